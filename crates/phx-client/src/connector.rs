@@ -1,0 +1,46 @@
+//! How the client gets its connections: the seam for adapters, proxies and tests.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use phx_proto::{CloseCause, CloseCode, Frame, Request};
+
+use crate::runtime::BoxFuture;
+
+/// Opens transports: the adapters' WebSocket over TCP and TLS, or one's own (a proxy, a Unix
+/// socket, an in-memory link).
+pub trait Connector: fmt::Debug + Send + Sync + 'static {
+    /// Opens a transport for `request`. Dropping the future abandons the attempt; the client drops
+    /// it when the connect timeout has passed.
+    fn connect(&self, request: Request) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>>;
+}
+
+/// A connection that carries whole frames both ways.
+///
+/// An `Err(cause)` from any method is the end of the transport: it is dropped then.
+pub trait Transport: fmt::Debug + Send {
+    /// The next frame.
+    fn poll_receive(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Frame, CloseCause>>;
+
+    /// Whether a frame can be taken now.
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>>;
+
+    /// Takes a frame, after `poll_ready` said yes. It may wait to be flushed.
+    fn start_send(self: Pin<&mut Self>, frame: Frame) -> Result<(), CloseCause>;
+
+    /// Writes out all frames taken.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>>;
+
+    /// Sends what was taken, then a close frame, waits for the peer's, and ends the connection.
+    /// Ready when all is over, whatever came of it. Called with the same arguments until it is.
+    fn poll_close(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        code: CloseCode,
+        reason: &str,
+    ) -> Poll<CloseCause>;
+}

@@ -1,0 +1,68 @@
+//! What a socket asks its driver to do.
+
+use alloc::string::String;
+
+use crate::{ChannelId, CloseCode, Frame, ParamsRequestId, PushId, TransportId};
+
+/// What a socket asks its driver to do; see [`Socket::poll_action`](crate::Socket::poll_action).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Open a transport. This is the moment to ask for credentials and to build the request.
+    ///
+    /// Answer with [`handle_opened`](crate::Socket::handle_opened) or
+    /// [`handle_closed`](crate::Socket::handle_closed); give up when a [`Close`](Action::Close) of
+    /// this transport comes.
+    #[non_exhaustive]
+    Connect {
+        /// The id that everything about this transport carries.
+        transport: TransportId,
+        /// Attempts since the last connection that proved stable, or since the user connected, from
+        /// 1. More than 1 is a reconnect.
+        attempt: u32,
+    },
+    /// Send a frame. Once polled it counts as sent.
+    #[non_exhaustive]
+    Send {
+        /// Where to.
+        transport: TransportId,
+        /// What.
+        frame: Frame,
+        /// On whose behalf.
+        why: SendReason,
+    },
+    /// Close a transport: send a close frame, wait for the peer's a little, and end it. Whether it
+    /// is open yet doesn't matter.
+    #[non_exhaustive]
+    Close {
+        /// Which.
+        transport: TransportId,
+        /// The code to send.
+        code: CloseCode,
+        /// The reason to send, at most 123 bytes.
+        reason: String,
+    },
+    /// Make the params of a channel that is about to join, and hand them to
+    /// [`handle_params`](crate::Socket::handle_params).
+    #[non_exhaustive]
+    RequestParams {
+        /// Whose.
+        channel: ChannelId,
+        /// What to answer with. A later request for the same channel makes an earlier one void.
+        request: ParamsRequestId,
+    },
+}
+
+/// On whose behalf a frame is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendReason {
+    /// A channel joins or rejoins.
+    Join(ChannelId),
+    /// A channel leaves, on its user's wish or because its join timed out.
+    Leave(ChannelId),
+    /// The user pushed.
+    Push(PushId),
+    /// A heartbeat or ping.
+    Heartbeat,
+}

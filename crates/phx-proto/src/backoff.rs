@@ -1,0 +1,153 @@
+//! How long to wait before the next try: steps, exponential or a function, with seeded jitter.
+
+use alloc::borrow::Cow;
+use alloc::sync::Arc;
+use core::fmt;
+use core::time::Duration;
+
+use fastrand::Rng;
+
+/// A schedule of delays between tries, with jitter.
+///
+/// Tries count from 1. With a jitter of `p` percent a delay of `d` becomes any value from
+/// `d * (1 - p/100)` to `d * (1 + p/100)`, drawn from the socket's seed: thousands of clients whose
+/// server restarts don't come back at the same moment. Jitter 0 gives the exact delays.
+///
+/// # Examples
+///
+/// ```
+/// use core::time::Duration;
+/// use phx_proto::Backoff;
+///
+/// let backoff = Backoff::steps([Duration::from_secs(1), Duration::from_secs(2)]);
+/// assert_eq!(backoff.base_delay(1), Duration::from_secs(1));
+/// assert_eq!(backoff.base_delay(7), Duration::from_secs(2));
+/// ```
+#[derive(Clone)]
+pub struct Backoff {
+    schedule: Schedule,
+    jitter_percent: u8,
+}
+
+#[derive(Clone)]
+enum Schedule {
+    Steps(Cow<'static, [Duration]>),
+    Exponential { first: Duration, factor: u32, max: Duration },
+    Function(Arc<dyn Fn(u32) -> Duration + Send + Sync>),
+}
+
+/// 1, 2, 5, then 10 s: the seed's reconnect and phoenix.js's rejoin schedule.
+const SEED_STEPS: [Duration; 4] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+];
+
+/// phoenix.js's reconnect schedule.
+const PHOENIX_JS_STEPS: [Duration; 10] = [
+    Duration::from_millis(10),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(150),
+    Duration::from_millis(200),
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_millis(1000),
+    Duration::from_millis(2000),
+    Duration::from_millis(5000),
+];
+
+impl Backoff {
+    /// The delays of the seed, without jitter: 1, 2, 5, then always 10 s.
+    #[must_use]
+    pub const fn phoenix_cr() -> Self {
+        Backoff { schedule: Schedule::Steps(Cow::Borrowed(&SEED_STEPS)), jitter_percent: 0 }
+    }
+
+    /// The reconnect delays of phoenix.js: 10, 50, 100, 150, 200, 250, 500, 1000, 2000, then always
+    /// 5000 ms.
+    #[must_use]
+    pub const fn phoenix_js() -> Self {
+        Backoff { schedule: Schedule::Steps(Cow::Borrowed(&PHOENIX_JS_STEPS)), jitter_percent: 0 }
+    }
+
+    /// These delays, then always the last. No delays at all mean none: every retry at once.
+    #[must_use]
+    pub fn steps(steps: impl Into<alloc::vec::Vec<Duration>>) -> Self {
+        Backoff { schedule: Schedule::Steps(Cow::Owned(steps.into())), jitter_percent: 0 }
+    }
+
+    /// `first`, then `factor` times the one before, up to `max`.
+    #[must_use]
+    pub const fn exponential(first: Duration, factor: u32, max: Duration) -> Self {
+        Backoff { schedule: Schedule::Exponential { first, factor, max }, jitter_percent: 0 }
+    }
+
+    /// The delay before try number `n`, from 1, for each `n`: the seed's `reconnect_after_ms`.
+    ///
+    /// The function must be pure, or a session can't be replayed.
+    pub fn function(delay: impl Fn(u32) -> Duration + Send + Sync + 'static) -> Self {
+        Backoff { schedule: Schedule::Function(Arc::new(delay)), jitter_percent: 0 }
+    }
+
+    /// The same schedule with a jitter of `percent` either way; more than 100 counts as 100.
+    #[must_use]
+    pub fn with_jitter_percent(mut self, percent: u8) -> Self {
+        self.jitter_percent = percent.min(100);
+        self
+    }
+
+    /// The delay before try number `tries` (from 1), without jitter.
+    #[must_use]
+    pub fn base_delay(&self, tries: u32) -> Duration {
+        let index = tries.saturating_sub(1);
+        match &self.schedule {
+            Schedule::Steps(steps) => usize::try_from(index)
+                .ok()
+                .and_then(|index| steps.get(index))
+                .or_else(|| steps.last())
+                .copied()
+                .unwrap_or_default(),
+            Schedule::Exponential { first, factor, max } => {
+                let power = factor.checked_pow(index).unwrap_or(u32::MAX);
+                first.saturating_mul(power).min(*max)
+            }
+            Schedule::Function(delay) => delay(tries),
+        }
+    }
+
+    /// The delay before try number `tries` (from 1), with jitter drawn from `rng`.
+    pub(crate) fn delay(&self, tries: u32, rng: &mut Rng) -> Duration {
+        let base = self.base_delay(tries);
+        if self.jitter_percent == 0 {
+            return base;
+        }
+        // In thousandths of the base: exact for any duration, and the same on every platform.
+        let spread = u32::from(self.jitter_percent).saturating_mul(10);
+        let factor = rng.u32(1000_u32.saturating_sub(spread)..=1000_u32.saturating_add(spread));
+        base.checked_mul(factor).map_or(Duration::MAX, |scaled| {
+            scaled.checked_div(1000).unwrap_or(scaled)
+        })
+    }
+}
+
+/// The seed's steps with a jitter of a quarter either way.
+impl Default for Backoff {
+    fn default() -> Self {
+        Backoff::phoenix_cr().with_jitter_percent(25)
+    }
+}
+
+impl fmt::Debug for Backoff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.schedule {
+            Schedule::Steps(steps) => write!(f, "Backoff::steps({steps:?})")?,
+            Schedule::Exponential { first, factor, max } => {
+                write!(f, "Backoff::exponential({first:?}, {factor}, {max:?})")?;
+            }
+            Schedule::Function(_) => f.write_str("Backoff::function(..)")?,
+        }
+        write!(f, " ± {} %", self.jitter_percent)
+    }
+}

@@ -1,0 +1,205 @@
+//! How connections end: close codes, and why a transport closed or never opened.
+
+use alloc::string::String;
+use core::fmt;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+/// A WebSocket close code (RFC 6455, section 7.4).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CloseCode(u16);
+
+impl CloseCode {
+    /// 1000: done. From the server it does not mean "stay away".
+    pub const NORMAL: CloseCode = CloseCode(1000);
+    /// 1001: the server goes away; Phoenix sends it for a broadcast "disconnect".
+    pub const GOING_AWAY: CloseCode = CloseCode(1001);
+    /// 1005: the peer's close frame held no code. Never on the wire.
+    pub const NO_STATUS: CloseCode = CloseCode(1005);
+    /// 1006: no close frame came. Never on the wire.
+    pub const ABNORMAL: CloseCode = CloseCode(1006);
+    /// 1009: a frame was over the peer's limit.
+    pub const TOO_BIG: CloseCode = CloseCode(1009);
+    /// 1011: the server couldn't make sense of a frame.
+    pub const ERROR: CloseCode = CloseCode(1011);
+    /// 1012: the server restarts; Phoenix sends it when it drains.
+    pub const RESTART: CloseCode = CloseCode(1012);
+
+    /// The code with this number.
+    #[must_use]
+    pub const fn from_u16(code: u16) -> Self {
+        CloseCode(code)
+    }
+
+    /// The code's number.
+    #[must_use]
+    pub const fn as_u16(self) -> u16 {
+        self.0
+    }
+
+    /// Whether an application may send this code: 1000 and 3000 to 4999.
+    #[must_use]
+    pub const fn is_sendable(self) -> bool {
+        matches!(self.0, 1000 | 3000..=4999)
+    }
+}
+
+impl From<u16> for CloseCode {
+    fn from(code: u16) -> Self {
+        CloseCode(code)
+    }
+}
+
+impl fmt::Display for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CloseCode({})", self.0)
+    }
+}
+
+/// Why a connection ended, or an attempt to connect failed.
+///
+/// Drivers report the first group with [`Socket::handle_closed`](crate::Socket::handle_closed); the
+/// socket itself adds the second.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseCause {
+    /// The peer sent a close frame.
+    #[non_exhaustive]
+    Frame {
+        /// Its code; [`CloseCode::NO_STATUS`] if it held none.
+        code: CloseCode,
+        /// Its reason; empty if it held none.
+        reason: String,
+    },
+    /// The transport ended or failed without a close frame (1006 in the browser's terms), or never
+    /// came to be: no such host, connection refused, a TLS failure. The text is for people and
+    /// must not hold secrets.
+    #[non_exhaustive]
+    Lost {
+        /// What the operating system or the library said; may be empty.
+        error: String,
+    },
+    /// The server answered the WebSocket upgrade with something else.
+    Refused(Refusal),
+    /// The request couldn't be made: the endpoint or the credentials of this attempt are unusable,
+    /// or asking for them failed.
+    #[non_exhaustive]
+    Unusable {
+        /// Why, without secrets.
+        error: String,
+    },
+
+    /// [`Socket::disconnect`](crate::Socket::disconnect) was called.
+    Disconnected,
+    /// [`Socket::reconnect_now`](crate::Socket::reconnect_now) put another connection in its place.
+    Replaced,
+    /// The connection wasn't open within [`Config::connect_timeout`](crate::Config::connect_timeout).
+    ConnectTimedOut,
+    /// The heartbeat had no reply within
+    /// [`Config::heartbeat_timeout`](crate::Config::heartbeat_timeout).
+    HeartbeatTimedOut,
+}
+
+impl CloseCause {
+    /// A close frame from the peer.
+    pub fn frame(code: CloseCode, reason: impl Into<String>) -> Self {
+        CloseCause::Frame { code, reason: reason.into() }
+    }
+
+    /// An end without a close frame, or a connection that never came to be.
+    pub fn lost(error: impl Into<String>) -> Self {
+        CloseCause::Lost { error: error.into() }
+    }
+
+    /// A request that couldn't be made.
+    pub fn unusable(error: impl Into<String>) -> Self {
+        CloseCause::Unusable { error: error.into() }
+    }
+
+    /// The close code in the browser's terms: that of the close frame, 1006 where none came, 1000
+    /// where this side closed.
+    #[must_use]
+    pub fn code(&self) -> CloseCode {
+        match self {
+            CloseCause::Frame { code, .. } => *code,
+            CloseCause::Disconnected => CloseCode::NORMAL,
+            _ => CloseCode::ABNORMAL,
+        }
+    }
+}
+
+impl fmt::Display for CloseCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CloseCause::Frame { code, reason } if reason.is_empty() => {
+                write!(f, "closed by the peer with code {code}")
+            }
+            CloseCause::Frame { code, reason } => {
+                write!(f, "closed by the peer with code {code}: {reason}")
+            }
+            CloseCause::Lost { error } if error.is_empty() => f.write_str("connection lost"),
+            CloseCause::Lost { error } => write!(f, "connection lost: {error}"),
+            CloseCause::Refused(refusal) => {
+                write!(f, "the server refused the connection with HTTP status {}", refusal.status)
+            }
+            CloseCause::Unusable { error } => write!(f, "the request can't be made: {error}"),
+            CloseCause::Disconnected => f.write_str("disconnected"),
+            CloseCause::Replaced => f.write_str("replaced by a new connection"),
+            CloseCause::ConnectTimedOut => f.write_str("the connection took too long to open"),
+            CloseCause::HeartbeatTimedOut => f.write_str("the heartbeat had no reply in time"),
+        }
+    }
+}
+
+/// An HTTP answer that isn't the upgrade: what the application or a proxy said instead.
+///
+/// `Debug` shows the body's length only.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// The HTTP status: 403 for `:error` and a bad origin, or what the application chose.
+    pub status: u16,
+    /// `Retry-After`, as the time to wait from the moment the answer came.
+    pub retry_after: Option<Duration>,
+    /// The beginning of the body; the driver caps it.
+    pub body: Bytes,
+}
+
+impl Refusal {
+    /// An answer with this status and an empty body.
+    #[must_use]
+    pub fn new(status: u16) -> Self {
+        Refusal { status, retry_after: None, body: Bytes::new() }
+    }
+
+    /// The same answer with a `Retry-After`.
+    #[must_use]
+    pub fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
+        self.retry_after = retry_after;
+        self
+    }
+
+    /// The same answer with this body.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal")
+            .field("status", &self.status)
+            .field("retry_after", &self.retry_after)
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .finish()
+    }
+}

@@ -1,0 +1,153 @@
+//! Everything that can be set on a socket, with its defaults.
+
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use crate::{Backoff, ReconnectPolicy, RejoinPolicy, Serializer, V2};
+
+/// The seed's `DEFAULT_TIMEOUT`: how long a push, join or leave waits for its reply.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The seed's `DEFAULT_HEARTBEAT_INTERVAL`.
+pub const DEFAULT_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
+
+/// The settings of a [`Socket`](crate::Socket).
+///
+/// # Examples
+///
+/// ```
+/// use core::time::Duration;
+/// use phx_proto::{Backoff, Config};
+///
+/// let mut config = Config::default();
+/// config.push_timeout = Duration::from_secs(3);
+/// config.reconnect = Backoff::exponential(Duration::from_millis(100), 2, Duration::from_secs(30));
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Encodes and decodes messages. Default: [`V2`].
+    pub serializer: Arc<dyn Serializer>,
+    /// How long a push waits for its reply, counted from the call, unless the call says otherwise.
+    /// Default: 10 s.
+    pub push_timeout: Duration,
+    /// How long a join waits for its reply, counted from the call, and how long each of its
+    /// attempts waits, counted from when it is put in line for the transport. Default: 10 s.
+    pub join_timeout: Duration,
+    /// How long a leave waits for its reply. Default: 10 s.
+    pub leave_timeout: Duration,
+    /// Time from the opening of a connection to the first heartbeat, and from a heartbeat's reply to
+    /// the next heartbeat. `None`: no heartbeats. Servers close what is silent for 60 s. Default:
+    /// 30 s.
+    pub heartbeat_interval: Option<Duration>,
+    /// How long a heartbeat waits for its reply before the connection counts as dead. Default: 10 s.
+    pub heartbeat_timeout: Duration,
+    /// How long an attempt to connect may take over everything: credentials, name look-up, TCP, TLS
+    /// and the upgrade. Default: 20 s.
+    pub connect_timeout: Duration,
+    /// How long a disconnect waits for the transport to close properly before it is reported closed
+    /// all the same. Default: 5 s.
+    pub close_timeout: Duration,
+    /// The delays between attempts to connect. Default: 1, 2, 5, then 10 s, a quarter either way.
+    pub reconnect: Backoff,
+    /// When to reconnect at all.
+    pub reconnect_policy: ReconnectPolicy,
+    /// The longest `Retry-After` that is honoured; a longer one counts as this. Default: 5 min.
+    pub max_retry_after: Duration,
+    /// The delays between attempts to join a channel. Default: 1, 2, 5, then 10 s, a quarter either
+    /// way.
+    pub rejoin: Backoff,
+    /// Whether to join again after a rejection.
+    pub rejoin_policy: RejoinPolicy,
+    /// How long a connection must stay open before the reconnect schedule starts over, and a channel
+    /// joined before its rejoin schedule does. Zero starts over at once. Default: 10 s.
+    pub stable_after: Duration,
+    /// The largest frame that is decoded, in bytes; a larger one is a
+    /// [`Malformed`](crate::Event::Malformed) event. Default: 64 MiB.
+    pub max_frame_size: usize,
+    /// Channels a socket holds at the most, closed ones included until they are removed. Default:
+    /// 65,536.
+    pub max_channels: usize,
+    /// Pushes a socket holds at the most, counted from the call until their outcome has been
+    /// polled; joins and leaves count too. Default: 131,072.
+    pub max_pushes: usize,
+    /// Pushes a channel holds at the most that the transport hasn't taken. Default: 1,024.
+    pub max_buffered_pushes: usize,
+    /// Payload bytes that a socket's pushes hold at the most before the transport has taken them.
+    /// Default: 64 MiB.
+    pub max_buffered_bytes: usize,
+    /// What to do with a push for which its channel's buffer has no room. Default: refuse it.
+    pub when_full: WhenFull,
+    /// Events that wait to be polled at the most, besides the outcomes of pushes. What doesn't
+    /// fit is dropped and counted, see [`EventsLost`](crate::Event::EventsLost): a driver that
+    /// polls until there are no more events after every call never gets there. Default: 65,536.
+    pub max_events: usize,
+}
+
+/// What to do with a push for which a channel's buffer has no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// The new push is an error, and its payload is handed back.
+    #[default]
+    Refuse,
+    /// The channel's oldest push that the transport hasn't taken gives way; its outcome is
+    /// [`Evicted`](crate::Outcome::Evicted).
+    EvictOldest,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            serializer: Arc::new(V2),
+            push_timeout: DEFAULT_TIMEOUT,
+            join_timeout: DEFAULT_TIMEOUT,
+            leave_timeout: DEFAULT_TIMEOUT,
+            heartbeat_interval: Some(DEFAULT_HEARTBEAT_INTERVAL),
+            heartbeat_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(20),
+            close_timeout: Duration::from_secs(5),
+            reconnect: Backoff::default(),
+            reconnect_policy: ReconnectPolicy::default(),
+            max_retry_after: Duration::from_secs(300),
+            rejoin: Backoff::default(),
+            rejoin_policy: RejoinPolicy::default(),
+            stable_after: Duration::from_secs(10),
+            max_frame_size: 64 << 20,
+            max_channels: 65_536,
+            max_pushes: 131_072,
+            max_buffered_pushes: 1_024,
+            max_buffered_bytes: 64 << 20,
+            when_full: WhenFull::Refuse,
+            max_events: 65_536,
+        }
+    }
+}
+
+impl Config {
+    /// The timing and policies of phoenix.js, for comparison runs: its schedules without jitter,
+    /// schedules that start over as soon as a connection opens or a channel joins, a heartbeat that
+    /// waits an interval for its reply, and joins that are tried again whatever the server said.
+    ///
+    /// The deviations that make this client correct (one join per connection, one outcome per push
+    /// and so on) stay.
+    #[must_use]
+    pub fn phoenix_js() -> Self {
+        Config {
+            heartbeat_timeout: DEFAULT_HEARTBEAT_INTERVAL,
+            reconnect: Backoff::phoenix_js(),
+            reconnect_policy: ReconnectPolicy::always(),
+            rejoin: Backoff::phoenix_cr(),
+            rejoin_policy: RejoinPolicy::always(),
+            stable_after: Duration::ZERO,
+            ..Config::default()
+        }
+    }
+
+    /// The seed's constants: timeouts of 10 s, a heartbeat every 30 s, and its exact reconnect
+    /// steps of 1, 2, 5, then 10 s, without jitter.
+    #[must_use]
+    pub fn phoenix_cr() -> Self {
+        Config { reconnect: Backoff::phoenix_cr(), rejoin: Backoff::phoenix_cr(), ..Config::default() }
+    }
+}

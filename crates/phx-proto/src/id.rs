@@ -1,0 +1,68 @@
+//! Ids of what a socket holds. All are `Copy`, and none is ever used again for something else.
+
+use core::fmt;
+
+/// One attempt to connect, and the transport that comes of it. The first of a socket is 1.
+///
+/// Every fact about a transport carries its id, so that news of an old one changes nothing.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransportId(pub(crate) u64);
+
+impl TransportId {
+    /// The id as a number, for logs.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Debug for TransportId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TransportId({})", self.0)
+    }
+}
+
+slotmap::new_key_type! {
+    /// A channel of a socket: index and generation, so that the id of a removed channel never
+    /// means another one.
+    pub struct ChannelId;
+}
+
+/// One push, join or leave of a socket. Unlike the ref on the wire it stays the same when a push
+/// or a join has to wait for another connection.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PushId(pub(crate) u64);
+
+impl PushId {
+    /// The id as a number, for logs.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Debug for PushId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PushId({})", self.0)
+    }
+}
+
+/// One ping of a socket.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PingId(pub(crate) u64);
+
+impl fmt::Debug for PingId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PingId({})", self.0)
+    }
+}
+
+/// One request for a channel's params; see [`Action::RequestParams`](crate::Action::RequestParams).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ParamsRequestId(pub(crate) u64);
+
+impl fmt::Debug for ParamsRequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ParamsRequestId({})", self.0)
+    }
+}

@@ -1,0 +1,242 @@
+//! A decoded message of the Channels protocol, and the small types it is made of.
+
+use core::fmt;
+
+use bytestring::ByteString;
+
+use crate::Payload;
+
+/// One message of the Channels protocol, in either direction.
+///
+/// Topic, event and payload of a decoded message are slices of the frame it came in: cloning a
+/// `Message` copies no text. `Debug` hides the payload's contents.
+///
+/// | message | `join_ref` | `reference` | `event` | `status` |
+/// |---|---|---|---|---|
+/// | join | the join's ref | same | `phx_join` | |
+/// | push, leave | of the current join | its own | the event, `phx_leave` | |
+/// | heartbeat | none | its own | `heartbeat`, on topic `phoenix` | |
+/// | reply | of the join it belongs to, or none | of what it answers | `phx_reply` | the status |
+/// | server push | of the current join | none | the event | |
+/// | broadcast | none | none | the event | |
+/// | channel closed, crashed | the join's ref | same, or none | `phx_close`, `phx_error` | |
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Message {
+    /// Ref of the join that created the channel's current life; none in V1 and in broadcasts.
+    pub join_ref: Option<Ref>,
+    /// The client's ref of this push, or of the push that a reply answers.
+    pub reference: Option<Ref>,
+    /// The topic; `phoenix` for heartbeats.
+    pub topic: ByteString,
+    /// The event's name; `phx_reply` for replies.
+    pub event: ByteString,
+    /// The status of a reply; `None` for anything that isn't one.
+    pub status: Option<Status>,
+    /// The payload; for a reply its response.
+    pub payload: Payload,
+}
+
+impl Message {
+    /// A message with neither refs nor status: a broadcast, as the server writes it.
+    pub fn new(
+        topic: impl Into<ByteString>,
+        event: impl Into<ByteString>,
+        payload: Payload,
+    ) -> Self {
+        Message {
+            join_ref: None,
+            reference: None,
+            topic: topic.into(),
+            event: event.into(),
+            status: None,
+            payload,
+        }
+    }
+
+    /// A reply to the push `reference`, on `topic`.
+    pub fn reply(
+        topic: impl Into<ByteString>,
+        reference: Option<Ref>,
+        status: Status,
+        response: Payload,
+    ) -> Self {
+        let mut reply = Message::new(topic, event::REPLY, response);
+        reply.reference = reference;
+        reply.status = Some(status);
+        reply
+    }
+
+    /// The same message with this `join_ref`.
+    #[must_use]
+    pub fn with_join_ref(mut self, join_ref: Option<Ref>) -> Self {
+        self.join_ref = join_ref;
+        self
+    }
+
+    /// The same message with this ref.
+    #[must_use]
+    pub fn with_reference(mut self, reference: Option<Ref>) -> Self {
+        self.reference = reference;
+        self
+    }
+}
+
+/// Names of the events that belong to the protocol itself.
+pub mod event {
+    use bytestring::ByteString;
+
+    /// Client to server: join the topic.
+    pub const JOIN: ByteString = ByteString::from_static("phx_join");
+    /// Client to server: leave the topic.
+    pub const LEAVE: ByteString = ByteString::from_static("phx_leave");
+    /// Server to client: a reply to a push.
+    pub const REPLY: ByteString = ByteString::from_static("phx_reply");
+    /// Server to client: the channel stopped normally.
+    pub const CLOSE: ByteString = ByteString::from_static("phx_close");
+    /// Server to client: the channel crashed.
+    pub const ERROR: ByteString = ByteString::from_static("phx_error");
+    /// Client to server, on the topic [`PHOENIX`](super::PHOENIX): I am alive.
+    pub const HEARTBEAT: ByteString = ByteString::from_static("heartbeat");
+    /// Server to client: everybody who is present.
+    pub const PRESENCE_STATE: ByteString = ByteString::from_static("presence_state");
+    /// Server to client: who came and who went.
+    pub const PRESENCE_DIFF: ByteString = ByteString::from_static("presence_diff");
+
+    /// Whether `event` is one that only the protocol itself may send: an application that pushed
+    /// it would be misunderstood.
+    #[must_use]
+    pub fn is_reserved(event: &str) -> bool {
+        matches!(event, "phx_join" | "phx_leave" | "phx_reply" | "phx_close" | "phx_error")
+    }
+}
+
+/// The topic of heartbeats.
+pub const PHOENIX: ByteString = ByteString::from_static("phoenix");
+
+/// A message's ref: a string on the wire, unique per socket.
+///
+/// Refs that are plain decimal numbers, which is all that clients send, are kept as numbers and
+/// cost no allocation; any other string is kept as it is. Equality is that of the strings.
+///
+/// # Examples
+///
+/// ```
+/// use phx_proto::Ref;
+///
+/// assert_eq!(Ref::from(7), Ref::parse("7".into()));
+/// assert_eq!(Ref::parse("007".into()).to_string(), "007");
+/// assert_eq!(Ref::parse("007".into()).as_number(), None);
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ref(Repr);
+
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Repr {
+    /// Written without leading zeros or sign, so that it prints as it was.
+    Number(u64),
+    Text(ByteString),
+}
+
+impl Ref {
+    /// The ref that reads `text`.
+    #[must_use]
+    pub fn parse(text: ByteString) -> Self {
+        match canonical_number(&text) {
+            Some(number) => Ref(Repr::Number(number)),
+            None => Ref(Repr::Text(text)),
+        }
+    }
+
+    /// The ref that reads `text`, copied only if it isn't a plain number.
+    #[must_use]
+    pub fn parse_str(text: &str) -> Self {
+        match canonical_number(text) {
+            Some(number) => Ref(Repr::Number(number)),
+            None => Ref(Repr::Text(ByteString::from(text))),
+        }
+    }
+
+    /// The number this ref is, if it is one.
+    #[must_use]
+    pub fn as_number(&self) -> Option<u64> {
+        match self.0 {
+            Repr::Number(number) => Some(number),
+            Repr::Text(_) => None,
+        }
+    }
+}
+
+/// A plain decimal: `"0"`, or digits that don't start with a zero.
+fn canonical_number(text: &str) -> Option<u64> {
+    let first = text.bytes().next()?;
+    let canonical = first.is_ascii_digit() && (first != b'0' || text.len() == 1);
+    canonical.then(|| text.parse().ok()).flatten()
+}
+
+impl From<u64> for Ref {
+    fn from(number: u64) -> Self {
+        Ref(Repr::Number(number))
+    }
+}
+
+impl fmt::Display for Ref {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::Number(number) => number.fmt(f),
+            Repr::Text(text) => f.pad(text),
+        }
+    }
+}
+
+impl fmt::Debug for Ref {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ref({self})")
+    }
+}
+
+/// The status of a reply. Servers may use any name; `ok` and `error` are what Phoenix itself sends.
+#[derive(Clone, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "Other holds every status there is or will be")]
+pub enum Status {
+    /// `ok`
+    Ok,
+    /// `error`
+    Error,
+    /// Any other status, by name. Never `ok` or `error` in a decoded message.
+    Other(ByteString),
+}
+
+impl Status {
+    /// The status with this name.
+    #[must_use]
+    pub fn parse(name: ByteString) -> Self {
+        match &*name {
+            "ok" => Status::Ok,
+            "error" => Status::Error,
+            _ => Status::Other(name),
+        }
+    }
+
+    /// The status's name on the wire.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Status::Ok => "ok",
+            Status::Error => "error",
+            Status::Other(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Status({self})")
+    }
+}

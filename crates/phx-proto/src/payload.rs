@@ -1,0 +1,195 @@
+//! Payloads: JSON text that is decoded when it is asked for, or bytes.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// The payload of a message: JSON text, or bytes of a V2 binary frame.
+///
+/// A received payload is a slice of its frame and hasn't been parsed: [`decode`](Self::decode) does
+/// that, once, into the type that is wanted. One to be sent is encoded where it is made, so that a
+/// value that can't be serialised is an error at the call.
+///
+/// `Debug` shows the kind and the length, never the contents: payloads carry join params.
+///
+/// # Examples
+///
+/// ```
+/// use phx_proto::Payload;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize, PartialEq, Debug)]
+/// struct NewMsg { body: String }
+///
+/// let payload = Payload::json(&NewMsg { body: "hi".into() })?;
+/// assert_eq!(payload.as_bytes(), r#"{"body":"hi"}"#);
+/// assert_eq!(payload.decode::<NewMsg>()?, NewMsg { body: "hi".into() });
+/// assert_eq!(format!("{payload:?}"), "Payload::Json(13 bytes)");
+/// # Ok::<(), phx_proto::PayloadError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Payload(Repr);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Repr {
+    Json(Bytes),
+    Binary(Bytes),
+}
+
+impl Payload {
+    /// The JSON text of `value`.
+    ///
+    /// # Errors
+    ///
+    /// [`PayloadError::Serialize`] if `value` can't be written as JSON (a map whose keys aren't
+    /// strings, or an error of its own).
+    pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, PayloadError> {
+        let text: Vec<u8> = serde_json::to_vec(value).map_err(PayloadError::Serialize)?;
+        Ok(Payload(Repr::Json(Bytes::from(text))))
+    }
+
+    /// The payload `{}`, which Phoenix expects where there is nothing to say.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Payload(Repr::Json(Bytes::from_static(b"{}")))
+    }
+
+    /// JSON text that is there already, taken as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`PayloadError::NotJson`], with the text, if it isn't exactly one JSON value: the server
+    /// closes a connection on which it receives invalid JSON.
+    pub fn from_json_text(text: impl Into<Bytes>) -> Result<Self, PayloadError> {
+        let text = text.into();
+        match serde_json::from_slice::<&serde_json::value::RawValue>(&text) {
+            Ok(_) => Ok(Payload(Repr::Json(text))),
+            Err(error) => Err(PayloadError::NotJson { error, payload: Payload(Repr::Json(text)) }),
+        }
+    }
+
+    /// What stood in a frame where JSON belongs: checked when it is decoded.
+    ///
+    /// For serializers. Text for sending goes through [`from_json_text`](Self::from_json_text).
+    #[must_use]
+    pub const fn from_unchecked_json(text: Bytes) -> Self {
+        Payload(Repr::Json(text))
+    }
+
+    /// Bytes, to be sent in a V2 binary frame. Any bytes, also none.
+    pub fn binary(data: impl Into<Bytes>) -> Self {
+        Payload(Repr::Binary(data.into()))
+    }
+
+    /// Whether these are the bytes of a binary frame.
+    #[must_use]
+    pub fn is_binary(&self) -> bool {
+        matches!(self.0, Repr::Binary(_))
+    }
+
+    /// The JSON text, or the bytes of a binary payload.
+    #[must_use]
+    pub fn as_bytes(&self) -> &Bytes {
+        match &self.0 {
+            Repr::Json(bytes) | Repr::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The JSON text, or the bytes of a binary payload.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self.0 {
+            Repr::Json(bytes) | Repr::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The JSON text, if it is JSON and UTF-8.
+    #[must_use]
+    pub fn as_json(&self) -> Option<&str> {
+        match &self.0 {
+            Repr::Json(text) => core::str::from_utf8(text).ok(),
+            Repr::Binary(_) => None,
+        }
+    }
+
+    /// Number of bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// Whether there are no bytes; `{}` has two.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.as_bytes().is_empty()
+    }
+
+    /// Decodes the JSON text. `T` may borrow from the payload (`&str`, `&serde_json::value::RawValue`).
+    ///
+    /// # Errors
+    ///
+    /// [`PayloadError::Deserialize`] if the text isn't JSON, or isn't a `T`;
+    /// [`PayloadError::Binary`] if this is a binary payload. Both hold the payload.
+    pub fn decode<'a, T: Deserialize<'a>>(&'a self) -> Result<T, PayloadError> {
+        match &self.0 {
+            Repr::Json(text) => serde_json::from_slice(text).map_err(|error| {
+                PayloadError::Deserialize { error, payload: self.clone() }
+            }),
+            Repr::Binary(_) => Err(PayloadError::Binary { payload: self.clone() }),
+        }
+    }
+}
+
+impl Default for Payload {
+    fn default() -> Self {
+        Payload::empty()
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.is_binary() { "Binary" } else { "Json" };
+        write!(f, "Payload::{kind}({} bytes)", self.len())
+    }
+}
+
+/// Why a payload couldn't be encoded or decoded.
+///
+/// The texts of these errors never quote the payload, but a message of your own type's
+/// `Serialize` or `Deserialize` may.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PayloadError {
+    /// The value can't be written as JSON.
+    #[error("the value can't be written as JSON")]
+    Serialize(#[source] serde_json::Error),
+    /// The text given for a payload isn't one JSON value.
+    #[error("the payload isn't one valid JSON value")]
+    #[non_exhaustive]
+    NotJson {
+        /// What the parser said.
+        #[source]
+        error: serde_json::Error,
+        /// The text, as it was given.
+        payload: Payload,
+    },
+    /// The payload isn't valid JSON, or isn't of the wanted type.
+    #[error("the payload isn't what was expected")]
+    #[non_exhaustive]
+    Deserialize {
+        /// What the parser said.
+        #[source]
+        error: serde_json::Error,
+        /// The payload, as it came.
+        payload: Payload,
+    },
+    /// The payload is binary: it can't be decoded as JSON.
+    #[error("the payload is binary, not JSON")]
+    #[non_exhaustive]
+    Binary {
+        /// The payload, as it came.
+        payload: Payload,
+    },
+}

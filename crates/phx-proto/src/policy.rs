@@ -1,0 +1,191 @@
+//! When to try again: after a connection ended, and after a join was refused.
+
+use alloc::sync::Arc;
+use core::fmt;
+use core::time::Duration;
+
+use crate::{CloseCause, Payload, Status};
+
+/// Whether to connect again after a connection ended that the client did not end itself.
+///
+/// The default reconnects after every close, whatever its code, and after every refusal of a socket
+/// that has been open before. A refusal of a socket that never was open is final if its HTTP
+/// status says that asking again is no use: 3xx, and 4xx but for 408, 425 and 429. So is a request
+/// that can't be made, if the socket never was open.
+#[derive(Clone, Default)]
+pub struct ReconnectPolicy(ReconnectRule);
+
+#[derive(Clone, Default)]
+enum ReconnectRule {
+    #[default]
+    Standard,
+    Always,
+    Never,
+    Function(ReconnectFn),
+}
+
+type ReconnectFn = Arc<dyn Fn(&CloseCause, bool) -> Reconnect + Send + Sync>;
+
+/// What a [`ReconnectPolicy`] decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reconnect {
+    /// Connect again after the delay of the reconnect schedule, or after the server's `Retry-After`
+    /// if that is longer.
+    Backoff,
+    /// Connect again after this delay.
+    After(Duration),
+    /// Stay closed until the user connects.
+    Stop,
+}
+
+impl ReconnectPolicy {
+    /// Reconnect whatever happened, as phoenix.js does (but for close code 1000).
+    #[must_use]
+    pub const fn always() -> Self {
+        ReconnectPolicy(ReconnectRule::Always)
+    }
+
+    /// Never reconnect: the first end is final.
+    #[must_use]
+    pub const fn never() -> Self {
+        ReconnectPolicy(ReconnectRule::Never)
+    }
+
+    /// A policy of one's own. The function gets the cause and whether this socket has ever been
+    /// open since the user connected, and must be pure, or a session can't be replayed.
+    ///
+    /// # Examples
+    ///
+    /// Code 4001 of this application means that the account was closed:
+    ///
+    /// ```
+    /// use phx_proto::{CloseCode, Reconnect, ReconnectPolicy};
+    ///
+    /// let policy = ReconnectPolicy::function(|cause, _was_open| {
+    ///     if cause.code() == CloseCode::from_u16(4001) { Reconnect::Stop } else { Reconnect::Backoff }
+    /// });
+    /// ```
+    pub fn function(
+        decide: impl Fn(&CloseCause, bool) -> Reconnect + Send + Sync + 'static,
+    ) -> Self {
+        ReconnectPolicy(ReconnectRule::Function(Arc::new(decide)))
+    }
+
+    /// What to do after `cause`; `was_open` is whether the socket has ever been open since the user
+    /// connected.
+    #[must_use]
+    pub fn decide(&self, cause: &CloseCause, was_open: bool) -> Reconnect {
+        match &self.0 {
+            ReconnectRule::Standard if !was_open && is_final(cause) => Reconnect::Stop,
+            ReconnectRule::Standard | ReconnectRule::Always => Reconnect::Backoff,
+            ReconnectRule::Never => Reconnect::Stop,
+            ReconnectRule::Function(decide) => decide(cause, was_open),
+        }
+    }
+}
+
+/// Whether a first attempt that ended like this would end the same way if it were made again.
+fn is_final(cause: &CloseCause) -> bool {
+    match cause {
+        CloseCause::Refused(refusal) => match refusal.status {
+            // Request Timeout, Too Early, Too Many Requests.
+            408 | 425 | 429 => false,
+            status => matches!(status, 300..=499),
+        },
+        CloseCause::Unusable { .. } => true,
+        _ => false,
+    }
+}
+
+impl fmt::Debug for ReconnectPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            ReconnectRule::Standard => "ReconnectPolicy::default()",
+            ReconnectRule::Always => "ReconnectPolicy::always()",
+            ReconnectRule::Never => "ReconnectPolicy::never()",
+            ReconnectRule::Function(_) => "ReconnectPolicy::function(..)",
+        })
+    }
+}
+
+/// Whether to join again after the server rejected a join.
+///
+/// The default takes the rejection of a first join as final, and tries a rejected rejoin again with
+/// the rejoin schedule. Joins that time out, crash or lose their connection are no rejections: they
+/// are always tried again.
+#[derive(Clone, Default)]
+pub struct RejoinPolicy(RejoinRule);
+
+#[derive(Clone, Default)]
+enum RejoinRule {
+    #[default]
+    Standard,
+    Always,
+    Never,
+    Function(RejoinFn),
+}
+
+type RejoinFn = Arc<dyn Fn(&Rejection) -> bool + Send + Sync>;
+
+/// A join that the server answered with a status other than `ok`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rejection {
+    /// The reply's status, usually `error`.
+    pub status: Status,
+    /// The reply's response, often `{"reason":"..."}`.
+    pub response: Payload,
+    /// Whether this channel had been joined before.
+    pub rejoin: bool,
+}
+
+impl Rejection {
+    /// A rejection, for tests of a policy.
+    #[must_use]
+    pub fn new(status: Status, response: Payload, rejoin: bool) -> Self {
+        Rejection { status, response, rejoin }
+    }
+}
+
+impl RejoinPolicy {
+    /// Try every rejected join again, as phoenix.js does.
+    #[must_use]
+    pub const fn always() -> Self {
+        RejoinPolicy(RejoinRule::Always)
+    }
+
+    /// Every rejection is final.
+    #[must_use]
+    pub const fn never() -> Self {
+        RejoinPolicy(RejoinRule::Never)
+    }
+
+    /// A policy of one's own: whether to try again. The function must be pure, or a session can't
+    /// be replayed.
+    pub fn function(retry: impl Fn(&Rejection) -> bool + Send + Sync + 'static) -> Self {
+        RejoinPolicy(RejoinRule::Function(Arc::new(retry)))
+    }
+
+    /// Whether to join again after `rejection`.
+    #[must_use]
+    pub fn retries(&self, rejection: &Rejection) -> bool {
+        match &self.0 {
+            RejoinRule::Standard => rejection.rejoin,
+            RejoinRule::Always => true,
+            RejoinRule::Never => false,
+            RejoinRule::Function(retry) => retry(rejection),
+        }
+    }
+}
+
+impl fmt::Debug for RejoinPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            RejoinRule::Standard => "RejoinPolicy::default()",
+            RejoinRule::Always => "RejoinPolicy::always()",
+            RejoinRule::Never => "RejoinPolicy::never()",
+            RejoinRule::Function(_) => "RejoinPolicy::function(..)",
+        })
+    }
+}

@@ -1,0 +1,176 @@
+//! Messages to frames and back: V2 (text and binary), V1, and a trait for one's own.
+
+use alloc::string::String;
+use core::fmt;
+
+use crate::{Frame, Message};
+
+mod binary;
+mod v1;
+mod v2;
+
+pub use v1::{V1, V1Server};
+pub use v2::{V2, V2Server};
+
+/// Turns messages into frames and frames into messages, for one side of a connection.
+///
+/// [`V2`] and [`V1`] are the client's sides of Phoenix's own two, [`V2Server`] and [`V1Server`] the
+/// server's. Implement this for a format of your own (the seed's `encode` and `decode`); the server
+/// needs a serializer of the same format.
+///
+/// # Rules
+///
+/// - `encode` and `decode` are pure: same input, same output.
+/// - `decode` never panics, and a frame it can't read is an error that holds the frame.
+/// - `decode` of a client's side turns a `phx_reply` into a [`Message`] with a `status`.
+pub trait Serializer: fmt::Debug + Send + Sync {
+    /// The `vsn` parameter of the URL that tells the server which serializer to use.
+    fn vsn(&self) -> &str;
+
+    /// Encodes one message.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`] if the format can't express this message.
+    fn encode(&self, message: &Message) -> Result<Frame, EncodeError>;
+
+    /// Decodes one frame.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`], with the frame, if it isn't a message of this format.
+    fn decode(&self, frame: Frame) -> Result<Message, DecodeError>;
+}
+
+/// Why a message couldn't be encoded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// A name in a V2 binary frame is longer than the 255 bytes its length byte can say.
+    #[error("the {field} has {len} bytes; a binary frame has room for 255")]
+    #[non_exhaustive]
+    TooLong {
+        /// Which name.
+        field: Field,
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// V1 has no binary payloads.
+    #[error("{vsn} can't carry binary payloads")]
+    #[non_exhaustive]
+    BinaryUnsupported {
+        /// The serializer's version.
+        vsn: &'static str,
+    },
+    /// A join can't be binary: the server closes the connection on one.
+    #[error("a join's params can't be binary")]
+    BinaryJoin,
+    /// A custom serializer's own error.
+    #[error("{0}")]
+    Custom(String),
+}
+
+/// A frame that isn't a message, and why. The frame is handed back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a message: {reason}")]
+#[non_exhaustive]
+pub struct DecodeError {
+    /// What is wrong with it.
+    #[source]
+    pub reason: DecodeErrorKind,
+    /// The frame, as it came.
+    pub frame: Frame,
+}
+
+impl DecodeError {
+    /// For custom serializers.
+    #[must_use]
+    pub fn new(reason: DecodeErrorKind, frame: Frame) -> Self {
+        DecodeError { reason, frame }
+    }
+}
+
+/// What is wrong with a frame.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeErrorKind {
+    /// The frame is larger than [`Config::max_frame_size`](crate::Config::max_frame_size).
+    #[error("{len} bytes are more than the {max} allowed")]
+    #[non_exhaustive]
+    TooLarge {
+        /// The frame's length.
+        len: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The text isn't JSON, or isn't of the shape that a message has.
+    #[error("malformed JSON at line {line}, column {column}")]
+    #[non_exhaustive]
+    Json {
+        /// Line, from 1.
+        line: usize,
+        /// Column in bytes, from 1.
+        column: usize,
+    },
+    /// A field is missing, null or of the wrong type.
+    #[error("the {0} is missing or of the wrong type")]
+    Field(Field),
+    /// A name isn't UTF-8.
+    #[error("the {0} isn't UTF-8")]
+    Utf8(Field),
+    /// The binary frame ends before what its lengths announce.
+    #[error("the frame ends inside the {0}")]
+    Truncated(Field),
+    /// The first byte of a binary frame names no known kind.
+    #[error("unknown kind {0} of binary frame")]
+    UnknownKind(u8),
+    /// A binary frame has no bytes.
+    #[error("empty binary frame")]
+    Empty,
+    /// This format has no binary frames.
+    #[error("a binary frame in a format without them")]
+    UnexpectedBinary,
+    /// This format has no text frames.
+    #[error("a text frame in a format without them")]
+    UnexpectedText,
+    /// A custom serializer's own error.
+    #[error("{0}")]
+    Custom(String),
+}
+
+/// A part of a message, in errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Field {
+    /// The header of a binary frame: its kind and lengths.
+    Header,
+    /// `join_ref`
+    JoinRef,
+    /// `ref`
+    Ref,
+    /// `topic`
+    Topic,
+    /// `event`
+    Event,
+    /// `payload`
+    Payload,
+    /// `status` of a reply
+    Status,
+    /// `response` of a reply
+    Response,
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Field::Header => "header",
+            Field::JoinRef => "join_ref",
+            Field::Ref => "ref",
+            Field::Topic => "topic",
+            Field::Event => "event",
+            Field::Payload => "payload",
+            Field::Status => "status",
+            Field::Response => "response",
+        })
+    }
+}
