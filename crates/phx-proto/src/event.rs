@@ -134,6 +134,10 @@ pub enum JoinFailure {
     Crashed(Payload),
     /// The channel's params couldn't be made.
     NoParams,
+    /// The serializer couldn't encode the join.
+    Unsendable(EncodeError),
+    /// The connection ended before the answer came.
+    Disconnected,
 }
 
 /// Why a joined channel isn't joined any more.

@@ -107,7 +107,10 @@ pub mod event {
     /// it would be misunderstood.
     #[must_use]
     pub fn is_reserved(event: &str) -> bool {
-        matches!(event, "phx_join" | "phx_leave" | "phx_reply" | "phx_close" | "phx_error")
+        matches!(
+            event,
+            "phx_join" | "phx_leave" | "phx_reply" | "phx_close" | "phx_error"
+        )
     }
 }
 
@@ -165,6 +168,24 @@ impl Ref {
             Repr::Text(_) => None,
         }
     }
+
+    /// The text of a ref that isn't a plain number.
+    pub(crate) fn as_text(&self) -> Option<&str> {
+        match &self.0 {
+            Repr::Number(_) => None,
+            Repr::Text(text) => Some(text),
+        }
+    }
+
+    /// Number of bytes in the ref's text.
+    pub(crate) fn encoded_len(&self) -> usize {
+        match &self.0 {
+            Repr::Number(number) => number
+                .checked_ilog10()
+                .map_or(1, |log| (log as usize).saturating_add(1)),
+            Repr::Text(text) => text.len(),
+        }
+    }
 }
 
 /// A plain decimal: `"0"`, or digits that don't start with a zero.
@@ -197,7 +218,10 @@ impl fmt::Debug for Ref {
 
 /// The status of a reply. Servers may use any name; `ok` and `error` are what Phoenix itself sends.
 #[derive(Clone, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "Other holds every status there is or will be")]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "Other holds every status there is or will be"
+)]
 pub enum Status {
     /// `ok`
     Ok,

@@ -6,8 +6,11 @@ use core::fmt;
 use crate::{Frame, Message};
 
 mod binary;
+mod read;
+mod scan;
 mod v1;
 mod v2;
+mod write;
 
 pub use v1::{V1, V1Server};
 pub use v2::{V2, V2Server};
@@ -33,6 +36,18 @@ pub trait Serializer: fmt::Debug + Send + Sync {
     ///
     /// [`EncodeError`] if the format can't express this message.
     fn encode(&self, message: &Message) -> Result<Frame, EncodeError>;
+
+    /// Whether [`encode`](Self::encode) would succeed, whatever the refs. Asked at the call of a
+    /// push, so that what can't be sent is that call's error.
+    ///
+    /// The default encodes the message and drops the frame; a cheaper answer is welcome.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`] if the format can't express this message.
+    fn check(&self, message: &Message) -> Result<(), EncodeError> {
+        self.encode(message).map(drop)
+    }
 
     /// Decodes one frame.
     ///
@@ -65,6 +80,9 @@ pub enum EncodeError {
     /// A join can't be binary: the server closes the connection on one.
     #[error("a join's params can't be binary")]
     BinaryJoin,
+    /// Only servers reply: a client's binary frame has no room for a status.
+    #[error("a client can't send a binary reply")]
+    BinaryReply,
     /// A custom serializer's own error.
     #[error("{0}")]
     Custom(String),

@@ -1,141 +1,550 @@
 //! The client's side of one connection and its channels: the machine a driver feeds and polls.
 
+mod channel;
+mod connection;
+mod dispatch;
+mod event_queue;
+mod heartbeat;
+mod outbox;
+mod pending;
+mod push;
+mod state;
+mod timers;
+
+use alloc::collections::BTreeMap;
 use core::time::Duration;
 
 use bytestring::ByteString;
+use fastrand::Rng;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use slotmap::SlotMap;
 
+use self::channel::Channel;
+use self::connection::Connection;
+use self::event_queue::EventQueue;
+use self::outbox::{Outbox, Outgoing};
+use self::pending::PendingTable;
+pub use self::state::{ChannelState, ConnectionState, Params, TimeoutReason};
+use self::timers::Timers;
 use crate::{
-    Action, ChannelId, CloseCause, CloseCode, Config, Counters, DisconnectError, Event, Frame,
-    Instant, JoinError, LeaveError, NewChannelError, ParamsRequestId, Payload, PingError, PingId,
-    PushError, PushId, TransportId,
+    Action, ChannelCloseCause, ChannelId, CloseCause, CloseCode, Config, Counters,
+    DisconnectError, EncodeError, Event, Frame, Instant, JoinError, JoinFailure, LeaveError,
+    Message, NewChannelError, Outcome, PHOENIX, ParamsRequestId, Payload, PingError, PingId,
+    PushError, PushId, Ref, SendReason, TransportId, events,
 };
 
 /// A Phoenix socket: channels multiplexed over one connection at a time.
+///
+/// It does no input or output, reads no clock and starts no task. A driver of your own, or one of
+/// the adapters, feeds it and polls it:
+///
+/// - *intents* ([`connect`](Self::connect), [`join`](Self::join), [`push`](Self::push) ...): what the
+///   user wants. What is wrong with a call is its error, and the caller's data is handed back.
+/// - *facts* (`handle_*`): what happened, and when. They never fail.
+/// - *outputs* (`poll_*`): what is to be done, what is to be told, and when to come back.
+///
+/// Inputs may come in any order, with or without polling in between. Time that runs backwards counts
+/// as standing still. A fact about a transport that isn't the current one changes nothing.
+///
+/// Equal configurations, seeds and inputs give equal outputs, so a session can be replayed.
+///
+/// See the [crate's front page](crate) for the loop around it.
 #[derive(Debug)]
 pub struct Socket {
     config: Config,
+    rng: Rng,
+    /// The latest moment that was heard of.
+    now: Instant,
+    connection: Connection,
+    channels: SlotMap<ChannelId, Channel>,
+    /// Whose the topics are. Channels that are being left or closed own none.
+    topics: HashMap<ByteString, ChannelId, FixedState>,
+    pending: PendingTable,
+    pings: BTreeMap<PingId, Instant>,
+    params_requests: BTreeMap<ParamsRequestId, ChannelId>,
+    outbox: Outbox,
+    timers: Timers,
+    events: EventQueue,
+    counters: Counters,
+    /// Payload bytes of pushes that the transport hasn't taken.
+    buffered_bytes: usize,
+    /// Refs on the wire and ids of calls: one counter, never reset, so that a late reply never
+    /// matches something new.
+    last_number: u64,
 }
 
-/// The params that a channel joins with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Params {
-    /// The same at every join.
-    Fixed(Payload),
-    /// Asked for before every join, by [`Action::RequestParams`].
-    OnRequest,
-}
-
-impl From<Payload> for Params {
-    fn from(payload: Payload) -> Self { Params::Fixed(payload) }
-}
-
-/// What a socket's connection is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ConnectionState {
-    /// No connection, and none wanted.
-    Closed,
-    /// An attempt to connect is under way.
-    Connecting,
-    /// Connected.
-    Open,
-    /// The user disconnected; the transport is closing.
-    Closing,
-    /// Waiting for the next attempt to connect.
-    Waiting,
-}
-
-/// What a channel is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ChannelState {
-    /// Made, but not joined yet.
-    New,
-    /// Its join waits for the connection, for its params, or for the server's answer.
-    Joining,
-    /// Joined.
-    Joined,
-    /// Was joined, or tried to join; will try again when its time comes or the socket connects.
-    Errored,
-    /// The user left; the server hasn't confirmed it.
-    Leaving,
-    /// Closed for good.
-    Closed,
-}
-
-/// What the earliest deadline is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TimeoutReason {
-    /// The attempt to connect has taken too long.
-    Connect,
-    /// It is time to connect again.
-    Reconnect,
-    /// The connection has proved stable.
-    Stable,
-    /// A disconnect has taken too long.
-    Close,
-    /// It is time for a heartbeat.
-    Heartbeat,
-    /// The heartbeat had no reply.
-    HeartbeatReply,
-    /// An attempt to join has taken too long.
-    Join(ChannelId),
-    /// It is time to rejoin.
-    Rejoin(ChannelId),
-    /// A channel has proved stable.
-    ChannelStable(ChannelId),
-    /// A push, join or leave has had no reply.
-    Push(PushId),
-}
-
-#[allow(unused_variables, missing_docs, clippy::missing_errors_doc)]
+/// Intents: what the user wants.
 impl Socket {
-    /// `seed` feeds the jitter; equal inputs and seeds give equal outputs.
-    pub fn new(config: Config, seed: u64) -> Self { Socket { config } }
-    pub fn connect(&mut self, now: Instant) { todo!() }
-    pub fn disconnect(&mut self, now: Instant, code: CloseCode, reason: &str) -> Result<(), DisconnectError> { todo!() }
-    /// Drops a connection or attempt, or ends the wait, and connects at once with a fresh backoff. False (and nothing) if no connection is wanted (Closed, Closing).
-    pub fn reconnect_now(&mut self, now: Instant) -> bool { todo!() }
-    pub fn channel(&mut self, topic: impl Into<ByteString>, params: impl Into<Params>) -> Result<ChannelId, NewChannelError> { todo!() }
-    /// Like `channel`, but a channel that has the topic is left first, with close cause Replaced.
-    pub fn replace(&mut self, now: Instant, topic: impl Into<ByteString>, params: impl Into<Params>) -> Result<ChannelId, NewChannelError> { todo!() }
-    /// Forgets a channel; one that isn't closed is left first. No ChannelClosed event; its pushes' outcomes are still reported.
-    pub fn remove(&mut self, now: Instant, channel: ChannelId) -> bool { todo!() }
-    pub fn join(&mut self, now: Instant, channel: ChannelId, timeout: Option<Duration>) -> Result<PushId, JoinError> { todo!() }
-    pub fn push(&mut self, now: Instant, channel: ChannelId, event: impl Into<ByteString>, payload: Payload, timeout: Option<Duration>) -> Result<PushId, PushError> { todo!() }
-    pub fn leave(&mut self, now: Instant, channel: ChannelId, timeout: Option<Duration>) -> Result<PushId, LeaveError> { todo!() }
-    /// False if its outcome has been decided. Cancelling a join only stops the wait for its outcome.
-    pub fn cancel(&mut self, push: PushId) -> bool { todo!() }
-    pub fn ping(&mut self, now: Instant) -> Result<PingId, PingError> { todo!() }
+    /// A socket that isn't connected. `seed` feeds the jitter of its schedules.
+    #[must_use]
+    pub fn new(config: Config, seed: u64) -> Self {
+        Socket {
+            rng: Rng::with_seed(seed),
+            now: Instant::EPOCH,
+            connection: Connection::new(),
+            channels: SlotMap::with_key(),
+            topics: HashMap::default(),
+            pending: PendingTable::default(),
+            pings: BTreeMap::new(),
+            params_requests: BTreeMap::new(),
+            outbox: Outbox::default(),
+            timers: Timers::default(),
+            events: EventQueue::new(config.max_events),
+            counters: Counters::default(),
+            buffered_bytes: 0,
+            last_number: 0,
+            config,
+        }
+    }
 
-    pub fn handle_opened(&mut self, now: Instant, transport: TransportId) { todo!() }
-    pub fn handle_frame(&mut self, now: Instant, transport: TransportId, frame: Frame) { todo!() }
-    pub fn handle_closed(&mut self, now: Instant, transport: TransportId, cause: CloseCause) { todo!() }
-    /// The answer to Action::RequestParams; `None` if they couldn't be made: the join is tried again with backoff.
-    pub fn handle_params(&mut self, now: Instant, request: ParamsRequestId, params: Option<Payload>) { todo!() }
-    pub fn handle_timeout(&mut self, now: Instant) { todo!() }
+    /// Connects, and stays connected until [`disconnect`](Self::disconnect).
+    ///
+    /// Always acts: a wait for the next attempt ends at once, a disconnect under way is overtaken,
+    /// and the reconnect schedule starts over. If an attempt is under way or the socket is
+    /// connected, that is all.
+    pub fn connect(&mut self, now: Instant) {
+        self.advance(now);
+        self.start_connecting();
+    }
 
-    /// All that is to be done, in order. Frames count as sent once they are polled: poll when the transport can take one.
-    #[must_use]
-    pub fn poll_action(&mut self) -> Option<Action> { todo!() }
-    /// Like `poll_action`, but leaves frames where they are, for a driver whose transport can't take one now: never Action::Send.
-    #[must_use]
-    pub fn poll_control(&mut self) -> Option<Action> { todo!() }
-    #[must_use]
-    pub fn poll_event(&mut self) -> Option<Event> { todo!() }
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> { todo!() }
-    /// What poll_timeout's deadline is for.
-    #[must_use]
-    pub fn timeout_reason(&self) -> Option<TimeoutReason> { todo!() }
+    /// Disconnects, and stays so until [`connect`](Self::connect).
+    ///
+    /// What was accepted while connected is still sent, then a close frame with `code` and `reason`;
+    /// [`Event::Closed`] tells when the transport is closed, at the latest after
+    /// [`Config::close_timeout`]. Channels stay known, and rejoin when the socket connects again.
+    /// Without a connection or attempt there is nothing to tell, and no event.
+    ///
+    /// # Errors
+    ///
+    /// [`DisconnectError`], and nothing is done, if a close frame can't hold `code` or `reason`.
+    pub fn disconnect(
+        &mut self,
+        now: Instant,
+        code: CloseCode,
+        reason: &str,
+    ) -> Result<(), DisconnectError> {
+        if !code.is_sendable() {
+            return Err(DisconnectError::Code { code: code.as_u16() });
+        }
+        if reason.len() > 123 {
+            return Err(DisconnectError::ReasonTooLong { len: reason.len() });
+        }
+        self.advance(now);
+        self.start_disconnecting(code, reason);
+        Ok(())
+    }
 
-    pub fn connection_state(&self) -> ConnectionState { todo!() }
-    pub fn is_connected(&self) -> bool { todo!() }
-    pub fn channel_state(&self, channel: ChannelId) -> Option<ChannelState> { todo!() }
-    pub fn topic(&self, channel: ChannelId) -> Option<&ByteString> { todo!() }
-    pub fn channel_of(&self, topic: &str) -> Option<ChannelId> { todo!() }
-    pub fn counters(&self) -> &Counters { todo!() }
-    pub fn config(&self) -> &Config { &self.config }
+    /// Connects anew, now: for when the network came back or changed.
+    ///
+    /// A wait ends at once; a connection or an attempt is dropped and replaced. The reconnect
+    /// schedule starts over. Returns `false`, and does nothing, if no connection is wanted: a
+    /// disconnect always wins.
+    pub fn reconnect_now(&mut self, now: Instant) -> bool {
+        self.advance(now);
+        self.replace_connection()
+    }
+
+    /// Makes a channel for a topic; [`join`](Self::join) joins it.
+    ///
+    /// # Errors
+    ///
+    /// [`NewChannelError`]: above all, a topic has one channel at a time. One that is being left or
+    /// is closed doesn't count.
+    pub fn channel(
+        &mut self,
+        topic: impl Into<ByteString>,
+        params: impl Into<Params>,
+    ) -> Result<ChannelId, NewChannelError> {
+        let topic = topic.into();
+        let params = params.into();
+        self.check_channel(&topic, &params)?;
+        if let Some(&owner) = self.topics.get(&topic) {
+            return Err(NewChannelError::TopicTaken { owner });
+        }
+        Ok(self.insert_channel(topic, params))
+    }
+
+    /// Like [`channel`](Self::channel), but takes the topic from a channel that has it: that one is
+    /// left first, and closes with [`ChannelCloseCause::Replaced`].
+    ///
+    /// # Errors
+    ///
+    /// [`NewChannelError`], but for a taken topic. The topic's channel stays as it is then.
+    pub fn replace(
+        &mut self,
+        now: Instant,
+        topic: impl Into<ByteString>,
+        params: impl Into<Params>,
+    ) -> Result<ChannelId, NewChannelError> {
+        let topic = topic.into();
+        let params = params.into();
+        self.advance(now);
+        self.check_channel(&topic, &params)?;
+        if let Some(&owner) = self.topics.get(&topic) {
+            let timeout = self.config.leave_timeout;
+            self.start_leaving(owner, timeout, ChannelCloseCause::Replaced, false);
+        }
+        Ok(self.insert_channel(topic, params))
+    }
+
+    /// Forgets a channel. One that isn't closed is left first, and its topic is free at once.
+    ///
+    /// Its pushes still have their outcomes, but nothing more is told of the channel itself.
+    /// Returns `false` if there is no such channel.
+    pub fn remove(&mut self, now: Instant, channel: ChannelId) -> bool {
+        self.advance(now);
+        let known = self.channels.contains_key(channel);
+        self.forget(channel);
+        known
+    }
+
+    /// Joins a channel, and keeps it joined: it rejoins by itself until it is left or closed.
+    ///
+    /// A join is sent as soon as the socket is connected; once for every connection and attempt. The
+    /// outcome of the returned id is the server's answer to the first attempt that has one, or
+    /// [`Outcome::TimedOut`] after `timeout` ([`Config::join_timeout`] if `None`); the attempts go on
+    /// after that.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`]: a channel is joined once.
+    pub fn join(
+        &mut self,
+        now: Instant,
+        channel: ChannelId,
+        timeout: Option<Duration>,
+    ) -> Result<PushId, JoinError> {
+        self.advance(now);
+        match self.channel_state(channel).ok_or(JoinError::UnknownChannel)? {
+            ChannelState::New => {}
+            ChannelState::Joining | ChannelState::Joined | ChannelState::Errored => {
+                return Err(JoinError::AlreadyJoined);
+            }
+            ChannelState::Leaving | ChannelState::Closed => return Err(JoinError::Closed),
+        }
+        if !self.has_room_for_outcome() {
+            return Err(JoinError::TooMany { max: self.config.max_pushes });
+        }
+        Ok(self.start_joining(channel, timeout.unwrap_or(self.config.join_timeout)))
+    }
+
+    /// Pushes an event to the server.
+    ///
+    /// While the channel isn't joined the push waits, in order, for the join. Its deadline counts
+    /// from this call: `timeout`, or [`Config::push_timeout`] if `None`. The returned id has exactly
+    /// one [`Outcome`].
+    ///
+    /// # Errors
+    ///
+    /// [`PushError`], with the event and the payload; nothing is sent.
+    pub fn push(
+        &mut self,
+        now: Instant,
+        channel: ChannelId,
+        event: impl Into<ByteString>,
+        payload: Payload,
+        timeout: Option<Duration>,
+    ) -> Result<PushId, PushError> {
+        self.advance(now);
+        let timeout = timeout.unwrap_or(self.config.push_timeout);
+        self.start_push(channel, event.into(), payload, timeout)
+    }
+
+    /// Leaves a channel. It closes when the server confirms that, when `timeout`
+    /// ([`Config::leave_timeout`] if `None`) has passed, or when the connection ends; at once if the
+    /// server doesn't know of it.
+    ///
+    /// Pushes accepted before while joined are still sent. What has no reply by the time the
+    /// channel closes ends with [`Outcome::ChannelClosed`].
+    ///
+    /// # Errors
+    ///
+    /// [`LeaveError`] if there is nothing to leave.
+    pub fn leave(
+        &mut self,
+        now: Instant,
+        channel: ChannelId,
+        timeout: Option<Duration>,
+    ) -> Result<PushId, LeaveError> {
+        self.advance(now);
+        match self.channel_state(channel).ok_or(LeaveError::UnknownChannel)? {
+            ChannelState::Leaving | ChannelState::Closed => return Err(LeaveError::Closed),
+            _ => {}
+        }
+        if !self.has_room_for_outcome() {
+            return Err(LeaveError::TooMany { max: self.config.max_pushes });
+        }
+        let timeout = timeout.unwrap_or(self.config.leave_timeout);
+        Ok(self.start_leaving(channel, timeout, ChannelCloseCause::Left, true))
+    }
+
+    /// Gives up on a push or join: its outcome is [`Outcome::Cancelled`].
+    ///
+    /// A push that wasn't sent never will be. Of a join only the wait for its outcome ends; the
+    /// channel goes on. A leave can't be cancelled. Returns `false`, and does nothing, if the outcome
+    /// has been decided.
+    pub fn cancel(&mut self, push: PushId) -> bool {
+        self.cancel_push(push)
+    }
+
+    /// Asks the server for a sign of life; [`Event::Pong`] has the round-trip time.
+    ///
+    /// # Errors
+    ///
+    /// [`PingError`] if the socket isn't connected, or 16 pings are under way.
+    pub fn ping(&mut self, now: Instant) -> Result<PingId, PingError> {
+        self.advance(now);
+        self.start_ping()
+    }
+}
+
+/// Facts: what happened, and when.
+impl Socket {
+    /// The transport is open: the server has accepted the upgrade.
+    pub fn handle_opened(&mut self, now: Instant, transport: TransportId) {
+        self.advance(now);
+        self.transport_opened(transport);
+    }
+
+    /// A frame came.
+    pub fn handle_frame(&mut self, now: Instant, transport: TransportId, frame: Frame) {
+        self.advance(now);
+        self.frame_received(transport, frame);
+    }
+
+    /// The transport is closed, or couldn't be opened.
+    pub fn handle_closed(&mut self, now: Instant, transport: TransportId, cause: CloseCause) {
+        self.advance(now);
+        self.transport_closed(transport, cause);
+    }
+
+    /// The params that [`Action::RequestParams`] asked for; `None` if they couldn't be made, and the
+    /// join is tried again later.
+    pub fn handle_params(
+        &mut self,
+        now: Instant,
+        request: ParamsRequestId,
+        params: Option<Payload>,
+    ) {
+        self.advance(now);
+        self.params_made(request, params);
+    }
+
+    /// Time passed. To be called when [`poll_timeout`](Self::poll_timeout)'s moment has come; a call
+    /// that comes early or late does no harm.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.advance(now);
+        while let Some(why) = self.timers.pop_due(self.now) {
+            match why {
+                TimeoutReason::Connect => self.connect_timed_out(),
+                TimeoutReason::Reconnect => self.retry_is_due(),
+                TimeoutReason::Stable => self.connection_proved_stable(),
+                TimeoutReason::Close => self.close_timed_out(),
+                TimeoutReason::Heartbeat => self.heartbeat_is_due(),
+                TimeoutReason::HeartbeatReply => self.heartbeat_timed_out(),
+                TimeoutReason::Join(channel) => self.attempt_timed_out(channel),
+                TimeoutReason::Rejoin(channel) => self.rejoin_is_due(channel),
+                TimeoutReason::ChannelStable(channel) => self.channel_proved_stable(channel),
+                TimeoutReason::Push(push) => self.push_timed_out(push),
+            }
+        }
+    }
+}
+
+/// Outputs: what is to be done, what is to be told, and when to come back.
+impl Socket {
+    /// The next thing to do. Poll until there is nothing more, after every other call.
+    ///
+    /// A frame counts as sent once it has been polled: poll when the transport can take one, and call
+    /// [`poll_control`](Self::poll_control) while it can't. Until then a push can still be timed out,
+    /// cancelled, or wait for another connection.
+    #[must_use]
+    pub fn poll_action(&mut self) -> Option<Action> {
+        if let Some(action) = self.poll_control() {
+            return Some(action);
+        }
+        let transport = self.connection.sending_transport()?;
+        while let Some((message, why)) = self.next_message() {
+            match self.config.serializer.encode(&message) {
+                Ok(frame) => {
+                    self.frame_taken(frame.len(), why);
+                    return Some(Action::Send { transport, frame, why });
+                }
+                Err(error) => self.frame_impossible(why, error),
+            }
+        }
+        self.poll_control()
+    }
+
+    /// The next thing to do that needs no transport that can take a frame: never
+    /// [`Action::Send`].
+    #[must_use]
+    pub fn poll_control(&mut self) -> Option<Action> {
+        let drained = self.outbox.is_empty();
+        if let Some(action) = self.connection.poll_control(drained) {
+            return Some(action);
+        }
+        let (request, channel) = self.params_requests.pop_first()?;
+        Some(Action::RequestParams { channel, request })
+    }
+
+    /// The next thing to tell the user. Poll until there is nothing more, after every other call.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.poll()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout); `None`: not until something else
+    /// happens. Changes with every other call.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next().map(|(at, _)| at)
+    }
+
+    /// What [`poll_timeout`](Self::poll_timeout)'s moment is for.
+    #[must_use]
+    pub fn timeout_reason(&self) -> Option<TimeoutReason> {
+        self.timers.next().map(|(_, why)| why)
+    }
+}
+
+/// What can be seen from outside.
+impl Socket {
+    /// What the connection is doing.
+    #[must_use]
+    pub fn connection_state(&self) -> ConnectionState {
+        self.connection.state()
+    }
+
+    /// Whether the socket is connected.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connection.is_open()
+    }
+
+    /// What a channel is doing; `None` if it was removed.
+    #[must_use]
+    pub fn channel_state(&self, channel: ChannelId) -> Option<ChannelState> {
+        self.channels.get(channel).map(Channel::state)
+    }
+
+    /// A channel's topic; `None` if it was removed.
+    #[must_use]
+    pub fn topic(&self, channel: ChannelId) -> Option<&ByteString> {
+        self.channels.get(channel).map(|channel| &channel.topic)
+    }
+
+    /// The channel that owns a topic. Channels that are being left or closed own none.
+    #[must_use]
+    pub fn channel_of(&self, topic: &str) -> Option<ChannelId> {
+        self.topics.get(topic).copied()
+    }
+
+    /// What happened so far, as numbers.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+impl Socket {
+    fn check_channel(&self, topic: &ByteString, params: &Params) -> Result<(), NewChannelError> {
+        if topic.is_empty() {
+            return Err(NewChannelError::EmptyTopic);
+        }
+        if *topic == PHOENIX {
+            return Err(NewChannelError::ReservedTopic);
+        }
+        if self.channels.len() >= self.config.max_channels {
+            return Err(NewChannelError::TooMany { max: self.config.max_channels });
+        }
+        if let Params::Fixed(payload) = params {
+            let join = Message::new(topic.clone(), events::JOIN, payload.clone());
+            self.config.serializer.check(&join).map_err(NewChannelError::Params)?;
+        }
+        Ok(())
+    }
+
+    fn insert_channel(&mut self, topic: ByteString, params: Params) -> ChannelId {
+        let id = self.channels.insert(Channel::new(topic.clone(), params));
+        self.topics.insert(topic, id);
+        id
+    }
+
+    /// The next message for the transport, which is taken by being asked for.
+    fn next_message(&mut self) -> Option<(Message, SendReason)> {
+        if let Some(reference) = self.outbox.pop_heartbeat() {
+            return Some((Self::heartbeat_message(reference), SendReason::Heartbeat));
+        }
+        loop {
+            let (number, outgoing) = self.outbox.pop()?;
+            let message = match outgoing {
+                Outgoing::Join(channel) => {
+                    self.take_join(channel, number).map(|join| (join, SendReason::Join(channel)))
+                }
+                Outgoing::Leave { channel, topic, join_ref } => {
+                    let leave = Message::new(topic, events::LEAVE, Payload::empty())
+                        .with_join_ref(Some(Ref::from(join_ref)))
+                        .with_reference(Some(Ref::from(number)));
+                    Some((leave, SendReason::Leave(channel)))
+                }
+                Outgoing::Push { push, join_ref } => {
+                    self.take_push(push, join_ref).map(|message| (message, SendReason::Push(push)))
+                }
+            };
+            if message.is_some() {
+                return message;
+            }
+        }
+    }
+
+    fn frame_taken(&mut self, len: usize, why: SendReason) {
+        self.counters.frames_sent = self.counters.frames_sent.saturating_add(1);
+        self.counters.bytes_sent = self.counters.bytes_sent.saturating_add(len as u64);
+        match why {
+            SendReason::Join(_) => {
+                self.counters.joins_sent = self.counters.joins_sent.saturating_add(1);
+            }
+            // Sent on a connection that is being closed: no reply will be listened to.
+            SendReason::Push(push) if !self.connection.is_open() => {
+                self.finish(push, Outcome::Disconnected);
+            }
+            SendReason::Push(_) | SendReason::Leave(_) | SendReason::Heartbeat => {}
+        }
+    }
+
+    /// A custom serializer said yes at the call and no now.
+    fn frame_impossible(&mut self, why: SendReason, error: EncodeError) {
+        match why {
+            SendReason::Push(push) => self.finish(push, Outcome::Unsendable(error)),
+            SendReason::Join(channel) => {
+                self.fail_attempt(channel, JoinFailure::Unsendable(error));
+            }
+            // Their timeouts tell.
+            SendReason::Leave(_) | SendReason::Heartbeat => {}
+        }
+    }
+
+    /// Empties the outbox: what was not sent on this connection waits for the next, or never was.
+    fn unsend_all(&mut self) {
+        self.outbox = Outbox::default();
+    }
+
+    fn emit(&mut self, event: Event) {
+        if !self.events.push(event) {
+            self.counters.events_lost = self.counters.events_lost.saturating_add(1);
+        }
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.last_number = self.last_number.saturating_add(1);
+        self.last_number
+    }
 }

@@ -1,1 +1,212 @@
-//! stub
+//! The binary frames of V2. Every length is one byte; names are UTF-8; the rest is the payload.
+//!
+//! | kind | from | layout |
+//! |---|---|---|
+//! | push | client | `00`, lengths of `join_ref`, `ref`, topic, event; those; data |
+//! | push | server | `00`, lengths of `join_ref`, topic, event; those; data |
+//! | reply | server | `01`, lengths of `join_ref`, `ref`, topic, status; those; data |
+//! | broadcast | server | `02`, lengths of topic, event; those; data |
+
+use alloc::vec::Vec;
+use core::fmt::{self, Write as _};
+
+use bytes::{Buf as _, Bytes};
+use bytestring::ByteString;
+
+use super::{DecodeErrorKind, EncodeError, Field};
+use crate::{Message, Payload, Ref, Status, message};
+
+const PUSH: u8 = 0;
+const REPLY: u8 = 1;
+const BROADCAST: u8 = 2;
+
+pub(super) fn encode_client(message: &Message) -> Result<Bytes, EncodeError> {
+    if message.event == message::event::JOIN {
+        return Err(EncodeError::BinaryJoin);
+    }
+    if message.status.is_some() {
+        return Err(EncodeError::BinaryReply);
+    }
+    let names = [
+        (Field::JoinRef, Name::Ref(message.join_ref.as_ref())),
+        (Field::Ref, Name::Ref(message.reference.as_ref())),
+        (Field::Topic, Name::Text(&message.topic)),
+        (Field::Event, Name::Text(&message.event)),
+    ];
+    encode(PUSH, &names, &message.payload)
+}
+
+pub(super) fn encode_server(message: &Message) -> Result<Bytes, EncodeError> {
+    let join_ref = (Field::JoinRef, Name::Ref(message.join_ref.as_ref()));
+    let topic = (Field::Topic, Name::Text(&message.topic));
+    let event = (Field::Event, Name::Text(&message.event));
+    if let Some(status) = &message.status {
+        let reference = (Field::Ref, Name::Ref(message.reference.as_ref()));
+        let status = (Field::Status, Name::Text(status.as_str()));
+        encode(
+            REPLY,
+            &[join_ref, reference, topic, status],
+            &message.payload,
+        )
+    } else if message.join_ref.is_some() {
+        encode(PUSH, &[join_ref, topic, event], &message.payload)
+    } else {
+        encode(BROADCAST, &[topic, event], &message.payload)
+    }
+}
+
+pub(super) fn decode_client(frame: &Bytes) -> Result<Message, DecodeErrorKind> {
+    let mut reader = Reader::new(frame);
+    match reader.kind()? {
+        PUSH => {
+            let [join_ref, topic, event] = reader.lengths()?;
+            Ok(Message {
+                join_ref: reader.reference(join_ref, Field::JoinRef)?,
+                reference: None,
+                topic: reader.name(topic, Field::Topic)?,
+                event: reader.name(event, Field::Event)?,
+                status: None,
+                payload: reader.payload(),
+            })
+        }
+        REPLY => {
+            let [join_ref, reference, topic, status] = reader.lengths()?;
+            Ok(Message {
+                join_ref: reader.reference(join_ref, Field::JoinRef)?,
+                reference: reader.reference(reference, Field::Ref)?,
+                topic: reader.name(topic, Field::Topic)?,
+                event: message::event::REPLY,
+                status: Some(Status::parse(reader.name(status, Field::Status)?)),
+                payload: reader.payload(),
+            })
+        }
+        BROADCAST => {
+            let [topic, event] = reader.lengths()?;
+            Ok(Message::new(
+                reader.name(topic, Field::Topic)?,
+                reader.name(event, Field::Event)?,
+                reader.payload(),
+            ))
+        }
+        kind => Err(DecodeErrorKind::UnknownKind(kind)),
+    }
+}
+
+pub(super) fn decode_server(frame: &Bytes) -> Result<Message, DecodeErrorKind> {
+    let mut reader = Reader::new(frame);
+    match reader.kind()? {
+        PUSH => {
+            let [join_ref, reference, topic, event] = reader.lengths()?;
+            Ok(Message {
+                join_ref: reader.reference(join_ref, Field::JoinRef)?,
+                reference: reader.reference(reference, Field::Ref)?,
+                topic: reader.name(topic, Field::Topic)?,
+                event: reader.name(event, Field::Event)?,
+                status: None,
+                payload: reader.payload(),
+            })
+        }
+        kind => Err(DecodeErrorKind::UnknownKind(kind)),
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Name<'a> {
+    Ref(Option<&'a Ref>),
+    Text(&'a str),
+}
+
+impl Name<'_> {
+    fn len(self) -> usize {
+        match self {
+            Name::Ref(reference) => reference.map_or(0, Ref::encoded_len),
+            Name::Text(text) => text.len(),
+        }
+    }
+}
+
+fn encode(kind: u8, names: &[(Field, Name<'_>)], payload: &Payload) -> Result<Bytes, EncodeError> {
+    let size = names
+        .iter()
+        .fold(payload.len().saturating_add(1), |size, (_, name)| {
+            size.saturating_add(name.len()).saturating_add(1)
+        });
+    let mut frame = Buffer(Vec::with_capacity(size));
+    frame.0.push(kind);
+    for (field, name) in names {
+        let len = name.len();
+        let Ok(byte) = u8::try_from(len) else {
+            return Err(EncodeError::TooLong { field: *field, len });
+        };
+        frame.0.push(byte);
+    }
+    for (_, name) in names {
+        // The only errors are those of `write_str` below, and it has none.
+        let _ = match name {
+            Name::Ref(None) => Ok(()),
+            Name::Ref(Some(reference)) => write!(frame, "{reference}"),
+            Name::Text(text) => frame.write_str(text),
+        };
+    }
+    frame.0.extend_from_slice(payload.as_bytes());
+    Ok(Bytes::from(frame.0))
+}
+
+#[derive(Debug)]
+struct Buffer(Vec<u8>);
+
+impl fmt::Write for Buffer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// What hasn't been read of a frame.
+#[derive(Debug)]
+struct Reader {
+    rest: Bytes,
+}
+
+impl Reader {
+    fn new(frame: &Bytes) -> Self {
+        Reader {
+            rest: frame.clone(),
+        }
+    }
+
+    fn kind(&mut self) -> Result<u8, DecodeErrorKind> {
+        let [kind] = self.array().ok_or(DecodeErrorKind::Empty)?;
+        Ok(kind)
+    }
+
+    fn lengths<const N: usize>(&mut self) -> Result<[u8; N], DecodeErrorKind> {
+        self.array()
+            .ok_or(DecodeErrorKind::Truncated(Field::Header))
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let array = *self.rest.first_chunk()?;
+        self.rest.advance(N);
+        Some(array)
+    }
+
+    fn name(&mut self, len: u8, field: Field) -> Result<ByteString, DecodeErrorKind> {
+        let len = usize::from(len);
+        if self.rest.len() < len {
+            return Err(DecodeErrorKind::Truncated(field));
+        }
+        let name = self.rest.split_to(len);
+        ByteString::try_from(name).map_err(|_| DecodeErrorKind::Utf8(field))
+    }
+
+    /// An empty ref is none: the format has no other way to say so.
+    fn reference(&mut self, len: u8, field: Field) -> Result<Option<Ref>, DecodeErrorKind> {
+        let name = self.name(len, field)?;
+        Ok((!name.is_empty()).then(|| Ref::parse(name)))
+    }
+
+    fn payload(self) -> Payload {
+        Payload::binary(self.rest)
+    }
+}

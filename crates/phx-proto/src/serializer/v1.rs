@@ -1,20 +1,186 @@
-//! stub
-use crate::{Frame, Message, DecodeError, EncodeError, Serializer};
+//! V1: `{"topic": .., "event": .., "payload": .., "ref": ..}`.
+
+use bytes::Bytes;
+
+use super::read::{self, Reply};
+use super::scan::Scanner;
+use super::v2::Replies;
+use super::write::Writer;
+use super::{DecodeError, DecodeErrorKind, EncodeError, Field, Serializer};
+use crate::{Frame, Message, message};
+
 /// The client's side of Phoenix's V1 serializer (`vsn` 1.0.0): text frames only.
+///
+/// # Decoding
+///
+/// Keys may come in any order, unknown ones are ignored, and the last of equal ones counts. A
+/// missing `ref` is none; `join_ref`, which Phoenix never sends in V1, is read if it is there. Refs,
+/// names and replies are read as in [`V2`](crate::V2).
+///
+/// # Encoding
+///
+/// The four keys, always. `join_ref` isn't written: a server drops a push whose `join_ref` isn't
+/// that of the join, and a V1 join has none.
+///
+/// # Examples
+///
+/// ```
+/// use phx_proto::{Frame, Message, Payload, Ref, Serializer, V1};
+///
+/// let push = Message::new("room:a", "echo", Payload::empty()).with_reference(Some(Ref::from(7)));
+/// assert_eq!(
+///     V1.encode(&push)?,
+///     Frame::text(r#"{"topic":"room:a","event":"echo","payload":{},"ref":"7"}"#),
+/// );
+/// # Ok::<(), phx_proto::EncodeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(clippy::exhaustive_structs, reason = "a serializer without settings")]
 pub struct V1;
+
 /// The server's side of [`V1`].
+///
+/// All four keys are required of a client, as Phoenix requires them; a `phx_reply` from a client is
+/// an event like any other.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(clippy::exhaustive_structs, reason = "a serializer without settings")]
 pub struct V1Server;
+
+const VSN: &str = "1.0.0";
+
 impl Serializer for V1 {
-    fn vsn(&self) -> &str { "1.0.0" }
-    fn encode(&self, _m: &Message) -> Result<Frame, EncodeError> { todo!() }
-    fn decode(&self, _f: Frame) -> Result<Message, DecodeError> { todo!() }
+    fn vsn(&self) -> &str {
+        VSN
+    }
+
+    fn encode(&self, message: &Message) -> Result<Frame, EncodeError> {
+        let mut writer = writer(message)?;
+        writer.raw(r#"{"topic":"#);
+        writer.string(&message.topic);
+        writer.raw(r#","event":"#);
+        writer.string(&message.event);
+        writer.raw(r#","payload":"#);
+        writer.payload(message);
+        writer.raw(r#","ref":"#);
+        writer.reference(message.reference.as_ref());
+        writer.raw("}");
+        Ok(Frame::Text(writer.into_bytes()))
+    }
+
+    fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
+        decode(frame, Replies::Read)
+    }
 }
+
 impl Serializer for V1Server {
-    fn vsn(&self) -> &str { "1.0.0" }
-    fn encode(&self, _m: &Message) -> Result<Frame, EncodeError> { todo!() }
-    fn decode(&self, _f: Frame) -> Result<Message, DecodeError> { todo!() }
+    fn vsn(&self) -> &str {
+        VSN
+    }
+
+    /// The keys are in the order of Phoenix, which is that of the alphabet.
+    fn encode(&self, message: &Message) -> Result<Frame, EncodeError> {
+        let mut writer = writer(message)?;
+        writer.raw(r#"{"event":"#);
+        writer.string(&message.event);
+        writer.raw(r#","payload":"#);
+        writer.payload(message);
+        writer.raw(r#","ref":"#);
+        writer.reference(message.reference.as_ref());
+        writer.raw(r#","topic":"#);
+        writer.string(&message.topic);
+        writer.raw("}");
+        Ok(Frame::Text(writer.into_bytes()))
+    }
+
+    fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
+        decode(frame, Replies::Keep)
+    }
+}
+
+fn writer(message: &Message) -> Result<Writer, EncodeError> {
+    if message.payload.is_binary() {
+        return Err(EncodeError::BinaryUnsupported { vsn: VSN });
+    }
+    let syntax = match &message.reference {
+        Some(_) => r#"{"topic":"","event":"","payload":,"ref":""}"#.len(),
+        None => r#"{"topic":"","event":"","payload":,"ref":null}"#.len(),
+    };
+    Ok(Writer::for_message(message, syntax))
+}
+
+fn decode(frame: Frame, replies: Replies) -> Result<Message, DecodeError> {
+    let result = match &frame {
+        Frame::Text(text) => read::text(text, |scanner| Keys::scan(scanner)?.read(text, replies)),
+        Frame::Binary(_) => Err(DecodeErrorKind::UnexpectedBinary),
+    };
+    result.map_err(|reason| DecodeError { reason, frame })
+}
+
+/// The values of the keys that matter, as they are written.
+#[derive(Debug, Default)]
+struct Keys<'a> {
+    topic: Option<&'a str>,
+    event: Option<&'a str>,
+    payload: Option<&'a str>,
+    reference: Option<&'a str>,
+    join_ref: Option<&'a str>,
+}
+
+impl<'a> Keys<'a> {
+    fn scan(scanner: &mut Scanner<'a>) -> Result<Self, DecodeErrorKind> {
+        let mut keys = Keys::default();
+        scanner.expect(b'{')?;
+        if !scanner.eat(b'}') {
+            loop {
+                let (field, slot) = match read::unquote(scanner.key()?).as_deref() {
+                    Some("topic") => (Some(Field::Topic), Some(&mut keys.topic)),
+                    Some("event") => (Some(Field::Event), Some(&mut keys.event)),
+                    Some("payload") => (Some(Field::Payload), Some(&mut keys.payload)),
+                    Some("ref") => (Some(Field::Ref), Some(&mut keys.reference)),
+                    Some("join_ref") => (Some(Field::JoinRef), Some(&mut keys.join_ref)),
+                    _ => (None, None),
+                };
+                scanner.field = field;
+                let value = scanner.value()?;
+                if let Some(slot) = slot {
+                    *slot = Some(value);
+                }
+                scanner.field = None;
+                if !scanner.eat(b',') {
+                    break;
+                }
+            }
+            scanner.expect(b'}')?;
+        }
+        scanner.end()?;
+        Ok(keys)
+    }
+
+    fn read(&self, frame: &Bytes, replies: Replies) -> Result<Message, DecodeErrorKind> {
+        let missing = DecodeErrorKind::Field;
+        let topic = self.topic.ok_or(missing(Field::Topic))?;
+        let event = self.event.ok_or(missing(Field::Event))?;
+        let payload = self.payload.ok_or(missing(Field::Payload))?;
+        let reference = match (self.reference, replies) {
+            (None, Replies::Keep) => return Err(missing(Field::Ref)),
+            (reference, _) => reference.unwrap_or("null"),
+        };
+        let topic = read::name(frame, topic, Field::Topic)?;
+        let event = read::name(frame, event, Field::Event)?;
+        let (status, payload) = if replies == Replies::Read && event == message::event::REPLY {
+            // A second look at the payload: it may stand before the event.
+            let (status, response) = Reply::scan(&mut Scanner::new(payload))?.read(frame)?;
+            (Some(status), response)
+        } else {
+            (None, read::payload(frame, payload))
+        };
+        Ok(Message {
+            join_ref: read::reference(frame, self.join_ref.unwrap_or("null"), Field::JoinRef)?,
+            reference: read::reference(frame, reference, Field::Ref)?,
+            topic,
+            event,
+            status,
+            payload,
+        })
+    }
 }

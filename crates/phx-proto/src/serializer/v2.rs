@@ -1,20 +1,202 @@
-//! stub
-use crate::{Frame, Message, DecodeError, EncodeError, Serializer};
+//! V2: `[join_ref, ref, topic, event, payload]`, and binary frames for binary payloads.
+
+use bytes::Bytes;
+
+use super::read::{self, Reply};
+use super::scan::Scanner;
+use super::write::Writer;
+use super::{DecodeError, DecodeErrorKind, EncodeError, Field, Serializer, binary};
+use crate::{Frame, Message, message};
+
 /// The client's side of Phoenix's V2 serializer (`vsn` 2.0.0): text and binary frames.
+///
+/// # Decoding
+///
+/// - Refs are strings or null. A number that fits a `u64` is taken for the string of its digits: the
+///   server echoes a numeric ref to a client that sent one.
+/// - Topic and event are strings; elements after the fifth are ignored, but must be JSON.
+/// - The payload of a `phx_reply` is an object with a string `status`; a missing `response` is
+///   `null`. Keys may come in any order, unknown ones are ignored, and the last of equal ones
+///   counts.
+/// - Names without JSON escapes, and the payload, are slices of the frame. The syntax of the whole
+///   frame is checked, the payload's too; what it holds isn't.
+///
+/// # Encoding
+///
+/// Refs are written as strings. A binary payload makes a binary frame, whose names have room for
+/// 255 bytes each; an empty ref and none are the same there.
+///
+/// # Examples
+///
+/// ```
+/// use phx_proto::{Frame, Serializer, Status, V2};
+///
+/// let frame = r#"["1","7","room:a","phx_reply",{"response":{"id":3},"status":"ok"}]"#;
+/// let reply = V2.decode(Frame::text(frame))?;
+/// assert_eq!(reply.status, Some(Status::Ok));
+/// assert_eq!(reply.payload.as_bytes(), r#"{"id":3}"#);
+/// # Ok::<(), phx_proto::DecodeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(clippy::exhaustive_structs, reason = "a serializer without settings")]
 pub struct V2;
+
 /// The server's side of [`V2`].
+///
+/// It differs from the client's in these points:
+///
+/// - A `phx_reply` from a client is an event like any other.
+/// - Topic and event must be strings here too, though Phoenix takes any JSON for them: it replies
+///   `unmatched topic` to a topic that isn't a string, and its channels crash on an event that
+///   isn't one. A [`Message`] can't hold such names, so they are [`DecodeErrorKind::Field`], after
+///   which the connection may stay open. For every other error Phoenix closes it with 1011.
+/// - A join's payload may be binary for this serializer; Phoenix closes the connection on one.
+/// - A binary payload is encoded as a reply if there is a status, else as a server push if there is
+///   a `join_ref`, else as a broadcast. The last two have no room for a ref, nor the first for an
+///   event's name.
+///
+/// # Examples
+///
+/// ```
+/// use phx_proto::{Frame, Message, Payload, Serializer, Status, V2Server};
+///
+/// let join = V2Server.decode(Frame::text(r#"["1","1","room:a","phx_join",{}]"#))?;
+/// let reply = Message::reply(join.topic, join.reference, Status::Ok, Payload::empty())
+///     .with_join_ref(join.join_ref);
+/// assert_eq!(
+///     V2Server.encode(&reply)?,
+///     Frame::text(r#"["1","1","room:a","phx_reply",{"response":{},"status":"ok"}]"#),
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(clippy::exhaustive_structs, reason = "a serializer without settings")]
 pub struct V2Server;
+
+const VSN: &str = "2.0.0";
+
 impl Serializer for V2 {
-    fn vsn(&self) -> &str { "2.0.0" }
-    fn encode(&self, _m: &Message) -> Result<Frame, EncodeError> { todo!() }
-    fn decode(&self, _f: Frame) -> Result<Message, DecodeError> { todo!() }
+    fn vsn(&self) -> &str {
+        VSN
+    }
+
+    fn encode(&self, message: &Message) -> Result<Frame, EncodeError> {
+        if message.payload.is_binary() {
+            binary::encode_client(message).map(Frame::Binary)
+        } else {
+            Ok(Frame::Text(encode(message)))
+        }
+    }
+
+    fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
+        let result = match &frame {
+            Frame::Text(text) => decode(text, Replies::Read),
+            Frame::Binary(data) => binary::decode_client(data),
+        };
+        result.map_err(|reason| DecodeError { reason, frame })
+    }
 }
+
 impl Serializer for V2Server {
-    fn vsn(&self) -> &str { "2.0.0" }
-    fn encode(&self, _m: &Message) -> Result<Frame, EncodeError> { todo!() }
-    fn decode(&self, _f: Frame) -> Result<Message, DecodeError> { todo!() }
+    fn vsn(&self) -> &str {
+        VSN
+    }
+
+    fn encode(&self, message: &Message) -> Result<Frame, EncodeError> {
+        if message.payload.is_binary() {
+            binary::encode_server(message).map(Frame::Binary)
+        } else {
+            Ok(Frame::Text(encode(message)))
+        }
+    }
+
+    fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
+        let result = match &frame {
+            Frame::Text(text) => decode(text, Replies::Keep),
+            Frame::Binary(data) => binary::decode_server(data),
+        };
+        result.map_err(|reason| DecodeError { reason, frame })
+    }
+}
+
+/// What becomes of the payload of a `phx_reply`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Replies {
+    /// Status and response are taken out of it.
+    Read,
+    /// It stays as it is.
+    Keep,
+}
+
+fn encode(message: &Message) -> Bytes {
+    let syntax = match (&message.join_ref, &message.reference) {
+        (None, None) => r#"[null,null,"","",]"#.len(),
+        (Some(_), Some(_)) => r#"["","","","",]"#.len(),
+        _ => r#"[null,"","","",]"#.len(),
+    };
+    let mut writer = Writer::for_message(message, syntax);
+    writer.raw("[");
+    writer.reference(message.join_ref.as_ref());
+    writer.raw(",");
+    writer.reference(message.reference.as_ref());
+    writer.raw(",");
+    writer.string(&message.topic);
+    writer.raw(",");
+    writer.string(&message.event);
+    writer.raw(",");
+    writer.payload(message);
+    writer.raw("]");
+    writer.into_bytes()
+}
+
+fn decode(frame: &Bytes, replies: Replies) -> Result<Message, DecodeErrorKind> {
+    read::text(frame, |scanner| {
+        scanner.expect(b'[')?;
+        if scanner.eat(b']') {
+            return Err(DecodeErrorKind::Field(Field::JoinRef));
+        }
+        let join_ref = read::reference(frame, first(scanner)?, Field::JoinRef)?;
+        next(scanner, Field::Ref)?;
+        let reference = read::reference(frame, scanner.value()?, Field::Ref)?;
+        next(scanner, Field::Topic)?;
+        let topic = read::name(frame, scanner.value()?, Field::Topic)?;
+        next(scanner, Field::Event)?;
+        let event = read::name(frame, scanner.value()?, Field::Event)?;
+        next(scanner, Field::Payload)?;
+        let (status, payload) = if replies == Replies::Read && event == message::event::REPLY {
+            let (status, response) = Reply::scan(scanner)?.read(frame)?;
+            (Some(status), response)
+        } else {
+            (None, read::payload(frame, scanner.value()?))
+        };
+        scanner.field = None;
+        while scanner.eat(b',') {
+            scanner.value()?;
+        }
+        scanner.expect(b']')?;
+        scanner.end()?;
+        Ok(Message {
+            join_ref,
+            reference,
+            topic,
+            event,
+            status,
+            payload,
+        })
+    })
+}
+
+fn first<'a>(scanner: &mut Scanner<'a>) -> Result<&'a str, DecodeErrorKind> {
+    scanner.field = Some(Field::JoinRef);
+    scanner.value()
+}
+
+/// Goes on to the element that holds `field`.
+fn next(scanner: &mut Scanner<'_>, field: Field) -> Result<(), DecodeErrorKind> {
+    if scanner.peek() == Some(b']') {
+        return Err(DecodeErrorKind::Field(field));
+    }
+    scanner.expect(b',')?;
+    scanner.field = Some(field);
+    Ok(())
 }

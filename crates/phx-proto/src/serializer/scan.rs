@@ -1,0 +1,427 @@
+//! One pass over JSON text that finds where values start and end, and builds nothing.
+//!
+//! It accepts exactly what `serde_json` accepts when it ignores a value (a test compares them).
+//! `serde_json`'s own raw values would do, but they allocate for every value nested in another, which
+//! every presence message has; here the nesting is kept in a machine word up to 64 levels deep.
+
+use alloc::vec::Vec;
+
+use super::{DecodeErrorKind, Field};
+
+/// A position in JSON text. Every method that fails leaves it where the text went wrong.
+#[derive(Debug)]
+pub(super) struct Scanner<'a> {
+    text: &'a str,
+    offset: usize,
+    /// The part of the message that is being read, for errors.
+    pub(super) field: Option<Field>,
+}
+
+impl<'a> Scanner<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Scanner {
+            text,
+            offset: 0,
+            field: None,
+        }
+    }
+
+    /// Whether all of the text has been read.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.offset >= self.text.len()
+    }
+
+    /// The error that the text isn't JSON here.
+    pub(super) fn malformed(&self) -> DecodeErrorKind {
+        let before = self.text.as_bytes().get(..self.offset).unwrap_or_default();
+        let newlines = before.iter().filter(|byte| **byte == b'\n').count();
+        let column = before
+            .iter()
+            .rev()
+            .take_while(|byte| **byte != b'\n')
+            .count();
+        DecodeErrorKind::Json {
+            line: newlines.saturating_add(1),
+            column: column.saturating_add(1),
+        }
+    }
+
+    /// Skips white space and looks at the next byte.
+    pub(super) fn peek(&mut self) -> Option<u8> {
+        self.skip_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+        self.here()
+    }
+
+    /// Skips white space, and the next byte if it is this one.
+    pub(super) fn eat(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        if found {
+            self.skip(1);
+        }
+        found
+    }
+
+    /// Skips white space and this byte.
+    pub(super) fn expect(&mut self, byte: u8) -> Result<(), DecodeErrorKind> {
+        if self.eat(byte) {
+            Ok(())
+        } else {
+            Err(self.malformed())
+        }
+    }
+
+    /// Expects nothing but white space until the end.
+    pub(super) fn end(&mut self) -> Result<(), DecodeErrorKind> {
+        if self.peek().is_none() {
+            Ok(())
+        } else {
+            Err(self.malformed())
+        }
+    }
+
+    /// A key of an object with its quotes, and the colon after it.
+    pub(super) fn key(&mut self) -> Result<&'a str, DecodeErrorKind> {
+        self.peek();
+        let start = self.offset;
+        self.string()?;
+        let key = self.since(start);
+        self.expect(b':')?;
+        Ok(key)
+    }
+
+    /// One value of any type, as it is written: without white space around it.
+    pub(super) fn value(&mut self) -> Result<&'a str, DecodeErrorKind> {
+        self.peek();
+        let start = self.offset;
+        let mut nesting = Nesting::default();
+        loop {
+            match self.peek() {
+                Some(b'[') => {
+                    self.skip(1);
+                    if !self.eat(b']') {
+                        nesting.push(Enclosing::Array);
+                        continue;
+                    }
+                }
+                Some(b'{') => {
+                    self.skip(1);
+                    if !self.eat(b'}') {
+                        nesting.push(Enclosing::Object);
+                        self.key()?;
+                        continue;
+                    }
+                }
+                Some(b'"') => self.string()?,
+                Some(b't') => self.word("true")?,
+                Some(b'f') => self.word("false")?,
+                Some(b'n') => self.word("null")?,
+                _ => self.number()?,
+            }
+            // A value has ended here: what encloses it goes on, or ends with it.
+            loop {
+                let Some(enclosing) = nesting.innermost() else {
+                    return Ok(self.since(start));
+                };
+                match (enclosing, self.peek()) {
+                    (Enclosing::Array, Some(b',')) => {
+                        self.skip(1);
+                        break;
+                    }
+                    (Enclosing::Object, Some(b',')) => {
+                        self.skip(1);
+                        self.key()?;
+                        break;
+                    }
+                    (Enclosing::Array, Some(b']')) | (Enclosing::Object, Some(b'}')) => {
+                        self.skip(1);
+                        nesting.pop();
+                    }
+                    _ => return Err(self.malformed()),
+                }
+            }
+        }
+    }
+
+    fn string(&mut self) -> Result<(), DecodeErrorKind> {
+        self.byte(|byte| byte == b'"')?;
+        loop {
+            self.skip_while(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f));
+            match self.here() {
+                Some(b'"') => {
+                    self.skip(1);
+                    return Ok(());
+                }
+                Some(b'\\') => self.escape()?,
+                _ => return Err(self.malformed()),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), DecodeErrorKind> {
+        self.skip(1);
+        if self.here() == Some(b'u') {
+            self.skip(1);
+            for _ in 0..4 {
+                self.byte(|byte| byte.is_ascii_hexdigit())?;
+            }
+            Ok(())
+        } else {
+            self.byte(|byte| matches!(byte, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't'))
+        }
+    }
+
+    fn number(&mut self) -> Result<(), DecodeErrorKind> {
+        if self.here() == Some(b'-') {
+            self.skip(1);
+        }
+        if self.here() == Some(b'0') {
+            self.skip(1);
+        } else {
+            self.digits()?;
+        }
+        if self.here() == Some(b'.') {
+            self.skip(1);
+            self.digits()?;
+        }
+        if matches!(self.here(), Some(b'e' | b'E')) {
+            self.skip(1);
+            if matches!(self.here(), Some(b'+' | b'-')) {
+                self.skip(1);
+            }
+            self.digits()?;
+        }
+        // A second digit after a leading zero.
+        if self.here().is_some_and(|byte| byte.is_ascii_digit()) {
+            return Err(self.malformed());
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), DecodeErrorKind> {
+        self.byte(|byte| byte.is_ascii_digit())?;
+        self.skip_while(|byte| byte.is_ascii_digit());
+        Ok(())
+    }
+
+    fn word(&mut self, word: &str) -> Result<(), DecodeErrorKind> {
+        for expected in word.bytes() {
+            self.byte(|byte| byte == expected)?;
+        }
+        Ok(())
+    }
+
+    fn byte(&mut self, allowed: impl Fn(u8) -> bool) -> Result<(), DecodeErrorKind> {
+        match self.here() {
+            Some(byte) if allowed(byte) => {
+                self.skip(1);
+                Ok(())
+            }
+            _ => Err(self.malformed()),
+        }
+    }
+
+    fn here(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.offset).copied()
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.offset = self.offset.saturating_add(bytes);
+    }
+
+    fn skip_while(&mut self, skipped: impl Fn(u8) -> bool) {
+        let rest = self.text.as_bytes().get(self.offset..).unwrap_or_default();
+        self.skip(
+            rest.iter()
+                .position(|byte| !skipped(*byte))
+                .unwrap_or(rest.len()),
+        );
+    }
+
+    /// The text from `start` to here. Both are beside ASCII bytes, so never inside a character.
+    fn since(&self, start: usize) -> &'a str {
+        self.text.get(start..self.offset).unwrap_or_default()
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Enclosing {
+    Array,
+    Object,
+}
+
+/// The arrays and objects around a value, one bit each, outermost first.
+#[derive(Debug, Default)]
+struct Nesting {
+    depth: usize,
+    /// The innermost 64, or what there is of them; a set bit is an object.
+    innermost: u64,
+    /// Those further out, in full words. Allocates only beyond 64 levels.
+    outer: Vec<u64>,
+}
+
+impl Nesting {
+    fn innermost(&self) -> Option<Enclosing> {
+        let enclosing = if self.innermost & 1 == 1 {
+            Enclosing::Object
+        } else {
+            Enclosing::Array
+        };
+        (self.depth > 0).then_some(enclosing)
+    }
+
+    fn push(&mut self, enclosing: Enclosing) {
+        if self.depth > 0 && self.depth.is_multiple_of(64) {
+            self.outer.push(self.innermost);
+        }
+        self.innermost = self.innermost << 1 | u64::from(enclosing == Enclosing::Object);
+        self.depth = self.depth.saturating_add(1);
+    }
+
+    fn pop(&mut self) {
+        self.depth = self.depth.saturating_sub(1);
+        self.innermost >>= 1;
+        if self.depth > 0 && self.depth.is_multiple_of(64) {
+            self.innermost = self.outer.pop().unwrap_or_default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+
+    use proptest::prelude::*;
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    fn scanned(text: &str) -> Option<&str> {
+        let mut scanner = Scanner::new(text);
+        let value = scanner.value().ok()?;
+        scanner.end().ok()?;
+        Some(value)
+    }
+
+    fn by_serde(text: &str) -> Option<&str> {
+        serde_json::from_str::<&RawValue>(text)
+            .ok()
+            .map(RawValue::get)
+    }
+
+    #[test]
+    fn agrees_with_serde_json_on_chosen_texts() {
+        let texts = [
+            "",
+            " ",
+            "null",
+            "nul",
+            "nulll",
+            " true ",
+            "false",
+            "truefalse",
+            "0",
+            "-0",
+            "00",
+            "01",
+            "-",
+            "-a",
+            "1.",
+            "1.5",
+            ".5",
+            "1e",
+            "1e+",
+            "1e+5",
+            "1E-05",
+            "1.5e3",
+            "1e999",
+            "+1",
+            "0x1",
+            "\"",
+            "\"\"",
+            "\"a",
+            "\"\\\"",
+            "\"\\u12\"",
+            "\"\\u12aF\"",
+            "\"\\ud800\"",
+            "\"\\x\"",
+            "\"\t\"",
+            "\"\u{7f}\u{e9}\u{1f600}\"",
+            "[]",
+            "[ ]",
+            "[1]",
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "[1}",
+            "{}",
+            "{ }",
+            "{\"a\":1}",
+            "{\"a\":1,}",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{a:1}",
+            "{1:1}",
+            "{\"a\":1]",
+            "{,}",
+            "{\"a\":[{\"b\":{}},[]]}",
+            " {\"a\" : [ 1 , 2 ] } ",
+            "[][]",
+            "{\"\\u0061\":1}",
+            "]",
+            "}",
+            ",",
+            ":",
+            "\u{feff}1",
+            "1\u{a0}",
+            "[[[[",
+            "NaN",
+            "Infinity",
+        ];
+        for text in texts {
+            assert_eq!(scanned(text), by_serde(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn nesting_is_remembered_past_a_word() {
+        for depth in [1, 63, 64, 65, 127, 128, 129, 1000] {
+            let open: String = (0..depth)
+                .map(|i| if i % 3 == 0 { "{\"a\":" } else { "[" })
+                .collect();
+            let close: String = (0..depth)
+                .rev()
+                .map(|i| if i % 3 == 0 { "}" } else { "]" })
+                .collect();
+            let text = alloc::format!("{open}1{close}");
+            assert_eq!(scanned(&text), Some(&*text), "{depth} levels");
+
+            let mut wrong = text.clone();
+            let last = if wrong.pop() == Some('}') { ']' } else { '}' };
+            wrong.push(last);
+            assert_eq!(
+                scanned(&wrong),
+                None,
+                "{depth} levels, the outermost closed wrongly"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_serde_json_on_any_text_of_json_bytes(
+            text in r#"([\[\]{},: \n0-9eE+\-.truefalsn\\/b]|"|\\"|\\u[0-9a-f]{3,4}|"[a-z]"|:|\{"a":|é|\PC){0,24}"#
+        ) {
+            prop_assert_eq!(scanned(&text), by_serde(&text));
+        }
+
+        #[test]
+        fn agrees_with_serde_json_on_near_misses(depth in 0_usize..4, edit in any::<u8>(), at in any::<prop::sample::Index>()) {
+            let text = alloc::format!("{}[1,-2.5e3,{{\"k\\n\":\"v\"}},null]{}", "[".repeat(depth), "]".repeat(depth));
+            let mut bytes = text.into_bytes();
+            let at = at.index(bytes.len());
+            bytes[at] = edit & 0x7f;
+            let text = String::from_utf8(bytes).unwrap();
+            prop_assert_eq!(scanned(&text), by_serde(&text));
+        }
+    }
+}

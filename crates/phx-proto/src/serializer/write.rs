@@ -1,0 +1,100 @@
+//! JSON text of messages, written into one buffer.
+
+use alloc::vec::Vec;
+use core::fmt::{self, Write as _};
+
+use bytes::Bytes;
+
+use crate::{Message, Ref};
+
+/// JSON text in the making.
+#[derive(Debug)]
+pub(super) struct Writer(Vec<u8>);
+
+impl Writer {
+    /// A writer with room for `message` and `syntax` bytes of brackets, quotes, commas and keys.
+    pub(super) fn for_message(message: &Message, syntax: usize) -> Self {
+        let status = message.status.as_ref().map_or(0, |status| {
+            status
+                .as_str()
+                .len()
+                .saturating_add(r#"{"response":,"status":""}"#.len())
+        });
+        let parts = [
+            syntax,
+            message.join_ref.as_ref().map_or(0, Ref::encoded_len),
+            message.reference.as_ref().map_or(0, Ref::encoded_len),
+            message.topic.len(),
+            message.event.len(),
+            status,
+            message.payload.len(),
+        ];
+        Writer(Vec::with_capacity(
+            parts.into_iter().fold(0, usize::saturating_add),
+        ))
+    }
+
+    pub(super) fn into_bytes(self) -> Bytes {
+        Bytes::from(self.0)
+    }
+
+    /// Text that is JSON already.
+    pub(super) fn raw(&mut self, text: &str) {
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    /// A JSON string.
+    pub(super) fn string(&mut self, text: &str) {
+        let plain = !text
+            .bytes()
+            .any(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
+        if plain {
+            self.raw("\"");
+            self.raw(text);
+            self.raw("\"");
+        } else {
+            // Writing a `str` can't fail: serde_json fails only for keys that aren't strings.
+            self.raw(&serde_json::to_string(text).unwrap_or_default());
+        }
+    }
+
+    /// A ref as a string, or null.
+    pub(super) fn reference(&mut self, reference: Option<&Ref>) {
+        match reference {
+            None => self.raw("null"),
+            Some(reference) => match reference.as_text() {
+                Some(text) => self.string(text),
+                None => {
+                    self.raw("\"");
+                    self.plain(reference);
+                    self.raw("\"");
+                }
+            },
+        }
+    }
+
+    /// The payload; for a reply, the object that holds its status and response.
+    pub(super) fn payload(&mut self, message: &Message) {
+        if let Some(status) = &message.status {
+            self.raw(r#"{"response":"#);
+            self.0.extend_from_slice(message.payload.as_bytes());
+            self.raw(r#","status":"#);
+            self.string(status.as_str());
+            self.raw("}");
+        } else {
+            self.0.extend_from_slice(message.payload.as_bytes());
+        }
+    }
+
+    fn plain(&mut self, value: impl fmt::Display) {
+        // The only errors are those of `write_str` below, and it has none.
+        let _ = write!(self, "{value}");
+    }
+}
+
+impl fmt::Write for Writer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.raw(text);
+        Ok(())
+    }
+}

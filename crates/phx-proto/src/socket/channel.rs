@@ -1,0 +1,560 @@
+//! A channel's machine: new, joining, joined, errored, leaving, closed. All its transitions are in
+//! this file.
+//!
+//! ```text
+//!          join            attempt answered ok            leave
+//!   New ---------> Joining ---------------------> Joined ---------> Leaving
+//!                   ^   |                           |                  |
+//!   rejoin timer,   |   | rejected (policy: retry), | phx_error,       | reply, phx_close,
+//!   connection open |   | timed out, crashed,       | connection lost  | timeout, connection lost
+//!                   |   | connection lost           |                  v
+//!                   |   v                           |               Closed
+//!                  Errored <------------------------+
+//!
+//!   any state -> Closed: leave with nothing to leave, phx_close, rejected (policy: final)
+//! ```
+//!
+//! A first join that waits for the connection is Joining already.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use bytestring::ByteString;
+
+use super::outbox::Outgoing;
+use super::pending::Pending;
+use super::push::Which;
+use super::timers::TimerKey;
+use super::{ChannelState, Params, Socket, TimeoutReason};
+use crate::{
+    ChannelCloseCause, ChannelError, ChannelId, Event, JoinFailure, Message, Outcome,
+    ParamsRequestId, Payload, PushId, Ref, Rejection, Status, events,
+};
+
+/// One channel of a socket.
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) topic: ByteString,
+    params: Params,
+    state: State,
+    /// The ref of the latest attempt to join: what the server calls the channel's current life.
+    pub(super) join_ref: Option<u64>,
+    join_timeout: Duration,
+    /// The call of `join`, as long as it waits for its outcome.
+    join_call: Option<PushId>,
+    has_been_joined: bool,
+    /// How often the rejoin timer has fired since the schedule started over.
+    tries: u32,
+    /// Accepted and not taken by the transport: waiting for a join, or in the outbox.
+    pub(super) unsent: BTreeSet<PushId>,
+    /// Taken by the transport, and not answered.
+    pub(super) sent: BTreeSet<PushId>,
+    /// The user removed it: it goes without a word when it is closed.
+    forgotten: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    New,
+    Joining(Attempt),
+    Joined {
+        /// Until the join proves stable.
+        stable: Option<TimerKey>,
+    },
+    Errored {
+        /// `None` while it waits for the connection instead.
+        rejoin: Option<TimerKey>,
+    },
+    Leaving {
+        leave: u64,
+        cause: ChannelCloseCause,
+    },
+    Closed,
+}
+
+/// How far an attempt to join has come.
+#[derive(Debug)]
+enum Attempt {
+    WaitsForConnection,
+    WaitsForParams { request: ParamsRequestId, timeout: TimerKey },
+    WaitsForTransport { params: Payload, timeout: TimerKey },
+    WaitsForReply { timeout: TimerKey },
+}
+
+impl Channel {
+    pub(super) fn new(topic: ByteString, params: Params) -> Self {
+        Channel {
+            topic,
+            params,
+            state: State::New,
+            join_ref: None,
+            join_timeout: Duration::ZERO,
+            join_call: None,
+            has_been_joined: false,
+            tries: 0,
+            unsent: BTreeSet::new(),
+            sent: BTreeSet::new(),
+            forgotten: false,
+        }
+    }
+
+    pub(super) fn state(&self) -> ChannelState {
+        match self.state {
+            State::New => ChannelState::New,
+            State::Joining(_) => ChannelState::Joining,
+            State::Joined { .. } => ChannelState::Joined,
+            State::Errored { .. } => ChannelState::Errored,
+            State::Leaving { .. } => ChannelState::Leaving,
+            State::Closed => ChannelState::Closed,
+        }
+    }
+
+    pub(super) fn is_joined(&self) -> bool {
+        matches!(self.state, State::Joined { .. })
+    }
+
+    /// Whether a message with this join_ref belongs to an older life of the channel.
+    pub(super) fn is_outdated(&self, join_ref: Option<&Ref>) -> bool {
+        join_ref.is_some_and(|join_ref| join_ref.as_number() != self.join_ref)
+    }
+}
+
+/// What the user wants.
+impl Socket {
+    pub(super) fn start_joining(&mut self, id: ChannelId, timeout: Duration) -> PushId {
+        let call = PushId(self.next_number());
+        let deadline = self.timers.arm(self.now, timeout, TimeoutReason::Push(call));
+        self.pending.insert(call.0, Pending::JoinCall { channel: id, deadline });
+        if let Some(channel) = self.channels.get_mut(id) {
+            channel.join_timeout = timeout;
+            channel.join_call = Some(call);
+            channel.state = State::Joining(Attempt::WaitsForConnection);
+        }
+        if self.connection.is_open() {
+            self.begin_attempt(id);
+        }
+        call
+    }
+
+    /// Leaves, or closes at once what the server doesn't know of. `reported` is whether the leave
+    /// has an outcome for its user.
+    pub(super) fn start_leaving(
+        &mut self,
+        id: ChannelId,
+        timeout: Duration,
+        cause: ChannelCloseCause,
+        reported: bool,
+    ) -> PushId {
+        let leave = PushId(self.next_number());
+        let Some(channel) = self.channels.get_mut(id) else { return leave };
+        let known_to_server = match &channel.state {
+            State::Joined { .. } | State::Joining(Attempt::WaitsForReply { .. }) => true,
+            State::New | State::Joining(_) | State::Errored { .. } => false,
+            State::Leaving { .. } | State::Closed => return leave,
+        };
+        let Some(join_ref) = channel.join_ref.filter(|_| known_to_server) else {
+            if reported {
+                self.emit(Event::PushDone { push: leave, channel: id, outcome: Outcome::Left });
+            }
+            self.close_channel(id, cause);
+            return leave;
+        };
+        let topic = channel.topic.clone();
+        // What was accepted while joined is still sent, before the leave; the rest never will be.
+        if !channel.is_joined() {
+            self.fail_pushes(id, Which::Unsent, &Outcome::ChannelClosed);
+        }
+        self.stop_attempt(id);
+        self.finish_join_call(id, Outcome::ChannelClosed);
+        let deadline = self.timers.arm(self.now, timeout, TimeoutReason::Push(leave));
+        self.pending.insert(leave.0, Pending::Leave { channel: id, deadline, reported });
+        self.pending.insert(join_ref, Pending::LeavingJoin { channel: id });
+        let outgoing = Outgoing::Leave { channel: id, topic: topic.clone(), join_ref };
+        self.outbox.insert(leave.0, outgoing);
+        self.free_topic(id, &topic);
+        if let Some(channel) = self.channels.get_mut(id) {
+            channel.state = State::Leaving { leave: leave.0, cause };
+        }
+        leave
+    }
+
+    /// Lets a channel go: its close will not be told.
+    pub(super) fn forget(&mut self, id: ChannelId) {
+        let Some(channel) = self.channels.get_mut(id) else { return };
+        channel.forgotten = true;
+        match channel.state {
+            State::Closed => {
+                self.channels.remove(id);
+            }
+            State::Leaving { .. } => {}
+            _ => {
+                let timeout = self.config.leave_timeout;
+                self.start_leaving(id, timeout, ChannelCloseCause::Left, false);
+            }
+        }
+    }
+
+    /// The user has made the params that an attempt waits for, or couldn't.
+    pub(super) fn params_made(&mut self, request: ParamsRequestId, params: Option<Payload>) {
+        let Some(&Pending::Params { channel: id }) = self.pending.find(request.0) else { return };
+        self.pending.remove(request.0);
+        let Some(params) = params else {
+            self.fail_attempt(id, JoinFailure::NoParams);
+            return;
+        };
+        self.stop_attempt(id);
+        self.queue_join(id, params);
+    }
+}
+
+/// What the connection brings.
+impl Socket {
+    /// The connection opened: whoever wants to be joined joins now.
+    pub(super) fn channels_got_connection(&mut self) {
+        let waiting: Vec<ChannelId> = self
+            .channels
+            .iter()
+            .filter(|(_, channel)| {
+                matches!(
+                    channel.state,
+                    State::Joining(Attempt::WaitsForConnection) | State::Errored { .. }
+                )
+            })
+            .map(|(id, _)| id)
+            .collect();
+        for id in waiting {
+            self.begin_attempt(id);
+        }
+    }
+
+    /// The connection ended: nothing is joined any more, and what was sent will have no reply.
+    /// What the outbox still holds is not touched.
+    pub(super) fn channels_lost_connection(&mut self) {
+        let all: Vec<ChannelId> = self.channels.keys().collect();
+        for id in all {
+            self.channel_lost_connection(id);
+        }
+    }
+
+    fn channel_lost_connection(&mut self, id: ChannelId) {
+        self.fail_pushes(id, Which::Sent, &Outcome::Disconnected);
+        let Some(channel) = self.channels.get_mut(id) else { return };
+        match &channel.state {
+            State::Joined { .. } => {
+                self.stop_channel_timers(id);
+                self.set_errored(id, None);
+                let cause = ChannelError::Disconnected;
+                self.emit(Event::ChannelErrored { channel: id, cause, retry_in: None });
+            }
+            State::Joining(Attempt::WaitsForConnection) => {}
+            State::Joining(_) => {
+                self.stop_attempt(id);
+                self.set_errored(id, None);
+                let cause = JoinFailure::Disconnected;
+                self.emit(Event::JoinFailed { channel: id, cause, retry_in: None });
+            }
+            State::Errored { .. } => {
+                self.stop_channel_timers(id);
+                self.set_errored(id, None);
+            }
+            // The server forgets a channel with its connection: that is what was wanted.
+            State::Leaving { .. } => self.finish_leaving(id, Some(Outcome::Left)),
+            State::New | State::Closed => {}
+        }
+    }
+}
+
+/// What the server says.
+impl Socket {
+    pub(super) fn join_answered(&mut self, id: ChannelId, status: Status, response: Payload) {
+        if status == Status::Ok {
+            self.join_accepted(id, response);
+        } else {
+            self.join_rejected(id, status, response);
+        }
+    }
+
+    fn join_accepted(&mut self, id: ChannelId, response: Payload) {
+        self.stop_attempt(id);
+        let stable_after = self.config.stable_after;
+        let why = TimeoutReason::ChannelStable(id);
+        let stable = (!stable_after.is_zero()).then(|| self.timers.arm(self.now, stable_after, why));
+        let Some(channel) = self.channels.get_mut(id) else { return };
+        if stable.is_none() {
+            channel.tries = 0;
+        }
+        channel.state = State::Joined { stable };
+        let rejoined = core::mem::replace(&mut channel.has_been_joined, true);
+        if let Some(join_ref) = channel.join_ref {
+            for push in &channel.unsent {
+                self.outbox.insert(push.0, Outgoing::Push { push: *push, join_ref });
+            }
+        }
+        self.emit(Event::Joined { channel: id, response: response.clone(), rejoined });
+        self.finish_join_call(id, Outcome::Reply { status: Status::Ok, response });
+    }
+
+    fn join_rejected(&mut self, id: ChannelId, status: Status, response: Payload) {
+        let Some(channel) = self.channels.get(id) else { return };
+        let rejection = Rejection {
+            status: status.clone(),
+            response: response.clone(),
+            rejoin: channel.has_been_joined,
+        };
+        let outcome = Outcome::Reply { status, response };
+        if self.config.rejoin_policy.retries(&rejection) {
+            self.fail_attempt(id, JoinFailure::Rejected(rejection));
+            self.finish_join_call(id, outcome);
+        } else {
+            self.finish_join_call(id, outcome);
+            self.close_channel(id, ChannelCloseCause::Rejected(rejection));
+        }
+    }
+
+    /// `phx_error`: the channel is gone on the server. `named` is whether the message named this
+    /// channel's join.
+    pub(super) fn channel_crashed(&mut self, id: ChannelId, payload: Payload, named: bool) -> bool {
+        let Some(channel) = self.channels.get(id) else { return false };
+        match &channel.state {
+            State::Joined { .. } => {
+                self.stop_channel_timers(id);
+                self.unsend(id);
+                let retry_in = self.schedule_rejoin(id);
+                let cause = ChannelError::Crashed(payload);
+                self.emit(Event::ChannelErrored { channel: id, cause, retry_in });
+            }
+            State::Joining(Attempt::WaitsForReply { .. }) if named => {
+                self.fail_attempt(id, JoinFailure::Crashed(payload));
+            }
+            State::Leaving { .. } => self.finish_leaving(id, Some(Outcome::Left)),
+            _ => return false,
+        }
+        true
+    }
+
+    /// `phx_close`: the channel ended on the server. `named` as for a crash. V1 names no join, and
+    /// while a channel joins, a close without a name belongs to the one before it.
+    pub(super) fn channel_closed(&mut self, id: ChannelId, payload: Payload, named: bool) -> bool {
+        let Some(channel) = self.channels.get(id) else { return false };
+        match &channel.state {
+            State::Joining(Attempt::WaitsForReply { .. }) if !named => return false,
+            State::Joined { .. } | State::Joining(Attempt::WaitsForReply { .. }) => {
+                self.close_channel(id, ChannelCloseCause::ByServer(payload));
+            }
+            State::Leaving { .. } => self.finish_leaving(id, Some(Outcome::Left)),
+            _ => return false,
+        }
+        true
+    }
+
+    /// The end of a leave. Without an outcome the caller has reported it.
+    pub(super) fn finish_leaving(&mut self, id: ChannelId, outcome: Option<Outcome>) {
+        let Some(channel) = self.channels.get_mut(id) else { return };
+        let State::Leaving { leave, cause } = core::mem::replace(&mut channel.state, State::Closed)
+        else {
+            return;
+        };
+        if let Some(join_ref) = channel.join_ref {
+            self.pending.remove(join_ref);
+        }
+        if let Some(outcome) = outcome {
+            self.finish(PushId(leave), outcome);
+        }
+        self.outbox.remove(leave);
+        self.close_channel(id, cause);
+    }
+}
+
+/// What time brings.
+impl Socket {
+    pub(super) fn attempt_timed_out(&mut self, id: ChannelId) {
+        let Some(channel) = self.channels.get(id) else { return };
+        if let (State::Joining(Attempt::WaitsForReply { .. }), Some(join_ref)) =
+            (&channel.state, channel.join_ref)
+        {
+            // The server may yet accept it: it must not keep a channel that nobody waits for.
+            let topic = channel.topic.clone();
+            let number = self.next_number();
+            self.outbox.insert(number, Outgoing::Leave { channel: id, topic, join_ref });
+        }
+        self.fail_attempt(id, JoinFailure::TimedOut);
+    }
+
+    pub(super) fn rejoin_is_due(&mut self, id: ChannelId) {
+        let Some(channel) = self.channels.get_mut(id) else { return };
+        if let State::Errored { rejoin } = &mut channel.state {
+            *rejoin = None;
+            channel.tries = channel.tries.saturating_add(1);
+            if self.connection.is_open() {
+                self.begin_attempt(id);
+            }
+        }
+    }
+
+    pub(super) fn channel_proved_stable(&mut self, id: ChannelId) {
+        let Some(channel) = self.channels.get_mut(id) else { return };
+        if let State::Joined { stable } = &mut channel.state {
+            *stable = None;
+            channel.tries = 0;
+        }
+    }
+}
+
+/// Attempts to join.
+impl Socket {
+    fn begin_attempt(&mut self, id: ChannelId) {
+        self.stop_channel_timers(id);
+        let Some(channel) = self.channels.get(id) else { return };
+        match &channel.params {
+            Params::Fixed(params) => {
+                let params = params.clone();
+                self.queue_join(id, params);
+            }
+            Params::OnRequest => {
+                let timeout =
+                    self.timers.arm(self.now, channel.join_timeout, TimeoutReason::Join(id));
+                let request = ParamsRequestId(self.next_number());
+                self.pending.insert(request.0, Pending::Params { channel: id });
+                self.params_requests.insert(request, id);
+                self.set_joining(id, Attempt::WaitsForParams { request, timeout });
+            }
+        }
+    }
+
+    fn queue_join(&mut self, id: ChannelId, params: Payload) {
+        let join_ref = self.next_number();
+        let Some(channel) = self.channels.get_mut(id) else { return };
+        channel.join_ref = Some(join_ref);
+        let timeout = self.timers.arm(self.now, channel.join_timeout, TimeoutReason::Join(id));
+        channel.state = State::Joining(Attempt::WaitsForTransport { params, timeout });
+        self.pending.insert(join_ref, Pending::JoinAttempt { channel: id });
+        self.outbox.insert(join_ref, Outgoing::Join(id));
+    }
+
+    /// The transport can take the join now.
+    pub(super) fn take_join(&mut self, id: ChannelId, join_ref: u64) -> Option<Message> {
+        let channel = self.channels.get_mut(id)?;
+        let State::Joining(Attempt::WaitsForTransport { params, timeout }) = &channel.state else {
+            return None;
+        };
+        let (params, timeout) = (params.clone(), *timeout);
+        channel.state = State::Joining(Attempt::WaitsForReply { timeout });
+        let reference = Some(Ref::from(join_ref));
+        let join = Message::new(channel.topic.clone(), events::JOIN, params)
+            .with_join_ref(reference.clone())
+            .with_reference(reference);
+        Some(join)
+    }
+
+    /// Ends an attempt, and schedules the next.
+    pub(super) fn fail_attempt(&mut self, id: ChannelId, cause: JoinFailure) {
+        if !self.channels.get(id).is_some_and(|c| matches!(c.state, State::Joining(_))) {
+            return;
+        }
+        self.stop_attempt(id);
+        let retry_in = self.schedule_rejoin(id);
+        self.emit(Event::JoinFailed { channel: id, cause, retry_in });
+    }
+
+    /// Takes back all that an attempt has armed, asked for or put in line.
+    fn stop_attempt(&mut self, id: ChannelId) {
+        let Some(channel) = self.channels.get_mut(id) else { return };
+        let State::Joining(attempt) = &channel.state else { return };
+        match attempt {
+            Attempt::WaitsForConnection => {}
+            Attempt::WaitsForParams { request, timeout } => {
+                self.timers.disarm(*timeout);
+                self.params_requests.remove(request);
+                self.pending.remove(request.0);
+            }
+            Attempt::WaitsForTransport { timeout, .. } | Attempt::WaitsForReply { timeout } => {
+                self.timers.disarm(*timeout);
+                if let Some(join_ref) = channel.join_ref {
+                    self.outbox.remove(join_ref);
+                    self.pending.remove(join_ref);
+                }
+            }
+        }
+        channel.state = State::Joining(Attempt::WaitsForConnection);
+    }
+
+    fn set_joining(&mut self, id: ChannelId, attempt: Attempt) {
+        if let Some(channel) = self.channels.get_mut(id) {
+            channel.state = State::Joining(attempt);
+        }
+    }
+
+    fn set_errored(&mut self, id: ChannelId, rejoin: Option<TimerKey>) {
+        if let Some(channel) = self.channels.get_mut(id) {
+            channel.state = State::Errored { rejoin };
+        }
+    }
+
+    /// Errored, until the rejoin timer or the connection says otherwise.
+    fn schedule_rejoin(&mut self, id: ChannelId) -> Option<Duration> {
+        let channel = self.channels.get_mut(id)?;
+        let next_try = channel.tries.saturating_add(1);
+        if !self.connection.is_open() {
+            self.set_errored(id, None);
+            return None;
+        }
+        let delay = self.config.rejoin.delay(next_try, &mut self.rng);
+        let rejoin = self.timers.arm(self.now, delay, TimeoutReason::Rejoin(id));
+        self.set_errored(id, Some(rejoin));
+        Some(delay)
+    }
+
+    fn stop_channel_timers(&mut self, id: ChannelId) {
+        let Some(channel) = self.channels.get_mut(id) else { return };
+        let (State::Joined { stable: timer } | State::Errored { rejoin: timer }) =
+            &mut channel.state
+        else {
+            return;
+        };
+        if let Some(key) = timer.take() {
+            self.timers.disarm(key);
+        }
+    }
+}
+
+/// The end.
+impl Socket {
+    /// Closes a channel for good: whatever of its pushes waits fails.
+    pub(super) fn close_channel(&mut self, id: ChannelId, cause: ChannelCloseCause) {
+        self.stop_attempt(id);
+        self.stop_channel_timers(id);
+        let Some(channel) = self.channels.get_mut(id) else { return };
+        channel.state = State::Closed;
+        let topic = channel.topic.clone();
+        let forgotten = channel.forgotten;
+        self.free_topic(id, &topic);
+        self.finish_join_call(id, Outcome::ChannelClosed);
+        self.fail_pushes(id, Which::All, &Outcome::ChannelClosed);
+        if forgotten {
+            self.channels.remove(id);
+        } else {
+            self.emit(Event::ChannelClosed { channel: id, cause });
+        }
+    }
+
+    fn free_topic(&mut self, id: ChannelId, topic: &ByteString) {
+        if self.topics.get(topic) == Some(&id) {
+            self.topics.remove(topic);
+        }
+    }
+
+    /// The call of `join` has its outcome.
+    pub(super) fn forget_join_call(&mut self, id: ChannelId) {
+        if let Some(channel) = self.channels.get_mut(id) {
+            channel.join_call = None;
+        }
+    }
+
+    fn finish_join_call(&mut self, id: ChannelId, outcome: Outcome) {
+        let Some(channel) = self.channels.get_mut(id) else { return };
+        if let Some(call) = channel.join_call.take() {
+            self.finish(call, outcome);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Received messages find their channel or push: one look-up for the ref or the topic, and nothing is
+//! scanned.
+//!
+//! The rules are phoenix.js's: the topic must be equal, and the `join_ref` absent or equal to the
+//! channel's current one; whatever else comes is outdated, and dropped. A reply is found by its ref.
+
+use super::pending::Pending;
+use super::Socket;
+use crate::{
+    ChannelId, DecodeError, DecodeErrorKind, Event, Frame, Message, Outcome, PushId, Ref, Status,
+    TransportId,
+};
+
+impl Socket {
+    pub(super) fn frame_received(&mut self, transport: TransportId, frame: Frame) {
+        if !self.connection.is_open_on(transport) {
+            self.counters.stale_facts = self.counters.stale_facts.saturating_add(1);
+            return;
+        }
+        let len = frame.len();
+        self.counters.frames_received = self.counters.frames_received.saturating_add(1);
+        self.counters.bytes_received = self.counters.bytes_received.saturating_add(len as u64);
+        let max = self.config.max_frame_size;
+        let decoded = if len > max {
+            Err(DecodeError::new(DecodeErrorKind::TooLarge { len, max }, frame))
+        } else {
+            self.config.serializer.decode(frame)
+        };
+        match decoded {
+            Ok(message) => self.dispatch(message),
+            Err(error) => {
+                self.counters.malformed = self.counters.malformed.saturating_add(1);
+                self.emit(Event::Malformed { transport, error });
+            }
+        }
+    }
+
+    fn dispatch(&mut self, mut message: Message) {
+        match message.status.take() {
+            Some(status) => {
+                if self.answer(status, message) {
+                    self.counters.replies = self.counters.replies.saturating_add(1);
+                } else {
+                    self.counters.unmatched_replies =
+                        self.counters.unmatched_replies.saturating_add(1);
+                }
+            }
+            None => match self.topics.get(&message.topic) {
+                Some(&channel) => self.deliver(channel, message),
+                None => self.deliver_to_leaving(message),
+            },
+        }
+    }
+
+    /// Ends whatever the reply answers; `false` if that is nothing, or no longer.
+    fn answer(&mut self, status: Status, message: Message) -> bool {
+        let Some(number) = message.reference.as_ref().and_then(Ref::as_number) else {
+            return false;
+        };
+        let channel = match self.pending.find(number) {
+            Some(Pending::Heartbeat) => {
+                self.pending.remove(number);
+                self.heartbeat_answered();
+                return true;
+            }
+            Some(&Pending::Ping(ping)) => {
+                self.pending.remove(number);
+                self.ping_answered(ping);
+                return true;
+            }
+            Some(Pending::Push(push)) if push.unsent.is_none() => push.channel,
+            // Nobody can answer what hasn't been sent.
+            Some(Pending::JoinAttempt { .. } | Pending::Leave { .. })
+                if self.outbox.contains(number) =>
+            {
+                return false;
+            }
+            Some(&(Pending::JoinAttempt { channel } | Pending::Leave { channel, .. })) => channel,
+            _ => return false,
+        };
+        let Some(owner) = self.channels.get(channel) else { return false };
+        if owner.topic != message.topic || owner.is_outdated(message.join_ref.as_ref()) {
+            return false;
+        }
+        match self.pending.find(number) {
+            Some(Pending::JoinAttempt { .. }) => {
+                self.join_answered(channel, status, message.payload);
+            }
+            Some(Pending::Leave { .. }) => self.finish_leaving(channel, Some(Outcome::Left)),
+            _ => {
+                let response = message.payload;
+                self.finish(PushId(number), Outcome::Reply { status, response });
+            }
+        }
+        true
+    }
+
+    fn deliver(&mut self, id: ChannelId, message: Message) {
+        let Some(channel) = self.channels.get(id) else { return };
+        if channel.is_outdated(message.join_ref.as_ref()) {
+            self.deliver_to_leaving(message);
+            return;
+        }
+        let joined = channel.is_joined();
+        let delivered = match &*message.event {
+            "phx_close" => self.channel_closed(id, message.payload, message.join_ref.is_some()),
+            "phx_error" => self.channel_crashed(id, message.payload, message.join_ref.is_some()),
+            _ if joined => {
+                self.counters.messages = self.counters.messages.saturating_add(1);
+                let Message { event, payload, .. } = message;
+                self.emit(Event::Message { channel: id, event, payload });
+                true
+            }
+            _ => false,
+        };
+        if !delivered {
+            self.counters.outdated = self.counters.outdated.saturating_add(1);
+        }
+    }
+
+    /// News of a channel that is being left, found by its join: its topic may be another's by now.
+    fn deliver_to_leaving(&mut self, message: Message) {
+        let number = message.join_ref.as_ref().and_then(Ref::as_number);
+        let leaving = match number.and_then(|number| self.pending.find(number)) {
+            Some(&Pending::LeavingJoin { channel }) => Some(channel),
+            _ => None,
+        };
+        let ends = matches!(&*message.event, "phx_close" | "phx_error");
+        match leaving {
+            Some(channel) if ends => self.finish_leaving(channel, Some(Outcome::Left)),
+            None if number.is_none() => {
+                self.counters.unknown_topic = self.counters.unknown_topic.saturating_add(1);
+            }
+            _ => self.counters.outdated = self.counters.outdated.saturating_add(1),
+        }
+    }
+}

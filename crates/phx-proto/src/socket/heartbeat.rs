@@ -1,0 +1,111 @@
+//! Heartbeats and pings: is the peer still there?
+//!
+//! Only a reply with the heartbeat's own ref clears it, and the next one starts an interval after
+//! that reply; other traffic neither clears nor delays it (phoenix.js does the same).
+
+use super::pending::Pending;
+use super::timers::TimerKey;
+use super::{Socket, TimeoutReason};
+use crate::{Event, Instant, Message, PHOENIX, Payload, PingError, PingId, Ref, events};
+
+/// Pings that may wait for their reply at the same time.
+const MAX_PINGS: usize = 16;
+
+/// The heartbeat of one connection.
+#[derive(Debug)]
+pub(super) enum Heartbeat {
+    /// Switched off by the configuration.
+    Off,
+    /// The next one is due when the timer fires.
+    Resting { next: TimerKey },
+    /// One is under way; without a reply in time the connection counts as dead.
+    Beating { reference: u64, since: Instant, timeout: TimerKey },
+}
+
+impl Socket {
+    pub(super) fn first_heartbeat(&mut self) -> Heartbeat {
+        match self.config.heartbeat_interval {
+            None => Heartbeat::Off,
+            Some(interval) => Heartbeat::Resting {
+                next: self.timers.arm(self.now, interval, TimeoutReason::Heartbeat),
+            },
+        }
+    }
+
+    pub(super) fn heartbeat_is_due(&mut self) {
+        let reference = self.next_number();
+        // The timeout runs from here, not from when the transport takes the frame: a transport
+        // that takes nothing is as dead as a peer that says nothing.
+        let timeout = self.timers.arm(
+            self.now,
+            self.config.heartbeat_timeout,
+            TimeoutReason::HeartbeatReply,
+        );
+        let since = self.now;
+        if let Some(heartbeat) = self.connection.heartbeat_mut() {
+            *heartbeat = Heartbeat::Beating { reference, since, timeout };
+            self.pending.insert(reference, Pending::Heartbeat);
+            self.outbox.push_heartbeat(reference);
+        } else {
+            self.timers.disarm(timeout);
+        }
+    }
+
+    pub(super) fn heartbeat_answered(&mut self) {
+        let Some(&mut Heartbeat::Beating { since, timeout, .. }) = self.connection.heartbeat_mut()
+        else {
+            return;
+        };
+        self.timers.disarm(timeout);
+        let next = self.first_heartbeat();
+        if let Some(heartbeat) = self.connection.heartbeat_mut() {
+            *heartbeat = next;
+        }
+        let round_trip = self.now.saturating_duration_since(since);
+        self.emit(Event::HeartbeatAnswered { round_trip });
+    }
+
+    pub(super) fn start_ping(&mut self) -> Result<PingId, PingError> {
+        if !self.connection.is_open() {
+            return Err(PingError::NotConnected);
+        }
+        if self.pings.len() >= MAX_PINGS {
+            return Err(PingError::TooMany { max: MAX_PINGS });
+        }
+        let reference = self.next_number();
+        let ping = PingId(reference);
+        self.pings.insert(ping, self.now);
+        self.pending.insert(reference, Pending::Ping(ping));
+        self.outbox.push_heartbeat(reference);
+        Ok(ping)
+    }
+
+    pub(super) fn ping_answered(&mut self, ping: PingId) {
+        if let Some(since) = self.pings.remove(&ping) {
+            let round_trip = Some(self.now.saturating_duration_since(since));
+            self.emit(Event::Pong { ping, round_trip });
+        }
+    }
+
+    /// The connection is over, for whatever reason.
+    pub(super) fn stop_heartbeats(&mut self) {
+        match self.connection.heartbeat_mut() {
+            Some(&mut Heartbeat::Resting { next }) => self.timers.disarm(next),
+            Some(&mut Heartbeat::Beating { reference, timeout, .. }) => {
+                self.timers.disarm(timeout);
+                self.pending.remove(reference);
+            }
+            Some(Heartbeat::Off) | None => {}
+        }
+        self.outbox.clear_heartbeats();
+        for ping in core::mem::take(&mut self.pings).into_keys() {
+            self.pending.remove(ping.0);
+            self.emit(Event::Pong { ping, round_trip: None });
+        }
+    }
+
+    pub(super) fn heartbeat_message(reference: u64) -> Message {
+        Message::new(PHOENIX, events::HEARTBEAT, Payload::empty())
+            .with_reference(Some(Ref::from(reference)))
+    }
+}

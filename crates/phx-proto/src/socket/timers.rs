@@ -1,0 +1,92 @@
+//! The socket's deadlines: one ordered set, so that equal inputs fire equal timers in equal order.
+
+use alloc::collections::BTreeMap;
+use core::time::Duration;
+
+use super::TimeoutReason;
+use crate::Instant;
+
+/// No timer is shorter. A timer armed while others fire is then always in the future, so that
+/// firing ends whatever the settings are.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// An armed timer. Whoever armed it holds the key, and disarms it when the reason for it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct TimerKey {
+    at: Instant,
+    /// Timers of the same moment fire in the order in which they were armed.
+    order: u64,
+}
+
+/// All armed timers of a socket.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    armed: BTreeMap<TimerKey, TimeoutReason>,
+    next_order: u64,
+}
+
+impl Timers {
+    pub(super) fn arm(&mut self, now: Instant, after: Duration, why: TimeoutReason) -> TimerKey {
+        let key = TimerKey { at: now + after.max(SHORTEST), order: self.next_order };
+        self.next_order = self.next_order.wrapping_add(1);
+        self.armed.insert(key, why);
+        key
+    }
+
+    pub(super) fn disarm(&mut self, key: TimerKey) {
+        self.armed.remove(&key);
+    }
+
+    /// Takes the earliest timer that is due.
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<TimeoutReason> {
+        let first = self.armed.first_entry()?;
+        (first.key().at <= now).then(|| first.remove())
+    }
+
+    pub(super) fn next(&self) -> Option<(Instant, TimeoutReason)> {
+        self.armed.first_key_value().map(|(key, why)| (key.at, *why))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn fires_in_order_of_time_then_of_arming() {
+        let mut timers = Timers::default();
+        let now = Instant::EPOCH;
+        timers.arm(now, SECOND * 2, TimeoutReason::Stable);
+        timers.arm(now, SECOND, TimeoutReason::Heartbeat);
+        timers.arm(now, SECOND, TimeoutReason::Connect);
+        assert_eq!(timers.next(), Some((now + SECOND, TimeoutReason::Heartbeat)));
+        assert_eq!(timers.pop_due(now), None);
+        let later = now + SECOND * 2;
+        assert_eq!(timers.pop_due(later), Some(TimeoutReason::Heartbeat));
+        assert_eq!(timers.pop_due(later), Some(TimeoutReason::Connect));
+        assert_eq!(timers.pop_due(later), Some(TimeoutReason::Stable));
+        assert_eq!(timers.pop_due(later), None);
+    }
+
+    #[test]
+    fn a_disarmed_timer_never_fires() {
+        let mut timers = Timers::default();
+        let key = timers.arm(Instant::EPOCH, SECOND, TimeoutReason::Close);
+        timers.disarm(key);
+        assert_eq!(timers.pop_due(Instant::EPOCH + SECOND * 9), None);
+        assert_eq!(timers.next(), None);
+    }
+
+    #[test]
+    fn a_timer_armed_while_firing_is_in_the_future() {
+        let mut timers = Timers::default();
+        timers.arm(Instant::EPOCH, Duration::ZERO, TimeoutReason::Reconnect);
+        assert_eq!(timers.pop_due(Instant::EPOCH), None);
+        assert_eq!(
+            timers.pop_due(Instant::EPOCH + SHORTEST),
+            Some(TimeoutReason::Reconnect)
+        );
+    }
+}
