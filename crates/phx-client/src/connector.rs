@@ -21,10 +21,7 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
 /// An `Err(cause)` from any method is the end of the transport: it is dropped then.
 pub trait Transport: fmt::Debug + Send {
     /// The next frame.
-    fn poll_receive(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Frame, CloseCause>>;
+    fn poll_receive(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Frame, CloseCause>>;
 
     /// Whether a frame can be taken now.
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>>;

@@ -126,9 +126,8 @@ impl Backoff {
         // In thousandths of the base: exact for any duration, and the same on every platform.
         let spread = u32::from(self.jitter_percent).saturating_mul(10);
         let factor = rng.u32(1000_u32.saturating_sub(spread)..=1000_u32.saturating_add(spread));
-        base.checked_mul(factor).map_or(Duration::MAX, |scaled| {
-            scaled.checked_div(1000).unwrap_or(scaled)
-        })
+        base.checked_mul(factor)
+            .map_or(Duration::MAX, |scaled| scaled.checked_div(1000).unwrap_or(scaled))
     }
 }
 

@@ -148,6 +148,10 @@ impl Config {
     /// steps of 1, 2, 5, then 10 s, without jitter.
     #[must_use]
     pub fn phoenix_cr() -> Self {
-        Config { reconnect: Backoff::phoenix_cr(), rejoin: Backoff::phoenix_cr(), ..Config::default() }
+        Config {
+            reconnect: Backoff::phoenix_cr(),
+            rejoin: Backoff::phoenix_cr(),
+            ..Config::default()
+        }
     }
 }

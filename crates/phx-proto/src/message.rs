@@ -107,10 +107,7 @@ pub mod event {
     /// it would be misunderstood.
     #[must_use]
     pub fn is_reserved(event: &str) -> bool {
-        matches!(
-            event,
-            "phx_join" | "phx_leave" | "phx_reply" | "phx_close" | "phx_error"
-        )
+        matches!(event, "phx_join" | "phx_leave" | "phx_reply" | "phx_close" | "phx_error")
     }
 }
 
@@ -180,9 +177,9 @@ impl Ref {
     /// Number of bytes in the ref's text.
     pub(crate) fn encoded_len(&self) -> usize {
         match &self.0 {
-            Repr::Number(number) => number
-                .checked_ilog10()
-                .map_or(1, |log| (log as usize).saturating_add(1)),
+            Repr::Number(number) => {
+                number.checked_ilog10().map_or(1, |log| (log as usize).saturating_add(1))
+            }
             Repr::Text(text) => text.len(),
         }
     }
@@ -218,10 +215,7 @@ impl fmt::Debug for Ref {
 
 /// The status of a reply. Servers may use any name; `ok` and `error` are what Phoenix itself sends.
 #[derive(Clone, PartialEq, Eq, Hash)]
-#[allow(
-    clippy::exhaustive_enums,
-    reason = "Other holds every status there is or will be"
-)]
+#[allow(clippy::exhaustive_enums, reason = "Other holds every status there is or will be")]
 pub enum Status {
     /// `ok`
     Ok,

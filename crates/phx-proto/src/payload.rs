@@ -134,9 +134,8 @@ impl Payload {
     /// [`PayloadError::Binary`] if this is a binary payload. Both hold the payload.
     pub fn decode<'a, T: Deserialize<'a>>(&'a self) -> Result<T, PayloadError> {
         match &self.0 {
-            Repr::Json(text) => serde_json::from_slice(text).map_err(|error| {
-                PayloadError::Deserialize { error, payload: self.clone() }
-            }),
+            Repr::Json(text) => serde_json::from_slice(text)
+                .map_err(|error| PayloadError::Deserialize { error, payload: self.clone() }),
             Repr::Binary(_) => Err(PayloadError::Binary { payload: self.clone() }),
         }
     }

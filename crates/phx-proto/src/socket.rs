@@ -1,5 +1,6 @@
 //! The client's side of one connection and its channels: the machine a driver feeds and polls.
 
+mod attempt;
 mod channel;
 mod connection;
 mod dispatch;
@@ -23,15 +24,14 @@ use slotmap::SlotMap;
 use self::channel::Channel;
 use self::connection::Connection;
 use self::event_queue::EventQueue;
-use self::outbox::{Outbox, Outgoing};
+use self::outbox::Outbox;
 use self::pending::PendingTable;
 pub use self::state::{ChannelState, ConnectionState, Params, TimeoutReason};
 use self::timers::Timers;
 use crate::{
-    Action, ChannelCloseCause, ChannelId, CloseCause, CloseCode, Config, Counters,
-    DisconnectError, EncodeError, Event, Frame, Instant, JoinError, JoinFailure, LeaveError,
-    Message, NewChannelError, Outcome, PHOENIX, ParamsRequestId, Payload, PingError, PingId,
-    PushError, PushId, Ref, SendReason, TransportId, events,
+    Action, ChannelCloseCause, ChannelId, CloseCause, CloseCode, Config, Counters, DisconnectError, Event, Frame, Instant, JoinError, LeaveError, Message,
+    NewChannelError, PHOENIX, ParamsRequestId, Payload, PingError, PingId, PushError,
+    PushId, TransportId, events,
 };
 
 /// A Phoenix socket: channels multiplexed over one connection at a time.
@@ -476,65 +476,6 @@ impl Socket {
         let id = self.channels.insert(Channel::new(topic.clone(), params));
         self.topics.insert(topic, id);
         id
-    }
-
-    /// The next message for the transport, which is taken by being asked for.
-    fn next_message(&mut self) -> Option<(Message, SendReason)> {
-        if let Some(reference) = self.outbox.pop_heartbeat() {
-            return Some((Self::heartbeat_message(reference), SendReason::Heartbeat));
-        }
-        loop {
-            let (number, outgoing) = self.outbox.pop()?;
-            let message = match outgoing {
-                Outgoing::Join(channel) => {
-                    self.take_join(channel, number).map(|join| (join, SendReason::Join(channel)))
-                }
-                Outgoing::Leave { channel, topic, join_ref } => {
-                    let leave = Message::new(topic, events::LEAVE, Payload::empty())
-                        .with_join_ref(Some(Ref::from(join_ref)))
-                        .with_reference(Some(Ref::from(number)));
-                    Some((leave, SendReason::Leave(channel)))
-                }
-                Outgoing::Push { push, join_ref } => {
-                    self.take_push(push, join_ref).map(|message| (message, SendReason::Push(push)))
-                }
-            };
-            if message.is_some() {
-                return message;
-            }
-        }
-    }
-
-    fn frame_taken(&mut self, len: usize, why: SendReason) {
-        self.counters.frames_sent = self.counters.frames_sent.saturating_add(1);
-        self.counters.bytes_sent = self.counters.bytes_sent.saturating_add(len as u64);
-        match why {
-            SendReason::Join(_) => {
-                self.counters.joins_sent = self.counters.joins_sent.saturating_add(1);
-            }
-            // Sent on a connection that is being closed: no reply will be listened to.
-            SendReason::Push(push) if !self.connection.is_open() => {
-                self.finish(push, Outcome::Disconnected);
-            }
-            SendReason::Push(_) | SendReason::Leave(_) | SendReason::Heartbeat => {}
-        }
-    }
-
-    /// A custom serializer said yes at the call and no now.
-    fn frame_impossible(&mut self, why: SendReason, error: EncodeError) {
-        match why {
-            SendReason::Push(push) => self.finish(push, Outcome::Unsendable(error)),
-            SendReason::Join(channel) => {
-                self.fail_attempt(channel, JoinFailure::Unsendable(error));
-            }
-            // Their timeouts tell.
-            SendReason::Leave(_) | SendReason::Heartbeat => {}
-        }
-    }
-
-    /// Empties the outbox: what was not sent on this connection waits for the next, or never was.
-    fn unsend_all(&mut self) {
-        self.outbox = Outbox::default();
     }
 
     fn emit(&mut self, event: Event) {

@@ -39,6 +39,12 @@ impl Instant {
         self.0
     }
 
+    /// The moment `duration` later, or the last there is (585 billion years after the epoch).
+    #[must_use]
+    pub const fn saturating_add(self, duration: Duration) -> Self {
+        Instant(self.0.saturating_add(duration))
+    }
+
     /// The time from `earlier` to `self`, or zero if `earlier` is the later of the two.
     #[must_use]
     pub const fn saturating_duration_since(self, earlier: Instant) -> Duration {
@@ -46,12 +52,12 @@ impl Instant {
     }
 }
 
-/// Saturates at the largest representable moment (585 billion years) instead of overflowing.
+/// The same as [`saturating_add`](Instant::saturating_add).
 impl Add<Duration> for Instant {
     type Output = Instant;
 
     fn add(self, duration: Duration) -> Instant {
-        Instant(self.0.saturating_add(duration))
+        self.saturating_add(duration)
     }
 }
 

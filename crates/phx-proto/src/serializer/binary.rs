@@ -43,11 +43,7 @@ pub(super) fn encode_server(message: &Message) -> Result<Bytes, EncodeError> {
     if let Some(status) = &message.status {
         let reference = (Field::Ref, Name::Ref(message.reference.as_ref()));
         let status = (Field::Status, Name::Text(status.as_str()));
-        encode(
-            REPLY,
-            &[join_ref, reference, topic, status],
-            &message.payload,
-        )
+        encode(REPLY, &[join_ref, reference, topic, status], &message.payload)
     } else if message.join_ref.is_some() {
         encode(PUSH, &[join_ref, topic, event], &message.payload)
     } else {
@@ -126,11 +122,9 @@ impl Name<'_> {
 }
 
 fn encode(kind: u8, names: &[(Field, Name<'_>)], payload: &Payload) -> Result<Bytes, EncodeError> {
-    let size = names
-        .iter()
-        .fold(payload.len().saturating_add(1), |size, (_, name)| {
-            size.saturating_add(name.len()).saturating_add(1)
-        });
+    let size = names.iter().fold(payload.len().saturating_add(1), |size, (_, name)| {
+        size.saturating_add(name.len()).saturating_add(1)
+    });
     let mut frame = Buffer(Vec::with_capacity(size));
     frame.0.push(kind);
     for (field, name) in names {
@@ -170,9 +164,7 @@ struct Reader {
 
 impl Reader {
     fn new(frame: &Bytes) -> Self {
-        Reader {
-            rest: frame.clone(),
-        }
+        Reader { rest: frame.clone() }
     }
 
     fn kind(&mut self) -> Result<u8, DecodeErrorKind> {
@@ -181,8 +173,7 @@ impl Reader {
     }
 
     fn lengths<const N: usize>(&mut self) -> Result<[u8; N], DecodeErrorKind> {
-        self.array()
-            .ok_or(DecodeErrorKind::Truncated(Field::Header))
+        self.array().ok_or(DecodeErrorKind::Truncated(Field::Header))
     }
 
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {

@@ -21,9 +21,7 @@ pub(super) fn text<T>(
         Ok(text) => return read(&mut Scanner::new(text)),
         Err(error) => error.valid_up_to(),
     };
-    let valid = frame
-        .get(..invalid_at)
-        .and_then(|bytes| core::str::from_utf8(bytes).ok());
+    let valid = frame.get(..invalid_at).and_then(|bytes| core::str::from_utf8(bytes).ok());
     let mut scanner = Scanner::new(valid.unwrap_or_default());
     let result = read(&mut scanner);
     match (result, scanner.field) {

@@ -19,11 +19,7 @@ pub(super) struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Scanner {
-            text,
-            offset: 0,
-            field: None,
-        }
+        Scanner { text, offset: 0, field: None }
     }
 
     /// Whether all of the text has been read.
@@ -35,15 +31,8 @@ impl<'a> Scanner<'a> {
     pub(super) fn malformed(&self) -> DecodeErrorKind {
         let before = self.text.as_bytes().get(..self.offset).unwrap_or_default();
         let newlines = before.iter().filter(|byte| **byte == b'\n').count();
-        let column = before
-            .iter()
-            .rev()
-            .take_while(|byte| **byte != b'\n')
-            .count();
-        DecodeErrorKind::Json {
-            line: newlines.saturating_add(1),
-            column: column.saturating_add(1),
-        }
+        let column = before.iter().rev().take_while(|byte| **byte != b'\n').count();
+        DecodeErrorKind::Json { line: newlines.saturating_add(1), column: column.saturating_add(1) }
     }
 
     /// Skips white space and looks at the next byte.
@@ -63,20 +52,12 @@ impl<'a> Scanner<'a> {
 
     /// Skips white space and this byte.
     pub(super) fn expect(&mut self, byte: u8) -> Result<(), DecodeErrorKind> {
-        if self.eat(byte) {
-            Ok(())
-        } else {
-            Err(self.malformed())
-        }
+        if self.eat(byte) { Ok(()) } else { Err(self.malformed()) }
     }
 
     /// Expects nothing but white space until the end.
     pub(super) fn end(&mut self) -> Result<(), DecodeErrorKind> {
-        if self.peek().is_none() {
-            Ok(())
-        } else {
-            Err(self.malformed())
-        }
+        if self.peek().is_none() { Ok(()) } else { Err(self.malformed()) }
     }
 
     /// A key of an object with its quotes, and the colon after it.
@@ -230,11 +211,7 @@ impl<'a> Scanner<'a> {
 
     fn skip_while(&mut self, skipped: impl Fn(u8) -> bool) {
         let rest = self.text.as_bytes().get(self.offset..).unwrap_or_default();
-        self.skip(
-            rest.iter()
-                .position(|byte| !skipped(*byte))
-                .unwrap_or(rest.len()),
-        );
+        self.skip(rest.iter().position(|byte| !skipped(*byte)).unwrap_or(rest.len()));
     }
 
     /// The text from `start` to here. Both are beside ASCII bytes, so never inside a character.
@@ -261,11 +238,7 @@ struct Nesting {
 
 impl Nesting {
     fn innermost(&self) -> Option<Enclosing> {
-        let enclosing = if self.innermost & 1 == 1 {
-            Enclosing::Object
-        } else {
-            Enclosing::Array
-        };
+        let enclosing = if self.innermost & 1 == 1 { Enclosing::Object } else { Enclosing::Array };
         (self.depth > 0).then_some(enclosing)
     }
 
@@ -303,9 +276,7 @@ mod tests {
     }
 
     fn by_serde(text: &str) -> Option<&str> {
-        serde_json::from_str::<&RawValue>(text)
-            .ok()
-            .map(RawValue::get)
+        serde_json::from_str::<&RawValue>(text).ok().map(RawValue::get)
     }
 
     #[test]
@@ -385,24 +356,17 @@ mod tests {
     #[test]
     fn nesting_is_remembered_past_a_word() {
         for depth in [1, 63, 64, 65, 127, 128, 129, 1000] {
-            let open: String = (0..depth)
-                .map(|i| if i % 3 == 0 { "{\"a\":" } else { "[" })
-                .collect();
-            let close: String = (0..depth)
-                .rev()
-                .map(|i| if i % 3 == 0 { "}" } else { "]" })
-                .collect();
+            let open: String =
+                (0..depth).map(|i| if i % 3 == 0 { "{\"a\":" } else { "[" }).collect();
+            let close: String =
+                (0..depth).rev().map(|i| if i % 3 == 0 { "}" } else { "]" }).collect();
             let text = alloc::format!("{open}1{close}");
             assert_eq!(scanned(&text), Some(&*text), "{depth} levels");
 
             let mut wrong = text.clone();
             let last = if wrong.pop() == Some('}') { ']' } else { '}' };
             wrong.push(last);
-            assert_eq!(
-                scanned(&wrong),
-                None,
-                "{depth} levels, the outermost closed wrongly"
-            );
+            assert_eq!(scanned(&wrong), None, "{depth} levels, the outermost closed wrongly");
         }
     }
 

@@ -175,14 +175,7 @@ fn decode(frame: &Bytes, replies: Replies) -> Result<Message, DecodeErrorKind> {
         }
         scanner.expect(b']')?;
         scanner.end()?;
-        Ok(Message {
-            join_ref,
-            reference,
-            topic,
-            event,
-            status,
-            payload,
-        })
+        Ok(Message { join_ref, reference, topic, event, status, payload })
     })
 }
 

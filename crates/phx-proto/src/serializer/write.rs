@@ -15,10 +15,7 @@ impl Writer {
     /// A writer with room for `message` and `syntax` bytes of brackets, quotes, commas and keys.
     pub(super) fn for_message(message: &Message, syntax: usize) -> Self {
         let status = message.status.as_ref().map_or(0, |status| {
-            status
-                .as_str()
-                .len()
-                .saturating_add(r#"{"response":,"status":""}"#.len())
+            status.as_str().len().saturating_add(r#"{"response":,"status":""}"#.len())
         });
         let parts = [
             syntax,
@@ -29,9 +26,7 @@ impl Writer {
             status,
             message.payload.len(),
         ];
-        Writer(Vec::with_capacity(
-            parts.into_iter().fold(0, usize::saturating_add),
-        ))
+        Writer(Vec::with_capacity(parts.into_iter().fold(0, usize::saturating_add)))
     }
 
     pub(super) fn into_bytes(self) -> Bytes {
@@ -45,9 +40,7 @@ impl Writer {
 
     /// A JSON string.
     pub(super) fn string(&mut self, text: &str) {
-        let plain = !text
-            .bytes()
-            .any(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
+        let plain = !text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
         if plain {
             self.raw("\"");
             self.raw(text);

@@ -22,25 +22,25 @@ use core::time::Duration;
 
 use bytestring::ByteString;
 
+use super::attempt::Awaits;
 use super::outbox::Outgoing;
 use super::pending::Pending;
 use super::push::Which;
 use super::timers::TimerKey;
 use super::{ChannelState, Params, Socket, TimeoutReason};
 use crate::{
-    ChannelCloseCause, ChannelError, ChannelId, Event, JoinFailure, Message, Outcome,
-    ParamsRequestId, Payload, PushId, Ref, Rejection, Status, events,
+    ChannelCloseCause, ChannelError, ChannelId, Event, JoinFailure, Outcome, Payload, PushId, Ref, Rejection, Status,
 };
 
 /// One channel of a socket.
 #[derive(Debug)]
 pub(super) struct Channel {
     pub(super) topic: ByteString,
-    params: Params,
+    pub(super) params: Params,
     state: State,
     /// The ref of the latest attempt to join: what the server calls the channel's current life.
     pub(super) join_ref: Option<u64>,
-    join_timeout: Duration,
+    pub(super) join_timeout: Duration,
     /// The call of `join`, as long as it waits for its outcome.
     join_call: Option<PushId>,
     has_been_joined: bool,
@@ -57,7 +57,7 @@ pub(super) struct Channel {
 #[derive(Debug)]
 enum State {
     New,
-    Joining(Attempt),
+    Joining(Awaits),
     Joined {
         /// Until the join proves stable.
         stable: Option<TimerKey>,
@@ -71,15 +71,6 @@ enum State {
         cause: ChannelCloseCause,
     },
     Closed,
-}
-
-/// How far an attempt to join has come.
-#[derive(Debug)]
-enum Attempt {
-    WaitsForConnection,
-    WaitsForParams { request: ParamsRequestId, timeout: TimerKey },
-    WaitsForTransport { params: Payload, timeout: TimerKey },
-    WaitsForReply { timeout: TimerKey },
 }
 
 impl Channel {
@@ -110,11 +101,24 @@ impl Channel {
         }
     }
 
+    /// What its attempt to join waits for, if it is joining.
+    pub(super) fn awaits(&self) -> Option<&Awaits> {
+        match &self.state {
+            State::Joining(awaits) => Some(awaits),
+            _ => None,
+        }
+    }
+
+    /// An attempt to join begins, or goes on.
+    pub(super) fn await_next(&mut self, awaits: Awaits) {
+        self.state = State::Joining(awaits);
+    }
+
     pub(super) fn is_joined(&self) -> bool {
         matches!(self.state, State::Joined { .. })
     }
 
-    /// Whether a message with this join_ref belongs to an older life of the channel.
+    /// Whether a message with this `join_ref` belongs to an older life of the channel.
     pub(super) fn is_outdated(&self, join_ref: Option<&Ref>) -> bool {
         join_ref.is_some_and(|join_ref| join_ref.as_number() != self.join_ref)
     }
@@ -129,7 +133,7 @@ impl Socket {
         if let Some(channel) = self.channels.get_mut(id) {
             channel.join_timeout = timeout;
             channel.join_call = Some(call);
-            channel.state = State::Joining(Attempt::WaitsForConnection);
+            channel.state = State::Joining(Awaits::Connection);
         }
         if self.connection.is_open() {
             self.begin_attempt(id);
@@ -147,9 +151,11 @@ impl Socket {
         reported: bool,
     ) -> PushId {
         let leave = PushId(self.next_number());
-        let Some(channel) = self.channels.get_mut(id) else { return leave };
+        let Some(channel) = self.channels.get_mut(id) else {
+            return leave;
+        };
         let known_to_server = match &channel.state {
-            State::Joined { .. } | State::Joining(Attempt::WaitsForReply { .. }) => true,
+            State::Joined { .. } | State::Joining(Awaits::Reply { .. }) => true,
             State::New | State::Joining(_) | State::Errored { .. } => false,
             State::Leaving { .. } | State::Closed => return leave,
         };
@@ -181,7 +187,9 @@ impl Socket {
 
     /// Lets a channel go: its close will not be told.
     pub(super) fn forget(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.get_mut(id) else { return };
+        let Some(channel) = self.channels.get_mut(id) else {
+            return;
+        };
         channel.forgotten = true;
         match channel.state {
             State::Closed => {
@@ -194,18 +202,6 @@ impl Socket {
             }
         }
     }
-
-    /// The user has made the params that an attempt waits for, or couldn't.
-    pub(super) fn params_made(&mut self, request: ParamsRequestId, params: Option<Payload>) {
-        let Some(&Pending::Params { channel: id }) = self.pending.find(request.0) else { return };
-        self.pending.remove(request.0);
-        let Some(params) = params else {
-            self.fail_attempt(id, JoinFailure::NoParams);
-            return;
-        };
-        self.stop_attempt(id);
-        self.queue_join(id, params);
-    }
 }
 
 /// What the connection brings.
@@ -216,10 +212,7 @@ impl Socket {
             .channels
             .iter()
             .filter(|(_, channel)| {
-                matches!(
-                    channel.state,
-                    State::Joining(Attempt::WaitsForConnection) | State::Errored { .. }
-                )
+                matches!(channel.state, State::Joining(Awaits::Connection) | State::Errored { .. })
             })
             .map(|(id, _)| id)
             .collect();
@@ -239,7 +232,9 @@ impl Socket {
 
     fn channel_lost_connection(&mut self, id: ChannelId) {
         self.fail_pushes(id, Which::Sent, &Outcome::Disconnected);
-        let Some(channel) = self.channels.get_mut(id) else { return };
+        let Some(channel) = self.channels.get_mut(id) else {
+            return;
+        };
         match &channel.state {
             State::Joined { .. } => {
                 self.stop_channel_timers(id);
@@ -247,7 +242,7 @@ impl Socket {
                 let cause = ChannelError::Disconnected;
                 self.emit(Event::ChannelErrored { channel: id, cause, retry_in: None });
             }
-            State::Joining(Attempt::WaitsForConnection) => {}
+            State::Joining(Awaits::Connection) => {}
             State::Joining(_) => {
                 self.stop_attempt(id);
                 self.set_errored(id, None);
@@ -279,8 +274,11 @@ impl Socket {
         self.stop_attempt(id);
         let stable_after = self.config.stable_after;
         let why = TimeoutReason::ChannelStable(id);
-        let stable = (!stable_after.is_zero()).then(|| self.timers.arm(self.now, stable_after, why));
-        let Some(channel) = self.channels.get_mut(id) else { return };
+        let stable =
+            (!stable_after.is_zero()).then(|| self.timers.arm(self.now, stable_after, why));
+        let Some(channel) = self.channels.get_mut(id) else {
+            return;
+        };
         if stable.is_none() {
             channel.tries = 0;
         }
@@ -296,7 +294,9 @@ impl Socket {
     }
 
     fn join_rejected(&mut self, id: ChannelId, status: Status, response: Payload) {
-        let Some(channel) = self.channels.get(id) else { return };
+        let Some(channel) = self.channels.get(id) else {
+            return;
+        };
         let rejection = Rejection {
             status: status.clone(),
             response: response.clone(),
@@ -315,7 +315,9 @@ impl Socket {
     /// `phx_error`: the channel is gone on the server. `named` is whether the message named this
     /// channel's join.
     pub(super) fn channel_crashed(&mut self, id: ChannelId, payload: Payload, named: bool) -> bool {
-        let Some(channel) = self.channels.get(id) else { return false };
+        let Some(channel) = self.channels.get(id) else {
+            return false;
+        };
         match &channel.state {
             State::Joined { .. } => {
                 self.stop_channel_timers(id);
@@ -324,7 +326,7 @@ impl Socket {
                 let cause = ChannelError::Crashed(payload);
                 self.emit(Event::ChannelErrored { channel: id, cause, retry_in });
             }
-            State::Joining(Attempt::WaitsForReply { .. }) if named => {
+            State::Joining(Awaits::Reply { .. }) if named => {
                 self.fail_attempt(id, JoinFailure::Crashed(payload));
             }
             State::Leaving { .. } => self.finish_leaving(id, Some(Outcome::Left)),
@@ -336,10 +338,12 @@ impl Socket {
     /// `phx_close`: the channel ended on the server. `named` as for a crash. V1 names no join, and
     /// while a channel joins, a close without a name belongs to the one before it.
     pub(super) fn channel_closed(&mut self, id: ChannelId, payload: Payload, named: bool) -> bool {
-        let Some(channel) = self.channels.get(id) else { return false };
+        let Some(channel) = self.channels.get(id) else {
+            return false;
+        };
         match &channel.state {
-            State::Joining(Attempt::WaitsForReply { .. }) if !named => return false,
-            State::Joined { .. } | State::Joining(Attempt::WaitsForReply { .. }) => {
+            State::Joining(Awaits::Reply { .. }) if !named => return false,
+            State::Joined { .. } | State::Joining(Awaits::Reply { .. }) => {
                 self.close_channel(id, ChannelCloseCause::ByServer(payload));
             }
             State::Leaving { .. } => self.finish_leaving(id, Some(Outcome::Left)),
@@ -350,7 +354,9 @@ impl Socket {
 
     /// The end of a leave. Without an outcome the caller has reported it.
     pub(super) fn finish_leaving(&mut self, id: ChannelId, outcome: Option<Outcome>) {
-        let Some(channel) = self.channels.get_mut(id) else { return };
+        let Some(channel) = self.channels.get_mut(id) else {
+            return;
+        };
         let State::Leaving { leave, cause } = core::mem::replace(&mut channel.state, State::Closed)
         else {
             return;
@@ -368,21 +374,10 @@ impl Socket {
 
 /// What time brings.
 impl Socket {
-    pub(super) fn attempt_timed_out(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.get(id) else { return };
-        if let (State::Joining(Attempt::WaitsForReply { .. }), Some(join_ref)) =
-            (&channel.state, channel.join_ref)
-        {
-            // The server may yet accept it: it must not keep a channel that nobody waits for.
-            let topic = channel.topic.clone();
-            let number = self.next_number();
-            self.outbox.insert(number, Outgoing::Leave { channel: id, topic, join_ref });
-        }
-        self.fail_attempt(id, JoinFailure::TimedOut);
-    }
-
     pub(super) fn rejoin_is_due(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.get_mut(id) else { return };
+        let Some(channel) = self.channels.get_mut(id) else {
+            return;
+        };
         if let State::Errored { rejoin } = &mut channel.state {
             *rejoin = None;
             channel.tries = channel.tries.saturating_add(1);
@@ -393,7 +388,9 @@ impl Socket {
     }
 
     pub(super) fn channel_proved_stable(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.get_mut(id) else { return };
+        let Some(channel) = self.channels.get_mut(id) else {
+            return;
+        };
         if let State::Joined { stable } = &mut channel.state {
             *stable = None;
             channel.tries = 0;
@@ -401,98 +398,15 @@ impl Socket {
     }
 }
 
-/// Attempts to join.
 impl Socket {
-    fn begin_attempt(&mut self, id: ChannelId) {
-        self.stop_channel_timers(id);
-        let Some(channel) = self.channels.get(id) else { return };
-        match &channel.params {
-            Params::Fixed(params) => {
-                let params = params.clone();
-                self.queue_join(id, params);
-            }
-            Params::OnRequest => {
-                let timeout =
-                    self.timers.arm(self.now, channel.join_timeout, TimeoutReason::Join(id));
-                let request = ParamsRequestId(self.next_number());
-                self.pending.insert(request.0, Pending::Params { channel: id });
-                self.params_requests.insert(request, id);
-                self.set_joining(id, Attempt::WaitsForParams { request, timeout });
-            }
-        }
-    }
-
-    fn queue_join(&mut self, id: ChannelId, params: Payload) {
-        let join_ref = self.next_number();
-        let Some(channel) = self.channels.get_mut(id) else { return };
-        channel.join_ref = Some(join_ref);
-        let timeout = self.timers.arm(self.now, channel.join_timeout, TimeoutReason::Join(id));
-        channel.state = State::Joining(Attempt::WaitsForTransport { params, timeout });
-        self.pending.insert(join_ref, Pending::JoinAttempt { channel: id });
-        self.outbox.insert(join_ref, Outgoing::Join(id));
-    }
-
-    /// The transport can take the join now.
-    pub(super) fn take_join(&mut self, id: ChannelId, join_ref: u64) -> Option<Message> {
-        let channel = self.channels.get_mut(id)?;
-        let State::Joining(Attempt::WaitsForTransport { params, timeout }) = &channel.state else {
-            return None;
-        };
-        let (params, timeout) = (params.clone(), *timeout);
-        channel.state = State::Joining(Attempt::WaitsForReply { timeout });
-        let reference = Some(Ref::from(join_ref));
-        let join = Message::new(channel.topic.clone(), events::JOIN, params)
-            .with_join_ref(reference.clone())
-            .with_reference(reference);
-        Some(join)
-    }
-
-    /// Ends an attempt, and schedules the next.
-    pub(super) fn fail_attempt(&mut self, id: ChannelId, cause: JoinFailure) {
-        if !self.channels.get(id).is_some_and(|c| matches!(c.state, State::Joining(_))) {
-            return;
-        }
-        self.stop_attempt(id);
-        let retry_in = self.schedule_rejoin(id);
-        self.emit(Event::JoinFailed { channel: id, cause, retry_in });
-    }
-
-    /// Takes back all that an attempt has armed, asked for or put in line.
-    fn stop_attempt(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.get_mut(id) else { return };
-        let State::Joining(attempt) = &channel.state else { return };
-        match attempt {
-            Attempt::WaitsForConnection => {}
-            Attempt::WaitsForParams { request, timeout } => {
-                self.timers.disarm(*timeout);
-                self.params_requests.remove(request);
-                self.pending.remove(request.0);
-            }
-            Attempt::WaitsForTransport { timeout, .. } | Attempt::WaitsForReply { timeout } => {
-                self.timers.disarm(*timeout);
-                if let Some(join_ref) = channel.join_ref {
-                    self.outbox.remove(join_ref);
-                    self.pending.remove(join_ref);
-                }
-            }
-        }
-        channel.state = State::Joining(Attempt::WaitsForConnection);
-    }
-
-    fn set_joining(&mut self, id: ChannelId, attempt: Attempt) {
-        if let Some(channel) = self.channels.get_mut(id) {
-            channel.state = State::Joining(attempt);
-        }
-    }
-
-    fn set_errored(&mut self, id: ChannelId, rejoin: Option<TimerKey>) {
+    pub(super) fn set_errored(&mut self, id: ChannelId, rejoin: Option<TimerKey>) {
         if let Some(channel) = self.channels.get_mut(id) {
             channel.state = State::Errored { rejoin };
         }
     }
 
     /// Errored, until the rejoin timer or the connection says otherwise.
-    fn schedule_rejoin(&mut self, id: ChannelId) -> Option<Duration> {
+    pub(super) fn schedule_rejoin(&mut self, id: ChannelId) -> Option<Duration> {
         let channel = self.channels.get_mut(id)?;
         let next_try = channel.tries.saturating_add(1);
         if !self.connection.is_open() {
@@ -505,8 +419,10 @@ impl Socket {
         Some(delay)
     }
 
-    fn stop_channel_timers(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.get_mut(id) else { return };
+    pub(super) fn stop_channel_timers(&mut self, id: ChannelId) {
+        let Some(channel) = self.channels.get_mut(id) else {
+            return;
+        };
         let (State::Joined { stable: timer } | State::Errored { rejoin: timer }) =
             &mut channel.state
         else {
@@ -524,7 +440,9 @@ impl Socket {
     pub(super) fn close_channel(&mut self, id: ChannelId, cause: ChannelCloseCause) {
         self.stop_attempt(id);
         self.stop_channel_timers(id);
-        let Some(channel) = self.channels.get_mut(id) else { return };
+        let Some(channel) = self.channels.get_mut(id) else {
+            return;
+        };
         channel.state = State::Closed;
         let topic = channel.topic.clone();
         let forgotten = channel.forgotten;
@@ -552,7 +470,9 @@ impl Socket {
     }
 
     fn finish_join_call(&mut self, id: ChannelId, outcome: Outcome) {
-        let Some(channel) = self.channels.get_mut(id) else { return };
+        let Some(channel) = self.channels.get_mut(id) else {
+            return;
+        };
         if let Some(call) = channel.join_call.take() {
             self.finish(call, outcome);
         }

@@ -20,9 +20,7 @@ use core::time::Duration;
 use super::heartbeat::Heartbeat;
 use super::timers::TimerKey;
 use super::{ConnectionState, Socket, TimeoutReason};
-use crate::{
-    Action, CloseCause, CloseCode, Event, Instant, Reconnect, TransportId,
-};
+use crate::{Action, CloseCause, CloseCode, Event, Instant, Reconnect, TransportId};
 
 /// The connection of a socket, and what outlives a single transport.
 #[derive(Debug)]
@@ -180,10 +178,8 @@ impl Socket {
             }
         };
         let close = PendingClose { transport, code, reason: String::from(reason) };
-        let timeout =
-            self.timers.arm(self.now, self.config.close_timeout, TimeoutReason::Close);
-        self.connection.state =
-            State::Closing { transport, was_open, close: Some(close), timeout };
+        let timeout = self.timers.arm(self.now, self.config.close_timeout, TimeoutReason::Close);
+        self.connection.state = State::Closing { transport, was_open, close: Some(close), timeout };
         if was_open {
             self.channels_lost_connection();
         }

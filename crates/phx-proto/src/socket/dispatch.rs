@@ -4,8 +4,8 @@
 //! The rules are phoenix.js's: the topic must be equal, and the `join_ref` absent or equal to the
 //! channel's current one; whatever else comes is outdated, and dropped. A reply is found by its ref.
 
-use super::pending::Pending;
 use super::Socket;
+use super::pending::Pending;
 use crate::{
     ChannelId, DecodeError, DecodeErrorKind, Event, Frame, Message, Outcome, PushId, Ref, Status,
     TransportId,
@@ -47,7 +47,7 @@ impl Socket {
             }
             None => match self.topics.get(&message.topic) {
                 Some(&channel) => self.deliver(channel, message),
-                None => self.deliver_to_leaving(message),
+                None => self.deliver_to_leaving(&message),
             },
         }
     }
@@ -78,7 +78,9 @@ impl Socket {
             Some(&(Pending::JoinAttempt { channel } | Pending::Leave { channel, .. })) => channel,
             _ => return false,
         };
-        let Some(owner) = self.channels.get(channel) else { return false };
+        let Some(owner) = self.channels.get(channel) else {
+            return false;
+        };
         if owner.topic != message.topic || owner.is_outdated(message.join_ref.as_ref()) {
             return false;
         }
@@ -96,9 +98,11 @@ impl Socket {
     }
 
     fn deliver(&mut self, id: ChannelId, message: Message) {
-        let Some(channel) = self.channels.get(id) else { return };
+        let Some(channel) = self.channels.get(id) else {
+            return;
+        };
         if channel.is_outdated(message.join_ref.as_ref()) {
-            self.deliver_to_leaving(message);
+            self.deliver_to_leaving(&message);
             return;
         }
         let joined = channel.is_joined();
@@ -119,7 +123,7 @@ impl Socket {
     }
 
     /// News of a channel that is being left, found by its join: its topic may be another's by now.
-    fn deliver_to_leaving(&mut self, message: Message) {
+    fn deliver_to_leaving(&mut self, message: &Message) {
         let number = message.join_ref.as_ref().and_then(Ref::as_number);
         let leaving = match number.and_then(|number| self.pending.find(number)) {
             Some(&Pending::LeavingJoin { channel }) => Some(channel),

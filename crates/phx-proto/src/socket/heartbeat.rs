@@ -36,11 +36,8 @@ impl Socket {
         let reference = self.next_number();
         // The timeout runs from here, not from when the transport takes the frame: a transport
         // that takes nothing is as dead as a peer that says nothing.
-        let timeout = self.timers.arm(
-            self.now,
-            self.config.heartbeat_timeout,
-            TimeoutReason::HeartbeatReply,
-        );
+        let timeout =
+            self.timers.arm(self.now, self.config.heartbeat_timeout, TimeoutReason::HeartbeatReply);
         let since = self.now;
         if let Some(heartbeat) = self.connection.heartbeat_mut() {
             *heartbeat = Heartbeat::Beating { reference, since, timeout };

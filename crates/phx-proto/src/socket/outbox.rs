@@ -5,7 +5,10 @@ use alloc::collections::{BTreeMap, VecDeque};
 
 use bytestring::ByteString;
 
-use crate::{ChannelId, PushId};
+use super::Socket;
+use crate::{
+    ChannelId, EncodeError, JoinFailure, Message, Outcome, Payload, PushId, Ref, SendReason, events,
+};
 
 /// What will be a frame when its turn comes.
 #[derive(Clone, Debug)]
@@ -61,5 +64,66 @@ impl Outbox {
 
     pub(super) fn is_empty(&self) -> bool {
         self.heartbeats.is_empty() && self.others.is_empty()
+    }
+}
+
+impl Socket {
+    /// The next message for the transport, which is taken by being asked for.
+    pub(super) fn next_message(&mut self) -> Option<(Message, SendReason)> {
+        if let Some(reference) = self.outbox.pop_heartbeat() {
+            return Some((Self::heartbeat_message(reference), SendReason::Heartbeat));
+        }
+        loop {
+            let (number, outgoing) = self.outbox.pop()?;
+            let message = match outgoing {
+                Outgoing::Join(channel) => {
+                    self.take_join(channel, number).map(|join| (join, SendReason::Join(channel)))
+                }
+                Outgoing::Leave { channel, topic, join_ref } => {
+                    let leave = Message::new(topic, events::LEAVE, Payload::empty())
+                        .with_join_ref(Some(Ref::from(join_ref)))
+                        .with_reference(Some(Ref::from(number)));
+                    Some((leave, SendReason::Leave(channel)))
+                }
+                Outgoing::Push { push, join_ref } => {
+                    self.take_push(push, join_ref).map(|message| (message, SendReason::Push(push)))
+                }
+            };
+            if message.is_some() {
+                return message;
+            }
+        }
+    }
+
+    pub(super) fn frame_taken(&mut self, len: usize, why: SendReason) {
+        self.counters.frames_sent = self.counters.frames_sent.saturating_add(1);
+        self.counters.bytes_sent = self.counters.bytes_sent.saturating_add(len as u64);
+        match why {
+            SendReason::Join(_) => {
+                self.counters.joins_sent = self.counters.joins_sent.saturating_add(1);
+            }
+            // Sent on a connection that is being closed: no reply will be listened to.
+            SendReason::Push(push) if !self.connection.is_open() => {
+                self.finish(push, Outcome::Disconnected);
+            }
+            SendReason::Push(_) | SendReason::Leave(_) | SendReason::Heartbeat => {}
+        }
+    }
+
+    /// A custom serializer said yes at the call and no now.
+    pub(super) fn frame_impossible(&mut self, why: SendReason, error: EncodeError) {
+        match why {
+            SendReason::Push(push) => self.finish(push, Outcome::Unsendable(error)),
+            SendReason::Join(channel) => {
+                self.fail_attempt(channel, JoinFailure::Unsendable(error));
+            }
+            // Their timeouts tell.
+            SendReason::Leave(_) | SendReason::Heartbeat => {}
+        }
+    }
+
+    /// Empties the outbox: what was not sent on this connection waits for the next, or never was.
+    pub(super) fn unsend_all(&mut self) {
+        self.outbox = Outbox::default();
     }
 }

@@ -15,11 +15,18 @@ pub(super) enum Pending {
     Push(PendingPush),
     /// A call of `join` that waits for its outcome. Its number is never a ref: every attempt has one
     /// of its own.
-    JoinCall { channel: ChannelId, deadline: TimerKey },
+    JoinCall {
+        channel: ChannelId,
+        deadline: TimerKey,
+    },
     /// A request for a channel's params.
-    Params { channel: ChannelId },
+    Params {
+        channel: ChannelId,
+    },
     /// An attempt to join.
-    JoinAttempt { channel: ChannelId },
+    JoinAttempt {
+        channel: ChannelId,
+    },
     /// A leave; the number is its id and its ref.
     Leave {
         channel: ChannelId,
@@ -29,7 +36,9 @@ pub(super) enum Pending {
     },
     /// The join that a channel which is being left was joined with. Its topic may have another
     /// channel by now.
-    LeavingJoin { channel: ChannelId },
+    LeavingJoin {
+        channel: ChannelId,
+    },
     Heartbeat,
     Ping(PingId),
 }

@@ -83,7 +83,9 @@ impl Socket {
             return Err(PushErrorKind::TooMany { max: self.config.max_pushes });
         }
         let oldest = match channel.unsent.first() {
-            Some(oldest) if channel.unsent.len() >= self.config.max_buffered_pushes => Some(*oldest),
+            Some(oldest) if channel.unsent.len() >= self.config.max_buffered_pushes => {
+                Some(*oldest)
+            }
             None if self.config.max_buffered_pushes == 0 => {
                 return Err(PushErrorKind::BufferFull { max: 0 });
             }
@@ -140,10 +142,8 @@ impl Socket {
 
     /// Decides the outcome of a push or join, if it is still open.
     pub(super) fn cancel_push(&mut self, push: PushId) -> bool {
-        let open = matches!(
-            self.pending.find(push.0),
-            Some(Pending::Push(_) | Pending::JoinCall { .. })
-        );
+        let open =
+            matches!(self.pending.find(push.0), Some(Pending::Push(_) | Pending::JoinCall { .. }));
         if open {
             self.finish(push, Outcome::Cancelled);
         }
@@ -184,7 +184,9 @@ impl Socket {
 
     /// Ends these pushes of a channel, in the order of their calls.
     pub(super) fn fail_pushes(&mut self, id: ChannelId, which: Which, outcome: &Outcome) {
-        let Some(channel) = self.channels.get(id) else { return };
+        let Some(channel) = self.channels.get(id) else {
+            return;
+        };
         let mut pushes: Vec<PushId> = Vec::new();
         if which != Which::Unsent {
             pushes.extend(&channel.sent);
@@ -199,7 +201,9 @@ impl Socket {
 
     /// Takes a channel's pushes out of the outbox: they wait for its rejoin.
     pub(super) fn unsend(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.get(id) else { return };
+        let Some(channel) = self.channels.get(id) else {
+            return;
+        };
         for push in &channel.unsent {
             self.outbox.remove(push.0);
         }

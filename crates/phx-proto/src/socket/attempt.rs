@@ -1,0 +1,136 @@
+//! Attempts to join: one at a time for a channel, from its params to the server's answer.
+//!
+//! ```text
+//!   begin --> params --(handle_params)--> transport --(polled)--> reply --> answered
+//!     |                                   ^
+//!     +------ params are fixed -----------+          each step: failed, timed out, stopped
+//! ```
+//!
+//! What an attempt has armed, asked for or put in line ends with it.
+
+use super::channel::Channel;
+use super::outbox::Outgoing;
+use super::pending::Pending;
+use super::timers::TimerKey;
+use super::{Params, Socket, TimeoutReason};
+use crate::{ChannelId, Event, JoinFailure, Message, ParamsRequestId, Payload, Ref, events};
+
+/// What an attempt to join waits for.
+#[derive(Debug)]
+pub(super) enum Awaits {
+    Connection,
+    Params { request: ParamsRequestId, timeout: TimerKey },
+    Transport { params: Payload, timeout: TimerKey },
+    Reply { timeout: TimerKey },
+}
+
+impl Socket {
+    pub(super) fn begin_attempt(&mut self, id: ChannelId) {
+        self.stop_channel_timers(id);
+        let Some(channel) = self.channels.get(id) else {
+            return;
+        };
+        match &channel.params {
+            Params::Fixed(params) => {
+                let params = params.clone();
+                self.queue_join(id, params);
+            }
+            Params::OnRequest => {
+                let timeout =
+                    self.timers.arm(self.now, channel.join_timeout, TimeoutReason::Join(id));
+                let request = ParamsRequestId(self.next_number());
+                self.pending.insert(request.0, Pending::Params { channel: id });
+                self.params_requests.insert(request, id);
+                if let Some(channel) = self.channels.get_mut(id) {
+                    channel.await_next(Awaits::Params { request, timeout });
+                }
+            }
+        }
+    }
+
+    fn queue_join(&mut self, id: ChannelId, params: Payload) {
+        let join_ref = self.next_number();
+        let Some(channel) = self.channels.get_mut(id) else {
+            return;
+        };
+        channel.join_ref = Some(join_ref);
+        let timeout = self.timers.arm(self.now, channel.join_timeout, TimeoutReason::Join(id));
+        channel.await_next(Awaits::Transport { params, timeout });
+        self.pending.insert(join_ref, Pending::JoinAttempt { channel: id });
+        self.outbox.insert(join_ref, Outgoing::Join(id));
+    }
+
+    /// The transport can take the join now.
+    pub(super) fn take_join(&mut self, id: ChannelId, join_ref: u64) -> Option<Message> {
+        let channel = self.channels.get_mut(id)?;
+        let Some(Awaits::Transport { params, timeout }) = channel.awaits() else { return None };
+        let (params, timeout) = (params.clone(), *timeout);
+        channel.await_next(Awaits::Reply { timeout });
+        let reference = Some(Ref::from(join_ref));
+        let join = Message::new(channel.topic.clone(), events::JOIN, params)
+            .with_join_ref(reference.clone())
+            .with_reference(reference);
+        Some(join)
+    }
+
+    /// Ends an attempt, and schedules the next.
+    pub(super) fn fail_attempt(&mut self, id: ChannelId, cause: JoinFailure) {
+        if self.channels.get(id).and_then(Channel::awaits).is_none() {
+            return;
+        }
+        self.stop_attempt(id);
+        let retry_in = self.schedule_rejoin(id);
+        self.emit(Event::JoinFailed { channel: id, cause, retry_in });
+    }
+
+    /// Takes back all that an attempt has armed, asked for or put in line.
+    pub(super) fn stop_attempt(&mut self, id: ChannelId) {
+        let Some(channel) = self.channels.get_mut(id) else {
+            return;
+        };
+        let Some(awaits) = channel.awaits() else { return };
+        match awaits {
+            Awaits::Connection => {}
+            Awaits::Params { request, timeout } => {
+                self.timers.disarm(*timeout);
+                self.params_requests.remove(request);
+                self.pending.remove(request.0);
+            }
+            Awaits::Transport { timeout, .. } | Awaits::Reply { timeout } => {
+                self.timers.disarm(*timeout);
+                if let Some(join_ref) = channel.join_ref {
+                    self.outbox.remove(join_ref);
+                    self.pending.remove(join_ref);
+                }
+            }
+        }
+        channel.await_next(Awaits::Connection);
+    }
+
+    /// The user has made the params that an attempt waits for, or couldn't.
+    pub(super) fn params_made(&mut self, request: ParamsRequestId, params: Option<Payload>) {
+        let Some(&Pending::Params { channel: id }) = self.pending.find(request.0) else {
+            return;
+        };
+        self.pending.remove(request.0);
+        let Some(params) = params else {
+            self.fail_attempt(id, JoinFailure::NoParams);
+            return;
+        };
+        self.stop_attempt(id);
+        self.queue_join(id, params);
+    }
+
+    pub(super) fn attempt_timed_out(&mut self, id: ChannelId) {
+        let Some(channel) = self.channels.get(id) else {
+            return;
+        };
+        if let (Some(Awaits::Reply { .. }), Some(join_ref)) = (channel.awaits(), channel.join_ref) {
+            // The server may yet accept it: it must not keep a channel that nobody waits for.
+            let topic = channel.topic.clone();
+            let number = self.next_number();
+            self.outbox.insert(number, Outgoing::Leave { channel: id, topic, join_ref });
+        }
+        self.fail_attempt(id, JoinFailure::TimedOut);
+    }
+}
