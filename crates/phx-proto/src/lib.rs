@@ -1,4 +1,119 @@
-//! Phoenix Channels as a sans-IO state machine.
+//! Phoenix Channels as a sans-IO state machine: frames and timestamps in, actions and events out.
+//!
+//! Phoenix servers speak *Channels*: topics multiplexed over one WebSocket, with joins, pushes,
+//! replies, broadcasts, presence, heartbeats and reconnects. This crate is the client's side of that,
+//! and nothing else. It opens no socket, reads no clock, starts no task and draws no randomness of
+//! its own, so it runs in any event loop, under virtual time, in a fuzzer and without `std`.
+//!
+//! Most programs want one of the adapters instead, which put this crate on an async runtime
+//! (`phx-tokio`). Use this crate directly to embed Channels in a loop of your own.
+//!
+//! # The loop around a socket
+//!
+//! A [`Socket`] is fed *intents* (what the user wants) and *facts* (`handle_*`: what happened, and
+//! when), and polled for *actions* (what is to be done), *events* (what is to be told) and a
+//! *timeout* (when to come back). This program runs as it stands; a real one has a WebSocket
+//! where this one has a server of three lines.
+//!
+//! ```
+//! use std::time::Duration;
+//! use phx_proto::{
+//!     Action, Config, Event, Frame, Instant, Message, Outcome, Payload, Serializer, Socket, Status,
+//!     V2Server, events,
+//! };
+//!
+//! // The server: it accepts every join, and replies to every push with the push's own payload.
+//! fn serve(frame: Frame) -> Option<Frame> {
+//!     let request = V2Server.decode(frame).ok()?;
+//!     let response = if request.event == events::JOIN { Payload::empty() } else { request.payload };
+//!     let reply = Message::reply(request.topic, request.reference, Status::Ok, response)
+//!         .with_join_ref(request.join_ref);
+//!     V2Server.encode(&reply).ok()
+//! }
+//!
+//! // 1. Make a socket. The seed feeds the jitter of its reconnects: equal seeds and inputs give
+//! //    equal sessions.
+//! let mut socket = Socket::new(Config::default(), 42);
+//!
+//! // 2. Say what you want, and when. Nothing happens yet. Times count from an epoch of your choice.
+//! let mut now = Instant::EPOCH;
+//! socket.connect(now);
+//! let lobby = socket.channel("room:lobby", Payload::json(&["any params"])?)?;
+//! socket.join(now, lobby, None)?;
+//! let hello = socket.push(now, lobby, "echo", Payload::json("hello")?, None)?;
+//!
+//! let mut incoming = Vec::new();
+//! let answer = 'session: loop {
+//!     // 3. Do what is to be done. A frame counts as sent once it is polled, so poll when your
+//!     //    transport can take one; while it can't, `poll_control` has the rest.
+//!     while let Some(action) = socket.poll_action() {
+//!         match action {
+//!             // Ask for credentials, build the request, open a WebSocket; then say how it went.
+//!             Action::Connect { transport, .. } => socket.handle_opened(now, transport),
+//!             Action::Send { transport, frame, .. } => {
+//!                 incoming.extend(serve(frame).map(|frame| (transport, frame)));
+//!             }
+//!             Action::Close { transport, .. } => println!("would close {transport:?}"),
+//!             _ => {}
+//!         }
+//!     }
+//!
+//!     // 4. Tell what is to be told.
+//!     while let Some(event) = socket.poll_event() {
+//!         match event {
+//!             Event::Joined { rejoined, .. } => println!("joined, again: {rejoined}"),
+//!             Event::Message { event, payload, .. } => println!("{event}: {payload:?}"),
+//!             // 5. Every push has exactly one outcome.
+//!             Event::PushDone { push, outcome, .. } if push == hello => break 'session outcome,
+//!             _ => {}
+//!         }
+//!     }
+//!
+//!     // 6. Wait for whatever comes first: a frame, the end of the transport, or the timeout.
+//!     let deadline = socket.poll_timeout();
+//!     now = now + Duration::from_millis(1); // Here time passes by itself.
+//!     if let Some((transport, frame)) = incoming.pop() {
+//!         socket.handle_frame(now, transport, frame);
+//!     } else if deadline.is_some_and(|deadline| deadline <= now) {
+//!         socket.handle_timeout(now);
+//!     }
+//! };
+//!
+//! // 7. Payloads are decoded when you ask for it, into the type you ask for.
+//! let Outcome::Reply { status: Status::Ok, response, .. } = answer else { panic!("{answer:?}") };
+//! assert_eq!(response.decode::<&str>()?, "hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it guarantees
+//!
+//! 1. Inputs may come in any order, with or without polling in between; time that runs backwards
+//!    counts as standing still; no input panics.
+//! 2. A fact about an old connection changes nothing. Every timer belongs to one connection, one
+//!    channel or one push, and ends with it.
+//! 3. Every accepted push has exactly one [`Outcome`]. Pushes of one channel are sent in call order.
+//!    One that the transport has taken fails with [`Outcome::Disconnected`] when the connection ends;
+//!    one that it hasn't waits for the rejoin, until its deadline.
+//! 4. Equal settings, seeds and inputs give equal outputs, byte for byte.
+//! 5. Memory is bounded by the limits in [`Config`], whatever the peer and the user do.
+//! 6. A received message costs one hash look-up, however many channels and pushes there are. A
+//!    broadcast allocates nothing: topic, event and payload are slices of the frame.
+//! 7. [`disconnect`](Socket::disconnect) always wins, [`connect`](Socket::connect) always acts, and
+//!    [`Event::Closed`] comes exactly once for every transport.
+//!
+//! # Where to look
+//!
+//! | for | see |
+//! |---|---|
+//! | where to connect to, params, headers, tokens | [`Endpoint`], [`Request`] |
+//! | settings, limits, schedules, policies | [`Config`], [`Backoff`], [`ReconnectPolicy`], [`RejoinPolicy`] |
+//! | who is there | [`Presence`] |
+//! | a wire format of your own, decoding frames alone | [`Serializer`], [`V2`], [`V1`] |
+//! | what happened so far | [`Counters`] |
+//!
+//! # Features
+//!
+//! None: the crate is `no_std` with `alloc` as it is.
 #![no_std]
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::std_instead_of_core)]
 

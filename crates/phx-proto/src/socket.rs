@@ -29,9 +29,9 @@ use self::pending::PendingTable;
 pub use self::state::{ChannelState, ConnectionState, Params, TimeoutReason};
 use self::timers::Timers;
 use crate::{
-    Action, ChannelCloseCause, ChannelId, CloseCause, CloseCode, Config, Counters, DisconnectError, Event, Frame, Instant, JoinError, LeaveError, Message,
-    NewChannelError, PHOENIX, ParamsRequestId, Payload, PingError, PingId, PushError,
-    PushId, TransportId, events,
+    Action, ChannelCloseCause, ChannelId, CloseCause, CloseCode, Config, Counters, DisconnectError,
+    Event, Frame, Instant, JoinError, LeaveError, Message, NewChannelError, PHOENIX,
+    ParamsRequestId, Payload, PingError, PingId, PushError, PushId, TransportId, events,
 };
 
 /// A Phoenix socket: channels multiplexed over one connection at a time.

@@ -29,7 +29,8 @@ use super::push::Which;
 use super::timers::TimerKey;
 use super::{ChannelState, Params, Socket, TimeoutReason};
 use crate::{
-    ChannelCloseCause, ChannelError, ChannelId, Event, JoinFailure, Outcome, Payload, PushId, Ref, Rejection, Status,
+    ChannelCloseCause, ChannelError, ChannelId, Event, JoinFailure, Outcome, Payload, PushId, Ref,
+    Rejection, Status,
 };
 
 /// One channel of a socket.
@@ -208,6 +209,7 @@ impl Socket {
 impl Socket {
     /// The connection opened: whoever wants to be joined joins now.
     pub(super) fn channels_got_connection(&mut self) {
+        let starts_over = self.config.stable_after.is_zero();
         let waiting: Vec<ChannelId> = self
             .channels
             .iter()
@@ -217,20 +219,24 @@ impl Socket {
             .map(|(id, _)| id)
             .collect();
         for id in waiting {
+            if let (true, Some(channel)) = (starts_over, self.channels.get_mut(id)) {
+                channel.tries = 0;
+            }
             self.begin_attempt(id);
         }
     }
 
-    /// The connection ended: nothing is joined any more, and what was sent will have no reply.
-    /// What the outbox still holds is not touched.
-    pub(super) fn channels_lost_connection(&mut self) {
+    /// The connection ended, or is being ended: nothing is joined any more, and what was sent will
+    /// have no reply. While it is `draining`, the outbox is still sent: pushes and leaves, but no
+    /// joins.
+    pub(super) fn channels_lost_connection(&mut self, draining: bool) {
         let all: Vec<ChannelId> = self.channels.keys().collect();
         for id in all {
-            self.channel_lost_connection(id);
+            self.channel_lost_connection(id, draining);
         }
     }
 
-    fn channel_lost_connection(&mut self, id: ChannelId) {
+    fn channel_lost_connection(&mut self, id: ChannelId, draining: bool) {
         self.fail_pushes(id, Which::Sent, &Outcome::Disconnected);
         let Some(channel) = self.channels.get_mut(id) else {
             return;
@@ -253,6 +259,7 @@ impl Socket {
                 self.stop_channel_timers(id);
                 self.set_errored(id, None);
             }
+            State::Leaving { .. } if draining => {}
             // The server forgets a channel with its connection: that is what was wanted.
             State::Leaving { .. } => self.finish_leaving(id, Some(Outcome::Left)),
             State::New | State::Closed => {}

@@ -181,7 +181,7 @@ impl Socket {
         let timeout = self.timers.arm(self.now, self.config.close_timeout, TimeoutReason::Close);
         self.connection.state = State::Closing { transport, was_open, close: Some(close), timeout };
         if was_open {
-            self.channels_lost_connection();
+            self.channels_lost_connection(true);
         }
     }
 
@@ -200,7 +200,7 @@ impl Socket {
                 self.stop_connection_timers(stable);
                 self.connection.state = State::Closed;
                 self.unsend_all();
-                self.channels_lost_connection();
+                self.channels_lost_connection(false);
                 self.close_in_background(transport, "replaced");
                 self.report_closed(transport, true, CloseCause::Replaced, Some(Duration::ZERO));
             }
@@ -315,7 +315,7 @@ impl Socket {
         self.connection.state = State::Closed;
         if was_open {
             self.unsend_all();
-            self.channels_lost_connection();
+            self.channels_lost_connection(false);
         }
         let retry_in = self.reconnect_delay(&cause);
         if let Some(delay) = retry_in {
@@ -350,6 +350,7 @@ impl Socket {
         };
         self.timers.disarm(timeout);
         self.unsend_all();
+        self.channels_lost_connection(false);
         self.connection.closes.extend(close);
         self.report_closed(transport, was_open, CloseCause::Disconnected, retry_in);
     }
