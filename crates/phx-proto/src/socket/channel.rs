@@ -173,6 +173,7 @@ impl Socket {
             self.fail_pushes(id, Which::Unsent, &Outcome::ChannelClosed);
         }
         self.stop_attempt(id);
+        self.stop_channel_timers(id);
         self.finish_join_call(id, Outcome::ChannelClosed);
         let deadline = self.timers.arm(self.now, timeout, TimeoutReason::Push(leave));
         self.pending.insert(leave.0, Pending::Leave { channel: id, deadline, reported });
