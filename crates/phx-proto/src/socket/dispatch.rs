@@ -58,6 +58,13 @@ impl Socket {
             return false;
         };
         let channel = match self.pending.find(number) {
+            // Nobody can answer what hasn't been sent. Of a push its entry knows that.
+            Some(
+                Pending::Heartbeat
+                | Pending::Ping(_)
+                | Pending::JoinAttempt { .. }
+                | Pending::Leave { .. },
+            ) if self.outbox.contains(number) => return false,
             Some(Pending::Heartbeat) => {
                 self.pending.remove(number);
                 self.heartbeat_answered();
@@ -69,12 +76,6 @@ impl Socket {
                 return true;
             }
             Some(Pending::Push(push)) if push.unsent.is_none() => push.channel,
-            // Nobody can answer what hasn't been sent.
-            Some(Pending::JoinAttempt { .. } | Pending::Leave { .. })
-                if self.outbox.contains(number) =>
-            {
-                return false;
-            }
             Some(&(Pending::JoinAttempt { channel } | Pending::Leave { channel, .. })) => channel,
             _ => return false,
         };

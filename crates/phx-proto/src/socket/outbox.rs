@@ -25,7 +25,7 @@ pub(super) enum Outgoing {
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     /// Refs of heartbeats and pings. They go first: behind a long line of pushes a healthy
-    /// connection would look dead.
+    /// connection would look dead. One heartbeat and a few pings at the most.
     heartbeats: VecDeque<u64>,
     /// By number of the call.
     others: BTreeMap<u64, Outgoing>,
@@ -47,7 +47,7 @@ impl Outbox {
 
     /// Whether this still waits for the transport.
     pub(super) fn contains(&self, key: u64) -> bool {
-        self.others.contains_key(&key)
+        self.others.contains_key(&key) || self.heartbeats.contains(&key)
     }
 
     pub(super) fn pop_heartbeat(&mut self) -> Option<u64> {
