@@ -10,6 +10,8 @@ use crate::Instant;
 /// firing ends whatever the settings are.
 const SHORTEST: Duration = Duration::from_millis(1);
 
+const END_OF_TIME: Instant = Instant::from_epoch(Duration::MAX);
+
 /// An armed timer. Whoever armed it holds the key, and disarms it when the reason for it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct TimerKey {
@@ -29,7 +31,11 @@ impl Timers {
     pub(super) fn arm(&mut self, now: Instant, after: Duration, why: TimeoutReason) -> TimerKey {
         let key = TimerKey { at: now.saturating_add(after.max(SHORTEST)), order: self.next_order };
         self.next_order = self.next_order.wrapping_add(1);
-        self.armed.insert(key, why);
+        // What lies beyond all time never comes. Armed, it would be due at the end of time
+        // whenever it is armed, and firing would never end.
+        if key.at < END_OF_TIME {
+            self.armed.insert(key, why);
+        }
         key
     }
 
@@ -77,6 +83,14 @@ mod tests {
         timers.disarm(key);
         assert_eq!(timers.pop_due(Instant::EPOCH + SECOND * 9), None);
         assert_eq!(timers.next(), None);
+    }
+
+    #[test]
+    fn a_timer_beyond_all_time_never_fires() {
+        let mut timers = Timers::default();
+        timers.arm(Instant::EPOCH + SECOND, Duration::MAX, TimeoutReason::Close);
+        assert_eq!(timers.next(), None);
+        assert_eq!(timers.pop_due(END_OF_TIME), None);
     }
 
     #[test]
