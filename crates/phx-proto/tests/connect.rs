@@ -13,10 +13,7 @@ fn an_attempt_that_takes_too_long_is_closed_and_tried_again() {
     assert_eq!(s.next_timeout(), Some(secs(20)));
     s.wait(secs(20));
     assert_eq!(s.actions(), ["connect 1, attempt 1", "close 1: 1000 connect timeout"]);
-    assert_eq!(
-        s.events(),
-        ["unopened 1: the connection took too long to open, retry in 1s"]
-    );
+    assert_eq!(s.events(), ["unopened 1: the connection took too long to open, retry in 1s"]);
     s.wait(secs(1));
     assert_eq!(s.actions(), ["connect 2, attempt 2"]);
 }

@@ -41,7 +41,13 @@ fn reconnect_now(s: &mut Script) {
 /// What happens to a socket in the state `from` on `input`: its new state, and what it wants and
 /// tells.
 #[track_caller]
-fn check(from: &str, input: fn(&mut Script), to: ConnectionState, actions: &[&str], events: &[&str]) {
+fn check(
+    from: &str,
+    input: fn(&mut Script),
+    to: ConnectionState,
+    actions: &[&str],
+    events: &[&str],
+) {
     let mut s = Script::new(quiet());
     let (_, prepare) = STATES.iter().find(|(name, _)| *name == from).unwrap();
     prepare(&mut s);

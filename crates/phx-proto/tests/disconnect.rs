@@ -30,10 +30,7 @@ fn the_leave_of_a_channel_is_sent_before_the_close_too() {
     s.leave(a);
     s.disconnect();
     s.stuck = false;
-    assert_eq!(
-        s.actions(),
-        ["send goodbye room:a", "send phx_leave room:a", "close 1: 1000 bye"]
-    );
+    assert_eq!(s.actions(), ["send goodbye room:a", "send phx_leave room:a", "close 1: 1000 bye"]);
     s.lost();
     assert_eq!(
         s.events(),
@@ -76,10 +73,7 @@ fn a_push_after_the_disconnect_waits_for_the_next_connection() {
     s.connect();
     s.opened();
     s.reply("phx_join room:a", "ok", "{}");
-    assert_eq!(
-        s.actions(),
-        ["connect 2, attempt 1", "send phx_join room:a", "send after room:a"]
-    );
+    assert_eq!(s.actions(), ["connect 2, attempt 1", "send phx_join room:a", "send after room:a"]);
 }
 
 #[test]

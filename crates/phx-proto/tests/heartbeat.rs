@@ -103,10 +103,7 @@ fn it_goes_before_pushes_that_wait() {
     s.push(a, "second");
     s.wait(secs(5));
     s.stuck = false;
-    assert_eq!(
-        s.actions(),
-        ["send heartbeat phoenix", "send first room:a", "send second room:a"]
-    );
+    assert_eq!(s.actions(), ["send heartbeat phoenix", "send first room:a", "send second room:a"]);
 }
 
 #[test]

@@ -30,10 +30,7 @@ fn with_schedule(reconnect: Backoff) -> Config {
 
 #[test]
 fn steps_then_the_last_step() {
-    assert_eq!(
-        delays(with_schedule(steps([10, 50, 100])), 1, 5),
-        [10, 50, 100, 100, 100].map(ms)
-    );
+    assert_eq!(delays(with_schedule(steps([10, 50, 100])), 1, 5), [10, 50, 100, 100, 100].map(ms));
 }
 
 #[test]

@@ -82,10 +82,7 @@ fn a_socket_that_stopped_connects_when_it_is_told_to() {
     let mut s = Script::new(quiet());
     s.connect();
     s.closed(refused(403));
-    assert_eq!(
-        s.events(),
-        ["unopened 1: the server refused the connection with HTTP status 403"]
-    );
+    assert_eq!(s.events(), ["unopened 1: the server refused the connection with HTTP status 403"]);
     assert!(!s.reconnect_now(), "no connection is wanted any more");
     s.connect();
     s.opened();

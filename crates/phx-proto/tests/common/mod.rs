@@ -334,8 +334,7 @@ impl Script {
 
     /// The latest frame that was sent with these words: event and topic.
     pub(crate) fn latest(&self, words: &str) -> Message {
-        let is_meant =
-            |message: &&Message| format!("{} {}", message.event, message.topic) == words;
+        let is_meant = |message: &&Message| format!("{} {}", message.event, message.topic) == words;
         self.sent.iter().rev().find(is_meant).unwrap_or_else(|| panic!("not sent: {words}")).clone()
     }
 }
