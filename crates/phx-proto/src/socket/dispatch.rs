@@ -89,7 +89,7 @@ impl Socket {
             Some(Pending::JoinAttempt { .. }) => {
                 self.join_answered(channel, status, message.payload);
             }
-            Some(Pending::Leave { .. }) => self.finish_leaving(channel, Some(Outcome::Left)),
+            Some(Pending::Leave { .. }) => self.finish_leaving(channel, Outcome::Left),
             _ => {
                 let response = message.payload;
                 self.finish(PushId(number), Outcome::Reply { status, response });
@@ -132,7 +132,7 @@ impl Socket {
         };
         let ends = matches!(&*message.event, "phx_close" | "phx_error");
         match leaving {
-            Some(channel) if ends => self.finish_leaving(channel, Some(Outcome::Left)),
+            Some(channel) if ends => self.finish_leaving(channel, Outcome::Left),
             None if number.is_none() => {
                 self.counters.unknown_topic = self.counters.unknown_topic.saturating_add(1);
             }

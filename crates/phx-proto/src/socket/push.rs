@@ -135,7 +135,7 @@ impl Socket {
     /// A deadline that a call armed has passed.
     pub(super) fn push_timed_out(&mut self, push: PushId) {
         if let Some(&Pending::Leave { channel, .. }) = self.pending.find(push.0) {
-            self.finish_leaving(channel, Some(Outcome::TimedOut));
+            self.finish_leaving(channel, Outcome::TimedOut);
         } else {
             self.finish(push, Outcome::TimedOut);
         }
