@@ -350,6 +350,8 @@ impl Script {
             self.drain();
         }
         self.now = end;
+        self.socket.handle_timeout(end);
+        self.drain();
     }
 
     /// Lets this much time pass without anybody looking at it.
