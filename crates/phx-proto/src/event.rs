@@ -183,7 +183,7 @@ pub enum Outcome {
     TimedOut,
     /// The connection ended after it had been sent. Whether the server received it isn't known.
     Disconnected,
-    /// The channel closed, or crashed after it had been sent.
+    /// The channel closed, or crashed after it had been sent and is rejoining.
     ChannelClosed,
     /// It was cancelled.
     Cancelled,

@@ -262,7 +262,7 @@ impl Socket {
             }
             State::Leaving { .. } if draining => {}
             // The server forgets a channel with its connection: that is what was wanted.
-            State::Leaving { .. } => self.finish_leaving(id, Some(Outcome::Left)),
+            State::Leaving { .. } => self.finish_leaving(id, Outcome::Left),
             State::New | State::Closed => {}
         }
     }
@@ -337,7 +337,7 @@ impl Socket {
             State::Joining(Awaits::Reply { .. }) if named => {
                 self.fail_attempt(id, JoinFailure::Crashed(payload));
             }
-            State::Leaving { .. } => self.finish_leaving(id, Some(Outcome::Left)),
+            State::Leaving { .. } => self.finish_leaving(id, Outcome::Left),
             _ => return false,
         }
         true
@@ -354,14 +354,14 @@ impl Socket {
             State::Joined { .. } | State::Joining(Awaits::Reply { .. }) => {
                 self.close_channel(id, ChannelCloseCause::ByServer(payload));
             }
-            State::Leaving { .. } => self.finish_leaving(id, Some(Outcome::Left)),
+            State::Leaving { .. } => self.finish_leaving(id, Outcome::Left),
             _ => return false,
         }
         true
     }
 
-    /// The end of a leave. Without an outcome the caller has reported it.
-    pub(super) fn finish_leaving(&mut self, id: ChannelId, outcome: Option<Outcome>) {
+    /// The end of a leave.
+    pub(super) fn finish_leaving(&mut self, id: ChannelId, outcome: Outcome) {
         let Some(channel) = self.channels.get_mut(id) else {
             return;
         };
@@ -372,10 +372,12 @@ impl Socket {
         if let Some(join_ref) = channel.join_ref {
             self.pending.remove(join_ref);
         }
-        if let Some(outcome) = outcome {
-            self.finish(PushId(leave), outcome);
+        // One that the transport took too long to take is still sent: the server must not keep a
+        // channel that nobody wants.
+        if outcome != Outcome::TimedOut {
+            self.outbox.remove(leave);
         }
-        self.outbox.remove(leave);
+        self.finish(PushId(leave), outcome);
         self.close_channel(id, cause);
     }
 }

@@ -47,7 +47,7 @@ impl Socket {
             }
             None => match self.topics.get(&message.topic) {
                 Some(&channel) => self.deliver(channel, message),
-                None => self.deliver_to_leaving(&message),
+                None => self.deliver_to_leaving(&message, false),
             },
         }
     }
@@ -89,7 +89,7 @@ impl Socket {
             Some(Pending::JoinAttempt { .. }) => {
                 self.join_answered(channel, status, message.payload);
             }
-            Some(Pending::Leave { .. }) => self.finish_leaving(channel, Some(Outcome::Left)),
+            Some(Pending::Leave { .. }) => self.finish_leaving(channel, Outcome::Left),
             _ => {
                 let response = message.payload;
                 self.finish(PushId(number), Outcome::Reply { status, response });
@@ -103,7 +103,7 @@ impl Socket {
             return;
         };
         if channel.is_outdated(message.join_ref.as_ref()) {
-            self.deliver_to_leaving(&message);
+            self.deliver_to_leaving(&message, true);
             return;
         }
         let joined = channel.is_joined();
@@ -124,16 +124,18 @@ impl Socket {
     }
 
     /// News of a channel that is being left, found by its join: its topic may be another's by now.
-    fn deliver_to_leaving(&mut self, message: &Message) {
+    /// `known` is whether the topic has a channel.
+    fn deliver_to_leaving(&mut self, message: &Message, known: bool) {
         let number = message.join_ref.as_ref().and_then(Ref::as_number);
         let leaving = match number.and_then(|number| self.pending.find(number)) {
             Some(&Pending::LeavingJoin { channel }) => Some(channel),
             _ => None,
         };
+        let leaving = leaving.filter(|&leaving| self.topic(leaving) == Some(&message.topic));
         let ends = matches!(&*message.event, "phx_close" | "phx_error");
         match leaving {
-            Some(channel) if ends => self.finish_leaving(channel, Some(Outcome::Left)),
-            None if number.is_none() => {
+            Some(channel) if ends => self.finish_leaving(channel, Outcome::Left),
+            None if !known => {
                 self.counters.unknown_topic = self.counters.unknown_topic.saturating_add(1);
             }
             _ => self.counters.outdated = self.counters.outdated.saturating_add(1),

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! A push that was not sent survives a lost connection and a crashed channel; one that was sent
-//! fails with its connection, since nobody can know whether the server received it.
+//! fails with its connection, since nobody can know whether the server received it. After a crash it
+//! waits until the rejoin begins: replies may come after `phx_error`, but never in the next life.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -134,7 +135,7 @@ impl Socket {
     /// A deadline that a call armed has passed.
     pub(super) fn push_timed_out(&mut self, push: PushId) {
         if let Some(&Pending::Leave { channel, .. }) = self.pending.find(push.0) {
-            self.finish_leaving(channel, Some(Outcome::TimedOut));
+            self.finish_leaving(channel, Outcome::TimedOut);
         } else {
             self.finish(push, Outcome::TimedOut);
         }

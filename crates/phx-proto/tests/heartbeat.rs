@@ -1,0 +1,208 @@
+//! Heartbeats find out whether the peer is still there.
+
+mod common;
+
+use common::{Script, ms, quiet, secs};
+use phx_proto::{Config, ConnectionState, PingError, TimeoutReason};
+
+fn beating() -> Config {
+    Config::phoenix_cr()
+}
+
+#[test]
+fn the_first_comes_an_interval_after_the_open() {
+    let mut s = Script::open(beating());
+    s.wait(ms(29_999));
+    assert_eq!(s.actions(), [""; 0]);
+    s.wait(ms(1));
+    assert_eq!(s.actions(), ["send heartbeat phoenix"]);
+    let heartbeat = s.latest("heartbeat phoenix");
+    assert_eq!(heartbeat.join_ref, None);
+    assert!(heartbeat.reference.is_some());
+}
+
+#[test]
+fn the_next_comes_an_interval_after_the_reply() {
+    let mut s = Script::open(beating());
+    s.wait(secs(30));
+    s.wait(secs(4));
+    s.forget_lines();
+    s.reply("heartbeat phoenix", "ok", "{}");
+    assert_eq!(s.events(), ["heartbeat answered after 4s"]);
+    assert_eq!(s.socket.timeout_reason(), Some(TimeoutReason::Heartbeat));
+    assert_eq!(s.next_timeout(), Some(secs(30)));
+    s.wait(secs(30));
+    assert_eq!(s.actions(), ["send heartbeat phoenix"]);
+}
+
+#[test]
+fn no_reply_in_time_drops_the_connection() {
+    let mut s = Script::open(beating());
+    s.wait(secs(30));
+    assert_eq!(s.next_timeout(), Some(secs(10)));
+    assert_eq!(s.socket.timeout_reason(), Some(TimeoutReason::HeartbeatReply));
+    s.wait(secs(10));
+    assert_eq!(s.actions(), ["send heartbeat phoenix", "close 1: 1000 heartbeat timeout"]);
+    assert_eq!(s.events(), ["closed 1: the heartbeat had no reply in time, retry in 1s"]);
+    assert_eq!(s.socket.counters().heartbeats_missed, 1);
+    s.wait(secs(1));
+    assert_eq!(s.actions(), ["connect 2, attempt 2"]);
+}
+
+#[test]
+fn other_traffic_neither_clears_nor_delays_it() {
+    let (mut s, a) = Script::joined(beating(), "room:a");
+    for _ in 0..5 {
+        s.wait(secs(5));
+        s.broadcast("room:a", "news");
+        s.push(a, "chatter");
+        s.reply("chatter room:a", "ok", "{}");
+    }
+    assert_eq!(s.next_timeout(), Some(secs(5)), "it isn't delayed");
+    s.wait(secs(5));
+    s.wait(secs(9));
+    s.broadcast("room:a", "news");
+    s.push(a, "chatter");
+    s.reply("chatter room:a", "ok", "{}");
+    assert_eq!(s.next_timeout(), Some(secs(1)), "it isn't cleared");
+    s.wait(secs(1));
+    assert_eq!(s.socket.connection_state(), ConnectionState::Waiting);
+}
+
+#[test]
+fn only_a_reply_with_its_own_ref_clears_it() {
+    let mut s = Script::open(beating());
+    s.wait(secs(30));
+    let first = s.latest("heartbeat phoenix");
+    s.reply("heartbeat phoenix", "ok", "{}");
+    s.wait(secs(30));
+    s.reply_to(&first, "ok", "{}");
+    s.server(r#"[null,"4711","phoenix","phx_reply",{"status":"ok","response":{}}]"#);
+    s.server(r#"[null,null,"phoenix","phx_reply",{"status":"ok","response":{}}]"#);
+    s.wait(secs(10));
+    assert_eq!(s.socket.connection_state(), ConnectionState::Waiting);
+    assert_eq!(s.socket.counters().unmatched_replies, 3);
+}
+
+#[test]
+fn a_reply_to_a_ping_is_no_reply_to_the_heartbeat() {
+    let mut s = Script::open(beating());
+    s.wait(secs(30));
+    s.ping().unwrap();
+    s.reply("heartbeat phoenix", "ok", "{}");
+    s.wait(secs(10));
+    assert_eq!(s.socket.connection_state(), ConnectionState::Waiting);
+}
+
+#[test]
+fn it_goes_before_pushes_that_wait() {
+    let (mut s, a) = Script::joined(beating(), "room:a");
+    s.wait(secs(25));
+    s.stuck = true;
+    s.push(a, "first");
+    s.push(a, "second");
+    s.wait(secs(5));
+    s.stuck = false;
+    assert_eq!(s.actions(), ["send heartbeat phoenix", "send first room:a", "send second room:a"]);
+}
+
+#[test]
+fn a_transport_that_takes_no_heartbeat_is_dead_too() {
+    let mut s = Script::open(beating());
+    s.stuck = true;
+    s.wait(secs(40));
+    assert_eq!(s.actions(), ["close 1: 1000 heartbeat timeout"]);
+    s.stuck = false;
+    assert_eq!(s.actions(), [""; 0]);
+}
+
+#[test]
+fn it_begins_anew_with_every_connection() {
+    let mut s = Script::open(beating());
+    s.wait(secs(29));
+    s.reconnect();
+    assert_eq!(s.socket.timeout_reason(), Some(TimeoutReason::Stable));
+    s.wait(secs(29));
+    assert_eq!(s.actions(), [""; 0]);
+    s.wait(secs(1));
+    assert_eq!(s.actions(), ["send heartbeat phoenix"]);
+}
+
+#[test]
+fn it_can_be_switched_off() {
+    let mut s = Script::open(quiet());
+    s.wait(secs(3600));
+    assert_eq!(s.actions(), [""; 0]);
+    assert_eq!(s.socket.poll_timeout(), None);
+}
+
+#[test]
+fn a_ping_tells_the_round_trip() {
+    let mut s = Script::open(quiet());
+    s.ping().unwrap();
+    assert_eq!(s.actions(), ["send heartbeat phoenix"]);
+    s.oversleep(ms(42));
+    s.reply("heartbeat phoenix", "ok", "{}");
+    s.reply("heartbeat phoenix", "ok", "{}");
+    assert_eq!(s.events(), ["pong after 42ms"]);
+}
+
+#[test]
+fn pings_are_answered_in_any_order() {
+    let mut s = Script::open(quiet());
+    s.ping().unwrap();
+    let first = s.latest("heartbeat phoenix");
+    s.oversleep(ms(10));
+    s.ping().unwrap();
+    s.reply("heartbeat phoenix", "ok", "{}");
+    s.oversleep(ms(10));
+    s.reply_to(&first, "ok", "{}");
+    assert_eq!(s.events(), ["pong after 0ns", "pong after 20ms"]);
+}
+
+#[test]
+fn a_ping_fails_when_the_connection_ends() {
+    for end in [Script::lost, Script::disconnect, |s: &mut Script| assert!(s.reconnect_now())] {
+        let mut s = Script::open(quiet());
+        s.ping().unwrap();
+        s.forget_lines();
+        end(&mut s);
+        assert_eq!(s.events().first().map(String::as_str), Some("no pong"));
+    }
+}
+
+#[test]
+fn there_is_no_ping_without_a_connection() {
+    let mut s = Script::new(quiet());
+    assert_eq!(s.ping(), Err(PingError::NotConnected));
+    s.connect();
+    assert_eq!(s.ping(), Err(PingError::NotConnected));
+    s.opened();
+    s.ping().unwrap();
+    s.disconnect();
+    assert_eq!(s.ping(), Err(PingError::NotConnected));
+}
+
+#[test]
+fn there_are_not_too_many_pings() {
+    let mut s = Script::open(quiet());
+    for _ in 0..16 {
+        s.ping().unwrap();
+    }
+    assert!(matches!(s.ping(), Err(PingError::TooMany { max: 16, .. })));
+    s.reply("heartbeat phoenix", "ok", "{}");
+    s.ping().unwrap();
+}
+
+#[test]
+fn nobody_can_answer_a_ping_that_was_not_sent() {
+    let mut s = Script::open(quiet());
+    s.stuck = true;
+    s.ping().unwrap();
+    for guess in 0..100 {
+        s.server(&format!(
+            r#"[null,"{guess}","phoenix","phx_reply",{{"status":"ok","response":{{}}}}]"#
+        ));
+    }
+    assert_eq!(s.events(), [""; 0]);
+}
