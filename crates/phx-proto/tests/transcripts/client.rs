@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phx_proto::{
-    Action, Backoff, ChannelId, ChannelState, Config, Frame, Instant, Payload, PushId, Socket,
-    TransportId, V1,
+    Action, Backoff, ChannelId, ChannelState, Config, ConnectionState, Frame, Instant, Payload,
+    PushId, Socket, TransportId, V1,
 };
 
 use crate::Check;
@@ -50,6 +50,8 @@ pub(crate) struct Client {
     pub(crate) log: Vec<(Instant, Told)>,
     pub(crate) rules: BTreeSet<Rule>,
     pub(crate) frames_compared: usize,
+    /// Frames that a [`Rule`] keeps the core from sending.
+    pub(crate) frames_ruled_out: usize,
 }
 
 /// A channel, as the recording says that it is.
@@ -111,6 +113,7 @@ impl Client {
             log: Vec::new(),
             rules: BTreeSet::new(),
             frames_compared: 0,
+            frames_ruled_out: 0,
         }
     }
 
@@ -141,7 +144,9 @@ impl Client {
             if let (Some((sent_at, sent)), Some((at, recorded))) =
                 (self.sent.pop_front(), self.expected.pop_front())
             {
-                self.compare(&sent, &recorded).map_err(|why| {
+                let in_time = sent_at <= at + TOLERANCE && at <= sent_at + TOLERANCE;
+                let in_time = if in_time { Ok(()) } else { Err("at another time".to_owned()) };
+                in_time.and_then(|()| self.compare(&sent, &recorded)).map_err(|why| {
                     format!(
                         "{why}\n  recorded at {at:?}: {}\n  the core at {sent_at:?}: {}",
                         show(&recorded),
@@ -248,10 +253,14 @@ impl Client {
         if let Some(close) = self.closes.front() {
             return Err(format!("closed by the core, not recorded: {close:?}"));
         }
-        if self.disconnected && !self.attempts.is_empty() {
-            return Err("the core connects after a disconnect".to_owned());
+        if self.socket.connection_state() == ConnectionState::Waiting {
+            self.advance(self.now + self.settings.reconnect())?;
         }
-        Ok(())
+        match (self.disconnected, self.socket.connection_state(), self.attempts.len()) {
+            // The user is gone, or the script is and the core connects again.
+            (true, ConnectionState::Closed, 0) | (false, ConnectionState::Connecting, 1) => Ok(()),
+            end => Err(format!("disconnected, state, attempts: {end:?}")),
+        }
     }
 }
 

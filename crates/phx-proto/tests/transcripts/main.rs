@@ -17,16 +17,18 @@ mod notes;
 mod recording;
 mod refusals;
 mod replay;
+mod requests;
+mod sabotage;
 mod server;
 mod table;
 mod told;
 mod user;
 mod wire;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use self::recording::Recording;
-use self::replay::replay;
+use self::replay::{Tally, replay};
 use self::table::{Coverage, TABLE};
 
 /// A comparison; the error says what differs.
@@ -46,8 +48,7 @@ fn the_table_names_every_recording() {
 #[test]
 fn the_core_does_what_the_recorded_clients_did() {
     let (mut replayed, mut reactions, mut not_applicable) = (0, 0, 0);
-    let (mut frames, mut left_out, mut server_frames, mut notes, mut refusals) = (0, 0, 0, 0, 0);
-    let mut remarks: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut total = Tally::default();
     let mut failures: Vec<String> = Vec::new();
     for row in &TABLE {
         let (settings, what) = match row.coverage {
@@ -76,25 +77,20 @@ fn the_core_does_what_the_recorded_clients_did() {
                     if what.is_some() { ": " } else { "" },
                     what.unwrap_or_default()
                 );
-                frames += tally.frames;
-                left_out += tally.left_out;
-                server_frames += tally.server_frames;
-                notes += tally.notes;
-                refusals += tally.refusals;
-                for (why, count) in tally.remarks {
-                    *remarks.entry(why).or_default() += count;
-                }
+                total.add(tally);
             }
             Err(why) => failures.push(format!("{}: {why}", row.file)),
         }
     }
-    for (why, count) in remarks {
+    for (why, count) in &total.remarks {
         println!("{count} notes not compared: {why}");
     }
+    let Tally { frames, left_out, ruled_out, server_frames, notes, requests, refusals, .. } = total;
     println!(
         "{} files: {replayed} replayed, {reactions} reactions, {not_applicable} not applicable; \
-         {frames} frames compared, {left_out} left out, {server_frames} server frames fed, \
-         {refusals} HTTP answers put to the policy, {notes} notes compared",
+         {frames} frames compared ({left_out} left out, {ruled_out} by rule), \
+         {server_frames} server frames fed, {notes} notes compared, {requests} requests compared, \
+         {refusals} HTTP answers put to the policy",
         TABLE.len()
     );
     assert!(failures.is_empty(), "{} files differ:\n{}", failures.len(), failures.join("\n"));

@@ -55,9 +55,9 @@ pub(crate) enum With {
 }
 
 const SCRIPT: &str = "says what the script does, not what the client told";
-const SUBPROTOCOL: &str = "subprotocols belong to the endpoint and the transport";
+const SUBPROTOCOL: &str = "says what the script offers; subprotocols are compared as requests";
 const REFUSAL: &str = "repeats an HTTP answer that is fed to the core";
-const PRESENCE: &str = "presence is a fold of its own, with tests of its own";
+const PRESENCE: &str = "changes of presence: compared in tests/presence_recording.rs";
 const ON_ERROR: &str = "the core has no second event for a connection that failed: Closed says why";
 const REPEATED: &str = "repeats frames that are fed to the core";
 
@@ -176,10 +176,10 @@ impl Note {
             (Note::Called { name, with }, Told::Message { event, payload, .. }) => {
                 with.is(payload) && called_for(name, event, client)
             }
-            (Note::Called { name, with }, Told::Done { outcome, .. }) => match outcome {
-                Done::Reply { status, response } => status == name && with.is(response),
-                _ => false,
-            },
+            (Note::Called { name, with }, Told::Done { outcome, .. }) => {
+                let Done::Reply { status, response } = outcome else { return false };
+                status == name && with.is(response)
+            }
             (Note::SocketOpened, Told::Opened) => true,
             (Note::SocketClosed { code }, Told::Closed { code: c, retry_in, .. }) => {
                 // phoenix.js disconnects without a code, which browsers call 1005.

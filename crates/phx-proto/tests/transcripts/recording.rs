@@ -27,11 +27,11 @@ pub(crate) struct Line {
 #[derive(Clone, Debug)]
 pub(crate) enum Fact {
     /// The server accepted the upgrade.
-    Opened { conn: u32, url: String },
+    Opened { conn: u32, request: Request },
     /// The server answered the upgrade with something else.
-    Refused { conn: u32, url: String, refusal: Refusal },
+    Refused { conn: u32, request: Request, refusal: Refusal },
     /// The connection couldn't be made.
-    Failed { conn: u32, url: String, error: String },
+    Failed { conn: u32, request: Request, error: String },
     /// The client sent a frame. `None`: a text that isn't UTF-8, which no core can send.
     ClientFrame { conn: u32, frame: Option<Frame> },
     /// The server sent a frame.
@@ -50,6 +50,13 @@ pub(crate) enum Fact {
     HttpAnswer(Refusal),
 }
 
+/// What a client asked for: path and query, and the subprotocols that it offered.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) url: String,
+    pub(crate) protocols: Option<String>,
+}
+
 #[derive(Deserialize)]
 struct Raw {
     t_ms: f64,
@@ -57,6 +64,8 @@ struct Raw {
     dir: String,
     kind: String,
     url: Option<String>,
+    #[serde(default)]
+    req_headers: Vec<(String, String)>,
     status: Option<u16>,
     body_text: Option<String>,
     error: Option<String>,
@@ -112,16 +121,21 @@ impl Raw {
         let Raw { conn, code, echo, .. } = self;
         let conn = || conn.ok_or_else(|| "no `conn`".to_owned());
         let code = || code.ok_or_else(|| "no `code`".to_owned());
-        let url = self.url.unwrap_or_default();
+        let mut headers = self.req_headers.into_iter();
+        let protocols = headers.find(|(name, _)| name == "Sec-WebSocket-Protocol");
+        let request = Request {
+            url: self.url.unwrap_or_default(),
+            protocols: protocols.map(|(_, value)| value),
+        };
         let reason = self.reason.unwrap_or_default();
         Ok(match (self.dir.as_str(), self.kind.as_str()) {
-            ("meta", "open") => Fact::Opened { conn: conn()?, url },
+            ("meta", "open") => Fact::Opened { conn: conn()?, request },
             ("meta", "reject") => {
                 let refusal = refusal(self.status, self.body_text)?;
-                Fact::Refused { conn: conn()?, url, refusal }
+                Fact::Refused { conn: conn()?, request, refusal }
             }
             ("meta", "upstream-error") => {
-                Fact::Failed { conn: conn()?, url, error: self.error.unwrap_or_default() }
+                Fact::Failed { conn: conn()?, request, error: self.error.unwrap_or_default() }
             }
             ("meta", "note") => Fact::Note(self.text.ok_or("no `text`")?),
             ("meta", "raw-handshake") => {

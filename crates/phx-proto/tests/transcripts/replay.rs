@@ -7,10 +7,10 @@ use phx_proto::{CloseCause, Instant};
 use crate::Check;
 use crate::client::Client;
 use crate::notes::{self, Note};
-use crate::recording::{Fact, Line, Recording};
-use crate::refusals;
+use crate::recording::{Fact, Line, Recording, Request};
 use crate::table::{Rule, Settings};
 use crate::wire::ClientFrame;
+use crate::{refusals, requests};
 
 /// What was compared.
 #[derive(Debug, Default)]
@@ -19,13 +19,32 @@ pub(crate) struct Tally {
     pub(crate) frames: usize,
     /// Frames of the client that the core never sends; the table says why.
     pub(crate) left_out: usize,
+    /// Frames of the client that a rule of the table keeps the core from sending.
+    pub(crate) ruled_out: usize,
     /// Frames of the server that were fed to the core.
     pub(crate) server_frames: usize,
     pub(crate) notes: usize,
+    /// Requests to upgrade that an endpoint makes too.
+    pub(crate) requests: usize,
     /// HTTP answers for which the default policy was asked.
     pub(crate) refusals: usize,
     /// Notes that aren't compared, by the reason.
     pub(crate) remarks: BTreeMap<&'static str, usize>,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, other: Tally) {
+        self.frames += other.frames;
+        self.left_out += other.left_out;
+        self.ruled_out += other.ruled_out;
+        self.server_frames += other.server_frames;
+        self.notes += other.notes;
+        self.requests += other.requests;
+        self.refusals += other.refusals;
+        for (why, count) in other.remarks {
+            *self.remarks.entry(why).or_default() += count;
+        }
+    }
 }
 
 struct Replay<'a> {
@@ -59,13 +78,18 @@ impl Replay<'_> {
             client.advance(line.at)?;
         }
         match &line.fact {
-            Fact::Opened { conn, .. } => self.client_at(*conn, line.at)?.opened(*conn),
-            Fact::Refused { conn, refusal, .. } => {
+            Fact::Opened { conn, request } => {
+                self.request(request)?;
+                self.client_at(*conn, line.at)?.opened(*conn)
+            }
+            Fact::Refused { conn, request, refusal } => {
+                self.request(request)?;
                 self.tally.refusals += 1;
                 refusals::check_default_policy(refusal)?;
                 self.client_at(*conn, line.at)?.refused_upgrade(*conn, refusal)
             }
-            Fact::Failed { conn, error, .. } => {
+            Fact::Failed { conn, request, error } => {
+                self.request(request)?;
                 let cause = CloseCause::lost(error.as_str());
                 self.client_at(*conn, line.at)?.not_opened(*conn, cause)
             }
@@ -94,6 +118,13 @@ impl Replay<'_> {
             }
             Fact::PingOrPong | Fact::HttpRequest => Ok(()),
         }
+    }
+
+    fn request(&mut self, request: &Request) -> Check {
+        if requests::check(request)? {
+            self.tally.requests += 1;
+        }
+        Ok(())
     }
 
     fn note(&mut self, at: Instant, text: &str) -> Check {
@@ -151,6 +182,14 @@ impl Replay<'_> {
         for client in &mut self.clients {
             client.finish().map_err(|why| format!("at the end: {why}"))?;
             self.tally.frames += client.frames_compared;
+            self.tally.ruled_out += client.frames_ruled_out;
+        }
+        let Tally { frames, left_out, ruled_out, .. } = self.tally;
+        if frames + left_out + ruled_out != self.client_frames {
+            return Err(format!(
+                "{frames} compared, {left_out} left out and {ruled_out} ruled out of {}",
+                self.client_frames
+            ));
         }
         notes::compare(&self.notes, &mut self.clients)?;
         let used: BTreeSet<Rule> =

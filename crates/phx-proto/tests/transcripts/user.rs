@@ -31,6 +31,8 @@ impl Client {
                 };
                 if sends {
                     self.expected.push_back((self.now, frame.clone()));
+                } else {
+                    self.frames_ruled_out += 1;
                 }
             }
         }
@@ -64,8 +66,12 @@ impl Client {
                 self.add_channel(id, &frame.topic)
             }
         };
-        let index = match self.channel(index)?.state {
-            ChannelState::Joined => self.replace_unasked(index, frame)?,
+        let state = self.channel(index)?.state;
+        let index = match state {
+            ChannelState::Joined if self.settings.allows(Rule::Deviation18) => {
+                self.replace_unasked(index, frame)?
+            }
+            ChannelState::Joined => return Err("a rejoin of a channel that is joined".to_owned()),
             _ => index,
         };
         if !self.settings.fresh_params {
