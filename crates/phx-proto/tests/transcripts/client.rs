@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use phx_proto::{
     Action, Backoff, ChannelId, ChannelState, Config, ConnectionState, Frame, Instant, Payload,
-    PushId, Socket, TransportId, V1,
+    PushId, SendReason, Socket, TransportId, V1,
 };
 
 use crate::Check;
@@ -27,12 +27,14 @@ pub(crate) struct Client {
     pub(crate) now: Instant,
     /// The transports of the recorded connections.
     pub(crate) transports: HashMap<u32, TransportId>,
-    /// Attempts to connect that the recording hasn't answered, with their moment.
-    pub(crate) attempts: VecDeque<(TransportId, Instant)>,
+    /// Attempts to connect that the recording hasn't answered.
+    pub(crate) attempts: VecDeque<Attempt>,
+    /// Attempts that the core made by itself since the user connected or a connection opened.
+    pub(crate) tries: u32,
     /// Close frames to send: transport, code, reason.
     pub(crate) closes: VecDeque<(TransportId, u16, String)>,
     /// Sent by the core, and not found in the recording yet.
-    pub(crate) sent: VecDeque<(Instant, Frame)>,
+    pub(crate) sent: VecDeque<(Instant, Frame, SendReason)>,
     /// Sent by the recorded client, and not by the core yet.
     pub(crate) expected: VecDeque<(Instant, Frame)>,
     pub(crate) refs: Refs,
@@ -52,6 +54,15 @@ pub(crate) struct Client {
     pub(crate) frames_compared: usize,
     /// Frames that a [`Rule`] keeps the core from sending.
     pub(crate) frames_ruled_out: usize,
+}
+
+/// An attempt to connect.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) transport: TransportId,
+    pub(crate) at: Instant,
+    /// Its number, as the core counts.
+    pub(crate) number: u32,
 }
 
 /// A channel, as the recording says that it is.
@@ -100,6 +111,7 @@ impl Client {
             now: Instant::EPOCH,
             transports: HashMap::new(),
             attempts: VecDeque::new(),
+            tries: 0,
             closes: VecDeque::new(),
             sent: VecDeque::new(),
             expected: VecDeque::new(),
@@ -131,7 +143,7 @@ impl Client {
         if let Some((at, frame)) = self.expected.front().filter(|(at, _)| overdue(at)) {
             return Err(format!("recorded at {at:?}, and not sent by the core: {}", show(frame)));
         }
-        if let Some((at, frame)) = self.sent.front().filter(|(at, _)| overdue(at)) {
+        if let Some((at, frame, _)) = self.sent.front().filter(|(at, ..)| overdue(at)) {
             return Err(format!("sent by the core at {at:?}, not recorded: {}", show(frame)));
         }
         Ok(())
@@ -141,12 +153,12 @@ impl Client {
     pub(crate) fn drain(&mut self) -> Check {
         self.take_outputs()?;
         while !self.sent.is_empty() && !self.expected.is_empty() {
-            if let (Some((sent_at, sent)), Some((at, recorded))) =
+            if let (Some((sent_at, sent, why)), Some((at, recorded))) =
                 (self.sent.pop_front(), self.expected.pop_front())
             {
                 let in_time = sent_at <= at + TOLERANCE && at <= sent_at + TOLERANCE;
                 let in_time = if in_time { Ok(()) } else { Err("at another time".to_owned()) };
-                in_time.and_then(|()| self.compare(&sent, &recorded)).map_err(|why| {
+                in_time.and_then(|()| self.compare(&sent, why, &recorded)).map_err(|why| {
                     format!(
                         "{why}\n  recorded at {at:?}: {}\n  the core at {sent_at:?}: {}",
                         show(&recorded),
@@ -180,12 +192,14 @@ impl Client {
 
     fn act(&mut self, action: Action) -> Check {
         match action {
-            Action::Connect { transport, .. } => self.attempts.push_back((transport, self.now)),
-            Action::Send { transport, frame, .. } => {
+            Action::Connect { transport, attempt: number, .. } => {
+                self.attempts.push_back(Attempt { transport, at: self.now, number });
+            }
+            Action::Send { transport, frame, why, .. } => {
                 if !self.transports.values().any(|known| *known == transport) {
                     return Err(format!("a frame for {transport:?}, which never opened"));
                 }
-                self.sent.push_back((self.now, frame));
+                self.sent.push_back((self.now, frame, why));
             }
             Action::Close { transport, code, reason, .. } => {
                 self.closes.push_back((transport, code.as_u16(), reason));
@@ -202,7 +216,7 @@ impl Client {
     }
 
     /// The same frame, but for the names of the refs.
-    fn compare(&mut self, sent: &Frame, recorded: &Frame) -> Check {
+    fn compare(&mut self, sent: &Frame, why: SendReason, recorded: &Frame) -> Check {
         if sent.is_text() != recorded.is_text() {
             return Err("one is text, the other binary".to_owned());
         }
@@ -212,6 +226,15 @@ impl Client {
         }
         if Content::of(&sent.payload)? != Content::of(&recorded.payload)? {
             return Err("another payload".to_owned());
+        }
+        let for_a_reason = match (sent.topic.as_str(), sent.event.as_str()) {
+            ("phoenix", _) => why == SendReason::Heartbeat,
+            (_, "phx_join") => matches!(why, SendReason::Join(_)),
+            (_, "phx_leave") => matches!(why, SendReason::Leave(_)),
+            _ => matches!(why, SendReason::Push(_)),
+        };
+        if !for_a_reason {
+            return Err(format!("sent on behalf of {why:?}"));
         }
         self.refs.pair(recorded.join_ref.as_deref(), sent.join_ref.as_deref())?;
         self.refs.pair(recorded.reference.as_deref(), sent.reference.as_deref())
@@ -247,7 +270,7 @@ impl Client {
         if let Some((at, frame)) = self.expected.front() {
             return Err(format!("recorded at {at:?}, and not sent by the core: {}", show(frame)));
         }
-        if let Some((at, frame)) = self.sent.front() {
+        if let Some((at, frame, _)) = self.sent.front() {
             return Err(format!("sent by the core at {at:?}, not recorded: {}", show(frame)));
         }
         if let Some(close) = self.closes.front() {

@@ -63,6 +63,13 @@ fn the_core_does_what_the_recorded_clients_did() {
             Coverage::NotApplicable(why) => {
                 not_applicable += 1;
                 println!("{}: not applicable: {why}", row.file);
+                match Recording::open(row.file) {
+                    Ok(recording) if recording.has_connections() => {
+                        failures.push(format!("{}: it has connections of a WebSocket", row.file));
+                    }
+                    Ok(_) => {}
+                    Err(why) => failures.push(format!("{}: {why}", row.file)),
+                }
                 continue;
             }
         };

@@ -44,7 +44,7 @@ pub(crate) enum Fact {
     Note(String),
     /// Answered by the WebSocket library, never seen by the core.
     PingOrPong,
-    /// A request of the script, made over plain HTTP.
+    /// A plain HTTP request, or its end without an answer.
     HttpRequest,
     /// The server's answer to a plain HTTP request or to a hand-made upgrade; 101 is the upgrade.
     HttpAnswer(Refusal),
@@ -105,6 +105,13 @@ impl Recording {
         Ok(Recording { lines })
     }
 
+    /// Whether anything in it concerns a WebSocket.
+    pub(crate) fn has_connections(&self) -> bool {
+        self.lines.iter().any(|line| {
+            !matches!(line.fact, Fact::Note(_) | Fact::HttpRequest | Fact::HttpAnswer(_))
+        })
+    }
+
     /// The frames that the client sent on these connections, each with its ordinal number in the
     /// whole recording, from 1.
     pub(crate) fn client_frames(&self) -> impl Iterator<Item = (usize, u32, Option<&Frame>)> {
@@ -151,7 +158,7 @@ impl Raw {
             ("c2s", "close") => Fact::ClientClose { conn: conn()?, code: code()?, reason, echo },
             ("s2c", "close") => Fact::ServerClose { conn: conn()?, code: code()?, reason },
             (_, "ping" | "pong") => Fact::PingOrPong,
-            ("c2s", "http-req") => Fact::HttpRequest,
+            ("c2s", "http-req" | "http-abort") | ("meta", "http-error") => Fact::HttpRequest,
             ("s2c", "http-res") => Fact::HttpAnswer(refusal(self.status, self.body_text)?),
             (dir, kind) => return Err(format!("{dir} {kind}: not known")),
         })

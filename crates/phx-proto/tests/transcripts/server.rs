@@ -5,7 +5,7 @@ use phx_proto::{
 };
 
 use crate::Check;
-use crate::client::{Awaited, Client, TOLERANCE, show};
+use crate::client::{Attempt, Awaited, Client, TOLERANCE, show};
 use crate::told::{CallKind, Done, Told};
 use crate::wire::ServerFrame;
 
@@ -13,6 +13,7 @@ impl Client {
     /// The server accepted the upgrade.
     pub(crate) fn opened(&mut self, conn: u32) -> Check {
         let transport = self.attempt(conn)?;
+        self.tries = 0;
         self.socket.handle_opened(self.now, transport);
         self.drain()?;
         self.expect_told(&[Told::Opened])
@@ -37,11 +38,17 @@ impl Client {
         if self.transports.is_empty() {
             self.socket.connect(self.now);
             self.take_outputs()?;
+        } else {
+            self.tries += 1;
         }
         let attempt = self.attempts.pop_front();
-        let (transport, since) = attempt.ok_or("the core doesn't connect by itself")?;
-        if since + TOLERANCE < self.now {
-            return Err(format!("the core connected at {since:?}, {:?} was recorded", self.now));
+        let Attempt { transport, at, number } =
+            attempt.ok_or("the core doesn't connect by itself")?;
+        if at + TOLERANCE < self.now {
+            return Err(format!("the core connected at {at:?}, {:?} was recorded", self.now));
+        }
+        if number != self.tries + 1 {
+            return Err(format!("attempt {number} after {} tries", self.tries));
         }
         self.transports.insert(conn, transport);
         Ok(transport)

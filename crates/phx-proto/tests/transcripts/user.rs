@@ -102,7 +102,7 @@ impl Client {
         }
         let new = self.replace(index, self.params_of(frame))?;
         self.take_outputs()?;
-        let (_, leave) = self.sent.pop_front().ok_or("replacing a channel leaves it first")?;
+        let (_, leave, _) = self.sent.pop_front().ok_or("replacing a channel leaves it first")?;
         let leave = ClientFrame::parse(&leave)?;
         let old = self.channel(index)?.join_ref.clone().unwrap_or_default();
         if leave.event != "phx_leave" || leave.join_ref != Some(self.refs.core(&old)) {
