@@ -143,9 +143,8 @@ impl Client {
     fn wait(&mut self, deadline: Option<Instant>) {
         let now = self.now();
         // `None` is for ever, and zero is not allowed.
-        let patience = deadline.map(|deadline| {
-            deadline.saturating_duration_since(now).max(Duration::from_millis(1))
-        });
+        let patience = deadline
+            .map(|deadline| deadline.saturating_duration_since(now).max(Duration::from_millis(1)));
         let Some((transport, websocket)) = &mut self.transport else {
             std::thread::park_timeout(patience.unwrap_or_default());
             return;
@@ -210,7 +209,8 @@ fn embedded_server() -> Result<String, Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::spawn(move || {
         runtime.block_on(async {
-            let listener = phx_testing::listener::Listener::bind(phx_testing::rooms().build()).await;
+            let listener =
+                phx_testing::listener::Listener::bind(phx_testing::rooms().build()).await;
             // It ends when it is dropped, so it is kept.
             let (url, _listener) = match listener {
                 Ok(listener) => (Ok(listener.url().to_owned()), Some(listener)),

@@ -69,7 +69,8 @@ pub trait Channel: Send + 'static {
         Handled::NoReply
     }
 
-    /// The channel ends.
+    /// The channel ends. (Phoenix skips this for [`Duplicate`](Reason::Duplicate), unless the channel
+    /// traps exits.)
     fn terminate(&mut self, ctx: &mut Context<'_>, reason: Reason) {
         let _ = (ctx, reason);
     }
@@ -130,6 +131,7 @@ pub enum Reason {
 
 type JoinFn = dyn FnMut(&mut Context<'_>, Payload) -> Result<Payload, Payload> + Send;
 type EventFn = dyn FnMut(&mut Context<'_>, Payload) -> Handled + Send;
+type InfoFn = dyn FnMut(&mut Context<'_>, Box<dyn Any + Send>) -> Handled + Send;
 
 /// A channel made of closures.
 ///
@@ -153,6 +155,7 @@ type EventFn = dyn FnMut(&mut Context<'_>, Payload) -> Handled + Send;
 pub struct Handlers {
     join: Option<Box<JoinFn>>,
     events: BTreeMap<ByteString, Box<EventFn>>,
+    info: Option<Box<InfoFn>>,
 }
 
 impl Handlers {
@@ -182,6 +185,16 @@ impl Handlers {
         self.events.insert(event.into(), Box::new(handle));
         self
     }
+
+    /// Handles what is sent with [`Context::send`]; see [`Channel::handle_info`].
+    #[must_use]
+    pub fn handle_info(
+        mut self,
+        handle: impl FnMut(&mut Context<'_>, Box<dyn Any + Send>) -> Handled + Send + 'static,
+    ) -> Self {
+        self.info = Some(Box::new(handle));
+        self
+    }
 }
 
 impl Channel for Handlers {
@@ -196,6 +209,13 @@ impl Channel for Handlers {
         match self.events.get_mut(event) {
             Some(handle) => handle(ctx, payload),
             None => Handled::Crash,
+        }
+    }
+
+    fn handle_info(&mut self, ctx: &mut Context<'_>, message: Box<dyn Any + Send>) -> Handled {
+        match &mut self.info {
+            Some(handle) => handle(ctx, message),
+            None => Handled::NoReply,
         }
     }
 }

@@ -90,6 +90,10 @@ pub struct Accepted {
 /// [`poll_timeout`](Server::poll_timeout) has come. A time that runs backwards counts as standing
 /// still.
 ///
+/// # Panics
+///
+/// If a channel's callback panics, and if channels send themselves mail without end at one moment.
+///
 /// # Examples
 ///
 /// ```
@@ -130,6 +134,9 @@ struct App {
     max_frame_size: usize,
     idle_timeout: Option<Duration>,
 }
+
+/// Mail delivered at one moment; more is a channel that sends to itself without end.
+const MAX_DELIVERIES: u32 = 1_000_000;
 
 type MakeChannel = dyn Fn() -> Box<dyn Channel> + Send + Sync;
 
@@ -337,7 +344,15 @@ impl Server {
     }
 
     fn run(&mut self) {
+        let (mut moment, mut deliveries) = (self.world.now(), 0_u32);
         loop {
+            if self.world.now() > moment {
+                (moment, deliveries) = (self.world.now(), 0);
+            }
+            deliveries += 1;
+            if deliveries > MAX_DELIVERIES {
+                stuck(moment);
+            }
             let idle = self.idle.first().copied().filter(|(at, _)| *at <= self.clock);
             let mail = self.world.next_due().filter(|at| *at <= self.clock);
             match (idle, mail) {
@@ -385,6 +400,11 @@ impl Server {
     fn process_of(&self, socket: SocketId, topic: &str) -> Option<&Process> {
         self.channels.get(&self.sockets.get(&socket)?.process_of(topic)?)
     }
+}
+
+#[expect(clippy::panic, reason = "documented: a test that can't go on must not hang")]
+fn stuck(now: Instant) -> ! {
+    panic!("at {now:?} the channels keep sending without time passing");
 }
 
 impl App {

@@ -17,6 +17,8 @@ use async_tungstenite::tungstenite::client::IntoClientRequest;
 use async_tungstenite::tungstenite::error::Error;
 use async_tungstenite::tungstenite::http::{HeaderValue, Response};
 use async_tungstenite::tungstenite::protocol::CloseFrame;
+use async_tungstenite::tungstenite::protocol::frame::Frame as WebSocketFrame;
+use async_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use futures::StreamExt;
 use phx_proto::Payload;
 use phx_testing::listener::Listener;
@@ -163,6 +165,10 @@ async fn malformed_frames_close_with_their_codes() {
     let mut client = open(&listener).await;
     send(&mut client, &"x".repeat(1001)).await;
     assert_eq!(close_code(&receive(&mut client).await), Some(1009));
+    let mut client = open(&listener).await;
+    let text = WebSocketFrame::message(vec![0xff, 0xfe], OpCode::Data(Data::Text), true);
+    within(client.send(Message::Frame(text))).await.unwrap();
+    assert_eq!(close_code(&receive(&mut client).await), Some(1007));
 }
 
 #[tokio::test]

@@ -152,7 +152,11 @@ impl Server {
         let Some(mut process) = self.channels.remove(&id) else {
             return Vec::new();
         };
-        let start = process.busy_until.max(self.world.now());
+        // A join in its place kills a process that sleeps; all else waits until it wakes.
+        let start = match reason {
+            Reason::Duplicate => self.world.now(),
+            _ => process.busy_until.max(self.world.now()),
+        };
         let mut ctx = Context::new(&mut self.world, &process.life, Callback::Terminate, None);
         ctx.sleep(start.saturating_duration_since(ctx.now()));
         process.channel.terminate(&mut ctx, reason);

@@ -105,3 +105,22 @@ fn what_terminate_broadcasts_reaches_the_others() {
     wire.server.handle_lost(wire.now, ann);
     assert_eq!(wire.answers(), [r#"[null,null,"room:a","gone",{}]"#]);
 }
+
+#[test]
+#[should_panic(expected = "keep sending without time passing")]
+fn a_channel_that_sends_to_itself_without_end_fails_its_test() {
+    let server = Server::builder().channel("room:*", || {
+        Handlers::new()
+            .join(|ctx, _| {
+                ctx.send(());
+                Ok(Payload::empty())
+            })
+            .handle_info(|ctx, _| {
+                ctx.send(());
+                Handled::NoReply
+            })
+    });
+    let mut wire = Wire::new(server.build());
+    let socket = wire.open();
+    wire.send(socket, JOIN);
+}

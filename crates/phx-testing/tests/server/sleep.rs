@@ -5,7 +5,7 @@ use std::time::Duration;
 use phx_proto::Payload;
 use phx_testing::{Handled, Handlers, Server, SocketId};
 
-use crate::wire::{JOIN, JOINED, Wire};
+use crate::wire::{CLOSED, JOIN, JOINED, Wire};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -96,4 +96,15 @@ fn a_socket_that_joins_is_not_idle() {
     assert_eq!(wire.server.sockets().count(), 1);
     wire.advance(1);
     assert_eq!(wire.answers(), ["close 1002"]);
+}
+
+#[test]
+fn a_leave_and_a_rejoin_at_once_lose_the_reply_to_the_leave() {
+    let (mut wire, socket) = joined();
+    wire.send(socket, r#"["1","3","room:a","slow",{}]"#);
+    wire.send(socket, r#"["1","4","room:a","phx_leave",{}]"#);
+    assert!(wire.answers().is_empty());
+    wire.send(socket, r#"["5","5","room:a","phx_join",{}]"#);
+    let joined = r#"["5","5","room:a","phx_reply",{"response":{},"status":"ok"}]"#;
+    assert_eq!(wire.answers(), [joined, CLOSED]);
 }
