@@ -157,7 +157,10 @@ impl Socket {
         };
         let known_to_server = match &channel.state {
             State::Joined { .. } | State::Joining(Awaits::Reply { .. }) => true,
-            State::New | State::Joining(_) | State::Errored { .. } => false,
+            // While the socket disconnects, what was accepted before that is still sent, so the
+            // leave goes after it instead of taking it away.
+            State::Errored { .. } => channel.unsent.iter().any(|push| self.outbox.contains(push.0)),
+            State::New | State::Joining(_) => false,
             State::Leaving { .. } | State::Closed => return leave,
         };
         let Some(join_ref) = channel.join_ref.filter(|_| known_to_server) else {
@@ -169,9 +172,7 @@ impl Socket {
         };
         let topic = channel.topic.clone();
         // What was accepted while joined is still sent, before the leave; the rest never will be.
-        if !channel.is_joined() {
-            self.fail_pushes(id, Which::Unsent, &Outcome::ChannelClosed);
-        }
+        self.fail_pushes(id, Which::Waiting, &Outcome::ChannelClosed);
         self.stop_attempt(id);
         self.stop_channel_timers(id);
         self.finish_join_call(id, Outcome::ChannelClosed);

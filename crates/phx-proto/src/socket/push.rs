@@ -27,7 +27,8 @@ use crate::{
 /// Which of a channel's pushes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
-    Unsent,
+    /// Those that wait for a join, and aren't in the outbox.
+    Waiting,
     Sent,
     All,
 }
@@ -189,11 +190,16 @@ impl Socket {
             return;
         };
         let mut pushes: Vec<PushId> = Vec::new();
-        if which != Which::Unsent {
+        if which != Which::Waiting {
             pushes.extend(&channel.sent);
         }
-        if which != Which::Sent {
-            pushes.extend(&channel.unsent);
+        match which {
+            Which::Waiting => {
+                let waiting = channel.unsent.iter().filter(|push| !self.outbox.contains(push.0));
+                pushes.extend(waiting);
+            }
+            Which::Sent => {}
+            Which::All => pushes.extend(&channel.unsent),
         }
         for push in pushes {
             self.finish(push, outcome.clone());
