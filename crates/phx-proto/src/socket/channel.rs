@@ -115,6 +115,10 @@ impl Channel {
         self.state = State::Joining(awaits);
     }
 
+    pub(super) fn is_forgotten(&self) -> bool {
+        self.forgotten
+    }
+
     pub(super) fn is_joined(&self) -> bool {
         matches!(self.state, State::Joined { .. })
     }

@@ -131,7 +131,9 @@ impl Socket {
             Some(&Pending::LeavingJoin { channel }) => Some(channel),
             _ => None,
         };
-        let leaving = leaving.filter(|&leaving| self.topic(leaving) == Some(&message.topic));
+        let leaving = leaving.filter(|&leaving| {
+            self.channels.get(leaving).is_some_and(|channel| channel.topic == message.topic)
+        });
         let ends = matches!(&*message.event, "phx_close" | "phx_error");
         match leaving {
             Some(channel) if ends => self.finish_leaving(channel, Outcome::Left),

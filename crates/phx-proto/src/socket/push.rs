@@ -67,7 +67,7 @@ impl Socket {
         event: &ByteString,
         payload: &Payload,
     ) -> Result<(), PushErrorKind> {
-        let channel = self.channels.get(id).ok_or(PushErrorKind::UnknownChannel)?;
+        let channel = self.known(id).ok_or(PushErrorKind::UnknownChannel)?;
         match channel.state() {
             ChannelState::New => return Err(PushErrorKind::NotJoined),
             ChannelState::Leaving | ChannelState::Closed => return Err(PushErrorKind::Closed),
