@@ -12,7 +12,7 @@ mod push;
 mod state;
 mod timers;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
 use bytestring::ByteString;
@@ -60,6 +60,8 @@ pub struct Socket {
     channels: SlotMap<ChannelId, Channel>,
     /// Whose the topics are. Channels that are being left or closed own none.
     topics: HashMap<ByteString, ChannelId, FixedState>,
+    /// Topic and join of the channels that are being left, for messages that name no join.
+    leaving: BTreeSet<(ByteString, u64)>,
     pending: PendingTable,
     pings: BTreeMap<PingId, Instant>,
     params_requests: BTreeMap<ParamsRequestId, ChannelId>,
@@ -85,6 +87,7 @@ impl Socket {
             connection: Connection::new(),
             channels: SlotMap::with_key(),
             topics: HashMap::default(),
+            leaving: BTreeSet::new(),
             pending: PendingTable::default(),
             pings: BTreeMap::new(),
             params_requests: BTreeMap::new(),

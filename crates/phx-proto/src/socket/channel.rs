@@ -183,6 +183,7 @@ impl Socket {
         let deadline = self.timers.arm(self.now, timeout, TimeoutReason::Push(leave));
         self.pending.insert(leave.0, Pending::Leave { channel: id, deadline, reported });
         self.pending.insert(join_ref, Pending::LeavingJoin { channel: id });
+        self.leaving.insert((topic.clone(), join_ref));
         let outgoing = Outgoing::Leave { channel: id, topic: topic.clone(), join_ref };
         self.outbox.insert(leave.0, outgoing);
         self.free_topic(id, &topic);
@@ -376,6 +377,7 @@ impl Socket {
         };
         if let Some(join_ref) = channel.join_ref {
             self.pending.remove(join_ref);
+            self.leaving.remove(&(channel.topic.clone(), join_ref));
         }
         // One that the transport took too long to take is still sent: the server must not keep a
         // channel that nobody wants.
