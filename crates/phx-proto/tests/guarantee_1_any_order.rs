@@ -50,7 +50,7 @@ fn the_random_runs_get_everywhere() {
         reached.heartbeats_missed,
         reached.joins_sent,
     ];
-    assert!(least.iter().all(|count| *count > 30), "{reached:?}");
+    assert!(least.iter().all(|count| *count > 100), "{reached:?}");
 }
 
 /// A whole life without one poll in between.

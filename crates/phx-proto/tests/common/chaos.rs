@@ -45,6 +45,10 @@ pub(crate) struct Chaos {
     server: &'static dyn Serializer,
     channels: VecDeque<ChannelId>,
     sent: VecDeque<Message>,
+    /// Whether the network and the server mostly do what they should.
+    kind: bool,
+    /// What a kind server is going to reply to.
+    unanswered: Vec<Message>,
     transports: Vec<TransportId>,
     requests: VecDeque<ParamsRequestId>,
     /// Calls that were accepted, by whether their outcome has come.
@@ -52,6 +56,9 @@ pub(crate) struct Chaos {
     opened: HashSet<TransportId>,
     closed: HashSet<TransportId>,
     closes: HashSet<TransportId>,
+    joined: HashSet<ChannelId>,
+    ever_joined: HashSet<ChannelId>,
+    ended: HashSet<ChannelId>,
     last_push_sent: HashMap<ChannelId, PushId>,
     pushed_on: HashMap<PushId, ChannelId>,
     /// Whether the user wants a connection.
@@ -102,6 +109,8 @@ impl Chaos {
             socket: Socket::new(config, habits.seed),
             habits,
             rng: Rng::with_seed(habits.seed),
+            kind: habits.seed % 4 > 0,
+            unanswered: Vec::new(),
             now: Instant::EPOCH,
             server,
             channels: VecDeque::new(),
@@ -112,6 +121,9 @@ impl Chaos {
             opened: HashSet::new(),
             closed: HashSet::new(),
             closes: HashSet::new(),
+            joined: HashSet::new(),
+            ever_joined: HashSet::new(),
+            ended: HashSet::new(),
             last_push_sent: HashMap::new(),
             pushed_on: HashMap::new(),
             wanted: false,
@@ -122,6 +134,9 @@ impl Chaos {
     pub(crate) fn run(&mut self, steps: usize) {
         for _ in 0..steps {
             self.step();
+            if self.kind && self.rng.bool() {
+                self.be_kind();
+            }
             if self.habits.stale_facts {
                 self.strew_stale_facts();
             }
@@ -180,7 +195,12 @@ impl Chaos {
 
     fn step(&mut self) {
         let now = self.now;
-        match self.rng.u8(..40) {
+        let choice = self.rng.u8(..40);
+        let breaks_off = matches!(choice, 3 | 4 | 31);
+        if self.kind && breaks_off && self.rng.u8(..8) > 0 {
+            return;
+        }
+        match choice {
             0..=2 => {
                 self.socket.connect(now);
                 self.wanted = true;
@@ -275,6 +295,32 @@ impl Chaos {
         }
     }
 
+    /// The transport opens, and the server accepts whatever came since.
+    fn be_kind(&mut self) {
+        self.poll_actions(usize::MAX);
+        let Some(&transport) = self.transports.last() else { return };
+        self.socket.handle_opened(self.now, transport);
+        self.poll_actions(usize::MAX);
+        for request in std::mem::take(&mut self.requests) {
+            self.socket.handle_params(self.now, request, Some(Payload::empty()));
+        }
+        if let Some(channel) = self.any_channel()
+            && let Ok(call) = self.socket.join(self.now, channel, None)
+        {
+            self.accepted(call);
+            self.poll_actions(usize::MAX);
+        }
+        for sent in std::mem::take(&mut self.unanswered) {
+            if self.rng.u8(..4) > 0 {
+                let reply =
+                    Message::reply(sent.topic, sent.reference, Status::Ok, Payload::empty())
+                        .with_join_ref(sent.join_ref);
+                let frame = self.server.encode(&reply).unwrap();
+                self.socket.handle_frame(self.now, transport, frame);
+            }
+        }
+    }
+
     fn accepted(&mut self, call: PushId) {
         let old = self.calls.insert(call, false);
         assert_eq!(old, None, "{call:?} was given twice");
@@ -284,7 +330,7 @@ impl Chaos {
         let topic = TOPICS[self.rng.usize(..TOPICS.len())];
         let params =
             if self.rng.bool() { Params::OnRequest } else { Params::Fixed(self.any_payload()) };
-        let made = if self.rng.u8(..3) == 0 {
+        let made = if self.rng.u8(..8) == 0 {
             self.socket.replace(self.now, topic, params)
         } else {
             self.socket.channel(topic, params)
@@ -490,6 +536,9 @@ impl Chaos {
                     assert!(before < Some(push), "{push:?} after {before:?}");
                 }
                 let message = self.server.decode(frame).expect("a frame that the server can read");
+                if self.kind {
+                    self.unanswered.push(message.clone());
+                }
                 self.sent.push_back(message);
                 if self.sent.len() > 30 {
                     self.sent.pop_front();
@@ -524,6 +573,22 @@ impl Chaos {
                     Some(done @ false) => *done = true,
                     other => panic!("{push:?} ended with {outcome:?} but is {other:?}"),
                 },
+                Event::Joined { channel, rejoined, .. } => {
+                    assert!(self.joined.insert(channel), "{channel:?} joined twice");
+                    assert_eq!(!self.ever_joined.insert(channel), rejoined);
+                }
+                Event::ChannelErrored { channel, .. } => {
+                    assert!(self.joined.remove(&channel), "{channel:?} wasn't joined");
+                }
+                Event::JoinFailed { channel, .. } => assert!(!self.joined.contains(&channel)),
+                Event::ChannelClosed { channel, .. } => {
+                    self.joined.remove(&channel);
+                    // Nothing may come after it.
+                    assert!(self.ended.insert(channel), "{channel:?} closed twice");
+                }
+                Event::Message { channel, .. } => {
+                    assert!(self.joined.contains(&channel), "a message while not joined");
+                }
                 Event::EventsLost { .. } => panic!("there was room for all"),
                 _ => {}
             }
