@@ -119,9 +119,4 @@ impl PendingTable {
     pub(super) fn reported(&self) -> usize {
         self.reported
     }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.by_number.len()
-    }
 }
