@@ -5,7 +5,7 @@ mod common;
 
 use common::chaos::{Chaos, Habits};
 use common::{Script, secs};
-use phx_proto::{CloseCause, Config, Params, ReconnectPolicy, TimeoutReason};
+use phx_proto::{CloseCause, Config, ReconnectPolicy, TimeoutReason};
 
 #[test]
 fn a_session_strewn_with_old_facts_goes_as_if_they_had_not_come() {
@@ -41,9 +41,9 @@ fn with_all_timers(answer_heartbeat: bool) -> Script {
     s.leave(leaving);
     let joining = s.channel("joining");
     s.join(joining);
-    let asking = s.channel_with("asking", Params::OnRequest).unwrap();
+    let asking = s.asking_channel("asking");
     s.join(asking);
-    s.ping().unwrap();
+    assert!(s.ping().is_ok());
     s.wait(secs(2));
     if answer_heartbeat {
         s.reply("heartbeat phoenix", "ok", "{}");
@@ -65,8 +65,7 @@ fn no_timer_of_a_connection_outlives_it() {
             // What is left are the deadlines of the calls that still wait: the two joins.
             while let Some(reason) = s.socket.timeout_reason() {
                 assert!(matches!(reason, TimeoutReason::Push(_)), "{reason:?}");
-                let next = s.next_timeout().unwrap();
-                s.wait(next);
+                s.wait_for_timeout();
             }
             let outcomes = s.events();
             assert_eq!(
@@ -92,8 +91,7 @@ fn no_timer_of_a_channel_outlives_it() {
     let reasons: Vec<_> = (0..2)
         .map(|_| {
             let reason = s.socket.timeout_reason();
-            let next = s.next_timeout().unwrap();
-            s.wait(next);
+            s.wait_for_timeout();
             if reason == Some(TimeoutReason::Heartbeat) {
                 s.reply("heartbeat phoenix", "ok", "{}");
             }

@@ -4,7 +4,7 @@ mod common;
 
 use common::chaos::{Chaos, Habits};
 use common::{Script, secs};
-use phx_proto::{Config, Params, Payload};
+use phx_proto::Config;
 
 /// Everything that comes out of a random session. [`Chaos`] writes down the contents of frames too.
 fn session(seed: u64) -> String {
@@ -26,7 +26,7 @@ fn script(seed: u64) -> Vec<String> {
     let mut s = Script::with_seed(Config::default(), seed);
     let topics: Vec<String> = (0..20).map(|n| format!("room:{n}")).collect();
     for topic in &topics {
-        let channel = s.channel_with(topic, Params::Fixed(Payload::empty())).unwrap();
+        let channel = s.channel(topic);
         s.join(channel);
         s.push(channel, "hello");
     }

@@ -30,7 +30,7 @@ pub(crate) struct Habits {
 
 impl Habits {
     pub(crate) fn new(seed: u64) -> Self {
-        Habits { seed, drains: seed % 2 == 0, stale_facts: false, logs: false }
+        Habits { seed, drains: seed.is_multiple_of(2), stale_facts: false, logs: false }
     }
 }
 
@@ -109,7 +109,7 @@ impl Chaos {
             socket: Socket::new(config, habits.seed),
             habits,
             rng: Rng::with_seed(habits.seed),
-            kind: habits.seed % 4 > 0,
+            kind: !habits.seed.is_multiple_of(4),
             unanswered: Vec::new(),
             now: Instant::EPOCH,
             server,
@@ -447,7 +447,7 @@ impl Chaos {
             1 => "unknown",
             _ => TOPICS[self.rng.usize(..TOPICS.len())],
         };
-        let event = EVENTS[self.rng.usize(..3)];
+        let event = if self.rng.u8(..4) > 0 { "news" } else { EVENTS[self.rng.usize(..3)] };
         let message = Message::new(topic, event, Payload::empty())
             .with_join_ref(self.any_ref())
             .with_reference(self.any_ref());
