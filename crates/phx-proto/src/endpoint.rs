@@ -1,82 +1,378 @@
-//! Where to connect, and what to say there: URL, params, headers, subprotocols. (stub)
-#![allow(missing_docs, unused_variables, clippy::missing_errors_doc)]
-use alloc::string::String;
+//! Where to connect, and what to say there: URL, params, headers, subprotocols.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::Ipv6Addr;
+use core::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::Serialize;
 use url::Url;
 
-/// Where a socket connects to, and what it says there. Debug and Display hide param values, header values and tokens.
-#[derive(Clone, Debug)]
-pub struct Endpoint {}
+mod error;
+mod headers;
+mod params;
+mod request;
 
-/// Which part of an endpoint is wrong, and how.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-#[error("stub")]
-pub struct EndpointError;
+pub use error::{EndpointError, ParamErrorKind};
+pub use request::Request;
+
+use headers::Headers;
+use params::Params;
+
+/// The last segment of the path of Phoenix's WebSocket transport.
+const TRANSPORT: &str = "websocket";
+
+/// What stands before the token in the subprotocol. In spite of the name, what follows is read as
+/// STANDARD base64 by the server: `-` or `_` in it is an HTTP 500.
+const TOKEN_PREFIX: &str = "base64url.bearer.phx.";
+
+/// Where a socket connects to, and what it says there.
+///
+/// An endpoint is made from a URL or from its parts, and turned into a [`Request`] for each attempt
+/// to connect. Setters take it by value; to evaluate params, headers or a token afresh for each
+/// attempt, keep one endpoint as the base, clone it, and set on the clone what is new: what is set
+/// later replaces what was set before under the same name.
+///
+/// `Debug` and `Display` show scheme, host, port and path, and never a param, a header's value or a
+/// token. The Origin header, which Phoenix compares with its `check_origin` option, is sent only if
+/// it is set here.
+///
+/// # Examples
+///
+/// ```
+/// use phx_proto::Endpoint;
+///
+/// let base = Endpoint::parse("wss://example.com/socket")?.with_param("locale", "en");
+///
+/// // At each attempt:
+/// let request = base.clone().with_auth_token("fresh-token")?.request("2.0.0");
+/// assert_eq!(
+///     request.url().as_str(),
+///     "wss://example.com/socket/websocket?locale=en&vsn=2.0.0",
+/// );
+/// assert_eq!(request.protocols(), ["phoenix", "base64url.bearer.phx.ZnJlc2gtdG9rZW4"]);
+/// assert_eq!(base.to_string(), "wss://example.com/socket/websocket");
+/// # Ok::<(), phx_proto::EndpointError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// ws or wss, with the transport's segment, without userinfo, query and fragment.
+    url: Url,
+    params: Params,
+    headers: Headers,
+    /// The second subprotocol, which holds the auth token.
+    bearer: Option<String>,
+}
 
 impl Endpoint {
+    /// The endpoint at `url`, as phoenix.js takes it: `wss://example.com/socket`.
+    ///
+    /// - The scheme is ws, wss, http or https; the last two mean ws and wss.
+    /// - `/websocket` is appended to the path, unless it is the last segment already. Trailing
+    ///   slashes don't count.
+    /// - Params in the query are kept, in order, before those that are set later. A `vsn` among
+    ///   them is left out: the serializer says it.
+    /// - Userinfo (`user:password@`) and a fragment are refused: WebSocket knows neither.
+    ///
+    /// # Errors
+    ///
+    /// An [`EndpointError`] that names the part which is wrong, and doesn't quote the URL.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use phx_proto::{Endpoint, EndpointError};
+    ///
+    /// let endpoint = Endpoint::parse("https://example.com/socket/?color=red")?;
+    /// assert_eq!(
+    ///     endpoint.request("2.0.0").url().as_str(),
+    ///     "wss://example.com/socket/websocket?color=red&vsn=2.0.0",
+    /// );
+    /// assert_eq!(Endpoint::parse("ftp://example.com/socket"), Err(EndpointError::Scheme));
+    /// # Ok::<(), EndpointError>(())
+    /// ```
     pub fn parse(url: &str) -> Result<Self, EndpointError> {
-        todo!()
+        Endpoint::from_url(Url::parse(url)?)
     }
-    pub fn from_url(url: Url) -> Result<Self, EndpointError> {
-        todo!()
+
+    /// The endpoint at `url`: see [`parse`](Self::parse).
+    ///
+    /// # Errors
+    ///
+    /// As for [`parse`](Self::parse).
+    pub fn from_url(mut url: Url) -> Result<Self, EndpointError> {
+        let scheme = match url.scheme() {
+            "ws" | "http" => "ws",
+            "wss" | "https" => "wss",
+            _ => return Err(EndpointError::Scheme),
+        };
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(EndpointError::UserInfo);
+        }
+        if url.fragment().is_some() {
+            return Err(EndpointError::Fragment);
+        }
+        if url.port() == Some(0) {
+            return Err(EndpointError::Port);
+        }
+        url.set_scheme(scheme).map_err(|()| EndpointError::Scheme)?;
+        let params = Params::from_query(&url);
+        url.set_query(None);
+        append_transport(&mut url);
+        Ok(Endpoint { url, params, headers: Headers::default(), bearer: None })
     }
-    /// The seed's second constructor; `Endpoint::default()` is localhost, /socket, 4000, no TLS.
+
+    /// The endpoint at `path` on `host`, the seed's second constructor. `Endpoint::default()` is
+    /// localhost, `/socket`, port 4000, without TLS.
+    ///
+    /// `host` is a name, an IPv4 address, or an IPv6 address with or without brackets. `path` may
+    /// leave out its leading slash, and gets `/websocket` appended as in [`parse`](Self::parse).
+    /// Without a port it is the scheme's: 443 with TLS, 80 without.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError::Host`], [`EndpointError::Port`] (for port 0), or [`EndpointError::Path`] if
+    /// the path holds a `?` or `#`: params have their own setters.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use phx_proto::Endpoint;
+    ///
+    /// let endpoint = Endpoint::from_parts("::1", "socket", Some(4000), false)?;
+    /// assert_eq!(endpoint.to_string(), "ws://[::1]:4000/socket/websocket");
+    /// assert_eq!(Endpoint::default().to_string(), "ws://localhost:4000/socket/websocket");
+    /// # Ok::<(), phx_proto::EndpointError>(())
+    /// ```
     pub fn from_parts(
         host: &str,
         path: &str,
         port: Option<u16>,
         tls: bool,
     ) -> Result<Self, EndpointError> {
-        todo!()
+        if path.contains(['?', '#']) {
+            return Err(EndpointError::Path);
+        }
+        // Only the port and the path may follow a host in a URL, so it is parsed on its own first:
+        // otherwise "example.com/other" would be a host.
+        let host = match host.parse::<Ipv6Addr>() {
+            Ok(_) => format!("[{host}]"),
+            Err(_) => host.to_string(),
+        };
+        let host = url::Host::parse(&host).map_err(|_| EndpointError::Host)?;
+        let scheme = if tls { "wss" } else { "ws" };
+        let mut url = Url::parse(&format!("{scheme}://{host}"))?;
+        url.set_port(port).map_err(|()| EndpointError::Port)?;
+        url.set_path(path);
+        Endpoint::from_url(url)
     }
-    pub fn with_param(self, key: &str, value: &str) -> Self {
-        todo!()
+
+    /// The same endpoint with this whole path and nothing appended to it: for a server whose
+    /// transport isn't mounted at `/websocket`.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError::Path`] if the path holds a `?` or `#`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use phx_proto::Endpoint;
+    ///
+    /// let endpoint = Endpoint::parse("ws://localhost:4000")?.with_exact_path("/socket/ws")?;
+    /// assert_eq!(endpoint.to_string(), "ws://localhost:4000/socket/ws");
+    /// # Ok::<(), phx_proto::EndpointError>(())
+    /// ```
+    pub fn with_exact_path(mut self, path: &str) -> Result<Self, EndpointError> {
+        if path.contains(['?', '#']) {
+            return Err(EndpointError::Path);
+        }
+        self.url.set_path(path);
+        Ok(self)
     }
-    /// All fields of a struct or map; nested ones as `a[b]=c`, lists as `a[]=1`.
-    pub fn with_params<T: Serialize + ?Sized>(self, params: &T) -> Result<Self, EndpointError> {
-        todo!()
+
+    /// The same endpoint with one more param, as the server's `connect` gets it.
+    ///
+    /// `key` is written as it is, so `a[b]` and `a[]` are nested as in
+    /// [`with_params`](Self::with_params). It replaces a param of the same key; one that ends with
+    /// `[]` adds to its list instead. A param `vsn` is left out of the request: the serializer says
+    /// it.
+    #[must_use]
+    pub fn with_param(mut self, key: &str, value: &str) -> Self {
+        self.params.set(key, value);
+        self
     }
-    pub fn with_header(self, name: &str, value: &str) -> Result<Self, EndpointError> {
-        todo!()
+
+    /// The same endpoint with all fields of a struct, or entries of a map, as params.
+    ///
+    /// They are written as Phoenix reads them: nested maps as `a[b]=c`, lists as `a[]=1`. The server
+    /// sees strings: numbers and booleans are written as in JSON, and what JSON has as `null` (also
+    /// a float that isn't finite), an empty list or an empty map is left out, as in phoenix.js. A
+    /// list is one on the server too, where phoenix.js makes it a map with the keys "0", "1", ...
+    /// The order of fields isn't kept. Each field replaces all params of the same name, nested ones
+    /// too.
+    ///
+    /// # Errors
+    ///
+    /// - [`EndpointError::Params`] if the value isn't a map or struct, or doesn't serialise.
+    /// - [`EndpointError::Param`] with the name of the param that the form encoding can't express: a
+    ///   list that holds lists or maps, or a name that is empty or holds a bracket.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use phx_proto::Endpoint;
+    ///
+    /// #[derive(serde::Serialize)]
+    /// struct Params<'a> { user: User<'a>, tags: [&'a str; 2] }
+    /// #[derive(serde::Serialize)]
+    /// struct User<'a> { id: u32, name: &'a str }
+    ///
+    /// let params = Params { user: User { id: 7, name: "Ann" }, tags: ["a", "b"] };
+    /// let request = Endpoint::default().with_params(&params)?.request("2.0.0");
+    /// let mut pairs: Vec<_> = request.url().query_pairs().collect();
+    /// pairs.sort();
+    /// assert_eq!(pairs, [
+    ///     ("tags[]".into(), "a".into()),
+    ///     ("tags[]".into(), "b".into()),
+    ///     ("user[id]".into(), "7".into()),
+    ///     ("user[name]".into(), "Ann".into()),
+    ///     ("vsn".into(), "2.0.0".into()),
+    /// ]);
+    /// # Ok::<(), phx_proto::EndpointError>(())
+    /// ```
+    pub fn with_params<T: Serialize + ?Sized>(mut self, params: &T) -> Result<Self, EndpointError> {
+        self.params.set_all(params)?;
+        Ok(self)
     }
-    pub fn with_auth_token(self, token: &str) -> Result<Self, EndpointError> {
-        todo!()
+
+    /// The same endpoint with one more header for the upgrade request. It replaces a header of the
+    /// same name, whatever its case.
+    ///
+    /// # Errors
+    ///
+    /// - [`EndpointError::HeaderName`] if the name isn't an HTTP token.
+    /// - [`EndpointError::ReservedHeader`] if it belongs to the handshake or the framing of the
+    ///   request: Host, Connection, Upgrade, Content-Length, Transfer-Encoding, and all that
+    ///   start with Sec-WebSocket.
+    /// - [`EndpointError::HeaderValue`] if the value holds anything but visible ASCII characters,
+    ///   spaces and tabs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use phx_proto::{Endpoint, EndpointError};
+    ///
+    /// let endpoint = Endpoint::default().with_header("X-Api-Key", "k-1")?;
+    /// assert!(matches!(
+    ///     endpoint.with_header("X-Api-Key", "k-1\r\nX-Admin: 1"),
+    ///     Err(EndpointError::HeaderValue { .. }),
+    /// ));
+    /// # Ok::<(), EndpointError>(())
+    /// ```
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, EndpointError> {
+        self.headers.set(name, value)?;
+        Ok(self)
     }
-    /// The request to make now.
+
+    /// The same endpoint with this token, offered in a subprotocol: the `auth_token` of Phoenix 1.8
+    /// sockets. It replaces an earlier one. Any text but an empty one: the server would take that
+    /// for a token, where a missing one was meant.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError::Token`] if the token is empty.
+    pub fn with_auth_token(mut self, token: &str) -> Result<Self, EndpointError> {
+        if token.is_empty() {
+            return Err(EndpointError::Token);
+        }
+        self.bearer = Some(format!("{TOKEN_PREFIX}{}", STANDARD_NO_PAD.encode(token)));
+        Ok(self)
+    }
+
+    /// The request to make now. `vsn` is [`Serializer::vsn`](crate::Serializer::vsn); it comes last
+    /// in the query.
+    #[must_use]
     pub fn request(&self, vsn: &str) -> Request {
-        todo!()
+        let mut url = self.url.clone();
+        url.set_query(Some(&self.params.to_query(vsn)));
+        let protocols = match &self.bearer {
+            // A server whose socket takes no token answers the token alone without a subprotocol,
+            // which WebSocket clients treat as an error.
+            Some(bearer) => Vec::from(["phoenix".to_string(), bearer.clone()]),
+            None => Vec::new(),
+        };
+        Request::new(url, self.headers.as_slice().to_vec(), protocols)
     }
 }
 
-/// One WebSocket upgrade request. Debug hides secrets.
-#[derive(Clone, Debug)]
-pub struct Request {
-    url: Url,
+fn append_transport(url: &mut Url) {
+    let path = url.path().trim_end_matches('/');
+    let path = match path.rsplit_once('/') {
+        Some((_, TRANSPORT)) => path.to_string(),
+        _ => format!("{path}/{TRANSPORT}"),
+    };
+    url.set_path(&path);
 }
 
-impl Request {
-    /// ws or wss URL with path, all params and vsn. Holds secrets.
-    pub fn url(&self) -> &Url {
-        &self.url
+impl Default for Endpoint {
+    /// The seed's defaults: `ws://localhost:4000/socket`.
+    #[expect(clippy::expect_used, reason = "a constant, and the default is tested")]
+    fn default() -> Self {
+        Endpoint::parse("ws://localhost:4000/socket").expect("a valid URL")
     }
-    /// Extra headers in order, valid HTTP names and values. Not the subprotocols.
-    pub fn headers(&self) -> &[(String, String)] {
-        todo!()
+}
+
+impl FromStr for Endpoint {
+    type Err = EndpointError;
+
+    fn from_str(url: &str) -> Result<Self, EndpointError> {
+        Endpoint::parse(url)
     }
-    /// Values for Sec-WebSocket-Protocol: empty, or ["phoenix", "base64url.bearer.phx.<T>"].
-    pub fn protocols(&self) -> &[String] {
-        todo!()
+}
+
+impl TryFrom<&str> for Endpoint {
+    type Error = EndpointError;
+
+    fn try_from(url: &str) -> Result<Self, EndpointError> {
+        Endpoint::parse(url)
     }
-    pub fn is_tls(&self) -> bool {
-        todo!()
+}
+
+impl TryFrom<String> for Endpoint {
+    type Error = EndpointError;
+
+    fn try_from(url: String) -> Result<Self, EndpointError> {
+        Endpoint::parse(&url)
     }
-    /// Host without brackets.
-    pub fn host(&self) -> &str {
-        todo!()
+}
+
+impl TryFrom<Url> for Endpoint {
+    type Error = EndpointError;
+
+    fn try_from(url: Url) -> Result<Self, EndpointError> {
+        Endpoint::from_url(url)
     }
-    /// Port, the scheme's default filled in.
-    pub fn port(&self) -> u16 {
-        todo!()
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.url.as_str())
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the params' names: a query without `=` is one, and may be a bare token.
+        f.debug_struct("Endpoint")
+            .field("url", &self.url.as_str())
+            .field("params", &self.params.len())
+            .field("headers", &self.headers.names())
+            .field("auth_token", &self.bearer.is_some())
+            .finish()
     }
 }

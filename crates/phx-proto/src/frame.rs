@@ -9,8 +9,8 @@ use bytes::Bytes;
 /// Ping, pong and close frames never reach the core: WebSocket libraries answer pings themselves,
 /// and a close is a [`CloseCause`](crate::CloseCause).
 ///
-/// A text frame carries bytes, not a `str`: the serializer checks UTF-8 in the parts that it reads,
-/// and a payload is checked when it is decoded, so nothing is checked twice.
+/// A text frame carries bytes, not a `str`: the serializer checks that they are UTF-8, once, so a
+/// transport needn't.
 ///
 /// `Debug` shows the kind and the length, never the contents: frames carry join params and
 /// application data.

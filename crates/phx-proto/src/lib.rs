@@ -132,6 +132,7 @@ mod id;
 mod message;
 mod payload;
 mod policy;
+mod presence;
 mod serializer;
 mod socket;
 mod time;
@@ -141,7 +142,7 @@ pub use backoff::Backoff;
 pub use close::{CloseCause, CloseCode, Refusal};
 pub use config::{Config, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT, WhenFull};
 pub use counters::Counters;
-pub use endpoint::{Endpoint, EndpointError, Request};
+pub use endpoint::{Endpoint, EndpointError, ParamErrorKind, Request};
 pub use error::{
     DisconnectError, JoinError, LeaveError, NewChannelError, PingError, PushError, PushErrorKind,
 };
@@ -151,6 +152,10 @@ pub use id::{ChannelId, ParamsRequestId, PingId, PushId, TransportId};
 pub use message::{Message, PHOENIX, Ref, Status, event as events};
 pub use payload::{Payload, PayloadError};
 pub use policy::{Reconnect, ReconnectPolicy, Rejection, RejoinPolicy};
+pub use presence::{
+    Presence, PresenceChange, PresenceConfig, PresenceEntry, PresenceError, PresenceMeta,
+    PresenceStatus,
+};
 pub use serializer::{
     DecodeError, DecodeErrorKind, EncodeError, Field, Serializer, V1, V1Server, V2, V2Server,
 };

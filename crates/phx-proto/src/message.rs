@@ -9,7 +9,8 @@ use crate::Payload;
 /// One message of the Channels protocol, in either direction.
 ///
 /// Topic, event and payload of a decoded message are slices of the frame it came in: cloning a
-/// `Message` copies no text. `Debug` hides the payload's contents.
+/// `Message` copies no text, and keeping one keeps the memory of its frame. `Debug` hides the
+/// payload's contents.
 ///
 /// | message | `join_ref` | `reference` | `event` | `status` |
 /// |---|---|---|---|---|

@@ -4,7 +4,10 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::Error as _};
+use serde_json::value::RawValue;
+
+mod check;
 
 /// The payload of a message: JSON text, or bytes of a V2 binary frame.
 ///
@@ -58,21 +61,42 @@ impl Payload {
 
     /// JSON text that is there already, taken as it is.
     ///
+    /// Besides the grammar this checks what a server's decoder refuses: numbers with a fraction or
+    /// an exponent that fit no double, and escapes such as `\\ud800` that are half of a surrogate
+    /// pair. Keys that occur twice are let through; the server keeps the last.
+    ///
     /// # Errors
     ///
-    /// [`PayloadError::NotJson`], with the text, if it isn't exactly one JSON value: the server
-    /// closes a connection on which it receives invalid JSON.
+    /// [`PayloadError::NotJson`], with the text, if it isn't exactly one JSON value that a server
+    /// takes: it would close the connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use phx_proto::Payload;
+    ///
+    /// let payload = Payload::from_json_text(r#"{"body":"hi"}"#)?;
+    /// assert_eq!(payload.as_json(), Some(r#"{"body":"hi"}"#));
+    /// assert!(Payload::from_json_text("{body}").is_err());
+    /// # Ok::<(), phx_proto::PayloadError>(())
+    /// ```
     pub fn from_json_text(text: impl Into<Bytes>) -> Result<Self, PayloadError> {
         let text = text.into();
-        match serde_json::from_slice::<&serde_json::value::RawValue>(&text) {
-            Ok(_) => Ok(Payload(Repr::Json(text))),
-            Err(error) => Err(PayloadError::NotJson { error, payload: Payload(Repr::Json(text)) }),
-        }
+        let error = match serde_json::from_slice::<&RawValue>(&text) {
+            Ok(_) => match check::refused_by_servers(&text) {
+                None => return Ok(Payload(Repr::Json(text))),
+                Some(refused) => serde_json::Error::custom(refused),
+            },
+            Err(error) => error,
+        };
+        Err(PayloadError::NotJson { error, payload: Payload(Repr::Json(text)) })
     }
 
     /// What stood in a frame where JSON belongs: checked when it is decoded.
     ///
-    /// For serializers. Text for sending goes through [`from_json_text`](Self::from_json_text).
+    /// For serializers. Text for sending goes through [`from_json_text`](Self::from_json_text):
+    /// serializers copy it into frames as it is, and a server closes the connection on a frame that
+    /// isn't JSON.
     #[must_use]
     pub const fn from_unchecked_json(text: Bytes) -> Self {
         Payload(Repr::Json(text))
@@ -156,9 +180,12 @@ impl fmt::Debug for Payload {
 
 /// Why a payload couldn't be encoded or decoded.
 ///
-/// The texts of these errors never quote the payload, but a message of your own type's
-/// `Serialize` or `Deserialize` may.
-#[derive(Debug, thiserror::Error)]
+/// The texts of these errors and their `Debug` never quote the payload; `Debug` says at which line
+/// and column it went wrong. Their sources may quote it: `serde_json`'s error says what was found
+/// where something else was wanted (`invalid type: string "hunter2", expected u64`), and your own
+/// type's `Serialize` or `Deserialize` says what it likes. Don't log the sources where payloads are
+/// secret.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum PayloadError {
     /// The value can't be written as JSON.
@@ -191,4 +218,28 @@ pub enum PayloadError {
         /// The payload, as it came.
         payload: Payload,
     },
+}
+
+impl fmt::Debug for PayloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, error, payload) = match self {
+            PayloadError::Serialize(error) => ("Serialize", Some(error), None),
+            PayloadError::NotJson { error, payload } => ("NotJson", Some(error), Some(payload)),
+            PayloadError::Deserialize { error, payload } => {
+                ("Deserialize", Some(error), Some(payload))
+            }
+            PayloadError::Binary { payload } => ("Binary", None, Some(payload)),
+        };
+        let mut fields = f.debug_struct(name);
+        if let Some(error) = error {
+            fields
+                .field("category", &error.classify())
+                .field("line", &error.line())
+                .field("column", &error.column());
+        }
+        if let Some(payload) = payload {
+            fields.field("payload", payload);
+        }
+        fields.finish()
+    }
 }

@@ -18,14 +18,43 @@ pub use v2::{V2, V2Server};
 /// Turns messages into frames and frames into messages, for one side of a connection.
 ///
 /// [`V2`] and [`V1`] are the client's sides of Phoenix's own two, [`V2Server`] and [`V1Server`] the
-/// server's. Implement this for a format of your own (the seed's `encode` and `decode`); the server
-/// needs a serializer of the same format.
+/// server's. Implement this for a format of your own; the server needs a serializer of the same
+/// format. `tests/message_pack.rs` of this crate is one for MessagePack, to be read as an example.
 ///
 /// # Rules
 ///
 /// - `encode` and `decode` are pure: same input, same output.
 /// - `decode` never panics, and a frame it can't read is an error that holds the frame.
 /// - `decode` of a client's side turns a `phx_reply` into a [`Message`] with a `status`.
+/// - Errors never quote payloads: they are logged.
+///
+/// # Examples
+///
+/// ```
+/// use phx_proto::{DecodeError, EncodeError, Frame, Message, Serializer, V2};
+///
+/// /// V2 for a server that has it under another `vsn`.
+/// #[derive(Debug)]
+/// struct Renamed;
+///
+/// impl Serializer for Renamed {
+///     fn vsn(&self) -> &str {
+///         "2.0.0-app"
+///     }
+///
+///     fn encode(&self, message: &Message) -> Result<Frame, EncodeError> {
+///         V2.encode(message)
+///     }
+///
+///     fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
+///         V2.decode(frame)
+///     }
+/// }
+///
+/// let message = Renamed.decode(Frame::text(r#"[null,null,"room:a","shout",{}]"#))?;
+/// assert_eq!(message.topic, "room:a");
+/// # Ok::<(), DecodeError>(())
+/// ```
 pub trait Serializer: fmt::Debug + Send + Sync {
     /// The `vsn` parameter of the URL that tells the server which serializer to use.
     fn vsn(&self) -> &str;
@@ -121,7 +150,7 @@ pub enum DecodeErrorKind {
         /// The limit.
         max: usize,
     },
-    /// The text isn't JSON, or isn't of the shape that a message has.
+    /// The text isn't JSON, or isn't an array (V2) or an object (V1).
     #[error("malformed JSON at line {line}, column {column}")]
     #[non_exhaustive]
     Json {
@@ -133,7 +162,7 @@ pub enum DecodeErrorKind {
     /// A field is missing, null or of the wrong type.
     #[error("the {0} is missing or of the wrong type")]
     Field(Field),
-    /// A name isn't UTF-8.
+    /// This part of the frame isn't UTF-8.
     #[error("the {0} isn't UTF-8")]
     Utf8(Field),
     /// The binary frame ends before what its lengths announce.

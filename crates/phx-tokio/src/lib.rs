@@ -1,1 +1,62 @@
-//! stub
+//! Phoenix Channels for tokio: WebSocket over TCP, and TLS.
+//!
+//! This crate is [`phx_client`] with what it needs of tokio: a clock, timers and tasks
+//! ([`TokioRuntime`]), and connections ([`TcpConnector`]). All of `phx_client` is re-exported, so
+//! that a program needs no other crate of this workspace.
+//!
+//! ```no_run
+//! use serde::{Deserialize, Serialize};
+//! use serde_json::json;
+//!
+//! #[derive(Deserialize, Serialize)]
+//! struct NewMsg {
+//!     body: String,
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let socket =
+//!         phx_tokio::socket("ws://localhost:4000/socket").param("token", "..").connect().await?;
+//!
+//!     let room = socket.channel("room:lobby").params(&json!({ "name": "ann" })).join().await?;
+//!     let mut messages = room.on::<NewMsg>("new_msg").values();
+//!     room.push("new_msg", &NewMsg { body: "hello".to_owned() }).acknowledged().await?;
+//!     while let Some(message) = messages.next().await {
+//!         println!("{}", message.body);
+//!         if message.body == "bye" {
+//!             break;
+//!         }
+//!     }
+//!
+//!     room.leave().await?;
+//!     socket.disconnect().await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Features
+//!
+//! - `tls` (default): `wss` and `https`, by rustls with ring. The roots are Mozilla's; others, and
+//!   client certificates, are a matter of [`WebSocketConfig::tls`](websocket::WebSocketConfig).
+//!   Without the feature such an endpoint is [`CloseCause::Unusable`].
+//!
+//! # Paused time
+//!
+//! The clock is tokio's. In a test with `tokio::time::pause`, heartbeats, timeouts and reconnects
+//! follow `tokio::time::advance`, and cost no real time.
+
+mod connector;
+mod dial;
+mod entry;
+mod runtime;
+
+pub use phx_client::*;
+
+pub use connector::TcpConnector;
+pub use entry::{on_tokio, socket};
+pub use runtime::TokioRuntime;
+
+/// The program in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

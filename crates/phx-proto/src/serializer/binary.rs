@@ -21,19 +21,27 @@ const REPLY: u8 = 1;
 const BROADCAST: u8 = 2;
 
 pub(super) fn encode_client(message: &Message) -> Result<Bytes, EncodeError> {
+    encode(PUSH, &client_names(message)?, &message.payload)
+}
+
+/// Whether the message can be encoded, without doing so.
+pub(super) fn check_client(message: &Message) -> Result<(), EncodeError> {
+    client_names(message)?.iter().try_for_each(|(field, name)| length(*field, *name).map(drop))
+}
+
+fn client_names(message: &Message) -> Result<[(Field, Name<'_>); 4], EncodeError> {
     if message.event == message::event::JOIN {
         return Err(EncodeError::BinaryJoin);
     }
     if message.status.is_some() {
         return Err(EncodeError::BinaryReply);
     }
-    let names = [
+    Ok([
         (Field::JoinRef, Name::Ref(message.join_ref.as_ref())),
         (Field::Ref, Name::Ref(message.reference.as_ref())),
         (Field::Topic, Name::Text(&message.topic)),
         (Field::Event, Name::Text(&message.event)),
-    ];
-    encode(PUSH, &names, &message.payload)
+    ])
 }
 
 pub(super) fn encode_server(message: &Message) -> Result<Bytes, EncodeError> {
@@ -128,11 +136,7 @@ fn encode(kind: u8, names: &[(Field, Name<'_>)], payload: &Payload) -> Result<By
     let mut frame = Buffer(Vec::with_capacity(size));
     frame.0.push(kind);
     for (field, name) in names {
-        let len = name.len();
-        let Ok(byte) = u8::try_from(len) else {
-            return Err(EncodeError::TooLong { field: *field, len });
-        };
-        frame.0.push(byte);
+        frame.0.push(length(*field, *name)?);
     }
     for (_, name) in names {
         // The only errors are those of `write_str` below, and it has none.
@@ -144,6 +148,12 @@ fn encode(kind: u8, names: &[(Field, Name<'_>)], payload: &Payload) -> Result<By
     }
     frame.0.extend_from_slice(payload.as_bytes());
     Ok(Bytes::from(frame.0))
+}
+
+/// The length byte of a name.
+fn length(field: Field, name: Name<'_>) -> Result<u8, EncodeError> {
+    let len = name.len();
+    u8::try_from(len).map_err(|_| EncodeError::TooLong { field, len })
 }
 
 #[derive(Debug)]

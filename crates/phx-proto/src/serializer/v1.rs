@@ -42,6 +42,19 @@ pub struct V1;
 ///
 /// All four keys are required of a client, as Phoenix requires them; a `phx_reply` from a client is
 /// an event like any other.
+///
+/// # Examples
+///
+/// ```
+/// use phx_proto::{Frame, Message, Payload, Serializer, V1Server};
+///
+/// let shout = Message::new("room:a", "shout", Payload::empty());
+/// assert_eq!(
+///     V1Server.encode(&shout)?,
+///     Frame::text(r#"{"event":"shout","payload":{},"ref":null,"topic":"room:a"}"#),
+/// );
+/// # Ok::<(), phx_proto::EncodeError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(clippy::exhaustive_structs, reason = "a serializer without settings")]
 pub struct V1Server;
@@ -65,6 +78,10 @@ impl Serializer for V1 {
         writer.reference(message.reference.as_ref());
         writer.raw("}");
         Ok(Frame::Text(writer.into_bytes()))
+    }
+
+    fn check(&self, message: &Message) -> Result<(), EncodeError> {
+        check(message)
     }
 
     fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
@@ -97,10 +114,15 @@ impl Serializer for V1Server {
     }
 }
 
-fn writer(message: &Message) -> Result<Writer, EncodeError> {
+fn check(message: &Message) -> Result<(), EncodeError> {
     if message.payload.is_binary() {
         return Err(EncodeError::BinaryUnsupported { vsn: VSN });
     }
+    Ok(())
+}
+
+fn writer(message: &Message) -> Result<Writer, EncodeError> {
+    check(message)?;
     let syntax = match &message.reference {
         Some(_) => r#"{"topic":"","event":"","payload":,"ref":""}"#.len(),
         None => r#"{"topic":"","event":"","payload":,"ref":null}"#.len(),

@@ -49,7 +49,7 @@ pub struct V2;
 /// - Topic and event must be strings here too, though Phoenix takes any JSON for them: it replies
 ///   `unmatched topic` to a topic that isn't a string, and its channels crash on an event that
 ///   isn't one. A [`Message`] can't hold such names, so they are [`DecodeErrorKind::Field`], after
-///   which the connection may stay open. For every other error Phoenix closes it with 1011.
+///   which the connection may stay open. For every other error Phoenix closes it, with 1007 if the text isn't UTF-8, else with 1011.
 /// - A join's payload may be binary for this serializer; Phoenix closes the connection on one.
 /// - A binary payload is encoded as a reply if there is a status, else as a server push if there is
 ///   a `join_ref`, else as a broadcast. The last two have no room for a ref, nor the first for an
@@ -86,6 +86,10 @@ impl Serializer for V2 {
         } else {
             Ok(Frame::Text(encode(message)))
         }
+    }
+
+    fn check(&self, message: &Message) -> Result<(), EncodeError> {
+        if message.payload.is_binary() { binary::check_client(message) } else { Ok(()) }
     }
 
     fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {

@@ -1,0 +1,408 @@
+//! A socket in the making: where to, with what, and how.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use phx_proto::{
+    Backoff, Config, Endpoint, EndpointError, Message, ReconnectPolicy, RejoinPolicy, Serializer,
+    WhenFull,
+};
+use serde::Serialize;
+
+use crate::connector::Connector;
+use crate::driver::Driver;
+use crate::log::{Log, LogRecord};
+use crate::runtime::{BoxFuture, Runtime};
+use crate::shared::{HookId, Shared, SocketHooks};
+use crate::socket::{Closed, ConnectFailed, Socket, SocketError};
+
+mod credentials;
+
+pub use credentials::Credentials;
+pub(crate) use credentials::CredentialsFunction;
+
+/// What the client itself can be told, beside the core's [`Config`].
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) stream_capacity: usize,
+    pub(crate) stall_after: Duration,
+    pub(crate) credentials: Option<CredentialsFunction>,
+    pub(crate) credentials_timeout: Duration,
+    pub(crate) log: Log,
+}
+
+/// A socket in the making.
+///
+/// The adapter crates have a function that makes a builder which knows their runtime and how they
+/// connect; [`Builder::new`] is for one's own.
+///
+/// A mistake in the endpoint, a param or a header is kept, and is the error of
+/// [`connect`](Self::connect) or [`spawn`](Self::spawn), so that the calls can be chained.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use phx_client::{Backoff, Builder};
+///
+/// # async fn doc(builder: Builder) -> Result<(), phx_client::ConnectFailed> {
+/// let socket = builder
+///     .param("token", "secret")
+///     .heartbeat_interval(Some(Duration::from_secs(15)))
+///     .reconnect(Backoff::exponential(Duration::from_millis(200), 2, Duration::from_secs(30)))
+///     .connect()
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a builder does nothing until `connect` or `spawn`"]
+pub struct Builder {
+    endpoint: Result<Endpoint, EndpointError>,
+    runtime: Option<Arc<dyn Runtime>>,
+    connector: Option<Arc<dyn Connector>>,
+    config: Config,
+    settings: Settings,
+    hooks: SocketHooks,
+    seed: Option<u64>,
+}
+
+impl Builder {
+    /// A socket that connects to `url`: the socket's path on the server, as in
+    /// `ws://localhost:4000/socket`; `wss`, `http` and `https` do too.
+    pub fn new(url: &str) -> Self {
+        Self::with_endpoint(Endpoint::parse(url))
+    }
+
+    /// A socket that connects to an endpoint made from parts, see [`Endpoint::from_parts`].
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use phx_client::Builder;
+    ///
+    /// let builder = Builder::from_parts("example.com", "/socket", None, true);
+    /// ```
+    pub fn from_parts(host: &str, path: &str, port: Option<u16>, tls: bool) -> Self {
+        Self::with_endpoint(Endpoint::from_parts(host, path, port, tls))
+    }
+
+    /// A socket that connects to `endpoint`.
+    pub fn from_endpoint(endpoint: Endpoint) -> Self {
+        Self::with_endpoint(Ok(endpoint))
+    }
+
+    fn with_endpoint(endpoint: Result<Endpoint, EndpointError>) -> Self {
+        Builder {
+            endpoint,
+            runtime: None,
+            connector: None,
+            config: Config::default(),
+            settings: Settings {
+                stream_capacity: 1_024,
+                stall_after: Duration::from_secs(5),
+                credentials: None,
+                credentials_timeout: Duration::from_secs(10),
+                log: Log::default(),
+            },
+            hooks: SocketHooks::default(),
+            seed: None,
+        }
+    }
+
+    /// Connects, and waits until the connection is open.
+    ///
+    /// Attempts that fail are repeated as the reconnect policy and schedule say; the error is an
+    /// attempt after which there is no other, by default a refusal that no retry can mend.
+    ///
+    /// Dropping the future drops the socket.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectFailed`].
+    pub async fn connect(self) -> Result<Socket, ConnectFailed> {
+        let socket = self.spawn()?;
+        socket.opened().await?;
+        Ok(socket)
+    }
+
+    /// Starts to connect, and returns the socket at once. It keeps trying; see
+    /// [`Socket::opened`], [`Socket::status`] and [`Socket::on_close`] for how it goes.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectFailed::Endpoint`] or [`ConnectFailed::Incomplete`].
+    pub fn spawn(self) -> Result<Socket, ConnectFailed> {
+        let endpoint = self.endpoint?;
+        let runtime = self.runtime.ok_or(ConnectFailed::Incomplete { missing: "runtime" })?;
+        let connector = self.connector.ok_or(ConnectFailed::Incomplete { missing: "connector" })?;
+        // The standard library's source of randomness, which needs no crate.
+        let seed = self.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
+        let core = phx_proto::Socket::new(self.config, seed);
+        let shared =
+            Arc::new(Shared::new(core, Arc::clone(&runtime), endpoint, self.settings, self.hooks));
+        let socket = Socket::new(Arc::clone(&shared));
+        shared.call(|state, now, _| state.core.connect(now));
+        runtime.spawn(Box::pin(Driver::new(shared, connector)));
+        Ok(socket)
+    }
+}
+
+/// What the socket runs on.
+impl Builder {
+    /// The async runtime to run on.
+    pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// What opens the transports: one's own for a proxy, a Unix socket, or a test.
+    pub fn connector(mut self, connector: Arc<dyn Connector>) -> Self {
+        self.connector = Some(connector);
+        self
+    }
+
+    /// The seed of the jitter in the retry schedules. Default: random.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+}
+
+/// What is said when connecting.
+impl Builder {
+    /// Adds a param to the URL: the server's `connect/3` gets it.
+    pub fn param(mut self, key: &str, value: &str) -> Self {
+        self.endpoint = self.endpoint.map(|endpoint| endpoint.with_param(key, value));
+        self
+    }
+
+    /// Adds all fields of a struct or map to the URL, nested ones too, see
+    /// [`Endpoint::with_params`].
+    pub fn params<T: Serialize + ?Sized>(mut self, params: &T) -> Self {
+        self.endpoint = self.endpoint.and_then(|endpoint| endpoint.with_params(params));
+        self
+    }
+
+    /// Adds a header to the upgrade request.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.endpoint = self.endpoint.and_then(|endpoint| endpoint.with_header(name, value));
+        self
+    }
+
+    /// Sends a token outside of the URL: the server's socket must have `auth_token: true`.
+    pub fn auth_token(mut self, token: &str) -> Self {
+        self.endpoint = self.endpoint.and_then(|endpoint| endpoint.with_auth_token(token));
+        self
+    }
+
+    /// Asks `make` for params, headers and a token before every attempt to connect, so that what
+    /// expires is always fresh. They are added to those given here.
+    ///
+    /// If `make` fails, panics, or takes longer than
+    /// [`credentials_timeout`](Self::credentials_timeout), the attempt has failed, and is repeated as
+    /// any other. The text of its error is shown in [`CloseCause::Lost`](phx_proto::CloseCause::Lost)
+    /// and in logs: keep secrets out of it.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use phx_client::{Builder, Credentials};
+    ///
+    /// # async fn fetch_token() -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// # async fn doc(builder: Builder) -> Result<(), phx_client::ConnectFailed> {
+    /// let socket = builder
+    ///     .credentials(|| async { Ok(Credentials::new().auth_token(fetch_token().await?)) })
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn credentials<F, M>(mut self, make: F) -> Self
+    where
+        F: Fn() -> M + Send + Sync + 'static,
+        M: Future<Output = Result<Credentials, Box<dyn std::error::Error + Send + Sync>>>
+            + Send
+            + 'static,
+    {
+        self.settings.credentials = Some(Arc::new(move || -> BoxFuture<_> { Box::pin(make()) }));
+        self
+    }
+
+    /// How long [`credentials`](Self::credentials) and
+    /// [`ChannelBuilder::params_with`](crate::ChannelBuilder::params_with) may take. Default: 10 s.
+    pub fn credentials_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.credentials_timeout = timeout;
+        self
+    }
+}
+
+/// Settings of the protocol; the fields of [`Config`] tell more about each.
+impl Builder {
+    /// All settings at once, instead of the defaults: a preset such as [`Config::phoenix_js`], or
+    /// limits that have no method here.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Encodes and decodes messages. Default: [`V2`](phx_proto::V2).
+    pub fn serializer(mut self, serializer: impl Serializer + 'static) -> Self {
+        self.config.serializer = Arc::new(serializer);
+        self
+    }
+
+    /// How long a push waits for its reply. Default: 10 s.
+    pub fn push_timeout(mut self, timeout: Duration) -> Self {
+        self.config.push_timeout = timeout;
+        self
+    }
+
+    /// How long a join waits for its reply. Default: 10 s.
+    pub fn join_timeout(mut self, timeout: Duration) -> Self {
+        self.config.join_timeout = timeout;
+        self
+    }
+
+    /// How long a leave waits for its reply. Default: 10 s.
+    pub fn leave_timeout(mut self, timeout: Duration) -> Self {
+        self.config.leave_timeout = timeout;
+        self
+    }
+
+    /// How long an attempt to connect may take over everything, credentials included. Default: 20 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.config.connect_timeout = timeout;
+        self
+    }
+
+    /// How long a transport may take to close properly. Default: 5 s.
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.config.close_timeout = timeout;
+        self
+    }
+
+    /// Time between heartbeats; `None` for none. Default: 30 s.
+    pub fn heartbeat_interval(mut self, interval: Option<Duration>) -> Self {
+        self.config.heartbeat_interval = interval;
+        self
+    }
+
+    /// How long a heartbeat waits for its reply before the connection counts as dead. Default: 10 s.
+    pub fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
+        self.config.heartbeat_timeout = timeout;
+        self
+    }
+
+    /// The delays between attempts to connect. Default: 1, 2, 5, then 10 s, a quarter either way.
+    pub fn reconnect(mut self, backoff: Backoff) -> Self {
+        self.config.reconnect = backoff;
+        self
+    }
+
+    /// When to reconnect at all.
+    pub fn reconnect_policy(mut self, policy: ReconnectPolicy) -> Self {
+        self.config.reconnect_policy = policy;
+        self
+    }
+
+    /// The delays between attempts to join. Default: 1, 2, 5, then 10 s, a quarter either way.
+    pub fn rejoin(mut self, backoff: Backoff) -> Self {
+        self.config.rejoin = backoff;
+        self
+    }
+
+    /// Whether to join again after a rejection.
+    pub fn rejoin_policy(mut self, policy: RejoinPolicy) -> Self {
+        self.config.rejoin_policy = policy;
+        self
+    }
+
+    /// How long a connection must stay open, and a channel joined, before the retry schedule starts
+    /// over. Default: 10 s.
+    pub fn stable_after(mut self, time: Duration) -> Self {
+        self.config.stable_after = time;
+        self
+    }
+
+    /// The largest frame that is decoded, in bytes. Default: 64 MiB.
+    pub fn max_frame_size(mut self, bytes: usize) -> Self {
+        self.config.max_frame_size = bytes;
+        self
+    }
+
+    /// Pushes that wait to be sent on one channel, at the most. Default: 1,024.
+    pub fn max_buffered_pushes(mut self, pushes: usize) -> Self {
+        self.config.max_buffered_pushes = pushes;
+        self
+    }
+
+    /// What to do with a push for which there is no room. Default: refuse it.
+    pub fn when_full(mut self, when_full: WhenFull) -> Self {
+        self.config.when_full = when_full;
+        self
+    }
+}
+
+/// Settings of streams.
+impl Builder {
+    /// Messages that a stream holds at the most, unless it is told otherwise. Default: 1,024.
+    pub fn stream_capacity(mut self, messages: usize) -> Self {
+        self.settings.stream_capacity = messages;
+        self
+    }
+
+    /// How long a full stream that takes nothing may hold back everybody else, see
+    /// [`WhenSlow::Wait`](crate::WhenSlow::Wait). Default: 5 s.
+    pub fn stall_after(mut self, time: Duration) -> Self {
+        self.settings.stall_after = time;
+        self
+    }
+}
+
+/// Hooks that are there before the first connection, and stay. See [`Socket::on_open`] and its
+/// like for those that can be removed.
+impl Builder {
+    /// Calls `handler` whenever the connection has opened.
+    pub fn on_open(mut self, handler: impl Fn() + Send + Sync + 'static) -> Self {
+        self.hooks.open.add(HookId::KEPT, Arc::new(handler));
+        self
+    }
+
+    /// Calls `handler` whenever a connection has ended or an attempt has failed.
+    pub fn on_close(mut self, handler: impl Fn(&Closed) + Send + Sync + 'static) -> Self {
+        self.hooks.close.add(HookId::KEPT, Arc::new(handler));
+        self
+    }
+
+    /// Calls `handler` when something went wrong.
+    pub fn on_error(mut self, handler: impl Fn(&SocketError) + Send + Sync + 'static) -> Self {
+        self.hooks.error.add(HookId::KEPT, Arc::new(handler));
+        self
+    }
+
+    /// Calls `handler` with every message that comes.
+    pub fn on_message(mut self, handler: impl Fn(&Message) + Send + Sync + 'static) -> Self {
+        self.hooks.message.add(HookId::KEPT, Arc::new(handler));
+        self
+    }
+
+    /// Calls `logger` with what happens: kind, text, data. It must return soon, and a panic in it is
+    /// ignored. The same news goes to `tracing`, without any data.
+    pub fn logger(mut self, logger: impl Fn(&LogRecord) + Send + Sync + 'static) -> Self {
+        self.settings.log = Log::to(logger);
+        self
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("endpoint", &self.endpoint)
+            .field("runtime", &self.runtime)
+            .field("connector", &self.connector)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}

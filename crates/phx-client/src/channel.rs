@@ -1,0 +1,283 @@
+//! A channel's handle: join, push, streams, hooks, leave.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use phx_proto::{
+    ByteString, ChannelCloseCause, ChannelError, ChannelId, ChannelState, Payload, PushId,
+};
+use serde::de::DeserializeOwned;
+
+use crate::hook::{Hook, Place};
+use crate::messages::{self, ChannelMessage, Messages};
+use crate::payload::IntoPayload;
+use crate::push::{Push, PushRefused};
+use crate::shared::{ChannelHooks, HookId, Shared};
+use crate::socket::SocketHandle;
+use crate::status::ChannelStatus;
+
+mod builder;
+mod join;
+mod leave;
+
+pub(crate) use builder::ParamsFunction;
+pub use builder::{ChannelBuilder, NewChannelFailed};
+pub use join::{Join, JoinFailed};
+pub use leave::{Leave, LeaveFailed};
+
+/// A channel of a socket: one topic's conversation with the server.
+///
+/// Made by [`Socket::channel`](crate::Socket::channel). Once joined it stays joined: after a lost
+/// connection or a crash of the channel's process it rejoins by itself, until it is left, or the
+/// server closes it, or a rejection is final.
+///
+/// A `Channel` is a handle: clones share the channel, so several parts of a program can read and
+/// push on one topic. Streams and pushes hold a handle too. When the last one is dropped the channel
+/// is left and forgotten. Handles of channels keep the socket connected.
+#[derive(Clone)]
+pub struct Channel {
+    handle: Arc<ChannelHandle>,
+}
+
+/// What the clones of a handle share; its drop leaves.
+pub(crate) struct ChannelHandle {
+    socket: Arc<SocketHandle>,
+    id: ChannelId,
+    topic: ByteString,
+}
+
+impl Channel {
+    /// A handle for a channel that was just made.
+    pub(crate) fn new(socket: Arc<SocketHandle>, id: ChannelId, topic: ByteString) -> Self {
+        Channel { handle: Arc::new(ChannelHandle { socket, id, topic }) }
+    }
+
+    pub(crate) fn from_handle(handle: Arc<ChannelHandle>) -> Self {
+        Channel { handle }
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<ChannelHandle> {
+        Arc::downgrade(&self.handle)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        self.handle.socket.shared()
+    }
+
+    pub(crate) fn id(&self) -> ChannelId {
+        self.handle.id
+    }
+
+    pub(crate) fn close_now(&self) {
+        self.handle.close();
+    }
+
+    /// The topic.
+    #[must_use]
+    pub fn topic(&self) -> &ByteString {
+        &self.handle.topic
+    }
+
+    /// What the channel is doing.
+    #[must_use]
+    pub fn state(&self) -> ChannelState {
+        self.shared().lock().core.channel_state(self.id()).unwrap_or(ChannelState::Closed)
+    }
+
+    /// The channel's state as a stream: the present one first, then every change.
+    pub fn status(&self) -> ChannelStatus {
+        ChannelStatus::new(self)
+    }
+
+    /// The response to the latest join; `None` before the first.
+    #[must_use]
+    pub fn join_response(&self) -> Option<Payload> {
+        self.shared().lock().channels.get(self.id()).and_then(|entry| entry.response.clone())
+    }
+
+    /// Why the channel is closed; `None` while it isn't.
+    #[must_use]
+    pub fn close_cause(&self) -> Option<ChannelCloseCause> {
+        self.shared().lock().channels.get(self.id()).and_then(|entry| entry.closed.clone())
+    }
+}
+
+/// Joining and leaving.
+impl Channel {
+    /// Joins the channel; for one that was made by
+    /// [`ChannelBuilder::create`], after its streams and hooks.
+    ///
+    /// The join is under way when this returns, and goes on when the future is dropped: the future
+    /// only waits for the server's first answer. Cancel-safe in that sense.
+    pub fn join(&self) -> Join {
+        self.start_joining(None)
+    }
+
+    /// [`join`](Self::join), with this time to wait for the answer instead of
+    /// [`Builder::join_timeout`](crate::Builder::join_timeout).
+    pub fn join_within(&self, timeout: Duration) -> Join {
+        self.start_joining(Some(timeout))
+    }
+
+    /// Leaves the channel. It is closed when the server has confirmed that, or the time
+    /// ([`Builder::leave_timeout`](crate::Builder::leave_timeout)) is over, or the connection ends.
+    ///
+    /// The leave is under way when this returns, and goes on when the future is dropped.
+    pub fn leave(&self) -> Leave {
+        self.start_leaving(None)
+    }
+
+    /// [`leave`](Self::leave), with this time for the server to confirm it.
+    pub fn leave_within(&self, timeout: Duration) -> Leave {
+        self.start_leaving(Some(timeout))
+    }
+}
+
+/// Pushing.
+impl Channel {
+    /// Pushes an event to the server: `&value` for anything that serialises, or a [`Payload`].
+    ///
+    /// The push is made here and now; the returned future waits for the reply, see [`Push`]. While
+    /// the channel is joining, or the connection is away, pushes wait in order for the join.
+    pub fn push<R>(&self, event: impl Into<ByteString>, payload: impl IntoPayload) -> Push<R> {
+        Push::new(self.clone(), self.start_push(event.into(), payload, None))
+    }
+
+    /// [`push`](Self::push), with a deadline of its own, counted from here, instead of
+    /// [`Builder::push_timeout`](crate::Builder::push_timeout).
+    pub fn push_within<R>(
+        &self,
+        timeout: Duration,
+        event: impl Into<ByteString>,
+        payload: impl IntoPayload,
+    ) -> Push<R> {
+        Push::new(self.clone(), self.start_push(event.into(), payload, Some(timeout)))
+    }
+
+    fn start_push(
+        &self,
+        event: ByteString,
+        payload: impl IntoPayload,
+        timeout: Option<Duration>,
+    ) -> Result<PushId, PushRefused> {
+        let payload = payload.into_payload()?;
+        let log = &self.shared().settings.log;
+        let shown = log.wants().then(|| (event.clone(), payload.clone()));
+        let push = self.shared().call(|state, now, _| {
+            let push = state.core.push(now, self.id(), event, payload, timeout)?;
+            state.pushes.expect(push);
+            Ok::<PushId, PushRefused>(push)
+        })?;
+        if let Some((event, payload)) = shown {
+            log.pushed(self.topic(), &event, &payload);
+        }
+        Ok(push)
+    }
+}
+
+/// Listening.
+impl Channel {
+    /// The messages of one event, each decoded as a `T`.
+    pub fn on<T: DeserializeOwned>(&self, event: impl Into<ByteString>) -> Messages<T> {
+        Messages::new(self.clone(), Some(event.into()), messages::decode)
+    }
+
+    /// The messages of one event, undecoded: also for binary ones.
+    pub fn on_raw(&self, event: impl Into<ByteString>) -> Messages<Payload> {
+        Messages::new(self.clone(), Some(event.into()), messages::raw)
+    }
+
+    /// The messages of all events.
+    pub fn messages(&self) -> Messages<ChannelMessage> {
+        Messages::new(self.clone(), None, messages::any)
+    }
+
+    /// Calls `handler` with every message of one event, until [`Hook::off`].
+    ///
+    /// See [`Hook`] for where handlers run. A stream can do all that this can and more.
+    pub fn on_event(
+        &self,
+        event: impl Into<ByteString>,
+        handler: impl Fn(&Payload) + Send + Sync + 'static,
+    ) -> Hook {
+        let event = event.into();
+        let place = Place::Event(self.id(), event.clone());
+        self.hook(place, |hooks, id| {
+            hooks.event.entry(event).or_default().add(id, Arc::new(handler));
+        })
+    }
+
+    /// Passes every message of this channel through `change` before anyone gets it: the event's
+    /// name and the payload go in, the payload to be delivered comes out. The overridable
+    /// `onMessage` of other clients. Replies aren't messages in this sense.
+    pub fn on_message(
+        &self,
+        change: impl Fn(&str, Payload) -> Payload + Send + Sync + 'static,
+    ) -> Hook {
+        self.hook(Place::Payload(self.id()), |hooks, id| {
+            hooks.payload.add(id, Arc::new(change));
+        })
+    }
+
+    /// Calls `handler` after every join with the response, and whether it was a rejoin.
+    pub fn on_join(&self, handler: impl Fn(&Payload, bool) + Send + Sync + 'static) -> Hook {
+        self.hook(Place::Join(self.id()), |hooks, id| hooks.join.add(id, Arc::new(handler)))
+    }
+
+    /// Calls `handler` whenever the channel isn't joined any more and will rejoin.
+    pub fn on_error(&self, handler: impl Fn(&ChannelError) + Send + Sync + 'static) -> Hook {
+        self.hook(Place::ChannelError(self.id()), |hooks, id| {
+            hooks.error.add(id, Arc::new(handler));
+        })
+    }
+
+    /// Calls `handler` when the channel is closed, for good.
+    pub fn on_close(&self, handler: impl Fn(&ChannelCloseCause) + Send + Sync + 'static) -> Hook {
+        self.hook(Place::ChannelClose(self.id()), |hooks, id| {
+            hooks.close.add(id, Arc::new(handler));
+        })
+    }
+
+    fn hook(&self, place: Place, add: impl FnOnce(&mut ChannelHooks, HookId)) -> Hook {
+        let shared = self.shared();
+        let mut state = shared.lock();
+        let id = state.next_hook();
+        match state.channels.get_mut(self.id()) {
+            Some(entry) => add(&mut entry.hooks, id),
+            // Removed: nothing will happen, and `add` is dropped outside the lock.
+            None => drop(state),
+        }
+        Hook::new(shared, place, id)
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel")
+            .field("topic", &self.handle.topic)
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
+
+impl ChannelHandle {
+    /// Leaves, frees the topic, and ends the streams; nothing more is told of the channel.
+    fn close(&self) {
+        let entry = self.socket.shared().call(|state, now, wakers| {
+            state.core.remove(now, self.id);
+            state.end_streams(self.id, wakers);
+            let mut entry = state.channels.remove(self.id)?;
+            entry.status.take_wakers(wakers);
+            Some(entry)
+        });
+        // Its hooks are foreign code: they are dropped here, outside the lock.
+        drop(entry);
+    }
+}
+
+impl Drop for ChannelHandle {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

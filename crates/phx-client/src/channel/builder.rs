@@ -1,0 +1,214 @@
+//! A channel in the making.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use phx_proto::{ByteString, NewChannelError, Params, Payload, PayloadError};
+
+use super::Channel;
+use super::join::JoinFailed;
+use crate::payload::IntoPayload;
+use crate::runtime::BoxFuture;
+use crate::shared::ChannelEntry;
+use crate::socket::SocketHandle;
+
+/// Makes a channel's params, anew for every join. `None`: they couldn't be made.
+pub(crate) type ParamsFunction = Arc<dyn Fn() -> BoxFuture<Option<Payload>> + Send + Sync>;
+
+/// A channel in the making, from [`Socket::channel`](crate::Socket::channel).
+///
+/// # Examples
+///
+/// ```no_run
+/// use phx_client::Socket;
+/// use serde_json::{Value, json};
+///
+/// # async fn doc(socket: Socket) -> Result<(), Box<dyn std::error::Error>> {
+/// // Join, and go on:
+/// let room = socket.channel("room:lobby").params(&json!({ "name": "ann" })).join().await?;
+///
+/// // Or, to miss nothing of what the server sends right after the join, listen first:
+/// let news = socket.channel("room:news").create()?;
+/// let mut headlines = news.on::<Value>("headline");
+/// let response = news.join().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a channel is made by `join` or `create`"]
+pub struct ChannelBuilder {
+    socket: Arc<SocketHandle>,
+    topic: ByteString,
+    params: Result<Payload, PayloadError>,
+    params_function: Option<ParamsFunction>,
+    join_timeout: Option<Duration>,
+    replace: bool,
+}
+
+/// Why there can be no such channel.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NewChannelFailed {
+    /// The params can't be written as JSON.
+    #[error("the channel's params can't be written")]
+    Params(#[source] PayloadError),
+    /// The topic is unusable, or has a channel already: share that one
+    /// ([`Socket::existing_channel`](crate::Socket::existing_channel)), or take its place
+    /// ([`ChannelBuilder::replace`]).
+    #[error("no channel for `{topic}`: {reason}")]
+    #[non_exhaustive]
+    Refused {
+        /// The topic.
+        topic: ByteString,
+        /// Why.
+        #[source]
+        reason: NewChannelError,
+    },
+}
+
+impl ChannelBuilder {
+    pub(crate) fn new(socket: Arc<SocketHandle>, topic: ByteString) -> Self {
+        ChannelBuilder {
+            socket,
+            topic,
+            params: Ok(Payload::empty()),
+            params_function: None,
+            join_timeout: None,
+            replace: false,
+        }
+    }
+
+    /// The params to join with, the same at every rejoin. Default: `{}`.
+    ///
+    /// Params that can't be written as JSON are an error of [`create`](Self::create) and
+    /// [`join`](Self::join).
+    pub fn params(mut self, params: impl IntoPayload) -> Self {
+        self.params = params.into_payload();
+        self.params_function = None;
+        self
+    }
+
+    /// Params that are made afresh for every join and rejoin: a token that expires.
+    ///
+    /// `make` has [`credentials_timeout`](crate::Builder::credentials_timeout) to answer. If it
+    /// takes longer, fails or panics, the join is tried again with the rejoin schedule. Its errors
+    /// are logged: keep secrets out of them.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn fetch_token() -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// # async fn doc(socket: phx_client::Socket) -> Result<(), phx_client::JoinFailed> {
+    /// use phx_client::Payload;
+    /// use serde_json::json;
+    ///
+    /// let room = socket
+    ///     .channel("room:lobby")
+    ///     .params_with(|| async {
+    ///         let token = fetch_token().await?;
+    ///         Ok(Payload::json(&json!({ "token": token }))?)
+    ///     })
+    ///     .join()
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn params_with<F, M>(mut self, make: F) -> Self
+    where
+        F: Fn() -> M + Send + Sync + 'static,
+        M: Future<Output = Result<Payload, Box<dyn std::error::Error + Send + Sync>>>
+            + Send
+            + 'static,
+    {
+        let topic = self.topic.clone();
+        self.params_function = Some(Arc::new(move || {
+            let topic = topic.clone();
+            make()
+                .map(move |made| match made {
+                    Ok(params) => Some(params),
+                    Err(error) => {
+                        tracing::warn!(%topic, %error, "the channel's params couldn't be made");
+                        None
+                    }
+                })
+                .boxed()
+        }));
+        self
+    }
+
+    /// How long [`join`](Self::join) waits for the server's answer. Default:
+    /// [`Builder::join_timeout`](crate::Builder::join_timeout).
+    pub fn join_timeout(mut self, timeout: Duration) -> Self {
+        self.join_timeout = Some(timeout);
+        self
+    }
+
+    /// Takes the topic from a channel that has it: that one is left first, and closes with
+    /// [`ChannelCloseCause::Replaced`](phx_proto::ChannelCloseCause::Replaced). Without this, a
+    /// taken topic is an error, because two channels of one topic would fight over it.
+    pub fn replace(mut self) -> Self {
+        self.replace = true;
+        self
+    }
+
+    /// Makes the channel without joining it, so that streams and hooks can be added before
+    /// [`Channel::join`] and miss nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`NewChannelFailed`] if the params or the topic are unusable, or the topic is taken.
+    pub fn create(self) -> Result<Channel, NewChannelFailed> {
+        let payload = self.params.map_err(NewChannelFailed::Params)?;
+        let params = match &self.params_function {
+            Some(_) => Params::OnRequest,
+            None => Params::Fixed(payload),
+        };
+        let topic = self.topic;
+        // Cloned, so that the user's function is never dropped under the lock.
+        let function = &self.params_function;
+        let made = self.socket.shared().call(|state, now, _| {
+            let id = if self.replace {
+                state.core.replace(now, topic.clone(), params)
+            } else {
+                state.core.channel(topic.clone(), params)
+            }?;
+            state.channels.insert(id, ChannelEntry::new(function.clone()));
+            Ok(id)
+        });
+        let id = match made {
+            Ok(id) => id,
+            Err(reason) => return Err(NewChannelFailed::Refused { topic, reason }),
+        };
+        let channel = Channel::new(self.socket, id, topic);
+        if let Some(entry) = channel.shared().lock().channels.get_mut(id) {
+            entry.handle = channel.downgrade();
+        }
+        Ok(channel)
+    }
+
+    /// Makes the channel and joins it.
+    ///
+    /// A join that fails leaves nothing behind: the channel is dropped with the error. Dropping the
+    /// future does the same.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinFailed`]: the channel can't be made, the server rejected the join, or gave no answer in
+    /// time.
+    pub async fn join(self) -> Result<Channel, JoinFailed> {
+        let timeout = self.join_timeout;
+        let channel = self.create()?;
+        channel.start_joining(timeout).await?;
+        Ok(channel)
+    }
+}
+
+impl fmt::Debug for ChannelBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChannelBuilder")
+            .field("topic", &self.topic)
+            .field("replace", &self.replace)
+            .finish_non_exhaustive()
+    }
+}

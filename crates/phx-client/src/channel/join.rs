@@ -1,0 +1,113 @@
+//! A join under way.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use phx_proto::{EncodeError, JoinError, Outcome, Payload, PushId, Status};
+
+use super::{Channel, NewChannelFailed};
+use crate::push::poll_outcome;
+
+/// The future of the server's first answer to a join: the response to it.
+///
+/// The join itself doesn't depend on this future, and goes on when it is dropped. Cancel-safe.
+#[must_use = "the join is under way; its outcome is what the future tells"]
+pub struct Join {
+    channel: Channel,
+    state: JoinState,
+}
+
+enum JoinState {
+    Refused(JoinError),
+    Made(PushId),
+    Over,
+}
+
+/// Why a channel isn't joined.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JoinFailed {
+    /// The channel couldn't be made.
+    #[error(transparent)]
+    Channel(#[from] NewChannelFailed),
+    /// The channel can't be joined (again).
+    #[error(transparent)]
+    Refused(#[from] JoinError),
+    /// The server rejected the join. Unless the
+    /// [rejoin policy](crate::Builder::rejoin_policy) says otherwise the channel is closed.
+    #[error("the server rejected the join with the status `{status}`")]
+    #[non_exhaustive]
+    Rejected {
+        /// The status, usually `error`.
+        status: Status,
+        /// The response, often `{"reason": ".."}`.
+        response: Payload,
+    },
+    /// No answer came in time. The channel keeps trying for as long as there is a handle to it.
+    #[error("no answer to the join came in time")]
+    TimedOut,
+    /// The channel was closed before it was joined.
+    #[error("the channel closed before it was joined")]
+    Closed,
+    /// The serializer couldn't encode the join.
+    #[error("the join couldn't be encoded")]
+    Unsendable(#[source] EncodeError),
+    /// The socket's driver has ended: its runtime was shut down, or it panicked.
+    #[error("the socket's driver has ended")]
+    Stopped,
+}
+
+impl Channel {
+    pub(super) fn start_joining(&self, timeout: Option<Duration>) -> Join {
+        let made = self.shared().call(|state, now, wakers| {
+            let made = state.core.join(now, self.id(), timeout);
+            if let Ok(push) = &made {
+                state.pushes.expect(*push);
+                state.refresh_channel(self.id(), wakers);
+            }
+            made
+        });
+        Join { channel: self.clone(), state: made.map_or_else(JoinState::Refused, JoinState::Made) }
+    }
+}
+
+impl Future for Join {
+    type Output = Result<Payload, JoinFailed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let push = match std::mem::replace(&mut self.state, JoinState::Over) {
+            JoinState::Made(push) => push,
+            JoinState::Refused(error) => return Poll::Ready(Err(error.into())),
+            JoinState::Over => return Poll::Pending,
+        };
+        let outcome = poll_outcome(&self.channel, push, cx);
+        if outcome.is_pending() {
+            self.state = JoinState::Made(push);
+        }
+        outcome.map(|outcome| match outcome.ok_or(JoinFailed::Stopped)? {
+            Outcome::Reply { status: Status::Ok, response, .. } => Ok(response),
+            Outcome::Reply { status, response, .. } => {
+                Err(JoinFailed::Rejected { status, response })
+            }
+            Outcome::TimedOut => Err(JoinFailed::TimedOut),
+            Outcome::Unsendable(error) => Err(JoinFailed::Unsendable(error)),
+            _ => Err(JoinFailed::Closed),
+        })
+    }
+}
+
+impl Drop for Join {
+    fn drop(&mut self) {
+        if let JoinState::Made(push) = self.state {
+            self.channel.shared().lock().pushes.forget(&push);
+        }
+    }
+}
+
+impl fmt::Debug for Join {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Join").field("topic", self.channel.topic()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,93 @@
+//! A leave under way.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use phx_proto::{LeaveError, Outcome, PushId};
+
+use super::Channel;
+use crate::push::poll_outcome;
+
+/// The future of a leave: ready when the channel is closed.
+///
+/// The leave itself doesn't depend on this future, and goes on when it is dropped. Cancel-safe.
+#[must_use = "the leave is under way; its outcome is what the future tells"]
+pub struct Leave {
+    channel: Channel,
+    state: LeaveState,
+}
+
+enum LeaveState {
+    Refused(LeaveError),
+    Made(PushId),
+    Over,
+}
+
+/// Why a leave wasn't confirmed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LeaveFailed {
+    /// There is nothing to leave.
+    #[error(transparent)]
+    Refused(#[from] LeaveError),
+    /// The server didn't confirm it in time. The channel is closed all the same.
+    #[error("the server didn't confirm the leave in time")]
+    TimedOut,
+    /// The socket's driver has ended: its runtime was shut down, or it panicked.
+    #[error("the socket's driver has ended")]
+    Stopped,
+}
+
+impl Channel {
+    pub(super) fn start_leaving(&self, timeout: Option<Duration>) -> Leave {
+        let made = self.shared().call(|state, now, wakers| {
+            let made = state.core.leave(now, self.id(), timeout);
+            if let Ok(push) = &made {
+                state.pushes.expect(*push);
+                state.refresh_channel(self.id(), wakers);
+            }
+            made
+        });
+        Leave {
+            channel: self.clone(),
+            state: made.map_or_else(LeaveState::Refused, LeaveState::Made),
+        }
+    }
+}
+
+impl Future for Leave {
+    type Output = Result<(), LeaveFailed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let push = match std::mem::replace(&mut self.state, LeaveState::Over) {
+            LeaveState::Made(push) => push,
+            LeaveState::Refused(error) => return Poll::Ready(Err(error.into())),
+            LeaveState::Over => return Poll::Pending,
+        };
+        let outcome = poll_outcome(&self.channel, push, cx);
+        if outcome.is_pending() {
+            self.state = LeaveState::Made(push);
+        }
+        outcome.map(|outcome| match outcome.ok_or(LeaveFailed::Stopped)? {
+            Outcome::TimedOut => Err(LeaveFailed::TimedOut),
+            // Confirmed, or gone in another way: the channel is left.
+            _ => Ok(()),
+        })
+    }
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        if let LeaveState::Made(push) = self.state {
+            self.channel.shared().lock().pushes.forget(&push);
+        }
+    }
+}
+
+impl fmt::Debug for Leave {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leave").field("topic", self.channel.topic()).finish_non_exhaustive()
+    }
+}

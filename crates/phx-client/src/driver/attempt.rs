@@ -1,0 +1,59 @@
+//! One attempt to connect: credentials, request, transport.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures::future::{Either, FutureExt, select};
+use phx_proto::{CloseCause, Endpoint, Instant};
+
+use crate::connector::{Connector, Transport};
+use crate::hook::isolated;
+use crate::runtime::{BoxFuture, Timer};
+use crate::shared::Shared;
+
+/// Starts an attempt. The core has its own deadline for the whole of it; dropping the future
+/// abandons it.
+pub(super) fn start(
+    shared: &Arc<Shared>,
+    connector: &Arc<dyn Connector>,
+    now: Instant,
+) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
+    let shared = Arc::clone(shared);
+    let connector = Arc::clone(connector);
+    Box::pin(async move {
+        let endpoint = endpoint(&shared, now).await?;
+        let serializer = Arc::clone(&shared.lock().core.config().serializer);
+        let request = endpoint.request(serializer.vsn());
+        connector.connect(request).await
+    })
+}
+
+/// The endpoint with this attempt's credentials.
+async fn endpoint(shared: &Shared, now: Instant) -> Result<Endpoint, CloseCause> {
+    let endpoint = shared.endpoint.clone();
+    let Some(function) = &shared.settings.credentials else {
+        return Ok(endpoint);
+    };
+    let timer = shared.runtime.timer(now + shared.settings.credentials_timeout);
+    // Whatever keeps them from being made may pass, so these are failures to try again after.
+    let Some(making) = isolated("credentials", || function()) else {
+        return Err(CloseCause::lost("the function that makes the credentials panicked"));
+    };
+    let credentials = match limited(making, timer).await {
+        Some(Ok(credentials)) => credentials,
+        Some(Err(error)) => {
+            return Err(CloseCause::lost(format!("no credentials: {error}")));
+        }
+        None => return Err(CloseCause::lost("no credentials in time")),
+    };
+    credentials.apply(endpoint).map_err(|error| CloseCause::unusable(error.to_string()))
+}
+
+/// What foreign code makes of it before the timer goes off; `None` if it is late or panics.
+pub(super) async fn limited<T>(making: BoxFuture<T>, timer: Pin<Box<dyn Timer>>) -> Option<T> {
+    match select(AssertUnwindSafe(making).catch_unwind(), timer).await {
+        Either::Left((made, _)) => made.ok(),
+        Either::Right(((), _)) => None,
+    }
+}

@@ -1,0 +1,74 @@
+//! News of the connection.
+
+use std::time::Duration;
+
+use phx_proto::{CloseCause, DecodeError, TransportId};
+
+use super::Dispatch;
+use crate::hook::isolated;
+use crate::log::LogKind;
+use crate::socket::{Closed, SocketError};
+
+impl Dispatch {
+    pub(super) fn opened(&mut self, transport: TransportId) {
+        self.heartbeats.clear();
+        let mut state = self.shared.lock();
+        state.opened = state.opened.saturating_add(1);
+        state.connection.take_wakers(&mut self.wakers);
+        let hooks = state.hooks.open.clone();
+        drop(state);
+        self.wake();
+        tracing::info!(target: "phx_client::connection", id = transport.as_u64(), "opened");
+        self.shared.settings.log.record(LogKind::Transport, None, || "opened".into());
+        for hook in hooks.iter() {
+            isolated("on_open", hook);
+        }
+    }
+
+    pub(super) fn closed(&mut self, cause: CloseCause, was_open: bool, retry_in: Option<Duration>) {
+        self.heartbeats.clear();
+        let mut state = self.shared.lock();
+        state.note_closed(retry_in.is_none().then(|| cause.clone()));
+        state.connection.take_wakers(&mut self.wakers);
+        let (on_error, on_close) = (state.hooks.error.clone(), state.hooks.close.clone());
+        drop(state);
+        self.wake();
+        tracing::info!(target: "phx_client::connection", %cause, was_open, ?retry_in, "closed");
+        self.shared.settings.log.record(LogKind::Transport, None, || match retry_in {
+            Some(delay) => format!("closed: {cause}; next attempt in {delay:?}"),
+            None => format!("closed: {cause}"),
+        });
+        let fault = match &cause {
+            // An end that either side wanted.
+            CloseCause::Frame { .. } | CloseCause::Disconnected | CloseCause::Replaced => None,
+            fault => Some(SocketError::Connection(fault.clone())),
+        };
+        for hook in on_error.iter() {
+            if let Some(fault) = &fault {
+                isolated("on_error", || hook(fault));
+            }
+        }
+        let closed = Closed { cause, was_open, retry_in };
+        for hook in on_close.iter() {
+            isolated("on_close", || hook(&closed));
+        }
+    }
+
+    pub(super) fn malformed(&self, error: DecodeError) {
+        tracing::warn!(target: "phx_client::connection", reason = %error.reason, "malformed frame");
+        self.error(&SocketError::Malformed(error));
+    }
+
+    pub(super) fn events_lost(&self, count: u64) {
+        tracing::error!(target: "phx_client::connection", count, "events lost");
+        self.error(&SocketError::EventsLost(count));
+    }
+
+    fn error(&self, error: &SocketError) {
+        let hooks = self.shared.lock().hooks.error.clone();
+        self.shared.settings.log.record(LogKind::Error, None, || error.to_string());
+        for hook in hooks.iter() {
+            isolated("on_error", || hook(error));
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! A channel's params in the making.
+
+use std::sync::Arc;
+
+use phx_proto::{ChannelId, Instant, ParamsRequestId, Payload};
+
+use super::attempt::limited;
+use crate::hook::isolated;
+use crate::runtime::BoxFuture;
+use crate::shared::Shared;
+
+/// Asks the channel's own function. What is late, failed or panicked is `None`.
+pub(super) fn start(
+    shared: &Arc<Shared>,
+    now: Instant,
+    channel: ChannelId,
+    request: ParamsRequestId,
+) -> BoxFuture<(ParamsRequestId, Option<Payload>)> {
+    let function = {
+        let state = shared.lock();
+        state.channels.get(channel).and_then(|entry| entry.params.clone())
+    };
+    let timer = shared.runtime.timer(now + shared.settings.credentials_timeout);
+    Box::pin(async move {
+        let making = function.and_then(|function| isolated("channel params", || function()));
+        let params = match making {
+            Some(making) => limited(making, timer).await.flatten(),
+            None => None,
+        };
+        (request, params)
+    })
+}

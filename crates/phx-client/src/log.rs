@@ -1,0 +1,91 @@
+//! The logger hook, and the same news for `tracing`.
+//!
+//! Neither ever shows a param, a header or a token. `tracing` gets names and lengths only; the
+//! logger also gets the payloads of messages and pushes, as the seed's does, but not the params of
+//! joins.
+
+use std::fmt;
+use std::sync::Arc;
+
+use phx_proto::{ByteString, Payload};
+
+use crate::hook::isolated;
+
+/// One line for the logger, see [`Builder::logger`](crate::Builder::logger).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LogRecord {
+    /// What it is about.
+    pub kind: LogKind,
+    /// What happened, for people.
+    pub message: String,
+    /// The payload of a push or message. Its `Debug` shows the length only.
+    pub data: Option<Payload>,
+}
+
+/// What a log record is about. Shown in the words of phoenix.js.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LogKind {
+    /// The connection.
+    Transport,
+    /// A channel's joins, errors and end.
+    Channel,
+    /// A push by the user.
+    Push,
+    /// A message from the server.
+    Receive,
+    /// Something that is wrong: a malformed frame, a panicking hook.
+    Error,
+}
+
+impl fmt::Display for LogKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            LogKind::Transport => "transport",
+            LogKind::Channel => "channel",
+            LogKind::Push => "push",
+            LogKind::Receive => "receive",
+            LogKind::Error => "error",
+        })
+    }
+}
+
+type Logger = dyn Fn(&LogRecord) + Send + Sync;
+
+/// Where log records go. Never called with the lock held.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Option<Arc<Logger>>);
+
+impl Log {
+    pub(crate) fn to(logger: impl Fn(&LogRecord) + Send + Sync + 'static) -> Self {
+        Log(Some(Arc::new(logger)))
+    }
+
+    pub(crate) fn wants(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// `message` is only made if there is a logger.
+    pub(crate) fn record(
+        &self,
+        kind: LogKind,
+        data: Option<&Payload>,
+        message: impl FnOnce() -> String,
+    ) {
+        if let Some(logger) = &self.0 {
+            let record = LogRecord { kind, message: message(), data: data.cloned() };
+            isolated("logger", || logger(&record));
+        }
+    }
+
+    pub(crate) fn pushed(&self, topic: &ByteString, event: &ByteString, payload: &Payload) {
+        self.record(LogKind::Push, Some(payload), || format!("{topic} {event}"));
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.wants() { "Log(..)" } else { "Log" })
+    }
+}

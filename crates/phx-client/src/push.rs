@@ -1,0 +1,305 @@
+//! A push under way, its reply, and what can become of it instead.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use phx_proto::{EncodeError, Outcome, Payload, PayloadError, PushError, PushId, Status};
+use serde::de::DeserializeOwned;
+
+use crate::channel::Channel;
+
+/// A push that has been made, and the future of its reply, decoded as an `R`.
+///
+/// The push was handed to the socket by [`Channel::push`] itself, as in phoenix.js: the order of the
+/// calls is the order on the wire, however and whenever the futures are awaited, and a push that
+/// nobody awaits is sent all the same. Awaiting gives the response of an `ok` reply; everything
+/// else is a [`PushFailed`], a push that was refused on the spot included.
+///
+/// The outcome is kept until it is taken, so a `Push` can be awaited long after its reply came.
+/// Dropping it only gives up the outcome: the push goes on. [`cancel`](Self::cancel) takes it back.
+/// The future is cancel-safe in the sense that it can be polled through a `&mut` reference and kept.
+///
+/// `R` is inferred from what is done with the response. Where nothing is, say so:
+/// [`acknowledged`](Push::acknowledged), [`reply`](Push::reply) or [`detach`](Push::detach).
+///
+/// # Examples
+///
+/// ```no_run
+/// use phx_client::{Channel, PushFailed};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize)]
+/// struct NewMsg<'a> {
+///     body: &'a str,
+/// }
+/// #[derive(Deserialize)]
+/// struct Posted {
+///     id: u64,
+/// }
+///
+/// # async fn doc(room: Channel) -> Result<(), PushFailed> {
+/// let posted: Posted = room.push("new_msg", &NewMsg { body: "hi" }).await?;
+///
+/// match room.push("new_msg", &NewMsg { body: "" }).await {
+///     Ok(Posted { id }) => println!("posted as {id}"),
+///     Err(PushFailed::Rejected { status, response }) => println!("{status}: {response:?}"),
+///     Err(other) => return Err(other),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "the push is made; say `.detach()` if its outcome doesn't matter"]
+pub struct Push<R> {
+    wait: PushWait,
+    response: PhantomData<fn() -> R>,
+}
+
+impl<R> Push<R> {
+    pub(crate) fn new(channel: Channel, made: Result<PushId, PushRefused>) -> Self {
+        let wait =
+            PushWait { channel, state: made.map_or_else(WaitState::Refused, WaitState::Made) };
+        Push { wait, response: PhantomData }
+    }
+
+    /// The push, if the socket accepted it. Without this a refusal is the future's error.
+    ///
+    /// # Errors
+    ///
+    /// [`PushRefused`]: nothing was sent; it hands the payload back.
+    pub fn accepted(mut self) -> Result<Self, PushRefused> {
+        match std::mem::replace(&mut self.wait.state, WaitState::Over) {
+            WaitState::Refused(refused) => Err(refused),
+            state => {
+                self.wait.state = state;
+                Ok(self)
+            }
+        }
+    }
+
+    /// Takes the push back. One that hasn't been sent never will be; of one that has, only the
+    /// outcome is given up. Returns `false` if the outcome had been decided already.
+    pub fn cancel(self) -> bool {
+        match self.wait.state {
+            WaitState::Made(push) => {
+                self.wait.channel.shared().call(|state, _, _| state.core.cancel(push))
+            }
+            WaitState::Refused(_) | WaitState::Over => false,
+        }
+    }
+}
+
+/// For pushes whose response isn't decoded: these choose `R` where nothing else does.
+impl Push<()> {
+    /// The reply, whatever its status: where the application has statuses of its own, or says more
+    /// with `error` than that something failed.
+    pub fn reply(self) -> PushReply {
+        PushReply { wait: self.wait }
+    }
+
+    /// Waits for an `ok` and ignores the response.
+    pub fn acknowledged(self) -> Acknowledged {
+        Acknowledged { wait: self.wait }
+    }
+
+    /// Lets the push go without waiting for its outcome.
+    ///
+    /// # Errors
+    ///
+    /// [`PushRefused`] if the socket didn't accept it; it hands the payload back.
+    pub fn detach(self) -> Result<(), PushRefused> {
+        self.accepted().map(drop)
+    }
+}
+
+/// The future of a push's [`Reply`], see [`Push::reply`]. Cancel-safe as [`Push`] is.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct PushReply {
+    wait: PushWait,
+}
+
+/// The future of a push's `ok`, see [`Push::acknowledged`]. Cancel-safe as [`Push`] is.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct Acknowledged {
+    wait: PushWait,
+}
+
+/// A reply to a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reply {
+    /// `ok`, `error` or the application's own.
+    pub status: Status,
+    /// The response.
+    pub response: Payload,
+}
+
+/// A push that the socket didn't accept. Nothing was sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PushRefused {
+    /// The value can't be written as JSON.
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    /// The channel can't take it; the error holds the event and the payload.
+    #[error(transparent)]
+    Push(#[from] PushError),
+}
+
+/// Why a push has no response.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PushFailed {
+    /// The socket didn't accept it. Nothing was sent.
+    #[error(transparent)]
+    Refused(#[from] PushRefused),
+    /// The server replied with a status other than `ok`.
+    #[error("the server replied with the status `{status}`")]
+    #[non_exhaustive]
+    Rejected {
+        /// The status.
+        status: Status,
+        /// The response.
+        response: Payload,
+    },
+    /// The server replied `ok`, but the response isn't what was asked for.
+    #[error("the response isn't what was expected")]
+    Response(#[source] PayloadError),
+    /// No reply came in time. Whether the server received the push isn't known.
+    #[error("no reply came in time")]
+    TimedOut,
+    /// The connection ended after the push was sent. Whether the server received it isn't known.
+    #[error("the connection ended before the reply came")]
+    Disconnected,
+    /// The channel was closed, or crashed after the push was sent.
+    #[error("the channel closed before the reply came")]
+    ChannelClosed,
+    /// It was cancelled.
+    #[error("the push was cancelled")]
+    Cancelled,
+    /// The channel's buffer was full, and a newer push took its place. It was never sent.
+    #[error("the push gave way to a newer one in a full buffer")]
+    Evicted,
+    /// The serializer couldn't encode it. It was never sent.
+    #[error("the push couldn't be encoded")]
+    Unsendable(#[source] EncodeError),
+    /// The socket's driver has ended: its runtime was shut down, or it panicked.
+    #[error("the socket's driver has ended")]
+    Stopped,
+}
+
+/// The part of a push's future that doesn't depend on what becomes of the reply.
+struct PushWait {
+    channel: Channel,
+    state: WaitState,
+}
+
+enum WaitState {
+    Refused(PushRefused),
+    Made(PushId),
+    Over,
+}
+
+impl PushWait {
+    fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Reply, PushFailed>> {
+        let push = match std::mem::replace(&mut self.state, WaitState::Over) {
+            WaitState::Made(push) => push,
+            WaitState::Refused(refused) => return Poll::Ready(Err(refused.into())),
+            // Polled again after it was over: a future may do anything then but panic.
+            WaitState::Over => return Poll::Pending,
+        };
+        let outcome = poll_outcome(&self.channel, push, cx);
+        if outcome.is_pending() {
+            self.state = WaitState::Made(push);
+        }
+        outcome.map(|outcome| reply(outcome.ok_or(PushFailed::Stopped)?))
+    }
+
+    fn poll_ok(&mut self, cx: &Context<'_>) -> Poll<Result<Payload, PushFailed>> {
+        self.poll(cx).map(|reply| match reply? {
+            Reply { status: Status::Ok, response } => Ok(response),
+            Reply { status, response } => Err(PushFailed::Rejected { status, response }),
+        })
+    }
+}
+
+/// The outcome of a push, join or leave; `None` if there will be none any more.
+pub(crate) fn poll_outcome(
+    channel: &Channel,
+    push: PushId,
+    cx: &Context<'_>,
+) -> Poll<Option<Outcome>> {
+    let mut state = channel.shared().lock();
+    match state.pushes.poll(&push, cx) {
+        Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+        Poll::Pending if state.stopped => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    }
+}
+
+fn reply(outcome: Outcome) -> Result<Reply, PushFailed> {
+    Err(match outcome {
+        Outcome::Reply { status, response, .. } => return Ok(Reply { status, response }),
+        Outcome::TimedOut => PushFailed::TimedOut,
+        Outcome::Disconnected => PushFailed::Disconnected,
+        Outcome::Cancelled => PushFailed::Cancelled,
+        Outcome::Evicted => PushFailed::Evicted,
+        Outcome::Unsendable(error) => PushFailed::Unsendable(error),
+        // `Left` belongs to leaves.
+        _ => PushFailed::ChannelClosed,
+    })
+}
+
+impl Drop for PushWait {
+    fn drop(&mut self) {
+        if let WaitState::Made(push) = self.state {
+            self.channel.shared().lock().pushes.forget(&push);
+        }
+    }
+}
+
+impl fmt::Debug for PushWait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Push");
+        shown.field("topic", self.channel.topic());
+        match &self.state {
+            WaitState::Refused(refused) => shown.field("refused", refused),
+            WaitState::Made(push) => shown.field("id", push),
+            WaitState::Over => shown.field("over", &true),
+        };
+        shown.finish()
+    }
+}
+
+impl<R> fmt::Debug for Push<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.wait.fmt(f)
+    }
+}
+
+impl<R: DeserializeOwned> Future for Push<R> {
+    type Output = Result<R, PushFailed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.wait.poll_ok(cx).map(|response| response?.decode().map_err(PushFailed::Response))
+    }
+}
+
+impl Future for PushReply {
+    type Output = Result<Reply, PushFailed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.wait.poll(cx)
+    }
+}
+
+impl Future for Acknowledged {
+    type Output = Result<(), PushFailed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.wait.poll_ok(cx).map(|response| response.map(drop))
+    }
+}

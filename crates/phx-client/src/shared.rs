@@ -1,0 +1,319 @@
+//! What handles, streams and the driver share: one lock around the core, and who waits for what.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use futures::task::AtomicWaker;
+use phx_proto::{
+    ByteString, ChannelId, CloseCause, CloseCode, ConnectionState, DisconnectError, Endpoint,
+    Instant, Outcome, PingId, PushId,
+};
+use slotmap::{SecondaryMap, SlotMap};
+
+use crate::builder::Settings;
+use crate::runtime::Runtime;
+
+mod channels;
+mod hooks;
+mod mailbox;
+mod watch;
+
+pub(crate) use channels::ChannelEntry;
+pub(crate) use hooks::{ChannelHooks, Garbage, HookId, HookList, OnMessage, SocketHooks};
+pub(crate) use mailbox::{Entry, Mailbox, MailboxKey, Taken};
+pub(crate) use watch::{Watch, WatchKey};
+
+/// One socket: its state behind a lock that is never held while foreign code runs, and what never
+/// changes beside it.
+///
+/// Foreign code is hooks, loggers, what waking a task does, and the destructors of what users gave:
+/// all of it may call back into the socket.
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    driver: AtomicWaker,
+    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) settings: Settings,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        core: phx_proto::Socket,
+        runtime: Arc<dyn Runtime>,
+        endpoint: Endpoint,
+        settings: Settings,
+        hooks: SocketHooks,
+    ) -> Self {
+        let state = State {
+            core,
+            pushes: Waiting::default(),
+            pings: Waiting::default(),
+            channels: SecondaryMap::new(),
+            mailboxes: SlotMap::with_key(),
+            holding: Vec::new(),
+            connection: Watch::new(ConnectionState::Closed),
+            opened: 0,
+            closed: 0,
+            given_up: None,
+            hooks,
+            last_hook: 0,
+            abandoned: false,
+            stopped: false,
+        };
+        Shared { state: Mutex::new(state), driver: AtomicWaker::new(), runtime, endpoint, settings }
+    }
+
+    /// The state. A panic while the lock was held can't have left it half-changed in a way that
+    /// matters more than stopping everybody else, so poisoning is ignored.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state on a user's behalf, wakes the driver to act on it, and everybody whom
+    /// `change` names.
+    pub(crate) fn call<R>(
+        &self,
+        change: impl FnOnce(&mut State, Instant, &mut Vec<Waker>) -> R,
+    ) -> R {
+        let now = self.runtime.now();
+        let mut wakers = Vec::new();
+        let mut state = self.lock();
+        let result = change(&mut state, now, &mut wakers);
+        state.refresh_connection(&mut wakers);
+        drop(state);
+        self.driver.wake();
+        wakers.into_iter().for_each(Waker::wake);
+        result
+    }
+
+    pub(crate) fn wake_driver(&self) {
+        self.driver.wake();
+    }
+
+    pub(crate) fn register_driver(&self, waker: &Waker) {
+        self.driver.register(waker);
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+/// What the lock protects.
+pub(crate) struct State {
+    pub(crate) core: phx_proto::Socket,
+    pub(crate) pushes: Waiting<PushId, Outcome>,
+    pub(crate) pings: Waiting<PingId, Option<Duration>>,
+    pub(crate) channels: SecondaryMap<ChannelId, ChannelEntry>,
+    pub(crate) mailboxes: SlotMap<MailboxKey, Mailbox>,
+    /// The mailboxes that hold back reading.
+    pub(crate) holding: Vec<MailboxKey>,
+    pub(crate) connection: Watch<ConnectionState>,
+    /// How often the connection opened and ended: an interest in "the next one" remembers a count.
+    pub(crate) opened: u64,
+    pub(crate) closed: u64,
+    /// The end after which there was no further attempt, and the count of ends it was.
+    pub(crate) given_up: Option<(u64, CloseCause)>,
+    pub(crate) hooks: SocketHooks,
+    last_hook: u64,
+    /// The last handle is gone: the driver closes the connection and ends.
+    pub(crate) abandoned: bool,
+    /// The driver is gone: nothing will happen any more.
+    pub(crate) stopped: bool,
+}
+
+impl State {
+    /// Tells who watches the connection, if it changed.
+    pub(crate) fn refresh_connection(&mut self, wakers: &mut Vec<Waker>) {
+        self.connection.set(self.core.connection_state(), wakers);
+    }
+
+    /// Tells who watches a channel, if it changed.
+    pub(crate) fn refresh_channel(&mut self, channel: ChannelId, wakers: &mut Vec<Waker>) {
+        let state = self.core.channel_state(channel);
+        if let (Some(entry), Some(state)) = (self.channels.get_mut(channel), state) {
+            entry.status.set(state, wakers);
+        }
+    }
+
+    /// Disconnects. Where there was nothing to close there is no event, so the end is noted here.
+    pub(crate) fn disconnect(
+        &mut self,
+        now: Instant,
+        code: CloseCode,
+        reason: &str,
+    ) -> Result<(), DisconnectError> {
+        let before = self.core.connection_state();
+        self.core.disconnect(now, code, reason)?;
+        if before == ConnectionState::Waiting {
+            self.note_closed(Some(CloseCause::Disconnected));
+        }
+        Ok(())
+    }
+
+    /// Counts the end of a connection, with the cause if there won't be another attempt.
+    pub(crate) fn note_closed(&mut self, given_up: Option<CloseCause>) {
+        self.closed = self.closed.saturating_add(1);
+        if let Some(cause) = given_up {
+            self.given_up = Some((self.closed, cause));
+        }
+    }
+
+    pub(crate) fn next_hook(&mut self) -> HookId {
+        self.last_hook = self.last_hook.saturating_add(1);
+        HookId(self.last_hook)
+    }
+
+    /// Delivers a message to the streams that want it.
+    pub(crate) fn deliver(
+        &mut self,
+        now: Instant,
+        channel: ChannelId,
+        event: &ByteString,
+        payload: &phx_proto::Payload,
+        wakers: &mut Vec<Waker>,
+    ) {
+        let Some(entry) = self.channels.get(channel) else {
+            return;
+        };
+        for &key in entry.mailboxes_for(event) {
+            let Some(mailbox) = self.mailboxes.get_mut(key) else {
+                continue;
+            };
+            let started_holding = mailbox.deliver(now, event.clone(), payload.clone());
+            if started_holding {
+                self.holding.push(key);
+            }
+            wakers.extend(mailbox.take_waker());
+        }
+    }
+
+    /// Tells a channel's streams that messages may have been missed.
+    pub(crate) fn mark_gap(&mut self, channel: ChannelId, wakers: &mut Vec<Waker>) {
+        let Some(entry) = self.channels.get(channel) else {
+            return;
+        };
+        for &key in entry.all_mailboxes() {
+            if let Some(mailbox) = self.mailboxes.get_mut(key) {
+                mailbox.mark_gap();
+                wakers.extend(mailbox.take_waker());
+            }
+        }
+    }
+
+    /// Ends a channel's streams, after what they hold.
+    pub(crate) fn end_streams(&mut self, channel: ChannelId, wakers: &mut Vec<Waker>) {
+        let Some(entry) = self.channels.get(channel) else {
+            return;
+        };
+        for &key in entry.all_mailboxes() {
+            if let Some(mailbox) = self.mailboxes.get_mut(key) {
+                mailbox.end();
+                wakers.extend(mailbox.take_waker());
+            }
+        }
+    }
+
+    /// Whether reading is held back, and until when at the latest. Streams that have taken nothing
+    /// for `stall_after` hold nobody back any more; with `force` none does.
+    pub(crate) fn held_until(
+        &mut self,
+        now: Instant,
+        stall_after: Duration,
+        force: bool,
+    ) -> Option<Instant> {
+        let mut earliest: Option<Instant> = None;
+        let mailboxes = &mut self.mailboxes;
+        self.holding.retain(|&key| {
+            let Some(mailbox) = mailboxes.get_mut(key) else {
+                return false;
+            };
+            let Some(since) = mailbox.holding_since() else {
+                return false;
+            };
+            let until = since + stall_after;
+            if force || now >= until {
+                mailbox.stall();
+                return false;
+            }
+            earliest = Some(earliest.map_or(until, |earliest| earliest.min(until)));
+            true
+        });
+        earliest
+    }
+
+    /// The driver is gone: everybody who waits is told.
+    pub(crate) fn stop(&mut self, wakers: &mut Vec<Waker>) {
+        self.stopped = true;
+        self.pushes.take_wakers(wakers);
+        self.pings.take_wakers(wakers);
+        self.connection.take_wakers(wakers);
+        for (_, mailbox) in &mut self.mailboxes {
+            mailbox.end();
+            wakers.extend(mailbox.take_waker());
+        }
+        for (_, entry) in &mut self.channels {
+            entry.status.take_wakers(wakers);
+        }
+    }
+}
+
+/// Futures that wait for something that has an id, and what has come for them.
+pub(crate) struct Waiting<K, V>(HashMap<K, Slot<V>>);
+
+enum Slot<V> {
+    Pending(Option<Waker>),
+    Done(V),
+}
+
+impl<K: Eq + Hash, V> Waiting<K, V> {
+    /// Someone waits for `key` from now on.
+    pub(crate) fn expect(&mut self, key: K) {
+        self.0.insert(key, Slot::Pending(None));
+    }
+
+    /// Keeps `value` for who waits for `key`, if anyone does.
+    pub(crate) fn resolve(&mut self, key: &K, value: V) -> Option<Waker> {
+        let slot = self.0.get_mut(key)?;
+        match std::mem::replace(slot, Slot::Done(value)) {
+            Slot::Pending(waker) => waker,
+            Slot::Done(_) => None,
+        }
+    }
+
+    /// What came for `key`, once.
+    pub(crate) fn poll(&mut self, key: &K, cx: &Context<'_>) -> Poll<V> {
+        if let Some(Slot::Pending(waker)) = self.0.get_mut(key) {
+            *waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        match self.0.remove(key) {
+            Some(Slot::Done(value)) => Poll::Ready(value),
+            Some(Slot::Pending(_)) | None => Poll::Pending,
+        }
+    }
+
+    /// Nobody waits for `key` any more.
+    pub(crate) fn forget(&mut self, key: &K) {
+        self.0.remove(key);
+    }
+
+    fn take_wakers(&mut self, wakers: &mut Vec<Waker>) {
+        wakers.extend(self.0.values_mut().filter_map(|slot| match slot {
+            Slot::Pending(waker) => waker.take(),
+            Slot::Done(_) => None,
+        }));
+    }
+}
+
+impl<K, V> Default for Waiting<K, V> {
+    fn default() -> Self {
+        Waiting(HashMap::new())
+    }
+}

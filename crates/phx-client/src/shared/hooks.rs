@@ -1,0 +1,104 @@
+//! Functions that users registered: lists that can be read without the lock, and changed under it.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use phx_proto::{ByteString, ChannelCloseCause, ChannelError, Message, Payload};
+
+use crate::socket::{Closed, SocketError};
+
+/// One registered function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HookId(pub(crate) u64);
+
+impl HookId {
+    /// Those of the builder, which can't be removed.
+    pub(crate) const KEPT: HookId = HookId(0);
+}
+
+/// What was taken out under the lock and must be dropped outside: its destructor is foreign code.
+pub(crate) type Garbage = Option<Box<dyn Any + Send>>;
+
+pub(crate) type OnOpen = dyn Fn() + Send + Sync;
+pub(crate) type OnClose = dyn Fn(&Closed) + Send + Sync;
+pub(crate) type OnError = dyn Fn(&SocketError) + Send + Sync;
+pub(crate) type OnMessage = dyn Fn(&Message) + Send + Sync;
+pub(crate) type OnPayload = dyn Fn(&str, Payload) -> Payload + Send + Sync;
+pub(crate) type OnEvent = dyn Fn(&Payload) + Send + Sync;
+pub(crate) type OnJoin = dyn Fn(&Payload, bool) + Send + Sync;
+pub(crate) type OnChannelError = dyn Fn(&ChannelError) + Send + Sync;
+pub(crate) type OnChannelClose = dyn Fn(&ChannelCloseCause) + Send + Sync;
+
+/// The hooks of a socket.
+#[derive(Default)]
+pub(crate) struct SocketHooks {
+    pub(crate) open: HookList<OnOpen>,
+    pub(crate) close: HookList<OnClose>,
+    pub(crate) error: HookList<OnError>,
+    pub(crate) message: HookList<OnMessage>,
+}
+
+/// The hooks of a channel.
+#[derive(Default)]
+pub(crate) struct ChannelHooks {
+    pub(crate) payload: HookList<OnPayload>,
+    pub(crate) event: HashMap<ByteString, HookList<OnEvent>>,
+    pub(crate) join: HookList<OnJoin>,
+    pub(crate) error: HookList<OnChannelError>,
+    pub(crate) close: HookList<OnChannelClose>,
+}
+
+impl ChannelHooks {
+    /// Whether a message of this event has to leave the lock before it is delivered.
+    pub(crate) fn want(&self, event: &str) -> bool {
+        !self.payload.is_empty() || (!self.event.is_empty() && self.event.contains_key(event))
+    }
+
+    pub(crate) fn remove_event(&mut self, event: &ByteString, hook: HookId) -> Garbage {
+        let list = self.event.get_mut(event)?;
+        let garbage = list.remove(hook);
+        if list.is_empty() {
+            self.event.remove(event);
+        }
+        garbage
+    }
+}
+
+/// Functions in the order in which they were registered. A clone is a snapshot, and costs a
+/// reference count.
+pub(crate) struct HookList<F: ?Sized>(Arc<Vec<(HookId, Arc<F>)>>);
+
+impl<F: ?Sized + Send + Sync + 'static> HookList<F> {
+    pub(crate) fn add(&mut self, hook: HookId, function: Arc<F>) {
+        Arc::make_mut(&mut self.0).push((hook, function));
+    }
+
+    pub(crate) fn remove(&mut self, hook: HookId) -> Garbage {
+        let index = self.0.iter().position(|(id, _)| *id == hook)?;
+        let (_, function) = Arc::make_mut(&mut self.0).remove(index);
+        Some(Box::new(function))
+    }
+}
+
+impl<F: ?Sized> HookList<F> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &F> {
+        self.0.iter().map(|(_, function)| &**function)
+    }
+}
+
+impl<F: ?Sized> Clone for HookList<F> {
+    fn clone(&self) -> Self {
+        HookList(Arc::clone(&self.0))
+    }
+}
+
+impl<F: ?Sized> Default for HookList<F> {
+    fn default() -> Self {
+        HookList(Arc::new(Vec::new()))
+    }
+}

@@ -1,0 +1,204 @@
+//! The messages that a stream hasn't taken yet, and what to do when they pile up.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll, Waker};
+
+use phx_proto::{ByteString, Instant, Payload};
+
+use crate::messages::WhenSlow;
+
+slotmap::new_key_type! {
+    /// One stream's mailbox.
+    pub(crate) struct MailboxKey;
+}
+
+/// What a stream holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    Message { event: ByteString, payload: Payload },
+    Gap,
+    Lagged(u64),
+}
+
+/// A stream's bounded queue. It never holds more messages than its capacity; markers between them
+/// merge, so there are never more than twice as many entries and a few.
+pub(crate) struct Mailbox {
+    queue: VecDeque<Entry>,
+    messages: usize,
+    capacity: usize,
+    when_slow: WhenSlow,
+    hold: Hold,
+    waker: Option<Waker>,
+    ended: bool,
+}
+
+/// What a full mailbox means to the one who reads from the transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    /// There is room, or the policy asks nobody to wait.
+    No,
+    /// It was filled, and not emptied by half since; the moment is when it last gave something.
+    Since(Instant),
+    /// It has given nothing for too long, and loses its oldest until it gives something.
+    Stalled,
+}
+
+/// What taking an entry means to the one who reads from the transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    Indifferent,
+    /// The mailbox holds back reading no more.
+    Released,
+    /// The mailbox, which had stalled, holds back reading again.
+    HoldsBack,
+}
+
+impl Mailbox {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Mailbox {
+            queue: VecDeque::new(),
+            messages: 0,
+            capacity: capacity.max(1),
+            when_slow: WhenSlow::default(),
+            hold: Hold::No,
+            waker: None,
+            ended: false,
+        }
+    }
+
+    /// Takes another capacity. Messages over it are lost as the policy says, and counted.
+    pub(crate) fn set_capacity(&mut self, capacity: usize) {
+        self.capacity = capacity.max(1);
+        while self.messages > self.capacity {
+            self.drop_oldest();
+        }
+    }
+
+    pub(crate) fn set_when_slow(&mut self, when_slow: WhenSlow) {
+        self.when_slow = when_slow;
+        if when_slow != WhenSlow::Wait {
+            self.hold = Hold::No;
+        }
+    }
+
+    /// Takes a message in. True if reading is to be held back from now on.
+    pub(crate) fn deliver(&mut self, now: Instant, event: ByteString, payload: Payload) -> bool {
+        if self.ended {
+            return false;
+        }
+        if self.messages >= self.capacity {
+            if self.when_slow == WhenSlow::DropNewest {
+                self.note_lost_at_end();
+                return false;
+            }
+            // With `Wait` this is a stalled stream, or a message that was on its way already.
+            self.drop_oldest();
+        }
+        self.queue.push_back(Entry::Message { event, payload });
+        self.messages += 1;
+        let fills = self.messages >= self.capacity
+            && self.when_slow == WhenSlow::Wait
+            && self.hold == Hold::No;
+        if fills {
+            self.hold = Hold::Since(now);
+        }
+        fills
+    }
+
+    pub(crate) fn mark_gap(&mut self) {
+        if !self.ended && self.queue.back() != Some(&Entry::Gap) {
+            self.queue.push_back(Entry::Gap);
+        }
+    }
+
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
+        self.hold = Hold::No;
+    }
+
+    /// The next entry, and what taking it means for reading.
+    pub(crate) fn poll(&mut self, now: Instant, cx: &Context<'_>) -> (Poll<Option<Entry>>, Taken) {
+        let Some(entry) = self.queue.pop_front() else {
+            if self.ended {
+                return (Poll::Ready(None), Taken::Indifferent);
+            }
+            self.waker = Some(cx.waker().clone());
+            return (Poll::Pending, Taken::Indifferent);
+        };
+        if matches!(entry, Entry::Message { .. }) {
+            self.messages -= 1;
+        }
+        (Poll::Ready(Some(entry)), self.note_taken(now))
+    }
+
+    pub(crate) fn holding_since(&self) -> Option<Instant> {
+        match self.hold {
+            Hold::Since(since) => Some(since),
+            Hold::No | Hold::Stalled => None,
+        }
+    }
+
+    pub(crate) fn stall(&mut self) {
+        self.hold = Hold::Stalled;
+    }
+
+    pub(crate) fn take_waker(&mut self) -> Option<Waker> {
+        self.waker.take()
+    }
+
+    fn note_taken(&mut self, now: Instant) -> Taken {
+        // Reading goes on when half is taken, so that it doesn't stop and start at every message.
+        let roomy = self.messages <= self.capacity / 2;
+        match self.hold {
+            Hold::No => Taken::Indifferent,
+            Hold::Since(_) if roomy => {
+                self.hold = Hold::No;
+                Taken::Released
+            }
+            Hold::Stalled if roomy => {
+                self.hold = Hold::No;
+                Taken::Indifferent
+            }
+            Hold::Since(_) => {
+                self.hold = Hold::Since(now);
+                Taken::Indifferent
+            }
+            // It is alive after all, and loses nothing from here on.
+            Hold::Stalled => {
+                self.hold = Hold::Since(now);
+                Taken::HoldsBack
+            }
+        }
+    }
+
+    fn note_lost_at_end(&mut self) {
+        if let Some(Entry::Lagged(lost)) = self.queue.back_mut() {
+            *lost = lost.saturating_add(1);
+        } else {
+            self.queue.push_back(Entry::Lagged(1));
+        }
+    }
+
+    /// Loses the oldest message, and says so where it stood.
+    fn drop_oldest(&mut self) {
+        let mut lost = 0_u64;
+        let mut gap = false;
+        while let Some(entry) = self.queue.pop_front() {
+            match entry {
+                Entry::Gap => gap = true,
+                Entry::Lagged(more) => lost = lost.saturating_add(more),
+                Entry::Message { .. } => {
+                    lost = lost.saturating_add(1);
+                    self.messages -= 1;
+                    break;
+                }
+            }
+        }
+        if gap && self.queue.front() != Some(&Entry::Gap) {
+            self.queue.push_front(Entry::Gap);
+        }
+        if lost > 0 {
+            self.queue.push_front(Entry::Lagged(lost));
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! A value whose changes can be watched: what the status streams read.
+
+use std::task::{Context, Waker};
+
+use slotmap::SlotMap;
+
+slotmap::new_key_type! {
+    /// One watcher.
+    pub(crate) struct WatchKey;
+}
+
+/// The latest value, and who waits for another one. Values in between may be skipped, so a watcher
+/// that sleeps costs nothing.
+pub(crate) struct Watch<S> {
+    current: S,
+    watchers: SlotMap<WatchKey, Option<Waker>>,
+}
+
+impl<S: Copy + PartialEq> Watch<S> {
+    pub(crate) fn new(current: S) -> Self {
+        Watch { current, watchers: SlotMap::with_key() }
+    }
+
+    pub(crate) fn current(&self) -> S {
+        self.current
+    }
+
+    /// Everybody is to be woken if this is news.
+    pub(crate) fn set(&mut self, value: S, wakers: &mut Vec<Waker>) {
+        if self.current != value {
+            self.current = value;
+            self.take_wakers(wakers);
+        }
+    }
+
+    pub(crate) fn take_wakers(&mut self, wakers: &mut Vec<Waker>) {
+        wakers.extend(self.watchers.values_mut().filter_map(Option::take));
+    }
+
+    pub(crate) fn watch(&mut self) -> WatchKey {
+        self.watchers.insert(None)
+    }
+
+    pub(crate) fn wait(&mut self, key: WatchKey, cx: &Context<'_>) {
+        if let Some(waker) = self.watchers.get_mut(key) {
+            *waker = Some(cx.waker().clone());
+        }
+    }
+
+    pub(crate) fn unwatch(&mut self, key: WatchKey) {
+        self.watchers.remove(key);
+    }
+}

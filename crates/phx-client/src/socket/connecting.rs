@@ -1,0 +1,146 @@
+//! Waiting for a socket to open or to close.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use phx_proto::{CloseCause, CloseCode, ConnectionState, DisconnectError, EndpointError};
+
+use super::Socket;
+use crate::shared::WatchKey;
+
+/// The future of an open connection. Cancel-safe: dropping it changes nothing about the connection.
+#[must_use = "the socket connects all the same; await this to know when it has"]
+pub struct Connecting {
+    socket: Socket,
+    key: WatchKey,
+    /// What had been counted when the wait began.
+    opened: u64,
+    closed: u64,
+}
+
+/// The future of a closed connection. Cancel-safe: dropping it changes nothing about the connection.
+#[must_use = "the socket disconnects all the same; await this to know when it has"]
+pub struct Disconnecting {
+    socket: Socket,
+    key: WatchKey,
+    /// What had been counted when the wait began; `None` if there was nothing to close.
+    closed: Option<u64>,
+}
+
+/// Why a socket isn't connected, and won't be unless it is told to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectFailed {
+    /// The endpoint, a param or a header is unusable. Nothing was tried.
+    #[error("the endpoint can't be used")]
+    Endpoint(#[from] EndpointError),
+    /// A connection ended, or an attempt failed, and the
+    /// [reconnect policy](crate::Builder::reconnect_policy) says not to try again: with the default
+    /// one, because the server refused the first attempt for good. Or the user disconnected.
+    #[error("{0}")]
+    Closed(CloseCause),
+    /// The builder wasn't told what to run on: [`Builder::runtime`](crate::Builder::runtime) and
+    /// [`Builder::connector`](crate::Builder::connector). The adapters' entries do that.
+    #[error("the builder has no {missing}")]
+    #[non_exhaustive]
+    Incomplete {
+        /// `runtime` or `connector`.
+        missing: &'static str,
+    },
+    /// The socket's driver has ended: its runtime was shut down, or it panicked.
+    #[error("the socket's driver has ended")]
+    Stopped,
+}
+
+impl Connecting {
+    pub(super) fn start(socket: &Socket) -> Self {
+        let (opened, closed, key) = socket.shared().call(|state, now, _| {
+            state.core.connect(now);
+            (state.opened, state.closed, state.connection.watch())
+        });
+        Connecting { socket: socket.clone(), key, opened, closed }
+    }
+
+    pub(super) fn wait(socket: &Socket) -> Self {
+        let mut state = socket.shared().lock();
+        // Where nothing is tried any more, the cause of that is what the future tells.
+        let over = state.core.connection_state() == ConnectionState::Closed;
+        let closed = if over { 0 } else { state.closed };
+        let (opened, key) = (state.opened, state.connection.watch());
+        drop(state);
+        Connecting { socket: socket.clone(), key, opened, closed }
+    }
+}
+
+impl Future for Connecting {
+    type Output = Result<(), ConnectFailed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.socket.shared().lock();
+        if state.core.is_connected() || state.opened > self.opened {
+            return Poll::Ready(Ok(()));
+        }
+        if let Some((_, cause)) = state.given_up.as_ref().filter(|(at, _)| *at > self.closed) {
+            return Poll::Ready(Err(ConnectFailed::Closed(cause.clone())));
+        }
+        if state.stopped {
+            return Poll::Ready(Err(ConnectFailed::Stopped));
+        }
+        state.connection.wait(self.key, cx);
+        Poll::Pending
+    }
+}
+
+impl Drop for Connecting {
+    fn drop(&mut self) {
+        self.socket.shared().lock().connection.unwatch(self.key);
+    }
+}
+
+impl Disconnecting {
+    pub(super) fn start(
+        socket: &Socket,
+        code: CloseCode,
+        reason: &str,
+    ) -> Result<Self, DisconnectError> {
+        let (closed, key) = socket.shared().call(|state, now, _| {
+            let nothing_to_close = state.core.connection_state() == ConnectionState::Closed;
+            let closed = (!nothing_to_close).then_some(state.closed);
+            state.disconnect(now, code, reason)?;
+            Ok((closed, state.connection.watch()))
+        })?;
+        Ok(Disconnecting { socket: socket.clone(), key, closed })
+    }
+}
+
+impl Future for Disconnecting {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.socket.shared().lock();
+        if state.stopped || self.closed.is_none_or(|before| state.closed > before) {
+            return Poll::Ready(());
+        }
+        state.connection.wait(self.key, cx);
+        Poll::Pending
+    }
+}
+
+impl Drop for Disconnecting {
+    fn drop(&mut self) {
+        self.socket.shared().lock().connection.unwatch(self.key);
+    }
+}
+
+impl fmt::Debug for Connecting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Connecting").field(&self.socket).finish()
+    }
+}
+
+impl fmt::Debug for Disconnecting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Disconnecting").field(&self.socket).finish()
+    }
+}

@@ -1,0 +1,128 @@
+//! TLS over any stream of bytes: rustls with ring.
+//!
+//! The server is checked against the roots of Mozilla, which are built in, unless a
+//! [`ClientConfig`] of one's own says otherwise. No process-wide default of rustls is read or set.
+
+use std::io;
+use std::sync::{Arc, LazyLock};
+
+use futures::{AsyncRead, AsyncWrite};
+use futures_rustls::TlsConnector;
+use futures_rustls::client::TlsStream;
+use phx_proto::CloseCause;
+use rustls::client::WantsClientCert;
+use rustls::pki_types::ServerName;
+use rustls::{
+    AlertDescription, CertificateError, ClientConfig, ConfigBuilder, Error, RootCertStore,
+    WantsVerifier,
+};
+
+/// The rustls whose types these are.
+pub use rustls;
+
+/// How TLS is done by default: the roots of Mozilla, TLS 1.2 and 1.3, no client certificate.
+///
+/// All callers share one configuration, and so its cache of sessions to resume.
+#[must_use]
+pub fn client_config() -> Arc<ClientConfig> {
+    static DEFAULT: LazyLock<Arc<ClientConfig>> =
+        LazyLock::new(|| Arc::new(with_webpki_roots().with_no_client_auth()));
+    Arc::clone(&DEFAULT)
+}
+
+/// The beginning of a configuration of one's own that keeps the default roots: a client certificate
+/// remains to be said.
+///
+/// # Examples
+///
+/// ```
+/// let config = phx_client::tls::with_webpki_roots().with_no_client_auth();
+/// ```
+#[must_use]
+pub fn with_webpki_roots() -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    builder().with_root_certificates(roots)
+}
+
+/// The beginning of a configuration of one's own, with the cryptography of ring: the roots and a
+/// client certificate remain to be said.
+///
+/// # Examples
+///
+/// ```
+/// use phx_client::tls::{builder, rustls::RootCertStore};
+///
+/// let mut roots = RootCertStore::empty();
+/// // roots.add(certificate)?;
+/// let config = builder().with_root_certificates(roots).with_no_client_auth();
+/// ```
+#[must_use]
+pub fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    #[expect(clippy::expect_used, reason = "ring has cipher suites for both versions")]
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring has cipher suites for TLS 1.2 and 1.3")
+}
+
+/// Does the TLS handshake with `host` over `stream`.
+///
+/// `host` is a DNS name or an IP address, without brackets. There is no time limit; dropping the
+/// future drops the stream.
+///
+/// # Errors
+///
+/// [`CloseCause::Unusable`] if no certificate can be for such a host, or the configuration doesn't
+/// work; otherwise [`CloseCause::Lost`] with a text that begins with `TLS: ` if it is TLS that
+/// failed.
+pub async fn connect<S>(
+    stream: S,
+    host: &str,
+    config: Arc<ClientConfig>,
+) -> Result<TlsStream<S>, CloseCause>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let name = ServerName::try_from(host.to_owned()).map_err(|_| {
+        CloseCause::unusable(format!("TLS: `{host}` is neither a DNS name nor an IP address"))
+    })?;
+    TlsConnector::from(config).connect(name, stream).await.map_err(|error| {
+        failure(&error).unwrap_or_else(|| match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                CloseCause::lost("TLS: the server ended the connection during the handshake")
+            }
+            _ => CloseCause::lost(error.to_string()),
+        })
+    })
+}
+
+/// What is said about a stream that failed, if it is TLS that failed and not the connection below.
+pub(crate) fn failure(error: &io::Error) -> Option<CloseCause> {
+    let error = error.get_ref()?.downcast_ref::<Error>()?;
+    Some(CloseCause::lost(match error {
+        Error::InvalidCertificate(error) => certificate_failure(error),
+        Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            "TLS: the server demands a client certificate".to_owned()
+        }
+        Error::AlertReceived(alert) => format!("TLS: the server refused with the alert {alert:?}"),
+        error => format!("TLS: {error}"),
+    }))
+}
+
+fn certificate_failure(error: &CertificateError) -> String {
+    let what = match error {
+        CertificateError::UnknownIssuer => "none of the roots vouches for the server's certificate",
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "the server's certificate is for another name"
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "the server's certificate has expired"
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "the server's certificate is not valid yet"
+        }
+        CertificateError::Revoked => "the server's certificate has been revoked",
+        error => return format!("TLS: the server's certificate is not accepted: {error}"),
+    };
+    format!("TLS: {what}")
+}

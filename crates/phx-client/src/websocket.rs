@@ -1,0 +1,196 @@
+//! The WebSocket transport, over any stream of bytes.
+//!
+//! The adapters open a TCP connection and hand it to [`open`]. A connector of one's own does the
+//! same with what it has: a tunnel through a proxy, a Unix socket, a pipe in a test.
+//!
+//! The upgrade is written here rather than left to the WebSocket library, for three reasons. Phoenix
+//! may answer 101 without naming a subprotocol although some were offered, and the library fails
+//! there. Of a refusal the library shows only those bytes of the body that came together with the
+//! head. And it logs requests, which carry tokens.
+//!
+//! The frames are the library's work. At the level `trace` of the `log` facade it logs their
+//! contents, under the target `tungstenite`: leave that target's level above `trace` where payloads
+//! are confidential.
+
+mod failure;
+mod handshake;
+mod refusal;
+mod transport;
+
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures::{AsyncRead, AsyncWrite};
+use phx_proto::{CloseCause, Request};
+
+use crate::connector::Transport;
+use crate::runtime::Runtime;
+
+pub use transport::WebSocketTransport;
+
+/// The settings of a WebSocket transport.
+///
+/// # Examples
+///
+/// ```
+/// use phx_client::websocket::WebSocketConfig;
+///
+/// let mut config = WebSocketConfig::default();
+/// config.max_frame_size = 1 << 20;
+/// config.read_buffer_size = 64 << 10;
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct WebSocketConfig {
+    /// The largest message that is received, in bytes, whether it comes in one piece or in
+    /// fragments. A larger one ends the connection with code 1009, and nothing of it is kept. A
+    /// message's memory is taken when its length has come. Default: 64 MiB.
+    pub max_frame_size: usize,
+    /// Bytes asked of the stream at a time. Each connection keeps a buffer of this size, and it is
+    /// filled with zeros before each read: a small one suits many connections, a larger one few
+    /// with large messages. Default: 8 KiB.
+    pub read_buffer_size: usize,
+    /// Bytes gathered before they are written to the stream without waiting for a flush, so that
+    /// many frames go out in one write. Besides these, one frame of any size may wait. Default:
+    /// 32 KiB.
+    pub write_buffer_size: usize,
+    /// Bytes kept of the body of a refusal; the rest is not read. Default: 16 KiB.
+    pub max_refusal_body: usize,
+    /// How long the body of a refusal is waited for once its head is there; what has come by then
+    /// is kept. Default: 2 s.
+    pub refusal_timeout: Duration,
+    /// How TLS is done for `wss`: roots, client certificates, versions. Default:
+    /// [`tls::client_config`](crate::tls::client_config).
+    #[cfg(feature = "tls")]
+    pub tls: std::sync::Arc<rustls::ClientConfig>,
+}
+
+impl Default for WebSocketConfig {
+    fn default() -> Self {
+        WebSocketConfig {
+            max_frame_size: 64 << 20,
+            read_buffer_size: 8 << 10,
+            write_buffer_size: 32 << 10,
+            max_refusal_body: 16 << 10,
+            refusal_timeout: Duration::from_secs(2),
+            #[cfg(feature = "tls")]
+            tls: crate::tls::client_config(),
+        }
+    }
+}
+
+/// Leaves out the TLS configuration, which may hold a client's private key.
+impl fmt::Debug for WebSocketConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketConfig")
+            .field("max_frame_size", &self.max_frame_size)
+            .field("read_buffer_size", &self.read_buffer_size)
+            .field("write_buffer_size", &self.write_buffer_size)
+            .field("max_refusal_body", &self.max_refusal_body)
+            .field("refusal_timeout", &self.refusal_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Opens a transport for `request` over a fresh connection to its host: TLS if the request asks for
+/// it, then [`upgrade`].
+///
+/// Dropping the future drops the connection.
+///
+/// # Errors
+///
+/// Those of [`upgrade`] and, for `wss`, those of `tls::connect`. Without the
+/// feature `tls`, `wss` is [`CloseCause::Unusable`].
+///
+/// # Examples
+///
+/// A connector that goes through a tunnel:
+///
+/// ```
+/// use std::pin::Pin;
+/// use std::sync::Arc;
+///
+/// use phx_client::websocket::{self, WebSocketConfig};
+/// use phx_client::{BoxFuture, CloseCause, Connector, Request, Runtime, Transport};
+/// # use futures::{AsyncRead, AsyncWrite, io::Cursor};
+/// # async fn tunnel(host: String, port: u16)
+/// # -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static, CloseCause> {
+/// #     Ok(Cursor::new(Vec::new()))
+/// # }
+///
+/// #[derive(Debug)]
+/// struct Tunnelled {
+///     config: Arc<WebSocketConfig>,
+///     runtime: Arc<dyn Runtime>,
+/// }
+///
+/// impl Connector for Tunnelled {
+///     fn connect(
+///         &self,
+///         request: Request,
+///     ) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
+///         let (config, runtime) = (self.config.clone(), self.runtime.clone());
+///         Box::pin(async move {
+///             let stream = tunnel(request.host().to_owned(), request.port()).await?;
+///             websocket::open(stream, &request, &config, &*runtime).await
+///         })
+///     }
+/// }
+/// ```
+pub async fn open<S>(
+    stream: S,
+    request: &Request,
+    config: &WebSocketConfig,
+    runtime: &dyn Runtime,
+) -> Result<Pin<Box<dyn Transport>>, CloseCause>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    check_tls(request)?;
+    #[cfg(feature = "tls")]
+    if request.is_tls() {
+        let stream = crate::tls::connect(stream, request.host(), config.tls.clone()).await?;
+        return Ok(Box::pin(upgrade(stream, request, config, runtime).await?));
+    }
+    Ok(Box::pin(upgrade(stream, request, config, runtime).await?))
+}
+
+/// Whether the TLS that `request` may ask for is built in. A connector asks before it dials, so that
+/// no connection is made in vain.
+///
+/// # Errors
+///
+/// [`CloseCause::Unusable`] if the request asks for TLS and the feature `tls` is off.
+pub fn check_tls(request: &Request) -> Result<(), CloseCause> {
+    if cfg!(feature = "tls") || !request.is_tls() {
+        return Ok(());
+    }
+    Err(CloseCause::unusable("`wss` and `https` need TLS, and this program was built without it"))
+}
+
+/// Turns a stream of bytes into a transport: sends the upgrade request and reads the answer.
+///
+/// The request's subprotocols are offered. An answer that names none of them is accepted, since a
+/// Phoenix socket without `auth_token` gives it; one that names another is not.
+///
+/// There is no time limit but for the body of a refusal, for which `runtime` is asked; the caller
+/// drops the future when it has waited enough, and the stream is dropped with it.
+///
+/// # Errors
+///
+/// - [`CloseCause::Refused`] for any HTTP answer but 101, with the status, `Retry-After` and the
+///   beginning of the body;
+/// - [`CloseCause::Lost`] if the stream ends or fails, or what came isn't a proper answer.
+pub async fn upgrade<S>(
+    stream: S,
+    request: &Request,
+    config: &WebSocketConfig,
+    runtime: &dyn Runtime,
+) -> Result<WebSocketTransport<S>, CloseCause>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin,
+{
+    let (stream, leftover) = handshake::upgrade(stream, request, config, runtime).await?;
+    Ok(WebSocketTransport::new(stream, leftover, config).await)
+}

@@ -1,0 +1,147 @@
+//! What a server said instead of upgrading: `Retry-After` and the beginning of the body.
+
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use futures::future;
+use futures::{AsyncRead, AsyncReadExt};
+use httparse::Status;
+use phx_proto::Refusal;
+
+use super::WebSocketConfig;
+use super::handshake::Head;
+use crate::runtime::Runtime;
+
+/// A chunk's size, its extensions and the line's end have to fit.
+const MAX_CHUNK_LINE: usize = 256;
+
+/// Reads the body, as much of it as the limits allow. The status is known, so no failure from here
+/// on can take it back.
+pub(super) async fn receive<S: AsyncRead + Unpin>(
+    stream: S,
+    head: &Head,
+    leftover: Vec<u8>,
+    config: &WebSocketConfig,
+    runtime: &dyn Runtime,
+) -> Refusal {
+    let mut body =
+        Body { stream, buffered: leftover, kept: Vec::new(), max: config.max_refusal_body };
+    {
+        let read = std::pin::pin!(body.read(Length::of(head)));
+        let timer = runtime.timer(runtime.now() + config.refusal_timeout);
+        future::select(read, timer).await;
+    }
+    Refusal::new(head.status)
+        .with_retry_after(retry_after(head, SystemTime::now()))
+        .with_body(body.kept)
+}
+
+/// How the end of a body is known (RFC 9112, section 6.3).
+enum Length {
+    Bytes(u64),
+    Chunked,
+    UntilEnd,
+}
+
+impl Length {
+    fn of(head: &Head) -> Self {
+        if matches!(head.status, 204 | 304) {
+            Length::Bytes(0)
+        } else if head.has_token("Transfer-Encoding", "chunked") {
+            Length::Chunked
+        } else {
+            let bytes = head.values("Content-Length").find_map(|value| value.parse().ok());
+            bytes.map_or(Length::UntilEnd, Length::Bytes)
+        }
+    }
+}
+
+struct Body<S> {
+    stream: S,
+    /// Read from the stream and not looked at yet.
+    buffered: Vec<u8>,
+    kept: Vec<u8>,
+    max: usize,
+}
+
+impl<S: AsyncRead + Unpin> Body<S> {
+    /// An error ends the body; what was kept stays.
+    async fn read(&mut self, length: Length) -> io::Result<()> {
+        match length {
+            Length::Bytes(bytes) => self.keep(bytes).await,
+            Length::UntilEnd => self.keep(u64::MAX).await,
+            Length::Chunked => {
+                while self.kept.len() < self.max {
+                    let size = self.chunk_size().await?;
+                    if size == 0 {
+                        break;
+                    }
+                    self.keep(size).await?;
+                    self.skip_line_end().await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Keeps the next `bytes`, or as many as there is room for.
+    async fn keep(&mut self, bytes: u64) -> io::Result<()> {
+        let room = self.max.saturating_sub(self.kept.len());
+        let mut wanted = usize::try_from(bytes).map_or(room, |bytes| bytes.min(room));
+        while wanted > 0 {
+            if self.buffered.is_empty() {
+                self.fill().await?;
+            }
+            let count = wanted.min(self.buffered.len());
+            self.kept.extend(self.buffered.drain(..count));
+            wanted -= count;
+        }
+        Ok(())
+    }
+
+    /// The size of the next chunk; zero for the last one.
+    async fn chunk_size(&mut self) -> io::Result<u64> {
+        loop {
+            match httparse::parse_chunk_size(&self.buffered) {
+                Ok(Status::Complete((len, size))) => {
+                    self.buffered.drain(..len);
+                    return Ok(size);
+                }
+                Ok(Status::Partial) if self.buffered.len() <= MAX_CHUNK_LINE => self.fill().await?,
+                _ => return Err(io::ErrorKind::InvalidData.into()),
+            }
+        }
+    }
+
+    /// The line that a chunk's data ends.
+    async fn skip_line_end(&mut self) -> io::Result<()> {
+        while self.buffered.len() < 2 {
+            self.fill().await?;
+        }
+        self.buffered.drain(..2);
+        Ok(())
+    }
+
+    async fn fill(&mut self) -> io::Result<()> {
+        let mut chunk = [0; 4096];
+        let count = self.stream.read(&mut chunk).await?;
+        match chunk.get(..count) {
+            Some(new) if !new.is_empty() => self.buffered.extend_from_slice(new),
+            _ => return Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+        Ok(())
+    }
+}
+
+/// `Retry-After` in either form (RFC 9110, section 10.2.3): seconds, or a date. A date counts from
+/// the server's own `Date`, so that clocks which differ do no harm, and from `now_here` where there
+/// is none.
+fn retry_after(head: &Head, now_here: SystemTime) -> Option<Duration> {
+    let value = head.values("Retry-After").next()?;
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    let now = head.values("Date").find_map(|date| httpdate::parse_http_date(date).ok());
+    Some(date.duration_since(now.unwrap_or(now_here)).unwrap_or_default())
+}

@@ -1,0 +1,291 @@
+//! Frames over an upgraded stream.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use async_tungstenite::WebSocketStream;
+use async_tungstenite::tungstenite::protocol::{
+    CloseFrame, Role, WebSocketConfig as TungsteniteConfig,
+};
+use async_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+use futures::{AsyncRead, AsyncWrite, Sink, Stream};
+use phx_proto::{CloseCause, CloseCode, Frame};
+
+use super::{WebSocketConfig, failure};
+use crate::connector::Transport;
+
+/// Control frames that one call takes before it lets other work run.
+const MAX_CONTROL_FRAMES: usize = 32;
+
+/// Pongs that may wait for a peer which sends pings but reads nothing. Then nothing more is read
+/// from it until they are written, so that they can't pile up.
+const MAX_WAITING_PONGS: usize = 64;
+
+/// Bytes that a close frame has for its reason (RFC 6455, section 5.5).
+const MAX_REASON: usize = 123;
+
+/// A WebSocket connection as a [`Transport`], made by [`upgrade`](super::upgrade).
+///
+/// Pings are answered while frames are received. Text and binary messages are handed on without
+/// being copied. A close frame whose code must not be sent (RFC 6455, section 7.4.1) is reported
+/// as 1002.
+///
+/// `Debug` shows neither frames nor buffers.
+pub struct WebSocketTransport<S> {
+    socket: WebSocketStream<S>,
+    waiting_pongs: usize,
+    /// Why nothing can be written any more. What the server said before that is still read: its
+    /// close frame tells more than a broken pipe does.
+    unwritable: Option<CloseCause>,
+    /// Whether the receiving side was woken to report that. Once is enough, and more would spin
+    /// while receiving is held back.
+    woken: bool,
+    closing: Closing,
+}
+
+/// How far our own closing is.
+#[derive(Clone, Debug)]
+enum Closing {
+    /// No close frame was sent.
+    No,
+    /// Ours is on its way, the peer's hasn't come.
+    Sent,
+    /// It is over, and the stream is being shut.
+    Shutting(CloseCause),
+}
+
+impl<S> WebSocketTransport<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    pub(super) async fn new(stream: S, leftover: Vec<u8>, config: &WebSocketConfig) -> Self {
+        let settings = TungsteniteConfig::default()
+            .read_buffer_size(config.read_buffer_size)
+            // The library panics unless the largest size is greater than this one.
+            .write_buffer_size(config.write_buffer_size.min(usize::MAX - 1))
+            .max_message_size(Some(config.max_frame_size))
+            .max_frame_size(Some(config.max_frame_size));
+        let socket =
+            WebSocketStream::from_partially_read(stream, leftover, Role::Client, Some(settings));
+        WebSocketTransport {
+            socket: socket.await,
+            waiting_pongs: 0,
+            unwritable: None,
+            woken: false,
+            closing: Closing::No,
+        }
+    }
+
+    /// Writes what can be written now of a frame that nobody waits for.
+    fn flush_once(&mut self, cx: &mut Context<'_>) {
+        let _ = Pin::new(&mut self.socket).poll_flush(cx);
+    }
+
+    /// Tells the peer what it did wrong, if that can be done without waiting.
+    fn complain(&mut self, cx: &mut Context<'_>, code: CloseCode) {
+        let _ = Pin::new(&mut self.socket).start_send(close_message(code, ""));
+        self.flush_once(cx);
+    }
+
+    /// Writes out all that was taken. A failure is not the end yet: see `unwritable`.
+    fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let flushed = ready!(Pin::new(&mut self.socket).poll_flush(cx));
+        self.waiting_pongs = 0;
+        self.note_written(flushed, Some(cx))
+    }
+
+    /// Ready if writing went well; otherwise never again.
+    fn note_written(
+        &mut self,
+        written: Result<(), Error>,
+        cx: Option<&mut Context<'_>>,
+    ) -> Poll<()> {
+        if let Err(error) = written {
+            self.unwritable.get_or_insert(failure::websocket_failed(error));
+        }
+        if self.unwritable.is_none() {
+            return Poll::Ready(());
+        }
+        // Receiving is what reports it.
+        if let Some(cx) = cx
+            && !std::mem::replace(&mut self.woken, true)
+        {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// Whether another ping may be taken.
+    fn poll_pongs(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.waiting_pongs >= MAX_WAITING_PONGS {
+            self.poll_written(cx)
+        } else {
+            Poll::Ready(())
+        }
+    }
+
+    /// The pong for the ping that just came is queued; sends it.
+    fn answer_ping(&mut self, cx: &mut Context<'_>) {
+        if self.poll_written(cx).is_pending() {
+            self.waiting_pongs = self.waiting_pongs.saturating_add(1);
+        }
+    }
+
+    /// What was received, or, if there is nothing more to read, why nothing can be written.
+    fn poll_received(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, CloseCause>> {
+        match (self.poll_message(cx), &self.unwritable) {
+            (Poll::Pending | Poll::Ready(Err(_)), Some(cause)) => Poll::Ready(Err(cause.clone())),
+            (received, _) => received,
+        }
+    }
+
+    /// The next message that is data or a close, pings having been answered.
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, CloseCause>> {
+        for _ in 0..MAX_CONTROL_FRAMES {
+            ready!(self.poll_pongs(cx));
+            let message = match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
+                Some(Ok(message)) => message,
+                Some(Err(error)) => {
+                    if let Some(code) = failure::close_code(&error) {
+                        self.complain(cx, code);
+                    }
+                    return Poll::Ready(Err(failure::websocket_failed(error)));
+                }
+                None => return Poll::Ready(Err(failure::ended())),
+            };
+            match message {
+                Message::Text(text) => {
+                    return Poll::Ready(Ok(Received::Frame(Frame::Text(text.into()))));
+                }
+                Message::Binary(data) => {
+                    return Poll::Ready(Ok(Received::Frame(Frame::Binary(data))));
+                }
+                Message::Close(frame) => {
+                    return Poll::Ready(Ok(Received::Close(close_cause(frame))));
+                }
+                Message::Ping(_) => self.answer_ping(cx),
+                // The library hands out raw frames only to those who put them in.
+                Message::Pong(_) | Message::Frame(_) => {}
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// How the connection ends once our close frame is queued: with the peer's close frame or
+    /// without. What else comes is too late for anyone.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
+        // Reading goes on whatever becomes of the writing: the peer may not read before it has
+        // written itself.
+        let _ = self.poll_written(cx);
+        for _ in 0..MAX_CONTROL_FRAMES {
+            match ready!(self.poll_received(cx)) {
+                Ok(Received::Frame(_)) => {}
+                Ok(Received::Close(cause)) | Err(cause) => return Poll::Ready(cause),
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+enum Received {
+    Frame(Frame),
+    Close(CloseCause),
+}
+
+impl<S> Transport for WebSocketTransport<S>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin,
+{
+    fn poll_receive(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Frame, CloseCause>> {
+        let this = self.get_mut();
+        Poll::Ready(match ready!(this.poll_received(cx))? {
+            Received::Frame(frame) => Ok(frame),
+            Received::Close(cause) => {
+                // The answer to it is queued, and the transport is dropped after this.
+                this.flush_once(cx);
+                Err(cause)
+            }
+        })
+    }
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
+        let this = self.get_mut();
+        let ready = ready!(Pin::new(&mut this.socket).poll_ready(cx));
+        this.note_written(ready, Some(cx)).map(Ok)
+    }
+
+    fn start_send(self: Pin<&mut Self>, frame: Frame) -> Result<(), CloseCause> {
+        let this = self.get_mut();
+        let message = match frame {
+            Frame::Text(text) => Message::Text(
+                Utf8Bytes::try_from(text)
+                    .map_err(|_| CloseCause::lost("a text frame to be sent is not UTF-8"))?,
+            ),
+            Frame::Binary(data) => Message::Binary(data),
+        };
+        if this.unwritable.is_some() {
+            // It goes the way of those that were taken before.
+            return Ok(());
+        }
+        let sent = Pin::new(&mut this.socket).start_send(message);
+        // The flush that follows wakes whoever is to learn of a failure.
+        let _ = this.note_written(sent, None);
+        Ok(())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
+        self.get_mut().poll_written(cx).map(Ok)
+    }
+
+    fn poll_close(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        code: CloseCode,
+        reason: &str,
+    ) -> Poll<CloseCause> {
+        let this = self.get_mut();
+        if matches!(this.closing, Closing::No) {
+            let sent = Pin::new(&mut this.socket).start_send(close_message(code, reason));
+            let _ = this.note_written(sent, None);
+            this.closing = Closing::Sent;
+        }
+        if matches!(this.closing, Closing::Sent) {
+            this.closing = Closing::Shutting(ready!(this.poll_end(cx)));
+        }
+        // Lets TLS say goodbye. It may fail, since the peer may be gone: that changes nothing.
+        let _ = ready!(Pin::new(this.socket.get_mut()).poll_close(cx));
+        match &this.closing {
+            Closing::Shutting(cause) => Poll::Ready(cause.clone()),
+            Closing::No | Closing::Sent => Poll::Ready(failure::ended()),
+        }
+    }
+}
+
+impl<S> fmt::Debug for WebSocketTransport<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketTransport").finish_non_exhaustive()
+    }
+}
+
+fn close_cause(frame: Option<CloseFrame>) -> CloseCause {
+    match frame {
+        Some(frame) => {
+            CloseCause::frame(CloseCode::from_u16(frame.code.into()), frame.reason.as_str())
+        }
+        None => CloseCause::frame(CloseCode::NO_STATUS, ""),
+    }
+}
+
+/// A close frame; without a code where the code is one of those that are never on the wire, with
+/// the reason cut to what fits.
+fn close_message(code: CloseCode, reason: &str) -> Message {
+    if matches!(code, CloseCode::NO_STATUS | CloseCode::ABNORMAL) {
+        return Message::Close(None);
+    }
+    let end = (0..=MAX_REASON).rev().find(|&end| reason.is_char_boundary(end)).unwrap_or_default();
+    let reason = Utf8Bytes::from(reason.get(..end).unwrap_or_default());
+    Message::Close(Some(CloseFrame { code: code.as_u16().into(), reason }))
+}

@@ -1,0 +1,140 @@
+//! The params of a connection, form-encoded as Plug decodes them.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use serde_json::Value;
+use url::Url;
+
+use super::{EndpointError, ParamErrorKind};
+
+/// What JavaScript's `encodeURIComponent` encodes, and the quote, which the URL standard encodes in
+/// a query anyway.
+const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'(')
+    .remove(b')');
+
+/// Decoded pairs, in order. Names are nested as in `a[b]`.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(super) struct Params(Vec<(String, String)>);
+
+impl Params {
+    pub(super) fn from_query(url: &Url) -> Self {
+        let pairs = url.query_pairs();
+        Params(pairs.map(|(key, value)| (key.into_owned(), value.into_owned())).collect())
+    }
+
+    pub(super) fn set(&mut self, key: &str, value: &str) {
+        if !key.ends_with("[]") {
+            self.0.retain(|(known, _)| known != key);
+        }
+        self.0.push((key.to_string(), value.to_string()));
+    }
+
+    pub(super) fn set_all<T: Serialize + ?Sized>(
+        &mut self,
+        params: &T,
+    ) -> Result<(), EndpointError> {
+        let Ok(Value::Object(fields)) = serde_json::to_value(params) else {
+            return Err(EndpointError::Params);
+        };
+        let mut pairs = Vec::new();
+        for (name, value) in &fields {
+            flatten(&mut pairs, check_name(name, name)?.to_string(), value)?;
+        }
+        self.0.retain(|(known, _)| !fields.contains_key(root(known)));
+        self.0.append(&mut pairs);
+        Ok(())
+    }
+
+    pub(super) fn to_query(&self, vsn: &str) -> String {
+        let mut query = String::new();
+        for (key, value) in self.0.iter().filter(|(key, _)| root(key) != "vsn") {
+            write_pair(&mut query, key, value);
+        }
+        write_pair(&mut query, "vsn", vsn);
+        query
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// `a` of `a[b][]`.
+fn root(key: &str) -> &str {
+    key.split_once('[').map_or(key, |(root, _)| root)
+}
+
+fn write_pair(query: &mut String, key: &str, value: &str) {
+    if !query.is_empty() {
+        query.push('&');
+    }
+    query.extend(utf8_percent_encode(key, COMPONENT));
+    query.push('=');
+    query.extend(utf8_percent_encode(value, COMPONENT));
+}
+
+fn flatten(
+    pairs: &mut Vec<(String, String)>,
+    name: String,
+    value: &Value,
+) -> Result<(), EndpointError> {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let nested = format!("{name}[{key}]");
+                check_name(key, &nested)?;
+                flatten(pairs, nested, value)?;
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                // Plug makes one map of each `a[][b]=c`, and has no lists in lists.
+                if item.is_object() || item.is_array() {
+                    return Err(param_error(name, ParamErrorKind::NestedList));
+                }
+                if let Some(text) = scalar(item) {
+                    pairs.push((format!("{name}[]"), text));
+                }
+            }
+        }
+        value => {
+            if let Some(text) = scalar(value) {
+                pairs.push((name, text));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn check_name<'a>(key: &'a str, full: &str) -> Result<&'a str, EndpointError> {
+    let kind = match key {
+        "" => ParamErrorKind::EmptyName,
+        key if key.contains(['[', ']']) => ParamErrorKind::Bracket,
+        key => return Ok(key),
+    };
+    Err(param_error(full.to_string(), kind))
+}
+
+fn param_error(name: String, kind: ParamErrorKind) -> EndpointError {
+    EndpointError::Param { name, kind }
+}

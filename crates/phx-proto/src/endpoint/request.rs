@@ -1,0 +1,99 @@
+//! One attempt's upgrade request.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use url::Url;
+
+use super::headers;
+
+/// One WebSocket upgrade request: what the driver of an attempt to connect needs.
+///
+/// Made by [`Endpoint::request`](super::Endpoint::request). `Debug` and `Display` show scheme, host,
+/// port and path; they hide params, header values and the token.
+///
+/// # Examples
+///
+/// ```
+/// use phx_proto::Endpoint;
+///
+/// let request = Endpoint::parse("wss://[::1]/socket")?.request("2.0.0");
+/// assert_eq!(request.url().as_str(), "wss://[::1]/socket/websocket?vsn=2.0.0");
+/// assert_eq!((request.host(), request.port(), request.is_tls()), ("::1", 443, true));
+/// assert!(request.headers().is_empty() && request.protocols().is_empty());
+/// # Ok::<(), phx_proto::EndpointError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Request {
+    url: Url,
+    headers: Vec<(String, String)>,
+    protocols: Vec<String>,
+}
+
+impl Request {
+    pub(super) fn new(url: Url, headers: Vec<(String, String)>, protocols: Vec<String>) -> Self {
+        Request { url, headers, protocols }
+    }
+
+    /// The ws or wss URL with path, all params and vsn. It holds secrets: don't log it; log the
+    /// request itself.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The extra headers in order: valid HTTP names and values, no name twice, none that the
+    /// handshake writes itself. Not the subprotocols.
+    #[must_use]
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
+    /// The values for Sec-WebSocket-Protocol: none, or `phoenix` and the one with the auth token. A
+    /// server whose socket takes no token answers without that header: accept that.
+    #[must_use]
+    pub fn protocols(&self) -> &[String] {
+        &self.protocols
+    }
+
+    /// Whether this is wss.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.url.scheme() == "wss"
+    }
+
+    /// The host, an IPv6 address without its brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let host = self.url.host_str().unwrap_or_default();
+        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    }
+
+    /// The port, the scheme's default filled in: 443 with TLS, 80 without.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        let default = if self.is_tls() { 443 } else { 80 };
+        self.url.port().unwrap_or(default)
+    }
+}
+
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(without_query(&self.url))
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("url", &without_query(&self.url))
+            .field("headers", &headers::names(&self.headers))
+            .field("auth_token", &!self.protocols.is_empty())
+            .finish()
+    }
+}
+
+fn without_query(url: &Url) -> &str {
+    url.as_str().split_once('?').map_or(url.as_str(), |(before, _)| before)
+}

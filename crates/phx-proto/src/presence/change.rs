@@ -1,0 +1,75 @@
+//! What changed in a list of presences.
+
+use alloc::sync::Arc;
+use core::fmt;
+
+use bytestring::ByteString;
+
+use super::PresenceEntry;
+
+/// One change in a list of presences: phoenix.js's `onJoin`, `onLeave` and `onSync`.
+///
+/// An update of a meta is a join of the new meta, which knows the old one's `phx_ref` as its
+/// `phx_ref_prev`, and a leave of the old one. A join may report a meta that was there already: the
+/// server sends one that joins both its own diff and a state which includes it.
+///
+/// `Debug` shows neither keys nor metas. Cloning copies no meta.
+#[non_exhaustive]
+pub enum PresenceChange<M, E> {
+    /// Metas came.
+    Joined {
+        /// Whose.
+        key: ByteString,
+        /// What was there before; `None` if the key is new.
+        before: Option<Arc<PresenceEntry<M, E>>>,
+        /// The metas that came.
+        joined: Arc<PresenceEntry<M, E>>,
+    },
+    /// Metas went.
+    Left {
+        /// Whose.
+        key: ByteString,
+        /// What remains. If it has no metas, the key is gone.
+        after: Arc<PresenceEntry<M, E>>,
+        /// The metas that went.
+        left: Arc<PresenceEntry<M, E>>,
+    },
+    /// A state with the diffs that waited for it, or one diff, has been applied in full.
+    Synced,
+}
+
+impl<M, E> Clone for PresenceChange<M, E> {
+    fn clone(&self) -> Self {
+        match self {
+            PresenceChange::Joined { key, before, joined } => PresenceChange::Joined {
+                key: key.clone(),
+                before: before.clone(),
+                joined: Arc::clone(joined),
+            },
+            PresenceChange::Left { key, after, left } => PresenceChange::Left {
+                key: key.clone(),
+                after: Arc::clone(after),
+                left: Arc::clone(left),
+            },
+            PresenceChange::Synced => PresenceChange::Synced,
+        }
+    }
+}
+
+impl<M, E> fmt::Debug for PresenceChange<M, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PresenceChange::Joined { before, joined, .. } => f
+                .debug_struct("Joined")
+                .field("before", before)
+                .field("joined", joined)
+                .finish_non_exhaustive(),
+            PresenceChange::Left { after, left, .. } => f
+                .debug_struct("Left")
+                .field("after", after)
+                .field("left", left)
+                .finish_non_exhaustive(),
+            PresenceChange::Synced => f.write_str("Synced"),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Why a presence payload was refused.
+
+use crate::{Payload, PayloadError};
+
+/// Why the payload of a presence event was refused. The list is as it was before; all but the first
+/// hold the payload, and the first's error does.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PresenceError {
+    /// It isn't a state or a diff, or a part of it isn't of the type that is wanted.
+    #[error("the payload isn't a presence state or diff of the expected types")]
+    Payload(#[from] PayloadError),
+    /// With it there would be more metas than
+    /// [`max_metas`](super::PresenceConfig::max_metas).
+    #[error("more than {limit} presence metas")]
+    #[non_exhaustive]
+    TooManyMetas {
+        /// The limit.
+        limit: usize,
+        /// The payload, as it came.
+        payload: Payload,
+    },
+    /// As many diffs as [`max_pending_diffs`](super::PresenceConfig::max_pending_diffs) wait for a
+    /// state already.
+    #[error("more than {limit} presence diffs before the state")]
+    #[non_exhaustive]
+    TooManyPendingDiffs {
+        /// The limit.
+        limit: usize,
+        /// The payload, as it came.
+        payload: Payload,
+    },
+}

@@ -1,0 +1,73 @@
+//! Payloads: JSON that isn't valid is an error at the latest where it is decoded, and keeps its bytes.
+
+use std::error::Error as _;
+
+use phx_proto::{Frame, Payload, PayloadError, Serializer, V2};
+
+#[test]
+fn text_that_a_server_would_close_on_is_refused() {
+    for text in [
+        "",
+        " ",
+        "{",
+        "{}{}",
+        "nope",
+        "[1,]",
+        r#"{"a":1,}"#,
+        r#""\x""#,
+        r#""\ud800""#,
+        r#"{"\udc00":1}"#,
+        "1e999",
+        "[-1.0e400]",
+        "NaN",
+    ] {
+        let Err(PayloadError::NotJson { payload, .. }) = Payload::from_json_text(text) else {
+            panic!("took {text}");
+        };
+        assert_eq!(payload.as_bytes(), text);
+    }
+    assert!(matches!(Payload::from_json_text(&b"\"\xff\""[..]), Err(PayloadError::NotJson { .. })));
+}
+
+#[test]
+fn text_that_a_server_takes_is_taken_as_it_is() {
+    for text in [
+        "null",
+        " {} ",
+        r#"{"a":1,"a":2}"#,
+        r#""\ud83d\ude00""#,
+        "12345678901234567890123",
+        "1e-999",
+        r#""\\ud800""#,
+    ] {
+        assert_eq!(Payload::from_json_text(text).unwrap().as_json(), Some(text));
+    }
+}
+
+#[test]
+fn a_payload_that_does_not_fit_keeps_its_bytes() {
+    let message = V2.decode(Frame::text(r#"[null,null,"t","e",{"password":"hunter2"}]"#)).unwrap();
+    let Err(PayloadError::Deserialize { payload, .. }) = message.payload.decode::<Vec<u8>>() else {
+        panic!("an object isn't a list");
+    };
+    assert_eq!(payload, message.payload);
+    let unchecked = Payload::from_unchecked_json("{\"a\":".into());
+    let Err(PayloadError::Deserialize { payload, .. }) = unchecked.decode::<serde_json::Value>()
+    else {
+        panic!("decoded half an object");
+    };
+    assert_eq!(payload, unchecked);
+}
+
+#[test]
+fn errors_hide_what_their_sources_may_quote() {
+    let payload = Payload::json("hunter2").unwrap();
+    let error = payload.decode::<u64>().unwrap_err();
+    assert!(!format!("{error} {error:?} {error:#?}").contains("hunter2"));
+    assert_eq!(
+        format!("{error:?}"),
+        "Deserialize { category: Data, line: 1, column: 9, payload: Payload::Json(9 bytes) }"
+    );
+    // The documented exception.
+    assert!(error.source().unwrap().to_string().contains("hunter2"));
+}

@@ -1,0 +1,296 @@
+//! One client of a recording: a socket, a driver in virtual time, and what the recording says that
+//! it sends.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use phx_proto::{
+    Action, Backoff, ChannelId, ChannelState, Config, ConnectionState, Frame, Instant, Payload,
+    PushId, SendReason, Socket, TransportId, V1,
+};
+
+use crate::Check;
+use crate::table::{Rule, Settings};
+use crate::told::{CallKind, Told};
+use crate::wire::{ClientFrame, Content, Refs};
+
+/// How far apart the recorded client and the core may do the same thing: timers of JavaScript fire
+/// late, and a line of the recording is written a little after the thing itself.
+pub(crate) const TOLERANCE: Duration = Duration::from_millis(10);
+
+/// A socket under replay.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) socket: Socket,
+    pub(crate) settings: Settings,
+    pub(crate) now: Instant,
+    /// The transports of the recorded connections.
+    pub(crate) transports: HashMap<u32, TransportId>,
+    /// Attempts to connect that the recording hasn't answered.
+    pub(crate) attempts: VecDeque<Attempt>,
+    /// Attempts that the core made by itself since the user connected or a connection opened.
+    pub(crate) tries: u32,
+    /// Close frames to send: transport, code, reason.
+    pub(crate) closes: VecDeque<(TransportId, u16, String)>,
+    /// Sent by the core, and not found in the recording yet.
+    pub(crate) sent: VecDeque<(Instant, Frame, SendReason)>,
+    /// Sent by the recorded client, and not by the core yet.
+    pub(crate) expected: VecDeque<(Instant, Frame)>,
+    pub(crate) refs: Refs,
+    /// The params of all recorded joins of a topic that the core hasn't asked for, in order.
+    pub(crate) params: HashMap<String, VecDeque<Payload>>,
+    pub(crate) channels: Vec<Channel>,
+    pub(crate) calls: HashMap<PushId, Call>,
+    /// What the recorded refs belong to.
+    pub(crate) awaited: HashMap<String, Awaited>,
+    /// The user has disconnected.
+    pub(crate) disconnected: bool,
+    /// Told since the last comparison.
+    pub(crate) fresh: Vec<Told>,
+    /// Told from the beginning.
+    pub(crate) log: Vec<(Instant, Told)>,
+    pub(crate) rules: BTreeSet<Rule>,
+    pub(crate) frames_compared: usize,
+    /// Frames that a [`Rule`] keeps the core from sending.
+    pub(crate) frames_ruled_out: usize,
+}
+
+/// An attempt to connect.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    pub(crate) transport: TransportId,
+    pub(crate) at: Instant,
+    /// Its number, as the core counts.
+    pub(crate) number: u32,
+}
+
+/// A channel, as the recording says that it is.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    pub(crate) id: ChannelId,
+    pub(crate) topic: String,
+    /// The recorded ref of its latest join.
+    pub(crate) join_ref: Option<String>,
+    pub(crate) state: ChannelState,
+    pub(crate) was_joined: bool,
+    pub(crate) join_call: Option<PushId>,
+}
+
+/// A call that has exactly one outcome.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) kind: CallKind,
+    pub(crate) done: bool,
+}
+
+/// What a reply with a ref answers; channels by their index.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Awaited {
+    Join(usize),
+    Push(PushId),
+    Leave(usize),
+    Heartbeat,
+}
+
+impl Client {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let mut config = Config::phoenix_js();
+        config.reconnect = Backoff::steps([settings.reconnect()]);
+        config.rejoin = Backoff::steps([settings.rejoin()]);
+        if let Some(interval) = settings.heartbeat() {
+            config.heartbeat_interval = Some(interval);
+            config.heartbeat_timeout = interval;
+        }
+        if settings.v1 {
+            config.serializer = Arc::new(V1);
+        }
+        Client {
+            socket: Socket::new(config, 0),
+            settings,
+            now: Instant::EPOCH,
+            transports: HashMap::new(),
+            attempts: VecDeque::new(),
+            tries: 0,
+            closes: VecDeque::new(),
+            sent: VecDeque::new(),
+            expected: VecDeque::new(),
+            refs: Refs::default(),
+            params: HashMap::new(),
+            channels: Vec::new(),
+            calls: HashMap::new(),
+            awaited: HashMap::new(),
+            disconnected: false,
+            fresh: Vec::new(),
+            log: Vec::new(),
+            rules: BTreeSet::new(),
+            frames_compared: 0,
+            frames_ruled_out: 0,
+        }
+    }
+
+    /// Lets time pass, and wakes the socket whenever it asked for it. What it then does by itself
+    /// must be in the recording.
+    pub(crate) fn advance(&mut self, to: Instant) -> Check {
+        while let Some(at) = self.socket.poll_timeout().filter(|at| *at <= to) {
+            self.now = self.now.max(at);
+            self.socket.handle_timeout(self.now);
+            self.drain()?;
+        }
+        self.now = self.now.max(to);
+        self.expect_told(&[])?;
+        let overdue = |at: &Instant| *at + TOLERANCE < to;
+        if let Some((at, frame)) = self.expected.front().filter(|(at, _)| overdue(at)) {
+            return Err(format!("recorded at {at:?}, and not sent by the core: {}", show(frame)));
+        }
+        if let Some((at, frame, _)) = self.sent.front().filter(|(at, ..)| overdue(at)) {
+            return Err(format!("sent by the core at {at:?}, not recorded: {}", show(frame)));
+        }
+        Ok(())
+    }
+
+    /// Does what the socket asks for, takes what it tells, and compares what it sends.
+    pub(crate) fn drain(&mut self) -> Check {
+        self.take_outputs()?;
+        while !self.sent.is_empty() && !self.expected.is_empty() {
+            if let (Some((sent_at, sent, why)), Some((at, recorded))) =
+                (self.sent.pop_front(), self.expected.pop_front())
+            {
+                let in_time = sent_at <= at + TOLERANCE && at <= sent_at + TOLERANCE;
+                let in_time = if in_time { Ok(()) } else { Err("at another time".to_owned()) };
+                in_time.and_then(|()| self.compare(&sent, why, &recorded)).map_err(|why| {
+                    format!(
+                        "{why}\n  recorded at {at:?}: {}\n  the core at {sent_at:?}: {}",
+                        show(&recorded),
+                        show(&sent)
+                    )
+                })?;
+                self.frames_compared += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`drain`](Self::drain), but leaves what was sent for the caller.
+    pub(crate) fn take_outputs(&mut self) -> Check {
+        loop {
+            while let Some(action) = self.socket.poll_action() {
+                self.act(action)?;
+            }
+            let Some(event) = self.socket.poll_event() else { return Ok(()) };
+            let told = Told::of(event, &self.socket, |push| {
+                let call = self.calls.get_mut(&push).ok_or(format!("{push:?} isn't a call"))?;
+                if std::mem::replace(&mut call.done, true) {
+                    return Err(format!("{push:?} has a second outcome"));
+                }
+                Ok(call.kind.clone())
+            })?;
+            self.log.push((self.now, told.clone()));
+            self.fresh.push(told);
+        }
+    }
+
+    fn act(&mut self, action: Action) -> Check {
+        match action {
+            Action::Connect { transport, attempt: number, .. } => {
+                self.attempts.push_back(Attempt { transport, at: self.now, number });
+            }
+            Action::Send { transport, frame, why, .. } => {
+                if !self.transports.values().any(|known| *known == transport) {
+                    return Err(format!("a frame for {transport:?}, which never opened"));
+                }
+                self.sent.push_back((self.now, frame, why));
+            }
+            Action::Close { transport, code, reason, .. } => {
+                self.closes.push_back((transport, code.as_u16(), reason));
+            }
+            Action::RequestParams { channel, request, .. } => {
+                let topic = self.socket.topic(channel).ok_or("params for no channel")?.to_string();
+                let params = self.params.get_mut(&topic).and_then(VecDeque::pop_front);
+                let params = params.ok_or("the core asked for params of a join too many")?;
+                self.socket.handle_params(self.now, request, Some(params));
+            }
+            action => return Err(format!("not expected in any recording: {action:?}")),
+        }
+        Ok(())
+    }
+
+    /// The same frame, but for the names of the refs.
+    fn compare(&mut self, sent: &Frame, why: SendReason, recorded: &Frame) -> Check {
+        if sent.is_text() != recorded.is_text() {
+            return Err("one is text, the other binary".to_owned());
+        }
+        let (sent, recorded) = (ClientFrame::parse(sent)?, ClientFrame::parse(recorded)?);
+        if (&sent.topic, &sent.event) != (&recorded.topic, &recorded.event) {
+            return Err("another topic or event".to_owned());
+        }
+        if Content::of(&sent.payload)? != Content::of(&recorded.payload)? {
+            return Err("another payload".to_owned());
+        }
+        let for_a_reason = match (sent.topic.as_str(), sent.event.as_str()) {
+            ("phoenix", _) => why == SendReason::Heartbeat,
+            (_, "phx_join") => matches!(why, SendReason::Join(_)),
+            (_, "phx_leave") => matches!(why, SendReason::Leave(_)),
+            _ => matches!(why, SendReason::Push(_)),
+        };
+        if !for_a_reason {
+            return Err(format!("sent on behalf of {why:?}"));
+        }
+        self.refs.pair(recorded.join_ref.as_deref(), sent.join_ref.as_deref())?;
+        self.refs.pair(recorded.reference.as_deref(), sent.reference.as_deref())
+    }
+
+    /// What was told since the last comparison must be this, in this order.
+    pub(crate) fn expect_told(&mut self, expected: &[Told]) -> Check {
+        let mut told = std::mem::take(&mut self.fresh);
+        told.retain(|told| !told.follows());
+        if told == expected {
+            return Ok(());
+        }
+        Err(format!("told {told:?}\n  instead of {expected:?}"))
+    }
+
+    /// The channels are in the states that the recording says.
+    pub(crate) fn expect_states(&self) -> Check {
+        for channel in &self.channels {
+            let state = self.socket.channel_state(channel.id);
+            if state != Some(channel.state) {
+                let Channel { topic, state: recorded, .. } = channel;
+                return Err(format!("{topic} is {state:?}, not {recorded:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The end of the recording: nothing is left over on either side.
+    pub(crate) fn finish(&mut self) -> Check {
+        self.drain()?;
+        self.expect_told(&[])?;
+        self.expect_states()?;
+        if let Some((at, frame)) = self.expected.front() {
+            return Err(format!("recorded at {at:?}, and not sent by the core: {}", show(frame)));
+        }
+        if let Some((at, frame, _)) = self.sent.front() {
+            return Err(format!("sent by the core at {at:?}, not recorded: {}", show(frame)));
+        }
+        if let Some(close) = self.closes.front() {
+            return Err(format!("closed by the core, not recorded: {close:?}"));
+        }
+        if self.socket.connection_state() == ConnectionState::Waiting {
+            self.advance(self.now + self.settings.reconnect())?;
+        }
+        match (self.disconnected, self.socket.connection_state(), self.attempts.len()) {
+            // The user is gone, or the script is and the core connects again.
+            (true, ConnectionState::Closed, 0) | (false, ConnectionState::Connecting, 1) => Ok(()),
+            end => Err(format!("disconnected, state, attempts: {end:?}")),
+        }
+    }
+}
+
+/// A frame for people.
+pub(crate) fn show(frame: &Frame) -> String {
+    match frame {
+        Frame::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        Frame::Binary(bytes) => format!("binary {}", bytes.escape_ascii()),
+    }
+}

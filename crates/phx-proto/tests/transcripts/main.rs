@@ -1,0 +1,104 @@
+//! Recorded conversations of a real Phoenix server, replayed against the core.
+//!
+//! The core takes the place of the recorded client. Its user calls what the recorded client's user
+//! called, at the recorded moments of a virtual clock; the server's lines are fed when they came.
+//! Compared are
+//!
+//! - every frame that the core sends with the recorded one: topic, event, payload, and the refs up to
+//!   their names (phoenix.js skips numbers). What a client does by itself (heartbeats, rejoins,
+//!   reconnects) has to come from the core's own schedule, at the recorded moments.
+//! - what the core tells its user of each line of the server, with the rules of the protocol.
+//! - what the recorded client told its user, where a note gives it.
+//!
+//! [`table::TABLE`] names every file, and why something of it is left out.
+
+mod client;
+mod notes;
+mod recording;
+mod refusals;
+mod replay;
+mod requests;
+mod sabotage;
+mod server;
+mod table;
+mod told;
+mod user;
+mod wire;
+
+use std::collections::BTreeSet;
+
+use self::recording::Recording;
+use self::replay::{Tally, replay};
+use self::table::{Coverage, TABLE};
+
+/// A comparison; the error says what differs.
+pub(crate) type Check<T = ()> = Result<T, String>;
+
+#[test]
+fn the_table_names_every_recording() {
+    let entries = std::fs::read_dir(recording::folder()).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let files: BTreeSet<String> =
+        names.filter_map(|name| name.strip_suffix(".jsonl").map(str::to_owned)).collect();
+    let table: BTreeSet<String> = TABLE.iter().map(|row| row.file.to_owned()).collect();
+    assert_eq!(table.len(), TABLE.len(), "a file is named twice");
+    assert_eq!(table, files);
+}
+
+#[test]
+fn the_core_does_what_the_recorded_clients_did() {
+    let (mut replayed, mut reactions, mut not_applicable) = (0, 0, 0);
+    let mut total = Tally::default();
+    let mut failures: Vec<String> = Vec::new();
+    for row in &TABLE {
+        let (settings, what) = match row.coverage {
+            Coverage::Replayed(settings) => {
+                replayed += 1;
+                (settings, None)
+            }
+            Coverage::Reaction(what, settings) => {
+                reactions += 1;
+                (settings, Some(what))
+            }
+            Coverage::NotApplicable(why) => {
+                not_applicable += 1;
+                println!("{}: not applicable: {why}", row.file);
+                match Recording::open(row.file) {
+                    Ok(recording) if recording.has_connections() => {
+                        failures.push(format!("{}: it has connections of a WebSocket", row.file));
+                    }
+                    Ok(_) => {}
+                    Err(why) => failures.push(format!("{}: {why}", row.file)),
+                }
+                continue;
+            }
+        };
+        match Recording::open(row.file).and_then(|recording| replay(&recording, settings)) {
+            Ok(tally) => {
+                println!(
+                    "{}: {} frames, {} notes compared, {} frames left out{}{}",
+                    row.file,
+                    tally.frames,
+                    tally.notes,
+                    tally.left_out,
+                    if what.is_some() { ": " } else { "" },
+                    what.unwrap_or_default()
+                );
+                total.add(tally);
+            }
+            Err(why) => failures.push(format!("{}: {why}", row.file)),
+        }
+    }
+    for (why, count) in &total.remarks {
+        println!("{count} notes not compared: {why}");
+    }
+    let Tally { frames, left_out, ruled_out, server_frames, notes, requests, refusals, .. } = total;
+    println!(
+        "{} files: {replayed} replayed, {reactions} reactions, {not_applicable} not applicable; \
+         {frames} frames compared ({left_out} left out, {ruled_out} by rule), \
+         {server_frames} server frames fed, {notes} notes compared, {requests} requests compared, \
+         {refusals} HTTP answers put to the policy",
+        TABLE.len()
+    );
+    assert!(failures.is_empty(), "{} files differ:\n{}", failures.len(), failures.join("\n"));
+}

@@ -1,0 +1,37 @@
+//! HTTP answers to the upgrade, put to the default policy.
+
+use phx_proto::{Action, CloseCause, Config, Event, Instant, Refusal, Socket};
+
+use crate::Check;
+
+/// A socket that never was open gives up on an answer that no retry can mend, and tries again
+/// otherwise; it reports either exactly once. 101 opens it.
+pub(crate) fn check_default_policy(answer: &Refusal) -> Check {
+    let mut socket = Socket::new(Config::default(), 0);
+    let now = Instant::EPOCH;
+    socket.connect(now);
+    let Some(Action::Connect { transport, .. }) = socket.poll_action() else {
+        return Err("connect doesn't connect".to_owned());
+    };
+    let retries = match answer.status {
+        101 => {
+            socket.handle_opened(now, transport);
+            let opened = matches!(socket.poll_event(), Some(Event::Opened { .. }));
+            return if opened { Ok(()) } else { Err("not opened".to_owned()) };
+        }
+        400 | 403 | 404 => false,
+        500 => true,
+        status => return Err(format!("a status that isn't in the recordings' list: {status}")),
+    };
+    socket.handle_closed(now, transport, CloseCause::Refused(answer.clone()));
+    match (socket.poll_event(), socket.poll_event()) {
+        (Some(Event::Closed { was_open: false, cause, retry_in, .. }), None)
+            if cause == CloseCause::Refused(answer.clone())
+                && retry_in.is_some() == retries
+                && socket.poll_timeout().is_some() == retries =>
+        {
+            Ok(())
+        }
+        told => Err(format!("status {}: told {told:?}", answer.status)),
+    }
+}

@@ -1,0 +1,156 @@
+//! What a socket told its user, in a form that can be compared with a recording.
+
+use core::time::Duration;
+
+use phx_proto::{
+    ChannelCloseCause, ChannelError, ChannelId, Event, JoinFailure, Outcome, PushId, Socket,
+};
+
+use crate::Check;
+use crate::wire::Content;
+
+/// Something a socket told its user.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Told {
+    Opened,
+    Closed {
+        was_open: bool,
+        code: u16,
+        retry_in: Option<Duration>,
+    },
+    Joined {
+        topic: String,
+        response: Content,
+        rejoined: bool,
+    },
+    Rejected {
+        topic: String,
+        retry_in: Option<Duration>,
+    },
+    /// `crash` is the payload of `phx_error`; `None` if the connection ended.
+    Errored {
+        topic: String,
+        crash: Option<Content>,
+        retry_in: Option<Duration>,
+    },
+    /// An attempt to join ended with the connection.
+    JoinCut {
+        topic: String,
+    },
+    /// `by_server` is the payload of `phx_close`; `None` if the user left.
+    ChannelClosed {
+        topic: String,
+        by_server: Option<Content>,
+    },
+    Message {
+        topic: String,
+        event: String,
+        payload: Content,
+    },
+    /// A call had its outcome.
+    Done {
+        call: CallKind,
+        outcome: Done,
+    },
+    /// A heartbeat or ping was answered.
+    Alive,
+    /// A frame was dropped because it isn't a message.
+    Malformed,
+}
+
+/// What the user called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CallKind {
+    Join,
+    Push,
+    Leave,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Done {
+    Reply { status: String, response: Content },
+    Left,
+    TimedOut,
+    Disconnected,
+    ChannelClosed,
+}
+
+impl Told {
+    pub(crate) fn of(
+        event: Event,
+        socket: &Socket,
+        call: impl FnOnce(PushId) -> Check<CallKind>,
+    ) -> Check<Self> {
+        let topic = |id: ChannelId| {
+            socket.topic(id).map(ToString::to_string).ok_or(format!("{id:?} has no topic"))
+        };
+        Ok(match event {
+            Event::Opened { .. } => Told::Opened,
+            Event::Closed { was_open, cause, retry_in, .. } => {
+                Told::Closed { was_open, code: cause.code().as_u16(), retry_in }
+            }
+            Event::Joined { channel, response, rejoined, .. } => {
+                Told::Joined { topic: topic(channel)?, response: Content::of(&response)?, rejoined }
+            }
+            Event::JoinFailed { channel, cause, retry_in, .. } => match cause {
+                JoinFailure::Rejected(_) => Told::Rejected { topic: topic(channel)?, retry_in },
+                JoinFailure::Disconnected => Told::JoinCut { topic: topic(channel)? },
+                cause => return Err(format!("a join failed: {cause:?}")),
+            },
+            Event::ChannelErrored { channel, cause, retry_in, .. } => {
+                let crash = match cause {
+                    ChannelError::Crashed(payload) => Some(Content::of(&payload)?),
+                    ChannelError::Disconnected => None,
+                    cause => return Err(format!("a channel errored: {cause:?}")),
+                };
+                Told::Errored { topic: topic(channel)?, crash, retry_in }
+            }
+            Event::ChannelClosed { channel, cause, .. } => {
+                let by_server = match cause {
+                    ChannelCloseCause::ByServer(payload) => Some(Content::of(&payload)?),
+                    ChannelCloseCause::Left | ChannelCloseCause::Replaced => None,
+                    cause => return Err(format!("a channel closed: {cause:?}")),
+                };
+                Told::ChannelClosed { topic: topic(channel)?, by_server }
+            }
+            Event::Message { channel, event, payload, .. } => Told::Message {
+                topic: topic(channel)?,
+                event: event.to_string(),
+                payload: Content::of(&payload)?,
+            },
+            Event::PushDone { push, outcome, .. } => {
+                Told::Done { call: call(push)?, outcome: Done::of(outcome)? }
+            }
+            Event::Pong { round_trip: Some(_), .. } | Event::HeartbeatAnswered { .. } => {
+                Told::Alive
+            }
+            Event::Malformed { .. } => Told::Malformed,
+            event => return Err(format!("not expected in any recording: {event:?}")),
+        })
+    }
+
+    /// Whether this follows from something else that is compared: pushes that end because their
+    /// channel or connection did, and a leave that ends with its channel.
+    pub(crate) fn follows(&self) -> bool {
+        match self {
+            Told::Done { outcome, .. } => !matches!(outcome, Done::Reply { .. }),
+            _ => false,
+        }
+    }
+}
+
+impl Done {
+    fn of(outcome: Outcome) -> Check<Self> {
+        Ok(match outcome {
+            Outcome::Reply { status, response, .. } => {
+                Done::Reply { status: status.to_string(), response: Content::of(&response)? }
+            }
+            Outcome::Left => Done::Left,
+            Outcome::TimedOut => Done::TimedOut,
+            Outcome::Disconnected => Done::Disconnected,
+            Outcome::ChannelClosed => Done::ChannelClosed,
+            outcome => return Err(format!("not expected in any recording: {outcome:?}")),
+        })
+    }
+}

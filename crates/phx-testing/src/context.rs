@@ -1,0 +1,329 @@
+//! What a channel's callback can know and do.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use phx_proto::{
+    ByteString, CloseCode, EncodeError, Instant, Message, Payload, Ref, Serializer, Status,
+};
+use serde_json::Value;
+
+use crate::server::{ChannelMail, Connection, Mail, ProcessId, SocketMail, World};
+use crate::{ConnectInfo, PresenceError, SocketId};
+
+/// What a channel's callback can know and do.
+///
+/// What is done takes effect in the order of the calls, and the callback's own reply after it; two
+/// exceptions are told at [`Channel::join`](crate::Channel::join) and [`track`](Context::track).
+pub struct Context<'a> {
+    world: &'a mut World,
+    life: &'a Life,
+    callback: Callback,
+    reference: Option<Ref>,
+    slept: Duration,
+    late: Vec<(Instant, Mail)>,
+    crashed: bool,
+}
+
+/// One life of a channel, as its process and its socket know it.
+#[derive(Clone)]
+pub(crate) struct Life {
+    pub(crate) process: ProcessId,
+    pub(crate) socket: SocketId,
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) topic: ByteString,
+    pub(crate) join_ref: Option<Ref>,
+}
+
+/// Which callback runs: it decides what waits for its reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Callback {
+    Join,
+    HandleIn,
+    HandleInfo,
+    Terminate,
+}
+
+/// What a callback leaves behind.
+pub(crate) struct Done {
+    /// When it is done: later than it began if it slept.
+    pub(crate) at: Instant,
+    /// What is to be posted after its reply.
+    pub(crate) late: Vec<(Instant, Mail)>,
+    pub(crate) crashed: bool,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(
+        world: &'a mut World,
+        life: &'a Life,
+        callback: Callback,
+        reference: Option<Ref>,
+    ) -> Self {
+        let (slept, late, crashed) = (Duration::ZERO, Vec::new(), false);
+        Context { world, life, callback, reference, slept, late, crashed }
+    }
+
+    pub(crate) fn done(self) -> Done {
+        Done { at: self.now(), late: self.late, crashed: self.crashed }
+    }
+
+    /// The channel's topic.
+    #[must_use]
+    pub fn topic(&self) -> &ByteString {
+        &self.life.topic
+    }
+
+    /// The ref of the join that created this life of the channel; none in V1.
+    #[must_use]
+    pub fn join_ref(&self) -> Option<&Ref> {
+        self.life.join_ref.as_ref()
+    }
+
+    /// The ref of the push or join being handled.
+    #[must_use]
+    pub fn reference(&self) -> Option<&Ref> {
+        self.reference.as_ref()
+    }
+
+    /// The connection's params, headers and token.
+    #[must_use]
+    pub fn connect_info(&self) -> &ConnectInfo {
+        &self.life.connection.info
+    }
+
+    /// The id that the application gave the socket when it connected.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.life.connection.id.as_deref()
+    }
+
+    /// The connection.
+    #[must_use]
+    pub fn socket(&self) -> SocketId {
+        self.life.socket
+    }
+
+    /// The time on the server's clock, with what this callback slept.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.world.now() + self.slept
+    }
+
+    /// Pushes an event to this client. A payload that the connection's serializer can't carry
+    /// crashes the channel.
+    pub fn push(&mut self, event: impl Into<ByteString>, payload: Payload) {
+        let push = Message::new(self.life.topic.clone(), event, payload)
+            .with_join_ref(self.life.join_ref.clone());
+        match self.life.serializer().encode(&push) {
+            Ok(frame) => {
+                let mail = Mail::Socket(self.life.socket, SocketMail::Send(frame));
+                if self.callback == Callback::Join {
+                    self.late.push((self.now(), mail));
+                } else {
+                    self.post(mail);
+                }
+            }
+            Err(_) => self.crashed = true,
+        }
+    }
+
+    /// Sends an event to every client that has joined the topic, this one too.
+    pub fn broadcast(&mut self, event: impl Into<ByteString>, payload: Payload) {
+        let broadcast = Message::new(self.life.topic.clone(), event, payload);
+        self.world.broadcast(self.now(), &broadcast, None);
+    }
+
+    /// Sends an event to every other client that has joined the topic.
+    pub fn broadcast_from(&mut self, event: impl Into<ByteString>, payload: Payload) {
+        let broadcast = Message::new(self.life.topic.clone(), event, payload);
+        self.world.broadcast(self.now(), &broadcast, Some(self.life.process));
+    }
+
+    /// What [`reply`](Context::reply) needs to answer the current push later.
+    #[must_use]
+    pub fn socket_ref(&self) -> SocketRef {
+        SocketRef { life: self.life.clone(), reference: self.reference.clone() }
+    }
+
+    /// Replies to a push, now or in a later callback. Nothing keeps a channel from replying twice.
+    /// A payload that the connection's serializer can't carry crashes the channel.
+    pub fn reply(&mut self, to: &SocketRef, status: Status, response: Payload) {
+        let at = self.now();
+        if to.post(self.world, at, status, response).is_err() {
+            self.crashed = true;
+        }
+    }
+
+    /// Sends a message to this channel's own [`handle_info`](crate::Channel::handle_info), which
+    /// gets it when this callback is done.
+    pub fn send(&mut self, message: impl Any + Send) {
+        self.send_after(Duration::ZERO, message);
+    }
+
+    /// Like [`send`](Context::send), but the message arrives `delay` from now.
+    pub fn send_after(&mut self, delay: Duration, message: impl Any + Send) {
+        let mail = Mail::Channel(self.life.process, ChannelMail::Info(Box::new(message)));
+        let at = self.now() + delay;
+        if self.callback == Callback::Join {
+            self.late.push((at, mail));
+        } else {
+            self.world.post(at, mail);
+        }
+    }
+
+    /// Blocks the process that runs this callback, in the server's time: the whole socket in
+    /// `join`, otherwise this channel. What is done after it happens after it.
+    pub fn sleep(&mut self, duration: Duration) {
+        self.slept = self.slept.saturating_add(duration);
+    }
+
+    /// Crashes the channel when the callback returns, whatever it returns. A join that crashes is
+    /// an error reply with the reason "join crashed".
+    pub fn crash(&mut self) {
+        self.crashed = true;
+    }
+
+    /// Tracks a presence of `key` on the topic for as long as this channel lives, and gives its
+    /// `phx_ref`. Everybody on the topic gets a `presence_diff`.
+    ///
+    /// The diff comes after the reply to the push that is being handled, as Phoenix's trackers run
+    /// beside the channel. In `handle_info` it comes at once: track first, then push
+    /// `presence_state`, and the client gets the diff before the state, as from Phoenix.
+    ///
+    /// # Errors
+    ///
+    /// [`PresenceError`] if this channel tracks `key` already, or `meta` isn't an object.
+    pub fn track(&mut self, key: &str, meta: Value) -> Result<String, PresenceError> {
+        let life = self.life;
+        let tracked = self.world.presence.track(&life.topic, life.process, key, meta);
+        tracked.map(|(phx_ref, diff)| {
+            self.tell(&diff);
+            phx_ref
+        })
+    }
+
+    /// Replaces the meta of a presence, and gives its new `phx_ref`.
+    ///
+    /// # Errors
+    ///
+    /// [`PresenceError`] if this channel doesn't track `key`, or `meta` isn't an object.
+    pub fn update(&mut self, key: &str, meta: Value) -> Result<String, PresenceError> {
+        let life = self.life;
+        let updated = self.world.presence.update(&life.topic, life.process, key, meta);
+        updated.map(|(phx_ref, diff)| {
+            self.tell(&diff);
+            phx_ref
+        })
+    }
+
+    /// Ends a presence.
+    ///
+    /// # Errors
+    ///
+    /// [`PresenceError::NotTracked`] if this channel doesn't track `key`.
+    pub fn untrack(&mut self, key: &str) -> Result<(), PresenceError> {
+        let life = self.life;
+        let diff = self.world.presence.untrack(&life.topic, life.process, key)?;
+        self.tell(&diff);
+        Ok(())
+    }
+
+    /// Everybody who is present on the topic: `{key: {"metas": [meta, ..]}, ..}`, which is what
+    /// `presence_state` carries.
+    #[must_use]
+    pub fn list(&self) -> Value {
+        self.world.presence.list(&self.life.topic)
+    }
+
+    /// Closes every connection with this [`id`](Context::id) with 1001, as the broadcast of
+    /// "disconnect" does.
+    pub fn disconnect(&mut self, id: impl Into<String>) {
+        self.post(Mail::Disconnect(id.into()));
+    }
+
+    /// Closes every connection that has a channel with 1012, as a deploy does.
+    pub fn drain(&mut self) {
+        self.post(Mail::Drain);
+    }
+
+    /// Closes this connection.
+    pub fn close(&mut self, code: CloseCode) {
+        self.post(Mail::Socket(self.life.socket, SocketMail::Close(code)));
+    }
+
+    /// Ends this connection without a close frame.
+    pub fn kill_transport(&mut self) {
+        self.post(Mail::Socket(self.life.socket, SocketMail::Kill));
+    }
+
+    fn post(&mut self, mail: Mail) {
+        self.world.post(self.now(), mail);
+    }
+
+    fn tell(&mut self, diff: &Value) {
+        let mail = self.world.diff_mail(self.now(), &self.life.topic, diff);
+        if self.callback == Callback::HandleIn {
+            self.late.extend(mail);
+        } else {
+            self.world.post_all(mail);
+        }
+    }
+}
+
+impl fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("socket", &self.life.socket)
+            .field("topic", &self.life.topic)
+            .field("callback", &self.callback)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Life {
+    pub(crate) fn serializer(&self) -> &Arc<dyn Serializer> {
+        self.connection.info.serializer()
+    }
+}
+
+/// A push that can be replied to later: Phoenix's `socket_ref`.
+#[derive(Clone)]
+pub struct SocketRef {
+    life: Life,
+    reference: Option<Ref>,
+}
+
+impl SocketRef {
+    pub(crate) fn new(life: Life, reference: Option<Ref>) -> Self {
+        SocketRef { life, reference }
+    }
+
+    /// The reply is the socket's business alone: it is sent even if the channel has ended.
+    pub(crate) fn post(
+        &self,
+        world: &mut World,
+        at: Instant,
+        status: Status,
+        response: Payload,
+    ) -> Result<(), EncodeError> {
+        let topic = self.life.topic.clone();
+        let reply = Message::reply(topic, self.reference.clone(), status, response)
+            .with_join_ref(self.life.join_ref.clone());
+        let frame = self.life.serializer().encode(&reply)?;
+        world.post(at, Mail::Socket(self.life.socket, SocketMail::Send(frame)));
+        Ok(())
+    }
+}
+
+impl fmt::Debug for SocketRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketRef")
+            .field("socket", &self.life.socket)
+            .field("topic", &self.life.topic)
+            .field("reference", &self.reference)
+            .finish_non_exhaustive()
+    }
+}

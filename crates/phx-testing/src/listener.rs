@@ -1,0 +1,195 @@
+//! A server behind a real WebSocket listener, on tokio: for examples and end-to-end tests.
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use phx_proto::{ByteString, Instant, Payload};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::Server;
+
+mod connection;
+mod hub;
+
+use hub::Hub;
+
+/// A [`Server`] that listens on a port of this machine.
+///
+/// Its clock is tokio's. Everything it does is done in the background; dropping it ends that and
+/// resets its connections.
+///
+/// It differs from Phoenix in what its WebSocket library decides: a client's close frame is answered
+/// with the client's own code, and a request that isn't a WebSocket upgrade ends the connection
+/// without an answer.
+///
+/// # Examples
+///
+/// ```
+/// use phx_testing::{listener::Listener, rooms};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let listener = Listener::bind(rooms().build()).await?;
+/// println!("connect to {}", listener.url());
+/// // ... connect, join, push ...
+/// listener.drop_connections();
+/// listener.stop().await;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Listener {
+    hub: Arc<Hub>,
+    url: String,
+    address: SocketAddr,
+    stopping: Arc<Notify>,
+    task: JoinHandle<()>,
+}
+
+/// How long [`Listener::stop`] waits for clients to answer its close frames.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Listener {
+    /// Listens on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the operating system says to it.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with time and IO.
+    pub async fn bind(server: Server) -> io::Result<Self> {
+        Listener::bind_to(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), server).await
+    }
+
+    /// Listens on an address: that of an earlier listener, say, to come back after a stop.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the operating system says to it.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with time and IO.
+    pub async fn bind_to(address: SocketAddr, server: Server) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let url = format!("ws://{address}{}", server.path());
+        let hub = Arc::new(Hub::new(server));
+        let stopping = Arc::new(Notify::new());
+        let task = tokio::spawn(accept(listener, hub.clone(), stopping.clone()));
+        Ok(Listener { hub, url, address, stopping, task })
+    }
+
+    /// The endpoint's URL, such as `ws://127.0.0.1:4711/socket`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Calls the server: whatever it can do, a listener can. The closure must not call the
+    /// listener.
+    pub fn with<T>(&self, f: impl FnOnce(&mut Server, Instant) -> T) -> T {
+        self.hub.with(f)
+    }
+
+    /// Resets every connection, without a close frame: a server that lost its power.
+    pub fn drop_connections(&self) {
+        self.with(|server, now| {
+            let sockets: Vec<_> = server.sockets().collect();
+            for socket in sockets {
+                server.kill_transport(now, socket);
+            }
+        });
+    }
+
+    /// Closes every connection that has a channel with 1012, as a deploy does.
+    pub fn drain(&self) {
+        self.with(Server::drain);
+    }
+
+    /// Closes every connection with this id with 1001.
+    pub fn disconnect(&self, id: &str) {
+        self.with(|server, now| server.disconnect(now, id));
+    }
+
+    /// Sends an event to every client that has joined a topic.
+    pub fn broadcast(
+        &self,
+        topic: impl Into<ByteString>,
+        event: impl Into<ByteString>,
+        payload: Payload,
+    ) {
+        self.with(|server, now| server.broadcast(now, topic, event, payload));
+    }
+
+    /// Stops listening, closes every connection properly, and waits up to 5 s for the clients.
+    pub async fn stop(mut self) {
+        self.with(Server::shutdown);
+        self.stopping.notify_one();
+        // The task ends by itself; whether it panicked is not the caller's business.
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// Accepts connections until it is stopped, then waits for their ends. Dropping it ends them all.
+async fn accept(listener: TcpListener, hub: Arc<Hub>, stopping: Arc<Notify>) {
+    let mut connections = JoinSet::new();
+    let mut timeouts = JoinSet::new();
+    timeouts.spawn(watch_time(hub.clone()));
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                // An error is that of one connection that went away before it was accepted.
+                if let Ok((stream, _)) = accepted {
+                    connections.spawn(connection::serve(stream, hub.clone()));
+                }
+            }
+            Some(_) = connections.join_next() => {}
+            () = stopping.notified() => break,
+        }
+    }
+    drop(listener);
+    let ended = async { while connections.join_next().await.is_some() {} };
+    // Who doesn't answer in time is dropped.
+    let _ = tokio::time::timeout(STOP_TIMEOUT, ended).await;
+}
+
+/// Tells the server when the time it waits for has come.
+async fn watch_time(hub: Arc<Hub>) {
+    loop {
+        let changed = hub.changed();
+        match hub.next_timeout() {
+            Some(at) => {
+                tokio::select! {
+                    () = tokio::time::sleep_until(at) => hub.with(Server::handle_timeout),
+                    () = changed => {}
+                }
+            }
+            None => changed.await,
+        }
+    }
+}

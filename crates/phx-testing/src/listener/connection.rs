@@ -1,0 +1,175 @@
+//! One client's connection: the upgrade, then frames both ways until it ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_tungstenite::WebSocketStream;
+use async_tungstenite::tokio::{TokioAdapter, accept_hdr_async_with_config};
+use async_tungstenite::tungstenite::error::{CapacityError, Error};
+use async_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use async_tungstenite::tungstenite::http::{HeaderName, HeaderValue, StatusCode};
+use async_tungstenite::tungstenite::protocol::frame::Frame as WebSocketFrame;
+use async_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use async_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use async_tungstenite::tungstenite::{Message, Utf8Bytes};
+use futures::StreamExt;
+use phx_proto::{CloseCode, Frame};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::timeout;
+
+use super::hub::{Hub, Outgoing};
+use crate::{ConnectRequest, Refusal, Server, SocketId};
+
+/// How long the upgrade, a frame or a close may take before the connection is given up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+type Stream = WebSocketStream<TokioAdapter<TcpStream>>;
+
+/// A connection that the server knows: however its task ends, the server is told.
+struct Open {
+    hub: Arc<Hub>,
+    socket: SocketId,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.hub.disconnected(self.socket);
+    }
+}
+
+pub(super) async fn serve(stream: TcpStream, hub: Arc<Hub>) {
+    // Without it small frames wait for each other; it fails only on a dead connection.
+    let _ = stream.set_nodelay(true);
+    let mut connected = None;
+    #[expect(clippy::result_large_err, reason = "the library's own type")]
+    let upgrade = |request: &Request, response: Response| {
+        let (accepted, outgoing) =
+            hub.connect(&connect_request(request)).map_err(|refusal| refuse(&refusal))?;
+        let open = Open { hub: hub.clone(), socket: accepted.socket };
+        connected = Some((open, outgoing));
+        Ok(answer(response, accepted.protocol))
+    };
+    let upgraded = accept_hdr_async_with_config(stream, upgrade, Some(config()));
+    let Ok(Ok(stream)) = timeout(PATIENCE, upgraded).await else { return };
+    if let Some((open, outgoing)) = connected {
+        run(stream, &open, outgoing).await;
+    }
+}
+
+/// The server itself decides which frames are too large.
+fn config() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(16 * 1024)
+        .write_buffer_size(16 * 1024)
+        .max_frame_size(None)
+}
+
+fn connect_request(request: &Request) -> ConnectRequest {
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    request.headers().iter().fold(ConnectRequest::new(path), |connect, (name, value)| {
+        connect.with_header(name.as_str(), &String::from_utf8_lossy(value.as_bytes()))
+    })
+}
+
+fn answer(mut response: Response, protocol: Option<&'static str>) -> Response {
+    if let Some(protocol) = protocol {
+        let value = HeaderValue::from_static(protocol);
+        response.headers_mut().insert("sec-websocket-protocol", value);
+    }
+    response
+}
+
+/// What of a refusal isn't valid HTTP is left out.
+fn refuse(refusal: &Refusal) -> ErrorResponse {
+    let body = String::from_utf8_lossy(refusal.body()).into_owned();
+    let mut response = ErrorResponse::new(Some(body));
+    *response.status_mut() =
+        StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in refusal.headers() {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    let length = HeaderValue::from(refusal.body().len());
+    response.headers_mut().insert("content-length", length);
+    response
+}
+
+async fn run(mut stream: Stream, open: &Open, mut outgoing: UnboundedReceiver<Outgoing>) {
+    let mut closing = None;
+    loop {
+        tokio::select! {
+            next = outgoing.recv(), if closing.is_none() => match next {
+                Some(Outgoing::Frame(frame)) => {
+                    let sent = stream.send(message(frame));
+                    if !matches!(timeout(PATIENCE, sent).await, Ok(Ok(()))) {
+                        return;
+                    }
+                }
+                Some(Outgoing::Close(code)) => closing = Some(code),
+                Some(Outgoing::Drop) | None => {
+                    // The peer gets a reset at once instead of an orderly end.
+                    let _ = stream.get_ref().get_ref().set_zero_linger();
+                    return;
+                }
+            },
+            received = stream.next(), if closing.is_none() => {
+                match received {
+                    Some(Ok(message)) => receive(open, message),
+                    Some(Err(error)) => match code_of(&error) {
+                        Some(code) => closing = Some(code),
+                        None => return,
+                    },
+                    None => return,
+                }
+            }
+            else => break,
+        }
+    }
+    if let Some(code) = closing {
+        let _ = timeout(PATIENCE, close(stream, code)).await;
+    }
+}
+
+fn receive(open: &Open, message: Message) {
+    let socket = open.socket;
+    let handle = |server: &mut Server, now| match message {
+        Message::Text(text) => {
+            server.handle_frame(now, socket, Frame::text(bytes::Bytes::from(text)));
+        }
+        Message::Binary(data) => server.handle_frame(now, socket, Frame::binary(data)),
+        Message::Close(_) => server.handle_close(now, socket),
+        _ => server.handle_ping(now, socket),
+    };
+    open.hub.with(handle);
+}
+
+/// Sends a close frame, or flushes the answer to the client's, and waits for the end.
+async fn close(mut stream: Stream, code: CloseCode) {
+    let frame = CloseFrame { code: code.as_u16().into(), reason: Utf8Bytes::default() };
+    // It fails if the client was first, whose close frame is answered by reading on.
+    let _ = stream.close(Some(frame)).await;
+    while let Some(Ok(_)) = stream.next().await {}
+}
+
+/// What to close with after a frame that the WebSocket library didn't take.
+fn code_of(error: &Error) -> Option<CloseCode> {
+    match error {
+        Error::Utf8(_) => Some(CloseCode::from_u16(1007)),
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => Some(CloseCode::TOO_BIG),
+        Error::Protocol(_) => Some(CloseCode::from_u16(1002)),
+        _ => None,
+    }
+}
+
+/// Text goes as it is, unchecked: garbage is something that a test may want to send.
+fn message(frame: Frame) -> Message {
+    match frame {
+        Frame::Text(text) => {
+            let opcode = OpCode::Data(Data::Text);
+            Message::Frame(WebSocketFrame::message(text, opcode, true))
+        }
+        Frame::Binary(data) => Message::Binary(data),
+    }
+}

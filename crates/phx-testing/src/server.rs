@@ -1,0 +1,436 @@
+//! The server's side of the protocol, sans-IO: frames and times in, frames and closes out.
+//!
+//! It is built as Phoenix is: a process for each connection and one for each joined channel, which
+//! send each other mail. Processes run when their mail is due and block when they sleep, all in
+//! the time that the driver tells.
+
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::time::Duration;
+
+use phx_proto::{ByteString, CloseCode, EncodeError, Frame, Instant, Message, Payload, Status};
+
+use crate::{Channel, SocketRef};
+
+mod builder;
+mod connect;
+mod mail;
+mod params;
+mod presence;
+mod process;
+mod pubsub;
+mod socket;
+mod world;
+
+pub use builder::Builder;
+pub use connect::{ConnectInfo, ConnectRequest, Refusal};
+pub(crate) use mail::{ChannelMail, Mail, ProcessId, SocketMail};
+pub use presence::PresenceError;
+pub(crate) use socket::Connection;
+pub(crate) use world::World;
+
+use connect::Gate;
+use process::Process;
+use socket::Socket;
+
+/// A connection. None is ever used again for another one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SocketId(u64);
+
+impl fmt::Debug for SocketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SocketId({})", self.0)
+    }
+}
+
+/// What a server asks its driver to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Send a frame.
+    #[non_exhaustive]
+    Send {
+        /// To which connection.
+        socket: SocketId,
+        /// What.
+        frame: Frame,
+    },
+    /// Send a close frame with an empty reason, and end the connection. The server has forgotten
+    /// it.
+    #[non_exhaustive]
+    Close {
+        /// Which connection.
+        socket: SocketId,
+        /// The code.
+        code: CloseCode,
+    },
+    /// End the connection without a close frame. The server has forgotten it.
+    #[non_exhaustive]
+    Drop {
+        /// Which connection.
+        socket: SocketId,
+    },
+}
+
+/// A connection was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Accepted {
+    /// Its id.
+    pub socket: SocketId,
+    /// The subprotocol to answer the upgrade with.
+    pub protocol: Option<&'static str>,
+}
+
+/// A Phoenix server: connections, their channels, and what they share.
+///
+/// After every call, poll the actions until there are none, and call
+/// [`handle_timeout`](Server::handle_timeout) when the time of
+/// [`poll_timeout`](Server::poll_timeout) has come. A time that runs backwards counts as standing
+/// still.
+///
+/// # Panics
+///
+/// If a channel's callback panics, and if channels send themselves mail without end at one moment.
+///
+/// # Examples
+///
+/// ```
+/// use phx_proto::{Frame, Instant};
+/// use phx_testing::{Action, ConnectRequest, Handlers, Server};
+///
+/// let mut server = Server::builder().channel("room:*", Handlers::new).build();
+/// let now = Instant::EPOCH;
+/// let request = ConnectRequest::new("/socket/websocket?vsn=2.0.0");
+/// let socket = server.connect(now, &request).expect("accepted").socket;
+///
+/// server.handle_frame(now, socket, Frame::text(r#"["1","1","room:a","phx_join",{}]"#));
+/// let Some(Action::Send { frame, .. }) = server.poll_action() else { panic!("no reply") };
+/// assert_eq!(
+///     frame.as_bytes(),
+///     r#"["1","1","room:a","phx_reply",{"response":{},"status":"ok"}]"#,
+/// );
+/// ```
+pub struct Server {
+    gate: Gate,
+    app: App,
+    world: World,
+    clock: Instant,
+    sockets: BTreeMap<SocketId, Socket>,
+    channels: BTreeMap<ProcessId, Process>,
+    /// When each connection has been idle for too long.
+    idle: BTreeSet<(Instant, SocketId)>,
+    actions: VecDeque<Action>,
+    /// Ids given to sockets and processes.
+    made: u64,
+    closed: bool,
+}
+
+/// What the application serves, and its limits.
+struct App {
+    routes: Vec<(String, Box<MakeChannel>)>,
+    max_channels: usize,
+    max_frame_size: usize,
+    idle_timeout: Option<Duration>,
+}
+
+/// Mail delivered at one moment; more is a channel that sends to itself without end.
+const MAX_DELIVERIES: u32 = 1_000_000;
+
+type MakeChannel = dyn Fn() -> Box<dyn Channel> + Send + Sync;
+
+impl Server {
+    /// Settings and channels.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A client asks for a connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`], the HTTP answer: 404 for another path, 403 for an unknown `vsn` or subprotocol,
+    /// 500 for a token that isn't base64, 503 after [`shutdown`](Server::shutdown), or what the
+    /// application said.
+    pub fn connect(&mut self, now: Instant, request: &ConnectRequest) -> Result<Accepted, Refusal> {
+        self.advance(now);
+        if self.closed {
+            return Err(Refusal::new(503));
+        }
+        let passed = self.gate.pass(request)?;
+        let socket = SocketId(self.next_id());
+        self.open(socket, Connection { id: passed.id, info: passed.info });
+        Ok(Accepted { socket, protocol: passed.protocol })
+    }
+
+    /// A frame came from a client.
+    pub fn handle_frame(&mut self, now: Instant, socket: SocketId, frame: Frame) {
+        self.post_to(now, socket, SocketMail::Received(frame));
+    }
+
+    /// A WebSocket ping came from a client: it isn't idle.
+    pub fn handle_ping(&mut self, now: Instant, socket: SocketId) {
+        self.advance(now);
+        self.defer_idle(socket, self.clock);
+    }
+
+    /// A close frame came from a client: it is answered with 1000, whatever its code.
+    pub fn handle_close(&mut self, now: Instant, socket: SocketId) {
+        self.post_to(now, socket, SocketMail::Closing);
+    }
+
+    /// A connection ended without a close frame, or its upgrade failed.
+    pub fn handle_lost(&mut self, now: Instant, socket: SocketId) {
+        self.advance(now);
+        self.end(socket);
+        self.run();
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.advance(now);
+    }
+
+    /// What is to be done, in order.
+    #[must_use]
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Server::handle_timeout); `None` if nothing will happen by
+    /// itself.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let idle = self.idle.first().map(|(at, _)| *at);
+        self.world.next_due().into_iter().chain(idle).min()
+    }
+
+    /// Sends an event to every client that has joined a topic: `Endpoint.broadcast`.
+    pub fn broadcast(
+        &mut self,
+        now: Instant,
+        topic: impl Into<ByteString>,
+        event: impl Into<ByteString>,
+        payload: Payload,
+    ) {
+        self.advance(now);
+        self.world.broadcast(self.clock, &Message::new(topic, event, payload), None);
+        self.run();
+    }
+
+    /// Pushes an event to one client. False if it hasn't joined the topic, or its serializer can't
+    /// carry the payload.
+    pub fn push(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        topic: &str,
+        event: impl Into<ByteString>,
+        payload: Payload,
+    ) -> bool {
+        self.advance(now);
+        let Some(process) = self.process_of(socket, topic) else {
+            return false;
+        };
+        let life = &process.life;
+        let push =
+            Message::new(life.topic.clone(), event, payload).with_join_ref(life.join_ref.clone());
+        let Ok(frame) = life.serializer().encode(&push) else {
+            return false;
+        };
+        self.world.post(self.clock, Mail::Socket(socket, SocketMail::Send(frame)));
+        self.run();
+        true
+    }
+
+    /// Replies to a push that a channel kept the [`SocketRef`] of.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`] if the connection's serializer can't carry the response.
+    pub fn reply(
+        &mut self,
+        now: Instant,
+        to: &SocketRef,
+        status: Status,
+        response: Payload,
+    ) -> Result<(), EncodeError> {
+        self.advance(now);
+        to.post(&mut self.world, self.clock, status, response)?;
+        self.run();
+        Ok(())
+    }
+
+    /// Sends a message to a channel's [`handle_info`](crate::Channel::handle_info). False if the
+    /// client hasn't joined the topic.
+    pub fn send(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        topic: &str,
+        message: impl Any + Send,
+    ) -> bool {
+        self.advance(now);
+        let Some(process) = self.process_of(socket, topic) else {
+            return false;
+        };
+        let mail = Mail::Channel(process.life.process, ChannelMail::Info(Box::new(message)));
+        self.world.post(self.clock, mail);
+        self.run();
+        true
+    }
+
+    /// Sends a frame as it is, well-formed or not.
+    pub fn send_frame(&mut self, now: Instant, socket: SocketId, frame: Frame) {
+        self.post_to(now, socket, SocketMail::Send(frame));
+    }
+
+    /// Closes every connection with this id with 1001: the broadcast of "disconnect".
+    pub fn disconnect(&mut self, now: Instant, id: impl Into<String>) {
+        self.advance(now);
+        self.world.post(self.clock, Mail::Disconnect(id.into()));
+        self.run();
+    }
+
+    /// Closes every connection that has a channel with 1012, as a deploy does. New connections are
+    /// still accepted.
+    pub fn drain(&mut self, now: Instant) {
+        self.advance(now);
+        self.world.post(self.clock, Mail::Drain);
+        self.run();
+    }
+
+    /// [Drains](Server::drain), closes what is left with 1000, and refuses new connections.
+    pub fn shutdown(&mut self, now: Instant) {
+        self.drain(now);
+        self.closed = true;
+        let left: Vec<_> = self.sockets.keys().copied().collect();
+        for socket in left {
+            self.post_to(now, socket, SocketMail::Close(CloseCode::NORMAL));
+        }
+    }
+
+    /// Closes one connection.
+    pub fn close(&mut self, now: Instant, socket: SocketId, code: CloseCode) {
+        self.post_to(now, socket, SocketMail::Close(code));
+    }
+
+    /// Ends one connection without a close frame.
+    pub fn kill_transport(&mut self, now: Instant, socket: SocketId) {
+        self.post_to(now, socket, SocketMail::Kill);
+    }
+
+    /// The connections there are, in the order in which they came.
+    pub fn sockets(&self) -> impl Iterator<Item = SocketId> + '_ {
+        self.sockets.keys().copied()
+    }
+
+    /// The topics that a connection has joined, in the alphabet's order.
+    pub fn topics(&self, socket: SocketId) -> impl Iterator<Item = &ByteString> + '_ {
+        self.sockets.get(&socket).into_iter().flat_map(Socket::topics)
+    }
+
+    /// Where the socket is mounted, such as `/socket`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.gate.path
+    }
+
+    /// Lets everything happen that is due by `now`, in the order of its time.
+    fn advance(&mut self, now: Instant) {
+        self.clock = self.clock.max(now);
+        self.run();
+    }
+
+    fn run(&mut self) {
+        let (mut moment, mut deliveries) = (self.world.now(), 0_u32);
+        loop {
+            if self.world.now() > moment {
+                (moment, deliveries) = (self.world.now(), 0);
+            }
+            deliveries += 1;
+            if deliveries > MAX_DELIVERIES {
+                stuck(moment);
+            }
+            let idle = self.idle.first().copied().filter(|(at, _)| *at <= self.clock);
+            let mail = self.world.next_due().filter(|at| *at <= self.clock);
+            match (idle, mail) {
+                (Some((at, socket)), mail) if mail.is_none_or(|mail| at < mail) => {
+                    self.world.set_now(at);
+                    self.close_now(socket, CloseCode::from_u16(1002));
+                }
+                _ => match self.world.take_due(self.clock) {
+                    Some(mail) => self.deliver(mail),
+                    None => break,
+                },
+            }
+        }
+        self.world.set_now(self.clock);
+    }
+
+    fn deliver(&mut self, mail: Mail) {
+        match mail {
+            Mail::Socket(socket, mail) => self.deliver_to_socket(socket, mail),
+            Mail::Channel(process, mail) => self.deliver_to_channel(process, mail),
+            Mail::Disconnect(id) => {
+                self.close_all(CloseCode::GOING_AWAY, |socket| socket.has_id(&id));
+            }
+            Mail::Drain => self.close_all(CloseCode::RESTART, Socket::has_channels),
+        }
+    }
+
+    fn close_all(&mut self, code: CloseCode, which: impl Fn(&Socket) -> bool) {
+        for (id, _) in self.sockets.iter().filter(|(_, socket)| which(socket)) {
+            self.world.post(self.world.now(), Mail::Socket(*id, SocketMail::Close(code)));
+        }
+    }
+
+    fn post_to(&mut self, now: Instant, socket: SocketId, mail: SocketMail) {
+        self.advance(now);
+        self.world.post(self.clock, Mail::Socket(socket, mail));
+        self.run();
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.made += 1;
+        self.made
+    }
+
+    fn process_of(&self, socket: SocketId, topic: &str) -> Option<&Process> {
+        self.channels.get(&self.sockets.get(&socket)?.process_of(topic)?)
+    }
+}
+
+#[expect(clippy::panic, reason = "documented: a test that can't go on must not hang")]
+fn stuck(now: Instant) -> ! {
+    panic!("at {now:?} the channels keep sending without time passing");
+}
+
+impl App {
+    fn channel(&self, topic: &str) -> Option<Box<dyn Channel>> {
+        let matches = |pattern: &str| match pattern.strip_suffix('*') {
+            Some(prefix) => topic.starts_with(prefix),
+            None => topic == pattern,
+        };
+        let route = self.routes.iter().find(|(pattern, _)| matches(pattern));
+        route.map(|(_, make)| make())
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let patterns: Vec<_> = self.routes.iter().map(|(pattern, _)| pattern).collect();
+        f.debug_struct("App").field("channels", &patterns).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("app", &self.app)
+            .field("sockets", &self.sockets.len())
+            .field("channels", &self.channels.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,135 @@
+//! A server's settings and the channels of its application.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use phx_proto::{Instant, Serializer};
+
+use super::connect::Gate;
+use super::{App, Server, World};
+use crate::{Channel, ConnectInfo, Refusal};
+
+/// Settings and channels of a [`Server`]; the defaults are Phoenix's.
+#[must_use]
+pub struct Builder {
+    gate: Gate,
+    app: App,
+    seed: u64,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Builder {
+            gate: Gate {
+                path: "/socket".to_owned(),
+                auth_token: false,
+                serializers: Vec::new(),
+                connect: Box::new(|_| Ok(None)),
+            },
+            app: App {
+                routes: Vec::new(),
+                max_channels: 100,
+                max_frame_size: 10_000_000,
+                idle_timeout: Some(Duration::from_secs(60)),
+            },
+            seed: 0,
+        }
+    }
+}
+
+impl Builder {
+    /// Where the socket is mounted; its endpoint is this and `/websocket`. Default: `/socket`.
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.gate.path = path.into();
+        self
+    }
+
+    /// Decides about connections, and gives each its id (which [`disconnect`](Server::disconnect)
+    /// takes) or none. Default: every connection is accepted and has no id.
+    pub fn connect(
+        mut self,
+        connect: impl Fn(&ConnectInfo) -> Result<Option<String>, Refusal> + Send + Sync + 'static,
+    ) -> Self {
+        self.gate.connect = Box::new(connect);
+        self
+    }
+
+    /// Whether tokens are taken from the subprotocols, and `phoenix` is answered to who offers it.
+    /// Default: no; then subprotocols are ignored.
+    pub fn auth_token(mut self, enabled: bool) -> Self {
+        self.gate.auth_token = enabled;
+        self
+    }
+
+    /// Adds the server's side of a serializer of one's own; V1 and V2 are there.
+    pub fn serializer(mut self, serializer: Arc<dyn Serializer>) -> Self {
+        self.gate.serializers.push(serializer);
+        self
+    }
+
+    /// Serves a topic, or all topics that begin with what stands before a final `*`. The first
+    /// pattern that matches counts. `channel` makes a new channel for each join.
+    pub fn channel<C: Channel>(
+        mut self,
+        pattern: impl Into<String>,
+        channel: impl Fn() -> C + Send + Sync + 'static,
+    ) -> Self {
+        let make = move || -> Box<dyn Channel> { Box::new(channel()) };
+        self.app.routes.push((pattern.into(), Box::new(make)));
+        self
+    }
+
+    /// Channels that a connection may have joined at the same time. Default: 100.
+    pub fn max_channels(mut self, max: usize) -> Self {
+        self.app.max_channels = max;
+        self
+    }
+
+    /// The largest frame taken, in bytes; a larger one closes the connection with 1009. Default:
+    /// 10,000,000.
+    pub fn max_frame_size(mut self, max: usize) -> Self {
+        self.app.max_frame_size = max;
+        self
+    }
+
+    /// After how long without a frame from the client a connection is closed with 1002. Default:
+    /// 60 s.
+    pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.app.idle_timeout = timeout;
+        self
+    }
+
+    /// Where the `phx_ref`s of presences begin; equal seeds and inputs give equal outputs.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The server, with no connections yet.
+    #[must_use]
+    pub fn build(self) -> Server {
+        Server {
+            gate: self.gate,
+            app: self.app,
+            world: World::new(self.seed),
+            clock: Instant::EPOCH,
+            sockets: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            idle: BTreeSet::new(),
+            actions: VecDeque::new(),
+            made: 0,
+            closed: false,
+        }
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("path", &self.gate.path)
+            .field("app", &self.app)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,309 @@
+//! From an upgrade request to a socket, or a refusal.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use bytes::Bytes;
+use phx_proto::{Serializer, V1Server, V2Server};
+use serde_json::{Map, Value};
+
+use super::params;
+
+/// A client's upgrade request: path, query and headers.
+///
+/// `Debug` shows the path and the names of the headers only.
+///
+/// # Examples
+///
+/// ```
+/// use phx_testing::ConnectRequest;
+///
+/// let request = ConnectRequest::new("/socket/websocket?vsn=2.0.0&token=secret");
+/// assert_eq!(request.path(), "/socket/websocket");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct ConnectRequest {
+    path: String,
+    query: String,
+    headers: Vec<(String, String)>,
+}
+
+impl ConnectRequest {
+    /// A request for `path_and_query`, without headers.
+    #[must_use]
+    pub fn new(path_and_query: &str) -> Self {
+        let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
+        ConnectRequest { path: path.to_owned(), query: query.to_owned(), headers: Vec::new() }
+    }
+
+    /// The same request with one more header. Those that the application sees are
+    /// `Sec-WebSocket-Protocol` and names that start with `x-`.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_ascii_lowercase(), value.to_owned()));
+        self
+    }
+
+    /// The path, without the query.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The elements of all `Sec-WebSocket-Protocol` headers; `None` if there is no such header.
+    fn protocols(&self) -> Option<Vec<&str>> {
+        let mut headers =
+            self.headers.iter().filter(|(name, _)| name == "sec-websocket-protocol").peekable();
+        headers.peek()?;
+        Some(headers.flat_map(|(_, value)| value.split(',')).map(str::trim).collect())
+    }
+}
+
+impl fmt::Debug for ConnectRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("ConnectRequest")
+            .field("path", &self.path)
+            .field("headers", &headers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an application knows of a connection: Phoenix's connect params and `connect_info`.
+///
+/// `Debug` shows the serializer's version only.
+#[derive(Clone)]
+pub struct ConnectInfo {
+    params: Map<String, Value>,
+    headers: Vec<(String, String)>,
+    auth_token: Option<String>,
+    serializer: Arc<dyn Serializer>,
+}
+
+impl ConnectInfo {
+    /// The params of the URL, decoded as Plug does: nested maps and lists, whose leaves are
+    /// strings. `vsn` is one of them.
+    #[must_use]
+    pub fn params(&self) -> &Map<String, Value> {
+        &self.params
+    }
+
+    /// A param that is a string.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.params.get(name).and_then(Value::as_str)
+    }
+
+    /// The headers whose names start with `x-`, in lower case.
+    #[must_use]
+    pub fn x_headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
+    /// The token that came by subprotocol, if the server asks for one.
+    #[must_use]
+    pub fn auth_token(&self) -> Option<&str> {
+        self.auth_token.as_deref()
+    }
+
+    /// The serializer of this connection.
+    #[must_use]
+    pub fn serializer(&self) -> &Arc<dyn Serializer> {
+        &self.serializer
+    }
+}
+
+impl fmt::Debug for ConnectInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectInfo").field("vsn", &self.serializer.vsn()).finish_non_exhaustive()
+    }
+}
+
+/// An HTTP answer that isn't the upgrade.
+///
+/// # Examples
+///
+/// ```
+/// use phx_testing::Refusal;
+///
+/// let refusal = Refusal::new(429).with_header("retry-after", "5").with_body("slow down");
+/// assert_eq!(refusal.status(), 429);
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Refusal {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Bytes,
+}
+
+impl Refusal {
+    /// An answer with this HTTP status and an empty body. Phoenix's `:error` is 403.
+    #[must_use]
+    pub fn new(status: u16) -> Self {
+        Refusal { status, headers: Vec::new(), body: Bytes::new() }
+    }
+
+    /// The same answer with one more header.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_ascii_lowercase(), value.to_owned()));
+        self
+    }
+
+    /// The same answer with this body.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The headers, with their names in lower case.
+    #[must_use]
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+}
+
+/// As a driver would report it; `Retry-After` is understood in seconds.
+impl From<Refusal> for phx_proto::Refusal {
+    fn from(refusal: Refusal) -> Self {
+        let retry_after = refusal.headers.iter().find(|(name, _)| name == "retry-after");
+        let seconds = retry_after.and_then(|(_, value)| value.parse().ok());
+        phx_proto::Refusal::new(refusal.status)
+            .with_retry_after(seconds.map(Duration::from_secs))
+            .with_body(refusal.body)
+    }
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Refusal")
+            .field("status", &self.status)
+            .field("headers", &headers)
+            .field("body", &format_args!("{} bytes", self.body.len()))
+            .finish()
+    }
+}
+
+/// What of the builder's settings decides about a connection.
+pub(super) struct Gate {
+    pub(super) path: String,
+    pub(super) auth_token: bool,
+    pub(super) serializers: Vec<Arc<dyn Serializer>>,
+    pub(super) connect: Box<ConnectFn>,
+}
+
+pub(super) type ConnectFn = dyn Fn(&ConnectInfo) -> Result<Option<String>, Refusal> + Send + Sync;
+
+/// A request that may become a connection.
+pub(super) struct Passed {
+    pub(super) info: ConnectInfo,
+    pub(super) id: Option<String>,
+    pub(super) protocol: Option<&'static str>,
+}
+
+/// The subprotocol that goes with a token.
+const PROTOCOL: &str = "phoenix";
+const TOKEN_PREFIX: &str = "base64url.bearer.phx.";
+/// In spite of the prefix's name the alphabet is the standard one.
+const TOKEN_BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+impl Gate {
+    pub(super) fn pass(&self, request: &ConnectRequest) -> Result<Passed, Refusal> {
+        let path = request.path.strip_suffix('/').unwrap_or(&request.path);
+        if path.strip_suffix("/websocket") != Some(&self.path) {
+            return Err(Refusal::new(404).with_body("not found"));
+        }
+        let (protocol, auth_token) =
+            if self.auth_token { subprotocol(request)? } else { (None, None) };
+        self.authorize(request, auth_token).map(|(info, id)| Passed { info, id, protocol }).map_err(
+            |refusal| match protocol {
+                Some(protocol) => refusal.with_header("sec-websocket-protocol", protocol),
+                None => refusal,
+            },
+        )
+    }
+
+    fn authorize(
+        &self,
+        request: &ConnectRequest,
+        auth_token: Option<String>,
+    ) -> Result<(ConnectInfo, Option<String>), Refusal> {
+        let params = params::decode(&request.query);
+        let vsn = params.get("vsn").map_or(Some("1.0.0"), Value::as_str);
+        let serializer = vsn.and_then(|vsn| self.serializer(vsn)).ok_or(Refusal::new(403))?;
+        let x_headers = request.headers.iter().filter(|(name, _)| name.starts_with("x-"));
+        let info =
+            ConnectInfo { params, headers: x_headers.cloned().collect(), auth_token, serializer };
+        let id = (self.connect)(&info)?;
+        Ok((info, id))
+    }
+
+    /// Phoenix's requirements are `~> 2.0.0` and `~> 1.0.0`; one's own serializers match exactly.
+    fn serializer(&self, vsn: &str) -> Option<Arc<dyn Serializer>> {
+        let own = self.serializers.iter().find(|serializer| serializer.vsn() == vsn);
+        own.cloned().or_else(|| match vsn.rsplit_once('.') {
+            Some((_, patch)) if patch.is_empty() || !patch.bytes().all(|b| b.is_ascii_digit()) => {
+                None
+            }
+            Some(("2.0", _)) => Some(Arc::new(V2Server)),
+            Some(("1.0", _)) => Some(Arc::new(V1Server)),
+            _ => None,
+        })
+    }
+}
+
+/// The subprotocol to answer and the token, of a socket that asks for tokens.
+///
+/// A token that isn't base64 raises in Phoenix; of two tokens none is taken; a foreign subprotocol
+/// alone is refused.
+fn subprotocol(
+    request: &ConnectRequest,
+) -> Result<(Option<&'static str>, Option<String>), Refusal> {
+    let Some(offered) = request.protocols() else {
+        return Ok((None, None));
+    };
+    let (tokens, others): (Vec<&str>, Vec<&str>) =
+        offered.into_iter().partition(|protocol| protocol.starts_with(TOKEN_PREFIX));
+    let token = match tokens.as_slice() {
+        [token] => {
+            let encoded = token.strip_prefix(TOKEN_PREFIX).unwrap_or_default();
+            let token = TOKEN_BASE64.decode(encoded).ok().map(String::from_utf8);
+            Some(token.and_then(Result::ok).ok_or_else(internal_error)?)
+        }
+        _ => None,
+    };
+    match others.as_slice() {
+        [] => Ok((None, token)),
+        others if others.contains(&PROTOCOL) => Ok((Some(PROTOCOL), token)),
+        _ => Err(Refusal::new(403)),
+    }
+}
+
+/// What Phoenix answers when the application raises.
+pub(super) fn internal_error() -> Refusal {
+    Refusal::new(500)
+        .with_header("content-type", "application/json; charset=utf-8")
+        .with_body(r#"{"errors":{"detail":"500.json"}}"#)
+}

@@ -1,0 +1,77 @@
+//! What the server's processes send each other, and the queue that delivers it in time order.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+
+use phx_proto::{ByteString, CloseCode, Frame, Instant, Message, Ref};
+
+use super::SocketId;
+
+/// A channel's process: one life of a channel, from its join to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ProcessId(pub(super) u64);
+
+/// What [`Context::send`](crate::Context::send) carries to
+/// [`Channel::handle_info`](crate::Channel::handle_info).
+pub(crate) type Info = Box<dyn Any + Send>;
+
+pub(crate) enum Mail {
+    Socket(SocketId, SocketMail),
+    Channel(ProcessId, ChannelMail),
+    /// To every socket with this id: close with 1001.
+    Disconnect(String),
+    /// To every socket that has a channel: close with 1012.
+    Drain,
+}
+
+pub(crate) enum SocketMail {
+    /// A frame came from the client.
+    Received(Frame),
+    /// The client sent a close frame.
+    Closing,
+    /// A channel's process sends a frame to the client.
+    Send(Frame),
+    /// A channel's process ended.
+    Ended { process: ProcessId, topic: ByteString, join_ref: Option<Ref>, crashed: bool },
+    /// Close the connection.
+    Close(CloseCode),
+    /// The socket's process is killed: the connection ends without a close frame.
+    Kill,
+}
+
+pub(crate) enum ChannelMail {
+    Push(Message),
+    Leave {
+        reference: Option<Ref>,
+    },
+    Info(Info),
+    /// An event came that no channel can handle.
+    Crash,
+    /// A join that slept is over: from now on the channel gets broadcasts.
+    Subscribe,
+}
+
+/// Mail in the order of its time, and of its posting where times are equal.
+#[derive(Default)]
+pub(crate) struct Mailroom {
+    queue: BTreeMap<(Instant, u64), Mail>,
+    posted: u64,
+}
+
+impl Mailroom {
+    pub(super) fn post(&mut self, at: Instant, mail: Mail) {
+        self.posted += 1;
+        self.queue.insert((at, self.posted), mail);
+    }
+
+    /// The next piece of mail that is due by `now`, and when it was due.
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<(Instant, Mail)> {
+        let entry = self.queue.first_entry()?;
+        let at = entry.key().0;
+        (at <= now).then(|| (at, entry.remove()))
+    }
+
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.queue.first_key_value().map(|((at, _), _)| *at)
+    }
+}

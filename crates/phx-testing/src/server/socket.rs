@@ -1,0 +1,293 @@
+//! A connection's process: it reads frames, joins channels, and passes on what they send.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use phx_proto::{
+    ByteString, CloseCode, DecodeError, DecodeErrorKind, Field, Frame, Instant, Message, PHOENIX,
+    Payload, Ref, Status, events,
+};
+use serde_json::{Value, json};
+
+use super::mail::{ChannelMail, Mail, ProcessId, SocketMail};
+use super::process::Process;
+use super::{Action, ConnectInfo, Server, SocketId};
+use crate::Reason;
+
+pub(super) struct Socket {
+    connection: Arc<Connection>,
+    channels: BTreeMap<ByteString, ProcessId>,
+    busy_until: Instant,
+    idle_at: Option<Instant>,
+}
+
+/// What the application said and knows of a connection.
+pub(crate) struct Connection {
+    pub(crate) id: Option<String>,
+    pub(crate) info: ConnectInfo,
+}
+
+/// 1007: a text frame wasn't UTF-8.
+const INVALID_DATA: CloseCode = CloseCode::from_u16(1007);
+
+impl Socket {
+    pub(super) fn topics(&self) -> impl Iterator<Item = &ByteString> + '_ {
+        self.channels.keys()
+    }
+
+    pub(super) fn process_of(&self, topic: &str) -> Option<ProcessId> {
+        self.channels.get(topic).copied()
+    }
+
+    pub(super) fn has_id(&self, id: &str) -> bool {
+        self.connection.id.as_deref() == Some(id)
+    }
+
+    pub(super) fn has_channels(&self) -> bool {
+        !self.channels.is_empty()
+    }
+}
+
+impl Server {
+    pub(super) fn open(&mut self, id: SocketId, connection: Connection) {
+        let socket = Socket {
+            connection: Arc::new(connection),
+            channels: BTreeMap::new(),
+            busy_until: Instant::EPOCH,
+            idle_at: None,
+        };
+        self.sockets.insert(id, socket);
+        self.defer_idle(id, self.clock);
+    }
+
+    pub(super) fn deliver_to_socket(&mut self, id: SocketId, mail: SocketMail) {
+        let Some(socket) = self.sockets.get_mut(&id) else {
+            return;
+        };
+        let killed = matches!(mail, SocketMail::Kill);
+        if socket.busy_until > self.world.now() && !killed {
+            self.world.post(socket.busy_until, Mail::Socket(id, mail));
+            return;
+        }
+        match mail {
+            SocketMail::Received(frame) => {
+                self.defer_idle(id, self.world.now());
+                self.receive(id, frame);
+            }
+            SocketMail::Closing => self.close_now(id, CloseCode::NORMAL),
+            SocketMail::Send(frame) => self.actions.push_back(Action::Send { socket: id, frame }),
+            SocketMail::Ended { process, topic, join_ref, crashed } => {
+                if socket.channels.get(&topic) == Some(&process) {
+                    socket.channels.remove(&topic);
+                }
+                self.say_ended(id, topic, join_ref, crashed);
+            }
+            SocketMail::Close(code) => self.close_now(id, code),
+            SocketMail::Kill => {
+                self.end(id);
+                self.actions.push_back(Action::Drop { socket: id });
+            }
+        }
+    }
+
+    pub(super) fn close_now(&mut self, id: SocketId, code: CloseCode) {
+        self.end(id);
+        self.actions.push_back(Action::Close { socket: id, code });
+    }
+
+    /// Forgets a connection and ends its channels.
+    pub(super) fn end(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.remove(&id) else {
+            return;
+        };
+        if let Some(at) = socket.idle_at {
+            self.idle.remove(&(at, id));
+        }
+        for process in socket.channels.into_values() {
+            let mail = self.end_channel(process, Reason::Closed);
+            self.world.post_all(mail);
+        }
+    }
+
+    /// The connection isn't idle at `from`.
+    pub(super) fn defer_idle(&mut self, id: SocketId, from: Instant) {
+        let (Some(socket), Some(timeout)) = (self.sockets.get_mut(&id), self.app.idle_timeout)
+        else {
+            return;
+        };
+        let at = from + timeout;
+        if let Some(old) = socket.idle_at.replace(at) {
+            self.idle.remove(&(old, id));
+        }
+        self.idle.insert((at, id));
+    }
+
+    fn receive(&mut self, id: SocketId, frame: Frame) {
+        let Some(socket) = self.sockets.get(&id) else {
+            return;
+        };
+        if frame.len() > self.app.max_frame_size {
+            return self.close_now(id, CloseCode::TOO_BIG);
+        }
+        if frame.is_text() && std::str::from_utf8(frame.as_bytes()).is_err() {
+            return self.close_now(id, INVALID_DATA);
+        }
+        match socket.connection.info.serializer().decode(frame) {
+            Ok(message) if is_acceptable(&message) => self.handle(id, message),
+            Err(DecodeError {
+                reason: DecodeErrorKind::Field(Field::Topic | Field::Event),
+                frame,
+                ..
+            }) => {
+                if self.handle_odd(id, &frame).is_none() {
+                    self.close_now(id, CloseCode::ERROR);
+                }
+            }
+            _ => self.close_now(id, CloseCode::ERROR),
+        }
+    }
+
+    fn handle(&mut self, id: SocketId, message: Message) {
+        if message.topic == PHOENIX && message.event == events::HEARTBEAT {
+            return self.answer(id, message, None, Status::Ok, Payload::empty());
+        }
+        let current = self.sockets.get(&id).and_then(|socket| socket.process_of(&message.topic));
+        match (current, &*message.event) {
+            (None, "phx_join") => self.join(id, message),
+            (Some(old), "phx_join") => {
+                // The new join's reply comes before the close of the old life.
+                let ended = self.end_channel(old, Reason::Duplicate);
+                if let Some(socket) = self.sockets.get_mut(&id) {
+                    socket.channels.remove(&message.topic);
+                }
+                self.join(id, message);
+                self.world.post_all(ended);
+            }
+            (None, "phx_leave") => {
+                let join_ref = message.join_ref.clone();
+                self.answer(id, message, join_ref, Status::Ok, Payload::empty());
+            }
+            (None, _) => self.refuse(id, message, None, "unmatched topic"),
+            (Some(process), event) => {
+                let mail = match event {
+                    "phx_leave" => ChannelMail::Leave { reference: message.reference.clone() },
+                    _ => ChannelMail::Push(message.clone()),
+                };
+                self.pass_on(process, message.join_ref.as_ref(), mail);
+            }
+        }
+    }
+
+    /// A message with another `join_ref` than that of the channel's current life is dropped.
+    fn pass_on(&mut self, process: ProcessId, join_ref: Option<&Ref>, mail: ChannelMail) {
+        let life = self.channels.get(&process).map(|process| &process.life);
+        if life.is_some_and(|life| life.join_ref.as_ref() == join_ref) {
+            self.world.post(self.world.now(), Mail::Channel(process, mail));
+        }
+    }
+
+    fn join(&mut self, id: SocketId, message: Message) {
+        let Some(channel) = self.app.channel(&message.topic) else {
+            return self.refuse(id, message, None, "unmatched topic");
+        };
+        let join_ref = message.join_ref.clone();
+        let Some(socket) = self.sockets.get(&id) else {
+            return;
+        };
+        if socket.channels.len() >= self.app.max_channels {
+            return self.refuse(id, message, join_ref, "too many channels joined");
+        }
+        let (topic, connection) = (message.topic.clone(), socket.connection.clone());
+        let process = ProcessId(self.next_id());
+        let started = Process::start(process, id, connection, channel, message, &mut self.world);
+        let Some(socket) = self.sockets.get_mut(&id) else {
+            return;
+        };
+        socket.busy_until = started.at;
+        if let Some(new) = started.process {
+            socket.channels.insert(topic, process);
+            self.channels.insert(process, new);
+        }
+        self.defer_idle(id, started.at);
+        self.world.post_all(started.mail);
+    }
+
+    fn refuse(&mut self, id: SocketId, message: Message, join_ref: Option<Ref>, reason: &str) {
+        let reason = Payload::json(&json!({ "reason": reason })).unwrap_or_default();
+        self.answer(id, message, join_ref, Status::Error, reason);
+    }
+
+    fn answer(
+        &mut self,
+        id: SocketId,
+        to: Message,
+        join_ref: Option<Ref>,
+        status: Status,
+        response: Payload,
+    ) {
+        let reply =
+            Message::reply(to.topic, to.reference, status, response).with_join_ref(join_ref);
+        self.send_message(id, &reply);
+    }
+
+    fn say_ended(&mut self, id: SocketId, topic: ByteString, join_ref: Option<Ref>, crashed: bool) {
+        let (event, payload) = if crashed {
+            let reason = Payload::from_json_text(r#"{"reason":"channel_crash"}"#);
+            (events::ERROR, reason.unwrap_or_default())
+        } else {
+            (events::CLOSE, Payload::empty())
+        };
+        let ended = Message::new(topic, event, payload)
+            .with_join_ref(join_ref.clone())
+            .with_reference(join_ref);
+        self.send_message(id, &ended);
+    }
+
+    /// The socket's own messages are JSON, which every serializer can carry; if one of the user's
+    /// can't, the socket crashes.
+    fn send_message(&mut self, id: SocketId, message: &Message) {
+        let Some(socket) = self.sockets.get(&id) else {
+            return;
+        };
+        match socket.connection.info.serializer().encode(message) {
+            Ok(frame) => self.actions.push_back(Action::Send { socket: id, frame }),
+            Err(_) => self.close_now(id, CloseCode::ERROR),
+        }
+    }
+
+    /// V2 with a topic or an event that isn't a string: Phoenix takes any JSON there. Such a topic
+    /// is never joined, and such an event crashes its channel. `None` if the frame is worse than
+    /// that.
+    fn handle_odd(&mut self, id: SocketId, frame: &Frame) -> Option<()> {
+        let fields: Vec<Value> = serde_json::from_slice(frame.as_bytes()).ok()?;
+        let [join_ref, reference, topic, event, _payload, ..] = fields.as_slice() else {
+            return None;
+        };
+        let name = topic.as_str().unwrap_or_default();
+        let joined = self.sockets.get(&id).and_then(|socket| socket.process_of(name));
+        if let Some(process) = joined.filter(|_| topic.is_string()) {
+            let join_ref = join_ref.as_str().map(Ref::parse_str);
+            self.pass_on(process, join_ref.as_ref(), ChannelMail::Crash);
+            return Some(());
+        }
+        let reply = if event == "phx_leave" {
+            let ok = json!({ "response": {}, "status": "ok" });
+            json!([join_ref, reference, topic, "phx_reply", ok])
+        } else {
+            let reason = json!({ "response": { "reason": "unmatched topic" }, "status": "error" });
+            json!([null, reference, topic, "phx_reply", reason])
+        };
+        let frame = Frame::text(reply.to_string());
+        self.actions.push_back(Action::Send { socket: id, frame });
+        Some(())
+    }
+}
+
+/// A payload must be JSON all through, and a join's can't be binary.
+fn is_acceptable(message: &Message) -> bool {
+    if message.payload.is_binary() {
+        message.event != events::JOIN
+    } else {
+        message.payload.decode::<Value>().is_ok()
+    }
+}

@@ -1,0 +1,188 @@
+//! The real listener, driven by a WebSocket client.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+#![cfg(feature = "listener")]
+
+use std::time::Duration;
+
+use async_tungstenite::WebSocketStream;
+use async_tungstenite::tokio::{TokioAdapter, client_async};
+use async_tungstenite::tungstenite::Message;
+use async_tungstenite::tungstenite::client::IntoClientRequest;
+use async_tungstenite::tungstenite::error::Error;
+use async_tungstenite::tungstenite::http::{HeaderValue, Response};
+use async_tungstenite::tungstenite::protocol::CloseFrame;
+use async_tungstenite::tungstenite::protocol::frame::Frame as WebSocketFrame;
+use async_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use futures::StreamExt;
+use phx_proto::Payload;
+use phx_testing::listener::Listener;
+use phx_testing::{Refusal, rooms};
+use tokio::net::TcpStream;
+
+type Client = WebSocketStream<TokioAdapter<TcpStream>>;
+
+const JOIN: &str = r#"["1","1","room:a","phx_join",{}]"#;
+
+async fn within<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(10), future).await.expect("it took too long")
+}
+
+async fn connect(
+    listener: &Listener,
+    query: &str,
+    protocols: Option<&'static str>,
+) -> Result<(Client, Response<Option<Vec<u8>>>), Error> {
+    let url = format!("{}/websocket?{query}", listener.url());
+    let mut request = url.into_client_request()?;
+    if let Some(protocols) = protocols {
+        let value = HeaderValue::from_static(protocols);
+        request.headers_mut().insert("sec-websocket-protocol", value);
+    }
+    let stream = TcpStream::connect(listener.address()).await?;
+    within(client_async(request, stream)).await
+}
+
+async fn open(listener: &Listener) -> Client {
+    connect(listener, "vsn=2.0.0", None).await.expect("accepted").0
+}
+
+async fn send(client: &mut Client, text: &str) {
+    within(client.send(Message::text(text))).await.expect("sent");
+}
+
+async fn receive(client: &mut Client) -> Message {
+    within(client.next()).await.expect("a message").expect("no error")
+}
+
+async fn join(client: &mut Client) {
+    send(client, JOIN).await;
+    let reply = receive(client).await;
+    let expected = r#"["1","1","room:a","phx_reply",{"response":{},"status":"ok"}]"#;
+    assert_eq!(reply, Message::text(expected));
+}
+
+fn close_code(message: &Message) -> Option<u16> {
+    match message {
+        Message::Close(Some(CloseFrame { code, .. })) => Some((*code).into()),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn serves_joins_and_broadcasts() {
+    let listener = Listener::bind(rooms().build()).await.unwrap();
+    let (mut ann, mut bob) = (open(&listener).await, open(&listener).await);
+    join(&mut ann).await;
+    join(&mut bob).await;
+    send(&mut ann, r#"["1","2","room:a","whisper",{"a":1}]"#).await;
+    let expected = r#"[null,null,"room:a","whisper",{"a":1}]"#;
+    assert_eq!(receive(&mut bob).await, Message::text(expected));
+    listener.broadcast("room:a", "news", Payload::empty());
+    let expected = r#"[null,null,"room:a","news",{}]"#;
+    assert_eq!(receive(&mut ann).await, Message::text(expected));
+}
+
+#[tokio::test]
+async fn a_refusal_is_an_http_answer() {
+    let server = rooms().connect(|_| {
+        Err(Refusal::new(429).with_header("retry-after", "7").with_body(r#"{"reason":"busy"}"#))
+    });
+    let listener = Listener::bind(server.build()).await.unwrap();
+    let Err(Error::Http(response)) = connect(&listener, "vsn=2.0.0", None).await else {
+        panic!("not refused")
+    };
+    assert_eq!(response.status(), 429);
+    assert_eq!(response.headers()["retry-after"], "7");
+    assert_eq!(response.body().as_deref(), Some(br#"{"reason":"busy"}"#.as_slice()));
+}
+
+#[tokio::test]
+async fn answers_the_subprotocol_of_a_token() {
+    let server = rooms().auth_token(true).connect(|info| match info.auth_token() {
+        Some("secret") => Ok(None),
+        _ => Err(Refusal::new(403)),
+    });
+    let listener = Listener::bind(server.build()).await.unwrap();
+    let offer = "phoenix, base64url.bearer.phx.c2VjcmV0";
+    let (_, response) = connect(&listener, "vsn=2.0.0", Some(offer)).await.unwrap();
+    assert_eq!(response.headers()["sec-websocket-protocol"], "phoenix");
+    assert!(matches!(connect(&listener, "vsn=2.0.0", None).await, Err(Error::Http(_))));
+}
+
+#[tokio::test]
+async fn dropped_connections_are_reset() {
+    let listener = Listener::bind(rooms().build()).await.unwrap();
+    let mut client = open(&listener).await;
+    join(&mut client).await;
+    listener.drop_connections();
+    let end = within(client.next()).await;
+    assert!(matches!(end, Some(Err(_))), "{end:?}");
+    assert_eq!(listener.with(|server, _| server.sockets().count()), 0);
+}
+
+#[tokio::test]
+async fn a_drain_closes_with_1012() {
+    let listener = Listener::bind(rooms().build()).await.unwrap();
+    let mut client = open(&listener).await;
+    join(&mut client).await;
+    listener.drain();
+    assert_eq!(close_code(&receive(&mut client).await), Some(1012));
+}
+
+#[tokio::test]
+async fn a_stop_closes_what_is_open_and_frees_the_port() {
+    let listener = Listener::bind(rooms().build()).await.unwrap();
+    let address = listener.address();
+    let mut client = open(&listener).await;
+    let (message, ()) = within(async {
+        tokio::join!(
+            async {
+                let message = client.next().await;
+                while let Some(Ok(_)) = client.next().await {}
+                message
+            },
+            listener.stop()
+        )
+    })
+    .await;
+    assert_eq!(close_code(&message.unwrap().unwrap()), Some(1000));
+    assert!(TcpStream::connect(address).await.is_err());
+    Listener::bind_to(address, rooms().build()).await.unwrap();
+}
+
+#[tokio::test]
+async fn malformed_frames_close_with_their_codes() {
+    let listener = Listener::bind(rooms().max_frame_size(1000).build()).await.unwrap();
+    let mut client = open(&listener).await;
+    send(&mut client, "{not json").await;
+    assert_eq!(close_code(&receive(&mut client).await), Some(1011));
+    let mut client = open(&listener).await;
+    send(&mut client, &"x".repeat(1001)).await;
+    assert_eq!(close_code(&receive(&mut client).await), Some(1009));
+    let mut client = open(&listener).await;
+    let text = WebSocketFrame::message(vec![0xff, 0xfe], OpCode::Data(Data::Text), true);
+    within(client.send(Message::Frame(text))).await.unwrap();
+    assert_eq!(close_code(&receive(&mut client).await), Some(1007));
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_with_1002() {
+    let idle = Duration::from_millis(20);
+    let listener = Listener::bind(rooms().idle_timeout(Some(idle)).build()).await.unwrap();
+    let mut client = open(&listener).await;
+    assert_eq!(close_code(&receive(&mut client).await), Some(1002));
+}
+
+#[tokio::test]
+async fn a_close_frame_is_answered() {
+    let listener = Listener::bind(rooms().build()).await.unwrap();
+    let mut client = open(&listener).await;
+    within(client.close(None)).await.unwrap();
+    assert!(matches!(receive(&mut client).await, Message::Close(_)));
+}

@@ -1,0 +1,106 @@
+//! Both ends of a connection: the connector, and servers that are scripts.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::time::Duration;
+
+use async_tungstenite::WebSocketStream;
+use async_tungstenite::tokio::{TokioAdapter, accept_async};
+use phx_tokio::websocket::WebSocketConfig;
+use phx_tokio::{
+    CloseCause, CloseCode, Connector, Endpoint, Frame, Request, TcpConnector, TokioRuntime,
+    Transport,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+pub(crate) type Connection = Pin<Box<dyn Transport>>;
+pub(crate) type Server = WebSocketStream<TokioAdapter<TcpStream>>;
+
+/// Awaits what must come, with a deadline so that a defect fails instead of hanging.
+pub(crate) async fn within<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("it takes too long")
+}
+
+/// A listener, and the endpoint that leads to it.
+pub(crate) async fn listen() -> (TcpListener, Endpoint) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/socket", listener.local_addr().unwrap());
+    (listener, Endpoint::parse(&url).unwrap())
+}
+
+pub(crate) fn request(endpoint: &Endpoint) -> Request {
+    endpoint.request("2.0.0")
+}
+
+pub(crate) fn connector(config: WebSocketConfig) -> TcpConnector {
+    TcpConnector::new(TokioRuntime::current().unwrap(), config)
+}
+
+pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Connection, CloseCause> {
+    connect_with(endpoint, WebSocketConfig::default()).await
+}
+
+pub(crate) async fn connect_with(
+    endpoint: &Endpoint,
+    config: WebSocketConfig,
+) -> Result<Connection, CloseCause> {
+    within(connector(config).connect(request(endpoint))).await
+}
+
+/// A connection to a WebSocket server, both ends.
+pub(crate) async fn pair(config: WebSocketConfig) -> (Connection, Server) {
+    let (listener, endpoint) = listen().await;
+    let accept = async { accept_async(listener.accept().await.unwrap().0).await.unwrap() };
+    let (client, server) = futures::join!(connect_with(&endpoint, config), accept);
+    (client.unwrap(), server)
+}
+
+/// Connects to a server that answers with `answer`, word for word, and then ends the connection.
+pub(crate) async fn answered(answer: &str) -> Result<Connection, CloseCause> {
+    let (listener, endpoint) = listen().await;
+    let serve = async {
+        let mut stream = listener.accept().await.unwrap().0;
+        receive_head(&mut stream).await;
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    };
+    futures::join!(connect(&endpoint), serve).0
+}
+
+/// The head of the request that comes.
+pub(crate) async fn receive_head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// The proper answer to a request, up to further headers and the empty line.
+pub(crate) fn switching(head: &str) -> String {
+    let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+    let accept =
+        async_tungstenite::tungstenite::handshake::derive_accept_key(key.trim().as_bytes());
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: keep-alive, Upgrade\r\n\
+         Upgrade: WebSocket\r\nSec-WebSocket-Accept: {accept}\r\n"
+    )
+}
+
+pub(crate) async fn receive(connection: &mut Connection) -> Result<Frame, CloseCause> {
+    within(poll_fn(|cx| connection.as_mut().poll_receive(cx))).await
+}
+
+pub(crate) async fn send(connection: &mut Connection, frame: Frame) {
+    within(poll_fn(|cx| connection.as_mut().poll_ready(cx))).await.unwrap();
+    connection.as_mut().start_send(frame).unwrap();
+}
+
+pub(crate) async fn flush(connection: &mut Connection) {
+    within(poll_fn(|cx| connection.as_mut().poll_flush(cx))).await.unwrap();
+}
+
+pub(crate) async fn close(connection: &mut Connection, code: u16, reason: &str) -> CloseCause {
+    let code = CloseCode::from_u16(code);
+    within(poll_fn(|cx| connection.as_mut().poll_close(cx, code, reason))).await
+}

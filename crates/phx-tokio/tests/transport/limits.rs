@@ -1,0 +1,107 @@
+//! Messages over the limit, and text that is none, end the connection, and the server is told why.
+
+use async_tungstenite::tungstenite::Message;
+use futures::StreamExt;
+use phx_tokio::websocket::WebSocketConfig;
+use phx_tokio::{CloseCause, Frame};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::common::{Connection, connect, listen, pair, receive, receive_head, switching, within};
+
+fn small() -> WebSocketConfig {
+    let mut config = WebSocketConfig::default();
+    config.max_frame_size = 1_000;
+    config
+}
+
+/// The code of the close frame that comes next.
+async fn closed_with(server: &mut crate::common::Server) -> u16 {
+    match within(server.next()).await.unwrap().unwrap() {
+        Message::Close(Some(frame)) => frame.code.into(),
+        other => panic!("not a close frame: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_message_over_the_limit() {
+    let (mut client, mut server) = pair(small()).await;
+    server.send(Message::binary(vec![0; 1_000])).await.unwrap();
+    assert_eq!(receive(&mut client).await, Ok(Frame::binary(vec![0; 1_000])));
+    server.send(Message::binary(vec![0; 1_001])).await.unwrap();
+    let too_large = CloseCause::lost("a message was larger than the limit of 1000 bytes");
+    assert_eq!(receive(&mut client).await, Err(too_large));
+    assert_eq!(closed_with(&mut server).await, 1009);
+}
+
+/// A connection whose server sends `bytes`, and then reads.
+async fn receiving(bytes: &[u8]) -> (Connection, tokio::net::TcpStream) {
+    let (listener, endpoint) = listen().await;
+    let serve = async {
+        let mut stream = listener.accept().await.unwrap().0;
+        let mut answer =
+            format!("{}\r\n", switching(&receive_head(&mut stream).await)).into_bytes();
+        answer.extend_from_slice(bytes);
+        stream.write_all(&answer).await.unwrap();
+        stream
+    };
+    let (client, stream) = futures::join!(connect(&endpoint), serve);
+    (client.unwrap(), stream)
+}
+
+/// The code of the masked close frame that the client sends.
+async fn raw_close_code(stream: &mut tokio::net::TcpStream) -> u16 {
+    let mut frame = [0; 8];
+    within(stream.read_exact(&mut frame)).await.unwrap();
+    let [opcode, length, mask @ .., high, low] = frame;
+    assert_eq!((opcode, length), (0x88, 0x82));
+    u16::from_be_bytes([high ^ mask[0], low ^ mask[1]])
+}
+
+#[tokio::test]
+async fn text_that_is_not_utf8() {
+    let (mut client, mut stream) = receiving(b"\x81\x02\xff\xfe").await;
+    let not_text = CloseCause::lost("a text message was not UTF-8");
+    assert_eq!(receive(&mut client).await, Err(not_text));
+    assert_eq!(raw_close_code(&mut stream).await, 1007);
+}
+
+#[tokio::test]
+async fn frames_that_break_the_protocol() {
+    // Reserved bits, a masked frame, a continuation of nothing, an opcode that doesn't exist.
+    for broken in [&b"\xf1\x00"[..], b"\x81\x80abcd", b"\x80\x00", b"\x83\x00"] {
+        let (mut client, mut stream) = receiving(broken).await;
+        match receive(&mut client).await {
+            Err(CloseCause::Lost { error, .. }) => {
+                assert!(error.starts_with("the server broke the WebSocket protocol"), "{error}");
+            }
+            other => panic!("{broken:?}: not lost: {other:?}"),
+        }
+        assert_eq!(raw_close_code(&mut stream).await, 1002);
+    }
+}
+
+#[tokio::test]
+async fn the_limit_holds_for_fragments_together() {
+    let (listener, endpoint) = listen().await;
+    let serve = async {
+        let mut stream = listener.accept().await.unwrap().0;
+        let mut answer =
+            format!("{}\r\n", switching(&receive_head(&mut stream).await)).into_bytes();
+        for fragment in 0..11 {
+            answer.extend([if fragment == 0 { 0x02 } else { 0x00 }, 100]);
+            answer.extend([0; 100]);
+        }
+        stream.write_all(&answer).await.unwrap();
+        stream
+    };
+    let (client, _open) = futures::join!(crate::common::connect_with(&endpoint, small()), serve);
+    let too_large = CloseCause::lost("a message was larger than the limit of 1000 bytes");
+    assert_eq!(receive(&mut client.unwrap()).await, Err(too_large));
+}
+
+#[tokio::test]
+async fn a_text_frame_of_ones_own_must_be_text() {
+    let (mut client, _server) = pair(WebSocketConfig::default()).await;
+    let not_text = CloseCause::lost("a text frame to be sent is not UTF-8");
+    assert_eq!(client.as_mut().start_send(Frame::text(vec![0xff])), Err(not_text));
+}

@@ -1,0 +1,69 @@
+//! Answers that are no proper upgrade are told apart, and none of them opens a connection.
+
+use phx_tokio::CloseCause;
+use tokio::io::AsyncWriteExt;
+
+use crate::common::{answered, connect, listen, receive_head, switching};
+
+/// What comes of the proper answer after `change`.
+async fn changed(change: impl Fn(String) -> String) -> CloseCause {
+    let (listener, endpoint) = listen().await;
+    let serve = async {
+        let mut stream = listener.accept().await.unwrap().0;
+        let answer = change(format!("{}\r\n", switching(&receive_head(&mut stream).await)));
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    };
+    futures::join!(connect(&endpoint), serve).0.unwrap_err()
+}
+
+fn wrong(what: &str) -> CloseCause {
+    CloseCause::lost(format!("the server's answer 101 is wrong: {what}"))
+}
+
+#[tokio::test]
+async fn the_accept_key_must_match() {
+    let expected = wrong("its Sec-WebSocket-Accept doesn't match");
+    let other_key = changed(|answer| answer.replace("Accept: ", "Accept: AAAA")).await;
+    assert_eq!(other_key, expected);
+    let no_key = changed(|answer| answer.replace("Sec-WebSocket-Accept", "X-Accept")).await;
+    assert_eq!(no_key, expected);
+}
+
+#[tokio::test]
+async fn it_must_upgrade_the_connection_to_websocket() {
+    let other_upgrade = changed(|answer| answer.replace("WebSocket\r\n", "h2c\r\n")).await;
+    assert_eq!(other_upgrade, wrong("it doesn't upgrade to WebSocket"));
+    let kept = changed(|answer| answer.replace("keep-alive, Upgrade", "keep-alive")).await;
+    assert_eq!(kept, wrong("it doesn't upgrade the connection"));
+}
+
+#[tokio::test]
+async fn an_extension_that_was_not_offered_is_refused() {
+    let extended = changed(|answer| {
+        answer.replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n")
+    });
+    assert_eq!(extended.await, wrong("it names an extension that wasn't offered"));
+}
+
+#[tokio::test]
+async fn a_server_that_ends_before_its_answer_is_complete() {
+    let ended = CloseCause::lost("the server ended the connection during the upgrade");
+    assert_eq!(answered("").await.unwrap_err(), ended);
+    assert_eq!(answered("HTTP/1.1 101 Swi").await.unwrap_err(), ended);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_http() {
+    let cause = answered("220 mail.example.com ESMTP\r\n").await.unwrap_err();
+    assert_eq!(cause, CloseCause::lost("the server's answer is not HTTP"));
+}
+
+#[tokio::test]
+async fn the_head_is_bounded() {
+    let long = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(40 << 10));
+    let cause = answered(&long).await.unwrap_err();
+    assert_eq!(cause, CloseCause::lost("the head of the server's answer is too long"));
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(129));
+    let cause = answered(&many).await.unwrap_err();
+    assert_eq!(cause, CloseCause::lost("the server's answer has too many headers"));
+}

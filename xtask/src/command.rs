@@ -1,0 +1,145 @@
+//! Running other programs, with the command line shown first and a failure that names it.
+
+use std::env;
+use std::ffi::OsStr;
+use std::io;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use wait_timeout::ChildExt as _;
+
+/// A program and its arguments.
+///
+/// Nothing is ever read from standard input, so that no check can wait for somebody.
+pub(crate) struct Program {
+    command: Command,
+    shown: String,
+}
+
+impl Program {
+    pub(crate) fn new(name: &str) -> Self {
+        Program::found_at(name, name)
+    }
+
+    /// The cargo of the toolchain that runs this program.
+    pub(crate) fn cargo() -> Self {
+        match env::var_os("CARGO") {
+            Some(path) => Program::found_at(path, "cargo"),
+            None => Program::new("cargo"),
+        }
+    }
+
+    /// The cargo of another toolchain, as rustup names it.
+    pub(crate) fn cargo_of(toolchain: &str) -> Self {
+        Program::new("rustup").args(["run", toolchain, "cargo"])
+    }
+
+    fn found_at(path: impl AsRef<OsStr>, shown: &str) -> Self {
+        let mut command = Command::new(path);
+        command.stdin(Stdio::null());
+        Program { command, shown: shown.to_owned() }
+    }
+
+    pub(crate) fn args<'a>(mut self, args: impl IntoIterator<Item = &'a str>) -> Self {
+        for arg in args {
+            self.command.arg(arg);
+            self.shown.push(' ');
+            self.shown.push_str(arg);
+        }
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self.shown.insert_str(0, &format!("{name}={value:?} "));
+        self
+    }
+
+    /// Runs it with its output visible; any exit code but 0 is an error.
+    pub(crate) fn run(mut self) -> anyhow::Result<()> {
+        println!("$ {}", self.shown);
+        let status = self.command.status().with_context(|| self.cannot_start())?;
+        if !status.success() {
+            bail!("`{}` ended with {status}", self.shown);
+        }
+        Ok(())
+    }
+
+    /// Runs it with its output visible, and kills it at the deadline.
+    pub(crate) fn run_within(mut self, deadline: Duration) -> anyhow::Result<()> {
+        println!("$ {}", self.shown);
+        let mut child = self.command.spawn().with_context(|| self.cannot_start())?;
+        let waited = child.wait_timeout(deadline);
+        match waited.with_context(|| format!("can't wait for `{}`", self.shown))? {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => bail!("`{}` ended with {status}", self.shown),
+            None => {
+                child.kill().with_context(|| format!("can't kill `{}`", self.shown))?;
+                child.wait().with_context(|| format!("can't wait for `{}`", self.shown))?;
+                bail!("`{}` didn't end within {} s", self.shown, deadline.as_secs());
+            }
+        }
+    }
+
+    /// Runs it with its output captured, and returns what it wrote to standard output.
+    pub(crate) fn output(mut self) -> anyhow::Result<String> {
+        let output = self.command.output().with_context(|| self.cannot_start())?;
+        if !output.status.success() {
+            let errors = String::from_utf8_lossy(&output.stderr);
+            bail!("`{}` ended with {}: {}", self.shown, output.status, errors.trim());
+        }
+        String::from_utf8(output.stdout)
+            .with_context(|| format!("`{}` wrote something that isn't UTF-8", self.shown))
+    }
+
+    /// Its captured output, or `None` when there is no such program or it fails: for asking what is
+    /// installed.
+    pub(crate) fn output_if_any(mut self) -> io::Result<Option<String>> {
+        match self.command.output() {
+            Ok(output) if output.status.success() => {
+                Ok(Some(String::from_utf8_lossy(&output.stdout).into_owned()))
+            }
+            Ok(_) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn cannot_start(&self) -> String {
+        format!("can't start `{}`", self.shown)
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_names_the_command_and_its_exit_code() {
+        let error = Program::new("sh").args(["-c", "exit 3"]).run().unwrap_err().to_string();
+        assert!(error.contains("sh -c exit 3") && error.contains('3'), "{error}");
+    }
+
+    #[test]
+    fn captured_errors_are_part_of_the_failure() {
+        let error = Program::new("sh").args(["-c", "echo why >&2; exit 1"]).output().unwrap_err();
+        assert!(error.to_string().ends_with(": why"), "{error}");
+    }
+
+    #[test]
+    fn what_does_not_end_is_killed_at_the_deadline() {
+        // It would wait until its parent is gone, were it not killed.
+        let hangs = Program::new("sleep").args(["600"]);
+        let error = hangs.run_within(Duration::from_millis(20)).unwrap_err().to_string();
+        assert!(error.contains("didn't end"), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_told_from_one_that_fails() {
+        let missing = Program::new("no-such-program-anywhere");
+        assert_eq!(missing.output_if_any().unwrap(), None);
+        let error = Program::new("no-such-program-anywhere").run().unwrap_err().to_string();
+        assert!(error.contains("can't start"), "{error}");
+    }
+}

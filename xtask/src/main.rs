@@ -1,0 +1,52 @@
+//! `cargo xtask ci` runs every check of this repository; `cargo xtask STEP` runs one of them.
+//!
+//! The steps are listed in [`step::ALL`], in the order in which `ci` runs them, and each has a file
+//! of its own under `steps/`. A step brings the tools it needs (see [`tools`]) and fails with one
+//! clear sentence when it can't.
+
+#![expect(clippy::print_stdout, reason = "a command-line program speaks through standard output")]
+#![expect(clippy::print_stderr, reason = "usage errors belong on standard error")]
+
+mod command;
+mod step;
+mod steps;
+mod summary;
+mod tools;
+mod workspace;
+
+use std::env;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use step::Step;
+
+fn main() -> ExitCode {
+    let names: Vec<String> = env::args().skip(1).collect();
+    let Some(steps) = step::select(&names) else {
+        eprint!("{}", step::usage());
+        return ExitCode::from(2);
+    };
+    match run(&steps) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the steps from the root of the workspace; true when all of them passed.
+///
+/// A failed step doesn't keep the later ones from running: one run shows all there is to mend.
+fn run(steps: &[&Step]) -> anyhow::Result<bool> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("the manifest of xtask has no parent directory")?;
+    env::set_current_dir(root).with_context(|| format!("can't enter {}", root.display()))?;
+
+    let reports: Vec<_> = steps.iter().map(|step| step.run()).collect();
+    println!("\n{}", summary::table(&reports));
+    Ok(reports.iter().all(summary::Report::passed))
+}

@@ -1,0 +1,103 @@
+//! The list of steps, and how one is chosen and run.
+
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use crate::steps::{
+    clippy, deny, doc, examples, features, files, fmt, fuzz_build, msrv, no_std, test, tree,
+};
+use crate::summary::Report;
+use crate::tools;
+
+/// Every step, in the order in which `ci` runs them: what is quick to tell comes first.
+pub(crate) const ALL: &[Step] = &[
+    Step { name: "tools", about: "bring the tools and targets the steps need", check: tools::all },
+    Step { name: "fmt", about: "the sources are formatted", check: fmt::check },
+    Step { name: "files", about: "file sizes, ARCHITECTURE.md, lock files", check: files::check },
+    Step { name: "tree", about: "phx-proto depends on nothing unexpected", check: tree::check },
+    Step { name: "clippy", about: "no lint fires, on all targets", check: clippy::check },
+    Step { name: "test", about: "unit, integration and doc tests", check: test::check },
+    Step { name: "examples", about: "the examples run and exit with 0", check: examples::check },
+    Step { name: "doc", about: "the docs build without a warning", check: doc::check },
+    Step { name: "fuzz-build", about: "the fuzz targets build", check: fuzz_build::check },
+    Step { name: "deny", about: "licences, bans, sources, advisories", check: deny::check },
+    Step { name: "features", about: "each crate and feature alone", check: features::check },
+    Step { name: "no-std", about: "phx-proto on targets without std", check: no_std::check },
+    Step { name: "msrv", about: "the oldest supported compiler", check: msrv::check },
+];
+
+/// What a step that passed has to say in the summary, if anything.
+pub(crate) type Outcome = anyhow::Result<Option<String>>;
+
+/// One check of the repository.
+pub(crate) struct Step {
+    /// What to call it on the command line.
+    pub(crate) name: &'static str,
+    about: &'static str,
+    check: fn() -> Outcome,
+}
+
+impl Step {
+    /// Runs the step under a header line of its own.
+    pub(crate) fn run(&self) -> Report {
+        println!("\n=== {}: {}", self.name, self.about);
+        let started = Instant::now();
+        let outcome = (self.check)();
+        if let Err(error) = &outcome {
+            println!("{} failed: {error:#}", self.name);
+        }
+        Report { name: self.name, took: started.elapsed(), outcome }
+    }
+}
+
+/// The steps that the command line names, `ci` being all of them; `None` when it names none, or one
+/// that doesn't exist.
+pub(crate) fn select(names: &[String]) -> Option<Vec<&'static Step>> {
+    match names {
+        [] => None,
+        [name] if name == "ci" => Some(ALL.iter().collect()),
+        names => names.iter().map(|name| ALL.iter().find(|step| step.name == name)).collect(),
+    }
+}
+
+/// What to print when the command line can't be understood.
+pub(crate) fn usage() -> String {
+    let mut text = String::from("usage: cargo xtask ci | STEP...\n\nsteps, in the order of ci:\n");
+    for step in ALL {
+        let _infallible = writeln!(text, "  {:<12}{}", step.name, step.about);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(chosen: &[&str]) -> Option<Vec<&'static str>> {
+        let chosen: Vec<String> = chosen.iter().copied().map(String::from).collect();
+        select(&chosen).map(|steps| steps.iter().map(|step| step.name).collect())
+    }
+
+    #[test]
+    fn ci_is_every_step_in_order() {
+        let all: Vec<&str> = ALL.iter().map(|step| step.name).collect();
+        assert_eq!(names(&["ci"]), Some(all));
+    }
+
+    #[test]
+    fn steps_run_in_the_order_they_are_named() {
+        assert_eq!(names(&["doc", "fmt"]), Some(vec!["doc", "fmt"]));
+    }
+
+    #[test]
+    fn an_unknown_step_or_none_is_refused() {
+        assert_eq!(names(&[]), None);
+        assert_eq!(names(&["fmt", "fnt"]), None);
+    }
+
+    #[test]
+    fn usage_names_every_step() {
+        let usage = usage();
+        assert!(ALL.iter().all(|step| usage.contains(&format!("  {} ", step.name))), "{usage}");
+    }
+}

@@ -1,0 +1,14 @@
+//! One file a step.
+
+pub(crate) mod clippy;
+pub(crate) mod deny;
+pub(crate) mod doc;
+pub(crate) mod examples;
+pub(crate) mod features;
+pub(crate) mod files;
+pub(crate) mod fmt;
+pub(crate) mod fuzz_build;
+pub(crate) mod msrv;
+pub(crate) mod no_std;
+pub(crate) mod test;
+pub(crate) mod tree;

@@ -1,0 +1,181 @@
+//! Rules about the files of the repository: none too long, ARCHITECTURE.md leads to every module,
+//! no path of somebody's machine, lock files up to date.
+
+use std::collections::BTreeSet;
+use std::{fs, io};
+
+use anyhow::{Context as _, bail};
+
+use crate::command::Program;
+use crate::step::Outcome;
+use crate::steps::fuzz_build;
+
+const MAX_LINES: usize = 600;
+const ARCHITECTURE: &str = "ARCHITECTURE.md";
+
+/// Top directories in which people and build machines keep their files.
+const MACHINE_DIRECTORIES: [&str; 4] = ["root", "home", "work", "Users"];
+
+pub(crate) fn check() -> Outcome {
+    let files = files()?;
+    let mut faults = Vec::new();
+    for file in &files {
+        if file.path.ends_with(".rs") {
+            faults.extend(too_long(file));
+        }
+        faults.extend(machine_paths(file));
+    }
+    let architecture = files.iter().find(|file| file.path == ARCHITECTURE);
+    match architecture {
+        Some(architecture) => {
+            let paths = files.iter().map(|file| file.path.as_str()).collect();
+            faults.extend(architecture_faults(&architecture.text, &paths));
+        }
+        None => faults.push(format!("{ARCHITECTURE} is missing")),
+    }
+    faults.extend(stale_lock_file("Cargo.toml"));
+    match fuzz_build::manifest() {
+        Ok(manifest) => faults.extend(stale_lock_file(manifest)),
+        Err(error) => faults.push(error.to_string()),
+    }
+
+    for fault in &faults {
+        println!("{fault}");
+    }
+    if let Some(first) = faults.first() {
+        bail!("{} faults, the first: {first}", faults.len());
+    }
+    Ok(Some(format!("{} files", files.len())))
+}
+
+struct File {
+    /// From the root of the repository, with forward slashes.
+    path: String,
+    text: String,
+}
+
+/// The files that are tracked, or would be after `git add --all`, and are text.
+fn files() -> anyhow::Result<Vec<File>> {
+    let list = Program::new("git")
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .output()?;
+    let mut files = Vec::new();
+    for path in list.split_terminator('\0') {
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            // Deleted, and not committed yet.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error).with_context(|| format!("can't read {path}")),
+        };
+        if let Ok(text) = String::from_utf8(bytes) {
+            files.push(File { path: path.to_owned(), text });
+        }
+    }
+    Ok(files)
+}
+
+fn too_long(file: &File) -> Option<String> {
+    let lines = file.text.lines().count();
+    (lines > MAX_LINES).then(|| format!("{}: {lines} lines, {MAX_LINES} at most", file.path))
+}
+
+fn machine_paths(file: &File) -> Vec<String> {
+    let lines = file.text.lines().zip(1_usize..);
+    let found = lines.filter_map(|(line, number)| {
+        let directory = MACHINE_DIRECTORIES.iter().find(|name| names_directory(line, name))?;
+        Some(format!("{}:{number}: a path under {directory}", file.path))
+    });
+    found.collect()
+}
+
+/// Whether the line holds an absolute path below this top directory; the same name further down in a
+/// path or an address is no match.
+fn names_directory(line: &str, name: &str) -> bool {
+    let path = format!("/{name}/");
+    line.match_indices(&path).any(|(at, _)| {
+        let before = line.get(..at).and_then(|before| before.chars().next_back());
+        before.is_none_or(|c| !c.is_alphanumeric() && !"._-/*}>$~".contains(c))
+    })
+}
+
+/// Modules that ARCHITECTURE.md doesn't name, and files it names that aren't there.
+fn architecture_faults(architecture: &str, paths: &BTreeSet<&str>) -> Vec<String> {
+    let named: BTreeSet<&str> = source_paths(architecture).collect();
+    let modules = paths.iter().filter(|path| is_module(path));
+    let unnamed = modules.filter(|path| !named.contains(**path));
+    let unnamed = unnamed.map(|path| format!("{ARCHITECTURE} doesn't name {path}"));
+    let absent = named.difference(paths).map(|path| format!("{ARCHITECTURE} names {path}: absent"));
+    unnamed.chain(absent).collect()
+}
+
+/// The words of the text that are paths of Rust files of a crate.
+fn source_paths(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !c.is_alphanumeric() && !"/._-".contains(c));
+    words.filter(|word| word.starts_with("crates/") && word.ends_with(".rs"))
+}
+
+/// Whether the path is `crates/NAME/src/**.rs`.
+fn is_module(path: &str) -> bool {
+    let mut parts = path.split('/');
+    parts.next() == Some("crates")
+        && parts.next().is_some()
+        && parts.next() == Some("src")
+        && path.ends_with(".rs")
+}
+
+fn stale_lock_file(manifest: &str) -> Option<String> {
+    let metadata = Program::cargo().args(["metadata", "--locked", "--format-version", "1"]);
+    let error = metadata.args(["--manifest-path", manifest]).output().err()?;
+    Some(format!("the lock file of {manifest} isn't up to date: {error:#}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: String) -> File {
+        File { path: "a.rs".to_owned(), text }
+    }
+
+    #[test]
+    fn the_last_line_allowed() {
+        assert_eq!(too_long(&file("x\n".repeat(MAX_LINES))), None);
+        let long = too_long(&file("x\n".repeat(MAX_LINES + 1)));
+        assert_eq!(long.unwrap(), "a.rs: 601 lines, 600 at most");
+    }
+
+    #[test]
+    fn machine_paths_are_found_with_their_line() {
+        for name in MACHINE_DIRECTORIES {
+            let found = machine_paths(&file(format!("fine\nsee `/{name}/ann/x`\n")));
+            assert_eq!(found, [format!("a.rs:2: a path under {name}")]);
+        }
+    }
+
+    #[test]
+    fn the_same_names_elsewhere_are_fine() {
+        for text in ["https://host/home/x", "docs/work/x", "../root/x", "${dir}/work/x", "/homes/"]
+        {
+            assert_eq!(machine_paths(&file(text.to_owned())), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn every_module_is_named_and_everything_named_is_there() {
+        let paths = BTreeSet::from([
+            "crates/a/src/lib.rs",
+            "crates/a/src/deep/er.rs",
+            "crates/a/tests/t.rs",
+            "xtask/src/main.rs",
+        ]);
+        let good = "- `crates/a/src/lib.rs`: x\n- [er](crates/a/src/deep/er.rs)\n";
+        assert_eq!(architecture_faults(good, &paths), [""; 0]);
+        assert_eq!(
+            architecture_faults("`crates/a/src/lib.rs` `crates/a/src/gone.rs`", &paths),
+            [
+                "ARCHITECTURE.md doesn't name crates/a/src/deep/er.rs",
+                "ARCHITECTURE.md names crates/a/src/gone.rs: absent",
+            ]
+        );
+    }
+}

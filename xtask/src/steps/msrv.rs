@@ -1,0 +1,17 @@
+//! The oldest supported compiler, `rust-version` in Cargo.toml, takes the libraries and programs.
+//!
+//! Tests are left out: their dependencies may ask for a newer compiler than users need.
+
+use crate::command::Program;
+use crate::step::Outcome;
+use crate::tools;
+
+pub(crate) fn check() -> Outcome {
+    let version = tools::msrv_toolchain()?;
+    Program::cargo_of(&version)
+        .args(["check", "--locked", "--workspace", "--lib", "--bins", "--examples"])
+        // A directory of its own, or the two compilers would throw away each other's work.
+        .args(["--all-features", "--target-dir", "target/msrv"])
+        .run()?;
+    Ok(Some(format!("Rust {version}")))
+}

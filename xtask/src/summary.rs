@@ -1,0 +1,80 @@
+//! The table at the end of a run.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::step::Outcome;
+
+/// How one step went.
+pub(crate) struct Report {
+    pub(crate) name: &'static str,
+    pub(crate) took: Duration,
+    pub(crate) outcome: Outcome,
+}
+
+impl Report {
+    pub(crate) fn passed(&self) -> bool {
+        self.outcome.is_ok()
+    }
+}
+
+/// One line a step: its name, its verdict, its time, and what it has to say; then the total.
+pub(crate) fn table(reports: &[Report]) -> String {
+    let mut text = String::new();
+    for report in reports {
+        let (verdict, note) = match &report.outcome {
+            Ok(note) => ("ok", note.clone().unwrap_or_default()),
+            Err(error) => ("FAILED", first_line(&format!("{error:#}"))),
+        };
+        let line = format!("{:<12}{verdict:<8}{}  {note}", report.name, seconds(report.took));
+        let _infallible = writeln!(text, "{}", line.trim_end());
+    }
+    let total = reports.iter().map(|report| report.took).sum();
+    let failed = reports.iter().filter(|report| !report.passed()).count();
+    let verdict = if failed == 0 { "passed".to_owned() } else { format!("{failed} FAILED") };
+    let _infallible = writeln!(text, "{:<12}{verdict:<8}{}", "total", seconds(total));
+    text
+}
+
+fn seconds(took: Duration) -> String {
+    format!("{:>7.1} s", took.as_secs_f64())
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    fn report(name: &'static str, millis: u64, outcome: Outcome) -> Report {
+        Report { name, took: Duration::from_millis(millis), outcome }
+    }
+
+    #[test]
+    fn a_failure_is_named_with_its_first_line_and_counted() {
+        let reports = [
+            report("fmt", 1_200, Ok(None)),
+            report("deny", 61_000, Ok(Some("advisories: not checked".to_owned()))),
+            report("doc", 300, Err(anyhow!("cargo doc failed\nand more"))),
+        ];
+        assert_eq!(
+            table(&reports),
+            "fmt         ok          1.2 s\n\
+             deny        ok         61.0 s  advisories: not checked\n\
+             doc         FAILED      0.3 s  cargo doc failed\n\
+             total       1 FAILED   62.5 s\n"
+        );
+    }
+
+    #[test]
+    fn all_passed() {
+        assert_eq!(
+            table(&[report("fmt", 0, Ok(None))]),
+            "fmt         ok          0.0 s\ntotal       passed      0.0 s\n"
+        );
+    }
+}

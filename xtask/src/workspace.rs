@@ -1,0 +1,127 @@
+//! What `cargo metadata` says about this workspace.
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use crate::command::Program;
+
+/// The crates of a workspace.
+pub(crate) struct Workspace {
+    /// Sorted by name.
+    pub(crate) packages: Vec<Package>,
+}
+
+/// One crate of the workspace.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    /// Sorted; with `default`, if it has one, and the features optional dependencies make.
+    pub(crate) features: Vec<String>,
+    /// The names of its examples.
+    pub(crate) examples: Vec<String>,
+    /// The oldest compiler it supports, as its manifest says.
+    pub(crate) rust_version: Option<String>,
+}
+
+impl Workspace {
+    pub(crate) fn load() -> anyhow::Result<Self> {
+        let json = Program::cargo()
+            .args(["metadata", "--no-deps", "--format-version", "1", "--locked"])
+            .output()?;
+        Workspace::parse(&json).context("can't make sense of cargo metadata")
+    }
+
+    fn parse(json: &str) -> anyhow::Result<Self> {
+        let metadata: Value = serde_json::from_str(json)?;
+        let packages = metadata.get("packages").and_then(Value::as_array).context("no packages")?;
+        let mut packages =
+            packages.iter().map(Package::parse).collect::<anyhow::Result<Vec<_>>>()?;
+        packages.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Workspace { packages })
+    }
+
+    /// The oldest compiler the workspace supports: one for all crates.
+    pub(crate) fn rust_version(&self) -> anyhow::Result<&str> {
+        let mut versions: Vec<&str> = Vec::new();
+        for package in &self.packages {
+            let version = package.rust_version.as_deref();
+            let version =
+                version.with_context(|| format!("{} doesn't state rust-version", package.name))?;
+            versions.push(version);
+        }
+        versions.dedup();
+        match versions.as_slice() {
+            [version] => Ok(version),
+            versions => anyhow::bail!("the crates state different rust-versions: {versions:?}"),
+        }
+    }
+}
+
+impl Package {
+    fn parse(package: &Value) -> anyhow::Result<Self> {
+        let name = text(package, "name").context("a package without a name")?;
+        let features = package.get("features").and_then(Value::as_object);
+        let features = features.with_context(|| format!("{name} has no map of features"))?;
+        let mut features: Vec<String> = features.keys().cloned().collect();
+        features.sort();
+        let targets = package.get("targets").and_then(Value::as_array);
+        let targets = targets.with_context(|| format!("{name} has no targets"))?;
+        let examples = targets.iter().filter(|target| is_example(target));
+        let examples = examples.filter_map(|target| text(target, "name")).collect();
+        Ok(Package { name, features, examples, rust_version: text(package, "rust_version") })
+    }
+}
+
+fn is_example(target: &Value) -> bool {
+    let kinds = target.get("kind").and_then(Value::as_array);
+    kinds.is_some_and(|kinds| kinds.iter().any(|kind| kind == "example"))
+}
+
+fn text(value: &Value, field: &str) -> Option<String> {
+    value.get(field).and_then(Value::as_str).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const METADATA: &str = r#"{"packages": [
+        {"name": "b", "rust_version": "1.88", "features": {}, "targets": [
+            {"kind": ["lib"], "name": "b"}, {"kind": ["example"], "name": "quickstart"}]},
+        {"name": "a", "rust_version": "1.88", "features": {"tls": [], "default": ["tls"]},
+         "targets": [{"kind": ["lib"], "name": "a"}]}
+    ]}"#;
+
+    #[test]
+    fn packages_are_sorted_with_their_features_and_examples() {
+        let package = |name: &str, features: &[&str], examples: &[&str]| Package {
+            name: name.to_owned(),
+            features: features.iter().copied().map(String::from).collect(),
+            examples: examples.iter().copied().map(String::from).collect(),
+            rust_version: Some("1.88".to_owned()),
+        };
+        let workspace = Workspace::parse(METADATA).unwrap();
+        assert_eq!(
+            workspace.packages,
+            [package("a", &["default", "tls"], &[]), package("b", &[], &["quickstart"])]
+        );
+    }
+
+    #[test]
+    fn the_rust_version_is_the_same_everywhere() {
+        assert_eq!(Workspace::parse(METADATA).unwrap().rust_version().unwrap(), "1.88");
+        let mixed = METADATA.replacen("1.88", "1.90", 1);
+        let error = Workspace::parse(&mixed).unwrap().rust_version().unwrap_err().to_string();
+        assert!(error.contains("1.90"), "{error}");
+        let missing = METADATA.replacen(r#""rust_version": "1.88","#, "", 1);
+        let error = Workspace::parse(&missing).unwrap().rust_version().unwrap_err().to_string();
+        assert_eq!(error, "b doesn't state rust-version");
+    }
+
+    #[test]
+    fn anything_else_is_an_error() {
+        for json in ["", "{}", r#"{"packages": [{}]}"#, r#"{"packages": [{"name": "a"}]}"#] {
+            assert!(Workspace::parse(json).is_err(), "{json}");
+        }
+    }
+}
