@@ -88,6 +88,17 @@ async fn the_driver_ends_also_if_the_peer_never_closes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_driver_ends_also_if_the_transport_takes_nothing() {
+    let mut net = Net::new();
+    let (socket, room, peer) = net.joined().await;
+    peer.takes_frames(false);
+    peer.hang_on_close();
+    room.push("post", &json!({})).detach().unwrap();
+    drop((socket, room));
+    soon(net.runtime.all_ended()).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_driver_ends_while_it_connects_or_waits() {
     let mut net = Net::new();
     let socket = net.builder().spawn().unwrap();
