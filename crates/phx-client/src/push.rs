@@ -44,7 +44,7 @@ use crate::channel::Channel;
 ///
 /// match room.push("new_msg", &NewMsg { body: "" }).await {
 ///     Ok(Posted { id }) => println!("posted as {id}"),
-///     Err(PushFailed::Rejected { status, response }) => println!("{status}: {response:?}"),
+///     Err(PushFailed::Rejected { status, response, .. }) => println!("{status}: {response:?}"),
 ///     Err(other) => return Err(other),
 /// }
 /// # Ok(())

@@ -157,6 +157,12 @@ impl State {
         Ok(())
     }
 
+    /// Disconnects with close code 1000.
+    pub(crate) fn disconnect_normally(&mut self, now: Instant) {
+        let disconnected = self.disconnect(now, CloseCode::NORMAL, "");
+        debug_assert!(disconnected.is_ok(), "a close frame can hold 1000 and no reason");
+    }
+
     /// Counts the end of a connection, with the cause if there won't be another attempt.
     pub(crate) fn note_closed(&mut self, given_up: Option<CloseCause>) {
         self.closed = self.closed.saturating_add(1);

@@ -4,10 +4,10 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use phx_proto::{CloseCause, CloseCode, ConnectionState, DisconnectError, EndpointError};
+use phx_proto::{CloseCause, ConnectionState, EndpointError, Instant};
 
 use super::Socket;
-use crate::shared::WatchKey;
+use crate::shared::{State, WatchKey};
 
 /// The future of an open connection. Cancel-safe: dropping it changes nothing about the connection.
 #[must_use = "the socket connects all the same; await this to know when it has"]
@@ -99,15 +99,14 @@ impl Drop for Connecting {
 }
 
 impl Disconnecting {
-    pub(super) fn start(
+    pub(super) fn start<E>(
         socket: &Socket,
-        code: CloseCode,
-        reason: &str,
-    ) -> Result<Self, DisconnectError> {
+        disconnect: impl FnOnce(&mut State, Instant) -> Result<(), E>,
+    ) -> Result<Self, E> {
         let (closed, key) = socket.shared().call(|state, now, _| {
             let nothing_to_close = state.core.connection_state() == ConnectionState::Closed;
             let closed = (!nothing_to_close).then_some(state.closed);
-            state.disconnect(now, code, reason)?;
+            disconnect(state, now)?;
             Ok((closed, state.connection.watch()))
         })?;
         Ok(Disconnecting { socket: socket.clone(), key, closed })
