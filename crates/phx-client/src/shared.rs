@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use futures::task::AtomicWaker;
 use phx_proto::{
-    ByteString, ChannelId, CloseCause, CloseCode, ConnectionState, DisconnectError, Endpoint,
-    Instant, Outcome, PingId, PushId,
+    ByteString, ChannelCloseCause, ChannelId, CloseCause, CloseCode, ConnectionState,
+    DisconnectError, Endpoint, Instant, Outcome, Payload, PingId, PushId,
 };
 use slotmap::{SecondaryMap, SlotMap};
 
@@ -148,27 +148,66 @@ impl State {
         now: Instant,
         code: CloseCode,
         reason: &str,
+        wakers: &mut Vec<Waker>,
     ) -> Result<(), DisconnectError> {
         let before = self.core.connection_state();
         self.core.disconnect(now, code, reason)?;
         if before == ConnectionState::Waiting {
-            self.note_closed(Some(CloseCause::Disconnected));
+            self.note_closed(Some(CloseCause::Disconnected), wakers);
         }
         Ok(())
     }
 
     /// Disconnects with close code 1000.
-    pub(crate) fn disconnect_normally(&mut self, now: Instant) {
-        let disconnected = self.disconnect(now, CloseCode::NORMAL, "");
+    pub(crate) fn disconnect_normally(&mut self, now: Instant, wakers: &mut Vec<Waker>) {
+        let disconnected = self.disconnect(now, CloseCode::NORMAL, "", wakers);
         debug_assert!(disconnected.is_ok(), "a close frame can hold 1000 and no reason");
     }
 
+    /// Counts an opened connection.
+    pub(crate) fn note_opened(&mut self, wakers: &mut Vec<Waker>) {
+        self.opened = self.opened.saturating_add(1);
+        self.connection.take_wakers(wakers);
+    }
+
     /// Counts the end of a connection, with the cause if there won't be another attempt.
-    pub(crate) fn note_closed(&mut self, given_up: Option<CloseCause>) {
+    pub(crate) fn note_closed(&mut self, given_up: Option<CloseCause>, wakers: &mut Vec<Waker>) {
         self.closed = self.closed.saturating_add(1);
         if let Some(cause) = given_up {
             self.given_up = Some((self.closed, cause));
         }
+        self.connection.take_wakers(wakers);
+    }
+
+    /// Keeps a join's response, and tells the streams if messages may be missing before it.
+    pub(crate) fn note_joined(
+        &mut self,
+        channel: ChannelId,
+        response: &Payload,
+        rejoined: bool,
+        wakers: &mut Vec<Waker>,
+    ) {
+        if let Some(entry) = self.channels.get_mut(channel) {
+            entry.response = Some(response.clone());
+        }
+        if rejoined {
+            self.mark_gap(channel, wakers);
+        }
+        self.refresh_channel(channel, wakers);
+    }
+
+    /// Keeps the cause, and ends the streams.
+    pub(crate) fn note_channel_closed(
+        &mut self,
+        channel: ChannelId,
+        cause: &ChannelCloseCause,
+        wakers: &mut Vec<Waker>,
+    ) {
+        if let Some(entry) = self.channels.get_mut(channel) {
+            entry.closed = Some(cause.clone());
+        }
+        self.end_streams(channel, wakers);
+        self.refresh_channel(channel, wakers);
     }
 
     pub(crate) fn next_hook(&mut self) -> HookId {
@@ -182,7 +221,7 @@ impl State {
         now: Instant,
         channel: ChannelId,
         event: &ByteString,
-        payload: &phx_proto::Payload,
+        payload: &Payload,
         wakers: &mut Vec<Waker>,
     ) {
         let Some(entry) = self.channels.get(channel) else {
@@ -201,7 +240,7 @@ impl State {
     }
 
     /// Tells a channel's streams that messages may have been missed.
-    pub(crate) fn mark_gap(&mut self, channel: ChannelId, wakers: &mut Vec<Waker>) {
+    fn mark_gap(&mut self, channel: ChannelId, wakers: &mut Vec<Waker>) {
         let Some(entry) = self.channels.get(channel) else {
             return;
         };
