@@ -1,10 +1,8 @@
 //! What handles, streams and the driver share: one lock around the core, and who waits for what.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
 use futures::task::AtomicWaker;
@@ -20,11 +18,13 @@ use crate::runtime::Runtime;
 mod channels;
 mod hooks;
 mod mailbox;
+mod waiting;
 mod watch;
 
 pub(crate) use channels::ChannelEntry;
 pub(crate) use hooks::{ChannelHooks, Garbage, HookId, HookList, OnMessage, SocketHooks};
 pub(crate) use mailbox::{Entry, Mailbox, MailboxKey, Taken};
+pub(crate) use waiting::Waiting;
 pub(crate) use watch::{Watch, WatchKey};
 
 /// One socket: its state behind a lock that is never held while foreign code runs, and what never
@@ -306,59 +306,5 @@ impl State {
         for (_, entry) in &mut self.channels {
             entry.status.take_wakers(wakers);
         }
-    }
-}
-
-/// Futures that wait for something that has an id, and what has come for them.
-pub(crate) struct Waiting<K, V>(HashMap<K, Slot<V>>);
-
-enum Slot<V> {
-    Pending(Option<Waker>),
-    Done(V),
-}
-
-impl<K: Eq + Hash, V> Waiting<K, V> {
-    /// Someone waits for `key` from now on.
-    pub(crate) fn expect(&mut self, key: K) {
-        self.0.insert(key, Slot::Pending(None));
-    }
-
-    /// Keeps `value` for who waits for `key`, if anyone does.
-    pub(crate) fn resolve(&mut self, key: &K, value: V) -> Option<Waker> {
-        let slot = self.0.get_mut(key)?;
-        match std::mem::replace(slot, Slot::Done(value)) {
-            Slot::Pending(waker) => waker,
-            Slot::Done(_) => None,
-        }
-    }
-
-    /// What came for `key`, once.
-    pub(crate) fn poll(&mut self, key: &K, cx: &Context<'_>) -> Poll<V> {
-        if let Some(Slot::Pending(waker)) = self.0.get_mut(key) {
-            *waker = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        match self.0.remove(key) {
-            Some(Slot::Done(value)) => Poll::Ready(value),
-            Some(Slot::Pending(_)) | None => Poll::Pending,
-        }
-    }
-
-    /// Nobody waits for `key` any more.
-    pub(crate) fn forget(&mut self, key: &K) {
-        self.0.remove(key);
-    }
-
-    fn take_wakers(&mut self, wakers: &mut Vec<Waker>) {
-        wakers.extend(self.0.values_mut().filter_map(|slot| match slot {
-            Slot::Pending(waker) => waker.take(),
-            Slot::Done(_) => None,
-        }));
-    }
-}
-
-impl<K, V> Default for Waiting<K, V> {
-    fn default() -> Self {
-        Waiting(HashMap::new())
     }
 }
