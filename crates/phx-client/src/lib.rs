@@ -119,7 +119,7 @@ pub use log::{LogKind, LogRecord};
 pub use messages::{ChannelMessage, Messages, StreamItem, Values, WhenSlow};
 pub use payload::IntoPayload;
 pub use presence::{Presence, PresenceChanges, PresenceItem};
-pub use push::{Acknowledged, Push, PushFailed, PushRefused, PushReply, Reply};
+pub use push::{Push, PushFailed, PushRefused, PushReply, Reply};
 pub use runtime::{BoxFuture, Runtime, Timer};
 pub use socket::{
     Closed, ConnectFailed, Connecting, Disconnecting, Ping, PingFailed, Socket, SocketError,

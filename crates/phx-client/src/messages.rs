@@ -281,14 +281,14 @@ impl<T> Values<T> {
             match item {
                 StreamItem::Message(message) => return Poll::Ready(Some(message)),
                 StreamItem::Gap => {
-                    tracing::warn!(%topic, "messages may have been missed before a rejoin");
+                    tracing::warn!(target: "phx_client::channel", %topic, "messages may have been missed before a rejoin");
                 }
                 StreamItem::Lagged(count) => {
-                    tracing::warn!(%topic, count, "messages lost: the stream is too slow");
+                    tracing::warn!(target: "phx_client::channel", %topic, count, "messages lost: the stream is too slow");
                 }
                 // The error's text could quote the payload.
                 StreamItem::Malformed(_) => {
-                    tracing::warn!(%topic, "skipped a message of another shape");
+                    tracing::warn!(target: "phx_client::channel", %topic, "skipped a message of another shape");
                 }
             }
         }

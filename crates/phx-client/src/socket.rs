@@ -140,8 +140,8 @@ impl Socket {
     /// [`Builder::close_timeout`](crate::Builder::close_timeout). Channels stay known and rejoin
     /// after the next `connect`. Cancel-safe.
     pub fn disconnect(&self) -> Disconnecting {
-        let started: Result<_, Infallible> = Disconnecting::start(self, |state, now| {
-            state.disconnect_normally(now);
+        let started: Result<_, Infallible> = Disconnecting::start(self, |state, now, wakers| {
+            state.disconnect_normally(now, wakers);
             Ok(())
         });
         let Ok(disconnecting) = started;
@@ -159,7 +159,7 @@ impl Socket {
         code: CloseCode,
         reason: &str,
     ) -> Result<Disconnecting, DisconnectError> {
-        Disconnecting::start(self, |state, now| state.disconnect(now, code, reason))
+        Disconnecting::start(self, |state, now, wakers| state.disconnect(now, code, reason, wakers))
     }
 
     /// Connects anew at once, without waiting for the reconnect schedule: for when the network came
@@ -283,9 +283,9 @@ impl SocketHandle {
 
 impl Drop for SocketHandle {
     fn drop(&mut self) {
-        self.shared.call(|state, now, _| {
+        self.shared.call(|state, now, wakers| {
             state.abandoned = true;
-            state.disconnect_normally(now);
+            state.disconnect_normally(now, wakers);
         });
     }
 }

@@ -158,3 +158,19 @@ async fn many_frames_go_into_one_flush() {
         assert_eq!(peer.receive().await.payload.decode::<u32>().unwrap(), n);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_leaves_room_for_other_tasks() {
+    const FRAMES: u64 = 20_000;
+    let (socket, _room, peer) = Net::new().joined().await;
+    let before = socket.counters().frames_received;
+    for n in 0..FRAMES {
+        peer.broadcast("n", &json!(n));
+    }
+    let mut turns = 0;
+    while socket.counters().frames_received - before < FRAMES {
+        tokio::task::yield_now().await;
+        turns += 1;
+    }
+    assert!(turns > FRAMES / 512, "{turns} turns");
+}

@@ -4,8 +4,8 @@ mod common;
 
 use common::Net;
 use phx_client::{
-    Acknowledged, Builder, Channel, ChannelStatus, Connecting, Disconnecting, Hook, Join, Leave,
-    Messages, Ping, Presence, PresenceChanges, Push, PushReply, Socket, SocketStatus, Values,
+    Builder, Channel, ChannelStatus, Connecting, Disconnecting, Hook, Join, Leave, Messages, Ping,
+    Presence, PresenceChanges, Push, PushReply, Socket, SocketStatus, Values,
 };
 use serde_json::json;
 
@@ -14,7 +14,7 @@ fn handles_streams_and_futures_can_go_to_any_thread() {
     fn anywhere<T: Send + Sync + 'static>() {}
     anywhere::<(Builder, Socket, Channel, Hook, Presence<u8>)>();
     anywhere::<(Messages<u8>, Values<u8>, PresenceChanges<u8, u8>, SocketStatus, ChannelStatus)>();
-    anywhere::<(Push<u8>, PushReply, Acknowledged, Join, Leave, Connecting, Disconnecting, Ping)>();
+    anywhere::<(Push<u8>, PushReply, Join, Leave, Connecting, Disconnecting, Ping)>();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

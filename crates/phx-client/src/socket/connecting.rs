@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use phx_proto::{CloseCause, ConnectionState, EndpointError, Instant};
 
@@ -101,12 +101,12 @@ impl Drop for Connecting {
 impl Disconnecting {
     pub(super) fn start<E>(
         socket: &Socket,
-        disconnect: impl FnOnce(&mut State, Instant) -> Result<(), E>,
+        disconnect: impl FnOnce(&mut State, Instant, &mut Vec<Waker>) -> Result<(), E>,
     ) -> Result<Self, E> {
-        let (closed, key) = socket.shared().call(|state, now, _| {
+        let (closed, key) = socket.shared().call(|state, now, wakers| {
             let nothing_to_close = state.core.connection_state() == ConnectionState::Closed;
             let closed = (!nothing_to_close).then_some(state.closed);
-            disconnect(state, now)?;
+            disconnect(state, now, wakers)?;
             Ok((closed, state.connection.watch()))
         })?;
         Ok(Disconnecting { socket: socket.clone(), key, closed })
