@@ -12,7 +12,7 @@ mod push;
 mod state;
 mod timers;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
 use bytestring::ByteString;
@@ -60,6 +60,8 @@ pub struct Socket {
     channels: SlotMap<ChannelId, Channel>,
     /// Whose the topics are. Channels that are being left or closed own none.
     topics: HashMap<ByteString, ChannelId, FixedState>,
+    /// Topic and join of the channels that are being left, for messages that name no join.
+    leaving: BTreeSet<(ByteString, u64)>,
     pending: PendingTable,
     pings: BTreeMap<PingId, Instant>,
     params_requests: BTreeMap<ParamsRequestId, ChannelId>,
@@ -85,6 +87,7 @@ impl Socket {
             connection: Connection::new(),
             channels: SlotMap::with_key(),
             topics: HashMap::default(),
+            leaving: BTreeSet::new(),
             pending: PendingTable::default(),
             pings: BTreeMap::new(),
             params_requests: BTreeMap::new(),
@@ -194,7 +197,7 @@ impl Socket {
     /// Returns `false` if there is no such channel.
     pub fn remove(&mut self, now: Instant, channel: ChannelId) -> bool {
         self.advance(now);
-        let known = self.channels.contains_key(channel);
+        let known = self.known(channel).is_some();
         self.forget(channel);
         known
     }
@@ -426,13 +429,13 @@ impl Socket {
     /// What a channel is doing; `None` if it was removed.
     #[must_use]
     pub fn channel_state(&self, channel: ChannelId) -> Option<ChannelState> {
-        self.channels.get(channel).map(Channel::state)
+        self.known(channel).map(Channel::state)
     }
 
     /// A channel's topic; `None` if it was removed.
     #[must_use]
     pub fn topic(&self, channel: ChannelId) -> Option<&ByteString> {
-        self.channels.get(channel).map(|channel| &channel.topic)
+        self.known(channel).map(|channel| &channel.topic)
     }
 
     /// The channel that owns a topic. Channels that are being left or closed own none.
@@ -455,6 +458,11 @@ impl Socket {
 }
 
 impl Socket {
+    /// A channel that the user has. One that was removed stays until it is left, unseen.
+    fn known(&self, channel: ChannelId) -> Option<&Channel> {
+        self.channels.get(channel).filter(|channel| !channel.is_forgotten())
+    }
+
     fn check_channel(&self, topic: &ByteString, params: &Params) -> Result<(), NewChannelError> {
         if topic.is_empty() {
             return Err(NewChannelError::EmptyTopic);
