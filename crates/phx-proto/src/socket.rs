@@ -206,7 +206,7 @@ impl Socket {
     ///
     /// A join is sent as soon as the socket is connected; once for every connection and attempt. The
     /// outcome of the returned id is the server's answer to the first attempt that has one, or
-    /// [`Outcome::TimedOut`] after `timeout` ([`Config::join_timeout`] if `None`); the attempts go on
+    /// [`Outcome::TimedOut`](crate::Outcome::TimedOut) after `timeout` ([`Config::join_timeout`] if `None`); the attempts go on
     /// after that.
     ///
     /// # Errors
@@ -236,7 +236,7 @@ impl Socket {
     ///
     /// While the channel isn't joined the push waits, in order, for the join. Its deadline counts
     /// from this call: `timeout`, or [`Config::push_timeout`] if `None`. The returned id has exactly
-    /// one [`Outcome`].
+    /// one [`Outcome`](crate::Outcome).
     ///
     /// # Errors
     ///
@@ -259,7 +259,7 @@ impl Socket {
     /// server doesn't know of it.
     ///
     /// Pushes accepted before while joined are still sent. What has no reply by the time the
-    /// channel closes ends with [`Outcome::ChannelClosed`].
+    /// channel closes ends with [`Outcome::ChannelClosed`](crate::Outcome::ChannelClosed).
     ///
     /// # Errors
     ///
@@ -282,7 +282,7 @@ impl Socket {
         Ok(self.start_leaving(channel, timeout, ChannelCloseCause::Left, true))
     }
 
-    /// Gives up on a push or join: its outcome is [`Outcome::Cancelled`].
+    /// Gives up on a push or join: its outcome is [`Outcome::Cancelled`](crate::Outcome::Cancelled).
     ///
     /// A push that wasn't sent never will be. Of a join only the wait for its outcome ends; the
     /// channel goes on. A leave can't be cancelled. Returns `false`, and does nothing, if the outcome
