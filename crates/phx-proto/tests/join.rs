@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Script, json, quiet, secs, steps};
-use phx_proto::{ChannelState, JoinError, Params, Payload, RejoinPolicy, TimeoutReason};
+use phx_proto::{ChannelState, JoinError, Payload, RejoinPolicy, TimeoutReason};
 
 const NOTHING: [&str; 0] = [];
 
@@ -262,7 +262,7 @@ fn cancelling_ends_the_wait_and_not_the_join() {
 #[test]
 fn params_on_request_are_asked_for_before_every_attempt() {
     let mut s = Script::open(quiet());
-    let a = s.channel_with("room:a", Params::OnRequest).unwrap();
+    let a = s.asking_channel("room:a");
     s.join(a);
     assert_eq!(s.actions(), ["params room:a"]);
     s.make_params("room:a", Some(json(r#"{"token":1}"#)));
@@ -277,7 +277,7 @@ fn params_on_request_are_asked_for_before_every_attempt() {
 #[test]
 fn params_that_cannot_be_made_are_asked_for_again() {
     let mut s = Script::open(quiet());
-    let a = s.channel_with("room:a", Params::OnRequest).unwrap();
+    let a = s.asking_channel("room:a");
     s.join(a);
     s.make_params("room:a", None);
     assert_eq!(s.events(), ["room:a join failed: no params, retry in 1s"]);
@@ -288,7 +288,7 @@ fn params_that_cannot_be_made_are_asked_for_again() {
 #[test]
 fn params_that_come_too_late_are_void() {
     let mut s = Script::open(quiet());
-    let a = s.channel_with("room:a", Params::OnRequest).unwrap();
+    let a = s.asking_channel("room:a");
     s.join(a);
     s.forget_lines();
     let late = s.request("room:a");
@@ -310,7 +310,7 @@ fn params_that_come_too_late_are_void() {
 #[test]
 fn params_asked_for_on_a_lost_connection_are_void() {
     let mut s = Script::open(quiet());
-    let a = s.channel_with("room:a", Params::OnRequest).unwrap();
+    let a = s.asking_channel("room:a");
     s.join(a);
     let old = s.request("room:a");
     s.reconnect();
@@ -323,7 +323,7 @@ fn params_asked_for_on_a_lost_connection_are_void() {
 #[test]
 fn a_request_that_nobody_polled_is_taken_back() {
     let mut s = Script::open(quiet());
-    let a = s.channel_with("room:a", Params::OnRequest).unwrap();
+    let a = s.asking_channel("room:a");
     s.socket.join(s.now, a, None).unwrap();
     let transport = s.transport();
     s.socket.handle_closed(s.now, transport, phx_proto::CloseCause::lost(""));
@@ -335,7 +335,7 @@ fn binary_params_are_refused_at_once_or_fail_the_attempt() {
     let mut s = Script::open(quiet());
     let fixed = s.channel_with("room:a", Payload::binary("x"));
     assert!(matches!(fixed, Err(phx_proto::NewChannelError::Params(_))), "{fixed:?}");
-    let a = s.channel_with("room:a", Params::OnRequest).unwrap();
+    let a = s.asking_channel("room:a");
     s.join(a);
     s.make_params("room:a", Some(Payload::binary("x")));
     assert_eq!(

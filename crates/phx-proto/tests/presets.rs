@@ -15,9 +15,7 @@ fn reconnect_delays(config: Config, attempts: usize) -> Vec<Duration> {
     (0..attempts)
         .map(|_| {
             s.lost();
-            let delay = s.next_timeout().unwrap();
-            s.wait(delay);
-            delay
+            s.wait_for_timeout()
         })
         .collect()
 }

@@ -2,23 +2,10 @@
 
 mod common;
 
-use common::{Script, json, ms, quiet, secs};
-use phx_proto::{EncodeError, Payload, PushError, PushErrorKind, V1, WhenFull, events};
+use common::{Script, json, ms, quiet, refused, secs};
+use phx_proto::{EncodeError, Payload, PushErrorKind, V1, WhenFull, events};
 
 const NOTHING: [&str; 0] = [];
-
-/// Why the push was refused; it must have handed everything back.
-#[track_caller]
-fn refused(
-    result: Result<phx_proto::PushId, PushError>,
-    event: &str,
-    payload: &Payload,
-) -> PushErrorKind {
-    let error = result.unwrap_err();
-    assert_eq!(error.event, event);
-    assert_eq!(error.payload, *payload);
-    error.reason
-}
 
 #[test]
 fn it_carries_the_channels_join_ref_and_a_ref_of_its_own() {

@@ -15,9 +15,7 @@ fn delays(config: Config, seed: u64, attempts: usize) -> Vec<Duration> {
         .map(|_| {
             s.lost();
             assert_eq!(s.socket.timeout_reason(), Some(TimeoutReason::Reconnect));
-            let delay = s.next_timeout().unwrap();
-            s.wait(delay);
-            delay
+            s.wait_for_timeout()
         })
         .collect()
 }

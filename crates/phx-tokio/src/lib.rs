@@ -55,3 +55,8 @@ pub use phx_client::*;
 pub use connector::TcpConnector;
 pub use entry::{on_tokio, socket};
 pub use runtime::TokioRuntime;
+
+/// The program in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

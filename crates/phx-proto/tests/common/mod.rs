@@ -21,14 +21,16 @@
 #![cfg(test)]
 #![allow(dead_code, reason = "no test file uses all of it")]
 
+pub(crate) mod chaos;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
 use phx_proto::{
     Action, Backoff, ByteString, ChannelCloseCause, ChannelError, ChannelId, CloseCause, CloseCode,
     Config, Event, Frame, Instant, JoinError, JoinFailure, Message, NewChannelError, Outcome,
-    Params, ParamsRequestId, Payload, PingError, PingId, PushError, PushId, Rejection, Serializer,
-    Socket, Status, TransportId, V1Server, V2Server,
+    Params, ParamsRequestId, Payload, PingError, PingId, PushError, PushErrorKind, PushId,
+    Rejection, Serializer, Socket, Status, TransportId, V1Server, V2Server,
 };
 
 pub(crate) const fn secs(secs: u64) -> Duration {
@@ -127,6 +129,11 @@ impl Script {
 
     pub(crate) fn channel(&mut self, topic: &str) -> ChannelId {
         self.channel_with(topic, Payload::empty()).unwrap()
+    }
+
+    /// A channel whose params are asked for.
+    pub(crate) fn asking_channel(&mut self, topic: &str) -> ChannelId {
+        self.channel_with(topic, Params::OnRequest).unwrap()
     }
 
     pub(crate) fn channel_with(
@@ -359,6 +366,13 @@ impl Script {
         self.now = self.now + time;
     }
 
+    /// Waits until the socket wants to be woken, and says how long that was.
+    pub(crate) fn wait_for_timeout(&mut self) -> Duration {
+        let delay = self.next_timeout().unwrap();
+        self.wait(delay);
+        delay
+    }
+
     /// How long until the socket wants to be woken.
     pub(crate) fn next_timeout(&self) -> Option<Duration> {
         self.socket.poll_timeout().map(|at| at.saturating_duration_since(self.now))
@@ -521,6 +535,19 @@ fn text(payload: &Payload) -> String {
 
 fn retry(delay: Option<Duration>) -> String {
     delay.map_or_else(String::new, |delay| format!(", retry in {delay:?}"))
+}
+
+/// Why a push was refused. Everything must have been handed back.
+#[track_caller]
+pub(crate) fn refused(
+    result: Result<PushId, PushError>,
+    event: &str,
+    payload: &Payload,
+) -> PushErrorKind {
+    let error = result.unwrap_err();
+    assert_eq!(error.event, event);
+    assert_eq!(error.payload, *payload);
+    error.reason
 }
 
 /// A schedule of these milliseconds, without jitter.
