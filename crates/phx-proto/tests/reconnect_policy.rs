@@ -100,3 +100,13 @@ fn a_reconnecting_socket_keeps_trying_what_refused_it() {
         assert_eq!(s.socket.connection_state(), ConnectionState::Waiting);
     }
 }
+
+#[test]
+fn a_user_who_connects_anew_is_told_of_a_refusal_at_once() {
+    let mut s = Script::open(quiet());
+    s.disconnect();
+    s.lost();
+    s.connect();
+    s.closed(refused(403));
+    assert_eq!(s.socket.connection_state(), ConnectionState::Closed, "a first refusal again");
+}
