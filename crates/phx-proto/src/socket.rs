@@ -12,7 +12,7 @@ mod push;
 mod state;
 mod timers;
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use core::time::Duration;
 
 use bytestring::ByteString;
@@ -60,9 +60,6 @@ pub struct Socket {
     channels: SlotMap<ChannelId, Channel>,
     /// Whose the topics are. Channels that are being left or closed own none.
     topics: HashMap<ByteString, ChannelId, FixedState>,
-    /// The channels that are being left, by topic and number of the leave: news that names no join
-    /// (V1) may be theirs.
-    leaving: BTreeSet<(ByteString, u64, ChannelId)>,
     pending: PendingTable,
     pings: BTreeMap<PingId, Instant>,
     params_requests: BTreeMap<ParamsRequestId, ChannelId>,
@@ -88,7 +85,6 @@ impl Socket {
             connection: Connection::new(),
             channels: SlotMap::with_key(),
             topics: HashMap::default(),
-            leaving: BTreeSet::new(),
             pending: PendingTable::default(),
             pings: BTreeMap::new(),
             params_requests: BTreeMap::new(),

@@ -180,7 +180,6 @@ impl Socket {
         self.pending.insert(join_ref, Pending::LeavingJoin { channel: id });
         let outgoing = Outgoing::Leave { channel: id, topic: topic.clone(), join_ref };
         self.outbox.insert(leave.0, outgoing);
-        self.leaving.insert((topic.clone(), leave.0, id));
         self.free_topic(id, &topic);
         if let Some(channel) = self.channels.get_mut(id) {
             channel.state = State::Leaving { leave: leave.0, cause };
@@ -370,7 +369,6 @@ impl Socket {
         else {
             return;
         };
-        self.leaving.remove(&(channel.topic.clone(), leave, id));
         if let Some(join_ref) = channel.join_ref {
             self.pending.remove(join_ref);
         }

@@ -4,13 +4,11 @@
 //! The rules are phoenix.js's: the topic must be equal, and the `join_ref` absent or equal to the
 //! channel's current one; whatever else comes is outdated, and dropped. A reply is found by its ref.
 
-use bytestring::ByteString;
-
 use super::Socket;
 use super::pending::Pending;
 use crate::{
     ChannelId, DecodeError, DecodeErrorKind, Event, Frame, Message, Outcome, PushId, Ref, Status,
-    TransportId, events,
+    TransportId,
 };
 
 impl Socket {
@@ -104,12 +102,7 @@ impl Socket {
         let Some(channel) = self.channels.get(id) else {
             return;
         };
-        // V1 names no join. The server closes the channel that was left before, and says so after the
-        // reply to the join of its successor.
-        let is_predecessors = message.join_ref.is_none()
-            && message.event == events::CLOSE
-            && self.leaving_on(&message.topic).is_some();
-        if is_predecessors || channel.is_outdated(message.join_ref.as_ref()) {
+        if channel.is_outdated(message.join_ref.as_ref()) {
             self.deliver_to_leaving(&message, true);
             return;
         }
@@ -134,13 +127,12 @@ impl Socket {
     /// `known` is whether the topic has a channel.
     fn deliver_to_leaving(&mut self, message: &Message, known: bool) {
         let number = message.join_ref.as_ref().and_then(Ref::as_number);
-        let ends = matches!(&*message.event, "phx_close" | "phx_error");
         let leaving = match number.and_then(|number| self.pending.find(number)) {
             Some(&Pending::LeavingJoin { channel }) => Some(channel),
-            _ if ends && message.join_ref.is_none() => self.leaving_on(&message.topic),
             _ => None,
         };
         let leaving = leaving.filter(|&leaving| self.topic(leaving) == Some(&message.topic));
+        let ends = matches!(&*message.event, "phx_close" | "phx_error");
         match leaving {
             Some(channel) if ends => self.finish_leaving(channel, Outcome::Left),
             None if !known => {
@@ -148,12 +140,5 @@ impl Socket {
             }
             _ => self.counters.outdated = self.counters.outdated.saturating_add(1),
         }
-    }
-
-    /// The channel of this topic that has been leaving the longest.
-    fn leaving_on(&self, topic: &ByteString) -> Option<ChannelId> {
-        let first = (topic.clone(), 0, ChannelId::default());
-        let (of, _, leaving) = self.leaving.range(first..).next()?;
-        (of == topic).then_some(*leaving)
     }
 }
