@@ -120,10 +120,11 @@ impl Client {
                     Frame::Text(text) => Utf8Bytes::try_from(text).map(Message::Text),
                     Frame::Binary(data) => Ok(Message::Binary(data)),
                 };
-                if let (Ok(message), Some((_, websocket))) = (message, &mut self.transport) {
-                    if let Err(error) = websocket.send(message) {
-                        self.lost(transport, &error);
-                    }
+                let (Ok(message), Some((_, websocket))) = (message, &mut self.transport) else {
+                    return;
+                };
+                if let Err(error) = websocket.send(message) {
+                    self.lost(transport, &error);
                 }
             }
             Action::Close { transport, code, reason, .. } => {

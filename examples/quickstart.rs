@@ -13,7 +13,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use phx_testing::listener::Listener;
-use phx_tokio::{ConnectionState, PresenceChange, StreamItem};
+use phx_tokio::{ConnectionState, PresenceChange, PresenceItem, StreamItem};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -38,10 +38,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     println!("2. Ann connects and joins.");
     let ann = step("ann's connection", phx_tokio::socket(server.url()).connect()).await??;
-    let anns_room = ann.channel("room:lobby").params(&json!({ "name": "ann" }));
-    let anns_room = step("ann's join", anns_room.join()).await??;
+    let anns_room = ann.channel("room:lobby").params(&json!({ "name": "ann" })).create()?;
+    // Listening starts before the join, so that nothing is missed.
     let mut heard = anns_room.on::<Said>("shout");
-    let mut people = anns_room.presence::<Seen>();
+    let people = anns_room.presence::<Seen>();
+    let mut changes = people.changes();
+    step("ann's join", anns_room.join()).await??;
     println!("   {} is {:?}.", anns_room.topic(), anns_room.state());
 
     println!("3. She pushes, and the server replies.");
@@ -55,15 +57,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let bobs_room = bob.channel("room:lobby").params(&json!({ "name": "bob" }));
     let bobs_room = step("bob's join", bobs_room.join()).await??;
     step("bob's presence", async {
-        while let Some(change) = people.next().await {
-            match change? {
-                PresenceChange::Joined { key, .. } if key == "bob" => break,
+        while let Some(item) = changes.next().await {
+            match item {
+                PresenceItem::Change(PresenceChange::Joined { key, .. }) if key == "bob" => break,
                 _ => {}
             }
         }
-        Ok::<_, Box<dyn Error>>(())
     })
-    .await??;
+    .await?;
     for (name, entry) in people.list() {
         let since = entry.metas().map(|meta| meta.data().online_at).min().unwrap_or_default();
         println!("   {name} is here since second {since} of the server.");
@@ -74,7 +75,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let hello = Said { from: "bob".into(), text: "I am!".into() };
     bobs_room.push("shout", &hello).detach()?;
     let first = step("the broadcast", heard.next()).await?;
-    println!("   Ann hears {first:?}.");
+    println!("   Ann's stream has {first:?}.");
     expect(matches!(first, Some(StreamItem::Message(said)) if said == hello), "ann hears bob")?;
 
     println!("6. Someone trips over the cable: every connection is cut, without a goodbye.");
@@ -94,14 +95,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     println!("7. Her channel rejoins by itself, and tells that she may have missed something.");
     let gap = step("the gap marker", heard.next()).await?;
-    println!("   Her stream says {gap:?}.");
+    println!("   Her stream has {gap:?}.");
     expect(matches!(gap, Some(StreamItem::Gap)), "the stream has a gap marker")?;
 
     println!("8. Bob shouts again. It may wait for his own rejoin; it isn't lost.");
     let again = Said { from: "bob".into(), text: "still there?".into() };
     bobs_room.push("shout", &again).detach()?;
     let second = step("the second broadcast", heard.next()).await?;
-    println!("   Ann hears {second:?}.");
+    println!("   Ann's stream has {second:?}.");
     expect(matches!(second, Some(StreamItem::Message(said)) if said == again), "ann hears bob")?;
 
     println!("9. Everybody leaves and disconnects.");

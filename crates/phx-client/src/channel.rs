@@ -9,11 +9,11 @@ use phx_proto::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::hook::{Hook, Place};
+use crate::hook::Hook;
 use crate::messages::{self, ChannelMessage, Messages};
 use crate::payload::IntoPayload;
 use crate::push::{Push, PushRefused};
-use crate::shared::{ChannelHooks, HookId, Shared};
+use crate::shared::{ChannelHooks, Garbage, HookId, Shared};
 use crate::socket::SocketHandle;
 use crate::status::ChannelStatus;
 
@@ -202,10 +202,11 @@ impl Channel {
         handler: impl Fn(&Payload) + Send + Sync + 'static,
     ) -> Hook {
         let event = event.into();
-        let place = Place::Event(self.id(), event.clone());
-        self.hook(place, |hooks, id| {
-            hooks.event.entry(event).or_default().add(id, Arc::new(handler));
-        })
+        let removed = event.clone();
+        self.hook(
+            |hooks, id| hooks.event.entry(event).or_default().add(id, Arc::new(handler)),
+            move |hooks, id| hooks.remove_event(&removed, id),
+        )
     }
 
     /// Passes every message of this channel through `change` before anyone gets it: the event's
@@ -215,40 +216,60 @@ impl Channel {
         &self,
         change: impl Fn(&str, Payload) -> Payload + Send + Sync + 'static,
     ) -> Hook {
-        self.hook(Place::Payload(self.id()), |hooks, id| {
-            hooks.payload.add(id, Arc::new(change));
-        })
+        self.hook(
+            |hooks, id| hooks.payload.add(id, Arc::new(change)),
+            |hooks, id| hooks.payload.remove(id),
+        )
     }
 
     /// Calls `handler` after every join with the response, and whether it was a rejoin.
     pub fn on_join(&self, handler: impl Fn(&Payload, bool) + Send + Sync + 'static) -> Hook {
-        self.hook(Place::Join(self.id()), |hooks, id| hooks.join.add(id, Arc::new(handler)))
+        self.hook(
+            |hooks, id| hooks.join.add(id, Arc::new(handler)),
+            |hooks, id| hooks.join.remove(id),
+        )
     }
 
     /// Calls `handler` whenever the channel isn't joined any more and will rejoin.
     pub fn on_error(&self, handler: impl Fn(&ChannelError) + Send + Sync + 'static) -> Hook {
-        self.hook(Place::ChannelError(self.id()), |hooks, id| {
-            hooks.error.add(id, Arc::new(handler));
-        })
+        self.hook(
+            |hooks, id| hooks.error.add(id, Arc::new(handler)),
+            |hooks, id| hooks.error.remove(id),
+        )
     }
 
     /// Calls `handler` when the channel is closed, for good.
     pub fn on_close(&self, handler: impl Fn(&ChannelCloseCause) + Send + Sync + 'static) -> Hook {
-        self.hook(Place::ChannelClose(self.id()), |hooks, id| {
-            hooks.close.add(id, Arc::new(handler));
-        })
+        self.hook(
+            |hooks, id| hooks.close.add(id, Arc::new(handler)),
+            |hooks, id| hooks.close.remove(id),
+        )
     }
 
-    fn hook(&self, place: Place, add: impl FnOnce(&mut ChannelHooks, HookId)) -> Hook {
-        let shared = self.shared();
-        let mut state = shared.lock();
+    fn hook(
+        &self,
+        add: impl FnOnce(&mut ChannelHooks, HookId),
+        remove: impl FnOnce(&mut ChannelHooks, HookId) -> Garbage + Send + Sync + 'static,
+    ) -> Hook {
+        let mut state = self.shared().lock();
         let id = state.next_hook();
         match state.channels.get_mut(self.id()) {
             Some(entry) => add(&mut entry.hooks, id),
-            // Removed: nothing will happen, and `add` is dropped outside the lock.
+            // Removed: nothing will happen any more. `add` holds foreign code, and is dropped
+            // after the lock.
             None => drop(state),
         }
-        Hook::new(shared, place, id)
+        let (shared, channel) = (Arc::downgrade(self.shared()), self.id());
+        Hook::new(move || {
+            let Some(shared) = shared.upgrade() else { return };
+            let mut state = shared.lock();
+            let garbage = match state.channels.get_mut(channel) {
+                Some(entry) => remove(&mut entry.hooks, id),
+                None => None,
+            };
+            drop(state);
+            drop(garbage);
+        })
     }
 }
 

@@ -27,6 +27,10 @@ pub trait Transport: fmt::Debug + Send {
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>>;
 
     /// Takes a frame, after `poll_ready` said yes. It may wait to be flushed.
+    ///
+    /// # Errors
+    ///
+    /// Why the transport has ended.
     fn start_send(self: Pin<&mut Self>, frame: Frame) -> Result<(), CloseCause>;
 
     /// Writes out all frames taken.

@@ -2,11 +2,6 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Weak};
-
-use phx_proto::{ByteString, ChannelId};
-
-use crate::shared::{ChannelHooks, Garbage, HookId, Shared, State};
 
 /// A function that was registered with a socket or channel; [`off`](Self::off) removes it.
 ///
@@ -19,63 +14,25 @@ use crate::shared::{ChannelHooks, Garbage, HookId, Shared, State};
 /// keeps it from being dropped.
 #[must_use = "ignore it with `let _ =` or `drop` if the hook is to stay"]
 pub struct Hook {
-    shared: Weak<Shared>,
-    place: Place,
-    id: HookId,
-}
-
-/// Where a hook is registered.
-#[derive(Clone, Debug)]
-pub(crate) enum Place {
-    Open,
-    Close,
-    Error,
-    Message,
-    Payload(ChannelId),
-    Event(ChannelId, ByteString),
-    Join(ChannelId),
-    ChannelError(ChannelId),
-    ChannelClose(ChannelId),
+    remove: Box<dyn FnOnce() + Send + Sync>,
 }
 
 impl Hook {
-    pub(crate) fn new(shared: &Arc<Shared>, place: Place, id: HookId) -> Self {
-        Hook { shared: Arc::downgrade(shared), place, id }
+    /// A hook that `remove` removes. It must not keep the socket.
+    pub(crate) fn new(remove: impl FnOnce() + Send + Sync + 'static) -> Self {
+        Hook { remove: Box::new(remove) }
     }
 
     /// Removes the function. One that is running, or about to run for something that has happened
     /// already, does so once more.
     pub fn off(self) {
-        let Some(shared) = self.shared.upgrade() else {
-            return;
-        };
-        let garbage = remove(&mut shared.lock(), &self.place, self.id);
-        drop(garbage);
-    }
-}
-
-fn remove(state: &mut State, place: &Place, id: HookId) -> Garbage {
-    let mut in_channel = |channel: ChannelId, remove: &dyn Fn(&mut ChannelHooks) -> Garbage| {
-        remove(&mut state.channels.get_mut(channel)?.hooks)
-    };
-    match place {
-        Place::Open => state.hooks.open.remove(id),
-        Place::Close => state.hooks.close.remove(id),
-        Place::Error => state.hooks.error.remove(id),
-        Place::Message => state.hooks.message.remove(id),
-        Place::Payload(channel) => in_channel(*channel, &|hooks| hooks.payload.remove(id)),
-        Place::Event(channel, event) => {
-            in_channel(*channel, &|hooks| hooks.remove_event(event, id))
-        }
-        Place::Join(channel) => in_channel(*channel, &|hooks| hooks.join.remove(id)),
-        Place::ChannelError(channel) => in_channel(*channel, &|hooks| hooks.error.remove(id)),
-        Place::ChannelClose(channel) => in_channel(*channel, &|hooks| hooks.close.remove(id)),
+        (self.remove)();
     }
 }
 
 impl fmt::Debug for Hook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hook").field("place", &self.place).finish_non_exhaustive()
+        f.write_str("Hook")
     }
 }
 

@@ -1,6 +1,7 @@
 //! Streams of a channel's messages.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -150,8 +151,8 @@ impl<T> Messages<T> {
     ///
     /// Cancel-safe: dropping the future loses nothing. The same as `StreamExt::next` of the futures
     /// crate, without the import.
-    pub fn next(&mut self) -> impl Future<Output = Option<StreamItem<T>>> + Send + '_ {
-        std::future::poll_fn(|cx| self.poll_item(cx))
+    pub async fn next(&mut self) -> Option<StreamItem<T>> {
+        poll_fn(|cx| self.poll_item(cx)).await
     }
 
     /// Only the messages. Gaps, losses and what isn't a `T` are skipped, and told to `tracing` at
@@ -201,6 +202,7 @@ impl<T> Messages<T> {
 }
 
 /// Decodes for [`Channel::on`].
+#[expect(clippy::needless_pass_by_value, reason = "one signature with `raw` and `any`")]
 pub(crate) fn decode<T: DeserializeOwned>(_: ByteString, payload: Payload) -> StreamItem<T> {
     match payload.decode() {
         Ok(message) => StreamItem::Message(message),
@@ -266,8 +268,8 @@ pub struct Values<T> {
 
 impl<T> Values<T> {
     /// The next message; `None` when the channel is closed for good. Cancel-safe.
-    pub fn next(&mut self) -> impl Future<Output = Option<T>> + Send + '_ {
-        std::future::poll_fn(|cx| self.poll_value(cx))
+    pub async fn next(&mut self) -> Option<T> {
+        poll_fn(|cx| self.poll_value(cx)).await
     }
 
     fn poll_value(&mut self, cx: &Context<'_>) -> Poll<Option<T>> {
@@ -279,14 +281,14 @@ impl<T> Values<T> {
             match item {
                 StreamItem::Message(message) => return Poll::Ready(Some(message)),
                 StreamItem::Gap => {
-                    tracing::warn!(%topic, "messages may have been missed before a rejoin");
+                    tracing::warn!(target: "phx_client::channel", %topic, "messages may have been missed before a rejoin");
                 }
                 StreamItem::Lagged(count) => {
-                    tracing::warn!(%topic, count, "messages lost: the stream is too slow");
+                    tracing::warn!(target: "phx_client::channel", %topic, count, "messages lost: the stream is too slow");
                 }
                 // The error's text could quote the payload.
                 StreamItem::Malformed(_) => {
-                    tracing::warn!(%topic, "skipped a message of another shape");
+                    tracing::warn!(target: "phx_client::channel", %topic, "skipped a message of another shape");
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! A push under way, its reply, and what can become of it instead.
 
+use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -21,8 +22,9 @@ use crate::channel::Channel;
 /// Dropping it only gives up the outcome: the push goes on. [`cancel`](Self::cancel) takes it back.
 /// The future is cancel-safe in the sense that it can be polled through a `&mut` reference and kept.
 ///
-/// `R` is inferred from what is done with the response. Where nothing is, say so:
-/// [`acknowledged`](Push::acknowledged), [`reply`](Push::reply) or [`detach`](Push::detach).
+/// `R` is inferred from what is done with the response; `()` takes any. Where nothing is done with
+/// it, say so: [`acknowledged`](Push::acknowledged), [`reply`](Push::reply) or
+/// [`detach`](Push::detach).
 ///
 /// # Examples
 ///
@@ -44,7 +46,7 @@ use crate::channel::Channel;
 ///
 /// match room.push("new_msg", &NewMsg { body: "" }).await {
 ///     Ok(Posted { id }) => println!("posted as {id}"),
-///     Err(PushFailed::Rejected { status, response }) => println!("{status}: {response:?}"),
+///     Err(PushFailed::Rejected { status, response, .. }) => println!("{status}: {response:?}"),
 ///     Err(other) => return Err(other),
 /// }
 /// # Ok(())
@@ -98,9 +100,9 @@ impl Push<()> {
         PushReply { wait: self.wait }
     }
 
-    /// Waits for an `ok` and ignores the response.
-    pub fn acknowledged(self) -> Acknowledged {
-        Acknowledged { wait: self.wait }
+    /// The same push, awaited for an `ok` whose response is ignored.
+    pub fn acknowledged(self) -> Self {
+        self
     }
 
     /// Lets the push go without waiting for its outcome.
@@ -117,13 +119,6 @@ impl Push<()> {
 #[derive(Debug)]
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct PushReply {
-    wait: PushWait,
-}
-
-/// The future of a push's `ok`, see [`Push::acknowledged`]. Cancel-safe as [`Push`] is.
-#[derive(Debug)]
-#[must_use = "futures do nothing unless they are awaited"]
-pub struct Acknowledged {
     wait: PushWait,
 }
 
@@ -280,11 +275,20 @@ impl<R> fmt::Debug for Push<R> {
     }
 }
 
-impl<R: DeserializeOwned> Future for Push<R> {
+impl<R: DeserializeOwned + 'static> Future for Push<R> {
     type Output = Result<R, PushFailed>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.wait.poll_ok(cx).map(|response| response?.decode().map_err(PushFailed::Response))
+        self.wait.poll_ok(cx).map(|response| decode(&response?).map_err(PushFailed::Response))
+    }
+}
+
+/// `()` takes any response: serde's own would take `null` only, which servers don't send.
+fn decode<R: DeserializeOwned + 'static>(response: &Payload) -> Result<R, PayloadError> {
+    let unit: &mut dyn Any = &mut Some(());
+    match unit.downcast_mut::<Option<R>>().and_then(Option::take) {
+        Some(unit) => Ok(unit),
+        None => response.decode(),
     }
 }
 
@@ -293,13 +297,5 @@ impl Future for PushReply {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.wait.poll(cx)
-    }
-}
-
-impl Future for Acknowledged {
-    type Output = Result<(), PushFailed>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.wait.poll_ok(cx).map(|response| response.map(drop))
     }
 }

@@ -1,16 +1,14 @@
 //! What handles, streams and the driver share: one lock around the core, and who waits for what.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
 use futures::task::AtomicWaker;
 use phx_proto::{
-    ByteString, ChannelId, CloseCause, CloseCode, ConnectionState, DisconnectError, Endpoint,
-    Instant, Outcome, PingId, PushId,
+    ByteString, ChannelCloseCause, ChannelId, CloseCause, CloseCode, ConnectionState,
+    DisconnectError, Endpoint, Instant, Outcome, Payload, PingId, PushId,
 };
 use slotmap::{SecondaryMap, SlotMap};
 
@@ -20,11 +18,13 @@ use crate::runtime::Runtime;
 mod channels;
 mod hooks;
 mod mailbox;
+mod waiting;
 mod watch;
 
 pub(crate) use channels::ChannelEntry;
 pub(crate) use hooks::{ChannelHooks, Garbage, HookId, HookList, OnMessage, SocketHooks};
 pub(crate) use mailbox::{Entry, Mailbox, MailboxKey, Taken};
+pub(crate) use waiting::Waiting;
 pub(crate) use watch::{Watch, WatchKey};
 
 /// One socket: its state behind a lock that is never held while foreign code runs, and what never
@@ -148,21 +148,66 @@ impl State {
         now: Instant,
         code: CloseCode,
         reason: &str,
+        wakers: &mut Vec<Waker>,
     ) -> Result<(), DisconnectError> {
         let before = self.core.connection_state();
         self.core.disconnect(now, code, reason)?;
         if before == ConnectionState::Waiting {
-            self.note_closed(Some(CloseCause::Disconnected));
+            self.note_closed(Some(CloseCause::Disconnected), wakers);
         }
         Ok(())
     }
 
+    /// Disconnects with close code 1000.
+    pub(crate) fn disconnect_normally(&mut self, now: Instant, wakers: &mut Vec<Waker>) {
+        let disconnected = self.disconnect(now, CloseCode::NORMAL, "", wakers);
+        debug_assert!(disconnected.is_ok(), "a close frame can hold 1000 and no reason");
+    }
+
+    /// Counts an opened connection.
+    pub(crate) fn note_opened(&mut self, wakers: &mut Vec<Waker>) {
+        self.opened = self.opened.saturating_add(1);
+        self.connection.take_wakers(wakers);
+    }
+
     /// Counts the end of a connection, with the cause if there won't be another attempt.
-    pub(crate) fn note_closed(&mut self, given_up: Option<CloseCause>) {
+    pub(crate) fn note_closed(&mut self, given_up: Option<CloseCause>, wakers: &mut Vec<Waker>) {
         self.closed = self.closed.saturating_add(1);
         if let Some(cause) = given_up {
             self.given_up = Some((self.closed, cause));
         }
+        self.connection.take_wakers(wakers);
+    }
+
+    /// Keeps a join's response, and tells the streams if messages may be missing before it.
+    pub(crate) fn note_joined(
+        &mut self,
+        channel: ChannelId,
+        response: &Payload,
+        rejoined: bool,
+        wakers: &mut Vec<Waker>,
+    ) {
+        if let Some(entry) = self.channels.get_mut(channel) {
+            entry.response = Some(response.clone());
+        }
+        if rejoined {
+            self.mark_gap(channel, wakers);
+        }
+        self.refresh_channel(channel, wakers);
+    }
+
+    /// Keeps the cause, and ends the streams.
+    pub(crate) fn note_channel_closed(
+        &mut self,
+        channel: ChannelId,
+        cause: &ChannelCloseCause,
+        wakers: &mut Vec<Waker>,
+    ) {
+        if let Some(entry) = self.channels.get_mut(channel) {
+            entry.closed = Some(cause.clone());
+        }
+        self.end_streams(channel, wakers);
+        self.refresh_channel(channel, wakers);
     }
 
     pub(crate) fn next_hook(&mut self) -> HookId {
@@ -176,7 +221,7 @@ impl State {
         now: Instant,
         channel: ChannelId,
         event: &ByteString,
-        payload: &phx_proto::Payload,
+        payload: &Payload,
         wakers: &mut Vec<Waker>,
     ) {
         let Some(entry) = self.channels.get(channel) else {
@@ -195,7 +240,7 @@ impl State {
     }
 
     /// Tells a channel's streams that messages may have been missed.
-    pub(crate) fn mark_gap(&mut self, channel: ChannelId, wakers: &mut Vec<Waker>) {
+    fn mark_gap(&mut self, channel: ChannelId, wakers: &mut Vec<Waker>) {
         let Some(entry) = self.channels.get(channel) else {
             return;
         };
@@ -261,59 +306,5 @@ impl State {
         for (_, entry) in &mut self.channels {
             entry.status.take_wakers(wakers);
         }
-    }
-}
-
-/// Futures that wait for something that has an id, and what has come for them.
-pub(crate) struct Waiting<K, V>(HashMap<K, Slot<V>>);
-
-enum Slot<V> {
-    Pending(Option<Waker>),
-    Done(V),
-}
-
-impl<K: Eq + Hash, V> Waiting<K, V> {
-    /// Someone waits for `key` from now on.
-    pub(crate) fn expect(&mut self, key: K) {
-        self.0.insert(key, Slot::Pending(None));
-    }
-
-    /// Keeps `value` for who waits for `key`, if anyone does.
-    pub(crate) fn resolve(&mut self, key: &K, value: V) -> Option<Waker> {
-        let slot = self.0.get_mut(key)?;
-        match std::mem::replace(slot, Slot::Done(value)) {
-            Slot::Pending(waker) => waker,
-            Slot::Done(_) => None,
-        }
-    }
-
-    /// What came for `key`, once.
-    pub(crate) fn poll(&mut self, key: &K, cx: &Context<'_>) -> Poll<V> {
-        if let Some(Slot::Pending(waker)) = self.0.get_mut(key) {
-            *waker = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        match self.0.remove(key) {
-            Some(Slot::Done(value)) => Poll::Ready(value),
-            Some(Slot::Pending(_)) | None => Poll::Pending,
-        }
-    }
-
-    /// Nobody waits for `key` any more.
-    pub(crate) fn forget(&mut self, key: &K) {
-        self.0.remove(key);
-    }
-
-    fn take_wakers(&mut self, wakers: &mut Vec<Waker>) {
-        wakers.extend(self.0.values_mut().filter_map(|slot| match slot {
-            Slot::Pending(waker) => waker.take(),
-            Slot::Done(_) => None,
-        }));
-    }
-}
-
-impl<K, V> Default for Waiting<K, V> {
-    fn default() -> Self {
-        Waiting(HashMap::new())
     }
 }

@@ -1,5 +1,6 @@
 //! The socket's handle.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +11,8 @@ use phx_proto::{
 };
 
 use crate::channel::{Channel, ChannelBuilder};
-use crate::hook::{Hook, Place};
-use crate::shared::{HookId, Shared, SocketHooks};
+use crate::hook::Hook;
+use crate::shared::{Garbage, HookId, Shared, SocketHooks};
 use crate::status::SocketStatus;
 
 mod connecting;
@@ -109,7 +110,7 @@ impl Socket {
     /// to it stay valid: they are handles to a closed channel, whose streams end.
     ///
     /// A channel that is simply not needed any more is left by dropping its handles.
-    pub fn remove(&self, channel: Channel) {
+    pub fn remove(&self, channel: &Channel) {
         if Arc::ptr_eq(channel.shared(), self.shared()) {
             channel.close_now();
         }
@@ -139,10 +140,12 @@ impl Socket {
     /// [`Builder::close_timeout`](crate::Builder::close_timeout). Channels stay known and rejoin
     /// after the next `connect`. Cancel-safe.
     pub fn disconnect(&self) -> Disconnecting {
-        match Disconnecting::start(self, CloseCode::NORMAL, "") {
-            Ok(disconnecting) => disconnecting,
-            Err(error) => unreachable!("1000 without a reason can be sent: {error}"),
-        }
+        let started: Result<_, Infallible> = Disconnecting::start(self, |state, now, wakers| {
+            state.disconnect_normally(now, wakers);
+            Ok(())
+        });
+        let Ok(disconnecting) = started;
+        disconnecting
     }
 
     /// [`disconnect`](Self::disconnect), telling the server why.
@@ -156,13 +159,14 @@ impl Socket {
         code: CloseCode,
         reason: &str,
     ) -> Result<Disconnecting, DisconnectError> {
-        Disconnecting::start(self, code, reason)
+        Disconnecting::start(self, |state, now, wakers| state.disconnect(now, code, reason, wakers))
     }
 
     /// Connects anew at once, without waiting for the reconnect schedule: for when the network came
     /// back or changed. An attempt or a connection is replaced.
     ///
     /// Returns `false`, and does nothing, if no connection is wanted.
+    #[expect(clippy::must_use_candidate, reason = "it acts; the answer is for who wants it")]
     pub fn reconnect_now(&self) -> bool {
         self.shared().call(|state, now, _| state.core.reconnect_now(now))
     }
@@ -209,33 +213,56 @@ impl Socket {
 impl Socket {
     /// Calls `handler` whenever the connection has opened.
     pub fn on_open(&self, handler: impl Fn() + Send + Sync + 'static) -> Hook {
-        self.hook(Place::Open, |hooks, id| hooks.open.add(id, Arc::new(handler)))
+        self.hook(
+            |hooks, id| hooks.open.add(id, Arc::new(handler)),
+            |hooks, id| hooks.open.remove(id),
+        )
     }
 
     /// Calls `handler` whenever a connection has ended or an attempt has failed: exactly once for
     /// each.
     pub fn on_close(&self, handler: impl Fn(&Closed) + Send + Sync + 'static) -> Hook {
-        self.hook(Place::Close, |hooks, id| hooks.close.add(id, Arc::new(handler)))
+        self.hook(
+            |hooks, id| hooks.close.add(id, Arc::new(handler)),
+            |hooks, id| hooks.close.remove(id),
+        )
     }
 
     /// Calls `handler` when something went wrong: before `on_close` if that was the connection's
     /// end.
     pub fn on_error(&self, handler: impl Fn(&SocketError) + Send + Sync + 'static) -> Hook {
-        self.hook(Place::Error, |hooks, id| hooks.error.add(id, Arc::new(handler)))
+        self.hook(
+            |hooks, id| hooks.error.add(id, Arc::new(handler)),
+            |hooks, id| hooks.error.remove(id),
+        )
     }
 
     /// Calls `handler` with every message that comes, replies and heartbeats included, before it is
     /// dispatched. While there is such a hook every message is decoded a second time.
     pub fn on_message(&self, handler: impl Fn(&Message) + Send + Sync + 'static) -> Hook {
-        self.hook(Place::Message, |hooks, id| hooks.message.add(id, Arc::new(handler)))
+        self.hook(
+            |hooks, id| hooks.message.add(id, Arc::new(handler)),
+            |hooks, id| hooks.message.remove(id),
+        )
     }
 
-    fn hook(&self, place: Place, add: impl FnOnce(&mut SocketHooks, HookId)) -> Hook {
+    fn hook(
+        &self,
+        add: impl FnOnce(&mut SocketHooks, HookId),
+        remove: impl FnOnce(&mut SocketHooks, HookId) -> Garbage + Send + Sync + 'static,
+    ) -> Hook {
         let mut state = self.shared().lock();
         let id = state.next_hook();
         add(&mut state.hooks, id);
         drop(state);
-        Hook::new(self.shared(), place, id)
+        let shared = Arc::downgrade(self.shared());
+        Hook::new(move || {
+            let Some(shared) = shared.upgrade() else { return };
+            let mut state = shared.lock();
+            let garbage = remove(&mut state.hooks, id);
+            drop(state);
+            drop(garbage);
+        })
     }
 }
 
@@ -256,10 +283,9 @@ impl SocketHandle {
 
 impl Drop for SocketHandle {
     fn drop(&mut self) {
-        self.shared.call(|state, now, _| {
+        self.shared.call(|state, now, wakers| {
             state.abandoned = true;
-            let closing = state.disconnect(now, CloseCode::NORMAL, "");
-            debug_assert!(closing.is_ok(), "1000 without a reason can be sent");
+            state.disconnect_normally(now, wakers);
         });
     }
 }

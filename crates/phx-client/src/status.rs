@@ -1,6 +1,7 @@
 //! The states of sockets and channels as streams.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -42,8 +43,8 @@ impl SocketStatus {
     }
 
     /// The next state; `None` when the socket is gone. Cancel-safe.
-    pub fn next(&mut self) -> impl Future<Output = Option<ConnectionState>> + Send + '_ {
-        std::future::poll_fn(|cx| self.poll_state(cx))
+    pub async fn next(&mut self) -> Option<ConnectionState> {
+        poll_fn(|cx| self.poll_state(cx)).await
     }
 
     fn poll_state(&mut self, cx: &Context<'_>) -> Poll<Option<ConnectionState>> {
@@ -72,11 +73,11 @@ impl ChannelStatus {
     }
 
     /// The next state; `None` when the channel is closed or gone. Cancel-safe.
-    pub fn next(&mut self) -> impl Future<Output = Option<ChannelState>> + Send + '_ {
-        std::future::poll_fn(|cx| self.poll_state(cx))
+    pub async fn next(&mut self) -> Option<ChannelState> {
+        poll_fn(|cx| self.poll_state(cx)).await
     }
 
-    fn poll_state(&mut self, cx: &Context<'_>) -> Poll<Option<ChannelState>> {
+    pub(crate) fn poll_state(&mut self, cx: &Context<'_>) -> Poll<Option<ChannelState>> {
         let mut state = self.shared.lock();
         let stopped = state.stopped;
         let (Some(key), Some(entry)) = (self.key, state.channels.get_mut(self.channel)) else {

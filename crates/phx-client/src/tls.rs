@@ -57,9 +57,9 @@ pub fn with_webpki_roots() -> ConfigBuilder<ClientConfig, WantsClientCert> {
 /// let config = builder().with_root_certificates(roots).with_no_client_auth();
 /// ```
 #[must_use]
+#[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "ring has suites for both")]
 pub fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    #[expect(clippy::expect_used, reason = "ring has cipher suites for both versions")]
     ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("ring has cipher suites for TLS 1.2 and 1.3")

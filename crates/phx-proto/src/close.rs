@@ -123,8 +123,8 @@ impl CloseCause {
         CloseCause::Unusable { error: error.into() }
     }
 
-    /// The close code in the browser's terms: that of the close frame, 1006 where none came, 1000
-    /// where this side closed.
+    /// The close code in the browser's terms: that of the peer's close frame, 1000 after a
+    /// disconnect, 1006 for everything else.
     #[must_use]
     pub fn code(&self) -> CloseCode {
         match self {

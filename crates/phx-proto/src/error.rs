@@ -1,5 +1,8 @@
 //! What can be wrong with a call: local misuse, said at the call, with the caller's data handed back.
 
+use core::error::Error;
+use core::fmt;
+
 use bytestring::ByteString;
 
 use crate::{ChannelId, EncodeError, Payload};
@@ -77,17 +80,28 @@ pub enum LeaveError {
 }
 
 /// A push that was not accepted: why, and the event and payload.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("can't push `{event}`: {reason}")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PushError {
     /// Why.
-    #[source]
     pub reason: PushErrorKind,
     /// The event, as it was given.
     pub event: ByteString,
     /// The payload, as it was given.
     pub payload: Payload,
+}
+
+impl fmt::Display for PushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "can't push `{}`: {}", self.event, self.reason)
+    }
+}
+
+impl Error for PushError {
+    /// What is behind the reason: the reason itself has been said.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.reason.source()
+    }
 }
 
 /// Why a push was not accepted.

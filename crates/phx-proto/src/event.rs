@@ -113,8 +113,9 @@ pub enum Event {
         /// What is wrong with it, and the frame.
         error: DecodeError,
     },
-    /// Events were dropped because more than
-    /// [`Config::max_events`](crate::Config::max_events) waited to be polled.
+    /// Events were dropped here because more than
+    /// [`Config::max_events`](crate::Config::max_events) waited to be polled. Outcomes never are, and
+    /// may be told before this.
     #[non_exhaustive]
     EventsLost {
         /// How many.

@@ -40,7 +40,7 @@ pub enum Reconnect {
 }
 
 impl ReconnectPolicy {
-    /// Reconnect whatever happened, as phoenix.js does (but for close code 1000).
+    /// Reconnect whatever happened, as phoenix.js does (but older ones not after close code 1000).
     #[must_use]
     pub const fn always() -> Self {
         ReconnectPolicy(ReconnectRule::Always)

@@ -12,7 +12,7 @@ mod push;
 mod state;
 mod timers;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
 use bytestring::ByteString;
@@ -60,6 +60,8 @@ pub struct Socket {
     channels: SlotMap<ChannelId, Channel>,
     /// Whose the topics are. Channels that are being left or closed own none.
     topics: HashMap<ByteString, ChannelId, FixedState>,
+    /// Topic and join of the channels that are being left, for messages that name no join.
+    leaving: BTreeSet<(ByteString, u64)>,
     pending: PendingTable,
     pings: BTreeMap<PingId, Instant>,
     params_requests: BTreeMap<ParamsRequestId, ChannelId>,
@@ -85,6 +87,7 @@ impl Socket {
             connection: Connection::new(),
             channels: SlotMap::with_key(),
             topics: HashMap::default(),
+            leaving: BTreeSet::new(),
             pending: PendingTable::default(),
             pings: BTreeMap::new(),
             params_requests: BTreeMap::new(),
@@ -103,6 +106,19 @@ impl Socket {
     /// Always acts: a wait for the next attempt ends at once, a disconnect under way is overtaken,
     /// and the reconnect schedule starts over. If an attempt is under way or the socket is
     /// connected, that is all.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use phx_proto::{Action, Config, Instant, Socket};
+    ///
+    /// let (mut socket, now) = (Socket::new(Config::default(), 42), Instant::EPOCH);
+    /// socket.connect(now);
+    /// let Some(Action::Connect { transport, attempt: 1, .. }) = socket.poll_action() else { panic!() };
+    /// // Open a WebSocket, then say that it is open.
+    /// socket.handle_opened(now, transport);
+    /// assert!(socket.is_connected());
+    /// ```
     pub fn connect(&mut self, now: Instant) {
         self.advance(now);
         self.start_connecting();
@@ -137,8 +153,8 @@ impl Socket {
 
     /// Connects anew, now: for when the network came back or changed.
     ///
-    /// A wait ends at once; a connection or an attempt is dropped and replaced. The reconnect
-    /// schedule starts over. Returns `false`, and does nothing, if no connection is wanted: a
+    /// A wait ends at once; a connection or an attempt is dropped, as if it had been lost, and
+    /// replaced. The reconnect schedule starts over. Returns `false`, and does nothing, if no connection is wanted: a
     /// disconnect always wins.
     pub fn reconnect_now(&mut self, now: Instant) -> bool {
         self.advance(now);
@@ -151,6 +167,17 @@ impl Socket {
     ///
     /// [`NewChannelError`]: above all, a topic has one channel at a time. One that is being left or
     /// is closed doesn't count.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use phx_proto::{Config, NewChannelError, Payload, Socket};
+    /// # let mut socket = Socket::new(Config::default(), 42);
+    /// let lobby = socket.channel("room:lobby", Payload::json(&["any params"])?)?;
+    /// let second = socket.channel("room:lobby", Payload::empty());
+    /// assert!(matches!(second, Err(NewChannelError::TopicTaken { owner, .. }) if owner == lobby));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
     pub fn channel(
         &mut self,
         topic: impl Into<ByteString>,
@@ -194,7 +221,7 @@ impl Socket {
     /// Returns `false` if there is no such channel.
     pub fn remove(&mut self, now: Instant, channel: ChannelId) -> bool {
         self.advance(now);
-        let known = self.channels.contains_key(channel);
+        let known = self.known(channel).is_some();
         self.forget(channel);
         known
     }
@@ -203,12 +230,26 @@ impl Socket {
     ///
     /// A join is sent as soon as the socket is connected; once for every connection and attempt. The
     /// outcome of the returned id is the server's answer to the first attempt that has one, or
-    /// [`Outcome::TimedOut`] after `timeout` ([`Config::join_timeout`] if `None`); the attempts go on
-    /// after that.
+    /// [`Outcome::TimedOut`](crate::Outcome::TimedOut) after `timeout` ([`Config::join_timeout`] if
+    /// `None`); the attempts go on after that, and each waits as long for its answer. If the channel
+    /// is left or closed before, the outcome is
+    /// [`Outcome::ChannelClosed`](crate::Outcome::ChannelClosed).
     ///
     /// # Errors
     ///
     /// [`JoinError`]: a channel is joined once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use phx_proto::{ChannelState, Config, Instant, JoinError, Payload, Socket};
+    /// # let (mut socket, now) = (Socket::new(Config::default(), 42), Instant::EPOCH);
+    /// let lobby = socket.channel("room:lobby", Payload::empty())?;
+    /// socket.join(now, lobby, None)?;
+    /// assert_eq!(socket.channel_state(lobby), Some(ChannelState::Joining));
+    /// assert_eq!(socket.join(now, lobby, None), Err(JoinError::AlreadyJoined));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
     pub fn join(
         &mut self,
         now: Instant,
@@ -233,11 +274,28 @@ impl Socket {
     ///
     /// While the channel isn't joined the push waits, in order, for the join. Its deadline counts
     /// from this call: `timeout`, or [`Config::push_timeout`] if `None`. The returned id has exactly
-    /// one [`Outcome`].
+    /// one [`Outcome`](crate::Outcome).
     ///
     /// # Errors
     ///
     /// [`PushError`], with the event and the payload; nothing is sent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use phx_proto::{Config, Event, Instant, Outcome, Payload, PushErrorKind, Socket};
+    /// # let (mut socket, now) = (Socket::new(Config::default(), 42), Instant::EPOCH);
+    /// let lobby = socket.channel("room:lobby", Payload::empty())?;
+    /// let refused = socket.push(now, lobby, "shout", Payload::json("hello")?, None).unwrap_err();
+    /// assert_eq!(refused.reason, PushErrorKind::NotJoined);
+    ///
+    /// socket.join(now, lobby, None)?;
+    /// let shout = socket.push(now, lobby, refused.event, refused.payload, None)?;
+    /// assert!(socket.cancel(shout));
+    /// let Some(Event::PushDone { push, outcome, .. }) = socket.poll_event() else { panic!() };
+    /// assert_eq!((push, outcome), (shout, Outcome::Cancelled));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
     pub fn push(
         &mut self,
         now: Instant,
@@ -256,11 +314,23 @@ impl Socket {
     /// server doesn't know of it.
     ///
     /// Pushes accepted before while joined are still sent. What has no reply by the time the
-    /// channel closes ends with [`Outcome::ChannelClosed`].
+    /// channel closes ends with [`Outcome::ChannelClosed`](crate::Outcome::ChannelClosed).
     ///
     /// # Errors
     ///
     /// [`LeaveError`] if there is nothing to leave.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use phx_proto::{ChannelState, Config, Instant, Payload, Socket};
+    /// # let (mut socket, now) = (Socket::new(Config::default(), 42), Instant::EPOCH);
+    /// let lobby = socket.channel("room:lobby", Payload::empty())?;
+    /// socket.leave(now, lobby, None)?; // Never joined: closed at once.
+    /// assert_eq!(socket.channel_state(lobby), Some(ChannelState::Closed));
+    /// assert!(socket.remove(now, lobby));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
     pub fn leave(
         &mut self,
         now: Instant,
@@ -279,7 +349,7 @@ impl Socket {
         Ok(self.start_leaving(channel, timeout, ChannelCloseCause::Left, true))
     }
 
-    /// Gives up on a push or join: its outcome is [`Outcome::Cancelled`].
+    /// Gives up on a push or join: its outcome is [`Outcome::Cancelled`](crate::Outcome::Cancelled).
     ///
     /// A push that wasn't sent never will be. Of a join only the wait for its outcome ends; the
     /// channel goes on. A leave can't be cancelled. Returns `false`, and does nothing, if the outcome
@@ -359,6 +429,30 @@ impl Socket {
     /// A frame counts as sent once it has been polled: poll when the transport can take one, and call
     /// [`poll_control`](Self::poll_control) while it can't. Until then a push can still be timed out,
     /// cancelled, or wait for another connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use phx_proto::{Action, Config, Event, Frame, Instant, Payload, Socket};
+    /// # let (mut socket, now) = (Socket::new(Config::default(), 42), Instant::EPOCH);
+    /// let lobby = socket.channel("room:lobby", Payload::empty())?;
+    /// socket.join(now, lobby, None)?;
+    /// socket.connect(now);
+    /// while let Some(action) = socket.poll_action() {
+    ///     match action {
+    ///         Action::Connect { transport, .. } => socket.handle_opened(now, transport),
+    ///         Action::Send { transport, frame, .. } => {
+    ///             assert_eq!(frame, Frame::text(r#"["2","2","room:lobby","phx_join",{}]"#));
+    ///             let reply = r#"["2","2","room:lobby","phx_reply",{"response":{},"status":"ok"}]"#;
+    ///             socket.handle_frame(now, transport, Frame::text(reply));
+    ///         }
+    ///         _ => {}
+    ///     }
+    /// }
+    /// assert!(matches!(socket.poll_event(), Some(Event::Opened { .. })));
+    /// assert!(matches!(socket.poll_event(), Some(Event::Joined { channel, .. }) if channel == lobby));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
         if let Some(action) = self.poll_control() {
@@ -397,6 +491,19 @@ impl Socket {
 
     /// When to call [`handle_timeout`](Self::handle_timeout); `None`: not until something else
     /// happens. Changes with every other call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use phx_proto::{Config, ConnectionState, Instant, Socket};
+    /// # let (mut socket, now) = (Socket::new(Config::default(), 42), Instant::EPOCH);
+    /// assert_eq!(socket.poll_timeout(), None);
+    /// socket.connect(now);
+    /// let deadline = socket.poll_timeout().unwrap();
+    /// assert_eq!(deadline, now + socket.config().connect_timeout);
+    /// socket.handle_timeout(deadline);
+    /// assert_eq!(socket.connection_state(), ConnectionState::Waiting);
+    /// ```
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.timers.next().map(|(at, _)| at)
@@ -409,52 +516,12 @@ impl Socket {
     }
 }
 
-/// What can be seen from outside.
 impl Socket {
-    /// What the connection is doing.
-    #[must_use]
-    pub fn connection_state(&self) -> ConnectionState {
-        self.connection.state()
+    /// A channel that the user has. One that was removed stays until it is left, unseen.
+    fn known(&self, channel: ChannelId) -> Option<&Channel> {
+        self.channels.get(channel).filter(|channel| !channel.is_forgotten())
     }
 
-    /// Whether the socket is connected.
-    #[must_use]
-    pub fn is_connected(&self) -> bool {
-        self.connection.is_open()
-    }
-
-    /// What a channel is doing; `None` if it was removed.
-    #[must_use]
-    pub fn channel_state(&self, channel: ChannelId) -> Option<ChannelState> {
-        self.channels.get(channel).map(Channel::state)
-    }
-
-    /// A channel's topic; `None` if it was removed.
-    #[must_use]
-    pub fn topic(&self, channel: ChannelId) -> Option<&ByteString> {
-        self.channels.get(channel).map(|channel| &channel.topic)
-    }
-
-    /// The channel that owns a topic. Channels that are being left or closed own none.
-    #[must_use]
-    pub fn channel_of(&self, topic: &str) -> Option<ChannelId> {
-        self.topics.get(topic).copied()
-    }
-
-    /// What happened so far, as numbers.
-    #[must_use]
-    pub fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
-    /// The settings.
-    #[must_use]
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-}
-
-impl Socket {
     fn check_channel(&self, topic: &ByteString, params: &Params) -> Result<(), NewChannelError> {
         if topic.is_empty() {
             return Err(NewChannelError::EmptyTopic);

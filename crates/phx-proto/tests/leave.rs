@@ -43,7 +43,6 @@ fn not_on_news_of_another_topic_or_join() {
     join.topic = "room:b".into();
     s.server_push_for(&join, "phx_close");
     s.server(r#"["4711","4711","room:a","phx_close",{}]"#);
-    s.broadcast("room:a", "phx_close");
     assert_eq!(s.events(), NOTHING);
     assert_eq!(s.socket.channel_state(a), Some(ChannelState::Leaving));
 }

@@ -128,7 +128,7 @@ impl ChannelBuilder {
                 .map(move |made| match made {
                     Ok(params) => Some(params),
                     Err(error) => {
-                        tracing::warn!(%topic, %error, "the channel's params couldn't be made");
+                        tracing::warn!(target: "phx_client::channel", %topic, %error, "the channel's params couldn't be made");
                         None
                     }
                 })

@@ -100,32 +100,58 @@ impl Dispatch {
         release(state, &mut self.wakers);
     }
 
-    /// Serves those who can be served under the lock. An event that concerns others is handed back.
+    /// Serves streams and futures, so that everything of what happened can be seen by the time they
+    /// are woken. An event that concerns hooks or logs is handed back.
     fn tell_inside(&mut self, state: &mut State, now: Instant, event: Event) -> Option<Event> {
-        if let Event::Message { channel, event: name, .. } = &event {
-            let entry = state.channels.get(*channel);
-            if self.verbose || entry.is_some_and(|entry| entry.hooks.want(name)) {
-                return Some(event);
+        let wakers = &mut self.wakers;
+        match &event {
+            Event::Message { channel, event: name, payload, .. } => {
+                let entry = state.channels.get(*channel);
+                if self.verbose || entry.is_some_and(|entry| entry.hooks.want(name)) {
+                    return Some(event);
+                }
+                state.deliver(now, *channel, name, payload, wakers);
+                return None;
             }
+            Event::HeartbeatAnswered { .. } => {
+                self.heartbeats.answered();
+                return None;
+            }
+            Event::Opened { .. } => {
+                self.heartbeats.clear();
+                state.note_opened(wakers);
+            }
+            Event::Closed { cause, retry_in, .. } => {
+                self.heartbeats.clear();
+                state.note_closed(retry_in.is_none().then(|| cause.clone()), wakers);
+            }
+            Event::Joined { channel, response, rejoined, .. } => {
+                state.note_joined(*channel, response, *rejoined, wakers);
+            }
+            Event::JoinFailed { channel, .. } | Event::ChannelErrored { channel, .. } => {
+                state.refresh_channel(*channel, wakers);
+            }
+            Event::ChannelClosed { channel, cause, .. } => {
+                state.note_channel_closed(*channel, cause, wakers);
+            }
+            _ => {}
         }
+        // These have values that are handed on.
         match event {
-            Event::Message { channel, event, payload, .. } => {
-                state.deliver(now, channel, &event, &payload, &mut self.wakers);
-            }
             Event::PushDone { push, outcome, .. } => {
-                self.wakers.extend(state.pushes.resolve(&push, outcome));
+                wakers.extend(state.pushes.resolve(&push, outcome));
+                None
             }
             Event::Pong { ping, round_trip, .. } => {
                 self.heartbeats.answered();
-                self.wakers.extend(state.pings.resolve(&ping, round_trip));
+                wakers.extend(state.pings.resolve(&ping, round_trip));
+                None
             }
-            Event::HeartbeatAnswered { .. } => self.heartbeats.answered(),
-            event => return Some(event),
+            event => Some(event),
         }
-        None
     }
 
-    /// Serves the others, with the lock released.
+    /// Tells hooks and logs, with the lock released.
     fn tell_outside(&mut self, now: Instant, event: Event) {
         match event {
             Event::Opened { transport, .. } => self.opened(transport),
@@ -147,13 +173,9 @@ impl Dispatch {
             Event::Message { channel, event, payload, .. } => {
                 self.message(now, channel, &event, payload);
             }
-            // Served under the lock, or unknown to this release.
+            // Told inside, or unknown to this release.
             _ => {}
         }
-    }
-
-    fn wake(&mut self) {
-        self.wakers.drain(..).for_each(Waker::wake);
     }
 
     /// Shows a frame to the hooks that want every message.

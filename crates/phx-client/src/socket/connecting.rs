@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use phx_proto::{CloseCause, CloseCode, ConnectionState, DisconnectError, EndpointError};
+use phx_proto::{CloseCause, ConnectionState, EndpointError, Instant};
 
 use super::Socket;
-use crate::shared::WatchKey;
+use crate::shared::{State, WatchKey};
 
 /// The future of an open connection. Cancel-safe: dropping it changes nothing about the connection.
 #[must_use = "the socket connects all the same; await this to know when it has"]
@@ -99,15 +99,14 @@ impl Drop for Connecting {
 }
 
 impl Disconnecting {
-    pub(super) fn start(
+    pub(super) fn start<E>(
         socket: &Socket,
-        code: CloseCode,
-        reason: &str,
-    ) -> Result<Self, DisconnectError> {
-        let (closed, key) = socket.shared().call(|state, now, _| {
+        disconnect: impl FnOnce(&mut State, Instant, &mut Vec<Waker>) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let (closed, key) = socket.shared().call(|state, now, wakers| {
             let nothing_to_close = state.core.connection_state() == ConnectionState::Closed;
             let closed = (!nothing_to_close).then_some(state.closed);
-            state.disconnect(now, code, reason)?;
+            disconnect(state, now, wakers)?;
             Ok((closed, state.connection.watch()))
         })?;
         Ok(Disconnecting { socket: socket.clone(), key, closed })

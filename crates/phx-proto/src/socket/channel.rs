@@ -115,6 +115,10 @@ impl Channel {
         self.state = State::Joining(awaits);
     }
 
+    pub(super) fn is_forgotten(&self) -> bool {
+        self.forgotten
+    }
+
     pub(super) fn is_joined(&self) -> bool {
         matches!(self.state, State::Joined { .. })
     }
@@ -157,7 +161,10 @@ impl Socket {
         };
         let known_to_server = match &channel.state {
             State::Joined { .. } | State::Joining(Awaits::Reply { .. }) => true,
-            State::New | State::Joining(_) | State::Errored { .. } => false,
+            // While the socket disconnects, what was accepted before that is still sent, so the
+            // leave goes after it instead of taking it away.
+            State::Errored { .. } => channel.unsent.iter().any(|push| self.outbox.contains(push.0)),
+            State::New | State::Joining(_) => false,
             State::Leaving { .. } | State::Closed => return leave,
         };
         let Some(join_ref) = channel.join_ref.filter(|_| known_to_server) else {
@@ -169,15 +176,14 @@ impl Socket {
         };
         let topic = channel.topic.clone();
         // What was accepted while joined is still sent, before the leave; the rest never will be.
-        if !channel.is_joined() {
-            self.fail_pushes(id, Which::Unsent, &Outcome::ChannelClosed);
-        }
+        self.fail_pushes(id, Which::Waiting, &Outcome::ChannelClosed);
         self.stop_attempt(id);
         self.stop_channel_timers(id);
         self.finish_join_call(id, Outcome::ChannelClosed);
         let deadline = self.timers.arm(self.now, timeout, TimeoutReason::Push(leave));
         self.pending.insert(leave.0, Pending::Leave { channel: id, deadline, reported });
         self.pending.insert(join_ref, Pending::LeavingJoin { channel: id });
+        self.leaving.insert((topic.clone(), join_ref));
         let outgoing = Outgoing::Leave { channel: id, topic: topic.clone(), join_ref };
         self.outbox.insert(leave.0, outgoing);
         self.free_topic(id, &topic);
@@ -371,6 +377,7 @@ impl Socket {
         };
         if let Some(join_ref) = channel.join_ref {
             self.pending.remove(join_ref);
+            self.leaving.remove(&(channel.topic.clone(), join_ref));
         }
         // One that the transport took too long to take is still sent: the server must not keep a
         // channel that nobody wants.

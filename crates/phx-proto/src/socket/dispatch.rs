@@ -4,6 +4,8 @@
 //! The rules are phoenix.js's: the topic must be equal, and the `join_ref` absent or equal to the
 //! channel's current one; whatever else comes is outdated, and dropped. A reply is found by its ref.
 
+use bytestring::ByteString;
+
 use super::Socket;
 use super::pending::Pending;
 use crate::{
@@ -102,7 +104,7 @@ impl Socket {
         let Some(channel) = self.channels.get(id) else {
             return;
         };
-        if channel.is_outdated(message.join_ref.as_ref()) {
+        if channel.is_outdated(message.join_ref.as_ref()) || self.ends_a_leave(&message) {
             self.deliver_to_leaving(&message, true);
             return;
         }
@@ -123,22 +125,45 @@ impl Socket {
         }
     }
 
+    /// Whether this ends a channel, names none (V1), and there is one of its topic that is being left.
+    /// The server ends that one first, often only after it has answered the next one's join.
+    fn ends_a_leave(&self, message: &Message) -> bool {
+        message.join_ref.is_none()
+            && is_end(&message.event)
+            && self.oldest_leaving(&message.topic).is_some()
+    }
+
+    /// The join of the channel of this topic that has been left first, of those being left.
+    fn oldest_leaving(&self, topic: &ByteString) -> Option<u64> {
+        let (first, join_ref) = self.leaving.range((topic.clone(), 0)..).next()?;
+        (first == topic).then_some(*join_ref)
+    }
+
     /// News of a channel that is being left, found by its join: its topic may be another's by now.
     /// `known` is whether the topic has a channel.
     fn deliver_to_leaving(&mut self, message: &Message, known: bool) {
-        let number = message.join_ref.as_ref().and_then(Ref::as_number);
+        let number = match &message.join_ref {
+            Some(join_ref) => join_ref.as_number(),
+            None => self.oldest_leaving(&message.topic),
+        };
         let leaving = match number.and_then(|number| self.pending.find(number)) {
             Some(&Pending::LeavingJoin { channel }) => Some(channel),
             _ => None,
         };
-        let leaving = leaving.filter(|&leaving| self.topic(leaving) == Some(&message.topic));
-        let ends = matches!(&*message.event, "phx_close" | "phx_error");
+        let leaving = leaving.filter(|&leaving| {
+            self.channels.get(leaving).is_some_and(|channel| channel.topic == message.topic)
+        });
         match leaving {
-            Some(channel) if ends => self.finish_leaving(channel, Outcome::Left),
+            Some(channel) if is_end(&message.event) => self.finish_leaving(channel, Outcome::Left),
             None if !known => {
                 self.counters.unknown_topic = self.counters.unknown_topic.saturating_add(1);
             }
             _ => self.counters.outdated = self.counters.outdated.saturating_add(1),
         }
     }
+}
+
+/// Whether the channel is gone on the server after this event.
+fn is_end(event: &str) -> bool {
+    matches!(event, "phx_close" | "phx_error")
 }

@@ -23,11 +23,16 @@ impl EventQueue {
 
     /// Adds an event; `false` if there was no room for it.
     pub(super) fn push(&mut self, event: Event) -> bool {
+        let others = self.waiting.len().saturating_sub(self.outcomes);
         if matches!(event, Event::PushDone { .. }) {
             self.outcomes = self.outcomes.saturating_add(1);
-        } else if self.waiting.len().saturating_sub(self.outcomes) >= self.max_others {
+        } else if others >= self.max_others {
             self.lost = self.lost.saturating_add(1);
             return false;
+        } else if let Some(lost) = self.take_lost() {
+            // Told where they are missing, before what comes after them. One more than the limit,
+            // and not another one before there is room again.
+            self.waiting.push_back(lost);
         }
         self.waiting.push_back(event);
         true
@@ -41,11 +46,13 @@ impl EventQueue {
                 }
                 Some(event)
             }
-            None if self.lost > 0 => {
-                Some(Event::EventsLost { count: core::mem::take(&mut self.lost) })
-            }
-            None => None,
+            None => self.take_lost(),
         }
+    }
+
+    fn take_lost(&mut self) -> Option<Event> {
+        let count = core::mem::take(&mut self.lost);
+        (count > 0).then_some(Event::EventsLost { count })
     }
 
     /// Outcomes that wait to be polled.

@@ -27,7 +27,8 @@ use crate::{
 /// Which of a channel's pushes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
-    Unsent,
+    /// Those that wait for a join, and aren't in the outbox.
+    Waiting,
     Sent,
     All,
 }
@@ -66,7 +67,7 @@ impl Socket {
         event: &ByteString,
         payload: &Payload,
     ) -> Result<(), PushErrorKind> {
-        let channel = self.channels.get(id).ok_or(PushErrorKind::UnknownChannel)?;
+        let channel = self.known(id).ok_or(PushErrorKind::UnknownChannel)?;
         match channel.state() {
             ChannelState::New => return Err(PushErrorKind::NotJoined),
             ChannelState::Leaving | ChannelState::Closed => return Err(PushErrorKind::Closed),
@@ -189,11 +190,16 @@ impl Socket {
             return;
         };
         let mut pushes: Vec<PushId> = Vec::new();
-        if which != Which::Unsent {
+        if which != Which::Waiting {
             pushes.extend(&channel.sent);
         }
-        if which != Which::Sent {
-            pushes.extend(&channel.unsent);
+        match which {
+            Which::Waiting => {
+                let waiting = channel.unsent.iter().filter(|push| !self.outbox.contains(push.0));
+                pushes.extend(waiting);
+            }
+            Which::Sent => {}
+            Which::All => pushes.extend(&channel.unsent),
         }
         for push in pushes {
             self.finish(push, outcome.clone());

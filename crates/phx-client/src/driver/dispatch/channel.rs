@@ -6,88 +6,52 @@ use phx_proto::{
     ByteString, ChannelCloseCause, ChannelError, ChannelId, Instant, JoinFailure, Payload,
 };
 
-use super::Dispatch;
+use super::{Dispatch, release};
 use crate::hook::isolated;
 use crate::log::LogKind;
-use crate::shared::HookList;
+use crate::shared::{ChannelHooks, HookList};
 
 impl Dispatch {
-    pub(super) fn joined(&mut self, channel: ChannelId, response: &Payload, rejoined: bool) {
-        let mut state = self.shared.lock();
-        if rejoined {
-            state.mark_gap(channel, &mut self.wakers);
-        }
-        state.refresh_channel(channel, &mut self.wakers);
-        let Some(entry) = state.channels.get_mut(channel) else {
-            return;
-        };
-        entry.response = Some(response.clone());
-        let hooks = entry.hooks.join.clone();
-        drop(state);
-        self.wake();
-        let what = if rejoined { "rejoined" } else { "joined" };
+    pub(super) fn joined(&self, channel: ChannelId, response: &Payload, rejoined: bool) {
         let topic = self.topic(channel);
+        let what = if rejoined { "rejoined" } else { "joined" };
         tracing::info!(target: "phx_client::channel", %topic, "{what}");
-        self.shared.settings.log.record(LogKind::Channel, None, || format!("{topic} {what}"));
-        for hook in hooks.iter() {
+        self.log(|| format!("{topic} {what}"));
+        for hook in self.hooks(channel, |hooks| &hooks.join).iter() {
             isolated("on_join", || hook(response, rejoined));
         }
     }
 
     pub(super) fn join_failed(
-        &mut self,
+        &self,
         channel: ChannelId,
         cause: &JoinFailure,
         retry_in: Option<Duration>,
     ) {
-        self.refresh(channel);
         let topic = self.topic(channel);
         tracing::warn!(target: "phx_client::channel", %topic, ?cause, ?retry_in, "join failed");
-        self.shared
-            .settings
-            .log
-            .record(LogKind::Channel, None, || format!("{topic} join failed: {cause:?}"));
+        self.log(|| format!("{topic} join failed: {cause:?}"));
     }
 
     pub(super) fn channel_errored(
-        &mut self,
+        &self,
         channel: ChannelId,
         cause: &ChannelError,
         retry_in: Option<Duration>,
     ) {
-        self.refresh(channel);
         let topic = self.topic(channel);
         tracing::warn!(target: "phx_client::channel", %topic, ?cause, ?retry_in, "errored");
-        self.shared
-            .settings
-            .log
-            .record(LogKind::Channel, None, || format!("{topic} errored: {cause:?}"));
-        let hooks = {
-            let state = self.shared.lock();
-            state.channels.get(channel).map(|entry| entry.hooks.error.clone())
-        };
-        for hook in hooks.iter().flat_map(HookList::iter) {
+        self.log(|| format!("{topic} errored: {cause:?}"));
+        for hook in self.hooks(channel, |hooks| &hooks.error).iter() {
             isolated("on_error", || hook(cause));
         }
     }
 
-    pub(super) fn channel_closed(&mut self, channel: ChannelId, cause: &ChannelCloseCause) {
-        let mut state = self.shared.lock();
-        let hooks = state.channels.get_mut(channel).map(|entry| {
-            entry.closed = Some(cause.clone());
-            entry.hooks.close.clone()
-        });
-        state.end_streams(channel, &mut self.wakers);
-        state.refresh_channel(channel, &mut self.wakers);
-        drop(state);
-        self.wake();
+    pub(super) fn channel_closed(&self, channel: ChannelId, cause: &ChannelCloseCause) {
         let topic = self.topic(channel);
         tracing::info!(target: "phx_client::channel", %topic, ?cause, "closed");
-        self.shared
-            .settings
-            .log
-            .record(LogKind::Channel, None, || format!("{topic} closed: {cause:?}"));
-        for hook in hooks.iter().flat_map(HookList::iter) {
+        self.log(|| format!("{topic} closed: {cause:?}"));
+        for hook in self.hooks(channel, |hooks| &hooks.close).iter() {
             isolated("on_close", || hook(cause));
         }
     }
@@ -122,18 +86,24 @@ impl Dispatch {
         }
         let mut state = self.shared.lock();
         state.deliver(now, channel, event, &payload, &mut self.wakers);
-        drop(state);
-        self.wake();
+        release(state, &mut self.wakers);
         for handler in handlers.iter().flat_map(HookList::iter) {
             isolated("on_event", || handler(&payload));
         }
     }
 
-    fn refresh(&mut self, channel: ChannelId) {
-        let mut state = self.shared.lock();
-        state.refresh_channel(channel, &mut self.wakers);
-        drop(state);
-        self.wake();
+    /// The hooks of a channel as they are now; none if it was removed.
+    fn hooks<F: ?Sized>(
+        &self,
+        channel: ChannelId,
+        list: impl FnOnce(&ChannelHooks) -> &HookList<F>,
+    ) -> HookList<F> {
+        let state = self.shared.lock();
+        state.channels.get(channel).map(|entry| list(&entry.hooks).clone()).unwrap_or_default()
+    }
+
+    fn log(&self, message: impl FnOnce() -> String) {
+        self.shared.settings.log.record(LogKind::Channel, None, message);
     }
 
     fn topic(&self, channel: ChannelId) -> ByteString {

@@ -10,14 +10,8 @@ use crate::log::LogKind;
 use crate::socket::{Closed, SocketError};
 
 impl Dispatch {
-    pub(super) fn opened(&mut self, transport: TransportId) {
-        self.heartbeats.clear();
-        let mut state = self.shared.lock();
-        state.opened = state.opened.saturating_add(1);
-        state.connection.take_wakers(&mut self.wakers);
-        let hooks = state.hooks.open.clone();
-        drop(state);
-        self.wake();
+    pub(super) fn opened(&self, transport: TransportId) {
+        let hooks = self.shared.lock().hooks.open.clone();
         tracing::info!(target: "phx_client::connection", id = transport.as_u64(), "opened");
         self.shared.settings.log.record(LogKind::Transport, None, || "opened".into());
         for hook in hooks.iter() {
@@ -25,14 +19,11 @@ impl Dispatch {
         }
     }
 
-    pub(super) fn closed(&mut self, cause: CloseCause, was_open: bool, retry_in: Option<Duration>) {
-        self.heartbeats.clear();
-        let mut state = self.shared.lock();
-        state.note_closed(retry_in.is_none().then(|| cause.clone()));
-        state.connection.take_wakers(&mut self.wakers);
-        let (on_error, on_close) = (state.hooks.error.clone(), state.hooks.close.clone());
-        drop(state);
-        self.wake();
+    pub(super) fn closed(&self, cause: CloseCause, was_open: bool, retry_in: Option<Duration>) {
+        let (on_error, on_close) = {
+            let state = self.shared.lock();
+            (state.hooks.error.clone(), state.hooks.close.clone())
+        };
         tracing::info!(target: "phx_client::connection", %cause, was_open, ?retry_in, "closed");
         self.shared.settings.log.record(LogKind::Transport, None, || match retry_in {
             Some(delay) => format!("closed: {cause}; next attempt in {delay:?}"),

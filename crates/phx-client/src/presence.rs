@@ -1,0 +1,256 @@
+//! Who is in a channel: the core's fold, fed by the driver.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use phx_proto::{
+    ByteString, Payload, PresenceConfig, PresenceEntry, PresenceError, PresenceStatus,
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use slotmap::SlotMap;
+
+use crate::channel::Channel;
+use crate::hook::Hook;
+
+mod changes;
+mod hooks;
+
+pub use changes::{PresenceChanges, PresenceItem};
+
+use changes::{Feed, FeedKey};
+use hooks::PresenceHooks;
+
+/// Who is in a channel, always up to date.
+///
+/// Made by [`Channel::presence`] before the channel is joined: the server sends who is there once,
+/// right after the join. The list stays right across rejoins; see
+/// [`phx_proto::Presence`] for the rules.
+///
+/// `M` is the type of a meta, and `E` of what the server adds beside the metas of a key. A payload
+/// that doesn't decode changes nothing, makes the [status](Self::status)
+/// [`Incomplete`](PresenceStatus::Incomplete), and is told by [`PresenceItem::Refused`].
+///
+/// A `Presence` is a handle: clones share the list. It keeps the channel.
+///
+/// # Examples
+///
+/// ```no_run
+/// use phx_client::{PresenceChange, PresenceItem, Socket};
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize)]
+/// struct Meta {
+///     device: String,
+/// }
+///
+/// # async fn doc(socket: Socket) -> Result<(), Box<dyn std::error::Error>> {
+/// let room = socket.channel("room:lobby").create()?;
+/// let presence = room.presence::<Meta>();
+/// let mut changes = presence.changes();
+/// room.join().await?;
+///
+/// while let Some(item) = changes.next().await {
+///     match item {
+///         PresenceItem::Change(PresenceChange::Joined { key, .. }) => println!("{key} came"),
+///         PresenceItem::Change(PresenceChange::Left { key, .. }) => println!("{key} went"),
+///         PresenceItem::Change(PresenceChange::Synced) => {
+///             for (key, entry) in presence.list() {
+///                 let devices: Vec<_> = entry.metas().map(|meta| &meta.data().device).collect();
+///                 println!("{key} is here, on {devices:?}");
+///             }
+///         }
+///         other => println!("{other:?}"),
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Presence<M, E = Map<String, Value>> {
+    /// Held by every clone; the last one stops listening.
+    listening: Arc<Listening>,
+    state: Arc<State<M, E>>,
+}
+
+/// The hooks in the channel that feed the fold.
+struct Listening {
+    channel: Channel,
+    hooks: Mutex<Vec<Hook>>,
+}
+
+/// What the handles and the channel's hooks share.
+///
+/// Both locks are this presence's own and are never held together, nor while hooks run.
+pub(crate) struct State<M, E> {
+    fold: Mutex<Fold<M, E>>,
+    hooks: Mutex<PresenceHooks<M, E>>,
+    capacity: usize,
+}
+
+struct Fold<M, E> {
+    presence: phx_proto::Presence<M, E>,
+    feeds: SlotMap<FeedKey, Feed<M, E>>,
+}
+
+impl Channel {
+    /// Who is in this channel, with metas of type `M`. To be asked for before the join, see
+    /// [`Presence`].
+    #[must_use]
+    pub fn presence<M>(&self) -> Presence<M>
+    where
+        M: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.presence_with(PresenceConfig::default())
+    }
+
+    /// [`presence`](Self::presence) with other event names or limits, and with a type for what the
+    /// server adds beside the metas.
+    #[must_use]
+    pub fn presence_with<M, E>(&self, config: PresenceConfig) -> Presence<M, E>
+    where
+        M: DeserializeOwned + Send + Sync + 'static,
+        E: DeserializeOwned + Send + Sync + 'static,
+    {
+        Presence::new(self.clone(), config)
+    }
+}
+
+impl<M, E> Presence<M, E>
+where
+    M: DeserializeOwned + Send + Sync + 'static,
+    E: DeserializeOwned + Send + Sync + 'static,
+{
+    fn new(channel: Channel, config: PresenceConfig) -> Self {
+        let events = [config.state_event.clone(), config.diff_event.clone()];
+        let state = Arc::new(State {
+            fold: Mutex::new(Fold {
+                presence: phx_proto::Presence::with_config(config),
+                feeds: SlotMap::with_key(),
+            }),
+            hooks: Mutex::new(PresenceHooks::default()),
+            capacity: channel.shared().settings.stream_capacity.max(1),
+        });
+        // Hooks run in the order of the events, so a join is known before its first message.
+        let (joined, errored) = (Arc::clone(&state), Arc::clone(&state));
+        let mut hooks = vec![
+            channel.on_join(move |_, _| joined.fold().presence.handle_joined()),
+            channel.on_error(move |_| errored.fold().presence.handle_errored()),
+        ];
+        for event in events {
+            let (state, name) = (Arc::clone(&state), event.clone());
+            hooks.push(channel.on_event(event, move |payload| state.receive(&name, payload)));
+        }
+        let listening = Arc::new(Listening { channel, hooks: Mutex::new(hooks) });
+        Presence { listening, state }
+    }
+}
+
+impl<M, E> Presence<M, E> {
+    /// The presences in the order of their keys.
+    #[must_use]
+    pub fn list(&self) -> Vec<(ByteString, Arc<PresenceEntry<M, E>>)> {
+        let fold = self.state.fold();
+        fold.presence.list().map(|(key, entry)| (key.clone(), Arc::clone(entry))).collect()
+    }
+
+    /// What `by` makes of each presence, in the order of their keys: phoenix.js's `list(by)`.
+    ///
+    /// `by` is called on a copy of the list, so it may take its time.
+    pub fn list_by<T>(&self, mut by: impl FnMut(&str, &PresenceEntry<M, E>) -> T) -> Vec<T> {
+        self.list().iter().map(|(key, entry)| by(key, entry)).collect()
+    }
+
+    /// The presence of this key.
+    #[must_use]
+    pub fn entry(&self, key: &str) -> Option<Arc<PresenceEntry<M, E>>> {
+        self.state.fold().presence.get(key).cloned()
+    }
+
+    /// The number of keys.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.state.fold().presence.len()
+    }
+
+    /// Whether nobody is present.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How far the list can be trusted.
+    #[must_use]
+    pub fn status(&self) -> PresenceStatus {
+        self.state.fold().presence.status()
+    }
+
+    /// What changes from now on, as a stream.
+    pub fn changes(&self) -> PresenceChanges<M, E> {
+        PresenceChanges::new(Arc::clone(&self.listening), Arc::clone(&self.state))
+    }
+}
+
+impl<M, E> State<M, E> {
+    fn fold(&self) -> MutexGuard<'_, Fold<M, E>> {
+        self.fold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hooks(&self) -> MutexGuard<'_, PresenceHooks<M, E>> {
+        self.hooks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<M: DeserializeOwned, E: DeserializeOwned> State<M, E> {
+    /// Runs in the driver, with the socket's lock released.
+    fn receive(&self, event: &str, payload: &Payload) {
+        let mut fold = self.fold();
+        let result = fold.presence.handle_event(event, payload).map_err(Arc::new);
+        let mut wakers: Vec<Waker> = Vec::new();
+        for (_, feed) in &mut fold.feeds {
+            match &result {
+                Ok(changes) => feed.change(self.capacity, changes.as_deref().unwrap_or_default()),
+                Err(error) => feed.refuse(self.capacity, error),
+            }
+            wakers.extend(feed.take_waker());
+        }
+        drop(fold);
+        wakers.into_iter().for_each(Waker::wake);
+        match result {
+            Ok(changes) => PresenceHooks::run(|| self.hooks(), &changes.unwrap_or_default()),
+            Err(error) => refused(&error),
+        }
+    }
+}
+
+/// The error's text could quote the payload.
+fn refused(error: &PresenceError) {
+    let why = match error {
+        PresenceError::Payload(_) => "it isn't of the expected shape",
+        _ => "it exceeds a limit",
+    };
+    tracing::warn!(target: "phx_client::presence", why, "a presence payload was refused");
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let hooks = self.hooks.get_mut().unwrap_or_else(PoisonError::into_inner);
+        hooks.drain(..).for_each(Hook::off);
+    }
+}
+
+impl<M, E> Clone for Presence<M, E> {
+    fn clone(&self) -> Self {
+        Presence { listening: Arc::clone(&self.listening), state: Arc::clone(&self.state) }
+    }
+}
+
+impl<M, E> fmt::Debug for Presence<M, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presence")
+            .field("topic", self.listening.channel.topic())
+            .field("status", &self.status())
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}

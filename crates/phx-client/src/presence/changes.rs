@@ -1,0 +1,143 @@
+//! The changes of a presence as a stream.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use futures::stream::Stream;
+use phx_proto::{PresenceChange, PresenceError};
+
+use super::{Listening, State};
+use crate::status::ChannelStatus;
+
+slotmap::new_key_type! {
+    /// One stream of changes.
+    pub(super) struct FeedKey;
+}
+
+/// What changes in a [`Presence`](super::Presence), from when it was asked for.
+///
+/// The stream holds as many changes as [`stream_capacity`](crate::Builder::stream_capacity) says.
+/// When it is full the oldest give way, and it says [`PresenceItem::Lagged`]: the list itself is
+/// right all the same. It ends when the channel is closed for good, and keeps the channel until it
+/// is dropped.
+#[must_use = "a stream that is dropped shows nothing"]
+pub struct PresenceChanges<M, E> {
+    listening: Arc<Listening>,
+    state: Arc<State<M, E>>,
+    key: FeedKey,
+    status: ChannelStatus,
+}
+
+/// What a stream of presence changes yields.
+#[non_exhaustive]
+pub enum PresenceItem<M, E> {
+    /// Someone came or went, or the list is in step with the server again.
+    Change(PresenceChange<M, E>),
+    /// The stream was too slow, and this many changes are missing here.
+    Lagged(u64),
+    /// A payload was refused, and the list lacks what it said until the next join.
+    Refused(Arc<PresenceError>),
+}
+
+/// The changes that a stream hasn't taken yet.
+pub(super) struct Feed<M, E> {
+    queue: VecDeque<PresenceItem<M, E>>,
+    waker: Option<Waker>,
+}
+
+impl<M, E> Feed<M, E> {
+    pub(super) fn change(&mut self, capacity: usize, change: &[PresenceChange<M, E>]) {
+        self.queue.extend(change.iter().cloned().map(PresenceItem::Change));
+        self.shorten(capacity);
+    }
+
+    pub(super) fn refuse(&mut self, capacity: usize, error: &Arc<PresenceError>) {
+        self.queue.push_back(PresenceItem::Refused(Arc::clone(error)));
+        self.shorten(capacity);
+    }
+
+    pub(super) fn take_waker(&mut self) -> Option<Waker> {
+        self.waker.take()
+    }
+
+    fn shorten(&mut self, capacity: usize) {
+        let mut lost = 0;
+        while self.queue.len() > capacity {
+            lost += match self.queue.pop_front() {
+                Some(PresenceItem::Lagged(count)) => count,
+                _ => 1,
+            };
+        }
+        if lost > 0 {
+            self.queue.push_front(PresenceItem::Lagged(lost));
+        }
+    }
+}
+
+impl<M, E> PresenceChanges<M, E> {
+    pub(super) fn new(listening: Arc<Listening>, state: Arc<State<M, E>>) -> Self {
+        let feed = Feed { queue: VecDeque::new(), waker: None };
+        let key = state.fold().feeds.insert(feed);
+        let status = listening.channel.status();
+        PresenceChanges { listening, state, key, status }
+    }
+
+    /// The next item; `None` when the channel is closed for good. Cancel-safe.
+    pub async fn next(&mut self) -> Option<PresenceItem<M, E>> {
+        poll_fn(|cx| self.poll_item(cx)).await
+    }
+
+    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<PresenceItem<M, E>>> {
+        let mut fold = self.state.fold();
+        let Some(feed) = fold.feeds.get_mut(self.key) else { return Poll::Ready(None) };
+        if let Some(item) = feed.queue.pop_front() {
+            return Poll::Ready(Some(item));
+        }
+        feed.waker = Some(cx.waker().clone());
+        drop(fold);
+        // Nothing more will come once the channel is closed.
+        loop {
+            match std::task::ready!(self.status.poll_state(cx)) {
+                Some(_) => {}
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+impl<M, E> Stream for PresenceChanges<M, E> {
+    type Item = PresenceItem<M, E>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_item(cx)
+    }
+}
+
+impl<M, E> Drop for PresenceChanges<M, E> {
+    fn drop(&mut self) {
+        let feed = self.state.fold().feeds.remove(self.key);
+        drop(feed);
+    }
+}
+
+impl<M, E> fmt::Debug for PresenceChanges<M, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PresenceChanges")
+            .field("topic", self.listening.channel.topic())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<M, E> fmt::Debug for PresenceItem<M, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PresenceItem::Change(change) => f.debug_tuple("Change").field(change).finish(),
+            PresenceItem::Lagged(count) => f.debug_tuple("Lagged").field(count).finish(),
+            PresenceItem::Refused(_) => f.write_str("Refused(..)"),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The hooks of a presence: phoenix.js's `onJoin`, `onLeave` and `onSync`.
+
+use std::sync::{Arc, MutexGuard};
+
+use phx_proto::{PresenceChange, PresenceEntry};
+
+use super::{Presence, State};
+use crate::hook::{Hook, isolated};
+use crate::shared::{Garbage, HookId, HookList};
+
+type OnJoin<M, E> = dyn Fn(&str, Option<&PresenceEntry<M, E>>, &PresenceEntry<M, E>) + Send + Sync;
+type OnLeave<M, E> = dyn Fn(&str, &PresenceEntry<M, E>, &PresenceEntry<M, E>) + Send + Sync;
+type OnSync = dyn Fn() + Send + Sync;
+
+pub(super) struct PresenceHooks<M, E> {
+    join: HookList<OnJoin<M, E>>,
+    leave: HookList<OnLeave<M, E>>,
+    sync: HookList<OnSync>,
+    last: u64,
+}
+
+impl<M, E> PresenceHooks<M, E> {
+    /// Runs what there is for `changes`, each with the list of hooks as it is then.
+    pub(super) fn run<'a>(lock: impl Fn() -> MutexGuard<'a, Self>, changes: &[PresenceChange<M, E>])
+    where
+        M: 'a,
+        E: 'a,
+    {
+        for change in changes {
+            match change {
+                PresenceChange::Joined { key, before, joined } => {
+                    let hooks = lock().join.clone();
+                    for hook in hooks.iter() {
+                        isolated("on_join", || hook(key, before.as_deref(), joined));
+                    }
+                }
+                PresenceChange::Left { key, after, left } => {
+                    let hooks = lock().leave.clone();
+                    for hook in hooks.iter() {
+                        isolated("on_leave", || hook(key, after, left));
+                    }
+                }
+                PresenceChange::Synced => {
+                    let hooks = lock().sync.clone();
+                    for hook in hooks.iter() {
+                        isolated("on_sync", hook);
+                    }
+                }
+                // A change that this release doesn't know has no hook.
+                _ => {}
+            }
+        }
+    }
+}
+
+impl<M, E> Default for PresenceHooks<M, E> {
+    fn default() -> Self {
+        PresenceHooks {
+            join: HookList::default(),
+            leave: HookList::default(),
+            sync: HookList::default(),
+            last: 0,
+        }
+    }
+}
+
+/// Hooks; see [`Hook`] for where they run.
+impl<M: Send + Sync + 'static, E: Send + Sync + 'static> Presence<M, E> {
+    /// Calls `handler` when metas came: with the key, what was there before, and what came.
+    pub fn on_join(
+        &self,
+        handler: impl Fn(&str, Option<&PresenceEntry<M, E>>, &PresenceEntry<M, E>)
+        + Send
+        + Sync
+        + 'static,
+    ) -> Hook {
+        self.hook(
+            |hooks, id| hooks.join.add(id, Arc::new(handler)),
+            |hooks, id| hooks.join.remove(id),
+        )
+    }
+
+    /// Calls `handler` when metas went: with the key, what remains, and what went.
+    pub fn on_leave(
+        &self,
+        handler: impl Fn(&str, &PresenceEntry<M, E>, &PresenceEntry<M, E>) + Send + Sync + 'static,
+    ) -> Hook {
+        self.hook(
+            |hooks, id| hooks.leave.add(id, Arc::new(handler)),
+            |hooks, id| hooks.leave.remove(id),
+        )
+    }
+
+    /// Calls `handler` once after each state and each diff, when the list is in step with it.
+    pub fn on_sync(&self, handler: impl Fn() + Send + Sync + 'static) -> Hook {
+        self.hook(
+            |hooks, id| hooks.sync.add(id, Arc::new(handler)),
+            |hooks, id| hooks.sync.remove(id),
+        )
+    }
+
+    fn hook(
+        &self,
+        add: impl FnOnce(&mut PresenceHooks<M, E>, HookId),
+        remove: impl FnOnce(&mut PresenceHooks<M, E>, HookId) -> Garbage + Send + Sync + 'static,
+    ) -> Hook {
+        let mut hooks = self.state.hooks();
+        hooks.last = hooks.last.saturating_add(1);
+        let id = HookId(hooks.last);
+        add(&mut hooks, id);
+        drop(hooks);
+        let state = Arc::downgrade(&self.state);
+        Hook::new(move || {
+            let Some(state) = state.upgrade() else { return };
+            let garbage = remove(&mut State::hooks(&state), id);
+            drop(garbage);
+        })
+    }
+}

@@ -1,0 +1,343 @@
+//! A runtime with virtual time, and a server whose every answer is written in the test.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test code; every test file uses its own part of this, and is a crate of its own"
+)]
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::task::AtomicWaker;
+use phx_client::proto::{V2Server, events};
+use phx_client::{
+    BoxFuture, Builder, Channel, CloseCause, CloseCode, Connector, Frame, Message, Payload,
+    Request, Serializer, Socket, Status, Transport,
+};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, oneshot};
+
+mod runtime;
+
+pub use runtime::TestRuntime;
+
+/// A network with one server on it: the test.
+pub struct Net {
+    attempts: mpsc::UnboundedReceiver<Attempt>,
+    pub runtime: Arc<TestRuntime>,
+    connector: Arc<TestConnector>,
+}
+
+impl Net {
+    pub fn new() -> Self {
+        let (sender, attempts) = mpsc::unbounded_channel();
+        let connector = Arc::new(TestConnector { attempts: sender });
+        Net { attempts, runtime: TestRuntime::new(), connector }
+    }
+
+    /// A builder for a socket on this network.
+    pub fn builder(&self) -> Builder {
+        Builder::new("ws://server.test/socket")
+            .runtime(self.runtime.clone())
+            .connector(self.connector.clone())
+            .seed(7)
+    }
+
+    /// A socket that is connected, and its server.
+    pub async fn connected(&mut self) -> (Socket, Peer) {
+        let builder = self.builder();
+        self.connected_with(builder).await
+    }
+
+    pub async fn connected_with(&mut self, builder: Builder) -> (Socket, Peer) {
+        let (socket, peer) =
+            tokio::join!(builder.connect(), async { self.attempt().await.accept() });
+        (socket.unwrap(), peer)
+    }
+
+    /// A socket with one joined channel, and their server.
+    pub async fn joined(&mut self) -> (Socket, Channel, Peer) {
+        let builder = self.builder();
+        self.joined_with(builder).await
+    }
+
+    pub async fn joined_with(&mut self, builder: Builder) -> (Socket, Channel, Peer) {
+        let (socket, mut peer) = self.connected_with(builder).await;
+        let (room, _) = tokio::join!(socket.channel("room:a").join(), peer.accept_join());
+        (socket, room.unwrap(), peer)
+    }
+
+    /// A socket with a channel that isn't joined yet, and their server.
+    pub async fn unjoined(&mut self) -> (Socket, Channel, Peer) {
+        let (socket, peer) = self.connected().await;
+        let room = socket.channel("room:a").create().unwrap();
+        (socket, room, peer)
+    }
+
+    /// The client's next attempt to connect.
+    pub async fn attempt(&mut self) -> Attempt {
+        soon(self.attempts.recv()).await.expect("the connector is there")
+    }
+}
+
+/// Waits for something that must happen, within virtual minutes.
+pub async fn soon<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(600), future).await.expect("it happens in time")
+}
+
+/// An attempt to connect, to be accepted or refused.
+pub struct Attempt {
+    pub request: Request,
+    answer: oneshot::Sender<Result<Pin<Box<dyn Transport>>, CloseCause>>,
+}
+
+impl Attempt {
+    pub fn accept(self) -> Peer {
+        let (to_server, received) = mpsc::unbounded_channel();
+        let (to_client, frames) = mpsc::unbounded_channel();
+        let gate = Arc::new(Gate::default());
+        let transport = TestTransport { frames, to_server, gate: Arc::clone(&gate) };
+        self.answer.send(Ok(Box::pin(transport))).expect("the client waits");
+        Peer { to_client: Some(to_client), received, gate, answer_heartbeats: true }
+    }
+
+    pub fn refuse(self, cause: CloseCause) {
+        let _ = self.answer.send(Err(cause));
+    }
+
+    /// Whether the client has given the attempt up.
+    pub async fn abandoned(mut self) {
+        soon(self.answer.closed()).await;
+    }
+}
+
+struct TestConnector {
+    attempts: mpsc::UnboundedSender<Attempt>,
+}
+
+impl fmt::Debug for TestConnector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TestConnector")
+    }
+}
+
+impl Connector for TestConnector {
+    fn connect(&self, request: Request) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
+        let (answer, answered) = oneshot::channel();
+        let sent = self.attempts.send(Attempt { request, answer });
+        Box::pin(async move {
+            match sent {
+                Ok(()) => answered.await.unwrap_or_else(|_| Err(CloseCause::lost("no answer"))),
+                Err(_) => Err(CloseCause::lost("no server")),
+            }
+        })
+    }
+}
+
+/// Whether the transport takes frames, and what it has done.
+#[derive(Debug, Default)]
+pub struct Gate {
+    shut: AtomicBool,
+    hangs_on_close: AtomicBool,
+    waker: AtomicWaker,
+    pub flushes: AtomicUsize,
+}
+
+enum FromClient {
+    Frame(Frame),
+    Close(CloseCode, String),
+}
+
+struct TestTransport {
+    frames: mpsc::UnboundedReceiver<Result<Frame, CloseCause>>,
+    to_server: mpsc::UnboundedSender<FromClient>,
+    gate: Arc<Gate>,
+}
+
+impl fmt::Debug for TestTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TestTransport")
+    }
+}
+
+impl Transport for TestTransport {
+    fn poll_receive(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Frame, CloseCause>> {
+        self.frames
+            .poll_recv(cx)
+            .map(|frame| frame.unwrap_or_else(|| Err(CloseCause::lost("the server is gone"))))
+    }
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
+        self.gate.waker.register(cx.waker());
+        if self.gate.shut.load(Ordering::SeqCst) { Poll::Pending } else { Poll::Ready(Ok(())) }
+    }
+
+    fn start_send(self: Pin<&mut Self>, frame: Frame) -> Result<(), CloseCause> {
+        let sent = self.to_server.send(FromClient::Frame(frame));
+        sent.map_err(|_| CloseCause::lost("the server is gone"))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
+        self.gate.flushes.fetch_add(1, Ordering::SeqCst);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        code: CloseCode,
+        reason: &str,
+    ) -> Poll<CloseCause> {
+        let _ = self.to_server.send(FromClient::Close(code, reason.to_owned()));
+        if self.gate.hangs_on_close.load(Ordering::SeqCst) {
+            return Poll::Pending;
+        }
+        Poll::Ready(CloseCause::frame(CloseCode::NORMAL, ""))
+    }
+}
+
+/// The server's end of one connection.
+pub struct Peer {
+    to_client: Option<mpsc::UnboundedSender<Result<Frame, CloseCause>>>,
+    received: mpsc::UnboundedReceiver<FromClient>,
+    pub gate: Arc<Gate>,
+    pub answer_heartbeats: bool,
+}
+
+impl Peer {
+    /// The client's next message. Heartbeats are answered and skipped.
+    pub async fn receive(&mut self) -> Message {
+        loop {
+            match soon(self.received.recv()).await.expect("the client is there") {
+                FromClient::Frame(frame) => {
+                    let message = V2Server.decode(frame).unwrap();
+                    if message.event != events::HEARTBEAT {
+                        return message;
+                    }
+                    if self.answer_heartbeats {
+                        self.reply(&message, "ok", &json!({}));
+                    }
+                }
+                FromClient::Close(code, reason) => panic!("the client closed: {code} {reason}"),
+            }
+        }
+    }
+
+    /// The client's next heartbeat, which is left to the test.
+    pub async fn receive_heartbeat(&mut self) -> Message {
+        match soon(self.received.recv()).await.expect("the client is there") {
+            FromClient::Frame(frame) => {
+                let message = V2Server.decode(frame).unwrap();
+                assert_eq!(message.event, events::HEARTBEAT);
+                message
+            }
+            FromClient::Close(code, reason) => panic!("the client closed: {code} {reason}"),
+        }
+    }
+
+    /// The client's next message, if it is there already.
+    pub fn try_receive(&mut self) -> Option<Message> {
+        match self.received.try_recv().ok()? {
+            FromClient::Frame(frame) => Some(V2Server.decode(frame).unwrap()),
+            FromClient::Close(code, reason) => panic!("the client closed: {code} {reason}"),
+        }
+    }
+
+    /// The code and reason that the client closes with. Frames before are skipped.
+    pub async fn receive_close(&mut self) -> (CloseCode, String) {
+        loop {
+            if let FromClient::Close(code, reason) =
+                soon(self.received.recv()).await.expect("the client closes")
+            {
+                return (code, reason);
+            }
+        }
+    }
+
+    pub async fn accept_join(&mut self) -> Message {
+        let join = self.receive().await;
+        assert_eq!(join.event, events::JOIN);
+        self.reply(&join, "ok", &json!({}));
+        join
+    }
+
+    /// Joins a channel that was made without.
+    pub async fn join(&mut self, room: &Channel) {
+        let (joined, _) = tokio::join!(room.join(), self.accept_join());
+        joined.unwrap();
+    }
+
+    pub fn reply(&self, to: &Message, status: &str, response: &Value) {
+        let reply = Message::reply(
+            to.topic.clone(),
+            to.reference.clone(),
+            Status::parse(status.into()),
+            Payload::json(response).unwrap(),
+        );
+        self.send(&reply.with_join_ref(to.join_ref.clone()));
+    }
+
+    pub fn broadcast(&self, event: &str, payload: &Value) {
+        self.send(&Message::new("room:a", event, Payload::json(payload).unwrap()));
+    }
+
+    pub fn send(&self, message: &Message) {
+        self.send_frame(V2Server.encode(message).unwrap());
+    }
+
+    pub fn send_frame(&self, frame: Frame) {
+        if let Some(to_client) = &self.to_client {
+            let _ = to_client.send(Ok(frame));
+        }
+    }
+
+    /// Ends the connection with a close frame, or without one.
+    pub fn close(&mut self, cause: CloseCause) {
+        if let Some(to_client) = self.to_client.take() {
+            let _ = to_client.send(Err(cause));
+        }
+    }
+
+    /// Whether the transport takes frames.
+    pub fn takes_frames(&self, takes: bool) {
+        self.gate.shut.store(!takes, Ordering::SeqCst);
+        self.gate.waker.wake();
+    }
+
+    pub fn hang_on_close(&self) {
+        self.gate.hangs_on_close.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A list that hooks write to.
+#[derive(Clone, Debug, Default)]
+pub struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Notes {
+    pub fn note(&self, text: impl Into<String>) {
+        self.0.lock().unwrap().push(text.into());
+    }
+
+    pub fn taken(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+/// Lets all tasks run until they wait, without time passing.
+pub async fn settle() {
+    for _ in 0..32 {
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,87 @@
+//! Tokio as a runtime for the client, with its virtual time.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use phx_client::{BoxFuture, Instant, Runtime, Timer};
+
+/// Tokio with paused time: it jumps to the next timer when nothing else is left to do.
+#[derive(Debug)]
+pub struct TestRuntime {
+    epoch: tokio::time::Instant,
+    running: Arc<AtomicUsize>,
+    ended: Arc<tokio::sync::Notify>,
+    tasks: Mutex<Vec<tokio::task::AbortHandle>>,
+}
+
+impl TestRuntime {
+    pub fn new() -> Arc<Self> {
+        Arc::new(TestRuntime {
+            epoch: tokio::time::Instant::now(),
+            running: Arc::default(),
+            ended: Arc::default(),
+            tasks: Mutex::default(),
+        })
+    }
+
+    /// Waits until every task has ended.
+    pub async fn all_ended(&self) {
+        loop {
+            let ended = self.ended.notified();
+            if self.running.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// Drops all tasks, as a runtime that is shut down does.
+    pub fn stop(&self) {
+        self.tasks.lock().unwrap().drain(..).for_each(|task| task.abort());
+    }
+}
+
+impl Runtime for TestRuntime {
+    fn now(&self) -> Instant {
+        Instant::from_epoch(self.epoch.elapsed())
+    }
+
+    fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
+        let sleep = tokio::time::sleep_until(self.epoch + deadline.since_epoch());
+        Box::pin(TestTimer { epoch: self.epoch, sleep: Box::pin(sleep) })
+    }
+
+    fn spawn(&self, task: BoxFuture<()>) {
+        self.running.fetch_add(1, Ordering::SeqCst);
+        let (running, ended) = (Arc::clone(&self.running), Arc::clone(&self.ended));
+        let task = tokio::spawn(async move {
+            task.await;
+            running.fetch_sub(1, Ordering::SeqCst);
+            ended.notify_one();
+        });
+        self.tasks.lock().unwrap().push(task.abort_handle());
+    }
+}
+
+struct TestTimer {
+    epoch: tokio::time::Instant,
+    sleep: Pin<Box<tokio::time::Sleep>>,
+}
+
+impl Future for TestTimer {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.sleep.as_mut().poll(cx)
+    }
+}
+
+impl Timer for TestTimer {
+    fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
+        let at = self.epoch + deadline.since_epoch();
+        self.sleep.as_mut().reset(at);
+    }
+}

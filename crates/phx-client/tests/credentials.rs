@@ -1,0 +1,170 @@
+//! What is said when connecting and joining is made afresh for every attempt, in limited time.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use common::{Net, Notes, soon};
+use phx_client::proto::events;
+use phx_client::{CloseCause, ConnectFailed, Credentials, JoinFailed, Payload, Refusal};
+use serde_json::{Value, json};
+
+#[tokio::test(start_paused = true)]
+async fn every_attempt_asks_anew() {
+    let mut net = Net::new();
+    let count = Arc::new(AtomicU32::new(0));
+    let builder = net.builder().param("kind", "test").credentials(move || {
+        let n = count.fetch_add(1, Ordering::SeqCst) + 1;
+        async move {
+            Ok(Credentials::new().param("token", format!("t{n}")).header("x-try", n.to_string()))
+        }
+    });
+    let socket = builder.spawn().unwrap();
+    for n in 1..=3 {
+        let attempt = net.attempt().await;
+        let query = attempt.request.url().query().unwrap();
+        assert_eq!(query, format!("kind=test&token=t{n}&vsn=2.0.0"));
+        assert_eq!(attempt.request.headers(), [("x-try".to_owned(), n.to_string())]);
+        attempt.refuse(CloseCause::lost("no route"));
+    }
+    assert!(!socket.is_connected());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_that_fails_panics_or_hangs_fails_the_attempt_and_is_asked_again() {
+    let mut net = Net::new();
+    let count = Arc::new(AtomicU32::new(0));
+    let notes = Notes::default();
+    let closes = notes.clone();
+    let builder = net
+        .builder()
+        .on_close(move |closed| closes.note(format!("{}", closed.cause)))
+        .credentials(move || {
+            let n = count.fetch_add(1, Ordering::SeqCst);
+            async move {
+                match n {
+                    0 => Err("the vault is shut".into()),
+                    1 => panic!("a bug"),
+                    2 => std::future::pending().await,
+                    _ => Ok(Credentials::new().auth_token("secret")),
+                }
+            }
+        });
+    let (socket, peer) = net.connected_with(builder).await;
+    assert!(socket.is_connected());
+    assert_eq!(
+        notes.taken(),
+        [
+            "connection lost: no credentials: the vault is shut",
+            "connection lost: no credentials in time",
+            "connection lost: no credentials in time",
+        ]
+    );
+    drop(peer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hanging_function_has_ten_seconds() {
+    let net = Net::new();
+    let socket = net.builder().credentials(std::future::pending).spawn().unwrap();
+    let start = tokio::time::Instant::now();
+    let closed = Arc::new(tokio::sync::Notify::new());
+    let notify = Arc::clone(&closed);
+    let _hook = socket.on_close(move |_| notify.notify_one());
+    soon(closed.notified()).await;
+    assert_eq!(start.elapsed(), Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn unusable_credentials_are_final_for_a_first_connect() {
+    let net = Net::new();
+    let builder =
+        net.builder().credentials(|| async { Ok(Credentials::new().header("bad name", "x")) });
+    match soon(builder.connect()).await.unwrap_err() {
+        ConnectFailed::Closed(CloseCause::Unusable { .. }) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_for_good_is_the_error_of_connect() {
+    let mut net = Net::new();
+    let builder = net.builder();
+    let (connected, ()) = tokio::join!(builder.connect(), async {
+        net.attempt().await.refuse(CloseCause::Refused(Refusal::new(403)));
+    });
+    match connected.unwrap_err() {
+        ConnectFailed::Closed(CloseCause::Refused(refusal)) => assert_eq!(refusal.status, 403),
+        other => panic!("{other:?}"),
+    }
+    soon(net.runtime.all_ended()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mistake_in_the_builder_is_the_error_of_connect_and_spawn() {
+    let net = Net::new();
+    assert!(matches!(
+        net.builder().header("bad name", "x").spawn(),
+        Err(ConnectFailed::Endpoint(_))
+    ));
+    let incomplete = phx_client::Builder::new("ws://server.test/socket").connect().await;
+    assert!(matches!(incomplete, Err(ConnectFailed::Incomplete { missing: "runtime", .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn channel_params_are_made_afresh_for_every_join() {
+    let mut net = Net::new();
+    let (socket, mut peer) = net.connected().await;
+    let count = Arc::new(AtomicU32::new(0));
+    let builder = socket.channel("room:a").params_with(move || {
+        let n = count.fetch_add(1, Ordering::SeqCst) + 1;
+        async move { Ok(Payload::json(&json!({ "try": n }))?) }
+    });
+    let (room, first) = tokio::join!(builder.join(), peer.accept_join());
+    let _room = room.unwrap();
+    assert_eq!(first.payload.decode::<Value>().unwrap(), json!({"try": 1}));
+    peer.close(CloseCause::lost("cable"));
+    let mut peer = net.attempt().await.accept();
+    assert_eq!(peer.accept_join().await.payload.decode::<Value>().unwrap(), json!({"try": 2}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn channel_params_that_cannot_be_made_are_asked_for_again() {
+    let (socket, mut peer) = Net::new().connected().await;
+    let count = Arc::new(AtomicU32::new(0));
+    let builder =
+        socket.channel("room:a").join_timeout(Duration::from_secs(120)).params_with(move || {
+            let n = count.fetch_add(1, Ordering::SeqCst);
+            async move {
+                match n {
+                    0 => Err("the vault is shut".into()),
+                    1 => panic!("a bug"),
+                    2 => std::future::pending().await,
+                    _ => Ok(Payload::empty()),
+                }
+            }
+        });
+    let joining = tokio::spawn(builder.join());
+    let join = peer.receive().await;
+    assert_eq!(join.event, events::JOIN);
+    peer.reply(&join, "ok", &json!({}));
+    joining.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_join_is_its_error_and_leaves_nothing_behind() {
+    let (socket, mut peer) = Net::new().connected().await;
+    let (room, ()) = tokio::join!(socket.channel("room:a").join(), async {
+        let join = peer.receive().await;
+        peer.reply(&join, "error", &json!({"reason": "members only"}));
+    });
+    match room.unwrap_err() {
+        JoinFailed::Rejected { response, .. } => {
+            assert_eq!(response.decode::<Value>().unwrap(), json!({"reason": "members only"}));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(socket.existing_channel("room:a").is_none());
+}

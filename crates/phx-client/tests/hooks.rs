@@ -1,0 +1,183 @@
+//! Hooks: when they run, that they can be removed, and that a panic stays its own.
+
+mod common;
+
+use common::{Net, Notes, settle, soon};
+use phx_client::{ChannelCloseCause, CloseCause, CloseCode, Frame, LogKind, Payload, SocketError};
+use serde_json::json;
+
+#[tokio::test(start_paused = true)]
+async fn socket_hooks_tell_of_opens_closes_and_errors() {
+    let mut net = Net::new();
+    let notes = Notes::default();
+    let (opens, closes, errors) = (notes.clone(), notes.clone(), notes.clone());
+    let builder = net
+        .builder()
+        .on_open(move || opens.note("open"))
+        .on_error(move |error| match error {
+            SocketError::Malformed(_) => errors.note("malformed"),
+            error => errors.note(format!("error: {error}")),
+        })
+        .on_close(move |closed| {
+            closes.note(format!("{}, retry {}", closed.cause, closed.retry_in.is_some()));
+        });
+    let (socket, mut peer) = net.connected_with(builder).await;
+    peer.send_frame(Frame::text("garbage"));
+    settle().await;
+    peer.close(CloseCause::frame(CloseCode::RESTART, "bye"));
+    let mut peer = net.attempt().await.accept();
+    settle().await;
+    peer.close(CloseCause::lost("cable"));
+    settle().await;
+    socket.disconnect().await;
+    assert_eq!(
+        notes.taken(),
+        [
+            "open",
+            "malformed",
+            "closed by the peer with code 1012: bye, retry true",
+            "open",
+            "error: connection lost: cable",
+            "connection lost: cable, retry true",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_message_hook_of_a_socket_sees_everything_that_comes() {
+    let (socket, room, mut peer) = Net::new().joined().await;
+    let notes = Notes::default();
+    let seen = notes.clone();
+    let hook = socket.on_message(move |message| seen.note(&*message.event));
+    let push = room.push("post", &json!({})).acknowledged();
+    let message = peer.receive().await;
+    peer.broadcast("news", &json!({}));
+    peer.reply(&message, "ok", &json!({}));
+    push.await.unwrap();
+    hook.off();
+    peer.broadcast("more", &json!({}));
+    settle().await;
+    assert_eq!(notes.taken(), ["news", "phx_reply"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn channel_hooks_tell_of_joins_errors_and_the_end() {
+    let mut net = Net::new();
+    let (socket, mut peer) = net.connected().await;
+    let room = socket.channel("room:a").create().unwrap();
+    let notes = Notes::default();
+    let (joins, errors, closes) = (notes.clone(), notes.clone(), notes.clone());
+    drop(room.on_join(move |response, rejoined| joins.note(format!("{response:?} {rejoined}"))));
+    drop(room.on_error(move |error| errors.note(format!("{error:?}"))));
+    drop(room.on_close(move |cause| {
+        assert_eq!(cause, &ChannelCloseCause::Left);
+        closes.note("closed");
+    }));
+    let (joined, _) = tokio::join!(room.join(), peer.accept_join());
+    joined.unwrap();
+    peer.close(CloseCause::lost("cable"));
+    let mut peer = net.attempt().await.accept();
+    peer.accept_join().await;
+    settle().await;
+    let (left, ()) = tokio::join!(room.leave(), async {
+        let leave = peer.receive().await;
+        peer.reply(&leave, "ok", &json!({}));
+    });
+    left.unwrap();
+    settle().await;
+    assert_eq!(
+        notes.taken(),
+        ["Payload::Json(2 bytes) false", "Disconnected", "Payload::Json(2 bytes) true", "closed"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_handler_is_called_until_it_is_off() {
+    let (_socket, room, peer) = Net::new().joined().await;
+    let notes = Notes::default();
+    let (first, second) = (notes.clone(), notes.clone());
+    let off = room.on_event("n", move |payload| first.note(format!("first {}", payload.len())));
+    let _stays = room.on_event("n", move |_| second.note("second"));
+    peer.broadcast("n", &json!(1));
+    peer.broadcast("other", &json!(1));
+    settle().await;
+    off.off();
+    peer.broadcast("n", &json!(1));
+    settle().await;
+    assert_eq!(notes.taken(), ["first 1", "second", "second"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_message_hook_of_a_channel_changes_what_is_delivered() {
+    let (_socket, room, peer) = Net::new().joined().await;
+    let mut numbers = room.on::<u32>("n").values();
+    let hook = room.on_message(|event, payload| {
+        let number: u32 = payload.decode().unwrap_or_default();
+        assert_eq!(event, "n");
+        Payload::json(&(number * 10)).unwrap_or(payload)
+    });
+    peer.broadcast("n", &json!(1));
+    assert_eq!(soon(numbers.next()).await, Some(10));
+    hook.off();
+    peer.broadcast("n", &json!(2));
+    assert_eq!(soon(numbers.next()).await, Some(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panicking_handler_disturbs_nobody() {
+    let (_socket, room, peer) = Net::new().joined().await;
+    let notes = Notes::default();
+    let after = notes.clone();
+    drop(room.on_message(|_, _| panic!("a bug")));
+    drop(room.on_event("n", |_| panic!("a bug")));
+    drop(room.on_event("n", move |payload| after.note(payload.as_json().unwrap_or_default())));
+    let mut numbers = room.on::<u32>("n").values();
+    peer.broadcast("n", &json!(1));
+    peer.broadcast("n", &json!(2));
+    assert_eq!(soon(numbers.next()).await, Some(1));
+    assert_eq!(soon(numbers.next()).await, Some(2));
+    assert_eq!(notes.taken(), ["1", "2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_may_use_and_drop_handles() {
+    let (socket, room, mut peer) = Net::new().joined().await;
+    let held = std::sync::Mutex::new(Some(room.clone()));
+    drop(room.on_event("n", move |payload| {
+        if let Some(room) = held.lock().unwrap().take() {
+            room.push("echo", payload.clone()).detach().unwrap();
+            drop(room.leave());
+        }
+    }));
+    drop(room);
+    peer.broadcast("n", &json!(1));
+    assert_eq!(&*peer.receive().await.event, "echo");
+    assert_eq!(&*peer.receive().await.event, "phx_leave");
+    settle().await;
+    assert!(socket.existing_channel("room:a").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_logger_gets_kind_text_and_data_but_no_params() {
+    let mut net = Net::new();
+    let notes = Notes::default();
+    let log = notes.clone();
+    let builder = net.builder().param("token", "secret").logger(move |record| {
+        log.note(format!(
+            "{} {} {}",
+            record.kind,
+            record.message,
+            record.data.as_ref().and_then(Payload::as_json).unwrap_or_default()
+        ));
+        assert_ne!(record.kind, LogKind::Error);
+    });
+    let (_socket, room, mut peer) = net.joined_with(builder).await;
+    room.push("post", &json!(1)).detach().unwrap();
+    peer.receive().await;
+    peer.broadcast("n", &json!(2));
+    settle().await;
+    assert_eq!(
+        notes.taken(),
+        ["transport opened ", "channel room:a joined ", "push room:a post 1", "receive room:a n 2"]
+    );
+}

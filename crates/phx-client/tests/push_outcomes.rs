@@ -1,0 +1,173 @@
+//! A push has one outcome, whenever it is asked for, and a refusal hands the payload back.
+
+mod common;
+
+use std::time::Duration;
+
+use common::Net;
+use phx_client::{
+    CloseCause, Payload, PayloadError, PushErrorKind, PushFailed, PushRefused, Status, WhenFull,
+};
+use serde_json::{Value, json};
+
+#[tokio::test(start_paused = true)]
+async fn an_ok_reply_is_decoded_as_what_is_wanted() {
+    let (_socket, room, mut peer) = Net::new().joined().await;
+    let push = room.push("sum", &[1, 2]);
+    let message = peer.receive().await;
+    assert_eq!(message.payload.decode::<Vec<u8>>().unwrap(), [1, 2]);
+    peer.reply(&message, "ok", &json!(3));
+    let sum: u32 = push.await.unwrap();
+    assert_eq!(sum, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unit_takes_any_response_to_an_ok() {
+    let (_socket, room, mut peer) = Net::new().joined().await;
+    let push = room.push("sum", &[1, 2]);
+    let message = peer.receive().await;
+    peer.reply(&message, "ok", &json!({"sum": 3}));
+    let () = push.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_response_of_another_shape_is_an_error_that_holds_it() {
+    let (_socket, room, mut peer) = Net::new().joined().await;
+    let push = room.push("sum", &json!({}));
+    let message = peer.receive().await;
+    peer.reply(&message, "ok", &json!("three"));
+    let failed: Result<u32, PushFailed> = push.await;
+    match failed.unwrap_err() {
+        PushFailed::Response(PayloadError::Deserialize { payload, .. }) => {
+            assert_eq!(payload.as_json(), Some("\"three\""));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_reply_is_a_rejection_with_its_response() {
+    let (_socket, room, mut peer) = Net::new().joined().await;
+    let push = room.push("post", &json!({})).acknowledged();
+    let message = peer.receive().await;
+    peer.reply(&message, "error", &json!({"reason": "full"}));
+    match push.await.unwrap_err() {
+        PushFailed::Rejected { status, response, .. } => {
+            assert_eq!(status, Status::Error);
+            assert_eq!(response.decode::<Value>().unwrap(), json!({"reason": "full"}));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_status_can_be_had_also_long_after_the_reply_came() {
+    let (_socket, room, mut peer) = Net::new().joined().await;
+    let push = room.push("move", &json!({}));
+    let message = peer.receive().await;
+    peer.reply(&message, "not_your_turn", &json!({"turn": "bob"}));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let reply = push.reply().await.unwrap();
+    assert_eq!(reply.status.as_str(), "not_your_turn");
+    assert_eq!(reply.response.decode::<Value>().unwrap(), json!({"turn": "bob"}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_reply_in_time_is_a_timeout_counted_from_the_call() {
+    let (_socket, room, mut peer) = Net::new().joined().await;
+    let start = tokio::time::Instant::now();
+    let default = room.push("slow", &json!({})).acknowledged();
+    let own = room.push_within(Duration::from_secs(2), "slow", &json!({})).acknowledged();
+    peer.receive().await;
+    peer.receive().await;
+    assert!(matches!(own.await, Err(PushFailed::TimedOut)));
+    assert_eq!(start.elapsed().as_secs(), 2);
+    assert!(matches!(default.await, Err(PushFailed::TimedOut)));
+    assert_eq!(start.elapsed().as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_in_flight_fails_at_once_when_the_connection_is_lost() {
+    let (_socket, room, mut peer) = Net::new().joined().await;
+    let start = tokio::time::Instant::now();
+    let push = room.push("post", &json!({})).acknowledged();
+    peer.receive().await;
+    peer.close(CloseCause::lost("cable"));
+    assert!(matches!(push.await, Err(PushFailed::Disconnected)));
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_that_was_not_sent_waits_for_the_rejoin() {
+    let mut net = Net::new();
+    let (_socket, room, mut peer) = net.joined().await;
+    peer.takes_frames(false);
+    let push = room.push("post", &json!({"n": 1})).acknowledged();
+    common::settle().await;
+    peer.close(CloseCause::lost("cable"));
+    let mut peer = net.attempt().await.accept();
+    peer.accept_join().await;
+    let message = peer.receive().await;
+    assert_eq!(message.payload.decode::<Value>().unwrap(), json!({"n": 1}));
+    peer.reply(&message, "ok", &json!({}));
+    push.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_the_futures_error_and_hands_the_payload_back() {
+    let (socket, _peer) = Net::new().connected().await;
+    let room = socket.channel("room:a").create().unwrap();
+    let refused = room.push("post", &json!({"n": 1})).detach().unwrap_err();
+    match refused {
+        PushRefused::Push(error) => {
+            assert_eq!(error.reason, PushErrorKind::NotJoined);
+            assert_eq!(&*error.event, "post");
+            assert_eq!(error.payload.as_json(), Some(r#"{"n":1}"#));
+        }
+        other => panic!("{other:?}"),
+    }
+    let awaited = room.push("phx_join", Payload::empty()).acknowledged().await;
+    assert!(matches!(awaited, Err(PushFailed::Refused(PushRefused::Push(_)))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_cannot_be_written_is_refused_before_anything_is_sent() {
+    let (_socket, room, mut peer) = Net::new().joined().await;
+    let unwritable = std::collections::HashMap::from([((1, 2), 3)]);
+    let refused = room.push("post", &unwritable).detach().unwrap_err();
+    assert!(matches!(refused, PushRefused::Payload(PayloadError::Serialize(_))));
+    common::settle().await;
+    assert!(peer.try_receive().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn binary_payloads_go_out_as_they_are() {
+    let (_socket, room, mut peer) = Net::new().joined().await;
+    room.push("photo", Payload::binary(vec![0, 255])).detach().unwrap();
+    let message = peer.receive().await;
+    assert!(message.payload.is_binary());
+    assert_eq!(message.payload.as_bytes().as_ref(), [0, 255]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_buffer_refuses_or_evicts_as_configured() {
+    let mut net = Net::new();
+    let builder = net.builder().max_buffered_pushes(1).when_full(WhenFull::EvictOldest);
+    let (_socket, room, peer) = net.joined_with(builder).await;
+    peer.takes_frames(false);
+    let first = room.push("post", &json!(1)).acknowledged();
+    let second = room.push::<()>("post", &json!(2)).accepted().unwrap();
+    assert!(matches!(first.await, Err(PushFailed::Evicted)));
+    assert!(second.cancel());
+
+    let builder = net.builder().max_buffered_pushes(1);
+    let (_socket, room, peer) = net.joined_with(builder).await;
+    peer.takes_frames(false);
+    room.push("post", &json!(1)).detach().unwrap();
+    match room.push("post", &json!(2)).detach().unwrap_err() {
+        PushRefused::Push(error) => {
+            assert!(matches!(error.reason, PushErrorKind::BufferFull { max: 1, .. }));
+        }
+        other => panic!("{other:?}"),
+    }
+}

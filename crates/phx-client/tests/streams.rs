@@ -1,0 +1,81 @@
+//! What streams yield: their event, all events, malformed messages, gaps, and the end.
+
+mod common;
+
+use common::{Net, soon};
+use phx_client::{CloseCause, Message, Payload, StreamItem};
+use serde_json::{Value, json};
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_sees_its_own_event_and_the_one_of_all_sees_everything() {
+    let (_socket, room, peer) = Net::new().joined().await;
+    let mut all = room.messages();
+    let mut ones = room.on::<u32>("one").values();
+    let mut raw = room.on_raw("two");
+    peer.broadcast("one", &json!(1));
+    peer.send(&Message::new("room:a", "two", Payload::binary(vec![2])));
+    assert_eq!(soon(ones.next()).await, Some(1));
+    assert_eq!(soon(raw.next()).await.unwrap().message(), Some(Payload::binary(vec![2])));
+    let first = soon(all.next()).await.unwrap().message().unwrap();
+    assert_eq!((&*first.event, first.payload.as_json()), ("one", Some("1")));
+    assert_eq!(&*soon(all.next()).await.unwrap().message().unwrap().event, "two");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_malformed_message_is_an_item_and_not_the_end() {
+    let (_socket, room, peer) = Net::new().joined().await;
+    let mut numbers = room.on::<u32>("n");
+    peer.broadcast("n", &json!("one"));
+    peer.broadcast("n", &json!(2));
+    assert!(matches!(soon(numbers.next()).await, Some(StreamItem::Malformed(_))));
+    assert!(matches!(soon(numbers.next()).await, Some(StreamItem::Message(2))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_made_before_the_join_misses_nothing() {
+    let (socket, mut peer) = Net::new().connected().await;
+    let room = socket.channel("room:a").create().unwrap();
+    let mut numbers = room.on::<u32>("n").values();
+    let join = room.join();
+    let message = peer.receive().await;
+    peer.reply(&message, "ok", &json!({"hello": true}));
+    peer.broadcast("n", &json!(1));
+    let response: Value = join.await.unwrap().decode().unwrap();
+    assert_eq!(response, json!({"hello": true}));
+    assert_eq!(soon(numbers.next()).await, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejoin_leaves_a_gap_in_every_stream_where_it_happened() {
+    let mut net = Net::new();
+    let (_socket, room, mut peer) = net.joined().await;
+    let mut numbers = room.on::<u32>("n");
+    let mut all = room.messages();
+    peer.broadcast("n", &json!(1));
+    peer.close(CloseCause::lost("cable"));
+    let mut peer = net.attempt().await.accept();
+    peer.accept_join().await;
+    peer.broadcast("n", &json!(2));
+    assert!(matches!(soon(numbers.next()).await, Some(StreamItem::Message(1))));
+    assert!(matches!(soon(numbers.next()).await, Some(StreamItem::Gap)));
+    assert!(matches!(soon(numbers.next()).await, Some(StreamItem::Message(2))));
+    assert!(matches!(soon(all.next()).await, Some(StreamItem::Message(_))));
+    assert!(matches!(soon(all.next()).await, Some(StreamItem::Gap)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_after_what_it_holds_when_the_server_closes_the_channel() {
+    let mut net = Net::new();
+    let (socket, mut peer) = net.connected().await;
+    let room = socket.channel("room:a").create().unwrap();
+    let mut numbers = room.on::<u32>("n");
+    let join = room.join();
+    let joined = peer.accept_join().await;
+    join.await.unwrap();
+    peer.broadcast("n", &json!(1));
+    let close = Message::new("room:a", "phx_close", Payload::empty());
+    peer.send(&close.with_join_ref(joined.join_ref.clone()).with_reference(joined.join_ref));
+    assert!(matches!(soon(numbers.next()).await, Some(StreamItem::Message(1))));
+    assert!(soon(numbers.next()).await.is_none());
+    assert!(soon(room.on::<u32>("n").next()).await.is_none(), "a late stream has ended too");
+}

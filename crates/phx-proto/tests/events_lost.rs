@@ -1,0 +1,63 @@
+//! Where events were dropped, the queue says so at that place: before whatever came after them.
+
+mod common;
+
+use common::{Script, quiet};
+use phx_proto::{Event, Frame};
+
+fn news(s: &mut Script, event: &str) {
+    let transport = s.transport();
+    let frame = Frame::text(format!(r#"[null,null,"room:a","{event}",{{}}]"#));
+    s.socket.handle_frame(s.now, transport, frame);
+}
+
+fn next(s: &mut Script) -> String {
+    match s.socket.poll_event() {
+        Some(Event::Message { event, .. }) => event.to_string(),
+        Some(Event::EventsLost { count, .. }) => format!("{count} lost"),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn it_is_told_before_what_came_after() {
+    let mut config = quiet();
+    config.max_events = 2;
+    let (mut s, _) = Script::joined(config, "room:a");
+    for event in ["a", "b", "c", "d"] {
+        news(&mut s, event);
+    }
+    assert_eq!(next(&mut s), "a");
+    news(&mut s, "e");
+    assert_eq!([next(&mut s), next(&mut s), next(&mut s)], ["b", "2 lost", "e"]);
+    assert_eq!(next(&mut s), "None");
+}
+
+#[test]
+fn a_consumer_that_never_catches_up_is_told_too() {
+    let mut config = quiet();
+    config.max_events = 2;
+    let (mut s, _) = Script::joined(config, "room:a");
+    let (mut seen, mut lost) = (0, 0);
+    for _ in 0..100 {
+        for _ in 0..3 {
+            news(&mut s, "news");
+        }
+        match s.socket.poll_event() {
+            Some(Event::EventsLost { count, .. }) => lost += count,
+            Some(_) => seen += 1,
+            None => panic!("there is always something"),
+        }
+    }
+    let mut waiting = 0;
+    while let Some(event) = s.socket.poll_event() {
+        match event {
+            Event::EventsLost { count, .. } => lost += count,
+            _ => seen += 1,
+        }
+        waiting += 1;
+    }
+    assert!(waiting <= 4, "{waiting} waited");
+    assert_eq!(seen + lost, 300);
+    assert_eq!(s.socket.counters().events_lost, lost);
+}
