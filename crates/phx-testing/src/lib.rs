@@ -89,12 +89,14 @@ mod context;
 #[cfg(feature = "listener")]
 pub mod listener;
 mod rooms;
+mod script;
 mod server;
 mod simulation;
 
 pub use channel::{Channel, Handled, Handlers, Reason};
 pub use context::{Context, SocketRef};
 pub use rooms::rooms;
+pub use script::{Expectations, Expected, Mismatch, Script};
 pub use server::{
     Accepted, Action, Builder, ConnectInfo, ConnectRequest, PresenceError, Refusal, Server,
     SocketId,

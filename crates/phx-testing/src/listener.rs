@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::Server;
+use crate::{Expectations, Mismatch, Server};
 
 mod connection;
 mod hub;
@@ -132,6 +132,24 @@ impl Listener {
         payload: Payload,
     ) {
         self.with(|server, now| server.broadcast(now, topic, event, payload));
+    }
+
+    /// Waits for up to `within` until a script has ended, and says whether it was followed.
+    ///
+    /// It is safe to cancel.
+    ///
+    /// # Errors
+    ///
+    /// [`Mismatch`]: what came instead of what was expected, as soon as it came, or what hasn't come
+    /// by then.
+    pub async fn meet(
+        &self,
+        expectations: &Expectations,
+        within: Duration,
+    ) -> Result<(), Mismatch> {
+        // The outcome says whether it was in time.
+        let _ = tokio::time::timeout(within, expectations.ended()).await;
+        expectations.tell(Some(self.hub.now()))
     }
 
     /// Stops listening, closes every connection properly, and waits up to 5 s for the clients.

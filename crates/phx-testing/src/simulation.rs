@@ -7,7 +7,7 @@ use phx_proto::{
     CloseCause, CloseCode, Config, Event, Frame, Instant, Payload, Socket, TransportId,
 };
 
-use crate::{ConnectRequest, Refusal, Server, SocketId};
+use crate::{ConnectRequest, Expectations, Mismatch, Refusal, Server, SocketId};
 
 mod client;
 mod driver;
@@ -284,6 +284,22 @@ impl Simulation {
             self.server.close(self.now, socket, code);
         }
         self.settle();
+    }
+
+    /// Waits for up to `within` until a script has ended, and says whether it was followed.
+    ///
+    /// # Errors
+    ///
+    /// [`Mismatch`]: what came instead of what was expected, as soon as it came, or what hasn't come
+    /// by then.
+    pub fn meet(&mut self, expectations: &Expectations, within: Duration) -> Result<(), Mismatch> {
+        let until = self.now + within;
+        self.settle();
+        while !expectations.has_ended() && self.step(until) {}
+        if !expectations.has_ended() {
+            self.now = until;
+        }
+        expectations.tell(Some(self.now))
     }
 
     /// Moves the clock to the next thing that happens by `until`, and lets it happen.

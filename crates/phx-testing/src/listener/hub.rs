@@ -81,7 +81,7 @@ impl Hub {
         self.epoch.checked_add(at.since_epoch())
     }
 
-    fn now(&self) -> Instant {
+    pub(super) fn now(&self) -> Instant {
         Instant::from_epoch(self.epoch.elapsed())
     }
 
