@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use phx_proto::{
-    CloseCause, CloseCode, Config, Event, Frame, Instant, Payload, Socket, TransportId,
+    ByteString, CloseCause, CloseCode, Config, Event, Frame, Instant, Payload, Socket, TransportId,
 };
 
 use crate::{ConnectRequest, Expectations, Mismatch, Refusal, Server, SocketId};
@@ -282,6 +282,19 @@ impl Simulation {
     pub fn close(&mut self, client: ClientId, code: CloseCode) {
         if let Some(socket) = self.server_socket(client) {
             self.server.close(self.now, socket, code);
+        }
+        self.settle();
+    }
+
+    /// Has the server close the client's connection with this reason.
+    pub fn close_because(
+        &mut self,
+        client: ClientId,
+        code: CloseCode,
+        reason: impl Into<ByteString>,
+    ) {
+        if let Some(socket) = self.server_socket(client) {
+            self.server.close_because(self.now, socket, code, reason);
         }
         self.settle();
     }

@@ -13,18 +13,28 @@ use async_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use async_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use async_tungstenite::tungstenite::{Message, Utf8Bytes};
 use futures::StreamExt;
-use phx_proto::{CloseCode, Frame};
+use phx_proto::{ByteString, CloseCode, Frame};
+use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::Faults;
 use super::hub::{Hub, Outgoing};
+use super::line;
 use crate::{ConnectRequest, Refusal, Server, SocketId};
 
 /// How long the upgrade, a frame or a close may take before the connection is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-type Stream = WebSocketStream<TokioAdapter<TcpStream>>;
+type Stream = WebSocketStream<TokioAdapter<DuplexStream>>;
+
+/// The bytes of a close frame's reason (RFC 6455, section 5.5).
+const MAX_REASON: usize = 123;
+
+/// What the line holds between the WebSocket and its faults.
+const LINE_BUFFER: usize = 64 * 1024;
 
 /// A connection that the server knows: however its task ends, the server is told.
 struct Open {
@@ -41,11 +51,17 @@ impl Drop for Open {
 pub(super) async fn serve(stream: TcpStream, hub: Arc<Hub>) {
     // Without it small frames wait for each other; it fails only on a dead connection.
     let _ = stream.set_nodelay(true);
+    let (here, there) = tokio::io::duplex(LINE_BUFFER);
+    let (line, faults) = watch::channel(hub.faults());
+    tokio::join!(line::carry(stream, there, faults), speak(here, hub, &line));
+}
+
+async fn speak(stream: DuplexStream, hub: Arc<Hub>, line: &watch::Sender<Faults>) {
     let mut connected = None;
     #[expect(clippy::result_large_err, reason = "the library's own type")]
     let upgrade = |request: &Request, response: Response| {
         let (accepted, outgoing) =
-            hub.connect(&connect_request(request)).map_err(|refusal| refuse(&refusal))?;
+            hub.connect(&connect_request(request), line).map_err(|refusal| refuse(&refusal))?;
         let open = Open { hub: hub.clone(), socket: accepted.socket };
         connected = Some((open, outgoing));
         Ok(answer(response, accepted.protocol))
@@ -53,7 +69,7 @@ pub(super) async fn serve(stream: TcpStream, hub: Arc<Hub>) {
     let upgraded = accept_hdr_async_with_config(stream, upgrade, Some(config()));
     let Ok(Ok(stream)) = timeout(PATIENCE, upgraded).await else { return };
     if let Some((open, outgoing)) = connected {
-        run(stream, &open, outgoing).await;
+        run(stream, &open, outgoing, line).await;
     }
 }
 
@@ -96,7 +112,12 @@ fn refuse(refusal: &Refusal) -> ErrorResponse {
     response
 }
 
-async fn run(mut stream: Stream, open: &Open, mut outgoing: UnboundedReceiver<Outgoing>) {
+async fn run(
+    mut stream: Stream,
+    open: &Open,
+    mut outgoing: UnboundedReceiver<Outgoing>,
+    line: &watch::Sender<Faults>,
+) {
     let mut closing = None;
     loop {
         tokio::select! {
@@ -107,10 +128,9 @@ async fn run(mut stream: Stream, open: &Open, mut outgoing: UnboundedReceiver<Ou
                         return;
                     }
                 }
-                Some(Outgoing::Close(code)) => closing = Some(code),
+                Some(Outgoing::Close(code, reason)) => closing = Some((code, reason)),
                 Some(Outgoing::Drop) | None => {
-                    // The peer gets a reset at once instead of an orderly end.
-                    let _ = stream.get_ref().get_ref().set_zero_linger();
+                    line.send_modify(|faults| faults.reset_at_end = true);
                     return;
                 }
             },
@@ -118,7 +138,7 @@ async fn run(mut stream: Stream, open: &Open, mut outgoing: UnboundedReceiver<Ou
                 match received {
                     Some(Ok(message)) => receive(open, message),
                     Some(Err(error)) => match code_of(&error) {
-                        Some(code) => closing = Some(code),
+                        Some(code) => closing = Some((code, ByteString::new())),
                         None => return,
                     },
                     None => return,
@@ -127,8 +147,8 @@ async fn run(mut stream: Stream, open: &Open, mut outgoing: UnboundedReceiver<Ou
             else => break,
         }
     }
-    if let Some(code) = closing {
-        let _ = timeout(PATIENCE, close(stream, code)).await;
+    if let Some((code, reason)) = closing {
+        let _ = timeout(PATIENCE, close(stream, code, &reason)).await;
     }
 }
 
@@ -146,11 +166,18 @@ fn receive(open: &Open, message: Message) {
 }
 
 /// Sends a close frame, or flushes the answer to the client's, and waits for the end.
-async fn close(mut stream: Stream, code: CloseCode) {
-    let frame = CloseFrame { code: code.as_u16().into(), reason: Utf8Bytes::default() };
+async fn close(mut stream: Stream, code: CloseCode, reason: &str) {
+    let reason = Utf8Bytes::from(shortened(reason));
+    let frame = CloseFrame { code: code.as_u16().into(), reason };
     // It fails if the client was first, whose close frame is answered by reading on.
     let _ = stream.close(Some(frame)).await;
     while let Some(Ok(_)) = stream.next().await {}
+}
+
+/// As much of a reason as a close frame carries.
+fn shortened(reason: &str) -> &str {
+    let end = (0..=MAX_REASON.min(reason.len())).rev().find(|end| reason.is_char_boundary(*end));
+    end.and_then(|end| reason.get(..end)).unwrap_or_default()
 }
 
 /// What to close with after a frame that the WebSocket library didn't take.
