@@ -56,7 +56,7 @@ pub(crate) struct Done {
     pub(crate) late: Vec<(Instant, Mail)>,
     /// What is to be posted after a join's reply, even if that is an error or none.
     pub(crate) after_reply: Vec<(Instant, Mail)>,
-    /// The join is neither accepted nor answered.
+    /// A join's reply isn't sent.
     pub(crate) withheld: bool,
     pub(crate) crashed: bool,
 }
@@ -280,7 +280,7 @@ impl<'a> Context<'a> {
         self.post(Mail::Socket(self.life.socket, SocketMail::Kill));
     }
 
-    /// In a join: it is neither accepted nor answered.
+    /// In a join that isn't accepted: its reply isn't sent.
     pub(crate) fn withhold_reply(&mut self) {
         self.withheld = true;
     }

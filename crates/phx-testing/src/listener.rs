@@ -17,6 +17,7 @@ mod connection;
 mod faults;
 mod hub;
 mod line;
+mod upgrade;
 
 use hub::Hub;
 use line::Faults;
@@ -29,8 +30,7 @@ pub use faults::Connections;
 /// resets its connections.
 ///
 /// It differs from Phoenix in what its WebSocket library decides: a client's close frame is answered
-/// with the client's own code, and a request that isn't a WebSocket upgrade ends the connection
-/// without an answer.
+/// with the client's own code. It closes a connection after an HTTP answer.
 ///
 /// # Examples
 ///

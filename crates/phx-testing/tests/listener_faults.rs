@@ -18,6 +18,7 @@ use futures::{FutureExt, StreamExt};
 use phx_proto::{CloseCode, Frame, Payload};
 use phx_testing::listener::Listener;
 use phx_testing::{Connectivity, Refusal, SocketId, rooms};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -87,6 +88,26 @@ async fn a_cut_of_all_resets_all() {
     assert_eq!(open(&listener), 0);
     assert!(matches!(within(ann.next()).await, Some(Err(_))));
     assert!(matches!(within(bob.next()).await, Some(Err(_))));
+}
+
+#[tokio::test]
+async fn the_ends_without_a_close_frame_are_resets() {
+    let listener = bind().await;
+    let ends: [fn(&Listener); 2] = [Listener::drop_connections, |listener| listener.all().cut()];
+    for end in ends {
+        let mut stream = TcpStream::connect(listener.address()).await.unwrap();
+        let request = "GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nconnection: upgrade\r\n\
+                       upgrade: websocket\r\nsec-websocket-key: X\r\n\
+                       sec-websocket-version: 13\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = Vec::new();
+        while !text.ends_with(b"\r\n\r\n") {
+            assert_ne!(within(stream.read_buf(&mut text)).await.unwrap(), 0);
+        }
+        end(&listener);
+        let error = within(stream.read_buf(&mut text)).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    }
 }
 
 #[tokio::test]

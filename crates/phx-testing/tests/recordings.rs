@@ -27,6 +27,7 @@ enum Row {
 use Row::{Equal, Other, Shortened};
 
 const LONGPOLL: Row = Other("of long-poll, which is not served yet");
+const LISTENER: Row = Other("of HTTP, which listener_upgrade.rs compares");
 const RAW: Row = Other("notes of raw TCP connections about the WebSocket library");
 
 #[rustfmt::skip]
@@ -46,11 +47,11 @@ const TABLE: &[(&str, Row)] = &[
     ("duplicate_topic_join_js", Equal),
     ("flood", Shortened),
     ("fragmented_message", RAW),
-    ("handshake_raw", RAW),
+    ("handshake_raw", LISTENER),
     ("heartbeat", Equal),
     ("heartbeat_raw", Equal),
     ("heartbeat_timeout_server_side", Equal),
-    ("http_wrong_requests", Other("of requests that aren't upgrades, the listener's business")),
+    ("http_wrong_requests", LISTENER),
     ("join_crash", Equal),
     ("join_ok", Equal),
     ("join_rejected", Equal),

@@ -1,17 +1,17 @@
 //! One client's connection: the upgrade, then frames both ways until it ends.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_tungstenite::WebSocketStream;
-use async_tungstenite::tokio::{TokioAdapter, accept_hdr_async_with_config};
+use async_tungstenite::tokio::TokioAdapter;
 use async_tungstenite::tungstenite::error::{CapacityError, Error};
-use async_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-use async_tungstenite::tungstenite::http::{HeaderName, HeaderValue, StatusCode};
 use async_tungstenite::tungstenite::protocol::frame::Frame as WebSocketFrame;
 use async_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
-use async_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use async_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use async_tungstenite::tungstenite::{Message, Utf8Bytes};
+use bytes::BytesMut;
 use futures::StreamExt;
 use phx_proto::{ByteString, CloseCode, Frame};
 use tokio::io::DuplexStream;
@@ -23,7 +23,8 @@ use tokio::time::timeout;
 use super::Faults;
 use super::hub::{Hub, Outgoing};
 use super::line;
-use crate::{ConnectRequest, Refusal, Server, SocketId};
+use super::upgrade;
+use crate::{Server, SocketId};
 
 /// How long the upgrade, a frame or a close may take before the connection is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -57,19 +58,41 @@ pub(super) async fn serve(stream: TcpStream, hub: Arc<Hub>) {
 }
 
 async fn speak(stream: DuplexStream, hub: Arc<Hub>, line: &watch::Sender<Faults>) {
-    let mut connected = None;
-    #[expect(clippy::result_large_err, reason = "the library's own type")]
-    let upgrade = |request: &Request, response: Response| {
-        let (accepted, outgoing) =
-            hub.connect(&connect_request(request), line).map_err(|refusal| refuse(&refusal))?;
-        let open = Open { hub: hub.clone(), socket: accepted.socket };
-        connected = Some((open, outgoing));
-        Ok(answer(response, accepted.protocol))
-    };
-    let upgraded = accept_hdr_async_with_config(stream, upgrade, Some(config()));
-    let Ok(Ok(stream)) = timeout(PATIENCE, upgraded).await else { return };
-    if let Some((open, outgoing)) = connected {
+    let upgraded = timeout(PATIENCE, upgrade(stream, hub, line)).await;
+    if let Ok(Ok(Some((stream, open, outgoing)))) = upgraded {
         run(stream, &open, outgoing, line).await;
+    }
+}
+
+/// `None` if the client was refused.
+async fn upgrade(
+    mut stream: DuplexStream,
+    hub: Arc<Hub>,
+    line: &watch::Sender<Faults>,
+) -> io::Result<Option<(Stream, Open, UnboundedReceiver<Outgoing>)>> {
+    let mut buffer = BytesMut::new();
+    let head = upgrade::read_head(&mut stream, &mut buffer).await?;
+    let connected = head.check_method().and_then(|()| {
+        let (accepted, outgoing) = hub.connect(&head.connect_request(), line)?;
+        // If it doesn't ask for an upgrade, this is dropped, and the server is told.
+        let open = Open { hub, socket: accepted.socket };
+        head.accept_key().map(|key| (key, accepted.protocol, open, outgoing))
+    });
+    match connected {
+        Ok((key, protocol, open, outgoing)) => {
+            upgrade::accept(&mut stream, &key, protocol).await?;
+            let stream = WebSocketStream::from_partially_read(
+                TokioAdapter::new(stream),
+                buffer.to_vec(),
+                Role::Server,
+                Some(config()),
+            );
+            Ok(Some((stream.await, open, outgoing)))
+        }
+        Err(refusal) => {
+            upgrade::refuse(&mut stream, &refusal).await?;
+            Ok(None)
+        }
     }
 }
 
@@ -79,37 +102,6 @@ fn config() -> WebSocketConfig {
         .read_buffer_size(16 * 1024)
         .write_buffer_size(16 * 1024)
         .max_frame_size(None)
-}
-
-fn connect_request(request: &Request) -> ConnectRequest {
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    request.headers().iter().fold(ConnectRequest::new(path), |connect, (name, value)| {
-        connect.with_header(name.as_str(), &String::from_utf8_lossy(value.as_bytes()))
-    })
-}
-
-fn answer(mut response: Response, protocol: Option<&'static str>) -> Response {
-    if let Some(protocol) = protocol {
-        let value = HeaderValue::from_static(protocol);
-        response.headers_mut().insert("sec-websocket-protocol", value);
-    }
-    response
-}
-
-/// What of a refusal isn't valid HTTP is left out.
-fn refuse(refusal: &Refusal) -> ErrorResponse {
-    let body = String::from_utf8_lossy(refusal.body()).into_owned();
-    let mut response = ErrorResponse::new(Some(body));
-    *response.status_mut() =
-        StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    for (name, value) in refusal.headers() {
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
-            response.headers_mut().append(name, value);
-        }
-    }
-    let length = HeaderValue::from(refusal.body().len());
-    response.headers_mut().insert("content-length", length);
-    response
 }
 
 async fn run(

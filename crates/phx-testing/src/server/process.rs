@@ -44,7 +44,7 @@ impl Process {
             Ok(response) => (Status::Ok, response),
             Err(reason) => (Status::Error, reason),
         };
-        let joined = status == Status::Ok && !withheld;
+        let joined = status == Status::Ok;
         let reply = Message::reply(life.topic.clone(), join.reference, status, response)
             .with_join_ref(life.join_ref.clone());
         let (joined, frame) = match life.serializer().encode(&reply) {

@@ -67,6 +67,23 @@ fn another_topic() {
 }
 
 #[test]
+fn a_topic_beside_the_pattern() {
+    let (server, expectations) = Script::new().expect_join("room:*").no_reply().serve();
+    play(server, &[r#"["1","1","hall:a","phx_join",{}]"#]);
+    let mismatch = expectations.finish().unwrap_err();
+    assert_eq!(mismatch.differences(), [r#"topic: expected "room:*", got "hall:a""#]);
+}
+
+#[test]
+fn a_longer_list() {
+    let script = Script::new().expect_join("*").with_payload(&json!({ "tags": [1] })).no_reply();
+    let (server, expectations) = script.serve();
+    play(server, &[r#"["1","1","room:a","phx_join",{"tags":[1,2]}]"#]);
+    let mismatch = expectations.finish().unwrap_err();
+    assert_eq!(mismatch.differences(), ["payload.tags: expected [1], got [1,2]"]);
+}
+
+#[test]
 fn another_thing() {
     let mismatch = mismatch(&[JOIN, r#"["1","2","room:a","phx_leave",{}]"#]);
     assert_eq!(mismatch.got(), Some(r#"leave of "room:a""#));
