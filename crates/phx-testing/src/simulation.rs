@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use phx_proto::{
-    CloseCause, CloseCode, Config, Event, Frame, Instant, Payload, Socket, TransportId,
+    ByteString, CloseCause, CloseCode, Config, Event, Frame, Instant, Payload, Socket, TransportId,
 };
 
-use crate::{ConnectRequest, Refusal, Server, SocketId};
+use crate::{ConnectRequest, Expectations, Mismatch, Refusal, Server, SocketId};
 
 mod client;
 mod driver;
@@ -284,6 +284,35 @@ impl Simulation {
             self.server.close(self.now, socket, code);
         }
         self.settle();
+    }
+
+    /// Has the server close the client's connection with this reason.
+    pub fn close_because(
+        &mut self,
+        client: ClientId,
+        code: CloseCode,
+        reason: impl Into<ByteString>,
+    ) {
+        if let Some(socket) = self.server_socket(client) {
+            self.server.close_because(self.now, socket, code, reason);
+        }
+        self.settle();
+    }
+
+    /// Waits for up to `within` until a script has ended, and says whether it was followed.
+    ///
+    /// # Errors
+    ///
+    /// [`Mismatch`]: what came instead of what was expected, as soon as it came, or what hasn't come
+    /// by then.
+    pub fn meet(&mut self, expectations: &Expectations, within: Duration) -> Result<(), Mismatch> {
+        let until = self.now + within;
+        self.settle();
+        while !expectations.has_ended() && self.step(until) {}
+        if !expectations.has_ended() {
+            self.now = until;
+        }
+        expectations.tell(Some(self.now))
     }
 
     /// Moves the clock to the next thing that happens by `until`, and lets it happen.

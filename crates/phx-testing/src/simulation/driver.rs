@@ -32,8 +32,8 @@ impl Simulation {
     fn serve(&mut self, action: Action) {
         match action {
             Action::Send { socket, frame } => self.send_down(socket, Cargo::FrameDown(frame)),
-            Action::Close { socket, code } => {
-                self.send_down(socket, Cargo::Closed(CloseCause::frame(code, "")));
+            Action::Close { socket, code, reason } => {
+                self.send_down(socket, Cargo::Closed(CloseCause::frame(code, &*reason)));
                 self.owners.remove(&socket);
             }
             Action::Drop { socket } => {
