@@ -88,15 +88,17 @@ mod channel;
 mod context;
 #[cfg(feature = "listener")]
 pub mod listener;
+mod network;
 mod rooms;
 mod server;
 mod simulation;
 
 pub use channel::{Channel, Handled, Handlers, Reason};
 pub use context::{Context, SocketRef};
+pub use network::{ClientId, Connectivity};
 pub use rooms::rooms;
 pub use server::{
     Accepted, Action, Builder, ConnectInfo, ConnectRequest, PresenceError, Refusal, Server,
     SocketId,
 };
-pub use simulation::{ClientId, Connectivity, Simulation};
+pub use simulation::Simulation;
