@@ -86,6 +86,8 @@
 
 mod channel;
 mod context;
+#[cfg(feature = "client")]
+pub mod in_memory;
 #[cfg(feature = "listener")]
 pub mod listener;
 mod network;

@@ -2,6 +2,8 @@
 //! are set on them. Sans-IO: its drivers tell the time.
 
 use std::collections::{BTreeMap, VecDeque};
+#[cfg(feature = "client")]
+use std::fmt;
 use std::time::Duration;
 
 use phx_proto::{CloseCause, CloseCode, Frame, Instant};
@@ -233,6 +235,51 @@ impl Network {
     }
 }
 
+/// For people who ask why nothing happens.
+#[cfg(feature = "client")]
+impl Network {
+    /// A line for each client, and one for each of its connections: no payload, and no param.
+    pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, line) in self.clients.iter().enumerate() {
+            write!(f, "\n  link {number}: {:?}", line.connectivity)?;
+            if !line.latency.is_zero() {
+                write!(f, ", latency {:?}", line.latency)?;
+            }
+            let connections = self.connections.values();
+            for connection in connections.filter(|it| it.client == ClientId(number)) {
+                self.describe_connection(connection, f)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn describe_connection(
+        &self,
+        connection: &Connection,
+        f: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
+        let state = if connection.opened { "open" } else { "connecting" };
+        write!(f, "\n    a connection, {state}")?;
+        if connection.half_open {
+            f.write_str(", half-open")?;
+        }
+        if let Some(held) = &connection.held {
+            write!(f, ", stalled with {} held back", held.len())?;
+        }
+        if let Some(socket) = connection.socket {
+            let topics: Vec<_> = self.server.topics(socket).map(|topic| &**topic).collect();
+            write!(f, ", joined: [{}]", topics.join(", "))?;
+        }
+        let (up, down) = (connection.last_up, connection.last_down);
+        write!(
+            f,
+            ", sent last at {:?}, received last at {:?}",
+            up.since_epoch(),
+            down.since_epoch()
+        )
+    }
+}
+
 /// What clients do.
 impl Network {
     pub(crate) fn connect(
@@ -313,8 +360,8 @@ impl Network {
     }
 
     pub(crate) fn cut(&mut self, now: Instant, client: ClientId) {
-        let ids: Vec<_> = self.connections.iter().filter(|(_, it)| it.client == client).collect();
-        let ids: Vec<_> = ids.into_iter().map(|(id, _)| *id).collect();
+        let ids = self.connections.iter().filter(|(_, it)| it.client == client).map(|(id, _)| *id);
+        let ids: Vec<_> = ids.collect();
         for id in ids {
             self.forget(now, id);
             self.deliveries.push_back((id, Delivery::Closed(CloseCause::lost("cut"))));
