@@ -2,10 +2,11 @@
 //!
 //! [`Server`] is a sans-IO state machine that answers as Phoenix 1.8.12 does; conversations recorded
 //! from a real one are its test. Channels are code of yours: a [`Channel`], or closures in
-//! [`Handlers`]; [`rooms`] is a small application that is there already. It runs in three ways:
+//! [`Handlers`]; [`rooms`] is a small application that is there already. It runs in four ways:
 //!
 //! - in memory under virtual time, against client cores: [`Simulation`], with cuts, delays and
 //!   refusals on command;
+//! - the same for programs that use the client's handles: `in_memory`, feature `client`;
 //! - behind a real WebSocket listener on tokio: [`listener::Listener`], feature `listener`, which is
 //!   on by default;
 //! - in a loop of your own, which feeds it frames and times.

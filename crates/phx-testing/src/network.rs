@@ -1,5 +1,7 @@
 //! Connections between clients and a server, in memory: what is on its way, and the faults that
-//! are set on them. Sans-IO: its drivers tell the time.
+//! are set on them.
+//!
+//! Sans-IO: its drivers tell the time.
 
 use std::collections::{BTreeMap, VecDeque};
 #[cfg(feature = "client")]
