@@ -228,11 +228,18 @@ impl Network {
         }
     }
 
+    /// A fault on nobody would go unnoticed.
+    fn must_be_known(&self, client: ClientId) {
+        assert!(client.0 < self.clients.len(), "{client:?} is a client of another simulation");
+    }
+
     fn newest(&self, client: ClientId) -> Option<(&ConnectionId, &Connection)> {
+        self.must_be_known(client);
         self.connections.iter().rev().find(|(_, connection)| connection.client == client)
     }
 
     fn all_of(&mut self, client: ClientId) -> impl Iterator<Item = &mut Connection> {
+        self.must_be_known(client);
         self.connections.values_mut().filter(move |connection| connection.client == client)
     }
 }
@@ -320,19 +327,22 @@ impl Network {
         self.depart(now, id, Cargo::FrameUp(frame));
     }
 
-    /// An open connection waits for the server's close frame; an attempt to connect just ends, and
-    /// so does what leads nowhere: of that the client gets to know nothing.
-    pub(crate) fn close(&mut self, now: Instant, id: ConnectionId) {
-        let Some(connection) = self.connections.get(&id) else { return };
+    /// An open connection waits for the server's close frame, and an attempt to connect just ends.
+    /// False if the client won't get to know an end, since the connection leads nowhere.
+    pub(crate) fn close(&mut self, now: Instant, id: ConnectionId) -> bool {
+        let Some(connection) = self.connections.get(&id) else { return false };
         if connection.half_open {
             self.connections.remove(&id);
-        } else if connection.socket.is_some() {
+            return false;
+        }
+        if connection.socket.is_some() {
             self.depart(now, id, Cargo::CloseUp);
         } else {
             self.connections.remove(&id);
             let abandoned = CloseCause::lost("abandoned");
             self.deliveries.push_back((id, Delivery::Closed(abandoned)));
         }
+        true
     }
 
     /// The client has dropped its side of a connection, and wants to know nothing more of it.
@@ -362,6 +372,7 @@ impl Network {
     }
 
     pub(crate) fn cut(&mut self, now: Instant, client: ClientId) {
+        self.must_be_known(client);
         let ids = self.connections.iter().filter(|(_, it)| it.client == client).map(|(id, _)| *id);
         let ids: Vec<_> = ids.collect();
         for id in ids {

@@ -39,8 +39,11 @@ impl Simulation {
                 }
             }
             Action::Close { transport, .. } => {
-                if let Some(connection) = client.connections.get(&transport) {
-                    self.network.close(now, *connection);
+                if let Some(connection) = client.connections.get(&transport).copied()
+                    && !self.network.close(now, connection)
+                {
+                    client.connections.remove(&transport);
+                    self.owners.remove(&connection);
                 }
             }
             Action::RequestParams { channel, request, .. } => {
