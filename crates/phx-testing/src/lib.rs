@@ -7,9 +7,10 @@
 //! - or channels as code of yours: a [`Channel`], or closures in [`Handlers`]. [`rooms`] is a small
 //!   application that is there already.
 //!
-//! It runs in three ways:
+//! It runs in four ways:
 //!
 //! - in memory under virtual time, against client cores: [`Simulation`];
+//! - the same for programs that use the client's handles: `in_memory`, feature `client`;
 //! - behind a real WebSocket listener on tokio: [`listener::Listener`], feature `listener`, which is
 //!   on by default;
 //! - in a loop of your own, which feeds it frames and times.
@@ -168,8 +169,11 @@
 
 mod channel;
 mod context;
+#[cfg(feature = "client")]
+pub mod in_memory;
 #[cfg(feature = "listener")]
 pub mod listener;
+mod network;
 mod rooms;
 mod script;
 mod server;
@@ -177,10 +181,11 @@ mod simulation;
 
 pub use channel::{Channel, Handled, Handlers, Reason};
 pub use context::{Context, SocketRef};
+pub use network::{ClientId, Connectivity};
 pub use rooms::rooms;
 pub use script::{Expectations, Expected, Mismatch, Script};
 pub use server::{
     Accepted, Action, Builder, ConnectInfo, ConnectRequest, PresenceError, Refusal, Server,
     SocketId,
 };
-pub use simulation::{ClientId, Connectivity, Simulation};
+pub use simulation::Simulation;

@@ -4,34 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use phx_proto::{
-    ByteString, CloseCause, CloseCode, Config, Event, Frame, Instant, Payload, Socket, TransportId,
+    ByteString, CloseCode, Config, Event, Frame, Instant, Payload, Socket, TransportId,
 };
 
-use crate::{ConnectRequest, Expectations, Mismatch, Refusal, Server, SocketId};
+use crate::network::{ConnectionId, MAX_ROUNDS, Network, stuck};
+use crate::{
+    ClientId, ConnectRequest, Connectivity, Expectations, Mismatch, Refusal, Server, SocketId,
+};
 
 mod client;
 mod driver;
-mod flight;
 
 use client::Client;
-use flight::Flights;
-
-/// A client in a [`Simulation`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClientId(usize);
-
-/// What becomes of a client's attempts to connect.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Connectivity {
-    /// They reach the server.
-    #[default]
-    Online,
-    /// They fail, as when a port is closed.
-    Offline,
-    /// They are never answered, as behind a bad firewall.
-    Silent,
-}
 
 /// Clients (each a [`Socket`], the client core) and a [`Server`], connected in memory.
 ///
@@ -77,15 +61,11 @@ pub enum Connectivity {
 #[derive(Debug)]
 pub struct Simulation {
     now: Instant,
-    server: Server,
+    network: Network,
     clients: Vec<Client>,
-    /// Whose connection each of the server's sockets is.
-    owners: BTreeMap<SocketId, (ClientId, TransportId)>,
-    flights: Flights,
+    /// Whose each connection is.
+    owners: BTreeMap<ConnectionId, (ClientId, TransportId)>,
 }
-
-/// Rounds in which something may happen at one moment. A flood of frames is one round.
-const MAX_ROUNDS: u32 = 1_000_000;
 
 impl Simulation {
     /// A server without clients, at [`Instant::EPOCH`].
@@ -93,10 +73,9 @@ impl Simulation {
     pub fn new(server: Server) -> Self {
         Simulation {
             now: Instant::EPOCH,
-            server,
+            network: Network::new(server),
             clients: Vec::new(),
             owners: BTreeMap::new(),
-            flights: Flights::default(),
         }
     }
 
@@ -109,7 +88,7 @@ impl Simulation {
 
     /// Adds a client that makes this request at each attempt to connect; `vsn` must be in it.
     pub fn client_with(&mut self, config: Config, request: ConnectRequest) -> ClientId {
-        let id = ClientId(self.clients.len());
+        let id = self.network.add_client();
         let seed = u64::try_from(id.0).unwrap_or(u64::MAX);
         self.clients.push(Client::new(Socket::new(config, seed), request));
         id
@@ -138,12 +117,12 @@ impl Simulation {
     /// The server.
     #[must_use]
     pub fn server(&self) -> &Server {
-        &self.server
+        self.network.server()
     }
 
     /// Calls the server, and lets what follows at this moment happen.
     pub fn with_server<T>(&mut self, f: impl FnOnce(&mut Server, Instant) -> T) -> T {
-        let result = f(&mut self.server, self.now);
+        let result = f(self.network.server_mut(), self.now);
         self.settle();
         result
     }
@@ -151,7 +130,7 @@ impl Simulation {
     /// The server's side of a client's connection, if it is open.
     #[must_use]
     pub fn server_socket(&self, client: ClientId) -> Option<SocketId> {
-        self.at(client).connections.values().next_back()?.socket
+        self.network.server_socket(client)
     }
 
     /// Makes the params of a client's channels, for those that ask before every join; `None` means
@@ -215,74 +194,52 @@ impl Simulation {
     /// Time that everything takes from one side to the other, from now on; what is on its way
     /// arrives first. Default: none.
     pub fn set_latency(&mut self, client: ClientId, latency: Duration) {
-        self.at_mut(client).latency = latency;
+        self.network.set_latency(client, latency);
     }
 
     /// What becomes of the client's attempts to connect, from now on.
     pub fn set_connectivity(&mut self, client: ClientId, connectivity: Connectivity) {
-        self.at_mut(client).connectivity = connectivity;
+        self.network.set_connectivity(client, connectivity);
     }
 
     /// Has the client's next attempt to connect answered with `refusal`; several queue up.
     pub fn refuse_next(&mut self, client: ClientId, refusal: Refusal) {
-        self.at_mut(client).refusals.push_back(refusal);
+        self.network.refuse_next(client, refusal);
     }
 
     /// Cuts the client's connection: both sides notice at once, and what is on its way is lost.
     pub fn cut(&mut self, client: ClientId) {
-        let now = self.now;
-        for (transport, connection) in std::mem::take(&mut self.at_mut(client).connections) {
-            if let Some(socket) = connection.socket {
-                self.owners.remove(&socket);
-                self.server.handle_lost(now, socket);
-            }
-            let lost = CloseCause::lost("cut");
-            self.at_mut(client).socket.handle_closed(now, transport, lost);
-        }
+        self.network.cut(self.now, client);
         self.settle();
     }
 
     /// From now on nothing that is sent over the client's connection arrives, and neither side is
     /// told: what is left of a connection when a cable is pulled.
     pub fn half_open(&mut self, client: ClientId) {
-        for connection in self.at_mut(client).connections.values_mut() {
-            connection.half_open = true;
-        }
+        self.network.half_open(client);
     }
 
     /// Holds back what arrives over the client's connection in either direction, until
     /// [`resume`](Simulation::resume).
     pub fn stall(&mut self, client: ClientId) {
-        for connection in self.at_mut(client).connections.values_mut() {
-            connection.held.get_or_insert_default();
-        }
+        self.network.stall(client);
     }
 
     /// Ends a [`stall`](Simulation::stall): what was held back arrives now.
     pub fn resume(&mut self, client: ClientId) {
-        let connections = self.at_mut(client).connections.values_mut();
-        let held: Vec<_> = connections.filter_map(|connection| connection.held.take()).collect();
-        for flight in held.into_iter().flatten() {
-            self.arrive(flight);
-        }
+        self.network.resume(self.now, client);
         self.settle();
     }
 
     /// Has the client receive a frame that its server never sent.
     pub fn inject(&mut self, client: ClientId, frame: Frame) {
-        let now = self.now;
-        let client = self.at_mut(client);
-        if let Some((transport, _)) = client.connections.last_key_value() {
-            client.socket.handle_frame(now, *transport, frame);
-        }
+        self.network.inject(client, frame);
         self.settle();
     }
 
     /// Has the server close the client's connection.
     pub fn close(&mut self, client: ClientId, code: CloseCode) {
-        if let Some(socket) = self.server_socket(client) {
-            self.server.close(self.now, socket, code);
-        }
+        self.network.close_from_server(self.now, client, code);
         self.settle();
     }
 
@@ -294,7 +251,8 @@ impl Simulation {
         reason: impl Into<ByteString>,
     ) {
         if let Some(socket) = self.server_socket(client) {
-            self.server.close_because(self.now, socket, code, reason);
+            let now = self.now;
+            self.network.server_mut().close_because(now, socket, code, reason);
         }
         self.settle();
     }
@@ -318,7 +276,7 @@ impl Simulation {
     /// Moves the clock to the next thing that happens by `until`, and lets it happen.
     fn step(&mut self, until: Instant) -> bool {
         let timeouts = self.clients.iter().filter_map(|client| client.socket.poll_timeout());
-        let next = timeouts.chain(self.server.poll_timeout()).chain(self.flights.next_arrival());
+        let next = timeouts.chain(self.network.poll_timeout());
         match next.min().filter(|next| *next <= until) {
             Some(next) => {
                 self.now = self.now.max(next);
@@ -332,15 +290,13 @@ impl Simulation {
     /// Lets everything happen that happens at this moment.
     fn settle(&mut self) {
         for _ in 0..MAX_ROUNDS {
-            let mut happened = self.drain();
-            while let Some(flight) = self.flights.take_arrived(self.now) {
+            self.network.handle_timeout(self.now);
+            let mut happened = false;
+            while let Some((connection, delivery)) = self.network.poll_delivery() {
                 happened = true;
-                self.arrive(flight);
+                self.deliver(connection, delivery);
             }
-            if self.server.poll_timeout().is_some_and(|at| at <= self.now) {
-                happened = true;
-                self.server.handle_timeout(self.now);
-            }
+            happened |= self.drain();
             for client in &mut self.clients {
                 if client.socket.poll_timeout().is_some_and(|at| at <= self.now) {
                     happened = true;
@@ -361,9 +317,4 @@ impl Simulation {
     fn at_mut(&mut self, client: ClientId) -> &mut Client {
         &mut self.clients[client.0]
     }
-}
-
-#[expect(clippy::panic, reason = "documented: a test that can't go on must not hang")]
-fn stuck(now: Instant) -> ! {
-    panic!("at {now:?} things happen again and again without time passing")
 }

@@ -9,9 +9,10 @@ use crate::step::Outcome;
 use crate::workspace::Workspace;
 
 /// Every example that needs nobody at the keyboard, and how long it may take once it is built.
-const EXAMPLES: [(&str, Duration); 3] = [
+const EXAMPLES: [(&str, Duration); 4] = [
     ("quickstart", Duration::from_secs(30)),
     ("bare_loop", Duration::from_secs(30)),
+    ("testing_your_app", Duration::from_secs(30)),
     ("typed", Duration::from_secs(30)),
 ];
 

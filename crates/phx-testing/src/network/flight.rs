@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use phx_proto::{CloseCause, Frame, Instant, TransportId};
+use phx_proto::{CloseCause, Frame, Instant};
 
-use super::ClientId;
+use super::ConnectionId;
 
 #[derive(Debug)]
 pub(super) struct Flight {
-    pub(super) client: ClientId,
-    pub(super) transport: TransportId,
+    pub(super) connection: ConnectionId,
     pub(super) cargo: Cargo,
 }
 
@@ -19,6 +18,8 @@ pub(super) enum Cargo {
     Connect,
     FrameUp(Frame),
     CloseUp,
+    #[cfg(feature = "client")]
+    LostUp,
     // To the client.
     Opened,
     FrameDown(Frame),
@@ -35,12 +36,6 @@ pub(super) struct Flights {
 impl Flights {
     pub(super) fn depart(&mut self, arrival: Instant, flight: Flight) {
         self.departed += 1;
-        // Nothing overtakes: a shorter latency than before counts from the last arrival.
-        let same_way = |other: &&(Instant, u64)| {
-            self.queue.get(other).is_some_and(|other| other.is_same_way(&flight))
-        };
-        let last = self.queue.keys().rev().find(same_way).map(|(at, _)| *at);
-        let arrival = last.map_or(arrival, |last| arrival.max(last));
         self.queue.insert((arrival, self.departed), flight);
     }
 
@@ -54,16 +49,13 @@ impl Flights {
     }
 }
 
-impl Flight {
-    fn is_same_way(&self, other: &Flight) -> bool {
-        self.transport == other.transport
-            && self.client == other.client
-            && self.cargo.is_up() == other.cargo.is_up()
-    }
-}
-
 impl Cargo {
     pub(super) fn is_up(&self) -> bool {
-        matches!(self, Cargo::Connect | Cargo::FrameUp(_) | Cargo::CloseUp)
+        match self {
+            Cargo::Connect | Cargo::FrameUp(_) | Cargo::CloseUp => true,
+            #[cfg(feature = "client")]
+            Cargo::LostUp => true,
+            Cargo::Opened | Cargo::FrameDown(_) | Cargo::Closed(_) => false,
+        }
     }
 }

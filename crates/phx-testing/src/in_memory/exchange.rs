@@ -1,0 +1,193 @@
+//! What all links to one server share: the network, and what its connections have received.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use phx_client::Runtime;
+use phx_proto::{CloseCause, Frame, Instant};
+
+use crate::network::{ClientId, ConnectionId, Delivery, Network};
+use crate::{ConnectRequest, Server};
+
+pub(super) struct Exchange {
+    runtime: Arc<dyn Runtime>,
+    state: Mutex<State>,
+}
+
+struct State {
+    network: Network,
+    ends: BTreeMap<ConnectionId, End>,
+    /// Of the task that watches the time.
+    alarm: Option<Waker>,
+    sockets: u64,
+}
+
+/// The client's end of a connection that its transport hasn't dropped.
+#[derive(Default)]
+struct End {
+    opened: bool,
+    received: VecDeque<Frame>,
+    closed: Option<CloseCause>,
+    waker: Option<Waker>,
+}
+
+impl Exchange {
+    pub(super) fn new(server: Server, runtime: Arc<dyn Runtime>) -> Self {
+        let state =
+            State { network: Network::new(server), ends: BTreeMap::new(), alarm: None, sockets: 0 };
+        Exchange { runtime, state: Mutex::new(state) }
+    }
+
+    pub(super) fn runtime(&self) -> &Arc<dyn Runtime> {
+        &self.runtime
+    }
+
+    /// Calls the network, and lets what is due happen, before and after.
+    pub(super) fn with<T>(&self, f: impl FnOnce(&mut Network, Instant) -> T) -> T {
+        self.call(|state, now| f(&mut state.network, now))
+    }
+
+    /// Starts an attempt to connect.
+    pub(super) fn connect(&self, client: ClientId, request: ConnectRequest) -> ConnectionId {
+        self.call(|state, now| {
+            let id = state.network.connect(now, client, request);
+            state.ends.insert(id, End::default());
+            id
+        })
+    }
+
+    fn call<T>(&self, f: impl FnOnce(&mut State, Instant) -> T) -> T {
+        let now = self.runtime.now();
+        let mut wakers = Vec::new();
+        let mut state = self.lock();
+        let before = state.network.poll_timeout();
+        state.settle(now, &mut wakers);
+        let result = f(&mut state, now);
+        state.settle(now, &mut wakers);
+        if state.network.poll_timeout() != before {
+            wakers.extend(state.alarm.take());
+        }
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        result
+    }
+
+    /// The client's side of a connection is gone.
+    pub(super) fn disconnected(&self, id: ConnectionId) {
+        let ended = self.lock().ends.remove(&id).is_some_and(|end| end.closed.is_some());
+        if !ended {
+            self.with(|network, now| network.abandon(now, id));
+        }
+    }
+
+    pub(super) fn poll_opened(
+        &self,
+        id: ConnectionId,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), CloseCause>> {
+        self.poll(id, cx, |end| match (end.opened, &end.closed) {
+            (true, _) => Some(Ok(())),
+            (false, Some(cause)) => Some(Err(cause.clone())),
+            (false, None) => None,
+        })
+    }
+
+    /// Frames come first, and then the end.
+    pub(super) fn poll_received(
+        &self,
+        id: ConnectionId,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Frame, CloseCause>> {
+        self.poll(id, cx, |end| match end.received.pop_front() {
+            Some(frame) => Some(Ok(frame)),
+            None => end.closed.clone().map(Err),
+        })
+    }
+
+    /// The end, without the frames before it.
+    pub(super) fn poll_closed(&self, id: ConnectionId, cx: &mut Context<'_>) -> Poll<CloseCause> {
+        self.poll(id, cx, |end| end.closed.clone())
+    }
+
+    fn poll<T>(
+        &self,
+        id: ConnectionId,
+        cx: &mut Context<'_>,
+        ready: impl FnOnce(&mut End) -> Option<T>,
+    ) -> Poll<T> {
+        let mut state = self.lock();
+        let Some(end) = state.ends.get_mut(&id) else { return Poll::Pending };
+        match ready(end) {
+            Some(ready) => Poll::Ready(ready),
+            None => {
+                end.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Lets what is due happen. The waker is woken when the next deadline has become another one.
+    pub(super) fn pass_time(&self, waker: &Waker) -> Option<Instant> {
+        self.with(|_, _| ());
+        let mut state = self.lock();
+        state.alarm = Some(waker.clone());
+        state.network.poll_timeout()
+    }
+
+    /// A number for each socket: its seed.
+    pub(super) fn next_seed(&self) -> u64 {
+        let mut state = self.lock();
+        state.sockets += 1;
+        state.sockets
+    }
+
+    fn wake_alarm(&self) {
+        let alarm = self.lock().alarm.take();
+        if let Some(alarm) = alarm {
+            alarm.wake();
+        }
+    }
+
+    /// A test's own channel panicked while it held the lock: its test fails by that.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn settle(&mut self, now: Instant, wakers: &mut Vec<Waker>) {
+        self.network.handle_timeout(now);
+        while let Some((id, delivery)) = self.network.poll_delivery() {
+            // Without an end, the client doesn't care any more.
+            let Some(end) = self.ends.get_mut(&id) else { continue };
+            match delivery {
+                Delivery::Opened => end.opened = true,
+                Delivery::Frame(frame) => end.received.push_back(frame),
+                Delivery::Closed(cause) => end.closed = Some(cause),
+            }
+            wakers.extend(end.waker.take());
+        }
+    }
+}
+
+/// The task that watches the time finds that there is nothing left to watch.
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.wake_alarm();
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").finish_non_exhaustive()
+    }
+}
+
+/// For people who ask why nothing happens.
+impl fmt::Display for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.lock().network.describe(f)
+    }
+}

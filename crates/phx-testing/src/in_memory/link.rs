@@ -1,0 +1,156 @@
+//! A client's link to a server in memory, and the faults on it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use phx_client::{BoxFuture, Builder, Connector, Runtime, Transport};
+use phx_proto::{CloseCause, CloseCode, Frame, Instant, Request};
+
+use super::alarm::Alarm;
+use super::exchange::Exchange;
+use super::transport::LinkTransport;
+use crate::network::ClientId;
+use crate::{Connectivity, Refusal, Server, SocketId};
+
+/// A link to a [`Server`] in memory: a [`Connector`] that fails on command.
+///
+/// Faults are about the connections over this link: those that are open when a fault is set, but for
+/// latency, connectivity and refusals, which last or wait for the next one. A clone is the same link.
+/// [`another`](Self::another) leads to the same server and has faults of its own: one for each device
+/// in the test.
+///
+/// Its methods must not be called from within a channel of the server or from
+/// [`with_server`](Self::with_server): they wait for the server.
+///
+/// # Examples
+///
+/// ```
+/// use phx_client::ConnectFailed;
+/// use phx_testing::Refusal;
+/// use phx_testing::in_memory::VirtualTime;
+///
+/// let time = VirtualTime::new();
+/// let ann = time.link(phx_testing::rooms().build());
+/// let bob = ann.another();
+/// time.run(async {
+///     ann.refuse_next(Refusal::new(403));
+///     assert!(ann.socket().connect().await.is_err());
+///     assert!(bob.socket().connect().await.is_ok());
+/// });
+/// ```
+#[derive(Clone, Debug)]
+pub struct Link {
+    exchange: Arc<Exchange>,
+    client: ClientId,
+}
+
+impl Link {
+    /// A link to `server`, which takes its time from `runtime`. A task watches the time there until
+    /// all links and connections to the server are gone.
+    ///
+    /// [`VirtualTime::link`](super::VirtualTime::link) makes one for virtual time.
+    #[must_use]
+    pub fn new(server: Server, runtime: impl Runtime) -> Self {
+        let runtime: Arc<dyn Runtime> = Arc::new(runtime);
+        let exchange = Arc::new(Exchange::new(server, Arc::clone(&runtime)));
+        runtime.spawn(Box::pin(Alarm::new(Arc::downgrade(&exchange))));
+        let client = exchange.with(|network, _| network.add_client());
+        Link { exchange, client }
+    }
+
+    /// Another link to the same server, without connections and with no faults set.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        let client = self.exchange.with(|network, _| network.add_client());
+        Link { exchange: Arc::clone(&self.exchange), client }
+    }
+
+    /// A socket in the making that connects over this link and runs on its runtime. Its seed is its
+    /// number, so sockets differ in their jitter, and equal programs give equal runs.
+    pub fn socket(&self) -> Builder {
+        let path = self.with_server(|server, _| server.path().to_owned());
+        Builder::from_parts("server.test", &path, None, false)
+            .runtime(Arc::clone(self.exchange.runtime()))
+            .connector(Arc::new(self.clone()))
+            .seed(self.exchange.next_seed())
+    }
+
+    /// Calls the server: whatever it can do, a test can have it do.
+    pub fn with_server<T>(&self, f: impl FnOnce(&mut Server, Instant) -> T) -> T {
+        self.exchange.with(|network, now| f(network.server_mut(), now))
+    }
+
+    /// The server's side of the newest connection, if it is open.
+    #[must_use]
+    pub fn server_socket(&self) -> Option<SocketId> {
+        self.exchange.with(|network, _| network.server_socket(self.client))
+    }
+
+    /// For reports that must not keep the server alive.
+    pub(super) fn exchange(&self) -> &Arc<Exchange> {
+        &self.exchange
+    }
+}
+
+/// Faults.
+impl Link {
+    /// Time that everything takes from one side to the other, from now on; what is on its way
+    /// arrives first. Default: none.
+    pub fn set_latency(&self, latency: Duration) {
+        self.exchange.with(|network, _| network.set_latency(self.client, latency));
+    }
+
+    /// What becomes of attempts to connect, from now on.
+    pub fn set_connectivity(&self, connectivity: Connectivity) {
+        self.exchange.with(|network, _| network.set_connectivity(self.client, connectivity));
+    }
+
+    /// Has the next attempt to connect answered with `refusal`; several queue up.
+    pub fn refuse_next(&self, refusal: Refusal) {
+        self.exchange.with(|network, _| network.refuse_next(self.client, refusal));
+    }
+
+    /// Cuts the connections: both sides notice at once, and what is on its way is lost.
+    pub fn cut(&self) {
+        self.exchange.with(|network, now| network.cut(now, self.client));
+    }
+
+    /// From now on nothing that is sent over the connections arrives, and neither side is told: what
+    /// is left of a connection when a cable is pulled.
+    pub fn half_open(&self) {
+        self.exchange.with(|network, _| network.half_open(self.client));
+    }
+
+    /// Holds back what arrives over the connections in either direction, until
+    /// [`resume`](Self::resume).
+    pub fn stall(&self) {
+        self.exchange.with(|network, _| network.stall(self.client));
+    }
+
+    /// Ends a [`stall`](Self::stall): what was held back arrives now.
+    pub fn resume(&self) {
+        self.exchange.with(|network, now| network.resume(now, self.client));
+    }
+
+    /// Has the newest connection receive a frame that the server never sent.
+    pub fn inject(&self, frame: Frame) {
+        self.exchange.with(|network, _| network.inject(self.client, frame));
+    }
+
+    /// Has the server close the newest connection.
+    pub fn close(&self, code: CloseCode) {
+        self.exchange.with(|network, now| network.close_from_server(now, self.client, code));
+    }
+}
+
+impl Connector for Link {
+    // Nothing is read in pieces here, so there is nothing to save: the core refuses what is too large.
+    fn connect(
+        &self,
+        request: Request,
+        _max_frame_size: usize,
+    ) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
+        Box::pin(LinkTransport::open(Arc::clone(&self.exchange), self.client, request))
+    }
+}

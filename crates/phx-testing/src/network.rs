@@ -1,0 +1,421 @@
+//! Connections between clients and a server, in memory: what is on its way, and the faults that
+//! are set on them.
+//!
+//! Sans-IO: its drivers tell the time.
+
+use std::collections::{BTreeMap, VecDeque};
+#[cfg(feature = "client")]
+use std::fmt;
+use std::time::Duration;
+
+use phx_proto::{CloseCause, CloseCode, Frame, Instant};
+
+use crate::{Action, ConnectRequest, Refusal, Server, SocketId};
+
+mod flight;
+
+use flight::{Cargo, Flight, Flights};
+
+/// A client in a [`Simulation`](crate::Simulation).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub(crate) usize);
+
+/// What becomes of a client's attempts to connect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Connectivity {
+    /// They reach the server.
+    #[default]
+    Online,
+    /// They fail, as when a port is closed.
+    Offline,
+    /// They are never answered, as behind a bad firewall.
+    Silent,
+}
+
+/// A connection, from the attempt to make it to its end. Newer ones are greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ConnectionId(u64);
+
+/// What a client gets to know of a connection.
+#[derive(Debug)]
+pub(crate) enum Delivery {
+    Opened,
+    Frame(Frame),
+    Closed(CloseCause),
+}
+
+#[derive(Debug)]
+pub(crate) struct Network {
+    server: Server,
+    clients: Vec<Line>,
+    connections: BTreeMap<ConnectionId, Connection>,
+    /// Which connection each of the server's sockets is.
+    owners: BTreeMap<SocketId, ConnectionId>,
+    flights: Flights,
+    deliveries: VecDeque<(ConnectionId, Delivery)>,
+    made: u64,
+}
+
+/// A client's way to the server, for all its connections.
+#[derive(Debug, Default)]
+struct Line {
+    latency: Duration,
+    connectivity: Connectivity,
+    refusals: VecDeque<Refusal>,
+}
+
+/// A connection that the client hasn't seen the end of.
+#[derive(Debug)]
+struct Connection {
+    client: ClientId,
+    request: ConnectRequest,
+    /// The server's side of it, once the server has accepted it.
+    socket: Option<SocketId>,
+    opened: bool,
+    half_open: bool,
+    /// What arrived while the connection is stalled.
+    held: Option<VecDeque<Flight>>,
+    /// When what was sent last arrives, to the server and to the client: nothing overtakes.
+    last_up: Instant,
+    last_down: Instant,
+}
+
+/// Rounds in which something may happen at one moment. A flood of frames is one round.
+pub(crate) const MAX_ROUNDS: u32 = 1_000_000;
+
+impl Network {
+    pub(crate) fn new(server: Server) -> Self {
+        Network {
+            server,
+            clients: Vec::new(),
+            connections: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            flights: Flights::default(),
+            deliveries: VecDeque::new(),
+            made: 0,
+        }
+    }
+
+    pub(crate) fn add_client(&mut self) -> ClientId {
+        self.clients.push(Line::default());
+        ClientId(self.clients.len() - 1)
+    }
+
+    pub(crate) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    pub(crate) fn server_mut(&mut self) -> &mut Server {
+        &mut self.server
+    }
+
+    /// The server's side of a client's newest connection, if it is open.
+    pub(crate) fn server_socket(&self, client: ClientId) -> Option<SocketId> {
+        self.newest(client).and_then(|(_, connection)| connection.socket)
+    }
+
+    /// What clients get to know, in order.
+    #[must_use]
+    pub(crate) fn poll_delivery(&mut self) -> Option<(ConnectionId, Delivery)> {
+        self.deliveries.pop_front()
+    }
+
+    #[must_use]
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.server.poll_timeout().into_iter().chain(self.flights.next_arrival()).min()
+    }
+
+    /// Lets everything happen that happens by itself at this moment.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        for _ in 0..MAX_ROUNDS {
+            let mut happened = false;
+            while let Some(action) = self.server.poll_action() {
+                happened = true;
+                self.serve(now, action);
+            }
+            while let Some(flight) = self.flights.take_arrived(now) {
+                happened = true;
+                self.arrive(now, flight);
+            }
+            if self.server.poll_timeout().is_some_and(|at| at <= now) {
+                happened = true;
+                self.server.handle_timeout(now);
+            }
+            if !happened {
+                return;
+            }
+        }
+        stuck(now);
+    }
+
+    fn serve(&mut self, now: Instant, action: Action) {
+        let (socket, cargo) = match action {
+            Action::Send { socket, frame } => {
+                let Some(connection) = self.owners.get(&socket) else { return };
+                self.depart(now, *connection, Cargo::FrameDown(frame));
+                return;
+            }
+            Action::Close { socket, code, reason } => {
+                (socket, Cargo::Closed(CloseCause::frame(code, &*reason)))
+            }
+            Action::Drop { socket } => {
+                (socket, Cargo::Closed(CloseCause::lost("connection reset")))
+            }
+        };
+        if let Some(connection) = self.owners.remove(&socket) {
+            self.depart(now, connection, cargo);
+        }
+    }
+
+    fn depart(&mut self, now: Instant, id: ConnectionId, cargo: Cargo) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let latency = self.clients.get(connection.client.0).map(|line| line.latency);
+        let last = if cargo.is_up() { &mut connection.last_up } else { &mut connection.last_down };
+        // A shorter latency than before counts from the last arrival.
+        *last = (now + latency.unwrap_or_default()).max(*last);
+        self.flights.depart(*last, Flight { connection: id, cargo });
+    }
+
+    fn arrive(&mut self, now: Instant, flight: Flight) {
+        let id = flight.connection;
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        if connection.half_open {
+            return;
+        }
+        if let Some(held) = &mut connection.held {
+            held.push_back(flight);
+            return;
+        }
+        match (flight.cargo, connection.socket) {
+            (Cargo::Connect, _) => self.accept(now, id),
+            (Cargo::FrameUp(frame), Some(socket)) => self.server.handle_frame(now, socket, frame),
+            (Cargo::CloseUp, Some(socket)) => self.server.handle_close(now, socket),
+            (Cargo::FrameUp(_) | Cargo::CloseUp, None) => {}
+            #[cfg(feature = "client")]
+            (Cargo::LostUp, _) => self.forget(now, id),
+            (Cargo::Opened, _) => {
+                connection.opened = true;
+                self.deliveries.push_back((id, Delivery::Opened));
+            }
+            (Cargo::FrameDown(frame), _) => {
+                self.deliveries.push_back((id, Delivery::Frame(frame)));
+            }
+            (Cargo::Closed(cause), _) => {
+                self.connections.remove(&id);
+                self.deliveries.push_back((id, Delivery::Closed(cause)));
+            }
+        }
+    }
+
+    fn accept(&mut self, now: Instant, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let answer = match self.server.connect(now, &connection.request) {
+            Ok(accepted) => {
+                connection.socket = Some(accepted.socket);
+                self.owners.insert(accepted.socket, id);
+                Cargo::Opened
+            }
+            Err(refusal) => Cargo::Closed(CloseCause::Refused(refusal.into())),
+        };
+        self.depart(now, id, answer);
+    }
+
+    /// Ends a connection on the server's side alone.
+    fn forget(&mut self, now: Instant, id: ConnectionId) {
+        let Some(connection) = self.connections.remove(&id) else { return };
+        if let Some(socket) = connection.socket {
+            self.owners.remove(&socket);
+            self.server.handle_lost(now, socket);
+        }
+    }
+
+    /// A fault on nobody would go unnoticed.
+    fn must_be_known(&self, client: ClientId) {
+        assert!(client.0 < self.clients.len(), "{client:?} is a client of another simulation");
+    }
+
+    fn newest(&self, client: ClientId) -> Option<(&ConnectionId, &Connection)> {
+        self.must_be_known(client);
+        self.connections.iter().rev().find(|(_, connection)| connection.client == client)
+    }
+
+    fn all_of(&mut self, client: ClientId) -> impl Iterator<Item = &mut Connection> {
+        self.must_be_known(client);
+        self.connections.values_mut().filter(move |connection| connection.client == client)
+    }
+}
+
+/// For people who ask why nothing happens.
+#[cfg(feature = "client")]
+impl Network {
+    /// A line for each client, and one for each of its connections: no payload, and no param.
+    pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, line) in self.clients.iter().enumerate() {
+            write!(f, "\n  link {number}: {:?}", line.connectivity)?;
+            if !line.latency.is_zero() {
+                write!(f, ", latency {:?}", line.latency)?;
+            }
+            let connections = self.connections.values();
+            for connection in connections.filter(|it| it.client == ClientId(number)) {
+                self.describe_connection(connection, f)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn describe_connection(
+        &self,
+        connection: &Connection,
+        f: &mut fmt::Formatter<'_>,
+    ) -> fmt::Result {
+        let state = if connection.opened { "open" } else { "connecting" };
+        write!(f, "\n    a connection, {state}")?;
+        if connection.half_open {
+            f.write_str(", half-open")?;
+        }
+        if let Some(held) = &connection.held {
+            write!(f, ", stalled with {} held back", held.len())?;
+        }
+        if let Some(socket) = connection.socket {
+            let topics: Vec<_> = self.server.topics(socket).map(|topic| &**topic).collect();
+            write!(f, ", joined: [{}]", topics.join(", "))?;
+        }
+        let (up, down) = (connection.last_up, connection.last_down);
+        write!(
+            f,
+            ", sent last at {:?}, received last at {:?}",
+            up.since_epoch(),
+            down.since_epoch()
+        )
+    }
+}
+
+/// What clients do.
+impl Network {
+    pub(crate) fn connect(
+        &mut self,
+        now: Instant,
+        client: ClientId,
+        request: ConnectRequest,
+    ) -> ConnectionId {
+        self.made += 1;
+        let id = ConnectionId(self.made);
+        let connection = Connection {
+            client,
+            request,
+            socket: None,
+            opened: false,
+            half_open: false,
+            held: None,
+            last_up: now,
+            last_down: now,
+        };
+        self.connections.insert(id, connection);
+        let Some(line) = self.clients.get_mut(client.0) else { return id };
+        let cargo = match line.connectivity {
+            Connectivity::Silent => return id,
+            Connectivity::Offline => Cargo::Closed(CloseCause::lost("connection refused")),
+            Connectivity::Online => match line.refusals.pop_front() {
+                Some(refusal) => Cargo::Closed(CloseCause::Refused(refusal.into())),
+                None => Cargo::Connect,
+            },
+        };
+        self.depart(now, id, cargo);
+        id
+    }
+
+    pub(crate) fn send(&mut self, now: Instant, id: ConnectionId, frame: Frame) {
+        self.depart(now, id, Cargo::FrameUp(frame));
+    }
+
+    /// An open connection waits for the server's close frame, and an attempt to connect just ends.
+    /// False if the client won't get to know an end, since the connection leads nowhere.
+    pub(crate) fn close(&mut self, now: Instant, id: ConnectionId) -> bool {
+        let Some(connection) = self.connections.get(&id) else { return false };
+        if connection.half_open {
+            self.connections.remove(&id);
+            return false;
+        }
+        if connection.socket.is_some() {
+            self.depart(now, id, Cargo::CloseUp);
+        } else {
+            self.connections.remove(&id);
+            let abandoned = CloseCause::lost("abandoned");
+            self.deliveries.push_back((id, Delivery::Closed(abandoned)));
+        }
+        true
+    }
+
+    /// The client has dropped its side of a connection, and wants to know nothing more of it.
+    #[cfg(feature = "client")]
+    pub(crate) fn abandon(&mut self, now: Instant, id: ConnectionId) {
+        let Some(connection) = self.connections.get(&id) else { return };
+        if connection.half_open {
+            self.connections.remove(&id);
+        } else {
+            self.depart(now, id, Cargo::LostUp);
+        }
+    }
+}
+
+/// Faults.
+impl Network {
+    pub(crate) fn set_latency(&mut self, client: ClientId, latency: Duration) {
+        self.clients[client.0].latency = latency;
+    }
+
+    pub(crate) fn set_connectivity(&mut self, client: ClientId, connectivity: Connectivity) {
+        self.clients[client.0].connectivity = connectivity;
+    }
+
+    pub(crate) fn refuse_next(&mut self, client: ClientId, refusal: Refusal) {
+        self.clients[client.0].refusals.push_back(refusal);
+    }
+
+    pub(crate) fn cut(&mut self, now: Instant, client: ClientId) {
+        self.must_be_known(client);
+        let ids = self.connections.iter().filter(|(_, it)| it.client == client).map(|(id, _)| *id);
+        let ids: Vec<_> = ids.collect();
+        for id in ids {
+            self.forget(now, id);
+            self.deliveries.push_back((id, Delivery::Closed(CloseCause::lost("cut"))));
+        }
+    }
+
+    pub(crate) fn half_open(&mut self, client: ClientId) {
+        self.all_of(client).for_each(|connection| connection.half_open = true);
+    }
+
+    pub(crate) fn stall(&mut self, client: ClientId) {
+        self.all_of(client).for_each(|connection| {
+            connection.held.get_or_insert_default();
+        });
+    }
+
+    pub(crate) fn resume(&mut self, now: Instant, client: ClientId) {
+        let held: Vec<_> =
+            self.all_of(client).filter_map(|connection| connection.held.take()).collect();
+        for flight in held.into_iter().flatten() {
+            self.arrive(now, flight);
+        }
+    }
+
+    pub(crate) fn inject(&mut self, client: ClientId, frame: Frame) {
+        let open = self.newest(client).filter(|(_, connection)| connection.opened);
+        if let Some((id, _)) = open {
+            self.deliveries.push_back((*id, Delivery::Frame(frame)));
+        }
+    }
+
+    pub(crate) fn close_from_server(&mut self, now: Instant, client: ClientId, code: CloseCode) {
+        if let Some(socket) = self.server_socket(client) {
+            self.server.close(now, socket, code);
+        }
+    }
+}
+
+#[expect(clippy::panic, reason = "documented: a test that can't go on must not hang")]
+pub(crate) fn stuck(now: Instant) -> ! {
+    panic!("at {now:?} things happen again and again without time passing")
+}
