@@ -99,3 +99,44 @@ async fn requests_that_are_no_upgrade_are_answered_as_recorded() {
     assert_eq!(compared, 5);
     assert_eq!(listener.with(|server, _| server.sockets().count()), 0);
 }
+
+const UPGRADE: &str = "GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nconnection: upgrade\r\n\
+                       upgrade: websocket\r\nsec-websocket-key: X\r\nsec-websocket-version: 13\r\n\r\n";
+
+#[tokio::test]
+async fn a_frame_may_come_with_the_request() {
+    let listener = bind().await;
+    let heartbeat = br#"[null,"1","phoenix","heartbeat",{}]"#;
+    // A text frame whose mask is zero.
+    let mut bytes = UPGRADE.as_bytes().to_vec();
+    bytes.extend_from_slice(&[0x81, 0x80 | u8::try_from(heartbeat.len()).unwrap(), 0, 0, 0, 0]);
+    bytes.extend_from_slice(heartbeat);
+    let exchange = async {
+        let mut stream = TcpStream::connect(listener.address()).await.unwrap();
+        stream.write_all(&bytes).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(br#"{"response":{},"status":"ok"}]"#) {
+            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), exchange).await.expect("no answer");
+}
+
+#[tokio::test]
+async fn what_of_a_refusal_is_no_http_is_left_out() {
+    let listener = bind().await;
+    listener.refuse_next(
+        Refusal::new(7)
+            .with_header("x-a", "1\r\nupgrade: injected")
+            .with_header("upgrade\r\nx", "injected")
+            .with_header("content-length", "99")
+            .with_header("upgrade", "later")
+            .with_body("no"),
+    );
+    let expected = Answer {
+        status: "500".to_owned(),
+        headers: vec!["content-length: 2".to_owned(), "upgrade: later".to_owned()],
+        body: "no".to_owned(),
+    };
+    assert_eq!(ask(&listener, UPGRADE).await, expected);
+}

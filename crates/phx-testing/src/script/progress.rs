@@ -210,3 +210,40 @@ impl Progress {
         self.mismatch.is_some() || self.met == steps
     }
 }
+
+#[cfg(all(test, feature = "listener"))]
+mod tests {
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll, Wake};
+
+    use phx_proto::{Instant, Payload};
+
+    use super::super::expectation::{Came, Expectation, Kind};
+    use super::{Expectations, Shared};
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_waits_is_woken_at_the_end() {
+        let script = vec![Expectation::new(Kind::Join, "*".to_owned())];
+        let shared = Arc::new(Shared::new(script));
+        let expectations = Expectations::new(shared.clone());
+        let woken = Arc::new(Woken::default());
+        let waker = woken.clone().into();
+        let mut ended = pin!(expectations.ended());
+        assert_eq!(ended.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Pending);
+        let came = Came { kind: Kind::Join, topic: "room:a".into(), payload: Payload::empty() };
+        assert!(shared.take(Instant::EPOCH, &came).is_ok());
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        assert_eq!(ended.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Ready(()));
+    }
+}
