@@ -326,7 +326,9 @@ impl Builder {
         self
     }
 
-    /// The largest frame that is decoded, in bytes. Default: 64 MiB.
+    /// The largest frame that is received, in bytes; what happens to a larger one is up to the
+    /// transport. The WebSocket one ends the connection with code 1009 and keeps nothing of it.
+    /// Default: 64 MiB.
     pub fn max_frame_size(mut self, bytes: usize) -> Self {
         self.config.max_frame_size = bytes;
         self

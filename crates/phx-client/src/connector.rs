@@ -13,7 +13,14 @@ use crate::runtime::BoxFuture;
 pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// Opens a transport for `request`. Dropping the future abandons the attempt; the client drops
     /// it when the connect timeout has passed.
-    fn connect(&self, request: Request) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>>;
+    ///
+    /// `max_frame_size` is the socket's [limit](crate::Builder::max_frame_size) in bytes: frames
+    /// over it won't be decoded, so the transport had better not gather them in the first place.
+    fn connect(
+        &self,
+        request: Request,
+        max_frame_size: usize,
+    ) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>>;
 }
 
 /// A connection that carries whole frames both ways.

@@ -134,6 +134,6 @@ pub use phx_proto::{
     DisconnectError, EncodeError, Endpoint, EndpointError, Frame, Instant, JoinError, LeaveError,
     Message, NewChannelError, Payload, PayloadError, PingError, PresenceChange, PresenceConfig,
     PresenceEntry, PresenceError, PresenceMeta, PresenceStatus, PushError, PushErrorKind,
-    Reconnect, ReconnectPolicy, Ref, Refusal, Rejection, RejoinPolicy, Request, Serializer, Status,
-    V1, V2, WhenFull,
+    Reconnect, ReconnectPolicy, Ref, Refusal, Rejection, Rejoin, RejoinPolicy, Request, Serializer,
+    Status, V1, V2, WhenFull,
 };

@@ -37,16 +37,11 @@ pub use transport::WebSocketTransport;
 /// use phx_client::websocket::WebSocketConfig;
 ///
 /// let mut config = WebSocketConfig::default();
-/// config.max_frame_size = 1 << 20;
 /// config.read_buffer_size = 64 << 10;
 /// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct WebSocketConfig {
-    /// The largest message that is received, in bytes, whether it comes in one piece or in
-    /// fragments. A larger one ends the connection with code 1009, and nothing of it is kept. A
-    /// message's memory is taken when its length has come. Default: 64 MiB.
-    pub max_frame_size: usize,
     /// Bytes asked of the stream at a time. Each connection keeps a buffer of this size, and it is
     /// filled with zeros before each read: a small one suits many connections, a larger one few
     /// with large messages. Default: 8 KiB.
@@ -69,7 +64,6 @@ pub struct WebSocketConfig {
 impl Default for WebSocketConfig {
     fn default() -> Self {
         WebSocketConfig {
-            max_frame_size: 64 << 20,
             read_buffer_size: 8 << 10,
             write_buffer_size: 32 << 10,
             max_refusal_body: 16 << 10,
@@ -84,7 +78,6 @@ impl Default for WebSocketConfig {
 impl fmt::Debug for WebSocketConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocketConfig")
-            .field("max_frame_size", &self.max_frame_size)
             .field("read_buffer_size", &self.read_buffer_size)
             .field("write_buffer_size", &self.write_buffer_size)
             .field("max_refusal_body", &self.max_refusal_body)
@@ -96,7 +89,7 @@ impl fmt::Debug for WebSocketConfig {
 /// Opens a transport for `request` over a fresh connection to its host: TLS if the request asks for
 /// it, then [`upgrade`].
 ///
-/// Dropping the future drops the connection.
+/// `max_frame_size` is that of [`upgrade`]. Dropping the future drops the connection.
 ///
 /// # Errors
 ///
@@ -129,11 +122,12 @@ impl fmt::Debug for WebSocketConfig {
 ///     fn connect(
 ///         &self,
 ///         request: Request,
+///         max_frame_size: usize,
 ///     ) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
 ///         let (config, runtime) = (self.config.clone(), self.runtime.clone());
 ///         Box::pin(async move {
 ///             let stream = tunnel(request.host().to_owned(), request.port()).await?;
-///             websocket::open(stream, &request, &config, &*runtime).await
+///             websocket::open(stream, &request, max_frame_size, &config, &*runtime).await
 ///         })
 ///     }
 /// }
@@ -141,6 +135,7 @@ impl fmt::Debug for WebSocketConfig {
 pub async fn open<S>(
     stream: S,
     request: &Request,
+    max_frame_size: usize,
     config: &WebSocketConfig,
     runtime: &dyn Runtime,
 ) -> Result<Pin<Box<dyn Transport>>, CloseCause>
@@ -151,9 +146,9 @@ where
     #[cfg(feature = "tls")]
     if request.is_tls() {
         let stream = crate::tls::connect(stream, request.host(), config.tls.clone()).await?;
-        return Ok(Box::pin(upgrade(stream, request, config, runtime).await?));
+        return Ok(Box::pin(upgrade(stream, request, max_frame_size, config, runtime).await?));
     }
-    Ok(Box::pin(upgrade(stream, request, config, runtime).await?))
+    Ok(Box::pin(upgrade(stream, request, max_frame_size, config, runtime).await?))
 }
 
 /// Whether the TLS that `request` may ask for is built in. A connector asks before it dials, so that
@@ -174,6 +169,10 @@ pub fn check_tls(request: &Request) -> Result<(), CloseCause> {
 /// The request's subprotocols are offered. An answer that names none of them is accepted, since a
 /// Phoenix socket without `auth_token` gives it; one that names another is not.
 ///
+/// `max_frame_size` is the largest message that is received, in bytes, whether it comes in one piece
+/// or in fragments. A larger one ends the connection with code 1009, and nothing of it is kept. A
+/// message's memory is taken when its length has come.
+///
 /// There is no time limit but for the body of a refusal, for which `runtime` is asked; the caller
 /// drops the future when it has waited enough, and the stream is dropped with it.
 ///
@@ -185,6 +184,7 @@ pub fn check_tls(request: &Request) -> Result<(), CloseCause> {
 pub async fn upgrade<S>(
     stream: S,
     request: &Request,
+    max_frame_size: usize,
     config: &WebSocketConfig,
     runtime: &dyn Runtime,
 ) -> Result<WebSocketTransport<S>, CloseCause>
@@ -192,5 +192,5 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin,
 {
     let (stream, leftover) = handshake::upgrade(stream, request, config, runtime).await?;
-    Ok(WebSocketTransport::new(stream, leftover, config).await)
+    Ok(WebSocketTransport::new(stream, leftover, max_frame_size, config).await)
 }

@@ -110,8 +110,7 @@ impl Backoff {
                 .copied()
                 .unwrap_or_default(),
             Schedule::Exponential { first, factor, max } => {
-                let power = factor.checked_pow(index).unwrap_or(u32::MAX);
-                first.saturating_mul(power).min(*max)
+                exponential(*first, *factor, *max, index)
             }
             Schedule::Function(delay) => delay(tries),
         }
@@ -119,16 +118,49 @@ impl Backoff {
 
     /// The delay before try number `tries` (from 1), with jitter drawn from `rng`.
     pub(crate) fn delay(&self, tries: u32, rng: &mut Rng) -> Duration {
+        self.delay_of(tries, Duration::ZERO, rng)
+    }
+
+    /// The same, but not before `asked_for` has passed. What was asked of everybody at the same
+    /// moment is spread by as much as the delay itself, and never shortened.
+    pub(crate) fn delay_of(&self, tries: u32, asked_for: Duration, rng: &mut Rng) -> Duration {
         let base = self.base_delay(tries);
         if self.jitter_percent == 0 {
-            return base;
+            return base.max(asked_for);
         }
         // In thousandths of the base: exact for any duration, and the same on every platform.
         let spread = u32::from(self.jitter_percent).saturating_mul(10);
-        let factor = rng.u32(1000_u32.saturating_sub(spread)..=1000_u32.saturating_add(spread));
-        base.checked_mul(factor)
-            .map_or(Duration::MAX, |scaled| scaled.checked_div(1000).unwrap_or(scaled))
+        let earliest = 1000_u32.saturating_sub(spread);
+        let factor = rng.u32(earliest..=1000_u32.saturating_add(spread));
+        let jittered = thousandths(base, factor);
+        let late_by = jittered.saturating_sub(thousandths(base, earliest));
+        jittered.max(if asked_for.is_zero() {
+            asked_for
+        } else {
+            asked_for.saturating_add(late_by)
+        })
     }
+}
+
+fn thousandths(base: Duration, count: u32) -> Duration {
+    let scaled = base.checked_mul(count).and_then(|scaled| scaled.checked_div(1000));
+    scaled.unwrap_or(Duration::MAX)
+}
+
+/// `first` times `factor`, `index` times over, up to `max`.
+fn exponential(first: Duration, factor: u32, max: Duration, index: u32) -> Duration {
+    if factor <= 1 {
+        return if factor == 1 || index == 0 { first.min(max) } else { Duration::ZERO };
+    }
+    let mut delay = first;
+    for _ in 0..index {
+        // It at least doubles, so this ends soon, unless it is zero.
+        if delay >= max || delay.is_zero() {
+            break;
+        }
+        delay = delay.saturating_mul(factor);
+    }
+    delay.min(max)
 }
 
 /// The seed's steps with a jitter of a quarter either way.

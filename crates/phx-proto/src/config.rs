@@ -82,6 +82,9 @@ pub struct Config {
     /// fit is dropped and counted, see [`EventsLost`](crate::Event::EventsLost): a driver that
     /// polls until there are no more events after every call never gets there. Default: 65,536.
     pub max_events: usize,
+    /// Bytes of payloads and frames that those events hold at the most, but one event of any size.
+    /// Default: 64 MiB.
+    pub max_event_bytes: usize,
 }
 
 /// What to do with a push for which a channel's buffer has no room.
@@ -120,6 +123,7 @@ impl Default for Config {
             max_buffered_bytes: 64 << 20,
             when_full: WhenFull::Refuse,
             max_events: 65_536,
+            max_event_bytes: 64 << 20,
         }
     }
 }

@@ -91,12 +91,13 @@ pub enum Event {
         /// What became of it.
         outcome: Outcome,
     },
-    /// A ping was answered, or failed because the connection ended.
+    /// A ping was answered, or won't be: exactly once for each.
     #[non_exhaustive]
     Pong {
         /// Which ping.
         ping: PingId,
-        /// The time from the ping to its reply; `None` if the connection ended first.
+        /// The time from the ping to its reply; `None` if the connection ended or
+        /// [`Config::heartbeat_timeout`](crate::Config::heartbeat_timeout) passed first.
         round_trip: Option<Duration>,
     },
     /// A heartbeat was answered.

@@ -51,6 +51,14 @@ impl fmt::Debug for PushId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PingId(pub(crate) u64);
 
+impl PingId {
+    /// The id as a number, for logs.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
 impl fmt::Debug for PingId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PingId({})", self.0)
@@ -60,6 +68,14 @@ impl fmt::Debug for PingId {
 /// One request for a channel's params; see [`Action::RequestParams`](crate::Action::RequestParams).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ParamsRequestId(pub(crate) u64);
+
+impl ParamsRequestId {
+    /// The id as a number, for logs.
+    #[must_use]
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+}
 
 impl fmt::Debug for ParamsRequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -96,8 +96,8 @@
 //!    one that it hasn't waits for the rejoin, until its deadline.
 //! 4. Equal settings, seeds and inputs give equal outputs, byte for byte.
 //! 5. Memory is bounded by the limits in [`Config`], whatever the peer and the user do.
-//! 6. A received message costs one hash look-up, however many channels and pushes there are. A
-//!    broadcast allocates nothing: topic, event and payload are slices of the frame.
+//! 6. A received message is found by one hash look-up, for its topic or its ref; nothing is scanned,
+//!    however many channels and pushes there are. A broadcast allocates nothing: topic, event and payload are slices of the frame.
 //! 7. [`disconnect`](Socket::disconnect) always wins, [`connect`](Socket::connect) always acts, and
 //!    [`Event::Closed`] comes exactly once for every transport.
 //!
@@ -151,7 +151,7 @@ pub use frame::Frame;
 pub use id::{ChannelId, ParamsRequestId, PingId, PushId, TransportId};
 pub use message::{Message, PHOENIX, Ref, Status, event as events};
 pub use payload::{Payload, PayloadError};
-pub use policy::{Reconnect, ReconnectPolicy, Rejection, RejoinPolicy};
+pub use policy::{Reconnect, ReconnectPolicy, Rejection, Rejoin, RejoinPolicy};
 pub use presence::{
     Presence, PresenceChange, PresenceConfig, PresenceEntry, PresenceError, PresenceMeta,
     PresenceStatus,

@@ -126,7 +126,19 @@ enum RejoinRule {
     Function(RejoinFn),
 }
 
-type RejoinFn = Arc<dyn Fn(&Rejection) -> bool + Send + Sync>;
+type RejoinFn = Arc<dyn Fn(&Rejection) -> Rejoin + Send + Sync>;
+
+/// What a [`RejoinPolicy`] decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Rejoin {
+    /// Join again after the delay of the rejoin schedule.
+    Backoff,
+    /// Join again after this delay.
+    After(Duration),
+    /// The channel is closed.
+    Stop,
+}
 
 /// A join that the server answered with a status other than `ok`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,20 +173,33 @@ impl RejoinPolicy {
         RejoinPolicy(RejoinRule::Never)
     }
 
-    /// A policy of one's own: whether to try again. The function must be pure, or a session can't
-    /// be replayed.
-    pub fn function(retry: impl Fn(&Rejection) -> bool + Send + Sync + 'static) -> Self {
-        RejoinPolicy(RejoinRule::Function(Arc::new(retry)))
+    /// A policy of one's own. The function must be pure, or a session can't be replayed.
+    ///
+    /// # Examples
+    ///
+    /// A full room is worth another try, in its own time; everything else is final:
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use phx_proto::{Rejoin, RejoinPolicy};
+    ///
+    /// let policy = RejoinPolicy::function(|rejection| match rejection.response.as_json() {
+    ///     Some(r#"{"reason":"full"}"#) => Rejoin::After(Duration::from_secs(60)),
+    ///     _ => Rejoin::Stop,
+    /// });
+    /// ```
+    pub fn function(decide: impl Fn(&Rejection) -> Rejoin + Send + Sync + 'static) -> Self {
+        RejoinPolicy(RejoinRule::Function(Arc::new(decide)))
     }
 
-    /// Whether to join again after `rejection`.
+    /// What to do after `rejection`.
     #[must_use]
-    pub fn retries(&self, rejection: &Rejection) -> bool {
+    pub fn decide(&self, rejection: &Rejection) -> Rejoin {
         match &self.0 {
-            RejoinRule::Standard => rejection.rejoin,
-            RejoinRule::Always => true,
-            RejoinRule::Never => false,
-            RejoinRule::Function(retry) => retry(rejection),
+            RejoinRule::Standard if rejection.rejoin => Rejoin::Backoff,
+            RejoinRule::Always => Rejoin::Backoff,
+            RejoinRule::Standard | RejoinRule::Never => Rejoin::Stop,
+            RejoinRule::Function(decide) => decide(rejection),
         }
     }
 }

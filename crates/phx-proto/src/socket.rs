@@ -24,6 +24,7 @@ use slotmap::SlotMap;
 use self::channel::Channel;
 use self::connection::Connection;
 use self::event_queue::EventQueue;
+use self::heartbeat::PendingPing;
 use self::outbox::Outbox;
 use self::pending::PendingTable;
 pub use self::state::{ChannelState, ConnectionState, Params, TimeoutReason};
@@ -63,7 +64,7 @@ pub struct Socket {
     /// Topic and join of the channels that are being left, for messages that name no join.
     leaving: BTreeSet<(ByteString, u64)>,
     pending: PendingTable,
-    pings: BTreeMap<PingId, Instant>,
+    pings: BTreeMap<PingId, PendingPing>,
     params_requests: BTreeMap<ParamsRequestId, ChannelId>,
     outbox: Outbox,
     timers: Timers,
@@ -93,7 +94,7 @@ impl Socket {
             params_requests: BTreeMap::new(),
             outbox: Outbox::default(),
             timers: Timers::default(),
-            events: EventQueue::new(config.max_events),
+            events: EventQueue::new(config.max_events, config.max_event_bytes),
             counters: Counters::default(),
             buffered_bytes: 0,
             last_number: 0,
@@ -358,7 +359,8 @@ impl Socket {
         self.cancel_push(push)
     }
 
-    /// Asks the server for a sign of life; [`Event::Pong`] has the round-trip time.
+    /// Asks the server for a sign of life; [`Event::Pong`] has the round-trip time. Without a reply
+    /// within [`Config::heartbeat_timeout`] it has none; the connection stays.
     ///
     /// # Errors
     ///
@@ -413,6 +415,7 @@ impl Socket {
                 TimeoutReason::Close => self.close_timed_out(),
                 TimeoutReason::Heartbeat => self.heartbeat_is_due(),
                 TimeoutReason::HeartbeatReply => self.heartbeat_timed_out(),
+                TimeoutReason::Ping(ping) => self.ping_timed_out(ping),
                 TimeoutReason::Join(channel) => self.attempt_timed_out(channel),
                 TimeoutReason::Rejoin(channel) => self.rejoin_is_due(channel),
                 TimeoutReason::ChannelStable(channel) => self.channel_proved_stable(channel),

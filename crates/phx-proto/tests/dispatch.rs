@@ -154,6 +154,35 @@ fn v1_leaves_on_the_reply() {
 }
 
 #[test]
+fn v1_leaves_on_phx_close_too() {
+    let (mut s, a) = Script::joined(v1(), "room:a");
+    s.leave(a);
+    s.broadcast("room:a", "news");
+    assert_eq!(s.events(), NOTHING);
+    s.broadcast("room:a", "phx_close");
+    assert_eq!(s.events(), ["leave room:a: left", "room:a closed: left"]);
+}
+
+#[test]
+fn v1_takes_an_unnamed_close_for_the_channel_that_was_left_first() {
+    let (mut s, a) = Script::joined(v1(), "room:a");
+    let b = s.replace("room:a");
+    s.join(b);
+    let c = s.replace("room:a");
+    s.join(c);
+    s.reply("phx_join room:a", "ok", "{}");
+    s.forget_lines();
+    for left in [a, b] {
+        s.broadcast("room:a", "phx_close");
+        assert_eq!(s.events(), ["room:a closed: replaced"]);
+        assert_eq!(s.socket.channel_state(left), Some(ChannelState::Closed));
+    }
+    s.broadcast("room:a", "news");
+    s.broadcast("room:a", "phx_close");
+    assert_eq!(s.events(), ["room:a news {}", "room:a closed: by server {}"]);
+}
+
+#[test]
 fn v1_takes_an_unnamed_close_while_joining_for_the_life_before() {
     let mut s = Script::open(v1());
     let a = s.channel("room:a");

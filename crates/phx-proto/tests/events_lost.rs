@@ -61,3 +61,25 @@ fn a_consumer_that_never_catches_up_is_told_too() {
     assert_eq!(seen + lost, 300);
     assert_eq!(s.socket.counters().events_lost, lost);
 }
+
+#[test]
+fn what_waits_is_bounded_in_bytes_too() {
+    let mut config = quiet();
+    config.max_event_bytes = 100;
+    let (mut s, _) = Script::joined(config, "room:a");
+    let transport = s.transport();
+    let large = format!(r#"[null,null,"room:a","large",["{}"]]"#, "x".repeat(200));
+    // One of any size has room alone, and nothing beside it.
+    for frame in [large.as_str(), &large, "garbage"] {
+        s.socket.handle_frame(s.now, transport, Frame::text(frame.to_owned()));
+    }
+    assert_eq!([next(&mut s), next(&mut s), next(&mut s)], ["large", "2 lost", "None"]);
+    for _ in 0..40 {
+        news(&mut s, "12345678");
+    }
+    let mut taken = 0;
+    while let Some(Event::Message { .. }) = s.socket.poll_event() {
+        taken += 1;
+    }
+    assert_eq!(taken, 10, "of 8 bytes for the event and 2 for the payload each");
+}

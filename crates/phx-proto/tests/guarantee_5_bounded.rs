@@ -107,7 +107,9 @@ fn connections_that_are_dropped_one_after_the_other() {
                 s.socket.handle_opened(s.now, transport);
             }
         }
+        drop(s.socket.ping(s.now));
         s.socket.reconnect_now(s.now);
+        while s.socket.poll_event().is_some() {}
     });
 }
 

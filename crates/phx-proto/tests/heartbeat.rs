@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Script, ms, quiet, secs};
-use phx_proto::{Config, ConnectionState, PingError, TimeoutReason};
+use phx_proto::{Config, ConnectionState, Event, PingError, TimeoutReason};
 
 fn beating() -> Config {
     Config::phoenix_cr()
@@ -169,6 +169,37 @@ fn a_ping_fails_when_the_connection_ends() {
         end(&mut s);
         assert_eq!(s.events().first().map(String::as_str), Some("no pong"));
     }
+}
+
+#[test]
+fn a_ping_without_a_reply_in_time_fails_alone() {
+    let mut s = Script::open(quiet());
+    s.ping().unwrap();
+    s.wait(secs(10));
+    assert_eq!(s.events(), ["no pong"]);
+    assert!(s.socket.is_connected());
+    assert_eq!(s.socket.poll_timeout(), None);
+    // What comes too late is no longer waited for.
+    s.reply("heartbeat phoenix", "ok", "{}");
+    assert_eq!(s.events(), [""; 0]);
+}
+
+#[test]
+fn a_pong_is_never_lost() {
+    let mut config = quiet();
+    config.max_events = 0;
+    let mut s = Script::open(config);
+    for _ in 0..16 {
+        s.socket.ping(s.now).unwrap();
+    }
+    s.socket.handle_timeout(s.now + secs(10));
+    // Those nobody has polled count.
+    assert!(matches!(s.socket.ping(s.now), Err(PingError::TooMany { max: 16, .. })));
+    let mut pongs = 0;
+    while let Some(event) = s.socket.poll_event() {
+        pongs += usize::from(matches!(event, Event::Pong { round_trip: None, .. }));
+    }
+    assert_eq!(pongs, 16);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Script, json, quiet, secs, steps};
-use phx_proto::{ChannelState, JoinError, Payload, RejoinPolicy, TimeoutReason};
+use phx_proto::{ChannelState, JoinError, Payload, Rejoin, RejoinPolicy, TimeoutReason};
 
 const NOTHING: [&str; 0] = [];
 
@@ -107,8 +107,11 @@ fn an_unmatched_topic_is_a_rejection_though_it_names_no_join() {
 #[test]
 fn a_policy_can_retry_a_rejection() {
     let mut config = quiet();
-    config.rejoin_policy =
-        RejoinPolicy::function(|rejection| rejection.response.as_json() == Some(r#""busy""#));
+    config.rejoin_policy = RejoinPolicy::function(|rejection| match rejection.response.as_json() {
+        Some(r#""busy""#) => Rejoin::Backoff,
+        Some(r#""full""#) => Rejoin::After(secs(60)),
+        _ => Rejoin::Stop,
+    });
     let mut s = Script::open(config);
     let a = s.channel("room:a");
     s.join(a);
@@ -122,8 +125,11 @@ fn a_policy_can_retry_a_rejection() {
     );
     s.wait(secs(1));
     s.reply("phx_join room:a", "error", r#""full""#);
-    assert_eq!(s.events(), [r#"room:a closed: rejected error "full""#]);
-    assert_eq!(s.actions(), ["send phx_join room:a", "send phx_join room:a"]);
+    assert_eq!(s.events(), [r#"room:a join failed: rejected error "full", retry in 60s"#]);
+    s.wait(secs(60));
+    s.reply("phx_join room:a", "error", r#""banned""#);
+    assert_eq!(s.events(), [r#"room:a closed: rejected error "banned""#]);
+    assert_eq!(s.actions(), ["send phx_join room:a"; 3]);
 }
 
 #[test]

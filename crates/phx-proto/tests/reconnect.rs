@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use common::{Script, ms, quiet, secs, steps};
@@ -195,4 +196,21 @@ fn a_delay_beyond_all_time_never_comes() {
     s.connect();
     s.lost();
     assert_eq!(s.socket.poll_timeout(), None);
+}
+
+#[test]
+fn those_who_were_asked_to_wait_as_long_dont_come_back_at_once() {
+    let mut config = quiet();
+    config.reconnect = steps([8]).with_jitter_percent(25);
+    let delays: BTreeSet<Duration> = (0..100)
+        .map(|seed| {
+            let mut s = Script::with_seed(config.clone(), seed);
+            s.connect();
+            s.closed(CloseCause::Refused(Refusal::new(503).with_retry_after(Some(secs(60)))));
+            s.next_timeout().unwrap()
+        })
+        .collect();
+    assert!(delays.len() > 50, "{} different delays", delays.len());
+    assert!(*delays.first().unwrap() >= secs(60), "nobody comes earlier than asked");
+    assert!(*delays.last().unwrap() <= secs(64), "nobody later than the schedule's own spread");
 }

@@ -100,3 +100,18 @@ fn a_reconnecting_socket_keeps_trying_what_refused_it() {
         assert_eq!(s.socket.connection_state(), ConnectionState::Waiting);
     }
 }
+
+#[test]
+fn connecting_during_a_wait_doesnt_make_it_a_first_connection() {
+    let mut s = Script::open(quiet());
+    s.lost();
+    // The network came back, and the server is still deploying.
+    s.connect();
+    s.closed(refused(403));
+    assert_eq!(s.socket.connection_state(), ConnectionState::Waiting);
+    // After a disconnect it is a first connection again.
+    s.disconnect();
+    s.connect();
+    s.closed(refused(403));
+    assert_eq!(s.socket.connection_state(), ConnectionState::Closed);
+}

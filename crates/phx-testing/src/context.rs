@@ -24,6 +24,8 @@ pub struct Context<'a> {
     reference: Option<Ref>,
     slept: Duration,
     late: Vec<(Instant, Mail)>,
+    after_reply: Vec<(Instant, Mail)>,
+    withheld: bool,
     crashed: bool,
 }
 
@@ -52,6 +54,10 @@ pub(crate) struct Done {
     pub(crate) at: Instant,
     /// What is to be posted after its reply.
     pub(crate) late: Vec<(Instant, Mail)>,
+    /// What is to be posted after a join's reply, even if that is an error or none.
+    pub(crate) after_reply: Vec<(Instant, Mail)>,
+    /// A join's reply isn't sent.
+    pub(crate) withheld: bool,
     pub(crate) crashed: bool,
 }
 
@@ -62,12 +68,27 @@ impl<'a> Context<'a> {
         callback: Callback,
         reference: Option<Ref>,
     ) -> Self {
-        let (slept, late, crashed) = (Duration::ZERO, Vec::new(), false);
-        Context { world, life, callback, reference, slept, late, crashed }
+        Context {
+            world,
+            life,
+            callback,
+            reference,
+            slept: Duration::ZERO,
+            late: Vec::new(),
+            after_reply: Vec::new(),
+            withheld: false,
+            crashed: false,
+        }
     }
 
     pub(crate) fn done(self) -> Done {
-        Done { at: self.now(), late: self.late, crashed: self.crashed }
+        Done {
+            at: self.now(),
+            late: self.late,
+            after_reply: self.after_reply,
+            withheld: self.withheld,
+            crashed: self.crashed,
+        }
     }
 
     /// The channel's topic.
@@ -257,6 +278,18 @@ impl<'a> Context<'a> {
     /// Ends this connection without a close frame.
     pub fn kill_transport(&mut self) {
         self.post(Mail::Socket(self.life.socket, SocketMail::Kill));
+    }
+
+    /// In a join that isn't accepted: its reply isn't sent.
+    pub(crate) fn withhold_reply(&mut self) {
+        self.withheld = true;
+    }
+
+    /// In a join: ends the connection after the reply, with a close frame if there is a code.
+    pub(crate) fn end_after_reply(&mut self, delay: Duration, code: Option<CloseCode>) {
+        let end = code.map_or(SocketMail::Kill, SocketMail::Close);
+        let at = self.now() + delay;
+        self.after_reply.push((at, Mail::Socket(self.life.socket, end)));
     }
 
     fn post(&mut self, mail: Mail) {

@@ -1,15 +1,118 @@
 //! The server's side of Phoenix Channels, for tests: no Elixir, and no real time unless you want it.
 //!
 //! [`Server`] is a sans-IO state machine that answers as Phoenix 1.8.12 does; conversations recorded
-//! from a real one are its test. Channels are code of yours: a [`Channel`], or closures in
-//! [`Handlers`]; [`rooms`] is a small application that is there already. It runs in four ways:
+//! from a real one are its test. What it serves is
 //!
-//! - in memory under virtual time, against client cores: [`Simulation`], with cuts, delays and
-//!   refusals on command;
+//! - a [`Script`]: what the test expects, in order, and the answers;
+//! - or channels as code of yours: a [`Channel`], or closures in [`Handlers`]. [`rooms`] is a small
+//!   application that is there already.
+//!
+//! It runs in four ways:
+//!
+//! - in memory under virtual time, against client cores: [`Simulation`];
 //! - the same for programs that use the client's handles: `in_memory`, feature `client`;
 //! - behind a real WebSocket listener on tokio: [`listener::Listener`], feature `listener`, which is
 //!   on by default;
 //! - in a loop of your own, which feeds it frames and times.
+//!
+//! The first two have the same faults on command: cuts, stalls, latency, half-open connections,
+//! garbage, closes and refused handshakes.
+//!
+//! # Scripted
+//!
+//! For one-off tests. What else comes, or doesn't, is told with its differences, and no wait is
+//! without a deadline:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use phx_proto::{Config, Event, Payload};
+//! use phx_testing::{Script, Simulation};
+//! use serde_json::json;
+//!
+//! let script = Script::new()
+//!     .expect_join("room:*")
+//!     .reply_ok(&json!({}))
+//!     .then_push("welcome", &json!({ "motd": "be kind" }))
+//!     .expect_push("room:lobby", "new_msg")
+//!     .with_payload(&json!({ "body": "hi" }))
+//!     .reply_error(&json!({ "reason": "muted" }))
+//!     .expect_leave("room:lobby");
+//! let (server, expectations) = script.serve();
+//! let mut sim = Simulation::new(server);
+//! let ann = sim.client(Config::default());
+//!
+//! // What is tested: here a client core by hand.
+//! let room = sim.with(ann, |socket, now| {
+//!     socket.connect(now);
+//!     let room = socket.channel("room:lobby", Payload::empty())?;
+//!     socket.join(now, room, None)?;
+//!     Ok::<_, Box<dyn std::error::Error>>(room)
+//! })?;
+//! let payload = Payload::json(&json!({ "body": "hi" }))?;
+//! sim.with(ann, |socket, now| socket.push(now, room, "new_msg", payload, None))?;
+//! sim.find_event(ann, Duration::from_secs(1), |event| matches!(event, Event::PushDone { .. }))
+//!     .expect("an outcome");
+//! sim.with(ann, |socket, now| socket.leave(now, room, None))?;
+//!
+//! sim.meet(&expectations, Duration::from_secs(1))?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Channels as code
+//!
+//! For applications that several tests share, here behind a real socket:
+//!
+//! ```
+//! # #[cfg(feature = "listener")] {
+//! use async_tungstenite::{tokio::connect_async, tungstenite::Message};
+//! use futures::StreamExt;
+//! use phx_proto::Payload;
+//! use phx_testing::{Channel, Context, Handled, Server, listener::Listener};
+//!
+//! #[derive(Default)]
+//! struct Room {
+//!     messages: u32,
+//! }
+//!
+//! impl Channel for Room {
+//!     fn handle_in(&mut self, ctx: &mut Context<'_>, event: &str, payload: Payload) -> Handled {
+//!         match event {
+//!             "new_msg" => {
+//!                 self.messages += 1;
+//!                 ctx.broadcast_from("new_msg", payload);
+//!                 Handled::ok(&self.messages)
+//!             }
+//!             _ => Handled::Crash,
+//!         }
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = Server::builder().channel("room:*", Room::default).build();
+//! let listener = Listener::bind(server).await?;
+//!
+//! // Any client; `listener.url()` is "ws://127.0.0.1:<port>/socket".
+//! let url = format!("{}/websocket?vsn=2.0.0", listener.url());
+//! let (mut client, _) = connect_async(url).await?;
+//! client.send(Message::text(r#"["1","1","room:a","phx_join",{}]"#)).await?;
+//! client.send(Message::text(r#"["1","2","room:a","new_msg",{"body":"hi"}]"#)).await?;
+//! for expected in [
+//!     r#"["1","1","room:a","phx_reply",{"response":{},"status":"ok"}]"#,
+//!     r#"["1","2","room:a","phx_reply",{"response":1,"status":"ok"}]"#,
+//! ] {
+//!     assert_eq!(client.next().await.ok_or("closed")??, Message::text(expected));
+//! }
+//!
+//! listener.all().cut(); // as if a cable were pulled out of the server
+//! assert!(matches!(client.next().await, Some(Err(_))));
+//! listener.stop().await;
+//! # Ok(())
+//! # }
+//! # main().unwrap();
+//! # }
+//! ```
 //!
 //! # In memory, under virtual time
 //!
@@ -59,27 +162,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Over a real socket
-//!
-//! ```
-//! # #[cfg(feature = "listener")] {
-//! use phx_proto::Payload;
-//! use phx_testing::listener::Listener;
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> std::io::Result<()> {
-//! let listener = Listener::bind(phx_testing::rooms().build()).await?;
-//! let url = listener.url(); // "ws://127.0.0.1:<port>/socket", for any client
-//! # let _ = url;
-//! listener.broadcast("room:lobby", "news", Payload::empty());
-//! listener.drop_connections(); // as if the power failed
-//! listener.stop().await;
-//! # Ok(())
-//! # }
-//! # main().unwrap();
-//! # }
-//! ```
-//!
 //! # What it doesn't do
 //!
 //! It is a tool for tests: a process's mailbox has no limit, as in Erlang, and a panic in a channel
@@ -93,6 +175,7 @@ pub mod in_memory;
 pub mod listener;
 mod network;
 mod rooms;
+mod script;
 mod server;
 mod simulation;
 
@@ -100,6 +183,7 @@ pub use channel::{Channel, Handled, Handlers, Reason};
 pub use context::{Context, SocketRef};
 pub use network::{ClientId, Connectivity};
 pub use rooms::rooms;
+pub use script::{Expectations, Expected, Mismatch, Script};
 pub use server::{
     Accepted, Action, Builder, ConnectInfo, ConnectRequest, PresenceError, Refusal, Server,
     SocketId,

@@ -11,12 +11,18 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::Server;
+use crate::{Connectivity, Expectations, Mismatch, Server};
 
 mod connection;
+mod faults;
 mod hub;
+mod line;
+mod upgrade;
 
 use hub::Hub;
+use line::Faults;
+
+pub use faults::Connections;
 
 /// A [`Server`] that listens on a port of this machine.
 ///
@@ -24,8 +30,7 @@ use hub::Hub;
 /// resets its connections.
 ///
 /// It differs from Phoenix in what its WebSocket library decides: a client's close frame is answered
-/// with the client's own code, and a request that isn't a WebSocket upgrade ends the connection
-/// without an answer.
+/// with the client's own code. It closes a connection after an HTTP answer.
 ///
 /// # Examples
 ///
@@ -104,7 +109,8 @@ impl Listener {
         self.hub.with(f)
     }
 
-    /// Resets every connection, without a close frame: a server that lost its power.
+    /// Ends every connection without a close frame, after what the server has sent before: a server
+    /// that lost its power. [`all().cut()`](Connections::cut) doesn't wait for that.
     pub fn drop_connections(&self) {
         self.with(|server, now| {
             let sockets: Vec<_> = server.sockets().collect();
@@ -134,8 +140,31 @@ impl Listener {
         self.with(|server, now| server.broadcast(now, topic, event, payload));
     }
 
+    /// Waits for up to `within` until a script has ended, and says whether it was followed.
+    ///
+    /// It is safe to cancel.
+    ///
+    /// # Errors
+    ///
+    /// [`Mismatch`]: what came instead of what was expected, as soon as it came, or what hasn't come
+    /// by then.
+    pub async fn meet(
+        &self,
+        expectations: &Expectations,
+        within: Duration,
+    ) -> Result<(), Mismatch> {
+        // The outcome says whether it was in time.
+        let _ = tokio::time::timeout(within, expectations.ended()).await;
+        expectations.tell(Some(self.hub.now()))
+    }
+
     /// Stops listening, closes every connection properly, and waits up to 5 s for the clients.
     pub async fn stop(mut self) {
+        // Who can't be reached can't say goodbye.
+        self.hub.change_faults(None, |faults| {
+            faults.stalled = false;
+            faults.cut |= faults.half_open;
+        });
         self.with(Server::shutdown);
         self.stopping.notify_one();
         // The task ends by itself; whether it panicked is not the caller's business.
@@ -158,6 +187,7 @@ impl fmt::Debug for Listener {
 /// Accepts connections until it is stopped, then waits for their ends. Dropping it ends them all.
 async fn accept(listener: TcpListener, hub: Arc<Hub>, stopping: Arc<Notify>) {
     let mut connections = JoinSet::new();
+    let mut unanswered = Vec::new();
     let mut timeouts = JoinSet::new();
     timeouts.spawn(watch_time(hub.clone()));
     loop {
@@ -165,14 +195,23 @@ async fn accept(listener: TcpListener, hub: Arc<Hub>, stopping: Arc<Notify>) {
             accepted = listener.accept() => {
                 // An error is that of one connection that went away before it was accepted.
                 if let Ok((stream, _)) = accepted {
-                    connections.spawn(connection::serve(stream, hub.clone()));
+                    match hub.connectivity() {
+                        Connectivity::Online => {
+                            connections.spawn(connection::serve(stream, hub.clone()));
+                        }
+                        Connectivity::Silent => unanswered.push(stream),
+                        Connectivity::Offline => {
+                            // It fails only on a dead connection.
+                            let _ = stream.set_zero_linger();
+                        }
+                    }
                 }
             }
             Some(_) = connections.join_next() => {}
             () = stopping.notified() => break,
         }
     }
-    drop(listener);
+    drop((listener, unanswered));
     let ended = async { while connections.join_next().await.is_some() {} };
     // Who doesn't answer in time is dropped.
     let _ = tokio::time::timeout(STOP_TIMEOUT, ended).await;

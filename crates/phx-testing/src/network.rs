@@ -156,7 +156,9 @@ impl Network {
                 self.depart(now, *connection, Cargo::FrameDown(frame));
                 return;
             }
-            Action::Close { socket, code } => (socket, Cargo::Closed(CloseCause::frame(code, ""))),
+            Action::Close { socket, code, reason } => {
+                (socket, Cargo::Closed(CloseCause::frame(code, &*reason)))
+            }
             Action::Drop { socket } => {
                 (socket, Cargo::Closed(CloseCause::lost("connection reset")))
             }

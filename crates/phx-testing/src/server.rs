@@ -56,14 +56,15 @@ pub enum Action {
         /// What.
         frame: Frame,
     },
-    /// Send a close frame with an empty reason, and end the connection. The server has forgotten
-    /// it.
+    /// Send a close frame, and end the connection. The server has forgotten it.
     #[non_exhaustive]
     Close {
         /// Which connection.
         socket: SocketId,
         /// The code.
         code: CloseCode,
+        /// The reason: empty, unless a test [said one](Server::close_because).
+        reason: ByteString,
     },
     /// End the connection without a close frame. The server has forgotten it.
     #[non_exhaustive]
@@ -314,6 +315,17 @@ impl Server {
     /// Closes one connection.
     pub fn close(&mut self, now: Instant, socket: SocketId, code: CloseCode) {
         self.post_to(now, socket, SocketMail::Close(code));
+    }
+
+    /// Closes one connection with a reason, which Phoenix never says but a proxy before it may.
+    pub fn close_because(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        code: CloseCode,
+        reason: impl Into<ByteString>,
+    ) {
+        self.post_to(now, socket, SocketMail::CloseBecause(code, reason.into()));
     }
 
     /// Ends one connection without a close frame.

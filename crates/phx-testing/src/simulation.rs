@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use phx_proto::{CloseCode, Config, Event, Frame, Instant, Payload, Socket, TransportId};
+use phx_proto::{
+    ByteString, CloseCode, Config, Event, Frame, Instant, Payload, Socket, TransportId,
+};
 
 use crate::network::{ConnectionId, MAX_ROUNDS, Network, stuck};
-use crate::{ClientId, ConnectRequest, Connectivity, Refusal, Server, SocketId};
+use crate::{
+    ClientId, ConnectRequest, Connectivity, Expectations, Mismatch, Refusal, Server, SocketId,
+};
 
 mod client;
 mod driver;
@@ -237,6 +241,35 @@ impl Simulation {
     pub fn close(&mut self, client: ClientId, code: CloseCode) {
         self.network.close_from_server(self.now, client, code);
         self.settle();
+    }
+
+    /// Has the server close the client's connection with this reason.
+    pub fn close_because(
+        &mut self,
+        client: ClientId,
+        code: CloseCode,
+        reason: impl Into<ByteString>,
+    ) {
+        if let Some(socket) = self.server_socket(client) {
+            self.network.server_mut().close_because(self.now, socket, code, reason);
+        }
+        self.settle();
+    }
+
+    /// Waits for up to `within` until a script has ended, and says whether it was followed.
+    ///
+    /// # Errors
+    ///
+    /// [`Mismatch`]: what came instead of what was expected, as soon as it came, or what hasn't come
+    /// by then.
+    pub fn meet(&mut self, expectations: &Expectations, within: Duration) -> Result<(), Mismatch> {
+        let until = self.now + within;
+        self.settle();
+        while !expectations.has_ended() && self.step(until) {}
+        if !expectations.has_ended() {
+            self.now = until;
+        }
+        expectations.tell(Some(self.now))
     }
 
     /// Moves the clock to the next thing that happens by `until`, and lets it happen.

@@ -42,7 +42,8 @@ use crate::runtime::TokioRuntime;
 /// });
 ///
 /// let connector = TcpConnector::new(TokioRuntime::current()?, WebSocketConfig::default());
-/// match connector.connect(Endpoint::parse(&url)?.request("2.0.0")).await {
+/// let request = Endpoint::parse(&url)?.request("2.0.0");
+/// match connector.connect(request, 1 << 20).await {
 ///     Ok(transport) => println!("open: {transport:?}"),
 ///     Err(CloseCause::Refused(refusal)) => assert_eq!(refusal.status, 403),
 ///     Err(other) => println!("{other}"),
@@ -66,12 +67,17 @@ impl TcpConnector {
 }
 
 impl Connector for TcpConnector {
-    fn connect(&self, request: Request) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
+    fn connect(
+        &self,
+        request: Request,
+        max_frame_size: usize,
+    ) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
         let (runtime, config) = (self.runtime.clone(), Arc::clone(&self.config));
         Box::pin(async move {
             websocket::check_tls(&request)?;
             let stream = connect(request.host(), request.port()).await?;
-            websocket::open(TokioAdapter::new(stream), &request, &config, &runtime).await
+            let stream = TokioAdapter::new(stream);
+            websocket::open(stream, &request, max_frame_size, &config, &runtime).await
         })
     }
 }

@@ -23,9 +23,13 @@ pub(super) fn start(
     let connector = Arc::clone(connector);
     Box::pin(async move {
         let endpoint = endpoint(&shared, now).await?;
-        let serializer = Arc::clone(&shared.lock().core.config().serializer);
+        let (serializer, max_frame_size) = {
+            let state = shared.lock();
+            let config = state.core.config();
+            (Arc::clone(&config.serializer), config.max_frame_size)
+        };
         let request = endpoint.request(serializer.vsn());
-        connector.connect(request).await
+        connector.connect(request, max_frame_size).await
     })
 }
 

@@ -59,13 +59,18 @@ impl<S> WebSocketTransport<S>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    pub(super) async fn new(stream: S, leftover: Vec<u8>, config: &WebSocketConfig) -> Self {
+    pub(super) async fn new(
+        stream: S,
+        leftover: Vec<u8>,
+        max_frame_size: usize,
+        config: &WebSocketConfig,
+    ) -> Self {
         let settings = TungsteniteConfig::default()
             .read_buffer_size(config.read_buffer_size)
             // The library panics unless the largest size is greater than this one.
             .write_buffer_size(config.write_buffer_size.min(usize::MAX - 1))
-            .max_message_size(Some(config.max_frame_size))
-            .max_frame_size(Some(config.max_frame_size));
+            .max_message_size(Some(max_frame_size))
+            .max_frame_size(Some(max_frame_size));
         let socket =
             WebSocketStream::from_partially_read(stream, leftover, Role::Client, Some(settings));
         WebSocketTransport {

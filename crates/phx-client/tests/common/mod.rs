@@ -97,6 +97,7 @@ pub async fn soon<F: Future>(future: F) -> F::Output {
 /// An attempt to connect, to be accepted or refused.
 pub struct Attempt {
     pub request: Request,
+    pub max_frame_size: usize,
     answer: oneshot::Sender<Result<Pin<Box<dyn Transport>>, CloseCause>>,
 }
 
@@ -131,9 +132,13 @@ impl fmt::Debug for TestConnector {
 }
 
 impl Connector for TestConnector {
-    fn connect(&self, request: Request) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
+    fn connect(
+        &self,
+        request: Request,
+        max_frame_size: usize,
+    ) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
         let (answer, answered) = oneshot::channel();
-        let sent = self.attempts.send(Attempt { request, answer });
+        let sent = self.attempts.send(Attempt { request, max_frame_size, answer });
         Box::pin(async move {
             match sent {
                 Ok(()) => answered.await.unwrap_or_else(|_| Err(CloseCause::lost("no answer"))),

@@ -8,6 +8,8 @@
 //!
 //! What an attempt has armed, asked for or put in line ends with it.
 
+use core::time::Duration;
+
 use super::channel::Channel;
 use super::outbox::Outgoing;
 use super::pending::Pending;
@@ -78,13 +80,18 @@ impl Socket {
         Some(join)
     }
 
-    /// Ends an attempt, and schedules the next.
-    pub(super) fn fail_attempt(&mut self, id: ChannelId, cause: JoinFailure) {
+    /// Ends an attempt, and schedules the next: by the schedule, or `after` that time.
+    pub(super) fn fail_attempt(
+        &mut self,
+        id: ChannelId,
+        cause: JoinFailure,
+        after: Option<Duration>,
+    ) {
         if self.channels.get(id).and_then(Channel::awaits).is_none() {
             return;
         }
         self.stop_attempt(id);
-        let retry_in = self.schedule_rejoin(id);
+        let retry_in = self.schedule_rejoin(id, after);
         self.emit(Event::JoinFailed { channel: id, cause, retry_in });
     }
 
@@ -119,7 +126,7 @@ impl Socket {
         };
         self.pending.remove(request.0);
         let Some(params) = params else {
-            self.fail_attempt(id, JoinFailure::NoParams);
+            self.fail_attempt(id, JoinFailure::NoParams, None);
             return;
         };
         self.stop_attempt(id);
@@ -136,6 +143,6 @@ impl Socket {
             let number = self.next_number();
             self.outbox.insert(number, Outgoing::Leave { channel: id, topic, join_ref });
         }
-        self.fail_attempt(id, JoinFailure::TimedOut);
+        self.fail_attempt(id, JoinFailure::TimedOut, None);
     }
 }

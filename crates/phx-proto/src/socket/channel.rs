@@ -30,7 +30,7 @@ use super::timers::TimerKey;
 use super::{ChannelState, Params, Socket, TimeoutReason};
 use crate::{
     ChannelCloseCause, ChannelError, ChannelId, Event, JoinFailure, Outcome, Payload, PushId, Ref,
-    Rejection, Status,
+    Rejection, Rejoin, Status,
 };
 
 /// One channel of a socket.
@@ -317,13 +317,17 @@ impl Socket {
             rejoin: channel.has_been_joined,
         };
         let outcome = Outcome::Reply { status, response };
-        if self.config.rejoin_policy.retries(&rejection) {
-            self.fail_attempt(id, JoinFailure::Rejected(rejection));
-            self.finish_join_call(id, outcome);
-        } else {
-            self.finish_join_call(id, outcome);
-            self.close_channel(id, ChannelCloseCause::Rejected(rejection));
-        }
+        let after = match self.config.rejoin_policy.decide(&rejection) {
+            Rejoin::Backoff => None,
+            Rejoin::After(delay) => Some(delay),
+            Rejoin::Stop => {
+                self.finish_join_call(id, outcome);
+                self.close_channel(id, ChannelCloseCause::Rejected(rejection));
+                return;
+            }
+        };
+        self.fail_attempt(id, JoinFailure::Rejected(rejection), after);
+        self.finish_join_call(id, outcome);
     }
 
     /// `phx_error`: the channel is gone on the server. `named` is whether the message named this
@@ -336,12 +340,12 @@ impl Socket {
             State::Joined { .. } => {
                 self.stop_channel_timers(id);
                 self.unsend(id);
-                let retry_in = self.schedule_rejoin(id);
+                let retry_in = self.schedule_rejoin(id, None);
                 let cause = ChannelError::Crashed(payload);
                 self.emit(Event::ChannelErrored { channel: id, cause, retry_in });
             }
             State::Joining(Awaits::Reply { .. }) if named => {
-                self.fail_attempt(id, JoinFailure::Crashed(payload));
+                self.fail_attempt(id, JoinFailure::Crashed(payload), None);
             }
             State::Leaving { .. } => self.finish_leaving(id, Outcome::Left),
             _ => return false,
@@ -422,15 +426,20 @@ impl Socket {
         }
     }
 
-    /// Errored, until the rejoin timer or the connection says otherwise.
-    pub(super) fn schedule_rejoin(&mut self, id: ChannelId) -> Option<Duration> {
+    /// Errored, until the rejoin timer or the connection says otherwise. The timer is that of the
+    /// schedule, or goes off `after` that time.
+    pub(super) fn schedule_rejoin(
+        &mut self,
+        id: ChannelId,
+        after: Option<Duration>,
+    ) -> Option<Duration> {
         let channel = self.channels.get_mut(id)?;
         let next_try = channel.tries.saturating_add(1);
         if !self.connection.is_open() {
             self.set_errored(id, None);
             return None;
         }
-        let delay = self.config.rejoin.delay(next_try, &mut self.rng);
+        let delay = after.unwrap_or_else(|| self.config.rejoin.delay(next_try, &mut self.rng));
         let rejoin = self.timers.arm(self.now, delay, TimeoutReason::Rejoin(id));
         self.set_errored(id, Some(rejoin));
         Some(delay)

@@ -31,7 +31,7 @@ pub(super) struct Connection {
     next_transport: u64,
     /// How often the reconnect timer has fired since the schedule started over.
     tries: u32,
-    /// Whether there was an open connection since the user connected.
+    /// Whether there was an open connection since the user asked for one.
     was_open: bool,
 }
 
@@ -148,10 +148,12 @@ impl Socket {
         match self.connection.state {
             State::Connecting { .. } | State::Open { .. } => return,
             State::Waiting { retry } => self.timers.disarm(retry),
-            State::Closing { .. } => self.finish_closing(Some(Duration::ZERO)),
-            State::Closed => {}
+            State::Closing { .. } => {
+                self.finish_closing(Some(Duration::ZERO));
+                self.connection.was_open = false;
+            }
+            State::Closed => self.connection.was_open = false,
         }
-        self.connection.was_open = false;
         self.attempt_to_connect();
     }
 
@@ -331,12 +333,12 @@ impl Socket {
             Reconnect::After(delay) => Some(delay),
             Reconnect::Backoff => {
                 let next_try = self.connection.tries.saturating_add(1);
-                let backoff = self.config.reconnect.delay(next_try, &mut self.rng);
                 let asked_for = match cause {
                     CloseCause::Refused(refusal) => refusal.retry_after.unwrap_or_default(),
                     _ => Duration::ZERO,
                 };
-                Some(backoff.max(asked_for.min(self.config.max_retry_after)))
+                let asked_for = asked_for.min(self.config.max_retry_after);
+                Some(self.config.reconnect.delay_of(next_try, asked_for, &mut self.rng))
             }
         }
     }

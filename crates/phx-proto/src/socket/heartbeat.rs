@@ -22,6 +22,13 @@ pub(super) enum Heartbeat {
     Beating { reference: u64, since: Instant, timeout: TimerKey },
 }
 
+/// A ping that waits for its reply.
+#[derive(Debug)]
+pub(super) struct PendingPing {
+    since: Instant,
+    timeout: TimerKey,
+}
+
 impl Socket {
     pub(super) fn first_heartbeat(&mut self) -> Heartbeat {
         match self.config.heartbeat_interval {
@@ -66,21 +73,34 @@ impl Socket {
         if !self.connection.is_open() {
             return Err(PingError::NotConnected);
         }
-        if self.pings.len() >= MAX_PINGS {
+        // Those count whose answer nobody has polled, since an answer is never dropped.
+        if self.pings.len().saturating_add(self.events.pongs()) >= MAX_PINGS {
             return Err(PingError::TooMany { max: MAX_PINGS });
         }
         let reference = self.next_number();
         let ping = PingId(reference);
-        self.pings.insert(ping, self.now);
+        let timeout =
+            self.timers.arm(self.now, self.config.heartbeat_timeout, TimeoutReason::Ping(ping));
+        self.pings.insert(ping, PendingPing { since: self.now, timeout });
         self.pending.insert(reference, Pending::Ping(ping));
         self.outbox.push_heartbeat(reference);
         Ok(ping)
     }
 
     pub(super) fn ping_answered(&mut self, ping: PingId) {
-        if let Some(since) = self.pings.remove(&ping) {
+        if let Some(PendingPing { since, timeout }) = self.pings.remove(&ping) {
+            self.timers.disarm(timeout);
             let round_trip = Some(self.now.saturating_duration_since(since));
             self.emit(Event::Pong { ping, round_trip });
+        }
+    }
+
+    /// Nothing more than that: whether the peer is alive is the heartbeat's business.
+    pub(super) fn ping_timed_out(&mut self, ping: PingId) {
+        if self.pings.remove(&ping).is_some() {
+            self.pending.remove(ping.0);
+            self.outbox.remove_heartbeat(ping.0);
+            self.emit(Event::Pong { ping, round_trip: None });
         }
     }
 
@@ -95,7 +115,8 @@ impl Socket {
             Some(Heartbeat::Off) | None => {}
         }
         self.outbox.clear_heartbeats();
-        for ping in core::mem::take(&mut self.pings).into_keys() {
+        for (ping, PendingPing { timeout, .. }) in core::mem::take(&mut self.pings) {
+            self.timers.disarm(timeout);
             self.pending.remove(ping.0);
             self.emit(Event::Pong { ping, round_trip: None });
         }

@@ -58,6 +58,10 @@ impl Outbox {
         self.others.pop_first()
     }
 
+    pub(super) fn remove_heartbeat(&mut self, reference: u64) {
+        self.heartbeats.retain(|&waiting| waiting != reference);
+    }
+
     pub(super) fn clear_heartbeats(&mut self) {
         self.heartbeats.clear();
     }
@@ -115,7 +119,7 @@ impl Socket {
         match why {
             SendReason::Push(push) => self.finish(push, Outcome::Unsendable(error)),
             SendReason::Join(channel) => {
-                self.fail_attempt(channel, JoinFailure::Unsendable(error));
+                self.fail_attempt(channel, JoinFailure::Unsendable(error), None);
             }
             // Their timeouts tell.
             SendReason::Leave(_) | SendReason::Heartbeat => {}

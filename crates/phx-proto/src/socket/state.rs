@@ -4,7 +4,7 @@ use bytestring::ByteString;
 
 use super::Socket;
 use super::channel::Channel;
-use crate::{ChannelId, Config, Counters, Payload, PushId};
+use crate::{ChannelId, Config, Counters, Payload, PingId, PushId};
 
 /// The params that a channel joins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,8 @@ pub enum TimeoutReason {
     Heartbeat,
     /// The heartbeat had no reply.
     HeartbeatReply,
+    /// A ping had no reply.
+    Ping(PingId),
     /// An attempt to join has taken too long.
     Join(ChannelId),
     /// It is time to rejoin.

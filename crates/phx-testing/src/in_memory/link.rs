@@ -145,7 +145,12 @@ impl Link {
 }
 
 impl Connector for Link {
-    fn connect(&self, request: Request) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
+    /// Frames have no limit here: the client's core has its own.
+    fn connect(
+        &self,
+        request: Request,
+        _max_frame_size: usize,
+    ) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
         Box::pin(LinkTransport::open(Arc::clone(&self.exchange), self.client, request))
     }
 }

@@ -1,30 +1,41 @@
 //! One client's connection: the upgrade, then frames both ways until it ends.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_tungstenite::WebSocketStream;
-use async_tungstenite::tokio::{TokioAdapter, accept_hdr_async_with_config};
+use async_tungstenite::tokio::TokioAdapter;
 use async_tungstenite::tungstenite::error::{CapacityError, Error};
-use async_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-use async_tungstenite::tungstenite::http::{HeaderName, HeaderValue, StatusCode};
 use async_tungstenite::tungstenite::protocol::frame::Frame as WebSocketFrame;
 use async_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
-use async_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use async_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use async_tungstenite::tungstenite::{Message, Utf8Bytes};
+use bytes::BytesMut;
 use futures::StreamExt;
-use phx_proto::{CloseCode, Frame};
+use phx_proto::{ByteString, CloseCode, Frame};
+use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::Faults;
 use super::hub::{Hub, Outgoing};
-use crate::{ConnectRequest, Refusal, Server, SocketId};
+use super::line;
+use super::upgrade;
+use crate::{Server, SocketId};
 
 /// How long the upgrade, a frame or a close may take before the connection is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-type Stream = WebSocketStream<TokioAdapter<TcpStream>>;
+type Stream = WebSocketStream<TokioAdapter<DuplexStream>>;
+
+/// The bytes of a close frame's reason (RFC 6455, section 5.5).
+const MAX_REASON: usize = 123;
+
+/// What the line holds between the WebSocket and its faults.
+const LINE_BUFFER: usize = 64 * 1024;
 
 /// A connection that the server knows: however its task ends, the server is told.
 struct Open {
@@ -41,19 +52,47 @@ impl Drop for Open {
 pub(super) async fn serve(stream: TcpStream, hub: Arc<Hub>) {
     // Without it small frames wait for each other; it fails only on a dead connection.
     let _ = stream.set_nodelay(true);
-    let mut connected = None;
-    #[expect(clippy::result_large_err, reason = "the library's own type")]
-    let upgrade = |request: &Request, response: Response| {
-        let (accepted, outgoing) =
-            hub.connect(&connect_request(request)).map_err(|refusal| refuse(&refusal))?;
-        let open = Open { hub: hub.clone(), socket: accepted.socket };
-        connected = Some((open, outgoing));
-        Ok(answer(response, accepted.protocol))
-    };
-    let upgraded = accept_hdr_async_with_config(stream, upgrade, Some(config()));
-    let Ok(Ok(stream)) = timeout(PATIENCE, upgraded).await else { return };
-    if let Some((open, outgoing)) = connected {
-        run(stream, &open, outgoing).await;
+    let (here, there) = tokio::io::duplex(LINE_BUFFER);
+    let (line, faults) = watch::channel(hub.faults());
+    tokio::join!(line::carry(stream, there, faults), speak(here, hub, &line));
+}
+
+async fn speak(stream: DuplexStream, hub: Arc<Hub>, line: &watch::Sender<Faults>) {
+    let upgraded = timeout(PATIENCE, upgrade(stream, hub, line)).await;
+    if let Ok(Ok(Some((stream, open, outgoing)))) = upgraded {
+        run(stream, &open, outgoing, line).await;
+    }
+}
+
+/// `None` if the client was refused.
+async fn upgrade(
+    mut stream: DuplexStream,
+    hub: Arc<Hub>,
+    line: &watch::Sender<Faults>,
+) -> io::Result<Option<(Stream, Open, UnboundedReceiver<Outgoing>)>> {
+    let mut buffer = BytesMut::new();
+    let head = upgrade::read_head(&mut stream, &mut buffer).await?;
+    let connected = head.check_method().and_then(|()| {
+        let (accepted, outgoing) = hub.connect(&head.connect_request(), line)?;
+        // If it doesn't ask for an upgrade, this is dropped, and the server is told.
+        let open = Open { hub, socket: accepted.socket };
+        head.accept_key().map(|key| (key, accepted.protocol, open, outgoing))
+    });
+    match connected {
+        Ok((key, protocol, open, outgoing)) => {
+            upgrade::accept(&mut stream, &key, protocol).await?;
+            let stream = WebSocketStream::from_partially_read(
+                TokioAdapter::new(stream),
+                buffer.to_vec(),
+                Role::Server,
+                Some(config()),
+            );
+            Ok(Some((stream.await, open, outgoing)))
+        }
+        Err(refusal) => {
+            upgrade::refuse(&mut stream, &refusal).await?;
+            Ok(None)
+        }
     }
 }
 
@@ -65,38 +104,12 @@ fn config() -> WebSocketConfig {
         .max_frame_size(None)
 }
 
-fn connect_request(request: &Request) -> ConnectRequest {
-    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    request.headers().iter().fold(ConnectRequest::new(path), |connect, (name, value)| {
-        connect.with_header(name.as_str(), &String::from_utf8_lossy(value.as_bytes()))
-    })
-}
-
-fn answer(mut response: Response, protocol: Option<&'static str>) -> Response {
-    if let Some(protocol) = protocol {
-        let value = HeaderValue::from_static(protocol);
-        response.headers_mut().insert("sec-websocket-protocol", value);
-    }
-    response
-}
-
-/// What of a refusal isn't valid HTTP is left out.
-fn refuse(refusal: &Refusal) -> ErrorResponse {
-    let body = String::from_utf8_lossy(refusal.body()).into_owned();
-    let mut response = ErrorResponse::new(Some(body));
-    *response.status_mut() =
-        StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    for (name, value) in refusal.headers() {
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
-            response.headers_mut().append(name, value);
-        }
-    }
-    let length = HeaderValue::from(refusal.body().len());
-    response.headers_mut().insert("content-length", length);
-    response
-}
-
-async fn run(mut stream: Stream, open: &Open, mut outgoing: UnboundedReceiver<Outgoing>) {
+async fn run(
+    mut stream: Stream,
+    open: &Open,
+    mut outgoing: UnboundedReceiver<Outgoing>,
+    line: &watch::Sender<Faults>,
+) {
     let mut closing = None;
     loop {
         tokio::select! {
@@ -107,10 +120,9 @@ async fn run(mut stream: Stream, open: &Open, mut outgoing: UnboundedReceiver<Ou
                         return;
                     }
                 }
-                Some(Outgoing::Close(code)) => closing = Some(code),
+                Some(Outgoing::Close(code, reason)) => closing = Some((code, reason)),
                 Some(Outgoing::Drop) | None => {
-                    // The peer gets a reset at once instead of an orderly end.
-                    let _ = stream.get_ref().get_ref().set_zero_linger();
+                    line.send_modify(|faults| faults.reset_at_end = true);
                     return;
                 }
             },
@@ -118,7 +130,7 @@ async fn run(mut stream: Stream, open: &Open, mut outgoing: UnboundedReceiver<Ou
                 match received {
                     Some(Ok(message)) => receive(open, message),
                     Some(Err(error)) => match code_of(&error) {
-                        Some(code) => closing = Some(code),
+                        Some(code) => closing = Some((code, ByteString::new())),
                         None => return,
                     },
                     None => return,
@@ -127,8 +139,8 @@ async fn run(mut stream: Stream, open: &Open, mut outgoing: UnboundedReceiver<Ou
             else => break,
         }
     }
-    if let Some(code) = closing {
-        let _ = timeout(PATIENCE, close(stream, code)).await;
+    if let Some((code, reason)) = closing {
+        let _ = timeout(PATIENCE, close(stream, code, &reason)).await;
     }
 }
 
@@ -146,11 +158,18 @@ fn receive(open: &Open, message: Message) {
 }
 
 /// Sends a close frame, or flushes the answer to the client's, and waits for the end.
-async fn close(mut stream: Stream, code: CloseCode) {
-    let frame = CloseFrame { code: code.as_u16().into(), reason: Utf8Bytes::default() };
+async fn close(mut stream: Stream, code: CloseCode, reason: &str) {
+    let reason = Utf8Bytes::from(shortened(reason));
+    let frame = CloseFrame { code: code.as_u16().into(), reason };
     // It fails if the client was first, whose close frame is answered by reading on.
     let _ = stream.close(Some(frame)).await;
     while let Some(Ok(_)) = stream.next().await {}
+}
+
+/// As much of a reason as a close frame carries.
+fn shortened(reason: &str) -> &str {
+    let end = (0..=MAX_REASON.min(reason.len())).rev().find(|end| reason.is_char_boundary(*end));
+    end.and_then(|end| reason.get(..end)).unwrap_or_default()
 }
 
 /// What to close with after a frame that the WebSocket library didn't take.

@@ -1,14 +1,17 @@
 //! The server that all connections share, and where its answers go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use phx_proto::{CloseCode, Frame, Instant};
+use phx_proto::{ByteString, CloseCode, Frame, Instant};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 use tokio::time::Instant as TokioInstant;
 
-use crate::{Accepted, Action, ConnectRequest, Refusal, Server, SocketId};
+use super::Faults;
+use crate::{Accepted, Action, ConnectRequest, Connectivity, Refusal, Server, SocketId};
 
 pub(super) struct Hub {
     state: Mutex<State>,
@@ -20,20 +23,33 @@ pub(super) struct Hub {
 struct State {
     server: Server,
     outboxes: BTreeMap<SocketId, UnboundedSender<Outgoing>>,
+    /// Of the connections whose tasks run, whether the server knows them still or not.
+    lines: BTreeMap<SocketId, watch::Sender<Faults>>,
+    refusals: VecDeque<Refusal>,
+    connectivity: Connectivity,
+    /// Of connections to come.
+    latency: Duration,
 }
 
 /// What a connection is to do. The queue is as long as the server makes it: like a socket's
 /// process in Phoenix, it has no limit.
 pub(super) enum Outgoing {
     Frame(Frame),
-    Close(CloseCode),
+    Close(CloseCode, ByteString),
     Drop,
 }
 
 impl Hub {
     pub(super) fn new(server: Server) -> Self {
         Hub {
-            state: Mutex::new(State { server, outboxes: BTreeMap::new() }),
+            state: Mutex::new(State {
+                server,
+                outboxes: BTreeMap::new(),
+                lines: BTreeMap::new(),
+                refusals: VecDeque::new(),
+                connectivity: Connectivity::Online,
+                latency: Duration::ZERO,
+            }),
             epoch: TokioInstant::now(),
             changed: Notify::new(),
         }
@@ -52,12 +68,17 @@ impl Hub {
     pub(super) fn connect(
         &self,
         request: &ConnectRequest,
+        line: &watch::Sender<Faults>,
     ) -> Result<(Accepted, UnboundedReceiver<Outgoing>), Refusal> {
         let mut state = self.lock();
+        if let Some(refusal) = state.refusals.pop_front() {
+            return Err(refusal);
+        }
         let accepted = state.server.connect(self.now(), request);
         let connected = accepted.map(|accepted| {
             let (outbox, outgoing) = unbounded_channel();
             state.outboxes.insert(accepted.socket, outbox);
+            state.lines.insert(accepted.socket, line.clone());
             (accepted, outgoing)
         });
         state.pass_on();
@@ -67,8 +88,53 @@ impl Hub {
     }
 
     pub(super) fn disconnected(&self, socket: SocketId) {
-        self.lock().outboxes.remove(&socket);
+        let mut state = self.lock();
+        state.outboxes.remove(&socket);
+        state.lines.remove(&socket);
+        drop(state);
         self.with(|server, now| server.handle_lost(now, socket));
+    }
+
+    pub(super) fn refuse_next(&self, refusal: Refusal) {
+        self.lock().refusals.push_back(refusal);
+    }
+
+    pub(super) fn connectivity(&self) -> Connectivity {
+        self.lock().connectivity
+    }
+
+    pub(super) fn set_connectivity(&self, connectivity: Connectivity) {
+        self.lock().connectivity = connectivity;
+    }
+
+    pub(super) fn set_latency(&self, latency: Duration) {
+        self.lock().latency = latency;
+    }
+
+    /// The faults of a connection that has just come.
+    pub(super) fn faults(&self) -> Faults {
+        Faults { latency: self.lock().latency, ..Faults::default() }
+    }
+
+    /// The connections whose tasks run: all, or this one if it is among them.
+    pub(super) fn lines(&self, only: Option<SocketId>) -> Vec<SocketId> {
+        let state = self.lock();
+        let wanted = |socket: &SocketId| only.is_none_or(|only| only == *socket);
+        state.lines.keys().copied().filter(wanted).collect()
+    }
+
+    pub(super) fn change_faults(&self, only: Option<SocketId>, change: impl Fn(&mut Faults)) {
+        let state = self.lock();
+        let wanted = |socket: &SocketId| only.is_none_or(|only| only == *socket);
+        for (_, line) in state.lines.iter().filter(|(socket, _)| wanted(socket)) {
+            line.send_modify(&change);
+        }
+    }
+
+    /// Resets a connection: the server knows at once.
+    pub(super) fn cut(&self, socket: SocketId) {
+        self.change_faults(Some(socket), |faults| faults.cut = true);
+        self.disconnected(socket);
     }
 
     /// Completes after the next call to the server, or at once if one came since the last time.
@@ -81,7 +147,7 @@ impl Hub {
         self.epoch.checked_add(at.since_epoch())
     }
 
-    fn now(&self) -> Instant {
+    pub(super) fn now(&self) -> Instant {
         Instant::from_epoch(self.epoch.elapsed())
     }
 
@@ -99,8 +165,8 @@ impl State {
                 Action::Send { socket, frame } => {
                     (self.outboxes.get(&socket).cloned(), Outgoing::Frame(frame))
                 }
-                Action::Close { socket, code } => {
-                    (self.outboxes.remove(&socket), Outgoing::Close(code))
+                Action::Close { socket, code, reason } => {
+                    (self.outboxes.remove(&socket), Outgoing::Close(code, reason))
                 }
                 Action::Drop { socket } => (self.outboxes.remove(&socket), Outgoing::Drop),
             };

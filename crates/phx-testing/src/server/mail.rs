@@ -35,6 +35,8 @@ pub(crate) enum SocketMail {
     Ended { process: ProcessId, topic: ByteString, join_ref: Option<Ref>, crashed: bool },
     /// Close the connection.
     Close(CloseCode),
+    /// Close the connection and say why.
+    CloseBecause(CloseCode, ByteString),
     /// The socket's process is killed: the connection ends without a close frame.
     Kill,
 }

@@ -37,7 +37,7 @@ impl Process {
         let life = Life { process, socket, connection, topic: join.topic, join_ref: join.join_ref };
         let mut ctx = Context::new(world, &life, Callback::Join, join.reference.clone());
         let result = channel.join(&mut ctx, join.payload);
-        let Done { at, late, crashed } = ctx.done();
+        let Done { at, late, after_reply, withheld, crashed } = ctx.done();
 
         let (status, response) = match result {
             _ if crashed => (Status::Error, join_crashed()),
@@ -57,6 +57,7 @@ impl Process {
             }
         };
         let mut mail: Vec<_> = frame
+            .filter(|_| !withheld)
             .map(|frame| (at, Mail::Socket(socket, SocketMail::Send(frame))))
             .into_iter()
             .collect();
@@ -66,6 +67,7 @@ impl Process {
         } else if let Some(diff) = world.presence.remove(&life.topic, process) {
             mail.extend(world.diff_mail(at, &life.topic, &diff));
         }
+        mail.extend(after_reply);
         let process = joined.then_some(Process { life, channel, busy_until: at });
         Started { at, process, mail }
     }

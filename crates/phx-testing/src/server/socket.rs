@@ -83,6 +83,7 @@ impl Server {
                 self.say_ended(id, topic, join_ref, crashed);
             }
             SocketMail::Close(code) => self.close_now(id, code),
+            SocketMail::CloseBecause(code, reason) => self.close_because_now(id, code, reason),
             SocketMail::Kill => {
                 self.end(id);
                 self.actions.push_back(Action::Drop { socket: id });
@@ -91,8 +92,12 @@ impl Server {
     }
 
     pub(super) fn close_now(&mut self, id: SocketId, code: CloseCode) {
+        self.close_because_now(id, code, ByteString::new());
+    }
+
+    fn close_because_now(&mut self, id: SocketId, code: CloseCode, reason: ByteString) {
         self.end(id);
-        self.actions.push_back(Action::Close { socket: id, code });
+        self.actions.push_back(Action::Close { socket: id, code, reason });
     }
 
     /// Forgets a connection and ends its channels.

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use phx_tokio::websocket::{WebSocketConfig, upgrade};
 use phx_tokio::{Endpoint, Frame, TokioRuntime};
 
-use crate::common::{Connection, flush, request, within};
+use crate::common::{Connection, MAX_FRAME_SIZE, flush, request, within};
 
 const SIZE: usize = 1_000;
 
@@ -18,7 +18,7 @@ async fn frames_are_taken_until_the_write_buffer_is_full() {
     let request = request(&Endpoint::parse("ws://localhost/socket").unwrap());
     let (runtime, mut config) = (TokioRuntime::current().unwrap(), WebSocketConfig::default());
     config.write_buffer_size = 10 * SIZE;
-    let opening = upgrade(TokioAdapter::new(stream), &request, &config, &runtime);
+    let opening = upgrade(TokioAdapter::new(stream), &request, MAX_FRAME_SIZE, &config, &runtime);
     let (client, server) = futures::join!(opening, accept_async(TokioAdapter::new(accepting)));
     let (mut client, mut server): (Connection, _) = (Box::pin(client.unwrap()), server.unwrap());
 

@@ -10,7 +10,7 @@ use phx_tokio::websocket::{WebSocketConfig, upgrade};
 use phx_tokio::{CloseCause, CloseCode, Endpoint, Frame, TokioRuntime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, join};
 
-use crate::common::{Connection, close, receive, request, switching, within};
+use crate::common::{Connection, MAX_FRAME_SIZE, close, receive, request, switching, within};
 
 /// A connection whose server says `last` and can't be written to any more. Its end for writing is
 /// kept open.
@@ -30,7 +30,8 @@ async fn broken(last: &[u8]) -> (Connection, DuplexStream) {
         saying.write_all(last).await.unwrap();
         drop(hearing);
     };
-    let (client, ()) = futures::join!(upgrade(stream, &request, &config, &runtime), serve);
+    let (client, ()) =
+        futures::join!(upgrade(stream, &request, MAX_FRAME_SIZE, &config, &runtime), serve);
     (Box::pin(client.unwrap()), saying)
 }
 

@@ -15,6 +15,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 pub(crate) type Connection = Pin<Box<dyn Transport>>;
+/// The socket's limit, where it isn't what is tested.
+pub(crate) const MAX_FRAME_SIZE: usize = 64 << 20;
+
 pub(crate) type Server = WebSocketStream<TokioAdapter<TcpStream>>;
 
 /// Awaits what must come, with a deadline so that a defect fails instead of hanging.
@@ -45,7 +48,15 @@ pub(crate) async fn connect_with(
     endpoint: &Endpoint,
     config: WebSocketConfig,
 ) -> Result<Connection, CloseCause> {
-    within(connector(config).connect(request(endpoint))).await
+    within(connector(config).connect(request(endpoint), MAX_FRAME_SIZE)).await
+}
+
+pub(crate) async fn connect_limited(
+    endpoint: &Endpoint,
+    max_frame_size: usize,
+) -> Result<Connection, CloseCause> {
+    let connector = connector(WebSocketConfig::default());
+    within(connector.connect(request(endpoint), max_frame_size)).await
 }
 
 /// A connection to a WebSocket server, both ends.

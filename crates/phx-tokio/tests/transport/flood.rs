@@ -9,7 +9,7 @@ use phx_tokio::{Endpoint, Frame, TokioRuntime, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
 
-use crate::common::{request, switching};
+use crate::common::{MAX_FRAME_SIZE, request, switching};
 
 const PINGS: usize = 2_000;
 
@@ -27,7 +27,7 @@ async fn pings_are_not_read_while_too_many_pongs_wait_and_are_again_once_they_ar
     let (stream, mut server) = duplex(512);
     let request = request(&Endpoint::parse("ws://localhost/socket").unwrap());
     let (runtime, config) = (TokioRuntime::current().unwrap(), WebSocketConfig::default());
-    let opening = upgrade(TokioAdapter::new(stream), &request, &config, &runtime);
+    let opening = upgrade(TokioAdapter::new(stream), &request, MAX_FRAME_SIZE, &config, &runtime);
     let (client, ()) = futures::join!(opening, accept(&mut server));
     let mut client = Box::pin(client.unwrap());
 

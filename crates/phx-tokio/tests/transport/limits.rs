@@ -1,18 +1,17 @@
 //! Messages over the limit, and text that is none, end the connection, and the server is told why.
 
+use async_tungstenite::tokio::accept_async;
 use async_tungstenite::tungstenite::Message;
 use futures::StreamExt;
 use phx_tokio::websocket::WebSocketConfig;
 use phx_tokio::{CloseCause, Frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::common::{Connection, connect, listen, pair, receive, receive_head, switching, within};
+use crate::common::{
+    Connection, connect, connect_limited, listen, pair, receive, receive_head, switching, within,
+};
 
-fn small() -> WebSocketConfig {
-    let mut config = WebSocketConfig::default();
-    config.max_frame_size = 1_000;
-    config
-}
+const SMALL: usize = 1_000;
 
 /// The code of the close frame that comes next.
 async fn closed_with(server: &mut crate::common::Server) -> u16 {
@@ -24,7 +23,10 @@ async fn closed_with(server: &mut crate::common::Server) -> u16 {
 
 #[tokio::test]
 async fn a_message_over_the_limit() {
-    let (mut client, mut server) = pair(small()).await;
+    let (listener, endpoint) = listen().await;
+    let accept = async { accept_async(listener.accept().await.unwrap().0).await.unwrap() };
+    let (client, mut server) = futures::join!(connect_limited(&endpoint, SMALL), accept);
+    let mut client = client.unwrap();
     server.send(Message::binary(vec![0; 1_000])).await.unwrap();
     assert_eq!(receive(&mut client).await, Ok(Frame::binary(vec![0; 1_000])));
     server.send(Message::binary(vec![0; 1_001])).await.unwrap();
@@ -94,7 +96,7 @@ async fn the_limit_holds_for_fragments_together() {
         stream.write_all(&answer).await.unwrap();
         stream
     };
-    let (client, _open) = futures::join!(crate::common::connect_with(&endpoint, small()), serve);
+    let (client, _open) = futures::join!(connect_limited(&endpoint, SMALL), serve);
     let too_large = CloseCause::lost("a message was larger than the limit of 1000 bytes");
     assert_eq!(receive(&mut client.unwrap()).await, Err(too_large));
 }

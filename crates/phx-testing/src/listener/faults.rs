@@ -1,0 +1,136 @@
+//! Faults on command, for one connection of a listener or for all.
+
+use std::time::Duration;
+
+use phx_proto::{ByteString, CloseCode, Frame};
+
+use super::{Faults, Listener};
+use crate::{Connectivity, Refusal, SocketId};
+
+/// Some connections of a [`Listener`], to do something to: what a
+/// [`Simulation`](crate::Simulation) can do to a client, by the same names.
+///
+/// The commands work on the bytes below the WebSocket, so that its pings and close frames are
+/// under them too. They return at once; a connection that has ended is left alone.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use phx_testing::{Refusal, listener::Listener, rooms};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let listener = Listener::bind(rooms().build()).await?;
+/// // ... clients connect ...
+/// listener.all().stall();
+/// listener.all().resume();
+/// if let Some(first) = listener.with(|server, _| server.sockets().next()) {
+///     listener.connection(first).cut();
+/// }
+/// // The next attempt to connect is refused, and the one after it is slow.
+/// listener.refuse_next(Refusal::new(503).with_header("retry-after", "1"));
+/// listener.set_latency(Duration::from_millis(200));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "the connections are named, and nothing is done to them"]
+pub struct Connections<'a> {
+    listener: &'a Listener,
+    only: Option<SocketId>,
+}
+
+impl Listener {
+    /// All connections that there are now.
+    pub fn all(&self) -> Connections<'_> {
+        Connections { listener: self, only: None }
+    }
+
+    /// One connection; [`Server::sockets`](crate::Server::sockets) gives their ids.
+    pub fn connection(&self, socket: SocketId) -> Connections<'_> {
+        Connections { listener: self, only: Some(socket) }
+    }
+
+    /// Has the next attempt to connect answered with `refusal`; several queue up.
+    pub fn refuse_next(&self, refusal: Refusal) {
+        self.hub.refuse_next(refusal);
+    }
+
+    /// Time that everything takes from one side to the other, from now on, on all connections and
+    /// those to come.
+    pub fn set_latency(&self, latency: Duration) {
+        self.hub.set_latency(latency);
+        self.all().set_latency(latency);
+    }
+
+    /// What becomes of attempts to connect. The port stays taken: who is
+    /// [`Offline`](Connectivity::Offline) is accepted and reset at once.
+    pub fn set_connectivity(&self, connectivity: Connectivity) {
+        self.hub.set_connectivity(connectivity);
+    }
+}
+
+impl Connections<'_> {
+    /// Resets the connection: both sides notice at once, and what is on its way is lost.
+    pub fn cut(&self) {
+        for socket in self.listener.hub.lines(self.only) {
+            self.listener.hub.cut(socket);
+        }
+    }
+
+    /// From now on nothing that is sent over the connection arrives, and neither side is told, not
+    /// even of the other's end: what is left of a connection when a cable is pulled.
+    pub fn half_open(&self) {
+        self.change(|faults| faults.half_open = true);
+    }
+
+    /// Holds back what is sent over the connection in either direction, up to 16 MiB each way, until
+    /// [`resume`](Connections::resume): a server that takes everything and answers nothing.
+    pub fn stall(&self) {
+        self.change(|faults| faults.stalled = true);
+    }
+
+    /// Ends a [`stall`](Connections::stall): what was held back arrives now.
+    pub fn resume(&self) {
+        self.change(|faults| faults.stalled = false);
+    }
+
+    /// Time that everything takes from one side to the other, from now on.
+    pub fn set_latency(&self, latency: Duration) {
+        self.change(|faults| faults.latency = latency);
+    }
+
+    /// Has the client receive a frame that the server never sent, well-formed or not.
+    pub fn inject(&self, frame: &Frame) {
+        self.listener.with(|server, now| {
+            for socket in self.sockets(server) {
+                server.send_frame(now, socket, frame.clone());
+            }
+        });
+    }
+
+    /// Has the server close the connection, with an empty reason.
+    pub fn close(&self, code: CloseCode) {
+        self.close_because(code, "");
+    }
+
+    /// Has the server close the connection with this reason, of which the protocol carries 123
+    /// bytes.
+    pub fn close_because(&self, code: CloseCode, reason: impl Into<ByteString>) {
+        let reason = reason.into();
+        self.listener.with(|server, now| {
+            for socket in self.sockets(server) {
+                server.close_because(now, socket, code, reason.clone());
+            }
+        });
+    }
+
+    fn sockets(&self, server: &crate::Server) -> Vec<SocketId> {
+        server.sockets().filter(|socket| self.only.is_none_or(|only| only == *socket)).collect()
+    }
+
+    fn change(&self, change: impl Fn(&mut Faults)) {
+        self.listener.hub.change_faults(self.only, change);
+    }
+}

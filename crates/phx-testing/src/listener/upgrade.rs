@@ -1,0 +1,157 @@
+//! The upgrade from HTTP to WebSocket: a request comes in, and 101 or what Phoenix says instead goes
+//! out.
+
+use std::io;
+
+use async_tungstenite::tungstenite::handshake::derive_accept_key;
+use async_tungstenite::tungstenite::http::StatusCode;
+use bytes::{Buf, BytesMut};
+use phx_proto::ByteString;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+use crate::{ConnectRequest, Refusal};
+
+/// The head of a request for an upgrade, or for anything else.
+pub(super) struct Head {
+    method: String,
+    path: String,
+    /// HTTP/1.0 or 1.1.
+    version: u8,
+    headers: Vec<(String, String)>,
+}
+
+const MAX_HEAD: usize = 64 * 1024;
+const MAX_HEADERS: usize = 100;
+
+/// Reads a request's head; what came after it stays in the buffer. An error is also a request that
+/// isn't HTTP, or too long.
+pub(super) async fn read_head(
+    stream: &mut DuplexStream,
+    buffer: &mut BytesMut,
+) -> io::Result<Head> {
+    loop {
+        if stream.read_buf(buffer).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if let Some((head, length)) = parse(buffer)? {
+            buffer.advance(length);
+            return Ok(head);
+        }
+        if buffer.len() > MAX_HEAD {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+    }
+}
+
+fn parse(bytes: &[u8]) -> io::Result<Option<(Head, usize)>> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    let length = match request.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(_) => return Err(io::ErrorKind::InvalidData.into()),
+    };
+    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+    let (method, path) = (text(request.method), text(request.path));
+    let version = request.version.unwrap_or_default();
+    let headers = request.headers.iter().map(|header| {
+        (header.name.to_ascii_lowercase(), String::from_utf8_lossy(header.value).into_owned())
+    });
+    Ok(Some((Head { method, path, version, headers: headers.collect() }, length)))
+}
+
+impl Head {
+    pub(super) fn connect_request(&self) -> ConnectRequest {
+        self.headers.iter().fold(ConnectRequest::new(&self.path), |request, (name, value)| {
+            request.with_header(name, value)
+        })
+    }
+
+    /// What is wrong with it before anybody asks where it goes.
+    pub(super) fn check_method(&self) -> Result<(), Refusal> {
+        match (self.version, &*self.method) {
+            (0, _) => Err(bad_request("HTTP version HTTP/1.0 unsupported")),
+            (_, "GET") => Ok(()),
+            _ => Err(bad_request("")),
+        }
+    }
+
+    /// Whether it asks for an upgrade: Phoenix looks at that last. With what to accept it.
+    pub(super) fn accept_key(&self) -> Result<String, Refusal> {
+        self.contains("connection", "upgrade")?;
+        self.contains("upgrade", "websocket")?;
+        let Some(key) = self.values("sec-websocket-key").next() else {
+            return Err(bad_request("'sec-websocket-key' header is absent"));
+        };
+        let versions: Vec<&str> = self.values("sec-websocket-version").collect();
+        if versions != ["13"] {
+            let name = "sec-websocket-version";
+            return Err(bad_request(format!("'{name}' header must equal '13', got {versions:?}")));
+        }
+        // Its length isn't looked at.
+        Ok(derive_accept_key(key.as_bytes()))
+    }
+
+    fn contains(&self, name: &str, token: &str) -> Result<(), Refusal> {
+        let tokens = self.values(name).flat_map(|value| value.split(','));
+        if tokens.map(str::trim).any(|found| found.eq_ignore_ascii_case(token)) {
+            return Ok(());
+        }
+        let values: Vec<&str> = self.values(name).collect();
+        Err(bad_request(format!("'{name}' header must contain '{token}', got {values:?}")))
+    }
+
+    fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let headers = self.headers.iter().filter(move |(found, _)| found == name);
+        headers.map(|(_, value)| value.as_str())
+    }
+}
+
+/// Writes the answer to an upgrade.
+pub(super) async fn accept(
+    stream: &mut DuplexStream,
+    key: &str,
+    protocol: Option<&str>,
+) -> io::Result<()> {
+    let mut head = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+         sec-websocket-accept: {key}\r\n"
+    );
+    if let Some(protocol) = protocol {
+        head.push_str(&format!("sec-websocket-protocol: {protocol}\r\n"));
+    }
+    head.push_str("\r\n");
+    stream.write_all(head.as_bytes()).await
+}
+
+/// Writes a refusal, and closes. What of it isn't valid HTTP is left out.
+pub(super) async fn refuse(stream: &mut DuplexStream, refusal: &Refusal) -> io::Result<()> {
+    let status = StatusCode::from_u16(refusal.status());
+    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut head = format!(
+        "HTTP/1.1 {} {}\r\ncontent-length: {}\r\nconnection: close\r\n",
+        status.as_u16(),
+        status.canonical_reason().unwrap_or_default(),
+        refusal.body().len(),
+    );
+    for (name, value) in refusal.headers().iter().filter(|(name, value)| is_valid(name, value)) {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(refusal.body()).await?;
+    stream.shutdown().await
+}
+
+/// Neither ends its line, and the name isn't one that is said already.
+fn is_valid(name: &str, value: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty()
+        && name.bytes().all(is_token)
+        && !value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t')
+        && !matches!(name, "content-length" | "connection")
+}
+
+fn bad_request(text: impl Into<ByteString>) -> Refusal {
+    Refusal::new(400).with_body(text.into().into_bytes())
+}

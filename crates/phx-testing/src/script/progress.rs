@@ -1,0 +1,212 @@
+//! How far a script has come, and the handle by which a test asks.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+#[cfg(feature = "listener")]
+use std::task::{Poll, Waker};
+use std::thread;
+
+use phx_proto::Instant;
+
+use super::Mismatch;
+use super::expectation::{Came, Expectation};
+
+/// Tells whether a script was followed.
+///
+/// Ask with [`finish`](Expectations::finish), or wait until the script has ended with
+/// [`Simulation::meet`](crate::Simulation::meet) or
+/// [`Listener::meet`](crate::listener::Listener::meet), which have a deadline.
+///
+/// # Panics
+///
+/// Dropping it before it has told a [`Mismatch`] that there is panics with the mismatch, unless the
+/// thread is panicking already: a test can't forget it.
+///
+/// # Examples
+///
+/// ```
+/// use phx_testing::Script;
+///
+/// let (server, expectations) = Script::new().expect_join("room:*").no_reply().serve();
+/// # let _ = server;
+/// let missing = expectations.finish().unwrap_err();
+/// assert_eq!(missing.expected(), Some(r#"join of "room:*""#));
+/// assert_eq!(missing.got(), None);
+/// ```
+#[must_use = "dropping it unmet panics"]
+pub struct Expectations {
+    shared: Arc<Shared>,
+}
+
+/// The script and how far it has come.
+pub(super) struct Shared {
+    script: Vec<Expectation>,
+    progress: Mutex<Progress>,
+}
+
+#[derive(Default)]
+struct Progress {
+    /// Expectations that were met.
+    met: usize,
+    mismatch: Option<Mismatch>,
+    /// What met the last one, and when.
+    last: Option<(String, Instant)>,
+    /// A mismatch was told: dropping the handle needn't tell it again.
+    told: bool,
+    #[cfg(feature = "listener")]
+    waiting: Vec<Waker>,
+}
+
+impl Expectations {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Expectations { shared }
+    }
+
+    /// Whether everything came that was expected, and nothing else.
+    #[must_use]
+    pub fn is_met(&self) -> bool {
+        self.shared.outcome(None).is_ok()
+    }
+
+    /// What has come so far that wasn't expected. What is missing doesn't count yet.
+    #[must_use]
+    pub fn mismatch(&self) -> Option<Mismatch> {
+        let mut progress = self.shared.lock();
+        progress.told |= progress.mismatch.is_some();
+        progress.mismatch.clone()
+    }
+
+    /// Whether the script was followed to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`Mismatch`]: what came instead of what was expected, or what hasn't come.
+    pub fn finish(self) -> Result<(), Mismatch> {
+        self.tell(None)
+    }
+
+    /// Fails the test if the script wasn't followed to its end.
+    ///
+    /// # Panics
+    ///
+    /// With the [`Mismatch`].
+    #[track_caller]
+    #[expect(clippy::panic, reason = "documented: its purpose")]
+    pub fn assert_met(self) {
+        if let Err(mismatch) = self.finish() {
+            panic!("{mismatch}");
+        }
+    }
+
+    /// Nothing more that comes can change the outcome to the better.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.shared.lock().has_ended(self.shared.script.len())
+    }
+
+    /// The outcome, for who waited until `at`.
+    pub(crate) fn tell(&self, at: Option<Instant>) -> Result<(), Mismatch> {
+        let outcome = self.shared.outcome(at);
+        self.shared.lock().told |= outcome.is_err();
+        outcome
+    }
+
+    /// Completes when the script has ended, followed or not.
+    #[cfg(feature = "listener")]
+    pub(crate) async fn ended(&self) {
+        std::future::poll_fn(|cx| {
+            let mut progress = self.shared.lock();
+            if progress.has_ended(self.shared.script.len()) {
+                return Poll::Ready(());
+            }
+            if !progress.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                progress.waiting.push(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+impl Drop for Expectations {
+    #[expect(clippy::panic, reason = "documented: a test can't forget its script")]
+    fn drop(&mut self) {
+        if thread::panicking() || self.shared.lock().told {
+            return;
+        }
+        if let Err(mismatch) = self.shared.outcome(None) {
+            panic!("{mismatch}");
+        }
+    }
+}
+
+impl fmt::Debug for Expectations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let progress = self.shared.lock();
+        f.debug_struct("Expectations")
+            .field("steps", &self.shared.script.len())
+            .field("met", &progress.met)
+            .field("mismatch", &progress.mismatch)
+            .finish()
+    }
+}
+
+impl Shared {
+    pub(super) fn new(script: Vec<Expectation>) -> Self {
+        Shared { script, progress: Mutex::default() }
+    }
+
+    /// Something came: the step that it meets, or the mismatch that there is now or was before.
+    pub(super) fn take(&self, now: Instant, came: &Came) -> Result<&Expectation, Mismatch> {
+        let mut progress = self.lock();
+        if let Some(mismatch) = &progress.mismatch {
+            return Err(mismatch.clone());
+        }
+        let expected = self.script.get(progress.met);
+        let differences = expected.map(|expected| expected.differences(came));
+        let met = match (expected, differences) {
+            (Some(expected), Some(differences)) if differences.is_empty() => {
+                progress.met += 1;
+                progress.last = Some((came.to_string(), now));
+                Ok(expected)
+            }
+            (expected, differences) => {
+                let (step, steps) = (progress.met + 1, self.script.len());
+                let differences = differences.unwrap_or_default();
+                let mismatch = Mismatch::differs(now, step, steps, expected, came, differences);
+                progress.mismatch = Some(mismatch.clone());
+                Err(mismatch)
+            }
+        };
+        #[cfg(feature = "listener")]
+        if progress.has_ended(self.script.len()) {
+            let waiting = std::mem::take(&mut progress.waiting);
+            drop(progress);
+            waiting.into_iter().for_each(Waker::wake);
+        }
+        met
+    }
+
+    fn outcome(&self, at: Option<Instant>) -> Result<(), Mismatch> {
+        let progress = self.lock();
+        match (&progress.mismatch, self.script.get(progress.met)) {
+            (Some(mismatch), _) => Err(mismatch.clone()),
+            (None, None) => Ok(()),
+            (None, Some(missing)) => {
+                let (step, steps) = (progress.met + 1, self.script.len());
+                Err(Mismatch::missing(at, step, steps, missing, progress.last.clone()))
+            }
+        }
+    }
+
+    /// Nothing panics while it holds the lock but a test's own payload test, and then that test
+    /// fails.
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Progress {
+    fn has_ended(&self, steps: usize) -> bool {
+        self.mismatch.is_some() || self.met == steps
+    }
+}
