@@ -251,8 +251,7 @@ impl Simulation {
         reason: impl Into<ByteString>,
     ) {
         if let Some(socket) = self.server_socket(client) {
-            let now = self.now;
-            self.network.server_mut().close_because(now, socket, code, reason);
+            self.network.server_mut().close_because(self.now, socket, code, reason);
         }
         self.settle();
     }

@@ -212,6 +212,44 @@ fn dropped_sockets_leave_the_server() {
 }
 
 #[test]
+fn dropping_the_time_drops_tasks_and_server() {
+    let alive = Arc::new(());
+    let held = Arc::clone(&alive);
+    let server = Server::builder().channel("room:*", move || {
+        let _ = &held;
+        Handlers::new()
+    });
+    let time = VirtualTime::new();
+    let link = time.link(server.build());
+    let sleep = time.runtime();
+    let builder = link.socket();
+    // A task that never ends, with a socket of its own, and one that never begins.
+    phx_client::Runtime::spawn(
+        &time.runtime(),
+        Box::pin(async move {
+            let socket = builder.connect().await.unwrap();
+            loop {
+                sleep.sleep(SECOND).await;
+                assert_eq!(socket.state(), ConnectionState::Open);
+            }
+        }),
+    );
+    time.run(time.sleep(60 * SECOND));
+    let (runtime, never) = (time.runtime(), link.clone());
+    phx_client::Runtime::spawn(
+        &time.runtime(),
+        Box::pin(async move {
+            runtime.sleep(SECOND).await;
+            drop(never);
+        }),
+    );
+    drop(link);
+    assert_eq!(Arc::strong_count(&alive), 2);
+    drop(time);
+    assert_eq!(Arc::strong_count(&alive), 1);
+}
+
+#[test]
 fn many_sockets_hear_a_broadcast() {
     let (time, link) = world();
     time.run(async {

@@ -145,7 +145,7 @@ impl Link {
 }
 
 impl Connector for Link {
-    // Nothing is read in pieces here, so there is nothing to save: the core refuses what is too large.
+    /// Frames have no limit here: the client's core has its own.
     fn connect(
         &self,
         request: Request,
