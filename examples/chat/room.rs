@@ -47,6 +47,7 @@ impl Room {
         let mut listed = false;
         loop {
             tokio::select! {
+                biased; // The connection comes before what comes over it.
                 state = status.next() => match state {
                     Some(state) => connection.show(state),
                     None => break,

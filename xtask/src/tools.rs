@@ -101,7 +101,9 @@ fn node_packages() -> anyhow::Result<()> {
         );
     }
     if Program::new("npm").args(["--version"]).output_if_any()?.is_none() {
-        bail!("npm, which comes with Node, isn't installed: it brings the official JavaScript client");
+        bail!(
+            "npm, which comes with Node, isn't installed: it brings the official JavaScript client"
+        );
     }
     let lock = modified(&format!("{NPM_PACKAGE}/package-lock.json"));
     // npm writes it at the end of an install.
