@@ -11,10 +11,11 @@
 
 use std::error::Error;
 use std::io::{self, BufRead as _};
+use std::pin::pin;
 use std::thread;
 
 use phx_testing::listener::Listener;
-use phx_tokio::{Channel, Presence};
+use phx_tokio::{Channel, ChannelCloseCause, Presence};
 use tokio::sync::mpsc;
 
 mod arguments;
@@ -45,20 +46,33 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (channel, people) = (room.channel.clone(), room.people.clone());
     notice(&format!("you are {} in {}", shown(&arguments.name), shown(channel.topic())));
 
-    let ended = tokio::select! {
-        () = type_lines(&channel, &people, &arguments.name) => Ok(()),
-        closed = room.show(socket.status()) => Err(closed),
-        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Box::from),
+    let mut showing = pin!(room.show(socket.status()));
+    let leaving = async {
+        let interrupted = tokio::select! {
+            () = type_lines(&channel, &people, &arguments.name) => Ok(()),
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+        };
+        // The others are told. What the server answers makes no difference any more.
+        let _ = channel.leave().await;
+        interrupted
     };
-    // However it ended, the others are told at once, and the server gets a proper goodbye. What it
-    // answers to that makes no difference any more.
-    let _ = channel.leave().await;
+    tokio::select! {
+        () = &mut showing => {}
+        interrupted = leaving => {
+            interrupted?;
+            // What came before the channel was closed is shown too.
+            showing.await;
+        }
+    }
     socket.disconnect().await;
     if let Some(server) = server {
         server.stop().await;
     }
-    notice("bye");
-    ended
+    match channel.close_cause() {
+        Some(ChannelCloseCause::Left) => notice("bye"),
+        _ => return Err("the server closed the room".into()),
+    }
+    Ok(())
 }
 
 /// Does what the lines typed say, until `/quit` or the end of the input.

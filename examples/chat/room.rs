@@ -1,7 +1,5 @@
 //! The room: what is said there, and who comes and goes.
 
-use std::error::Error;
-
 use phx_tokio::{
     Channel, ConnectionState, JoinFailed, Messages, Presence, PresenceChange, PresenceChanges,
     PresenceItem, PushRefused, Socket, SocketStatus, StreamItem,
@@ -41,8 +39,8 @@ impl Room {
         Ok(Room { channel, people, heard, changes })
     }
 
-    /// Prints what happens, until the server closes the channel, which is the error.
-    pub(crate) async fn show(mut self, mut status: SocketStatus) -> Box<dyn Error> {
+    /// Prints what happens, until the channel is closed.
+    pub(crate) async fn show(mut self, mut status: SocketStatus) {
         let mut connection = Connection::default();
         let mut listed = false;
         loop {
@@ -50,7 +48,7 @@ impl Room {
                 biased; // The connection comes before what comes over it.
                 state = status.next() => match state {
                     Some(state) => connection.show(state),
-                    None => break,
+                    None => return,
                 },
                 item = self.heard.next() => match item {
                     Some(StreamItem::Message(said)) => {
@@ -59,7 +57,7 @@ impl Room {
                     Some(StreamItem::Gap) => notice("back in the room; messages may be missing here"),
                     Some(StreamItem::Lagged(count)) => notice(&format!("{count} messages lost")),
                     Some(_) => notice("somebody sent something that isn't a message"),
-                    None => break,
+                    None => return,
                 },
                 item = self.changes.next() => match item {
                     Some(PresenceItem::Change(PresenceChange::Synced)) if !listed => {
@@ -68,11 +66,10 @@ impl Room {
                     }
                     Some(PresenceItem::Change(change)) if listed => show_change(&change),
                     Some(_) => {}
-                    None => break,
+                    None => return,
                 },
             }
         }
-        "the server closed the room".into()
     }
 }
 

@@ -103,12 +103,12 @@ fn text_of_others_cannot_act_on_the_terminal() {
     ann.ends();
 }
 
-/// Built here and not only by cargo's own rules, so that the test never runs an old one.
+/// Built here, so that the test never runs an old one; with the features of `cargo xtask test`, so that
+/// there it is built already.
 static CHAT: LazyLock<PathBuf> = LazyLock::new(|| {
-    let build = CargoBuild::new()
-        .example("chat")
-        .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
-    build.arg("--locked").run().unwrap().path().to_owned()
+    let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let build = CargoBuild::new().manifest_path(workspace).example("chat");
+    build.all_features().args(["--workspace", "--locked"]).run().unwrap().path().to_owned()
 });
 
 /// The chat in a terminal of its own. Dropping it kills the chat.
