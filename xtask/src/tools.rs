@@ -2,7 +2,10 @@
 //!
 //! Nothing is downloaded that is there already, so a second run works without a network.
 
-use anyhow::Context as _;
+use std::fs;
+use std::time::SystemTime;
+
+use anyhow::{Context as _, bail};
 
 use crate::command::Program;
 use crate::step::Outcome;
@@ -14,8 +17,15 @@ pub(crate) const NO_STD_TARGETS: [&str; 2] = ["thumbv7em-none-eabi", "wasm32-unk
 /// Pinned, so that a new release of it can't fail a change that has nothing to do with it.
 const CARGO_DENY: &str = "0.20.2";
 
+/// The oldest Node that the programs in [`NPM_PACKAGE`] run on.
+const NODE: u32 = 18;
+
+/// Where the official JavaScript client is run from.
+const NPM_PACKAGE: &str = "crates/phx-conformance/js";
+
 /// Brings everything.
 pub(crate) fn all() -> Outcome {
+    node_packages()?;
     rustfmt()?;
     clippy()?;
     targets()?;
@@ -80,6 +90,47 @@ pub(crate) fn cargo_deny() -> anyhow::Result<()> {
         .with_context(|| format!("cargo couldn't install cargo-deny {CARGO_DENY}"))
 }
 
+/// Makes sure of Node, which has to be there, and of the npm packages of [`NPM_PACKAGE`].
+fn node_packages() -> anyhow::Result<()> {
+    let node = Program::new("node").args(["--version"]).output_if_any()?;
+    let major = node.as_deref().and_then(node_major);
+    if major.is_none_or(|major| major < NODE) {
+        let found = node.as_deref().map_or("none", str::trim);
+        bail!(
+            "the tests with the official JavaScript client need Node {NODE} or newer, https://nodejs.org; found: {found}"
+        );
+    }
+    if Program::new("npm").args(["--version"]).output_if_any()?.is_none() {
+        bail!(
+            "npm, which comes with Node, isn't installed: it brings the official JavaScript client"
+        );
+    }
+    let lock = modified(&format!("{NPM_PACKAGE}/package-lock.json"));
+    // npm writes it at the end of an install.
+    let installed = modified(&format!("{NPM_PACKAGE}/node_modules/.package-lock.json"));
+    if is_current(installed, lock) {
+        return Ok(());
+    }
+    Program::new("npm")
+        .args(["ci", "--prefix", NPM_PACKAGE, "--ignore-scripts", "--no-audit", "--no-fund"])
+        .run()
+        .with_context(|| format!("npm couldn't install the packages of {NPM_PACKAGE}"))
+}
+
+/// The 20 of "v20.11.1".
+fn node_major(version: &str) -> Option<u32> {
+    version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
+fn modified(path: &str) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
+}
+
+/// Whether something is there, and not older than what it was made from.
+fn is_current(made: Option<SystemTime>, source: Option<SystemTime>) -> bool {
+    made.is_some() && made >= source
+}
+
 /// Whether the answer to `--version`, "name 1.2.3", is of this version.
 fn is_version(answer: &str, version: &str) -> bool {
     answer.split_whitespace().nth(1) == Some(version)
@@ -97,6 +148,8 @@ fn component(name: &str, subcommand: &str) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -108,6 +161,22 @@ mod tests {
             ["thumbv7em-none-eabi"],
             "a longer name is another target"
         );
+    }
+
+    #[test]
+    fn nodes_major_version() {
+        assert_eq!(node_major("v20.11.1\n"), Some(20));
+        assert_eq!(node_major("20"), None);
+        assert_eq!(node_major(""), None);
+    }
+
+    #[test]
+    fn what_is_absent_or_older_than_its_source_is_made_again() {
+        let (earlier, later) =
+            (SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + Duration::from_secs(1));
+        assert!(is_current(Some(later), Some(earlier)));
+        assert!(!is_current(Some(earlier), Some(later)));
+        assert!(!is_current(None, Some(later)));
     }
 
     #[test]

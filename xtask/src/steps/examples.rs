@@ -9,11 +9,14 @@ use crate::step::Outcome;
 use crate::workspace::Workspace;
 
 /// Every example that needs nobody at the keyboard, and how long it may take once it is built.
-const EXAMPLES: [(&str, Duration); 4] = [
+const EXAMPLES: [(&str, Duration); 6] = [
     ("quickstart", Duration::from_secs(30)),
     ("bare_loop", Duration::from_secs(30)),
     ("testing_your_app", Duration::from_secs(30)),
     ("typed", Duration::from_secs(30)),
+    ("presence", Duration::from_secs(30)),
+    // It ends with its input, which is empty; examples/tests/chat.rs types something.
+    ("chat", Duration::from_secs(30)),
 ];
 
 /// Examples that can't run here, each with the reason.

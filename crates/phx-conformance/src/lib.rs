@@ -1,0 +1,5 @@
+//! What the official JavaScript client and this workspace think of each other. Not published.
+//!
+//! `js/` holds programs for Node that use the npm package `phoenix`, in the version that its lock
+//! file names; `tests/` starts them against the server kit's listener, and checks what they tell.
+//! `cargo xtask tools` installs what they need.
