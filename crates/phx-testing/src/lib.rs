@@ -15,7 +15,7 @@
 //!   on by default;
 //! - in a loop of your own, which feeds it frames and times.
 //!
-//! The first two have the same faults on command: cuts, stalls, latency, half-open connections,
+//! The first three have the same faults on command: cuts, stalls, latency, half-open connections,
 //! garbage, closes and refused handshakes.
 //!
 //! # Scripted
