@@ -97,8 +97,9 @@ impl<M, E> PresenceChanges<M, E> {
         if let Some(item) = feed.queue.pop_front() {
             return Poll::Ready(Some(item));
         }
-        feed.waker = Some(cx.waker().clone());
+        let old = feed.waker.replace(cx.waker().clone());
         drop(fold);
+        drop(old);
         // Nothing more will come once the channel is closed.
         loop {
             match std::task::ready!(self.status.poll_state(cx)) {
