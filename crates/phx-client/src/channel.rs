@@ -253,9 +253,10 @@ impl Channel {
     ) -> Hook {
         let mut state = self.shared().lock();
         let id = state.next_hook();
-        match state.channels.get_mut(self.id()) {
+        let entry = state.channels.get_mut(self.id());
+        match entry.filter(|entry| entry.closed.is_none()) {
             Some(entry) => add(&mut entry.hooks, id),
-            // Removed: nothing will happen any more. `add` holds foreign code, and is dropped
+            // Closed or removed: nothing will happen any more. `add` holds foreign code, and is dropped
             // after the lock.
             None => drop(state),
         }
