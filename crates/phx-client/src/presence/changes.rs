@@ -104,7 +104,12 @@ impl<M, E> PresenceChanges<M, E> {
         loop {
             match std::task::ready!(self.status.poll_state(cx)) {
                 Some(_) => {}
-                None => return Poll::Ready(None),
+                // The last change may have come between the two looks.
+                None => {
+                    let mut fold = self.state.fold();
+                    let feed = fold.feeds.get_mut(self.key);
+                    return Poll::Ready(feed.and_then(|feed| feed.queue.pop_front()));
+                }
             }
         }
     }
