@@ -248,6 +248,11 @@ impl Builder {
     }
 
     /// Encodes and decodes messages. Default: [`V2`](phx_proto::V2).
+    ///
+    /// A serializer runs with the socket's lock held: it must not call anything on handles of this
+    /// socket. If it panics the driver ends. The same holds for functions given to
+    /// [`reconnect`](Self::reconnect), [`reconnect_policy`](Self::reconnect_policy),
+    /// [`rejoin`](Self::rejoin) and [`rejoin_policy`](Self::rejoin_policy).
     pub fn serializer(mut self, serializer: impl Serializer + 'static) -> Self {
         self.config.serializer = Arc::new(serializer);
         self
@@ -296,24 +301,27 @@ impl Builder {
     }
 
     /// The delays between attempts to connect. Default: 1, 2, 5, then 10 s, a quarter either way.
+    /// A function must not call anything on handles of this socket.
     pub fn reconnect(mut self, backoff: Backoff) -> Self {
         self.config.reconnect = backoff;
         self
     }
 
-    /// When to reconnect at all.
+    /// When to reconnect at all. A function must not call anything on handles of this socket.
     pub fn reconnect_policy(mut self, policy: ReconnectPolicy) -> Self {
         self.config.reconnect_policy = policy;
         self
     }
 
     /// The delays between attempts to join. Default: 1, 2, 5, then 10 s, a quarter either way.
+    /// A function must not call anything on handles of this socket.
     pub fn rejoin(mut self, backoff: Backoff) -> Self {
         self.config.rejoin = backoff;
         self
     }
 
-    /// Whether to join again after a rejection.
+    /// Whether to join again after a rejection. A function must not call anything on handles of
+    /// this socket.
     pub fn rejoin_policy(mut self, policy: RejoinPolicy) -> Self {
         self.config.rejoin_policy = policy;
         self

@@ -140,6 +140,10 @@ impl Channel {
     ///
     /// The push is made here and now; the returned future waits for the reply, see [`Push`]. While
     /// the channel is joining, or the connection is away, pushes wait in order for the join.
+    ///
+    /// A task that awaits the reply doesn't read its streams meanwhile. If one of them is full, the
+    /// reply can't be read before the stream has stalled, see
+    /// [`WhenSlow::Wait`](crate::WhenSlow::Wait): where many messages come, read in another task.
     pub fn push<R>(&self, event: impl Into<ByteString>, payload: impl IntoPayload) -> Push<R> {
         Push::new(self.clone(), self.start_push(event.into(), payload, None))
     }
@@ -179,16 +183,21 @@ impl Channel {
 /// Listening.
 impl Channel {
     /// The messages of one event, each decoded as a `T`.
+    ///
+    /// The stream sees what comes after this call. What the server sends right after a join may
+    /// come before: to miss none of it, make the channel with [`ChannelBuilder::create`], call this,
+    /// and then [`join`](Self::join).
     pub fn on<T: DeserializeOwned>(&self, event: impl Into<ByteString>) -> Messages<T> {
         Messages::new(self.clone(), Some(event.into()), messages::decode)
     }
 
-    /// The messages of one event, undecoded: also for binary ones.
+    /// The messages of one event, undecoded: also for binary ones. From this call on, as with
+    /// [`on`](Self::on).
     pub fn on_raw(&self, event: impl Into<ByteString>) -> Messages<Payload> {
         Messages::new(self.clone(), Some(event.into()), messages::raw)
     }
 
-    /// The messages of all events.
+    /// The messages of all events. From this call on, as with [`on`](Self::on).
     pub fn messages(&self) -> Messages<ChannelMessage> {
         Messages::new(self.clone(), None, messages::any)
     }
@@ -253,9 +262,10 @@ impl Channel {
     ) -> Hook {
         let mut state = self.shared().lock();
         let id = state.next_hook();
-        match state.channels.get_mut(self.id()) {
+        let entry = state.channels.get_mut(self.id());
+        match entry.filter(|entry| entry.closed.is_none()) {
             Some(entry) => add(&mut entry.hooks, id),
-            // Removed: nothing will happen any more. `add` holds foreign code, and is dropped
+            // Closed or removed: nothing will happen any more. `add` holds foreign code, and is dropped
             // after the lock.
             None => drop(state),
         }

@@ -75,7 +75,7 @@ impl Driver {
         progress |= self.act(now, cx);
         progress |= self.flush(now, cx);
         progress |= self.close(now, cx);
-        progress
+        progress | self.dispatch.is_behind()
     }
 
     fn pass_time(&mut self, now: Instant) -> bool {
@@ -118,7 +118,7 @@ impl Driver {
     fn receive(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
         self.dispatch.prepare(now);
         for count in 0..BUDGET {
-            if self.dispatch.held_until().is_some() {
+            if self.dispatch.held_until().is_some() || self.dispatch.is_behind() {
                 return count > 0;
             }
             match self.link.poll_receive(cx) {
@@ -252,7 +252,8 @@ impl Future for Driver {
 /// However the driver ends, nobody waits for it in vain.
 impl Drop for Driver {
     fn drop(&mut self) {
-        let mut wakers = Vec::new();
+        // Those first whom a panic kept from being woken.
+        let mut wakers = self.dispatch.take_wakers();
         self.shared.lock().stop(&mut wakers);
         wakers.into_iter().for_each(Waker::wake);
     }

@@ -10,8 +10,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Hooks run one after another in the socket's driver, in the order in which they were registered,
 /// and may call anything on handles; they should return soon, because nothing is sent or received
 /// meanwhile. One that panics is told to `tracing` and the logger, and disturbs neither the others
-/// nor the driver. A hook that holds a [`Socket`](crate::Socket) or [`Channel`](crate::Channel)
-/// keeps it from being dropped.
+/// nor the driver.
+///
+/// A hook that holds a [`Socket`](crate::Socket) or [`Channel`](crate::Channel) keeps it from being
+/// dropped, and so connected or joined: those of a channel until it is closed
+/// ([`leave`](crate::Channel::leave)) or removed ([`remove`](crate::Socket::remove)), those of a
+/// socket until they are removed.
 #[must_use = "ignore it with `let _ =` or `drop` if the hook is to stay"]
 pub struct Hook {
     remove: Box<dyn FnOnce() + Send + Sync>,

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures::stream::{FusedStream, Stream};
-use phx_proto::{ByteString, Payload, PayloadError};
+use phx_proto::{ByteString, Instant, Payload, PayloadError};
 use serde::de::DeserializeOwned;
 
 use crate::channel::Channel;
@@ -137,13 +137,13 @@ impl<T> Messages<T> {
     /// The same stream with room for this many messages (at least 1). Default: the builder's
     /// [`stream_capacity`](crate::Builder::stream_capacity).
     pub fn capacity(self, messages: usize) -> Self {
-        self.change(|mailbox| mailbox.set_capacity(messages));
+        self.change(|mailbox, now| mailbox.set_capacity(now, messages));
         self
     }
 
     /// The same stream with this rule for when it is full. Default: [`WhenSlow::Wait`].
     pub fn when_slow(self, when_slow: WhenSlow) -> Self {
-        self.change(|mailbox| mailbox.set_when_slow(when_slow));
+        self.change(|mailbox, now| mailbox.set_when_slow(now, when_slow));
         self
     }
 
@@ -161,10 +161,12 @@ impl<T> Messages<T> {
         Values { messages: self }
     }
 
-    fn change(&self, change: impl FnOnce(&mut Mailbox)) {
-        self.channel.shared().call(|state, _, _| {
-            if let Some(mailbox) = state.mailboxes.get_mut(self.key) {
-                change(mailbox);
+    fn change(&self, change: impl FnOnce(&mut Mailbox, Instant) -> bool) {
+        self.channel.shared().call(|state, now, _| {
+            let mailbox = state.mailboxes.get_mut(self.key);
+            let starts_holding = mailbox.is_some_and(|mailbox| change(mailbox, now));
+            if starts_holding && !state.holding.contains(&self.key) {
+                state.holding.push(self.key);
             }
         });
     }
@@ -179,13 +181,15 @@ impl<T> Messages<T> {
         let Some(mailbox) = state.mailboxes.get_mut(self.key) else {
             return Poll::Ready(None);
         };
-        let (entry, taken) = mailbox.poll(now, cx);
+        let (entry, taken) = mailbox.poll(now);
+        let old = entry.is_pending().then(|| mailbox.wait(cx));
         match taken {
             Taken::Indifferent => {}
             Taken::Released => state.holding.retain(|&key| key != self.key),
             Taken::HoldsBack => state.holding.push(self.key),
         }
         drop(state);
+        drop(old);
         if taken != Taken::Indifferent {
             shared.wake_driver();
         }

@@ -228,9 +228,13 @@ pub(crate) fn poll_outcome(
     cx: &Context<'_>,
 ) -> Poll<Option<Outcome>> {
     let mut state = channel.shared().lock();
-    match state.pushes.poll(&push, cx) {
+    let (polled, old) = state.pushes.poll(&push, cx);
+    let stopped = state.stopped;
+    drop(state);
+    drop(old);
+    match polled {
         Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
-        Poll::Pending if state.stopped => Poll::Ready(None),
+        Poll::Pending if stopped => Poll::Ready(None),
         Poll::Pending => Poll::Pending,
     }
 }
@@ -251,7 +255,8 @@ fn reply(outcome: Outcome) -> Result<Reply, PushFailed> {
 impl Drop for PushWait {
     fn drop(&mut self) {
         if let WaitState::Made(push) = self.state {
-            self.channel.shared().lock().pushes.forget(&push);
+            let old = self.channel.shared().lock().pushes.forget(&push);
+            drop(old);
         }
     }
 }

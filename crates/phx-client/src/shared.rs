@@ -30,8 +30,9 @@ pub(crate) use watch::{Watch, WatchKey};
 /// One socket: its state behind a lock that is never held while foreign code runs, and what never
 /// changes beside it.
 ///
-/// Foreign code is hooks, loggers, what waking a task does, and the destructors of what users gave:
-/// all of it may call back into the socket.
+/// Foreign code is hooks, loggers, what waking a task or dropping a waker does, and the destructors
+/// of what users gave: all of it may call back into the socket. The exceptions are what the core
+/// itself calls, serializers and the functions of schedules and policies, and their docs say so.
 pub(crate) struct Shared {
     state: Mutex<State>,
     driver: AtomicWaker,

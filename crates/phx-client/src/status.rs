@@ -57,7 +57,9 @@ impl SocketStatus {
         if state.stopped {
             return Poll::Ready(None);
         }
-        state.connection.wait(self.key, cx);
+        let old = state.connection.wait(self.key, cx);
+        drop(state);
+        drop(old);
         Poll::Pending
     }
 }
@@ -91,7 +93,9 @@ impl ChannelStatus {
         if stopped || current == ChannelState::Closed {
             return Poll::Ready(None);
         }
-        entry.status.wait(key, cx);
+        let old = entry.status.wait(key, cx);
+        drop(state);
+        drop(old);
         Poll::Pending
     }
 }
@@ -114,16 +118,20 @@ impl Stream for ChannelStatus {
 
 impl Drop for SocketStatus {
     fn drop(&mut self) {
-        self.shared.lock().connection.unwatch(self.key);
+        let old = self.shared.lock().connection.unwatch(self.key);
+        drop(old);
     }
 }
 
 impl Drop for ChannelStatus {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
-        if let (Some(key), Some(entry)) = (self.key, state.channels.get_mut(self.channel)) {
-            entry.status.unwatch(key);
-        }
+        let old = match (self.key, state.channels.get_mut(self.channel)) {
+            (Some(key), Some(entry)) => Some(entry.status.unwatch(key)),
+            _ => None,
+        };
+        drop(state);
+        drop(old);
     }
 }
 

@@ -101,7 +101,8 @@ impl Future for Join {
 impl Drop for Join {
     fn drop(&mut self) {
         if let JoinState::Made(push) = self.state {
-            self.channel.shared().lock().pushes.forget(&push);
+            let old = self.channel.shared().lock().pushes.forget(&push);
+            drop(old);
         }
     }
 }

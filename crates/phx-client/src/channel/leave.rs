@@ -81,7 +81,8 @@ impl Future for Leave {
 impl Drop for Leave {
     fn drop(&mut self) {
         if let LeaveState::Made(push) = self.state {
-            self.channel.shared().lock().pushes.forget(&push);
+            let old = self.channel.shared().lock().pushes.forget(&push);
+            drop(old);
         }
     }
 }

@@ -12,6 +12,9 @@ use crate::shared::{HookList, OnMessage, Shared, State};
 mod channel;
 mod connection;
 
+/// News told to hooks at a time. A hook can make news by what it calls, and so have no end of it.
+const MAX_TOLD: u32 = 64;
+
 /// Brings the core's events to streams, futures and hooks.
 ///
 /// Streams and futures are served under the lock; hooks, loggers and wakers run outside of it.
@@ -24,6 +27,8 @@ pub(super) struct Dispatch {
     held_until: Option<Instant>,
     /// Whether anyone wants to be told of every single message.
     verbose: bool,
+    /// Whether the core has news left.
+    behind: bool,
     on_message: HookList<OnMessage>,
 }
 
@@ -35,6 +40,7 @@ impl Dispatch {
             heartbeats: Heartbeats::default(),
             held_until: None,
             verbose: false,
+            behind: false,
             on_message: HookList::default(),
         }
     }
@@ -54,6 +60,11 @@ impl Dispatch {
     /// Until when nothing is to be read; `None` if reading is free.
     pub(super) fn held_until(&self) -> Option<Instant> {
         self.held_until
+    }
+
+    /// Whether there are news that haven't been told yet. Nothing is to be read then.
+    pub(super) fn is_behind(&self) -> bool {
+        self.behind
     }
 
     pub(super) fn heartbeat_sent(&mut self, now: Instant) {
@@ -76,6 +87,11 @@ impl Dispatch {
         action
     }
 
+    /// Those who are still to be woken.
+    pub(super) fn take_wakers(&mut self) -> Vec<Waker> {
+        std::mem::take(&mut self.wakers)
+    }
+
     /// Hands a frame to the core.
     pub(super) fn frame(&mut self, now: Instant, transport: TransportId, frame: Frame) {
         if !self.on_message.is_empty() {
@@ -89,15 +105,26 @@ impl Dispatch {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
         fact(&mut state.core);
+        let mut told = 0;
+        self.behind = false;
         while let Some(event) = state.core.poll_event() {
             if let Some(event) = self.tell_inside(&mut state, now, event) {
                 release(state, &mut self.wakers);
                 self.tell_outside(now, event);
                 state = shared.lock();
+                told += 1;
+                if told >= MAX_TOLD {
+                    self.behind = true;
+                    break;
+                }
             }
         }
         self.held_until = held_until(&shared, &mut state, &self.heartbeats, now);
+        // A hook that was removed meanwhile is not to see another frame.
+        let old = (!state.hooks.message.is_same(&self.on_message))
+            .then(|| std::mem::replace(&mut self.on_message, state.hooks.message.clone()));
         release(state, &mut self.wakers);
+        drop(old);
     }
 
     /// Serves streams and futures, so that everything of what happened can be seen by the time they

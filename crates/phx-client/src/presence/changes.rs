@@ -97,13 +97,19 @@ impl<M, E> PresenceChanges<M, E> {
         if let Some(item) = feed.queue.pop_front() {
             return Poll::Ready(Some(item));
         }
-        feed.waker = Some(cx.waker().clone());
+        let old = feed.waker.replace(cx.waker().clone());
         drop(fold);
+        drop(old);
         // Nothing more will come once the channel is closed.
         loop {
             match std::task::ready!(self.status.poll_state(cx)) {
                 Some(_) => {}
-                None => return Poll::Ready(None),
+                // The last change may have come between the two looks.
+                None => {
+                    let mut fold = self.state.fold();
+                    let feed = fold.feeds.get_mut(self.key);
+                    return Poll::Ready(feed.and_then(|feed| feed.queue.pop_front()));
+                }
             }
         }
     }

@@ -86,6 +86,11 @@ impl<F: ?Sized> HookList<F> {
         self.0.is_empty()
     }
 
+    /// Whether nothing was added to or removed from `self` since `snapshot` was taken of it.
+    pub(crate) fn is_same(&self, snapshot: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &snapshot.0)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &F> {
         self.0.iter().map(|(_, function)| &**function)
     }

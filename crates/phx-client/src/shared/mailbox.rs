@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use phx_proto::{ByteString, Instant, Payload};
 
+use super::waiting::OldWaker;
 use crate::messages::WhenSlow;
 
 slotmap::new_key_type! {
@@ -66,19 +67,33 @@ impl Mailbox {
         }
     }
 
-    /// Takes another capacity. Messages over it are lost as the policy says, and counted.
-    pub(crate) fn set_capacity(&mut self, capacity: usize) {
+    /// Takes another capacity. With [`WhenSlow::Wait`] messages over it are kept, and reading is
+    /// held back; otherwise the oldest are lost. True if reading is to be held back from now on.
+    pub(crate) fn set_capacity(&mut self, now: Instant, capacity: usize) -> bool {
         self.capacity = capacity.max(1);
-        while self.messages > self.capacity {
+        while self.when_slow != WhenSlow::Wait && self.messages > self.capacity {
             self.drop_oldest();
         }
+        self.reconsider(now)
     }
 
-    pub(crate) fn set_when_slow(&mut self, when_slow: WhenSlow) {
+    /// Takes another policy. True if reading is to be held back from now on.
+    pub(crate) fn set_when_slow(&mut self, now: Instant, when_slow: WhenSlow) -> bool {
         self.when_slow = when_slow;
-        if when_slow != WhenSlow::Wait {
+        self.reconsider(now)
+    }
+
+    /// What being full means after the rules have changed.
+    fn reconsider(&mut self, now: Instant) -> bool {
+        let full = self.messages >= self.capacity && self.when_slow == WhenSlow::Wait;
+        let holds = full && !self.ended;
+        let starts = holds && self.holding_since().is_none();
+        if !holds {
             self.hold = Hold::No;
+        } else if starts {
+            self.hold = Hold::Since(now);
         }
+        starts
     }
 
     /// Takes a message in. True if reading is to be held back from now on.
@@ -106,7 +121,7 @@ impl Mailbox {
     }
 
     pub(crate) fn mark_gap(&mut self) {
-        if !self.ended && self.queue.back() != Some(&Entry::Gap) {
+        if !self.ended && !self.last_notices().any(|entry| *entry == Entry::Gap) {
             self.queue.push_back(Entry::Gap);
         }
     }
@@ -116,14 +131,16 @@ impl Mailbox {
         self.hold = Hold::No;
     }
 
+    /// Who waits for the next entry; gives the waker before this one.
+    pub(crate) fn wait(&mut self, cx: &Context<'_>) -> OldWaker {
+        OldWaker(self.waker.replace(cx.waker().clone()))
+    }
+
     /// The next entry, and what taking it means for reading.
-    pub(crate) fn poll(&mut self, now: Instant, cx: &Context<'_>) -> (Poll<Option<Entry>>, Taken) {
+    pub(crate) fn poll(&mut self, now: Instant) -> (Poll<Option<Entry>>, Taken) {
         let Some(entry) = self.queue.pop_front() else {
-            if self.ended {
-                return (Poll::Ready(None), Taken::Indifferent);
-            }
-            self.waker = Some(cx.waker().clone());
-            return (Poll::Pending, Taken::Indifferent);
+            let poll = if self.ended { Poll::Ready(None) } else { Poll::Pending };
+            return (poll, Taken::Indifferent);
         };
         if matches!(entry, Entry::Message { .. }) {
             self.messages -= 1;
@@ -172,11 +189,19 @@ impl Mailbox {
     }
 
     fn note_lost_at_end(&mut self) {
-        if let Some(Entry::Lagged(lost)) = self.queue.back_mut() {
-            *lost = lost.saturating_add(1);
-        } else {
-            self.queue.push_back(Entry::Lagged(1));
+        for notice in self.last_notices() {
+            if let Entry::Lagged(lost) = notice {
+                *lost = lost.saturating_add(1);
+                return;
+            }
         }
+        self.queue.push_back(Entry::Lagged(1));
+    }
+
+    /// The notices after the last message: one of each kind at the most, so that they don't pile up
+    /// in a stream that is never read.
+    fn last_notices(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.queue.iter_mut().rev().take_while(|entry| !matches!(entry, Entry::Message { .. }))
     }
 
     /// Loses the oldest message, and says so where it stood.

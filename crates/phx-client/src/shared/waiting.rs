@@ -4,6 +4,13 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::task::{Context, Poll, Waker};
 
+/// A waker that isn't needed any more. It may be all that keeps a task and the handles in it, so it
+/// is to be dropped after the lock is released.
+#[must_use = "to be dropped outside of the lock"]
+pub(crate) struct OldWaker(
+    #[expect(dead_code, reason = "it is kept only to be dropped later")] pub(super) Option<Waker>,
+);
+
 /// Futures that wait for something that has an id, and what has come for them.
 pub(crate) struct Waiting<K, V>(HashMap<K, Slot<V>>);
 
@@ -27,21 +34,24 @@ impl<K: Eq + Hash, V> Waiting<K, V> {
         }
     }
 
-    /// What came for `key`, once.
-    pub(crate) fn poll(&mut self, key: &K, cx: &Context<'_>) -> Poll<V> {
+    /// What came for `key`, once; and the waker before this one.
+    pub(crate) fn poll(&mut self, key: &K, cx: &Context<'_>) -> (Poll<V>, OldWaker) {
         if let Some(Slot::Pending(waker)) = self.0.get_mut(key) {
-            *waker = Some(cx.waker().clone());
-            return Poll::Pending;
+            return (Poll::Pending, OldWaker(waker.replace(cx.waker().clone())));
         }
-        match self.0.remove(key) {
+        let polled = match self.0.remove(key) {
             Some(Slot::Done(value)) => Poll::Ready(value),
             Some(Slot::Pending(_)) | None => Poll::Pending,
-        }
+        };
+        (polled, OldWaker(None))
     }
 
     /// Nobody waits for `key` any more.
-    pub(crate) fn forget(&mut self, key: &K) {
-        self.0.remove(key);
+    pub(crate) fn forget(&mut self, key: &K) -> OldWaker {
+        match self.0.remove(key) {
+            Some(Slot::Pending(waker)) => OldWaker(waker),
+            Some(Slot::Done(_)) | None => OldWaker(None),
+        }
     }
 
     pub(crate) fn take_wakers(&mut self, wakers: &mut Vec<Waker>) {

@@ -4,6 +4,8 @@ use std::task::{Context, Waker};
 
 use slotmap::SlotMap;
 
+use super::waiting::OldWaker;
+
 slotmap::new_key_type! {
     /// One watcher.
     pub(crate) struct WatchKey;
@@ -41,13 +43,12 @@ impl<S: Copy + PartialEq> Watch<S> {
         self.watchers.insert(None)
     }
 
-    pub(crate) fn wait(&mut self, key: WatchKey, cx: &Context<'_>) {
-        if let Some(waker) = self.watchers.get_mut(key) {
-            *waker = Some(cx.waker().clone());
-        }
+    pub(crate) fn wait(&mut self, key: WatchKey, cx: &Context<'_>) -> OldWaker {
+        let slot = self.watchers.get_mut(key);
+        OldWaker(slot.and_then(|waker| waker.replace(cx.waker().clone())))
     }
 
-    pub(crate) fn unwatch(&mut self, key: WatchKey) {
-        self.watchers.remove(key);
+    pub(crate) fn unwatch(&mut self, key: WatchKey) -> OldWaker {
+        OldWaker(self.watchers.remove(key).flatten())
     }
 }

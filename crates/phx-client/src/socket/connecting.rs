@@ -81,20 +81,26 @@ impl Future for Connecting {
         if state.core.is_connected() || state.opened > self.opened {
             return Poll::Ready(Ok(()));
         }
-        if let Some((_, cause)) = state.given_up.as_ref().filter(|(at, _)| *at > self.closed) {
+        // Where a new attempt is wanted, the news of the end before it may still be on its way.
+        let over = state.core.connection_state() == ConnectionState::Closed;
+        let given_up = state.given_up.as_ref().filter(|(at, _)| over && *at > self.closed);
+        if let Some((_, cause)) = given_up {
             return Poll::Ready(Err(ConnectFailed::Closed(cause.clone())));
         }
         if state.stopped {
             return Poll::Ready(Err(ConnectFailed::Stopped));
         }
-        state.connection.wait(self.key, cx);
+        let old = state.connection.wait(self.key, cx);
+        drop(state);
+        drop(old);
         Poll::Pending
     }
 }
 
 impl Drop for Connecting {
     fn drop(&mut self) {
-        self.socket.shared().lock().connection.unwatch(self.key);
+        let old = self.socket.shared().lock().connection.unwatch(self.key);
+        drop(old);
     }
 }
 
@@ -121,14 +127,17 @@ impl Future for Disconnecting {
         if state.stopped || self.closed.is_none_or(|before| state.closed > before) {
             return Poll::Ready(());
         }
-        state.connection.wait(self.key, cx);
+        let old = state.connection.wait(self.key, cx);
+        drop(state);
+        drop(old);
         Poll::Pending
     }
 }
 
 impl Drop for Disconnecting {
     fn drop(&mut self) {
-        self.socket.shared().lock().connection.unwatch(self.key);
+        let old = self.socket.shared().lock().connection.unwatch(self.key);
+        drop(old);
     }
 }
 

@@ -60,11 +60,14 @@ impl Future for Ping {
             PingState::Over => return Poll::Pending,
         };
         let mut state = self.socket.shared().lock();
-        let round_trip = match state.pings.poll(&ping, cx) {
+        let (polled, old) = state.pings.poll(&ping, cx);
+        let stopped = state.stopped;
+        drop(state);
+        drop(old);
+        let round_trip = match polled {
             Poll::Ready(round_trip) => round_trip,
-            Poll::Pending if state.stopped => None,
+            Poll::Pending if stopped => None,
             Poll::Pending => {
-                drop(state);
                 self.state = PingState::Made(ping);
                 return Poll::Pending;
             }
@@ -76,7 +79,8 @@ impl Future for Ping {
 impl Drop for Ping {
     fn drop(&mut self) {
         if let PingState::Made(ping) = self.state {
-            self.socket.shared().lock().pings.forget(&ping);
+            let old = self.socket.shared().lock().pings.forget(&ping);
+            drop(old);
         }
     }
 }

@@ -191,11 +191,15 @@ impl Socket {
         match self.connection.state {
             State::Closed | State::Closing { .. } => return false,
             State::Waiting { retry } => self.timers.disarm(retry),
-            State::Connecting { transport, begun, timeout } => {
+            // As new as it can be. To report its end would send a user who reconnects whenever a
+            // connection ends round in circles.
+            State::Connecting { begun: false, .. } => {
+                self.connection.tries = 0;
+                return true;
+            }
+            State::Connecting { transport, begun: true, timeout } => {
                 self.timers.disarm(timeout);
-                if begun {
-                    self.close_in_background(transport, "replaced");
-                }
+                self.close_in_background(transport, "replaced");
                 self.report_closed(transport, false, CloseCause::Replaced, Some(Duration::ZERO));
             }
             State::Open { transport, stable, .. } => {

@@ -54,6 +54,13 @@ impl Dispatch {
         for hook in self.hooks(channel, |hooks| &hooks.close).iter() {
             isolated("on_close", || hook(cause));
         }
+        // Nothing more will be told. So functions that hold the channel don't keep it for ever.
+        let garbage = {
+            let mut state = self.shared.lock();
+            let entry = state.channels.get_mut(channel);
+            entry.map(|entry| (std::mem::take(&mut entry.hooks), entry.params.take()))
+        };
+        drop(garbage);
     }
 
     /// A message that hooks or a log want to see.
