@@ -78,9 +78,11 @@ pub struct Config {
     pub max_buffered_bytes: usize,
     /// What to do with a push for which its channel's buffer has no room. Default: refuse it.
     pub when_full: WhenFull,
-    /// Events that wait to be polled at the most, besides the outcomes of pushes. What doesn't
-    /// fit is dropped and counted, see [`EventsLost`](crate::Event::EventsLost): a driver that
-    /// polls until there are no more events after every call never gets there. Default: 65,536.
+    /// Events of the peer's traffic (messages, frames that are none) that wait to be polled at the
+    /// most. News of the connection and the channels have as many places again, and two for each of
+    /// [`max_channels`](Self::max_channels); the outcomes of pushes are never dropped. What doesn't
+    /// fit is dropped and counted, see [`EventsLost`](crate::Event::EventsLost): a driver that polls
+    /// until there are no more events after every call never loses any. Default: 65,536.
     pub max_events: usize,
     /// Bytes of payloads and frames that those events hold at the most, but one event of any size.
     /// Default: 64 MiB.

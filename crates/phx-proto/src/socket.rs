@@ -94,7 +94,7 @@ impl Socket {
             params_requests: BTreeMap::new(),
             outbox: Outbox::default(),
             timers: Timers::default(),
-            events: EventQueue::new(config.max_events, config.max_event_bytes),
+            events: EventQueue::new(&config),
             counters: Counters::default(),
             buffered_bytes: 0,
             last_number: 0,

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Script, quiet};
-use phx_proto::{Event, Frame};
+use phx_proto::{CloseCause, Event, Frame};
 
 fn news(s: &mut Script, event: &str) {
     let transport = s.transport();
@@ -82,4 +82,28 @@ fn what_waits_is_bounded_in_bytes_too() {
         taken += 1;
     }
     assert_eq!(taken, 10, "of 8 bytes for the event and 2 for the payload each");
+}
+
+#[test]
+fn a_flood_takes_no_place_of_the_end() {
+    let mut config = quiet();
+    config.max_events = 3;
+    config.max_channels = 100;
+    let mut s = Script::open(config);
+    for number in 0..100 {
+        s.join_ok(&format!("room:{number}"));
+    }
+    let transport = s.transport();
+    for _ in 0..10 {
+        let frame = Frame::text(r#"[null,null,"room:1","news",{}]"#);
+        s.socket.handle_frame(s.now, transport, frame);
+    }
+    s.socket.handle_closed(s.now, transport, CloseCause::lost(""));
+    let (mut errored, mut closed) = (0, 0);
+    while let Some(event) = s.socket.poll_event() {
+        errored += usize::from(matches!(event, Event::ChannelErrored { .. }));
+        closed += usize::from(matches!(event, Event::Closed { .. }));
+    }
+    assert_eq!((errored, closed), (100, 1));
+    assert_eq!(s.socket.counters().events_lost, 7);
 }

@@ -2,19 +2,23 @@
 
 use alloc::collections::VecDeque;
 
-use crate::{ChannelCloseCause, ChannelError, Event, JoinFailure};
+use crate::{ChannelCloseCause, ChannelError, Config, Event, JoinFailure};
 
 /// A queue that keeps every outcome and pong, and a bounded number and size of everything else.
 ///
 /// Outcomes are bounded by [`Config::max_pushes`](crate::Config::max_pushes), since a push counts
-/// until its outcome has been polled; so does a ping.
+/// until its outcome has been polled; so does a ping. News of states and traffic have limits of
+/// their own: a flood of messages can't take the place of the end of the connection.
 #[derive(Debug)]
 pub(super) struct EventQueue {
     waiting: VecDeque<Event>,
     outcomes: usize,
     pongs: usize,
-    max_others: usize,
-    /// Of the others.
+    states: usize,
+    max_states: usize,
+    traffic: usize,
+    max_traffic: usize,
+    /// What states and traffic hold.
     bytes: usize,
     max_bytes: usize,
     lost: u64,
@@ -24,58 +28,88 @@ pub(super) struct EventQueue {
 enum Kind {
     Outcome,
     Pong,
-    /// With the bytes that it holds.
-    Other(usize),
+    /// News of the connection or a channel, with the bytes that it holds. At most two for each
+    /// channel come of one call.
+    State(usize),
+    /// What the peer sent, with the bytes that it holds.
+    Traffic(usize),
 }
 
 impl EventQueue {
-    pub(super) fn new(max_others: usize, max_bytes: usize) -> Self {
+    pub(super) fn new(config: &Config) -> Self {
         EventQueue {
             waiting: VecDeque::new(),
             outcomes: 0,
             pongs: 0,
-            max_others,
+            states: 0,
+            max_states: config.max_events.saturating_add(config.max_channels.saturating_mul(2)),
+            traffic: 0,
+            max_traffic: config.max_events,
             bytes: 0,
-            max_bytes,
+            max_bytes: config.max_event_bytes,
             lost: 0,
         }
     }
 
     /// Adds an event; `false` if there was no room for it.
     pub(super) fn push(&mut self, event: Event) -> bool {
-        match kind(&event) {
-            Kind::Outcome => self.outcomes = self.outcomes.saturating_add(1),
-            Kind::Pong => self.pongs = self.pongs.saturating_add(1),
-            Kind::Other(size) => {
-                if !self.has_room(size) {
-                    self.lost = self.lost.saturating_add(1);
-                    return false;
-                }
-                // Told where they are missing, before what comes after them. One more than the
-                // limit, and not another one before there is room again.
-                let lost = self.take_lost();
-                self.waiting.extend(lost);
-                self.bytes = self.bytes.saturating_add(size);
+        let has_room = match kind(&event) {
+            Kind::Outcome | Kind::Pong => true,
+            Kind::State(_) => self.states < self.max_states,
+            Kind::Traffic(size) => self.traffic < self.max_traffic && self.has_room_for(size),
+        };
+        if !has_room {
+            self.lost = self.lost.saturating_add(1);
+            return false;
+        }
+        if let Kind::State(_) | Kind::Traffic(_) = kind(&event) {
+            // Told where they are missing, before what comes after them. One more than the limit,
+            // and not another one before there is room again.
+            if let Some(lost) = self.take_lost() {
+                self.add(lost);
             }
         }
-        self.waiting.push_back(event);
+        self.add(event);
         true
     }
 
-    fn has_room(&self, size: usize) -> bool {
-        let others = self.waiting.len().saturating_sub(self.outcomes).saturating_sub(self.pongs);
-        let fits = self.bytes == 0 || self.bytes.saturating_add(size) <= self.max_bytes;
-        others < self.max_others && fits
+    fn add(&mut self, event: Event) {
+        self.count(&event, usize::saturating_add);
+        self.waiting.push_back(event);
+    }
+
+    fn has_room_for(&self, size: usize) -> bool {
+        self.bytes == 0 || self.bytes.saturating_add(size) <= self.max_bytes
     }
 
     pub(super) fn poll(&mut self) -> Option<Event> {
-        let Some(event) = self.waiting.pop_front() else { return self.take_lost() };
-        match kind(&event) {
-            Kind::Outcome => self.outcomes = self.outcomes.saturating_sub(1),
-            Kind::Pong => self.pongs = self.pongs.saturating_sub(1),
-            Kind::Other(size) => self.bytes = self.bytes.saturating_sub(size),
-        }
+        let Some(event) = self.waiting.pop_front() else {
+            return self.take_lost();
+        };
+        self.count(&event, usize::saturating_sub);
         Some(event)
+    }
+
+    fn count(&mut self, event: &Event, change: impl Fn(usize, usize) -> usize) {
+        let size = match kind(event) {
+            Kind::Outcome => {
+                self.outcomes = change(self.outcomes, 1);
+                0
+            }
+            Kind::Pong => {
+                self.pongs = change(self.pongs, 1);
+                0
+            }
+            Kind::State(size) => {
+                self.states = change(self.states, 1);
+                size
+            }
+            Kind::Traffic(size) => {
+                self.traffic = change(self.traffic, 1);
+                size
+            }
+        };
+        self.bytes = change(self.bytes, size);
     }
 
     fn take_lost(&mut self) -> Option<Event> {
@@ -95,33 +129,32 @@ impl EventQueue {
 }
 
 fn kind(event: &Event) -> Kind {
-    let size = match event {
-        Event::PushDone { .. } => return Kind::Outcome,
-        Event::Pong { .. } => return Kind::Pong,
-        Event::Message { event, payload, .. } => event.len().saturating_add(payload.len()),
-        Event::Malformed { error, .. } => error.frame.len(),
-        Event::Joined { response, .. } => response.len(),
-        Event::JoinFailed { cause, .. } => match cause {
+    match event {
+        Event::PushDone { .. } => Kind::Outcome,
+        Event::Pong { .. } => Kind::Pong,
+        Event::Message { event, payload, .. } => {
+            Kind::Traffic(event.len().saturating_add(payload.len()))
+        }
+        Event::Malformed { error, .. } => Kind::Traffic(error.frame.len()),
+        Event::HeartbeatAnswered { .. } | Event::EventsLost { .. } => Kind::Traffic(0),
+        Event::Joined { response, .. } => Kind::State(response.len()),
+        Event::JoinFailed { cause, .. } => Kind::State(match cause {
             JoinFailure::Rejected(rejection) => rejection.response.len(),
             JoinFailure::Crashed(payload) => payload.len(),
             JoinFailure::TimedOut
             | JoinFailure::NoParams
             | JoinFailure::Unsendable(_)
             | JoinFailure::Disconnected => 0,
-        },
-        Event::ChannelErrored { cause, .. } => match cause {
+        }),
+        Event::ChannelErrored { cause, .. } => Kind::State(match cause {
             ChannelError::Crashed(payload) => payload.len(),
             ChannelError::Disconnected => 0,
-        },
-        Event::ChannelClosed { cause, .. } => match cause {
+        }),
+        Event::ChannelClosed { cause, .. } => Kind::State(match cause {
             ChannelCloseCause::ByServer(payload) => payload.len(),
             ChannelCloseCause::Rejected(rejection) => rejection.response.len(),
             ChannelCloseCause::Left | ChannelCloseCause::Replaced => 0,
-        },
-        Event::Opened { .. }
-        | Event::Closed { .. }
-        | Event::HeartbeatAnswered { .. }
-        | Event::EventsLost { .. } => 0,
-    };
-    Kind::Other(size)
+        }),
+        Event::Opened { .. } | Event::Closed { .. } => Kind::State(0),
+    }
 }
