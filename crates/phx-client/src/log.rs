@@ -1,8 +1,7 @@
 //! The logger hook, and the same news for `tracing`.
 //!
 //! Neither ever shows a param, a header or a token. `tracing` gets names and lengths only; the
-//! logger also gets the payloads of messages and pushes, as the seed's does, but not the params of
-//! joins.
+//! logger also gets the payloads of messages and pushes, but not the params of joins.
 
 use std::fmt;
 use std::sync::Arc;

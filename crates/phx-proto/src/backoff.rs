@@ -36,8 +36,8 @@ enum Schedule {
     Function(Arc<dyn Fn(u32) -> Duration + Send + Sync>),
 }
 
-/// 1, 2, 5, then 10 s: the seed's reconnect and phoenix.js's rejoin schedule.
-const SEED_STEPS: [Duration; 4] = [
+/// 1, 2, 5, then 10 s: phoenix.cr's reconnect and phoenix.js's rejoin schedule.
+const PHOENIX_CR_STEPS: [Duration; 4] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
     Duration::from_secs(5),
@@ -59,10 +59,11 @@ const PHOENIX_JS_STEPS: [Duration; 10] = [
 ];
 
 impl Backoff {
-    /// The delays of the seed, without jitter: 1, 2, 5, then always 10 s.
+    /// The reconnect delays of phoenix.cr, the client for Crystal, without jitter: 1, 2, 5, then
+    /// always 10 s.
     #[must_use]
     pub const fn phoenix_cr() -> Self {
-        Backoff { schedule: Schedule::Steps(Cow::Borrowed(&SEED_STEPS)), jitter_percent: 0 }
+        Backoff { schedule: Schedule::Steps(Cow::Borrowed(&PHOENIX_CR_STEPS)), jitter_percent: 0 }
     }
 
     /// The reconnect delays of phoenix.js: 10, 50, 100, 150, 200, 250, 500, 1000, 2000, then always
@@ -84,7 +85,8 @@ impl Backoff {
         Backoff { schedule: Schedule::Exponential { first, factor, max }, jitter_percent: 0 }
     }
 
-    /// The delay before try number `n`, from 1, for each `n`: the seed's `reconnect_after_ms`.
+    /// The delay before try number `n`, from 1, for each `n`: the `reconnect_after_ms`
+    /// of other clients.
     ///
     /// The function must be pure, or a session can't be replayed.
     pub fn function(delay: impl Fn(u32) -> Duration + Send + Sync + 'static) -> Self {
@@ -163,7 +165,7 @@ fn exponential(first: Duration, factor: u32, max: Duration, index: u32) -> Durat
     delay.min(max)
 }
 
-/// The seed's steps with a jitter of a quarter either way.
+/// 1, 2, 5, then always 10 s, with a jitter of a quarter either way.
 impl Default for Backoff {
     fn default() -> Self {
         Backoff::phoenix_cr().with_jitter_percent(25)

@@ -5,10 +5,10 @@ use core::time::Duration;
 
 use crate::{Backoff, ReconnectPolicy, RejoinPolicy, Serializer, V2};
 
-/// The seed's `DEFAULT_TIMEOUT`: how long a push, join or leave waits for its reply.
+/// How long a push, join or leave waits for its reply: 10 s, as in phoenix.js.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The seed's `DEFAULT_HEARTBEAT_INTERVAL`.
+/// Time between heartbeats: 30 s, as in phoenix.js.
 pub const DEFAULT_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The settings of a [`Socket`](crate::Socket).
@@ -150,7 +150,7 @@ impl Config {
         }
     }
 
-    /// The seed's constants: timeouts of 10 s, a heartbeat every 30 s, and its exact reconnect
+    /// The timing of phoenix.cr, the client for Crystal: timeouts of 10 s, a heartbeat every 30 s, and its exact reconnect
     /// steps of 1, 2, 5, then 10 s, without jitter.
     #[must_use]
     pub fn phoenix_cr() -> Self {

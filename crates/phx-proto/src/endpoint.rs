@@ -126,8 +126,7 @@ impl Endpoint {
         Ok(Endpoint { url, params, headers: Headers::default(), bearer: None })
     }
 
-    /// The endpoint at `path` on `host`, the seed's second constructor. `Endpoint::default()` is
-    /// localhost, `/socket`, port 4000, without TLS.
+    /// The endpoint at `path` on `host`. `Endpoint::default()` is localhost, `/socket`, port 4000, without TLS.
     ///
     /// `host` is a name, an IPv4 address, or an IPv6 address with or without brackets. `path` may
     /// leave out its leading slash, and gets `/websocket` appended as in [`parse`](Self::parse).
@@ -320,7 +319,7 @@ fn append_transport(url: &mut Url) {
 }
 
 impl Default for Endpoint {
-    /// The seed's defaults: `ws://localhost:4000/socket`.
+    /// A Phoenix server in development: `ws://localhost:4000/socket`.
     #[expect(clippy::expect_used, reason = "a constant, and the default is tested")]
     fn default() -> Self {
         Endpoint::parse("ws://localhost:4000/socket").expect("a valid URL")

@@ -78,7 +78,7 @@ fn a_bad_url_names_its_bad_part() {
 }
 
 #[test]
-fn from_parts_takes_the_seeds_arguments() {
+fn from_parts_takes_host_path_port_and_tls() {
     let made =
         |host, path, port, tls| url_of(&Endpoint::from_parts(host, path, port, tls).unwrap());
     assert_eq!(made("h", "/socket", Some(4000), false), "ws://h:4000/socket/websocket?vsn=2.0.0");

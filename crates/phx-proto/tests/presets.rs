@@ -1,4 +1,4 @@
-//! The presets: phoenix.js's timing and policies, and the seed's constants.
+//! The presets: phoenix.js's timing and policies, and phoenix.cr's constants.
 
 mod common;
 
@@ -71,7 +71,7 @@ fn phoenix_js_waits_an_interval_for_the_reply_to_a_heartbeat() {
 }
 
 #[test]
-fn phoenix_cr_has_the_seeds_constants() {
+fn phoenix_cr_has_its_constants() {
     assert_eq!(DEFAULT_TIMEOUT, secs(10));
     assert_eq!(DEFAULT_HEARTBEAT_INTERVAL, secs(30));
     assert_eq!(reconnect_delays(Config::phoenix_cr(), 6), [1, 2, 5, 10, 10, 10].map(secs));
@@ -84,7 +84,7 @@ fn phoenix_cr_has_the_seeds_constants() {
 }
 
 #[test]
-fn the_default_is_the_seeds_schedule_with_a_quarter_of_jitter() {
+fn the_default_is_phoenix_crs_schedule_with_a_quarter_of_jitter() {
     let delays = reconnect_delays(Config::default(), 200);
     for (delay, base) in delays.iter().zip([1, 2, 5].into_iter().chain(std::iter::repeat(10))) {
         assert!((ms(base * 750)..=ms(base * 1250)).contains(delay), "{delay:?} for {base} s");
