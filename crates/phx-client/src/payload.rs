@@ -18,6 +18,11 @@ use serde::Serialize;
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be sent as a payload",
+    label = "neither a reference nor a `Payload`",
+    note = "pass a reference to a value that serialises: `&json!({{ .. }})`, `&message`"
+)]
 pub trait IntoPayload {
     /// The payload.
     ///

@@ -24,7 +24,8 @@ use crate::channel::Channel;
 ///
 /// `R` is inferred from what is done with the response; `()` takes any. Where nothing is done with
 /// it, say so: [`acknowledged`](Push::acknowledged), [`reply`](Push::reply) or
-/// [`detach`](Push::detach).
+/// [`detach`](Push::detach). Otherwise the compiler finds no `R`, and `room.push(..).await?;` is the
+/// error `the trait bound "!: Deserialize" is not satisfied` (or `type annotations needed`).
 ///
 /// # Examples
 ///
