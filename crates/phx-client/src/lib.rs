@@ -131,9 +131,9 @@ pub use phx_proto as proto;
 pub use phx_proto::{
     Backoff, ByteString, ChannelCloseCause, ChannelError, ChannelState, CloseCause, CloseCode,
     Config, ConnectionState, Counters, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT, DecodeError,
-    DisconnectError, EncodeError, Endpoint, EndpointError, Frame, Instant, JoinError, LeaveError,
-    Message, NewChannelError, Payload, PayloadError, PingError, PresenceChange, PresenceConfig,
-    PresenceEntry, PresenceError, PresenceMeta, PresenceStatus, PushError, PushErrorKind,
-    Reconnect, ReconnectPolicy, Ref, Refusal, Rejection, Rejoin, RejoinPolicy, Request, Serializer,
-    Status, V1, V2, WhenFull,
+    DecodeErrorKind, DisconnectError, EncodeError, Endpoint, EndpointError, Field, Frame, Instant,
+    JoinError, LeaveError, Message, NewChannelError, ParamErrorKind, Payload, PayloadError,
+    PingError, PresenceChange, PresenceConfig, PresenceEntry, PresenceError, PresenceMeta,
+    PresenceStatus, PushError, PushErrorKind, Reconnect, ReconnectPolicy, Ref, Refusal, Rejection,
+    Rejoin, RejoinPolicy, Request, Serializer, Status, V1, V2, WhenFull, events,
 };

@@ -33,7 +33,7 @@ pub struct Disconnecting {
 #[non_exhaustive]
 pub enum ConnectFailed {
     /// The endpoint, a param or a header is unusable. Nothing was tried.
-    #[error("the endpoint can't be used")]
+    #[error(transparent)]
     Endpoint(#[from] EndpointError),
     /// A connection ended, or an attempt failed, and the
     /// [reconnect policy](crate::Builder::reconnect_policy) says not to try again: with the default
