@@ -18,7 +18,7 @@
 //! ```
 //! use std::time::Duration;
 //! use phx_proto::{
-//!     Action, Config, Event, Frame, Instant, Message, Outcome, Payload, Serializer, Socket, Status,
+//!     Action, CloseCause, Config, Event, Frame, Instant, Message, Outcome, Payload, Serializer, Socket, Status,
 //!     V2Server, events,
 //! };
 //!
@@ -48,12 +48,16 @@
 //!     //    transport can take one; while it can't, `poll_control` has the rest.
 //!     while let Some(action) = socket.poll_action() {
 //!         match action {
-//!             // Ask for credentials, build the request, open a WebSocket; then say how it went.
+//!             // Ask for credentials, build the request (`Endpoint::request`), open a WebSocket; then
+//!             // say how it went: `handle_opened`, or `handle_closed` with the cause.
 //!             Action::Connect { transport, .. } => socket.handle_opened(now, transport),
 //!             Action::Send { transport, frame, .. } => {
 //!                 incoming.extend(serve(frame).map(|frame| (transport, frame)));
 //!             }
-//!             Action::Close { transport, .. } => println!("would close {transport:?}"),
+//!             // Close it, and tell when that is done; any cause will do, the socket knows its own.
+//!             Action::Close { transport, .. } => {
+//!                 socket.handle_closed(now, transport, CloseCause::Disconnected);
+//!             }
 //!             _ => {}
 //!         }
 //!     }

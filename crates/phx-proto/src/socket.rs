@@ -385,7 +385,8 @@ impl Socket {
         self.frame_received(transport, frame);
     }
 
-    /// The transport is closed, or couldn't be opened.
+    /// The transport is closed, or couldn't be opened. After an [`Action::Close`] any cause will do:
+    /// the socket knows why it closed it.
     pub fn handle_closed(&mut self, now: Instant, transport: TransportId, cause: CloseCause) {
         self.advance(now);
         self.transport_closed(transport, cause);
