@@ -114,7 +114,10 @@ impl Builder {
     /// Connects, and waits until the connection is open.
     ///
     /// Attempts that fail are repeated as the reconnect policy and schedule say; the error is an
-    /// attempt after which there is no other, by default a refusal that no retry can mend.
+    /// attempt after which there is no other, by default a refusal that no retry can mend. So while
+    /// no server listens, or none can be reached, this waits for as long as it takes. Put a timeout
+    /// of your runtime around it where that is too long; [`on_close`](Self::on_close) and `tracing`
+    /// tell of each attempt why it failed.
     ///
     /// Dropping the future drops the socket.
     ///

@@ -40,6 +40,28 @@
 //!   client certificates, are a matter of [`WebSocketConfig::tls`](websocket::WebSocketConfig).
 //!   Without the feature such an endpoint is [`CloseCause::Unusable`].
 //!
+//! # Roots of one's own
+//!
+//! ```no_run
+//! # #[cfg(feature = "tls")] {
+//! use std::sync::Arc;
+//!
+//! use phx_tokio::tls::{self, rustls::RootCertStore, rustls::pki_types::CertificateDer};
+//! use phx_tokio::{Builder, websocket::WebSocketConfig};
+//!
+//! # async fn doc(certificate: Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut roots = RootCertStore::empty();
+//! roots.add(CertificateDer::from(certificate))?; // DER; `CertificateDer::from_pem_file` for PEM
+//! let mut config = WebSocketConfig::default();
+//! config.tls = Arc::new(tls::builder().with_root_certificates(roots).with_no_client_auth());
+//!
+//! let builder = Builder::new("wss://phoenix.internal/socket");
+//! let socket = phx_tokio::on_tokio(builder, config).connect().await?;
+//! # Ok(())
+//! # }
+//! # }
+//! ```
+//!
 //! # Paused time
 //!
 //! The clock is tokio's. In a test with `tokio::time::pause`, heartbeats, timeouts and reconnects
