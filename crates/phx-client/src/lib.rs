@@ -129,11 +129,12 @@ pub use status::{ChannelStatus, SocketStatus};
 /// The core, for those who need more of it than this crate shows.
 pub use phx_proto as proto;
 pub use phx_proto::{
-    Backoff, ByteString, ChannelCloseCause, ChannelError, ChannelState, CloseCause, CloseCode,
-    Config, ConnectionState, Counters, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT, DecodeError,
-    DecodeErrorKind, DisconnectError, EncodeError, Endpoint, EndpointError, Field, Frame, Instant,
-    JoinError, LeaveError, Message, NewChannelError, ParamErrorKind, Payload, PayloadError,
-    PingError, PresenceChange, PresenceConfig, PresenceEntry, PresenceError, PresenceMeta,
-    PresenceStatus, PushError, PushErrorKind, Reconnect, ReconnectPolicy, Ref, Refusal, Rejection,
-    Rejoin, RejoinPolicy, Request, Serializer, Status, V1, V2, WhenFull, events,
+    Backoff, ByteString, Bytes, ChannelCloseCause, ChannelError, ChannelState, CloseCause,
+    CloseCode, Config, ConnectionState, Counters, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT,
+    DecodeError, DecodeErrorKind, DisconnectError, EncodeError, Endpoint, EndpointError, Field,
+    Frame, Instant, JoinError, LeaveError, Message, NewChannelError, ParamErrorKind, Payload,
+    PayloadError, PingError, PresenceChange, PresenceConfig, PresenceEntry, PresenceError,
+    PresenceMeta, PresenceStatus, PushError, PushErrorKind, Reconnect, ReconnectPolicy, Ref,
+    Refusal, Rejection, Rejoin, RejoinPolicy, Request, Serializer, Status, V1, V2, WhenFull,
+    events,
 };

@@ -15,8 +15,9 @@ use crate::shared::{Entry, Mailbox, MailboxKey, Taken};
 /// A stream of a channel's messages: server pushes and broadcasts.
 ///
 /// Made by [`Channel::on`], [`Channel::on_raw`] and [`Channel::messages`]. It sees what comes after
-/// it was made, ends when the channel is closed for good, and keeps the channel (and the socket)
-/// until it is dropped. Dropping it is the `off` of other clients.
+/// it was made, ends when the channel is left or closed for good (not when the socket disconnects:
+/// it may connect again), and keeps the channel (and the socket) until it is dropped. Dropping it is
+/// the `off` of other clients.
 ///
 /// # When messages come faster than they are taken
 ///

@@ -138,7 +138,7 @@ impl Socket {
     ///
     /// It acts here and now; the future waits until the transport is closed, at the latest after
     /// [`Builder::close_timeout`](crate::Builder::close_timeout). Channels stay known and rejoin
-    /// after the next `connect`. Cancel-safe.
+    /// after the next `connect`, so their streams don't end. Cancel-safe.
     pub fn disconnect(&self) -> Disconnecting {
         let started: Result<_, Infallible> = Disconnecting::start(self, |state, now, wakers| {
             state.disconnect_normally(now, wakers);

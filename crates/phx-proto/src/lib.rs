@@ -166,5 +166,7 @@ pub use serializer::{
 pub use socket::{ChannelState, ConnectionState, Params, Socket, TimeoutReason};
 pub use time::Instant;
 
+/// A slice of a reference-counted buffer: frames and payloads.
+pub use bytes::Bytes;
 /// Text that is a slice of a reference-counted buffer: topics and events.
 pub use bytestring::ByteString;

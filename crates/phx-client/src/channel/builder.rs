@@ -56,7 +56,7 @@ pub enum NewChannelFailed {
     /// The topic is unusable, or has a channel already: share that one
     /// ([`Socket::existing_channel`](crate::Socket::existing_channel)), or take its place
     /// ([`ChannelBuilder::replace`]).
-    #[error("no channel for `{topic}`: {reason}")]
+    #[error("no channel for `{topic}`")]
     #[non_exhaustive]
     Refused {
         /// The topic.
