@@ -122,34 +122,9 @@ fn channels_that_come_and_go() {
         s.now = s.now + ms(1);
         let a = s.socket.channel("room:a", Payload::empty()).unwrap();
         drop(s.socket.join(s.now, a, None));
-        let transport = s.transport();
-        while let Some(action) = s.socket.poll_action() {
-            let phx_proto::Action::Send { frame, .. } = action else { continue };
-            let sent = phx_proto::Serializer::decode(&phx_proto::V2Server, frame).unwrap();
-            let reply = phx_proto::Message::reply(
-                sent.topic,
-                sent.reference,
-                phx_proto::Status::Ok,
-                Payload::empty(),
-            )
-            .with_join_ref(sent.join_ref);
-            let frame = phx_proto::Serializer::encode(&phx_proto::V2Server, &reply).unwrap();
-            s.socket.handle_frame(s.now, transport, frame);
-        }
+        answer_everything(s);
         s.socket.remove(s.now, a);
-        while let Some(action) = s.socket.poll_action() {
-            let phx_proto::Action::Send { frame, .. } = action else { continue };
-            let sent = phx_proto::Serializer::decode(&phx_proto::V2Server, frame).unwrap();
-            let reply = phx_proto::Message::reply(
-                sent.topic,
-                sent.reference,
-                phx_proto::Status::Ok,
-                Payload::empty(),
-            )
-            .with_join_ref(sent.join_ref);
-            let frame = phx_proto::Serializer::encode(&phx_proto::V2Server, &reply).unwrap();
-            s.socket.handle_frame(s.now, transport, frame);
-        }
+        answer_everything(s);
         while s.socket.poll_event().is_some() {}
     });
 }
@@ -200,5 +175,24 @@ fn random_sessions_without_drains() {
         };
         let (short, long) = (held(1_000), held(4_000));
         assert!(long < short + 20_000, "seed {seed}: {short} then {long}");
+    }
+}
+
+/// The server says ok to whatever is sent.
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+fn answer_everything(s: &mut Script) {
+    let transport = s.transport();
+    while let Some(action) = s.socket.poll_action() {
+        let phx_proto::Action::Send { frame, .. } = action else { continue };
+        let sent = phx_proto::Serializer::decode(&phx_proto::V2Server, frame).unwrap();
+        let reply = phx_proto::Message::reply(
+            sent.topic,
+            sent.reference,
+            phx_proto::Status::Ok,
+            Payload::empty(),
+        )
+        .with_join_ref(sent.join_ref);
+        let frame = phx_proto::Serializer::encode(&phx_proto::V2Server, &reply).unwrap();
+        s.socket.handle_frame(s.now, transport, frame);
     }
 }
