@@ -115,8 +115,8 @@ impl Builder {
     ///
     /// Attempts that fail are repeated as the reconnect policy and schedule say; the error is an
     /// attempt after which there is no other, by default a refusal that no retry can mend. So while
-    /// no server listens, or none can be reached, this waits for as long as it takes. Put a timeout
-    /// of your runtime around it where that is too long; [`on_close`](Self::on_close) and `tracing`
+    /// no server listens, or none can be reached, this waits for as long as it takes;
+    /// [`connect_within`](Self::connect_within) doesn't. [`on_close`](Self::on_close) and `tracing`
     /// tell of each attempt why it failed.
     ///
     /// Dropping the future drops the socket.
@@ -127,6 +127,31 @@ impl Builder {
     pub async fn connect(self) -> Result<Socket, ConnectFailed> {
         let socket = self.spawn()?;
         socket.opened().await?;
+        Ok(socket)
+    }
+
+    /// Connects as [`connect`](Self::connect) does, but gives up when it has taken this long, and
+    /// says why the last attempt failed.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectFailed`]; after the time that is [`ConnectFailed::TimedOut`], and the socket is
+    /// dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use phx_client::Builder;
+    ///
+    /// # async fn doc(builder: Builder) -> Result<(), phx_client::ConnectFailed> {
+    /// let socket = builder.connect_within(Duration::from_secs(5)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn connect_within(self, limit: Duration) -> Result<Socket, ConnectFailed> {
+        let socket = self.spawn()?;
+        socket.opened().within(limit).await?;
         Ok(socket)
     }
 

@@ -60,6 +60,7 @@ impl Shared {
             opened: 0,
             closed: 0,
             given_up: None,
+            last_end: None,
             hooks,
             last_hook: 0,
             abandoned: false,
@@ -121,6 +122,8 @@ pub(crate) struct State {
     pub(crate) closed: u64,
     /// The end after which there was no further attempt, and the count of ends it was.
     pub(crate) given_up: Option<(u64, CloseCause)>,
+    /// Why the last connection ended, or the last attempt failed.
+    pub(crate) last_end: Option<CloseCause>,
     pub(crate) hooks: SocketHooks,
     last_hook: u64,
     /// The last handle is gone: the driver closes the connection and ends.
@@ -154,7 +157,7 @@ impl State {
         let before = self.core.connection_state();
         self.core.disconnect(now, code, reason)?;
         if before == ConnectionState::Waiting {
-            self.note_closed(Some(CloseCause::Disconnected), wakers);
+            self.note_closed(&CloseCause::Disconnected, false, wakers);
         }
         Ok(())
     }
@@ -171,12 +174,18 @@ impl State {
         self.connection.take_wakers(wakers);
     }
 
-    /// Counts the end of a connection, with the cause if there won't be another attempt.
-    pub(crate) fn note_closed(&mut self, given_up: Option<CloseCause>, wakers: &mut Vec<Waker>) {
+    /// Counts the end of a connection, and keeps its cause.
+    pub(crate) fn note_closed(
+        &mut self,
+        cause: &CloseCause,
+        will_retry: bool,
+        wakers: &mut Vec<Waker>,
+    ) {
         self.closed = self.closed.saturating_add(1);
-        if let Some(cause) = given_up {
-            self.given_up = Some((self.closed, cause));
+        if !will_retry {
+            self.given_up = Some((self.closed, cause.clone()));
         }
+        self.last_end = Some(cause.clone());
         self.connection.take_wakers(wakers);
     }
 

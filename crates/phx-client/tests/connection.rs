@@ -22,6 +22,32 @@ async fn connect_waits_through_failed_attempts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn connect_within_tells_why_the_last_attempt_failed() {
+    let mut net = Net::new();
+    let start = tokio::time::Instant::now();
+    let (failed, ()) = tokio::join!(net.builder().connect_within(Duration::from_secs(3)), async {
+        net.attempt().await.refuse(CloseCause::lost("no route"));
+        net.attempt().await.refuse(CloseCause::lost("no door"));
+    });
+    assert_eq!(start.elapsed().as_secs(), 3);
+    let failed = failed.unwrap_err();
+    assert_eq!(failed.to_string(), "not connected in time: connection lost: no door");
+    assert!(matches!(failed, ConnectFailed::TimedOut { last: Some(CloseCause::Lost { .. }), .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_within_a_time_ends_alone() {
+    let mut net = Net::new();
+    let socket = net.builder().spawn().unwrap();
+    let attempt = net.attempt().await;
+    let failed = socket.opened().within(Duration::from_secs(1)).await.unwrap_err();
+    assert_eq!(failed.to_string(), "not connected in time");
+    let (opened, _peer) =
+        tokio::join!(socket.opened().within(Duration::from_secs(1)), async { attempt.accept() });
+    opened.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_attempt_that_takes_too_long_is_abandoned() {
     let mut net = Net::new();
     let start = tokio::time::Instant::now();

@@ -150,7 +150,7 @@ impl Dispatch {
             }
             Event::Closed { cause, retry_in, .. } => {
                 self.heartbeats.clear();
-                state.note_closed(retry_in.is_none().then(|| cause.clone()), wakers);
+                state.note_closed(cause, retry_in.is_some(), wakers);
             }
             Event::Joined { channel, response, rejoined, .. } => {
                 state.note_joined(*channel, response, *rejoined, wakers);

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use phx_proto::{CloseCause, ConnectionState, EndpointError, Instant};
 
 use super::Socket;
+use crate::runtime::Timer;
 use crate::shared::{State, WatchKey};
 
 /// The future of an open connection. Cancel-safe: dropping it changes nothing about the connection.
@@ -17,6 +19,7 @@ pub struct Connecting {
     /// What had been counted when the wait began.
     opened: u64,
     closed: u64,
+    limit: Option<Pin<Box<dyn Timer>>>,
 }
 
 /// The future of a closed connection. Cancel-safe: dropping it changes nothing about the connection.
@@ -48,18 +51,56 @@ pub enum ConnectFailed {
         /// `runtime` or `connector`.
         missing: &'static str,
     },
+    /// It wasn't open within the time that [`Connecting::within`] or
+    /// [`Builder::connect_within`](crate::Builder::connect_within) were given.
+    #[error("not connected in time{}", Last(.last.as_ref()))]
+    #[non_exhaustive]
+    TimedOut {
+        /// Why the last connection ended or the last attempt failed; `None` if there was none yet,
+        /// as with a server that takes the connection and says nothing.
+        last: Option<CloseCause>,
+    },
     /// The socket's driver has ended: its runtime was shut down, or it panicked.
     #[error("the socket's driver has ended")]
     Stopped,
 }
 
+/// What went wrong last, behind what is said.
+struct Last<'a>(Option<&'a CloseCause>);
+
+impl fmt::Display for Last<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |cause| write!(f, ": {cause}"))
+    }
+}
+
 impl Connecting {
+    /// Gives up the wait when it has taken this long, from now; the error tells why the last attempt
+    /// failed. The socket isn't told: it keeps trying.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// # async fn doc(socket: phx_client::Socket) {
+    /// if let Err(failed) = socket.opened().within(Duration::from_secs(5)).await {
+    ///     eprintln!("still trying: {failed}");
+    /// }
+    /// # }
+    /// ```
+    pub fn within(mut self, limit: Duration) -> Self {
+        let runtime = &self.socket.shared().runtime;
+        self.limit = Some(runtime.timer(runtime.now() + limit));
+        self
+    }
+
     pub(super) fn start(socket: &Socket) -> Self {
         let (opened, closed, key) = socket.shared().call(|state, now, _| {
             state.core.connect(now);
             (state.opened, state.closed, state.connection.watch())
         });
-        Connecting { socket: socket.clone(), key, opened, closed }
+        Connecting { socket: socket.clone(), key, opened, closed, limit: None }
     }
 
     pub(super) fn wait(socket: &Socket) -> Self {
@@ -69,7 +110,7 @@ impl Connecting {
         let closed = if over { 0 } else { state.closed };
         let (opened, key) = (state.opened, state.connection.watch());
         drop(state);
-        Connecting { socket: socket.clone(), key, opened, closed }
+        Connecting { socket: socket.clone(), key, opened, closed, limit: None }
     }
 }
 
@@ -77,20 +118,26 @@ impl Future for Connecting {
     type Output = Result<(), ConnectFailed>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.socket.shared().lock();
-        if state.core.is_connected() || state.opened > self.opened {
+        let this = self.get_mut();
+        // Asked before the lock is taken, since timers are foreign code.
+        let late = this.limit.as_mut().is_some_and(|limit| limit.as_mut().poll(cx).is_ready());
+        let mut state = this.socket.shared().lock();
+        if state.core.is_connected() || state.opened > this.opened {
             return Poll::Ready(Ok(()));
         }
         // Where a new attempt is wanted, the news of the end before it may still be on its way.
         let over = state.core.connection_state() == ConnectionState::Closed;
-        let given_up = state.given_up.as_ref().filter(|(at, _)| over && *at > self.closed);
+        let given_up = state.given_up.as_ref().filter(|(at, _)| over && *at > this.closed);
         if let Some((_, cause)) = given_up {
             return Poll::Ready(Err(ConnectFailed::Closed(cause.clone())));
         }
         if state.stopped {
             return Poll::Ready(Err(ConnectFailed::Stopped));
         }
-        let old = state.connection.wait(self.key, cx);
+        if late {
+            return Poll::Ready(Err(ConnectFailed::TimedOut { last: state.last_end.clone() }));
+        }
+        let old = state.connection.wait(this.key, cx);
         drop(state);
         drop(old);
         Poll::Pending
