@@ -105,6 +105,9 @@ pub enum CloseCause {
     /// The heartbeat had no reply within
     /// [`Config::heartbeat_timeout`](crate::Config::heartbeat_timeout).
     HeartbeatTimedOut,
+    /// The program didn't run for so long that the peer must have given the connection up: the
+    /// machine slept, or the clock jumped.
+    Slept,
 }
 
 impl CloseCause {
@@ -153,6 +156,9 @@ impl fmt::Display for CloseCause {
             CloseCause::Disconnected => f.write_str("disconnected"),
             CloseCause::Replaced => f.write_str("replaced by a new connection"),
             CloseCause::ConnectTimedOut => f.write_str("the connection took too long to open"),
+            CloseCause::Slept => {
+                f.write_str("the program was asleep for longer than the peer waits")
+            }
             CloseCause::HeartbeatTimedOut => f.write_str("the heartbeat had no reply in time"),
         }
     }

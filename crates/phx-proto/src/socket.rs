@@ -408,13 +408,13 @@ impl Socket {
     /// that comes early or late does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
-        while let Some(why) = self.timers.pop_due(self.now) {
+        while let Some((at, why)) = self.timers.pop_due(self.now) {
             match why {
                 TimeoutReason::Connect => self.connect_timed_out(),
                 TimeoutReason::Reconnect => self.retry_is_due(),
                 TimeoutReason::Stable => self.connection_proved_stable(),
                 TimeoutReason::Close => self.close_timed_out(),
-                TimeoutReason::Heartbeat => self.heartbeat_is_due(),
+                TimeoutReason::Heartbeat => self.heartbeat_is_due(at),
                 TimeoutReason::HeartbeatReply => self.heartbeat_timed_out(),
                 TimeoutReason::Ping(ping) => self.ping_timed_out(ping),
                 TimeoutReason::Join(channel) => self.attempt_timed_out(channel),

@@ -23,7 +23,7 @@ fn anything_may_happen_at_any_time() {
 #[test]
 fn the_random_runs_get_everywhere() {
     let mut reached = phx_proto::Counters::default();
-    for seed in 0..60 {
+    for seed in 0..90 {
         let mut chaos = Chaos::new(Habits::new(seed));
         chaos.run(700);
         let counters = chaos.socket.counters();

@@ -5,10 +5,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use phx_proto::{CloseCause, ConnectionState, EndpointError, Instant};
 
 use super::Socket;
-use crate::runtime::Timer;
 use crate::shared::{State, WatchKey};
 
 /// The future of an open connection. Cancel-safe: dropping it changes nothing about the connection.
@@ -19,7 +19,6 @@ pub struct Connecting {
     /// What had been counted when the wait began.
     opened: u64,
     closed: u64,
-    limit: Option<Pin<Box<dyn Timer>>>,
 }
 
 /// The future of a closed connection. Cancel-safe: dropping it changes nothing about the connection.
@@ -75,8 +74,8 @@ impl fmt::Display for Last<'_> {
 }
 
 impl Connecting {
-    /// Gives up the wait when it has taken this long, from now; the error tells why the last attempt
-    /// failed. The socket isn't told: it keeps trying.
+    /// Gives up the wait when it has taken this long; the error tells why the last attempt failed.
+    /// The socket isn't told: it keeps trying. Cancel-safe.
     ///
     /// # Examples
     ///
@@ -89,10 +88,21 @@ impl Connecting {
     /// }
     /// # }
     /// ```
-    pub fn within(mut self, limit: Duration) -> Self {
-        let runtime = &self.socket.shared().runtime;
-        self.limit = Some(runtime.timer(runtime.now() + limit));
-        self
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectFailed`]; after the time that is [`ConnectFailed::TimedOut`].
+    pub async fn within(self, limit: Duration) -> Result<(), ConnectFailed> {
+        let socket = self.socket.clone();
+        let runtime = &socket.shared().runtime;
+        let timer = runtime.timer(runtime.now() + limit);
+        match select(self, timer).await {
+            Either::Left((connected, _)) => connected,
+            Either::Right(((), _)) => {
+                let last = socket.shared().lock().last_end.clone();
+                Err(ConnectFailed::TimedOut { last })
+            }
+        }
     }
 
     pub(super) fn start(socket: &Socket) -> Self {
@@ -100,7 +110,7 @@ impl Connecting {
             state.core.connect(now);
             (state.opened, state.closed, state.connection.watch())
         });
-        Connecting { socket: socket.clone(), key, opened, closed, limit: None }
+        Connecting { socket: socket.clone(), key, opened, closed }
     }
 
     pub(super) fn wait(socket: &Socket) -> Self {
@@ -110,7 +120,7 @@ impl Connecting {
         let closed = if over { 0 } else { state.closed };
         let (opened, key) = (state.opened, state.connection.watch());
         drop(state);
-        Connecting { socket: socket.clone(), key, opened, closed, limit: None }
+        Connecting { socket: socket.clone(), key, opened, closed }
     }
 }
 
@@ -118,26 +128,20 @@ impl Future for Connecting {
     type Output = Result<(), ConnectFailed>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        // Asked before the lock is taken, since timers are foreign code.
-        let late = this.limit.as_mut().is_some_and(|limit| limit.as_mut().poll(cx).is_ready());
-        let mut state = this.socket.shared().lock();
-        if state.core.is_connected() || state.opened > this.opened {
+        let mut state = self.socket.shared().lock();
+        if state.core.is_connected() || state.opened > self.opened {
             return Poll::Ready(Ok(()));
         }
         // Where a new attempt is wanted, the news of the end before it may still be on its way.
         let over = state.core.connection_state() == ConnectionState::Closed;
-        let given_up = state.given_up.as_ref().filter(|(at, _)| over && *at > this.closed);
+        let given_up = state.given_up.as_ref().filter(|(at, _)| over && *at > self.closed);
         if let Some((_, cause)) = given_up {
             return Poll::Ready(Err(ConnectFailed::Closed(cause.clone())));
         }
         if state.stopped {
             return Poll::Ready(Err(ConnectFailed::Stopped));
         }
-        if late {
-            return Poll::Ready(Err(ConnectFailed::TimedOut { last: state.last_end.clone() }));
-        }
-        let old = state.connection.wait(this.key, cx);
+        let old = state.connection.wait(self.key, cx);
         drop(state);
         drop(old);
         Poll::Pending

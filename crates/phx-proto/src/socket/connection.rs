@@ -277,11 +277,19 @@ impl Socket {
     }
 
     pub(super) fn heartbeat_timed_out(&mut self) {
+        self.counters.heartbeats_missed = self.counters.heartbeats_missed.saturating_add(1);
+        self.give_up_connection("heartbeat timeout", CloseCause::HeartbeatTimedOut);
+    }
+
+    pub(super) fn connection_slept(&mut self) {
+        self.give_up_connection("slept", CloseCause::Slept);
+    }
+
+    fn give_up_connection(&mut self, reason: &str, cause: CloseCause) {
         if let State::Open { transport, stable, .. } = self.connection.state {
-            self.counters.heartbeats_missed = self.counters.heartbeats_missed.saturating_add(1);
             self.stop_connection_timers(stable);
-            self.close_in_background(transport, "heartbeat timeout");
-            self.lose_connection(transport, true, CloseCause::HeartbeatTimedOut);
+            self.close_in_background(transport, reason);
+            self.lose_connection(transport, true, cause);
         }
     }
 

@@ -3,6 +3,8 @@
 //! Only a reply with the heartbeat's own ref clears it, and the next one starts an interval after
 //! that reply; other traffic neither clears nor delays it (phoenix.js does the same).
 
+use core::time::Duration;
+
 use super::pending::Pending;
 use super::timers::TimerKey;
 use super::{Socket, TimeoutReason};
@@ -39,7 +41,11 @@ impl Socket {
         }
     }
 
-    pub(super) fn heartbeat_is_due(&mut self) {
+    /// `at` is when it should have been sent.
+    pub(super) fn heartbeat_is_due(&mut self, at: Instant) {
+        if self.slept_since(at) {
+            return self.connection_slept();
+        }
         let reference = self.next_number();
         // The timeout runs from here, not from when the transport takes the frame: a transport
         // that takes nothing is as dead as a peer that says nothing.
@@ -53,6 +59,15 @@ impl Socket {
         } else {
             self.timers.disarm(timeout);
         }
+    }
+
+    /// A heartbeat that is late by a whole interval and its timeout was not sent because nothing ran.
+    /// With the defaults the peer has then heard nothing for 70 s, and Phoenix gives up after 60 s:
+    /// asking whether it is still there would only cost the heartbeat's timeout.
+    fn slept_since(&self, at: Instant) -> bool {
+        let interval = self.config.heartbeat_interval.unwrap_or(Duration::MAX);
+        let patience = interval.saturating_add(self.config.heartbeat_timeout);
+        self.now.saturating_duration_since(at) >= patience
     }
 
     pub(super) fn heartbeat_answered(&mut self) {

@@ -43,10 +43,11 @@ impl Timers {
         self.armed.remove(&key);
     }
 
-    /// Takes the earliest timer that is due.
-    pub(super) fn pop_due(&mut self, now: Instant) -> Option<TimeoutReason> {
+    /// Takes the earliest timer that is due, with the moment at which it was.
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<(Instant, TimeoutReason)> {
         let first = self.armed.first_entry()?;
-        (first.key().at <= now).then(|| first.remove())
+        let at = first.key().at;
+        (at <= now).then(|| (at, first.remove()))
     }
 
     pub(super) fn next(&self) -> Option<(Instant, TimeoutReason)> {
@@ -70,9 +71,9 @@ mod tests {
         assert_eq!(timers.next(), Some((now + SECOND, TimeoutReason::Heartbeat)));
         assert_eq!(timers.pop_due(now), None);
         let later = now + SECOND * 2;
-        assert_eq!(timers.pop_due(later), Some(TimeoutReason::Heartbeat));
-        assert_eq!(timers.pop_due(later), Some(TimeoutReason::Connect));
-        assert_eq!(timers.pop_due(later), Some(TimeoutReason::Stable));
+        assert_eq!(timers.pop_due(later), Some((now + SECOND, TimeoutReason::Heartbeat)));
+        assert_eq!(timers.pop_due(later), Some((now + SECOND, TimeoutReason::Connect)));
+        assert_eq!(timers.pop_due(later), Some((later, TimeoutReason::Stable)));
         assert_eq!(timers.pop_due(later), None);
     }
 
@@ -98,6 +99,7 @@ mod tests {
         let mut timers = Timers::default();
         timers.arm(Instant::EPOCH, Duration::ZERO, TimeoutReason::Reconnect);
         assert_eq!(timers.pop_due(Instant::EPOCH), None);
-        assert_eq!(timers.pop_due(Instant::EPOCH + SHORTEST), Some(TimeoutReason::Reconnect));
+        let shortest = Instant::EPOCH + SHORTEST;
+        assert_eq!(timers.pop_due(shortest), Some((shortest, TimeoutReason::Reconnect)));
     }
 }
