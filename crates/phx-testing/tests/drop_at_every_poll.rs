@@ -13,7 +13,9 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use futures::future::{join, poll_fn};
+use futures::future::{poll_fn, ready};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use phx_client::{Builder, Channel, ChannelState, Payload, Socket, StreamItem};
 use phx_testing::in_memory::{Link, VirtualTime};
 use phx_testing::rooms;
@@ -144,8 +146,12 @@ fn life(operation: Operation, polls: u32, at_once: u32) -> bool {
         let mut bystander = room.on::<Value>("shout");
         let world = World { link: link.clone(), socket: socket.clone(), room: room.clone() };
         // The same operation by someone else, who gets to its end whatever becomes of the first.
-        let (done, ()) =
-            join(polled(operation(world.clone()), polls, at_once), operation(world)).await;
+        // Each of the two has a waker of its own.
+        let both = FuturesUnordered::<Pin<Box<dyn Future<Output = Option<bool>>>>>::new();
+        let (first, second) = (operation(world.clone()), operation(world));
+        both.push(Box::pin(polled(first, polls, at_once).map(Some)));
+        both.push(Box::pin(second.map(|()| None)));
+        let done = both.filter_map(ready).collect::<Vec<_>>().await == [true];
 
         // Nothing is stuck: what everybody else does works, and comes once.
         let minute = Duration::from_secs(60);
