@@ -19,9 +19,11 @@ use crate::shared::{HookId, Shared, SocketHooks};
 use crate::socket::{Closed, ConnectFailed, Socket, SocketError};
 
 mod credentials;
+mod into_endpoint;
 
 pub use credentials::Credentials;
 pub(crate) use credentials::CredentialsFunction;
+pub use into_endpoint::IntoEndpoint;
 
 /// What the client itself can be told, beside the core's [`Config`].
 #[derive(Clone)]
@@ -69,33 +71,20 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// A socket that connects to `url`: the socket's path on the server, as in
-    /// `ws://localhost:4000/socket`; `wss`, `http` and `https` do too.
-    pub fn new(url: &str) -> Self {
-        Self::with_endpoint(Endpoint::parse(url))
-    }
-
-    /// A socket that connects to an endpoint made from parts, see [`Endpoint::from_parts`].
+    /// A socket that connects to `endpoint`: the socket's path on the server, as in
+    /// `ws://localhost:4000/socket` (`wss`, `http` and `https` do too), or an [`Endpoint`].
     ///
     /// # Examples
     ///
     /// ```no_run
-    /// use phx_client::Builder;
+    /// use phx_client::{Builder, Endpoint};
     ///
-    /// let builder = Builder::from_parts("example.com", "/socket", None, true);
+    /// let builder = Builder::new("ws://localhost:4000/socket");
+    /// let builder = Builder::new(Endpoint::from_parts("example.com", "/socket", None, true));
     /// ```
-    pub fn from_parts(host: &str, path: &str, port: Option<u16>, tls: bool) -> Self {
-        Self::with_endpoint(Endpoint::from_parts(host, path, port, tls))
-    }
-
-    /// A socket that connects to `endpoint`.
-    pub fn from_endpoint(endpoint: Endpoint) -> Self {
-        Self::with_endpoint(Ok(endpoint))
-    }
-
-    fn with_endpoint(endpoint: Result<Endpoint, EndpointError>) -> Self {
+    pub fn new(endpoint: impl IntoEndpoint) -> Self {
         Builder {
-            endpoint,
+            endpoint: endpoint.into_endpoint(),
             runtime: None,
             connector: None,
             config: Config::default(),
@@ -180,14 +169,14 @@ impl Builder {
 /// What the socket runs on.
 impl Builder {
     /// The async runtime to run on.
-    pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
-        self.runtime = Some(runtime);
+    pub fn runtime(mut self, runtime: impl Runtime) -> Self {
+        self.runtime = Some(Arc::new(runtime));
         self
     }
 
     /// What opens the transports: one's own for a proxy, a Unix socket, or a test.
-    pub fn connector(mut self, connector: Arc<dyn Connector>) -> Self {
-        self.connector = Some(connector);
+    pub fn connector(mut self, connector: impl Connector) -> Self {
+        self.connector = Some(Arc::new(connector));
         self
     }
 

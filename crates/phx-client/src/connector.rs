@@ -2,25 +2,47 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use phx_proto::{CloseCause, CloseCode, Frame, Request};
+use phx_proto::{CloseCause, CloseCode, Config, Frame, Request};
 
-use crate::runtime::BoxFuture;
+use crate::runtime::{BoxFuture, Runtime};
 
 /// Opens transports: the adapters' WebSocket over TCP and TLS, or one's own (a proxy, a Unix
 /// socket, an in-memory link).
 pub trait Connector: fmt::Debug + Send + Sync + 'static {
-    /// Opens a transport for `request`. Dropping the future abandons the attempt; the client drops
-    /// it when the connect timeout has passed.
-    ///
-    /// `max_frame_size` is the socket's [limit](crate::Builder::max_frame_size) in bytes: frames
-    /// over it won't be decoded, so the transport had better not gather them in the first place.
-    fn connect(
-        &self,
-        request: Request,
-        max_frame_size: usize,
-    ) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>>;
+    /// Opens a transport. Dropping the future abandons the attempt; the client drops it when the
+    /// connect timeout has passed.
+    fn connect(&self, attempt: Attempt) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>>;
+}
+
+impl<C: Connector + ?Sized> Connector for Arc<C> {
+    fn connect(&self, attempt: Attempt) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
+        (**self).connect(attempt)
+    }
+}
+
+/// One attempt to connect: what to ask for, and what to do it with.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// The upgrade request: URL, headers, subprotocols.
+    pub request: Request,
+    /// The socket's [limit](crate::Builder::max_frame_size) in bytes: frames over it won't be decoded,
+    /// so the transport had better not gather them in the first place.
+    pub max_frame_size: usize,
+    /// The runtime that the socket runs on, for timers.
+    pub runtime: Arc<dyn Runtime>,
+}
+
+impl Attempt {
+    /// An attempt with the default limit of frames, for those who call a connector themselves.
+    #[must_use]
+    pub fn new(request: Request, runtime: impl Runtime) -> Self {
+        let max_frame_size = Config::default().max_frame_size;
+        Attempt { request, max_frame_size, runtime: Arc::new(runtime) }
+    }
 }
 
 /// A connection that carries whole frames both ways.

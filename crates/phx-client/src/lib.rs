@@ -93,6 +93,8 @@
 mod builder;
 mod channel;
 mod connector;
+#[cfg(feature = "websocket")]
+pub mod dial;
 mod driver;
 mod hook;
 mod log;
@@ -109,18 +111,18 @@ pub mod tls;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 
-pub use builder::{Builder, Credentials};
+pub use builder::{Builder, Credentials, IntoEndpoint};
 pub use channel::{
     Channel, ChannelBuilder, Join, JoinFailed, Leave, LeaveFailed, NewChannelFailed,
 };
-pub use connector::{Connector, Transport};
+pub use connector::{Attempt, Connector, Transport};
 pub use hook::Hook;
 pub use log::{LogKind, LogRecord};
 pub use messages::{ChannelMessage, Messages, StreamItem, Values, WhenSlow};
 pub use payload::IntoPayload;
 pub use presence::{Presence, PresenceChanges, PresenceItem};
 pub use push::{Push, PushFailed, PushRefused, PushReply, Reply};
-pub use runtime::{BoxFuture, Runtime, Timer};
+pub use runtime::{BoxFuture, NoRuntime, Runtime, Timer};
 pub use socket::{
     Closed, ConnectFailed, Connecting, Disconnecting, Ping, PingFailed, Socket, SocketError,
 };

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use phx_proto::Instant;
 
@@ -19,6 +20,34 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
 
     /// Runs `task` to its end, in the background.
     fn spawn(&self, task: BoxFuture<()>);
+}
+
+impl<R: Runtime + ?Sized> Runtime for Arc<R> {
+    fn now(&self) -> Instant {
+        (**self).now()
+    }
+
+    fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
+        (**self).timer(deadline)
+    }
+
+    fn spawn(&self, task: BoxFuture<()>) {
+        (**self).spawn(task);
+    }
+}
+
+/// The calling code runs on no runtime that a socket could run on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, thiserror::Error)]
+#[error("the calling code runs on no async runtime")]
+#[non_exhaustive]
+pub struct NoRuntime;
+
+impl NoRuntime {
+    /// For runtimes that one can be outside of.
+    #[must_use]
+    pub fn new() -> Self {
+        NoRuntime
+    }
 }
 
 /// A future that completes at its deadline, which can be moved.

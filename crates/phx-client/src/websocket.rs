@@ -1,7 +1,7 @@
 //! The WebSocket transport, over any stream of bytes.
 //!
-//! The adapters open a TCP connection and hand it to [`open`]. A connector of one's own does the
-//! same with what it has: a tunnel through a proxy, a Unix socket, a pipe in a test.
+//! A [`WebSocketConnector`] opens it over what a [`Dialer`](crate::dial::Dialer) leads to: TCP, a tunnel
+//! through a proxy, a Unix socket, a pipe in a test.
 //!
 //! The upgrade is written here rather than left to the WebSocket library, for three reasons. Phoenix
 //! may answer 101 without naming a subprotocol although some were offered, and the library fails
@@ -12,6 +12,7 @@
 //! contents, under the target `tungstenite`: leave that target's level above `trace` where payloads
 //! are confidential.
 
+mod connector;
 mod failure;
 mod handshake;
 mod refusal;
@@ -24,9 +25,9 @@ use std::time::Duration;
 use futures::{AsyncRead, AsyncWrite};
 use phx_proto::{CloseCause, Request};
 
-use crate::connector::Transport;
-use crate::runtime::Runtime;
+use crate::connector::{Attempt, Transport};
 
+pub use connector::WebSocketConnector;
 pub use transport::WebSocketTransport;
 
 /// The settings of a WebSocket transport.
@@ -86,69 +87,32 @@ impl fmt::Debug for WebSocketConfig {
     }
 }
 
-/// Opens a transport for `request` over a fresh connection to its host: TLS if the request asks for
-/// it, then [`upgrade`].
+/// Opens a transport over a fresh connection to the host of the attempt's request: TLS if the request
+/// asks for it, then [`upgrade`].
 ///
-/// `max_frame_size` is that of [`upgrade`]. Dropping the future drops the connection.
+/// This is what [`WebSocketConnector`] does once it has dialed. Dropping the future drops the
+/// connection.
 ///
 /// # Errors
 ///
 /// Those of [`upgrade`] and, for `wss`, those of `tls::connect`. Without the
 /// feature `tls`, `wss` is [`CloseCause::Unusable`].
-///
-/// # Examples
-///
-/// A connector that goes through a tunnel:
-///
-/// ```
-/// use std::pin::Pin;
-/// use std::sync::Arc;
-///
-/// use phx_client::websocket::{self, WebSocketConfig};
-/// use phx_client::{BoxFuture, CloseCause, Connector, Request, Runtime, Transport};
-/// # use futures::{AsyncRead, AsyncWrite, io::Cursor};
-/// # async fn tunnel(host: String, port: u16)
-/// # -> Result<impl AsyncRead + AsyncWrite + Send + Unpin + 'static, CloseCause> {
-/// #     Ok(Cursor::new(Vec::new()))
-/// # }
-///
-/// #[derive(Debug)]
-/// struct Tunnelled {
-///     config: Arc<WebSocketConfig>,
-///     runtime: Arc<dyn Runtime>,
-/// }
-///
-/// impl Connector for Tunnelled {
-///     fn connect(
-///         &self,
-///         request: Request,
-///         max_frame_size: usize,
-///     ) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
-///         let (config, runtime) = (self.config.clone(), self.runtime.clone());
-///         Box::pin(async move {
-///             let stream = tunnel(request.host().to_owned(), request.port()).await?;
-///             websocket::open(stream, &request, max_frame_size, &config, &*runtime).await
-///         })
-///     }
-/// }
-/// ```
 pub async fn open<S>(
     stream: S,
-    request: &Request,
-    max_frame_size: usize,
+    attempt: &Attempt,
     config: &WebSocketConfig,
-    runtime: &dyn Runtime,
 ) -> Result<Pin<Box<dyn Transport>>, CloseCause>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    check_tls(request)?;
+    check_tls(&attempt.request)?;
     #[cfg(feature = "tls")]
-    if request.is_tls() {
-        let stream = crate::tls::connect(stream, request.host(), config.tls.clone()).await?;
-        return Ok(Box::pin(upgrade(stream, request, max_frame_size, config, runtime).await?));
+    if attempt.request.is_tls() {
+        let stream =
+            crate::tls::connect(stream, attempt.request.host(), config.tls.clone()).await?;
+        return Ok(Box::pin(upgrade(stream, attempt, config).await?));
     }
-    Ok(Box::pin(upgrade(stream, request, max_frame_size, config, runtime).await?))
+    Ok(Box::pin(upgrade(stream, attempt, config).await?))
 }
 
 /// Whether the TLS that `request` may ask for is built in. A connector asks before it dials, so that
@@ -169,11 +133,10 @@ pub fn check_tls(request: &Request) -> Result<(), CloseCause> {
 /// The request's subprotocols are offered. An answer that names none of them is accepted, since a
 /// Phoenix socket without `auth_token` gives it; one that names another is not.
 ///
-/// `max_frame_size` is the largest message that is received, in bytes, whether it comes in one piece
-/// or in fragments. A larger one ends the connection with code 1009, and nothing of it is kept. A
+/// The attempt's `max_frame_size` holds for messages, whether they come in one piece or in fragments. A larger one ends the connection with code 1009, and nothing of it is kept. A
 /// message's memory is taken when its length has come.
 ///
-/// There is no time limit but for the body of a refusal, for which `runtime` is asked; the caller
+/// There is no time limit but for the body of a refusal, for which the attempt's runtime is asked; the caller
 /// drops the future when it has waited enough, and the stream is dropped with it.
 ///
 /// # Errors
@@ -183,14 +146,12 @@ pub fn check_tls(request: &Request) -> Result<(), CloseCause> {
 /// - [`CloseCause::Lost`] if the stream ends or fails, or what came isn't a proper answer.
 pub async fn upgrade<S>(
     stream: S,
-    request: &Request,
-    max_frame_size: usize,
+    attempt: &Attempt,
     config: &WebSocketConfig,
-    runtime: &dyn Runtime,
 ) -> Result<WebSocketTransport<S>, CloseCause>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin,
 {
-    let (stream, leftover) = handshake::upgrade(stream, request, config, runtime).await?;
-    Ok(WebSocketTransport::new(stream, leftover, max_frame_size, config).await)
+    let (stream, leftover) = handshake::upgrade(stream, attempt, config).await?;
+    Ok(WebSocketTransport::new(stream, leftover, attempt.max_frame_size, config).await)
 }

@@ -57,11 +57,11 @@
 //! use std::time::Duration;
 //!
 //! use phx_testing::in_memory::Link;
-//! use phx_tokio::TokioRuntime;
+//! use phx_tokio::AdapterRuntime;
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let link = Link::new(phx_testing::rooms().build(), TokioRuntime::current()?);
+//! let link = Link::new(phx_testing::rooms().build(), AdapterRuntime::current()?);
 //! let socket = link.socket().connect().await?;
 //! let room = socket.channel("room:lobby").join().await?;
 //!

@@ -12,7 +12,7 @@ use phx_client::{Backoff, CloseCause, ConnectionState, PushFailed, Socket, Strea
 use phx_proto::{CloseCode, Frame, Payload};
 use phx_testing::in_memory::{Link, VirtualTime};
 use phx_testing::{Connectivity, Handlers, Refusal, Server, rooms};
-use phx_tokio::TokioRuntime;
+use phx_tokio::AdapterRuntime;
 use serde_json::{Value, json};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -335,7 +335,7 @@ fn equal_programs_give_equal_runs() {
 #[tokio::test(start_paused = true)]
 async fn the_same_link_on_tokio_with_paused_time() {
     let started = tokio::time::Instant::now();
-    let link = Link::new(rooms().build(), TokioRuntime::current().unwrap());
+    let link = Link::new(rooms().build(), AdapterRuntime::current().unwrap());
     let socket = link.socket().connect().await.unwrap();
     let room = socket.channel("room:a").join().await.unwrap();
     let mut shouts = room.on::<Value>("shout");

@@ -1,21 +1,20 @@
-//! Sockets that run on tokio.
+//! Sockets that run on the caller's runtime.
 
-use std::sync::Arc;
+use phx_client::websocket::WebSocketConnector;
+use phx_client::{Builder, IntoEndpoint};
 
-use phx_client::Builder;
-use phx_client::websocket::WebSocketConfig;
+use crate::{AdapterRuntime, TcpDialer};
 
-use crate::{TcpConnector, TokioRuntime};
-
-/// A socket in the making that connects to `url` and runs on the tokio runtime of the caller.
+/// A socket in the making that connects to `endpoint` over TCP, and runs on the runtime of the
+/// caller.
 ///
-/// `url` is the socket's path on the server, as in `ws://localhost:4000/socket`; `wss`, `http` and
-/// `https` do too.
+/// `endpoint` is the socket's path on the server, as in `ws://localhost:4000/socket`; `wss`, `http`
+/// and `https` do too. Or an [`Endpoint`](crate::Endpoint).
 ///
 /// # Errors
 ///
-/// None here, so that calls can be chained: what is wrong with the URL, and that the caller runs on
-/// no tokio runtime, is the error of [`Builder::connect`] and [`Builder::spawn`].
+/// None here, so that calls can be chained: what is wrong with the endpoint, and that the caller
+/// runs on no runtime, is the error of [`Builder::connect`] and [`Builder::spawn`].
 ///
 /// # Examples
 ///
@@ -28,32 +27,12 @@ use crate::{TcpConnector, TokioRuntime};
 /// assert!(matches!(failed, Err(ConnectFailed::Endpoint(_))));
 /// # }
 /// ```
-pub fn socket(url: &str) -> Builder {
-    on_tokio(Builder::new(url), WebSocketConfig::default())
-}
-
-/// Gives a builder the tokio runtime of the caller, and a [`TcpConnector`] with settings of one's
-/// own.
-///
-/// # Examples
-///
-/// ```no_run
-/// use phx_tokio::Builder;
-/// use phx_tokio::websocket::WebSocketConfig;
-///
-/// # async fn doc() -> Result<(), phx_tokio::ConnectFailed> {
-/// let mut config = WebSocketConfig::default();
-/// config.read_buffer_size = 64 << 10;
-/// let builder = Builder::from_parts("example.com", "/socket", None, true);
-/// let socket = phx_tokio::on_tokio(builder, config).connect().await?;
-/// # Ok(())
-/// # }
-/// ```
-pub fn on_tokio(builder: Builder, config: WebSocketConfig) -> Builder {
-    match TokioRuntime::current() {
-        Ok(runtime) => builder
-            .connector(Arc::new(TcpConnector::new(runtime.clone(), config)))
-            .runtime(Arc::new(runtime)),
+pub fn socket(endpoint: impl IntoEndpoint) -> Builder {
+    let builder = Builder::new(endpoint);
+    match AdapterRuntime::current() {
+        Ok(runtime) => {
+            builder.connector(WebSocketConnector::new(TcpDialer::new())).runtime(runtime)
+        }
         // A builder without a runtime says so when it is to connect.
         Err(_) => builder,
     }

@@ -1,7 +1,7 @@
 //! Phoenix Channels for tokio: WebSocket over TCP, and TLS.
 //!
 //! This crate is [`phx_client`] with what it needs of tokio: a clock, timers and tasks
-//! ([`TokioRuntime`]), and connections ([`TcpConnector`]). All of `phx_client` is re-exported, so
+//! ([`AdapterRuntime`]), and connections ([`TcpDialer`], [`UnixDialer`]). All of `phx_client` is re-exported, so
 //! that a program needs no other crate of this workspace.
 //!
 //! ```no_run
@@ -40,14 +40,15 @@
 //!   client certificates, are a matter of [`WebSocketConfig::tls`](websocket::WebSocketConfig).
 //!   Without the feature such an endpoint is [`CloseCause::Unusable`].
 //!
-//! # Roots of one's own
+//! # Settings of one's own
 //!
 //! ```no_run
 //! # #[cfg(feature = "tls")] {
 //! use std::sync::Arc;
 //!
+//! use phx_tokio::TcpDialer;
 //! use phx_tokio::tls::{self, rustls::RootCertStore, rustls::pki_types::CertificateDer};
-//! use phx_tokio::{Builder, websocket::WebSocketConfig};
+//! use phx_tokio::websocket::{WebSocketConfig, WebSocketConnector};
 //!
 //! # async fn doc(certificate: Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
 //! let mut roots = RootCertStore::empty();
@@ -55,8 +56,10 @@
 //! let mut config = WebSocketConfig::default();
 //! config.tls = Arc::new(tls::builder().with_root_certificates(roots).with_no_client_auth());
 //!
-//! let builder = Builder::new("wss://phoenix.internal/socket");
-//! let socket = phx_tokio::on_tokio(builder, config).connect().await?;
+//! let socket = phx_tokio::socket("wss://phoenix.internal/socket")
+//!     .connector(WebSocketConnector::new(TcpDialer::new()).with_config(config))
+//!     .connect()
+//!     .await?;
 //! # Ok(())
 //! # }
 //! # }
@@ -67,16 +70,19 @@
 //! The clock is tokio's. In a test with `tokio::time::pause`, heartbeats, timeouts and reconnects
 //! follow `tokio::time::advance`, and cost no real time.
 
-mod connector;
-mod dial;
 mod entry;
 mod runtime;
+mod tcp;
+#[cfg(unix)]
+mod unix;
 
 pub use phx_client::*;
 
-pub use connector::TcpConnector;
-pub use entry::{on_tokio, socket};
-pub use runtime::TokioRuntime;
+pub use entry::socket;
+pub use runtime::AdapterRuntime;
+pub use tcp::TcpDialer;
+#[cfg(unix)]
+pub use unix::UnixDialer;
 
 /// The program in the README compiles.
 #[cfg(doctest)]

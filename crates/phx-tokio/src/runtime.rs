@@ -4,38 +4,29 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use phx_client::{BoxFuture, Instant, Runtime, Timer};
-use tokio::runtime::{Handle, TryCurrentError};
+use phx_client::{BoxFuture, Instant, NoRuntime, Runtime, Timer};
+use tokio::runtime::Handle;
 use tokio::time::{self, Sleep};
 
-/// A tokio runtime, as the client needs it.
+/// tokio as the client needs it: a clock, timers and tasks.
 ///
 /// Time is tokio's, so that `tokio::time::pause` and `advance` govern the client too. Its epoch is
 /// the moment at which the value was made.
 #[derive(Clone, Debug)]
-pub struct TokioRuntime {
+pub struct AdapterRuntime {
     handle: Handle,
     epoch: time::Instant,
 }
 
-impl TokioRuntime {
-    /// The runtime that the calling code runs on.
+impl AdapterRuntime {
+    /// The runtime that the calling code runs on, or has entered.
     ///
     /// # Errors
     ///
-    /// If it runs on none.
-    pub fn current() -> Result<Self, TryCurrentError> {
-        Handle::try_current().map(Self::new)
-    }
-
-    /// The runtime of `handle`, for calls from outside of it.
-    #[must_use]
-    pub fn new(handle: Handle) -> Self {
-        let epoch = {
-            let _entered = handle.enter();
-            time::Instant::now()
-        };
-        TokioRuntime { handle, epoch }
+    /// If there is none.
+    pub fn current() -> Result<Self, NoRuntime> {
+        let handle = Handle::try_current().map_err(|_| NoRuntime::new())?;
+        Ok(AdapterRuntime { handle, epoch: time::Instant::now() })
     }
 
     /// A deadline that tokio's clock can't express is as good as one that never comes.
@@ -46,7 +37,7 @@ impl TokioRuntime {
     }
 }
 
-impl Runtime for TokioRuntime {
+impl Runtime for AdapterRuntime {
     fn now(&self) -> Instant {
         Instant::from_epoch(time::Instant::now().saturating_duration_since(self.epoch))
     }
@@ -66,7 +57,7 @@ impl Runtime for TokioRuntime {
 
 struct TokioTimer {
     sleep: Pin<Box<Sleep>>,
-    runtime: TokioRuntime,
+    runtime: AdapterRuntime,
 }
 
 impl Future for TokioTimer {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::channel::oneshot;
-use phx_tokio::{Instant, Runtime, TokioRuntime};
+use phx_tokio::{AdapterRuntime, Instant, Runtime};
 
 fn at(seconds: u64) -> Instant {
     Instant::from_epoch(Duration::from_secs(seconds))
@@ -11,7 +11,7 @@ fn at(seconds: u64) -> Instant {
 
 #[tokio::test(start_paused = true)]
 async fn time_begins_with_the_runtime_and_is_tokios() {
-    let runtime = TokioRuntime::current().unwrap();
+    let runtime = AdapterRuntime::current().unwrap();
     assert_eq!(runtime.now(), Instant::EPOCH);
     tokio::time::advance(Duration::from_secs(5)).await;
     assert_eq!(runtime.now(), at(5));
@@ -20,7 +20,7 @@ async fn time_begins_with_the_runtime_and_is_tokios() {
 
 #[tokio::test(start_paused = true)]
 async fn a_timer_completes_at_its_deadline_and_can_be_set_again() {
-    let runtime = TokioRuntime::current().unwrap();
+    let runtime = AdapterRuntime::current().unwrap();
     let mut timer = runtime.timer(at(3));
     timer.as_mut().await;
     assert_eq!(runtime.now(), at(3));
@@ -36,7 +36,7 @@ async fn a_timer_completes_at_its_deadline_and_can_be_set_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_deadline_beyond_tokios_clock_is_far_away() {
-    let runtime = TokioRuntime::current().unwrap();
+    let runtime = AdapterRuntime::current().unwrap();
     let mut timer = runtime.timer(Instant::from_epoch(Duration::MAX));
     assert!(futures::poll!(timer.as_mut()).is_pending());
     timer.as_mut().reset(at(2));
@@ -47,8 +47,11 @@ async fn a_deadline_beyond_tokios_clock_is_far_away() {
 #[test]
 fn tasks_and_timers_can_be_started_from_outside() {
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    TokioRuntime::current().unwrap_err();
-    let runtime = TokioRuntime::new(tokio.handle().clone());
+    AdapterRuntime::current().unwrap_err();
+    let runtime = {
+        let _entered = tokio.enter();
+        AdapterRuntime::current().unwrap()
+    };
     let timer = runtime.timer(runtime.now());
     let (done, is_done) = oneshot::channel();
     runtime.spawn(Box::pin(async {

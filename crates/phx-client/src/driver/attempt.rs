@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::future::{Either, FutureExt, select};
 use phx_proto::{CloseCause, Endpoint, Instant};
 
-use crate::connector::{Connector, Transport};
+use crate::connector::{Attempt, Connector, Transport};
 use crate::hook::isolated;
 use crate::runtime::{BoxFuture, Timer};
 use crate::shared::Shared;
@@ -29,7 +29,8 @@ pub(super) fn start(
             (Arc::clone(&config.serializer), config.max_frame_size)
         };
         let request = endpoint.request(serializer.vsn());
-        connector.connect(request, max_frame_size).await
+        let runtime = Arc::clone(&shared.runtime);
+        connector.connect(Attempt { request, max_frame_size, runtime }).await
     })
 }
 

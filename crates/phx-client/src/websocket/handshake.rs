@@ -9,7 +9,7 @@ use httparse::Status;
 use phx_proto::{CloseCause, Request};
 
 use super::{WebSocketConfig, failure, refusal};
-use crate::runtime::Runtime;
+use crate::connector::Attempt;
 
 /// Bytes that the head of an answer may have; servers keep to 8 or 16 KiB themselves.
 const MAX_HEAD: usize = 32 << 10;
@@ -21,13 +21,13 @@ const MAX_HEADERS: usize = 128;
 /// answer: the first frames.
 pub(super) async fn upgrade<S>(
     mut stream: S,
-    request: &Request,
+    attempt: &Attempt,
     config: &WebSocketConfig,
-    runtime: &dyn Runtime,
 ) -> Result<(S, Vec<u8>), CloseCause>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let request = &attempt.request;
     let key = generate_key();
     let head = request_head(request, &key);
     stream.write_all(head.as_bytes()).await.map_err(|error| failure::stream_failed(&error))?;
@@ -38,7 +38,9 @@ where
         head.check_upgrade(&key, request.protocols())?;
         return Ok((stream, leftover));
     }
-    Err(CloseCause::Refused(refusal::receive(stream, &head, leftover, config, runtime).await))
+    Err(CloseCause::Refused(
+        refusal::receive(stream, &head, leftover, config, &*attempt.runtime).await,
+    ))
 }
 
 /// The request line and the headers, which the endpoint has checked.

@@ -134,10 +134,10 @@ impl fmt::Debug for TestConnector {
 impl Connector for TestConnector {
     fn connect(
         &self,
-        request: Request,
-        max_frame_size: usize,
+        asked: phx_client::Attempt,
     ) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
         let (answer, answered) = oneshot::channel();
+        let phx_client::Attempt { request, max_frame_size, .. } = asked;
         let sent = self.attempts.send(Attempt { request, max_frame_size, answer });
         Box::pin(async move {
             match sent {

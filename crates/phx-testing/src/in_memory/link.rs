@@ -4,8 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use phx_client::{BoxFuture, Builder, Connector, Runtime, Transport};
-use phx_proto::{CloseCause, CloseCode, Frame, Instant, Request};
+use phx_client::{Attempt, BoxFuture, Builder, Connector, Endpoint, Runtime, Transport};
+use phx_proto::{CloseCause, CloseCode, Frame, Instant};
 
 use super::alarm::Alarm;
 use super::exchange::Exchange;
@@ -70,9 +70,9 @@ impl Link {
     /// number, so sockets differ in their jitter, and equal programs give equal runs.
     pub fn socket(&self) -> Builder {
         let path = self.with_server(|server, _| server.path().to_owned());
-        Builder::from_parts("server.test", &path, None, false)
+        Builder::new(Endpoint::from_parts("server.test", &path, None, false))
             .runtime(Arc::clone(self.exchange.runtime()))
-            .connector(Arc::new(self.clone()))
+            .connector(self.clone())
             .seed(self.exchange.next_seed())
     }
 
@@ -146,11 +146,7 @@ impl Link {
 
 impl Connector for Link {
     /// Frames have no limit here: the client's core has its own.
-    fn connect(
-        &self,
-        request: Request,
-        _max_frame_size: usize,
-    ) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
-        Box::pin(LinkTransport::open(Arc::clone(&self.exchange), self.client, request))
+    fn connect(&self, attempt: Attempt) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
+        Box::pin(LinkTransport::open(Arc::clone(&self.exchange), self.client, attempt.request))
     }
 }

@@ -6,19 +6,19 @@ use async_tungstenite::accept_async;
 use async_tungstenite::tokio::TokioAdapter;
 use futures::StreamExt;
 use phx_tokio::websocket::{WebSocketConfig, upgrade};
-use phx_tokio::{Endpoint, Frame, TokioRuntime};
+use phx_tokio::{Endpoint, Frame};
 
-use crate::common::{Connection, MAX_FRAME_SIZE, flush, request, within};
+use crate::common::{Connection, attempt, flush, within};
 
 const SIZE: usize = 1_000;
 
 #[tokio::test]
 async fn frames_are_taken_until_the_write_buffer_is_full() {
     let (stream, accepting) = tokio::io::duplex(512);
-    let request = request(&Endpoint::parse("ws://localhost/socket").unwrap());
-    let (runtime, mut config) = (TokioRuntime::current().unwrap(), WebSocketConfig::default());
+    let attempt = attempt(&Endpoint::parse("ws://localhost/socket").unwrap());
+    let mut config = WebSocketConfig::default();
     config.write_buffer_size = 10 * SIZE;
-    let opening = upgrade(TokioAdapter::new(stream), &request, MAX_FRAME_SIZE, &config, &runtime);
+    let opening = upgrade(TokioAdapter::new(stream), &attempt, &config);
     let (client, server) = futures::join!(opening, accept_async(TokioAdapter::new(accepting)));
     let (mut client, mut server): (Connection, _) = (Box::pin(client.unwrap()), server.unwrap());
 

@@ -7,18 +7,18 @@ use std::task::{Context, Wake, Waker};
 
 use async_tungstenite::tokio::TokioAdapter;
 use phx_tokio::websocket::{WebSocketConfig, upgrade};
-use phx_tokio::{CloseCause, CloseCode, Endpoint, Frame, TokioRuntime};
+use phx_tokio::{CloseCause, CloseCode, Endpoint, Frame};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, join};
 
-use crate::common::{Connection, MAX_FRAME_SIZE, close, receive, request, switching, within};
+use crate::common::{Connection, attempt, close, receive, switching, within};
 
 /// A connection whose server says `last` and can't be written to any more. Its end for writing is
 /// kept open.
 async fn broken(last: &[u8]) -> (Connection, DuplexStream) {
     let (reading, mut saying) = duplex(4_096);
     let (writing, mut hearing) = duplex(4_096);
-    let request = request(&Endpoint::parse("ws://localhost/socket").unwrap());
-    let (runtime, config) = (TokioRuntime::current().unwrap(), WebSocketConfig::default());
+    let attempt = attempt(&Endpoint::parse("ws://localhost/socket").unwrap());
+    let config = WebSocketConfig::default();
     let stream = TokioAdapter::new(join(reading, writing));
     let serve = async {
         let mut head = Vec::new();
@@ -30,8 +30,7 @@ async fn broken(last: &[u8]) -> (Connection, DuplexStream) {
         saying.write_all(last).await.unwrap();
         drop(hearing);
     };
-    let (client, ()) =
-        futures::join!(upgrade(stream, &request, MAX_FRAME_SIZE, &config, &runtime), serve);
+    let (client, ()) = futures::join!(upgrade(stream, &attempt, &config), serve);
     (Box::pin(client.unwrap()), saying)
 }
 

@@ -6,17 +6,15 @@ use std::time::Duration;
 
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tokio::{TokioAdapter, accept_async};
-use phx_tokio::websocket::WebSocketConfig;
+use phx_tokio::websocket::{WebSocketConfig, WebSocketConnector};
 use phx_tokio::{
-    CloseCause, CloseCode, Connector, Endpoint, Frame, Request, TcpConnector, TokioRuntime,
+    AdapterRuntime, Attempt, CloseCause, CloseCode, Connector, Endpoint, Frame, TcpDialer,
     Transport,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 pub(crate) type Connection = Pin<Box<dyn Transport>>;
-/// The socket's limit, where it isn't what is tested.
-pub(crate) const MAX_FRAME_SIZE: usize = 64 << 20;
 
 pub(crate) type Server = WebSocketStream<TokioAdapter<TcpStream>>;
 
@@ -32,12 +30,12 @@ pub(crate) async fn listen() -> (TcpListener, Endpoint) {
     (listener, Endpoint::parse(&url).unwrap())
 }
 
-pub(crate) fn request(endpoint: &Endpoint) -> Request {
-    endpoint.request("2.0.0")
+pub(crate) fn attempt(endpoint: &Endpoint) -> Attempt {
+    Attempt::new(endpoint.request("2.0.0"), AdapterRuntime::current().unwrap())
 }
 
-pub(crate) fn connector(config: WebSocketConfig) -> TcpConnector {
-    TcpConnector::new(TokioRuntime::current().unwrap(), config)
+pub(crate) fn connector(config: WebSocketConfig) -> WebSocketConnector<TcpDialer> {
+    WebSocketConnector::new(TcpDialer::new()).with_config(config)
 }
 
 pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Connection, CloseCause> {
@@ -48,7 +46,7 @@ pub(crate) async fn connect_with(
     endpoint: &Endpoint,
     config: WebSocketConfig,
 ) -> Result<Connection, CloseCause> {
-    within(connector(config).connect(request(endpoint), MAX_FRAME_SIZE)).await
+    within(connector(config).connect(attempt(endpoint))).await
 }
 
 pub(crate) async fn connect_limited(
@@ -56,7 +54,9 @@ pub(crate) async fn connect_limited(
     max_frame_size: usize,
 ) -> Result<Connection, CloseCause> {
     let connector = connector(WebSocketConfig::default());
-    within(connector.connect(request(endpoint), max_frame_size)).await
+    let mut attempt = attempt(endpoint);
+    attempt.max_frame_size = max_frame_size;
+    within(connector.connect(attempt)).await
 }
 
 /// A connection to a WebSocket server, both ends.

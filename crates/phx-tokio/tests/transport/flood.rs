@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use async_tungstenite::tokio::TokioAdapter;
 use phx_tokio::websocket::{WebSocketConfig, upgrade};
-use phx_tokio::{Endpoint, Frame, TokioRuntime, Transport};
+use phx_tokio::{Endpoint, Frame, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
 
-use crate::common::{MAX_FRAME_SIZE, request, switching};
+use crate::common::{attempt, switching};
 
 const PINGS: usize = 2_000;
 
@@ -25,9 +25,9 @@ async fn accept(stream: &mut DuplexStream) {
 #[tokio::test(start_paused = true)]
 async fn pings_are_not_read_while_too_many_pongs_wait_and_are_again_once_they_are_written() {
     let (stream, mut server) = duplex(512);
-    let request = request(&Endpoint::parse("ws://localhost/socket").unwrap());
-    let (runtime, config) = (TokioRuntime::current().unwrap(), WebSocketConfig::default());
-    let opening = upgrade(TokioAdapter::new(stream), &request, MAX_FRAME_SIZE, &config, &runtime);
+    let attempt = attempt(&Endpoint::parse("ws://localhost/socket").unwrap());
+    let config = WebSocketConfig::default();
+    let opening = upgrade(TokioAdapter::new(stream), &attempt, &config);
     let (client, ()) = futures::join!(opening, accept(&mut server));
     let mut client = Box::pin(client.unwrap());
 

@@ -5,12 +5,12 @@ use phx_tokio::Connector;
 use phx_tokio::websocket::WebSocketConfig;
 use tokio::io::AsyncReadExt;
 
-use crate::common::{MAX_FRAME_SIZE, connector, listen, receive_head, request, within};
+use crate::common::{attempt, connector, listen, receive_head, within};
 
 #[tokio::test]
 async fn a_server_that_says_nothing_sees_the_end_when_the_attempt_is_dropped() {
     let (listener, endpoint) = listen().await;
-    let attempt = connector(WebSocketConfig::default()).connect(request(&endpoint), MAX_FRAME_SIZE);
+    let attempt = connector(WebSocketConfig::default()).connect(attempt(&endpoint));
     let serve = std::pin::pin!(async {
         let mut stream = listener.accept().await.unwrap().0;
         receive_head(&mut stream).await;

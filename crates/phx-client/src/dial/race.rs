@@ -10,8 +10,9 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::{self, Either};
 use futures::stream::FuturesUnordered;
-use phx_client::CloseCause;
-use tokio::time::sleep;
+use phx_proto::CloseCause;
+
+use crate::runtime::Runtime;
 
 /// The "connection attempt delay" that RFC 8305 recommends.
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -19,10 +20,19 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// Failures that are quoted when none of the addresses could be reached.
 const QUOTED: usize = 4;
 
-/// Connects to the first of `addresses` that can be reached; dropping the future drops all attempts.
-pub(crate) async fn dial<S, F>(
+/// Connects to the first of `addresses` that can be reached.
+///
+/// They are tried in their order, but with IPv6 and IPv4 taking turns. Each gets a start of 250 ms
+/// before the next joins in, or less if it fails sooner (as RFC 8305 describes it). Dropping the
+/// future drops all attempts.
+///
+/// # Errors
+///
+/// [`CloseCause::Lost`] that tells the failures of the addresses, or that there was none.
+pub async fn race<S, F>(
     addresses: impl IntoIterator<Item = SocketAddr>,
     connect: impl Fn(SocketAddr) -> F,
+    runtime: &impl Runtime,
 ) -> Result<S, CloseCause>
 where
     F: Future<Output = io::Result<S>>,
@@ -44,7 +54,7 @@ where
         let finished = if waiting.is_empty() {
             attempts.next().await
         } else {
-            let head_start = std::pin::pin!(sleep(HEAD_START));
+            let head_start = runtime.timer(runtime.now() + HEAD_START);
             match future::select(attempts.next(), head_start).await {
                 Either::Left((finished, _)) => finished,
                 Either::Right(_) => None,
@@ -94,10 +104,6 @@ fn unreachable(failures: &[(SocketAddr, io::Error)]) -> CloseCause {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-
-    use tokio::net::{TcpListener, TcpSocket, TcpStream};
-
     use super::*;
 
     fn v4(last: u8) -> SocketAddr {
@@ -106,82 +112,6 @@ mod tests {
 
     fn v6(last: u16) -> SocketAddr {
         SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, last], 80))
-    }
-
-    fn refused() -> io::Error {
-        io::ErrorKind::ConnectionRefused.into()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_next_address_is_tried_at_once_when_one_fails() {
-        let begun = tokio::time::Instant::now();
-        let reached =
-            dial(
-                [v4(1), v4(2)],
-                async |address| {
-                    if address == v4(1) { Err(refused()) } else { Ok(address) }
-                },
-            );
-        assert_eq!(reached.await, Ok(v4(2)));
-        assert_eq!(begun.elapsed(), Duration::ZERO);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_address_that_is_silent_has_a_head_start_of_250_ms() {
-        let begun = tokio::time::Instant::now();
-        let reached = dial([v4(1), v4(2)], async |address| {
-            if address == v4(1) { future::pending().await } else { Ok(address) }
-        });
-        assert_eq!(reached.await, Ok(v4(2)));
-        assert_eq!(begun.elapsed(), HEAD_START);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_slow_address_still_wins_if_the_next_one_fails() {
-        let reached = dial([v4(1), v4(2)], async |address| {
-            if address == v4(2) {
-                return Err(refused());
-            }
-            sleep(Duration::from_secs(3)).await;
-            Ok(address)
-        });
-        assert_eq!(reached.await, Ok(v4(1)));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn every_address_is_tried_once_and_the_failures_are_told() {
-        let tried = RefCell::new(Vec::new());
-        let addresses: Vec<_> = (1..=6).map(v4).collect();
-        let reached: Result<(), _> = dial(addresses.clone(), async |address| {
-            tried.borrow_mut().push(address);
-            Err(refused())
-        })
-        .await;
-        assert_eq!(tried.into_inner(), addresses);
-        assert_eq!(
-            reached.unwrap_err().to_string(),
-            "connection lost: 192.0.2.1:80: connection refused; 192.0.2.2:80: connection refused; \
-             192.0.2.3:80: connection refused; 192.0.2.4:80: connection refused; \
-             and 2 more addresses"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_name_without_an_address_is_told() {
-        let reached: Result<(), _> = dial([], async |_| Err(refused())).await;
-        assert_eq!(reached, Err(CloseCause::lost("the host has no address")));
-    }
-
-    #[tokio::test]
-    async fn a_closed_port_leads_to_the_next_address() {
-        // The port stays taken, so that no other test comes to listen there.
-        let closed = TcpSocket::new_v4().unwrap();
-        closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = open.local_addr().unwrap();
-        let stream =
-            dial([closed.local_addr().unwrap(), address], TcpStream::connect).await.unwrap();
-        assert_eq!(stream.peer_addr().unwrap(), address);
     }
 
     #[test]

@@ -1,0 +1,68 @@
+//! async-std's clock, timers and tasks.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time;
+
+use async_std::task;
+use phx_client::{BoxFuture, Instant, NoRuntime, Runtime, Timer};
+
+/// async-std as the client needs it: a clock, timers and tasks.
+///
+/// Time is the standard library's. Its epoch is the moment at which the value was made.
+#[derive(Clone, Debug)]
+pub struct AdapterRuntime {
+    epoch: time::Instant,
+}
+
+impl AdapterRuntime {
+    /// The runtime: async-std has one for the whole program.
+    ///
+    /// # Errors
+    ///
+    /// None. Other adapters have some, and the same API.
+    pub fn current() -> Result<Self, NoRuntime> {
+        Ok(AdapterRuntime { epoch: time::Instant::now() })
+    }
+}
+
+impl Runtime for AdapterRuntime {
+    fn now(&self) -> Instant {
+        Instant::from_epoch(self.epoch.elapsed())
+    }
+
+    fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
+        Box::pin(AdapterTimer { sleep: self.sleep_until(deadline), runtime: self.clone() })
+    }
+
+    fn spawn(&self, task: BoxFuture<()>) {
+        drop(task::spawn(task));
+    }
+}
+
+impl AdapterRuntime {
+    /// async-std's timers can't be moved, so each deadline has one of its own.
+    fn sleep_until(&self, deadline: Instant) -> BoxFuture<()> {
+        Box::pin(task::sleep(deadline.saturating_duration_since(self.now())))
+    }
+}
+
+struct AdapterTimer {
+    sleep: BoxFuture<()>,
+    runtime: AdapterRuntime,
+}
+
+impl Future for AdapterTimer {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.sleep.as_mut().poll(cx)
+    }
+}
+
+impl Timer for AdapterTimer {
+    fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
+        self.sleep = self.runtime.sleep_until(deadline);
+    }
+}

@@ -1,0 +1,51 @@
+//! Whatever says where to connect.
+
+use phx_proto::{Endpoint, EndpointError};
+use url::Url;
+
+/// What can be made an [`Endpoint`]: a URL as text or parsed, an endpoint, or the result of making one,
+/// whose error is kept.
+pub trait IntoEndpoint {
+    /// Makes the endpoint.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the URL.
+    fn into_endpoint(self) -> Result<Endpoint, EndpointError>;
+}
+
+impl IntoEndpoint for &str {
+    fn into_endpoint(self) -> Result<Endpoint, EndpointError> {
+        Endpoint::parse(self)
+    }
+}
+
+impl IntoEndpoint for &String {
+    fn into_endpoint(self) -> Result<Endpoint, EndpointError> {
+        Endpoint::parse(self)
+    }
+}
+
+impl IntoEndpoint for String {
+    fn into_endpoint(self) -> Result<Endpoint, EndpointError> {
+        Endpoint::parse(&self)
+    }
+}
+
+impl IntoEndpoint for Url {
+    fn into_endpoint(self) -> Result<Endpoint, EndpointError> {
+        Endpoint::from_url(self)
+    }
+}
+
+impl IntoEndpoint for Endpoint {
+    fn into_endpoint(self) -> Result<Endpoint, EndpointError> {
+        Ok(self)
+    }
+}
+
+impl IntoEndpoint for Result<Endpoint, EndpointError> {
+    fn into_endpoint(self) -> Result<Endpoint, EndpointError> {
+        self
+    }
+}

@@ -1,0 +1,67 @@
+//! Streams of bytes to a host: what a WebSocket connection is made over.
+//!
+//! Each adapter has two [`Dialer`]s, one for TCP and one for Unix sockets. A dialer of one's own is
+//! whatever else leads to the server.
+
+mod race;
+
+use std::fmt;
+
+use futures::{AsyncRead, AsyncWrite};
+use phx_proto::CloseCause;
+
+use crate::runtime::BoxFuture;
+
+pub use race::race;
+
+/// Opens a stream of bytes to a host.
+///
+/// # Examples
+///
+/// A pipe in memory, whose other end is left to a server in the same process:
+///
+/// ```
+/// use std::sync::mpsc::Sender;
+///
+/// use in_memory::{Pipe, pipe};
+/// use phx_client::dial::Dialer;
+/// use phx_client::{BoxFuture, CloseCause};
+/// # mod in_memory {
+/// #     pub type Pipe = futures::io::Cursor<Vec<u8>>;
+/// #     pub fn pipe() -> (Pipe, Pipe) { Default::default() }
+/// # }
+///
+/// #[derive(Debug)]
+/// struct InMemory {
+///     server: Sender<Pipe>,
+/// }
+///
+/// impl Dialer for InMemory {
+///     type Stream = Pipe;
+///
+///     fn dial(&self, _host: &str, _port: u16) -> BoxFuture<Result<Pipe, CloseCause>> {
+///         let (ours, theirs) = pipe();
+///         let sent = self.server.send(theirs);
+///         Box::pin(async move {
+///             sent.map_err(|_| CloseCause::lost("the server is gone"))?;
+///             Ok(ours)
+///         })
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let (sender, receiver) = std::sync::mpsc::channel();
+/// let dialer = InMemory { server: sender };
+/// assert!(dialer.dial("server.test", 80).await.is_ok());
+/// assert!(receiver.try_recv().is_ok());
+/// # }
+/// ```
+pub trait Dialer: fmt::Debug + Send + Sync + 'static {
+    /// What it opens.
+    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+
+    /// Opens a stream to `host` (a DNS name, or an IP address without brackets) and `port`. There is
+    /// no time limit here; dropping the future abandons the attempt.
+    fn dial(&self, host: &str, port: u16) -> BoxFuture<Result<Self::Stream, CloseCause>>;
+}

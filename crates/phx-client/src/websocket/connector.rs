@@ -1,0 +1,65 @@
+//! From a dialer to a connector: dial, TLS, upgrade.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use phx_proto::CloseCause;
+
+use super::{WebSocketConfig, check_tls, open};
+use crate::connector::{Attempt, Connector, Transport};
+use crate::dial::Dialer;
+use crate::runtime::BoxFuture;
+
+/// Opens WebSocket connections over whatever a [`Dialer`] leads to, with TLS for `wss`.
+///
+/// There is no time limit here: the client drops an attempt once the connect timeout has passed.
+///
+/// # Examples
+///
+/// An adapter's dialer, and settings of one's own:
+///
+/// ```
+/// # use phx_client::dial::Dialer;
+/// use phx_client::Builder;
+/// use phx_client::websocket::{WebSocketConfig, WebSocketConnector};
+///
+/// # fn doc(dialer: impl Dialer) -> Builder {
+/// let mut config = WebSocketConfig::default();
+/// config.read_buffer_size = 64 << 10;
+/// let connector = WebSocketConnector::new(dialer).with_config(config);
+/// Builder::new("wss://example.com/socket").connector(connector)
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct WebSocketConnector<D> {
+    dialer: Arc<D>,
+    config: Arc<WebSocketConfig>,
+}
+
+impl<D: Dialer> WebSocketConnector<D> {
+    /// A connector with the default settings.
+    #[must_use]
+    pub fn new(dialer: D) -> Self {
+        WebSocketConnector { dialer: Arc::new(dialer), config: Arc::default() }
+    }
+
+    /// The same connector with these settings.
+    #[must_use]
+    pub fn with_config(mut self, config: WebSocketConfig) -> Self {
+        self.config = Arc::new(config);
+        self
+    }
+}
+
+impl<D: Dialer> Connector for WebSocketConnector<D> {
+    fn connect(&self, attempt: Attempt) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
+        let dialer = Arc::clone(&self.dialer);
+        let config = Arc::clone(&self.config);
+        Box::pin(async move {
+            // Asked first, so that no connection is made in vain.
+            check_tls(&attempt.request)?;
+            let stream = dialer.dial(attempt.request.host(), attempt.request.port()).await?;
+            open(stream, &attempt, &config).await
+        })
+    }
+}

@@ -1,0 +1,83 @@
+//! Phoenix Channels for smol: WebSocket over TCP, and TLS.
+//!
+//! This crate is [`phx_client`] with what it needs of smol: a clock, timers and tasks
+//! ([`AdapterRuntime`]), and connections ([`TcpDialer`], [`UnixDialer`]). All of `phx_client` is re-exported, so
+//! that a program needs no other crate of this workspace.
+//!
+//! ```no_run
+//! use serde::{Deserialize, Serialize};
+//! use serde_json::json;
+//!
+//! #[derive(Deserialize, Serialize)]
+//! struct NewMsg {
+//!     body: String,
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     smol::block_on(run())
+//! }
+//!
+//! async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//!     let socket =
+//!         phx_smol::socket("ws://localhost:4000/socket").param("token", "..").connect().await?;
+//!
+//!     let room = socket.channel("room:lobby").params(&json!({ "name": "ann" })).join().await?;
+//!     let mut messages = room.on::<NewMsg>("new_msg").values();
+//!     room.push("new_msg", &NewMsg { body: "hello".to_owned() }).acknowledged().await?;
+//!     while let Some(message) = messages.next().await {
+//!         println!("{}", message.body);
+//!         if message.body == "bye" {
+//!             break;
+//!         }
+//!     }
+//!
+//!     room.leave().await?;
+//!     socket.disconnect().await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Features
+//!
+//! - `tls` (default): `wss` and `https`, by rustls with ring. The roots are Mozilla's; others, and
+//!   client certificates, are a matter of [`WebSocketConfig::tls`](websocket::WebSocketConfig).
+//!   Without the feature such an endpoint is [`CloseCause::Unusable`].
+//!
+//! # Settings of one's own
+//!
+//! ```no_run
+//! # #[cfg(feature = "tls")] {
+//! use std::sync::Arc;
+//!
+//! use phx_smol::TcpDialer;
+//! use phx_smol::tls::{self, rustls::RootCertStore, rustls::pki_types::CertificateDer};
+//! use phx_smol::websocket::{WebSocketConfig, WebSocketConnector};
+//!
+//! # async fn doc(certificate: Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut roots = RootCertStore::empty();
+//! roots.add(CertificateDer::from(certificate))?; // DER; `CertificateDer::from_pem_file` for PEM
+//! let mut config = WebSocketConfig::default();
+//! config.tls = Arc::new(tls::builder().with_root_certificates(roots).with_no_client_auth());
+//!
+//! let socket = phx_smol::socket("wss://phoenix.internal/socket")
+//!     .connector(WebSocketConnector::new(TcpDialer::new()).with_config(config))
+//!     .connect()
+//!     .await?;
+//! # Ok(())
+//! # }
+//! # }
+//! ```
+
+mod entry;
+mod runtime;
+mod tcp;
+#[cfg(unix)]
+mod unix;
+
+pub use phx_client::*;
+
+pub use entry::socket;
+pub use runtime::AdapterRuntime;
+pub use tcp::TcpDialer;
+#[cfg(unix)]
+pub use unix::UnixDialer;

@@ -1,0 +1,72 @@
+//! smol's clock, timers and tasks.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time;
+
+use phx_client::{BoxFuture, Instant, NoRuntime, Runtime, Timer};
+
+/// smol as the client needs it: a clock, timers and tasks.
+///
+/// Time is the standard library's. Its epoch is the moment at which the value was made.
+#[derive(Clone, Debug)]
+pub struct AdapterRuntime {
+    epoch: time::Instant,
+}
+
+impl AdapterRuntime {
+    /// The runtime: smol has one for the whole program.
+    ///
+    /// # Errors
+    ///
+    /// None. Other adapters have some, and the same API.
+    pub fn current() -> Result<Self, NoRuntime> {
+        Ok(AdapterRuntime { epoch: time::Instant::now() })
+    }
+}
+
+impl Runtime for AdapterRuntime {
+    fn now(&self) -> Instant {
+        Instant::from_epoch(self.epoch.elapsed())
+    }
+
+    fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
+        let mut timer = AdapterTimer { timer: smol::Timer::never(), epoch: self.epoch };
+        timer.move_to(deadline);
+        Box::pin(timer)
+    }
+
+    fn spawn(&self, task: BoxFuture<()>) {
+        smol::spawn(task).detach();
+    }
+}
+
+struct AdapterTimer {
+    timer: smol::Timer,
+    epoch: time::Instant,
+}
+
+impl AdapterTimer {
+    fn move_to(&mut self, deadline: Instant) {
+        // A deadline that the clock can't express is one that never comes.
+        match self.epoch.checked_add(deadline.since_epoch()) {
+            Some(at) => self.timer.set_at(at),
+            None => self.timer = smol::Timer::never(),
+        }
+    }
+}
+
+impl Future for AdapterTimer {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.timer).poll(cx).map(drop)
+    }
+}
+
+impl Timer for AdapterTimer {
+    fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
+        self.move_to(deadline);
+    }
+}
