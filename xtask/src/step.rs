@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Instant;
 
 use crate::steps::{
-    clippy, deny, doc, examples, features, files, fmt, fuzz_build, msrv, no_std, test, tree,
+    api, clippy, deny, doc, examples, features, files, fmt, fuzz_build, msrv, no_std, test, tree,
 };
 use crate::summary::Report;
 use crate::tools;
@@ -19,12 +19,17 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "test", about: "unit, integration and doc tests", check: test::check },
     Step { name: "examples", about: "the examples run and exit with 0", check: examples::check },
     Step { name: "doc", about: "the docs build without a warning", check: doc::check },
+    Step { name: "api", about: "the public APIs are those in api/", check: api::check },
     Step { name: "fuzz-build", about: "the fuzz targets build", check: fuzz_build::check },
     Step { name: "deny", about: "licences, bans, sources, advisories", check: deny::check },
     Step { name: "features", about: "each crate and feature alone", check: features::check },
     Step { name: "no-std", about: "phx-proto on targets without std", check: no_std::check },
     Step { name: "msrv", about: "the oldest supported compiler", check: msrv::check },
 ];
+
+/// What isn't a check, and runs only when it is named.
+const ON_REQUEST: &[Step] =
+    &[Step { name: "api-accept", about: "write the texts in api/ anew", check: api::accept }];
 
 /// What a step that passed has to say in the summary, if anything.
 pub(crate) type Outcome = anyhow::Result<Option<String>>;
@@ -56,7 +61,10 @@ pub(crate) fn select(names: &[String]) -> Option<Vec<&'static Step>> {
     match names {
         [] => None,
         [name] if name == "ci" => Some(ALL.iter().collect()),
-        names => names.iter().map(|name| ALL.iter().find(|step| step.name == name)).collect(),
+        names => {
+            let find = |name| ALL.iter().chain(ON_REQUEST).find(|step| step.name == name);
+            names.iter().map(find).collect()
+        }
     }
 }
 
@@ -64,6 +72,10 @@ pub(crate) fn select(names: &[String]) -> Option<Vec<&'static Step>> {
 pub(crate) fn usage() -> String {
     let mut text = String::from("usage: cargo xtask ci | STEP...\n\nsteps, in the order of ci:\n");
     for step in ALL {
+        let _infallible = writeln!(text, "  {:<12}{}", step.name, step.about);
+    }
+    text.push_str("\non request only:\n");
+    for step in ON_REQUEST {
         let _infallible = writeln!(text, "  {:<12}{}", step.name, step.about);
     }
     text

@@ -1,5 +1,6 @@
 //! One file a step.
 
+pub(crate) mod api;
 pub(crate) mod clippy;
 pub(crate) mod deny;
 pub(crate) mod doc;

@@ -17,6 +17,10 @@ pub(crate) const NO_STD_TARGETS: [&str; 2] = ["thumbv7em-none-eabi", "wasm32-unk
 /// Pinned, so that a new release of it can't fail a change that has nothing to do with it.
 const CARGO_DENY: &str = "0.20.2";
 
+/// The compiler whose rustdoc makes the texts in `api/`: its JSON is what the public-api crate in
+/// xtask/Cargo.toml reads. Both change together.
+const API_TOOLCHAIN: &str = "1.95.0";
+
 /// The oldest Node that the programs in [`NPM_PACKAGE`] run on.
 const NODE: u32 = 18;
 
@@ -30,6 +34,7 @@ pub(crate) fn all() -> Outcome {
     clippy()?;
     targets()?;
     msrv_toolchain()?;
+    api_toolchain()?;
     cargo_deny()?;
     Ok(None)
 }
@@ -67,14 +72,24 @@ fn missing_targets(installed: &str) -> Vec<&'static str> {
 /// Makes sure of the toolchain that `rust-version` in Cargo.toml names, and returns that name.
 pub(crate) fn msrv_toolchain() -> anyhow::Result<String> {
     let version = Workspace::load()?.rust_version()?.to_owned();
-    let present = Program::cargo_of(&version).args(["--version"]).output_if_any()?;
-    if present.is_none() {
-        Program::new("rustup")
-            .args(["toolchain", "install", &version, "--profile", "minimal", "--no-self-update"])
-            .run()
-            .with_context(|| format!("rustup couldn't install Rust {version}, the MSRV"))?;
-    }
+    toolchain(&version).with_context(|| format!("Rust {version} is the MSRV"))?;
     Ok(version)
+}
+
+/// Makes sure of the toolchain that the `api` step documents with, and returns its name.
+pub(crate) fn api_toolchain() -> anyhow::Result<&'static str> {
+    toolchain(API_TOOLCHAIN).context("the texts in api/ are made with it")?;
+    Ok(API_TOOLCHAIN)
+}
+
+fn toolchain(version: &str) -> anyhow::Result<()> {
+    if Program::cargo_of(version).args(["--version"]).output_if_any()?.is_some() {
+        return Ok(());
+    }
+    Program::new("rustup")
+        .args(["toolchain", "install", version, "--profile", "minimal", "--no-self-update"])
+        .run()
+        .with_context(|| format!("rustup couldn't install Rust {version}"))
 }
 
 /// Makes sure of cargo-deny in the pinned version; it takes some minutes to build.

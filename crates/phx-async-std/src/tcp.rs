@@ -1,9 +1,7 @@
 //! TCP connections to a host.
 
-use std::io;
-
 use async_std::net::{TcpStream, ToSocketAddrs};
-use phx_client::dial::{Dialer, race};
+use phx_client::dial::{ByteStream, Dialer, race};
 use phx_client::{BoxFuture, CloseCause};
 
 use crate::AdapterRuntime;
@@ -25,7 +23,7 @@ impl TcpDialer {
 }
 
 impl Dialer for TcpDialer {
-    type Stream = TcpStream;
+    type Stream = ByteStream;
 
     fn dial(&self, host: &str, port: u16) -> BoxFuture<Result<Self::Stream, CloseCause>> {
         let host = host.to_owned();
@@ -37,12 +35,8 @@ impl Dialer for TcpDialer {
                 .await
                 .map_err(|error| CloseCause::lost(format!("can't look up `{host}`: {error}")))?;
             let stream = race(addresses, TcpStream::connect, &runtime).await?;
-            stream.set_nodelay(true).map_err(lost)?;
-            Ok(stream)
+            stream.set_nodelay(true).map_err(|error| CloseCause::lost(error.to_string()))?;
+            Ok(ByteStream::new(stream))
         })
     }
-}
-
-fn lost(error: io::Error) -> CloseCause {
-    CloseCause::lost(error.to_string())
 }

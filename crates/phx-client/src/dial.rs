@@ -3,6 +3,7 @@
 //! Each adapter has two [`Dialer`]s, one for TCP and one for Unix sockets. A dialer of one's own is
 //! whatever else leads to the server.
 
+mod byte_stream;
 mod race;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use phx_proto::CloseCause;
 
 use crate::runtime::BoxFuture;
 
+pub use byte_stream::ByteStream;
 pub use race::race;
 
 /// Opens a stream of bytes to a host.

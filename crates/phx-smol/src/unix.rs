@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use phx_client::dial::Dialer;
+use phx_client::dial::{ByteStream, Dialer};
 use phx_client::{BoxFuture, CloseCause};
 use smol::net::unix::UnixStream;
 
@@ -36,7 +36,7 @@ impl UnixDialer {
 }
 
 impl Dialer for UnixDialer {
-    type Stream = UnixStream;
+    type Stream = ByteStream;
 
     fn dial(&self, _host: &str, _port: u16) -> BoxFuture<Result<Self::Stream, CloseCause>> {
         let path = self.path.clone();
@@ -44,7 +44,7 @@ impl Dialer for UnixDialer {
             let stream = UnixStream::connect(&path).await.map_err(|error| {
                 CloseCause::lost(format!("can't connect to {}: {error}", path.display()))
             })?;
-            Ok(stream)
+            Ok(ByteStream::new(stream))
         })
     }
 }

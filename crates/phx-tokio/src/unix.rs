@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use async_tungstenite::tokio::TokioAdapter;
-use phx_client::dial::Dialer;
+use phx_client::dial::{ByteStream, Dialer};
 use phx_client::{BoxFuture, CloseCause};
 use tokio::net::UnixStream;
 
@@ -37,7 +37,7 @@ impl UnixDialer {
 }
 
 impl Dialer for UnixDialer {
-    type Stream = TokioAdapter<UnixStream>;
+    type Stream = ByteStream;
 
     fn dial(&self, _host: &str, _port: u16) -> BoxFuture<Result<Self::Stream, CloseCause>> {
         let path = self.path.clone();
@@ -45,7 +45,7 @@ impl Dialer for UnixDialer {
             let stream = UnixStream::connect(&path).await.map_err(|error| {
                 CloseCause::lost(format!("can't connect to {}: {error}", path.display()))
             })?;
-            Ok(TokioAdapter::new(stream))
+            Ok(ByteStream::new(TokioAdapter::new(stream)))
         })
     }
 }
