@@ -1,10 +1,13 @@
 //! Streams of bytes to a host: what a WebSocket connection is made over.
 //!
-//! Each adapter has two [`Dialer`]s, one for TCP and one for Unix sockets. A dialer of one's own is
-//! whatever else leads to the server.
+//! Each adapter has two [`Dialer`]s, one for TCP and one for Unix sockets. [`HttpProxy`] and
+//! [`Socks5Proxy`] go through a proxy that another dialer reaches. A dialer of one's own is whatever
+//! else leads to the server.
 
 mod byte_stream;
+mod http_proxy;
 mod race;
+mod socks5_proxy;
 
 use std::fmt;
 
@@ -14,7 +17,9 @@ use phx_proto::CloseCause;
 use crate::runtime::BoxFuture;
 
 pub use byte_stream::ByteStream;
+pub use http_proxy::HttpProxy;
 pub use race::race;
+pub use socks5_proxy::Socks5Proxy;
 
 /// Opens a stream of bytes to a host.
 ///

@@ -97,6 +97,8 @@ mod connector;
 pub mod dial;
 mod driver;
 mod hook;
+#[cfg(feature = "websocket")]
+mod http;
 mod log;
 mod messages;
 mod payload;
@@ -136,7 +138,7 @@ pub use phx_proto::{
     DecodeError, DecodeErrorKind, DisconnectError, EncodeError, Endpoint, EndpointError, Field,
     Frame, Instant, JoinError, LeaveError, Message, NewChannelError, ParamErrorKind, Payload,
     PayloadError, PingError, PresenceChange, PresenceConfig, PresenceEntry, PresenceError,
-    PresenceMeta, PresenceStatus, PushError, PushErrorKind, Reconnect, ReconnectPolicy, Ref,
-    Refusal, Rejection, Rejoin, RejoinPolicy, Request, Serializer, Status, V1, V2, WhenFull,
-    events,
+    PresenceMeta, PresenceStatus, ProxyFailure, PushError, PushErrorKind, Reconnect,
+    ReconnectPolicy, Ref, Refusal, Rejection, Rejoin, RejoinPolicy, Request, Serializer, Status,
+    V1, V2, WhenFull, events,
 };

@@ -6,6 +6,10 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+mod proxy;
+
+pub use proxy::ProxyFailure;
+
 /// A WebSocket close code (RFC 6455, section 7.4).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloseCode(u16);
@@ -88,6 +92,9 @@ pub enum CloseCause {
     },
     /// The server answered the WebSocket upgrade with something else.
     Refused(Refusal),
+    /// A proxy on the way to the server opened no tunnel. Not the server's answer: by default it is
+    /// tried again, since proxies are configured and restarted while programs run.
+    Proxy(ProxyFailure),
     /// The request couldn't be made: the endpoint or the credentials of this attempt are unusable,
     /// or asking for them failed.
     #[non_exhaustive]
@@ -152,6 +159,7 @@ impl fmt::Display for CloseCause {
             CloseCause::Refused(refusal) => {
                 write!(f, "the server refused the connection with HTTP status {}", refusal.status)
             }
+            CloseCause::Proxy(failure) => write!(f, "the proxy {failure}"),
             CloseCause::Unusable { error } => write!(f, "the request can't be made: {error}"),
             CloseCause::Disconnected => f.write_str("disconnected"),
             CloseCause::Replaced => f.write_str("replaced by a new connection"),

@@ -9,7 +9,7 @@ use httparse::Status;
 use phx_proto::Refusal;
 
 use super::WebSocketConfig;
-use super::handshake::Head;
+use crate::http::Head;
 use crate::runtime::Runtime;
 
 /// A chunk's size, its extensions and the line's end have to fit.

@@ -62,7 +62,7 @@ async fn an_answer_that_is_not_http() {
 async fn the_head_is_bounded() {
     let long = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(40 << 10));
     let cause = answered(&long).await.unwrap_err();
-    assert_eq!(cause, CloseCause::lost("the head of the server's answer is too long"));
+    assert_eq!(cause, CloseCause::lost("the server's answer has too long a head"));
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(129));
     let cause = answered(&many).await.unwrap_err();
     assert_eq!(cause, CloseCause::lost("the server's answer has too many headers"));

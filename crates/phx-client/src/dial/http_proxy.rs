@@ -1,0 +1,122 @@
+//! Through an HTTP proxy: CONNECT (RFC 9110, section 9.3.6).
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use phx_proto::{CloseCause, ProxyFailure};
+
+use super::Dialer;
+use crate::http::{HeadError, receive_head};
+use crate::runtime::BoxFuture;
+
+/// Dials through an HTTP proxy, which is reached by another dialer.
+///
+/// The proxy is asked with CONNECT for a tunnel to the server, and looks its name up. TLS to the
+/// server, for `wss`, goes through the tunnel, so that the proxy sees neither params nor messages of it;
+/// those of `ws` it sees.
+///
+/// # Errors
+///
+/// [`CloseCause::Proxy`] if the proxy answers with anything but 2xx, and those of the other dialer.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use phx_client::dial::Dialer;
+/// use phx_client::Builder;
+/// use phx_client::dial::HttpProxy;
+/// use phx_client::websocket::WebSocketConnector;
+///
+/// // The dialer is an adapter's `TcpDialer`.
+/// # fn doc(dialer: impl Dialer) -> Builder {
+/// let proxy = HttpProxy::new(dialer, "proxy.internal", 3128).with_basic_auth("ann", "secret");
+/// Builder::new("wss://example.com/socket").connector(WebSocketConnector::new(proxy))
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct HttpProxy<D> {
+    dialer: Arc<D>,
+    host: String,
+    port: u16,
+    /// The value of `Proxy-Authorization`.
+    authorization: Option<String>,
+}
+
+impl<D: Dialer> HttpProxy<D> {
+    /// The proxy at `host` and `port`, without a user.
+    pub fn new(dialer: D, host: impl Into<String>, port: u16) -> Self {
+        HttpProxy { dialer: Arc::new(dialer), host: host.into(), port, authorization: None }
+    }
+
+    /// Says who asks (RFC 7617). A user with a colon in it can't be said: the proxy takes what is
+    /// behind it for the beginning of the password.
+    #[must_use]
+    pub fn with_basic_auth(mut self, user: &str, password: &str) -> Self {
+        self.authorization =
+            Some(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))));
+        self
+    }
+}
+
+impl<D: Dialer> Dialer for HttpProxy<D> {
+    type Stream = D::Stream;
+
+    fn dial(&self, host: &str, port: u16) -> BoxFuture<Result<Self::Stream, CloseCause>> {
+        let request = request(host, port, self.authorization.as_deref());
+        let proxy = self.dialer.dial(&self.host, self.port);
+        Box::pin(async move {
+            let request = request?;
+            let mut stream = proxy.await?;
+            open_tunnel(&mut stream, &request).await?;
+            Ok(stream)
+        })
+    }
+}
+
+fn request(host: &str, port: u16, authorization: Option<&str>) -> Result<String, CloseCause> {
+    // An endpoint has no such host, but a dialer can be called by anyone.
+    if host.is_empty() || host.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(CloseCause::unusable("the host can't be said to a proxy"));
+    }
+    let server =
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    let authorization =
+        authorization.map(|value| format!("Proxy-Authorization: {value}\r\n")).unwrap_or_default();
+    Ok(format!("CONNECT {server} HTTP/1.1\r\nHost: {server}\r\n{authorization}\r\n"))
+}
+
+async fn open_tunnel<S>(stream: &mut S, request: &str) -> Result<(), CloseCause>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let lost = |error: std::io::Error| CloseCause::lost(error.to_string());
+    stream.write_all(request.as_bytes()).await.map_err(lost)?;
+    stream.flush().await.map_err(lost)?;
+    let failure = match receive_head(stream).await {
+        // In both TLS and WebSocket it is the client who speaks first: what came behind the head isn't
+        // the server's.
+        Ok((head, rest)) if (200..300).contains(&head.status) && rest.is_empty() => return Ok(()),
+        Ok((head, _)) if !(200..300).contains(&head.status) => {
+            ProxyFailure::http_status(head.status)
+        }
+        Ok(_) | Err(HeadError::Malformed(_)) => ProxyFailure::Malformed,
+        Err(HeadError::Ended) => ProxyFailure::Ended,
+        Err(HeadError::Io(error)) => return Err(lost(error)),
+    };
+    Err(CloseCause::Proxy(failure))
+}
+
+/// Leaves out user and password.
+impl<D: Dialer> fmt::Debug for HttpProxy<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpProxy")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("authorization", &self.authorization.is_some())
+            .field("dialer", &self.dialer)
+            .finish()
+    }
+}
