@@ -27,9 +27,14 @@ const NODE: u32 = 18;
 /// Where the official JavaScript client is run from.
 const NPM_PACKAGE: &str = "crates/phx-conformance/js";
 
+/// Programs that tests run, and the Debian packages of the same names that hold them: an HTTP proxy and
+/// a SOCKS5 proxy.
+const PROXIES: [&str; 2] = ["tinyproxy", "microsocks"];
+
 /// Brings everything.
 pub(crate) fn all() -> Outcome {
     node_packages()?;
+    proxies()?;
     rustfmt()?;
     clippy()?;
     targets()?;
@@ -130,6 +135,25 @@ fn node_packages() -> anyhow::Result<()> {
         .args(["ci", "--prefix", NPM_PACKAGE, "--ignore-scripts", "--no-audit", "--no-fund"])
         .run()
         .with_context(|| format!("npm couldn't install the packages of {NPM_PACKAGE}"))
+}
+
+/// Makes sure of [`PROXIES`]: with apt-get where that works, as root on Debian and its kin.
+fn proxies() -> anyhow::Result<()> {
+    for name in PROXIES {
+        // They don't agree on an option that shows a version; what counts is that they start.
+        if Program::new("sh").args(["-c", &format!("command -v {name}")]).output().is_ok() {
+            continue;
+        }
+        let install = |args: &[&str]| Program::new("apt-get").args(args.iter().copied()).run();
+        install(&["update", "-q"])
+            .and_then(|()| install(&["install", "-y", "-q", "--no-install-recommends", name]))
+            .with_context(|| {
+                format!(
+                    "the tests with real proxies need {name}; `apt-get install {name}` brings it"
+                )
+            })?;
+    }
+    Ok(())
 }
 
 /// The 20 of "v20.11.1".

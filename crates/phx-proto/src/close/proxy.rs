@@ -11,7 +11,7 @@ pub enum ProxyFailure {
     /// An HTTP proxy answered CONNECT with this status.
     #[non_exhaustive]
     HttpStatus {
-        /// Anything but 2xx and 407: 403 where the server or its port isn't allowed, 502 or 504 where
+        /// Anything but 2xx, 401 and 407: 403 where the server or its port isn't allowed, 502 or 504 where
         /// it can't be reached.
         status: u16,
     },
@@ -31,10 +31,10 @@ impl ProxyFailure {
     /// A CONNECT that was answered with this status.
     #[must_use]
     pub fn http_status(status: u16) -> Self {
-        if status == 407 {
-            ProxyFailure::NotAuthenticated
-        } else {
-            ProxyFailure::HttpStatus { status }
+        match status {
+            // 401 is what tinyproxy says to a wrong password.
+            401 | 407 => ProxyFailure::NotAuthenticated,
+            status => ProxyFailure::HttpStatus { status },
         }
     }
 
