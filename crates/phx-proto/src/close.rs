@@ -83,13 +83,15 @@ pub enum CloseCause {
         reason: String,
     },
     /// The transport ended or failed without a close frame (1006 in the browser's terms), or never
-    /// came to be: no such host, connection refused, a TLS failure. The text is for people and
+    /// came to be: no such host, connection refused. The text is for people and
     /// must not hold secrets.
     #[non_exhaustive]
     Lost {
         /// What the operating system or the library said; may be empty.
         error: String,
     },
+    /// TLS failed: one side doesn't trust the other, or they don't understand each other.
+    Tls(TlsFailure),
     /// The server answered the WebSocket upgrade with something else.
     Refused(Refusal),
     /// A proxy on the way to the server opened no tunnel. Not the server's answer: by default it is
@@ -128,6 +130,11 @@ impl CloseCause {
         CloseCause::Lost { error: error.into() }
     }
 
+    /// A TLS failure.
+    pub fn tls(kind: TlsFailureKind, error: impl Into<String>) -> Self {
+        CloseCause::Tls(TlsFailure::new(kind, error))
+    }
+
     /// A request that couldn't be made.
     pub fn unusable(error: impl Into<String>) -> Self {
         CloseCause::Unusable { error: error.into() }
@@ -156,6 +163,7 @@ impl fmt::Display for CloseCause {
             }
             CloseCause::Lost { error } if error.is_empty() => f.write_str("connection lost"),
             CloseCause::Lost { error } => write!(f, "connection lost: {error}"),
+            CloseCause::Tls(failure) => write!(f, "TLS: {failure}"),
             CloseCause::Refused(refusal) => {
                 write!(f, "the server refused the connection with HTTP status {}", refusal.status)
             }
@@ -169,6 +177,62 @@ impl fmt::Display for CloseCause {
             }
             CloseCause::HeartbeatTimedOut => f.write_str("the heartbeat had no reply in time"),
         }
+    }
+}
+
+/// How TLS failed, in kind and in words.
+///
+/// `Display` shows the words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TlsFailure {
+    /// What to tell programs.
+    pub kind: TlsFailureKind,
+    /// What to tell people; without secrets.
+    pub error: String,
+}
+
+/// What was wrong with TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TlsFailureKind {
+    /// None of the roots vouches for the server's certificate.
+    UnknownIssuer,
+    /// The server's certificate is for another name.
+    WrongName,
+    /// The server's certificate has expired.
+    Expired,
+    /// The server's certificate is not valid yet; or the clock here is wrong.
+    NotYetValid,
+    /// The server's certificate has been revoked.
+    Revoked,
+    /// The server's certificate is not accepted for another reason.
+    BadCertificate,
+    /// The server demands a client certificate, and none was given.
+    ClientCertificateRequired,
+    /// The server doesn't accept the client certificate that was given.
+    ClientCertificateRefused,
+    /// The server ended the handshake with an alert of another kind.
+    Refused,
+    /// The server speaks no TLS, or none that is understood.
+    Protocol,
+    /// The connection ended during the handshake.
+    Ended,
+    /// Something else; the text tells.
+    Other,
+}
+
+impl TlsFailure {
+    /// A failure of this kind, with words that hold no secrets.
+    #[must_use]
+    pub fn new(kind: TlsFailureKind, error: impl Into<String>) -> Self {
+        TlsFailure { kind, error: error.into() }
+    }
+}
+
+impl fmt::Display for TlsFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.error)
     }
 }
 

@@ -12,7 +12,7 @@ use phx_tokio::tls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use phx_tokio::tls::rustls::server::WebPkiClientVerifier;
 use phx_tokio::tls::rustls::{self, ClientConfig, ConfigBuilder, RootCertStore, ServerConfig};
 use phx_tokio::websocket::WebSocketConfig;
-use phx_tokio::{CloseCause, Endpoint, Frame};
+use phx_tokio::{CloseCause, Endpoint, Frame, TlsFailureKind};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd,
 };
@@ -131,7 +131,10 @@ async fn a_server_that_a_root_vouches_for() {
 #[tokio::test]
 async fn a_server_that_no_root_vouches_for() {
     let server = server_config(&Authority::new("unknown").issue(|_| {}), None);
-    let unknown = CloseCause::lost("TLS: none of the roots vouches for the server's certificate");
+    let unknown = CloseCause::tls(
+        TlsFailureKind::UnknownIssuer,
+        "none of the roots vouches for the server's certificate",
+    );
     let other_root = Authority::new("known").trusted().with_no_client_auth();
     assert_eq!(connected(Arc::clone(&server), other_root).await.unwrap_err(), unknown);
     let default = tls::with_webpki_roots().with_no_client_auth();
@@ -146,7 +149,10 @@ async fn a_certificate_for_another_name() {
     });
     let client = authority.trusted().with_no_client_auth();
     let cause = connected(server_config(&identity, None), client).await.unwrap_err();
-    assert_eq!(cause, CloseCause::lost("TLS: the server's certificate is for another name"));
+    assert_eq!(
+        cause,
+        CloseCause::tls(TlsFailureKind::WrongName, "the server's certificate is for another name")
+    );
 }
 
 #[tokio::test]
@@ -154,10 +160,13 @@ async fn a_certificate_out_of_its_time() {
     let authority = Authority::new("known");
     let expired = authority.issue(|params| params.not_after = date_time_ymd(2001, 1, 1));
     let early = authority.issue(|params| params.not_before = date_time_ymd(3000, 1, 1));
-    for (identity, what) in [(expired, "has expired"), (early, "is not valid yet")] {
+    for (identity, kind, what) in [
+        (expired, TlsFailureKind::Expired, "has expired"),
+        (early, TlsFailureKind::NotYetValid, "is not valid yet"),
+    ] {
         let client = authority.trusted().with_no_client_auth();
         let cause = connected(server_config(&identity, None), client).await.unwrap_err();
-        assert_eq!(cause, CloseCause::lost(format!("TLS: the server's certificate {what}")));
+        assert_eq!(cause, CloseCause::tls(kind, format!("the server's certificate {what}")));
     }
 }
 
@@ -168,7 +177,20 @@ async fn a_client_certificate_that_is_demanded() {
 
     let without = servers.trusted().with_no_client_auth();
     let cause = connected(Arc::clone(&server), without).await.unwrap_err();
-    assert_eq!(cause, CloseCause::lost("TLS: the server demands a client certificate"));
+    let demanded = TlsFailureKind::ClientCertificateRequired;
+    assert_eq!(cause, CloseCause::tls(demanded, "the server demands a client certificate"));
+
+    let stranger = servers.issue(|_| {});
+    let unknown = servers
+        .trusted()
+        .with_client_auth_cert(vec![stranger.certificate.der().clone()], stranger.key())
+        .unwrap();
+    match connected(Arc::clone(&server), unknown).await {
+        Err(CloseCause::Tls(failure)) => {
+            assert_eq!(failure.kind, TlsFailureKind::ClientCertificateRefused, "{failure}");
+        }
+        other => panic!("not refused: {other:?}"),
+    }
 
     let identity = clients.issue(|_| {});
     let with = servers
@@ -180,7 +202,10 @@ async fn a_client_certificate_that_is_demanded() {
 
 #[tokio::test]
 async fn a_server_that_speaks_no_tls() {
-    for answer in ["HTTP/1.1 400 Bad Request\r\n\r\n", ""] {
+    for (answer, kind) in [
+        ("HTTP/1.1 400 Bad Request\r\n\r\n", TlsFailureKind::Protocol),
+        ("", TlsFailureKind::Ended),
+    ] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let serve = async {
@@ -193,8 +218,8 @@ async fn a_server_that_speaks_no_tls() {
         };
         let client = tls::with_webpki_roots().with_no_client_auth();
         match futures::join!(connect_to(port, client), serve).0 {
-            Err(CloseCause::Lost { error, .. }) => assert!(error.starts_with("TLS: "), "{error}"),
-            other => panic!("not lost: {other:?}"),
+            Err(CloseCause::Tls(failure)) => assert_eq!(failure.kind, kind, "{failure}"),
+            other => panic!("not a failure of TLS: {other:?}"),
         }
     }
 }
