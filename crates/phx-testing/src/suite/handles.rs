@@ -1,5 +1,7 @@
 //! What handles do beside the story: pings, hooks, status streams, drops, and many of them.
 
+use std::time::Duration;
+
 use futures::StreamExt;
 use futures::channel::mpsc;
 use futures::future::join_all;
@@ -11,10 +13,9 @@ use crate::{Channel, Context, Reason, rooms};
 
 pub(super) async fn a_ping_measures_the_way<A: Adapter>() {
     let host = Host::start(rooms().build());
-    let socket = client::<A>(host.url()).connect().await.unwrap();
-    let latency = std::time::Duration::from_millis(20);
-    socket.ping().await.unwrap();
+    let latency = Duration::from_millis(20);
     host.set_latency(latency);
+    let socket = client::<A>(host.url()).connect().await.unwrap();
     assert!(socket.ping().await.unwrap() >= 2 * latency);
 }
 
