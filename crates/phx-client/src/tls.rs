@@ -44,6 +44,38 @@ pub fn with_webpki_roots() -> ConfigBuilder<ClientConfig, WantsClientCert> {
     builder().with_root_certificates(roots)
 }
 
+/// The beginning of a configuration of one's own that trusts what the operating system trusts: a client
+/// certificate remains to be said.
+///
+/// The roots are read anew at each call, which takes some milliseconds: keep the configuration. Where
+/// the variables `SSL_CERT_FILE` or `SSL_CERT_DIR` are set, they say where the roots are.
+///
+/// # Errors
+///
+/// If there are no roots, or none that can be read. Some that can't are no error.
+///
+/// # Examples
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use phx_client::websocket::WebSocketConfig;
+///
+/// let mut config = WebSocketConfig::default();
+/// config.tls = Arc::new(phx_client::tls::with_platform_roots()?.with_no_client_auth());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[cfg(feature = "platform-roots")]
+pub fn with_platform_roots() -> io::Result<ConfigBuilder<ClientConfig, WantsClientCert>> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        let why = found.errors.first().map_or("none was found".to_owned(), ToString::to_string);
+        return Err(io::Error::other(format!("the system has no usable roots: {why}")));
+    }
+    Ok(builder().with_root_certificates(roots))
+}
+
 /// The beginning of a configuration of one's own, with the cryptography of ring: the roots and a
 /// client certificate remain to be said.
 ///

@@ -42,6 +42,7 @@
 //! - `tls` (default): `wss` and `https`, by rustls with ring. The roots are Mozilla's; others, and
 //!   client certificates, are a matter of [`WebSocketConfig::tls`](websocket::WebSocketConfig).
 //!   Without the feature such an endpoint is [`CloseCause::Unusable`].
+//! - `platform-roots`: the roots that the operating system trusts, by `tls::with_platform_roots`.
 //!
 //! # Settings of one's own
 //!

@@ -9,5 +9,11 @@ pub(crate) fn check() -> Outcome {
         .args(["test", "--locked", "--workspace", "--all-features"])
         .args(["--", "--skip", suite::PREFIX])
         .run()?;
+    // What is there only without TLS.
+    for package in ["phx-tokio", "phx-smol", "phx-async-std"] {
+        Program::cargo()
+            .args(["test", "--locked", "-p", package, "--no-default-features", "--tests"])
+            .run()?;
+    }
     Ok(None)
 }

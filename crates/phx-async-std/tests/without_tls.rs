@@ -1,0 +1,12 @@
+//! `wss` in a program that was built without TLS is an error that says so.
+
+#![cfg(not(feature = "tls"))]
+
+use phx_async_std::{CloseCause, ConnectFailed};
+
+#[test]
+fn wss_is_unusable() {
+    let failed =
+        async_std::task::block_on(phx_async_std::socket("wss://localhost:1/socket").connect());
+    assert!(matches!(failed, Err(ConnectFailed::Closed(CloseCause::Unusable { .. }))));
+}

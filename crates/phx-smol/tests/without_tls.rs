@@ -1,0 +1,11 @@
+//! `wss` in a program that was built without TLS is an error that says so.
+
+#![cfg(not(feature = "tls"))]
+
+use phx_smol::{CloseCause, ConnectFailed};
+
+#[test]
+fn wss_is_unusable() {
+    let failed = smol::block_on(phx_smol::socket("wss://localhost:1/socket").connect());
+    assert!(matches!(failed, Err(ConnectFailed::Closed(CloseCause::Unusable { .. }))));
+}
