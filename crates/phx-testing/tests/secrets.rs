@@ -1,0 +1,213 @@
+//! Secrets over real sockets: connections break in every way, and nothing that is shown or logged by
+//! anyone holds a mark.
+//!
+//! One exception, which SECURITY.md tells: tungstenite logs the contents of frames at its level `trace`.
+
+#![cfg(feature = "suite")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fmt::{Debug, Display, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use phx_client::dial::{HttpProxy, Socks5Proxy};
+use phx_client::websocket::WebSocketConnector;
+use phx_client::{Backoff, Builder, Connector, Credentials, Frame, Payload};
+use phx_testing::listener::Listener;
+use phx_testing::{Refusal, rooms};
+use phx_tokio::TcpDialer;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+
+/// What secrets look like: as they are, in base64 and percent-encoded.
+const MARKS: [&str; 3] = ["hush", "aHVza", "%68ush"];
+
+static LOGGED: Mutex<String> = Mutex::new(String::new());
+
+/// Everything that any crate logs, at every level.
+struct Everything;
+
+impl log::Log for Everything {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let of_frames =
+            record.level() == log::Level::Trace && record.target().starts_with("tungstenite");
+        if !of_frames {
+            let line = format!("{} {}\n", record.target(), record.args());
+            LOGGED.lock().unwrap().push_str(&line);
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+impl tracing::Subscriber for Everything {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, attributes: &Attributes<'_>) -> Id {
+        attributes.record(&mut Line);
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, record: &Record<'_>) {
+        record.record(&mut Line);
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        LOGGED.lock().unwrap().push_str(event.metadata().target());
+        event.record(&mut Line);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+struct Line;
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let _ = writeln!(LOGGED.lock().unwrap(), " {field}={value:?}");
+    }
+}
+
+/// What a user might print.
+#[derive(Clone, Default)]
+struct Shown(Arc<Mutex<String>>);
+
+impl Shown {
+    fn debug(&self, value: &impl Debug) {
+        let _ = writeln!(self.0.lock().unwrap(), "{value:?} {value:#?}");
+    }
+
+    fn both(&self, value: &(impl Debug + Display)) {
+        self.debug(value);
+        let _ = writeln!(self.0.lock().unwrap(), "{value}");
+    }
+
+    /// A builder with a secret in every place, whose hooks show what they are told.
+    fn builder(&self, url: &str) -> Builder {
+        let (closes, errors) = (self.clone(), self.clone());
+        let builder = phx_tokio::socket(url)
+            .param("token", "hush-param")
+            .params(&json!({ "deep": { "er": "hush-params" } }))
+            .header("x-key", "hush-header")
+            .auth_token("hush-token")
+            .credentials(|| async {
+                let fresh = Credentials::new().param("fresh", "hush-fresh");
+                Ok(fresh.header("x-fresh", "hush-fresh-header").auth_token("hush-fresh-token"))
+            })
+            .reconnect(Backoff::steps([Duration::from_millis(20)]))
+            .rejoin(Backoff::steps([Duration::from_millis(20)]))
+            .push_timeout(Duration::from_millis(100))
+            .on_close(move |closed| {
+                closes.debug(closed);
+                closes.both(&closed.cause);
+            })
+            .on_error(move |error| errors.both(error));
+        self.debug(&builder);
+        builder
+    }
+
+    /// A connection that doesn't come to be.
+    async fn fails(&self, builder: Builder) {
+        let failed = builder.connect_within(Duration::from_millis(500)).await.unwrap_err();
+        self.both(&failed);
+    }
+
+    async fn fails_over(&self, connector: impl Connector, url: &str) {
+        self.debug(&connector);
+        self.fails(self.builder(url).connector(connector)).await;
+    }
+}
+
+/// A server that answers each connection with these bytes.
+async fn says(answer: &'static [u8]) -> (String, u16) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(answer).await;
+        }
+    });
+    (address.to_string(), address.port())
+}
+
+#[tokio::test]
+async fn nothing_shown_or_logged_holds_a_secret() {
+    log::set_logger(&Everything).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
+    tracing::subscriber::set_global_default(Everything).unwrap();
+    let shown = Shown::default();
+
+    // A conversation in which much goes wrong.
+    let listener = Listener::bind(rooms().auth_token(true).build()).await.unwrap();
+    let socket = shown.builder(listener.url()).connect().await.unwrap();
+    let room = socket.channel("room:a").params(&json!({ "name": "hush-join" }));
+    shown.debug(&room);
+    let room = room.join().await.unwrap();
+    let mut messages = room.on::<u32>("shout");
+    room.push("shout", &json!("hush-message")).detach().unwrap();
+    shown.debug(&messages.next().await);
+    shown.both(&room.push::<()>("fail", &json!("hush-fail")).await.unwrap_err());
+    shown.both(&room.push::<u32>("echo", &json!("hush-echo")).await.unwrap_err());
+    shown.both(&room.push::<()>("whisper", &json!("hush-timeout")).await.unwrap_err());
+    shown.both(&room.push("phx_join", &json!("hush-refused")).detach().unwrap_err());
+    let rejected = socket.channel("room:b").params(&json!({ "reject": true, "name": "hush" }));
+    shown.both(&rejected.join().await.unwrap_err());
+    listener.all().inject(&Frame::text("hush-garbage"));
+    listener.all().inject(&Frame::binary(&b"hush-binary-garbage"[..]));
+    room.push("crash", &json!("hush-crash")).detach().unwrap();
+    assert!(matches!(messages.next().await, Some(phx_client::StreamItem::Gap)));
+    listener.all().cut();
+    assert!(matches!(messages.next().await, Some(phx_client::StreamItem::Gap)));
+    shown.debug(&socket);
+    shown.debug(&socket.counters());
+    shown.both(socket.endpoint());
+    shown.debug(&room);
+    shown.debug(&messages);
+    shown.debug(&Payload::json("hush").unwrap());
+
+    // Connections that never come to be.
+    let refusing =
+        rooms().connect(|_| Err(Refusal::new(429).with_body("hush-body"))).auth_token(true);
+    let refusing = Listener::bind(refusing.build()).await.unwrap();
+    shown.fails(shown.builder(refusing.url())).await;
+    let (plain, _) = says(b"HTTP/1.1 101 hush\r\nX: hush\r\n\r\n").await;
+    shown.fails(shown.builder(&format!("ws://{plain}/socket"))).await;
+    shown.fails(shown.builder(&format!("wss://{plain}/socket"))).await;
+    let (garbage, port) = says(b"hush hush hush\r\n\r\n").await;
+    shown.fails(shown.builder(&format!("ws://{garbage}/socket"))).await;
+    shown.fails(shown.builder("ws://nowhere.invalid/socket")).await;
+    shown.fails(shown.builder("ws://hush:hush@localhost/socket")).await;
+
+    // And those that get no further than a proxy.
+    let http = HttpProxy::new(TcpDialer::new(), "127.0.0.1", port).with_basic_auth("hush", "hush");
+    shown.fails_over(WebSocketConnector::new(http), listener.url()).await;
+    let socks = Socks5Proxy::new(TcpDialer::new(), "127.0.0.1", port).with_password("hush", "hush");
+    shown.fails_over(WebSocketConnector::new(socks), listener.url()).await;
+
+    let (shown, logged) = (shown.0.lock().unwrap().clone(), LOGGED.lock().unwrap().clone());
+    for expected in ["phx_client::connection", "phx_client::channel"] {
+        assert!(logged.contains(expected), "nothing of {expected} was logged:\n{logged}");
+    }
+    for expected in ["HTTP status 429", "TLS", "the proxy", "TimedOut", "Rejected"] {
+        assert!(shown.contains(expected), "{expected} isn't in:\n{shown}");
+    }
+    for (what, text) in [("shown", shown), ("logged", logged)] {
+        for mark in MARKS {
+            let line = text.lines().find(|line| line.contains(mark));
+            assert_eq!(line, None, "{mark} is {what}");
+        }
+    }
+}
