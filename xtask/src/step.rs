@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::time::Instant;
 
 use crate::steps::{
-    api, clippy, deny, doc, examples, features, files, fmt, fuzz_build, msrv, no_std, test, tree,
+    api, clippy, deny, doc, examples, features, files, fmt, fuzz_build, msrv, no_std, suite, test,
+    tree,
 };
 use crate::summary::Report;
 use crate::tools;
@@ -17,6 +18,7 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "tree", about: "phx-proto depends on nothing unexpected", check: tree::check },
     Step { name: "clippy", about: "no lint fires, on all targets", check: clippy::check },
     Step { name: "test", about: "unit, integration and doc tests", check: test::check },
+    Step { name: "suite", about: "one behaviour suite on every adapter", check: suite::check },
     Step { name: "examples", about: "the examples run and exit with 0", check: examples::check },
     Step { name: "doc", about: "the docs build without a warning", check: doc::check },
     Step { name: "api", about: "the public APIs are those in api/", check: api::check },

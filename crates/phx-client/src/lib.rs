@@ -140,5 +140,5 @@ pub use phx_proto::{
     PayloadError, PingError, PresenceChange, PresenceConfig, PresenceEntry, PresenceError,
     PresenceMeta, PresenceStatus, ProxyFailure, PushError, PushErrorKind, Reconnect,
     ReconnectPolicy, Ref, Refusal, Rejection, Rejoin, RejoinPolicy, Request, Serializer, Status,
-    V1, V2, WhenFull, events,
+    TlsFailure, TlsFailureKind, V1, V2, WhenFull, events,
 };

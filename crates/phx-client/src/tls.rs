@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use futures::{AsyncRead, AsyncWrite};
 use futures_rustls::TlsConnector;
 use futures_rustls::client::TlsStream;
-use phx_proto::CloseCause;
+use phx_proto::{CloseCause, TlsFailureKind};
 use rustls::client::WantsClientCert;
 use rustls::pki_types::ServerName;
 use rustls::{
@@ -73,8 +73,10 @@ pub fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
 /// # Errors
 ///
 /// [`CloseCause::Unusable`] if no certificate can be for such a host, or the configuration doesn't
-/// work; otherwise [`CloseCause::Lost`] with a text that begins with `TLS: ` if it is TLS that
-/// failed.
+/// work; [`CloseCause::Tls`] if it is TLS that failed; [`CloseCause::Lost`] if it is the stream.
+///
+/// With TLS 1.3 a client has done its part before the server has looked at the client's certificate.
+/// If the server refuses that, the first read from the stream fails.
 pub async fn connect<S>(
     stream: S,
     host: &str,
@@ -88,9 +90,10 @@ where
     })?;
     TlsConnector::from(config).connect(name, stream).await.map_err(|error| {
         failure(&error).unwrap_or_else(|| match error.kind() {
-            io::ErrorKind::UnexpectedEof => {
-                CloseCause::lost("TLS: the server ended the connection during the handshake")
-            }
+            io::ErrorKind::UnexpectedEof => CloseCause::tls(
+                TlsFailureKind::Ended,
+                "the server ended the connection during the handshake",
+            ),
             _ => CloseCause::lost(error.to_string()),
         })
     })
@@ -99,30 +102,70 @@ where
 /// What is said about a stream that failed, if it is TLS that failed and not the connection below.
 pub(crate) fn failure(error: &io::Error) -> Option<CloseCause> {
     let error = error.get_ref()?.downcast_ref::<Error>()?;
-    Some(CloseCause::lost(match error {
+    Some(match error {
         Error::InvalidCertificate(error) => certificate_failure(error),
-        Error::AlertReceived(AlertDescription::CertificateRequired) => {
-            "TLS: the server demands a client certificate".to_owned()
+        Error::AlertReceived(alert) => alert_failure(*alert),
+        Error::InvalidMessage(_)
+        | Error::InappropriateMessage { .. }
+        | Error::InappropriateHandshakeMessage { .. }
+        | Error::PeerMisbehaved(_)
+        | Error::PeerIncompatible(_) => {
+            CloseCause::tls(TlsFailureKind::Protocol, error.to_string())
         }
-        Error::AlertReceived(alert) => format!("TLS: the server refused with the alert {alert:?}"),
-        error => format!("TLS: {error}"),
-    }))
+        error => CloseCause::tls(TlsFailureKind::Other, error.to_string()),
+    })
 }
 
-fn certificate_failure(error: &CertificateError) -> String {
-    let what = match error {
-        CertificateError::UnknownIssuer => "none of the roots vouches for the server's certificate",
+fn certificate_failure(error: &CertificateError) -> CloseCause {
+    let (kind, text) = match error {
+        CertificateError::UnknownIssuer => (
+            TlsFailureKind::UnknownIssuer,
+            "none of the roots vouches for the server's certificate",
+        ),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "the server's certificate is for another name"
+            (TlsFailureKind::WrongName, "the server's certificate is for another name")
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "the server's certificate has expired"
+            (TlsFailureKind::Expired, "the server's certificate has expired")
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "the server's certificate is not valid yet"
+            (TlsFailureKind::NotYetValid, "the server's certificate is not valid yet")
         }
-        CertificateError::Revoked => "the server's certificate has been revoked",
-        error => return format!("TLS: the server's certificate is not accepted: {error}"),
+        CertificateError::Revoked => {
+            (TlsFailureKind::Revoked, "the server's certificate has been revoked")
+        }
+        error => {
+            let text = format!("the server's certificate is not accepted: {error}");
+            return CloseCause::tls(TlsFailureKind::BadCertificate, text);
+        }
     };
-    format!("TLS: {what}")
+    CloseCause::tls(kind, text)
+}
+
+/// The alerts about certificates that a server sends are about the client's.
+fn alert_failure(alert: AlertDescription) -> CloseCause {
+    match alert {
+        AlertDescription::CertificateRequired => CloseCause::tls(
+            TlsFailureKind::ClientCertificateRequired,
+            "the server demands a client certificate",
+        ),
+        AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateRevoked
+        | AlertDescription::CertificateExpired
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::UnknownCA
+        | AlertDescription::DecryptError => CloseCause::tls(
+            TlsFailureKind::ClientCertificateRefused,
+            format!("the server refused the client's certificate with the alert {alert:?}"),
+        ),
+        AlertDescription::ProtocolVersion => CloseCause::tls(
+            TlsFailureKind::Protocol,
+            "the server supports none of the client's versions of TLS",
+        ),
+        alert => CloseCause::tls(
+            TlsFailureKind::Refused,
+            format!("the server refused with the alert {alert:?}"),
+        ),
+    }
 }

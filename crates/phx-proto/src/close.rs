@@ -7,8 +7,10 @@ use core::time::Duration;
 use bytes::Bytes;
 
 mod proxy;
+mod tls;
 
 pub use proxy::ProxyFailure;
+pub use tls::{TlsFailure, TlsFailureKind};
 
 /// A WebSocket close code (RFC 6455, section 7.4).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,13 +85,15 @@ pub enum CloseCause {
         reason: String,
     },
     /// The transport ended or failed without a close frame (1006 in the browser's terms), or never
-    /// came to be: no such host, connection refused, a TLS failure. The text is for people and
+    /// came to be: no such host, connection refused. The text is for people and
     /// must not hold secrets.
     #[non_exhaustive]
     Lost {
         /// What the operating system or the library said; may be empty.
         error: String,
     },
+    /// TLS failed: one side doesn't trust the other, or they don't understand each other.
+    Tls(TlsFailure),
     /// The server answered the WebSocket upgrade with something else.
     Refused(Refusal),
     /// A proxy on the way to the server opened no tunnel. Not the server's answer: by default it is
@@ -128,6 +132,11 @@ impl CloseCause {
         CloseCause::Lost { error: error.into() }
     }
 
+    /// A TLS failure.
+    pub fn tls(kind: TlsFailureKind, error: impl Into<String>) -> Self {
+        CloseCause::Tls(TlsFailure::new(kind, error))
+    }
+
     /// A request that couldn't be made.
     pub fn unusable(error: impl Into<String>) -> Self {
         CloseCause::Unusable { error: error.into() }
@@ -156,6 +165,7 @@ impl fmt::Display for CloseCause {
             }
             CloseCause::Lost { error } if error.is_empty() => f.write_str("connection lost"),
             CloseCause::Lost { error } => write!(f, "connection lost: {error}"),
+            CloseCause::Tls(failure) => write!(f, "TLS: {failure}"),
             CloseCause::Refused(refusal) => {
                 write!(f, "the server refused the connection with HTTP status {}", refusal.status)
             }

@@ -143,7 +143,7 @@ mod time;
 
 pub use action::{Action, SendReason};
 pub use backoff::Backoff;
-pub use close::{CloseCause, CloseCode, ProxyFailure, Refusal};
+pub use close::{CloseCause, CloseCode, ProxyFailure, Refusal, TlsFailure, TlsFailureKind};
 pub use config::{Config, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT, WhenFull};
 pub use counters::Counters;
 pub use endpoint::{Endpoint, EndpointError, ParamErrorKind, Request};

@@ -162,6 +162,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Adapters of your own
+//!
+//! Whether a runtime or a transport carries the client as the adapters of this workspace do is what
+//! `suite` tells, feature `suite`: the same tests over real sockets for each.
+//!
 //! # What it doesn't do
 //!
 //! It is a tool for tests: a process's mailbox has no limit, as in Erlang, and a panic in a channel
@@ -178,6 +183,8 @@ mod rooms;
 mod script;
 mod server;
 mod simulation;
+#[cfg(feature = "suite")]
+pub mod suite;
 
 pub use channel::{Channel, Handled, Handlers, Reason};
 pub use context::{Context, SocketRef};

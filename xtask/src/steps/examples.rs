@@ -9,12 +9,20 @@ use crate::step::Outcome;
 use crate::workspace::Workspace;
 
 /// Every example that needs nobody at the keyboard, and how long it may take once it is built.
-const EXAMPLES: [(&str, Duration); 6] = [
+const EXAMPLES: [(&str, Duration); 14] = [
     ("quickstart", Duration::from_secs(30)),
     ("bare_loop", Duration::from_secs(30)),
     ("testing_your_app", Duration::from_secs(30)),
     ("typed", Duration::from_secs(30)),
     ("presence", Duration::from_secs(30)),
+    ("mio_loop", Duration::from_secs(30)),
+    ("game_loop", Duration::from_secs(30)),
+    ("blocking", Duration::from_secs(30)),
+    ("simulation", Duration::from_secs(30)),
+    ("no_std_smoke", Duration::from_secs(30)),
+    ("smol", Duration::from_secs(30)),
+    ("async_std", Duration::from_secs(30)),
+    ("proxy", Duration::from_secs(30)),
     // It ends with its input, which is empty; examples/tests/chat.rs types something.
     ("chat", Duration::from_secs(30)),
 ];

@@ -154,8 +154,11 @@ macro_rules! ways_through {
     };
 }
 
-ways_through!(tokio_, phx_tokio, |future| {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
-});
+fn on_tokio(future: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.unwrap().block_on(future);
+}
+
+ways_through!(tokio_, phx_tokio, on_tokio);
 ways_through!(smol_, phx_smol, smol::block_on);
 ways_through!(async_std_, phx_async_std, async_std::task::block_on);

@@ -1,0 +1,60 @@
+//! How TLS failed.
+
+use alloc::string::String;
+use core::fmt;
+
+/// How TLS failed, in kind and in words.
+///
+/// `Display` shows the words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TlsFailure {
+    /// What to tell programs.
+    pub kind: TlsFailureKind,
+    /// What to tell people; without secrets.
+    pub error: String,
+}
+
+/// What was wrong with TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TlsFailureKind {
+    /// None of the roots vouches for the server's certificate.
+    UnknownIssuer,
+    /// The server's certificate is for another name.
+    WrongName,
+    /// The server's certificate has expired.
+    Expired,
+    /// The server's certificate is not valid yet; or the clock here is wrong.
+    NotYetValid,
+    /// The server's certificate has been revoked.
+    Revoked,
+    /// The server's certificate is not accepted for another reason.
+    BadCertificate,
+    /// The server demands a client certificate, and none was given.
+    ClientCertificateRequired,
+    /// The server doesn't accept the client certificate that was given.
+    ClientCertificateRefused,
+    /// The server ended the handshake with an alert of another kind.
+    Refused,
+    /// The server speaks no TLS, or none that is understood.
+    Protocol,
+    /// The connection ended during the handshake.
+    Ended,
+    /// Something else; the text tells.
+    Other,
+}
+
+impl TlsFailure {
+    /// A failure of this kind, with words that hold no secrets.
+    #[must_use]
+    pub fn new(kind: TlsFailureKind, error: impl Into<String>) -> Self {
+        TlsFailure { kind, error: error.into() }
+    }
+}
+
+impl fmt::Display for TlsFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.error)
+    }
+}

@@ -1,0 +1,161 @@
+//! One behaviour suite for every runtime and transport, over real sockets.
+//!
+//! The adapters of this workspace pass it, and a runtime or a transport of your own can be checked
+//! with it: implement [`Adapter`], and call [`run`] from a test without the usual harness.
+//!
+//! The server is this crate's [`Listener`](crate::listener::Listener), or a script, on threads of its
+//! own, whatever the adapter. Each test runs on a thread of its own, and fails if it isn't done
+//! within [`LIMIT`]; so no wait in it is without a deadline. None of them sleeps.
+//!
+//! # Examples
+//!
+//! As `tests/suite.rs`, with `harness = false` in Cargo.toml:
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//!
+//! use phx_client::websocket::{WebSocketConfig, WebSocketConnector};
+//! use phx_client::{Builder, Endpoint};
+//! use phx_testing::suite::{self, Adapter};
+//!
+//! struct Tokio;
+//!
+//! impl Adapter for Tokio {
+//!     const NAME: &'static str = "phx-tokio";
+//!
+//!     fn block_on<F: Future<Output = ()>>(future: F) {
+//!         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+//!         runtime.expect("a runtime").block_on(future);
+//!     }
+//!
+//!     fn socket(endpoint: Endpoint, config: WebSocketConfig) -> Builder {
+//!         let connector = WebSocketConnector::new(phx_tokio::TcpDialer::new()).with_config(config);
+//!         phx_tokio::socket(endpoint).connector(connector)
+//!     }
+//! }
+//!
+//! fn main() -> ExitCode {
+//!     let report = suite::run::<Tokio>(&suite::Selection::from_args(std::env::args().skip(1)));
+//!     println!("{}", suite::table(&[&report]));
+//!     if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+//! }
+//! ```
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::time::Duration;
+
+use phx_client::websocket::WebSocketConfig;
+use phx_client::{Builder, Endpoint};
+
+mod credentials;
+mod faults;
+mod handles;
+mod host;
+mod refusals;
+mod report;
+mod runner;
+mod story;
+mod tls;
+
+pub use report::{Report, Verdict, table};
+pub use runner::{Selection, run};
+
+/// How long a test may take.
+pub const LIMIT: Duration = Duration::from_secs(20);
+
+/// What is tested: a runtime, and connections on it.
+pub trait Adapter: 'static {
+    /// What to call it in the table.
+    const NAME: &'static str;
+
+    /// Runs `future` to its end on the runtime, on the calling thread. Tasks that are spawned
+    /// meanwhile must make progress until then. It is called on many threads at once.
+    fn block_on<F: Future<Output = ()>>(future: F);
+
+    /// A socket in the making that connects to `endpoint` with these settings. Called within
+    /// [`block_on`](Self::block_on).
+    fn socket(endpoint: Endpoint, config: WebSocketConfig) -> Builder;
+}
+
+/// One test, for one adapter.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Case {
+    /// The theme and what holds, as in `story::a_push_has_its_reply`.
+    pub name: &'static str,
+    pub(crate) run: fn(),
+}
+
+/// Lists the tests; a test that isn't listed is never used, which the compiler tells.
+macro_rules! cases {
+    ($($theme:ident { $($name:ident,)* })*) => {
+        vec![$($(Case {
+            name: concat!(stringify!($theme), "::", stringify!($name)),
+            run: || A::block_on($theme::$name::<A>()),
+        },)*)*]
+    };
+}
+
+/// All tests, in the order in which they are listed: the same for every adapter.
+#[must_use]
+pub fn cases<A: Adapter>() -> Vec<Case> {
+    cases! {
+        story {
+            a_push_has_its_reply,
+            an_error_reply_is_told_with_its_response,
+            a_push_without_a_reply_times_out,
+            a_broadcast_reaches_everybody,
+            binary_payloads_go_both_ways,
+            presences_come_and_go,
+            a_rejected_join_is_told_with_its_response,
+            a_left_channel_ends_its_streams,
+            a_disconnect_has_its_code_and_reason,
+            a_close_by_the_server_has_its_code_and_reason,
+            the_first_serializer_works_too,
+            params_headers_and_token_reach_the_server,
+        }
+        handles {
+            a_ping_measures_the_way,
+            hooks_tell_of_opening_and_closing,
+            the_status_stream_shows_every_state,
+            the_drop_of_the_last_handle_closes_the_connection,
+            a_slow_stream_holds_back_and_loses_nothing,
+            many_sockets_share_a_runtime,
+        }
+        faults {
+            after_a_cut_the_channel_rejoins_and_streams_have_a_gap,
+            a_push_made_without_a_connection_is_sent_after_the_rejoin,
+            a_sent_push_fails_when_the_connection_is_lost,
+            a_server_that_restarts_is_found_again,
+            a_crashed_channel_rejoins,
+            a_half_open_connection_is_noticed_by_the_heartbeat,
+            garbage_does_no_harm,
+            nobody_listens,
+        }
+        refusals {
+            a_refusal_for_good_is_the_error_of_connect,
+            a_redirect_and_a_page_are_refusals,
+            retry_after_is_honoured,
+            a_server_that_says_nothing_is_given_up,
+            an_answer_that_is_none_is_told,
+            a_body_without_an_end_is_cut,
+        }
+        credentials {
+            every_attempt_has_its_own,
+            a_failure_is_a_failed_attempt,
+            they_have_a_time_limit,
+        }
+        tls {
+            a_server_that_a_root_vouches_for,
+            a_server_that_no_root_vouches_for,
+            a_certificate_for_another_name,
+            a_certificate_out_of_its_time,
+            a_client_certificate_that_is_demanded,
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Credentials are made afresh for every attempt, and an attempt without any has failed.
+
+use std::future;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use phx_client::{CloseCause, Credentials, Payload, StreamItem};
+use serde_json::{Value, json};
+
+use super::Adapter;
+use super::host::{Host, client, first_end};
+use crate::rooms;
+
+pub(super) async fn every_attempt_has_its_own<A: Adapter>() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let note = Arc::clone(&seen);
+    let server = rooms().auth_token(true).connect(move |info| {
+        let param = info.param("turn").map(str::to_owned);
+        note.lock().unwrap().push((param, info.auth_token().map(str::to_owned)));
+        Ok(None)
+    });
+    let host = Host::start(server.build());
+    let turns = Arc::new(AtomicU32::new(0));
+    let builder = client::<A>(host.url()).credentials(move || {
+        let turn = turns.fetch_add(1, Ordering::SeqCst) + 1;
+        async move {
+            let credentials = Credentials::new().param("turn", turn.to_string());
+            Ok(credentials.auth_token(format!("token {turn}")))
+        }
+    });
+    let socket = builder.connect().await.unwrap();
+    let joins = Arc::new(AtomicU32::new(0));
+    let room = socket
+        .channel("room:a")
+        .params_with(move || {
+            let join = joins.fetch_add(1, Ordering::SeqCst) + 1;
+            async move { Ok(Payload::json(&json!({ "name": format!("join {join}") }))?) }
+        })
+        .create()
+        .unwrap();
+    let mut messages = room.on::<Value>("shout");
+    let present = room.presence::<Value>();
+    let mut changes = present.changes();
+    room.join().await.unwrap();
+    host.all().cut();
+    assert!(matches!(messages.next().await, Some(StreamItem::Gap)));
+
+    let turn = |turn: u32| (Some(turn.to_string()), Some(format!("token {turn}")));
+    assert_eq!(*seen.lock().unwrap(), [turn(1), turn(2)]);
+    while present.entry("join 2").is_none() {
+        changes.next().await.unwrap();
+    }
+}
+
+pub(super) async fn a_failure_is_a_failed_attempt<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    let turns = Arc::new(AtomicU32::new(0));
+    let (sender, receiver) = futures::channel::mpsc::unbounded();
+    let socket = client::<A>(host.url())
+        .credentials(move || {
+            let turn = turns.fetch_add(1, Ordering::SeqCst);
+            async move { if turn == 0 { Err("no vault".into()) } else { Ok(Credentials::new()) } }
+        })
+        .on_close(move |closed| drop(sender.unbounded_send(closed.clone())))
+        .connect()
+        .await
+        .unwrap();
+    drop(socket);
+    let first = futures::StreamExt::into_future(receiver).await.0.unwrap();
+    assert_eq!(first.cause, CloseCause::lost("no credentials: no vault"));
+    assert!(!first.was_open);
+    assert!(first.retry_in.is_some());
+}
+
+pub(super) async fn they_have_a_time_limit<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    let builder = client::<A>(host.url())
+        .credentials(future::pending)
+        .credentials_timeout(Duration::from_millis(50));
+    let end = first_end(builder).await;
+    assert_eq!(end.cause, CloseCause::lost("no credentials in time"));
+    assert!(end.retry_in.is_some());
+}

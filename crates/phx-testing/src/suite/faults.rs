@@ -1,0 +1,141 @@
+//! What goes wrong with connections and servers, and how a client comes back.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::channel::mpsc;
+use phx_client::{
+    ChannelState, CloseCause, Closed, ConnectFailed, Frame, Payload, PushFailed, SocketError,
+    StreamItem,
+};
+use serde_json::json;
+
+use super::Adapter;
+use super::host::{Host, at_once, client};
+use crate::{Connectivity, rooms};
+
+/// The ends of a client's connections and attempts, as they come.
+pub(super) fn closes(
+    builder: phx_client::Builder,
+) -> (phx_client::Builder, mpsc::UnboundedReceiver<Closed>) {
+    let (tell, told) = mpsc::unbounded();
+    (builder.on_close(move |closed| drop(tell.unbounded_send(closed.clone()))), told)
+}
+
+pub(super) async fn after_a_cut_the_channel_rejoins_and_streams_have_a_gap<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    let (builder, mut closes) = closes(client::<A>(host.url()));
+    let socket = builder.connect().await.unwrap();
+    let room = socket.channel("room:a").join().await.unwrap();
+    let mut shouts = room.on::<u32>("shout");
+    host.all().cut();
+    let closed = closes.next().await.unwrap();
+    assert!(matches!(closed.cause, CloseCause::Lost { .. }), "{closed:?}");
+    assert!(closed.was_open);
+    room.push("shout", &1).detach().unwrap();
+    assert!(matches!(shouts.next().await, Some(StreamItem::Gap)));
+    assert!(matches!(shouts.next().await, Some(StreamItem::Message(1))));
+    assert_eq!(socket.counters().opened, 2);
+}
+
+pub(super) async fn a_push_made_without_a_connection_is_sent_after_the_rejoin<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    let (builder, mut closes) = closes(client::<A>(host.url()));
+    let socket = builder.connect().await.unwrap();
+    let room = socket.channel("room:a").join().await.unwrap();
+    host.set_connectivity(Connectivity::Offline);
+    host.all().cut();
+    // The cut, and an attempt that failed.
+    assert!(closes.next().await.unwrap().was_open);
+    assert!(!closes.next().await.unwrap().was_open);
+    let pushes: Vec<_> = (0..10).map(|number| room.push::<u32>("echo", &number)).collect();
+    host.set_connectivity(Connectivity::Online);
+    for (number, push) in (0..10).zip(pushes) {
+        assert_eq!(push.await.unwrap(), number);
+    }
+}
+
+pub(super) async fn a_sent_push_fails_when_the_connection_is_lost<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    let socket = client::<A>(host.url()).connect().await.unwrap();
+    let room = socket.channel("room:a").join().await.unwrap();
+    // No reply comes to a whisper; the echo's says that both were sent.
+    let push = room.push("whisper", &1).acknowledged();
+    room.push::<u32>("echo", &1).await.unwrap();
+    host.all().cut();
+    assert!(matches!(push.await, Err(PushFailed::Disconnected)));
+}
+
+pub(super) async fn a_server_that_restarts_is_found_again<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    let address = host.address();
+    let (builder, mut closes) = closes(client::<A>(host.url()));
+    let socket = builder.connect().await.unwrap();
+    let room = socket.channel("room:a").join().await.unwrap();
+    let mut shouts = room.on::<u32>("shout");
+    host.stop().await;
+    assert!(closes.next().await.unwrap().was_open);
+    let host = Host::start_at(address, rooms().build());
+    assert!(matches!(shouts.next().await, Some(StreamItem::Gap)));
+    host.broadcast("room:a", "shout", Payload::json(&1).unwrap());
+    assert!(matches!(shouts.next().await, Some(StreamItem::Message(1))));
+}
+
+pub(super) async fn a_crashed_channel_rejoins<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    let socket = client::<A>(host.url()).connect().await.unwrap();
+    let room = socket.channel("room:a").join().await.unwrap();
+    let mut states = room.status();
+    assert_eq!(states.next().await, Some(ChannelState::Joined));
+    let mut shouts = room.on::<u32>("shout");
+    room.push("crash", &json!({})).detach().unwrap();
+    assert!(matches!(shouts.next().await, Some(StreamItem::Gap)));
+    assert_eq!(room.push::<u32>("echo", &1).await.unwrap(), 1);
+    assert_eq!(socket.counters().opened, 1);
+}
+
+pub(super) async fn a_half_open_connection_is_noticed_by_the_heartbeat<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    let builder = client::<A>(host.url())
+        .heartbeat_interval(Some(Duration::from_millis(50)))
+        .heartbeat_timeout(Duration::from_secs(1))
+        .close_timeout(Duration::from_millis(50));
+    let (builder, mut closes) = closes(builder);
+    let socket = builder.connect().await.unwrap();
+    let room = socket.channel("room:a").join().await.unwrap();
+    let mut shouts = room.on::<u32>("shout");
+    host.all().half_open();
+    assert_eq!(closes.next().await.unwrap().cause, CloseCause::HeartbeatTimedOut);
+    assert!(matches!(shouts.next().await, Some(StreamItem::Gap)));
+    assert_eq!(room.push::<u32>("echo", &1).await.unwrap(), 1);
+}
+
+pub(super) async fn garbage_does_no_harm<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    let (tell, mut errors) = mpsc::unbounded();
+    let builder = client::<A>(host.url());
+    let builder = builder.on_error(move |error| drop(tell.unbounded_send(error.clone())));
+    let socket = builder.connect().await.unwrap();
+    let room = socket.channel("room:a").join().await.unwrap();
+    for frame in [Frame::text("[garbage"), Frame::binary(vec![9, 9, 9])] {
+        host.all().inject(&frame);
+        assert!(matches!(errors.next().await, Some(SocketError::Malformed(_))));
+    }
+    assert_eq!(room.push::<u32>("echo", &1).await.unwrap(), 1);
+    assert_eq!((socket.counters().malformed, socket.counters().opened), (2, 1));
+}
+
+pub(super) async fn nobody_listens<A: Adapter>() {
+    // The port stays taken, so that nobody else comes to listen there.
+    let taken = tokio::net::TcpSocket::new_v4().unwrap();
+    taken.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let url = format!("ws://{}/socket", taken.local_addr().unwrap());
+    let (builder, mut closes) = closes(client::<A>(&url).reconnect(at_once()));
+    let connecting = builder.connect_within(Duration::from_millis(500));
+    match connecting.await {
+        Err(ConnectFailed::TimedOut { last: Some(CloseCause::Lost { .. }), .. }) => {}
+        other => panic!("{other:?}"),
+    }
+    let closed = closes.next().await.unwrap();
+    assert!(closed.retry_in.is_some() && !closed.was_open, "{closed:?}");
+}

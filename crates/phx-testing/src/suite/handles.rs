@@ -1,0 +1,112 @@
+//! What handles do beside the story: pings, hooks, status streams, drops, and many of them.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::channel::mpsc;
+use futures::future::join_all;
+use phx_client::{CloseCause, ConnectionState, Payload, StreamItem};
+
+use super::Adapter;
+use super::host::{Host, client};
+use crate::{Channel, Context, Reason, rooms};
+
+pub(super) async fn a_ping_measures_the_way<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    let latency = Duration::from_millis(20);
+    host.set_latency(latency);
+    let socket = client::<A>(host.url()).connect().await.unwrap();
+    assert!(socket.ping().await.unwrap() >= 2 * latency);
+}
+
+pub(super) async fn hooks_tell_of_opening_and_closing<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    let (tell, mut told) = mpsc::unbounded();
+    let note = move |what: &'static str| {
+        let tell = tell.clone();
+        move || drop(tell.unbounded_send(what))
+    };
+    let (opened, closed, errored) = (note("open"), note("close"), note("error"));
+    let (joined, off) = (note("join"), note("off"));
+    let builder = client::<A>(host.url()).on_open(opened).on_close(move |_| closed());
+    let socket = builder.on_error(move |_| errored()).connect().await.unwrap();
+    let room = socket.channel("room:a").create().unwrap();
+    let _hook = room.on_join(move |_, _| joined());
+    socket.on_open(off).off();
+    room.join().await.unwrap();
+    host.all().cut();
+    for expected in ["open", "join", "error", "close", "open", "join"] {
+        assert_eq!(told.next().await, Some(expected));
+    }
+}
+
+pub(super) async fn the_status_stream_shows_every_state<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    let socket = client::<A>(host.url()).spawn().unwrap();
+    let mut status = socket.status();
+    while status.next().await.unwrap() != ConnectionState::Open {}
+    socket.disconnect().await;
+    while status.next().await.unwrap() != ConnectionState::Closed {}
+    drop(socket);
+    assert_eq!(status.next().await, None);
+}
+
+struct Ends(mpsc::UnboundedSender<Reason>);
+
+impl Channel for Ends {
+    fn terminate(&mut self, _: &mut Context<'_>, reason: Reason) {
+        let _ = self.0.unbounded_send(reason);
+    }
+}
+
+pub(super) async fn the_drop_of_the_last_handle_closes_the_connection<A: Adapter>() {
+    let (tell, mut ends) = mpsc::unbounded();
+    let host = Host::start(rooms().channel("end:*", move || Ends(tell.clone())).build());
+    let (told, mut closes) = mpsc::unbounded();
+    let builder = client::<A>(host.url());
+    let builder = builder.on_close(move |closed| drop(told.unbounded_send(closed.cause.clone())));
+    let socket = builder.connect().await.unwrap();
+    let channel = socket.channel("end:a").join().await.unwrap();
+    drop(socket);
+    // A channel keeps its socket.
+    assert!(matches!(channel.state(), phx_client::ChannelState::Joined));
+    drop(channel);
+    assert!(matches!(ends.next().await, Some(Reason::Left | Reason::Closed)));
+    assert_eq!(closes.next().await, Some(CloseCause::Disconnected));
+    // The driver has ended and dropped its hooks.
+    assert_eq!(closes.next().await, None);
+}
+
+pub(super) async fn a_slow_stream_holds_back_and_loses_nothing<A: Adapter>() {
+    const MESSAGES: u32 = 2_000;
+    let host = Host::start(rooms().build());
+    let socket = client::<A>(host.url()).stream_capacity(8).connect().await.unwrap();
+    let room = socket.channel("room:a").join().await.unwrap();
+    let mut numbers = room.on::<u32>("n");
+    for number in 0..MESSAGES {
+        host.broadcast("room:a", "n", Payload::json(&number).unwrap());
+    }
+    for expected in 0..MESSAGES {
+        match numbers.next().await {
+            Some(StreamItem::Message(number)) => assert_eq!(number, expected),
+            other => panic!("{other:?} instead of {expected}"),
+        }
+    }
+}
+
+pub(super) async fn many_sockets_share_a_runtime<A: Adapter>() {
+    const SOCKETS: u32 = 50;
+    let host = Host::start(rooms().build());
+    let clients = (0..SOCKETS).map(async |number| {
+        let socket = client::<A>(host.url()).connect().await.unwrap();
+        let room = socket.channel("room:a").join().await.unwrap();
+        assert_eq!(room.push::<u32>("echo", &number).await.unwrap(), number);
+        room
+    });
+    let rooms = join_all(clients).await;
+    let mut streams: Vec<_> = rooms.iter().map(|room| room.on::<u32>("shout").values()).collect();
+    host.broadcast("room:a", "shout", Payload::json(&1).unwrap());
+    for stream in &mut streams {
+        assert_eq!(stream.next().await, Some(1));
+    }
+}

@@ -1,0 +1,102 @@
+//! A server on a thread of its own, with a runtime of its own.
+
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::channel::{mpsc, oneshot};
+use phx_client::websocket::WebSocketConfig;
+use phx_client::{Backoff, Builder, Closed, Endpoint};
+use tokio::runtime::Handle;
+
+use super::Adapter;
+use crate::Server;
+use crate::listener::Listener;
+
+/// Delays that a test can wait for, without any jitter.
+pub(super) fn at_once() -> Backoff {
+    Backoff::steps([Duration::from_millis(20)]).with_jitter_percent(0)
+}
+
+/// A client that loses no time.
+pub(super) fn client<A: Adapter>(url: &str) -> Builder {
+    client_with::<A>(url, WebSocketConfig::default())
+}
+
+pub(super) fn client_with<A: Adapter>(url: &str, config: WebSocketConfig) -> Builder {
+    let endpoint = Endpoint::parse(url).expect("an endpoint");
+    A::socket(endpoint, config).reconnect(at_once()).rejoin(at_once())
+}
+
+/// How the first connection ended, or the first attempt failed.
+pub(super) async fn first_end(builder: Builder) -> Closed {
+    let (sender, mut ends) = mpsc::unbounded();
+    let _socket = builder
+        .on_close(move |closed| drop(sender.unbounded_send(closed.clone())))
+        .spawn()
+        .expect("a socket");
+    ends.next().await.expect("the socket is there")
+}
+
+/// A listener that runs in the background; the end of the value is its end.
+pub(super) struct Host {
+    /// There until it is stopped.
+    listener: Option<Arc<Listener>>,
+    runtime: Handle,
+    stop: Option<oneshot::Sender<oneshot::Sender<()>>>,
+}
+
+impl Host {
+    pub(super) fn start(server: Server) -> Self {
+        Host::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), server)
+    }
+
+    /// Starts a server where another one was.
+    pub(super) fn start_at(address: SocketAddr, server: Server) -> Self {
+        let (tell, started) = channel();
+        let (stop, stopping) = oneshot::channel::<oneshot::Sender<()>>();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.expect("a runtime");
+            let handle = runtime.handle().clone();
+            runtime.block_on(async move {
+                let listener = Arc::new(Listener::bind_to(address, server).await.expect("a port"));
+                let _ = tell.send((Arc::clone(&listener), handle));
+                if let Ok(stopped) = stopping.await {
+                    let listener = Arc::into_inner(listener).expect("the only handle");
+                    listener.stop().await;
+                    let _ = stopped.send(());
+                }
+            });
+        });
+        let (listener, runtime) = started.recv().expect("the server's thread ended");
+        Host { listener: Some(listener), runtime, stop: Some(stop) }
+    }
+
+    /// Stops as [`Listener::stop`] does, and waits for that.
+    pub(super) async fn stop(mut self) {
+        self.listener = None;
+        let (stopped, done) = oneshot::channel();
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(stopped);
+        }
+        let _ = done.await;
+    }
+
+    /// Where tasks of the server's side run.
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+}
+
+impl Deref for Host {
+    type Target = Listener;
+
+    fn deref(&self) -> &Listener {
+        self.listener.as_ref().expect("it isn't stopped")
+    }
+}

@@ -1,0 +1,233 @@
+//! The whole story of a client: connect, join, push, listen, leave, disconnect.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::channel::mpsc;
+use phx_client::{
+    Bytes, ChannelState, CloseCause, CloseCode, JoinFailed, Payload, PresenceChanges, PushFailed,
+    Status, V1,
+};
+use serde_json::{Value, json};
+
+use super::Adapter;
+use super::host::{Host, client};
+use crate::{Channel, Context, Handled, Reason, rooms};
+
+pub(super) async fn a_push_has_its_reply<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    let socket = client::<A>(host.url()).connect().await.unwrap();
+    let room = socket.channel("room:a").join().await.unwrap();
+    let echoed: Value = room.push("echo", &json!({ "n": [1, 2.5, "\u{e9}"] })).await.unwrap();
+    assert_eq!(echoed, json!({ "n": [1, 2.5, "\u{e9}"] }));
+    // The order of the calls is the order on the wire, whenever they are awaited.
+    let pushes: Vec<_> = (0..100).map(|n| room.push::<u32>("echo", &n)).collect();
+    for (n, push) in (0..100).zip(pushes) {
+        assert_eq!(push.await.unwrap(), n);
+    }
+}
+
+pub(super) async fn an_error_reply_is_told_with_its_response<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    let socket = client::<A>(host.url()).connect().await.unwrap();
+    let room = socket.channel("room:a").join().await.unwrap();
+    match room.push("fail", &json!({ "why": "muted" })).acknowledged().await {
+        Err(PushFailed::Rejected { status: Status::Error, response, .. }) => {
+            assert_eq!(response.decode::<Value>().unwrap(), json!({ "why": "muted" }));
+        }
+        other => panic!("not rejected: {other:?}"),
+    }
+}
+
+pub(super) async fn a_push_without_a_reply_times_out<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    let socket = client::<A>(host.url()).connect().await.unwrap();
+    let room = socket.channel("room:a").join().await.unwrap();
+    let push = room.push_within(Duration::from_millis(30), "whisper", &1).acknowledged();
+    assert!(matches!(push.await, Err(PushFailed::TimedOut)));
+    assert_eq!(room.state(), ChannelState::Joined);
+}
+
+pub(super) async fn a_broadcast_reaches_everybody<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    let ann = client::<A>(host.url()).connect().await.unwrap();
+    let bob = client::<A>(host.url()).connect().await.unwrap();
+    let ann = ann.channel("room:a").join().await.unwrap();
+    let bob = bob.channel("room:a").join().await.unwrap();
+    let (mut to_ann, mut to_bob) =
+        (ann.on::<u32>("shout").values(), bob.on::<u32>("shout").values());
+    let mut whispers = bob.on::<u32>("whisper").values();
+    ann.push("whisper", &1).detach().unwrap();
+    ann.push("shout", &2).detach().unwrap();
+    assert_eq!(whispers.next().await, Some(1));
+    assert_eq!((to_ann.next().await, to_bob.next().await), (Some(2), Some(2)));
+    host.broadcast("room:a", "shout", Payload::json(&3).unwrap());
+    assert_eq!((to_ann.next().await, to_bob.next().await), (Some(3), Some(3)));
+}
+
+pub(super) async fn binary_payloads_go_both_ways<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    let socket = client::<A>(host.url()).connect().await.unwrap();
+    let room = socket.channel("room:a").join().await.unwrap();
+    let mut shouts = room.on_raw("shout").values();
+    // Larger than every buffer on the way.
+    let large: Vec<u8> = (0..=u8::MAX).cycle().take(1 << 20).collect();
+    for data in [Vec::new(), vec![0, 255, 10], large] {
+        let data = Bytes::from(data);
+        let payload = Payload::binary(data.clone());
+        let reply = room.push("echo", payload.clone()).reply().await.unwrap();
+        assert!(reply.response.is_binary());
+        assert!(*reply.response.as_bytes() == data);
+        room.push("shout", payload).detach().unwrap();
+        assert!(*shouts.next().await.unwrap().as_bytes() == data);
+    }
+}
+
+pub(super) async fn presences_come_and_go<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    let ann = client::<A>(host.url()).connect().await.unwrap();
+    let room = ann.channel("room:a").params(&json!({ "name": "ann" })).create().unwrap();
+    let presence = room.presence::<Value>();
+    let mut changes = presence.changes();
+    room.join().await.unwrap();
+    until_listed(&mut changes, || presence.entry("ann").is_some()).await;
+
+    let bob = client::<A>(host.url()).connect().await.unwrap();
+    let bobs = bob.channel("room:a").params(&json!({ "name": "bob" })).join().await.unwrap();
+    until_listed(&mut changes, || presence.entry("bob").is_some()).await;
+    assert_eq!(presence.list_by(|key, _| key.to_owned()), ["ann", "bob"]);
+    assert!(presence.entry("bob").unwrap().metas().next().is_some());
+
+    bobs.leave().await.unwrap();
+    until_listed(&mut changes, || presence.entry("bob").is_none()).await;
+    assert_eq!(presence.list_by(|key, _| key.to_owned()), ["ann"]);
+}
+
+/// Takes changes until the list is as it should be.
+async fn until_listed<M, E>(changes: &mut PresenceChanges<M, E>, listed: impl Fn() -> bool) {
+    while !listed() {
+        match changes.next().await {
+            Some(_) => {}
+            None => panic!("the changes ended"),
+        }
+    }
+}
+
+pub(super) async fn a_rejected_join_is_told_with_its_response<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    let socket = client::<A>(host.url()).connect().await.unwrap();
+    match socket.channel("room:a").params(&json!({ "reject": true })).join().await {
+        Err(JoinFailed::Rejected { status: Status::Error, response, .. }) => {
+            assert_eq!(response.decode::<Value>().unwrap(), json!({ "reason": "unauthorized" }));
+        }
+        other => panic!("not rejected: {other:?}"),
+    }
+    // The topic is free again.
+    socket.channel("room:a").join().await.unwrap();
+    match socket.channel("hall").join().await {
+        Err(JoinFailed::Rejected { response, .. }) => {
+            assert_eq!(response.decode::<Value>().unwrap()["reason"], "unmatched topic");
+        }
+        other => panic!("not rejected: {other:?}"),
+    }
+}
+
+/// Tells how channels end.
+struct Ends(mpsc::UnboundedSender<Reason>);
+
+impl Channel for Ends {
+    fn terminate(&mut self, _: &mut Context<'_>, reason: Reason) {
+        let _ = self.0.unbounded_send(reason);
+    }
+
+    fn handle_in(&mut self, _: &mut Context<'_>, _: &str, _: Payload) -> Handled {
+        Handled::NoReply
+    }
+}
+
+pub(super) async fn a_left_channel_ends_its_streams<A: Adapter>() {
+    let (tell, mut ends) = mpsc::unbounded();
+    let host = Host::start(rooms().channel("end:*", move || Ends(tell.clone())).build());
+    let socket = client::<A>(host.url()).connect().await.unwrap();
+    let channel = socket.channel("end:a").join().await.unwrap();
+    let mut messages = channel.messages();
+    channel.leave().await.unwrap();
+    assert_eq!(ends.next().await, Some(Reason::Left));
+    assert!(messages.next().await.is_none());
+    assert_eq!(channel.state(), ChannelState::Closed);
+    assert!(channel.push("any", &1).detach().is_err());
+    // A handle's drop leaves, too.
+    drop(socket.channel("end:b").join().await.unwrap());
+    assert_eq!(ends.next().await, Some(Reason::Left));
+    assert!(socket.is_connected());
+}
+
+pub(super) async fn a_disconnect_has_its_code_and_reason<A: Adapter>() {
+    let (tell, mut ends) = mpsc::unbounded();
+    let host = Host::start(rooms().channel("end:*", move || Ends(tell.clone())).build());
+    let (told, mut closes) = mpsc::unbounded();
+    let builder = client::<A>(host.url());
+    let builder = builder.on_close(move |closed| drop(told.unbounded_send(closed.clone())));
+    let socket = builder.connect().await.unwrap();
+    let channel = socket.channel("end:a").join().await.unwrap();
+    let code = CloseCode::from_u16(4321);
+    socket.disconnect_with(code, "good night").unwrap().await;
+    let closed = closes.next().await.unwrap();
+    assert_eq!((closed.cause, closed.retry_in), (CloseCause::Disconnected, None));
+    assert_eq!(ends.next().await, Some(Reason::Closed));
+    assert!(!socket.is_connected());
+    assert!(socket.disconnect_with(CloseCode::GOING_AWAY, "").is_err());
+    // The channel is still known.
+    let mut status = channel.status();
+    socket.connect().await.unwrap();
+    while status.next().await.unwrap() != ChannelState::Joined {}
+}
+
+pub(super) async fn a_close_by_the_server_has_its_code_and_reason<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    let (told, mut closes) = mpsc::unbounded();
+    let builder = client::<A>(host.url());
+    let builder = builder.on_close(move |closed| drop(told.unbounded_send(closed.clone())));
+    let socket = builder.connect().await.unwrap();
+    let _room = socket.channel("room:a").join().await.unwrap();
+    host.all().close_because(CloseCode::from_u16(4001), "too loud");
+    let closed = closes.next().await.unwrap();
+    assert_eq!(closed.cause, CloseCause::frame(CloseCode::from_u16(4001), "too loud"));
+    assert!(closed.was_open && closed.retry_in.is_some(), "{closed:?}");
+    socket.opened().await.unwrap();
+}
+
+pub(super) async fn the_first_serializer_works_too<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    let socket = client::<A>(host.url()).serializer(V1).connect().await.unwrap();
+    let room = socket.channel("room:a").join().await.unwrap();
+    let mut shouts = room.on::<u32>("shout").values();
+    assert_eq!(room.push::<u32>("echo", &7).await.unwrap(), 7);
+    room.push("shout", &8).detach().unwrap();
+    assert_eq!(shouts.next().await, Some(8));
+    room.leave().await.unwrap();
+}
+
+pub(super) async fn params_headers_and_token_reach_the_server<A: Adapter>() {
+    let seen = Arc::new(Mutex::new(None));
+    let note = Arc::clone(&seen);
+    let server = rooms().auth_token(true).connect(move |info| {
+        *note.lock().unwrap() = Some(info.clone());
+        Ok(None)
+    });
+    let host = Host::start(server.build());
+    let token = "t/o+k=en \u{e9}";
+    let builder = client::<A>(host.url())
+        .param("name", "ann & b\u{e9}a")
+        .params(&json!({ "device": { "kind": "phone" } }))
+        .header("x-trace", "4711")
+        .auth_token(token);
+    let socket = builder.connect().await.unwrap();
+    let info = seen.lock().unwrap().take().unwrap();
+    assert_eq!(info.param("name"), Some("ann & b\u{e9}a"));
+    assert_eq!(info.params()["device"], json!({ "kind": "phone" }));
+    assert_eq!(info.x_headers(), [("x-trace".to_owned(), "4711".to_owned())]);
+    assert_eq!(info.auth_token(), Some(token));
+    socket.channel("room:a").join().await.unwrap();
+}

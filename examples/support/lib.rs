@@ -1,0 +1,36 @@
+//! What the examples of loops share: a server on a thread, and a transport that never blocks.
+//!
+//! [`link`] is worth copying into a program of your own.
+#![allow(
+    missing_docs,
+    clippy::missing_errors_doc,
+    clippy::must_use_candidate,
+    reason = "examples are read, not documented"
+)]
+
+use std::io;
+use std::sync::mpsc;
+use std::thread;
+
+use phx_testing::listener::Listener;
+
+pub mod link;
+
+/// Starts a server on a thread of its own, and returns its URL. It lives as long as the program.
+pub fn embedded_server() -> io::Result<String> {
+    let (sender, url) = mpsc::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::spawn(move || {
+        runtime.block_on(async {
+            let listener = Listener::bind(phx_testing::rooms().build()).await;
+            // It ends when it is dropped, so it is kept.
+            let (url, _listener) = match listener {
+                Ok(listener) => (Ok(listener.url().to_owned()), Some(listener)),
+                Err(error) => (Err(error), None),
+            };
+            let _ = sender.send(url);
+            std::future::pending::<()>().await;
+        });
+    });
+    url.recv().map_err(io::Error::other)?
+}
