@@ -8,12 +8,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
-use phx_proto::{CloseCause, CloseCode, Frame, Instant};
+use fastrand::Rng;
+use phx_proto::{CloseCause, Frame, Instant};
 
 use crate::{Action, ConnectRequest, Refusal, Server, SocketId};
 
+mod faults;
 mod flight;
 
+use faults::Alteration;
 use flight::{Cargo, Flight, Flights};
 
 /// A client in a [`Simulation`](crate::Simulation).
@@ -58,11 +61,55 @@ pub(crate) struct Network {
 }
 
 /// A client's way to the server, for all its connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Line {
     latency: Duration,
+    jitter: Duration,
+    /// For the jitter alone: equal programs give equal runs.
+    rng: Rng,
     connectivity: Connectivity,
     refusals: VecDeque<Refusal>,
+    alterations_up: VecDeque<Alteration>,
+    alterations_down: VecDeque<Alteration>,
+}
+
+impl Line {
+    fn new(client: ClientId) -> Self {
+        Line {
+            latency: Duration::ZERO,
+            jitter: Duration::ZERO,
+            rng: Rng::with_seed(u64::try_from(client.0).unwrap_or(u64::MAX)),
+            connectivity: Connectivity::default(),
+            refusals: VecDeque::new(),
+            alterations_up: VecDeque::new(),
+            alterations_down: VecDeque::new(),
+        }
+    }
+
+    /// What arrives of something that was sent.
+    fn alter(&mut self, cargo: Cargo) -> Cargo {
+        match cargo {
+            Cargo::FrameUp(frame) => Cargo::FrameUp(altered(&mut self.alterations_up, frame)),
+            Cargo::FrameDown(frame) => Cargo::FrameDown(altered(&mut self.alterations_down, frame)),
+            other => other,
+        }
+    }
+
+    /// How long the next thing takes.
+    fn delay(&mut self) -> Duration {
+        if self.jitter.is_zero() {
+            return self.latency;
+        }
+        let nanos = u64::try_from(self.jitter.as_nanos()).unwrap_or(u64::MAX);
+        self.latency.saturating_add(Duration::from_nanos(self.rng.u64(..=nanos)))
+    }
+}
+
+fn altered(alterations: &mut VecDeque<Alteration>, frame: Frame) -> Frame {
+    match alterations.pop_front() {
+        Some(alteration) => alteration.apply(frame),
+        None => frame,
+    }
 }
 
 /// A connection that the client hasn't seen the end of.
@@ -76,6 +123,8 @@ struct Connection {
     half_open: bool,
     /// What arrived while the connection is stalled.
     held: Option<VecDeque<Flight>>,
+    /// After how many more frames it is cut.
+    frames_left: Option<u32>,
     /// When what was sent last arrives, to the server and to the client: nothing overtakes.
     last_up: Instant,
     last_down: Instant,
@@ -98,8 +147,9 @@ impl Network {
     }
 
     pub(crate) fn add_client(&mut self) -> ClientId {
-        self.clients.push(Line::default());
-        ClientId(self.clients.len() - 1)
+        let client = ClientId(self.clients.len());
+        self.clients.push(Line::new(client));
+        client
     }
 
     pub(crate) fn server(&self) -> &Server {
@@ -170,10 +220,10 @@ impl Network {
 
     fn depart(&mut self, now: Instant, id: ConnectionId, cargo: Cargo) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
-        let latency = self.clients.get(connection.client.0).map(|line| line.latency);
+        let delay = self.clients.get_mut(connection.client.0).map(Line::delay);
         let last = if cargo.is_up() { &mut connection.last_up } else { &mut connection.last_down };
         // A shorter latency than before counts from the last arrival.
-        *last = (now + latency.unwrap_or_default()).max(*last);
+        *last = (now + delay.unwrap_or_default()).max(*last);
         self.flights.depart(*last, Flight { connection: id, cargo });
     }
 
@@ -187,7 +237,18 @@ impl Network {
             held.push_back(flight);
             return;
         }
-        match (flight.cargo, connection.socket) {
+        if flight.cargo.is_frame()
+            && let Some(left) = &mut connection.frames_left
+        {
+            match left.checked_sub(1) {
+                Some(fewer) => *left = fewer,
+                None => return self.cut_one(now, id),
+            }
+        }
+        let socket = connection.socket;
+        let Some(line) = self.clients.get_mut(connection.client.0) else { return };
+        let cargo = line.alter(flight.cargo);
+        match (cargo, socket) {
             (Cargo::Connect, _) => self.accept(now, id),
             (Cargo::FrameUp(frame), Some(socket)) => self.server.handle_frame(now, socket, frame),
             (Cargo::CloseUp, Some(socket)) => self.server.handle_close(now, socket),
@@ -308,6 +369,7 @@ impl Network {
             opened: false,
             half_open: false,
             held: None,
+            frames_left: None,
             last_up: now,
             last_down: now,
         };
@@ -355,62 +417,6 @@ impl Network {
             self.connections.remove(&id);
         } else {
             self.depart(now, id, Cargo::LostUp);
-        }
-    }
-}
-
-/// Faults.
-impl Network {
-    pub(crate) fn set_latency(&mut self, client: ClientId, latency: Duration) {
-        self.clients[client.0].latency = latency;
-    }
-
-    pub(crate) fn set_connectivity(&mut self, client: ClientId, connectivity: Connectivity) {
-        self.clients[client.0].connectivity = connectivity;
-    }
-
-    pub(crate) fn refuse_next(&mut self, client: ClientId, refusal: Refusal) {
-        self.clients[client.0].refusals.push_back(refusal);
-    }
-
-    pub(crate) fn cut(&mut self, now: Instant, client: ClientId) {
-        self.must_be_known(client);
-        let ids = self.connections.iter().filter(|(_, it)| it.client == client).map(|(id, _)| *id);
-        let ids: Vec<_> = ids.collect();
-        for id in ids {
-            self.forget(now, id);
-            self.deliveries.push_back((id, Delivery::Closed(CloseCause::lost("cut"))));
-        }
-    }
-
-    pub(crate) fn half_open(&mut self, client: ClientId) {
-        self.all_of(client).for_each(|connection| connection.half_open = true);
-    }
-
-    pub(crate) fn stall(&mut self, client: ClientId) {
-        self.all_of(client).for_each(|connection| {
-            connection.held.get_or_insert_default();
-        });
-    }
-
-    pub(crate) fn resume(&mut self, now: Instant, client: ClientId) {
-        let held: Vec<_> =
-            self.all_of(client).filter_map(|connection| connection.held.take()).collect();
-        for flight in held.into_iter().flatten() {
-            self.arrive(now, flight);
-        }
-    }
-
-    pub(crate) fn inject(&mut self, client: ClientId, frame: Frame) {
-        let open = self.newest(client).filter(|(_, connection)| connection.opened);
-        if let Some((id, _)) = open {
-            self.deliveries.push_back((*id, Delivery::Frame(frame)));
-        }
-    }
-
-    pub(crate) fn close_from_server(&mut self, now: Instant, client: ClientId, code: CloseCode) {
-        if let Some(socket) = self.server_socket(client) {
-            self.server.close(now, socket, code);
         }
     }
 }

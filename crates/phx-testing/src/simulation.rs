@@ -1,19 +1,17 @@
 //! Clients and a server in one process, under a clock that jumps from one thing to the next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use phx_proto::{
-    ByteString, CloseCode, Config, Event, Frame, Instant, Payload, Socket, TransportId,
-};
+use phx_proto::{Config, Event, Frame, Instant, Payload, Socket, TransportId};
 
 use crate::network::{ConnectionId, MAX_ROUNDS, Network, stuck};
-use crate::{
-    ClientId, ConnectRequest, Connectivity, Expectations, Mismatch, Refusal, Server, SocketId,
-};
+use crate::{ClientId, ConnectRequest, Expectations, Mismatch, Server, SocketId};
 
 mod client;
+mod clock;
 mod driver;
+mod faults;
 
 use client::Client;
 
@@ -23,8 +21,12 @@ use client::Client;
 /// and then jumps from one thing that happens to the next: waiting for a heartbeat takes no time.
 /// Equal programs give equal runs. Faults are commands: [`cut`](Simulation::cut),
 /// [`half_open`](Simulation::half_open), [`stall`](Simulation::stall),
-/// [`set_latency`](Simulation::set_latency), [`refuse_next`](Simulation::refuse_next),
-/// [`inject`](Simulation::inject), [`set_connectivity`](Simulation::set_connectivity).
+/// [`set_latency`](Simulation::set_latency), [`set_jitter`](Simulation::set_jitter),
+/// [`refuse_next`](Simulation::refuse_next), [`set_connectivity`](Simulation::set_connectivity),
+/// [`inject`](Simulation::inject), [`alter_next_sent`](Simulation::alter_next_sent),
+/// [`alter_next_received`](Simulation::alter_next_received), [`cut_after`](Simulation::cut_after),
+/// [`close`](Simulation::close), [`suspend`](Simulation::suspend) and clocks that jump
+/// ([forwards](Simulation::set_clock_ahead), [back](Simulation::set_clock_back)).
 ///
 /// # Panics
 ///
@@ -65,6 +67,10 @@ pub struct Simulation {
     clients: Vec<Client>,
     /// Whose each connection is.
     owners: BTreeMap<ConnectionId, (ClientId, TransportId)>,
+    /// Clients whose core was called and hasn't been polled since.
+    touched: BTreeSet<ClientId>,
+    /// When each core wants to be called by itself.
+    alarms: BTreeSet<(Instant, ClientId)>,
 }
 
 impl Simulation {
@@ -76,6 +82,8 @@ impl Simulation {
             network: Network::new(server),
             clients: Vec::new(),
             owners: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            alarms: BTreeSet::new(),
         }
     }
 
@@ -106,10 +114,19 @@ impl Simulation {
         &self.at(client).socket
     }
 
-    /// Calls a client's core, and lets what follows at this moment happen.
+    /// Calls a client's core with the time that its clock shows, and lets what follows at this moment
+    /// happen.
+    ///
+    /// # Panics
+    ///
+    /// If the client is [suspended](Simulation::suspend): its program stands still.
     pub fn with<T>(&mut self, client: ClientId, f: impl FnOnce(&mut Socket, Instant) -> T) -> T {
         let now = self.now;
-        let result = f(&mut self.at_mut(client).socket, now);
+        let called = self.at_mut(client);
+        assert!(called.held.is_none(), "{client:?} is suspended: its program stands still");
+        let now = called.clock.read(now);
+        let result = f(&mut called.socket, now);
+        self.touched.insert(client);
         self.settle();
         result
     }
@@ -191,71 +208,6 @@ impl Simulation {
         self.at_mut(client).sent.drain(..).collect()
     }
 
-    /// Time that everything takes from one side to the other, from now on; what is on its way
-    /// arrives first. Default: none.
-    pub fn set_latency(&mut self, client: ClientId, latency: Duration) {
-        self.network.set_latency(client, latency);
-    }
-
-    /// What becomes of the client's attempts to connect, from now on.
-    pub fn set_connectivity(&mut self, client: ClientId, connectivity: Connectivity) {
-        self.network.set_connectivity(client, connectivity);
-    }
-
-    /// Has the client's next attempt to connect answered with `refusal`; several queue up.
-    pub fn refuse_next(&mut self, client: ClientId, refusal: Refusal) {
-        self.network.refuse_next(client, refusal);
-    }
-
-    /// Cuts the client's connection: both sides notice at once, and what is on its way is lost.
-    pub fn cut(&mut self, client: ClientId) {
-        self.network.cut(self.now, client);
-        self.settle();
-    }
-
-    /// From now on nothing that is sent over the client's connection arrives, and neither side is
-    /// told: what is left of a connection when a cable is pulled.
-    pub fn half_open(&mut self, client: ClientId) {
-        self.network.half_open(client);
-    }
-
-    /// Holds back what arrives over the client's connection in either direction, until
-    /// [`resume`](Simulation::resume).
-    pub fn stall(&mut self, client: ClientId) {
-        self.network.stall(client);
-    }
-
-    /// Ends a [`stall`](Simulation::stall): what was held back arrives now.
-    pub fn resume(&mut self, client: ClientId) {
-        self.network.resume(self.now, client);
-        self.settle();
-    }
-
-    /// Has the client receive a frame that its server never sent.
-    pub fn inject(&mut self, client: ClientId, frame: Frame) {
-        self.network.inject(client, frame);
-        self.settle();
-    }
-
-    /// Has the server close the client's connection.
-    pub fn close(&mut self, client: ClientId, code: CloseCode) {
-        self.network.close_from_server(self.now, client, code);
-        self.settle();
-    }
-
-    /// Has the server close the client's connection with this reason.
-    pub fn close_because(
-        &mut self,
-        client: ClientId,
-        code: CloseCode,
-        reason: impl Into<ByteString>,
-    ) {
-        if let Some(socket) = self.server_socket(client) {
-            self.network.server_mut().close_because(self.now, socket, code, reason);
-        }
-        self.settle();
-    }
-
     /// Waits for up to `within` until a script has ended, and says whether it was followed.
     ///
     /// # Errors
@@ -272,11 +224,15 @@ impl Simulation {
         expectations.tell(Some(self.now))
     }
 
-    /// Moves the clock to the next thing that happens by `until`, and lets it happen.
-    fn step(&mut self, until: Instant) -> bool {
-        let timeouts = self.clients.iter().filter_map(|client| client.socket.poll_timeout());
-        let next = timeouts.chain(self.network.poll_timeout());
-        match next.min().filter(|next| *next <= until) {
+    /// Moves the clock to the next thing that happens by `until`, and lets it happen. False if there
+    /// is none; the clock stands still then.
+    ///
+    /// For tests that look at everything the moment it happens; most want
+    /// [`find_event`](Simulation::find_event).
+    pub fn step(&mut self, until: Instant) -> bool {
+        let alarm = self.alarms.first().map(|(at, _)| *at);
+        let next = alarm.into_iter().chain(self.network.poll_timeout()).min();
+        match next.filter(|next| *next <= until) {
             Some(next) => {
                 self.now = self.now.max(next);
                 self.settle();
@@ -296,12 +252,7 @@ impl Simulation {
                 self.deliver(connection, delivery);
             }
             happened |= self.drain();
-            for client in &mut self.clients {
-                if client.socket.poll_timeout().is_some_and(|at| at <= self.now) {
-                    happened = true;
-                    client.socket.handle_timeout(self.now);
-                }
-            }
+            happened |= self.ring();
             if !happened {
                 return;
             }

@@ -50,6 +50,10 @@ impl Flights {
 }
 
 impl Cargo {
+    pub(super) fn is_frame(&self) -> bool {
+        matches!(self, Cargo::FrameUp(_) | Cargo::FrameDown(_))
+    }
+
     pub(super) fn is_up(&self) -> bool {
         match self {
             Cargo::Connect | Cargo::FrameUp(_) | Cargo::CloseUp => true,

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use phx_proto::{ChannelId, Event, Frame, Payload, Socket, TransportId};
+use phx_proto::{ChannelId, Event, Frame, Instant, Payload, Socket, TransportId};
 
+use super::clock::Clock;
 use crate::ConnectRequest;
-use crate::network::ConnectionId;
+use crate::network::{ConnectionId, Delivery};
 
 pub(super) struct Client {
     pub(super) socket: Socket,
@@ -14,6 +15,11 @@ pub(super) struct Client {
     /// Those the client hasn't seen the end of; the newest is the one in use.
     pub(super) connections: BTreeMap<TransportId, ConnectionId>,
     pub(super) params: Option<Box<ParamsFn>>,
+    pub(super) clock: Clock,
+    /// What came while the client is suspended.
+    pub(super) held: Option<VecDeque<(ConnectionId, Delivery)>>,
+    /// Its entry among the simulation's alarms.
+    pub(super) alarm: Option<Instant>,
     /// What hasn't been taken by the test yet.
     pub(super) events: VecDeque<Event>,
     pub(super) sent: Vec<Frame>,
@@ -28,6 +34,9 @@ impl Client {
             request,
             connections: BTreeMap::new(),
             params: None,
+            clock: Clock::default(),
+            held: None,
+            alarm: None,
             events: VecDeque::new(),
             sent: Vec::new(),
         }

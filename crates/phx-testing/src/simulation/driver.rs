@@ -1,4 +1,4 @@
-//! Carries out what the client cores ask for, and tells them what the network delivers.
+//! Carries out what the client cores ask for, and tells them the time and what the network delivers.
 
 use phx_proto::{Action, Payload};
 
@@ -6,21 +6,48 @@ use super::{ClientId, Simulation};
 use crate::network::{ConnectionId, Delivery};
 
 impl Simulation {
-    /// Does what the clients ask for; whether they asked for anything.
+    /// Polls the cores that were called; whether there were any.
     pub(super) fn drain(&mut self) -> bool {
         let mut happened = false;
-        for client in (0..self.clients.len()).map(ClientId) {
-            while let Some(action) = self.at_mut(client).socket.poll_action() {
-                happened = true;
-                self.act(client, action);
+        while let Some(id) = self.touched.pop_first() {
+            happened = true;
+            while let Some(action) = self.at_mut(id).socket.poll_action() {
+                self.act(id, action);
             }
-            let client = self.at_mut(client);
+            let client = self.at_mut(id);
             while let Some(event) = client.socket.poll_event() {
-                happened = true;
                 client.events.push_back(event);
             }
+            self.set_alarm(id);
         }
         happened
+    }
+
+    /// Calls the cores whose time has come; whether there were any.
+    pub(super) fn ring(&mut self) -> bool {
+        let mut happened = false;
+        while let Some((_, id)) = self.alarms.first().copied().filter(|(at, _)| *at <= self.now) {
+            happened = true;
+            self.alarms.pop_first();
+            let now = self.now;
+            let client = self.at_mut(id);
+            client.alarm = None;
+            let now = client.clock.read(now);
+            client.socket.handle_timeout(now);
+            self.touched.insert(id);
+        }
+        happened
+    }
+
+    fn set_alarm(&mut self, id: ClientId) {
+        let client = self.at_mut(id);
+        let timeout = client.socket.poll_timeout().filter(|_| client.held.is_none());
+        let alarm = timeout.map(|at| client.clock.when(at));
+        let old = std::mem::replace(&mut client.alarm, alarm);
+        if old != alarm {
+            old.map(|at| self.alarms.remove(&(at, id)));
+            alarm.map(|at| self.alarms.insert((at, id)));
+        }
     }
 
     fn act(&mut self, id: ClientId, action: Action) {
@@ -51,17 +78,22 @@ impl Simulation {
                     Some(params) => params(channel),
                     None => Some(Payload::empty()),
                 };
-                client.socket.handle_params(now, request, params);
+                client.socket.handle_params(client.clock.read(now), request, params);
             }
             _ => {}
         }
     }
 
-    /// Tells a client what became of one of its connections.
+    /// Tells a client what became of one of its connections, once it can listen.
     pub(super) fn deliver(&mut self, connection: ConnectionId, delivery: Delivery) {
         let now = self.now;
         let Some((id, transport)) = self.owners.get(&connection).copied() else { return };
         let client = self.at_mut(id);
+        if let Some(held) = &mut client.held {
+            held.push_back((connection, delivery));
+            return;
+        }
+        let now = client.clock.read(now);
         match delivery {
             Delivery::Opened => client.socket.handle_opened(now, transport),
             Delivery::Frame(frame) => client.socket.handle_frame(now, transport, frame),
@@ -71,5 +103,6 @@ impl Simulation {
                 self.owners.remove(&connection);
             }
         }
+        self.touched.insert(id);
     }
 }

@@ -1,0 +1,141 @@
+//! The faults that can be set on a simulation's clients.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use phx_proto::{ByteString, CloseCode, Frame};
+
+use super::{ClientId, Simulation};
+use crate::{Connectivity, Refusal};
+
+/// Faults.
+impl Simulation {
+    /// Time that everything takes from one side to the other, from now on; what is on its way
+    /// arrives first. Default: none.
+    pub fn set_latency(&mut self, client: ClientId, latency: Duration) {
+        self.network.set_latency(client, latency);
+    }
+
+    /// Time of up to this, a different one each time, that everything takes beyond the latency, from
+    /// now on. Nothing overtakes anything on one connection, but connections overtake each other.
+    /// Default: none.
+    pub fn set_jitter(&mut self, client: ClientId, up_to: Duration) {
+        self.network.set_jitter(client, up_to);
+    }
+
+    /// What becomes of the client's attempts to connect, from now on.
+    pub fn set_connectivity(&mut self, client: ClientId, connectivity: Connectivity) {
+        self.network.set_connectivity(client, connectivity);
+    }
+
+    /// Has the client's next attempt to connect answered with `refusal`; several queue up.
+    pub fn refuse_next(&mut self, client: ClientId, refusal: Refusal) {
+        self.network.refuse_next(client, refusal);
+    }
+
+    /// Cuts the client's connection: both sides notice at once, and what is on its way is lost.
+    pub fn cut(&mut self, client: ClientId) {
+        self.network.cut(self.now, client);
+        self.settle();
+    }
+
+    /// Cuts the client's newest connection when this many more frames have arrived over it, in
+    /// whichever direction.
+    pub fn cut_after(&mut self, client: ClientId, frames: u32) {
+        self.network.cut_after(client, frames);
+    }
+
+    /// From now on nothing that is sent over the client's connection arrives, and neither side is
+    /// told: what is left of a connection when a cable is pulled.
+    pub fn half_open(&mut self, client: ClientId) {
+        self.network.half_open(client);
+    }
+
+    /// Holds back what arrives over the client's connection in either direction, until
+    /// [`resume`](Simulation::resume).
+    pub fn stall(&mut self, client: ClientId) {
+        self.network.stall(client);
+    }
+
+    /// Ends a [`stall`](Simulation::stall): what was held back arrives now.
+    pub fn resume(&mut self, client: ClientId) {
+        self.network.resume(self.now, client);
+        self.settle();
+    }
+
+    /// Has the client receive a frame that its server never sent.
+    pub fn inject(&mut self, client: ClientId, frame: Frame) {
+        self.network.inject(client, frame);
+        self.settle();
+    }
+
+    /// Has the server close the client's connection.
+    pub fn close(&mut self, client: ClientId, code: CloseCode) {
+        self.network.close_from_server(self.now, client, code);
+        self.settle();
+    }
+
+    /// Has the server close the client's connection with this reason.
+    pub fn close_because(
+        &mut self,
+        client: ClientId,
+        code: CloseCode,
+        reason: impl Into<ByteString>,
+    ) {
+        if let Some(socket) = self.server_socket(client) {
+            self.network.server_mut().close_because(self.now, socket, code, reason);
+        }
+        self.settle();
+    }
+
+    /// Changes the next frame that arrives at the client: cuts it short or garbles it. Several queue
+    /// up.
+    pub fn alter_next_received(
+        &mut self,
+        client: ClientId,
+        alter: impl FnOnce(Frame) -> Frame + Send + 'static,
+    ) {
+        self.network.alter_next_down(client, Box::new(alter));
+    }
+
+    /// Changes the next frame that arrives at the server from this client. Several queue up.
+    pub fn alter_next_sent(
+        &mut self,
+        client: ClientId,
+        alter: impl FnOnce(Frame) -> Frame + Send + 'static,
+    ) {
+        self.network.alter_next_up(client, Box::new(alter));
+    }
+
+    /// Puts the client's machine to sleep: until [`wake`](Simulation::wake) its timers don't fire, and
+    /// it doesn't see what arrives. The network and the server go on.
+    pub fn suspend(&mut self, client: ClientId) {
+        self.at_mut(client).held.get_or_insert_default();
+        self.touched.insert(client);
+        self.settle();
+    }
+
+    /// Wakes the client's machine: it sees what has arrived meanwhile, and that its clock has jumped.
+    pub fn wake(&mut self, client: ClientId) {
+        let held: VecDeque<_> = self.at_mut(client).held.take().unwrap_or_default();
+        self.touched.insert(client);
+        for (connection, delivery) in held {
+            self.deliver(connection, delivery);
+        }
+        self.settle();
+    }
+
+    /// Sets the client's clock ahead, as a machine without a steady clock may.
+    pub fn set_clock_ahead(&mut self, client: ClientId, by: Duration) {
+        self.at_mut(client).clock.jump_ahead(by);
+        self.touched.insert(client);
+        self.settle();
+    }
+
+    /// Sets the client's clock back.
+    pub fn set_clock_back(&mut self, client: ClientId, by: Duration) {
+        self.at_mut(client).clock.jump_back(by);
+        self.touched.insert(client);
+        self.settle();
+    }
+}
