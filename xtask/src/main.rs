@@ -2,12 +2,13 @@
 //!
 //! The steps are listed in [`step::ALL`], in the order in which `ci` runs them, and each has a file
 //! of its own under `steps/`. A step brings the tools it needs (see [`tools`]) and fails with one
-//! clear sentence when it can't.
+//! clear sentence when it can't. `cargo xtask PROGRAM ARGS...` runs one of [`programs`].
 
 #![expect(clippy::print_stdout, reason = "a command-line program speaks through standard output")]
 #![expect(clippy::print_stderr, reason = "usage errors belong on standard error")]
 
 mod command;
+mod programs;
 mod step;
 mod steps;
 mod summary;
@@ -22,12 +23,16 @@ use anyhow::Context as _;
 use step::Step;
 
 fn main() -> ExitCode {
-    let names: Vec<String> = env::args().skip(1).collect();
-    let Some(steps) = step::select(&names) else {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let ran = if let Some((program, args)) = forwarded(&words) {
+        at_the_root().and_then(|()| program.run(args.iter().map(String::as_str))).map(|()| true)
+    } else if let Some(steps) = step::select(&words) {
+        run(&steps)
+    } else {
         eprint!("{}", step::usage());
         return ExitCode::from(2);
     };
-    match run(&steps) {
+    match ran {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -37,15 +42,23 @@ fn main() -> ExitCode {
     }
 }
 
+fn forwarded(words: &[String]) -> Option<(&'static programs::Forwarded, &[String])> {
+    let (name, args) = words.split_first()?;
+    Some((programs::find(name)?, args))
+}
+
+fn at_the_root() -> anyhow::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("the manifest of xtask has no parent directory")?;
+    env::set_current_dir(root).with_context(|| format!("can't enter {}", root.display()))
+}
+
 /// Runs the steps from the root of the workspace; true when all of them passed.
 ///
 /// A failed step doesn't keep the later ones from running: one run shows all there is to mend.
 fn run(steps: &[&Step]) -> anyhow::Result<bool> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .context("the manifest of xtask has no parent directory")?;
-    env::set_current_dir(root).with_context(|| format!("can't enter {}", root.display()))?;
-
+    at_the_root()?;
     let reports: Vec<_> = steps.iter().map(|step| step.run()).collect();
     println!("\n{}", summary::table(&reports));
     Ok(reports.iter().all(summary::Report::passed))

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
+use crate::programs;
 use crate::steps::{
     api, clippy, deny, doc, examples, features, files, fmt, fuzz_build, msrv, no_std, suite, test,
     tree,
@@ -72,13 +73,19 @@ pub(crate) fn select(names: &[String]) -> Option<Vec<&'static Step>> {
 
 /// What to print when the command line can't be understood.
 pub(crate) fn usage() -> String {
-    let mut text = String::from("usage: cargo xtask ci | STEP...\n\nsteps, in the order of ci:\n");
+    let mut text = String::from(
+        "usage: cargo xtask ci | STEP... | PROGRAM ARGS...\n\nsteps, in the order of ci:\n",
+    );
     for step in ALL {
         let _infallible = writeln!(text, "  {:<12}{}", step.name, step.about);
     }
     text.push_str("\non request only:\n");
     for step in ON_REQUEST {
         let _infallible = writeln!(text, "  {:<12}{}", step.name, step.about);
+    }
+    text.push_str("\nprograms, which tell more with --help:\n");
+    for program in programs::ALL {
+        let _infallible = writeln!(text, "  {:<12}{}", program.name, program.about);
     }
     text
 }
