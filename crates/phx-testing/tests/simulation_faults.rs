@@ -7,7 +7,7 @@ use std::time::Duration;
 use phx_proto::{
     ChannelId, CloseCause, Config, Event, Frame, Instant, JoinFailure, Outcome, Payload, Status,
 };
-use phx_testing::{ClientId, Simulation, rooms};
+use phx_testing::{ClientId, Connectivity, Refusal, Simulation, rooms};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -204,4 +204,24 @@ fn a_clock_set_back_delays_what_it_decides() {
     };
     assert!(sim.find_event(ann, 6 * SECOND, timed_out).is_none());
     assert!(sim.find_event(ann, SECOND, timed_out).is_some());
+}
+
+#[test]
+fn a_healed_client_has_no_fault_that_lasts_or_waits() {
+    let (mut sim, ann, room) = joined();
+    sim.set_latency(ann, SECOND);
+    sim.set_jitter(ann, SECOND);
+    sim.set_connectivity(ann, Connectivity::Offline);
+    sim.refuse_next(ann, Refusal::new(403));
+    sim.alter_next_received(ann, |_| Frame::text("["));
+    sim.alter_next_sent(ann, |_| Frame::text("["));
+    sim.cut_after(ann, 0);
+    sim.stall(ann);
+    sim.suspend(ann);
+    sim.heal(ann);
+    push(&mut sim, ann, room, "echo", 1);
+    assert_eq!(outcomes(&mut sim, ann), ["reply"]);
+    sim.with(ann, |socket, now| socket.reconnect_now(now));
+    let rejoined = |event: &Event| matches!(event, Event::Joined { rejoined: true, .. });
+    assert!(sim.find_event(ann, Duration::ZERO, rejoined).is_some());
 }

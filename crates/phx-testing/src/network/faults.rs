@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use phx_proto::{CloseCause, CloseCode, Frame, Instant};
 
-use super::{ClientId, ConnectionId, Connectivity, Delivery, Network};
+use super::{ClientId, ConnectionId, Connectivity, Delivery, Line, Network};
 use crate::Refusal;
 
 /// What becomes of a frame on its way.
@@ -88,6 +88,14 @@ impl Network {
         for flight in held.into_iter().flatten() {
             self.arrive(now, flight);
         }
+    }
+
+    /// Ends what lasts or waits. Half-open connections stay dead.
+    pub(crate) fn heal(&mut self, now: Instant, client: ClientId) {
+        self.must_be_known(client);
+        self.clients[client.0] = Line::new(client);
+        self.all_of(client).for_each(|connection| connection.frames_left = None);
+        self.resume(now, client);
     }
 
     pub(crate) fn inject(&mut self, client: ClientId, frame: Frame) {

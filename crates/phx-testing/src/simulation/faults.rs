@@ -138,4 +138,12 @@ impl Simulation {
         self.touched.insert(client);
         self.settle();
     }
+
+    /// Ends every fault on the client that lasts or waits: latency, jitter, stalls, connectivity,
+    /// refusals, alterations, a cut that was to come, sleep. A half-open connection stays dead, and
+    /// a clock that is off stays off.
+    pub fn heal(&mut self, client: ClientId) {
+        self.network.heal(self.now, client);
+        self.wake(client);
+    }
 }
