@@ -12,18 +12,39 @@ pub(crate) struct Forwarded {
 }
 
 /// All there are. Each is the subcommand `name` of its package's binary.
-pub(crate) const ALL: &[Forwarded] = &[];
+pub(crate) const ALL: &[&Forwarded] = &[&SIM, &HERD];
+
+pub(crate) const SIM: Forwarded = Forwarded {
+    name: "sim",
+    about: "simulated runs under faults: --runs N --seed S, --plan FILE",
+    package: "phx-reliability",
+};
+
+pub(crate) const HERD: Forwarded = Forwarded {
+    name: "herd",
+    about: "very many clients whose server restarts: --clients N --down SECONDS",
+    package: "phx-reliability",
+};
 
 /// The program of this name.
 pub(crate) fn find(name: &str) -> Option<&'static Forwarded> {
-    ALL.iter().find(|program| program.name == name)
+    ALL.iter().find(|program| program.name == name).copied()
 }
 
 impl Forwarded {
     /// Runs it; any exit code but 0 is an error.
     pub(crate) fn run<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> anyhow::Result<()> {
         Program::cargo()
-            .args(["run", "--locked", "--quiet", "--release", "--package", self.package, "--"])
+            .args([
+                "run",
+                "--locked",
+                "--quiet",
+                "--profile",
+                "checks",
+                "--package",
+                self.package,
+                "--",
+            ])
             .args([self.name])
             .args(args)
             .run()

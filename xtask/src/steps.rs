@@ -11,6 +11,7 @@ pub(crate) mod fmt;
 pub(crate) mod fuzz_build;
 pub(crate) mod msrv;
 pub(crate) mod no_std;
+pub(crate) mod sim;
 pub(crate) mod suite;
 pub(crate) mod test;
 pub(crate) mod tree;

@@ -76,6 +76,10 @@ impl Network {
         self.all_of(client).for_each(|connection| connection.half_open = true);
     }
 
+    pub(crate) fn is_half_open(&self, client: ClientId) -> bool {
+        self.newest(client).is_some_and(|(_, connection)| connection.half_open)
+    }
+
     pub(crate) fn stall(&mut self, client: ClientId) {
         self.all_of(client).for_each(|connection| {
             connection.held.get_or_insert_default();

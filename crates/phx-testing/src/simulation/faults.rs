@@ -51,6 +51,13 @@ impl Simulation {
         self.network.half_open(client);
     }
 
+    /// Whether the client's newest connection is [half-open](Simulation::half_open), which the client
+    /// may not have noticed yet.
+    #[must_use]
+    pub fn is_half_open(&self, client: ClientId) -> bool {
+        self.network.is_half_open(client)
+    }
+
     /// Holds back what arrives over the client's connection in either direction, until
     /// [`resume`](Simulation::resume).
     pub fn stall(&mut self, client: ClientId) {

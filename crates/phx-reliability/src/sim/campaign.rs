@@ -1,0 +1,165 @@
+//! Very many runs, and what came of them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::plan::Plan;
+use super::shrink::shrink;
+use super::violation::{Rule, Violation};
+use super::world::{Outcome, run, run_logged};
+
+/// Runs the simulation many times, each with another seed.
+///
+/// Ends with 1 if a promise was broken. The plan that broke it is made smaller and kept.
+#[derive(Clone, Debug, clap::Args)]
+#[non_exhaustive]
+pub struct Args {
+    /// How many runs.
+    #[arg(long, default_value_t = 20_000)]
+    pub runs: u64,
+    /// The first run's seed; each has that of the one before and one more.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Carries one kept plan out instead, and prints all that its clients send and tell.
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// Where plans are kept that broke a promise; the tests run those in `plans/` of this package.
+    #[arg(long, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/plans"))]
+    pub keep: PathBuf,
+}
+
+/// Failing seeds that are shrunk and kept; more are only counted.
+const KEPT: usize = 3;
+
+/// Every so many runs are made twice, to see whether both are the same.
+const TWICE_EVERY: u64 = 8;
+
+#[derive(Debug, Default)]
+struct Total {
+    faults: BTreeMap<&'static str, u64>,
+    violations: u64,
+    events: u64,
+    /// By seed, the first of each.
+    broken: BTreeMap<u64, Violation>,
+    longest_recovery: Duration,
+    /// In hundredths of what is promised.
+    nearest_to_bound: u128,
+}
+
+/// Runs, prints what came of it, and says whether all promises were kept.
+///
+/// # Errors
+///
+/// If a plan can't be read or kept.
+#[expect(clippy::print_stdout, reason = "what it prints is what it is for")]
+pub fn campaign(args: &Args) -> anyhow::Result<bool> {
+    if let Some(path) = &args.plan {
+        let (outcome, log) = run_logged(&Plan::read(path)?);
+        log.iter().for_each(|line| println!("{line}"));
+        outcome.violations.iter().for_each(|violation| println!("{violation}"));
+        return Ok(outcome.violations.is_empty());
+    }
+    let total = run_all(args.seed, args.runs);
+    for (kind, count) in &total.faults {
+        println!("{count:>10}  {kind}");
+    }
+    println!(
+        "{} events were checked; the longest recovery took {:.1} s, the nearest to what is promised \
+         {} % of it",
+        total.events,
+        total.longest_recovery.as_secs_f64(),
+        total.nearest_to_bound,
+    );
+    for (seed, violation) in &total.broken {
+        println!("seed {seed}: {violation}");
+    }
+    for seed in total.broken.keys().take(KEPT) {
+        let small = shrink(&Plan::from_seed(*seed));
+        let path = keep(&args.keep, *seed, &small)?;
+        println!("seed {seed} in {} steps: {}", small.steps.len(), path.display());
+    }
+    let faults: u64 = total.faults.values().sum();
+    println!("sim: runs={} faults={faults} violations={}", args.runs, total.violations);
+    Ok(total.violations == 0)
+}
+
+impl Plan {
+    /// A plan that was kept.
+    ///
+    /// # Errors
+    ///
+    /// If the file can't be read, or holds none.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("{} holds no plan", path.display()))
+    }
+}
+
+fn keep(folder: &Path, seed: u64, plan: &Plan) -> anyhow::Result<PathBuf> {
+    let path = folder.join(format!("seed-{seed}.json"));
+    let text = serde_json::to_string_pretty(plan)?;
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&path, text + "\n"))
+        .with_context(|| format!("can't write {}", path.display()))?;
+    Ok(path)
+}
+
+fn run_all(first: u64, runs: u64) -> Total {
+    let next = AtomicU64::new(0);
+    let total = Mutex::new(Total::default());
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= runs {
+                        break;
+                    }
+                    let seed = first.wrapping_add(number);
+                    let outcome = run_seed(seed, number.is_multiple_of(TWICE_EVERY));
+                    total.lock().unwrap_or_else(PoisonError::into_inner).add(seed, outcome);
+                }
+            });
+        }
+    });
+    total.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn run_seed(seed: u64, twice: bool) -> Outcome {
+    let plan = Plan::from_seed(seed);
+    let mut outcome = run(&plan);
+    if twice && run(&plan) != outcome {
+        outcome.violations.push(Violation {
+            rule: Rule::Deterministic,
+            at: Duration::ZERO,
+            what: "a second run was another".to_owned(),
+        });
+    }
+    outcome
+}
+
+impl Total {
+    fn add(&mut self, seed: u64, outcome: Outcome) {
+        for (kind, count) in outcome.faults {
+            *self.faults.entry(kind).or_default() += count;
+        }
+        self.events += outcome.events;
+        self.violations += u64::try_from(outcome.violations.len()).unwrap_or(u64::MAX);
+        if let Some(violation) = outcome.violations.into_iter().next() {
+            self.broken.insert(seed, violation);
+        }
+        self.longest_recovery = self.longest_recovery.max(outcome.recovery);
+        let bound = outcome.recovery_bound.as_millis().max(1);
+        self.nearest_to_bound =
+            self.nearest_to_bound.max(outcome.recovery.as_millis() * 100 / bound);
+    }
+}

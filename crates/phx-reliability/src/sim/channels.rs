@@ -1,0 +1,178 @@
+//! What the run knows of a client: what its user did, and what it has been told.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use phx_proto::{ChannelId, Frame, PingId, PushId, Ref, TransportId};
+use phx_testing::ClientId;
+
+use super::plan::{JoinIs, ROOMS};
+
+/// What the run knows of a client.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) id: ClientId,
+    /// Whether the user wants a connection, and nothing final came in between.
+    pub(super) wants_connection: bool,
+    pub(super) is_open: bool,
+    /// Connections that were told to be closed.
+    pub(super) closed: BTreeSet<TransportId>,
+    /// Pings that have no answer yet.
+    pub(super) pings: BTreeSet<PingId>,
+    pub(super) malformed: u64,
+    pub(super) channels: BTreeMap<ChannelId, Channel>,
+    /// The user's channel of each topic.
+    pub(super) current: [Option<ChannelId>; ROOMS],
+    pub(super) calls: BTreeMap<PushId, Call>,
+    pub(super) joins: Joins,
+    /// The joins that were sent for each topic.
+    pub(super) joins_sent: [Vec<SentJoin>; ROOMS],
+    /// Whether a join of the topic arrived twice, which makes the server close what it has joined.
+    pub(super) has_repeated: [bool; ROOMS],
+    pub(super) suspended_since: Option<Duration>,
+    /// By how much its clock was set ahead in all.
+    pub(super) set_ahead: Duration,
+    slept: Duration,
+}
+
+/// What the server is asked to do with the joins to come.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Joins(Arc<Mutex<VecDeque<JoinIs>>>);
+
+#[derive(Clone, Debug)]
+pub(super) struct SentJoin {
+    pub(super) join_ref: Ref,
+    pub(super) frame: Frame,
+    /// The number of the connection, of those that opened.
+    pub(super) connection: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Channel {
+    pub(super) room: usize,
+    /// Whether it should be joined, whenever that is possible.
+    pub(super) is_wanted: bool,
+    /// Whether its user has left or removed it.
+    pub(super) is_left: bool,
+    pub(super) is_replaced: bool,
+    pub(super) is_removed: bool,
+    pub(super) is_closed: bool,
+    pub(super) is_joined: bool,
+    /// The last life that it was told of; 0 if there was none.
+    pub(super) life: u64,
+    /// The number of the last message of this life.
+    pub(super) last_push: u64,
+    /// The number of the last broadcast, and whether it was of this life.
+    pub(super) last_broadcast: (u64, bool),
+    /// The last of its pushes that was sent.
+    pub(super) last_sent: u64,
+}
+
+/// A push, a join or a leave that was accepted.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) channel: ChannelId,
+    pub(super) kind: CallKind,
+    pub(super) called: Duration,
+    pub(super) timeout: Duration,
+    /// How long the client had slept until then.
+    pub(super) slept: Duration,
+    pub(super) is_cancelled: bool,
+    pub(super) is_done: bool,
+    /// Whether the server replied ok.
+    pub(super) is_ok: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CallKind {
+    Push { number: u64 },
+    Join,
+    Leave,
+}
+
+impl Client {
+    pub(super) fn new(id: ClientId) -> Self {
+        Client {
+            id,
+            wants_connection: false,
+            is_open: false,
+            closed: BTreeSet::new(),
+            pings: BTreeSet::new(),
+            malformed: 0,
+            set_ahead: Duration::ZERO,
+            channels: BTreeMap::new(),
+            current: [None; ROOMS],
+            calls: BTreeMap::new(),
+            joins: Joins::default(),
+            joins_sent: Default::default(),
+            has_repeated: [false; ROOMS],
+            suspended_since: None,
+            slept: Duration::ZERO,
+        }
+    }
+
+    pub(super) fn channel_of(&self, room: usize) -> Option<(ChannelId, &Channel)> {
+        let id = (*self.current.get(room)?)?;
+        Some((id, self.channels.get(&id)?))
+    }
+
+    pub(super) fn open_calls(&self) -> usize {
+        self.calls.values().filter(|call| !call.is_done).count()
+    }
+
+    pub(super) fn fall_asleep(&mut self, now: Duration) {
+        self.suspended_since.get_or_insert(now);
+    }
+
+    pub(super) fn wake(&mut self, now: Duration) {
+        if let Some(since) = self.suspended_since.take() {
+            self.slept += now.saturating_sub(since);
+        }
+    }
+
+    /// How long it has slept in all.
+    pub(super) fn slept(&self) -> Duration {
+        self.slept
+    }
+}
+
+impl Channel {
+    pub(super) fn new(room: usize) -> Self {
+        Channel {
+            room,
+            is_wanted: false,
+            is_left: false,
+            is_replaced: false,
+            is_removed: false,
+            is_closed: false,
+            is_joined: false,
+            life: 0,
+            last_push: 0,
+            last_broadcast: (0, false),
+            last_sent: 0,
+        }
+    }
+}
+
+impl Joins {
+    pub(super) fn plan(&self, is: JoinIs) {
+        self.with(|queue| queue.push_back(is));
+    }
+
+    pub(super) fn next(&self) -> JoinIs {
+        self.with(VecDeque::pop_front).unwrap_or(JoinIs::Accepted)
+    }
+
+    pub(super) fn clear(&self) {
+        self.with(VecDeque::clear);
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut VecDeque<JoinIs>) -> T) -> T {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+pub(super) fn topic(room: usize) -> &'static str {
+    ["room:a", "room:b", "room:c"].get(room).copied().unwrap_or("room:a")
+}

@@ -1,0 +1,371 @@
+//! Checks every event that a client tells, and every frame that it sends, against what its user did
+//! and what the server saw.
+
+use phx_proto::{
+    ByteString, ChannelCloseCause, ChannelError, ChannelId, ChannelState, CloseCause,
+    ConnectionState, Event, JoinFailure, Payload, TransportId,
+};
+
+use super::channels::{CallKind, Channel, topic};
+use super::faults::number_of_topic;
+use super::numbered::Numbered;
+use super::room::Joined;
+use super::violation::Rule;
+use super::world::World;
+
+/// Changes what a client tells, before it is checked.
+pub type Tamper = dyn FnMut(usize, Vec<Event>) -> Vec<Event>;
+
+/// Events.
+impl World {
+    pub(super) fn check_event(&mut self, client: usize, event: Event) {
+        match event {
+            Event::Opened { .. } => self.check_opened(client),
+            Event::Closed { transport, was_open, cause, retry_in, .. } => {
+                self.check_closed(client, transport, was_open, &cause, retry_in.is_none());
+            }
+            Event::Joined { channel, response, rejoined, .. } => {
+                self.check_joined(client, channel, &response, rejoined);
+            }
+            Event::JoinFailed { channel, cause, .. } => {
+                self.check_join_failed(client, channel, &cause);
+            }
+            Event::ChannelErrored { channel, cause, .. } => {
+                self.check_errored(client, channel, &cause);
+            }
+            Event::ChannelClosed { channel, cause, .. } => {
+                self.check_channel_closed(client, channel, &cause);
+            }
+            Event::Message { channel, event, payload, .. } => {
+                self.check_message(client, channel, &event, &payload);
+            }
+            Event::PushDone { push, channel, outcome, .. } => {
+                self.check_outcome(client, push, channel, &outcome);
+            }
+            Event::Pong { ping, .. } => {
+                if !self.clients[client].pings.remove(&ping) {
+                    self.violation(Rule::OneOutcome, format!("{ping:?} was answered twice"));
+                }
+            }
+            Event::HeartbeatAnswered { .. } => {}
+            Event::Malformed { .. } => {
+                self.clients[client].malformed += 1;
+                if self.clients[client].malformed > self.ledger.entries().odd_frames(client) {
+                    self.violation(Rule::States, "a frame of the server's is said to be malformed");
+                }
+            }
+            Event::EventsLost { count, .. } => {
+                self.violation(Rule::Limits, format!("{count} events were lost"));
+            }
+            other => self.violation(Rule::States, format!("an event of no known kind: {other:?}")),
+        }
+    }
+
+    fn check_opened(&mut self, client: usize) {
+        let known = &mut self.clients[client];
+        let was_open = std::mem::replace(&mut known.is_open, true);
+        if was_open {
+            self.violation(Rule::States, "two connections are open");
+        } else if !known.wants_connection {
+            self.violation(Rule::States, "a connection opened that nobody wants");
+        }
+    }
+
+    fn check_closed(
+        &mut self,
+        client: usize,
+        transport: TransportId,
+        was_open: bool,
+        cause: &CloseCause,
+        is_final: bool,
+    ) {
+        let known = &mut self.clients[client];
+        let again = !known.closed.insert(transport);
+        let told_open = std::mem::replace(&mut known.is_open, false);
+        let wanted = known.wants_connection;
+        if is_final {
+            known.wants_connection = false;
+        }
+        if again {
+            self.violation(Rule::ClosedOnce, format!("{transport:?} closed twice"));
+        }
+        if was_open != told_open {
+            self.violation(Rule::States, format!("open: told {told_open}, closed {was_open}"));
+        }
+        let may_be_final = match cause {
+            CloseCause::Disconnected => !wanted,
+            CloseCause::Refused(refusal) => refusal.status == 403,
+            _ => false,
+        };
+        if is_final && !may_be_final {
+            self.violation(Rule::Recovers, format!("it gave up: {cause}"));
+        }
+    }
+
+    fn check_joined(&mut self, client: usize, id: ChannelId, response: &Payload, rejoined: bool) {
+        let life = response.decode::<Joined>().map(|joined| joined.life).unwrap_or_default();
+        let Some(channel) = self.told_of(client, id) else { return };
+        let (was_joined, last_life) = (channel.is_joined, channel.life);
+        let may_join = !channel.is_closed && !channel.is_left && !channel.is_replaced;
+        let expected = topic(channel.room);
+        channel.is_joined = true;
+        channel.life = life;
+        channel.last_push = 0;
+        channel.last_broadcast.1 = false;
+        if was_joined || !may_join {
+            self.violation(Rule::States, format!("{id:?} joined, and it was joined or left"));
+        }
+        if rejoined != (last_life > 0) {
+            self.violation(Rule::States, format!("{id:?}: rejoined is {rejoined}"));
+        }
+        let is_true = {
+            let entries = self.ledger.entries();
+            entries.life(life).is_some_and(|life| *life.topic == *expected)
+        };
+        if life <= last_life || !is_true {
+            let what = format!("{id:?} joined life {life} after {last_life}");
+            self.violation(Rule::CurrentJoin, what);
+        }
+        if !self.clients[client].is_open {
+            self.violation(Rule::States, format!("{id:?} joined without a connection"));
+        }
+    }
+
+    fn check_join_failed(&mut self, client: usize, id: ChannelId, cause: &JoinFailure) {
+        let rejected = self.ledger.entries().has_rejected();
+        let Some(channel) = self.told_of(client, id) else { return };
+        let is_odd = channel.is_joined || channel.is_closed || channel.is_left;
+        if is_odd {
+            self.violation(Rule::States, format!("a join of {id:?} failed that isn't made"));
+        }
+        let is_true = match cause {
+            JoinFailure::Rejected(_) => rejected,
+            JoinFailure::Unsendable(_) => false,
+            _ => true,
+        };
+        if !is_true {
+            self.violation(Rule::TrueOutcome, format!("a join of {id:?} failed: {cause:?}"));
+        }
+    }
+
+    fn check_errored(&mut self, client: usize, id: ChannelId, cause: &ChannelError) {
+        let Some(channel) = self.told_of(client, id) else { return };
+        let was_joined = std::mem::replace(&mut channel.is_joined, false);
+        let life = channel.life;
+        if !was_joined {
+            self.violation(Rule::States, format!("{id:?} errored, and wasn't joined"));
+        }
+        let has_ended = self.has_ended(life);
+        if matches!(cause, ChannelError::Crashed(_)) && !has_ended {
+            self.violation(Rule::TrueOutcome, format!("{id:?} crashed, and lives"));
+        }
+    }
+
+    fn check_channel_closed(&mut self, client: usize, id: ChannelId, cause: &ChannelCloseCause) {
+        let always_rejoin = self.settings.always_rejoin;
+        let Some(channel) = self.told_of(client, id) else { return };
+        let was_closed = std::mem::replace(&mut channel.is_closed, true);
+        let was_joined = std::mem::replace(&mut channel.is_joined, false);
+        channel.is_wanted = false;
+        let (is_left, is_replaced, life) = (channel.is_left, channel.is_replaced, channel.life);
+        let room = channel.room;
+        let has_repeated = self.clients[client].has_repeated[room];
+        if was_closed {
+            self.violation(Rule::States, format!("{id:?} closed twice"));
+        }
+        let has_reason = match cause {
+            ChannelCloseCause::Left => is_left,
+            ChannelCloseCause::Replaced => is_replaced,
+            ChannelCloseCause::ByServer(_) if has_repeated => true,
+            ChannelCloseCause::ByServer(_) if was_joined => self.has_ended(life),
+            ChannelCloseCause::ByServer(_) => self.ledger.entries().has_ended_one(topic(room)),
+            ChannelCloseCause::Rejected(_) => {
+                self.ledger.entries().has_rejected() && !always_rejoin
+            }
+            _ => false,
+        };
+        if !has_reason {
+            self.violation(Rule::States, format!("{id:?} closed without a reason: {cause:?}"));
+        }
+    }
+
+    fn check_message(
+        &mut self,
+        client: usize,
+        id: ChannelId,
+        event: &ByteString,
+        payload: &Payload,
+    ) {
+        let Some(channel) = self.told_of(client, id) else { return };
+        if !channel.is_joined {
+            self.violation(Rule::OnlyJoined, format!("{id:?} got a message"));
+            return;
+        }
+        let Some(message) = Numbered::read(payload) else {
+            if self.ledger.entries().odd_frames(client) == 0 {
+                self.violation(Rule::InOrder, format!("{id:?} got a damaged message"));
+            }
+            return;
+        };
+        match &**event {
+            "pushed" => self.check_server_push(client, id, message),
+            "news" => self.check_broadcast(client, id, message),
+            _ => self.violation(Rule::InOrder, format!("{id:?} got `{event}`")),
+        }
+    }
+
+    fn check_server_push(&mut self, client: usize, id: ChannelId, message: Numbered) {
+        let Some(channel) = self.told_of(client, id) else { return };
+        let life = channel.life;
+        let last = std::mem::replace(&mut channel.last_push, message.number);
+        if message.of != life {
+            let what = format!("{id:?} of life {life} got a message of life {}", message.of);
+            self.violation(Rule::CurrentJoin, what);
+            return;
+        }
+        if !self.follows(client, message, last) {
+            let what = format!("{id:?} got message {} after {last}", message.number);
+            self.violation(Rule::InOrder, what);
+        }
+    }
+
+    fn check_broadcast(&mut self, client: usize, id: ChannelId, message: Numbered) {
+        let Some(channel) = self.told_of(client, id) else { return };
+        let expected = number_of_topic(channel.room);
+        let last = std::mem::replace(&mut channel.last_broadcast, (message.number, true));
+        let follows = match last {
+            // What was broadcast before the join wasn't for this life.
+            (last, false) => message.number > last,
+            (last, true) => self.follows(client, message, last),
+        };
+        if message.of != expected || !follows {
+            let what = format!("{id:?} got broadcast {message:?} after {last:?}");
+            self.violation(Rule::InOrder, what);
+        }
+    }
+
+    /// Whether a message is the next after number `last`, but for those that were damaged.
+    fn follows(&self, client: usize, message: Numbered, last: u64) -> bool {
+        let entries = self.ledger.entries();
+        let mut between = last.saturating_add(1)..message.number;
+        message.number > last
+            && between.all(|number| entries.is_damaged(client, message.of, number))
+    }
+
+    fn has_ended(&self, life: u64) -> bool {
+        self.ledger.entries().life(life).is_some_and(|life| life.has_ended)
+    }
+
+    /// A channel that something is told of: one that the user has.
+    fn told_of(&mut self, client: usize, id: ChannelId) -> Option<&mut Channel> {
+        let is_known =
+            self.clients[client].channels.get(&id).is_some_and(|channel| !channel.is_removed);
+        if !is_known {
+            self.violation(Rule::States, format!("news of {id:?}, which its user doesn't have"));
+            return None;
+        }
+        self.clients[client].channels.get_mut(&id)
+    }
+}
+
+/// States and frames.
+impl World {
+    /// What was told agrees with what can be seen.
+    pub(super) fn check_states(&mut self, client: usize) {
+        let known = &self.clients[client];
+        let socket = self.sim.socket(known.id);
+        let mut odd = Vec::new();
+        let state = socket.connection_state();
+        let agree = match state {
+            ConnectionState::Open => known.is_open,
+            // A disconnect is told when it is over.
+            ConnectionState::Closing => true,
+            _ => !known.is_open,
+        };
+        if !agree {
+            odd.push(format!("open: told {}, is {state:?}", known.is_open));
+        }
+        for (id, channel) in known.channels.iter().filter(|(_, channel)| !channel.is_removed) {
+            let state = socket.channel_state(*id);
+            let agree = (state == Some(ChannelState::Joined)) == channel.is_joined
+                && (state == Some(ChannelState::Closed)) == channel.is_closed;
+            if !agree {
+                odd.push(format!("{id:?} is {state:?}, and was told as {channel:?}"));
+            }
+        }
+        for what in odd {
+            self.violation(Rule::States, what);
+        }
+        self.check_open_calls(client, state);
+    }
+
+    /// Nothing waits that nothing can come of any more.
+    fn check_open_calls(&mut self, client: usize, connection: ConnectionState) {
+        let is_connected = matches!(connection, ConnectionState::Open | ConnectionState::Closing);
+        let known = &self.clients[client];
+        let mut odd = Vec::new();
+        for (id, call) in known.calls.iter().filter(|(_, call)| !call.is_done) {
+            let is_sent =
+                matches!(call.kind, CallKind::Push { number } if self.sent.contains(&number));
+            if is_sent && !is_connected {
+                odd.push(format!("{id:?} was sent, and waits without a connection"));
+            }
+            let is_closed = known.channels.get(&call.channel).is_some_and(|it| it.is_closed);
+            if is_closed {
+                odd.push(format!("{id:?} waits, and its channel is closed"));
+            }
+        }
+        for what in odd {
+            self.violation(Rule::OneOutcome, what);
+        }
+    }
+
+    /// `connection` is the number of the connection that is open.
+    pub(super) fn check_sent(&mut self, client: usize, push: u64, connection: u64) {
+        if !self.sent.insert(push) {
+            self.violation(Rule::PushedOnce, format!("push {push} was sent twice"));
+        }
+        let Some(owner) = self.push_owners.get(&push).copied() else {
+            self.violation(Rule::PushedOnce, format!("push {push} was sent, which nobody made"));
+            return;
+        };
+        let known = &mut self.clients[owner.client];
+        let call = owner.call.and_then(|call| known.calls.get(&call));
+        let is_done = call.is_some_and(|call| call.is_done);
+        let Some(channel) = known.channels.get_mut(&owner.channel) else { return };
+        let last = std::mem::replace(&mut channel.last_sent, push);
+        let join = known.joins_sent[channel.room].last();
+        if join.is_none_or(|join| join.connection != connection) {
+            let what = format!("push {push} was sent, and its channel isn't joined");
+            self.violation(Rule::CurrentJoin, what);
+        }
+        if is_done {
+            self.violation(Rule::OneOutcome, format!("push {push} was sent after its outcome"));
+        }
+        if owner.client != client || push < last {
+            self.violation(Rule::PushedOnce, format!("push {push} was sent after {last}"));
+        }
+    }
+
+    /// What the server has received since this was called last.
+    pub(super) fn check_received(&mut self) {
+        let received = self.ledger.entries().take_received();
+        for (life, push) in received {
+            let times = self.ledger.entries().times_received(push);
+            if times != 1 || !self.sent.contains(&push) {
+                self.violation(Rule::PushedOnce, format!("push {push} was received {times} times"));
+            }
+            let owner = self.push_owners.get(&push).copied();
+            let owner = owner.and_then(|it| self.clients[it.client].channels.get(&it.channel));
+            let room = owner.map(|channel| topic(channel.room));
+            let in_order = self.ledger.entries().life_mut(life).is_some_and(|life| {
+                let last = std::mem::replace(&mut life.last_received, push);
+                last < push && room.is_some_and(|room| *life.topic == *room)
+            });
+            if !in_order {
+                let what = format!("push {push} was received out of order by life {life}");
+                self.violation(Rule::PushedOnce, what);
+            }
+        }
+    }
+}

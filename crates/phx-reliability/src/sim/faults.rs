@@ -1,0 +1,257 @@
+//! What the server, the network and the clients' machines do.
+
+use std::time::Duration;
+
+use phx_proto::{
+    ByteString, CloseCode, Frame, Message, Payload, Ref, Serializer, Status, V2, V2Server, events,
+};
+use phx_testing::{Connectivity, Refusal};
+
+use super::channels::{SentJoin, topic};
+use super::numbered::Numbered;
+use super::plan::{Damage, Op, Stray};
+use super::room::Order;
+use super::world::World;
+
+/// Broadcasts are numbers of a topic: this and the topic's own number, which no life has.
+pub(super) const FIRST_TOPIC: u64 = 1 << 40;
+
+impl World {
+    /// Does what isn't the user's doing, and counts it if it strikes.
+    pub(super) fn act_as_fault(&mut self, client: usize, op: &Op) {
+        let id = self.clients[client].id;
+        let is_connected = self.sim.server_socket(id).is_some();
+        let struck = match op {
+            Op::NextJoin { is } => {
+                self.clients[client].joins.plan(*is);
+                Some("join that goes wrong")
+            }
+            Op::Broadcast { room, binary } => {
+                self.broadcast(*room, *binary);
+                None
+            }
+            Op::ServerPush { room, binary } => {
+                self.order(client, *room, Order::Push { binary: *binary });
+                None
+            }
+            Op::CrashChannel { room } => {
+                self.order(client, *room, Order::Crash).then_some("channel crashes")
+            }
+            Op::StopChannel { room } => {
+                self.order(client, *room, Order::Stop).then_some("channel stops")
+            }
+            Op::CloseConnection { code } => {
+                self.sim.close(id, CloseCode::from_u16(*code));
+                is_connected.then_some("server closes the connection")
+            }
+            Op::Restart { code } => {
+                self.restart(*code);
+                Some("server restarts")
+            }
+            Op::Stray { room, is } => self.stray(client, *room, *is).then_some("stray frame"),
+            Op::RepeatJoin { room } => self.repeat_join(client, *room).then_some("duplicate join"),
+            Op::Latency { up_to } => {
+                self.sim.set_latency(id, Duration::from_millis(*up_to));
+                Some("latency changes")
+            }
+            Op::Jitter { up_to } => {
+                self.sim.set_jitter(id, Duration::from_millis(*up_to));
+                Some("jitter changes")
+            }
+            Op::Cut => {
+                self.sim.cut(id);
+                is_connected.then_some("cut")
+            }
+            Op::CutAfter { frames } => {
+                self.sim.cut_after(id, *frames);
+                is_connected.then_some("cut after some frames")
+            }
+            Op::HalfOpen => {
+                self.sim.half_open(id);
+                is_connected.then_some("half-open connection")
+            }
+            Op::Stall => {
+                self.sim.stall(id);
+                is_connected.then_some("stall")
+            }
+            Op::Resume => {
+                self.sim.resume(id);
+                None
+            }
+            Op::Offline => {
+                self.sim.set_connectivity(id, Connectivity::Offline);
+                Some("port closed")
+            }
+            Op::Silent => {
+                self.sim.set_connectivity(id, Connectivity::Silent);
+                Some("no answer to connects")
+            }
+            Op::Online => {
+                self.sim.set_connectivity(id, Connectivity::Online);
+                None
+            }
+            Op::Refuse { status, retry_after } => {
+                self.refuse(client, *status, *retry_after);
+                Some("refused upgrade")
+            }
+            Op::DamageReceived { how } => {
+                self.damage_received(client, *how);
+                Some("damaged frame to the client")
+            }
+            Op::DamageSent { how } => {
+                let how = *how;
+                self.sim.alter_next_sent(id, move |frame| how.apply(&frame));
+                Some("damaged frame to the server")
+            }
+            Op::Suspend => {
+                let now = self.now();
+                self.clients[client].fall_asleep(now);
+                self.sim.suspend(id);
+                Some("machine sleeps")
+            }
+            Op::Wake => {
+                let now = self.now();
+                self.clients[client].wake(now);
+                self.sim.wake(id);
+                None
+            }
+            Op::ClockAhead { by } => {
+                self.clients[client].set_ahead += Duration::from_millis(*by);
+                self.sim.set_clock_ahead(id, Duration::from_millis(*by));
+                Some("clock set ahead")
+            }
+            Op::ClockBack { by } => {
+                self.sim.set_clock_back(id, Duration::from_millis(*by));
+                Some("clock set back")
+            }
+            _ => None,
+        };
+        if let Some(kind) = struck {
+            self.count_fault(kind);
+        }
+    }
+
+    pub(super) fn broadcast(&mut self, room: usize, binary: bool) {
+        let Some(last) = self.broadcasts.get_mut(room) else { return };
+        *last += 1;
+        let payload = Numbered::new(number_of_topic(room), *last).payload(binary);
+        self.sim.with_server(|server, now| server.broadcast(now, topic(room), "news", payload));
+    }
+
+    /// False if the server knows no such channel.
+    pub(super) fn order(&mut self, client: usize, room: usize, order: Order) -> bool {
+        let Some(socket) = self.sim.server_socket(self.clients[client].id) else { return false };
+        self.sim.with_server(|server, now| server.send(now, socket, topic(room), order))
+    }
+
+    fn restart(&mut self, code: Option<u16>) {
+        for client in 0..self.clients.len() {
+            let id = self.clients[client].id;
+            match code {
+                Some(code) => self.sim.close(id, CloseCode::from_u16(code)),
+                None => self.sim.cut(id),
+            }
+            self.sim.set_connectivity(id, Connectivity::Offline);
+        }
+    }
+
+    fn refuse(&mut self, client: usize, status: u16, retry_after: Option<u64>) {
+        let mut refusal = Refusal::new(status);
+        if let Some(seconds) = retry_after {
+            refusal = refusal.with_header("retry-after", &seconds.to_string());
+        }
+        self.sim.refuse_next(self.clients[client].id, refusal);
+    }
+
+    fn stray(&mut self, client: usize, room: usize, is: Stray) -> bool {
+        let id = self.clients[client].id;
+        let joins =
+            self.clients[client].joins_sent.get(room).map(Vec::as_slice).unwrap_or_default();
+        let stale = joins.iter().rev().nth(1).map(|join| join.join_ref.clone());
+        let frame = match is {
+            Stray::Garbage => Some(Frame::text("{\"not\": [\"a message\"")),
+            Stray::BinaryGarbage => Some(Frame::binary(vec![1, 200, 3])),
+            _ => stray_message(is, topic(room), stale).and_then(|it| V2Server.encode(&it).ok()),
+        };
+        let is_connected = self.sim.server_socket(id).is_some();
+        let Some(frame) = frame.filter(|_| is_connected) else { return false };
+        self.ledger.entries().note_odd_frame(client, None);
+        self.sim.inject(id, frame);
+        true
+    }
+
+    fn repeat_join(&mut self, client: usize, room: usize) -> bool {
+        let last = self.clients[client].joins_sent.get(room).and_then(|joins| joins.last());
+        let socket = self.sim.server_socket(self.clients[client].id);
+        let (Some(SentJoin { frame, .. }), Some(socket)) = (last.cloned(), socket) else {
+            return false;
+        };
+        self.clients[client].has_repeated[room] = true;
+        self.sim.with_server(|server, now| server.handle_frame(now, socket, frame));
+        true
+    }
+
+    /// The end of a channel is spared: nobody could know of it if its one message were damaged.
+    fn damage_received(&mut self, client: usize, how: Damage) {
+        let ledger = self.ledger.clone();
+        self.sim.alter_next_received(self.clients[client].id, move |frame| {
+            let message = V2.decode(frame.clone()).ok();
+            let is_end = message.as_ref().is_some_and(|it| ENDS.contains(&it.event));
+            if is_end {
+                return frame;
+            }
+            let numbered = message.and_then(|it| Numbered::read(&it.payload));
+            ledger.entries().note_odd_frame(client, numbered);
+            how.apply(&frame)
+        });
+    }
+}
+
+/// What tells that a channel is gone on the server.
+const ENDS: [ByteString; 2] = [events::CLOSE, events::ERROR];
+
+pub(super) fn number_of_topic(room: usize) -> u64 {
+    FIRST_TOPIC + u64::try_from(room).unwrap_or_default()
+}
+
+/// None if the client has had one join only: nothing is stale yet.
+fn stray_message(is: Stray, topic: &'static str, stale: Option<Ref>) -> Option<Message> {
+    let message = match is {
+        Stray::StaleClose => Message::new(topic, events::CLOSE, Payload::empty())
+            .with_reference(Some(stale.clone()?))
+            .with_join_ref(Some(stale?)),
+        Stray::StaleError => Message::new(topic, events::ERROR, Payload::empty())
+            .with_reference(Some(stale.clone()?))
+            .with_join_ref(Some(stale?)),
+        Stray::StalePush => Message::new(topic, "pushed", Numbered::new(0, 1).payload(false))
+            .with_join_ref(Some(stale?)),
+        Stray::StaleReply => {
+            Message::reply(topic, Some(stale.clone()?), Status::Ok, Payload::empty())
+                .with_join_ref(stale)
+        }
+        Stray::UnknownReply => {
+            let reference = Some(Ref::parse_str("99999999"));
+            Message::reply(topic, reference, Status::Ok, Payload::empty())
+        }
+        _ => Message::new("room:nobody", "news", Payload::empty()),
+    };
+    Some(message)
+}
+
+impl Damage {
+    fn apply(self, frame: &Frame) -> Frame {
+        let bytes = frame.as_bytes();
+        let at = |percent: u8| bytes.len() * usize::from(percent.min(99)) / 100;
+        let damaged = match self {
+            Damage::Cut { percent } => bytes.slice(..at(percent)),
+            Damage::Garble { percent } => {
+                let mut garbled = bytes.to_vec();
+                if let Some(byte) = garbled.get_mut(at(percent)) {
+                    *byte = 0xff;
+                }
+                garbled.into()
+            }
+        };
+        if frame.is_text() { Frame::text(damaged) } else { Frame::binary(damaged) }
+    }
+}

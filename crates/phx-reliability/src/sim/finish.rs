@@ -1,0 +1,243 @@
+//! The end of a run: all faults end, everything must recover, and then everything is closed and
+//! nothing may be left.
+
+use std::time::Duration;
+
+use phx_proto::{ConnectionState, Payload, PushId};
+
+use super::channels::topic;
+use super::plan::{MAX_CHANNELS, Op, PushEvent, ROOMS};
+use super::room::Order;
+use super::violation::Rule;
+use super::world::World;
+
+/// By then all calls of the plan have their outcome: none may take longer, and timers wait for
+/// clocks that were set back.
+const ALL_DONE: Duration = Duration::from_secs(30);
+
+/// For a connection that the server has to give up by itself: it waits a minute.
+const SERVER_GIVES_UP: Duration = Duration::from_secs(90);
+
+/// The timeout of a push that has to wait for a recovery, in milliseconds.
+const LONG: u64 = 300_000;
+
+impl World {
+    pub(super) fn finish(&mut self) {
+        self.heal();
+        let began = self.now();
+        self.recover();
+        self.outcome.recovery = self.now().saturating_sub(began);
+        // Pushes that waited for the rejoin may have crashed their channel.
+        self.pass(ALL_DONE);
+        self.check_all_done();
+        self.recover();
+        self.check_that_it_waits();
+        self.check_that_it_works();
+        self.close_everything();
+        self.check_nothing_left();
+    }
+
+    fn heal(&mut self) {
+        let now = self.now();
+        for client in &mut self.clients {
+            client.joins.clear();
+            client.wake(now);
+            self.sim.heal(client.id);
+        }
+        self.collect();
+    }
+
+    /// Whoever has disconnected, or was told that trying again is no use, connects.
+    fn connect_all(&mut self) {
+        for client in 0..self.clients.len() {
+            if !self.clients[client].wants_connection {
+                self.act_as_user(client, &Op::Connect);
+                self.collect();
+            }
+        }
+    }
+
+    /// Waits until every channel that should be joined is, for as long as that may take.
+    fn recover(&mut self) {
+        let until = self.sim.now() + self.outcome.recovery_bound;
+        self.connect_all();
+        while !self.is_recovered() && self.sim.step(until) {
+            self.collect();
+            // A refusal may have been on its way.
+            self.connect_all();
+        }
+        if self.is_recovered() {
+            return;
+        }
+        let sim = &self.sim;
+        let late = self.clients.iter().flat_map(|client| {
+            let socket = sim.socket(client.id);
+            let wanted = client.channels.iter().filter(|(_, it)| it.is_wanted && !it.is_joined);
+            wanted.map(|(id, it)| (topic(it.room), socket.channel_state(*id))).collect::<Vec<_>>()
+        });
+        let late: Vec<_> = late.collect();
+        let states: Vec<_> =
+            self.clients.iter().map(|client| sim.socket(client.id).connection_state()).collect();
+        let bound = self.outcome.recovery_bound;
+        let what = format!("not joined after {bound:?}: {late:?}, connections {states:?}");
+        self.violation(Rule::Recovers, what);
+    }
+
+    fn is_recovered(&self) -> bool {
+        self.clients.iter().all(|client| {
+            let mut channels = client.channels.values();
+            client.is_open
+                && !self.sim.is_half_open(client.id)
+                && channels.all(|channel| channel.is_joined || !channel.is_wanted)
+        })
+    }
+
+    fn check_all_done(&mut self) {
+        let open: Vec<_> = self
+            .clients
+            .iter()
+            .flat_map(|client| client.calls.iter().filter(|(_, call)| !call.is_done))
+            .map(|(id, call)| format!("{id:?} ({:?})", call.kind))
+            .collect();
+        if !open.is_empty() {
+            self.violation(Rule::OneOutcome, format!("no outcome: {}", open.join(", ")));
+        }
+        if self.clients.iter().any(|client| !client.pings.is_empty()) {
+            self.violation(Rule::OneOutcome, "a ping has no answer");
+        }
+    }
+
+    /// What is pushed while there is no connection is sent after the rejoin, and answered.
+    fn check_that_it_waits(&mut self) {
+        let joined = self.joined();
+        for client in &self.clients {
+            self.sim.cut(client.id);
+        }
+        self.collect();
+        let calls: Vec<_> = joined
+            .into_iter()
+            .map(|(client, room)| {
+                self.push(client, room, PushEvent::Echo, true, Some(LONG));
+                (client, room, self.last_call(client))
+            })
+            .collect();
+        self.recover();
+        self.pass(Duration::from_secs(1));
+        for (client, room, call) in calls {
+            let answered = call.and_then(|call| self.clients[client].calls.get(&call));
+            if !answered.is_some_and(|call| call.is_ok) {
+                let what = format!("{}: what waited for the rejoin isn't answered", topic(room));
+                self.violation(Rule::Works, what);
+            }
+        }
+    }
+
+    /// A push of every channel is answered; a message to each arrives, and a broadcast.
+    fn check_that_it_works(&mut self) {
+        let joined = self.joined();
+        let before: Vec<_> = joined
+            .iter()
+            .map(|(client, room)| {
+                self.push(*client, *room, PushEvent::Echo, false, None);
+                self.order(*client, *room, Order::Push { binary: true });
+                let last_push = self.clients[*client].channel_of(*room).map(|(_, it)| it.last_push);
+                (self.last_call(*client), last_push.unwrap_or_default())
+            })
+            .collect();
+        for room in 0..ROOMS {
+            self.broadcast(room, false);
+        }
+        self.pass(Duration::from_secs(1));
+        for ((client, room), (call, last_push)) in joined.into_iter().zip(before) {
+            let answered = call.and_then(|call| self.clients[client].calls.get(&call));
+            let answered = answered.is_some_and(|call| call.is_ok);
+            let broadcasts = self.broadcasts[room];
+            let heard = self.clients[client].channel_of(room).is_some_and(|(_, channel)| {
+                channel.last_push > last_push && channel.last_broadcast == (broadcasts, true)
+            });
+            if !answered || !heard {
+                let what = format!("{}: answered {answered}, heard {heard}", topic(room));
+                self.violation(Rule::Works, what);
+            }
+        }
+    }
+
+    /// The client and the number of the topic of each channel that is joined.
+    fn joined(&self) -> Vec<(usize, usize)> {
+        let all = (0..self.clients.len()).flat_map(|client| (0..ROOMS).map(move |it| (client, it)));
+        all.filter(|(client, room)| {
+            self.clients[*client].channel_of(*room).is_some_and(|(_, channel)| channel.is_joined)
+        })
+        .collect()
+    }
+
+    fn last_call(&self, client: usize) -> Option<PushId> {
+        self.clients[client].calls.last_key_value().map(|(id, _)| *id)
+    }
+
+    fn close_everything(&mut self) {
+        for client in 0..self.clients.len() {
+            // Some are left in good order, some are left connected, and some are just forgotten.
+            if client == 0 {
+                for room in 0..ROOMS {
+                    self.act_as_user(client, &Op::Leave { room });
+                }
+                self.pass(Duration::from_secs(1));
+            }
+            self.disconnect(client);
+            self.collect();
+        }
+        self.pass(SERVER_GIVES_UP);
+        for client in 0..self.clients.len() {
+            for room in 0..ROOMS {
+                self.remove(client, room);
+            }
+            self.remove_closed(client);
+        }
+        self.collect();
+    }
+
+    fn check_nothing_left(&mut self) {
+        self.check_all_done();
+        for client in 0..self.clients.len() {
+            let id = self.clients[client].id;
+            let socket = self.sim.socket(id);
+            let state = socket.connection_state();
+            let attempts = socket.counters().attempts;
+            let timer = socket.poll_timeout().and(socket.timeout_reason());
+            let told = u64::try_from(self.clients[client].closed.len()).unwrap_or(u64::MAX);
+            if state != ConnectionState::Closed {
+                self.violation(Rule::States, format!("disconnected, and is {state:?}"));
+            }
+            if attempts != told {
+                let what = format!("{attempts} attempts, {told} told to be closed");
+                self.violation(Rule::ClosedOnce, what);
+            }
+            if let Some(timer) = timer {
+                self.violation(Rule::NoTimers, format!("a timer is left: {timer:?}"));
+            }
+            self.check_all_room_is_there(client);
+        }
+        let (sockets, living) =
+            (self.sim.server().sockets().count(), self.ledger.entries().living());
+        if (sockets, living) != (0, 0) {
+            let what = format!("the server has {sockets} sockets and {living} channels left");
+            self.violation(Rule::Limits, what);
+        }
+    }
+
+    /// All the channels can be made that the limits promise.
+    fn check_all_room_is_there(&mut self, client: usize) {
+        let id = self.clients[client].id;
+        let made = self.sim.with(id, |socket, now| {
+            let made: Vec<_> = (0..MAX_CHANNELS)
+                .filter_map(|n| socket.channel(format!("n{n}"), Payload::empty()).ok())
+                .collect();
+            made.iter().filter(|channel| socket.remove(now, **channel)).count()
+        });
+        if made != MAX_CHANNELS {
+            let what = format!("there is room for {made} of {MAX_CHANNELS} channels");
+            self.violation(Rule::Limits, what);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Payloads with a number, and with a sum that tells when they were damaged.
+
+use phx_proto::Payload;
+use serde::{Deserialize, Serialize};
+
+/// A number of something, of which 0 is no number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Numbered {
+    /// Of what: a life of a channel, a topic, or 0.
+    pub(super) of: u64,
+    pub(super) number: u64,
+    sum: u64,
+}
+
+impl Numbered {
+    pub(super) fn new(of: u64, number: u64) -> Self {
+        Numbered { of, number, sum: sum(of, number) }
+    }
+
+    pub(super) fn payload(self, binary: bool) -> Payload {
+        if binary {
+            let bytes = [self.of, self.number, self.sum].map(u64::to_le_bytes).concat();
+            Payload::binary(bytes)
+        } else {
+            Payload::json(&self).unwrap_or_default()
+        }
+    }
+
+    /// None if it was damaged.
+    pub(super) fn read(payload: &Payload) -> Option<Self> {
+        let read: Numbered = if payload.is_binary() {
+            let mut words = payload.as_bytes().chunks(8).map(|word| word.try_into().ok());
+            let mut next = || words.next()?.map(u64::from_le_bytes);
+            Numbered { of: next()?, number: next()?, sum: next()? }
+        } else {
+            payload.decode().ok()?
+        };
+        (read.sum == sum(read.of, read.number)).then_some(read)
+    }
+}
+
+fn sum(of: u64, number: u64) -> u64 {
+    of.wrapping_mul(31).wrapping_add(number).wrapping_mul(0x9e37_79b9) ^ 0x5555
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_unless_it_was_damaged() {
+        for binary in [false, true] {
+            let payload = Numbered::new(3, 7).payload(binary);
+            let read = Numbered::read(&payload);
+            assert_eq!(read.map(|it| (it.of, it.number)), Some((3, 7)));
+        }
+        let whole = Numbered::new(3, 7).payload(true);
+        assert_eq!(Numbered::read(&Payload::binary(whole.as_bytes().slice(..20))), None);
+        let mut other = whole.as_bytes().to_vec();
+        other[8] ^= 1;
+        assert_eq!(Numbered::read(&Payload::binary(other)), None);
+    }
+}

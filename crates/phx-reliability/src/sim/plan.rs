@@ -1,0 +1,285 @@
+//! A run as data: who is there, and what is done when.
+
+use std::time::Duration;
+
+use phx_proto::{Backoff, Config, RejoinPolicy, WhenFull};
+use serde::{Deserialize, Serialize};
+
+/// A run as data.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Plan {
+    /// How the clients are set up.
+    pub settings: Settings,
+    /// How many there are.
+    pub clients: usize,
+    /// What is done, in order.
+    pub steps: Vec<Step>,
+}
+
+/// How the clients are set up. Times in milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Settings {
+    /// [`Config::heartbeat_interval`].
+    pub heartbeat_interval: u64,
+    /// [`Config::heartbeat_timeout`].
+    pub heartbeat_timeout: u64,
+    /// [`Config::connect_timeout`].
+    pub connect_timeout: u64,
+    /// Of pushes, joins and leaves.
+    pub timeout: u64,
+    /// [`Config::stable_after`].
+    pub stable_after: u64,
+    /// phoenix.js's reconnect schedule instead of the default one.
+    pub quick_reconnect: bool,
+    /// [`RejoinPolicy::always`] instead of the default.
+    pub always_rejoin: bool,
+    /// [`WhenFull::EvictOldest`] instead of the default.
+    pub evict_oldest: bool,
+}
+
+/// One thing that is done, some time after the one before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Step {
+    /// How long after the one before, in milliseconds.
+    pub after: u64,
+    /// To which client.
+    pub client: usize,
+    /// What.
+    pub op: Op,
+}
+
+/// What can be done. Times in milliseconds; `room` is the number of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::exhaustive_enums, missing_docs, reason = "each says what it is")]
+pub enum Op {
+    // What users do.
+    Connect,
+    Disconnect,
+    ReconnectNow,
+    Ping,
+    Join {
+        room: usize,
+        timeout: Option<u64>,
+    },
+    Push {
+        room: usize,
+        event: PushEvent,
+        binary: bool,
+        timeout: Option<u64>,
+    },
+    /// Many pushes at once.
+    Burst {
+        room: usize,
+        count: usize,
+    },
+    Leave {
+        room: usize,
+    },
+    Remove {
+        room: usize,
+    },
+    Replace {
+        room: usize,
+    },
+    /// The call before this many calls.
+    Cancel {
+        back: usize,
+    },
+
+    // What the server does.
+    NextJoin {
+        is: JoinIs,
+    },
+    Broadcast {
+        room: usize,
+        binary: bool,
+    },
+    ServerPush {
+        room: usize,
+        binary: bool,
+    },
+    CrashChannel {
+        room: usize,
+    },
+    StopChannel {
+        room: usize,
+    },
+    CloseConnection {
+        code: u16,
+    },
+    /// All connections end, with this code or none, and new ones fail until [`Op::Online`].
+    Restart {
+        code: Option<u16>,
+    },
+    Stray {
+        room: usize,
+        is: Stray,
+    },
+    /// The client's last join of the topic arrives at the server once more.
+    RepeatJoin {
+        room: usize,
+    },
+
+    // What the network does.
+    Latency {
+        up_to: u64,
+    },
+    Jitter {
+        up_to: u64,
+    },
+    Cut,
+    CutAfter {
+        frames: u32,
+    },
+    HalfOpen,
+    Stall,
+    Resume,
+    Offline,
+    Silent,
+    Online,
+    Refuse {
+        status: u16,
+        retry_after: Option<u64>,
+    },
+    DamageReceived {
+        how: Damage,
+    },
+    DamageSent {
+        how: Damage,
+    },
+
+    // What the client's machine does.
+    Suspend,
+    Wake,
+    ClockAhead {
+        by: u64,
+    },
+    ClockBack {
+        by: u64,
+    },
+}
+
+/// What the server does with a push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::exhaustive_enums, missing_docs, reason = "each says what the server does")]
+pub enum PushEvent {
+    Echo,
+    Refuse,
+    OtherStatus,
+    Silent,
+    Late,
+    Double,
+    Slow,
+    Crash,
+    ReplyAndCrash,
+    Stop,
+    StopReply,
+    PushBack,
+}
+
+/// What the server does with a join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(clippy::exhaustive_enums, missing_docs, reason = "each says what the server does")]
+pub enum JoinIs {
+    Accepted,
+    Slow {
+        by: u64,
+    },
+    Rejected,
+    Crashed,
+    /// The client can't make the params.
+    WithoutParams,
+}
+
+/// A frame that the server never sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::exhaustive_enums, missing_docs, reason = "each says what it is")]
+pub enum Stray {
+    StaleClose,
+    StaleError,
+    StalePush,
+    StaleReply,
+    UnknownReply,
+    UnknownTopic,
+    Garbage,
+    BinaryGarbage,
+}
+
+/// What becomes of a frame on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::exhaustive_enums, missing_docs, reason = "each says what is done to the frame")]
+pub enum Damage {
+    /// Cut after this many hundredths of it.
+    Cut { percent: u8 },
+    /// The byte there is one that occurs in no UTF-8 text.
+    Garble { percent: u8 },
+}
+
+/// How many topics there are.
+pub(super) const ROOMS: usize = 3;
+
+/// The longest that a server's answer can be asked to wait for, see [`Op::Refuse`].
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(15);
+
+/// Pushes of a channel that wait at the most.
+pub(super) const MAX_BUFFERED: usize = 8;
+/// Calls that are open at the most.
+pub(super) const MAX_PUSHES: usize = 48;
+pub(super) const MAX_CHANNELS: usize = 12;
+
+/// The longest that a slow join or push takes.
+pub(super) const MAX_SLOW: Duration = Duration::from_secs(12);
+/// How far clocks are set back in a run at the most.
+pub(super) const MAX_BACK: Duration = Duration::from_secs(4);
+/// The longest way, jitter included.
+pub(super) const MAX_LATENCY: Duration = Duration::from_secs(2);
+
+impl Settings {
+    pub(super) fn config(&self) -> Config {
+        let mut config = Config::default();
+        config.heartbeat_interval = Some(Duration::from_millis(self.heartbeat_interval));
+        config.heartbeat_timeout = Duration::from_millis(self.heartbeat_timeout);
+        config.connect_timeout = Duration::from_millis(self.connect_timeout);
+        config.push_timeout = Duration::from_millis(self.timeout);
+        config.join_timeout = Duration::from_millis(self.timeout);
+        config.leave_timeout = Duration::from_millis(self.timeout);
+        config.stable_after = Duration::from_millis(self.stable_after);
+        config.max_retry_after = MAX_RETRY_AFTER;
+        config.max_channels = MAX_CHANNELS;
+        config.max_pushes = MAX_PUSHES;
+        config.max_buffered_pushes = MAX_BUFFERED;
+        if self.quick_reconnect {
+            config.reconnect = Backoff::phoenix_js();
+        }
+        if self.always_rejoin {
+            config.rejoin_policy = RejoinPolicy::always();
+        }
+        if self.evict_oldest {
+            config.when_full = WhenFull::EvictOldest;
+        }
+        config
+    }
+
+    /// The bound that is promised: the longest that a channel which should be joined isn't, after the
+    /// network has healed.
+    ///
+    /// In the worst case the connection is dead and nobody knows it, the server has just said
+    /// when to come back, a slow join blocks the new connection, the join's answer is lost, and the
+    /// client's clock stands still until the time catches up with it.
+    pub(super) fn recovery_bound(&self) -> Duration {
+        let ms = Duration::from_millis;
+        let notice = ms(self.heartbeat_interval + self.heartbeat_timeout);
+        let reconnect = longest_delay(Duration::from_secs(10)) + MAX_RETRY_AFTER;
+        let join = ms(self.timeout) + longest_delay(Duration::from_secs(10));
+        notice + ms(self.connect_timeout) + reconnect + join + MAX_SLOW + MAX_BACK + MAX_LATENCY
+    }
+}
+
+/// The jitter is a quarter either way.
+fn longest_delay(step: Duration) -> Duration {
+    step * 5 / 4
+}

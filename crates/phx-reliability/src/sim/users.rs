@@ -1,0 +1,245 @@
+//! What users do.
+
+use std::time::Duration;
+
+use phx_proto::{ChannelId, CloseCode, NewChannelError, Params, PushErrorKind, PushId};
+
+use super::channels::{Call, CallKind, Channel, topic};
+use super::numbered::Numbered;
+use super::plan::{MAX_PUSHES, Op, PushEvent};
+use super::violation::Rule;
+use super::world::{Owner, World};
+
+impl World {
+    /// Does what a user does. A program on a machine that sleeps does nothing.
+    pub(super) fn act_as_user(&mut self, client: usize, op: &Op) {
+        if self.clients[client].suspended_since.is_some() {
+            return;
+        }
+        let id = self.clients[client].id;
+        match op {
+            Op::Connect => {
+                self.clients[client].wants_connection = true;
+                self.sim.with(id, |socket, now| socket.connect(now));
+            }
+            Op::Disconnect => self.disconnect(client),
+            Op::ReconnectNow => {
+                self.sim.with(id, |socket, now| socket.reconnect_now(now));
+            }
+            Op::Ping => {
+                if let Ok(ping) = self.sim.with(id, |socket, now| socket.ping(now)) {
+                    self.clients[client].pings.insert(ping);
+                }
+            }
+            Op::Join { room, timeout } => self.join(client, *room, *timeout),
+            Op::Push { room, event, binary, timeout } => {
+                self.push(client, *room, *event, *binary, *timeout);
+            }
+            Op::Burst { room, count } => {
+                for _ in 0..*count {
+                    self.push(client, *room, PushEvent::Echo, false, None);
+                    self.collect();
+                }
+            }
+            Op::Leave { room } => self.leave(client, *room),
+            Op::Remove { room } => self.remove(client, *room),
+            Op::Replace { room } => self.replace(client, *room),
+            Op::Cancel { back } => self.cancel(client, *back),
+            _ => {}
+        }
+    }
+
+    pub(super) fn disconnect(&mut self, client: usize) {
+        self.clients[client].wants_connection = false;
+        let disconnected = self.sim.with(self.clients[client].id, |socket, now| {
+            socket.disconnect(now, CloseCode::NORMAL, "")
+        });
+        if let Err(error) = disconnected {
+            self.violation(Rule::States, format!("a disconnect was refused: {error}"));
+        }
+    }
+
+    fn join(&mut self, client: usize, room: usize, timeout: Option<u64>) {
+        let Some(channel) = self.channel_to_join(client, room) else { return };
+        let timeout = timeout.map(Duration::from_millis);
+        let id = self.clients[client].id;
+        if let Ok(call) = self.sim.with(id, |socket, now| socket.join(now, channel, timeout)) {
+            self.accepted(client, call, channel, CallKind::Join, timeout);
+            if let Some(channel) = self.clients[client].channels.get_mut(&channel) {
+                channel.is_wanted = !channel.is_closed;
+            }
+        }
+    }
+
+    fn channel_to_join(&mut self, client: usize, room: usize) -> Option<ChannelId> {
+        if let Some((channel, known)) = self.clients[client].channel_of(room) {
+            if !known.is_closed {
+                return Some(channel);
+            }
+            self.remove(client, room);
+        }
+        let id = self.clients[client].id;
+        match self.sim.with(id, |socket, _| socket.channel(topic(room), Params::OnRequest)) {
+            Ok(channel) => {
+                self.made(client, channel, room);
+                Some(channel)
+            }
+            // The old one may still be leaving.
+            Err(NewChannelError::TopicTaken { .. }) => None,
+            Err(error) => {
+                self.violation(Rule::Limits, format!("no channel could be made: {error}"));
+                None
+            }
+        }
+    }
+
+    fn made(&mut self, client: usize, channel: ChannelId, room: usize) {
+        let client = &mut self.clients[client];
+        client.current[room] = Some(channel);
+        client.channels.insert(channel, Channel::new(room));
+    }
+
+    pub(super) fn push(
+        &mut self,
+        client: usize,
+        room: usize,
+        event: PushEvent,
+        binary: bool,
+        timeout: Option<u64>,
+    ) {
+        let Some((channel, _)) = self.clients[client].channel_of(room) else { return };
+        let timeout = timeout.map(Duration::from_millis);
+        let number = self.pushes + 1;
+        let payload = Numbered::new(0, number).payload(binary);
+        let id = self.clients[client].id;
+        // Whose it is must be known before the server receives it, which is in this call.
+        self.push_owners.insert(number, Owner { client, channel, call: None });
+        let pushed = self.sim.with(id, |socket, now| {
+            socket.push(now, channel, format!("{event:?}"), payload.clone(), timeout)
+        });
+        self.pushes = number;
+        match pushed {
+            Ok(push) => {
+                self.push_owners.insert(number, Owner { client, channel, call: Some(push) });
+                self.accepted(client, push, channel, CallKind::Push { number }, timeout);
+            }
+            Err(error) => {
+                if error.payload != payload {
+                    self.violation(Rule::Limits, "a refused push lost its payload");
+                }
+                if matches!(error.reason, PushErrorKind::UnknownChannel | PushErrorKind::Encode(_))
+                {
+                    self.violation(Rule::States, format!("a push was refused: {error}"));
+                }
+            }
+        }
+    }
+
+    fn accepted(
+        &mut self,
+        client: usize,
+        call: PushId,
+        channel: ChannelId,
+        kind: CallKind,
+        timeout: Option<Duration>,
+    ) {
+        let called = self.now();
+        let usual = Duration::from_millis(self.settings.timeout);
+        let known = &mut self.clients[client];
+        let new = Call {
+            channel,
+            kind,
+            called,
+            timeout: timeout.unwrap_or(usual),
+            slept: known.slept(),
+            is_cancelled: false,
+            is_done: false,
+            is_ok: false,
+        };
+        let open = known.open_calls();
+        let twice = known.calls.insert(call, new).is_some();
+        if twice {
+            self.violation(Rule::OneOutcome, format!("{call:?} was given twice"));
+        }
+        if open >= MAX_PUSHES {
+            self.violation(Rule::Limits, format!("{open} calls are open, and one was accepted"));
+        }
+    }
+
+    fn leave(&mut self, client: usize, room: usize) {
+        let Some((channel, _)) = self.clients[client].channel_of(room) else { return };
+        let id = self.clients[client].id;
+        // What follows at this moment is told after the call, when the channel is known as left.
+        if let Ok(call) = self.sim.with(id, |socket, now| socket.leave(now, channel, None)) {
+            self.accepted(client, call, channel, CallKind::Leave, None);
+            if let Some(channel) = self.clients[client].channels.get_mut(&channel) {
+                channel.is_wanted = false;
+                channel.is_left = true;
+                channel.is_joined = false;
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, client: usize, room: usize) {
+        let Some((channel, _)) = self.clients[client].channel_of(room) else { return };
+        let id = self.clients[client].id;
+        let known = self.sim.with(id, |socket, now| socket.remove(now, channel));
+        if !known {
+            self.violation(Rule::States, "a channel that was never removed was unknown");
+        }
+        let client = &mut self.clients[client];
+        client.current[room] = None;
+        if let Some(channel) = client.channels.get_mut(&channel) {
+            channel.is_wanted = false;
+            channel.is_joined = false;
+            channel.is_left = true;
+            channel.is_removed = true;
+        }
+    }
+
+    fn replace(&mut self, client: usize, room: usize) {
+        let id = self.clients[client].id;
+        let replaced =
+            self.sim.with(id, |socket, now| socket.replace(now, topic(room), Params::OnRequest));
+        match replaced {
+            Ok(new) => {
+                if let Some(old) = self.clients[client].current[room]
+                    && let Some(old) = self.clients[client].channels.get_mut(&old)
+                {
+                    old.is_wanted = false;
+                    old.is_replaced = true;
+                    old.is_joined = false;
+                }
+                self.made(client, new, room);
+                self.join(client, room, None);
+            }
+            // Those that were replaced count until they are removed.
+            Err(NewChannelError::TooMany { .. }) => self.remove_closed(client),
+            Err(error) => self.violation(Rule::States, format!("a replacement failed: {error}")),
+        }
+    }
+
+    pub(super) fn remove_closed(&mut self, client: usize) {
+        let id = self.clients[client].id;
+        let current = self.clients[client].current;
+        let mut gone = Vec::new();
+        for (channel, known) in &mut self.clients[client].channels {
+            if known.is_closed && !known.is_removed && !current.contains(&Some(*channel)) {
+                known.is_removed = true;
+                gone.push(*channel);
+            }
+        }
+        for channel in gone {
+            self.sim.with(id, |socket, now| socket.remove(now, channel));
+        }
+    }
+
+    fn cancel(&mut self, client: usize, back: usize) {
+        let Some((call, _)) = self.clients[client].calls.iter().rev().nth(back) else { return };
+        let (call, id) = (*call, self.clients[client].id);
+        let cancelled = self.sim.with(id, |socket, _| socket.cancel(call));
+        if let Some(call) = self.clients[client].calls.get_mut(&call) {
+            call.is_cancelled |= cancelled;
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What can be found to be wrong.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A promise that wasn't kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Violation {
+    /// Which promise.
+    pub rule: Rule,
+    /// When, since the run began.
+    pub at: Duration,
+    /// What happened.
+    pub what: String,
+}
+
+/// What must always hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Rule {
+    /// Every accepted push, join and leave has exactly one outcome.
+    OneOutcome,
+    /// An outcome comes no later than the deadline of its call.
+    InTime,
+    /// An outcome agrees with what the server saw: what was answered was received once, and what
+    /// was never sent wasn't received.
+    TrueOutcome,
+    /// The server receives no push twice, and those of one channel in the order of the calls.
+    PushedOnce,
+    /// A message is delivered to a channel that is joined, and to no other.
+    OnlyJoined,
+    /// A message is of the channel's current join.
+    CurrentJoin,
+    /// Messages of one join are delivered once, in order, without gaps.
+    InOrder,
+    /// The states that are told follow from each other, and a channel closes for a reason.
+    States,
+    /// Every connection is reported closed exactly once.
+    ClosedOnce,
+    /// Every channel that should be joined is, within the bound after the network healed.
+    Recovers,
+    /// What is joined works, both ways.
+    Works,
+    /// When everything is closed no timer is left.
+    NoTimers,
+    /// No more is held than the limits say, and everything is given back.
+    Limits,
+    /// Equal plans give equal runs.
+    Deterministic,
+    /// Nothing panics.
+    NoPanic,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {:?}: {}", self.rule, self.at, self.what)
+    }
+}

@@ -1,0 +1,224 @@
+//! Carries a plan out.
+
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use phx_proto::{ChannelId, Payload, PushId, Serializer, V2Server, events};
+use phx_testing::Simulation;
+
+use super::channels::{Client, SentJoin, topic};
+use super::checker::Tamper;
+use super::ledger::Ledger;
+use super::numbered::Numbered;
+use super::plan::{JoinIs, Op, Plan, ROOMS, Settings};
+use super::room::{JoinParams, server};
+use super::violation::{Rule, Violation};
+
+/// What came of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// What was found to be wrong, in the order in which it was found.
+    pub violations: Vec<Violation>,
+    /// The faults that struck, by kind.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// Events that the clients told.
+    pub events: u64,
+    /// How long it took after the network healed until everything was joined.
+    pub recovery: Duration,
+    /// How long that may take.
+    pub recovery_bound: Duration,
+    /// Of all that the clients sent and told: equal plans give equal digests.
+    pub digest: u64,
+}
+
+pub(super) struct World {
+    pub(super) sim: Simulation,
+    pub(super) ledger: Ledger,
+    pub(super) settings: Settings,
+    pub(super) clients: Vec<Client>,
+    /// Pushes that were accepted, in the order of the calls.
+    pub(super) pushes: u64,
+    /// Whose each push is.
+    pub(super) push_owners: BTreeMap<u64, Owner>,
+    /// Pushes that were sent.
+    pub(super) sent: BTreeSet<u64>,
+    /// Broadcasts to each topic.
+    pub(super) broadcasts: [u64; ROOMS],
+    pub(super) outcome: Outcome,
+    pub(super) tamper: Option<Box<Tamper>>,
+    digest: DefaultHasher,
+    /// All that the clients sent and told, a line each, if that is wanted.
+    log: Option<Vec<String>>,
+}
+
+/// Whose a push is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Owner {
+    pub(super) client: usize,
+    pub(super) channel: ChannelId,
+    /// None until it has been accepted.
+    pub(super) call: Option<PushId>,
+}
+
+/// Carries a plan out, ends all faults, and checks that everything recovers.
+#[must_use]
+pub fn run(plan: &Plan) -> Outcome {
+    World::new(plan, None).run(plan)
+}
+
+/// Carries a plan out, and returns beside what came of it all that the clients sent and told, a line
+/// each: the time, the client's number, and what.
+#[must_use]
+pub fn run_logged(plan: &Plan) -> (Outcome, Vec<String>) {
+    let mut world = World::new(plan, None);
+    world.log = Some(Vec::new());
+    let outcome = world.run(plan);
+    (outcome, world.log.unwrap_or_default())
+}
+
+/// Carries a plan out, and has `tamper` change what the clients tell before it is checked: a check
+/// of the checker.
+#[must_use]
+pub fn run_tampered(plan: &Plan, tamper: Box<Tamper>) -> Outcome {
+    World::new(plan, Some(tamper)).run(plan)
+}
+
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic").to_owned()
+}
+
+impl World {
+    fn new(plan: &Plan, tamper: Option<Box<Tamper>>) -> Self {
+        let ledger = Ledger::default();
+        let mut sim = Simulation::new(server(&ledger));
+        let clients = (0..plan.clients.max(1)).map(|_| {
+            let id = sim.client(plan.settings.config());
+            let client = Client::new(id);
+            let joins = client.joins.clone();
+            sim.on_params(id, move |_| match joins.next() {
+                JoinIs::WithoutParams => None,
+                is => Payload::json(&JoinParams { is }).ok(),
+            });
+            client
+        });
+        let clients = clients.collect();
+        World {
+            sim,
+            ledger,
+            settings: plan.settings.clone(),
+            clients,
+            pushes: 0,
+            push_owners: BTreeMap::new(),
+            sent: BTreeSet::new(),
+            broadcasts: [0; ROOMS],
+            outcome: Outcome {
+                recovery_bound: plan.settings.recovery_bound(),
+                ..Outcome::default()
+            },
+            tamper,
+            digest: DefaultHasher::new(),
+            log: None,
+        }
+    }
+
+    fn run(&mut self, plan: &Plan) -> Outcome {
+        let run = catch_unwind(AssertUnwindSafe(|| {
+            for step in &plan.steps {
+                self.pass(Duration::from_millis(step.after));
+                let client = step.client % self.clients.len().max(1);
+                self.act(client, &step.op);
+                self.collect();
+            }
+            self.finish();
+        }));
+        if let Err(panic) = run {
+            self.violation(Rule::NoPanic, said(&*panic));
+        }
+        self.outcome.digest = self.digest.finish();
+        std::mem::take(&mut self.outcome)
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.sim.now().since_epoch()
+    }
+
+    /// Lets time pass, and looks at everything the moment it happens.
+    pub(super) fn pass(&mut self, duration: Duration) {
+        let until = self.sim.now() + duration;
+        while self.sim.step(until) {
+            self.collect();
+        }
+        self.sim.advance(until.saturating_duration_since(self.sim.now()));
+        self.collect();
+    }
+
+    /// Looks at what the clients have sent and told.
+    pub(super) fn collect(&mut self) {
+        for number in 0..self.clients.len() {
+            self.note_frames(number);
+            let id = self.clients[number].id;
+            let mut events = self.sim.events(id);
+            if let Some(tamper) = &mut self.tamper {
+                events = tamper(number, events);
+            }
+            for event in events {
+                self.note(number, &event);
+                self.outcome.events += 1;
+                self.check_event(number, event);
+            }
+            self.check_states(number);
+        }
+        self.check_received();
+    }
+
+    /// Writes a thing into the digest.
+    fn note(&mut self, client: usize, what: &impl Debug) {
+        let line = format!("{:?} {client} {what:?}", self.now());
+        line.hash(&mut self.digest);
+        if let Some(log) = &mut self.log {
+            log.push(line);
+        }
+    }
+
+    fn note_frames(&mut self, number: usize) {
+        for frame in self.sim.frames_sent(self.clients[number].id) {
+            self.note(number, frame.as_bytes());
+            let Ok(sent) = V2Server.decode(frame.clone()) else { continue };
+            let connection = self.sim.socket(self.clients[number].id).counters().opened;
+            if sent.event != events::JOIN {
+                if let Some(push) = Numbered::read(&sent.payload) {
+                    self.check_sent(number, push.number, connection);
+                }
+            } else if let Some(room) = (0..ROOMS).find(|room| *topic(*room) == *sent.topic)
+                && let Some(join_ref) = sent.join_ref
+            {
+                self.clients[number].joins_sent[room].push(SentJoin {
+                    join_ref,
+                    frame,
+                    connection,
+                });
+            }
+        }
+    }
+
+    pub(super) fn violation(&mut self, rule: Rule, what: impl Into<String>) {
+        let violation = Violation { rule, at: self.now(), what: what.into() };
+        self.outcome.violations.push(violation);
+    }
+
+    pub(super) fn count_fault(&mut self, kind: &'static str) {
+        *self.outcome.faults.entry(kind).or_default() += 1;
+    }
+
+    fn act(&mut self, client: usize, op: &Op) {
+        self.note(client, op);
+        self.act_as_user(client, op);
+        self.act_as_fault(client, op);
+    }
+}

@@ -1,0 +1,163 @@
+//! The checker notices what it is there for: here what the clients tell is changed before it is
+//! checked, and each change must be found.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use phx_proto::{Event, Outcome, Payload};
+use phx_reliability::sim::{Plan, Rule, run_tampered};
+
+/// Changes events in one way, if there is something to change.
+type Change = fn(&mut Vec<Event>) -> bool;
+
+/// Runs the changed stories of many seeds. Each must be found to break this rule, but for the few
+/// where nobody can tell: a message that was the last one of its life, for instance.
+fn found(rule: Rule, change: Change) {
+    let (mut struck, mut found) = (0, 0);
+    for seed in 0..60 {
+        let has_struck = Arc::new(AtomicBool::new(false));
+        let noted = has_struck.clone();
+        let tamper = move |_client, mut events: Vec<Event>| {
+            if !noted.load(Ordering::Relaxed) && change(&mut events) {
+                noted.store(true, Ordering::Relaxed);
+            }
+            events
+        };
+        let outcome = run_tampered(&Plan::from_seed(seed), Box::new(tamper));
+        if has_struck.load(Ordering::Relaxed) {
+            struck += 1;
+            found += usize::from(outcome.violations.iter().any(|found| found.rule == rule));
+        }
+    }
+    assert!(struck >= 10, "it struck {struck} times only");
+    assert!(found * 10 >= struck * 8, "{found} of {struck} were found");
+}
+
+fn drop_first(events: &mut Vec<Event>, wanted: fn(&Event) -> bool) -> bool {
+    let at = events.iter().position(wanted);
+    at.map(|at| events.remove(at)).is_some()
+}
+
+fn double_first(events: &mut Vec<Event>, wanted: fn(&Event) -> bool) -> bool {
+    let at = events.iter().position(wanted);
+    at.map(|at| events.insert(at, events[at].clone())).is_some()
+}
+
+fn is_message(event: &Event) -> bool {
+    matches!(event, Event::Message { event, .. } if *event == "pushed")
+}
+
+fn is_outcome(event: &Event) -> bool {
+    matches!(event, Event::PushDone { .. })
+}
+
+fn is_closed(event: &Event) -> bool {
+    matches!(event, Event::Closed { .. })
+}
+
+#[test]
+fn an_outcome_that_is_not_told() {
+    found(Rule::OneOutcome, |events| drop_first(events, is_outcome));
+}
+
+#[test]
+fn an_outcome_that_is_told_twice() {
+    found(Rule::OneOutcome, |events| double_first(events, is_outcome));
+}
+
+#[test]
+fn an_outcome_that_comes_too_early() {
+    found(Rule::InTime, |events| change_reply(events, |it| *it = Outcome::TimedOut));
+}
+
+#[test]
+fn an_outcome_that_is_not_true() {
+    found(Rule::TrueOutcome, |events| change_reply(events, |it| *it = Outcome::Evicted));
+}
+
+#[test]
+fn a_reply_to_something_else() {
+    found(Rule::TrueOutcome, |events| {
+        change_reply(events, |outcome| {
+            let other = Payload::from_json_text(r#"{"of":0,"number":999999,"sum":1}"#);
+            if let (Outcome::Reply { response, .. }, Ok(other)) = (outcome, other) {
+                *response = other;
+            }
+        })
+    });
+}
+
+#[test]
+fn a_message_that_is_not_delivered() {
+    found(Rule::InOrder, |events| drop_first(events, is_message));
+}
+
+#[test]
+fn a_message_that_is_delivered_twice() {
+    found(Rule::InOrder, |events| double_first(events, is_message));
+}
+
+#[test]
+fn messages_that_change_places() {
+    found(Rule::InOrder, |events| {
+        let at = events.windows(2).position(|two| is_message(&two[0]) && is_message(&two[1]));
+        at.map(|at| events.swap(at, at + 1)).is_some()
+    });
+}
+
+#[test]
+fn a_message_before_the_join() {
+    found(Rule::OnlyJoined, |events| {
+        let joined = events.iter().position(|event| matches!(event, Event::Joined { .. }));
+        let message = events.iter().position(is_message);
+        match (joined, message) {
+            (Some(joined), Some(message)) if joined < message => {
+                let early = events.remove(message);
+                events.insert(joined, early);
+                true
+            }
+            _ => false,
+        }
+    });
+}
+
+#[test]
+fn a_join_that_is_not_told() {
+    found(Rule::States, |events| drop_first(events, |it| matches!(it, Event::Joined { .. })));
+}
+
+#[test]
+fn a_channel_error_that_is_not_told() {
+    found(Rule::States, |events| {
+        drop_first(events, |it| matches!(it, Event::ChannelErrored { .. }))
+    });
+}
+
+#[test]
+fn an_end_that_is_not_told() {
+    found(Rule::ClosedOnce, |events| drop_first(events, is_closed));
+}
+
+#[test]
+fn an_end_that_is_told_twice() {
+    found(Rule::ClosedOnce, |events| double_first(events, is_closed));
+}
+
+#[test]
+fn a_pong_that_is_told_twice() {
+    found(Rule::OneOutcome, |events| double_first(events, |it| matches!(it, Event::Pong { .. })));
+}
+
+/// Changes the outcome of a push that was answered.
+fn change_reply(events: &mut [Event], change: fn(&mut Outcome)) -> bool {
+    for event in events {
+        if let Event::PushDone { outcome, .. } = event
+            && let Outcome::Reply { response, .. } = outcome
+            && response.as_json().is_some_and(|json| json.contains("\"number\""))
+        {
+            change(outcome);
+            return true;
+        }
+    }
+    false
+}
