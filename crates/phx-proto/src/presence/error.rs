@@ -30,4 +30,14 @@ pub enum PresenceError {
         /// The payload, as it came.
         payload: Payload,
     },
+    /// With it the list, or the diffs that wait for a state, would be made of more text than
+    /// [`max_bytes`](super::PresenceConfig::max_bytes).
+    #[error("more than {limit} bytes of presences")]
+    #[non_exhaustive]
+    TooManyBytes {
+        /// The limit.
+        limit: usize,
+        /// The payload, as it came.
+        payload: Payload,
+    },
 }
