@@ -329,6 +329,11 @@ impl Peer {
         self.gate.waker.wake();
     }
 
+    /// Whether the client has dropped its end.
+    pub fn is_dropped(&self) -> bool {
+        self.received.is_closed()
+    }
+
     pub fn hang_on_close(&self) {
         self.gate.hangs_on_close.store(true, Ordering::SeqCst);
     }

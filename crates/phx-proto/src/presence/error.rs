@@ -41,3 +41,16 @@ pub enum PresenceError {
         payload: Payload,
     },
 }
+
+impl PresenceError {
+    /// The payload that was refused, as it came.
+    #[must_use]
+    pub fn payload(&self) -> Option<&Payload> {
+        match self {
+            PresenceError::Payload(error) => error.payload(),
+            PresenceError::TooManyMetas { payload, .. }
+            | PresenceError::TooManyPendingDiffs { payload, .. }
+            | PresenceError::TooManyBytes { payload, .. } => Some(payload),
+        }
+    }
+}
