@@ -6,13 +6,18 @@ use std::task::{Context, Poll};
 use std::time;
 
 use async_std::task;
-use phx_client::{BoxFuture, Instant, NoRuntime, Runtime, Timer};
+use phx_client::{BoxFuture, CountsSleep, Instant, NoRuntime, Runtime, Timer};
 
 /// async-std as the client needs it: a clock, timers and tasks.
 ///
-/// Time is the standard library's. Its epoch is the moment at which the value was made.
+/// Time is the standard library's; the time that the machine sleeps is [added](CountsSleep). Its epoch
+/// is the moment at which the value was made.
 #[derive(Clone, Debug)]
-pub struct AdapterRuntime {
+pub struct AdapterRuntime(CountsSleep<AsyncStd>);
+
+/// What async-std itself gives.
+#[derive(Clone, Debug)]
+struct AsyncStd {
     epoch: time::Instant,
 }
 
@@ -23,11 +28,25 @@ impl AdapterRuntime {
     ///
     /// None. Other adapters have some, and the same API.
     pub fn current() -> Result<Self, NoRuntime> {
-        Ok(AdapterRuntime { epoch: time::Instant::now() })
+        Ok(AdapterRuntime(CountsSleep::new(AsyncStd { epoch: time::Instant::now() })))
     }
 }
 
 impl Runtime for AdapterRuntime {
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
+        self.0.timer(deadline)
+    }
+
+    fn spawn(&self, task: BoxFuture<()>) {
+        self.0.spawn(task);
+    }
+}
+
+impl Runtime for AsyncStd {
     fn now(&self) -> Instant {
         Instant::from_epoch(self.epoch.elapsed())
     }
@@ -41,7 +60,7 @@ impl Runtime for AdapterRuntime {
     }
 }
 
-impl AdapterRuntime {
+impl AsyncStd {
     /// async-std's timers can't be moved, so each deadline has one of its own.
     fn sleep_until(&self, deadline: Instant) -> BoxFuture<()> {
         Box::pin(task::sleep(deadline.saturating_duration_since(self.now())))
@@ -50,7 +69,7 @@ impl AdapterRuntime {
 
 struct AdapterTimer {
     sleep: BoxFuture<()>,
-    runtime: AdapterRuntime,
+    runtime: AsyncStd,
 }
 
 impl Future for AdapterTimer {

@@ -29,6 +29,7 @@ pub use into_endpoint::IntoEndpoint;
 #[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) stream_capacity: usize,
+    pub(crate) stream_bytes: usize,
     pub(crate) stall_after: Duration,
     pub(crate) credentials: Option<CredentialsFunction>,
     pub(crate) credentials_timeout: Duration,
@@ -90,6 +91,7 @@ impl Builder {
             config: Config::default(),
             settings: Settings {
                 stream_capacity: 1_024,
+                stream_bytes: 64 << 20,
                 stall_after: Duration::from_secs(5),
                 credentials: None,
                 credentials_timeout: Duration::from_secs(10),
@@ -377,6 +379,13 @@ impl Builder {
     /// Messages that a stream holds at the most, unless it is told otherwise. Default: 1,024.
     pub fn stream_capacity(mut self, messages: usize) -> Self {
         self.settings.stream_capacity = messages;
+        self
+    }
+
+    /// Bytes that the messages of a stream, or the changes of a presence, hold at the most before
+    /// they are taken; one message of any size may come on top. Default: 64 MiB.
+    pub fn stream_bytes(mut self, bytes: usize) -> Self {
+        self.settings.stream_bytes = bytes;
         self
     }
 

@@ -33,7 +33,7 @@ mod link;
 mod params;
 
 use alarm::Alarm;
-use closing::Closing;
+use closing::{Closing, MAX_CLOSING};
 use dispatch::Dispatch;
 use link::{Link, Received};
 
@@ -168,6 +168,11 @@ impl Driver {
             }
             Action::Close { transport: id, code, reason, .. } => match self.link.take(id) {
                 Link::Open { transport, .. } => {
+                    if self.closing.len() >= MAX_CLOSING {
+                        let cause = CloseCause::lost("too many transports are closing");
+                        let oldest = self.closing.remove(0).id();
+                        self.dispatch.feed(now, |core| core.handle_closed(now, oldest, cause));
+                    }
                     let timeout = self.shared.lock().core.config().close_timeout;
                     self.closing.push(Closing::new(id, transport, code, reason, now + timeout));
                 }
@@ -177,12 +182,21 @@ impl Driver {
                 }
                 Link::Idle => {}
             },
+            // A function that never answers must not pile up with each attempt.
+            Action::RequestParams { request, .. } if self.params.len() >= self.max_params() => {
+                self.dispatch.feed(now, |core| core.handle_params(now, request, None));
+            }
             Action::RequestParams { channel, request, .. } => {
                 self.params.push(params::start(&self.shared, now, channel, request));
             }
             // Everything that the core of this release asks for is above.
             _ => {}
         }
+    }
+
+    /// Params that may be in the making at the same time: as many as there may be channels.
+    fn max_params(&self) -> usize {
+        self.shared.lock().core.config().max_channels
     }
 
     fn flush(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {

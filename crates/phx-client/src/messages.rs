@@ -21,7 +21,8 @@ use crate::shared::{Entry, Mailbox, MailboxKey, Taken};
 ///
 /// # When messages come faster than they are taken
 ///
-/// A stream holds [`capacity`](Self::capacity) messages. [`WhenSlow`] says what happens when it is
+/// A stream holds [`capacity`](Self::capacity) messages, of
+/// [`stream_bytes`](crate::Builder::stream_bytes) together. [`WhenSlow`] says what happens when it is
 /// full; by default nothing is lost as long as the stream is read at all, see [`WhenSlow::Wait`].
 ///
 /// # Examples
@@ -122,7 +123,8 @@ impl<T> Messages<T> {
     ) -> Self {
         let shared = channel.shared();
         let mut state = shared.lock();
-        let mut mailbox = Mailbox::new(shared.settings.stream_capacity);
+        let settings = &shared.settings;
+        let mut mailbox = Mailbox::new(settings.stream_capacity, settings.stream_bytes);
         let closed = state.channels.get(channel.id()).is_none_or(|entry| entry.closed.is_some());
         if closed || state.stopped {
             mailbox.end();

@@ -19,7 +19,7 @@ mod hooks;
 
 pub use changes::{PresenceChanges, PresenceItem};
 
-use changes::{Feed, FeedKey};
+use changes::{Feed, FeedKey, Limits};
 use hooks::PresenceHooks;
 
 /// Who is in a channel, always up to date.
@@ -85,7 +85,7 @@ struct Listening {
 pub(crate) struct State<M, E> {
     fold: Mutex<Fold<M, E>>,
     hooks: Mutex<PresenceHooks<M, E>>,
-    capacity: usize,
+    limits: Limits,
 }
 
 struct Fold<M, E> {
@@ -123,13 +123,16 @@ where
 {
     fn new(channel: Channel, config: PresenceConfig) -> Self {
         let events = [config.state_event.clone(), config.diff_event.clone()];
+        let settings = &channel.shared().settings;
+        let limits =
+            Limits { items: settings.stream_capacity.max(1), bytes: settings.stream_bytes };
         let state = Arc::new(State {
             fold: Mutex::new(Fold {
                 presence: phx_proto::Presence::with_config(config),
                 feeds: SlotMap::with_key(),
             }),
             hooks: Mutex::new(PresenceHooks::default()),
-            capacity: channel.shared().settings.stream_capacity.max(1),
+            limits,
         });
         // Hooks run in the order of the events, so a join is known before its first message.
         let (joined, errored) = (Arc::clone(&state), Arc::clone(&state));
@@ -209,8 +212,8 @@ impl<M: DeserializeOwned, E: DeserializeOwned> State<M, E> {
         let mut wakers: Vec<Waker> = Vec::new();
         for (_, feed) in &mut fold.feeds {
             match &result {
-                Ok(changes) => feed.change(self.capacity, changes.as_deref().unwrap_or_default()),
-                Err(error) => feed.refuse(self.capacity, error),
+                Ok(changes) => feed.change(self.limits, changes.as_deref().unwrap_or_default()),
+                Err(error) => feed.refuse(self.limits, error),
             }
             wakers.extend(feed.take_waker());
         }

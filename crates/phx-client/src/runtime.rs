@@ -7,12 +7,18 @@ use std::sync::Arc;
 
 use phx_proto::Instant;
 
+mod counts_sleep;
+mod slept;
+
+pub use counts_sleep::CountsSleep;
+
 /// A future that owns all it needs.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 
 /// What the client needs of an async runtime. The adapters implement it; so can anyone else.
 pub trait Runtime: fmt::Debug + Send + Sync + 'static {
-    /// The time since this runtime's epoch, which never changes. Monotonic.
+    /// The time since this runtime's epoch, which never changes. Monotonic. It should count the time
+    /// that the machine sleeps, see [`CountsSleep`].
     fn now(&self) -> Instant;
 
     /// A timer that completes at `deadline` or a little later.

@@ -102,3 +102,15 @@ async fn a_closed_port_leads_to_the_next_address() {
     let stream = race([closed.local_addr().unwrap(), address], TcpStream::connect).await.unwrap();
     assert_eq!(stream.peer_addr().unwrap(), address);
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_more_than_64_addresses_are_tried() {
+    let tried = RefCell::new(0);
+    let addresses = (0..=u8::MAX).map(v4);
+    let reached = race(addresses, async |_| {
+        *tried.borrow_mut() += 1;
+        Err::<(), _>(refused())
+    });
+    reached.await.unwrap_err();
+    assert_eq!(*tried.borrow(), 64);
+}

@@ -96,3 +96,108 @@ async fn the_waker_of_a_wait_may_own_the_last_handle() {
     })
     .await;
 }
+
+/// Counts how often it was woken.
+#[derive(Default)]
+struct Count(std::sync::atomic::AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+/// Three that wait for the same, each with a waker of its own.
+struct Three<F> {
+    futures: [F; 3],
+    counts: [Arc<Count>; 3],
+}
+
+impl<F: Future + Unpin> Three<F> {
+    fn waiting(mut futures: [F; 3]) -> Self {
+        let counts: [Arc<Count>; 3] = Default::default();
+        for (future, count) in futures.iter_mut().zip(&counts) {
+            let waker = Waker::from(Arc::clone(count));
+            assert!(Pin::new(future).poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        Three { futures, counts }
+    }
+
+    /// Each of them was woken, and is ready.
+    fn all_are_woken(self, what: &str) {
+        for (mut future, count) in self.futures.into_iter().zip(self.counts) {
+            let times = count.0.load(std::sync::atomic::Ordering::SeqCst);
+            assert!(times > 0, "someone who waits for {what} was not woken");
+            let polled = Pin::new(&mut future).poll(&mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_ready(), "woken, but {what} isn't there");
+        }
+    }
+}
+
+fn three<T>(make: impl Fn() -> T) -> [T; 3] {
+    std::array::from_fn(|_| make())
+}
+
+#[tokio::test(start_paused = true)]
+async fn everybody_who_waits_for_a_connection_is_woken() {
+    let mut net = Net::new();
+    let socket = net.builder().spawn().unwrap();
+    let attempt = net.attempt().await;
+    let mut statuses = three(|| socket.status());
+    for status in &mut statuses {
+        assert!(futures::FutureExt::now_or_never(status.next()).is_some());
+    }
+    let opened = Three::waiting(three(|| socket.opened()));
+    let changed = Three::waiting(statuses.each_mut().map(futures::StreamExt::next));
+    let peer = attempt.accept();
+    common::settle().await;
+    opened.all_are_woken("the connection");
+    changed.all_are_woken("a status of the socket");
+    let closed = Three::waiting(three(|| socket.disconnect()));
+    common::settle().await;
+    closed.all_are_woken("the end");
+    drop(peer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn everybody_who_waits_for_a_channel_is_woken() {
+    let mut net = Net::new();
+    let (socket, room, mut peer) = net.unjoined().await;
+    let presence = room.presence::<u8>();
+    let mut states = three(|| room.status());
+    for state in &mut states {
+        assert!(futures::FutureExt::now_or_never(state.next()).is_some());
+    }
+    let mut streams = three(|| room.on_raw("n"));
+    let mut changes = three(|| presence.changes());
+    let state = Three::waiting(states.each_mut().map(futures::StreamExt::next));
+    let joining = room.join();
+    common::settle().await;
+    state.all_are_woken("a state of the channel");
+    peer.accept_join().await;
+    joining.await.unwrap();
+    let message = Three::waiting(streams.each_mut().map(futures::StreamExt::next));
+    let change = Three::waiting(changes.each_mut().map(futures::StreamExt::next));
+    let pushes = Three::waiting(three(|| room.push("post", &json!({})).acknowledged()));
+    let pings = Three::waiting(three(|| socket.ping()));
+    peer.broadcast("n", &json!(1));
+    peer.broadcast("presence_state", &json!({}));
+    for _ in 0..3 {
+        let push = peer.receive().await;
+        peer.reply(&push, "ok", &json!({}));
+    }
+    common::settle().await;
+    message.all_are_woken("a message");
+    change.all_are_woken("a change of the presence");
+    pushes.all_are_woken("a reply");
+    pings.all_are_woken("a pong");
+    // The end reaches everybody, too.
+    let message = Three::waiting(streams.each_mut().map(futures::StreamExt::next));
+    let change = Three::waiting(changes.each_mut().map(futures::StreamExt::next));
+    let pushes = Three::waiting(three(|| room.push("post", &json!({})).acknowledged()));
+    net.runtime.stop();
+    common::settle().await;
+    message.all_are_woken("the end of a stream");
+    change.all_are_woken("the end of a presence");
+    pushes.all_are_woken("the end of a push");
+}

@@ -220,6 +220,19 @@ pub enum PayloadError {
     },
 }
 
+impl PayloadError {
+    /// The payload, where the error holds one.
+    #[must_use]
+    pub fn payload(&self) -> Option<&Payload> {
+        match self {
+            PayloadError::Serialize(_) => None,
+            PayloadError::NotJson { payload, .. }
+            | PayloadError::Deserialize { payload, .. }
+            | PayloadError::Binary { payload } => Some(payload),
+        }
+    }
+}
+
 impl fmt::Debug for PayloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, error, payload) = match self {

@@ -23,7 +23,7 @@ pub use change::PresenceChange;
 pub use entry::{PresenceEntry, PresenceMeta};
 pub use error::PresenceError;
 
-use sync::{Outcome, Staged};
+use sync::{Outcome, Staged, Weight};
 use wire::{Diff, State};
 
 /// The settings of a [`Presence`].
@@ -39,6 +39,9 @@ pub struct PresenceConfig {
     /// How many metas all keys may have together; a key without metas counts as one. Default:
     /// 100,000.
     pub max_metas: usize,
+    /// Bytes of JSON text that the list was made of, keys included, at the most; and the same again
+    /// for the diffs that wait. Default: 64 MiB.
+    pub max_bytes: usize,
 }
 
 impl Default for PresenceConfig {
@@ -48,6 +51,7 @@ impl Default for PresenceConfig {
             diff_event: event::PRESENCE_DIFF,
             max_pending_diffs: 1_000,
             max_metas: 100_000,
+            max_bytes: 64 << 20,
         }
     }
 }
@@ -119,7 +123,7 @@ pub struct Presence<M = Value, E = Map<String, Value>> {
     config: PresenceConfig,
     entries: BTreeMap<ByteString, Arc<PresenceEntry<M, E>>>,
     /// The sum of the entries' weights.
-    weight: usize,
+    weight: Weight,
     phase: Phase<M, E>,
     /// Whether a payload of the current join was refused.
     refused: bool,
@@ -127,8 +131,16 @@ pub struct Presence<M = Value, E = Map<String, Value>> {
 
 enum Phase<M, E> {
     /// Waiting for the state of the current join, with the diffs that came before it.
-    Pending(Vec<Diff<M, E>>),
+    Pending {
+        diffs: Vec<Diff<M, E>>,
+        /// Bytes of the diffs' payloads.
+        bytes: usize,
+    },
     Synced,
+}
+
+impl<M, E> Phase<M, E> {
+    const WAITING: Self = Phase::Pending { diffs: Vec::new(), bytes: 0 };
 }
 
 impl<M, E> Presence<M, E> {
@@ -156,8 +168,8 @@ impl<M, E> Presence<M, E> {
         Presence {
             config,
             entries: BTreeMap::new(),
-            weight: 0,
-            phase: Phase::Pending(Vec::new()),
+            weight: Weight::default(),
+            phase: Phase::WAITING,
             refused: false,
         }
     }
@@ -167,7 +179,7 @@ impl<M, E> Presence<M, E> {
     /// Diffs that wait for a state are dropped, since the new state includes them. The list stays as
     /// it is until that state comes; the changes then are what differs.
     pub fn handle_joined(&mut self) {
-        self.phase = Phase::Pending(Vec::new());
+        self.phase = Phase::WAITING;
         self.refused = false;
     }
 
@@ -182,7 +194,7 @@ impl<M, E> Presence<M, E> {
     pub fn status(&self) -> PresenceStatus {
         match self.phase {
             _ if self.refused => PresenceStatus::Incomplete,
-            Phase::Pending(_) => PresenceStatus::Pending,
+            Phase::Pending { .. } => PresenceStatus::Pending,
             Phase::Synced => PresenceStatus::Synced,
         }
     }
@@ -239,8 +251,9 @@ impl<M: DeserializeOwned, E: DeserializeOwned> Presence<M, E> {
     ///
     /// - [`PresenceError::Payload`] if it isn't a state or a diff, or a part of it isn't an `M` or
     ///   an `E`.
-    /// - [`PresenceError::TooManyMetas`] and [`PresenceError::TooManyPendingDiffs`] if it would
-    ///   exceed a limit of the [configuration](PresenceConfig).
+    /// - [`PresenceError::TooManyMetas`], [`PresenceError::TooManyPendingDiffs`] and
+    ///   [`PresenceError::TooManyBytes`] if it would exceed a limit of the
+    ///   [configuration](PresenceConfig).
     pub fn handle_event(
         &mut self,
         event: &str,
@@ -264,7 +277,7 @@ impl<M: DeserializeOwned, E: DeserializeOwned> Presence<M, E> {
         let state: State<M, E> = payload.decode()?;
         let mut staged = Staged::new(&self.entries, self.weight);
         staged.sync_state(state);
-        if let Phase::Pending(diffs) = &self.phase {
+        if let Phase::Pending { diffs, .. } = &self.phase {
             for diff in diffs {
                 staged.sync_diff(diff);
             }
@@ -279,12 +292,18 @@ impl<M: DeserializeOwned, E: DeserializeOwned> Presence<M, E> {
         payload: &Payload,
     ) -> Result<Vec<PresenceChange<M, E>>, PresenceError> {
         let diff: Diff<M, E> = payload.decode()?;
-        if let Phase::Pending(diffs) = &mut self.phase {
+        if let Phase::Pending { diffs, bytes } = &mut self.phase {
             let limit = self.config.max_pending_diffs;
             if diffs.len() >= limit {
                 let payload = payload.clone();
                 return Err(PresenceError::TooManyPendingDiffs { limit, payload });
             }
+            let total = bytes.saturating_add(payload.len());
+            let limit = self.config.max_bytes;
+            if total > limit {
+                return Err(PresenceError::TooManyBytes { limit, payload: payload.clone() });
+            }
+            *bytes = total;
             diffs.push(diff);
             return Ok(Vec::new());
         }
@@ -300,8 +319,12 @@ impl<M: DeserializeOwned, E: DeserializeOwned> Presence<M, E> {
         payload: &Payload,
     ) -> Result<Vec<PresenceChange<M, E>>, PresenceError> {
         let limit = self.config.max_metas;
-        if outcome.weight > limit {
+        if outcome.weight.metas > limit {
             return Err(PresenceError::TooManyMetas { limit, payload: payload.clone() });
+        }
+        let limit = self.config.max_bytes;
+        if outcome.weight.bytes > limit {
+            return Err(PresenceError::TooManyBytes { limit, payload: payload.clone() });
         }
         for (key, entry) in outcome.touched {
             match entry {
@@ -325,7 +348,7 @@ impl<M, E> Default for Presence<M, E> {
 impl<M, E> fmt::Debug for Presence<M, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pending = match &self.phase {
-            Phase::Pending(diffs) => diffs.len(),
+            Phase::Pending { diffs, .. } => diffs.len(),
             Phase::Synced => 0,
         };
         f.debug_struct("Presence")

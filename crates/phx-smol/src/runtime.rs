@@ -5,13 +5,18 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time;
 
-use phx_client::{BoxFuture, Instant, NoRuntime, Runtime, Timer};
+use phx_client::{BoxFuture, CountsSleep, Instant, NoRuntime, Runtime, Timer};
 
 /// smol as the client needs it: a clock, timers and tasks.
 ///
-/// Time is the standard library's. Its epoch is the moment at which the value was made.
+/// Time is the standard library's; the time that the machine sleeps is [added](CountsSleep). Its epoch
+/// is the moment at which the value was made.
 #[derive(Clone, Debug)]
-pub struct AdapterRuntime {
+pub struct AdapterRuntime(CountsSleep<Smol>);
+
+/// What smol itself gives.
+#[derive(Clone, Debug)]
+struct Smol {
     epoch: time::Instant,
 }
 
@@ -22,11 +27,25 @@ impl AdapterRuntime {
     ///
     /// None. Other adapters have some, and the same API.
     pub fn current() -> Result<Self, NoRuntime> {
-        Ok(AdapterRuntime { epoch: time::Instant::now() })
+        Ok(AdapterRuntime(CountsSleep::new(Smol { epoch: time::Instant::now() })))
     }
 }
 
 impl Runtime for AdapterRuntime {
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
+        self.0.timer(deadline)
+    }
+
+    fn spawn(&self, task: BoxFuture<()>) {
+        self.0.spawn(task);
+    }
+}
+
+impl Runtime for Smol {
     fn now(&self) -> Instant {
         Instant::from_epoch(self.epoch.elapsed())
     }

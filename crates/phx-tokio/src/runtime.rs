@@ -4,16 +4,20 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use phx_client::{BoxFuture, Instant, NoRuntime, Runtime, Timer};
+use phx_client::{BoxFuture, CountsSleep, Instant, NoRuntime, Runtime, Timer};
 use tokio::runtime::Handle;
 use tokio::time::{self, Sleep};
 
 /// tokio as the client needs it: a clock, timers and tasks.
 ///
-/// Time is tokio's, so that `tokio::time::pause` and `advance` govern the client too. Its epoch is
-/// the moment at which the value was made.
+/// Time is tokio's, so that `tokio::time::pause` and `advance` govern the client too; the time that the
+/// machine sleeps is [added](CountsSleep). Its epoch is the moment at which the value was made.
 #[derive(Clone, Debug)]
-pub struct AdapterRuntime {
+pub struct AdapterRuntime(CountsSleep<Tokio>);
+
+/// What tokio itself gives.
+#[derive(Clone, Debug)]
+struct Tokio {
     handle: Handle,
     epoch: time::Instant,
 }
@@ -26,9 +30,25 @@ impl AdapterRuntime {
     /// If there is none.
     pub fn current() -> Result<Self, NoRuntime> {
         let handle = Handle::try_current().map_err(|_| NoRuntime::new())?;
-        Ok(AdapterRuntime { handle, epoch: time::Instant::now() })
+        Ok(AdapterRuntime(CountsSleep::new(Tokio { handle, epoch: time::Instant::now() })))
+    }
+}
+
+impl Runtime for AdapterRuntime {
+    fn now(&self) -> Instant {
+        self.0.now()
     }
 
+    fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
+        self.0.timer(deadline)
+    }
+
+    fn spawn(&self, task: BoxFuture<()>) {
+        self.0.spawn(task);
+    }
+}
+
+impl Tokio {
     /// A deadline that tokio's clock can't express is as good as one that never comes.
     fn at(&self, deadline: Instant) -> time::Instant {
         const FAR: std::time::Duration = std::time::Duration::from_secs(86_400 * 365 * 30);
@@ -37,7 +57,7 @@ impl AdapterRuntime {
     }
 }
 
-impl Runtime for AdapterRuntime {
+impl Runtime for Tokio {
     fn now(&self) -> Instant {
         Instant::from_epoch(time::Instant::now().saturating_duration_since(self.epoch))
     }
@@ -57,7 +77,7 @@ impl Runtime for AdapterRuntime {
 
 struct TokioTimer {
     sleep: Pin<Box<Sleep>>,
-    runtime: AdapterRuntime,
+    runtime: Tokio,
 }
 
 impl Future for TokioTimer {

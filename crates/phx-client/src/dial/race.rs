@@ -17,14 +17,17 @@ use crate::runtime::Runtime;
 /// The "connection attempt delay" that RFC 8305 recommends.
 const HEAD_START: Duration = Duration::from_millis(250);
 
+/// Addresses that are tried at the most, whatever a name server says.
+const MAX_ADDRESSES: usize = 64;
+
 /// Failures that are quoted when none of the addresses could be reached.
 const QUOTED: usize = 4;
 
 /// Connects to the first of `addresses` that can be reached.
 ///
 /// They are tried in their order, but with IPv6 and IPv4 taking turns. Each gets a start of 250 ms
-/// before the next joins in, or less if it fails sooner (as RFC 8305 describes it). Dropping the
-/// future drops all attempts.
+/// before the next joins in, or less if it fails sooner (as RFC 8305 describes it). At the most 64 are
+/// tried. Dropping the future drops all attempts.
 ///
 /// # Errors
 ///
@@ -37,7 +40,7 @@ pub async fn race<S, F>(
 where
     F: Future<Output = io::Result<S>>,
 {
-    let mut waiting = alternate(addresses);
+    let mut waiting = alternate(addresses.into_iter().take(MAX_ADDRESSES));
     let mut failures = Vec::new();
     let mut attempts = FuturesUnordered::new();
     let start = |address: SocketAddr| {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use futures::stream::Stream;
-use phx_proto::{PresenceChange, PresenceError};
+use phx_proto::{Payload, PresenceChange, PresenceError};
 
 use super::{Listening, State};
 use crate::status::ChannelStatus;
@@ -20,8 +20,8 @@ slotmap::new_key_type! {
 
 /// What changes in a [`Presence`](super::Presence), from when it was asked for.
 ///
-/// The stream holds as many changes as [`stream_capacity`](crate::Builder::stream_capacity) says.
-/// When it is full the oldest give way, and it says [`PresenceItem::Lagged`]: the list itself is
+/// The stream holds as many changes as [`stream_capacity`](crate::Builder::stream_capacity) and
+/// [`stream_bytes`](crate::Builder::stream_bytes) say. When it is full the oldest give way, and it says [`PresenceItem::Lagged`]: the list itself is
 /// right all the same. It ends when the channel is closed for good, and keeps the channel until it
 /// is dropped.
 #[must_use = "a stream that is dropped shows nothing"]
@@ -46,28 +46,52 @@ pub enum PresenceItem<M, E> {
 /// The changes that a stream hasn't taken yet.
 pub(super) struct Feed<M, E> {
     queue: VecDeque<PresenceItem<M, E>>,
+    /// What they hold. What several of them share counts for each.
+    bytes: usize,
     waker: Option<Waker>,
 }
 
+/// What a feed may hold.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) items: usize,
+    /// One item may be larger.
+    pub(super) bytes: usize,
+}
+
 impl<M, E> Feed<M, E> {
-    pub(super) fn change(&mut self, capacity: usize, change: &[PresenceChange<M, E>]) {
-        self.queue.extend(change.iter().cloned().map(PresenceItem::Change));
-        self.shorten(capacity);
+    pub(super) fn change(&mut self, limits: Limits, changes: &[PresenceChange<M, E>]) {
+        for change in changes {
+            self.push(PresenceItem::Change(change.clone()));
+            self.shorten(limits);
+        }
     }
 
-    pub(super) fn refuse(&mut self, capacity: usize, error: &Arc<PresenceError>) {
-        self.queue.push_back(PresenceItem::Refused(Arc::clone(error)));
-        self.shorten(capacity);
+    pub(super) fn refuse(&mut self, limits: Limits, error: &Arc<PresenceError>) {
+        self.push(PresenceItem::Refused(Arc::clone(error)));
+        self.shorten(limits);
+    }
+
+    fn push(&mut self, item: PresenceItem<M, E>) {
+        self.bytes = self.bytes.saturating_add(item.size());
+        self.queue.push_back(item);
+    }
+
+    fn pop(&mut self) -> Option<PresenceItem<M, E>> {
+        let item = self.queue.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(item.size());
+        Some(item)
     }
 
     pub(super) fn take_waker(&mut self) -> Option<Waker> {
         self.waker.take()
     }
 
-    fn shorten(&mut self, capacity: usize) {
+    fn shorten(&mut self, limits: Limits) {
         let mut lost = 0;
-        while self.queue.len() > capacity {
-            lost += match self.queue.pop_front() {
+        while self.queue.len() > limits.items || (self.bytes > limits.bytes && self.queue.len() > 1)
+        {
+            lost += match self.pop() {
                 Some(PresenceItem::Lagged(count)) => count,
                 _ => 1,
             };
@@ -78,9 +102,26 @@ impl<M, E> Feed<M, E> {
     }
 }
 
+impl<M, E> PresenceItem<M, E> {
+    /// The bytes of what came from the server.
+    fn size(&self) -> usize {
+        match self {
+            PresenceItem::Change(PresenceChange::Joined { key, before, joined }) => {
+                let before = before.as_ref().map_or(0, |before| before.size());
+                key.len().saturating_add(before).saturating_add(joined.size())
+            }
+            PresenceItem::Change(PresenceChange::Left { key, after, left }) => {
+                key.len().saturating_add(after.size()).saturating_add(left.size())
+            }
+            PresenceItem::Change(_) | PresenceItem::Lagged(_) => 0,
+            PresenceItem::Refused(error) => error.payload().map_or(0, Payload::len),
+        }
+    }
+}
+
 impl<M, E> PresenceChanges<M, E> {
     pub(super) fn new(listening: Arc<Listening>, state: Arc<State<M, E>>) -> Self {
-        let feed = Feed { queue: VecDeque::new(), waker: None };
+        let feed = Feed { queue: VecDeque::new(), bytes: 0, waker: None };
         let key = state.fold().feeds.insert(feed);
         let status = listening.channel.status();
         PresenceChanges { listening, state, key, status }
@@ -94,7 +135,7 @@ impl<M, E> PresenceChanges<M, E> {
     fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<PresenceItem<M, E>>> {
         let mut fold = self.state.fold();
         let Some(feed) = fold.feeds.get_mut(self.key) else { return Poll::Ready(None) };
-        if let Some(item) = feed.queue.pop_front() {
+        if let Some(item) = feed.pop() {
             return Poll::Ready(Some(item));
         }
         let old = feed.waker.replace(cx.waker().clone());
@@ -108,7 +149,7 @@ impl<M, E> PresenceChanges<M, E> {
                 None => {
                     let mut fold = self.state.fold();
                     let feed = fold.feeds.get_mut(self.key);
-                    return Poll::Ready(feed.and_then(|feed| feed.queue.pop_front()));
+                    return Poll::Ready(feed.and_then(Feed::pop));
                 }
             }
         }

@@ -21,12 +21,16 @@ pub(crate) enum Entry {
     Lagged(u64),
 }
 
-/// A stream's bounded queue. It never holds more messages than its capacity; markers between them
-/// merge, so there are never more than twice as many entries and a few.
+/// A stream's bounded queue. It never holds more messages than its capacity, nor more than one
+/// beyond its bytes; markers between them merge, so there are never more than twice as many entries
+/// and a few.
 pub(crate) struct Mailbox {
     queue: VecDeque<Entry>,
     messages: usize,
     capacity: usize,
+    /// What the messages hold.
+    bytes: usize,
+    max_bytes: usize,
     when_slow: WhenSlow,
     hold: Hold,
     waker: Option<Waker>,
@@ -55,11 +59,13 @@ pub(crate) enum Taken {
 }
 
 impl Mailbox {
-    pub(crate) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize, max_bytes: usize) -> Self {
         Mailbox {
             queue: VecDeque::new(),
             messages: 0,
             capacity: capacity.max(1),
+            bytes: 0,
+            max_bytes: max_bytes.max(1),
             when_slow: WhenSlow::default(),
             hold: Hold::No,
             waker: None,
@@ -85,8 +91,7 @@ impl Mailbox {
 
     /// What being full means after the rules have changed.
     fn reconsider(&mut self, now: Instant) -> bool {
-        let full = self.messages >= self.capacity && self.when_slow == WhenSlow::Wait;
-        let holds = full && !self.ended;
+        let holds = self.is_full() && self.when_slow == WhenSlow::Wait && !self.ended;
         let starts = holds && self.holding_since().is_none();
         if !holds {
             self.hold = Hold::No;
@@ -101,19 +106,18 @@ impl Mailbox {
         if self.ended {
             return false;
         }
-        if self.messages >= self.capacity {
-            if self.when_slow == WhenSlow::DropNewest {
-                self.note_lost_at_end();
-                return false;
-            }
-            // With `Wait` this is a stalled stream, or a message that was on its way already.
+        if self.is_full() && self.when_slow == WhenSlow::DropNewest {
+            self.note_lost_at_end();
+            return false;
+        }
+        // With `Wait` this is a stalled stream, or a message that was on its way already.
+        while self.is_full() {
             self.drop_oldest();
         }
+        self.bytes = self.bytes.saturating_add(size(&event, &payload));
         self.queue.push_back(Entry::Message { event, payload });
         self.messages += 1;
-        let fills = self.messages >= self.capacity
-            && self.when_slow == WhenSlow::Wait
-            && self.hold == Hold::No;
+        let fills = self.is_full() && self.when_slow == WhenSlow::Wait && self.hold == Hold::No;
         if fills {
             self.hold = Hold::Since(now);
         }
@@ -142,8 +146,8 @@ impl Mailbox {
             let poll = if self.ended { Poll::Ready(None) } else { Poll::Pending };
             return (poll, Taken::Indifferent);
         };
-        if matches!(entry, Entry::Message { .. }) {
-            self.messages -= 1;
+        if let Entry::Message { event, payload } = &entry {
+            self.note_gone(size(event, payload));
         }
         (Poll::Ready(Some(entry)), self.note_taken(now))
     }
@@ -165,7 +169,7 @@ impl Mailbox {
 
     fn note_taken(&mut self, now: Instant) -> Taken {
         // Reading goes on when half is taken, so that it doesn't stop and start at every message.
-        let roomy = self.messages <= self.capacity / 2;
+        let roomy = self.messages <= self.capacity / 2 && self.bytes <= self.max_bytes / 2;
         match self.hold {
             Hold::No => Taken::Indifferent,
             Hold::Since(_) if roomy => {
@@ -186,6 +190,15 @@ impl Mailbox {
                 Taken::HoldsBack
             }
         }
+    }
+
+    fn is_full(&self) -> bool {
+        self.messages >= self.capacity || self.bytes >= self.max_bytes
+    }
+
+    fn note_gone(&mut self, size: usize) {
+        self.messages -= 1;
+        self.bytes = self.bytes.saturating_sub(size);
     }
 
     fn note_lost_at_end(&mut self) {
@@ -212,9 +225,9 @@ impl Mailbox {
             match entry {
                 Entry::Gap => gap = true,
                 Entry::Lagged(more) => lost = lost.saturating_add(more),
-                Entry::Message { .. } => {
+                Entry::Message { event, payload } => {
                     lost = lost.saturating_add(1);
-                    self.messages -= 1;
+                    self.note_gone(size(&event, &payload));
                     break;
                 }
             }
@@ -225,5 +238,76 @@ impl Mailbox {
         if lost > 0 {
             self.queue.push_front(Entry::Lagged(lost));
         }
+    }
+}
+
+fn size(event: &ByteString, payload: &Payload) -> usize {
+    event.len().saturating_add(payload.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
+
+    /// A mailbox that gets thousands of messages of 1 to 64 bytes and notices, is read now and then,
+    /// and stalls in between. Returns the most entries, messages and bytes that it held.
+    fn flooded(when_slow: WhenSlow, read_every: u32) -> (usize, usize, usize) {
+        let mut mailbox = Mailbox::new(8, 256);
+        let mut now = Instant::EPOCH;
+        mailbox.set_when_slow(now, when_slow);
+        let mut most = (0, 0, 0);
+        for number in 0..10_000_u32 {
+            now = now + SECOND;
+            let payload = Payload::binary(vec![0; (number % 64) as usize]);
+            mailbox.deliver(now, "n".into(), payload);
+            if number % 5 == 0 {
+                mailbox.mark_gap();
+            }
+            if number % 7 == 0 && mailbox.holding_since().is_some() {
+                mailbox.stall();
+            }
+            if read_every > 0 && number % read_every == 0 {
+                let _ = mailbox.poll(now);
+            }
+            let counted = |entry: &Entry| match entry {
+                Entry::Message { event, payload } => Some(size(event, payload)),
+                _ => None,
+            };
+            let sizes: Vec<_> = mailbox.queue.iter().filter_map(counted).collect();
+            assert_eq!(mailbox.messages, sizes.len());
+            assert_eq!(mailbox.bytes, sizes.iter().sum::<usize>());
+            most.0 = most.0.max(mailbox.queue.len());
+            most.1 = most.1.max(mailbox.messages);
+            most.2 = most.2.max(mailbox.bytes);
+        }
+        most
+    }
+
+    #[test]
+    fn a_flood_never_fills_it_beyond_its_limits() {
+        for when_slow in [WhenSlow::Wait, WhenSlow::DropOldest, WhenSlow::DropNewest] {
+            for read_every in [0, 1, 2, 10] {
+                let (entries, messages, bytes) = flooded(when_slow, read_every);
+                assert!(messages <= 8, "{when_slow:?}: {messages} messages");
+                assert!(entries <= 3 * 8 + 2, "{when_slow:?}: {entries} entries");
+                assert!(bytes < 256 + 65, "{when_slow:?}: {bytes} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_hold_back_reading_as_messages_do() {
+        let mut mailbox = Mailbox::new(100, 10);
+        let now = Instant::EPOCH;
+        let message = |size| Payload::binary(vec![0; size]);
+        assert!(!mailbox.deliver(now, "n".into(), message(3)));
+        assert!(mailbox.deliver(now, "n".into(), message(20)), "one of any size, and then no more");
+        assert_eq!(mailbox.holding_since(), Some(now));
+        let (_, taken) = mailbox.poll(now);
+        assert_eq!(taken, Taken::Indifferent);
+        let (_, taken) = mailbox.poll(now);
+        assert_eq!(taken, Taken::Released);
     }
 }

@@ -252,6 +252,14 @@ impl Peer {
         }
     }
 
+    /// The client's next message; `None` if it closes the connection instead.
+    pub async fn receive_or_close(&mut self) -> Option<Message> {
+        match soon(self.received.recv()).await? {
+            FromClient::Frame(frame) => Some(V2Server.decode(frame).unwrap()),
+            FromClient::Close(..) => None,
+        }
+    }
+
     /// The client's next message, if it is there already.
     pub fn try_receive(&mut self) -> Option<Message> {
         match self.received.try_recv().ok()? {
@@ -319,6 +327,11 @@ impl Peer {
     pub fn takes_frames(&self, takes: bool) {
         self.gate.shut.store(!takes, Ordering::SeqCst);
         self.gate.waker.wake();
+    }
+
+    /// Whether the client has dropped its end.
+    pub fn is_dropped(&self) -> bool {
+        self.received.is_closed()
     }
 
     pub fn hang_on_close(&self) {

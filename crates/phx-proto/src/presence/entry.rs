@@ -9,11 +9,12 @@ use core::fmt;
 /// and what the server adds beside them.
 ///
 /// `Debug` shows the number of metas only.
-#[derive(PartialEq, Eq)]
 pub struct PresenceEntry<M, E> {
     // Both are shared by the list and its changes, so that neither `M` nor `E` has to be `Clone`.
     pub(super) metas: Vec<Arc<PresenceMeta<M>>>,
     pub(super) extra: Arc<E>,
+    /// Bytes of the entry's text beside its metas'.
+    pub(super) extra_size: usize,
 }
 
 impl<M, E> PresenceEntry<M, E> {
@@ -29,7 +30,23 @@ impl<M, E> PresenceEntry<M, E> {
     pub fn extra(&self) -> &E {
         &self.extra
     }
+
+    /// The length of the JSON text that it was made of, in bytes: what it counts for in
+    /// [`PresenceConfig::max_bytes`](super::PresenceConfig::max_bytes).
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.metas.iter().map(|meta| meta.size).fold(self.extra_size, usize::saturating_add)
+    }
 }
+
+/// Whatever the texts looked like.
+impl<M: PartialEq, E: PartialEq> PartialEq for PresenceEntry<M, E> {
+    fn eq(&self, other: &Self) -> bool {
+        self.metas == other.metas && self.extra == other.extra
+    }
+}
+
+impl<M: Eq, E: Eq> Eq for PresenceEntry<M, E> {}
 
 impl<M, E> fmt::Debug for PresenceEntry<M, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,11 +57,12 @@ impl<M, E> fmt::Debug for PresenceEntry<M, E> {
 /// One meta of a presence.
 ///
 /// `Debug` shows the refs only.
-#[derive(PartialEq, Eq)]
 pub struct PresenceMeta<M> {
     pub(super) phx_ref: Box<str>,
     pub(super) phx_ref_prev: Option<Box<str>>,
     pub(super) data: M,
+    /// Bytes of the meta's text.
+    pub(super) size: usize,
 }
 
 impl<M> PresenceMeta<M> {
@@ -66,6 +84,17 @@ impl<M> PresenceMeta<M> {
         &self.data
     }
 }
+
+/// Whatever the texts looked like.
+impl<M: PartialEq> PartialEq for PresenceMeta<M> {
+    fn eq(&self, other: &Self) -> bool {
+        self.phx_ref == other.phx_ref
+            && self.phx_ref_prev == other.phx_ref_prev
+            && self.data == other.data
+    }
+}
+
+impl<M: Eq> Eq for PresenceMeta<M> {}
 
 impl<M> fmt::Debug for PresenceMeta<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -30,4 +30,27 @@ pub enum PresenceError {
         /// The payload, as it came.
         payload: Payload,
     },
+    /// With it the list, or the diffs that wait for a state, would be made of more text than
+    /// [`max_bytes`](super::PresenceConfig::max_bytes).
+    #[error("more than {limit} bytes of presences")]
+    #[non_exhaustive]
+    TooManyBytes {
+        /// The limit.
+        limit: usize,
+        /// The payload, as it came.
+        payload: Payload,
+    },
+}
+
+impl PresenceError {
+    /// The payload that was refused, as it came.
+    #[must_use]
+    pub fn payload(&self) -> Option<&Payload> {
+        match self {
+            PresenceError::Payload(error) => error.payload(),
+            PresenceError::TooManyMetas { payload, .. }
+            | PresenceError::TooManyPendingDiffs { payload, .. }
+            | PresenceError::TooManyBytes { payload, .. } => Some(payload),
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::{Add, Sub};
 
 use bytestring::ByteString;
 
@@ -21,12 +22,12 @@ pub(super) struct Outcome<M, E> {
     /// The touched keys as they are now; `None` is gone.
     pub(super) touched: BTreeMap<ByteString, Option<Arc<PresenceEntry<M, E>>>>,
     /// The sum of the weights of all entries of the list.
-    pub(super) weight: usize,
+    pub(super) weight: Weight,
     pub(super) changes: Vec<PresenceChange<M, E>>,
 }
 
 impl<'a, M, E> Staged<'a, M, E> {
-    pub(super) fn new(entries: &'a Entries<M, E>, weight: usize) -> Self {
+    pub(super) fn new(entries: &'a Entries<M, E>, weight: Weight) -> Self {
         let outcome = Outcome { touched: BTreeMap::new(), weight, changes: Vec::new() };
         Staged { entries, outcome }
     }
@@ -104,23 +105,55 @@ impl<'a, M, E> Staged<'a, M, E> {
     }
 
     fn set(&mut self, key: &ByteString, entry: Option<Arc<PresenceEntry<M, E>>>) {
-        let before = self.current(key).map_or(0, weight);
-        let after = entry.as_ref().map_or(0, weight);
-        self.outcome.weight = self.outcome.weight.saturating_sub(before).saturating_add(after);
+        let weight = |entry| Weight::of(key, entry);
+        let before = self.current(key).map(weight).unwrap_or_default();
+        let after = entry.as_ref().map(weight).unwrap_or_default();
+        self.outcome.weight = self.outcome.weight - before + after;
         self.outcome.touched.insert(key.clone(), entry);
     }
 }
 
-/// What an entry counts towards the limit: never nothing, so that the keys are limited too.
-fn weight<M, E>(entry: &Arc<PresenceEntry<M, E>>) -> usize {
-    entry.metas.len().max(1)
+/// What entries count towards the limits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Weight {
+    pub(super) metas: usize,
+    pub(super) bytes: usize,
+}
+
+impl Weight {
+    /// Never nothing, so that the keys are limited too.
+    fn of<M, E>(key: &ByteString, entry: &Arc<PresenceEntry<M, E>>) -> Self {
+        Weight { metas: entry.metas.len().max(1), bytes: key.len().saturating_add(entry.size()) }
+    }
+}
+
+impl Add for Weight {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Weight {
+            metas: self.metas.saturating_add(other.metas),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+}
+
+impl Sub for Weight {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Weight {
+            metas: self.metas.saturating_sub(other.metas),
+            bytes: self.bytes.saturating_sub(other.bytes),
+        }
+    }
 }
 
 fn entry<M, E>(
     metas: Vec<Arc<PresenceMeta<M>>>,
     of: &PresenceEntry<M, E>,
 ) -> Arc<PresenceEntry<M, E>> {
-    Arc::new(PresenceEntry { metas, extra: Arc::clone(&of.extra) })
+    Arc::new(PresenceEntry { metas, extra: Arc::clone(&of.extra), extra_size: of.extra_size })
 }
 
 /// The metas whose ref isn't among those of `others`. A set, because one key may have thousands.

@@ -41,14 +41,15 @@ where
     M: DeserializeOwned,
     E: DeserializeOwned,
 {
-    let entries = BTreeMap::<String, Entry<M, E>>::deserialize(deserializer)?;
-    Ok(entries
-        .into_iter()
-        .map(|(key, Entry { metas, extra })| {
-            let metas = metas.into_iter().map(|Meta(meta)| Arc::new(meta)).collect();
-            (ByteString::from(key), Arc::new(PresenceEntry { metas, extra: Arc::new(extra) }))
-        })
-        .collect())
+    let texts = BTreeMap::<String, &RawValue>::deserialize(deserializer)?;
+    let entry = |text: &str| {
+        let Entry { metas, extra } = serde_json::from_str(text).map_err(D::Error::custom)?;
+        let metas: Vec<_> = metas.into_iter().map(|Meta(meta)| Arc::new(meta)).collect();
+        let in_metas = metas.iter().map(|meta| meta.size).sum();
+        let extra_size = text.len().saturating_sub(in_metas);
+        Ok(Arc::new(PresenceEntry { metas, extra: Arc::new(extra), extra_size }))
+    };
+    texts.into_iter().map(|(key, text)| Ok((ByteString::from(key), entry(text.get())?))).collect()
 }
 
 #[derive(Deserialize)]
@@ -75,6 +76,6 @@ impl<'de, M: DeserializeOwned> Deserialize<'de> for Meta<M> {
         let Refs { phx_ref, phx_ref_prev } =
             serde_json::from_str(text).map_err(D::Error::custom)?;
         let data = serde_json::from_str(text).map_err(D::Error::custom)?;
-        Ok(Meta(PresenceMeta { phx_ref, phx_ref_prev, data }))
+        Ok(Meta(PresenceMeta { phx_ref, phx_ref_prev, data, size: text.len() }))
     }
 }

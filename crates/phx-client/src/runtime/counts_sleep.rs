@@ -1,0 +1,153 @@
+//! Runtimes whose clock stands still while the machine sleeps, made to count that time.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use phx_proto::Instant;
+
+use super::slept::Slept;
+use super::{BoxFuture, Runtime, Timer};
+
+/// How long a timer goes without a look at the clock. It costs an idle socket a few microseconds
+/// each time, and is how late a machine that woke is noticed.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// A runtime whose clock also counts the time that the machine sleeps; the adapters' are made of it.
+///
+/// On Linux, Android and Apple's systems the clocks and timers of async runtimes stand still while
+/// the machine is suspended. A connection that the server gave up long ago would look alive for as
+/// long again. This adds the time of the sleep to the runtime's clock, and a timer looks at that
+/// clock every 5 s at the latest: what came due while the machine slept is noticed within 5 s after
+/// it woke, or at the next call on a handle or the next frame, whichever comes first. A program that
+/// hears of waking up needn't wait: [`reconnect_now`](crate::Socket::reconnect_now).
+///
+/// Less than a second of sleep isn't counted, so that the noise between two clocks isn't taken for
+/// it. On Windows the runtimes' clocks count sleep themselves; on other systems nothing is added.
+///
+/// # Examples
+///
+/// ```
+/// use phx_client::{Builder, CountsSleep, Runtime};
+///
+/// # fn doc(my_runtime: impl Runtime, builder: Builder) -> Builder {
+/// builder.runtime(CountsSleep::new(my_runtime))
+/// # }
+/// ```
+pub struct CountsSleep<R> {
+    runtime: Arc<R>,
+    slept: Arc<dyn Fn() -> Duration + Send + Sync>,
+}
+
+impl<R: Runtime> CountsSleep<R> {
+    /// Counts what the operating system tells, from now on.
+    #[must_use]
+    pub fn new(runtime: R) -> Self {
+        let slept = Slept::new();
+        CountsSleep::with_slept(runtime, move || slept.so_far())
+    }
+
+    /// Counts what `slept` tells: how long the machine has slept so far. That never gets less. For
+    /// systems that aren't known here, and for tests.
+    #[must_use]
+    pub fn with_slept(runtime: R, slept: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        CountsSleep { runtime: Arc::new(runtime), slept: Arc::new(slept) }
+    }
+
+    fn reading(&self) -> Reading {
+        // In this order: sleep that begins in between is counted.
+        let awake = self.runtime.now();
+        Reading { awake, slept: (self.slept)() }
+    }
+}
+
+impl<R: Runtime> Runtime for CountsSleep<R> {
+    fn now(&self) -> Instant {
+        self.reading().now()
+    }
+
+    fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
+        let look = self.reading().next_look(deadline);
+        let timer = self.runtime.timer(look.awake);
+        Box::pin(LookingTimer { runtime: self.clone(), deadline, timer, look: Some(look) })
+    }
+
+    fn spawn(&self, task: BoxFuture<()>) {
+        self.runtime.spawn(task);
+    }
+}
+
+impl<R> Clone for CountsSleep<R> {
+    fn clone(&self) -> Self {
+        CountsSleep { runtime: Arc::clone(&self.runtime), slept: Arc::clone(&self.slept) }
+    }
+}
+
+impl<R: fmt::Debug> fmt::Debug for CountsSleep<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CountsSleep").field(&self.runtime).finish()
+    }
+}
+
+/// A moment: in the runtime's own time, and what is to be added.
+#[derive(Clone, Copy)]
+struct Reading {
+    awake: Instant,
+    slept: Duration,
+}
+
+impl Reading {
+    fn now(self) -> Instant {
+        self.awake + self.slept
+    }
+
+    /// When a timer with this deadline has to look at the clock, if the machine doesn't sleep.
+    fn next_look(self, deadline: Instant) -> Self {
+        let wait = deadline.saturating_duration_since(self.now()).min(LOOK_EVERY);
+        Reading { awake: self.awake + wait, slept: self.slept }
+    }
+}
+
+/// A timer that looks at the clock before its deadline, too.
+struct LookingTimer<R> {
+    runtime: CountsSleep<R>,
+    deadline: Instant,
+    timer: Pin<Box<dyn Timer>>,
+    /// What the timer is set to; `None` once it has gone off.
+    look: Option<Reading>,
+}
+
+impl<R: Runtime> Future for LookingTimer<R> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        loop {
+            let now = this.runtime.reading();
+            if now.now() >= this.deadline {
+                return Poll::Ready(());
+            }
+            // A timer that looks early enough anyway is left alone: moving it costs more than a
+            // look. One from before a sleep would be late.
+            let kept = this
+                .look
+                .is_some_and(|look| look.now() <= this.deadline && look.slept == now.slept);
+            if !kept {
+                let look = now.next_look(this.deadline);
+                this.timer.as_mut().reset(look.awake);
+                this.look = Some(look);
+            }
+            ready!(this.timer.as_mut().poll(cx));
+            this.look = None;
+        }
+    }
+}
+
+impl<R: Runtime> Timer for LookingTimer<R> {
+    /// The runtime's timer is moved when it is polled.
+    fn reset(self: Pin<&mut Self>, deadline: Instant) {
+        self.get_mut().deadline = deadline;
+    }
+}

@@ -1,0 +1,183 @@
+//! A machine that sleeps: the runtime's clock and timers stand still, and the client notices all the
+//! same, soon after waking and without a burst.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use common::{Net, Notes, Peer, TestRuntime, settle, soon};
+use futures::FutureExt;
+use phx_client::proto::events;
+use phx_client::{Builder, CloseCause, CountsSleep, Instant, PushFailed, Runtime};
+use serde_json::json;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+/// How late waking up may be noticed, as the docs of `CountsSleep` say.
+const NOTICED: Duration = Duration::from_secs(5);
+
+/// A machine that can be put to sleep. It wakes at once: the test's own clock stands still, too.
+#[derive(Clone, Default)]
+struct Machine(Arc<AtomicU64>);
+
+impl Machine {
+    fn sleeps(&self, duration: Duration) {
+        self.0.fetch_add(duration.as_secs(), Ordering::SeqCst);
+    }
+
+    fn runtime(&self, runtime: &Arc<TestRuntime>) -> CountsSleep<Arc<TestRuntime>> {
+        let slept = Arc::clone(&self.0);
+        let slept = move || Duration::from_secs(slept.load(Ordering::SeqCst));
+        CountsSleep::with_slept(Arc::clone(runtime), slept)
+    }
+
+    fn builder(&self, net: &Net) -> Builder {
+        net.builder().runtime(self.runtime(&net.runtime))
+    }
+}
+
+/// What the client sends on this connection until it closes it.
+async fn sent_until_closed(peer: &mut Peer) -> Vec<String> {
+    let mut sent = Vec::new();
+    while let Some(message) = soon(peer.receive_or_close()).await {
+        sent.push(message.event.to_string());
+    }
+    sent
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_hour_of_sleep_is_noticed_within_five_seconds() {
+    let (mut net, machine, notes) = (Net::new(), Machine::default(), Notes::default());
+    let told = notes.clone();
+    let builder = machine.builder(&net).on_close(move |closed| told.note(closed.cause.to_string()));
+    let (_socket, room, mut peer) = net.joined_with(builder).await;
+    // Just after a heartbeat: the next one is 30 s away on a clock that stood still.
+    let heartbeat = peer.receive_heartbeat().await;
+    peer.reply(&heartbeat, "ok", &json!({}));
+    settle().await;
+    let waiting = room.push("ask", &json!({})).acknowledged();
+    assert_eq!(&*peer.receive().await.event, "ask");
+
+    machine.sleeps(HOUR);
+    let woke = tokio::time::Instant::now();
+    assert!(sent_until_closed(&mut peer).await.is_empty(), "nothing is sent into the void");
+    assert!(woke.elapsed() <= NOTICED, "{:?}", woke.elapsed());
+    assert!(matches!(soon(waiting).await, Err(PushFailed::Disconnected | PushFailed::TimedOut)));
+    assert_eq!(notes.taken(), [CloseCause::Slept.to_string()]);
+
+    let mut peer = net.attempt().await.accept();
+    peer.accept_join().await;
+    // The schedule's first step is 1 s, a quarter either way.
+    assert!(woke.elapsed() <= NOTICED + Duration::from_millis(1_250), "{:?}", woke.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_notices_it_at_once() {
+    let (mut net, machine) = (Net::new(), Machine::default());
+    let (_socket, room, mut peer) = net.joined_with(machine.builder(&net)).await;
+    machine.sleeps(HOUR);
+    let woke = tokio::time::Instant::now();
+    let push = room.push("hello", &json!({})).acknowledged();
+    assert!(sent_until_closed(&mut peer).await.is_empty());
+    assert_eq!(woke.elapsed(), Duration::ZERO);
+    // What was pushed after waking up is sent once, to the server that is there then.
+    let mut peer = net.attempt().await.accept();
+    // The schedule's first step is 1 s, a quarter either way: timers are right again, too.
+    assert!(woke.elapsed() <= Duration::from_millis(1_250), "{:?}", woke.elapsed());
+    soon(peer.accept_join()).await;
+    let hello = soon(peer.receive()).await;
+    assert_eq!(&*hello.event, "hello");
+    peer.reply(&hello, "ok", &json!({}));
+    soon(push).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn reconnect_now_needs_no_schedule() {
+    let (mut net, machine) = (Net::new(), Machine::default());
+    let (socket, _room, _peer) = net.joined_with(machine.builder(&net)).await;
+    machine.sleeps(HOUR);
+    let woke = tokio::time::Instant::now();
+    assert!(socket.reconnect_now());
+    let mut peer = net.attempt().await.accept();
+    peer.accept_join().await;
+    assert_eq!(woke.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waking_up_is_no_burst() {
+    let (mut net, machine) = (Net::new(), Machine::default());
+    let builder = machine.builder(&net);
+    let (socket, mut peer) = net.connected_with(builder).await;
+    let mut rooms = Vec::new();
+    for topic in ["room:a", "room:b", "room:c"] {
+        let (room, _) = tokio::join!(socket.channel(topic).join(), peer.accept_join());
+        rooms.push(room.unwrap());
+    }
+    for _ in 0..5 {
+        machine.sleeps(HOUR);
+        assert!(sent_until_closed(&mut peer).await.is_empty());
+        let attempts = socket.counters().attempts;
+        peer = net.attempt().await.accept();
+        let joins = [peer.receive().await, peer.receive().await, peer.receive().await];
+        for join in &joins {
+            assert_eq!(join.event, events::JOIN);
+            peer.reply(join, "ok", &json!({}));
+        }
+        settle().await;
+        assert!(peer.try_receive().is_none(), "one join for each channel, and nothing else");
+        assert_eq!(socket.counters().attempts, attempts + 1);
+        // The next heartbeat is where it belongs, and alone.
+        let joined = tokio::time::Instant::now();
+        let heartbeat = peer.receive_heartbeat().await;
+        peer.reply(&heartbeat, "ok", &json!({}));
+        settle().await;
+        assert!(peer.try_receive().is_none());
+        assert_eq!(joined.elapsed().as_secs(), 30);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nap_keeps_the_connection() {
+    let (mut net, machine) = (Net::new(), Machine::default());
+    let (socket, _room, mut peer) = net.joined_with(machine.builder(&net)).await;
+    machine.sleeps(Duration::from_secs(45));
+    let woke = tokio::time::Instant::now();
+    let heartbeat = peer.receive_heartbeat().await;
+    assert!(woke.elapsed() <= NOTICED, "{:?}", woke.elapsed());
+    peer.reply(&heartbeat, "ok", &json!({}));
+    settle().await;
+    assert!(socket.is_connected());
+    assert!(peer.try_receive().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timer_completes_soon_after_the_machine_woke() {
+    let (net, machine) = (Net::new(), Machine::default());
+    let runtime = machine.runtime(&net.runtime);
+    let at = |seconds| Instant::from_epoch(Duration::from_secs(seconds));
+    let start = tokio::time::Instant::now();
+    let mut timer = runtime.timer(at(100));
+    let waiting = tokio::spawn(async move {
+        timer.as_mut().await;
+        timer
+    });
+    settle().await;
+    machine.sleeps(HOUR);
+    let mut timer = waiting.await.unwrap();
+    assert_eq!(start.elapsed(), NOTICED);
+    assert_eq!(runtime.now(), at(3_605));
+    // Without sleep it is exact, wherever it is moved.
+    timer.as_mut().reset(at(3_700));
+    timer.as_mut().reset(at(3_612));
+    timer.as_mut().await;
+    assert_eq!(runtime.now(), at(3_612));
+    timer.as_mut().reset(at(3_613));
+    assert!(timer.as_mut().now_or_never().is_none());
+    timer.as_mut().reset(at(3_700));
+    timer.as_mut().await;
+    assert_eq!(runtime.now(), at(3_700));
+    timer.as_mut().reset(at(1));
+    timer.await;
+    assert_eq!(runtime.now(), at(3_700));
+}
