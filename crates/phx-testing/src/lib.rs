@@ -16,7 +16,8 @@
 //! - in a loop of your own, which feeds it frames and times.
 //!
 //! The first three have the same faults on command: cuts, stalls, latency, half-open connections,
-//! garbage, closes and refused handshakes.
+//! garbage, closes and refused handshakes. `fault_proxy` has them for servers of any kind, below TLS
+//! too: a TCP proxy, feature `listener`.
 //!
 //! # Scripted
 //!
@@ -174,8 +175,12 @@
 
 mod channel;
 mod context;
+#[cfg(feature = "listener")]
+pub mod fault_proxy;
 #[cfg(feature = "client")]
 pub mod in_memory;
+#[cfg(feature = "listener")]
+mod line;
 #[cfg(feature = "listener")]
 pub mod listener;
 mod network;

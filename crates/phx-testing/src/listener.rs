@@ -16,11 +16,9 @@ use crate::{Connectivity, Expectations, Mismatch, Server};
 mod connection;
 mod faults;
 mod hub;
-mod line;
 mod upgrade;
 
 use hub::Hub;
-use line::Faults;
 
 pub use faults::Connections;
 
@@ -163,7 +161,7 @@ impl Listener {
         // Who can't be reached can't say goodbye.
         self.hub.change_faults(None, |faults| {
             faults.stalled = false;
-            faults.cut |= faults.half_open;
+            faults.cut |= faults.is_half_open();
         });
         self.with(Server::shutdown);
         self.stopping.notify_one();

@@ -20,10 +20,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::Faults;
 use super::hub::{Hub, Outgoing};
-use super::line;
 use super::upgrade;
+use crate::line::{self, Faults, Line};
 use crate::{Server, SocketId};
 
 /// How long the upgrade, a frame or a close may take before the connection is given up.
@@ -36,6 +35,9 @@ const MAX_REASON: usize = 123;
 
 /// What the line holds between the WebSocket and its faults.
 const LINE_BUFFER: usize = 64 * 1024;
+
+/// The bytes that a line takes before its sender has to wait.
+const LINE_CAPACITY: usize = 16 * 1024 * 1024;
 
 /// A connection that the server knows: however its task ends, the server is told.
 struct Open {
@@ -54,7 +56,21 @@ pub(super) async fn serve(stream: TcpStream, hub: Arc<Hub>) {
     let _ = stream.set_nodelay(true);
     let (here, there) = tokio::io::duplex(LINE_BUFFER);
     let (line, faults) = watch::channel(hub.faults());
-    tokio::join!(line::carry(stream, there, faults), speak(here, hub, &line));
+    tokio::join!(carry(stream, there, faults), speak(here, hub, &line));
+}
+
+async fn carry(mut stream: TcpStream, server: DuplexStream, faults: watch::Receiver<Faults>) {
+    let line = Line {
+        faults,
+        passed: Arc::default(),
+        capacity: LINE_CAPACITY,
+        server_ends_both: true,
+        altered: || {},
+    };
+    if line::carry(stream.split(), tokio::io::split(server), line).await.is_reset() {
+        // The peer gets a reset at once instead of an orderly end.
+        let _ = stream.set_zero_linger();
+    }
 }
 
 async fn speak(stream: DuplexStream, hub: Arc<Hub>, line: &watch::Sender<Faults>) {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use phx_proto::{ByteString, CloseCode, Frame};
 
-use super::{Faults, Listener};
+use super::Listener;
+use crate::line::Faults;
 use crate::{Connectivity, Refusal, SocketId};
 
 /// Some connections of a [`Listener`], to do something to: what a
@@ -82,7 +83,7 @@ impl Connections<'_> {
     /// From now on nothing that is sent over the connection arrives, and neither side is told, not
     /// even of the other's end: what is left of a connection when a cable is pulled.
     pub fn half_open(&self) {
-        self.change(|faults| faults.half_open = true);
+        self.change(Faults::half_open);
     }
 
     /// Holds back what is sent over the connection in either direction, up to 16 MiB each way, until

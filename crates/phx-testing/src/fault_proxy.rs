@@ -1,0 +1,172 @@
+//! A TCP proxy with faults on command, for any client and any server.
+//!
+//! It stands between the two on this machine, and does to the connections what networks do: delays,
+//! holds back, swallows, garbles, resets, refuses. The [`listener`](crate::listener) has such faults
+//! too; this is for servers that aren't this crate's, for what is below the WebSocket (TLS, the
+//! handshake), and for send buffers that are full.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc as sync_mpsc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::Connectivity;
+use crate::line::Faults;
+
+mod accept;
+mod commands;
+mod connections;
+
+use accept::Order;
+use connections::Shared;
+
+pub use commands::Connections;
+
+/// A proxy on a free port of 127.0.0.1 that leads to a server, with faults on command.
+///
+/// It runs on a thread of its own, so that it works with every runtime and with none. Its methods
+/// return at once; the faults are set by then. Dropping it resets its connections.
+///
+/// A connection takes 64 KiB each way beside the buffers of the operating system; then its sender
+/// has to wait.
+///
+/// # Examples
+///
+/// ```
+/// use phx_testing::fault_proxy::{Direction, FaultProxy};
+/// use phx_testing::{listener::Listener, rooms};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let server = Listener::bind(rooms().build()).await?;
+/// let proxy = FaultProxy::start(server.address())?;
+/// println!("connect to ws://{}/socket", proxy.address());
+/// // ... connect, join, push ...
+/// proxy.all().half_open(); // a pulled cable: only a heartbeat finds out
+/// // The next attempt to connect is cut in the middle of the server's answer.
+/// proxy.next().cut_after(Direction::ToClient, 20);
+/// # Ok(())
+/// # }
+/// ```
+pub struct FaultProxy {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    /// Its end is the end of the thread.
+    orders: mpsc::UnboundedSender<Order>,
+}
+
+/// A connection through a proxy, from the moment a client came. Newer ones are greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub(crate) u64);
+
+/// One of the two ways through a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "a line has two ends")]
+pub enum Direction {
+    /// From the client to the server.
+    ToServer,
+    /// From the server to the client.
+    ToClient,
+}
+
+/// What happened to a connection, see [`FaultProxy::start_watched`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A client came.
+    Connected(ConnectionId),
+    /// A byte was altered by [`Connections::alter_after`].
+    Altered(ConnectionId),
+    /// It was reset by [`Connections::cut`] or [`Connections::cut_after`].
+    Cut(ConnectionId),
+    /// It is over, for whatever reason: once for each, after the others.
+    Ended(ConnectionId),
+}
+
+impl FaultProxy {
+    /// A proxy to the server at this address.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the operating system says to a new thread or listening socket.
+    pub fn start(server: SocketAddr) -> io::Result<Self> {
+        FaultProxy::start_watched(server, |_| {})
+    }
+
+    /// The same, and `watch` is told what happens to connections, when it happens: for those who
+    /// measure. It runs on the proxy's thread and must return soon.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start`](FaultProxy::start).
+    pub fn start_watched(
+        server: SocketAddr,
+        watch: impl Fn(Event) + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let shared = Arc::new(Shared::new(server, Box::new(watch)));
+        let (orders, ordered) = mpsc::unbounded_channel();
+        let (tell, started) = sync_mpsc::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let seen = Arc::clone(&shared);
+        thread::Builder::new().name("fault-proxy".to_owned()).spawn(move || {
+            runtime.block_on(accept::run(seen, ordered, tell));
+        })?;
+        let address = started.recv().map_err(|_| gone())??;
+        Ok(FaultProxy { shared, address, orders })
+    }
+
+    /// Where clients are to connect.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Leads connections to come to another server.
+    pub fn set_server(&self, server: SocketAddr) {
+        self.shared.set_server(server);
+    }
+
+    /// Time that everything takes from one side to the other, from now on, on all connections and
+    /// those to come.
+    pub fn set_latency(&self, latency: Duration) {
+        self.shared.set_latency(latency);
+        self.all().set_latency(latency);
+    }
+
+    /// What becomes of attempts to connect: behind a proxy that is
+    /// [`Offline`](Connectivity::Offline) the port is closed and the operating system refuses them; one
+    /// that is [`Silent`](Connectivity::Silent) takes them and says nothing. Connections that are there
+    /// already go on.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the operating system says to listening on the port again; the proxy stays as it was
+    /// then.
+    pub fn set_connectivity(&self, connectivity: Connectivity) -> io::Result<()> {
+        let (tell, done) = sync_mpsc::channel();
+        self.orders.send(Order { connectivity, tell }).map_err(|_| gone())?;
+        done.recv().map_err(|_| gone())?
+    }
+
+    /// The connections that there are, the oldest first.
+    #[must_use]
+    pub fn connections(&self) -> Vec<ConnectionId> {
+        self.shared.ids()
+    }
+}
+
+/// Only a panic ends the thread before the proxy, and there is none to expect.
+fn gone() -> io::Error {
+    io::Error::other("the proxy's thread has ended")
+}
+
+impl fmt::Debug for FaultProxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultProxy").field("address", &self.address).finish_non_exhaustive()
+    }
+}

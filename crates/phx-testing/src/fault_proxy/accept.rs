@@ -1,0 +1,159 @@
+//! A proxy's thread: it takes connections, and carries what is sent over them.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
+
+use super::Event;
+use super::connections::{Came, Shared};
+use crate::Connectivity;
+use crate::line::{self, Ended, Line};
+
+/// What a connection takes each way beside the buffers of the operating system: little, so that a
+/// sender soon feels that nobody reads.
+const CAPACITY: usize = 64 * 1024;
+
+const BACKLOG: u32 = 1024;
+
+/// A change of what becomes of attempts to connect.
+pub(super) struct Order {
+    pub(super) connectivity: Connectivity,
+    /// Is told how it went.
+    pub(super) tell: Sender<io::Result<()>>,
+}
+
+/// Runs until nobody can give orders any more.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    mut orders: UnboundedReceiver<Order>,
+    started: Sender<io::Result<SocketAddr>>,
+) {
+    let (mut door, address) = match Door::open().await {
+        Ok(opened) => opened,
+        Err(error) => return drop(started.send(Err(error))),
+    };
+    if started.send(Ok(address)).is_err() {
+        return;
+    }
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            order = orders.recv() => match order {
+                // Whoever gave it waits for the answer.
+                Some(Order { connectivity, tell }) => drop(tell.send(door.set(connectivity))),
+                // Dropping the connections resets them.
+                None => return,
+            },
+            client = door.accept(&shared) => {
+                connections.spawn(serve(client));
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// Where clients come in.
+struct Door {
+    address: SocketAddr,
+    listener: Option<TcpListener>,
+    /// Taken, and never answered.
+    silent: Option<Vec<Pair>>,
+    /// Both ends of a connection to the port: while they are there nobody else gets it, not even when
+    /// nobody listens.
+    _held: (TcpStream, TcpStream),
+}
+
+impl Door {
+    async fn open() -> io::Result<(Self, SocketAddr)> {
+        let listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        let address = listener.local_addr()?;
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let held = (client?, accepted?.0);
+        Ok((Door { address, listener: Some(listener), silent: None, _held: held }, address))
+    }
+
+    fn set(&mut self, connectivity: Connectivity) -> io::Result<()> {
+        if connectivity == Connectivity::Offline {
+            self.listener = None;
+        } else if self.listener.is_none() {
+            self.listener = Some(listen(self.address)?);
+        }
+        let silent = connectivity == Connectivity::Silent;
+        // Those that were never answered are reset now.
+        self.silent = silent.then(Vec::new);
+        Ok(())
+    }
+
+    /// The next client that is to be served.
+    async fn accept(&mut self, shared: &Arc<Shared>) -> Pair {
+        loop {
+            let Some(listener) = &self.listener else { return std::future::pending().await };
+            // An error is that of one connection that went away before it was accepted.
+            let Ok((client, _)) = listener.accept().await else { continue };
+            let (shared, came) = (Arc::clone(shared), shared.came());
+            let pair = Pair { shared, came, client, server: None, reset: true };
+            match &mut self.silent {
+                Some(unanswered) => unanswered.push(pair),
+                None => return pair,
+            }
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    // What is accepted inherits it: a client's send buffer fills up soon when nobody reads.
+    socket.set_recv_buffer_size(64 * 1024)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// A connection, which is reset if its task ends before it does.
+struct Pair {
+    shared: Arc<Shared>,
+    came: Came,
+    client: TcpStream,
+    server: Option<TcpStream>,
+    reset: bool,
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        if self.reset {
+            for stream in std::iter::once(&self.client).chain(&self.server) {
+                // It fails only on a dead connection.
+                let _ = stream.set_zero_linger();
+            }
+        }
+        self.shared.went(self.came.id);
+    }
+}
+
+async fn serve(mut pair: Pair) {
+    // A server that isn't there is a reset: there is no other way to say so.
+    let Ok(server) = TcpStream::connect(pair.came.server).await else { return };
+    let server = pair.server.insert(server);
+    for stream in [&pair.client, server] {
+        // Without it small frames wait for each other.
+        let _ = stream.set_nodelay(true);
+    }
+    let (id, shared) = (pair.came.id, &pair.shared);
+    let line = Line {
+        faults: pair.came.faults.clone(),
+        passed: Arc::clone(&pair.came.passed),
+        capacity: CAPACITY,
+        server_ends_both: false,
+        altered: || shared.tell(Event::Altered(id)),
+    };
+    let ended = line::carry(pair.client.split(), server.split(), line).await;
+    if ended == Ended::Cut {
+        pair.shared.tell(Event::Cut(id));
+    }
+    pair.reset = ended.is_reset();
+}

@@ -1,0 +1,120 @@
+//! Faults on command, for one connection of a proxy, for all, or for the next.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::{ConnectionId, Direction, FaultProxy, Faults};
+use crate::line::{Passed, WayFaults};
+
+/// Some connections of a [`FaultProxy`], to do something to. A connection that has ended is left alone.
+///
+/// Faults stay for as long as their connection, unless they are ended.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "the connections are named, and nothing is done to them"]
+pub struct Connections<'a> {
+    proxy: &'a FaultProxy,
+    which: Which,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Which {
+    All,
+    One(ConnectionId),
+    Next,
+}
+
+impl FaultProxy {
+    /// All connections that there are now.
+    pub fn all(&self) -> Connections<'_> {
+        Connections { proxy: self, which: Which::All }
+    }
+
+    /// One connection.
+    pub fn connection(&self, id: ConnectionId) -> Connections<'_> {
+        Connections { proxy: self, which: Which::One(id) }
+    }
+
+    /// The connection that comes next, and none after it: its faults are there from its first byte.
+    /// Several faults add up until it comes.
+    pub fn next(&self) -> Connections<'_> {
+        Connections { proxy: self, which: Which::Next }
+    }
+}
+
+impl Connections<'_> {
+    /// Resets the connection: both sides notice at once, and what is on its way is lost.
+    pub fn cut(self) {
+        self.change(|faults, _| faults.cut = true);
+    }
+
+    /// Resets the connection when this many more bytes have passed in this direction and another one
+    /// comes: at any byte, in the middle of a frame or of a handshake.
+    pub fn cut_after(self, direction: Direction, bytes: u64) {
+        self.change(|faults, passed| {
+            way(faults, direction).cut_at = Some(so_far(passed, direction).saturating_add(bytes));
+        });
+    }
+
+    /// Tells each side that the other has ended, as a server does that closes its connections without
+    /// a word of its own protocol. What is on its way is lost.
+    pub fn end(self) {
+        self.change(|faults, _| faults.ended = true);
+    }
+
+    /// From now on nothing that is sent over the connection arrives, and neither side is told, not
+    /// even of the other's end: what is left of a connection when a cable is pulled.
+    pub fn half_open(self) {
+        self.change(|faults, _| faults.half_open());
+    }
+
+    /// From now on nothing that is sent in this direction arrives, and its sender isn't told. The other
+    /// direction works.
+    pub fn swallow(self, direction: Direction) {
+        self.change(|faults, _| way(faults, direction).vanishes = true);
+    }
+
+    /// Holds back what is sent over the connection in either direction until
+    /// [`resume`](Connections::resume). Soon the buffers are full, and nothing more can be sent: a peer
+    /// that doesn't read.
+    pub fn stall(self) {
+        self.change(|faults, _| faults.stalled = true);
+    }
+
+    /// Ends a [`stall`](Connections::stall): what was held back arrives now.
+    pub fn resume(self) {
+        self.change(|faults, _| faults.stalled = false);
+    }
+
+    /// Time that everything takes from one side to the other, from now on.
+    pub fn set_latency(self, latency: Duration) {
+        self.change(|faults, _| faults.latency = latency);
+    }
+
+    /// Flips the highest bit of the byte after the next `bytes` in this direction. Text in ASCII isn't
+    /// UTF-8 any more by that, and a frame's header is another one, so that it can't be taken for what
+    /// was sent.
+    pub fn alter_after(self, direction: Direction, bytes: u64) {
+        self.change(|faults, passed| {
+            way(faults, direction).alter_at = Some(so_far(passed, direction).saturating_add(bytes));
+        });
+    }
+
+    fn change(self, change: impl Fn(&mut Faults, &Passed)) {
+        self.proxy.shared.change(self.which, change);
+    }
+}
+
+fn way(faults: &mut Faults, direction: Direction) -> &mut WayFaults {
+    match direction {
+        Direction::ToServer => &mut faults.to_server,
+        Direction::ToClient => &mut faults.to_client,
+    }
+}
+
+fn so_far(passed: &Passed, direction: Direction) -> u64 {
+    let passed = match direction {
+        Direction::ToServer => &passed.to_server,
+        Direction::ToClient => &passed.to_client,
+    };
+    passed.load(Ordering::Relaxed)
+}

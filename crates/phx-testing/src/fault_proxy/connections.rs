@@ -1,0 +1,103 @@
+//! What a proxy's thread and its commands share: the connections, and what waits for the next.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::commands::Which;
+use super::{ConnectionId, Event, Faults};
+use crate::line::Passed;
+
+pub(super) struct Shared {
+    state: Mutex<State>,
+    watch: Box<dyn Fn(Event) + Send + Sync>,
+}
+
+struct State {
+    server: SocketAddr,
+    lines: BTreeMap<ConnectionId, (watch::Sender<Faults>, Arc<Passed>)>,
+    /// Of the connection that comes next.
+    next: Faults,
+    /// Of connections to come.
+    latency: Duration,
+    made: u64,
+}
+
+/// A connection that has just come.
+pub(super) struct Came {
+    pub(super) id: ConnectionId,
+    pub(super) server: SocketAddr,
+    pub(super) faults: watch::Receiver<Faults>,
+    pub(super) passed: Arc<Passed>,
+}
+
+impl Shared {
+    pub(super) fn new(server: SocketAddr, watch: Box<dyn Fn(Event) + Send + Sync>) -> Self {
+        let state = State {
+            server,
+            lines: BTreeMap::new(),
+            next: Faults::default(),
+            latency: Duration::ZERO,
+            made: 0,
+        };
+        Shared { state: Mutex::new(state), watch }
+    }
+
+    pub(super) fn came(&self) -> Came {
+        let mut state = self.lock();
+        state.made += 1;
+        let id = ConnectionId(state.made);
+        let mut faults = std::mem::take(&mut state.next);
+        faults.latency = faults.latency.max(state.latency);
+        let (line, faults) = watch::channel(faults);
+        let passed = Arc::<Passed>::default();
+        state.lines.insert(id, (line, Arc::clone(&passed)));
+        let server = state.server;
+        drop(state);
+        self.tell(Event::Connected(id));
+        Came { id, server, faults, passed }
+    }
+
+    pub(super) fn went(&self, id: ConnectionId) {
+        self.lock().lines.remove(&id);
+        self.tell(Event::Ended(id));
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        (self.watch)(event);
+    }
+
+    pub(super) fn ids(&self) -> Vec<ConnectionId> {
+        self.lock().lines.keys().copied().collect()
+    }
+
+    pub(super) fn set_server(&self, server: SocketAddr) {
+        self.lock().server = server;
+    }
+
+    pub(super) fn set_latency(&self, latency: Duration) {
+        self.lock().latency = latency;
+    }
+
+    pub(super) fn change(&self, which: Which, change: impl Fn(&mut Faults, &Passed)) {
+        let mut state = self.lock();
+        match which {
+            Which::All => state.lines.values().for_each(|(line, passed)| {
+                line.send_modify(|faults| change(faults, passed));
+            }),
+            Which::One(id) => {
+                if let Some((line, passed)) = state.lines.get(&id) {
+                    line.send_modify(|faults| change(faults, passed));
+                }
+            }
+            Which::Next => change(&mut state.next, &Passed::default()),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

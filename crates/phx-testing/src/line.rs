@@ -1,0 +1,277 @@
+//! The line between a client and a server: bytes pass both ways, as far as its faults let them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures::future;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// What is wrong with a line.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Faults {
+    /// Each way.
+    pub(crate) latency: Duration,
+    /// What is sent is held back.
+    pub(crate) stalled: bool,
+    /// It is reset now.
+    pub(crate) cut: bool,
+    /// Both sides are told that the other has ended.
+    pub(crate) ended: bool,
+    /// It is reset when the server's side has ended and all it sent has passed.
+    pub(crate) reset_at_end: bool,
+    pub(crate) to_server: WayFaults,
+    pub(crate) to_client: WayFaults,
+}
+
+/// What is wrong with one way of a line.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct WayFaults {
+    /// What is sent vanishes, and the receiver doesn't learn of the sender's end.
+    pub(crate) vanishes: bool,
+    /// How many bytes pass before the line is reset, from its beginning.
+    pub(crate) cut_at: Option<u64>,
+    /// Which byte has its highest bit flipped, counted from the line's beginning.
+    pub(crate) alter_at: Option<u64>,
+}
+
+impl Faults {
+    pub(crate) fn half_open(&mut self) {
+        self.to_server.vanishes = true;
+        self.to_client.vanishes = true;
+    }
+
+    pub(crate) fn is_half_open(&self) -> bool {
+        self.to_server.vanishes && self.to_client.vanishes
+    }
+}
+
+/// How many bytes have passed.
+#[derive(Debug, Default)]
+pub(crate) struct Passed {
+    pub(crate) to_server: AtomicU64,
+    pub(crate) to_client: AtomicU64,
+}
+
+/// A line, for the one who carries what is sent over it.
+pub(crate) struct Line<N> {
+    pub(crate) faults: watch::Receiver<Faults>,
+    pub(crate) passed: Arc<Passed>,
+    /// The bytes that it takes each way before their sender has to wait.
+    pub(crate) capacity: usize,
+    /// Whether the server, when it ends, has ended for both directions.
+    pub(crate) server_ends_both: bool,
+    /// Is told of a byte that was altered.
+    pub(crate) altered: N,
+}
+
+/// How a line ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Both sides ended.
+    Orderly,
+    /// A fault cut it.
+    Cut,
+    /// One side failed.
+    Failed,
+}
+
+impl Ended {
+    /// Whether the other side is to be reset.
+    pub(crate) fn is_reset(self) -> bool {
+        self != Ended::Orderly
+    }
+}
+
+const READ_SIZE: usize = 16 * 1024;
+
+/// Carries bytes between a client and the server's side, until both have ended or the line is cut.
+pub(crate) async fn carry(
+    client: (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+    server: (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+    line: Line<impl Fn()>,
+) -> Ended {
+    let mut up = Way {
+        queue: Queue::new(line.capacity),
+        faults: line.faults.clone(),
+        of: |faults| faults.to_server,
+        passed: &line.passed.to_server,
+        altered: &line.altered,
+    };
+    let mut down = Way {
+        queue: Queue::new(line.capacity),
+        faults: line.faults.clone(),
+        of: |faults| faults.to_client,
+        passed: &line.passed.to_client,
+        altered: &line.altered,
+    };
+    let up = async { up.carry(client.0, server.1).await.map(drop) };
+    let down = async {
+        match down.carry(server.0, client.1).await? {
+            // The client knows; what it sends from here on has no receiver.
+            Told::Yes if line.server_ends_both => Err(Ended::Orderly),
+            Told::Yes | Told::No => Ok(()),
+        }
+    };
+    let mut faults = line.faults.clone();
+    tokio::select! {
+        biased;
+        // An error means that nobody can cut it any more, and then it has ended.
+        _ = faults.wait_for(|faults| faults.cut) => Ended::Cut,
+        ended = future::try_join(up, down) => ended.err().unwrap_or(Ended::Orderly),
+    }
+}
+
+/// Whether the end of one side was told to the other.
+enum Told {
+    Yes,
+    No,
+}
+
+/// One direction of a line.
+struct Way<'a, N> {
+    queue: Queue,
+    faults: watch::Receiver<Faults>,
+    of: fn(&Faults) -> WayFaults,
+    passed: &'a AtomicU64,
+    altered: &'a N,
+}
+
+impl<N: Fn()> Way<'_, N> {
+    /// Ends without an error once the reader has ended, and that has been passed on as far as the
+    /// faults let it.
+    async fn carry(
+        &mut self,
+        mut from: impl AsyncRead + Unpin,
+        mut to: impl AsyncWrite + Unpin,
+    ) -> Result<Told, Ended> {
+        let mut buffer = BytesMut::new();
+        let mut told = false;
+        loop {
+            let faults = *self.faults.borrow_and_update();
+            if faults.ended && !told {
+                told = true;
+                // It fails if the receiver has ended too.
+                let _ = to.shutdown().await;
+            }
+            let vanishes = told || (self.of)(&faults).vanishes;
+            if vanishes {
+                if self.queue.ended {
+                    return Ok(if told { Told::Yes } else { Told::No });
+                }
+                self.queue.clear();
+            }
+            let next = self.queue.next_arrival().filter(|_| !faults.stalled);
+            buffer.reserve(READ_SIZE);
+            tokio::select! {
+                changed = self.faults.changed() => if changed.is_err() {
+                    return Err(Ended::Failed);
+                },
+                () = arrival(next), if next.is_some() => match self.queue.take() {
+                    Some(bytes) => self.pass(bytes, &mut to).await?,
+                    None if faults.reset_at_end => return Err(Ended::Cut),
+                    None => {
+                        return to.shutdown().await.map(|()| Told::Yes).map_err(|_| Ended::Failed);
+                    }
+                },
+                read = from.read_buf(&mut buffer), if self.queue.has_room() => match read {
+                    Ok(0) => self.queue.end(faults.latency),
+                    Ok(_) => self.queue.depart(faults.latency, buffer.split().freeze()),
+                    Err(_) if vanishes => self.queue.ended = true,
+                    Err(_) => return Err(Ended::Failed),
+                },
+            }
+        }
+    }
+
+    /// Passes bytes on, altered, or as far as the line goes.
+    async fn pass(
+        &mut self,
+        mut bytes: Bytes,
+        to: &mut (impl AsyncWrite + Unpin),
+    ) -> Result<(), Ended> {
+        let WayFaults { cut_at, alter_at, .. } = (self.of)(&self.faults.borrow());
+        let passed = self.passed.load(Ordering::Relaxed);
+        // How far into these bytes.
+        let place = |at: u64| usize::try_from(at.saturating_sub(passed)).unwrap_or(usize::MAX);
+        let cut = cut_at.map(place).filter(|at| *at <= bytes.len());
+        if let Some(at) = cut {
+            bytes.truncate(at);
+        }
+        let due = alter_at.filter(|at| *at >= passed).map(place);
+        if let Some(at) = due.filter(|at| *at < bytes.len()) {
+            let mut altered = bytes.to_vec();
+            if let Some(byte) = altered.get_mut(at) {
+                *byte ^= 0x80;
+            }
+            bytes = altered.into();
+            (self.altered)();
+        }
+        // Counted first: who has seen them arrive counts on from there.
+        self.passed.fetch_add(bytes.len().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
+        to.write_all(&bytes).await.map_err(|_| Ended::Failed)?;
+        if cut.is_some() { Err(Ended::Cut) } else { Ok(()) }
+    }
+}
+
+async fn arrival(at: Option<Instant>) {
+    match at {
+        Some(at) if at > Instant::now() => tokio::time::sleep_until(at).await,
+        _ => {}
+    }
+}
+
+/// What is on its way in one direction, and when it arrives.
+struct Queue {
+    flights: VecDeque<(Instant, Option<Bytes>)>,
+    bytes: usize,
+    capacity: usize,
+    ended: bool,
+}
+
+impl Queue {
+    fn new(capacity: usize) -> Self {
+        Queue { flights: VecDeque::new(), bytes: 0, capacity, ended: false }
+    }
+
+    fn depart(&mut self, latency: Duration, bytes: Bytes) {
+        self.bytes += bytes.len();
+        self.push(latency, Some(bytes));
+    }
+
+    fn end(&mut self, latency: Duration) {
+        self.ended = true;
+        self.push(latency, None);
+    }
+
+    /// Nothing overtakes: a shorter latency than before counts from the last arrival.
+    fn push(&mut self, latency: Duration, flight: Option<Bytes>) {
+        let arrival = Instant::now() + latency;
+        let last = self.flights.back().map(|(at, _)| *at);
+        self.flights.push_back((last.map_or(arrival, |last| arrival.max(last)), flight));
+    }
+
+    fn next_arrival(&self) -> Option<Instant> {
+        self.flights.front().map(|(at, _)| *at)
+    }
+
+    /// The bytes that arrive next; `None` at the end.
+    fn take(&mut self) -> Option<Bytes> {
+        let bytes = self.flights.pop_front().and_then(|(_, bytes)| bytes)?;
+        self.bytes -= bytes.len();
+        Some(bytes)
+    }
+
+    fn clear(&mut self) {
+        self.flights.clear();
+        self.bytes = 0;
+    }
+
+    fn has_room(&self) -> bool {
+        !self.ended && self.bytes < self.capacity
+    }
+}
