@@ -12,7 +12,11 @@ pub(crate) struct Forwarded {
 }
 
 /// All there are. Each is the subcommand `name` of its package's binary.
-pub(crate) const ALL: &[Forwarded] = &[];
+pub(crate) const ALL: &[Forwarded] = &[Forwarded {
+    name: "differential",
+    about: "the core against npm's phoenix, in random scripts",
+    package: "phx-conformance",
+}];
 
 /// The program of this name.
 pub(crate) fn find(name: &str) -> Option<&'static Forwarded> {
