@@ -12,7 +12,7 @@ pub(crate) struct Forwarded {
 }
 
 /// All there are. Each is the subcommand `name` of its package's binary.
-pub(crate) const ALL: &[&Forwarded] = &[&SIM, &HERD];
+pub(crate) const ALL: &[&Forwarded] = &[&SIM, &HERD, &DIFFERENTIAL];
 
 pub(crate) const SIM: Forwarded = Forwarded {
     name: "sim",
@@ -24,6 +24,12 @@ pub(crate) const HERD: Forwarded = Forwarded {
     name: "herd",
     about: "very many clients whose server restarts: --clients N --down SECONDS",
     package: "phx-reliability",
+};
+
+pub(crate) const DIFFERENTIAL: Forwarded = Forwarded {
+    name: "differential",
+    about: "the core against npm's phoenix, in random scripts: --runs N --seed S",
+    package: "phx-conformance",
 };
 
 /// The program of this name.

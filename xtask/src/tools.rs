@@ -111,7 +111,7 @@ pub(crate) fn cargo_deny() -> anyhow::Result<()> {
 }
 
 /// Makes sure of Node, which has to be there, and of the npm packages of [`NPM_PACKAGE`].
-fn node_packages() -> anyhow::Result<()> {
+pub(crate) fn node_packages() -> anyhow::Result<()> {
     let node = Program::new("node").args(["--version"]).output_if_any()?;
     let major = node.as_deref().and_then(node_major);
     if major.is_none_or(|major| major < NODE) {

@@ -1,0 +1,162 @@
+// One run of a script: the official client, or that client with our deviations, in a world of its own.
+
+import { Socket } from "phoenix"
+
+import { Clock, install } from "./clock.mjs"
+import { DeviatingSocket } from "./deviations.mjs"
+import { Network } from "./network.mjs"
+
+// The events that the users of scripts listen to.
+const HEARD = ["news", "chat"]
+const STATUSES = ["ok", "error", "custom", "timeout"]
+
+// Runs a script. `rules` are the numbers of the deviations to apply; null: the client as it is.
+export function run(script, rules) {
+  const world = new World(script, rules)
+  try {
+    script.steps.forEach((step, index) => {
+      world.step = index
+      world[step.do](step)
+    })
+  } catch (error) {
+    world.log("socket", `the client threw: ${error.stack}`)
+  }
+  return { lines: world.lines, marks: world.marks }
+}
+
+class World {
+  constructor(script, rules) {
+    this.script = script
+    this.rules = rules
+    this.clock = new Clock()
+    install(this.clock)
+    this.step = 0
+    // [step, microsecond, subject, what happened]
+    this.lines = []
+    // Which deviation made a difference, and when: [number, step, microsecond].
+    this.marks = []
+    this.thrown = []
+    this.network = new Network(this)
+    // A channel that was refused has no object.
+    this.channels = []
+    this.pushes = 0
+    let attempts = 0
+    const options = {
+      transport: this.network.WebSocket,
+      params: () => ({ attempt: ++attempts }),
+    }
+    this.socket = rules
+      ? new DeviatingSocket("ws://host.example/socket", options, this)
+      : new Socket("ws://host.example/socket", options)
+    this.socket.onOpen(() => this.log("socket", "open"))
+    this.socket.onClose(({ code }) => {
+      this.log("socket", this.socket.closeWasClean ? "closed on request" : `closed ${code}`)
+    })
+  }
+
+  log(subject, text) {
+    this.lines.push([this.step, this.clock.now, subject, text])
+  }
+
+  mark(number) {
+    this.marks.push([number, this.step, this.clock.now])
+  }
+
+  tell(channel, text) {
+    this.log(`channel ${channel.number}`, text)
+  }
+
+  // The join's call and its attempt may run out together: that is told once.
+  tellTimedOut(channel) {
+    const subject = `channel ${channel.number}`
+    const text = "join: timed out"
+    const told = ([, us, to, what]) => us === this.clock.now && to === subject && what === text
+    if (!this.lines.some(told)) { this.log(subject, text) }
+  }
+
+  // What became of a leave belongs before the end of the channel; but phoenix.js lets one ask for it only
+  // when the leave is over.
+  tellLeft(channel, text) {
+    const subject = `channel ${channel.number}`
+    const last = this.lines.at(-1)
+    const ended = last?.[0] === this.step && last[1] === this.clock.now && last[2] === subject
+      && last[3] === "closed: left"
+    this.lines.splice(this.lines.length - (ended ? 1 : 0), 0, [this.step, this.clock.now, subject, text])
+  }
+
+  connect() { this.socket.connect() }
+
+  disconnect() { this.socket.disconnect(undefined, 1000, "bye") }
+
+  join({ topic, timeout, replace }) {
+    const number = this.channels.length
+    const name = topic
+    if (this.socket.refuses?.(name, replace)) {
+      this.channels.push(null)
+      this.log(`channel ${number}`, "refused: topic taken")
+      return
+    }
+    const channel = this.socket.channel(name, { nth: number })
+    channel.number = number
+    this.channels.push(channel)
+    for (const event of HEARD) {
+      channel.on(event, payload => this.tell(channel, `${event} ${JSON.stringify(payload)}`))
+    }
+    channel.onError(reason => {
+      const transport = reason?.source === "transport"
+      this.tell(channel, transport ? "error: connection" : `error: crash ${JSON.stringify(reason)}`)
+    })
+    channel.onClose(reason => {
+      this.tell(channel, reason === "leave" ? "closed: left" : `closed: by server ${JSON.stringify(reason)}`)
+    })
+    channel.joinPush
+      .receive("ok", response => this.tell(channel, `joined ${JSON.stringify(response)}`))
+      .receive("error", response => this.tell(channel, `join: error ${JSON.stringify(response)}`))
+      .receive("timeout", () => this.tellTimedOut(channel))
+    channel.join(timeout)
+  }
+
+  #channel(index) {
+    return this.channels.length > 0 ? this.channels[index % this.channels.length] : null
+  }
+
+  push({ channel: index, timeout }) {
+    const channel = this.#channel(index)
+    if (!channel) { return }
+    const name = `push ${this.pushes++}`
+    const refusal = channel.refusal?.()
+    if (refusal) {
+      this.tell(channel, `${name}: refused, ${refusal}`)
+      return
+    }
+    const push = channel.push("say", { name }, timeout)
+    push.name = name
+    for (const status of STATUSES) {
+      push.receive(status, response => {
+        const what = status === "timeout" ? "timed out" : `${status} ${JSON.stringify(response)}`
+        this.tell(channel, `${name}: ${what}`)
+      })
+    }
+  }
+
+  leave({ channel: index, timeout }) {
+    const channel = this.#channel(index)
+    if (!channel) { return }
+    if (channel.refusesLeave?.()) {
+      this.tell(channel, "leave: refused, closed")
+      return
+    }
+    const ok = () => this.tellLeft(channel, "leave: left")
+    const late = () => this.tellLeft(channel, "leave: timed out")
+    channel.leave(timeout, { ok, timeout: late })?.receive("ok", ok).receive("timeout", late)
+  }
+
+  wait({ us }) { this.clock.advance(us) }
+  open() { this.network.open() }
+  closed({ code }) { this.network.closed(code) }
+  lost() { this.network.lost() }
+  reply(step) { this.network.reply(step) }
+  end(step) { this.network.end(step) }
+  message(step) { this.network.message(step) }
+  garbage({ text }) { this.network.deliverText(text) }
+}

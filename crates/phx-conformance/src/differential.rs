@@ -1,0 +1,226 @@
+//! The official client and the core in the same scripts, and nothing that isn't explained.
+//!
+//! A *script* ([`script`]) is made of a seed ([`generator`]): users, a server, a network and time. It is
+//! run three times: by the official client as it is, by the official client with our deviations
+//! (`js/differential/deviations.mjs`), and by the core ([`world`]). [`compare`] says what must be equal.
+
+mod compare;
+
+mod generator;
+mod network;
+mod script;
+mod shrink;
+mod world;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::json;
+
+use self::compare::{Answer, Difference, Verdict};
+use self::generator::Profile;
+use self::script::{Line, Script};
+use crate::judge::{Error, Judge};
+
+/// The numbers of the deviations that can show in a script: those of DESIGN.md, and two more.
+pub const RULES: [u8; 11] = [1, 2, 3, 4, 7, 9, 10, 11, 18, 19, 20];
+
+/// How many scripts are made, run and forgotten at a time.
+const CHUNK: u64 = 100;
+
+/// What some runs came to.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Scripts.
+    pub runs: u64,
+    /// Their steps.
+    pub steps: u64,
+    /// Frames that the core sent.
+    pub frames: u64,
+    /// Runs with a difference that nothing explains.
+    pub unexplained: u64,
+    /// Runs in which no deviation said anything: equal to the official client as it is.
+    pub untouched: u64,
+    /// Runs in which one did, without any effect on what is compared.
+    pub no_effect: u64,
+    /// Steps before the first deviation: equal to the official client as it is.
+    pub steps_untouched: u64,
+    /// By deviation: in how many runs, and how often.
+    pub deviations: BTreeMap<u8, (u64, u64)>,
+    /// The first difference that nothing explains, told at length.
+    pub report: Option<String>,
+}
+
+impl Summary {
+    /// The table and the last line.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::from("deviation      runs     times\n");
+        for (number, (runs, times)) in &self.deviations {
+            let _infallible = writeln!(text, "{number:>9} {runs:>9} {times:>9}");
+        }
+        let Summary { runs, steps, frames, unexplained, .. } = self;
+        let _infallible = writeln!(
+            text,
+            "equal to the official client as it is: {} runs without a deviation, {} in which one had no \
+             effect; {} of {steps} steps came before the first deviation\n\
+             equal to the official client with the deviations: {} runs to their ends\n\
+             differential: runs={runs} steps={steps} frames={frames} unexplained={unexplained}",
+            self.untouched,
+            self.no_effect,
+            self.steps_untouched,
+            runs - unexplained,
+        );
+        text
+    }
+}
+
+/// Makes and compares `runs` runs. The same seed gives the same runs.
+///
+/// # Errors
+///
+/// Node couldn't be asked.
+pub fn run(judge: &mut Judge, runs: u64, seed: u64) -> Result<Summary, Error> {
+    run_while(judge, runs, seed, &RULES, |_| true)
+}
+
+/// The same with these deviations only, until there is a difference that nothing explains.
+///
+/// # Errors
+///
+/// Node couldn't be asked.
+pub fn run_with(judge: &mut Judge, runs: u64, seed: u64, rules: &[u8]) -> Result<Summary, Error> {
+    run_while(judge, runs, seed, rules, |summary| summary.unexplained == 0)
+}
+
+fn run_while(
+    judge: &mut Judge,
+    runs: u64,
+    seed: u64,
+    rules: &[u8],
+    go_on: impl Fn(&Summary) -> bool,
+) -> Result<Summary, Error> {
+    let mut summary = Summary::default();
+    let mut first = 0;
+    while first < runs && go_on(&summary) {
+        let numbers = first..(first + CHUNK).min(runs);
+        first = numbers.end;
+        let scripts: Vec<(u64, Script)> = numbers
+            .map(|run| (run, generator::script(Profile::of(run), seed_of(seed, run))))
+            .collect();
+        let questions = scripts.iter().map(|(_, script)| question(script, rules));
+        let answers: Vec<Answer> = judge.ask("differential", questions)?;
+        for ((run, script), answer) in scripts.into_iter().zip(answers) {
+            let verdict = summary.count(run, &script, &answer);
+            if let Verdict::Unexplained(_) = verdict
+                && summary.report.is_none()
+            {
+                let about = format!("run {run} of seed {seed}, {:?}", Profile::of(run));
+                summary.report = Some(tell(judge, script, rules, &about)?);
+            }
+        }
+    }
+    Ok(summary)
+}
+
+/// The seed of one run.
+fn seed_of(seed: u64, run: u64) -> u64 {
+    seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(run)
+}
+
+fn question(script: &Script, rules: &[u8]) -> serde_json::Value {
+    json!({ "script": script, "rules": rules })
+}
+
+impl Summary {
+    fn count(&mut self, run: u64, script: &Script, answer: &Answer) -> Verdict {
+        let core = world::run(script);
+        let steps = script.steps.len() as u64;
+        self.runs += 1;
+        self.steps += steps;
+        self.frames += core.iter().filter(|line| line.subject == "frames").count() as u64;
+        let mut verdict = compare::judge(answer, &core);
+        let marks = &answer.deviating.marks;
+        if let (Profile::Plain, Some(mark)) = (Profile::of(run), marks.first()) {
+            verdict = Verdict::Unexplained(Difference::in_plain(mark.number, &core));
+        }
+        match &verdict {
+            Verdict::Unexplained(_) => self.unexplained += 1,
+            Verdict::Equal if marks.is_empty() => {
+                self.untouched += 1;
+                self.steps_untouched += steps;
+            }
+            Verdict::Equal => {
+                self.no_effect += 1;
+                self.steps_untouched += steps;
+            }
+            Verdict::Explained { until } => self.steps_untouched += *until as u64,
+        }
+        let mut times: BTreeMap<u8, u64> = BTreeMap::new();
+        for mark in marks {
+            *times.entry(mark.number).or_default() += 1;
+        }
+        for (number, count) in times {
+            let (runs, total) = self.deviations.entry(number).or_default();
+            *runs += 1;
+            *total += count;
+        }
+        verdict
+    }
+}
+
+/// Shrinks a script that has a difference, and shows it.
+fn tell(judge: &mut Judge, script: Script, rules: &[u8], about: &str) -> Result<String, Error> {
+    let mut verdict = |script: &Script| -> Result<(Answer, Vec<Line>, Verdict), Error> {
+        let mut answers = judge.ask("differential", [question(script, rules)])?;
+        let answer: Answer = answers.pop().ok_or("no answer")?;
+        let core = world::run(script);
+        let verdict = compare::judge(&answer, &core);
+        Ok((answer, core, verdict))
+    };
+    let script =
+        shrink::shrink(script, |script| Ok(matches!(verdict(script)?.2, Verdict::Unexplained(_))))?;
+    let (answer, core, verdict) = verdict(&script)?;
+    let mut text = format!("unexplained, {about}\n");
+    let _infallible = writeln!(text, "close answers {:?}, {:?}", script.close_answers, script.auto);
+    for (index, step) in script.steps.iter().enumerate() {
+        let _infallible = writeln!(text, "{index:>4} {step:?}");
+    }
+    if let Verdict::Unexplained(difference) = verdict {
+        let _infallible = writeln!(
+            text,
+            "{}, in {}:\n  {}: {:?}\n  core: {:?}",
+            difference.what,
+            difference.subject,
+            difference.left,
+            difference.expected,
+            difference.found
+        );
+    }
+    let _infallible = writeln!(text, "deviations: {:?}", answer.deviating.marks);
+    for (name, lines) in [
+        ("official", &answer.official.lines),
+        ("official with deviations", &answer.deviating.lines),
+        ("core", &core),
+    ] {
+        let _infallible = writeln!(text, "{name}:");
+        for line in lines {
+            let Line { step, us, subject, text: what } = line;
+            let _infallible = writeln!(text, "  {step:>3} {us:>10} {subject:<10} {what}");
+        }
+    }
+    Ok(text)
+}
+
+impl Difference {
+    fn in_plain(number: u8, core: &[Line]) -> Self {
+        Difference {
+            what: "a deviation in a script in which there should be none",
+            left: "official+",
+            subject: format!("deviation {number}"),
+            expected: None,
+            found: core.last().cloned(),
+        }
+    }
+}

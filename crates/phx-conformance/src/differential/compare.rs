@@ -1,0 +1,275 @@
+//! What two clients did and told in one script, and whether it is the same.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::script::Line;
+
+/// A run of the official client: what it did, and at which moments a deviation changed something.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) lines: Vec<Line>,
+    pub(crate) marks: Vec<Mark>,
+}
+
+/// A deviation makes a difference from here on.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Mark {
+    pub(crate) number: u8,
+    pub(crate) step: usize,
+    pub(crate) us: u64,
+}
+
+/// The official client's answer to a script.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Answer {
+    /// As it is.
+    pub(crate) official: Run,
+    /// With our deviations.
+    pub(crate) deviating: Run,
+}
+
+/// What comparing one run found.
+#[derive(Clone, Debug)]
+pub(crate) enum Verdict {
+    /// The core is equal to the official client as it is, to the end.
+    Equal,
+    /// These deviations, and nothing else, make the difference. The runs are equal up to `until`.
+    Explained { until: usize },
+    /// Something is not as it should be.
+    Unexplained(Difference),
+}
+
+/// Where two runs differ first, in one of the streams that have an order.
+#[derive(Clone, Debug)]
+pub(crate) struct Difference {
+    pub(crate) what: &'static str,
+    pub(crate) left: &'static str,
+    pub(crate) subject: String,
+    pub(crate) expected: Option<Line>,
+    pub(crate) found: Option<Line>,
+}
+
+/// Judges a run of the core by the two of the official client.
+///
+/// 1. With our deviations the official client is equal to the core, to the end: what the deviations
+///    say is all there is.
+/// 2. Before a deviation says that it makes a difference there is none: the official client as it is
+///    is equal to the core up to that moment; to the end, if no deviation says anything.
+pub(crate) fn judge(answer: &Answer, core: &[Line]) -> Verdict {
+    let core = Streams::of(core);
+    let deviating = Streams::of(&answer.deviating.lines);
+    if let Some(difference) = deviating.first_difference(&core, u64::MAX) {
+        let what = "the core isn't the official client with our deviations";
+        return Verdict::Unexplained(difference.named(what, "official+"));
+    }
+    let official = Streams::of(&answer.official.lines);
+    let first = answer.deviating.marks.first();
+    let until = first.map_or(u64::MAX, |mark| mark.us);
+    if let Some(difference) = official.first_difference(&core, until) {
+        let what = "no deviation explains why the core isn't the official client";
+        return Verdict::Unexplained(difference.named(what, "official"));
+    }
+    match first {
+        None => Verdict::Equal,
+        Some(mark) => {
+            if official.first_difference(&core, u64::MAX).is_none() {
+                Verdict::Equal
+            } else {
+                Verdict::Explained { until: mark.step }
+            }
+        }
+    }
+}
+
+/// The lines of a run by their subject, with refs replaced by the order in which they came up first.
+#[derive(Debug)]
+struct Streams(BTreeMap<String, Vec<Line>>);
+
+impl Streams {
+    fn of(lines: &[Line]) -> Self {
+        let mut refs = Refs::default();
+        let mut streams: BTreeMap<String, Vec<Line>> = BTreeMap::new();
+        for line in lines {
+            let mut line = line.clone();
+            if line.subject == "frames" {
+                line.text = refs.rename(&line.text);
+            }
+            streams.entry(line.subject.clone()).or_default().push(line);
+        }
+        Streams(streams)
+    }
+
+    /// The earliest place in which they differ, of what happened before this moment.
+    fn first_difference(&self, found: &Streams, before: u64) -> Option<Difference> {
+        let subjects = self.0.keys().chain(found.0.keys());
+        let differences = subjects.filter_map(|subject| {
+            let earlier = |streams: &Streams| -> Vec<Line> {
+                let lines = streams.0.get(subject).map_or(&[][..], Vec::as_slice);
+                lines.iter().filter(|line| line.us < before).cloned().collect()
+            };
+            let (expected, found) = (earlier(self), earlier(found));
+            let at = (0..expected.len().max(found.len()))
+                .find(|&index| expected.get(index) != found.get(index))?;
+            Some(Difference {
+                what: "",
+                left: "",
+                subject: subject.clone(),
+                expected: expected.get(at).cloned(),
+                found: found.get(at).cloned(),
+            })
+        });
+        differences.min_by_key(Difference::moment)
+    }
+}
+
+impl Difference {
+    fn named(mut self, what: &'static str, left: &'static str) -> Self {
+        self.what = what;
+        self.left = left;
+        self
+    }
+
+    fn moment(&self) -> u64 {
+        let lines = self.expected.iter().chain(&self.found);
+        lines.map(|line| line.us).min().unwrap_or(u64::MAX)
+    }
+}
+
+/// Refs in the order of their first appearance: a bijection between those of two runs whose frames are
+/// equal after renaming.
+#[derive(Debug, Default)]
+struct Refs(HashMap<String, usize>);
+
+impl Refs {
+    /// `1 ["4","7",...]`: a connection's number and a frame.
+    fn rename(&mut self, text: &str) -> String {
+        let parsed = text.split_once(' ').and_then(|(connection, frame)| {
+            Some((connection, serde_json::from_str::<Value>(frame).ok()?))
+        });
+        let Some((connection, mut frame)) = parsed else { return text.to_owned() };
+        if let Some(parts) = frame.as_array_mut() {
+            for reference in parts.iter_mut().take(2) {
+                if let Some(text) = reference.as_str() {
+                    let next = self.0.len();
+                    let number = self.0.entry(text.to_owned()).or_insert(next);
+                    *reference = Value::String(format!("ref {number}"));
+                }
+            }
+        }
+        format!("{connection} {frame}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::differential::generator::{self, Profile};
+    use crate::differential::world;
+
+    /// A run with something of everything, and an official client that did the same.
+    fn equal() -> (Answer, Vec<Line>) {
+        let core = world::run(&generator::script(Profile::Plain, 7));
+        let frames = core.iter().filter(|line| line.subject == "frames").count();
+        assert!(frames > 5, "{core:#?}");
+        let run = Run { lines: core.clone(), marks: Vec::new() };
+        (Answer { official: run.clone(), deviating: run }, core)
+    }
+
+    fn mark(number: u8, line: &Line) -> Mark {
+        Mark { number, step: line.step, us: line.us }
+    }
+
+    #[track_caller]
+    fn assert_unexplained(answer: &Answer, core: &[Line]) {
+        let verdict = judge(answer, core);
+        assert!(matches!(verdict, Verdict::Unexplained(_)), "{verdict:?}");
+    }
+
+    #[test]
+    fn refs_may_have_other_numbers_but_must_be_used_alike() {
+        let (mut answer, core) = equal();
+        for run in [&mut answer.official, &mut answer.deviating] {
+            for line in run.lines.iter_mut().filter(|line| line.subject == "frames") {
+                line.text = line.text.replace("[\"", "[\"9").replace("\",\"", "\",\"9");
+                line.text =
+                    line.text.replace("[null,\"", "[null,\"9").replacen("\"9room", "\"room", 1);
+                line.text = line.text.replace("\"9phx_", "\"phx_").replace("\"9say", "\"say");
+                line.text = line.text.replace("\"9phoenix", "\"phoenix");
+                line.text = line.text.replace("\"9heartbeat", "\"heartbeat");
+            }
+        }
+        assert!(matches!(judge(&answer, &core), Verdict::Equal), "{:?}", judge(&answer, &core));
+        let (answer, mut core) = equal();
+        let push = core.iter_mut().rfind(|line| line.text.contains("\"say\"")).unwrap();
+        let join_ref = push.text.split('"').nth(1).unwrap().to_owned();
+        push.text = push.text.replacen(&format!("\"{join_ref}\""), "\"4711\"", 1);
+        assert_unexplained(&answer, &core);
+    }
+
+    /// Whatever line it is: if the core leaves it out, says it twice, at another time or otherwise, the
+    /// checker says so.
+    #[test]
+    fn a_log_that_was_tampered_with_is_unexplained() {
+        let (answer, core) = equal();
+        assert!(matches!(judge(&answer, &core), Verdict::Equal));
+        for index in 0..core.len() {
+            let mut dropped = core.clone();
+            dropped.remove(index);
+            assert_unexplained(&answer, &dropped);
+            let mut twice = core.clone();
+            twice.insert(index, core[index].clone());
+            assert_unexplained(&answer, &twice);
+            let mut late = core.clone();
+            late[index].us += 1;
+            assert_unexplained(&answer, &late);
+            let mut other = core.clone();
+            other[index].text = match other[index].text.strip_suffix('}') {
+                Some(text) => format!("{text},\"more\":1}}"),
+                None => format!("{}!", other[index].text),
+            };
+            assert_unexplained(&answer, &other);
+        }
+    }
+
+    #[test]
+    fn the_order_of_frames_counts() {
+        let (answer, mut core) = equal();
+        let frames: Vec<usize> =
+            (0..core.len()).filter(|&index| core[index].subject == "frames").collect();
+        let (first, second) = (frames[0], frames[frames.len() - 1]);
+        let text = core[first].text.clone();
+        core[first].text = core[second].text.clone();
+        core[second].text = text;
+        assert_unexplained(&answer, &core);
+    }
+
+    /// A deviation explains what comes after it, and only if it says so.
+    #[test]
+    fn a_deviation_explains_from_its_moment_on() {
+        let (mut answer, mut core) = equal();
+        let index = core.len() - 2;
+        core[index].text = "push 0: disconnected".to_owned();
+        answer.deviating.lines = core.clone();
+        assert_unexplained(&answer, &core);
+        answer.deviating.marks = vec![mark(7, &core[index])];
+        assert!(matches!(judge(&answer, &core), Verdict::Explained { .. }));
+        let mut later = core[index].clone();
+        later.us += 1;
+        answer.deviating.marks = vec![mark(7, &later)];
+        assert_unexplained(&answer, &core);
+    }
+
+    /// A rule that predicts a difference where the core shows none is wrong, marked or not.
+    #[test]
+    fn a_deviation_where_it_does_not_hold_is_unexplained() {
+        let (mut answer, core) = equal();
+        let index = core.len() - 2;
+        answer.deviating.lines[index].text = "push 0: disconnected".to_owned();
+        assert_unexplained(&answer, &core);
+        answer.deviating.marks = vec![mark(7, &core[index])];
+        assert_unexplained(&answer, &core);
+    }
+}

@@ -1,0 +1,116 @@
+//! What happens in a run: the same words for the official client and for the core.
+
+use serde::{Deserialize, Serialize};
+
+/// One run, from beginning to end.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Script {
+    /// How long the server takes to answer a close frame, in microseconds, by the connection's number;
+    /// `None`: it never does.
+    pub(crate) close_answers: Vec<Option<u64>>,
+    pub(crate) auto: Auto,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// What the server answers by itself.
+#[derive(Clone, Debug, Default, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches that have nothing to do with each other"
+)]
+pub(crate) struct Auto {
+    /// How long it takes, in microseconds.
+    pub(crate) delay: u64,
+    pub(crate) joins: bool,
+    pub(crate) pushes: bool,
+    pub(crate) leaves: bool,
+    pub(crate) heartbeats: bool,
+    /// Which joins it rejects: one bit each, over and over.
+    pub(crate) reject: u8,
+}
+
+/// One thing that happens. What can't happen at its time (the end of a connection that isn't there, a
+/// reply to nothing) doesn't.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub(crate) enum Step {
+    // The user. Timeouts are milliseconds.
+    Connect,
+    Disconnect,
+    /// Makes a channel and joins it. `replace`: also if the topic has one.
+    Join {
+        topic: String,
+        timeout: u64,
+        replace: bool,
+    },
+    Push {
+        channel: usize,
+        timeout: u64,
+    },
+    Leave {
+        channel: usize,
+        timeout: u64,
+    },
+
+    // Time, in microseconds.
+    Wait {
+        us: u64,
+    },
+
+    // The latest connection.
+    Open,
+    Closed {
+        code: u16,
+    },
+    Lost,
+
+    // Lines of the server.
+    /// A reply to what the client sent: `back` frames ago, of those on this connection that have none,
+    /// or of `any`. `named`: it carries the frame's join ref.
+    Reply {
+        back: usize,
+        any: bool,
+        status: &'static str,
+        named: bool,
+    },
+    /// `phx_close` or `phx_error`.
+    End {
+        topic: String,
+        event: &'static str,
+        join: Join,
+    },
+    Message {
+        topic: String,
+        name: &'static str,
+        join: Join,
+    },
+    Garbage {
+        text: String,
+    },
+}
+
+/// Which join a line of the server names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Join {
+    /// That which the server has accepted, and which hasn't ended; otherwise there is no line.
+    Alive,
+    /// None, and there is no line if there is no such join.
+    Broadcast,
+    /// The latest on this connection, whatever became of it; otherwise there is no line.
+    Latest,
+    /// None.
+    Null,
+    /// An older one.
+    Stale,
+}
+
+/// Something that a run brought: what was sent, or what a user was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Line {
+    pub(crate) step: usize,
+    pub(crate) us: u64,
+    /// `frames`, `connection`, `socket`, `channel N`: order counts within each of them.
+    pub(crate) subject: String,
+    pub(crate) text: String,
+}
