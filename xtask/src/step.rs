@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use crate::programs;
 use crate::steps::{
-    api, clippy, deny, differential, doc, examples, features, files, fmt, fuzz_build, msrv, no_std,
-    sim, suite, test, tree,
+    api, clippy, coverage, deny, differential, doc, examples, features, files, fmt, fuzz_build,
+    fuzz_replay, miri, msrv, mutants, no_std, sim, suite, test, tree,
 };
 use crate::summary::Report;
 use crate::tools;
@@ -26,6 +26,7 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "doc", about: "the docs build without a warning", check: doc::check },
     Step { name: "api", about: "the public APIs are those in api/", check: api::check },
     Step { name: "fuzz-build", about: "the fuzz targets build", check: fuzz_build::check },
+    Step { name: "fuzz-replay", about: "the fuzz targets' seeds pass", check: fuzz_replay::check },
     Step { name: "deny", about: "licences, bans, sources, advisories", check: deny::check },
     Step { name: "features", about: "each crate and feature alone", check: features::check },
     Step { name: "no-std", about: "phx-proto on targets without std", check: no_std::check },
@@ -33,8 +34,12 @@ pub(crate) const ALL: &[Step] = &[
 ];
 
 /// What isn't a check, and runs only when it is named.
-const ON_REQUEST: &[Step] =
-    &[Step { name: "api-accept", about: "write the texts in api/ anew", check: api::accept }];
+const ON_REQUEST: &[Step] = &[
+    Step { name: "api-accept", about: "write the texts in api/ anew", check: api::accept },
+    Step { name: "coverage", about: "lines of phx-proto its tests reach", check: coverage::check },
+    Step { name: "miri", about: "phx-proto's tests in an interpreter", check: miri::check },
+    Step { name: "mutants", about: "phx-proto with faults put in", check: mutants::check },
+];
 
 /// What a step that passed has to say in the summary, if anything.
 pub(crate) type Outcome = anyhow::Result<Option<String>>;

@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod clippy;
+pub(crate) mod coverage;
 pub(crate) mod deny;
 pub(crate) mod doc;
 pub(crate) mod examples;
@@ -9,7 +10,10 @@ pub(crate) mod features;
 pub(crate) mod files;
 pub(crate) mod fmt;
 pub(crate) mod fuzz_build;
+pub(crate) mod fuzz_replay;
+pub(crate) mod miri;
 pub(crate) mod msrv;
+pub(crate) mod mutants;
 pub(crate) mod no_std;
 pub(crate) mod sim;
 pub(crate) mod suite;

@@ -17,6 +17,10 @@ pub(crate) const NO_STD_TARGETS: [&str; 2] = ["thumbv7em-none-eabi", "wasm32-unk
 /// Pinned, so that a new release of it can't fail a change that has nothing to do with it.
 const CARGO_DENY: &str = "0.20.2";
 
+/// Pinned too: another release may count lines otherwise, or make other mutants.
+const CARGO_LLVM_COV: &str = "0.9.1";
+const CARGO_MUTANTS: &str = "27.1.0";
+
 /// The compiler whose rustdoc makes the texts in `api/`: its JSON is what the public-api crate in
 /// xtask/Cargo.toml reads. Both change together.
 const API_TOOLCHAIN: &str = "1.95.0";
@@ -97,17 +101,48 @@ fn toolchain(version: &str) -> anyhow::Result<()> {
         .with_context(|| format!("rustup couldn't install Rust {version}"))
 }
 
-/// Makes sure of cargo-deny in the pinned version; it takes some minutes to build.
+/// Makes sure of cargo-deny in the pinned version.
 pub(crate) fn cargo_deny() -> anyhow::Result<()> {
-    let present = Program::cargo().args(["deny", "--version"]).output_if_any()?;
-    if present.is_some_and(|text| is_version(&text, CARGO_DENY)) {
+    subcommand("deny", CARGO_DENY)
+}
+
+/// Makes sure of cargo-llvm-cov in the pinned version, and of the tools it needs.
+pub(crate) fn cargo_llvm_cov() -> anyhow::Result<()> {
+    Program::new("rustup")
+        .args(["component", "add", "llvm-tools"])
+        .run()
+        .context("rustup couldn't add the component llvm-tools")?;
+    subcommand("llvm-cov", CARGO_LLVM_COV)
+}
+
+/// Makes sure of cargo-mutants in the pinned version.
+pub(crate) fn cargo_mutants() -> anyhow::Result<()> {
+    subcommand("mutants", CARGO_MUTANTS)
+}
+
+/// Makes sure of Miri, and returns the name of its toolchain.
+pub(crate) fn miri() -> anyhow::Result<&'static str> {
+    const NIGHTLY: &str = "nightly";
+    toolchain(NIGHTLY)?;
+    Program::new("rustup")
+        .args(["component", "add", "miri", "rust-src", "--toolchain", NIGHTLY])
+        .run()
+        .context("rustup couldn't add Miri to the nightly toolchain; not every nightly has it")?;
+    Ok(NIGHTLY)
+}
+
+/// Makes sure of `cargo NAME` in this version; it takes some minutes to build.
+fn subcommand(name: &str, version: &str) -> anyhow::Result<()> {
+    let present = Program::cargo().args([name, "--version"]).output_if_any()?;
+    if present.is_some_and(|text| is_version(&text, version)) {
         return Ok(());
     }
-    println!("cargo-deny {CARGO_DENY} isn't installed: building it, which takes some minutes");
+    let package = format!("cargo-{name}");
+    println!("{package} {version} isn't installed: building it, which takes some minutes");
     Program::cargo()
-        .args(["install", "cargo-deny", "--locked", "--quiet", "--version", CARGO_DENY])
+        .args(["install", &package, "--locked", "--quiet", "--version", version])
         .run()
-        .with_context(|| format!("cargo couldn't install cargo-deny {CARGO_DENY}"))
+        .with_context(|| format!("cargo couldn't install {package} {version}"))
 }
 
 /// Makes sure of Node, which has to be there, and of the npm packages of [`NPM_PACKAGE`].

@@ -6,8 +6,8 @@
 
 mod common;
 
-use common::chaos::{Chaos, Habits};
 use common::{Script, quiet};
+use phx_chaos::{Chaos, Habits};
 use phx_proto::{CloseCause, CloseCode, Frame, Payload};
 
 #[test]
@@ -23,7 +23,7 @@ fn anything_may_happen_at_any_time() {
 #[test]
 fn the_random_runs_get_everywhere() {
     let mut reached = phx_proto::Counters::default();
-    for seed in 0..90 {
+    for seed in 0..100 {
         let mut chaos = Chaos::new(Habits::new(seed));
         chaos.run(700);
         let counters = chaos.socket.counters();

@@ -3,15 +3,15 @@
 
 mod common;
 
-use common::chaos::{Chaos, Habits};
 use common::{Script, secs};
+use phx_chaos::{Chaos, Habits};
 use phx_proto::{CloseCause, Config, ReconnectPolicy, TimeoutReason};
 
 #[test]
 fn a_session_strewn_with_old_facts_goes_as_if_they_had_not_come() {
     for seed in 0..40 {
         let run = |stale_facts| {
-            let habits = Habits { stale_facts, logs: true, drains: true, seed };
+            let habits = Habits { stale_facts, logs: true, drains: true, ..Habits::new(seed) };
             let mut chaos = Chaos::new(habits);
             chaos.run(500);
             let mut counters = *chaos.socket.counters();

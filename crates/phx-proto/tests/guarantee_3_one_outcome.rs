@@ -6,8 +6,8 @@
 
 mod common;
 
-use common::chaos::{Chaos, Habits};
 use common::{Script, quiet, secs};
+use phx_chaos::{Chaos, Habits};
 
 #[test]
 fn every_call_of_a_random_session_has_exactly_one_outcome() {

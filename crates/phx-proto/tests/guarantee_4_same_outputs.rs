@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::chaos::{Chaos, Habits};
 use common::{Script, secs};
+use phx_chaos::{Chaos, Habits};
 use phx_proto::Config;
 
 /// Everything that comes out of a random session. [`Chaos`] writes down the contents of frames too.

@@ -6,8 +6,8 @@
 mod common;
 
 use allocation_counter::measure;
-use common::chaos::{Chaos, Habits};
 use common::{Script, ms, quiet, secs};
+use phx_chaos::{Chaos, Habits};
 use phx_proto::{Config, Frame, Params, Payload};
 
 /// Limits small enough to be reached at once.

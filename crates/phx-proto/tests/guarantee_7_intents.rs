@@ -6,8 +6,8 @@
 
 mod common;
 
-use common::chaos::{Chaos, Habits};
 use common::{Script, ms, quiet, secs};
+use phx_chaos::{Chaos, Habits};
 use phx_proto::{CloseCause, CloseCode, Config, ConnectionState};
 
 #[test]

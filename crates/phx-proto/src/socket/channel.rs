@@ -347,7 +347,7 @@ impl Socket {
             State::Joining(Awaits::Reply { .. }) if named => {
                 self.fail_attempt(id, JoinFailure::Crashed(payload), None);
             }
-            State::Leaving { .. } => self.finish_leaving(id, Outcome::Left),
+            // One that is being left has no topic, and is found by its join: see `deliver_to_leaving`.
             _ => return false,
         }
         true
@@ -364,7 +364,6 @@ impl Socket {
             State::Joined { .. } | State::Joining(Awaits::Reply { .. }) => {
                 self.close_channel(id, ChannelCloseCause::ByServer(payload));
             }
-            State::Leaving { .. } => self.finish_leaving(id, Outcome::Left),
             _ => return false,
         }
         true

@@ -21,8 +21,6 @@
 #![cfg(test)]
 #![allow(dead_code, reason = "no test file uses all of it")]
 
-pub(crate) mod chaos;
-
 use std::collections::HashMap;
 use std::time::Duration;
 

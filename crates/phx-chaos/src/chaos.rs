@@ -1,0 +1,251 @@
+//! The driver, and what it knows of its session.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use phx_proto::{
+    ChannelId, CloseCause, CloseCode, Config, ConnectionState, Event, Instant, Message,
+    ParamsRequestId, Payload, PushId, Ref, RejoinPolicy, Serializer, Socket, TransportId, V1,
+    V1Server, V2, V2Server, WhenFull,
+};
+
+use crate::choices::Choices;
+
+/// How a session differs from others.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "for tests, which name all of it")]
+pub struct Habits {
+    /// Decides what happens if nothing else does, and the socket's jitter.
+    pub seed: u64,
+    /// Whether everything is polled after every step, or only now and then.
+    pub drains: bool,
+    /// Whether facts about old transports are strewn in. What else happens is the same as without.
+    pub stale_facts: bool,
+    /// Whether time goes from timeout to timeout, or past them.
+    pub punctual: bool,
+    /// Whether the socket is asked and told the time more often than it needs. What happens is the
+    /// same as without if it `drains` and is `punctual`.
+    pub fidgets: bool,
+    /// Whether all that comes out is written down.
+    pub logs: bool,
+}
+
+impl Habits {
+    /// A seed, and every second one drains.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Habits { seed, drains: seed.is_multiple_of(2), ..Habits::default() }
+    }
+}
+
+/// A driver that does everything in any order.
+#[derive(Debug)]
+pub struct Chaos {
+    /// Whose session it is.
+    pub socket: Socket,
+    /// Everything that came out, if the habit is to write it down.
+    pub log: String,
+    pub(crate) habits: Habits,
+    pub(crate) choices: Choices,
+    pub(crate) now: Instant,
+    pub(crate) server: &'static dyn Serializer,
+    pub(crate) channels: VecDeque<ChannelId>,
+    pub(crate) sent: VecDeque<Message>,
+    /// Whether the network and the server mostly do what they should.
+    pub(crate) kind: bool,
+    /// What a kind server is going to reply to.
+    pub(crate) unanswered: Vec<Message>,
+    pub(crate) transports: Vec<TransportId>,
+    pub(crate) requests: VecDeque<ParamsRequestId>,
+    /// Calls that were accepted, by whether their outcome has come.
+    pub(crate) calls: HashMap<PushId, bool>,
+    pub(crate) recent_calls: VecDeque<PushId>,
+    pub(crate) opened: HashSet<TransportId>,
+    pub(crate) closed: HashSet<TransportId>,
+    pub(crate) closes: HashSet<TransportId>,
+    pub(crate) joined: HashSet<ChannelId>,
+    pub(crate) ever_joined: HashSet<ChannelId>,
+    pub(crate) ended: HashSet<ChannelId>,
+    pub(crate) joins_sent: HashSet<(TransportId, Ref)>,
+    pub(crate) last_push_sent: HashMap<ChannelId, PushId>,
+    pub(crate) pushed_on: HashMap<PushId, ChannelId>,
+    /// Whether the user wants a connection.
+    pub(crate) wanted: bool,
+    /// Whether events were dropped: what is told is no longer everything.
+    pub(crate) missed_events: bool,
+}
+
+/// Small limits, so that they are reached, and a mixture of settings.
+fn config(choices: &mut Choices) -> Config {
+    let mut config = Config::default();
+    if choices.once_in(4) {
+        config.serializer = Arc::new(V1);
+    } else {
+        config.serializer = Arc::new(V2);
+    }
+    config.max_channels = 6;
+    config.max_pushes = 24;
+    config.max_buffered_pushes = 4;
+    config.max_buffered_bytes = 100;
+    config.max_frame_size = 400;
+    config.max_events = 1_000_000;
+    if choices.flag() {
+        config.when_full = WhenFull::EvictOldest;
+    }
+    if choices.flag() {
+        config.stable_after = Duration::ZERO;
+    }
+    if choices.flag() {
+        config.rejoin_policy = RejoinPolicy::always();
+    }
+    if choices.once_in(4) {
+        config.heartbeat_interval = None;
+    }
+    config
+}
+
+impl Chaos {
+    /// A session that the seed decides.
+    #[must_use]
+    pub fn new(habits: Habits) -> Self {
+        let config = config(&mut Choices::Random(Rng::with_seed(habits.seed)));
+        Chaos::with_config(habits, config)
+    }
+
+    /// The same with these settings.
+    #[must_use]
+    pub fn with_config(habits: Habits, config: Config) -> Self {
+        let choices = Choices::Random(Rng::with_seed(habits.seed));
+        Chaos::with_choices(habits, config, choices)
+    }
+
+    /// A session that `bytes` decide: its settings first, then a letter for each step, and what the
+    /// step needs. They are explained in `fuzz/README.md`.
+    #[must_use]
+    pub fn given(habits: Habits, bytes: &[u8]) -> Self {
+        let mut choices = Choices::Given { bytes: bytes.to_vec(), next: 0 };
+        let mut config = config(&mut choices);
+        if choices.once_in(4) {
+            config.max_events = 6;
+            config.max_event_bytes = 200;
+        }
+        Chaos::with_choices(habits, config, choices)
+    }
+
+    fn with_choices(habits: Habits, config: Config, choices: Choices) -> Self {
+        let server: &'static dyn Serializer =
+            if config.serializer.vsn() == "1.0.0" { &V1Server } else { &V2Server };
+        Chaos {
+            socket: Socket::new(config, habits.seed),
+            habits,
+            choices,
+            kind: !habits.seed.is_multiple_of(4),
+            unanswered: Vec::new(),
+            now: Instant::EPOCH,
+            server,
+            channels: VecDeque::new(),
+            sent: VecDeque::new(),
+            transports: Vec::new(),
+            requests: VecDeque::new(),
+            calls: HashMap::new(),
+            recent_calls: VecDeque::new(),
+            opened: HashSet::new(),
+            closed: HashSet::new(),
+            closes: HashSet::new(),
+            joined: HashSet::new(),
+            ever_joined: HashSet::new(),
+            ended: HashSet::new(),
+            joins_sent: HashSet::new(),
+            last_push_sent: HashMap::new(),
+            pushed_on: HashMap::new(),
+            wanted: false,
+            missed_events: false,
+            log: String::new(),
+        }
+    }
+
+    /// Does so many things, or as many as were given.
+    pub fn run(&mut self, steps: usize) {
+        for _ in 0..steps {
+            if self.choices.are_used_up() {
+                return;
+            }
+            self.fidget();
+            self.step();
+            self.fidget();
+            if self.habits.stale_facts {
+                self.strew_stale_facts();
+            }
+            if self.habits.drains {
+                self.poll_actions(usize::MAX);
+                self.poll_events(usize::MAX);
+            }
+            self.check();
+        }
+    }
+
+    /// Ends everything in an orderly way, and checks that nothing is left of it.
+    ///
+    /// # Panics
+    ///
+    /// If something is.
+    pub fn end(&mut self) {
+        self.poll_actions(usize::MAX);
+        self.socket.disconnect(self.now, CloseCode::NORMAL, "").unwrap();
+        self.wanted = false;
+        self.poll_actions(usize::MAX);
+        if let Some(&transport) = self.transports.last() {
+            self.socket.handle_closed(self.now, transport, CloseCause::lost(""));
+        }
+        for channel in std::mem::take(&mut self.channels) {
+            self.socket.remove(self.now, channel);
+        }
+        self.poll_actions(usize::MAX);
+        self.poll_events(usize::MAX);
+        assert_eq!(self.socket.connection_state(), ConnectionState::Closed, "{:?}", self.habits);
+        assert_eq!(self.socket.poll_timeout(), None, "{:?}", self.socket.timeout_reason());
+        let open: Vec<_> = self.calls.iter().filter(|(_, done)| !**done).collect();
+        assert!(open.is_empty(), "calls without an outcome: {open:?}, {:?}", self.habits);
+        if !self.missed_events {
+            for transport in &self.transports {
+                assert!(self.closed.contains(transport), "{transport:?} was never reported closed");
+            }
+        }
+        self.check_that_nothing_is_held();
+    }
+
+    /// All the room that the limits promise is there.
+    fn check_that_nothing_is_held(&mut self) {
+        let config = self.socket.config().clone();
+        let channels: Vec<_> = (0..config.max_channels)
+            .map(|n| self.socket.channel(format!("t{n}"), Payload::empty()).unwrap())
+            .collect();
+        self.socket.join(self.now, channels[0], None).unwrap();
+        let all = config.max_buffered_bytes - 1;
+        let large = Payload::binary(vec![0; all]);
+        if config.serializer.vsn() == "2.0.0" {
+            let push = self.socket.push(self.now, channels[0], "e", large, None).unwrap();
+            assert!(self.socket.cancel(push));
+        }
+        assert!(matches!(self.socket.poll_event(), None | Some(Event::PushDone { .. })));
+        for channel in channels {
+            assert!(self.socket.remove(self.now, channel));
+        }
+        while self.socket.poll_event().is_some() {}
+        assert_eq!(self.socket.poll_timeout(), None);
+        // Settings, counters and empty tables: what the session has left behind would be in here.
+        let shown = format!("{:?}", self.socket);
+        assert!(shown.len() < 6_000, "{} bytes: {shown}", shown.len());
+    }
+
+    pub(crate) fn accepted(&mut self, call: PushId) {
+        let old = self.calls.insert(call, false);
+        assert_eq!(old, None, "{call:?} was given twice");
+        self.recent_calls.push_back(call);
+        if self.recent_calls.len() > 10 {
+            self.recent_calls.pop_front();
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What a session is fed with: sensible, foreign and broken values.
+
+use std::time::Duration;
+
+use phx_proto::{
+    ChannelId, CloseCause, CloseCode, Frame, Message, Payload, Ref, Refusal, Status, TransportId,
+};
+
+use crate::Chaos;
+
+pub(crate) const TOPICS: [&str; 4] = ["room:a", "room:b", "presence:a", "x"];
+pub(crate) const EVENTS: [&str; 6] = ["msg", "phx_close", "phx_error", "phx_reply", "news", ""];
+
+impl Chaos {
+    pub(crate) fn any_channel(&mut self) -> Option<ChannelId> {
+        if self.channels.is_empty() {
+            return None;
+        }
+        Some(self.channels[self.choices.below(self.channels.len())])
+    }
+
+    /// Usually the current one.
+    pub(crate) fn any_transport(&mut self) -> Option<TransportId> {
+        let latest = self.transports.last().copied()?;
+        if self.choices.below(5) == 4 {
+            Some(self.transports[self.choices.below(self.transports.len())])
+        } else {
+            Some(latest)
+        }
+    }
+
+    pub(crate) fn any_timeout(&mut self) -> Option<Duration> {
+        match self.choices.below(6) {
+            5 => Some(Duration::ZERO),
+            4 => Some(Duration::MAX),
+            3 => Some(Duration::from_millis(self.choices.below(20_000) as u64)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn any_payload(&mut self) -> Payload {
+        match self.choices.below(4) {
+            3 => Payload::binary(vec![7; self.choices.below(40)]),
+            2 => Payload::json(&"x".repeat(self.choices.below(60))).unwrap(),
+            _ => Payload::empty(),
+        }
+    }
+
+    pub(crate) fn any_cause(&mut self) -> CloseCause {
+        match self.choices.below(6) {
+            3 => CloseCause::Refused(
+                Refusal::new(300 + u16::try_from(self.choices.below(300)).unwrap())
+                    .with_retry_after(Some(Duration::from_secs(self.choices.number()))),
+            ),
+            4 => CloseCause::unusable("no token"),
+            5 => {
+                let code = 1000 + u16::try_from(self.choices.below(16)).unwrap();
+                CloseCause::frame(CloseCode::from_u16(code), "")
+            }
+            _ => CloseCause::lost(""),
+        }
+    }
+
+    pub(crate) fn any_frame(&mut self) -> Frame {
+        match self.choices.below(20) {
+            18 => Frame::text(vec![b'['; self.choices.below(500)]),
+            19 => Frame::binary(
+                (0..self.choices.below(40))
+                    .map(|_| u8::try_from(self.choices.below(256)).unwrap())
+                    .collect::<Vec<_>>(),
+            ),
+            0..=7 => match self.recently_sent(6) {
+                Some(sent) => self.reply_to(sent),
+                None => Frame::text("null"),
+            },
+            _ => self.any_message(),
+        }
+    }
+
+    /// One of the messages sent last.
+    fn recently_sent(&mut self, count: usize) -> Option<Message> {
+        let count = count.min(self.sent.len());
+        if count == 0 {
+            return None;
+        }
+        let back = self.choices.below(count);
+        Some(self.sent[self.sent.len() - 1 - back].clone())
+    }
+
+    fn reply_to(&mut self, sent: Message) -> Frame {
+        let status = if self.choices.below(4) == 3 { Status::Error } else { Status::Ok };
+        let join_ref = if self.choices.below(6) == 5 { self.any_ref() } else { sent.join_ref };
+        let reference = if self.choices.below(6) == 5 { self.any_ref() } else { sent.reference };
+        let reply =
+            Message::reply(sent.topic, reference, status, Payload::empty()).with_join_ref(join_ref);
+        let frame = self.server.encode(&reply).unwrap();
+        if self.choices.below(10) == 9 { self.damage(frame) } else { frame }
+    }
+
+    fn any_message(&mut self) -> Frame {
+        let topic = match self.choices.below(6) {
+            5 => "phoenix",
+            4 => "unknown",
+            _ => TOPICS[self.choices.below(TOPICS.len())],
+        };
+        let event = if self.choices.below(4) < 3 { "news" } else { EVENTS[self.choices.below(3)] };
+        let message = Message::new(topic, event, Payload::empty())
+            .with_join_ref(self.any_ref())
+            .with_reference(self.any_ref());
+        self.server.encode(&message).unwrap_or_else(|_| Frame::text(""))
+    }
+
+    /// No ref, one that was used, or one that wasn't.
+    fn any_ref(&mut self) -> Option<Ref> {
+        match self.choices.below(6) {
+            0 | 1 => None,
+            2 => Some(Ref::from(self.choices.below(500) as u64)),
+            3 => Some(Ref::parse_str("x")),
+            _ => self.recently_sent(20).and_then(|sent| sent.join_ref),
+        }
+    }
+
+    fn damage(&mut self, frame: Frame) -> Frame {
+        let is_text = frame.is_text();
+        let mut bytes = frame.into_bytes().to_vec();
+        if !bytes.is_empty() {
+            let at = self.choices.below(bytes.len());
+            bytes[at] = u8::try_from(self.choices.below(256)).unwrap();
+        }
+        if is_text { Frame::text(bytes) } else { Frame::binary(bytes) }
+    }
+}

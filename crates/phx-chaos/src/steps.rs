@@ -1,0 +1,270 @@
+//! What may happen, one thing at a time.
+
+use std::time::Duration;
+
+use phx_proto::{
+    Action, CloseCause, CloseCode, ConnectionState, Frame, Instant, Message, Params, Payload,
+    Status,
+};
+
+use crate::Chaos;
+use crate::inputs::{EVENTS, TOPICS};
+
+/// What a step does, each as often as it weighs.
+const STEPS: &[u8] = b"cccdnmmmrjjjpppppplxiooofffffffzatttssqe";
+
+/// What is done only when it is given: be kind.
+const GIVEN: &[u8] = b"k";
+
+impl Chaos {
+    pub(crate) fn step(&mut self) {
+        let now = self.now;
+        let letter = self.choices.letter(STEPS, GIVEN);
+        let is_random = matches!(self.choices, crate::choices::Choices::Random(_));
+        if is_random && self.kind {
+            let breaks_off = matches!(letter, b'd' | b'n' | b'z');
+            if breaks_off && !self.choices.once_in(8) {
+                return;
+            }
+        }
+        match letter {
+            b'c' => {
+                self.socket.connect(now);
+                self.wanted = true;
+                let state = self.socket.connection_state();
+                assert!(
+                    matches!(state, ConnectionState::Connecting | ConnectionState::Open),
+                    "connect always acts: {state:?}"
+                );
+            }
+            b'd' => {
+                self.socket.disconnect(now, CloseCode::from_u16(4000), "x").unwrap();
+                self.wanted = false;
+                let state = self.socket.connection_state();
+                assert!(
+                    matches!(state, ConnectionState::Closed | ConnectionState::Closing),
+                    "disconnect always wins: {state:?}"
+                );
+            }
+            b'n' => {
+                self.socket.reconnect_now(now);
+            }
+            b'm' => self.make_channel(),
+            b'r' => {
+                if let Some(channel) = self.any_channel() {
+                    self.socket.remove(now, channel);
+                }
+            }
+            b'j' => {
+                if let Some(channel) = self.any_channel() {
+                    let timeout = self.any_timeout();
+                    if let Ok(call) = self.socket.join(now, channel, timeout) {
+                        self.accepted(call);
+                    }
+                }
+            }
+            b'p' => self.push(),
+            b'l' => {
+                if let Some(channel) = self.any_channel() {
+                    let timeout = self.any_timeout();
+                    if let Ok(call) = self.socket.leave(now, channel, timeout) {
+                        self.accepted(call);
+                    }
+                }
+            }
+            b'x' => {
+                if !self.recent_calls.is_empty() {
+                    let back = self.choices.below(self.recent_calls.len());
+                    self.socket.cancel(self.recent_calls[self.recent_calls.len() - 1 - back]);
+                }
+            }
+            b'i' => drop(self.socket.ping(now)),
+            b'o' => {
+                if let Some(transport) = self.any_transport() {
+                    self.socket.handle_opened(now, transport);
+                }
+            }
+            b'f' => {
+                if let Some(transport) = self.any_transport() {
+                    let frame = self.any_frame();
+                    self.socket.handle_frame(now, transport, frame);
+                }
+            }
+            b'z' => {
+                if let Some(transport) = self.any_transport() {
+                    let cause = self.any_cause();
+                    self.socket.handle_closed(now, transport, cause);
+                }
+            }
+            b'a' => {
+                if !self.requests.is_empty() {
+                    let request = self.requests[self.choices.below(self.requests.len())];
+                    let params = self.choices.flag().then(|| self.any_payload());
+                    self.socket.handle_params(now, request, params);
+                }
+            }
+            b't' => self.let_time_pass(),
+            b's' => {
+                let count = self.choices.below(6);
+                self.poll_actions(count);
+            }
+            b'q' => {
+                let action = self.socket.poll_control();
+                assert!(!matches!(action, Some(Action::Send { .. })), "never a frame");
+                if let Some(action) = action {
+                    self.note_action(action);
+                }
+            }
+            b'k' => {
+                self.kind = true;
+                self.be_kind();
+            }
+            _ => {
+                let count = self.choices.below(20);
+                self.poll_events(count);
+            }
+        }
+        if is_random && self.kind && self.choices.flag() {
+            self.be_kind();
+        }
+    }
+
+    /// The transport opens, and the server accepts whatever came since.
+    fn be_kind(&mut self) {
+        self.poll_actions(usize::MAX);
+        let Some(&transport) = self.transports.last() else { return };
+        self.socket.handle_opened(self.now, transport);
+        self.poll_actions(usize::MAX);
+        for request in std::mem::take(&mut self.requests) {
+            self.socket.handle_params(self.now, request, Some(Payload::empty()));
+        }
+        if let Some(channel) = self.any_channel()
+            && let Ok(call) = self.socket.join(self.now, channel, None)
+        {
+            self.accepted(call);
+            self.poll_actions(usize::MAX);
+        }
+        for sent in std::mem::take(&mut self.unanswered) {
+            if !self.choices.once_in(4) {
+                let reply =
+                    Message::reply(sent.topic, sent.reference, Status::Ok, Payload::empty())
+                        .with_join_ref(sent.join_ref);
+                let frame = self.server.encode(&reply).unwrap();
+                self.socket.handle_frame(self.now, transport, frame);
+            }
+        }
+    }
+
+    fn make_channel(&mut self) {
+        let topic = TOPICS[self.choices.below(TOPICS.len())];
+        let params =
+            if self.choices.flag() { Params::OnRequest } else { Params::Fixed(self.any_payload()) };
+        let made = if self.choices.once_in(8) {
+            self.socket.replace(self.now, topic, params)
+        } else {
+            self.socket.channel(topic, params)
+        };
+        if let Ok(channel) = made {
+            self.channels.push_back(channel);
+        }
+        while self.channels.len() > 12 {
+            let oldest = self.channels.pop_front().unwrap();
+            self.socket.remove(self.now, oldest);
+        }
+    }
+
+    fn push(&mut self) {
+        let Some(channel) = self.any_channel() else { return };
+        let event = EVENTS[self.choices.below(EVENTS.len())];
+        let payload = self.any_payload();
+        let timeout = self.any_timeout();
+        match self.socket.push(self.now, channel, event, payload.clone(), timeout) {
+            Ok(push) => {
+                self.accepted(push);
+                self.pushed_on.insert(push, channel);
+            }
+            Err(error) => {
+                assert_eq!(error.event, event);
+                assert_eq!(error.payload, payload);
+            }
+        }
+    }
+
+    fn let_time_pass(&mut self) {
+        let end = match self.choices.below(8) {
+            0..=3 => self.socket.poll_timeout().unwrap_or(self.now),
+            4 | 5 => self.now + Duration::from_millis(self.choices.below(3_000) as u64),
+            6 => self.now + Duration::from_secs(self.choices.below(100) as u64),
+            _ => {
+                let earlier = Duration::from_secs(self.choices.below(60) as u64);
+                Instant::from_epoch(self.now.since_epoch().saturating_sub(earlier))
+            }
+        };
+        if self.habits.punctual {
+            while let Some(at) = self.socket.poll_timeout().filter(|at| *at <= end) {
+                self.wait_until(at);
+            }
+        }
+        self.wait_until(end);
+        let next = self.socket.poll_timeout();
+        assert!(next.is_none_or(|next| next > self.now), "all that was due has fired");
+    }
+
+    fn wait_until(&mut self, end: Instant) {
+        if self.habits.fidgets {
+            let part = end.saturating_duration_since(self.now) / 3;
+            for _ in 0..2 {
+                self.now = self.now + part;
+                self.fidget();
+            }
+        }
+        self.now = end;
+        self.socket.handle_timeout(self.now);
+        if self.habits.punctual && self.habits.drains {
+            self.poll_actions(usize::MAX);
+            self.poll_events(usize::MAX);
+        }
+    }
+
+    /// Asks and tells what need not be asked and told.
+    pub(crate) fn fidget(&mut self) {
+        if !self.habits.fidgets {
+            return;
+        }
+        self.socket.handle_timeout(self.now);
+        self.poll_actions(usize::MAX);
+        self.poll_events(usize::MAX);
+        let (next, why) = (self.socket.poll_timeout(), self.socket.timeout_reason());
+        assert!(self.socket.poll_control().is_none() && self.socket.poll_action().is_none());
+        assert!(self.socket.poll_event().is_none());
+        assert_eq!((self.socket.poll_timeout(), self.socket.timeout_reason()), (next, why));
+    }
+
+    /// Tells the socket things about every transport but the latest. Chooses nothing, so that a
+    /// session with these and one without do the same otherwise.
+    pub(crate) fn strew_stale_facts(&mut self) {
+        let Some((_, old)) = self.transports.split_last() else { return };
+        for transport in old.iter().rev().take(3) {
+            self.socket.handle_opened(self.now, *transport);
+            for frame in [
+                "garbage",
+                r#"[null,null,"room:a","msg",{}]"#,
+                r#"[null,null,"room:a","phx_close",{}]"#,
+            ] {
+                self.socket.handle_frame(self.now, *transport, Frame::text(frame));
+            }
+            if let Some(sent) = self.sent.back() {
+                let reply = Message::reply(
+                    sent.topic.clone(),
+                    sent.reference.clone(),
+                    Status::Ok,
+                    Payload::empty(),
+                )
+                .with_join_ref(sent.join_ref.clone());
+                let frame = self.server.encode(&reply).unwrap();
+                self.socket.handle_frame(self.now, *transport, frame);
+            }
+            self.socket.handle_closed(self.now, *transport, CloseCause::lost("old"));
+        }
+    }
+}

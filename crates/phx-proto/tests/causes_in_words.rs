@@ -1,0 +1,84 @@
+//! What is said to people of a connection that ended.
+
+use phx_proto::{CloseCause, CloseCode, ProxyFailure, Refusal, TlsFailure, TlsFailureKind};
+
+#[test]
+fn every_cause_says_what_happened() {
+    let restart = CloseCode::from(1012);
+    for (cause, words, code) in [
+        (CloseCause::frame(restart, ""), "closed by the peer with code 1012", restart),
+        (CloseCause::frame(restart, "bye"), "closed by the peer with code 1012: bye", restart),
+        (CloseCause::lost(""), "connection lost", CloseCode::ABNORMAL),
+        (CloseCause::lost("reset"), "connection lost: reset", CloseCode::ABNORMAL),
+        (
+            CloseCause::tls(TlsFailureKind::Expired, "the certificate has expired"),
+            "TLS: the certificate has expired",
+            CloseCode::ABNORMAL,
+        ),
+        (
+            CloseCause::Refused(Refusal::new(403).with_body("secret")),
+            "the server refused the connection with HTTP status 403",
+            CloseCode::ABNORMAL,
+        ),
+        (
+            CloseCause::Proxy(ProxyFailure::Ended),
+            "the proxy ended the connection",
+            CloseCode::ABNORMAL,
+        ),
+        (
+            CloseCause::unusable("no token"),
+            "the request can't be made: no token",
+            CloseCode::ABNORMAL,
+        ),
+        (CloseCause::Disconnected, "disconnected", CloseCode::NORMAL),
+        (CloseCause::Replaced, "replaced by a new connection", CloseCode::ABNORMAL),
+        (CloseCause::ConnectTimedOut, "the connection took too long to open", CloseCode::ABNORMAL),
+        (CloseCause::HeartbeatTimedOut, "the heartbeat had no reply in time", CloseCode::ABNORMAL),
+        (
+            CloseCause::Slept,
+            "the program was asleep for longer than the peer waits",
+            CloseCode::ABNORMAL,
+        ),
+    ] {
+        assert_eq!(cause.to_string(), words);
+        assert_eq!(cause.code(), code, "{words}");
+    }
+}
+
+#[test]
+fn a_tls_failure_is_a_kind_and_words() {
+    let failure = TlsFailure::new(TlsFailureKind::WrongName, "not for this name");
+    assert_eq!(failure.kind, TlsFailureKind::WrongName);
+    assert_eq!(failure.to_string(), "not for this name");
+    assert_eq!(CloseCause::tls(failure.kind, &failure.error[..]), CloseCause::Tls(failure));
+}
+
+#[test]
+fn of_a_proxys_http_statuses_two_are_about_the_password() {
+    for status in [401, 407] {
+        assert_eq!(ProxyFailure::http_status(status), ProxyFailure::NotAuthenticated);
+    }
+    assert_eq!(ProxyFailure::NotAuthenticated.to_string(), "wants another user and password");
+    assert_eq!(ProxyFailure::http_status(502).to_string(), "answered with HTTP status 502");
+    assert_eq!(ProxyFailure::Malformed.to_string(), "gave no proper answer");
+}
+
+#[test]
+fn the_codes_of_socks_have_words() {
+    let words: Vec<String> =
+        (1..=9).map(|code| ProxyFailure::socks_reply(code).to_string()).collect();
+    assert_eq!(
+        words,
+        [
+            "failed",
+            "doesn't allow the connection",
+            "can't reach the server's network",
+            "can't reach the server",
+            "was refused the connection by the server",
+            "couldn't reach the server in time",
+            "can't open connections",
+            "can't handle this kind of address",
+            "answered with the unknown code 9",
+        ]
+    );
+}

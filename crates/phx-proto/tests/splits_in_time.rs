@@ -1,0 +1,26 @@
+//! However often the socket is asked and told the time between two inputs, what it sends, when, and
+//! what it tells is the same.
+
+use phx_chaos::{Chaos, Habits};
+use proptest::prelude::*;
+
+fn log(seed: u64, fidgets: bool) -> String {
+    let habits = Habits { drains: true, punctual: true, logs: true, fidgets, ..Habits::new(seed) };
+    let mut chaos = Chaos::new(habits);
+    chaos.run(300);
+    chaos.end();
+    chaos.log
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_session_that_is_asked_more_often_goes_the_same_way(seed: u64) {
+        let (calm, fidgety) = (log(seed, false), log(seed, true));
+        for (expected, found) in calm.lines().zip(fidgety.lines()) {
+            prop_assert_eq!(expected, found);
+        }
+        prop_assert_eq!(calm.len(), fidgety.len());
+    }
+}

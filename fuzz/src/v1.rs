@@ -1,0 +1,40 @@
+//! Frames of any bytes into both sides of V1.
+//!
+//! The first byte says who receives the frame: `0` the client, `1` the server, and `2` and `3` the
+//! same with a binary frame. The rest is the frame.
+//!
+//! What must hold, besides what holds of every decoder: it decodes what the model decodes, as the
+//! same message, and no binary frame.
+
+use phx_proto::{DecodeErrorKind, Frame, V1, V1Server};
+
+use crate::model::{self, Wrong};
+use crate::round_trip::Sides;
+
+/// Panics if something doesn't hold.
+pub fn check(input: &[u8]) {
+    let Some((&choice, bytes)) = input.split_first() else {
+        return;
+    };
+    let is_client = choice & 1 == 0;
+    let sides = if is_client {
+        Sides { receiver: &V1, sender: &V1Server }
+    } else {
+        Sides { receiver: &V1Server, sender: &V1 }
+    };
+    if choice & 2 != 0 {
+        let refused = sides.decode(&Frame::binary(bytes.to_vec())).unwrap_err();
+        assert_eq!(refused.reason, DecodeErrorKind::UnexpectedBinary);
+        return;
+    }
+    let decoded = sides.decode(&Frame::text(bytes.to_vec()));
+    match (model::v1(bytes, is_client), decoded) {
+        (Ok(expected), decoded) => assert_eq!(decoded, Ok(expected)),
+        (Err(Wrong::CantTell), _) => {}
+        (Err(wrong), Ok(message)) => panic!("decoded as {message:?}, but {wrong:?}"),
+        (Err(Wrong::Message), Err(error)) => {
+            assert!(!matches!(error.reason, DecodeErrorKind::Json { .. }), "{error}");
+        }
+        (Err(Wrong::Json), Err(_)) => {}
+    }
+}

@@ -1,0 +1,34 @@
+//! Text frames of any bytes into both sides of V2.
+//!
+//! The first byte says who receives the frame: `0` the client, `1` the server. The rest is the frame.
+//!
+//! What must hold, besides what holds of every decoder: it decodes what the model decodes, as the
+//! same message, and calls malformed only what the model does.
+
+use phx_proto::{DecodeErrorKind, Frame, V2, V2Server};
+
+use crate::model::{self, Wrong};
+use crate::round_trip::Sides;
+
+/// Panics if something doesn't hold.
+pub fn check(input: &[u8]) {
+    let Some((&choice, text)) = input.split_first() else {
+        return;
+    };
+    let is_client = choice & 1 == 0;
+    let sides = if is_client {
+        Sides { receiver: &V2, sender: &V2Server }
+    } else {
+        Sides { receiver: &V2Server, sender: &V2 }
+    };
+    let decoded = sides.decode(&Frame::text(text.to_vec()));
+    match (model::v2(text, is_client), decoded) {
+        (Ok(expected), decoded) => assert_eq!(decoded, Ok(expected)),
+        (Err(Wrong::CantTell), _) => {}
+        (Err(wrong), Ok(message)) => panic!("decoded as {message:?}, but {wrong:?}"),
+        (Err(Wrong::Message), Err(error)) => {
+            assert!(!matches!(error.reason, DecodeErrorKind::Json { .. }), "{error}");
+        }
+        (Err(Wrong::Json), Err(_)) => {}
+    }
+}

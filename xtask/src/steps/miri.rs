@@ -1,0 +1,48 @@
+//! phx-proto's tests of decoders and machines under Miri, which interprets them and finds undefined
+//! behaviour.
+//!
+//! There is no `unsafe` in phx-proto itself: what is looked at is how it uses the crates below it. The
+//! tests that are left out do the same many thousand times, read files, or count allocations.
+
+use crate::command::Program;
+use crate::step::Outcome;
+use crate::tools;
+
+/// Test files, besides the tests beside the code.
+const TESTS: &[&str] = &[
+    "channel_table",
+    "connect",
+    "connection_table",
+    "disconnect",
+    "dispatch",
+    "heartbeat",
+    "join",
+    "leave",
+    "message_pack",
+    "outcomes",
+    "presence_rules",
+    "push",
+    "reconnect",
+    "rejoin",
+    "removed_channels",
+    "serializer_binary",
+    "serializer_replies",
+    "serializer_v1",
+    "serializer_v2_text",
+    "stale_transports",
+    "topics",
+];
+
+pub(crate) fn check() -> Outcome {
+    let toolchain = tools::miri()?;
+    let tests = TESTS.iter().flat_map(|name| ["--test", name]);
+    Program::cargo_of(toolchain)
+        .args(["miri", "test", "--locked", "-p", "phx-proto", "--lib"])
+        .args(tests)
+        // A few cases of each property, whose files of failed cases Miri keeps from being read.
+        .args(["--", "--skip", "agrees_with_serde_json_on_near_misses"])
+        .env("PROPTEST_CASES", "8")
+        .env("MIRIFLAGS", "-Zmiri-disable-isolation")
+        .run()?;
+    Ok(Some(format!("{} files of tests", TESTS.len() + 1)))
+}
