@@ -3,7 +3,7 @@
 use anstream::ColorChoice;
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{join, presence, push, script, serve};
+use crate::{join, presence, push, repl, script, serve};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -40,6 +40,7 @@ pub(crate) enum Command {
     Join(join::Options),
     Push(push::Options),
     Presence(presence::Options),
+    Repl(repl::Options),
     Script(script::Options),
     Serve(serve::Options),
 }

@@ -13,6 +13,7 @@ mod presence;
 mod printer;
 mod push;
 mod record;
+mod repl;
 mod script;
 mod serve;
 mod session;
@@ -45,6 +46,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Join(options) => join::run(options, &mut interrupt).await,
             Command::Push(options) => push::run(options, &mut interrupt).await,
             Command::Presence(options) => presence::run(options, &mut interrupt).await,
+            Command::Repl(options) => repl::run(options, &mut interrupt).await,
             Command::Script(options) => script::run(options, &mut interrupt).await,
             Command::Serve(options) => serve::run(options, &mut interrupt).await,
         }

@@ -3,7 +3,7 @@
 //! Whoever reads it may take his time, `less` for example. Only this thread waits for him then: the
 //! connection goes on, and the streams say what was lost in the end.
 
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::thread;
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ impl Format {
     }
 }
 
-/// Writes records to standard output. Clones write to the same.
+/// Writes records to the output. Clones write to the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Printer {
     /// `None` is the end.
@@ -48,12 +48,25 @@ pub(crate) struct Printed {
 }
 
 impl Printer {
+    /// A printer to standard output.
     pub(crate) fn start(format: Format) -> (Self, Printed) {
+        Printer::start_to(format, |lines| {
+            let mut out = anstream::stdout().lock();
+            out.write_all(lines.as_bytes())?;
+            out.flush()
+        })
+    }
+
+    /// A printer to whatever takes lines.
+    pub(crate) fn start_to(
+        format: Format,
+        write: impl FnMut(&str) -> io::Result<()> + Send + 'static,
+    ) -> (Self, Printed) {
         let (records, received) = mpsc::channel(CAPACITY);
         let (tell, done) = oneshot::channel();
         thread::spawn(move || {
             // Nobody may be left who wants to know.
-            let _ = tell.send(write(received, format));
+            let _ = tell.send(print(received, format, write));
         });
         (Printer { records }, Printed { done })
     }
@@ -90,20 +103,29 @@ impl Printed {
     }
 }
 
-fn write(mut records: mpsc::Receiver<Option<Record>>, mut format: Format) -> io::Result<()> {
-    while let Some(Some(record)) = records.blocking_recv() {
-        let mut out = anstream::stdout().lock();
+fn print(
+    mut records: mpsc::Receiver<Option<Record>>,
+    mut format: Format,
+    mut write: impl FnMut(&str) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut lines = String::new();
+    let mut is_over = false;
+    while !is_over && let Some(Some(record)) = records.blocking_recv() {
         let mut next = Some(record);
         // As much as there is, in one go.
         while let Some(record) = next {
-            writeln!(out, "{}", format.line(&record))?;
+            lines.push_str(&format.line(&record));
+            lines.push('\n');
             next = match records.try_recv() {
-                Ok(Some(record)) => Some(record),
-                Ok(None) => return out.flush(),
+                Ok(record) => {
+                    is_over = record.is_none();
+                    record
+                }
                 Err(_) => None,
             };
         }
-        out.flush()?;
+        write(&lines)?;
+        lines.clear();
     }
     Ok(())
 }

@@ -224,7 +224,9 @@ impl Columns {
         // A name of absurd length gets its line, and no column for itself.
         self.topic = self.topic.max(topic.chars().count().min(40));
         self.event = self.event.max(event.chars().count().min(32));
+        let status = record.more.iter().find(|(name, _)| *name == "status");
         let said = [
+            status.and_then(|(_, status)| status.as_str()).map(shown),
             record.payload.as_ref().map(|payload| shown_payload(payload, Mask::Nothing)),
             record.detail.as_deref().map(shown),
         ];

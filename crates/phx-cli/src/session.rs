@@ -5,7 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
-use phx_tokio::{Builder, ByteString, CloseCause, Message, Payload};
+use phx_tokio::{
+    Builder, ByteString, Channel, ChannelCloseCause, ChannelError, ChannelMessage, CloseCause,
+    Message, Messages, Payload, StreamItem,
+};
+use tokio::sync::mpsc;
 
 use crate::connect::pair;
 use crate::failure::Failure;
@@ -70,5 +74,41 @@ impl JoinRefs {
             let mut refs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             refs.insert(message.topic.clone(), reference.to_string());
         }
+    }
+}
+
+/// Tells what a channel says, until it is closed.
+pub(crate) async fn forward(
+    channel: Channel,
+    mut messages: Messages<ChannelMessage>,
+    refs: JoinRefs,
+    news: mpsc::Sender<Record>,
+) {
+    let topic = channel.topic().clone();
+    let errored = news.clone();
+    let errored_topic = topic.clone();
+    let _stays = channel.on_error(move |error| {
+        // The end of the connection is told already.
+        if let ChannelError::Crashed(payload) = error {
+            let crashed = Record::new(Kind::Errored).topic(&errored_topic).payload(payload);
+            let _ = errored.try_send(crashed);
+        }
+    });
+    while let Some(item) = messages.next().await {
+        let record = match item {
+            StreamItem::Message(message) => {
+                Record::new(Kind::Message).event(&message.event).payload(&message.payload)
+            }
+            StreamItem::Gap => Record::new(Kind::Rejoined).reference(refs.of(&topic)),
+            StreamItem::Lagged(count) => Record::new(Kind::Lagged).more("count", count),
+            _ => continue,
+        };
+        if news.send(record.topic(&topic)).await.is_err() {
+            return;
+        }
+    }
+    // What was left is told as left.
+    if !matches!(channel.close_cause(), None | Some(ChannelCloseCause::Left)) {
+        let _ = news.send(Record::new(Kind::Closed).topic(&topic)).await;
     }
 }

@@ -5,10 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use phx_tokio::{
-    Channel, ChannelCloseCause, ChannelError, ChannelMessage, CloseCause, JoinFailed, Messages,
-    PushFailed, Reply, Socket, Status, StreamItem,
-};
+use phx_tokio::{Channel, CloseCause, JoinFailed, PushFailed, Reply, Socket, Status};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -21,7 +18,7 @@ use crate::farewell::farewell;
 use crate::interrupt::Interrupt;
 use crate::printer::Printer;
 use crate::record::{Kind, Record};
-use crate::session::JoinRefs;
+use crate::session::{JoinRefs, forward};
 
 /// What has happened and isn't told yet, at the most.
 const CAPACITY: usize = 256;
@@ -282,41 +279,5 @@ impl Runner {
     fn channel(&self, topic: &str) -> Result<&Channel, Failure> {
         let channel = self.channels.get(topic);
         channel.ok_or_else(|| Failure::Usage(format!("`{topic}` isn't joined")))
-    }
-}
-
-/// Brings what a channel says to the script, until it is closed.
-async fn forward(
-    channel: Channel,
-    mut messages: Messages<ChannelMessage>,
-    refs: JoinRefs,
-    news: mpsc::Sender<Record>,
-) {
-    let topic = channel.topic().clone();
-    let errored = news.clone();
-    let errored_topic = topic.clone();
-    let _stays = channel.on_error(move |error| {
-        // The end of the connection is told already.
-        if let ChannelError::Crashed(payload) = error {
-            let crashed = Record::new(Kind::Errored).topic(&errored_topic).payload(payload);
-            let _ = errored.try_send(crashed);
-        }
-    });
-    while let Some(item) = messages.next().await {
-        let record = match item {
-            StreamItem::Message(message) => {
-                Record::new(Kind::Message).event(&message.event).payload(&message.payload)
-            }
-            StreamItem::Gap => Record::new(Kind::Rejoined).reference(refs.of(&topic)),
-            StreamItem::Lagged(count) => Record::new(Kind::Lagged).more("count", count),
-            _ => continue,
-        };
-        if news.send(record.topic(&topic)).await.is_err() {
-            return;
-        }
-    }
-    // What was left is told as left.
-    if !matches!(channel.close_cause(), None | Some(ChannelCloseCause::Left)) {
-        let _ = news.send(Record::new(Kind::Closed).topic(&topic)).await;
     }
 }

@@ -13,6 +13,7 @@ mod connection;
 mod join;
 mod presence;
 mod push;
+mod repl;
 mod script;
 mod serve;
 mod support;
