@@ -3,7 +3,8 @@
 use anstream::ColorChoice;
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::{join, presence, push, repl, script, serve};
+use crate::generate::{Completions, Man};
+use crate::{bench, join, presence, push, repl, script, serve};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -42,7 +43,10 @@ pub(crate) enum Command {
     Presence(presence::Options),
     Repl(repl::Options),
     Script(script::Options),
+    Bench(bench::Options),
     Serve(serve::Options),
+    Completions(Completions),
+    Man(Man),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -1,10 +1,12 @@
 //! `phx`: Phoenix Channels from the command line.
 
+mod bench;
 mod cli;
 mod connect;
 mod failure;
 mod farewell;
 mod frames;
+mod generate;
 mod interrupt;
 mod join;
 mod json_text;
@@ -39,16 +41,20 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<(), Failure> {
-    let runtime = runtime().map_err(|error| Failure::failed(format!("no runtime: {error}")))?;
+    let runtime =
+        runtime(&command).map_err(|error| Failure::failed(format!("no runtime: {error}")))?;
     let outcome = runtime.block_on(async {
         let mut interrupt = Interrupt::listen()?;
         match command {
+            Command::Bench(options) => bench::run(options, &mut interrupt).await,
             Command::Join(options) => join::run(options, &mut interrupt).await,
             Command::Push(options) => push::run(options, &mut interrupt).await,
             Command::Presence(options) => presence::run(options, &mut interrupt).await,
             Command::Repl(options) => repl::run(options, &mut interrupt).await,
             Command::Script(options) => script::run(options, &mut interrupt).await,
             Command::Serve(options) => serve::run(options, &mut interrupt).await,
+            Command::Completions(options) => generate::completions(&options),
+            Command::Man(options) => generate::man(&options),
         }
     });
     // Whatever still reads standard input can't be waited for.
@@ -57,6 +63,10 @@ fn run(command: Command) -> Result<(), Failure> {
 }
 
 /// One thread is enough for what waits for people and networks.
-fn runtime() -> std::io::Result<Runtime> {
-    Builder::new_current_thread().enable_all().build()
+fn runtime(command: &Command) -> std::io::Result<Runtime> {
+    let mut builder = match command {
+        Command::Bench(_) => Builder::new_multi_thread(),
+        _ => Builder::new_current_thread(),
+    };
+    builder.enable_all().build()
 }

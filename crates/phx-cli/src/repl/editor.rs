@@ -3,7 +3,7 @@
 use std::env;
 use std::fs;
 use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -63,7 +63,7 @@ impl Editor {
         let history = (keeps_history && is_terminal).then(history_file).flatten();
         let (ask, asked) = sync_channel(1);
         let (tell, typed) = mpsc::channel(1);
-        thread::spawn(move || read(editor, history, &asked, &tell));
+        thread::spawn(move || read(editor, history.as_deref(), &asked, &tell));
         Ok((Editor { ask, typed, asked: false }, above_prompt))
     }
 
@@ -82,11 +82,11 @@ impl Editor {
 
 fn read(
     mut editor: rustyline::Editor<ReplHelper, DefaultHistory>,
-    history: Option<PathBuf>,
+    history: Option<&Path>,
     asked: &Receiver<()>,
     tell: &mpsc::Sender<Typed>,
 ) {
-    if let Some(path) = &history {
+    if let Some(path) = history {
         // There may be none yet.
         let _ = editor.load_history(path);
     }
@@ -96,7 +96,7 @@ fn read(
                 // A line with a token in it isn't kept. A history that can't be written is none.
                 if !is_secret(&line)
                     && editor.add_history_entry(&line).is_ok_and(|added| added)
-                    && let Some(path) = &history
+                    && let Some(path) = history
                 {
                     let _ = editor.append_history(path);
                 }

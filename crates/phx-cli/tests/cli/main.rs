@@ -9,10 +9,13 @@
 )]
 #![cfg(unix)]
 
+mod bench;
 mod connection;
+mod generate;
 mod join;
 mod presence;
 mod push;
+mod readme;
 mod repl;
 mod script;
 mod serve;
