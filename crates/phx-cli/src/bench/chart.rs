@@ -1,0 +1,206 @@
+//! Charts, as SVG text.
+
+use std::fmt::Write as _;
+
+const WIDTH: f64 = 860.0;
+const HEIGHT: f64 = 260.0;
+const LEFT: f64 = 64.0;
+const RIGHT: f64 = 16.0;
+const TOP: f64 = 12.0;
+const BOTTOM: f64 = 36.0;
+
+/// One line of a chart.
+pub(super) struct Series<'a> {
+    pub(super) name: &'a str,
+    /// The CSS class that gives its colour.
+    pub(super) class: &'a str,
+    pub(super) points: Vec<(f64, f64)>,
+    /// Whether the area below it is filled.
+    pub(super) filled: bool,
+}
+
+/// A column of a bar chart.
+pub(super) struct Bar {
+    pub(super) label: String,
+    pub(super) value: f64,
+    pub(super) tip: String,
+}
+
+/// An axis: how values are placed, and what is written beside it.
+pub(super) struct Axis<'a> {
+    pub(super) title: &'a str,
+    pub(super) max: f64,
+    pub(super) label: &'a dyn Fn(f64) -> String,
+}
+
+/// Lines over a common axis.
+pub(super) fn lines(x: &Axis<'_>, y: &Axis<'_>, series: &[Series<'_>]) -> String {
+    let mut svg = open(y, x.title);
+    for tick in ticks(x.max, 8) {
+        let at = across(tick, x.max);
+        text(&mut svg, at, HEIGHT - BOTTOM + 16.0, "middle", &(x.label)(tick));
+    }
+    let top = nice_max(y.max);
+    for line in series {
+        let places: Vec<(f64, f64)> =
+            line.points.iter().map(|(px, py)| (across(*px, x.max), up(*py, top))).collect();
+        let (Some(first), Some(last)) = (places.first(), places.last()) else { continue };
+        let path: Vec<String> = places.iter().map(|(px, py)| format!("{px:.1},{py:.1}")).collect();
+        let path = path.join(" L");
+        if line.filled {
+            let base = HEIGHT - BOTTOM;
+            let _infallible = write!(
+                svg,
+                r#"<path class="{} area" d="M{:.1},{base:.1} L{path} L{:.1},{base:.1} Z"/>"#,
+                line.class, first.0, last.0
+            );
+        }
+        let _infallible = write!(
+            svg,
+            r#"<path class="{} line" d="M{path}"><title>{}</title></path>"#,
+            line.class,
+            escaped(line.name)
+        );
+        // Points to point at, each with what it is.
+        for ((px, py), (vx, vy)) in places.iter().zip(&line.points) {
+            let tip = format!("{} at {}: {}", line.name, (x.label)(*vx), (y.label)(*vy));
+            let _infallible = write!(
+                svg,
+                r#"<circle class="{} dot" cx="{px:.1}" cy="{py:.1}" r="4"><title>{}</title></circle>"#,
+                line.class,
+                escaped(&tip)
+            );
+        }
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
+/// Bars side by side.
+pub(super) fn bars(y: &Axis<'_>, title: &str, bars: &[Bar]) -> String {
+    let mut svg = open(y, title);
+    let top = nice_max(y.max);
+    let count = bars.len().max(1);
+    #[expect(clippy::cast_precision_loss, reason = "there are some dozens")]
+    let step = (WIDTH - LEFT - RIGHT) / count as f64;
+    // Labels that have room.
+    let every = count.div_ceil(10);
+    for (number, bar) in bars.iter().enumerate() {
+        #[expect(clippy::cast_precision_loss, reason = "there are some dozens")]
+        let left = LEFT + step * number as f64;
+        let y = up(bar.value, top);
+        let _infallible = write!(
+            svg,
+            r#"<rect class="bar" x="{:.1}" y="{y:.1}" width="{:.1}" height="{:.1}" rx="1.5"><title>{}</title></rect>"#,
+            left + 0.5,
+            (step - 1.0).max(0.5),
+            HEIGHT - BOTTOM - y,
+            escaped(&bar.tip)
+        );
+        if number % every == 0 {
+            text(&mut svg, left + step / 2.0, HEIGHT - BOTTOM + 16.0, "middle", &bar.label);
+        }
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
+/// The frame, the lines across it, and what they mean.
+fn open(y: &Axis<'_>, title: &str) -> String {
+    let mut svg = format!(
+        r#"<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{}">"#,
+        escaped(y.title)
+    );
+    let top = nice_max(y.max);
+    for tick in ticks(top, 4) {
+        let at = up(tick, top);
+        let _infallible = write!(
+            svg,
+            r#"<line class="grid" x1="{LEFT}" x2="{:.1}" y1="{at:.1}" y2="{at:.1}"/>"#,
+            WIDTH - RIGHT
+        );
+        text(&mut svg, LEFT - 8.0, at + 4.0, "end", &(y.label)(tick));
+    }
+    text(&mut svg, (LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 4.0, "middle", title);
+    svg
+}
+
+fn text(svg: &mut String, x: f64, y: f64, anchor: &str, what: &str) {
+    let _infallible = write!(
+        svg,
+        r#"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}">{}</text>"#,
+        escaped(what)
+    );
+}
+
+fn across(value: f64, max: f64) -> f64 {
+    LEFT + (WIDTH - LEFT - RIGHT) * (value / max.max(f64::MIN_POSITIVE)).clamp(0.0, 1.0)
+}
+
+fn up(value: f64, max: f64) -> f64 {
+    let share = (value / max.max(f64::MIN_POSITIVE)).clamp(0.0, 1.0);
+    HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * share
+}
+
+/// Round numbers from 0 to `max`, about so many.
+fn ticks(max: f64, about: u32) -> Vec<f64> {
+    if max <= 0.0 || !max.is_finite() {
+        return vec![0.0];
+    }
+    let step = nice(max / f64::from(about));
+    let count = (max / step + 1e-9).floor();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a dozen or so")]
+    let count = count as u32;
+    (0..=count).map(|number| step * f64::from(number)).collect()
+}
+
+/// The next of 1, 2, 2.5 and 5 times a power of ten.
+fn nice(value: f64) -> f64 {
+    let power = 10_f64.powf(value.log10().floor());
+    let steps = [1.0, 2.0, 2.5, 5.0, 10.0];
+    let step = steps.into_iter().find(|step| step * power >= value * (1.0 - 1e-9));
+    step.unwrap_or(10.0) * power
+}
+
+/// A round number above `max`, so that nothing touches the top.
+fn nice_max(max: f64) -> f64 {
+    if max <= 0.0 || !max.is_finite() {
+        return 1.0;
+    }
+    let step = nice(max / 4.0);
+    (max / step).ceil() * step
+}
+
+/// Text as HTML and SVG have it.
+pub(super) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round() {
+        assert_eq!(ticks(10.0, 5), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
+        assert_eq!(ticks(0.0, 5), [0.0]);
+        assert_eq!([nice_max(9_900.0), nice_max(0.0), nice_max(101.0)], [10_000.0, 1.0, 150.0]);
+        assert!(ticks(f64::NAN, 3).len() == 1 && ticks(1e300, 3).len() < 10);
+    }
+
+    #[test]
+    fn text_is_text() {
+        assert_eq!(escaped("<a href='x'>&\""), "&lt;a href=&#39;x&#39;&gt;&amp;&quot;");
+    }
+}

@@ -1,0 +1,293 @@
+//! The load: sockets and channels, and the pushes on them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::future::{join_all, try_join_all};
+use futures::stream::{self, FuturesUnordered, StreamExt as _, TryStreamExt as _};
+use phx_tokio::{Channel, Payload, Push, PushFailed, Reply, Socket, Status};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval_at, sleep_until, timeout};
+
+use super::Options;
+use super::measure::{Measured, Shard, name_of};
+use super::progress::Progress;
+use crate::failure::Failure;
+use crate::interrupt::{Interrupt, Signal};
+
+/// Connections that are being opened at the same time.
+const OPENING: usize = 64;
+
+/// Replies of a channel that are waited for at a rate, at the most.
+const WAITING: usize = 1_000;
+
+/// Parts of the measurement. More than there are threads are no use.
+const SHARDS: u32 = 16;
+
+/// Sockets with channels that are joined.
+pub(super) struct Load<'a> {
+    options: &'a Options,
+    sockets: Vec<Socket>,
+    channels: Vec<Channel>,
+    payload: Payload,
+    opened: Arc<AtomicU64>,
+    /// How long it took to connect and to join everything.
+    pub(super) connecting: Duration,
+    pub(super) joining: Duration,
+    /// What had gone over the connections when that was done.
+    bytes: (u64, u64),
+}
+
+impl<'a> Load<'a> {
+    pub(super) async fn connect(options: &'a Options) -> Result<Self, Failure> {
+        let started = Instant::now();
+        let opened = Arc::new(AtomicU64::new(0));
+        let params = options.joining.params()?;
+        let sockets: Vec<Socket> = stream::iter(0..options.sockets)
+            .map(|_| async {
+                let counter = Arc::clone(&opened);
+                let builder = options.connect.builder(&options.url)?;
+                let builder = builder.on_open(move || {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                });
+                options.connect.open(builder, &options.url).await
+            })
+            .buffered(OPENING)
+            .try_collect()
+            .await?;
+        let connected = Instant::now();
+        let mut joins = Vec::new();
+        for (number, socket) in sockets.iter().enumerate() {
+            let topics = (0..options.channels).map(move |channel| {
+                let topic = options.topic.replace("{socket}", &number.to_string());
+                topic.replace("{channel}", &channel.to_string())
+            });
+            joins.push(join(socket, topics, &params, options.joining.join_timeout));
+        }
+        let channels: Vec<Vec<Channel>> =
+            stream::iter(joins).buffered(OPENING).try_collect().await?;
+        let mut load = Load {
+            options,
+            sockets,
+            channels: channels.into_iter().flatten().collect(),
+            payload: payload(options.size)?,
+            opened,
+            connecting: connected - started,
+            joining: connected.elapsed(),
+            bytes: (0, 0),
+        };
+        load.bytes = load.bytes();
+        Ok(load)
+    }
+
+    /// Pushes for the time given, or until it is interrupted.
+    pub(super) async fn measure(&self, interrupt: &mut Interrupt) -> (Measured, Option<Signal>) {
+        let shards = self.options.sockets.min(SHARDS);
+        let shards: Arc<Vec<Shard>> = Arc::new((0..shards).map(|_| Shard::new()).collect());
+        let start = Instant::now();
+        let end = start + self.options.duration;
+        let mut tasks = JoinSet::new();
+        let count = self.channels.len();
+        for (number, channel) in self.channels.iter().enumerate() {
+            let shards = Arc::clone(&shards);
+            let pushing = Pushing {
+                channel: channel.clone(),
+                event: self.options.event.clone(),
+                payload: self.payload.clone(),
+                timeout: self.options.timeout,
+                end,
+            };
+            let times = self.options.rate.map(|rate| Times::new(start, rate, number, count));
+            let in_flight = self.options.in_flight as usize;
+            tasks.spawn(async move {
+                let Some(shard) = shards.get(number % shards.len().max(1)) else { return };
+                match times {
+                    Some(times) => pushing.at_times(times, shard).await,
+                    None => pushing.back_to_back(in_flight, shard).await,
+                }
+            });
+        }
+        let mut measured = Measured::new();
+        let interrupted = self.watch(&mut measured, &shards, start, interrupt).await;
+        let last = async { while tasks.join_next().await.is_some() {} };
+        // Replies to what was pushed before the end still count, unless nobody wants to wait.
+        if interrupted.is_none() {
+            let _ = timeout(self.options.timeout, last).await;
+        }
+        let shortest = self.period() / 2;
+        measured.sample(&shards, start.elapsed(), shortest);
+        (measured, interrupted)
+    }
+
+    /// Takes samples until it is over.
+    async fn watch(
+        &self,
+        measured: &mut Measured,
+        shards: &[Shard],
+        start: Instant,
+        interrupt: &mut Interrupt,
+    ) -> Option<Signal> {
+        let period = self.period();
+        let mut ticks = interval_at(start + period, period);
+        let progress = Progress::start(self.options.duration);
+        loop {
+            tokio::select! {
+                biased;
+                signal = interrupt.next() => return Some(signal),
+                () = sleep_until(start + self.options.duration) => return None,
+                _ = ticks.tick() => {
+                    measured.sample(shards, start.elapsed(), Duration::from_millis(1));
+                    progress.show(measured, self.reconnects());
+                }
+            }
+        }
+    }
+
+    /// The time between samples: a hundred or so are enough for a plot.
+    fn period(&self) -> Duration {
+        (self.options.duration / 100).clamp(Duration::from_millis(50), Duration::from_secs(10))
+    }
+
+    pub(super) fn reconnects(&self) -> u64 {
+        let opened = self.opened.load(Ordering::Relaxed);
+        opened.saturating_sub(self.sockets.len() as u64)
+    }
+
+    /// Bytes that were sent and received for the measurement.
+    pub(super) fn traffic(&self) -> (u64, u64) {
+        let (sent, received) = self.bytes();
+        (sent.saturating_sub(self.bytes.0), received.saturating_sub(self.bytes.1))
+    }
+
+    fn bytes(&self) -> (u64, u64) {
+        self.sockets.iter().map(Socket::counters).fold((0_u64, 0_u64), |(sent, received), next| {
+            (sent.saturating_add(next.bytes_sent), received.saturating_add(next.bytes_received))
+        })
+    }
+
+    pub(super) async fn end(self, interrupt: &mut Interrupt) {
+        let goodbye = join_all(self.sockets.iter().map(Socket::disconnect));
+        tokio::select! {
+            _ = goodbye => {}
+            _ = interrupt.next() => {}
+        }
+    }
+}
+
+async fn join(
+    socket: &Socket,
+    topics: impl Iterator<Item = String>,
+    params: &Payload,
+    patience: Duration,
+) -> Result<Vec<Channel>, Failure> {
+    try_join_all(topics.map(|topic| async move {
+        let channel = socket.channel(&*topic).params(params.clone()).create();
+        let channel = channel.map_err(|error| Failure::join(&(&*topic).into(), &error.into()))?;
+        let joined = channel.join_within(patience).await;
+        joined.map_err(|failed| Failure::join(channel.topic(), &failed))?;
+        Ok(channel)
+    }))
+    .await
+}
+
+/// `{"data":"xx.."}` of this size.
+fn payload(size: u32) -> Result<Payload, Failure> {
+    let frame = r#"{"data":""}"#.len();
+    let data = "x".repeat((size as usize).saturating_sub(frame));
+    Payload::from_json_text(format!("{{\"data\":\"{data}\"}}"))
+        .map_err(|error| Failure::failed(error.to_string()))
+}
+
+/// The times at which a channel pushes: evenly spread over all channels.
+struct Times {
+    next: Instant,
+    period: Duration,
+}
+
+impl Times {
+    #[expect(clippy::cast_precision_loss, reason = "there aren't that many channels")]
+    fn new(start: Instant, rate: f64, number: usize, count: usize) -> Self {
+        let gap = 1.0 / rate;
+        let next = start + Duration::from_secs_f64(gap * number as f64);
+        Times { next, period: Duration::from_secs_f64(gap * count as f64) }
+    }
+}
+
+/// What one channel pushes.
+struct Pushing {
+    channel: Channel,
+    event: String,
+    payload: Payload,
+    timeout: Duration,
+    end: Instant,
+}
+
+impl Pushing {
+    /// Each reply is followed by the next push.
+    async fn back_to_back(&self, in_flight: usize, shard: &Shard) {
+        let mut replies: FuturesUnordered<_> =
+            (0..in_flight).map(|_| self.push(Instant::now())).collect();
+        while let Some((from, outcome)) = replies.next().await {
+            let lost = matches!(outcome, Err(PushFailed::Refused(_)));
+            record(shard, from, outcome);
+            if Instant::now() < self.end && !lost {
+                replies.push(self.push(Instant::now()));
+            }
+        }
+    }
+
+    /// Pushes when it is time, and counts from when it was.
+    async fn at_times(&self, mut times: Times, shard: &Shard) {
+        let mut replies = FuturesUnordered::new();
+        while times.next < self.end {
+            tokio::select! {
+                Some((from, outcome)) = replies.next() => record(shard, from, outcome),
+                () = sleep_until(times.next), if replies.len() < WAITING => {
+                    replies.push(self.push(times.next));
+                    times.next += times.period;
+                }
+            }
+        }
+        while let Some((from, outcome)) = replies.next().await {
+            record(shard, from, outcome);
+        }
+    }
+
+    fn push(&self, from: Instant) -> impl Future<Output = (Instant, Result<Reply, PushFailed>)> {
+        let push: Push<()> =
+            self.channel.push_within(self.timeout, &*self.event, self.payload.clone());
+        let reply = push.reply();
+        async move { (from, reply.await) }
+    }
+}
+
+fn record(shard: &Shard, from: Instant, outcome: Result<Reply, PushFailed>) {
+    match outcome {
+        Ok(Reply { status: Status::Ok, .. }) => shard.replied(from.elapsed()),
+        Ok(reply) => shard.failed(&format!("replied {}", reply.status)),
+        Err(failed) => shard.failed(name_of(&failed)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_have_the_size_asked_for() {
+        for size in [11, 12, 1_000] {
+            assert_eq!(payload(size).unwrap().len(), size as usize);
+        }
+    }
+
+    #[test]
+    fn pushes_are_spread_evenly() {
+        let start = Instant::now();
+        let times: Vec<_> = (0..4).map(|number| Times::new(start, 100.0, number, 4)).collect();
+        let millis = |time: Duration| time.as_millis();
+        let first: Vec<_> = times.iter().map(|times| millis(times.next - start)).collect();
+        assert_eq!(first, [0, 10, 20, 30]);
+        assert!(times.iter().all(|times| millis(times.period) == 40));
+    }
+}

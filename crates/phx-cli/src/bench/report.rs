@@ -1,0 +1,223 @@
+//! The report: one page with plots that needs nothing but a browser.
+
+use std::time::SystemTime;
+
+use super::chart::{Axis, Bar, Series, bars, escaped, lines};
+use super::measure::{Measured, Quantiles, Sample};
+use super::summary::{Summary, grouped, time};
+
+const STYLE: &str = include_str!("report.css");
+
+/// Columns of the histogram.
+const BUCKETS: u32 = 48;
+
+/// The page.
+pub(super) fn page(summary: &Summary, measured: &Measured) -> String {
+    let title = format!("phx bench: {}", summary.url);
+    let mut body = format!(
+        "<h1>{}</h1><p class=\"sub\">{}<br>`{}`, {}, with phx {}</p>",
+        escaped(&title),
+        escaped(&summary.load()),
+        escaped(&summary.event),
+        humantime::format_rfc3339_seconds(SystemTime::now()),
+        env!("CARGO_PKG_VERSION"),
+    )
+    .replace('`', "");
+    body.push_str(&cards(summary));
+    let end = summary.took.as_secs_f64();
+    body.push_str(&section("Throughput", "replies a second", &throughput(&measured.samples, end)));
+    if summary.latency.is_some() {
+        let legend = "<span class=\"p50\">p50</span><span class=\"p90\">p90</span><span class=\"p99\">p99</span>";
+        body.push_str(&section("Latency over time", legend, &latency(&measured.samples, end)));
+        body.push_str(&section("Distribution", "replies by latency", &distribution(measured)));
+        body.push_str(&section(
+            "Percentiles",
+            "the share of replies that were at least as fast",
+            &percentiles(measured),
+        ));
+    }
+    body.push_str(&table(summary));
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n",
+        escaped(&title)
+    )
+}
+
+fn section(title: &str, about: &str, chart: &str) -> String {
+    format!("<section><h2>{title} <small>{about}</small></h2>{chart}</section>\n")
+}
+
+fn cards(summary: &Summary) -> String {
+    let of = |pick: fn(&Quantiles) -> u64| {
+        summary.latency.as_ref().map_or("–".to_owned(), |l| time(pick(l)))
+    };
+    let errors = summary.failures();
+    let cards = [
+        ("replies a second", format!("{:.0}", summary.per_second), ""),
+        ("p50", of(|latency| latency.p50), ""),
+        ("p99", of(|latency| latency.p99), ""),
+        ("max", of(|latency| latency.max), ""),
+        ("errors", grouped(errors), if errors > 0 { "bad" } else { "" }),
+        (
+            "reconnects",
+            grouped(summary.reconnects),
+            if summary.reconnects > 0 { "bad" } else { "" },
+        ),
+    ];
+    let cards = cards.map(|(name, value, class)| {
+        format!("<div class=\"card {class}\"><b>{value}</b><span>{name}</span></div>")
+    });
+    format!("<div class=\"cards\">{}</div>\n", cards.concat())
+}
+
+fn seconds(value: f64) -> String {
+    format!("{value} s")
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "microseconds")]
+fn micros(value: f64) -> String {
+    time(value.max(0.0) as u64)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+fn count(value: f64) -> String {
+    grouped(value.max(0.0) as u64)
+}
+
+fn throughput(samples: &[Sample], end: f64) -> String {
+    let points: Vec<(f64, f64)> =
+        samples.iter().map(|sample| (sample.at.as_secs_f64(), sample.per_second)).collect();
+    let max = points.iter().map(|(_, value)| *value).fold(0.0, f64::max);
+    let mut series = vec![Series { name: "replies a second", class: "rate", points, filled: true }];
+    if samples.iter().any(|sample| sample.errors > 0) {
+        #[expect(clippy::cast_precision_loss, reason = "it is drawn")]
+        let points =
+            samples.iter().map(|sample| (sample.at.as_secs_f64(), sample.errors as f64)).collect();
+        series.push(Series { name: "errors", class: "errors", points, filled: false });
+    }
+    let rounded = |value: f64| format!("{:.2} s", value).replace(".00", "");
+    lines(
+        &Axis { title: "seconds since the start", max: end, label: &rounded },
+        &Axis { title: "replies a second over time", max, label: &count },
+        &series,
+    )
+}
+
+fn latency(samples: &[Sample], end: f64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "it is drawn")]
+    let line = |name, pick: fn(&Quantiles) -> u64| {
+        let known = samples.iter().filter_map(|sample| {
+            let latency = sample.latency.as_ref()?;
+            Some((sample.at.as_secs_f64(), pick(latency) as f64))
+        });
+        Series { name, class: name, points: known.collect(), filled: false }
+    };
+    let series = [
+        line("p99", |latency| latency.p99),
+        line("p90", |latency| latency.p90),
+        line("p50", |latency| latency.p50),
+    ];
+    let all = series.iter().flat_map(|series| &series.points);
+    let max = all.map(|(_, value)| *value).fold(0.0, f64::max);
+    lines(
+        &Axis { title: "seconds since the start", max: end, label: &seconds_short },
+        &Axis { title: "latency over time", max, label: &micros },
+        &series,
+    )
+}
+
+fn seconds_short(value: f64) -> String {
+    seconds((value * 100.0).round() / 100.0)
+}
+
+/// Columns whose widths grow with the latency, so that the fast and the slow have room.
+#[expect(clippy::cast_precision_loss, reason = "it is drawn")]
+fn distribution(measured: &Measured) -> String {
+    let latencies = &measured.total.latencies;
+    let (low, high) = ((latencies.min().max(1)) as f64, (latencies.max().max(2)) as f64 * 1.001);
+    let growth = (high / low).max(1.01).powf(1.0 / f64::from(BUCKETS));
+    let mut columns: Vec<Bar> = (0..BUCKETS)
+        .map(|number| {
+            let from = low * growth.powi(number.cast_signed());
+            let label = micros(from);
+            let tip = format!("{} to {}", label, micros(from * growth));
+            Bar { label, value: 0.0, tip }
+        })
+        .collect();
+    for recorded in latencies.iter_recorded() {
+        let value = recorded.value_iterated_to() as f64;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
+        let at = ((value / low).max(1.0).ln() / growth.ln()) as usize;
+        let last = columns.len().saturating_sub(1);
+        if let Some(column) = columns.get_mut(at.min(last)) {
+            column.value += recorded.count_since_last_iteration() as f64;
+        }
+    }
+    for column in &mut columns {
+        column.tip = format!("{}: {}", column.tip, count(column.value));
+    }
+    let max = columns.iter().map(|column| column.value).fold(0.0, f64::max);
+    bars(&Axis { title: "replies by latency", max, label: &count }, "latency", &columns)
+}
+
+/// The scale gives each further nine as much room as the one before.
+fn percentiles(measured: &Measured) -> String {
+    let latencies = &measured.total.latencies;
+    #[expect(clippy::cast_precision_loss, reason = "it is drawn")]
+    let nines = (latencies.len().max(10) as f64).log10().min(6.0);
+    #[expect(clippy::cast_precision_loss, reason = "it is drawn")]
+    let points = (0..=120_i32).map(|step| {
+        let at = nines * f64::from(step) / 120.0;
+        (at, latencies.value_at_quantile(1.0 - 10_f64.powf(-at)) as f64)
+    });
+    let points: Vec<(f64, f64)> = points.collect();
+    let max = points.iter().map(|(_, value)| *value).fold(0.0, f64::max);
+    let label = |at: f64| {
+        let share = 100.0 * (1.0 - 10_f64.powf(-at));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "few digits")]
+        let digits = (at - 2.0 + 0.99).max(0.0) as usize;
+        format!("{share:.digits$} %")
+    };
+    lines(
+        &Axis { title: "share of the replies", max: nines, label: &label },
+        &Axis { title: "latency by percentile", max, label: &micros },
+        &[Series { name: "latency", class: "p90", points, filled: true }],
+    )
+}
+
+fn table(summary: &Summary) -> String {
+    let mut rows = vec![
+        ("replies", grouped(summary.replies)),
+        ("measured for", format!("{:.1} s", summary.took.as_secs_f64())),
+        ("connected in", micros(summary.connecting.as_secs_f64() * 1e6)),
+        ("joined in", micros(summary.joining.as_secs_f64() * 1e6)),
+        ("sent", summary.rate_of(summary.sent)),
+        ("received", summary.rate_of(summary.received)),
+    ];
+    if let Some(latency) = &summary.latency {
+        rows.extend([
+            ("latency, least", time(latency.min)),
+            ("mean", micros(latency.mean)),
+            ("p50", time(latency.p50)),
+            ("p90", time(latency.p90)),
+            ("p99", time(latency.p99)),
+            ("p99.9", time(latency.p999)),
+            ("most", time(latency.max)),
+        ]);
+    }
+    let mut html: String = rows
+        .iter()
+        .map(|(name, value)| format!("<tr><th>{name}</th><td>{value}</td></tr>"))
+        .collect();
+    for (name, count) in &summary.errors {
+        html.push_str(&format!(
+            "<tr class=\"bad\"><th>error: {}</th><td>{}</td></tr>",
+            escaped(name),
+            grouped(*count)
+        ));
+    }
+    format!("<section><h2>Numbers</h2><table>{html}</table></section>")
+}

@@ -1,0 +1,230 @@
+//! The result of a measurement, as text and as JSON.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::Options;
+use super::load::Load;
+use super::measure::{Measured, Quantiles};
+use crate::connect::without_query;
+use crate::terminal::{BAD, BOLD, DIM, shown, styled};
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Summary {
+    pub(super) url: String,
+    pub(super) event: String,
+    pub(super) sockets: u32,
+    pub(super) channels: u32,
+    pub(super) rate: Option<f64>,
+    pub(super) in_flight: u32,
+    pub(super) size: u32,
+    pub(super) took: Duration,
+    pub(super) connecting: Duration,
+    pub(super) joining: Duration,
+    pub(super) replies: u64,
+    pub(super) per_second: f64,
+    pub(super) errors: BTreeMap<String, u64>,
+    pub(super) reconnects: u64,
+    pub(super) sent: u64,
+    pub(super) received: u64,
+    pub(super) latency: Option<Quantiles>,
+}
+
+impl Summary {
+    pub(super) fn new(options: &Options, load: &Load<'_>, measured: &Measured) -> Self {
+        let (sent, received) = load.traffic();
+        let replies = measured.total.latencies.len();
+        #[expect(clippy::cast_precision_loss, reason = "it is shown with less")]
+        let per_second = replies as f64 / measured.took.as_secs_f64().max(f64::EPSILON);
+        Summary {
+            url: without_query(&options.url).to_owned(),
+            event: options.event.clone(),
+            sockets: options.sockets,
+            channels: options.channels,
+            rate: options.rate,
+            in_flight: options.in_flight,
+            size: options.size,
+            took: measured.took,
+            connecting: load.connecting,
+            joining: load.joining,
+            replies,
+            per_second,
+            errors: measured.total.errors.clone(),
+            reconnects: load.reconnects(),
+            sent,
+            received,
+            latency: measured.total.quantiles(),
+        }
+    }
+
+    pub(super) fn failures(&self) -> u64 {
+        self.errors.values().sum()
+    }
+
+    /// How the load was made, in words.
+    pub(super) fn load(&self) -> String {
+        let pace = match self.rate {
+            Some(rate) => format!("{rate} pushes/s"),
+            None => format!("{} in flight on each channel", self.in_flight),
+        };
+        format!(
+            "{} sockets x {} channels, {pace}, payloads of {} bytes",
+            self.sockets, self.channels, self.size
+        )
+    }
+
+    pub(super) fn to_text(&self) -> String {
+        let mut lines = vec![
+            styled(DIM, self.load()),
+            styled(
+                DIM,
+                format!(
+                    "connected in {}, joined in {}",
+                    whole(self.connecting),
+                    whole(self.joining)
+                ),
+            ),
+            String::new(),
+            format!(
+                "replies      {}  {} in {:.1} s",
+                styled(BOLD, format!("{:.0}/s", self.per_second)),
+                grouped(self.replies),
+                self.took.as_secs_f64(),
+            ),
+        ];
+        if let Some(latency) = &self.latency {
+            lines.push(format!(
+                "latency      min {}  mean {}  {}  p90 {}  {}  p99.9 {}  max {}",
+                time(latency.min),
+                time(rounded(latency.mean)),
+                styled(BOLD, format!("p50 {}", time(latency.p50))),
+                time(latency.p90),
+                styled(BOLD, format!("p99 {}", time(latency.p99))),
+                time(latency.p999),
+                time(latency.max),
+            ));
+        }
+        let rate = |bytes: u64| self.rate_of(bytes);
+        lines.push(format!("traffic      {} out, {} in", rate(self.sent), rate(self.received)));
+        let errors = match self.failures() {
+            0 => "0".to_owned(),
+            count => {
+                let each = self.errors.iter();
+                let each: Vec<String> = each
+                    .map(|(name, count)| format!("{} {}", grouped(*count), shown(name)))
+                    .collect();
+                styled(BAD, format!("{}: {}", grouped(count), each.join(", ")))
+            }
+        };
+        lines.push(format!("errors       {errors}"));
+        lines.push(format!("reconnects   {}", self.reconnects));
+        lines.join("\n")
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "it is shown with less")]
+    pub(super) fn rate_of(&self, bytes: u64) -> String {
+        let rate = bytes as f64 / self.took.as_secs_f64().max(f64::EPSILON);
+        match rate {
+            rate if rate >= 1e6 => format!("{:.1} MB/s", rate / 1e6),
+            rate if rate >= 1e3 => format!("{:.1} kB/s", rate / 1e3),
+            rate => format!("{rate:.0} B/s"),
+        }
+    }
+
+    pub(super) fn to_json(&self, measured: &Measured) -> String {
+        let samples: Vec<Value> = measured
+            .samples
+            .iter()
+            .map(|sample| {
+                json!({
+                    "at_s": sample.at.as_secs_f64(),
+                    "per_second": sample.per_second,
+                    "errors": sample.errors,
+                    "latency_us": sample.latency.as_ref().map(quantiles),
+                })
+            })
+            .collect();
+        let errors: Map<String, Value> =
+            self.errors.iter().map(|(name, count)| (name.clone(), json!(count))).collect();
+        json!({
+            "url": self.url,
+            "event": self.event,
+            "sockets": self.sockets,
+            "channels": self.channels,
+            "rate": self.rate,
+            "in_flight": self.in_flight,
+            "size": self.size,
+            "took_s": self.took.as_secs_f64(),
+            "connect_ms": self.connecting.as_secs_f64() * 1e3,
+            "join_ms": self.joining.as_secs_f64() * 1e3,
+            "replies": self.replies,
+            "per_second": self.per_second,
+            "latency_us": self.latency.as_ref().map(quantiles),
+            "errors": errors,
+            "reconnects": self.reconnects,
+            "bytes_sent": self.sent,
+            "bytes_received": self.received,
+            "samples": samples,
+        })
+        .to_string()
+    }
+}
+
+fn quantiles(of: &Quantiles) -> Value {
+    json!({
+        "min": of.min, "mean": of.mean, "p50": of.p50, "p90": of.p90, "p99": of.p99,
+        "p999": of.p999, "max": of.max,
+    })
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a mean of latencies")]
+fn rounded(mean: f64) -> u64 {
+    mean.round() as u64
+}
+
+fn whole(duration: Duration) -> String {
+    time(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// Microseconds in the unit that suits them, to three digits.
+#[expect(clippy::cast_precision_loss, reason = "it is shown with three digits")]
+pub(super) fn time(micros: u64) -> String {
+    let (value, unit) = match micros {
+        0..1_000 => return format!("{micros} µs"),
+        1_000..1_000_000 => (micros as f64 / 1e3, "ms"),
+        _ => (micros as f64 / 1e6, "s"),
+    };
+    match value {
+        value if value < 10.0 => format!("{value:.2} {unit}"),
+        value if value < 100.0 => format!("{value:.1} {unit}"),
+        value => format!("{value:.0} {unit}"),
+    }
+}
+
+/// 1234567 as 1,234,567.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people() {
+        let times = [7, 999, 1_000, 12_345, 123_456, 1_234_567, 3_600_000_000].map(time);
+        assert_eq!(times, ["7 µs", "999 µs", "1.00 ms", "12.3 ms", "123 ms", "1.23 s", "3600 s"]);
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
+}

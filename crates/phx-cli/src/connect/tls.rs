@@ -1,0 +1,114 @@
+//! TLS as the command line wants it: roots, a client certificate, or no check at all.
+
+use std::sync::Arc;
+
+use phx_tokio::tls;
+use phx_tokio::tls::rustls::client::WantsClientCert;
+use phx_tokio::tls::rustls::client::danger::{
+    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
+};
+use phx_tokio::tls::rustls::crypto::{
+    CryptoProvider, verify_tls12_signature, verify_tls13_signature,
+};
+use phx_tokio::tls::rustls::pki_types::pem::PemObject as _;
+use phx_tokio::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use phx_tokio::tls::rustls::{
+    ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
+
+use super::Connect;
+use crate::failure::Failure;
+use crate::terminal;
+
+/// How TLS is done; `None` if nothing is said about it and it isn't used.
+pub(super) fn config(options: &Connect, wanted: bool) -> Result<Option<ClientConfig>, Failure> {
+    if options.insecure {
+        terminal::warning(
+            "--insecure: certificates aren't checked, so anybody in between can read and change everything, secrets included",
+        );
+    }
+    let said = options.insecure || options.cacert.is_some() || options.cert.is_some();
+    if !wanted && !said {
+        return Ok(None);
+    }
+    let builder = match &options.cacert {
+        _ if options.insecure => insecure(),
+        Some(path) => tls::builder().with_root_certificates(roots(path)?),
+        // A system without roots is one of Mozilla's.
+        None => tls::with_platform_roots().unwrap_or_else(|_| tls::with_webpki_roots()),
+    };
+    let (Some(cert), Some(key)) = (&options.cert, &options.key) else {
+        return Ok(Some(builder.with_no_client_auth()));
+    };
+    let secret = PrivateKeyDer::from_pem_file(key)
+        .map_err(|error| Failure::Usage(format!("no private key in {key}: {error}")))?;
+    let config = builder
+        .with_client_auth_cert(certificates(cert)?, secret)
+        .map_err(|error| Failure::Usage(format!("{cert} and {key} don't work: {error}")))?;
+    Ok(Some(config))
+}
+
+fn roots(path: &str) -> Result<RootCertStore, Failure> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots
+            .add(certificate)
+            .map_err(|error| Failure::Usage(format!("a certificate in {path}: {error}")))?;
+    }
+    Ok(roots)
+}
+
+fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let unreadable = |error| Failure::Usage(format!("no certificates in {path}: {error}"));
+    let found = CertificateDer::pem_file_iter(path).map_err(unreadable)?;
+    let certificates = found.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    if certificates.is_empty() {
+        return Err(Failure::Usage(format!("no certificates in {path}")));
+    }
+    Ok(certificates)
+}
+
+fn insecure() -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    let builder = tls::builder();
+    let provider = Arc::clone(builder.crypto_provider());
+    builder.dangerous().with_custom_certificate_verifier(Arc::new(TrustEverybody(provider)))
+}
+
+/// Takes every certificate. That the server has the key to it is checked all the same.
+#[derive(Debug)]
+struct TrustEverybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for TrustEverybody {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

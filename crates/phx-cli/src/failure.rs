@@ -1,0 +1,173 @@
+//! Why a command ends before it is done, and the exit code for that.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use phx_tokio::{ByteString, CloseCause, ConnectFailed, JoinFailed, Payload, PushFailed};
+
+use crate::interrupt::Signal;
+use crate::json_text::{Mask, shown_payload};
+use crate::terminal::{self, shown};
+
+/// Why a command ends before it is done.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The server replied with something else than ok.
+    Rejected(String),
+    /// The command line, a file or the input can't be used.
+    Usage(String),
+    /// No connection.
+    Connect(String),
+    /// The server rejected a join.
+    JoinRejected(String),
+    /// No answer came in time.
+    TimedOut(String),
+    /// Anything else, such as the end of the connection.
+    Failed(String),
+    /// By the user, before it was done.
+    Interrupted(Signal),
+    /// Whoever read our output has had enough of it, which is no failure at all.
+    OutputClosed,
+}
+
+impl Failure {
+    pub(crate) fn usage(text: impl Into<String>) -> Self {
+        Failure::Usage(text.into())
+    }
+
+    pub(crate) fn failed(text: impl Into<String>) -> Self {
+        Failure::Failed(text.into())
+    }
+
+    /// A file of the user's that can't be read.
+    pub(crate) fn unreadable(path: &str, error: &io::Error) -> Self {
+        Failure::Usage(format!("can't read {path}: {error}"))
+    }
+
+    pub(crate) fn connect(url: impl fmt::Display, failed: &ConnectFailed) -> Self {
+        let cause = match failed {
+            ConnectFailed::Endpoint(error) => {
+                return Failure::Usage(format!("`{url}` can't be used: {error}"));
+            }
+            ConnectFailed::Closed(cause) => Some(cause),
+            ConnectFailed::TimedOut { last, .. } => last.as_ref(),
+            _ => None,
+        };
+        let mut text = format!("can't connect to {url}: {}", shown(&failed.to_string()));
+        if let Some(CloseCause::Refused(refusal)) = cause {
+            let body = String::from_utf8_lossy(&refusal.body);
+            let first: String = body.trim().lines().next().unwrap_or_default().into();
+            if !first.is_empty() && !first.starts_with('<') {
+                text.push_str(&format!(": {}", terminal::shortened(&shown(&first), 200)));
+            }
+            text.push_str(match refusal.status {
+                403 => "\n  its `connect/3` refused: is the token right, or the param that is its name?",
+                404 => "\n  is this the socket's path? It is the one in `socket \"/socket\"` of the endpoint",
+                _ => "",
+            });
+        }
+        Failure::Connect(text)
+    }
+
+    pub(crate) fn join(topic: &ByteString, failed: &JoinFailed) -> Self {
+        let topic = shown(topic);
+        match failed {
+            JoinFailed::Rejected { status, response, .. } => Failure::JoinRejected(format!(
+                "the server rejected the join of {topic}: {}",
+                answer(status.as_str(), response)
+            )),
+            JoinFailed::TimedOut => {
+                Failure::TimedOut(format!("no answer to the join of {topic} came in time"))
+            }
+            JoinFailed::Channel(error) => Failure::Usage(format!("{topic}: {}", chain(error))),
+            error => Failure::Failed(format!("{topic}: {}", chain(error))),
+        }
+    }
+
+    pub(crate) fn push(topic: &str, event: &str, failed: &PushFailed) -> Self {
+        let what = format!("`{}` to {}", shown(event), shown(topic));
+        match failed {
+            PushFailed::Rejected { status, response, .. } => {
+                Failure::Rejected(format!("{what}: {}", answer(status.as_str(), response)))
+            }
+            PushFailed::TimedOut => Failure::TimedOut(format!("{what}: no reply came in time")),
+            error => Failure::Failed(format!("{what}: {}", chain(error))),
+        }
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            Failure::Rejected(_) => 1,
+            Failure::Usage(_) => 2,
+            Failure::Connect(_) => 3,
+            Failure::JoinRejected(_) => 4,
+            Failure::TimedOut(_) => 5,
+            Failure::Failed(_) => 6,
+            Failure::Interrupted(signal) => signal.exit_code(),
+            Failure::OutputClosed => 0,
+        }
+    }
+
+    /// What there is to say about it.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Failure::Rejected(text)
+            | Failure::Usage(text)
+            | Failure::Connect(text)
+            | Failure::JoinRejected(text)
+            | Failure::TimedOut(text)
+            | Failure::Failed(text) => Some(text),
+            Failure::Interrupted(_) | Failure::OutputClosed => None,
+        }
+    }
+
+    /// The same, with where it happened before what there is to say.
+    pub(crate) fn at(mut self, place: &str) -> Self {
+        match &mut self {
+            Failure::Rejected(text)
+            | Failure::Usage(text)
+            | Failure::Connect(text)
+            | Failure::JoinRejected(text)
+            | Failure::TimedOut(text)
+            | Failure::Failed(text) => text.insert_str(0, &format!("{place}: ")),
+            Failure::Interrupted(_) | Failure::OutputClosed => {}
+        }
+        self
+    }
+
+    /// Says it on standard error, and gives the exit code.
+    pub(crate) fn tell(&self) -> ExitCode {
+        if let Some(text) = self.text() {
+            terminal::error(text);
+        }
+        ExitCode::from(self.code())
+    }
+}
+
+/// What the output says when it can't be written to.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::OutputClosed,
+            _ => Failure::Failed(format!("can't write the output: {error}")),
+        }
+    }
+}
+
+/// A status and a response, as people read them.
+pub(crate) fn answer(status: &str, response: &Payload) -> String {
+    format!("{} {}", shown(status), shown_payload(response, Mask::Nothing))
+}
+
+/// An error and what it comes from.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    shown(&text)
+}

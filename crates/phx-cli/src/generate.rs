@@ -1,0 +1,56 @@
+//! `phx completions` and `phx man`: what is made of the command line itself.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory as _};
+use clap_complete::Shell;
+
+use crate::cli::Cli;
+use crate::failure::Failure;
+
+/// Print the completions for a shell.
+///
+/// For bash: `phx completions bash > ~/.local/share/bash-completion/completions/phx`. For zsh: `phx
+/// completions zsh > _phx` in a directory of $fpath. For fish: `phx completions fish >
+/// ~/.config/fish/completions/phx.fish`.
+#[derive(Args, Debug)]
+pub(crate) struct Completions {
+    /// The shell.
+    shell: Shell,
+}
+
+/// Print the man page, or write those of all commands into a directory.
+#[derive(Args, Debug)]
+pub(crate) struct Man {
+    /// Write phx.1, phx-join.1 and the others there.
+    #[arg(long, value_name = "DIRECTORY")]
+    dir: Option<PathBuf>,
+}
+
+pub(crate) fn completions(options: &Completions) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(options.shell, &mut Cli::command(), "phx", &mut script);
+    print(&script)
+}
+
+pub(crate) fn man(options: &Man) -> Result<(), Failure> {
+    let Some(directory) = &options.dir else {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+        return print(&page);
+    };
+    let unwritable = |error: io::Error| {
+        Failure::Usage(format!("can't write to {}: {error}", directory.display()))
+    };
+    fs::create_dir_all(directory).map_err(unwritable)?;
+    clap_mangen::generate_to(Cli::command(), directory).map_err(unwritable)
+}
+
+fn print(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,227 @@
+//! `phx join`: prints each message of some topics as it comes.
+
+use std::time::Duration;
+
+use clap::Args;
+use futures::future::try_join_all;
+use futures::stream::{SelectAll, StreamExt as _, once};
+use futures::{FutureExt as _, Stream};
+use phx_tokio::{
+    Channel, ChannelCloseCause, ChannelError, ChannelMessage, ConnectionState, Messages, Payload,
+    Socket, StreamItem,
+};
+
+use crate::connect::Connect;
+use crate::failure::Failure;
+use crate::farewell::farewell;
+use crate::interrupt::Interrupt;
+use crate::printer::{Format, Printer};
+use crate::record::{Columns, Kind, Record};
+use crate::session::{JoinRefs, Joining, print_news};
+
+/// Join topics, and print each message as it comes.
+///
+/// Lines are in columns, or, with --json, one object each: time, kind, topic, event, ref, payload. Kinds are
+/// connected, joined, message, disconnected, rejoined, errored, lagged and closed. A binary payload is base64,
+/// in the field binary.
+///
+/// It ends by Ctrl-C, leaves and disconnects then, and the exit code is 0.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// The socket's URL, such as `ws://localhost:4000/socket`.
+    url: String,
+
+    /// The topics to join.
+    #[arg(required = true, value_name = "TOPIC")]
+    topics: Vec<String>,
+
+    /// Print a JSON object a line.
+    #[arg(long)]
+    json: bool,
+
+    /// Print messages of this event only; as often as needed.
+    #[arg(long, short, value_name = "EVENT")]
+    event: Vec<String>,
+
+    /// End after so many messages.
+    #[arg(long, short = 'n', value_name = "COUNT")]
+    count: Option<u64>,
+
+    /// End after this time.
+    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    duration: Option<Duration>,
+
+    #[command(flatten)]
+    joining: Joining,
+
+    #[command(flatten)]
+    connect: Connect,
+}
+
+pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(), Failure> {
+    let format = if options.json {
+        Format::Json
+    } else {
+        Format::Columns(Columns::new(options.topics.iter().map(String::as_str)))
+    };
+    let (printer, printed) = Printer::start(format);
+    let outcome = connected(&options, &printer, interrupt).await;
+    let written = printed.finish(&printer).await;
+    outcome.and(written)
+}
+
+async fn connected(
+    options: &Options,
+    printer: &Printer,
+    interrupt: &mut Interrupt,
+) -> Result<(), Failure> {
+    let params = options.joining.params()?;
+    let refs = JoinRefs::default();
+    let builder = refs.watch(print_news(options.connect.builder(&options.url)?, printer));
+    let socket = interrupt.guard(options.connect.open(builder, &options.url)).await?;
+    let mut channels = Vec::new();
+    let outcome = async {
+        let mut messages = Vec::new();
+        for topic in &options.topics {
+            let channel = channel(&socket, topic, &params, printer)?;
+            messages.push(channel.messages());
+            channels.push(channel);
+        }
+        let joins = channels.iter().map(|channel| join(channel, options, &refs, printer));
+        interrupt.guard(try_join_all(joins)).await?;
+        let tail = Tail { socket: &socket, options, refs: &refs, printer };
+        tail.print(&channels, messages, interrupt).await
+    }
+    .await;
+    farewell(&socket, &channels, interrupt).await;
+    outcome
+}
+
+fn channel(
+    socket: &Socket,
+    topic: &str,
+    params: &Payload,
+    printer: &Printer,
+) -> Result<Channel, Failure> {
+    let channel = socket
+        .channel(topic)
+        .params(params.clone())
+        .create()
+        .map_err(|error| Failure::join(&topic.into(), &error.into()))?;
+    let (printer, topic) = (printer.clone(), channel.topic().clone());
+    let _stays = channel.on_error(move |error| {
+        // The end of the connection has a line of its own.
+        if let ChannelError::Crashed(payload) = error {
+            let crashed = Record::new(Kind::Errored).topic(&topic).payload(payload);
+            printer.print_now(crashed.detail("the channel crashed on the server"));
+        }
+    });
+    Ok(channel)
+}
+
+async fn join(
+    channel: &Channel,
+    options: &Options,
+    refs: &JoinRefs,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let topic = channel.topic();
+    let joined = channel.join_within(options.joining.join_timeout).await;
+    let response = joined.map_err(|failed| Failure::join(topic, &failed))?;
+    let joined = Record::new(Kind::Joined).topic(topic).reference(refs.of(topic));
+    printer.print(joined.payload(&response)).await
+}
+
+struct Tail<'a> {
+    socket: &'a Socket,
+    options: &'a Options,
+    refs: &'a JoinRefs,
+    printer: &'a Printer,
+}
+
+impl Tail<'_> {
+    /// Prints what comes until there is a reason to end.
+    async fn print(
+        &self,
+        channels: &[Channel],
+        messages: Vec<Messages<ChannelMessage>>,
+        interrupt: &mut Interrupt,
+    ) -> Result<(), Failure> {
+        let mut items: SelectAll<_> = messages.into_iter().zip(channels).map(with_end).collect();
+        let mut status = self.socket.status();
+        let mut left = self.options.count.unwrap_or(u64::MAX);
+        let time = self.options.duration.unwrap_or(Duration::MAX);
+        let mut over = std::pin::pin!(tokio::time::sleep(time));
+        while left > 0 {
+            tokio::select! {
+                biased;
+                _ = interrupt.next() => return Ok(()),
+                () = self.printer.closed() => return Err(Failure::OutputClosed),
+                item = items.next() => match item {
+                    Some((channel, Some(item))) => left -= self.item(&channel, item).await?,
+                    Some((channel, None)) => self.ended(&channel).await?,
+                    None => return Err(Failure::failed("the server closed every channel")),
+                },
+                state = status.next() => {
+                    if matches!(state, None | Some(ConnectionState::Closed)) {
+                        return Err(Failure::failed("the connection has ended"));
+                    }
+                }
+                () = &mut over => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints an item, and says how many messages it was.
+    async fn item(
+        &self,
+        channel: &Channel,
+        item: StreamItem<ChannelMessage>,
+    ) -> Result<u64, Failure> {
+        let topic = channel.topic();
+        let record = match item {
+            StreamItem::Message(message) => {
+                let wanted = &self.options.event;
+                if !wanted.is_empty() && !wanted.iter().any(|event| *event == *message.event) {
+                    return Ok(0);
+                }
+                let record = Record::new(Kind::Message).topic(topic).event(&message.event);
+                self.printer.print(record.payload(&message.payload)).await?;
+                return Ok(1);
+            }
+            StreamItem::Gap => {
+                let record =
+                    Record::new(Kind::Rejoined).topic(topic).reference(self.refs.of(topic));
+                let response = channel.join_response().unwrap_or_default();
+                record.payload(&response).detail("messages may be missing before this")
+            }
+            StreamItem::Lagged(count) => Record::new(Kind::Lagged)
+                .topic(topic)
+                .detail(format!("too slow: {count} messages lost"))
+                .more("count", count),
+            // Messages aren't decoded here, so there is nothing that could be malformed.
+            _ => return Ok(0),
+        };
+        self.printer.print(record).await.map(|()| 0)
+    }
+
+    async fn ended(&self, channel: &Channel) -> Result<(), Failure> {
+        let detail = match channel.close_cause() {
+            Some(ChannelCloseCause::ByServer(_)) => "by the server",
+            Some(ChannelCloseCause::Rejected(_)) => "the server rejected the rejoin",
+            _ => "for good",
+        };
+        let record = Record::new(Kind::Closed).topic(channel.topic());
+        self.printer.print(record.detail(detail)).await
+    }
+}
+
+/// What a channel says, with its end as the last item.
+fn with_end(
+    (messages, channel): (Messages<ChannelMessage>, &Channel),
+) -> impl Stream<Item = (Channel, Option<StreamItem<ChannelMessage>>)> + use<> {
+    let (channel, ended) = (channel.clone(), channel.clone());
+    let items = messages.map(move |item| (channel.clone(), Some(item)));
+    items.chain(once(async move { (ended, None) }.boxed()))
+}

@@ -1,0 +1,247 @@
+//! JSON text as it is shown: on one line, with nothing in it that acts on a terminal, and secrets masked.
+//!
+//! The text is rewritten, not decoded, so that what is shown is what came: the order of keys and the
+//! digits of numbers included.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use phx_tokio::Payload;
+
+use crate::terminal::acts_on_terminals;
+
+const MASKED: &str = "***";
+
+/// Parts of the names of values that are nobody's business.
+const SECRET_NAMES: [&str; 9] = [
+    "token",
+    "secret",
+    "password",
+    "passwd",
+    "api_key",
+    "apikey",
+    "authorization",
+    "cookie",
+    "jwt",
+];
+
+/// What isn't shown of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mask {
+    Nothing,
+    /// Values whose names sound like secrets.
+    Secrets,
+    /// In a frame: those, and the whole payload.
+    FramePayload,
+}
+
+/// A payload on one line: JSON, or how many bytes and what they are in base64.
+pub(crate) fn shown_payload(payload: &Payload, mask: Mask) -> String {
+    match payload.as_json() {
+        Some(text) => one_line(text, mask),
+        None => format!("<{} bytes> {}", payload.len(), STANDARD.encode(payload.as_bytes())),
+    }
+}
+
+/// The same JSON on one line. The text must be valid JSON; of another text something is made, too.
+pub(crate) fn one_line(text: &str, mask: Mask) -> String {
+    let mut writer = Writer { out: String::with_capacity(text.len()), levels: Vec::new(), mask };
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let token = match c {
+            ' ' | '\t' | '\r' | '\n' => 1,
+            '{' | '[' => {
+                let masked = writer.next_is_masked();
+                writer.levels.push(Level {
+                    object: c == '{',
+                    masked,
+                    key: c == '{',
+                    ..Level::default()
+                });
+                writer.out.push(c);
+                1
+            }
+            '}' | ']' => {
+                writer.levels.pop();
+                writer.out.push(c);
+                1
+            }
+            ',' => {
+                if let Some(level) = writer.levels.last_mut() {
+                    level.index = level.index.saturating_add(1);
+                    level.key = level.object;
+                    level.named_secret = false;
+                }
+                writer.out.push(c);
+                1
+            }
+            ':' => {
+                if let Some(level) = writer.levels.last_mut() {
+                    level.key = false;
+                }
+                writer.out.push(c);
+                1
+            }
+            '"' => {
+                let end = string_end(rest);
+                writer.string(rest.get(..end).unwrap_or(rest));
+                end
+            }
+            _ => {
+                let delimiter = |c: char| ",]}: \t\r\n\"".contains(c);
+                let end = rest.find(delimiter).unwrap_or(rest.len()).max(c.len_utf8());
+                writer.scalar(rest.get(..end).unwrap_or(rest));
+                end
+            }
+        };
+        rest = rest.get(token..).unwrap_or_default();
+    }
+    writer.out
+}
+
+struct Writer {
+    out: String,
+    /// A level for each object or array that is open: no recursion, since others say how deep it goes.
+    levels: Vec<Level>,
+    mask: Mask,
+}
+
+#[derive(Default)]
+struct Level {
+    object: bool,
+    /// Everything below is.
+    masked: bool,
+    index: usize,
+    /// In an object: what comes next is a key.
+    key: bool,
+    /// In an object: the current key's name sounds like a secret.
+    named_secret: bool,
+}
+
+impl Writer {
+    fn next_is_masked(&self) -> bool {
+        let Some(level) = self.levels.last() else { return false };
+        // In V2 a frame is an array and its payload the fifth value; in V1 it is an object.
+        let is_payload = self.mask == Mask::FramePayload
+            && self.levels.len() == 1
+            && !level.object
+            && level.index == 4;
+        level.masked || level.named_secret || is_payload
+    }
+
+    fn string(&mut self, quoted: &str) {
+        if self.levels.last().is_some_and(|level| level.key) {
+            let depth = self.levels.len();
+            let mask = self.mask;
+            if let Some(level) = self.levels.last_mut() {
+                let is_payload =
+                    mask == Mask::FramePayload && depth == 1 && quoted == "\"payload\"";
+                level.named_secret = is_payload || (mask != Mask::Nothing && is_secret(quoted));
+            }
+            self.safe(quoted);
+        } else if self.next_is_masked() {
+            self.masked();
+        } else {
+            self.safe(quoted);
+        }
+    }
+
+    fn scalar(&mut self, text: &str) {
+        if self.next_is_masked() {
+            self.masked();
+        } else {
+            self.safe(text);
+        }
+    }
+
+    fn masked(&mut self) {
+        self.out.push('"');
+        self.out.push_str(MASKED);
+        self.out.push('"');
+    }
+
+    /// JSON has an escape for what acts on a terminal; it means the same.
+    fn safe(&mut self, text: &str) {
+        for c in text.chars() {
+            if acts_on_terminals(c) {
+                let mut units = [0; 2];
+                for unit in c.encode_utf16(&mut units) {
+                    self.out.push_str(&format!("\\u{unit:04x}"));
+                }
+            } else {
+                self.out.push(c);
+            }
+        }
+    }
+}
+
+/// Whether a name sounds like that of a secret.
+pub(crate) fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    SECRET_NAMES.iter().any(|secret| name.contains(secret))
+}
+
+/// The length of the string that the text begins with, quotes included.
+fn string_end(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return at.saturating_add(1),
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn it_stays_the_same_value_on_one_line() {
+        let text = "{ \"b\" : [1, 2.50, {\"x\\\"y\": null}],\n\t\"a\": \"tab\\there \u{7f}\u{202e}\", \"c\": true }";
+        let line = one_line(text, Mask::Nothing);
+        assert_eq!(
+            line,
+            "{\"b\":[1,2.50,{\"x\\\"y\":null}],\"a\":\"tab\\there \\u007f\\u202e\",\"c\":true}"
+        );
+        let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        assert_eq!(value(&line), value(text));
+    }
+
+    #[test]
+    fn secrets_are_masked_by_their_names_however_deep() {
+        let text = r#"{"user":"ann","Access_Token":"x","deep":{"api-key":{"a":[1,"b"]},"n":1}}"#;
+        assert_eq!(
+            one_line(text, Mask::Secrets),
+            r#"{"user":"ann","Access_Token":"***","deep":{"api-key":{"a":["***","***"]},"n":1}}"#
+        );
+    }
+
+    #[test]
+    fn the_payload_of_a_frame_is_masked_and_nothing_else_of_it() {
+        assert_eq!(
+            one_line(r#"["1","1","room:a","phx_join",{"name":"ann","n":[1]}]"#, Mask::FramePayload),
+            r#"["1","1","room:a","phx_join",{"name":"***","n":["***"]}]"#
+        );
+        assert_eq!(
+            one_line(
+                r#"{"topic":"room:a","event":"phx_join","payload":{"name":"ann"},"ref":"1"}"#,
+                Mask::FramePayload
+            ),
+            r#"{"topic":"room:a","event":"phx_join","payload":{"name":"***"},"ref":"1"}"#
+        );
+    }
+
+    #[test]
+    fn depth_and_nonsense_are_survived() {
+        let deep = "[".repeat(200_000);
+        assert_eq!(one_line(&deep, Mask::Secrets), deep);
+        for text in ["\"", "\"\\", "}]", ",:", "ä", "{\"a\"", "tr ue"] {
+            let _ = one_line(text, Mask::FramePayload);
+        }
+    }
+}

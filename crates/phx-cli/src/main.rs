@@ -1,0 +1,72 @@
+//! `phx`: Phoenix Channels from the command line.
+
+mod bench;
+mod cli;
+mod connect;
+mod failure;
+mod farewell;
+mod frames;
+mod generate;
+mod interrupt;
+mod join;
+mod json_text;
+mod payload;
+mod presence;
+mod printer;
+mod push;
+mod record;
+mod repl;
+mod script;
+mod serve;
+mod session;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tokio::runtime::{Builder, Runtime};
+
+use cli::{Cli, Command};
+use failure::Failure;
+use interrupt::Interrupt;
+
+fn main() -> ExitCode {
+    // Mistakes in the arguments end here, with code 2.
+    let cli = Cli::parse();
+    cli.color.apply();
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.tell(),
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    let runtime =
+        runtime(&command).map_err(|error| Failure::failed(format!("no runtime: {error}")))?;
+    let outcome = runtime.block_on(async {
+        let mut interrupt = Interrupt::listen()?;
+        match command {
+            Command::Bench(options) => bench::run(options, &mut interrupt).await,
+            Command::Join(options) => join::run(options, &mut interrupt).await,
+            Command::Push(options) => push::run(options, &mut interrupt).await,
+            Command::Presence(options) => presence::run(options, &mut interrupt).await,
+            Command::Repl(options) => repl::run(options, &mut interrupt).await,
+            Command::Script(options) => script::run(options, &mut interrupt).await,
+            Command::Serve(options) => serve::run(options, &mut interrupt).await,
+            Command::Completions(options) => generate::completions(&options),
+            Command::Man(options) => generate::man(&options),
+        }
+    });
+    // Whatever still reads standard input can't be waited for.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// One thread is enough for what waits for people and networks.
+fn runtime(command: &Command) -> std::io::Result<Runtime> {
+    let mut builder = match command {
+        Command::Bench(_) => Builder::new_multi_thread(),
+        _ => Builder::new_current_thread(),
+    };
+    builder.enable_all().build()
+}

@@ -1,0 +1,234 @@
+//! `phx presence`: who is there, as a live list or line by line.
+
+use std::io::{self, IsTerminal as _};
+
+use clap::Args;
+use phx_tokio::{
+    ByteString, Channel, ConnectionState, Payload, Presence, PresenceChange, PresenceChanges,
+    PresenceConfig, PresenceEntry, PresenceItem, Socket,
+};
+use serde_json::{Map, Value};
+
+use crate::connect::Connect;
+use crate::failure::Failure;
+use crate::farewell::farewell;
+use crate::interrupt::Interrupt;
+use crate::printer::{Format, Printer};
+use crate::record::{Columns, Kind, Record};
+use crate::session::{Joining, print_news};
+
+mod live;
+
+use live::Live;
+
+/// What a meta is, and what the server says beside the metas.
+type Meta = Value;
+type Beside = Map<String, Value>;
+
+/// Show who is present in a topic, live.
+///
+/// On a terminal this is a list that follows what happens, with the latest changes below it. Elsewhere, and with
+/// --lines, each change is a line. With --json it is an object: kind is came, went or synced (or, as for join, connected, joined, disconnected), key says
+/// who, payload has the metas that came or went, and present says how many are there.
+///
+/// It ends by Ctrl-C, and the exit code is 0.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// The socket's URL, such as `ws://localhost:4000/socket`.
+    url: String,
+
+    /// The topic to join.
+    topic: String,
+
+    /// Print each change as a JSON object.
+    #[arg(long)]
+    json: bool,
+
+    /// Print each change as a line, on a terminal, too.
+    #[arg(long, conflicts_with = "json")]
+    lines: bool,
+
+    /// The name of the event with the whole list.
+    #[arg(long, value_name = "EVENT", default_value = "presence_state")]
+    state_event: String,
+
+    /// The name of the event with the changes.
+    #[arg(long, value_name = "EVENT", default_value = "presence_diff")]
+    diff_event: String,
+
+    #[command(flatten)]
+    joining: Joining,
+
+    #[command(flatten)]
+    connect: Connect,
+}
+
+pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(), Failure> {
+    let is_live = !options.json && !options.lines && io::stdout().is_terminal() && Live::works();
+    if is_live {
+        let mut live = Live::new(&options.topic);
+        return connected(&options, Output::Live(&mut live), interrupt).await;
+    }
+    let format =
+        if options.json { Format::Json } else { Format::Columns(Columns::new([&*options.topic])) };
+    let (printer, printed) = Printer::start(format);
+    let outcome = connected(&options, Output::Lines(&printer), interrupt).await;
+    let written = printed.finish(&printer).await;
+    outcome.and(written)
+}
+
+/// Where changes are shown.
+enum Output<'a> {
+    Live(&'a mut Live),
+    Lines(&'a Printer),
+}
+
+async fn connected(
+    options: &Options,
+    output: Output<'_>,
+    interrupt: &mut Interrupt,
+) -> Result<(), Failure> {
+    let params = options.joining.params()?;
+    let mut builder = options.connect.builder(&options.url)?;
+    if let Output::Lines(printer) = &output {
+        builder = print_news(builder, printer);
+    }
+    let socket = interrupt.guard(options.connect.open(builder, &options.url)).await?;
+    let mut channels = Vec::new();
+    let outcome = async {
+        let channel = socket.channel(&*options.topic).params(params).create();
+        let channel =
+            channel.map_err(|error| Failure::join(&(&*options.topic).into(), &error.into()))?;
+        channels.push(channel.clone());
+        let mut config = PresenceConfig::default();
+        config.state_event = (&*options.state_event).into();
+        config.diff_event = (&*options.diff_event).into();
+        let presence: Presence<Meta, Beside> = channel.presence_with(config);
+        let changes = presence.changes();
+        let joined = channel.join_within(options.joining.join_timeout);
+        let response = interrupt
+            .guard(async { joined.await.map_err(|failed| Failure::join(channel.topic(), &failed)) })
+            .await?;
+        if let Output::Lines(printer) = &output {
+            let joined = Record::new(Kind::Joined).topic(channel.topic()).payload(&response);
+            printer.print(joined).await?;
+        }
+        let with_refs = options.json;
+        let mut watching =
+            Watching { socket: &socket, channel: &channel, presence, output, with_refs };
+        watching.run(changes, interrupt).await
+    }
+    .await;
+    farewell(&socket, &channels, interrupt).await;
+    outcome
+}
+
+struct Watching<'a> {
+    socket: &'a Socket,
+    channel: &'a Channel,
+    presence: Presence<Meta, Beside>,
+    output: Output<'a>,
+    /// Whether the server's own refs of the metas are shown.
+    with_refs: bool,
+}
+
+impl Watching<'_> {
+    async fn run(
+        &mut self,
+        mut changes: PresenceChanges<Meta, Beside>,
+        interrupt: &mut Interrupt,
+    ) -> Result<(), Failure> {
+        let mut status = self.socket.status();
+        if let Output::Live(live) = &mut self.output {
+            live.show(&self.presence, self.socket.state())?;
+        }
+        loop {
+            let closed = async {
+                match &self.output {
+                    Output::Lines(printer) => printer.closed().await,
+                    Output::Live(_) => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                _ = interrupt.next() => return Ok(()),
+                () = closed => return Err(Failure::OutputClosed),
+                item = changes.next() => match item {
+                    Some(item) => self.changed(item).await?,
+                    None => return Err(Failure::failed("the server closed the channel")),
+                },
+                state = status.next() => {
+                    if matches!(state, None | Some(ConnectionState::Closed)) {
+                        return Err(Failure::failed("the connection has ended"));
+                    }
+                    if let Output::Live(live) = &mut self.output {
+                        live.show(&self.presence, self.socket.state())?;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn changed(&mut self, item: PresenceItem<Meta, Beside>) -> Result<(), Failure> {
+        let record = Record::new(Kind::Synced).topic(self.channel.topic());
+        let record = match item {
+            PresenceItem::Change(PresenceChange::Joined { key, before, joined }) => {
+                if before.is_some_and(|before| has_all(&before, &joined)) {
+                    return Ok(());
+                }
+                let metas = metas(&joined, self.with_refs);
+                Record { kind: Kind::Came, ..record }.key(&key).payload(&metas)
+            }
+            PresenceItem::Change(PresenceChange::Left { key, left, .. }) => {
+                let metas = metas(&left, self.with_refs);
+                Record { kind: Kind::Went, ..record }.key(&key).payload(&metas)
+            }
+            PresenceItem::Change(_) => record,
+            PresenceItem::Lagged(count) => Record { kind: Kind::Lagged, ..record }
+                .detail(format!("too slow: {count} changes lost"))
+                .more("count", count),
+            PresenceItem::Refused(_) => Record { kind: Kind::Errored, ..record }
+                .detail("something came that isn't a presence"),
+            _ => return Ok(()),
+        };
+        let present = self.presence.len();
+        match &mut self.output {
+            Output::Lines(printer) => {
+                let record = match record.kind {
+                    Kind::Synced => record.detail(format!("{present} present")),
+                    _ => record,
+                };
+                printer.print(record.more("present", present)).await
+            }
+            Output::Live(live) => {
+                live.remember(record);
+                live.show(&self.presence, self.socket.state())
+            }
+        }
+    }
+}
+
+/// Whether all of these metas were there before: a diff that came before the state says them again.
+fn has_all(before: &PresenceEntry<Meta, Beside>, joined: &PresenceEntry<Meta, Beside>) -> bool {
+    joined.metas().all(|meta| before.metas().any(|old| old.phx_ref() == meta.phx_ref()))
+}
+
+/// The metas as a JSON array, with or without the server's own refs.
+fn metas(entry: &PresenceEntry<Meta, Beside>, with_refs: bool) -> Payload {
+    let metas = entry.metas().map(|meta| {
+        let mut data = meta.data().clone();
+        if let (false, Some(fields)) = (with_refs, data.as_object_mut()) {
+            fields.retain(|name, _| name != "phx_ref" && name != "phx_ref_prev");
+        }
+        data
+    });
+    let metas: Vec<Value> = metas.collect();
+    Payload::json(&metas).unwrap_or_default()
+}
+
+/// A key and the metas of its entry, for people.
+type Present = (ByteString, Payload);
+
+fn present(presence: &Presence<Meta, Beside>) -> Vec<Present> {
+    presence.list().iter().map(|(key, entry)| (key.clone(), metas(entry, false))).collect()
+}

@@ -1,0 +1,222 @@
+//! `phx push`: joins, pushes, prints the reply.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::time::Duration;
+
+use clap::Args;
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use phx_tokio::{Channel, Payload, PushFailed, PushReply, Reply, Status};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::connect::Connect;
+use crate::failure::{Failure, answer};
+use crate::farewell::farewell;
+use crate::interrupt::Interrupt;
+use crate::json_text::{Mask, one_line, shown_payload};
+use crate::payload;
+use crate::record::{Kind, Record};
+use crate::session::Joining;
+use crate::terminal::{self, shown};
+
+/// Pushes that wait for their replies at the same time, with --rate.
+const IN_FLIGHT: usize = 1_000;
+
+/// Join a topic, push an event, and print the reply.
+///
+/// The response is printed as one line of JSON; a binary one as it is, or in base64 on a terminal. The exit
+/// code tells the outcome: 0 for ok, 1 for an error reply, 5 if none came in time.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// The socket's URL, such as `ws://localhost:4000/socket`.
+    url: String,
+
+    /// The topic to join.
+    topic: String,
+
+    /// The event to push.
+    event: String,
+
+    /// The payload: JSON, a file with JSON, or standard input.
+    #[arg(value_name = "PAYLOAD|@FILE|-", conflicts_with = "binary")]
+    payload: Option<String>,
+
+    /// Push the bytes of a file instead of JSON; `-` is standard input.
+    #[arg(long, value_name = "FILE|-")]
+    binary: Option<String>,
+
+    /// Don't wait for a reply.
+    #[arg(long, conflicts_with = "json")]
+    no_reply: bool,
+
+    /// Print each reply as an object: time, kind, topic, event, ref, payload, status.
+    #[arg(long)]
+    json: bool,
+
+    /// For each reply.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+
+    /// Push so many times.
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    repeat: u64,
+
+    /// Pushes a second, whether or not there are replies yet. By default each waits for the reply to
+    /// the one before.
+    #[arg(long, value_name = "PER_SECOND", value_parser = rate)]
+    rate: Option<f64>,
+
+    #[command(flatten)]
+    joining: Joining,
+
+    #[command(flatten)]
+    connect: Connect,
+}
+
+pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(), Failure> {
+    let payload = match &options.binary {
+        Some(path) => Payload::binary(payload::read(path)?),
+        None => payload::json(options.payload.as_deref())?,
+    };
+    let params = options.joining.params()?;
+    let builder = options.connect.builder(&options.url)?;
+    let socket = interrupt.guard(options.connect.open(builder, &options.url)).await?;
+    let mut joined = Vec::new();
+    let outcome = async {
+        let channel = socket.channel(&*options.topic).params(params).create();
+        let channel =
+            channel.map_err(|error| Failure::join(&(&*options.topic).into(), &error.into()))?;
+        joined.push(channel.clone());
+        let mut pushing =
+            Pushing { options: &options, channel: &channel, payload: &payload, worst: None };
+        let done = interrupt.guard(pushing.run()).await;
+        done.and(pushing.worst.map_or(Ok(()), Err))
+    }
+    .await;
+    farewell(&socket, &joined, interrupt).await;
+    outcome
+}
+
+struct Pushing<'a> {
+    options: &'a Options,
+    channel: &'a Channel,
+    payload: &'a Payload,
+    /// The first failure of a push: the others go on.
+    worst: Option<Failure>,
+}
+
+impl Pushing<'_> {
+    async fn run(&mut self) -> Result<(), Failure> {
+        let joined = self.channel.join_within(self.options.joining.join_timeout).await;
+        joined.map_err(|failed| Failure::join(self.channel.topic(), &failed))?;
+        match self.options.rate {
+            Some(rate) => self.at_rate(rate).await,
+            None => self.one_by_one().await,
+        }
+    }
+
+    async fn one_by_one(&mut self) -> Result<(), Failure> {
+        for _ in 0..self.options.repeat {
+            if let Some(reply) = self.push()? {
+                self.outcome(&reply.await)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn at_rate(&mut self, rate: f64) -> Result<(), Failure> {
+        let mut ticks = interval(Duration::from_secs_f64(1.0 / rate));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let mut replies = FuturesUnordered::new();
+        for _ in 0..self.options.repeat {
+            loop {
+                tokio::select! {
+                    Some(reply) = replies.next() => self.outcome(&reply)?,
+                    _ = ticks.tick(), if replies.len() < IN_FLIGHT => break,
+                }
+            }
+            replies.extend(self.push()?);
+        }
+        while let Some(reply) = replies.next().await {
+            self.outcome(&reply)?;
+        }
+        Ok(())
+    }
+
+    /// Pushes once; `None` if no reply is wanted.
+    fn push(&self) -> Result<Option<PushReply>, Failure> {
+        let Options { event, timeout, no_reply, .. } = self.options;
+        let push = self.channel.push_within(*timeout, &**event, self.payload.clone());
+        let refused = |refused: phx_tokio::PushRefused| {
+            Failure::push(self.channel.topic(), event, &refused.into())
+        };
+        let push: phx_tokio::Push<()> = push.accepted().map_err(refused)?;
+        if *no_reply {
+            push.detach().map_err(refused)?;
+            return Ok(None);
+        }
+        Ok(Some(push.reply()))
+    }
+
+    /// Prints a reply, and remembers the first that isn't ok.
+    fn outcome(&mut self, outcome: &Result<Reply, PushFailed>) -> Result<(), Failure> {
+        let topic = self.channel.topic();
+        let event = &self.options.event;
+        let failure = match outcome {
+            Ok(reply) => {
+                self.print(reply)?;
+                (reply.status != Status::Ok).then(|| {
+                    let answer = answer(reply.status.as_str(), &reply.response);
+                    Failure::Rejected(format!("`{}` to {}: {answer}", shown(event), shown(topic)))
+                })
+            }
+            Err(failed) => Some(Failure::push(topic, event, failed)),
+        };
+        if let Some(failure) = failure {
+            match &self.worst {
+                None => self.worst = Some(failure),
+                Some(_) => terminal::error(failure.text().unwrap_or_default()),
+            }
+        }
+        Ok(())
+    }
+
+    fn print(&self, reply: &Reply) -> Result<(), Failure> {
+        let mut out = anstream::stdout().lock();
+        if self.options.json {
+            let record = Record::new(Kind::Reply)
+                .topic(self.channel.topic())
+                .event(&(&*self.options.event).into())
+                .payload(&reply.response)
+                .more("status", reply.status.as_str());
+            writeln!(out, "{}", record.to_json())?;
+        } else if let Some(json) = reply.response.as_json() {
+            writeln!(out, "{}", one_line(json, Mask::Nothing))?;
+        } else if std::io::stdout().is_terminal() {
+            writeln!(out, "{}", shown_payload(&reply.response, Mask::Nothing))?;
+        } else {
+            out.into_inner().write_all(reply.response.as_bytes())?;
+            return Ok(());
+        }
+        out.flush()?;
+        Ok(())
+    }
+}
+
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate > 0.0 && rate <= 1e6 => Ok(rate),
+        _ => Err("expected a number above 0, and 1000000 at the most".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates() {
+        assert_eq!(rate("0.5"), Ok(0.5));
+        assert!(["0", "-1", "NaN", "inf", "1e7", ""].into_iter().all(|text| rate(text).is_err()));
+    }
+}

@@ -1,0 +1,277 @@
+//! One thing that happened, as a line of JSON or for people.
+
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use phx_tokio::{ByteString, Closed, Payload};
+use serde_json::{Value, json};
+
+use crate::json_text::{Mask, one_line, shown_payload};
+use crate::terminal::{BAD, DIM, EVENT, NEWS, TOPIC, clock, shown, styled};
+
+/// What kind of thing happened. The names are those in the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The connection is open.
+    Connected,
+    /// The connection ended.
+    Disconnected,
+    /// A channel is joined for the first time.
+    Joined,
+    /// A channel is joined again; messages may be missing before this.
+    Rejoined,
+    /// The channel isn't joined any more, and will be again.
+    Errored,
+    /// The channel is closed for good.
+    Closed,
+    /// An event from the server.
+    Message,
+    /// The reply to a push.
+    Reply,
+    /// We were too slow, and messages were lost.
+    Lagged,
+    /// The server rejected a join.
+    Rejected,
+    /// A channel was left.
+    Left,
+    /// The server answered a ping.
+    Pong,
+    /// Somebody is present who wasn't, or in one more way.
+    Came,
+    /// Somebody isn't present any more, or in one way less.
+    Went,
+    /// The list of who is present is what the server's is.
+    Synced,
+    /// A step of a script failed.
+    Failed,
+}
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::Connected => "connected",
+            Kind::Disconnected => "disconnected",
+            Kind::Joined => "joined",
+            Kind::Rejoined => "rejoined",
+            Kind::Errored => "errored",
+            Kind::Closed => "closed",
+            Kind::Message => "message",
+            Kind::Reply => "reply",
+            Kind::Lagged => "lagged",
+            Kind::Rejected => "rejected",
+            Kind::Left => "left",
+            Kind::Pong => "pong",
+            Kind::Came => "came",
+            Kind::Went => "went",
+            Kind::Synced => "synced",
+            Kind::Failed => "failed",
+        }
+    }
+
+    fn is_bad(self) -> bool {
+        matches!(
+            self,
+            Kind::Disconnected | Kind::Errored | Kind::Lagged | Kind::Rejected | Kind::Failed
+        )
+    }
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) time: SystemTime,
+    pub(crate) kind: Kind,
+    pub(crate) topic: Option<ByteString>,
+    pub(crate) event: Option<ByteString>,
+    pub(crate) reference: Option<String>,
+    /// Who came or went.
+    pub(crate) key: Option<ByteString>,
+    pub(crate) payload: Option<Payload>,
+    /// For people; in JSON the field `detail`.
+    pub(crate) detail: Option<String>,
+    /// Further fields in JSON, at its end.
+    pub(crate) more: Vec<(&'static str, Value)>,
+}
+
+impl Record {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Record {
+            time: SystemTime::now(),
+            kind,
+            topic: None,
+            event: None,
+            reference: None,
+            key: None,
+            payload: None,
+            detail: None,
+            more: Vec::new(),
+        }
+    }
+
+    pub(crate) fn disconnected(closed: &Closed) -> Self {
+        let mut record = Record::new(Kind::Disconnected);
+        let cause = closed.cause.to_string();
+        record.detail = Some(match closed.retry_in {
+            Some(time) => format!("{cause}; next attempt in {:.1} s", time.as_secs_f64()),
+            None => cause,
+        });
+        record.more = vec![
+            ("code", json!(closed.cause.code().as_u16())),
+            ("retry_in_ms", closed.retry_in.map_or(Value::Null, |time| json!(time.as_millis()))),
+        ];
+        record
+    }
+
+    pub(crate) fn topic(mut self, topic: &ByteString) -> Self {
+        self.topic = Some(topic.clone());
+        self
+    }
+
+    pub(crate) fn event(mut self, event: &ByteString) -> Self {
+        self.event = Some(event.clone());
+        self
+    }
+
+    pub(crate) fn reference(mut self, reference: Option<String>) -> Self {
+        self.reference = reference;
+        self
+    }
+
+    pub(crate) fn key(mut self, key: &ByteString) -> Self {
+        self.key = Some(key.clone());
+        self
+    }
+
+    pub(crate) fn payload(mut self, payload: &Payload) -> Self {
+        self.payload = Some(payload.clone());
+        self
+    }
+
+    pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    pub(crate) fn more(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.more.push((name, value.into()));
+        self
+    }
+
+    /// The record as one JSON object. The first six fields are always there.
+    pub(crate) fn to_json(&self) -> String {
+        let text = |text: Option<&str>| text.map_or("null".to_owned(), quoted);
+        let mut line = format!(
+            "{{\"time\":\"{}\",\"kind\":\"{}\",\"topic\":{},\"event\":{},\"ref\":{},\"payload\":{}",
+            humantime::format_rfc3339_millis(self.time),
+            self.kind.name(),
+            text(self.topic.as_deref()),
+            text(self.event.as_deref()),
+            text(self.reference.as_deref()),
+            match self.payload.as_ref().and_then(Payload::as_json) {
+                Some(json) => one_line(json, Mask::Nothing),
+                None => "null".to_owned(),
+            },
+        );
+        if let Some(payload) = self.payload.as_ref().filter(|payload| payload.is_binary()) {
+            let base64 = STANDARD.encode(payload.as_bytes());
+            line.push_str(&format!(",\"binary\":\"{base64}\""));
+        }
+        if let Some(key) = &self.key {
+            line.push_str(&format!(",\"key\":{}", quoted(key)));
+        }
+        if let Some(detail) = &self.detail {
+            line.push_str(&format!(",\"detail\":{}", quoted(detail)));
+        }
+        for (name, value) in &self.more {
+            let value = one_line(&value.to_string(), Mask::Nothing);
+            line.push_str(&format!(",\"{name}\":{value}"));
+        }
+        line.push('}');
+        line
+    }
+}
+
+fn quoted(text: &str) -> String {
+    one_line(&Value::String(text.to_owned()).to_string(), Mask::Nothing)
+}
+
+/// Records for people, in columns.
+#[derive(Clone, Debug)]
+pub(crate) struct Columns {
+    topic: usize,
+    event: usize,
+}
+
+impl Columns {
+    /// Columns for these topics; that of the events grows as it has to.
+    pub(crate) fn new<'a>(topics: impl IntoIterator<Item = &'a str>) -> Self {
+        let widths = topics.into_iter().map(|topic| shown(topic).chars().count());
+        Columns { topic: widths.max().unwrap_or(0), event: 14 }
+    }
+
+    /// The line for a record, with styles in it.
+    pub(crate) fn line(&mut self, record: &Record) -> String {
+        let topic = record.topic.as_deref().map_or("-".to_owned(), shown);
+        let key = record.key.as_deref().unwrap_or_default();
+        let (style, event) = match (&record.event, record.kind) {
+            (Some(event), Kind::Message | Kind::Reply) => (EVENT, shown(event)),
+            (_, Kind::Came) => (EVENT, format!("+ {}", shown(key))),
+            (_, Kind::Went) => (BAD, format!("- {}", shown(key))),
+            (_, kind) if kind.is_bad() => (BAD, format!("* {}", kind.name())),
+            (_, kind) => (NEWS, format!("* {}", kind.name())),
+        };
+        // A name of absurd length gets its line, and no column for itself.
+        self.topic = self.topic.max(topic.chars().count().min(40));
+        self.event = self.event.max(event.chars().count().min(32));
+        let status = record.more.iter().find(|(name, _)| *name == "status");
+        let said = [
+            status.and_then(|(_, status)| status.as_str()).map(shown),
+            record.payload.as_ref().map(|payload| shown_payload(payload, Mask::Nothing)),
+            record.detail.as_deref().map(shown),
+        ];
+        let said = said.into_iter().flatten().collect::<Vec<_>>().join("  ");
+        let (time, topic) =
+            (styled(DIM, clock(record.time)), styled(TOPIC, format!("{topic:<0$}", self.topic)));
+        if said.is_empty() {
+            return format!("{time}  {topic}  {}", styled(style, event));
+        }
+        let event = styled(style, format!("{event:<0$}", self.event));
+        format!("{time}  {topic}  {event}  {said}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(event: &'static str, payload: &Payload) -> Record {
+        let mut record = Record::new(Kind::Message)
+            .topic(&ByteString::from_static("room:a"))
+            .event(&ByteString::from_static(event))
+            .payload(payload);
+        record.time = SystemTime::UNIX_EPOCH;
+        record
+    }
+
+    #[test]
+    fn a_line_of_json() {
+        let payload = Payload::from_json_text("{\n\"b\": 1}").unwrap();
+        assert_eq!(
+            message("shout", &payload).to_json(),
+            r#"{"time":"1970-01-01T00:00:00.000Z","kind":"message","topic":"room:a","event":"shout","ref":null,"payload":{"b":1}}"#
+        );
+        let line = message("photo", &Payload::binary(vec![0, 255])).more("n", 1).to_json();
+        assert!(line.ends_with(r#""payload":null,"binary":"AP8=","n":1}"#), "{line}");
+    }
+
+    #[test]
+    fn columns_line_up() {
+        let mut columns = Columns::new(["room:a", "room:lobby"]);
+        let plain = |line: String| anstream::adapter::strip_str(&line).to_string();
+        let line = plain(columns.line(&message("shout", &Payload::empty())));
+        assert_eq!(line, "00:00:00.000  room:a      shout           {}");
+        let line = plain(columns.line(&message("a\nvery_long_event_name", &Payload::empty())));
+        assert_eq!(line, "00:00:00.000  room:a      a\\nvery_long_event_name  {}");
+    }
+}

@@ -1,0 +1,251 @@
+//! `phx repl`: a conversation with a server, line by line.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use anstream::{AutoStream, ColorChoice};
+use clap::Args;
+use phx_tokio::{Channel, Payload, Push, Socket};
+use rustyline::ExternalPrinter;
+use tokio::sync::mpsc;
+
+use crate::connect::Connect;
+use crate::failure::Failure;
+use crate::farewell::farewell;
+use crate::interrupt::Interrupt;
+use crate::printer::{Format, Printer};
+use crate::record::{Columns, Kind, Record};
+use crate::session::{JoinRefs, forward, print_news};
+
+mod command;
+mod completion;
+mod editor;
+
+use command::{Command, HELP};
+use completion::Seen;
+use editor::{Editor, Typed};
+
+/// News that aren't printed yet, at the most.
+const CAPACITY: usize = 256;
+
+/// Talk to a server line by line: join, push, leave, ping, look at the state.
+///
+/// `help` lists the commands. Tab completes them, and the topics and events seen so far; what was typed before
+/// is there again the next time, except for lines that begin with a space or have something like a token
+/// in them. Ctrl-C gives up what a command waits for; at the prompt it ends the program, as Ctrl-D does.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// The socket's URL, such as `ws://localhost:4000/socket`.
+    url: String,
+
+    /// Neither read nor write the history of commands.
+    #[arg(long)]
+    no_history: bool,
+
+    /// For the answers to joins and pushes.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+
+    #[command(flatten)]
+    connect: Connect,
+}
+
+pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(), Failure> {
+    let seen = Seen::default();
+    let (editor, above_prompt) = Editor::start(seen.clone(), !options.no_history)?;
+    let format = Format::Columns(Columns::new([]));
+    let (printer, printed) = match above_prompt {
+        Some(above_prompt) => Printer::start_to(format, writer(above_prompt)),
+        None => Printer::start(format),
+    };
+    let outcome = connected(&options, editor, seen, &printer, interrupt).await;
+    let written = printed.finish(&printer).await;
+    outcome.and(written)
+}
+
+/// Writes above the line that is being edited.
+fn writer(
+    mut above_prompt: impl ExternalPrinter + Send + 'static,
+) -> impl FnMut(&str) -> io::Result<()> + Send + 'static {
+    let has_colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
+    move |lines| {
+        let lines = match has_colours {
+            true => lines.to_owned(),
+            false => anstream::adapter::strip_str(lines).to_string(),
+        };
+        above_prompt.print(lines).map_err(io::Error::other)
+    }
+}
+
+async fn connected(
+    options: &Options,
+    mut editor: Editor,
+    seen: Seen,
+    printer: &Printer,
+    interrupt: &mut Interrupt,
+) -> Result<(), Failure> {
+    let refs = JoinRefs::default();
+    let builder = refs.watch(print_news(options.connect.builder(&options.url)?, printer));
+    let socket = interrupt.guard(options.connect.open(builder, &options.url)).await?;
+    let (news, mut told) = mpsc::channel::<Record>(CAPACITY);
+    let (to, events) = (printer.clone(), seen.clone());
+    tokio::spawn(async move {
+        while let Some(record) = told.recv().await {
+            if let Some(event) = &record.event {
+                events.event(event);
+            }
+            if to.print(record).await.is_err() {
+                return;
+            }
+        }
+    });
+    let timeout = options.timeout;
+    let channels = BTreeMap::new();
+    let mut repl = Repl { socket, channels, last: None, seen, refs, news, printer, timeout };
+    let outcome = repl.talk(&mut editor, interrupt).await;
+    let channels: Vec<_> = repl.channels.into_values().collect();
+    farewell(&repl.socket, &channels, interrupt).await;
+    outcome
+}
+
+struct Repl<'a> {
+    socket: Socket,
+    channels: BTreeMap<String, Channel>,
+    /// The topic that was joined last: `.` in commands.
+    last: Option<String>,
+    seen: Seen,
+    refs: JoinRefs,
+    news: mpsc::Sender<Record>,
+    printer: &'a Printer,
+    timeout: Duration,
+}
+
+impl Repl<'_> {
+    /// Does what is typed, until the end.
+    async fn talk(
+        &mut self,
+        editor: &mut Editor,
+        interrupt: &mut Interrupt,
+    ) -> Result<(), Failure> {
+        loop {
+            let typed = tokio::select! {
+                typed = editor.next() => typed,
+                _ = interrupt.next() => return Ok(()),
+                () = self.printer.closed() => return Err(Failure::OutputClosed),
+            };
+            let line = match typed {
+                Typed::Line(line) => line,
+                Typed::End => return Ok(()),
+                Typed::Failed(error) => return Err(Failure::failed(error)),
+            };
+            let done = match Command::parse(&line, self.last.as_deref()) {
+                Ok(None) => continue,
+                Ok(Some(Command::Quit)) => return Ok(()),
+                Ok(Some(command)) => tokio::select! {
+                    done = self.obey(command) => done,
+                    _ = interrupt.next() => Err(Failure::failed("given up")),
+                },
+                Err(why) => Err(Failure::Usage(why)),
+            };
+            if let Err(failure) = done {
+                let Some(text) = failure.text() else { return Err(failure) };
+                self.printer.print(Record::new(Kind::Failed).detail(text)).await?;
+            }
+        }
+    }
+
+    async fn obey(&mut self, command: Command) -> Result<(), Failure> {
+        match command {
+            Command::Join(topic, params) => self.join(topic, params).await,
+            Command::Leave(topic) => {
+                let channel = self.channel(&topic)?.clone();
+                let left = channel.leave_within(self.timeout).await;
+                self.channels.remove(&topic);
+                left.map_err(|failed| Failure::TimedOut(format!("{topic}: {failed}")))?;
+                self.printer.print(Record::new(Kind::Left).topic(channel.topic())).await
+            }
+            Command::Push(topic, event, payload) => {
+                let channel = self.channel(&topic)?.clone();
+                self.seen.event(&event);
+                let push: Push<()> = channel.push_within(self.timeout, &*event, payload);
+                let reply = push.reply().await;
+                let reply = reply.map_err(|failed| Failure::push(&topic, &event, &failed))?;
+                let record = Record::new(Kind::Reply)
+                    .topic(channel.topic())
+                    .event(&event.into())
+                    .payload(&reply.response)
+                    .more("status", reply.status.as_str());
+                self.printer.print(record).await
+            }
+            Command::Send(topic, event, payload) => {
+                let channel = self.channel(&topic)?;
+                self.seen.event(&event);
+                let push: Push<()> = channel.push_within(self.timeout, &*event, payload);
+                push.detach().map_err(|refused| Failure::push(&topic, &event, &refused.into()))
+            }
+            Command::Ping => {
+                let round_trip = self.socket.ping().await;
+                let round_trip =
+                    round_trip.map_err(|failed| Failure::TimedOut(failed.to_string()))?;
+                let text = format!("after {:.3} ms", round_trip.as_secs_f64() * 1e3);
+                self.printer.print(Record::new(Kind::Pong).detail(text)).await
+            }
+            Command::State => self.say(&self.state()),
+            Command::Connect => {
+                let connected = self.socket.connect().within(self.timeout).await;
+                connected.map_err(|failed| Failure::connect(self.socket.endpoint(), &failed))
+            }
+            Command::Disconnect => {
+                self.socket.disconnect().await;
+                self.printer.print(Record::new(Kind::Disconnected).detail("as asked for")).await
+            }
+            Command::Help => self.say(HELP),
+            // Handled where the loop is.
+            Command::Quit => Ok(()),
+        }
+    }
+
+    async fn join(&mut self, topic: String, params: Payload) -> Result<(), Failure> {
+        let channel = self.socket.channel(&*topic).params(params).create();
+        let channel = channel.map_err(|error| Failure::join(&(&*topic).into(), &error.into()))?;
+        let messages = channel.messages();
+        let joined = channel.join_within(self.timeout).await;
+        let response = joined.map_err(|failed| Failure::join(channel.topic(), &failed))?;
+        let record = Record::new(Kind::Joined).topic(channel.topic()).payload(&response);
+        self.printer.print(record).await?;
+        tokio::spawn(forward(channel.clone(), messages, self.refs.clone(), self.news.clone()));
+        self.seen.topic(&topic);
+        self.channels.insert(topic.clone(), channel);
+        self.last = Some(topic);
+        Ok(())
+    }
+
+    fn channel(&self, topic: &str) -> Result<&Channel, Failure> {
+        let channel = self.channels.get(topic);
+        channel.ok_or_else(|| Failure::Usage(format!("`{topic}` isn't joined: `join {topic}`")))
+    }
+
+    fn state(&self) -> String {
+        let counters = self.socket.counters();
+        let mut text = format!(
+            "{}  {:?}  {} frames sent, {} received",
+            self.socket.endpoint(),
+            self.socket.state(),
+            counters.frames_sent,
+            counters.frames_received,
+        );
+        for (topic, channel) in &self.channels {
+            text.push_str(&format!("\n{}  {:?}", crate::terminal::shown(topic), channel.state()));
+        }
+        text
+    }
+
+    /// Prints text of our own. The prompt isn't there meanwhile.
+    fn say(&self, text: &str) -> Result<(), Failure> {
+        let mut out = anstream::stdout().lock();
+        writeln!(out, "{text}")?;
+        out.flush()?;
+        Ok(())
+    }
+}

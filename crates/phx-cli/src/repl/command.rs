@@ -1,0 +1,123 @@
+//! What can be typed in `phx repl`.
+
+use phx_tokio::Payload;
+
+use crate::failure::chain;
+
+pub(super) const HELP: &str = "\
+join TOPIC [JSON]               join, with these params
+push TOPIC EVENT [JSON]         push, and wait for the reply
+send TOPIC EVENT [JSON]         push, and wait for nothing
+leave TOPIC                     leave
+ping                            how long a round trip to the server takes
+state                           the connection, and the channels
+connect, disconnect             as they say
+help                            this
+quit                            leave, disconnect, and end
+A dot is the topic that was joined last: push . shout {\"body\": \"hi\"}";
+
+/// The first words of all commands.
+pub(super) const NAMES: [&str; 10] =
+    ["connect", "disconnect", "help", "join", "leave", "ping", "push", "quit", "send", "state"];
+
+/// What a line says.
+#[derive(Debug)]
+pub(super) enum Command {
+    Join(String, Payload),
+    Leave(String),
+    Push(String, String, Payload),
+    Send(String, String, Payload),
+    Ping,
+    State,
+    Connect,
+    Disconnect,
+    Help,
+    Quit,
+}
+
+impl Command {
+    /// `None` for a line that says nothing. `last` is the topic that a dot means.
+    pub(super) fn parse(line: &str, last: Option<&str>) -> Result<Option<Self>, String> {
+        let (name, rest) = first_word(line);
+        let (topic, after_topic) = first_word(rest);
+        let topic = match (topic, last) {
+            (".", Some(last)) => last,
+            (topic, _) => topic,
+        };
+        let needs_topic = || match topic {
+            "" => Err(format!("`{name}` needs a topic")),
+            "." => Err("nothing was joined yet".to_owned()),
+            topic => Ok(topic.to_owned()),
+        };
+        Ok(Some(match name {
+            "" => return Ok(None),
+            "join" => Command::Join(needs_topic()?, json(after_topic)?),
+            "leave" => Command::Leave(needs_topic()?),
+            "push" | "send" => {
+                let topic = needs_topic()?;
+                let (event, text) = first_word(after_topic);
+                if event.is_empty() {
+                    return Err(format!("`{name}` needs an event, too"));
+                }
+                let (event, payload) = (event.to_owned(), json(text)?);
+                match name {
+                    "push" => Command::Push(topic, event, payload),
+                    _ => Command::Send(topic, event, payload),
+                }
+            }
+            "ping" => Command::Ping,
+            "state" => Command::State,
+            "connect" => Command::Connect,
+            "disconnect" => Command::Disconnect,
+            "help" => Command::Help,
+            "quit" | "exit" => Command::Quit,
+            _ => return Err(format!("there is no `{name}`; `help` lists what there is")),
+        }))
+    }
+}
+
+/// The first word of a line, and what follows it.
+fn first_word(line: &str) -> (&str, &str) {
+    let line = line.trim();
+    line.split_once(char::is_whitespace).map_or((line, ""), |(word, rest)| (word, rest.trim()))
+}
+
+fn json(text: &str) -> Result<Payload, String> {
+    match text {
+        "" => Ok(Payload::empty()),
+        text => Payload::from_json_text(text.as_bytes().to_vec()).map_err(|error| chain(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dot_is_the_last_topic() {
+        let Ok(Some(Command::Push(topic, event, payload))) =
+            Command::parse("push  .  shout  {\"a\": 1}", Some("room:a"))
+        else {
+            panic!("it is a push")
+        };
+        assert_eq!((&*topic, &*event), ("room:a", "shout"));
+        assert_eq!(payload.as_json(), Some("{\"a\": 1}"));
+        assert!(Command::parse("leave .", None).is_err());
+    }
+
+    #[test]
+    fn every_name_is_a_command_and_in_the_help() {
+        for name in NAMES {
+            assert!(Command::parse(&format!("{name} a 1"), None).is_ok(), "{name}");
+            assert!(HELP.contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn other_lines_are_refused_with_a_reason() {
+        assert!(matches!(Command::parse(" ", None), Ok(None)));
+        for line in ["dance", "join", "push a", "push a b c", "send a"] {
+            assert!(Command::parse(line, None).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Completion of commands, and of the topics and events seen so far.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustyline::completion::Completer;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::validate::Validator;
+use rustyline::{Context, Helper, Result};
+
+use super::command::NAMES;
+
+/// Names of each kind, at the most: they come from the server.
+const CAPACITY: usize = 1_000;
+
+/// The topics and events seen so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen(Arc<Mutex<Names>>);
+
+#[derive(Debug, Default)]
+struct Names {
+    topics: BTreeSet<String>,
+    events: BTreeSet<String>,
+}
+
+impl Seen {
+    pub(super) fn topic(&self, topic: &str) {
+        add(&mut self.names().topics, topic);
+    }
+
+    pub(super) fn event(&self, event: &str) {
+        add(&mut self.names().events, event);
+    }
+
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the word that ends at `pos` may become, and where it begins.
+    fn candidates(&self, line: &str, pos: usize) -> (usize, Vec<String>) {
+        let line = line.get(..pos).unwrap_or(line);
+        let start = line.rfind(char::is_whitespace).map_or(0, |at| at.saturating_add(1));
+        let (before, word) = line.split_at_checked(start).unwrap_or((line, ""));
+        let before: Vec<&str> = before.split_whitespace().collect();
+        let begins = |name: &&str| name.starts_with(word);
+        let names = self.names();
+        let owned = |names: &BTreeSet<String>| -> Vec<String> {
+            names.iter().map(String::as_str).filter(begins).map(String::from).collect()
+        };
+        let found = match before.as_slice() {
+            [] => NAMES.into_iter().filter(begins).map(String::from).collect(),
+            ["join" | "leave" | "push" | "send"] => owned(&names.topics),
+            ["push" | "send", _] => owned(&names.events),
+            _ => Vec::new(),
+        };
+        (start, found)
+    }
+}
+
+fn add(names: &mut BTreeSet<String>, name: &str) {
+    // A name with such characters can't be typed as one word, or would do something to the terminal.
+    let is_typable = !name.contains(|c: char| c.is_whitespace() || c.is_control());
+    if is_typable && names.len() < CAPACITY {
+        names.insert(name.to_owned());
+    }
+}
+
+/// What the editor asks.
+pub(super) struct ReplHelper(pub(super) Seen);
+
+impl Completer for ReplHelper {
+    type Candidate = String;
+
+    fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> Result<(usize, Vec<String>)> {
+        let (start, found) = self.0.candidates(line, pos);
+        // A word that can be nothing else is over.
+        let found = match <[String; 1]>::try_from(found) {
+            Ok([only]) => vec![format!("{only} ")],
+            Err(found) => found,
+        };
+        Ok((start, found))
+    }
+}
+
+impl Hinter for ReplHelper {
+    type Hint = String;
+}
+
+impl Highlighter for ReplHelper {}
+impl Validator for ReplHelper {}
+impl Helper for ReplHelper {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_word_has_its_own_names() {
+        let seen = Seen::default();
+        seen.topic("room:lobby");
+        seen.topic("evil\n:topic");
+        seen.event("shout");
+        let found = |line: &str| seen.candidates(line, line.len());
+        assert_eq!(found("p"), (0, vec!["ping".to_owned(), "push".to_owned()]));
+        assert_eq!(found("push ro"), (5, vec!["room:lobby".to_owned()]));
+        assert_eq!(found("push room:lobby "), (16, vec!["shout".to_owned()]));
+        assert_eq!(found("leave "), (6, vec!["room:lobby".to_owned()]));
+        assert_eq!(found("ping "), (5, vec![]));
+        assert_eq!(found("push room:lobby shout {"), (22, vec![]));
+    }
+}

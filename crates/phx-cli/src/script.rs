@@ -1,0 +1,116 @@
+//! `phx script`: lines of JSON in, lines of JSON of everything that happens out.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::thread;
+
+use clap::Args;
+use tokio::sync::mpsc;
+
+use crate::connect::Connect;
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::printer::{Format, Printer};
+
+mod history;
+mod runner;
+mod step;
+
+use runner::Runner;
+use step::Step;
+
+/// Do what lines of JSON say, and print everything that happens as lines of JSON.
+///
+/// This drives the client from any language. Each line is an object whose field `do` says what:
+///
+/// `{"do": "connect", "url": "ws://..", "params": {"token": ".."}, "headers": {}, "auth_token": ".."}`
+///
+/// `{"do": "join", "topic": "room:a", "params": {}, "expect": "ok"}`
+///
+/// `{"do": "push", "topic": "room:a", "event": "shout", "payload": {}, "expect": "none"}`
+///
+/// `{"do": "wait", "kind": "message", "topic": "room:a", "event": "shout", "payload": {"n": 1}}`
+///
+/// `{"do": "leave", "topic": "room:a"}`, `{"do": "ping"}`, `{"do": "sleep", "ms": 100}`, `{"do": "disconnect"}`
+///
+/// Steps are done in order; what comes meanwhile is printed as it comes. `wait` waits for the next thing that
+/// matches, after the one that the last `wait` found. `expect` is ok, error or any, and for a push none, which
+/// waits for no reply. `binary` (base64) takes the place of `payload`. `timeout_ms` goes with all that wait, and
+/// an `id` of yours comes back with the outcome. Empty lines and those that begin with # are skipped.
+///
+/// A step that fails ends the script, with the exit code that `phx push` would have.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// The script; `-` for standard input, each line of which is done as it comes.
+    #[arg(value_name = "FILE|-")]
+    file: String,
+
+    /// The socket's URL, for `connect` without one.
+    #[arg(long)]
+    url: Option<String>,
+
+    #[command(flatten)]
+    connect: Connect,
+}
+
+pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(), Failure> {
+    let lines = lines(&options.file)?;
+    let (printer, printed) = Printer::start(Format::Json);
+    let runner = Runner::new(options.connect, options.url, printer.clone());
+    let outcome = perform(runner, lines, interrupt).await;
+    let written = printed.finish(&printer).await;
+    outcome.and(written)
+}
+
+async fn perform(
+    mut runner: Runner,
+    mut lines: mpsc::Receiver<io::Result<String>>,
+    interrupt: &mut Interrupt,
+) -> Result<(), Failure> {
+    let outcome = interrupt
+        .guard(async {
+            let mut number = 0_u64;
+            while let Some(line) = runner.during(lines.recv()).await? {
+                number = number.saturating_add(1);
+                let line =
+                    line.map_err(|error| Failure::Usage(format!("line {number}: {error}")))?;
+                let line = line.trim();
+                if line.is_empty() || line.starts_with('#') {
+                    continue;
+                }
+                let done = match Step::parse(line) {
+                    Ok(step) => runner.perform(number, step).await,
+                    Err(why) => Err(Failure::Usage(why)),
+                };
+                if let Err(failure) = done {
+                    return Err(runner.failed(number, failure).await);
+                }
+            }
+            Ok(())
+        })
+        .await;
+    runner.end(interrupt).await;
+    outcome
+}
+
+/// The script's lines, read on a thread of their own, since reading can't be cancelled.
+fn lines(path: &str) -> Result<mpsc::Receiver<io::Result<String>>, Failure> {
+    let file = match path {
+        "-" => None,
+        path => Some(File::open(path).map_err(|error| Failure::unreadable(path, &error))?),
+    };
+    let (send, lines) = mpsc::channel(16);
+    thread::spawn(move || {
+        let reader: Box<dyn BufRead> = match file {
+            Some(file) => Box::new(BufReader::new(file)),
+            None => Box::new(io::stdin().lock()),
+        };
+        for line in reader.lines() {
+            let is_end = line.is_err();
+            if send.blocking_send(line).is_err() || is_end {
+                return;
+            }
+        }
+    });
+    Ok(lines)
+}

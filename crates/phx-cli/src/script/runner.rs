@@ -1,0 +1,283 @@
+//! Does the steps of a script, and tells everything that happens meanwhile.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use phx_tokio::{Channel, CloseCause, JoinFailed, PushFailed, Reply, Socket, Status};
+use serde_json::Value;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::history::History;
+use super::step::{Expect, Pattern, Step, Task};
+use crate::connect::Connect;
+use crate::failure::{Failure, answer};
+use crate::farewell::farewell;
+use crate::interrupt::Interrupt;
+use crate::printer::Printer;
+use crate::record::{Kind, Record};
+use crate::session::{JoinRefs, forward};
+
+/// What has happened and isn't told yet, at the most.
+const CAPACITY: usize = 256;
+
+/// A script being performed.
+pub(super) struct Runner {
+    connect: Arc<Connect>,
+    url: Option<String>,
+    printer: Printer,
+    history: History,
+    news: mpsc::Sender<Record>,
+    happened: mpsc::Receiver<Record>,
+    socket: Option<Socket>,
+    channels: BTreeMap<String, Channel>,
+    refs: JoinRefs,
+}
+
+/// Which step something is the outcome of.
+struct Origin {
+    line: u64,
+    id: Option<Value>,
+}
+
+impl Origin {
+    fn mark(&self, record: Record) -> Record {
+        let record = record.more("line", self.line);
+        match &self.id {
+            Some(id) => record.more("id", id.clone()),
+            None => record,
+        }
+    }
+}
+
+impl Runner {
+    pub(super) fn new(connect: Connect, url: Option<String>, printer: Printer) -> Self {
+        let (news, happened) = mpsc::channel(CAPACITY);
+        Runner {
+            connect: Arc::new(connect),
+            url,
+            printer,
+            history: History::default(),
+            news,
+            happened,
+            socket: None,
+            channels: BTreeMap::new(),
+            refs: JoinRefs::default(),
+        }
+    }
+
+    /// Does one step.
+    pub(super) async fn perform(&mut self, line: u64, step: Step) -> Result<(), Failure> {
+        let origin = Origin { line, id: step.id };
+        match step.task {
+            Task::Connect { url, params, headers, auth_token } => {
+                let url = url.or_else(|| self.url.clone());
+                let url = url.ok_or(Failure::usage("`connect` needs a `url`, or `--url`"))?;
+                let mut builder = self.connect.builder(&url)?;
+                for (name, value) in &params {
+                    builder = builder.param(name, value);
+                }
+                for (name, value) in &headers {
+                    builder = builder.header(name, value);
+                }
+                if let Some(token) = &auth_token {
+                    builder = builder.auth_token(token);
+                }
+                self.connect(&origin, builder, &url).await
+            }
+            Task::Join { topic, params, expect } => {
+                let channel = self.socket()?.channel(&*topic).params(params).create();
+                let channel =
+                    channel.map_err(|error| Failure::join(&(&*topic).into(), &error.into()))?;
+                self.join(&origin, channel, expect, step.timeout).await
+            }
+            Task::Push { topic, event, payload, expect } => {
+                let channel = self.channel(&topic)?.clone();
+                let push = channel.push_within(step.timeout, &*event, payload);
+                let push: phx_tokio::Push<()> = push
+                    .accepted()
+                    .map_err(|refused| Failure::push(&topic, &event, &refused.into()))?;
+                if expect == Expect::None {
+                    // It was accepted.
+                    let _ = push.detach();
+                    return Ok(());
+                }
+                let reply = self.during(push.reply()).await?;
+                self.replied(&origin, &channel, &event, expect, reply).await
+            }
+            Task::Leave { topic } => {
+                self.channel(&topic)?;
+                let channel = self.channels.remove(&topic);
+                if let Some(channel) = channel {
+                    let left = self.during(channel.leave_within(step.timeout)).await?;
+                    left.map_err(|failed| Failure::TimedOut(format!("{topic}: {failed}")))?;
+                    let record = Record::new(Kind::Left).topic(channel.topic());
+                    self.tell(origin.mark(record)).await?;
+                }
+                Ok(())
+            }
+            Task::Wait(pattern) => self.wait(&pattern, step.timeout).await,
+            Task::Sleep(time) => self.during(sleep(time)).await,
+            Task::Ping => {
+                let ping = self.socket()?.ping();
+                let round_trip = self.during(ping).await?;
+                let round_trip = round_trip
+                    .map_err(|failed| Failure::TimedOut(format!("the ping failed: {failed}")))?;
+                let micros = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
+                self.tell(origin.mark(Record::new(Kind::Pong).more("round_trip_us", micros))).await
+            }
+            Task::Disconnect => {
+                let socket = self.socket()?.clone();
+                self.during(socket.disconnect()).await?;
+                self.socket = None;
+                self.channels.clear();
+                self.tell(origin.mark(Record::new(Kind::Disconnected).detail("as asked for"))).await
+            }
+        }
+    }
+
+    /// Waits for something, and tells what happens meanwhile.
+    pub(super) async fn during<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                Some(record) = self.happened.recv() => self.tell(record).await?,
+                () = self.printer.closed() => return Err(Failure::OutputClosed),
+                done = &mut work => return Ok(done),
+            }
+        }
+    }
+
+    /// Tells that a line failed, which ends the script.
+    pub(super) async fn failed(&mut self, line: u64, failure: Failure) -> Failure {
+        if let Some(text) = failure.text() {
+            let record = Record::new(Kind::Failed).detail(text).more("line", line);
+            // Whether or not it can be printed it has failed.
+            let _ = self.tell(record).await;
+            return failure.at(&format!("line {line}"));
+        }
+        failure
+    }
+
+    /// Leaves and disconnects.
+    pub(super) async fn end(mut self, interrupt: &mut Interrupt) {
+        if let Some(socket) = self.socket.take() {
+            let channels: Vec<_> = self.channels.into_values().collect();
+            farewell(&socket, &channels, interrupt).await;
+        }
+    }
+
+    async fn connect(
+        &mut self,
+        origin: &Origin,
+        builder: phx_tokio::Builder,
+        url: &str,
+    ) -> Result<(), Failure> {
+        if self.socket.is_some() {
+            return Err(Failure::usage("`connect` again needs a `disconnect` before it"));
+        }
+        let (again, lost) = (self.news.clone(), self.news.clone());
+        let was_open = AtomicBool::new(false);
+        let builder = self.refs.watch(builder).on_open(move || {
+            // The first time is the outcome of the step.
+            if was_open.swap(true, Ordering::Relaxed) {
+                let _ = again.try_send(Record::new(Kind::Connected));
+            }
+        });
+        let builder = builder.on_close(move |end| {
+            let is_news = end.was_open || end.retry_in.is_some();
+            if is_news && end.cause != CloseCause::Disconnected {
+                let _ = lost.try_send(Record::disconnected(end));
+            }
+        });
+        let opening = Arc::clone(&self.connect);
+        let socket = self.during(opening.open(builder, url)).await??;
+        self.socket = Some(socket);
+        self.tell(origin.mark(Record::new(Kind::Connected))).await
+    }
+
+    async fn join(
+        &mut self,
+        origin: &Origin,
+        channel: Channel,
+        expect: Expect,
+        patience: Duration,
+    ) -> Result<(), Failure> {
+        let messages = channel.messages();
+        let topic = channel.topic().clone();
+        let joined = self.during(channel.join_within(patience)).await?;
+        let record = Record::new(Kind::Joined).topic(&topic).reference(self.refs.of(&topic));
+        match joined {
+            Ok(response) => {
+                self.tell(origin.mark(record.payload(&response))).await?;
+                self.channels.insert(topic.to_string(), channel.clone());
+                tokio::spawn(forward(channel, messages, self.refs.clone(), self.news.clone()));
+                match expect {
+                    Expect::Error => Err(Failure::Rejected(format!("{topic} was joined"))),
+                    _ => Ok(()),
+                }
+            }
+            Err(JoinFailed::Rejected { status, response, .. }) if expect != Expect::Ok => {
+                let record = Record { kind: Kind::Rejected, ..record }.payload(&response);
+                self.tell(origin.mark(record.more("status", status.as_str()))).await
+            }
+            Err(failed) => Err(Failure::join(&topic, &failed)),
+        }
+    }
+
+    async fn replied(
+        &mut self,
+        origin: &Origin,
+        channel: &Channel,
+        event: &str,
+        expect: Expect,
+        reply: Result<Reply, PushFailed>,
+    ) -> Result<(), Failure> {
+        let topic = channel.topic();
+        let reply = reply.map_err(|failed| Failure::push(topic, event, &failed))?;
+        let record = Record::new(Kind::Reply)
+            .topic(topic)
+            .event(&event.into())
+            .payload(&reply.response)
+            .more("status", reply.status.as_str());
+        self.tell(origin.mark(record)).await?;
+        let is_expected = match expect {
+            Expect::Ok => reply.status == Status::Ok,
+            Expect::Error => reply.status != Status::Ok,
+            Expect::Any | Expect::None => true,
+        };
+        if is_expected {
+            return Ok(());
+        }
+        let answer = answer(reply.status.as_str(), &reply.response);
+        Err(Failure::Rejected(format!("`{event}` to {topic}: {answer}")))
+    }
+
+    async fn wait(&mut self, pattern: &Pattern, patience: Duration) -> Result<(), Failure> {
+        let deadline = Instant::now() + patience;
+        while !self.history.find(pattern) {
+            match timeout_at(deadline, self.happened.recv()).await {
+                Ok(Some(record)) => self.tell(record).await?,
+                _ => return Err(Failure::TimedOut("what was waited for didn't come".to_owned())),
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell(&mut self, record: Record) -> Result<(), Failure> {
+        self.history.add(record.clone());
+        self.printer.print(record).await
+    }
+
+    fn socket(&self) -> Result<&Socket, Failure> {
+        self.socket.as_ref().ok_or(Failure::usage("there is no connection: `connect` comes first"))
+    }
+
+    fn channel(&self, topic: &str) -> Result<&Channel, Failure> {
+        let channel = self.channels.get(topic);
+        channel.ok_or_else(|| Failure::Usage(format!("`{topic}` isn't joined")))
+    }
+}

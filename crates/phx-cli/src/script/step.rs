@@ -1,0 +1,228 @@
+//! The steps of a script, as its lines say them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use phx_tokio::Payload;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::failure::chain;
+
+/// Where nothing else is said, for whatever a step waits for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One step, and what goes with all of them.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) task: Task,
+    /// The user's own, given back with the outcome.
+    pub(super) id: Option<Value>,
+    pub(super) timeout: Duration,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(super) enum Task {
+    Connect {
+        url: Option<String>,
+        params: BTreeMap<String, String>,
+        headers: BTreeMap<String, String>,
+        auth_token: Option<String>,
+    },
+    Join {
+        topic: String,
+        params: Payload,
+        expect: Expect,
+    },
+    Push {
+        topic: String,
+        event: String,
+        payload: Payload,
+        expect: Expect,
+    },
+    Leave {
+        topic: String,
+    },
+    Wait(Pattern),
+    Sleep(Duration),
+    Ping,
+    Disconnect,
+}
+
+/// What has to come of a join or a push.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Expect {
+    #[default]
+    Ok,
+    Error,
+    Any,
+    /// Nothing is waited for.
+    None,
+}
+
+/// What a `wait` waits for: all that is given must match.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    pub(super) kind: String,
+    pub(super) topic: Option<String>,
+    pub(super) event: Option<String>,
+    /// Contained in the payload.
+    pub(super) payload: Option<Value>,
+}
+
+/// All fields that a line can have.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Line {
+    r#do: String,
+    id: Option<Value>,
+    timeout_ms: Option<u64>,
+    url: Option<String>,
+    params: Option<Box<RawValue>>,
+    headers: Option<BTreeMap<String, String>>,
+    auth_token: Option<String>,
+    topic: Option<String>,
+    event: Option<String>,
+    payload: Option<Box<RawValue>>,
+    binary: Option<String>,
+    expect: Option<Expect>,
+    kind: Option<String>,
+    ms: Option<u64>,
+}
+
+impl Step {
+    pub(super) fn parse(line: &str) -> Result<Self, String> {
+        let mut line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        let id = line.id.take();
+        let timeout = line.timeout_ms.take().map_or(PATIENCE, Duration::from_millis);
+        let task = line.task()?;
+        match line.left_over() {
+            None => Ok(Step { task, id, timeout }),
+            Some(name) => Err(format!("`{}` has no `{name}`", line.r#do)),
+        }
+    }
+}
+
+impl Line {
+    /// Takes what the step needs.
+    fn task(&mut self) -> Result<Task, String> {
+        Ok(match &*self.r#do.clone() {
+            "connect" => Task::Connect {
+                url: self.url.take(),
+                params: match self.params.take() {
+                    Some(params) => serde_json::from_str(params.get())
+                        .map_err(|error| format!("`params` of `connect` are texts: {error}"))?,
+                    None => BTreeMap::new(),
+                },
+                headers: self.headers.take().unwrap_or_default(),
+                auth_token: self.auth_token.take(),
+            },
+            "join" => Task::Join {
+                topic: self.needs_topic()?,
+                params: json(self.params.take())?,
+                expect: match self.expect.take().unwrap_or_default() {
+                    Expect::None => return Err("a join can't expect `none`".to_owned()),
+                    expect => expect,
+                },
+            },
+            "push" => Task::Push {
+                topic: self.needs_topic()?,
+                event: self.event.take().ok_or("`push` needs an `event`")?,
+                payload: match self.binary.take() {
+                    Some(text) => {
+                        let bytes = STANDARD.decode(text);
+                        Payload::binary(bytes.map_err(|error| format!("`binary`: {error}"))?)
+                    }
+                    None => json(self.payload.take())?,
+                },
+                expect: self.expect.take().unwrap_or_default(),
+            },
+            "leave" => Task::Leave { topic: self.needs_topic()? },
+            "wait" => Task::Wait(Pattern {
+                kind: self.kind.take().unwrap_or_else(|| "message".to_owned()),
+                topic: self.topic.take(),
+                event: self.event.take(),
+                payload: match self.payload.take() {
+                    Some(payload) => serde_json::from_str(payload.get()).map(Some),
+                    None => Ok(None),
+                }
+                .map_err(|error| error.to_string())?,
+            }),
+            "sleep" => {
+                Task::Sleep(Duration::from_millis(self.ms.take().ok_or("`sleep` needs `ms`")?))
+            }
+            "ping" => Task::Ping,
+            "disconnect" => Task::Disconnect,
+            "" => return Err("the line has no `do`".to_owned()),
+            name => return Err(format!("there is no `{name}`")),
+        })
+    }
+
+    fn needs_topic(&mut self) -> Result<String, String> {
+        self.topic.take().ok_or_else(|| format!("`{}` needs a `topic`", self.r#do))
+    }
+
+    /// A field that was given, and that the step doesn't have.
+    fn left_over(&self) -> Option<&'static str> {
+        let fields = [
+            ("url", self.url.is_some()),
+            ("params", self.params.is_some()),
+            ("headers", self.headers.is_some()),
+            ("auth_token", self.auth_token.is_some()),
+            ("topic", self.topic.is_some()),
+            ("event", self.event.is_some()),
+            ("payload", self.payload.is_some()),
+            ("binary", self.binary.is_some()),
+            ("expect", self.expect.is_some()),
+            ("kind", self.kind.is_some()),
+            ("ms", self.ms.is_some()),
+        ];
+        fields.into_iter().find_map(|(name, given)| given.then_some(name))
+    }
+}
+
+fn json(text: Option<Box<RawValue>>) -> Result<Payload, String> {
+    match text {
+        Some(text) => {
+            Payload::from_json_text(String::from(text.get())).map_err(|error| chain(&error))
+        }
+        None => Ok(Payload::empty()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_stay_as_they_are_written() {
+        let line = r#"{"do":"push","topic":"a","event":"e","payload":{"b":1.50,"a":2},"id":7}"#;
+        let step = Step::parse(line).unwrap();
+        let Task::Push { payload, expect, .. } = step.task else { panic!("it is a push") };
+        assert_eq!(payload.as_json(), Some(r#"{"b":1.50,"a":2}"#));
+        assert_eq!((expect, step.id), (Expect::Ok, Some(Value::from(7))));
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        for (line, why) in [
+            (r#"{"do":"dance"}"#, "there is no `dance`"),
+            (r#"{}"#, "no `do`"),
+            (r#"{"do":"join"}"#, "`join` needs a `topic`"),
+            (r#"{"do":"leave","topic":"a","event":"b"}"#, "`leave` has no `event`"),
+            (r#"{"do":"join","topic":"a","expect":"none"}"#, "can't expect"),
+            (r#"{"do":"ping","timeout":1}"#, "unknown field `timeout`"),
+            (r#"{"do":"push","topic":"a","event":"e","binary":"!"}"#, "`binary`"),
+            (r#"{"do":"push","topic":"a","event":"e","binary":"","payload":1}"#, "no `payload`"),
+            ("{", "EOF"),
+        ] {
+            let error = Step::parse(line).unwrap_err();
+            assert!(error.contains(why), "{line}: {error}");
+        }
+    }
+}

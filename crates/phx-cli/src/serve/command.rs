@@ -1,0 +1,125 @@
+//! The lines that `phx serve` takes on its standard input.
+
+use std::time::Duration;
+
+use phx_testing::Connectivity;
+use phx_tokio::{CloseCode, Payload};
+
+use crate::failure::chain;
+
+pub(super) const HELP: &str = "\
+drop                            reset all connections
+close CODE                      close them properly, with this code
+drain                           close those that have channels with 1012, as a deploy does
+stall, resume                   hold back everything in both directions, and let it go again
+half-open                       lose everything in both directions, as if a cable were pulled
+latency TIME                    delay everything, from now on: latency 50ms
+offline, silent, online         refuse new connections, or accept and say nothing, or as usual
+refuse STATUS                   answer the next attempt to connect with this HTTP status
+restart [TIME]                  stop, and come back after this time (1s), having forgotten all
+broadcast TOPIC EVENT [JSON]    send an event to everybody who joined the topic
+connections                     who is connected, and the topics joined
+quit                            the end";
+
+/// What a line says.
+#[derive(Debug)]
+pub(super) enum Command {
+    Drop,
+    Close(CloseCode),
+    Drain,
+    Stall,
+    Resume,
+    HalfOpen,
+    Latency(Duration),
+    Connectivity(Connectivity),
+    Refuse(u16),
+    Restart(Duration),
+    Broadcast(String, String, Payload),
+    Connections,
+    Help,
+    Quit,
+}
+
+impl Command {
+    /// `None` for a line that says nothing.
+    pub(super) fn parse(line: &str) -> Result<Option<Self>, String> {
+        let (name, rest) = first_word(line);
+        let number = |what: &str| {
+            let number = rest.parse::<u16>();
+            number.map_err(|_| format!("`{name}` needs {what}"))
+        };
+        Ok(Some(match name {
+            "" => return Ok(None),
+            "drop" => Command::Drop,
+            "close" => Command::Close(CloseCode::from_u16(number("a code, such as 1001")?)),
+            "drain" => Command::Drain,
+            "stall" => Command::Stall,
+            "resume" => Command::Resume,
+            "half-open" => Command::HalfOpen,
+            "latency" => Command::Latency(time(rest)?),
+            "offline" => Command::Connectivity(Connectivity::Offline),
+            "silent" => Command::Connectivity(Connectivity::Silent),
+            "online" => Command::Connectivity(Connectivity::Online),
+            "refuse" => Command::Refuse(number("an HTTP status, such as 503")?),
+            "restart" if rest.is_empty() => Command::Restart(Duration::from_secs(1)),
+            "restart" => Command::Restart(time(rest)?),
+            "broadcast" => {
+                let (topic, rest) = first_word(rest);
+                let (event, json) = first_word(rest);
+                if event.is_empty() {
+                    return Err("`broadcast` needs a topic and an event".to_owned());
+                }
+                let payload = match json {
+                    "" => Payload::empty(),
+                    json => Payload::from_json_text(json.as_bytes().to_vec())
+                        .map_err(|error| chain(&error))?,
+                };
+                Command::Broadcast(topic.to_owned(), event.to_owned(), payload)
+            }
+            "connections" => Command::Connections,
+            "help" => Command::Help,
+            "quit" => Command::Quit,
+            _ => return Err(format!("there is no `{name}`; `help` lists what there is")),
+        }))
+    }
+}
+
+/// The first word of a line, and what follows it.
+fn first_word(line: &str) -> (&str, &str) {
+    let line = line.trim();
+    line.split_once(char::is_whitespace).map_or((line, ""), |(word, rest)| (word, rest.trim()))
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("`{text}` is no time: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_of_the_help_is_one() {
+        for line in HELP.lines() {
+            let names = line.split("  ").next().unwrap_or_default();
+            for name in names.split(", ") {
+                let (name, rest) = first_word(name);
+                let line = match rest {
+                    "CODE" | "STATUS" => format!("{name} 503"),
+                    "TIME" => format!("{name} 5ms"),
+                    rest => format!("{name} {}", rest.split('[').next().unwrap_or_default()),
+                };
+                assert!(matches!(Command::parse(&line), Ok(Some(_))), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_lines_are_refused_with_a_reason() {
+        assert!(matches!(Command::parse("  "), Ok(None)));
+        for line in ["nonsense", "close", "latency", "latency 5", "broadcast a", "broadcast a b {"]
+        {
+            assert!(Command::parse(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What commands that join have in common: the params to join with, and the news of the connection.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use clap::Args;
+use phx_tokio::{
+    Builder, ByteString, Channel, ChannelCloseCause, ChannelError, ChannelMessage, CloseCause,
+    Message, Messages, Payload, StreamItem,
+};
+use tokio::sync::mpsc;
+
+use crate::connect::pair;
+use crate::failure::Failure;
+use crate::payload;
+use crate::printer::Printer;
+use crate::record::{Kind, Record};
+
+/// What to join with.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Join")]
+pub(crate) struct Joining {
+    /// A param of the join, for the channel's `join/3`; as often as needed.
+    #[arg(long, short = 'j', value_name = "NAME=VALUE", value_parser = pair)]
+    join_param: Vec<(String, String)>,
+
+    /// All params of the join, as a JSON object.
+    #[arg(long, value_name = "JSON|@FILE|-")]
+    join_params: Option<String>,
+
+    /// For the answer to the join.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub(crate) join_timeout: Duration,
+}
+
+impl Joining {
+    pub(crate) fn params(&self) -> Result<Payload, Failure> {
+        payload::params(self.join_params.as_deref(), &self.join_param)
+    }
+}
+
+/// Has the news of the connection printed, except for its end by our own wish.
+pub(crate) fn print_news(builder: Builder, printer: &Printer) -> Builder {
+    let (opened, closed) = (printer.clone(), printer.clone());
+    builder.on_open(move || opened.print_now(Record::new(Kind::Connected))).on_close(move |end| {
+        // A first attempt that failed is what the command fails with.
+        let is_news = end.was_open || end.retry_in.is_some();
+        if is_news && end.cause != CloseCause::Disconnected {
+            closed.print_now(Record::disconnected(end));
+        }
+    })
+}
+
+/// The refs of the joins, as the replies to them have them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct JoinRefs(Arc<Mutex<BTreeMap<ByteString, String>>>);
+
+impl JoinRefs {
+    /// Looks at all messages that come.
+    pub(crate) fn watch(&self, builder: Builder) -> Builder {
+        let refs = self.clone();
+        builder.on_message(move |message| refs.see(message))
+    }
+
+    /// The ref of a topic's latest join.
+    pub(crate) fn of(&self, topic: &ByteString) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(topic).cloned()
+    }
+
+    fn see(&self, message: &Message) {
+        let Some(reference) = &message.reference else { return };
+        if message.status.is_some() && message.join_ref.as_ref() == Some(reference) {
+            let mut refs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            refs.insert(message.topic.clone(), reference.to_string());
+        }
+    }
+}
+
+/// Tells what a channel says, until it is closed.
+pub(crate) async fn forward(
+    channel: Channel,
+    mut messages: Messages<ChannelMessage>,
+    refs: JoinRefs,
+    news: mpsc::Sender<Record>,
+) {
+    let topic = channel.topic().clone();
+    let errored = news.clone();
+    let errored_topic = topic.clone();
+    let _stays = channel.on_error(move |error| {
+        // The end of the connection is told already.
+        if let ChannelError::Crashed(payload) = error {
+            let crashed = Record::new(Kind::Errored).topic(&errored_topic).payload(payload);
+            let _ = errored.try_send(crashed);
+        }
+    });
+    while let Some(item) = messages.next().await {
+        let record = match item {
+            StreamItem::Message(message) => {
+                Record::new(Kind::Message).event(&message.event).payload(&message.payload)
+            }
+            StreamItem::Gap => Record::new(Kind::Rejoined).reference(refs.of(&topic)),
+            StreamItem::Lagged(count) => Record::new(Kind::Lagged).more("count", count),
+            _ => continue,
+        };
+        if news.send(record.topic(&topic)).await.is_err() {
+            return;
+        }
+    }
+    // What was left is told as left.
+    if !matches!(channel.close_cause(), None | Some(ChannelCloseCause::Left)) {
+        let _ = news.send(Record::new(Kind::Closed).topic(&topic)).await;
+    }
+}

@@ -1,0 +1,96 @@
+//! What is said on standard error, colours, and how the text of others is kept from doing anything to
+//! the terminal.
+
+use std::fmt;
+use std::io::Write as _;
+use std::time::SystemTime;
+
+use anstyle::{AnsiColor, Effects, Style};
+
+pub(crate) const DIM: Style = Style::new().effects(Effects::DIMMED);
+pub(crate) const BOLD: Style = Style::new().effects(Effects::BOLD);
+pub(crate) const TOPIC: Style = AnsiColor::Cyan.on_default();
+pub(crate) const EVENT: Style = AnsiColor::Green.on_default();
+pub(crate) const NEWS: Style = AnsiColor::Yellow.on_default();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().effects(Effects::BOLD);
+
+/// Something in a style; whether colours are shown is decided where it is written.
+pub(crate) fn styled(style: Style, text: impl fmt::Display) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Says what went wrong.
+pub(crate) fn error(text: &str) {
+    say(&format!("{} {text}", styled(BAD, "error:")));
+}
+
+/// Says what had better be known.
+pub(crate) fn warning(text: &str) {
+    say(&format!("{} {text}", styled(NEWS, "warning:")));
+}
+
+/// Writes a line to standard error. Where that is closed nobody wants to know.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{line}");
+}
+
+/// Text that came from somebody else, with everything in it that a terminal would act upon written
+/// out: escape sequences, line ends, and what reverses the direction of writing.
+pub(crate) fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if acts_on_terminals(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// Whether a terminal would do something else with it than show it.
+pub(crate) fn acts_on_terminals(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The first `max` characters, and how much was left out.
+pub(crate) fn shortened(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
+        Some((at, _)) => {
+            let (start, rest) = text.split_at(at);
+            format!("{start}… ({} bytes more)", rest.len())
+        }
+        None => text.to_owned(),
+    }
+}
+
+/// The time of day, in UTC, to the millisecond.
+pub(crate) fn clock(time: SystemTime) -> String {
+    let text = humantime::format_rfc3339_millis(time).to_string();
+    text.get(11..23).unwrap_or(&text).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_shown_acts_on_the_terminal() {
+        assert_eq!(shown("a\x1b[2Jb\u{9b}\u{202e}ä\n"), "a\\u{1b}[2Jb\\u{9b}\\u{202e}ä\\n");
+    }
+
+    #[test]
+    fn what_is_left_out_is_told() {
+        assert_eq!(shortened("äöü", 3), "äöü");
+        assert_eq!(shortened("äöüß", 3), "äöü… (2 bytes more)");
+    }
+
+    #[test]
+    fn the_time_of_day() {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_millis(86_400_000 * 365 + 3_723_004);
+        assert_eq!(clock(time), "01:02:03.004");
+    }
+}

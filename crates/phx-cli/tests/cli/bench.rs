@@ -1,0 +1,81 @@
+//! `phx bench`.
+
+use std::fs;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{Phx, Server, phx};
+use crate::terminal::Terminal;
+
+#[tokio::test]
+async fn as_fast_as_possible_with_a_report() {
+    let server = Server::start().await;
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("report.html");
+    let bench = ["bench", &server.url, "--sockets", "3", "--channels", "2", "--duration", "500ms"];
+    let more = ["--size", "100", "--in-flight", "2", "--json", "-o", path.to_str().unwrap()];
+    let result = phx(&[&bench[..], &more].concat()).await.well();
+    let result: Value = serde_json::from_str(&result).unwrap();
+    let replies = result["replies"].as_u64().unwrap();
+    assert!(replies > 12, "{result}");
+    assert_eq!((&result["errors"], &result["reconnects"]), (&serde_json::json!({}), &0.into()));
+    let sent = result["bytes_sent"].as_u64().unwrap();
+    assert!(sent > replies * 100, "payloads of 100 bytes: {result}");
+    let latency = |name: &str| result["latency_us"][name].as_u64().unwrap();
+    let names = ["min", "p50", "p90", "p99", "p999", "max"].map(latency);
+    assert!(names.is_sorted() && names[0] > 0, "{result}");
+    let sampled: f64 = result["samples"].as_array().unwrap().len() as f64;
+    assert!(sampled >= 5.0, "{result}");
+
+    let page = fs::read_to_string(path).unwrap();
+    assert_eq!(page.matches("<svg").count(), 4, "four plots");
+    assert!(page.contains(&server.url));
+    for outside in ["http://", "https://", "src=", "<script", "<link", "@import", "url("] {
+        assert!(!page.contains(outside), "the page needs nothing from elsewhere: {outside}");
+    }
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn at_a_rate() {
+    let server = Server::start().await;
+    let bench = ["bench", &server.url, "-s", "2", "-c", "2", "--rate", "100", "-d", "1s", "--json"];
+    let result: Value = serde_json::from_str(&phx(&bench).await.well()).unwrap();
+    let replies = result["replies"].as_u64().unwrap();
+    assert_eq!(replies, 100, "{result}");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn what_goes_wrong_is_counted() {
+    let mut server = Server::start().await;
+    let mut bench = Phx::start(&["bench", &server.url, "-d", "30s", "-v", "--rate", "50"]);
+    bench.shows_on_stderr("\"echo\"").await;
+    server.tell("drop").await;
+    bench.shows_on_stderr("phx_reply").await;
+    let bench = bench.interrupted().await;
+    assert_eq!(bench.code, Some(130), "interrupted, and the result is there all the same");
+    assert!(bench.out.contains("reconnects   1"), "{}", bench.out);
+    assert!(bench.out.contains("p99.9"), "{}", bench.out);
+
+    let fail = ["bench", &server.url, "-d", "100ms", "--event", "fail"];
+    let failed = phx(&fail).await;
+    failed.badly(6, "no push was replied to with ok");
+    assert!(failed.out.contains("replied error"), "{failed:?}");
+    phx(&["bench", "ws://127.0.0.1:1/socket"]).await.badly(3, "can't connect");
+    let topic = ["bench", &server.url, "--topic", "nothing:{socket}"];
+    phx(&topic).await.badly(4, "nothing:0");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn a_terminal_shows_how_far_it_is() {
+    let server = Server::start().await;
+    let mut bench = Terminal::start(&["bench", &server.url, "-d", "2s"], &[]);
+    bench.sees("of 2 s");
+    bench.sees("/s  p50 ");
+    bench.sees("reconnects   0");
+    bench.ends(0);
+    server.stops_empty().await;
+}

@@ -1,0 +1,204 @@
+//! What commands can be told about the connection: tokens, versions, TLS, proxies.
+
+use std::fs;
+use std::sync::Arc;
+
+use async_tungstenite::tokio::TokioAdapter;
+use futures::{AsyncReadExt as _, future, io};
+use futures_rustls::TlsAcceptor;
+use futures_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+use futures_rustls::rustls::server::WebPkiClientVerifier;
+use futures_rustls::rustls::{RootCertStore, ServerConfig, crypto};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::{Phx, Server, command, phx};
+
+#[tokio::test]
+async fn tokens_come_from_the_environment_and_from_files() {
+    let server = Server::with(&["--token", "s3cret"]).await;
+    let push = ["push", &server.url, "room:a", "echo"];
+    let mut with_variable = command(&push);
+    Phx::spawn(with_variable.env("PHX_AUTH_TOKEN", "s3cret")).ends().await.well();
+
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("token");
+    fs::write(&path, "s3cret\n").unwrap();
+    let token = format!("@{}", path.display());
+    phx(&[&push[..], &["--auth-token", &token]].concat()).await.well();
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn version_one() {
+    let server = Server::start().await;
+    let push = phx(&["push", &server.url, "room:a", "echo", "1", "--vsn", "1.0.0", "-v"]).await;
+    assert_eq!((push.code, &*push.out), (Some(0), "1\n"));
+    assert!(push.err.contains(r#"{"topic":"room:a","event":"echo","payload":1,"#), "{}", push.err);
+    let bytes = ["push", &server.url, "room:a", "echo", "--vsn", "1.0.0", "--binary"];
+    phx(&[&bytes[..], &[env!("CARGO_MANIFEST_PATH")]].concat()).await.badly(6, "binary");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_yet_is_waited_for() {
+    let port = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.local_addr().unwrap().port().to_string()
+    };
+    let url = format!("ws://127.0.0.1:{port}/socket");
+    let mut push = Phx::start(&["push", &url, "room:a", "echo", "1", "--reconnect", "-v"]);
+    push.shows_on_stderr("refused").await;
+    let mut server = Phx::start(&["serve", "--port", &port]);
+    server.line().await;
+    let push = push.ends().await;
+    assert_eq!((push.code, &*push.out), (Some(0), "1\n"));
+    server.interrupted().await.well();
+}
+
+#[tokio::test]
+async fn a_server_that_takes_the_connection_and_says_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/socket", listener.local_addr().unwrap());
+    let push = phx(&["push", &url, "room:a", "echo", "--connect-timeout", "100ms"]).await;
+    push.badly(3, "can't connect");
+}
+
+#[tokio::test]
+async fn certificates_are_checked_unless_told_otherwise() {
+    let server = Server::start().await;
+    let files = Certificates::make();
+    let url = files.serve(&server.url, None).await;
+    let push = ["push", &url, "room:a", "echo", "1"];
+    phx(&push).await.badly(3, "none of the roots vouches");
+    let (ca, key) = (files.path("ca.pem"), files.path("client.key"));
+    let trusting = [&push[..], &["--cacert", &ca]].concat();
+    assert_eq!(phx(&trusting).await.well(), "1\n");
+    let insecure = phx(&[&push[..], &["--insecure"]].concat()).await;
+    assert_eq!((insecure.code, &*insecure.out), (Some(0), "1\n"));
+    assert!(insecure.err.contains("warning: --insecure"), "it says so loudly: {}", insecure.err);
+    let wrong = phx(&[&push[..], &["--cacert", &key]].concat()).await;
+    wrong.badly(2, "no certificates in");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn servers_may_ask_for_certificates() {
+    let server = Server::start().await;
+    let files = Certificates::make();
+    let url = files.serve(&server.url, Some(&files.ca)).await;
+    let (ca, cert, key) =
+        (files.path("ca.pem"), files.path("client.pem"), files.path("client.key"));
+    let push = ["push", &url, "room:a", "echo", "1", "--cacert", &ca];
+    phx(&push).await.badly(3, "demands a client certificate");
+    let shown = [&push[..], &["--cert", &cert, "--key", &key]].concat();
+    assert_eq!(phx(&shown).await.well(), "1\n");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn through_a_proxy() {
+    let server = Server::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let proxy = tokio::spawn(async move {
+        let (client, _) = listener.accept().await.unwrap();
+        let mut client = BufReader::new(client);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            client.read_line(&mut head).await.unwrap();
+        }
+        let host = head.split(' ').nth(1).unwrap().to_owned();
+        client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        let mut behind = TcpStream::connect(host).await.unwrap();
+        copy_bidirectional(&mut client, &mut behind).await.unwrap();
+        head
+    });
+    let url = format!("http://ann:s3cret@{address}");
+    let push = ["push", &server.url, "room:a", "echo", "1", "-v", "--proxy", &url];
+    let push = phx(&push).await;
+    assert_eq!((push.code, &*push.out), (Some(0), "1\n"));
+    assert!(!push.err.contains("s3cret"), "{}", push.err);
+    let head = proxy.await.unwrap();
+    assert!(head.starts_with("CONNECT 127.0.0.1:"), "{head}");
+    assert!(head.to_lowercase().contains("proxy-authorization: basic "), "{head}");
+    server.stops_empty().await;
+}
+
+/// An authority, and what it vouches for: a server and a client.
+struct Certificates {
+    directory: TempDir,
+    ca: Certificate,
+    server: (Certificate, KeyPair),
+}
+
+impl Certificates {
+    fn make() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let ca = params.self_signed(&key).unwrap();
+        let issuer = Issuer::new(params, key);
+        let issue = || {
+            let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+            let key = KeyPair::generate().unwrap();
+            (params.signed_by(&key, &issuer).unwrap(), key)
+        };
+        let (server, (client, key)) = (issue(), issue());
+        let directory = TempDir::new().unwrap();
+        let write = |name: &str, text: String| fs::write(directory.path().join(name), text);
+        write("ca.pem", ca.pem()).unwrap();
+        write("client.pem", client.pem()).unwrap();
+        write("client.key", key.serialize_pem()).unwrap();
+        Certificates { directory, ca, server }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.directory.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Puts TLS before the server at `url`, which asks for certificates of these clients, if any. The
+    /// URL that leads there.
+    async fn serve(&self, url: &str, clients: Option<&Certificate>) -> String {
+        let behind = url.split('/').nth(2).unwrap().to_owned();
+        let provider = Arc::new(crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let config = match clients {
+            None => config.with_no_client_auth(),
+            Some(authority) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(authority.der().clone()).unwrap();
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+                config.with_client_cert_verifier(verifier.build().unwrap())
+            }
+        };
+        let (certificate, key) = &self.server;
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
+        let config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                // Clients that don't trust the server, or aren't trusted, end here.
+                let Ok(outside) = acceptor.accept(TokioAdapter::new(stream)).await else {
+                    continue;
+                };
+                let inside = TokioAdapter::new(TcpStream::connect(&behind).await.unwrap());
+                tokio::spawn(async move {
+                    let (mut from_client, mut to_client) = outside.split();
+                    let (mut from_server, mut to_server) = inside.split();
+                    let up = std::pin::pin!(io::copy(&mut from_client, &mut to_server));
+                    let down = std::pin::pin!(io::copy(&mut from_server, &mut to_client));
+                    future::select(up, down).await;
+                });
+            }
+        });
+        format!("wss://localhost:{port}/socket")
+    }
+}

@@ -1,0 +1,138 @@
+//! `phx join`.
+
+use serde_json::json;
+
+use crate::support::{Phx, Server, phx};
+
+#[tokio::test]
+async fn each_message_is_an_object() {
+    let server = Server::start().await;
+    let mut join = Phx::start(&["join", "--json", &server.url, "room:a", "room:b"]);
+    let connected = join.record("connected").await;
+    assert!(connected["time"].as_str().unwrap().ends_with('Z'), "{connected}");
+    assert_eq!((&connected["topic"], &connected["payload"]), (&json!(null), &json!(null)));
+    let mut joined = [join.record("joined").await, join.record("joined").await];
+    joined.sort_by_key(|record| record["topic"].to_string());
+    assert_eq!(joined[0]["topic"], "room:a");
+    assert!(joined[0]["ref"].is_string(), "the reply has the ref of the join: {}", joined[0]);
+    assert_eq!(joined[1]["payload"], json!({}));
+
+    for topic in ["room:a", "room:b"] {
+        let payload = r#"{"topic": 1,
+            "text": "\u001b[2J"}"#;
+        phx(&["push", "--no-reply", &server.url, topic, "shout", payload]).await.well();
+        let message = join.record("message").await;
+        assert_eq!(message["topic"], topic);
+        assert_eq!(message["event"], "shout");
+        assert_eq!(message["ref"], json!(null));
+        assert_eq!(message["payload"], json!({ "topic": 1, "text": "\u{1b}[2J" }));
+    }
+    assert_eq!(join.interrupted().await.well(), "");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn binary_payloads_are_base64() {
+    let server = Server::start().await;
+    let mut join = Phx::start(&["join", "--json", &server.url, "room:a", "--count", "1"]);
+    join.record("connected").await;
+    join.record("joined").await;
+    let push = ["push", "--no-reply", &server.url, "room:a", "shout", "--binary", "-"];
+    crate::support::phx_with_input(&push, &[0, 255]).await.well();
+    let message = join.record("message").await;
+    assert_eq!((&message["payload"], &message["binary"]), (&json!(null), &json!("AP8=")));
+    join.ends().await.well();
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn for_people_there_are_columns_without_colours() {
+    let server = Server::start().await;
+    let mut join = Phx::start(&["join", &server.url, "room:lobby", "-j", "name=ann", "-n", "2"]);
+    let columns = |line: String| line.split_once("  ").expect(&line).1.to_owned();
+    assert_eq!(columns(join.line().await), "-           * connected");
+    assert_eq!(columns(join.line().await), "room:lobby  * joined        {}");
+    let diff = columns(join.line().await);
+    assert!(diff.starts_with(r#"room:lobby  presence_diff   {"joins":{"ann":"#), "{diff}");
+    assert!(columns(join.line().await).starts_with("room:lobby  presence_state  {\"ann\":"));
+    join.ends().await.well();
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn only_the_events_asked_for_are_shown_and_counted() {
+    let server = Server::start().await;
+    let topics = ["join", "--json", &server.url, "room:a", "clock:a", "-j", "name=ann"];
+    let join = Phx::start(&[&topics[..], &["-e", "tick", "-n", "2"]].concat()).ends().await;
+    let out = join.well();
+    assert_eq!(out.matches(r#""kind":"message""#).count(), 2, "{out}");
+    assert_eq!(out.matches(r#""event":"tick""#).count(), 2, "{out}");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_told_and_mended() {
+    let mut server = Server::start().await;
+    let mut join = Phx::start(&["join", "--json", &server.url, "room:a"]);
+    join.record("connected").await;
+    join.record("joined").await;
+    assert_eq!(server.tell("drop").await, "dropped 1 connections");
+    let lost = join.record("disconnected").await;
+    assert_eq!(lost["code"], 1006);
+    assert!(lost["retry_in_ms"].is_u64(), "{lost}");
+    join.record("connected").await;
+    let rejoined = join.record("rejoined").await;
+    assert_eq!(rejoined["topic"], "room:a");
+    assert!(rejoined["detail"].as_str().unwrap().contains("missing"), "{rejoined}");
+    assert_eq!(server.tell(r#"broadcast room:a news {"n": 1}"#).await, "broadcast");
+    assert_eq!(join.record("message").await["payload"], json!({ "n": 1 }));
+    join.signal("TERM").await;
+    join.ends().await.well();
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn it_ends_with_the_connection_if_told_so() {
+    let mut server = Server::start().await;
+    let mut join = Phx::start(&["join", "--json", &server.url, "room:a", "--no-reconnect"]);
+    join.record("connected").await;
+    join.record("joined").await;
+    server.tell("close 1001").await;
+    let lost = join.record("disconnected").await;
+    assert_eq!((&lost["code"], &lost["retry_in_ms"]), (&json!(1001), &json!(null)));
+    join.ends().await.badly(6, "the connection has ended");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn who_reads_no_longer_ends_it_quietly() {
+    let mut server = Server::start().await;
+    let mut join = Phx::start(&["join", &server.url, "room:a"]);
+    join.line().await;
+    join.line().await;
+    join.close_output();
+    server.tell("broadcast room:a news").await;
+    join.ends().await.well();
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn a_rejected_join_has_a_code_of_its_own() {
+    let server = Server::start().await;
+    let rejected = ["join", &server.url, "room:a", "--join-params", r#"{"reject": true}"#];
+    phx(&rejected)
+        .await
+        .badly(4, r#"rejected the join of room:a: error {"reason":"unauthorized"}"#);
+    let unmatched = phx(&["join", &server.url, "room:a", "nothing:here"]).await;
+    unmatched.badly(4, "unmatched topic");
+    phx(&["join", &server.url, "room:a", "room:a"]).await.badly(2, "room:a");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn it_ends_after_a_time() {
+    let server = Server::start().await;
+    let join = phx(&["join", &server.url, "room:a", "--for", "50ms"]).await;
+    assert_eq!(join.well().lines().count(), 2);
+    server.stops_empty().await;
+}

@@ -1,0 +1,23 @@
+//! `phx` as its users meet it: real processes against a real `phx serve`, and terminals where it
+//! matters.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+#![cfg(unix)]
+
+mod bench;
+mod connection;
+mod generate;
+mod join;
+mod presence;
+mod push;
+mod readme;
+mod repl;
+mod script;
+mod serve;
+mod support;
+mod terminal;

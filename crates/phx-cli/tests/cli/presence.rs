@@ -1,0 +1,104 @@
+//! `phx presence`.
+
+use serde_json::{Value, json};
+
+use crate::support::{Phx, Server, phx};
+use crate::terminal::{CTRL_C, Terminal};
+
+#[tokio::test]
+async fn changes_as_objects() {
+    let mut server = Server::start().await;
+    let watch = ["presence", "--json", &server.url, "room:a", "-j", "name=ann"];
+    let mut ann = Phx::start(&watch);
+    ann.record("connected").await;
+    ann.record("joined").await;
+    let came = ann.record("came").await;
+    assert_eq!((&came["key"], &came["present"]), (&json!("ann"), &json!(1)));
+    assert!(came["payload"][0]["online_at"].is_number(), "{came}");
+    ann.record("synced").await;
+
+    let bob = Phx::start(&["join", &server.url, "room:a", "-j", "name=bob"]);
+    let came = ann.ended_up("came").await;
+    assert_eq!((&came["key"], &came["present"]), (&json!("bob"), &json!(2)));
+    bob.interrupted().await;
+    let went = ann.ended_up("went").await;
+    assert_eq!((&went["key"], &went["present"]), (&json!("bob"), &json!(1)));
+
+    server.tell("drop").await;
+    ann.ended_up("connected").await;
+    let synced = ann.ended_up("synced").await;
+    assert_eq!(synced["present"], 1);
+    ann.interrupted().await.well();
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn changes_as_lines() {
+    let server = Server::start().await;
+    let mut ann = Phx::start(&["presence", &server.url, "room:a", "-j", "name=ann"]);
+    ann.line().await;
+    ann.line().await;
+    let came = ann.line().await;
+    assert!(came.contains("room:a  + ann           [{\"online_at\":"), "{came}");
+    assert!(!came.contains("phx_ref"), "{came}");
+    let synced = ann.line().await;
+    assert!(synced.ends_with("room:a  * synced        1 present"), "{synced}");
+    ann.interrupted().await.well();
+    phx(&["presence", &server.url, "nothing:a"]).await.badly(4, "unmatched topic");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn on_a_terminal_it_is_a_live_list() {
+    let mut server = Server::start().await;
+    let watch = ["presence", &server.url, "room:a", "-j", "name=ann"];
+    let mut ann = Terminal::start(&watch, &[]);
+    ann.sees("1 present");
+    ann.sees("ann");
+    let bob = Phx::start(&["join", &server.url, "room:a", "-j", "name=b\u{7f}b"]);
+    // It is drawn over the old one.
+    ann.sees("A\r\x1b[J");
+    ann.sees("2 present");
+    ann.sees("b\\u{7f}b");
+    bob.interrupted().await;
+    ann.sees("- b\\u{7f}b");
+    server.tell("stall").await;
+    server.tell("drop").await;
+    ann.sees("not connected");
+    ann.sees("1 present");
+    ann.types(CTRL_C);
+    ann.ends(0);
+    server.stops_empty().await;
+
+    let server = Server::start().await;
+    let mut plain = Terminal::start(&["presence", &server.url, "room:a"], &[("NO_COLOR", "1")]);
+    plain.sees("0 present");
+    plain.types(CTRL_C);
+    assert!(!plain.ends(0).contains("\x1b[1m"));
+    let mut lines =
+        Terminal::start(&["presence", &server.url, "room:a", "--lines", "-j", "name=ann"], &[]);
+    lines.sees("+ ann");
+    lines.types(CTRL_C);
+    assert!(!lines.ends(0).contains("\x1b[J"));
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn events_may_have_other_names() {
+    let mut server = Server::start().await;
+    let names = ["--state-event", "who", "--diff-event", "who_changed"];
+    let watch = ["presence", "--json", &server.url, "room:a"];
+    let mut watch = Phx::start(&[&watch[..], &names].concat());
+    watch.record("connected").await;
+    watch.record("joined").await;
+    server.tell(r#"broadcast room:a who {"eve": {"metas": [{"phx_ref": "1", "n": 1}]}}"#).await;
+    let came = watch.record("came").await;
+    let metas = json!([{ "n": 1, "phx_ref": "1" }]);
+    assert_eq!((&came["key"], &came["payload"]), (&json!("eve"), &metas));
+    watch.record("synced").await;
+    server.tell("broadcast room:a who_changed [1]").await;
+    let refused: Value = watch.record("errored").await;
+    assert_eq!(refused["present"], 1);
+    watch.interrupted().await.well();
+    server.stops_empty().await;
+}

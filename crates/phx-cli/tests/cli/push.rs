@@ -1,0 +1,175 @@
+//! `phx push`.
+
+use std::fs;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::AsyncReadExt as _;
+
+use crate::support::{Phx, Server, command, phx, phx_with_input};
+
+#[tokio::test]
+async fn the_reply_is_printed_and_is_the_exit_code() {
+    let server = Server::start().await;
+    let url = &*server.url;
+    let echo = phx(&["push", url, "room:a", "echo", r#"{"b": [1, 2.0],  "a": null}"#]).await;
+    assert_eq!(echo.well(), "{\"b\":[1,2.0],\"a\":null}\n", "as it came, on one line");
+    assert_eq!(phx(&["push", url, "room:a", "echo"]).await.well(), "{}\n");
+    let fail = phx(&["push", url, "room:a", "fail", r#"{"why": "no"}"#]).await;
+    fail.badly(1, r#"`fail` to room:a: error {"why":"no"}"#);
+    assert_eq!(fail.out, "{\"why\":\"no\"}\n");
+    let late = phx(&["push", url, "room:a", "shout", "--timeout", "50ms"]).await;
+    late.badly(5, "no reply came in time");
+    let rejected = phx(&["push", url, "nothing:a", "echo"]).await;
+    rejected.badly(4, "unmatched topic");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn what_it_cannot_use_is_told() {
+    // Nothing of this gets as far as the connection.
+    let url = "ws://127.0.0.1:1/socket";
+    phx(&["push", url, "room:a", "echo", "hello"]).await.badly(2, "quotes of its own");
+    phx(&["push", url, "room:a", "echo", "@no/such/file"]).await.badly(2, "no/such/file");
+    phx(&["push", url, "room:a", "echo", "-j", "x"]).await.badly(2, "NAME=VALUE");
+    phx(&["push", "localhost", "room:a", "echo"]).await.badly(2, "`localhost` can't be used");
+    phx(&["push", url, "room:a"]).await.badly(2, "EVENT");
+    phx(&["push", url, "room:a", "echo"]).await.badly(3, "can't connect");
+}
+
+#[tokio::test]
+async fn payloads_come_from_files_and_from_standard_input() {
+    let server = Server::start().await;
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("payload");
+    fs::write(&path, "{\n  \"from\": \"a file\"\n}\n").unwrap();
+    let at_path = format!("@{}", path.display());
+    let echo = ["push", &server.url, "room:a", "echo"];
+    let out = phx(&[&echo[..], &[&at_path]].concat()).await.well();
+    assert_eq!(out, "{\"from\":\"a file\"}\n");
+    let out = phx_with_input(&[&echo[..], &["-"]].concat(), b"[1]").await.well();
+    assert_eq!(out, "[1]\n");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn bytes_come_back_as_they_are() {
+    let server = Server::start().await;
+    let echo = ["push", &server.url, "room:a", "echo", "--binary", "-"];
+    let out = phx_with_input(&echo, b"\0bytes\n").await.well();
+    assert_eq!(out.as_bytes(), b"\0bytes\n");
+    let json = phx_with_input(&[&echo[..], &["--json"]].concat(), &[0, 255]).await.well();
+    let record: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(record["binary"], "AP8=");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn a_reply_as_an_object() {
+    let server = Server::start().await;
+    let fail = phx(&["push", "--json", &server.url, "room:a", "fail", "[1]"]).await;
+    assert_eq!(fail.code, Some(1));
+    let record: Value = serde_json::from_str(&fail.out).unwrap();
+    assert_eq!(record["kind"], "reply");
+    assert_eq!((&record["topic"], &record["event"]), (&json!("room:a"), &json!("fail")));
+    assert_eq!((&record["payload"], &record["status"]), (&json!([1]), &json!("error")));
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn a_push_that_nobody_waits_for_arrives() {
+    let server = Server::start().await;
+    let mut join = Phx::start(&["join", "--json", &server.url, "room:a"]);
+    join.record("connected").await;
+    join.record("joined").await;
+    let push = ["push", "--no-reply", &server.url, "room:a", "shout", r#"{"n":7}"#];
+    assert_eq!(phx(&[&push[..], &["--repeat", "3"]].concat()).await.well(), "");
+    for _ in 0..3 {
+        assert_eq!(join.record("message").await["payload"], json!({ "n": 7 }));
+    }
+    join.interrupted().await.well();
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn many_pushes_one_after_another_or_at_a_rate() {
+    let server = Server::start().await;
+    let echo = ["push", &server.url, "room:a", "echo", "1", "--repeat", "20"];
+    assert_eq!(phx(&echo).await.well(), "1\n".repeat(20));
+    let echo = [&echo[..], &["--rate", "1000"]].concat();
+    assert_eq!(phx(&echo).await.well(), "1\n".repeat(20));
+    let fail = ["push", &server.url, "room:a", "fail", "1", "--repeat", "3"];
+    let fail = phx(&fail).await;
+    fail.badly(1, "error 1");
+    assert_eq!(fail.out, "1\n".repeat(3), "an error doesn't end it");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn the_end_of_the_connection_is_no_timeout() {
+    let mut server = Server::start().await;
+    let mut push = Phx::start(&["push", "-v", &server.url, "room:a", "shout"]);
+    push.shows_on_stderr("\"shout\"").await;
+    server.tell("drop").await;
+    push.ends().await.badly(6, "the connection ended before the reply came");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn an_interrupt_leaves_and_disconnects() {
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+        let server = Server::start().await;
+        let mut push = Phx::start(&["push", "-v", &server.url, "room:a", "shout"]);
+        push.shows_on_stderr("\"shout\"").await;
+        push.signal(signal).await;
+        let ended = push.ends().await;
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+        assert!(ended.err.contains("phx_leave"), "{ended:?}");
+        assert!(ended.err.contains("closed by the peer with code 1000"), "{ended:?}");
+        server.stops_empty().await;
+    }
+}
+
+#[tokio::test]
+async fn frames_are_shown_and_secrets_are_not() {
+    let server = Server::with(&["--token", "s3cret"]).await;
+    let push =
+        ["push", &server.url, "room:a", "echo", r#"{"text":"hi","password":"s3cret"}"#, "-v"];
+    let secrets = ["-p", "token=s3cret", "-p", "user=s3cret", "-H", "X-Key: s3cret"];
+    let join = ["-j", "access=s3cret", "--auth-token", "s3cret"];
+    let masked = phx(&[&push[..], &secrets, &join].concat()).await;
+    assert_eq!(masked.code, Some(0), "{masked:?}");
+    for shown in [
+        " > GET ws://127.0.0.1:",
+        "/socket/websocket?token=***&user=***&vsn=2.0.0",
+        " > X-Key: ***",
+        " < open",
+        r#"","room:a","phx_join",{"access":"***"}]"#,
+        r#","echo",{"text":"hi","password":"***"}]"#,
+        r#""phx_reply",{"response":{"text":"hi","password":"***"},"status":"ok"}]"#,
+        " > close 1000",
+    ] {
+        assert!(masked.err.contains(shown), "{shown} isn't shown: {}", masked.err);
+    }
+    assert!(!masked.err.contains("s3cret"), "{}", masked.err);
+
+    let open = phx(&[&push[..], &secrets, &join, &["--show-secrets"]].concat()).await;
+    for shown in ["token=s3cret&user=s3cret", "X-Key: s3cret", r#"{"access":"s3cret"}"#] {
+        assert!(open.err.contains(shown), "{shown} isn't shown: {}", open.err);
+    }
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn nothing_is_written_where_nobody_reads() {
+    let server = Server::start().await;
+    let (ours, theirs) = std::io::pipe().unwrap();
+    drop(ours);
+    let mut command = command(&["push", &server.url, "room:a", "echo"]);
+    let mut child = command.stdout(theirs).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut err = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut err).await.unwrap();
+    let status = child.wait().await.unwrap();
+    assert_eq!((status.code(), &*err), (Some(0), ""));
+    server.stops_empty().await;
+}

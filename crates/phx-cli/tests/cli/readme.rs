@@ -1,0 +1,188 @@
+//! Every block of the README that begins with `$` is run, and does what it says.
+//!
+//! Each block is a terminal. `phx serve` runs to the end of the page; `phx join` and `phx presence` in a
+//! block of their own run to the end of their section, and are ended by Ctrl-C then. `[..]` stands for anything.
+
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+use crate::support::PATIENCE;
+
+const README: &str = include_str!("../../README.md");
+const ADDRESS: &str = "127.0.0.1:4000";
+
+/// A command, and what it must print.
+#[derive(Debug)]
+struct Example {
+    command: String,
+    expected: Vec<String>,
+}
+
+#[tokio::test]
+async fn the_page_is_true() {
+    let mut server = None;
+    let mut address = ADDRESS.to_owned();
+    let mut examples = 0;
+    for section in README.split("\n## ") {
+        let mut running = Vec::new();
+        let mut code = None;
+        for block in section.split("```console\n").skip(1) {
+            let block = block.split_once("\n```").expect("the block ends").0;
+            for example in parse(block) {
+                examples += 1;
+                let command = example.command.replace(ADDRESS, &address);
+                if command == "phx serve" {
+                    let mut started = Running::start("phx serve --port 0", example);
+                    address = started.first_line().await.split('/').nth(2).unwrap().to_owned();
+                    server = Some(started);
+                } else if command == "echo $?" {
+                    assert_eq!(example.expected, [format!("{}", code.expect("an exit code"))]);
+                } else if is_endless(&command) {
+                    let mut started = Running::start(&command, example);
+                    started.lines_at_once().await;
+                    running.push(started);
+                } else {
+                    code = Some(run(&command, &example, &address).await);
+                }
+            }
+        }
+        for started in running {
+            started.ends(&address).await;
+        }
+    }
+    server.expect("a server").ends(&address).await;
+    assert!(examples >= 12, "{examples} examples");
+}
+
+/// Whether it goes on until somebody ends it.
+fn is_endless(command: &str) -> bool {
+    (command.starts_with("phx join ") && !command.contains("--count"))
+        || command.starts_with("phx presence ")
+}
+
+fn parse(block: &str) -> Vec<Example> {
+    let mut examples: Vec<Example> = Vec::new();
+    for line in block.lines() {
+        if let Some(command) = line.strip_prefix("$ ") {
+            examples.push(Example { command: command.to_owned(), expected: Vec::new() });
+        } else {
+            let example = examples.last_mut().expect("a block begins with a command");
+            match line.strip_prefix("> ") {
+                Some(more) => example.command.push_str(&format!("\n{more}")),
+                None => example.expected.push(line.to_owned()),
+            }
+        }
+    }
+    examples
+}
+
+/// A shell that finds `phx`.
+fn shell(command: &str) -> Command {
+    let phx = std::path::Path::new(env!("CARGO_BIN_EXE_phx"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let paths = std::iter::once(phx.parent().unwrap().to_owned());
+    let path = std::env::join_paths(paths.chain(std::env::split_paths(&path))).unwrap();
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(command).env("PATH", path).kill_on_drop(true);
+    shell.env_remove("PHX_AUTH_TOKEN").stdout(Stdio::piped()).stdin(Stdio::null());
+    shell
+}
+
+/// Runs it to its end; its exit code.
+async fn run(command: &str, example: &Example, address: &str) -> i32 {
+    // Both outputs are one in a terminal.
+    let mut child = shell(&format!("{{ {command}\n}} 2>&1")).spawn().unwrap();
+    let mut shown = String::new();
+    let mut stdout = child.stdout.take().unwrap();
+    timeout(PATIENCE, stdout.read_to_string(&mut shown)).await.expect(command).unwrap();
+    check(example, shown.lines().map(String::from).collect(), address);
+    child.wait().await.unwrap().code().unwrap()
+}
+
+/// Compares line by line.
+#[track_caller]
+fn check(example: &Example, shown: Vec<String>, address: &str) {
+    let shown: Vec<String> =
+        shown.into_iter().map(|line| line.replace(address, ADDRESS)).collect();
+    let same = example.expected.len() == shown.len()
+        && example.expected.iter().zip(&shown).all(|(expected, shown)| matches(expected, shown));
+    assert!(
+        same,
+        "$ {}\nsays\n{}\nand not\n{}",
+        example.command,
+        shown.join("\n"),
+        example.expected.join("\n")
+    );
+}
+
+/// Whether a line is as expected; a first or last `[..]` may be nothing.
+fn matches(expected: &str, shown: &str) -> bool {
+    let mut parts = expected.split("[..]");
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = shown.strip_prefix(first) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    for part in middle {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+/// A command that runs in a terminal of its own.
+struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    shown: Vec<String>,
+    example: Example,
+}
+
+impl Running {
+    fn start(command: &str, example: Example) -> Self {
+        let mut child = shell(&format!("exec {command}")).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Running { child, lines, shown: Vec::new(), example }
+    }
+
+    async fn first_line(&mut self) -> String {
+        self.line().await;
+        self.shown[0].clone()
+    }
+
+    /// Waits for what is there before anything else happens: the connection and the join.
+    async fn lines_at_once(&mut self) {
+        while !self.shown.iter().any(|line| line.contains("joined")) {
+            self.line().await;
+        }
+    }
+
+    async fn line(&mut self) {
+        let line = timeout(PATIENCE, self.lines.next_line()).await.expect("a line in time");
+        self.shown.push(line.unwrap().expect("it runs"));
+    }
+
+    /// Waits for the rest of what it must show, ends it, and compares.
+    async fn ends(mut self, address: &str) {
+        while self.shown.len() < self.example.expected.len() {
+            self.line().await;
+        }
+        let pid = self.child.id().expect("it runs").to_string();
+        assert!(Command::new("kill").args(["-s", "INT", &pid]).status().await.unwrap().success());
+        while let Some(line) = timeout(PATIENCE, self.lines.next_line()).await.unwrap().unwrap() {
+            self.shown.push(line);
+        }
+        check(&self.example, self.shown, address);
+        assert_eq!(self.child.wait().await.unwrap().code(), Some(0), "{}", self.example.command);
+    }
+}
+
+#[test]
+fn anything_is_anything() {
+    assert!(matches("a[..]c", "abc") && matches("[..]", "") && matches("a[..]", "a"));
+    assert!(!matches("a[..]c", "ab") && !matches("a", "ab") && !matches("[..]b", "ba"));
+}

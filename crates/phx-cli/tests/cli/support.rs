@@ -1,0 +1,206 @@
+//! Processes and the server they talk to.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+
+/// For anything to happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A `phx` that runs. Dropping it kills it.
+pub(crate) struct Phx {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Option<Lines<BufReader<ChildStdout>>>,
+}
+
+/// What there is to say about a `phx` that has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// The program, without anything that the environment might tell it.
+pub(crate) fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_phx"));
+    command.args(args).kill_on_drop(true);
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "PHX_AUTH_TOKEN", "PHX_SERVE_TOKEN"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs it to its end.
+pub(crate) async fn phx(args: &[&str]) -> Ended {
+    Phx::start(args).ends().await
+}
+
+/// Runs it to its end with this on its standard input.
+pub(crate) async fn phx_with_input(args: &[&str], input: &[u8]) -> Ended {
+    let mut phx = Phx::start(args);
+    let mut stdin = phx.stdin.take().unwrap();
+    // It fails if nobody reads it.
+    let _ = stdin.write_all(input).await;
+    drop(stdin);
+    phx.ends().await
+}
+
+impl Phx {
+    pub(crate) fn start(args: &[&str]) -> Self {
+        Phx::spawn(&mut command(args))
+    }
+
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Phx { stdin: child.stdin.take(), lines: Some(lines), child }
+    }
+
+    /// The next line of its output.
+    pub(crate) async fn line(&mut self) -> String {
+        let lines = self.lines.as_mut().expect("the output wasn't closed");
+        let line = timeout(PATIENCE, lines.next_line()).await.expect("a line in time").unwrap();
+        match line {
+            Some(line) => line,
+            None => {
+                let mut err = String::new();
+                self.child.stderr.take().unwrap().read_to_string(&mut err).await.unwrap();
+                panic!("it has ended: {err}");
+            }
+        }
+    }
+
+    /// The next line of its output, which is an object of this kind.
+    pub(crate) async fn record(&mut self, kind: &str) -> Value {
+        let line = self.line().await;
+        let record: Value = serde_json::from_str(&line).expect(&line);
+        assert_eq!(record["kind"], kind, "{record}");
+        record
+    }
+
+    /// Reads on until there is an object of this kind.
+    pub(crate) async fn ended_up(&mut self, kind: &str) -> Value {
+        loop {
+            let record: Value = serde_json::from_str(&self.line().await).unwrap();
+            if record["kind"] == kind {
+                return record;
+            }
+        }
+    }
+
+    /// Waits until it has shown this on standard error.
+    pub(crate) async fn shows_on_stderr(&mut self, text: &str) {
+        let stderr = self.child.stderr.as_mut().unwrap();
+        let mut shown = Vec::new();
+        let reading = async {
+            while !String::from_utf8_lossy(&shown).contains(text) {
+                assert_ne!(stderr.read_buf(&mut shown).await.unwrap(), 0, "it has ended");
+            }
+        };
+        timeout(PATIENCE, reading).await.expect("it is shown in time");
+    }
+
+    /// Types a line.
+    pub(crate) async fn tell(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().unwrap();
+        stdin.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+        stdin.flush().await.unwrap();
+    }
+
+    /// Sends it a signal, such as `INT`.
+    pub(crate) async fn signal(&self, name: &str) {
+        let pid = self.child.id().expect("it runs").to_string();
+        let kill = Command::new("kill").args(["-s", name, &pid]).status().await;
+        assert!(kill.unwrap().success());
+    }
+
+    /// Closes our end of its output.
+    pub(crate) fn close_output(&mut self) {
+        self.lines = None;
+    }
+
+    /// Waits for its end, with what it has written since we looked.
+    pub(crate) async fn ends(mut self) -> Ended {
+        let mut out = String::new();
+        let mut err = String::new();
+        // Its input stays open, so that it doesn't end because of that.
+        let _stdin = self.stdin.take();
+        let mut stderr = self.child.stderr.take().unwrap();
+        let reading = async {
+            let reading_out = async {
+                if let Some(lines) = self.lines.take() {
+                    lines.into_inner().read_to_string(&mut out).await.unwrap();
+                }
+            };
+            let (_, read) = tokio::join!(reading_out, stderr.read_to_string(&mut err));
+            read.unwrap();
+            self.child.wait().await.unwrap()
+        };
+        let status = timeout(PATIENCE, reading).await.expect("it ends in time");
+        Ended { code: status.code(), out, err }
+    }
+
+    /// Ends it by Ctrl-C.
+    pub(crate) async fn interrupted(self) -> Ended {
+        self.signal("INT").await;
+        self.ends().await
+    }
+}
+
+impl Ended {
+    /// It did what it should, and had nothing to complain about.
+    #[track_caller]
+    pub(crate) fn well(self) -> String {
+        assert_eq!((self.code, &*self.err), (Some(0), ""), "{self:?}");
+        self.out
+    }
+
+    /// It ended with this code, and said this about it.
+    #[track_caller]
+    pub(crate) fn badly(&self, code: i32, text: &str) {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        assert!(self.err.contains(text), "{self:?}");
+    }
+}
+
+/// A `phx serve` on a free port.
+pub(crate) struct Server {
+    phx: Phx,
+    pub(crate) url: String,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Server::with(&[]).await
+    }
+
+    pub(crate) async fn with(args: &[&str]) -> Self {
+        let mut phx = Phx::start(&[&["serve", "--port", "0"], args].concat());
+        let url = phx.line().await;
+        assert!(url.starts_with("ws://127.0.0.1:"), "{url}");
+        Server { phx, url }
+    }
+
+    /// Types a command, and gives the first line of the answer.
+    pub(crate) async fn tell(&mut self, command: &str) -> String {
+        self.phx.tell(command).await;
+        self.phx.line().await
+    }
+
+    pub(crate) async fn line(&mut self) -> String {
+        self.phx.line().await
+    }
+
+    /// Everybody left and closed properly, and so does the server.
+    pub(crate) async fn stops_empty(mut self) {
+        assert_eq!(self.tell("connections").await, "0 connections");
+        self.phx.interrupted().await.well();
+    }
+}
