@@ -16,6 +16,7 @@ mod connector;
 mod failure;
 mod handshake;
 mod refusal;
+mod rewound;
 mod transport;
 
 use std::fmt;

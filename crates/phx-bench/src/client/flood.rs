@@ -1,0 +1,92 @@
+//! A flood of messages to one channel, delivered to a task.
+
+use anyhow::Context as _;
+use futures::channel::oneshot;
+use phx_tokio::{Channel, Payload, StreamItem};
+use serde::{Deserialize, Serialize};
+
+use super::connect;
+use super::runtime::Runtime;
+use crate::measure::Start;
+use crate::sequence::Sequence;
+
+/// What the consumer makes of the messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Raw,
+    Typed,
+    Binary,
+}
+
+#[derive(Serialize)]
+struct Flood {
+    n: u64,
+    size: u64,
+    bin: bool,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    i: u64,
+    pad: String,
+}
+
+pub(super) fn run(runtime: Runtime, n: u64, size: u64, kind: Kind) -> anyhow::Result<()> {
+    let cost = runtime.run(async move {
+        let socket = connect(runtime).await?;
+        let room = socket.channel("room:0").join().await?;
+        let (sender, done) = oneshot::channel();
+        let consumed = consume(&room, n, usize::try_from(size)?, kind);
+        runtime.spawn(async move { drop(sender.send(consumed.await)) });
+        let start = Start::now();
+        let flood = Flood { n, size, bin: kind == Kind::Binary };
+        room.push("flood", &flood).acknowledged().await?;
+        done.await??;
+        let name = match kind {
+            Kind::Raw => "flood",
+            Kind::Typed => "typed",
+            Kind::Binary => "bin",
+        };
+        Ok(start.cost_of(runtime.client(), format!("{name}-{size}"), n))
+    })?;
+    cost.print()
+}
+
+/// Takes `n` messages. The stream is made at the call, the rest is a future.
+fn consume(
+    room: &Channel,
+    n: u64,
+    size: usize,
+    kind: Kind,
+) -> impl Future<Output = anyhow::Result<()>> + Send + use<> {
+    let mut sequence = Sequence::new(0, 1, size);
+    let binary = "x".repeat(size);
+    let mut raw = room.on_raw("msg");
+    let mut typed = room.on::<Message>("msg");
+    async move {
+        if kind == Kind::Typed {
+            drop(raw);
+            for _ in 0..n {
+                let Message { i, pad } = wanted(typed.next().await)?;
+                sequence.take_parsed(i, &pad)?;
+            }
+            return Ok(());
+        }
+        drop(typed);
+        for _ in 0..n {
+            let payload: Payload = wanted(raw.next().await)?;
+            if kind == Kind::Binary {
+                anyhow::ensure!(payload.as_bytes() == binary.as_bytes(), "other bytes than sent");
+            } else {
+                sequence.take(payload.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The message, where nothing but messages is to come.
+pub(super) fn wanted<T>(item: Option<StreamItem<T>>) -> anyhow::Result<T> {
+    let item = item.context("the channel ended")?;
+    item.message().context("something else than a message came")
+}

@@ -1,0 +1,74 @@
+//! The runtimes that a scenario can run on, behind one face.
+
+use std::time::Duration;
+
+use anyhow::bail;
+use phx_tokio::Builder;
+
+/// One of the adapters, and the runtime it is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Runtime {
+    Tokio,
+    AsyncStd,
+    Smol,
+}
+
+impl Runtime {
+    pub(crate) fn parse(name: &str) -> anyhow::Result<Self> {
+        Ok(match name {
+            "tokio" => Runtime::Tokio,
+            "async-std" => Runtime::AsyncStd,
+            "smol" => Runtime::Smol,
+            _ => bail!("no runtime `{name}`: tokio, async-std and smol"),
+        })
+    }
+
+    pub(crate) fn client(self) -> &'static str {
+        match self {
+            Runtime::Tokio => "phx-tokio",
+            Runtime::AsyncStd => "phx-async-std",
+            Runtime::Smol => "phx-smol",
+        }
+    }
+
+    /// Runs `main` to its end, on one thread.
+    pub(crate) fn run<T: Send + 'static>(
+        self,
+        main: impl Future<Output = anyhow::Result<T>> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        match self {
+            Runtime::Tokio => {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+                runtime.block_on(main)
+            }
+            // As a task, since these two run tasks on a thread of their own: who is in between
+            // would be another thread to wake.
+            Runtime::AsyncStd => futures::executor::block_on(async_std::task::spawn(main)),
+            Runtime::Smol => futures::executor::block_on(smol::spawn(main)),
+        }
+    }
+
+    pub(crate) fn spawn(self, task: impl Future<Output = ()> + Send + 'static) {
+        match self {
+            Runtime::Tokio => drop(tokio::spawn(task)),
+            Runtime::AsyncStd => drop(async_std::task::spawn(task)),
+            Runtime::Smol => smol::spawn(task).detach(),
+        }
+    }
+
+    pub(crate) async fn sleep(self, time: Duration) {
+        match self {
+            Runtime::Tokio => tokio::time::sleep(time).await,
+            Runtime::AsyncStd => async_std::task::sleep(time).await,
+            Runtime::Smol => drop(smol::Timer::after(time).await),
+        }
+    }
+
+    pub(crate) fn socket(self, url: &str) -> Builder {
+        match self {
+            Runtime::Tokio => phx_tokio::socket(url),
+            Runtime::AsyncStd => phx_async_std::socket(url),
+            Runtime::Smol => phx_smol::socket(url),
+        }
+    }
+}

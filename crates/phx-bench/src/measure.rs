@@ -1,0 +1,109 @@
+//! What something cost: time, CPU time, allocations, memory.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike as _};
+use serde::{Deserialize, Serialize};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Stats};
+
+/// A moment from which on costs are counted, for the whole process.
+pub(crate) struct Start {
+    at: Instant,
+    user: Duration,
+    system: Duration,
+    allocated: Stats,
+}
+
+impl Start {
+    pub(crate) fn now() -> Self {
+        let (user, system) = cpu_time();
+        Start { at: Instant::now(), user, system, allocated: INSTRUMENTED_SYSTEM.stats() }
+    }
+
+    /// What `n` things have cost since then.
+    pub(crate) fn cost_of(&self, client: &str, scenario: String, n: u64) -> Cost {
+        let (user, system) = cpu_time();
+        let (user, system) = (user.saturating_sub(self.user), system.saturating_sub(self.system));
+        let allocated = INSTRUMENTED_SYSTEM.stats() - self.allocated;
+        let wall = self.at.elapsed().as_secs_f64();
+        let each = |total: f64| total / n.max(1) as f64;
+        Cost {
+            client: client.to_owned(),
+            scenario,
+            n,
+            wall_s: wall,
+            rate: n as f64 / wall,
+            cpu_us: each((user + system).as_secs_f64() * 1e6),
+            user_us: each(user.as_secs_f64() * 1e6),
+            sys_us: each(system.as_secs_f64() * 1e6),
+            allocs: each((allocated.allocations + allocated.reallocations) as f64),
+            alloc_bytes: each(allocated.bytes_allocated as f64),
+            rss_mib: None,
+            rss_each_kib: None,
+        }
+    }
+}
+
+/// What `n` things cost: but for `n` and `wall_s`, for each of them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Cost {
+    pub(crate) client: String,
+    pub(crate) scenario: String,
+    pub(crate) n: u64,
+    pub(crate) wall_s: f64,
+    pub(crate) rate: f64,
+    pub(crate) cpu_us: f64,
+    pub(crate) user_us: f64,
+    pub(crate) sys_us: f64,
+    pub(crate) allocs: f64,
+    pub(crate) alloc_bytes: f64,
+    /// The resident memory of the process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rss_mib: Option<f64>,
+    /// By how much the resident memory grew for each of the `n`.
+    #[serde(rename = "rss_per_conn_kib", skip_serializing_if = "Option::is_none")]
+    pub(crate) rss_each_kib: Option<f64>,
+}
+
+impl Cost {
+    /// The same cost with the memory that is resident now, and by how much it has grown since it was
+    /// `before` bytes.
+    pub(crate) fn with_memory(mut self, before: u64) -> Self {
+        let now = resident();
+        self.rss_mib = Some(now as f64 / 1048576.0);
+        let grown = now.saturating_sub(before) as f64;
+        self.rss_each_kib = Some(grown / 1024.0 / self.n.max(1) as f64);
+        self
+    }
+
+    /// Prints one line of JSON.
+    pub(crate) fn print(&self) -> anyhow::Result<()> {
+        let line = serde_json::to_string(self)?;
+        writeln!(std::io::stdout(), "{line}")?;
+        Ok(())
+    }
+}
+
+/// Bytes of this process that are in memory; 0 where that can't be told.
+pub(crate) fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib: Option<u64> = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    kib.unwrap_or_default() * 1024
+}
+
+/// Prints a line for people, beside what is for programs.
+pub(crate) fn complain(line: &str) {
+    // Nobody is left to be told that it can't be told.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+fn cpu_time() -> (Duration, Duration) {
+    let time = |value: TimeVal| Duration::from_micros(value.num_microseconds().unsigned_abs());
+    match getrusage(UsageWho::RUSAGE_SELF) {
+        Ok(usage) => (time(usage.user_time()), time(usage.system_time())),
+        Err(_) => (Duration::ZERO, Duration::ZERO),
+    }
+}
