@@ -21,6 +21,7 @@ use client::Client;
 /// and then jumps from one thing that happens to the next: waiting for a heartbeat takes no time.
 /// Equal programs give equal runs. Faults are commands: [`cut`](Simulation::cut),
 /// [`half_open`](Simulation::half_open), [`stall`](Simulation::stall),
+/// [`block_sends`](Simulation::block_sends),
 /// [`set_latency`](Simulation::set_latency), [`set_jitter`](Simulation::set_jitter),
 /// [`refuse_next`](Simulation::refuse_next), [`set_connectivity`](Simulation::set_connectivity),
 /// [`inject`](Simulation::inject), [`alter_next_sent`](Simulation::alter_next_sent),
@@ -148,6 +149,13 @@ impl Simulation {
     #[must_use]
     pub fn server_socket(&self, client: ClientId) -> Option<SocketId> {
         self.network.server_socket(client)
+    }
+
+    /// Whether a connection, or an attempt to make one, goes on as far as the client's machine knows:
+    /// the client has asked for it, and its end hasn't been reported to the client.
+    #[must_use]
+    pub fn goes_on(&self, client: ClientId, transport: TransportId) -> bool {
+        self.at(client).connections.contains_key(&transport)
     }
 
     /// Makes the params of a client's channels, for those that ask before every join; `None` means

@@ -207,6 +207,23 @@ fn a_clock_set_back_delays_what_it_decides() {
 }
 
 #[test]
+fn a_transport_that_takes_nothing_holds_back_what_is_sent() {
+    let (mut sim, ann, room) = joined();
+    let _joining = sim.frames_sent(ann);
+    sim.block_sends(ann);
+    push(&mut sim, ann, room, "echo", 1);
+    assert_eq!(sim.frames_sent(ann), []);
+    assert_eq!(outcomes(&mut sim, ann), Vec::<&str>::new());
+    sim.unblock_sends(ann);
+    assert_eq!(outcomes(&mut sim, ann), ["reply"]);
+    // It can still be closed: the heartbeat has no answer, since it can't be sent.
+    sim.block_sends(ann);
+    let died =
+        |event: &Event| matches!(event, Event::Closed { cause: CloseCause::HeartbeatTimedOut, .. });
+    assert!(sim.find_event(ann, 60 * SECOND, died).is_some());
+}
+
+#[test]
 fn a_healed_client_has_no_fault_that_lasts_or_waits() {
     let (mut sim, ann, room) = joined();
     sim.set_latency(ann, SECOND);
@@ -217,6 +234,7 @@ fn a_healed_client_has_no_fault_that_lasts_or_waits() {
     sim.alter_next_sent(ann, |_| Frame::text("["));
     sim.cut_after(ann, 0);
     sim.stall(ann);
+    sim.block_sends(ann);
     sim.suspend(ann);
     sim.heal(ann);
     push(&mut sim, ann, room, "echo", 1);

@@ -92,6 +92,15 @@ impl World {
         if was_open != told_open {
             self.violation(Rule::States, format!("open: told {told_open}, closed {was_open}"));
         }
+        // What the core says of its own accord is another thing: it closes what it gives up.
+        let is_reported = matches!(
+            cause,
+            CloseCause::Frame { .. } | CloseCause::Lost { .. } | CloseCause::Refused(_)
+        );
+        if is_reported && self.sim.goes_on(self.clients[client].id, transport) {
+            let what = format!("{transport:?} is said to be closed, and goes on: {cause}");
+            self.violation(Rule::States, what);
+        }
         let may_be_final = match cause {
             CloseCause::Disconnected => !wanted,
             CloseCause::Refused(refusal) => refusal.status == 403,
@@ -317,6 +326,19 @@ impl World {
         }
         for what in odd {
             self.violation(Rule::OneOutcome, what);
+        }
+        self.check_timers(client, connection);
+    }
+
+    /// Without a connection, and without a wish for one, only calls have deadlines.
+    fn check_timers(&mut self, client: usize, connection: ConnectionState) {
+        let known = &self.clients[client];
+        if connection != ConnectionState::Closed || known.open_calls() > 0 {
+            return;
+        }
+        let socket = self.sim.socket(known.id);
+        if let Some(timer) = socket.poll_timeout().and(socket.timeout_reason()) {
+            self.violation(Rule::NoTimers, format!("closed, and a timer is left: {timer:?}"));
         }
     }
 

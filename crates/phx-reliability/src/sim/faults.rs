@@ -103,6 +103,14 @@ impl World {
                 self.sim.alter_next_sent(id, move |frame| how.apply(&frame));
                 Some("damaged frame to the server")
             }
+            Op::BlockSends => {
+                self.sim.block_sends(id);
+                Some("transport that takes nothing")
+            }
+            Op::UnblockSends => {
+                self.sim.unblock_sends(id);
+                None
+            }
             Op::Suspend => {
                 let now = self.now();
                 self.clients[client].fall_asleep(now);

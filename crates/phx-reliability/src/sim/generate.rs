@@ -172,7 +172,7 @@ fn network_op(rng: &mut Rng) -> Op {
     // Latency and jitter together stay below the longest way.
     let longest = u64::try_from(MAX_LATENCY.as_millis() / 2).unwrap_or(u64::MAX);
     let up_to = if rng.bool() { rng.u64(..100) } else { rng.u64(..longest) };
-    match rng.u8(..30) {
+    match rng.u8(..34) {
         0..=4 => Op::Latency { up_to },
         5..=8 => Op::Jitter { up_to },
         9..=11 => Op::Cut,
@@ -188,6 +188,8 @@ fn network_op(rng: &mut Rng) -> Op {
             Op::Refuse { status, retry_after: rng.bool().then(|| rng.u64(..30)) }
         }
         26 | 27 => Op::DamageReceived { how: any_damage(rng) },
+        28 | 29 => Op::BlockSends,
+        30 | 31 => Op::UnblockSends,
         _ => Op::DamageSent { how: any_damage(rng) },
     }
 }

@@ -150,6 +150,9 @@ pub enum Op {
     DamageSent {
         how: Damage,
     },
+    /// The client's transports take no frames.
+    BlockSends,
+    UnblockSends,
 
     // What the client's machine does.
     Suspend,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use phx_proto::{ChannelId, Event, Frame, Instant, Payload, Socket, TransportId};
+use phx_proto::{Action, ChannelId, Event, Frame, Instant, Payload, Socket, TransportId};
 
 use super::clock::Clock;
 use crate::ConnectRequest;
@@ -16,6 +16,8 @@ pub(super) struct Client {
     pub(super) connections: BTreeMap<TransportId, ConnectionId>,
     pub(super) params: Option<Box<ParamsFn>>,
     pub(super) clock: Clock,
+    /// Its transports take no frames.
+    pub(super) is_blocked: bool,
     /// What came while the client is suspended.
     pub(super) held: Option<VecDeque<(ConnectionId, Delivery)>>,
     /// Its entry among the simulation's alarms.
@@ -35,11 +37,19 @@ impl Client {
             connections: BTreeMap::new(),
             params: None,
             clock: Clock::default(),
+            is_blocked: false,
             held: None,
             alarm: None,
             events: VecDeque::new(),
             sent: Vec::new(),
         }
+    }
+}
+
+impl Client {
+    /// What its core wants done next, and can be.
+    pub(super) fn poll_action(&mut self) -> Option<Action> {
+        if self.is_blocked { self.socket.poll_control() } else { self.socket.poll_action() }
     }
 }
 

@@ -11,7 +11,7 @@ impl Simulation {
         let mut happened = false;
         while let Some(id) = self.touched.pop_first() {
             happened = true;
-            while let Some(action) = self.at_mut(id).socket.poll_action() {
+            while let Some(action) = self.at_mut(id).poll_action() {
                 self.act(id, action);
             }
             let client = self.at_mut(id);

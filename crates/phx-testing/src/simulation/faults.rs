@@ -70,6 +70,19 @@ impl Simulation {
         self.settle();
     }
 
+    /// Has the client's transports take no frames, as when a send buffer is full, until
+    /// [`unblock_sends`](Simulation::unblock_sends). They can still be opened and closed.
+    pub fn block_sends(&mut self, client: ClientId) {
+        self.at_mut(client).is_blocked = true;
+    }
+
+    /// Ends what [`block_sends`](Simulation::block_sends) began.
+    pub fn unblock_sends(&mut self, client: ClientId) {
+        self.at_mut(client).is_blocked = false;
+        self.touched.insert(client);
+        self.settle();
+    }
+
     /// Has the client receive a frame that its server never sent.
     pub fn inject(&mut self, client: ClientId, frame: Frame) {
         self.network.inject(client, frame);
@@ -147,10 +160,11 @@ impl Simulation {
     }
 
     /// Ends every fault on the client that lasts or waits: latency, jitter, stalls, connectivity,
-    /// refusals, alterations, a cut that was to come, sleep. A half-open connection stays dead, and
+    /// refusals, alterations, a cut that was to come, blocked sends, sleep. A half-open connection stays dead, and
     /// a clock that is off stays off.
     pub fn heal(&mut self, client: ClientId) {
         self.network.heal(self.now, client);
+        self.unblock_sends(client);
         self.wake(client);
     }
 }
