@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub(crate) mod clippy;
 pub(crate) mod coverage;
 pub(crate) mod deny;
+pub(crate) mod differential;
 pub(crate) mod doc;
 pub(crate) mod examples;
 pub(crate) mod features;

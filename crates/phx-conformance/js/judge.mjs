@@ -5,10 +5,15 @@
 import { createInterface } from "node:readline"
 
 import { run } from "./differential/world.mjs"
+import { play } from "./presence.mjs"
+import { decode, encode } from "./serializer.mjs"
 
 const kinds = {
   // What the official client makes of a script, without and with these deviations.
   differential: ({ script, rules }) => ({ official: run(script, null), deviating: run(script, rules) }),
+  presence: play,
+  encode,
+  decode,
 }
 
 for await (const line of createInterface({ input: process.stdin })) {

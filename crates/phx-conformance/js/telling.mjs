@@ -26,6 +26,11 @@ export class News {
     this.#waiting?.()
   }
 
+  get size() { return this.#items.length }
+
+  // Forgets what nobody waited for.
+  clear() { this.#items = [] }
+
   async #next() {
     while (this.#items.length === 0) {
       await new Promise(resolve => { this.#waiting = resolve })
@@ -62,4 +67,16 @@ export function reply(what, push) {
 // Bytes as something that JSON can carry.
 export function bytes(buffer) {
   return buffer instanceof ArrayBuffer ? Array.from(new Uint8Array(buffer)) : "not an ArrayBuffer"
+}
+
+// Tells a story to its end, or where it failed.
+export async function told(story) {
+  try {
+    await story()
+  } catch (error) {
+    tell({ failed: error.message })
+    process.exitCode = 1
+    // Open sockets would keep it alive.
+    setTimeout(() => process.exit(), 0)
+  }
 }

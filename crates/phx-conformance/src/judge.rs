@@ -1,6 +1,6 @@
 //! The official JavaScript client in a process of Node that answers questions, one line of JSON each.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -9,9 +9,6 @@ use serde_json::{Value, json};
 
 /// What can go wrong on the way to an answer.
 pub type Error = Box<dyn std::error::Error>;
-
-/// Questions that are asked at once: Node works on some while the answers to others are read.
-const BATCH: usize = 16;
 
 /// A running `js/judge.mjs`. Dropping it ends it.
 #[derive(Debug)]
@@ -51,34 +48,47 @@ impl Judge {
         kind: &str,
         questions: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<A>, Error> {
-        let mut answers = Vec::new();
-        let mut asked = 0_usize;
-        for mut question in questions {
-            question["kind"] = json!(kind);
-            let input = self.questions.as_mut().ok_or("Node was told to end")?;
-            writeln!(input, "{question}")?;
-            asked += 1;
-            if asked - answers.len() >= BATCH {
-                answers.push(self.answer()?);
+        let lines: Vec<String> = questions
+            .into_iter()
+            .map(|mut question| {
+                question["kind"] = json!(kind);
+                format!("{question}\n")
+            })
+            .collect();
+        let Judge { node, questions, answers } = self;
+        let input = questions.as_mut().ok_or("Node was told to end")?;
+        std::thread::scope(|scope| {
+            // Beside the reading: Node takes no more questions while nobody takes its answers.
+            let writer = scope.spawn(|| -> io::Result<()> {
+                for line in &lines {
+                    input.write_all(line.as_bytes())?;
+                }
+                Ok(())
+            });
+            let read: Result<Vec<A>, Error> = lines.iter().map(|_| answer(answers)).collect();
+            if read.is_err() {
+                // It may be full of answers that nobody will take.
+                let _was_running = node.kill();
             }
-        }
-        while answers.len() < asked {
-            answers.push(self.answer()?);
-        }
-        Ok(answers)
+            match writer.join() {
+                Ok(Ok(())) => read,
+                Ok(Err(error)) => Err(read.err().unwrap_or_else(|| error.into())),
+                Err(_) => Err("the writer of questions panicked".into()),
+            }
+        })
     }
+}
 
-    fn answer<A: DeserializeOwned>(&mut self) -> Result<A, Error> {
-        let mut line = String::new();
-        if self.answers.read_line(&mut line)? == 0 {
-            return Err("Node ended without an answer; it says why above".into());
-        }
-        let answer: Value = serde_json::from_str(&line)?;
-        if let Some(failed) = answer.get("failed") {
-            return Err(format!("the question failed in Node: {failed}").into());
-        }
-        Ok(serde_json::from_value(answer)?)
+fn answer<A: DeserializeOwned>(answers: &mut impl BufRead) -> Result<A, Error> {
+    let mut line = String::new();
+    if answers.read_line(&mut line)? == 0 {
+        return Err("Node ended without an answer; it says why above".into());
     }
+    let answer: Value = serde_json::from_str(&line)?;
+    if let Some(failed) = answer.get("failed") {
+        return Err(format!("the question failed in Node: {failed}").into());
+    }
+    Ok(serde_json::from_value(answer)?)
 }
 
 impl Drop for Judge {

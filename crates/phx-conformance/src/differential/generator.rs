@@ -203,7 +203,7 @@ impl Weights {
             3 => Step::Push { channel: rng.usize(0..12), timeout: timeout(rng) },
             4 => Step::Leave { channel: rng.usize(0..12), timeout: timeout(rng) },
             5 => Step::Open,
-            6 => Step::Closed { code: *pick(rng, &[1000, 1001, 1006, 1011, 1012, 4000]) },
+            6 => Step::Closed { code: pick(rng, &[1000, 1001, 1006, 1011, 1012, 4000]) },
             7 => Step::Lost,
             8 => self.reply(rng),
             9 => self.end(rng, topics),
@@ -216,7 +216,7 @@ impl Weights {
         Step::Reply {
             back: rng.usize(0..4),
             any: self.impossible && rng.u8(0..4) == 0,
-            status: *pick(rng, &["ok", "ok", "ok", "error", "custom"]),
+            status: pick(rng, &["ok", "ok", "ok", "error", "custom"]),
             named: !self.impossible || rng.u8(0..4) > 0,
         }
     }
@@ -224,7 +224,7 @@ impl Weights {
     fn end(&self, rng: &mut Rng, topics: usize) -> Step {
         Step::End {
             topic: topic(rng, topics),
-            event: *pick(rng, &["phx_error", "phx_close"]),
+            event: pick(rng, &["phx_error", "phx_close"]),
             join: self.join(rng, Join::Alive),
         }
     }
@@ -233,14 +233,14 @@ impl Weights {
         let likely = if rng.bool() { Join::Alive } else { Join::Broadcast };
         Step::Message {
             topic: topic(rng, topics),
-            name: *pick(rng, &["news", "chat", "unheard"]),
+            name: pick(rng, &["news", "chat", "unheard"]),
             join: self.join(rng, likely),
         }
     }
 
     fn join(&self, rng: &mut Rng, likely: Join) -> Join {
         if self.impossible && rng.bool() {
-            *pick(rng, &[Join::Latest, Join::Null, Join::Stale])
+            pick(rng, &[Join::Latest, Join::Null, Join::Stale])
         } else {
             likely
         }
@@ -261,8 +261,8 @@ fn garbage(rng: &mut Rng, topics: usize) -> String {
     }
 }
 
-fn pick<'a, T>(rng: &mut Rng, from: &'a [T]) -> &'a T {
-    &from[rng.usize(0..from.len())]
+fn pick<T: Copy>(rng: &mut Rng, from: &[T]) -> T {
+    from[rng.usize(0..from.len())]
 }
 
 /// A server that answers at once, a user who waits for it, and connections that end between two pushes.
@@ -334,7 +334,7 @@ impl PlainUser {
                 steps.extend([Step::Wait { us: 6_000_000 + rng.u64(..1_000_000) }, Step::Open]);
             }
             8 => {
-                let code = *pick(rng, &[1000, 1001, 1011, 1012]);
+                let code = pick(rng, &[1000, 1001, 1011, 1012]);
                 steps.extend([Step::Closed { code }, Step::Wait { us: rng.u64(10_001..900_000) }]);
                 steps.push(Step::Open);
             }
@@ -359,8 +359,8 @@ impl PlainUser {
             12 => steps.push(Step::Garbage { text: garbage(rng, topics) }),
             _ => steps.push(Step::Message {
                 topic: topic(rng, topics),
-                name: *pick(rng, &["news", "chat"]),
-                join: *pick(rng, &[Join::Alive, Join::Broadcast]),
+                name: pick(rng, &["news", "chat"]),
+                join: pick(rng, &[Join::Alive, Join::Broadcast]),
             }),
         }
     }

@@ -275,8 +275,8 @@ impl Network<'_> {
     fn join_of(&self, topic: &str, which: Join) -> Option<(Option<usize>, Option<String>)> {
         let current = self.connections.len().checked_sub(1);
         let here = self.sent.iter().enumerate();
-        let here = here.filter(|(_, one)| one.event == "phx_join" && one.topic == topic);
-        let latest = here.clone().filter(|(_, one)| Some(one.connection) == current).last();
+        let mut here = here.filter(|(_, one)| one.event == "phx_join" && one.topic == topic);
+        let latest = here.clone().rfind(|(_, one)| Some(one.connection) == current);
         let alive = latest.filter(|(_, one)| one.answered && !one.dead);
         let named = |(index, one): (usize, &Sent)| (Some(index), one.reference.clone());
         match which {
@@ -286,7 +286,7 @@ impl Network<'_> {
             Join::Null => Some((latest.map(|(index, _)| index), None)),
             Join::Stale => {
                 let latest = latest.map(|(index, _)| index);
-                let older = here.filter(|(index, _)| Some(*index) != latest).last();
+                let older = here.rfind(|(index, _)| Some(*index) != latest);
                 let older = older.and_then(|(_, one)| one.reference.clone());
                 Some((None, Some(older.unwrap_or_else(|| "9999".to_owned()))))
             }

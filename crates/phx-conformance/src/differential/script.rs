@@ -14,10 +14,6 @@ pub(crate) struct Script {
 
 /// What the server answers by itself.
 #[derive(Clone, Debug, Default, Serialize)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "switches that have nothing to do with each other"
-)]
 pub(crate) struct Auto {
     /// How long it takes, in microseconds.
     pub(crate) delay: u64,

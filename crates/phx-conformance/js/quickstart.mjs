@@ -1,6 +1,6 @@
 // The story of the quickstart example, told by the official JavaScript client:
 //
-//   node story.mjs ws://127.0.0.1:4711/socket
+//   node quickstart.mjs ws://127.0.0.1:4711/socket
 //
 // The server is `phx_testing::rooms()`. A line {"please": "cut"} asks whoever started this to reset
 // all connections. It ends by itself, with exit code 0 if nothing failed.
@@ -8,7 +8,7 @@
 import { Presence, Socket } from "phoenix"
 import WebSocket from "ws"
 
-import { News, bytes, reply, tell, within } from "./telling.mjs"
+import { News, bytes, reply, tell, told, within } from "./telling.mjs"
 
 const url = process.argv[2]
 // For pushes that get no reply: their timers would keep the program alive for 10 s.
@@ -118,11 +118,4 @@ async function story() {
   }
 }
 
-try {
-  await story()
-} catch (error) {
-  tell({ failed: error.message })
-  process.exitCode = 1
-  // Open sockets would keep it alive.
-  setTimeout(() => process.exit(), 0)
-}
+await told(story)

@@ -1,39 +1,19 @@
-//! The official JavaScript client, npm's `phoenix`, tells the story of the quickstart example
-//! against the real listener.
-//!
-//! The story itself is `js/story.mjs`; here is what it must tell, line by line.
-
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
+//! The story of the quickstart example. The story itself is `js/quickstart.mjs`.
 
 use phx_testing::listener::Listener;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
 
-/// For one line. The story itself gives up earlier, and says where.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::story::Story;
 
 #[tokio::test]
 async fn the_story_of_quickstart() {
     let listener = Listener::bind(phx_testing::rooms().build()).await.unwrap();
-    let mut story = Story::start("story.mjs", listener.url());
-    let mut expected = expected().into_iter();
-    while let Some(line) = story.line().await {
-        assert_eq!(Some(&line), expected.next().as_ref());
-        if line == json!({ "please": "cut" }) {
-            listener.drop_connections();
-        }
-    }
-    assert_eq!(expected.next(), None, "the story ended early");
+    let mut story = Story::start("quickstart.mjs", listener.url());
+    let cut = |wish: &str| {
+        assert_eq!(wish, "cut");
+        listener.drop_connections();
+    };
+    story.must_tell_and(expected(), cut).await;
     story.end().await;
     assert_eq!(listener.with(|server, _| server.sockets().count()), 0, "everybody has gone");
     listener.stop().await;
@@ -69,7 +49,6 @@ fn expected() -> Vec<Value> {
         json!({ "step": "rejoin", "status": "ok", "response": {}, "state": "joined" }),
         json!({ "step": "presence", "went": "bob" }),
         json!({ "step": "presence", "list": [["ann", 1], ["bob", 1]] }),
-        json!({ "please": "cut" }),
         json!({ "step": "cut", "who": "ann", "code": 1006, "clean": false }),
         json!({ "step": "reconnect", "who": "ann", "news": "open" }),
         json!({ "step": "rejoin", "who": "ann", "status": "ok", "response": {} }),
@@ -85,49 +64,4 @@ fn expected() -> Vec<Value> {
         json!({ "step": "disconnect", "who": "ann", "clean": true, "state": "closed" }),
         json!({ "step": "disconnect", "who": "bob", "clean": true, "state": "closed" }),
     ]
-}
-
-/// A program of `js/` that runs and tells lines of JSON. Dropping it kills it.
-struct Story {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-impl Story {
-    fn start(script: &str, url: &str) -> Self {
-        let scripts = scripts();
-        let spawned = Command::new("node")
-            .arg(scripts.join(script))
-            .arg(url)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn();
-        let mut child = spawned.unwrap_or_else(|error| {
-            panic!("this test needs Node 18 or newer, https://nodejs.org: `node`: {error}")
-        });
-        let stdout = child.stdout.take().unwrap();
-        Story { child, lines: BufReader::new(stdout).lines() }
-    }
-
-    async fn line(&mut self) -> Option<Value> {
-        let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await;
-        let line = line.expect("the story goes on").unwrap()?;
-        Some(serde_json::from_str(&line).expect("a line of JSON"))
-    }
-
-    /// It ends by itself: nothing of the client is left running.
-    async fn end(mut self) {
-        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
-        assert!(status.expect("node ends").unwrap().success());
-    }
-}
-
-fn scripts() -> PathBuf {
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("js");
-    assert!(
-        scripts.join("node_modules/phoenix").is_dir(),
-        "this test needs the npm packages of crates/phx-conformance/js: run `cargo xtask tools`"
-    );
-    scripts
 }

@@ -1,0 +1,80 @@
+//! What happens to connections. The story itself is `js/connections.mjs`.
+
+use phx_proto::{Payload, Status};
+use phx_testing::listener::Listener;
+use phx_testing::{Handled, Handlers, Refusal, Server};
+use serde_json::{Value, json};
+
+use crate::story::Story;
+
+#[tokio::test]
+async fn what_happens_to_connections() {
+    let listener = Listener::bind(server()).await.unwrap();
+    let mut story = Story::start("connections.mjs", listener.url());
+    let please = |wish: &str| match wish {
+        "refuse" => {
+            listener.refuse_next(Refusal::new(503));
+            listener.drop_connections();
+        }
+        "drain" => listener.drain(),
+        "disconnect" => listener.disconnect("user:ann"),
+        "half-open" => listener.all().half_open(),
+        other => panic!("nobody does {other}"),
+    };
+    story.must_tell_and(expected(), please).await;
+    story.end().await;
+    listener.stop().await;
+}
+
+/// Lets in who has the token, and tells in the join's reply who came, and at which attempt.
+fn server() -> Server {
+    Server::builder()
+        .auth_token(true)
+        .connect(|info| match (info.auth_token(), info.param("user")) {
+            (Some("s3cr3t-token"), Some(user)) => Ok(Some(format!("user:{user}"))),
+            _ => Err(Refusal::new(401)),
+        })
+        .channel("room:*", || {
+            Handlers::new()
+                .join(|ctx, _| {
+                    let info = ctx.connect_info();
+                    let who = json!([info.param("user"), info.param("attempt")]);
+                    Ok(Payload::json(&who).unwrap_or_default())
+                })
+                .handle_in("echo", |_, payload| Handled::Reply(Status::Ok, payload))
+        })
+        .build()
+}
+
+fn expected() -> Vec<Value> {
+    let heartbeat = json!({
+        "step": "heartbeat",
+        "event": "phx_reply",
+        "payload": { "status": "ok", "response": {} },
+        "join_ref": null,
+    });
+    let mut second_heartbeat = heartbeat.clone();
+    second_heartbeat["state"] = json!("open");
+    vec![
+        json!({ "step": "no token", "code": 1006 }),
+        json!({ "step": "token", "news": "open" }),
+        json!({ "step": "join", "who": ["ann", "1"] }),
+        heartbeat,
+        second_heartbeat,
+        json!({ "step": "refused", "lost": { "code": 1006 } }),
+        json!({ "step": "refused", "refused": { "code": 1006 } }),
+        json!({ "step": "refused", "reason": "connection_closed" }),
+        json!({ "step": "refused", "news": "open" }),
+        json!({ "step": "refused", "who": ["ann", "3"] }),
+        json!({ "step": "drain", "code": 1012 }),
+        json!({ "step": "drain", "news": "open" }),
+        json!({ "step": "drain", "who": ["ann", "4"] }),
+        json!({ "step": "disconnect by id", "code": 1001 }),
+        json!({ "step": "disconnect by id", "news": "open" }),
+        json!({ "step": "disconnect by id", "who": ["ann", "5"] }),
+        json!({ "step": "half-open", "reason": "heartbeat_timeout" }),
+        json!({ "step": "half-open", "news": "open" }),
+        json!({ "step": "half-open", "who": ["ann", "6"] }),
+        json!({ "step": "push", "status": "ok", "response": { "still": "there" } }),
+    ]
+}

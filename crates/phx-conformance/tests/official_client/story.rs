@@ -1,0 +1,78 @@
+//! Stories that the official client tells over real sockets.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+/// For one line. The story itself gives up earlier, and says where.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A program of `js/` that runs and tells lines of JSON. Dropping it kills it.
+pub(crate) struct Story {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Story {
+    pub(crate) fn start(script: &str, url: &str) -> Self {
+        let scripts = scripts();
+        let spawned = Command::new("node")
+            .arg(scripts.join(script))
+            .arg(url)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn();
+        let mut child = spawned.unwrap_or_else(|error| {
+            panic!("this test needs Node 18 or newer, https://nodejs.org: `node`: {error}")
+        });
+        let stdout = child.stdout.take().unwrap();
+        Story { child, lines: BufReader::new(stdout).lines() }
+    }
+
+    pub(crate) async fn line(&mut self) -> Option<Value> {
+        let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await;
+        let line = line.expect("the story goes on").unwrap()?;
+        Some(serde_json::from_str(&line).expect("a line of JSON"))
+    }
+
+    /// These lines and no others. What it asks for in `{"please": ..}` isn't among them.
+    pub(crate) async fn must_tell(&mut self, expected: Vec<Value>) {
+        self.must_tell_and(expected, |wish| panic!("nobody does {wish}")).await;
+    }
+
+    /// The same, with somebody who does what it asks for.
+    pub(crate) async fn must_tell_and(
+        &mut self,
+        expected: Vec<Value>,
+        mut please: impl FnMut(&str),
+    ) {
+        let mut expected = expected.into_iter();
+        while let Some(line) = self.line().await {
+            match line.get("please").and_then(Value::as_str) {
+                Some(wish) => please(wish),
+                None => assert_eq!(Some(line), expected.next()),
+            }
+        }
+        assert_eq!(expected.next(), None, "the story ended early");
+    }
+
+    /// It ends by itself: nothing of the client is left running.
+    pub(crate) async fn end(mut self) {
+        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        assert!(status.expect("node ends").unwrap().success());
+    }
+}
+
+fn scripts() -> PathBuf {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("js");
+    assert!(
+        scripts.join("node_modules/phoenix").is_dir(),
+        "this test needs the npm packages of crates/phx-conformance/js: run `cargo xtask tools`"
+    );
+    scripts
+}
