@@ -192,7 +192,8 @@ fn measured<F: Future<Output = ()>>(test: impl Fn() -> F) -> AllocationInfo {
             .start_paused(true)
             .build()
             .unwrap();
-        runtime.block_on(test());
+        let limit = Duration::from_secs(3_600);
+        runtime.block_on(async { tokio::time::timeout(limit, test()).await.expect("it ends") });
     })
 }
 
