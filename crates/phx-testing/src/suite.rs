@@ -125,6 +125,7 @@ pub fn cases<A: Adapter>() -> Vec<Case> {
             the_status_stream_shows_every_state,
             the_drop_of_the_last_handle_closes_the_connection,
             a_slow_stream_holds_back_and_loses_nothing,
+            a_forgotten_stream_frees_the_others_and_the_connection_lives,
             many_sockets_share_a_runtime,
         }
         faults {

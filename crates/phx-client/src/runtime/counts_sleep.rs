@@ -38,7 +38,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// ```
 pub struct CountsSleep<R> {
     runtime: Arc<R>,
-    slept: Arc<dyn Fn() -> Duration + Send + Sync>,
+    /// How long the machine has slept, asked with the runtime's own time.
+    slept: Arc<dyn Fn(Instant) -> Duration + Send + Sync>,
 }
 
 impl<R: Runtime> CountsSleep<R> {
@@ -46,20 +47,21 @@ impl<R: Runtime> CountsSleep<R> {
     #[must_use]
     pub fn new(runtime: R) -> Self {
         let slept = Slept::new();
-        CountsSleep::with_slept(runtime, move || slept.so_far())
+        let slept = move |awake| slept.so_far(awake);
+        CountsSleep { runtime: Arc::new(runtime), slept: Arc::new(slept) }
     }
 
     /// Counts what `slept` tells: how long the machine has slept so far. That never gets less. For
     /// systems that aren't known here, and for tests.
     #[must_use]
     pub fn with_slept(runtime: R, slept: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
-        CountsSleep { runtime: Arc::new(runtime), slept: Arc::new(slept) }
+        CountsSleep { runtime: Arc::new(runtime), slept: Arc::new(move |_| slept()) }
     }
 
     fn reading(&self) -> Reading {
         // In this order: sleep that begins in between is counted.
         let awake = self.runtime.now();
-        Reading { awake, slept: (self.slept)() }
+        Reading { awake, slept: (self.slept)(awake) }
     }
 }
 

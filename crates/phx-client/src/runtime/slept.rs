@@ -3,8 +3,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use phx_proto::Instant as Time;
+
 /// Two readings of clocks can't be taken at once. What lies between them is no sleep.
 const NOISE: Duration = Duration::from_secs(1);
+
+/// A measurement holds for so long. Going to sleep takes longer, so none is missed, and the clocks,
+/// which may cost a system call each, aren't read for every call on a handle.
+const HOLDS: Duration = Duration::from_millis(1);
 
 /// Measures how long the machine has slept since this was made, by two clocks of the operating
 /// system: one that counts sleep, and the standard library's, which doesn't.
@@ -12,6 +18,8 @@ pub(super) struct Slept {
     since: Reading,
     /// Whole milliseconds. It only grows.
     known: AtomicU64,
+    /// When to measure again, in nanoseconds of the runtime's own time.
+    next: AtomicU64,
 }
 
 /// What the two clocks show. The one that counts sleep was read first, so that a pause between the
@@ -24,16 +32,25 @@ struct Reading {
 
 impl Slept {
     pub(super) fn new() -> Self {
-        Slept { since: Reading::precise(), known: AtomicU64::new(0) }
+        Slept { since: Reading::precise(), known: AtomicU64::new(0), next: AtomicU64::new(0) }
     }
 
-    pub(super) fn so_far(&self) -> Duration {
+    /// `awake` is the runtime's own time.
+    pub(super) fn so_far(&self, awake: Time) -> Duration {
+        if nanos(awake) < self.next.load(Ordering::Relaxed) {
+            return self.known();
+        }
+        self.next.store(nanos(awake + HOLDS), Ordering::Relaxed);
         self.note(Reading::now().slept_since(self.since))
+    }
+
+    fn known(&self) -> Duration {
+        Duration::from_millis(self.known.load(Ordering::Relaxed))
     }
 
     /// Counts what is more than is known by more than noise.
     fn note(&self, slept: Duration) -> Duration {
-        let known = Duration::from_millis(self.known.load(Ordering::Relaxed));
+        let known = self.known();
         if slept < known + NOISE {
             return known;
         }
@@ -41,6 +58,10 @@ impl Slept {
         let before = self.known.fetch_max(millis, Ordering::Relaxed);
         Duration::from_millis(before.max(millis))
     }
+}
+
+fn nanos(time: Time) -> u64 {
+    u64::try_from(time.since_epoch().as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Reading {
@@ -97,9 +118,22 @@ mod tests {
     #[test]
     fn a_machine_that_is_awake_has_not_slept() {
         let slept = Slept::new();
-        assert_eq!(slept.so_far(), Duration::ZERO);
+        assert_eq!(slept.so_far(Time::EPOCH), Duration::ZERO);
         #[cfg(target_os = "linux")]
         assert!(slept.since.with_sleep.is_some());
+    }
+
+    #[test]
+    fn it_is_measured_again_after_a_millisecond() {
+        let mut slept = Slept::new();
+        let at = |micros| Time::from_epoch(Duration::from_micros(micros));
+        assert_eq!(slept.so_far(at(0)), Duration::ZERO);
+        // As if the machine had slept for two seconds since.
+        slept.since.with_sleep = slept.since.with_sleep.map(|then| then.saturating_sub(SECOND * 2));
+        assert_eq!(slept.so_far(at(999)), Duration::ZERO);
+        if slept.since.with_sleep.is_some() {
+            assert!(slept.so_far(at(1_000)) >= SECOND);
+        }
     }
 
     #[test]

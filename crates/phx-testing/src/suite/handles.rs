@@ -1,6 +1,6 @@
 //! What handles do beside the story: pings, hooks, status streams, drops, and many of them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::channel::mpsc;
@@ -92,6 +92,43 @@ pub(super) async fn a_slow_stream_holds_back_and_loses_nothing<A: Adapter>() {
             other => panic!("{other:?} instead of {expected}"),
         }
     }
+}
+
+pub(super) async fn a_forgotten_stream_frees_the_others_and_the_connection_lives<A: Adapter>() {
+    const MESSAGES: u32 = 200;
+    // Longer than it takes to send them all, so that the one that is read isn't forgotten, too.
+    const STALL_AFTER: Duration = Duration::from_secs(2);
+    let host = Host::start(rooms().build());
+    let builder = client::<A>(host.url()).stream_capacity(8);
+    let builder = builder.stall_after(STALL_AFTER);
+    let builder = builder.heartbeat_interval(Some(Duration::from_millis(50)));
+    let socket = builder.connect().await.unwrap();
+    let room = socket.channel("room:a").join().await.unwrap();
+    let mut forgotten = room.on::<u32>("n");
+    let mut read = room.on::<u32>("n");
+    let start = Instant::now();
+    for number in 0..MESSAGES {
+        host.broadcast("room:a", "n", Payload::json(&number).unwrap());
+    }
+    for expected in 0..MESSAGES {
+        match read.next().await {
+            Some(StreamItem::Message(number)) => assert_eq!(number, expected),
+            other => panic!("{other:?} instead of {expected}"),
+        }
+    }
+    assert!(start.elapsed() >= STALL_AFTER / 2, "it was waited for");
+    // What the forgotten one lost is told, and it holds the rest: no more than it has room for.
+    match forgotten.next().await {
+        Some(StreamItem::Lagged(lost)) => assert_eq!(lost, u64::from(MESSAGES) - 8),
+        other => panic!("{other:?}"),
+    }
+    for expected in MESSAGES - 8..MESSAGES {
+        let message = forgotten.next().await.and_then(StreamItem::message);
+        assert_eq!(message, Some(expected));
+    }
+    socket.ping().await.unwrap();
+    let counters = socket.counters();
+    assert_eq!((counters.opened, counters.heartbeats_missed, counters.events_lost), (1, 0, 0));
 }
 
 pub(super) async fn many_sockets_share_a_runtime<A: Adapter>() {

@@ -1,0 +1,350 @@
+//! A server that sends as fast as it is read: memory stays where it is, heartbeats go on, and nobody
+//! is held back for longer than promised, whatever is done with the messages.
+
+mod common;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use allocation_counter::{AllocationInfo, measure};
+use common::TestRuntime;
+use futures::FutureExt;
+use phx_client::proto::{V2Server, events};
+use phx_client::{
+    Attempt, BoxFuture, Builder, Channel, CloseCause, CloseCode, Connector, Frame, Message,
+    Payload, Ref, Serializer, Socket, Status, StreamItem, Transport, WhenSlow,
+};
+use tokio::time::Instant;
+
+const MESSAGES: u32 = 3_000;
+const KIB: u64 = 1 << 10;
+/// What a stream holds here.
+const CAPACITY: usize = 64;
+
+/// What the server sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Numbered messages of 1 KiB each.
+    Messages,
+    /// Text that is no message.
+    Garbage,
+    /// Replies that nobody waits for.
+    Replies,
+    /// Messages of a topic that nobody has joined.
+    Strangers,
+}
+
+/// A server in which each frame is made when it is read, so that all memory is the client's.
+#[derive(Debug)]
+struct Server {
+    kind: Kind,
+    /// Whether replies wait behind all of the flood.
+    replies_last: bool,
+    started: bool,
+    sent: u32,
+    replies: VecDeque<Frame>,
+    heartbeats: Arc<AtomicUsize>,
+    waker: Option<Waker>,
+}
+
+impl Server {
+    fn next(&mut self) -> Option<Frame> {
+        let floods = self.started && self.sent < MESSAGES;
+        if !floods || !self.replies_last {
+            if let Some(reply) = self.replies.pop_front() {
+                return Some(reply);
+            }
+        }
+        if !floods {
+            return None;
+        }
+        self.sent += 1;
+        let text = format!("\"{:0>1022}\"", self.sent);
+        let payload = Payload::from_json_text(text).unwrap();
+        let frame = |message: &Message| V2Server.encode(message).unwrap();
+        Some(match self.kind {
+            Kind::Messages => frame(&Message::new("room:a", "n", payload)),
+            Kind::Strangers => frame(&Message::new("room:b", "n", payload)),
+            Kind::Replies => {
+                let reference = Some(Ref::from(u64::from(self.sent) + 1_000_000));
+                frame(&Message::reply("room:a", reference, Status::Ok, payload))
+            }
+            Kind::Garbage => Frame::text(format!("[{}", "x".repeat(1_000))),
+        })
+    }
+
+    fn receive(&mut self, frame: Frame) {
+        let message = V2Server.decode(frame).unwrap();
+        if message.event == events::HEARTBEAT {
+            self.heartbeats.fetch_add(1, Ordering::SeqCst);
+        }
+        let reply = Message::reply(message.topic, message.reference, Status::Ok, Payload::empty());
+        self.replies.push_back(V2Server.encode(&reply.with_join_ref(message.join_ref)).unwrap());
+        self.waker.take().into_iter().for_each(Waker::wake);
+    }
+}
+
+#[derive(Clone)]
+struct Line(Arc<Mutex<Server>>);
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Line")
+    }
+}
+
+impl Connector for Line {
+    fn connect(&self, _: Attempt) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
+        let transport: Pin<Box<dyn Transport>> = Box::pin(self.clone());
+        Box::pin(std::future::ready(Ok(transport)))
+    }
+}
+
+impl Transport for Line {
+    fn poll_receive(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Frame, CloseCause>> {
+        let mut server = self.0.lock().unwrap();
+        let frame = server.next();
+        server.waker = Some(cx.waker().clone());
+        frame.map_or(Poll::Pending, |frame| Poll::Ready(Ok(frame)))
+    }
+
+    fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn start_send(self: Pin<&mut Self>, frame: Frame) -> Result<(), CloseCause> {
+        self.0.lock().unwrap().receive(frame);
+        Ok(())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: CloseCode,
+        _: &str,
+    ) -> Poll<CloseCause> {
+        Poll::Ready(CloseCause::frame(CloseCode::NORMAL, ""))
+    }
+}
+
+/// A joined client of a server that is about to flood it.
+struct Flooded {
+    line: Line,
+    heartbeats: Arc<AtomicUsize>,
+    socket: Socket,
+    room: Channel,
+}
+
+impl Flooded {
+    async fn by(kind: Kind, replies_last: bool) -> Self {
+        let heartbeats = Arc::<AtomicUsize>::default();
+        let line = Line(Arc::new(Mutex::new(Server {
+            kind,
+            replies_last,
+            started: false,
+            sent: 0,
+            replies: VecDeque::new(),
+            heartbeats: Arc::clone(&heartbeats),
+            waker: None,
+        })));
+        let socket = Builder::new("ws://server.test/socket")
+            .runtime(TestRuntime::new())
+            .connector(line.clone())
+            .stream_capacity(CAPACITY)
+            .heartbeat_interval(Some(Duration::from_secs(2)));
+        let socket = socket.connect().await.unwrap();
+        let room = socket.channel("room:a").join().await.unwrap();
+        Flooded { line, heartbeats, socket, room }
+    }
+
+    fn start(&self) {
+        let mut server = self.line.0.lock().unwrap();
+        server.started = true;
+        server.waker.take().into_iter().for_each(Waker::wake);
+    }
+
+    /// It is the first connection still, and every heartbeat was answered in time.
+    fn is_alive(&self) {
+        let counters = self.socket.counters();
+        assert!(self.socket.is_connected());
+        assert_eq!((counters.opened, counters.heartbeats_missed, counters.events_lost), (1, 0, 0));
+    }
+
+    fn heartbeats(&self) -> usize {
+        self.heartbeats.load(Ordering::SeqCst)
+    }
+}
+
+/// Runs on one thread, in virtual time, and says what it allocated.
+fn measured<F: Future<Output = ()>>(test: impl Fn() -> F) -> AllocationInfo {
+    measure(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        let limit = Duration::from_secs(3_600);
+        runtime.block_on(async { tokio::time::timeout(limit, test()).await.expect("it ends") });
+    })
+}
+
+/// What a stream of `CAPACITY` messages of 1 KiB may hold, for so many streams, and as much again
+/// for all the rest.
+fn at_most(streams: u64) -> u64 {
+    2 * (streams + 1) * CAPACITY as u64 * (KIB + 128)
+}
+
+fn number(payload: &Payload) -> u32 {
+    payload.decode::<String>().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_live_slow_consumer_loses_nothing_and_memory_stays() {
+    let used = measured(async || {
+        let flooded = Flooded::by(Kind::Messages, false).await;
+        let mut messages = flooded.room.on_raw("n");
+        flooded.start();
+        let start = Instant::now();
+        for expected in 1..=MESSAGES {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            match messages.next().await {
+                Some(StreamItem::Message(payload)) => assert_eq!(number(&payload), expected),
+                other => panic!("{other:?} instead of {expected}"),
+            }
+        }
+        flooded.is_alive();
+        let beats = usize::try_from(start.elapsed().as_secs() / 2).unwrap();
+        assert!(flooded.heartbeats() + 1 >= beats && beats >= 1, "{}", flooded.heartbeats());
+    });
+    assert!(used.bytes_total > u64::from(MESSAGES) * KIB, "all of it came: {used:?}");
+    assert!(used.bytes_max < at_most(1), "{used:?}");
+}
+
+#[test]
+fn a_forgotten_stream_holds_the_others_back_once_and_memory_stays() {
+    let used = measured(async || {
+        let flooded = Flooded::by(Kind::Messages, false).await;
+        let mut forgotten = flooded.room.on_raw("n");
+        let mut read = flooded.room.on_raw("n");
+        flooded.start();
+        let mut last = Instant::now();
+        let mut longest = Duration::ZERO;
+        let mut held_back = Duration::ZERO;
+        for expected in 1..=MESSAGES {
+            match read.next().await {
+                Some(StreamItem::Message(payload)) => assert_eq!(number(&payload), expected),
+                other => panic!("{other:?} instead of {expected}"),
+            }
+            longest = longest.max(last.elapsed());
+            held_back += last.elapsed();
+            last = Instant::now();
+        }
+        // The heartbeat under way may end it sooner than `stall_after` (5 s) does.
+        assert!(longest <= Duration::from_secs(5), "{longest:?}");
+        assert!(held_back <= Duration::from_secs(5), "not again and again: {held_back:?}");
+        assert!(held_back > Duration::ZERO);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        flooded.is_alive();
+        assert!(flooded.heartbeats() >= 29, "{}", flooded.heartbeats());
+        // What it lost it tells, and the rest is there.
+        let mut seen = 0;
+        while let Some(item) = forgotten.next().now_or_never().flatten() {
+            seen += match item {
+                StreamItem::Lagged(lost) => u32::try_from(lost).unwrap(),
+                StreamItem::Message(_) => 1,
+                other => panic!("{other:?}"),
+            };
+        }
+        assert_eq!(seen, MESSAGES);
+    });
+    assert!(used.bytes_total > u64::from(MESSAGES) * KIB, "{used:?}");
+    assert!(used.bytes_max < at_most(2), "{used:?}");
+}
+
+#[test]
+fn a_stream_that_drops_holds_nobody_back() {
+    for when_slow in [WhenSlow::DropOldest, WhenSlow::DropNewest] {
+        let used = measured(async || {
+            let flooded = Flooded::by(Kind::Messages, false).await;
+            let _forgotten = flooded.room.on_raw("n").when_slow(when_slow);
+            let mut read = flooded.room.on_raw("n").values();
+            flooded.start();
+            let start = Instant::now();
+            for _ in 0..MESSAGES {
+                read.next().await.unwrap();
+            }
+            assert_eq!(start.elapsed(), Duration::ZERO);
+            flooded.is_alive();
+        });
+        assert!(used.bytes_max < at_most(2), "{when_slow:?}: {used:?}");
+    }
+}
+
+/// The reply to the heartbeat comes behind all of the flood, which nobody takes.
+#[test]
+fn a_heartbeat_reply_behind_a_flood_is_found_in_time() {
+    measured(async || {
+        let flooded = Flooded::by(Kind::Messages, true).await;
+        let _forgotten = flooded.room.on_raw("n");
+        flooded.start();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        flooded.is_alive();
+        assert!(flooded.heartbeats() >= 20, "{}", flooded.heartbeats());
+    });
+}
+
+/// A stream that takes a message now and then isn't forgotten, but at that pace the reply would come
+/// after an hour. It loses messages then, and says how many.
+#[test]
+fn nor_does_a_stream_that_is_much_too_slow_cost_the_connection() {
+    measured(async || {
+        let flooded = Flooded::by(Kind::Messages, true).await;
+        let mut messages = flooded.room.on_raw("n");
+        flooded.start();
+        let mut seen = 0;
+        while seen < MESSAGES {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            seen += match messages.next().await {
+                Some(StreamItem::Message(payload)) => {
+                    assert_eq!(number(&payload), seen + 1, "in order, with the losses counted");
+                    1
+                }
+                Some(StreamItem::Lagged(lost)) => u32::try_from(lost).unwrap(),
+                other => panic!("{other:?}"),
+            };
+        }
+        flooded.is_alive();
+    });
+}
+
+#[test]
+fn what_is_for_nobody_is_dropped_as_it_comes() {
+    for kind in [Kind::Garbage, Kind::Replies, Kind::Strangers, Kind::Messages] {
+        let used = measured(async || {
+            let flooded = Flooded::by(kind, false).await;
+            flooded.start();
+            // A push gets through in the midst of it.
+            flooded.room.push("post", &1).acknowledged().await.unwrap();
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            flooded.is_alive();
+            let counters = flooded.socket.counters();
+            let counted = match kind {
+                Kind::Garbage => counters.malformed,
+                Kind::Replies => counters.unmatched_replies,
+                Kind::Strangers => counters.unknown_topic,
+                Kind::Messages => counters.messages,
+            };
+            assert_eq!(counted, u64::from(MESSAGES), "{kind:?}");
+        });
+        assert!(used.bytes_max < at_most(0), "{kind:?}: {used:?}");
+    }
+}
