@@ -58,6 +58,7 @@ fn check(
     s.forget_lines();
     input(&mut s);
     assert_eq!(s.socket.connection_state(), to, "state after {from}");
+    assert_eq!(s.socket.is_connected(), to == ConnectionState::Open, "after {from}");
     assert_eq!(s.actions(), actions, "actions after {from}");
     assert_eq!(s.events(), events, "events after {from}");
     if to == ConnectionState::Closed {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use phx_proto::{
-    Backoff, Config, Event, Instant, Payload, Presence, PresenceChange, ReconnectPolicy, Ref,
-    Refusal, Rejoin, RejoinPolicy, Socket, Status, TransportId,
+    Action, Backoff, Config, Event, Instant, Params, Payload, Presence, PresenceChange,
+    ReconnectPolicy, Ref, Refusal, Rejoin, RejoinPolicy, Socket, Status, TransportId,
 };
 
 const SECRET: &str = "hunter2";
@@ -57,14 +57,20 @@ fn ids_are_numbers_for_logs() {
     let room = socket.channel("room:a", Payload::empty()).unwrap();
     let join = socket.join(now, room, None).unwrap();
     socket.connect(now);
-    let Some(phx_proto::Action::Connect { transport, .. }) = socket.poll_action() else { panic!() };
+    let Some(Action::Connect { transport, .. }) = socket.poll_action() else { panic!() };
     socket.handle_opened(now, transport);
     let ping = socket.ping(now).unwrap();
-    let shown = format!("{join:?} {transport:?} {ping:?}");
-    let (join, ping) = (join.as_u64(), ping.as_u64());
-    assert_eq!(shown, format!("PushId({join}) TransportId(1) PingId({ping})"));
+    let asking = socket.channel("room:b", Params::OnRequest).unwrap();
+    socket.join(now, asking, None).unwrap();
+    let Some(Action::RequestParams { request, .. }) = socket.poll_action() else { panic!() };
+    let shown = format!("{join:?} {transport:?} {ping:?} {request:?}");
+    let (join, ping, request) = (join.as_u64(), ping.as_u64(), request.as_u64());
+    assert_eq!(
+        shown,
+        format!("PushId({join}) TransportId(1) PingId({ping}) ParamsRequestId({request})")
+    );
     assert_eq!(TransportId::as_u64(transport), 1);
-    assert!(ping > join);
+    assert!(request > ping && ping > join);
 }
 
 #[test]
@@ -153,7 +159,7 @@ fn events_show_no_payloads() {
     let mut socket = Socket::new(Config::default(), 1);
     let now = Instant::EPOCH;
     socket.connect(now);
-    let Some(phx_proto::Action::Connect { transport, .. }) = socket.poll_action() else { panic!() };
+    let Some(Action::Connect { transport, .. }) = socket.poll_action() else { panic!() };
     socket.handle_opened(now, transport);
     let frame = phx_proto::Frame::text(format!("[null,null,{SECRET}"));
     assert!(!frame.is_empty() && phx_proto::Frame::binary(Vec::new()).is_empty());

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Script, quiet, secs};
-use phx_proto::{ConnectionState, TimeoutReason};
+use phx_proto::{CloseCode, ConnectionState, TimeoutReason};
 
 #[test]
 fn what_was_accepted_is_sent_before_the_close() {
@@ -125,8 +125,16 @@ fn channels_stay_known_and_rejoin_on_a_later_connect() {
 #[test]
 fn a_connect_overtakes_a_disconnect_that_has_not_been_polled() {
     let mut s = Script::open(quiet());
-    s.socket.disconnect(s.now, phx_proto::CloseCode::from_u16(4000), "later").unwrap();
+    s.socket.disconnect(s.now, CloseCode::from_u16(4000), "later").unwrap();
     s.socket.connect(s.now);
     assert_eq!(s.actions(), ["close 1: 4000 later", "connect 2, attempt 1"]);
     assert_eq!(s.events(), ["closed 1: disconnected, retry in 0ns"]);
+}
+
+#[test]
+fn the_longest_reason_is_sent_whole() {
+    let mut s = Script::open(quiet());
+    let reason = "x".repeat(123);
+    s.socket.disconnect(s.now, CloseCode::from_u16(4000), &reason).unwrap();
+    assert_eq!(s.actions(), [format!("close 1: 4000 {reason}")]);
 }

@@ -311,3 +311,9 @@ fn nothing_shown_holds_a_secret() {
         assert!(!text.contains(SECRET) && !text.contains(encoded), "{text}");
     }
 }
+
+#[test]
+fn what_the_parser_says_of_other_faults_is_kept() {
+    let error = EndpointError::from(url::ParseError::Overflow);
+    assert_eq!(error, EndpointError::Url(url::ParseError::Overflow));
+}

@@ -107,3 +107,23 @@ fn a_flood_takes_no_place_of_the_end() {
     assert_eq!((errored, closed), (100, 1));
     assert_eq!(s.socket.counters().events_lost, 7);
 }
+
+#[test]
+fn news_of_states_have_places_of_their_own_and_no_more() {
+    let mut config = quiet();
+    config.max_events = 3;
+    config.max_channels = 2;
+    let mut s = Script::new(config);
+    s.socket.connect(s.now);
+    for _ in 0..10 {
+        // Each tells of an attempt that was replaced.
+        while s.socket.poll_action().is_some() {}
+        s.socket.reconnect_now(s.now);
+    }
+    let mut told = 0;
+    while let Some(Event::Closed { .. }) = s.socket.poll_event() {
+        told += 1;
+    }
+    assert_eq!(told, 7, "three, and two for each channel");
+    assert_eq!(s.socket.counters().events_lost, 3);
+}

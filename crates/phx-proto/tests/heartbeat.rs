@@ -237,3 +237,18 @@ fn nobody_can_answer_a_ping_that_was_not_sent() {
     }
     assert_eq!(s.events(), [""; 0]);
 }
+
+#[test]
+fn a_ping_that_was_given_up_is_not_sent_any_more() {
+    let mut s = Script::open(quiet());
+    s.stuck = true;
+    s.ping().unwrap();
+    s.wait(secs(6));
+    s.ping().unwrap();
+    s.wait(secs(4));
+    assert_eq!(s.events(), ["no pong"]);
+    s.stuck = false;
+    assert_eq!(s.actions(), ["send heartbeat phoenix"], "the second");
+    s.reply("heartbeat phoenix", "ok", "{}");
+    assert_eq!(s.events(), ["pong after 4s"]);
+}

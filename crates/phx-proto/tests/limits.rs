@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{Script, quiet};
-use phx_proto::{ChannelState, Event, Frame, Outcome};
+use common::{Script, quiet, secs};
+use phx_proto::{ChannelState, Event, Frame, Outcome, Payload, PushErrorKind};
 
 /// Polls everything the socket tells.
 fn poll_all(s: &mut Script) -> Vec<Event> {
@@ -35,7 +35,7 @@ fn outcomes_are_never_lost() {
     config.max_pushes = 100;
     let (mut s, a) = Script::joined(config, "room:a");
     for _ in 0..100 {
-        s.socket.push(s.now, a, "msg", phx_proto::Payload::empty(), None).unwrap();
+        s.socket.push(s.now, a, "msg", Payload::empty(), None).unwrap();
     }
     let transport = s.transport();
     s.socket.handle_closed(s.now, transport, phx_proto::CloseCause::lost(""));
@@ -102,4 +102,21 @@ fn a_payload_that_is_not_json_is_an_error_where_it_is_decoded() {
     s.server(r#"[null,null,"room:a","news",{"n":1}]"#);
     s.server(r#"[null,null,"room:a","news",nonsense]"#);
     assert_eq!(s.socket.channel_state(a), Some(ChannelState::Joined));
+}
+
+#[test]
+fn only_what_has_an_outcome_counts_as_a_push() {
+    let mut config = quiet();
+    config.max_pushes = 2;
+    config.heartbeat_interval = Some(secs(30));
+    let mut s = Script::open(config);
+    s.wait(secs(30));
+    s.ping().unwrap();
+    // A heartbeat, a ping and a request for params are under way.
+    let b = s.asking_channel("b");
+    s.join(b);
+    let a = s.channel("a");
+    s.join(a);
+    let refused = s.try_push(a, "msg", Payload::empty(), None).unwrap_err().reason;
+    assert!(matches!(refused, PushErrorKind::TooMany { max: 2, .. }), "{refused:?}");
 }

@@ -159,3 +159,23 @@ fn the_id_of_a_removed_channel_never_means_another() {
     assert_eq!(s.socket.channel_state(a), None);
     assert_eq!(s.socket.channel_state(b), Some(ChannelState::New));
 }
+
+#[test]
+fn an_end_that_names_the_new_channel_is_not_the_old_ones() {
+    for (event, told) in [
+        ("phx_close", "room:a closed: by server {}"),
+        ("phx_error", "room:a errored: crashed {}, retry in 1s"),
+    ] {
+        let (mut s, _) = Script::joined(quiet(), "room:a");
+        let old_join = s.latest("phx_join room:a");
+        s.replace("room:a");
+        let new = s.socket.channel_of("room:a").unwrap();
+        s.join(new);
+        s.reply("phx_join room:a", "ok", "{}");
+        s.forget_lines();
+        s.server_push("room:a", event);
+        assert_eq!(s.events(), [told], "the old one is being left");
+        s.server_push_for(&old_join, "phx_close");
+        assert_eq!(s.events(), ["room:a closed: replaced"]);
+    }
+}

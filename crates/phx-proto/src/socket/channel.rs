@@ -199,15 +199,12 @@ impl Socket {
             return;
         };
         channel.forgotten = true;
-        match channel.state {
-            State::Closed => {
-                self.channels.remove(id);
-            }
-            State::Leaving { .. } => {}
-            _ => {
-                let timeout = self.config.leave_timeout;
-                self.start_leaving(id, timeout, ChannelCloseCause::Left, false);
-            }
+        if let State::Closed = channel.state {
+            self.channels.remove(id);
+        } else {
+            // One that is being left goes on with that.
+            let timeout = self.config.leave_timeout;
+            self.start_leaving(id, timeout, ChannelCloseCause::Left, false);
         }
     }
 }
