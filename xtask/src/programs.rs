@@ -12,7 +12,18 @@ pub(crate) struct Forwarded {
 }
 
 /// All there are. Each is the subcommand `name` of its package's binary.
-pub(crate) const ALL: &[Forwarded] = &[];
+pub(crate) const ALL: &[Forwarded] = &[
+    Forwarded {
+        name: "faults",
+        about: "real faults on every adapter, with times",
+        package: "phx-reliability",
+    },
+    Forwarded {
+        name: "soak",
+        about: "traffic under faults: nothing lost or doubled",
+        package: "phx-reliability",
+    },
+];
 
 /// The program of this name.
 pub(crate) fn find(name: &str) -> Option<&'static Forwarded> {
