@@ -12,7 +12,7 @@ pub(crate) struct Forwarded {
 }
 
 /// All there are. Each is the subcommand `name` of its package's binary.
-pub(crate) const ALL: &[&Forwarded] = &[&SIM, &HERD, &DIFFERENTIAL];
+pub(crate) const ALL: &[&Forwarded] = &[&SIM, &HERD, &FAULTS, &SOAK, &DIFFERENTIAL];
 
 pub(crate) const SIM: Forwarded = Forwarded {
     name: "sim",
@@ -23,6 +23,18 @@ pub(crate) const SIM: Forwarded = Forwarded {
 pub(crate) const HERD: Forwarded = Forwarded {
     name: "herd",
     about: "very many clients whose server restarts: --clients N --down SECONDS",
+    package: "phx-reliability",
+};
+
+pub(crate) const FAULTS: Forwarded = Forwarded {
+    name: "faults",
+    about: "real faults on every adapter, with times",
+    package: "phx-reliability",
+};
+
+pub(crate) const SOAK: Forwarded = Forwarded {
+    name: "soak",
+    about: "traffic under faults, nothing lost or doubled: --minutes N",
     package: "phx-reliability",
 };
 

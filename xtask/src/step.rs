@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use crate::programs;
 use crate::steps::{
-    api, clippy, coverage, deny, differential, doc, examples, features, files, fmt, fuzz_build,
-    fuzz_replay, miri, msrv, mutants, no_std, sim, suite, test, tree,
+    api, clippy, coverage, deny, differential, doc, examples, faults, features, files, fmt,
+    fuzz_build, fuzz_replay, miri, msrv, mutants, no_std, sim, soak, suite, test, tree,
 };
 use crate::summary::Report;
 use crate::tools;
@@ -20,8 +20,10 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "clippy", about: "no lint fires, on all targets", check: clippy::check },
     Step { name: "test", about: "unit, integration and doc tests", check: test::check },
     Step { name: "suite", about: "one behaviour suite on every adapter", check: suite::check },
-    Step { name: "reliability", about: "simulated runs under faults", check: sim::check },
+    Step { name: "simulation", about: "simulated runs under faults", check: sim::check },
     Step { name: "differential", about: "core and phoenix.js alike", check: differential::check },
+    Step { name: "faults", about: "real faults, noticed and mended in time", check: faults::check },
+    Step { name: "soak", about: "traffic under faults, for a short time", check: soak::check },
     Step { name: "examples", about: "the examples run and exit with 0", check: examples::check },
     Step { name: "doc", about: "the docs build without a warning", check: doc::check },
     Step { name: "api", about: "the public APIs are those in api/", check: api::check },

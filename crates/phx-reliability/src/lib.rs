@@ -1,7 +1,20 @@
 //! Shows under faults what the client promises: nothing lost, nothing doubled, nothing stuck.
 //!
-//! [`sim`] runs client cores against a server under virtual time, by the ten thousand; [`herd`]
-//! restarts the server of very many clients. `docs/RELIABILITY.md` says what is promised and what isn't.
+//! | `cargo xtask` | shows |
+//! |---|---|
+//! | `sim` | client cores and a server under virtual time, by the ten thousand: every promise is checked at every event |
+//! | `herd` | very many clients whose server restarts: when they come back |
+//! | `faults` | each fault of real connections and servers on every adapter: how soon it is noticed, and how soon all is well again |
+//! | `soak` | traffic under faults for as long as you like: nothing lost, nothing doubled, no memory growing |
+//!
+//! `docs/RELIABILITY.md` says what is promised and what isn't.
 
+mod adapters;
+mod background;
+pub mod faults;
 pub mod herd;
+mod ledger;
+mod port;
+pub mod serve;
 pub mod sim;
+pub mod soak;

@@ -1,23 +1,44 @@
-//! `cargo xtask sim`, `cargo xtask herd`: what the client promises, put to the test.
+//! One subcommand for each program; `cargo xtask NAME` runs them.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use phx_reliability::{herd, sim};
+use clap::{Parser, Subcommand};
+use phx_reliability::{faults, herd, serve, sim, soak};
 
-/// Shows under faults what the client promises.
-#[derive(Debug, Parser)]
-enum Command {
-    /// Runs clients and a server under virtual time, with faults.
+/// Shows under faults what the clients of this workspace promise.
+#[derive(Parser)]
+#[command(name = "phx-reliability")]
+struct Cli {
+    #[command(subcommand)]
+    program: Program,
+}
+
+#[derive(Subcommand)]
+enum Program {
+    /// Clients and a server under virtual time, with faults
     Sim(sim::Args),
-    /// Restarts the server of very many clients.
+    /// Very many clients whose server restarts
     Herd(herd::Args),
+    /// Real faults on every adapter, with times
+    Faults(faults::Args),
+    /// Traffic under faults: nothing lost, nothing doubled, no memory growing
+    Soak(soak::Args),
+    /// The server that `faults` stops and kills
+    #[command(hide = true)]
+    Serve(serve::Args),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
-    let kept = match Command::parse() {
-        Command::Sim(args) => sim::campaign(&args)?,
-        Command::Herd(args) => herd::run(&args)?,
-    };
-    Ok(if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    match Cli::parse().program {
+        Program::Sim(args) => sim::campaign(&args).map(exit_code),
+        Program::Herd(args) => herd::run(&args).map(exit_code),
+        Program::Faults(args) => faults::run(&args),
+        Program::Soak(args) => soak::run(&args),
+        Program::Serve(args) => serve::run(&args),
+    }
+}
+
+/// 1 if a promise was broken.
+fn exit_code(kept: bool) -> ExitCode {
+    if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,0 +1,55 @@
+//! The adapters, as one trait.
+
+use phx_client::Builder;
+use phx_client::dial::{ByteStream, Dialer};
+
+/// An adapter: its name, its entry, and how it runs a future.
+pub(crate) trait Adapter: Send + 'static {
+    const NAME: &'static str;
+
+    type Tcp: Dialer<Stream = ByteStream>;
+
+    /// Runs `future` to its end on the runtime, on the calling thread.
+    fn block_on<F: Future<Output = ()>>(future: F);
+
+    fn socket(url: &str) -> Builder;
+
+    fn tcp() -> Self::Tcp;
+}
+
+macro_rules! adapter {
+    ($type:ident, $name:literal, $crate_name:ident, $block_on:expr) => {
+        pub(crate) struct $type;
+
+        impl Adapter for $type {
+            const NAME: &'static str = $name;
+
+            type Tcp = $crate_name::TcpDialer;
+
+            fn block_on<F: Future<Output = ()>>(future: F) {
+                $block_on(future);
+            }
+
+            fn socket(url: &str) -> Builder {
+                $crate_name::socket(url)
+            }
+
+            fn tcp() -> Self::Tcp {
+                $crate_name::TcpDialer::new()
+            }
+        }
+    };
+}
+
+adapter!(Tokio, "phx-tokio", phx_tokio, on_tokio);
+adapter!(Smol, "phx-smol", phx_smol, smol::block_on);
+adapter!(AsyncStd, "phx-async-std", phx_async_std, async_std::task::block_on);
+
+#[expect(clippy::expect_used, reason = "without a runtime there is nothing to show")]
+fn on_tokio(future: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    runtime.block_on(future);
+    // A name that is still being looked up is nobody's business any more.
+    runtime.shutdown_background();
+}

@@ -1,0 +1,9 @@
+//! A runtime for the servers' side, whatever the clients run on.
+
+use anyhow::Context as _;
+use tokio::runtime::{Builder, Runtime};
+
+/// A runtime with a thread of its own: what is spawned on it runs in the background.
+pub(crate) fn runtime() -> anyhow::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(1).enable_all().build().context("no runtime")
+}

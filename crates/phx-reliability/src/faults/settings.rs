@@ -1,0 +1,46 @@
+//! The settings of every client here, and the times that follow from them.
+
+use std::time::Duration;
+
+use phx_client::{Backoff, Builder};
+
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const JOIN_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const PUSH_TIMEOUT: Duration = Duration::from_secs(8);
+/// Milliseconds between attempts, then always the last.
+const DELAYS: [u32; 3] = [50, 100, 200];
+const JITTER_PERCENT: u8 = 25;
+
+/// The operating system tells: no timer has to run out.
+pub(super) const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
+
+/// Nothing tells but a heartbeat: one is sent an interval after the last reply, and waits for its own.
+pub(super) const SILENCE: Option<Duration> =
+    Some(HEARTBEAT_INTERVAL.saturating_add(HEARTBEAT_TIMEOUT));
+
+/// An attempt to connect ends by itself.
+pub(super) const ATTEMPT: Option<Duration> = Some(CONNECT_TIMEOUT);
+
+/// It isn't to be noticed at all.
+pub(super) const NEVER: Option<Duration> = None;
+
+/// The longest of the delays with the most of its jitter: who can reconnect does so by then.
+pub(super) const REJOIN: Duration = Duration::from_millis(250);
+
+/// What a busy machine may add to each time.
+pub(super) const SLACK: Duration = Duration::from_secs(1);
+
+pub(super) fn apply(builder: Builder) -> Builder {
+    let delays = DELAYS.map(|delay| Duration::from_millis(delay.into()));
+    let backoff = Backoff::steps(delays).with_jitter_percent(JITTER_PERCENT);
+    builder
+        .heartbeat_interval(Some(HEARTBEAT_INTERVAL))
+        .heartbeat_timeout(HEARTBEAT_TIMEOUT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .join_timeout(JOIN_TIMEOUT)
+        .push_timeout(PUSH_TIMEOUT)
+        .reconnect(backoff.clone())
+        .rejoin(backoff)
+}

@@ -1,0 +1,253 @@
+//! What every fault happens to: a server process, a proxy before it, a client with a joined channel,
+//! and traffic both ways.
+
+use std::collections::VecDeque;
+use std::future::IntoFuture;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use futures::StreamExt;
+use futures::channel::mpsc;
+use futures::future::{Either, select};
+use phx_client::{Builder, Channel, CloseCause, Closed, Messages, Push, PushFailed, Socket};
+use phx_testing::fault_proxy::FaultProxy;
+use serde_json::json;
+
+use super::Times;
+use super::server_process::ServerProcess;
+use super::settings::{self, PUSH_TIMEOUT, SLACK};
+use crate::adapters::Adapter;
+use crate::ledger::{Deliveries, Down, Numbers, Params, Report, Up};
+
+/// Longer than whatever is waited for takes, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// From one message of the server to the next.
+const TICK_MS: u64 = 20;
+
+/// The stage, with everything in order.
+pub(super) struct Stage {
+    pub(super) server: ServerProcess,
+    pub(super) proxy: FaultProxy,
+    pub(super) socket: Socket,
+    pub(super) room: Channel,
+    messages: Messages<Down>,
+    deliveries: Deliveries,
+    closes: mpsc::UnboundedReceiver<(Instant, Closed)>,
+    joins: mpsc::UnboundedReceiver<Instant>,
+    rejoins: u64,
+    /// The last number pushed.
+    pushed: u64,
+    pushes: VecDeque<(u64, Expect, Push<serde_json::Value>)>,
+    acknowledged: Vec<u64>,
+    /// When the attempt under way began, or begins.
+    attempt_at: Instant,
+}
+
+/// What may become of a push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expect {
+    /// It may have been on its way when the fault came: any outcome of a lost connection will do.
+    Anything,
+    /// Nothing may keep it from being answered.
+    Reply,
+}
+
+impl Stage {
+    /// A client that reaches the server through the proxy.
+    pub(super) async fn set<A: Adapter>() -> anyhow::Result<Self> {
+        Stage::set_with(|proxy| A::socket(&format!("ws://{proxy}/socket"))).await
+    }
+
+    /// A client that `make` makes for the proxy's address.
+    pub(super) async fn set_with(make: impl FnOnce(SocketAddr) -> Builder) -> anyhow::Result<Self> {
+        Stage::set_behind(Ok, make).await
+    }
+
+    /// The same; the proxy leads to what `before` puts before the server's address.
+    pub(super) async fn set_behind(
+        before: impl FnOnce(SocketAddr) -> anyhow::Result<SocketAddr>,
+        make: impl FnOnce(SocketAddr) -> Builder,
+    ) -> anyhow::Result<Self> {
+        let server = ServerProcess::start().await?;
+        let proxy = FaultProxy::start(before(server.address())?)?;
+        let builder = make(proxy.address());
+        Stage::join(server, proxy, builder).await
+    }
+
+    /// A client that is connected to the server itself.
+    pub(super) async fn set_without_proxy<A: Adapter>() -> anyhow::Result<Self> {
+        let server = ServerProcess::start().await?;
+        let proxy = FaultProxy::start(server.address())?;
+        let builder = A::socket(&format!("ws://{}/socket", server.address()));
+        Stage::join(server, proxy, builder).await
+    }
+
+    async fn join(
+        server: ServerProcess,
+        proxy: FaultProxy,
+        builder: Builder,
+    ) -> anyhow::Result<Self> {
+        let (tell_close, closes) = mpsc::unbounded();
+        let builder = settings::apply(builder).on_close(move |closed| {
+            // Nobody listens after the end.
+            let _ = tell_close.unbounded_send((Instant::now(), closed.clone()));
+        });
+        let socket = builder.connect_within(PATIENCE).await.context("can't connect")?;
+        let room = socket.channel("books:a").params(&Params { tick_ms: TICK_MS }).create()?;
+        let (tell_join, joins) = mpsc::unbounded();
+        let _stays = room.on_join(move |_, _| drop(tell_join.unbounded_send(Instant::now())));
+        let messages = room.on("down");
+        room.join().await.context("can't join")?;
+        let mut stage = Stage {
+            server,
+            proxy,
+            socket,
+            room,
+            messages,
+            deliveries: Deliveries::default(),
+            closes,
+            joins,
+            rejoins: 0,
+            pushed: 0,
+            pushes: VecDeque::new(),
+            acknowledged: Vec::new(),
+            attempt_at: Instant::now(),
+        };
+        stage.joins.next().await.context("no join was told")?;
+        stage.push(20, Expect::Reply);
+        stage.settle().await?;
+        stage.deliver().await?;
+        Ok(stage)
+    }
+
+    /// Makes pushes, all at once.
+    pub(super) fn push(&mut self, count: usize, expect: Expect) {
+        for _ in 0..count {
+            self.pushed += 1;
+            let push = self.room.push("up", &Up { n: self.pushed });
+            self.pushes.push_back((self.pushed, expect, push));
+        }
+    }
+
+    /// Waits for the outcomes of all pushes.
+    pub(super) async fn settle(&mut self) -> anyhow::Result<()> {
+        while let Some((n, expect, push)) = self.pushes.pop_front() {
+            let outcome = within(PUSH_TIMEOUT + SLACK, push).await;
+            match outcome.with_context(|| format!("push {n} has no outcome"))? {
+                Ok(reply) => {
+                    ensure!(reply["n"] == n, "push {n} was answered with {reply}");
+                    self.acknowledged.push(n);
+                }
+                Err(PushFailed::Disconnected | PushFailed::TimedOut)
+                    if expect == Expect::Anything => {}
+                Err(failed) => bail!("push {n}: {failed}"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a message has been delivered.
+    async fn deliver(&mut self) -> anyhow::Result<()> {
+        let item = within(PATIENCE, self.messages.next()).await?.context("the stream ended")?;
+        self.deliveries.take(&item, |_| None);
+        Ok(())
+    }
+
+    /// Waits for the next end of a connection or an attempt.
+    pub(super) async fn closed(&mut self) -> anyhow::Result<(Instant, Closed)> {
+        let told = within(PATIENCE, self.closes.next()).await.context("no end was noticed")?;
+        let (at, closed) = told.context("the socket is gone")?;
+        self.attempt_at = at + closed.retry_in.context("there will be no other attempt")?;
+        Ok((at, closed))
+    }
+
+    /// Waits for the end of the open connection, and gives the time since `fault` and the cause.
+    pub(super) async fn lost(&mut self, fault: Instant) -> anyhow::Result<(Duration, CloseCause)> {
+        let (at, closed) = self.closed().await?;
+        ensure!(closed.was_open, "an attempt failed: {}", closed.cause);
+        Ok((at.saturating_duration_since(fault), closed.cause))
+    }
+
+    /// Waits for the next failed attempt, and gives the time that it took and the cause.
+    pub(super) async fn attempt_failed(&mut self) -> anyhow::Result<(Duration, CloseCause)> {
+        let began = self.attempt_at;
+        let (at, closed) = self.closed().await?;
+        ensure!(!closed.was_open, "the connection was open: {}", closed.cause);
+        Ok((at.saturating_duration_since(began), closed.cause))
+    }
+
+    /// Waits until the channel is joined again, and gives the time since `from`.
+    pub(super) async fn rejoined(&mut self, from: Instant) -> anyhow::Result<Duration> {
+        let told = within(PATIENCE, self.joins.next()).await.context("it wasn't joined again")?;
+        self.rejoins += 1;
+        Ok(told.context("the channel is gone")?.saturating_duration_since(from))
+    }
+
+    /// The fault is over and was noticed: joins again, and checks everything.
+    pub(super) async fn recover(mut self, noticed: Duration) -> anyhow::Result<Times> {
+        let healed = Instant::now();
+        let joined = self.rejoined(healed).await?;
+        self.check().await?;
+        Ok(Times { noticed: Some(noticed), joined: Some(joined) })
+    }
+
+    /// The fault is over and wasn't to be noticed: checks everything.
+    pub(super) async fn unnoticed(self) -> anyhow::Result<Times> {
+        let opened = self.socket.counters().opened;
+        ensure!(opened == 1, "there were {opened} connections");
+        self.check().await?;
+        Ok(Times::default())
+    }
+
+    /// Forgets what the server confirmed before it lost its memory.
+    pub(super) fn forget_acknowledged(&mut self) {
+        self.acknowledged.clear();
+    }
+
+    /// Every push has one outcome, what was confirmed was handled, nothing was handled twice or out of
+    /// order; every message was delivered once and in order, and each rejoin is a gap.
+    async fn check(mut self) -> anyhow::Result<()> {
+        self.push(20, Expect::Reply);
+        self.settle().await?;
+        // The present life has something to tell by then.
+        while !self.deliveries.is_in_life(self.rejoins) {
+            self.deliver().await.context("nothing came after the gap")?;
+        }
+        let report = self.room.push::<Report>("pause", &json!({}));
+        let report = within(PATIENCE, report).await?.context("no report")?;
+        while !self.deliveries.is_at(report.life, report.sent) {
+            let last = format!("{:?} of {report:?}", self.deliveries);
+            self.deliver().await.with_context(|| format!("not all was delivered: {last}"))?;
+        }
+        let Deliveries { lost, doubled, gaps, .. } = self.deliveries;
+        ensure!((lost, doubled) == (0, 0), "messages: {lost} lost, {doubled} doubled");
+        ensure!(gaps == self.rejoins, "{gaps} gaps for {} rejoins", self.rejoins);
+        let Report { handled, doubled, out_of_order, .. } = report;
+        ensure!(
+            (doubled, out_of_order) == (0, 0),
+            "pushes: {doubled} handled twice, {out_of_order} out of order"
+        );
+        ensure!(are_in(&self.acknowledged, &handled), "a push that was confirmed wasn't handled");
+        within(PATIENCE, self.socket.disconnect()).await.context("it didn't disconnect")
+    }
+}
+
+fn are_in(acknowledged: &[u64], handled: &Numbers) -> bool {
+    acknowledged.iter().all(|n| handled.contains(*n))
+}
+
+/// Waits for `future`, but not for longer than this.
+pub(super) async fn within<F: IntoFuture>(limit: Duration, future: F) -> anyhow::Result<F::Output> {
+    let future = std::pin::pin!(future.into_future());
+    match select(future, smol::Timer::after(limit)).await {
+        Either::Left((output, _)) => Ok(output),
+        Either::Right(_) => bail!("not within {limit:?}"),
+    }
+}
+
+/// Lets time pass: a fault that must not be noticed has nothing else to wait for.
+pub(super) async fn pass(time: Duration) {
+    smol::Timer::after(time).await;
+}

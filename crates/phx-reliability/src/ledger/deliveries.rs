@@ -1,0 +1,125 @@
+//! The client's books: what its stream has yielded.
+
+use phx_client::StreamItem;
+use serde::{Deserialize, Serialize};
+
+/// What the server pushes.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Down {
+    pub(crate) life: u64,
+    pub(crate) n: u64,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) pad: String,
+}
+
+/// What one stream has yielded, in order, and what is wrong with that.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Deliveries {
+    /// The life that the last message was of, and its number.
+    life: u64,
+    last: u64,
+    /// Since the last message.
+    gap: bool,
+    lagged: u64,
+    pub(crate) received: u64,
+    pub(crate) gaps: u64,
+    /// Messages that are missing without a marker in their place, and lives without a gap before them.
+    pub(crate) lost: u64,
+    /// Messages that came again, after a later one, or of a life that was over.
+    pub(crate) doubled: u64,
+}
+
+impl Deliveries {
+    /// Books an item. `must_have_got` is asked for the last number of a life that is over, if that is
+    /// known.
+    pub(crate) fn take(
+        &mut self,
+        item: &StreamItem<Down>,
+        must_have_got: impl FnOnce(u64) -> Option<u64>,
+    ) {
+        match item {
+            StreamItem::Message(Down { life, n, .. }) => self.message(*life, *n, must_have_got),
+            StreamItem::Gap => {
+                self.gap = true;
+                self.gaps += 1;
+            }
+            StreamItem::Lagged(count) => self.lagged += count,
+            // It isn't what the server sent.
+            _ => self.lost += 1,
+        }
+    }
+
+    fn message(&mut self, life: u64, n: u64, must_have_got: impl FnOnce(u64) -> Option<u64>) {
+        self.received += 1;
+        let (is_new, is_over) = (life > self.life, life < self.life || self.gap);
+        if !is_new && (is_over || n <= self.last) {
+            self.doubled += 1;
+            return;
+        }
+        let mut missing = if is_new { n - 1 } else { n - self.last - 1 };
+        if is_new && self.life != 0 {
+            let rest = must_have_got(self.life).unwrap_or_default();
+            missing += rest.saturating_sub(self.last);
+            missing += u64::from(!self.gap);
+        }
+        self.lost += missing.saturating_sub(self.lagged);
+        *self = Deliveries { life, last: n, gap: false, lagged: 0, ..self.clone() };
+    }
+
+    /// The number of the last message of this life; zero if none has come.
+    pub(crate) fn last_of(&self, life: u64) -> u64 {
+        if life == self.life { self.last } else { 0 }
+    }
+
+    /// Whether so many gaps were told, and a message came after the last of them.
+    pub(crate) fn is_in_life(&self, gaps: u64) -> bool {
+        self.gaps >= gaps && !self.gap
+    }
+
+    /// Whether this is the last message.
+    pub(crate) fn is_at(&self, life: u64, n: u64) -> bool {
+        (self.life, self.last) == (life, n) && !self.gap
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(life: u64, n: u64) -> StreamItem<Down> {
+        StreamItem::Message(Down { life, n, pad: String::new() })
+    }
+
+    /// Received, lost, doubled.
+    fn books(items: impl IntoIterator<Item = StreamItem<Down>>) -> (u64, u64, u64) {
+        let mut deliveries = Deliveries::default();
+        items.into_iter().for_each(|item| deliveries.take(&item, |life| (life == 7).then_some(5)));
+        (deliveries.received, deliveries.lost, deliveries.doubled)
+    }
+
+    #[test]
+    fn what_is_in_order_is_fine() {
+        let gap = StreamItem::Gap;
+        assert_eq!(books([message(1, 1), message(1, 2), gap, message(3, 1)]), (3, 0, 0));
+        let lagged = StreamItem::Lagged(2);
+        assert_eq!(books([message(1, 1), lagged, message(1, 4)]), (2, 0, 0));
+    }
+
+    #[test]
+    fn what_is_missing_is_lost() {
+        assert_eq!(books([message(1, 1), message(1, 3)]), (2, 1, 0));
+        assert_eq!(books([message(1, 2)]), (1, 1, 0));
+        // No gap was told.
+        assert_eq!(books([message(1, 1), message(2, 1)]), (2, 1, 0));
+        // The end of a life is missing that must have come.
+        assert_eq!(books([message(7, 1), StreamItem::Gap, message(8, 1)]), (2, 4, 0));
+        assert_eq!(books([message(1, 1), StreamItem::Lagged(1), message(1, 4)]), (2, 1, 0));
+    }
+
+    #[test]
+    fn what_comes_again_or_too_late_is_doubled() {
+        assert_eq!(books([message(1, 1), message(1, 1)]), (2, 0, 1));
+        assert_eq!(books([message(1, 1), StreamItem::Gap, message(1, 2)]), (2, 0, 1));
+        assert_eq!(books([message(2, 1), message(1, 9)]), (2, 0, 1));
+    }
+}

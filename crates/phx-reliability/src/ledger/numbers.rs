@@ -1,0 +1,73 @@
+//! A set of numbers that takes little room as long as few are missing between them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A set of numbers, kept as ranges.
+///
+/// Of many ranges the lowest are joined: who has so many gaps after a number is settled about it, and
+/// the memory stays the same however long the books are kept.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub(crate) struct Numbers {
+    /// From the first number of a range to its last.
+    ranges: BTreeMap<u64, u64>,
+}
+
+/// The ranges that are kept.
+const MAX_RANGES: usize = 64;
+
+impl Numbers {
+    /// False if the number was there already.
+    pub(crate) fn insert(&mut self, n: u64) -> bool {
+        if self.contains(n) {
+            return false;
+        }
+        let before = self.ranges.range(..n).next_back().map(|(first, last)| (*first, *last));
+        let first = before.filter(|(_, last)| last.checked_add(1) == Some(n));
+        let first = first.map_or(n, |(first, _)| first);
+        let last = n.checked_add(1).and_then(|next| self.ranges.remove(&next)).unwrap_or(n);
+        self.ranges.insert(first, last);
+        if self.ranges.len() > MAX_RANGES
+            && let Some((first, _)) = self.ranges.pop_first()
+            && let Some((_, last)) = self.ranges.pop_first()
+        {
+            self.ranges.insert(first, last);
+        }
+        true
+    }
+
+    pub(crate) fn contains(&self, n: u64) -> bool {
+        self.ranges.range(..=n).next_back().is_some_and(|(_, last)| *last >= n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn it_holds_what_a_set_would_hold_in_as_few_ranges_as_there_are() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        let (mut numbers, mut set) = (Numbers::default(), BTreeSet::new());
+        for _ in 0..200 {
+            let n = rng.u64(0..100);
+            assert_eq!(numbers.insert(n), set.insert(n), "{n}");
+        }
+        assert!((0..100).all(|n| numbers.contains(n) == set.contains(&n)));
+        let begins = set.iter().filter(|n| **n == 0 || !set.contains(&(**n - 1))).count();
+        assert_eq!(numbers.ranges.len(), begins);
+    }
+
+    #[test]
+    fn of_too_many_ranges_the_lowest_are_joined() {
+        let mut numbers = Numbers::default();
+        assert!((0..1000).all(|n| numbers.insert(n * 2)));
+        assert_eq!(numbers.ranges.len(), MAX_RANGES);
+        // The newest are as they were, and between the oldest nothing is new any more.
+        assert!(!numbers.contains(1997) && numbers.contains(1));
+        assert!(!numbers.insert(1998) && numbers.insert(1997));
+    }
+}

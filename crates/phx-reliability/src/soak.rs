@@ -1,0 +1,126 @@
+//! Traffic under faults for as long as you like: many sockets and channels on all adapters, constant
+//! traffic both ways, a fault every few seconds, and books of everything.
+//!
+//! The last line tells:
+//!
+//! - `sent`: pushes that the client accepted, `acked`: those that were answered with ok;
+//! - `received`: messages that streams yielded;
+//! - `lost`: pushes that were answered with ok although the server didn't handle them; and messages to
+//!   a joined channel that its stream doesn't have, without a marker in their place: a number missing
+//!   within a life, a new life without a gap before it, the end of a life that crashed on a connection
+//!   that went on, the end of the last life once all is quiet. A life is the time from one join to the
+//!   end of that join;
+//! - `doubled`: pushes that the server handled twice, and messages that came again, after a later one,
+//!   or of a life that was over;
+//! - `reconnects`: connections that opened after the first of each socket;
+//! - `rss_start_kib`, `rss_end_kib`: the memory of the process, which holds clients, server and proxy.
+//!   Both are taken in the same state, with all channels joined and nothing on its way. Before the first
+//!   there is a warm-up of 22 s, in which every fault comes twice and to everybody: the allocator has
+//!   been at its peaks then. The counts are of the warm-up too.
+
+#![expect(clippy::print_stdout, reason = "the line goes to standard output")]
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+
+use crate::adapters::{Adapter, AsyncStd, Smol, Tokio};
+use crate::ledger::Ledger;
+
+mod books;
+mod clients;
+mod host;
+mod memory;
+mod trouble;
+
+use books::Books;
+use host::Host;
+use trouble::Trouble;
+
+/// How long, how much, how often.
+#[derive(clap::Args, Clone, Debug)]
+#[non_exhaustive]
+pub struct Args {
+    /// How long, in minutes, after the warm-up
+    #[arg(long, default_value_t = 0.5)]
+    minutes: f64,
+    /// Sockets of each of the three adapters
+    #[arg(long, default_value_t = 8)]
+    sockets: usize,
+    /// Channels of each socket
+    #[arg(long, default_value_t = 4)]
+    channels: usize,
+    /// Milliseconds between two messages of a channel, each way
+    #[arg(long, default_value_t = 50)]
+    every_ms: u64,
+    /// Milliseconds between two faults
+    #[arg(long, default_value_t = 3000)]
+    fault_every_ms: u64,
+    /// The seed of the faults; random, unless it is given
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// What the memory may grow by, in percent.
+const MAX_GROWTH: u64 = 5;
+
+/// Runs the traffic and the faults, and prints what came of it.
+///
+/// # Errors
+///
+/// If the machine doesn't have what it takes: ports, threads, `/proc`.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    ensure!(args.minutes > 0.0 && args.minutes.is_finite(), "no time to run");
+    memory::resident_kib()?;
+    let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
+    println!("soak: seed {seed}");
+    let ledger = Ledger::new();
+    let host = Host::start(&ledger)?;
+    let mut trouble = Trouble::new(host, seed, Duration::from_millis(args.fault_every_ms))?;
+    let books = Arc::new(Books::default());
+    let scene = clients::Scene {
+        url: format!("ws://{}/socket", trouble.address()),
+        books: Arc::clone(&books),
+        ledger: ledger.clone(),
+        sockets: args.sockets,
+        channels: args.channels,
+        every: Duration::from_millis(args.every_ms.max(1)),
+    };
+    let threads =
+        [start::<Tokio>(scene.clone())?, start::<Smol>(scene.clone())?, start::<AsyncStd>(scene)?];
+    let total = threads.len() * args.sockets * args.channels;
+    books.wait_for_channels(total)?;
+
+    let whole = Duration::try_from_secs_f64(args.minutes * 60.0)?;
+    trouble.warm_up()?;
+    books.quiet(&ledger)?;
+    let start_kib = memory::resident_kib()?;
+    books.go_on(&ledger);
+    trouble.until(Instant::now() + whole)?;
+    books.quiet(&ledger)?;
+    let end_kib = memory::resident_kib()?;
+
+    books.finish();
+    for thread in threads {
+        ensure!(thread.join().is_ok(), "an adapter's thread panicked");
+    }
+    println!("{trouble}");
+    let sum = books.sum(&ledger);
+    println!("{sum}");
+    let clean = sum.lost == 0 && sum.doubled == 0 && sum.other_failures() == 0;
+    let grown = end_kib.saturating_mul(100) >= start_kib.saturating_mul(100 + MAX_GROWTH);
+    println!(
+        "soak: sent={} acked={} received={} lost={} doubled={} reconnects={} rss_start_kib={start_kib} \
+         rss_end_kib={end_kib}",
+        sum.sent, sum.acked, sum.received, sum.lost, sum.doubled, sum.reconnects
+    );
+    Ok(if clean && !grown { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn start<A: Adapter>(scene: clients::Scene) -> anyhow::Result<thread::JoinHandle<()>> {
+    let thread = thread::Builder::new().name(A::NAME.to_owned());
+    thread.spawn(move || A::block_on(clients::run::<A>(scene))).context("no thread")
+}

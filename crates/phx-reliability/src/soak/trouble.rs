@@ -1,0 +1,229 @@
+//! The faults of a soak: one after another, at random, on some connections or on all.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use phx_client::{ByteString, CloseCode, Frame};
+use phx_testing::fault_proxy::{Connections, Direction, FaultProxy};
+use phx_testing::{Connectivity, Refusal};
+
+use super::host::Host;
+use crate::ledger::Crash;
+
+/// What can happen. Each gets the proxy's connections that it happens to, unless it happens to the
+/// server or to connections to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Cut,
+    CutMidFrame,
+    End,
+    HalfOpen,
+    Swallow,
+    Stall,
+    Delay,
+    Garble,
+    PortClosed,
+    HandshakeUnanswered,
+    HandshakeCut,
+    HandshakeRefused,
+    ServerRestarts,
+    ServerDies,
+    ServerCloses,
+    ServerDrains,
+    MalformedFrame,
+    ChannelsCrash,
+}
+
+const ALL: [Kind; 18] = [
+    Kind::Cut,
+    Kind::CutMidFrame,
+    Kind::End,
+    Kind::HalfOpen,
+    Kind::Swallow,
+    Kind::Stall,
+    Kind::Delay,
+    Kind::Garble,
+    Kind::PortClosed,
+    Kind::HandshakeUnanswered,
+    Kind::HandshakeCut,
+    Kind::HandshakeRefused,
+    Kind::ServerRestarts,
+    Kind::ServerDies,
+    Kind::ServerCloses,
+    Kind::ServerDrains,
+    Kind::MalformedFrame,
+    Kind::ChannelsCrash,
+];
+
+/// From one fault to the next in the warm-up.
+const WARM_UP: Duration = Duration::from_millis(600);
+
+/// The server, the proxy before it, and what was done to them.
+pub(super) struct Trouble {
+    host: Host,
+    proxy: FaultProxy,
+    rng: Rng,
+    every: Duration,
+    /// Every kind once, in random order, before any comes again.
+    to_come: Vec<Kind>,
+    done: BTreeMap<Kind, u64>,
+}
+
+impl Trouble {
+    pub(super) fn new(host: Host, seed: u64, every: Duration) -> anyhow::Result<Self> {
+        let proxy = FaultProxy::start(host.port().address())?;
+        let (rng, to_come, done) = (Rng::with_seed(seed), Vec::new(), BTreeMap::new());
+        Ok(Trouble { host, proxy, rng, every, to_come, done })
+    }
+
+    /// Where clients connect.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.proxy.address()
+    }
+
+    /// Every kind of trouble for everybody, one right after the other, so that the memory has been at its
+    /// peaks.
+    pub(super) fn warm_up(&mut self) -> anyhow::Result<()> {
+        for kind in [ALL, ALL].concat() {
+            let next = Instant::now() + WARM_UP;
+            self.begin(kind, true)?;
+            pass(next - WARM_UP / 2);
+            self.heal()?;
+            pass(next);
+        }
+        Ok(())
+    }
+
+    /// Makes trouble until then.
+    pub(super) fn until(&mut self, end: Instant) -> anyhow::Result<()> {
+        loop {
+            let next = Instant::now() + self.every;
+            // Between two faults there is a time without any.
+            if next > end {
+                pass(end);
+                return Ok(());
+            }
+            if self.to_come.is_empty() {
+                self.to_come.extend(ALL);
+                self.rng.shuffle(&mut self.to_come);
+            }
+            if let Some(kind) = self.to_come.pop() {
+                self.begin(kind, false)?;
+                *self.done.entry(kind).or_default() += 1;
+            }
+            pass(next - self.every / 2);
+            self.heal()?;
+            pass(next);
+        }
+    }
+
+    /// Ends what doesn't end by itself.
+    pub(super) fn heal(&mut self) -> anyhow::Result<()> {
+        self.proxy.set_connectivity(Connectivity::Online)?;
+        self.proxy.all().resume();
+        self.proxy.set_latency(Duration::ZERO);
+        self.host.listen()
+    }
+
+    /// To everybody, or to some.
+    fn begin(&mut self, kind: Kind, everybody: bool) -> anyhow::Result<()> {
+        let direction = if self.rng.bool() { Direction::ToServer } else { Direction::ToClient };
+        let bytes = self.rng.u64(0..500);
+        match kind {
+            Kind::Cut => self.each(everybody, |some| some.cut()),
+            Kind::CutMidFrame => self.each(everybody, |some| some.cut_after(direction, bytes)),
+            Kind::End => self.each(everybody, |some| some.end()),
+            Kind::HalfOpen => self.each(everybody, |some| some.half_open()),
+            Kind::Swallow => self.each(everybody, |some| some.swallow(direction)),
+            Kind::Stall => self.each(everybody, |some| some.stall()),
+            Kind::Delay => {
+                let latency = Duration::from_millis(self.rng.u64(1..400));
+                self.proxy.set_latency(latency);
+            }
+            Kind::Garble => self.each(everybody, |some| some.alter_after(direction, bytes)),
+            Kind::PortClosed => {
+                self.proxy.set_connectivity(Connectivity::Offline)?;
+                self.each(everybody, |some| some.cut());
+            }
+            Kind::HandshakeUnanswered => {
+                self.proxy.set_connectivity(Connectivity::Silent)?;
+                self.each(everybody, |some| some.cut());
+            }
+            Kind::HandshakeCut => {
+                self.proxy.next().cut_after(direction, bytes);
+                self.each(everybody, |some| some.cut());
+            }
+            Kind::HandshakeRefused => {
+                if let Some(listener) = self.host.listener() {
+                    (0..5).for_each(|_| listener.refuse_next(Refusal::new(503)));
+                }
+                self.each(everybody, |some| some.cut());
+            }
+            Kind::ServerRestarts => self.host.stop(true),
+            Kind::ServerDies => self.host.stop(false),
+            Kind::ServerCloses => {
+                let code = *self.rng.choice(&[1000, 1001, 1011, 1012]).unwrap_or(&1000);
+                if let Some(listener) = self.host.listener() {
+                    listener.all().close(CloseCode::from_u16(code));
+                }
+            }
+            Kind::ServerDrains => {
+                if let Some(listener) = self.host.listener() {
+                    listener.drain();
+                }
+            }
+            Kind::MalformedFrame => {
+                if let Some(listener) = self.host.listener() {
+                    listener.all().inject(&Frame::text("[garbage"));
+                }
+            }
+            Kind::ChannelsCrash => self.crash_channels(),
+        }
+        Ok(())
+    }
+
+    /// Does it to all connections; or to one of them, to a third, or to all.
+    fn each(&mut self, everybody: bool, fault: impl Fn(Connections<'_>)) {
+        let ids = self.proxy.connections();
+        let some = match self.rng.u8(0..3) {
+            _ if everybody => ids.len(),
+            0 => 1,
+            1 => ids.len() / 3,
+            _ => ids.len(),
+        };
+        for id in self.rng.choose_multiple(ids, some) {
+            fault(self.proxy.connection(id));
+        }
+    }
+
+    /// About half of all.
+    fn crash_channels(&mut self) {
+        let (Some(listener), rng) = (self.host.listener(), &mut self.rng) else { return };
+        listener.with(|server, now| {
+            let topics = |socket| server.topics(socket).map(move |topic| (socket, topic.clone()));
+            let all: Vec<(_, ByteString)> = server.sockets().flat_map(topics).collect();
+            for (socket, topic) in all {
+                if rng.bool() {
+                    server.send(now, socket, &topic, Crash);
+                }
+            }
+        });
+    }
+}
+
+fn pass(until: Instant) {
+    smol::block_on(smol::Timer::at(until));
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("faults:")?;
+        for (at, (kind, count)) in self.done.iter().enumerate() {
+            write!(f, "{} {count} {kind:?}", if at == 0 { "" } else { "," })?;
+        }
+        Ok(())
+    }
+}
