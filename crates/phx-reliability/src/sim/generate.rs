@@ -33,21 +33,39 @@ impl Plan {
                     continue;
                 }
             }
-            if matches!(step.op, Op::Restart { .. }) {
-                let down = rng.u64(..20_000);
-                steps.push(step);
-                let back_up = |client| Step {
-                    after: if client == 0 { down } else { 0 },
-                    client,
-                    op: Op::Online,
-                };
-                steps.extend((0..clients).map(back_up));
-            } else {
-                steps.push(step);
+            match step.op {
+                Op::Restart { .. } => restart(&mut steps, step, clients, &mut rng),
+                Op::BlockSends => block(&mut steps, step, &mut rng),
+                _ => steps.push(step),
             }
         }
         Plan { settings: Settings::random(&mut rng), clients, steps }
     }
+}
+
+/// A restart, and the server's return.
+fn restart(steps: &mut Vec<Step>, step: Step, clients: usize, rng: &mut Rng) {
+    let down = rng.u64(..20_000);
+    steps.push(step);
+    let back_up = |client| {
+        let after = if client == 0 { down } else { 0 };
+        Step { after, client, op: Op::Online }
+    };
+    steps.extend((0..clients).map(back_up));
+}
+
+/// A transport that takes nothing, what a user does meanwhile, often the end of the connection, and
+/// soon a transport that takes something.
+fn block(steps: &mut Vec<Step>, step: Step, rng: &mut Rng) {
+    let client = step.client;
+    steps.push(step);
+    for _ in 0..rng.usize(1..4) {
+        steps.push(Step { after: 0, client, op: user_op(rng) });
+    }
+    if rng.bool() {
+        steps.push(Step { after: rng.u64(..500), client, op: Op::Cut });
+    }
+    steps.push(Step { after: rng.u64(..4_000), client, op: Op::UnblockSends });
 }
 
 impl Settings {
