@@ -25,6 +25,11 @@ pub use credentials::Credentials;
 pub(crate) use credentials::CredentialsFunction;
 pub use into_endpoint::IntoEndpoint;
 
+const STREAM_CAPACITY: usize = 1_024;
+const STREAM_BYTES: usize = 64 << 20;
+const STALL_AFTER: Duration = Duration::from_secs(5);
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// What the client itself can be told, beside the core's [`Config`].
 #[derive(Clone)]
 pub(crate) struct Settings {
@@ -90,11 +95,11 @@ impl Builder {
             connector: None,
             config: Config::default(),
             settings: Settings {
-                stream_capacity: 1_024,
-                stream_bytes: 64 << 20,
-                stall_after: Duration::from_secs(5),
+                stream_capacity: STREAM_CAPACITY,
+                stream_bytes: STREAM_BYTES,
+                stall_after: STALL_AFTER,
                 credentials: None,
-                credentials_timeout: Duration::from_secs(10),
+                credentials_timeout: CREDENTIALS_TIMEOUT,
                 log: Log::default(),
             },
             hooks: SocketHooks::default(),

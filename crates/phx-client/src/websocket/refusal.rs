@@ -145,3 +145,20 @@ fn retry_after(head: &Head, now_here: SystemTime) -> Option<Duration> {
     let now = head.values("Date").find_map(|date| httpdate::parse_http_date(date).ok());
     Some(date.duration_since(now.unwrap_or(now_here)).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    /// A server whose chunk never begins: without a limit this would never end.
+    #[test]
+    fn the_line_of_a_chunk_is_bounded() {
+        let stream = futures::io::repeat(b'x');
+        let mut body = Body { stream, buffered: b"1;".to_vec(), kept: Vec::new(), max: 1_000 };
+        let read = body.read(Length::Chunked).now_or_never();
+        assert!(matches!(read, Some(Err(_))), "{read:?}");
+        assert!(body.buffered.len() <= MAX_CHUNK_LINE + 4_096);
+    }
+}
