@@ -1,8 +1,8 @@
 //! The official client and the core in the same scripts, and nothing that isn't explained.
 //!
-//! A *script* ([`script`]) is made of a seed ([`generator`]): users, a server, a network and time. It is
+//! A *script* (`script.rs`) is made of a seed (`generator.rs`): users, a server, a network and time. It is
 //! run three times: by the official client as it is, by the official client with our deviations
-//! (`js/differential/deviations.mjs`), and by the core ([`world`]). [`compare`] says what must be equal.
+//! (`js/differential/deviations.mjs`), and by the core (`world.rs`). `compare.rs` says what must be equal.
 
 mod compare;
 

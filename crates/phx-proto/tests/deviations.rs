@@ -1,13 +1,15 @@
 //! What this client does better than phoenix.js: one test for each of the numbered deviations in
-//! `DESIGN.md`. Number 6 is about presence, in `deviations_presence.rs`.
+//! `DESIGN.md` and, from 19, docs/CONFORMANCE.md. Number 6 is about presence, in
+//! `deviations_presence.rs`.
 
 mod common;
 
 use allocation_counter::measure;
 use common::{Script, json, ms, quiet, secs};
 use phx_proto::{
-    Action, ChannelState, CloseCause, CloseCode, Config, ConnectionState, NewChannelError, Payload,
-    PushErrorKind, Reconnect, ReconnectPolicy, Refusal, RejoinPolicy, SendReason, events,
+    Action, ChannelState, CloseCause, CloseCode, Config, ConnectionState, Message, NewChannelError,
+    Payload, PushErrorKind, Reconnect, ReconnectPolicy, Refusal, RejoinPolicy, SendReason,
+    Serializer as _, V2, V2Server, events,
 };
 
 const NOTHING: [&str; 0] = [];
@@ -329,4 +331,38 @@ fn deviation_18_a_topic_has_one_owner_and_replacing_it_must_be_asked_for() {
         })
         .collect();
     assert_eq!(reasons, [SendReason::Leave(a), SendReason::Join(b)], "leave, then join");
+}
+
+/// phoenix.js sends `phx_leave` whatever the server knows.
+#[test]
+fn deviation_19_a_leave_of_what_the_server_does_not_know_sends_nothing() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.server_push("room:a", "phx_error");
+    s.forget_lines();
+    s.leave(a);
+    assert_eq!(s.actions(), NOTHING);
+    assert_eq!(s.events(), ["leave room:a: left", "room:a closed: left"]);
+}
+
+/// In phoenix.js the join's timer goes on, and brings the channel back: it leaves, and joins again.
+#[test]
+fn deviation_20_a_channel_that_is_closed_while_it_joins_stays_closed() {
+    let mut s = Script::open(quiet());
+    let a = s.channel("room:a");
+    s.join(a);
+    s.server_push("room:a", "phx_close");
+    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Closed));
+    s.forget_lines();
+    s.wait(secs(60));
+    assert_eq!(s.actions(), NOTHING);
+    assert_eq!(s.socket.poll_timeout(), None);
+}
+
+/// phoenix.js decodes the names of a binary frame as a browser decodes a file, and drops the mark.
+#[test]
+fn deviation_21_a_byte_order_mark_is_a_part_of_a_name() {
+    let topic = "\u{feff}room:a";
+    let sent = Message::new(topic, "news", Payload::binary(vec![1]));
+    let received = V2.decode(V2Server.encode(&sent).unwrap()).unwrap();
+    assert_eq!(received.topic, topic);
 }

@@ -45,4 +45,6 @@ export function install(clock) {
 }
 
 globalThis.setTimeout = (callback, ms) => current.set(callback, ms)
+// A ping's time there and back is told in its milliseconds.
+Date.now = () => current.now / 1000
 globalThis.clearTimeout = timer => current.clear(timer)

@@ -11,6 +11,7 @@ import { Channel, Socket } from "phoenix"
 const MAX_BUFFERED = 6
 const CLOSE_TIMEOUT_MS = 5_000
 const LEAVE_TIMEOUT_MS = 10_000
+const PING_TIMEOUT_MS = 30_000
 
 const isEnd = event => event === "phx_close" || event === "phx_error"
 
@@ -128,6 +129,16 @@ export class DeviatingSocket extends Socket {
 
   #failSent(outcome) {
     for (const channel of this.channels) { channel.failPushes(outcome, push => push.sent) }
+  }
+
+  // 7: a ping has one outcome too: after its time is over there is no answer.
+  ping(callback) {
+    let over = false
+    setTimeout(() => { over = true }, PING_TIMEOUT_MS)
+    return super.ping(ms => {
+      if (!over || !this.applies(7)) { return callback(ms) }
+      this.mark(7)
+    })
   }
 
   // 18: one owner per topic.

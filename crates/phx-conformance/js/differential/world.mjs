@@ -151,6 +151,11 @@ class World {
     channel.leave(timeout, { ok, timeout: late })?.receive("ok", ok).receive("timeout", late)
   }
 
+  ping() {
+    const asked = this.socket.ping(ms => this.log("socket", `pong after ${Math.round(ms * 1000)}`))
+    if (!asked) { this.log("socket", "ping: refused") }
+  }
+
   wait({ us }) { this.clock.advance(us) }
   open() { this.network.open() }
   closed({ code }) { this.network.closed(code) }

@@ -137,6 +137,7 @@ struct Weights {
     end: u32,
     message: u32,
     garbage: u32,
+    ping: u32,
     /// Lines that a Phoenix server would never send.
     impossible: bool,
 }
@@ -156,6 +157,7 @@ impl Weights {
             end: 3,
             message: 6,
             garbage: 1,
+            ping: 1,
             impossible: false,
         };
         match profile {
@@ -182,6 +184,7 @@ impl Weights {
             self.end,
             self.message,
             self.garbage,
+            self.ping,
         ];
         let mut left = rng.u32(0..weights.iter().sum());
         let mut chosen = 0;
@@ -208,7 +211,8 @@ impl Weights {
             8 => self.reply(rng),
             9 => self.end(rng, topics),
             10 => self.message(rng, topics),
-            _ => Step::Garbage { text: garbage(rng, topics) },
+            11 => Step::Garbage { text: garbage(rng, topics) },
+            _ => Step::Ping,
         }
     }
 
@@ -357,6 +361,7 @@ impl PlainUser {
                 }
             }
             12 => steps.push(Step::Garbage { text: garbage(rng, topics) }),
+            13 => steps.push(Step::Ping),
             _ => steps.push(Step::Message {
                 topic: topic(rng, topics),
                 name: pick(rng, &["news", "chat"]),

@@ -47,6 +47,7 @@ pub(crate) enum Step {
         channel: usize,
         timeout: u64,
     },
+    Ping,
 
     // Time, in microseconds.
     Wait {

@@ -98,6 +98,11 @@ impl<'a> World<'a> {
             Step::Join { topic, timeout, replace } => self.join(topic, *timeout, *replace),
             Step::Push { channel, timeout } => self.push(*channel, *timeout),
             Step::Leave { channel, timeout } => self.leave(*channel, *timeout),
+            Step::Ping => {
+                if self.socket.ping(now).is_err() {
+                    self.log("socket", "ping: refused");
+                }
+            }
             Step::Wait { us } => self.wait(*us),
             Step::Open => {
                 let arrivals = self.network.open();
@@ -316,8 +321,14 @@ impl<'a> World<'a> {
                 self.about(channel, format!("{event} {}", text(&payload)));
             }
             Event::PushDone { push, channel, outcome, .. } => self.done(push, channel, outcome),
+            Event::Pong { round_trip: Some(time), .. } => {
+                self.log("socket", format!("pong after {}", time.as_micros()));
+            }
             // Of these phoenix.js tells nothing.
-            Event::HeartbeatAnswered { .. } | Event::Malformed { .. } | Event::Message { .. } => {}
+            Event::HeartbeatAnswered { .. }
+            | Event::Malformed { .. }
+            | Event::Message { .. }
+            | Event::Pong { .. } => {}
             other => self.log("socket", format!("{other:?}")),
         }
     }
