@@ -39,8 +39,8 @@ pub(crate) fn check() -> Outcome {
     Program::cargo_of(toolchain)
         .args(["miri", "test", "--locked", "-p", "phx-proto", "--lib"])
         .args(tests)
-        // A few cases of each property, whose files of failed cases Miri keeps from being read.
-        .args(["--", "--skip", "agrees_with_serde_json_on_near_misses"])
+        // They compare thousands of texts.
+        .args(["--", "--skip", "agrees_with_serde_json_on_"])
         .env("PROPTEST_CASES", "8")
         .env("MIRIFLAGS", "-Zmiri-disable-isolation")
         .run()?;
