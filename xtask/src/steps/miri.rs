@@ -10,27 +10,19 @@ use crate::tools;
 
 /// Test files, besides the tests beside the code.
 const TESTS: &[&str] = &[
-    "channel_table",
-    "connect",
     "connection_table",
-    "disconnect",
     "dispatch",
     "heartbeat",
     "join",
     "leave",
-    "message_pack",
     "outcomes",
     "presence_rules",
     "push",
-    "reconnect",
-    "rejoin",
-    "removed_channels",
     "serializer_binary",
     "serializer_replies",
     "serializer_v1",
     "serializer_v2_text",
     "stale_transports",
-    "topics",
 ];
 
 pub(crate) fn check() -> Outcome {
