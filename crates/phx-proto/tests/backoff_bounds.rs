@@ -1,5 +1,6 @@
 //! What a schedule, its jitter and a `Retry-After` make of the wait for the next attempt, for any of
 //! them: never earlier than asked for, never later than they say together.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests, outside of test functions")]
 
 mod common;
 

@@ -10,27 +10,19 @@ use crate::tools;
 
 /// Test files, besides the tests beside the code.
 const TESTS: &[&str] = &[
-    "channel_table",
-    "connect",
     "connection_table",
-    "disconnect",
     "dispatch",
     "heartbeat",
     "join",
     "leave",
-    "message_pack",
     "outcomes",
     "presence_rules",
     "push",
-    "reconnect",
-    "rejoin",
-    "removed_channels",
     "serializer_binary",
     "serializer_replies",
     "serializer_v1",
     "serializer_v2_text",
     "stale_transports",
-    "topics",
 ];
 
 pub(crate) fn check() -> Outcome {
@@ -39,8 +31,8 @@ pub(crate) fn check() -> Outcome {
     Program::cargo_of(toolchain)
         .args(["miri", "test", "--locked", "-p", "phx-proto", "--lib"])
         .args(tests)
-        // A few cases of each property, whose files of failed cases Miri keeps from being read.
-        .args(["--", "--skip", "agrees_with_serde_json_on_near_misses"])
+        // They compare thousands of texts.
+        .args(["--", "--skip", "agrees_with_serde_json_on_"])
         .env("PROPTEST_CASES", "8")
         .env("MIRIFLAGS", "-Zmiri-disable-isolation")
         .run()?;

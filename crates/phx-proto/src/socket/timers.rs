@@ -134,6 +134,7 @@ mod tests {
     proptest! {
         /// The model is a list that is searched.
         #[test]
+        #[expect(clippy::arithmetic_side_effects, reason = "small numbers")]
         fn does_what_a_list_does(steps in prop::collection::vec(step(), 0..60)) {
             let mut timers = Timers::default();
             let mut keys = Vec::new();
