@@ -71,12 +71,15 @@ impl World {
         }
     }
 
+    /// The user's channel of the topic, or a new one if that is closed or being left.
     fn channel_to_join(&mut self, client: usize, room: usize) -> Option<ChannelId> {
         if let Some((channel, known)) = self.clients[client].channel_of(room) {
-            if !known.is_closed {
+            if !known.is_closed && !known.is_left {
                 return Some(channel);
             }
-            self.remove(client, room);
+            if known.is_closed {
+                self.remove(client, room);
+            }
         }
         let id = self.clients[client].id;
         match self.sim.with(id, |socket, _| socket.channel(topic(room), Params::OnRequest)) {
@@ -84,8 +87,11 @@ impl World {
                 self.made(client, channel, room);
                 Some(channel)
             }
-            // The old one may still be leaving.
-            Err(NewChannelError::TopicTaken { .. }) => None,
+            // Those that were being left count until they are removed.
+            Err(NewChannelError::TooMany { .. }) => {
+                self.remove_closed(client);
+                None
+            }
             Err(error) => {
                 self.violation(Rule::Limits, format!("no channel could be made: {error}"));
                 None
