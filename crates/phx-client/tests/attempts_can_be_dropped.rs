@@ -1,6 +1,12 @@
 //! An attempt to connect that is dropped at any poll takes its stream with it, and leaves nothing.
 
 #![cfg(feature = "websocket")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod common;
 

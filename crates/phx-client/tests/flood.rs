@@ -1,6 +1,13 @@
 //! A server that sends as fast as it is read: memory stays where it is, heartbeats go on, and nobody
 //! is held back for longer than promised, whatever is done with the messages.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use std::collections::VecDeque;
@@ -55,10 +62,10 @@ struct Server {
 impl Server {
     fn next(&mut self) -> Option<Frame> {
         let floods = self.started && self.sent < MESSAGES;
-        if !floods || !self.replies_last {
-            if let Some(reply) = self.replies.pop_front() {
-                return Some(reply);
-            }
+        if (!floods || !self.replies_last)
+            && let Some(reply) = self.replies.pop_front()
+        {
+            return Some(reply);
         }
         if !floods {
             return None;

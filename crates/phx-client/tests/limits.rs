@@ -1,6 +1,13 @@
 //! What the client keeps beside the core is limited: each row of the table in SECURITY.md that is
 //! about this crate and has no test elsewhere.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use std::sync::Arc;

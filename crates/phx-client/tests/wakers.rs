@@ -1,6 +1,13 @@
 //! Tasks whose only owner is their waker: dropping one drops the task and all the handles in it,
 //! which may happen in the middle of a call.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use std::future::Future;

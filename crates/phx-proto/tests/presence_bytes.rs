@@ -1,5 +1,7 @@
 //! However large its metas, what a server sends makes a presence list only so large.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use phx_proto::{Payload, Presence, PresenceConfig, PresenceError, PresenceStatus};
 use serde_json::{Value, json};
 

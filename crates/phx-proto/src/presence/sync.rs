@@ -3,7 +3,6 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::ops::{Add, Sub};
 
 use bytestring::ByteString;
 
@@ -108,7 +107,7 @@ impl<'a, M, E> Staged<'a, M, E> {
         let weight = |entry| Weight::of(key, entry);
         let before = self.current(key).map(weight).unwrap_or_default();
         let after = entry.as_ref().map(weight).unwrap_or_default();
-        self.outcome.weight = self.outcome.weight - before + after;
+        self.outcome.weight = self.outcome.weight.minus(before).plus(after);
         self.outcome.touched.insert(key.clone(), entry);
     }
 }
@@ -123,25 +122,18 @@ pub(super) struct Weight {
 impl Weight {
     /// Never nothing, so that the keys are limited too.
     fn of<M, E>(key: &ByteString, entry: &Arc<PresenceEntry<M, E>>) -> Self {
-        Weight { metas: entry.metas.len().max(1), bytes: key.len().saturating_add(entry.size()) }
+        let bytes = key.len().saturating_add(entry.size());
+        Weight { metas: entry.metas.len().max(1), bytes }
     }
-}
 
-impl Add for Weight {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
+    fn plus(self, other: Self) -> Self {
         Weight {
             metas: self.metas.saturating_add(other.metas),
             bytes: self.bytes.saturating_add(other.bytes),
         }
     }
-}
 
-impl Sub for Weight {
-    type Output = Self;
-
-    fn sub(self, other: Self) -> Self {
+    fn minus(self, other: Self) -> Self {
         Weight {
             metas: self.metas.saturating_sub(other.metas),
             bytes: self.bytes.saturating_sub(other.bytes),

@@ -45,7 +45,7 @@ where
     let entry = |text: &str| {
         let Entry { metas, extra } = serde_json::from_str(text).map_err(D::Error::custom)?;
         let metas: Vec<_> = metas.into_iter().map(|Meta(meta)| Arc::new(meta)).collect();
-        let in_metas = metas.iter().map(|meta| meta.size).sum();
+        let in_metas = metas.iter().map(|meta| meta.size).fold(0, usize::saturating_add);
         let extra_size = text.len().saturating_sub(in_metas);
         Ok(Arc::new(PresenceEntry { metas, extra: Arc::new(extra), extra_size }))
     };
