@@ -5,9 +5,10 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use fastrand::Rng;
 use phx_client::{ByteString, CloseCode, Frame};
-use phx_testing::fault_proxy::{Connections, Direction, FaultProxy};
+use phx_testing::fault_proxy::{ConnectionId, Connections, Direction, FaultProxy};
 use phx_testing::{Connectivity, Refusal};
 
 use super::host::Host;
@@ -61,22 +62,40 @@ const ALL: [Kind; 18] = [
 /// From one fault to the next in the warm-up.
 const WARM_UP: Duration = Duration::from_millis(600);
 
+/// How long a client may take to notice that nobody answers, and a little more.
+const SILENCE: Duration = Duration::from_millis(3_500);
+
 /// The server, the proxy before it, and what was done to them.
 pub(super) struct Trouble {
     host: Host,
     proxy: FaultProxy,
     rng: Rng,
     every: Duration,
+    wanted: Vec<Kind>,
+    /// Connections that never end by themselves on the server's side.
+    silent: Vec<ConnectionId>,
     /// Every kind once, in random order, before any comes again.
     to_come: Vec<Kind>,
     done: BTreeMap<Kind, u64>,
 }
 
 impl Trouble {
-    pub(super) fn new(host: Host, seed: u64, every: Duration) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        host: Host,
+        seed: u64,
+        every: Duration,
+        only: &[String],
+    ) -> anyhow::Result<Self> {
+        let is_wanted = |kind: &Kind| {
+            let name = format!("{kind:?}");
+            only.is_empty() || only.iter().any(|part| name.contains(part.as_str()))
+        };
+        let wanted: Vec<Kind> = ALL.into_iter().filter(is_wanted).collect();
+        ensure!(!wanted.is_empty(), "there are no such faults; there are {ALL:?}");
         let proxy = FaultProxy::start(host.port().address())?;
-        let (rng, to_come, done) = (Rng::with_seed(seed), Vec::new(), BTreeMap::new());
-        Ok(Trouble { host, proxy, rng, every, to_come, done })
+        let (silent, to_come, done) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let rng = Rng::with_seed(seed);
+        Ok(Trouble { host, proxy, rng, every, wanted, silent, to_come, done })
     }
 
     /// Where clients connect.
@@ -107,7 +126,7 @@ impl Trouble {
                 return Ok(());
             }
             if self.to_come.is_empty() {
-                self.to_come.extend(ALL);
+                self.to_come.clone_from(&self.wanted);
                 self.rng.shuffle(&mut self.to_come);
             }
             if let Some(kind) = self.to_come.pop() {
@@ -120,11 +139,26 @@ impl Trouble {
         }
     }
 
+    /// Ends all trouble, and leaves nothing of it behind: of a connection that was given up by its client
+    /// without the server's knowledge, say.
+    pub(super) fn settle(&mut self) -> anyhow::Result<()> {
+        self.heal()?;
+        // The clients have noticed everything by then.
+        pass(Instant::now() + SILENCE);
+        for id in std::mem::take(&mut self.silent) {
+            self.proxy.connection(id).cut();
+        }
+        pass(Instant::now() + WARM_UP);
+        Ok(())
+    }
+
     /// Ends what doesn't end by itself.
     pub(super) fn heal(&mut self) -> anyhow::Result<()> {
         self.proxy.set_connectivity(Connectivity::Online)?;
         self.proxy.all().resume();
         self.proxy.set_latency(Duration::ZERO);
+        let there = self.proxy.connections();
+        self.silent.retain(|id| there.contains(id));
         self.host.listen()
     }
 
@@ -133,17 +167,33 @@ impl Trouble {
         let direction = if self.rng.bool() { Direction::ToServer } else { Direction::ToClient };
         let bytes = self.rng.u64(0..500);
         match kind {
-            Kind::Cut => self.each(everybody, |some| some.cut()),
-            Kind::CutMidFrame => self.each(everybody, |some| some.cut_after(direction, bytes)),
-            Kind::End => self.each(everybody, |some| some.end()),
-            Kind::HalfOpen => self.each(everybody, |some| some.half_open()),
-            Kind::Swallow => self.each(everybody, |some| some.swallow(direction)),
-            Kind::Stall => self.each(everybody, |some| some.stall()),
+            Kind::Cut => {
+                self.each(everybody, |some| some.cut());
+            }
+            Kind::CutMidFrame => {
+                self.each(everybody, |some| some.cut_after(direction, bytes));
+            }
+            Kind::End => {
+                self.each(everybody, |some| some.end());
+            }
+            Kind::HalfOpen => {
+                let ids = self.each(everybody, |some| some.half_open());
+                self.silent.extend(ids);
+            }
+            Kind::Swallow => {
+                let ids = self.each(everybody, |some| some.swallow(direction));
+                self.silent.extend(ids);
+            }
+            Kind::Stall => {
+                self.each(everybody, |some| some.stall());
+            }
             Kind::Delay => {
                 let latency = Duration::from_millis(self.rng.u64(1..400));
                 self.proxy.set_latency(latency);
             }
-            Kind::Garble => self.each(everybody, |some| some.alter_after(direction, bytes)),
+            Kind::Garble => {
+                self.each(everybody, |some| some.alter_after(direction, bytes));
+            }
             Kind::PortClosed => {
                 self.proxy.set_connectivity(Connectivity::Offline)?;
                 self.each(everybody, |some| some.cut());
@@ -185,8 +235,8 @@ impl Trouble {
         Ok(())
     }
 
-    /// Does it to all connections; or to one of them, to a third, or to all.
-    fn each(&mut self, everybody: bool, fault: impl Fn(Connections<'_>)) {
+    /// Does it to all connections; or to one of them, to a third, or to all. Gives those it was done to.
+    fn each(&mut self, everybody: bool, fault: impl Fn(Connections<'_>)) -> Vec<ConnectionId> {
         let ids = self.proxy.connections();
         let some = match self.rng.u8(0..3) {
             _ if everybody => ids.len(),
@@ -194,9 +244,9 @@ impl Trouble {
             1 => ids.len() / 3,
             _ => ids.len(),
         };
-        for id in self.rng.choose_multiple(ids, some) {
-            fault(self.proxy.connection(id));
-        }
+        let some = self.rng.choose_multiple(ids, some);
+        some.iter().for_each(|id| fault(self.proxy.connection(*id)));
+        some
     }
 
     /// About half of all.
