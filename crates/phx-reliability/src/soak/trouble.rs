@@ -1,6 +1,6 @@
 //! The faults of a soak: one after another, at random, on some connections or on all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -59,11 +59,8 @@ const ALL: [Kind; 18] = [
     Kind::ChannelsCrash,
 ];
 
-/// From one fault to the next in the warm-up.
-const WARM_UP: Duration = Duration::from_millis(600);
-
-/// How long a client may take to notice that nobody answers, and a little more.
-const SILENCE: Duration = Duration::from_millis(3_500);
+/// Longer than it takes to notice, to connect and to join, on however busy a machine.
+const SETTLING: Duration = Duration::from_secs(4);
 
 /// The server, the proxy before it, and what was done to them.
 pub(super) struct Trouble {
@@ -72,8 +69,8 @@ pub(super) struct Trouble {
     rng: Rng,
     every: Duration,
     wanted: Vec<Kind>,
-    /// Connections that never end by themselves on the server's side.
-    silent: Vec<ConnectionId>,
+    /// Connections that their clients have given up after this time, and the server hasn't.
+    silent: VecDeque<(Instant, ConnectionId)>,
     /// Every kind once, in random order, before any comes again.
     to_come: Vec<Kind>,
     done: BTreeMap<Kind, u64>,
@@ -93,7 +90,7 @@ impl Trouble {
         let wanted: Vec<Kind> = ALL.into_iter().filter(is_wanted).collect();
         ensure!(!wanted.is_empty(), "there are no such faults; there are {ALL:?}");
         let proxy = FaultProxy::start(host.port().address())?;
-        let (silent, to_come, done) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let (silent, to_come, done) = (VecDeque::new(), Vec::new(), BTreeMap::new());
         let rng = Rng::with_seed(seed);
         Ok(Trouble { host, proxy, rng, every, wanted, silent, to_come, done })
     }
@@ -103,13 +100,12 @@ impl Trouble {
         self.proxy.address()
     }
 
-    /// Every kind of trouble for everybody, one right after the other, so that the memory has been at its
-    /// peaks.
+    /// Every kind of trouble once and for everybody, so that the memory has been at its peaks.
     pub(super) fn warm_up(&mut self) -> anyhow::Result<()> {
-        for kind in [ALL, ALL].concat() {
-            let next = Instant::now() + WARM_UP;
+        for kind in ALL {
+            let next = Instant::now() + self.every;
             self.begin(kind, true)?;
-            pass(next - WARM_UP / 2);
+            pass(next - self.every / 2);
             self.heal()?;
             pass(next);
         }
@@ -139,16 +135,13 @@ impl Trouble {
         }
     }
 
-    /// Ends all trouble, and leaves nothing of it behind: of a connection that was given up by its client
-    /// without the server's knowledge, say.
+    /// Ends all trouble and all connections, and gives the clients time to make new ones: a connection
+    /// keeps the buffers that its peaks needed for as long as it lives, and one that was given up
+    /// without the server's knowledge lives on there.
     pub(super) fn settle(&mut self) -> anyhow::Result<()> {
         self.heal()?;
-        // The clients have noticed everything by then.
-        pass(Instant::now() + SILENCE);
-        for id in std::mem::take(&mut self.silent) {
-            self.proxy.connection(id).cut();
-        }
-        pass(Instant::now() + WARM_UP);
+        self.proxy.all().cut();
+        pass(Instant::now() + SETTLING);
         Ok(())
     }
 
@@ -157,8 +150,11 @@ impl Trouble {
         self.proxy.set_connectivity(Connectivity::Online)?;
         self.proxy.all().resume();
         self.proxy.set_latency(Duration::ZERO);
-        let there = self.proxy.connections();
-        self.silent.retain(|id| there.contains(id));
+        // They would pile up.
+        let noticed = self.silent.partition_point(|(at, _)| *at <= Instant::now());
+        for (_, id) in self.silent.drain(..noticed) {
+            self.proxy.connection(id).cut();
+        }
         self.host.listen()
     }
 
@@ -178,11 +174,11 @@ impl Trouble {
             }
             Kind::HalfOpen => {
                 let ids = self.each(everybody, |some| some.half_open());
-                self.silent.extend(ids);
+                self.note_silent(ids);
             }
             Kind::Swallow => {
                 let ids = self.each(everybody, |some| some.swallow(direction));
-                self.silent.extend(ids);
+                self.note_silent(ids);
             }
             Kind::Stall => {
                 self.each(everybody, |some| some.stall());
@@ -235,7 +231,7 @@ impl Trouble {
         Ok(())
     }
 
-    /// Does it to all connections; or to one of them, to a third, or to all. Gives those it was done to.
+    /// Does it to all connections; or to one of them, to a third, or to all; gives those.
     fn each(&mut self, everybody: bool, fault: impl Fn(Connections<'_>)) -> Vec<ConnectionId> {
         let ids = self.proxy.connections();
         let some = match self.rng.u8(0..3) {
@@ -247,6 +243,11 @@ impl Trouble {
         let some = self.rng.choose_multiple(ids, some);
         some.iter().for_each(|id| fault(self.proxy.connection(*id)));
         some
+    }
+
+    fn note_silent(&mut self, ids: Vec<ConnectionId>) {
+        let noticed = Instant::now() + SETTLING;
+        self.silent.extend(ids.into_iter().map(|id| (noticed, id)));
     }
 
     /// About half of all.
