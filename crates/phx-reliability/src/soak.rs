@@ -14,9 +14,9 @@
 //!   or of a life that was over;
 //! - `reconnects`: connections that opened after the first of each socket;
 //! - `rss_start_kib`, `rss_end_kib`: the memory of the process, which holds clients, server and proxy.
-//!   Both are taken in the same state, with all channels joined and nothing on its way. Before the first
-//!   there is a warm-up of 22 s, in which every fault comes twice and to everybody: the allocator has
-//!   been at its peaks then. The counts are of the warm-up too.
+//!   Both are taken in the same state: a moment after all connections were made anew, with all channels
+//!   joined and nothing on its way. Before the first comes a warm-up, in which each fault comes once and
+//!   to everybody, so that the allocator has been at its peaks. The counts are of the warm-up too.
 
 #![expect(clippy::print_stdout, reason = "the line goes to standard output")]
 
@@ -59,6 +59,9 @@ pub struct Args {
     /// Milliseconds between two faults
     #[arg(long, default_value_t = 3000)]
     fault_every_ms: u64,
+    /// Only faults whose name holds one of these, after the warm-up
+    #[arg(long)]
+    only: Vec<String>,
     /// The seed of the faults; random, unless it is given
     #[arg(long)]
     seed: Option<u64>,
@@ -79,7 +82,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     println!("soak: seed {seed}");
     let ledger = Ledger::new();
     let host = Host::start(&ledger)?;
-    let mut trouble = Trouble::new(host, seed, Duration::from_millis(args.fault_every_ms))?;
+    let every = Duration::from_millis(args.fault_every_ms);
+    let mut trouble = Trouble::new(host, seed, every, &args.only)?;
     let books = Arc::new(Books::default());
     let scene = clients::Scene {
         url: format!("ws://{}/socket", trouble.address()),
@@ -96,10 +100,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
     let whole = Duration::try_from_secs_f64(args.minutes * 60.0)?;
     trouble.warm_up()?;
+    trouble.settle()?;
     books.quiet(&ledger)?;
     let start_kib = memory::resident_kib()?;
     books.go_on(&ledger);
     trouble.until(Instant::now() + whole)?;
+    trouble.settle()?;
     books.quiet(&ledger)?;
     let end_kib = memory::resident_kib()?;
 

@@ -11,7 +11,6 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use futures::FutureExt;
 use futures::StreamExt;
 use futures::channel::mpsc;
 use phx_testing::Connectivity;

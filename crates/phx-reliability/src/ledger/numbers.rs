@@ -15,7 +15,7 @@ pub(crate) struct Numbers {
 }
 
 /// The ranges that are kept.
-const MAX_RANGES: usize = 64;
+const MAX_RANGES: usize = 16;
 
 impl Numbers {
     /// False if the number was there already.

@@ -6,7 +6,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use phx_client::{ByteString, CloseCause, Closed, PushFailed};
+use phx_client::{ByteString, CloseCause, Closed, Payload, PushFailed};
+use serde::Deserialize;
 
 use crate::ledger::{Deliveries, Ledger};
 
@@ -68,9 +69,12 @@ pub(super) struct Page {
     acked: u64,
     disconnected: u64,
     timed_out: u64,
-    closed: u64,
+    /// The channel had crashed when they came.
+    crashed: u64,
     /// Any other outcome. None is to be expected.
     unexpected: u64,
+    /// The first of those.
+    surprise: Option<String>,
     /// Pushes that were answered with ok and not handled.
     unhandled: u64,
     pub(super) deliveries: Deliveries,
@@ -87,8 +91,9 @@ impl Page {
             acked: 0,
             disconnected: 0,
             timed_out: 0,
-            closed: 0,
+            crashed: 0,
             unexpected: 0,
+            surprise: None,
             unhandled: 0,
             deliveries: Deliveries::default(),
             life: 0,
@@ -106,8 +111,15 @@ impl Page {
             }
             Err(PushFailed::Disconnected) => self.disconnected += 1,
             Err(PushFailed::TimedOut) => self.timed_out += 1,
-            Err(PushFailed::ChannelClosed) => self.closed += 1,
-            Err(_) => self.unexpected += 1,
+            Err(PushFailed::ChannelClosed) => self.crashed += 1,
+            Err(PushFailed::Rejected { response, .. }) if is_unmatched(response) => {
+                self.crashed += 1;
+            }
+            Err(failed) => {
+                self.unexpected += 1;
+                self.surprise
+                    .get_or_insert_with(|| format!("push {n} on {}: {failed:?}", self.topic));
+            }
         }
     }
 
@@ -116,6 +128,16 @@ impl Page {
         let sent = ledger.with(&self.topic, |topic| topic.sent(self.life)).flatten();
         sent.unwrap_or_default().saturating_sub(self.deliveries.last_of(self.life))
     }
+}
+
+/// What Phoenix replies to a push for a topic that isn't joined: its channel has crashed, and the client
+/// doesn't know yet.
+fn is_unmatched(response: &Payload) -> bool {
+    #[derive(Deserialize)]
+    struct Response<'a> {
+        reason: &'a str,
+    }
+    response.decode::<Response<'_>>().is_ok_and(|response| response.reason == "unmatched topic")
 }
 
 /// All books together.
@@ -129,12 +151,13 @@ pub(super) struct Sum {
     pub(super) reconnects: u64,
     disconnected: u64,
     timed_out: u64,
-    closed: u64,
+    crashed: u64,
     unexpected: u64,
     out_of_order: u64,
     without_outcome: u64,
     gaps: u64,
     closes: BTreeMap<&'static str, u64>,
+    surprise: Option<String>,
 }
 
 impl Books {
@@ -203,7 +226,10 @@ impl Books {
             sum.acked += page.acked;
             sum.disconnected += page.disconnected;
             sum.timed_out += page.timed_out;
-            sum.closed += page.closed;
+            if sum.surprise.is_none() {
+                sum.surprise.clone_from(&page.surprise);
+            }
+            sum.crashed += page.crashed;
             sum.unexpected += page.unexpected;
             sum.without_outcome += page.waiting;
             sum.received += page.deliveries.received;
@@ -231,12 +257,15 @@ impl fmt::Display for Sum {
             self.acked,
             self.disconnected,
             self.timed_out,
-            self.closed,
+            self.crashed,
             self.unexpected,
             self.without_outcome,
             self.out_of_order,
             self.gaps
         )?;
+        if let Some(surprise) = &self.surprise {
+            write!(f, "\nunexpected: {surprise}")?;
+        }
         f.write_str("\nconnections:")?;
         for (at, (cause, count)) in self.closes.iter().enumerate() {
             write!(f, "{} {count} {cause}", if at == 0 { "" } else { "," })?;

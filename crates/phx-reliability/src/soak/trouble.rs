@@ -1,13 +1,14 @@
 //! The faults of a soak: one after another, at random, on some connections or on all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use fastrand::Rng;
 use phx_client::{ByteString, CloseCode, Frame};
-use phx_testing::fault_proxy::{Connections, Direction, FaultProxy};
+use phx_testing::fault_proxy::{ConnectionId, Connections, Direction, FaultProxy};
 use phx_testing::{Connectivity, Refusal};
 
 use super::host::Host;
@@ -58,8 +59,8 @@ const ALL: [Kind; 18] = [
     Kind::ChannelsCrash,
 ];
 
-/// From one fault to the next in the warm-up.
-const WARM_UP: Duration = Duration::from_millis(600);
+/// Longer than it takes to notice, to connect and to join, on however busy a machine.
+const SETTLING: Duration = Duration::from_secs(4);
 
 /// The server, the proxy before it, and what was done to them.
 pub(super) struct Trouble {
@@ -67,16 +68,31 @@ pub(super) struct Trouble {
     proxy: FaultProxy,
     rng: Rng,
     every: Duration,
+    wanted: Vec<Kind>,
+    /// Connections that their clients have given up after this time, and the server hasn't.
+    silent: VecDeque<(Instant, ConnectionId)>,
     /// Every kind once, in random order, before any comes again.
     to_come: Vec<Kind>,
     done: BTreeMap<Kind, u64>,
 }
 
 impl Trouble {
-    pub(super) fn new(host: Host, seed: u64, every: Duration) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        host: Host,
+        seed: u64,
+        every: Duration,
+        only: &[String],
+    ) -> anyhow::Result<Self> {
+        let is_wanted = |kind: &Kind| {
+            let name = format!("{kind:?}");
+            only.is_empty() || only.iter().any(|part| name.contains(part.as_str()))
+        };
+        let wanted: Vec<Kind> = ALL.into_iter().filter(is_wanted).collect();
+        ensure!(!wanted.is_empty(), "there are no such faults; there are {ALL:?}");
         let proxy = FaultProxy::start(host.port().address())?;
-        let (rng, to_come, done) = (Rng::with_seed(seed), Vec::new(), BTreeMap::new());
-        Ok(Trouble { host, proxy, rng, every, to_come, done })
+        let (silent, to_come, done) = (VecDeque::new(), Vec::new(), BTreeMap::new());
+        let rng = Rng::with_seed(seed);
+        Ok(Trouble { host, proxy, rng, every, wanted, silent, to_come, done })
     }
 
     /// Where clients connect.
@@ -84,13 +100,12 @@ impl Trouble {
         self.proxy.address()
     }
 
-    /// Every kind of trouble for everybody, one right after the other, so that the memory has been at its
-    /// peaks.
+    /// Every kind of trouble once and for everybody, so that the memory has been at its peaks.
     pub(super) fn warm_up(&mut self) -> anyhow::Result<()> {
-        for kind in [ALL, ALL].concat() {
-            let next = Instant::now() + WARM_UP;
+        for kind in ALL {
+            let next = Instant::now() + self.every;
             self.begin(kind, true)?;
-            pass(next - WARM_UP / 2);
+            pass(next - self.every / 2);
             self.heal()?;
             pass(next);
         }
@@ -107,7 +122,7 @@ impl Trouble {
                 return Ok(());
             }
             if self.to_come.is_empty() {
-                self.to_come.extend(ALL);
+                self.to_come.clone_from(&self.wanted);
                 self.rng.shuffle(&mut self.to_come);
             }
             if let Some(kind) = self.to_come.pop() {
@@ -120,11 +135,26 @@ impl Trouble {
         }
     }
 
+    /// Ends all trouble and all connections, and gives the clients time to make new ones: a connection
+    /// keeps the buffers that its peaks needed for as long as it lives, and one that was given up
+    /// without the server's knowledge lives on there.
+    pub(super) fn settle(&mut self) -> anyhow::Result<()> {
+        self.heal()?;
+        self.proxy.all().cut();
+        pass(Instant::now() + SETTLING);
+        Ok(())
+    }
+
     /// Ends what doesn't end by itself.
     pub(super) fn heal(&mut self) -> anyhow::Result<()> {
         self.proxy.set_connectivity(Connectivity::Online)?;
         self.proxy.all().resume();
         self.proxy.set_latency(Duration::ZERO);
+        // They would pile up.
+        let noticed = self.silent.partition_point(|(at, _)| *at <= Instant::now());
+        for (_, id) in self.silent.drain(..noticed) {
+            self.proxy.connection(id).cut();
+        }
         self.host.listen()
     }
 
@@ -133,17 +163,33 @@ impl Trouble {
         let direction = if self.rng.bool() { Direction::ToServer } else { Direction::ToClient };
         let bytes = self.rng.u64(0..500);
         match kind {
-            Kind::Cut => self.each(everybody, |some| some.cut()),
-            Kind::CutMidFrame => self.each(everybody, |some| some.cut_after(direction, bytes)),
-            Kind::End => self.each(everybody, |some| some.end()),
-            Kind::HalfOpen => self.each(everybody, |some| some.half_open()),
-            Kind::Swallow => self.each(everybody, |some| some.swallow(direction)),
-            Kind::Stall => self.each(everybody, |some| some.stall()),
+            Kind::Cut => {
+                self.each(everybody, |some| some.cut());
+            }
+            Kind::CutMidFrame => {
+                self.each(everybody, |some| some.cut_after(direction, bytes));
+            }
+            Kind::End => {
+                self.each(everybody, |some| some.end());
+            }
+            Kind::HalfOpen => {
+                let ids = self.each(everybody, |some| some.half_open());
+                self.note_silent(ids);
+            }
+            Kind::Swallow => {
+                let ids = self.each(everybody, |some| some.swallow(direction));
+                self.note_silent(ids);
+            }
+            Kind::Stall => {
+                self.each(everybody, |some| some.stall());
+            }
             Kind::Delay => {
                 let latency = Duration::from_millis(self.rng.u64(1..400));
                 self.proxy.set_latency(latency);
             }
-            Kind::Garble => self.each(everybody, |some| some.alter_after(direction, bytes)),
+            Kind::Garble => {
+                self.each(everybody, |some| some.alter_after(direction, bytes));
+            }
             Kind::PortClosed => {
                 self.proxy.set_connectivity(Connectivity::Offline)?;
                 self.each(everybody, |some| some.cut());
@@ -185,8 +231,8 @@ impl Trouble {
         Ok(())
     }
 
-    /// Does it to all connections; or to one of them, to a third, or to all.
-    fn each(&mut self, everybody: bool, fault: impl Fn(Connections<'_>)) {
+    /// Does it to all connections; or to one of them, to a third, or to all; gives those.
+    fn each(&mut self, everybody: bool, fault: impl Fn(Connections<'_>)) -> Vec<ConnectionId> {
         let ids = self.proxy.connections();
         let some = match self.rng.u8(0..3) {
             _ if everybody => ids.len(),
@@ -194,9 +240,14 @@ impl Trouble {
             1 => ids.len() / 3,
             _ => ids.len(),
         };
-        for id in self.rng.choose_multiple(ids, some) {
-            fault(self.proxy.connection(id));
-        }
+        let some = self.rng.choose_multiple(ids, some);
+        some.iter().for_each(|id| fault(self.proxy.connection(*id)));
+        some
+    }
+
+    fn note_silent(&mut self, ids: Vec<ConnectionId>) {
+        let noticed = Instant::now() + SETTLING;
+        self.silent.extend(ids.into_iter().map(|id| (noticed, id)));
     }
 
     /// About half of all.
