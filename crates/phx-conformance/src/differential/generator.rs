@@ -231,6 +231,7 @@ impl Weights {
             any: self.impossible && rng.u8(0..4) == 0,
             status: pick(rng, &["ok", "ok", "ok", "error", "custom"]),
             named: !self.impossible || rng.u8(0..4) > 0,
+            stale: self.impossible && rng.u8(0..6) == 0,
         }
     }
 
