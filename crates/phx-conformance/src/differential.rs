@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use self::compare::{Answer, Difference, Verdict};
+use self::compare::{Answer, Verdict};
 use self::generator::Profile;
 use self::script::{Line, Script};
 use crate::judge::{Error, Judge};
@@ -40,6 +40,8 @@ pub struct Summary {
     pub frames: u64,
     /// Runs with a difference that nothing explains.
     pub unexplained: u64,
+    /// Runs in which no deviation could say anything.
+    pub plain: u64,
     /// Runs in which no deviation said anything: equal to the official client as it is.
     pub untouched: u64,
     /// Runs in which one did, without any effect on what is compared.
@@ -63,11 +65,12 @@ impl Summary {
         let Summary { runs, steps, frames, unexplained, .. } = self;
         let _infallible = writeln!(
             text,
-            "equal to the official client as it is: {} runs without a deviation, {} in which one had no \
-             effect; {} of {steps} steps came before the first deviation\n\
+            "equal to the official client as it is: {} runs without a deviation ({} of them plain), {} in which one had \
+             no effect; {} of {steps} steps came before the first deviation\n\
              equal to the official client with the deviations: {} runs to their ends\n\
              differential: runs={runs} steps={steps} frames={frames} unexplained={unexplained}",
             self.untouched,
+            self.plain,
             self.no_effect,
             self.steps_untouched,
             runs - unexplained,
@@ -117,7 +120,7 @@ fn run_while(
                 && summary.report.is_none()
             {
                 let about = format!("run {run} of seed {seed}, {:?}", Profile::of(run));
-                summary.report = Some(tell(judge, script, rules, &about)?);
+                summary.report = Some(tell(judge, script, rules, is_plain(run), &about)?);
             }
         }
     }
@@ -129,6 +132,10 @@ fn seed_of(seed: u64, run: u64) -> u64 {
     seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(run)
 }
 
+fn is_plain(run: u64) -> bool {
+    Profile::of(run) == Profile::Plain
+}
+
 fn question(script: &Script, rules: &[u8]) -> serde_json::Value {
     json!({ "script": script, "rules": rules })
 }
@@ -138,13 +145,11 @@ impl Summary {
         let core = world::run(script);
         let steps = script.steps.len() as u64;
         self.runs += 1;
+        self.plain += u64::from(is_plain(run));
         self.steps += steps;
         self.frames += core.iter().filter(|line| line.subject == "frames").count() as u64;
-        let mut verdict = compare::judge(answer, &core);
+        let verdict = compare::judge(answer, &core, is_plain(run));
         let marks = &answer.deviating.marks;
-        if let (Profile::Plain, Some(mark)) = (Profile::of(run), marks.first()) {
-            verdict = Verdict::Unexplained(Difference::in_plain(mark.number, &core));
-        }
         match &verdict {
             Verdict::Unexplained(_) => self.unexplained += 1,
             Verdict::Equal if marks.is_empty() => {
@@ -171,12 +176,18 @@ impl Summary {
 }
 
 /// Shrinks a script that has a difference, and shows it.
-fn tell(judge: &mut Judge, script: Script, rules: &[u8], about: &str) -> Result<String, Error> {
+fn tell(
+    judge: &mut Judge,
+    script: Script,
+    rules: &[u8],
+    plain: bool,
+    about: &str,
+) -> Result<String, Error> {
     let mut verdict = |script: &Script| -> Result<(Answer, Vec<Line>, Verdict), Error> {
         let mut answers = judge.ask("differential", [question(script, rules)])?;
         let answer: Answer = answers.pop().ok_or("no answer")?;
         let core = world::run(script);
-        let verdict = compare::judge(&answer, &core);
+        let verdict = compare::judge(&answer, &core, plain);
         Ok((answer, core, verdict))
     };
     let script =
@@ -211,16 +222,4 @@ fn tell(judge: &mut Judge, script: Script, rules: &[u8], about: &str) -> Result<
         }
     }
     Ok(text)
-}
-
-impl Difference {
-    fn in_plain(number: u8, core: &[Line]) -> Self {
-        Difference {
-            what: "a deviation in a script in which there should be none",
-            left: "official+",
-            subject: format!("deviation {number}"),
-            expected: None,
-            found: core.last().cloned(),
-        }
-    }
 }

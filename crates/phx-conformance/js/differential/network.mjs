@@ -106,11 +106,18 @@ export class Network {
     }
   }
 
-  reply({ back, any, status, named }) {
+  reply({ back, any, status, named, stale }) {
     if (this.latest?.readyState !== OPEN) { return }
     const candidates = this.frames.filter(one => any || (one.socket === this.latest && !one.answered))
     if (candidates.length === 0) { return }
     const frame = candidates[candidates.length - 1 - back % candidates.length]
+    if (stale) {
+      // A reply that names another join is nobody's. A heartbeat's names none.
+      const response = { n: this.lines++ }
+      if (frame.event === "heartbeat") { return }
+      this.deliver(["9999", frame.ref, frame.topic, "phx_reply", { status: "ok", response }])
+      return
+    }
     // A status of the application's own is for pushes: Phoenix answers joins with ok or error.
     const suits = status !== "custom" || frame.event === "say"
     this.answer(frame, suits ? status : "ok", named)

@@ -58,7 +58,9 @@ pub(crate) struct Difference {
 ///    say is all there is.
 /// 2. Before a deviation says that it makes a difference there is none: the official client as it is
 ///    is equal to the core up to that moment; to the end, if no deviation says anything.
-pub(crate) fn judge(answer: &Answer, core: &[Line]) -> Verdict {
+///
+/// In a `plain` script none has anything to say.
+pub(crate) fn judge(answer: &Answer, core: &[Line], plain: bool) -> Verdict {
     let core = Streams::of(core);
     let deviating = Streams::of(&answer.deviating.lines);
     if let Some(difference) = deviating.first_difference(&core, u64::MAX) {
@@ -74,6 +76,13 @@ pub(crate) fn judge(answer: &Answer, core: &[Line]) -> Verdict {
     }
     match first {
         None => Verdict::Equal,
+        Some(mark) if plain => Verdict::Unexplained(Difference {
+            what: "a deviation in a script in which there should be none",
+            left: "official+",
+            subject: format!("deviation {}", mark.number),
+            expected: None,
+            found: None,
+        }),
         Some(mark) => {
             if official.first_difference(&core, u64::MAX).is_none() {
                 Verdict::Equal
@@ -184,7 +193,7 @@ mod tests {
 
     #[track_caller]
     fn assert_unexplained(answer: &Answer, core: &[Line]) {
-        let verdict = judge(answer, core);
+        let verdict = judge(answer, core, false);
         assert!(matches!(verdict, Verdict::Unexplained(_)), "{verdict:?}");
     }
 
@@ -201,7 +210,11 @@ mod tests {
                 line.text = line.text.replace("\"9heartbeat", "\"heartbeat");
             }
         }
-        assert!(matches!(judge(&answer, &core), Verdict::Equal), "{:?}", judge(&answer, &core));
+        assert!(
+            matches!(judge(&answer, &core, false), Verdict::Equal),
+            "{:?}",
+            judge(&answer, &core, false)
+        );
         let (answer, mut core) = equal();
         let push = core.iter_mut().rfind(|line| line.text.contains("\"say\"")).unwrap();
         let join_ref = push.text.split('"').nth(1).unwrap().to_owned();
@@ -214,7 +227,7 @@ mod tests {
     #[test]
     fn a_log_that_was_tampered_with_is_unexplained() {
         let (answer, core) = equal();
-        assert!(matches!(judge(&answer, &core), Verdict::Equal));
+        assert!(matches!(judge(&answer, &core, false), Verdict::Equal));
         for index in 0..core.len() {
             let mut dropped = core.clone();
             dropped.remove(index);
@@ -255,7 +268,8 @@ mod tests {
         answer.deviating.lines = core.clone();
         assert_unexplained(&answer, &core);
         answer.deviating.marks = vec![mark(7, &core[index])];
-        assert!(matches!(judge(&answer, &core), Verdict::Explained { .. }));
+        assert!(matches!(judge(&answer, &core, false), Verdict::Explained { .. }));
+        assert!(matches!(judge(&answer, &core, true), Verdict::Unexplained(_)), "a plain script");
         let mut later = core[index].clone();
         later.us += 1;
         answer.deviating.marks = vec![mark(7, &later)];

@@ -59,7 +59,16 @@ pub(crate) fn script(profile: Profile, seed: u64) -> Script {
         steps.extend([Step::Connect, wait(&mut rng), Step::Open]);
     }
     for _ in 0..rng.usize(5..40) {
-        steps.push(weights.pick(&mut rng, topics));
+        let step = weights.pick(&mut rng, topics);
+        // A server that ends a channel whose join it hasn't answered.
+        let end = match &step {
+            Step::Join { topic, .. } if weights.impossible && rng.u8(0..5) == 0 => {
+                Some(Weights::end_of(&mut rng, topic.clone(), Join::Latest))
+            }
+            _ => None,
+        };
+        steps.push(step);
+        steps.extend(end);
         if rng.u8(0..3) > 0 {
             steps.push(wait(&mut rng));
         }
@@ -222,15 +231,18 @@ impl Weights {
             any: self.impossible && rng.u8(0..4) == 0,
             status: pick(rng, &["ok", "ok", "ok", "error", "custom"]),
             named: !self.impossible || rng.u8(0..4) > 0,
+            stale: self.impossible && rng.u8(0..6) == 0,
         }
     }
 
     fn end(&self, rng: &mut Rng, topics: usize) -> Step {
-        Step::End {
-            topic: topic(rng, topics),
-            event: pick(rng, &["phx_error", "phx_close"]),
-            join: self.join(rng, Join::Alive),
-        }
+        let topic = topic(rng, topics);
+        let join = self.join(rng, Join::Alive);
+        Self::end_of(rng, topic, join)
+    }
+
+    fn end_of(rng: &mut Rng, topic: String, join: Join) -> Step {
+        Step::End { topic, event: pick(rng, &["phx_error", "phx_close"]), join }
     }
 
     fn message(&self, rng: &mut Rng, topics: usize) -> Step {
@@ -289,7 +301,11 @@ fn plain(rng: &mut Rng) -> Script {
     steps.extend([Step::Open, soon(rng)]);
     for _ in 0..rng.usize(5..40) {
         user.act(rng, &mut steps);
-        steps.push(if rng.bool() { soon(rng) } else { wait(rng) });
+        // Long enough for whatever is on its way to be answered.
+        steps.push(soon(rng));
+        if rng.bool() {
+            steps.push(wait(rng));
+        }
     }
     steps.push(Step::Wait { us: rng.u64(20_000_000..80_000_000) });
     Script { close_answers, auto, steps }

@@ -300,20 +300,37 @@ impl Network<'_> {
         status: &str,
         named: bool,
     ) -> Vec<Arrival> {
-        if !self.is_open() {
+        let Some(chosen) = self.chosen(back, any) else { return Vec::new() };
+        // A status of the application's own is for pushes: Phoenix answers joins with ok or error.
+        let suits = status != "custom" || self.sent[chosen].event == "say";
+        self.answer(chosen, if suits { status } else { "ok" }, named)
+    }
+
+    /// A reply that names another join: nobody's.
+    pub(super) fn stale_reply(&mut self, back: usize, any: bool) -> Vec<Arrival> {
+        let Some(chosen) = self.chosen(back, any) else { return Vec::new() };
+        let response = json!({ "n": self.next_line() });
+        let sent = &self.sent[chosen];
+        // A heartbeat's reply names none, and is the heartbeat's whatever it names.
+        if sent.event == "heartbeat" {
             return Vec::new();
+        }
+        let payload = json!({ "status": "ok", "response": response });
+        let reply = json!(["9999", sent.reference, sent.topic, "phx_reply", payload]);
+        self.deliver(&reply).into_iter().collect()
+    }
+
+    /// The frame that is answered.
+    fn chosen(&self, back: usize, any: bool) -> Option<usize> {
+        if !self.is_open() {
+            return None;
         }
         let current = self.connections.len() - 1;
         let fits = |one: &Sent| any || (one.connection == current && !one.answered);
         let candidates: Vec<usize> =
             (0..self.sent.len()).filter(|&index| fits(&self.sent[index])).collect();
-        if candidates.is_empty() {
-            return Vec::new();
-        }
-        let chosen = candidates[candidates.len() - 1 - back % candidates.len()];
-        // A status of the application's own is for pushes: Phoenix answers joins with ok or error.
-        let suits = status != "custom" || self.sent[chosen].event == "say";
-        self.answer(chosen, if suits { status } else { "ok" }, named)
+        let place = back.checked_rem(candidates.len())?;
+        candidates.iter().rev().nth(place).copied()
     }
 
     pub(super) fn end_of_channel(&mut self, topic: &str, event: &str, join: Join) -> Vec<Arrival> {

@@ -63,12 +63,13 @@ pub(crate) enum Step {
 
     // Lines of the server.
     /// A reply to what the client sent: `back` frames ago, of those on this connection that have none,
-    /// or of `any`. `named`: it carries the frame's join ref.
+    /// or of `any`. `named`: it carries the frame's join ref; `stale`: another one, so that it's outdated.
     Reply {
         back: usize,
         any: bool,
         status: &'static str,
         named: bool,
+        stale: bool,
     },
     /// `phx_close` or `phx_error`.
     End {

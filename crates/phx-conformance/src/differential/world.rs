@@ -116,8 +116,12 @@ impl<'a> World<'a> {
                 let arrivals = self.network.lost();
                 self.arrive(arrivals);
             }
-            Step::Reply { back, any, status, named } => {
-                let arrivals = self.network.reply(*back, *any, status, *named);
+            Step::Reply { back, any, status, named, stale } => {
+                let arrivals = if *stale {
+                    self.network.stale_reply(*back, *any)
+                } else {
+                    self.network.reply(*back, *any, status, *named)
+                };
                 self.arrive(arrivals);
             }
             Step::End { topic, event, join } => {
