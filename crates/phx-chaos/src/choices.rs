@@ -51,9 +51,9 @@ impl Choices {
         self.below(2) == 1
     }
 
-    /// True once in `times`.
+    /// True once in `times`. Of a given byte: if it is `times - 1`.
     pub(crate) fn once_in(&mut self, times: usize) -> bool {
-        self.below(times) == 0
+        self.below(times) + 1 == times
     }
 
     /// Whether there is nothing left to choose by.

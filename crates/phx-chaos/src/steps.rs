@@ -13,8 +13,9 @@ use crate::inputs::{EVENTS, TOPICS};
 /// What a step does, each as often as it weighs.
 const STEPS: &[u8] = b"cccdnmmmrjjjpppppplxiooofffffffzatttssqe";
 
-/// What is done only when it is given: be kind.
-const GIVEN: &[u8] = b"k";
+/// What is done only when it is given: be kind, and nothing. Nothing is what a digit too many does, and
+/// a space between steps, for those who write them by hand.
+const GIVEN: &[u8] = b"k 0123456789";
 
 impl Chaos {
     pub(crate) fn step(&mut self) {
@@ -115,14 +116,15 @@ impl Chaos {
                     self.note_action(action);
                 }
             }
+            b'e' => {
+                let count = self.choices.below(20);
+                self.poll_events(count);
+            }
             b'k' => {
                 self.kind = true;
                 self.be_kind();
             }
-            _ => {
-                let count = self.choices.below(20);
-                self.poll_events(count);
-            }
+            _ => {}
         }
         if is_random && self.kind && self.choices.flag() {
             self.be_kind();

@@ -31,9 +31,9 @@ pub(crate) fn check() -> Outcome {
     Program::cargo_of(toolchain)
         .args(["miri", "test", "--locked", "-p", "phx-proto", "--lib"])
         .args(tests)
-        // They compare thousands of texts.
-        .args(["--", "--skip", "agrees_with_serde_json_on_"])
-        .env("PROPTEST_CASES", "8")
+        // These do their thing with hundreds of inputs.
+        .args(["--", "--skip", "agrees_with_serde_json_on_", "--skip", "nesting_is_remembered_"])
+        .args(["--skip", "does_what_a_list_does"])
         .env("MIRIFLAGS", "-Zmiri-disable-isolation")
         .run()?;
     Ok(Some(format!("{} files of tests", TESTS.len() + 1)))

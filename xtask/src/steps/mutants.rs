@@ -11,6 +11,7 @@ pub(crate) fn check() -> Outcome {
     tools::cargo_mutants()?;
     Program::cargo()
         .args(["mutants", "--package", "phx-proto", "--output", "target", "--no-shuffle"])
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
         .run()?;
     Ok(None)
 }
