@@ -12,7 +12,11 @@ pub(crate) struct Forwarded {
 }
 
 /// All there are. Each is the subcommand `name` of its package's binary.
-pub(crate) const ALL: &[Forwarded] = &[];
+pub(crate) const ALL: &[Forwarded] = &[Forwarded {
+    name: "bench",
+    about: "what things cost beside their floors, and the goals",
+    package: "phx-bench",
+}];
 
 /// The program of this name.
 pub(crate) fn find(name: &str) -> Option<&'static Forwarded> {

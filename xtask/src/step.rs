@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use crate::programs;
 use crate::steps::{
-    api, clippy, deny, doc, examples, features, files, fmt, fuzz_build, msrv, no_std, suite, test,
-    tree,
+    api, clippy, counts, deny, doc, examples, features, files, fmt, fuzz_build, msrv, no_std,
+    suite, test, tree,
 };
 use crate::summary::Report;
 use crate::tools;
@@ -20,6 +20,7 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "clippy", about: "no lint fires, on all targets", check: clippy::check },
     Step { name: "test", about: "unit, integration and doc tests", check: test::check },
     Step { name: "suite", about: "one behaviour suite on every adapter", check: suite::check },
+    Step { name: "counts", about: "instructions and allocations", check: counts::check },
     Step { name: "examples", about: "the examples run and exit with 0", check: examples::check },
     Step { name: "doc", about: "the docs build without a warning", check: doc::check },
     Step { name: "api", about: "the public APIs are those in api/", check: api::check },
@@ -31,8 +32,10 @@ pub(crate) const ALL: &[Step] = &[
 ];
 
 /// What isn't a check, and runs only when it is named.
-const ON_REQUEST: &[Step] =
-    &[Step { name: "api-accept", about: "write the texts in api/ anew", check: api::accept }];
+const ON_REQUEST: &[Step] = &[
+    Step { name: "api-accept", about: "write the texts in api/ anew", check: api::accept },
+    Step { name: "counts-accept", about: "store the counts of today", check: counts::accept },
+];
 
 /// What a step that passed has to say in the summary, if anything.
 pub(crate) type Outcome = anyhow::Result<Option<String>>;
