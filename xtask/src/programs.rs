@@ -9,39 +9,57 @@ pub(crate) struct Forwarded {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     package: &'static str,
+    profile: &'static str,
 }
 
+/// Quick to build, and as strict as a test.
+const CHECKS: &str = "checks";
+/// What users get.
+const RELEASE: &str = "release";
+
 /// All there are. Each is the subcommand `name` of its package's binary.
-pub(crate) const ALL: &[&Forwarded] = &[&SIM, &HERD, &FAULTS, &SOAK, &DIFFERENTIAL];
+pub(crate) const ALL: &[&Forwarded] = &[&SIM, &HERD, &FAULTS, &SOAK, &DIFFERENTIAL, &BENCH];
 
 pub(crate) const SIM: Forwarded = Forwarded {
     name: "sim",
     about: "simulated runs under faults: --runs N --seed S, --plan FILE",
     package: "phx-reliability",
+    profile: CHECKS,
 };
 
 pub(crate) const HERD: Forwarded = Forwarded {
     name: "herd",
     about: "very many clients whose server restarts: --clients N --down SECONDS",
     package: "phx-reliability",
+    profile: CHECKS,
 };
 
 pub(crate) const FAULTS: Forwarded = Forwarded {
     name: "faults",
     about: "real faults on every adapter, with times",
     package: "phx-reliability",
+    profile: CHECKS,
 };
 
 pub(crate) const SOAK: Forwarded = Forwarded {
     name: "soak",
     about: "traffic under faults, nothing lost or doubled: --minutes N",
     package: "phx-reliability",
+    profile: CHECKS,
 };
 
 pub(crate) const DIFFERENTIAL: Forwarded = Forwarded {
     name: "differential",
     about: "the core against npm's phoenix, in random scripts: --runs N --seed S",
     package: "phx-conformance",
+    profile: CHECKS,
+};
+
+pub(crate) const BENCH: Forwarded = Forwarded {
+    name: "bench",
+    about: "what things cost beside their floors, and the goals",
+    package: "phx-bench",
+    profile: RELEASE,
 };
 
 /// The program of this name.

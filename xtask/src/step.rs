@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::programs;
 use crate::steps::{
-    api, clippy, coverage, deny, differential, doc, examples, faults, features, files, fmt,
+    api, clippy, counts, coverage, deny, differential, doc, examples, faults, features, files, fmt,
     fuzz_build, fuzz_replay, miri, msrv, mutants, no_std, sim, soak, suite, test, tree,
 };
 use crate::summary::Report;
@@ -24,6 +24,7 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "differential", about: "core and phoenix.js alike", check: differential::check },
     Step { name: "faults", about: "real faults, noticed and mended in time", check: faults::check },
     Step { name: "soak", about: "traffic under faults, for a short time", check: soak::check },
+    Step { name: "counts", about: "instructions and allocations", check: counts::check },
     Step { name: "examples", about: "the examples run and exit with 0", check: examples::check },
     Step { name: "doc", about: "the docs build without a warning", check: doc::check },
     Step { name: "api", about: "the public APIs are those in api/", check: api::check },
@@ -41,6 +42,7 @@ const ON_REQUEST: &[Step] = &[
     Step { name: "coverage", about: "lines of phx-proto its tests reach", check: coverage::check },
     Step { name: "miri", about: "phx-proto's tests in an interpreter", check: miri::check },
     Step { name: "mutants", about: "phx-proto with faults put in", check: mutants::check },
+    Step { name: "counts-accept", about: "store the counts of today", check: counts::accept },
 ];
 
 /// What a step that passed has to say in the summary, if anything.

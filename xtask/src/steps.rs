@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod clippy;
+pub(crate) mod counts;
 pub(crate) mod coverage;
 pub(crate) mod deny;
 pub(crate) mod differential;

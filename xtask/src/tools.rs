@@ -39,6 +39,7 @@ const PROXIES: [&str; 2] = ["tinyproxy", "microsocks"];
 pub(crate) fn all() -> Outcome {
     node_packages()?;
     proxies()?;
+    valgrind()?;
     rustfmt()?;
     clippy()?;
     targets()?;
@@ -172,23 +173,27 @@ pub(crate) fn node_packages() -> anyhow::Result<()> {
         .with_context(|| format!("npm couldn't install the packages of {NPM_PACKAGE}"))
 }
 
-/// Makes sure of [`PROXIES`]: with apt-get where that works, as root on Debian and its kin.
+/// Makes sure of [`PROXIES`].
 fn proxies() -> anyhow::Result<()> {
-    for name in PROXIES {
-        // They don't agree on an option that shows a version; what counts is that they start.
-        if Program::new("sh").args(["-c", &format!("command -v {name}")]).output().is_ok() {
-            continue;
-        }
-        let install = |args: &[&str]| Program::new("apt-get").args(args.iter().copied()).run();
-        install(&["update", "-q"])
-            .and_then(|()| install(&["install", "-y", "-q", "--no-install-recommends", name]))
-            .with_context(|| {
-                format!(
-                    "the tests with real proxies need {name}; `apt-get install {name}` brings it"
-                )
-            })?;
+    PROXIES.into_iter().try_for_each(|name| debian_package(name, "the tests with real proxies"))
+}
+
+/// Makes sure of valgrind, which counts instructions.
+pub(crate) fn valgrind() -> anyhow::Result<()> {
+    debian_package("valgrind", "counting instructions")
+}
+
+/// Makes sure of a program that is in the package of its name: with apt-get where that works, as root
+/// on Debian and its kin.
+fn debian_package(name: &str, needed_by: &str) -> anyhow::Result<()> {
+    // They don't agree on an option that shows a version; what counts is that they start.
+    if Program::new("sh").args(["-c", &format!("command -v {name}")]).output().is_ok() {
+        return Ok(());
     }
-    Ok(())
+    let install = |args: &[&str]| Program::new("apt-get").args(args.iter().copied()).run();
+    install(&["update", "-q"])
+        .and_then(|()| install(&["install", "-y", "-q", "--no-install-recommends", name]))
+        .with_context(|| format!("{needed_by} needs {name}; `apt-get install {name}` brings it"))
 }
 
 /// The 20 of "v20.11.1".

@@ -40,10 +40,9 @@ pub(crate) fn run(runtime: &str, scenario: &[&str]) -> anyhow::Result<()> {
 
 /// A connected socket, made as a program would make it.
 async fn connect(runtime: Runtime) -> anyhow::Result<Socket> {
-    Ok(runtime.socket(&url()).connect().await?)
+    Ok(runtime.socket(&url()?).connect().await?)
 }
 
-fn url() -> String {
-    let port = std::env::var("PERF_PORT").unwrap_or_else(|_| "4900".to_owned());
-    format!("ws://127.0.0.1:{port}/socket")
+fn url() -> anyhow::Result<String> {
+    Ok(format!("ws://127.0.0.1:{}/socket", crate::server_port()?))
 }

@@ -1,15 +1,22 @@
 //! What a message, a connection and a channel cost, beside the floors below which no client gets.
 //!
-//! `phx-bench client --runtime tokio|async-std|smol SCENARIO ARGS...` runs one scenario against a
-//! server that is there already, and prints what it cost as lines of JSON.
+//! `run` measures everything side by side. What it starts for that can be started alone: a server, a
+//! client in one scenario, a floor in one scenario, a single operation. `counts` holds CI to what is
+//! the same on every run.
 
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 mod client;
+mod counts;
+mod floor;
 mod measure;
+mod operations;
 mod sequence;
+mod server;
+mod suite;
 
 /// Counts what this program allocates.
 #[global_allocator]
@@ -17,9 +24,17 @@ static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
 
 const USAGE: &str = "\
 usage:
+  phx-bench run [SCENARIO] [--json] [--svg FILE] [--rounds N] [--full]
+                                        everything side by side, and the goals
   phx-bench client --runtime tokio|async-std|smol SCENARIO ARGS...
+  phx-bench floor none|decode|task|each|batch SCENARIO ARGS...
+                                        one scenario, against the server on PERF_PORT
+  phx-bench server                      a server, which prints its port
+  phx-bench counts                      instructions and allocations of operations, beside the stored
+  phx-bench counts-accept               stores them
+  phx-bench repeat OPERATION N          an operation, N times
 
-scenarios, against the server on 127.0.0.1:PERF_PORT (4900 if that isn't set):
+scenarios:
   flood N SIZE [typed]  N messages with SIZE bytes of text, delivered to a task
   bin N SIZE            N binary broadcasts of SIZE bytes, delivered to a task
   echo N INFLIGHT       N pushes and their replies, INFLIGHT at a time
@@ -31,7 +46,13 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args.as_slice() {
+        ["run" | "bench", options @ ..] => suite::run(options),
         ["client", "--runtime", runtime, scenario @ ..] => client::run(runtime, scenario),
+        ["floor", floor, scenario @ ..] => floor::run(floor, scenario),
+        ["server"] => server::run(),
+        ["counts"] => counts::check(),
+        ["counts-accept"] => counts::accept(),
+        ["repeat", operation, times] => repeat(operation, times),
         _ => Err(anyhow::anyhow!("{USAGE}")),
     };
     match done {
@@ -40,5 +61,17 @@ fn main() -> ExitCode {
             measure::complain(&format!("{error:#}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+fn repeat(operation: &str, times: &str) -> anyhow::Result<()> {
+    counts::repeat(operation, times.parse().with_context(|| format!("`{times}` isn't a number"))?)
+}
+
+/// Where clients and floors find their server.
+fn server_port() -> anyhow::Result<u16> {
+    match std::env::var("PERF_PORT") {
+        Ok(port) => port.parse().context("PERF_PORT isn't a port"),
+        Err(_) => Ok(4900),
     }
 }

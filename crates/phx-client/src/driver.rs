@@ -16,9 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use futures::stream::{FuturesUnordered, StreamExt};
-use phx_proto::{
-    Action, CloseCause, ConnectionState, Instant, ParamsRequestId, Payload, SendReason,
-};
+use phx_proto::{Action, CloseCause, Instant, ParamsRequestId, Payload, SendReason};
 
 use crate::connector::Connector;
 use crate::runtime::BoxFuture;
@@ -31,14 +29,19 @@ mod dispatch;
 mod heartbeats;
 mod link;
 mod params;
+mod received;
 
 use alarm::Alarm;
 use closing::{Closing, MAX_CLOSING};
 use dispatch::Dispatch;
-use link::{Link, Received};
+use link::Link;
+use received::ReceivedFrames;
 
-/// Frames received, frames sent and rounds of a wake, at the most.
-const BUDGET: u32 = 64;
+/// Frames sent in a round, at the most.
+const MAX_SENT: u32 = 64;
+
+/// Rounds of a wake, at the most.
+const MAX_ROUNDS: u32 = 4;
 
 /// The future that the runtime runs.
 pub(crate) struct Driver {
@@ -46,6 +49,7 @@ pub(crate) struct Driver {
     connector: Arc<dyn Connector>,
     dispatch: Dispatch,
     link: Link,
+    received: ReceivedFrames,
     closing: Vec<Closing>,
     params: FuturesUnordered<BoxFuture<(ParamsRequestId, Option<Payload>)>>,
     alarm: Alarm,
@@ -56,6 +60,7 @@ impl Driver {
         Driver {
             dispatch: Dispatch::new(Arc::clone(&shared)),
             link: Link::Idle,
+            received: ReceivedFrames::default(),
             closing: Vec::new(),
             params: FuturesUnordered::new(),
             alarm: Alarm::default(),
@@ -64,26 +69,16 @@ impl Driver {
         }
     }
 
-    /// Acts on everything that is due. True if there is more to do right now.
+    /// Acts on everything that is due. True if there may be more to do right now.
     fn round(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        let mut progress = self.pass_time(now);
-        progress |= self.connect(now, cx);
-        progress |= self.answer_params(now, cx);
-        progress |= self.receive(now, cx);
-        // Also what the users' calls have left to be told.
-        self.dispatch.feed(now, |_| {});
-        progress |= self.act(now, cx);
-        progress |= self.flush(now, cx);
-        progress |= self.close(now, cx);
-        progress | self.dispatch.is_behind()
-    }
-
-    fn pass_time(&mut self, now: Instant) -> bool {
-        let due = self.shared.lock().core.poll_timeout().is_some_and(|deadline| now >= deadline);
-        if due {
-            self.dispatch.feed(now, |core| core.handle_timeout(now));
-        }
-        due
+        self.dispatch.begin_round(now);
+        let mut more = self.connect(now, cx);
+        more |= self.answer_params(now, cx);
+        more |= self.receive(now, cx);
+        more |= self.act(now, cx);
+        more |= self.flush(now, cx);
+        more |= self.close(now, cx);
+        more
     }
 
     fn connect(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
@@ -106,6 +101,9 @@ impl Driver {
     }
 
     fn answer_params(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+        if self.params.is_empty() {
+            return false;
+        }
         let mut answered = false;
         while let Poll::Ready(Some((request, params))) = self.params.poll_next_unpin(cx) {
             self.dispatch.feed(now, |core| core.handle_params(now, request, params));
@@ -114,28 +112,22 @@ impl Driver {
         answered
     }
 
-    /// Reads frames while there are any, nobody holds back, and the budget lasts.
+    /// Reads frames and hands them to the core, unless a stream holds back.
     fn receive(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        self.dispatch.prepare(now);
-        for count in 0..BUDGET {
-            if self.dispatch.held_until().is_some() || self.dispatch.is_behind() {
-                return count > 0;
-            }
-            match self.link.poll_receive(cx) {
-                Received::Nothing => return count > 0,
-                Received::Frame(id, frame) => self.dispatch.frame(now, id, frame),
-                Received::End(id, cause) => {
-                    self.dispatch.feed(now, |core| core.handle_closed(now, id, cause));
-                    return true;
-                }
-            }
+        let mut more = false;
+        if self.received.is_empty() && self.dispatch.wants_frames() {
+            more = self.received.fill(&mut self.link, cx);
         }
-        true
+        if !self.received.is_empty() {
+            self.dispatch.frames(now, &mut self.received);
+        }
+        more && self.dispatch.wants_frames()
     }
 
     /// Does what the core asks for. Frames are asked for only when the transport can take one.
     fn act(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        for count in 0..BUDGET {
+        let mut more = false;
+        for _ in 0..MAX_SENT {
             let ready = match self.link.poll_ready(cx) {
                 Ok(ready) => ready,
                 Err((id, cause)) => {
@@ -144,8 +136,12 @@ impl Driver {
                 }
             };
             match self.dispatch.next_action(ready) {
-                Some(action) => self.perform(now, action),
-                None => return count > 0,
+                Some(action) => {
+                    // All but frames begin something that is to be polled.
+                    more |= !matches!(action, Action::Send { .. });
+                    self.perform(now, action);
+                }
+                None => return more,
             }
         }
         true
@@ -180,7 +176,12 @@ impl Driver {
                     let cause = CloseCause::lost("the attempt was abandoned");
                     self.dispatch.feed(now, |core| core.handle_closed(now, id, cause));
                 }
-                Link::Idle => {}
+                Link::Idle => {
+                    // It has ended by itself, and the core is to be told now, whatever holds back.
+                    if let Some(cause) = self.received.take_end(id) {
+                        self.dispatch.feed(now, |core| core.handle_closed(now, id, cause));
+                    }
+                }
             },
             // A function that never answers must not pile up with each attempt.
             Action::RequestParams { request, .. } if self.params.len() >= self.max_params() => {
@@ -222,17 +223,7 @@ impl Driver {
         ended
     }
 
-    /// The last handle is gone and the connection closed.
-    fn is_over(&self) -> bool {
-        let state = self.shared.lock();
-        state.abandoned
-            && state.core.connection_state() == ConnectionState::Closed
-            && matches!(self.link, Link::Idle)
-            && self.closing.is_empty()
-    }
-
-    fn next_deadline(&self) -> Option<Instant> {
-        let core = self.shared.lock().core.poll_timeout();
+    fn next_deadline(&self, core: Option<Instant>) -> Option<Instant> {
         let closing = self.closing.iter().map(Closing::deadline).min();
         [core, closing, self.dispatch.held_until()].into_iter().flatten().min()
     }
@@ -245,19 +236,25 @@ impl Future for Driver {
         let this = self.get_mut();
         this.shared.register_driver(cx.waker());
         let now = this.shared.runtime.now();
+        this.dispatch.begin();
         let mut rounds = 0;
-        while this.round(now, cx) {
+        let rest = loop {
+            let more = this.round(now, cx);
             rounds += 1;
-            // A round may have received and sent a budget of frames each.
-            if rounds >= 4 {
+            let rest = this.dispatch.rest(now);
+            if !more && !rest.more {
+                break rest;
+            }
+            // A round may have received and sent many frames.
+            if rounds >= MAX_ROUNDS {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-        }
-        if this.is_over() {
+        };
+        if rest.over && matches!(this.link, Link::Idle) && this.closing.is_empty() {
             return Poll::Ready(());
         }
-        let deadline = this.next_deadline();
+        let deadline = this.next_deadline(rest.deadline);
         this.alarm.set(&*this.shared.runtime, deadline, cx);
         Poll::Pending
     }

@@ -1,5 +1,6 @@
 //! Streams of a channel's messages.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -22,7 +23,8 @@ use crate::shared::{Entry, Mailbox, MailboxKey, Taken};
 /// # When messages come faster than they are taken
 ///
 /// A stream holds [`capacity`](Self::capacity) messages, of
-/// [`stream_bytes`](crate::Builder::stream_bytes) together. [`WhenSlow`] says what happens when it is
+/// [`stream_bytes`](crate::Builder::stream_bytes) together, and beside these up to 31 that it has taken
+/// together with the last one. [`WhenSlow`] says what happens when it is
 /// full; by default nothing is lost as long as the stream is read at all, see [`WhenSlow::Wait`].
 ///
 /// # Examples
@@ -55,6 +57,8 @@ pub struct Messages<T> {
     key: MailboxKey,
     event: Option<ByteString>,
     decode: fn(ByteString, Payload) -> StreamItem<T>,
+    /// Taken from the mailbox together with one that was given, so that the lock is taken once.
+    taken: VecDeque<Entry>,
     ended: bool,
 }
 
@@ -134,7 +138,7 @@ impl<T> Messages<T> {
             entry.add_mailbox(event.as_ref(), key);
         }
         drop(state);
-        Messages { channel, key, event, decode, ended: false }
+        Messages { channel, key, event, decode, taken: VecDeque::new(), ended: false }
     }
 
     /// The same stream with room for this many messages (at least 1). Default: the builder's
@@ -178,33 +182,53 @@ impl<T> Messages<T> {
         if self.ended {
             return Poll::Ready(None);
         }
+        if let Some(entry) = self.taken.pop_front() {
+            if self.channel.shared().is_reading_held() {
+                self.note_taken();
+            }
+            return Poll::Ready(Some(self.item(entry)));
+        }
         let shared = self.channel.shared();
         let now = shared.runtime.now();
         let mut state = shared.lock();
         let Some(mailbox) = state.mailboxes.get_mut(self.key) else {
             return Poll::Ready(None);
         };
-        let (entry, taken) = mailbox.poll(now);
+        let (entry, taken) = mailbox.poll(now, &mut self.taken);
         let old = entry.is_pending().then(|| mailbox.wait(cx));
-        match taken {
-            Taken::Indifferent => {}
-            Taken::Released => state.holding.retain(|&key| key != self.key),
-            Taken::HoldsBack => state.holding.push(self.key),
-        }
+        state.note_taken(self.key, taken);
         drop(state);
         drop(old);
         if taken != Taken::Indifferent {
             shared.wake_driver();
         }
-        entry.map(|entry| match entry {
-            Some(Entry::Message { event, payload }) => Some((self.decode)(event, payload)),
-            Some(Entry::Gap) => Some(StreamItem::Gap),
-            Some(Entry::Lagged(count)) => Some(StreamItem::Lagged(count)),
-            None => {
-                self.ended = true;
-                None
-            }
-        })
+        let Some(entry) = std::task::ready!(entry) else {
+            self.ended = true;
+            return Poll::Ready(None);
+        };
+        Poll::Ready(Some(self.item(entry)))
+    }
+
+    /// Shows that the stream is alive, for someone holds back reading: perhaps this one.
+    fn note_taken(&self) {
+        let shared = self.channel.shared();
+        let now = shared.runtime.now();
+        let mut state = shared.lock();
+        let mailbox = state.mailboxes.get_mut(self.key);
+        let taken = mailbox.map_or(Taken::Indifferent, |mailbox| mailbox.note_taken(now));
+        state.note_taken(self.key, taken);
+        drop(state);
+        if taken != Taken::Indifferent {
+            shared.wake_driver();
+        }
+    }
+
+    fn item(&self, entry: Entry) -> StreamItem<T> {
+        match entry {
+            Entry::Message { event, payload } => (self.decode)(event, payload),
+            Entry::Gap => StreamItem::Gap,
+            Entry::Lagged(count) => StreamItem::Lagged(count),
+        }
     }
 }
 

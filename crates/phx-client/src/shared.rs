@@ -1,6 +1,7 @@
 //! What handles, streams and the driver share: one lock around the core, and who waits for what.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub(crate) use watch::{Watch, WatchKey};
 pub(crate) struct Shared {
     state: Mutex<State>,
     driver: AtomicWaker,
+    /// Whether some stream holds back reading, as far as the driver knows. Read without the lock.
+    reading_held: AtomicBool,
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) endpoint: Endpoint,
     pub(crate) settings: Settings,
@@ -65,8 +68,16 @@ impl Shared {
             last_hook: 0,
             abandoned: false,
             stopped: false,
+            driver_called: false,
         };
-        Shared { state: Mutex::new(state), driver: AtomicWaker::new(), runtime, endpoint, settings }
+        Shared {
+            state: Mutex::new(state),
+            driver: AtomicWaker::new(),
+            reading_held: AtomicBool::new(false),
+            runtime,
+            endpoint,
+            settings,
+        }
     }
 
     /// The state. A panic while the lock was held can't have left it half-changed in a way that
@@ -86,10 +97,21 @@ impl Shared {
         let mut state = self.lock();
         let result = change(&mut state, now, &mut wakers);
         state.refresh_connection(&mut wakers);
+        let called_before = std::mem::replace(&mut state.driver_called, true);
         drop(state);
-        self.driver.wake();
+        if !called_before {
+            self.driver.wake();
+        }
         wakers.into_iter().for_each(Waker::wake);
         result
+    }
+
+    pub(crate) fn is_reading_held(&self) -> bool {
+        self.reading_held.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_reading_held(&self, held: bool) {
+        self.reading_held.store(held, Ordering::Relaxed);
     }
 
     pub(crate) fn wake_driver(&self) {
@@ -130,6 +152,8 @@ pub(crate) struct State {
     pub(crate) abandoned: bool,
     /// The driver is gone: nothing will happen any more.
     pub(crate) stopped: bool,
+    /// The driver was woken because of a call, and hasn't begun to look at it.
+    pub(crate) driver_called: bool,
 }
 
 impl State {
@@ -230,22 +254,37 @@ impl State {
         &mut self,
         now: Instant,
         channel: ChannelId,
-        event: &ByteString,
-        payload: &Payload,
+        event: ByteString,
+        payload: Payload,
         wakers: &mut Vec<Waker>,
     ) {
         let Some(entry) = self.channels.get(channel) else {
             return;
         };
-        for &key in entry.mailboxes_for(event) {
+        let Some((last, others)) = entry.mailboxes_for(&event).split_last() else {
+            return;
+        };
+        let mut deliver = |key: MailboxKey, event, payload| {
             let Some(mailbox) = self.mailboxes.get_mut(key) else {
-                continue;
+                return;
             };
-            let started_holding = mailbox.deliver(now, event.clone(), payload.clone());
-            if started_holding {
+            if mailbox.deliver(now, event, payload) {
                 self.holding.push(key);
             }
             wakers.extend(mailbox.take_waker());
+        };
+        for key in others {
+            deliver(*key, event.clone(), payload.clone());
+        }
+        deliver(*last, event, payload);
+    }
+
+    /// Keeps the list of those that hold back reading.
+    pub(crate) fn note_taken(&mut self, key: MailboxKey, taken: Taken) {
+        match taken {
+            Taken::Indifferent => {}
+            Taken::Released => self.holding.retain(|&other| other != key),
+            Taken::HoldsBack => self.holding.push(key),
         }
     }
 

@@ -42,6 +42,25 @@ async fn a_live_stream_loses_nothing_however_slow_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_that_takes_many_at_a_time_is_alive_with_each_it_gives() {
+    let mut net = Net::new();
+    let builder = net.builder().stream_capacity(64).heartbeat_interval(None);
+    let (_socket, room, peer) = net.joined_with(builder).await;
+    let mut numbers = room.on::<u32>("n");
+    for number in 0..300 {
+        peer.broadcast("n", &json!(number));
+    }
+    for expected in 0..300 {
+        // As slow as is allowed, for one message.
+        tokio::time::sleep(Duration::from_millis(4_900)).await;
+        match numbers.next().await {
+            Some(StreamItem::Message(number)) => assert_eq!(number, expected),
+            other => panic!("{other:?} instead of {expected}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_full_stream_holds_back_reading_but_not_sending() {
     let mut net = Net::new();
     let builder = net.builder().stream_capacity(4);

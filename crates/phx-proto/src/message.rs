@@ -149,6 +149,14 @@ impl Ref {
         }
     }
 
+    /// The ref that reads `text`, which `shared` makes if it is to be kept.
+    pub(crate) fn parse_with(text: &str, shared: impl FnOnce() -> ByteString) -> Self {
+        match canonical_number(text) {
+            Some(number) => Ref(Repr::Number(number)),
+            None => Ref(Repr::Text(shared())),
+        }
+    }
+
     /// The ref that reads `text`, copied only if it isn't a plain number.
     #[must_use]
     pub fn parse_str(text: &str) -> Self {

@@ -18,7 +18,7 @@ pub(super) fn run(
         let start = Start::now();
         let mut sockets = Vec::new();
         for index in 0..count {
-            let builder = runtime.socket(&url()).heartbeat_interval(Some(heartbeat));
+            let builder = runtime.socket(&url()?).heartbeat_interval(Some(heartbeat));
             let socket = builder.connect().await?;
             let room = socket.channel(format!("room:{index}")).join().await?;
             sockets.push((socket, room));

@@ -3,9 +3,11 @@
 use std::sync::{Arc, MutexGuard};
 use std::task::Waker;
 
-use phx_proto::{Action, Event, Frame, Instant, SendReason, TransportId};
+use phx_proto::{Action, ConnectionState, Event, Frame, Instant, SendReason};
 
 use super::heartbeats::Heartbeats;
+use super::link::Received;
+use super::received::ReceivedFrames;
 use crate::hook::isolated;
 use crate::shared::{HookList, OnMessage, Shared, State};
 
@@ -32,6 +34,16 @@ pub(super) struct Dispatch {
     on_message: HookList<OnMessage>,
 }
 
+/// What is left at the end of a round.
+pub(super) struct Rest {
+    /// There is more to tell right now.
+    pub(super) more: bool,
+    /// The last handle is gone, and the connection is closed.
+    pub(super) over: bool,
+    /// When the core wants to be told of the time.
+    pub(super) deadline: Option<Instant>,
+}
+
 impl Dispatch {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Dispatch {
@@ -45,16 +57,23 @@ impl Dispatch {
         }
     }
 
-    /// Looks at what can change between two rounds of receiving.
-    pub(super) fn prepare(&mut self, now: Instant) {
+    /// The driver was woken: looks at what can't change while it works.
+    pub(super) fn begin(&mut self) {
         self.verbose = self.shared.settings.log.wants()
             || tracing::enabled!(target: "phx_client::channel", tracing::Level::TRACE);
-        let mut state = self.shared.lock();
-        // The list may hold the last reference to a hook: it is dropped after the lock.
-        let old = std::mem::replace(&mut self.on_message, state.hooks.message.clone());
-        self.held_until = held_until(&self.shared, &mut state, &self.heartbeats, now);
-        drop(state);
-        drop(old);
+    }
+
+    /// Lets the core do what is due, and tells what that and the users' calls have made of news.
+    pub(super) fn begin_round(&mut self, now: Instant) {
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        // Whoever calls from here on may come too late to be seen this time.
+        state.driver_called = false;
+        if state.core.poll_timeout().is_some_and(|deadline| now >= deadline) {
+            state.core.handle_timeout(now);
+        }
+        let state = self.tell(&shared, state, now);
+        release(state, &mut self.wakers);
     }
 
     /// Until when nothing is to be read; `None` if reading is free.
@@ -62,9 +81,9 @@ impl Dispatch {
         self.held_until
     }
 
-    /// Whether there are news that haven't been told yet. Nothing is to be read then.
-    pub(super) fn is_behind(&self) -> bool {
-        self.behind
+    /// Whether frames are to be read: no stream holds back, and there are no news left to be told.
+    pub(super) fn wants_frames(&self) -> bool {
+        self.held_until.is_none() && !self.behind
     }
 
     pub(super) fn heartbeat_sent(&mut self, now: Instant) {
@@ -92,12 +111,30 @@ impl Dispatch {
         std::mem::take(&mut self.wakers)
     }
 
-    /// Hands a frame to the core.
-    pub(super) fn frame(&mut self, now: Instant, transport: TransportId, frame: Frame) {
-        if !self.on_message.is_empty() {
-            self.show(&frame);
+    /// Hands frames to the core, and tells everybody what comes of them, until they are at an end
+    /// or not wanted any more.
+    pub(super) fn frames(&mut self, now: Instant, frames: &mut ReceivedFrames) {
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        while self.wants_frames()
+            && let Some(received) = frames.pop()
+        {
+            match received {
+                Received::Frame(transport, frame) => {
+                    if !self.on_message.is_empty() {
+                        release(state, &mut self.wakers);
+                        self.show(&frame);
+                        state = shared.lock();
+                    }
+                    state.core.handle_frame(now, transport, frame);
+                }
+                Received::End(transport, cause) => {
+                    state.core.handle_closed(now, transport, cause);
+                }
+            }
+            state = self.tell(&shared, state, now);
         }
-        self.feed(now, |core| core.handle_frame(now, transport, frame));
+        release(state, &mut self.wakers);
     }
 
     /// Tells the core a fact, and everybody what comes of it.
@@ -105,6 +142,31 @@ impl Dispatch {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
         fact(&mut state.core);
+        let state = self.tell(&shared, state, now);
+        release(state, &mut self.wakers);
+    }
+
+    /// What is left at the end of a round, having told the news that its actions made.
+    pub(super) fn rest(&mut self, now: Instant) -> Rest {
+        let shared = Arc::clone(&self.shared);
+        let state = shared.lock();
+        let state = self.tell(&shared, state, now);
+        let rest = Rest {
+            more: self.behind,
+            over: state.abandoned && state.core.connection_state() == ConnectionState::Closed,
+            deadline: state.core.poll_timeout(),
+        };
+        release(state, &mut self.wakers);
+        rest
+    }
+
+    /// Tells everybody what the core has to tell. The lock is released meanwhile where it must be.
+    fn tell<'a>(
+        &mut self,
+        shared: &'a Shared,
+        mut state: MutexGuard<'a, State>,
+        now: Instant,
+    ) -> MutexGuard<'a, State> {
         let mut told = 0;
         self.behind = false;
         while let Some(event) = state.core.poll_event() {
@@ -119,12 +181,16 @@ impl Dispatch {
                 }
             }
         }
-        self.held_until = held_until(&shared, &mut state, &self.heartbeats, now);
+        self.held_until = held_until(shared, &mut state, &self.heartbeats, now);
         // A hook that was removed meanwhile is not to see another frame.
-        let old = (!state.hooks.message.is_same(&self.on_message))
-            .then(|| std::mem::replace(&mut self.on_message, state.hooks.message.clone()));
-        release(state, &mut self.wakers);
-        drop(old);
+        while !state.hooks.message.is_same(&self.on_message) {
+            let now_there = state.hooks.message.clone();
+            // The old list may hold the last reference to a hook: it is dropped after the lock.
+            release(state, &mut self.wakers);
+            self.on_message = now_there;
+            state = shared.lock();
+        }
+        state
     }
 
     /// Serves streams and futures, so that everything of what happened can be seen by the time they
@@ -132,13 +198,11 @@ impl Dispatch {
     fn tell_inside(&mut self, state: &mut State, now: Instant, event: Event) -> Option<Event> {
         let wakers = &mut self.wakers;
         match &event {
-            Event::Message { channel, event: name, payload, .. } => {
+            Event::Message { channel, event: name, .. } => {
                 let entry = state.channels.get(*channel);
                 if self.verbose || entry.is_some_and(|entry| entry.hooks.want(name)) {
                     return Some(event);
                 }
-                state.deliver(now, *channel, name, payload, wakers);
-                return None;
             }
             Event::HeartbeatAnswered { .. } => {
                 self.heartbeats.answered();
@@ -165,6 +229,10 @@ impl Dispatch {
         }
         // These have values that are handed on.
         match event {
+            Event::Message { channel, event, payload, .. } => {
+                state.deliver(now, channel, event, payload, wakers);
+                None
+            }
             Event::PushDone { push, outcome, .. } => {
                 wakers.extend(state.pushes.resolve(&push, outcome));
                 None
@@ -198,7 +266,7 @@ impl Dispatch {
             }
             Event::ChannelClosed { channel, cause, .. } => self.channel_closed(channel, &cause),
             Event::Message { channel, event, payload, .. } => {
-                self.message(now, channel, &event, payload);
+                self.message(now, channel, event, payload);
             }
             // Told inside, or unknown to this release.
             _ => {}
@@ -240,6 +308,7 @@ fn held_until(
     heartbeats: &Heartbeats,
     now: Instant,
 ) -> Option<Instant> {
+    shared.set_reading_held(!state.holding.is_empty());
     if state.holding.is_empty() {
         return None;
     }

@@ -17,7 +17,6 @@ pub(super) enum Link {
 
 /// What reading gave.
 pub(super) enum Received {
-    Nothing,
     Frame(TransportId, Frame),
     End(TransportId, CloseCause),
 }
@@ -26,17 +25,18 @@ pub(super) enum Received {
 type End = (TransportId, CloseCause);
 
 impl Link {
-    pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Received {
+    /// The next frame, or the end; `None` if nothing is there yet.
+    pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Option<Received> {
         let Link::Open { id, transport, .. } = self else {
-            return Received::Nothing;
+            return None;
         };
         let id = *id;
         match transport.as_mut().poll_receive(cx) {
-            Poll::Pending => Received::Nothing,
-            Poll::Ready(Ok(frame)) => Received::Frame(id, frame),
+            Poll::Pending => None,
+            Poll::Ready(Ok(frame)) => Some(Received::Frame(id, frame)),
             Poll::Ready(Err(cause)) => {
                 *self = Link::Idle;
-                Received::End(id, cause)
+                Some(Received::End(id, cause))
             }
         }
     }

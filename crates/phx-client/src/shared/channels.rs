@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Weak;
 
+use foldhash::fast::FixedState;
 use phx_proto::{ByteString, ChannelCloseCause, ChannelState, Payload};
 
 use super::hooks::ChannelHooks;
@@ -21,8 +22,9 @@ pub(crate) struct ChannelEntry {
     pub(crate) response: Option<Payload>,
     pub(crate) closed: Option<ChannelCloseCause>,
     /// Streams of one event. Those of all events are in every list, so that a message finds its
-    /// streams with one look-up.
-    by_event: HashMap<ByteString, Vec<MailboxKey>>,
+    /// streams with one look-up. The names in it are the user's, so a peer can't choose them to
+    /// collide.
+    by_event: HashMap<ByteString, Vec<MailboxKey>, FixedState>,
     /// Streams of all events.
     everything: Vec<MailboxKey>,
     all: Vec<MailboxKey>,
@@ -37,7 +39,7 @@ impl ChannelEntry {
             hooks: ChannelHooks::default(),
             response: None,
             closed: None,
-            by_event: HashMap::new(),
+            by_event: HashMap::default(),
             everything: Vec::new(),
             all: Vec::new(),
         }

@@ -21,6 +21,9 @@ pub(crate) enum Entry {
     Lagged(u64),
 }
 
+/// Entries that a stream takes at a time, at the most.
+const MAX_TAKEN: usize = 32;
+
 /// A stream's bounded queue. It never holds more messages than its capacity, nor more than one
 /// beyond its bytes; markers between them merge, so there are never more than twice as many entries
 /// and a few.
@@ -140,16 +143,34 @@ impl Mailbox {
         OldWaker(self.waker.replace(cx.waker().clone()))
     }
 
-    /// The next entry, and what taking it means for reading.
-    pub(crate) fn poll(&mut self, now: Instant) -> (Poll<Option<Entry>>, Taken) {
+    /// The next entry, and what taking it means for reading. Those after it go to `more`, as many as
+    /// fit, unless the mailbox holds back reading: then each counts by itself.
+    pub(crate) fn poll(
+        &mut self,
+        now: Instant,
+        more: &mut VecDeque<Entry>,
+    ) -> (Poll<Option<Entry>>, Taken) {
         let Some(entry) = self.queue.pop_front() else {
             let poll = if self.ended { Poll::Ready(None) } else { Poll::Pending };
             return (poll, Taken::Indifferent);
         };
-        if let Entry::Message { event, payload } = &entry {
+        self.count_taken(&entry);
+        let taken = self.note_taken(now);
+        if self.hold == Hold::No {
+            for _ in 0..self.queue.len().min(MAX_TAKEN - 1) {
+                if let Some(entry) = self.queue.pop_front() {
+                    self.count_taken(&entry);
+                    more.push_back(entry);
+                }
+            }
+        }
+        (Poll::Ready(Some(entry)), taken)
+    }
+
+    fn count_taken(&mut self, entry: &Entry) {
+        if let Entry::Message { event, payload } = entry {
             self.note_gone(size(event, payload));
         }
-        (Poll::Ready(Some(entry)), self.note_taken(now))
     }
 
     pub(crate) fn holding_since(&self) -> Option<Instant> {
@@ -167,7 +188,8 @@ impl Mailbox {
         self.waker.take()
     }
 
-    fn note_taken(&mut self, now: Instant) -> Taken {
+    /// An entry was taken, from here or of those that were taken before.
+    pub(crate) fn note_taken(&mut self, now: Instant) -> Taken {
         // Reading goes on when half is taken, so that it doesn't stop and start at every message.
         let roomy = self.messages <= self.capacity / 2 && self.bytes <= self.max_bytes / 2;
         match self.hold {

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::task::{Context, Poll, Waker};
 
+use foldhash::fast::FixedState;
+
 /// A waker that isn't needed any more. It may be all that keeps a task and the handles in it, so it
 /// is to be dropped after the lock is released.
 #[must_use = "to be dropped outside of the lock"]
@@ -11,8 +13,9 @@ pub(crate) struct OldWaker(
     #[expect(dead_code, reason = "it is kept only to be dropped later")] pub(super) Option<Waker>,
 );
 
-/// Futures that wait for something that has an id, and what has come for them.
-pub(crate) struct Waiting<K, V>(HashMap<K, Slot<V>>);
+/// Futures that wait for something that has an id, and what has come for them. The ids are this side's
+/// own, so a peer can't choose them to collide.
+pub(crate) struct Waiting<K, V>(HashMap<K, Slot<V>, FixedState>);
 
 enum Slot<V> {
     Pending(Option<Waker>),
@@ -64,6 +67,6 @@ impl<K: Eq + Hash, V> Waiting<K, V> {
 
 impl<K, V> Default for Waiting<K, V> {
     fn default() -> Self {
-        Waiting(HashMap::new())
+        Waiting(HashMap::default())
     }
 }

@@ -12,7 +12,7 @@ use async_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use futures::{AsyncRead, AsyncWrite, Sink, Stream};
 use phx_proto::{CloseCause, CloseCode, Frame};
 
-use super::rewound::Rewound;
+use super::read_ahead::ReadAhead;
 use super::{WebSocketConfig, failure};
 use crate::connector::Transport;
 
@@ -34,7 +34,7 @@ const MAX_REASON: usize = 123;
 ///
 /// `Debug` shows neither frames nor buffers.
 pub struct WebSocketTransport<S> {
-    socket: WebSocketStream<Rewound<S>>,
+    socket: WebSocketStream<ReadAhead<S>>,
     waiting_pongs: usize,
     /// Why nothing can be written any more. What the server said before that is still read: its
     /// close frame tells more than a broken pipe does.
@@ -72,7 +72,7 @@ where
             .write_buffer_size(config.write_buffer_size.min(usize::MAX - 1))
             .max_message_size(Some(max_frame_size))
             .max_frame_size(Some(max_frame_size));
-        let stream = Rewound::new(leftover, stream);
+        let stream = ReadAhead::new(stream, leftover);
         let socket = WebSocketStream::from_raw_socket(stream, Role::Client, Some(settings));
         WebSocketTransport {
             socket: socket.await,

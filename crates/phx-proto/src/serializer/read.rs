@@ -15,15 +15,15 @@ use crate::{Payload, Ref, Status};
 /// A frame that isn't UTF-8 is read up to where it goes wrong, to say in which part that is.
 pub(super) fn text<T>(
     frame: &Bytes,
-    read: impl FnOnce(&mut Scanner<'_>) -> Result<T, DecodeErrorKind>,
+    read: impl FnOnce(&ByteString, &mut Scanner<'_>) -> Result<T, DecodeErrorKind>,
 ) -> Result<T, DecodeErrorKind> {
-    let invalid_at = match core::str::from_utf8(frame) {
-        Ok(text) => return read(&mut Scanner::new(text)),
+    let invalid_at = match ByteString::try_from(frame.clone()) {
+        Ok(text) => return read(&text, &mut Scanner::new(&text)),
         Err(error) => error.valid_up_to(),
     };
-    let valid = frame.get(..invalid_at).and_then(|bytes| core::str::from_utf8(bytes).ok());
-    let mut scanner = Scanner::new(valid.unwrap_or_default());
-    let result = read(&mut scanner);
+    let valid = ByteString::try_from(frame.slice(..invalid_at)).unwrap_or_default();
+    let mut scanner = Scanner::new(&valid);
+    let result = read(&valid, &mut scanner);
     match (result, scanner.field) {
         (Err(error), _) if !scanner.is_at_end() => Err(error),
         (Err(DecodeErrorKind::Json { .. }), Some(field)) => Err(DecodeErrorKind::Utf8(field)),
@@ -34,12 +34,12 @@ pub(super) fn text<T>(
 
 /// A name: a string.
 pub(super) fn name(
-    frame: &Bytes,
+    frame: &ByteString,
     element: &str,
     field: Field,
 ) -> Result<ByteString, DecodeErrorKind> {
     match unquote(element) {
-        Some(Cow::Borrowed(text)) => shared(frame, text, field),
+        Some(Cow::Borrowed(text)) => Ok(frame.slice_ref(text)),
         Some(Cow::Owned(text)) => Ok(ByteString::from(text)),
         None => Err(DecodeErrorKind::Field(field)),
     }
@@ -48,12 +48,16 @@ pub(super) fn name(
 /// A ref: a string or null. A plain number is taken for the string of its digits: Phoenix keeps
 /// whatever it is sent, and echoes numbers to those who send them (`heartbeat_raw.jsonl`).
 pub(super) fn reference(
-    frame: &Bytes,
+    frame: &ByteString,
     element: &str,
     field: Field,
 ) -> Result<Option<Ref>, DecodeErrorKind> {
     match element.as_bytes().first() {
-        Some(b'"') => name(frame, element, field).map(|text| Some(Ref::parse(text))),
+        Some(b'"') => match unquote(element) {
+            Some(Cow::Borrowed(text)) => Ok(Some(Ref::parse_with(text, || frame.slice_ref(text)))),
+            Some(Cow::Owned(text)) => Ok(Some(Ref::parse_str(&text))),
+            None => Err(DecodeErrorKind::Field(field)),
+        },
         Some(b'n') => Ok(None),
         _ => match element.parse::<u64>() {
             Ok(number) => Ok(Some(Ref::from(number))),
@@ -63,8 +67,8 @@ pub(super) fn reference(
 }
 
 /// JSON text that the scanner has accepted.
-pub(super) fn payload(frame: &Bytes, element: &str) -> Payload {
-    Payload::from_unchecked_json(frame.slice_ref(element.as_bytes()))
+pub(super) fn payload(frame: &ByteString, element: &str) -> Payload {
+    Payload::from_unchecked_json(frame.as_bytes().slice_ref(element.as_bytes()))
 }
 
 /// What the payload of a `phx_reply` holds, as it is written.
@@ -104,11 +108,15 @@ impl<'a> Reply<'a> {
 
     /// The status and the response. A reply without a response has the response `null`: phoenix.js
     /// hands `undefined` to its callbacks then.
-    pub(super) fn read(&self, frame: &Bytes) -> Result<(Status, Payload), DecodeErrorKind> {
+    pub(super) fn read(&self, frame: &ByteString) -> Result<(Status, Payload), DecodeErrorKind> {
         let Some(status) = self.status else {
             return Err(DecodeErrorKind::Field(Field::Status));
         };
-        let status = Status::parse(name(frame, status, Field::Status)?);
+        let status = match status {
+            r#""ok""# => Status::Ok,
+            r#""error""# => Status::Error,
+            other => Status::parse(name(frame, other, Field::Status)?),
+        };
         let response = match self.response {
             Some(response) => payload(frame, response),
             None => Payload::from_unchecked_json(Bytes::from_static(b"null")),
@@ -121,13 +129,9 @@ impl<'a> Reply<'a> {
 /// escapes are halves of surrogate pairs, which are no text.
 pub(super) fn unquote(element: &str) -> Option<Cow<'_, str>> {
     let inner = element.strip_prefix('"')?.strip_suffix('"')?;
-    if inner.contains('\\') {
+    if inner.as_bytes().contains(&b'\\') {
         serde_json::from_str::<String>(element).ok().map(Cow::Owned)
     } else {
         Some(Cow::Borrowed(inner))
     }
-}
-
-fn shared(frame: &Bytes, text: &str, field: Field) -> Result<ByteString, DecodeErrorKind> {
-    ByteString::try_from(frame.slice_ref(text.as_bytes())).map_err(|_| DecodeErrorKind::Utf8(field))
 }

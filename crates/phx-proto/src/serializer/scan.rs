@@ -37,6 +37,10 @@ impl<'a> Scanner<'a> {
 
     /// Skips white space and looks at the next byte.
     pub(super) fn peek(&mut self) -> Option<u8> {
+        let next = self.here();
+        if next.is_none_or(|byte| byte > b' ') {
+            return next;
+        }
         self.skip_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
         self.here()
     }
@@ -72,8 +76,12 @@ impl<'a> Scanner<'a> {
 
     /// One value of any type, as it is written: without white space around it.
     pub(super) fn value(&mut self) -> Result<&'a str, DecodeErrorKind> {
-        self.peek();
+        let first = self.peek();
         let start = self.offset;
+        if first == Some(b'"') {
+            self.string()?;
+            return Ok(self.since(start));
+        }
         let mut nesting = Nesting::default();
         loop {
             match self.peek() {
@@ -126,7 +134,7 @@ impl<'a> Scanner<'a> {
     fn string(&mut self) -> Result<(), DecodeErrorKind> {
         self.byte(|byte| byte == b'"')?;
         loop {
-            self.skip_while(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1f));
+            self.skip(plain_len(self.rest()));
             match self.here() {
                 Some(b'"') => {
                     self.skip(1);
@@ -185,6 +193,11 @@ impl<'a> Scanner<'a> {
     }
 
     fn word(&mut self, word: &str) -> Result<(), DecodeErrorKind> {
+        if self.rest().starts_with(word.as_bytes()) {
+            self.skip(word.len());
+            return Ok(());
+        }
+        // It goes wrong somewhere in here.
         for expected in word.bytes() {
             self.byte(|byte| byte == expected)?;
         }
@@ -209,8 +222,12 @@ impl<'a> Scanner<'a> {
         self.offset = self.offset.saturating_add(bytes);
     }
 
+    fn rest(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.offset..).unwrap_or_default()
+    }
+
     fn skip_while(&mut self, skipped: impl Fn(u8) -> bool) {
-        let rest = self.text.as_bytes().get(self.offset..).unwrap_or_default();
+        let rest = self.rest();
         self.skip(rest.iter().position(|byte| !skipped(*byte)).unwrap_or(rest.len()));
     }
 
@@ -218,6 +235,53 @@ impl<'a> Scanner<'a> {
     fn since(&self, start: usize) -> &'a str {
         self.text.get(start..self.offset).unwrap_or_default()
     }
+}
+
+/// How many bytes at the beginning of `text` mean themselves in a JSON string. Words first, since most
+/// strings are short; then blocks, which compilers turn into vectors.
+fn plain_len(text: &[u8]) -> usize {
+    let (head, _) = text.split_at(text.len().min(BLOCK));
+    let len = plain_words(head);
+    if len < BLOCK {
+        return len;
+    }
+    let (blocks, _) = text.as_chunks::<BLOCK>();
+    let special = |block: &[u8; BLOCK]| block.iter().fold(0, |any, byte| any | is_special(*byte));
+    let plain = |block: &&[u8; BLOCK]| special(block) == 0;
+    let len = blocks.iter().take_while(plain).count().saturating_mul(BLOCK);
+    len.saturating_add(plain_words(text.get(len..).unwrap_or_default()))
+}
+
+const BLOCK: usize = 32;
+
+fn plain_words(text: &[u8]) -> usize {
+    let (words, rest) = text.as_chunks::<8>();
+    let mut len = 0_usize;
+    for word in words {
+        let special = special_bytes(u64::from_le_bytes(*word));
+        if special != 0 {
+            return len.saturating_add((special.trailing_zeros() / 8) as usize);
+        }
+        len = len.saturating_add(8);
+    }
+    len.saturating_add(rest.iter().position(|byte| is_special(*byte) != 0).unwrap_or(rest.len()))
+}
+
+/// 1 for a byte that ends a string, begins an escape, or is none of a string's. Without branches, for
+/// the sake of vectors.
+fn is_special(byte: u8) -> u8 {
+    u8::from(byte < 0x20) | u8::from(byte == b'"') | u8::from(byte == b'\\')
+}
+
+/// A word whose lowest set bit is in the first special byte of `word`, which is 0 if there is none.
+fn special_bytes(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHS: u64 = u64::from_le_bytes([0x80; 8]);
+    // A byte that borrows, though its high bit was clear, was less than what was taken from it. Bytes
+    // above the first such one may be wrong.
+    let less = |word: u64, limit: u64| word.wrapping_sub(ONES.wrapping_mul(limit)) & !word & HIGHS;
+    let equal = |byte: u8| less(word ^ ONES.wrapping_mul(u64::from(byte)), 1);
+    less(word, 0x20) | equal(b'"') | equal(b'\\')
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -352,6 +416,24 @@ mod tests {
         ];
         for text in texts {
             assert_eq!(scanned(text), by_serde(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_special_byte_is_found_at_any_place() {
+        let by_byte = |text: &[u8]| text.iter().position(|byte| is_special(*byte) != 0);
+        for len in 0..100 {
+            for special in [b'"', b'\\', 0, 0x1f, b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xff] {
+                for at in 0..len {
+                    let mut text = alloc::vec![0xa2; len];
+                    text[at] = special;
+                    let expected = by_byte(&text).unwrap_or(len);
+                    assert_eq!(plain_len(&text), expected, "{special:#x} at {at} of {len}");
+                    text[len - 1] = b'"';
+                    let expected = by_byte(&text).unwrap_or(len);
+                    assert_eq!(plain_len(&text), expected, "{special:#x} at {at} of {len}, quote");
+                }
+            }
         }
     }
 

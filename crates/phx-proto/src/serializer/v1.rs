@@ -1,6 +1,6 @@
 //! V1: `{"topic": .., "event": .., "payload": .., "ref": ..}`.
 
-use bytes::Bytes;
+use bytestring::ByteString;
 
 use super::read::{self, Reply};
 use super::scan::Scanner;
@@ -132,7 +132,9 @@ fn writer(message: &Message) -> Result<Writer, EncodeError> {
 
 fn decode(frame: Frame, replies: Replies) -> Result<Message, DecodeError> {
     let result = match &frame {
-        Frame::Text(text) => read::text(text, |scanner| Keys::scan(scanner)?.read(text, replies)),
+        Frame::Text(text) => {
+            read::text(text, |text, scanner| Keys::scan(scanner)?.read(text, replies))
+        }
         Frame::Binary(_) => Err(DecodeErrorKind::UnexpectedBinary),
     };
     result.map_err(|reason| DecodeError { reason, frame })
@@ -178,7 +180,7 @@ impl<'a> Keys<'a> {
         Ok(keys)
     }
 
-    fn read(&self, frame: &Bytes, replies: Replies) -> Result<Message, DecodeErrorKind> {
+    fn read(&self, frame: &ByteString, replies: Replies) -> Result<Message, DecodeErrorKind> {
         let missing = DecodeErrorKind::Field;
         let topic = self.topic.ok_or(missing(Field::Topic))?;
         let event = self.event.ok_or(missing(Field::Event))?;

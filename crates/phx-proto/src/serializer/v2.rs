@@ -154,7 +154,7 @@ fn encode(message: &Message) -> Bytes {
 }
 
 fn decode(frame: &Bytes, replies: Replies) -> Result<Message, DecodeErrorKind> {
-    read::text(frame, |scanner| {
+    read::text(frame, |frame, scanner| {
         scanner.expect(b'[')?;
         if scanner.eat(b']') {
             return Err(DecodeErrorKind::Field(Field::JoinRef));

@@ -68,7 +68,7 @@ impl Dispatch {
         &mut self,
         now: Instant,
         channel: ChannelId,
-        event: &ByteString,
+        event: ByteString,
         mut payload: Payload,
     ) {
         let (change, handlers) = {
@@ -76,7 +76,7 @@ impl Dispatch {
             let Some(entry) = state.channels.get(channel) else {
                 return;
             };
-            let handlers = entry.hooks.event.get(event).cloned();
+            let handlers = entry.hooks.event.get(&event).cloned();
             (entry.hooks.payload.clone(), handlers)
         };
         let topic = self.topic(channel);
@@ -87,12 +87,13 @@ impl Dispatch {
             .record(LogKind::Receive, Some(&payload), || format!("{topic} {event}"));
         for hook in change.iter() {
             // A hook that panics has changed nothing.
-            if let Some(changed) = isolated("on_message", || hook(event, payload.clone())) {
+            if let Some(changed) = isolated("on_message", || hook(&event, payload.clone())) {
                 payload = changed;
             }
         }
         let mut state = self.shared.lock();
-        state.deliver(now, channel, event, &payload, &mut self.wakers);
+        // The handlers need it too.
+        state.deliver(now, channel, event, payload.clone(), &mut self.wakers);
         release(state, &mut self.wakers);
         for handler in handlers.iter().flat_map(HookList::iter) {
             isolated("on_event", || handler(&payload));

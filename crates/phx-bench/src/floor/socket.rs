@@ -1,0 +1,70 @@
+//! A WebSocket connection without a client.
+
+use anyhow::{Context as _, bail};
+use async_tungstenite::WebSocketStream;
+use async_tungstenite::tokio::{TokioAdapter, client_async_with_config};
+use async_tungstenite::tungstenite::Message;
+use async_tungstenite::tungstenite::protocol::WebSocketConfig;
+use futures::{SinkExt as _, StreamExt as _};
+use serde_json::value::RawValue;
+use tokio::net::TcpStream;
+
+/// Join ref, ref, topic, event, payload; nothing is copied. Names with escapes aren't among them.
+pub(super) type Parsed<'a> = (Option<&'a str>, Option<&'a str>, &'a str, &'a str, &'a RawValue);
+
+pub(super) struct Socket(WebSocketStream<TokioAdapter<TcpStream>>);
+
+impl Socket {
+    /// Connects; with a read buffer of 4 KiB if it is to be `small`, else the library's own of
+    /// 128 KiB.
+    pub(super) async fn connect(small: bool) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", crate::server_port()?)).await?;
+        stream.set_nodelay(true)?;
+        let mut config = WebSocketConfig::default();
+        if small {
+            config = config.read_buffer_size(4096);
+        }
+        let url = "ws://127.0.0.1/socket/websocket?vsn=2.0.0";
+        let (socket, _) = client_async_with_config(url, stream, Some(config)).await?;
+        Ok(Socket(socket))
+    }
+
+    /// The next text or binary message.
+    pub(super) async fn next(&mut self) -> anyhow::Result<Message> {
+        loop {
+            let message = self.0.next().await.context("the connection ended")??;
+            if message.is_text() || message.is_binary() {
+                return Ok(message);
+            }
+        }
+    }
+
+    /// Queues a text frame.
+    pub(super) async fn feed(&mut self, text: String) -> anyhow::Result<()> {
+        Ok(self.0.feed(Message::text(text)).await?)
+    }
+
+    pub(super) async fn flush(&mut self) -> anyhow::Result<()> {
+        Ok(self.0.flush().await?)
+    }
+
+    /// Sends a text frame, and takes the reply to it.
+    pub(super) async fn call(&mut self, text: String) -> anyhow::Result<()> {
+        self.feed(text).await?;
+        self.flush().await?;
+        check_reply(&self.next().await?)
+    }
+}
+
+pub(super) fn join(topic: &str, reference: u64) -> String {
+    format!(r#"["{reference}","{reference}","{topic}","phx_join",{{}}]"#)
+}
+
+pub(super) fn check_reply(message: &Message) -> anyhow::Result<()> {
+    let text = message.to_text()?;
+    let (_, _, _, event, _): Parsed<'_> = serde_json::from_str(text)?;
+    if event != "phx_reply" {
+        bail!("`{event}` where a reply belongs");
+    }
+    Ok(())
+}

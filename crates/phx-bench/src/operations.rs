@@ -1,0 +1,196 @@
+//! Single operations of the core, to be timed, and to have their allocations and instructions counted.
+
+use std::hint::black_box;
+
+use anyhow::Context as _;
+use phx_proto::{
+    Action, ChannelId, Config, Event, Frame, Instant, Message, Payload, Presence, Ref, Serializer,
+    Socket, TransportId, V2,
+};
+
+/// An operation, ready to be done as often as wanted.
+pub(crate) struct Operation {
+    pub(crate) name: &'static str,
+    prepare: fn() -> anyhow::Result<Box<dyn FnMut()>>,
+}
+
+/// All there are.
+pub(crate) const ALL: &[Operation] = &[
+    Operation { name: "decode a reply of 150 B", prepare: decode_reply },
+    Operation { name: "decode a message of 4 KiB", prepare: decode_large },
+    Operation { name: "decode a binary broadcast of 150 B", prepare: decode_binary },
+    Operation { name: "encode a push with a ready payload", prepare: encode_push },
+    Operation { name: "dispatch a broadcast, 1 channel", prepare: || dispatch(1) },
+    Operation { name: "dispatch a broadcast, 10,000 channels", prepare: || dispatch(10_000) },
+    Operation { name: "push and reply, nothing else pending", prepare: || push_and_reply(0) },
+    Operation { name: "push and reply, 10,000 pending", prepare: || push_and_reply(10_000) },
+    Operation { name: "presence diff, 100 users", prepare: || presence_diff(100) },
+    Operation { name: "presence diff, 10,000 users", prepare: || presence_diff(10_000) },
+];
+
+impl Operation {
+    /// Does what comes before, and gives what is to be done again and again.
+    pub(crate) fn prepare(&self) -> anyhow::Result<Box<dyn FnMut()>> {
+        (self.prepare)().with_context(|| format!("preparing `{}`", self.name))
+    }
+}
+
+/// The operation of this name.
+pub(crate) fn find(name: &str) -> anyhow::Result<&'static Operation> {
+    ALL.iter().find(|operation| operation.name == name).context("no such operation")
+}
+
+/// A frame as a WebSocket library hands it over: a slice of a buffer that is shared.
+fn received(text: String) -> Frame {
+    let buffer = bytes::Bytes::from(text.into_bytes());
+    // The first slice of a `Bytes` that was a `Vec` allocates the reference count.
+    let shared = buffer.slice(..);
+    drop(buffer);
+    Frame::Text(shared)
+}
+
+fn decode(frame: Frame) -> Box<dyn FnMut()> {
+    Box::new(move || drop(black_box(V2.decode(black_box(frame.clone())))))
+}
+
+fn decode_reply() -> anyhow::Result<Box<dyn FnMut()>> {
+    let reply = |pad: usize| {
+        format!(
+            r#"["1","123456","room:lobby","phx_reply",{{"status":"ok","response":{{"i":123456,"pad":"{}"}}}}]"#,
+            "x".repeat(pad)
+        )
+    };
+    let padding = 150 - reply(0).len();
+    Ok(decode(received(reply(padding))))
+}
+
+fn decode_large() -> anyhow::Result<Box<dyn FnMut()>> {
+    let pad = "x".repeat(4_000);
+    let text = format!(r#"[null,null,"room:lobby","new_msg",{{"i":123456,"pad":"{pad}"}}]"#);
+    Ok(decode(received(text)))
+}
+
+fn decode_binary() -> anyhow::Result<Box<dyn FnMut()>> {
+    let mut bytes = b"\x02\x0a\x07room:lobbynew_msg".to_vec();
+    bytes.resize(150, 7);
+    let shared = bytes::Bytes::from(bytes);
+    let frame = Frame::Binary(shared.slice(..));
+    Ok(decode(frame))
+}
+
+fn encode_push() -> anyhow::Result<Box<dyn FnMut()>> {
+    let payload = Payload::from_json_text(format!(r#"{{"i":1,"pad":"{}"}}"#, "x".repeat(80)))?;
+    let push = Message::new("room:lobby", "new_msg", payload)
+        .with_join_ref(Some(Ref::from(1)))
+        .with_reference(Some(Ref::from(123_456)));
+    Ok(Box::new(move || drop(black_box(V2.encode(black_box(&push))))))
+}
+
+/// A connected socket, and what it was asked to send.
+struct Connected {
+    socket: Socket,
+    transport: TransportId,
+}
+
+impl Connected {
+    fn new() -> anyhow::Result<Self> {
+        let mut config = Config::default();
+        config.heartbeat_interval = None;
+        config.max_buffered_pushes = usize::MAX;
+        let mut socket = Socket::new(config, 1);
+        socket.connect(Instant::EPOCH);
+        let Some(Action::Connect { transport, .. }) = socket.poll_action() else {
+            anyhow::bail!("nothing to connect");
+        };
+        socket.handle_opened(Instant::EPOCH, transport);
+        Ok(Connected { socket, transport })
+    }
+
+    fn receive(&mut self, frame: Frame) {
+        self.socket.handle_frame(Instant::EPOCH, self.transport, frame);
+    }
+
+    /// The refs of the next frame to be sent, as the server would echo them.
+    fn send(&mut self) -> anyhow::Result<(Ref, Ref)> {
+        let Some(Action::Send { frame, .. }) = self.socket.poll_action() else {
+            anyhow::bail!("nothing to send");
+        };
+        let message = phx_proto::V2Server.decode(frame)?;
+        Ok((message.join_ref.context("no join ref")?, message.reference.context("no ref")?))
+    }
+
+    fn join(&mut self, topic: String) -> anyhow::Result<(ChannelId, Ref)> {
+        let channel = self.socket.channel(topic.clone(), Payload::empty())?;
+        self.socket.join(Instant::EPOCH, channel, None)?;
+        let (join_ref, reference) = self.send()?;
+        let reply = format!(
+            r#"["{join_ref}","{reference}","{topic}","phx_reply",{{"status":"ok","response":{{}}}}]"#
+        );
+        self.receive(received(reply));
+        while self.socket.poll_event().is_some() {}
+        Ok((channel, join_ref))
+    }
+}
+
+/// A broadcast goes in, an event comes out.
+fn dispatch(channels: u64) -> anyhow::Result<Box<dyn FnMut()>> {
+    let mut connected = Connected::new()?;
+    for index in 0..channels {
+        connected.join(format!("room:{index}"))?;
+    }
+    let pad = "x".repeat(80);
+    let text = format!(r#"[null,null,"room:{}","msg",{{"i":1,"pad":"{pad}"}}]"#, channels / 2);
+    let frame = received(text);
+    Ok(Box::new(move || {
+        connected.receive(frame.clone());
+        let event = connected.socket.poll_event();
+        debug_assert!(matches!(event, Some(Event::Message { .. })), "{event:?}");
+        drop(black_box(event));
+    }))
+}
+
+/// A push goes out, its reply comes in; each with a deadline among those of the others.
+fn push_and_reply(pending: u64) -> anyhow::Result<Box<dyn FnMut()>> {
+    let mut connected = Connected::new()?;
+    let (room, join_ref) = connected.join("room:0".to_owned())?;
+    let payload = Payload::from_json_text(r#"{"body":"hi"}"#)?;
+    for _ in 0..pending {
+        connected.socket.push(Instant::EPOCH, room, "wait", payload.clone(), None)?;
+        connected.send()?;
+    }
+    Ok(Box::new(move || {
+        let pushed = connected.socket.push(Instant::EPOCH, room, "new_msg", payload.clone(), None);
+        let sent = connected.socket.poll_action();
+        debug_assert!(matches!(sent, Some(Action::Send { .. })), "{sent:?}");
+        drop(black_box(sent));
+        let Ok(push) = pushed else {
+            return;
+        };
+        let reference = push.as_u64();
+        let reply = format!(
+            r#"["{join_ref}","{reference}","room:0","phx_reply",{{"status":"ok","response":{{}}}}]"#
+        );
+        connected.receive(received(reply));
+        let event = connected.socket.poll_event();
+        debug_assert!(matches!(event, Some(Event::PushDone { .. })), "{event:?}");
+        drop(black_box(event));
+    }))
+}
+
+/// One user comes and goes among the others.
+fn presence_diff(users: u64) -> anyhow::Result<Box<dyn FnMut()>> {
+    let metas = |user: u64| format!(r#""user:{user:05}":{{"metas":[{{"phx_ref":"F{user}"}}]}}"#);
+    let state: Vec<String> = (0..users).map(metas).collect();
+    let state = Payload::from_json_text(format!("{{{}}}", state.join(",")))?;
+    let other = metas(users + 1);
+    let join = Payload::from_json_text(format!(r#"{{"joins":{{{other}}},"leaves":{{}}}}"#))?;
+    let leave = Payload::from_json_text(format!(r#"{{"joins":{{}},"leaves":{{{other}}}}}"#))?;
+    let mut presence: Presence = Presence::new();
+    presence.handle_joined();
+    presence.handle_event("presence_state", &state)?;
+    Ok(Box::new(move || {
+        for diff in [&join, &leave] {
+            drop(black_box(presence.handle_event("presence_diff", diff)));
+        }
+    }))
+}
