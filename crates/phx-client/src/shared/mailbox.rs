@@ -291,7 +291,7 @@ mod tests {
                 mailbox.stall();
             }
             if read_every > 0 && number % read_every == 0 {
-                let _ = mailbox.poll(now);
+                let _ = mailbox.poll(now, &mut VecDeque::new());
             }
             let counted = |entry: &Entry| match entry {
                 Entry::Message { event, payload } => Some(size(event, payload)),
@@ -327,9 +327,9 @@ mod tests {
         assert!(!mailbox.deliver(now, "n".into(), message(3)));
         assert!(mailbox.deliver(now, "n".into(), message(20)), "one of any size, and then no more");
         assert_eq!(mailbox.holding_since(), Some(now));
-        let (_, taken) = mailbox.poll(now);
+        let (_, taken) = mailbox.poll(now, &mut VecDeque::new());
         assert_eq!(taken, Taken::Indifferent);
-        let (_, taken) = mailbox.poll(now);
+        let (_, taken) = mailbox.poll(now, &mut VecDeque::new());
         assert_eq!(taken, Taken::Released);
     }
 }
