@@ -73,11 +73,9 @@ impl Chaos {
                     }
                 }
             }
-            b'x' => {
-                if !self.recent_calls.is_empty() {
-                    let back = self.choices.below(self.recent_calls.len());
-                    self.socket.cancel(self.recent_calls[self.recent_calls.len() - 1 - back]);
-                }
+            b'x' if !self.recent_calls.is_empty() => {
+                let back = self.choices.below(self.recent_calls.len());
+                self.socket.cancel(self.recent_calls[self.recent_calls.len() - 1 - back]);
             }
             b'i' => drop(self.socket.ping(now)),
             b'o' => {
@@ -97,12 +95,10 @@ impl Chaos {
                     self.socket.handle_closed(now, transport, cause);
                 }
             }
-            b'a' => {
-                if !self.requests.is_empty() {
-                    let request = self.requests[self.choices.below(self.requests.len())];
-                    let params = self.choices.flag().then(|| self.any_payload());
-                    self.socket.handle_params(now, request, params);
-                }
+            b'a' if !self.requests.is_empty() => {
+                let request = self.requests[self.choices.below(self.requests.len())];
+                let params = self.choices.flag().then(|| self.any_payload());
+                self.socket.handle_params(now, request, params);
             }
             b't' => self.let_time_pass(),
             b's' => {
