@@ -54,11 +54,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadAhead<S> {
             }
             let read = stream.as_mut().poll_read(cx, &mut this.buffer);
             let Poll::Ready(Ok(len)) = read else {
-                this.busy = false;
-                this.buffer = Vec::new();
                 return read;
             };
             (this.next, this.end) = (0, len);
+            // Little comes: the large buffer goes when it is empty.
+            this.busy = len >= buffer.len();
         }
         let rest = this.buffer.get(this.next..this.end).unwrap_or_default();
         let len = rest.len().min(buffer.len());

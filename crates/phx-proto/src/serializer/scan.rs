@@ -12,49 +12,55 @@ use super::{DecodeErrorKind, Field};
 #[derive(Debug)]
 pub(super) struct Scanner<'a> {
     text: &'a str,
-    offset: usize,
+    rest: &'a [u8],
     /// The part of the message that is being read, for errors.
     pub(super) field: Option<Field>,
 }
 
+/// The text isn't JSON where the scanner stands.
+#[derive(Debug)]
+struct NotJson;
+
 impl<'a> Scanner<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Scanner { text, offset: 0, field: None }
+        Scanner { text, rest: text.as_bytes(), field: None }
     }
 
     /// Whether all of the text has been read.
     pub(super) fn is_at_end(&self) -> bool {
-        self.offset >= self.text.len()
+        self.rest.is_empty()
     }
 
     /// The error that the text isn't JSON here.
+    #[cold]
     pub(super) fn malformed(&self) -> DecodeErrorKind {
-        let before = self.text.as_bytes().get(..self.offset).unwrap_or_default();
+        let before = self.text.as_bytes().get(..self.offset()).unwrap_or_default();
         let newlines = before.iter().filter(|byte| **byte == b'\n').count();
         let column = before.iter().rev().take_while(|byte| **byte != b'\n').count();
         DecodeErrorKind::Json { line: newlines.saturating_add(1), column: column.saturating_add(1) }
     }
 
     /// Skips white space and looks at the next byte.
+    #[inline]
     pub(super) fn peek(&mut self) -> Option<u8> {
-        let next = self.here();
-        if next.is_none_or(|byte| byte > b' ') {
-            return next;
+        loop {
+            match self.rest {
+                [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] => self.rest = rest,
+                [next, ..] => return Some(*next),
+                [] => return None,
+            }
         }
-        self.skip_while(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
-        self.here()
     }
 
     /// Skips white space, and the next byte if it is this one.
+    #[inline]
     pub(super) fn eat(&mut self, byte: u8) -> bool {
-        let found = self.peek() == Some(byte);
-        if found {
-            self.skip(1);
-        }
-        found
+        self.peek();
+        self.skip_if(|next| next == byte)
     }
 
     /// Skips white space and this byte.
+    #[inline]
     pub(super) fn expect(&mut self, byte: u8) -> Result<(), DecodeErrorKind> {
         if self.eat(byte) { Ok(()) } else { Err(self.malformed()) }
     }
@@ -66,22 +72,29 @@ impl<'a> Scanner<'a> {
 
     /// A key of an object with its quotes, and the colon after it.
     pub(super) fn key(&mut self) -> Result<&'a str, DecodeErrorKind> {
-        self.peek();
-        let start = self.offset;
-        self.string()?;
-        let key = self.since(start);
-        self.expect(b':')?;
-        Ok(key)
+        self.scan_key().map_err(|NotJson| self.malformed())
     }
 
     /// One value of any type, as it is written: without white space around it.
     pub(super) fn value(&mut self) -> Result<&'a str, DecodeErrorKind> {
         let first = self.peek();
-        let start = self.offset;
-        if first == Some(b'"') {
-            self.string()?;
-            return Ok(self.since(start));
+        let start = self.offset();
+        let scanned = if first == Some(b'"') { self.string() } else { self.scan_value() };
+        match scanned {
+            Ok(()) => Ok(self.since(start)),
+            Err(NotJson) => Err(self.malformed()),
         }
+    }
+
+    fn scan_key(&mut self) -> Result<&'a str, NotJson> {
+        self.peek();
+        let start = self.offset();
+        self.string()?;
+        let key = self.since(start);
+        if self.eat(b':') { Ok(key) } else { Err(NotJson) }
+    }
+
+    fn scan_value(&mut self) -> Result<(), NotJson> {
         let mut nesting = Nesting::default();
         loop {
             match self.peek() {
@@ -96,7 +109,7 @@ impl<'a> Scanner<'a> {
                     self.skip(1);
                     if !self.eat(b'}') {
                         nesting.push(Enclosing::Object);
-                        self.key()?;
+                        self.scan_key()?;
                         continue;
                     }
                 }
@@ -109,7 +122,7 @@ impl<'a> Scanner<'a> {
             // A value has ended here: what encloses it goes on, or ends with it.
             loop {
                 let Some(enclosing) = nesting.innermost() else {
-                    return Ok(self.since(start));
+                    return Ok(());
                 };
                 match (enclosing, self.peek()) {
                     (Enclosing::Array, Some(b',')) => {
@@ -118,38 +131,37 @@ impl<'a> Scanner<'a> {
                     }
                     (Enclosing::Object, Some(b',')) => {
                         self.skip(1);
-                        self.key()?;
+                        self.scan_key()?;
                         break;
                     }
                     (Enclosing::Array, Some(b']')) | (Enclosing::Object, Some(b'}')) => {
                         self.skip(1);
                         nesting.pop();
                     }
-                    _ => return Err(self.malformed()),
+                    _ => return Err(NotJson),
                 }
             }
         }
     }
 
-    fn string(&mut self) -> Result<(), DecodeErrorKind> {
+    fn string(&mut self) -> Result<(), NotJson> {
         self.byte(|byte| byte == b'"')?;
         loop {
-            self.skip(plain_len(self.rest()));
-            match self.here() {
-                Some(b'"') => {
-                    self.skip(1);
+            self.skip(plain_len(self.rest));
+            match self.rest {
+                [b'"', rest @ ..] => {
+                    self.rest = rest;
                     return Ok(());
                 }
-                Some(b'\\') => self.escape()?,
-                _ => return Err(self.malformed()),
+                [b'\\', ..] => self.escape()?,
+                _ => return Err(NotJson),
             }
         }
     }
 
-    fn escape(&mut self) -> Result<(), DecodeErrorKind> {
+    fn escape(&mut self) -> Result<(), NotJson> {
         self.skip(1);
-        if self.here() == Some(b'u') {
-            self.skip(1);
+        if self.skip_if(|byte| byte == b'u') {
             for _ in 0..4 {
                 self.byte(|byte| byte.is_ascii_hexdigit())?;
             }
@@ -159,113 +171,105 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn number(&mut self) -> Result<(), DecodeErrorKind> {
-        if self.here() == Some(b'-') {
-            self.skip(1);
-        }
-        if self.here() == Some(b'0') {
-            self.skip(1);
-        } else {
+    fn number(&mut self) -> Result<(), NotJson> {
+        self.skip_if(|byte| byte == b'-');
+        if !self.skip_if(|byte| byte == b'0') {
             self.digits()?;
         }
-        if self.here() == Some(b'.') {
-            self.skip(1);
+        if self.skip_if(|byte| byte == b'.') {
             self.digits()?;
         }
-        if matches!(self.here(), Some(b'e' | b'E')) {
-            self.skip(1);
-            if matches!(self.here(), Some(b'+' | b'-')) {
-                self.skip(1);
-            }
+        if self.skip_if(|byte| matches!(byte, b'e' | b'E')) {
+            self.skip_if(|byte| matches!(byte, b'+' | b'-'));
             self.digits()?;
         }
         // A second digit after a leading zero.
-        if self.here().is_some_and(|byte| byte.is_ascii_digit()) {
-            return Err(self.malformed());
+        if self.rest.first().is_some_and(u8::is_ascii_digit) {
+            return Err(NotJson);
         }
         Ok(())
     }
 
-    fn digits(&mut self) -> Result<(), DecodeErrorKind> {
+    fn digits(&mut self) -> Result<(), NotJson> {
         self.byte(|byte| byte.is_ascii_digit())?;
-        self.skip_while(|byte| byte.is_ascii_digit());
+        while self.skip_if(|byte| byte.is_ascii_digit()) {}
         Ok(())
     }
 
-    fn word(&mut self, word: &str) -> Result<(), DecodeErrorKind> {
-        if self.rest().starts_with(word.as_bytes()) {
-            self.skip(word.len());
+    fn word(&mut self, word: &str) -> Result<(), NotJson> {
+        if let Some(rest) = self.rest.strip_prefix(word.as_bytes()) {
+            self.rest = rest;
             return Ok(());
         }
         // It goes wrong somewhere in here.
-        for expected in word.bytes() {
-            self.byte(|byte| byte == expected)?;
-        }
-        Ok(())
+        word.bytes().try_for_each(|expected| self.byte(|byte| byte == expected))
     }
 
-    fn byte(&mut self, allowed: impl Fn(u8) -> bool) -> Result<(), DecodeErrorKind> {
-        match self.here() {
-            Some(byte) if allowed(byte) => {
-                self.skip(1);
-                Ok(())
+    #[inline]
+    fn byte(&mut self, allowed: impl Fn(u8) -> bool) -> Result<(), NotJson> {
+        if self.skip_if(allowed) { Ok(()) } else { Err(NotJson) }
+    }
+
+    /// Skips the next byte if it is a wanted one.
+    #[inline]
+    fn skip_if(&mut self, wanted: impl Fn(u8) -> bool) -> bool {
+        match self.rest {
+            [next, rest @ ..] if wanted(*next) => {
+                self.rest = rest;
+                true
             }
-            _ => Err(self.malformed()),
+            _ => false,
         }
     }
 
-    fn here(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.offset).copied()
-    }
-
+    #[inline]
     fn skip(&mut self, bytes: usize) {
-        self.offset = self.offset.saturating_add(bytes);
+        self.rest = self.rest.get(bytes..).unwrap_or_default();
     }
 
-    fn rest(&self) -> &'a [u8] {
-        self.text.as_bytes().get(self.offset..).unwrap_or_default()
-    }
-
-    fn skip_while(&mut self, skipped: impl Fn(u8) -> bool) {
-        let rest = self.rest();
-        self.skip(rest.iter().position(|byte| !skipped(*byte)).unwrap_or(rest.len()));
+    #[inline]
+    fn offset(&self) -> usize {
+        self.text.len().saturating_sub(self.rest.len())
     }
 
     /// The text from `start` to here. Both are beside ASCII bytes, so never inside a character.
+    #[inline]
     fn since(&self, start: usize) -> &'a str {
-        self.text.get(start..self.offset).unwrap_or_default()
+        self.text.get(start..self.offset()).unwrap_or_default()
     }
 }
 
 /// How many bytes at the beginning of `text` mean themselves in a JSON string. Words first, since most
 /// strings are short; then blocks, which compilers turn into vectors.
+#[inline]
 fn plain_len(text: &[u8]) -> usize {
-    let (head, _) = text.split_at(text.len().min(BLOCK));
-    let len = plain_words(head);
-    if len < BLOCK {
-        return len;
-    }
-    let (blocks, _) = text.as_chunks::<BLOCK>();
-    let special = |block: &[u8; BLOCK]| block.iter().fold(0, |any, byte| any | is_special(*byte));
-    let plain = |block: &&[u8; BLOCK]| special(block) == 0;
-    let len = blocks.iter().take_while(plain).count().saturating_mul(BLOCK);
-    len.saturating_add(plain_words(text.get(len..).unwrap_or_default()))
-}
-
-const BLOCK: usize = 32;
-
-fn plain_words(text: &[u8]) -> usize {
-    let (words, rest) = text.as_chunks::<8>();
-    let mut len = 0_usize;
-    for word in words {
+    let mut rest = text;
+    let mut words = 0;
+    loop {
+        while words >= WORDS
+            && let Some((block, after)) = rest.split_first_chunk::<32>()
+            && block.iter().fold(0, |any, byte| any | is_special(*byte)) == 0
+        {
+            rest = after;
+        }
+        let Some((word, after)) = rest.split_first_chunk::<8>() else {
+            break;
+        };
         let special = special_bytes(u64::from_le_bytes(*word));
         if special != 0 {
-            return len.saturating_add((special.trailing_zeros() / 8) as usize);
+            let before = text.len().saturating_sub(rest.len());
+            return before.saturating_add((special.trailing_zeros() / 8) as usize);
         }
-        len = len.saturating_add(8);
+        rest = after;
+        words += 1;
     }
-    len.saturating_add(rest.iter().position(|byte| is_special(*byte) != 0).unwrap_or(rest.len()))
+    let before = text.len().saturating_sub(rest.len());
+    let special = rest.iter().position(|byte| is_special(*byte) != 0);
+    before.saturating_add(special.unwrap_or(rest.len()))
 }
+
+/// Words that are looked at before blocks are tried.
+const WORDS: u32 = 4;
 
 /// 1 for a byte that ends a string, begins an escape, or is none of a string's. Without branches, for
 /// the sake of vectors.

@@ -190,10 +190,12 @@ fn first<'a>(scanner: &mut Scanner<'a>) -> Result<&'a str, DecodeErrorKind> {
 
 /// Goes on to the element that holds `field`.
 fn next(scanner: &mut Scanner<'_>, field: Field) -> Result<(), DecodeErrorKind> {
-    if scanner.peek() == Some(b']') {
-        return Err(DecodeErrorKind::Field(field));
+    if !scanner.eat(b',') {
+        return Err(match scanner.peek() {
+            Some(b']') => DecodeErrorKind::Field(field),
+            _ => scanner.malformed(),
+        });
     }
-    scanner.expect(b',')?;
     scanner.field = Some(field);
     Ok(())
 }
