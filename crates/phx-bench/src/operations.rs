@@ -8,10 +8,13 @@ use phx_proto::{
     Socket, TransportId, V2,
 };
 
+/// What is done again and again.
+type Repeated = Box<dyn FnMut()>;
+
 /// An operation, ready to be done as often as wanted.
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
-    prepare: fn() -> anyhow::Result<Box<dyn FnMut()>>,
+    prepare: fn() -> anyhow::Result<Repeated>,
 }
 
 /// All there are.
@@ -30,7 +33,7 @@ pub(crate) const ALL: &[Operation] = &[
 
 impl Operation {
     /// Does what comes before, and gives what is to be done again and again.
-    pub(crate) fn prepare(&self) -> anyhow::Result<Box<dyn FnMut()>> {
+    pub(crate) fn prepare(&self) -> anyhow::Result<Repeated> {
         (self.prepare)().with_context(|| format!("preparing `{}`", self.name))
     }
 }
@@ -49,11 +52,11 @@ fn received(text: String) -> Frame {
     Frame::Text(shared)
 }
 
-fn decode(frame: Frame) -> Box<dyn FnMut()> {
+fn decode(frame: Frame) -> Repeated {
     Box::new(move || drop(black_box(V2.decode(black_box(frame.clone())))))
 }
 
-fn decode_reply() -> anyhow::Result<Box<dyn FnMut()>> {
+fn decode_reply() -> anyhow::Result<Repeated> {
     let reply = |pad: usize| {
         format!(
             r#"["1","123456","room:lobby","phx_reply",{{"status":"ok","response":{{"i":123456,"pad":"{}"}}}}]"#,
@@ -64,13 +67,13 @@ fn decode_reply() -> anyhow::Result<Box<dyn FnMut()>> {
     Ok(decode(received(reply(padding))))
 }
 
-fn decode_large() -> anyhow::Result<Box<dyn FnMut()>> {
+fn decode_large() -> anyhow::Result<Repeated> {
     let pad = "x".repeat(4_000);
     let text = format!(r#"[null,null,"room:lobby","new_msg",{{"i":123456,"pad":"{pad}"}}]"#);
     Ok(decode(received(text)))
 }
 
-fn decode_binary() -> anyhow::Result<Box<dyn FnMut()>> {
+fn decode_binary() -> anyhow::Result<Repeated> {
     let mut bytes = b"\x02\x0a\x07room:lobbynew_msg".to_vec();
     bytes.resize(150, 7);
     let shared = bytes::Bytes::from(bytes);
@@ -78,7 +81,7 @@ fn decode_binary() -> anyhow::Result<Box<dyn FnMut()>> {
     Ok(decode(frame))
 }
 
-fn encode_push() -> anyhow::Result<Box<dyn FnMut()>> {
+fn encode_push() -> anyhow::Result<Repeated> {
     let payload = Payload::from_json_text(format!(r#"{{"i":1,"pad":"{}"}}"#, "x".repeat(80)))?;
     let push = Message::new("room:lobby", "new_msg", payload)
         .with_join_ref(Some(Ref::from(1)))
@@ -119,8 +122,8 @@ impl Connected {
         Ok((message.join_ref.context("no join ref")?, message.reference.context("no ref")?))
     }
 
-    fn join(&mut self, topic: String) -> anyhow::Result<(ChannelId, Ref)> {
-        let channel = self.socket.channel(topic.clone(), Payload::empty())?;
+    fn join(&mut self, topic: &str) -> anyhow::Result<(ChannelId, Ref)> {
+        let channel = self.socket.channel(topic, Payload::empty())?;
         self.socket.join(Instant::EPOCH, channel, None)?;
         let (join_ref, reference) = self.send()?;
         let reply = format!(
@@ -133,10 +136,10 @@ impl Connected {
 }
 
 /// A broadcast goes in, an event comes out.
-fn dispatch(channels: u64) -> anyhow::Result<Box<dyn FnMut()>> {
+fn dispatch(channels: u64) -> anyhow::Result<Repeated> {
     let mut connected = Connected::new()?;
     for index in 0..channels {
-        connected.join(format!("room:{index}"))?;
+        connected.join(&format!("room:{index}"))?;
     }
     let pad = "x".repeat(80);
     let text = format!(r#"[null,null,"room:{}","msg",{{"i":1,"pad":"{pad}"}}]"#, channels / 2);
@@ -150,9 +153,9 @@ fn dispatch(channels: u64) -> anyhow::Result<Box<dyn FnMut()>> {
 }
 
 /// A push goes out, its reply comes in; each with a deadline among those of the others.
-fn push_and_reply(pending: u64) -> anyhow::Result<Box<dyn FnMut()>> {
+fn push_and_reply(pending: u64) -> anyhow::Result<Repeated> {
     let mut connected = Connected::new()?;
-    let (room, join_ref) = connected.join("room:0".to_owned())?;
+    let (room, join_ref) = connected.join("room:0")?;
     let payload = Payload::from_json_text(r#"{"body":"hi"}"#)?;
     for _ in 0..pending {
         connected.socket.push(Instant::EPOCH, room, "wait", payload.clone(), None)?;
@@ -178,7 +181,7 @@ fn push_and_reply(pending: u64) -> anyhow::Result<Box<dyn FnMut()>> {
 }
 
 /// One user comes and goes among the others.
-fn presence_diff(users: u64) -> anyhow::Result<Box<dyn FnMut()>> {
+fn presence_diff(users: u64) -> anyhow::Result<Repeated> {
     let metas = |user: u64| format!(r#""user:{user:05}":{{"metas":[{{"phx_ref":"F{user}"}}]}}"#);
     let state: Vec<String> = (0..users).map(metas).collect();
     let state = Payload::from_json_text(format!("{{{}}}", state.join(",")))?;

@@ -244,7 +244,7 @@ impl<'a> Scanner<'a> {
 #[inline]
 fn plain_len(text: &[u8]) -> usize {
     let mut rest = text;
-    let mut words = 0;
+    let mut words = 0_u32;
     loop {
         while words >= WORDS
             && let Some((block, after)) = rest.split_first_chunk::<32>()
@@ -261,7 +261,7 @@ fn plain_len(text: &[u8]) -> usize {
             return before.saturating_add((special.trailing_zeros() / 8) as usize);
         }
         rest = after;
-        words += 1;
+        words = words.saturating_add(1);
     }
     let before = text.len().saturating_sub(rest.len());
     let special = rest.iter().position(|byte| is_special(*byte) != 0);
