@@ -105,8 +105,7 @@ async fn run(command: &str, example: &Example, address: &str) -> i32 {
 /// Compares line by line.
 #[track_caller]
 fn check(example: &Example, shown: Vec<String>, address: &str) {
-    let shown: Vec<String> =
-        shown.into_iter().map(|line| line.replace(address, ADDRESS)).collect();
+    let shown: Vec<String> = shown.into_iter().map(|line| line.replace(address, ADDRESS)).collect();
     let same = example.expected.len() == shown.len()
         && example.expected.iter().zip(&shown).all(|(expected, shown)| matches(expected, shown));
     assert!(
