@@ -27,14 +27,19 @@ const NODE: u32 = 18;
 /// Where the official JavaScript client is run from.
 const NPM_PACKAGE: &str = "crates/phx-conformance/js";
 
-/// Programs that tests run, and the Debian packages of the same names that hold them: an HTTP proxy and
-/// a SOCKS5 proxy.
-const PROXIES: [&str; 2] = ["tinyproxy", "microsocks"];
+/// Programs that tests run, and the Debian packages that hold them: an HTTP proxy, a SOCKS5 proxy, and a
+/// browser with what drives it.
+const PROGRAMS: [(&str, &str); 4] = [
+    ("tinyproxy", "tinyproxy"),
+    ("microsocks", "microsocks"),
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
+];
 
 /// Brings everything.
 pub(crate) fn all() -> Outcome {
     node_packages()?;
-    proxies()?;
+    programs()?;
     rustfmt()?;
     clippy()?;
     targets()?;
@@ -137,20 +142,18 @@ fn node_packages() -> anyhow::Result<()> {
         .with_context(|| format!("npm couldn't install the packages of {NPM_PACKAGE}"))
 }
 
-/// Makes sure of [`PROXIES`]: with apt-get where that works, as root on Debian and its kin.
-fn proxies() -> anyhow::Result<()> {
-    for name in PROXIES {
+/// Makes sure of [`PROGRAMS`]: with apt-get where that works, as root on Debian and its kin.
+fn programs() -> anyhow::Result<()> {
+    for (name, package) in PROGRAMS {
         // They don't agree on an option that shows a version; what counts is that they start.
         if Program::new("sh").args(["-c", &format!("command -v {name}")]).output().is_ok() {
             continue;
         }
         let install = |args: &[&str]| Program::new("apt-get").args(args.iter().copied()).run();
         install(&["update", "-q"])
-            .and_then(|()| install(&["install", "-y", "-q", "--no-install-recommends", name]))
+            .and_then(|()| install(&["install", "-y", "-q", "--no-install-recommends", package]))
             .with_context(|| {
-                format!(
-                    "the tests with real proxies need {name}; `apt-get install {name}` brings it"
-                )
+                format!("tests need the program {name}; `apt-get install {package}` brings it")
             })?;
     }
     Ok(())
