@@ -31,14 +31,19 @@ const NODE: u32 = 18;
 /// Where the official JavaScript client is run from.
 const NPM_PACKAGE: &str = "crates/phx-conformance/js";
 
-/// Programs that tests run, and the Debian packages of the same names that hold them: an HTTP proxy and
-/// a SOCKS5 proxy.
-const PROXIES: [&str; 2] = ["tinyproxy", "microsocks"];
+/// Programs that tests run, and the Debian packages that hold them: an HTTP proxy, a SOCKS5 proxy, and a
+/// browser with what drives it.
+const PROGRAMS: [(&str, &str); 4] = [
+    ("tinyproxy", "tinyproxy"),
+    ("microsocks", "microsocks"),
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
+];
 
 /// Brings everything.
 pub(crate) fn all() -> Outcome {
     node_packages()?;
-    proxies()?;
+    programs()?;
     valgrind()?;
     rustfmt()?;
     clippy()?;
@@ -173,27 +178,29 @@ pub(crate) fn node_packages() -> anyhow::Result<()> {
         .with_context(|| format!("npm couldn't install the packages of {NPM_PACKAGE}"))
 }
 
-/// Makes sure of [`PROXIES`].
-fn proxies() -> anyhow::Result<()> {
-    PROXIES.into_iter().try_for_each(|name| debian_package(name, "the tests with real proxies"))
+/// Makes sure of [`PROGRAMS`].
+fn programs() -> anyhow::Result<()> {
+    PROGRAMS.into_iter().try_for_each(|(name, package)| debian_package(name, package))
 }
 
 /// Makes sure of valgrind, which counts instructions.
 pub(crate) fn valgrind() -> anyhow::Result<()> {
-    debian_package("valgrind", "counting instructions")
+    debian_package("valgrind", "valgrind")
 }
 
-/// Makes sure of a program that is in the package of its name: with apt-get where that works, as root
-/// on Debian and its kin.
-fn debian_package(name: &str, needed_by: &str) -> anyhow::Result<()> {
+/// Makes sure of a program that is in this package: with apt-get where that works, as root on Debian
+/// and its kin.
+fn debian_package(name: &str, package: &str) -> anyhow::Result<()> {
     // They don't agree on an option that shows a version; what counts is that they start.
     if Program::new("sh").args(["-c", &format!("command -v {name}")]).output().is_ok() {
         return Ok(());
     }
     let install = |args: &[&str]| Program::new("apt-get").args(args.iter().copied()).run();
     install(&["update", "-q"])
-        .and_then(|()| install(&["install", "-y", "-q", "--no-install-recommends", name]))
-        .with_context(|| format!("{needed_by} needs {name}; `apt-get install {name}` brings it"))
+        .and_then(|()| install(&["install", "-y", "-q", "--no-install-recommends", package]))
+        .with_context(|| {
+            format!("a check needs the program {name}; `apt-get install {package}` brings it")
+        })
 }
 
 /// The 20 of "v20.11.1".

@@ -101,7 +101,7 @@ impl Connect {
             .connect_timeout(self.connect_timeout)
             .close_timeout(Duration::from_secs(2))
             .reconnect_policy(self.policy())
-            .reconnect(Backoff::exponential(Duration::from_millis(250), 2, Duration::from_secs(5)));
+            .reconnect(backoff());
         if self.vsn == "1.0.0" {
             builder = builder.serializer(V1);
         }
@@ -155,6 +155,12 @@ impl Connect {
         let text = text.map_err(|_| Failure::usage(format!("{path} isn't text")))?;
         Ok(Some(text.trim().to_owned()))
     }
+}
+
+/// Somebody looks at it, so the first attempts are soon.
+fn backoff() -> Backoff {
+    Backoff::exponential(Duration::from_millis(250), 2, Duration::from_secs(5))
+        .with_jitter_percent(25)
 }
 
 /// A URL without its params, which may be secrets.

@@ -7,7 +7,6 @@ use std::time::Duration;
 use anstream::{AutoStream, ColorChoice};
 use clap::Args;
 use phx_tokio::{Channel, Payload, Push, Socket};
-use rustyline::ExternalPrinter;
 use tokio::sync::mpsc;
 
 use crate::connect::Connect;
@@ -21,9 +20,10 @@ use crate::session::{JoinRefs, forward, print_news};
 mod command;
 mod completion;
 mod editor;
+mod history;
 
 use command::{Command, HELP};
-use completion::Seen;
+use completion::{Edited, Seen};
 use editor::{Editor, Typed};
 
 /// News that aren't printed yet, at the most.
@@ -53,10 +53,10 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(), Failure> {
     let seen = Seen::default();
-    let (editor, above_prompt) = Editor::start(seen.clone(), !options.no_history)?;
+    let (editor, edited) = Editor::start(seen.clone(), !options.no_history)?;
     let format = Format::Columns(Columns::new([]));
-    let (printer, printed) = match above_prompt {
-        Some(above_prompt) => Printer::start_to(format, writer(above_prompt)),
+    let (printer, printed) = match edited {
+        Some(edited) => Printer::start_to(format, writer(edited)),
         None => Printer::start(format),
     };
     let outcome = connected(&options, editor, seen, &printer, interrupt).await;
@@ -65,16 +65,14 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
 }
 
 /// Writes above the line that is being edited.
-fn writer(
-    mut above_prompt: impl ExternalPrinter + Send + 'static,
-) -> impl FnMut(&str) -> io::Result<()> + Send + 'static {
+fn writer(edited: Edited) -> impl FnMut(&str) -> io::Result<()> + Send + 'static {
     let has_colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
     move |lines| {
-        let lines = match has_colours {
-            true => lines.to_owned(),
-            false => anstream::adapter::strip_str(lines).to_string(),
-        };
-        above_prompt.print(lines).map_err(io::Error::other)
+        let mut out = io::stdout().lock();
+        match has_colours {
+            true => edited.write_above(&mut out, lines),
+            false => edited.write_above(&mut out, &anstream::adapter::strip_str(lines).to_string()),
+        }
     }
 }
 

@@ -201,3 +201,8 @@ pub use server::{
     SocketId,
 };
 pub use simulation::Simulation;
+
+/// The programs in the guide compile.
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../../../docs/GUIDE.md")]
+struct Guide;

@@ -9,7 +9,7 @@ use crate::step::Outcome;
 use crate::workspace::Workspace;
 
 /// Every example that needs nobody at the keyboard, and how long it may take once it is built.
-const EXAMPLES: [(&str, Duration); 14] = [
+const EXAMPLES: [(&str, Duration); 16] = [
     ("quickstart", Duration::from_secs(30)),
     ("bare_loop", Duration::from_secs(30)),
     ("testing_your_app", Duration::from_secs(30)),
@@ -23,8 +23,11 @@ const EXAMPLES: [(&str, Duration); 14] = [
     ("smol", Duration::from_secs(30)),
     ("async_std", Duration::from_secs(30)),
     ("proxy", Duration::from_secs(30)),
+    ("supabase", Duration::from_secs(30)),
     // It ends with its input, which is empty; examples/tests/chat.rs types something.
     ("chat", Duration::from_secs(30)),
+    // So does this; examples/tests/browser opens its page.
+    ("browser_chat", Duration::from_secs(30)),
 ];
 
 /// Examples that can't run here, each with the reason.

@@ -30,13 +30,15 @@ pub(super) struct Bar {
 pub(super) struct Axis<'a> {
     pub(super) title: &'a str,
     pub(super) max: f64,
+    /// About so many places are marked.
+    pub(super) ticks: u32,
     pub(super) label: &'a dyn Fn(f64) -> String,
 }
 
 /// Lines over a common axis.
 pub(super) fn lines(x: &Axis<'_>, y: &Axis<'_>, series: &[Series<'_>]) -> String {
     let mut svg = open(y, x.title);
-    for tick in ticks(x.max, 8) {
+    for tick in ticks(x.max, x.ticks) {
         let at = across(tick, x.max);
         text(&mut svg, at, HEIGHT - BOTTOM + 16.0, "middle", &(x.label)(tick));
     }
@@ -112,7 +114,7 @@ fn open(y: &Axis<'_>, title: &str) -> String {
         escaped(y.title)
     );
     let top = nice_max(y.max);
-    for tick in ticks(top, 4) {
+    for tick in ticks(top, y.ticks) {
         let at = up(tick, top);
         let _infallible = write!(
             svg,

@@ -8,7 +8,7 @@ use futures::future::{join_all, try_join_all};
 use futures::stream::{self, FuturesUnordered, StreamExt as _, TryStreamExt as _};
 use phx_tokio::{Channel, Payload, Push, PushFailed, Reply, Socket, Status};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval_at, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 
 use super::Options;
 use super::measure::{Measured, Shard, name_of};
@@ -65,8 +65,15 @@ impl<'a> Load<'a> {
             });
             joins.push(join(socket, topics, &params, options.joining.join_timeout));
         }
-        let channels: Vec<Vec<Channel>> =
-            stream::iter(joins).buffered(OPENING).try_collect().await?;
+        let joined: Result<Vec<Vec<Channel>>, Failure> =
+            stream::iter(joins).buffered(OPENING).try_collect().await;
+        let channels = match joined {
+            Ok(channels) => channels,
+            Err(failure) => {
+                join_all(sockets.iter().map(Socket::disconnect)).await;
+                return Err(failure);
+            }
+        };
         let mut load = Load {
             options,
             sockets,
@@ -130,6 +137,8 @@ impl<'a> Load<'a> {
     ) -> Option<Signal> {
         let period = self.period();
         let mut ticks = interval_at(start + period, period);
+        // A tick that is late is one sample, and not several short ones.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let progress = Progress::start(self.options.duration);
         loop {
             tokio::select! {

@@ -100,8 +100,8 @@ fn throughput(samples: &[Sample], end: f64) -> String {
     }
     let rounded = |value: f64| format!("{:.2} s", value).replace(".00", "");
     lines(
-        &Axis { title: "seconds since the start", max: end, label: &rounded },
-        &Axis { title: "replies a second over time", max, label: &count },
+        &Axis { title: "seconds since the start", max: end, ticks: 8, label: &rounded },
+        &Axis { title: "replies a second over time", max, ticks: 4, label: &count },
         &series,
     )
 }
@@ -123,8 +123,8 @@ fn latency(samples: &[Sample], end: f64) -> String {
     let all = series.iter().flat_map(|series| &series.points);
     let max = all.map(|(_, value)| *value).fold(0.0, f64::max);
     lines(
-        &Axis { title: "seconds since the start", max: end, label: &seconds_short },
-        &Axis { title: "latency over time", max, label: &micros },
+        &Axis { title: "seconds since the start", max: end, ticks: 8, label: &seconds_short },
+        &Axis { title: "latency over time", max, ticks: 4, label: &micros },
         &series,
     )
 }
@@ -160,7 +160,7 @@ fn distribution(measured: &Measured) -> String {
         column.tip = format!("{}: {}", column.tip, count(column.value));
     }
     let max = columns.iter().map(|column| column.value).fold(0.0, f64::max);
-    bars(&Axis { title: "replies by latency", max, label: &count }, "latency", &columns)
+    bars(&Axis { title: "replies by latency", max, ticks: 4, label: &count }, "latency", &columns)
 }
 
 /// The scale gives each further nine as much room as the one before.
@@ -175,6 +175,8 @@ fn percentiles(measured: &Measured) -> String {
     });
     let points: Vec<(f64, f64)> = points.collect();
     let max = points.iter().map(|(_, value)| *value).fold(0.0, f64::max);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "6 at the most")]
+    let wholes = nines.ceil() as u32;
     let label = |at: f64| {
         let share = 100.0 * (1.0 - 10_f64.powf(-at));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "few digits")]
@@ -182,8 +184,8 @@ fn percentiles(measured: &Measured) -> String {
         format!("{share:.digits$} %")
     };
     lines(
-        &Axis { title: "share of the replies", max: nines, label: &label },
-        &Axis { title: "latency by percentile", max, label: &micros },
+        &Axis { title: "share of the replies", max: nines, ticks: wholes, label: &label },
+        &Axis { title: "latency by percentile", max, ticks: 4, label: &micros },
         &[Series { name: "latency", class: "p90", points, filled: true }],
     )
 }

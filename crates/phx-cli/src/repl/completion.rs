@@ -1,8 +1,10 @@
 //! Completion of commands, and of the topics and events seen so far.
 
 use std::collections::BTreeSet;
+use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use console::measure_text_width;
 use rustyline::completion::Completer;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
@@ -10,6 +12,7 @@ use rustyline::validate::Validator;
 use rustyline::{Context, Helper, Result};
 
 use super::command::NAMES;
+use super::editor::PROMPT;
 
 /// Names of each kind, at the most: they come from the server.
 const CAPACITY: usize = 1_000;
@@ -66,14 +69,50 @@ fn add(names: &mut BTreeSet<String>, name: &str) {
     }
 }
 
+/// The line that is being edited and the place of the cursor, in bytes; none while no line is awaited.
+///
+/// rustyline 18 has a printer of its own for what comes meanwhile. With it, keys that come faster than they
+/// are handled stay in a buffer until the next one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Edited(Arc<Mutex<Option<(String, usize)>>>);
+
+impl Edited {
+    pub(super) fn set(&self, line: Option<(&str, usize)>) {
+        *self.line() = line.map(|(line, pos)| (line.to_owned(), pos));
+    }
+
+    /// Writes lines above the one that is being edited, and that one again.
+    pub(super) fn write_above(&self, out: &mut impl Write, lines: &str) -> io::Result<()> {
+        let edited = self.line();
+        match &*edited {
+            None => write!(out, "{lines}")?,
+            Some((line, pos)) => {
+                write!(out, "\r\x1b[K{lines}{PROMPT}{line}")?;
+                let behind = measure_text_width(line.get(*pos..).unwrap_or_default());
+                if behind > 0 {
+                    write!(out, "\x1b[{behind}D")?;
+                }
+            }
+        }
+        out.flush()
+    }
+
+    fn line(&self) -> MutexGuard<'_, Option<(String, usize)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// What the editor asks.
-pub(super) struct ReplHelper(pub(super) Seen);
+pub(super) struct ReplHelper {
+    pub(super) seen: Seen,
+    pub(super) edited: Edited,
+}
 
 impl Completer for ReplHelper {
     type Candidate = String;
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> Result<(usize, Vec<String>)> {
-        let (start, found) = self.0.candidates(line, pos);
+        let (start, found) = self.seen.candidates(line, pos);
         // A word that can be nothing else is over.
         let found = match <[String; 1]>::try_from(found) {
             Ok([only]) => vec![format!("{only} ")],
@@ -85,6 +124,12 @@ impl Completer for ReplHelper {
 
 impl Hinter for ReplHelper {
     type Hint = String;
+
+    /// Gives none, but hears of every change of the line.
+    fn hint(&self, line: &str, pos: usize, _: &Context<'_>) -> Option<String> {
+        self.edited.set(Some((line, pos)));
+        None
+    }
 }
 
 impl Highlighter for ReplHelper {}
@@ -94,6 +139,16 @@ impl Helper for ReplHelper {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_edited_is_shown_again_with_the_cursor_in_its_place() {
+        let edited = Edited::default();
+        let mut out = Vec::new();
+        edited.write_above(&mut out, "a\n").unwrap();
+        edited.set(Some(("ping", 2)));
+        edited.write_above(&mut out, "b\n").unwrap();
+        assert_eq!(out, b"a\n\r\x1b[Kb\nphx> ping\x1b[2D");
+    }
 
     #[test]
     fn each_word_has_its_own_names() {

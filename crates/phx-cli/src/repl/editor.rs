@@ -1,25 +1,19 @@
 //! The line editor, on a thread of its own: it waits for keys.
 
-use std::env;
-use std::fs;
 use std::io::{self, IsTerminal as _};
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
-use rustyline::{CompletionType, Config, ExternalPrinter};
+use rustyline::{CompletionType, Config};
 use tokio::sync::mpsc;
 
-use super::completion::{ReplHelper, Seen};
+use super::completion::{Edited, ReplHelper, Seen};
+use super::history::{self, HistoryFile};
 use crate::failure::Failure;
-use crate::json_text::is_secret;
 
-const PROMPT: &str = "phx> ";
-
-/// Lines that the history keeps.
-const HISTORY: usize = 1_000;
+pub(super) const PROMPT: &str = "phx> ";
 
 /// What came of waiting for a line.
 #[derive(Debug)]
@@ -40,31 +34,29 @@ pub(super) struct Editor {
 }
 
 impl Editor {
-    /// Starts the editor, and gives what prints above the prompt, if there is a terminal.
+    /// Starts the editor, and gives what is being edited, if there is a terminal.
     pub(super) fn start(
         seen: Seen,
         keeps_history: bool,
-    ) -> Result<(Self, Option<impl ExternalPrinter + Send + 'static>), Failure> {
+    ) -> Result<(Self, Option<Edited>), Failure> {
         let failed = |error: ReadlineError| Failure::failed(format!("no line editor: {error}"));
         let config = Config::builder()
             .completion_type(CompletionType::List)
-            .max_history_size(HISTORY)
+            .max_history_size(history::LINES)
             .map_err(failed)?
             .history_ignore_space(true)
             .build();
         let mut editor =
             rustyline::Editor::<ReplHelper, DefaultHistory>::with_config(config).map_err(failed)?;
-        editor.set_helper(Some(ReplHelper(seen)));
+        let edited = Edited::default();
+        editor.set_helper(Some(ReplHelper { seen, edited: edited.clone() }));
         let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
-        let above_prompt = match is_terminal {
-            true => editor.create_external_printer().ok(),
-            false => None,
-        };
-        let history = (keeps_history && is_terminal).then(history_file).flatten();
+        let history = (keeps_history && is_terminal).then(HistoryFile::of_user).flatten();
         let (ask, asked) = sync_channel(1);
         let (tell, typed) = mpsc::channel(1);
-        thread::spawn(move || read(editor, history.as_deref(), &asked, &tell));
-        Ok((Editor { ask, typed, asked: false }, above_prompt))
+        let shown = is_terminal.then(|| edited.clone());
+        thread::spawn(move || read(editor, &edited, history.as_ref(), &asked, &tell));
+        Ok((Editor { ask, typed, asked: false }, shown))
     }
 
     /// Shows the prompt, and waits for a line. Cancel-safe.
@@ -82,23 +74,25 @@ impl Editor {
 
 fn read(
     mut editor: rustyline::Editor<ReplHelper, DefaultHistory>,
-    history: Option<&Path>,
+    edited: &Edited,
+    history: Option<&HistoryFile>,
     asked: &Receiver<()>,
     tell: &mpsc::Sender<Typed>,
 ) {
-    if let Some(path) = history {
-        // There may be none yet.
-        let _ = editor.load_history(path);
+    for line in history.map(HistoryFile::load).unwrap_or_default() {
+        let _ = editor.add_history_entry(line);
     }
     while asked.recv().is_ok() {
-        let typed = match editor.readline(PROMPT) {
+        edited.set(Some(("", 0)));
+        let read = editor.readline(PROMPT);
+        edited.set(None);
+        let typed = match read {
             Ok(line) => {
-                // A line with a token in it isn't kept. A history that can't be written is none.
-                if !is_secret(&line)
-                    && editor.add_history_entry(&line).is_ok_and(|added| added)
-                    && let Some(path) = history
+                // A history that can't be written is none.
+                if editor.add_history_entry(&line).is_ok_and(|added| added)
+                    && let Some(history) = history
                 {
-                    let _ = editor.append_history(path);
+                    let _ = history.add(&line);
                 }
                 Typed::Line(line)
             }
@@ -109,15 +103,4 @@ fn read(
             return;
         }
     }
-}
-
-/// Where the history is kept; its directory is made.
-fn history_file() -> Option<PathBuf> {
-    let directory = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = directory("XDG_STATE_HOME")
-        .or_else(|| directory("LOCALAPPDATA"))
-        .or_else(|| directory("HOME").map(|home| home.join(".local").join("state")))?
-        .join("phx");
-    fs::create_dir_all(&state).ok()?;
-    Some(state.join("history"))
 }

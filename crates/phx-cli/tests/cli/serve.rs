@@ -59,9 +59,8 @@ async fn faults_by_options() {
     assert!(started.elapsed() > Duration::from_millis(60), "the upgrade alone takes as long");
     server.stops_empty().await;
 
-    let server = Server::with(&["--drop-every", "100ms"]).await;
-    let mut join = Phx::start(&["join", "--json", &server.url, "room:a"]);
-    join.record("connected").await;
+    let server = Server::with(&["--drop-every", "400ms"]).await;
+    let mut join = Phx::start(&["join", "--json", "--reconnect", &server.url, "room:a"]);
     join.ended_up("rejoined").await;
     join.interrupted().await.well();
 }

@@ -1,0 +1,99 @@
+//! What a person would look at in a browser, looked at by a headless Chromium.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod process;
+mod webdriver;
+
+use escargot::CargoBuild;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use process::Process;
+use webdriver::Browser;
+
+#[tokio::test]
+async fn a_browser_with_the_official_client_and_a_terminal_talk_to_each_other() {
+    let mut site = Process::start(&example("browser_chat"), &[]);
+    let page = site.line_with("in a browser: ").await;
+    let url = site.line_with(" --server ").await;
+
+    let mut ann = Process::start(&example("chat"), &["--name", "ann", "--server", &url]);
+    ann.line_with("* here: ann").await;
+    let bob = Browser::start().await;
+    bob.open(&page).await;
+    bob.sees("#status", "connected as bob").await;
+    bob.sees("#people", "here: ann, bob").await;
+    ann.line_with("* bob joined").await;
+
+    ann.types("good morning").await;
+    bob.sees("#messages", "ann: good morning").await;
+    bob.run("document.getElementById('text').value = 'from the browser'").await;
+    bob.run("document.getElementById('say').requestSubmit()").await;
+    ann.line_with("bob: from the browser").await;
+    bob.sees("#messages", "bob: from the browser").await;
+
+    bob.close().await;
+    ann.line_with("* bob left").await;
+    ann.types("/quit").await;
+    ann.ends().await;
+    site.ends().await;
+}
+
+#[tokio::test]
+async fn the_report_of_a_benchmark_shows_its_plots_and_asks_nobody_for_anything() {
+    let phx = phx();
+    let mut server = Process::start(&phx, &["serve", "--port", "0"]);
+    let url = server.line_with("").await;
+    let directory = TempDir::new().unwrap();
+    let report = directory.path().join("report.html");
+    let output = report.to_str().unwrap();
+    let mut bench = Process::start(&phx, &["bench", &url, "-s", "2", "-d", "1s", "-o", output]);
+    bench.line_with("reconnects   0").await;
+    bench.ends().await;
+    server.types("quit").await;
+    server.ends().await;
+
+    let browser = Browser::start().await;
+    browser.open(&format!("file://{output}")).await;
+    let plots = browser
+        .run(
+            "return [...document.querySelectorAll('svg')].map(svg => ({
+               shown: svg.checkVisibility() && svg.getBoundingClientRect().height > 100,
+               drawn: [...svg.querySelectorAll('path.line, rect.bar')]
+                 .some(mark => mark.getBoundingClientRect().height > 10),
+               inside: [...svg.querySelectorAll('path, rect')].every(mark => {
+                 const [inner, outer] = [mark, svg].map(e => e.getBoundingClientRect());
+                 return inner.top >= outer.top - 1 && inner.bottom <= outer.bottom + 1
+                   && inner.left >= outer.left - 1 && inner.right <= outer.right + 1;
+               }),
+             }))",
+        )
+        .await;
+    let fine = json!({ "shown": true, "drawn": true, "inside": true });
+    assert_eq!(plots, Value::from(vec![fine; 4]));
+    let fetched = browser.run("return performance.getEntriesByType('resource').length").await;
+    assert_eq!(fetched, 0);
+    browser.close().await;
+}
+
+/// Built here, so that a test never runs an old one; with the features of `cargo xtask test`, so that
+/// there it is built already.
+fn example(name: &str) -> std::path::PathBuf {
+    build(CargoBuild::new().example(name))
+}
+
+fn phx() -> std::path::PathBuf {
+    build(CargoBuild::new().bin("phx"))
+}
+
+fn build(build: CargoBuild) -> std::path::PathBuf {
+    let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let build = build.manifest_path(workspace).all_features().args(["--workspace", "--locked"]);
+    build.run().unwrap().path().to_owned()
+}

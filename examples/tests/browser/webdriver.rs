@@ -1,0 +1,103 @@
+//! A headless Chromium, driven over `WebDriver` by Debian's `chromedriver`.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::process::{PATIENCE, Process};
+
+/// A browser with one page.
+pub(crate) struct Browser {
+    _driver: Process,
+    _profile: TempDir,
+    port: u16,
+    session: String,
+}
+
+impl Browser {
+    pub(crate) async fn start() -> Self {
+        let mut driver = Process::start(Path::new("chromedriver"), &["--port=0"]);
+        let started = driver.line_with("started successfully on port ").await;
+        let port = started.trim_end_matches('.').parse().expect("a port");
+        let profile = TempDir::new().unwrap();
+        let mut browser =
+            Browser { _driver: driver, _profile: profile, port, session: String::new() };
+        let profile = format!("--user-data-dir={}", browser._profile.path().display());
+        // Its sandbox wants more rights than root has in a container, and more shared memory.
+        let args = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", &profile];
+        let patience = u64::try_from(PATIENCE.as_millis()).unwrap();
+        let wanted = json!({
+            "goog:chromeOptions": { "args": args },
+            "timeouts": { "script": patience, "pageLoad": patience },
+        });
+        let wanted = json!({ "capabilities": { "alwaysMatch": wanted } });
+        let session = browser.call("POST", "", &wanted).await;
+        browser.session = format!("/{}", session["sessionId"].as_str().expect("a session"));
+        browser
+    }
+
+    pub(crate) async fn open(&self, url: &str) {
+        self.call("POST", "/url", &json!({ "url": url })).await;
+    }
+
+    /// Runs JavaScript in the page, and gives what it returns.
+    pub(crate) async fn run(&self, script: &str) -> Value {
+        self.call("POST", "/execute/sync", &json!({ "script": script, "args": [] })).await
+    }
+
+    /// Waits until an element has this in its text.
+    pub(crate) async fn sees(&self, selector: &str, text: &str) {
+        // The page tells when it has changed.
+        let script = "
+            const [selector, text, done] = arguments
+            const isThere = () => document.querySelector(selector)?.textContent.includes(text)
+            if (isThere()) return done()
+            const observer = new MutationObserver(() => {
+              if (isThere()) { observer.disconnect(); done() }
+            })
+            observer.observe(document, { subtree: true, childList: true, characterData: true })";
+        let body = json!({ "script": script, "args": [selector, text] });
+        self.call("POST", "/execute/async", &body).await;
+    }
+
+    pub(crate) async fn close(self) {
+        self.call("DELETE", "", &Value::Null).await;
+    }
+
+    /// One request to the driver.
+    async fn call(&self, method: &str, path: &str, body: &Value) -> Value {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let head = format!(
+            "{method} /session{}{path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            self.session,
+            body.len()
+        );
+        let asking = async {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(body.as_bytes()).await.unwrap();
+            // The driver keeps the connection, whatever it is asked for.
+            let mut stream = BufReader::new(stream);
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                assert_ne!(stream.read_line(&mut head).await.unwrap(), 0, "{head}");
+            }
+            let length = head.to_lowercase();
+            let length =
+                length.split("content-length:").nth(1).and_then(|rest| rest.lines().next());
+            let mut body = vec![0; length.unwrap().trim().parse().unwrap()];
+            stream.read_exact(&mut body).await.unwrap();
+            (head, body)
+        };
+        // The driver's own limits are for the page.
+        let (head, body) = timeout(PATIENCE * 2, asking).await.expect("the driver answers");
+        let mut body: Value = serde_json::from_slice(&body).expect("JSON");
+        assert!(head.starts_with("HTTP/1.1 200"), "{}", body["value"]["message"]);
+        body["value"].take()
+    }
+}
