@@ -71,17 +71,8 @@ impl Forwarded {
     /// Runs it; any exit code but 0 is an error.
     pub(crate) fn run<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> anyhow::Result<()> {
         Program::cargo()
-            .args([
-                "run",
-                "--locked",
-                "--quiet",
-                "--profile",
-                "checks",
-                "--package",
-                self.package,
-                "--",
-            ])
-            .args([self.name])
+            .args(["run", "--locked", "--quiet", "--profile", self.profile])
+            .args(["--package", self.package, "--", self.name])
             .args(args)
             .run()
     }
