@@ -102,18 +102,19 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     trouble.warm_up()?;
     trouble.settle()?;
     books.quiet(&ledger)?;
-    let start_kib = memory::resident_kib()?;
+    let (start_kib, start_in_use) = (memory::resident_kib()?, memory::in_use_kib());
     books.go_on(&ledger);
     trouble.until(Instant::now() + whole)?;
     trouble.settle()?;
     books.quiet(&ledger)?;
-    let end_kib = memory::resident_kib()?;
+    let (end_kib, end_in_use) = (memory::resident_kib()?, memory::in_use_kib());
 
     books.finish();
     for thread in threads {
         ensure!(thread.join().is_ok(), "an adapter's thread panicked");
     }
     println!("{trouble}");
+    println!("in use: {start_in_use} KiB at the start, {end_in_use} KiB at the end");
     let sum = books.sum(&ledger);
     println!("{sum}");
     let clean = sum.lost == 0 && sum.doubled == 0 && sum.other_failures() == 0;
