@@ -114,7 +114,8 @@ impl Driver {
 
     /// Reads frames and hands them to the core, unless a stream holds back.
     fn receive(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        let mut more = false;
+        // After what was left over, the transport is to be asked: it wakes only who has asked it.
+        let mut more = !self.received.is_empty();
         if self.received.is_empty() && self.dispatch.wants_frames() {
             more = self.received.fill(&mut self.link, cx);
         }
