@@ -14,7 +14,10 @@ type Change = fn(&mut Vec<Event>) -> bool;
 /// where nobody can tell: a message that was the last one of its life, for instance.
 fn found(rule: Rule, change: Change) {
     let (mut struck, mut found) = (0, 0);
-    for seed in 0..60 {
+    for seed in 0..1_000 {
+        if struck == 12 {
+            break;
+        }
         let has_struck = Arc::new(AtomicBool::new(false));
         let noted = has_struck.clone();
         let tamper = move |_client, mut events: Vec<Event>| {
@@ -29,8 +32,8 @@ fn found(rule: Rule, change: Change) {
             found += usize::from(outcome.violations.iter().any(|found| found.rule == rule));
         }
     }
-    assert!(struck >= 10, "it struck {struck} times only");
-    assert!(found * 10 >= struck * 8, "{found} of {struck} were found");
+    assert_eq!(struck, 12, "too few seeds have something to change");
+    assert!(found >= 10, "{found} of {struck} were found");
 }
 
 fn drop_first(events: &mut Vec<Event>, wanted: fn(&Event) -> bool) -> bool {
@@ -45,6 +48,15 @@ fn double_first(events: &mut Vec<Event>, wanted: fn(&Event) -> bool) -> bool {
 
 fn is_message(event: &Event) -> bool {
     matches!(event, Event::Message { event, .. } if *event == "pushed")
+}
+
+/// Two messages of one channel.
+fn is_followed(one: &Event, other: &Event) -> bool {
+    let of = |event: &Event| match event {
+        Event::Message { channel, .. } => Some(*channel),
+        _ => None,
+    };
+    is_message(one) && is_message(other) && of(one) == of(other)
 }
 
 fn is_outcome(event: &Event) -> bool {
@@ -89,7 +101,11 @@ fn a_reply_to_something_else() {
 
 #[test]
 fn a_message_that_is_not_delivered() {
-    found(Rule::InOrder, |events| drop_first(events, is_message));
+    // With another one behind it on the same channel: nobody misses a last one.
+    found(Rule::InOrder, |events| {
+        let at = events.windows(2).position(|two| is_followed(&two[0], &two[1]));
+        at.map(|at| events.remove(at)).is_some()
+    });
 }
 
 #[test]
@@ -100,7 +116,7 @@ fn a_message_that_is_delivered_twice() {
 #[test]
 fn messages_that_change_places() {
     found(Rule::InOrder, |events| {
-        let at = events.windows(2).position(|two| is_message(&two[0]) && is_message(&two[1]));
+        let at = events.windows(2).position(|two| is_followed(&two[0], &two[1]));
         at.map(|at| events.swap(at, at + 1)).is_some()
     });
 }

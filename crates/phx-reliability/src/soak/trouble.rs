@@ -141,6 +141,9 @@ impl Trouble {
     pub(super) fn settle(&mut self) -> anyhow::Result<()> {
         self.heal()?;
         self.proxy.all().cut();
+        // Connections that fell silent would stay with the server for as long as it waits for them.
+        self.host.stop(false);
+        self.host.listen()?;
         pass(Instant::now() + SETTLING);
         Ok(())
     }
