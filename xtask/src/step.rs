@@ -87,15 +87,15 @@ pub(crate) fn usage() -> String {
         "usage: cargo xtask ci | STEP... | PROGRAM ARGS...\n\nsteps, in the order of ci:\n",
     );
     for step in ALL {
-        let _infallible = writeln!(text, "  {:<12}{}", step.name, step.about);
+        let _infallible = writeln!(text, "  {:<14}{}", step.name, step.about);
     }
     text.push_str("\non request only:\n");
     for step in ON_REQUEST {
-        let _infallible = writeln!(text, "  {:<12}{}", step.name, step.about);
+        let _infallible = writeln!(text, "  {:<14}{}", step.name, step.about);
     }
     text.push_str("\nprograms, which tell more with --help:\n");
     for program in programs::ALL {
-        let _infallible = writeln!(text, "  {:<12}{}", program.name, program.about);
+        let _infallible = writeln!(text, "  {:<14}{}", program.name, program.about);
     }
     text
 }

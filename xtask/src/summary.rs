@@ -26,13 +26,13 @@ pub(crate) fn table(reports: &[Report]) -> String {
             Ok(note) => ("ok", note.clone().unwrap_or_default()),
             Err(error) => ("FAILED", first_line(&format!("{error:#}"))),
         };
-        let line = format!("{:<12}{verdict:<8}{}  {note}", report.name, seconds(report.took));
+        let line = format!("{:<14}{verdict:<8}{}  {note}", report.name, seconds(report.took));
         let _infallible = writeln!(text, "{}", line.trim_end());
     }
     let total = reports.iter().map(|report| report.took).sum();
     let failed = reports.iter().filter(|report| !report.passed()).count();
     let verdict = if failed == 0 { "passed".to_owned() } else { format!("{failed} FAILED") };
-    let _infallible = writeln!(text, "{:<12}{verdict:<8}{}", "total", seconds(total));
+    let _infallible = writeln!(text, "{:<14}{verdict:<8}{}", "total", seconds(total));
     text
 }
 
@@ -63,10 +63,10 @@ mod tests {
         ];
         assert_eq!(
             table(&reports),
-            "fmt         ok          1.2 s\n\
-             deny        ok         61.0 s  advisories: not checked\n\
-             doc         FAILED      0.3 s  cargo doc failed\n\
-             total       1 FAILED   62.5 s\n"
+            "fmt           ok          1.2 s\n\
+             deny          ok         61.0 s  advisories: not checked\n\
+             doc           FAILED      0.3 s  cargo doc failed\n\
+             total         1 FAILED   62.5 s\n"
         );
     }
 
@@ -74,7 +74,7 @@ mod tests {
     fn all_passed() {
         assert_eq!(
             table(&[report("fmt", 0, Ok(None))]),
-            "fmt         ok          0.0 s\ntotal       passed      0.0 s\n"
+            "fmt           ok          0.0 s\ntotal         passed      0.0 s\n"
         );
     }
 }
