@@ -54,7 +54,7 @@ pub(crate) struct Connect {
     #[arg(long)]
     insecure: bool,
 
-    /// Connect through a proxy: http://[USER:PASSWORD@]HOST:PORT, or socks5://...
+    /// Connect through a proxy: `http://[USER:PASSWORD@]HOST:PORT`, or `socks5://..`
     #[arg(long, value_name = "URL")]
     proxy: Option<Proxy>,
 
