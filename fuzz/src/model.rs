@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use phx_proto::{Message, Payload, Ref, Status, events};
+use phx_proto::{DecodeError, DecodeErrorKind, Message, Payload, Ref, Status, events};
 use serde_json::value::RawValue;
 
 /// What is wrong with a text, as far as the model tells it apart.
@@ -15,6 +15,20 @@ pub(crate) enum Wrong {
     /// The model can't tell: serde_json refuses a key that is half a surrogate pair, where a decoder
     /// skips it as unknown.
     CantTell,
+}
+
+/// Panics unless a decoder decodes what the model does, as the same message, and calls malformed only
+/// what the model does.
+pub(crate) fn agrees(expected: Result<Message, Wrong>, decoded: Result<Message, DecodeError>) {
+    match (expected, decoded) {
+        (Ok(expected), decoded) => assert_eq!(decoded, Ok(expected)),
+        (Err(Wrong::CantTell), _) => {}
+        (Err(wrong), Ok(message)) => panic!("decoded as {message:?}, but {wrong:?}"),
+        (Err(Wrong::Message), Err(error)) => {
+            assert!(!matches!(error.reason, DecodeErrorKind::Json { .. }), "{error}");
+        }
+        (Err(Wrong::Json), Err(_)) => {}
+    }
 }
 
 /// The message that a V2 text is. `replies` is whether a `phx_reply` is a reply, as it is for a client.
