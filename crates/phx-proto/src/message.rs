@@ -143,24 +143,21 @@ impl Ref {
     /// The ref that reads `text`.
     #[must_use]
     pub fn parse(text: ByteString) -> Self {
-        match canonical_number(&text) {
+        match canonical_number(text.as_bytes()) {
             Some(number) => Ref(Repr::Number(number)),
             None => Ref(Repr::Text(text)),
         }
     }
 
-    /// The ref that reads `text`, which `shared` makes if it is to be kept.
-    pub(crate) fn parse_with(text: &str, shared: impl FnOnce() -> ByteString) -> Self {
-        match canonical_number(text) {
-            Some(number) => Ref(Repr::Number(number)),
-            None => Ref(Repr::Text(shared())),
-        }
+    /// The ref that reads `text`, if it is a plain number.
+    pub(crate) fn plain_number(text: &[u8]) -> Option<Self> {
+        canonical_number(text).map(Ref::from)
     }
 
     /// The ref that reads `text`, copied only if it isn't a plain number.
     #[must_use]
     pub fn parse_str(text: &str) -> Self {
-        match canonical_number(text) {
+        match canonical_number(text.as_bytes()) {
             Some(number) => Ref(Repr::Number(number)),
             None => Ref(Repr::Text(ByteString::from(text))),
         }
@@ -195,10 +192,16 @@ impl Ref {
 }
 
 /// A plain decimal: `"0"`, or digits that don't start with a zero.
-fn canonical_number(text: &str) -> Option<u64> {
-    let first = text.bytes().next()?;
-    let canonical = first.is_ascii_digit() && (first != b'0' || text.len() == 1);
-    canonical.then(|| text.parse().ok()).flatten()
+fn canonical_number(text: &[u8]) -> Option<u64> {
+    match text {
+        b"0" => Some(0),
+        [b'1'..=b'9', ..] => text.iter().try_fold(0_u64, |number, byte| {
+            let digit = byte.wrapping_sub(b'0');
+            let shifted = number.checked_mul(10)?;
+            if digit < 10 { shifted.checked_add(u64::from(digit)) } else { None }
+        }),
+        _ => None,
+    }
 }
 
 impl From<u64> for Ref {

@@ -1,81 +1,103 @@
 //! From pieces of JSON text, which are slices of a frame, to the parts of a message.
 
-use alloc::borrow::Cow;
-use alloc::string::String;
-
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::scan::Scanner;
+use super::scan::{Element, Scanner};
 use super::{DecodeErrorKind, Field};
 use crate::{Payload, Ref, Status};
 
 /// Checks that `frame` is UTF-8 and has `read` make something of it.
 ///
 /// A frame that isn't UTF-8 is read up to where it goes wrong, to say in which part that is.
-pub(super) fn text<T>(
-    frame: &Bytes,
-    read: impl FnOnce(&ByteString, &mut Scanner<'_>) -> Result<T, DecodeErrorKind>,
+pub(super) fn text<'a, T>(
+    frame: &'a Bytes,
+    read: impl FnOnce(&mut Scanner<'a>) -> Result<T, DecodeErrorKind>,
 ) -> Result<T, DecodeErrorKind> {
-    let invalid_at = match ByteString::try_from(frame.clone()) {
-        Ok(text) => return read(&text, &mut Scanner::new(&text)),
-        Err(error) => error.valid_up_to(),
-    };
-    let valid = ByteString::try_from(frame.slice(..invalid_at)).unwrap_or_default();
-    let mut scanner = Scanner::new(&valid);
-    let result = read(&valid, &mut scanner);
+    match valid_up_to(frame) {
+        None => read(&mut Scanner::new(frame)),
+        Some(end) => Err(not_utf8(frame.get(..end).unwrap_or_default(), read)),
+    }
+}
+
+/// Where `frame` isn't UTF-8 any more. Most frames are ASCII, which is quicker to tell.
+#[inline]
+fn valid_up_to(frame: &[u8]) -> Option<usize> {
+    if is_ascii(frame) {
+        return None;
+    }
+    core::str::from_utf8(frame).err().map(|error| error.valid_up_to())
+}
+
+/// The standard library's `is_ascii` takes up to 63 bytes one by one (Rust 1.95).
+#[inline]
+fn is_ascii(text: &[u8]) -> bool {
+    let (words, rest) = text.as_chunks::<8>();
+    let words = words.iter().fold(0, |all, word| all | u64::from_ne_bytes(*word));
+    let rest = rest.iter().fold(0, |all, byte| all | byte);
+    words & u64::from_ne_bytes([0x80; 8]) == 0 && rest.is_ascii()
+}
+
+#[cold]
+fn not_utf8<'a, T>(
+    valid: &'a [u8],
+    read: impl FnOnce(&mut Scanner<'a>) -> Result<T, DecodeErrorKind>,
+) -> DecodeErrorKind {
+    let mut scanner = Scanner::new(valid);
+    let result = read(&mut scanner);
     match (result, scanner.field) {
-        (Err(error), _) if !scanner.is_at_end() => Err(error),
-        (Err(DecodeErrorKind::Json { .. }), Some(field)) => Err(DecodeErrorKind::Utf8(field)),
-        (Err(error), _) => Err(error),
-        (Ok(_), _) => Err(scanner.malformed()),
+        (Err(error), _) if !scanner.is_at_end() => error,
+        (Err(DecodeErrorKind::Json { .. }), Some(field)) => DecodeErrorKind::Utf8(field),
+        (Err(error), _) => error,
+        (Ok(_), _) => scanner.malformed(),
     }
 }
 
 /// A name: a string.
+#[inline]
 pub(super) fn name(
-    frame: &ByteString,
-    element: &str,
+    frame: &Bytes,
+    element: Element<'_>,
     field: Field,
 ) -> Result<ByteString, DecodeErrorKind> {
-    match unquote(element) {
-        Some(Cow::Borrowed(text)) => Ok(frame.slice_ref(text)),
-        Some(Cow::Owned(text)) => Ok(ByteString::from(text)),
-        None => Err(DecodeErrorKind::Field(field)),
-    }
+    let text = match element {
+        Element::Plain(text) => frame.slice_ref(text),
+        _ => match element.text() {
+            Some(text) => Bytes::from(text.into_owned()),
+            None => return Err(DecodeErrorKind::Field(field)),
+        },
+    };
+    ByteString::try_from(text).map_err(|_| DecodeErrorKind::Utf8(field))
 }
 
 /// A ref: a string or null. A plain number is taken for the string of its digits: Phoenix keeps
 /// whatever it is sent, and echoes numbers to those who send them (`heartbeat_raw.jsonl`).
+#[inline]
 pub(super) fn reference(
-    frame: &ByteString,
-    element: &str,
+    frame: &Bytes,
+    element: Element<'_>,
     field: Field,
 ) -> Result<Option<Ref>, DecodeErrorKind> {
-    match element.as_bytes().first() {
-        Some(b'"') => match unquote(element) {
-            Some(Cow::Borrowed(text)) => Ok(Some(Ref::parse_with(text, || frame.slice_ref(text)))),
-            Some(Cow::Owned(text)) => Ok(Some(Ref::parse_str(&text))),
-            None => Err(DecodeErrorKind::Field(field)),
-        },
-        Some(b'n') => Ok(None),
-        _ => match element.parse::<u64>() {
-            Ok(number) => Ok(Some(Ref::from(number))),
-            Err(_) => Err(DecodeErrorKind::Field(field)),
-        },
+    let number = match element {
+        Element::Null => return Ok(None),
+        Element::Plain(text) | Element::Other(text) => Ref::plain_number(text),
+    };
+    match number {
+        Some(number) => Ok(Some(number)),
+        None => name(frame, element, field).map(|text| Some(Ref::parse(text))),
     }
 }
 
 /// JSON text that the scanner has accepted.
-pub(super) fn payload(frame: &ByteString, element: &str) -> Payload {
-    Payload::from_unchecked_json(frame.as_bytes().slice_ref(element.as_bytes()))
+pub(super) fn payload(frame: &Bytes, element: &[u8]) -> Payload {
+    Payload::from_unchecked_json(frame.slice_ref(element))
 }
 
 /// What the payload of a `phx_reply` holds, as it is written.
 #[derive(Debug, Default)]
 pub(super) struct Reply<'a> {
-    status: Option<&'a str>,
-    response: Option<&'a str>,
+    status: Option<Element<'a>>,
+    response: Option<&'a [u8]>,
 }
 
 impl<'a> Reply<'a> {
@@ -93,11 +115,10 @@ impl<'a> Reply<'a> {
         }
         loop {
             let key = scanner.key()?;
-            let value = scanner.value()?;
-            match unquote(key).as_deref() {
-                Some("status") => reply.status = Some(value),
-                Some("response") => reply.response = Some(value),
-                _ => {}
+            match key.text().as_deref() {
+                Some(b"status") => reply.status = Some(scanner.element()?),
+                Some(b"response") => reply.response = Some(scanner.value()?),
+                _ => drop(scanner.value()?),
             }
             if !scanner.eat(b',') {
                 scanner.expect(b'}')?;
@@ -108,13 +129,13 @@ impl<'a> Reply<'a> {
 
     /// The status and the response. A reply without a response has the response `null`: phoenix.js
     /// hands `undefined` to its callbacks then.
-    pub(super) fn read(&self, frame: &ByteString) -> Result<(Status, Payload), DecodeErrorKind> {
+    pub(super) fn read(&self, frame: &Bytes) -> Result<(Status, Payload), DecodeErrorKind> {
         let Some(status) = self.status else {
             return Err(DecodeErrorKind::Field(Field::Status));
         };
         let status = match status {
-            r#""ok""# => Status::Ok,
-            r#""error""# => Status::Error,
+            Element::Plain(b"ok") => Status::Ok,
+            Element::Plain(b"error") => Status::Error,
             other => Status::parse(name(frame, other, Field::Status)?),
         };
         let response = match self.response {
@@ -122,16 +143,5 @@ impl<'a> Reply<'a> {
             None => Payload::from_unchecked_json(Bytes::from_static(b"null")),
         };
         Ok((status, response))
-    }
-}
-
-/// The text of a JSON string, copied only if it has escapes. `None` if it isn't a string, or if its
-/// escapes are halves of surrogate pairs, which are no text.
-pub(super) fn unquote(element: &str) -> Option<Cow<'_, str>> {
-    let inner = element.strip_prefix('"')?.strip_suffix('"')?;
-    if inner.as_bytes().contains(&b'\\') {
-        serde_json::from_str::<String>(element).ok().map(Cow::Owned)
-    } else {
-        Some(Cow::Borrowed(inner))
     }
 }

@@ -1,9 +1,9 @@
 //! V1: `{"topic": .., "event": .., "payload": .., "ref": ..}`.
 
-use bytestring::ByteString;
+use bytes::Bytes;
 
 use super::read::{self, Reply};
-use super::scan::Scanner;
+use super::scan::{Element, Scanner};
 use super::v2::Replies;
 use super::write::Writer;
 use super::{DecodeError, DecodeErrorKind, EncodeError, Field, Serializer};
@@ -132,22 +132,20 @@ fn writer(message: &Message) -> Result<Writer, EncodeError> {
 
 fn decode(frame: Frame, replies: Replies) -> Result<Message, DecodeError> {
     let result = match &frame {
-        Frame::Text(text) => {
-            read::text(text, |text, scanner| Keys::scan(scanner)?.read(text, replies))
-        }
+        Frame::Text(text) => read::text(text, |scanner| Keys::scan(scanner)?.read(text, replies)),
         Frame::Binary(_) => Err(DecodeErrorKind::UnexpectedBinary),
     };
     result.map_err(|reason| DecodeError { reason, frame })
 }
 
-/// The values of the keys that matter, as they are written.
+/// The values of the keys that matter.
 #[derive(Debug, Default)]
 struct Keys<'a> {
-    topic: Option<&'a str>,
-    event: Option<&'a str>,
-    payload: Option<&'a str>,
-    reference: Option<&'a str>,
-    join_ref: Option<&'a str>,
+    topic: Option<Element<'a>>,
+    event: Option<Element<'a>>,
+    payload: Option<&'a [u8]>,
+    reference: Option<Element<'a>>,
+    join_ref: Option<Element<'a>>,
 }
 
 impl<'a> Keys<'a> {
@@ -156,18 +154,15 @@ impl<'a> Keys<'a> {
         scanner.expect(b'{')?;
         if !scanner.eat(b'}') {
             loop {
-                let (field, slot) = match read::unquote(scanner.key()?).as_deref() {
-                    Some("topic") => (Some(Field::Topic), Some(&mut keys.topic)),
-                    Some("event") => (Some(Field::Event), Some(&mut keys.event)),
-                    Some("payload") => (Some(Field::Payload), Some(&mut keys.payload)),
-                    Some("ref") => (Some(Field::Ref), Some(&mut keys.reference)),
-                    Some("join_ref") => (Some(Field::JoinRef), Some(&mut keys.join_ref)),
-                    _ => (None, None),
-                };
-                scanner.field = field;
-                let value = scanner.value()?;
-                if let Some(slot) = slot {
-                    *slot = Some(value);
+                match scanner.key()?.text().as_deref() {
+                    Some(b"topic") => keys.topic = Some(scanner.at(Field::Topic).element()?),
+                    Some(b"event") => keys.event = Some(scanner.at(Field::Event).element()?),
+                    Some(b"payload") => keys.payload = Some(scanner.at(Field::Payload).value()?),
+                    Some(b"ref") => keys.reference = Some(scanner.at(Field::Ref).element()?),
+                    Some(b"join_ref") => {
+                        keys.join_ref = Some(scanner.at(Field::JoinRef).element()?)
+                    }
+                    _ => drop(scanner.value()?),
                 }
                 scanner.field = None;
                 if !scanner.eat(b',') {
@@ -180,14 +175,14 @@ impl<'a> Keys<'a> {
         Ok(keys)
     }
 
-    fn read(&self, frame: &ByteString, replies: Replies) -> Result<Message, DecodeErrorKind> {
+    fn read(&self, frame: &Bytes, replies: Replies) -> Result<Message, DecodeErrorKind> {
         let missing = DecodeErrorKind::Field;
         let topic = self.topic.ok_or(missing(Field::Topic))?;
         let event = self.event.ok_or(missing(Field::Event))?;
         let payload = self.payload.ok_or(missing(Field::Payload))?;
         let reference = match (self.reference, replies) {
             (None, Replies::Keep) => return Err(missing(Field::Ref)),
-            (reference, _) => reference.unwrap_or("null"),
+            (reference, _) => reference.unwrap_or(Element::Null),
         };
         let topic = read::name(frame, topic, Field::Topic)?;
         let event = read::name(frame, event, Field::Event)?;
@@ -199,7 +194,11 @@ impl<'a> Keys<'a> {
             (None, read::payload(frame, payload))
         };
         Ok(Message {
-            join_ref: read::reference(frame, self.join_ref.unwrap_or("null"), Field::JoinRef)?,
+            join_ref: read::reference(
+                frame,
+                self.join_ref.unwrap_or(Element::Null),
+                Field::JoinRef,
+            )?,
             reference: read::reference(frame, reference, Field::Ref)?,
             topic,
             event,

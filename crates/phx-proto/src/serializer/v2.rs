@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::read::{self, Reply};
-use super::scan::Scanner;
+use super::scan::{Element, Scanner};
 use super::write::Writer;
 use super::{DecodeError, DecodeErrorKind, EncodeError, Field, Serializer, binary};
 use crate::{Frame, Message, message};
@@ -153,20 +153,29 @@ fn encode(message: &Message) -> Bytes {
     writer.into_bytes()
 }
 
+/// What comes before the payload.
+const HEADER: [Field; 4] = [Field::JoinRef, Field::Ref, Field::Topic, Field::Event];
+
 fn decode(frame: &Bytes, replies: Replies) -> Result<Message, DecodeErrorKind> {
-    read::text(frame, |frame, scanner| {
+    read::text(frame, |scanner| {
         scanner.expect(b'[')?;
         if scanner.eat(b']') {
             return Err(DecodeErrorKind::Field(Field::JoinRef));
         }
-        let join_ref = read::reference(frame, first(scanner)?, Field::JoinRef)?;
-        next(scanner, Field::Ref)?;
-        let reference = read::reference(frame, scanner.value()?, Field::Ref)?;
-        next(scanner, Field::Topic)?;
-        let topic = read::name(frame, scanner.value()?, Field::Topic)?;
-        next(scanner, Field::Event)?;
-        let event = read::name(frame, scanner.value()?, Field::Event)?;
+        let mut header = [Element::Null; 4];
+        for (element, field) in header.iter_mut().zip(HEADER) {
+            if field != Field::JoinRef {
+                next(scanner, field)?;
+            }
+            *element = scanner.at(field).element()?;
+        }
+        let [join_ref, reference, topic, event] = header;
+        let join_ref = read::reference(frame, join_ref, Field::JoinRef)?;
+        let reference = read::reference(frame, reference, Field::Ref)?;
+        let topic = read::name(frame, topic, Field::Topic)?;
+        let event = read::name(frame, event, Field::Event)?;
         next(scanner, Field::Payload)?;
+        scanner.at(Field::Payload);
         let (status, payload) = if replies == Replies::Read && event == message::event::REPLY {
             let (status, response) = Reply::scan(scanner)?.read(frame)?;
             (Some(status), response)
@@ -183,12 +192,7 @@ fn decode(frame: &Bytes, replies: Replies) -> Result<Message, DecodeErrorKind> {
     })
 }
 
-fn first<'a>(scanner: &mut Scanner<'a>) -> Result<&'a str, DecodeErrorKind> {
-    scanner.field = Some(Field::JoinRef);
-    scanner.value()
-}
-
-/// Goes on to the element that holds `field`.
+/// What is between two elements, of which the next one holds `field`.
 fn next(scanner: &mut Scanner<'_>, field: Field) -> Result<(), DecodeErrorKind> {
     if !scanner.eat(b',') {
         return Err(match scanner.peek() {
@@ -196,6 +200,5 @@ fn next(scanner: &mut Scanner<'_>, field: Field) -> Result<(), DecodeErrorKind> 
             _ => scanner.malformed(),
         });
     }
-    scanner.field = Some(field);
     Ok(())
 }
