@@ -249,6 +249,11 @@ impl State {
         HookId(self.last_hook)
     }
 
+    /// Whether some hook of the channel is to be told of this event.
+    pub(crate) fn hooks_want(&self, channel: ChannelId, event: &str) -> bool {
+        self.channels.get(channel).is_some_and(|entry| entry.hooks.want(event))
+    }
+
     /// Delivers a message to the streams that want it.
     pub(crate) fn deliver(
         &mut self,

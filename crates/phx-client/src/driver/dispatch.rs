@@ -6,7 +6,6 @@ use std::task::Waker;
 use phx_proto::{Action, ConnectionState, Event, Frame, Instant, SendReason};
 
 use super::heartbeats::Heartbeats;
-use super::link::Received;
 use super::received::ReceivedFrames;
 use crate::hook::isolated;
 use crate::shared::{HookList, OnMessage, Shared, State};
@@ -117,21 +116,20 @@ impl Dispatch {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
         while self.wants_frames()
-            && let Some(received) = frames.pop()
+            && let Some((transport, frame)) = frames.pop()
         {
-            match received {
-                Received::Frame(transport, frame) => {
-                    if !self.on_message.is_empty() {
-                        release(state, &mut self.wakers);
-                        self.show(&frame);
-                        state = shared.lock();
-                    }
-                    state.core.handle_frame(now, transport, frame);
-                }
-                Received::End(transport, cause) => {
-                    state.core.handle_closed(now, transport, cause);
-                }
+            if !self.on_message.is_empty() {
+                release(state, &mut self.wakers);
+                self.show(&frame);
+                state = shared.lock();
             }
+            state.core.handle_frame(now, transport, frame);
+            state = self.tell(&shared, state, now);
+        }
+        if self.wants_frames()
+            && let Some((transport, cause)) = frames.pop_end()
+        {
+            state.core.handle_closed(now, transport, cause);
             state = self.tell(&shared, state, now);
         }
         release(state, &mut self.wakers);
@@ -197,12 +195,21 @@ impl Dispatch {
     /// are woken. An event that concerns hooks or logs is handed back.
     fn tell_inside(&mut self, state: &mut State, now: Instant, event: Event) -> Option<Event> {
         let wakers = &mut self.wakers;
-        match &event {
-            Event::Message { channel, event: name, .. } => {
-                let entry = state.channels.get(*channel);
-                if self.verbose || entry.is_some_and(|entry| entry.hooks.want(name)) {
-                    return Some(event);
-                }
+        match event {
+            Event::Message { channel, event, payload, .. }
+                if !self.verbose && !state.hooks_want(channel, &event) =>
+            {
+                state.deliver(now, channel, event, payload, wakers);
+                return None;
+            }
+            Event::PushDone { push, outcome, .. } => {
+                wakers.extend(state.pushes.resolve(&push, outcome));
+                return None;
+            }
+            Event::Pong { ping, round_trip, .. } => {
+                self.heartbeats.answered();
+                wakers.extend(state.pings.resolve(&ping, round_trip));
+                return None;
             }
             Event::HeartbeatAnswered { .. } => {
                 self.heartbeats.answered();
@@ -212,38 +219,22 @@ impl Dispatch {
                 self.heartbeats.clear();
                 state.note_opened(wakers);
             }
-            Event::Closed { cause, retry_in, .. } => {
+            Event::Closed { ref cause, retry_in, .. } => {
                 self.heartbeats.clear();
                 state.note_closed(cause, retry_in.is_some(), wakers);
             }
-            Event::Joined { channel, response, rejoined, .. } => {
-                state.note_joined(*channel, response, *rejoined, wakers);
+            Event::Joined { channel, ref response, rejoined, .. } => {
+                state.note_joined(channel, response, rejoined, wakers);
             }
             Event::JoinFailed { channel, .. } | Event::ChannelErrored { channel, .. } => {
-                state.refresh_channel(*channel, wakers);
+                state.refresh_channel(channel, wakers);
             }
-            Event::ChannelClosed { channel, cause, .. } => {
-                state.note_channel_closed(*channel, cause, wakers);
+            Event::ChannelClosed { channel, ref cause, .. } => {
+                state.note_channel_closed(channel, cause, wakers);
             }
             _ => {}
         }
-        // These have values that are handed on.
-        match event {
-            Event::Message { channel, event, payload, .. } => {
-                state.deliver(now, channel, event, payload, wakers);
-                None
-            }
-            Event::PushDone { push, outcome, .. } => {
-                wakers.extend(state.pushes.resolve(&push, outcome));
-                None
-            }
-            Event::Pong { ping, round_trip, .. } => {
-                self.heartbeats.answered();
-                wakers.extend(state.pings.resolve(&ping, round_trip));
-                None
-            }
-            event => Some(event),
-        }
+        Some(event)
     }
 
     /// Tells hooks and logs, with the lock released.

@@ -15,30 +15,29 @@ pub(super) enum Link {
     Open { id: TransportId, transport: Pin<Box<dyn Transport>>, unflushed: bool },
 }
 
-/// What reading gave.
-pub(super) enum Received {
-    Frame(TransportId, Frame),
-    End(TransportId, CloseCause),
-}
-
 /// The end of the transport with this id.
 type End = (TransportId, CloseCause);
 
 impl Link {
-    /// The next frame, or the end; `None` if nothing is there yet.
-    pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Option<Received> {
-        let Link::Open { id, transport, .. } = self else {
-            return None;
-        };
-        let id = *id;
-        match transport.as_mut().poll_receive(cx) {
-            Poll::Pending => None,
-            Poll::Ready(Ok(frame)) => Some(Received::Frame(id, frame)),
-            Poll::Ready(Err(cause)) => {
-                *self = Link::Idle;
-                Some(Received::End(id, cause))
-            }
+    /// Whose the frames are that are received.
+    pub(super) fn open_id(&self) -> Option<TransportId> {
+        match self {
+            Link::Open { id, .. } => Some(*id),
+            Link::Idle | Link::Connecting { .. } => None,
         }
+    }
+
+    /// The next frame, or the end.
+    #[inline]
+    pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, CloseCause>> {
+        let Link::Open { transport, .. } = self else {
+            return Poll::Pending;
+        };
+        let received = transport.as_mut().poll_receive(cx);
+        if let Poll::Ready(Err(_)) = received {
+            *self = Link::Idle;
+        }
+        received
     }
 
     /// Whether a frame can be sent now.

@@ -1,11 +1,11 @@
 //! What was read from transports and hasn't been handed to the core.
 
 use std::collections::VecDeque;
-use std::task::Context;
+use std::task::{Context, Poll};
 
-use phx_proto::{CloseCause, TransportId};
+use phx_proto::{CloseCause, Frame, TransportId};
 
-use super::link::{Link, Received};
+use super::link::Link;
 
 /// Frames read at a time, at the most.
 const MAX_FRAMES: usize = 64;
@@ -13,50 +13,60 @@ const MAX_FRAMES: usize = 64;
 /// No more is read at a time once the frames have this many bytes.
 const MAX_BYTES: usize = 64 << 10;
 
-/// Frames, read some at a time so that the lock is taken once for all of them; perhaps with the end
-/// of their transport after them.
+/// Frames of one transport, read some at a time so that the lock is taken once for all of them;
+/// perhaps with the transport's end after them.
 #[derive(Default)]
 pub(super) struct ReceivedFrames {
-    queue: VecDeque<Received>,
+    transport: Option<TransportId>,
+    frames: VecDeque<Frame>,
+    end: Option<CloseCause>,
 }
 
 impl ReceivedFrames {
     pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.frames.is_empty() && self.end.is_none()
     }
 
-    /// Reads on, if all that was read before has been handed on. True if there may be more to read.
+    /// Reads on, all that was read before having been handed on. True if there may be more to read.
     pub(super) fn fill(&mut self, link: &mut Link, cx: &mut Context<'_>) -> bool {
+        debug_assert!(self.is_empty(), "frames of two transports");
+        self.transport = link.open_id();
         let mut bytes = 0;
-        while self.queue.len() < MAX_FRAMES && bytes < MAX_BYTES {
+        while self.frames.len() < MAX_FRAMES && bytes < MAX_BYTES {
             match link.poll_receive(cx) {
-                None => return false,
-                Some(received) => {
-                    if let Received::Frame(_, frame) = &received {
-                        bytes += frame.len();
-                    }
-                    self.queue.push_back(received);
+                Poll::Pending => return false,
+                Poll::Ready(Ok(frame)) => {
+                    bytes += frame.len();
+                    self.frames.push_back(frame);
+                }
+                Poll::Ready(Err(cause)) => {
+                    self.end = Some(cause);
+                    return false;
                 }
             }
         }
         true
     }
 
-    pub(super) fn pop(&mut self) -> Option<Received> {
-        self.queue.pop_front()
+    pub(super) fn pop(&mut self) -> Option<(TransportId, Frame)> {
+        Some((self.transport?, self.frames.pop_front()?))
+    }
+
+    /// The end of the transport, after its frames.
+    pub(super) fn pop_end(&mut self) -> Option<(TransportId, CloseCause)> {
+        if !self.frames.is_empty() {
+            return None;
+        }
+        Some((self.transport?, self.end.take()?))
     }
 
     /// The end of this transport, if it is here; what came before it isn't wanted any more.
     pub(super) fn take_end(&mut self, transport: TransportId) -> Option<CloseCause> {
-        match self.queue.pop_back()? {
-            Received::End(id, cause) if id == transport => {
-                self.queue.clear();
-                Some(cause)
-            }
-            other => {
-                self.queue.push_back(other);
-                None
-            }
+        if self.transport != Some(transport) {
+            return None;
         }
+        let end = self.end.take()?;
+        self.frames.clear();
+        Some(end)
     }
 }

@@ -57,7 +57,7 @@ fn not_utf8<'a, T>(
 #[inline]
 pub(super) fn name(
     frame: &Bytes,
-    element: Element<'_>,
+    element: &Element<'_>,
     field: Field,
 ) -> Result<ByteString, DecodeErrorKind> {
     let text = match element {
@@ -75,7 +75,7 @@ pub(super) fn name(
 #[inline]
 pub(super) fn reference(
     frame: &Bytes,
-    element: Element<'_>,
+    element: &Element<'_>,
     field: Field,
 ) -> Result<Option<Ref>, DecodeErrorKind> {
     let number = match element {
@@ -136,7 +136,7 @@ impl<'a> Reply<'a> {
         let status = match status {
             Element::Plain(b"ok") => Status::Ok,
             Element::Plain(b"error") => Status::Error,
-            other => Status::parse(name(frame, other, Field::Status)?),
+            other => Status::parse(name(frame, &other, Field::Status)?),
         };
         let response = match self.response {
             Some(response) => payload(frame, response),

@@ -184,8 +184,9 @@ impl<'a> Keys<'a> {
             (None, Replies::Keep) => return Err(missing(Field::Ref)),
             (reference, _) => reference.unwrap_or(Element::Null),
         };
-        let topic = read::name(frame, topic, Field::Topic)?;
-        let event = read::name(frame, event, Field::Event)?;
+        let join_ref = self.join_ref.unwrap_or(Element::Null);
+        let topic = read::name(frame, &topic, Field::Topic)?;
+        let event = read::name(frame, &event, Field::Event)?;
         let (status, payload) = if replies == Replies::Read && event == message::event::REPLY {
             // A second look at the payload: it may stand before the event.
             let (status, response) = Reply::scan(&mut Scanner::new(payload))?.read(frame)?;
@@ -194,12 +195,8 @@ impl<'a> Keys<'a> {
             (None, read::payload(frame, payload))
         };
         Ok(Message {
-            join_ref: read::reference(
-                frame,
-                self.join_ref.unwrap_or(Element::Null),
-                Field::JoinRef,
-            )?,
-            reference: read::reference(frame, reference, Field::Ref)?,
+            join_ref: read::reference(frame, &join_ref, Field::JoinRef)?,
+            reference: read::reference(frame, &reference, Field::Ref)?,
             topic,
             event,
             status,

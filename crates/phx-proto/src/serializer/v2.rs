@@ -163,13 +163,13 @@ fn decode(frame: &Bytes, replies: Replies) -> Result<Message, DecodeErrorKind> {
             return Err(DecodeErrorKind::Field(Field::JoinRef));
         }
         let mut header = [Element::Null; 4];
-        for (element, field) in header.iter_mut().zip(HEADER) {
-            if field != Field::JoinRef {
-                next(scanner, field)?;
+        for (element, field) in header.iter_mut().zip(&HEADER) {
+            if *field != Field::JoinRef {
+                next(scanner, *field)?;
             }
-            *element = scanner.at(field).element()?;
+            *element = scanner.at(*field).element()?;
         }
-        let [join_ref, reference, topic, event] = header;
+        let [join_ref, reference, topic, event] = &header;
         let join_ref = read::reference(frame, join_ref, Field::JoinRef)?;
         let reference = read::reference(frame, reference, Field::Ref)?;
         let topic = read::name(frame, topic, Field::Topic)?;

@@ -25,6 +25,7 @@ pub(super) struct EventQueue {
 }
 
 /// What an event counts as.
+#[derive(Clone, Copy)]
 enum Kind {
     Outcome,
     Pong,
@@ -53,7 +54,8 @@ impl EventQueue {
 
     /// Adds an event; `false` if there was no room for it.
     pub(super) fn push(&mut self, event: Event) -> bool {
-        let has_room = match kind(&event) {
+        let kind = kind(&event);
+        let has_room = match kind {
             Kind::Outcome | Kind::Pong => true,
             Kind::State(_) => self.states < self.max_states,
             Kind::Traffic(size) => self.traffic < self.max_traffic && self.has_room_for(size),
@@ -62,19 +64,19 @@ impl EventQueue {
             self.lost = self.lost.saturating_add(1);
             return false;
         }
-        if let Kind::State(_) | Kind::Traffic(_) = kind(&event) {
+        if let Kind::State(_) | Kind::Traffic(_) = kind {
             // Told where they are missing, before what comes after them. One more than the limit,
             // and not another one before there is room again.
             if let Some(lost) = self.take_lost() {
-                self.add(lost);
+                self.add(lost, Kind::Traffic(0));
             }
         }
-        self.add(event);
+        self.add(event, kind);
         true
     }
 
-    fn add(&mut self, event: Event) {
-        self.count(&event, usize::saturating_add);
+    fn add(&mut self, event: Event, kind: Kind) {
+        self.count(kind, usize::saturating_add);
         self.waiting.push_back(event);
     }
 
@@ -86,12 +88,12 @@ impl EventQueue {
         let Some(event) = self.waiting.pop_front() else {
             return self.take_lost();
         };
-        self.count(&event, usize::saturating_sub);
+        self.count(kind(&event), usize::saturating_sub);
         Some(event)
     }
 
-    fn count(&mut self, event: &Event, change: impl Fn(usize, usize) -> usize) {
-        let size = match kind(event) {
+    fn count(&mut self, kind: Kind, change: impl Fn(usize, usize) -> usize) {
+        let size = match kind {
             Kind::Outcome => {
                 self.outcomes = change(self.outcomes, 1);
                 0
