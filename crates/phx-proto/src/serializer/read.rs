@@ -145,3 +145,25 @@ impl<'a> Reply<'a> {
         Ok((status, response))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_or_two_bytes_that_are_not_ascii_are_found_anywhere() {
+        for len in 0..40 {
+            let mut text = alloc::vec![b'a'; len];
+            assert!(is_ascii(&text), "{len} letters");
+            for first in 0..len {
+                text[first] = 0x80;
+                for second in first..len {
+                    let before = core::mem::replace(&mut text[second], 0x80);
+                    assert!(!is_ascii(&text), "at {first} and {second} of {len}");
+                    text[second] = before;
+                }
+                text[first] = b'a';
+            }
+        }
+    }
+}
