@@ -17,8 +17,8 @@ mod connection;
 /// News told to hooks at a time. A hook can make news by what it calls, and so have no end of it.
 const MAX_TOLD: u32 = 64;
 
-/// Wakers for which there is always room.
-const MAX_KEPT_WAKERS: usize = 64;
+/// Room for so many wakers is always kept.
+const KEPT_WAKERS: usize = 64;
 
 /// Brings the core's events to streams, futures and hooks.
 ///
@@ -302,7 +302,7 @@ impl Dispatch {
 /// anything.
 fn give_back_room(state: &mut State, wakers: &mut Vec<Waker>) {
     state.pushes.give_back_room();
-    wakers.shrink_to(MAX_KEPT_WAKERS);
+    wakers.shrink_to(KEPT_WAKERS);
 }
 
 /// Releases the lock, and wakes whom it was about.
