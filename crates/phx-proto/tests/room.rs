@@ -78,11 +78,15 @@ fn cancel_many(s: &mut Script, channel: ChannelId) {
 #[test]
 fn of_a_burst_once_a_heartbeat_was_answered() {
     let (mut s, channel) = Script::joined(with_heartbeats(), "room:a");
-    is_given_back(&mut s, |s| cancel_many(s, channel), |s| {
-        s.wait(secs(30));
-        s.reply("heartbeat phoenix", "ok", "{}");
-        s.forget_lines();
-    });
+    is_given_back(
+        &mut s,
+        |s| cancel_many(s, channel),
+        |s| {
+            s.wait(secs(30));
+            s.reply("heartbeat phoenix", "ok", "{}");
+            s.forget_lines();
+        },
+    );
 }
 
 #[test]

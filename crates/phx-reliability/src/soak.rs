@@ -15,8 +15,8 @@
 //! - `reconnects`: connections that opened after the first of each socket;
 //! - `rss_start_kib`, `rss_end_kib`: the memory of the process, which holds clients, server and proxy.
 //!   Both are taken in the same state: a moment after all connections were made anew, with all channels
-//!   joined and nothing on its way. Before the first comes a warm-up, in which each fault comes once and
-//!   to everybody, so that the allocator has been at its peaks. The counts are of the warm-up too.
+//!   joined and nothing on its way. Before the first comes a warm-up, in which each fault comes once, to
+//!   everybody and as bad as it gets, so that the allocator has been at its peaks. The counts are of the warm-up too.
 
 #![expect(clippy::print_stdout, reason = "the line goes to standard output")]
 
