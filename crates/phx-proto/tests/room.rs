@@ -28,6 +28,7 @@ fn with_heartbeats() -> Config {
 }
 
 /// Pushes so many that the room for them is far more than [`LITTLE`].
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 fn push_many(s: &mut Script, channel: ChannelId) -> Vec<PushId> {
     let push = |_| s.socket.push(s.now, channel, "msg", Payload::empty(), None).unwrap();
     let pushes = (0..PEAK).map(push).collect();
