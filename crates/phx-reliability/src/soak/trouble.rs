@@ -103,9 +103,12 @@ impl Trouble {
         self.proxy.address()
     }
 
-    /// Every kind of trouble once, for everybody and as bad as it gets, so that the memory has been at its peaks.
+    /// Every kind of trouble, for everybody and as bad as it gets, so that the memory has been at its
+    /// peaks: once in order and once at random, since a fault finds what the one before has left.
     pub(super) fn warm_up(&mut self) -> anyhow::Result<()> {
-        for kind in ALL {
+        let mut again = ALL;
+        self.rng.shuffle(&mut again);
+        for kind in ALL.into_iter().chain(again) {
             let next = Instant::now() + self.every;
             self.begin(kind, true)?;
             pass(next - self.every / 2);
