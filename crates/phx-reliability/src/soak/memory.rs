@@ -14,9 +14,8 @@ const HEAPS: &str = "MALLOC_ARENA_MAX";
 
 /// Runs this program again with one heap for all threads, unless it was started with such a setting.
 ///
-/// By itself the allocator has a heap for each thread and keeps the pages of each one's peak. Those come
-/// at different times, so that the resident memory goes from the peak of all threads together towards the
-/// sum of their own peaks for as long as one looks, with nothing more in use.
+/// By itself the allocator has a heap for each thread, and what it keeps depends on which of them had
+/// its peak when. With one heap it keeps what the process needed.
 pub(super) fn with_one_heap() -> anyhow::Result<Option<ExitCode>> {
     if std::env::var_os(HEAPS).is_some() {
         return Ok(None);
