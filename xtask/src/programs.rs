@@ -18,7 +18,8 @@ const CHECKS: &str = "checks";
 const RELEASE: &str = "release";
 
 /// All there are. Each is the subcommand `name` of its package's binary.
-pub(crate) const ALL: &[&Forwarded] = &[&SIM, &HERD, &FAULTS, &SOAK, &DIFFERENTIAL, &BENCH];
+pub(crate) const ALL: &[&Forwarded] =
+    &[&SIM, &HERD, &FAULTS, &SOAK, &SUSPEND, &DIFFERENTIAL, &BENCH];
 
 pub(crate) const SIM: Forwarded = Forwarded {
     name: "sim",
@@ -44,6 +45,13 @@ pub(crate) const FAULTS: Forwarded = Forwarded {
 pub(crate) const SOAK: Forwarded = Forwarded {
     name: "soak",
     about: "traffic under faults, nothing lost or doubled: --minutes N",
+    package: "phx-reliability",
+    profile: CHECKS,
+};
+
+pub(crate) const SUSPEND: Forwarded = Forwarded {
+    name: "suspend",
+    about: "a client whose machine sleeps, as root on Linux: --seconds N",
     package: "phx-reliability",
     profile: CHECKS,
 };

@@ -19,6 +19,7 @@ pub(crate) mod msrv;
 pub(crate) mod mutants;
 pub(crate) mod no_std;
 pub(crate) mod sim;
+pub(crate) mod soak;
 pub(crate) mod suite;
 pub(crate) mod test;
 pub(crate) mod tree;

@@ -9,6 +9,7 @@ mod heartbeat;
 mod outbox;
 mod pending;
 mod push;
+mod room;
 mod state;
 mod timers;
 

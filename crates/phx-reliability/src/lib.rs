@@ -6,6 +6,7 @@
 //! | `herd` | very many clients whose server restarts: when they come back |
 //! | `faults` | each fault of real connections and servers on every adapter: how soon it is noticed, and how soon all is well again |
 //! | `soak` | traffic under faults for as long as you like: nothing lost, nothing doubled, no memory growing |
+//! | `suspend` | a connected client whose machine sleeps, as Linux shows it to a process |
 //!
 //! `docs/RELIABILITY.md` says what is promised and what isn't.
 
@@ -18,3 +19,4 @@ mod port;
 pub mod serve;
 pub mod sim;
 pub mod soak;
+pub mod suspend;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use phx_reliability::{faults, herd, serve, sim, soak};
+use phx_reliability::{faults, herd, serve, sim, soak, suspend};
 
 /// Shows under faults what the clients of this workspace promise.
 #[derive(Parser)]
@@ -23,7 +23,9 @@ enum Program {
     Faults(faults::Args),
     /// Traffic under faults: nothing lost, nothing doubled, no memory growing
     Soak(soak::Args),
-    /// The server that `faults` stops and kills
+    /// A client whose machine sleeps; needs `CAP_SYS_ADMIN`
+    Suspend(suspend::Args),
+    /// The server of `faults` and `suspend`
     #[command(hide = true)]
     Serve(serve::Args),
 }
@@ -34,6 +36,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Program::Herd(args) => herd::run(&args).map(exit_code),
         Program::Faults(args) => faults::run(&args),
         Program::Soak(args) => soak::run(&args),
+        Program::Suspend(args) => suspend::run(&args),
         Program::Serve(args) => serve::run(&args),
     }
 }

@@ -15,8 +15,9 @@
 //! - `reconnects`: connections that opened after the first of each socket;
 //! - `rss_start_kib`, `rss_end_kib`: the memory of the process, which holds clients, server and proxy.
 //!   Both are taken in the same state: a moment after all connections were made anew, with all channels
-//!   joined and nothing on its way. Before the first comes a warm-up, in which each fault comes once and
-//!   to everybody, so that the allocator has been at its peaks. The counts are of the warm-up too.
+//!   joined and nothing on its way. All threads share one heap. Before the first comes a warm-up, in which each
+//!   fault comes twice, to everybody and as bad as it gets, the second time in random order, so that the
+//!   allocator has been at its peaks. The counts are of the warm-up too.
 
 #![expect(clippy::print_stdout, reason = "the line goes to standard output")]
 
@@ -78,6 +79,9 @@ const MAX_GROWTH: u64 = 5;
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     ensure!(args.minutes > 0.0 && args.minutes.is_finite(), "no time to run");
     memory::resident_kib()?;
+    if let Some(code) = memory::with_one_heap()? {
+        return Ok(code);
+    }
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
     println!("soak: seed {seed}");
     let ledger = Ledger::new();

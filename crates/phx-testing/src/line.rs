@@ -149,7 +149,7 @@ impl<N: Fn()> Way<'_, N> {
         mut from: impl AsyncRead + Unpin,
         mut to: impl AsyncWrite + Unpin,
     ) -> Result<Told, Ended> {
-        let mut buffer = BytesMut::new();
+        let mut buffer = BytesMut::with_capacity(READ_SIZE);
         let mut told = false;
         loop {
             let faults = *self.faults.borrow_and_update();
@@ -166,7 +166,6 @@ impl<N: Fn()> Way<'_, N> {
                 self.queue.clear();
             }
             let next = self.queue.next_arrival().filter(|_| !faults.stalled);
-            buffer.reserve(READ_SIZE);
             tokio::select! {
                 changed = self.faults.changed() => if changed.is_err() {
                     return Err(Ended::Failed);
@@ -180,7 +179,10 @@ impl<N: Fn()> Way<'_, N> {
                 },
                 read = from.read_buf(&mut buffer), if self.queue.has_room() => match read {
                     Ok(0) => self.queue.end(faults.latency),
-                    Ok(_) => self.queue.depart(faults.latency, buffer.split().freeze()),
+                    Ok(_) => {
+                        self.queue.depart(faults.latency, &buffer);
+                        buffer.clear();
+                    }
                     Err(_) if vanishes => self.queue.ended = true,
                     Err(_) => return Err(Ended::Failed),
                 },
@@ -238,9 +240,10 @@ impl Queue {
         Queue { flights: VecDeque::new(), bytes: 0, capacity, ended: false }
     }
 
-    fn depart(&mut self, latency: Duration, bytes: Bytes) {
+    /// Copies, so that what is on its way takes as much memory as it is long.
+    fn depart(&mut self, latency: Duration, bytes: &[u8]) {
         self.bytes += bytes.len();
-        self.push(latency, Some(bytes));
+        self.push(latency, Some(Bytes::copy_from_slice(bytes)));
     }
 
     fn end(&mut self, latency: Duration) {
@@ -273,5 +276,47 @@ impl Queue {
 
     fn has_room(&self) -> bool {
         !self.ended && self.bytes < self.capacity
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use allocation_counter::measure;
+    use tokio::io::duplex;
+
+    use super::*;
+
+    #[test]
+    fn what_is_held_back_takes_as_much_memory_as_it_is_long() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let held = measure(|| {
+            runtime.block_on(async {
+                let (mut client, near) = duplex(64);
+                let (_server, far) = duplex(64);
+                let (_faults, faults) =
+                    watch::channel(Faults { stalled: true, ..Faults::default() });
+                let line = Line {
+                    faults,
+                    passed: Arc::default(),
+                    capacity: 1 << 20,
+                    server_ends_both: false,
+                    altered: || {},
+                };
+                let carried = carry(tokio::io::split(near), tokio::io::split(far), line);
+                let sent = async {
+                    for _ in 0..1_000 {
+                        // As much as there is room for: it is read before the next is written.
+                        client.write_all(&[0; 64]).await.unwrap();
+                    }
+                };
+                tokio::select! {
+                    ended = carried => panic!("{ended:?}"),
+                    () = sent => {}
+                }
+            });
+        });
+        // For each what it is long, and where it is kept; and the buffers for reading.
+        let most = 1_000 * (64 + 200) + 4 * READ_SIZE as u64;
+        assert!(held.bytes_max > 64_000 && held.bytes_max < most, "{held:?}");
     }
 }

@@ -16,6 +16,9 @@ mod connection;
 /// News told to hooks at a time. A hook can make news by what it calls, and so have no end of it.
 const MAX_TOLD: u32 = 64;
 
+/// Room for so many wakers is always kept.
+const KEPT_WAKERS: usize = 64;
+
 /// Brings the core's events to streams, futures and hooks.
 ///
 /// Streams and futures are served under the lock; hooks, loggers and wakers run outside of it.
@@ -213,6 +216,7 @@ impl Dispatch {
             }
             Event::HeartbeatAnswered { .. } => {
                 self.heartbeats.answered();
+                give_back_room(state, wakers);
                 return None;
             }
             Event::Opened { .. } => {
@@ -222,6 +226,7 @@ impl Dispatch {
             Event::Closed { ref cause, retry_in, .. } => {
                 self.heartbeats.clear();
                 state.note_closed(cause, retry_in.is_some(), wakers);
+                give_back_room(state, wakers);
             }
             Event::Joined { channel, ref response, rejoined, .. } => {
                 state.note_joined(channel, response, rejoined, wakers);
@@ -282,6 +287,13 @@ impl Dispatch {
             isolated("on_message", || hook(&message));
         }
     }
+}
+
+/// Makes smaller again what grew for a peak, on the same occasions as the core: too seldom to cost
+/// anything.
+fn give_back_room(state: &mut State, wakers: &mut Vec<Waker>) {
+    state.pushes.give_back_room();
+    wakers.shrink_to(KEPT_WAKERS);
 }
 
 /// Releases the lock, and wakes whom it was about.

@@ -43,6 +43,9 @@ pub enum PresenceItem<M, E> {
     Refused(Arc<PresenceError>),
 }
 
+/// Room for so many items stays when all have been taken.
+const KEPT: usize = 64;
+
 /// The changes that a stream hasn't taken yet.
 pub(super) struct Feed<M, E> {
     queue: VecDeque<PresenceItem<M, E>>,
@@ -78,7 +81,10 @@ impl<M, E> Feed<M, E> {
     }
 
     fn pop(&mut self) -> Option<PresenceItem<M, E>> {
-        let item = self.queue.pop_front()?;
+        let Some(item) = self.queue.pop_front() else {
+            self.queue.shrink_to(KEPT);
+            return None;
+        };
         self.bytes = self.bytes.saturating_sub(item.size());
         Some(item)
     }
@@ -186,5 +192,18 @@ impl<M, E> fmt::Debug for PresenceItem<M, E> {
             PresenceItem::Lagged(count) => f.debug_tuple("Lagged").field(count).finish(),
             PresenceItem::Refused(_) => f.write_str("Refused(..)"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_room_of_many_changes_is_given_back_once_all_are_taken() {
+        let mut feed = Feed::<(), ()> { queue: VecDeque::new(), bytes: 0, waker: None };
+        (0..5_000).for_each(|_| feed.push(PresenceItem::Lagged(1)));
+        while feed.pop().is_some() {}
+        assert!(feed.queue.capacity() <= KEPT, "{}", feed.queue.capacity());
     }
 }

@@ -24,6 +24,9 @@ pub(crate) enum Entry {
 /// Entries that a stream takes at a time, at the most.
 const MAX_TAKEN: usize = 32;
 
+/// Room for so many entries stays when all have been taken: as many as are read at a time.
+const KEPT: usize = 64;
+
 /// A stream's bounded queue. It never holds more messages than its capacity, nor more than one
 /// beyond its bytes; markers between them merge, so there are never more than twice as many entries
 /// and a few.
@@ -151,6 +154,7 @@ impl Mailbox {
         more: &mut VecDeque<Entry>,
     ) -> (Poll<Option<Entry>>, Taken) {
         let Some(entry) = self.queue.pop_front() else {
+            self.queue.shrink_to(KEPT);
             let poll = if self.ended { Poll::Ready(None) } else { Poll::Pending };
             return (poll, Taken::Indifferent);
         };
@@ -331,5 +335,16 @@ mod tests {
         assert_eq!(taken, Taken::Indifferent);
         let (_, taken) = mailbox.poll(now, &mut VecDeque::new());
         assert_eq!(taken, Taken::Released);
+    }
+
+    #[test]
+    fn the_room_of_a_flood_is_given_back_once_all_is_taken() {
+        let (mut mailbox, now) = (Mailbox::new(10_000, usize::MAX), Instant::EPOCH);
+        for _ in 0..5_000 {
+            assert!(!mailbox.deliver(now, "n".into(), Payload::empty()));
+        }
+        let mut taken = VecDeque::new();
+        while mailbox.poll(now, &mut taken).0.is_ready() {}
+        assert!(mailbox.queue.capacity() <= KEPT, "{}", mailbox.queue.capacity());
     }
 }

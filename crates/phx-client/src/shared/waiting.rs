@@ -6,6 +6,9 @@ use std::task::{Context, Poll, Waker};
 
 use foldhash::fast::FixedState;
 
+/// Room for so many is always kept.
+const KEPT: usize = 8;
+
 /// A waker that isn't needed any more. It may be all that keeps a task and the handles in it, so it
 /// is to be dropped after the lock is released.
 #[must_use = "to be dropped outside of the lock"]
@@ -57,6 +60,11 @@ impl<K: Eq + Hash, V> Waiting<K, V> {
         }
     }
 
+    /// Makes smaller again what grew for a peak.
+    pub(crate) fn give_back_room(&mut self) {
+        self.0.shrink_to(self.0.len().saturating_mul(2).max(KEPT));
+    }
+
     pub(crate) fn take_wakers(&mut self, wakers: &mut Vec<Waker>) {
         wakers.extend(self.0.values_mut().filter_map(|slot| match slot {
             Slot::Pending(waker) => waker.take(),
@@ -68,5 +76,25 @@ impl<K: Eq + Hash, V> Waiting<K, V> {
 impl<K, V> Default for Waiting<K, V> {
     fn default() -> Self {
         Waiting(HashMap::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_room_of_a_peak_is_given_back_and_what_waits_is_kept() {
+        let mut waiting = Waiting::<u32, u32>::default();
+        (0..10_000).for_each(|key| waiting.expect(key));
+        assert!(waiting.resolve(&7, 70).is_none());
+        (100..10_000).for_each(|key| drop(waiting.forget(&key)));
+        waiting.give_back_room();
+        assert!(waiting.0.capacity() < 1_000, "{}", waiting.0.capacity());
+        let (polled, _) = waiting.poll(&7, &Context::from_waker(Waker::noop()));
+        assert_eq!(polled, Poll::Ready(70));
+        (0..100).for_each(|key| drop(waiting.forget(&key)));
+        waiting.give_back_room();
+        assert!(waiting.0.capacity() < 2 * KEPT, "{}", waiting.0.capacity());
     }
 }

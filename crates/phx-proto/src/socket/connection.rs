@@ -304,6 +304,7 @@ impl Socket {
         if let State::Open { stable, .. } = &mut self.connection.state {
             *stable = None;
             self.connection.tries = 0;
+            self.give_back_room();
         }
     }
 
@@ -392,6 +393,7 @@ impl Socket {
         retry_in: Option<Duration>,
     ) {
         self.emit(Event::Closed { transport, was_open, cause, retry_in });
+        self.give_back_room();
     }
 
     fn count_stale_fact(&mut self) {

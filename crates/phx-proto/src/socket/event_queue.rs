@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 
+use super::room;
 use crate::{ChannelCloseCause, ChannelError, Config, Event, JoinFailure};
 
 /// A queue that keeps every outcome and pong, and a bounded number and size of everything else.
@@ -117,6 +118,10 @@ impl EventQueue {
     fn take_lost(&mut self) -> Option<Event> {
         let count = core::mem::take(&mut self.lost);
         (count > 0).then_some(Event::EventsLost { count })
+    }
+
+    pub(super) fn give_back_room(&mut self) {
+        self.waiting.shrink_to(room::to_keep(self.waiting.len()));
     }
 
     /// Outcomes that wait to be polled.

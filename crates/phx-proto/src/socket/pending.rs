@@ -4,6 +4,7 @@ use bytestring::ByteString;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use super::room;
 use super::timers::TimerKey;
 use crate::{ChannelId, Payload, PingId};
 
@@ -113,6 +114,10 @@ impl PendingTable {
             Some(Pending::Push(push)) => Some(push),
             _ => None,
         }
+    }
+
+    pub(super) fn give_back_room(&mut self) {
+        self.by_number.shrink_to(room::to_keep(self.by_number.len()));
     }
 
     /// How many of them will have an outcome that is reported.

@@ -1,12 +1,12 @@
 //! A server as a process, to be stopped and killed.
 
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
 use anyhow::Context as _;
 
 use crate::port::Port;
+use crate::serve;
 
 /// A server process on a port that stays its own. It is killed when it is dropped.
 pub(super) struct ServerProcess {
@@ -57,26 +57,8 @@ impl Drop for ServerProcess {
     }
 }
 
-/// This program as a server; returns once it listens.
 async fn spawn(port: u16) -> anyhow::Result<Child> {
-    smol::unblock(move || {
-        let program = std::env::current_exe().context("this program has no path")?;
-        let mut child = Command::new(program)
-            .args(["serve", "--port", &port.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("can't start the server")?;
-        let mut line = String::new();
-        let output = child.stdout.take().context("the server has no output")?;
-        let read = BufReader::new(output).read_line(&mut line);
-        if read.context("can't read from the server")? == 0 {
-            let status = child.wait()?;
-            anyhow::bail!("the server ended with {status}");
-        }
-        Ok(child)
-    })
-    .await
+    smol::unblock(move || serve::spawn(port, &[])).await
 }
 
 #[derive(Clone, Copy)]

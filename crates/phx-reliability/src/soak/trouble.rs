@@ -62,6 +62,9 @@ const ALL: [Kind; 18] = [
 /// Longer than it takes to notice, to connect and to join, on however busy a machine.
 const SETTLING: Duration = Duration::from_secs(4);
 
+/// Each way.
+const MAX_LATENCY: Duration = Duration::from_millis(400);
+
 /// The server, the proxy before it, and what was done to them.
 pub(super) struct Trouble {
     host: Host,
@@ -100,9 +103,12 @@ impl Trouble {
         self.proxy.address()
     }
 
-    /// Every kind of trouble once and for everybody, so that the memory has been at its peaks.
+    /// Every kind of trouble, for everybody and as bad as it gets, so that the memory has been at its
+    /// peaks: once in order and once at random, since a fault finds what the one before has left.
     pub(super) fn warm_up(&mut self) -> anyhow::Result<()> {
-        for kind in ALL {
+        let mut again = ALL;
+        self.rng.shuffle(&mut again);
+        for kind in ALL.into_iter().chain(again) {
             let next = Instant::now() + self.every;
             self.begin(kind, true)?;
             pass(next - self.every / 2);
@@ -161,7 +167,7 @@ impl Trouble {
         self.host.listen()
     }
 
-    /// To everybody, or to some.
+    /// To everybody and as bad as it gets, or to some.
     fn begin(&mut self, kind: Kind, everybody: bool) -> anyhow::Result<()> {
         let direction = if self.rng.bool() { Direction::ToServer } else { Direction::ToClient };
         let bytes = self.rng.u64(0..500);
@@ -187,8 +193,8 @@ impl Trouble {
                 self.each(everybody, |some| some.stall());
             }
             Kind::Delay => {
-                let latency = Duration::from_millis(self.rng.u64(1..400));
-                self.proxy.set_latency(latency);
+                let some = MAX_LATENCY.mul_f64(self.rng.f64());
+                self.proxy.set_latency(if everybody { MAX_LATENCY } else { some });
             }
             Kind::Garble => {
                 self.each(everybody, |some| some.alter_after(direction, bytes));

@@ -1,0 +1,58 @@
+//! What grew while a connection was dead is made smaller again on the next one.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod common;
+
+use allocation_counter::measure;
+use common::{Net, settle, soon};
+use futures::future::join_all;
+use phx_client::{CloseCause, PushFailed};
+use serde_json::{Value, json};
+
+/// What is left of a peak: room for a few entries, and what the test itself keeps.
+const LITTLE: i64 = 10 << 10;
+
+/// Pushes under way: as many as may wait for the transport at the same time.
+const PEAK: usize = 1_000;
+
+#[test]
+fn of_a_connection_that_was_dead() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let mut net = Net::new();
+    let (socket, room, mut peer) = runtime.block_on(net.joined());
+    let dies = async {
+        let push = |_| room.push::<Value>("msg", &json!({}));
+        let pushes: Vec<_> = (0..PEAK).map(push).collect();
+        settle().await;
+        assert_eq!(std::iter::from_fn(|| peer.try_receive()).count(), PEAK);
+        peer.close(CloseCause::lost("it was dead"));
+        for outcome in soon(join_all(pushes)).await {
+            assert!(matches!(outcome, Err(PushFailed::Disconnected)), "{outcome:?}");
+        }
+    };
+    let at_peak = measure(|| runtime.block_on(dies)).bytes_current;
+    assert!(at_peak > 10 * LITTLE, "{at_peak} bytes are no peak");
+    let lives_on = async {
+        let mut peer = net.attempt().await.accept();
+        peer.accept_join().await;
+        let heartbeat = peer.receive_heartbeat().await;
+        peer.reply(&heartbeat, "ok", &json!({}));
+        settle().await;
+        assert!(socket.is_connected());
+        peer
+    };
+    let mut peer = None;
+    let given_back = measure(|| peer = Some(runtime.block_on(lives_on))).bytes_current;
+    let left = at_peak + given_back;
+    assert!(left < LITTLE, "{left} bytes are left of {at_peak}");
+}

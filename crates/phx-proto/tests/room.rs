@@ -1,0 +1,122 @@
+//! What grew at a peak is made smaller again when the peak is over.
+
+mod common;
+
+use std::time::Duration;
+
+use allocation_counter::measure;
+use common::{Script, quiet, secs};
+use phx_proto::{ChannelId, CloseCause, Config, Event, Outcome, Payload, PushId};
+
+/// What is left of a peak: room for a few entries, and what the script itself keeps.
+const LITTLE: i64 = 10 << 10;
+
+const PEAK: usize = 5_000;
+
+/// Without heartbeats, and without a time after which a connection is stable.
+fn config() -> Config {
+    let mut config = quiet();
+    config.max_buffered_pushes = PEAK;
+    config.stable_after = Duration::ZERO;
+    config
+}
+
+fn with_heartbeats() -> Config {
+    let mut config = config();
+    config.heartbeat_interval = Some(secs(30));
+    config
+}
+
+/// Pushes so many that the room for them is far more than [`LITTLE`].
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+fn push_many(s: &mut Script, channel: ChannelId) -> Vec<PushId> {
+    let push = |_| s.socket.push(s.now, channel, "msg", Payload::empty(), None).unwrap();
+    let pushes = (0..PEAK).map(push).collect();
+    while s.socket.poll_action().is_some() {}
+    pushes
+}
+
+fn poll_events(s: &mut Script) -> usize {
+    std::iter::from_fn(|| s.socket.poll_event()).count()
+}
+
+/// The bytes that the peak leaves allocated, and those that are left of them after the rest.
+#[track_caller]
+fn is_given_back(s: &mut Script, peak: impl FnOnce(&mut Script), rest: impl FnOnce(&mut Script)) {
+    let at_peak = measure(|| peak(s)).bytes_current;
+    assert!(at_peak > 10 * LITTLE, "{at_peak} bytes are no peak");
+    let left = at_peak + measure(|| rest(s)).bytes_current;
+    assert!(left < LITTLE, "{left} bytes are left of {at_peak}");
+}
+
+/// Everything that was under way fails at once: the outcomes wait beside each other.
+#[test]
+fn of_a_connection_that_was_dead() {
+    let (mut s, channel) = Script::joined(with_heartbeats(), "room:a");
+    let dies = |s: &mut Script| {
+        drop(push_many(s, channel));
+        s.socket.handle_closed(s.now, s.transport(), CloseCause::lost("it was dead"));
+        assert!(poll_events(s) >= PEAK);
+    };
+    is_given_back(&mut s, dies, |s| {
+        s.wait(secs(1));
+        s.opened();
+        s.wait(secs(30));
+        s.reply("heartbeat phoenix", "ok", "{}");
+        s.forget_lines();
+    });
+}
+
+/// Many pushes that are cancelled one after the other: only what finds them by number has grown.
+fn cancel_many(s: &mut Script, channel: ChannelId) {
+    for push in push_many(s, channel) {
+        assert!(s.socket.cancel(push));
+        let done = s.socket.poll_event();
+        assert!(matches!(done, Some(Event::PushDone { outcome: Outcome::Cancelled, .. })));
+    }
+}
+
+#[test]
+fn of_a_burst_once_a_heartbeat_was_answered() {
+    let (mut s, channel) = Script::joined(with_heartbeats(), "room:a");
+    is_given_back(
+        &mut s,
+        |s| cancel_many(s, channel),
+        |s| {
+            s.wait(secs(30));
+            s.reply("heartbeat phoenix", "ok", "{}");
+            s.forget_lines();
+        },
+    );
+}
+
+#[test]
+fn of_a_burst_once_the_connection_has_proved_stable() {
+    let mut config = config();
+    config.stable_after = secs(60);
+    let (mut s, channel) = Script::joined(config, "room:a");
+    is_given_back(&mut s, |s| cancel_many(s, channel), |s| s.wait(secs(60)));
+}
+
+#[test]
+fn of_a_burst_at_the_end_of_the_connection() {
+    let (mut s, channel) = Script::joined(config(), "room:a");
+    is_given_back(&mut s, |s| cancel_many(s, channel), Script::lost);
+}
+
+#[test]
+fn what_still_waits_is_kept() {
+    let (mut s, channel) = Script::joined(with_heartbeats(), "room:a");
+    let pushes = push_many(&mut s, channel);
+    let (gone, waiting) = pushes.split_at(PEAK - 10);
+    gone.iter().for_each(|push| assert!(s.socket.cancel(*push)));
+    assert_eq!(poll_events(&mut s), gone.len());
+    s.now = s.now + secs(1);
+    s.socket.handle_closed(s.now, s.transport(), CloseCause::lost("it was dead"));
+    s.socket.reconnect_now(s.now);
+    for push in waiting {
+        let told = std::iter::from_fn(|| s.socket.poll_event());
+        let mut done = told.filter(|event| matches!(event, Event::PushDone { .. }));
+        assert!(matches!(done.next(), Some(Event::PushDone { push: next, .. }) if next == *push));
+    }
+}

@@ -1,0 +1,93 @@
+//! Sleep as the operating system shows it: the clock that counts it has jumped when the process goes
+//! on, and the clock that timers run by hasn't.
+//!
+//! Linux can show that to one process without putting the machine to sleep: it moves into a time
+//! namespace whose `CLOCK_BOOTTIME` is ahead. It must have a single thread for that, so this shows
+//! phx-tokio on a runtime without others, and may do it, so it needs `CAP_SYS_ADMIN`.
+
+#![expect(clippy::print_stdout, reason = "what is shown goes to standard output")]
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use futures::StreamExt as _;
+use futures::channel::mpsc;
+use phx_client::CloseCause;
+
+use crate::port::Port;
+use crate::serve;
+
+mod later;
+
+use later::Later;
+
+/// How long the machine seems to sleep.
+#[derive(clap::Args, Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Args {
+    /// Seconds of sleep; the default settings ask for 70 before they give a connection up
+    #[arg(long, default_value_t = 3600)]
+    seconds: u32,
+}
+
+/// What is promised: with the default settings the client looks at the clock that often.
+const NOTICED_WITHIN: Duration = Duration::from_secs(5);
+
+/// How late a busy machine may run what is due.
+const LATE: Duration = Duration::from_millis(500);
+
+/// For what has no time of its own.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Lets a connected client sleep and wake, and prints what it does.
+///
+/// # Errors
+///
+/// If the operating system doesn't let it, or the client doesn't do what is promised.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let later = Later::by(args.seconds)?;
+    let port = Port::take()?;
+    let mut server = serve::spawn(port.address().port(), &["--rooms"])?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let url = format!("ws://{}/socket", port.address());
+    let shown = runtime.block_on(sleep_and_wake(&url, &later));
+    // It may be dead already.
+    let _ = server.kill();
+    let _ = server.wait();
+    let (noticed, well) = shown?;
+    println!(
+        "suspend: slept {} s, noticed {} ms after waking, joined again after {} ms",
+        args.seconds,
+        noticed.as_millis(),
+        well.as_millis()
+    );
+    ensure!(noticed < NOTICED_WITHIN + LATE, "it was noticed too late");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How long after waking it was noticed, and how long until a push was answered again.
+async fn sleep_and_wake(url: &str, later: &Later) -> anyhow::Result<(Duration, Duration)> {
+    let (tell, mut closes) = mpsc::unbounded();
+    let builder = phx_tokio::socket(url).on_close(move |closed| {
+        // The other end is there until all is over.
+        let _ = tell.unbounded_send(closed.cause.clone());
+    });
+    let socket = builder.connect().await?;
+    let room = socket.channel("room:lobby").join().await?;
+    room.push::<u32>("echo", &1).await?;
+    let woken = Instant::now();
+    later.enter()?;
+    let cause = tokio::time::timeout(PATIENCE, closes.next()).await.context("it isn't noticed")?;
+    let noticed = woken.elapsed();
+    ensure!(cause == Some(CloseCause::Slept), "another end than sleep: {cause:?}");
+    let echo = tokio::time::timeout(PATIENCE, room.push::<u32>("echo", &2)).await;
+    ensure!(echo.context("it doesn't come back")?? == 2, "another's answer");
+    let well = woken.elapsed();
+    let counters = socket.counters();
+    ensure!(
+        (counters.opened, counters.joins_sent) == (2, 2),
+        "one attempt and one join are promised: {counters:?}"
+    );
+    Ok((noticed, well))
+}
