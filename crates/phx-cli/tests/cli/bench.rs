@@ -6,7 +6,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::{Phx, Server, phx};
-use crate::terminal::Terminal;
+use crate::terminal;
 
 #[tokio::test]
 async fn as_fast_as_possible_with_a_report() {
@@ -74,7 +74,7 @@ async fn what_goes_wrong_is_counted() {
 #[tokio::test]
 async fn a_terminal_shows_how_far_it_is() {
     let server = Server::start().await;
-    let mut bench = Terminal::start(&["bench", &server.url, "-d", "2s"], &[]);
+    let mut bench = terminal::start(&["bench", &server.url, "-d", "2s"], &[]);
     bench.sees("of 2 s");
     bench.sees("/s  p50 ");
     bench.sees("reconnects   0");
