@@ -8,7 +8,8 @@ use crate::{bench, join, presence, push, repl, script, serve};
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    done; join, presence, repl and serve also when they are ended by Ctrl-C
+  0    done; join, presence, repl and serve also when they are ended by Ctrl-C,
+       SIGTERM or SIGHUP
   1    the server replied with an error
   2    the command line, a file or the input can't be used
   3    can't connect

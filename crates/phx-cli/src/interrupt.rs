@@ -33,7 +33,8 @@ pub(crate) struct Interrupt {
 }
 
 impl Interrupt {
-    /// From here on signals don't end the program by themselves.
+    /// From here on signals don't end the program by themselves. To be called before there is any thread but
+    /// the first.
     pub(crate) fn listen() -> Result<Self, Failure> {
         let signals = platform::Signals::new();
         let signals = signals
@@ -59,35 +60,50 @@ impl Interrupt {
     }
 }
 
+/// A thread waits for signals that are blocked in all of them: a handler wouldn't do, since the line editor
+/// of `phx repl` puts its own in the place of that for Ctrl-C, and loses what comes to it.
 #[cfg(unix)]
 mod platform {
+    use std::future::pending;
     use std::io;
+    use std::thread;
 
-    use tokio::signal::unix::{SignalKind, signal};
+    use nix::sys::signal::{self, SigSet};
+    use tokio::sync::mpsc;
 
     use super::Signal;
 
+    /// Signals that wait to be heard. Nobody has to be told more often to end.
+    const CAPACITY: usize = 4;
+
     #[derive(Debug)]
     pub(super) struct Signals {
-        interrupt: tokio::signal::unix::Signal,
-        terminate: tokio::signal::unix::Signal,
-        hang_up: tokio::signal::unix::Signal,
+        signals: mpsc::Receiver<Signal>,
     }
 
     impl Signals {
         pub(super) fn new() -> io::Result<Self> {
-            Ok(Signals {
-                interrupt: signal(SignalKind::interrupt())?,
-                terminate: signal(SignalKind::terminate())?,
-                hang_up: signal(SignalKind::hangup())?,
-            })
+            let set: SigSet =
+                [signal::SIGINT, signal::SIGTERM, signal::SIGHUP].into_iter().collect();
+            set.thread_block()?;
+            let (tell, signals) = mpsc::channel(CAPACITY);
+            thread::Builder::new().name("signals".into()).spawn(move || {
+                while let Ok(signal) = set.wait() {
+                    let signal = match signal {
+                        signal::SIGINT => Signal::Interrupt,
+                        signal::SIGHUP => Signal::HangUp,
+                        _ => Signal::Terminate,
+                    };
+                    let _ = tell.try_send(signal);
+                }
+            })?;
+            Ok(Signals { signals })
         }
 
         pub(super) async fn next(&mut self) -> Signal {
-            tokio::select! {
-                _ = self.interrupt.recv() => Signal::Interrupt,
-                _ = self.terminate.recv() => Signal::Terminate,
-                _ = self.hang_up.recv() => Signal::HangUp,
+            match self.signals.recv().await {
+                Some(signal) => signal,
+                None => pending().await,
             }
         }
     }

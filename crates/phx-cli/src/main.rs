@@ -41,10 +41,10 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<(), Failure> {
+    let mut interrupt = Interrupt::listen()?;
     let runtime =
         runtime(&command).map_err(|error| Failure::failed(format!("no runtime: {error}")))?;
     let outcome = runtime.block_on(async {
-        let mut interrupt = Interrupt::listen()?;
         match command {
             Command::Bench(options) => bench::run(options, &mut interrupt).await,
             Command::Join(options) => join::run(options, &mut interrupt).await,

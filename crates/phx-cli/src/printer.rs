@@ -3,7 +3,7 @@
 //! Whoever reads it may take his time, `less` for example. Only this thread waits for him then: the
 //! connection goes on, and the streams say what was lost in the end.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::thread;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::failure::Failure;
 use crate::record::{Columns, Record};
+use crate::terminal::closed_as_pipe;
 
 /// Records that wait to be written.
 const CAPACITY: usize = 256;
@@ -50,10 +51,12 @@ pub(crate) struct Printed {
 impl Printer {
     /// A printer to standard output.
     pub(crate) fn start(format: Format) -> (Self, Printed) {
-        Printer::start_to(format, |lines| {
+        let is_terminal = io::stdout().is_terminal();
+        Printer::start_to(format, move |lines| {
             let mut out = anstream::stdout().lock();
-            out.write_all(lines.as_bytes())?;
-            out.flush()
+            let written = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
+            // Of a file it is a failure of the disk.
+            written.map_err(|error| if is_terminal { closed_as_pipe(error) } else { error })
         })
     }
 

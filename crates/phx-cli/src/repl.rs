@@ -16,6 +16,7 @@ use crate::interrupt::Interrupt;
 use crate::printer::{Format, Printer};
 use crate::record::{Columns, Kind, Record};
 use crate::session::{JoinRefs, forward, print_news};
+use crate::terminal::closed_as_pipe;
 
 mod command;
 mod completion;
@@ -69,10 +70,11 @@ fn writer(edited: Edited) -> impl FnMut(&str) -> io::Result<()> + Send + 'static
     let has_colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
     move |lines| {
         let mut out = io::stdout().lock();
-        match has_colours {
+        let written = match has_colours {
             true => edited.write_above(&mut out, lines),
             false => edited.write_above(&mut out, &anstream::adapter::strip_str(lines).to_string()),
-        }
+        };
+        written.map_err(closed_as_pipe)
     }
 }
 
@@ -102,6 +104,7 @@ async fn connected(
     let channels = BTreeMap::new();
     let mut repl = Repl { socket, channels, last: None, seen, refs, news, printer, timeout };
     let outcome = repl.talk(&mut editor, interrupt).await;
+    editor.end().await;
     let channels: Vec<_> = repl.channels.into_values().collect();
     farewell(&repl.socket, &channels, interrupt).await;
     outcome
@@ -242,8 +245,7 @@ impl Repl<'_> {
     /// Prints text of our own. The prompt isn't there meanwhile.
     fn say(&self, text: &str) -> Result<(), Failure> {
         let mut out = anstream::stdout().lock();
-        writeln!(out, "{text}")?;
-        out.flush()?;
-        Ok(())
+        let written = writeln!(out, "{text}").and_then(|()| out.flush());
+        Ok(written.map_err(closed_as_pipe)?)
     }
 }

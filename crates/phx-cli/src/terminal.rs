@@ -2,7 +2,7 @@
 //! the terminal.
 
 use std::fmt;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::time::SystemTime;
 
 use anstyle::{AnsiColor, Effects, Style};
@@ -69,6 +69,67 @@ pub(crate) fn shortened(text: &str, max: usize) -> String {
 pub(crate) fn clock(time: SystemTime) -> String {
     let text = humantime::format_rfc3339_millis(time).to_string();
     text.get(11..23).unwrap_or(&text).to_owned()
+}
+
+/// Whether this is what a terminal says when it has been closed.
+pub(crate) fn is_closed(error: &io::Error) -> bool {
+    platform::is_closed(error)
+}
+
+/// The same error, where a closed terminal is what a pipe is that nobody reads any more.
+pub(crate) fn closed_as_pipe(error: io::Error) -> io::Error {
+    if is_closed(&error) { io::ErrorKind::BrokenPipe.into() } else { error }
+}
+
+pub(crate) use platform::Settings;
+
+#[cfg(unix)]
+mod platform {
+    use std::io;
+
+    use nix::errno::Errno;
+    use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+
+    /// The settings of the terminal that keys come from.
+    #[derive(Debug)]
+    pub(crate) struct Settings(Termios);
+
+    impl Settings {
+        pub(crate) fn of_input() -> Option<Self> {
+            tcgetattr(io::stdin()).ok().map(Settings)
+        }
+
+        /// Sets them again, whatever a line editor is doing, and whether or not output was stopped.
+        pub(crate) fn restore(&self) {
+            // It fails if the terminal has been closed, and needs none then.
+            let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &self.0);
+        }
+    }
+
+    pub(super) fn is_closed(error: &io::Error) -> bool {
+        error.raw_os_error() == Some(Errno::EIO as i32)
+    }
+}
+
+/// Nothing ends a program there while it waits for keys, but Ctrl-C, which is a key then.
+#[cfg(not(unix))]
+mod platform {
+    use std::io;
+
+    #[derive(Debug)]
+    pub(crate) struct Settings;
+
+    impl Settings {
+        pub(crate) fn of_input() -> Option<Self> {
+            None
+        }
+
+        pub(crate) fn restore(&self) {}
+    }
+
+    pub(super) fn is_closed(_: &io::Error) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

@@ -26,8 +26,10 @@
 //! // An adapter's entry makes the builder: it knows the runtime and how to connect.
 //! let socket = builder.param("token", "secret").connect().await?;
 //!
-//! let room = socket.channel("room:lobby").params(&json!({ "name": "ann" })).join().await?;
+//! // The stream first, then the join: so nothing is missed that the server sends right after it.
+//! let room = socket.channel("room:lobby").params(&json!({ "name": "ann" })).create()?;
 //! let mut messages = room.on::<NewMsg>("new_msg");
+//! room.join().await?;
 //!
 //! let posted: Posted = room.push("new_msg", &NewMsg { body: "hi".into() }).await?;
 //! println!("posted as {}", posted.id);

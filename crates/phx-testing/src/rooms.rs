@@ -14,6 +14,7 @@ use crate::{Channel, Context, Handled, Server};
 /// | topic | what it does |
 /// |---|---|
 /// | `room:*` | joins with `{"name": ..}` are present under that name; a join without is silent, and one with `{"reject": true}` is rejected |
+/// | event `new_msg` | broadcasts the payload to everybody, the sender too, and replies ok with `{"id": ..}`: 1 for the first of this join, and so on |
 /// | event `echo` | replies ok with the payload, which may be binary |
 /// | event `shout` | broadcasts the payload to everybody, the sender too |
 /// | event `whisper` | broadcasts it to the others |
@@ -28,10 +29,14 @@ use crate::{Channel, Context, Handled, Server};
 /// # let _ = server;
 /// ```
 pub fn rooms() -> Builder {
-    Server::builder().channel("room:*", || Room)
+    Server::builder().channel("room:*", Room::default)
 }
 
-struct Room;
+#[derive(Default)]
+struct Room {
+    /// How many messages were posted since the join.
+    posted: u64,
+}
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -59,6 +64,11 @@ impl Channel for Room {
 
     fn handle_in(&mut self, ctx: &mut Context<'_>, event: &str, payload: Payload) -> Handled {
         match event {
+            "new_msg" => {
+                ctx.broadcast("new_msg", payload);
+                self.posted = self.posted.saturating_add(1);
+                Handled::ok(&json!({ "id": self.posted }))
+            }
             "echo" => Handled::Reply(Status::Ok, payload),
             "fail" => Handled::Reply(Status::Error, payload),
             "shout" => {

@@ -18,8 +18,10 @@
 //!     let socket =
 //!         phx_tokio::socket("ws://localhost:4000/socket").param("token", "..").connect().await?;
 //!
-//!     let room = socket.channel("room:lobby").params(&json!({ "name": "ann" })).join().await?;
+//!     // The stream first, then the join: so nothing is missed that the server sends right after it.
+//!     let room = socket.channel("room:lobby").params(&json!({ "name": "ann" })).create()?;
 //!     let mut messages = room.on::<NewMsg>("new_msg").values();
+//!     room.join().await?;
 //!     room.push("new_msg", &NewMsg { body: "hello".to_owned() }).acknowledged().await?;
 //!     while let Some(message) = messages.next().await {
 //!         println!("{}", message.body);

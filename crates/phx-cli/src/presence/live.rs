@@ -11,7 +11,7 @@ use super::{Beside, Meta, Present, present};
 use crate::failure::Failure;
 use crate::json_text::{Mask, shown_payload};
 use crate::record::{Columns, Kind, Record};
-use crate::terminal::{BAD, BOLD, DIM, EVENT, NEWS, TOPIC, shown, styled};
+use crate::terminal::{BAD, BOLD, DIM, EVENT, NEWS, TOPIC, closed_as_pipe, shown, styled};
 
 /// Changes that are shown below the list.
 const CHANGES: usize = 5;
@@ -78,9 +78,8 @@ impl Live {
             text.push_str("\r\n");
         }
         self.drawn = lines.len();
-        self.term.write_all(text.as_bytes())?;
-        self.term.flush()?;
-        Ok(())
+        let written = self.term.write_all(text.as_bytes()).and_then(|()| self.term.flush());
+        Ok(written.map_err(closed_as_pipe)?)
     }
 
     fn lines(&mut self, present: &[Present], state: ConnectionState, rows: usize) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use console::measure_text_width;
@@ -10,12 +11,16 @@ use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::validate::Validator;
 use rustyline::{Context, Helper, Result};
+use tokio::sync::mpsc;
 
 use super::command::NAMES;
-use super::editor::PROMPT;
+use super::editor::{PROMPT, Told};
 
 /// Names of each kind, at the most: they come from the server.
 const CAPACITY: usize = 1_000;
+
+/// The end of bracketed paste, which the line editor asks for.
+const NO_BRACKETED_PASTE: &str = "\x1b[?2004l";
 
 /// The topics and events seen so far.
 #[derive(Clone, Debug, Default)]
@@ -97,6 +102,13 @@ impl Edited {
         out.flush()
     }
 
+    /// Leaves what is being edited for a line of its own, from which on lines are written as they are.
+    pub(super) fn leave(&self, out: &mut impl Write) -> io::Result<()> {
+        *self.line() = None;
+        writeln!(out, "{NO_BRACKETED_PASTE}")?;
+        out.flush()
+    }
+
     fn line(&self) -> MutexGuard<'_, Option<(String, usize)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -104,8 +116,22 @@ impl Edited {
 
 /// What the editor asks.
 pub(super) struct ReplHelper {
-    pub(super) seen: Seen,
-    pub(super) edited: Edited,
+    seen: Seen,
+    edited: Edited,
+    /// Nothing has been heard of the line that is expected.
+    is_expected: AtomicBool,
+    tell: mpsc::Sender<Told>,
+}
+
+impl ReplHelper {
+    pub(super) fn new(seen: Seen, edited: Edited, tell: mpsc::Sender<Told>) -> Self {
+        ReplHelper { seen, edited, is_expected: AtomicBool::new(false), tell }
+    }
+
+    /// The next thing to be heard is the beginning of a line.
+    pub(super) fn expect(&self) {
+        self.is_expected.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Completer for ReplHelper {
@@ -125,9 +151,14 @@ impl Completer for ReplHelper {
 impl Hinter for ReplHelper {
     type Hint = String;
 
-    /// Gives none, but hears of every change of the line.
+    /// Gives none, but hears of every change of the line, the first time when the terminal has been taken
+    /// over for it.
     fn hint(&self, line: &str, pos: usize, _: &Context<'_>) -> Option<String> {
         self.edited.set(Some((line, pos)));
+        if self.is_expected.swap(false, Ordering::Relaxed) {
+            // It fails if nobody listens any more.
+            let _ = self.tell.blocking_send(Told::Begun);
+        }
         None
     }
 }
@@ -148,6 +179,10 @@ mod tests {
         edited.set(Some(("ping", 2)));
         edited.write_above(&mut out, "b\n").unwrap();
         assert_eq!(out, b"a\n\r\x1b[Kb\nphx> ping\x1b[2D");
+        out.clear();
+        edited.leave(&mut out).unwrap();
+        edited.write_above(&mut out, "c\n").unwrap();
+        assert_eq!(out, b"\x1b[?2004l\nc\n");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! `phx presence`.
 
+use phx_pty::CTRL_C;
 use serde_json::{Value, json};
 
 use crate::support::{Phx, Server, phx};
-use crate::terminal::{CTRL_C, Terminal};
+use crate::terminal;
 
 #[tokio::test]
 async fn changes_as_objects() {
@@ -52,7 +53,7 @@ async fn changes_as_lines() {
 async fn on_a_terminal_it_is_a_live_list() {
     let mut server = Server::start().await;
     let watch = ["presence", &server.url, "room:a", "-j", "name=ann"];
-    let mut ann = Terminal::start(&watch, &[]);
+    let mut ann = terminal::start(&watch, &[]);
     ann.sees("1 present");
     ann.sees("ann");
     let bob = Phx::start(&["join", &server.url, "room:a", "-j", "name=b\u{7f}b"]);
@@ -71,12 +72,12 @@ async fn on_a_terminal_it_is_a_live_list() {
     server.stops_empty().await;
 
     let server = Server::start().await;
-    let mut plain = Terminal::start(&["presence", &server.url, "room:a"], &[("NO_COLOR", "1")]);
+    let mut plain = terminal::start(&["presence", &server.url, "room:a"], &[("NO_COLOR", "1")]);
     plain.sees("0 present");
     plain.types(CTRL_C);
     assert!(!plain.ends(0).contains("\x1b[1m"));
     let mut lines =
-        Terminal::start(&["presence", &server.url, "room:a", "--lines", "-j", "name=ann"], &[]);
+        terminal::start(&["presence", &server.url, "room:a", "--lines", "-j", "name=ann"], &[]);
     lines.sees("+ ann");
     lines.types(CTRL_C);
     assert!(!lines.ends(0).contains("\x1b[J"));

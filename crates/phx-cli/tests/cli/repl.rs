@@ -2,12 +2,12 @@
 
 use std::fs;
 
+use phx_pty::{CTRL_C, CTRL_D};
 use tempfile::TempDir;
 
-use crate::support::{Server, phx, phx_with_input};
-use crate::terminal::{CTRL_C, Terminal};
+use crate::support::{Phx, Server, phx, phx_with_input};
+use crate::terminal;
 
-const CTRL_D: &str = "\x04";
 const TAB: &str = "\t";
 const UP: &str = "\x1b[A";
 
@@ -16,7 +16,7 @@ async fn a_conversation_in_a_terminal() {
     let mut server = Server::start().await;
     let home = TempDir::new().unwrap();
     let state = [("XDG_STATE_HOME", home.path().to_str().unwrap()), ("NO_COLOR", "1")];
-    let mut repl = Terminal::start(&["repl", &server.url], &state);
+    let mut repl = terminal::start(&["repl", &server.url], &state);
     repl.sees("* connected");
     repl.sees("phx> ");
     repl.types("join room:a {\"name\": \"ann\"}\r");
@@ -70,7 +70,7 @@ async fn a_conversation_in_a_terminal() {
     assert!(!history.contains("s3cret"), "{history}");
 
     let server = Server::start().await;
-    let mut again = Terminal::start(&["repl", &server.url], &state);
+    let mut again = terminal::start(&["repl", &server.url], &state);
     again.sees("phx> ");
     again.types(UP);
     again.sees("help");
@@ -85,7 +85,7 @@ async fn a_conversation_in_a_terminal() {
 #[tokio::test]
 async fn ctrl_c_gives_up_what_a_command_waits_for() {
     let server = Server::start().await;
-    let mut repl = Terminal::start(&["repl", &server.url, "--no-history"], &[("NO_COLOR", "1")]);
+    let mut repl = terminal::start(&["repl", &server.url, "--no-history"], &[("NO_COLOR", "1")]);
     repl.sees("phx> ");
     repl.types("join room:a\r");
     repl.sees("joined");
@@ -110,5 +110,19 @@ async fn without_a_terminal_it_reads_lines() {
     assert!(lines[1].contains("* joined"), "{out}");
     assert!(lines[2].ends_with("ok  7"), "{out}");
     phx(&["repl", "ws://127.0.0.1:1/socket"]).await.badly(3, "can't connect");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn input_that_stays_open_keeps_no_signal_from_ending_it() {
+    let server = Server::start().await;
+    for signal in ["INT", "TERM", "HUP"] {
+        let mut repl = Phx::start(&["repl", &server.url]);
+        repl.line().await;
+        repl.tell("join room:a").await;
+        assert!(repl.line().await.contains("* joined"));
+        repl.signal(signal).await;
+        repl.ends().await.well();
+    }
     server.stops_empty().await;
 }

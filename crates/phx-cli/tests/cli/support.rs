@@ -30,7 +30,8 @@ pub(crate) struct Ended {
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phx"));
     command.args(args).kill_on_drop(true);
-    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "PHX_AUTH_TOKEN", "PHX_SERVE_TOKEN"] {
+    let colours = ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI"];
+    for name in colours.into_iter().chain(["PHX_AUTH_TOKEN", "PHX_SERVE_TOKEN"]) {
         command.env_remove(name);
     }
     command

@@ -51,9 +51,7 @@ impl Presence {
         key: &str,
         meta: Value,
     ) -> Result<(String, Value), PresenceError> {
-        let Value::Object(mut meta) = meta else {
-            return Err(PresenceError::NotAnObject);
-        };
+        let mut meta = object(meta)?;
         if self.position(topic, process, key).is_some() {
             return Err(PresenceError::AlreadyTracked);
         }
@@ -74,9 +72,7 @@ impl Presence {
         key: &str,
         meta: Value,
     ) -> Result<(String, Value), PresenceError> {
-        let Value::Object(mut meta) = meta else {
-            return Err(PresenceError::NotAnObject);
-        };
+        let mut meta = object(meta)?;
         let position = self.position(topic, process, key).ok_or(PresenceError::NotTracked)?;
         let phx_ref = self.next_ref();
         let entry = self
@@ -142,6 +138,14 @@ impl Presence {
         let mut bytes = *b"phx_\0\0\0\0\0\0\0\0";
         bytes[4..].copy_from_slice(&self.refs.to_be_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
+    }
+}
+
+/// The meta as what it has to be.
+fn object(meta: Value) -> Result<Map<String, Value>, PresenceError> {
+    match meta {
+        Value::Object(meta) => Ok(meta),
+        _ => Err(PresenceError::NotAnObject),
     }
 }
 

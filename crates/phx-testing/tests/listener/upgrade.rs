@@ -1,18 +1,15 @@
 //! Requests for an upgrade, and others, are answered as in the recordings of raw requests.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
-#![cfg(feature = "listener")]
-
-use std::time::Duration;
-
 use phx_testing::listener::Listener;
 use phx_testing::{Refusal, Server};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-const RAW: &str = include_str!("../transcripts/handshake_raw.jsonl");
-const WRONG: &str = include_str!("../transcripts/http_wrong_requests.jsonl");
+use crate::client::within;
+
+const RAW: &str = include_str!("../../transcripts/handshake_raw.jsonl");
+const WRONG: &str = include_str!("../../transcripts/http_wrong_requests.jsonl");
 
 async fn bind() -> Listener {
     let server = Server::builder().auth_token(true).connect(|info| match info.param("token") {
@@ -54,8 +51,7 @@ async fn ask(listener: &Listener, request: &str) -> Answer {
         }
         String::from_utf8(text).unwrap()
     };
-    let text = tokio::time::timeout(Duration::from_secs(10), exchange).await;
-    answer(&text.expect("it took too long"))
+    answer(&within(exchange).await)
 }
 
 fn lines(recording: &'static str) -> impl Iterator<Item = Value> {
@@ -119,7 +115,7 @@ async fn a_frame_may_come_with_the_request() {
             assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0);
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), exchange).await.expect("no answer");
+    within(exchange).await;
 }
 
 #[tokio::test]

@@ -1,21 +1,9 @@
-//! The real listener, driven by a WebSocket client.
-
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-#![cfg(feature = "listener")]
+//! Connections as a WebSocket client sees them.
 
 use std::time::Duration;
 
-use async_tungstenite::WebSocketStream;
-use async_tungstenite::tokio::{TokioAdapter, client_async};
 use async_tungstenite::tungstenite::Message;
-use async_tungstenite::tungstenite::client::IntoClientRequest;
 use async_tungstenite::tungstenite::error::Error;
-use async_tungstenite::tungstenite::http::{HeaderValue, Response};
 use async_tungstenite::tungstenite::protocol::CloseFrame;
 use async_tungstenite::tungstenite::protocol::frame::Frame as WebSocketFrame;
 use async_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -25,39 +13,10 @@ use phx_testing::listener::Listener;
 use phx_testing::{Refusal, rooms};
 use tokio::net::TcpStream;
 
-type Client = WebSocketStream<TokioAdapter<TcpStream>>;
-
-const JOIN: &str = r#"["1","1","room:a","phx_join",{}]"#;
-
-async fn within<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(10), future).await.expect("it took too long")
-}
-
-async fn connect(
-    listener: &Listener,
-    query: &str,
-    protocols: Option<&'static str>,
-) -> Result<(Client, Response<Option<Vec<u8>>>), Error> {
-    let url = format!("{}/websocket?{query}", listener.url());
-    let mut request = url.into_client_request()?;
-    if let Some(protocols) = protocols {
-        let value = HeaderValue::from_static(protocols);
-        request.headers_mut().insert("sec-websocket-protocol", value);
-    }
-    let stream = TcpStream::connect(listener.address()).await?;
-    within(client_async(request, stream)).await
-}
+use crate::client::{Client, JOIN, connect, connect_with, receive, send, within};
 
 async fn open(listener: &Listener) -> Client {
-    connect(listener, "vsn=2.0.0", None).await.expect("accepted").0
-}
-
-async fn send(client: &mut Client, text: &str) {
-    within(client.send(Message::text(text))).await.expect("sent");
-}
-
-async fn receive(client: &mut Client) -> Message {
-    within(client.next()).await.expect("a message").expect("no error")
+    within(connect(listener)).await.expect("accepted")
 }
 
 async fn join(client: &mut Client) {
@@ -94,7 +53,7 @@ async fn a_refusal_is_an_http_answer() {
         Err(Refusal::new(429).with_header("retry-after", "7").with_body(r#"{"reason":"busy"}"#))
     });
     let listener = Listener::bind(server.build()).await.unwrap();
-    let Err(Error::Http(response)) = connect(&listener, "vsn=2.0.0", None).await else {
+    let Err(Error::Http(response)) = connect_with(&listener, "vsn=2.0.0", None).await else {
         panic!("not refused")
     };
     assert_eq!(response.status(), 429);
@@ -110,9 +69,9 @@ async fn answers_the_subprotocol_of_a_token() {
     });
     let listener = Listener::bind(server.build()).await.unwrap();
     let offer = "phoenix, base64url.bearer.phx.c2VjcmV0";
-    let (_, response) = connect(&listener, "vsn=2.0.0", Some(offer)).await.unwrap();
+    let (_, response) = connect_with(&listener, "vsn=2.0.0", Some(offer)).await.unwrap();
     assert_eq!(response.headers()["sec-websocket-protocol"], "phoenix");
-    assert!(matches!(connect(&listener, "vsn=2.0.0", None).await, Err(Error::Http(_))));
+    assert!(matches!(connect_with(&listener, "vsn=2.0.0", None).await, Err(Error::Http(_))));
 }
 
 #[tokio::test]

@@ -1,17 +1,7 @@
 //! Faults on command, on real connections.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-#![cfg(feature = "listener")]
-
 use std::time::Duration;
 
-use async_tungstenite::WebSocketStream;
-use async_tungstenite::tokio::{TokioAdapter, client_async};
 use async_tungstenite::tungstenite::Message;
 use async_tungstenite::tungstenite::error::Error;
 use futures::{FutureExt, StreamExt};
@@ -22,33 +12,19 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-type Client = WebSocketStream<TokioAdapter<TcpStream>>;
-
-async fn within<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(10), future).await.expect("it took too long")
-}
+use crate::client::{self, Client, JOIN, connect, send, within};
 
 async fn bind() -> Listener {
     Listener::bind(rooms().build()).await.unwrap()
 }
 
-async fn connect(listener: &Listener) -> Result<Client, Error> {
-    let stream = TcpStream::connect(listener.address()).await?;
-    let url = format!("{}/websocket?vsn=2.0.0", listener.url());
-    client_async(url, stream).await.map(|(client, _)| client)
-}
-
 /// A client that has joined, and the server's side of it.
 async fn join(listener: &Listener) -> (Client, SocketId) {
     let mut client = within(connect(listener)).await.unwrap();
-    send(&mut client, r#"["1","1","room:a","phx_join",{}]"#).await;
+    send(&mut client, JOIN).await;
     assert!(receive(&mut client).await.contains("phx_reply"));
     let socket = listener.with(|server, _| server.sockets().last()).unwrap();
     (client, socket)
-}
-
-async fn send(client: &mut Client, text: &str) {
-    within(client.send(Message::text(text))).await.unwrap();
 }
 
 async fn shout(client: &mut Client, payload: u8) {
@@ -56,7 +32,7 @@ async fn shout(client: &mut Client, payload: u8) {
 }
 
 async fn receive(client: &mut Client) -> String {
-    within(client.next()).await.unwrap().unwrap().into_text().unwrap().to_string()
+    client::receive(client).await.into_text().unwrap().to_string()
 }
 
 fn shouted(payload: u8) -> String {
