@@ -10,8 +10,9 @@ use super::link::Link;
 /// Frames read at a time, at the most.
 const MAX_FRAMES: usize = 64;
 
-/// No more is read at a time once the frames have this many bytes.
-const MAX_BYTES: usize = 64 << 10;
+/// No more is read at a time once the frames have this many bytes. Few, so that what is received in one
+/// wake stays below what allocators give back to the system and fetch again.
+const MAX_BYTES: usize = 16 << 10;
 
 /// Frames of one transport, read some at a time so that the lock is taken once for all of them;
 /// perhaps with the transport's end after them.

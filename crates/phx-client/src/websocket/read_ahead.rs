@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use futures::{AsyncRead, AsyncWrite};
 
 /// Bytes read at a time while much comes.
-const SIZE: usize = 32 << 10;
+const SIZE: usize = 64 << 10;
 
 /// A stream that is read with a large buffer while it fills small ones, and without a buffer of its
 /// own otherwise.
