@@ -222,7 +222,7 @@ impl State {
         wakers: &mut Vec<Waker>,
     ) {
         if let Some(entry) = self.channels.get_mut(channel) {
-            entry.response = Some(response.clone());
+            entry.response = Some(detached(response));
         }
         if rejoined {
             self.mark_gap(channel, wakers);
@@ -238,7 +238,7 @@ impl State {
         wakers: &mut Vec<Waker>,
     ) {
         if let Some(entry) = self.channels.get_mut(channel) {
-            entry.closed = Some(cause.clone());
+            entry.closed = Some(Box::new(cause.clone()));
         }
         self.end_streams(channel, wakers);
         self.refresh_channel(channel, wakers);
@@ -261,7 +261,7 @@ impl State {
         let Some(entry) = self.channels.get(channel) else {
             return;
         };
-        let Some((last, others)) = entry.mailboxes_for(&event).split_last() else {
+        let Some((last, others)) = entry.streams.of(&event).split_last() else {
             return;
         };
         let mut deliver = |key: MailboxKey, event, payload| {
@@ -293,7 +293,7 @@ impl State {
         let Some(entry) = self.channels.get(channel) else {
             return;
         };
-        for &key in entry.all_mailboxes() {
+        for key in entry.streams.all() {
             if let Some(mailbox) = self.mailboxes.get_mut(key) {
                 mailbox.mark_gap();
                 wakers.extend(mailbox.take_waker());
@@ -306,7 +306,7 @@ impl State {
         let Some(entry) = self.channels.get(channel) else {
             return;
         };
-        for &key in entry.all_mailboxes() {
+        for key in entry.streams.all() {
             if let Some(mailbox) = self.mailboxes.get_mut(key) {
                 mailbox.end();
                 wakers.extend(mailbox.take_waker());
@@ -355,5 +355,21 @@ impl State {
         for (_, entry) in &mut self.channels {
             entry.status.take_wakers(wakers);
         }
+    }
+}
+
+/// A payload to be kept for long: a small one is copied, since it is a slice of a read buffer and would
+/// keep all of that.
+fn detached(payload: &Payload) -> Payload {
+    const SMALL: usize = 1 << 10;
+    let bytes = payload.as_bytes();
+    if *payload == Payload::empty() {
+        Payload::empty()
+    } else if bytes.len() > SMALL {
+        payload.clone()
+    } else if payload.is_binary() {
+        Payload::binary(bytes.to_vec())
+    } else {
+        Payload::from_unchecked_json(bytes.to_vec().into())
     }
 }

@@ -200,7 +200,7 @@ impl Dispatch {
         match &event {
             Event::Message { channel, event: name, .. } => {
                 let entry = state.channels.get(*channel);
-                if self.verbose || entry.is_some_and(|entry| entry.hooks.want(name)) {
+                if self.verbose || entry.is_some_and(|entry| entry.hooks_want(name)) {
                     return Some(event);
                 }
             }
