@@ -1,6 +1,6 @@
-//! The socket's deadlines: one ordered set, so that equal inputs fire equal timers in equal order.
+//! The socket's deadlines: one ordered queue, so that equal inputs fire equal timers in equal order.
 
-use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::TimeoutReason;
@@ -12,46 +12,155 @@ const SHORTEST: Duration = Duration::from_millis(1);
 
 const END_OF_TIME: Instant = Instant::from_epoch(Duration::MAX);
 
+/// Room for so many timers is never given back.
+const KEPT: usize = 64;
+
 /// An armed timer. Whoever armed it holds the key, and disarms it when the reason for it ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TimerKey {
-    at: Instant,
-    /// Timers of the same moment fire in the order in which they were armed.
+    /// No two timers have the same, so the key of one that has fired is nobody else's.
     order: u64,
+    place: usize,
 }
 
 /// All armed timers of a socket.
+///
+/// A heap whose timers know where they are. Most deadlines are later than all others when they are
+/// armed, and are disarmed in about that order: the one costs a comparison, the other a few moves.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    armed: BTreeMap<TimerKey, TimeoutReason>,
+    /// Each comes before the two that stand at twice its index and after.
+    heap: Vec<Armed>,
+    /// Where in the heap the timer of a key is.
+    places: Vec<usize>,
+    free_places: Vec<usize>,
     next_order: u64,
+}
+
+#[derive(Debug)]
+struct Armed {
+    at: Instant,
+    /// Timers of the same moment fire in the order in which they were armed.
+    order: u64,
+    place: usize,
+    why: TimeoutReason,
+}
+
+impl Armed {
+    fn is_before(&self, other: &Armed) -> bool {
+        (self.at, self.order) < (other.at, other.order)
+    }
 }
 
 impl Timers {
     pub(super) fn arm(&mut self, now: Instant, after: Duration, why: TimeoutReason) -> TimerKey {
-        let key = TimerKey { at: now.saturating_add(after.max(SHORTEST)), order: self.next_order };
+        let order = self.next_order;
         self.next_order = self.next_order.wrapping_add(1);
+        let at = now.saturating_add(after.max(SHORTEST));
         // What lies beyond all time never comes. Armed, it would be due at the end of time
         // whenever it is armed, and firing would never end.
-        if key.at < END_OF_TIME {
-            self.armed.insert(key, why);
+        if at >= END_OF_TIME {
+            return TimerKey { order, place: usize::MAX };
         }
-        key
+        let index = self.heap.len();
+        let place = self.free_places.pop().unwrap_or_else(|| {
+            self.places.push(index);
+            self.places.len().saturating_sub(1)
+        });
+        self.heap.push(Armed { at, order, place, why });
+        self.move_up(index);
+        TimerKey { order, place }
     }
 
     pub(super) fn disarm(&mut self, key: TimerKey) {
-        self.armed.remove(&key);
+        if let Some(&index) = self.places.get(key.place)
+            && self.heap.get(index).is_some_and(|timer| timer.order == key.order)
+        {
+            self.remove(index);
+        }
     }
 
     /// Takes the earliest timer that is due, with the moment at which it was.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<(Instant, TimeoutReason)> {
-        let first = self.armed.first_entry()?;
-        let at = first.key().at;
-        (at <= now).then(|| (at, first.remove()))
+        let first = self.next().filter(|(at, _)| *at <= now)?;
+        self.remove(0);
+        Some(first)
     }
 
     pub(super) fn next(&self) -> Option<(Instant, TimeoutReason)> {
-        self.armed.first_key_value().map(|(key, why)| (key.at, *why))
+        self.heap.first().map(|timer| (timer.at, timer.why))
+    }
+
+    fn remove(&mut self, index: usize) {
+        self.free_places.push(self.heap.swap_remove(index).place);
+        if index < self.heap.len() {
+            let index = self.move_up(index);
+            self.move_down(index);
+        }
+        self.give_back();
+    }
+
+    /// Gives back what a burst has needed, when little of it is used.
+    fn give_back(&mut self) {
+        let capacity = self.heap.capacity();
+        if self.heap.len() < capacity / 4 {
+            self.heap.shrink_to(KEPT.max(capacity / 2));
+        }
+        if self.heap.is_empty() {
+            self.places.clear();
+            self.places.shrink_to(KEPT);
+            self.free_places.clear();
+            self.free_places.shrink_to(KEPT);
+        }
+    }
+
+    /// Moves a timer before those that it comes before. Returns where it is then.
+    fn move_up(&mut self, mut index: usize) -> usize {
+        while let Some(parent) = index.checked_sub(1).map(|index| index / 2)
+            && self.is_before(index, parent)
+        {
+            self.swap(index, parent);
+            index = parent;
+        }
+        self.note_place(index);
+        index
+    }
+
+    /// Moves a timer behind those that come before it.
+    fn move_down(&mut self, mut index: usize) {
+        loop {
+            let left = index.saturating_mul(2).saturating_add(1);
+            let right = left.saturating_add(1);
+            let first = if self.is_before(right, left) { right } else { left };
+            if !self.is_before(first, index) {
+                break;
+            }
+            self.swap(index, first);
+            index = first;
+        }
+        self.note_place(index);
+    }
+
+    /// Whether there is a timer at `index` that comes before the one at `other`.
+    fn is_before(&self, index: usize, other: usize) -> bool {
+        match (self.heap.get(index), self.heap.get(other)) {
+            (Some(timer), Some(other)) => timer.is_before(other),
+            _ => false,
+        }
+    }
+
+    /// Exchanges the timer that is being moved, which is at `from`, and another.
+    fn swap(&mut self, from: usize, to: usize) {
+        self.heap.swap(from, to);
+        self.note_place(from);
+    }
+
+    fn note_place(&mut self, index: usize) {
+        if let Some(timer) = self.heap.get(index)
+            && let Some(place) = self.places.get_mut(timer.place)
+        {
+            *place = index;
+        }
     }
 }
 
