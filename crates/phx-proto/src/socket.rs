@@ -86,7 +86,8 @@ impl Socket {
             rng: Rng::with_seed(seed),
             now: Instant::EPOCH,
             connection: Connection::new(),
-            channels: SlotMap::with_key(),
+            // Most sockets have few.
+            channels: SlotMap::with_capacity_and_key(1),
             topics: HashMap::default(),
             leaving: BTreeSet::new(),
             pending: PendingTable::default(),

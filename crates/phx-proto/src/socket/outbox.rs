@@ -1,6 +1,7 @@
 //! What waits for the transport, in order. Frames are made when the transport can take them, so
 //! nothing is ever buffered as bytes.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 
 use bytestring::ByteString;
@@ -15,10 +16,18 @@ use crate::{
 pub(super) enum Outgoing {
     /// The channel's join; the key is its ref.
     Join(ChannelId),
-    /// A leave; the key is its ref. It holds all it needs, since its channel may be gone by then.
-    Leave { channel: ChannelId, topic: ByteString, join_ref: u64 },
+    /// A leave; the key is its ref.
+    Leave(Box<OutgoingLeave>),
     /// A push; the key is its id and ref.
-    Push { push: PushId, join_ref: u64 },
+    Push { join_ref: u64 },
+}
+
+/// A leave holds all it needs, since its channel may be gone by then.
+#[derive(Clone, Debug)]
+pub(super) struct OutgoingLeave {
+    pub(super) channel: ChannelId,
+    pub(super) topic: ByteString,
+    pub(super) join_ref: u64,
 }
 
 /// Everything that is ready to be sent, in the order of the calls.
@@ -83,13 +92,15 @@ impl Socket {
                 Outgoing::Join(channel) => {
                     self.take_join(channel, number).map(|join| (join, SendReason::Join(channel)))
                 }
-                Outgoing::Leave { channel, topic, join_ref } => {
+                Outgoing::Leave(leave) => {
+                    let OutgoingLeave { channel, topic, join_ref } = *leave;
                     let leave = Message::new(topic, events::LEAVE, Payload::empty())
                         .with_join_ref(Some(Ref::from(join_ref)))
                         .with_reference(Some(Ref::from(number)));
                     Some((leave, SendReason::Leave(channel)))
                 }
-                Outgoing::Push { push, join_ref } => {
+                Outgoing::Push { join_ref } => {
+                    let push = PushId(number);
                     self.take_push(push, join_ref).map(|message| (message, SendReason::Push(push)))
                 }
             };
