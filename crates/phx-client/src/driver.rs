@@ -8,6 +8,7 @@
 //! - many frames go into one flush;
 //! - one wake does a bounded amount of work, and then lets others run;
 //! - the driver compares the clock with the deadline itself: a timer only wakes it;
+//! - the transport is asked for frames when it has called, and not at every wake;
 //! - a fact carries the id of the transport it is about; transports that are being closed are driven
 //!   to their end beside the current one.
 
@@ -28,6 +29,7 @@ mod closing;
 mod dispatch;
 mod heartbeats;
 mod link;
+mod nudge;
 mod params;
 mod received;
 
@@ -35,6 +37,7 @@ use alarm::Alarm;
 use closing::{Closing, MAX_CLOSING};
 use dispatch::Dispatch;
 use link::Link;
+use nudge::Nudge;
 use received::ReceivedFrames;
 
 /// Frames sent in a round, at the most.
@@ -49,6 +52,8 @@ pub(crate) struct Driver {
     connector: Arc<dyn Connector>,
     dispatch: Dispatch,
     link: Link,
+    /// What the current transport is polled with.
+    nudge: Nudge,
     received: ReceivedFrames,
     closing: Vec<Closing>,
     params: FuturesUnordered<BoxFuture<(ParamsRequestId, Option<Payload>)>>,
@@ -60,10 +65,11 @@ impl Driver {
         Driver {
             dispatch: Dispatch::new(Arc::clone(&shared)),
             link: Link::Idle,
+            nudge: Nudge::new(Arc::clone(&shared)),
             received: ReceivedFrames::default(),
             closing: Vec::new(),
             params: FuturesUnordered::new(),
-            alarm: Alarm::default(),
+            alarm: Alarm::new(Arc::clone(&shared)),
             shared,
             connector,
         }
@@ -74,9 +80,9 @@ impl Driver {
         self.dispatch.begin_round(now);
         let mut more = self.connect(now, cx);
         more |= self.answer_params(now, cx);
-        more |= self.receive(now, cx);
-        more |= self.act(now, cx);
-        more |= self.flush(now, cx);
+        more |= self.receive(now);
+        more |= self.act(now);
+        more |= self.flush(now);
         more |= self.close(now, cx);
         more
     }
@@ -90,6 +96,7 @@ impl Driver {
             Poll::Pending => return false,
             Poll::Ready(Ok(transport)) => {
                 self.link = Link::Open { id, transport, unflushed: false };
+                self.nudge.call();
                 self.dispatch.feed(now, |core| core.handle_opened(now, id));
             }
             Poll::Ready(Err(cause)) => {
@@ -113,11 +120,15 @@ impl Driver {
     }
 
     /// Reads frames and hands them to the core, unless a stream holds back.
-    fn receive(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        // After what was left over, the transport is to be asked: it wakes only who has asked it.
+    fn receive(&mut self, now: Instant) -> bool {
+        // After what was left over, the transport is to be asked if it has called.
         let mut more = !self.received.is_empty();
-        if self.received.is_empty() && self.dispatch.wants_frames() {
-            more = self.received.fill(&mut self.link, cx);
+        if self.received.is_empty() && self.dispatch.wants_frames() && self.nudge.take() {
+            more = self.received.fill(&mut self.link, &mut self.nudge.context());
+            if more {
+                // It calls only when it had nothing to give.
+                self.nudge.call();
+            }
         }
         if !self.received.is_empty() {
             self.dispatch.frames(now, &mut self.received);
@@ -126,10 +137,10 @@ impl Driver {
     }
 
     /// Does what the core asks for. Frames are asked for only when the transport can take one.
-    fn act(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+    fn act(&mut self, now: Instant) -> bool {
         let mut more = false;
         for _ in 0..MAX_SENT {
-            let ready = match self.link.poll_ready(cx) {
+            let ready = match self.link.poll_ready(&mut self.nudge.context()) {
                 Ok(ready) => ready,
                 Err((id, cause)) => {
                     self.dispatch.feed(now, |core| core.handle_closed(now, id, cause));
@@ -201,8 +212,8 @@ impl Driver {
         self.shared.lock().core.config().max_channels
     }
 
-    fn flush(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        let Err((id, cause)) = self.link.poll_flush(cx) else {
+    fn flush(&mut self, now: Instant) -> bool {
+        let Err((id, cause)) = self.link.poll_flush(&mut self.nudge.context()) else {
             return false;
         };
         self.dispatch.feed(now, |core| core.handle_closed(now, id, cause));
@@ -256,7 +267,7 @@ impl Future for Driver {
             return Poll::Ready(());
         }
         let deadline = this.next_deadline(rest.deadline);
-        this.alarm.set(&*this.shared.runtime, deadline, cx);
+        this.alarm.set(now, deadline);
         Poll::Pending
     }
 }

@@ -56,7 +56,8 @@ impl Shared {
             core,
             pushes: Waiting::default(),
             pings: Waiting::default(),
-            channels: SecondaryMap::new(),
+            // Most sockets have few.
+            channels: SecondaryMap::with_capacity(1),
             mailboxes: SlotMap::with_key(),
             holding: Vec::new(),
             connection: Watch::new(ConnectionState::Closed),

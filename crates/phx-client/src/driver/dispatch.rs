@@ -297,7 +297,9 @@ impl Dispatch {
 fn release(mut state: MutexGuard<'_, State>, wakers: &mut Vec<Waker>) {
     state.refresh_connection(wakers);
     drop(state);
-    wakers.drain(..).for_each(Waker::wake);
+    if !wakers.is_empty() {
+        wakers.drain(..).for_each(Waker::wake);
+    }
 }
 
 /// Until when streams hold back reading. The answer to a heartbeat must be found in time, so no
