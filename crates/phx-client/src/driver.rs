@@ -56,7 +56,8 @@ pub(crate) struct Driver {
     nudge: Nudge,
     received: ReceivedFrames,
     closing: Vec<Closing>,
-    params: FuturesUnordered<BoxFuture<(ParamsRequestId, Option<Payload>)>>,
+    /// Params in the making; most sockets never make any.
+    params: Option<FuturesUnordered<BoxFuture<(ParamsRequestId, Option<Payload>)>>>,
     alarm: Alarm,
 }
 
@@ -68,7 +69,7 @@ impl Driver {
             nudge: Nudge::new(Arc::clone(&shared)),
             received: ReceivedFrames::default(),
             closing: Vec::new(),
-            params: FuturesUnordered::new(),
+            params: None,
             alarm: Alarm::new(Arc::clone(&shared)),
             shared,
             connector,
@@ -108,13 +109,16 @@ impl Driver {
     }
 
     fn answer_params(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        if self.params.is_empty() {
+        let Some(making) = &mut self.params else {
             return false;
-        }
+        };
         let mut answered = false;
-        while let Poll::Ready(Some((request, params))) = self.params.poll_next_unpin(cx) {
+        while let Poll::Ready(Some((request, params))) = making.poll_next_unpin(cx) {
             self.dispatch.feed(now, |core| core.handle_params(now, request, params));
             answered = true;
+        }
+        if making.is_empty() {
+            self.params = None;
         }
         answered
     }
@@ -196,15 +200,20 @@ impl Driver {
                 }
             },
             // A function that never answers must not pile up with each attempt.
-            Action::RequestParams { request, .. } if self.params.len() >= self.max_params() => {
+            Action::RequestParams { request, .. } if self.making_params() >= self.max_params() => {
                 self.dispatch.feed(now, |core| core.handle_params(now, request, None));
             }
             Action::RequestParams { channel, request, .. } => {
-                self.params.push(params::start(&self.shared, now, channel, request));
+                let made = params::start(&self.shared, now, channel, request);
+                self.params.get_or_insert_default().push(made);
             }
             // Everything that the core of this release asks for is above.
             _ => {}
         }
+    }
+
+    fn making_params(&self) -> usize {
+        self.params.as_ref().map_or(0, FuturesUnordered::len)
     }
 
     /// Params that may be in the making at the same time: as many as there may be channels.

@@ -144,9 +144,9 @@ pub(crate) struct State {
     pub(crate) opened: u64,
     pub(crate) closed: u64,
     /// The end after which there was no further attempt, and the count of ends it was.
-    pub(crate) given_up: Option<(u64, CloseCause)>,
+    pub(crate) given_up: Option<Box<(u64, CloseCause)>>,
     /// Why the last connection ended, or the last attempt failed.
-    pub(crate) last_end: Option<CloseCause>,
+    pub(crate) last_end: Option<Box<CloseCause>>,
     pub(crate) hooks: SocketHooks,
     last_hook: u64,
     /// The last handle is gone: the driver closes the connection and ends.
@@ -208,9 +208,9 @@ impl State {
     ) {
         self.closed = self.closed.saturating_add(1);
         if !will_retry {
-            self.given_up = Some((self.closed, cause.clone()));
+            self.given_up = Some(Box::new((self.closed, cause.clone())));
         }
-        self.last_end = Some(cause.clone());
+        self.last_end = Some(Box::new(cause.clone()));
         self.connection.take_wakers(wakers);
     }
 

@@ -15,7 +15,7 @@ slotmap::new_key_type! {
 /// that sleeps costs nothing.
 pub(crate) struct Watch<S> {
     current: S,
-    /// Made for the first watcher: there are many channels, and most of them are never watched.
+    /// Only while there are watchers: there are many channels, and most of them are never watched.
     watchers: Option<Box<Watchers>>,
 }
 
@@ -55,6 +55,10 @@ impl<S: Copy + PartialEq> Watch<S> {
 
     pub(crate) fn unwatch(&mut self, key: WatchKey) -> OldWaker {
         let watchers = self.watchers.as_mut();
-        OldWaker(watchers.and_then(|watchers| watchers.remove(key)).flatten())
+        let waker = watchers.and_then(|watchers| watchers.remove(key)).flatten();
+        if self.watchers.as_ref().is_some_and(|watchers| watchers.is_empty()) {
+            self.watchers = None;
+        }
+        OldWaker(waker)
     }
 }
