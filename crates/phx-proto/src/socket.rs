@@ -6,6 +6,7 @@ mod connection;
 mod dispatch;
 mod event_queue;
 mod heartbeat;
+mod line;
 mod outbox;
 mod pending;
 mod push;

@@ -2,11 +2,12 @@
 //! nothing is ever buffered as bytes.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 
 use bytestring::ByteString;
 
 use super::Socket;
+use super::line::Line;
 use crate::{
     ChannelId, EncodeError, JoinFailure, Message, Outcome, Payload, PushId, Ref, SendReason, events,
 };
@@ -37,7 +38,7 @@ pub(super) struct Outbox {
     /// connection would look dead. One heartbeat and a few pings at the most.
     heartbeats: VecDeque<u64>,
     /// By number of the call.
-    others: BTreeMap<u64, Outgoing>,
+    others: Line<Outgoing>,
 }
 
 impl Outbox {
@@ -51,12 +52,12 @@ impl Outbox {
 
     /// Takes back what was to be sent; `None` if it isn't here.
     pub(super) fn remove(&mut self, key: u64) -> Option<Outgoing> {
-        self.others.remove(&key)
+        self.others.remove(key)
     }
 
     /// Whether this still waits for the transport.
     pub(super) fn contains(&self, key: u64) -> bool {
-        self.others.contains_key(&key) || self.heartbeats.contains(&key)
+        self.others.contains(key) || self.heartbeats.contains(&key)
     }
 
     pub(super) fn pop_heartbeat(&mut self) -> Option<u64> {
@@ -64,7 +65,7 @@ impl Outbox {
     }
 
     pub(super) fn pop(&mut self) -> Option<(u64, Outgoing)> {
-        self.others.pop_first()
+        self.others.pop()
     }
 
     pub(super) fn remove_heartbeat(&mut self, reference: u64) {
