@@ -99,7 +99,11 @@ impl Channel {
     /// Why the channel is closed; `None` while it isn't.
     #[must_use]
     pub fn close_cause(&self) -> Option<ChannelCloseCause> {
-        self.shared().lock().channels.get(self.id()).and_then(|entry| entry.closed.as_deref().cloned())
+        self.shared()
+            .lock()
+            .channels
+            .get(self.id())
+            .and_then(|entry| entry.closed.as_deref().cloned())
     }
 }
 

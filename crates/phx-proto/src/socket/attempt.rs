@@ -25,13 +25,18 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum Awaits {
     Connection,
-    Params { request: ParamsRequestId, timeout: TimerKey },
+    Params {
+        request: ParamsRequestId,
+        timeout: TimerKey,
+    },
     Transport {
         /// Those made for this attempt; `None` if the channel's are fixed.
         params: Option<Box<Payload>>,
         timeout: TimerKey,
     },
-    Reply { timeout: TimerKey },
+    Reply {
+        timeout: TimerKey,
+    },
 }
 
 impl Socket {

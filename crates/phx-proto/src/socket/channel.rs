@@ -293,9 +293,8 @@ impl Socket {
             channel.tries = 0;
         }
         // Only a schedule that has begun can start over.
-        let stable = (channel.tries > 0).then(|| {
-            self.timers.arm(self.now, stable_after, TimeoutReason::ChannelStable(id))
-        });
+        let stable = (channel.tries > 0)
+            .then(|| self.timers.arm(self.now, stable_after, TimeoutReason::ChannelStable(id)));
         channel.state = State::Joined { stable };
         let rejoined = core::mem::replace(&mut channel.has_been_joined, true);
         if let Some(join_ref) = channel.join_ref {

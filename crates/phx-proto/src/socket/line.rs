@@ -38,8 +38,24 @@ impl<T> Line<T> {
         }
     }
 
+    /// What was added in order and has the lowest number of that.
+    pub(super) fn first_in_order(&self) -> Option<(u64, &T)> {
+        let (number, thing) = self.in_order.front()?;
+        thing.as_ref().map(|thing| (*number, thing))
+    }
+
+    /// What was added in order and has the highest number of that.
+    pub(super) fn last_in_order(&self) -> Option<&T> {
+        self.in_order.back().and_then(|(_, thing)| thing.as_ref())
+    }
+
     /// Takes what has this number.
     pub(super) fn remove(&mut self, number: u64) -> Option<T> {
+        if self.in_order.front().is_some_and(|(first, _)| *first == number) {
+            let (_, thing) = self.in_order.pop_front()?;
+            self.close_gaps();
+            return thing;
+        }
         let Some(thing) = self.find(number).and_then(Option::take) else {
             return self.late.remove(&number);
         };
@@ -156,6 +172,9 @@ mod tests {
                 }
                 prop_assert_eq!(line.is_empty(), model.is_empty());
                 prop_assert_eq!(line.contains(last), model.contains_key(&last));
+                for in_order in [line.first_in_order().map(|(_, thing)| thing), line.last_in_order()] {
+                    prop_assert!(in_order.is_none_or(|thing| model.values().any(|there| there == thing)));
+                }
                 let gaps = line.in_order.iter().filter(|(_, thing)| thing.is_none()).count();
                 prop_assert_eq!(line.gaps, gaps);
                 prop_assert!(gaps <= KEPT + model.len());

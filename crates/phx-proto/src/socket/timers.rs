@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::TimeoutReason;
+use super::line::Line;
 use crate::Instant;
 
 /// No timer is shorter. A timer armed while others fire is then always in the future, so that
@@ -23,18 +24,29 @@ pub(super) struct TimerKey {
     place: usize,
 }
 
+/// The place of those that aren't in the heap.
+const AMONG_CALLS: usize = usize::MAX;
+
 /// All armed timers of a socket.
 ///
-/// A heap whose timers know where they are. Most deadlines are later than all others when they are
-/// armed, and are disarmed in about that order: the one costs a comparison, the other a few moves.
+/// There are as many as pushes and joins under way, and those have nearly all the same time to be
+/// answered: their deadlines come in order, and go in about the same. The others are few.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
+    /// The deadlines of calls that are no earlier than those before them.
+    calls: Line<(Instant, TimeoutReason)>,
+    /// The others: a heap whose timers know where they are.
+    others: Heap,
+    next_order: u64,
+}
+
+#[derive(Debug, Default)]
+struct Heap {
     /// Each comes before the two that stand at twice its index and after.
     heap: Vec<Armed>,
     /// Where in the heap the timer of a key is.
     places: Vec<usize>,
     free_places: Vec<usize>,
-    next_order: u64,
 }
 
 #[derive(Debug)]
@@ -47,6 +59,10 @@ struct Armed {
 }
 
 impl Armed {
+    fn key(&self) -> TimerKey {
+        TimerKey { order: self.order, place: self.place }
+    }
+
     fn is_before(&self, other: &Armed) -> bool {
         (self.at, self.order) < (other.at, other.order)
     }
@@ -60,8 +76,54 @@ impl Timers {
         // What lies beyond all time never comes. Armed, it would be due at the end of time
         // whenever it is armed, and firing would never end.
         if at >= END_OF_TIME {
-            return TimerKey { order, place: usize::MAX };
+            return TimerKey { order, place: AMONG_CALLS };
         }
+        let is_call = matches!(why, TimeoutReason::Push(_) | TimeoutReason::Join(_));
+        if is_call && self.calls.last_in_order().is_none_or(|(last, _)| *last <= at) {
+            self.calls.insert(order, (at, why));
+            return TimerKey { order, place: AMONG_CALLS };
+        }
+        TimerKey { order, place: self.others.insert(at, order, why) }
+    }
+
+    pub(super) fn disarm(&mut self, key: TimerKey) {
+        if key.place == AMONG_CALLS {
+            self.calls.remove(key.order);
+        } else {
+            self.others.remove(key.place, key.order);
+        }
+    }
+
+    /// Takes the earliest timer that is due, with the moment at which it was.
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<(Instant, TimeoutReason)> {
+        let (key, at, why) = self.first().filter(|(_, at, _)| *at <= now)?;
+        self.disarm(key);
+        Some((at, why))
+    }
+
+    pub(super) fn next(&self) -> Option<(Instant, TimeoutReason)> {
+        self.first().map(|(_, at, why)| (at, why))
+    }
+
+    fn first(&self) -> Option<(TimerKey, Instant, TimeoutReason)> {
+        let call = self.calls.first_in_order();
+        let call =
+            call.map(|(order, (at, why))| (TimerKey { order, place: AMONG_CALLS }, *at, *why));
+        let other = self.others.heap.first();
+        let other = other.map(|timer| (timer.key(), timer.at, timer.why));
+        match (call, other) {
+            (Some(call), Some(other)) => {
+                let call_is_first = (call.1, call.0.order) < (other.1, other.0.order);
+                Some(if call_is_first { call } else { other })
+            }
+            (call, other) => call.or(other),
+        }
+    }
+}
+
+impl Heap {
+    /// Adds a timer. Returns its place.
+    fn insert(&mut self, at: Instant, order: u64, why: TimeoutReason) -> usize {
         let index = self.heap.len();
         let place = self.free_places.pop().unwrap_or_else(|| {
             self.places.push(index);
@@ -69,29 +131,19 @@ impl Timers {
         });
         self.heap.push(Armed { at, order, place, why });
         self.move_up(index);
-        TimerKey { order, place }
+        place
     }
 
-    pub(super) fn disarm(&mut self, key: TimerKey) {
-        if let Some(&index) = self.places.get(key.place)
-            && self.heap.get(index).is_some_and(|timer| timer.order == key.order)
+    /// Removes a timer, if it is still there.
+    fn remove(&mut self, place: usize, order: u64) {
+        if let Some(&index) = self.places.get(place)
+            && self.heap.get(index).is_some_and(|timer| timer.order == order)
         {
-            self.remove(index);
+            self.remove_at(index);
         }
     }
 
-    /// Takes the earliest timer that is due, with the moment at which it was.
-    pub(super) fn pop_due(&mut self, now: Instant) -> Option<(Instant, TimeoutReason)> {
-        let first = self.next().filter(|(at, _)| *at <= now)?;
-        self.remove(0);
-        Some(first)
-    }
-
-    pub(super) fn next(&self) -> Option<(Instant, TimeoutReason)> {
-        self.heap.first().map(|timer| (timer.at, timer.why))
-    }
-
-    fn remove(&mut self, index: usize) {
+    fn remove_at(&mut self, index: usize) {
         self.free_places.push(self.heap.swap_remove(index).place);
         if index < self.heap.len() {
             let index = self.move_up(index);
