@@ -46,6 +46,8 @@ const MAX_SENT: u32 = 64;
 /// Rounds of a wake, at the most.
 const MAX_ROUNDS: u32 = 4;
 
+type MakingParams = FuturesUnordered<BoxFuture<(ParamsRequestId, Option<Payload>)>>;
+
 /// The future that the runtime runs.
 pub(crate) struct Driver {
     shared: Arc<Shared>,
@@ -57,7 +59,7 @@ pub(crate) struct Driver {
     received: ReceivedFrames,
     closing: Vec<Closing>,
     /// Params in the making; most sockets never make any.
-    params: Option<FuturesUnordered<BoxFuture<(ParamsRequestId, Option<Payload>)>>>,
+    params: Option<MakingParams>,
     alarm: Alarm,
 }
 
@@ -200,7 +202,9 @@ impl Driver {
                 }
             },
             // A function that never answers must not pile up with each attempt.
-            Action::RequestParams { request, .. } if self.making_params() >= self.max_params() => {
+            Action::RequestParams { request, .. }
+                if self.params_in_the_making() >= self.max_params() =>
+            {
                 self.dispatch.feed(now, |core| core.handle_params(now, request, None));
             }
             Action::RequestParams { channel, request, .. } => {
@@ -212,8 +216,8 @@ impl Driver {
         }
     }
 
-    fn making_params(&self) -> usize {
-        self.params.as_ref().map_or(0, FuturesUnordered::len)
+    fn params_in_the_making(&self) -> usize {
+        self.params.as_ref().map_or(0, MakingParams::len)
     }
 
     /// Params that may be in the making at the same time: as many as there may be channels.

@@ -67,7 +67,9 @@ impl ChannelHooks {
 
 /// Functions in the order in which they were registered. A clone is a snapshot, and costs a
 /// reference count; an empty list costs nothing.
-pub(crate) struct HookList<F: ?Sized>(Option<Arc<Vec<(HookId, Arc<F>)>>>);
+pub(crate) struct HookList<F: ?Sized>(Option<Arc<Functions<F>>>);
+
+type Functions<F> = Vec<(HookId, Arc<F>)>;
 
 impl<F: ?Sized + Send + Sync + 'static> HookList<F> {
     pub(crate) fn add(&mut self, hook: HookId, function: Arc<F>) {
