@@ -4,6 +4,7 @@ mod channels;
 mod connections;
 mod echo;
 mod flood;
+mod in_flight;
 mod runtime;
 
 use anyhow::{Context as _, bail};
@@ -32,6 +33,7 @@ pub(crate) fn run(runtime: &str, scenario: &[&str]) -> anyhow::Result<()> {
         }
         "bin" => flood::run(runtime, number(0)?, number(1)?, flood::Kind::Binary),
         "echo" => echo::run(runtime, number(0)?, number(1)?),
+        "inflight" => in_flight::run(runtime, number(0)?),
         "chans" => channels::run(runtime, number(0)?, number(1)?),
         "conns" => connections::run(runtime, number(0)?, number(1)?, number(2)?),
         other => bail!("no scenario `{other}`"),

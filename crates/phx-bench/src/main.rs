@@ -26,6 +26,7 @@ const USAGE: &str = "\
 usage:
   phx-bench run [SCENARIO] [--json] [--svg FILE] [--rounds N] [--full]
                                         everything side by side, and the goals
+  phx-bench scale                       how costs grow with sockets, channels and pushes
   phx-bench client --runtime tokio|async-std|smol SCENARIO ARGS...
   phx-bench floor none|decode|task|each|batch SCENARIO ARGS...
                                         one scenario, against the server on PERF_PORT
@@ -38,6 +39,7 @@ scenarios:
   flood N SIZE [typed]  N messages with SIZE bytes of text, delivered to a task
   bin N SIZE            N binary broadcasts of SIZE bytes, delivered to a task
   echo N INFLIGHT       N pushes and their replies, INFLIGHT at a time
+  inflight N            N pushes at once, and then their replies (only the client)
   chans C N             C channels on one socket, then N messages spread over them
   conns K SECS HB       K sockets with a channel each, then SECS s of heartbeats every HB ms
 ";
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args.as_slice() {
         ["run" | "bench", options @ ..] => suite::run(options),
+        ["scale"] => suite::scale::run(),
         ["client", "--runtime", runtime, scenario @ ..] => client::run(runtime, scenario),
         ["floor", floor, scenario @ ..] => floor::run(floor, scenario),
         ["server"] => server::run(),

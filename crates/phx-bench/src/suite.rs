@@ -4,6 +4,7 @@ mod goals;
 mod host;
 mod plot;
 mod rounds;
+pub(crate) mod scale;
 
 use std::io::Write as _;
 

@@ -99,7 +99,11 @@ impl Channel {
     /// Why the channel is closed; `None` while it isn't.
     #[must_use]
     pub fn close_cause(&self) -> Option<ChannelCloseCause> {
-        self.shared().lock().channels.get(self.id()).and_then(|entry| entry.closed.clone())
+        self.shared()
+            .lock()
+            .channels
+            .get(self.id())
+            .and_then(|entry| entry.closed.as_deref().cloned())
     }
 }
 
@@ -264,7 +268,7 @@ impl Channel {
         let id = state.next_hook();
         let entry = state.channels.get_mut(self.id());
         match entry.filter(|entry| entry.closed.is_none()) {
-            Some(entry) => add(&mut entry.hooks, id),
+            Some(entry) => add(entry.hooks.get_or_insert_default(), id),
             // Closed or removed: nothing will happen any more. `add` holds foreign code, and is dropped
             // after the lock.
             None => drop(state),
@@ -273,8 +277,9 @@ impl Channel {
         Hook::new(move || {
             let Some(shared) = shared.upgrade() else { return };
             let mut state = shared.lock();
-            let garbage = match state.channels.get_mut(channel) {
-                Some(entry) => remove(&mut entry.hooks, id),
+            let entry = state.channels.get_mut(channel);
+            let garbage = match entry.and_then(|entry| entry.hooks.as_mut()) {
+                Some(hooks) => remove(hooks, id),
                 None => None,
             };
             drop(state);

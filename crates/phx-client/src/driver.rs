@@ -8,6 +8,7 @@
 //! - many frames go into one flush;
 //! - one wake does a bounded amount of work, and then lets others run;
 //! - the driver compares the clock with the deadline itself: a timer only wakes it;
+//! - the transport is asked for frames when it has called, and not at every wake;
 //! - a fact carries the id of the transport it is about; transports that are being closed are driven
 //!   to their end beside the current one.
 
@@ -28,6 +29,7 @@ mod closing;
 mod dispatch;
 mod heartbeats;
 mod link;
+mod nudge;
 mod params;
 mod received;
 
@@ -35,6 +37,7 @@ use alarm::Alarm;
 use closing::{Closing, MAX_CLOSING};
 use dispatch::Dispatch;
 use link::Link;
+use nudge::Nudge;
 use received::ReceivedFrames;
 
 /// Frames sent in a round, at the most.
@@ -43,15 +46,20 @@ const MAX_SENT: u32 = 64;
 /// Rounds of a wake, at the most.
 const MAX_ROUNDS: u32 = 4;
 
+type MakingParams = FuturesUnordered<BoxFuture<(ParamsRequestId, Option<Payload>)>>;
+
 /// The future that the runtime runs.
 pub(crate) struct Driver {
     shared: Arc<Shared>,
     connector: Arc<dyn Connector>,
     dispatch: Dispatch,
     link: Link,
+    /// What the current transport is polled with.
+    nudge: Nudge,
     received: ReceivedFrames,
     closing: Vec<Closing>,
-    params: FuturesUnordered<BoxFuture<(ParamsRequestId, Option<Payload>)>>,
+    /// Params in the making; most sockets never make any.
+    params: Option<MakingParams>,
     alarm: Alarm,
 }
 
@@ -60,10 +68,11 @@ impl Driver {
         Driver {
             dispatch: Dispatch::new(Arc::clone(&shared)),
             link: Link::Idle,
+            nudge: Nudge::new(Arc::clone(&shared)),
             received: ReceivedFrames::default(),
             closing: Vec::new(),
-            params: FuturesUnordered::new(),
-            alarm: Alarm::default(),
+            params: None,
+            alarm: Alarm::new(Arc::clone(&shared)),
             shared,
             connector,
         }
@@ -74,9 +83,9 @@ impl Driver {
         self.dispatch.begin_round(now);
         let mut more = self.connect(now, cx);
         more |= self.answer_params(now, cx);
-        more |= self.receive(now, cx);
-        more |= self.act(now, cx);
-        more |= self.flush(now, cx);
+        more |= self.receive(now);
+        more |= self.act(now);
+        more |= self.flush(now);
         more |= self.close(now, cx);
         more
     }
@@ -90,6 +99,7 @@ impl Driver {
             Poll::Pending => return false,
             Poll::Ready(Ok(transport)) => {
                 self.link = Link::Open { id, transport, unflushed: false };
+                self.nudge.call();
                 self.dispatch.feed(now, |core| core.handle_opened(now, id));
             }
             Poll::Ready(Err(cause)) => {
@@ -101,23 +111,30 @@ impl Driver {
     }
 
     fn answer_params(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        if self.params.is_empty() {
+        let Some(making) = &mut self.params else {
             return false;
-        }
+        };
         let mut answered = false;
-        while let Poll::Ready(Some((request, params))) = self.params.poll_next_unpin(cx) {
+        while let Poll::Ready(Some((request, params))) = making.poll_next_unpin(cx) {
             self.dispatch.feed(now, |core| core.handle_params(now, request, params));
             answered = true;
+        }
+        if making.is_empty() {
+            self.params = None;
         }
         answered
     }
 
     /// Reads frames and hands them to the core, unless a stream holds back.
-    fn receive(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        // After what was left over, the transport is to be asked: it wakes only who has asked it.
+    fn receive(&mut self, now: Instant) -> bool {
+        // After what was left over, the transport is to be asked if it has called.
         let mut more = !self.received.is_empty();
-        if self.received.is_empty() && self.dispatch.wants_frames() {
-            more = self.received.fill(&mut self.link, cx);
+        if self.received.is_empty() && self.dispatch.wants_frames() && self.nudge.take() {
+            more = self.received.fill(&mut self.link, &mut self.nudge.context());
+            if more {
+                // It calls only when it had nothing to give.
+                self.nudge.call();
+            }
         }
         if !self.received.is_empty() {
             self.dispatch.frames(now, &mut self.received);
@@ -126,10 +143,10 @@ impl Driver {
     }
 
     /// Does what the core asks for. Frames are asked for only when the transport can take one.
-    fn act(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+    fn act(&mut self, now: Instant) -> bool {
         let mut more = false;
         for _ in 0..MAX_SENT {
-            let ready = match self.link.poll_ready(cx) {
+            let ready = match self.link.poll_ready(&mut self.nudge.context()) {
                 Ok(ready) => ready,
                 Err((id, cause)) => {
                     self.dispatch.feed(now, |core| core.handle_closed(now, id, cause));
@@ -185,15 +202,22 @@ impl Driver {
                 }
             },
             // A function that never answers must not pile up with each attempt.
-            Action::RequestParams { request, .. } if self.params.len() >= self.max_params() => {
+            Action::RequestParams { request, .. }
+                if self.params_in_the_making() >= self.max_params() =>
+            {
                 self.dispatch.feed(now, |core| core.handle_params(now, request, None));
             }
             Action::RequestParams { channel, request, .. } => {
-                self.params.push(params::start(&self.shared, now, channel, request));
+                let made = params::start(&self.shared, now, channel, request);
+                self.params.get_or_insert_default().push(made);
             }
             // Everything that the core of this release asks for is above.
             _ => {}
         }
+    }
+
+    fn params_in_the_making(&self) -> usize {
+        self.params.as_ref().map_or(0, MakingParams::len)
     }
 
     /// Params that may be in the making at the same time: as many as there may be channels.
@@ -201,8 +225,8 @@ impl Driver {
         self.shared.lock().core.config().max_channels
     }
 
-    fn flush(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        let Err((id, cause)) = self.link.poll_flush(cx) else {
+    fn flush(&mut self, now: Instant) -> bool {
+        let Err((id, cause)) = self.link.poll_flush(&mut self.nudge.context()) else {
             return false;
         };
         self.dispatch.feed(now, |core| core.handle_closed(now, id, cause));
@@ -256,7 +280,7 @@ impl Future for Driver {
             return Poll::Ready(());
         }
         let deadline = this.next_deadline(rest.deadline);
-        this.alarm.set(&*this.shared.runtime, deadline, cx);
+        this.alarm.set(now, deadline);
         Poll::Pending
     }
 }

@@ -135,7 +135,7 @@ impl<T> Messages<T> {
         }
         let key = state.mailboxes.insert(mailbox);
         if let Some(entry) = state.channels.get_mut(channel.id()) {
-            entry.add_mailbox(event.as_ref(), key);
+            entry.streams.add(event.as_ref(), key);
         }
         drop(state);
         Messages { channel, key, event, decode, taken: VecDeque::new(), ended: false }
@@ -271,7 +271,7 @@ impl<T> Drop for Messages<T> {
         let shared = self.channel.shared();
         let mut state = shared.lock();
         if let Some(entry) = state.channels.get_mut(self.channel.id()) {
-            entry.remove_mailbox(self.event.as_ref(), self.key);
+            entry.streams.remove(self.event.as_ref(), self.key);
         }
         let mailbox = state.mailboxes.remove(self.key);
         drop(state);

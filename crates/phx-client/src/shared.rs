@@ -56,7 +56,8 @@ impl Shared {
             core,
             pushes: Waiting::default(),
             pings: Waiting::default(),
-            channels: SecondaryMap::new(),
+            // Most sockets have few.
+            channels: SecondaryMap::with_capacity(1),
             mailboxes: SlotMap::with_key(),
             holding: Vec::new(),
             connection: Watch::new(ConnectionState::Closed),
@@ -143,9 +144,9 @@ pub(crate) struct State {
     pub(crate) opened: u64,
     pub(crate) closed: u64,
     /// The end after which there was no further attempt, and the count of ends it was.
-    pub(crate) given_up: Option<(u64, CloseCause)>,
+    pub(crate) given_up: Option<Box<(u64, CloseCause)>>,
     /// Why the last connection ended, or the last attempt failed.
-    pub(crate) last_end: Option<CloseCause>,
+    pub(crate) last_end: Option<Box<CloseCause>>,
     pub(crate) hooks: SocketHooks,
     last_hook: u64,
     /// The last handle is gone: the driver closes the connection and ends.
@@ -207,9 +208,9 @@ impl State {
     ) {
         self.closed = self.closed.saturating_add(1);
         if !will_retry {
-            self.given_up = Some((self.closed, cause.clone()));
+            self.given_up = Some(Box::new((self.closed, cause.clone())));
         }
-        self.last_end = Some(cause.clone());
+        self.last_end = Some(Box::new(cause.clone()));
         self.connection.take_wakers(wakers);
     }
 
@@ -222,7 +223,7 @@ impl State {
         wakers: &mut Vec<Waker>,
     ) {
         if let Some(entry) = self.channels.get_mut(channel) {
-            entry.response = Some(response.clone());
+            entry.response = Some(detached(response));
         }
         if rejoined {
             self.mark_gap(channel, wakers);
@@ -238,7 +239,7 @@ impl State {
         wakers: &mut Vec<Waker>,
     ) {
         if let Some(entry) = self.channels.get_mut(channel) {
-            entry.closed = Some(cause.clone());
+            entry.closed = Some(Box::new(cause.clone()));
         }
         self.end_streams(channel, wakers);
         self.refresh_channel(channel, wakers);
@@ -251,7 +252,7 @@ impl State {
 
     /// Whether some hook of the channel is to be told of this event.
     pub(crate) fn hooks_want(&self, channel: ChannelId, event: &str) -> bool {
-        self.channels.get(channel).is_some_and(|entry| entry.hooks.want(event))
+        self.channels.get(channel).is_some_and(|entry| entry.hooks_want(event))
     }
 
     /// Delivers a message to the streams that want it.
@@ -266,7 +267,7 @@ impl State {
         let Some(entry) = self.channels.get(channel) else {
             return;
         };
-        let Some((last, others)) = entry.mailboxes_for(&event).split_last() else {
+        let Some((last, others)) = entry.streams.of(&event).split_last() else {
             return;
         };
         let mut deliver = |key: MailboxKey, event, payload| {
@@ -298,7 +299,7 @@ impl State {
         let Some(entry) = self.channels.get(channel) else {
             return;
         };
-        for &key in entry.all_mailboxes() {
+        for key in entry.streams.all() {
             if let Some(mailbox) = self.mailboxes.get_mut(key) {
                 mailbox.mark_gap();
                 wakers.extend(mailbox.take_waker());
@@ -311,7 +312,7 @@ impl State {
         let Some(entry) = self.channels.get(channel) else {
             return;
         };
-        for &key in entry.all_mailboxes() {
+        for key in entry.streams.all() {
             if let Some(mailbox) = self.mailboxes.get_mut(key) {
                 mailbox.end();
                 wakers.extend(mailbox.take_waker());
@@ -360,5 +361,21 @@ impl State {
         for (_, entry) in &mut self.channels {
             entry.status.take_wakers(wakers);
         }
+    }
+}
+
+/// A payload to be kept for long: a small one is copied, since it is a slice of a read buffer and would
+/// keep all of that.
+fn detached(payload: &Payload) -> Payload {
+    const SMALL: usize = 1 << 10;
+    let bytes = payload.as_bytes();
+    if *payload == Payload::empty() {
+        Payload::empty()
+    } else if bytes.len() > SMALL {
+        payload.clone()
+    } else if payload.is_binary() {
+        Payload::binary(bytes.to_vec())
+    } else {
+        Payload::from_unchecked_json(bytes.to_vec().into())
     }
 }

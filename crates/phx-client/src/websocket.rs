@@ -46,7 +46,7 @@ pub use transport::WebSocketTransport;
 pub struct WebSocketConfig {
     /// Bytes asked of the stream at a time. Each connection keeps a buffer of this size, and it is
     /// filled with zeros before each read. A stream that fills it is read with another buffer of
-    /// 64 KiB until there is nothing more to read. Default: 4 KiB.
+    /// up to 64 KiB until there is nothing more to read. Default: 1 KiB.
     pub read_buffer_size: usize,
     /// Bytes gathered before they are written to the stream without waiting for a flush, so that
     /// many frames go out in one write. Besides these, one frame of any size may wait. Default:
@@ -66,7 +66,7 @@ pub struct WebSocketConfig {
 impl Default for WebSocketConfig {
     fn default() -> Self {
         WebSocketConfig {
-            read_buffer_size: 4 << 10,
+            read_buffer_size: 1 << 10,
             write_buffer_size: 32 << 10,
             max_refusal_body: 16 << 10,
             refusal_timeout: Duration::from_secs(2),

@@ -6,6 +6,7 @@ mod connection;
 mod dispatch;
 mod event_queue;
 mod heartbeat;
+mod line;
 mod outbox;
 mod pending;
 mod push;
@@ -87,7 +88,8 @@ impl Socket {
             rng: Rng::with_seed(seed),
             now: Instant::EPOCH,
             connection: Connection::new(),
-            channels: SlotMap::with_key(),
+            // Most sockets have few.
+            channels: SlotMap::with_capacity_and_key(1),
             topics: HashMap::default(),
             leaving: BTreeSet::new(),
             pending: PendingTable::default(),

@@ -12,12 +12,12 @@ use crate::measure::Start;
 use crate::sequence::Sequence;
 
 /// Bytes of text in each push.
-const PAD: usize = 60;
+pub(super) const PAD: usize = 60;
 
 #[derive(Serialize)]
-struct Echo<'a> {
-    i: u64,
-    pad: &'a str,
+pub(super) struct Echo<'a> {
+    pub(super) i: u64,
+    pub(super) pad: &'a str,
 }
 
 pub(super) fn run(runtime: Runtime, n: u64, in_flight: u64) -> anyhow::Result<()> {

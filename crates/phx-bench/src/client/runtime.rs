@@ -31,7 +31,8 @@ impl Runtime {
         }
     }
 
-    /// Runs `main` to its end, on one thread.
+    /// Runs `main` to its end, as a task on one thread: as most of a program runs. Whoever waits for
+    /// it outside is one more to wake, and on two of the runtimes that is another thread.
     pub(crate) fn run<T: Send + 'static>(
         self,
         main: impl Future<Output = anyhow::Result<T>> + Send + 'static,
@@ -39,10 +40,8 @@ impl Runtime {
         match self {
             Runtime::Tokio => {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-                runtime.block_on(main)
+                runtime.block_on(runtime.spawn(main))?
             }
-            // As a task, since these two run tasks on a thread of their own: who is in between
-            // would be another thread to wake.
             Runtime::AsyncStd => futures::executor::block_on(async_std::task::spawn(main)),
             Runtime::Smol => futures::executor::block_on(smol::spawn(main)),
         }

@@ -13,7 +13,7 @@ pub(super) struct Scenario {
     pinned: bool,
 }
 
-const RUNTIMES: [&str; 3] = ["tokio", "async-std", "smol"];
+pub(super) const RUNTIMES: [&str; 3] = ["tokio", "async-std", "smol"];
 
 /// Floods of other sizes than the goals', for the plot.
 const SIZES: [u64; 3] = [16, 1_024, 16_384];

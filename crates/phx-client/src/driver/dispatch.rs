@@ -300,7 +300,9 @@ fn give_back_room(state: &mut State, wakers: &mut Vec<Waker>) {
 fn release(mut state: MutexGuard<'_, State>, wakers: &mut Vec<Waker>) {
     state.refresh_connection(wakers);
     drop(state);
-    wakers.drain(..).for_each(Waker::wake);
+    if !wakers.is_empty() {
+        wakers.drain(..).for_each(Waker::wake);
+    }
 }
 
 /// Until when streams hold back reading. The answer to a heartbeat must be found in time, so no

@@ -61,7 +61,8 @@ impl Slept {
 }
 
 fn nanos(time: Time) -> u64 {
-    u64::try_from(time.since_epoch().as_nanos()).unwrap_or(u64::MAX)
+    let time = time.since_epoch();
+    time.as_secs().saturating_mul(1_000_000_000).saturating_add(time.subsec_nanos().into())
 }
 
 impl Reading {

@@ -1,9 +1,8 @@
 //! What the client keeps of each channel beside the core's own state.
 
-use std::collections::HashMap;
+use std::slice;
 use std::sync::Weak;
 
-use foldhash::fast::FixedState;
 use phx_proto::{ByteString, ChannelCloseCause, ChannelState, Payload};
 
 use super::hooks::ChannelHooks;
@@ -11,79 +10,195 @@ use super::mailbox::MailboxKey;
 use super::watch::Watch;
 use crate::channel::{ChannelHandle, ParamsFunction};
 
-/// One channel: its handle, its streams and its hooks.
+/// One channel: its handle, its streams and its hooks. There are many, and each message looks into
+/// one: what most of them never have is in a box.
 pub(crate) struct ChannelEntry {
+    pub(crate) hooks: Option<Box<ChannelHooks>>,
+    pub(crate) streams: Streams,
+    pub(crate) status: Watch<ChannelState>,
     /// Lets another part of the program find the channel by its topic.
     pub(crate) handle: Weak<ChannelHandle>,
     pub(crate) params: Option<ParamsFunction>,
-    pub(crate) status: Watch<ChannelState>,
-    pub(crate) hooks: ChannelHooks,
     /// The response to the last join.
     pub(crate) response: Option<Payload>,
-    pub(crate) closed: Option<ChannelCloseCause>,
-    /// Streams of one event. Those of all events are in every list, so that a message finds its
-    /// streams with one look-up. The names in it are the user's, so a peer can't choose them to
-    /// collide.
-    by_event: HashMap<ByteString, Vec<MailboxKey>, FixedState>,
-    /// Streams of all events.
-    everything: Vec<MailboxKey>,
-    all: Vec<MailboxKey>,
+    pub(crate) closed: Option<Box<ChannelCloseCause>>,
 }
 
 impl ChannelEntry {
     pub(crate) fn new(params: Option<ParamsFunction>) -> Self {
         ChannelEntry {
+            hooks: None,
+            streams: Streams::default(),
+            status: Watch::new(ChannelState::New),
             handle: Weak::new(),
             params,
-            status: Watch::new(ChannelState::New),
-            hooks: ChannelHooks::default(),
             response: None,
             closed: None,
-            by_event: HashMap::default(),
-            everything: Vec::new(),
-            all: Vec::new(),
         }
     }
 
-    pub(crate) fn mailboxes_for(&self, event: &str) -> &[MailboxKey] {
-        self.by_event.get(event).unwrap_or(&self.everything)
+    /// Whether a message of this event has to leave the lock before it is delivered.
+    pub(crate) fn hooks_want(&self, event: &str) -> bool {
+        self.hooks.as_ref().is_some_and(|hooks| hooks.want(event))
+    }
+}
+
+/// The mailboxes of a channel's streams.
+#[derive(Default)]
+pub(crate) struct Streams {
+    /// Those of each event, in the order of the names. Those of all events are in every list, so that
+    /// a message finds its streams with one look-up.
+    by_event: Vec<(ByteString, Keys)>,
+    /// Those of all events.
+    everything: Keys,
+}
+
+impl Streams {
+    /// The streams that want messages of `event`.
+    pub(crate) fn of(&self, event: &str) -> &[MailboxKey] {
+        match self.find(event) {
+            Ok(index) => self.by_event.get(index).map_or(&[], |(_, keys)| keys.as_slice()),
+            Err(_) => self.everything.as_slice(),
+        }
     }
 
-    pub(crate) fn all_mailboxes(&self) -> &[MailboxKey] {
-        &self.all
+    /// All of them; some more than once.
+    pub(crate) fn all(&self) -> impl Iterator<Item = MailboxKey> {
+        let lists = self.by_event.iter().map(|(_, keys)| keys);
+        lists.chain([&self.everything]).flat_map(Keys::as_slice).copied()
     }
 
     /// Adds a stream of `event`, or of all events.
-    pub(crate) fn add_mailbox(&mut self, event: Option<&ByteString>, key: MailboxKey) {
-        self.all.push(key);
-        match event {
-            Some(event) => {
-                let everything = &self.everything;
-                self.by_event.entry(event.clone()).or_insert_with(|| everything.clone()).push(key);
+    pub(crate) fn add(&mut self, event: Option<&ByteString>, key: MailboxKey) {
+        let Some(event) = event else {
+            self.everything.push(key);
+            self.by_event.iter_mut().for_each(|(_, keys)| keys.push(key));
+            return;
+        };
+        match self.find(event) {
+            Ok(index) => {
+                if let Some((_, keys)) = self.by_event.get_mut(index) {
+                    keys.push(key);
+                }
             }
-            None => {
-                self.everything.push(key);
-                self.by_event.values_mut().for_each(|list| list.push(key));
+            Err(index) => {
+                let mut keys = self.everything.clone();
+                keys.push(key);
+                if self.by_event.is_empty() {
+                    // Most channels have streams of one event.
+                    self.by_event.reserve_exact(1);
+                }
+                self.by_event.insert(index, (event.clone(), keys));
             }
         }
     }
 
-    pub(crate) fn remove_mailbox(&mut self, event: Option<&ByteString>, key: MailboxKey) {
-        let without = |list: &mut Vec<MailboxKey>| list.retain(|&other| other != key);
-        without(&mut self.all);
-        match event {
-            Some(event) => {
-                if let Some(list) = self.by_event.get_mut(event) {
-                    without(list);
-                    if list.len() == self.everything.len() {
-                        self.by_event.remove(event);
-                    }
-                }
-            }
-            None => {
-                without(&mut self.everything);
-                self.by_event.values_mut().for_each(without);
+    /// Removes what was added.
+    pub(crate) fn remove(&mut self, event: Option<&ByteString>, key: MailboxKey) {
+        let Some(event) = event else {
+            self.everything.remove(key);
+            self.by_event.iter_mut().for_each(|(_, keys)| keys.remove(key));
+            return;
+        };
+        let everything = self.everything.as_slice().len();
+        if let Ok(index) = self.find(event)
+            && let Some((_, keys)) = self.by_event.get_mut(index)
+        {
+            keys.remove(key);
+            if keys.as_slice().len() == everything {
+                self.by_event.remove(index);
             }
         }
+    }
+
+    /// Where the list of `event` is, or belongs.
+    fn find(&self, event: &str) -> Result<usize, usize> {
+        self.by_event.binary_search_by(|(name, _)| (**name).cmp(event))
+    }
+}
+
+/// Keys, with a place for one that costs no memory of its own.
+#[derive(Clone)]
+enum Keys {
+    One(MailboxKey),
+    Any(Vec<MailboxKey>),
+}
+
+impl Keys {
+    fn as_slice(&self) -> &[MailboxKey] {
+        match self {
+            Keys::One(key) => slice::from_ref(key),
+            Keys::Any(keys) => keys,
+        }
+    }
+
+    fn push(&mut self, key: MailboxKey) {
+        match self {
+            Keys::Any(keys) if keys.is_empty() => *self = Keys::One(key),
+            Keys::Any(keys) => keys.push(key),
+            Keys::One(first) => *self = Keys::Any(vec![*first, key]),
+        }
+    }
+
+    fn remove(&mut self, key: MailboxKey) {
+        match self {
+            Keys::One(one) if *one == key => *self = Keys::default(),
+            Keys::One(_) => {}
+            Keys::Any(keys) => keys.retain(|&other| other != key),
+        }
+    }
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Keys::Any(Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use slotmap::SlotMap;
+
+    use super::*;
+
+    fn keys() -> [MailboxKey; 4] {
+        let mut made = SlotMap::with_key();
+        std::array::from_fn(|_| made.insert(()))
+    }
+
+    #[test]
+    fn a_message_finds_the_streams_of_its_event_and_those_of_all_events() {
+        let [first, second, third, fourth] = keys();
+        let (joins, leaves) = (ByteString::from("join"), ByteString::from("leave"));
+        let mut streams = Streams::default();
+        streams.add(Some(&leaves), first);
+        streams.add(None, second);
+        streams.add(Some(&joins), third);
+        streams.add(Some(&joins), fourth);
+        assert_eq!(streams.of("leave"), [first, second]);
+        assert_eq!(streams.of("join"), [second, third, fourth]);
+        assert_eq!(streams.of("other"), [second]);
+        let mut all: Vec<_> = streams.all().collect();
+        all.sort();
+        all.dedup();
+        assert_eq!(all, [first, second, third, fourth]);
+    }
+
+    #[test]
+    fn removed_streams_leave_nothing_behind() {
+        let [first, second, third, _] = keys();
+        let event = ByteString::from("event");
+        let mut streams = Streams::default();
+        streams.add(Some(&event), first);
+        streams.add(None, second);
+        streams.add(Some(&event), third);
+        streams.remove(Some(&event), first);
+        assert_eq!(streams.of("event"), [second, third]);
+        streams.remove(None, second);
+        assert_eq!(streams.of("event"), [third]);
+        streams.remove(Some(&event), third);
+        assert_eq!(streams.of("event"), []);
+        assert_eq!(streams.all().count(), 0);
+        assert!(streams.by_event.is_empty());
     }
 }

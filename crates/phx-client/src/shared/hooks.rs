@@ -66,44 +66,51 @@ impl ChannelHooks {
 }
 
 /// Functions in the order in which they were registered. A clone is a snapshot, and costs a
-/// reference count.
-pub(crate) struct HookList<F: ?Sized>(Arc<Vec<(HookId, Arc<F>)>>);
+/// reference count; an empty list costs nothing.
+pub(crate) struct HookList<F: ?Sized>(Option<Arc<Functions<F>>>);
+
+type Functions<F> = Vec<(HookId, Arc<F>)>;
 
 impl<F: ?Sized + Send + Sync + 'static> HookList<F> {
     pub(crate) fn add(&mut self, hook: HookId, function: Arc<F>) {
-        Arc::make_mut(&mut self.0).push((hook, function));
+        Arc::make_mut(self.0.get_or_insert_default()).push((hook, function));
     }
 
     pub(crate) fn remove(&mut self, hook: HookId) -> Garbage {
-        let index = self.0.iter().position(|(id, _)| *id == hook)?;
-        let (_, function) = Arc::make_mut(&mut self.0).remove(index);
+        let list = self.0.as_mut()?;
+        let index = list.iter().position(|(id, _)| *id == hook)?;
+        let (_, function) = Arc::make_mut(list).remove(index);
         Some(Box::new(function))
     }
 }
 
 impl<F: ?Sized> HookList<F> {
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.as_ref().is_none_or(|list| list.is_empty())
     }
 
     /// Whether nothing was added to or removed from `self` since `snapshot` was taken of it.
     pub(crate) fn is_same(&self, snapshot: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &snapshot.0)
+        match (&self.0, &snapshot.0) {
+            (Some(list), Some(snapshot)) => Arc::ptr_eq(list, snapshot),
+            (None, None) => true,
+            _ => false,
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &F> {
-        self.0.iter().map(|(_, function)| &**function)
+        self.0.iter().flat_map(|list| list.iter()).map(|(_, function)| &**function)
     }
 }
 
 impl<F: ?Sized> Clone for HookList<F> {
     fn clone(&self) -> Self {
-        HookList(Arc::clone(&self.0))
+        HookList(self.0.clone())
     }
 }
 
 impl<F: ?Sized> Default for HookList<F> {
     fn default() -> Self {
-        HookList(Arc::new(Vec::new()))
+        HookList(None)
     }
 }

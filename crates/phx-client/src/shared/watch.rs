@@ -15,12 +15,15 @@ slotmap::new_key_type! {
 /// that sleeps costs nothing.
 pub(crate) struct Watch<S> {
     current: S,
-    watchers: SlotMap<WatchKey, Option<Waker>>,
+    /// Only while there are watchers: there are many channels, and most of them are never watched.
+    watchers: Option<Box<Watchers>>,
 }
+
+type Watchers = SlotMap<WatchKey, Option<Waker>>;
 
 impl<S: Copy + PartialEq> Watch<S> {
     pub(crate) fn new(current: S) -> Self {
-        Watch { current, watchers: SlotMap::with_key() }
+        Watch { current, watchers: None }
     }
 
     pub(crate) fn current(&self) -> S {
@@ -36,19 +39,26 @@ impl<S: Copy + PartialEq> Watch<S> {
     }
 
     pub(crate) fn take_wakers(&mut self, wakers: &mut Vec<Waker>) {
-        wakers.extend(self.watchers.values_mut().filter_map(Option::take));
+        if let Some(watchers) = &mut self.watchers {
+            wakers.extend(watchers.values_mut().filter_map(Option::take));
+        }
     }
 
     pub(crate) fn watch(&mut self) -> WatchKey {
-        self.watchers.insert(None)
+        self.watchers.get_or_insert_default().insert(None)
     }
 
     pub(crate) fn wait(&mut self, key: WatchKey, cx: &Context<'_>) -> OldWaker {
-        let slot = self.watchers.get_mut(key);
+        let slot = self.watchers.as_mut().and_then(|watchers| watchers.get_mut(key));
         OldWaker(slot.and_then(|waker| waker.replace(cx.waker().clone())))
     }
 
     pub(crate) fn unwatch(&mut self, key: WatchKey) -> OldWaker {
-        OldWaker(self.watchers.remove(key).flatten())
+        let watchers = self.watchers.as_mut();
+        let waker = watchers.and_then(|watchers| watchers.remove(key)).flatten();
+        if self.watchers.as_ref().is_some_and(|watchers| watchers.is_empty()) {
+            self.watchers = None;
+        }
+        OldWaker(waker)
     }
 }

@@ -99,7 +99,7 @@ impl Connecting {
         match select(self, timer).await {
             Either::Left((connected, _)) => connected,
             Either::Right(((), _)) => {
-                let last = socket.shared().lock().last_end.clone();
+                let last = socket.shared().lock().last_end.as_deref().cloned();
                 Err(ConnectFailed::TimedOut { last })
             }
         }
@@ -134,7 +134,7 @@ impl Future for Connecting {
         }
         // Where a new attempt is wanted, the news of the end before it may still be on its way.
         let over = state.core.connection_state() == ConnectionState::Closed;
-        let given_up = state.given_up.as_ref().filter(|(at, _)| over && *at > self.closed);
+        let given_up = state.given_up.as_deref().filter(|(at, _)| over && *at > self.closed);
         if let Some((_, cause)) = given_up {
             return Poll::Ready(Err(ConnectFailed::Closed(cause.clone())));
         }

@@ -6,15 +6,18 @@ use std::task::{Context, Poll, ready};
 
 use futures::{AsyncRead, AsyncWrite};
 
-/// Bytes read at a time while much comes.
-const SIZE: usize = 64 << 10;
+/// Bytes read at a time when more has come than the library's buffer takes.
+const FIRST_SIZE: usize = 8 << 10;
+
+/// Bytes read at a time, at the most: while much comes, twice as many each time.
+const MAX_SIZE: usize = 64 << 10;
 
 /// A stream that is read with a large buffer while it fills small ones, and without a buffer of its
 /// own otherwise.
 ///
 /// The WebSocket library has one read buffer of a fixed size, which it fills with zeros before each
 /// read. A small one suits idle connections and single messages, a large one saves system calls in a
-/// flood.
+/// flood. While nothing comes there is no large one, however much came before.
 #[derive(Debug)]
 pub(super) struct ReadAhead<S> {
     stream: S,
@@ -22,15 +25,20 @@ pub(super) struct ReadAhead<S> {
     /// What was read and not given, in the buffer.
     next: usize,
     end: usize,
-    /// The last read filled all the room it had.
-    busy: bool,
+    /// Bytes to be read at a time; `None` if the library's own buffer will do.
+    size: Option<usize>,
 }
 
 impl<S> ReadAhead<S> {
     /// A stream of which `first` was read already. To give that to the library itself would make its
     /// later buffers as small as this.
     pub(super) fn new(stream: S, first: Vec<u8>) -> Self {
-        ReadAhead { stream, next: 0, end: first.len(), buffer: first, busy: false }
+        ReadAhead { stream, next: 0, end: first.len(), buffer: first, size: None }
+    }
+
+    fn drop_buffer(&mut self) {
+        self.buffer = Vec::new();
+        (self.next, self.end) = (0, 0);
     }
 }
 
@@ -43,22 +51,22 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadAhead<S> {
         let this = self.get_mut();
         let mut stream = Pin::new(&mut this.stream);
         if this.next == this.end {
-            if !this.busy {
-                this.buffer = Vec::new();
+            let Some(size) = this.size else {
                 let len = ready!(stream.poll_read(cx, buffer))?;
-                this.busy = len == buffer.len();
+                this.size = (len == buffer.len()).then_some(FIRST_SIZE);
+                this.drop_buffer();
                 return Poll::Ready(Ok(len));
-            }
-            if this.buffer.is_empty() {
-                this.buffer = vec![0; SIZE];
+            };
+            if this.buffer.len() != size {
+                this.buffer = vec![0; size];
             }
             let read = stream.as_mut().poll_read(cx, &mut this.buffer);
             let Poll::Ready(Ok(len)) = read else {
+                this.drop_buffer();
                 return read;
             };
             (this.next, this.end) = (0, len);
-            // Little comes: the large buffer goes when it is empty.
-            this.busy = len >= buffer.len();
+            this.size = (len > buffer.len()).then(|| next_size(size, len));
         }
         let rest = this.buffer.get(this.next..this.end).unwrap_or_default();
         let len = rest.len().min(buffer.len());
@@ -66,6 +74,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadAhead<S> {
         this.next += len;
         Poll::Ready(Ok(len))
     }
+}
+
+/// How much to read next, when `len` bytes came of `size` that were asked for.
+fn next_size(size: usize, len: usize) -> usize {
+    let next = if len == size {
+        size * 2
+    } else if len < size / 2 {
+        size / 2
+    } else {
+        size
+    };
+    next.clamp(FIRST_SIZE, MAX_SIZE)
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for ReadAhead<S> {
@@ -105,7 +125,7 @@ mod tests {
 
     #[test]
     fn all_bytes_come_in_order_whatever_the_sizes() {
-        let sent: Vec<u8> = (0..SIZE * 3 + 1_000).map(|i| (i % 251) as u8).collect();
+        let sent: Vec<u8> = (0..MAX_SIZE * 5 + 1_000).map(|i| (i % 251) as u8).collect();
         let mut stream = ReadAhead::new(Cursor::new(sent.clone()), Vec::new());
         let mut received = Vec::new();
         for size in [1, 4_096, 7, 20_000, 4_096].into_iter().cycle() {
@@ -117,5 +137,53 @@ mod tests {
             received.extend_from_slice(&buffer[..len]);
         }
         assert!(received == sent, "{} of {} bytes", received.len(), sent.len());
+    }
+
+    /// Gives what it has, then nothing until it has more.
+    struct Slow(Vec<u8>);
+
+    impl AsyncRead for Slow {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            if self.0.is_empty() {
+                return Poll::Pending;
+            }
+            let len = self.0.len().min(buffer.len());
+            buffer[..len].copy_from_slice(&self.0[..len]);
+            self.0.drain(..len);
+            Poll::Ready(Ok(len))
+        }
+    }
+
+    #[test]
+    fn a_flood_makes_the_buffer_large_and_silence_takes_it_away() {
+        let mut stream = ReadAhead::new(Slow(vec![7; 1 << 20]), Vec::new());
+        let mut buffer = [0; 1_024];
+        let mut largest = 0;
+        let mut received = 0;
+        while let Some(len) = stream.read(&mut buffer).now_or_never() {
+            received += len.unwrap();
+            largest = largest.max(stream.buffer.capacity());
+        }
+        assert_eq!((received, largest), (1 << 20, MAX_SIZE));
+        assert_eq!(stream.buffer.capacity(), 0, "nothing comes");
+
+        // The next flood finds the size again, a single message gives it up.
+        stream.stream.0 = vec![7; 100];
+        assert_eq!(stream.read(&mut buffer).now_or_never().unwrap().unwrap(), 100);
+        assert!(stream.read(&mut buffer).now_or_never().is_none());
+        assert_eq!((stream.size, stream.buffer.capacity()), (None, 0));
+    }
+
+    #[test]
+    fn the_next_size_follows_what_came() {
+        assert_eq!(next_size(FIRST_SIZE, FIRST_SIZE), 2 * FIRST_SIZE);
+        assert_eq!(next_size(MAX_SIZE, MAX_SIZE), MAX_SIZE);
+        assert_eq!(next_size(MAX_SIZE, MAX_SIZE / 2), MAX_SIZE);
+        assert_eq!(next_size(MAX_SIZE, MAX_SIZE / 2 - 1), MAX_SIZE / 2);
+        assert_eq!(next_size(FIRST_SIZE, 1), FIRST_SIZE);
     }
 }

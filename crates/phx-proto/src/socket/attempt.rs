@@ -8,10 +8,11 @@
 //!
 //! What an attempt has armed, asked for or put in line ends with it.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::channel::Channel;
-use super::outbox::Outgoing;
+use super::outbox::{Outgoing, OutgoingLeave};
 use super::pending::Pending;
 use super::push::Which;
 use super::timers::TimerKey;
@@ -24,9 +25,18 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum Awaits {
     Connection,
-    Params { request: ParamsRequestId, timeout: TimerKey },
-    Transport { params: Payload, timeout: TimerKey },
-    Reply { timeout: TimerKey },
+    Params {
+        request: ParamsRequestId,
+        timeout: TimerKey,
+    },
+    Transport {
+        /// Those made for this attempt; `None` if the channel's are fixed.
+        params: Option<Box<Payload>>,
+        timeout: TimerKey,
+    },
+    Reply {
+        timeout: TimerKey,
+    },
 }
 
 impl Socket {
@@ -36,10 +46,7 @@ impl Socket {
             return;
         };
         match &channel.params {
-            Params::Fixed(params) => {
-                let params = params.clone();
-                self.queue_join(id, params);
-            }
+            Params::Fixed(_) => self.queue_join(id, None),
             Params::OnRequest => {
                 let timeout =
                     self.timers.arm(self.now, channel.join_timeout, TimeoutReason::Join(id));
@@ -53,7 +60,7 @@ impl Socket {
         }
     }
 
-    fn queue_join(&mut self, id: ChannelId, params: Payload) {
+    fn queue_join(&mut self, id: ChannelId, params: Option<Box<Payload>>) {
         // What was sent before a crash may be answered after it, but not in the channel's next life.
         self.fail_pushes(id, Which::Sent, &Outcome::ChannelClosed);
         let join_ref = self.next_number();
@@ -71,7 +78,11 @@ impl Socket {
     pub(super) fn take_join(&mut self, id: ChannelId, join_ref: u64) -> Option<Message> {
         let channel = self.channels.get_mut(id)?;
         let Some(Awaits::Transport { params, timeout }) = channel.awaits() else { return None };
-        let (params, timeout) = (params.clone(), *timeout);
+        let timeout = *timeout;
+        let params = match (params.as_deref(), &channel.params) {
+            (Some(params), _) | (None, Params::Fixed(params)) => params.clone(),
+            (None, Params::OnRequest) => return None,
+        };
         channel.await_next(Awaits::Reply { timeout });
         let reference = Some(Ref::from(join_ref));
         let join = Message::new(channel.topic.clone(), events::JOIN, params)
@@ -130,7 +141,7 @@ impl Socket {
             return;
         };
         self.stop_attempt(id);
-        self.queue_join(id, params);
+        self.queue_join(id, Some(Box::new(params)));
     }
 
     pub(super) fn attempt_timed_out(&mut self, id: ChannelId) {
@@ -141,7 +152,8 @@ impl Socket {
             // The server may yet accept it: it must not keep a channel that nobody waits for.
             let topic = channel.topic.clone();
             let number = self.next_number();
-            self.outbox.insert(number, Outgoing::Leave { channel: id, topic, join_ref });
+            let leave = OutgoingLeave { channel: id, topic, join_ref };
+            self.outbox.insert(number, Outgoing::Leave(Box::new(leave)));
         }
         self.fail_attempt(id, JoinFailure::TimedOut, None);
     }

@@ -16,6 +16,7 @@
 //!
 //! A first join that waits for the connection is Joining already.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -23,7 +24,7 @@ use core::time::Duration;
 use bytestring::ByteString;
 
 use super::attempt::Awaits;
-use super::outbox::Outgoing;
+use super::outbox::{Outgoing, OutgoingLeave};
 use super::pending::Pending;
 use super::push::Which;
 use super::timers::TimerKey;
@@ -69,7 +70,8 @@ enum State {
     },
     Leaving {
         leave: u64,
-        cause: ChannelCloseCause,
+        /// In a box, since it is larger than all other states, and most channels aren't being left.
+        cause: Box<ChannelCloseCause>,
     },
     Closed,
 }
@@ -184,11 +186,11 @@ impl Socket {
         self.pending.insert(leave.0, Pending::Leave { channel: id, deadline, reported });
         self.pending.insert(join_ref, Pending::LeavingJoin { channel: id });
         self.leaving.insert((topic.clone(), join_ref));
-        let outgoing = Outgoing::Leave { channel: id, topic: topic.clone(), join_ref };
-        self.outbox.insert(leave.0, outgoing);
+        let outgoing = OutgoingLeave { channel: id, topic: topic.clone(), join_ref };
+        self.outbox.insert(leave.0, Outgoing::Leave(Box::new(outgoing)));
         self.free_topic(id, &topic);
         if let Some(channel) = self.channels.get_mut(id) {
-            channel.state = State::Leaving { leave: leave.0, cause };
+            channel.state = State::Leaving { leave: leave.0, cause: Box::new(cause) };
         }
         leave
     }
@@ -284,20 +286,20 @@ impl Socket {
     fn join_accepted(&mut self, id: ChannelId, response: Payload) {
         self.stop_attempt(id);
         let stable_after = self.config.stable_after;
-        let why = TimeoutReason::ChannelStable(id);
-        let stable =
-            (!stable_after.is_zero()).then(|| self.timers.arm(self.now, stable_after, why));
         let Some(channel) = self.channels.get_mut(id) else {
             return;
         };
-        if stable.is_none() {
+        if stable_after.is_zero() {
             channel.tries = 0;
         }
+        // Only a schedule that has begun can start over.
+        let stable = (channel.tries > 0)
+            .then(|| self.timers.arm(self.now, stable_after, TimeoutReason::ChannelStable(id)));
         channel.state = State::Joined { stable };
         let rejoined = core::mem::replace(&mut channel.has_been_joined, true);
         if let Some(join_ref) = channel.join_ref {
             for push in &channel.unsent {
-                self.outbox.insert(push.0, Outgoing::Push { push: *push, join_ref });
+                self.outbox.insert(push.0, Outgoing::Push { join_ref });
             }
         }
         self.emit(Event::Joined { channel: id, response: response.clone(), rejoined });
@@ -385,7 +387,7 @@ impl Socket {
             self.outbox.remove(leave);
         }
         self.finish(PushId(leave), outcome);
-        self.close_channel(id, cause);
+        self.close_channel(id, *cause);
     }
 }
 

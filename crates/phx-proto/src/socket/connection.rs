@@ -231,12 +231,12 @@ impl Socket {
         self.timers.disarm(timeout);
         self.connection.was_open = true;
         self.counters.opened = self.counters.opened.saturating_add(1);
-        let stable = if self.config.stable_after.is_zero() {
+        if self.config.stable_after.is_zero() {
             self.connection.tries = 0;
-            None
-        } else {
-            Some(self.timers.arm(self.now, self.config.stable_after, TimeoutReason::Stable))
-        };
+        }
+        // Only a schedule that has begun can start over.
+        let stable = (self.connection.tries > 0)
+            .then(|| self.timers.arm(self.now, self.config.stable_after, TimeoutReason::Stable));
         let heartbeat = self.first_heartbeat();
         self.connection.state = State::Open { transport, stable, heartbeat };
         self.emit(Event::Opened { transport });

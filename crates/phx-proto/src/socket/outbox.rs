@@ -1,11 +1,13 @@
 //! What waits for the transport, in order. Frames are made when the transport can take them, so
 //! nothing is ever buffered as bytes.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 
 use bytestring::ByteString;
 
 use super::Socket;
+use super::line::Line;
 use crate::{
     ChannelId, EncodeError, JoinFailure, Message, Outcome, Payload, PushId, Ref, SendReason, events,
 };
@@ -15,10 +17,18 @@ use crate::{
 pub(super) enum Outgoing {
     /// The channel's join; the key is its ref.
     Join(ChannelId),
-    /// A leave; the key is its ref. It holds all it needs, since its channel may be gone by then.
-    Leave { channel: ChannelId, topic: ByteString, join_ref: u64 },
+    /// A leave; the key is its ref.
+    Leave(Box<OutgoingLeave>),
     /// A push; the key is its id and ref.
-    Push { push: PushId, join_ref: u64 },
+    Push { join_ref: u64 },
+}
+
+/// A leave holds all it needs, since its channel may be gone by then.
+#[derive(Clone, Debug)]
+pub(super) struct OutgoingLeave {
+    pub(super) channel: ChannelId,
+    pub(super) topic: ByteString,
+    pub(super) join_ref: u64,
 }
 
 /// Everything that is ready to be sent, in the order of the calls.
@@ -28,7 +38,7 @@ pub(super) struct Outbox {
     /// connection would look dead. One heartbeat and a few pings at the most.
     heartbeats: VecDeque<u64>,
     /// By number of the call.
-    others: BTreeMap<u64, Outgoing>,
+    others: Line<Outgoing>,
 }
 
 impl Outbox {
@@ -42,12 +52,12 @@ impl Outbox {
 
     /// Takes back what was to be sent; `None` if it isn't here.
     pub(super) fn remove(&mut self, key: u64) -> Option<Outgoing> {
-        self.others.remove(&key)
+        self.others.remove(key)
     }
 
     /// Whether this still waits for the transport.
     pub(super) fn contains(&self, key: u64) -> bool {
-        self.others.contains_key(&key) || self.heartbeats.contains(&key)
+        self.others.contains(key) || self.heartbeats.contains(&key)
     }
 
     pub(super) fn pop_heartbeat(&mut self) -> Option<u64> {
@@ -55,7 +65,7 @@ impl Outbox {
     }
 
     pub(super) fn pop(&mut self) -> Option<(u64, Outgoing)> {
-        self.others.pop_first()
+        self.others.pop()
     }
 
     pub(super) fn remove_heartbeat(&mut self, reference: u64) {
@@ -83,13 +93,15 @@ impl Socket {
                 Outgoing::Join(channel) => {
                     self.take_join(channel, number).map(|join| (join, SendReason::Join(channel)))
                 }
-                Outgoing::Leave { channel, topic, join_ref } => {
+                Outgoing::Leave(leave) => {
+                    let OutgoingLeave { channel, topic, join_ref } = *leave;
                     let leave = Message::new(topic, events::LEAVE, Payload::empty())
                         .with_join_ref(Some(Ref::from(join_ref)))
                         .with_reference(Some(Ref::from(number)));
                     Some((leave, SendReason::Leave(channel)))
                 }
-                Outgoing::Push { push, join_ref } => {
+                Outgoing::Push { join_ref } => {
+                    let push = PushId(number);
                     self.take_push(push, join_ref).map(|message| (message, SendReason::Push(push)))
                 }
             };

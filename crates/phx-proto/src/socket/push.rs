@@ -41,7 +41,14 @@ impl Socket {
         payload: Payload,
         timeout: Duration,
     ) -> Result<PushId, PushError> {
-        if let Err(reason) = self.check_push(id, &event, &payload) {
+        let Some(channel) = self.known(id) else {
+            return Err(PushError { reason: PushErrorKind::UnknownChannel, event, payload });
+        };
+        // Made of what is given, and taken apart again: a copy would cost an allocation.
+        let message = Message::new(channel.topic.clone(), event, payload);
+        let checked = self.check_push(id, &message);
+        let Message { event, payload, .. } = message;
+        if let Err(reason) = checked {
             return Err(PushError { reason, event, payload });
         }
         let push = PushId(self.next_number());
@@ -54,19 +61,15 @@ impl Socket {
         if let Some(channel) = self.channels.get_mut(id) {
             channel.unsent.insert(push);
             if let (true, Some(join_ref)) = (channel.is_joined(), channel.join_ref) {
-                self.outbox.insert(push.0, Outgoing::Push { push, join_ref });
+                self.outbox.insert(push.0, Outgoing::Push { join_ref });
             }
         }
         Ok(push)
     }
 
     /// Whether the push is accepted; makes room for it if that is what the configuration wants.
-    fn check_push(
-        &mut self,
-        id: ChannelId,
-        event: &ByteString,
-        payload: &Payload,
-    ) -> Result<(), PushErrorKind> {
+    fn check_push(&mut self, id: ChannelId, message: &Message) -> Result<(), PushErrorKind> {
+        let Message { event, payload, .. } = message;
         let channel = self.known(id).ok_or(PushErrorKind::UnknownChannel)?;
         match channel.state() {
             ChannelState::New => return Err(PushErrorKind::NotJoined),
@@ -79,8 +82,7 @@ impl Socket {
         if events::is_reserved(event) {
             return Err(PushErrorKind::ReservedEvent);
         }
-        let message = Message::new(channel.topic.clone(), event.clone(), payload.clone());
-        self.config.serializer.check(&message).map_err(PushErrorKind::Encode)?;
+        self.config.serializer.check(message).map_err(PushErrorKind::Encode)?;
         if !self.has_room_for_outcome() {
             return Err(PushErrorKind::TooMany { max: self.config.max_pushes });
         }

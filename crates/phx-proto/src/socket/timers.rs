@@ -1,9 +1,10 @@
-//! The socket's deadlines: one ordered set, so that equal inputs fire equal timers in equal order.
+//! The socket's deadlines: one ordered queue, so that equal inputs fire equal timers in equal order.
 
-use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::TimeoutReason;
+use super::line::Line;
 use crate::Instant;
 
 /// No timer is shorter. A timer armed while others fire is then always in the future, so that
@@ -12,46 +13,206 @@ const SHORTEST: Duration = Duration::from_millis(1);
 
 const END_OF_TIME: Instant = Instant::from_epoch(Duration::MAX);
 
+/// Room for so many timers is never given back.
+const KEPT: usize = 64;
+
 /// An armed timer. Whoever armed it holds the key, and disarms it when the reason for it ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TimerKey {
+    /// No two timers have the same, so the key of one that has fired is nobody else's.
+    order: u64,
+    place: usize,
+}
+
+/// The place of those that aren't in the heap.
+const AMONG_CALLS: usize = usize::MAX;
+
+/// All armed timers of a socket.
+///
+/// There are as many as pushes and joins under way, and those have nearly all the same time to be
+/// answered: their deadlines come in order, and go in about the same. The others are few.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    /// The deadlines of calls that are no earlier than those before them.
+    calls: Line<(Instant, TimeoutReason)>,
+    /// The others: a heap whose timers know where they are.
+    others: Heap,
+    next_order: u64,
+}
+
+#[derive(Debug, Default)]
+struct Heap {
+    /// Each comes before the two that stand at twice its index and after.
+    heap: Vec<Armed>,
+    /// Where in the heap the timer of a key is.
+    places: Vec<usize>,
+    free_places: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct Armed {
     at: Instant,
     /// Timers of the same moment fire in the order in which they were armed.
     order: u64,
+    place: usize,
+    why: TimeoutReason,
 }
 
-/// All armed timers of a socket.
-#[derive(Debug, Default)]
-pub(super) struct Timers {
-    armed: BTreeMap<TimerKey, TimeoutReason>,
-    next_order: u64,
+impl Armed {
+    fn key(&self) -> TimerKey {
+        TimerKey { order: self.order, place: self.place }
+    }
+
+    fn is_before(&self, other: &Armed) -> bool {
+        (self.at, self.order) < (other.at, other.order)
+    }
 }
 
 impl Timers {
     pub(super) fn arm(&mut self, now: Instant, after: Duration, why: TimeoutReason) -> TimerKey {
-        let key = TimerKey { at: now.saturating_add(after.max(SHORTEST)), order: self.next_order };
+        let order = self.next_order;
         self.next_order = self.next_order.wrapping_add(1);
+        let at = now.saturating_add(after.max(SHORTEST));
         // What lies beyond all time never comes. Armed, it would be due at the end of time
         // whenever it is armed, and firing would never end.
-        if key.at < END_OF_TIME {
-            self.armed.insert(key, why);
+        if at >= END_OF_TIME {
+            return TimerKey { order, place: AMONG_CALLS };
         }
-        key
+        let is_call = matches!(why, TimeoutReason::Push(_) | TimeoutReason::Join(_));
+        if is_call && self.calls.last_in_order().is_none_or(|(last, _)| *last <= at) {
+            self.calls.insert(order, (at, why));
+            return TimerKey { order, place: AMONG_CALLS };
+        }
+        TimerKey { order, place: self.others.insert(at, order, why) }
     }
 
     pub(super) fn disarm(&mut self, key: TimerKey) {
-        self.armed.remove(&key);
+        if key.place == AMONG_CALLS {
+            self.calls.remove(key.order);
+        } else {
+            self.others.remove(key.place, key.order);
+        }
     }
 
     /// Takes the earliest timer that is due, with the moment at which it was.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<(Instant, TimeoutReason)> {
-        let first = self.armed.first_entry()?;
-        let at = first.key().at;
-        (at <= now).then(|| (at, first.remove()))
+        let (key, at, why) = self.first().filter(|(_, at, _)| *at <= now)?;
+        self.disarm(key);
+        Some((at, why))
     }
 
     pub(super) fn next(&self) -> Option<(Instant, TimeoutReason)> {
-        self.armed.first_key_value().map(|(key, why)| (key.at, *why))
+        self.first().map(|(_, at, why)| (at, why))
+    }
+
+    fn first(&self) -> Option<(TimerKey, Instant, TimeoutReason)> {
+        let call = self.calls.first_in_order();
+        let call =
+            call.map(|(order, (at, why))| (TimerKey { order, place: AMONG_CALLS }, *at, *why));
+        let other = self.others.heap.first();
+        let other = other.map(|timer| (timer.key(), timer.at, timer.why));
+        match (call, other) {
+            (Some(call), Some(other)) => {
+                let call_is_first = (call.1, call.0.order) < (other.1, other.0.order);
+                Some(if call_is_first { call } else { other })
+            }
+            (call, other) => call.or(other),
+        }
+    }
+}
+
+impl Heap {
+    /// Adds a timer. Returns its place.
+    fn insert(&mut self, at: Instant, order: u64, why: TimeoutReason) -> usize {
+        let index = self.heap.len();
+        let place = self.free_places.pop().unwrap_or_else(|| {
+            self.places.push(index);
+            self.places.len().saturating_sub(1)
+        });
+        self.heap.push(Armed { at, order, place, why });
+        self.move_up(index);
+        place
+    }
+
+    /// Removes a timer, if it is still there.
+    fn remove(&mut self, place: usize, order: u64) {
+        if let Some(&index) = self.places.get(place)
+            && self.heap.get(index).is_some_and(|timer| timer.order == order)
+        {
+            self.remove_at(index);
+        }
+    }
+
+    fn remove_at(&mut self, index: usize) {
+        self.free_places.push(self.heap.swap_remove(index).place);
+        if index < self.heap.len() {
+            let index = self.move_up(index);
+            self.move_down(index);
+        }
+        self.give_back();
+    }
+
+    /// Gives back what a burst has needed, when little of it is used.
+    fn give_back(&mut self) {
+        let capacity = self.heap.capacity();
+        if self.heap.len() < capacity / 4 {
+            self.heap.shrink_to(KEPT.max(capacity / 2));
+        }
+        if self.heap.is_empty() {
+            self.places.clear();
+            self.places.shrink_to(KEPT);
+            self.free_places.clear();
+            self.free_places.shrink_to(KEPT);
+        }
+    }
+
+    /// Moves a timer before those that it comes before. Returns where it is then.
+    fn move_up(&mut self, mut index: usize) -> usize {
+        while let Some(parent) = index.checked_sub(1).map(|index| index / 2)
+            && self.is_before(index, parent)
+        {
+            self.swap(index, parent);
+            index = parent;
+        }
+        self.note_place(index);
+        index
+    }
+
+    /// Moves a timer behind those that come before it.
+    fn move_down(&mut self, mut index: usize) {
+        loop {
+            let left = index.saturating_mul(2).saturating_add(1);
+            let right = left.saturating_add(1);
+            let first = if self.is_before(right, left) { right } else { left };
+            if !self.is_before(first, index) {
+                break;
+            }
+            self.swap(index, first);
+            index = first;
+        }
+        self.note_place(index);
+    }
+
+    /// Whether there is a timer at `index` that comes before the one at `other`.
+    fn is_before(&self, index: usize, other: usize) -> bool {
+        match (self.heap.get(index), self.heap.get(other)) {
+            (Some(timer), Some(other)) => timer.is_before(other),
+            _ => false,
+        }
+    }
+
+    /// Exchanges the timer that is being moved, which is at `from`, and another.
+    fn swap(&mut self, from: usize, to: usize) {
+        self.heap.swap(from, to);
+        self.note_place(from);
+    }
+
+    fn note_place(&mut self, index: usize) {
+        if let Some(timer) = self.heap.get(index)
+            && let Some(place) = self.places.get_mut(timer.place)
+        {
+            *place = index;
+        }
     }
 }
 

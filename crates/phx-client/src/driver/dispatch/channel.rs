@@ -58,7 +58,7 @@ impl Dispatch {
         let garbage = {
             let mut state = self.shared.lock();
             let entry = state.channels.get_mut(channel);
-            entry.map(|entry| (std::mem::take(&mut entry.hooks), entry.params.take()))
+            entry.map(|entry| (entry.hooks.take(), entry.params.take()))
         };
         drop(garbage);
     }
@@ -76,8 +76,9 @@ impl Dispatch {
             let Some(entry) = state.channels.get(channel) else {
                 return;
             };
-            let handlers = entry.hooks.event.get(&event).cloned();
-            (entry.hooks.payload.clone(), handlers)
+            let hooks = entry.hooks.as_ref();
+            let handlers = hooks.and_then(|hooks| hooks.event.get(&event)).cloned();
+            (hooks.map(|hooks| hooks.payload.clone()).unwrap_or_default(), handlers)
         };
         let topic = self.topic(channel);
         tracing::trace!(target: "phx_client::channel", %topic, %event, len = payload.len(), "message");
@@ -107,7 +108,8 @@ impl Dispatch {
         list: impl FnOnce(&ChannelHooks) -> &HookList<F>,
     ) -> HookList<F> {
         let state = self.shared.lock();
-        state.channels.get(channel).map(|entry| list(&entry.hooks).clone()).unwrap_or_default()
+        let hooks = state.channels.get(channel).and_then(|entry| entry.hooks.as_ref());
+        hooks.map(|hooks| list(hooks).clone()).unwrap_or_default()
     }
 
     fn log(&self, message: impl FnOnce() -> String) {

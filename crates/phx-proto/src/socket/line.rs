@@ -1,0 +1,188 @@
+//! Things in the order of their numbers.
+
+use alloc::collections::{BTreeMap, VecDeque};
+
+/// Room for so many things is never given back.
+const KEPT: usize = 16;
+
+/// An ordered map, made for numbers that grow: what is added nearly always comes last, and what is taken is
+/// nearly always the first.
+#[derive(Debug)]
+pub(super) struct Line<T> {
+    /// In the order of the numbers. Where a thing was taken from between others there is a gap; never at
+    /// either end, and at the most as many as there are things, and a few.
+    in_order: VecDeque<(u64, Option<T>)>,
+    gaps: usize,
+    /// What was added when a later number was there already.
+    late: BTreeMap<u64, T>,
+}
+
+impl<T> Line<T> {
+    /// Adds what has this number; it takes the place of what had it before.
+    pub(super) fn insert(&mut self, number: u64, thing: T) {
+        if let Some(place) = self.late.get_mut(&number) {
+            *place = thing;
+            return;
+        }
+        if self.in_order.back().is_none_or(|(last, _)| *last < number) {
+            self.in_order.push_back((number, Some(thing)));
+            return;
+        }
+        match self.find(number) {
+            Some(place) => {
+                if place.replace(thing).is_none() {
+                    self.gaps = self.gaps.saturating_sub(1);
+                }
+            }
+            None => drop(self.late.insert(number, thing)),
+        }
+    }
+
+    /// What was added in order and has the lowest number of that.
+    pub(super) fn first_in_order(&self) -> Option<(u64, &T)> {
+        let (number, thing) = self.in_order.front()?;
+        thing.as_ref().map(|thing| (*number, thing))
+    }
+
+    /// What was added in order and has the highest number of that.
+    pub(super) fn last_in_order(&self) -> Option<&T> {
+        self.in_order.back().and_then(|(_, thing)| thing.as_ref())
+    }
+
+    /// Takes what has this number.
+    pub(super) fn remove(&mut self, number: u64) -> Option<T> {
+        if self.in_order.front().is_some_and(|(first, _)| *first == number) {
+            let (_, thing) = self.in_order.pop_front()?;
+            self.close_gaps();
+            return thing;
+        }
+        let Some(thing) = self.find(number).and_then(Option::take) else {
+            return self.late.remove(&number);
+        };
+        self.gaps = self.gaps.saturating_add(1);
+        self.close_gaps();
+        Some(thing)
+    }
+
+    /// Takes what has the lowest number.
+    pub(super) fn pop(&mut self) -> Option<(u64, T)> {
+        let first = self.in_order.front().map(|(number, _)| *number);
+        if let Some(entry) = self.late.first_entry()
+            && first.is_none_or(|first| *entry.key() < first)
+        {
+            return Some(entry.remove_entry());
+        }
+        let (number, thing) = self.in_order.pop_front()?;
+        self.close_gaps();
+        thing.map(|thing| (number, thing))
+    }
+
+    pub(super) fn contains(&self, number: u64) -> bool {
+        let place = self.in_order.binary_search_by_key(&number, |(number, _)| *number);
+        let found = place.ok().and_then(|index| self.in_order.get(index));
+        found.is_some_and(|(_, thing)| thing.is_some()) || self.late.contains_key(&number)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.in_order.is_empty() && self.late.is_empty()
+    }
+
+    /// The place of this number among those in order.
+    fn find(&mut self, number: u64) -> Option<&mut Option<T>> {
+        let place = self.in_order.binary_search_by_key(&number, |(number, _)| *number);
+        self.in_order.get_mut(place.ok()?).map(|(_, thing)| thing)
+    }
+
+    /// Leaves no gap at either end, and not many in between.
+    fn close_gaps(&mut self) {
+        while self.in_order.front().is_some_and(|(_, thing)| thing.is_none()) {
+            self.in_order.pop_front();
+            self.gaps = self.gaps.saturating_sub(1);
+        }
+        while self.in_order.back().is_some_and(|(_, thing)| thing.is_none()) {
+            self.in_order.pop_back();
+            self.gaps = self.gaps.saturating_sub(1);
+        }
+        if self.gaps > KEPT && self.gaps > self.in_order.len() / 2 {
+            self.in_order.retain(|(_, thing)| thing.is_some());
+            self.gaps = 0;
+        }
+        let capacity = self.in_order.capacity();
+        if self.in_order.len() < capacity / 4 {
+            self.in_order.shrink_to(KEPT.max(capacity / 2));
+        }
+    }
+}
+
+impl<T> Default for Line<T> {
+    fn default() -> Self {
+        Line { in_order: VecDeque::new(), gaps: 0, late: BTreeMap::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What happens to a line.
+    #[derive(Clone, Debug)]
+    enum Step {
+        /// The next number is added.
+        Append,
+        /// A number of before is added, be it there or not.
+        Insert(u64),
+        Remove(u64),
+        Pop,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => Just(Step::Append),
+            1 => (0..40_u64).prop_map(Step::Insert),
+            4 => (0..40_u64).prop_map(Step::Remove),
+            1 => Just(Step::Pop),
+        ]
+    }
+
+    proptest! {
+        /// The model is an ordered map. Numbers of before are counted back from the last.
+        #[test]
+        #[expect(clippy::arithmetic_side_effects, reason = "small numbers")]
+        fn does_what_an_ordered_map_does(steps in prop::collection::vec(step(), 0..400)) {
+            let mut line = Line::default();
+            let mut model = BTreeMap::new();
+            let mut last = 100_u64;
+            for (thing, step) in steps.into_iter().enumerate() {
+                match step {
+                    Step::Append => {
+                        last += 1;
+                        line.insert(last, thing);
+                        model.insert(last, thing);
+                    }
+                    Step::Insert(back) => {
+                        line.insert(last - back, thing);
+                        model.insert(last - back, thing);
+                    }
+                    Step::Remove(back) => {
+                        prop_assert_eq!(line.remove(last - back), model.remove(&(last - back)));
+                    }
+                    Step::Pop => prop_assert_eq!(line.pop(), model.pop_first()),
+                }
+                prop_assert_eq!(line.is_empty(), model.is_empty());
+                prop_assert_eq!(line.contains(last), model.contains_key(&last));
+                for in_order in [line.first_in_order().map(|(_, thing)| thing), line.last_in_order()] {
+                    prop_assert!(in_order.is_none_or(|thing| model.values().any(|there| there == thing)));
+                }
+                let gaps = line.in_order.iter().filter(|(_, thing)| thing.is_none()).count();
+                prop_assert_eq!(line.gaps, gaps);
+                prop_assert!(gaps <= KEPT + model.len());
+            }
+            while let Some(first) = line.pop() {
+                prop_assert_eq!(Some(first), model.pop_first());
+            }
+            prop_assert!(model.is_empty());
+        }
+    }
+}
