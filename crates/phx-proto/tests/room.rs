@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use allocation_counter::measure;
 use common::{Script, quiet, secs};
-use phx_proto::{ChannelId, CloseCause, Config, Event, Outcome, Payload, PushId};
+use phx_proto::{ChannelId, CloseCause, CloseCode, Config, Event, Outcome, Payload, PushId};
 
 /// What is left of a peak: room for a few entries, and what the script itself keeps.
 const LITTLE: i64 = 10 << 10;
@@ -49,31 +49,16 @@ fn is_given_back(s: &mut Script, peak: impl FnOnce(&mut Script), rest: impl FnOn
     assert!(left < LITTLE, "{left} bytes are left of {at_peak}");
 }
 
-/// Everything that was under way fails at once: the outcomes wait beside each other.
-#[test]
-fn of_a_connection_that_was_dead() {
-    let (mut s, channel) = Script::joined(with_heartbeats(), "room:a");
-    let dies = |s: &mut Script| {
-        drop(push_many(s, channel));
-        s.socket.handle_closed(s.now, s.transport(), CloseCause::lost("it was dead"));
-        assert!(poll_events(s) >= PEAK);
-    };
-    is_given_back(&mut s, dies, |s| {
-        s.wait(secs(1));
-        s.opened();
-        s.wait(secs(30));
-        s.reply("heartbeat phoenix", "ok", "{}");
-        s.forget_lines();
-    });
+/// Many pushes that are cancelled one after the other, but for the first: only what finds them by
+/// number has grown.
+fn cancel_many(s: &mut Script, channel: ChannelId) {
+    push_many(s, channel).split_off(1).into_iter().for_each(|push| cancel(s, push));
 }
 
-/// Many pushes that are cancelled one after the other: only what finds them by number has grown.
-fn cancel_many(s: &mut Script, channel: ChannelId) {
-    for push in push_many(s, channel) {
-        assert!(s.socket.cancel(push));
-        let done = s.socket.poll_event();
-        assert!(matches!(done, Some(Event::PushDone { outcome: Outcome::Cancelled, .. })));
-    }
+fn cancel(s: &mut Script, push: PushId) {
+    assert!(s.socket.cancel(push));
+    let done = s.socket.poll_event();
+    assert!(matches!(done, Some(Event::PushDone { outcome: Outcome::Cancelled, .. })));
 }
 
 #[test]
@@ -91,17 +76,30 @@ fn of_a_burst_once_a_heartbeat_was_answered() {
 }
 
 #[test]
-fn of_a_burst_once_the_connection_has_proved_stable() {
-    let mut config = config();
-    config.stable_after = secs(60);
-    let (mut s, channel) = Script::joined(config, "room:a");
-    is_given_back(&mut s, |s| cancel_many(s, channel), |s| s.wait(secs(60)));
-}
-
-#[test]
 fn of_a_burst_at_the_end_of_the_connection() {
     let (mut s, channel) = Script::joined(config(), "room:a");
     is_given_back(&mut s, |s| cancel_many(s, channel), Script::lost);
+}
+
+/// There is no heartbeat, and the connection goes on.
+#[test]
+fn of_a_burst_of_which_nothing_is_left() {
+    let (mut s, channel) = Script::joined(config(), "room:a");
+    let burst = |s: &mut Script| push_many(s, channel).into_iter().for_each(|push| cancel(s, push));
+    let left = measure(|| burst(&mut s)).bytes_current;
+    assert!(left < LITTLE, "{left} bytes are left");
+}
+
+/// Nothing happens on the socket after its end.
+#[test]
+fn of_outcomes_that_are_polled_after_the_end() {
+    let (mut s, channel) = Script::joined(config(), "room:a");
+    let dies = |s: &mut Script| {
+        drop(push_many(s, channel));
+        s.socket.disconnect(s.now, CloseCode::NORMAL, "").expect("a close frame can hold this");
+        s.socket.handle_closed(s.now, s.transport(), CloseCause::Disconnected);
+    };
+    is_given_back(&mut s, dies, |s| assert!(poll_events(s) >= PEAK));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use phx_proto::Instant;
 
@@ -16,11 +17,17 @@ pub(super) struct Alarm {
     nudge: Nudge,
     /// What the timer is set to; `None` if it has gone off.
     set_to: Option<Instant>,
+    /// When it was set last, or left alone.
+    seen: Instant,
 }
+
+/// If nobody has looked for so long, the machine may have slept, and the timer not know it yet.
+const LONG: Duration = Duration::from_secs(1);
 
 impl Alarm {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Alarm { timer: None, nudge: Nudge::new(Arc::clone(&shared)), set_to: None, shared }
+        let nudge = Nudge::new(Arc::clone(&shared));
+        Alarm { timer: None, nudge, set_to: None, seen: Instant::EPOCH, shared }
     }
 
     /// Has the driver woken at `deadline`, or before.
@@ -46,10 +53,9 @@ impl Alarm {
                 self.timer.insert(runtime.timer(deadline))
             }
         };
-        // A timer that should have called stood still with the machine, and doesn't know it yet.
-        let overdue = self.set_to.is_some_and(|set_to| set_to <= now);
-        if (self.nudge.take() || overdue)
-            && timer.as_mut().poll(&mut self.nudge.context()).is_ready()
+        let slept = now.saturating_duration_since(self.seen) >= LONG;
+        self.seen = now;
+        if (self.nudge.take() || slept) && timer.as_mut().poll(&mut self.nudge.context()).is_ready()
         {
             self.set_to = None;
             self.shared.wake_driver();

@@ -9,6 +9,9 @@ use foldhash::fast::FixedState;
 /// Room for so many is always kept.
 const KEPT: usize = 8;
 
+/// Room for more is given back as soon as nobody waits any more.
+const LARGE: usize = 512;
+
 /// A waker that isn't needed any more. It may be all that keeps a task and the handles in it, so it
 /// is to be dropped after the lock is released.
 #[must_use = "to be dropped outside of the lock"]
@@ -45,7 +48,7 @@ impl<K: Eq + Hash, V> Waiting<K, V> {
         if let Some(Slot::Pending(waker)) = self.0.get_mut(key) {
             return (Poll::Pending, OldWaker(waker.replace(cx.waker().clone())));
         }
-        let polled = match self.0.remove(key) {
+        let polled = match self.remove(key) {
             Some(Slot::Done(value)) => Poll::Ready(value),
             Some(Slot::Pending(_)) | None => Poll::Pending,
         };
@@ -54,10 +57,18 @@ impl<K: Eq + Hash, V> Waiting<K, V> {
 
     /// Nobody waits for `key` any more.
     pub(crate) fn forget(&mut self, key: &K) -> OldWaker {
-        match self.0.remove(key) {
+        match self.remove(key) {
             Some(Slot::Pending(waker)) => OldWaker(waker),
             Some(Slot::Done(_)) | None => OldWaker(None),
         }
+    }
+
+    fn remove(&mut self, key: &K) -> Option<Slot<V>> {
+        let slot = self.0.remove(key);
+        if self.0.is_empty() && self.0.capacity() > LARGE {
+            self.give_back_room();
+        }
+        slot
     }
 
     /// Makes smaller again what grew for a peak.
@@ -93,8 +104,8 @@ mod tests {
         assert!(waiting.0.capacity() < 1_000, "{}", waiting.0.capacity());
         let (polled, _) = waiting.poll(&7, &Context::from_waker(Waker::noop()));
         assert_eq!(polled, Poll::Ready(70));
-        (0..100).for_each(|key| drop(waiting.forget(&key)));
-        waiting.give_back_room();
+        (0..10_000).for_each(|key| waiting.expect(key));
+        (0..10_000).for_each(|key| drop(waiting.forget(&key)));
         assert!(waiting.0.capacity() < 2 * KEPT, "{}", waiting.0.capacity());
     }
 }

@@ -49,18 +49,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadAhead<S> {
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let mut stream = Pin::new(&mut this.stream);
         if this.next == this.end {
             let Some(size) = this.size else {
-                let len = ready!(stream.poll_read(cx, buffer))?;
-                this.size = (len == buffer.len()).then_some(FIRST_SIZE);
                 this.drop_buffer();
+                let len = ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
+                this.size = (len == buffer.len()).then_some(FIRST_SIZE);
                 return Poll::Ready(Ok(len));
             };
             if this.buffer.len() != size {
                 this.buffer = vec![0; size];
             }
-            let read = stream.as_mut().poll_read(cx, &mut this.buffer);
+            let read = Pin::new(&mut this.stream).poll_read(cx, &mut this.buffer);
             let Poll::Ready(Ok(len)) = read else {
                 this.drop_buffer();
                 return read;

@@ -304,7 +304,6 @@ impl Socket {
         if let State::Open { stable, .. } = &mut self.connection.state {
             *stable = None;
             self.connection.tries = 0;
-            self.give_back_room();
         }
     }
 

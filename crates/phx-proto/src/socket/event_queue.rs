@@ -87,6 +87,9 @@ impl EventQueue {
 
     pub(super) fn poll(&mut self) -> Option<Event> {
         let Some(event) = self.waiting.pop_front() else {
+            if room::is_over(0, self.waiting.capacity()) {
+                self.give_back_room();
+            }
             return self.take_lost();
         };
         self.count(kind(&event), usize::saturating_sub);

@@ -102,6 +102,9 @@ impl PendingTable {
         if pending.is_reported() {
             self.reported = self.reported.saturating_sub(1);
         }
+        if room::is_over(self.by_number.len(), self.by_number.capacity()) {
+            self.give_back_room();
+        }
         Some(pending)
     }
 

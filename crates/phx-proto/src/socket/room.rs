@@ -1,9 +1,9 @@
 //! Room that a peak has left behind, given back.
 //!
 //! While a connection is dead and nobody knows it yet, pushes and their outcomes pile up, and what
-//! holds them grows. It is made smaller when a heartbeat was answered, when a connection has proved
-//! stable, and when one ends: too seldom to cost anything, and soon enough for a socket that lives for
-//! weeks.
+//! holds them grows. It is made smaller when a heartbeat was answered and when a connection ends, and,
+//! if it is large, as soon as it is empty: too seldom to cost anything, and soon enough for a socket
+//! that lives for weeks.
 
 use super::Socket;
 
@@ -14,6 +14,12 @@ const KEPT: usize = 8;
 /// and goes doesn't have it grow and shrink all the time.
 pub(super) fn to_keep(len: usize) -> usize {
     len.saturating_mul(2).max(KEPT)
+}
+
+/// Whether what has room for `capacity` and holds `len` is empty after a peak.
+pub(super) fn is_over(len: usize, capacity: usize) -> bool {
+    const LARGE: usize = 512;
+    len == 0 && capacity > LARGE
 }
 
 impl Socket {
