@@ -160,7 +160,7 @@ impl<'a> Keys<'a> {
                     Some(b"payload") => keys.payload = Some(scanner.at(Field::Payload).value()?),
                     Some(b"ref") => keys.reference = Some(scanner.at(Field::Ref).element()?),
                     Some(b"join_ref") => {
-                        keys.join_ref = Some(scanner.at(Field::JoinRef).element()?)
+                        keys.join_ref = Some(scanner.at(Field::JoinRef).element()?);
                     }
                     _ => drop(scanner.value()?),
                 }
