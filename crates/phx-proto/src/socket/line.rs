@@ -126,6 +126,45 @@ mod tests {
 
     use super::*;
 
+    fn filled(things: u64) -> Line<u64> {
+        let mut line = Line::default();
+        (0..things).for_each(|number| line.insert(number, number));
+        line
+    }
+
+    /// Removes so many from behind the first.
+    fn with_gaps(things: u64, gaps: u64) -> Line<u64> {
+        let mut line = filled(things);
+        (1..=gaps).for_each(|number| assert_eq!(line.remove(number), Some(number)));
+        line
+    }
+
+    #[test]
+    fn gaps_are_closed_when_there_are_some_and_as_many_as_things() {
+        for (things, most) in [(20, 16), (30, 16), (34, 17), (100, 50)] {
+            let line = with_gaps(things, most);
+            assert_eq!((line.in_order.len() as u64, line.gaps as u64), (things, most), "{things}");
+            let line = with_gaps(things, most + 1);
+            assert_eq!((line.in_order.len() as u64, line.gaps), (things - most - 1, 0), "{things}");
+        }
+    }
+
+    #[test]
+    fn room_goes_by_halves_once_three_quarters_are_free() {
+        let mut line = filled(1_024);
+        let full = line.in_order.capacity();
+        let quarter = full / 4;
+        while line.in_order.len() > quarter {
+            assert!(line.pop().is_some());
+            assert_eq!(line.in_order.capacity(), full, "{} left", line.in_order.len());
+        }
+        assert!(line.pop().is_some());
+        let half = line.in_order.capacity();
+        assert!((full / 2..full).contains(&half), "{half} of {full}");
+        while line.pop().is_some() {}
+        assert!((KEPT..2 * KEPT).contains(&line.in_order.capacity()));
+    }
+
     /// What happens to a line.
     #[derive(Clone, Debug)]
     enum Step {
