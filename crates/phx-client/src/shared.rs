@@ -250,9 +250,10 @@ impl State {
         HookId(self.last_hook)
     }
 
-    /// Whether some hook of the channel is to be told of this event.
+    /// Whether some hook of the channel is to be told of this event, and so the lock to be left.
     pub(crate) fn hooks_want(&self, channel: ChannelId, event: &str) -> bool {
-        self.channels.get(channel).is_some_and(|entry| entry.hooks_want(event))
+        let hooks = self.channels.get(channel).and_then(|entry| entry.hooks.as_ref());
+        hooks.is_some_and(|hooks| hooks.want(event))
     }
 
     /// Delivers a message to the streams that want it.

@@ -36,11 +36,6 @@ impl ChannelEntry {
             closed: None,
         }
     }
-
-    /// Whether a message of this event has to leave the lock before it is delivered.
-    pub(crate) fn hooks_want(&self, event: &str) -> bool {
-        self.hooks.as_ref().is_some_and(|hooks| hooks.want(event))
-    }
 }
 
 /// The mailboxes of a channel's streams.
