@@ -150,6 +150,7 @@ impl Ref {
     }
 
     /// The ref that reads `text`, if it is a plain number.
+    #[inline]
     pub(crate) fn plain_number(text: &[u8]) -> Option<Self> {
         canonical_number(text).map(Ref::from)
     }
@@ -195,13 +196,23 @@ impl Ref {
 fn canonical_number(text: &[u8]) -> Option<u64> {
     match text {
         b"0" => Some(0),
-        [b'1'..=b'9', ..] => text.iter().try_fold(0_u64, |number, byte| {
-            let digit = byte.wrapping_sub(b'0');
-            let shifted = number.checked_mul(10)?;
-            if digit < 10 { shifted.checked_add(u64::from(digit)) } else { None }
+        [b'1'..=b'9', ..] if text.len() <= ALWAYS_FITS => number(text, |number, digit| {
+            Some(number.wrapping_mul(10).wrapping_add(digit))
         }),
+        [b'1'..=b'9', ..] => number(text, |number, digit| number.checked_mul(10)?.checked_add(digit)),
         _ => None,
     }
+}
+
+/// Any number of so many digits fits a `u64`.
+const ALWAYS_FITS: usize = 19;
+
+#[inline(always)]
+fn number(text: &[u8], append: impl Fn(u64, u64) -> Option<u64>) -> Option<u64> {
+    text.iter().try_fold(0_u64, |number, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        if digit < 10 { append(number, u64::from(digit)) } else { None }
+    })
 }
 
 impl From<u64> for Ref {

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::scan::{Element, Scanner};
+use super::scan::{Element, Scanner, Span};
 use super::{DecodeErrorKind, Field};
-use crate::{Payload, Ref, Status};
+use crate::{Message, Payload, Ref, Status, message};
 
 /// Checks that `frame` is UTF-8 and has `read` make something of it.
 ///
@@ -16,13 +16,13 @@ pub(super) fn text<'a, T>(
 ) -> Result<T, DecodeErrorKind> {
     match valid_up_to(frame) {
         None => read(&mut Scanner::new(frame)),
-        Some(end) => Err(not_utf8(frame.get(..end).unwrap_or_default(), read)),
+        Some(end) => Err(not_utf8(frame, end, read)),
     }
 }
 
 /// Where `frame` isn't UTF-8 any more. Most frames are ASCII, which is quicker to tell.
 #[inline]
-fn valid_up_to(frame: &[u8]) -> Option<usize> {
+pub(super) fn valid_up_to(frame: &[u8]) -> Option<usize> {
     if is_ascii(frame) {
         return None;
     }
@@ -32,18 +32,21 @@ fn valid_up_to(frame: &[u8]) -> Option<usize> {
 /// The standard library's `is_ascii` takes up to 63 bytes one by one (Rust 1.95).
 #[inline]
 fn is_ascii(text: &[u8]) -> bool {
-    let (words, rest) = text.as_chunks::<8>();
-    let words = words.iter().fold(0, |all, word| all | u64::from_ne_bytes(*word));
-    let rest = rest.iter().fold(0, |all, byte| all | byte);
-    words & u64::from_ne_bytes([0x80; 8]) == 0 && rest.is_ascii()
+    let Some(last) = text.last_chunk() else {
+        return text.iter().all(u8::is_ascii);
+    };
+    let (words, _) = text.as_chunks();
+    let words = words.iter().fold(u64::from_ne_bytes(*last), |all, word| all | u64::from_ne_bytes(*word));
+    words & u64::from_ne_bytes([0x80; 8]) == 0
 }
 
 #[cold]
-fn not_utf8<'a, T>(
-    valid: &'a [u8],
+pub(super) fn not_utf8<'a, T>(
+    frame: &'a [u8],
+    end: usize,
     read: impl FnOnce(&mut Scanner<'a>) -> Result<T, DecodeErrorKind>,
 ) -> DecodeErrorKind {
-    let mut scanner = Scanner::new(valid);
+    let mut scanner = Scanner::new(frame.get(..end).unwrap_or_default());
     let result = read(&mut scanner);
     match (result, scanner.field) {
         (Err(error), _) if !scanner.is_at_end() => error,
@@ -54,15 +57,15 @@ fn not_utf8<'a, T>(
 }
 
 /// A name: a string.
-#[inline]
+#[inline(always)]
 pub(super) fn name(
     frame: &Bytes,
-    element: &Element<'_>,
+    element: Element,
     field: Field,
 ) -> Result<ByteString, DecodeErrorKind> {
     let text = match element {
-        Element::Plain(text) => frame.slice_ref(text),
-        _ => match element.text() {
+        Element::Plain(span) => span.shared(frame),
+        _ => match element.text(frame) {
             Some(text) => Bytes::from(text.into_owned()),
             None => return Err(DecodeErrorKind::Field(field)),
         },
@@ -70,17 +73,26 @@ pub(super) fn name(
     ByteString::try_from(text).map_err(|_| DecodeErrorKind::Utf8(field))
 }
 
+/// The name of an event: that of replies, the most frequent one, is no slice of the frame.
+#[inline(always)]
+pub(super) fn event(frame: &Bytes, element: Element) -> Result<ByteString, DecodeErrorKind> {
+    match element {
+        Element::Plain(span) if span.of(frame) == b"phx_reply" => Ok(message::event::REPLY),
+        _ => name(frame, element, Field::Event),
+    }
+}
+
 /// A ref: a string or null. A plain number is taken for the string of its digits: Phoenix keeps
 /// whatever it is sent, and echoes numbers to those who send them (`heartbeat_raw.jsonl`).
-#[inline]
+#[inline(always)]
 pub(super) fn reference(
     frame: &Bytes,
-    element: &Element<'_>,
+    element: Element,
     field: Field,
 ) -> Result<Option<Ref>, DecodeErrorKind> {
     let number = match element {
         Element::Null => return Ok(None),
-        Element::Plain(text) | Element::Other(text) => Ref::plain_number(text),
+        Element::Plain(span) | Element::Other(span) => Ref::plain_number(span.of(frame)),
     };
     match number {
         Some(number) => Ok(Some(number)),
@@ -88,22 +100,49 @@ pub(super) fn reference(
     }
 }
 
-/// JSON text that the scanner has accepted.
-pub(super) fn payload(frame: &Bytes, element: &[u8]) -> Payload {
-    Payload::from_unchecked_json(frame.slice_ref(element))
+/// A message but for its payload, which takes over the frame.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) join_ref: Option<Ref>,
+    pub(super) reference: Option<Ref>,
+    pub(super) topic: ByteString,
+    pub(super) event: ByteString,
+    pub(super) status: Option<Status>,
+    /// JSON that the scanner has accepted. A reply without a response has none, and gets `null`:
+    /// phoenix.js hands `undefined` to its callbacks then.
+    pub(super) payload: Option<Span>,
+}
+
+impl Parts {
+    #[inline(always)]
+    pub(super) fn into_message(self, frame: Bytes) -> Message {
+        let payload = match self.payload {
+            Some(span) => span.cut(frame),
+            None => Bytes::from_static(b"null"),
+        };
+        Message {
+            join_ref: self.join_ref,
+            reference: self.reference,
+            topic: self.topic,
+            event: self.event,
+            status: self.status,
+            payload: Payload::from_unchecked_json(payload),
+        }
+    }
 }
 
 /// What the payload of a `phx_reply` holds, as it is written.
 #[derive(Debug, Default)]
-pub(super) struct Reply<'a> {
-    status: Option<Element<'a>>,
-    response: Option<&'a [u8]>,
+pub(super) struct Reply {
+    status: Option<Element>,
+    pub(super) response: Option<Span>,
 }
 
-impl<'a> Reply<'a> {
+impl Reply {
     /// Scans an object: its keys in any order, the last one of several that are equal (as `JSON.parse`
     /// has it), others skipped.
-    pub(super) fn scan(scanner: &mut Scanner<'a>) -> Result<Self, DecodeErrorKind> {
+    #[inline(always)]
+    pub(super) fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeErrorKind> {
         let mut reply = Reply::default();
         if scanner.peek() != Some(b'{') {
             scanner.value()?;
@@ -115,7 +154,7 @@ impl<'a> Reply<'a> {
         }
         loop {
             let key = scanner.key()?;
-            match key.text().as_deref() {
+            match key.text(scanner.text()).as_deref() {
                 Some(b"status") => reply.status = Some(scanner.element()?),
                 Some(b"response") => reply.response = Some(scanner.value()?),
                 _ => drop(scanner.value()?),
@@ -127,22 +166,18 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// The status and the response. A reply without a response has the response `null`: phoenix.js
-    /// hands `undefined` to its callbacks then.
-    pub(super) fn read(&self, frame: &Bytes) -> Result<(Status, Payload), DecodeErrorKind> {
-        let Some(status) = self.status else {
-            return Err(DecodeErrorKind::Field(Field::Status));
-        };
-        let status = match status {
-            Element::Plain(b"ok") => Status::Ok,
-            Element::Plain(b"error") => Status::Error,
-            other => Status::parse(name(frame, &other, Field::Status)?),
-        };
-        let response = match self.response {
-            Some(response) => payload(frame, response),
-            None => Payload::from_unchecked_json(Bytes::from_static(b"null")),
-        };
-        Ok((status, response))
+    /// The status.
+    #[inline(always)]
+    pub(super) fn status(&self, frame: &Bytes) -> Result<Status, DecodeErrorKind> {
+        let status = self.status.ok_or(DecodeErrorKind::Field(Field::Status))?;
+        if let Element::Plain(span) = status {
+            match span.of(frame) {
+                b"ok" => return Ok(Status::Ok),
+                b"error" => return Ok(Status::Error),
+                _ => {}
+            }
+        }
+        name(frame, status, Field::Status).map(Status::parse)
     }
 }
 

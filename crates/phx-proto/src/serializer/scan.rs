@@ -8,6 +8,8 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use bytes::{Buf as _, Bytes};
+
 use super::{DecodeErrorKind, Field};
 
 mod grammar;
@@ -23,26 +25,60 @@ pub(super) struct Scanner<'a> {
     pub(super) field: Option<Field>,
 }
 
+/// A part of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    start: usize,
+    end: usize,
+}
+
+impl Span {
+    /// This part of the text that was scanned.
+    #[inline(always)]
+    pub(super) fn of(self, text: &[u8]) -> &[u8] {
+        text.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// This part of the frame that was scanned, sharing its memory.
+    #[inline(always)]
+    pub(super) fn shared(self, frame: &Bytes) -> Bytes {
+        frame.slice(self.start..self.end)
+    }
+
+    /// Scans this part of a text once more.
+    pub(super) fn scanner(self, text: &[u8]) -> Scanner<'_> {
+        Scanner { offset: self.start, ..Scanner::new(text.get(..self.end).unwrap_or_default()) }
+    }
+
+    /// What becomes of the frame that was scanned when nothing but this part is kept.
+    #[inline(always)]
+    pub(super) fn cut(self, mut frame: Bytes) -> Bytes {
+        frame.truncate(self.end);
+        frame.advance(self.start);
+        frame
+    }
+}
+
 /// One value, as far as it was looked at.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Element<'a> {
+pub(super) enum Element {
     /// `null`
     Null,
     /// What is between the quotes of a string without escapes.
-    Plain(&'a [u8]),
+    Plain(Span),
     /// Anything else, as it is written: perhaps a string with escapes.
-    Other(&'a [u8]),
+    Other(Span),
 }
 
-impl<'a> Element<'a> {
+impl Element {
     /// The text of a string, copied only if it has escapes. `None` if it isn't a string, or if its
     /// escapes are halves of surrogate pairs, which are no text.
     #[inline]
-    pub(super) fn text(self) -> Option<Cow<'a, [u8]>> {
+    pub(super) fn text(self, text: &[u8]) -> Option<Cow<'_, [u8]>> {
         match self {
             Element::Null => None,
-            Element::Plain(text) => Some(Cow::Borrowed(text)),
-            Element::Other(element) => unescape(element).map(Cow::Owned),
+            Element::Plain(span) => Some(Cow::Borrowed(span.of(text))),
+            Element::Other(span) => unescape(span.of(text)).map(Cow::Owned),
         }
     }
 }
@@ -52,13 +88,29 @@ fn unescape(element: &[u8]) -> Option<Vec<u8>> {
     serde_json::from_slice(element).ok().map(String::into_bytes)
 }
 
+/// The error that `text` isn't JSON at `offset`.
+#[cold]
+fn malformed(text: &[u8], offset: usize) -> DecodeErrorKind {
+    let before = text.get(..offset).unwrap_or_default();
+    let newlines = before.iter().filter(|byte| **byte == b'\n').count();
+    let column = before.iter().rev().take_while(|byte| **byte != b'\n').count();
+    DecodeErrorKind::Json { line: newlines.saturating_add(1), column: column.saturating_add(1) }
+}
+
 impl<'a> Scanner<'a> {
+    #[inline(always)]
     pub(super) fn new(text: &'a [u8]) -> Self {
         Scanner { text, offset: 0, field: None }
     }
 
+    /// The text that is scanned.
+    #[inline(always)]
+    pub(super) fn text(&self) -> &'a [u8] {
+        self.text
+    }
+
     /// The same, about to read this part of the message.
-    #[inline]
+    #[inline(always)]
     pub(super) fn at(&mut self, field: Field) -> &mut Self {
         self.field = Some(field);
         self
@@ -70,43 +122,43 @@ impl<'a> Scanner<'a> {
     }
 
     /// The error that the text isn't JSON here.
-    #[cold]
+    #[inline(always)]
     pub(super) fn malformed(&self) -> DecodeErrorKind {
-        let before = self.text.get(..self.offset).unwrap_or_default();
-        let newlines = before.iter().filter(|byte| **byte == b'\n').count();
-        let column = before.iter().rev().take_while(|byte| **byte != b'\n').count();
-        DecodeErrorKind::Json { line: newlines.saturating_add(1), column: column.saturating_add(1) }
+        malformed(self.text, self.offset)
     }
 
     /// Skips white space and looks at the next byte.
-    #[inline]
+    #[inline(always)]
     pub(super) fn peek(&mut self) -> Option<u8> {
         self.offset = grammar::space(self.text, self.offset);
         self.text.get(self.offset).copied()
     }
 
     /// Skips white space, and the next byte if it is this one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn eat(&mut self, byte: u8) -> bool {
         let eaten = self.peek() == Some(byte);
-        self.offset = self.offset.wrapping_add(usize::from(eaten));
+        if eaten {
+            self.offset = self.offset.wrapping_add(1);
+        }
         eaten
     }
 
     /// Skips white space and this byte.
-    #[inline]
+    #[inline(always)]
     pub(super) fn expect(&mut self, byte: u8) -> Result<(), DecodeErrorKind> {
         if self.eat(byte) { Ok(()) } else { Err(self.malformed()) }
     }
 
     /// Expects nothing but white space until the end.
+    #[inline(always)]
     pub(super) fn end(&mut self) -> Result<(), DecodeErrorKind> {
         if self.peek().is_none() { Ok(()) } else { Err(self.malformed()) }
     }
 
     /// A key of an object, and the colon after it.
-    #[inline]
-    pub(super) fn key(&mut self) -> Result<Element<'a>, DecodeErrorKind> {
+    #[inline(always)]
+    pub(super) fn key(&mut self) -> Result<Element, DecodeErrorKind> {
         if self.peek() != Some(b'"') {
             return Err(self.malformed());
         }
@@ -117,14 +169,14 @@ impl<'a> Scanner<'a> {
 
     /// One value, told apart as far as names and refs need it.
     #[inline(always)]
-    pub(super) fn element(&mut self) -> Result<Element<'a>, DecodeErrorKind> {
+    pub(super) fn element(&mut self) -> Result<Element, DecodeErrorKind> {
         match self.peek() {
             Some(b'"') => {
                 let start = self.offset.wrapping_add(1);
                 let end = plain::end(self.text, start);
                 if self.text.get(end) == Some(&b'"') {
                     self.offset = end.wrapping_add(1);
-                    return Ok(Element::Plain(self.slice(start, end)));
+                    return Ok(Element::Plain(Span { start, end }));
                 }
             }
             Some(b'n') => {
@@ -140,25 +192,19 @@ impl<'a> Scanner<'a> {
     }
 
     /// One value of any type, as it is written: without white space around it.
-    #[inline(never)]
-    pub(super) fn value(&mut self) -> Result<&'a [u8], DecodeErrorKind> {
-        self.peek();
-        let start = self.offset;
+    #[inline(always)]
+    pub(super) fn value(&mut self) -> Result<Span, DecodeErrorKind> {
+        let start = grammar::space(self.text, self.offset);
         match grammar::value(self.text, start) {
             Ok(end) => {
                 self.offset = end;
-                Ok(self.slice(start, end))
+                Ok(Span { start, end })
             }
             Err(wrong) => {
                 self.offset = wrong;
                 Err(self.malformed())
             }
         }
-    }
-
-    #[inline]
-    fn slice(&self, start: usize, end: usize) -> &'a [u8] {
-        self.text.get(start..end).unwrap_or_default()
     }
 }
 
@@ -175,7 +221,7 @@ mod tests {
         let mut scanner = Scanner::new(text.as_bytes());
         let value = scanner.value().ok()?;
         scanner.end().ok()?;
-        core::str::from_utf8(value).ok()
+        core::str::from_utf8(value.of(text.as_bytes())).ok()
     }
 
     fn by_serde(text: &str) -> Option<&str> {

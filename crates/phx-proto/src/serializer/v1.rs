@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::read::{self, Reply};
-use super::scan::{Element, Scanner};
+use super::read::{self, Parts, Reply};
+use super::scan::{Element, Scanner, Span};
 use super::v2::Replies;
 use super::write::Writer;
 use super::{DecodeError, DecodeErrorKind, EncodeError, Field, Serializer};
@@ -131,30 +131,36 @@ fn writer(message: &Message) -> Result<Writer, EncodeError> {
 }
 
 fn decode(frame: Frame, replies: Replies) -> Result<Message, DecodeError> {
-    let result = match &frame {
-        Frame::Text(text) => read::text(text, |scanner| Keys::scan(scanner)?.read(text, replies)),
-        Frame::Binary(_) => Err(DecodeErrorKind::UnexpectedBinary),
+    let text = match frame {
+        Frame::Text(text) => text,
+        Frame::Binary(_) => {
+            return Err(DecodeError { reason: DecodeErrorKind::UnexpectedBinary, frame });
+        }
     };
-    result.map_err(|reason| DecodeError { reason, frame })
+    let scanned = read::text(&text, |scanner| Keys::scan(scanner)?.read(&text, replies));
+    match scanned {
+        Ok(parts) => Ok(parts.into_message(text)),
+        Err(reason) => Err(DecodeError { reason, frame: Frame::Text(text) }),
+    }
 }
 
 /// The values of the keys that matter.
 #[derive(Debug, Default)]
-struct Keys<'a> {
-    topic: Option<Element<'a>>,
-    event: Option<Element<'a>>,
-    payload: Option<&'a [u8]>,
-    reference: Option<Element<'a>>,
-    join_ref: Option<Element<'a>>,
+struct Keys {
+    topic: Option<Element>,
+    event: Option<Element>,
+    payload: Option<Span>,
+    reference: Option<Element>,
+    join_ref: Option<Element>,
 }
 
-impl<'a> Keys<'a> {
-    fn scan(scanner: &mut Scanner<'a>) -> Result<Self, DecodeErrorKind> {
+impl Keys {
+    fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeErrorKind> {
         let mut keys = Keys::default();
         scanner.expect(b'{')?;
         if !scanner.eat(b'}') {
             loop {
-                match scanner.key()?.text().as_deref() {
+                match scanner.key()?.text(scanner.text()).as_deref() {
                     Some(b"topic") => keys.topic = Some(scanner.at(Field::Topic).element()?),
                     Some(b"event") => keys.event = Some(scanner.at(Field::Event).element()?),
                     Some(b"payload") => keys.payload = Some(scanner.at(Field::Payload).value()?),
@@ -175,7 +181,7 @@ impl<'a> Keys<'a> {
         Ok(keys)
     }
 
-    fn read(&self, frame: &Bytes, replies: Replies) -> Result<Message, DecodeErrorKind> {
+    fn read(&self, frame: &Bytes, replies: Replies) -> Result<Parts, DecodeErrorKind> {
         let missing = DecodeErrorKind::Field;
         let topic = self.topic.ok_or(missing(Field::Topic))?;
         let event = self.event.ok_or(missing(Field::Event))?;
@@ -185,18 +191,18 @@ impl<'a> Keys<'a> {
             (reference, _) => reference.unwrap_or(Element::Null),
         };
         let join_ref = self.join_ref.unwrap_or(Element::Null);
-        let topic = read::name(frame, &topic, Field::Topic)?;
-        let event = read::name(frame, &event, Field::Event)?;
+        let topic = read::name(frame, topic, Field::Topic)?;
+        let event = read::event(frame, event)?;
         let (status, payload) = if replies == Replies::Read && event == message::event::REPLY {
             // A second look at the payload: it may stand before the event.
-            let (status, response) = Reply::scan(&mut Scanner::new(payload))?.read(frame)?;
-            (Some(status), response)
+            let reply = Reply::scan(&mut payload.scanner(frame))?;
+            (Some(reply.status(frame)?), reply.response)
         } else {
-            (None, read::payload(frame, payload))
+            (None, Some(payload))
         };
-        Ok(Message {
-            join_ref: read::reference(frame, &join_ref, Field::JoinRef)?,
-            reference: read::reference(frame, &reference, Field::Ref)?,
+        Ok(Parts {
+            join_ref: read::reference(frame, join_ref, Field::JoinRef)?,
+            reference: read::reference(frame, reference, Field::Ref)?,
             topic,
             event,
             status,

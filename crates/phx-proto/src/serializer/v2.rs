@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::read::{self, Reply};
-use super::scan::{Element, Scanner};
+use super::read::{self, Parts, Reply};
+use super::scan::Scanner;
 use super::write::Writer;
 use super::{DecodeError, DecodeErrorKind, EncodeError, Field, Serializer, binary};
 use crate::{Frame, Message, message};
@@ -93,11 +93,11 @@ impl Serializer for V2 {
     }
 
     fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
-        let result = match &frame {
+        match frame {
             Frame::Text(text) => decode(text, Replies::Read),
-            Frame::Binary(data) => binary::decode_client(data),
-        };
-        result.map_err(|reason| DecodeError { reason, frame })
+            Frame::Binary(data) => binary::decode_client(&data)
+                .map_err(|reason| DecodeError { reason, frame: Frame::Binary(data) }),
+        }
     }
 }
 
@@ -115,11 +115,11 @@ impl Serializer for V2Server {
     }
 
     fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
-        let result = match &frame {
+        match frame {
             Frame::Text(text) => decode(text, Replies::Keep),
-            Frame::Binary(data) => binary::decode_server(data),
-        };
-        result.map_err(|reason| DecodeError { reason, frame })
+            Frame::Binary(data) => binary::decode_server(&data)
+                .map_err(|reason| DecodeError { reason, frame: Frame::Binary(data) }),
+        }
     }
 }
 
@@ -153,46 +153,57 @@ fn encode(message: &Message) -> Bytes {
     writer.into_bytes()
 }
 
-/// What comes before the payload.
-const HEADER: [Field; 4] = [Field::JoinRef, Field::Ref, Field::Topic, Field::Event];
+fn decode(frame: Bytes, replies: Replies) -> Result<Message, DecodeError> {
+    let parts = match read::valid_up_to(&frame) {
+        None => parts(&mut Scanner::new(&frame), &frame, replies),
+        Some(end) => Err(read::not_utf8(&frame, end, |scanner| parts(scanner, &frame, replies))),
+    };
+    match parts {
+        Ok(parts) => Ok(parts.into_message(frame)),
+        Err(reason) => Err(DecodeError { reason, frame: Frame::Text(frame) }),
+    }
+}
 
-fn decode(frame: &Bytes, replies: Replies) -> Result<Message, DecodeErrorKind> {
-    read::text(frame, |scanner| {
-        scanner.expect(b'[')?;
-        if scanner.eat(b']') {
-            return Err(DecodeErrorKind::Field(Field::JoinRef));
-        }
-        let mut header = [Element::Null; 4];
-        for (element, field) in header.iter_mut().zip(&HEADER) {
-            if *field != Field::JoinRef {
-                next(scanner, *field)?;
-            }
-            *element = scanner.at(*field).element()?;
-        }
-        let [join_ref, reference, topic, event] = &header;
-        let join_ref = read::reference(frame, join_ref, Field::JoinRef)?;
-        let reference = read::reference(frame, reference, Field::Ref)?;
-        let topic = read::name(frame, topic, Field::Topic)?;
-        let event = read::name(frame, event, Field::Event)?;
-        next(scanner, Field::Payload)?;
-        scanner.at(Field::Payload);
-        let (status, payload) = if replies == Replies::Read && event == message::event::REPLY {
-            let (status, response) = Reply::scan(scanner)?.read(frame)?;
-            (Some(status), response)
-        } else {
-            (None, read::payload(frame, scanner.value()?))
-        };
-        scanner.field = None;
-        while scanner.eat(b',') {
-            scanner.value()?;
-        }
-        scanner.expect(b']')?;
-        scanner.end()?;
-        Ok(Message { join_ref, reference, topic, event, status, payload })
-    })
+#[inline(always)]
+fn parts(
+    scanner: &mut Scanner<'_>,
+    frame: &Bytes,
+    replies: Replies,
+) -> Result<Parts, DecodeErrorKind> {
+    scanner.expect(b'[')?;
+    if scanner.eat(b']') {
+        return Err(DecodeErrorKind::Field(Field::JoinRef));
+    }
+    let join_ref = scanner.at(Field::JoinRef).element()?;
+    next(scanner, Field::Ref)?;
+    let reference = scanner.at(Field::Ref).element()?;
+    next(scanner, Field::Topic)?;
+    let topic = scanner.at(Field::Topic).element()?;
+    next(scanner, Field::Event)?;
+    let event = scanner.at(Field::Event).element()?;
+    let join_ref = read::reference(frame, join_ref, Field::JoinRef)?;
+    let reference = read::reference(frame, reference, Field::Ref)?;
+    let topic = read::name(frame, topic, Field::Topic)?;
+    let event = read::event(frame, event)?;
+    next(scanner, Field::Payload)?;
+    scanner.at(Field::Payload);
+    let (status, payload) = if replies == Replies::Read && event == message::event::REPLY {
+        let reply = Reply::scan(scanner)?;
+        (Some(reply.status(frame)?), reply.response)
+    } else {
+        (None, Some(scanner.value()?))
+    };
+    scanner.field = None;
+    while scanner.eat(b',') {
+        scanner.value()?;
+    }
+    scanner.expect(b']')?;
+    scanner.end()?;
+    Ok(Parts { join_ref, reference, topic, event, status, payload })
 }
 
 /// What is between two elements, of which the next one holds `field`.
+#[inline(always)]
 fn next(scanner: &mut Scanner<'_>, field: Field) -> Result<(), DecodeErrorKind> {
     if !scanner.eat(b',') {
         return Err(match scanner.peek() {

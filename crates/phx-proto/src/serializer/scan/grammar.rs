@@ -19,6 +19,7 @@ pub(super) fn space(text: &[u8], mut at: usize) -> usize {
 }
 
 /// One value of any type.
+#[inline(never)]
 pub(super) fn value(text: &[u8], mut at: usize) -> End {
     let mut nesting = Nesting::new();
     loop {

@@ -5,46 +5,64 @@
 /// Most names are shorter than a word, so this is inlined up to there.
 #[inline(always)]
 pub(super) fn end(text: &[u8], at: usize) -> usize {
-    match special_bytes(text, at) {
+    match special_in_word(text, at) {
         Some(0) => long_end(text, at.wrapping_add(8)),
         Some(special) => first_of(special, at),
-        None => short_end(text, at),
+        None => last_end(text, at),
     }
 }
 
 /// The same for a string of some words.
 #[inline(never)]
-fn long_end(text: &[u8], mut at: usize) -> usize {
-    for _ in 0..2 {
-        match special_bytes(text, at) {
-            Some(0) => at = at.wrapping_add(8),
-            Some(special) => return first_of(special, at),
-            None => return short_end(text, at),
-        }
+fn long_end(text: &[u8], at: usize) -> usize {
+    match words_end(text, at, WORDS) {
+        Ok(end) => end,
+        Err(at) if text.len() < at.wrapping_add(8) => last_end(text, at),
+        Err(at) => very_long_end(text, at),
     }
-    very_long_end(text, at)
 }
+
+/// Words after which it is worth to look at blocks.
+const WORDS: usize = 16;
 
 /// The same for a string of blocks, and of words after them.
 #[inline(never)]
 fn very_long_end(text: &[u8], at: usize) -> usize {
-    let mut at = blocks_end(text, at);
-    while let Some(special) = special_bytes(text, at) {
+    let at = blocks_end(text, at);
+    words_end(text, at, usize::MAX).unwrap_or_else(|at| last_end(text, at))
+}
+
+/// The same, if it is in one of the first `max` words; else where those that were looked at end.
+#[inline(always)]
+fn words_end(text: &[u8], mut at: usize, max: usize) -> Result<usize, usize> {
+    let (words, _) = text.get(at..).unwrap_or_default().as_chunks();
+    for word in words.iter().take(max) {
+        let special = special(u64::from_le_bytes(*word));
         if special != 0 {
-            return first_of(special, at);
+            return Ok(first_of(special, at));
         }
         at = at.wrapping_add(8);
     }
-    short_end(text, at)
+    Err(at)
 }
 
-/// The same for the last bytes of a text.
+/// The same for the last bytes of a text, less than a word.
 #[inline(never)]
-fn short_end(text: &[u8], mut at: usize) -> usize {
-    while text.get(at).is_some_and(|byte| distance(*byte) != 0) {
-        at = at.wrapping_add(1);
+fn last_end(text: &[u8], mut at: usize) -> usize {
+    match text.last_chunk() {
+        Some(last) => {
+            let left = text.len().saturating_sub(at);
+            // What is shifted in are zeros, which end a string.
+            let read = u32::try_from(left).map_or(0, |left| 64_u32.saturating_sub(left.wrapping_mul(8)));
+            first_of(special(u64::from_le_bytes(*last).unbounded_shr(read)), at)
+        }
+        None => {
+            while text.get(at).is_some_and(|byte| distance(*byte) != 0) {
+                at = at.wrapping_add(1);
+            }
+            at
+        }
     }
-    at
 }
 
 /// Goes on as long as whole blocks are plain, which compilers make vectors of.
@@ -69,20 +87,23 @@ fn distance(byte: u8) -> u8 {
 /// Swaps the quote with the space, and leaves control characters below both.
 const SWAP: u8 = b'"' ^ b' ';
 
-/// The word at `at`, if there is one: 0 if all of it is plain, else with the lowest set bit in the
-/// first byte that isn't.
+/// The word at `at`, if there is one, as [`special`] has it.
 #[inline(always)]
-fn special_bytes(text: &[u8], at: usize) -> Option<u64> {
+fn special_in_word(text: &[u8], at: usize) -> Option<u64> {
+    Some(special(u64::from_le_bytes(*text.get(at..)?.first_chunk()?)))
+}
+
+/// 0 if all of a word is plain, else with the lowest set bit in the first byte that isn't.
+#[inline(always)]
+fn special(word: u64) -> u64 {
     const fn all(byte: u8) -> u64 {
         u64::from_le_bytes([byte; 8])
     }
     // A byte that borrows, though its high bit was clear, was less than what was taken from it. Bytes
     // above the first such one may be wrong.
-    let less = |word: u64, limit: u8| word.wrapping_sub(all(limit)) & !word;
-    let word = u64::from_le_bytes(*text.get(at..)?.first_chunk()?);
-    let control_or_quote = less(word ^ all(SWAP), 0x21);
-    let backslash = less(word ^ all(b'\\'), 1);
-    Some((control_or_quote | backslash) & all(0x80))
+    let control_or_quote = (word ^ all(SWAP)).wrapping_sub(all(0x21));
+    let backslash = (word ^ all(b'\\')).wrapping_sub(all(1));
+    (control_or_quote | backslash) & !word & all(0x80)
 }
 
 /// The position of the lowest set bit in the word at `at`.
