@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::LazyLock;
 use std::task::{Context, Poll};
 use std::time;
 
@@ -11,9 +12,12 @@ use phx_client::{BoxFuture, CountsSleep, Instant, NoRuntime, Runtime, Timer};
 /// async-std as the client needs it: a clock, timers and tasks.
 ///
 /// Time is the standard library's; the time that the machine sleeps is [added](CountsSleep). Its epoch
-/// is the moment at which the value was made.
+/// is the moment at which the first value was made.
 #[derive(Clone, Debug)]
 pub struct AdapterRuntime(CountsSleep<AsyncStd>);
+
+/// One for all sockets of the program, so that their timers go off [together](CountsSleep).
+static EPOCH: LazyLock<time::Instant> = LazyLock::new(time::Instant::now);
 
 /// What async-std itself gives.
 #[derive(Clone, Debug)]
@@ -28,7 +32,7 @@ impl AdapterRuntime {
     ///
     /// None. Other adapters have some, and the same API.
     pub fn current() -> Result<Self, NoRuntime> {
-        Ok(AdapterRuntime(CountsSleep::new(AsyncStd { epoch: time::Instant::now() })))
+        Ok(AdapterRuntime(CountsSleep::new(AsyncStd { epoch: *EPOCH })))
     }
 }
 

@@ -170,11 +170,7 @@ impl<T> Messages<T> {
 
     fn change(&self, change: impl FnOnce(&mut Mailbox, Instant) -> bool) {
         self.channel.shared().call(|state, now, _| {
-            let mailbox = state.mailboxes.get_mut(self.key);
-            let starts_holding = mailbox.is_some_and(|mailbox| change(mailbox, now));
-            if starts_holding && !state.holding.contains(&self.key) {
-                state.holding.push(self.key);
-            }
+            state.mailboxes.change(self.key, |mailbox| change(mailbox, now));
         });
     }
 
@@ -191,12 +187,7 @@ impl<T> Messages<T> {
         let shared = self.channel.shared();
         let now = shared.runtime.now();
         let mut state = shared.lock();
-        let Some(mailbox) = state.mailboxes.get_mut(self.key) else {
-            return Poll::Ready(None);
-        };
-        let (entry, taken) = mailbox.poll(now, &mut self.taken);
-        let old = entry.is_pending().then(|| mailbox.wait(cx));
-        state.note_taken(self.key, taken);
+        let (entry, taken, old) = state.mailboxes.poll(self.key, now, &mut self.taken, cx);
         drop(state);
         drop(old);
         if taken != Taken::Indifferent {
@@ -214,9 +205,7 @@ impl<T> Messages<T> {
         let shared = self.channel.shared();
         let now = shared.runtime.now();
         let mut state = shared.lock();
-        let mailbox = state.mailboxes.get_mut(self.key);
-        let taken = mailbox.map_or(Taken::Indifferent, |mailbox| mailbox.note_taken(now));
-        state.note_taken(self.key, taken);
+        let taken = state.mailboxes.note_taken(self.key, now);
         drop(state);
         if taken != Taken::Indifferent {
             shared.wake_driver();

@@ -11,7 +11,7 @@ use phx_proto::{
     ByteString, ChannelCloseCause, ChannelId, CloseCause, CloseCode, ConnectionState,
     DisconnectError, Endpoint, Instant, Outcome, Payload, PingId, PushId,
 };
-use slotmap::{SecondaryMap, SlotMap};
+use slotmap::SecondaryMap;
 
 use crate::builder::Settings;
 use crate::runtime::Runtime;
@@ -19,12 +19,14 @@ use crate::runtime::Runtime;
 mod channels;
 mod hooks;
 mod mailbox;
+mod mailboxes;
 mod waiting;
 mod watch;
 
 pub(crate) use channels::ChannelEntry;
 pub(crate) use hooks::{ChannelHooks, Garbage, HookId, HookList, OnMessage, SocketHooks};
 pub(crate) use mailbox::{Entry, Mailbox, MailboxKey, Taken};
+use mailboxes::Mailboxes;
 pub(crate) use waiting::Waiting;
 pub(crate) use watch::{Watch, WatchKey};
 
@@ -58,8 +60,7 @@ impl Shared {
             pings: Waiting::default(),
             // Most sockets have few.
             channels: SecondaryMap::with_capacity(1),
-            mailboxes: SlotMap::with_key(),
-            holding: Vec::new(),
+            mailboxes: Mailboxes::default(),
             connection: Watch::new(ConnectionState::Closed),
             opened: 0,
             closed: 0,
@@ -136,9 +137,7 @@ pub(crate) struct State {
     pub(crate) pushes: Waiting<PushId, Outcome>,
     pub(crate) pings: Waiting<PingId, Option<Duration>>,
     pub(crate) channels: SecondaryMap<ChannelId, ChannelEntry>,
-    pub(crate) mailboxes: SlotMap<MailboxKey, Mailbox>,
-    /// The mailboxes that hold back reading.
-    pub(crate) holding: Vec<MailboxKey>,
+    pub(crate) mailboxes: Mailboxes,
     pub(crate) connection: Watch<ConnectionState>,
     /// How often the connection opened and ended: an interest in "the next one" remembers a count.
     pub(crate) opened: u64,
@@ -250,10 +249,24 @@ impl State {
         HookId(self.last_hook)
     }
 
-    /// Whether some hook of the channel is to be told of this event, and so the lock to be left.
-    pub(crate) fn hooks_want(&self, channel: ChannelId, event: &str) -> bool {
-        let hooks = self.channels.get(channel).and_then(|entry| entry.hooks.as_ref());
-        hooks.is_some_and(|hooks| hooks.want(event))
+    /// Delivers a message to the streams that want it. If some hook wants it, too, it is handed back
+    /// instead: the lock is to be left before hooks are called.
+    pub(crate) fn deliver_unhooked(
+        &mut self,
+        now: Instant,
+        channel: ChannelId,
+        event: ByteString,
+        payload: Payload,
+        wakers: &mut Vec<Waker>,
+    ) -> Result<(), (ByteString, Payload)> {
+        let Some(entry) = self.channels.get(channel) else {
+            return Ok(());
+        };
+        if entry.hooks.as_ref().is_some_and(|hooks| hooks.want(&event)) {
+            return Err((event, payload));
+        }
+        self.mailboxes.deliver(entry.streams.of(&event), now, event, payload, wakers);
+        Ok(())
     }
 
     /// Delivers a message to the streams that want it.
@@ -265,33 +278,8 @@ impl State {
         payload: Payload,
         wakers: &mut Vec<Waker>,
     ) {
-        let Some(entry) = self.channels.get(channel) else {
-            return;
-        };
-        let Some((last, others)) = entry.streams.of(&event).split_last() else {
-            return;
-        };
-        let mut deliver = |key: MailboxKey, event, payload| {
-            let Some(mailbox) = self.mailboxes.get_mut(key) else {
-                return;
-            };
-            if mailbox.deliver(now, event, payload) {
-                self.holding.push(key);
-            }
-            wakers.extend(mailbox.take_waker());
-        };
-        for key in others {
-            deliver(*key, event.clone(), payload.clone());
-        }
-        deliver(*last, event, payload);
-    }
-
-    /// Keeps the list of those that hold back reading.
-    pub(crate) fn note_taken(&mut self, key: MailboxKey, taken: Taken) {
-        match taken {
-            Taken::Indifferent => {}
-            Taken::Released => self.holding.retain(|&other| other != key),
-            Taken::HoldsBack => self.holding.push(key),
+        if let Some(entry) = self.channels.get(channel) {
+            self.mailboxes.deliver(entry.streams.of(&event), now, event, payload, wakers);
         }
     }
 
@@ -301,10 +289,7 @@ impl State {
             return;
         };
         for key in entry.streams.all() {
-            if let Some(mailbox) = self.mailboxes.get_mut(key) {
-                mailbox.mark_gap();
-                wakers.extend(mailbox.take_waker());
-            }
+            self.mailboxes.mark_gap(key, wakers);
         }
     }
 
@@ -314,39 +299,8 @@ impl State {
             return;
         };
         for key in entry.streams.all() {
-            if let Some(mailbox) = self.mailboxes.get_mut(key) {
-                mailbox.end();
-                wakers.extend(mailbox.take_waker());
-            }
+            self.mailboxes.end(key, wakers);
         }
-    }
-
-    /// Whether reading is held back, and until when at the latest. Streams that have taken nothing
-    /// for `stall_after` hold nobody back any more; with `force` none does.
-    pub(crate) fn held_until(
-        &mut self,
-        now: Instant,
-        stall_after: Duration,
-        force: bool,
-    ) -> Option<Instant> {
-        let mut earliest: Option<Instant> = None;
-        let mailboxes = &mut self.mailboxes;
-        self.holding.retain(|&key| {
-            let Some(mailbox) = mailboxes.get_mut(key) else {
-                return false;
-            };
-            let Some(since) = mailbox.holding_since() else {
-                return false;
-            };
-            let until = since + stall_after;
-            if force || now >= until {
-                mailbox.stall();
-                return false;
-            }
-            earliest = Some(earliest.map_or(until, |earliest| earliest.min(until)));
-            true
-        });
-        earliest
     }
 
     /// The driver is gone: everybody who waits is told.
@@ -355,10 +309,7 @@ impl State {
         self.pushes.take_wakers(wakers);
         self.pings.take_wakers(wakers);
         self.connection.take_wakers(wakers);
-        for (_, mailbox) in &mut self.mailboxes {
-            mailbox.end();
-            wakers.extend(mailbox.take_waker());
-        }
+        self.mailboxes.end_all(wakers);
         for (_, entry) in &mut self.channels {
             entry.status.take_wakers(wakers);
         }

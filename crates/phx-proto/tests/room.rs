@@ -27,10 +27,11 @@ fn with_heartbeats() -> Config {
     config
 }
 
-/// Pushes so many that the room for them is far more than [`LITTLE`].
+/// Pushes so many that the room for them is far more than [`LITTLE`], and which wait for an hour.
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 fn push_many(s: &mut Script, channel: ChannelId) -> Vec<PushId> {
-    let push = |_| s.socket.push(s.now, channel, "msg", Payload::empty(), None).unwrap();
+    let hour = Some(secs(3_600));
+    let push = |_| s.socket.push(s.now, channel, "msg", Payload::empty(), hour).unwrap();
     let pushes = (0..PEAK).map(push).collect();
     while s.socket.poll_action().is_some() {}
     pushes
@@ -76,8 +77,13 @@ fn of_a_burst_once_a_heartbeat_was_answered() {
 }
 
 #[test]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 fn of_a_burst_at_the_end_of_the_connection() {
     let (mut s, channel) = Script::joined(config(), "room:a");
+    // Something always waits, so that nothing is ever empty.
+    let other = s.channel("room:b");
+    s.socket.join(s.now, other, Some(secs(3_600))).unwrap();
+    s.forget_lines();
     is_given_back(&mut s, |s| cancel_many(s, channel), Script::lost);
 }
 

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::LazyLock;
 use std::task::{Context, Poll};
 use std::time;
 
@@ -10,9 +11,12 @@ use phx_client::{BoxFuture, CountsSleep, Instant, NoRuntime, Runtime, Timer};
 /// smol as the client needs it: a clock, timers and tasks.
 ///
 /// Time is the standard library's; the time that the machine sleeps is [added](CountsSleep). Its epoch
-/// is the moment at which the value was made.
+/// is the moment at which the first value was made.
 #[derive(Clone, Debug)]
 pub struct AdapterRuntime(CountsSleep<Smol>);
+
+/// One for all sockets of the program, so that their timers go off [together](CountsSleep).
+static EPOCH: LazyLock<time::Instant> = LazyLock::new(time::Instant::now);
 
 /// What smol itself gives.
 #[derive(Clone, Debug)]
@@ -27,7 +31,7 @@ impl AdapterRuntime {
     ///
     /// None. Other adapters have some, and the same API.
     pub fn current() -> Result<Self, NoRuntime> {
-        Ok(AdapterRuntime(CountsSleep::new(Smol { epoch: time::Instant::now() })))
+        Ok(AdapterRuntime(CountsSleep::new(Smol { epoch: *EPOCH })))
     }
 }
 

@@ -3,7 +3,9 @@
 use std::sync::{Arc, MutexGuard};
 use std::task::Waker;
 
-use phx_proto::{Action, ConnectionState, Event, Frame, Instant, SendReason};
+use phx_proto::{
+    Action, ByteString, ChannelId, ConnectionState, Event, Frame, Instant, Payload, SendReason,
+};
 
 use super::heartbeats::Heartbeats;
 use super::received::ReceivedFrames;
@@ -34,6 +36,13 @@ pub(super) struct Dispatch {
     /// Whether the core has news left.
     behind: bool,
     on_message: HookList<OnMessage>,
+}
+
+/// What concerns hooks or logs, which are told with the lock released.
+enum Untold {
+    /// A message, which streams get after the hooks that may change it.
+    Message { channel: ChannelId, event: ByteString, payload: Payload },
+    Other(Event),
 }
 
 /// What is left at the end of a round.
@@ -171,9 +180,16 @@ impl Dispatch {
         let mut told = 0;
         self.behind = false;
         while let Some(event) = state.core.poll_event() {
-            if let Some(event) = self.tell_inside(&mut state, now, event) {
+            // Most are messages, which take a short way.
+            let untold = match event {
+                Event::Message { channel, event, payload, .. } => {
+                    self.tell_message(&mut state, now, channel, event, payload)
+                }
+                event => self.tell_inside(&mut state, event),
+            };
+            if let Some(untold) = untold {
                 release(state, &mut self.wakers);
-                self.tell_outside(now, event);
+                self.tell_outside(now, untold);
                 state = shared.lock();
                 told += 1;
                 if told >= MAX_TOLD {
@@ -194,17 +210,29 @@ impl Dispatch {
         state
     }
 
+    /// Brings a message to the streams that want it, unless hooks or logs are to see it first.
+    fn tell_message(
+        &mut self,
+        state: &mut State,
+        now: Instant,
+        channel: ChannelId,
+        event: ByteString,
+        payload: Payload,
+    ) -> Option<Untold> {
+        let untold = if self.verbose {
+            Err((event, payload))
+        } else {
+            state.deliver_unhooked(now, channel, event, payload, &mut self.wakers)
+        };
+        untold.err().map(|(event, payload)| Untold::Message { channel, event, payload })
+    }
+
     /// Serves streams and futures, so that everything of what happened can be seen by the time they
-    /// are woken. An event that concerns hooks or logs is handed back.
-    fn tell_inside(&mut self, state: &mut State, now: Instant, event: Event) -> Option<Event> {
+    /// are woken. What concerns hooks or logs is handed back.
+    #[inline(never)]
+    fn tell_inside(&mut self, state: &mut State, event: Event) -> Option<Untold> {
         let wakers = &mut self.wakers;
         match event {
-            Event::Message { channel, event, payload, .. }
-                if !self.verbose && !state.hooks_want(channel, &event) =>
-            {
-                state.deliver(now, channel, event, payload, wakers);
-                return None;
-            }
             Event::PushDone { push, outcome, .. } => {
                 wakers.extend(state.pushes.resolve(&push, outcome));
                 return None;
@@ -239,11 +267,19 @@ impl Dispatch {
             }
             _ => {}
         }
-        Some(event)
+        Some(Untold::Other(event))
     }
 
     /// Tells hooks and logs, with the lock released.
-    fn tell_outside(&mut self, now: Instant, event: Event) {
+    #[inline(never)]
+    fn tell_outside(&mut self, now: Instant, untold: Untold) {
+        let event = match untold {
+            Untold::Message { channel, event, payload } => {
+                self.message(now, channel, event, payload);
+                return;
+            }
+            Untold::Other(event) => event,
+        };
         match event {
             Event::Opened { transport, .. } => self.opened(transport),
             Event::Closed { cause, was_open, retry_in, .. } => {
@@ -261,9 +297,6 @@ impl Dispatch {
                 self.channel_errored(channel, &cause, retry_in);
             }
             Event::ChannelClosed { channel, cause, .. } => self.channel_closed(channel, &cause),
-            Event::Message { channel, event, payload, .. } => {
-                self.message(now, channel, event, payload);
-            }
             // Told inside, or unknown to this release.
             _ => {}
         }
@@ -313,14 +346,15 @@ fn held_until(
     heartbeats: &Heartbeats,
     now: Instant,
 ) -> Option<Instant> {
-    shared.set_reading_held(!state.holding.is_empty());
-    if state.holding.is_empty() {
+    let hold_back = state.mailboxes.hold_back();
+    shared.set_reading_held(hold_back);
+    if !hold_back {
         return None;
     }
     let stall_after = shared.settings.stall_after;
     let patience = stall_after.min(state.core.config().heartbeat_timeout / 2);
     let must_read = heartbeats.oldest().map(|sent| sent + patience);
     let force = must_read.is_some_and(|at| now >= at);
-    let held_until = state.held_until(now, stall_after, force)?;
+    let held_until = state.mailboxes.held_until(now, stall_after, force)?;
     Some(must_read.map_or(held_until, |at| at.min(held_until)))
 }

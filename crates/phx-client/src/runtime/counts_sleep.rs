@@ -15,6 +15,11 @@ use super::{BoxFuture, Runtime, Timer};
 /// each time, and is how late a machine that woke is noticed.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
+/// Timers go off at whole milliseconds of the runtime's clock, so that those of many sockets wake the
+/// program together: with async-io, whose timers have the clock's own resolution, a thousand idle
+/// sockets cost nearly twice as much otherwise.
+const RESOLUTION: Duration = Duration::from_millis(1);
+
 /// A runtime whose clock also counts the time that the machine sleeps; the adapters' are made of it.
 ///
 /// On Linux, Android and Apple's systems the clocks and timers of async runtimes stand still while
@@ -23,6 +28,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// clock every 5 s at the latest: what came due while the machine slept is noticed within 5 s after
 /// it woke, or at the next call on a handle or the next frame, whichever comes first. A program that
 /// hears of waking up needn't wait: [`reconnect_now`](crate::Socket::reconnect_now).
+///
+/// Timers go off at whole milliseconds of the runtime's clock, or a little later.
 ///
 /// Less than a second of sleep isn't counted, so that the noise between two clocks isn't taken for
 /// it. On Windows the runtimes' clocks count sleep themselves; on other systems nothing is added.
@@ -108,8 +115,16 @@ impl Reading {
     /// When a timer with this deadline has to look at the clock, if the machine doesn't sleep.
     fn next_look(self, deadline: Instant) -> Self {
         let wait = deadline.saturating_duration_since(self.now()).min(LOOK_EVERY);
-        Reading { awake: self.awake + wait, slept: self.slept }
+        Reading { awake: rounded_up(self.awake + wait), slept: self.slept }
     }
+}
+
+fn rounded_up(at: Instant) -> Instant {
+    let resolution = RESOLUTION.as_nanos();
+    let over = at.since_epoch().as_nanos() % resolution;
+    let missing = if over == 0 { 0 } else { resolution - over };
+    // Less than a millisecond.
+    at + Duration::from_nanos(u64::try_from(missing).unwrap_or_default())
 }
 
 /// A timer that looks at the clock before its deadline, too.
@@ -133,11 +148,10 @@ impl<R: Runtime> Future for LookingTimer<R> {
             }
             // A timer that looks early enough anyway is left alone: moving it costs more than a
             // look. One from before a sleep would be late.
-            let kept = this
-                .look
-                .is_some_and(|look| look.now() <= this.deadline && look.slept == now.slept);
+            let look = now.next_look(this.deadline);
+            let kept =
+                this.look.is_some_and(|kept| kept.awake <= look.awake && kept.slept == look.slept);
             if !kept {
-                let look = now.next_look(this.deadline);
                 this.timer.as_mut().reset(look.awake);
                 this.look = Some(look);
             }
@@ -151,5 +165,41 @@ impl<R: Runtime> Timer for LookingTimer<R> {
     /// The runtime's timer is moved when it is polled.
     fn reset(self: Pin<&mut Self>, deadline: Instant) {
         self.get_mut().deadline = deadline;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn awake(nanos: u64) -> Reading {
+        Reading { awake: Instant::from_epoch(Duration::from_nanos(nanos)), slept: Duration::ZERO }
+    }
+
+    fn look(now: u64, deadline: u64) -> Duration {
+        awake(now).next_look(awake(deadline).awake).awake.since_epoch()
+    }
+
+    #[test]
+    fn timers_of_one_millisecond_go_off_together_at_its_end() {
+        assert_eq!(look(0, 0), Duration::ZERO);
+        assert_eq!(look(17, 7_000_000), Duration::from_millis(7));
+        for nanos in [7_000_001, 7_000_002, 7_500_000, 7_999_999, 8_000_000] {
+            assert_eq!(look(17, nanos), Duration::from_millis(8), "{nanos}");
+        }
+    }
+
+    #[test]
+    fn looks_before_a_far_deadline_are_together_too() {
+        let minute = 60_000_000_000;
+        assert_eq!(look(1, minute), LOOK_EVERY + RESOLUTION);
+        assert_eq!(look(999_999, minute), LOOK_EVERY + RESOLUTION);
+        assert_eq!(look(1_000_000, minute), LOOK_EVERY + RESOLUTION);
+    }
+
+    #[test]
+    fn the_end_of_time_is_no_problem() {
+        let last = Instant::from_epoch(Duration::MAX);
+        assert_eq!(rounded_up(last), last);
     }
 }

@@ -4,6 +4,8 @@
 //! The rules are phoenix.js's: the topic must be equal, and the `join_ref` absent or equal to the
 //! channel's current one; whatever else comes is outdated, and dropped. A reply is found by its ref.
 
+use core::mem;
+
 use bytestring::ByteString;
 
 use super::Socket;
@@ -23,21 +25,26 @@ impl Socket {
         self.counters.frames_received = self.counters.frames_received.saturating_add(1);
         self.counters.bytes_received = self.counters.bytes_received.saturating_add(len as u64);
         let max = self.config.max_frame_size;
-        let decoded = if len > max {
-            Err(DecodeError::new(DecodeErrorKind::TooLarge { len, max }, frame))
-        } else {
-            self.config.serializer.decode(frame)
-        };
-        match decoded {
-            Ok(message) => self.dispatch(message),
-            Err(error) => {
-                self.counters.malformed = self.counters.malformed.saturating_add(1);
-                self.emit(Event::Malformed { transport, error });
-            }
+        if len > max {
+            self.malformed(transport, DecodeError::new(DecodeErrorKind::TooLarge { len, max }, frame));
+            return;
+        }
+        let mut decoded = self.config.serializer.decode(frame);
+        // By reference: a message is large, and most of it isn't kept.
+        if let Ok(message) = &mut decoded {
+            self.dispatch(message);
+        } else if let Err(error) = decoded {
+            self.malformed(transport, error);
         }
     }
 
-    fn dispatch(&mut self, mut message: Message) {
+    #[cold]
+    fn malformed(&mut self, transport: TransportId, error: DecodeError) {
+        self.counters.malformed = self.counters.malformed.saturating_add(1);
+        self.emit(Event::Malformed { transport, error });
+    }
+
+    fn dispatch(&mut self, message: &mut Message) {
         match message.status.take() {
             Some(status) => {
                 if self.answer(status, message) {
@@ -49,13 +56,13 @@ impl Socket {
             }
             None => match self.topics.get(&message.topic) {
                 Some(&channel) => self.deliver(channel, message),
-                None => self.deliver_to_leaving(&message, false),
+                None => self.deliver_to_leaving(message, false),
             },
         }
     }
 
     /// Ends whatever the reply answers; `false` if that is nothing, or no longer.
-    fn answer(&mut self, status: Status, message: Message) -> bool {
+    fn answer(&mut self, status: Status, message: &mut Message) -> bool {
         let Some(number) = message.reference.as_ref().and_then(Ref::as_number) else {
             return false;
         };
@@ -87,34 +94,30 @@ impl Socket {
         if owner.topic != message.topic || owner.is_outdated(message.join_ref.as_ref()) {
             return false;
         }
+        let response = message.payload.take();
         match self.pending.find(number) {
-            Some(Pending::JoinAttempt { .. }) => {
-                self.join_answered(channel, status, message.payload);
-            }
+            Some(Pending::JoinAttempt { .. }) => self.join_answered(channel, status, response),
             Some(Pending::Leave { .. }) => self.finish_leaving(channel, Outcome::Left),
-            _ => {
-                let response = message.payload;
-                self.finish(PushId(number), Outcome::Reply { status, response });
-            }
+            _ => self.finish(PushId(number), Outcome::Reply { status, response }),
         }
         true
     }
 
-    fn deliver(&mut self, id: ChannelId, message: Message) {
+    fn deliver(&mut self, id: ChannelId, message: &mut Message) {
         let Some(channel) = self.channels.get(id) else {
             return;
         };
-        if channel.is_outdated(message.join_ref.as_ref()) || self.ends_a_leave(&message) {
-            self.deliver_to_leaving(&message, true);
+        if channel.is_outdated(message.join_ref.as_ref()) || self.ends_a_leave(message) {
+            self.deliver_to_leaving(message, true);
             return;
         }
         let joined = channel.is_joined();
         let delivered = match &*message.event {
-            "phx_close" => self.channel_closed(id, message.payload, message.join_ref.is_some()),
-            "phx_error" => self.channel_crashed(id, message.payload, message.join_ref.is_some()),
+            "phx_close" => self.channel_closed(id, message.payload.take(), message.join_ref.is_some()),
+            "phx_error" => self.channel_crashed(id, message.payload.take(), message.join_ref.is_some()),
             _ if joined => {
                 self.counters.messages = self.counters.messages.saturating_add(1);
-                let Message { event, payload, .. } = message;
+                let (event, payload) = (mem::take(&mut message.event), message.payload.take());
                 self.emit(Event::Message { channel: id, event, payload });
                 true
             }

@@ -54,6 +54,7 @@ impl EventQueue {
     }
 
     /// Adds an event; `false` if there was no room for it.
+    #[inline]
     pub(super) fn push(&mut self, event: Event) -> bool {
         let kind = kind(&event);
         let has_room = match kind {
@@ -76,6 +77,7 @@ impl EventQueue {
         true
     }
 
+    #[inline(always)]
     fn add(&mut self, event: Event, kind: Kind) {
         self.count(kind, usize::saturating_add);
         self.waiting.push_back(event);
@@ -96,6 +98,7 @@ impl EventQueue {
         Some(event)
     }
 
+    #[inline(always)]
     fn count(&mut self, kind: Kind, change: impl Fn(usize, usize) -> usize) {
         let size = match kind {
             Kind::Outcome => {
@@ -119,8 +122,10 @@ impl EventQueue {
     }
 
     fn take_lost(&mut self) -> Option<Event> {
-        let count = core::mem::take(&mut self.lost);
-        (count > 0).then_some(Event::EventsLost { count })
+        match core::mem::take(&mut self.lost) {
+            0 => None,
+            count => Some(Event::EventsLost { count }),
+        }
     }
 
     pub(super) fn give_back_room(&mut self) {
@@ -138,6 +143,7 @@ impl EventQueue {
     }
 }
 
+#[inline(always)]
 fn kind(event: &Event) -> Kind {
     match event {
         Event::PushDone { .. } => Kind::Outcome,

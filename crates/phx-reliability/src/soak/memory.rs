@@ -28,9 +28,10 @@ pub(super) fn with_one_heap() -> anyhow::Result<Option<ExitCode>> {
 }
 
 /// What is allocated and not freed, in KiB.
-pub(super) fn in_use_kib() -> usize {
+pub(super) fn in_use_kib() -> u64 {
     let stats = ALLOCATOR.stats();
-    stats.bytes_allocated.saturating_sub(stats.bytes_deallocated) / 1024
+    let bytes = stats.bytes_allocated.saturating_sub(stats.bytes_deallocated);
+    u64::try_from(bytes / 1024).unwrap_or(u64::MAX)
 }
 
 /// The resident memory in KiB, as Linux tells it.

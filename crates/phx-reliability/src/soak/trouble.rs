@@ -104,16 +104,18 @@ impl Trouble {
     }
 
     /// Every kind of trouble, for everybody and as bad as it gets, so that the memory has been at its
-    /// peaks: once in order and once at random, since a fault finds what the one before has left.
-    pub(super) fn warm_up(&mut self) -> anyhow::Result<()> {
-        let mut again = ALL;
-        self.rng.shuffle(&mut again);
-        for kind in ALL.into_iter().chain(again) {
-            let next = Instant::now() + self.every;
-            self.begin(kind, true)?;
-            pass(next - self.every / 2);
-            self.heal()?;
-            pass(next);
+    /// peaks: in order at first and then at random, since a fault finds what the one before has left.
+    pub(super) fn warm_up(&mut self, rounds: u32) -> anyhow::Result<()> {
+        let mut kinds = ALL;
+        for _ in 0..rounds {
+            for kind in kinds {
+                let next = Instant::now() + self.every;
+                self.begin(kind, true)?;
+                pass(next - self.every / 2);
+                self.heal()?;
+                pass(next);
+            }
+            self.rng.shuffle(&mut kinds);
         }
         Ok(())
     }
