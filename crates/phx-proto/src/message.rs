@@ -196,10 +196,12 @@ impl Ref {
 fn canonical_number(text: &[u8]) -> Option<u64> {
     match text {
         b"0" => Some(0),
-        [b'1'..=b'9', ..] if text.len() <= ALWAYS_FITS => number(text, |number, digit| {
-            Some(number.wrapping_mul(10).wrapping_add(digit))
-        }),
-        [b'1'..=b'9', ..] => number(text, |number, digit| number.checked_mul(10)?.checked_add(digit)),
+        [b'1'..=b'9', ..] if text.len() <= ALWAYS_FITS => {
+            number(text, |number, digit| Some(number.wrapping_mul(10).wrapping_add(digit)))
+        }
+        [b'1'..=b'9', ..] => {
+            number(text, |number, digit| number.checked_mul(10)?.checked_add(digit))
+        }
         _ => None,
     }
 }

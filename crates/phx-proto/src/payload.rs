@@ -138,11 +138,6 @@ impl Payload {
         }
     }
 
-    /// The payload, in whose place `{}` is left.
-    pub(crate) fn take(&mut self) -> Self {
-        core::mem::replace(self, Payload::empty())
-    }
-
     /// Number of bytes.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -77,7 +77,6 @@ fn of_a_burst_once_a_heartbeat_was_answered() {
 }
 
 #[test]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 fn of_a_burst_at_the_end_of_the_connection() {
     let (mut s, channel) = Script::joined(config(), "room:a");
     // Something always waits, so that nothing is ever empty.

@@ -41,7 +41,11 @@ pub(super) struct Dispatch {
 /// What concerns hooks or logs, which are told with the lock released.
 enum Untold {
     /// A message, which streams get after the hooks that may change it.
-    Message { channel: ChannelId, event: ByteString, payload: Payload },
+    Message {
+        channel: ChannelId,
+        event: ByteString,
+        payload: Payload,
+    },
     Other(Event),
 }
 

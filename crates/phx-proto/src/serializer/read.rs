@@ -36,7 +36,8 @@ fn is_ascii(text: &[u8]) -> bool {
         return text.iter().all(u8::is_ascii);
     };
     let (words, _) = text.as_chunks();
-    let words = words.iter().fold(u64::from_ne_bytes(*last), |all, word| all | u64::from_ne_bytes(*word));
+    let words =
+        words.iter().fold(u64::from_ne_bytes(*last), |all, word| all | u64::from_ne_bytes(*word));
     words & u64::from_ne_bytes([0x80; 8]) == 0
 }
 

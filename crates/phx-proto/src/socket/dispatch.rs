@@ -26,7 +26,10 @@ impl Socket {
         self.counters.bytes_received = self.counters.bytes_received.saturating_add(len as u64);
         let max = self.config.max_frame_size;
         if len > max {
-            self.malformed(transport, DecodeError::new(DecodeErrorKind::TooLarge { len, max }, frame));
+            self.malformed(
+                transport,
+                DecodeError::new(DecodeErrorKind::TooLarge { len, max }, frame),
+            );
             return;
         }
         let mut decoded = self.config.serializer.decode(frame);
@@ -94,7 +97,7 @@ impl Socket {
         if owner.topic != message.topic || owner.is_outdated(message.join_ref.as_ref()) {
             return false;
         }
-        let response = message.payload.take();
+        let response = mem::take(&mut message.payload);
         match self.pending.find(number) {
             Some(Pending::JoinAttempt { .. }) => self.join_answered(channel, status, response),
             Some(Pending::Leave { .. }) => self.finish_leaving(channel, Outcome::Left),
@@ -113,11 +116,18 @@ impl Socket {
         }
         let joined = channel.is_joined();
         let delivered = match &*message.event {
-            "phx_close" => self.channel_closed(id, message.payload.take(), message.join_ref.is_some()),
-            "phx_error" => self.channel_crashed(id, message.payload.take(), message.join_ref.is_some()),
+            "phx_close" => {
+                self.channel_closed(id, mem::take(&mut message.payload), message.join_ref.is_some())
+            }
+            "phx_error" => self.channel_crashed(
+                id,
+                mem::take(&mut message.payload),
+                message.join_ref.is_some(),
+            ),
             _ if joined => {
                 self.counters.messages = self.counters.messages.saturating_add(1);
-                let (event, payload) = (mem::take(&mut message.event), message.payload.take());
+                let (event, payload) =
+                    (mem::take(&mut message.event), mem::take(&mut message.payload));
                 self.emit(Event::Message { channel: id, event, payload });
                 true
             }

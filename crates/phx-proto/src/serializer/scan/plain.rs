@@ -53,7 +53,8 @@ fn last_end(text: &[u8], mut at: usize) -> usize {
         Some(last) => {
             let left = text.len().saturating_sub(at);
             // What is shifted in are zeros, which end a string.
-            let read = u32::try_from(left).map_or(0, |left| 64_u32.saturating_sub(left.wrapping_mul(8)));
+            let read =
+                u32::try_from(left).map_or(0, |left| 64_u32.saturating_sub(left.wrapping_mul(8)));
             first_of(special(u64::from_le_bytes(*last).unbounded_shr(read)), at)
         }
         None => {
