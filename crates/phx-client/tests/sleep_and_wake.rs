@@ -158,6 +158,27 @@ async fn a_nap_keeps_the_connection() {
     assert!(peer.try_receive().is_none());
 }
 
+/// The timer was set before the machine slept, and doesn't know of it: a frame that comes first has it
+/// set anew.
+#[tokio::test(start_paused = true)]
+async fn after_the_first_frame_nothing_is_late() {
+    let (mut net, machine) = (Net::new(), Machine::default());
+    let (_socket, _room, mut peer) = net.joined_with(machine.builder(&net)).await;
+    let heartbeat = peer.receive_heartbeat().await;
+    peer.reply(&heartbeat, "ok", &json!({}));
+    settle().await;
+    tokio::time::advance(Duration::from_secs(11)).await;
+    settle().await;
+    machine.sleeps(Duration::from_secs(17));
+    peer.broadcast("news", &json!({}));
+    settle().await;
+    let woke = tokio::time::Instant::now();
+    peer.receive_heartbeat().await;
+    // 11 s and 17 s of the 30 s between two heartbeats had passed.
+    let waited = woke.elapsed().as_millis();
+    assert!((1_998..=2_002).contains(&waited), "{waited} ms");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_timer_completes_soon_after_the_machine_woke() {
     let (net, machine) = (Net::new(), Machine::default());

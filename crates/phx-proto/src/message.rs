@@ -283,3 +283,26 @@ impl fmt::Debug for Status {
         write!(f, "Status({self})")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString as _;
+
+    use super::*;
+
+    #[test]
+    fn only_plain_decimals_that_fit_are_numbers() {
+        let numbers = ["0", "1", "9", "10", "9999999999999999999", "18446744073709551615"];
+        for text in numbers {
+            assert_eq!(Ref::parse_str(text).as_number(), text.parse().ok(), "{text}");
+        }
+        let others = [
+            "", "-1", "+1", "00", "01", "1/", "1:", "/1", ":1", "1 ", " 1", "1a", "1e3", "1.0",
+            "18446744073709551616", "99999999999999999999", "100000000000000000000", "1\u{662}",
+        ];
+        for text in others {
+            assert_eq!(Ref::parse_str(text).as_number(), None, "{text}");
+            assert_eq!(Ref::parse_str(text).to_string(), text);
+        }
+    }
+}

@@ -16,8 +16,8 @@
 //! - `rss_start_kib`, `rss_end_kib`: the memory of the process, which holds clients, server and proxy.
 //!   Both are taken in the same state: a moment after all connections were made anew, with all channels
 //!   joined and nothing on its way. All threads share one heap. Before the first comes a warm-up of some
-//!   rounds, in each of which each fault comes to everybody and as bad as it gets, so that the
-//!   allocator has been at its peaks. The counts are of the warm-up too.
+//!   rounds, in each of which each fault comes to everybody and as bad as it gets, with all processors
+//!   busy, so that the allocator has been at its peaks. The counts are of the warm-up too.
 
 #![expect(clippy::print_stdout, reason = "the line goes to standard output")]
 
@@ -34,6 +34,7 @@ use crate::ledger::Ledger;
 mod books;
 mod clients;
 mod host;
+mod load;
 mod memory;
 mod trouble;
 

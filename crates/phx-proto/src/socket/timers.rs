@@ -269,6 +269,26 @@ mod tests {
         assert_eq!(timers.pop_due(shortest), Some((shortest, TimeoutReason::Reconnect)));
     }
 
+    #[test]
+    #[expect(clippy::arithmetic_side_effects, clippy::integer_division, reason = "small numbers")]
+    fn half_of_the_room_is_given_back_when_less_than_a_quarter_is_used() {
+        let mut timers = Timers::default();
+        let mut keys: Vec<_> =
+            (0..1_000).map(|_| timers.arm(Instant::EPOCH, SECOND, TimeoutReason::Stable)).collect();
+        let room = timers.others.heap.capacity();
+        for key in keys.drain(room / 4..) {
+            timers.disarm(key);
+        }
+        assert_eq!(timers.others.heap.capacity(), room);
+        timers.disarm(keys.pop().unwrap());
+        assert_eq!(timers.others.heap.capacity(), room / 2);
+        keys.into_iter().for_each(|key| timers.disarm(key));
+        let Heap { heap, places, free_places } = &timers.others;
+        for left in [heap.capacity(), places.capacity(), free_places.capacity()] {
+            assert!(left <= 2 * KEPT, "room for {left}");
+        }
+    }
+
     /// What happens to a set of timers.
     #[derive(Clone, Debug)]
     enum Step {

@@ -12,6 +12,7 @@ use phx_testing::fault_proxy::{ConnectionId, Connections, Direction, FaultProxy}
 use phx_testing::{Connectivity, Refusal};
 
 use super::host::Host;
+use super::load::Load;
 use crate::ledger::Crash;
 
 /// What can happen. Each gets the proxy's connections that it happens to, unless it happens to the
@@ -103,9 +104,11 @@ impl Trouble {
         self.proxy.address()
     }
 
-    /// Every kind of trouble, for everybody and as bad as it gets, so that the memory has been at its
-    /// peaks: in order at first and then at random, since a fault finds what the one before has left.
+    /// Every kind of trouble, for everybody and as bad as it gets, on a machine that is busy: so the
+    /// memory has been at its peaks. In order at first and then at random, since a fault finds what the
+    /// one before has left.
     pub(super) fn warm_up(&mut self, rounds: u32) -> anyhow::Result<()> {
+        let _load = Load::start()?;
         let mut kinds = ALL;
         for _ in 0..rounds {
             for kind in kinds {
