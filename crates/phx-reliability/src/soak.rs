@@ -15,9 +15,9 @@
 //! - `reconnects`: connections that opened after the first of each socket;
 //! - `rss_start_kib`, `rss_end_kib`: the memory of the process, which holds clients, server and proxy.
 //!   Both are taken in the same state: a moment after all connections were made anew, with all channels
-//!   joined and nothing on its way. All threads share one heap. Before the first comes a warm-up of some
-//!   rounds, in each of which each fault comes to everybody and as bad as it gets, with all processors
-//!   busy, so that the allocator has been at its peaks. The counts are of the warm-up too.
+//!   joined and nothing on its way. The allocator gives back what is free. Before the first comes a warm-up, in which each
+//!   fault comes twice, to everybody and as bad as it gets, the second time in random order, so that the
+//!   allocator has been at its peaks. The counts are of the warm-up too.
 
 #![expect(clippy::print_stdout, reason = "the line goes to standard output")]
 
@@ -34,7 +34,6 @@ use crate::ledger::Ledger;
 mod books;
 mod clients;
 mod host;
-mod load;
 mod memory;
 mod trouble;
 
@@ -72,15 +71,6 @@ pub struct Args {
 /// What the resident memory and what is in use may grow by, in percent.
 const MAX_GROWTH: u64 = 5;
 
-/// Rounds of a warm-up. A longer run meets rarer coincidences of peaks, and is warmed up for longer.
-fn warm_up_rounds(minutes: f64) -> u32 {
-    match minutes {
-        ..3.0 => 2,
-        3.0..10.0 => 3,
-        _ => 5,
-    }
-}
-
 /// Runs the traffic and the faults, and prints what came of it.
 ///
 /// # Errors
@@ -89,7 +79,7 @@ fn warm_up_rounds(minutes: f64) -> u32 {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     ensure!(args.minutes > 0.0 && args.minutes.is_finite(), "no time to run");
     memory::resident_kib()?;
-    if let Some(code) = memory::with_one_heap()? {
+    if let Some(code) = memory::with_settings()? {
         return Ok(code);
     }
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
@@ -113,15 +103,15 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     books.wait_for_channels(total)?;
 
     let whole = Duration::try_from_secs_f64(args.minutes * 60.0)?;
-    trouble.warm_up(warm_up_rounds(args.minutes))?;
+    trouble.warm_up()?;
     trouble.settle()?;
     books.quiet(&ledger)?;
-    let (start_kib, start_in_use) = (memory::resident_kib()?, memory::in_use_kib());
+    let (start_kib, start_in_use) = (memory::resident_kib()?, memory::in_use_kib()?);
     books.go_on(&ledger);
     trouble.until(Instant::now() + whole)?;
     trouble.settle()?;
     books.quiet(&ledger)?;
-    let (end_kib, end_in_use) = (memory::resident_kib()?, memory::in_use_kib());
+    let (end_kib, end_in_use) = (memory::resident_kib()?, memory::in_use_kib()?);
 
     books.finish();
     for thread in threads {

@@ -3,35 +3,42 @@
 use std::process::{Command, ExitCode};
 
 use anyhow::Context as _;
-use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use tikv_jemalloc_ctl::{epoch, stats};
+use tikv_jemallocator::Jemalloc;
 
-/// Counts what this program allocates: what is in use tells a leak from an allocator that keeps memory.
-#[global_allocator]
-static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
-
-/// How the C library is told how many heaps its allocator may have.
-const HEAPS: &str = "MALLOC_ARENA_MAX";
-
-/// Runs this program again with one heap for all threads, unless it was started with such a setting.
+/// An allocator whose resident memory tells what is needed: it puts what is new where there is room
+/// low in memory, and gives every page that is free back to the system.
 ///
-/// By itself the allocator has a heap for each thread, and what it keeps depends on which of them had
-/// its peak when. With one heap it keeps what the process needed.
-pub(super) fn with_one_heap() -> anyhow::Result<Option<ExitCode>> {
-    if std::env::var_os(HEAPS).is_some() {
+/// glibc's gives back only what is free at the end of its heap. With it a soak's memory went up at
+/// every peak that was higher than those before, as when other programs kept the machine busy, and
+/// stayed there, while what was in use didn't grow.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
+
+/// Where the allocator reads its settings from, and what they are: one heap for all threads, and no
+/// waiting before pages are given back.
+const SETTINGS: (&str, &str) =
+    ("_RJEM_MALLOC_CONF", "narenas:1,tcache:false,dirty_decay_ms:0,muzzy_decay_ms:0");
+
+/// Runs this program again with [`SETTINGS`], unless it has some.
+pub(super) fn with_settings() -> anyhow::Result<Option<ExitCode>> {
+    let (name, settings) = SETTINGS;
+    if std::env::var_os(name).is_some() {
         return Ok(None);
     }
     let program = std::env::current_exe().context("this program has no path")?;
-    let again = Command::new(program).args(std::env::args_os().skip(1)).env(HEAPS, "1").status();
+    let again = Command::new(program).args(std::env::args_os().skip(1)).env(name, settings).status();
     let code = again.context("this program can't be started again")?.code();
     let code = code.and_then(|code| u8::try_from(code).ok());
     Ok(Some(code.map_or(ExitCode::FAILURE, ExitCode::from)))
 }
 
 /// What is allocated and not freed, in KiB.
-pub(super) fn in_use_kib() -> u64 {
-    let stats = ALLOCATOR.stats();
-    let bytes = stats.bytes_allocated.saturating_sub(stats.bytes_deallocated);
-    u64::try_from(bytes / 1024).unwrap_or(u64::MAX)
+pub(super) fn in_use_kib() -> anyhow::Result<u64> {
+    // The figures are those of the last time that this was called.
+    epoch::advance().context("the allocator tells no figures")?;
+    let bytes = stats::allocated::read().context("the allocator tells no figures")?;
+    Ok(u64::try_from(bytes / 1024)?)
 }
 
 /// The resident memory in KiB, as Linux tells it.

@@ -12,7 +12,6 @@ use phx_testing::fault_proxy::{ConnectionId, Connections, Direction, FaultProxy}
 use phx_testing::{Connectivity, Refusal};
 
 use super::host::Host;
-use super::load::Load;
 use crate::ledger::Crash;
 
 /// What can happen. Each gets the proxy's connections that it happens to, unless it happens to the
@@ -104,21 +103,17 @@ impl Trouble {
         self.proxy.address()
     }
 
-    /// Every kind of trouble, for everybody and as bad as it gets, on a machine that is busy: so the
-    /// memory has been at its peaks. In order at first and then at random, since a fault finds what the
-    /// one before has left.
-    pub(super) fn warm_up(&mut self, rounds: u32) -> anyhow::Result<()> {
-        let _load = Load::start()?;
-        let mut kinds = ALL;
-        for _ in 0..rounds {
-            for kind in kinds {
-                let next = Instant::now() + self.every;
-                self.begin(kind, true)?;
-                pass(next - self.every / 2);
-                self.heal()?;
-                pass(next);
-            }
-            self.rng.shuffle(&mut kinds);
+    /// Every kind of trouble, for everybody and as bad as it gets, so that the memory has been at its
+    /// peaks: once in order and once at random, since a fault finds what the one before has left.
+    pub(super) fn warm_up(&mut self) -> anyhow::Result<()> {
+        let mut again = ALL;
+        self.rng.shuffle(&mut again);
+        for kind in ALL.into_iter().chain(again) {
+            let next = Instant::now() + self.every;
+            self.begin(kind, true)?;
+            pass(next - self.every / 2);
+            self.heal()?;
+            pass(next);
         }
         Ok(())
     }
