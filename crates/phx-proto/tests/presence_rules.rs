@@ -187,6 +187,47 @@ fn metas_are_limited_by_what_a_payload_leaves_behind() {
     assert_eq!(presence.len(), 2);
 }
 
+#[test]
+fn every_refusal_gives_the_payload_back() {
+    let refused_by = |change: fn(&mut PresenceConfig), events: &[(&str, &Payload)]| {
+        let mut config = PresenceConfig::default();
+        change(&mut config);
+        let mut presence: Presence = Presence::with_config(config);
+        let mut results =
+            events.iter().map(|(event, payload)| presence.handle_event(event, payload));
+        results.find_map(Result::err).unwrap()
+    };
+    let state = payload(json!({"ann": metas(&["1", "2"])}));
+    let diff = payload(json!({"joins": {}, "leaves": {}}));
+    let text = Payload::json("no state").unwrap();
+    let refusals = [
+        (refused_by(|config| config.max_metas = 1, &[(STATE, &state)]), &state),
+        (refused_by(|config| config.max_bytes = 1, &[(STATE, &state)]), &state),
+        (refused_by(|config| config.max_pending_diffs = 0, &[(DIFF, &diff)]), &diff),
+        (refused_by(|_| {}, &[(STATE, &text)]), &text),
+    ];
+    for (error, payload) in refusals {
+        assert_eq!(error.payload(), Some(payload), "{error:?}");
+    }
+}
+
+#[test]
+fn entries_are_equal_by_what_they_say() {
+    let presence = |refs: &[&str], extra: &str| {
+        let mut presence = Presence::<serde_json::Value, serde_json::Value>::new();
+        let mut ann = metas(refs);
+        ann["user"] = json!(extra);
+        presence.handle_event(STATE, &payload(json!({"ann": ann}))).unwrap();
+        presence
+    };
+    let entry = |presence: &Presence<_, _>| Arc::clone(presence.list().next().unwrap().1);
+    let first = presence(&["1", "2"], "ann");
+    assert_eq!(entry(&first), entry(&presence(&["1", "2"], "ann")));
+    assert_ne!(entry(&first), entry(&presence(&["1", "3"], "ann")));
+    assert_ne!(entry(&first), entry(&presence(&["1"], "ann")));
+    assert_ne!(entry(&first), entry(&presence(&["1", "2"], "bob")));
+}
+
 /// `Meta` isn't `Clone`, so no meta is copied; this shows that no other key is touched either.
 #[test]
 fn a_diff_touches_only_the_keys_it_names() {

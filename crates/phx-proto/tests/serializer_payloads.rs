@@ -71,3 +71,18 @@ fn errors_hide_what_their_sources_may_quote() {
     // The documented exception.
     assert!(error.source().unwrap().to_string().contains("hunter2"));
 }
+
+#[test]
+fn every_error_tells_the_payload_that_it_holds() {
+    let number = Payload::json(&7).unwrap();
+    let error = number.decode::<bool>().unwrap_err();
+    assert_eq!(error.payload(), Some(&number));
+    let binary = Payload::binary("bytes");
+    let error = binary.decode::<bool>().unwrap_err();
+    assert_eq!(error.payload(), Some(&binary));
+    let error = Payload::from_json_text("{body}").unwrap_err();
+    assert_eq!(error.payload().unwrap().as_bytes(), "{body}");
+    // There was none yet.
+    let keys_that_are_no_strings = std::collections::BTreeMap::from([([1], 2)]);
+    assert!(Payload::json(&keys_that_are_no_strings).unwrap_err().payload().is_none());
+}

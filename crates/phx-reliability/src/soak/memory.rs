@@ -27,7 +27,8 @@ pub(super) fn with_settings() -> anyhow::Result<Option<ExitCode>> {
         return Ok(None);
     }
     let program = std::env::current_exe().context("this program has no path")?;
-    let again = Command::new(program).args(std::env::args_os().skip(1)).env(name, settings).status();
+    let again =
+        Command::new(program).args(std::env::args_os().skip(1)).env(name, settings).status();
     let code = again.context("this program can't be started again")?.code();
     let code = code.and_then(|code| u8::try_from(code).ok());
     Ok(Some(code.map_or(ExitCode::FAILURE, ExitCode::from)))

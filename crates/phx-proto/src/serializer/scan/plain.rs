@@ -15,11 +15,7 @@ pub(super) fn end(text: &[u8], at: usize) -> usize {
 /// The same for a string of some words.
 #[inline(never)]
 fn long_end(text: &[u8], at: usize) -> usize {
-    match words_end(text, at, WORDS) {
-        Ok(end) => end,
-        Err(at) if text.len() < at.wrapping_add(8) => last_end(text, at),
-        Err(at) => very_long_end(text, at),
-    }
+    words_end(text, at, WORDS).unwrap_or_else(|at| very_long_end(text, at))
 }
 
 /// Words after which it is worth to look at blocks.
