@@ -33,7 +33,7 @@ pub(crate) fn check() -> Outcome {
         .args(tests)
         // These do their thing with hundreds of inputs.
         .args(["--", "--skip", "agrees_with_serde_json_on_", "--skip", "nesting_is_remembered_"])
-        .args(["--skip", "does_what_a_list_does", "--skip", "a_diff_touches_only_the_keys"])
+        .args(["--skip", "does_what_a", "--skip", "a_diff_touches_only_the_keys"])
         .args(["--skip", "the_first_special_byte_is_found_"])
         .env("MIRIFLAGS", "-Zmiri-disable-isolation")
         .run()?;

@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::arithmetic_side_effects, clippy::integer_division, reason = "small numbers")]
+    #[expect(clippy::integer_division, reason = "small numbers")]
     fn half_of_the_room_is_given_back_when_less_than_a_quarter_is_used() {
         let mut timers = Timers::default();
         let mut keys: Vec<_> =
