@@ -153,6 +153,8 @@ fn encode(message: &Message) -> Bytes {
     writer.into_bytes()
 }
 
+/// Does by itself what [`read::text`] does: only a function that is called in place has its scanner
+/// kept in registers.
 fn decode(frame: Bytes, replies: Replies) -> Result<Message, DecodeError> {
     let parts = match read::valid_up_to(&frame) {
         None => parts(&mut Scanner::new(&frame), &frame, replies),
