@@ -269,20 +269,6 @@ impl State {
         Ok(())
     }
 
-    /// Delivers a message to the streams that want it.
-    pub(crate) fn deliver(
-        &mut self,
-        now: Instant,
-        channel: ChannelId,
-        event: ByteString,
-        payload: Payload,
-        wakers: &mut Vec<Waker>,
-    ) {
-        if let Some(entry) = self.channels.get(channel) {
-            self.mailboxes.deliver(entry.streams.of(&event), now, event, payload, wakers);
-        }
-    }
-
     /// Tells a channel's streams that messages may have been missed.
     fn mark_gap(&mut self, channel: ChannelId, wakers: &mut Vec<Waker>) {
         let Some(entry) = self.channels.get(channel) else {

@@ -552,7 +552,6 @@ impl Socket {
         id
     }
 
-    #[inline]
     fn emit(&mut self, event: Event) {
         if !self.events.push(event) {
             self.counters.events_lost = self.counters.events_lost.saturating_add(1);

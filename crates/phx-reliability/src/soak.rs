@@ -15,9 +15,9 @@
 //! - `reconnects`: connections that opened after the first of each socket;
 //! - `rss_start_kib`, `rss_end_kib`: the memory of the process, which holds clients, server and proxy.
 //!   Both are taken in the same state: a moment after all connections were made anew, with all channels
-//!   joined and nothing on its way. The allocator gives back what is free. Before the first comes a warm-up, in which each
-//!   fault comes twice, to everybody and as bad as it gets, the second time in random order, so that the
-//!   allocator has been at its peaks. The counts are of the warm-up too.
+//!   joined and nothing on its way. The allocator gives back what is free. Before the first comes a
+//!   warm-up, in which each fault comes twice, to everybody and as bad as it gets, the second time in
+//!   random order, so that what keeps room for a peak has had one. The counts are of the warm-up too.
 
 #![expect(clippy::print_stdout, reason = "the line goes to standard output")]
 

@@ -54,7 +54,6 @@ impl EventQueue {
     }
 
     /// Adds an event; `false` if there was no room for it.
-    #[inline]
     pub(super) fn push(&mut self, event: Event) -> bool {
         let kind = kind(&event);
         let has_room = match kind {
@@ -77,7 +76,6 @@ impl EventQueue {
         true
     }
 
-    #[inline(always)]
     fn add(&mut self, event: Event, kind: Kind) {
         self.count(kind, usize::saturating_add);
         self.waiting.push_back(event);
@@ -98,7 +96,6 @@ impl EventQueue {
         Some(event)
     }
 
-    #[inline(always)]
     fn count(&mut self, kind: Kind, change: impl Fn(usize, usize) -> usize) {
         let size = match kind {
             Kind::Outcome => {
@@ -143,7 +140,6 @@ impl EventQueue {
     }
 }
 
-#[inline(always)]
 fn kind(event: &Event) -> Kind {
     match event {
         Event::PushDone { .. } => Kind::Outcome,

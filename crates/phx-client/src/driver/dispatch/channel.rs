@@ -92,10 +92,15 @@ impl Dispatch {
                 payload = changed;
             }
         }
-        let mut state = self.shared.lock();
-        // The handlers need it too.
-        state.deliver(now, channel, event, payload.clone(), &mut self.wakers);
-        release(state, &mut self.wakers);
+        let mut guard = self.shared.lock();
+        let state = &mut *guard;
+        if let Some(entry) = state.channels.get(channel) {
+            let streams = entry.streams.of(&event);
+            // The handlers need it too.
+            let payload = payload.clone();
+            state.mailboxes.deliver(streams, now, event, payload, &mut self.wakers);
+        }
+        release(guard, &mut self.wakers);
         for handler in handlers.iter().flat_map(HookList::iter) {
             isolated("on_event", || handler(&payload));
         }
