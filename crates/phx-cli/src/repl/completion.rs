@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use console::measure_text_width;
 use rustyline::completion::Completer;
@@ -74,24 +75,47 @@ fn add(names: &mut BTreeSet<String>, name: &str) {
     }
 }
 
-/// The line that is being edited and the place of the cursor, in bytes; none while no line is awaited.
+/// What is edited, as its editor, the printer of what comes meanwhile and the end of the program know it.
 ///
 /// rustyline 18 has a printer of its own for what comes meanwhile. With it, keys that come faster than they
 /// are handled stay in a buffer until the next one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Edited(Arc<Mutex<Option<(String, usize)>>>);
+pub(super) struct Edited(Arc<Mutex<Editing>>);
+
+#[derive(Debug, Default)]
+enum Editing {
+    /// No line is awaited.
+    #[default]
+    Nothing,
+    /// The line, and the place of the cursor, in bytes.
+    Line(String, usize),
+    /// The terminal has been given back.
+    Left,
+}
 
 impl Edited {
+    /// Tells what is edited, before it is drawn. Never returns once the terminal has been given back, for
+    /// then nothing must be drawn any more.
     pub(super) fn set(&self, line: Option<(&str, usize)>) {
-        *self.line() = line.map(|(line, pos)| (line.to_owned(), pos));
+        let mut editing = self.editing();
+        if matches!(*editing, Editing::Left) {
+            drop(editing);
+            loop {
+                thread::park();
+            }
+        }
+        *editing = match line {
+            Some((line, pos)) => Editing::Line(line.to_owned(), pos),
+            None => Editing::Nothing,
+        };
     }
 
     /// Writes lines above the one that is being edited, and that one again.
     pub(super) fn write_above(&self, out: &mut impl Write, lines: &str) -> io::Result<()> {
-        let edited = self.line();
-        match &*edited {
-            None => write!(out, "{lines}")?,
-            Some((line, pos)) => {
+        let editing = self.editing();
+        match &*editing {
+            Editing::Nothing | Editing::Left => write!(out, "{lines}")?,
+            Editing::Line(line, pos) => {
                 write!(out, "\r\x1b[K{lines}{PROMPT}{line}")?;
                 let behind = measure_text_width(line.get(*pos..).unwrap_or_default());
                 if behind > 0 {
@@ -102,14 +126,15 @@ impl Edited {
         out.flush()
     }
 
-    /// Leaves what is being edited for a line of its own, from which on lines are written as they are.
+    /// Leaves what is being edited for a line of its own, from which on lines are written as they are, and
+    /// keys do nothing.
     pub(super) fn leave(&self, out: &mut impl Write) -> io::Result<()> {
-        *self.line() = None;
+        *self.editing() = Editing::Left;
         writeln!(out, "{NO_BRACKETED_PASTE}")?;
         out.flush()
     }
 
-    fn line(&self) -> MutexGuard<'_, Option<(String, usize)>> {
+    fn editing(&self) -> MutexGuard<'_, Editing> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -79,6 +79,7 @@ async fn every_signal_ends_it_properly_and_gives_the_terminal_back() {
         repl.sees("phx> ");
         repl.types("join room:a\r");
         repl.sees("joined");
+        repl.sees("phx> ");
         repl.types("half a li");
         repl.sees("half a li");
         repl.signal(signal);
@@ -90,6 +91,24 @@ async fn every_signal_ends_it_properly_and_gives_the_terminal_back() {
     bench.signal(Signal::TERM);
     bench.ends(143);
     server.stops_empty().await;
+}
+
+/// What is typed while the server's farewell is awaited is shown by the terminal, and by nobody else.
+#[tokio::test]
+async fn keys_do_nothing_in_a_terminal_that_was_given_back() {
+    let mut server = Server::start().await;
+    let mut repl = start(&["repl", "--no-history", &server.url], &[]);
+    repl.sees("phx> ");
+    repl.types("join room:a\r");
+    repl.sees("joined");
+    repl.sees("phx> ");
+    server.tell("stall").await;
+    repl.signal(Signal::TERM);
+    repl.sees("\x1b[?2004l\r\n");
+    repl.types("ls\r");
+    repl.sees("ls\r\n");
+    let shown = repl.ends(0);
+    assert!(shown.ends_with("\x1b[?2004l\r\nls\r\n"), "{shown:?}");
 }
 
 #[tokio::test]
