@@ -16,7 +16,7 @@ use crate::interrupt::Interrupt;
 use crate::printer::{Format, Printer};
 use crate::record::{Columns, Kind, Record};
 use crate::session::{JoinRefs, forward, print_news};
-use crate::terminal::closed_as_pipe;
+use crate::terminal::{Output, closed_as_pipe};
 
 mod command;
 mod completion;
@@ -57,7 +57,7 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
     let (editor, edited) = Editor::start(seen.clone(), !options.no_history)?;
     let format = Format::Columns(Columns::new([]));
     let (printer, printed) = match edited {
-        Some(edited) => Printer::start_to(format, writer(edited)),
+        Some((edited, output)) => Printer::start_to(format, writer(edited, output)),
         None => Printer::start(format),
     };
     let outcome = connected(&options, editor, seen, &printer, interrupt).await;
@@ -66,14 +66,14 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
 }
 
 /// Writes above the line that is being edited.
-fn writer(edited: Edited) -> impl FnMut(&str) -> io::Result<()> + Send + 'static {
+fn writer(
+    edited: Edited,
+    mut output: Output,
+) -> impl FnMut(&str) -> io::Result<()> + Send + 'static {
     let has_colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
     move |lines| {
-        let mut out = io::stdout().lock();
-        let written = match has_colours {
-            true => edited.write_above(&mut out, lines),
-            false => edited.write_above(&mut out, &anstream::adapter::strip_str(lines).to_string()),
-        };
+        let plain = (!has_colours).then(|| anstream::adapter::strip_str(lines).to_string());
+        let written = edited.write_above(&mut output, plain.as_deref().unwrap_or(lines));
         written.map_err(closed_as_pipe)
     }
 }

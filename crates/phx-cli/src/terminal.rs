@@ -81,28 +81,46 @@ pub(crate) fn closed_as_pipe(error: io::Error) -> io::Error {
     if is_closed(&error) { io::ErrorKind::BrokenPipe.into() } else { error }
 }
 
-pub(crate) use platform::Settings;
+pub(crate) use platform::{Original, Output};
 
 #[cfg(unix)]
 mod platform {
+    use std::fs::{File, OpenOptions};
     use std::io;
+    use std::os::fd::AsFd as _;
 
     use nix::errno::Errno;
     use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+    use nix::unistd::dup2_stdout;
 
-    /// The settings of the terminal that keys come from.
+    /// What leads to the terminal even when standard output doesn't any more.
+    pub(crate) type Output = File;
+
+    /// The terminal as it was before a line editor took it over.
     #[derive(Debug)]
-    pub(crate) struct Settings(Termios);
+    pub(crate) struct Original {
+        settings: Termios,
+        output: File,
+    }
 
-    impl Settings {
-        pub(crate) fn of_input() -> Option<Self> {
-            tcgetattr(io::stdin()).ok().map(Settings)
+    impl Original {
+        /// Of the terminal that keys come from and that standard output leads to, if there is one.
+        pub(crate) fn find() -> Option<Self> {
+            let settings = tcgetattr(io::stdin()).ok()?;
+            let output = io::stdout().as_fd().try_clone_to_owned().ok()?.into();
+            Some(Original { settings, output })
         }
 
-        /// Sets them again, whatever a line editor is doing, and whether or not output was stopped.
-        pub(crate) fn restore(&self) {
-            // It fails if the terminal has been closed, and needs none then.
-            let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &self.0);
+        pub(crate) fn output(&self) -> io::Result<Output> {
+            self.output.try_clone()
+        }
+
+        /// Takes the terminal from the line editor, whatever that is doing, and whether or not output was
+        /// stopped: what it writes to standard output from now on is lost, and the settings are the old ones.
+        pub(crate) fn take_back(&self) {
+            // They fail if there is no such device, and if the terminal has been closed: then nobody looks at it.
+            let _ = OpenOptions::new().write(true).open("/dev/null").map(dup2_stdout);
+            let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &self.settings);
         }
     }
 
@@ -116,15 +134,21 @@ mod platform {
 mod platform {
     use std::io;
 
-    #[derive(Debug)]
-    pub(crate) struct Settings;
+    pub(crate) type Output = io::Stdout;
 
-    impl Settings {
-        pub(crate) fn of_input() -> Option<Self> {
-            None
+    #[derive(Debug)]
+    pub(crate) struct Original;
+
+    impl Original {
+        pub(crate) fn find() -> Option<Self> {
+            Some(Original)
         }
 
-        pub(crate) fn restore(&self) {}
+        pub(crate) fn output(&self) -> io::Result<Output> {
+            Ok(io::stdout())
+        }
+
+        pub(crate) fn take_back(&self) {}
     }
 
     pub(super) fn is_closed(_: &io::Error) -> bool {

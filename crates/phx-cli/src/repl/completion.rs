@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use console::measure_text_width;
 use rustyline::completion::Completer;
@@ -20,8 +19,9 @@ use super::editor::{PROMPT, Told};
 /// Names of each kind, at the most: they come from the server.
 const CAPACITY: usize = 1_000;
 
-/// The end of bracketed paste, which the line editor asks for.
-const NO_BRACKETED_PASTE: &str = "\x1b[?2004l";
+/// The end of what the line editor asks of a terminal: an update that is shown as a whole, for it may be
+/// silenced in the middle of one, and bracketed paste.
+const AS_IT_WAS: &str = "\x1b[?2026l\x1b[?2004l";
 
 /// The topics and events seen so far.
 #[derive(Clone, Debug, Default)]
@@ -94,43 +94,38 @@ enum Editing {
 }
 
 impl Edited {
-    /// Tells what is edited, before it is drawn. Never returns once the terminal has been given back, for
-    /// then nothing must be drawn any more.
     pub(super) fn set(&self, line: Option<(&str, usize)>) {
         let mut editing = self.editing();
-        if matches!(*editing, Editing::Left) {
-            drop(editing);
-            loop {
-                thread::park();
-            }
+        if !matches!(*editing, Editing::Left) {
+            *editing = match line {
+                Some((line, pos)) => Editing::Line(line.to_owned(), pos),
+                None => Editing::Nothing,
+            };
         }
-        *editing = match line {
-            Some((line, pos)) => Editing::Line(line.to_owned(), pos),
-            None => Editing::Nothing,
-        };
     }
 
     /// Writes lines above the one that is being edited, and that one again.
     pub(super) fn write_above(&self, out: &mut impl Write, lines: &str) -> io::Result<()> {
         let editing = self.editing();
-        match &*editing {
-            Editing::Nothing | Editing::Left => write!(out, "{lines}")?,
+        let text = match &*editing {
+            Editing::Nothing | Editing::Left => lines.to_owned(),
             Editing::Line(line, pos) => {
-                write!(out, "\r\x1b[K{lines}{PROMPT}{line}")?;
+                let mut text = format!("\r\x1b[K{lines}{PROMPT}{line}");
                 let behind = measure_text_width(line.get(*pos..).unwrap_or_default());
                 if behind > 0 {
-                    write!(out, "\x1b[{behind}D")?;
+                    text.push_str(&format!("\x1b[{behind}D"));
                 }
+                text
             }
-        }
+        };
+        out.write_all(text.as_bytes())?;
         out.flush()
     }
 
-    /// Leaves what is being edited for a line of its own, from which on lines are written as they are, and
-    /// keys do nothing.
+    /// Leaves what is being edited for a line of its own, from which on lines are written as they are.
     pub(super) fn leave(&self, out: &mut impl Write) -> io::Result<()> {
         *self.editing() = Editing::Left;
-        writeln!(out, "{NO_BRACKETED_PASTE}")?;
+        out.write_all(format!("{AS_IT_WAS}\n").as_bytes())?;
         out.flush()
     }
 
@@ -207,7 +202,9 @@ mod tests {
         out.clear();
         edited.leave(&mut out).unwrap();
         edited.write_above(&mut out, "c\n").unwrap();
-        assert_eq!(out, b"\x1b[?2004l\nc\n");
+        edited.set(Some(("ls", 2)));
+        edited.write_above(&mut out, "d\n").unwrap();
+        assert_eq!(out, b"\x1b[?2026l\x1b[?2004l\nc\nd\n");
     }
 
     #[test]

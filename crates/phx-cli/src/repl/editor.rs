@@ -1,6 +1,5 @@
 //! The line editor, on a thread of its own: it waits for keys.
 
-use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use tokio::time::timeout;
 use super::completion::{Edited, ReplHelper, Seen};
 use super::history::{self, HistoryFile};
 use crate::failure::Failure;
-use crate::terminal::{Settings, is_closed};
+use crate::terminal::{Original, Output, is_closed};
 
 pub(super) const PROMPT: &str = "phx> ";
 
@@ -56,15 +55,16 @@ pub(super) struct Editor {
     told: mpsc::Receiver<Told>,
     awaited: Awaited,
     /// As it was before; none where lines are read as they come.
-    terminal: Option<(Settings, Edited)>,
+    terminal: Option<(Original, Edited)>,
 }
 
 impl Editor {
-    /// Starts the editor, and gives what is being edited, if there is a terminal that can do it.
+    /// Starts the editor, and gives what is being edited and where to write beside it, if there is a terminal
+    /// that can do it.
     pub(super) fn start(
         seen: Seen,
         keeps_history: bool,
-    ) -> Result<(Self, Option<Edited>), Failure> {
+    ) -> Result<(Self, Option<(Edited, Output)>), Failure> {
         let failed = |error: ReadlineError| Failure::failed(format!("no line editor: {error}"));
         let config = Config::builder()
             .completion_type(CompletionType::List)
@@ -82,8 +82,11 @@ impl Editor {
         editor.set_helper(Some(ReplHelper::new(seen, edited.clone(), tell.clone())));
         let history = (keeps_history && is_edited).then(HistoryFile::of_user).flatten();
         let (ask, asked) = sync_channel(1);
-        let shown = is_edited.then(|| edited.clone());
-        let terminal = is_edited.then(Settings::of_input).flatten().zip(shown.clone());
+        let terminal = is_edited.then(Original::find).flatten();
+        let output = terminal.as_ref().map(Original::output).transpose();
+        let output = output.map_err(|error| failed(error.into()))?;
+        let shown = output.map(|output| (edited.clone(), output));
+        let terminal = terminal.zip(shown.as_ref().map(|(edited, _)| edited.clone()));
         thread::spawn(move || read(editor, &edited, history.as_ref(), &asked, &tell));
         Ok((Editor { ask, told, awaited: Awaited::Nothing, terminal }, shown))
     }
@@ -103,9 +106,10 @@ impl Editor {
     }
 
     /// Gives the terminal back as it was. The thread goes on waiting for keys: nothing but a key or the end of the
-    /// program ends that.
+    /// program ends that, and it may even be drawing. What it draws is lost, and nothing must be written to
+    /// standard output any more.
     pub(super) async fn end(mut self) {
-        let Some((settings, edited)) = self.terminal.take() else { return };
+        let Some((terminal, edited)) = self.terminal.take() else { return };
         // It can be given back only after it was taken.
         while self.awaited == Awaited::Prompt {
             self.hear().await;
@@ -113,8 +117,8 @@ impl Editor {
         if self.awaited != Awaited::Line {
             return;
         }
-        settings.restore();
-        let leaving = spawn_blocking(move || edited.leave(&mut io::stdout().lock()));
+        terminal.take_back();
+        let leaving = spawn_blocking(move || edited.leave(&mut terminal.output()?));
         // It fails if the terminal has been closed, and takes for ever if its output was stopped.
         let _ = timeout(PATIENCE, leaving).await;
     }

@@ -109,6 +109,8 @@ async fn keys_do_nothing_in_a_terminal_that_was_given_back() {
     repl.sees("ls\r\n");
     let shown = repl.ends(0);
     assert!(shown.ends_with("\x1b[?2004l\r\nls\r\n"), "{shown:?}");
+    server.tell("resume").await;
+    server.stops_empty().await;
 }
 
 #[tokio::test]
@@ -134,7 +136,8 @@ async fn a_signal_before_the_first_prompt_gives_the_terminal_back() {
     repl.sees("connected");
     repl.signal(Signal::TERM);
     // It may not know yet that it is connected.
-    repl.ends_with_one_of(&[0, 143]);
+    let shown = repl.ends_with_one_of(&[0, 143]);
+    assert!(shown.ends_with("\r\n"), "nothing is drawn any more: {shown:?}");
     server.stops_empty().await;
 }
 
