@@ -69,7 +69,7 @@ impl Driver {
             dispatch: Dispatch::new(Arc::clone(&shared)),
             link: Link::Idle,
             nudge: Nudge::new(Arc::clone(&shared)),
-            received: ReceivedFrames::default(),
+            received: ReceivedFrames::new(),
             closing: Vec::new(),
             params: None,
             alarm: Alarm::new(Arc::clone(&shared)),

@@ -173,11 +173,11 @@ impl Ref {
         }
     }
 
-    /// The text of a ref that isn't a plain number.
-    pub(crate) fn as_text(&self) -> Option<&str> {
+    /// The ref's text, if need be in this buffer.
+    pub(crate) fn text<'a>(&'a self, digits: &'a mut itoa::Buffer) -> &'a str {
         match &self.0 {
-            Repr::Number(_) => None,
-            Repr::Text(text) => Some(text),
+            Repr::Number(number) => digits.format(*number),
+            Repr::Text(text) => text,
         }
     }
 

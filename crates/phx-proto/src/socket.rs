@@ -10,7 +10,6 @@ mod line;
 mod outbox;
 mod pending;
 mod push;
-mod room;
 mod state;
 mod timers;
 

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use phx_client::{BoxFuture, CountsSleep, Instant, NoRuntime, Runtime, Timer};
+use pin_project_lite::pin_project;
 use tokio::runtime::Handle;
 use tokio::time::{self, Sleep};
 
@@ -64,10 +65,7 @@ impl Runtime for Tokio {
 
     fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
         let _entered = self.handle.enter();
-        Box::pin(TokioTimer {
-            sleep: Box::pin(time::sleep_until(self.at(deadline))),
-            runtime: self.clone(),
-        })
+        Box::pin(TokioTimer { sleep: time::sleep_until(self.at(deadline)), runtime: self.clone() })
     }
 
     fn spawn(&self, task: BoxFuture<()>) {
@@ -75,22 +73,25 @@ impl Runtime for Tokio {
     }
 }
 
-struct TokioTimer {
-    sleep: Pin<Box<Sleep>>,
-    runtime: Tokio,
+pin_project! {
+    struct TokioTimer {
+        #[pin]
+        sleep: Sleep,
+        runtime: Tokio,
+    }
 }
 
 impl Future for TokioTimer {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.sleep.as_mut().poll(cx)
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.project().sleep.poll(cx)
     }
 }
 
 impl Timer for TokioTimer {
-    fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
-        let deadline = self.runtime.at(deadline);
-        self.sleep.as_mut().reset(deadline);
+    fn reset(self: Pin<&mut Self>, deadline: Instant) {
+        let this = self.project();
+        this.sleep.reset(this.runtime.at(deadline));
     }
 }

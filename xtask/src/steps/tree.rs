@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use crate::command::Program;
 use crate::step::Outcome;
 
-/// What phx-proto itself asks for: buffers, maps, ids, randomness, text encodings, JSON, errors.
+/// What phx-proto itself asks for: buffers, maps, ids, randomness, numbers as text, text encodings, JSON, errors.
 const DIRECT: &[&str] = &[
     "base64",
     "bytes",
@@ -18,6 +18,7 @@ const DIRECT: &[&str] = &[
     "fastrand",
     "foldhash",
     "hashbrown",
+    "itoa",
     "percent-encoding",
     "serde",
     "serde_json",
@@ -26,8 +27,8 @@ const DIRECT: &[&str] = &[
     "url",
 ];
 
-/// What `serde_json` needs: numbers to and from text, searching.
-const FOR_JSON: &[&str] = &["itoa", "memchr", "serde_core", "zmij"];
+/// What `serde_json` needs: floating-point numbers as text, searching.
+const FOR_JSON: &[&str] = &["memchr", "serde_core", "zmij"];
 
 /// What url needs: international domain names, by the tables of ICU4X.
 const FOR_URL: &[&str] = &[

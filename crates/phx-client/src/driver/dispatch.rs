@@ -64,7 +64,7 @@ impl Dispatch {
         Dispatch {
             shared,
             wakers: Vec::new(),
-            heartbeats: Heartbeats::default(),
+            heartbeats: Heartbeats::new(),
             held_until: None,
             verbose: false,
             behind: false,

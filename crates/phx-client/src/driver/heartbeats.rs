@@ -6,12 +6,16 @@ use phx_proto::Instant;
 
 /// When the heartbeats and pings were sent that have no answer yet. The core decides when one of
 /// them has been too long; this is about reading in time to find the answer that is there.
-#[derive(Default)]
 pub(super) struct Heartbeats {
     unanswered: VecDeque<Instant>,
 }
 
 impl Heartbeats {
+    pub(super) fn new() -> Self {
+        // Only pings come on top of the one.
+        Heartbeats { unanswered: VecDeque::with_capacity(1) }
+    }
+
     pub(super) fn sent(&mut self, now: Instant) {
         self.unanswered.push_back(now);
     }

@@ -16,7 +16,6 @@ const MAX_BYTES: usize = 16 << 10;
 
 /// Frames of one transport, read some at a time so that the lock is taken once for all of them;
 /// perhaps with the transport's end after them.
-#[derive(Default)]
 pub(super) struct ReceivedFrames {
     transport: Option<TransportId>,
     frames: VecDeque<Frame>,
@@ -24,6 +23,11 @@ pub(super) struct ReceivedFrames {
 }
 
 impl ReceivedFrames {
+    pub(super) fn new() -> Self {
+        // Most connections are idle most of the time.
+        ReceivedFrames { transport: None, frames: VecDeque::with_capacity(1), end: None }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.frames.is_empty() && self.end.is_none()
     }

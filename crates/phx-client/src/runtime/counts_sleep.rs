@@ -44,31 +44,44 @@ const RESOLUTION: Duration = Duration::from_millis(1);
 /// # }
 /// ```
 pub struct CountsSleep<R> {
-    runtime: Arc<R>,
-    /// How long the machine has slept, asked with the runtime's own time.
-    slept: Arc<dyn Fn(Instant) -> Duration + Send + Sync>,
+    inner: Arc<Inner<R>>,
+}
+
+struct Inner<R> {
+    runtime: R,
+    slept: Source,
+}
+
+/// Who tells how long the machine has slept.
+enum Source {
+    System(Slept),
+    Given(Box<dyn Fn() -> Duration + Send + Sync>),
 }
 
 impl<R: Runtime> CountsSleep<R> {
     /// Counts what the operating system tells, from now on.
     #[must_use]
     pub fn new(runtime: R) -> Self {
-        let slept = Slept::new();
-        let slept = move |awake| slept.so_far(awake);
-        CountsSleep { runtime: Arc::new(runtime), slept: Arc::new(slept) }
+        let slept = Source::System(Slept::new());
+        CountsSleep { inner: Arc::new(Inner { runtime, slept }) }
     }
 
     /// Counts what `slept` tells: how long the machine has slept so far. That never gets less. For
     /// systems that aren't known here, and for tests.
     #[must_use]
     pub fn with_slept(runtime: R, slept: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
-        CountsSleep { runtime: Arc::new(runtime), slept: Arc::new(move |_| slept()) }
+        let slept = Source::Given(Box::new(slept));
+        CountsSleep { inner: Arc::new(Inner { runtime, slept }) }
     }
 
     fn reading(&self) -> Reading {
         // In this order: sleep that begins in between is counted.
-        let awake = self.runtime.now();
-        Reading { awake, slept: (self.slept)(awake) }
+        let awake = self.inner.runtime.now();
+        let slept = match &self.inner.slept {
+            Source::System(slept) => slept.so_far(awake),
+            Source::Given(slept) => slept(),
+        };
+        Reading { awake, slept }
     }
 }
 
@@ -79,24 +92,24 @@ impl<R: Runtime> Runtime for CountsSleep<R> {
 
     fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
         let look = self.reading().next_look(deadline);
-        let timer = self.runtime.timer(look.awake);
+        let timer = self.inner.runtime.timer(look.awake);
         Box::pin(LookingTimer { runtime: self.clone(), deadline, timer, look: Some(look) })
     }
 
     fn spawn(&self, task: BoxFuture<()>) {
-        self.runtime.spawn(task);
+        self.inner.runtime.spawn(task);
     }
 }
 
 impl<R> Clone for CountsSleep<R> {
     fn clone(&self) -> Self {
-        CountsSleep { runtime: Arc::clone(&self.runtime), slept: Arc::clone(&self.slept) }
+        CountsSleep { inner: Arc::clone(&self.inner) }
     }
 }
 
 impl<R: fmt::Debug> fmt::Debug for CountsSleep<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CountsSleep").field(&self.runtime).finish()
+        f.debug_tuple("CountsSleep").field(&self.inner.runtime).finish()
     }
 }
 

@@ -20,8 +20,12 @@ pub(crate) struct OldWaker(
 );
 
 /// Futures that wait for something that has an id, and what has come for them. The ids are this side's
-/// own, so a peer can't choose them to collide.
-pub(crate) struct Waiting<K, V>(HashMap<K, Slot<V>, FixedState>);
+/// own, so a peer can't choose them to collide, and none is used twice.
+pub(crate) struct Waiting<K, V> {
+    /// Mostly there is no other, and then no table.
+    one: Option<(K, Slot<V>)>,
+    others: HashMap<K, Slot<V>, FixedState>,
+}
 
 enum Slot<V> {
     Pending(Option<Waker>),
@@ -31,12 +35,16 @@ enum Slot<V> {
 impl<K: Eq + Hash, V> Waiting<K, V> {
     /// Someone waits for `key` from now on.
     pub(crate) fn expect(&mut self, key: K) {
-        self.0.insert(key, Slot::Pending(None));
+        let slot = Slot::Pending(None);
+        match &self.one {
+            None => self.one = Some((key, slot)),
+            Some(_) => drop(self.others.insert(key, slot)),
+        }
     }
 
     /// Keeps `value` for who waits for `key`, if anyone does.
     pub(crate) fn resolve(&mut self, key: &K, value: V) -> Option<Waker> {
-        let slot = self.0.get_mut(key)?;
+        let slot = self.slot(key)?;
         match std::mem::replace(slot, Slot::Done(value)) {
             Slot::Pending(waker) => waker,
             Slot::Done(_) => None,
@@ -45,7 +53,7 @@ impl<K: Eq + Hash, V> Waiting<K, V> {
 
     /// What came for `key`, once; and the waker before this one.
     pub(crate) fn poll(&mut self, key: &K, cx: &Context<'_>) -> (Poll<V>, OldWaker) {
-        if let Some(Slot::Pending(waker)) = self.0.get_mut(key) {
+        if let Some(Slot::Pending(waker)) = self.slot(key) {
             return (Poll::Pending, OldWaker(waker.replace(cx.waker().clone())));
         }
         let polled = match self.remove(key) {
@@ -63,9 +71,19 @@ impl<K: Eq + Hash, V> Waiting<K, V> {
         }
     }
 
+    fn slot(&mut self, key: &K) -> Option<&mut Slot<V>> {
+        match &mut self.one {
+            Some((one, slot)) if one == key => Some(slot),
+            _ => self.others.get_mut(key),
+        }
+    }
+
     fn remove(&mut self, key: &K) -> Option<Slot<V>> {
-        let slot = self.0.remove(key);
-        if self.0.is_empty() && self.0.capacity() > LARGE {
+        if let Some((_, slot)) = self.one.take_if(|(one, _)| one == key) {
+            return Some(slot);
+        }
+        let slot = self.others.remove(key);
+        if self.others.is_empty() && self.others.capacity() > LARGE {
             self.give_back_room();
         }
         slot
@@ -73,11 +91,12 @@ impl<K: Eq + Hash, V> Waiting<K, V> {
 
     /// Makes smaller again what grew for a peak.
     pub(crate) fn give_back_room(&mut self) {
-        self.0.shrink_to(self.0.len().saturating_mul(2).max(KEPT));
+        self.others.shrink_to(self.others.len().saturating_mul(2).max(KEPT));
     }
 
     pub(crate) fn take_wakers(&mut self, wakers: &mut Vec<Waker>) {
-        wakers.extend(self.0.values_mut().filter_map(|slot| match slot {
+        let slots = self.one.iter_mut().map(|(_, slot)| slot).chain(self.others.values_mut());
+        wakers.extend(slots.filter_map(|slot| match slot {
             Slot::Pending(waker) => waker.take(),
             Slot::Done(_) => None,
         }));
@@ -86,7 +105,7 @@ impl<K: Eq + Hash, V> Waiting<K, V> {
 
 impl<K, V> Default for Waiting<K, V> {
     fn default() -> Self {
-        Waiting(HashMap::default())
+        Waiting { one: None, others: HashMap::default() }
     }
 }
 
@@ -101,11 +120,12 @@ mod tests {
         assert!(waiting.resolve(&7, 70).is_none());
         (100..10_000).for_each(|key| drop(waiting.forget(&key)));
         waiting.give_back_room();
-        assert!(waiting.0.capacity() < 1_000, "{}", waiting.0.capacity());
+        assert!(waiting.others.capacity() < 1_000, "{}", waiting.others.capacity());
         let (polled, _) = waiting.poll(&7, &Context::from_waker(Waker::noop()));
         assert_eq!(polled, Poll::Ready(70));
-        (0..10_000).for_each(|key| waiting.expect(key));
-        (0..10_000).for_each(|key| drop(waiting.forget(&key)));
-        assert!(waiting.0.capacity() < 2 * KEPT, "{}", waiting.0.capacity());
+        (0..100).for_each(|key| drop(waiting.forget(&key)));
+        (10_000..20_000).for_each(|key| waiting.expect(key));
+        (10_000..20_000).for_each(|key| drop(waiting.forget(&key)));
+        assert!(waiting.others.capacity() < 2 * KEPT, "{}", waiting.others.capacity());
     }
 }

@@ -8,7 +8,6 @@
 //! | broadcast | server | `02`, lengths of topic, event; those; data |
 
 use alloc::vec::Vec;
-use core::fmt::{self, Write as _};
 
 use bytes::{Buf as _, Bytes};
 use bytestring::ByteString;
@@ -133,37 +132,28 @@ fn encode(kind: u8, names: &[(Field, Name<'_>)], payload: &Payload) -> Result<By
     let size = names.iter().fold(payload.len().saturating_add(1), |size, (_, name)| {
         size.saturating_add(name.len()).saturating_add(1)
     });
-    let mut frame = Buffer(Vec::with_capacity(size));
-    frame.0.push(kind);
+    let mut frame = Vec::with_capacity(size);
+    frame.push(kind);
     for (field, name) in names {
-        frame.0.push(length(*field, *name)?);
+        frame.push(length(*field, *name)?);
     }
     for (_, name) in names {
-        // The only errors are those of `write_str` below, and it has none.
-        let _ = match name {
-            Name::Ref(None) => Ok(()),
-            Name::Ref(Some(reference)) => write!(frame, "{reference}"),
-            Name::Text(text) => frame.write_str(text),
+        let mut digits = itoa::Buffer::new();
+        let text = match name {
+            Name::Ref(None) => "",
+            Name::Ref(Some(reference)) => reference.text(&mut digits),
+            Name::Text(text) => text,
         };
+        frame.extend_from_slice(text.as_bytes());
     }
-    frame.0.extend_from_slice(payload.as_bytes());
-    Ok(Bytes::from(frame.0))
+    frame.extend_from_slice(payload.as_bytes());
+    Ok(Bytes::from(frame))
 }
 
 /// The length byte of a name.
 fn length(field: Field, name: Name<'_>) -> Result<u8, EncodeError> {
     let len = name.len();
     u8::try_from(len).map_err(|_| EncodeError::TooLong { field, len })
-}
-
-#[derive(Debug)]
-struct Buffer(Vec<u8>);
-
-impl fmt::Write for Buffer {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend_from_slice(text.as_bytes());
-        Ok(())
-    }
 }
 
 /// What hasn't been read of a frame.

@@ -1,7 +1,6 @@
 //! JSON text of messages, written into one buffer.
 
 use alloc::vec::Vec;
-use core::fmt::{self, Write as _};
 
 use bytes::Bytes;
 
@@ -55,14 +54,7 @@ impl Writer {
     pub(super) fn reference(&mut self, reference: Option<&Ref>) {
         match reference {
             None => self.raw("null"),
-            Some(reference) => match reference.as_text() {
-                Some(text) => self.string(text),
-                None => {
-                    self.raw("\"");
-                    self.plain(reference);
-                    self.raw("\"");
-                }
-            },
+            Some(reference) => self.string(reference.text(&mut itoa::Buffer::new())),
         }
     }
 
@@ -77,17 +69,5 @@ impl Writer {
         } else {
             self.0.extend_from_slice(message.payload.as_bytes());
         }
-    }
-
-    fn plain(&mut self, value: impl fmt::Display) {
-        // The only errors are those of `write_str` below, and it has none.
-        let _ = write!(self, "{value}");
-    }
-}
-
-impl fmt::Write for Writer {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.raw(text);
-        Ok(())
     }
 }

@@ -392,7 +392,7 @@ impl Socket {
         retry_in: Option<Duration>,
     ) {
         self.emit(Event::Closed { transport, was_open, cause, retry_in });
-        self.give_back_room();
+        self.events.give_back_room();
     }
 
     fn count_stale_fact(&mut self) {

@@ -2,8 +2,13 @@
 
 use alloc::collections::VecDeque;
 
-use super::room;
 use crate::{ChannelCloseCause, ChannelError, Config, Event, JoinFailure};
+
+/// Room for so many events is always kept.
+const KEPT: usize = 8;
+
+/// Room for more is given back as soon as none waits.
+const LARGE: usize = 512;
 
 /// A queue that keeps every outcome and pong, and a bounded number and size of everything else.
 ///
@@ -40,7 +45,8 @@ enum Kind {
 impl EventQueue {
     pub(super) fn new(config: &Config) -> Self {
         EventQueue {
-            waiting: VecDeque::new(),
+            // An idle socket has its join's news and outcome, at the most.
+            waiting: VecDeque::with_capacity(2),
             outcomes: 0,
             pongs: 0,
             states: 0,
@@ -87,7 +93,7 @@ impl EventQueue {
 
     pub(super) fn poll(&mut self) -> Option<Event> {
         let Some(event) = self.waiting.pop_front() else {
-            if room::is_over(0, self.waiting.capacity()) {
+            if self.waiting.capacity() > LARGE {
                 self.give_back_room();
             }
             return self.take_lost();
@@ -125,8 +131,11 @@ impl EventQueue {
         }
     }
 
+    /// Makes smaller again what grew for a peak: while a connection is dead and nobody knows it yet, outcomes
+    /// pile up. Called at times that are too seldom to cost anything. More is kept than is needed, so that
+    /// traffic which comes and goes doesn't have the queue grow and shrink all the time.
     pub(super) fn give_back_room(&mut self) {
-        self.waiting.shrink_to(room::to_keep(self.waiting.len()));
+        self.waiting.shrink_to(self.waiting.len().saturating_mul(2).max(KEPT));
     }
 
     /// Outcomes that wait to be polled.

@@ -82,7 +82,7 @@ impl Socket {
         }
         let round_trip = self.now.saturating_duration_since(since);
         self.emit(Event::HeartbeatAnswered { round_trip });
-        self.give_back_room();
+        self.events.give_back_room();
     }
 
     pub(super) fn start_ping(&mut self) -> Result<PingId, PingError> {

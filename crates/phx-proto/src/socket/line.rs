@@ -28,7 +28,7 @@ impl<T> Line<T> {
             self.in_order.push_back((number, Some(thing)));
             return;
         }
-        match self.find(number) {
+        match self.place(number) {
             Some(place) => {
                 if place.replace(thing).is_none() {
                     self.gaps = self.gaps.saturating_sub(1);
@@ -56,7 +56,7 @@ impl<T> Line<T> {
             self.close_gaps();
             return thing;
         }
-        let Some(thing) = self.find(number).and_then(Option::take) else {
+        let Some(thing) = self.place(number).and_then(Option::take) else {
             return self.late.remove(&number);
         };
         self.gaps = self.gaps.saturating_add(1);
@@ -78,9 +78,19 @@ impl<T> Line<T> {
     }
 
     pub(super) fn contains(&self, number: u64) -> bool {
-        let place = self.in_order.binary_search_by_key(&number, |(number, _)| *number);
-        let found = place.ok().and_then(|index| self.in_order.get(index));
-        found.is_some_and(|(_, thing)| thing.is_some()) || self.late.contains_key(&number)
+        self.get(number).is_some()
+    }
+
+    pub(super) fn get(&self, number: u64) -> Option<&T> {
+        let found = self.index(number).and_then(|index| self.in_order.get(index));
+        found.and_then(|(_, thing)| thing.as_ref()).or_else(|| self.late.get(&number))
+    }
+
+    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
+        match self.index(number).and_then(|index| self.in_order.get_mut(index)) {
+            Some((_, Some(thing))) => Some(thing),
+            Some((_, None)) | None => self.late.get_mut(&number),
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -88,9 +98,21 @@ impl<T> Line<T> {
     }
 
     /// The place of this number among those in order.
-    fn find(&mut self, number: u64) -> Option<&mut Option<T>> {
-        let place = self.in_order.binary_search_by_key(&number, |(number, _)| *number);
-        self.in_order.get_mut(place.ok()?).map(|(_, thing)| thing)
+    fn place(&mut self, number: u64) -> Option<&mut Option<T>> {
+        let index = self.index(number)?;
+        self.in_order.get_mut(index).map(|(_, thing)| thing)
+    }
+
+    /// Where this number is among those in order: mostly at one of the ends.
+    fn index(&self, number: u64) -> Option<usize> {
+        if self.in_order.front()?.0 == number {
+            return Some(0);
+        }
+        let last = self.in_order.len().checked_sub(1)?;
+        if self.in_order.get(last)?.0 == number {
+            return Some(last);
+        }
+        self.in_order.binary_search_by_key(&number, |(number, _)| *number).ok()
     }
 
     /// Leaves no gap at either end, and not many in between.
@@ -116,7 +138,8 @@ impl<T> Line<T> {
 
 impl<T> Default for Line<T> {
     fn default() -> Self {
-        Line { in_order: VecDeque::new(), gaps: 0, late: BTreeMap::new() }
+        // Most sockets do one thing at a time, and a queue that grows by itself begins with four.
+        Line { in_order: VecDeque::with_capacity(2), gaps: 0, late: BTreeMap::new() }
     }
 }
 
@@ -210,7 +233,11 @@ mod tests {
                     Step::Pop => prop_assert_eq!(line.pop(), model.pop_first()),
                 }
                 prop_assert_eq!(line.is_empty(), model.is_empty());
-                prop_assert_eq!(line.contains(last), model.contains_key(&last));
+                for number in last - 40..=last {
+                    prop_assert_eq!(line.get(number), model.get(&number));
+                    prop_assert_eq!(line.get_mut(number), model.get_mut(&number));
+                    prop_assert_eq!(line.contains(number), model.contains_key(&number));
+                }
                 for in_order in [line.first_in_order().map(|(_, thing)| thing), line.last_in_order()] {
                     prop_assert!(in_order.is_none_or(|thing| model.values().any(|there| there == thing)));
                 }

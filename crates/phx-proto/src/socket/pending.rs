@@ -1,10 +1,8 @@
 //! Everything that waits for something, by number: one look-up finds what a reply answers.
 
 use bytestring::ByteString;
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 
-use super::room;
+use super::line::Line;
 use super::timers::TimerKey;
 use crate::{ChannelId, Payload, PingId};
 
@@ -83,9 +81,8 @@ impl Pending {
 /// The table of numbers.
 #[derive(Debug, Default)]
 pub(super) struct PendingTable {
-    /// Never iterated: its order means nothing. Keys are numbers that this side drew, so a peer
-    /// can't choose them to collide.
-    by_number: HashMap<u64, Pending, FixedState>,
+    /// Numbers are drawn in order, and what comes first has nearly always its answer first.
+    by_number: Line<Pending>,
     reported: usize,
 }
 
@@ -98,29 +95,22 @@ impl PendingTable {
     }
 
     pub(super) fn remove(&mut self, number: u64) -> Option<Pending> {
-        let pending = self.by_number.remove(&number)?;
+        let pending = self.by_number.remove(number)?;
         if pending.is_reported() {
             self.reported = self.reported.saturating_sub(1);
-        }
-        if room::is_over(self.by_number.len(), self.by_number.capacity()) {
-            self.give_back_room();
         }
         Some(pending)
     }
 
     pub(super) fn find(&self, number: u64) -> Option<&Pending> {
-        self.by_number.get(&number)
+        self.by_number.get(number)
     }
 
     pub(super) fn push_mut(&mut self, number: u64) -> Option<&mut PendingPush> {
-        match self.by_number.get_mut(&number) {
+        match self.by_number.get_mut(number) {
             Some(Pending::Push(push)) => Some(push),
             _ => None,
         }
-    }
-
-    pub(super) fn give_back_room(&mut self) {
-        self.by_number.shrink_to(room::to_keep(self.by_number.len()));
     }
 
     /// How many of them will have an outcome that is reported.

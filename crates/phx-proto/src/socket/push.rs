@@ -163,8 +163,9 @@ impl Socket {
                     self.outbox.remove(push.0);
                 }
                 if let Some(channel) = self.channels.get_mut(pending.channel) {
-                    channel.unsent.remove(&push);
-                    channel.sent.remove(&push);
+                    let is_sent = pending.unsent.is_none();
+                    let pushes = if is_sent { &mut channel.sent } else { &mut channel.unsent };
+                    pushes.remove(&push);
                 }
                 (pending.channel, pending.deadline, true)
             }

@@ -40,7 +40,7 @@ pub(super) struct Timers {
     next_order: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Heap {
     /// Each comes before the two that stand at twice its index and after.
     heap: Vec<Armed>,
@@ -117,6 +117,18 @@ impl Timers {
                 Some(if call_is_first { call } else { other })
             }
             (call, other) => call.or(other),
+        }
+    }
+}
+
+impl Default for Heap {
+    fn default() -> Self {
+        // The heartbeat's, and that after which a connection counts as stable.
+        let room = 2;
+        Heap {
+            heap: Vec::with_capacity(room),
+            places: Vec::with_capacity(room),
+            free_places: Vec::with_capacity(room),
         }
     }
 }
