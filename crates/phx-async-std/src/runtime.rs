@@ -21,9 +21,7 @@ static EPOCH: LazyLock<time::Instant> = LazyLock::new(time::Instant::now);
 
 /// What async-std itself gives.
 #[derive(Clone, Debug)]
-struct AsyncStd {
-    epoch: time::Instant,
-}
+struct AsyncStd;
 
 impl AdapterRuntime {
     /// The runtime: async-std has one for the whole program.
@@ -32,7 +30,7 @@ impl AdapterRuntime {
     ///
     /// None. Other adapters have some, and the same API.
     pub fn current() -> Result<Self, NoRuntime> {
-        Ok(AdapterRuntime(CountsSleep::new(AsyncStd { epoch: *EPOCH })))
+        Ok(AdapterRuntime(CountsSleep::new(AsyncStd)))
     }
 }
 
@@ -52,11 +50,11 @@ impl Runtime for AdapterRuntime {
 
 impl Runtime for AsyncStd {
     fn now(&self) -> Instant {
-        Instant::from_epoch(self.epoch.elapsed())
+        Instant::from_epoch(EPOCH.elapsed())
     }
 
     fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
-        Box::pin(AdapterTimer { sleep: self.sleep_until(deadline), runtime: self.clone() })
+        Box::pin(AdapterTimer(sleep_until(deadline)))
     }
 
     fn spawn(&self, task: BoxFuture<()>) {
@@ -64,28 +62,23 @@ impl Runtime for AsyncStd {
     }
 }
 
-impl AsyncStd {
-    /// async-std's timers can't be moved, so each deadline has one of its own.
-    fn sleep_until(&self, deadline: Instant) -> BoxFuture<()> {
-        Box::pin(task::sleep(deadline.saturating_duration_since(self.now())))
-    }
-}
+struct AdapterTimer(BoxFuture<()>);
 
-struct AdapterTimer {
-    sleep: BoxFuture<()>,
-    runtime: AsyncStd,
+/// async-std's timers can't be moved, so each deadline has one of its own.
+fn sleep_until(deadline: Instant) -> BoxFuture<()> {
+    Box::pin(task::sleep(deadline.saturating_duration_since(AsyncStd.now())))
 }
 
 impl Future for AdapterTimer {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.sleep.as_mut().poll(cx)
+        self.0.as_mut().poll(cx)
     }
 }
 
 impl Timer for AdapterTimer {
     fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
-        self.sleep = self.runtime.sleep_until(deadline);
+        self.0 = sleep_until(deadline);
     }
 }

@@ -5,12 +5,11 @@ mod connections;
 mod echo;
 mod flood;
 mod in_flight;
-mod runtime;
 
 use anyhow::{Context as _, bail};
 use phx_tokio::Socket;
 
-use runtime::Runtime;
+use crate::runtime::Runtime;
 
 /// Runs the scenario that the command line names.
 pub(crate) fn run(runtime: &str, scenario: &[&str]) -> anyhow::Result<()> {

@@ -14,6 +14,7 @@ mod counts;
 mod floor;
 mod measure;
 mod operations;
+mod runtime;
 mod sequence;
 mod server;
 mod suite;
@@ -28,7 +29,7 @@ usage:
                                         everything side by side, and the goals
   phx-bench scale                       how costs grow with sockets, channels and pushes
   phx-bench client --runtime tokio|async-std|smol SCENARIO ARGS...
-  phx-bench floor none|decode|task|each|batch SCENARIO ARGS...
+  phx-bench floor none|decode|task|each|batch[@RUNTIME] SCENARIO ARGS...
                                         one scenario, against the server on PERF_PORT
   phx-bench server                      a server, which prints its port
   phx-bench counts                      instructions and allocations of operations, beside the stored

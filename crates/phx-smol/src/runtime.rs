@@ -20,9 +20,7 @@ static EPOCH: LazyLock<time::Instant> = LazyLock::new(time::Instant::now);
 
 /// What smol itself gives.
 #[derive(Clone, Debug)]
-struct Smol {
-    epoch: time::Instant,
-}
+struct Smol;
 
 impl AdapterRuntime {
     /// The runtime: smol has one for the whole program.
@@ -31,7 +29,7 @@ impl AdapterRuntime {
     ///
     /// None. Other adapters have some, and the same API.
     pub fn current() -> Result<Self, NoRuntime> {
-        Ok(AdapterRuntime(CountsSleep::new(Smol { epoch: *EPOCH })))
+        Ok(AdapterRuntime(CountsSleep::new(Smol)))
     }
 }
 
@@ -51,11 +49,11 @@ impl Runtime for AdapterRuntime {
 
 impl Runtime for Smol {
     fn now(&self) -> Instant {
-        Instant::from_epoch(self.epoch.elapsed())
+        Instant::from_epoch(EPOCH.elapsed())
     }
 
     fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
-        let mut timer = AdapterTimer { timer: smol::Timer::never(), epoch: self.epoch };
+        let mut timer = AdapterTimer(smol::Timer::never());
         timer.move_to(deadline);
         Box::pin(timer)
     }
@@ -65,17 +63,14 @@ impl Runtime for Smol {
     }
 }
 
-struct AdapterTimer {
-    timer: smol::Timer,
-    epoch: time::Instant,
-}
+struct AdapterTimer(smol::Timer);
 
 impl AdapterTimer {
     fn move_to(&mut self, deadline: Instant) {
         // A deadline that the clock can't express is one that never comes.
-        match self.epoch.checked_add(deadline.since_epoch()) {
-            Some(at) => self.timer.set_at(at),
-            None => self.timer = smol::Timer::never(),
+        match EPOCH.checked_add(deadline.since_epoch()) {
+            Some(at) => self.0.set_at(at),
+            None => self.0 = smol::Timer::never(),
         }
     }
 }
@@ -84,7 +79,7 @@ impl Future for AdapterTimer {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.timer).poll(cx).map(drop)
+        Pin::new(&mut self.0).poll(cx).map(drop)
     }
 }
 

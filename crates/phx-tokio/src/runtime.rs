@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use phx_client::{BoxFuture, CountsSleep, Instant, NoRuntime, Runtime, Timer};
 use pin_project_lite::pin_project;
@@ -49,15 +50,6 @@ impl Runtime for AdapterRuntime {
     }
 }
 
-impl Tokio {
-    /// A deadline that tokio's clock can't express is as good as one that never comes.
-    fn at(&self, deadline: Instant) -> time::Instant {
-        const FAR: std::time::Duration = std::time::Duration::from_secs(86_400 * 365 * 30);
-        let far = || time::Instant::now() + FAR;
-        self.epoch.checked_add(deadline.since_epoch()).unwrap_or_else(far)
-    }
-}
-
 impl Runtime for Tokio {
     fn now(&self) -> Instant {
         Instant::from_epoch(time::Instant::now().saturating_duration_since(self.epoch))
@@ -65,7 +57,10 @@ impl Runtime for Tokio {
 
     fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
         let _entered = self.handle.enter();
-        Box::pin(TokioTimer { sleep: time::sleep_until(self.at(deadline)), runtime: self.clone() })
+        Box::pin(TokioTimer {
+            sleep: time::sleep_until(moment(self.epoch, deadline)),
+            epoch: self.epoch,
+        })
     }
 
     fn spawn(&self, task: BoxFuture<()>) {
@@ -77,8 +72,15 @@ pin_project! {
     struct TokioTimer {
         #[pin]
         sleep: Sleep,
-        runtime: Tokio,
+        epoch: time::Instant,
     }
+}
+
+/// A deadline that tokio's clock can't express is as good as one that never comes.
+fn moment(epoch: time::Instant, deadline: Instant) -> time::Instant {
+    const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
+    let far = || time::Instant::now() + FAR;
+    epoch.checked_add(deadline.since_epoch()).unwrap_or_else(far)
 }
 
 impl Future for TokioTimer {
@@ -92,6 +94,6 @@ impl Future for TokioTimer {
 impl Timer for TokioTimer {
     fn reset(self: Pin<&mut Self>, deadline: Instant) {
         let this = self.project();
-        this.sleep.reset(this.runtime.at(deadline));
+        this.sleep.reset(moment(*this.epoch, deadline));
     }
 }

@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::connect;
 use super::flood::wanted;
-use super::runtime::Runtime;
 use crate::measure::{Start, resident};
+use crate::runtime::Runtime;
 use crate::sequence::Sequence;
 
 /// Bytes of text in each message.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::runtime::Runtime;
 use super::url;
 use crate::measure::{Start, resident};
+use crate::runtime::Runtime;
 
 pub(super) fn run(
     runtime: Runtime,

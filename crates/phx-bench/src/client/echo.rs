@@ -7,8 +7,8 @@ use phx_tokio::{PushReply, Status};
 use serde::Serialize;
 
 use super::connect;
-use super::runtime::Runtime;
 use crate::measure::Start;
+use crate::runtime::Runtime;
 use crate::sequence::Sequence;
 
 /// Bytes of text in each push.

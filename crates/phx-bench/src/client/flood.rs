@@ -6,8 +6,8 @@ use phx_tokio::{Channel, Payload, StreamItem};
 use serde::{Deserialize, Serialize};
 
 use super::connect;
-use super::runtime::Runtime;
 use crate::measure::Start;
+use crate::runtime::Runtime;
 use crate::sequence::Sequence;
 
 /// What the consumer makes of the messages.

@@ -4,9 +4,9 @@ use anyhow::ensure;
 use phx_tokio::{PushReply, Status};
 
 use super::echo::{Echo, PAD};
-use super::runtime::Runtime;
 use super::url;
 use crate::measure::{Start, resident};
+use crate::runtime::Runtime;
 use crate::sequence::Sequence;
 
 pub(super) fn run(runtime: Runtime, n: u64) -> anyhow::Result<()> {

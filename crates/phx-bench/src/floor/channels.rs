@@ -13,7 +13,7 @@ use crate::sequence::Sequence;
 const PAD: usize = 80;
 
 pub(super) async fn run(channels: u64, n: u64) -> anyhow::Result<Vec<Cost>> {
-    let mut socket = Socket::connect(false).await?;
+    let mut socket = Socket::connect().await?;
     let sequence = Sequence::new(0, channels, PAD);
     let mut routes = HashMap::new();
     let mut consumers = Vec::new();

@@ -6,13 +6,20 @@ use futures::FutureExt as _;
 
 use super::socket::{Parsed, Socket, join};
 use crate::measure::{Cost, Start};
+use crate::runtime::Runtime;
 use crate::sequence::Sequence;
 
 /// Bytes of text in each push.
 const PAD: usize = 60;
 
-pub(super) async fn run(n: u64, in_flight: u64, batch: bool) -> anyhow::Result<Cost> {
-    let mut socket = Socket::connect(true).await?;
+pub(super) async fn run(
+    runtime: Runtime,
+    floor: String,
+    n: u64,
+    in_flight: u64,
+    batch: bool,
+) -> anyhow::Result<Cost> {
+    let mut socket = Socket::connect_on(runtime).await?;
     socket.call(join("room:0", 1)).await?;
     let pad = "x".repeat(PAD);
     let mut replies = Replies { sequence: Sequence::new(0, 1, PAD), taken: 0 };
@@ -38,8 +45,7 @@ pub(super) async fn run(n: u64, in_flight: u64, batch: bool) -> anyhow::Result<C
             replies.take(message?.to_text()?)?;
         }
     }
-    let floor = if batch { "batch" } else { "each" };
-    Ok(start.cost_of(floor, format!("echo-{in_flight}"), n))
+    Ok(start.cost_of(&floor, format!("echo-{in_flight}"), n))
 }
 
 struct Replies {

@@ -30,7 +30,7 @@ pub(super) struct Sent {
 pub(super) const TURN: u64 = 64;
 
 pub(super) async fn run(n: u64, size: u64, kind: Kind) -> anyhow::Result<Cost> {
-    let mut socket = Socket::connect(false).await?;
+    let mut socket = Socket::connect().await?;
     socket.call(join("room:0", 1)).await?;
     let (sender, receiver) = unbounded_channel();
     let consumer = tokio::spawn(consume(receiver, n, Sequence::new(0, 1, usize::try_from(size)?)));

@@ -1,29 +1,63 @@
 //! A WebSocket connection without a client.
 
 use anyhow::{Context as _, bail};
-use async_tungstenite::WebSocketStream;
-use async_tungstenite::tokio::{TokioAdapter, client_async_with_config};
+use async_tungstenite::tokio::TokioAdapter;
 use async_tungstenite::tungstenite::Message;
 use async_tungstenite::tungstenite::protocol::WebSocketConfig;
-use futures::{SinkExt as _, StreamExt as _};
+use async_tungstenite::{WebSocketStream, client_async_with_config};
+use futures::{AsyncRead, AsyncWrite, SinkExt as _, StreamExt as _};
 use serde_json::value::RawValue;
-use tokio::net::TcpStream;
+
+use crate::runtime::Runtime;
 
 /// Join ref, ref, topic, event, payload; nothing is copied. Names with escapes aren't among them.
 pub(super) type Parsed<'a> = (Option<&'a str>, Option<&'a str>, &'a str, &'a str, &'a RawValue);
 
-pub(super) struct Socket(WebSocketStream<TokioAdapter<TcpStream>>);
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+pub(super) struct Socket<S = TokioAdapter<tokio::net::TcpStream>>(WebSocketStream<S>);
 
 impl Socket {
-    /// Connects; with a read buffer of 4 KiB if it is to be `small`, else the library's own of
-    /// 128 KiB.
-    pub(super) async fn connect(small: bool) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", crate::server_port()?)).await?;
+    /// Connects with tokio, and with the library's own read buffer of 128 KiB.
+    pub(super) async fn connect() -> anyhow::Result<Self> {
+        let stream = tokio::net::TcpStream::connect(address()?).await?;
         stream.set_nodelay(true)?;
-        let mut config = WebSocketConfig::default();
-        if small {
-            config = config.read_buffer_size(4096);
-        }
+        Socket::over(TokioAdapter::new(stream), WebSocketConfig::default()).await
+    }
+}
+
+impl Socket<Box<dyn Stream>> {
+    /// Connects with this runtime, and with a read buffer of 4 KiB.
+    pub(super) async fn connect_on(runtime: Runtime) -> anyhow::Result<Self> {
+        let stream: Box<dyn Stream> = match runtime {
+            Runtime::Tokio => {
+                let stream = tokio::net::TcpStream::connect(address()?).await?;
+                stream.set_nodelay(true)?;
+                Box::new(TokioAdapter::new(stream))
+            }
+            Runtime::AsyncStd => {
+                let stream = async_std::net::TcpStream::connect(address()?).await?;
+                stream.set_nodelay(true)?;
+                Box::new(stream)
+            }
+            Runtime::Smol => {
+                let stream = smol::net::TcpStream::connect(address()?).await?;
+                stream.set_nodelay(true)?;
+                Box::new(stream)
+            }
+        };
+        Socket::over(stream, WebSocketConfig::default().read_buffer_size(4096)).await
+    }
+}
+
+fn address() -> anyhow::Result<(&'static str, u16)> {
+    Ok(("127.0.0.1", crate::server_port()?))
+}
+
+impl<S: Stream> Socket<S> {
+    async fn over(stream: S, config: WebSocketConfig) -> anyhow::Result<Self> {
         let url = "ws://127.0.0.1/socket/websocket?vsn=2.0.0";
         let (socket, _) = client_async_with_config(url, stream, Some(config)).await?;
         Ok(Socket(socket))

@@ -15,6 +15,10 @@ pub(super) struct Scenario {
 
 pub(super) const RUNTIMES: [&str; 3] = ["tokio", "async-std", "smol"];
 
+/// Floors on every runtime, where the adapters differ: what a runtime itself costs.
+const EACH: [&str; 3] = ["each", "each@async-std", "each@smol"];
+const NONE: [&str; 3] = ["none", "none@async-std", "none@smol"];
+
 /// Floods of other sizes than the goals', for the plot.
 const SIZES: [u64; 3] = [16, 1_024, 16_384];
 
@@ -30,9 +34,9 @@ pub(super) fn all(quick: bool) -> Vec<Scenario> {
             &["flood", &n(40_000).to_string(), "4060"],
         ),
         scenario("bin", &["none"], &["bin", &n(400_000).to_string(), "100"]),
-        scenario("echo1", &["each"], &["echo", &n(40_000).to_string(), "1"]).pinned(),
+        scenario("echo1", &EACH, &["echo", &n(40_000).to_string(), "1"]).pinned(),
         scenario("echo64", &["each", "batch"], &["echo", &n(100_000).to_string(), "64"]).pinned(),
-        scenario("conns", &["none"], &["conns", "1000", if quick { "2" } else { "5" }, "1000"])
+        scenario("conns", &NONE, &["conns", "1000", if quick { "2" } else { "5" }, "1000"])
             .pinned(),
     ];
     for channels in [1, 100, 1_000, 10_000_u64] {

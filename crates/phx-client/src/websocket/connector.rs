@@ -1,7 +1,7 @@
 //! From a dialer to a connector: dial, TLS, upgrade.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use phx_proto::CloseCause;
 
@@ -40,7 +40,8 @@ impl<D: Dialer> WebSocketConnector<D> {
     /// A connector with the default settings.
     #[must_use]
     pub fn new(dialer: D) -> Self {
-        WebSocketConnector { dialer: Arc::new(dialer), config: Arc::default() }
+        static DEFAULT: LazyLock<Arc<WebSocketConfig>> = LazyLock::new(Arc::default);
+        WebSocketConnector { dialer: Arc::new(dialer), config: Arc::clone(&DEFAULT) }
     }
 
     /// The same connector with these settings.

@@ -38,7 +38,7 @@ pub struct WebSocketTransport<S> {
     waiting_pongs: usize,
     /// Why nothing can be written any more. What the server said before that is still read: its
     /// close frame tells more than a broken pipe does.
-    unwritable: Option<CloseCause>,
+    unwritable: Option<Box<CloseCause>>,
     /// Whether the receiving side was woken to report that. Once is enough, and more would spin
     /// while receiving is held back.
     woken: bool,
@@ -53,7 +53,7 @@ enum Closing {
     /// Ours is on its way, the peer's hasn't come.
     Sent,
     /// It is over, and the stream is being shut.
-    Shutting(CloseCause),
+    Shutting(Box<CloseCause>),
 }
 
 impl<S> WebSocketTransport<S>
@@ -108,7 +108,7 @@ where
         cx: Option<&mut Context<'_>>,
     ) -> Poll<()> {
         if let Err(error) = written {
-            self.unwritable.get_or_insert(failure::websocket_failed(error));
+            self.unwritable.get_or_insert_with(|| Box::new(failure::websocket_failed(error)));
         }
         if self.unwritable.is_none() {
             return Poll::Ready(());
@@ -141,7 +141,9 @@ where
     /// What was received, or, if there is nothing more to read, why nothing can be written.
     fn poll_received(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, CloseCause>> {
         match (self.poll_message(cx), &self.unwritable) {
-            (Poll::Pending | Poll::Ready(Err(_)), Some(cause)) => Poll::Ready(Err(cause.clone())),
+            (Poll::Pending | Poll::Ready(Err(_)), Some(cause)) => {
+                Poll::Ready(Err(CloseCause::clone(cause)))
+            }
             (received, _) => received,
         }
     }
@@ -259,12 +261,12 @@ where
             this.closing = Closing::Sent;
         }
         if matches!(this.closing, Closing::Sent) {
-            this.closing = Closing::Shutting(ready!(this.poll_end(cx)));
+            this.closing = Closing::Shutting(Box::new(ready!(this.poll_end(cx))));
         }
         // Lets TLS say goodbye. It may fail, since the peer may be gone: that changes nothing.
         let _ = ready!(Pin::new(this.socket.get_mut()).poll_close(cx));
         match &this.closing {
-            Closing::Shutting(cause) => Poll::Ready(cause.clone()),
+            Closing::Shutting(cause) => Poll::Ready(CloseCause::clone(cause)),
             Closing::No | Closing::Sent => Poll::Ready(failure::ended()),
         }
     }
