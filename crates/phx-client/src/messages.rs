@@ -106,8 +106,8 @@ pub enum WhenSlow {
     /// A stream that takes nothing for
     /// [`stall_after`](crate::Builder::stall_after) (5 s) is taken for forgotten: it holds nobody
     /// back any more, loses its oldest messages, and says so by [`StreamItem::Lagged`] when it is
-    /// read again. The same happens if the reply to a heartbeat couldn't be read for that long, or
-    /// for half of the heartbeat timeout, so that a slow stream never costs the connection.
+    /// read again. The same happens to whatever is full if the reply to a heartbeat couldn't be read
+    /// for three quarters of the heartbeat timeout, so that a slow stream never costs the connection.
     ///
     /// Replies to pushes aren't read either meanwhile: who takes messages and waits for replies in
     /// turns should give the two their own tasks.

@@ -109,6 +109,27 @@ async fn a_forgotten_stream_stalls_loses_its_oldest_and_frees_the_others() {
     assert_eq!(held(&mut forgotten), ["16", "17"]);
 }
 
+/// The answer to a heartbeat that was sent when reading stopped is due soon after it goes on.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_waited_for_a_forgotten_one_has_time_to_be_read() {
+    let mut net = Net::new();
+    let builder = net.builder().stream_capacity(4).heartbeat_interval(Some(WAIT));
+    let (socket, room, peer) = net.joined_with(builder).await;
+    let _forgotten = room.on::<u32>("n");
+    let mut read = room.on::<u32>("n");
+    for number in 0..100 {
+        peer.broadcast("n", &json!(number));
+    }
+    for expected in 0..100 {
+        match read.next().await {
+            Some(StreamItem::Message(number)) => assert_eq!(number, expected),
+            other => panic!("{other:?} instead of {expected}"),
+        }
+        tokio::time::sleep(WAIT).await;
+    }
+    assert!(socket.is_connected());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_takes_one_item_of_a_full_queue_holds_again() {
     let mut net = Net::new();

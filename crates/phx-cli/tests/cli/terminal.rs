@@ -75,11 +75,7 @@ async fn every_signal_ends_it_properly_and_gives_the_terminal_back() {
         presence.signal(signal);
         presence.ends(0);
 
-        let mut repl = start(&["repl", "--no-history", &server.url], &[]);
-        repl.sees("phx> ");
-        repl.types("join room:a\r");
-        repl.sees("joined");
-        repl.sees("phx> ");
+        let mut repl = joined_repl(&server);
         repl.types("half a li");
         repl.sees("half a li");
         repl.signal(signal);
@@ -97,11 +93,7 @@ async fn every_signal_ends_it_properly_and_gives_the_terminal_back() {
 #[tokio::test]
 async fn keys_do_nothing_in_a_terminal_that_was_given_back() {
     let mut server = Server::start().await;
-    let mut repl = start(&["repl", "--no-history", &server.url], &[]);
-    repl.sees("phx> ");
-    repl.types("join room:a\r");
-    repl.sees("joined");
-    repl.sees("phx> ");
+    let mut repl = joined_repl(&server);
     server.tell("stall").await;
     repl.signal(Signal::TERM);
     repl.sees("\x1b[?2004l\r\n");
@@ -116,11 +108,7 @@ async fn keys_do_nothing_in_a_terminal_that_was_given_back() {
 #[tokio::test]
 async fn output_that_was_stopped_keeps_no_signal_from_ending_it() {
     let mut server = Server::start().await;
-    let mut repl = start(&["repl", "--no-history", &server.url], &[]);
-    repl.sees("phx> ");
-    repl.types("join room:a\r");
-    repl.sees("joined");
-    repl.sees("phx> ");
+    let repl = joined_repl(&server);
     repl.stops_output();
     server.tell(r#"broadcast room:a shout {"n": 1}"#).await;
     repl.signal(Signal::TERM);
@@ -150,12 +138,18 @@ async fn closing_the_terminal_ends_it_properly() {
     let mut presence = start(&["presence", &server.url, "room:a", "-j", "name=ann"], &[]);
     presence.sees("1 present");
     presence.is_closed(0);
+    joined_repl(&server).is_closed(0);
+    server.stops_empty().await;
+}
+
+/// A `phx repl` that has joined `room:a` and shows its prompt.
+fn joined_repl(server: &Server) -> Terminal {
     let mut repl = start(&["repl", "--no-history", &server.url], &[]);
     repl.sees("phx> ");
     repl.types("join room:a\r");
     repl.sees("joined");
-    repl.is_closed(0);
-    server.stops_empty().await;
+    repl.sees("phx> ");
+    repl
 }
 
 /// A `phx` in a terminal of its own, with these variables.

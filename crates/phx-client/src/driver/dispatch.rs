@@ -343,7 +343,8 @@ fn release(mut state: MutexGuard<'_, State>, wakers: &mut Vec<Waker>) {
 }
 
 /// Until when streams hold back reading. The answer to a heartbeat must be found in time, so no
-/// stream holds anyone back while one has been due for long.
+/// stream holds anyone back while one has been due for long: later than forgotten streams stall, so that
+/// those which are read, and had to wait for them, have time to go on.
 fn held_until(
     shared: &Shared,
     state: &mut State,
@@ -356,7 +357,8 @@ fn held_until(
         return None;
     }
     let stall_after = shared.settings.stall_after;
-    let patience = stall_after.min(state.core.config().heartbeat_timeout / 2);
+    let timeout = state.core.config().heartbeat_timeout;
+    let patience = timeout.saturating_sub(timeout / 4);
     let must_read = heartbeats.oldest().map(|sent| sent + patience);
     let force = must_read.is_some_and(|at| now >= at);
     let held_until = state.mailboxes.held_until(now, stall_after, force)?;

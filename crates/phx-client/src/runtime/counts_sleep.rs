@@ -15,6 +15,9 @@ use super::{BoxFuture, Runtime, Timer};
 /// each time, and is how late a machine that woke is noticed.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
+/// Looks are taken at multiples of this, so that those of many sockets wake the program together.
+const LOOKS_AT: Duration = Duration::from_millis(100);
+
 /// Timers go off at whole milliseconds of the runtime's clock, so that those of many sockets wake the
 /// program together: with async-io, whose timers have the clock's own resolution, a thousand idle
 /// sockets cost nearly twice as much otherwise.
@@ -127,17 +130,22 @@ impl Reading {
 
     /// When a timer with this deadline has to look at the clock, if the machine doesn't sleep.
     fn next_look(self, deadline: Instant) -> Self {
-        let wait = deadline.saturating_duration_since(self.now()).min(LOOK_EVERY);
-        Reading { awake: rounded_up(self.awake + wait), slept: self.slept }
+        let wait = deadline.saturating_duration_since(self.now());
+        let awake = if wait > LOOK_EVERY {
+            rounded_down(self.awake + LOOK_EVERY, LOOKS_AT)
+        } else {
+            let last = RESOLUTION.saturating_sub(Duration::from_nanos(1));
+            rounded_down(self.awake + wait + last, RESOLUTION)
+        };
+        Reading { awake, slept: self.slept }
     }
 }
 
-fn rounded_up(at: Instant) -> Instant {
-    let resolution = RESOLUTION.as_nanos();
-    let over = at.since_epoch().as_nanos() % resolution;
-    let missing = if over == 0 { 0 } else { resolution - over };
-    // Less than a millisecond.
-    at + Duration::from_nanos(u64::try_from(missing).unwrap_or_default())
+/// The last multiple of `step`, which is less than a second, that isn't after `at`.
+fn rounded_down(at: Instant, step: Duration) -> Instant {
+    let over = at.since_epoch().as_nanos() % step.as_nanos();
+    let over = Duration::from_nanos(u64::try_from(over).unwrap_or_default());
+    Instant::from_epoch(at.since_epoch().saturating_sub(over))
 }
 
 /// A timer that looks at the clock before its deadline, too.
@@ -203,16 +211,23 @@ mod tests {
     }
 
     #[test]
-    fn looks_before_a_far_deadline_are_together_too() {
+    fn looks_before_a_far_deadline_are_together_too_and_never_late() {
         let minute = 60_000_000_000;
-        assert_eq!(look(1, minute), LOOK_EVERY + RESOLUTION);
-        assert_eq!(look(999_999, minute), LOOK_EVERY + RESOLUTION);
-        assert_eq!(look(1_000_000, minute), LOOK_EVERY + RESOLUTION);
+        for nanos in [0, 1, 99_999_999] {
+            assert_eq!(look(nanos, minute), LOOK_EVERY, "{nanos}");
+        }
+        assert_eq!(look(100_000_000, minute), LOOK_EVERY + LOOKS_AT);
+        // A deadline that is nearer than a look.
+        assert_eq!(look(0, 5_000_000_000), LOOK_EVERY);
+        assert_eq!(look(0, 5_000_000_001), LOOK_EVERY);
+        assert_eq!(look(1, 5_000_000_001), LOOK_EVERY + RESOLUTION);
     }
 
     #[test]
     fn the_end_of_time_is_no_problem() {
         let last = Instant::from_epoch(Duration::MAX);
-        assert_eq!(rounded_up(last), last);
+        for now in [awake(0), Reading { awake: last, slept: Duration::MAX }] {
+            assert!(now.next_look(last).awake <= last);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Everything that waits for something, by number: one look-up finds what a reply answers.
+//! Everything that waits for something, by number: what a reply answers is found by its ref.
 
 use bytestring::ByteString;
 
