@@ -38,8 +38,15 @@ impl Format {
 /// Writes records to the output. Clones write to the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Printer {
-    /// `None` is the end.
-    records: mpsc::Sender<Option<Record>>,
+    printed: mpsc::Sender<Print>,
+}
+
+#[derive(Debug)]
+enum Print {
+    Record(Box<Record>),
+    /// Text of our own, without the end of its last line.
+    Text(String),
+    End,
 }
 
 /// The end of a printer.
@@ -65,28 +72,37 @@ impl Printer {
         format: Format,
         write: impl FnMut(&str) -> io::Result<()> + Send + 'static,
     ) -> (Self, Printed) {
-        let (records, received) = mpsc::channel(CAPACITY);
+        let (printed, received) = mpsc::channel(CAPACITY);
         let (tell, done) = oneshot::channel();
         thread::spawn(move || {
             // Nobody may be left who wants to know.
             let _ = tell.send(print(received, format, write));
         });
-        (Printer { records }, Printed { done })
+        (Printer { printed }, Printed { done })
     }
 
     /// Prints a record; waits while too many wait already.
     pub(crate) async fn print(&self, record: Record) -> Result<(), Failure> {
-        self.records.send(Some(record)).await.map_err(|_| Failure::OutputClosed)
+        self.send(Print::Record(Box::new(record))).await
+    }
+
+    /// Prints text of our own; waits while too much waits already.
+    pub(crate) async fn say(&self, text: String) -> Result<(), Failure> {
+        self.send(Print::Text(text)).await
+    }
+
+    async fn send(&self, print: Print) -> Result<(), Failure> {
+        self.printed.send(print).await.map_err(|_| Failure::OutputClosed)
     }
 
     /// Prints a record unless too many wait: for hooks, which can't wait themselves.
     pub(crate) fn print_now(&self, record: Record) {
-        let _ = self.records.try_send(Some(record));
+        let _ = self.printed.try_send(Print::Record(Box::new(record)));
     }
 
     /// Waits until nobody reads the output any more.
     pub(crate) async fn closed(&self) {
-        self.records.closed().await;
+        self.printed.closed().await;
     }
 }
 
@@ -95,7 +111,7 @@ impl Printed {
     pub(crate) async fn finish(self, printer: &Printer) -> Result<(), Failure> {
         let finished = async {
             // It fails if the end has come by itself.
-            let _ = printer.records.send(None).await;
+            let _ = printer.send(Print::End).await;
             self.done.await
         };
         match tokio::time::timeout(PATIENCE, finished).await {
@@ -107,28 +123,31 @@ impl Printed {
 }
 
 fn print(
-    mut records: mpsc::Receiver<Option<Record>>,
+    mut received: mpsc::Receiver<Print>,
     mut format: Format,
     mut write: impl FnMut(&str) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut lines = String::new();
     let mut is_over = false;
-    while !is_over && let Some(Some(record)) = records.blocking_recv() {
-        let mut next = Some(record);
+    while !is_over && let Some(first) = received.blocking_recv() {
+        let mut next = Some(first);
         // As much as there is, in one go.
-        while let Some(record) = next {
-            lines.push_str(&format.line(&record));
-            lines.push('\n');
-            next = match records.try_recv() {
-                Ok(record) => {
-                    is_over = record.is_none();
-                    record
+        while let Some(print) = next.take() {
+            match print {
+                Print::Record(record) => lines.push_str(&format.line(&record)),
+                Print::Text(text) => lines.push_str(&text),
+                Print::End => {
+                    is_over = true;
+                    break;
                 }
-                Err(_) => None,
-            };
+            }
+            lines.push('\n');
+            next = received.try_recv().ok();
         }
-        write(&lines)?;
-        lines.clear();
+        if !lines.is_empty() {
+            write(&lines)?;
+            lines.clear();
+        }
     }
     Ok(())
 }

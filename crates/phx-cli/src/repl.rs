@@ -1,10 +1,8 @@
 //! `phx repl`: a conversation with a server, line by line.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
 use std::time::Duration;
 
-use anstream::{AutoStream, ColorChoice};
 use clap::Args;
 use phx_tokio::{Channel, Payload, Push, Socket};
 use tokio::sync::mpsc;
@@ -16,15 +14,15 @@ use crate::interrupt::Interrupt;
 use crate::printer::{Format, Printer};
 use crate::record::{Columns, Kind, Record};
 use crate::session::{JoinRefs, forward, print_news};
-use crate::terminal::{Output, closed_as_pipe};
 
 mod command;
 mod completion;
 mod editor;
 mod history;
+mod screen;
 
 use command::{Command, HELP};
-use completion::{Edited, Seen};
+use completion::Seen;
 use editor::{Editor, Typed};
 
 /// News that aren't printed yet, at the most.
@@ -54,28 +52,12 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(), Failure> {
     let seen = Seen::default();
-    let (editor, edited) = Editor::start(seen.clone(), !options.no_history)?;
+    let (editor, screen) = Editor::start(seen.clone(), !options.no_history)?;
     let format = Format::Columns(Columns::new([]));
-    let (printer, printed) = match edited {
-        Some((edited, output)) => Printer::start_to(format, writer(edited, output)),
-        None => Printer::start(format),
-    };
+    let (printer, printed) = Printer::start_to(format, screen.printer());
     let outcome = connected(&options, editor, seen, &printer, interrupt).await;
     let written = printed.finish(&printer).await;
     outcome.and(written)
-}
-
-/// Writes above the line that is being edited.
-fn writer(
-    edited: Edited,
-    mut output: Output,
-) -> impl FnMut(&str) -> io::Result<()> + Send + 'static {
-    let has_colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
-    move |lines| {
-        let plain = (!has_colours).then(|| anstream::adapter::strip_str(lines).to_string());
-        let written = edited.write_above(&mut output, plain.as_deref().unwrap_or(lines));
-        written.map_err(closed_as_pipe)
-    }
 }
 
 async fn connected(
@@ -192,7 +174,7 @@ impl Repl<'_> {
                 let text = format!("after {:.3} ms", round_trip.as_secs_f64() * 1e3);
                 self.printer.print(Record::new(Kind::Pong).detail(text)).await
             }
-            Command::State => self.say(&self.state()),
+            Command::State => self.printer.say(self.state()).await,
             Command::Connect => {
                 let connected = self.socket.connect().within(self.timeout).await;
                 connected.map_err(|failed| Failure::connect(self.socket.endpoint(), &failed))
@@ -201,7 +183,7 @@ impl Repl<'_> {
                 self.socket.disconnect().await;
                 self.printer.print(Record::new(Kind::Disconnected).detail("as asked for")).await
             }
-            Command::Help => self.say(HELP),
+            Command::Help => self.printer.say(HELP.to_owned()).await,
             // Handled where the loop is.
             Command::Quit => Ok(()),
         }
@@ -240,12 +222,5 @@ impl Repl<'_> {
             text.push_str(&format!("\n{}  {:?}", crate::terminal::shown(topic), channel.state()));
         }
         text
-    }
-
-    /// Prints text of our own. The prompt isn't there meanwhile.
-    fn say(&self, text: &str) -> Result<(), Failure> {
-        let mut out = anstream::stdout().lock();
-        let written = writeln!(out, "{text}").and_then(|()| out.flush());
-        Ok(written.map_err(closed_as_pipe)?)
     }
 }

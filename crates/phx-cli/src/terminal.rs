@@ -81,46 +81,52 @@ pub(crate) fn closed_as_pipe(error: io::Error) -> io::Error {
     if is_closed(&error) { io::ErrorKind::BrokenPipe.into() } else { error }
 }
 
-pub(crate) use platform::{Original, Output};
+pub(crate) use platform::{Original, output};
 
 #[cfg(unix)]
 mod platform {
     use std::fs::{File, OpenOptions};
-    use std::io;
+    use std::io::{self, IsTerminal as _, Write};
     use std::os::fd::AsFd as _;
 
     use nix::errno::Errno;
     use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
-    use nix::unistd::dup2_stdout;
+    use nix::unistd::{dup2_stdin, dup2_stdout};
 
-    /// What leads to the terminal even when standard output doesn't any more.
-    pub(crate) type Output = File;
+    /// Standard output, which stays what it is now.
+    pub(crate) fn output() -> io::Result<impl Write + Send + 'static> {
+        io::stdout().as_fd().try_clone_to_owned().map(File::from)
+    }
 
-    /// The terminal as it was before a line editor took it over.
+    /// The terminal that keys come from, as it was before a line editor took it over.
     #[derive(Debug)]
     pub(crate) struct Original {
+        input: File,
         settings: Termios,
-        output: File,
     }
 
     impl Original {
-        /// Of the terminal that keys come from and that standard output leads to, if there is one.
-        pub(crate) fn find() -> Option<Self> {
-            let settings = tcgetattr(io::stdin()).ok()?;
-            let output = io::stdout().as_fd().try_clone_to_owned().ok()?.into();
-            Some(Original { settings, output })
-        }
-
-        pub(crate) fn output(&self) -> io::Result<Output> {
-            self.output.try_clone()
+        /// None if keys come from something else.
+        pub(crate) fn of_input() -> io::Result<Option<Self>> {
+            if !io::stdin().is_terminal() {
+                return Ok(None);
+            }
+            let input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+            let settings = tcgetattr(&input)?;
+            Ok(Some(Original { input, settings }))
         }
 
         /// Takes the terminal from the line editor, whatever that is doing, and whether or not output was
-        /// stopped: what it writes to standard output from now on is lost, and the settings are the old ones.
+        /// stopped: standard input and output lead nowhere from now on, and the settings are the old ones.
         pub(crate) fn take_back(&self) {
-            // They fail if there is no such device, and if the terminal has been closed: then nobody looks at it.
-            let _ = OpenOptions::new().write(true).open("/dev/null").map(dup2_stdout);
-            let _ = tcsetattr(io::stdin(), SetArg::TCSANOW, &self.settings);
+            // These fail if there is no such device, and if the terminal has been closed: then nobody looks at it.
+            if let Ok(nowhere) = OpenOptions::new().read(true).write(true).open("/dev/null") {
+                let _ = dup2_stdin(&nowhere);
+                if io::stdout().is_terminal() {
+                    let _ = dup2_stdout(&nowhere);
+                }
+            }
+            let _ = tcsetattr(&self.input, SetArg::TCSANOW, &self.settings);
         }
     }
 
@@ -132,20 +138,18 @@ mod platform {
 /// Nothing ends a program there while it waits for keys, but Ctrl-C, which is a key then.
 #[cfg(not(unix))]
 mod platform {
-    use std::io;
+    use std::io::{self, Write};
 
-    pub(crate) type Output = io::Stdout;
+    pub(crate) fn output() -> io::Result<impl Write + Send + 'static> {
+        Ok(io::stdout())
+    }
 
     #[derive(Debug)]
     pub(crate) struct Original;
 
     impl Original {
-        pub(crate) fn find() -> Option<Self> {
-            Some(Original)
-        }
-
-        pub(crate) fn output(&self) -> io::Result<Output> {
-            Ok(io::stdout())
+        pub(crate) fn of_input() -> io::Result<Option<Self>> {
+            Ok(None)
         }
 
         pub(crate) fn take_back(&self) {}

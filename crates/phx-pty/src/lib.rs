@@ -16,7 +16,7 @@ mod modes;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
-use std::process::{Child, Command};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -59,13 +59,28 @@ pub struct Terminal {
 impl Terminal {
     /// Starts the program in a terminal of 24 rows and 100 columns.
     #[must_use]
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
+        Terminal::start_with(command, |command| command)
+    }
+
+    /// The same, but that the program's output isn't the terminal: it goes into a pipe.
+    #[must_use]
+    pub fn start_piped(command: Command) -> (Self, ChildStdout) {
+        let mut terminal = Terminal::start_with(command, |command| command.stdout(Stdio::piped()));
+        let output = terminal.program.0.stdout.take().unwrap();
+        (terminal, output)
+    }
+
+    fn start_with(
+        mut command: Command,
+        change: impl FnOnce(blocking::Command) -> blocking::Command,
+    ) -> Self {
         let (pty, pts) = open().unwrap();
         pty.resize(Size::new(24, 100)).unwrap();
         let terminal = File::from(OwnedFd::from(pty));
         let settings = settings(&terminal);
         command.env("TERM", "xterm-256color");
-        let program = Program(blocking::Command::from(command).spawn(pts).unwrap());
+        let program = Program(change(blocking::Command::from(command)).spawn(pts).unwrap());
         Terminal { program, terminal, settings, output: String::new(), read: 0 }
     }
 
@@ -138,7 +153,7 @@ impl Terminal {
     pub fn is_closed(self, code: i32) {
         let Terminal { program, terminal, output, .. } = self;
         drop(terminal);
-        program.ends(code, &output);
+        program.ends(&[code], &output);
     }
 
     /// Stops all output, as Ctrl-S does: whoever writes waits.
@@ -148,7 +163,12 @@ impl Terminal {
 
     /// Waits for the program to end by itself, with this code, whether or not it shows anything.
     pub fn is_gone(self, code: i32) {
-        self.program.ends(code, &self.output);
+        self.is_gone_with_one_of(&[code]);
+    }
+
+    /// The same, where either code is right.
+    pub fn is_gone_with_one_of(self, codes: &[i32]) {
+        self.program.ends(codes, &self.output);
     }
 
     /// Waits for something to be shown, and reads it; whether it was not the end.
@@ -174,7 +194,7 @@ impl Program {
         Pid::from_child(&self.0)
     }
 
-    fn ends(mut self, code: i32, output: &str) {
+    fn ends(mut self, codes: &[i32], output: &str) {
         let pid = self.pid();
         let (tell, ended) = channel();
         thread::spawn(move || tell.send(self.0.wait()));
@@ -183,7 +203,8 @@ impl Program {
             panic!("it goes on after {output:?}");
         };
         let status = status.unwrap();
-        assert_eq!(status.code(), Some(code), "{status} after {output:?}");
+        let is_right = status.code().is_some_and(|code| codes.contains(&code));
+        assert!(is_right, "{status}, and not {codes:?}, after {output:?}");
     }
 }
 

@@ -11,12 +11,11 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::completion::{Edited, ReplHelper, Seen};
+use super::completion::{ReplHelper, Seen};
 use super::history::{self, HistoryFile};
+use super::screen::{PROMPT, Screen};
 use crate::failure::Failure;
-use crate::terminal::{Original, Output, is_closed};
-
-pub(super) const PROMPT: &str = "phx> ";
+use crate::terminal::{Original, is_closed};
 
 /// For the cursor to leave the line that is edited, in the end.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -30,41 +29,20 @@ pub(super) enum Typed {
     Failed(String),
 }
 
-/// What the editor's thread tells.
-#[derive(Debug)]
-pub(super) enum Told {
-    /// The terminal has been taken over, and keys are awaited.
-    Begun,
-    Typed(Typed),
-}
-
-/// What is awaited of the editor's thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Awaited {
-    Nothing,
-    /// A line has been asked for.
-    Prompt,
-    /// The terminal has been taken over for it.
-    Line,
-}
-
 /// The editor, as the rest of the program sees it.
-#[derive(Debug)]
 pub(super) struct Editor {
     ask: SyncSender<()>,
-    told: mpsc::Receiver<Told>,
-    awaited: Awaited,
-    /// As it was before; none where lines are read as they come.
-    terminal: Option<(Original, Edited)>,
+    told: mpsc::Receiver<Typed>,
+    /// A line has been asked for, and hasn't come.
+    is_asked: bool,
+    screen: Screen,
+    /// As it was before; none where keys don't come from a terminal.
+    terminal: Option<Original>,
 }
 
 impl Editor {
-    /// Starts the editor, and gives what is being edited and where to write beside it, if there is a terminal
-    /// that can do it.
-    pub(super) fn start(
-        seen: Seen,
-        keeps_history: bool,
-    ) -> Result<(Self, Option<(Edited, Output)>), Failure> {
+    /// Starts the editor, and gives what it shares with whoever prints.
+    pub(super) fn start(seen: Seen, keeps_history: bool) -> Result<(Self, Screen), Failure> {
         let failed = |error: ReadlineError| Failure::failed(format!("no line editor: {error}"));
         let config = Config::builder()
             .completion_type(CompletionType::List)
@@ -74,88 +52,62 @@ impl Editor {
             .build();
         let mut editor =
             rustyline::Editor::<ReplHelper, DefaultHistory>::with_config(config).map_err(failed)?;
-        // There is one for exactly those terminals in which lines are edited.
+        // There is one for exactly those terminals that show the line which is edited.
         let is_edited = editor.create_external_printer().is_ok();
-        // The beginning and the end of one line.
-        let (tell, told) = mpsc::channel(2);
-        let edited = Edited::default();
-        editor.set_helper(Some(ReplHelper::new(seen, edited.clone(), tell.clone())));
+        let screen = Screen::start(is_edited).map_err(|error| failed(error.into()))?;
+        let terminal = Original::of_input().map_err(|error| failed(error.into()))?;
+        editor.set_helper(Some(ReplHelper::new(seen, screen.clone())));
         let history = (keeps_history && is_edited).then(HistoryFile::of_user).flatten();
         let (ask, asked) = sync_channel(1);
-        let terminal = is_edited.then(Original::find).flatten();
-        let output = terminal.as_ref().map(Original::output).transpose();
-        let output = output.map_err(|error| failed(error.into()))?;
-        let shown = output.map(|output| (edited.clone(), output));
-        let terminal = terminal.zip(shown.as_ref().map(|(edited, _)| edited.clone()));
-        thread::spawn(move || read(editor, &edited, history.as_ref(), &asked, &tell));
-        Ok((Editor { ask, told, awaited: Awaited::Nothing, terminal }, shown))
+        let (tell, told) = mpsc::channel(1);
+        let shown = screen.clone();
+        thread::spawn(move || read(editor, &shown, history.as_ref(), &asked, &tell));
+        let shown = screen.clone();
+        Ok((Editor { ask, told, is_asked: false, screen, terminal }, shown))
     }
 
     /// Shows the prompt, and waits for a line. Cancel-safe.
     pub(super) async fn next(&mut self) -> Typed {
-        if self.awaited == Awaited::Nothing {
-            self.awaited = Awaited::Prompt;
+        if !self.is_asked {
+            self.is_asked = true;
             // It fails if the editor has ended, which is what the next line tells.
             let _ = self.ask.send(());
         }
-        loop {
-            if let Some(typed) = self.hear().await {
-                return typed;
-            }
-        }
+        let typed = self.told.recv().await;
+        self.is_asked = false;
+        typed.unwrap_or(Typed::End)
     }
 
-    /// Gives the terminal back as it was. The thread goes on waiting for keys: nothing but a key or the end of the
-    /// program ends that, and it may even be drawing. What it draws is lost, and nothing must be written to
-    /// standard output any more.
+    /// Gives the terminal back as it was. The thread may be drawing, or go on waiting for keys: nothing but a key
+    /// or the end of the program ends that. It reaches the terminal no more.
     pub(super) async fn end(mut self) {
-        let Some((terminal, edited)) = self.terminal.take() else { return };
-        // It can be given back only after it was taken.
-        while self.awaited == Awaited::Prompt {
-            self.hear().await;
-        }
-        if self.awaited != Awaited::Line {
-            return;
-        }
+        self.told.close();
+        let Some(terminal) = self.terminal.filter(|_| self.is_asked) else { return };
         terminal.take_back();
-        let leaving = spawn_blocking(move || edited.leave(&mut terminal.output()?));
+        let leaving = spawn_blocking(move || self.screen.leave());
         // It fails if the terminal has been closed, and takes for ever if its output was stopped.
         let _ = timeout(PATIENCE, leaving).await;
-    }
-
-    /// Waits for what comes next. Cancel-safe.
-    async fn hear(&mut self) -> Option<Typed> {
-        let told = self.told.recv().await.unwrap_or(Told::Typed(Typed::End));
-        match told {
-            Told::Begun => {
-                self.awaited = Awaited::Line;
-                None
-            }
-            Told::Typed(typed) => {
-                self.awaited = Awaited::Nothing;
-                Some(typed)
-            }
-        }
     }
 }
 
 fn read(
     mut editor: rustyline::Editor<ReplHelper, DefaultHistory>,
-    edited: &Edited,
+    screen: &Screen,
     history: Option<&HistoryFile>,
     asked: &Receiver<()>,
-    tell: &mpsc::Sender<Told>,
+    tell: &mpsc::Sender<Typed>,
 ) {
     for line in history.map(HistoryFile::load).unwrap_or_default() {
         let _ = editor.add_history_entry(line);
     }
     while asked.recv().is_ok() {
-        edited.set(Some(("", 0)));
-        if let Some(helper) = editor.helper() {
-            helper.expect();
-        }
+        screen.edits(Some(("", 0)));
         let read = editor.readline(PROMPT);
-        edited.set(None);
+        screen.edits(None);
+        // What is typed after the end is somebody else's.
+        if tell.is_closed() {
+            return;
+        }
         let typed = match read {
             Ok(line) => {
                 // A history that can't be written is none.
@@ -170,7 +122,7 @@ fn read(
             Err(error) if terminal_is_closed(&error) => Typed::End,
             Err(error) => Typed::Failed(format!("can't read the input: {error}")),
         };
-        if tell.blocking_send(Told::Typed(typed)).is_err() {
+        if tell.blocking_send(typed).is_err() {
             return;
         }
     }

@@ -199,10 +199,16 @@ impl Server {
         self.phx.line().await
     }
 
+    /// Waits until so many are connected.
+    pub(crate) async fn has_connections(&mut self, count: usize) {
+        let wanted = format!("{count} connections");
+        let connected = async { while self.tell("connections").await != wanted {} };
+        timeout(PATIENCE, connected).await.expect("so many connections in time");
+    }
+
     /// Everybody has left, which the server may hear a moment after they have ended, and it ends properly.
     pub(crate) async fn stops_empty(mut self) {
-        let emptied = async { while self.tell("connections").await != "0 connections" {} };
-        timeout(PATIENCE, emptied).await.expect("nobody stays connected");
+        self.has_connections(0).await;
         self.phx.interrupted().await.well();
     }
 }

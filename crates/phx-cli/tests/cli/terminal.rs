@@ -2,7 +2,11 @@
 
 use phx_pty::{CTRL_C, Signal, Terminal};
 
-use crate::support::{Server, command, phx};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::ChildStdout;
+use tokio::time::timeout;
+
+use crate::support::{PATIENCE, Server, command, phx};
 
 #[tokio::test]
 async fn a_terminal_gets_colours_unless_it_wants_none() {
@@ -113,6 +117,32 @@ async fn output_that_was_stopped_keeps_no_signal_from_ending_it() {
     server.tell(r#"broadcast room:a shout {"n": 1}"#).await;
     repl.signal(Signal::TERM);
     repl.is_gone(0);
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn output_that_was_stopped_before_the_first_prompt_does_not_either() {
+    let mut server = Server::start().await;
+    let repl = start(&["repl", "--no-history", &server.url], &[]);
+    repl.stops_output();
+    server.has_connections(1).await;
+    repl.signal(Signal::TERM);
+    // It may not know yet that it is connected.
+    repl.is_gone_with_one_of(&[0, 143]);
+    server.stops_empty().await;
+}
+
+/// The line editor takes any terminal over that keys come from.
+#[tokio::test]
+async fn a_terminal_that_only_keys_come_from_is_given_back() {
+    let server = Server::start().await;
+    let command = command(&["repl", "--no-history", &server.url]).into_std();
+    let (repl, output) = Terminal::start_piped(command);
+    let mut output = BufReader::new(ChildStdout::from_std(output).unwrap());
+    let mut shown = Vec::new();
+    timeout(PATIENCE, output.read_until(b'>', &mut shown)).await.expect("a prompt").unwrap();
+    repl.signal(Signal::TERM);
+    repl.ends(0);
     server.stops_empty().await;
 }
 
