@@ -185,8 +185,14 @@ impl<T> Messages<T> {
             return Poll::Ready(Some(self.item(entry)));
         }
         let shared = self.channel.shared();
-        let now = shared.runtime.now();
         let mut state = shared.lock();
+        // Only a stream that was full has to know the time, and clocks aren't looked at under the lock.
+        let mut now = None;
+        if state.mailboxes.was_full(self.key) {
+            drop(state);
+            now = Some(shared.runtime.now());
+            state = shared.lock();
+        }
         let (entry, taken, old) = state.mailboxes.poll(self.key, now, &mut self.taken, cx);
         drop(state);
         drop(old);

@@ -146,11 +146,17 @@ impl Mailbox {
         OldWaker(self.waker.replace(cx.waker().clone()))
     }
 
+    /// Whether it was filled, and not emptied by half since: then it matters when something is taken.
+    pub(crate) fn was_full(&self) -> bool {
+        self.hold != Hold::No
+    }
+
     /// The next entry, and what taking it means for reading. Those after it go to `more`, as many as
-    /// fit, unless the mailbox holds back reading: then each counts by itself.
+    /// fit, unless the mailbox holds back reading: then each counts by itself. The time is needed if the
+    /// mailbox [was full](Self::was_full).
     pub(crate) fn poll(
         &mut self,
-        now: Instant,
+        now: Option<Instant>,
         more: &mut VecDeque<Entry>,
     ) -> (Poll<Option<Entry>>, Taken) {
         let Some(entry) = self.queue.pop_front() else {
@@ -159,7 +165,8 @@ impl Mailbox {
             return (poll, Taken::Indifferent);
         };
         self.count_taken(&entry);
-        let taken = self.note_taken(now);
+        debug_assert!(now.is_some() || !self.was_full(), "a time is needed");
+        let taken = now.map_or(Taken::Indifferent, |now| self.note_taken(now));
         if self.hold == Hold::No {
             for _ in 0..self.queue.len().min(MAX_TAKEN - 1) {
                 if let Some(entry) = self.queue.pop_front() {
@@ -295,7 +302,7 @@ mod tests {
                 mailbox.stall();
             }
             if read_every > 0 && number % read_every == 0 {
-                let _ = mailbox.poll(now, &mut VecDeque::new());
+                let _ = mailbox.poll(Some(now), &mut VecDeque::new());
             }
             let counted = |entry: &Entry| match entry {
                 Entry::Message { event, payload } => Some(size(event, payload)),
@@ -331,9 +338,9 @@ mod tests {
         assert!(!mailbox.deliver(now, "n".into(), message(3)));
         assert!(mailbox.deliver(now, "n".into(), message(20)), "one of any size, and then no more");
         assert_eq!(mailbox.holding_since(), Some(now));
-        let (_, taken) = mailbox.poll(now, &mut VecDeque::new());
+        let (_, taken) = mailbox.poll(Some(now), &mut VecDeque::new());
         assert_eq!(taken, Taken::Indifferent);
-        let (_, taken) = mailbox.poll(now, &mut VecDeque::new());
+        let (_, taken) = mailbox.poll(Some(now), &mut VecDeque::new());
         assert_eq!(taken, Taken::Released);
     }
 
@@ -344,7 +351,7 @@ mod tests {
             assert!(!mailbox.deliver(now, "n".into(), Payload::empty()));
         }
         let mut taken = VecDeque::new();
-        while mailbox.poll(now, &mut taken).0.is_ready() {}
+        while mailbox.poll(Some(now), &mut taken).0.is_ready() {}
         assert!(mailbox.queue.capacity() <= KEPT, "{}", mailbox.queue.capacity());
     }
 }

@@ -97,12 +97,17 @@ impl Mailboxes {
         }
     }
 
+    /// As [`Mailbox::was_full`].
+    pub(crate) fn was_full(&self, key: MailboxKey) -> bool {
+        self.all.get(key).is_some_and(Mailbox::was_full)
+    }
+
     /// The next entry, as [`Mailbox::poll`] has it. If there is none yet, the task that polls waits for
     /// it, and the waker before its own is given.
     pub(crate) fn poll(
         &mut self,
         key: MailboxKey,
-        now: Instant,
+        now: Option<Instant>,
         more: &mut VecDeque<Entry>,
         cx: &Context<'_>,
     ) -> (Poll<Option<Entry>>, Taken, Option<OldWaker>) {
