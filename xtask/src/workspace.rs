@@ -21,6 +21,8 @@ pub(crate) struct Package {
     pub(crate) examples: Vec<String>,
     /// The oldest compiler it supports, as its manifest says.
     pub(crate) rust_version: Option<String>,
+    /// Whether it may be published anywhere.
+    pub(crate) is_published: bool,
 }
 
 impl Workspace {
@@ -68,7 +70,11 @@ impl Package {
         let targets = targets.with_context(|| format!("{name} has no targets"))?;
         let examples = targets.iter().filter(|target| is_example(target));
         let examples = examples.filter_map(|target| text(target, "name")).collect();
-        Ok(Package { name, features, examples, rust_version: text(package, "rust_version") })
+        // The registries it may go to; missing or null for all of them.
+        let registries = package.get("publish").and_then(Value::as_array);
+        let is_published = registries.is_none_or(|registries| !registries.is_empty());
+        let rust_version = text(package, "rust_version");
+        Ok(Package { name, features, examples, rust_version, is_published })
     }
 }
 
@@ -86,24 +92,28 @@ mod tests {
     use super::*;
 
     const METADATA: &str = r#"{"packages": [
-        {"name": "b", "rust_version": "1.88", "features": {}, "targets": [
+        {"name": "b", "rust_version": "1.88", "publish": [], "features": {}, "targets": [
             {"kind": ["lib"], "name": "b"}, {"kind": ["example"], "name": "quickstart"}]},
-        {"name": "a", "rust_version": "1.88", "features": {"tls": [], "default": ["tls"]},
+        {"name": "a", "rust_version": "1.88", "publish": null, "features": {"tls": [], "default": ["tls"]},
          "targets": [{"kind": ["lib"], "name": "a"}]}
     ]}"#;
 
     #[test]
     fn packages_are_sorted_with_their_features_and_examples() {
-        let package = |name: &str, features: &[&str], examples: &[&str]| Package {
+        let package = |name: &str, is_published, features: &[&str], examples: &[&str]| Package {
             name: name.to_owned(),
             features: features.iter().copied().map(String::from).collect(),
             examples: examples.iter().copied().map(String::from).collect(),
             rust_version: Some("1.88".to_owned()),
+            is_published,
         };
         let workspace = Workspace::parse(METADATA).unwrap();
         assert_eq!(
             workspace.packages,
-            [package("a", &["default", "tls"], &[]), package("b", &[], &["quickstart"])]
+            [
+                package("a", true, &["default", "tls"], &[]),
+                package("b", false, &[], &["quickstart"])
+            ]
         );
     }
 

@@ -58,20 +58,22 @@ pub(crate) struct Printed {
 impl Printer {
     /// A printer to standard output.
     pub(crate) fn start(format: Format) -> (Self, Printed) {
-        let is_terminal = io::stdout().is_terminal();
-        Printer::start_to(format, move |lines| {
+        Printer::start_by(format, |lines| {
             let mut out = anstream::stdout().lock();
-            let written = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
-            // Of a file it is a failure of the disk.
-            written.map_err(|error| if is_terminal { closed_as_pipe(error) } else { error })
+            out.write_all(lines.as_bytes()).and_then(|()| out.flush())
         })
     }
 
-    /// A printer to whatever takes lines.
-    pub(crate) fn start_to(
+    /// The same, where something else writes the lines there.
+    pub(crate) fn start_by(
         format: Format,
-        write: impl FnMut(&str) -> io::Result<()> + Send + 'static,
+        mut write: impl FnMut(&str) -> io::Result<()> + Send + 'static,
     ) -> (Self, Printed) {
+        let is_terminal = io::stdout().is_terminal();
+        let write = move |lines: &str| {
+            // Of a file it is a failure of the disk.
+            write(lines).map_err(|error| if is_terminal { closed_as_pipe(error) } else { error })
+        };
         let (printed, received) = mpsc::channel(CAPACITY);
         let (tell, done) = oneshot::channel();
         thread::spawn(move || {

@@ -54,7 +54,7 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
     let seen = Seen::default();
     let (editor, screen) = Editor::start(seen.clone(), !options.no_history)?;
     let format = Format::Columns(Columns::new([]));
-    let (printer, printed) = Printer::start_to(format, screen.printer());
+    let (printer, printed) = Printer::start_by(format, screen.printer());
     let outcome = connected(&options, editor, seen, &printer, interrupt).await;
     let written = printed.finish(&printer).await;
     outcome.and(written)

@@ -65,6 +65,7 @@ mod tests {
             features: features.iter().copied().map(String::from).collect(),
             examples: Vec::new(),
             rust_version: None,
+            is_published: true,
         };
         sets(&package).iter().map(|set| set.join(" ")).collect()
     }

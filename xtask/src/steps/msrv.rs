@@ -6,16 +6,16 @@
 use crate::command::Program;
 use crate::step::Outcome;
 use crate::tools;
-
-/// What only this repository runs: it is built with the compiler that is there.
-const UNPUBLISHED: [&str; 6] =
-    ["phx-bench", "phx-chaos", "phx-conformance", "phx-pty", "phx-reliability", "xtask"];
+use crate::workspace::Workspace;
 
 pub(crate) fn check() -> Outcome {
     let version = tools::msrv_toolchain()?;
+    let workspace = Workspace::load()?;
+    // The others are run in this repository only, with the compiler that is there.
+    let users = workspace.packages.iter().filter(|it| it.is_published || !it.examples.is_empty());
     Program::cargo_of(&version)
-        .args(["check", "--locked", "--workspace", "--lib", "--bins", "--examples"])
-        .args(UNPUBLISHED.iter().flat_map(|name| ["--exclude", name]))
+        .args(["check", "--locked", "--lib", "--bins", "--examples"])
+        .args(users.flat_map(|it| ["--package", &it.name]))
         // A directory of its own, or the two compilers would throw away each other's work.
         .args(["--all-features", "--target-dir", "target/msrv"])
         .run()?;

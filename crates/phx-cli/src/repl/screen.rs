@@ -1,12 +1,12 @@
 //! What the REPL shows: what is printed, and below it, on a terminal, the line that is edited.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anstream::{AutoStream, ColorChoice, adapter::strip_str};
 use console::measure_text_width;
 
-use crate::terminal::{closed_as_pipe, output};
+use crate::terminal::output;
 
 pub(super) const PROMPT: &str = "phx> ";
 
@@ -51,12 +51,9 @@ impl Screen {
     pub(super) fn printer(&self) -> impl FnMut(&str) -> io::Result<()> + Send + 'static {
         let screen = self.clone();
         let has_colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
-        let is_terminal = io::stdout().is_terminal();
         move |lines| {
             let plain = (!has_colours).then(|| strip_str(lines).to_string());
-            let written = screen.print(plain.as_deref().unwrap_or(lines));
-            // Of a file it is a failure of the disk.
-            written.map_err(|error| if is_terminal { closed_as_pipe(error) } else { error })
+            screen.print(plain.as_deref().unwrap_or(lines))
         }
     }
 
