@@ -404,6 +404,10 @@ impl Builder {
 
 /// Hooks that are there before the first connection, and stay. See [`Socket::on_open`] and its
 /// like for those that can be removed.
+///
+/// A hook has always run before a future that waits for the same thing resolves: `on_close` before
+/// [`Socket::disconnect`] or a refused [`connect`](Builder::connect), a channel's `on_close` before
+/// [`Channel::leave`](crate::Channel::leave).
 impl Builder {
     /// Calls `handler` whenever the connection has opened.
     pub fn on_open(mut self, handler: impl Fn() + Send + Sync + 'static) -> Self {

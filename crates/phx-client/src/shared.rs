@@ -17,6 +17,7 @@ use crate::builder::Settings;
 use crate::runtime::Runtime;
 
 mod channels;
+mod ends;
 mod hooks;
 mod mailbox;
 mod mailboxes;
@@ -24,6 +25,8 @@ mod waiting;
 mod watch;
 
 pub(crate) use channels::ChannelEntry;
+use ends::Ends;
+pub(crate) use ends::Interest;
 pub(crate) use hooks::{ChannelHooks, Garbage, HookId, HookList, OnMessage, SocketHooks};
 pub(crate) use mailbox::{Entry, Mailbox, MailboxKey, Taken};
 use mailboxes::Mailboxes;
@@ -62,10 +65,7 @@ impl Shared {
             channels: SecondaryMap::with_capacity(1),
             mailboxes: Mailboxes::default(),
             connection: Watch::new(ConnectionState::Closed),
-            opened: 0,
-            closed: 0,
-            given_up: None,
-            last_end: None,
+            ends: Ends::default(),
             hooks,
             last_hook: 0,
             abandoned: false,
@@ -139,13 +139,7 @@ pub(crate) struct State {
     pub(crate) channels: SecondaryMap<ChannelId, ChannelEntry>,
     pub(crate) mailboxes: Mailboxes,
     pub(crate) connection: Watch<ConnectionState>,
-    /// How often the connection opened and ended: an interest in "the next one" remembers a count.
-    pub(crate) opened: u64,
-    pub(crate) closed: u64,
-    /// The end after which there was no further attempt, and the count of ends it was.
-    pub(crate) given_up: Option<Box<(u64, CloseCause)>>,
-    /// Why the last connection ended, or the last attempt failed.
-    pub(crate) last_end: Option<Box<CloseCause>>,
+    pub(crate) ends: Ends,
     pub(crate) hooks: SocketHooks,
     last_hook: u64,
     /// The last handle is gone: the driver closes the connection and ends.
@@ -181,7 +175,8 @@ impl State {
         let before = self.core.connection_state();
         self.core.disconnect(now, code, reason)?;
         if before == ConnectionState::Waiting {
-            self.note_closed(&CloseCause::Disconnected, false, wakers);
+            let end = self.ends.see_closed();
+            self.report_closed(end, &CloseCause::Disconnected, false, wakers);
         }
         Ok(())
     }
@@ -192,24 +187,21 @@ impl State {
         debug_assert!(disconnected.is_ok(), "a close frame can hold 1000 and no reason");
     }
 
-    /// Counts an opened connection.
-    pub(crate) fn note_opened(&mut self, wakers: &mut Vec<Waker>) {
-        self.opened = self.opened.saturating_add(1);
+    /// Resolves the futures that wait for an open connection, after the hooks have run.
+    pub(crate) fn report_opened(&mut self, wakers: &mut Vec<Waker>) {
+        self.ends.report_opened();
         self.connection.take_wakers(wakers);
     }
 
-    /// Counts the end of a connection, and keeps its cause.
-    pub(crate) fn note_closed(
+    /// Resolves the futures that wait for this end of a connection or attempt, after the hooks have run.
+    pub(crate) fn report_closed(
         &mut self,
+        end: u64,
         cause: &CloseCause,
         will_retry: bool,
         wakers: &mut Vec<Waker>,
     ) {
-        self.closed = self.closed.saturating_add(1);
-        if !will_retry {
-            self.given_up = Some(Box::new((self.closed, cause.clone())));
-        }
-        self.last_end = Some(Box::new(cause.clone()));
+        self.ends.report_closed(end, cause, will_retry);
         self.connection.take_wakers(wakers);
     }
 

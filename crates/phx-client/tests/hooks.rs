@@ -2,8 +2,15 @@
 
 mod common;
 
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
 use common::{Net, Notes, settle, soon};
-use phx_client::{ChannelCloseCause, CloseCause, CloseCode, Frame, LogKind, Payload, SocketError};
+use futures::FutureExt as _;
+use phx_client::{
+    ChannelCloseCause, CloseCause, CloseCode, Frame, LogKind, Payload, Refusal, SocketError,
+};
 use serde_json::json;
 
 #[tokio::test(start_paused = true)]
@@ -142,7 +149,7 @@ async fn a_panicking_handler_disturbs_nobody() {
 #[tokio::test(start_paused = true)]
 async fn a_handler_may_use_and_drop_handles() {
     let (socket, room, mut peer) = Net::new().joined().await;
-    let held = std::sync::Mutex::new(Some(room.clone()));
+    let held = Mutex::new(Some(room.clone()));
     drop(room.on_event("n", move |payload| {
         if let Some(room) = held.lock().unwrap().take() {
             room.push("echo", payload.clone()).detach().unwrap();
@@ -180,4 +187,92 @@ async fn the_logger_gets_kind_text_and_data_but_no_params() {
         notes.taken(),
         ["transport opened ", "channel room:a joined ", "push room:a post 1", "receive room:a n 2"]
     );
+}
+
+/// A future that a hook looks at: whether it had resolved by the time the hook ran.
+struct Watched<T>(Mutex<Option<Pin<Box<dyn Future<Output = T> + Send>>>>);
+
+impl<T> Watched<T> {
+    fn new() -> Arc<Self> {
+        Arc::new(Watched(Mutex::new(None)))
+    }
+
+    fn set(&self, future: impl Future<Output = T> + Send + 'static) {
+        *self.0.lock().unwrap() = Some(Box::pin(future));
+    }
+
+    /// Polls the future, as another thread may at any moment.
+    fn is_resolved(&self) -> bool {
+        let mut future = self.0.lock().unwrap();
+        future.as_mut().is_some_and(|future| future.now_or_never().is_some())
+    }
+
+    fn take(&self) -> Pin<Box<dyn Future<Output = T> + Send>> {
+        self.0.lock().unwrap().take().unwrap()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn hooks_of_a_disconnect_run_before_its_future_resolves() {
+    let mut net = Net::new();
+    let (watched, notes) = (Watched::new(), Notes::default());
+    let (seen, noted) = (Arc::clone(&watched), notes.clone());
+    let builder = net.builder().on_close(move |_| noted.note(format!("{}", seen.is_resolved())));
+    let (socket, _peer) = net.connected_with(builder).await;
+    watched.set(socket.disconnect());
+    settle().await;
+    assert_eq!(notes.taken(), ["false"]);
+    soon(watched.take()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn hooks_of_a_refused_connect_run_before_its_future_resolves() {
+    let mut net = Net::new();
+    let (watched, notes) = (Watched::new(), Notes::default());
+    let (on_error, on_close) = (Arc::clone(&watched), Arc::clone(&watched));
+    let (errors, closes) = (notes.clone(), notes.clone());
+    let socket = net
+        .builder()
+        .on_error(move |_| errors.note(format!("error {}", on_error.is_resolved())))
+        .on_close(move |_| closes.note(format!("close {}", on_close.is_resolved())))
+        .spawn()
+        .unwrap();
+    watched.set(socket.connect());
+    net.attempt().await.refuse(CloseCause::Refused(Refusal::new(403)));
+    settle().await;
+    assert_eq!(notes.taken(), ["error false", "close false"]);
+    assert!(soon(watched.take()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn hooks_of_an_opened_connection_run_before_its_future_resolves() {
+    let mut net = Net::new();
+    let (watched, notes) = (Watched::new(), Notes::default());
+    let (seen, noted) = (Arc::clone(&watched), notes.clone());
+    let builder = net.builder().on_open(move || noted.note(format!("{}", seen.is_resolved())));
+    let socket = builder.spawn().unwrap();
+    watched.set(socket.connect());
+    let _peer = net.attempt().await.accept();
+    settle().await;
+    assert_eq!(notes.taken(), ["false"]);
+    soon(watched.take()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn hooks_of_a_channels_end_run_before_its_futures_resolve() {
+    let (_socket, room, mut peer) = Net::new().joined().await;
+    let (leave, push, notes) = (Watched::new(), Watched::new(), Notes::default());
+    let (leaving, pushed, noted) = (Arc::clone(&leave), Arc::clone(&push), notes.clone());
+    drop(room.on_close(move |_| {
+        noted.note(format!("{} {}", leaving.is_resolved(), pushed.is_resolved()));
+    }));
+    push.set(room.push("post", &json!({})).reply());
+    leave.set(room.leave());
+    let _ = peer.receive().await;
+    let message = peer.receive().await;
+    peer.reply(&message, "ok", &json!({}));
+    settle().await;
+    assert_eq!(notes.taken(), ["false false"]);
+    soon(leave.take()).await.unwrap();
+    assert!(soon(push.take()).await.is_err());
 }

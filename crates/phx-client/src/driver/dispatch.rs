@@ -2,9 +2,11 @@
 
 use std::sync::{Arc, MutexGuard};
 use std::task::Waker;
+use std::time::Duration;
 
 use phx_proto::{
-    Action, ByteString, ChannelId, ConnectionState, Event, Frame, Instant, Payload, SendReason,
+    Action, ByteString, ChannelId, CloseCause, ConnectionState, Event, Frame, Instant, Outcome,
+    Payload, PushId, SendReason,
 };
 
 use super::heartbeats::Heartbeats;
@@ -21,6 +23,9 @@ const MAX_TOLD: u32 = 64;
 /// Room for so many wakers is always kept.
 const KEPT_WAKERS: usize = 64;
 
+/// Room for so many outcomes is always kept.
+const KEPT_OUTCOMES: usize = 8;
+
 /// Brings the core's events to streams, futures and hooks.
 ///
 /// Streams and futures are served under the lock; hooks, loggers and wakers run outside of it.
@@ -28,6 +33,9 @@ pub(super) struct Dispatch {
     shared: Arc<Shared>,
     /// To be woken when the lock is released; kept for its memory.
     wakers: Vec<Waker>,
+    /// Outcomes whose futures resolve once the hooks of the same input have run: `leave` after the
+    /// channel's `on_close`. Empty while nothing is dispatched; kept for its memory.
+    outcomes: Vec<(PushId, Outcome)>,
     heartbeats: Heartbeats,
     /// Until when nothing is to be read, because a stream is full.
     held_until: Option<Instant>,
@@ -45,6 +53,13 @@ enum Untold {
         channel: ChannelId,
         event: ByteString,
         payload: Payload,
+    },
+    /// The end of a connection or attempt: futures that wait for it resolve after the hooks.
+    Closed {
+        end: u64,
+        cause: CloseCause,
+        was_open: bool,
+        retry_in: Option<Duration>,
     },
     Other(Event),
 }
@@ -64,6 +79,7 @@ impl Dispatch {
         Dispatch {
             shared,
             wakers: Vec::new(),
+            outcomes: Vec::new(),
             heartbeats: Heartbeats::new(),
             held_until: None,
             verbose: false,
@@ -202,6 +218,9 @@ impl Dispatch {
                 }
             }
         }
+        for (push, outcome) in self.outcomes.drain(..) {
+            self.wakers.extend(state.pushes.resolve(&push, outcome));
+        }
         self.held_until = held_until(shared, &mut state, &self.heartbeats, now);
         // A hook that was removed meanwhile is not to see another frame.
         while !state.hooks.message.is_same(&self.on_message) {
@@ -238,7 +257,7 @@ impl Dispatch {
         let wakers = &mut self.wakers;
         match event {
             Event::PushDone { push, outcome, .. } => {
-                wakers.extend(state.pushes.resolve(&push, outcome));
+                self.outcomes.push((push, outcome));
                 return None;
             }
             Event::Pong { ping, round_trip, .. } => {
@@ -248,17 +267,18 @@ impl Dispatch {
             }
             Event::HeartbeatAnswered { .. } => {
                 self.heartbeats.answered();
-                give_back_room(state, wakers);
+                give_back_room(state, wakers, &mut self.outcomes);
                 return None;
             }
             Event::Opened { .. } => {
                 self.heartbeats.clear();
-                state.note_opened(wakers);
+                state.ends.see_opened();
             }
-            Event::Closed { ref cause, retry_in, .. } => {
+            Event::Closed { cause, was_open, retry_in, .. } => {
                 self.heartbeats.clear();
-                state.note_closed(cause, retry_in.is_some(), wakers);
-                give_back_room(state, wakers);
+                give_back_room(state, wakers, &mut self.outcomes);
+                let end = state.ends.see_closed();
+                return Some(Untold::Closed { end, cause, was_open, retry_in });
             }
             Event::Joined { channel, ref response, rejoined, .. } => {
                 state.note_joined(channel, response, rejoined, wakers);
@@ -282,13 +302,14 @@ impl Dispatch {
                 self.message(now, channel, event, payload);
                 return;
             }
+            Untold::Closed { end, cause, was_open, retry_in } => {
+                self.closed(end, cause, was_open, retry_in);
+                return;
+            }
             Untold::Other(event) => event,
         };
         match event {
             Event::Opened { transport, .. } => self.opened(transport),
-            Event::Closed { cause, was_open, retry_in, .. } => {
-                self.closed(cause, was_open, retry_in);
-            }
             Event::Malformed { error, .. } => self.malformed(error),
             Event::EventsLost { count, .. } => self.events_lost(count),
             Event::Joined { channel, response, rejoined, .. } => {
@@ -328,9 +349,14 @@ impl Dispatch {
 
 /// Makes smaller again what grew for a peak, on the same occasions as the core: too seldom to cost
 /// anything.
-fn give_back_room(state: &mut State, wakers: &mut Vec<Waker>) {
+fn give_back_room(
+    state: &mut State,
+    wakers: &mut Vec<Waker>,
+    outcomes: &mut Vec<(PushId, Outcome)>,
+) {
     state.pushes.give_back_room();
     wakers.shrink_to(KEPT_WAKERS);
+    outcomes.shrink_to(KEPT_OUTCOMES);
 }
 
 /// Releases the lock, and wakes whom it was about.

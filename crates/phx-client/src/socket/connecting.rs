@@ -9,25 +9,24 @@ use futures::future::{Either, select};
 use phx_proto::{CloseCause, ConnectionState, EndpointError, Instant};
 
 use super::Socket;
-use crate::shared::{State, WatchKey};
+use crate::shared::{Interest, State, WatchKey};
 
-/// The future of an open connection. Cancel-safe: dropping it changes nothing about the connection.
+/// The future of an open connection. It resolves after the hooks of the same opening or end have run.
+/// Cancel-safe: dropping it changes nothing about the connection.
 #[must_use = "the socket connects all the same; await this to know when it has"]
 pub struct Connecting {
     socket: Socket,
     key: WatchKey,
-    /// What had been counted when the wait began.
-    opened: u64,
-    closed: u64,
+    interest: Interest,
 }
 
-/// The future of a closed connection. Cancel-safe: dropping it changes nothing about the connection.
+/// The future of a closed connection. It resolves after the hooks of that end have run. Cancel-safe: dropping it changes nothing about the connection.
 #[must_use = "the socket disconnects all the same; await this to know when it has"]
 pub struct Disconnecting {
     socket: Socket,
     key: WatchKey,
-    /// What had been counted when the wait began; `None` if there was nothing to close.
-    closed: Option<u64>,
+    /// `None` if there was nothing to close.
+    interest: Option<Interest>,
 }
 
 /// Why a socket isn't connected, and won't be unless it is told to.
@@ -99,28 +98,28 @@ impl Connecting {
         match select(self, timer).await {
             Either::Left((connected, _)) => connected,
             Either::Right(((), _)) => {
-                let last = socket.shared().lock().last_end.as_deref().cloned();
+                let last = socket.shared().lock().ends.last().cloned();
                 Err(ConnectFailed::TimedOut { last })
             }
         }
     }
 
     pub(super) fn start(socket: &Socket) -> Self {
-        let (opened, closed, key) = socket.shared().call(|state, now, _| {
+        let (interest, key) = socket.shared().call(|state, now, _| {
             state.core.connect(now);
-            (state.opened, state.closed, state.connection.watch())
+            (state.ends.next(), state.connection.watch())
         });
-        Connecting { socket: socket.clone(), key, opened, closed }
+        Connecting { socket: socket.clone(), key, interest }
     }
 
     pub(super) fn wait(socket: &Socket) -> Self {
         let mut state = socket.shared().lock();
-        // Where nothing is tried any more, the cause of that is what the future tells.
+        // Where nothing is tried any more, the cause of that is what the future returns.
         let over = state.core.connection_state() == ConnectionState::Closed;
-        let closed = if over { 0 } else { state.closed };
-        let (opened, key) = (state.opened, state.connection.watch());
+        let interest = if over { state.ends.any_end() } else { state.ends.next() };
+        let key = state.connection.watch();
         drop(state);
-        Connecting { socket: socket.clone(), key, opened, closed }
+        Connecting { socket: socket.clone(), key, interest }
     }
 }
 
@@ -129,13 +128,14 @@ impl Future for Connecting {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.socket.shared().lock();
-        if state.core.is_connected() || state.opened > self.opened {
+        let open = state.core.is_connected() && state.ends.all_openings_reported();
+        if open || state.ends.has_opened_since(self.interest) {
             return Poll::Ready(Ok(()));
         }
-        // Where a new attempt is wanted, the news of the end before it may still be on its way.
+        // Where a new attempt is wanted, the report of the end before it may still be on its way.
         let over = state.core.connection_state() == ConnectionState::Closed;
-        let given_up = state.given_up.as_deref().filter(|(at, _)| over && *at > self.closed);
-        if let Some((_, cause)) = given_up {
+        let given_up = state.ends.given_up_since(self.interest).filter(|_| over);
+        if let Some(cause) = given_up {
             return Poll::Ready(Err(ConnectFailed::Closed(cause.clone())));
         }
         if state.stopped {
@@ -160,13 +160,13 @@ impl Disconnecting {
         socket: &Socket,
         disconnect: impl FnOnce(&mut State, Instant, &mut Vec<Waker>) -> Result<(), E>,
     ) -> Result<Self, E> {
-        let (closed, key) = socket.shared().call(|state, now, wakers| {
+        let (interest, key) = socket.shared().call(|state, now, wakers| {
             let nothing_to_close = state.core.connection_state() == ConnectionState::Closed;
-            let closed = (!nothing_to_close).then_some(state.closed);
+            let interest = (!nothing_to_close).then(|| state.ends.next());
             disconnect(state, now, wakers)?;
-            Ok((closed, state.connection.watch()))
+            Ok((interest, state.connection.watch()))
         })?;
-        Ok(Disconnecting { socket: socket.clone(), key, closed })
+        Ok(Disconnecting { socket: socket.clone(), key, interest })
     }
 }
 
@@ -175,7 +175,7 @@ impl Future for Disconnecting {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.socket.shared().lock();
-        if state.stopped || self.closed.is_none_or(|before| state.closed > before) {
+        if state.stopped || self.interest.is_none_or(|it| state.ends.has_ended_since(it)) {
             return Poll::Ready(());
         }
         let old = state.connection.wait(self.key, cx);

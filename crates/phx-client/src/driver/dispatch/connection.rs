@@ -1,25 +1,36 @@
 //! News of the connection.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use phx_proto::{CloseCause, DecodeError, TransportId};
 
-use super::Dispatch;
+use super::{Dispatch, release};
 use crate::hook::isolated;
 use crate::log::LogKind;
 use crate::socket::{Closed, SocketError};
 
 impl Dispatch {
-    pub(super) fn opened(&self, transport: TransportId) {
+    pub(super) fn opened(&mut self, transport: TransportId) {
         let hooks = self.shared.lock().hooks.open.clone();
         tracing::info!(target: "phx_client::connection", id = transport.as_u64(), "opened");
         self.shared.settings.log.record(LogKind::Transport, None, || "opened".into());
         for hook in hooks.iter() {
             isolated("on_open", hook);
         }
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        state.report_opened(&mut self.wakers);
+        release(state, &mut self.wakers);
     }
 
-    pub(super) fn closed(&self, cause: CloseCause, was_open: bool, retry_in: Option<Duration>) {
+    pub(super) fn closed(
+        &mut self,
+        end: u64,
+        cause: CloseCause,
+        was_open: bool,
+        retry_in: Option<Duration>,
+    ) {
         let (on_error, on_close) = {
             let state = self.shared.lock();
             (state.hooks.error.clone(), state.hooks.close.clone())
@@ -43,6 +54,10 @@ impl Dispatch {
         for hook in on_close.iter() {
             isolated("on_close", || hook(&closed));
         }
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        state.report_closed(end, &closed.cause, closed.retry_in.is_some(), &mut self.wakers);
+        release(state, &mut self.wakers);
     }
 
     pub(super) fn malformed(&self, error: DecodeError) {
