@@ -35,7 +35,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 4000)]
     port: u16,
 
-    /// The address to listen on.
+    /// The address to listen on; one that other machines reach is warned of.
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     host: IpAddr,
 
@@ -64,6 +64,12 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
         serving.listener.refuse_next(Refusal::new(503));
     }
     say(serving.listener.url())?;
+    if !options.host.to_canonical().is_loopback() {
+        terminal::warning(&format!(
+            "{address} can be reached from other machines: this server is for tests, and doesn't \
+             withstand a network that you don't trust"
+        ));
+    }
     if io::stdin().is_terminal() {
         terminal::say("Ctrl-C ends it; `help` lists the faults on command");
     }

@@ -30,6 +30,12 @@ pub use faults::Connections;
 /// It differs from Phoenix in what its WebSocket library decides: a client's close frame is answered
 /// with the client's own code. It closes a connection after an HTTP answer.
 ///
+/// What one client sends takes no more memory than its largest frame: the head of its request has up
+/// to 64 KiB and 100 headers, and a message over
+/// [`max_frame_size`](crate::Builder::max_frame_size) is refused with 1009 before any of it is
+/// gathered. What a client doesn't read waits without a limit, and so many clients come as will:
+/// let only those reach it whom you trust.
+///
 /// # Examples
 ///
 /// ```
@@ -53,6 +59,10 @@ pub struct Listener {
     task: JoinHandle<()>,
 }
 
+/// The most that a server's largest frame may be, in bytes: a client that announces as much makes the
+/// listener take as much.
+const MAX_FRAME_SIZE: usize = 1 << 30;
+
 /// How long [`Listener::stop`] waits for clients to answer its close frames.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -61,7 +71,8 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// Whatever the operating system says to it.
+    /// Whatever the operating system says to it; `InvalidInput` if the server's
+    /// [`max_frame_size`](crate::Builder::max_frame_size) is over 1 GiB.
     ///
     /// # Panics
     ///
@@ -74,12 +85,17 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// Whatever the operating system says to it.
+    /// Whatever the operating system says to it; `InvalidInput` if the server's
+    /// [`max_frame_size`](crate::Builder::max_frame_size) is over 1 GiB.
     ///
     /// # Panics
     ///
     /// Outside of a tokio runtime with time and IO.
     pub async fn bind_to(address: SocketAddr, server: Server) -> io::Result<Self> {
+        if server.max_frame_size() > MAX_FRAME_SIZE {
+            let what = format!("max_frame_size is over {MAX_FRAME_SIZE} bytes");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let url = format!("ws://{address}{}", server.path());

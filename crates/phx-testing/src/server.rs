@@ -349,6 +349,12 @@ impl Server {
         &self.gate.path
     }
 
+    /// The largest frame taken, in bytes.
+    #[cfg(feature = "listener")]
+    pub(crate) fn max_frame_size(&self) -> usize {
+        self.app.max_frame_size
+    }
+
     /// Lets everything happen that is due by `now`, in the order of its time.
     fn advance(&mut self, now: Instant) {
         self.clock = self.clock.max(now);

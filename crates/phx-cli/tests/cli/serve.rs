@@ -72,3 +72,17 @@ async fn a_port_that_is_taken() {
     phx(&["serve", "--port", port]).await.badly(2, "can't listen on 127.0.0.1:");
     server.stops_empty().await;
 }
+
+#[tokio::test]
+async fn an_address_that_other_machines_reach_is_warned_of() {
+    for host in ["0.0.0.0", "::"] {
+        let mut serve = Phx::start(&["serve", "--port", "0", "--host", host]);
+        serve.shows_on_stderr("can be reached from other machines").await;
+        serve.interrupted().await;
+    }
+    for host in ["127.0.0.1", "127.0.0.2", "::ffff:127.0.0.1"] {
+        let mut serve = Phx::start(&["serve", "--port", "0", "--host", host]);
+        serve.line().await;
+        serve.interrupted().await.well();
+    }
+}

@@ -12,9 +12,9 @@ use async_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use async_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use async_tungstenite::tungstenite::{Message, Utf8Bytes};
 use bytes::BytesMut;
-use futures::StreamExt;
+use futures::{SinkExt, StreamExt};
 use phx_proto::{ByteString, CloseCode, Frame};
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncReadExt, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
@@ -27,6 +27,9 @@ use crate::{Server, SocketId};
 
 /// How long the upgrade, a frame or a close may take before the connection is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a client whose frame was refused may send nothing before the connection ends.
+const LINGER: Duration = Duration::from_secs(1);
 
 type Stream = WebSocketStream<TokioAdapter<DuplexStream>>;
 
@@ -87,6 +90,7 @@ async fn upgrade(
     line: &watch::Sender<Faults>,
 ) -> io::Result<Option<(Stream, Open, UnboundedReceiver<Outgoing>)>> {
     let mut buffer = BytesMut::new();
+    let max_frame_size = hub.max_frame_size();
     let head = upgrade::read_head(&mut stream, &mut buffer).await?;
     let connected = head.check_method().and_then(|()| {
         let (accepted, outgoing) = hub.connect(&head.connect_request(), line)?;
@@ -101,7 +105,7 @@ async fn upgrade(
                 TokioAdapter::new(stream),
                 buffer.to_vec(),
                 Role::Server,
-                Some(config()),
+                Some(config(max_frame_size)),
             );
             Ok(Some((stream.await, open, outgoing)))
         }
@@ -112,12 +116,14 @@ async fn upgrade(
     }
 }
 
-/// The server itself decides which frames are too large.
-fn config() -> WebSocketConfig {
+/// A frame over the limit is refused once its header has come, and fragments are once together they
+/// are over it: nothing of a message over the limit is gathered.
+fn config(max_frame_size: usize) -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(16 * 1024)
         .write_buffer_size(16 * 1024)
-        .max_frame_size(None)
+        .max_message_size(Some(max_frame_size))
+        .max_frame_size(Some(max_frame_size))
 }
 
 async fn run(
@@ -126,7 +132,7 @@ async fn run(
     mut outgoing: UnboundedReceiver<Outgoing>,
     line: &watch::Sender<Faults>,
 ) {
-    let mut closing = None;
+    let (mut closing, mut refused) = (None, false);
     loop {
         tokio::select! {
             next = outgoing.recv(), if closing.is_none() => match next {
@@ -144,9 +150,19 @@ async fn run(
             },
             received = stream.next(), if closing.is_none() => {
                 match received {
-                    Some(Ok(message)) => receive(open, message),
+                    Some(Ok(message)) => {
+                        let pinged = matches!(message, Message::Ping(_));
+                        receive(open, message);
+                        // Pongs that nobody reads would pile up.
+                        if pinged && !matches!(timeout(PATIENCE, stream.flush()).await, Ok(Ok(()))) {
+                            return;
+                        }
+                    }
                     Some(Err(error)) => match code_of(&error) {
-                        Some(code) => closing = Some((code, ByteString::new())),
+                        Some(code) => {
+                            closing = Some((code, ByteString::new()));
+                            refused = true;
+                        }
                         None => return,
                     },
                     None => return,
@@ -156,7 +172,13 @@ async fn run(
         }
     }
     if let Some((code, reason)) = closing {
-        let _ = timeout(PATIENCE, close(stream, code, &reason)).await;
+        let closed = async {
+            close(&mut stream, code, &reason).await;
+            if refused {
+                linger(stream.get_mut().get_mut()).await;
+            }
+        };
+        let _ = timeout(PATIENCE, closed).await;
     }
 }
 
@@ -174,12 +196,19 @@ fn receive(open: &Open, message: Message) {
 }
 
 /// Sends a close frame, or flushes the answer to the client's, and waits for the end.
-async fn close(mut stream: Stream, code: CloseCode, reason: &str) {
+async fn close(stream: &mut Stream, code: CloseCode, reason: &str) {
     let reason = Utf8Bytes::from(shortened(reason));
     let frame = CloseFrame { code: code.as_u16().into(), reason };
     // It fails if the client was first, whose close frame is answered by reading on.
     let _ = stream.close(Some(frame)).await;
     while let Some(Ok(_)) = stream.next().await {}
+}
+
+/// Drops what a client still sends of a frame that was refused: an end before it is silent would
+/// reset the connection, and the client might miss the close frame.
+async fn linger(stream: &mut DuplexStream) {
+    let mut dropped = [0; 4096];
+    while let Ok(Ok(1..)) = timeout(LINGER, stream.read(&mut dropped)).await {}
 }
 
 /// As much of a reason as a close frame carries.

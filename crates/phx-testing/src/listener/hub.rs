@@ -95,6 +95,10 @@ impl Hub {
         self.with(|server, now| server.handle_lost(now, socket));
     }
 
+    pub(super) fn max_frame_size(&self) -> usize {
+        self.lock().server.max_frame_size()
+    }
+
     pub(super) fn refuse_next(&self, refusal: Refusal) {
         self.lock().refusals.push_back(refusal);
     }

@@ -88,7 +88,8 @@ impl Builder {
     }
 
     /// The largest frame taken, in bytes; a larger one closes the connection with 1009. Default:
-    /// 10,000,000.
+    /// 10,000,000. A listener takes up to 1 GiB here, and refuses a frame over the limit as soon as
+    /// its header has come. For a smaller one it takes the memory then.
     pub fn max_frame_size(mut self, max: usize) -> Self {
         self.app.max_frame_size = max;
         self

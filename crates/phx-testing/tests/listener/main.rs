@@ -12,4 +12,5 @@ mod client;
 
 mod connections;
 mod faults;
+mod limits;
 mod upgrade;
