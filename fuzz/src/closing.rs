@@ -54,7 +54,7 @@ pub fn check(input: &[u8]) {
                 check_refusal(refusal, said);
             }
             assert!(!matches!(cause, CloseCause::Frame { .. }), "{cause}");
-            check_cause(cause, false);
+            check_cause(&cause, false);
         }
         Some(Ok(transport)) => {
             let mut transport = pin!(transport);
@@ -67,7 +67,7 @@ pub fn check(input: &[u8]) {
                 }
             };
             if let Some(cause) = cause {
-                check_cause(cause, true);
+                check_cause(&cause, true);
             }
         }
     }
@@ -110,9 +110,9 @@ fn check_refusal(refusal: &Refusal, said: &[u8]) {
     }
 }
 
-fn check_cause(cause: CloseCause, was_open: bool) {
+fn check_cause(cause: &CloseCause, was_open: bool) {
     let shown = format!("{cause} {cause:?}");
-    if let CloseCause::Frame { code, reason, .. } = &cause {
+    if let CloseCause::Frame { code, reason, .. } = cause {
         let code = code.as_u16();
         assert!(matches!(code, 1000..=4999) && !matches!(code, 1004 | 1006 | 1015), "{code}");
         assert!(reason.len() <= 123, "{shown}");
@@ -136,7 +136,7 @@ fn check_cause(cause: CloseCause, was_open: bool) {
     let retry_in = retry_in.expect("a connection that ended is told");
     assert_eq!(socket.poll_timeout(), retry_in.map(|delay| now + delay));
 
-    let status = match &cause {
+    let status = match cause {
         CloseCause::Refused(refusal) => Some(refusal.status),
         _ => None,
     };
@@ -144,7 +144,7 @@ fn check_cause(cause: CloseCause, was_open: bool) {
         && status.is_some_and(|code| matches!(code, 300..=499) && !matches!(code, 408 | 425 | 429));
     assert_eq!(retry_in.is_none(), is_final, "{shown}");
     let Some(delay) = retry_in else { return };
-    let asked_for = match &cause {
+    let asked_for = match cause {
         CloseCause::Refused(refusal) => refusal.retry_after.unwrap_or_default(),
         _ => Duration::ZERO,
     };

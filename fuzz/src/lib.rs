@@ -4,6 +4,14 @@
 //! The programs in `fuzz_targets` call them with what libFuzzer makes up, and `tests/replay.rs` with
 //! the seeds, on any toolchain. Neither checks anything of its own.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a target reports a fault by panicking"
+)]
+
 pub mod closing;
 pub mod endpoint;
 pub mod presence;
@@ -18,6 +26,7 @@ mod stream;
 
 /// One fuzz target.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Target {
     /// Its name: that of its module, its program and its directory of seeds.
     pub name: &'static str,

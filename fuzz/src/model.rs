@@ -1,4 +1,4 @@
-//! The text formats once more, slowly and by way of serde_json: what the decoders must say.
+//! The text formats once more, slowly and by way of `serde_json`: what the decoders must say.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ pub(crate) enum Wrong {
     Json,
     /// It is, but no message.
     Message,
-    /// The model can't tell: serde_json refuses a key that is half a surrogate pair, where a decoder
+    /// The model can't tell: `serde_json` refuses a key that is half a surrogate pair, where a decoder
     /// skips it as unknown.
     CantTell,
 }

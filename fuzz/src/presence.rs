@@ -34,9 +34,9 @@ pub fn check(input: &[u8]) {
         match kind {
             b'j' | b'e' => {
                 if *kind == b'j' {
-                    presence.handle_joined()
+                    presence.handle_joined();
                 } else {
-                    presence.handle_errored()
+                    presence.handle_errored();
                 }
                 (synced, waiting) = (false, 0);
                 assert_eq!(presence.status(), PresenceStatus::Pending);

@@ -8,6 +8,7 @@
 #![expect(clippy::print_stderr, reason = "usage errors belong on standard error")]
 
 mod command;
+mod lints;
 mod programs;
 mod step;
 mod steps;

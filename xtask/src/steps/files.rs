@@ -1,5 +1,5 @@
 //! Rules about the files of the repository: none too long, ARCHITECTURE.md leads to every module,
-//! no path of somebody's machine, lock files up to date.
+//! no path of somebody's machine, the same lints everywhere, lock files up to date.
 
 use std::collections::BTreeSet;
 use std::{fs, io};
@@ -7,6 +7,7 @@ use std::{fs, io};
 use anyhow::{Context as _, bail};
 
 use crate::command::Program;
+use crate::lints;
 use crate::step::Outcome;
 use crate::steps::fuzz_build;
 
@@ -33,6 +34,7 @@ pub(crate) fn check() -> Outcome {
         }
         None => faults.push(format!("{ARCHITECTURE} is missing")),
     }
+    faults.extend(lint_faults(&files));
     faults.extend(stale_lock_file("Cargo.toml"));
     match fuzz_build::manifest() {
         Ok(manifest) => faults.extend(stale_lock_file(manifest)),
@@ -121,6 +123,15 @@ fn is_module(path: &str) -> bool {
         && parts.next().is_some()
         && parts.next() == Some("src")
         && path.ends_with(".rs")
+}
+
+/// Manifests whose crates aren't under the lints of the root's.
+fn lint_faults(files: &[File]) -> Vec<String> {
+    let Some(root) = files.iter().find(|file| file.path == "Cargo.toml") else {
+        return vec!["Cargo.toml is missing".to_owned()];
+    };
+    let below = files.iter().filter(|file| file.path.ends_with("/Cargo.toml"));
+    below.flat_map(|file| lints::faults(&root.text, &file.path, &file.text)).collect()
 }
 
 fn stale_lock_file(manifest: &str) -> Option<String> {

@@ -10,14 +10,15 @@ use anyhow::ensure;
 use crate::command::Program;
 use crate::step::Outcome;
 
-const MANIFEST: &str = "fuzz/Cargo.toml";
+/// The manifest of the fuzz targets, which are a workspace of their own.
+pub(crate) const MANIFEST: &str = "fuzz/Cargo.toml";
 
 pub(crate) fn check() -> Outcome {
     Program::cargo().args(["build", "--locked", "--manifest-path", manifest()?, "--bins"]).run()?;
     Ok(None)
 }
 
-/// The manifest of the fuzz targets, which are a workspace of their own.
+/// [`MANIFEST`], if it is there.
 pub(crate) fn manifest() -> anyhow::Result<&'static str> {
     ensure!(Path::new(MANIFEST).exists(), "{MANIFEST} is missing");
     Ok(MANIFEST)
