@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "a command-line program speaks through standard output")]
 #![expect(clippy::print_stderr, reason = "usage errors belong on standard error")]
 
+mod advisories;
 mod command;
 mod lints;
 mod programs;

@@ -39,6 +39,11 @@ pub(crate) const ALL: &[Step] = &[
 /// What isn't a check, and runs only when it is named.
 const ON_REQUEST: &[Step] = &[
     Step { name: "api-accept", about: "write the texts in api/ anew", check: api::accept },
+    Step {
+        name: "advisories",
+        about: "check advisories if possible, write what was",
+        check: deny::record_advisories,
+    },
     Step { name: "coverage", about: "lines of phx-proto its tests reach", check: coverage::check },
     Step { name: "miri", about: "phx-proto's tests in an interpreter", check: miri::check },
     Step { name: "mutants", about: "phx-proto with faults put in", check: mutants::check },

@@ -1,28 +1,84 @@
 //! Licences, bans and sources of all dependencies; known vulnerabilities where the database of them
-//! can be had. The rules are in deny.toml.
+//! can be had, and elsewhere a record of what is unchecked. The rules are in deny.toml.
 
 use std::time::Duration;
 
+use crate::advisories::{self, Record};
 use crate::command::Program;
 use crate::step::Outcome;
+use crate::steps::fuzz_build;
 use crate::tools;
 
 /// How long fetching the advisory database may take.
 const FETCH_DEADLINE: Duration = Duration::from_secs(120);
 
-pub(crate) fn check() -> Outcome {
-    tools::cargo_deny()?;
-    deny(&["check", "-D", "unmatched-skip", "-D", "unnecessary-skip"])
-        .args(["licenses", "bans", "sources"])
-        .run()?;
+const WITHOUT_DATABASE: [&str; 3] = ["licenses", "bans", "sources"];
 
-    // Fetching apart from checking tells a network that isn't there from a finding.
-    if let Err(error) = deny(&["fetch", "db"]).run_within(FETCH_DEADLINE) {
-        println!("{error:#}");
-        return Ok(Some("advisories: database not reachable, not checked".to_owned()));
+/// The fuzz targets don't have everything that deny.toml has a rule for.
+const UNUSED_BY_FUZZ: [&str; 8] = [
+    "-A",
+    "license-not-encountered",
+    "-A",
+    "unmatched-skip",
+    "-A",
+    "unnecessary-skip",
+    "-A",
+    "advisory-not-detected",
+];
+
+pub(crate) fn check() -> Outcome {
+    let record = Record::read()?;
+    record.compare(&advisories::locked()?)?;
+    tools::cargo_deny()?;
+    let unused = ["-D", "unmatched-skip", "-D", "unnecessary-skip"];
+    let allowed = ["-A", "license-exception-not-encountered"];
+    deny(&["check"]).args(unused).args(allowed).args(WITHOUT_DATABASE).run()?;
+    deny_fuzz()?.args(["check"]).args(UNUSED_BY_FUZZ).args(WITHOUT_DATABASE).run()?;
+
+    if !database_is_there() {
+        let summary = record.summary();
+        return Ok(Some(format!("advisories: database not reachable; {summary}")));
     }
-    deny(&["check", "--disable-fetch", "advisories"]).run()?;
-    Ok(None)
+    check_advisories()?;
+    Ok((record.unchecked() > 0).then(|| {
+        format!("advisories: checked; `{}` empties {}", advisories::COMMAND, advisories::FILE)
+    }))
+}
+
+/// Checks the advisories if the database can be had, and writes the record of what was checked.
+pub(crate) fn record_advisories() -> Outcome {
+    let crates = advisories::locked()?;
+    tools::cargo_deny()?;
+    let record = if database_is_there() {
+        check_advisories()?;
+        Record::checked(advisories::today()?, crates)
+    } else {
+        let known = std::path::Path::new(advisories::FILE).exists();
+        let known = if known { Record::read()? } else { Record::never() };
+        known.updated(&crates)
+    };
+    record.write()?;
+    Ok(Some(record.summary()))
+}
+
+/// Fetching apart from checking tells a network that isn't there from a finding.
+fn database_is_there() -> bool {
+    let fetched = deny(&["fetch", "db"]).run_within(FETCH_DEADLINE);
+    if let Err(error) = &fetched {
+        println!("{error:#}");
+    }
+    fetched.is_ok()
+}
+
+/// Both lock files against the database, and against the index for what was yanked.
+fn check_advisories() -> anyhow::Result<()> {
+    deny(&["check", "advisories"]).run()?;
+    deny_fuzz()?.args(["check"]).args(UNUSED_BY_FUZZ).args(["advisories"]).run()
+}
+
+/// The same rules for the workspace of the fuzz targets.
+fn deny_fuzz() -> anyhow::Result<Program> {
+    Ok(deny(&["--manifest-path", fuzz_build::manifest()?]))
 }
 
 fn deny(args: &[&str]) -> Program {

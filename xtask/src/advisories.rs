@@ -1,0 +1,215 @@
+//! The record of which crates were checked against the database of advisories, and when.
+//!
+//! The database is fetched over the network, which not every machine that runs CI allows. There the
+//! `deny` step compares the lock files with this record instead, so that a crate that nobody has
+//! checked is visible in the repository until somebody does. Only a check that passed moves a crate to
+//! the checked ones: [`Record::checked`] is called after one, and from nowhere else.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+
+use anyhow::{Context as _, bail, ensure};
+
+use crate::command::Program;
+use crate::steps::fuzz_build;
+
+/// Where the record is.
+pub(crate) const FILE: &str = "xtask/advisories-unchecked.toml";
+
+/// What brings the record up to date.
+pub(crate) const COMMAND: &str = "cargo xtask advisories";
+
+const NEVER: &str = "never";
+
+const CHECKED_ON: &str = "\
+# Which crates of Cargo.lock and fuzz/Cargo.lock were checked against the RustSec database of advisories.
+# `cargo xtask advisories` writes this file: where it can fetch the database and the check passes, all
+# crates become checked ones; elsewhere it lists the new ones as unchecked. The `deny` step fails if a
+# crate is missing here. docs/RELEASING.md says how to check.
+
+# The day of the last check, in UTC.
+";
+const CHECKED: &str = "\n# Checked on that day.\n";
+const UNCHECKED: &str = "\n# Added or raised since that day. No release while there are any.\n";
+
+/// Crates as `name version`, in the order in which the file has them.
+type Crates = BTreeSet<String>;
+
+/// Which crates were checked, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// The day of the last check that passed, as `2026-12-01`; `None` if there was none.
+    checked_on: Option<String>,
+    checked: Crates,
+    unchecked: Crates,
+}
+
+impl Record {
+    pub(crate) fn read() -> anyhow::Result<Self> {
+        let text = fs::read_to_string(FILE)
+            .with_context(|| format!("can't read {FILE}; `{COMMAND}` writes it"))?;
+        Record::parse(&text).with_context(|| format!("can't make sense of {FILE}"))
+    }
+
+    pub(crate) fn write(&self) -> anyhow::Result<()> {
+        fs::write(FILE, self.render()).with_context(|| format!("can't write {FILE}"))
+    }
+
+    /// The record after a check of these crates that passed today.
+    pub(crate) fn checked(today: String, crates: Crates) -> Self {
+        Record { checked_on: Some(today), checked: crates, unchecked: Crates::new() }
+    }
+
+    /// The record where nothing was ever checked.
+    pub(crate) fn never() -> Self {
+        Record { checked_on: None, checked: Crates::new(), unchecked: Crates::new() }
+    }
+
+    /// The record of these crates when no check was possible: a crate that is gone is forgotten, one
+    /// that is new is unchecked. A crate that was raised is a new one.
+    pub(crate) fn updated(&self, crates: &Crates) -> Self {
+        let checked: Crates = self.checked.intersection(crates).cloned().collect();
+        let unchecked = crates.difference(&checked).cloned().collect();
+        Record { checked_on: self.checked_on.clone(), checked, unchecked }
+    }
+
+    /// Fails unless the record has exactly these crates.
+    pub(crate) fn compare(&self, crates: &Crates) -> anyhow::Result<()> {
+        let expected = self.updated(crates);
+        let missing = expected.unchecked.difference(&self.unchecked);
+        let missing = missing.map(|name| format!("{name} isn't listed"));
+        let recorded = self.checked.union(&self.unchecked);
+        let gone = recorded.filter(|name| !crates.contains(*name));
+        let gone = gone.map(|name| format!("{name} is in no lock file"));
+        let faults: Vec<String> = missing.chain(gone).collect();
+        ensure!(
+            faults.is_empty(),
+            "{FILE} isn't up to date, `{COMMAND}` makes it so: {}",
+            faults.join(", ")
+        );
+        Ok(())
+    }
+
+    /// How many crates nobody has checked.
+    pub(crate) fn unchecked(&self) -> usize {
+        self.unchecked.len()
+    }
+
+    /// The state of the record for the summary of a run that checked nothing.
+    pub(crate) fn summary(&self) -> String {
+        let of = self.checked.len() + self.unchecked.len();
+        match &self.checked_on {
+            None => format!("{} of {of} crates unchecked, no check so far", self.unchecked.len()),
+            Some(day) => {
+                format!("{} of {of} crates unchecked, last check {day}", self.unchecked.len())
+            }
+        }
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        let mut lines = text.lines().map(str::trim).zip(1_usize..);
+        let mut lines =
+            lines.by_ref().filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
+        let (day, _) = lines.next().context("it is empty")?;
+        let day = day.strip_prefix("checked_on = ").and_then(quoted).context("no `checked_on`")?;
+        ensure!(day == NEVER || is_day(day), "`checked_on` is neither a day nor `{NEVER}`");
+        let checked_on = (day != NEVER).then(|| day.to_owned());
+        let checked = list(&mut lines, "checked")?;
+        let unchecked = list(&mut lines, "unchecked")?;
+        if let Some((_, number)) = lines.next() {
+            bail!("line {number} is after the end");
+        }
+        if let Some(both) = checked.intersection(&unchecked).next() {
+            bail!("{both} is in both lists");
+        }
+        ensure!(checked_on.is_some() || checked.is_empty(), "crates were checked on no day");
+        Ok(Record { checked_on, checked, unchecked })
+    }
+
+    fn render(&self) -> String {
+        let day = self.checked_on.as_deref().unwrap_or(NEVER);
+        let mut text = format!("{CHECKED_ON}checked_on = \"{day}\"\n");
+        for (comment, name, crates) in
+            [(CHECKED, "checked", &self.checked), (UNCHECKED, "unchecked", &self.unchecked)]
+        {
+            let _infallible = writeln!(text, "{comment}{name} = [");
+            for release in crates {
+                let _infallible = writeln!(text, "    \"{release}\",");
+            }
+            text.push_str("]\n");
+        }
+        text
+    }
+}
+
+/// Today, in UTC.
+pub(crate) fn today() -> anyhow::Result<String> {
+    let day = Program::new("date").args(["-u", "+%Y-%m-%d"]).output()?.trim().to_owned();
+    ensure!(is_day(&day), "`date` doesn't say a day but {day:?}");
+    Ok(day)
+}
+
+/// The crates of both lock files that come from somewhere else.
+pub(crate) fn locked() -> anyhow::Result<Crates> {
+    let fuzz = fuzz_build::manifest()?.replace("Cargo.toml", "Cargo.lock");
+    let mut crates = Crates::new();
+    for path in ["Cargo.lock", &fuzz] {
+        let text = fs::read_to_string(path).with_context(|| format!("can't read {path}"))?;
+        crates.extend(in_lock_file(&text).with_context(|| format!("can't make sense of {path}"))?);
+    }
+    Ok(crates)
+}
+
+/// The packages of a lock file that have a source: what is without one is in this repository.
+fn in_lock_file(text: &str) -> anyhow::Result<Crates> {
+    let mut crates = Crates::new();
+    for package in text.split("[[package]]").skip(1) {
+        let field = |name: &str| {
+            let mut lines = package.lines().filter_map(|line| line.strip_prefix(name));
+            lines.find_map(|rest| rest.strip_prefix(" = ").and_then(quoted))
+        };
+        let name = field("name").context("a package without a name")?;
+        let version = field("version").with_context(|| format!("{name} has no version"))?;
+        if field("source").is_some() {
+            crates.insert(format!("{name} {version}"));
+        }
+    }
+    ensure!(!crates.is_empty(), "it has no packages");
+    Ok(crates)
+}
+
+/// The strings of the list that is next and has this name, one a line.
+fn list<'a>(
+    lines: &mut impl Iterator<Item = (&'a str, usize)>,
+    name: &str,
+) -> anyhow::Result<Crates> {
+    let begin = format!("{name} = [");
+    let (line, number) = lines.next().with_context(|| format!("no `{name}`"))?;
+    ensure!(line == begin, "line {number} isn't `{begin}`");
+    let mut crates = Crates::new();
+    for (line, number) in lines {
+        if line == "]" {
+            return Ok(crates);
+        }
+        let release = line.strip_suffix(',').and_then(quoted);
+        let release = release.filter(|release| release.split(' ').count() == 2);
+        let release =
+            release.with_context(|| format!("line {number} isn't `\"name version\",`"))?;
+        ensure!(crates.insert(release.to_owned()), "{release} is there twice");
+    }
+    bail!("`{name}` has no end")
+}
+
+fn quoted(text: &str) -> Option<&str> {
+    text.strip_prefix('"')?.strip_suffix('"').filter(|inner| !inner.contains('"'))
+}
+
+/// Whether the text has the form of a day, `2026-12-01`.
+fn is_day(text: &str) -> bool {
+    let form = text.bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte });
+    form.eq(b"0000-00-00".iter().copied())
+}
+
+#[cfg(test)]
+mod tests;
