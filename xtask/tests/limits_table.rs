@@ -58,6 +58,7 @@ fn fields() -> BTreeMap<String, Value> {
         max_buffered_bytes,
         max_events,
         max_event_bytes,
+        max_answer_bytes,
     });
     let presence = fields!(PresenceConfig { max_pending_diffs, max_metas, max_bytes });
     let websocket = fields!(WebSocketConfig {

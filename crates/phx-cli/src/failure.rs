@@ -77,6 +77,9 @@ impl Failure {
                 "the server rejected the join of {topic}: {}",
                 answer(status.as_str(), response)
             )),
+            JoinFailed::ReplyDropped { .. } => {
+                Failure::JoinRejected(format!("{topic}: {}", chain(failed)))
+            }
             JoinFailed::TimedOut => {
                 Failure::TimedOut(format!("no answer to the join of {topic} came in time"))
             }

@@ -7,8 +7,8 @@ use futures::future::try_join_all;
 use futures::stream::{SelectAll, StreamExt as _, once};
 use futures::{FutureExt as _, Stream};
 use phx_tokio::{
-    Channel, ChannelCloseCause, ChannelError, ChannelMessage, ConnectionState, Messages, Payload,
-    Socket, StreamItem,
+    Channel, ChannelCloseCause, ChannelError, ChannelMessage, ConnectionState, JoinFailed,
+    Messages, Payload, PayloadDropped, Socket, Status, StreamItem,
 };
 
 use crate::connect::Connect;
@@ -112,7 +112,7 @@ fn channel(
     let _stays = channel.on_error(move |error| {
         // The end of the connection has a line of its own.
         if let ChannelError::Crashed(payload) = error {
-            let crashed = Record::new(Kind::Errored).topic(&topic).payload(payload);
+            let crashed = Record::new(Kind::Errored).topic(&topic).answer(payload);
             printer.print_now(crashed.detail("the channel crashed on the server"));
         }
     });
@@ -127,9 +127,14 @@ async fn join(
 ) -> Result<(), Failure> {
     let topic = channel.topic();
     let joined = channel.join_within(options.joining.join_timeout).await;
-    let response = joined.map_err(|failed| Failure::join(topic, &failed))?;
+    let response = match joined {
+        Err(JoinFailed::ReplyDropped { status: Status::Ok, len, .. }) => {
+            Err(PayloadDropped::new(len))
+        }
+        joined => Ok(joined.map_err(|failed| Failure::join(topic, &failed))?),
+    };
     let joined = Record::new(Kind::Joined).topic(topic).reference(refs.of(topic));
-    printer.print(joined.payload(&response)).await
+    printer.print(joined.answer(&response)).await
 }
 
 struct Tail<'a> {
@@ -193,8 +198,8 @@ impl Tail<'_> {
             StreamItem::Gap => {
                 let record =
                     Record::new(Kind::Rejoined).topic(topic).reference(self.refs.of(topic));
-                let response = channel.join_response().unwrap_or_default();
-                record.payload(&response).detail("messages may be missing before this")
+                let response = channel.join_response().unwrap_or_else(|| Ok(Payload::empty()));
+                record.answer(&response).detail("messages may be missing before this")
             }
             StreamItem::Lagged(count) => Record::new(Kind::Lagged)
                 .topic(topic)

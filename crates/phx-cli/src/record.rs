@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use phx_tokio::{ByteString, Closed, Payload};
+use phx_tokio::{ByteString, Closed, Payload, PayloadDropped};
 use serde_json::{Value, json};
 
 use crate::json_text::{Mask, one_line, shown_payload};
@@ -146,6 +146,14 @@ impl Record {
     pub(crate) fn payload(mut self, payload: &Payload) -> Self {
         self.payload = Some(payload.clone());
         self
+    }
+
+    /// What the server sent, unless it was too much to keep.
+    pub(crate) fn answer(self, payload: &Result<Payload, PayloadDropped>) -> Self {
+        match payload {
+            Ok(payload) => self.payload(payload),
+            Err(dropped) => self.more("dropped_bytes", dropped.len),
+        }
     }
 
     pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {

@@ -90,7 +90,7 @@ pub(crate) async fn forward(
     let _stays = channel.on_error(move |error| {
         // The end of the connection is told already.
         if let ChannelError::Crashed(payload) = error {
-            let crashed = Record::new(Kind::Errored).topic(&errored_topic).payload(payload);
+            let crashed = Record::new(Kind::Errored).topic(&errored_topic).answer(payload);
             let _ = errored.try_send(crashed);
         }
     });

@@ -366,6 +366,17 @@ impl Builder {
         self
     }
 
+    /// Bytes of the server's answers that futures haven't taken, at the most, and as many again of those that channels
+    /// keep: [`Channel::join_response`](crate::Channel::join_response) and
+    /// [`Channel::close_cause`](crate::Channel::close_cause). One answer of any size fits alone. What doesn't fit is
+    /// dropped and the outcome says so, with its status: [`PushFailed::ReplyDropped`](crate::PushFailed::ReplyDropped),
+    /// [`JoinFailed::ReplyDropped`](crate::JoinFailed::ReplyDropped),
+    /// [`PayloadDropped`](crate::PayloadDropped). Default: 64 MiB.
+    pub fn max_answer_bytes(mut self, bytes: usize) -> Self {
+        self.config.max_answer_bytes = bytes;
+        self
+    }
+
     /// Pushes that wait to be sent on one channel, at the most. Default: 1,024.
     pub fn max_buffered_pushes(mut self, pushes: usize) -> Self {
         self.config.max_buffered_pushes = pushes;

@@ -5,7 +5,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use phx_proto::{
-    ByteString, ChannelCloseCause, ChannelError, ChannelId, ChannelState, Payload, PushId,
+    ByteString, ChannelCloseCause, ChannelError, ChannelId, ChannelState, Payload, PayloadDropped,
+    PushId,
 };
 use serde::de::DeserializeOwned;
 
@@ -90,13 +91,16 @@ impl Channel {
         ChannelStatus::new(self)
     }
 
-    /// The response to the latest join; `None` before the first.
+    /// The response to the latest join; `None` before the first. It is an error if the channels of this socket keep
+    /// so much already that there was no room for it, see
+    /// [`Builder::max_answer_bytes`](crate::Builder::max_answer_bytes).
     #[must_use]
-    pub fn join_response(&self) -> Option<Payload> {
+    pub fn join_response(&self) -> Option<Result<Payload, PayloadDropped>> {
         self.shared().lock().channels.get(self.id()).and_then(|entry| entry.response.clone())
     }
 
-    /// Why the channel is closed; `None` while it isn't.
+    /// Why the channel is closed; `None` while it isn't. What the server sent with that is kept if there is room for
+    /// it, see [`Builder::max_answer_bytes`](crate::Builder::max_answer_bytes).
     #[must_use]
     pub fn close_cause(&self) -> Option<ChannelCloseCause> {
         self.shared()
@@ -303,7 +307,7 @@ impl ChannelHandle {
         let entry = self.socket.shared().call(|state, now, wakers| {
             state.core.remove(now, self.id);
             state.end_streams(self.id, wakers);
-            let mut entry = state.channels.remove(self.id)?;
+            let mut entry = state.remove_channel(self.id)?;
             entry.status.take_wakers(wakers);
             Some(entry)
         });

@@ -139,8 +139,8 @@ pub use phx_proto::{
     CloseCode, Config, ConnectionState, Counters, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT,
     DecodeError, DecodeErrorKind, DisconnectError, EncodeError, Endpoint, EndpointError, Field,
     Frame, Instant, JoinError, LeaveError, Message, NewChannelError, ParamErrorKind, Payload,
-    PayloadError, PingError, PresenceChange, PresenceConfig, PresenceEntry, PresenceError,
-    PresenceMeta, PresenceStatus, ProxyFailure, PushError, PushErrorKind, Reconnect,
+    PayloadDropped, PayloadError, PingError, PresenceChange, PresenceConfig, PresenceEntry,
+    PresenceError, PresenceMeta, PresenceStatus, ProxyFailure, PushError, PushErrorKind, Reconnect,
     ReconnectPolicy, Ref, Refusal, Rejection, Rejoin, RejoinPolicy, Request, Serializer, Status,
     TlsFailure, TlsFailureKind, V1, V2, WhenFull, events,
 };

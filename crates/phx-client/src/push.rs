@@ -18,7 +18,8 @@ use crate::channel::Channel;
 /// nobody awaits is sent all the same. Awaiting gives the response of an `ok` reply; everything
 /// else is a [`PushFailed`], a push that was refused on the spot included.
 ///
-/// The outcome is kept until it is taken, so a `Push` can be awaited long after its reply came.
+/// The outcome is kept until it is taken, so a `Push` can be awaited long after its reply came. Where many are kept,
+/// their responses are limited in bytes ([`Builder::max_answer_bytes`](crate::Builder::max_answer_bytes)).
 /// Dropping it only gives up the outcome: the push goes on. [`cancel`](Self::cancel) takes it back.
 /// The future is cancel-safe in the sense that it can be polled through a `&mut` reference and kept.
 ///
@@ -161,6 +162,18 @@ pub enum PushFailed {
         /// The response.
         response: Payload,
     },
+    /// The server replied, and the response was dropped: replies that nobody had awaited yet held as many bytes as
+    /// [`Builder::max_answer_bytes`](crate::Builder::max_answer_bytes) allows.
+    #[error(
+        "the server replied with the status `{status}`, and its response of {len} bytes was dropped: too many replies waited to be read"
+    )]
+    #[non_exhaustive]
+    ReplyDropped {
+        /// The status, of which the first 255 bytes are kept.
+        status: Status,
+        /// The length of the response in bytes.
+        len: usize,
+    },
     /// The server replied `ok`, but the response isn't what was asked for.
     #[error("the response isn't what was expected")]
     Response(#[source] PayloadError),
@@ -243,6 +256,7 @@ pub(crate) fn poll_outcome(
 fn reply(outcome: Outcome) -> Result<Reply, PushFailed> {
     Err(match outcome {
         Outcome::Reply { status, response, .. } => return Ok(Reply { status, response }),
+        Outcome::ReplyDropped { status, len, .. } => PushFailed::ReplyDropped { status, len },
         Outcome::TimedOut => PushFailed::TimedOut,
         Outcome::Disconnected => PushFailed::Disconnected,
         Outcome::Cancelled => PushFailed::Cancelled,
@@ -285,17 +299,19 @@ impl<R: DeserializeOwned + 'static> Future for Push<R> {
     type Output = Result<R, PushFailed>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.wait.poll_ok(cx).map(|response| decode(&response?).map_err(PushFailed::Response))
+        self.wait.poll_ok(cx).map(|response| match (unit(), response) {
+            (Some(unit), Ok(_) | Err(PushFailed::ReplyDropped { status: Status::Ok, .. })) => {
+                Ok(unit)
+            }
+            (_, response) => response?.decode().map_err(PushFailed::Response),
+        })
     }
 }
 
-/// `()` takes any response: serde's own would take `null` only, which servers don't send.
-fn decode<R: DeserializeOwned + 'static>(response: &Payload) -> Result<R, PayloadError> {
+/// `()` takes any response, one that was dropped too: serde's own would take `null` only, which servers don't send.
+fn unit<R: 'static>() -> Option<R> {
     let unit: &mut dyn Any = &mut Some(());
-    match unit.downcast_mut::<Option<R>>().and_then(Option::take) {
-        Some(unit) => Ok(unit),
-        None => response.decode(),
-    }
+    unit.downcast_mut::<Option<R>>().and_then(Option::take)
 }
 
 impl Future for PushReply {

@@ -9,13 +9,14 @@ use std::time::Duration;
 use futures::task::AtomicWaker;
 use phx_proto::{
     ByteString, ChannelCloseCause, ChannelId, CloseCause, CloseCode, ConnectionState,
-    DisconnectError, Endpoint, Instant, Outcome, Payload, PingId, PushId,
+    DisconnectError, Endpoint, Instant, Payload, PayloadDropped, PingId,
 };
 use slotmap::SecondaryMap;
 
 use crate::builder::Settings;
 use crate::runtime::Runtime;
 
+mod answers;
 mod channels;
 mod ends;
 mod hooks;
@@ -24,6 +25,7 @@ mod mailboxes;
 mod waiting;
 mod watch;
 
+use answers::{Budget, Outcomes};
 pub(crate) use channels::ChannelEntry;
 use ends::Ends;
 pub(crate) use ends::Interest;
@@ -57,12 +59,14 @@ impl Shared {
         settings: Settings,
         hooks: SocketHooks,
     ) -> Self {
+        let max_answer_bytes = core.config().max_answer_bytes;
         let state = State {
             core,
-            pushes: Waiting::default(),
+            pushes: Outcomes::new(max_answer_bytes),
             pings: Waiting::default(),
             // Most sockets have few.
             channels: SecondaryMap::with_capacity(1),
+            kept: Budget::new(max_answer_bytes),
             mailboxes: Mailboxes::default(),
             connection: Watch::new(ConnectionState::Closed),
             ends: Ends::default(),
@@ -134,9 +138,11 @@ impl fmt::Debug for Shared {
 /// What the lock protects.
 pub(crate) struct State {
     pub(crate) core: phx_proto::Socket,
-    pub(crate) pushes: Waiting<PushId, Outcome>,
+    pub(crate) pushes: Outcomes,
     pub(crate) pings: Waiting<PingId, Option<Duration>>,
     pub(crate) channels: SecondaryMap<ChannelId, ChannelEntry>,
+    /// What the channels keep of answers.
+    kept: Budget,
     pub(crate) mailboxes: Mailboxes,
     pub(crate) connection: Watch<ConnectionState>,
     pub(crate) ends: Ends,
@@ -209,12 +215,18 @@ impl State {
     pub(crate) fn note_joined(
         &mut self,
         channel: ChannelId,
-        response: &Payload,
+        response: &Result<Payload, PayloadDropped>,
         rejoined: bool,
         wakers: &mut Vec<Waker>,
     ) {
         if let Some(entry) = self.channels.get_mut(channel) {
-            entry.response = Some(detached(response));
+            // The one before makes room.
+            self.kept.give_back(entry.response_len());
+            let kept = &mut self.kept;
+            entry.response = Some(match response {
+                Ok(response) => kept.keep(detached(response)),
+                Err(dropped) => Err(*dropped),
+            });
         }
         if rejoined {
             self.mark_gap(channel, wakers);
@@ -230,10 +242,17 @@ impl State {
         wakers: &mut Vec<Waker>,
     ) {
         if let Some(entry) = self.channels.get_mut(channel) {
-            entry.closed = Some(Box::new(cause.clone()));
+            entry.closed = Some(Box::new(self.kept.keep_cause(cause.clone())));
         }
         self.end_streams(channel, wakers);
         self.refresh_channel(channel, wakers);
+    }
+
+    /// Takes out what is kept of a channel that has no handles any more.
+    pub(crate) fn remove_channel(&mut self, channel: ChannelId) -> Option<ChannelEntry> {
+        let entry = self.channels.remove(channel)?;
+        self.kept.give_back(entry.answer_len());
+        Some(entry)
     }
 
     pub(crate) fn next_hook(&mut self) -> HookId {

@@ -55,7 +55,7 @@ async fn a_conversation_from_connect_to_disconnect() {
         assert!(socket.is_connected());
         let room =
             socket.channel("room:lobby").params(&json!({"name": "ann"})).join().await.unwrap();
-        let response: Value = room.join_response().unwrap().decode().unwrap();
+        let response: Value = room.join_response().unwrap().unwrap().decode().unwrap();
         assert_eq!(response, json!({"members": 3}));
 
         let mut messages = room.on::<NewMsg>("new_msg");

@@ -87,6 +87,13 @@ pub struct Config {
     /// Bytes of payloads and frames that those events hold at the most, but one event of any size.
     /// Default: 64 MiB.
     pub max_event_bytes: usize,
+    /// Bytes of the server's answers that wait to be polled at the most, but one answer of any size:
+    /// the replies of outcomes, and the payloads of the joins, rejections, crashes and ends of
+    /// channels. Each event counts its own, also where two of them share an answer. What doesn't fit
+    /// is dropped and its event comes all the same, with
+    /// [`ReplyDropped`](crate::Outcome::ReplyDropped) or [`PayloadDropped`](crate::PayloadDropped).
+    /// Default: 64 MiB.
+    pub max_answer_bytes: usize,
 }
 
 /// What to do with a push for which a channel's buffer has no room.
@@ -126,6 +133,7 @@ impl Default for Config {
             when_full: WhenFull::Refuse,
             max_events: 65_536,
             max_event_bytes: 64 << 20,
+            max_answer_bytes: 64 << 20,
         }
     }
 }

@@ -4,9 +4,11 @@ use core::time::Duration;
 
 use bytestring::ByteString;
 
+mod answer;
+
 use crate::{
-    ChannelId, CloseCause, DecodeError, EncodeError, Payload, PingId, PushId, Rejection, Status,
-    TransportId,
+    ChannelId, CloseCause, DecodeError, EncodeError, Payload, PayloadDropped, PingId, PushId,
+    Rejection, Status, TransportId,
 };
 
 /// What a socket tells its user; see [`Socket::poll_event`](crate::Socket::poll_event).
@@ -38,8 +40,8 @@ pub enum Event {
     Joined {
         /// Which.
         channel: ChannelId,
-        /// The response to the join.
-        response: Payload,
+        /// The response to the join, unless it was too much to keep.
+        response: Result<Payload, PayloadDropped>,
         /// Whether it had been joined before. Messages that the server sent in between are lost.
         rejoined: bool,
     },
@@ -132,8 +134,8 @@ pub enum JoinFailure {
     Rejected(Rejection),
     /// No answer came in time.
     TimedOut,
-    /// The channel crashed while joining.
-    Crashed(Payload),
+    /// The channel crashed while joining; with the payload of `phx_error`, unless it was too much to keep.
+    Crashed(Result<Payload, PayloadDropped>),
     /// The channel's params couldn't be made.
     NoParams,
     /// The serializer couldn't encode the join.
@@ -148,8 +150,8 @@ pub enum JoinFailure {
 pub enum ChannelError {
     /// The connection ended.
     Disconnected,
-    /// The channel crashed on the server; with the payload of `phx_error`.
-    Crashed(Payload),
+    /// The channel crashed on the server; with the payload of `phx_error`, unless it was too much to keep.
+    Crashed(Result<Payload, PayloadDropped>),
 }
 
 /// Why a channel is closed.
@@ -160,8 +162,8 @@ pub enum ChannelCloseCause {
     Left,
     /// Another channel took its topic; see [`Socket::replace`](crate::Socket::replace).
     Replaced,
-    /// The server closed it; with the payload of `phx_close`.
-    ByServer(Payload),
+    /// The server closed it; with the payload of `phx_close`, unless it was too much to keep.
+    ByServer(Result<Payload, PayloadDropped>),
     /// The server rejected its join, and the policy says that this is final.
     Rejected(Rejection),
 }
@@ -178,6 +180,15 @@ pub enum Outcome {
         status: Status,
         /// The response.
         response: Payload,
+    },
+    /// The server replied, and the response was dropped: more bytes of answers waited to be read than
+    /// [`Config::max_answer_bytes`](crate::Config::max_answer_bytes) allows.
+    #[non_exhaustive]
+    ReplyDropped {
+        /// `ok`, `error` or the application's own, of which the first 255 bytes are kept.
+        status: Status,
+        /// The length of the response in bytes.
+        len: usize,
     },
     /// The leave is done: the server confirmed it, or there was nothing to leave.
     Left,

@@ -154,7 +154,7 @@ pub use event::{ChannelCloseCause, ChannelError, Event, JoinFailure, Outcome};
 pub use frame::Frame;
 pub use id::{ChannelId, ParamsRequestId, PingId, PushId, TransportId};
 pub use message::{Message, PHOENIX, Ref, Status, event as events};
-pub use payload::{Payload, PayloadError};
+pub use payload::{Payload, PayloadDropped, PayloadError};
 pub use policy::{Reconnect, ReconnectPolicy, Rejection, Rejoin, RejoinPolicy};
 pub use presence::{
     Presence, PresenceChange, PresenceConfig, PresenceEntry, PresenceError, PresenceMeta,

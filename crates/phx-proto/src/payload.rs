@@ -150,6 +150,14 @@ impl Payload {
         self.as_bytes().is_empty()
     }
 
+    /// The same payload in memory of its own, which a slice of a frame hasn't.
+    pub(crate) fn copied(&self) -> Self {
+        match &self.0 {
+            Repr::Json(text) => Payload(Repr::Json(Bytes::copy_from_slice(text))),
+            Repr::Binary(data) => Payload(Repr::Binary(Bytes::copy_from_slice(data))),
+        }
+    }
+
     /// Decodes the JSON text. `T` may borrow from the payload (`&str`, `&serde_json::value::RawValue`).
     ///
     /// # Errors
@@ -218,6 +226,24 @@ pub enum PayloadError {
         /// The payload, as it came.
         payload: Payload,
     },
+}
+
+/// A payload that the server sent and that was dropped: more bytes of answers would have waited to be read than
+/// [`Config::max_answer_bytes`](crate::Config::max_answer_bytes) allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("a payload of {len} bytes was dropped, because too many answers waited to be read")]
+#[non_exhaustive]
+pub struct PayloadDropped {
+    /// Its length in bytes.
+    pub len: usize,
+}
+
+impl PayloadDropped {
+    /// A payload of `len` bytes, dropped: for drivers that limit what they keep.
+    #[must_use]
+    pub const fn new(len: usize) -> Self {
+        PayloadDropped { len }
+    }
 }
 
 impl PayloadError {

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
 
-use crate::{CloseCause, Payload, Status};
+use crate::{CloseCause, Payload, PayloadDropped, Status};
 
 /// Whether to connect again after a connection ended that the client did not end itself.
 ///
@@ -146,8 +146,9 @@ pub enum Rejoin {
 pub struct Rejection {
     /// The reply's status, usually `error`.
     pub status: Status,
-    /// The reply's response, often `{"reason":"..."}`.
-    pub response: Payload,
+    /// The reply's response, often `{"reason":"..."}`. A policy always gets it. An event doesn't if that is too much
+    /// to keep, see [`Config::max_answer_bytes`](crate::Config::max_answer_bytes).
+    pub response: Result<Payload, PayloadDropped>,
     /// Whether this channel had been joined before.
     pub rejoin: bool,
 }
@@ -156,7 +157,7 @@ impl Rejection {
     /// A rejection, for tests of a policy.
     #[must_use]
     pub fn new(status: Status, response: Payload, rejoin: bool) -> Self {
-        Rejection { status, response, rejoin }
+        Rejection { status, response: Ok(response), rejoin }
     }
 }
 
@@ -183,8 +184,10 @@ impl RejoinPolicy {
     /// use core::time::Duration;
     /// use phx_proto::{Rejoin, RejoinPolicy};
     ///
-    /// let policy = RejoinPolicy::function(|rejection| match rejection.response.as_json() {
-    ///     Some(r#"{"reason":"full"}"#) => Rejoin::After(Duration::from_secs(60)),
+    /// let policy = RejoinPolicy::function(|rejection| match &rejection.response {
+    ///     Ok(response) if response.as_json() == Some(r#"{"reason":"full"}"#) => {
+    ///         Rejoin::After(Duration::from_secs(60))
+    ///     }
     ///     _ => Rejoin::Stop,
     /// });
     /// ```

@@ -107,11 +107,12 @@ fn an_unmatched_topic_is_a_rejection_though_it_names_no_join() {
 #[test]
 fn a_policy_can_retry_a_rejection() {
     let mut config = quiet();
-    config.rejoin_policy = RejoinPolicy::function(|rejection| match rejection.response.as_json() {
-        Some(r#""busy""#) => Rejoin::Backoff,
-        Some(r#""full""#) => Rejoin::After(secs(60)),
-        _ => Rejoin::Stop,
-    });
+    config.rejoin_policy =
+        RejoinPolicy::function(|rejection| match rejection.response.as_ref().unwrap().as_json() {
+            Some(r#""busy""#) => Rejoin::Backoff,
+            Some(r#""full""#) => Rejoin::After(secs(60)),
+            _ => Rejoin::Stop,
+        });
     let mut s = Script::open(config);
     let a = s.channel("room:a");
     s.join(a);

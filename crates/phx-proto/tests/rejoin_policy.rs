@@ -24,7 +24,10 @@ fn always_and_never_mean_both() {
 #[test]
 fn a_policy_of_ones_own_sees_the_rejection() {
     let policy = RejoinPolicy::function(|rejection| {
-        assert_eq!((&rejection.status, &rejection.response), (&Status::Error, &Payload::empty()));
+        assert_eq!(
+            (&rejection.status, &rejection.response),
+            (&Status::Error, &Ok(Payload::empty()))
+        );
         if rejection.rejoin { Rejoin::Stop } else { Rejoin::Backoff }
     });
     assert_eq!(policy.decide(&rejection(true)), Rejoin::Stop);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use phx_proto::{ByteString, NewChannelError, Params, Payload, PayloadError};
+use phx_proto::{ByteString, NewChannelError, Params, Payload, PayloadError, Status};
 
 use super::Channel;
 use super::join::JoinFailed;
@@ -203,8 +203,11 @@ impl ChannelBuilder {
     pub async fn join(self) -> Result<Channel, JoinFailed> {
         let timeout = self.join_timeout;
         let channel = self.create()?;
-        channel.start_joining(timeout).await?;
-        Ok(channel)
+        match channel.start_joining(timeout).await {
+            // Joined, though the response is lost.
+            Ok(_) | Err(JoinFailed::ReplyDropped { status: Status::Ok, .. }) => Ok(channel),
+            Err(failed) => Err(failed),
+        }
     }
 }
 

@@ -45,6 +45,19 @@ pub enum JoinFailed {
         /// The response, often `{"reason": ".."}`.
         response: Payload,
     },
+    /// The server answered, and the response was dropped: answers that nobody had awaited yet held as many bytes as
+    /// [`Builder::max_answer_bytes`](crate::Builder::max_answer_bytes) allows. With the status `ok` the channel is
+    /// joined.
+    #[error(
+        "the server answered the join with the status `{status}`, and its response of {len} bytes was dropped: too many answers waited to be read"
+    )]
+    #[non_exhaustive]
+    ReplyDropped {
+        /// The status, of which the first 255 bytes are kept.
+        status: Status,
+        /// The length of the response in bytes.
+        len: usize,
+    },
     /// No answer came in time. The channel keeps trying for as long as there is a handle to it.
     #[error("no answer to the join came in time")]
     TimedOut,
@@ -90,6 +103,9 @@ impl Future for Join {
             Outcome::Reply { status: Status::Ok, response, .. } => Ok(response),
             Outcome::Reply { status, response, .. } => {
                 Err(JoinFailed::Rejected { status, response })
+            }
+            Outcome::ReplyDropped { status, len, .. } => {
+                Err(JoinFailed::ReplyDropped { status, len })
             }
             Outcome::TimedOut => Err(JoinFailed::TimedOut),
             Outcome::Unsendable(error) => Err(JoinFailed::Unsendable(error)),

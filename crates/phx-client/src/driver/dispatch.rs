@@ -262,7 +262,7 @@ impl Dispatch {
             }
             Event::Pong { ping, round_trip, .. } => {
                 self.heartbeats.answered();
-                wakers.extend(state.pings.resolve(&ping, round_trip));
+                wakers.extend(state.pings.resolve(&ping, || round_trip));
                 return None;
             }
             Event::HeartbeatAnswered { .. } => {
@@ -313,7 +313,8 @@ impl Dispatch {
             Event::Malformed { error, .. } => self.malformed(error),
             Event::EventsLost { count, .. } => self.events_lost(count),
             Event::Joined { channel, response, rejoined, .. } => {
-                self.joined(channel, &response, rejoined);
+                // Never dropped: the core has room for one answer, and its queue was empty before this one came.
+                self.joined(channel, &response.unwrap_or_default(), rejoined);
             }
             Event::JoinFailed { channel, cause, retry_in, .. } => {
                 self.join_failed(channel, &cause, retry_in);

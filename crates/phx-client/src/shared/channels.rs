@@ -3,7 +3,7 @@
 use std::slice;
 use std::sync::Weak;
 
-use phx_proto::{ByteString, ChannelCloseCause, ChannelState, Payload};
+use phx_proto::{ByteString, ChannelCloseCause, ChannelState, Payload, PayloadDropped};
 
 use super::hooks::ChannelHooks;
 use super::mailbox::MailboxKey;
@@ -20,7 +20,7 @@ pub(crate) struct ChannelEntry {
     pub(crate) handle: Weak<ChannelHandle>,
     pub(crate) params: Option<ParamsFunction>,
     /// The response to the last join.
-    pub(crate) response: Option<Payload>,
+    pub(crate) response: Option<Result<Payload, PayloadDropped>>,
     pub(crate) closed: Option<Box<ChannelCloseCause>>,
 }
 
@@ -35,6 +35,17 @@ impl ChannelEntry {
             response: None,
             closed: None,
         }
+    }
+
+    /// Bytes of the join's response.
+    pub(super) fn response_len(&self) -> usize {
+        self.response.as_ref().and_then(|response| response.as_ref().ok()).map_or(0, Payload::len)
+    }
+
+    /// Bytes of all that the server answered.
+    pub(super) fn answer_len(&self) -> usize {
+        let cause = self.closed.as_ref().map_or(0, |cause| cause.answer_len());
+        self.response_len().saturating_add(cause)
     }
 }
 

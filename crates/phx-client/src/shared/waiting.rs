@@ -42,10 +42,10 @@ impl<K: Eq + Hash, V> Waiting<K, V> {
         }
     }
 
-    /// Keeps `value` for who waits for `key`, if anyone does.
-    pub(crate) fn resolve(&mut self, key: &K, value: V) -> Option<Waker> {
+    /// Keeps what `value` makes for who waits for `key`, if anyone does.
+    pub(crate) fn resolve(&mut self, key: &K, value: impl FnOnce() -> V) -> Option<Waker> {
         let slot = self.slot(key)?;
-        match std::mem::replace(slot, Slot::Done(value)) {
+        match std::mem::replace(slot, Slot::Done(value())) {
             Slot::Pending(waker) => waker,
             Slot::Done(_) => None,
         }
@@ -63,11 +63,12 @@ impl<K: Eq + Hash, V> Waiting<K, V> {
         (polled, OldWaker(None))
     }
 
-    /// Nobody waits for `key` any more.
-    pub(crate) fn forget(&mut self, key: &K) -> OldWaker {
+    /// Nobody waits for `key` any more. Gives the waker, or what had come.
+    pub(crate) fn forget(&mut self, key: &K) -> (OldWaker, Option<V>) {
         match self.remove(key) {
-            Some(Slot::Pending(waker)) => OldWaker(waker),
-            Some(Slot::Done(_)) | None => OldWaker(None),
+            Some(Slot::Pending(waker)) => (OldWaker(waker), None),
+            Some(Slot::Done(value)) => (OldWaker(None), Some(value)),
+            None => (OldWaker(None), None),
         }
     }
 
@@ -117,7 +118,7 @@ mod tests {
     fn the_room_of_a_peak_is_given_back_and_what_waits_is_kept() {
         let mut waiting = Waiting::<u32, u32>::default();
         (0..10_000).for_each(|key| waiting.expect(key));
-        assert!(waiting.resolve(&7, 70).is_none());
+        assert!(waiting.resolve(&7, || 70).is_none());
         (100..10_000).for_each(|key| drop(waiting.forget(&key)));
         waiting.give_back_room();
         assert!(waiting.others.capacity() < 1_000, "{}", waiting.others.capacity());

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use phx_proto::{
     Action, ChannelCloseCause, ChannelError, ChannelId, CloseCause, CloseCode, Config, Endpoint,
-    Event, Frame, Instant, JoinFailure, Outcome, Payload, PushErrorKind, PushId, Socket,
-    TransportId,
+    Event, Frame, Instant, JoinFailure, Outcome, Payload, PayloadDropped, PushErrorKind, PushId,
+    Socket, TransportId,
 };
 use serde_json::{Value, json};
 
@@ -291,16 +291,16 @@ impl<'a> World<'a> {
             }
             Event::Closed { cause, .. } => self.log("socket", format!("closed {}", cause.code())),
             Event::Joined { channel, response, .. } => {
-                self.about(channel, format!("joined {}", text(&response)));
+                self.about(channel, format!("joined {}", answer(&response)));
             }
             Event::JoinFailed { channel, cause, .. } => match cause {
                 JoinFailure::Rejected(rejection) => {
-                    let (status, response) = (rejection.status, text(&rejection.response));
+                    let (status, response) = (rejection.status, answer(&rejection.response));
                     self.about(channel, format!("join: {} {response}", status.as_str()));
                 }
                 JoinFailure::TimedOut => self.timed_out(channel),
                 JoinFailure::Crashed(payload) => {
-                    self.about(channel, format!("error: crash {}", text(&payload)));
+                    self.about(channel, format!("error: crash {}", answer(&payload)));
                 }
                 JoinFailure::Disconnected => self.about(channel, "error: connection"),
                 other => self.about(channel, format!("{other:?}")),
@@ -308,7 +308,7 @@ impl<'a> World<'a> {
             Event::ChannelErrored { channel, cause, .. } => match cause {
                 ChannelError::Disconnected => self.about(channel, "error: connection"),
                 ChannelError::Crashed(payload) => {
-                    self.about(channel, format!("error: crash {}", text(&payload)));
+                    self.about(channel, format!("error: crash {}", answer(&payload)));
                 }
                 other => self.about(channel, format!("{other:?}")),
             },
@@ -317,7 +317,7 @@ impl<'a> World<'a> {
                     self.about(channel, "closed: left");
                 }
                 ChannelCloseCause::ByServer(payload) => {
-                    self.about(channel, format!("closed: by server {}", text(&payload)));
+                    self.about(channel, format!("closed: by server {}", answer(&payload)));
                 }
                 other => self.about(channel, format!("{other:?}")),
             },
@@ -383,6 +383,10 @@ impl<'a> World<'a> {
 
 fn payload(value: &Value) -> Payload {
     Payload::from_json_text(value.to_string()).unwrap_or_default()
+}
+
+fn answer(payload: &Result<Payload, PayloadDropped>) -> &str {
+    payload.as_ref().map_or("dropped", text)
 }
 
 fn text(payload: &Payload) -> &str {

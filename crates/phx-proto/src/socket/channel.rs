@@ -302,21 +302,20 @@ impl Socket {
                 self.outbox.insert(push.0, Outgoing::Push { join_ref });
             }
         }
+        let response = self.events.keep(response);
         self.emit(Event::Joined { channel: id, response: response.clone(), rejoined });
-        self.finish_join_call(id, Outcome::Reply { status: Status::Ok, response });
+        self.finish_join_call(id, Outcome::of_reply(Status::Ok, response));
     }
 
     fn join_rejected(&mut self, id: ChannelId, status: Status, response: Payload) {
         let Some(channel) = self.channels.get(id) else {
             return;
         };
-        let rejection = Rejection {
-            status: status.clone(),
-            response: response.clone(),
-            rejoin: channel.has_been_joined,
-        };
-        let outcome = Outcome::Reply { status, response };
-        let after = match self.config.rejoin_policy.decide(&rejection) {
+        let mut rejection = Rejection::new(status, response, channel.has_been_joined);
+        let decision = self.config.rejoin_policy.decide(&rejection);
+        self.events.keep_rejection(&mut rejection);
+        let outcome = Outcome::of_reply(rejection.status.clone(), rejection.response.clone());
+        let after = match decision {
             Rejoin::Backoff => None,
             Rejoin::After(delay) => Some(delay),
             Rejoin::Stop => {
@@ -340,10 +339,11 @@ impl Socket {
                 self.stop_channel_timers(id);
                 self.unsend(id);
                 let retry_in = self.schedule_rejoin(id, None);
-                let cause = ChannelError::Crashed(payload);
+                let cause = ChannelError::Crashed(self.events.keep(payload));
                 self.emit(Event::ChannelErrored { channel: id, cause, retry_in });
             }
             State::Joining(Awaits::Reply { .. }) if named => {
+                let payload = self.events.keep(payload);
                 self.fail_attempt(id, JoinFailure::Crashed(payload), None);
             }
             // One that is being left has no topic, and is found by its join: see `deliver_to_leaving`.
@@ -361,6 +361,7 @@ impl Socket {
         match &channel.state {
             State::Joining(Awaits::Reply { .. }) if !named => return false,
             State::Joined { .. } | State::Joining(Awaits::Reply { .. }) => {
+                let payload = self.events.keep(payload);
                 self.close_channel(id, ChannelCloseCause::ByServer(payload));
             }
             _ => return false,

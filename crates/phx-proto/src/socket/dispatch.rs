@@ -35,6 +35,9 @@ impl Socket {
         let mut decoded = self.config.serializer.decode(frame);
         // By reference: a message is large, and most of it isn't kept.
         if let Ok(message) = &mut decoded {
+            if wastes_its_frame(message, len) {
+                leave_frame(message);
+            }
             self.dispatch(message);
         } else if let Err(error) = decoded {
             self.malformed(transport, error);
@@ -101,7 +104,10 @@ impl Socket {
         match self.pending.find(number) {
             Some(Pending::JoinAttempt { .. }) => self.join_answered(channel, status, response),
             Some(Pending::Leave { .. }) => self.finish_leaving(channel, Outcome::Left),
-            _ => self.finish(PushId(number), Outcome::Reply { status, response }),
+            _ => {
+                let outcome = self.events.keep_reply(status, response);
+                self.finish(PushId(number), outcome);
+            }
         }
         true
     }
@@ -179,4 +185,30 @@ impl Socket {
 /// Whether the channel is gone on the server after this event.
 fn is_end(event: &str) -> bool {
     matches!(event, "phx_close" | "phx_error")
+}
+
+/// What is kept of a message keeps its frame. No more of that is to be unused than so many bytes, or an eighth of
+/// what is used: otherwise the limits in bytes would not limit the memory that is held.
+const UNUSED: usize = 1 << 10;
+
+/// Whether a peer has padded the frame: with other elements, a long topic, white space.
+#[inline]
+fn wastes_its_frame(message: &Message, frame: usize) -> bool {
+    let status = match &message.status {
+        Some(Status::Other(name)) => name.len(),
+        _ => 0,
+    };
+    let used = message.event.len().saturating_add(message.payload.len()).saturating_add(status);
+    let unused = frame.saturating_sub(used);
+    unused > UNUSED && unused > used >> 3
+}
+
+/// Copies what may be kept of a message.
+#[cold]
+fn leave_frame(message: &mut Message) {
+    message.event = ByteString::from(&*message.event);
+    message.payload = message.payload.copied();
+    if let Some(Status::Other(name)) = &mut message.status {
+        *name = ByteString::from(&**name);
+    }
 }

@@ -2,7 +2,7 @@
 
 use alloc::collections::VecDeque;
 
-use crate::{ChannelCloseCause, ChannelError, Config, Event, JoinFailure};
+use crate::{Config, Event, Outcome, Payload, PayloadDropped, Rejection, Status};
 
 /// Room for so many events is always kept.
 const KEPT: usize = 8;
@@ -12,9 +12,10 @@ const LARGE: usize = 512;
 
 /// A queue that keeps every outcome and pong, and a bounded number and size of everything else.
 ///
-/// Outcomes are bounded by [`Config::max_pushes`](crate::Config::max_pushes), since a push counts
+/// The number of outcomes is bounded by [`Config::max_pushes`](crate::Config::max_pushes), since a push counts
 /// until its outcome has been polled; so does a ping. News of states and traffic have limits of
-/// their own: a flood of messages can't take the place of the end of the connection.
+/// their own: a flood of messages can't take the place of the end of the connection. What the server
+/// answered and outcomes and states hold is limited together: see [`keep`](Self::keep).
 #[derive(Debug)]
 pub(super) struct EventQueue {
     waiting: VecDeque<Event>,
@@ -24,16 +25,20 @@ pub(super) struct EventQueue {
     max_states: usize,
     traffic: usize,
     max_traffic: usize,
-    /// What states and traffic hold.
+    /// What traffic holds.
     bytes: usize,
     max_bytes: usize,
+    /// What outcomes and states hold.
+    answer_bytes: usize,
+    max_answer_bytes: usize,
     lost: u64,
 }
 
 /// What an event counts as.
 #[derive(Clone, Copy)]
 enum Kind {
-    Outcome,
+    /// The end of a call, with the bytes that it holds.
+    Outcome(usize),
     Pong,
     /// News of the connection or a channel, with the bytes that it holds. At most two for each
     /// channel come of one call.
@@ -55,6 +60,8 @@ impl EventQueue {
             max_traffic: config.max_events,
             bytes: 0,
             max_bytes: config.max_event_bytes,
+            answer_bytes: 0,
+            max_answer_bytes: config.max_answer_bytes,
             lost: 0,
         }
     }
@@ -63,7 +70,7 @@ impl EventQueue {
     pub(super) fn push(&mut self, event: Event) -> bool {
         let kind = kind(&event);
         let has_room = match kind {
-            Kind::Outcome | Kind::Pong => true,
+            Kind::Outcome(_) | Kind::Pong => true,
             Kind::State(_) => self.states < self.max_states,
             Kind::Traffic(size) => self.traffic < self.max_traffic && self.has_room_for(size),
         };
@@ -91,6 +98,37 @@ impl EventQueue {
         self.bytes == 0 || self.bytes.saturating_add(size) <= self.max_bytes
     }
 
+    fn has_room_for_answer(&self, size: usize) -> bool {
+        self.answer_bytes == 0 || self.answer_bytes.saturating_add(size) <= self.max_answer_bytes
+    }
+
+    /// The payload of an answer, if there is room for it. To be asked before the first event that holds it, and once
+    /// for all of them: an answer that is kept in two counts twice, and must not stand in its own way.
+    pub(super) fn keep(&self, payload: Payload) -> Result<Payload, PayloadDropped> {
+        if self.has_room_for_answer(payload.len()) {
+            Ok(payload)
+        } else {
+            Err(PayloadDropped::new(payload.len()))
+        }
+    }
+
+    /// The outcome of a push that was answered, as [`keep`](Self::keep).
+    pub(super) fn keep_reply(&self, status: Status, response: Payload) -> Outcome {
+        let outcome = Outcome::Reply { status, response };
+        if self.has_room_for_answer(outcome.answer_len()) {
+            outcome
+        } else {
+            outcome.without_response()
+        }
+    }
+
+    /// Drops the response of a rejection for which there is no room, as [`keep`](Self::keep).
+    pub(super) fn keep_rejection(&self, rejection: &mut Rejection) {
+        if !self.has_room_for_answer(rejection.answer_len()) {
+            rejection.drop_response();
+        }
+    }
+
     pub(super) fn poll(&mut self) -> Option<Event> {
         let Some(event) = self.waiting.pop_front() else {
             if self.waiting.capacity() > LARGE {
@@ -103,25 +141,21 @@ impl EventQueue {
     }
 
     fn count(&mut self, kind: Kind, change: impl Fn(usize, usize) -> usize) {
-        let size = match kind {
-            Kind::Outcome => {
+        match kind {
+            Kind::Outcome(size) => {
                 self.outcomes = change(self.outcomes, 1);
-                0
+                self.answer_bytes = change(self.answer_bytes, size);
             }
-            Kind::Pong => {
-                self.pongs = change(self.pongs, 1);
-                0
-            }
+            Kind::Pong => self.pongs = change(self.pongs, 1),
             Kind::State(size) => {
                 self.states = change(self.states, 1);
-                size
+                self.answer_bytes = change(self.answer_bytes, size);
             }
             Kind::Traffic(size) => {
                 self.traffic = change(self.traffic, 1);
-                size
+                self.bytes = change(self.bytes, size);
             }
-        };
-        self.bytes = change(self.bytes, size);
+        }
     }
 
     fn take_lost(&mut self) -> Option<Event> {
@@ -151,31 +185,17 @@ impl EventQueue {
 
 fn kind(event: &Event) -> Kind {
     match event {
-        Event::PushDone { .. } => Kind::Outcome,
+        Event::PushDone { outcome, .. } => Kind::Outcome(outcome.answer_len()),
         Event::Pong { .. } => Kind::Pong,
         Event::Message { event, payload, .. } => {
             Kind::Traffic(event.len().saturating_add(payload.len()))
         }
         Event::Malformed { error, .. } => Kind::Traffic(error.frame.len()),
         Event::HeartbeatAnswered { .. } | Event::EventsLost { .. } => Kind::Traffic(0),
-        Event::Joined { response, .. } => Kind::State(response.len()),
-        Event::JoinFailed { cause, .. } => Kind::State(match cause {
-            JoinFailure::Rejected(rejection) => rejection.response.len(),
-            JoinFailure::Crashed(payload) => payload.len(),
-            JoinFailure::TimedOut
-            | JoinFailure::NoParams
-            | JoinFailure::Unsendable(_)
-            | JoinFailure::Disconnected => 0,
-        }),
-        Event::ChannelErrored { cause, .. } => Kind::State(match cause {
-            ChannelError::Crashed(payload) => payload.len(),
-            ChannelError::Disconnected => 0,
-        }),
-        Event::ChannelClosed { cause, .. } => Kind::State(match cause {
-            ChannelCloseCause::ByServer(payload) => payload.len(),
-            ChannelCloseCause::Rejected(rejection) => rejection.response.len(),
-            ChannelCloseCause::Left | ChannelCloseCause::Replaced => 0,
-        }),
+        Event::Joined { response, .. } => Kind::State(response.as_ref().map_or(0, Payload::len)),
+        Event::JoinFailed { cause, .. } => Kind::State(cause.answer_len()),
+        Event::ChannelErrored { cause, .. } => Kind::State(cause.answer_len()),
+        Event::ChannelClosed { cause, .. } => Kind::State(cause.answer_len()),
         Event::Opened { .. } | Event::Closed { .. } => Kind::State(0),
     }
 }

@@ -27,8 +27,8 @@ use std::time::Duration;
 use phx_proto::{
     Action, Backoff, ByteString, ChannelCloseCause, ChannelError, ChannelId, CloseCause, CloseCode,
     Config, Event, Frame, Instant, JoinError, JoinFailure, Message, NewChannelError, Outcome,
-    Params, ParamsRequestId, Payload, PingError, PingId, PushError, PushErrorKind, PushId,
-    Rejection, Serializer, Socket, Status, TransportId, V1Server, V2Server,
+    Params, ParamsRequestId, Payload, PayloadDropped, PingError, PingId, PushError, PushErrorKind,
+    PushId, Rejection, Serializer, Socket, Status, TransportId, V1Server, V2Server,
 };
 
 pub(crate) const fn secs(secs: u64) -> Duration {
@@ -449,7 +449,7 @@ impl Script {
             }
             Event::Joined { channel, response, rejoined, .. } => {
                 let word = if rejoined { "rejoined" } else { "joined" };
-                format!("{} {word} {}", topic(&channel), text(&response))
+                format!("{} {word} {}", topic(&channel), answer(&response))
             }
             Event::JoinFailed { channel, cause, retry_in, .. } => {
                 let cause = join_failure(&cause);
@@ -458,7 +458,7 @@ impl Script {
             Event::ChannelErrored { channel, cause, retry_in, .. } => {
                 let cause = match cause {
                     ChannelError::Disconnected => "disconnected".to_owned(),
-                    ChannelError::Crashed(payload) => format!("crashed {}", text(&payload)),
+                    ChannelError::Crashed(payload) => format!("crashed {}", answer(&payload)),
                     other => panic!("unknown error {other:?}"),
                 };
                 format!("{} errored: {cause}{}", topic(&channel), retry(retry_in))
@@ -467,7 +467,9 @@ impl Script {
                 let cause = match cause {
                     ChannelCloseCause::Left => "left".to_owned(),
                     ChannelCloseCause::Replaced => "replaced".to_owned(),
-                    ChannelCloseCause::ByServer(payload) => format!("by server {}", text(&payload)),
+                    ChannelCloseCause::ByServer(payload) => {
+                        format!("by server {}", answer(&payload))
+                    }
                     ChannelCloseCause::Rejected(rejection) => rejected(&rejection),
                     other => panic!("unknown cause {other:?}"),
                 };
@@ -497,6 +499,7 @@ impl Script {
 pub(crate) fn describe_outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Reply { status, response, .. } => format!("{status} {}", text(response)),
+        Outcome::ReplyDropped { status, len, .. } => format!("{status}, {len} bytes dropped"),
         Outcome::Left => "left".to_owned(),
         Outcome::TimedOut => "timed out".to_owned(),
         Outcome::Disconnected => "disconnected".to_owned(),
@@ -512,7 +515,7 @@ fn join_failure(failure: &JoinFailure) -> String {
     match failure {
         JoinFailure::Rejected(rejection) => rejected(rejection),
         JoinFailure::TimedOut => "timed out".to_owned(),
-        JoinFailure::Crashed(payload) => format!("crashed {}", text(payload)),
+        JoinFailure::Crashed(payload) => format!("crashed {}", answer(payload)),
         JoinFailure::NoParams => "no params".to_owned(),
         JoinFailure::Unsendable(error) => format!("unsendable, {error}"),
         JoinFailure::Disconnected => "disconnected".to_owned(),
@@ -521,7 +524,11 @@ fn join_failure(failure: &JoinFailure) -> String {
 }
 
 fn rejected(rejection: &Rejection) -> String {
-    format!("rejected {} {}", rejection.status, text(&rejection.response))
+    format!("rejected {} {}", rejection.status, answer(&rejection.response))
+}
+
+fn answer(payload: &Result<Payload, PayloadDropped>) -> String {
+    payload.as_ref().map_or_else(|dropped| format!("{} bytes dropped", dropped.len), text)
 }
 
 fn text(payload: &Payload) -> String {

@@ -91,7 +91,8 @@ impl Told {
                 Told::Closed { was_open, code: cause.code().as_u16(), retry_in }
             }
             Event::Joined { channel, response, rejoined, .. } => {
-                Told::Joined { topic: topic(channel)?, response: Content::of(&response)?, rejoined }
+                let response = Content::of_answer(&response)?;
+                Told::Joined { topic: topic(channel)?, response, rejoined }
             }
             Event::JoinFailed { channel, cause, retry_in, .. } => match cause {
                 JoinFailure::Rejected(_) => Told::Rejected { topic: topic(channel)?, retry_in },
@@ -100,7 +101,7 @@ impl Told {
             },
             Event::ChannelErrored { channel, cause, retry_in, .. } => {
                 let crash = match cause {
-                    ChannelError::Crashed(payload) => Some(Content::of(&payload)?),
+                    ChannelError::Crashed(payload) => Some(Content::of_answer(&payload)?),
                     ChannelError::Disconnected => None,
                     cause => return Err(format!("a channel errored: {cause:?}")),
                 };
@@ -108,7 +109,7 @@ impl Told {
             }
             Event::ChannelClosed { channel, cause, .. } => {
                 let by_server = match cause {
-                    ChannelCloseCause::ByServer(payload) => Some(Content::of(&payload)?),
+                    ChannelCloseCause::ByServer(payload) => Some(Content::of_answer(&payload)?),
                     ChannelCloseCause::Left | ChannelCloseCause::Replaced => None,
                     cause => return Err(format!("a channel closed: {cause:?}")),
                 };

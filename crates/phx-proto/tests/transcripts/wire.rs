@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use phx_proto::{Frame, Payload};
+use phx_proto::{Frame, Payload, PayloadDropped};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -23,6 +23,10 @@ impl Content {
             return Ok(Content::Binary(payload.as_bytes().to_vec()));
         }
         Content::parse(std::str::from_utf8(payload.as_bytes()).map_err(|error| error.to_string())?)
+    }
+
+    pub(crate) fn of_answer(payload: &Result<Payload, PayloadDropped>) -> Check<Self> {
+        Content::of(payload.as_ref().map_err(ToString::to_string)?)
     }
 
     fn parse(text: &str) -> Check<Self> {

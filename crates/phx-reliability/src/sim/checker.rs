@@ -3,7 +3,7 @@
 
 use phx_proto::{
     ByteString, ChannelCloseCause, ChannelError, ChannelId, ChannelState, CloseCause,
-    ConnectionState, Event, JoinFailure, Payload, TransportId,
+    ConnectionState, Event, JoinFailure, Payload, PayloadDropped, TransportId,
 };
 
 use super::channels::{CallKind, Channel, topic};
@@ -111,8 +111,15 @@ impl World {
         }
     }
 
-    fn check_joined(&mut self, client: usize, id: ChannelId, response: &Payload, rejoined: bool) {
-        let life = response.decode::<Joined>().map(|joined| joined.life).unwrap_or_default();
+    fn check_joined(
+        &mut self,
+        client: usize,
+        id: ChannelId,
+        response: &Result<Payload, PayloadDropped>,
+        rejoined: bool,
+    ) {
+        let joined = response.as_ref().ok().and_then(|response| response.decode::<Joined>().ok());
+        let life = joined.map(|joined| joined.life).unwrap_or_default();
         let Some(channel) = self.told_of(client, id) else { return };
         let (was_joined, last_life) = (channel.is_joined, channel.life);
         let may_join = !channel.is_closed && !channel.is_left && !channel.is_replaced;

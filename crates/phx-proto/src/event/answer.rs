@@ -1,0 +1,133 @@
+//! What outcomes and causes hold of the server's answers, and how that is dropped.
+
+use bytestring::ByteString;
+
+use super::{ChannelCloseCause, ChannelError, JoinFailure, Outcome};
+use crate::{Payload, PayloadDropped, Rejection, Status};
+
+/// Bytes kept of the status of a reply whose response is dropped: as many as a V2 binary frame has room for.
+const MAX_STATUS: usize = 255;
+
+impl Outcome {
+    /// What became of a call that the server answered.
+    pub(crate) fn of_reply(status: Status, response: Result<Payload, PayloadDropped>) -> Self {
+        match response {
+            Ok(response) => Outcome::Reply { status, response },
+            Err(PayloadDropped { len }) => Outcome::ReplyDropped { status, len },
+        }
+    }
+
+    /// Number of bytes that the outcome holds of what the server sent.
+    #[must_use]
+    pub fn answer_len(&self) -> usize {
+        match self {
+            Outcome::Reply { status, response } => {
+                status_len(status).saturating_add(response.len())
+            }
+            Outcome::ReplyDropped { status, .. } => status_len(status),
+            _ => 0,
+        }
+    }
+
+    /// The same outcome, a reply without its response: for drivers that limit what they keep.
+    #[must_use]
+    pub fn without_response(self) -> Self {
+        match self {
+            Outcome::Reply { status, response } => {
+                Outcome::ReplyDropped { status: shortened(status), len: response.len() }
+            }
+            other => other,
+        }
+    }
+}
+
+impl ChannelCloseCause {
+    /// Number of bytes that the cause holds of what the server sent.
+    #[must_use]
+    pub fn answer_len(&self) -> usize {
+        match self {
+            ChannelCloseCause::ByServer(payload) => payload_len(payload),
+            ChannelCloseCause::Rejected(rejection) => rejection.answer_len(),
+            ChannelCloseCause::Left | ChannelCloseCause::Replaced => 0,
+        }
+    }
+
+    /// The same cause without its payload: for drivers that limit what they keep.
+    #[must_use]
+    pub fn without_payload(self) -> Self {
+        match self {
+            ChannelCloseCause::ByServer(payload) => {
+                ChannelCloseCause::ByServer(payload.and_then(dropped))
+            }
+            ChannelCloseCause::Rejected(mut rejection) => {
+                rejection.drop_response();
+                ChannelCloseCause::Rejected(rejection)
+            }
+            other => other,
+        }
+    }
+}
+
+impl ChannelError {
+    pub(crate) fn answer_len(&self) -> usize {
+        match self {
+            ChannelError::Crashed(payload) => payload_len(payload),
+            ChannelError::Disconnected => 0,
+        }
+    }
+}
+
+impl JoinFailure {
+    pub(crate) fn answer_len(&self) -> usize {
+        match self {
+            JoinFailure::Rejected(rejection) => rejection.answer_len(),
+            JoinFailure::Crashed(payload) => payload_len(payload),
+            JoinFailure::TimedOut
+            | JoinFailure::NoParams
+            | JoinFailure::Unsendable(_)
+            | JoinFailure::Disconnected => 0,
+        }
+    }
+}
+
+impl Rejection {
+    pub(crate) fn answer_len(&self) -> usize {
+        status_len(&self.status).saturating_add(payload_len(&self.response))
+    }
+
+    pub(crate) fn drop_response(&mut self) {
+        let status = core::mem::replace(&mut self.status, Status::Error);
+        self.status = shortened(status);
+        if let Ok(response) = &self.response {
+            self.response = Err(PayloadDropped::new(response.len()));
+        }
+    }
+}
+
+fn dropped(payload: Payload) -> Result<Payload, PayloadDropped> {
+    Err(PayloadDropped::new(payload.len()))
+}
+
+fn payload_len(payload: &Result<Payload, PayloadDropped>) -> usize {
+    payload.as_ref().map_or(0, Payload::len)
+}
+
+fn status_len(status: &Status) -> usize {
+    match status {
+        Status::Ok | Status::Error => 0,
+        Status::Other(name) => name.len(),
+    }
+}
+
+/// A status that may be kept whatever the peer chose, and that doesn't keep its frame.
+fn shortened(status: Status) -> Status {
+    match status {
+        Status::Other(name) => {
+            // Never true beyond the end.
+            let end = (0..=MAX_STATUS).rev().find(|&end| name.is_char_boundary(end));
+            let kept = end.and_then(|end| name.get(..end)).unwrap_or_default();
+            Status::Other(ByteString::from(kept))
+        }
+        named => named,
+    }
+}
