@@ -108,11 +108,24 @@ pub enum Event {
         /// The time from the heartbeat to its reply.
         round_trip: Duration,
     },
+    /// A message on a topic that no channel of this socket has, and that names no join: a broadcast to
+    /// the whole connection. Absinthe's subscriptions are such topics, which must not be joined.
+    #[non_exhaustive]
+    UnjoinedMessage {
+        /// The topic.
+        topic: ByteString,
+        /// The event's name.
+        event: ByteString,
+        /// The payload.
+        payload: Payload,
+    },
     /// A frame that isn't a message came, and was dropped.
     #[non_exhaustive]
     Malformed {
         /// From where.
         transport: TransportId,
+        /// The topic, if the serializer could read that far: messages of this topic are missing here.
+        topic: Option<ByteString>,
         /// What is wrong with it, and the frame.
         error: DecodeError,
     },

@@ -3,6 +3,8 @@
 use alloc::string::String;
 use core::fmt;
 
+use bytestring::ByteString;
+
 use crate::{Frame, Message};
 
 mod binary;
@@ -84,6 +86,15 @@ pub trait Serializer: fmt::Debug + Send + Sync {
     ///
     /// [`DecodeError`], with the frame, if it isn't a message of this format.
     fn decode(&self, frame: Frame) -> Result<Message, DecodeError>;
+
+    /// The topic of a frame that [`decode`](Self::decode) refused, if it can be read all the same: then
+    /// the streams of that topic get a gap. Must not panic, nor take longer than `decode`.
+    ///
+    /// The default reads none.
+    fn topic(&self, frame: &Frame) -> Option<ByteString> {
+        let _ = frame;
+        None
+    }
 }
 
 /// Why a message couldn't be encoded.

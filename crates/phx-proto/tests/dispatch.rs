@@ -70,16 +70,6 @@ fn messages_are_delivered_only_while_joined() {
 }
 
 #[test]
-fn unknown_topics_are_counted() {
-    let (mut s, _) = Script::joined(quiet(), "room:a");
-    s.broadcast("room:b", "news");
-    s.broadcast("room", "news");
-    s.broadcast("phoenix", "phx_error");
-    assert_eq!(s.events(), NOTHING);
-    assert_eq!(s.socket.counters().unknown_topic, 3);
-}
-
-#[test]
 fn a_close_is_never_matched_on_its_ref_alone() {
     let (mut s, a) = Script::joined(quiet(), "room:a");
     let join = s.latest("phx_join room:a");
@@ -104,6 +94,38 @@ fn a_crash_or_close_of_one_topic_is_not_anothers() {
     s.server_push("room:b", "phx_error");
     assert_eq!(s.events(), ["room:b errored: crashed {}, retry in 1s"]);
     assert_eq!(s.socket.channel_state(a), Some(ChannelState::Joined));
+}
+
+#[test]
+fn broadcasts_on_topics_without_a_channel_are_reported() {
+    let (mut s, _) = Script::joined(quiet(), "room:a");
+    s.server(r#"[null,null,"__absinthe__:doc:7","subscription:data",{"n":1}]"#);
+    s.frame(Frame::binary(b"\x02\x06\x05room:bshoutdata".to_vec()));
+    // What names a join was meant for a channel that is gone; what belongs to the protocol is no message.
+    s.server(r#"["4",null,"room:b","late",{}]"#);
+    for event in ["phx_close", "phx_error", "phx_join"] {
+        s.broadcast("room:b", event);
+    }
+    assert_eq!(
+        s.events(),
+        [
+            r#"unjoined __absinthe__:doc:7 subscription:data {"n":1}"#,
+            r#"unjoined room:b shout b"data""#,
+        ]
+    );
+    assert_eq!(s.socket.counters().unknown_topic, 6);
+}
+
+#[test]
+fn broadcasts_to_a_channel_that_is_being_left_are_no_unjoined_messages() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.leave(a);
+    s.broadcast("room:a", "news");
+    assert_eq!(s.events(), NOTHING);
+    s.reply("phx_leave room:a", "ok", "{}");
+    s.forget_lines();
+    s.broadcast("room:a", "news");
+    assert_eq!(s.events(), ["unjoined room:a news {}"]);
 }
 
 #[test]

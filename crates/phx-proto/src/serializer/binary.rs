@@ -95,6 +95,28 @@ pub(super) fn decode_client(frame: &Bytes) -> Result<Message, DecodeErrorKind> {
     }
 }
 
+/// The topic of a frame to a client, if it is whole as far as that.
+pub(super) fn topic_for_client(frame: &Bytes) -> Option<ByteString> {
+    let mut reader = Reader::new(frame);
+    let (before, topic) = match reader.kind().ok()? {
+        PUSH => {
+            let [join_ref, topic, _] = reader.lengths().ok()?;
+            (usize::from(join_ref), topic)
+        }
+        REPLY => {
+            let [join_ref, reference, topic, _] = reader.lengths().ok()?;
+            (usize::from(join_ref).saturating_add(usize::from(reference)), topic)
+        }
+        BROADCAST => {
+            let [topic, _] = reader.lengths().ok()?;
+            (0, topic)
+        }
+        _ => return None,
+    };
+    reader.rest = reader.rest.get(before..).map(|rest| reader.rest.slice_ref(rest))?;
+    reader.name(topic, Field::Topic).ok()
+}
+
 pub(super) fn decode_server(frame: &Bytes) -> Result<Message, DecodeErrorKind> {
     let mut reader = Reader::new(frame);
     match reader.kind()? {

@@ -1,6 +1,7 @@
 //! V1: `{"topic": .., "event": .., "payload": .., "ref": ..}`.
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 use super::read::{self, Parts, Reply};
 use super::scan::{Element, Scanner, Span};
@@ -87,6 +88,13 @@ impl Serializer for V1 {
     fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
         decode(frame, Replies::Read)
     }
+
+    fn topic(&self, frame: &Frame) -> Option<ByteString> {
+        match frame {
+            Frame::Text(text) => topic(text),
+            Frame::Binary(_) => None,
+        }
+    }
 }
 
 impl Serializer for V1Server {
@@ -141,6 +149,22 @@ fn decode(frame: Frame, replies: Replies) -> Result<Message, DecodeError> {
     match scanned {
         Ok(parts) => Ok(parts.into_message(text)),
         Err(reason) => Err(DecodeError { reason, frame: Frame::Text(text) }),
+    }
+}
+
+/// The value of the first key `topic` outside of other values, if the text is JSON up to there.
+fn topic(frame: &Bytes) -> Option<ByteString> {
+    let end = read::valid_up_to(frame).unwrap_or(frame.len());
+    let mut scanner = Scanner::new(frame.get(..end)?);
+    scanner.expect(b'{').ok()?;
+    loop {
+        if scanner.key().ok()?.text(scanner.text()).as_deref() == Some(b"topic") {
+            return read::name(frame, scanner.element().ok()?, Field::Topic).ok();
+        }
+        scanner.value().ok()?;
+        if !scanner.eat(b',') {
+            return None;
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! V2: `[join_ref, ref, topic, event, payload]`, and binary frames for binary payloads.
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 use super::read::{self, Parts, Reply};
 use super::scan::Scanner;
@@ -97,6 +98,13 @@ impl Serializer for V2 {
             Frame::Text(text) => decode(text, Replies::Read),
             Frame::Binary(data) => binary::decode_client(&data)
                 .map_err(|reason| DecodeError { reason, frame: Frame::Binary(data) }),
+        }
+    }
+
+    fn topic(&self, frame: &Frame) -> Option<ByteString> {
+        match frame {
+            Frame::Text(text) => topic(text),
+            Frame::Binary(data) => binary::topic_for_client(data),
         }
     }
 }
@@ -202,6 +210,18 @@ fn parts(
     scanner.expect(b']')?;
     scanner.end()?;
     Ok(Parts { join_ref, reference, topic, event, status, payload })
+}
+
+/// The third element, if the text is JSON up to there.
+fn topic(frame: &Bytes) -> Option<ByteString> {
+    let end = read::valid_up_to(frame).unwrap_or(frame.len());
+    let mut scanner = Scanner::new(frame.get(..end)?);
+    scanner.expect(b'[').ok()?;
+    for field in [Field::Ref, Field::Topic] {
+        scanner.element().ok()?;
+        next(&mut scanner, field).ok()?;
+    }
+    read::name(frame, scanner.element().ok()?, Field::Topic).ok()
 }
 
 /// What is between two elements, of which the next one holds `field`.

@@ -12,7 +12,7 @@ use super::Socket;
 use super::pending::Pending;
 use crate::{
     ChannelId, DecodeError, DecodeErrorKind, Event, Frame, Message, Outcome, PushId, Ref, Status,
-    TransportId,
+    TransportId, events,
 };
 
 impl Socket {
@@ -47,7 +47,8 @@ impl Socket {
     #[cold]
     fn malformed(&mut self, transport: TransportId, error: DecodeError) {
         self.counters.malformed = self.counters.malformed.saturating_add(1);
-        self.emit(Event::Malformed { transport, error });
+        let topic = self.config.serializer.topic(&error.frame);
+        self.emit(Event::Malformed { transport, topic, error });
     }
 
     fn dispatch(&mut self, message: &mut Message) {
@@ -160,7 +161,7 @@ impl Socket {
 
     /// News of a channel that is being left, found by its join: its topic may be another's by now.
     /// `known` is whether the topic has a channel.
-    fn deliver_to_leaving(&mut self, message: &Message, known: bool) {
+    fn deliver_to_leaving(&mut self, message: &mut Message, known: bool) {
         let number = match &message.join_ref {
             Some(join_ref) => join_ref.as_number(),
             None => self.oldest_leaving(&message.topic),
@@ -176,6 +177,13 @@ impl Socket {
             Some(channel) if is_end(&message.event) => self.finish_leaving(channel, Outcome::Left),
             None if !known => {
                 self.counters.unknown_topic = self.counters.unknown_topic.saturating_add(1);
+                // One that names a join is late: it was meant for a channel that is gone.
+                if message.join_ref.is_none() && !events::is_reserved(&message.event) {
+                    let topic = mem::take(&mut message.topic);
+                    let event = mem::take(&mut message.event);
+                    let payload = mem::take(&mut message.payload);
+                    self.emit(Event::UnjoinedMessage { topic, event, payload });
+                }
             }
             _ => self.counters.outdated = self.counters.outdated.saturating_add(1),
         }

@@ -190,6 +190,9 @@ fn kind(event: &Event) -> Kind {
         Event::Message { event, payload, .. } => {
             Kind::Traffic(event.len().saturating_add(payload.len()))
         }
+        Event::UnjoinedMessage { topic, event, payload } => {
+            Kind::Traffic(topic.len().saturating_add(event.len()).saturating_add(payload.len()))
+        }
         Event::Malformed { error, .. } => Kind::Traffic(error.frame.len()),
         Event::HeartbeatAnswered { .. } | Event::EventsLost { .. } => Kind::Traffic(0),
         Event::Joined { response, .. } => Kind::State(response.as_ref().map_or(0, Payload::len)),

@@ -489,6 +489,9 @@ impl Script {
             Event::HeartbeatAnswered { round_trip, .. } => {
                 format!("heartbeat answered after {round_trip:?}")
             }
+            Event::UnjoinedMessage { topic, event, payload, .. } => {
+                format!("unjoined {topic} {event} {}", text(&payload))
+            }
             Event::Malformed { error, .. } => format!("malformed: {}", error.reason),
             Event::EventsLost { count, .. } => format!("{count} events lost"),
             other => panic!("unknown event {other:?}"),

@@ -39,6 +39,8 @@ impl World {
             Event::Message { channel, event, payload, .. } => {
                 self.check_message(client, channel, &event, &payload);
             }
+            // A broadcast that was on its way when its channel was left.
+            Event::UnjoinedMessage { .. } => {}
             Event::PushDone { push, channel, outcome, .. } => {
                 self.check_outcome(client, push, channel, &outcome);
             }
