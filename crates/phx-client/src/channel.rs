@@ -11,7 +11,9 @@ use phx_proto::{
 use serde::de::DeserializeOwned;
 
 use crate::hook::Hook;
-use crate::messages::{self, ChannelMessage, Messages};
+use crate::messages::item::{ChannelMessage, Incoming};
+use crate::messages::wanted::Wanted;
+use crate::messages::{self, Messages};
 use crate::payload::IntoPayload;
 use crate::push::{Push, PushRefused};
 use crate::shared::{ChannelHooks, Garbage, HookId, Shared};
@@ -196,18 +198,27 @@ impl Channel {
     /// come before: to miss none of it, make the channel with [`ChannelBuilder::create`], call this,
     /// and then [`join`](Self::join).
     pub fn on<T: DeserializeOwned>(&self, event: impl Into<ByteString>) -> Messages<T> {
-        Messages::new(self.clone(), Some(event.into()), messages::decode)
+        Messages::of_channel(self.clone(), Wanted::Event(event.into()), messages::decode)
     }
 
     /// The messages of one event, undecoded: also for binary ones. From this call on, as with
     /// [`on`](Self::on).
     pub fn on_raw(&self, event: impl Into<ByteString>) -> Messages<Payload> {
-        Messages::new(self.clone(), Some(event.into()), messages::raw)
+        Messages::of_channel(self.clone(), Wanted::Event(event.into()), messages::raw)
     }
 
     /// The messages of all events. From this call on, as with [`on`](Self::on).
     pub fn messages(&self) -> Messages<ChannelMessage> {
-        Messages::new(self.clone(), None, messages::any)
+        Messages::of_channel(self.clone(), Wanted::Messages, messages::any)
+    }
+
+    /// Messages and replies, in the order in which the server sent them: for who applies them one after
+    /// another, as a LiveView's renderer applies diffs. From this call on, as with [`on`](Self::on).
+    ///
+    /// It yields what the futures of joins and pushes get, too. A reply to a push that has timed out,
+    /// was cancelled or has been answered already is dropped, as it is for the future.
+    pub fn incoming(&self) -> Messages<Incoming> {
+        Messages::of_channel(self.clone(), Wanted::Incoming, messages::incoming)
     }
 
     /// Calls `handler` with every message of one event, until [`Hook::off`].

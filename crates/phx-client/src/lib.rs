@@ -122,7 +122,9 @@ pub use channel::{
 pub use connector::{Attempt, Connector, Transport};
 pub use hook::Hook;
 pub use log::{LogKind, LogRecord};
-pub use messages::{ChannelMessage, Messages, StreamItem, Values, WhenSlow};
+pub use messages::item::{ChannelMessage, Incoming, StreamItem, TopicMessage, WhenSlow};
+pub use messages::wanted::TopicFilter;
+pub use messages::{Messages, Values};
 pub use payload::IntoPayload;
 pub use presence::{Presence, PresenceChanges, PresenceItem};
 pub use push::{Push, PushFailed, PushRefused, PushReply, Reply};
@@ -140,7 +142,7 @@ pub use phx_proto::{
     DecodeError, DecodeErrorKind, DisconnectError, EncodeError, Endpoint, EndpointError, Field,
     Frame, Instant, JoinError, LeaveError, Message, NewChannelError, ParamErrorKind, Payload,
     PayloadDropped, PayloadError, PingError, PresenceChange, PresenceConfig, PresenceEntry,
-    PresenceError, PresenceMeta, PresenceStatus, ProxyFailure, PushError, PushErrorKind, Reconnect,
-    ReconnectPolicy, Ref, Refusal, Rejection, Rejoin, RejoinPolicy, Request, Serializer, Status,
-    TlsFailure, TlsFailureKind, V1, V2, WhenFull, events,
+    PresenceError, PresenceMeta, PresenceStatus, ProxyFailure, PushError, PushErrorKind, PushId,
+    Reconnect, ReconnectPolicy, Ref, Refusal, Rejection, Rejoin, RejoinPolicy, Request, Serializer,
+    Status, TlsFailure, TlsFailureKind, V1, V2, WhenFull, events,
 };

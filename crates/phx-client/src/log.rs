@@ -81,6 +81,11 @@ impl Log {
     pub(crate) fn pushed(&self, topic: &ByteString, event: &ByteString, payload: &Payload) {
         self.record(LogKind::Push, Some(payload), || format!("{topic} {event}"));
     }
+
+    pub(crate) fn received(&self, topic: &ByteString, event: &ByteString, payload: &Payload) {
+        tracing::trace!(target: "phx_client::channel", %topic, %event, len = payload.len(), "message");
+        self.record(LogKind::Receive, Some(payload), || format!("{topic} {event}"));
+    }
 }
 
 impl fmt::Debug for Log {

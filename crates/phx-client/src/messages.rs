@@ -1,22 +1,29 @@
-//! Streams of a channel's messages.
+//! Streams of messages: of a channel, or of topics without one.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures::stream::{FusedStream, Stream};
-use phx_proto::{ByteString, Instant, Payload, PayloadError};
+use phx_proto::{ByteString, Instant, Payload};
 use serde::de::DeserializeOwned;
 
+use self::item::{ChannelMessage, Incoming, StreamItem, TopicMessage, WhenSlow};
+use self::wanted::{TopicFilter, Wanted};
 use crate::channel::Channel;
-use crate::shared::{Entry, Mailbox, MailboxKey, Taken};
+use crate::shared::{Content, Entry, Mailbox, MailboxKey, Other, Shared, State, Taken};
+use crate::socket::Socket;
 
-/// A stream of a channel's messages: server pushes and broadcasts.
+pub(crate) mod item;
+pub(crate) mod wanted;
+
+/// A stream of messages: server pushes and broadcasts.
 ///
-/// Made by [`Channel::on`], [`Channel::on_raw`] and [`Channel::messages`]. It sees what comes after
-/// it was made, ends when the channel is left or closed for good (not when the socket disconnects:
+/// Made by [`Channel::on`], [`Channel::on_raw`], [`Channel::messages`] and [`Channel::incoming`], and,
+/// for topics without a channel, by [`Socket::topic_messages`]. It sees what comes after
+/// it was made, ends when its channel is left or closed for good (not when the socket disconnects:
 /// it may connect again), and keeps the channel (and the socket) until it is dropped. Dropping it is
 /// the `off` of other clients.
 ///
@@ -53,92 +60,84 @@ use crate::shared::{Entry, Mailbox, MailboxKey, Taken};
 /// ```
 #[must_use = "a stream that is dropped takes nothing"]
 pub struct Messages<T> {
-    channel: Channel,
+    source: Source,
     key: MailboxKey,
-    event: Option<ByteString>,
-    decode: fn(ByteString, Payload) -> StreamItem<T>,
+    decode: Decode<T>,
     /// Taken from the mailbox together with one that was given, so that the lock is taken once.
     taken: VecDeque<Entry>,
     ended: bool,
 }
 
-/// What a stream of messages yields.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum StreamItem<T> {
-    /// A message.
-    Message(T),
-    /// The channel was rejoined: messages that the server sent in the meantime are lost.
-    Gap,
-    /// The stream was too slow, and this many messages are missing here.
-    Lagged(u64),
-    /// A message that isn't a `T`. The error holds its payload; the stream goes on.
-    Malformed(PayloadError),
+/// What a stream makes of the content of its mailbox; `None` for what this kind of stream never gets.
+type Decode<T> = fn(Content) -> Option<StreamItem<T>>;
+
+/// Where a stream's messages come from.
+enum Source {
+    Channel { channel: Channel, wanted: Wanted },
+    Topics { socket: Socket, filter: TopicFilter },
 }
 
-impl<T> StreamItem<T> {
-    /// The message, if this is one.
-    pub fn message(self) -> Option<T> {
+impl Source {
+    fn shared(&self) -> &Shared {
         match self {
-            StreamItem::Message(message) => Some(message),
-            StreamItem::Gap | StreamItem::Lagged(_) | StreamItem::Malformed(_) => None,
+            Source::Channel { channel, .. } => channel.shared(),
+            Source::Topics { socket, .. } => socket.shared(),
+        }
+    }
+
+    /// The topic, or what is known of it.
+    fn topic(&self) -> &ByteString {
+        match self {
+            Source::Channel { channel, .. } => channel.topic(),
+            Source::Topics { filter, .. } => filter.text(),
+        }
+    }
+
+    /// Has the messages go to this mailbox; `false` if none will come.
+    fn attach(&self, state: &mut State, key: MailboxKey) -> bool {
+        match self {
+            Source::Channel { channel, wanted } => {
+                let Some(entry) = state.channels.get_mut(channel.id()) else {
+                    return false;
+                };
+                entry.streams.add(wanted, key);
+                entry.closed.is_none()
+            }
+            Source::Topics { filter, .. } => {
+                state.topics.add(filter, key);
+                true
+            }
+        }
+    }
+
+    fn detach(&self, state: &mut State, key: MailboxKey) {
+        match self {
+            Source::Channel { channel, wanted } => {
+                if let Some(entry) = state.channels.get_mut(channel.id()) {
+                    entry.streams.remove(wanted, key);
+                }
+            }
+            Source::Topics { filter, .. } => state.topics.remove(filter, key),
         }
     }
 }
 
-/// A message of any event, undecoded: what [`Channel::messages`] yields.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ChannelMessage {
-    /// The event's name.
-    pub event: ByteString,
-    /// The payload.
-    pub payload: Payload,
-}
-
-/// What happens when a stream is full.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WhenSlow {
-    /// Nothing is read from the transport until the stream has been read by half: the server feels
-    /// it, and so do all the other streams of this socket. Pushes and heartbeats still go out.
-    ///
-    /// A stream that takes nothing for
-    /// [`stall_after`](crate::Builder::stall_after) (5 s) is taken for forgotten: it holds nobody
-    /// back any more, loses its oldest messages, and says so by [`StreamItem::Lagged`] when it is
-    /// read again. The same happens to whatever is full if the reply to a heartbeat couldn't be read
-    /// for three quarters of the heartbeat timeout, so that a slow stream never costs the connection.
-    ///
-    /// Replies to pushes aren't read either meanwhile: who takes messages and waits for replies in
-    /// turns should give the two their own tasks.
-    #[default]
-    Wait,
-    /// The oldest message gives way; the stream says [`StreamItem::Lagged`] in its place.
-    DropOldest,
-    /// The new message is dropped; the stream says [`StreamItem::Lagged`] in its place.
-    DropNewest,
-}
-
 impl<T> Messages<T> {
-    pub(crate) fn new(
-        channel: Channel,
-        event: Option<ByteString>,
-        decode: fn(ByteString, Payload) -> StreamItem<T>,
-    ) -> Self {
-        let shared = channel.shared();
-        let mut state = shared.lock();
+    pub(crate) fn of_channel(channel: Channel, wanted: Wanted, decode: Decode<T>) -> Self {
+        Messages::new(Source::Channel { channel, wanted }, decode)
+    }
+
+    fn new(source: Source, decode: Decode<T>) -> Self {
+        let shared = source.shared();
         let settings = &shared.settings;
-        let mut mailbox = Mailbox::new(settings.stream_capacity, settings.stream_bytes);
-        let closed = state.channels.get(channel.id()).is_none_or(|entry| entry.closed.is_some());
-        if closed || state.stopped {
-            mailbox.end();
-        }
+        let mut state = shared.lock();
+        let mailbox = Mailbox::new(settings.stream_capacity, settings.stream_bytes);
         let key = state.mailboxes.insert(mailbox);
-        if let Some(entry) = state.channels.get_mut(channel.id()) {
-            entry.streams.add(event.as_ref(), key);
+        if !source.attach(&mut state, key) || state.stopped {
+            state.mailboxes.end(key, &mut Vec::new());
         }
         drop(state);
-        Messages { channel, key, event, decode, taken: VecDeque::new(), ended: false }
+        Messages { source, key, decode, taken: VecDeque::new(), ended: false }
     }
 
     /// The same stream with room for this many messages (at least 1). Default: the builder's
@@ -162,29 +161,43 @@ impl<T> Messages<T> {
         poll_fn(|cx| self.poll_item(cx)).await
     }
 
-    /// Only the messages. Gaps, losses and what isn't a `T` are skipped, and told to `tracing` at
+    /// Only the messages. Gaps, losses and what isn't a `T` are skipped, and logged to `tracing` at
     /// the level of a warning.
     pub fn values(self) -> Values<T> {
         Values { messages: self }
     }
 
     fn change(&self, change: impl FnOnce(&mut Mailbox, Instant) -> bool) {
-        self.channel.shared().call(|state, now, _| {
+        self.source.shared().call(|state, now, _| {
             state.mailboxes.change(self.key, |mailbox| change(mailbox, now));
         });
     }
 
     fn poll_item(&mut self, cx: &Context<'_>) -> Poll<Option<StreamItem<T>>> {
+        while let Some(entry) = ready!(self.poll_entry(cx)) {
+            let item = match entry {
+                Entry::Content(content) => (self.decode)(content),
+                Entry::Gap => Some(StreamItem::Gap),
+                Entry::Lagged(count) => Some(StreamItem::Lagged(count)),
+            };
+            if item.is_some() {
+                return Poll::Ready(item);
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    fn poll_entry(&mut self, cx: &Context<'_>) -> Poll<Option<Entry>> {
         if self.ended {
             return Poll::Ready(None);
         }
         if let Some(entry) = self.taken.pop_front() {
-            if self.channel.shared().is_reading_held() {
+            if self.source.shared().is_reading_held() {
                 self.note_taken();
             }
-            return Poll::Ready(Some(self.item(entry)));
+            return Poll::Ready(Some(entry));
         }
-        let shared = self.channel.shared();
+        let shared = self.source.shared();
         let mut state = shared.lock();
         // Only a stream that was full has to know the time, and clocks aren't looked at under the lock.
         let mut now = None;
@@ -199,16 +212,14 @@ impl<T> Messages<T> {
         if taken != Taken::Indifferent {
             shared.wake_driver();
         }
-        let Some(entry) = std::task::ready!(entry) else {
-            self.ended = true;
-            return Poll::Ready(None);
-        };
-        Poll::Ready(Some(self.item(entry)))
+        let entry = ready!(entry);
+        self.ended = entry.is_none();
+        Poll::Ready(entry)
     }
 
     /// Shows that the stream is alive, for someone holds back reading: perhaps this one.
     fn note_taken(&self) {
-        let shared = self.channel.shared();
+        let shared = self.source.shared();
         let now = shared.runtime.now();
         let mut state = shared.lock();
         let taken = state.mailboxes.note_taken(self.key, now);
@@ -217,33 +228,94 @@ impl<T> Messages<T> {
             shared.wake_driver();
         }
     }
+}
 
-    fn item(&self, entry: Entry) -> StreamItem<T> {
-        match entry {
-            Entry::Message { event, payload } => (self.decode)(event, payload),
-            Entry::Gap => StreamItem::Gap,
-            Entry::Lagged(count) => StreamItem::Lagged(count),
-        }
+impl Socket {
+    /// The messages on topics that no channel of this socket has, as they come: broadcasts to the whole
+    /// connection, such as the data of Absinthe's subscriptions, whose topics must not be joined.
+    ///
+    /// A stream that was made with [`TopicFilter::prefix`] before a push misses nothing that the server
+    /// sends right behind the reply. It is bounded and holds back reading as a channel's streams do,
+    /// yields a [`StreamItem::Gap`] when the socket has reconnected (what was subscribed on the old
+    /// connection has to be subscribed again), and ends with the socket's driver. Messages on a topic
+    /// go to its channel alone while it has one.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use phx_client::{Channel, Socket, StreamItem, TopicFilter};
+    /// use serde_json::json;
+    ///
+    /// # async fn doc(socket: Socket, control: Channel) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut data = socket.topic_messages(TopicFilter::prefix("__absinthe__:"));
+    /// let query = json!({ "query": "subscription { postAdded { title } }" });
+    /// control.push("doc", &query).acknowledged().await?;
+    /// while let Some(item) = data.next().await {
+    ///     match item {
+    ///         StreamItem::Message(message) => println!("{} {:?}", message.topic, message.payload),
+    ///         StreamItem::Gap => println!("reconnected: subscribe again"),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn topic_messages(&self, filter: TopicFilter) -> Messages<TopicMessage> {
+        Messages::new(Source::Topics { socket: self.clone(), filter }, decode_topic)
     }
 }
 
 /// Decodes for [`Channel::on`].
-#[expect(clippy::needless_pass_by_value, reason = "one signature with `raw` and `any`")]
-pub(crate) fn decode<T: DeserializeOwned>(_: ByteString, payload: Payload) -> StreamItem<T> {
-    match payload.decode() {
-        Ok(message) => StreamItem::Message(message),
-        Err(error) => StreamItem::Malformed(error),
+pub(crate) fn decode<T: DeserializeOwned>(content: Content) -> Option<StreamItem<T>> {
+    match content {
+        Content::Message { payload, .. } => Some(match payload.decode() {
+            Ok(message) => StreamItem::Message(message),
+            Err(error) => StreamItem::Malformed(error),
+        }),
+        Content::Other(_) => None,
     }
 }
 
 /// Leaves the payload alone, for [`Channel::on_raw`].
-pub(crate) fn raw(_: ByteString, payload: Payload) -> StreamItem<Payload> {
-    StreamItem::Message(payload)
+pub(crate) fn raw(content: Content) -> Option<StreamItem<Payload>> {
+    match content {
+        Content::Message { payload, .. } => Some(StreamItem::Message(payload)),
+        Content::Other(_) => None,
+    }
 }
 
 /// Keeps the event, for [`Channel::messages`].
-pub(crate) fn any(event: ByteString, payload: Payload) -> StreamItem<ChannelMessage> {
-    StreamItem::Message(ChannelMessage { event, payload })
+pub(crate) fn any(content: Content) -> Option<StreamItem<ChannelMessage>> {
+    match content {
+        Content::Message { event, payload } => {
+            Some(StreamItem::Message(ChannelMessage { event, payload }))
+        }
+        Content::Other(_) => None,
+    }
+}
+
+/// Keeps replies too, for [`Channel::incoming`].
+pub(crate) fn incoming(content: Content) -> Option<StreamItem<Incoming>> {
+    match content {
+        Content::Message { event, payload } => {
+            Some(StreamItem::Message(Incoming::Message(ChannelMessage { event, payload })))
+        }
+        Content::Other(other) => match *other {
+            Other::Incoming(incoming) => Some(StreamItem::Message(incoming)),
+            Other::Topic(_) => None,
+        },
+    }
+}
+
+/// Keeps the topic, for [`Socket::topic_messages`].
+fn decode_topic(content: Content) -> Option<StreamItem<TopicMessage>> {
+    match content {
+        Content::Other(other) => match *other {
+            Other::Topic(message) => Some(StreamItem::Message(message)),
+            Other::Incoming(_) => None,
+        },
+        Content::Message { .. } => None,
+    }
 }
 
 impl<T> Stream for Messages<T> {
@@ -263,11 +335,9 @@ impl<T> FusedStream for Messages<T> {
 /// Stops taking. The channel's last handle or stream also leaves the channel.
 impl<T> Drop for Messages<T> {
     fn drop(&mut self) {
-        let shared = self.channel.shared();
+        let shared = self.source.shared();
         let mut state = shared.lock();
-        if let Some(entry) = state.channels.get_mut(self.channel.id()) {
-            entry.streams.remove(self.event.as_ref(), self.key);
-        }
+        self.source.detach(&mut state, self.key);
         let mailbox = state.mailboxes.remove(self.key);
         drop(state);
         if mailbox.is_some_and(|mailbox| mailbox.holding_since().is_some()) {
@@ -278,10 +348,14 @@ impl<T> Drop for Messages<T> {
 
 impl<T> fmt::Debug for Messages<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Messages")
-            .field("topic", self.channel.topic())
-            .field("event", &self.event)
-            .finish_non_exhaustive()
+        let mut messages = f.debug_struct("Messages");
+        match &self.source {
+            Source::Channel { channel, wanted } => {
+                messages.field("topic", channel.topic()).field("wanted", wanted)
+            }
+            Source::Topics { filter, .. } => messages.field("topics", filter),
+        };
+        messages.finish_non_exhaustive()
     }
 }
 
@@ -300,14 +374,14 @@ impl<T> Values<T> {
 
     fn poll_value(&mut self, cx: &Context<'_>) -> Poll<Option<T>> {
         loop {
-            let Some(item) = std::task::ready!(self.messages.poll_item(cx)) else {
+            let Some(item) = ready!(self.messages.poll_item(cx)) else {
                 return Poll::Ready(None);
             };
-            let topic = self.messages.channel.topic();
+            let topic = self.messages.source.topic();
             match item {
                 StreamItem::Message(message) => return Poll::Ready(Some(message)),
                 StreamItem::Gap => {
-                    tracing::warn!(target: "phx_client::channel", %topic, "messages may have been missed before a rejoin");
+                    tracing::warn!(target: "phx_client::channel", %topic, "messages may be missing");
                 }
                 StreamItem::Lagged(count) => {
                     tracing::warn!(target: "phx_client::channel", %topic, count, "messages lost: the stream is too slow");

@@ -82,6 +82,15 @@ impl<R> Push<R> {
         }
     }
 
+    /// The push's id, by which [`Channel::incoming`] names it in replies; `None` if the push was refused.
+    #[must_use]
+    pub fn id(&self) -> Option<PushId> {
+        match self.wait.state {
+            WaitState::Made(push) => Some(push),
+            WaitState::Refused(_) | WaitState::Over => None,
+        }
+    }
+
     /// Takes the push back. One that hasn't been sent never will be; of one that has, only the
     /// outcome is given up. Returns `false` if the outcome had been decided already.
     pub fn cancel(self) -> bool {

@@ -9,11 +9,12 @@ use std::time::Duration;
 use futures::task::AtomicWaker;
 use phx_proto::{
     ByteString, ChannelCloseCause, ChannelId, CloseCause, CloseCode, ConnectionState,
-    DisconnectError, Endpoint, Instant, Payload, PayloadDropped, PingId,
+    DisconnectError, Endpoint, Instant, Outcome, Payload, PayloadDropped, PingId, PushId,
 };
 use slotmap::SecondaryMap;
 
 use crate::builder::Settings;
+use crate::messages::item::{Incoming, TopicMessage};
 use crate::runtime::Runtime;
 
 mod answers;
@@ -22,6 +23,7 @@ mod ends;
 mod hooks;
 mod mailbox;
 mod mailboxes;
+mod topics;
 mod waiting;
 mod watch;
 
@@ -30,8 +32,9 @@ pub(crate) use channels::ChannelEntry;
 use ends::Ends;
 pub(crate) use ends::Interest;
 pub(crate) use hooks::{ChannelHooks, Garbage, HookId, HookList, OnMessage, SocketHooks};
-pub(crate) use mailbox::{Entry, Mailbox, MailboxKey, Taken};
+pub(crate) use mailbox::{Content, Entry, Mailbox, MailboxKey, Other, Taken};
 use mailboxes::Mailboxes;
+use topics::TopicStreams;
 pub(crate) use waiting::Waiting;
 pub(crate) use watch::{Watch, WatchKey};
 
@@ -68,6 +71,7 @@ impl Shared {
             channels: SecondaryMap::with_capacity(1),
             kept: Budget::new(max_answer_bytes),
             mailboxes: Mailboxes::default(),
+            topics: TopicStreams::default(),
             connection: Watch::new(ConnectionState::Closed),
             ends: Ends::default(),
             hooks,
@@ -144,6 +148,7 @@ pub(crate) struct State {
     /// What the channels keep of answers.
     kept: Budget,
     pub(crate) mailboxes: Mailboxes,
+    pub(crate) topics: TopicStreams,
     pub(crate) connection: Watch<ConnectionState>,
     pub(crate) ends: Ends,
     pub(crate) hooks: SocketHooks,
@@ -217,6 +222,7 @@ impl State {
         channel: ChannelId,
         response: &Result<Payload, PayloadDropped>,
         rejoined: bool,
+        now: Instant,
         wakers: &mut Vec<Waker>,
     ) {
         if let Some(entry) = self.channels.get_mut(channel) {
@@ -230,6 +236,13 @@ impl State {
         }
         if rejoined {
             self.mark_gap(channel, wakers);
+        }
+        if let Some(entry) = self.channels.get(channel) {
+            let streams = entry.streams.incoming();
+            if !streams.is_empty() {
+                let joined = Incoming::Joined { response: response.clone(), rejoined };
+                self.mailboxes.deliver(streams, now, Content::incoming(joined), wakers);
+            }
         }
         self.refresh_channel(channel, wakers);
     }
@@ -276,8 +289,63 @@ impl State {
         if entry.hooks.as_ref().is_some_and(|hooks| hooks.want(&event)) {
             return Err((event, payload));
         }
-        self.mailboxes.deliver(entry.streams.of(&event), now, event, payload, wakers);
+        let streams = entry.streams.of(&event);
+        self.mailboxes.deliver(streams, now, Content::Message { event, payload }, wakers);
         Ok(())
+    }
+
+    /// Delivers the reply to a push to the streams that want it.
+    pub(crate) fn deliver_reply(
+        &mut self,
+        now: Instant,
+        channel: ChannelId,
+        push: PushId,
+        outcome: &Outcome,
+        wakers: &mut Vec<Waker>,
+    ) {
+        let Some(entry) = self.channels.get(channel) else {
+            return;
+        };
+        let streams = entry.streams.incoming();
+        if streams.is_empty() || entry.join_call == Some(push) {
+            return;
+        }
+        let (status, response) = match outcome {
+            Outcome::Reply { status, response, .. } => (status, Ok(response.clone())),
+            Outcome::ReplyDropped { status, len, .. } => (status, Err(PayloadDropped::new(*len))),
+            _ => return,
+        };
+        let reply = Incoming::Reply { push, status: status.clone(), response };
+        self.mailboxes.deliver(streams, now, Content::incoming(reply), wakers);
+    }
+
+    /// Delivers a message on a topic without a channel to the streams that want it.
+    pub(crate) fn deliver_unjoined(
+        &mut self,
+        now: Instant,
+        message: TopicMessage,
+        wakers: &mut Vec<Waker>,
+    ) {
+        let topic = message.topic.clone();
+        let mut streams = self.topics.of(&topic).peekable();
+        if streams.peek().is_none() {
+            return;
+        }
+        let content = Content::topic(message);
+        for key in streams {
+            self.mailboxes.deliver_to(key, now, content.clone(), wakers);
+        }
+    }
+
+    /// Marks that messages of this topic may be missing.
+    pub(crate) fn mark_topic_gap(&mut self, topic: &str, wakers: &mut Vec<Waker>) {
+        if let Some(channel) = self.core.channel_of(topic) {
+            self.mark_gap(channel, wakers);
+            return;
+        }
+        for key in self.topics.of(topic) {
+            self.mailboxes.mark_gap(key, wakers);
+        }
     }
 
     /// Tells a channel's streams that messages may have been missed.

@@ -86,7 +86,7 @@ impl Socket {
         Socket { handle: Arc::new(SocketHandle { shared }) }
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.handle.shared
     }
 

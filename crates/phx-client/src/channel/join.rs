@@ -78,6 +78,9 @@ impl Channel {
             let made = state.core.join(now, self.id(), timeout);
             if let Ok(push) = &made {
                 state.pushes.expect(*push);
+                if let Some(entry) = state.channels.get_mut(self.id()) {
+                    entry.join_call = Some(*push);
+                }
                 state.refresh_channel(self.id(), wakers);
             }
             made

@@ -12,6 +12,7 @@ use phx_proto::{
 use super::heartbeats::Heartbeats;
 use super::received::ReceivedFrames;
 use crate::hook::isolated;
+use crate::messages::item::TopicMessage;
 use crate::shared::{HookList, OnMessage, Shared, State};
 
 mod channel;
@@ -205,7 +206,7 @@ impl Dispatch {
                 Event::Message { channel, event, payload, .. } => {
                     self.tell_message(&mut state, now, channel, event, payload)
                 }
-                event => self.tell_inside(&mut state, event),
+                event => self.tell_inside(&mut state, now, event),
             };
             if let Some(untold) = untold {
                 release(state, &mut self.wakers);
@@ -253,10 +254,11 @@ impl Dispatch {
     /// Serves streams and futures, so that everything of what happened can be seen by the time they
     /// are woken. What concerns hooks or logs is handed back.
     #[inline(never)]
-    fn tell_inside(&mut self, state: &mut State, event: Event) -> Option<Untold> {
+    fn tell_inside(&mut self, state: &mut State, now: Instant, event: Event) -> Option<Untold> {
         let wakers = &mut self.wakers;
         match event {
-            Event::PushDone { push, outcome, .. } => {
+            Event::PushDone { push, channel, outcome, .. } => {
+                state.deliver_reply(now, channel, push, &outcome, wakers);
                 self.outcomes.push((push, outcome));
                 return None;
             }
@@ -273,18 +275,32 @@ impl Dispatch {
             Event::Opened { .. } => {
                 self.heartbeats.clear();
                 state.ends.see_opened();
+                state.topics.resume(&mut state.mailboxes, wakers);
             }
             Event::Closed { cause, was_open, retry_in, .. } => {
                 self.heartbeats.clear();
                 give_back_room(state, wakers, &mut self.outcomes);
+                if was_open {
+                    state.topics.interrupt();
+                }
                 let end = state.ends.see_closed();
                 return Some(Untold::Closed { end, cause, was_open, retry_in });
             }
             Event::Joined { channel, ref response, rejoined, .. } => {
-                state.note_joined(channel, response, rejoined, wakers);
+                state.note_joined(channel, response, rejoined, now, wakers);
             }
             Event::JoinFailed { channel, .. } | Event::ChannelErrored { channel, .. } => {
                 state.refresh_channel(channel, wakers);
+            }
+            Event::UnjoinedMessage { ref topic, event: ref name, ref payload, .. } => {
+                let (topic, event, payload) = (topic.clone(), name.clone(), payload.clone());
+                state.deliver_unjoined(now, TopicMessage { topic, event, payload }, wakers);
+                if !self.verbose {
+                    return None;
+                }
+            }
+            Event::Malformed { topic: Some(ref topic), .. } => {
+                state.mark_topic_gap(topic, wakers);
             }
             Event::ChannelClosed { channel, ref cause, .. } => {
                 state.note_channel_closed(channel, cause, wakers);
@@ -310,6 +326,9 @@ impl Dispatch {
         };
         match event {
             Event::Opened { transport, .. } => self.opened(transport),
+            Event::UnjoinedMessage { topic, event, payload, .. } => {
+                self.shared.settings.log.received(&topic, &event, &payload);
+            }
             Event::Malformed { error, .. } => self.malformed(error),
             Event::EventsLost { count, .. } => self.events_lost(count),
             Event::Joined { channel, response, rejoined, .. } => {

@@ -3,12 +3,13 @@
 use std::slice;
 use std::sync::Weak;
 
-use phx_proto::{ByteString, ChannelCloseCause, ChannelState, Payload, PayloadDropped};
+use phx_proto::{ByteString, ChannelCloseCause, ChannelState, Payload, PayloadDropped, PushId};
 
 use super::hooks::ChannelHooks;
 use super::mailbox::MailboxKey;
 use super::watch::Watch;
 use crate::channel::{ChannelHandle, ParamsFunction};
+use crate::messages::wanted::Wanted;
 
 /// One channel: its handle, its streams and its hooks. There are many, and each message looks into
 /// one: what most of them never have is in a box.
@@ -19,6 +20,8 @@ pub(crate) struct ChannelEntry {
     /// Lets another part of the program find the channel by its topic.
     pub(crate) handle: Weak<ChannelHandle>,
     pub(crate) params: Option<ParamsFunction>,
+    /// The last call of `join`: its reply is the join's, and no push's.
+    pub(crate) join_call: Option<PushId>,
     /// The response to the last join.
     pub(crate) response: Option<Result<Payload, PayloadDropped>>,
     pub(crate) closed: Option<Box<ChannelCloseCause>>,
@@ -32,6 +35,7 @@ impl ChannelEntry {
             status: Watch::new(ChannelState::New),
             handle: Weak::new(),
             params,
+            join_call: None,
             response: None,
             closed: None,
         }
@@ -57,6 +61,8 @@ pub(crate) struct Streams {
     by_event: Vec<(ByteString, Keys)>,
     /// Those of all events.
     everything: Keys,
+    /// Those of these that want replies, too.
+    incoming: Keys,
 }
 
 impl Streams {
@@ -74,12 +80,23 @@ impl Streams {
         lists.chain([&self.everything]).flat_map(Keys::as_slice).copied()
     }
 
-    /// Adds a stream of `event`, or of all events.
-    pub(crate) fn add(&mut self, event: Option<&ByteString>, key: MailboxKey) {
-        let Some(event) = event else {
-            self.everything.push(key);
-            self.by_event.iter_mut().for_each(|(_, keys)| keys.push(key));
-            return;
+    /// The streams that want replies.
+    pub(crate) fn incoming(&self) -> &[MailboxKey] {
+        self.incoming.as_slice()
+    }
+
+    /// Adds a stream.
+    pub(crate) fn add(&mut self, wanted: &Wanted, key: MailboxKey) {
+        let event = match wanted {
+            Wanted::Event(event) => event,
+            Wanted::Messages | Wanted::Incoming => {
+                self.everything.push(key);
+                self.by_event.iter_mut().for_each(|(_, keys)| keys.push(key));
+                if let Wanted::Incoming = wanted {
+                    self.incoming.push(key);
+                }
+                return;
+            }
         };
         match self.find(event) {
             Ok(index) => {
@@ -100,11 +117,15 @@ impl Streams {
     }
 
     /// Removes what was added.
-    pub(crate) fn remove(&mut self, event: Option<&ByteString>, key: MailboxKey) {
-        let Some(event) = event else {
-            self.everything.remove(key);
-            self.by_event.iter_mut().for_each(|(_, keys)| keys.remove(key));
-            return;
+    pub(crate) fn remove(&mut self, wanted: &Wanted, key: MailboxKey) {
+        let event = match wanted {
+            Wanted::Event(event) => event,
+            Wanted::Messages | Wanted::Incoming => {
+                self.everything.remove(key);
+                self.incoming.remove(key);
+                self.by_event.iter_mut().for_each(|(_, keys)| keys.remove(key));
+                return;
+            }
         };
         let everything = self.everything.as_slice().len();
         if let Ok(index) = self.find(event)
@@ -125,20 +146,20 @@ impl Streams {
 
 /// Keys, with a place for one that costs no memory of its own.
 #[derive(Clone)]
-enum Keys {
+pub(super) enum Keys {
     One(MailboxKey),
     Any(Vec<MailboxKey>),
 }
 
 impl Keys {
-    fn as_slice(&self) -> &[MailboxKey] {
+    pub(super) fn as_slice(&self) -> &[MailboxKey] {
         match self {
             Keys::One(key) => slice::from_ref(key),
             Keys::Any(keys) => keys,
         }
     }
 
-    fn push(&mut self, key: MailboxKey) {
+    pub(super) fn push(&mut self, key: MailboxKey) {
         match self {
             Keys::Any(keys) if keys.is_empty() => *self = Keys::One(key),
             Keys::Any(keys) => keys.push(key),
@@ -146,7 +167,7 @@ impl Keys {
         }
     }
 
-    fn remove(&mut self, key: MailboxKey) {
+    pub(super) fn remove(&mut self, key: MailboxKey) {
         match self {
             Keys::One(one) if *one == key => *self = Keys::default(),
             Keys::One(_) => {}
@@ -175,12 +196,12 @@ mod tests {
     #[test]
     fn a_message_finds_the_streams_of_its_event_and_those_of_all_events() {
         let [first, second, third, fourth] = keys();
-        let (joins, leaves) = (ByteString::from("join"), ByteString::from("leave"));
+        let [joins, leaves] = ["join", "leave"].map(|event| Wanted::Event(event.into()));
         let mut streams = Streams::default();
-        streams.add(Some(&leaves), first);
-        streams.add(None, second);
-        streams.add(Some(&joins), third);
-        streams.add(Some(&joins), fourth);
+        streams.add(&leaves, first);
+        streams.add(&Wanted::Messages, second);
+        streams.add(&joins, third);
+        streams.add(&joins, fourth);
         assert_eq!(streams.of("leave"), [first, second]);
         assert_eq!(streams.of("join"), [second, third, fourth]);
         assert_eq!(streams.of("other"), [second]);
@@ -193,16 +214,16 @@ mod tests {
     #[test]
     fn removed_streams_leave_nothing_behind() {
         let [first, second, third, _] = keys();
-        let event = ByteString::from("event");
+        let event = Wanted::Event("event".into());
         let mut streams = Streams::default();
-        streams.add(Some(&event), first);
-        streams.add(None, second);
-        streams.add(Some(&event), third);
-        streams.remove(Some(&event), first);
+        streams.add(&event, first);
+        streams.add(&Wanted::Messages, second);
+        streams.add(&event, third);
+        streams.remove(&event, first);
         assert_eq!(streams.of("event"), [second, third]);
-        streams.remove(None, second);
+        streams.remove(&Wanted::Messages, second);
         assert_eq!(streams.of("event"), [third]);
-        streams.remove(Some(&event), third);
+        streams.remove(&event, third);
         assert_eq!(streams.of("event"), []);
         assert_eq!(streams.all().count(), 0);
         assert!(streams.by_event.is_empty());

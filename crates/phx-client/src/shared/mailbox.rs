@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
 
-use phx_proto::{ByteString, Instant, Payload};
+use phx_proto::{ByteString, Instant, Payload, PayloadDropped};
 
 use super::waiting::OldWaker;
-use crate::messages::WhenSlow;
+use crate::messages::item::{Incoming, TopicMessage, WhenSlow};
 
 slotmap::new_key_type! {
     /// One stream's mailbox.
@@ -16,9 +16,60 @@ slotmap::new_key_type! {
 /// What a stream holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
-    Message { event: ByteString, payload: Payload },
+    Content(Content),
     Gap,
     Lagged(u64),
+}
+
+/// Something that the server sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// A message of the stream's channel: nearly all there is.
+    Message { event: ByteString, payload: Payload },
+    /// What only some streams get. It is larger, and comes seldom.
+    Other(Box<Other>),
+}
+
+/// What only some streams get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Other {
+    Incoming(Incoming),
+    Topic(TopicMessage),
+}
+
+impl Content {
+    pub(crate) fn incoming(incoming: Incoming) -> Self {
+        Content::Other(Box::new(Other::Incoming(incoming)))
+    }
+
+    pub(crate) fn topic(message: TopicMessage) -> Self {
+        Content::Other(Box::new(Other::Topic(message)))
+    }
+
+    /// The bytes that it counts as.
+    fn size(&self) -> usize {
+        match self {
+            Content::Message { event, payload } => event.len().saturating_add(payload.len()),
+            Content::Other(other) => other.size(),
+        }
+    }
+}
+
+impl Other {
+    fn size(&self) -> usize {
+        match self {
+            Other::Incoming(Incoming::Joined { response, .. }) => len(response),
+            Other::Incoming(Incoming::Reply { status, response, .. }) => {
+                status.as_str().len().saturating_add(len(response))
+            }
+            Other::Incoming(Incoming::Message(message)) => {
+                message.event.len().saturating_add(message.payload.len())
+            }
+            Other::Topic(TopicMessage { topic, event, payload }) => {
+                topic.len().saturating_add(event.len()).saturating_add(payload.len())
+            }
+        }
+    }
 }
 
 /// Entries that a stream takes at a time, at the most.
@@ -108,7 +159,7 @@ impl Mailbox {
     }
 
     /// Takes a message in. True if reading is to be held back from now on.
-    pub(crate) fn deliver(&mut self, now: Instant, event: ByteString, payload: Payload) -> bool {
+    pub(crate) fn deliver(&mut self, now: Instant, content: Content) -> bool {
         if self.ended {
             return false;
         }
@@ -120,8 +171,8 @@ impl Mailbox {
         while self.is_full() {
             self.drop_oldest();
         }
-        self.bytes = self.bytes.saturating_add(size(&event, &payload));
-        self.queue.push_back(Entry::Message { event, payload });
+        self.bytes = self.bytes.saturating_add(content.size());
+        self.queue.push_back(Entry::Content(content));
         self.messages += 1;
         let fills = self.is_full() && self.when_slow == WhenSlow::Wait && self.hold == Hold::No;
         if fills {
@@ -179,8 +230,8 @@ impl Mailbox {
     }
 
     fn count_taken(&mut self, entry: &Entry) {
-        if let Entry::Message { event, payload } = entry {
-            self.note_gone(size(event, payload));
+        if let Entry::Content(content) = entry {
+            self.note_gone(content.size());
         }
     }
 
@@ -247,7 +298,7 @@ impl Mailbox {
     /// The notices after the last message: one of each kind at the most, so that they don't pile up
     /// in a stream that is never read.
     fn last_notices(&mut self) -> impl Iterator<Item = &mut Entry> {
-        self.queue.iter_mut().rev().take_while(|entry| !matches!(entry, Entry::Message { .. }))
+        self.queue.iter_mut().rev().take_while(|entry| !matches!(entry, Entry::Content(_)))
     }
 
     /// Loses the oldest message, and says so where it stood.
@@ -258,9 +309,9 @@ impl Mailbox {
             match entry {
                 Entry::Gap => gap = true,
                 Entry::Lagged(more) => lost = lost.saturating_add(more),
-                Entry::Message { event, payload } => {
+                Entry::Content(content) => {
                     lost = lost.saturating_add(1);
-                    self.note_gone(size(&event, &payload));
+                    self.note_gone(content.size());
                     break;
                 }
             }
@@ -274,13 +325,17 @@ impl Mailbox {
     }
 }
 
-fn size(event: &ByteString, payload: &Payload) -> usize {
-    event.len().saturating_add(payload.len())
+fn len(response: &Result<Payload, PayloadDropped>) -> usize {
+    response.as_ref().map_or(0, Payload::len)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn message(payload: Payload) -> Content {
+        Content::Message { event: "n".into(), payload }
+    }
 
     const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
 
@@ -294,7 +349,7 @@ mod tests {
         for number in 0..10_000_u32 {
             now = now + SECOND;
             let payload = Payload::binary(vec![0; (number % 64) as usize]);
-            mailbox.deliver(now, "n".into(), payload);
+            mailbox.deliver(now, message(payload));
             if number % 5 == 0 {
                 mailbox.mark_gap();
             }
@@ -305,7 +360,7 @@ mod tests {
                 let _ = mailbox.poll(Some(now), &mut VecDeque::new());
             }
             let counted = |entry: &Entry| match entry {
-                Entry::Message { event, payload } => Some(size(event, payload)),
+                Entry::Content(content) => Some(content.size()),
                 _ => None,
             };
             let sizes: Vec<_> = mailbox.queue.iter().filter_map(counted).collect();
@@ -334,9 +389,9 @@ mod tests {
     fn bytes_hold_back_reading_as_messages_do() {
         let mut mailbox = Mailbox::new(100, 10);
         let now = Instant::EPOCH;
-        let message = |size| Payload::binary(vec![0; size]);
-        assert!(!mailbox.deliver(now, "n".into(), message(3)));
-        assert!(mailbox.deliver(now, "n".into(), message(20)), "one of any size, and then no more");
+        let sized = |size| message(Payload::binary(vec![0; size]));
+        assert!(!mailbox.deliver(now, sized(3)));
+        assert!(mailbox.deliver(now, sized(20)), "one of any size, and then no more");
         assert_eq!(mailbox.holding_since(), Some(now));
         let (_, taken) = mailbox.poll(Some(now), &mut VecDeque::new());
         assert_eq!(taken, Taken::Indifferent);
@@ -348,7 +403,7 @@ mod tests {
     fn the_room_of_a_flood_is_given_back_once_all_is_taken() {
         let (mut mailbox, now) = (Mailbox::new(10_000, usize::MAX), Instant::EPOCH);
         for _ in 0..5_000 {
-            assert!(!mailbox.deliver(now, "n".into(), Payload::empty()));
+            assert!(!mailbox.deliver(now, message(Payload::empty())));
         }
         let mut taken = VecDeque::new();
         while mailbox.poll(Some(now), &mut taken).0.is_ready() {}

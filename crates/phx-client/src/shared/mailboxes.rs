@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use phx_proto::{ByteString, Instant, Payload};
+use phx_proto::Instant;
 use slotmap::SlotMap;
 
-use super::mailbox::{Entry, Mailbox, MailboxKey, Taken};
+use super::mailbox::{Content, Entry, Mailbox, MailboxKey, Taken};
 use super::waiting::OldWaker;
 
 /// The mailboxes of a socket's streams.
@@ -35,38 +35,36 @@ impl Mailboxes {
         }
     }
 
-    /// Delivers a message to these, and gives the wakers of those who wait for it.
+    /// Delivers to these, and gives the wakers of those who wait for it.
     #[inline]
     pub(crate) fn deliver(
         &mut self,
         keys: &[MailboxKey],
         now: Instant,
-        event: ByteString,
-        payload: Payload,
+        content: Content,
         wakers: &mut Vec<Waker>,
     ) {
         let Some((last, others)) = keys.split_last() else {
             return;
         };
         for key in others {
-            self.deliver_to(*key, now, event.clone(), payload.clone(), wakers);
+            self.deliver_to(*key, now, content.clone(), wakers);
         }
-        self.deliver_to(*last, now, event, payload, wakers);
+        self.deliver_to(*last, now, content, wakers);
     }
 
     #[inline]
-    fn deliver_to(
+    pub(crate) fn deliver_to(
         &mut self,
         key: MailboxKey,
         now: Instant,
-        event: ByteString,
-        payload: Payload,
+        content: Content,
         wakers: &mut Vec<Waker>,
     ) {
         let Some(mailbox) = self.all.get_mut(key) else {
             return;
         };
-        if mailbox.deliver(now, event, payload) {
+        if mailbox.deliver(now, content) {
             self.holding.push(key);
         }
         if let Some(waker) = mailbox.take_waker() {

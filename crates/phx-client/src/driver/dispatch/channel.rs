@@ -9,7 +9,7 @@ use phx_proto::{
 use super::{Dispatch, release};
 use crate::hook::isolated;
 use crate::log::LogKind;
-use crate::shared::{ChannelHooks, HookList};
+use crate::shared::{ChannelHooks, Content, HookList};
 
 impl Dispatch {
     pub(super) fn joined(&self, channel: ChannelId, response: &Payload, rejoined: bool) {
@@ -81,11 +81,7 @@ impl Dispatch {
             (hooks.map(|hooks| hooks.payload.clone()).unwrap_or_default(), handlers)
         };
         let topic = self.topic(channel);
-        tracing::trace!(target: "phx_client::channel", %topic, %event, len = payload.len(), "message");
-        self.shared
-            .settings
-            .log
-            .record(LogKind::Receive, Some(&payload), || format!("{topic} {event}"));
+        self.shared.settings.log.received(&topic, &event, &payload);
         for hook in change.iter() {
             // A hook that panics has changed nothing.
             if let Some(changed) = isolated("on_message", || hook(&event, payload.clone())) {
@@ -97,8 +93,8 @@ impl Dispatch {
         if let Some(entry) = state.channels.get(channel) {
             let streams = entry.streams.of(&event);
             // The handlers need it too.
-            let payload = payload.clone();
-            state.mailboxes.deliver(streams, now, event, payload, &mut self.wakers);
+            let content = Content::Message { event, payload: payload.clone() };
+            state.mailboxes.deliver(streams, now, content, &mut self.wakers);
         }
         release(guard, &mut self.wakers);
         for handler in handlers.iter().flat_map(HookList::iter) {

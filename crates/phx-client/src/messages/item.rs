@@ -1,0 +1,101 @@
+//! What streams of messages yield, and what happens when they are full.
+
+use phx_proto::{ByteString, Payload, PayloadDropped, PayloadError, PushId, Status};
+
+/// What a stream of messages yields.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StreamItem<T> {
+    /// A message.
+    Message(T),
+    /// Messages may be missing here: the channel was rejoined (a topic without a channel: the socket
+    /// reconnected), or a frame of this topic came that isn't a message.
+    Gap,
+    /// The stream was too slow, and this many messages are missing here.
+    Lagged(u64),
+    /// A message that isn't a `T`. The error holds its payload; the stream goes on.
+    Malformed(PayloadError),
+}
+
+impl<T> StreamItem<T> {
+    /// The message, if this is one.
+    pub fn message(self) -> Option<T> {
+        match self {
+            StreamItem::Message(message) => Some(message),
+            StreamItem::Gap | StreamItem::Lagged(_) | StreamItem::Malformed(_) => None,
+        }
+    }
+}
+
+/// A message of any event, undecoded: what [`Channel::messages`](crate::Channel::messages) yields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChannelMessage {
+    /// The event's name.
+    pub event: ByteString,
+    /// The payload.
+    pub payload: Payload,
+}
+
+/// A message on a topic that no channel of the socket has: what
+/// [`Socket::topic_messages`](crate::Socket::topic_messages) yields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TopicMessage {
+    /// The topic.
+    pub topic: ByteString,
+    /// The event's name.
+    pub event: ByteString,
+    /// The payload.
+    pub payload: Payload,
+}
+
+/// Something that the server sent to a channel, in the order of the wire: what
+/// [`Channel::incoming`](crate::Channel::incoming) yields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Incoming {
+    /// The server accepted a join or rejoin.
+    #[non_exhaustive]
+    Joined {
+        /// The response, unless it was too much to keep.
+        response: Result<Payload, PayloadDropped>,
+        /// Whether the channel had been joined before; then a [`StreamItem::Gap`] stands before this.
+        rejoined: bool,
+    },
+    /// A server push or broadcast.
+    Message(ChannelMessage),
+    /// A reply to a push that still waited for it.
+    #[non_exhaustive]
+    Reply {
+        /// The push, see [`Push::id`](crate::Push::id).
+        push: PushId,
+        /// `ok`, `error` or the application's own.
+        status: Status,
+        /// The response, unless it was too much to keep.
+        response: Result<Payload, PayloadDropped>,
+    },
+}
+
+/// What happens when a stream is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhenSlow {
+    /// Nothing is read from the transport until the stream has been read by half: the server feels
+    /// it, and so do all the other streams of this socket. Pushes and heartbeats still go out.
+    ///
+    /// A stream that takes nothing for
+    /// [`stall_after`](crate::Builder::stall_after) (5 s) is taken for forgotten: it holds nobody
+    /// back any more, loses its oldest messages, and says so by [`StreamItem::Lagged`] when it is
+    /// read again. The same happens to whatever is full if the reply to a heartbeat couldn't be read
+    /// for three quarters of the heartbeat timeout, so that a slow stream never costs the connection.
+    ///
+    /// Replies to pushes aren't read either meanwhile: who takes messages and waits for replies in
+    /// turns should give the two their own tasks.
+    #[default]
+    Wait,
+    /// The oldest message gives way; the stream says [`StreamItem::Lagged`] in its place.
+    DropOldest,
+    /// The new message is dropped; the stream says [`StreamItem::Lagged`] in its place.
+    DropNewest,
+}
