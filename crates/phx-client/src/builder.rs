@@ -377,7 +377,8 @@ impl Builder {
         self
     }
 
-    /// Pushes that wait to be sent on one channel, at the most. Default: 1,024.
+    /// Pushes of one channel that the transport hasn't taken, at the most; their bytes are bounded by
+    /// [`Config::max_buffered_bytes`]. Default: 65,536.
     pub fn max_buffered_pushes(mut self, pushes: usize) -> Self {
         self.config.max_buffered_pushes = pushes;
         self

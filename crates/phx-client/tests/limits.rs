@@ -24,6 +24,18 @@ fn text(bytes: usize) -> Value {
     json!("x".repeat(bytes - 2))
 }
 
+/// The transport takes them only when the driver runs, which it can't before the loop is over.
+#[tokio::test(start_paused = true)]
+async fn five_thousand_pushes_in_a_row_are_accepted() {
+    let mut net = Net::new();
+    let (socket, room, _peer) = net.joined().await;
+    for _ in 0..5_000 {
+        room.push("post", &text(100)).detach().unwrap();
+    }
+    settle().await;
+    assert_eq!(socket.counters().pushes, 5_000);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stream_is_limited_in_bytes() {
     let mut net = Net::new();

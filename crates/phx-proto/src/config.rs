@@ -71,7 +71,10 @@ pub struct Config {
     /// Pushes a socket holds at the most, counted from the call until their outcome has been
     /// polled; joins and leaves count too. Default: 131,072.
     pub max_pushes: usize,
-    /// Pushes a channel holds at the most that the transport hasn't taken. Default: 1,024.
+    /// Pushes a channel holds at the most that the transport hasn't taken; those of a joined channel
+    /// count until then too, so this bounds how many can be pushed in a row without waiting. What
+    /// they need is bounded by [`max_buffered_bytes`](Self::max_buffered_bytes) and
+    /// [`max_pushes`](Self::max_pushes). Default: 65,536.
     pub max_buffered_pushes: usize,
     /// Payload bytes that a socket's pushes hold at the most before the transport has taken them.
     /// Default: 64 MiB.
@@ -128,7 +131,7 @@ impl Default for Config {
             max_frame_size: 64 << 20,
             max_channels: 65_536,
             max_pushes: 131_072,
-            max_buffered_pushes: 1_024,
+            max_buffered_pushes: 65_536,
             max_buffered_bytes: 64 << 20,
             when_full: WhenFull::Refuse,
             max_events: 65_536,

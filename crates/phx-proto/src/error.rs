@@ -52,7 +52,7 @@ pub enum JoinError {
     #[error("the channel is closed")]
     Closed,
     /// The socket holds as many pushes as [`Config::max_pushes`](crate::Config::max_pushes) allows.
-    #[error("{max} pushes are the limit")]
+    #[error("{max} pushes are the limit (`max_pushes`)")]
     #[non_exhaustive]
     TooMany {
         /// The limit.
@@ -71,7 +71,7 @@ pub enum LeaveError {
     #[error("the channel is closed")]
     Closed,
     /// The socket holds as many pushes as [`Config::max_pushes`](crate::Config::max_pushes) allows.
-    #[error("{max} pushes are the limit")]
+    #[error("{max} pushes are the limit (`max_pushes`)")]
     #[non_exhaustive]
     TooMany {
         /// The limit.
@@ -129,7 +129,7 @@ pub enum PushErrorKind {
     Encode(#[source] EncodeError),
     /// The channel's buffer is full; see
     /// [`Config::max_buffered_pushes`](crate::Config::max_buffered_pushes).
-    #[error("the channel's buffer is full")]
+    #[error("{max} unsent pushes of a channel are the limit (`max_buffered_pushes`)")]
     #[non_exhaustive]
     BufferFull {
         /// The limit, in pushes.
@@ -137,14 +137,14 @@ pub enum PushErrorKind {
     },
     /// The socket's buffered payloads are over
     /// [`Config::max_buffered_bytes`](crate::Config::max_buffered_bytes).
-    #[error("{max} bytes of buffered payloads are the limit")]
+    #[error("{max} bytes of unsent pushes are the limit (`max_buffered_bytes`)")]
     #[non_exhaustive]
     TooManyBytes {
         /// The limit, in bytes.
         max: usize,
     },
     /// The socket holds as many pushes as [`Config::max_pushes`](crate::Config::max_pushes) allows.
-    #[error("{max} pushes are the limit")]
+    #[error("{max} pushes are the limit (`max_pushes`)")]
     #[non_exhaustive]
     TooMany {
         /// The limit.

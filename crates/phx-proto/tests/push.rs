@@ -230,6 +230,51 @@ fn a_full_channel_refuses_until_the_transport_takes_one() {
 }
 
 #[test]
+fn an_ordinary_burst_is_never_too_much() {
+    for joined in [true, false] {
+        let mut s = Script::open(quiet());
+        s.stuck = true;
+        let a = s.channel("room:a");
+        s.join(a);
+        if joined {
+            s.stuck = false;
+            s.drain();
+            s.reply("phx_join room:a", "ok", "{}");
+            s.stuck = true;
+        }
+        let payload = json(&format!("\"{}\"", "x".repeat(98)));
+        for _ in 0..5_000 {
+            s.try_push(a, "msg", payload.clone(), None).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_refusal_names_the_setting() {
+    let refusal = |change: fn(&mut phx_proto::Config)| {
+        let mut config = quiet();
+        change(&mut config);
+        let (mut s, a) = Script::joined(config, "room:a");
+        s.stuck = true;
+        s.push(a, "1");
+        s.push(a, "2");
+        s.try_push(a, "3", Payload::empty(), None).unwrap_err().to_string()
+    };
+    assert_eq!(
+        refusal(|config| config.max_buffered_pushes = 2),
+        "can't push `3`: 2 unsent pushes of a channel are the limit (`max_buffered_pushes`)"
+    );
+    assert_eq!(
+        refusal(|config| config.max_buffered_bytes = 6),
+        "can't push `3`: 6 bytes of unsent pushes are the limit (`max_buffered_bytes`)"
+    );
+    assert_eq!(
+        refusal(|config| config.max_pushes = 2),
+        "can't push `3`: 2 pushes are the limit (`max_pushes`)"
+    );
+}
+
+#[test]
 fn a_full_channel_can_evict_its_oldest_unsent_push() {
     let mut config = quiet();
     config.max_buffered_pushes = 2;
