@@ -318,9 +318,17 @@ impl Builder {
         self
     }
 
-    /// How long a heartbeat waits for its reply before the connection counts as dead. Default: 10 s.
+    /// How long nothing may come while a heartbeat waits for its reply before the connection counts as
+    /// dead. Default: 10 s.
     pub fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
         self.config.heartbeat_timeout = timeout;
+        self
+    }
+
+    /// How long a heartbeat waits for its reply at the most, whatever else comes meanwhile; less than
+    /// [`heartbeat_timeout`](Self::heartbeat_timeout) counts as that. Default: 30 s.
+    pub fn heartbeat_limit(mut self, limit: Duration) -> Self {
+        self.config.heartbeat_limit = limit;
         self
     }
 
@@ -374,6 +382,13 @@ impl Builder {
     /// [`PayloadDropped`](crate::PayloadDropped). Default: 64 MiB.
     pub fn max_answer_bytes(mut self, bytes: usize) -> Self {
         self.config.max_answer_bytes = bytes;
+        self
+    }
+
+    /// Joins that are under way at the most; further ones wait for their turn, and after a burst that
+    /// the server didn't take they are spread, see [`Config::max_joins_in_flight`]. Default: 100.
+    pub fn max_joins_in_flight(mut self, joins: usize) -> Self {
+        self.config.max_joins_in_flight = joins;
         self
     }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use futures::stream::{FuturesUnordered, StreamExt};
-use phx_proto::{Action, CloseCause, Instant, ParamsRequestId, Payload, SendReason};
+use phx_proto::{Action, CloseCause, Instant, ParamsRequestId, Payload};
 
 use crate::connector::Connector;
 use crate::runtime::BoxFuture;
@@ -27,7 +27,6 @@ mod alarm;
 mod attempt;
 mod closing;
 mod dispatch;
-mod heartbeats;
 mod link;
 mod nudge;
 mod params;
@@ -80,7 +79,7 @@ impl Driver {
 
     /// Acts on everything that is due. True if there may be more to do right now.
     fn round(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        self.dispatch.begin_round(now);
+        self.dispatch.begin_round(now, self.link.open_id());
         let mut more = self.connect(now, cx);
         more |= self.answer_params(now, cx);
         more |= self.receive(now);
@@ -172,10 +171,7 @@ impl Driver {
                 let attempt = attempt::start(&self.shared, &self.connector, now);
                 self.link = Link::Connecting { id, attempt };
             }
-            Action::Send { frame, why, .. } => {
-                if why == SendReason::Heartbeat {
-                    self.dispatch.heartbeat_sent(now);
-                }
+            Action::Send { frame, .. } => {
                 if let Err((id, cause)) = self.link.send(frame) {
                     self.dispatch.feed(now, |core| core.handle_closed(now, id, cause));
                 }

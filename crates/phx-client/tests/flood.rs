@@ -23,12 +23,14 @@ use common::TestRuntime;
 use futures::FutureExt;
 use phx_client::proto::{V2Server, events};
 use phx_client::{
-    Attempt, BoxFuture, Builder, Channel, CloseCause, CloseCode, Connector, Frame, Message,
-    Payload, Ref, Serializer, Socket, Status, StreamItem, Transport, WhenSlow,
+    Attempt, BoxFuture, Builder, Channel, CloseCause, CloseCode, ConnectionState, Connector, Frame,
+    Message, Payload, Ref, Serializer, Socket, Status, StreamItem, Transport, WhenSlow,
 };
 use tokio::time::Instant;
 
 const MESSAGES: u32 = 3_000;
+/// What the real servers sent that this is modelled on.
+const HUNDRED_THOUSAND: u32 = 100_000;
 const KIB: u64 = 1 << 10;
 /// What a stream holds here.
 const CAPACITY: usize = 64;
@@ -44,6 +46,8 @@ enum Kind {
     Replies,
     /// Messages of a topic that nobody has joined.
     Strangers,
+    /// Nothing any more.
+    Nothing,
 }
 
 /// A server in which each frame is made when it is read, so that all memory is the client's.
@@ -53,21 +57,26 @@ struct Server {
     /// Whether replies wait behind all of the flood.
     replies_last: bool,
     started: bool,
+    messages: u32,
     sent: u32,
-    replies: VecDeque<Frame>,
+    /// How late replies are while it floods.
+    late: Duration,
+    /// With the moment at which they were asked for.
+    replies: VecDeque<(Instant, Frame)>,
     heartbeats: Arc<AtomicUsize>,
     waker: Option<Waker>,
 }
 
 impl Server {
     fn next(&mut self) -> Option<Frame> {
-        let floods = self.started && self.sent < MESSAGES;
-        if (!floods || !self.replies_last)
-            && let Some(reply) = self.replies.pop_front()
+        let floods = self.started && self.sent < self.messages;
+        let is_late = |(asked, _): &(Instant, Frame)| asked.elapsed() < self.late;
+        if (!floods || !(self.replies_last || self.replies.front().is_some_and(is_late)))
+            && let Some((_, reply)) = self.replies.pop_front()
         {
             return Some(reply);
         }
-        if !floods {
+        if !floods || self.kind == Kind::Nothing {
             return None;
         }
         self.sent += 1;
@@ -81,7 +90,7 @@ impl Server {
                 let reference = Some(Ref::from(u64::from(self.sent) + 1_000_000));
                 frame(&Message::reply("room:a", reference, Status::Ok, payload))
             }
-            Kind::Garbage => Frame::text(format!("[{}", "x".repeat(1_000))),
+            Kind::Garbage | Kind::Nothing => Frame::text(format!("[{}", "x".repeat(1_000))),
         })
     }
 
@@ -91,7 +100,8 @@ impl Server {
             self.heartbeats.fetch_add(1, Ordering::SeqCst);
         }
         let reply = Message::reply(message.topic, message.reference, Status::Ok, Payload::empty());
-        self.replies.push_back(V2Server.encode(&reply.with_join_ref(message.join_ref)).unwrap());
+        let reply = V2Server.encode(&reply.with_join_ref(message.join_ref)).unwrap();
+        self.replies.push_back((Instant::now(), reply));
         self.waker.take().into_iter().for_each(Waker::wake);
     }
 }
@@ -153,22 +163,34 @@ struct Flooded {
 
 impl Flooded {
     async fn by(kind: Kind, replies_last: bool) -> Self {
+        Self::with(kind, replies_last, MESSAGES, |builder| {
+            builder.stream_capacity(CAPACITY).heartbeat_interval(Some(Duration::from_secs(2)))
+        })
+        .await
+    }
+
+    async fn with(
+        kind: Kind,
+        replies_last: bool,
+        messages: u32,
+        set: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
         let heartbeats = Arc::<AtomicUsize>::default();
         let line = Line(Arc::new(Mutex::new(Server {
             kind,
             replies_last,
             started: false,
+            messages,
             sent: 0,
+            late: Duration::ZERO,
             replies: VecDeque::new(),
             heartbeats: Arc::clone(&heartbeats),
             waker: None,
         })));
         let socket = Builder::new("ws://server.test/socket")
             .runtime(TestRuntime::new())
-            .connector(line.clone())
-            .stream_capacity(CAPACITY)
-            .heartbeat_interval(Some(Duration::from_secs(2)));
-        let socket = socket.connect().await.unwrap();
+            .connector(line.clone());
+        let socket = set(socket).connect().await.unwrap();
         let room = socket.channel("room:a").join().await.unwrap();
         Flooded { line, heartbeats, socket, room }
     }
@@ -309,6 +331,80 @@ fn a_heartbeat_reply_behind_a_flood_is_found_in_time() {
     });
 }
 
+/// With the default settings: the flood begins in second 25, and the server answers the heartbeat of
+/// second 30 twelve seconds later.
+#[test]
+fn a_late_heartbeat_reply_costs_nothing_while_data_flows() {
+    measured(async || {
+        let flooded = Flooded::with(Kind::Messages, false, HUNDRED_THOUSAND, |it| it).await;
+        flooded.line.0.lock().unwrap().late = Duration::from_secs(12);
+        let mut messages = flooded.room.on_raw("n");
+        tokio::time::sleep(Duration::from_secs(25)).await;
+        flooded.start();
+        let start = Instant::now();
+        for expected in 1..=HUNDRED_THOUSAND {
+            if expected % 3 == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            match messages.next().await {
+                Some(StreamItem::Message(payload)) => assert_eq!(number(&payload), expected),
+                other => panic!("{other:?} instead of {expected}"),
+            }
+        }
+        let took = start.elapsed();
+        assert!((30..60).contains(&took.as_secs()), "the reply came while it flooded: {took:?}");
+        flooded.is_alive();
+        assert_eq!(flooded.heartbeats(), 1);
+    });
+}
+
+/// The reply waits behind all of the flood, and whenever the reader pauses nothing is read.
+#[test]
+fn a_reader_that_pauses_loses_nothing_though_the_reply_waits_behind_the_flood() {
+    measured(async || {
+        let flooded = Flooded::with(Kind::Messages, true, HUNDRED_THOUSAND, |it| it).await;
+        let mut messages = flooded.room.on_raw("n");
+        tokio::time::sleep(Duration::from_secs(29)).await;
+        flooded.start();
+        for expected in 1..=HUNDRED_THOUSAND {
+            if expected % 2_000 == 0 {
+                tokio::time::sleep(Duration::from_millis(400)).await;
+            }
+            match messages.next().await {
+                Some(StreamItem::Message(payload)) => assert_eq!(number(&payload), expected),
+                other => panic!("{other:?} instead of {expected}"),
+            }
+        }
+        // 50 pauses are 20 s: the reply came within three quarters of the limit.
+        flooded.is_alive();
+        assert_eq!(flooded.heartbeats(), 1);
+    });
+}
+
+/// A server that says nothing more while a stream is full, and holds back reading for longer than that.
+#[test]
+fn a_dead_peer_is_noticed_within_the_interval_and_the_limit_though_a_stream_is_full() {
+    measured(async || {
+        let patient = |it: Builder| it.stall_after(Duration::from_secs(3_600));
+        let flooded = Flooded::with(Kind::Messages, false, 1_024, patient).await;
+        let _full = flooded.room.on_raw("n");
+        tokio::time::sleep(Duration::from_secs(29)).await;
+        flooded.start();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(flooded.socket.counters().messages, 1_024);
+        flooded.line.0.lock().unwrap().replies_last = true;
+        flooded.line.0.lock().unwrap().messages = u32::MAX;
+        flooded.line.0.lock().unwrap().kind = Kind::Nothing;
+        let mut status = flooded.socket.status();
+        assert_eq!(status.next().await, Some(ConnectionState::Open));
+        let start = Instant::now();
+        assert_ne!(status.next().await, Some(ConnectionState::Open));
+        let took = start.elapsed();
+        assert!((30_000..=30_501).contains(&took.as_millis()), "{took:?}");
+        assert_eq!(flooded.socket.counters().heartbeats_missed, 1);
+    });
+}
+
 /// A stream that takes a message now and then isn't forgotten, but at that pace the reply would come
 /// after an hour. It loses messages then, and says how many.
 #[test]
@@ -348,7 +444,7 @@ fn what_is_for_nobody_is_dropped_as_it_comes() {
                 Kind::Garbage => counters.malformed,
                 Kind::Replies => counters.unmatched_replies,
                 Kind::Strangers => counters.unknown_topic,
-                Kind::Messages => counters.messages,
+                Kind::Messages | Kind::Nothing => counters.messages,
             };
             assert_eq!(counted, u64::from(MESSAGES), "{kind:?}");
         });

@@ -32,7 +32,8 @@ pub struct Config {
     /// Default: 10 s.
     pub push_timeout: Duration,
     /// How long a join waits for its reply, counted from the call, and how long each of its
-    /// attempts waits, counted from when it is put in line for the transport. Default: 10 s.
+    /// attempts waits, counted from its turn (see [`max_joins_in_flight`](Self::max_joins_in_flight)),
+    /// when it is put in line for the transport. Default: 10 s.
     pub join_timeout: Duration,
     /// How long a leave waits for its reply. Default: 10 s.
     pub leave_timeout: Duration,
@@ -40,8 +41,15 @@ pub struct Config {
     /// the next heartbeat. `None`: no heartbeats. Servers close what is silent for 60 s. Default:
     /// 30 s.
     pub heartbeat_interval: Option<Duration>,
-    /// How long a heartbeat waits for its reply before the connection counts as dead. Default: 10 s.
+    /// How long nothing may come while a heartbeat waits for its reply before the connection counts
+    /// as dead: counted from the heartbeat, or from the last frame that came after it, since every
+    /// frame shows that the peer is alive. Default: 10 s.
     pub heartbeat_timeout: Duration,
+    /// How long a heartbeat waits for its reply at the most, whatever else comes meanwhile: a peer
+    /// that is heard and hears nothing is noticed by this. Less than
+    /// [`heartbeat_timeout`](Self::heartbeat_timeout) counts as that, and only the reply counts then,
+    /// as in phoenix.js. Default: 30 s, the time that phoenix.js gives it.
+    pub heartbeat_limit: Duration,
     /// How long an attempt to connect may take over everything: credentials, name look-up, TCP, TLS
     /// and the upgrade. Default: 20 s.
     pub connect_timeout: Duration,
@@ -68,6 +76,16 @@ pub struct Config {
     /// Channels a socket holds at the most, closed ones included until they are removed. Default:
     /// 65,536.
     pub max_channels: usize,
+    /// Joins of a socket that are under way at the most, each from the request for its params to its
+    /// answer. Further ones wait for their turn, in order, and their time
+    /// ([`join_timeout`](Self::join_timeout)) doesn't begin before it.
+    ///
+    /// After five rejections within a second that aren't final, turns are also spread: 10 a second at
+    /// first, faster as joins are accepted and slower as they are rejected. So they are after a
+    /// connection that ended with joins unanswered, if the server closed it with a code other than 1000,
+    /// 1001 and 1012, or if it was the second in a row. Zero counts as one; with [`usize::MAX`] there is no
+    /// limit, and nothing is spread. Default: 100.
+    pub max_joins_in_flight: usize,
     /// Pushes a socket holds at the most, counted from the call until their outcome has been
     /// polled; joins and leaves count too. Default: 131,072.
     pub max_pushes: usize,
@@ -120,6 +138,7 @@ impl Default for Config {
             leave_timeout: DEFAULT_TIMEOUT,
             heartbeat_interval: Some(DEFAULT_HEARTBEAT_INTERVAL),
             heartbeat_timeout: Duration::from_secs(10),
+            heartbeat_limit: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(20),
             close_timeout: Duration::from_secs(5),
             reconnect: Backoff::default(),
@@ -130,6 +149,7 @@ impl Default for Config {
             stable_after: Duration::from_secs(10),
             max_frame_size: 64 << 20,
             max_channels: 65_536,
+            max_joins_in_flight: 100,
             max_pushes: 131_072,
             max_buffered_pushes: 65_536,
             max_buffered_bytes: 64 << 20,
@@ -144,7 +164,8 @@ impl Default for Config {
 impl Config {
     /// The timing and policies of phoenix.js, for comparison runs: its schedules without jitter,
     /// schedules that start over as soon as a connection opens or a channel joins, a heartbeat that
-    /// waits an interval for its reply, and joins that are tried again whatever the server said.
+    /// waits an interval for its reply whatever else comes, and joins that are all sent at once and
+    /// tried again whatever the server said.
     ///
     /// The deviations that make this client correct (one join per connection, one outcome per push
     /// and so on) stay.
@@ -152,11 +173,13 @@ impl Config {
     pub fn phoenix_js() -> Self {
         Config {
             heartbeat_timeout: DEFAULT_HEARTBEAT_INTERVAL,
+            heartbeat_limit: DEFAULT_HEARTBEAT_INTERVAL,
             reconnect: Backoff::phoenix_js(),
             reconnect_policy: ReconnectPolicy::always(),
             rejoin: Backoff::phoenix_cr(),
             rejoin_policy: RejoinPolicy::always(),
             stable_after: Duration::ZERO,
+            max_joins_in_flight: usize::MAX,
             ..Config::default()
         }
     }

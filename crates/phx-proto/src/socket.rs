@@ -12,6 +12,7 @@ mod pending;
 mod push;
 mod state;
 mod timers;
+mod turns;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
@@ -30,6 +31,7 @@ use self::outbox::Outbox;
 use self::pending::PendingTable;
 pub use self::state::{ChannelState, ConnectionState, Params, TimeoutReason};
 use self::timers::Timers;
+use self::turns::Turns;
 use crate::{
     Action, ChannelCloseCause, ChannelId, CloseCause, CloseCode, Config, Counters, DisconnectError,
     Event, Frame, Instant, JoinError, LeaveError, Message, NewChannelError, PHOENIX,
@@ -58,6 +60,8 @@ pub struct Socket {
     rng: Rng,
     /// The latest moment that was heard of.
     now: Instant,
+    /// When the last frame came, or the driver last chose not to look for one.
+    heard: Instant,
     connection: Connection,
     channels: SlotMap<ChannelId, Channel>,
     /// Whose the topics are. Channels that are being left or closed own none.
@@ -67,6 +71,7 @@ pub struct Socket {
     pending: PendingTable,
     pings: BTreeMap<PingId, PendingPing>,
     params_requests: BTreeMap<ParamsRequestId, ChannelId>,
+    turns: Turns,
     outbox: Outbox,
     timers: Timers,
     events: EventQueue,
@@ -86,6 +91,7 @@ impl Socket {
         Socket {
             rng: Rng::with_seed(seed),
             now: Instant::EPOCH,
+            heard: Instant::EPOCH,
             connection: Connection::new(),
             // Most sockets have few.
             channels: SlotMap::with_capacity_and_key(1),
@@ -94,6 +100,7 @@ impl Socket {
             pending: PendingTable::default(),
             pings: BTreeMap::new(),
             params_requests: BTreeMap::new(),
+            turns: Turns::default(),
             outbox: Outbox::default(),
             timers: Timers::default(),
             events: EventQueue::new(&config),
@@ -361,8 +368,9 @@ impl Socket {
         self.cancel_push(push)
     }
 
-    /// Asks the server for a sign of life; [`Event::Pong`] has the round-trip time. Without a reply
-    /// within [`Config::heartbeat_timeout`] it has none; the connection stays.
+    /// Asks the server for a sign of life; [`Event::Pong`] has the round-trip time. Without a reply in
+    /// the time that a heartbeat has ([`Config::heartbeat_timeout`] after the last frame,
+    /// [`Config::heartbeat_limit`] after the ping at the latest) it has none; the connection stays.
     ///
     /// # Errors
     ///
@@ -381,10 +389,28 @@ impl Socket {
         self.transport_opened(transport);
     }
 
-    /// A frame came.
+    /// A frame came. Whatever it holds, and whether or not it can be decoded, it shows that the peer is
+    /// alive: see [`Config::heartbeat_timeout`]. What belongs to the transport alone, such as a ping of
+    /// the WebSocket layer, isn't handed over and doesn't count.
     pub fn handle_frame(&mut self, now: Instant, transport: TransportId, frame: Frame) {
         self.advance(now);
         self.frame_received(transport, frame);
+    }
+
+    /// The driver has chosen not to read from the transport, up to now: that no frame came says nothing
+    /// about the peer.
+    ///
+    /// To be called whenever the driver wakes while it holds back reading, before
+    /// [`handle_timeout`](Self::handle_timeout). The reply to a heartbeat may be among what isn't read,
+    /// so reading must go on early enough before [`Config::heartbeat_limit`] has passed since
+    /// [`unanswered_since`](Self::unanswered_since): then the connection counts as dead all the same.
+    pub fn handle_unread(&mut self, now: Instant, transport: TransportId) {
+        self.advance(now);
+        if self.connection.is_open_on(transport) {
+            self.heard = self.now;
+        } else {
+            self.counters.stale_facts = self.counters.stale_facts.saturating_add(1);
+        }
     }
 
     /// The transport is closed, or couldn't be opened. After an [`Action::Close`] any cause will do:
@@ -417,9 +443,10 @@ impl Socket {
                 TimeoutReason::Stable => self.connection_proved_stable(),
                 TimeoutReason::Close => self.close_timed_out(),
                 TimeoutReason::Heartbeat => self.heartbeat_is_due(at),
-                TimeoutReason::HeartbeatReply => self.heartbeat_timed_out(),
-                TimeoutReason::Ping(ping) => self.ping_timed_out(ping),
+                TimeoutReason::HeartbeatReply => self.heartbeat_reply_is_due(),
+                TimeoutReason::Ping(ping) => self.pong_is_due(ping),
                 TimeoutReason::Join(channel) => self.attempt_timed_out(channel),
+                TimeoutReason::NextJoin => self.turn_is_due(),
                 TimeoutReason::Rejoin(channel) => self.rejoin_is_due(channel),
                 TimeoutReason::ChannelStable(channel) => self.channel_proved_stable(channel),
                 TimeoutReason::Push(push) => self.push_timed_out(push),
@@ -481,6 +508,9 @@ impl Socket {
     /// [`Action::Send`].
     #[must_use]
     pub fn poll_control(&mut self) -> Option<Action> {
+        if self.turns.is_awaited() {
+            self.give_turns();
+        }
         let drained = self.outbox.is_empty();
         if let Some(action) = self.connection.poll_control(drained) {
             return Some(action);

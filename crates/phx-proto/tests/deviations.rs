@@ -358,6 +358,41 @@ fn deviation_20_a_channel_that_is_closed_while_it_joins_stays_closed() {
     assert_eq!(s.socket.poll_timeout(), None);
 }
 
+/// phoenix.js closes a healthy connection whose heartbeat is answered late because of a backlog.
+#[test]
+fn deviation_22_while_frames_come_a_heartbeat_waits_up_to_its_limit() {
+    let (mut s, _) = Script::joined(Config::phoenix_cr(), "room:a");
+    s.wait(secs(30));
+    for _ in 0..29 {
+        s.wait(secs(1));
+        s.broadcast("room:a", "news");
+    }
+    assert!(s.socket.is_connected());
+    s.wait(secs(1));
+    assert_eq!(s.socket.connection_state(), ConnectionState::Waiting);
+}
+
+/// phoenix.js sends all joins at once, and all again when they are rejected.
+#[test]
+fn deviation_23_joins_take_turns_and_are_spread_after_rejections() {
+    let mut config = quiet();
+    config.rejoin_policy = RejoinPolicy::always();
+    let mut s = Script::open(config);
+    for number in 0..101 {
+        let channel = s.channel(&format!("room:{number}"));
+        s.join(channel);
+    }
+    assert_eq!(s.actions().len(), 100);
+    for number in 0..100 {
+        s.reply(&format!("phx_join room:{number}"), "error", "{}");
+    }
+    s.forget_lines();
+    s.wait(secs(1));
+    assert_eq!(s.actions().len(), 1);
+    s.wait(secs(1));
+    assert_eq!(s.actions().len(), 10);
+}
+
 /// phoenix.js decodes the names of a binary frame as a browser decodes a file, and drops the mark.
 #[test]
 fn deviation_21_a_byte_order_mark_is_a_part_of_a_name() {

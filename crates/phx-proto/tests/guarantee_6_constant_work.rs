@@ -13,6 +13,7 @@ use phx_proto::{ChannelId, Config, Event, Frame, Payload};
 fn config() -> Config {
     let mut config = quiet();
     config.max_buffered_pushes = 100_000;
+    config.max_joins_in_flight = usize::MAX;
     config
 }
 

@@ -50,7 +50,7 @@ fn no_reply_in_time_drops_the_connection() {
 }
 
 #[test]
-fn other_traffic_neither_clears_nor_delays_it() {
+fn other_traffic_does_not_delay_it() {
     let (mut s, a) = Script::joined(beating(), "room:a");
     for _ in 0..5 {
         s.wait(secs(5));
@@ -58,15 +58,140 @@ fn other_traffic_neither_clears_nor_delays_it() {
         s.push(a, "chatter");
         s.reply("chatter room:a", "ok", "{}");
     }
-    assert_eq!(s.next_timeout(), Some(secs(5)), "it isn't delayed");
+    assert_eq!(s.next_timeout(), Some(secs(5)));
     s.wait(secs(5));
-    s.wait(secs(9));
+    assert_eq!(s.actions().last().map(String::as_str), Some("send heartbeat phoenix"));
+}
+
+#[test]
+fn while_frames_come_the_peer_is_alive() {
+    let (mut s, _) = Script::joined(beating(), "room:a");
+    s.wait(secs(30));
+    for _ in 0..2 {
+        s.wait(secs(9));
+        s.broadcast("room:a", "news");
+    }
+    s.wait(ms(9_999));
+    assert!(s.socket.is_connected());
+    s.reply("heartbeat phoenix", "ok", "{}");
+    assert_eq!(s.events().last().map(String::as_str), Some("heartbeat answered after 27.999s"));
+    assert_eq!(s.next_timeout(), Some(secs(30)), "the next comes an interval after the reply");
+}
+
+#[test]
+fn the_timeout_counts_from_the_last_frame() {
+    let (mut s, _) = Script::joined(beating(), "room:a");
+    s.wait(secs(30));
+    s.wait(secs(7));
     s.broadcast("room:a", "news");
-    s.push(a, "chatter");
-    s.reply("chatter room:a", "ok", "{}");
-    assert_eq!(s.next_timeout(), Some(secs(1)), "it isn't cleared");
-    s.wait(secs(1));
+    s.wait(ms(9_999));
+    assert!(s.socket.is_connected());
+    s.wait(ms(1));
     assert_eq!(s.socket.connection_state(), ConnectionState::Waiting);
+    assert_eq!(s.socket.counters().heartbeats_missed, 1);
+}
+
+/// A link on which nothing comes is noticed after an interval and a timeout at the latest: what came
+/// before the heartbeat changes nothing.
+#[test]
+fn silence_is_noticed_within_an_interval_and_a_timeout() {
+    for last_frame in [0, 15, 29] {
+        let (mut s, _) = Script::joined(beating(), "room:a");
+        s.wait(secs(last_frame));
+        s.broadcast("room:a", "news");
+        s.wait(secs(40 - last_frame) - ms(1));
+        assert!(s.socket.is_connected());
+        s.wait(ms(1));
+        assert_eq!(s.socket.connection_state(), ConnectionState::Waiting);
+    }
+}
+
+#[test]
+fn it_never_waits_longer_than_its_limit() {
+    let (mut s, _) = Script::joined(beating(), "room:a");
+    s.wait(secs(30));
+    for _ in 0..29 {
+        s.wait(secs(1));
+        s.broadcast("room:a", "news");
+    }
+    s.wait(ms(999));
+    assert!(s.socket.is_connected());
+    s.wait(ms(1));
+    assert_eq!(s.socket.connection_state(), ConnectionState::Waiting);
+    let events = s.events();
+    assert_eq!(
+        events[events.len() - 2..],
+        [
+            "room:a errored: disconnected",
+            "closed 1: the heartbeat had no reply in time, retry in 1s"
+        ]
+    );
+}
+
+#[test]
+fn a_limit_below_the_timeout_counts_as_that() {
+    let mut strict = beating();
+    strict.heartbeat_limit = secs(0);
+    for (config, timeout) in [(strict, 10), (Config::phoenix_js(), 30)] {
+        let (mut s, _) = Script::joined(config, "room:a");
+        s.wait(secs(30));
+        s.wait(secs(timeout) - ms(1));
+        s.broadcast("room:a", "news");
+        assert!(s.socket.is_connected());
+        s.wait(ms(1));
+        assert!(!s.socket.is_connected(), "only the reply counts");
+    }
+}
+
+#[test]
+fn a_frame_that_is_no_message_counts_and_one_of_an_older_connection_does_not() {
+    let mut s = Script::open(beating());
+    s.reconnect();
+    s.wait(secs(30));
+    s.wait(secs(7));
+    s.server("garbage");
+    s.wait(secs(7));
+    s.frame_on(s.transport_number(1), phx_proto::Frame::text("garbage"));
+    s.socket.handle_unread(s.now, s.transport_number(1));
+    assert_eq!(s.socket.counters().stale_facts, 2);
+    assert_eq!(s.next_timeout(), Some(secs(3)));
+    s.wait(secs(3));
+    assert_eq!(s.socket.connection_state(), ConnectionState::Waiting);
+}
+
+/// What the driver doesn't read it can't hear.
+#[test]
+fn time_in_which_nothing_is_read_does_not_count_but_for_the_limit() {
+    let mut s = Script::open(beating());
+    assert_eq!(s.socket.unanswered_since(), None);
+    s.wait(secs(30));
+    let sent = s.now;
+    assert_eq!(s.socket.unanswered_since(), Some(sent));
+    s.oversleep(secs(12));
+    s.socket.handle_unread(s.now, s.transport());
+    s.wait(ms(9_999));
+    assert!(s.socket.is_connected(), "reading went on 10 s ago");
+    s.socket.handle_unread(s.now, s.transport());
+    s.wait(secs(8));
+    assert!(s.socket.is_connected());
+    s.socket.handle_unread(s.now, s.transport());
+    s.wait(ms(1));
+    assert_eq!(s.now, sent + secs(30));
+    assert!(!s.socket.is_connected(), "the limit holds whatever is read");
+    assert_eq!(s.socket.unanswered_since(), None);
+}
+
+#[test]
+fn frames_arm_no_timer() {
+    let (mut s, _) = Script::joined(beating(), "room:a");
+    s.wait(secs(30));
+    for _ in 0..9 {
+        s.wait(secs(1));
+        s.broadcast("room:a", "news");
+    }
+    assert_eq!(s.next_timeout(), Some(secs(1)), "the first timer, still");
+    s.wait(secs(1));
+    assert_eq!(s.next_timeout(), Some(secs(9)));
 }
 
 #[test]
@@ -182,6 +307,29 @@ fn a_ping_without_a_reply_in_time_fails_alone() {
     // What comes too late is no longer waited for.
     s.reply("heartbeat phoenix", "ok", "{}");
     assert_eq!(s.events(), [""; 0]);
+}
+
+#[test]
+fn a_ping_has_the_time_of_a_heartbeat() {
+    let (mut s, _) = Script::joined(quiet(), "room:a");
+    s.ping().unwrap();
+    let since = s.now;
+    s.wait(secs(9));
+    s.broadcast("room:a", "news");
+    assert_eq!(s.socket.unanswered_since(), Some(since));
+    s.wait(secs(9));
+    s.reply("heartbeat phoenix", "ok", "{}");
+    assert_eq!(s.events(), ["room:a news {}", "pong after 18s"]);
+    s.ping().unwrap();
+    for _ in 0..29 {
+        s.wait(secs(1));
+        s.broadcast("room:a", "news");
+    }
+    s.wait(ms(999));
+    assert!(!s.events().contains(&"no pong".to_owned()));
+    s.wait(ms(1));
+    assert_eq!(s.events(), ["no pong"]);
+    assert_eq!(s.socket.unanswered_since(), None);
 }
 
 #[test]

@@ -18,7 +18,7 @@ mod stage;
 mod table;
 mod tls;
 
-use settings::{AT_ONCE, ATTEMPT, NEVER, SILENCE};
+use settings::{AT_ONCE, ATTEMPT, NEVER, SILENCE, UNHEARD};
 
 /// What is to run.
 #[derive(clap::Args, Clone, Debug)]
@@ -89,7 +89,7 @@ fn cases<A: Adapter>() -> Vec<Case> {
             reset: AT_ONCE,
             end_without_a_close_frame: AT_ONCE,
             half_open: SILENCE,
-            nothing_arrives: SILENCE,
+            nothing_arrives: UNHEARD,
             nothing_comes: SILENCE,
             delay_within_the_timeout: NEVER,
             delay_beyond_the_timeout: SILENCE,

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use phx_proto::{
     Action, ByteString, ChannelId, CloseCause, ConnectionState, Event, Frame, Instant, Outcome,
-    Payload, PushId, SendReason,
+    Payload, PushId, SendReason, TransportId,
 };
 
-use super::heartbeats::Heartbeats;
 use super::received::ReceivedFrames;
 use crate::hook::isolated;
 use crate::messages::item::TopicMessage;
@@ -37,7 +36,6 @@ pub(super) struct Dispatch {
     /// Outcomes whose futures resolve once the hooks of the same input have run: `leave` after the
     /// channel's `on_close`. Empty while nothing is dispatched; kept for its memory.
     outcomes: Vec<(PushId, Outcome)>,
-    heartbeats: Heartbeats,
     /// Until when nothing is to be read, because a stream is full.
     held_until: Option<Instant>,
     /// Whether anyone wants to be told of every single message.
@@ -81,7 +79,6 @@ impl Dispatch {
             shared,
             wakers: Vec::new(),
             outcomes: Vec::new(),
-            heartbeats: Heartbeats::new(),
             held_until: None,
             verbose: false,
             behind: false,
@@ -96,11 +93,15 @@ impl Dispatch {
     }
 
     /// Lets the core do what is due, and tells what that and the users' calls have made of news.
-    pub(super) fn begin_round(&mut self, now: Instant) {
+    /// What waits in the transport while a stream holds back reading is no sign of a dead peer.
+    pub(super) fn begin_round(&mut self, now: Instant, transport: Option<TransportId>) {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
         // Whoever calls from here on may come too late to be seen this time.
         state.driver_called = false;
+        if let (Some(_), Some(transport)) = (self.held_until, transport) {
+            state.core.handle_unread(now, transport);
+        }
         if state.core.poll_timeout().is_some_and(|deadline| now >= deadline) {
             state.core.handle_timeout(now);
         }
@@ -116,10 +117,6 @@ impl Dispatch {
     /// Whether frames are to be read: no stream holds back, and there are no news left to be told.
     pub(super) fn wants_frames(&self) -> bool {
         self.held_until.is_none() && !self.behind
-    }
-
-    pub(super) fn heartbeat_sent(&mut self, now: Instant) {
-        self.heartbeats.sent(now);
     }
 
     /// The next thing to do; frames only if `ready`.
@@ -222,7 +219,7 @@ impl Dispatch {
         for (push, outcome) in self.outcomes.drain(..) {
             self.wakers.extend(state.pushes.resolve(&push, outcome));
         }
-        self.held_until = held_until(shared, &mut state, &self.heartbeats, now);
+        self.held_until = held_until(shared, &mut state, now);
         // A hook that was removed meanwhile is not to see another frame.
         while !state.hooks.message.is_same(&self.on_message) {
             let now_there = state.hooks.message.clone();
@@ -263,22 +260,18 @@ impl Dispatch {
                 return None;
             }
             Event::Pong { ping, round_trip, .. } => {
-                self.heartbeats.answered();
                 wakers.extend(state.pings.resolve(&ping, || round_trip));
                 return None;
             }
             Event::HeartbeatAnswered { .. } => {
-                self.heartbeats.answered();
                 give_back_room(state, wakers, &mut self.outcomes);
                 return None;
             }
             Event::Opened { .. } => {
-                self.heartbeats.clear();
                 state.ends.see_opened();
                 state.topics.resume(&mut state.mailboxes, wakers);
             }
             Event::Closed { cause, was_open, retry_in, .. } => {
-                self.heartbeats.clear();
                 give_back_room(state, wakers, &mut self.outcomes);
                 if was_open {
                     state.topics.interrupt();
@@ -389,23 +382,18 @@ fn release(mut state: MutexGuard<'_, State>, wakers: &mut Vec<Waker>) {
 }
 
 /// Until when streams hold back reading. The answer to a heartbeat must be found in time, so no
-/// stream holds anyone back while one has been due for long: later than forgotten streams stall, so that
-/// those which are read, and had to wait for them, have time to go on.
-fn held_until(
-    shared: &Shared,
-    state: &mut State,
-    heartbeats: &Heartbeats,
-    now: Instant,
-) -> Option<Instant> {
+/// stream holds anyone back while one has been due for three quarters of the longest that it may wait.
+fn held_until(shared: &Shared, state: &mut State, now: Instant) -> Option<Instant> {
     let hold_back = state.mailboxes.hold_back();
     shared.set_reading_held(hold_back);
     if !hold_back {
         return None;
     }
     let stall_after = shared.settings.stall_after;
-    let timeout = state.core.config().heartbeat_timeout;
-    let patience = timeout.saturating_sub(timeout / 4);
-    let must_read = heartbeats.oldest().map(|sent| sent + patience);
+    let config = state.core.config();
+    let limit = config.heartbeat_limit.max(config.heartbeat_timeout);
+    let patience = limit.saturating_sub(limit / 4);
+    let must_read = state.core.unanswered_since().map(|since| since.saturating_add(patience));
     let force = must_read.is_some_and(|at| now >= at);
     let held_until = state.mailboxes.held_until(now, stall_after, force)?;
     Some(must_read.map_or(held_until, |at| at.min(held_until)))

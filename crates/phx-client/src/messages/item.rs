@@ -88,7 +88,9 @@ pub enum WhenSlow {
     /// [`stall_after`](crate::Builder::stall_after) (5 s) is taken for forgotten: it holds nobody
     /// back any more, loses its oldest messages, and says so by [`StreamItem::Lagged`] when it is
     /// read again. The same happens to whatever is full if the reply to a heartbeat couldn't be read
-    /// for three quarters of the heartbeat timeout, so that a slow stream never costs the connection.
+    /// for three quarters of [`heartbeat_limit`](crate::Builder::heartbeat_limit) (22.5 s), so that a
+    /// slow stream never costs the connection. What is read in time, and goes on being read, loses
+    /// nothing.
     ///
     /// Replies to pushes aren't read either meanwhile: who takes messages and waits for replies in
     /// turns should give the two their own tasks.

@@ -1,9 +1,9 @@
 //! Attempts to join: one at a time for a channel, from its params to the server's answer.
 //!
 //! ```text
-//!   begin --> params --(handle_params)--> transport --(polled)--> reply --> answered
-//!     |                                   ^
-//!     +------ params are fixed -----------+          each step: failed, timed out, stopped
+//!   begin --> turn --> params --(handle_params)--> transport --(polled)--> reply --> answered
+//!              |                                   ^
+//!              +------ params are fixed -----------+     each step: failed, timed out, stopped
 //! ```
 //!
 //! What an attempt has armed, asked for or put in line ends with it.
@@ -25,6 +25,10 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum Awaits {
     Connection,
+    /// The number is its place in line.
+    Turn {
+        number: u64,
+    },
     Params {
         request: ParamsRequestId,
         timeout: TimerKey,
@@ -42,7 +46,20 @@ pub(super) enum Awaits {
 impl Socket {
     pub(super) fn begin_attempt(&mut self, id: ChannelId) {
         self.stop_channel_timers(id);
+        if self.takes_turn() {
+            self.start_attempt(id);
+            return;
+        }
+        let number = self.await_turn(id);
+        if let Some(channel) = self.channels.get_mut(id) {
+            channel.await_next(Awaits::Turn { number });
+        }
+    }
+
+    /// It is the channel's turn.
+    pub(super) fn start_attempt(&mut self, id: ChannelId) {
         let Some(channel) = self.channels.get(id) else {
+            self.turns.end();
             return;
         };
         match &channel.params {
@@ -65,6 +82,7 @@ impl Socket {
         self.fail_pushes(id, Which::Sent, &Outcome::ChannelClosed);
         let join_ref = self.next_number();
         let Some(channel) = self.channels.get_mut(id) else {
+            self.turns.end();
             return;
         };
         channel.join_ref = Some(join_ref);
@@ -103,6 +121,9 @@ impl Socket {
         }
         self.stop_attempt(id);
         let retry_in = self.schedule_rejoin(id, after);
+        if let (JoinFailure::Rejected(_), Some(retry_in)) = (&cause, retry_in) {
+            self.join_will_be_retried(retry_in);
+        }
         self.emit(Event::JoinFailed { channel: id, cause, retry_in });
     }
 
@@ -114,12 +135,15 @@ impl Socket {
         let Some(awaits) = channel.awaits() else { return };
         match awaits {
             Awaits::Connection => {}
+            Awaits::Turn { number } => self.turns.leave(*number),
             Awaits::Params { request, timeout } => {
+                self.turns.end();
                 self.timers.disarm(*timeout);
                 self.params_requests.remove(request);
                 self.pending.remove(request.0);
             }
             Awaits::Transport { timeout, .. } | Awaits::Reply { timeout } => {
+                self.turns.end();
                 self.timers.disarm(*timeout);
                 if let Some(join_ref) = channel.join_ref {
                     self.outbox.remove(join_ref);
@@ -141,6 +165,7 @@ impl Socket {
             return;
         };
         self.stop_attempt(id);
+        self.turns.go_on();
         self.queue_join(id, Some(Box::new(params)));
     }
 

@@ -240,6 +240,7 @@ impl Socket {
         for id in all {
             self.channel_lost_connection(id, draining);
         }
+        self.stop_turns();
     }
 
     fn channel_lost_connection(&mut self, id: ChannelId, draining: bool) {
@@ -285,6 +286,7 @@ impl Socket {
 
     fn join_accepted(&mut self, id: ChannelId, response: Payload) {
         self.stop_attempt(id);
+        self.turns.accepted();
         let stable_after = self.config.stable_after;
         let Some(channel) = self.channels.get_mut(id) else {
             return;

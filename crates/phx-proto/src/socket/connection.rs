@@ -116,6 +116,13 @@ impl Connection {
         }
     }
 
+    pub(super) fn heartbeat(&self) -> Option<&Heartbeat> {
+        match &self.state {
+            State::Open { heartbeat, .. } => Some(heartbeat),
+            _ => None,
+        }
+    }
+
     pub(super) fn heartbeat_mut(&mut self) -> Option<&mut Heartbeat> {
         match &mut self.state {
             State::Open { heartbeat, .. } => Some(heartbeat),
@@ -240,6 +247,7 @@ impl Socket {
         let heartbeat = self.first_heartbeat();
         self.connection.state = State::Open { transport, stable, heartbeat };
         self.emit(Event::Opened { transport });
+        self.begin_turns();
         self.channels_got_connection();
     }
 
@@ -251,6 +259,7 @@ impl Socket {
             }
             State::Open { transport, stable, .. } if transport == id => {
                 self.stop_connection_timers(stable);
+                self.turns.connection_lost(&cause);
                 self.lose_connection(transport, true, cause);
             }
             State::Closing { transport, .. } if transport == id => {

@@ -21,6 +21,7 @@ impl Socket {
             self.counters.stale_facts = self.counters.stale_facts.saturating_add(1);
             return;
         }
+        self.heard = self.now;
         let len = frame.len();
         self.counters.frames_received = self.counters.frames_received.saturating_add(1);
         self.counters.bytes_received = self.counters.bytes_received.saturating_add(len as u64);

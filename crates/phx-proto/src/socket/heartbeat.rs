@@ -1,7 +1,9 @@
 //! Heartbeats and pings: is the peer still there?
 //!
-//! Only a reply with the heartbeat's own ref clears it, and the next one starts an interval after
-//! that reply; other traffic neither clears nor delays it (phoenix.js does the same).
+//! Only a reply with the heartbeat's own ref clears it, and the next one starts an interval after that
+//! reply (phoenix.js does the same). Other traffic doesn't delay it, but shows that the peer is alive:
+//! the timeout counts from the last frame, and only the limit from the heartbeat itself. In phoenix.js
+//! a heartbeat whose reply waits behind a backlog ends a connection over which data flows.
 
 use core::time::Duration;
 
@@ -70,6 +72,40 @@ impl Socket {
         self.now.saturating_duration_since(at) >= patience
     }
 
+    /// The timer of a heartbeat has fired. Frames that came meanwhile have left it alone.
+    pub(super) fn heartbeat_reply_is_due(&mut self) {
+        let Some(&mut Heartbeat::Beating { since, .. }) = self.connection.heartbeat_mut() else {
+            return;
+        };
+        let Some(left) = self.time_left(since) else {
+            return self.heartbeat_timed_out();
+        };
+        let again = self.timers.arm(self.now, left, TimeoutReason::HeartbeatReply);
+        if let Some(Heartbeat::Beating { timeout, .. }) = self.connection.heartbeat_mut() {
+            *timeout = again;
+        }
+    }
+
+    /// How long a heartbeat or ping of that moment may still wait for its reply; `None` if no longer.
+    fn time_left(&self, since: Instant) -> Option<Duration> {
+        let timeout = self.config.heartbeat_timeout;
+        let silence = self.heard.max(since).saturating_add(timeout);
+        let limit = since.saturating_add(self.config.heartbeat_limit.max(timeout));
+        let left = silence.min(limit).saturating_duration_since(self.now);
+        (!left.is_zero()).then_some(left)
+    }
+
+    /// Since when the oldest heartbeat or ping waits for its reply; `None` if none does.
+    #[must_use]
+    pub fn unanswered_since(&self) -> Option<Instant> {
+        let heartbeat = match self.connection.heartbeat() {
+            Some(&Heartbeat::Beating { since, .. }) => Some(since),
+            _ => None,
+        };
+        let ping = self.pings.first_key_value().map(|(_, ping)| ping.since);
+        heartbeat.into_iter().chain(ping).min()
+    }
+
     pub(super) fn heartbeat_answered(&mut self) {
         let Some(&mut Heartbeat::Beating { since, timeout, .. }) = self.connection.heartbeat_mut()
         else {
@@ -111,13 +147,23 @@ impl Socket {
         }
     }
 
-    /// Nothing more than that: whether the peer is alive is the heartbeat's business.
-    pub(super) fn ping_timed_out(&mut self, ping: PingId) {
-        if self.pings.remove(&ping).is_some() {
-            self.pending.remove(ping.0);
-            self.outbox.remove_heartbeat(ping.0);
-            self.emit(Event::Pong { ping, round_trip: None });
+    /// Without a reply it fails, and nothing more: whether the peer is alive is the heartbeat's
+    /// business.
+    pub(super) fn pong_is_due(&mut self, ping: PingId) {
+        let Some(since) = self.pings.get(&ping).map(|ping| ping.since) else {
+            return;
+        };
+        if let Some(left) = self.time_left(since) {
+            let again = self.timers.arm(self.now, left, TimeoutReason::Ping(ping));
+            if let Some(ping) = self.pings.get_mut(&ping) {
+                ping.timeout = again;
+            }
+            return;
         }
+        self.pings.remove(&ping);
+        self.pending.remove(ping.0);
+        self.outbox.remove_heartbeat(ping.0);
+        self.emit(Event::Pong { ping, round_trip: None });
     }
 
     /// The connection is over, for whatever reason.

@@ -44,7 +44,7 @@ pub enum ConnectionState {
 pub enum ChannelState {
     /// Made, but not joined yet.
     New,
-    /// Its join waits for the connection, for its params, or for the server's answer.
+    /// Its join waits for the connection, for its turn, for its params, or for the server's answer.
     Joining,
     /// Joined.
     Joined,
@@ -70,12 +70,15 @@ pub enum TimeoutReason {
     Close,
     /// It is time for a heartbeat.
     Heartbeat,
-    /// The heartbeat had no reply.
+    /// The heartbeat had no reply; or it is time to look whether anything else came.
     HeartbeatReply,
-    /// A ping had no reply.
+    /// A ping had no reply; or it is time to look whether anything else came.
     Ping(PingId),
     /// An attempt to join has taken too long.
     Join(ChannelId),
+    /// It is time for the next of the joins that are spread, see
+    /// [`Config::max_joins_in_flight`](crate::Config::max_joins_in_flight).
+    NextJoin,
     /// It is time to rejoin.
     Rejoin(ChannelId),
     /// A channel has proved stable.

@@ -43,7 +43,7 @@ pub(super) async fn half_open<A: Adapter>() -> anyhow::Result<Times> {
 pub(super) async fn nothing_arrives<A: Adapter>() -> anyhow::Result<Times> {
     let mut stage = Stage::set::<A>().await?;
     let fault = Instant::now();
-    // What the server sends still comes, and is no sign that it hears anything.
+    // What the server sends still comes: it is alive, which is no sign that it hears anything.
     stage.proxy.all().swallow(Direction::ToServer);
     stage.push(BURST, Expect::Anything);
     is_silent(stage, fault).await
@@ -74,7 +74,8 @@ pub(super) async fn delay_within_the_timeout<A: Adapter>() -> anyhow::Result<Tim
 pub(super) async fn delay_beyond_the_timeout<A: Adapter>() -> anyhow::Result<Times> {
     let mut stage = Stage::set::<A>().await?;
     let fault = Instant::now();
-    stage.proxy.all().set_latency(HEARTBEAT_TIMEOUT * 2);
+    // Nothing comes for so long, and then all of it, late.
+    stage.proxy.all().set_latency(HEARTBEAT_TIMEOUT * 3);
     stage.push(BURST, Expect::Anything);
     is_silent(stage, fault).await
 }

@@ -6,6 +6,7 @@ use phx_client::{Backoff, Builder};
 
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(1);
+const HEARTBEAT_LIMIT: Duration = Duration::from_secs(3);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const JOIN_TIMEOUT: Duration = Duration::from_secs(2);
 pub(super) const PUSH_TIMEOUT: Duration = Duration::from_secs(8);
@@ -16,9 +17,14 @@ const JITTER_PERCENT: u8 = 25;
 /// The operating system tells: no timer has to run out.
 pub(super) const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
 
-/// Nothing tells but a heartbeat: one is sent an interval after the last reply, and waits for its own.
+/// Nothing tells but a heartbeat, and nothing comes: one is sent an interval after the last reply, and
+/// waits for its own.
 pub(super) const SILENCE: Option<Duration> =
     Some(HEARTBEAT_INTERVAL.saturating_add(HEARTBEAT_TIMEOUT));
+
+/// Nothing tells but a heartbeat, and everything else comes as ever.
+pub(super) const UNHEARD: Option<Duration> =
+    Some(HEARTBEAT_INTERVAL.saturating_add(HEARTBEAT_LIMIT));
 
 /// An attempt to connect ends by itself.
 pub(super) const ATTEMPT: Option<Duration> = Some(CONNECT_TIMEOUT);
@@ -38,6 +44,7 @@ pub(super) fn apply(builder: Builder) -> Builder {
     builder
         .heartbeat_interval(Some(HEARTBEAT_INTERVAL))
         .heartbeat_timeout(HEARTBEAT_TIMEOUT)
+        .heartbeat_limit(HEARTBEAT_LIMIT)
         .connect_timeout(CONNECT_TIMEOUT)
         .join_timeout(JOIN_TIMEOUT)
         .push_timeout(PUSH_TIMEOUT)

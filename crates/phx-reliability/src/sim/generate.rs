@@ -79,6 +79,8 @@ impl Settings {
             quick_reconnect: rng.bool(),
             always_rejoin: rng.bool(),
             evict_oldest: rng.bool(),
+            heartbeat_limit: rng.u64(..20_000),
+            joins_in_flight: rng.usize(..=ROOMS),
         }
     }
 }

@@ -25,6 +25,13 @@ pub struct Settings {
     pub heartbeat_interval: u64,
     /// [`Config::heartbeat_timeout`].
     pub heartbeat_timeout: u64,
+    /// [`Config::heartbeat_limit`]; plans that were made before it was there have none.
+    #[serde(default)]
+    pub heartbeat_limit: u64,
+    /// [`Config::max_joins_in_flight`]; zero, as in plans that were made before it was there, is the
+    /// default.
+    #[serde(default)]
+    pub joins_in_flight: usize,
     /// [`Config::connect_timeout`].
     pub connect_timeout: u64,
     /// Of pushes, joins and leaves.
@@ -234,6 +241,9 @@ pub(super) const MAX_BUFFERED: usize = 8;
 pub(super) const MAX_PUSHES: usize = 48;
 pub(super) const MAX_CHANNELS: usize = 12;
 
+/// The longest that turns are apart: one a second, for all topics.
+const MAX_SPREAD: Duration = Duration::from_secs(3);
+
 /// The longest that a slow join or push takes.
 pub(super) const MAX_SLOW: Duration = Duration::from_secs(12);
 /// How far clocks are set back in a run at the most.
@@ -246,6 +256,10 @@ impl Settings {
         let mut config = Config::default();
         config.heartbeat_interval = Some(Duration::from_millis(self.heartbeat_interval));
         config.heartbeat_timeout = Duration::from_millis(self.heartbeat_timeout);
+        config.heartbeat_limit = Duration::from_millis(self.heartbeat_limit);
+        if self.joins_in_flight > 0 {
+            config.max_joins_in_flight = self.joins_in_flight;
+        }
         config.connect_timeout = Duration::from_millis(self.connect_timeout);
         config.push_timeout = Duration::from_millis(self.timeout);
         config.join_timeout = Duration::from_millis(self.timeout);
@@ -270,14 +284,18 @@ impl Settings {
     /// The bound that is promised: the longest that a channel which should be joined isn't, after the
     /// network has healed.
     ///
-    /// In the worst case the connection is dead and nobody knows it, the server has just said
-    /// when to come back, a slow join blocks the new connection, the join's answer is lost, and the
-    /// client's clock stands still until the time catches up with it.
+    /// In the worst case the connection is dead and nobody knows it though it is heard, the server has
+    /// just said when to come back, a slow join blocks the new connection, the answers to the joins whose
+    /// turns come first and to the join itself are lost, turns are spread because many were rejected
+    /// before, and the client's clock stands still until the time catches up with it.
     pub(super) fn recovery_bound(&self) -> Duration {
         let ms = Duration::from_millis;
-        let notice = ms(self.heartbeat_interval + self.heartbeat_timeout);
+        let notice = ms(self.heartbeat_interval + self.heartbeat_timeout.max(self.heartbeat_limit));
         let reconnect = longest_delay(Duration::from_secs(10)) + MAX_RETRY_AFTER;
-        let join = ms(self.timeout) + longest_delay(Duration::from_secs(10));
+        // Those before it in line, with its own.
+        let turns = ROOMS.div_ceil(self.joins_in_flight.clamp(1, ROOMS));
+        let turns = u32::try_from(turns).unwrap_or(u32::MAX);
+        let join = ms(self.timeout) * turns + MAX_SPREAD + longest_delay(Duration::from_secs(10));
         notice + ms(self.connect_timeout) + reconnect + join + MAX_SLOW + MAX_BACK + MAX_LATENCY
     }
 }

@@ -43,6 +43,7 @@ async fn socket<A: Adapter>(scene: &Scene, number: usize) {
     let builder = A::socket(&scene.url)
         .heartbeat_interval(Some(Duration::from_secs(1)))
         .heartbeat_timeout(Duration::from_secs(2))
+        .heartbeat_limit(Duration::from_secs(3))
         .connect_timeout(Duration::from_secs(2))
         .close_timeout(Duration::from_secs(1))
         .join_timeout(Duration::from_secs(2))
