@@ -1,7 +1,7 @@
 //! The server's side of Phoenix Channels, for tests: no Elixir, and no real time unless you want it.
 //!
-//! [`Server`] is a sans-IO state machine that answers as Phoenix 1.8.12 does; conversations recorded
-//! from a real one are its test. What it serves is
+//! [`Server`] is a sans-IO state machine that answers as Phoenix 1.8.12 does, or as
+//! [another release](PhoenixVersion); conversations recorded from a real one are its test. What it serves is
 //!
 //! - a [`Script`]: what the test expects, in order, and the answers;
 //! - or channels as code of yours: a [`Channel`], or closures in [`Handlers`]. [`rooms`] is a small
@@ -190,6 +190,7 @@ mod server;
 mod simulation;
 #[cfg(feature = "suite")]
 pub mod suite;
+mod version;
 
 pub use channel::{Channel, Handled, Handlers, Reason};
 pub use context::{Context, SocketRef};
@@ -201,6 +202,7 @@ pub use server::{
     SocketId,
 };
 pub use simulation::Simulation;
+pub use version::PhoenixVersion;
 
 /// The programs in the guide compile.
 #[cfg(all(doctest, feature = "client"))]

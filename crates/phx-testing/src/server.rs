@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use phx_proto::{ByteString, CloseCode, EncodeError, Frame, Instant, Message, Payload, Status};
 
-use crate::{Channel, SocketRef};
+use crate::{Channel, PhoenixVersion, SocketRef};
 
 mod builder;
 mod connect;
 mod mail;
 mod params;
+mod payload;
 mod presence;
 mod process;
 mod pubsub;
@@ -130,8 +131,10 @@ pub struct Server {
 
 /// What the application serves, and its limits.
 struct App {
+    version: PhoenixVersion,
     routes: Vec<(String, Box<MakeChannel>)>,
-    max_channels: usize,
+    /// As the version has it, unless the application says.
+    max_channels: Option<usize>,
     max_frame_size: usize,
     idle_timeout: Option<Duration>,
 }
@@ -168,6 +171,22 @@ impl Server {
     /// A frame came from a client.
     pub fn handle_frame(&mut self, now: Instant, socket: SocketId, frame: Frame) {
         self.post_to(now, socket, SocketMail::Received(frame));
+    }
+
+    /// Frames came from a client together, as in one segment of TCP. A socket's process reads them all
+    /// before it sends what channels have to say, so the order of the answers differs from that of
+    /// frames that come one by one; and of two leaves that come together one is answered.
+    pub fn handle_frames(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        frames: impl IntoIterator<Item = Frame>,
+    ) {
+        self.advance(now);
+        for frame in frames {
+            self.world.post(self.clock, Mail::Socket(socket, SocketMail::Received(frame)));
+        }
+        self.run();
     }
 
     /// A WebSocket ping came from a client: it isn't idle.
@@ -287,7 +306,8 @@ impl Server {
         self.post_to(now, socket, SocketMail::Send(frame));
     }
 
-    /// Closes every connection with this id with 1001: the broadcast of "disconnect".
+    /// Closes every connection with this id with 1001 (1000 before Phoenix 1.8.8): the broadcast of
+    /// "disconnect".
     pub fn disconnect(&mut self, now: Instant, id: impl Into<String>) {
         self.advance(now);
         self.world.post(self.clock, Mail::Disconnect(id.into()));
@@ -392,7 +412,9 @@ impl Server {
             Mail::Socket(socket, mail) => self.deliver_to_socket(socket, mail),
             Mail::Channel(process, mail) => self.deliver_to_channel(process, mail),
             Mail::Disconnect(id) => {
-                self.close_all(CloseCode::GOING_AWAY, |socket| socket.has_id(&id));
+                let going_away = self.app.version.disconnects_as_going_away();
+                let code = if going_away { CloseCode::GOING_AWAY } else { CloseCode::NORMAL };
+                self.close_all(code, |socket| socket.has_id(&id));
             }
             Mail::Drain => self.close_all(CloseCode::RESTART, Socket::has_channels),
         }

@@ -12,7 +12,7 @@ use async_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use async_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use async_tungstenite::tungstenite::{Message, Utf8Bytes};
 use bytes::BytesMut;
-use futures::{SinkExt, StreamExt};
+use futures::{FutureExt, SinkExt, StreamExt};
 use phx_proto::{ByteString, CloseCode, Frame};
 use tokio::io::{AsyncReadExt, DuplexStream};
 use tokio::net::TcpStream;
@@ -22,8 +22,8 @@ use tokio::time::timeout;
 
 use super::hub::{Hub, Outgoing};
 use super::upgrade;
+use crate::SocketId;
 use crate::line::{self, Faults, Line};
-use crate::{Server, SocketId};
 
 /// How long the upgrade, a frame or a close may take before the connection is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,6 +38,9 @@ const MAX_REASON: usize = 123;
 
 /// What the line holds between the WebSocket and its faults.
 const LINE_BUFFER: usize = 64 * 1024;
+
+/// How many messages of a client are handed to the server together.
+const MAX_TOGETHER: usize = 64;
 
 /// The bytes that a line takes before its sender has to wait.
 const LINE_CAPACITY: usize = 16 * 1024 * 1024;
@@ -148,24 +151,23 @@ async fn run(
                     return;
                 }
             },
-            received = stream.next(), if closing.is_none() => {
-                match received {
-                    Some(Ok(message)) => {
-                        let pinged = matches!(message, Message::Ping(_));
-                        receive(open, message);
-                        // Pongs that nobody reads would pile up.
-                        if pinged && !matches!(timeout(PATIENCE, stream.flush()).await, Ok(Ok(()))) {
-                            return;
-                        }
-                    }
-                    Some(Err(error)) => match code_of(&error) {
+            (messages, end) = receive(&mut stream), if closing.is_none() => {
+                let pinged = messages.iter().any(Message::is_ping);
+                hand_over(open, messages);
+                // Pongs that nobody reads would pile up.
+                if pinged && !matches!(timeout(PATIENCE, stream.flush()).await, Ok(Ok(()))) {
+                    return;
+                }
+                match end {
+                    Some(End::Error(error)) => match code_of(&error) {
                         Some(code) => {
                             closing = Some((code, ByteString::new()));
                             refused = true;
                         }
                         None => return,
                     },
-                    None => return,
+                    Some(End::Stream) => return,
+                    None => {}
                 }
             }
             else => break,
@@ -182,17 +184,53 @@ async fn run(
     }
 }
 
-fn receive(open: &Open, message: Message) {
-    let socket = open.socket;
-    let handle = |server: &mut Server, now| match message {
-        Message::Text(text) => {
-            server.handle_frame(now, socket, Frame::text(bytes::Bytes::from(text)));
+/// How the messages of a client end.
+enum End {
+    Stream,
+    Error(Error),
+}
+
+/// The messages that have come, of several those that are there together, and the end if it is behind
+/// them. Nothing is lost if it is dropped while it waits: it waits for the first alone.
+async fn receive(stream: &mut Stream) -> (Vec<Message>, Option<End>) {
+    let (mut messages, mut bytes) = (Vec::new(), 0_usize);
+    let mut next = Some(stream.next().await);
+    while let Some(received) = next {
+        match received {
+            Some(Ok(message)) => {
+                bytes = bytes.saturating_add(message.len());
+                let is_last =
+                    message.is_close() || messages.len() >= MAX_TOGETHER || bytes >= LINE_BUFFER;
+                messages.push(message);
+                if is_last {
+                    break;
+                }
+            }
+            Some(Err(error)) => return (messages, Some(End::Error(error))),
+            None => return (messages, Some(End::Stream)),
         }
-        Message::Binary(data) => server.handle_frame(now, socket, Frame::binary(data)),
-        Message::Close(_) => server.handle_close(now, socket),
-        _ => server.handle_ping(now, socket),
-    };
-    open.hub.with(handle);
+        next = stream.next().now_or_never();
+    }
+    (messages, None)
+}
+
+fn hand_over(open: &Open, messages: Vec<Message>) {
+    let socket = open.socket;
+    open.hub.with(|server, now| {
+        let mut frames = Vec::new();
+        for message in messages {
+            match message {
+                Message::Text(text) => frames.push(Frame::text(bytes::Bytes::from(text))),
+                Message::Binary(data) => frames.push(Frame::binary(data)),
+                Message::Close(_) => {
+                    server.handle_frames(now, socket, frames.drain(..));
+                    server.handle_close(now, socket);
+                }
+                _ => server.handle_ping(now, socket),
+            }
+        }
+        server.handle_frames(now, socket, frames);
+    });
 }
 
 /// Sends a close frame, or flushes the answer to the client's, and waits for the end.

@@ -9,7 +9,7 @@ use phx_proto::{Instant, Serializer};
 
 use super::connect::Gate;
 use super::{App, Server, World};
-use crate::{Channel, ConnectInfo, Refusal};
+use crate::{Channel, ConnectInfo, PhoenixVersion, Refusal};
 
 /// Settings and channels of a [`Server`]; the defaults are Phoenix's.
 #[must_use]
@@ -29,8 +29,9 @@ impl Default for Builder {
                 connect: Box::new(|_| Ok(None)),
             },
             app: App {
+                version: PhoenixVersion::default(),
                 routes: Vec::new(),
-                max_channels: 100,
+                max_channels: None,
                 max_frame_size: 10_000_000,
                 idle_timeout: Some(Duration::from_secs(60)),
             },
@@ -40,6 +41,12 @@ impl Default for Builder {
 }
 
 impl Builder {
+    /// The release of Phoenix to behave like. Default: 1.8.12.
+    pub fn version(mut self, version: PhoenixVersion) -> Self {
+        self.app.version = version;
+        self
+    }
+
     /// Where the socket is mounted; its endpoint is this and `/websocket`. Default: `/socket`.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.gate.path = path.into();
@@ -57,7 +64,7 @@ impl Builder {
     }
 
     /// Whether tokens are taken from the subprotocols, and `phoenix` is answered to who offers it.
-    /// Default: no; then subprotocols are ignored.
+    /// Default: no; then subprotocols are ignored, as they are by every socket before 1.8.0.
     pub fn auth_token(mut self, enabled: bool) -> Self {
         self.gate.auth_token = enabled;
         self
@@ -81,9 +88,10 @@ impl Builder {
         self
     }
 
-    /// Channels that a connection may have joined at the same time. Default: 100.
+    /// Channels that a connection may have joined at the same time. Default: 100, without a limit
+    /// before 1.8.9.
     pub fn max_channels(mut self, max: usize) -> Self {
-        self.app.max_channels = max;
+        self.app.max_channels = Some(max);
         self
     }
 
@@ -111,8 +119,10 @@ impl Builder {
     /// The server, with no connections yet.
     #[must_use]
     pub fn build(self) -> Server {
+        let mut gate = self.gate;
+        gate.auth_token &= self.app.version.takes_auth_tokens();
         Server {
-            gate: self.gate,
+            gate,
             app: self.app,
             world: World::new(self.seed),
             clock: Instant::EPOCH,

@@ -15,6 +15,17 @@ pub(crate) struct ProcessId(pub(super) u64);
 /// [`Channel::handle_info`](crate::Channel::handle_info).
 pub(crate) type Info = Box<dyn Any + Send>;
 
+/// Mail of one moment is delivered in this order: what a process does by itself, then its mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    /// A socket's process replies to a join as the last thing it does for it.
+    JoinReply,
+    /// Frames that a socket's process finds in its buffer, and the work of channels.
+    Work,
+    /// What others sent to a socket's process: it reads its buffer first.
+    Mailbox,
+}
+
 pub(crate) enum Mail {
     Socket(SocketId, SocketMail),
     Channel(ProcessId, ChannelMail),
@@ -29,6 +40,8 @@ pub(crate) enum SocketMail {
     Received(Frame),
     /// The client sent a close frame.
     Closing,
+    /// The reply to a join, which the socket's process sends itself.
+    JoinReply(Frame),
     /// A channel's process sends a frame to the client.
     Send(Frame),
     /// A channel's process ended.
@@ -53,27 +66,39 @@ pub(crate) enum ChannelMail {
     Subscribe,
 }
 
-/// Mail in the order of its time, and of its posting where times are equal.
+impl Mail {
+    fn turn(&self) -> Turn {
+        match self {
+            Mail::Socket(_, SocketMail::JoinReply(_)) => Turn::JoinReply,
+            Mail::Socket(_, SocketMail::Received(_) | SocketMail::Closing) | Mail::Channel(..) => {
+                Turn::Work
+            }
+            Mail::Socket(..) | Mail::Disconnect(_) | Mail::Drain => Turn::Mailbox,
+        }
+    }
+}
+
+/// Mail in the order of its time, of its turn where times are equal, and then of its posting.
 #[derive(Default)]
 pub(crate) struct Mailroom {
-    queue: BTreeMap<(Instant, u64), Mail>,
+    queue: BTreeMap<(Instant, Turn, u64), Mail>,
     posted: u64,
 }
 
 impl Mailroom {
     pub(super) fn post(&mut self, at: Instant, mail: Mail) {
         self.posted += 1;
-        self.queue.insert((at, self.posted), mail);
+        self.queue.insert((at, mail.turn(), self.posted), mail);
     }
 
     /// The next piece of mail that is due by `now`, and when it was due.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<(Instant, Mail)> {
         let entry = self.queue.first_entry()?;
-        let at = entry.key().0;
+        let (at, ..) = *entry.key();
         (at <= now).then(|| (at, entry.remove()))
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.queue.first_key_value().map(|((at, _), _)| *at)
+        self.queue.first_key_value().map(|((at, ..), _)| *at)
     }
 }

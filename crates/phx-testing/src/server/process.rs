@@ -58,7 +58,7 @@ impl Process {
         };
         let mut mail: Vec<_> = frame
             .filter(|_| !withheld)
-            .map(|frame| (at, Mail::Socket(socket, SocketMail::Send(frame))))
+            .map(|frame| (at, Mail::Socket(socket, SocketMail::JoinReply(frame))))
             .into_iter()
             .collect();
         if joined {

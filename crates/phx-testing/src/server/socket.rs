@@ -7,11 +7,12 @@ use phx_proto::{
     ByteString, CloseCode, DecodeError, DecodeErrorKind, Field, Frame, Instant, Message, PHOENIX,
     Payload, Ref, Status, events,
 };
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::mail::{ChannelMail, Mail, ProcessId, SocketMail};
 use super::process::Process;
-use super::{Action, ConnectInfo, Server, SocketId};
+use super::{Action, ConnectInfo, Server, SocketId, payload};
 use crate::Reason;
 
 pub(super) struct Socket {
@@ -75,7 +76,9 @@ impl Server {
                 self.receive(id, frame);
             }
             SocketMail::Closing => self.close_now(id, CloseCode::NORMAL),
-            SocketMail::Send(frame) => self.actions.push_back(Action::Send { socket: id, frame }),
+            SocketMail::JoinReply(frame) | SocketMail::Send(frame) => {
+                self.actions.push_back(Action::Send { socket: id, frame });
+            }
             SocketMail::Ended { process, topic, join_ref, crashed } => {
                 if socket.channels.get(&topic) == Some(&process) {
                     socket.channels.remove(&topic);
@@ -137,10 +140,19 @@ impl Server {
         if frame.is_text() && std::str::from_utf8(frame.as_bytes()).is_err() {
             return self.close_now(id, INVALID_DATA);
         }
+        let is_text = frame.is_text();
         match socket.connection.info.serializer().decode(frame) {
-            Ok(message) if is_acceptable(&message) => self.handle(id, message),
+            Ok(mut message) if is_acceptable(&message) => {
+                message.payload = payload::parsed(message.payload);
+                if !is_text && message.join_ref.is_none() {
+                    // A binary frame has no null.
+                    message.join_ref = Some(Ref::parse_str(""));
+                }
+                self.handle(id, message);
+            }
             Err(DecodeError {
-                reason: DecodeErrorKind::Field(Field::Topic | Field::Event),
+                reason:
+                    DecodeErrorKind::Field(Field::JoinRef | Field::Ref | Field::Topic | Field::Event),
                 frame,
                 ..
             }) => {
@@ -183,10 +195,20 @@ impl Server {
         }
     }
 
-    /// A message with another `join_ref` than that of the channel's current life is dropped.
+    /// Whether a message with another `join_ref` than that of the channel's current life is dropped is
+    /// the release's to say, but for a leave, which always is.
     fn pass_on(&mut self, process: ProcessId, join_ref: Option<&Ref>, mail: ChannelMail) {
-        let life = self.channels.get(&process).map(|process| &process.life);
-        if life.is_some_and(|life| life.join_ref.as_ref() == join_ref) {
+        let Some(life) = self.channels.get(&process).map(|process| &process.life) else {
+            return;
+        };
+        let (version, known) = (self.app.version, life.join_ref.as_ref());
+        let is_taken = match (&mail, join_ref) {
+            _ if known == join_ref => true,
+            (ChannelMail::Leave { .. }, _) => known.is_none(),
+            (_, None) => !version.drops_pushes_without_join_ref(),
+            (_, Some(_)) => !version.drops_stale_pushes(),
+        };
+        if is_taken {
             self.world.post(self.world.now(), Mail::Channel(process, mail));
         }
     }
@@ -199,7 +221,8 @@ impl Server {
         let Some(socket) = self.sockets.get(&id) else {
             return;
         };
-        if socket.channels.len() >= self.app.max_channels {
+        let max_channels = self.app.max_channels.unwrap_or(self.app.version.max_channels());
+        if socket.channels.len() >= max_channels {
             return self.refuse(id, message, join_ref, "too many channels joined");
         }
         let (topic, connection) = (message.topic.clone(), socket.connection.clone());
@@ -236,11 +259,11 @@ impl Server {
     }
 
     fn say_ended(&mut self, id: SocketId, topic: ByteString, join_ref: Option<Ref>, crashed: bool) {
-        let (event, payload) = if crashed {
-            let reason = Payload::from_json_text(r#"{"reason":"channel_crash"}"#);
-            (events::ERROR, reason.unwrap_or_default())
+        let event = if crashed { events::ERROR } else { events::CLOSE };
+        let payload = if crashed && self.app.version.says_why_channels_crash() {
+            Payload::from_json_text(r#"{"reason":"channel_crash"}"#).unwrap_or_default()
         } else {
-            (events::CLOSE, Payload::empty())
+            Payload::empty()
         };
         let ended = Message::new(topic, event, payload)
             .with_join_ref(join_ref.clone())
@@ -260,31 +283,56 @@ impl Server {
         }
     }
 
-    /// V2 with a topic or an event that isn't a string: Phoenix takes any JSON there. Such a topic
-    /// is never joined, and such an event crashes its channel. `None` if the frame is worse than
-    /// that.
+    /// V2 with a field that isn't what it should be: Phoenix takes any JSON there. A ref that is neither
+    /// a string nor a number stands for its JSON: that is what it is compared by, and what replies to
+    /// such a join carry, as a string, where Phoenix has the JSON itself. A topic that isn't a string is
+    /// never joined, and such an event crashes its channel. `None` if the frame is worse than that.
     fn handle_odd(&mut self, id: SocketId, frame: &Frame) -> Option<()> {
-        let fields: Vec<Value> = serde_json::from_slice(frame.as_bytes()).ok()?;
-        let [join_ref, reference, topic, event, _payload, ..] = fields.as_slice() else {
+        let fields: Vec<&RawValue> = serde_json::from_slice(frame.as_bytes()).ok()?;
+        let [join_ref, reference, topic, event, payload, ..] = *fields.as_slice() else {
             return None;
         };
-        let name = topic.as_str().unwrap_or_default();
-        let joined = self.sockets.get(&id).and_then(|socket| socket.process_of(name));
-        if let Some(process) = joined.filter(|_| topic.is_string()) {
-            let join_ref = join_ref.as_str().map(Ref::parse_str);
-            self.pass_on(process, join_ref.as_ref(), ChannelMail::Crash);
+        let (join_ref_value, reference_value) = (value(join_ref)?, value(reference)?);
+        let (topic_value, event_value) = (value(topic)?, value(event)?);
+        let name = topic_value.as_str();
+        if let (Some(topic), Some(event)) = (name, event_value.as_str()) {
+            let json = Payload::from_json_text(payload.get().to_owned()).ok()?;
+            let message = Message::new(topic.to_owned(), event.to_owned(), json)
+                .with_join_ref(odd_ref(&join_ref_value))
+                .with_reference(odd_ref(&reference_value));
+            if !is_acceptable(&message) {
+                return None;
+            }
+            self.handle(id, message);
             return Some(());
         }
-        let reply = if event == "phx_leave" {
+        let socket = self.sockets.get(&id);
+        if let Some(process) = name.and_then(|name| socket?.process_of(name)) {
+            self.pass_on(process, odd_ref(&join_ref_value).as_ref(), ChannelMail::Crash);
+            return Some(());
+        }
+        let reply = if event_value == "phx_leave" {
             let ok = json!({ "response": {}, "status": "ok" });
-            json!([join_ref, reference, topic, "phx_reply", ok])
+            json!([join_ref_value, reference_value, topic_value, "phx_reply", ok])
         } else {
             let reason = json!({ "response": { "reason": "unmatched topic" }, "status": "error" });
-            json!([null, reference, topic, "phx_reply", reason])
+            json!([null, reference_value, topic_value, "phx_reply", reason])
         };
         let frame = Frame::text(reply.to_string());
         self.actions.push_back(Action::Send { socket: id, frame });
         Some(())
+    }
+}
+
+fn value(json: &RawValue) -> Option<Value> {
+    serde_json::from_str(json.get()).ok()
+}
+
+fn odd_ref(value: &Value) -> Option<Ref> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(Ref::parse_str(text)),
+        other => Some(Ref::parse_str(&other.to_string())),
     }
 }
 

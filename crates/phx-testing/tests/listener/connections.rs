@@ -7,7 +7,7 @@ use async_tungstenite::tungstenite::error::Error;
 use async_tungstenite::tungstenite::protocol::CloseFrame;
 use async_tungstenite::tungstenite::protocol::frame::Frame as WebSocketFrame;
 use async_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
-use futures::StreamExt;
+use futures::{SinkExt, StreamExt};
 use phx_proto::Payload;
 use phx_testing::listener::Listener;
 use phx_testing::{Refusal, rooms};
@@ -144,4 +144,30 @@ async fn a_close_frame_is_answered() {
     let mut client = open(&listener).await;
     within(client.close(None)).await.unwrap();
     assert!(matches!(receive(&mut client).await, Message::Close(_)));
+}
+
+#[tokio::test]
+async fn frames_of_one_segment_are_read_before_channels_reply() {
+    let listener = Listener::bind(rooms().build()).await.unwrap();
+    let mut ann = open(&listener).await;
+    join(&mut ann).await;
+    for text in [
+        r#"["1","2","room:a","phx_leave",{}]"#,
+        r#"["1","3","room:a","phx_leave",{}]"#,
+        r#"[null,"4","phoenix","heartbeat",{}]"#,
+    ] {
+        within(ann.feed(Message::text(text))).await.unwrap();
+    }
+    within(ann.flush()).await.unwrap();
+    for expected in [
+        r#"[null,"4","phoenix","phx_reply",{"response":{},"status":"ok"}]"#,
+        r#"["1","2","room:a","phx_reply",{"response":{},"status":"ok"}]"#,
+        r#"["1","1","room:a","phx_close",{}]"#,
+    ] {
+        assert_eq!(receive(&mut ann).await, Message::text(expected));
+    }
+    // The second leave got no answer.
+    send(&mut ann, JOIN).await;
+    let joined = r#"["1","1","room:a","phx_reply",{"response":{},"status":"ok"}]"#;
+    assert_eq!(receive(&mut ann).await, Message::text(joined));
 }
