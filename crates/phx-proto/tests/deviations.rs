@@ -7,9 +7,9 @@ mod common;
 use allocation_counter::measure;
 use common::{Script, json, ms, quiet, secs};
 use phx_proto::{
-    Action, ChannelState, CloseCause, CloseCode, Config, ConnectionState, Message, NewChannelError,
-    Payload, PushErrorKind, Reconnect, ReconnectPolicy, Refusal, RejoinPolicy, SendReason,
-    Serializer as _, V2, V2Server, events,
+    Action, ChannelState, CloseCause, CloseCode, Config, ConnectionState, Frame, Message,
+    NewChannelError, Payload, PushErrorKind, Reconnect, ReconnectPolicy, Refusal, RejoinPolicy,
+    SendReason, Serializer as _, V2, V2Server, events,
 };
 
 const NOTHING: [&str; 0] = [];
@@ -391,6 +391,22 @@ fn deviation_23_joins_take_turns_and_are_spread_after_rejections() {
     assert_eq!(s.actions().len(), 1);
     s.wait(secs(1));
     assert_eq!(s.actions().len(), 10);
+}
+
+/// phoenix.js compares it with the channel's, and drops the message as one of another join. The
+/// connection and the channel go on in both.
+#[test]
+fn deviation_24_a_join_ref_of_another_type_is_reported_as_malformed() {
+    let (mut s, _) = Script::joined(quiet(), "room:a");
+    for join_ref in [r#"{"a":1}"#, "[1]", "{}"] {
+        let reply = r#"{"response":{},"status":"ok"}"#;
+        s.frame(Frame::text(format!(r#"[{join_ref},"9","room:a","phx_reply",{reply}]"#)));
+        let malformed = "malformed: the join_ref is missing or of the wrong type";
+        assert_eq!(s.events(), [malformed], "{join_ref}");
+    }
+    s.broadcast("room:a", "news");
+    assert_eq!(s.events().len(), 1);
+    assert!(s.socket.is_connected());
 }
 
 /// phoenix.js decodes the names of a binary frame as a browser decodes a file, and drops the mark.
