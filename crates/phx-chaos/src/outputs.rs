@@ -70,7 +70,8 @@ impl Chaos {
 
     pub(crate) fn poll_events(&mut self, count: usize) {
         let config = self.socket.config();
-        let most = 2 * (config.max_events + config.max_channels + 1) + config.max_pushes + 16;
+        let others = config.max_events.saturating_add(config.max_channels).saturating_add(1);
+        let most = others.saturating_mul(2).saturating_add(config.max_pushes).saturating_add(16);
         for number in 0..count {
             let Some(event) = self.socket.poll_event() else { return };
             assert!(number < most, "more events waited than the limits allow");

@@ -50,6 +50,7 @@ impl Failure {
             ConnectFailed::Endpoint(error) => {
                 return Failure::Usage(format!("`{url}` can't be used: {error}"));
             }
+            ConnectFailed::Config(error) => return Failure::Usage(error.to_string()),
             ConnectFailed::Closed(cause) => Some(cause),
             ConnectFailed::TimedOut { last, .. } => last.as_ref(),
             _ => None,

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
-use phx_tokio::{Attempt, BoxFuture, CloseCause, CloseCode, Connector, Frame, Request, Transport};
+use phx_tokio::{
+    Attempt, BoxFuture, CloseCause, CloseCode, ConfigError, Connector, Frame, Request, Transport,
+};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -39,6 +41,10 @@ impl<C: Connector> ShowFrames<C> {
 }
 
 impl<C: Connector> Connector for ShowFrames<C> {
+    fn check(&self) -> Result<(), ConfigError> {
+        self.connector.check()
+    }
+
     fn connect(&self, attempt: Attempt) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
         for line in request_lines(&attempt.request, self.shown) {
             say('>', &line);

@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal as _};
 
 use clap::Args;
 use phx_tokio::{
-    ByteString, Channel, ConnectionState, Payload, Presence, PresenceChange, PresenceChanges,
-    PresenceConfig, PresenceEntry, PresenceItem, Socket,
+    ByteString, Channel, ConfigError, ConnectionState, Payload, Presence, PresenceChange,
+    PresenceChanges, PresenceConfig, PresenceEntry, PresenceItem, Socket,
 };
 use serde_json::{Map, Value};
 
@@ -93,6 +93,11 @@ async fn connected(
     if let Output::Lines(printer) = &output {
         builder = print_news(builder, printer);
     }
+    let unusable = |error: ConfigError| Failure::usage(error.to_string());
+    let mut config = PresenceConfig::default();
+    config.state_event = (&*options.state_event).into();
+    config.diff_event = (&*options.diff_event).into();
+    config.validate().map_err(unusable)?;
     let socket = interrupt.guard(options.connect.open(builder, &options.url)).await?;
     let mut channels = Vec::new();
     let outcome = async {
@@ -100,10 +105,7 @@ async fn connected(
         let channel =
             channel.map_err(|error| Failure::join(&(&*options.topic).into(), &error.into()))?;
         channels.push(channel.clone());
-        let mut config = PresenceConfig::default();
-        config.state_event = (&*options.state_event).into();
-        config.diff_event = (&*options.diff_event).into();
-        let presence: Presence<Meta, Beside> = channel.presence_with(config);
+        let presence = channel.presence_with(config).map_err(unusable)?;
         let changes = presence.changes();
         let joined = channel.join_within(options.joining.join_timeout);
         let response = interrupt

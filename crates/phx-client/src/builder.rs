@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phx_proto::{
-    Backoff, Config, Endpoint, EndpointError, Message, ReconnectPolicy, RejoinPolicy, Serializer,
-    WhenFull,
+    Backoff, Config, ConfigError, Endpoint, EndpointError, Message, ReconnectPolicy, RejoinPolicy,
+    Serializer, WhenFull,
 };
 use serde::Serialize;
 
@@ -46,8 +46,8 @@ pub(crate) struct Settings {
 /// The adapter crates have a function that makes a builder which knows their runtime and how they
 /// connect; [`Builder::new`] is for one's own.
 ///
-/// A mistake in the endpoint, a param or a header is kept, and is the error of
-/// [`connect`](Self::connect) or [`spawn`](Self::spawn), so that the calls can be chained.
+/// A mistake in the endpoint, a param, a header or a setting is kept, and is the error of
+/// [`connect`](Self::connect) or [`spawn`](Self::spawn), so that the calls can be chained. Nothing runs then.
 ///
 /// # Examples
 ///
@@ -74,6 +74,23 @@ pub struct Builder {
     settings: Settings,
     hooks: SocketHooks,
     seed: Option<u64>,
+}
+
+impl Settings {
+    /// Whether every setting can work.
+    fn validate(&self) -> Result<(), ConfigError> {
+        for (setting, limit) in
+            [("stream_capacity", self.stream_capacity), ("stream_bytes", self.stream_bytes)]
+        {
+            if limit == 0 {
+                return Err(ConfigError::new(setting, "1 or more"));
+            }
+        }
+        if self.credentials_timeout < Duration::from_millis(1) {
+            return Err(ConfigError::new("credentials_timeout", "1 ms or more"));
+        }
+        Ok(())
+    }
 }
 
 impl Builder {
@@ -156,11 +173,14 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`ConnectFailed::Endpoint`] or [`ConnectFailed::Incomplete`].
+    /// [`ConnectFailed::Endpoint`], [`ConnectFailed::Config`] or [`ConnectFailed::Incomplete`].
     pub fn spawn(self) -> Result<Socket, ConnectFailed> {
         let endpoint = self.endpoint?;
+        self.config.validate()?;
+        self.settings.validate()?;
         let runtime = self.runtime.ok_or(ConnectFailed::Incomplete { missing: "runtime" })?;
         let connector = self.connector.ok_or(ConnectFailed::Incomplete { missing: "connector" })?;
+        connector.check()?;
         // The standard library's source of randomness, which needs no crate.
         let seed = self.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         let core = phx_proto::Socket::new(self.config, seed);
@@ -368,7 +388,7 @@ impl Builder {
 
     /// The largest frame that is received, in bytes; what happens to a larger one is up to the
     /// transport. The WebSocket one ends the connection with code 1009 and keeps nothing of it.
-    /// Default: 64 MiB.
+    /// At most 1 GiB. Default: 64 MiB.
     pub fn max_frame_size(mut self, bytes: usize) -> Self {
         self.config.max_frame_size = bytes;
         self

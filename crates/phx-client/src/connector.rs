@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use phx_proto::{CloseCause, CloseCode, Config, Frame, Request};
+use phx_proto::{CloseCause, CloseCode, Config, ConfigError, Frame, Request};
 
 use crate::runtime::{BoxFuture, Runtime};
 
@@ -15,11 +15,26 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// Opens a transport. Dropping the future abandons the attempt; the client drops it when the
     /// connect timeout has passed.
     fn connect(&self, attempt: Attempt) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>>;
+
+    /// Checks whether the connector's own settings can work. A socket asks before anything runs, so that the mistake
+    /// is an error of [`Builder::connect`](crate::Builder::connect) and not of every attempt. One connector around
+    /// another passes the question on. The default has no settings.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`]: a setting that can't work.
+    fn check(&self) -> Result<(), ConfigError> {
+        Ok(())
+    }
 }
 
 impl<C: Connector + ?Sized> Connector for Arc<C> {
     fn connect(&self, attempt: Attempt) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
         (**self).connect(attempt)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        (**self).check()
     }
 }
 

@@ -138,11 +138,12 @@ pub use status::{ChannelStatus, SocketStatus};
 pub use phx_proto as proto;
 pub use phx_proto::{
     Backoff, ByteString, Bytes, ChannelCloseCause, ChannelError, ChannelState, CloseCause,
-    CloseCode, Config, ConnectionState, Counters, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT,
-    DecodeError, DecodeErrorKind, DisconnectError, EncodeError, Endpoint, EndpointError, Field,
-    Frame, Instant, JoinError, LeaveError, Message, NewChannelError, ParamErrorKind, Payload,
-    PayloadDropped, PayloadError, PingError, PresenceChange, PresenceConfig, PresenceEntry,
-    PresenceError, PresenceMeta, PresenceStatus, ProxyFailure, PushError, PushErrorKind, PushId,
-    Reconnect, ReconnectPolicy, Ref, Refusal, Rejection, Rejoin, RejoinPolicy, Request, Serializer,
-    Status, TlsFailure, TlsFailureKind, V1, V2, WhenFull, events,
+    CloseCode, Config, ConfigError, ConnectionState, Counters, DEFAULT_HEARTBEAT_INTERVAL,
+    DEFAULT_TIMEOUT, DecodeError, DecodeErrorKind, DisconnectError, EncodeError, Endpoint,
+    EndpointError, Field, Frame, Instant, JoinError, LeaveError, Message, NewChannelError,
+    ParamErrorKind, Payload, PayloadDropped, PayloadError, PingError, PresenceChange,
+    PresenceConfig, PresenceEntry, PresenceError, PresenceMeta, PresenceStatus, ProxyFailure,
+    PushError, PushErrorKind, PushId, Reconnect, ReconnectPolicy, Ref, Refusal, Rejection, Rejoin,
+    RejoinPolicy, Request, Serializer, Status, TlsFailure, TlsFailureKind, V1, V2, WhenFull,
+    events,
 };

@@ -140,7 +140,7 @@ impl<T> Messages<T> {
         Messages { source, key, decode, taken: VecDeque::new(), ended: false }
     }
 
-    /// The same stream with room for this many messages (at least 1). Default: the builder's
+    /// The same stream with room for this many messages; 0 counts as 1. Default: the builder's
     /// [`stream_capacity`](crate::Builder::stream_capacity).
     pub fn capacity(self, messages: usize) -> Self {
         self.change(|mailbox, now| mailbox.set_capacity(now, messages));

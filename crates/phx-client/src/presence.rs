@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use phx_proto::{
-    ByteString, Payload, PresenceConfig, PresenceEntry, PresenceError, PresenceStatus,
+    ByteString, ConfigError, Payload, PresenceConfig, PresenceEntry, PresenceError, PresenceStatus,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -101,18 +101,22 @@ impl Channel {
     where
         M: DeserializeOwned + Send + Sync + 'static,
     {
-        self.presence_with(PresenceConfig::default())
+        Presence::new(self.clone(), PresenceConfig::default())
     }
 
     /// [`presence`](Self::presence) with other event names or limits, and with a type for what the
     /// server adds beside the metas.
-    #[must_use]
-    pub fn presence_with<M, E>(&self, config: PresenceConfig) -> Presence<M, E>
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if a setting can't work, see [`PresenceConfig::validate`].
+    pub fn presence_with<M, E>(&self, config: PresenceConfig) -> Result<Presence<M, E>, ConfigError>
     where
         M: DeserializeOwned + Send + Sync + 'static,
         E: DeserializeOwned + Send + Sync + 'static,
     {
-        Presence::new(self.clone(), config)
+        config.validate()?;
+        Ok(Presence::new(self.clone(), config))
     }
 }
 
@@ -124,8 +128,7 @@ where
     fn new(channel: Channel, config: PresenceConfig) -> Self {
         let events = [config.state_event.clone(), config.diff_event.clone()];
         let settings = &channel.shared().settings;
-        let limits =
-            Limits { items: settings.stream_capacity.max(1), bytes: settings.stream_bytes };
+        let limits = Limits { items: settings.stream_capacity, bytes: settings.stream_bytes };
         let state = Arc::new(State {
             fold: Mutex::new(Fold {
                 presence: phx_proto::Presence::with_config(config),

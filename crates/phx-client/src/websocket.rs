@@ -24,7 +24,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures::{AsyncRead, AsyncWrite};
-use phx_proto::{CloseCause, Request};
+use phx_proto::{CloseCause, Config, ConfigError, Request};
 
 use crate::connector::{Attempt, Transport};
 
@@ -44,13 +44,13 @@ pub use transport::WebSocketTransport;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct WebSocketConfig {
-    /// Bytes asked of the stream at a time. Each connection keeps a buffer of this size, and it is
+    /// Bytes asked of the stream at a time, from 1 byte to 16 MiB. Each connection keeps a buffer of this size, and it is
     /// filled with zeros before each read. A stream that fills it is read with another buffer of
     /// up to 64 KiB until there is nothing more to read. Default: 1 KiB.
     pub read_buffer_size: usize,
     /// Bytes gathered before they are written to the stream without waiting for a flush, so that
-    /// many frames go out in one write. Besides these, one frame of any size may wait. Default:
-    /// 32 KiB.
+    /// many frames go out in one write, up to 1 GiB. Besides these, one frame of any size may wait.
+    /// Zero writes each frame at once. Default: 32 KiB.
     pub write_buffer_size: usize,
     /// Bytes kept of the body of a refusal; the rest is not read. Default: 16 KiB.
     pub max_refusal_body: usize,
@@ -61,6 +61,23 @@ pub struct WebSocketConfig {
     /// [`tls::client_config`](crate::tls::client_config).
     #[cfg(feature = "tls")]
     pub tls: std::sync::Arc<rustls::ClientConfig>,
+}
+
+impl WebSocketConfig {
+    /// Checks whether every setting can work. A connector does so before anything runs.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`]: the first setting that can't work.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if !(1..=16 << 20).contains(&self.read_buffer_size) {
+            return Err(ConfigError::new("read_buffer_size", "from 1 byte to 16 MiB"));
+        }
+        if self.write_buffer_size > 1 << 30 {
+            return Err(ConfigError::new("write_buffer_size", "1 GiB or less"));
+        }
+        Ok(())
+    }
 }
 
 impl Default for WebSocketConfig {
@@ -144,7 +161,8 @@ pub fn check_tls(request: &Request) -> Result<(), CloseCause> {
 ///
 /// - [`CloseCause::Refused`] for any HTTP answer but 101, with the status, `Retry-After` and the
 ///   beginning of the body;
-/// - [`CloseCause::Lost`] if the stream ends or fails, or what came isn't a proper answer.
+/// - [`CloseCause::Lost`] if the stream ends or fails, or what came isn't a proper answer;
+/// - [`CloseCause::Unusable`] if a setting can't work, see [`WebSocketConfig::validate`].
 pub async fn upgrade<S>(
     stream: S,
     attempt: &Attempt,
@@ -153,6 +171,16 @@ pub async fn upgrade<S>(
 where
     S: AsyncRead + AsyncWrite + Send + Unpin,
 {
+    check_settings(attempt.max_frame_size, config)
+        .map_err(|error| CloseCause::unusable(error.to_string()))?;
     let (stream, leftover) = handshake::upgrade(stream, attempt, config).await?;
     Ok(WebSocketTransport::new(stream, leftover, attempt.max_frame_size, config).await)
+}
+
+/// Again for those who make attempts themselves: the WebSocket library panics if a setting can't work.
+fn check_settings(max_frame_size: usize, config: &WebSocketConfig) -> Result<(), ConfigError> {
+    if !(1..=Config::LARGEST_FRAME).contains(&max_frame_size) {
+        return Err(ConfigError::new("max_frame_size", "from 1 byte to 1 GiB"));
+    }
+    config.validate()
 }

@@ -122,7 +122,7 @@ async fn event_names_and_what_stands_beside_the_metas_are_ones_own() {
     let mut config = PresenceConfig::default();
     config.state_event = "players".into();
     config.diff_event = "players_diff".into();
-    let presence = room.presence_with::<Value, Extra>(config);
+    let presence = room.presence_with::<Value, Extra>(config).unwrap();
     peer.join(&room).await;
     peer.broadcast("players", &json!({"1": {"metas": [{"phx_ref": "1"}], "user": "Ann"}}));
     settle().await;

@@ -79,7 +79,8 @@ impl Backoff {
         Backoff { schedule: Schedule::Steps(Cow::Owned(steps.into())), jitter_percent: 0 }
     }
 
-    /// `first`, then `factor` times the one before, up to `max`.
+    /// `first`, then `factor` times the one before, up to `max`. A factor of zero, or a `first` longer than `max`, is an
+    /// error of [`Config::validate`](crate::Config::validate).
     #[must_use]
     pub const fn exponential(first: Duration, factor: u32, max: Duration) -> Self {
         Backoff { schedule: Schedule::Exponential { first, factor, max }, jitter_percent: 0 }
@@ -93,11 +94,26 @@ impl Backoff {
         Backoff { schedule: Schedule::Function(Arc::new(delay)), jitter_percent: 0 }
     }
 
-    /// The same schedule with a jitter of `percent` either way; more than 100 counts as 100.
+    /// The same schedule with a jitter of `percent` either way, up to 100: more is an error of
+    /// [`Config::validate`](crate::Config::validate), and counts as 100 where nobody asks.
     #[must_use]
     pub fn with_jitter_percent(mut self, percent: u8) -> Self {
-        self.jitter_percent = percent.min(100);
+        self.jitter_percent = percent;
         self
+    }
+
+    /// Whether the schedule can work; otherwise what it must be.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        if self.jitter_percent > 100 {
+            return Err("a schedule with a jitter of 100 percent at the most");
+        }
+        match self.schedule {
+            Schedule::Exponential { factor: 0, .. } => Err("a schedule with a factor of 1 or more"),
+            Schedule::Exponential { first, max, .. } if first > max => {
+                Err("a schedule whose first delay is no longer than its longest")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The delay before try number `tries` (from 1), without jitter.
@@ -131,7 +147,7 @@ impl Backoff {
             return base.max(asked_for);
         }
         // In thousandths of the base: exact for any duration, and the same on every platform.
-        let spread = u32::from(self.jitter_percent).saturating_mul(10);
+        let spread = u32::from(self.jitter_percent.min(100)).saturating_mul(10);
         let earliest = 1000_u32.saturating_sub(spread);
         let factor = rng.u32(earliest..=1000_u32.saturating_add(spread));
         let jittered = thousandths(base, factor);

@@ -3,7 +3,11 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
+mod range;
+
 use crate::{Backoff, ReconnectPolicy, RejoinPolicy, Serializer, V2};
+
+pub use range::ConfigError;
 
 /// How long a push, join or leave waits for its reply: 10 s, as in phoenix.js.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -11,7 +15,7 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time between heartbeats: 30 s, as in phoenix.js.
 pub const DEFAULT_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
 
-/// The settings of a [`Socket`](crate::Socket).
+/// The settings of a [`Socket`](crate::Socket). [`validate`](Self::validate) says which values can't work.
 ///
 /// # Examples
 ///
@@ -71,7 +75,8 @@ pub struct Config {
     /// joined before its rejoin schedule does. Zero starts over at once. Default: 10 s.
     pub stable_after: Duration,
     /// The largest frame that is decoded, in bytes; a larger one is a
-    /// [`Malformed`](crate::Event::Malformed) event. Default: 64 MiB.
+    /// [`Malformed`](crate::Event::Malformed) event. At most
+    /// [`LARGEST_FRAME`](Self::LARGEST_FRAME). Default: 64 MiB.
     pub max_frame_size: usize,
     /// Channels a socket holds at the most, closed ones included until they are removed. Default:
     /// 65,536.

@@ -144,7 +144,7 @@ mod time;
 pub use action::{Action, SendReason};
 pub use backoff::Backoff;
 pub use close::{CloseCause, CloseCode, ProxyFailure, Refusal, TlsFailure, TlsFailureKind};
-pub use config::{Config, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT, WhenFull};
+pub use config::{Config, ConfigError, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT, WhenFull};
 pub use counters::Counters;
 pub use endpoint::{Endpoint, EndpointError, ParamErrorKind, Request};
 pub use error::{

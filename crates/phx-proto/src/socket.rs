@@ -86,6 +86,10 @@ pub struct Socket {
 /// Intents: what the user wants.
 impl Socket {
     /// A socket that isn't connected. `seed` feeds the jitter of its schedules.
+    ///
+    /// The settings aren't checked: that is [`Config::validate`]. With settings that can't work nothing panics or
+    /// hangs. A limit of zero refuses what it limits, but for limits in bytes of what came, which still let one thing
+    /// through; a time under a millisecond counts as one.
     #[must_use]
     pub fn new(config: Config, seed: u64) -> Self {
         Socket {

@@ -202,6 +202,7 @@ fn a_small_payload_does_not_keep_a_large_frame() {
     let frames = [
         reply(&s.latest("msg room:0"), "fine", response.clone()),
         to_channel(join_a, "news", response.clone()),
+        V2Server.encode(&Message::new("nobody:1", "news", response.clone())).unwrap(),
         to_channel(join_a, "phx_error", response.clone()),
         to_channel(join_b, "phx_close", response),
     ];

@@ -145,6 +145,7 @@ pub fn cases<A: Adapter>() -> Vec<Case> {
             a_server_that_says_nothing_is_given_up,
             an_answer_that_is_none_is_told,
             a_body_without_an_end_is_cut,
+            a_setting_that_cannot_work_is_the_error_of_connect,
         }
         credentials {
             every_attempt_has_its_own,

@@ -32,6 +32,15 @@ async fn tokens_come_from_the_environment_and_from_files() {
 }
 
 #[tokio::test]
+async fn settings_that_cannot_work_are_errors_before_anything_is_tried() {
+    let push =
+        ["push", "ws://127.0.0.1:1/socket", "room:a", "echo", "1", "--connect-timeout", "0s"];
+    phx(&push).await.badly(2, "the setting `connect_timeout` must be 1 ms or more");
+    let presence = ["presence", "ws://127.0.0.1:1/socket", "room:a", "--state-event", ""];
+    phx(&presence).await.badly(2, "the setting `state_event` must be the name of an event");
+}
+
+#[tokio::test]
 async fn version_one() {
     let server = Server::start().await;
     let push = phx(&["push", &server.url, "room:a", "echo", "1", "--vsn", "1.0.0", "-v"]).await;

@@ -116,13 +116,14 @@ pub(crate) enum Taken {
 }
 
 impl Mailbox {
+    /// A mailbox with room for this many messages and bytes, 1 or more of each.
     pub(crate) fn new(capacity: usize, max_bytes: usize) -> Self {
         Mailbox {
             queue: VecDeque::new(),
             messages: 0,
-            capacity: capacity.max(1),
+            capacity,
             bytes: 0,
-            max_bytes: max_bytes.max(1),
+            max_bytes,
             when_slow: WhenSlow::default(),
             hold: Hold::No,
             waker: None,

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use phx_proto::{CloseCause, ConnectionState, EndpointError, Instant};
+use phx_proto::{CloseCause, ConfigError, ConnectionState, EndpointError, Instant};
 
 use super::Socket;
 use crate::shared::{Interest, State, WatchKey};
@@ -36,6 +36,9 @@ pub enum ConnectFailed {
     /// The endpoint, a param or a header is unusable. Nothing was tried.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
+    /// A setting can't work. Nothing was tried.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// A connection ended, or an attempt failed, and the
     /// [reconnect policy](crate::Builder::reconnect_policy) says not to try again: with the default
     /// one, because the server refused the first attempt for good. Or the user disconnected.

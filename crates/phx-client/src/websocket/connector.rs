@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 
-use phx_proto::CloseCause;
+use phx_proto::{CloseCause, ConfigError};
 
 use super::{WebSocketConfig, check_tls, open};
 use crate::connector::{Attempt, Connector, Transport};
@@ -44,7 +44,8 @@ impl<D: Dialer> WebSocketConnector<D> {
         WebSocketConnector { dialer: Arc::new(dialer), config: Arc::clone(&DEFAULT) }
     }
 
-    /// The same connector with these settings.
+    /// The same connector with these settings. One that can't work is an error of
+    /// [`Builder::connect`](crate::Builder::connect) and [`Builder::spawn`](crate::Builder::spawn).
     #[must_use]
     pub fn with_config(mut self, config: WebSocketConfig) -> Self {
         self.config = Arc::new(config);
@@ -53,6 +54,10 @@ impl<D: Dialer> WebSocketConnector<D> {
 }
 
 impl<D: Dialer> Connector for WebSocketConnector<D> {
+    fn check(&self) -> Result<(), ConfigError> {
+        self.config.validate()
+    }
+
     fn connect(&self, attempt: Attempt) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
         let dialer = Arc::clone(&self.dialer);
         let config = Arc::clone(&self.config);

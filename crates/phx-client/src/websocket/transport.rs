@@ -68,8 +68,7 @@ where
     ) -> Self {
         let settings = TungsteniteConfig::default()
             .read_buffer_size(config.read_buffer_size)
-            // The library panics unless the largest size is greater than this one.
-            .write_buffer_size(config.write_buffer_size.min(usize::MAX - 1))
+            .write_buffer_size(config.write_buffer_size)
             .max_message_size(Some(max_frame_size))
             .max_frame_size(Some(max_frame_size));
         let stream = ReadAhead::new(stream, leftover);

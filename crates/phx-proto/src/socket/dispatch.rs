@@ -215,6 +215,7 @@ fn wastes_its_frame(message: &Message, frame: usize) -> bool {
 /// Copies what may be kept of a message.
 #[cold]
 fn leave_frame(message: &mut Message) {
+    message.topic = ByteString::from(&*message.topic);
     message.event = ByteString::from(&*message.event);
     message.payload = message.payload.copied();
     if let Some(Status::Other(name)) = &mut message.status {
