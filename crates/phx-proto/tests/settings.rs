@@ -52,7 +52,7 @@ fn rows() -> Vec<Row> {
     rows!(
         rows, "any time",
         bad: [], good: [Duration::ZERO, Duration::MAX],
-        leave_timeout, close_timeout, stable_after, max_retry_after,
+        heartbeat_limit, leave_timeout, close_timeout, stable_after, max_retry_after,
     );
     rows!(
         rows, "from 1 byte to 1 GiB",
@@ -67,7 +67,7 @@ fn rows() -> Vec<Row> {
     rows!(
         rows, "1 or more",
         bad: [0], good: [1, usize::MAX],
-        max_pushes, max_buffered_pushes, max_buffered_bytes, max_events, max_event_bytes, max_answer_bytes,
+        max_joins_in_flight, max_pushes, max_buffered_pushes, max_buffered_bytes, max_events, max_event_bytes, max_answer_bytes,
     );
     let second = Duration::from_secs(1);
     rows!(

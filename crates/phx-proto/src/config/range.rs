@@ -75,6 +75,7 @@ impl Config {
         let channels_work = (1..=MOST_CHANNELS).contains(&self.max_channels);
         ConfigError::unless(channels_work, "max_channels", "from 1 to 4,294,967,294")?;
         for (setting, limit) in [
+            ("max_joins_in_flight", self.max_joins_in_flight),
             ("max_pushes", self.max_pushes),
             ("max_buffered_pushes", self.max_buffered_pushes),
             ("max_buffered_bytes", self.max_buffered_bytes),
