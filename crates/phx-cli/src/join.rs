@@ -3,26 +3,27 @@
 use std::time::Duration;
 
 use clap::Args;
-use futures::future::try_join_all;
-use futures::stream::{SelectAll, StreamExt as _, once};
-use futures::{FutureExt as _, Stream};
+use futures::Stream;
+use futures::future::{ready, try_join_all};
+use futures::stream::{BoxStream, SelectAll, StreamExt as _, once};
 use phx_tokio::{
-    Channel, ChannelCloseCause, ChannelError, ChannelMessage, ConnectionState, JoinFailed,
-    Messages, Payload, PayloadDropped, Socket, Status, StreamItem,
+    Channel, ChannelCloseCause, ChannelError, ConnectionState, Incoming, JoinFailed, Payload,
+    PayloadDropped, Socket, Status, StreamItem,
 };
 
 use crate::connect::Connect;
 use crate::failure::Failure;
 use crate::farewell::farewell;
 use crate::interrupt::Interrupt;
+use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::record::{Columns, Kind, Record};
-use crate::session::{JoinRefs, Joining, print_news};
+use crate::session::{JoinRefs, Joining, print_news, topic_filter, unjoined};
 
 /// Join topics, and print each message as it comes.
 ///
 /// Lines are in columns, or, with --json, one object each: time, kind, topic, event, ref, payload. Kinds are
-/// connected, joined, message, disconnected, rejoined, errored, lagged and closed. A binary payload is base64,
+/// connected, joined, message, disconnected, rejoined, errored, lagged, gap, malformed and closed. A binary payload is base64,
 /// in the field binary.
 ///
 /// It ends by Ctrl-C, leaves and disconnects then, and the exit code is 0.
@@ -32,8 +33,13 @@ pub(crate) struct Options {
     url: String,
 
     /// The topics to join.
-    #[arg(required = true, value_name = "TOPIC")]
+    #[arg(required_unless_present = "also", value_name = "TOPIC")]
     topics: Vec<String>,
+
+    /// Print messages on this topic, too, without joining it, such as `__absinthe__:*`; `*` at the end stands
+    /// for anything. As often as needed.
+    #[arg(long, value_name = "TOPIC")]
+    also: Vec<String>,
 
     /// Print a JSON object a line.
     #[arg(long)]
@@ -78,19 +84,26 @@ async fn connected(
     let params = options.joining.params()?;
     let refs = JoinRefs::default();
     let builder = refs.watch(print_news(options.connect.builder(&options.url)?, printer));
+    let mut builder = malformed::warn(builder);
+    if options.json {
+        builder = malformed::print(builder, printer);
+    }
     let socket = interrupt.guard(options.connect.open(builder, &options.url)).await?;
     let mut channels = Vec::new();
     let outcome = async {
-        let mut messages = Vec::new();
+        let mut items = SelectAll::new();
+        for topics in &options.also {
+            items.push(also(&socket, topics).boxed());
+        }
         for topic in &options.topics {
             let channel = channel(&socket, topic, &params, printer)?;
-            messages.push(channel.messages());
+            items.push(with_end(&channel).boxed());
             channels.push(channel);
         }
         let joins = channels.iter().map(|channel| join(channel, options, &refs, printer));
         interrupt.guard(try_join_all(joins)).await?;
         let tail = Tail { socket: &socket, options, refs: &refs, printer };
-        tail.print(&channels, messages, interrupt).await
+        tail.print(items, interrupt).await
     }
     .await;
     farewell(&socket, &channels, interrupt).await;
@@ -148,11 +161,9 @@ impl Tail<'_> {
     /// Prints what comes until there is a reason to end.
     async fn print(
         &self,
-        channels: &[Channel],
-        messages: Vec<Messages<ChannelMessage>>,
+        mut items: SelectAll<BoxStream<'static, Came>>,
         interrupt: &mut Interrupt,
     ) -> Result<(), Failure> {
-        let mut items: SelectAll<_> = messages.into_iter().zip(channels).map(with_end).collect();
         let mut status = self.socket.status();
         let mut left = self.options.count.unwrap_or(u64::MAX);
         let time = self.options.duration.unwrap_or(Duration::MAX);
@@ -163,8 +174,9 @@ impl Tail<'_> {
                 _ = interrupt.next() => return Ok(()),
                 () = self.printer.closed() => return Err(Failure::OutputClosed),
                 item = items.next() => match item {
-                    Some((channel, Some(item))) => left -= self.item(&channel, item).await?,
-                    Some((channel, None)) => self.ended(&channel).await?,
+                    Some(Came::Item(channel, item)) => left -= self.item(&channel, item).await?,
+                    Some(Came::End(channel)) => self.ended(&channel).await?,
+                    Some(Came::Also(record)) => left -= self.also(record).await?,
                     None => return Err(Failure::failed("the server closed every channel")),
                 },
                 state = status.next() => {
@@ -179,36 +191,43 @@ impl Tail<'_> {
     }
 
     /// Prints an item, and says how many messages it was.
-    async fn item(
-        &self,
-        channel: &Channel,
-        item: StreamItem<ChannelMessage>,
-    ) -> Result<u64, Failure> {
+    async fn item(&self, channel: &Channel, item: StreamItem<Incoming>) -> Result<u64, Failure> {
         let topic = channel.topic();
         let record = match item {
-            StreamItem::Message(message) => {
-                let wanted = &self.options.event;
-                if !wanted.is_empty() && !wanted.iter().any(|event| *event == *message.event) {
-                    return Ok(0);
-                }
+            StreamItem::Message(Incoming::Message(message)) => {
                 let record = Record::new(Kind::Message).topic(topic).event(&message.event);
-                self.printer.print(record.payload(&message.payload)).await?;
-                return Ok(1);
+                return self.message(record.payload(&message.payload)).await;
             }
-            StreamItem::Gap => {
+            StreamItem::Message(Incoming::Joined { response, rejoined: true, .. }) => {
                 let record =
                     Record::new(Kind::Rejoined).topic(topic).reference(self.refs.of(topic));
-                let response = channel.join_response().unwrap_or_else(|| Ok(Payload::empty()));
                 record.answer(&response).detail("messages may be missing before this")
             }
-            StreamItem::Lagged(count) => Record::new(Kind::Lagged)
-                .topic(topic)
-                .detail(format!("too slow: {count} messages lost"))
-                .more("count", count),
-            // Messages aren't decoded here, so there is nothing that could be malformed.
+            StreamItem::Lagged(count) => Record::lagged(topic, count),
+            // The join has printed itself, a gap is what the rejoin says, and nothing is decoded here that
+            // could be malformed.
             _ => return Ok(0),
         };
         self.printer.print(record).await.map(|()| 0)
+    }
+
+    /// Prints what came on a topic that isn't joined, and says how many messages it was.
+    async fn also(&self, record: Record) -> Result<u64, Failure> {
+        if record.kind == Kind::Message {
+            return self.message(record).await;
+        }
+        self.printer.print(record).await.map(|()| 0)
+    }
+
+    /// Prints a message if its event is wanted, and says how many messages it was.
+    async fn message(&self, record: Record) -> Result<u64, Failure> {
+        let wanted = &self.options.event;
+        if !wanted.is_empty()
+            && !wanted.iter().any(|event| Some(&**event) == record.event.as_deref())
+        {
+            return Ok(0);
+        }
+        self.printer.print(record).await.map(|()| 1)
     }
 
     async fn ended(&self, channel: &Channel) -> Result<(), Failure> {
@@ -222,11 +241,24 @@ impl Tail<'_> {
     }
 }
 
+/// Something to print.
+enum Came {
+    Item(Channel, StreamItem<Incoming>),
+    End(Channel),
+    /// Of a topic that isn't joined.
+    Also(Record),
+}
+
 /// What a channel says, with its end as the last item.
-fn with_end(
-    (messages, channel): (Messages<ChannelMessage>, &Channel),
-) -> impl Stream<Item = (Channel, Option<StreamItem<ChannelMessage>>)> + use<> {
+fn with_end(channel: &Channel) -> impl Stream<Item = Came> + use<> {
+    let messages = channel.incoming();
     let (channel, ended) = (channel.clone(), channel.clone());
-    let items = messages.map(move |item| (channel.clone(), Some(item)));
-    items.chain(once(async move { (ended, None) }.boxed()))
+    let items = messages.map(move |item| Came::Item(channel.clone(), item));
+    items.chain(once(async move { Came::End(ended) }))
+}
+
+/// What comes on topics that aren't joined.
+fn also(socket: &Socket, topics: &str) -> impl Stream<Item = Came> + use<> {
+    let (messages, topics) = (socket.topic_messages(topic_filter(topics)), topics.to_owned());
+    messages.filter_map(move |item| ready(unjoined(&topics, item).map(Came::Also)))
 }

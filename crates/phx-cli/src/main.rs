@@ -10,6 +10,7 @@ mod generate;
 mod interrupt;
 mod join;
 mod json_text;
+mod malformed;
 mod payload;
 mod presence;
 mod printer;

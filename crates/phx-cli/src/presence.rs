@@ -13,6 +13,7 @@ use crate::connect::Connect;
 use crate::failure::Failure;
 use crate::farewell::farewell;
 use crate::interrupt::Interrupt;
+use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::record::{Columns, Kind, Record};
 use crate::session::{Joining, print_news};
@@ -91,7 +92,10 @@ async fn connected(
     let params = options.joining.params()?;
     let mut builder = options.connect.builder(&options.url)?;
     if let Output::Lines(printer) = &output {
-        builder = print_news(builder, printer);
+        builder = malformed::warn(print_news(builder, printer));
+        if options.json {
+            builder = malformed::print(builder, printer);
+        }
     }
     let unusable = |error: ConfigError| Failure::usage(error.to_string());
     let mut config = PresenceConfig::default();

@@ -14,6 +14,7 @@ use crate::failure::{Failure, answer};
 use crate::farewell::farewell;
 use crate::interrupt::Interrupt;
 use crate::json_text::{Mask, one_line, shown_payload};
+use crate::malformed;
 use crate::payload;
 use crate::record::{Kind, Record};
 use crate::session::Joining;
@@ -79,7 +80,7 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
         None => payload::json(options.payload.as_deref())?,
     };
     let params = options.joining.params()?;
-    let builder = options.connect.builder(&options.url)?;
+    let builder = malformed::warn(options.connect.builder(&options.url)?);
     let socket = interrupt.guard(options.connect.open(builder, &options.url)).await?;
     let mut joined = Vec::new();
     let outcome = async {

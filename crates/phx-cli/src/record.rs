@@ -43,6 +43,10 @@ pub(crate) enum Kind {
     Went,
     /// The list of who is present is what the server's is.
     Synced,
+    /// Frames came that aren't messages.
+    Malformed,
+    /// Messages on a topic that isn't joined may be missing before this.
+    Gap,
     /// A step of a script failed.
     Failed,
 }
@@ -65,6 +69,8 @@ impl Kind {
             Kind::Came => "came",
             Kind::Went => "went",
             Kind::Synced => "synced",
+            Kind::Malformed => "malformed",
+            Kind::Gap => "gap",
             Kind::Failed => "failed",
         }
     }
@@ -72,7 +78,12 @@ impl Kind {
     fn is_bad(self) -> bool {
         matches!(
             self,
-            Kind::Disconnected | Kind::Errored | Kind::Lagged | Kind::Rejected | Kind::Failed
+            Kind::Disconnected
+                | Kind::Errored
+                | Kind::Lagged
+                | Kind::Rejected
+                | Kind::Malformed
+                | Kind::Failed
         )
     }
 }
@@ -121,6 +132,11 @@ impl Record {
             ("retry_in_ms", closed.retry_in.map_or(Value::Null, |time| json!(time.as_millis()))),
         ];
         record
+    }
+
+    pub(crate) fn lagged(topic: &ByteString, count: u64) -> Self {
+        let detail = format!("too slow: {count} messages lost");
+        Record::new(Kind::Lagged).topic(topic).detail(detail).more("count", count)
     }
 
     pub(crate) fn topic(mut self, topic: &ByteString) -> Self {

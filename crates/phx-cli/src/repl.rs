@@ -11,6 +11,7 @@ use crate::connect::Connect;
 use crate::failure::Failure;
 use crate::farewell::farewell;
 use crate::interrupt::Interrupt;
+use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::record::{Columns, Kind, Record};
 use crate::session::{JoinRefs, forward, print_news};
@@ -69,6 +70,7 @@ async fn connected(
 ) -> Result<(), Failure> {
     let refs = JoinRefs::default();
     let builder = refs.watch(print_news(options.connect.builder(&options.url)?, printer));
+    let builder = malformed::print(builder, printer);
     let socket = interrupt.guard(options.connect.open(builder, &options.url)).await?;
     let (news, mut told) = mpsc::channel::<Record>(CAPACITY);
     let (to, events) = (printer.clone(), seen.clone());
@@ -192,7 +194,7 @@ impl Repl<'_> {
     async fn join(&mut self, topic: String, params: Payload) -> Result<(), Failure> {
         let channel = self.socket.channel(&*topic).params(params).create();
         let channel = channel.map_err(|error| Failure::join(&(&*topic).into(), &error.into()))?;
-        let messages = channel.messages();
+        let messages = channel.incoming();
         let joined = channel.join_within(self.timeout).await;
         let response = joined.map_err(|failed| Failure::join(channel.topic(), &failed))?;
         let record = Record::new(Kind::Joined).topic(channel.topic()).payload(&response);

@@ -31,10 +31,13 @@ use step::Step;
 ///
 /// `{"do": "wait", "kind": "message", "topic": "room:a", "event": "shout", "payload": {"n": 1}}`
 ///
+/// `{"do": "listen", "topic": "__absinthe__:*"}`
+///
 /// `{"do": "leave", "topic": "room:a"}`, `{"do": "ping"}`, `{"do": "sleep", "ms": 100}`, `{"do": "disconnect"}`
 ///
 /// Steps are done in order; what comes meanwhile is printed as it comes. `wait` waits for the next thing that
-/// matches, after the one that the last `wait` found. `expect` is ok, error or any, and for a push none, which
+/// matches, after the one that the last `wait` found. `listen` prints what comes on a topic without joining it;
+/// `*` at its end stands for anything. `expect` is ok, error or any, and for a push none, which
 /// waits for no reply. `binary` (base64) takes the place of `payload`. `timeout_ms` goes with all that wait, and
 /// an `id` of yours comes back with the outcome. Empty lines and those that begin with # are skipped.
 ///

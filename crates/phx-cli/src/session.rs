@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 use phx_tokio::{
-    Builder, ByteString, Channel, ChannelCloseCause, ChannelError, ChannelMessage, CloseCause,
-    Message, Messages, Payload, StreamItem,
+    Builder, ByteString, Channel, ChannelCloseCause, ChannelError, CloseCause, Incoming, Message,
+    Messages, Payload, StreamItem, TopicFilter, TopicMessage,
 };
 use tokio::sync::mpsc;
 
@@ -77,10 +77,10 @@ impl JoinRefs {
     }
 }
 
-/// Tells what a channel says, until it is closed.
+/// Tells what a channel says after it was joined, until it is closed.
 pub(crate) async fn forward(
     channel: Channel,
-    mut messages: Messages<ChannelMessage>,
+    mut messages: Messages<Incoming>,
     refs: JoinRefs,
     news: mpsc::Sender<Record>,
 ) {
@@ -96,10 +96,12 @@ pub(crate) async fn forward(
     });
     while let Some(item) = messages.next().await {
         let record = match item {
-            StreamItem::Message(message) => {
+            StreamItem::Message(Incoming::Message(message)) => {
                 Record::new(Kind::Message).event(&message.event).payload(&message.payload)
             }
-            StreamItem::Gap => Record::new(Kind::Rejoined).reference(refs.of(&topic)),
+            StreamItem::Message(Incoming::Joined { response, rejoined: true, .. }) => {
+                Record::new(Kind::Rejoined).reference(refs.of(&topic)).answer(&response)
+            }
             StreamItem::Lagged(count) => Record::new(Kind::Lagged).more("count", count),
             _ => continue,
         };
@@ -111,4 +113,42 @@ pub(crate) async fn forward(
     if !matches!(channel.close_cause(), None | Some(ChannelCloseCause::Left)) {
         let _ = news.send(Record::new(Kind::Closed).topic(&topic)).await;
     }
+}
+
+/// Tells what comes on topics that aren't joined.
+pub(crate) async fn forward_topics(
+    mut messages: Messages<TopicMessage>,
+    topics: String,
+    news: mpsc::Sender<Record>,
+) {
+    while let Some(item) = messages.next().await {
+        if let Some(record) = unjoined(&topics, item)
+            && news.send(record).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// The topics that an argument names: one, or with `*` at its end all that begin like that.
+pub(crate) fn topic_filter(text: &str) -> TopicFilter {
+    match text.strip_suffix('*') {
+        Some(prefix) => TopicFilter::prefix(prefix),
+        None => TopicFilter::topic(text),
+    }
+}
+
+/// The record of something that came on a topic that isn't joined.
+pub(crate) fn unjoined(topics: &str, item: StreamItem<TopicMessage>) -> Option<Record> {
+    Some(match item {
+        StreamItem::Message(message) => Record::new(Kind::Message)
+            .topic(&message.topic)
+            .event(&message.event)
+            .payload(&message.payload),
+        StreamItem::Gap => Record::new(Kind::Gap)
+            .topic(&topics.into())
+            .detail("messages may be missing before this"),
+        StreamItem::Lagged(count) => Record::lagged(&topics.into(), count),
+        _ => return None,
+    })
 }

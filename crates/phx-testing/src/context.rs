@@ -138,7 +138,24 @@ impl<'a> Context<'a> {
     pub fn push(&mut self, event: impl Into<ByteString>, payload: Payload) {
         let push = Message::new(self.life.topic.clone(), event, payload)
             .with_join_ref(self.life.join_ref.clone());
-        match self.life.serializer().encode(&push) {
+        self.send_message(&push);
+    }
+
+    /// Sends an event on another topic to this client, which need not have joined it: as a socket does
+    /// that is subscribed to the topic itself. Absinthe sends the data of subscriptions so.
+    ///
+    /// A payload that the connection's serializer can't carry crashes the channel.
+    pub fn push_on(
+        &mut self,
+        topic: impl Into<ByteString>,
+        event: impl Into<ByteString>,
+        payload: Payload,
+    ) {
+        self.send_message(&Message::new(topic, event, payload));
+    }
+
+    fn send_message(&mut self, message: &Message) {
+        match self.life.serializer().encode(message) {
             Ok(frame) => {
                 let mail = Mail::Socket(self.life.socket, SocketMail::Send(frame));
                 if self.callback == Callback::Join {

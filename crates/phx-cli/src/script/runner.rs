@@ -16,9 +16,10 @@ use crate::connect::Connect;
 use crate::failure::{Failure, answer};
 use crate::farewell::farewell;
 use crate::interrupt::Interrupt;
+use crate::malformed;
 use crate::printer::Printer;
 use crate::record::{Kind, Record};
-use crate::session::{JoinRefs, forward};
+use crate::session::{JoinRefs, forward, forward_topics, topic_filter};
 
 /// What has happened and isn't told yet, at the most.
 const CAPACITY: usize = 256;
@@ -118,6 +119,11 @@ impl Runner {
                 }
                 Ok(())
             }
+            Task::Listen { topic } => {
+                let messages = self.socket()?.topic_messages(topic_filter(&topic));
+                tokio::spawn(forward_topics(messages, topic, self.news.clone()));
+                Ok(())
+            }
             Task::Wait(pattern) => self.wait(&pattern, step.timeout).await,
             Task::Sleep(time) => self.during(sleep(time)).await,
             Task::Ping => {
@@ -193,6 +199,10 @@ impl Runner {
                 let _ = lost.try_send(Record::disconnected(end));
             }
         });
+        let malformed = self.news.clone();
+        let builder = malformed::warn(malformed::watch(builder, move |report| {
+            let _ = malformed.try_send(report.record());
+        }));
         let opening = Arc::clone(&self.connect);
         let socket = self.during(opening.open(builder, url)).await??;
         self.socket = Some(socket);
@@ -206,7 +216,7 @@ impl Runner {
         expect: Expect,
         patience: Duration,
     ) -> Result<(), Failure> {
-        let messages = channel.messages();
+        let messages = channel.incoming();
         let topic = channel.topic().clone();
         let joined = self.during(channel.join_within(patience)).await?;
         let record = Record::new(Kind::Joined).topic(&topic).reference(self.refs.of(&topic));

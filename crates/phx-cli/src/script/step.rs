@@ -47,6 +47,10 @@ pub(super) enum Task {
     Leave {
         topic: String,
     },
+    /// Topics that aren't to be joined.
+    Listen {
+        topic: String,
+    },
     Wait(Pattern),
     Sleep(Duration),
     Ping,
@@ -143,6 +147,7 @@ impl Line {
                 expect: self.expect.take().unwrap_or_default(),
             },
             "leave" => Task::Leave { topic: self.needs_topic()? },
+            "listen" => Task::Listen { topic: self.needs_topic()? },
             "wait" => Task::Wait(Pattern {
                 kind: self.kind.take().unwrap_or_else(|| "message".to_owned()),
                 topic: self.topic.take(),

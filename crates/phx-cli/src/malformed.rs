@@ -1,0 +1,108 @@
+//! Reports of frames that aren't messages: the first at once, the others once a second with their count.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use phx_tokio::{Builder, SocketError};
+
+use crate::printer::Printer;
+use crate::record::{Kind, Record};
+use crate::terminal;
+
+/// Time between two reports.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Warns on standard error of frames that aren't messages.
+pub(crate) fn warn(builder: Builder) -> Builder {
+    watch(builder, |report| terminal::warning(&report.text()))
+}
+
+/// Prints records of frames that aren't messages.
+pub(crate) fn print(builder: Builder, printer: &Printer) -> Builder {
+    let printer = printer.clone();
+    watch(builder, move |report| printer.print_now(report.record()))
+}
+
+/// Reports frames that aren't messages: there may be a flood of them, and they are reported once a second
+/// at most.
+pub(crate) fn watch(builder: Builder, report: impl Fn(Report) + Send + Sync + 'static) -> Builder {
+    let seen = Arc::new(Seen { state: Mutex::default(), report: Box::new(report) });
+    builder.on_error(move |error| {
+        if let SocketError::Malformed(error) = error {
+            Arc::clone(&seen).count(error.reason.to_string());
+        }
+    })
+}
+
+/// Frames that weren't messages.
+pub(crate) struct Report {
+    count: u64,
+    /// What was wrong with the last of them.
+    reason: String,
+}
+
+impl Report {
+    pub(crate) fn text(&self) -> String {
+        match self.count {
+            1 => format!("dropped a frame that is no message: {}", self.reason),
+            count => {
+                format!("dropped {count} frames that are no messages; the last: {}", self.reason)
+            }
+        }
+    }
+
+    pub(crate) fn record(&self) -> Record {
+        Record::new(Kind::Malformed).detail(&*self.reason).more("count", self.count)
+    }
+}
+
+struct Seen {
+    state: Mutex<State>,
+    report: Box<dyn Fn(Report) + Send + Sync>,
+}
+
+/// What hasn't been reported.
+#[derive(Default)]
+struct State {
+    count: u64,
+    reason: String,
+    /// Whether a task waits for the end of the period.
+    waiting: bool,
+}
+
+impl Seen {
+    fn count(self: Arc<Self>, reason: String) {
+        {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.count = state.count.saturating_add(1);
+            state.reason = reason;
+            if std::mem::replace(&mut state.waiting, true) {
+                return;
+            }
+        }
+        self.flush();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(PERIOD).await;
+                if !self.flush() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Reports what was counted; `false` if there was nothing, and nobody waits any more.
+    fn flush(&self) -> bool {
+        let report = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = std::mem::take(&mut state.count);
+            if count == 0 {
+                state.waiting = false;
+                return false;
+            }
+            Report { count, reason: std::mem::take(&mut state.reason) }
+        };
+        (self.report)(report);
+        true
+    }
+}
