@@ -228,7 +228,7 @@ fn deviation_13_a_message_finds_its_channel_without_a_scan() {
         s.join_ok(&format!("room:{number}"));
     }
     let transport = s.transport();
-    let news = || phx_proto::Frame::text(r#"[null,null,"room:500","news",{}]"#);
+    let news = || Frame::text(r#"[null,null,"room:500","news",{}]"#);
     s.socket.handle_frame(s.now, transport, news());
     assert_eq!(s.events(), ["room:500 news {}"]);
     let frame = news();

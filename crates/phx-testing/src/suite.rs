@@ -56,6 +56,8 @@ mod credentials;
 mod faults;
 mod handles;
 mod host;
+mod load;
+mod raw;
 mod refusals;
 mod report;
 mod runner;
@@ -137,6 +139,15 @@ pub fn cases<A: Adapter>() -> Vec<Case> {
             a_half_open_connection_is_noticed_by_the_heartbeat,
             garbage_does_no_harm,
             nobody_listens,
+        }
+        load {
+            a_flood_whose_heartbeats_are_answered_late_loses_nothing,
+            a_reader_that_pauses_loses_nothing,
+            a_link_on_which_nothing_comes_is_noticed_by_the_timeout,
+            one_that_is_heard_and_never_answers_is_noticed_by_the_limit,
+            five_thousand_pushes_in_a_row_are_all_sent,
+            fifty_channels_join_where_twenty_a_second_are_accepted,
+            fifty_channels_join_where_more_than_twenty_a_second_cost_the_connection,
         }
         refusals {
             a_refusal_for_good_is_the_error_of_connect,
