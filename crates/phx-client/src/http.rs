@@ -5,11 +5,17 @@ use std::io;
 use futures::{AsyncRead, AsyncReadExt};
 use httparse::Status;
 
+use crate::turn::Metered;
+
 /// Bytes that the head of an answer may have; servers keep to 8 or 16 KiB themselves.
 const MAX_HEAD: usize = 32 << 10;
 
 /// Headers that an answer may have.
 const MAX_HEADERS: usize = 128;
+
+/// Interim answers (100 to 199 but for 101) that may come before the final one. Servers send one or
+/// two: `Continue`, `Early Hints`.
+const MAX_INTERIM: usize = 16;
 
 /// Why there is no head.
 #[derive(Debug)]
@@ -25,16 +31,19 @@ pub(crate) enum HeadError {
 /// The head of an HTTP answer.
 pub(crate) struct Head {
     pub(crate) status: u16,
+    /// Whether it is HTTP/1.0, which knows no upgrade; otherwise it is HTTP/1.1.
+    pub(crate) is_http_1_0: bool,
     headers: Vec<(String, Vec<u8>)>,
 }
 
 impl Head {
-    /// The values of all headers of this name that are text.
+    /// The values of all headers of this name. One that isn't text is given as one that has no
+    /// meaning, so that it isn't taken for absent.
     pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.headers
             .iter()
             .filter(move |(given, _)| given.eq_ignore_ascii_case(name))
-            .filter_map(|(_, value)| std::str::from_utf8(value).ok().map(str::trim))
+            .map(|(_, value)| std::str::from_utf8(value).map_or("\u{fffd}", str::trim))
     }
 
     /// Whether a list of tokens names this one.
@@ -45,11 +54,13 @@ impl Head {
     }
 }
 
-/// Reads up to the end of the head of the final answer, and whatever came together with it.
+/// Reads up to the end of the head of the final answer, and whatever came together with it. What
+/// comes of the bytes doesn't depend on the pieces that they come in.
 pub(crate) async fn receive_head<S: AsyncRead + Unpin>(
-    stream: &mut S,
+    stream: &mut Metered<S>,
 ) -> Result<(Head, Vec<u8>), HeadError> {
     let mut received = Vec::new();
+    let mut interim = 0;
     let mut chunk = [0; 4096];
     loop {
         let count = stream.read(&mut chunk).await.map_err(HeadError::Io)?;
@@ -60,11 +71,14 @@ pub(crate) async fn receive_head<S: AsyncRead + Unpin>(
         // A head ends with a line, and no more lines than headers are taken: so a server that sends
         // single bytes can't make this quadratic.
         if new.contains(&b'\n') {
-            while let Some((head, len)) = parse_head(&received)? {
+            while let Some((head, len)) = parse_head(whole_lines(&received))? {
                 let rest = received.split_off(len);
-                // Informational answers (100 to 199 but for 101) precede the final one.
                 if head.status == 101 || !(100..200).contains(&head.status) {
                     return Ok((head, rest));
+                }
+                interim += 1;
+                if interim > MAX_INTERIM {
+                    return Err(HeadError::Malformed("comes after too many interim ones"));
                 }
                 received = rest;
             }
@@ -73,6 +87,13 @@ pub(crate) async fn receive_head<S: AsyncRead + Unpin>(
             return Err(HeadError::Malformed("has too long a head"));
         }
     }
+}
+
+/// The lines that are there to their end, as far as a head may reach.
+fn whole_lines(bytes: &[u8]) -> &[u8] {
+    let bytes = bytes.get(..MAX_HEAD).unwrap_or(bytes);
+    let end = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
+    bytes.split_at(end).0
 }
 
 /// The head at the beginning of `bytes` and its length, if all of it is there.
@@ -86,7 +107,8 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, HeadError> {
                 .iter()
                 .map(|header| (header.name.to_owned(), header.value.to_owned()))
                 .collect();
-            Ok(response.code.map(|status| (Head { status, headers }, len)))
+            let is_http_1_0 = response.version == Some(0);
+            Ok(response.code.map(|status| (Head { status, is_http_1_0, headers }, len)))
         }
         Ok(Status::Partial) => Ok(None),
         Err(httparse::Error::TooManyHeaders) => Err(HeadError::Malformed("has too many headers")),

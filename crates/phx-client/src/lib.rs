@@ -113,6 +113,8 @@ mod status;
 #[cfg(feature = "tls")]
 pub mod tls;
 #[cfg(feature = "websocket")]
+mod turn;
+#[cfg(feature = "websocket")]
 pub mod websocket;
 
 pub use builder::{Builder, Credentials, IntoEndpoint};

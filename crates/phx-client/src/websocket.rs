@@ -20,13 +20,14 @@ mod refusal;
 mod transport;
 
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use futures::{AsyncRead, AsyncWrite};
 use phx_proto::{CloseCause, Config, ConfigError, Request};
 
 use crate::connector::{Attempt, Transport};
+use crate::turn::Turn;
 
 pub use connector::WebSocketConnector;
 pub use transport::WebSocketTransport;
@@ -124,13 +125,16 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     check_tls(&attempt.request)?;
+    let turn = Turn::new();
     #[cfg(feature = "tls")]
     if attempt.request.is_tls() {
-        let stream =
-            crate::tls::connect(stream, attempt.request.host(), config.tls.clone()).await?;
-        return Ok(Box::pin(upgrade(stream, attempt, config).await?));
+        // TLS is below the frames, and loops over records as they do over bytes.
+        let stream = turn.metered(stream);
+        let connecting = crate::tls::connect(stream, attempt.request.host(), config.tls.clone());
+        let stream = turn.run(pin!(connecting)).await?;
+        return Ok(Box::pin(upgrade_in(&turn, stream, attempt, config).await?));
     }
-    Ok(Box::pin(upgrade(stream, attempt, config).await?))
+    Ok(Box::pin(upgrade_in(&turn, stream, attempt, config).await?))
 }
 
 /// Whether the TLS that `request` may ask for is built in. A connector asks before it dials, so that
@@ -154,6 +158,9 @@ pub fn check_tls(request: &Request) -> Result<(), CloseCause> {
 /// The attempt's `max_frame_size` holds for messages, whether they come in one piece or in fragments. A larger one ends the connection with code 1009, and nothing of it is kept. A
 /// message's memory is taken when its length has come.
 ///
+/// A stream whose bytes are always ready doesn't keep the executor: the future and the transport read and write so
+/// much at a time, then wake their task and are pending.
+///
 /// There is no time limit but for the body of a refusal, for which the attempt's runtime is asked; the caller
 /// drops the future when it has waited enough, and the stream is dropped with it.
 ///
@@ -161,7 +168,8 @@ pub fn check_tls(request: &Request) -> Result<(), CloseCause> {
 ///
 /// - [`CloseCause::Refused`] for any HTTP answer but 101, with the status, `Retry-After` and the
 ///   beginning of the body;
-/// - [`CloseCause::Lost`] if the stream ends or fails, or what came isn't a proper answer;
+/// - [`CloseCause::Lost`] if the stream ends or fails, or what came isn't a proper answer. An answer of HTTP/1.0 with
+///   101 is none, nor is one after more than 16 interim answers (1xx);
 /// - [`CloseCause::Unusable`] if a setting can't work, see [`WebSocketConfig::validate`].
 pub async fn upgrade<S>(
     stream: S,
@@ -171,10 +179,23 @@ pub async fn upgrade<S>(
 where
     S: AsyncRead + AsyncWrite + Send + Unpin,
 {
+    upgrade_in(&Turn::new(), stream, attempt, config).await
+}
+
+async fn upgrade_in<S>(
+    turn: &Turn,
+    stream: S,
+    attempt: &Attempt,
+    config: &WebSocketConfig,
+) -> Result<WebSocketTransport<S>, CloseCause>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin,
+{
     check_settings(attempt.max_frame_size, config)
         .map_err(|error| CloseCause::unusable(error.to_string()))?;
-    let (stream, leftover) = handshake::upgrade(stream, attempt, config).await?;
-    Ok(WebSocketTransport::new(stream, leftover, attempt.max_frame_size, config).await)
+    let upgrading = handshake::upgrade(turn.metered(stream), attempt, config);
+    let (stream, leftover) = turn.run(pin!(upgrading)).await?;
+    Ok(WebSocketTransport::new(turn, stream, leftover, attempt.max_frame_size, config).await)
 }
 
 /// Again for those who make attempts themselves: the WebSocket library panics if a setting can't work.

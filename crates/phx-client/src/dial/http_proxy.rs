@@ -1,6 +1,7 @@
 //! Through an HTTP proxy: CONNECT (RFC 9110, section 9.3.6).
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -11,6 +12,7 @@ use phx_proto::{CloseCause, ProxyFailure};
 use super::Dialer;
 use crate::http::{HeadError, receive_head};
 use crate::runtime::BoxFuture;
+use crate::turn::{Metered, Turn};
 
 /// Dials through an HTTP proxy, which is reached by another dialer.
 ///
@@ -69,9 +71,10 @@ impl<D: Dialer> Dialer for HttpProxy<D> {
         let proxy = self.dialer.dial(&self.host, self.port);
         Box::pin(async move {
             let request = request?;
-            let mut stream = proxy.await?;
-            open_tunnel(&mut stream, &request).await?;
-            Ok(stream)
+            let turn = Turn::new();
+            let mut stream = turn.metered(proxy.await?);
+            turn.run(pin!(open_tunnel(&mut stream, &request))).await?;
+            Ok(stream.into_inner())
         })
     }
 }
@@ -88,7 +91,7 @@ fn request(host: &str, port: u16, authorization: Option<&str>) -> Result<String,
     Ok(format!("CONNECT {server} HTTP/1.1\r\nHost: {server}\r\n{authorization}\r\n"))
 }
 
-async fn open_tunnel<S>(stream: &mut S, request: &str) -> Result<(), CloseCause>
+async fn open_tunnel<S>(stream: &mut Metered<S>, request: &str) -> Result<(), CloseCause>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -10,6 +11,7 @@ use phx_proto::{CloseCause, ProxyFailure};
 
 use super::Dialer;
 use crate::runtime::BoxFuture;
+use crate::turn::{Metered, Turn};
 
 const VERSION: u8 = 5;
 const NO_AUTHENTICATION: u8 = 0;
@@ -73,10 +75,10 @@ impl<D: Dialer> Dialer for Socks5Proxy<D> {
         let proxy = self.dialer.dial(&self.host, self.port);
         Box::pin(async move {
             let (login, request) = (login?, request?);
-            let mut stream = proxy.await?;
-            authenticate(&mut stream, login).await?;
-            ask(&mut stream, &request).await?;
-            Ok(stream)
+            let turn = Turn::new();
+            let mut stream = turn.metered(proxy.await?);
+            turn.run(pin!(open_tunnel(&mut stream, login, &request))).await?;
+            Ok(stream.into_inner())
         })
     }
 }
@@ -116,7 +118,19 @@ fn request(host: &str, port: u16) -> Result<Vec<u8>, CloseCause> {
     Ok(message)
 }
 
-async fn authenticate<S>(stream: &mut S, login: Option<Vec<u8>>) -> Result<(), CloseCause>
+async fn open_tunnel<S>(
+    stream: &mut Metered<S>,
+    login: Option<Vec<u8>>,
+    request: &[u8],
+) -> Result<(), CloseCause>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    authenticate(stream, login).await?;
+    ask(stream, request).await
+}
+
+async fn authenticate<S>(stream: &mut Metered<S>, login: Option<Vec<u8>>) -> Result<(), CloseCause>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -140,7 +154,7 @@ where
     }
 }
 
-async fn ask<S>(stream: &mut S, request: &[u8]) -> Result<(), CloseCause>
+async fn ask<S>(stream: &mut Metered<S>, request: &[u8]) -> Result<(), CloseCause>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -165,12 +179,15 @@ where
     Ok(())
 }
 
-async fn send<S: AsyncWrite + Unpin>(stream: &mut S, message: &[u8]) -> Result<(), CloseCause> {
+async fn send<S: AsyncWrite + Unpin>(
+    stream: &mut Metered<S>,
+    message: &[u8],
+) -> Result<(), CloseCause> {
     stream.write_all(message).await.map_err(failed)?;
     stream.flush().await.map_err(failed)
 }
 
-async fn receive<const N: usize, S>(stream: &mut S) -> Result<[u8; N], CloseCause>
+async fn receive<const N: usize, S>(stream: &mut Metered<S>) -> Result<[u8; N], CloseCause>
 where
     S: AsyncRead + Unpin,
 {

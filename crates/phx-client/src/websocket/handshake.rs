@@ -10,11 +10,12 @@ use phx_proto::{CloseCause, Request};
 use super::{WebSocketConfig, failure, refusal};
 use crate::connector::Attempt;
 use crate::http::{Head, HeadError, receive_head};
+use crate::turn::Metered;
 
 /// Sends the request and reads the answer. Gives the stream back, and the bytes that came after the
 /// answer: the first frames.
 pub(super) async fn upgrade<S>(
-    mut stream: S,
+    mut stream: Metered<S>,
     attempt: &Attempt,
     config: &WebSocketConfig,
 ) -> Result<(S, Vec<u8>), CloseCause>
@@ -30,7 +31,7 @@ where
     let (head, leftover) = receive_head(&mut stream).await.map_err(head_failed)?;
     if head.status == 101 {
         check_upgrade(&head, &key, request.protocols())?;
-        return Ok((stream, leftover));
+        return Ok((stream.into_inner(), leftover));
     }
     Err(CloseCause::Refused(
         refusal::receive(stream, &head, leftover, config, &*attempt.runtime).await,
@@ -75,7 +76,12 @@ fn head_failed(error: HeadError) -> CloseCause {
 /// Checks what RFC 6455 section 4.1 wants of a 101, save that a subprotocol need not be named.
 fn check_upgrade(head: &Head, key: &str, offered: &[String]) -> Result<(), CloseCause> {
     let accept = derive_accept_key(key.as_bytes());
-    let wrong = if !head.has_token("Upgrade", "websocket") {
+    let mut upgrades = head.values("Upgrade");
+    let wrong = if head.is_http_1_0 {
+        "it is HTTP/1.0, which has no upgrade"
+    } else if !upgrades.next().is_some_and(|name| name.eq_ignore_ascii_case("websocket"))
+        || upgrades.next().is_some()
+    {
         "it doesn't upgrade to WebSocket"
     } else if !head.has_token("Connection", "Upgrade") {
         "it doesn't upgrade the connection"
@@ -85,6 +91,8 @@ fn check_upgrade(head: &Head, key: &str, offered: &[String]) -> Result<(), Close
         "it names an extension that wasn't offered"
     } else if !head.values("Sec-WebSocket-Protocol").all(|name| offered.iter().any(|p| p == name)) {
         "it names a subprotocol that wasn't offered"
+    } else if head.values("Sec-WebSocket-Protocol").count() > 1 {
+        "it names more than one subprotocol"
     } else {
         return Ok(());
     };

@@ -11,6 +11,7 @@ use phx_proto::Refusal;
 use super::WebSocketConfig;
 use crate::http::Head;
 use crate::runtime::Runtime;
+use crate::turn::Metered;
 
 /// A chunk's size, its extensions and the line's end have to fit.
 const MAX_CHUNK_LINE: usize = 256;
@@ -18,7 +19,7 @@ const MAX_CHUNK_LINE: usize = 256;
 /// Reads the body, as much of it as the limits allow. The status is known, so no failure from here
 /// on can take it back.
 pub(super) async fn receive<S: AsyncRead + Unpin>(
-    stream: S,
+    stream: Metered<S>,
     head: &Head,
     leftover: Vec<u8>,
     config: &WebSocketConfig,
@@ -57,7 +58,7 @@ impl Length {
 }
 
 struct Body<S> {
-    stream: S,
+    stream: Metered<S>,
     /// Read from the stream and not looked at yet.
     buffered: Vec<u8>,
     kept: Vec<u8>,
@@ -102,12 +103,13 @@ impl<S: AsyncRead + Unpin> Body<S> {
     /// The size of the next chunk; zero for the last one.
     async fn chunk_size(&mut self) -> io::Result<u64> {
         loop {
-            match httparse::parse_chunk_size(&self.buffered) {
+            let line = self.buffered.get(..MAX_CHUNK_LINE).unwrap_or(&self.buffered);
+            match httparse::parse_chunk_size(line) {
                 Ok(Status::Complete((len, size))) => {
                     self.buffered.drain(..len);
                     return Ok(size);
                 }
-                Ok(Status::Partial) if self.buffered.len() <= MAX_CHUNK_LINE => self.fill().await?,
+                Ok(Status::Partial) if line.len() < MAX_CHUNK_LINE => self.fill().await?,
                 _ => return Err(io::ErrorKind::InvalidData.into()),
             }
         }
@@ -151,11 +153,12 @@ mod tests {
     use futures::FutureExt;
 
     use super::*;
+    use crate::turn::Turn;
 
     /// A server whose chunk never begins: without a limit this would never end.
     #[test]
     fn the_line_of_a_chunk_is_bounded() {
-        let stream = futures::io::repeat(b'x');
+        let stream = Turn::new().metered(futures::io::repeat(b'x'));
         let mut body = Body { stream, buffered: b"1;".to_vec(), kept: Vec::new(), max: 1_000 };
         let read = body.read(Length::Chunked).now_or_never();
         assert!(matches!(read, Some(Err(_))), "{read:?}");

@@ -15,9 +15,7 @@ use phx_proto::{CloseCause, CloseCode, Frame};
 use super::read_ahead::ReadAhead;
 use super::{WebSocketConfig, failure};
 use crate::connector::Transport;
-
-/// Control frames that one call takes before it lets other work run.
-const MAX_CONTROL_FRAMES: usize = 32;
+use crate::turn::{Metered, Turn};
 
 /// Pongs that may wait for a peer which sends pings but reads nothing. Then nothing more is read
 /// from it until they are written, so that they can't pile up.
@@ -34,7 +32,10 @@ const MAX_REASON: usize = 123;
 ///
 /// `Debug` shows neither frames nor buffers.
 pub struct WebSocketTransport<S> {
-    socket: WebSocketStream<ReadAhead<S>>,
+    socket: WebSocketStream<Metered<ReadAhead<S>>>,
+    /// Begins anew with each call, but for those that gave a frame: of these the caller may make
+    /// many before it lets other tasks run.
+    turn: Turn,
     waiting_pongs: usize,
     /// Why nothing can be written any more. What the server said before that is still read: its
     /// close frame tells more than a broken pipe does.
@@ -61,6 +62,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     pub(super) async fn new(
+        turn: &Turn,
         stream: S,
         leftover: Vec<u8>,
         max_frame_size: usize,
@@ -71,10 +73,11 @@ where
             .write_buffer_size(config.write_buffer_size)
             .max_message_size(Some(max_frame_size))
             .max_frame_size(Some(max_frame_size));
-        let stream = ReadAhead::new(stream, leftover);
+        let stream = turn.metered(ReadAhead::new(stream, leftover));
         let socket = WebSocketStream::from_raw_socket(stream, Role::Client, Some(settings));
         WebSocketTransport {
             socket: socket.await,
+            turn: turn.clone(),
             waiting_pongs: 0,
             unwritable: None,
             woken: false,
@@ -84,6 +87,8 @@ where
 
     /// Writes what can be written now of a frame that nobody waits for.
     fn flush_once(&mut self, cx: &mut Context<'_>) {
+        // Pongs may have spent the turn's writes, and there is no other turn.
+        self.turn.begin_writing();
         let _ = Pin::new(&mut self.socket).poll_flush(cx);
     }
 
@@ -140,6 +145,8 @@ where
     /// What was received, or, if there is nothing more to read, why nothing can be written.
     fn poll_received(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, CloseCause>> {
         match (self.poll_message(cx), &self.unwritable) {
+            // There is more to read in the next turn.
+            (Poll::Pending, _) if !self.turn.may_read() => Poll::Pending,
             (Poll::Pending | Poll::Ready(Err(_)), Some(cause)) => {
                 Poll::Ready(Err(CloseCause::clone(cause)))
             }
@@ -149,7 +156,9 @@ where
 
     /// The next message that is data or a close, pings having been answered.
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, CloseCause>> {
-        for _ in 0..MAX_CONTROL_FRAMES {
+        loop {
+            // Frames that the library has read already cost no further read.
+            ready!(self.turn.poll_read(cx));
             ready!(self.poll_pongs(cx));
             let message = match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
                 Some(Ok(message)) => message,
@@ -175,9 +184,8 @@ where
                 // The library hands out raw frames only to those who put them in.
                 Message::Pong(_) | Message::Frame(_) => {}
             }
+            self.turn.spend_read();
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 
     /// How the connection ends once our close frame is queued: with the peer's close frame or
@@ -186,14 +194,12 @@ where
         // Reading goes on whatever becomes of the writing: the peer may not read before it has
         // written itself.
         let _ = self.poll_written(cx);
-        for _ in 0..MAX_CONTROL_FRAMES {
+        loop {
             match ready!(self.poll_received(cx)) {
-                Ok(Received::Frame(_)) => {}
+                Ok(Received::Frame(_)) => self.turn.spend_read(),
                 Ok(Received::Close(cause)) | Err(cause) => return Poll::Ready(cause),
             }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 }
 
@@ -208,8 +214,15 @@ where
 {
     fn poll_receive(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Frame, CloseCause>> {
         let this = self.get_mut();
-        Poll::Ready(match ready!(this.poll_received(cx))? {
-            Received::Frame(frame) => Ok(frame),
+        let Poll::Ready(received) = this.poll_received(cx) else {
+            this.turn.begin();
+            return Poll::Pending;
+        };
+        Poll::Ready(match received? {
+            Received::Frame(frame) => {
+                this.turn.give_back(frame.len());
+                Ok(frame)
+            }
             Received::Close(cause) => {
                 // The answer to it is queued, and the transport is dropped after this.
                 this.flush_once(cx);
@@ -220,6 +233,7 @@ where
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
         let this = self.get_mut();
+        this.turn.begin_writing();
         let ready = ready!(Pin::new(&mut this.socket).poll_ready(cx));
         this.note_written(ready, Some(cx)).map(Ok)
     }
@@ -244,7 +258,9 @@ where
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
-        self.get_mut().poll_written(cx).map(Ok)
+        let this = self.get_mut();
+        this.turn.begin_writing();
+        this.poll_written(cx).map(Ok)
     }
 
     fn poll_close(
@@ -254,6 +270,7 @@ where
         reason: &str,
     ) -> Poll<CloseCause> {
         let this = self.get_mut();
+        this.turn.begin();
         if matches!(this.closing, Closing::No) {
             let sent = Pin::new(&mut this.socket).start_send(close_message(code, reason));
             let _ = this.note_written(sent, None);

@@ -45,3 +45,13 @@ async fn a_server_may_not_name_another() {
     let other = answered(&listener, &endpoint, "Sec-WebSocket-Protocol: mqtt\r\n").await;
     assert_eq!(other.unwrap_err(), wrong);
 }
+
+#[tokio::test]
+async fn a_server_may_not_name_two() {
+    let (listener, endpoint) = listen().await;
+    let endpoint = endpoint.with_auth_token("token").unwrap();
+    let twice = "Sec-WebSocket-Protocol: phoenix\r\nSec-WebSocket-Protocol: phoenix\r\n";
+    let wrong =
+        CloseCause::lost("the server's answer 101 is wrong: it names more than one subprotocol");
+    assert_eq!(answered(&listener, &endpoint, twice).await.unwrap_err(), wrong);
+}

@@ -46,6 +46,64 @@ async fn an_extension_that_was_not_offered_is_refused() {
 }
 
 #[tokio::test]
+async fn only_http_1_1_upgrades() {
+    let old = changed(|answer| answer.replace("HTTP/1.1", "HTTP/1.0")).await;
+    assert_eq!(old, wrong("it is HTTP/1.0, which has no upgrade"));
+    for version in ["HTTP/0.9", "HTTP/1.2", "HTTP/2", "HTTP/2.0", "ICY"] {
+        let other = changed(|answer| answer.replace("HTTP/1.1", version)).await;
+        assert_eq!(other, CloseCause::lost("the server's answer is not HTTP"), "{version}");
+    }
+    // What a server of HTTP/2 says first: its settings.
+    let cause = answered("\0\0\0\x04\0\0\0\0\0\n").await.unwrap_err();
+    assert_eq!(cause, CloseCause::lost("the server's answer is not HTTP"));
+}
+
+#[tokio::test]
+async fn headers_that_are_missing_or_come_twice() {
+    let without = |name: &'static str| {
+        changed(move |answer| {
+            let lines = answer.split_inclusive("\r\n").filter(|line| !line.starts_with(name));
+            lines.collect()
+        })
+    };
+    let upgrade = wrong("it doesn't upgrade to WebSocket");
+    let accept = wrong("its Sec-WebSocket-Accept doesn't match");
+    assert_eq!(without("Upgrade").await, upgrade);
+    assert_eq!(without("Connection").await, wrong("it doesn't upgrade the connection"));
+    assert_eq!(without("Sec-WebSocket-Accept").await, accept);
+
+    let with = |line: &'static str| {
+        changed(move |answer| answer.replace("\r\n\r\n", &format!("\r\n{line}\r\n\r\n")))
+    };
+    assert_eq!(with("Upgrade: h2c").await, upgrade);
+    assert_eq!(with("upgrade: websocket").await, upgrade);
+    assert_eq!(with("Sec-WebSocket-Accept: AAAA").await, accept);
+    assert_eq!(with("Sec-WebSocket-Accept:").await, accept);
+    // One of two tokens is another protocol, which RFC 6455 doesn't allow.
+    let two = changed(|answer| answer.replace("Upgrade: WebSocket", "Upgrade: websocket, h2c"));
+    assert_eq!(two.await, upgrade);
+}
+
+/// They aren't taken for absent.
+#[tokio::test]
+async fn headers_that_are_no_text() {
+    for (name, what) in [
+        ("Sec-WebSocket-Accept", "its Sec-WebSocket-Accept doesn't match"),
+        ("Sec-WebSocket-Extensions", "it names an extension that wasn't offered"),
+        ("Sec-WebSocket-Protocol", "it names a subprotocol that wasn't offered"),
+    ] {
+        let (listener, endpoint) = listen().await;
+        let serve = async {
+            let mut stream = listener.accept().await.unwrap().0;
+            let head = switching(&receive_head(&mut stream).await);
+            let answer = [head.as_bytes(), name.as_bytes(), b": \xff\r\n\r\n"].concat();
+            stream.write_all(&answer).await.unwrap();
+        };
+        assert_eq!(futures::join!(connect(&endpoint), serve).0.unwrap_err(), wrong(what));
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_ends_before_its_answer_is_complete() {
     let ended = CloseCause::lost("the server ended the connection during the upgrade");
     assert_eq!(answered("").await.unwrap_err(), ended);

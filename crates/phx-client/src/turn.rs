@@ -1,0 +1,178 @@
+//! How much a connection reads and writes before it lets other tasks run.
+//!
+//! A stream whose bytes are always ready never makes its reader wait, so a peer that never stops
+//! could keep the executor from every other task. The libraries between stream and transport read on
+//! as long as bytes come: tungstenite until it has a message (empty continuation frames are none),
+//! rustls until a record has content. So the limit is below them: each connection has one [`Turn`],
+//! in which all its [`Metered`] streams take part. Once the turn is spent they wake their task and
+//! are pending, until whoever polls the connection begins another turn.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+
+use futures::{AsyncRead, AsyncWrite};
+
+/// Bytes that are read in a turn. A frame may have two, so this is some thousand frames: tens of
+/// microseconds for a large message, half a millisecond for the most expensive bytes there are.
+/// Executors look at their timers only after some dozen tasks that were ready.
+const MAX_READ: usize = 16 << 10;
+
+/// Reads of a turn, however few bytes each of them gives.
+const MAX_READS: usize = 32;
+
+/// Writes of a turn, however few bytes each of them takes. What was written of a large frame is cut
+/// from the front of the library's buffer, so each may cost as much as the frame's size.
+const MAX_WRITES: usize = 16;
+
+/// What is left of a connection's turn.
+#[derive(Clone, Debug)]
+pub(crate) struct Turn(Arc<Left>);
+
+/// A connection is polled by one task at a time, so loads and stores need no order; they are atomic
+/// because streams move between threads.
+#[derive(Debug)]
+struct Left {
+    read: AtomicUsize,
+    writes: AtomicUsize,
+}
+
+impl Turn {
+    /// A turn that has begun.
+    pub(crate) fn new() -> Self {
+        let (read, writes) = (AtomicUsize::new(MAX_READ), AtomicUsize::new(MAX_WRITES));
+        Turn(Arc::new(Left { read, writes }))
+    }
+
+    /// Begins another turn: the task has been polled from outside, or will wait now.
+    pub(crate) fn begin(&self) {
+        self.0.read.store(MAX_READ, Ordering::Relaxed);
+        self.begin_writing();
+    }
+
+    /// Begins another turn of writing alone.
+    pub(crate) fn begin_writing(&self) {
+        self.0.writes.store(MAX_WRITES, Ordering::Relaxed);
+    }
+
+    /// Runs `future` with a turn for each of its polls.
+    pub(crate) fn run<F: Future>(
+        &self,
+        mut future: Pin<&mut F>,
+    ) -> impl Future<Output = F::Output> {
+        poll_fn(move |cx| {
+            self.begin();
+            future.as_mut().poll(cx)
+        })
+    }
+
+    /// The stream, as a part of this connection.
+    pub(crate) fn metered<S>(&self, stream: S) -> Metered<S> {
+        Metered { stream, turn: self.clone() }
+    }
+
+    /// Counts something that costs as much as a read.
+    pub(crate) fn spend_read(&self) {
+        self.spend(0);
+    }
+
+    /// Counts the bytes of a frame that was handed out no longer: whoever takes frames limits them.
+    /// What remains are the bytes around frames, and those of a frame that isn't complete.
+    pub(crate) fn give_back(&self, bytes: usize) {
+        let left = self.0.read.load(Ordering::Relaxed).saturating_add(bytes);
+        self.0.read.store(left.min(MAX_READ), Ordering::Relaxed);
+    }
+
+    pub(crate) fn may_read(&self) -> bool {
+        self.0.read.load(Ordering::Relaxed) > 0
+    }
+
+    /// The bytes that may be read; if there are none, the task is woken for its next turn.
+    pub(crate) fn poll_read(&self, cx: &mut Context<'_>) -> Poll<usize> {
+        let left = self.0.read.load(Ordering::Relaxed);
+        if left > 0 {
+            return Poll::Ready(left);
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn spend(&self, bytes: usize) {
+        let cost = bytes.max(MAX_READ / MAX_READS);
+        let left = self.0.read.load(Ordering::Relaxed).saturating_sub(cost);
+        self.0.read.store(left, Ordering::Relaxed);
+    }
+
+    fn poll_write(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let left = self.0.writes.load(Ordering::Relaxed);
+        if left > 0 {
+            self.0.writes.store(left - 1, Ordering::Relaxed);
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// A stream that is pending once its connection's turn is spent.
+#[derive(Debug)]
+pub(crate) struct Metered<S> {
+    stream: S,
+    turn: Turn,
+}
+
+impl<S> Metered<S> {
+    pub(crate) fn into_inner(self) -> S {
+        self.stream
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let left = ready!(this.turn.poll_read(cx));
+        let room = buffer.len().min(left);
+        let read = Pin::new(&mut this.stream).poll_read(cx, buffer.split_at_mut(room).0);
+        if let Poll::Ready(Ok(len)) = read {
+            this.turn.spend(len);
+        }
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        ready!(this.turn.poll_write(cx));
+        Pin::new(&mut this.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        ready!(this.turn.poll_write(cx));
+        Pin::new(&mut this.stream).poll_write_vectored(cx, buffers)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_close(cx)
+    }
+}
