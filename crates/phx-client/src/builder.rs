@@ -284,8 +284,8 @@ impl Builder {
 
 /// Settings of the protocol; the fields of [`Config`] tell more about each.
 impl Builder {
-    /// All settings at once, instead of the defaults: a preset such as [`Config::phoenix_js`], or
-    /// limits that have no method here.
+    /// All settings at once: a preset such as [`Config::phoenix_js`], or limits that have no method
+    /// here. It replaces what the methods below have set so far, so call it first.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self

@@ -48,12 +48,19 @@ pub(crate) struct ChannelHandle {
     socket: Arc<SocketHandle>,
     id: ChannelId,
     topic: ByteString,
+    /// How long a join waits for its answer, if the builder said.
+    join_timeout: Option<Duration>,
 }
 
 impl Channel {
     /// A handle for a channel that was just made.
-    pub(crate) fn new(socket: Arc<SocketHandle>, id: ChannelId, topic: ByteString) -> Self {
-        Channel { handle: Arc::new(ChannelHandle { socket, id, topic }) }
+    pub(crate) fn new(
+        socket: Arc<SocketHandle>,
+        id: ChannelId,
+        topic: ByteString,
+        join_timeout: Option<Duration>,
+    ) -> Self {
+        Channel { handle: Arc::new(ChannelHandle { socket, id, topic, join_timeout }) }
     }
 
     pub(crate) fn from_handle(handle: Arc<ChannelHandle>) -> Self {
@@ -121,11 +128,11 @@ impl Channel {
     /// The join is under way when this returns, and goes on when the future is dropped: the future
     /// only waits for the server's first answer. Cancel-safe in that sense.
     pub fn join(&self) -> Join {
-        self.start_joining(None)
+        self.start_joining(self.handle.join_timeout)
     }
 
     /// [`join`](Self::join), with this time to wait for the answer instead of
-    /// [`Builder::join_timeout`](crate::Builder::join_timeout).
+    /// [`ChannelBuilder::join_timeout`].
     pub fn join_within(&self, timeout: Duration) -> Join {
         self.start_joining(Some(timeout))
     }

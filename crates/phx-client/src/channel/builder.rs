@@ -137,8 +137,8 @@ impl ChannelBuilder {
         self
     }
 
-    /// How long [`join`](Self::join) waits for the server's answer. Default:
-    /// [`Builder::join_timeout`](crate::Builder::join_timeout).
+    /// How long [`join`](Self::join) and [`Channel::join`] wait for the server's answer, and each rejoin
+    /// for its own. Default: [`Builder::join_timeout`](crate::Builder::join_timeout).
     pub fn join_timeout(mut self, timeout: Duration) -> Self {
         self.join_timeout = Some(timeout);
         self
@@ -180,7 +180,7 @@ impl ChannelBuilder {
             Ok(id) => id,
             Err(reason) => return Err(NewChannelFailed::Refused { topic, reason }),
         };
-        let channel = Channel::new(self.socket, id, topic);
+        let channel = Channel::new(self.socket, id, topic, self.join_timeout);
         if let Some(entry) = channel.shared().lock().channels.get_mut(id) {
             entry.handle = channel.downgrade();
         }
@@ -201,9 +201,8 @@ impl ChannelBuilder {
     /// [`JoinFailed`]: the channel can't be made, the server rejected the join, or gave no answer in
     /// time.
     pub async fn join(self) -> Result<Channel, JoinFailed> {
-        let timeout = self.join_timeout;
         let channel = self.create()?;
-        match channel.start_joining(timeout).await {
+        match channel.join().await {
             // Joined, though the response is lost.
             Ok(_) | Err(JoinFailed::ReplyDropped { status: Status::Ok, .. }) => Ok(channel),
             Err(failed) => Err(failed),

@@ -52,6 +52,10 @@ impl Net {
             .seed(7)
     }
 
+    pub fn connector(&self) -> Arc<dyn Connector> {
+        self.connector.clone()
+    }
+
     /// A socket that is connected, and its server.
     pub async fn connected(&mut self) -> (Socket, Peer) {
         let builder = self.builder();

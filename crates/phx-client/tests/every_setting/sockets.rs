@@ -1,0 +1,411 @@
+//! The settings of a socket: each by `connect`, `connect_within` and `spawn`.
+
+use std::collections::BTreeSet;
+use std::future::pending;
+use std::time::Duration;
+
+use phx_client::{
+    Backoff, BoxFuture, Builder, Channel, ChannelState, CloseCause, CloseCode, Config,
+    ConnectFailed, Credentials, Frame, JoinFailed, LeaveFailed, PushErrorKind, PushFailed,
+    PushRefused, ReconnectPolicy, RejoinPolicy, Request, Socket, StreamItem, V1, WhenFull, events,
+};
+use serde_json::{Value, json};
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::common::{Net, Notes, Peer, settle, soon};
+use crate::{THREE, settings_in, time_of};
+
+/// From a builder to a socket.
+#[derive(Clone, Copy, Debug)]
+enum Path {
+    Connect,
+    ConnectWithin,
+    Spawn,
+}
+
+const PATHS: [Path; 3] = [Path::Connect, Path::ConnectWithin, Path::Spawn];
+
+impl Path {
+    async fn open(self, builder: Builder) -> Result<Socket, ConnectFailed> {
+        match self {
+            Path::Connect => builder.connect().await,
+            Path::ConnectWithin => builder.connect_within(Duration::from_secs(3600)).await,
+            Path::Spawn => {
+                let socket = builder.spawn()?;
+                socket.opened().await?;
+                Ok(socket)
+            }
+        }
+    }
+
+    fn start(self, builder: Builder) -> JoinHandle<Result<Socket, ConnectFailed>> {
+        tokio::spawn(self.open(builder))
+    }
+
+    async fn connected(self, net: &mut Net, builder: Builder) -> (Socket, Peer) {
+        let (socket, peer) =
+            tokio::join!(self.open(builder), async { net.attempt().await.accept() });
+        (socket.unwrap(), peer)
+    }
+
+    async fn joined(self, net: &mut Net, builder: Builder) -> (Socket, Channel, Peer) {
+        let (socket, mut peer) = self.connected(net, builder).await;
+        let room = socket.channel("room:a").create().unwrap();
+        peer.join(&room).await;
+        (socket, room, peer)
+    }
+
+    /// The request of the first attempt.
+    async fn request(self, change: impl FnOnce(Builder) -> Builder) -> Request {
+        let mut net = Net::new();
+        let _socket = self.start(change(net.builder()));
+        net.attempt().await.request
+    }
+
+    /// From a failed attempt to the next one.
+    async fn first_delay(self, change: impl FnOnce(Builder) -> Builder) -> Duration {
+        let mut net = Net::new();
+        let _socket = self.start(change(net.builder()));
+        net.attempt().await.refuse(CloseCause::lost("no route"));
+        time_of(net.attempt()).await.1
+    }
+
+    /// From the opening of a connection on which no heartbeat is answered to its end. With `news` a
+    /// frame comes every second.
+    async fn until_dead(self, news: bool, change: impl FnOnce(Builder) -> Builder) -> Duration {
+        let mut net = Net::new();
+        let (sender, mut closed) = unbounded_channel();
+        let builder = change(net.builder()).on_close(move |_| sender.send(()).unwrap());
+        let (_socket, peer) = self.connected(&mut net, builder).await;
+        let start = Instant::now();
+        let mut every = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            tokio::select! {
+                _ = closed.recv() => return start.elapsed(),
+                _ = every.tick() => if news { peer.broadcast("news", &json!({})) },
+            }
+        }
+    }
+}
+
+type Check = fn(Path) -> BoxFuture<()>;
+
+#[rustfmt::skip]
+const TABLE: &[(&str, Check)] = &[
+    ("runtime", |path| Box::pin(runtime(path))),
+    ("connector", |path| Box::pin(connector(path))),
+    ("seed", |path| Box::pin(async move {
+        let delay = path.first_delay(|builder| builder.seed(11)).await;
+        assert_eq!(path.first_delay(|builder| builder.seed(11)).await, delay);
+        assert_ne!(path.first_delay(|builder| builder.seed(12)).await, delay);
+    })),
+    ("param", |path| Box::pin(async move {
+        let request = path.request(|builder| builder.param("a", "1")).await;
+        assert_eq!(request.url().query(), Some("a=1&vsn=2.0.0"));
+    })),
+    ("params", |path| Box::pin(async move {
+        let request = path.request(|builder| builder.params(&json!({"a": {"b": 1}}))).await;
+        assert_eq!(request.url().query(), Some("a%5Bb%5D=1&vsn=2.0.0"));
+    })),
+    ("header", |path| Box::pin(async move {
+        let request = path.request(|builder| builder.header("x-a", "1")).await;
+        assert_eq!(request.headers(), [("x-a".to_owned(), "1".to_owned())]);
+    })),
+    ("auth_token", |path| Box::pin(async move {
+        let request = path.request(|builder| builder.auth_token("ann")).await;
+        assert_eq!(request.protocols(), ["phoenix", "base64url.bearer.phx.YW5u"]);
+    })),
+    ("credentials", |path| Box::pin(async move {
+        let make = || async { Ok(Credentials::new().param("a", "1")) };
+        let request = path.request(|builder| builder.credentials(make)).await;
+        assert_eq!(request.url().query(), Some("a=1&vsn=2.0.0"));
+    })),
+    ("credentials_timeout", |path| Box::pin(async move {
+        let net = Net::new();
+        let (sender, mut closed) = unbounded_channel();
+        let builder = net.builder().credentials(pending).credentials_timeout(THREE);
+        let _socket = path.start(builder.on_close(move |_| sender.send(()).unwrap()));
+        assert_eq!(time_of(closed.recv()).await.1, THREE);
+    })),
+    ("config", |path| Box::pin(async move {
+        let mut config = Config::default();
+        config.push_timeout = THREE;
+        unanswered_push(path, |builder| builder.config(config)).await;
+    })),
+    ("serializer", |path| Box::pin(async move {
+        let request = path.request(|builder| builder.serializer(V1)).await;
+        assert_eq!(request.url().query(), Some("vsn=1.0.0"));
+    })),
+    ("push_timeout", |path| Box::pin(unanswered_push(path, |builder| builder.push_timeout(THREE)))),
+    ("join_timeout", |path| Box::pin(async move {
+        let mut net = Net::new();
+        let builder = net.builder().join_timeout(THREE);
+        let (socket, _peer) = path.connected(&mut net, builder).await;
+        let room = socket.channel("room:a").create().unwrap();
+        let (joined, time) = time_of(room.join()).await;
+        assert!(matches!(joined, Err(JoinFailed::TimedOut)), "{joined:?}");
+        assert_eq!(time, THREE);
+    })),
+    ("leave_timeout", |path| Box::pin(async move {
+        let mut net = Net::new();
+        let builder = net.builder().leave_timeout(THREE);
+        let (_socket, room, _peer) = path.joined(&mut net, builder).await;
+        assert_eq!(time_of(room.leave()).await, (Err(LeaveFailed::TimedOut), THREE));
+    })),
+    ("connect_timeout", |path| Box::pin(async move {
+        let mut net = Net::new();
+        let _socket = path.start(net.builder().connect_timeout(THREE));
+        assert_eq!(time_of(net.attempt().await.abandoned()).await.1, THREE);
+    })),
+    ("close_timeout", |path| Box::pin(async move {
+        let mut net = Net::new();
+        let builder = net.builder().close_timeout(THREE);
+        let (socket, peer) = path.connected(&mut net, builder).await;
+        peer.hang_on_close();
+        assert_eq!(time_of(socket.disconnect()).await.1, THREE);
+    })),
+    ("heartbeat_interval", |path| Box::pin(async move {
+        let mut net = Net::new();
+        let builder = net.builder().heartbeat_interval(Some(THREE));
+        let (_socket, mut peer) = path.connected(&mut net, builder).await;
+        assert_eq!(time_of(peer.receive_heartbeat()).await.1, THREE);
+    })),
+    ("heartbeat_timeout", |path| Box::pin(async move {
+        let time = path.until_dead(false, |builder| builder.heartbeat_timeout(THREE)).await;
+        assert_eq!(time, Duration::from_secs(30) + THREE);
+    })),
+    ("heartbeat_limit", |path| Box::pin(async move {
+        let limit = Duration::from_secs(12);
+        let time = path.until_dead(true, |builder| builder.heartbeat_limit(limit)).await;
+        assert_eq!(time, Duration::from_secs(30) + limit);
+    })),
+    ("reconnect", |path| Box::pin(async move {
+        let delay = path.first_delay(|builder| builder.reconnect(fixed(&[3]))).await;
+        assert_eq!(delay, THREE);
+    })),
+    ("reconnect_policy", |path| Box::pin(async move {
+        let mut net = Net::new();
+        let socket = path.start(net.builder().reconnect_policy(ReconnectPolicy::never()));
+        net.attempt().await.refuse(CloseCause::lost("no route"));
+        let failed = soon(socket).await.unwrap();
+        assert!(matches!(failed, Err(ConnectFailed::Closed(_))), "{failed:?}");
+    })),
+    ("rejoin", |path| Box::pin(async move {
+        let mut net = Net::new();
+        let builder = net.builder().rejoin(fixed(&[3]));
+        let (socket, mut peer) = path.connected(&mut net, builder).await;
+        let room = socket.channel("room:a").create().unwrap();
+        let (_, join) = tokio::join!(room.join(), peer.accept_join());
+        let crash = phx_client::Message::new("room:a", events::ERROR, phx_client::Payload::empty());
+        peer.send(&crash.with_join_ref(join.join_ref.clone()).with_reference(join.join_ref));
+        assert_eq!(time_of(peer.accept_join()).await.1, THREE);
+    })),
+    ("rejoin_policy", |path| Box::pin(async move {
+        let mut net = Net::new();
+        let builder = net.builder().rejoin_policy(RejoinPolicy::always());
+        let (socket, mut peer) = path.connected(&mut net, builder).await;
+        let room = socket.channel("room:a").create().unwrap();
+        let _joining = room.join();
+        let join = peer.receive().await;
+        peer.reply(&join, "error", &json!({}));
+        peer.accept_join().await;
+        settle().await;
+        assert_eq!(room.state(), ChannelState::Joined);
+    })),
+    ("stable_after", |path| Box::pin(async move {
+        let mut net = Net::new();
+        let builder = net.builder().stable_after(Duration::ZERO).reconnect(fixed(&[3, 60]));
+        let (_socket, mut peer) = path.connected(&mut net, builder).await;
+        for _ in 0..3 {
+            peer.close(CloseCause::lost("cable"));
+            let (attempt, time) = time_of(net.attempt()).await;
+            assert_eq!(time, THREE);
+            peer = attempt.accept();
+            settle().await;
+        }
+    })),
+    ("max_frame_size", |path| Box::pin(async move {
+        let mut net = Net::new();
+        let _socket = path.start(net.builder().max_frame_size(1_234));
+        assert_eq!(net.attempt().await.max_frame_size, 1_234);
+    })),
+    ("max_answer_bytes", |path| Box::pin(async move {
+        let mut net = Net::new();
+        let builder = net.builder().max_answer_bytes(100);
+        let (_socket, room, mut peer) = path.joined(&mut net, builder).await;
+        let pushes = [room.push::<Value>("a", &json!({})), room.push::<Value>("a", &json!({}))];
+        for _ in &pushes {
+            let push = peer.receive().await;
+            peer.reply(&push, "ok", &json!("x".repeat(78)));
+        }
+        settle().await;
+        let [first, second] = pushes;
+        assert!(soon(first).await.is_ok());
+        assert!(matches!(soon(second).await, Err(PushFailed::ReplyDropped { len: 80, .. })));
+    })),
+    ("max_joins_in_flight", |path| Box::pin(async move {
+        let mut net = Net::new();
+        let builder = net.builder().max_joins_in_flight(1);
+        let (socket, mut peer) = path.connected(&mut net, builder).await;
+        let rooms = ["room:a", "room:b"].map(|topic| socket.channel(topic).create().unwrap());
+        let _joining: Vec<_> = rooms.iter().map(Channel::join).collect();
+        settle().await;
+        let join = peer.receive().await;
+        assert!(peer.try_receive().is_none());
+        peer.reply(&join, "ok", &json!({}));
+        peer.accept_join().await;
+    })),
+    ("max_buffered_pushes", |path| Box::pin(async move {
+        let mut net = Net::new();
+        let builder = net.builder().max_buffered_pushes(1);
+        let (_socket, room, peer) = path.joined(&mut net, builder).await;
+        peer.takes_frames(false);
+        room.push("a", &json!({})).detach().unwrap();
+        let refused = room.push("a", &json!({})).detach().unwrap_err();
+        let PushRefused::Push(refused) = refused else { panic!("{refused}") };
+        assert!(matches!(refused.reason, PushErrorKind::BufferFull { max: 1, .. }));
+    })),
+    ("when_full", |path| Box::pin(async move {
+        let mut net = Net::new();
+        let builder = net.builder().max_buffered_pushes(1).when_full(WhenFull::EvictOldest);
+        let (_socket, room, peer) = path.joined(&mut net, builder).await;
+        peer.takes_frames(false);
+        let first = room.push::<Value>("a", &json!({}));
+        room.push("a", &json!({})).detach().unwrap();
+        assert!(matches!(soon(first).await, Err(PushFailed::Evicted)));
+    })),
+    ("stream_capacity", |path| Box::pin(async move {
+        assert_eq!(read_ahead(path, |builder| builder.stream_capacity(4)).await, 4);
+    })),
+    ("stream_bytes", |path| Box::pin(async move {
+        // Full with the one that goes over the limit.
+        assert_eq!(read_ahead(path, |builder| builder.stream_bytes(250)).await, 3);
+    })),
+    ("stall_after", |path| Box::pin(async move {
+        let mut net = Net::new();
+        let builder = net.builder().stream_capacity(1).stall_after(THREE);
+        let (_socket, room, peer) = path.joined(&mut net, builder).await;
+        let (_forgotten, mut read) = (room.on::<u32>("n"), room.on::<u32>("n"));
+        (0..2).for_each(|number| peer.broadcast("n", &json!(number)));
+        assert!(matches!(soon(read.next()).await, Some(StreamItem::Message(0))));
+        let (second, time) = time_of(read.next()).await;
+        assert!(matches!(second, Some(StreamItem::Message(1))));
+        assert_eq!(time, THREE);
+    })),
+    ("on_open", |path| Box::pin(noted(path, |builder, notes| {
+        builder.on_open(move || notes.note("called"))
+    }))),
+    ("on_close", |path| Box::pin(noted(path, |builder, notes| {
+        builder.on_close(move |_| notes.note("called"))
+    }))),
+    ("on_error", |path| Box::pin(noted(path, |builder, notes| {
+        builder.on_error(move |error| if error.to_string().contains("message") { notes.note("called") })
+    }))),
+    ("on_message", |path| Box::pin(noted(path, |builder, notes| {
+        builder.on_message(move |message| if message.event == "news" { notes.note("called") })
+    }))),
+    ("logger", |path| Box::pin(noted(path, |builder, notes| {
+        builder.logger(move |record| if record.message.contains("news") { notes.note("called") })
+    }))),
+];
+
+/// Without jitter.
+fn fixed(seconds: &[u64]) -> Backoff {
+    let steps: Vec<Duration> = seconds.iter().copied().map(Duration::from_secs).collect();
+    Backoff::steps(steps).with_jitter_percent(0)
+}
+
+async fn runtime(path: Path) {
+    let mut net = Net::new();
+    let without = || Builder::new("ws://server.test/socket").connector(net.connector());
+    let failed = path.open(without()).await;
+    assert!(matches!(failed, Err(ConnectFailed::Incomplete { missing: "runtime", .. })));
+    let with = without().runtime(net.runtime.clone());
+    path.connected(&mut net, with).await;
+}
+
+async fn connector(path: Path) {
+    let mut net = Net::new();
+    let without = || Builder::new("ws://server.test/socket").runtime(net.runtime.clone());
+    let failed = path.open(without()).await;
+    assert!(matches!(failed, Err(ConnectFailed::Incomplete { missing: "connector", .. })));
+    let with = without().connector(net.connector());
+    path.connected(&mut net, with).await;
+}
+
+async fn unanswered_push(path: Path, change: impl FnOnce(Builder) -> Builder) {
+    let mut net = Net::new();
+    let builder = change(net.builder());
+    let (_socket, room, _peer) = path.joined(&mut net, builder).await;
+    let (pushed, time) = time_of(room.push::<Value>("a", &json!({}))).await;
+    assert!(matches!(pushed, Err(PushFailed::TimedOut)), "{pushed:?}");
+    assert_eq!(time, THREE);
+}
+
+/// How many messages of 100 bytes are read before a stream takes any.
+async fn read_ahead(path: Path, change: impl FnOnce(Builder) -> Builder) -> u64 {
+    let mut net = Net::new();
+    let builder = change(net.builder());
+    let (socket, room, peer) = path.joined(&mut net, builder).await;
+    let _messages = room.on_raw("n");
+    let before = socket.counters().frames_received;
+    (0..10).for_each(|_| peer.broadcast("n", &json!("x".repeat(98))));
+    settle().await;
+    socket.counters().frames_received - before
+}
+
+/// A connection opens, a message and a frame that is none come, and it closes: the hook is called once.
+async fn noted(path: Path, change: impl FnOnce(Builder, Notes) -> Builder) {
+    let (mut net, notes) = (Net::new(), Notes::default());
+    let builder = change(net.builder(), notes.clone());
+    let (_socket, _room, mut peer) = path.joined(&mut net, builder).await;
+    peer.broadcast("news", &json!({}));
+    peer.send_frame(Frame::text("nonsense"));
+    settle().await;
+    peer.close(CloseCause::frame(CloseCode::RESTART, ""));
+    settle().await;
+    assert_eq!(notes.taken(), ["called"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_setting_of_a_socket_takes_effect_on_every_path() {
+    for (name, check) in TABLE {
+        for path in PATHS {
+            println!("{name} by {path:?}");
+            check(path).await;
+        }
+    }
+}
+
+#[test]
+fn the_table_of_a_sockets_settings_is_complete() {
+    let named: BTreeSet<&str> = TABLE.iter().map(|(name, _)| *name).collect();
+    assert_eq!(named, settings_in(include_str!("../../src/builder.rs")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_of_the_credentials_takes_effect() {
+    type Change = fn(Credentials) -> Credentials;
+    let table: [(&str, Change); 3] = [
+        ("param", |credentials| credentials.param("a", "1")),
+        ("header", |credentials| credentials.header("x-a", "1")),
+        ("auth_token", |credentials| credentials.auth_token("ann")),
+    ];
+    for path in PATHS {
+        for (name, change) in table {
+            let make = move || async move { Ok(change(Credentials::new())) };
+            let request = path.request(|builder| builder.credentials(make)).await;
+            let plain = path.request(|builder| builder).await;
+            let differs = match name {
+                "param" => request.url() != plain.url(),
+                "header" => request.headers() != plain.headers(),
+                _ => request.protocols() != plain.protocols(),
+            };
+            assert!(differs, "{name} by {path:?}");
+        }
+    }
+    let source = include_str!("../../src/builder/credentials.rs");
+    assert_eq!(table.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), settings_in(source));
+}
