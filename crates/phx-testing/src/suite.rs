@@ -57,6 +57,7 @@ mod faults;
 mod handles;
 mod host;
 mod load;
+mod order;
 mod raw;
 mod refusals;
 mod report;
@@ -149,6 +150,14 @@ pub fn cases<A: Adapter>() -> Vec<Case> {
             five_thousand_pushes_in_a_row_are_all_sent,
             fifty_channels_join_where_twenty_a_second_are_accepted,
             fifty_channels_join_where_more_than_twenty_a_second_cost_the_connection,
+        }
+        order {
+            data_of_a_subscription_behind_its_reply_is_not_missed,
+            streams_of_topics_have_a_gap_after_a_reconnect,
+            replies_and_messages_keep_the_order_of_the_wire,
+            hooks_of_a_disconnect_have_run_when_its_future_is_done,
+            hooks_of_a_refused_connect_have_run_when_its_future_is_done,
+            a_malformed_frame_is_a_gap_of_its_topic,
         }
         refusals {
             a_refusal_for_good_is_the_error_of_connect,

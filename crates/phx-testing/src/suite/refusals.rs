@@ -13,13 +13,13 @@ use super::host::{client, client_with, first_end};
 
 /// What the server does once it has the request.
 #[derive(Clone, Copy)]
-enum Then {
+pub(super) enum Then {
     End,
     Wait,
 }
 
 /// A server that answers everybody with the same bytes, on a thread that ends with the test program.
-fn server(answer: impl Into<Vec<u8>>, then: Then) -> String {
+pub(super) fn server(answer: impl Into<Vec<u8>>, then: Then) -> String {
     let (listener, answer) = (TcpListener::bind("127.0.0.1:0").unwrap(), answer.into());
     let url = format!("ws://{}/socket", listener.local_addr().unwrap());
     thread::spawn(move || {
