@@ -1,12 +1,13 @@
 //! The logger hook, and the same news for `tracing`.
 //!
 //! Neither ever shows a param, a header or a token. `tracing` gets names and lengths only; the
-//! logger also gets the payloads of messages and pushes, but not the params of joins.
+//! logger also gets the payloads of messages and pushes, but not the params of joins. The texts of peers
+//! are escaped and short in both, so that none of them can forge a line.
 
 use std::fmt;
 use std::sync::Arc;
 
-use phx_proto::{ByteString, Payload};
+use phx_proto::{ByteString, Escaped, Payload};
 
 use crate::hook::isolated;
 
@@ -16,7 +17,7 @@ use crate::hook::isolated;
 pub struct LogRecord {
     /// What it is about.
     pub kind: LogKind,
-    /// What happened, for people.
+    /// What happened, for people: one line, in which the texts of peers are [`Escaped`].
     pub message: String,
     /// The payload of a push or message. Its `Debug` shows the length only.
     pub data: Option<Payload>,
@@ -73,19 +74,26 @@ impl Log {
         message: impl FnOnce() -> String,
     ) {
         if let Some(logger) = &self.0 {
-            let record = LogRecord { kind, message: message(), data: data.cloned() };
+            // The parts are short already; this holds whatever they are.
+            let message = Escaped::whole(&message()).to_string();
+            let record = LogRecord { kind, message, data: data.cloned() };
             isolated("logger", || logger(&record));
         }
     }
 
     pub(crate) fn pushed(&self, topic: &ByteString, event: &ByteString, payload: &Payload) {
-        self.record(LogKind::Push, Some(payload), || format!("{topic} {event}"));
+        self.record(LogKind::Push, Some(payload), || about(topic, event));
     }
 
     pub(crate) fn received(&self, topic: &ByteString, event: &ByteString, payload: &Payload) {
-        tracing::trace!(target: "phx_client::channel", %topic, %event, len = payload.len(), "message");
-        self.record(LogKind::Receive, Some(payload), || format!("{topic} {event}"));
+        tracing::trace!(target: "phx_client::channel", topic = %Escaped::new(topic), event = %Escaped::new(event), len = payload.len(), "message");
+        self.record(LogKind::Receive, Some(payload), || about(topic, event));
     }
+}
+
+/// The topic and the event of a message or a push.
+fn about(topic: &str, event: &str) -> String {
+    format!("{} {}", Escaped::new(topic), Escaped::new(event))
 }
 
 impl fmt::Debug for Log {

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures::stream::{FusedStream, Stream};
-use phx_proto::{ByteString, Instant, Payload};
+use phx_proto::{ByteString, Escaped, Instant, Payload};
 use serde::de::DeserializeOwned;
 
 use self::item::{ChannelMessage, Incoming, StreamItem, TopicMessage, WhenSlow};
@@ -381,14 +381,14 @@ impl<T> Values<T> {
             match item {
                 StreamItem::Message(message) => return Poll::Ready(Some(message)),
                 StreamItem::Gap => {
-                    tracing::warn!(target: "phx_client::channel", %topic, "messages may be missing");
+                    tracing::warn!(target: "phx_client::channel", topic = %Escaped::new(topic), "messages may be missing");
                 }
                 StreamItem::Lagged(count) => {
-                    tracing::warn!(target: "phx_client::channel", %topic, count, "messages lost: the stream is too slow");
+                    tracing::warn!(target: "phx_client::channel", topic = %Escaped::new(topic), count, "messages lost: the stream is too slow");
                 }
                 // The error's text could quote the payload.
                 StreamItem::Malformed(_) => {
-                    tracing::warn!(target: "phx_client::channel", %topic, "skipped a message of another shape");
+                    tracing::warn!(target: "phx_client::channel", topic = %Escaped::new(topic), "skipped a message of another shape");
                 }
             }
         }

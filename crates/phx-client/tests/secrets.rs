@@ -2,52 +2,18 @@
 
 mod common;
 
-use std::fmt::{Debug, Write};
+use std::fmt::Write;
 
-use common::{Net, Notes, settle};
+use common::log::Log;
+use common::{Net, settle};
 use phx_client::{CloseCause, Credentials, Frame, Message, Payload};
 use serde_json::json;
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
-
-/// Writes every event down.
-#[derive(Clone, Default)]
-struct Log(Notes);
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("phx_client")
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        struct Fields(String);
-        impl Visit for Fields {
-            fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-                self.0 += &format!(" {field}={value:?}");
-            }
-        }
-        let mut fields = Fields(event.metadata().target().to_owned());
-        event.record(&mut fields);
-        self.0.note(fields.0);
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
 
 #[tokio::test(start_paused = true)]
 async fn nothing_that_is_shown_holds_a_secret() {
     let log = Log::default();
+    let logged = common::Notes::default();
+    let lines = logged.clone();
     let _guard = tracing::subscriber::set_default(log.clone());
     let mut shown = String::new();
 
@@ -57,7 +23,8 @@ async fn nothing_that_is_shown_holds_a_secret() {
         .param("token", "hush-param")
         .header("x-key", "hush-header")
         .auth_token("hush-token")
-        .credentials(|| async { Ok(Credentials::new().param("fresh", "hush-fresh")) });
+        .credentials(|| async { Ok(Credentials::new().param("fresh", "hush-fresh")) })
+        .logger(move |record| lines.note(format!("{} {record:?}", record.message)));
     write!(shown, "{builder:?}").unwrap();
     let (socket, mut peer) = net.connected_with(builder).await;
     write!(shown, "{socket:?} {} {:?}", socket.endpoint(), socket.endpoint()).unwrap();
@@ -95,6 +62,9 @@ async fn nothing_that_is_shown_holds_a_secret() {
     {
         assert!(log.contains(expected), "{expected} is not in {log}");
     }
+    let logged = logged.taken().join("\n");
+    assert!(logged.contains("room:a joined"), "{logged}");
+    assert!(!logged.contains("hush"), "{logged}");
     assert!(!shown.contains("hush"), "{shown}");
     assert!(!log.contains("hush"), "{log}");
 }

@@ -6,6 +6,8 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+use crate::Escaped;
+
 mod proxy;
 mod tls;
 
@@ -70,6 +72,8 @@ impl fmt::Debug for CloseCode {
 }
 
 /// Why a connection ended, or an attempt to connect failed.
+///
+/// `Display` shows the texts in it [`Escaped`]; the fields hold them as they came.
 ///
 /// Drivers report the first group with [`Socket::handle_closed`](crate::Socket::handle_closed); the
 /// socket itself adds the second.
@@ -161,16 +165,19 @@ impl fmt::Display for CloseCause {
                 write!(f, "closed by the peer with code {code}")
             }
             CloseCause::Frame { code, reason } => {
+                let reason = Escaped::new(reason);
                 write!(f, "closed by the peer with code {code}: {reason}")
             }
             CloseCause::Lost { error } if error.is_empty() => f.write_str("connection lost"),
-            CloseCause::Lost { error } => write!(f, "connection lost: {error}"),
+            CloseCause::Lost { error } => write!(f, "connection lost: {}", Escaped::new(error)),
             CloseCause::Tls(failure) => write!(f, "TLS: {failure}"),
             CloseCause::Refused(refusal) => {
                 write!(f, "the server refused the connection with HTTP status {}", refusal.status)
             }
             CloseCause::Proxy(failure) => write!(f, "the proxy {failure}"),
-            CloseCause::Unusable { error } => write!(f, "the request can't be made: {error}"),
+            CloseCause::Unusable { error } => {
+                write!(f, "the request can't be made: {}", Escaped::new(error))
+            }
             CloseCause::Disconnected => f.write_str("disconnected"),
             CloseCause::Replaced => f.write_str("replaced by a new connection"),
             CloseCause::ConnectTimedOut => f.write_str("the connection took too long to open"),

@@ -5,7 +5,7 @@ use core::fmt;
 
 use bytestring::ByteString;
 
-use crate::{ChannelId, EncodeError, Payload};
+use crate::{ChannelId, EncodeError, Escaped, Payload};
 
 /// Why there can be no such channel.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,7 +93,7 @@ pub struct PushError {
 
 impl fmt::Display for PushError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "can't push `{}`: {}", self.event, self.reason)
+        write!(f, "can't push `{}`: {}", Escaped::new(&self.event), self.reason)
     }
 }
 

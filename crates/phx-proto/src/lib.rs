@@ -130,6 +130,7 @@ mod config;
 mod counters;
 mod endpoint;
 mod error;
+mod escaped;
 mod event;
 mod frame;
 mod id;
@@ -150,11 +151,12 @@ pub use endpoint::{Endpoint, EndpointError, ParamErrorKind, Request};
 pub use error::{
     DisconnectError, JoinError, LeaveError, NewChannelError, PingError, PushError, PushErrorKind,
 };
+pub use escaped::Escaped;
 pub use event::{ChannelCloseCause, ChannelError, Event, JoinFailure, Outcome};
 pub use frame::Frame;
 pub use id::{ChannelId, ParamsRequestId, PingId, PushId, TransportId};
 pub use message::{Message, PHOENIX, Ref, Status, event as events};
-pub use payload::{Payload, PayloadDropped, PayloadError};
+pub use payload::{JsonError, Payload, PayloadDropped, PayloadError};
 pub use policy::{Reconnect, ReconnectPolicy, Rejection, Rejoin, RejoinPolicy};
 pub use presence::{
     Presence, PresenceChange, PresenceConfig, PresenceEntry, PresenceError, PresenceMeta,

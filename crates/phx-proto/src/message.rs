@@ -4,7 +4,7 @@ use core::fmt;
 
 use bytestring::ByteString;
 
-use crate::Payload;
+use crate::{Escaped, Payload};
 
 /// One message of the Channels protocol, in either direction.
 ///
@@ -118,7 +118,8 @@ pub const PHOENIX: ByteString = ByteString::from_static("phoenix");
 /// A message's ref: a string on the wire, unique per socket.
 ///
 /// Refs that are plain decimal numbers, which is all that clients send, are kept as numbers and
-/// cost no allocation; any other string is kept as it is. Equality is that of the strings.
+/// cost no allocation; any other string is kept as it is. Equality is that of the strings. `Display` shows such a
+/// string [`Escaped`].
 ///
 /// # Examples
 ///
@@ -227,7 +228,7 @@ impl fmt::Display for Ref {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Repr::Number(number) => number.fmt(f),
-            Repr::Text(text) => f.pad(text),
+            Repr::Text(text) => Escaped::new(text).fmt(f),
         }
     }
 }
@@ -239,6 +240,8 @@ impl fmt::Debug for Ref {
 }
 
 /// The status of a reply. Servers may use any name; `ok` and `error` are what Phoenix itself sends.
+///
+/// `Display` shows another name [`Escaped`]; [`as_str`](Self::as_str) has it as it came.
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "Other holds every status there is or will be")]
 pub enum Status {
@@ -274,7 +277,10 @@ impl Status {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+        match self {
+            Status::Ok | Status::Error => f.pad(self.as_str()),
+            Status::Other(name) => Escaped::new(name).fmt(f),
+        }
     }
 }
 

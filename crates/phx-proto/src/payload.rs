@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize, de::Error as _};
 use serde_json::value::RawValue;
 
 mod check;
+mod json_error;
+
+pub use json_error::JsonError;
 
 /// The payload of a message: JSON text, or bytes of a V2 binary frame.
 ///
@@ -49,7 +52,8 @@ impl Payload {
     /// [`PayloadError::Serialize`] if `value` can't be written as JSON (a map whose keys aren't
     /// strings, or an error of its own).
     pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, PayloadError> {
-        let text: Vec<u8> = serde_json::to_vec(value).map_err(PayloadError::Serialize)?;
+        let text: Vec<u8> =
+            serde_json::to_vec(value).map_err(|error| PayloadError::Serialize(error.into()))?;
         Ok(Payload(Repr::Json(Bytes::from(text))))
     }
 
@@ -89,7 +93,7 @@ impl Payload {
             },
             Err(error) => error,
         };
-        Err(PayloadError::NotJson { error, payload: Payload(Repr::Json(text)) })
+        Err(PayloadError::NotJson { error: error.into(), payload: Payload(Repr::Json(text)) })
     }
 
     /// What stood in a frame where JSON belongs: checked when it is decoded.
@@ -166,8 +170,9 @@ impl Payload {
     /// [`PayloadError::Binary`] if this is a binary payload. Both hold the payload.
     pub fn decode<'a, T: Deserialize<'a>>(&'a self) -> Result<T, PayloadError> {
         match &self.0 {
-            Repr::Json(text) => serde_json::from_slice(text)
-                .map_err(|error| PayloadError::Deserialize { error, payload: self.clone() }),
+            Repr::Json(text) => serde_json::from_slice(text).map_err(|error| {
+                PayloadError::Deserialize { error: error.into(), payload: self.clone() }
+            }),
             Repr::Binary(_) => Err(PayloadError::Binary { payload: self.clone() }),
         }
     }
@@ -189,7 +194,7 @@ impl fmt::Debug for Payload {
 /// Why a payload couldn't be encoded or decoded.
 ///
 /// The texts of these errors and their `Debug` never quote the payload; `Debug` says at which line
-/// and column it went wrong. Their sources may quote it: `serde_json`'s error says what was found
+/// and column it went wrong. Their sources may quote it, [`Escaped`](crate::Escaped): [`JsonError`] says what was found
 /// where something else was wanted (`invalid type: string "hunter2", expected u64`), and your own
 /// type's `Serialize` or `Deserialize` says what it likes. Don't log the sources where payloads are
 /// secret.
@@ -198,14 +203,14 @@ impl fmt::Debug for Payload {
 pub enum PayloadError {
     /// The value can't be written as JSON.
     #[error("the value can't be written as JSON")]
-    Serialize(#[source] serde_json::Error),
+    Serialize(#[source] JsonError),
     /// The text given for a payload isn't one JSON value.
     #[error("the payload isn't one valid JSON value")]
     #[non_exhaustive]
     NotJson {
         /// What the parser said.
         #[source]
-        error: serde_json::Error,
+        error: JsonError,
         /// The text, as it was given.
         payload: Payload,
     },
@@ -215,7 +220,7 @@ pub enum PayloadError {
     Deserialize {
         /// What the parser said.
         #[source]
-        error: serde_json::Error,
+        error: JsonError,
         /// The payload, as it came.
         payload: Payload,
     },
@@ -272,9 +277,9 @@ impl fmt::Debug for PayloadError {
         let mut fields = f.debug_struct(name);
         if let Some(error) = error {
             fields
-                .field("category", &error.classify())
-                .field("line", &error.line())
-                .field("column", &error.column());
+                .field("category", &error.inner().classify())
+                .field("line", &error.inner().line())
+                .field("column", &error.inner().column());
         }
         if let Some(payload) = payload {
             fields.field("payload", payload);

@@ -5,7 +5,7 @@ use core::fmt;
 
 use bytestring::ByteString;
 
-use crate::{Frame, Message};
+use crate::{Escaped, Frame, Message};
 
 mod binary;
 mod read;
@@ -124,7 +124,7 @@ pub enum EncodeError {
     #[error("a client can't send a binary reply")]
     BinaryReply,
     /// A custom serializer's own error.
-    #[error("{0}")]
+    #[error("{}", Escaped::new(.0))]
     Custom(String),
 }
 
@@ -192,7 +192,7 @@ pub enum DecodeErrorKind {
     #[error("a text frame in a format without them")]
     UnexpectedText,
     /// A custom serializer's own error.
-    #[error("{0}")]
+    #[error("{}", Escaped::new(.0))]
     Custom(String),
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use phx_proto::{ByteString, NewChannelError, Params, Payload, PayloadError, Status};
+use phx_proto::{ByteString, Escaped, NewChannelError, Params, Payload, PayloadError, Status};
 
 use super::Channel;
 use super::join::JoinFailed;
@@ -56,7 +56,7 @@ pub enum NewChannelFailed {
     /// The topic is unusable, or has a channel already: share that one
     /// ([`Socket::existing_channel`](crate::Socket::existing_channel)), or take its place
     /// ([`ChannelBuilder::replace`]).
-    #[error("no channel for `{topic}`")]
+    #[error("no channel for `{}`", Escaped::new(topic))]
     #[non_exhaustive]
     Refused {
         /// The topic.
@@ -128,7 +128,7 @@ impl ChannelBuilder {
                 .map(move |made| match made {
                     Ok(params) => Some(params),
                     Err(error) => {
-                        tracing::warn!(target: "phx_client::channel", %topic, %error, "the channel's params couldn't be made");
+                        tracing::warn!(target: "phx_client::channel", topic = %Escaped::new(&topic), error = %Escaped::new(&error.to_string()), "the channel's params couldn't be made");
                         None
                     }
                 })

@@ -26,6 +26,7 @@ use phx_client::{
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
+pub mod log;
 mod runtime;
 
 pub use runtime::TestRuntime;

@@ -3,9 +3,11 @@
 use alloc::string::String;
 use core::fmt;
 
+use crate::Escaped;
+
 /// How TLS failed, in kind and in words.
 ///
-/// `Display` shows the words.
+/// `Display` shows the words, [`Escaped`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TlsFailure {
@@ -55,6 +57,6 @@ impl TlsFailure {
 
 impl fmt::Display for TlsFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.error)
+        Escaped::new(&self.error).fmt(f)
     }
 }

@@ -4,6 +4,8 @@ use alloc::string::String;
 
 use url::ParseError;
 
+use crate::Escaped;
+
 /// Which part of an endpoint is wrong, and how.
 ///
 /// Neither `Debug` nor `Display` quotes what was given, since any of it may be a secret, except the
@@ -36,7 +38,7 @@ pub enum EndpointError {
     #[error("the header's name isn't a valid HTTP header name")]
     HeaderName,
     /// The header belongs to the WebSocket handshake, or to HTTP's framing.
-    #[error("the header {name} belongs to the WebSocket handshake")]
+    #[error("the header {} belongs to the WebSocket handshake", Escaped::new(name))]
     #[non_exhaustive]
     ReservedHeader {
         /// The header's name, as it was given.
@@ -44,7 +46,8 @@ pub enum EndpointError {
     },
     /// The header's value holds a character that isn't allowed.
     #[error(
-        "the value of the header {name} holds a character other than visible ASCII, space, tab"
+        "the value of the header {} holds a character other than visible ASCII, space, tab",
+        Escaped::new(name)
     )]
     #[non_exhaustive]
     HeaderValue {
@@ -56,7 +59,7 @@ pub enum EndpointError {
     #[error("the params aren't a map or struct that can be serialised")]
     Params,
     /// The form encoding can't express this param.
-    #[error("the param {name:?} can't be form-encoded: {kind}")]
+    #[error("the param `{}` can't be form-encoded: {kind}", Escaped::new(name))]
     #[non_exhaustive]
     Param {
         /// The name with its nesting, as in `user[name]`.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use phx_proto::{
-    ByteString, ChannelCloseCause, ChannelError, ChannelId, Instant, JoinFailure, Payload,
+    ByteString, ChannelCloseCause, ChannelError, ChannelId, Escaped, Instant, JoinFailure, Payload,
 };
 
 use super::{Dispatch, release};
@@ -15,8 +15,8 @@ impl Dispatch {
     pub(super) fn joined(&self, channel: ChannelId, response: &Payload, rejoined: bool) {
         let topic = self.topic(channel);
         let what = if rejoined { "rejoined" } else { "joined" };
-        tracing::info!(target: "phx_client::channel", %topic, "{what}");
-        self.log(|| format!("{topic} {what}"));
+        tracing::info!(target: "phx_client::channel", topic = %Escaped::new(&topic), "{what}");
+        self.log(|| format!("{} {what}", Escaped::new(&topic)));
         for hook in self.hooks(channel, |hooks| &hooks.join).iter() {
             isolated("on_join", || hook(response, rejoined));
         }
@@ -29,8 +29,8 @@ impl Dispatch {
         retry_in: Option<Duration>,
     ) {
         let topic = self.topic(channel);
-        tracing::warn!(target: "phx_client::channel", %topic, ?cause, ?retry_in, "join failed");
-        self.log(|| format!("{topic} join failed: {cause:?}"));
+        tracing::warn!(target: "phx_client::channel", topic = %Escaped::new(&topic), ?cause, ?retry_in, "join failed");
+        self.log(|| format!("{} join failed: {cause:?}", Escaped::new(&topic)));
     }
 
     pub(super) fn channel_errored(
@@ -40,8 +40,8 @@ impl Dispatch {
         retry_in: Option<Duration>,
     ) {
         let topic = self.topic(channel);
-        tracing::warn!(target: "phx_client::channel", %topic, ?cause, ?retry_in, "errored");
-        self.log(|| format!("{topic} errored: {cause:?}"));
+        tracing::warn!(target: "phx_client::channel", topic = %Escaped::new(&topic), ?cause, ?retry_in, "errored");
+        self.log(|| format!("{} errored: {cause:?}", Escaped::new(&topic)));
         for hook in self.hooks(channel, |hooks| &hooks.error).iter() {
             isolated("on_error", || hook(cause));
         }
@@ -49,8 +49,8 @@ impl Dispatch {
 
     pub(super) fn channel_closed(&self, channel: ChannelId, cause: &ChannelCloseCause) {
         let topic = self.topic(channel);
-        tracing::info!(target: "phx_client::channel", %topic, ?cause, "closed");
-        self.log(|| format!("{topic} closed: {cause:?}"));
+        tracing::info!(target: "phx_client::channel", topic = %Escaped::new(&topic), ?cause, "closed");
+        self.log(|| format!("{} closed: {cause:?}", Escaped::new(&topic)));
         for hook in self.hooks(channel, |hooks| &hooks.close).iter() {
             isolated("on_close", || hook(cause));
         }

@@ -1,0 +1,45 @@
+//! What `serde_json` says, made harmless for whoever reads it.
+
+use alloc::string::ToString as _;
+use core::error::Error;
+use core::fmt;
+
+use crate::Escaped;
+
+/// Why JSON can't be written or read, in the words of `serde_json` or of your own type.
+///
+/// `Display` may quote the value that had the wrong type; what it shows is [`Escaped`]. `Debug` quotes nothing: it shows
+/// the kind of the error, the line and the column.
+pub struct JsonError(serde_json::Error);
+
+impl JsonError {
+    /// The error itself. Its own `Display` isn't escaped.
+    #[must_use]
+    pub fn inner(&self) -> &serde_json::Error {
+        &self.0
+    }
+}
+
+impl From<serde_json::Error> for JsonError {
+    fn from(error: serde_json::Error) -> Self {
+        JsonError(error)
+    }
+}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Escaped::new(&self.0.to_string()).fmt(f)
+    }
+}
+
+impl fmt::Debug for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JsonError")
+            .field("category", &self.0.classify())
+            .field("line", &self.0.line())
+            .field("column", &self.0.column())
+            .finish()
+    }
+}
+
+impl Error for JsonError {}
