@@ -85,6 +85,7 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(), Failure> {
     let load = interrupt.guard(Load::connect(&options)).await?;
     let (measured, interrupted) = load.measure(interrupt).await;
+    let has_ended = load.has_ended();
     let summary = Summary::new(&options, &load, &measured);
     load.end(interrupt).await;
     if let Some(path) = &options.output {
@@ -98,6 +99,7 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
     out.flush()?;
     match interrupted {
         Some(signal) => Err(Failure::Interrupted(signal)),
+        None if has_ended => Err(Failure::ended()),
         None if summary.replies == 0 => Err(Failure::failed("no push was replied to with ok")),
         None => Ok(()),
     }

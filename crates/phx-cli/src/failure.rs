@@ -4,7 +4,9 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use phx_tokio::{ByteString, CloseCause, ConnectFailed, JoinFailed, Payload, PushFailed};
+use phx_tokio::{
+    ByteString, CloseCause, ConnectFailed, JoinFailed, Payload, PingFailed, PushFailed, Socket,
+};
 
 use crate::interrupt::Signal;
 use crate::json_text::{Mask, shown_payload};
@@ -38,6 +40,11 @@ impl Failure {
 
     pub(crate) fn failed(text: impl Into<String>) -> Self {
         Failure::Failed(text.into())
+    }
+
+    /// The connection has ended, and none is made again.
+    pub(crate) fn ended() -> Self {
+        Failure::failed("the connection has ended")
     }
 
     /// A file of the user's that can't be read.
@@ -98,6 +105,14 @@ impl Failure {
             PushFailed::TimedOut => Failure::TimedOut(format!("{what}: no reply came in time")),
             error => Failure::Failed(format!("{what}: {}", chain(error))),
         }
+    }
+
+    pub(crate) fn ping(socket: &Socket, failed: &PingFailed) -> Self {
+        // A ping without an answer in time fails alone.
+        if *failed == PingFailed::Disconnected && socket.is_connected() {
+            return Failure::TimedOut("the ping failed: no answer came in time".to_owned());
+        }
+        Failure::Failed(format!("the ping failed: {failed}"))
     }
 
     fn code(&self) -> u8 {

@@ -18,7 +18,7 @@ use crate::interrupt::Interrupt;
 use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::record::{Columns, Kind, Record};
-use crate::session::{JoinRefs, Joining, print_news, topic_filter, unjoined};
+use crate::session::{JoinRefs, Joining, print_news, topic_filter, unjoined, while_open};
 
 /// Join topics, and print each message as it comes.
 ///
@@ -97,11 +97,12 @@ async fn connected(
         }
         for topic in &options.topics {
             let channel = channel(&socket, topic, &params, printer)?;
+            refs.expect(channel.topic());
             items.push(with_end(&channel).boxed());
             channels.push(channel);
         }
         let joins = channels.iter().map(|channel| join(channel, options, &refs, printer));
-        interrupt.guard(try_join_all(joins)).await?;
+        interrupt.guard(while_open(&socket, try_join_all(joins))).await?;
         let tail = Tail { socket: &socket, options, refs: &refs, printer };
         tail.print(items, interrupt).await
     }
@@ -181,7 +182,7 @@ impl Tail<'_> {
                 },
                 state = status.next() => {
                     if matches!(state, None | Some(ConnectionState::Closed)) {
-                        return Err(Failure::failed("the connection has ended"));
+                        return Err(Failure::ended());
                     }
                 }
                 () = &mut over => return Ok(()),

@@ -5,9 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use phx_tokio::Payload;
-
-use crate::terminal::acts_on_terminals;
+use phx_tokio::{Escaped, Payload};
 
 const MASKED: &str = "***";
 
@@ -162,7 +160,7 @@ impl Writer {
     /// JSON has an escape for what acts on a terminal; it means the same.
     fn safe(&mut self, text: &str) {
         for c in text.chars() {
-            if acts_on_terminals(c) {
+            if Escaped::is_escaped(c) {
                 let mut units = [0; 2];
                 for unit in c.encode_utf16(&mut units) {
                     self.out.push_str(&format!("\\u{unit:04x}"));

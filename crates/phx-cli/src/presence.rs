@@ -16,7 +16,7 @@ use crate::interrupt::Interrupt;
 use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::record::{Columns, Kind, Record};
-use crate::session::{Joining, print_news};
+use crate::session::{Joining, print_news, while_open};
 
 mod live;
 
@@ -112,9 +112,9 @@ async fn connected(
         let presence = channel.presence_with(config).map_err(unusable)?;
         let changes = presence.changes();
         let joined = channel.join_within(options.joining.join_timeout);
-        let response = interrupt
-            .guard(async { joined.await.map_err(|failed| Failure::join(channel.topic(), &failed)) })
-            .await?;
+        let joined =
+            async { joined.await.map_err(|failed| Failure::join(channel.topic(), &failed)) };
+        let response = interrupt.guard(while_open(&socket, joined)).await?;
         if let Output::Lines(printer) = &output {
             let joined = Record::new(Kind::Joined).topic(channel.topic()).payload(&response);
             printer.print(joined).await?;
@@ -165,7 +165,7 @@ impl Watching<'_> {
                 },
                 state = status.next() => {
                     if matches!(state, None | Some(ConnectionState::Closed)) {
-                        return Err(Failure::failed("the connection has ended"));
+                        return Err(Failure::ended());
                     }
                     if let Output::Live(live) = &mut self.output {
                         live.show(&self.presence, self.socket.state())?;

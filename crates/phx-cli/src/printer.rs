@@ -16,6 +16,9 @@ use crate::terminal::closed_as_pipe;
 /// Records that wait to be written.
 const CAPACITY: usize = 256;
 
+/// Bytes of lines that are written together, about; a line of any size may come on top.
+const GATHERED: usize = 64 << 10;
+
 /// For what was printed to be written at the end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -144,7 +147,7 @@ fn print(
                 }
             }
             lines.push('\n');
-            next = received.try_recv().ok();
+            next = if lines.len() < GATHERED { received.try_recv().ok() } else { None };
         }
         if !lines.is_empty() {
             write(&lines)?;

@@ -17,7 +17,7 @@ use crate::json_text::{Mask, one_line, shown_payload};
 use crate::malformed;
 use crate::payload;
 use crate::record::{Kind, Record};
-use crate::session::Joining;
+use crate::session::{Joining, while_open};
 use crate::terminal::{self, shown};
 
 /// Pushes that wait for their replies at the same time, with --rate.
@@ -90,7 +90,7 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
         joined.push(channel.clone());
         let mut pushing =
             Pushing { options: &options, channel: &channel, payload: &payload, worst: None };
-        let done = interrupt.guard(pushing.run()).await;
+        let done = interrupt.guard(while_open(&socket, pushing.run())).await;
         done.and(pushing.worst.map_or(Ok(()), Err))
     }
     .await;

@@ -182,6 +182,14 @@ impl Record {
         self
     }
 
+    /// The bytes it keeps, about.
+    pub(crate) fn size(&self) -> usize {
+        let texts = [self.topic.as_deref(), self.event.as_deref(), self.key.as_deref()];
+        let texts = texts.into_iter().chain([self.reference.as_deref(), self.detail.as_deref()]);
+        let payload = self.payload.as_ref().map_or(0, Payload::len);
+        texts.flatten().map(str::len).fold(payload, usize::saturating_add)
+    }
+
     /// The record as one JSON object. The first six fields are always there.
     pub(crate) fn to_json(&self) -> String {
         let text = |text: Option<&str>| text.map_or("null".to_owned(), quoted);

@@ -14,7 +14,7 @@ use crate::interrupt::Interrupt;
 use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::record::{Columns, Kind, Record};
-use crate::session::{JoinRefs, forward, print_news};
+use crate::session::{JoinRefs, forward, print_news, while_open};
 
 mod command;
 mod completion;
@@ -154,8 +154,11 @@ impl Repl<'_> {
                 let channel = self.channel(&topic)?.clone();
                 self.seen.event(&event);
                 let push: Push<()> = channel.push_within(self.timeout, &*event, payload);
-                let reply = push.reply().await;
-                let reply = reply.map_err(|failed| Failure::push(&topic, &event, &failed))?;
+                let replied = async {
+                    let reply = push.reply().await;
+                    reply.map_err(|failed| Failure::push(&topic, &event, &failed))
+                };
+                let reply = while_open(&self.socket, replied).await?;
                 let record = Record::new(Kind::Reply)
                     .topic(channel.topic())
                     .event(&event.into())
@@ -172,7 +175,7 @@ impl Repl<'_> {
             Command::Ping => {
                 let round_trip = self.socket.ping().await;
                 let round_trip =
-                    round_trip.map_err(|failed| Failure::TimedOut(failed.to_string()))?;
+                    round_trip.map_err(|failed| Failure::ping(&self.socket, &failed))?;
                 let text = format!("after {:.3} ms", round_trip.as_secs_f64() * 1e3);
                 self.printer.print(Record::new(Kind::Pong).detail(text)).await
             }
@@ -195,8 +198,12 @@ impl Repl<'_> {
         let channel = self.socket.channel(&*topic).params(params).create();
         let channel = channel.map_err(|error| Failure::join(&(&*topic).into(), &error.into()))?;
         let messages = channel.incoming();
-        let joined = channel.join_within(self.timeout).await;
-        let response = joined.map_err(|failed| Failure::join(channel.topic(), &failed))?;
+        self.refs.expect(channel.topic());
+        let joined = async {
+            let joined = channel.join_within(self.timeout).await;
+            joined.map_err(|failed| Failure::join(channel.topic(), &failed))
+        };
+        let response = while_open(&self.socket, joined).await?;
         let record = Record::new(Kind::Joined).topic(channel.topic()).payload(&response);
         self.printer.print(record).await?;
         tokio::spawn(forward(channel.clone(), messages, self.refs.clone(), self.news.clone()));

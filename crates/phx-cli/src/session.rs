@@ -1,13 +1,13 @@
 //! What commands that join have in common: the params to join with, and the news of the connection.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
 use phx_tokio::{
-    Builder, ByteString, Channel, ChannelCloseCause, ChannelError, CloseCause, Incoming, Message,
-    Messages, Payload, StreamItem, TopicFilter, TopicMessage,
+    Builder, ByteString, Channel, ChannelCloseCause, ChannelError, CloseCause, ConnectionState,
+    Incoming, Message, Messages, Payload, Socket, StreamItem, TopicFilter, TopicMessage,
 };
 use tokio::sync::mpsc;
 
@@ -40,6 +40,22 @@ impl Joining {
     }
 }
 
+/// Does some work that waits for the server, unless the connection ends and none is made again: then there is
+/// nothing to wait for. Work that is done all the same counts.
+pub(crate) async fn while_open<T>(
+    socket: &Socket,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let mut status = socket.status();
+    let ended =
+        async { while !matches!(status.next().await, None | Some(ConnectionState::Closed)) {} };
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = ended => Err(Failure::ended()),
+    }
+}
+
 /// Has the news of the connection printed, except for its end by our own wish.
 pub(crate) fn print_news(builder: Builder, printer: &Printer) -> Builder {
     let (opened, closed) = (printer.clone(), printer.clone());
@@ -52,11 +68,16 @@ pub(crate) fn print_news(builder: Builder, printer: &Printer) -> Builder {
     })
 }
 
-/// The refs of the joins, as the replies to them have them.
+/// The refs of the joins, as the replies to them have them, of the topics that somebody here joins.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct JoinRefs(Arc<Mutex<BTreeMap<ByteString, String>>>);
+pub(crate) struct JoinRefs(Arc<Mutex<BTreeMap<ByteString, Option<u64>>>>);
 
 impl JoinRefs {
+    /// Keeps the refs of this topic from now on. Other topics are the server's to name, without end.
+    pub(crate) fn expect(&self, topic: &ByteString) {
+        self.refs().entry(topic.clone()).or_default();
+    }
+
     /// Looks at all messages that come.
     pub(crate) fn watch(&self, builder: Builder) -> Builder {
         let refs = self.clone();
@@ -65,15 +86,21 @@ impl JoinRefs {
 
     /// The ref of a topic's latest join.
     pub(crate) fn of(&self, topic: &ByteString) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(topic).cloned()
+        self.refs().get(topic).copied().flatten().map(|reference| reference.to_string())
     }
 
     fn see(&self, message: &Message) {
         let Some(reference) = &message.reference else { return };
         if message.status.is_some() && message.join_ref.as_ref() == Some(reference) {
-            let mut refs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            refs.insert(message.topic.clone(), reference.to_string());
+            if let Some(known) = self.refs().get_mut(&message.topic) {
+                // Ours are numbers.
+                *known = reference.as_number();
+            }
         }
+    }
+
+    fn refs(&self) -> MutexGuard<'_, BTreeMap<ByteString, Option<u64>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -151,4 +178,26 @@ pub(crate) fn unjoined(topics: &str, item: StreamItem<TopicMessage>) -> Option<R
         StreamItem::Lagged(count) => Record::lagged(&topics.into(), count),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use phx_tokio::{Ref, Status};
+
+    use super::*;
+
+    #[test]
+    fn refs_are_kept_of_topics_that_are_joined_here() {
+        let refs = JoinRefs::default();
+        refs.expect(&"room:a".into());
+        for number in 0..1_000 {
+            let topic = if number % 10 == 0 { "room:a".into() } else { format!("room:{number}") };
+            let reference = Some(Ref::from(number));
+            let reply = Message::reply(topic, reference.clone(), Status::Ok, Payload::empty());
+            refs.see(&reply.with_join_ref(reference));
+        }
+        assert_eq!(refs.refs().len(), 1);
+        assert_eq!(refs.of(&"room:a".into()), Some("990".to_owned()));
+        assert_eq!(refs.of(&"room:1".into()), None);
+    }
 }

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::time::SystemTime;
 
 use anstyle::{AnsiColor, Effects, Style};
+use phx_tokio::Escaped;
 
 pub(crate) const DIM: Style = Style::new().effects(Effects::DIMMED);
 pub(crate) const BOLD: Style = Style::new().effects(Effects::BOLD);
@@ -19,9 +20,10 @@ pub(crate) fn styled(style: Style, text: impl fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Says what went wrong.
+/// Says what went wrong. Its lines are our own; whatever else acts on a terminal is written out here at the latest.
 pub(crate) fn error(text: &str) {
-    say(&format!("{} {text}", styled(BAD, "error:")));
+    let lines: Vec<String> = text.split('\n').map(shown).collect();
+    say(&format!("{} {}", styled(BAD, "error:"), lines.join("\n")));
 }
 
 /// Says what had better be known.
@@ -35,23 +37,9 @@ pub(crate) fn say(line: &str) {
 }
 
 /// Text that came from somebody else, with everything in it that a terminal would act upon written
-/// out: escape sequences, line ends, and what reverses the direction of writing.
+/// out: escape sequences, line ends, what reverses the direction of writing, and what is invisible.
 pub(crate) fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if acts_on_terminals(c) {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
-}
-
-/// Whether a terminal would do something else with it than show it.
-pub(crate) fn acts_on_terminals(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    Escaped::whole(text).to_string()
 }
 
 /// The first `max` characters, and how much was left out.
@@ -169,6 +157,7 @@ mod tests {
     #[test]
     fn nothing_that_is_shown_acts_on_the_terminal() {
         assert_eq!(shown("a\x1b[2Jb\u{9b}\u{202e}ä\n"), "a\\u{1b}[2Jb\\u{9b}\\u{202e}ä\\n");
+        assert_eq!(shown("\u{200b}\u{feff}\u{2069}"), "\\u{200b}\\u{feff}\\u{2069}");
     }
 
     #[test]

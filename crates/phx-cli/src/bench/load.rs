@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
 use futures::stream::{self, FuturesUnordered, StreamExt as _, TryStreamExt as _};
-use phx_tokio::{Channel, Payload, Push, PushFailed, Reply, Socket, Status};
+use phx_tokio::{Channel, ConnectionState, Payload, Push, PushFailed, Reply, Socket, Status};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 
@@ -15,6 +15,7 @@ use super::measure::{Measured, Shard, name_of};
 use super::progress::Progress;
 use crate::failure::Failure;
 use crate::interrupt::{Interrupt, Signal};
+use crate::session::while_open;
 
 /// Connections that are being opened at the same time.
 const OPENING: usize = 64;
@@ -119,7 +120,7 @@ impl<'a> Load<'a> {
         let interrupted = self.watch(&mut measured, &shards, start, interrupt).await;
         let last = async { while tasks.join_next().await.is_some() {} };
         // Replies to what was pushed before the end still count, unless nobody wants to wait.
-        if interrupted.is_none() {
+        if interrupted.is_none() && !self.has_ended() {
             let _ = timeout(self.options.timeout, last).await;
         }
         let shortest = self.period() / 2;
@@ -148,6 +149,9 @@ impl<'a> Load<'a> {
                 _ = ticks.tick() => {
                     measured.sample(shards, start.elapsed(), Duration::from_millis(1));
                     progress.show(measured, self.reconnects());
+                    if self.has_ended() {
+                        return None;
+                    }
                 }
             }
         }
@@ -156,6 +160,11 @@ impl<'a> Load<'a> {
     /// The time between samples: a hundred or so are enough for a plot.
     fn period(&self) -> Duration {
         (self.options.duration / 100).clamp(Duration::from_millis(50), Duration::from_secs(10))
+    }
+
+    /// Whether every connection has ended, and none is made again.
+    pub(super) fn has_ended(&self) -> bool {
+        self.sockets.iter().all(|socket| socket.state() == ConnectionState::Closed)
     }
 
     pub(super) fn reconnects(&self) -> u64 {
@@ -193,8 +202,11 @@ async fn join(
     try_join_all(topics.map(|topic| async move {
         let channel = socket.channel(&*topic).params(params.clone()).create();
         let channel = channel.map_err(|error| Failure::join(&(&*topic).into(), &error.into()))?;
-        let joined = channel.join_within(patience).await;
-        joined.map_err(|failed| Failure::join(channel.topic(), &failed))?;
+        let joined = async {
+            let joined = channel.join_within(patience).await;
+            joined.map_err(|failed| Failure::join(channel.topic(), &failed))
+        };
+        while_open(socket, joined).await?;
         Ok(channel)
     }))
     .await
@@ -274,7 +286,7 @@ impl Pushing {
 fn record(shard: &Shard, from: Instant, outcome: Result<Reply, PushFailed>) {
     match outcome {
         Ok(Reply { status: Status::Ok, .. }) => shard.replied(from.elapsed()),
-        Ok(reply) => shard.failed(&format!("replied {}", reply.status)),
+        Ok(reply) => shard.rejected(&reply.status),
         Err(failed) => shard.failed(name_of(&failed)),
     }
 }

@@ -5,13 +5,24 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use phx_tokio::PushFailed;
+use phx_tokio::{Escaped, PushFailed, Status};
 
 /// Latencies in microseconds, up to an hour, to three digits.
 #[expect(clippy::expect_used, reason = "these bounds are proper ones")]
 fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 3_600_000_000, 3).expect("1 * 2 <= 3_600_000_000, and 3 <= 5")
 }
+
+/// Kinds of errors, beyond which further statuses are counted together: they are the server's words.
+pub(super) const MAX_KINDS: usize = 64;
+
+/// Characters of a status that make a kind.
+const MAX_STATUS: usize = 64;
+
+const REPLIED: &str = "replied ";
+
+/// Where further statuses are counted.
+const OTHERS: &str = "replied otherwise";
 
 /// A part of what is measured, and its own lock, so that threads don't wait for each other.
 #[derive(Debug)]
@@ -67,13 +78,12 @@ impl Shard {
     }
 
     pub(super) fn failed(&self, name: &str) {
-        self.with(|window| {
-            if let Some(count) = window.errors.get_mut(name) {
-                *count = count.saturating_add(1);
-            } else {
-                window.errors.insert(name.to_owned(), 1);
-            }
-        });
+        self.with(|window| window.count(name, 1));
+    }
+
+    /// A reply with another status than ok.
+    pub(super) fn rejected(&self, status: &Status) {
+        self.failed(&format!("{REPLIED}{}", Escaped::short(status.as_str(), MAX_STATUS)));
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut Window) -> T) -> T {
@@ -94,8 +104,16 @@ impl Window {
         // Both have the same bounds.
         let _ = self.latencies.add(&other.latencies);
         for (name, count) in &other.errors {
-            let sum = self.errors.entry(name.clone()).or_default();
-            *sum = sum.saturating_add(*count);
+            self.count(name, *count);
+        }
+    }
+
+    fn count(&mut self, name: &str, more: u64) {
+        let is_full = self.errors.len() >= MAX_KINDS && !self.errors.contains_key(name);
+        let name = if is_full && name.starts_with(REPLIED) { OTHERS } else { name };
+        match self.errors.get_mut(name) {
+            Some(count) => *count = count.saturating_add(more),
+            None => drop(self.errors.insert(name.to_owned(), more)),
         }
     }
 
@@ -181,5 +199,22 @@ mod tests {
         let total = measured.total.quantiles().unwrap();
         assert_eq!((total.min, total.p50, total.max), (100, 200, 300));
         assert_eq!(measured.total.errors["timed out"], 1);
+    }
+
+    #[test]
+    fn kinds_of_errors_are_limited_in_number_and_length() {
+        let shards = [Shard::new(), Shard::new()];
+        let mut measured = Measured::new();
+        for number in 0..10_000 {
+            let status = format!("{number}\n\u{1b}[2J{}", "long".repeat(1_000));
+            shards[number % 2].rejected(&Status::parse(status.into()));
+            shards[number % 2].failed("timed out");
+        }
+        measured.sample(&shards, Duration::from_secs(1), Duration::from_millis(1));
+        let errors = &measured.total.errors;
+        assert!(errors.len() <= MAX_KINDS + 2, "{}", errors.len());
+        assert_eq!(errors.values().sum::<u64>(), 20_000, "none is lost");
+        assert_eq!(errors["timed out"], 10_000);
+        assert!(errors.keys().all(|name| name.len() < 200 && !name.contains(['\n', '\u{1b}'])));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use phx_tokio::Escaped;
 use rustyline::completion::Completer;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
@@ -14,6 +15,9 @@ use super::screen::Screen;
 
 /// Names of each kind, at the most: they come from the server.
 const CAPACITY: usize = 1_000;
+
+/// Bytes of a name, at the most.
+const MAX_NAME: usize = 256;
 
 /// The topics and events seen so far.
 #[derive(Clone, Debug, Default)]
@@ -61,8 +65,8 @@ impl Seen {
 
 fn add(names: &mut BTreeSet<String>, name: &str) {
     // A name with such characters can't be typed as one word, or would do something to the terminal.
-    let is_typable = !name.contains(|c: char| c.is_whitespace() || c.is_control());
-    if is_typable && names.len() < CAPACITY {
+    let is_typable = !name.contains(|c: char| c.is_whitespace() || Escaped::is_escaped(c));
+    if is_typable && name.len() <= MAX_NAME && names.len() < CAPACITY {
         names.insert(name.to_owned());
     }
 }
@@ -116,6 +120,12 @@ mod tests {
         let seen = Seen::default();
         seen.topic("room:lobby");
         seen.topic("evil\n:topic");
+        for c in ['\u{1b}', '\u{200b}', '\u{202e}', '\u{2066}', '\u{2069}', '\u{feff}', '\u{2028}']
+        {
+            seen.topic(&format!("evil{c}"));
+            seen.event(&format!("evil{c}"));
+        }
+        seen.event(&"long".repeat(100));
         seen.event("shout");
         let found = |line: &str| seen.candidates(line, line.len());
         assert_eq!(found("p"), (0, vec!["ping".to_owned(), "push".to_owned()]));

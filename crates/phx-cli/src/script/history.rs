@@ -10,25 +10,36 @@ use crate::record::Record;
 /// What nobody has waited for yet. Beyond this the oldest is forgotten.
 const CAPACITY: usize = 10_000;
 
+/// The bytes of it, beyond which the oldest is forgotten, too; the latest is kept, however large.
+const MAX_BYTES: usize = 64 << 20;
+
 /// What happened since the thing that the last `wait` found.
 #[derive(Debug, Default)]
 pub(super) struct History {
     records: VecDeque<Record>,
+    bytes: usize,
 }
 
 impl History {
     pub(super) fn add(&mut self, record: Record) {
-        if self.records.len() == CAPACITY {
-            self.records.pop_front();
-        }
+        self.bytes = self.bytes.saturating_add(record.size());
         self.records.push_back(record);
+        while self.records.len() > CAPACITY || (self.bytes > MAX_BYTES && self.records.len() > 1) {
+            self.forget(1);
+        }
+    }
+
+    fn forget(&mut self, count: usize) {
+        for record in self.records.drain(..count.min(self.records.len())) {
+            self.bytes = self.bytes.saturating_sub(record.size());
+        }
     }
 
     /// Whether something matches; it and all before it are forgotten then.
     pub(super) fn find(&mut self, pattern: &Pattern) -> bool {
         match self.records.iter().position(|record| matches(pattern, record)) {
             Some(at) => {
-                self.records.drain(..=at);
+                self.forget(at.saturating_add(1));
                 true
             }
             None => false,
@@ -93,5 +104,21 @@ mod tests {
         assert!(!history.find(&pattern(json!({ "n": 1 }))));
         assert!(!history.find(&pattern(json!({ "n": 0 }))), "it came before");
         assert!(history.find(&pattern(json!({ "n": 2 }))));
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_limited_in_number_and_bytes() {
+        let mut history = History::default();
+        for _ in 0..2 * CAPACITY {
+            history.add(Record::new(Kind::Connected));
+        }
+        assert_eq!(history.records.len(), CAPACITY);
+        let large = Payload::json(&"x".repeat(MAX_BYTES / 4)).unwrap();
+        for _ in 0..10 {
+            history.add(Record::new(Kind::Message).payload(&large));
+        }
+        assert!(history.records.len() <= 4 && history.bytes <= MAX_BYTES, "{}", history.bytes);
+        while history.find(&pattern(json!("x".repeat(MAX_BYTES / 4)))) {}
+        assert_eq!((history.records.len(), history.bytes), (0, 0));
     }
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use phx_tokio::{Channel, CloseCause, JoinFailed, PushFailed, Reply, Socket, Status};
 use serde_json::Value;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::sync::{mpsc, watch};
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::history::History;
 use super::step::{Expect, Pattern, Step, Task};
@@ -19,7 +21,7 @@ use crate::interrupt::Interrupt;
 use crate::malformed;
 use crate::printer::Printer;
 use crate::record::{Kind, Record};
-use crate::session::{JoinRefs, forward, forward_topics, topic_filter};
+use crate::session::{JoinRefs, forward, forward_topics, topic_filter, while_open};
 
 /// What has happened and isn't told yet, at the most.
 const CAPACITY: usize = 256;
@@ -33,6 +35,8 @@ pub(super) struct Runner {
     news: mpsc::Sender<Record>,
     happened: mpsc::Receiver<Record>,
     socket: Option<Socket>,
+    /// Whether the connection has ended, and none is made again.
+    is_over: watch::Receiver<bool>,
     channels: BTreeMap<String, Channel>,
     refs: JoinRefs,
 }
@@ -64,6 +68,7 @@ impl Runner {
             news,
             happened,
             socket: None,
+            is_over: watch::channel(false).1,
             channels: BTreeMap::new(),
             refs: JoinRefs::default(),
         }
@@ -105,14 +110,14 @@ impl Runner {
                     let _ = push.detach();
                     return Ok(());
                 }
-                let reply = self.during(push.reply()).await?;
+                let reply = self.while_open(push.reply()).await?;
                 self.replied(&origin, &channel, &event, expect, reply).await
             }
             Task::Leave { topic } => {
                 self.channel(&topic)?;
                 let channel = self.channels.remove(&topic);
                 if let Some(channel) = channel {
-                    let left = self.during(channel.leave_within(step.timeout)).await?;
+                    let left = self.while_open(channel.leave_within(step.timeout)).await?;
                     left.map_err(|failed| Failure::TimedOut(format!("{topic}: {failed}")))?;
                     let record = Record::new(Kind::Left).topic(channel.topic());
                     self.tell(origin.mark(record)).await?;
@@ -127,10 +132,9 @@ impl Runner {
             Task::Wait(pattern) => self.wait(&pattern, step.timeout).await,
             Task::Sleep(time) => self.during(sleep(time)).await,
             Task::Ping => {
-                let ping = self.socket()?.ping();
-                let round_trip = self.during(ping).await?;
-                let round_trip = round_trip
-                    .map_err(|failed| Failure::TimedOut(format!("the ping failed: {failed}")))?;
+                let socket = self.socket()?.clone();
+                let round_trip = self.while_open(socket.ping()).await?;
+                let round_trip = round_trip.map_err(|failed| Failure::ping(&socket, &failed))?;
                 let micros = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
                 self.tell(origin.mark(Record::new(Kind::Pong).more("round_trip_us", micros))).await
             }
@@ -155,6 +159,12 @@ impl Runner {
                 done = &mut work => return Ok(done),
             }
         }
+    }
+
+    /// The same, for what waits for the server.
+    async fn while_open<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        let socket = self.socket()?.clone();
+        self.during(while_open(&socket, work.map(Ok))).await?
     }
 
     /// Tells that a line failed, which ends the script.
@@ -193,11 +203,13 @@ impl Runner {
                 let _ = again.try_send(Record::new(Kind::Connected));
             }
         });
+        let (over, is_over) = watch::channel(false);
         let builder = builder.on_close(move |end| {
             let is_news = end.was_open || end.retry_in.is_some();
             if is_news && end.cause != CloseCause::Disconnected {
                 let _ = lost.try_send(Record::disconnected(end));
             }
+            over.send_replace(end.retry_in.is_none());
         });
         let malformed = self.news.clone();
         let builder = malformed::warn(malformed::watch(builder, move |report| {
@@ -206,6 +218,7 @@ impl Runner {
         let opening = Arc::clone(&self.connect);
         let socket = self.during(opening.open(builder, url)).await??;
         self.socket = Some(socket);
+        self.is_over = is_over;
         self.tell(origin.mark(Record::new(Kind::Connected))).await
     }
 
@@ -218,7 +231,8 @@ impl Runner {
     ) -> Result<(), Failure> {
         let messages = channel.incoming();
         let topic = channel.topic().clone();
-        let joined = self.during(channel.join_within(patience)).await?;
+        self.refs.expect(&topic);
+        let joined = self.while_open(channel.join_within(patience)).await?;
         let record = Record::new(Kind::Joined).topic(&topic).reference(self.refs.of(&topic));
         match joined {
             Ok(response) => {
@@ -269,12 +283,36 @@ impl Runner {
     async fn wait(&mut self, pattern: &Pattern, patience: Duration) -> Result<(), Failure> {
         let deadline = Instant::now() + patience;
         while !self.history.find(pattern) {
-            match timeout_at(deadline, self.happened.recv()).await {
-                Ok(Some(record)) => self.tell(record).await?,
-                _ => return Err(Failure::TimedOut("what was waited for didn't come".to_owned())),
+            let mut is_over = self.is_over.clone();
+            tokio::select! {
+                biased;
+                Some(record) = self.happened.recv() => self.tell(record).await?,
+                // Without a connection there never was an end of it, and the sender is gone.
+                Ok(_) = is_over.wait_for(|is_over| *is_over) => return self.find_last(pattern).await,
+                () = sleep_until(deadline) => {
+                    return Err(Failure::TimedOut("what was waited for didn't come".to_owned()));
+                }
             }
         }
         Ok(())
+    }
+
+    /// Looks through what had come when the connection ended, and what those who forward it hold.
+    async fn find_last(&mut self, pattern: &Pattern) -> Result<(), Failure> {
+        let mut is_all = false;
+        while !is_all {
+            // They run before this goes on, since they were woken before the end was told.
+            yield_now().await;
+            is_all = true;
+            while let Ok(record) = self.happened.try_recv() {
+                self.tell(record).await?;
+                is_all = false;
+            }
+            if self.history.find(pattern) {
+                return Ok(());
+            }
+        }
+        Err(Failure::ended())
     }
 
     async fn tell(&mut self, record: Record) -> Result<(), Failure> {

@@ -1,10 +1,12 @@
 //! `phx bench`.
 
 use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::raw::raw;
 use crate::support::{Phx, Server, phx};
 use crate::terminal;
 
@@ -82,4 +84,28 @@ async fn a_terminal_shows_how_far_it_is() {
     bench.sees("reconnects   0");
     bench.ends(0);
     server.stops_empty().await;
+}
+
+/// A server that says something else each time.
+#[tokio::test]
+async fn statuses_without_end_are_counted_together() {
+    let next = AtomicU64::new(0);
+    let url = raw(move |message| {
+        let status = match message.event() {
+            "phx_join" => "ok".to_owned(),
+            _ => format!("{}\u{1b}[2J\n{}", next.fetch_add(1, Relaxed), "x".repeat(10_000)),
+        };
+        vec![message.reply(&status, &json!({}))]
+    })
+    .await;
+    let bench = ["bench", &url, "--duration", "500ms", "--in-flight", "8"];
+    let text = phx(&bench).await;
+    text.badly(6, "no push was replied to with ok");
+    assert!(text.out.len() < 20_000 && text.out.contains("replied otherwise"), "{text:?}");
+    assert!(!text.out.contains('\u{1b}'), "{text:?}");
+    let result: Value =
+        serde_json::from_str(&phx(&[&bench[..], &["--json"]].concat()).await.out).unwrap();
+    let errors = result["errors"].as_object().unwrap();
+    assert!(errors.len() > 10 && errors.len() < 70, "{} kinds", errors.len());
+    assert!(errors.keys().all(|name| name.len() < 200), "{errors:?}");
 }

@@ -11,10 +11,12 @@
 
 mod bench;
 mod connection;
+mod ended;
 mod generate;
 mod join;
 mod presence;
 mod push;
+mod raw;
 mod readme;
 mod repl;
 mod script;

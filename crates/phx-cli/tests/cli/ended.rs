@@ -1,0 +1,165 @@
+//! Where nothing connects again, the end of the connection ends whatever waits for it, at once and with code 6.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::raw::{Answer, Received, raw};
+use crate::support::{Ended, phx, phx_with_input};
+
+/// Far less than the ten seconds that a push, a join or a step waits.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+/// How connections end.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Closed,
+    Dropped,
+}
+
+const ENDS: [End; 2] = [End::Closed, End::Dropped];
+
+impl End {
+    fn answer(self) -> Answer {
+        match self {
+            End::Closed => Answer::Close(1000, String::new()),
+            End::Dropped => Answer::Drop,
+        }
+    }
+
+    /// A server that answers joins and ends with the same write.
+    async fn after_the_join(self) -> String {
+        raw(move |message: &Received| match message.event() {
+            "phx_join" => vec![message.reply("ok", &json!({})), self.answer()],
+            _ => vec![self.answer()],
+        })
+        .await
+    }
+
+    /// A server that ends when somebody wants to join.
+    async fn before_the_join(self) -> String {
+        raw(move |_: &Received| vec![self.answer()]).await
+    }
+
+    /// A server that answers joins, and ends when something else comes.
+    async fn later(self) -> String {
+        raw(move |message: &Received| match message.event() {
+            "phx_join" => vec![message.reply("ok", &json!({}))],
+            _ => vec![self.answer()],
+        })
+        .await
+    }
+}
+
+#[track_caller]
+fn ended_at_once(ended: &Ended, started: Instant, what: impl std::fmt::Debug) {
+    assert_eq!(ended.code, Some(6), "{what:?}: {ended:?}");
+    let said = ["ended", "isn't connected"].into_iter().any(|text| ended.err.contains(text));
+    assert!(said, "{what:?}: {ended:?}");
+    assert!(started.elapsed() < AT_ONCE, "{what:?} took {:?}: {ended:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_push_after_the_end_waits_for_nothing() {
+    for end in ENDS {
+        let url = end.after_the_join().await;
+        // Which comes first, the push or the end, is a race; both ends are the same.
+        for _ in 0..5 {
+            let started = Instant::now();
+            let push = phx(&["push", &url, "room:a", "echo", "--no-reconnect"]).await;
+            ended_at_once(&push, started, end);
+        }
+        let rate = ["push", &url, "room:a", "echo", "--no-reconnect", "--rate", "5", "--repeat"];
+        let started = Instant::now();
+        ended_at_once(&phx(&[&rate[..], &["100"]].concat()).await, started, end);
+    }
+}
+
+#[tokio::test]
+async fn so_do_joins() {
+    for end in ENDS {
+        let url = end.before_the_join().await;
+        for command in [
+            &["join", &url, "room:a", "room:b"][..],
+            &["presence", &url, "room:a"],
+            &["push", &url, "room:a", "echo"],
+            &["bench", &url],
+        ] {
+            let started = Instant::now();
+            let ended = phx(&[command, &["--no-reconnect"]].concat()).await;
+            ended_at_once(&ended, started, (end, command));
+        }
+    }
+}
+
+#[tokio::test]
+async fn so_does_whoever_listens() {
+    for end in ENDS {
+        let url = end.after_the_join().await;
+        for command in [&["join", &url, "room:a"][..], &["presence", &url, "room:a"]] {
+            let started = Instant::now();
+            let ended = phx(&[command, &["--no-reconnect"]].concat()).await;
+            ended_at_once(&ended, started, (end, command));
+        }
+        let url = end.later().await;
+        let started = Instant::now();
+        let bench = phx(&["bench", &url, "--no-reconnect", "-d", "30s"]).await;
+        ended_at_once(&bench, started, end);
+    }
+}
+
+#[tokio::test]
+async fn so_does_every_step_of_a_script() {
+    let connect = r#"{"do":"connect"}"#;
+    let join = r#"{"do":"join","topic":"room:a"}"#;
+    for end in ENDS {
+        for step in [
+            r#"{"do":"push","topic":"room:a","event":"echo"}"#,
+            r#"{"do":"join","topic":"room:b"}"#,
+            r#"{"do":"ping"}"#,
+            r#"{"do":"wait","event":"shout"}"#,
+        ] {
+            let url = end.after_the_join().await;
+            let started = Instant::now();
+            let script = ["script", "--url", &url, "--no-reconnect", "-"];
+            let input = format!("{connect}\n{join}\n{step}\n");
+            let ended = phx_with_input(&script, input.as_bytes()).await;
+            ended_at_once(&ended, started, (end, step));
+        }
+    }
+}
+
+/// What came before the end is found, and so is the end itself.
+#[tokio::test]
+async fn a_wait_finds_what_came_before_the_end() {
+    for end in ENDS {
+        let url = raw(move |message: &Received| {
+            let mut answers = vec![message.reply("ok", &json!({}))];
+            answers.extend((0..1_000).map(|n| message.event_of("shout", &json!({ "n": n }))));
+            answers.push(end.answer());
+            answers
+        })
+        .await;
+        for wanted in [r#""event":"shout","payload":{"n":999}"#, r#""kind":"disconnected""#] {
+            let connect = r#"{"do":"connect"}"#;
+            let join = r#"{"do":"join","topic":"room:a"}"#;
+            let script = format!("{connect}\n{join}\n{{\"do\":\"wait\",{wanted}}}\n");
+            let command = ["script", "--url", &url, "--no-reconnect", "-"];
+            phx_with_input(&command, script.as_bytes()).await.well();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_conversation_goes_on_with_an_error() {
+    for end in ENDS {
+        let url = end.after_the_join().await;
+        let started = Instant::now();
+        let repl = ["repl", &url, "--no-reconnect", "--no-history"];
+        let input = b"join room:a\npush . echo\nping\nquit\n";
+        let repl = phx_with_input(&repl, input).await;
+        let failed = repl.out.matches("* failed").count();
+        assert!(repl.code == Some(0) && failed >= 2, "{repl:?}");
+        assert!(started.elapsed() < AT_ONCE, "{:?}: {repl:?}", started.elapsed());
+    }
+}
