@@ -1,12 +1,18 @@
 //! The command line: what can be said, and what is said about it.
 
 use anstream::ColorChoice;
+use clap::builder::EnumValueParser;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::generate::{Completions, Man};
+use crate::value;
 use crate::{bench, join, presence, push, repl, script, serve};
 
-const EXIT_CODES: &str = "\
+const AFTER_HELP: &str = "\
+Secrets: the value of any option, and the URL, may be `@PATH`: it is read from the file, without its last
+line end (`-p NAME=@PATH`, `-H 'NAME: @PATH'`; `@@..` is a literal `@..`). The variables PHX_AUTH_TOKEN,
+PHX_PROXY, PHX_PARAMS and PHX_HEADER stand for options; of the last two each line is one.
+
 Exit codes:
   0    done; join, presence, repl and serve also when they are ended by Ctrl-C,
        SIGTERM or SIGHUP
@@ -24,13 +30,13 @@ Exit codes:
     name = "phx",
     version,
     after_help = "`phx COMMAND --help` tells more. Try it without a Phoenix at hand: `phx serve` is a server.",
-    after_long_help = EXIT_CODES,
+    after_long_help = AFTER_HELP,
     disable_help_subcommand = true,
     propagate_version = true
 )]
 pub(crate) struct Cli {
     /// When to use colours; `auto` looks for a terminal, and respects `NO_COLOR`.
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", value_parser = value::OneOf(EnumValueParser::<Color>::new()))]
     pub(crate) color: Color,
 
     #[command(subcommand)]
@@ -78,5 +84,19 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    /// The canary test goes through what the help lists.
+    #[test]
+    fn every_option_is_in_the_help() {
+        for command in Cli::command().get_subcommands() {
+            for arg in command.get_arguments() {
+                let name = arg.get_id();
+                let is_hidden = arg.is_hide_set() || arg.is_hide_short_help_set();
+                assert!(!is_hidden, "{name} of {}", command.get_name());
+                let is_safe = arg.get_env().is_none() || arg.is_hide_env_values_set();
+                assert!(is_safe, "the help shows the variable of {name}");
+            }
+        }
     }
 }

@@ -1,16 +1,18 @@
 //! What every command that connects can be told, and the socket made of it.
 
+use std::env::{self, VarError};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use phx_tokio::dial::Dialer;
 use phx_tokio::websocket::{WebSocketConfig, WebSocketConnector};
 use phx_tokio::{Backoff, Builder, Endpoint, Reconnect, ReconnectPolicy, Socket, TcpDialer, V1};
 
 use crate::failure::Failure;
 use crate::frames::{ShowFrames, Shown};
-use crate::payload;
+use crate::value;
 
 mod proxy;
 mod tls;
@@ -21,33 +23,33 @@ use proxy::Proxy;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connect {
-    /// A param of the connection, for the server's `connect/3`; as often as needed.
-    #[arg(long, short = 'p', value_name = "NAME=VALUE", value_parser = pair)]
+    /// A param of the connection, for the server's `connect/3`; as often as needed. Each line of the variable
+    /// `PHX_PARAMS` is one, too.
+    #[arg(long, short = 'p', value_name = "NAME=VALUE", value_parser = value::pair)]
     param: Vec<(String, String)>,
 
-    /// A header of the upgrade request; as often as needed.
-    #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = header)]
+    /// A header of the upgrade request; as often as needed. Each line of the variable `PHX_HEADER` is one, too.
+    #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = value::header)]
     header: Vec<(String, String)>,
 
-    /// A token for `auth_token: true`, outside of the URL; `@FILE` keeps it out of the list of
-    /// processes, too.
-    #[arg(long, value_name = "TOKEN|@FILE", env = "PHX_AUTH_TOKEN", hide_env_values = true)]
+    /// A token for `auth_token: true`, outside of the URL.
+    #[arg(long, value_name = "TOKEN", env = "PHX_AUTH_TOKEN", hide_env_values = true, value_parser = value::text)]
     auth_token: Option<String>,
 
     /// The version of the serializer.
-    #[arg(long, value_name = "VERSION", default_value = "2.0.0", value_parser = ["2.0.0", "1.0.0"])]
+    #[arg(long, value_name = "VERSION", default_value = "2.0.0", value_parser = value::OneOf(PossibleValuesParser::new(["2.0.0", "1.0.0"])))]
     vsn: String,
 
     /// Trust these roots (PEM) instead of the system's.
-    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure", value_parser = value::text)]
     cacert: Option<String>,
 
     /// Show the server this certificate (PEM).
-    #[arg(long, value_name = "FILE", requires = "key")]
+    #[arg(long, value_name = "FILE", requires = "key", value_parser = value::text)]
     cert: Option<String>,
 
     /// The private key for --cert (PEM).
-    #[arg(long, value_name = "FILE", requires = "cert")]
+    #[arg(long, value_name = "FILE", requires = "cert", value_parser = value::text)]
     key: Option<String>,
 
     /// Trust every certificate: whoever is in between can read and change everything.
@@ -55,11 +57,11 @@ pub(crate) struct Connect {
     insecure: bool,
 
     /// Connect through a proxy: `http://[USER:PASSWORD@]HOST:PORT`, or `socks5://..`
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "PHX_PROXY", hide_env_values = true, value_parser = proxy::parse)]
     proxy: Option<Proxy>,
 
     /// Give up if there is no connection by then.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::time)]
     connect_timeout: Duration,
 
     /// Wait for a server that isn't there yet, too. By default only a connection that was open once
@@ -84,8 +86,9 @@ pub(crate) struct Connect {
 impl Connect {
     /// A socket in the making for `url`.
     pub(crate) fn builder(&self, url: &str) -> Result<Builder, Failure> {
-        let unusable = |error| Failure::Usage(format!("`{url}` can't be used: {error}"));
-        let endpoint = Endpoint::parse(url).map_err(unusable)?;
+        // The URL isn't quoted: where it is wrong nobody knows which part of it is a secret.
+        let endpoint = Endpoint::parse(url)
+            .map_err(|error| Failure::Usage(format!("the URL can't be used: {error}")))?;
         let mut config = WebSocketConfig::default();
         if let Some(tls) = tls::config(self, endpoint.request("").is_tls())? {
             config.tls = Arc::new(tls);
@@ -105,14 +108,15 @@ impl Connect {
         if self.vsn == "1.0.0" {
             builder = builder.serializer(V1);
         }
-        for (name, value) in &self.param {
+        // An option takes the place of a line of the same name.
+        for (name, value) in lines("PHX_PARAMS", value::pair)?.iter().chain(&self.param) {
             builder = builder.param(name, value);
         }
-        for (name, value) in &self.header {
+        for (name, value) in lines("PHX_HEADER", value::header)?.iter().chain(&self.header) {
             builder = builder.header(name, value);
         }
-        if let Some(token) = self.token()? {
-            builder = builder.auth_token(&token);
+        if let Some(token) = &self.auth_token {
+            builder = builder.auth_token(token);
         }
         Ok(builder)
     }
@@ -124,7 +128,7 @@ impl Connect {
         } else {
             builder.connect_within(self.connect_timeout).await
         };
-        connected.map_err(|failed| Failure::connect(without_query(url), &failed))
+        connected.map_err(|failed| Failure::connect(shown_url(url), &failed))
     }
 
     fn through<D: Dialer>(&self, builder: Builder, dialer: D, config: WebSocketConfig) -> Builder {
@@ -147,14 +151,6 @@ impl Connect {
             if again && was_open { Reconnect::Backoff } else { Reconnect::Stop }
         })
     }
-
-    fn token(&self) -> Result<Option<String>, Failure> {
-        let Some(token) = &self.auth_token else { return Ok(None) };
-        let Some(path) = token.strip_prefix('@') else { return Ok(Some(token.clone())) };
-        let text = String::from_utf8(payload::read(path)?);
-        let text = text.map_err(|_| Failure::usage(format!("{path} isn't text")))?;
-        Ok(Some(text.trim().to_owned()))
-    }
 }
 
 /// Somebody looks at it, so the first attempts are soon.
@@ -163,26 +159,26 @@ fn backoff() -> Backoff {
         .with_jitter_percent(25)
 }
 
-/// A URL without its params, which may be secrets.
-pub(crate) fn without_query(url: &str) -> &str {
-    url.split_once('?').map_or(url, |(before, _)| before)
-}
-
-/// `NAME=VALUE`, as for params.
-pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("expected NAME=VALUE".to_owned()),
+/// What can be shown of a URL: as it was given up to its params, if it's one that holds no other secrets.
+pub(crate) fn shown_url(url: &str) -> &str {
+    match Endpoint::parse(url) {
+        Ok(_) => url.split_once('?').map_or(url, |(before, _)| before),
+        Err(_) => "the server",
     }
 }
 
-fn header(text: &str) -> Result<(String, String), String> {
-    match text.split_once(':') {
-        Some((name, value)) if !name.trim().is_empty() => {
-            Ok((name.trim().to_owned(), value.trim().to_owned()))
+/// The lines of an environment variable; empty ones are left out.
+fn lines<T>(variable: &str, parse: fn(&str) -> Result<T, String>) -> Result<Vec<T>, Failure> {
+    let text = match env::var(variable) {
+        Ok(text) => text,
+        Err(VarError::NotPresent) => return Ok(Vec::new()),
+        Err(VarError::NotUnicode(_)) => {
+            return Err(Failure::Usage(format!("{variable} isn't UTF-8")));
         }
-        _ => Err("expected NAME: VALUE".to_owned()),
-    }
+    };
+    let lines = text.lines().zip(1_u32..).filter(|(line, _)| !line.trim().is_empty());
+    let unusable = |why, number| Failure::Usage(format!("{variable}, line {number}: {why}"));
+    lines.map(|(line, number)| parse(line).map_err(|why| unusable(why, number))).collect()
 }
 
 #[cfg(test)]
@@ -190,15 +186,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pairs_and_headers() {
-        assert_eq!(pair("user[id]=a=b"), Ok(("user[id]".into(), "a=b".into())));
-        assert!(pair("=x").is_err() && pair("x").is_err());
-        assert_eq!(header("X-App:  a:b "), Ok(("X-App".into(), "a:b".into())));
-        assert!(header(": x").is_err() && header("x").is_err());
-    }
-
-    #[test]
-    fn params_of_a_url_are_not_shown() {
-        assert_eq!(without_query("ws://h/socket?token=x"), "ws://h/socket");
+    fn nothing_secret_of_a_url_is_shown() {
+        assert_eq!(shown_url("ws://h/socket?token=hush"), "ws://h/socket");
+        for url in ["ws://ann:hush@h/socket", "ws://h/socket#hush", "hush", "hush://h"] {
+            assert_eq!(shown_url(url), "the server");
+        }
     }
 }

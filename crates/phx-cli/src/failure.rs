@@ -5,12 +5,17 @@ use std::io;
 use std::process::ExitCode;
 
 use phx_tokio::{
-    ByteString, CloseCause, ConnectFailed, JoinFailed, Payload, PingFailed, PushFailed, Socket,
+    ByteString, CloseCause, ConnectFailed, Escaped, JoinFailed, Payload, PingFailed, PushFailed,
+    Socket, Status,
 };
 
+use serde::Deserialize;
+
 use crate::interrupt::Signal;
-use crate::json_text::{Mask, shown_payload};
 use crate::terminal::{self, shown};
+
+/// Characters of a server's reason.
+const MAX_REASON: usize = 200;
 
 /// Why a command ends before it is done.
 #[derive(Debug)]
@@ -55,7 +60,7 @@ impl Failure {
     pub(crate) fn connect(url: impl fmt::Display, failed: &ConnectFailed) -> Self {
         let cause = match failed {
             ConnectFailed::Endpoint(error) => {
-                return Failure::Usage(format!("`{url}` can't be used: {error}"));
+                return Failure::Usage(format!("the connection can't be made: {error}"));
             }
             ConnectFailed::Config(error) => return Failure::Usage(error.to_string()),
             ConnectFailed::Closed(cause) => Some(cause),
@@ -82,8 +87,8 @@ impl Failure {
         let topic = shown(topic);
         match failed {
             JoinFailed::Rejected { status, response, .. } => Failure::JoinRejected(format!(
-                "the server rejected the join of {topic}: {}",
-                answer(status.as_str(), response)
+                "the server rejected the join of {topic} with {}",
+                answer(status, response)
             )),
             JoinFailed::ReplyDropped { .. } => {
                 Failure::JoinRejected(format!("{topic}: {}", chain(failed)))
@@ -100,7 +105,7 @@ impl Failure {
         let what = format!("`{}` to {}", shown(event), shown(topic));
         match failed {
             PushFailed::Rejected { status, response, .. } => {
-                Failure::Rejected(format!("{what}: {}", answer(status.as_str(), response)))
+                Failure::Rejected(format!("{what}: the reply has {}", answer(status, response)))
             }
             PushFailed::TimedOut => Failure::TimedOut(format!("{what}: no reply came in time")),
             error => Failure::Failed(format!("{what}: {}", chain(error))),
@@ -174,9 +179,19 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// A status and a response, as people read them.
-pub(crate) fn answer(status: &str, response: &Payload) -> String {
-    format!("{} {}", shown(status), shown_payload(response, Mask::Nothing))
+/// A status and what the server says about it, as people read them. The rest of a response is left out: it may be a
+/// secret, and errors end up in logs.
+pub(crate) fn answer(status: &Status, response: &Payload) -> String {
+    #[derive(Deserialize)]
+    struct Why {
+        reason: String,
+    }
+    match response.decode::<Why>() {
+        Ok(Why { reason }) => {
+            format!("the status `{status}`: {}", Escaped::short(&reason, MAX_REASON))
+        }
+        Err(_) => format!("the status `{status}`"),
+    }
 }
 
 /// An error and what it comes from.

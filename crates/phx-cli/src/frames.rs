@@ -12,7 +12,7 @@ use phx_tokio::{
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::json_text::{Mask, one_line};
+use crate::json_text::{MASKED, Mask, one_line};
 use crate::terminal::{self, DIM, clock, shortened, shown, styled};
 
 /// Characters of a frame that are shown, unless all are asked for.
@@ -80,7 +80,7 @@ impl Transport for Watched {
     ) -> Poll<Result<Frame, CloseCause>> {
         let received = ready!(self.transport.as_mut().poll_receive(cx));
         if let Ok(frame) = &received {
-            say('<', &frame_text(frame, self.shown));
+            say('<', &frame_text(frame, false, self.shown));
         }
         Poll::Ready(received.map_err(ended))
     }
@@ -90,7 +90,7 @@ impl Transport for Watched {
     }
 
     fn start_send(mut self: Pin<&mut Self>, frame: Frame) -> Result<(), CloseCause> {
-        say('>', &frame_text(&frame, self.shown));
+        say('>', &frame_text(&frame, true, self.shown));
         self.transport.as_mut().start_send(frame).map_err(ended)
     }
 
@@ -131,31 +131,38 @@ fn say(direction: char, text: &str) {
 fn request_lines(request: &Request, how: Shown) -> Vec<String> {
     let url = request.url();
     let mut params = url.query_pairs().map(|(name, value)| {
-        let value = if how.secrets || name == "vsn" { shown(&value) } else { "***".to_owned() };
-        format!("{}={value}", shown(&name))
+        if how.secrets || name == "vsn" {
+            format!("{}={}", shown(&name), shown(&value))
+        } else if value.is_empty() {
+            // A query without `=` may be a token itself.
+            MASKED.to_owned()
+        } else {
+            format!("{}={MASKED}", shown(&name))
+        }
     });
     let query = params.by_ref().collect::<Vec<_>>().join("&");
     let mut lines = vec![format!("GET {request}?{query}")];
     for (name, value) in request.headers() {
-        let value = if how.secrets { shown(value) } else { "***".to_owned() };
+        let value = if how.secrets { shown(value) } else { MASKED.to_owned() };
         lines.push(format!("{name}: {value}"));
     }
     for protocol in request.protocols() {
         let value = match protocol.as_str() {
             "phoenix" => "phoenix",
             _ if how.secrets => protocol,
-            _ => "***",
+            _ => MASKED,
         };
         lines.push(format!("sec-websocket-protocol: {}", shown(value)));
     }
     lines
 }
 
-fn frame_text(frame: &Frame, how: Shown) -> String {
+fn frame_text(frame: &Frame, is_sent: bool, how: Shown) -> String {
     let text = match frame {
-        Frame::Binary(bytes) => {
+        Frame::Binary(bytes) if how.secrets => {
             format!("<{} bytes> {}", bytes.len(), bytes.escape_ascii())
         }
+        Frame::Binary(bytes) => binary_text(bytes, is_sent),
         Frame::Text(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) if serde_json::from_str::<IgnoredAny>(text).is_ok() => {
                 one_line(text, mask(text, how))
@@ -166,6 +173,28 @@ fn frame_text(frame: &Frame, how: Shown) -> String {
         },
     };
     if how.whole { text } else { shortened(&text, SHORT) }
+}
+
+/// The names in a binary frame of version 2, and the length of its payload, of which nobody knows what it holds.
+fn binary_text(bytes: &[u8], is_sent: bool) -> String {
+    // Behind the kind are the lengths of the names: refs, topic, and event or status.
+    let names = match (bytes.first(), is_sent) {
+        (Some(0), true) | (Some(1), false) => 4,
+        (Some(0), false) => 3,
+        (Some(2), false) => 2,
+        _ => 0,
+    };
+    let rest = bytes.get(1..).unwrap_or_default();
+    let Some((lengths, mut rest)) = rest.split_at_checked(names) else {
+        return format!("<{} bytes>", bytes.len());
+    };
+    let mut text = format!("<{} bytes>", bytes.len());
+    for length in lengths {
+        let Some((name, behind)) = rest.split_at_checked(usize::from(*length)) else { break };
+        text.push_str(&format!(" {}", name.escape_ascii()));
+        rest = behind;
+    }
+    format!("{text} <payload of {} bytes>", rest.len())
 }
 
 /// The params of a join are secrets as those of the connection are.
@@ -195,7 +224,7 @@ mod tests {
 
     use super::*;
 
-    const MASKED: Shown = Shown { whole: false, secrets: false };
+    const CLOSED: Shown = Shown { whole: false, secrets: false };
     const OPEN: Shown = Shown { whole: true, secrets: true };
 
     fn request() -> Request {
@@ -211,7 +240,7 @@ mod tests {
 
     #[test]
     fn nothing_of_a_request_that_may_be_secret_is_shown() {
-        let lines = request_lines(&request(), MASKED);
+        let lines = request_lines(&request(), CLOSED);
         assert_eq!(
             lines,
             [
@@ -232,17 +261,43 @@ mod tests {
             r#"["1","2","room:a","access_token",{"access_token":"s3cret"}]"#,
         ] {
             let frame = Frame::text(frame);
-            assert!(!frame_text(&frame, MASKED).contains("s3cret"));
-            assert!(frame_text(&frame, OPEN).contains("s3cret"));
+            assert!(!frame_text(&frame, true, CLOSED).contains("s3cret"));
+            assert!(frame_text(&frame, true, OPEN).contains("s3cret"));
         }
         let frame = Frame::text(r#"["1","2","room:a","shout",{"who":"ann"}]"#);
-        assert!(frame_text(&frame, MASKED).contains("ann"));
+        assert!(frame_text(&frame, true, CLOSED).contains("ann"));
     }
 
     #[test]
     fn long_frames_are_cut_unless_all_is_asked_for() {
         let frame = Frame::text(format!("[\"{}\"]", "x".repeat(SHORT)));
-        assert!(frame_text(&frame, MASKED).ends_with("… (4 bytes more)"));
-        assert!(frame_text(&frame, OPEN).ends_with("xx\"]"));
+        assert!(frame_text(&frame, true, CLOSED).ends_with("… (4 bytes more)"));
+        assert!(frame_text(&frame, true, OPEN).ends_with("xx\"]"));
+    }
+
+    #[test]
+    fn nothing_of_a_binary_payload_is_shown() {
+        let sent = Frame::binary(&b"\0\x01\x02\x06\x04112room:aechohush"[..]);
+        assert_eq!(
+            frame_text(&sent, true, CLOSED),
+            "<22 bytes> 1 12 room:a echo <payload of 4 bytes>"
+        );
+        assert!(frame_text(&sent, true, OPEN).contains("hush"));
+        let broadcast = Frame::binary(&b"\x02\x06\x05room:ashouthush"[..]);
+        assert_eq!(
+            frame_text(&broadcast, false, CLOSED),
+            "<18 bytes> room:a shout <payload of 4 bytes>"
+        );
+        for garbage in [&b""[..], b"\0", b"\0\xff\xff\xff\xffhush", b"hush", b"\x01hush"] {
+            let shown = frame_text(&Frame::binary(garbage), false, CLOSED);
+            assert!(!shown.contains("hush"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_query_that_is_a_token_is_masked() {
+        let endpoint = Endpoint::parse("ws://h/socket?s3cret&a=b").unwrap();
+        let lines = request_lines(&endpoint.request("2.0.0"), CLOSED);
+        assert_eq!(lines, ["GET ws://h/socket/websocket?***&a=***&vsn=2.0.0"]);
     }
 }

@@ -9,6 +9,7 @@ use clap_complete::Shell;
 
 use crate::cli::Cli;
 use crate::failure::Failure;
+use crate::value;
 
 /// Print the completions for a shell.
 ///
@@ -25,7 +26,7 @@ pub(crate) struct Completions {
 #[derive(Args, Debug)]
 pub(crate) struct Man {
     /// Write phx.1, phx-join.1 and the others there.
-    #[arg(long, value_name = "DIRECTORY")]
+    #[arg(long, value_name = "DIRECTORY", value_parser = value::path)]
     dir: Option<PathBuf>,
 }
 

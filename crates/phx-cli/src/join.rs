@@ -19,6 +19,7 @@ use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::record::{Columns, Kind, Record};
 use crate::session::{JoinRefs, Joining, print_news, topic_filter, unjoined, while_open};
+use crate::value;
 
 /// Join topics, and print each message as it comes.
 ///
@@ -29,7 +30,8 @@ use crate::session::{JoinRefs, Joining, print_news, topic_filter, unjoined, whil
 /// It ends by Ctrl-C, leaves and disconnects then, and the exit code is 0.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The socket's URL, such as `ws://localhost:4000/socket`.
+    /// The socket's URL, such as `ws://localhost:4000/socket`; `@FILE` for one with secrets in it.
+    #[arg(value_parser = value::text)]
     url: String,
 
     /// The topics to join.
@@ -38,7 +40,7 @@ pub(crate) struct Options {
 
     /// Print messages on this topic, too, without joining it, such as `__absinthe__:*`; `*` at the end stands
     /// for anything. As often as needed.
-    #[arg(long, value_name = "TOPIC")]
+    #[arg(long, value_name = "TOPIC", value_parser = value::text)]
     also: Vec<String>,
 
     /// Print a JSON object a line.
@@ -46,15 +48,15 @@ pub(crate) struct Options {
     json: bool,
 
     /// Print messages of this event only; as often as needed.
-    #[arg(long, short, value_name = "EVENT")]
+    #[arg(long, short, value_name = "EVENT", value_parser = value::text)]
     event: Vec<String>,
 
     /// End after so many messages.
-    #[arg(long, short = 'n', value_name = "COUNT")]
+    #[arg(long, short = 'n', value_name = "COUNT", value_parser = value::number::<u64, 0, { u64::MAX }>)]
     count: Option<u64>,
 
     /// End after this time.
-    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long = "for", value_name = "TIME", value_parser = value::time)]
     duration: Option<Duration>,
 
     #[command(flatten)]

@@ -7,20 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use phx_tokio::{Escaped, Payload};
 
-const MASKED: &str = "***";
+use crate::secret;
 
-/// Parts of the names of values that are nobody's business.
-const SECRET_NAMES: [&str; 9] = [
-    "token",
-    "secret",
-    "password",
-    "passwd",
-    "api_key",
-    "apikey",
-    "authorization",
-    "cookie",
-    "jwt",
-];
+/// What is shown in the place of a secret.
+pub(crate) const MASKED: &str = "***";
 
 /// What isn't shown of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,8 +128,10 @@ impl Writer {
             self.safe(quoted);
         } else if self.next_is_masked() {
             self.masked();
-        } else {
+        } else if self.mask == Mask::Nothing {
             self.safe(quoted);
+        } else {
+            self.safe(&secret::without_tokens(quoted));
         }
     }
 
@@ -172,10 +164,11 @@ impl Writer {
     }
 }
 
-/// Whether a name sounds like that of a secret.
-pub(crate) fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase().replace('-', "_");
-    SECRET_NAMES.iter().any(|secret| name.contains(secret))
+/// Whether the key of an object is the name of a secret.
+fn is_secret(quoted: &str) -> bool {
+    // Escapes mean what they stand for.
+    serde_json::from_str::<String>(quoted)
+        .map_or_else(|_| secret::is_name(quoted), |name| secret::is_name(&name))
 }
 
 /// The length of the string that the text begins with, quotes included.
@@ -217,6 +210,21 @@ mod tests {
             one_line(text, Mask::Secrets),
             r#"{"user":"ann","Access_Token":"***","deep":{"api-key":{"a":["***","***"]},"n":1}}"#
         );
+        let text = r#"{"p\u0061ssword":1,"pwd":"x","pin":2,"author":"ann","keyboard":"qwerty"}"#;
+        assert_eq!(
+            one_line(text, Mask::Secrets),
+            r#"{"p\u0061ssword":"***","pwd":"***","pin":"***","author":"ann","keyboard":"qwerty"}"#
+        );
+    }
+
+    #[test]
+    fn tokens_are_masked_whatever_they_are_called() {
+        let text = r#"{"static":"SFMyNTY.g2gD.xyz","html":"<p data-phx-session=\"SFMyNTY.a.b\">"}"#;
+        assert_eq!(
+            one_line(text, Mask::Secrets),
+            r#"{"static":"***","html":"<p data-phx-session=\"***\">"}"#
+        );
+        assert_eq!(one_line(text, Mask::Nothing), text);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod interrupt;
 mod join;
 mod json_text;
 mod malformed;
+mod mistake;
 mod payload;
 mod presence;
 mod printer;
@@ -18,9 +19,11 @@ mod push;
 mod record;
 mod repl;
 mod script;
+mod secret;
 mod serve;
 mod session;
 mod terminal;
+mod value;
 
 use std::process::ExitCode;
 
@@ -33,7 +36,10 @@ use interrupt::Interrupt;
 
 fn main() -> ExitCode {
     // Mistakes in the arguments end here, with code 2.
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return mistake::tell(error),
+    };
     cli.color.apply();
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,

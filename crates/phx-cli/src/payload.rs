@@ -1,12 +1,15 @@
 //! Payloads as they are given on the command line: JSON, `@FILE` or `-`.
 
-use std::fs;
+use std::fs::File;
 use std::io::{self, Read as _};
 
 use phx_tokio::Payload;
 use serde_json::{Map, Value};
 
 use crate::failure::{Failure, chain};
+
+/// Bytes of a payload: more wouldn't be sent.
+const MAX_PAYLOAD: usize = 64 << 20;
 
 /// JSON text, `@FILE` with JSON in it, or `-` for JSON on standard input. Without any it is `{}`.
 pub(crate) fn json(argument: Option<&str>) -> Result<Payload, Failure> {
@@ -22,15 +25,21 @@ pub(crate) fn json(argument: Option<&str>) -> Result<Payload, Failure> {
 
 /// A file's bytes; `-` is standard input.
 pub(crate) fn read(path: &str) -> Result<Vec<u8>, Failure> {
-    let bytes = if path == "-" {
-        let mut bytes = Vec::new();
-        io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
-    } else {
-        fs::read(path)
+    let mut bytes = Vec::new();
+    // One byte more tells a payload at the limit from one beyond it.
+    let limit = u64::try_from(MAX_PAYLOAD.saturating_add(1)).unwrap_or(u64::MAX);
+    let (name, read) = match path {
+        "-" => ("standard input", io::stdin().lock().take(limit).read_to_end(&mut bytes)),
+        path => {
+            let file = File::open(path);
+            (path, file.and_then(|file| file.take(limit).read_to_end(&mut bytes)))
+        }
     };
-    bytes.map_err(|error| {
-        Failure::unreadable(if path == "-" { "standard input" } else { path }, &error)
-    })
+    read.map_err(|error| Failure::unreadable(name, &error))?;
+    if bytes.len() > MAX_PAYLOAD {
+        return Err(Failure::Usage(format!("{name} holds more than {} MiB", MAX_PAYLOAD >> 20)));
+    }
+    Ok(bytes)
 }
 
 fn checked(text: Vec<u8>, what: &str) -> Result<Payload, Failure> {
@@ -43,7 +52,10 @@ fn checked(text: Vec<u8>, what: &str) -> Result<Payload, Failure> {
 
 /// Params of a join: an object, with single ones added to it.
 pub(crate) fn params(object: Option<&str>, pairs: &[(String, String)]) -> Result<Payload, Failure> {
-    let payload = json(object)?;
+    let payload = match object {
+        Some(text) => checked(text.as_bytes().to_vec(), "--join-params")?,
+        None => Payload::empty(),
+    };
     let mut params: Map<String, Value> = payload.decode().map_err(|_| {
         Failure::usage("the params of a join are a JSON object, as in '{\"name\": \"ann\"}'")
     })?;

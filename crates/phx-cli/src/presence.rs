@@ -17,6 +17,7 @@ use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::record::{Columns, Kind, Record};
 use crate::session::{Joining, print_news, while_open};
+use crate::value;
 
 mod live;
 
@@ -35,7 +36,8 @@ type Beside = Map<String, Value>;
 /// It ends by Ctrl-C, and the exit code is 0.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The socket's URL, such as `ws://localhost:4000/socket`.
+    /// The socket's URL, such as `ws://localhost:4000/socket`; `@FILE` for one with secrets in it.
+    #[arg(value_parser = value::text)]
     url: String,
 
     /// The topic to join.
@@ -50,11 +52,11 @@ pub(crate) struct Options {
     lines: bool,
 
     /// The name of the event with the whole list.
-    #[arg(long, value_name = "EVENT", default_value = "presence_state")]
+    #[arg(long, value_name = "EVENT", default_value = "presence_state", value_parser = value::text)]
     state_event: String,
 
     /// The name of the event with the changes.
-    #[arg(long, value_name = "EVENT", default_value = "presence_diff")]
+    #[arg(long, value_name = "EVENT", default_value = "presence_diff", value_parser = value::text)]
     diff_event: String,
 
     #[command(flatten)]

@@ -19,6 +19,7 @@ use crate::payload;
 use crate::record::{Kind, Record};
 use crate::session::{Joining, while_open};
 use crate::terminal::{self, shown};
+use crate::value;
 
 /// Pushes that wait for their replies at the same time, with --rate.
 const IN_FLIGHT: usize = 1_000;
@@ -29,7 +30,8 @@ const IN_FLIGHT: usize = 1_000;
 /// code tells the outcome: 0 for ok, 1 for an error reply, 5 if none came in time.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The socket's URL, such as `ws://localhost:4000/socket`.
+    /// The socket's URL, such as `ws://localhost:4000/socket`; `@FILE` for one with secrets in it.
+    #[arg(value_parser = value::text)]
     url: String,
 
     /// The topic to join.
@@ -43,7 +45,7 @@ pub(crate) struct Options {
     payload: Option<String>,
 
     /// Push the bytes of a file instead of JSON; `-` is standard input.
-    #[arg(long, value_name = "FILE|-")]
+    #[arg(long, value_name = "FILE|-", value_parser = value::text)]
     binary: Option<String>,
 
     /// Don't wait for a reply.
@@ -55,16 +57,16 @@ pub(crate) struct Options {
     json: bool,
 
     /// For each reply.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::time)]
     timeout: Duration,
 
     /// Push so many times.
-    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = value::number::<u64, 0, { u64::MAX }>)]
     repeat: u64,
 
     /// Pushes a second, whether or not there are replies yet. By default each waits for the reply to
     /// the one before.
-    #[arg(long, value_name = "PER_SECOND", value_parser = rate)]
+    #[arg(long, value_name = "PER_SECOND", value_parser = value::rate)]
     rate: Option<f64>,
 
     #[command(flatten)]
@@ -167,8 +169,12 @@ impl Pushing<'_> {
             Ok(reply) => {
                 self.print(reply)?;
                 (reply.status != Status::Ok).then(|| {
-                    let answer = answer(reply.status.as_str(), &reply.response);
-                    Failure::Rejected(format!("`{}` to {}: {answer}", shown(event), shown(topic)))
+                    let answer = answer(&reply.status, &reply.response);
+                    Failure::Rejected(format!(
+                        "`{}` to {}: the reply has {answer}",
+                        shown(event),
+                        shown(topic)
+                    ))
                 })
             }
             Err(failed) => Some(Failure::push(topic, event, failed)),
@@ -201,23 +207,5 @@ impl Pushing<'_> {
         }
         out.flush()?;
         Ok(())
-    }
-}
-
-pub(crate) fn rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate > 0.0 && rate <= 1e6 => Ok(rate),
-        _ => Err("expected a number above 0, and 1000000 at the most".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rates() {
-        assert_eq!(rate("0.5"), Ok(0.5));
-        assert!(["0", "-1", "NaN", "inf", "1e7", ""].into_iter().all(|text| rate(text).is_err()));
     }
 }

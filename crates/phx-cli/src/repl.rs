@@ -15,6 +15,7 @@ use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::record::{Columns, Kind, Record};
 use crate::session::{JoinRefs, forward, print_news, while_open};
+use crate::value;
 
 mod command;
 mod completion;
@@ -36,7 +37,8 @@ const CAPACITY: usize = 256;
 /// in them. Ctrl-C gives up what a command waits for; at the prompt it ends the program, as Ctrl-D does.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The socket's URL, such as `ws://localhost:4000/socket`.
+    /// The socket's URL, such as `ws://localhost:4000/socket`; `@FILE` for one with secrets in it.
+    #[arg(value_parser = value::text)]
     url: String,
 
     /// Neither read nor write the history of commands.
@@ -44,7 +46,7 @@ pub(crate) struct Options {
     no_history: bool,
 
     /// For the answers to joins and pushes.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::time)]
     timeout: Duration,
 
     #[command(flatten)]

@@ -11,6 +11,7 @@ use crate::connect::Connect;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::printer::{Format, Printer};
+use crate::value;
 
 mod history;
 mod runner;
@@ -49,7 +50,7 @@ pub(crate) struct Options {
     file: String,
 
     /// The socket's URL, for `connect` without one.
-    #[arg(long)]
+    #[arg(long, value_parser = value::text)]
     url: Option<String>,
 
     #[command(flatten)]

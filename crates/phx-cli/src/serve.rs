@@ -15,6 +15,7 @@ use tokio::time::{MissedTickBehavior, interval_at, sleep};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::terminal;
+use crate::value;
 
 mod app;
 mod command;
@@ -32,27 +33,27 @@ use command::{Command, HELP};
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     /// The port; 0 for one that is free.
-    #[arg(long, default_value_t = 4000)]
+    #[arg(long, default_value_t = 4000, value_parser = value::number::<u16, 0, 65_535>)]
     port: u16,
 
     /// The address to listen on; one that other machines reach is warned of.
-    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_parser = value::address)]
     host: IpAddr,
 
     /// Refuse everybody who doesn't say this token, as the auth token or the param `token`.
-    #[arg(long, value_name = "TOKEN", env = "PHX_SERVE_TOKEN", hide_env_values = true)]
+    #[arg(long, value_name = "TOKEN", env = "PHX_SERVE_TOKEN", hide_env_values = true, value_parser = value::text)]
     token: Option<String>,
 
     /// Reset all connections every so often.
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = value::time)]
     drop_every: Option<Duration>,
 
     /// Time that everything takes from one side to the other.
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = value::time)]
     latency: Option<Duration>,
 
     /// Answer so many attempts to connect with 503 first.
-    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    #[arg(long, value_name = "COUNT", default_value_t = 0, value_parser = value::number::<u32, 0, 4_294_967_295>)]
     refuse_first: u32,
 }
 

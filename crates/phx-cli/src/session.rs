@@ -11,26 +11,26 @@ use phx_tokio::{
 };
 use tokio::sync::mpsc;
 
-use crate::connect::pair;
 use crate::failure::Failure;
 use crate::payload;
 use crate::printer::Printer;
 use crate::record::{Kind, Record};
+use crate::value;
 
 /// What to join with.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Join")]
 pub(crate) struct Joining {
     /// A param of the join, for the channel's `join/3`; as often as needed.
-    #[arg(long, short = 'j', value_name = "NAME=VALUE", value_parser = pair)]
+    #[arg(long, short = 'j', value_name = "NAME=VALUE", value_parser = value::pair)]
     join_param: Vec<(String, String)>,
 
     /// All params of the join, as a JSON object.
-    #[arg(long, value_name = "JSON|@FILE|-")]
+    #[arg(long, value_name = "JSON|-", value_parser = value::text_or_stdin)]
     join_params: Option<String>,
 
     /// For the answer to the join.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::time)]
     pub(crate) join_timeout: Duration,
 }
 

@@ -22,13 +22,16 @@ pub(crate) fn styled(style: Style, text: impl fmt::Display) -> String {
 
 /// Says what went wrong. Its lines are our own; whatever else acts on a terminal is written out here at the latest.
 pub(crate) fn error(text: &str) {
-    let lines: Vec<String> = text.split('\n').map(shown).collect();
-    say(&format!("{} {}", styled(BAD, "error:"), lines.join("\n")));
+    say(&format!("{} {}", styled(BAD, "error:"), in_lines(text)));
 }
 
 /// Says what had better be known.
 pub(crate) fn warning(text: &str) {
-    say(&format!("{} {text}", styled(NEWS, "warning:")));
+    say(&format!("{} {}", styled(NEWS, "warning:"), in_lines(text)));
+}
+
+fn in_lines(text: &str) -> String {
+    text.split('\n').map(shown).collect::<Vec<_>>().join("\n")
 }
 
 /// Writes a line to standard error. Where that is closed nobody wants to know.

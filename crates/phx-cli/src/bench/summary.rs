@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::Options;
 use super::load::Load;
 use super::measure::{Measured, Quantiles};
-use crate::connect::without_query;
+use crate::connect::shown_url;
 use crate::terminal::{BAD, BOLD, DIM, shown, styled};
 
 /// What came of it.
@@ -40,7 +40,7 @@ impl Summary {
         #[expect(clippy::cast_precision_loss, reason = "it is shown with less")]
         let per_second = replies as f64 / measured.took.as_secs_f64().max(f64::EPSILON);
         Summary {
-            url: without_query(&options.url).to_owned(),
+            url: shown_url(&options.url).to_owned(),
             event: options.event.clone(),
             sockets: options.sockets,
             channels: options.channels,

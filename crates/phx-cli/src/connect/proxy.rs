@@ -7,6 +7,8 @@ use phx_tokio::TcpDialer;
 use phx_tokio::dial::{HttpProxy, Socks5Proxy};
 use url::Url;
 
+use crate::value;
+
 /// A proxy and what it speaks.
 #[derive(Clone, Debug)]
 pub(super) enum Proxy {
@@ -40,6 +42,11 @@ impl Address {
     }
 }
 
+/// The value of the option.
+pub(super) fn parse(value: &str) -> Result<Proxy, String> {
+    value::text(value)?.parse()
+}
+
 impl FromStr for Proxy {
     type Err = String;
 
@@ -58,7 +65,8 @@ impl FromStr for Proxy {
             "http" => Ok(Proxy::Http(address(port)?)),
             // The proxy looks names up in either case.
             "socks5" | "socks5h" => Ok(Proxy::Socks5(address(port.or(Some(1080)))?)),
-            scheme => Err(format!("`{scheme}` isn't one of http and socks5")),
+            // A password may stand where a scheme does.
+            _ => Err("its scheme isn't one of http and socks5".to_owned()),
         }
     }
 }

@@ -10,7 +10,7 @@ use phx_tokio::tls::rustls::client::danger::{
 use phx_tokio::tls::rustls::crypto::{
     CryptoProvider, verify_tls12_signature, verify_tls13_signature,
 };
-use phx_tokio::tls::rustls::pki_types::pem::PemObject as _;
+use phx_tokio::tls::rustls::pki_types::pem::{self, PemObject as _};
 use phx_tokio::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use phx_tokio::tls::rustls::{
     ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
@@ -41,11 +41,20 @@ pub(super) fn config(options: &Connect, wanted: bool) -> Result<Option<ClientCon
         return Ok(Some(builder.with_no_client_auth()));
     };
     let secret = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| Failure::Usage(format!("no private key in {key}: {error}")))?;
+        .map_err(|error| Failure::Usage(format!("no private key in {}", why(key, &error))))?;
     let config = builder
         .with_client_auth_cert(certificates(cert)?, secret)
         .map_err(|error| Failure::Usage(format!("{cert} and {key} don't work: {error}")))?;
     Ok(Some(config))
+}
+
+/// The file, and what is wrong with it. Nothing of what it holds is quoted.
+fn why(path: &str, error: &pem::Error) -> String {
+    match error {
+        pem::Error::Io(error) => format!("{path}: {error}"),
+        pem::Error::NoItemsFound => path.to_owned(),
+        _ => format!("{path}: it isn't valid PEM"),
+    }
 }
 
 fn roots(path: &str) -> Result<RootCertStore, Failure> {
@@ -59,7 +68,7 @@ fn roots(path: &str) -> Result<RootCertStore, Failure> {
 }
 
 fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, Failure> {
-    let unreadable = |error| Failure::Usage(format!("no certificates in {path}: {error}"));
+    let unreadable = |error| Failure::Usage(format!("no certificates in {}", why(path, &error)));
     let found = CertificateDer::pem_file_iter(path).map_err(unreadable)?;
     let certificates = found.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
     if certificates.is_empty() {

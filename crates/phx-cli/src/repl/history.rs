@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::json_text::is_secret;
+use crate::secret;
 
 /// Lines that are kept, about.
 pub(super) const LINES: usize = 1_000;
@@ -44,7 +44,7 @@ impl HistoryFile {
 
     /// Adds a line, unless there is something like a token in it.
     pub(super) fn add(&self, line: &str) -> io::Result<()> {
-        if is_secret(line) {
+        if secret::is_in(line) {
             return Ok(());
         }
         write(&mut self.open(true)?, &[line.to_owned()])

@@ -22,6 +22,7 @@ use crate::malformed;
 use crate::printer::Printer;
 use crate::record::{Kind, Record};
 use crate::session::{JoinRefs, forward, forward_topics, topic_filter, while_open};
+use crate::terminal::shown;
 
 /// What has happened and isn't told yet, at the most.
 const CAPACITY: usize = 256;
@@ -276,8 +277,12 @@ impl Runner {
         if is_expected {
             return Ok(());
         }
-        let answer = answer(reply.status.as_str(), &reply.response);
-        Err(Failure::Rejected(format!("`{event}` to {topic}: {answer}")))
+        let answer = answer(&reply.status, &reply.response);
+        Err(Failure::Rejected(format!(
+            "`{}` to {}: the reply has {answer}",
+            shown(event),
+            shown(topic)
+        )))
     }
 
     async fn wait(&mut self, pattern: &Pattern, patience: Duration) -> Result<(), Failure> {

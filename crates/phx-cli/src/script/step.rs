@@ -11,6 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::failure::chain;
+use crate::terminal::shown;
 
 /// Where nothing else is said, for whatever a step waits for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -101,7 +102,7 @@ struct Line {
 
 impl Step {
     pub(super) fn parse(line: &str) -> Result<Self, String> {
-        let mut line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        let mut line: Line = serde_json::from_str(line).map_err(|error| unfit(&error))?;
         let id = line.id.take();
         let timeout = line.timeout_ms.take().map_or(PATIENCE, Duration::from_millis);
         let task = line.task()?;
@@ -120,7 +121,7 @@ impl Line {
                 url: self.url.take(),
                 params: match self.params.take() {
                     Some(params) => serde_json::from_str(params.get())
-                        .map_err(|error| format!("`params` of `connect` are texts: {error}"))?,
+                        .map_err(|_| "`params` of `connect` are texts".to_owned())?,
                     None => BTreeMap::new(),
                 },
                 headers: self.headers.take().unwrap_or_default(),
@@ -140,7 +141,7 @@ impl Line {
                 payload: match self.binary.take() {
                     Some(text) => {
                         let bytes = STANDARD.decode(text);
-                        Payload::binary(bytes.map_err(|error| format!("`binary`: {error}"))?)
+                        Payload::binary(bytes.map_err(|_| "`binary` isn't base64".to_owned())?)
                     }
                     None => json(self.payload.take())?,
                 },
@@ -156,7 +157,7 @@ impl Line {
                     Some(payload) => serde_json::from_str(payload.get()).map(Some),
                     None => Ok(None),
                 }
-                .map_err(|error| error.to_string())?,
+                .map_err(|error| unfit(&error))?,
             }),
             "sleep" => {
                 Task::Sleep(Duration::from_millis(self.ms.take().ok_or("`sleep` needs `ms`")?))
@@ -189,6 +190,15 @@ impl Line {
         ];
         fields.into_iter().find_map(|(name, given)| given.then_some(name))
     }
+}
+
+/// What is wrong with a line. Values aren't quoted, since they may be secrets; the names of fields are.
+fn unfit(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    if !error.is_data() || text.starts_with("unknown field") {
+        return shown(&text);
+    }
+    format!("a field isn't what it has to be, at column {}", error.column())
 }
 
 fn json(text: Option<Box<RawValue>>) -> Result<Payload, String> {
@@ -225,9 +235,12 @@ mod tests {
             (r#"{"do":"push","topic":"a","event":"e","binary":"!"}"#, "`binary`"),
             (r#"{"do":"push","topic":"a","event":"e","binary":"","payload":1}"#, "no `payload`"),
             ("{", "EOF"),
+            (r#"{"do":"join","topic":"a","expect":"hush"}"#, "isn't what it has to be"),
+            (r#"{"do":"sleep","ms":"hush"}"#, "isn't what it has to be"),
+            (r#"{"do":"connect","params":["hush"]}"#, "are texts"),
         ] {
             let error = Step::parse(line).unwrap_err();
-            assert!(error.contains(why), "{line}: {error}");
+            assert!(error.contains(why) && !error.contains("hush"), "{line}: {error}");
         }
     }
 }

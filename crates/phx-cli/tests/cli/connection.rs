@@ -28,6 +28,41 @@ async fn tokens_come_from_the_environment_and_from_files() {
     fs::write(&path, "s3cret\n").unwrap();
     let token = format!("@{}", path.display());
     phx(&[&push[..], &["--auth-token", &token]].concat()).await.well();
+    phx(&[&push[..], &["-p", &format!("token={token}")]].concat()).await.well();
+    let literal = phx(&[&push[..], &["-p", &format!("token=@{token}")]].concat()).await;
+    literal.badly(3, "HTTP status 403");
+    let missing = phx(&[&push[..], &["-p", "token=@no/such/file"]].concat()).await;
+    missing.badly(2, "can't read no/such/file: ");
+
+    fs::write(&path, format!("{}?token=s3cret\n", server.url)).unwrap();
+    phx(&["push", &token, "room:a", "echo"]).await.well();
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn params_and_headers_come_from_the_environment_a_line_each() {
+    let server = Server::with(&["--token", "s3cret"]).await;
+    let push = ["push", &server.url, "room:a", "echo", "-v", "--show-secrets"];
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("token");
+    fs::write(&path, "s3cret\n").unwrap();
+    let params = format!("a=1\ntoken=@{}\n\nb=2=3\n", path.display());
+    let headers = "X-One: 1\r\nX-Two: 2: 3";
+    let mut with_variables = command(&[&push[..], &["-p", "b=4", "-H", "X-One: 5"]].concat());
+    let ended = Phx::spawn(with_variables.env("PHX_PARAMS", params).env("PHX_HEADER", headers));
+    let ended = ended.ends().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for shown in ["a=1&token=s3cret&b=4&vsn", "X-Two: 2: 3", "X-One: 5"] {
+        assert!(ended.err.contains(shown), "{shown}: {}", ended.err);
+    }
+    assert!(!ended.err.contains("X-One: 1"), "an option of the same name wins: {}", ended.err);
+    for (variable, value, why) in [
+        ("PHX_PARAMS", "a=1\nb", "PHX_PARAMS, line 2: expected NAME=VALUE"),
+        ("PHX_HEADER", "\na", "PHX_HEADER, line 2: expected NAME: VALUE"),
+        ("PHX_PARAMS", "a=@no/such/file", "line 1: can't read no/such/file: "),
+    ] {
+        Phx::spawn(command(&push).env(variable, value)).ends().await.badly(2, why);
+    }
     server.stops_empty().await;
 }
 
@@ -126,8 +161,11 @@ async fn through_a_proxy() {
         head
     });
     let url = format!("http://ann:s3cret@{address}");
-    let push = ["push", &server.url, "room:a", "echo", "1", "-v", "--proxy", &url];
-    let push = phx(&push).await;
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("proxy");
+    fs::write(&path, url).unwrap();
+    let mut push = command(&["push", &server.url, "room:a", "echo", "1", "-v"]);
+    let push = Phx::spawn(push.env("PHX_PROXY", format!("@{}", path.display()))).ends().await;
     assert_eq!((push.code, &*push.out), (Some(0), "1\n"));
     assert!(!push.err.contains("s3cret"), "{}", push.err);
     let head = proxy.await.unwrap();

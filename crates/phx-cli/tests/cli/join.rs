@@ -122,7 +122,7 @@ async fn a_rejected_join_has_a_code_of_its_own() {
     let rejected = ["join", &server.url, "room:a", "--join-params", r#"{"reject": true}"#];
     phx(&rejected)
         .await
-        .badly(4, r#"rejected the join of room:a: error {"reason":"unauthorized"}"#);
+        .badly(4, "rejected the join of room:a with the status `error`: unauthorized");
     let unmatched = phx(&["join", &server.url, "room:a", "nothing:here"]).await;
     unmatched.badly(4, "unmatched topic");
     phx(&["join", &server.url, "room:a", "room:a"]).await.badly(2, "room:a");

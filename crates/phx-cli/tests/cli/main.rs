@@ -10,6 +10,7 @@
 #![cfg(unix)]
 
 mod bench;
+mod canary;
 mod connection;
 mod ended;
 mod generate;

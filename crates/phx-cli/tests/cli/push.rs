@@ -16,7 +16,7 @@ async fn the_reply_is_printed_and_is_the_exit_code() {
     assert_eq!(echo.well(), "{\"b\":[1,2.0],\"a\":null}\n", "as it came, on one line");
     assert_eq!(phx(&["push", url, "room:a", "echo"]).await.well(), "{}\n");
     let fail = phx(&["push", url, "room:a", "fail", r#"{"why": "no"}"#]).await;
-    fail.badly(1, r#"`fail` to room:a: error {"why":"no"}"#);
+    fail.badly(1, "`fail` to room:a: the reply has the status `error`\n");
     assert_eq!(fail.out, "{\"why\":\"no\"}\n");
     let late = phx(&["push", url, "room:a", "shout", "--timeout", "50ms"]).await;
     late.badly(5, "no reply came in time");
@@ -32,7 +32,9 @@ async fn what_it_cannot_use_is_told() {
     phx(&["push", url, "room:a", "echo", "hello"]).await.badly(2, "quotes of its own");
     phx(&["push", url, "room:a", "echo", "@no/such/file"]).await.badly(2, "no/such/file");
     phx(&["push", url, "room:a", "echo", "-j", "x"]).await.badly(2, "NAME=VALUE");
-    phx(&["push", "localhost", "room:a", "echo"]).await.badly(2, "`localhost` can't be used");
+    phx(&["push", "localhost", "room:a", "echo"])
+        .await
+        .badly(2, "the URL can't be used: the URL's scheme is missing");
     phx(&["push", url, "room:a"]).await.badly(2, "EVENT");
     phx(&["push", url, "room:a", "echo"]).await.badly(3, "can't connect");
 }
@@ -100,7 +102,7 @@ async fn many_pushes_one_after_another_or_at_a_rate() {
     assert_eq!(phx(&echo).await.well(), "1\n".repeat(20));
     let fail = ["push", &server.url, "room:a", "fail", "1", "--repeat", "3"];
     let fail = phx(&fail).await;
-    fail.badly(1, "error 1");
+    fail.badly(1, "status `error`");
     assert_eq!(fail.out, "1\n".repeat(3), "an error doesn't end it");
     server.stops_empty().await;
 }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, VARIABLES};
 
 const README: &str = include_str!("../../README.md");
 const ADDRESS: &str = "127.0.0.1:4000";
@@ -87,7 +87,10 @@ fn shell(command: &str) -> Command {
     let path = std::env::join_paths(paths.chain(std::env::split_paths(&path))).unwrap();
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(command).env("PATH", path).kill_on_drop(true);
-    shell.env_remove("PHX_AUTH_TOKEN").stdout(Stdio::piped()).stdin(Stdio::null());
+    for name in VARIABLES {
+        shell.env_remove(name);
+    }
+    shell.stdout(Stdio::piped()).stdin(Stdio::null());
     shell
 }
 

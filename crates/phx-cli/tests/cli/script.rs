@@ -125,8 +125,16 @@ async fn a_step_that_fails_ends_it_with_its_code() {
     let join = r#"{"do": "join", "topic": "room:a"}"#;
     let cases = [
         (r#"{"do": "join", "topic": "nothing:a"}"#, 4, "unmatched"),
-        (r#"{"do": "push", "topic": "room:a", "event": "fail"}"#, 1, "`fail` to room:a: error {}"),
-        (r#"{"do": "push", "topic": "room:a", "event": "echo", "expect": "error"}"#, 1, "ok {}"),
+        (
+            r#"{"do": "push", "topic": "room:a", "event": "fail"}"#,
+            1,
+            "`fail` to room:a: the reply has the status `error`",
+        ),
+        (
+            r#"{"do": "push", "topic": "room:a", "event": "echo", "expect": "error"}"#,
+            1,
+            "the status `ok`",
+        ),
         (r#"{"do": "push", "topic": "room:a", "event": "shout", "timeout_ms": 10}"#, 5, "in time"),
         (r#"{"do": "push", "topic": "room:b", "event": "echo"}"#, 2, "`room:b` isn't joined"),
         (r#"{"do": "dance"}"#, 2, "line 3: there is no `dance`"),

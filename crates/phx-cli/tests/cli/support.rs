@@ -26,12 +26,16 @@ pub(crate) struct Ended {
     pub(crate) err: String,
 }
 
+/// The variables that it looks at.
+pub(crate) const VARIABLES: [&str; 5] =
+    ["PHX_AUTH_TOKEN", "PHX_HEADER", "PHX_PARAMS", "PHX_PROXY", "PHX_SERVE_TOKEN"];
+
 /// The program, without anything that the environment might tell it.
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phx"));
     command.args(args).kill_on_drop(true);
     let colours = ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "CI"];
-    for name in colours.into_iter().chain(["PHX_AUTH_TOKEN", "PHX_SERVE_TOKEN"]) {
+    for name in colours.into_iter().chain(VARIABLES) {
         command.env_remove(name);
     }
     command

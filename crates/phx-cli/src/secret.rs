@@ -1,0 +1,292 @@
+//! What sounds like a secret, by its name, and what looks like one.
+
+use std::borrow::Cow;
+
+use crate::json_text::MASKED;
+
+/// Words, in the singular, that name what is nobody's business.
+const WORDS: [&str; 22] = [
+    "apikey",
+    "auth",
+    "authorization",
+    "bearer",
+    "cookie",
+    "credential",
+    "csrf",
+    "jwt",
+    "otp",
+    "pass",
+    "passcode",
+    "passphrase",
+    "passwd",
+    "password",
+    "pin",
+    "pwd",
+    "secret",
+    "sessid",
+    "session",
+    "token",
+    "totp",
+    "xsrf",
+];
+
+/// Ends of words that are written as one, such as `accesstoken`.
+const ENDS: [&str; 12] = [
+    "apikey",
+    "cookie",
+    "credential",
+    "passwd",
+    "password",
+    "privatekey",
+    "secret",
+    "secretkey",
+    "sessid",
+    "sessionid",
+    "token",
+    "accesskey",
+];
+
+/// Words that make a key a secret one when they stand before it.
+const KEYS: [&str; 8] =
+    ["access", "api", "auth", "encryption", "private", "secret", "service", "signing"];
+
+/// Words at the end of names that are about a secret, and don't hold it: `token_type`, `session_count`.
+const ABOUT: [&str; 20] = [
+    "age",
+    "at",
+    "count",
+    "enabled",
+    "expiration",
+    "expire",
+    "expiry",
+    "in",
+    "kind",
+    "len",
+    "length",
+    "limit",
+    "name",
+    "required",
+    "size",
+    "total",
+    "ttl",
+    "type",
+    "used",
+    "valid",
+];
+
+/// The same, at the beginning: `max_tokens`, `has_password`.
+const ABOUT_FIRST: [&str; 5] = ["has", "is", "max", "min", "num"];
+
+/// How signed and encrypted tokens begin: those of `Phoenix.Token` and Plug's cookies, and so LiveView's `session`
+/// and `static`, by their algorithms in base64, and what follows the scheme in an Authorization header.
+const BEGINNINGS: [&str; 6] =
+    ["SFMyNTY.", "SFMzODQ.", "SFM1MTI.", "QTEyOEdDTQ.", "QTI1NkdDTQ.", "Bearer "];
+
+/// Whether a name, such as the key of a JSON object, is that of a secret.
+pub(crate) fn is_name(name: &str) -> bool {
+    let words = words(name);
+    let words: Vec<&str> = words.iter().map(|word| singular(word)).collect();
+    let is_about = words.last().is_some_and(|last| ABOUT.contains(last))
+        || words.first().is_some_and(|first| ABOUT_FIRST.contains(first));
+    let is_word = |word: &&str| WORDS.contains(word) || ENDS.iter().any(|end| word.ends_with(end));
+    let is_key = |pair: &[&str]| matches!(pair, [before, "key"] if KEYS.contains(before));
+    !is_about && (words.iter().any(is_word) || words.windows(2).any(is_key))
+}
+
+/// Whether there is the name of a secret in a text, or something that looks like one.
+pub(crate) fn is_in(text: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    text.split(|c| !is_part(c)).any(is_name) || matches!(without_tokens(text), Cow::Owned(_))
+}
+
+/// The text with everything masked that looks like a token, wherever it stands: in the HTML of a LiveView, for example.
+pub(crate) fn without_tokens(text: &str) -> Cow<'_, str> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.~+/=".contains(c);
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some(token) = first_token(rest) {
+        let (before, from) = rest.split_at_checked(token).unwrap_or((rest, ""));
+        let scheme = if from.starts_with("Bearer ") { "Bearer " } else { "" };
+        let behind = from.get(scheme.len()..).unwrap_or_default();
+        masked.push_str(before);
+        masked.push_str(scheme);
+        masked.push_str(MASKED);
+        rest = behind.trim_start_matches(is_part);
+    }
+    if masked.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    masked.push_str(rest);
+    Cow::Owned(masked)
+}
+
+/// Where the first token begins.
+fn first_token(text: &str) -> Option<usize> {
+    let known = BEGINNINGS.iter().filter_map(|beginning| text.find(beginning));
+    known.chain(first_jwt(text)).min()
+}
+
+/// A JSON Web Token: two parts that begin with `{"` in base64, and a third one.
+fn first_jwt(text: &str) -> Option<usize> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    text.match_indices("eyJ").map(|(at, _)| at).find(|at| {
+        let token = text.get(*at..).unwrap_or_default();
+        let head = token.trim_start_matches(is_part);
+        head.strip_prefix(".eyJ")
+            .is_some_and(|claims| claims.trim_start_matches(is_part).starts_with('.'))
+    })
+}
+
+/// The words of a name in `snake_case`, `kebab-case` or `camelCase`, in lower case.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut before: Option<char> = None;
+    let mut rest = name.chars().peekable();
+    while let Some(c) = rest.next() {
+        let begins = match before {
+            // `accessToken`, and the K of `APIKey`.
+            Some(before) if c.is_uppercase() => {
+                before.is_lowercase()
+                    || (before.is_uppercase() && rest.peek().is_some_and(|c| c.is_lowercase()))
+            }
+            Some(before) => before.is_numeric() != c.is_numeric(),
+            None => false,
+        };
+        if begins || !c.is_alphanumeric() {
+            words.push(String::new());
+        }
+        if c.is_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
+            word.extend(c.to_lowercase());
+        }
+        before = Some(c);
+    }
+    words.retain(|word| !word.is_empty() && !word.chars().all(char::is_numeric));
+    words
+}
+
+fn singular(word: &str) -> &str {
+    match word.strip_suffix('s') {
+        Some(short) if short.len() > 2 && !short.ends_with('s') => short,
+        _ => word,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_secrets() {
+        for name in [
+            "token",
+            "Access_Token",
+            "accessToken",
+            "accesstoken",
+            "auth_token",
+            "tokens",
+            "_csrf_token",
+            "password",
+            "password1",
+            "newPassword",
+            "userpassword",
+            "pwd",
+            "pin",
+            "user_pin",
+            "passwd",
+            "secret",
+            "client-secret",
+            "secret_key_base",
+            "session",
+            "session_id",
+            "sessionId",
+            "PHPSESSID",
+            "credential",
+            "credentials",
+            "api_key",
+            "api-key",
+            "apiKey",
+            "APIKey",
+            "apikey",
+            "x-api-key",
+            "private_key",
+            "Authorization",
+            "cookie",
+            "Set-Cookie",
+            "jwt",
+            "otp",
+            "passphrase",
+            "auth",
+            "signing_key",
+            "pass",
+        ] {
+            assert!(is_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn harmless_names() {
+        for name in [
+            "",
+            "author",
+            "authors",
+            "authentic",
+            "keyboard",
+            "monkey",
+            "key",
+            "keys",
+            "tokenizer",
+            "max_tokens",
+            "token_count",
+            "token_type",
+            "expires_in",
+            "token_expires_at",
+            "spinner",
+            "spin",
+            "pinned",
+            "opinion",
+            "secretary",
+            "passenger",
+            "compass",
+            "bypass",
+            "passive",
+            "obsession",
+            "session_count",
+            "has_password",
+            "body",
+            "user",
+            "primary_key",
+            "publicKey",
+            "status",
+            "reason",
+            "cookie_name",
+            "pass_count",
+        ] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_masked_wherever_they_stand() {
+        let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl";
+        for (text, masked) in [
+            ("SFMyNTY.g2gDYQ.x-y_z", "***".to_owned()),
+            (
+                "<div data-phx-session=\\\"SFMyNTY.g2gD.xyz\\\" data-phx-static=\\\"SFMyNTY.a.b\\\">",
+                "<div data-phx-session=\\\"***\\\" data-phx-static=\\\"***\\\">".to_owned(),
+            ),
+            (&format!("is {jwt}, and {jwt}"), "is ***, and ***".to_owned()),
+            ("Bearer abc.def+/=, ok", "Bearer ***, ok".to_owned()),
+            ("QTEyOEdDTQ.abc.def é", "*** é".to_owned()),
+        ] {
+            assert_eq!(without_tokens(text), masked);
+            assert!(is_in(text));
+        }
+        for text in ["", "eyJ", "eyJ.eyJ", "a.b.c", "Bear er", "SFMyNTY", "hello, world"] {
+            assert_eq!(without_tokens(text), text);
+            assert!(!is_in(text), "{text}");
+        }
+        assert!(is_in("join room:a {\"token\": \"s3cret\"}") && !is_in("join room:a"));
+    }
+}

@@ -1,0 +1,494 @@
+//! Secrets go in everywhere: each option, each part of a URL, each environment variable, files, and payloads. Nothing of
+//! them comes out, whatever goes wrong, with and without `-v`.
+//!
+//! The options are those that `--help` lists, so one that the table doesn't name fails the test.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use futures::StreamExt as _;
+use futures::stream::iter;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use crate::raw::{Answer, Received, raw};
+use crate::support::{Ended, Phx, Server, command, phx, phx_with_input};
+
+/// What the secrets look like: as they are, in base64, and percent-encoded.
+const MARKS: [&str; 4] = ["hush", "HUSH", "aHVza", "%68ush"];
+
+/// Nobody listens there.
+const NOWHERE: &str = "ws://127.0.0.1:1/socket";
+
+/// What the value of an option is.
+enum Takes {
+    /// A value that may be a secret, in these forms besides those that every option has.
+    Value(&'static [&'static str]),
+    /// The name of a file, which is shown; what it holds may be a secret.
+    Path,
+    Nothing,
+}
+
+use Takes::{Nothing, Path as File, Value};
+
+const OPTIONS: &[(&str, Takes)] = &[
+    ("--also", Value(&[])),
+    ("--auth-token", Value(&[""])),
+    ("--binary", File),
+    ("--cacert", File),
+    ("--cert", File),
+    ("--channels", Value(&["99999999999"])),
+    ("--color", Value(&[])),
+    ("--connect-timeout", Value(&["5hush"])),
+    ("--count", Value(&[])),
+    ("--diff-event", Value(&[])),
+    ("--dir", File),
+    ("--drop-every", Value(&["5hush"])),
+    ("--duration", Value(&["5hush"])),
+    ("--event", Value(&[])),
+    ("--for", Value(&["5hush"])),
+    ("--header", Value(&["X-Key: hush", "hu sh: hush", "Host: hush", "X: hush\u{1b}", "hush"])),
+    ("--help", Nothing),
+    ("--host", Value(&["hush::"])),
+    ("--in-flight", Value(&[])),
+    ("--insecure", Nothing),
+    ("--join-param", Value(&["key=hush", "=hush"])),
+    ("--join-params", Value(&["{\"key\":\"hush\"}", "{\"key\":hush}", "[\"hush\"]", "\"hush\""])),
+    ("--join-timeout", Value(&["5hush"])),
+    ("--json", Nothing),
+    ("--key", File),
+    ("--latency", Value(&["5hush"])),
+    ("--lines", Nothing),
+    ("--no-history", Nothing),
+    ("--no-reconnect", Nothing),
+    ("--no-reply", Nothing),
+    ("--output", File),
+    ("--param", Value(&["token=hush", "=hush", "a[b=hush"])),
+    ("--port", Value(&["99999999"])),
+    (
+        "--proxy",
+        Value(&[
+            "http://hush:hush@127.0.0.1:1",
+            "socks5://hush:hush@127.0.0.1:1",
+            "hush:hush",
+            "http://hush:hush@",
+            "http://hush@127.0.0.1:hush",
+            "https://127.0.0.1:1/?hush#hush",
+        ]),
+    ),
+    ("--rate", Value(&["-hush"])),
+    ("--reconnect", Nothing),
+    ("--refuse-first", Value(&[])),
+    ("--repeat", Value(&[])),
+    ("--show-secrets", Nothing),
+    ("--size", Value(&[])),
+    ("--sockets", Value(&[])),
+    ("--state-event", Value(&[])),
+    ("--timeout", Value(&["5hush"])),
+    ("--token", Value(&[])),
+    ("--topic", Value(&[])),
+    ("--url", Value(URLS)),
+    ("--verbose", Nothing),
+    ("--version", Nothing),
+    ("--vsn", Value(&[])),
+];
+
+const URLS: &[&str] = &[
+    "ws://hush:hush@127.0.0.1:1/socket",
+    "ws://hush@127.0.0.1:1/socket",
+    "ws://127.0.0.1:1/socket?token=hush",
+    "ws://127.0.0.1:1/socket?hush",
+    "ws://127.0.0.1:1/socket?vsn=hush&a=%68ush",
+    "ws://127.0.0.1:1/socket#hush",
+    "ws://127.0.0.1:hush/socket",
+    "ws://127.0.0.1:99999/socket?token=hush",
+    "ws://[hush]/socket",
+    "wss://hush hush/socket",
+    "hush://127.0.0.1/socket",
+    "hush",
+];
+
+const VARIABLES: [(&str, &[&str]); 5] = [
+    ("PHX_AUTH_TOKEN", &["hush", ""]),
+    ("PHX_HEADER", &["X-Key: hush\nX-Other: hush", "hush", "X: y\n\nhush", "Host: hush"]),
+    ("PHX_PARAMS", &["token=hush\na=hush", "hush", "a=b\n=hush"]),
+    ("PHX_PROXY", &["http://hush:hush@127.0.0.1:1", "hush", "hush:hush", "http://hush@"]),
+    ("PHX_SERVE_TOKEN", &["hush"]),
+];
+
+/// All commands, with what they need to get as far as a connection that fails.
+fn commands(script: &str, taken_port: &str) -> Vec<(Vec<String>, bool)> {
+    let commands: [(&[&str], bool); 9] = [
+        (&["join", NOWHERE, "room:a"], true),
+        (&["push", NOWHERE, "room:a", "echo"], true),
+        (&["presence", NOWHERE, "room:a"], true),
+        (&["repl", NOWHERE], true),
+        (&["script", script, "--url", NOWHERE], true),
+        (&["bench", NOWHERE], true),
+        (&["serve", "--port", taken_port], false),
+        (&["completions", "bash"], false),
+        (&["man"], false),
+    ];
+    let owned = |words: &[&str]| words.iter().map(ToString::to_string).collect();
+    commands.iter().map(|(words, connects)| (owned(words), *connects)).collect()
+}
+
+/// The long options in a help.
+fn listed(help: &str) -> BTreeSet<String> {
+    let lines = help.lines().filter_map(|line| {
+        let line = line.trim_start();
+        let line = if line.starts_with("--") { line } else { line.get(4..)? };
+        let name = line.strip_prefix("--")?;
+        let end = name.find(|c: char| !c.is_ascii_lowercase() && c != '-');
+        Some(format!("--{}", &name[..end.unwrap_or(name.len())]))
+    });
+    lines.collect()
+}
+
+#[track_caller]
+fn assert_silent(what: &str, ended: &Ended) {
+    assert_silent_on_stderr(what, ended);
+    let mark = MARKS.into_iter().find(|mark| ended.out.contains(mark));
+    assert_eq!(mark, None, "{what} printed it: {ended:?}");
+}
+
+#[track_caller]
+fn assert_silent_on_stderr(what: &str, ended: &Ended) {
+    let mark = MARKS.into_iter().find(|mark| ended.err.contains(mark));
+    assert_eq!(mark, None, "{what} said it: {ended:?}");
+}
+
+/// A file with this text; its name.
+fn file(directory: &TempDir, name: &str, text: &str) -> String {
+    let path = directory.path().join(name);
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+#[tokio::test]
+async fn no_option_shows_its_value() {
+    let directory = TempDir::new().unwrap();
+    let secret = file(&directory, "secret", "hush\n-----BEGIN hush-----\nhush\n");
+    let missing = directory.path().join("missing").display().to_string();
+    let large = file(&directory, "large", &"hush".repeat(1 << 15));
+    let script = file(&directory, "script", "{\"do\":\"connect\"}\n");
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let mut unused: BTreeSet<&str> = OPTIONS.iter().map(|(name, _)| *name).collect();
+    let mut runs = Vec::new();
+    for (command, connects) in commands(&script, &port) {
+        let help = phx(&[&command[0], "-h"]).await.well();
+        for option in listed(&help) {
+            let row = OPTIONS.iter().find(|(name, _)| *name == option);
+            let (name, takes) = row.unwrap_or_else(|| panic!("{option} isn't in the table"));
+            unused.remove(name);
+            let mut forms: Vec<Vec<String>> = Vec::new();
+            let with = |value: &str| vec![(*name).to_owned(), value.to_owned()];
+            match takes {
+                Value(values) => {
+                    forms.extend(values.iter().map(|value| with(value)));
+                    forms.extend(["hush", "@@hush"].map(with));
+                    forms.push(vec![format!("{name}=hush")]);
+                    let pair = match *name {
+                        "--param" | "--join-param" => "name=",
+                        "--header" => "name: ",
+                        _ => "",
+                    };
+                    for path in [&secret, &large, &missing] {
+                        forms.push(with(&format!("{pair}@{path}")));
+                    }
+                }
+                File => forms.push(with(&secret)),
+                Nothing => forms.push(vec![format!("{name}=hush")]),
+            }
+            for form in forms {
+                let mut arguments = command.clone();
+                if let Some(at) = arguments.iter().position(|word| word == name) {
+                    arguments.drain(at..at + 2);
+                }
+                arguments.extend(form);
+                if *name == "--cert" || *name == "--key" {
+                    arguments.extend(["--cert", &secret, "--key", &secret].map(String::from));
+                    arguments.dedup();
+                }
+                if connects && *name != "--show-secrets" {
+                    arguments.push("-vv".to_owned());
+                }
+                runs.push(arguments);
+            }
+        }
+    }
+    assert!(unused.is_empty(), "these options are gone: {unused:?}");
+    assert!(runs.len() > 300, "{} runs", runs.len());
+    let mut ends = iter(runs)
+        .map(|arguments| async move {
+            let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            (phx(&words).await, arguments)
+        })
+        .buffer_unordered(8);
+    while let Some((ended, arguments)) = ends.next().await {
+        assert_silent(&arguments.join(" "), &ended);
+        let is_large = arguments.iter().any(|word| word.contains("/large"));
+        let is_missing = arguments.iter().any(|word| word.contains("/missing"));
+        if is_large || is_missing {
+            let why = if is_large { "holds more than 64 KiB" } else { "No such file" };
+            ended.badly(2, why);
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_url_and_no_argument_is_shown() {
+    let directory = TempDir::new().unwrap();
+    let in_file = file(&directory, "url", "ws://127.0.0.1:1/socket?token=hush\n");
+    let in_file = format!("@{in_file}");
+    for url in URLS.iter().copied().chain([&*in_file]) {
+        for command in [
+            &["join", url, "room:a"][..],
+            &["push", url, "room:a", "echo", "-v"],
+            &["presence", url, "room:a"],
+            &["repl", url, "--no-history"],
+            &["bench", url, "--json"],
+            // Where a word is missing before it.
+            &[url, "room:a"],
+        ] {
+            assert_silent(&command.join(" "), &phx(command).await);
+        }
+    }
+    for words in [
+        &["hush"][..],
+        &["--hush", "push"],
+        &["push", NOWHERE, "room:a", "echo", "{}", "hush"],
+        &["push", NOWHERE, "room:a", "echo", "hush"],
+        &["push", NOWHERE, "room:a", "echo", "{\"a\": hush}"],
+        &["push", NOWHERE, "room:a", "echo", "{\"a\": \"hush\"}", "--binary", "hush"],
+        &["push", NOWHERE, "room:a", "echo", "--hush"],
+        &["push", NOWHERE, "room:a", "echo", "--auth-tokem=hush"],
+        &["push", NOWHERE, "room:a", "echo", "-zhush"],
+        &["push", NOWHERE, "room:a", "echo", "--auth-token", "x", "--auth-token", "hush"],
+        &["completions", "hush"],
+    ] {
+        let ended = phx(words).await;
+        assert_silent(&words.join(" "), &ended);
+        assert!(matches!(ended.code, Some(2 | 3)), "{words:?}: {ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_environment_variable_is_shown() {
+    let directory = TempDir::new().unwrap();
+    let script = file(&directory, "script", "{\"do\":\"connect\"}\n");
+    let secret = file(&directory, "secret", "hush\n");
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let named: BTreeSet<String> = VARIABLES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(named, variables_in(&source), "the table is complete");
+    for (variable, values) in VARIABLES {
+        let pair = match variable {
+            "PHX_PARAMS" => "name=",
+            "PHX_HEADER" => "name: ",
+            _ => "",
+        };
+        let from_file = format!("{pair}@{secret}");
+        for value in values.iter().copied().chain([&*from_file]) {
+            for (words, connects) in commands(&script, &port) {
+                let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
+                words.extend(connects.then_some("-vv"));
+                let ended = Phx::spawn(command(&words).env(variable, value)).ends().await;
+                assert_silent(&format!("{variable}={value} {words:?}"), &ended);
+            }
+            let help = ["push", "--help"];
+            assert_silent("help", &Phx::spawn(command(&help).env(variable, value)).ends().await);
+        }
+    }
+}
+
+/// The names of our variables in the sources.
+fn variables_in(directory: &Path) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            names.extend(variables_in(&path));
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        for (at, _) in text.match_indices("PHX_") {
+            let name = text[at..].split(|c: char| !c.is_ascii_uppercase() && c != '_');
+            names.insert(name.into_iter().next().unwrap().to_owned());
+        }
+    }
+    names
+}
+
+/// Everything that a connection can be told, with secrets in it.
+fn secrets(directory: &TempDir) -> Vec<String> {
+    let from_file = file(directory, "token", "hush\n");
+    let options = [
+        "-p",
+        "token=hush",
+        "-p",
+        &format!("other=@{from_file}"),
+        "-H",
+        "X-Key: hush",
+        "-H",
+        &format!("X-Other: @{from_file}"),
+        "--auth-token",
+        &format!("@{from_file}"),
+        "-j",
+        "key=hush",
+        "--join-params",
+        r#"{"deep":{"er":["hush"]},"n":1}"#,
+    ];
+    options.map(String::from).to_vec()
+}
+
+/// Names that mark what `-v` shows as a secret; other fields are what it is there to show.
+const PAYLOAD: &str = r#"{"password":"hush","pwd":"hush","pin":"hush","session":{"a":["hush"]},
+    "apiKey":"hush","credentials":"hush","static":"SFMyNTY.hush.hush","html":"<a b=\"SFMyNTY.hush\">"}"#;
+
+#[tokio::test]
+async fn no_failure_shows_a_secret() {
+    let directory = TempDir::new().unwrap();
+    let secrets = secrets(&directory);
+    let payload: serde_json::Value = serde_json::from_str(PAYLOAD).unwrap();
+    let refusing = Server::with(&["--token", "another"]).await;
+    let rooms = Server::start().await;
+    let proxy = answering(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
+    let garbage = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+    // The payload as a whole is a secret where it isn't shown by -v.
+    let all = json!({ "code": "hush", "errors": [{ "field": "hush" }], "reason": { "a": "hush" } });
+    let rejecting = {
+        let all = all.clone();
+        raw(move |message: &Received| vec![message.reply("error", &all)]).await
+    };
+    let failing = raw(move |message: &Received| match message.event() {
+        "phx_join" => vec![message.reply("ok", &json!({}))],
+        _ => vec![message.reply("error", &all)],
+    })
+    .await;
+    let echoing = raw(move |message: &Received| match message.event() {
+        "phx_join" => vec![message.reply("ok", &json!({}))],
+        _ => vec![
+            message.event_of("shout", &payload),
+            Answer::Text("hush".to_owned()),
+            Answer::Text("{\"hush\": ".to_owned()),
+            message.reply("error", &payload),
+        ],
+    })
+    .await;
+    let push = |url: &str| {
+        let words = ["push", url, "room:a", "echo", PAYLOAD, "--timeout", "1s", "--no-reconnect"];
+        words.map(String::from).to_vec()
+    };
+    let with = |mut words: Vec<String>, more: &[&str]| {
+        words.extend(more.iter().map(ToString::to_string));
+        words
+    };
+    let https = |url: &str| url.replace("ws://", "wss://");
+    let http_proxy = format!("http://hush:hush@{proxy}");
+    let socks_proxy = format!("socks5://hush:hush@{proxy}");
+    let cases = [
+        (3, push(&refusing.url), true),
+        (3, push(NOWHERE), true),
+        (3, push("ws://nowhere.invalid/socket?token=hush"), true),
+        (3, push(&format!("ws://{garbage}/socket?token=hush")), true),
+        (3, push(&https(&rooms.url)), true),
+        (3, with(push(&rooms.url), &["--proxy", &http_proxy]), true),
+        (3, with(push(&rooms.url), &["--proxy", &socks_proxy]), true),
+        (4, push(&rejecting), false),
+        (1, push(&failing), false),
+        (1, push(&echoing), true),
+        (1, with(push(&rooms.url), &["--vsn", "1.0.0"]), true),
+        (6, with(push(&rooms.url), &["--vsn", "1.0.0"]), true),
+    ];
+    for (code, mut words, is_masked) in cases {
+        // `fail` replies with the payload; `crash` with nothing.
+        if words.contains(&rooms.url) {
+            words[3] = if code == 1 { "fail" } else { "crash" }.to_owned();
+        }
+        for verbose in [&[][..], &["-v"], &["-vv"]] {
+            if !is_masked && !verbose.is_empty() {
+                continue;
+            }
+            let words = [words.clone(), secrets.clone()].concat();
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let ended = phx(&[&words[..], verbose].concat()).await;
+            assert_silent_on_stderr(&words.join(" "), &ended);
+            if code != 6 {
+                assert_eq!(ended.code, Some(code), "{words:?}: {ended:?}");
+            }
+        }
+    }
+    // The other commands, to a server that rejects.
+    for command in [&["join", "room:a"][..], &["presence", "room:a"], &["bench"]] {
+        let mut words = vec![command[0], &rejecting];
+        words.extend(&command[1..]);
+        words.extend(secrets.iter().map(String::as_str));
+        let ended = phx(&words).await;
+        assert_silent(&words.join(" "), &ended);
+        assert_eq!(ended.code, Some(4), "{words:?}: {ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn no_line_of_a_script_or_a_conversation_is_shown() {
+    let server = Server::start().await;
+    let connect = format!(
+        r#"{{"do":"connect","url":"{}?a=hush","params":{{"a":"hush"}},"headers":{{"x":"hush"}},"auth_token":"hush"}}"#,
+        server.url
+    );
+    let join = r#"{"do":"join","topic":"room:a","params":{"name":"hush"}}"#;
+    for (lines, code) in [
+        (vec![r#"{"do":"connect","url":"ws://hush:hush@h/s?hush"}"#], 2),
+        (vec![r#"{"do":"connect","url":"hush"}"#], 2),
+        (vec![r#"{"do":"connect","url":"ws://127.0.0.1:1/s?token=hush"}"#], 3),
+        (vec![r#"{"do":"connect","params":["hush"]}"#], 2),
+        (vec![r#"{"do":"connect","params":{"a":{"b":"hush"}}}"#], 2),
+        (vec![r#"{"do":"connect","headers":"hush"}"#], 2),
+        (vec![r#"{"do":"connect","headers":{"x":7,"y":"hush"}}"#], 2),
+        (vec![r#"{"do":"connect","auth_token":["hush"]}"#], 2),
+        (vec![r#"{"do":"join","topic":"room:a","expect":"hush"}"#], 2),
+        (vec![r#"{"do":"push","topic":"a","event":"b","binary":"hush!"}"#], 2),
+        (vec![r#"{"do":"sleep","ms":"hush"}"#], 2),
+        (vec![r#"{"do":"push","payload":{"a":"hush"}"#], 2),
+        (vec!["hush"], 2),
+        (vec!["\"hush\""], 2),
+        (vec![&connect, join, r#"{"do":"push","topic":"room:b","event":"b","payload":"hush"}"#], 2),
+        (vec![&connect, r#"{"do":"join","topic":"nothing:a","params":{"name":"hush"}}"#], 4),
+        (vec![&connect, r#"{"do":"join","topic":"room:a","params":["hush"]}"#, "hush"], 2),
+    ] {
+        let ended = phx_with_input(&["script", "-"], lines.join("\n").as_bytes()).await;
+        assert_silent(&lines.join("\n"), &ended);
+        assert_eq!(ended.code, Some(code), "{lines:?}: {ended:?}");
+    }
+    let failing =
+        [&connect, join, r#"{"do":"push","topic":"room:a","event":"fail","payload":{"a":"hush"}}"#];
+    let ended = phx_with_input(&["script", "-"], failing.join("\n").as_bytes()).await;
+    assert_silent_on_stderr("a reply with an error", &ended);
+    let failed = ended.out.lines().last().unwrap();
+    assert!(failed.contains("\"failed\"") && !failed.contains("hush"), "{ended:?}");
+
+    let talk = b"join room:a {\"a\": hush}\njoin nothing:a {\"a\": \"hush\"}\njoin room:a {\"token\": \"hush\"}\npush . crash {\"token\": \"hush\"}\nquit\n";
+    let ended = phx_with_input(&["repl", &server.url, "--no-history", "-v"], talk).await;
+    assert_silent("a conversation", &ended);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    server.stops_empty().await;
+}
+
+/// A server that says this to everybody; its address.
+async fn answering(answer: &'static [u8]) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(answer).await;
+        }
+    });
+    address.to_string()
+}
