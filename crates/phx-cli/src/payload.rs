@@ -80,6 +80,13 @@ mod tests {
     }
 
     #[test]
+    #[cfg(unix)]
+    fn a_payload_is_limited_in_bytes() {
+        let Err(Failure::Usage(text)) = read("/dev/zero") else { panic!("it has no end") };
+        assert_eq!(text, "/dev/zero holds more than 64 MiB");
+    }
+
+    #[test]
     fn who_forgets_the_quotes_is_told() {
         let Err(Failure::Usage(text)) = json(Some("hello")) else { panic!("it isn't JSON") };
         assert!(text.contains("quotes of its own"), "{text}");

@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use pty_process::Size;
 use pty_process::blocking::{self, open};
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, kill_process};
 use rustix::termios::{Action, tcflow, tcgetattr};
 
@@ -175,7 +176,11 @@ impl Terminal {
     fn receive(&mut self, deadline: Instant) -> bool {
         let left = deadline.saturating_duration_since(Instant::now());
         let mut fds = [PollFd::new(&self.terminal, PollFlags::IN)];
-        let ready = poll(&mut fds, Some(&left.try_into().unwrap())).unwrap();
+        let ready = match poll(&mut fds, Some(&left.try_into().unwrap())) {
+            // A signal came, such as that a program has ended: whoever called asks again.
+            Err(Errno::INTR) => return true,
+            ready => ready.unwrap(),
+        };
         assert_ne!(ready, 0, "nothing comes after {:?}", self.output);
         let mut buffer = [0; 4096];
         // The end of the program is an error on Linux, and the end of the file elsewhere.

@@ -135,4 +135,17 @@ mod tests {
         assert_eq!(found("ping "), (5, vec![]));
         assert_eq!(found("push room:lobby shout {"), (22, vec![]));
     }
+
+    #[test]
+    fn names_are_limited_in_number_and_length() {
+        let seen = Seen::default();
+        seen.event(&"x".repeat(MAX_NAME + 1));
+        assert!(seen.names().events.is_empty());
+        for number in 0..2 * CAPACITY {
+            seen.event(&format!("event{number}"));
+            seen.topic(&format!("topic{number}"));
+        }
+        let names = seen.names();
+        assert_eq!((names.events.len(), names.topics.len()), (CAPACITY, CAPACITY));
+    }
 }
