@@ -14,13 +14,16 @@
 
 pub mod closing;
 pub mod endpoint;
+pub mod heads;
 pub mod presence;
 pub mod session;
+pub mod transport;
 pub mod v1;
 pub mod v2_binary;
 pub mod v2_text;
 
 mod model;
+mod pieces;
 mod round_trip;
 mod stream;
 
@@ -35,12 +38,14 @@ pub struct Target {
 }
 
 /// All there are.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "v2_text", check: v2_text::check },
     Target { name: "v2_binary", check: v2_binary::check },
     Target { name: "v1", check: v1::check },
     Target { name: "endpoint", check: endpoint::check },
     Target { name: "closing", check: closing::check },
+    Target { name: "heads", check: heads::check },
+    Target { name: "transport", check: transport::check },
     Target { name: "session", check: session::check },
     Target { name: "presence", check: presence::check },
 ];

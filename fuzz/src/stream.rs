@@ -29,18 +29,18 @@ impl Server {
     pub(crate) fn new(said: &[u8], piece: usize, stalls: bool) -> Self {
         Server { said: said.to_vec(), piece, stalls, heard: Vec::new() }
     }
+}
 
-    /// Puts in the answer to the request's key, once the request is there.
-    fn answer_key(&mut self) {
-        let Some(at) = self.said.windows(ACCEPT.len()).position(|window| window == ACCEPT) else {
-            return;
-        };
-        let heard = String::from_utf8_lossy(&self.heard);
-        let key = heard.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "));
-        if let Some(key) = key {
-            let accept = derive_accept_key(key.as_bytes());
-            self.said.splice(at..at + ACCEPT.len(), accept.into_bytes());
-        }
+/// Puts in the answer to the request's key, once the request is there.
+pub(crate) fn answer_key(said: &mut Vec<u8>, heard: &[u8]) {
+    let Some(at) = said.windows(ACCEPT.len()).position(|window| window == ACCEPT) else {
+        return;
+    };
+    let heard = String::from_utf8_lossy(heard);
+    let key = heard.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "));
+    if let Some(key) = key {
+        let accept = derive_accept_key(key.as_bytes());
+        said.splice(at..at + ACCEPT.len(), accept.into_bytes());
     }
 }
 
@@ -50,7 +50,8 @@ impl AsyncRead for Server {
         _: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        self.answer_key();
+        let server = &mut *self;
+        answer_key(&mut server.said, &server.heard);
         if self.said.is_empty() && self.stalls {
             return Poll::Pending;
         }

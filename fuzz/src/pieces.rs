@@ -1,0 +1,167 @@
+//! A peer whose bytes come in pieces, and the limits on what one poll does with it.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll};
+
+use futures::{AsyncRead, AsyncWrite};
+use phx_client::dial::Dialer;
+use phx_client::{BoxFuture, CloseCause, Runtime, Timer};
+use phx_proto::Instant;
+
+use crate::stream;
+
+/// Reads of one poll. A turn has 32, and half as many again for the frames it gives out; the poll in which one
+/// step ends and the next begins has two turns.
+const MAX_READS: usize = 2 * 48;
+
+/// Bytes of one poll: 16 KiB a turn, and what is read ahead.
+const MAX_BYTES: usize = 2 * (16 << 10) + (64 << 10);
+
+/// A peer that says what the fuzzer says. Clones are the same peer.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    said: Vec<u8>,
+    next: usize,
+    sizes: Vec<usize>,
+    ends: bool,
+    heard: Vec<u8>,
+    reads: usize,
+    bytes: usize,
+}
+
+/// The sizes of pieces that a digit each stands for, in turns.
+pub(crate) fn sizes(digits: &[u8]) -> Vec<usize> {
+    const SIZES: [usize; 10] = [usize::MAX, 1, 2, 3, 5, 8, 64, 65, 511, 4096];
+    digits.iter().map(|digit| SIZES[usize::from(digit % 10)]).collect()
+}
+
+impl Peer {
+    /// One whose pieces have these sizes in turns, and which ends or says nothing any more.
+    pub(crate) fn new(said: Vec<u8>, sizes: &[usize], ends: bool) -> Self {
+        let (sizes, heard) = (sizes.to_vec(), Vec::new());
+        let (next, reads, bytes) = (0, 0, 0);
+        Peer(Arc::new(Mutex::new(State { said, next, sizes, ends, heard, reads, bytes })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    /// Bytes that nobody has read.
+    pub(crate) fn unread(&self) -> usize {
+        self.state().said.len()
+    }
+
+    /// Bytes that were said to it.
+    pub(crate) fn heard(&self) -> usize {
+        self.state().heard.len()
+    }
+
+    /// Polls as [`stream::run`] does; each poll must do no more than it may.
+    pub(crate) fn run<T>(
+        &self,
+        limit: usize,
+        mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Option<T> {
+        stream::run(limit, |cx| {
+            {
+                let mut state = self.state();
+                (state.reads, state.bytes) = (0, 0);
+            }
+            let polled = poll(cx);
+            let state = self.state();
+            assert!(state.reads <= MAX_READS, "{} reads in one poll", state.reads);
+            assert!(state.bytes <= MAX_BYTES, "{} bytes in one poll", state.bytes);
+            polled
+        })
+    }
+}
+
+impl AsyncRead for Peer {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut state = self.state();
+        let state = &mut *state;
+        stream::answer_key(&mut state.said, &state.heard);
+        if state.said.is_empty() && !state.ends {
+            return Poll::Pending;
+        }
+        let size = state.sizes.get(state.next).copied().unwrap_or(usize::MAX);
+        state.next = (state.next + 1) % state.sizes.len().max(1);
+        let count = size.min(buffer.len()).min(state.said.len());
+        buffer[..count].copy_from_slice(&state.said[..count]);
+        state.said.drain(..count);
+        state.reads += 1;
+        state.bytes += count;
+        Poll::Ready(Ok(count))
+    }
+}
+
+impl AsyncWrite for Peer {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.state().heard.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Dialer for Peer {
+    type Stream = Peer;
+
+    fn dial(&self, _: &str, _: u16) -> BoxFuture<Result<Peer, CloseCause>> {
+        let peer = self.clone();
+        Box::pin(async { Ok(peer) })
+    }
+}
+
+/// A runtime on which no timer ever goes off.
+#[derive(Debug)]
+pub(crate) struct Patient;
+
+impl Runtime for Patient {
+    fn now(&self) -> Instant {
+        Instant::EPOCH
+    }
+
+    fn timer(&self, _: Instant) -> Pin<Box<dyn Timer>> {
+        Box::pin(Never)
+    }
+
+    fn spawn(&self, _: BoxFuture<()>) {
+        panic!("a transport needs no tasks");
+    }
+}
+
+struct Never;
+
+impl Future for Never {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+impl Timer for Never {
+    fn reset(self: Pin<&mut Self>, _: Instant) {}
+}
