@@ -92,7 +92,7 @@ impl Channel {
     /// What the channel is doing.
     #[must_use]
     pub fn state(&self) -> ChannelState {
-        self.shared().lock().core.channel_state(self.id()).unwrap_or(ChannelState::Closed)
+        self.shared().lock().channel_state(self.id())
     }
 
     /// The channel's state as a stream: the present one first, then every change.
@@ -186,6 +186,9 @@ impl Channel {
         let log = &self.shared().settings.log;
         let shown = log.wants().then(|| (event.clone(), payload.clone()));
         let push = self.shared().call(|state, now, _| {
+            if state.is_stopped() {
+                return Err(PushRefused::Stopped { event, payload });
+            }
             let push = state.core.push(now, self.id(), event, payload, timeout)?;
             state.pushes.expect(push);
             Ok::<PushId, PushRefused>(push)

@@ -14,7 +14,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use phx_proto::{Action, CloseCause, Instant, ParamsRequestId, Payload};
@@ -284,9 +284,6 @@ impl Future for Driver {
 /// However the driver ends, nobody waits for it in vain.
 impl Drop for Driver {
     fn drop(&mut self) {
-        // Those first whom a panic kept from being woken.
-        let mut wakers = self.dispatch.take_wakers();
-        self.shared.lock().stop(&mut wakers);
-        wakers.into_iter().for_each(Waker::wake);
+        self.dispatch.stop();
     }
 }

@@ -6,7 +6,9 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use phx_proto::{EncodeError, Outcome, Payload, PayloadError, PushError, PushId, Status};
+use phx_proto::{
+    ByteString, EncodeError, Outcome, Payload, PayloadError, PushError, PushId, Status,
+};
 use serde::de::DeserializeOwned;
 
 use crate::channel::Channel;
@@ -153,6 +155,24 @@ pub enum PushRefused {
     /// The channel can't take it; the error holds the event and the payload.
     #[error(transparent)]
     Push(#[from] PushError),
+    /// The socket's driver has ended: its runtime was shut down, or it panicked.
+    #[error("the socket's driver has ended")]
+    #[non_exhaustive]
+    Stopped {
+        /// The event, as it was given.
+        event: ByteString,
+        /// The payload, as it was given.
+        payload: Payload,
+    },
+}
+
+impl From<PushRefused> for PushFailed {
+    fn from(refused: PushRefused) -> Self {
+        match refused {
+            PushRefused::Stopped { .. } => PushFailed::Stopped,
+            refused => PushFailed::Refused(refused),
+        }
+    }
 }
 
 /// Why a push has no response.
@@ -161,7 +181,7 @@ pub enum PushRefused {
 pub enum PushFailed {
     /// The socket didn't accept it. Nothing was sent.
     #[error(transparent)]
-    Refused(#[from] PushRefused),
+    Refused(PushRefused),
     /// The server replied with a status other than `ok`.
     #[error("the server replied with the status `{status}`")]
     #[non_exhaustive]
@@ -252,7 +272,7 @@ pub(crate) fn poll_outcome(
 ) -> Poll<Option<Outcome>> {
     let mut state = channel.shared().lock();
     let (polled, old) = state.pushes.poll(&push, cx);
-    let stopped = state.stopped;
+    let stopped = state.is_over();
     drop(state);
     drop(old);
     match polled {

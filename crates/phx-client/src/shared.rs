@@ -23,6 +23,7 @@ mod ends;
 mod hooks;
 mod mailbox;
 mod mailboxes;
+mod stop;
 mod topics;
 mod waiting;
 mod watch;
@@ -31,9 +32,13 @@ use answers::{Budget, Outcomes};
 pub(crate) use channels::ChannelEntry;
 use ends::Ends;
 pub(crate) use ends::Interest;
-pub(crate) use hooks::{ChannelHooks, Garbage, HookId, HookList, OnMessage, SocketHooks};
+pub(crate) use hooks::{
+    ChannelHooks, Garbage, HookId, HookList, OnChannelClose, OnMessage, SocketHooks,
+};
 pub(crate) use mailbox::{Content, Entry, Mailbox, MailboxKey, Other, Taken};
 use mailboxes::Mailboxes;
+pub(crate) use stop::LastReport;
+use stop::Life;
 use topics::TopicStreams;
 pub(crate) use waiting::Waiting;
 pub(crate) use watch::{Watch, WatchKey};
@@ -77,7 +82,7 @@ impl Shared {
             hooks,
             last_hook: 0,
             abandoned: false,
-            stopped: false,
+            life: Life::Running,
             driver_called: false,
         };
         Shared {
@@ -155,8 +160,7 @@ pub(crate) struct State {
     last_hook: u64,
     /// The last handle is gone: the driver closes the connection and ends.
     pub(crate) abandoned: bool,
-    /// The driver is gone: nothing will happen any more.
-    pub(crate) stopped: bool,
+    life: Life,
     /// The driver was woken because of a call, and hasn't begun to look at it.
     pub(crate) driver_called: bool,
 }
@@ -164,13 +168,13 @@ pub(crate) struct State {
 impl State {
     /// Tells who watches the connection, if it changed.
     pub(crate) fn refresh_connection(&mut self, wakers: &mut Vec<Waker>) {
-        self.connection.set(self.core.connection_state(), wakers);
+        self.connection.set(self.connection_state(), wakers);
     }
 
     /// Tells who watches a channel, if it changed.
     pub(crate) fn refresh_channel(&mut self, channel: ChannelId, wakers: &mut Vec<Waker>) {
-        let state = self.core.channel_state(channel);
-        if let (Some(entry), Some(state)) = (self.channels.get_mut(channel), state) {
+        let state = self.channel_state(channel);
+        if let Some(entry) = self.channels.get_mut(channel) {
             entry.status.set(state, wakers);
         }
     }
@@ -183,7 +187,7 @@ impl State {
         reason: &str,
         wakers: &mut Vec<Waker>,
     ) -> Result<(), DisconnectError> {
-        let before = self.core.connection_state();
+        let before = self.connection_state();
         self.core.disconnect(now, code, reason)?;
         if before == ConnectionState::Waiting {
             let end = self.ends.see_closed();
@@ -365,18 +369,6 @@ impl State {
         };
         for key in entry.streams.all() {
             self.mailboxes.end(key, wakers);
-        }
-    }
-
-    /// The driver is gone: everybody who waits is told.
-    pub(crate) fn stop(&mut self, wakers: &mut Vec<Waker>) {
-        self.stopped = true;
-        self.pushes.take_wakers(wakers);
-        self.pings.take_wakers(wakers);
-        self.connection.take_wakers(wakers);
-        self.mailboxes.end_all(wakers);
-        for (_, entry) in &mut self.channels {
-            entry.status.take_wakers(wakers);
         }
     }
 }

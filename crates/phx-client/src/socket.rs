@@ -168,7 +168,7 @@ impl Socket {
     /// Returns `false`, and does nothing, if no connection is wanted.
     #[expect(clippy::must_use_candidate, reason = "it acts; the answer is for who wants it")]
     pub fn reconnect_now(&self) -> bool {
-        self.shared().call(|state, now, _| state.core.reconnect_now(now))
+        self.shared().call(|state, now, _| !state.is_stopped() && state.core.reconnect_now(now))
     }
 
     /// Asks the server for a sign of life, and measures the time until it comes.
@@ -181,13 +181,13 @@ impl Socket {
     /// Whether the socket is connected.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.shared().lock().core.is_connected()
+        self.state() == ConnectionState::Open
     }
 
     /// What the connection is doing.
     #[must_use]
     pub fn state(&self) -> ConnectionState {
-        self.shared().lock().core.connection_state()
+        self.shared().lock().connection_state()
     }
 
     /// The connection's state as a stream: the present one first, then every change.
@@ -253,8 +253,13 @@ impl Socket {
     ) -> Hook {
         let mut state = self.shared().lock();
         let id = state.next_hook();
-        add(&mut state.hooks, id);
-        drop(state);
+        if state.is_stopped() {
+            // Nothing will happen any more. `add` holds foreign code, and is dropped after the lock.
+            drop(state);
+        } else {
+            add(&mut state.hooks, id);
+            drop(state);
+        }
         let shared = Arc::downgrade(self.shared());
         Hook::new(move || {
             let Some(shared) = shared.upgrade() else { return };

@@ -54,7 +54,7 @@ impl SocketStatus {
             self.shown = Some(current);
             return Poll::Ready(Some(current));
         }
-        if state.stopped {
+        if state.is_over() {
             return Poll::Ready(None);
         }
         let old = state.connection.wait(self.key, cx);
@@ -81,7 +81,7 @@ impl ChannelStatus {
 
     pub(crate) fn poll_state(&mut self, cx: &Context<'_>) -> Poll<Option<ChannelState>> {
         let mut state = self.shared.lock();
-        let stopped = state.stopped;
+        let stopped = state.is_over();
         let (Some(key), Some(entry)) = (self.key, state.channels.get_mut(self.channel)) else {
             return Poll::Ready(None);
         };

@@ -2,8 +2,6 @@
 
 mod common;
 
-use std::time::Duration;
-
 use common::{Net, settle, soon};
 use futures::FutureExt;
 use phx_client::proto::events;
@@ -139,23 +137,4 @@ async fn a_removed_channel_is_closed_for_every_handle() {
     assert!(matches!(push.await, Err(PushFailed::ChannelClosed)));
     assert_eq!(room.state(), ChannelState::Closed);
     assert!(room.push("post", &json!({})).detach().is_err());
-}
-
-#[tokio::test(start_paused = true)]
-async fn everybody_is_told_when_the_runtime_stops() {
-    let mut net = Net::new();
-    let (socket, room, _peer) = net.joined().await;
-    let push = room.push("post", &json!({})).acknowledged();
-    let mut messages = room.on_raw("new_msg");
-    let mut status = socket.status();
-    status.next().await;
-    net.runtime.stop();
-    assert!(matches!(soon(push).await, Err(PushFailed::Stopped)));
-    assert!(soon(messages.next()).await.is_none());
-    assert!(soon(status.next()).await.is_none());
-    let late = room.push("post", &json!({})).acknowledged();
-    assert!(matches!(
-        tokio::time::timeout(Duration::from_secs(60), late).await,
-        Ok(Err(PushFailed::Stopped))
-    ));
 }

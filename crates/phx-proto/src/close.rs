@@ -123,6 +123,10 @@ pub enum CloseCause {
     /// The program didn't run for so long that the peer must have given the connection up: the
     /// machine slept, or the clock jumped.
     Slept,
+
+    /// What drives the socket has ended: the async runtime was shut down, the task was aborted, or it panicked. The core
+    /// never says so; drivers do.
+    Stopped,
 }
 
 impl CloseCause {
@@ -184,6 +188,7 @@ impl fmt::Display for CloseCause {
             CloseCause::Slept => {
                 f.write_str("the program was asleep for longer than the peer waits")
             }
+            CloseCause::Stopped => f.write_str("the socket's driver has ended"),
             CloseCause::HeartbeatTimedOut => f.write_str("the heartbeat had no reply in time"),
         }
     }

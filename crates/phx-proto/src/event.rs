@@ -179,6 +179,8 @@ pub enum ChannelCloseCause {
     ByServer(Result<Payload, PayloadDropped>),
     /// The server rejected its join, and the policy says that this is final.
     Rejected(Rejection),
+    /// What drives the socket has ended, see [`CloseCause::Stopped`].
+    Stopped,
 }
 
 /// What became of a push, a join or a leave.

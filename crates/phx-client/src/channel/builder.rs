@@ -65,6 +65,9 @@ pub enum NewChannelFailed {
         #[source]
         reason: NewChannelError,
     },
+    /// The socket's driver has ended: its runtime was shut down, or it panicked.
+    #[error("the socket's driver has ended")]
+    Stopped,
 }
 
 impl ChannelBuilder {
@@ -167,19 +170,20 @@ impl ChannelBuilder {
         let topic = self.topic;
         // Cloned, so that the user's function is never dropped under the lock.
         let function = &self.params_function;
-        let made = self.socket.shared().call(|state, now, _| {
-            let id = if self.replace {
+        let id = self.socket.shared().call(|state, now, _| {
+            if state.is_stopped() {
+                return Err(NewChannelFailed::Stopped);
+            }
+            let made = if self.replace {
                 state.core.replace(now, topic.clone(), params)
             } else {
                 state.core.channel(topic.clone(), params)
-            }?;
+            };
+            let id =
+                made.map_err(|reason| NewChannelFailed::Refused { topic: topic.clone(), reason })?;
             state.channels.insert(id, ChannelEntry::new(function.clone()));
             Ok(id)
-        });
-        let id = match made {
-            Ok(id) => id,
-            Err(reason) => return Err(NewChannelFailed::Refused { topic, reason }),
-        };
+        })?;
         let channel = Channel::new(self.socket, id, topic, self.join_timeout);
         if let Some(entry) = channel.shared().lock().channels.get_mut(id) {
             entry.handle = channel.downgrade();
@@ -201,7 +205,10 @@ impl ChannelBuilder {
     /// [`JoinFailed`]: the channel can't be made, the server rejected the join, or gave no answer in
     /// time.
     pub async fn join(self) -> Result<Channel, JoinFailed> {
-        let channel = self.create()?;
+        let channel = match self.create() {
+            Err(NewChannelFailed::Stopped) => return Err(JoinFailed::Stopped),
+            created => created?,
+        };
         match channel.join().await {
             // Joined, though the response is lost.
             Ok(_) | Err(JoinFailed::ReplyDropped { status: Status::Ok, .. }) => Ok(channel),

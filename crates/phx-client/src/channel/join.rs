@@ -20,7 +20,7 @@ pub struct Join {
 }
 
 enum JoinState {
-    Refused(JoinError),
+    Refused(JoinFailed),
     Made(PushId),
     Over,
 }
@@ -75,7 +75,10 @@ pub enum JoinFailed {
 impl Channel {
     pub(super) fn start_joining(&self, timeout: Option<Duration>) -> Join {
         let made = self.shared().call(|state, now, wakers| {
-            let made = state.core.join(now, self.id(), timeout);
+            if state.is_stopped() {
+                return Err(JoinFailed::Stopped);
+            }
+            let made = state.core.join(now, self.id(), timeout).map_err(JoinFailed::Refused);
             if let Ok(push) = &made {
                 state.pushes.expect(*push);
                 if let Some(entry) = state.channels.get_mut(self.id()) {
@@ -95,7 +98,7 @@ impl Future for Join {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let push = match std::mem::replace(&mut self.state, JoinState::Over) {
             JoinState::Made(push) => push,
-            JoinState::Refused(error) => return Poll::Ready(Err(error.into())),
+            JoinState::Refused(failed) => return Poll::Ready(Err(failed)),
             JoinState::Over => return Poll::Pending,
         };
         let outcome = poll_outcome(&self.channel, push, cx);

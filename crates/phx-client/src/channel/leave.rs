@@ -20,7 +20,7 @@ pub struct Leave {
 }
 
 enum LeaveState {
-    Refused(LeaveError),
+    Refused(LeaveFailed),
     Made(PushId),
     Over,
 }
@@ -43,7 +43,10 @@ pub enum LeaveFailed {
 impl Channel {
     pub(super) fn start_leaving(&self, timeout: Option<Duration>) -> Leave {
         let made = self.shared().call(|state, now, wakers| {
-            let made = state.core.leave(now, self.id(), timeout);
+            if state.is_stopped() {
+                return Err(LeaveFailed::Stopped);
+            }
+            let made = state.core.leave(now, self.id(), timeout).map_err(LeaveFailed::Refused);
             if let Ok(push) = &made {
                 state.pushes.expect(*push);
                 state.refresh_channel(self.id(), wakers);
@@ -63,7 +66,7 @@ impl Future for Leave {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let push = match std::mem::replace(&mut self.state, LeaveState::Over) {
             LeaveState::Made(push) => push,
-            LeaveState::Refused(error) => return Poll::Ready(Err(error.into())),
+            LeaveState::Refused(failed) => return Poll::Ready(Err(failed)),
             LeaveState::Over => return Poll::Pending,
         };
         let outcome = poll_outcome(&self.channel, push, cx);

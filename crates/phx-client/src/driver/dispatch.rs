@@ -16,6 +16,7 @@ use crate::shared::{HookList, OnMessage, Shared, State};
 
 mod channel;
 mod connection;
+mod stop;
 
 /// News told to hooks at a time. A hook can make news by what it calls, and so have no end of it.
 const MAX_TOLD: u32 = 64;
@@ -133,11 +134,6 @@ impl Dispatch {
         }
         release(state, &mut self.wakers);
         action
-    }
-
-    /// Those who are still to be woken.
-    pub(super) fn take_wakers(&mut self) -> Vec<Waker> {
-        std::mem::take(&mut self.wakers)
     }
 
     /// Hands frames to the core, and tells everybody what comes of them, until they are at an end

@@ -9,6 +9,8 @@ use phx_proto::CloseCause;
 #[derive(Debug, Default)]
 pub(crate) struct Ends {
     openings_seen: u64,
+    /// Whether the last thing seen is an opening.
+    is_open: bool,
     openings_reported: u64,
     seen: u64,
     reported: u64,
@@ -38,6 +40,7 @@ impl Ends {
 
     pub(crate) fn see_opened(&mut self) {
         self.openings_seen = self.openings_seen.saturating_add(1);
+        self.is_open = true;
     }
 
     pub(crate) fn report_opened(&mut self) {
@@ -47,6 +50,7 @@ impl Ends {
     /// Counts an end, and returns its number.
     pub(crate) fn see_closed(&mut self) -> u64 {
         self.seen = self.seen.saturating_add(1);
+        self.is_open = false;
         self.seen
     }
 
@@ -60,6 +64,11 @@ impl Ends {
             self.given_up = Some(Box::new((end, cause.clone())));
         }
         self.last = Some(Box::new(cause.clone()));
+    }
+
+    /// Whether a connection is open whose end hasn't been seen.
+    pub(crate) fn is_open(&self) -> bool {
+        self.is_open
     }
 
     /// Whether the hooks of every opening have run.

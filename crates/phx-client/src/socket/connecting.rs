@@ -109,7 +109,9 @@ impl Connecting {
 
     pub(super) fn start(socket: &Socket) -> Self {
         let (interest, key) = socket.shared().call(|state, now, _| {
-            state.core.connect(now);
+            if !state.is_stopped() {
+                state.core.connect(now);
+            }
             (state.ends.next(), state.connection.watch())
         });
         Connecting { socket: socket.clone(), key, interest }
@@ -118,7 +120,7 @@ impl Connecting {
     pub(super) fn wait(socket: &Socket) -> Self {
         let mut state = socket.shared().lock();
         // Where nothing is tried any more, the cause of that is what the future returns.
-        let over = state.core.connection_state() == ConnectionState::Closed;
+        let over = state.connection_state() == ConnectionState::Closed;
         let interest = if over { state.ends.any_end() } else { state.ends.next() };
         let key = state.connection.watch();
         drop(state);
@@ -131,18 +133,19 @@ impl Future for Connecting {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.socket.shared().lock();
-        let open = state.core.is_connected() && state.ends.all_openings_reported();
+        if state.is_over() {
+            return Poll::Ready(Err(ConnectFailed::Stopped));
+        }
+        let open =
+            state.connection_state() == ConnectionState::Open && state.ends.all_openings_reported();
         if open || state.ends.has_opened_since(self.interest) {
             return Poll::Ready(Ok(()));
         }
         // Where a new attempt is wanted, the report of the end before it may still be on its way.
-        let over = state.core.connection_state() == ConnectionState::Closed;
+        let over = state.connection_state() == ConnectionState::Closed;
         let given_up = state.ends.given_up_since(self.interest).filter(|_| over);
         if let Some(cause) = given_up {
             return Poll::Ready(Err(ConnectFailed::Closed(cause.clone())));
-        }
-        if state.stopped {
-            return Poll::Ready(Err(ConnectFailed::Stopped));
         }
         let old = state.connection.wait(self.key, cx);
         drop(state);
@@ -164,7 +167,7 @@ impl Disconnecting {
         disconnect: impl FnOnce(&mut State, Instant, &mut Vec<Waker>) -> Result<(), E>,
     ) -> Result<Self, E> {
         let (interest, key) = socket.shared().call(|state, now, wakers| {
-            let nothing_to_close = state.core.connection_state() == ConnectionState::Closed;
+            let nothing_to_close = state.connection_state() == ConnectionState::Closed;
             let interest = (!nothing_to_close).then(|| state.ends.next());
             disconnect(state, now, wakers)?;
             Ok((interest, state.connection.watch()))
@@ -178,7 +181,7 @@ impl Future for Disconnecting {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.socket.shared().lock();
-        if state.stopped || self.interest.is_none_or(|it| state.ends.has_ended_since(it)) {
+        if state.is_over() || self.interest.is_none_or(|it| state.ends.has_ended_since(it)) {
             return Poll::Ready(());
         }
         let old = state.connection.wait(self.key, cx);

@@ -37,6 +37,9 @@ pub enum PingFailed {
 impl Ping {
     pub(super) fn start(socket: &Socket) -> Self {
         let made = socket.shared().call(|state, now, _| {
+            if state.is_stopped() {
+                return Err(PingError::NotConnected);
+            }
             let made = state.core.ping(now);
             if let Ok(ping) = made {
                 state.pings.expect(ping);
@@ -61,7 +64,7 @@ impl Future for Ping {
         };
         let mut state = self.socket.shared().lock();
         let (polled, old) = state.pings.poll(&ping, cx);
-        let stopped = state.stopped;
+        let stopped = state.is_over();
         drop(state);
         drop(old);
         let round_trip = match polled {

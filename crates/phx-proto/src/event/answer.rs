@@ -48,7 +48,7 @@ impl ChannelCloseCause {
         match self {
             ChannelCloseCause::ByServer(payload) => payload_len(payload),
             ChannelCloseCause::Rejected(rejection) => rejection.answer_len(),
-            ChannelCloseCause::Left | ChannelCloseCause::Replaced => 0,
+            ChannelCloseCause::Left | ChannelCloseCause::Replaced | ChannelCloseCause::Stopped => 0,
         }
     }
 

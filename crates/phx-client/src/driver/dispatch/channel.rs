@@ -9,7 +9,7 @@ use phx_proto::{
 use super::{Dispatch, release};
 use crate::hook::isolated;
 use crate::log::LogKind;
-use crate::shared::{ChannelHooks, Content, HookList};
+use crate::shared::{ChannelHooks, Content, HookList, OnChannelClose};
 
 impl Dispatch {
     pub(super) fn joined(&self, channel: ChannelId, response: &Payload, rejoined: bool) {
@@ -49,11 +49,7 @@ impl Dispatch {
 
     pub(super) fn channel_closed(&self, channel: ChannelId, cause: &ChannelCloseCause) {
         let topic = self.topic(channel);
-        tracing::info!(target: "phx_client::channel", topic = %Escaped::new(&topic), ?cause, "closed");
-        self.log(|| format!("{} closed: {cause:?}", Escaped::new(&topic)));
-        for hook in self.hooks(channel, |hooks| &hooks.close).iter() {
-            isolated("on_close", || hook(cause));
-        }
+        self.channel_has_closed(&topic, cause, &self.hooks(channel, |hooks| &hooks.close));
         // Nothing more will be told. So functions that hold the channel don't keep it for ever.
         let garbage = {
             let mut state = self.shared.lock();
@@ -61,6 +57,19 @@ impl Dispatch {
             entry.map(|entry| (entry.hooks.take(), entry.params.take()))
         };
         drop(garbage);
+    }
+
+    pub(super) fn channel_has_closed(
+        &self,
+        topic: &ByteString,
+        cause: &ChannelCloseCause,
+        hooks: &HookList<OnChannelClose>,
+    ) {
+        tracing::info!(target: "phx_client::channel", topic = %Escaped::new(topic), ?cause, "closed");
+        self.log(|| format!("{} closed: {cause:?}", Escaped::new(topic)));
+        for hook in hooks.iter() {
+            isolated("on_close", || hook(cause));
+        }
     }
 
     /// A message that hooks or a log want to see.
