@@ -11,7 +11,7 @@ import { Channel, Socket } from "phoenix"
 const MAX_BUFFERED = 6
 const CLOSE_TIMEOUT_MS = 5_000
 const LEAVE_TIMEOUT_MS = 10_000
-const PING_TIMEOUT_MS = 30_000
+const HEARTBEAT_TIMEOUT_MS = 30_000
 
 const isEnd = event => event === "phx_close" || event === "phx_error"
 
@@ -19,12 +19,17 @@ export class DeviatingSocket extends Socket {
   constructor(url, options, world) {
     super(url, {
       ...options,
-      decode: (raw, callback) => this.defaultDecoder(raw, message => {
-        this.addressee = this.#leavingAddressee(message)
-        callback(message)
-      }),
+      decode: (raw, callback) => {
+        this.heard = world.clock.now
+        this.defaultDecoder(raw, message => {
+          this.addressee = this.#leavingAddressee(message)
+          callback(message)
+        })
+      },
     })
     this.world = world
+    // When the last frame came.
+    this.heard = 0
   }
 
   applies(number) { return this.world.rules.includes(number) }
@@ -104,6 +109,37 @@ export class DeviatingSocket extends Socket {
     this.stateChangeCallbacks.close.forEach(([, callback]) => callback({ code: 1006 }))
   }
 
+  // 22: the timeout of a heartbeat counts from the last frame, and only the limit from the heartbeat.
+  sendHeartbeat() {
+    super.sendHeartbeat()
+    if (!this.pendingHeartbeatRef || !this.#hasPatience()) { return }
+    clearTimeout(this.heartbeatTimeoutTimer)
+    this.#awaitReply(this.world.clock.now)
+  }
+
+  #hasPatience() { return this.world.script.heartbeat && this.applies(22) }
+
+  // How long a heartbeat or ping of that moment may still wait for its reply.
+  #timeLeft(since) {
+    if (!this.#hasPatience()) { return since + HEARTBEAT_TIMEOUT_MS * 1000 - this.world.clock.now }
+    const { timeout, limit } = this.world.script.heartbeat
+    const silence = Math.max(this.heard, since) + timeout
+    return Math.min(silence, since + Math.max(limit, timeout)) - this.world.clock.now
+  }
+
+  #awaitReply(since) {
+    const left = this.#timeLeft(since)
+    // In phoenix.js it is over then.
+    const leftInOfficial = since + HEARTBEAT_TIMEOUT_MS * 1000 - this.world.clock.now
+    if (left <= 0) {
+      if (leftInOfficial > 0) { this.mark(22) }
+      return this.heartbeatTimeout()
+    }
+    if (leftInOfficial === 0) { this.mark(22) }
+    const next = leftInOfficial > 0 ? Math.min(left, leftInOfficial) : left
+    this.heartbeatTimeoutTimer = setTimeout(() => this.#awaitReply(since), next / 1000)
+  }
+
   teardownAndReconnect(reconnect) {
     if (this.connection?.told && this.applies(4)) {
       this.connection = null
@@ -134,7 +170,12 @@ export class DeviatingSocket extends Socket {
   // 7: a ping has one outcome too: after its time is over there is no answer.
   ping(callback) {
     let over = false
-    setTimeout(() => { over = true }, PING_TIMEOUT_MS)
+    const since = this.world.clock.now
+    const look = () => {
+      const left = this.#timeLeft(since)
+      if (left > 0) { setTimeout(look, left / 1000) } else { over = true }
+    }
+    look()
     return super.ping(ms => {
       if (!over || !this.applies(7)) { return callback(ms) }
       this.mark(7)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use fastrand::Rng;
 
-use super::script::{Auto, Join, Script, Step};
+use super::script::{Auto, Join, Patience, Script, Step};
 
 /// What kind of script a seed makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +74,17 @@ pub(crate) fn script(profile: Profile, seed: u64) -> Script {
         }
     }
     steps.push(Step::Wait { us: rng.u64(20_000_000..80_000_000) });
-    Script { close_answers, auto, steps }
+    Script { close_answers, auto, heartbeat: patience(seed), steps }
+}
+
+/// What half of the scripts' clients wait for heartbeats, by dice of its own: what else happens in a script
+/// doesn't depend on it. In odd microseconds, so that nothing else happens at the same time.
+fn patience(seed: u64) -> Option<Patience> {
+    let mut rng = Rng::with_seed(seed.rotate_left(32));
+    rng.bool().then(|| {
+        let limit = if rng.bool() { 30_000_000 } else { rng.u64(5_000_000..45_000_000) | 1 };
+        Patience { timeout: rng.u64(500_000..20_000_000) | 1, limit }
+    })
 }
 
 fn all_answers(rng: &mut Rng) -> Auto {
@@ -308,7 +318,7 @@ fn plain(rng: &mut Rng) -> Script {
         }
     }
     steps.push(Step::Wait { us: rng.u64(20_000_000..80_000_000) });
-    Script { close_answers, auto, steps }
+    Script { close_answers, auto, heartbeat: None, steps }
 }
 
 fn soon(rng: &mut Rng) -> Step {

@@ -9,7 +9,16 @@ pub(crate) struct Script {
     /// `None`: it never does.
     pub(crate) close_answers: Vec<Option<u64>>,
     pub(crate) auto: Auto,
+    /// What the clients wait for a heartbeat's reply; `None`: as phoenix.js.
+    pub(crate) heartbeat: Option<Patience>,
     pub(crate) steps: Vec<Step>,
+}
+
+/// How long a heartbeat waits for its reply, in microseconds: in silence, and whatever comes.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Patience {
+    pub(crate) timeout: u64,
+    pub(crate) limit: u64,
 }
 
 /// What the server answers by itself.

@@ -11,7 +11,7 @@ use phx_proto::{
 use serde_json::{Value, json};
 
 use super::network::{Arrival, Network};
-use super::script::{Line, Script, Step};
+use super::script::{Line, Patience, Script, Step};
 
 /// The bound on what waits in a channel, small enough to be met. `MAX_BUFFERED` of
 /// `js/differential/deviations.mjs`.
@@ -32,8 +32,12 @@ pub(crate) fn run(script: &Script) -> Vec<Line> {
 
 /// The preset for comparisons, and what the script's world needs: a small buffer, and no patience of
 /// its own for an attempt, since that is the browser's.
-fn config() -> Config {
+fn config(script: &Script) -> Config {
     let mut config = Config::phoenix_js();
+    if let Some(Patience { timeout, limit }) = script.heartbeat {
+        config.heartbeat_timeout = Duration::from_micros(timeout);
+        config.heartbeat_limit = Duration::from_micros(limit);
+    }
     config.max_buffered_pushes = MAX_BUFFERED;
     config.connect_timeout = Duration::MAX;
     config
@@ -62,7 +66,7 @@ enum Call {
 impl<'a> World<'a> {
     fn new(script: &'a Script) -> Self {
         World {
-            socket: Socket::new(config(), 1),
+            socket: Socket::new(config(script), 1),
             network: Network::new(script),
             now: 0,
             step: 0,
@@ -331,6 +335,7 @@ impl<'a> World<'a> {
             // Of these phoenix.js tells nothing.
             Event::HeartbeatAnswered { .. }
             | Event::Malformed { .. }
+            | Event::UnjoinedMessage { .. }
             | Event::Message { .. }
             | Event::Pong { .. } => {}
             other => self.log("socket", format!("{other:?}")),
