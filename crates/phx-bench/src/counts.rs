@@ -16,6 +16,9 @@ use crate::operations::{self, ALL};
 /// A count may grow by so much over the stored figure.
 const TOLERANCE: f64 = 1.05;
 
+/// Of each two operations the first may take only so many times the instructions of the second.
+const RATIOS: &[(&str, &str, f64)] = &[(operations::MANY_METAS, operations::FEW_METAS, 3.0)];
+
 /// Instructions of an operation are the difference of two runs, divided by that of their lengths, so
 /// that what comes before and after doesn't count.
 const SHORT_RUN: u64 = 1_000;
@@ -57,6 +60,8 @@ pub(crate) fn check() -> anyhow::Result<()> {
         ));
     }
     complain(&table(&counted, &stored));
+    let too_far_apart = too_far_apart(&counted);
+    ensure!(too_far_apart.is_empty(), too_far_apart.join("\n"));
     let grown = grown(&counted, &stored);
     if grown.is_empty() {
         return Ok(());
@@ -147,6 +152,24 @@ fn grown(counted: &Counts, stored: &Counts) -> Vec<String> {
     grown
 }
 
+/// Which operations cost more beside others than they may, in words.
+fn too_far_apart(counted: &Counts) -> Vec<String> {
+    let mut told = Vec::new();
+    for (name, other, ratio) in RATIOS {
+        let of = |name: &str| counted.operations.get(name).map(|count| count.instructions);
+        let Some((count, least)) = of(name).zip(of(other)) else {
+            told.push(format!("{name}, {other}: not counted"));
+            continue;
+        };
+        if count as f64 > least as f64 * ratio {
+            told.push(format!(
+                "{name}: {count} instructions, over {ratio} times the {least} of {other}"
+            ));
+        }
+    }
+    told
+}
+
 fn table(counted: &Counts, stored: &Counts) -> String {
     let mut text =
         format!("{:<42}{:>14}{:>10}{:>14}\n", "", "instructions", "stored", "allocations");
@@ -196,5 +219,18 @@ mod tests {
     fn an_operation_that_is_not_stored_is_told() {
         let stored = Counts { rustc: "1.95.0".into(), operations: BTreeMap::new() };
         assert_eq!(grown(&counts("1.95.0", 1, 1.0), &stored), ["decode: not stored yet"]);
+    }
+
+    #[test]
+    fn operations_that_are_too_far_apart_are_told() {
+        let counts = |many, few| Counts {
+            rustc: "1.95.0".into(),
+            operations: [(operations::MANY_METAS, many), (operations::FEW_METAS, few)]
+                .map(|(name, instructions)| (name.into(), Count { instructions, allocations: 1.0 }))
+                .into(),
+        };
+        assert!(too_far_apart(&counts(300, 100)).is_empty());
+        assert_eq!(too_far_apart(&counts(301, 100)).len(), 1);
+        assert_eq!(too_far_apart(&self::counts("1.95.0", 1, 1.0)).len(), 1);
     }
 }

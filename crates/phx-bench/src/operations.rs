@@ -17,6 +17,10 @@ pub(crate) struct Operation {
     prepare: fn() -> anyhow::Result<Repeated>,
 }
 
+/// A diff is to cost what it holds, however many metas its key has.
+pub(crate) const FEW_METAS: &str = "presence diff, key of 10 metas";
+pub(crate) const MANY_METAS: &str = "presence diff, key of 99,000 metas";
+
 /// All there are.
 pub(crate) const ALL: &[Operation] = &[
     Operation { name: "decode a reply of 150 B", prepare: decode_reply },
@@ -29,6 +33,8 @@ pub(crate) const ALL: &[Operation] = &[
     Operation { name: "push and reply, 10,000 pending", prepare: || push_and_reply(10_000) },
     Operation { name: "presence diff, 100 users", prepare: || presence_diff(100) },
     Operation { name: "presence diff, 10,000 users", prepare: || presence_diff(10_000) },
+    Operation { name: FEW_METAS, prepare: || presence_metas(10) },
+    Operation { name: MANY_METAS, prepare: || presence_metas(99_000) },
 ];
 
 impl Operation {
@@ -188,6 +194,25 @@ fn presence_diff(users: u64) -> anyhow::Result<Repeated> {
     let other = metas(users + 1);
     let join = Payload::from_json_text(format!(r#"{{"joins":{{{other}}},"leaves":{{}}}}"#))?;
     let leave = Payload::from_json_text(format!(r#"{{"joins":{{}},"leaves":{{{other}}}}}"#))?;
+    let mut presence: Presence = Presence::new();
+    presence.handle_joined();
+    presence.handle_event("presence_state", &state)?;
+    Ok(Box::new(move || {
+        for diff in [&join, &leave] {
+            drop(black_box(presence.handle_event("presence_diff", diff)));
+        }
+    }))
+}
+
+/// One meta comes and goes among the others of its key.
+fn presence_metas(metas: u64) -> anyhow::Result<Repeated> {
+    let of = |metas: &[String]| format!(r#"{{"ann":{{"metas":[{}]}}}}"#, metas.join(","));
+    let meta = |number: u64| format!(r#"{{"phx_ref":"F{number:05}"}}"#);
+    let others: Vec<String> = (0..metas).map(meta).collect();
+    let state = Payload::from_json_text(of(&others))?;
+    let one = of(&[meta(metas)]);
+    let join = Payload::from_json_text(format!(r#"{{"joins":{one},"leaves":{{}}}}"#))?;
+    let leave = Payload::from_json_text(format!(r#"{{"joins":{{}},"leaves":{one}}}"#))?;
     let mut presence: Presence = Presence::new();
     presence.handle_joined();
     presence.handle_event("presence_state", &state)?;

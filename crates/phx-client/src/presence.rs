@@ -5,14 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use phx_proto::{
-    ByteString, ConfigError, Payload, PresenceConfig, PresenceEntry, PresenceError, PresenceStatus,
+    ByteString, ConfigError, Payload, PresenceChange, PresenceConfig, PresenceEntry, PresenceError,
+    PresenceList, PresenceStatus,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use slotmap::SlotMap;
 
 use crate::channel::Channel;
-use crate::hook::Hook;
+use crate::hook::{Hook, isolated};
 
 mod changes;
 mod hooks;
@@ -31,6 +32,9 @@ use hooks::PresenceHooks;
 /// `M` is the type of a meta, and `E` of what the server adds beside the metas of a key. A payload
 /// that doesn't decode changes nothing, makes the [status](Self::status)
 /// [`Incomplete`](PresenceStatus::Incomplete), and is told by [`PresenceItem::Refused`].
+///
+/// While a payload is decoded the list is the one before it, and reading it waits for nothing. The driver decodes:
+/// nothing is sent or received meanwhile. An `M` or `E` that panics then makes the status `Incomplete`, too.
 ///
 /// A `Presence` is a handle: clones share the list. It keeps the channel.
 ///
@@ -81,15 +85,20 @@ struct Listening {
 
 /// What the handles and the channel's hooks share.
 ///
-/// Both locks are this presence's own and are never held together, nor while hooks run.
+/// The locks are this presence's own. Those of `shown` and `hooks` are held while nothing of the user's
+/// runs: no decoding, no destructor, no hook. That of `fold` is the driver's: handles never take
+/// it, so nobody waits for what it decodes.
 pub(crate) struct State<M, E> {
-    fold: Mutex<Fold<M, E>>,
+    fold: Mutex<phx_proto::Presence<M, E>>,
+    shown: Mutex<Shown<M, E>>,
     hooks: Mutex<PresenceHooks<M, E>>,
     limits: Limits,
 }
 
-struct Fold<M, E> {
-    presence: phx_proto::Presence<M, E>,
+/// What handles and streams see.
+struct Shown<M, E> {
+    list: PresenceList<M, E>,
+    status: PresenceStatus,
     feeds: SlotMap<FeedKey, Feed<M, E>>,
 }
 
@@ -130,8 +139,10 @@ where
         let settings = &channel.shared().settings;
         let limits = Limits { items: settings.stream_capacity, bytes: settings.stream_bytes };
         let state = Arc::new(State {
-            fold: Mutex::new(Fold {
-                presence: phx_proto::Presence::with_config(config),
+            fold: Mutex::new(phx_proto::Presence::with_config(config)),
+            shown: Mutex::new(Shown {
+                list: PresenceList::default(),
+                status: PresenceStatus::Pending,
                 feeds: SlotMap::with_key(),
             }),
             hooks: Mutex::new(PresenceHooks::default()),
@@ -140,8 +151,8 @@ where
         // Hooks run in the order of the events, so a join is known before its first message.
         let (joined, errored) = (Arc::clone(&state), Arc::clone(&state));
         let mut hooks = vec![
-            channel.on_join(move |_, _| joined.fold().presence.handle_joined()),
-            channel.on_error(move |_| errored.fold().presence.handle_errored()),
+            channel.on_join(move |_, _| joined.begin_anew(phx_proto::Presence::handle_joined)),
+            channel.on_error(move |_| errored.begin_anew(phx_proto::Presence::handle_errored)),
         ];
         for event in events {
             let (state, name) = (Arc::clone(&state), event.clone());
@@ -156,8 +167,8 @@ impl<M, E> Presence<M, E> {
     /// The presences in the order of their keys.
     #[must_use]
     pub fn list(&self) -> Vec<(ByteString, Arc<PresenceEntry<M, E>>)> {
-        let fold = self.state.fold();
-        fold.presence.list().map(|(key, entry)| (key.clone(), Arc::clone(entry))).collect()
+        let list = self.state.list();
+        list.iter().map(|(key, entry)| (key.clone(), Arc::clone(entry))).collect()
     }
 
     /// What `by` makes of each presence, in the order of their keys: phoenix.js's `list(by)`.
@@ -170,13 +181,13 @@ impl<M, E> Presence<M, E> {
     /// The presence of this key.
     #[must_use]
     pub fn entry(&self, key: &str) -> Option<Arc<PresenceEntry<M, E>>> {
-        self.state.fold().presence.get(key).cloned()
+        self.state.list().get(key).cloned()
     }
 
     /// The number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.state.fold().presence.len()
+        self.state.shown().list.len()
     }
 
     /// Whether nobody is present.
@@ -188,7 +199,7 @@ impl<M, E> Presence<M, E> {
     /// How far the list can be trusted.
     #[must_use]
     pub fn status(&self) -> PresenceStatus {
-        self.state.fold().presence.status()
+        self.state.shown().status
     }
 
     /// What changes from now on, as a stream.
@@ -198,32 +209,70 @@ impl<M, E> Presence<M, E> {
 }
 
 impl<M, E> State<M, E> {
-    fn fold(&self) -> MutexGuard<'_, Fold<M, E>> {
+    fn fold(&self) -> MutexGuard<'_, phx_proto::Presence<M, E>> {
         self.fold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown<M, E>> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hooks(&self) -> MutexGuard<'_, PresenceHooks<M, E>> {
         self.hooks.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The list as it is now, to be read without the lock.
+    fn list(&self) -> PresenceList<M, E> {
+        self.shown().list.clone()
+    }
+
+    /// Runs in the driver, as [`receive`](Self::receive) does.
+    fn begin_anew(&self, how: fn(&mut phx_proto::Presence<M, E>)) {
+        let mut fold = self.fold();
+        how(&mut fold);
+        let now = (fold.snapshot(), fold.status());
+        drop(fold);
+        self.show(now, &Ok(Vec::new()));
+    }
+
+    /// Shows the handles what there is now, and the streams how it came about.
+    fn show(&self, now: (PresenceList<M, E>, PresenceStatus), result: &Folded<M, E>) {
+        let (list, status) = now;
+        let mut wakers: Vec<Waker> = Vec::new();
+        let mut lost = Vec::new();
+        let mut shown = self.shown();
+        let old = std::mem::replace(&mut shown.list, list);
+        shown.status = status;
+        for (_, feed) in &mut shown.feeds {
+            match result {
+                Ok(changes) => feed.change(self.limits, changes, &mut lost),
+                Err(error) => feed.refuse(self.limits, error, &mut lost),
+            }
+            wakers.extend(feed.take_waker());
+        }
+        drop(shown);
+        drop((old, lost));
+        wakers.into_iter().for_each(Waker::wake);
+    }
 }
+
+/// What became of a payload.
+type Folded<M, E> = Result<Vec<PresenceChange<M, E>>, Arc<PresenceError>>;
 
 impl<M: DeserializeOwned, E: DeserializeOwned> State<M, E> {
     /// Runs in the driver, with the socket's lock released.
     fn receive(&self, event: &str, payload: &Payload) {
         let mut fold = self.fold();
-        let result = fold.presence.handle_event(event, payload).map_err(Arc::new);
-        let mut wakers: Vec<Waker> = Vec::new();
-        for (_, feed) in &mut fold.feeds {
-            match &result {
-                Ok(changes) => feed.change(self.limits, changes.as_deref().unwrap_or_default()),
-                Err(error) => feed.refuse(self.limits, error),
-            }
-            wakers.extend(feed.take_waker());
-        }
+        let result = isolated("a presence's types", || fold.handle_event(event, payload));
+        let now = (fold.snapshot(), fold.status());
         drop(fold);
-        wakers.into_iter().for_each(Waker::wake);
+        let result: Folded<M, E> = match result {
+            Some(result) => result.map(Option::unwrap_or_default).map_err(Arc::new),
+            None => Ok(Vec::new()),
+        };
+        self.show(now, &result);
         match result {
-            Ok(changes) => PresenceHooks::run(|| self.hooks(), &changes.unwrap_or_default()),
+            Ok(changes) => PresenceHooks::run(|| self.hooks(), &changes),
             Err(error) => refused(&error),
         }
     }

@@ -159,8 +159,8 @@ pub use message::{Message, PHOENIX, Ref, Status, event as events};
 pub use payload::{JsonError, Payload, PayloadDropped, PayloadError};
 pub use policy::{Reconnect, ReconnectPolicy, Rejection, Rejoin, RejoinPolicy};
 pub use presence::{
-    Presence, PresenceChange, PresenceConfig, PresenceEntry, PresenceError, PresenceMeta,
-    PresenceStatus,
+    Presence, PresenceChange, PresenceConfig, PresenceEntry, PresenceError, PresenceList,
+    PresenceMeta, PresenceStatus,
 };
 pub use serializer::{
     DecodeError, DecodeErrorKind, EncodeError, Field, Serializer, V1, V1Server, V2, V2Server,

@@ -1,10 +1,9 @@
 //! Who is there: folds the presence events of a channel into a list.
 
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
+use core::{fmt, mem};
 
 use bytestring::ByteString;
 use serde::de::DeserializeOwned;
@@ -16,15 +15,19 @@ use crate::message::event;
 mod change;
 mod entry;
 mod error;
+mod list;
+mod metas;
 mod sync;
+mod tree;
 mod wire;
 
 pub use change::PresenceChange;
 pub use entry::{PresenceEntry, PresenceMeta};
 pub use error::PresenceError;
+pub use list::PresenceList;
 
-use sync::{Outcome, Staged, Weight};
-use wire::{Diff, State};
+use list::Weight;
+use wire::{Counted, Diff};
 
 /// The settings of a [`Presence`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,11 +39,14 @@ pub struct PresenceConfig {
     pub diff_event: ByteString,
     /// How many diffs may wait for the state of the current join. Default: 1,000.
     pub max_pending_diffs: usize,
-    /// How many metas all keys may have together; a key without metas counts as one. Default:
-    /// 100,000.
+    /// How many metas all keys may have together; a key without metas counts as one. The same again
+    /// may wait in diffs, and no state, no `joins` and no `leaves` may have more. Default: 100,000.
     pub max_metas: usize,
-    /// Bytes of JSON text that the list was made of, keys included, at the most; and the same again
-    /// for the diffs that wait. Default: 64 MiB.
+    /// Bytes of JSON text that the list was made of, keys included, at the most. The same again
+    /// may wait in diffs, and no payload may be longer. Default: 16 MiB.
+    ///
+    /// What your types make of a text takes more than the text: a [`Value`] of small objects up to 100 times
+    /// as much.
     pub max_bytes: usize,
 }
 
@@ -51,7 +57,7 @@ impl Default for PresenceConfig {
             diff_event: event::PRESENCE_DIFF,
             max_pending_diffs: 1_000,
             max_metas: 100_000,
-            max_bytes: 64 << 20,
+            max_bytes: 16 << 20,
         }
     }
 }
@@ -92,8 +98,11 @@ pub enum PresenceStatus {
 /// `user` that a server's `fetch/2` adds; the default takes any fields. A payload of which any part
 /// doesn't decode is an error and changes nothing in the list.
 ///
-/// Applying a diff costs in proportion to the diff and to the metas of the keys it names, whatever
-/// the number of other keys. Metas are never copied: list and changes share them.
+/// The limits of the [configuration](PresenceConfig) hold while a payload is decoded, too: it is
+/// counted first, and nothing of it is decoded or copied before it is known to be within them.
+///
+/// Applying a diff costs in proportion to the diff, and to the logarithms of how many keys there are and
+/// of how many metas a key has. Metas are never copied: list and changes share them.
 ///
 /// `Debug` shows how many there are, not who.
 ///
@@ -121,9 +130,7 @@ pub enum PresenceStatus {
 /// ```
 pub struct Presence<M = Value, E = Map<String, Value>> {
     config: PresenceConfig,
-    entries: BTreeMap<ByteString, Arc<PresenceEntry<M, E>>>,
-    /// The sum of the entries' weights.
-    weight: Weight,
+    list: PresenceList<M, E>,
     phase: Phase<M, E>,
     /// Whether a payload of the current join was refused.
     refused: bool,
@@ -133,14 +140,15 @@ enum Phase<M, E> {
     /// Waiting for the state of the current join, with the diffs that came before it.
     Pending {
         diffs: Vec<Diff<M, E>>,
-        /// Bytes of the diffs' payloads.
-        bytes: usize,
+        /// What the diffs' payloads had.
+        weight: Weight,
     },
     Synced,
 }
 
 impl<M, E> Phase<M, E> {
-    const WAITING: Self = Phase::Pending { diffs: Vec::new(), bytes: 0 };
+    const WAITING: Self =
+        Phase::Pending { diffs: Vec::new(), weight: Weight { metas: 0, bytes: 0 } };
 }
 
 impl<M, E> Presence<M, E> {
@@ -165,13 +173,7 @@ impl<M, E> Presence<M, E> {
     /// ```
     #[must_use]
     pub fn with_config(config: PresenceConfig) -> Self {
-        Presence {
-            config,
-            entries: BTreeMap::new(),
-            weight: Weight::default(),
-            phase: Phase::WAITING,
-            refused: false,
-        }
+        Presence { config, list: PresenceList::default(), phase: Phase::WAITING, refused: false }
     }
 
     /// The channel was joined or rejoined: call it before the first message of that join.
@@ -203,30 +205,36 @@ impl<M, E> Presence<M, E> {
     pub fn list(
         &self,
     ) -> impl ExactSizeIterator<Item = (&ByteString, &Arc<PresenceEntry<M, E>>)> + Clone {
-        self.entries.iter()
+        self.list.iter()
+    }
+
+    /// The presences as they are now, to be kept while this goes on. It costs a reference count.
+    #[must_use]
+    pub fn snapshot(&self) -> PresenceList<M, E> {
+        self.list.clone()
     }
 
     /// What `by` makes of each presence, in the order of their keys: phoenix.js's `list(by)`.
     pub fn list_by<T>(&self, mut by: impl FnMut(&str, &PresenceEntry<M, E>) -> T) -> Vec<T> {
-        self.entries.iter().map(|(key, entry)| by(key, entry)).collect()
+        self.list.iter().map(|(key, entry)| by(key, entry)).collect()
     }
 
     /// The presence of this key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Arc<PresenceEntry<M, E>>> {
-        self.entries.get(key)
+        self.list.get(key)
     }
 
     /// The number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.list.len()
     }
 
     /// Whether nobody is present.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.list.is_empty()
     }
 
     /// The settings.
@@ -259,31 +267,37 @@ impl<M: DeserializeOwned, E: DeserializeOwned> Presence<M, E> {
         event: &str,
         payload: &Payload,
     ) -> Result<Option<Vec<PresenceChange<M, E>>>, PresenceError> {
-        let result = if self.config.state_event == *event {
-            self.handle_state(payload)
-        } else if self.config.diff_event == *event {
-            self.handle_diff(payload)
-        } else {
+        let is_state = self.config.state_event == *event;
+        if !is_state && self.config.diff_event != *event {
             return Ok(None);
-        };
-        self.refused |= result.is_err();
-        result.map(Some)
+        }
+        // Until it is known better: decoding may panic.
+        let refused = mem::replace(&mut self.refused, true);
+        let changes =
+            if is_state { self.handle_state(payload) } else { self.handle_diff(payload) }?;
+        self.refused = refused;
+        Ok(Some(changes))
     }
 
     fn handle_state(
         &mut self,
         payload: &Payload,
     ) -> Result<Vec<PresenceChange<M, E>>, PresenceError> {
-        let state: State<M, E> = payload.decode()?;
-        let mut staged = Staged::new(&self.entries, self.weight);
-        staged.sync_state(state);
-        if let Phase::Pending { diffs, .. } = &self.phase {
-            for diff in diffs {
-                staged.sync_diff(diff);
-            }
+        let counted = Counted::state(payload, &self.config)?;
+        let state = counted.decode_state()?;
+        let (diffs, waiting) = match &self.phase {
+            Phase::Pending { diffs, weight } => (diffs.as_slice(), *weight),
+            Phase::Synced => (&[][..], Weight::default()),
+        };
+        let before = self.list.clone_if_over(&self.config, counted.growth().plus(waiting));
+        let mut changes = Vec::new();
+        self.list.sync_state(state, &mut changes);
+        for diff in diffs {
+            self.list.sync_diff(diff, &mut changes);
         }
-        let changes = self.commit(staged.finish(), payload)?;
+        self.keep(before, payload)?;
         self.phase = Phase::Synced;
+        changes.push(PresenceChange::Synced);
         Ok(changes)
     }
 
@@ -291,51 +305,42 @@ impl<M: DeserializeOwned, E: DeserializeOwned> Presence<M, E> {
         &mut self,
         payload: &Payload,
     ) -> Result<Vec<PresenceChange<M, E>>, PresenceError> {
-        let diff: Diff<M, E> = payload.decode()?;
-        if let Phase::Pending { diffs, bytes } = &mut self.phase {
+        let mut changes = Vec::new();
+        if let Phase::Pending { diffs, weight } = &mut self.phase {
             let limit = self.config.max_pending_diffs;
             if diffs.len() >= limit {
                 let payload = payload.clone();
                 return Err(PresenceError::TooManyPendingDiffs { limit, payload });
             }
-            let total = bytes.saturating_add(payload.len());
-            let limit = self.config.max_bytes;
-            if total > limit {
-                return Err(PresenceError::TooManyBytes { limit, payload: payload.clone() });
-            }
-            *bytes = total;
-            diffs.push(diff);
-            return Ok(Vec::new());
+            let counted = Counted::diff(payload, &self.config)?;
+            let total = weight.plus(counted.weight());
+            total.check(&self.config, payload)?;
+            diffs.push(counted.decode_diff()?);
+            *weight = total;
+            return Ok(changes);
         }
-        let mut staged = Staged::new(&self.entries, self.weight);
-        staged.sync_diff(&diff);
-        self.commit(staged.finish(), payload)
-    }
-
-    /// The only place where the list changes: all of a payload, or nothing of it.
-    fn commit(
-        &mut self,
-        outcome: Outcome<M, E>,
-        payload: &Payload,
-    ) -> Result<Vec<PresenceChange<M, E>>, PresenceError> {
-        let limit = self.config.max_metas;
-        if outcome.weight.metas > limit {
-            return Err(PresenceError::TooManyMetas { limit, payload: payload.clone() });
-        }
-        let limit = self.config.max_bytes;
-        if outcome.weight.bytes > limit {
-            return Err(PresenceError::TooManyBytes { limit, payload: payload.clone() });
-        }
-        for (key, entry) in outcome.touched {
-            match entry {
-                Some(entry) => self.entries.insert(key, entry),
-                None => self.entries.remove(&key),
-            };
-        }
-        self.weight = outcome.weight;
-        let mut changes = outcome.changes;
+        let counted = Counted::diff(payload, &self.config)?;
+        let diff = counted.decode_diff()?;
+        let before = self.list.clone_if_over(&self.config, counted.growth());
+        self.list.sync_diff(&diff, &mut changes);
+        self.keep(before, payload)?;
         changes.push(PresenceChange::Synced);
         Ok(changes)
+    }
+
+    /// Keeps the list if it is within the limits, or else goes back to what it was before. Where
+    /// there is no list to go back to, they can't have been reached.
+    fn keep(
+        &mut self,
+        before: Option<PresenceList<M, E>>,
+        payload: &Payload,
+    ) -> Result<(), PresenceError> {
+        let Some(before) = before else { return Ok(()) };
+        let checked = self.list.weight().check(&self.config, payload);
+        if checked.is_err() {
+            self.list = before;
+        }
+        checked
     }
 }
 
@@ -353,7 +358,7 @@ impl<M, E> fmt::Debug for Presence<M, E> {
         };
         f.debug_struct("Presence")
             .field("status", &self.status())
-            .field("len", &self.entries.len())
+            .field("len", &self.list.len())
             .field("pending_diffs", &pending)
             .finish_non_exhaustive()
     }

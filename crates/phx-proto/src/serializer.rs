@@ -9,7 +9,7 @@ use crate::{Escaped, Frame, Message};
 
 mod binary;
 mod read;
-mod scan;
+pub(crate) mod scan;
 mod v1;
 mod v2;
 mod write;

@@ -75,3 +75,17 @@ fn waiting_diffs_are_limited_in_bytes() {
     presence.handle_event(STATE, &payload(&json!({}))).unwrap();
     assert_eq!(presence.list_by(|key, _| key.to_owned()), ["bob"]);
 }
+
+#[test]
+fn no_payload_may_be_longer_than_the_limit() {
+    let mut presence = limited(1_000);
+    presence.handle_event(STATE, &payload(&json!({}))).unwrap();
+    // What leaves has to be decoded, too.
+    let left = json!({ "joins": {}, "leaves": one("ann", "1", 1_000) });
+    let error = presence.handle_event(DIFF, &payload(&left)).unwrap_err();
+    assert!(matches!(error, PresenceError::TooManyBytes { limit: 1_000, .. }), "{error:?}");
+    let spaces = format!("{{{}}}", " ".repeat(999));
+    let spaces = Payload::from_json_text(spaces).unwrap();
+    let error = presence.handle_event(STATE, &spaces).unwrap_err();
+    assert!(matches!(error, PresenceError::TooManyBytes { limit: 1_000, .. }), "{error:?}");
+}

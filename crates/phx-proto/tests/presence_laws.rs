@@ -75,6 +75,36 @@ proptest! {
         prop_assert_eq!(joined.trim_start_matches('-'), "s");
     }
 
+    /// Refs that are there more than once included.
+    #[test]
+    fn long_lists_of_metas_are_what_a_plain_list_would_be(
+        first in proptest::collection::vec(0_u8..60, 0..90),
+        diffs in proptest::collection::vec(
+            (proptest::collection::vec(0_u8..60, 0..40), proptest::collection::vec(0_u8..60, 0..40)),
+            0..8,
+        ),
+    ) {
+        let ann = |refs: &[u8]| {
+            let refs: Vec<String> = refs.iter().map(u8::to_string).collect();
+            json!({"ann": metas(&refs.iter().map(String::as_str).collect::<Vec<_>>())})
+        };
+        let mut presence: Presence = Presence::new();
+        changes(&mut presence, "presence_state", ann(&first));
+        let mut model = Some(first);
+        for (joins, leaves) in diffs {
+            let diff = json!({"joins": ann(&joins), "leaves": ann(&leaves)});
+            changes(&mut presence, "presence_diff", diff);
+            let mut now = model.unwrap_or_default();
+            now.retain(|known| !joins.contains(known));
+            now.extend(joins);
+            now.retain(|known| !leaves.contains(known));
+            model = (!now.is_empty()).then_some(now);
+            let list = list_json(&presence);
+            let expected = model.as_ref().map_or(json!({}), |now| ann(now));
+            prop_assert_eq!(list, expected);
+        }
+    }
+
     #[test]
     fn diffs_before_the_state_end_where_diffs_after_it_end(
         first in state(),

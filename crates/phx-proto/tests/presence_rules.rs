@@ -188,6 +188,111 @@ fn metas_are_limited_by_what_a_payload_leaves_behind() {
 }
 
 #[test]
+fn metas_of_one_payload_and_of_waiting_diffs_are_limited() {
+    let limited = || {
+        let mut config = PresenceConfig::default();
+        config.max_metas = 2;
+        Presence::<serde_json::Value>::with_config(config)
+    };
+    let too_many = |result: Result<_, PresenceError>| {
+        assert!(matches!(result, Err(PresenceError::TooManyMetas { limit: 2, .. })), "{result:?}");
+    };
+    let three = json!({"ann": metas(&["1", "2"]), "bob": metas(&[])});
+    let mut presence = limited();
+    too_many(presence.handle_event(STATE, &payload(three.clone())));
+    too_many(presence.handle_event(DIFF, &payload(json!({"joins": three, "leaves": {}}))));
+    // Nobody can be there whom it names, but it would have to be decoded.
+    too_many(presence.handle_event(DIFF, &payload(json!({"joins": {}, "leaves": three}))));
+    // Equal keys count each, whichever of them counts in the end.
+    let twice = r#"{"ann":{"metas":[]},"ann":{"metas":[]},"ann":{"metas":[]}}"#;
+    too_many(presence.handle_event(STATE, &Payload::from_json_text(twice).unwrap()));
+
+    let mut presence = limited();
+    let one = |joins: &str| payload(json!({"joins": {joins: metas(&[joins])}, "leaves": {}}));
+    presence.handle_event(DIFF, &one("1")).unwrap();
+    presence.handle_event(DIFF, &one("2")).unwrap();
+    too_many(presence.handle_event(DIFF, &one("3")));
+    presence.handle_joined();
+    presence.handle_event(DIFF, &one("3")).unwrap();
+}
+
+#[test]
+fn what_is_beyond_a_limit_leaves_a_long_list_as_it_was() {
+    let mut config = PresenceConfig::default();
+    config.max_metas = 50;
+    let mut presence: Presence = Presence::with_config(config);
+    let refs: Vec<String> = (0..50).map(|number| number.to_string()).collect();
+    let refs: Vec<&str> = refs.iter().map(String::as_str).collect();
+    changes(&mut presence, STATE, json!({"ann": metas(&refs[..48]), "bob": metas(&refs[48..])}));
+    let before = list_json(&presence);
+    let joins = json!({"ann": metas(&["a", "b"]), "bob": metas(&["c"]), "cid": metas(&["d"])});
+    let diff = payload(json!({"joins": joins, "leaves": {"ann": metas(&refs[..2])}}));
+    let error = presence.handle_event(DIFF, &diff).unwrap_err();
+    assert!(matches!(error, PresenceError::TooManyMetas { .. }), "{error:?}");
+    assert_eq!(list_json(&presence), before);
+}
+
+#[test]
+fn a_snapshot_stays_as_it_is() {
+    let mut presence = synced(json!({"ann": metas(&["1"]), "bob": metas(&["2"])}));
+    let snapshot = presence.snapshot();
+    let diff = json!({"joins": {"cid": metas(&["3"])}, "leaves": {"ann": metas(&["1"])}});
+    changes(&mut presence, DIFF, diff);
+    assert!(snapshot.iter().map(|(key, _)| &**key).eq(["ann", "bob"]));
+    assert_eq!((snapshot.len(), snapshot.is_empty()), (2, false));
+    assert!(snapshot.get("ann").is_some() && snapshot.get("cid").is_none());
+    assert_eq!(format!("{snapshot:?}"), "PresenceList(2 keys)");
+    assert!(presence.snapshot().iter().map(|(key, _)| &**key).eq(["bob", "cid"]));
+}
+
+#[test]
+fn a_type_that_panics_while_it_is_decoded_leaves_the_list_incomplete() {
+    struct Panics;
+    impl<'de> serde::Deserialize<'de> for Panics {
+        fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+            panic!("a bug");
+        }
+    }
+    let mut presence = Presence::<Panics>::new();
+    presence.handle_event(STATE, &Payload::empty()).unwrap();
+    assert_eq!(presence.status(), PresenceStatus::Synced);
+    let diff = payload(json!({"joins": {"ann": metas(&["1"])}, "leaves": {}}));
+    let handled = std::panic::AssertUnwindSafe(|| presence.handle_event(DIFF, &diff));
+    assert!(std::panic::catch_unwind(handled).is_err());
+    assert_eq!(presence.status(), PresenceStatus::Incomplete);
+    assert!(presence.is_empty());
+}
+
+#[test]
+fn keys_and_names_may_be_written_with_escapes_and_must_be_there_once() {
+    let mut presence: Presence = Presence::new();
+    let state = r#" { "\u0061nn" : { "m\u0065tas" : [ {"phx_ref" : "1"} ] , "x": 1 } } "#;
+    presence.handle_event(STATE, &Payload::from_json_text(state).unwrap()).unwrap();
+    assert_eq!(list_json(&presence), json!({"ann": {"metas": [{"phx_ref": "1"}], "x": 1}}));
+    for wrong in [
+        r#"{"ann":{"metas":[],"metas":[]}}"#,
+        r#"{"ann":{"metas":{}}}"#,
+        r#"{"ann":[]}"#,
+        r#"[]"#,
+        r#"{"\ud800":{"metas":[]}}"#,
+        r#"{"ann":{"metas":[]}}}"#,
+        r#"{"ann":{"metas":[{"phx_ref":"1","phx_ref":"2"}]}}"#,
+        "{\"ann\":{\"metas\":[]}",
+        "",
+    ] {
+        let payload = Payload::from_unchecked_json(wrong.into());
+        let error = presence.handle_event(STATE, &payload).unwrap_err();
+        assert!(matches!(error, PresenceError::Payload(_)), "{wrong}: {error:?}");
+    }
+    let not_utf8 = Payload::from_unchecked_json(b"{\"\xff\":{\"metas\":[]}}".as_slice().into());
+    assert!(matches!(presence.handle_event(STATE, &not_utf8), Err(PresenceError::Payload(_))));
+    let joins_twice = r#"{"joins":{},"joins":{},"leaves":{}}"#;
+    let joins_twice = Payload::from_json_text(joins_twice).unwrap();
+    assert!(matches!(presence.handle_event(DIFF, &joins_twice), Err(PresenceError::Payload(_))));
+    assert_eq!(presence.len(), 1);
+}
+
+#[test]
 fn every_refusal_gives_the_payload_back() {
     let refused_by = |change: fn(&mut PresenceConfig), events: &[(&str, &Payload)]| {
         let mut config = PresenceConfig::default();

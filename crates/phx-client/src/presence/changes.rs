@@ -62,17 +62,33 @@ pub(super) struct Limits {
     pub(super) bytes: usize,
 }
 
+/// Items that gave way: to be dropped after the lock is released, since they hold values of the
+/// user's types.
+pub(super) type Lost<M, E> = Vec<PresenceItem<M, E>>;
+
 impl<M, E> Feed<M, E> {
-    pub(super) fn change(&mut self, limits: Limits, changes: &[PresenceChange<M, E>]) {
-        for change in changes {
+    pub(super) fn change(
+        &mut self,
+        limits: Limits,
+        changes: &[PresenceChange<M, E>],
+        lost: &mut Lost<M, E>,
+    ) {
+        // Those that would give way to the last ones at once aren't copied in the first place.
+        let skipped = changes.len().saturating_sub(limits.items);
+        for change in changes.iter().skip(skipped) {
             self.push(PresenceItem::Change(change.clone()));
-            self.shorten(limits);
         }
+        self.shorten(limits, skipped, lost);
     }
 
-    pub(super) fn refuse(&mut self, limits: Limits, error: &Arc<PresenceError>) {
+    pub(super) fn refuse(
+        &mut self,
+        limits: Limits,
+        error: &Arc<PresenceError>,
+        lost: &mut Lost<M, E>,
+    ) {
         self.push(PresenceItem::Refused(Arc::clone(error)));
-        self.shorten(limits);
+        self.shorten(limits, 0, lost);
     }
 
     fn push(&mut self, item: PresenceItem<M, E>) {
@@ -93,17 +109,18 @@ impl<M, E> Feed<M, E> {
         self.waker.take()
     }
 
-    fn shorten(&mut self, limits: Limits) {
-        let mut lost = 0;
+    /// Lets the oldest items give way, after `skipped` changes that never came in.
+    fn shorten(&mut self, limits: Limits, skipped: usize, lost: &mut Lost<M, E>) {
+        let mut count = u64::try_from(skipped).unwrap_or(u64::MAX);
         while self.queue.len() > limits.items || (self.bytes > limits.bytes && self.queue.len() > 1)
         {
-            lost += match self.pop() {
-                Some(PresenceItem::Lagged(count)) => count,
-                _ => 1,
-            };
+            let Some(item) = self.pop() else { break };
+            let more = if let PresenceItem::Lagged(more) = item { more } else { 1 };
+            count = count.saturating_add(more);
+            lost.push(item);
         }
-        if lost > 0 {
-            self.queue.push_front(PresenceItem::Lagged(lost));
+        if count > 0 {
+            self.queue.push_front(PresenceItem::Lagged(count));
         }
     }
 }
@@ -128,7 +145,7 @@ impl<M, E> PresenceItem<M, E> {
 impl<M, E> PresenceChanges<M, E> {
     pub(super) fn new(listening: Arc<Listening>, state: Arc<State<M, E>>) -> Self {
         let feed = Feed { queue: VecDeque::new(), bytes: 0, waker: None };
-        let key = state.fold().feeds.insert(feed);
+        let key = state.shown().feeds.insert(feed);
         let status = listening.channel.status();
         PresenceChanges { listening, state, key, status }
     }
@@ -139,13 +156,13 @@ impl<M, E> PresenceChanges<M, E> {
     }
 
     fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<PresenceItem<M, E>>> {
-        let mut fold = self.state.fold();
-        let Some(feed) = fold.feeds.get_mut(self.key) else { return Poll::Ready(None) };
+        let mut shown = self.state.shown();
+        let Some(feed) = shown.feeds.get_mut(self.key) else { return Poll::Ready(None) };
         if let Some(item) = feed.pop() {
             return Poll::Ready(Some(item));
         }
         let old = feed.waker.replace(cx.waker().clone());
-        drop(fold);
+        drop(shown);
         drop(old);
         // Nothing more will come once the channel is closed.
         loop {
@@ -153,8 +170,8 @@ impl<M, E> PresenceChanges<M, E> {
                 Some(_) => {}
                 // The last change may have come between the two looks.
                 None => {
-                    let mut fold = self.state.fold();
-                    let feed = fold.feeds.get_mut(self.key);
+                    let mut shown = self.state.shown();
+                    let feed = shown.feeds.get_mut(self.key);
                     return Poll::Ready(feed.and_then(Feed::pop));
                 }
             }
@@ -172,7 +189,7 @@ impl<M, E> Stream for PresenceChanges<M, E> {
 
 impl<M, E> Drop for PresenceChanges<M, E> {
     fn drop(&mut self) {
-        let feed = self.state.fold().feeds.remove(self.key);
+        let feed = self.state.shown().feeds.remove(self.key);
         drop(feed);
     }
 }

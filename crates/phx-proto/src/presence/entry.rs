@@ -2,8 +2,9 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
+
+use super::metas::Metas;
 
 /// What is known of one key: a meta for each process that tracks it (one per device, or per tab),
 /// and what the server adds beside them.
@@ -11,7 +12,7 @@ use core::fmt;
 /// `Debug` shows the number of metas only.
 pub struct PresenceEntry<M, E> {
     // Both are shared by the list and its changes, so that neither `M` nor `E` has to be `Clone`.
-    pub(super) metas: Vec<Arc<PresenceMeta<M>>>,
+    pub(super) metas: Metas<M>,
     pub(super) extra: Arc<E>,
     /// Bytes of the entry's text beside its metas'.
     pub(super) extra_size: usize,
@@ -35,14 +36,20 @@ impl<M, E> PresenceEntry<M, E> {
     /// [`PresenceConfig::max_bytes`](super::PresenceConfig::max_bytes).
     #[must_use]
     pub fn size(&self) -> usize {
-        self.metas.iter().map(|meta| meta.size).fold(self.extra_size, usize::saturating_add)
+        self.metas.size().saturating_add(self.extra_size)
+    }
+
+    /// The same presence with other metas.
+    pub(super) fn with_metas(&self, metas: Metas<M>) -> Arc<Self> {
+        let (extra, extra_size) = (Arc::clone(&self.extra), self.extra_size);
+        Arc::new(PresenceEntry { metas, extra, extra_size })
     }
 }
 
 /// Whatever the texts looked like.
 impl<M: PartialEq, E: PartialEq> PartialEq for PresenceEntry<M, E> {
     fn eq(&self, other: &Self) -> bool {
-        self.metas == other.metas && self.extra == other.extra
+        self.metas.iter().eq(other.metas.iter()) && self.extra == other.extra
     }
 }
 

@@ -18,16 +18,16 @@ mod plain;
 
 /// A position in JSON text. Every method that fails leaves it where the text went wrong.
 #[derive(Debug)]
-pub(super) struct Scanner<'a> {
+pub(crate) struct Scanner<'a> {
     text: &'a [u8],
     offset: usize,
     /// The part of the message that is being read, for errors.
-    pub(super) field: Option<Field>,
+    pub(crate) field: Option<Field>,
 }
 
 /// A part of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Span {
+pub(crate) struct Span {
     start: usize,
     end: usize,
 }
@@ -35,24 +35,24 @@ pub(super) struct Span {
 impl Span {
     /// This part of the text that was scanned.
     #[inline(always)]
-    pub(super) fn of(self, text: &[u8]) -> &[u8] {
+    pub(crate) fn of(self, text: &[u8]) -> &[u8] {
         text.get(self.start..self.end).unwrap_or_default()
     }
 
     /// This part of the frame that was scanned, sharing its memory.
     #[inline(always)]
-    pub(super) fn shared(self, frame: &Bytes) -> Bytes {
+    pub(crate) fn shared(self, frame: &Bytes) -> Bytes {
         frame.slice(self.start..self.end)
     }
 
     /// Scans this part of a text once more.
-    pub(super) fn scanner(self, text: &[u8]) -> Scanner<'_> {
+    pub(crate) fn scanner(self, text: &[u8]) -> Scanner<'_> {
         Scanner { offset: self.start, ..Scanner::new(text.get(..self.end).unwrap_or_default()) }
     }
 
     /// What becomes of the frame that was scanned when nothing but this part is kept.
     #[inline(always)]
-    pub(super) fn cut(self, mut frame: Bytes) -> Bytes {
+    pub(crate) fn cut(self, mut frame: Bytes) -> Bytes {
         frame.truncate(self.end);
         frame.advance(self.start);
         frame
@@ -61,7 +61,7 @@ impl Span {
 
 /// One value, as far as it was looked at.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Element {
+pub(crate) enum Element {
     /// `null`
     Null,
     /// What is between the quotes of a string without escapes.
@@ -74,7 +74,7 @@ impl Element {
     /// The text of a string, copied only if it has escapes. `None` if it isn't a string, or if its
     /// escapes are halves of surrogate pairs, which are no text.
     #[inline]
-    pub(super) fn text(self, text: &[u8]) -> Option<Cow<'_, [u8]>> {
+    pub(crate) fn text(self, text: &[u8]) -> Option<Cow<'_, [u8]>> {
         match self {
             Element::Null => None,
             Element::Plain(span) => Some(Cow::Borrowed(span.of(text))),
@@ -99,44 +99,44 @@ fn malformed(text: &[u8], offset: usize) -> DecodeErrorKind {
 
 impl<'a> Scanner<'a> {
     #[inline(always)]
-    pub(super) fn new(text: &'a [u8]) -> Self {
+    pub(crate) fn new(text: &'a [u8]) -> Self {
         Scanner { text, offset: 0, field: None }
     }
 
     /// The text that is scanned.
     #[inline(always)]
-    pub(super) fn text(&self) -> &'a [u8] {
+    pub(crate) fn text(&self) -> &'a [u8] {
         self.text
     }
 
     /// The same, about to read this part of the message.
     #[inline(always)]
-    pub(super) fn at(&mut self, field: Field) -> &mut Self {
+    pub(crate) fn at(&mut self, field: Field) -> &mut Self {
         self.field = Some(field);
         self
     }
 
     /// Whether all of the text has been read.
-    pub(super) fn is_at_end(&self) -> bool {
+    pub(crate) fn is_at_end(&self) -> bool {
         self.offset == self.text.len()
     }
 
     /// The error that the text isn't JSON here.
     #[inline(always)]
-    pub(super) fn malformed(&self) -> DecodeErrorKind {
+    pub(crate) fn malformed(&self) -> DecodeErrorKind {
         malformed(self.text, self.offset)
     }
 
     /// Skips white space and looks at the next byte.
     #[inline(always)]
-    pub(super) fn peek(&mut self) -> Option<u8> {
+    pub(crate) fn peek(&mut self) -> Option<u8> {
         self.offset = grammar::space(self.text, self.offset);
         self.text.get(self.offset).copied()
     }
 
     /// Skips white space, and the next byte if it is this one.
     #[inline(always)]
-    pub(super) fn eat(&mut self, byte: u8) -> bool {
+    pub(crate) fn eat(&mut self, byte: u8) -> bool {
         let eaten = self.peek() == Some(byte);
         if eaten {
             self.offset = self.offset.wrapping_add(1);
@@ -146,19 +146,19 @@ impl<'a> Scanner<'a> {
 
     /// Skips white space and this byte.
     #[inline(always)]
-    pub(super) fn expect(&mut self, byte: u8) -> Result<(), DecodeErrorKind> {
+    pub(crate) fn expect(&mut self, byte: u8) -> Result<(), DecodeErrorKind> {
         if self.eat(byte) { Ok(()) } else { Err(self.malformed()) }
     }
 
     /// Expects nothing but white space until the end.
     #[inline(always)]
-    pub(super) fn end(&mut self) -> Result<(), DecodeErrorKind> {
+    pub(crate) fn end(&mut self) -> Result<(), DecodeErrorKind> {
         if self.peek().is_none() { Ok(()) } else { Err(self.malformed()) }
     }
 
     /// A key of an object, and the colon after it.
     #[inline(always)]
-    pub(super) fn key(&mut self) -> Result<Element, DecodeErrorKind> {
+    pub(crate) fn key(&mut self) -> Result<Element, DecodeErrorKind> {
         if self.peek() != Some(b'"') {
             return Err(self.malformed());
         }
@@ -169,7 +169,7 @@ impl<'a> Scanner<'a> {
 
     /// One value, told apart as far as names and refs need it.
     #[inline(always)]
-    pub(super) fn element(&mut self) -> Result<Element, DecodeErrorKind> {
+    pub(crate) fn element(&mut self) -> Result<Element, DecodeErrorKind> {
         match self.peek() {
             Some(b'"') => {
                 let start = self.offset.wrapping_add(1);
@@ -191,9 +191,21 @@ impl<'a> Scanner<'a> {
         self.value().map(Element::Other)
     }
 
+    /// What `read` makes of what comes next, and where that stands: without white space around it.
+    #[inline(always)]
+    pub(crate) fn spanned<T, E>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<(T, Span), E> {
+        self.peek();
+        let start = self.offset;
+        let value = read(self)?;
+        Ok((value, Span { start, end: self.offset }))
+    }
+
     /// One value of any type, as it is written: without white space around it.
     #[inline(always)]
-    pub(super) fn value(&mut self) -> Result<Span, DecodeErrorKind> {
+    pub(crate) fn value(&mut self) -> Result<Span, DecodeErrorKind> {
         let start = grammar::space(self.text, self.offset);
         match grammar::value(self.text, start) {
             Ok(end) => {
