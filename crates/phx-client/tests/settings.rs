@@ -17,7 +17,8 @@ use futures::io::Cursor;
 use phx_client::dial::Dialer;
 use phx_client::websocket::{WebSocketConfig, WebSocketConnector, upgrade};
 use phx_client::{
-    Attempt, Backoff, BoxFuture, Builder, CloseCause, ConnectFailed, Endpoint, PresenceConfig,
+    Attempt, Backoff, BoxFuture, Builder, CloseCause, ConnectFailed, ConnectionState, Endpoint,
+    PresenceConfig,
 };
 
 /// What the builder's error says, and that nothing ran.
@@ -27,7 +28,10 @@ async fn error_of(change: impl FnOnce(Builder) -> Builder) -> Option<String> {
     settle().await;
     let attempted = net.attempt().now_or_never().is_some();
     match spawned {
-        Ok(_) => None,
+        Ok(socket) => {
+            assert_eq!(socket.state(), ConnectionState::Connecting, "the driver is there");
+            None
+        }
         Err(ConnectFailed::Config(error)) => {
             assert!(!attempted, "{error}, and it was tried");
             Some(error.to_string())

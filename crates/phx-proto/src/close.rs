@@ -204,7 +204,8 @@ pub struct Refusal {
     pub status: u16,
     /// `Retry-After`, as the time to wait from the moment the answer came.
     pub retry_after: Option<Duration>,
-    /// The beginning of the body; the driver caps it.
+    /// The beginning of the body; the driver caps it. Empty in an [`Event::Closed`](crate::Event::Closed) for which
+    /// there was no room, see [`Config::max_answer_bytes`](crate::Config::max_answer_bytes).
     pub body: Bytes,
 }
 

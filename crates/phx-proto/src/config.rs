@@ -114,8 +114,8 @@ pub struct Config {
     /// Default: 64 MiB.
     pub max_event_bytes: usize,
     /// Bytes of the server's answers that wait to be polled at the most, but one answer of any size:
-    /// the replies of outcomes, and the payloads of the joins, rejections, crashes and ends of
-    /// channels. Each event counts its own, also where two of them share an answer. What doesn't fit
+    /// the replies of outcomes, the payloads of the joins, rejections, crashes and ends of channels, and
+    /// the bodies of refusals. Each event counts its own, also where two of them share an answer. What doesn't fit
     /// is dropped and its event comes all the same, with
     /// [`ReplyDropped`](crate::Outcome::ReplyDropped) or [`PayloadDropped`](crate::PayloadDropped).
     /// Default: 64 MiB.

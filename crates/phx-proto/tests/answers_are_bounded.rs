@@ -5,8 +5,8 @@ mod common;
 use allocation_counter::measure;
 use common::{Script, json, quiet};
 use phx_proto::{
-    ByteString, ChannelId, Config, Frame, Message, Payload, RejoinPolicy, Serializer, Status, V2,
-    V2Server,
+    Action, ByteString, ChannelId, CloseCause, Config, Event, Frame, Instant, Message, Outcome,
+    Payload, ReconnectPolicy, Refusal, RejoinPolicy, Serializer, Socket, Status, V2, V2Server,
 };
 
 /// At most this many bytes of answers.
@@ -128,6 +128,29 @@ fn joins_rejections_crashes_and_ends_that_nobody_polls_are_limited_in_bytes() {
 }
 
 #[test]
+fn bodies_of_refusals_that_nobody_polls_are_limited_in_bytes() {
+    let mut config = limited_to(1_000);
+    config.reconnect_policy = ReconnectPolicy::always();
+    let mut socket = Socket::new(config, 1);
+    let mut now = Instant::EPOCH;
+    socket.connect(now);
+    for _ in 0..5 {
+        let Some(Action::Connect { transport, .. }) = socket.poll_action() else { panic!() };
+        let refusal = Refusal::new(503).with_body(vec![b'x'; 300]);
+        socket.handle_closed(now, transport, CloseCause::Refused(refusal));
+        now = socket.poll_timeout().unwrap();
+        socket.handle_timeout(now);
+    }
+    let bodies: Vec<usize> = std::iter::from_fn(|| socket.poll_event())
+        .map(|event| match event {
+            Event::Closed { cause: CloseCause::Refused(refusal), .. } => refusal.body.len(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(bodies, [300, 300, 300, 0, 0]);
+}
+
+#[test]
 fn a_policy_gets_the_response_that_is_dropped_from_the_events() {
     let mut config = limited_to(1_000);
     config.rejoin_policy = RejoinPolicy::function(|rejection| {
@@ -161,8 +184,18 @@ fn of_a_status_255_bytes_are_kept_when_the_response_is_dropped() {
         let sent = sent(&s, number);
         unpolled(&mut s, reply(&sent, &long, json("[]")));
     }
-    let cut = "ö".repeat(127);
-    assert_eq!(s.events(), [format!("msg0: {long} []"), format!("msg1: {cut}, 2 bytes dropped")]);
+    let outcomes: Vec<Outcome> = std::iter::from_fn(|| s.socket.poll_event())
+        .filter_map(|event| match event {
+            Event::PushDone { outcome, .. } => Some(outcome),
+            _ => None,
+        })
+        .collect();
+    let [Outcome::Reply { status: whole, .. }, Outcome::ReplyDropped { status: cut, len: 2, .. }] =
+        &outcomes[..]
+    else {
+        panic!("{outcomes:?}")
+    };
+    assert_eq!((whole.as_str(), cut.as_str()), (&*long, &*"ö".repeat(127)));
 }
 
 /// What is left allocated after a frame of a megabyte and what came of it.

@@ -130,6 +130,7 @@ pub fn cases<A: Adapter>() -> Vec<Case> {
             a_slow_stream_holds_back_and_loses_nothing,
             a_forgotten_stream_frees_the_others_and_the_connection_lives,
             many_sockets_share_a_runtime,
+            the_longest_times_never_end,
             a_join_waits_as_long_as_its_channel_was_set_to,
         }
         faults {

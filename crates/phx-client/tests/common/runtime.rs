@@ -50,7 +50,7 @@ impl Runtime for TestRuntime {
     }
 
     fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
-        let sleep = tokio::time::sleep_until(self.epoch + deadline.since_epoch());
+        let sleep = tokio::time::sleep_until(moment(self.epoch, deadline));
         Box::pin(TestTimer { epoch: self.epoch, sleep: Box::pin(sleep) })
     }
 
@@ -81,7 +81,12 @@ impl Future for TestTimer {
 
 impl Timer for TestTimer {
     fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
-        let at = self.epoch + deadline.since_epoch();
+        let at = moment(self.epoch, deadline);
         self.sleep.as_mut().reset(at);
     }
+}
+
+/// Nothing is further away than a century.
+fn moment(epoch: tokio::time::Instant, deadline: Instant) -> tokio::time::Instant {
+    epoch + deadline.since_epoch().min(std::time::Duration::from_secs(100 * 365 * 86_400))
 }

@@ -400,6 +400,7 @@ impl Socket {
         cause: CloseCause,
         retry_in: Option<Duration>,
     ) {
+        let cause = self.events.keep_cause(cause);
         self.emit(Event::Closed { transport, was_open, cause, retry_in });
         self.events.give_back_room();
     }

@@ -2,7 +2,9 @@
 
 use alloc::collections::VecDeque;
 
-use crate::{Config, Event, Outcome, Payload, PayloadDropped, Rejection, Status};
+use bytes::Bytes;
+
+use crate::{CloseCause, Config, Event, Outcome, Payload, PayloadDropped, Rejection, Status};
 
 /// Room for so many events is always kept.
 const KEPT: usize = 8;
@@ -122,6 +124,16 @@ impl EventQueue {
         }
     }
 
+    /// The cause of a connection's end, a refusal's body dropped if there is no room for it.
+    pub(super) fn keep_cause(&self, cause: CloseCause) -> CloseCause {
+        match cause {
+            CloseCause::Refused(refusal) if !self.has_room_for_answer(refusal.body.len()) => {
+                CloseCause::Refused(refusal.with_body(Bytes::new()))
+            }
+            cause => cause,
+        }
+    }
+
     /// Drops the response of a rejection for which there is no room, as [`keep`](Self::keep).
     pub(super) fn keep_rejection(&self, rejection: &mut Rejection) {
         if !self.has_room_for_answer(rejection.answer_len()) {
@@ -199,6 +211,9 @@ fn kind(event: &Event) -> Kind {
         Event::JoinFailed { cause, .. } => Kind::State(cause.answer_len()),
         Event::ChannelErrored { cause, .. } => Kind::State(cause.answer_len()),
         Event::ChannelClosed { cause, .. } => Kind::State(cause.answer_len()),
+        Event::Closed { cause: CloseCause::Refused(refusal), .. } => {
+            Kind::State(refusal.body.len())
+        }
         Event::Opened { .. } | Event::Closed { .. } => Kind::State(0),
     }
 }

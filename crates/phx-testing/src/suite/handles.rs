@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use futures::channel::mpsc;
 use futures::future::join_all;
-use phx_client::{CloseCause, ConnectionState, JoinFailed, Payload, StreamItem};
+use phx_client::{Backoff, CloseCause, ConnectionState, JoinFailed, Payload, StreamItem};
 
 use super::Adapter;
 use super::host::{Host, client};
@@ -166,4 +166,31 @@ pub(super) async fn a_join_waits_as_long_as_its_channel_was_set_to<A: Adapter>()
     let waited = start.elapsed();
     // The default is 10 s.
     assert!((2 * TIMEOUT..Duration::from_secs(5)).contains(&waited), "{waited:?}");
+}
+
+/// Times that no clock can express are no special case for any adapter.
+pub(super) async fn the_longest_times_never_end<A: Adapter>() {
+    let host = Host::start(rooms().build());
+    for time in [Duration::MAX, Duration::MAX / 2] {
+        let builder = client::<A>(host.url())
+            .push_timeout(time)
+            .join_timeout(time)
+            .leave_timeout(time)
+            .connect_timeout(time)
+            .close_timeout(time)
+            .heartbeat_interval(Some(time))
+            .heartbeat_timeout(time)
+            .credentials_timeout(time)
+            .stable_after(time)
+            .stall_after(time)
+            .reconnect(Backoff::steps([time]).with_jitter_percent(100));
+        let socket = builder.connect_within(time).await.unwrap();
+        let room = socket.channel("room:a").join().await.unwrap();
+        assert_eq!(room.push::<u32>("echo", &1).await.unwrap(), 1);
+        assert_eq!(room.push_within::<u32>(time, "echo", &2).await.unwrap(), 2);
+        socket.ping().await.unwrap();
+        room.leave().await.unwrap();
+        socket.disconnect().await;
+        assert_eq!(socket.state(), ConnectionState::Closed);
+    }
 }
