@@ -14,6 +14,7 @@ mod canary;
 mod connection;
 mod ended;
 mod generate;
+mod hostile_text;
 mod join;
 mod malformed;
 mod presence;

@@ -63,6 +63,10 @@ pub(crate) async fn raw(
 pub(crate) struct Received(Value);
 
 impl Received {
+    pub(crate) fn topic(&self) -> &str {
+        self.0[2].as_str().unwrap()
+    }
+
     pub(crate) fn event(&self) -> &str {
         self.0[3].as_str().unwrap()
     }
