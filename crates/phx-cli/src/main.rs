@@ -16,6 +16,7 @@ mod payload;
 mod presence;
 mod printer;
 mod push;
+mod queue;
 mod record;
 mod repl;
 mod script;

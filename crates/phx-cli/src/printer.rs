@@ -7,9 +7,10 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::failure::Failure;
+use crate::queue::{Closed, Receiver, Sender, Size, queue};
 use crate::record::{Columns, Record};
 use crate::terminal::closed_as_pipe;
 
@@ -41,7 +42,7 @@ impl Format {
 /// Writes records to the output. Clones write to the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Printer {
-    printed: mpsc::Sender<Print>,
+    printed: Sender<Print>,
 }
 
 #[derive(Debug)]
@@ -50,6 +51,16 @@ enum Print {
     /// Text of our own, without the end of its last line.
     Text(String),
     End,
+}
+
+impl Size for Print {
+    fn size(&self) -> usize {
+        match self {
+            Print::Record(record) => record.size(),
+            Print::Text(text) => text.len(),
+            Print::End => 0,
+        }
+    }
 }
 
 /// The end of a printer.
@@ -77,7 +88,7 @@ impl Printer {
             // Of a file it is a failure of the disk.
             write(lines).map_err(|error| if is_terminal { closed_as_pipe(error) } else { error })
         };
-        let (printed, received) = mpsc::channel(CAPACITY);
+        let (printed, received) = queue(CAPACITY);
         let (tell, done) = oneshot::channel();
         thread::spawn(move || {
             // Nobody may be left who wants to know.
@@ -97,12 +108,12 @@ impl Printer {
     }
 
     async fn send(&self, print: Print) -> Result<(), Failure> {
-        self.printed.send(print).await.map_err(|_| Failure::OutputClosed)
+        self.printed.send(print).await.map_err(|Closed| Failure::OutputClosed)
     }
 
     /// Prints a record unless too many wait: for hooks, which can't wait themselves.
     pub(crate) fn print_now(&self, record: Record) {
-        let _ = self.printed.try_send(Print::Record(Box::new(record)));
+        self.printed.send_now(Print::Record(Box::new(record)));
     }
 
     /// Waits until nobody reads the output any more.
@@ -128,7 +139,7 @@ impl Printed {
 }
 
 fn print(
-    mut received: mpsc::Receiver<Print>,
+    mut received: Receiver<Print>,
     mut format: Format,
     mut write: impl FnMut(&str) -> io::Result<()>,
 ) -> io::Result<()> {
@@ -147,7 +158,7 @@ fn print(
                 }
             }
             lines.push('\n');
-            next = if lines.len() < GATHERED { received.try_recv().ok() } else { None };
+            next = if lines.len() < GATHERED { received.try_recv() } else { None };
         }
         if !lines.is_empty() {
             write(&lines)?;
@@ -155,4 +166,29 @@ fn print(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn lines_are_gathered_up_to_a_limit() {
+        let (sender, receiver) = queue(CAPACITY);
+        let text = "x".repeat(1_023);
+        for _ in 0..CAPACITY {
+            let sent = sender.send(Print::Text(text.clone())).now_or_never();
+            assert!(matches!(sent, Some(Ok(()))));
+        }
+        drop(sender);
+        let mut written = Vec::new();
+        print(receiver, Format::Json, |lines| {
+            written.push(lines.len());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(written, [GATHERED; CAPACITY / 64]);
+    }
 }

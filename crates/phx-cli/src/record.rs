@@ -8,6 +8,7 @@ use phx_tokio::{ByteString, Closed, Payload, PayloadDropped};
 use serde_json::{Value, json};
 
 use crate::json_text::{Mask, one_line, shown_payload};
+use crate::queue::Size;
 use crate::terminal::{BAD, DIM, EVENT, NEWS, TOPIC, clock, shown, styled};
 
 /// What kind of thing happened. The names are those in the output.
@@ -182,14 +183,6 @@ impl Record {
         self
     }
 
-    /// The bytes it keeps, about.
-    pub(crate) fn size(&self) -> usize {
-        let texts = [self.topic.as_deref(), self.event.as_deref(), self.key.as_deref()];
-        let texts = texts.into_iter().chain([self.reference.as_deref(), self.detail.as_deref()]);
-        let payload = self.payload.as_ref().map_or(0, Payload::len);
-        texts.flatten().map(str::len).fold(payload, usize::saturating_add)
-    }
-
     /// The record as one JSON object. The first six fields are always there.
     pub(crate) fn to_json(&self) -> String {
         let text = |text: Option<&str>| text.map_or("null".to_owned(), quoted);
@@ -226,6 +219,15 @@ impl Record {
 
 fn quoted(text: &str) -> String {
     one_line(&Value::String(text.to_owned()).to_string(), Mask::Nothing)
+}
+
+impl Size for Record {
+    fn size(&self) -> usize {
+        let texts = [self.topic.as_deref(), self.event.as_deref(), self.key.as_deref()];
+        let texts = texts.into_iter().chain([self.reference.as_deref(), self.detail.as_deref()]);
+        let payload = self.payload.as_ref().map_or(0, Payload::len);
+        texts.flatten().map(str::len).fold(payload, usize::saturating_add)
+    }
 }
 
 /// Records for people, in columns.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use clap::Args;
 use phx_tokio::{Channel, Payload, Push, Socket};
-use tokio::sync::mpsc;
 
 use crate::connect::Connect;
 use crate::failure::Failure;
@@ -13,6 +12,7 @@ use crate::farewell::farewell;
 use crate::interrupt::Interrupt;
 use crate::malformed;
 use crate::printer::{Format, Printer};
+use crate::queue::{Sender, queue};
 use crate::record::{Columns, Kind, Record};
 use crate::session::{JoinRefs, forward, print_news, while_open};
 use crate::value;
@@ -74,7 +74,7 @@ async fn connected(
     let builder = refs.watch(print_news(options.connect.builder(&options.url)?, printer));
     let builder = malformed::print(builder, printer);
     let socket = interrupt.guard(options.connect.open(builder, &options.url)).await?;
-    let (news, mut told) = mpsc::channel::<Record>(CAPACITY);
+    let (news, mut told) = queue::<Record>(CAPACITY);
     let (to, events) = (printer.clone(), seen.clone());
     tokio::spawn(async move {
         while let Some(record) = told.recv().await {
@@ -103,7 +103,7 @@ struct Repl<'a> {
     last: Option<String>,
     seen: Seen,
     refs: JoinRefs,
-    news: mpsc::Sender<Record>,
+    news: Sender<Record>,
     printer: &'a Printer,
     timeout: Duration,
 }

@@ -9,11 +9,11 @@ use phx_tokio::{
     Builder, ByteString, Channel, ChannelCloseCause, ChannelError, CloseCause, ConnectionState,
     Incoming, Message, Messages, Payload, Socket, StreamItem, TopicFilter, TopicMessage,
 };
-use tokio::sync::mpsc;
 
 use crate::failure::Failure;
 use crate::payload;
 use crate::printer::Printer;
+use crate::queue::Sender;
 use crate::record::{Kind, Record};
 use crate::value;
 
@@ -109,7 +109,7 @@ pub(crate) async fn forward(
     channel: Channel,
     mut messages: Messages<Incoming>,
     refs: JoinRefs,
-    news: mpsc::Sender<Record>,
+    news: Sender<Record>,
 ) {
     let topic = channel.topic().clone();
     let errored = news.clone();
@@ -118,7 +118,7 @@ pub(crate) async fn forward(
         // The end of the connection is told already.
         if let ChannelError::Crashed(payload) = error {
             let crashed = Record::new(Kind::Errored).topic(&errored_topic).answer(payload);
-            let _ = errored.try_send(crashed);
+            errored.send_now(crashed);
         }
     });
     while let Some(item) = messages.next().await {
@@ -146,7 +146,7 @@ pub(crate) async fn forward(
 pub(crate) async fn forward_topics(
     mut messages: Messages<TopicMessage>,
     topics: String,
-    news: mpsc::Sender<Record>,
+    news: Sender<Record>,
 ) {
     while let Some(item) = messages.next().await {
         if let Some(record) = unjoined(&topics, item)

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use serde_json::Value;
 
 use super::step::Pattern;
+use crate::queue::Size as _;
 use crate::record::Record;
 
 /// What nobody has waited for yet. Beyond this the oldest is forgotten.

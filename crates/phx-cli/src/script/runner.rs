@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use phx_tokio::{Channel, CloseCause, JoinFailed, PushFailed, Reply, Socket, Status};
 use serde_json::Value;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -20,6 +20,7 @@ use crate::farewell::farewell;
 use crate::interrupt::Interrupt;
 use crate::malformed;
 use crate::printer::Printer;
+use crate::queue::{Receiver, Sender, queue};
 use crate::record::{Kind, Record};
 use crate::session::{JoinRefs, forward, forward_topics, topic_filter, while_open};
 use crate::terminal::shown;
@@ -33,8 +34,8 @@ pub(super) struct Runner {
     url: Option<String>,
     printer: Printer,
     history: History,
-    news: mpsc::Sender<Record>,
-    happened: mpsc::Receiver<Record>,
+    news: Sender<Record>,
+    happened: Receiver<Record>,
     socket: Option<Socket>,
     /// Whether the connection has ended, and none is made again.
     is_over: watch::Receiver<bool>,
@@ -60,7 +61,7 @@ impl Origin {
 
 impl Runner {
     pub(super) fn new(connect: Connect, url: Option<String>, printer: Printer) -> Self {
-        let (news, happened) = mpsc::channel(CAPACITY);
+        let (news, happened) = queue(CAPACITY);
         Runner {
             connect: Arc::new(connect),
             url,
@@ -201,20 +202,20 @@ impl Runner {
         let builder = self.refs.watch(builder).on_open(move || {
             // The first time is the outcome of the step.
             if was_open.swap(true, Ordering::Relaxed) {
-                let _ = again.try_send(Record::new(Kind::Connected));
+                again.send_now(Record::new(Kind::Connected));
             }
         });
         let (over, is_over) = watch::channel(false);
         let builder = builder.on_close(move |end| {
             let is_news = end.was_open || end.retry_in.is_some();
             if is_news && end.cause != CloseCause::Disconnected {
-                let _ = lost.try_send(Record::disconnected(end));
+                lost.send_now(Record::disconnected(end));
             }
             over.send_replace(end.retry_in.is_none());
         });
         let malformed = self.news.clone();
         let builder = malformed::warn(malformed::watch(builder, move |report| {
-            let _ = malformed.try_send(report.record());
+            malformed.send_now(report.record());
         }));
         let opening = Arc::clone(&self.connect);
         let socket = self.during(opening.open(builder, url)).await??;
@@ -309,7 +310,7 @@ impl Runner {
             // They run before this goes on, since they were woken before the end was told.
             yield_now().await;
             is_all = true;
-            while let Ok(record) = self.happened.try_recv() {
+            while let Some(record) = self.happened.try_recv() {
                 self.tell(record).await?;
                 is_all = false;
             }
