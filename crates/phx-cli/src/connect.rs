@@ -8,10 +8,14 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use phx_tokio::dial::Dialer;
 use phx_tokio::websocket::{WebSocketConfig, WebSocketConnector};
-use phx_tokio::{Backoff, Builder, Endpoint, Reconnect, ReconnectPolicy, Socket, TcpDialer, V1};
+use phx_tokio::{
+    Backoff, Builder, CloseCause, CloseCode, Endpoint, Reconnect, ReconnectPolicy, Socket,
+    SocketError, TcpDialer, V1,
+};
 
 use crate::failure::Failure;
 use crate::frames::{ShowFrames, Shown};
+use crate::terminal;
 use crate::value;
 
 mod proxy;
@@ -100,12 +104,12 @@ impl Connect {
             Some(Proxy::Http(proxy)) => self.through(builder, proxy.http(dialer), config),
             Some(Proxy::Socks5(proxy)) => self.through(builder, proxy.socks5(dialer), config),
         };
-        let mut builder = builder
+        let mut builder = warn(builder)
             .connect_timeout(self.connect_timeout)
             .close_timeout(Duration::from_secs(2))
             .reconnect_policy(self.policy())
             .reconnect(backoff());
-        if self.vsn == "1.0.0" {
+        if self.is_v1() {
             builder = builder.serializer(V1);
         }
         // An option takes the place of a line of the same name.
@@ -119,6 +123,10 @@ impl Connect {
             builder = builder.auth_token(token);
         }
         Ok(builder)
+    }
+
+    pub(crate) fn is_v1(&self) -> bool {
+        self.vsn == "1.0.0"
     }
 
     /// Connects what [`builder`](Self::builder) made.
@@ -151,6 +159,22 @@ impl Connect {
             if again && was_open { Reconnect::Backoff } else { Reconnect::Stop }
         })
     }
+}
+
+/// Warns on standard error of what the user can do something about, and no outcome says.
+fn warn(builder: Builder) -> Builder {
+    let builder = builder.on_error(|error| {
+        if let SocketError::TokenIgnored = error {
+            terminal::warning(&error.to_string());
+        }
+    });
+    builder.on_close(|closed| {
+        if matches!(closed.cause, CloseCause::Frame { code: CloseCode::TOO_BIG, .. }) {
+            terminal::warning(
+                "the connection was closed with 1009: a frame was larger than the other side takes",
+            );
+        }
+    })
 }
 
 /// Somebody looks at it, so the first attempts are soon.

@@ -5,8 +5,8 @@ use std::io;
 use std::process::ExitCode;
 
 use phx_tokio::{
-    ByteString, CloseCause, ConnectFailed, Escaped, JoinFailed, Payload, PingFailed, PushFailed,
-    Socket, Status,
+    ByteString, CloseCause, ConnectFailed, Escaped, JoinFailed, Payload, PingFailed, PushErrorKind,
+    PushFailed, PushRefused, Socket, Status,
 };
 
 use serde::Deserialize;
@@ -108,6 +108,10 @@ impl Failure {
                 Failure::Rejected(format!("{what}: the reply has {}", answer(status, response)))
             }
             PushFailed::TimedOut => Failure::TimedOut(format!("{what}: no reply came in time")),
+            // Such as bytes with V1: the server has nothing to do with it.
+            PushFailed::Refused(PushRefused::Push(error)) if is_unusable(&error.reason) => {
+                Failure::Usage(format!("{what}: {}", chain(failed)))
+            }
             error => Failure::Failed(format!("{what}: {}", chain(error))),
         }
     }
@@ -177,6 +181,12 @@ impl From<io::Error> for Failure {
             _ => Failure::Failed(format!("can't write the output: {error}")),
         }
     }
+}
+
+/// Whether no server and no other moment would have taken such a push.
+fn is_unusable(reason: &PushErrorKind) -> bool {
+    use PushErrorKind::{EmptyEvent, Encode, ReservedEvent};
+    matches!(reason, Encode(_) | EmptyEvent | ReservedEvent)
 }
 
 /// A status and what the server says about it, as people read them. The rest of a response is left out: it may be a

@@ -77,6 +77,11 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(), Failure> {
+    if options.binary.is_some() && options.connect.is_v1() {
+        return Err(Failure::usage(
+            "--binary needs --vsn 2.0.0: version 1.0.0 has no binary payloads",
+        ));
+    }
     let payload = match &options.binary {
         Some(path) => Payload::binary(payload::read(path)?),
         None => payload::json(options.payload.as_deref())?,

@@ -235,9 +235,11 @@ impl Builder {
         self
     }
 
-    /// Sends a token outside of the URL: the server's socket must have `auth_token: true`.
+    /// Sends a token outside of the URL: the server's socket must have `auth_token: true`, which Phoenix has
+    /// since 1.8. A server that ignores it is reported, see [`SocketError::TokenIgnored`]. An empty one counts
+    /// as none.
     pub fn auth_token(mut self, token: &str) -> Self {
-        self.endpoint = self.endpoint.and_then(|endpoint| endpoint.with_auth_token(token));
+        self.endpoint = self.endpoint.map(|endpoint| endpoint.with_auth_token(token));
         self
     }
 

@@ -64,6 +64,12 @@ impl Attempt {
 ///
 /// An `Err(cause)` from any method is the end of the transport: it is dropped then.
 pub trait Transport: fmt::Debug + Send {
+    /// Whether subprotocols were offered and the server named none in its answer: it has ignored the auth
+    /// token. A transport around another one passes the question on. Default: no.
+    fn ignored_subprotocols(&self) -> bool {
+        false
+    }
+
     /// The next frame.
     fn poll_receive(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Frame, CloseCause>>;
 

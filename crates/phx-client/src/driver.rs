@@ -59,6 +59,8 @@ pub(crate) struct Driver {
     closing: Vec<Closing>,
     /// Params in the making; most sockets never make any.
     params: Option<MakingParams>,
+    /// Whether that was reported.
+    token_ignored: bool,
     alarm: Alarm,
 }
 
@@ -71,6 +73,7 @@ impl Driver {
             received: ReceivedFrames::new(),
             closing: Vec::new(),
             params: None,
+            token_ignored: false,
             alarm: Alarm::new(Arc::clone(&shared)),
             shared,
             connector,
@@ -97,9 +100,14 @@ impl Driver {
         match attempt.as_mut().poll(cx) {
             Poll::Pending => return false,
             Poll::Ready(Ok(transport)) => {
+                let token_ignored = transport.ignored_subprotocols();
                 self.link = Link::Open { id, transport, unflushed: false };
                 self.nudge.call();
                 self.dispatch.feed(now, |core| core.handle_opened(now, id));
+                // Another connection to the same server has the same answer.
+                if token_ignored && !std::mem::replace(&mut self.token_ignored, true) {
+                    self.dispatch.token_ignored();
+                }
             }
             Poll::Ready(Err(cause)) => {
                 self.link = Link::Idle;

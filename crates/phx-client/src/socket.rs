@@ -75,6 +75,12 @@ pub enum SocketError {
     /// A frame came that isn't a message. It was dropped.
     #[error("a frame that isn't a message came")]
     Malformed(#[source] DecodeError),
+    /// The server has ignored the auth token: it named no subprotocol, as Phoenix does before 1.8, and for a
+    /// socket without `auth_token: true`. The connection stays. Reported once for each socket.
+    #[error(
+        "the server ignored the auth token: before Phoenix 1.8, and without `auth_token: true`, it has to be a param"
+    )]
+    TokenIgnored,
     /// Messages or other news were lost, because
     /// [`Config::max_events`](phx_proto::Config::max_events) of them waited.
     #[error("{0} events lost")]

@@ -194,8 +194,8 @@ where
     check_settings(attempt.max_frame_size, config)
         .map_err(|error| CloseCause::unusable(error.to_string()))?;
     let upgrading = handshake::upgrade(turn.metered(stream), attempt, config);
-    let (stream, leftover) = turn.run(pin!(upgrading)).await?;
-    Ok(WebSocketTransport::new(turn, stream, leftover, attempt.max_frame_size, config).await)
+    let upgraded = turn.run(pin!(upgrading)).await?;
+    Ok(WebSocketTransport::new(turn, upgraded, attempt.max_frame_size, config).await)
 }
 
 /// Again for those who make attempts themselves: the WebSocket library panics if a setting can't work.

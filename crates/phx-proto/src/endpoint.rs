@@ -49,7 +49,7 @@ const TOKEN_PREFIX: &str = "base64url.bearer.phx.";
 /// let base = Endpoint::parse("wss://example.com/socket")?.with_param("locale", "en");
 ///
 /// // At each attempt:
-/// let request = base.clone().with_auth_token("fresh-token")?.request("2.0.0");
+/// let request = base.clone().with_auth_token("fresh-token").request("2.0.0");
 /// assert_eq!(
 ///     request.url().as_str(),
 ///     "wss://example.com/socket/websocket?locale=en&vsn=2.0.0",
@@ -279,18 +279,12 @@ impl Endpoint {
     }
 
     /// The same endpoint with this token, offered in a subprotocol: the `auth_token` of Phoenix 1.8
-    /// sockets. It replaces an earlier one. Any text but an empty one: the server would take that
-    /// for a token, where a missing one was meant.
-    ///
-    /// # Errors
-    ///
-    /// [`EndpointError::Token`] if the token is empty.
-    pub fn with_auth_token(mut self, token: &str) -> Result<Self, EndpointError> {
-        if token.is_empty() {
-            return Err(EndpointError::Token);
-        }
-        self.bearer = Some(format!("{TOKEN_PREFIX}{}", STANDARD_NO_PAD.encode(token)));
-        Ok(self)
+    /// sockets. It replaces an earlier one. An empty one counts as none, as in phoenix.js.
+    #[must_use]
+    pub fn with_auth_token(mut self, token: &str) -> Self {
+        let bearer = || format!("{TOKEN_PREFIX}{}", STANDARD_NO_PAD.encode(token));
+        self.bearer = (!token.is_empty()).then(bearer);
+        self
     }
 
     /// The request to make now. `vsn` is [`Serializer::vsn`](crate::Serializer::vsn); it comes last

@@ -173,6 +173,7 @@ pub fn cases<A: Adapter>() -> Vec<Case> {
             every_attempt_has_its_own,
             a_failure_is_a_failed_attempt,
             they_have_a_time_limit,
+            a_token_that_the_server_ignores_is_reported_once,
         }
         tls {
             a_server_that_a_root_vouches_for,

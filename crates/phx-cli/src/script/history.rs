@@ -19,6 +19,21 @@ const MAX_BYTES: usize = 64 << 20;
 pub(super) struct History {
     records: VecDeque<Record>,
     bytes: usize,
+    /// How many were forgotten, which is the number of the first record.
+    forgotten: u64,
+}
+
+/// What one `wait` looks for. It looks at each record once, however often it is asked.
+pub(super) struct Search<'a> {
+    pattern: &'a Pattern,
+    /// The number of the first record that it hasn't looked at.
+    next: u64,
+}
+
+impl<'a> Search<'a> {
+    pub(super) fn new(pattern: &'a Pattern) -> Self {
+        Search { pattern, next: 0 }
+    }
 }
 
 impl History {
@@ -33,18 +48,22 @@ impl History {
     fn forget(&mut self, count: usize) {
         for record in self.records.drain(..count.min(self.records.len())) {
             self.bytes = self.bytes.saturating_sub(record.size());
+            self.forgotten = self.forgotten.saturating_add(1);
         }
     }
 
     /// Whether something matches; it and all before it are forgotten then.
-    pub(super) fn find(&mut self, pattern: &Pattern) -> bool {
-        match self.records.iter().position(|record| matches(pattern, record)) {
-            Some(at) => {
-                self.forget(at.saturating_add(1));
-                true
-            }
-            None => false,
+    pub(super) fn find(&mut self, search: &mut Search<'_>) -> bool {
+        let looked_at = search.next.saturating_sub(self.forgotten);
+        let looked_at = usize::try_from(looked_at).unwrap_or(usize::MAX);
+        let mut new = self.records.iter().enumerate().skip(looked_at);
+        let found = new.find(|(_, record)| matches(search.pattern, record));
+        if let Some((at, _)) = found {
+            self.forget(at.saturating_add(1));
+            return true;
         }
+        search.next = self.forgotten.saturating_add(self.records.len() as u64);
+        false
     }
 }
 
@@ -101,10 +120,27 @@ mod tests {
             let payload = Payload::json(&json!({ "n": n })).unwrap();
             history.add(Record::new(Kind::Message).payload(&payload));
         }
-        assert!(history.find(&pattern(json!({ "n": 1 }))));
-        assert!(!history.find(&pattern(json!({ "n": 1 }))));
-        assert!(!history.find(&pattern(json!({ "n": 0 }))), "it came before");
-        assert!(history.find(&pattern(json!({ "n": 2 }))));
+        assert!(history.find(&mut Search::new(&pattern(json!({ "n": 1 })))));
+        assert!(!history.find(&mut Search::new(&pattern(json!({ "n": 1 })))));
+        assert!(!history.find(&mut Search::new(&pattern(json!({ "n": 0 })))), "it came before");
+        assert!(history.find(&mut Search::new(&pattern(json!({ "n": 2 })))));
+    }
+
+    #[test]
+    fn a_search_looks_at_each_record_once() {
+        let (mut history, last) = (History::default(), 2 * CAPACITY);
+        let wanted = pattern(json!({ "n": last }));
+        let mut search = Search::new(&wanted);
+        for n in 0..=last {
+            let payload = Payload::json(&json!({ "n": n })).unwrap();
+            history.add(Record::new(Kind::Message).payload(&payload));
+            assert_eq!(history.find(&mut search), n == last);
+            assert_eq!(search.next, if n == last { n } else { n + 1 } as u64);
+        }
+        assert_eq!(history.records.len(), 0);
+        history.add(Record::new(Kind::Message).payload(&Payload::json(&json!({})).unwrap()));
+        assert!(!history.find(&mut search), "the new one is looked at, and is another");
+        assert!(history.find(&mut Search::new(&pattern(json!({})))));
     }
 
     #[test]
@@ -119,7 +155,7 @@ mod tests {
             history.add(Record::new(Kind::Message).payload(&large));
         }
         assert!(history.records.len() <= 4 && history.bytes <= MAX_BYTES, "{}", history.bytes);
-        while history.find(&pattern(json!("x".repeat(MAX_BYTES / 4)))) {}
+        while history.find(&mut Search::new(&pattern(json!("x".repeat(MAX_BYTES / 4))))) {}
         assert_eq!((history.records.len(), history.bytes), (0, 0));
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::history::History;
+use super::history::{History, Search};
 use super::step::{Expect, Pattern, Step, Task};
 use crate::connect::Connect;
 use crate::failure::{Failure, answer};
@@ -288,13 +288,14 @@ impl Runner {
 
     async fn wait(&mut self, pattern: &Pattern, patience: Duration) -> Result<(), Failure> {
         let deadline = Instant::now() + patience;
-        while !self.history.find(pattern) {
+        let mut search = Search::new(pattern);
+        while !self.history.find(&mut search) {
             let mut is_over = self.is_over.clone();
             tokio::select! {
                 biased;
                 Some(record) = self.happened.recv() => self.tell(record).await?,
                 // Without a connection there never was an end of it, and the sender is gone.
-                Ok(_) = is_over.wait_for(|is_over| *is_over) => return self.find_last(pattern).await,
+                Ok(_) = is_over.wait_for(|is_over| *is_over) => return self.find_last(search).await,
                 () = sleep_until(deadline) => {
                     return Err(Failure::TimedOut("what was waited for didn't come".to_owned()));
                 }
@@ -304,7 +305,7 @@ impl Runner {
     }
 
     /// Looks through what had come when the connection ended, and what those who forward it hold.
-    async fn find_last(&mut self, pattern: &Pattern) -> Result<(), Failure> {
+    async fn find_last(&mut self, mut search: Search<'_>) -> Result<(), Failure> {
         let mut is_all = false;
         while !is_all {
             // They run before this goes on, since they were woken before the end was told.
@@ -314,7 +315,7 @@ impl Runner {
                 self.tell(record).await?;
                 is_all = false;
             }
-            if self.history.find(pattern) {
+            if self.history.find(&mut search) {
                 return Ok(());
             }
         }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt as _;
 
+use crate::raw::{Answer, raw};
 use crate::support::{Phx, Server, command, phx, phx_with_input};
 
 #[tokio::test]
@@ -36,6 +37,8 @@ async fn what_it_cannot_use_is_told() {
         .await
         .badly(2, "the URL can't be used: the URL's scheme is missing");
     phx(&["push", url, "room:a"]).await.badly(2, "EVENT");
+    let v1 = ["push", url, "room:a", "echo", "--vsn", "1.0.0", "--binary", "-"];
+    phx(&v1).await.badly(2, "--binary needs --vsn 2.0.0");
     phx(&["push", url, "room:a", "echo"]).await.badly(3, "can't connect");
 }
 
@@ -174,4 +177,32 @@ async fn nothing_is_written_where_nobody_reads() {
     let status = child.wait().await.unwrap();
     assert_eq!((status.code(), &*err), (Some(0), ""));
     server.stops_empty().await;
+}
+
+/// As Phoenix 1.7 does, and a socket without `auth_token: true`: its 101 names no protocol.
+#[tokio::test]
+async fn a_server_that_ignores_the_token_is_a_warning() {
+    let url = raw(|message| vec![message.reply("ok", &json!({}))]).await;
+    let push = ["push", &url, "room:a", "echo"];
+    let warned = phx(&[&push[..], &["--auth-token", "s3cret"]].concat()).await;
+    assert_eq!((warned.code, warned.err.lines().count()), (Some(0), 1), "{warned:?}");
+    assert!(warned.err.contains("ignored the auth token"), "{warned:?}");
+    // With frames shown, too, and an empty one counts as none.
+    let shown = phx(&[&push[..], &["-v", "--auth-token", "s3cret"]].concat()).await;
+    assert!(shown.err.contains("ignored the auth token"), "{shown:?}");
+    assert!(!warned.err.contains("s3cret") && !shown.err.contains("s3cret"));
+    for without in [&[][..], &["--auth-token", ""]] {
+        assert_eq!(phx(&[&push[..], without].concat()).await.err, "", "{without:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_push_that_is_larger_than_the_server_takes_says_1009() {
+    let url = raw(|message| match message.event() {
+        "phx_join" => vec![message.reply("ok", &json!({}))],
+        _ => vec![Answer::Close(1009, String::new())],
+    });
+    let ended = phx(&["push", &url.await, "room:a", "echo"]).await;
+    ended.badly(6, "`echo` to room:a");
+    ended.badly(6, "closed with 1009");
 }

@@ -152,3 +152,15 @@ async fn a_step_that_fails_ends_it_with_its_code() {
     script(&server, refused).await.badly(3, "line 1: can't connect");
     server.stops_empty().await;
 }
+
+#[tokio::test]
+async fn bytes_need_the_second_version() {
+    let server = Server::start().await;
+    let steps = r#"{"do": "connect"}
+        {"do": "join", "topic": "room:a"}
+        {"do": "push", "topic": "room:a", "event": "echo", "binary": "AP8="}
+    "#;
+    let script = ["script", "--url", &server.url, "--vsn", "1.0.0", "-"];
+    phx_with_input(&script, steps.as_bytes()).await.badly(2, "line 3: `echo` to room:a");
+    server.stops_empty().await;
+}

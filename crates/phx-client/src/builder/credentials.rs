@@ -63,10 +63,10 @@ impl Credentials {
         for (name, value) in &self.headers {
             endpoint = endpoint.with_header(name, value)?;
         }
-        match &self.auth_token {
+        Ok(match &self.auth_token {
             Some(token) => endpoint.with_auth_token(token),
-            None => Ok(endpoint),
-        }
+            None => endpoint,
+        })
     }
 }
 

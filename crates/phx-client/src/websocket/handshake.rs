@@ -12,13 +12,21 @@ use crate::connector::Attempt;
 use crate::http::{Head, HeadError, receive_head};
 use crate::turn::Metered;
 
-/// Sends the request and reads the answer. Gives the stream back, and the bytes that came after the
-/// answer: the first frames.
+/// A stream after its upgrade.
+pub(super) struct Upgraded<S> {
+    pub(super) stream: S,
+    /// The bytes that came after the answer: the first frames.
+    pub(super) leftover: Vec<u8>,
+    /// Whether subprotocols were offered and none was named.
+    pub(super) ignored_subprotocols: bool,
+}
+
+/// Sends the request and reads the answer.
 pub(super) async fn upgrade<S>(
     mut stream: Metered<S>,
     attempt: &Attempt,
     config: &WebSocketConfig,
-) -> Result<(S, Vec<u8>), CloseCause>
+) -> Result<Upgraded<S>, CloseCause>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -30,8 +38,11 @@ where
 
     let (head, leftover) = receive_head(&mut stream).await.map_err(head_failed)?;
     if head.status == 101 {
-        check_upgrade(&head, &key, request.protocols())?;
-        return Ok((stream.into_inner(), leftover));
+        let offered = request.protocols();
+        check_upgrade(&head, &key, offered)?;
+        let is_named = head.values("Sec-WebSocket-Protocol").next().is_some();
+        let ignored_subprotocols = !offered.is_empty() && !is_named;
+        return Ok(Upgraded { stream: stream.into_inner(), leftover, ignored_subprotocols });
     }
     Err(CloseCause::Refused(
         refusal::receive(stream, &head, leftover, config, &*attempt.runtime).await,

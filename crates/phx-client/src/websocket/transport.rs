@@ -12,6 +12,7 @@ use async_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use futures::{AsyncRead, AsyncWrite, Sink, Stream};
 use phx_proto::{CloseCause, CloseCode, Frame};
 
+use super::handshake::Upgraded;
 use super::read_ahead::ReadAhead;
 use super::{WebSocketConfig, failure};
 use crate::connector::Transport;
@@ -43,6 +44,7 @@ pub struct WebSocketTransport<S> {
     /// Whether the receiving side was woken to report that. Once is enough, and more would spin
     /// while receiving is held back.
     woken: bool,
+    ignored_subprotocols: bool,
     closing: Closing,
 }
 
@@ -63,8 +65,7 @@ where
 {
     pub(super) async fn new(
         turn: &Turn,
-        stream: S,
-        leftover: Vec<u8>,
+        upgraded: Upgraded<S>,
         max_frame_size: usize,
         config: &WebSocketConfig,
     ) -> Self {
@@ -73,6 +74,7 @@ where
             .write_buffer_size(config.write_buffer_size)
             .max_message_size(Some(max_frame_size))
             .max_frame_size(Some(max_frame_size));
+        let Upgraded { stream, leftover, ignored_subprotocols } = upgraded;
         let stream = turn.metered(ReadAhead::new(stream, leftover));
         let socket = WebSocketStream::from_raw_socket(stream, Role::Client, Some(settings));
         WebSocketTransport {
@@ -81,6 +83,7 @@ where
             waiting_pongs: 0,
             unwritable: None,
             woken: false,
+            ignored_subprotocols,
             closing: Closing::No,
         }
     }
@@ -212,6 +215,10 @@ impl<S> Transport for WebSocketTransport<S>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin,
 {
+    fn ignored_subprotocols(&self) -> bool {
+        self.ignored_subprotocols
+    }
+
     fn poll_receive(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Frame, CloseCause>> {
         let this = self.get_mut();
         let Poll::Ready(received) = this.poll_received(cx) else {

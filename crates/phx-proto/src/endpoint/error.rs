@@ -67,9 +67,6 @@ pub enum EndpointError {
         /// Why not.
         kind: ParamErrorKind,
     },
-    /// The auth token is empty.
-    #[error("the auth token is empty")]
-    Token,
 }
 
 /// Why the form encoding can't express a param.

@@ -30,7 +30,7 @@ pub(crate) fn check(recorded: &Request) -> Check<bool> {
         let token = protocols.strip_prefix(BEARER).and_then(|it| STANDARD_NO_PAD.decode(it).ok());
         let token = token.and_then(|token| String::from_utf8(token).ok());
         let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(false) };
-        endpoint = endpoint.with_auth_token(&token).map_err(|error| error.to_string())?;
+        endpoint = endpoint.with_auth_token(&token);
     }
     let made = endpoint.request(vsn.trim_start_matches("vsn="));
     let wanted = format!("{path}?{}", [params.as_slice(), &[vsn]].concat().join("&"));

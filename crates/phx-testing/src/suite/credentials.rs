@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use phx_client::{CloseCause, Credentials, Payload, StreamItem};
+use futures::StreamExt;
+use futures::channel::mpsc;
+use phx_client::{CloseCause, Credentials, Payload, SocketError, StreamItem};
 use serde_json::{Value, json};
 
 use super::Adapter;
 use super::host::{Host, client, first_end};
-use crate::rooms;
+use crate::{PhoenixVersion, rooms};
 
 pub(super) async fn every_attempt_has_its_own<A: Adapter>() {
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -56,7 +58,7 @@ pub(super) async fn every_attempt_has_its_own<A: Adapter>() {
 pub(super) async fn a_failure_is_a_failed_attempt<A: Adapter>() {
     let host = Host::start(rooms().build());
     let turns = Arc::new(AtomicU32::new(0));
-    let (sender, receiver) = futures::channel::mpsc::unbounded();
+    let (sender, receiver) = mpsc::unbounded();
     let socket = client::<A>(host.url())
         .credentials(move || {
             let turn = turns.fetch_add(1, Ordering::SeqCst);
@@ -67,7 +69,7 @@ pub(super) async fn a_failure_is_a_failed_attempt<A: Adapter>() {
         .await
         .unwrap();
     drop(socket);
-    let first = futures::StreamExt::into_future(receiver).await.0.unwrap();
+    let first = receiver.into_future().await.0.unwrap();
     assert_eq!(first.cause, CloseCause::lost("no credentials: no vault"));
     assert!(!first.was_open);
     assert!(first.retry_in.is_some());
@@ -81,4 +83,29 @@ pub(super) async fn they_have_a_time_limit<A: Adapter>() {
     let end = first_end(builder).await;
     assert_eq!(end.cause, CloseCause::lost("no credentials in time"));
     assert!(end.retry_in.is_some());
+}
+
+pub(super) async fn a_token_that_the_server_ignores_is_reported_once<A: Adapter>() {
+    for (version, expected) in [(PhoenixVersion::new(1, 7, 24), 1), (PhoenixVersion::default(), 0)]
+    {
+        let host = Host::start(rooms().version(version).auth_token(true).build());
+        let (opens, mut opened) = mpsc::unbounded();
+        let (reports, mut reported) = mpsc::unbounded();
+        let builder = client::<A>(host.url()).auth_token("token");
+        let builder = builder.on_open(move || drop(opens.unbounded_send(())));
+        let builder = builder.on_error(move |error| {
+            if let SocketError::TokenIgnored = error {
+                let _ = reports.unbounded_send(());
+            }
+        });
+        let socket = builder.connect().await.unwrap();
+        for _ in 0..3 {
+            opened.next().await.unwrap();
+            // It is reported in the round in which the connection opens, and the answer comes after that.
+            socket.ping().await.unwrap();
+            host.all().cut();
+        }
+        reported.close();
+        assert_eq!(reported.count().await, expected, "{version:?}");
+    }
 }

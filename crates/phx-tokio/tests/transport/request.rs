@@ -8,8 +8,7 @@ use crate::common::{connect, listen, receive_head};
 async fn the_request_carries_path_query_headers_and_subprotocols() {
     let (listener, endpoint) = listen().await;
     let port = listener.local_addr().unwrap().port();
-    let endpoint =
-        endpoint.with_header("X-Client", "phx").unwrap().with_auth_token("token").unwrap();
+    let endpoint = endpoint.with_header("X-Client", "phx").unwrap().with_auth_token("token");
     let serve = async {
         let mut stream = listener.accept().await.unwrap().0;
         let head = receive_head(&mut stream).await;

@@ -23,14 +23,20 @@ async fn answered(
 #[tokio::test]
 async fn a_server_may_name_none() {
     let (listener, endpoint) = listen().await;
-    answered(&listener, &endpoint.with_auth_token("token").unwrap(), "").await.unwrap();
+    let transport = answered(&listener, &endpoint.with_auth_token("token"), "").await.unwrap();
+    assert!(transport.ignored_subprotocols());
+    let (listener, endpoint) = listen().await;
+    let transport = answered(&listener, &endpoint, "").await.unwrap();
+    assert!(!transport.ignored_subprotocols(), "none was offered");
 }
 
 #[tokio::test]
 async fn a_server_may_name_one_that_was_offered() {
     let (listener, endpoint) = listen().await;
-    let endpoint = endpoint.with_auth_token("token").unwrap();
-    answered(&listener, &endpoint, "sec-websocket-protocol: phoenix\r\n").await.unwrap();
+    let endpoint = endpoint.with_auth_token("token");
+    let named = "sec-websocket-protocol: phoenix\r\n";
+    let transport = answered(&listener, &endpoint, named).await.unwrap();
+    assert!(!transport.ignored_subprotocols());
 }
 
 #[tokio::test]
@@ -41,7 +47,7 @@ async fn a_server_may_not_name_another() {
     let (listener, endpoint) = listen().await;
     let unasked = answered(&listener, &endpoint, "Sec-WebSocket-Protocol: phoenix\r\n").await;
     assert_eq!(unasked.unwrap_err(), wrong);
-    let endpoint = endpoint.with_auth_token("token").unwrap();
+    let endpoint = endpoint.with_auth_token("token");
     let other = answered(&listener, &endpoint, "Sec-WebSocket-Protocol: mqtt\r\n").await;
     assert_eq!(other.unwrap_err(), wrong);
 }
@@ -49,7 +55,7 @@ async fn a_server_may_not_name_another() {
 #[tokio::test]
 async fn a_server_may_not_name_two() {
     let (listener, endpoint) = listen().await;
-    let endpoint = endpoint.with_auth_token("token").unwrap();
+    let endpoint = endpoint.with_auth_token("token");
     let twice = "Sec-WebSocket-Protocol: phoenix\r\nSec-WebSocket-Protocol: phoenix\r\n";
     let wrong =
         CloseCause::lost("the server's answer 101 is wrong: it names more than one subprotocol");

@@ -65,6 +65,11 @@ impl Dispatch {
         self.error(&SocketError::Malformed(error));
     }
 
+    pub(in crate::driver) fn token_ignored(&self) {
+        tracing::warn!(target: "phx_client::connection", "the server ignored the auth token");
+        self.error(&SocketError::TokenIgnored);
+    }
+
     pub(super) fn events_lost(&self, count: u64) {
         tracing::error!(target: "phx_client::connection", count, "events lost");
         self.error(&SocketError::EventsLost(count));
