@@ -65,6 +65,8 @@ pub(crate) struct Network {
 struct Line {
     latency: Duration,
     jitter: Duration,
+    /// How much later than all else replies to heartbeats arrive.
+    heartbeats_late_by: Duration,
     /// For the jitter alone: equal programs give equal runs.
     rng: Rng,
     connectivity: Connectivity,
@@ -78,6 +80,7 @@ impl Line {
         Line {
             latency: Duration::ZERO,
             jitter: Duration::ZERO,
+            heartbeats_late_by: Duration::ZERO,
             rng: Rng::with_seed(u64::try_from(client.0).unwrap_or(u64::MAX)),
             connectivity: Connectivity::default(),
             refusals: VecDeque::new(),
@@ -220,11 +223,18 @@ impl Network {
 
     fn depart(&mut self, now: Instant, id: ConnectionId, cargo: Cargo) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
-        let delay = self.clients.get_mut(connection.client.0).map(Line::delay);
+        let Some(line) = self.clients.get_mut(connection.client.0) else { return };
+        let delay = line.delay();
+        let late_by =
+            if cargo.is_heartbeat_reply() { line.heartbeats_late_by } else { Duration::ZERO };
         let last = if cargo.is_up() { &mut connection.last_up } else { &mut connection.last_down };
         // A shorter latency than before counts from the last arrival.
-        *last = (now + delay.unwrap_or_default()).max(*last);
-        self.flights.depart(*last, Flight { connection: id, cargo });
+        let arrival = (now + delay).max(*last) + late_by;
+        // What is late on purpose is overtaken.
+        if late_by.is_zero() {
+            *last = arrival;
+        }
+        self.flights.depart(arrival, Flight { connection: id, cargo });
     }
 
     fn arrive(&mut self, now: Instant, flight: Flight) {

@@ -67,6 +67,22 @@ fn jitter_spreads_arrivals_and_keeps_their_order() {
 }
 
 #[test]
+fn late_replies_to_heartbeats_are_overtaken_by_all_else() {
+    let (mut sim, ann, room) = joined();
+    sim.set_heartbeats_late_by(ann, SECOND);
+    sim.with(ann, |socket, now| socket.ping(now)).unwrap();
+    push(&mut sim, ann, room, "shout", 1);
+    let start = sim.now();
+    assert_eq!(numbers(&mut sim, ann, start), [(1, start.since_epoch())]);
+    let pong = sim.find_event(ann, SECOND, |it| matches!(it, Event::Pong { .. }));
+    assert!(matches!(pong, Some(Event::Pong { round_trip: Some(SECOND), .. })), "{pong:?}");
+    sim.heal(ann);
+    sim.with(ann, |socket, now| socket.ping(now)).unwrap();
+    let pong = sim.find_event(ann, Duration::ZERO, |it| matches!(it, Event::Pong { .. }));
+    assert!(pong.is_some());
+}
+
+#[test]
 fn jitter_lets_connections_overtake_each_other() {
     let (mut sim, ann, _) = joined();
     let (bob, room) = join(&mut sim);

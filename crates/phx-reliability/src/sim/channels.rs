@@ -21,6 +21,7 @@ pub(super) struct Client {
     /// Pings that have no answer yet.
     pub(super) pings: BTreeSet<PingId>,
     pub(super) malformed: u64,
+    pub(super) pulse: Pulse,
     pub(super) channels: BTreeMap<ChannelId, Channel>,
     /// The user's channel of each topic.
     pub(super) current: [Option<ChannelId>; ROOMS],
@@ -34,6 +35,22 @@ pub(super) struct Client {
     /// By how much its clock was set ahead in all.
     pub(super) set_ahead: Duration,
     slept: Duration,
+}
+
+/// What a client has sent and heard, for whether it may take its peer for dead.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pulse {
+    /// Frames that it has received, on all connections.
+    pub(super) frames: u64,
+    /// When the last of them came.
+    pub(super) heard: Duration,
+    /// Pings that it hasn't sent, which look like heartbeats.
+    pub(super) pings: u32,
+    /// When it sent its last heartbeat.
+    pub(super) beat: Duration,
+    /// Whether its times aren't those of the run: it slept, its clock was set, or its transport took
+    /// nothing.
+    pub(super) is_doubtful: bool,
 }
 
 /// What the server is asked to do with the joins to come.
@@ -100,6 +117,7 @@ impl Client {
             closed: BTreeSet::new(),
             pings: BTreeSet::new(),
             malformed: 0,
+            pulse: Pulse::default(),
             set_ahead: Duration::ZERO,
             channels: BTreeMap::new(),
             current: [None; ROOMS],

@@ -1,12 +1,14 @@
 //! Checks every event that a client tells, and every frame that it sends, against what its user did
 //! and what the server saw.
 
+use std::time::Duration;
+
 use phx_proto::{
     ByteString, ChannelCloseCause, ChannelError, ChannelId, ChannelState, CloseCause,
     ConnectionState, Event, JoinFailure, Payload, PayloadDropped, TransportId,
 };
 
-use super::channels::{CallKind, Channel, topic};
+use super::channels::{CallKind, Channel, Pulse, topic};
 use super::faults::number_of_topic;
 use super::numbered::Numbered;
 use super::room::Joined;
@@ -103,6 +105,9 @@ impl World {
             let what = format!("{transport:?} is said to be closed, and goes on: {cause}");
             self.violation(Rule::States, what);
         }
+        if *cause == CloseCause::HeartbeatTimedOut {
+            self.check_given_up(client);
+        }
         let may_be_final = match cause {
             CloseCause::Disconnected => !wanted,
             CloseCause::Refused(refusal) => refusal.status == 403,
@@ -110,6 +115,19 @@ impl World {
         };
         if is_final && !may_be_final {
             self.violation(Rule::Recovers, format!("it gave up: {cause}"));
+        }
+    }
+
+    /// While frames come, a heartbeat waits up to its limit.
+    fn check_given_up(&mut self, client: usize) {
+        let ms = Duration::from_millis;
+        let Pulse { heard, beat, is_doubtful, .. } = self.clients[client].pulse;
+        let (timeout, limit) = (self.settings.heartbeat_timeout, self.settings.heartbeat_limit);
+        let now = self.now();
+        let is_heard = now < heard + ms(timeout) && now < beat + ms(limit.max(timeout));
+        if is_heard && !is_doubtful {
+            let what = format!("given up, though heard at {heard:?} and asked at {beat:?}");
+            self.violation(Rule::States, what);
         }
     }
 

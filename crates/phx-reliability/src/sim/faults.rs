@@ -21,6 +21,10 @@ impl World {
     pub(super) fn act_as_fault(&mut self, client: usize, op: &Op) {
         let id = self.clients[client].id;
         let is_connected = self.sim.server_socket(id).is_some();
+        if matches!(op, Op::BlockSends | Op::Suspend | Op::ClockAhead { .. } | Op::ClockBack { .. })
+        {
+            self.clients[client].pulse.is_doubtful = true;
+        }
         let struck = match op {
             Op::NextJoin { is } => {
                 self.clients[client].joins.plan(*is);
@@ -57,6 +61,10 @@ impl World {
             Op::Jitter { up_to } => {
                 self.sim.set_jitter(id, Duration::from_millis(*up_to));
                 Some("jitter changes")
+            }
+            Op::LateHeartbeats { by } => {
+                self.sim.set_heartbeats_late_by(id, Duration::from_millis(*by));
+                (*by > 0).then_some("late replies to heartbeats")
             }
             Op::Cut => {
                 self.sim.cut(id);

@@ -35,6 +35,7 @@ impl Plan {
             }
             match step.op {
                 Op::Restart { .. } => restart(&mut steps, step, clients, &mut rng),
+                Op::LateHeartbeats { .. } => load(&mut steps, step, &mut rng),
                 Op::BlockSends => block(&mut steps, step, &mut rng),
                 _ => steps.push(step),
             }
@@ -66,6 +67,17 @@ fn block(steps: &mut Vec<Step>, step: Step, rng: &mut Rng) {
         steps.push(Step { after: rng.u64(..500), client, op: Op::Cut });
     }
     steps.push(Step { after: rng.u64(..4_000), client, op: Op::UnblockSends });
+}
+
+/// Replies to heartbeats that come late, while messages come all the time.
+fn load(steps: &mut Vec<Step>, step: Step, rng: &mut Rng) {
+    let client = step.client;
+    steps.push(step);
+    for _ in 0..rng.usize(10..40) {
+        let op = Op::Broadcast { room: rng.usize(..ROOMS), binary: rng.bool() };
+        steps.push(Step { after: rng.u64(100..1_500), client, op });
+    }
+    steps.push(Step { after: 0, client, op: Op::LateHeartbeats { by: 0 } });
 }
 
 impl Settings {
@@ -192,7 +204,8 @@ fn network_op(rng: &mut Rng) -> Op {
     // Latency and jitter together stay below the longest way.
     let longest = u64::try_from(MAX_LATENCY.as_millis() / 2).unwrap_or(u64::MAX);
     let up_to = if rng.bool() { rng.u64(..100) } else { rng.u64(..longest) };
-    match rng.u8(..34) {
+    match rng.u8(..35) {
+        34 => Op::LateHeartbeats { by: rng.u64(1_000..25_000) },
         0..=4 => Op::Latency { up_to },
         5..=8 => Op::Jitter { up_to },
         9..=11 => Op::Cut,

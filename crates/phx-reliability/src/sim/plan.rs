@@ -137,6 +137,10 @@ pub enum Op {
     Jitter {
         up_to: u64,
     },
+    /// Replies to heartbeats come later than all else.
+    LateHeartbeats {
+        by: u64,
+    },
     Cut,
     CutAfter {
         frames: u32,

@@ -29,6 +29,7 @@ impl World {
             Op::Ping => {
                 if let Ok(ping) = self.sim.with(id, |socket, now| socket.ping(now)) {
                     self.clients[client].pings.insert(ping);
+                    self.clients[client].pulse.pings += 1;
                 }
             }
             Op::Join { room, timeout } => self.join(client, *room, *timeout),

@@ -163,6 +163,12 @@ impl World {
         for number in 0..self.clients.len() {
             self.note_frames(number);
             let id = self.clients[number].id;
+            let frames = self.sim.socket(id).counters().frames_received;
+            if frames != self.clients[number].pulse.frames {
+                let now = self.now();
+                let pulse = &mut self.clients[number].pulse;
+                (pulse.frames, pulse.heard) = (frames, now);
+            }
             let mut events = self.sim.events(id);
             if let Some(tamper) = &mut self.tamper {
                 events = tamper(number, events);
@@ -191,6 +197,14 @@ impl World {
             self.note(number, frame.as_bytes());
             let Ok(sent) = V2Server.decode(frame.clone()) else { continue };
             let connection = self.sim.socket(self.clients[number].id).counters().opened;
+            if sent.event == events::HEARTBEAT {
+                let now = self.now();
+                let pulse = &mut self.clients[number].pulse;
+                match pulse.pings.checked_sub(1) {
+                    Some(fewer) => pulse.pings = fewer,
+                    None => pulse.beat = now,
+                }
+            }
             if sent.event != events::JOIN {
                 if let Some(push) = Numbered::read(&sent.payload) {
                     self.check_sent(number, push.number, connection);

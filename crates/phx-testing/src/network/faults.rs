@@ -34,6 +34,10 @@ impl Network {
         self.clients[client.0].jitter = up_to;
     }
 
+    pub(crate) fn set_heartbeats_late_by(&mut self, client: ClientId, late_by: Duration) {
+        self.clients[client.0].heartbeats_late_by = late_by;
+    }
+
     pub(crate) fn alter_next_down(&mut self, client: ClientId, alter: AlterFn) {
         self.clients[client.0].alterations_down.push_back(Alteration(alter));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use phx_proto::{CloseCause, Frame, Instant};
+use phx_proto::{CloseCause, Frame, Instant, PHOENIX, Serializer as _, V2};
 
 use super::ConnectionId;
 
@@ -52,6 +52,11 @@ impl Flights {
 impl Cargo {
     pub(super) fn is_frame(&self) -> bool {
         matches!(self, Cargo::FrameUp(_) | Cargo::FrameDown(_))
+    }
+
+    pub(super) fn is_heartbeat_reply(&self) -> bool {
+        let Cargo::FrameDown(frame) = self else { return false };
+        V2.decode(frame.clone()).is_ok_and(|reply| reply.topic == PHOENIX)
     }
 
     pub(super) fn is_up(&self) -> bool {

@@ -23,6 +23,12 @@ impl Simulation {
         self.network.set_jitter(client, up_to);
     }
 
+    /// Has the server's replies to heartbeats arrive later than all else by this much, from now on, as
+    /// if they waited behind a backlog: what is sent after them overtakes them. Default: none.
+    pub fn set_heartbeats_late_by(&mut self, client: ClientId, late_by: Duration) {
+        self.network.set_heartbeats_late_by(client, late_by);
+    }
+
     /// What becomes of the client's attempts to connect, from now on.
     pub fn set_connectivity(&mut self, client: ClientId, connectivity: Connectivity) {
         self.network.set_connectivity(client, connectivity);
@@ -159,7 +165,7 @@ impl Simulation {
         self.settle();
     }
 
-    /// Ends every fault on the client that lasts or waits: latency, jitter, stalls, connectivity,
+    /// Ends every fault on the client that lasts or waits: latency, jitter, late replies to heartbeats, stalls, connectivity,
     /// refusals, alterations, a cut that was to come, blocked sends, sleep. A half-open connection stays dead, and
     /// a clock that is off stays off.
     pub fn heal(&mut self, client: ClientId) {
