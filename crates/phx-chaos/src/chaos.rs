@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use phx_proto::{
-    ChannelId, CloseCause, CloseCode, Config, ConnectionState, Event, Instant, Message,
-    ParamsRequestId, Payload, PushId, Ref, RejoinPolicy, Serializer, Socket, TransportId, V1,
-    V1Server, V2, V2Server, WhenFull,
+    ChannelId, CloseCause, CloseCode, ClosePolicy, Config, ConnectionState, Event, Instant,
+    Message, ParamsRequestId, Payload, PushId, Ref, RejoinPolicy, Serializer, Socket, TransportId,
+    V1, V1Server, V2, V2Server, WhenFull,
 };
 
 use crate::choices::Choices;
@@ -67,7 +67,9 @@ pub struct Chaos {
     pub(crate) closes: HashSet<TransportId>,
     pub(crate) joined: HashSet<ChannelId>,
     pub(crate) ever_joined: HashSet<ChannelId>,
-    pub(crate) ended: HashSet<ChannelId>,
+    /// How often a channel was closed, and how often it was joined after that.
+    pub(crate) ends: HashMap<ChannelId, u32>,
+    pub(crate) joined_again: HashMap<ChannelId, u32>,
     pub(crate) joins_sent: HashSet<(TransportId, Ref)>,
     pub(crate) last_push_sent: HashMap<ChannelId, PushId>,
     pub(crate) pushed_on: HashMap<PushId, ChannelId>,
@@ -99,6 +101,9 @@ fn config(choices: &mut Choices) -> Config {
     }
     if choices.flag() {
         config.rejoin_policy = RejoinPolicy::always();
+    }
+    if choices.flag() {
+        config.close_policy = ClosePolicy::always();
     }
     if choices.once_in(4) {
         config.heartbeat_interval = None;
@@ -156,7 +161,8 @@ impl Chaos {
             closes: HashSet::new(),
             joined: HashSet::new(),
             ever_joined: HashSet::new(),
-            ended: HashSet::new(),
+            ends: HashMap::new(),
+            joined_again: HashMap::new(),
             joins_sent: HashSet::new(),
             last_push_sent: HashMap::new(),
             pushed_on: HashMap::new(),

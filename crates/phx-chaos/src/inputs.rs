@@ -91,8 +91,16 @@ impl Chaos {
         let status = if self.choices.below(4) == 3 { Status::Error } else { Status::Ok };
         let join_ref = if self.choices.below(6) == 5 { self.any_ref() } else { sent.join_ref };
         let reference = if self.choices.below(6) == 5 { self.any_ref() } else { sent.reference };
-        let reply =
-            Message::reply(sent.topic, reference, status, Payload::empty()).with_join_ref(join_ref);
+        let response = match status {
+            // What Phoenix says in its own name, with a join ref or without.
+            Status::Error => match self.choices.below(4) {
+                0 => Payload::from_unchecked_json(r#"{"reason":"join crashed"}"#.into()),
+                1 => Payload::from_unchecked_json(r#"{"reason":"unmatched topic"}"#.into()),
+                _ => Payload::empty(),
+            },
+            _ => Payload::empty(),
+        };
+        let reply = Message::reply(sent.topic, reference, status, response).with_join_ref(join_ref);
         let frame = self.server.encode(&reply).unwrap();
         if self.choices.below(10) == 9 { self.damage(frame) } else { frame }
     }

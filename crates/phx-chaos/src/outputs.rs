@@ -112,8 +112,12 @@ impl Chaos {
             Event::JoinFailed { channel, .. } => assert!(!self.joined.contains(&channel)),
             Event::ChannelClosed { channel, .. } => {
                 self.joined.remove(&channel);
-                // Nothing may come after it.
-                assert!(self.ended.insert(channel), "{channel:?} closed twice");
+                self.ever_joined.remove(&channel);
+                // Once for each life, and nothing may come after it but another one.
+                let ends = self.ends.entry(channel).or_default();
+                *ends += 1;
+                let lives = 1 + self.joined_again.get(&channel).copied().unwrap_or_default();
+                assert!(*ends <= lives, "{channel:?} closed {ends} times in {lives} lives");
             }
             Event::Message { channel, .. } => {
                 assert!(self.joined.contains(&channel), "a message while not joined");

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use phx_proto::{
-    Action, CloseCause, CloseCode, ConnectionState, Frame, Instant, Message, Params, Payload,
-    Status,
+    Action, ChannelId, ChannelState, CloseCause, CloseCode, ConnectionState, Frame, Instant,
+    Message, Params, Payload, Status,
 };
 
 use crate::Chaos;
@@ -59,9 +59,7 @@ impl Chaos {
             b'j' => {
                 if let Some(channel) = self.any_channel() {
                     let timeout = self.any_timeout();
-                    if let Ok(call) = self.socket.join(now, channel, timeout) {
-                        self.accepted(call);
-                    }
+                    self.join(channel, timeout);
                 }
             }
             b'p' => self.push(),
@@ -137,9 +135,8 @@ impl Chaos {
             self.socket.handle_params(self.now, request, Some(Payload::empty()));
         }
         if let Some(channel) = self.any_channel()
-            && let Ok(call) = self.socket.join(self.now, channel, None)
+            && self.join(channel, None)
         {
-            self.accepted(call);
             self.poll_actions(usize::MAX);
         }
         for sent in std::mem::take(&mut self.unanswered) {
@@ -151,6 +148,16 @@ impl Chaos {
                 self.socket.handle_frame(self.now, transport, frame);
             }
         }
+    }
+
+    fn join(&mut self, channel: ChannelId, timeout: Option<Duration>) -> bool {
+        let again = self.socket.channel_state(channel) == Some(ChannelState::Closed);
+        let Ok(call) = self.socket.join(self.now, channel, timeout) else { return false };
+        if again {
+            *self.joined_again.entry(channel).or_default() += 1;
+        }
+        self.accepted(call);
+        true
     }
 
     fn make_channel(&mut self) {

@@ -96,6 +96,9 @@ impl Failure {
             JoinFailed::TimedOut => {
                 Failure::TimedOut(format!("no answer to the join of {topic} came in time"))
             }
+            JoinFailed::Crashed => Failure::TimedOut(format!(
+                "{topic}: join crashed on the server, and no other attempt was accepted in time"
+            )),
             JoinFailed::Channel(error) => Failure::Usage(format!("{topic}: {}", chain(error))),
             error => Failure::Failed(format!("{topic}: {}", chain(error))),
         }
@@ -112,6 +115,9 @@ impl Failure {
             PushFailed::Refused(PushRefused::Push(error)) if is_unusable(&error.reason) => {
                 Failure::Usage(format!("{what}: {}", chain(failed)))
             }
+            PushFailed::NotSent => Failure::TimedOut(format!(
+                "{what}: it couldn't be sent in time, for the channel wasn't joined"
+            )),
             error => Failure::Failed(format!("{what}: {}", chain(error))),
         }
     }

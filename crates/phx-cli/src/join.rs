@@ -7,8 +7,8 @@ use futures::Stream;
 use futures::future::{ready, try_join_all};
 use futures::stream::{BoxStream, SelectAll, StreamExt as _, once};
 use phx_tokio::{
-    Channel, ChannelCloseCause, ChannelError, ConnectionState, Incoming, JoinFailed, Payload,
-    PayloadDropped, Socket, Status, StreamItem,
+    Channel, ChannelCloseCause, ConnectionState, Incoming, JoinFailed, Payload, PayloadDropped,
+    Socket, Status, StreamItem,
 };
 
 use crate::connect::Connect;
@@ -125,11 +125,10 @@ fn channel(
         .create()
         .map_err(|error| Failure::join(&topic.into(), &error.into()))?;
     let (printer, topic) = (printer.clone(), channel.topic().clone());
-    let _stays = channel.on_error(move |error| {
+    let _stays = channel.on_error(move |failure| {
         // The end of the connection has a line of its own.
-        if let ChannelError::Crashed(payload) = error {
-            let crashed = Record::new(Kind::Errored).topic(&topic).answer(payload);
-            printer.print_now(crashed.detail("the channel crashed on the server"));
+        if !failure.is_disconnect() {
+            printer.print_now(Record::errored(failure).topic(&topic));
         }
     });
     Ok(channel)

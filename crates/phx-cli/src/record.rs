@@ -4,7 +4,10 @@ use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use phx_tokio::{ByteString, Closed, Payload, PayloadDropped};
+use phx_tokio::{
+    ByteString, ChannelError, ChannelFailure, ChannelFailureCause, Closed, JoinFailure, Payload,
+    PayloadDropped,
+};
 use serde_json::{Value, json};
 
 use crate::json_text::{Mask, one_line, shown_payload};
@@ -22,7 +25,7 @@ pub(crate) enum Kind {
     Joined,
     /// A channel is joined again; messages may be missing before this.
     Rejoined,
-    /// The channel isn't joined any more, and will be again.
+    /// The channel isn't joined any more, or a join failed, and it is tried again.
     Errored,
     /// The channel is closed for good.
     Closed,
@@ -138,6 +141,32 @@ impl Record {
     pub(crate) fn lagged(topic: &ByteString, count: u64) -> Self {
         let detail = format!("too slow: {count} messages lost");
         Record::new(Kind::Lagged).topic(topic).detail(detail).more("count", count)
+    }
+
+    /// Why a channel isn't joined, and when it is tried again.
+    pub(crate) fn errored(failure: &ChannelFailure) -> Self {
+        let mut record = Record::new(Kind::Errored);
+        let (cause, retry_in) = (&failure.cause, failure.retry_in);
+        let said = match cause {
+            ChannelFailureCause::Errored(
+                ChannelError::Crashed(payload) | ChannelError::Closed(payload),
+            )
+            | ChannelFailureCause::JoinFailed(
+                JoinFailure::Crashed(payload) | JoinFailure::Closed(payload),
+            ) => Some(payload),
+            ChannelFailureCause::JoinFailed(JoinFailure::Rejected(rejection)) => {
+                Some(&rejection.response)
+            }
+            _ => None,
+        };
+        if let Some(said) = said {
+            record = record.answer(said);
+        }
+        record.detail = Some(match retry_in {
+            Some(time) => format!("{cause}; next attempt in {:.1} s", time.as_secs_f64()),
+            None => cause.to_string(),
+        });
+        record.more("retry_in_ms", retry_in.map_or(Value::Null, |time| json!(time.as_millis())))
     }
 
     pub(crate) fn topic(mut self, topic: &ByteString) -> Self {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 use phx_tokio::{
-    Builder, ByteString, Channel, ChannelCloseCause, ChannelError, CloseCause, ConnectionState,
-    Incoming, Message, Messages, Payload, Socket, StreamItem, TopicFilter, TopicMessage,
+    Builder, ByteString, Channel, ChannelCloseCause, CloseCause, ConnectionState, Incoming,
+    Message, Messages, Payload, Socket, StreamItem, TopicFilter, TopicMessage,
 };
 
 use crate::failure::Failure;
@@ -114,11 +114,10 @@ pub(crate) async fn forward(
     let topic = channel.topic().clone();
     let errored = news.clone();
     let errored_topic = topic.clone();
-    let _stays = channel.on_error(move |error| {
+    let _stays = channel.on_error(move |failure| {
         // The end of the connection is told already.
-        if let ChannelError::Crashed(payload) = error {
-            let crashed = Record::new(Kind::Errored).topic(&errored_topic).answer(payload);
-            errored.send_now(crashed);
+        if !failure.is_disconnect() {
+            errored.send_now(Record::errored(failure).topic(&errored_topic));
         }
     });
     while let Some(item) = messages.next().await {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phx_proto::{
-    Backoff, Config, ConfigError, Endpoint, EndpointError, Message, ReconnectPolicy, RejoinPolicy,
-    Serializer, WhenFull,
+    Backoff, ClosePolicy, Config, ConfigError, Endpoint, EndpointError, Message, ReconnectPolicy,
+    RejoinPolicy, Serializer, WhenFull,
 };
 use serde::Serialize;
 
@@ -378,6 +378,16 @@ impl Builder {
     /// this socket.
     pub fn rejoin_policy(mut self, policy: RejoinPolicy) -> Self {
         self.config.rejoin_policy = policy;
+        self
+    }
+
+    /// Whether to join again after the server closed a channel. Default: never, as phoenix.js. A
+    /// function must not call anything on handles of this socket.
+    ///
+    /// A channel that the policy joins again isn't closed: its streams go on, with a
+    /// [gap](crate::StreamItem::Gap).
+    pub fn close_policy(mut self, policy: ClosePolicy) -> Self {
+        self.config.close_policy = policy;
         self
     }
 

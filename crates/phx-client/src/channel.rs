@@ -5,8 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use phx_proto::{
-    ByteString, ChannelCloseCause, ChannelError, ChannelId, ChannelState, Payload, PayloadDropped,
-    PushId,
+    ByteString, ChannelCloseCause, ChannelId, ChannelState, Payload, PayloadDropped, PushId,
 };
 use serde::de::DeserializeOwned;
 
@@ -21,11 +20,13 @@ use crate::socket::SocketHandle;
 use crate::status::ChannelStatus;
 
 mod builder;
+mod failure;
 mod join;
 mod leave;
 
 pub(crate) use builder::ParamsFunction;
 pub use builder::{ChannelBuilder, NewChannelFailed};
+pub use failure::{ChannelFailure, ChannelFailureCause};
 pub use join::{Join, JoinFailed};
 pub use leave::{Leave, LeaveFailed};
 
@@ -33,7 +34,8 @@ pub use leave::{Leave, LeaveFailed};
 ///
 /// Made by [`Socket::channel`](crate::Socket::channel). Once joined it stays joined: after a lost
 /// connection or a crash of the channel's process it rejoins by itself, until it is left, or the
-/// server closes it, or a rejection is final.
+/// server closes it, or a rejection is final. A closed channel can be joined again, see
+/// [`join`](Self::join).
 ///
 /// A `Channel` is a handle: clones share the channel, so several parts of a program can read and
 /// push on one topic. Streams and pushes hold a handle too. When the last one is dropped the channel
@@ -108,6 +110,18 @@ impl Channel {
         self.shared().lock().channels.get(self.id()).and_then(|entry| entry.response.clone())
     }
 
+    /// Why the channel isn't joined, if its last attempt to join or its last time of being joined
+    /// failed, and when it is tried again; `None` once it is joined, and when it is closed. What the server sent with
+    /// that is kept if there is room for it, see [`Builder::max_answer_bytes`](crate::Builder::max_answer_bytes).
+    #[must_use]
+    pub fn failure(&self) -> Option<ChannelFailure> {
+        self.shared()
+            .lock()
+            .channels
+            .get(self.id())
+            .and_then(|entry| entry.failure.as_deref().cloned())
+    }
+
     /// Why the channel is closed; `None` while it isn't. What the server sent with that is kept if there is room for
     /// it, see [`Builder::max_answer_bytes`](crate::Builder::max_answer_bytes).
     #[must_use]
@@ -126,7 +140,13 @@ impl Channel {
     /// [`ChannelBuilder::create`], after its streams and hooks.
     ///
     /// The join is under way when this returns, and goes on when the future is dropped: the future
-    /// only waits for the server's first answer. Cancel-safe in that sense.
+    /// only waits for the server's first answer that isn't a crash, until its deadline. Cancel-safe in
+    /// that sense.
+    ///
+    /// A channel that was left, that the server closed or whose join it rejected begins a new life by
+    /// this: its params are made anew, and its hooks stay. Streams that ended stay ended; those made
+    /// from here on belong to the new life. A channel that was removed or replaced can't be joined
+    /// again, nor can one whose topic has another channel by now.
     pub fn join(&self) -> Join {
         self.start_joining(self.handle.join_timeout)
     }
@@ -268,15 +288,16 @@ impl Channel {
         )
     }
 
-    /// Calls `handler` whenever the channel isn't joined any more and will rejoin.
-    pub fn on_error(&self, handler: impl Fn(&ChannelError) + Send + Sync + 'static) -> Hook {
+    /// Calls `handler` whenever the channel isn't joined any more and will rejoin, and whenever an
+    /// attempt to join failed that isn't the last one: with the cause, and when it is tried again.
+    pub fn on_error(&self, handler: impl Fn(&ChannelFailure) + Send + Sync + 'static) -> Hook {
         self.hook(
             |hooks, id| hooks.error.add(id, Arc::new(handler)),
             |hooks, id| hooks.error.remove(id),
         )
     }
 
-    /// Calls `handler` when the channel is closed, for good.
+    /// Calls `handler` when the channel is closed.
     pub fn on_close(&self, handler: impl Fn(&ChannelCloseCause) + Send + Sync + 'static) -> Hook {
         self.hook(
             |hooks, id| hooks.close.add(id, Arc::new(handler)),
@@ -292,9 +313,9 @@ impl Channel {
         let mut state = self.shared().lock();
         let id = state.next_hook();
         let entry = state.channels.get_mut(self.id());
-        match entry.filter(|entry| entry.closed.is_none()) {
+        match entry.filter(|entry| !entry.is_over()) {
             Some(entry) => add(entry.hooks.get_or_insert_default(), id),
-            // Closed or removed: nothing will happen any more. `add` holds foreign code, and is dropped
+            // Replaced or removed: nothing will happen any more. `add` holds foreign code, and is dropped
             // after the lock.
             None => drop(state),
         }

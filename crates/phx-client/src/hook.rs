@@ -13,8 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// nor the driver.
 ///
 /// A hook that holds a [`Socket`](crate::Socket) or [`Channel`](crate::Channel) keeps it from being
-/// dropped, and so connected or joined: those of a channel until it is closed
-/// ([`leave`](crate::Channel::leave)) or removed ([`remove`](crate::Socket::remove)), those of a
+/// dropped, and so connected or joined: those of a channel until it is removed
+/// ([`remove`](crate::Socket::remove)) or replaced, since a closed one can be joined again, those of a
 /// socket until they are removed.
 #[must_use = "ignore it with `let _ =` or `drop` if the hook is to stay"]
 pub struct Hook {

@@ -119,7 +119,8 @@ pub mod websocket;
 
 pub use builder::{Builder, Credentials, IntoEndpoint};
 pub use channel::{
-    Channel, ChannelBuilder, Join, JoinFailed, Leave, LeaveFailed, NewChannelFailed,
+    Channel, ChannelBuilder, ChannelFailure, ChannelFailureCause, Join, JoinFailed, Leave,
+    LeaveFailed, NewChannelFailed,
 };
 pub use connector::{Attempt, Connector, Transport};
 pub use hook::Hook;
@@ -140,12 +141,12 @@ pub use status::{ChannelStatus, SocketStatus};
 pub use phx_proto as proto;
 pub use phx_proto::{
     Backoff, ByteString, Bytes, ChannelCloseCause, ChannelError, ChannelState, CloseCause,
-    CloseCode, Config, ConfigError, ConnectionState, Counters, DEFAULT_HEARTBEAT_INTERVAL,
-    DEFAULT_TIMEOUT, DecodeError, DecodeErrorKind, DisconnectError, EncodeError, Endpoint,
-    EndpointError, Escaped, Field, Frame, Instant, JoinError, JsonError, LeaveError, Message,
-    NewChannelError, ParamErrorKind, Payload, PayloadDropped, PayloadError, PingError,
-    PresenceChange, PresenceConfig, PresenceEntry, PresenceError, PresenceMeta, PresenceStatus,
-    ProxyFailure, PushError, PushErrorKind, PushId, Reconnect, ReconnectPolicy, Ref, Refusal,
-    Rejection, Rejoin, RejoinPolicy, Request, Serializer, Status, TlsFailure, TlsFailureKind, V1,
-    V2, WhenFull, events,
+    CloseCode, ClosePolicy, Config, ConfigError, ConnectionState, Counters,
+    DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT, DecodeError, DecodeErrorKind, DisconnectError,
+    EncodeError, Endpoint, EndpointError, Escaped, Field, Frame, Instant, JoinError, JoinFailure,
+    JsonError, LeaveError, Message, NewChannelError, ParamErrorKind, Payload, PayloadDropped,
+    PayloadError, PingError, PresenceChange, PresenceConfig, PresenceEntry, PresenceError,
+    PresenceMeta, PresenceStatus, ProxyFailure, PushError, PushErrorKind, PushId, Reconnect,
+    ReconnectPolicy, Ref, Refusal, Rejection, Rejoin, RejoinPolicy, Request, Serializer, Status,
+    TlsFailure, TlsFailureKind, V1, V2, WhenFull, events,
 };

@@ -209,10 +209,17 @@ pub enum PushFailed {
     /// No reply came in time. Whether the server received the push isn't known.
     #[error("no reply came in time")]
     TimedOut,
+    /// It couldn't be sent in time: the channel wasn't joined (its [`failure`](Channel::failure) says
+    /// why), or the connection took nothing more. The server never saw it.
+    #[error("the push couldn't be sent in time")]
+    NotSent,
     /// The connection ended after the push was sent. Whether the server received it isn't known.
     #[error("the connection ended before the reply came")]
     Disconnected,
-    /// The channel was closed, or crashed after the push was sent.
+    /// The channel crashed after the push was sent. Whether the server received it isn't known.
+    #[error("the channel crashed before the reply came")]
+    ChannelCrashed,
+    /// The channel was closed.
     #[error("the channel closed before the reply came")]
     ChannelClosed,
     /// It was cancelled.
@@ -287,6 +294,8 @@ fn reply(outcome: Outcome) -> Result<Reply, PushFailed> {
         Outcome::Reply { status, response, .. } => return Ok(Reply { status, response }),
         Outcome::ReplyDropped { status, len, .. } => PushFailed::ReplyDropped { status, len },
         Outcome::TimedOut => PushFailed::TimedOut,
+        Outcome::NotSent => PushFailed::NotSent,
+        Outcome::ChannelCrashed => PushFailed::ChannelCrashed,
         Outcome::Disconnected => PushFailed::Disconnected,
         Outcome::Cancelled => PushFailed::Cancelled,
         Outcome::Evicted => PushFailed::Evicted,

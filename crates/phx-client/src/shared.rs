@@ -14,6 +14,7 @@ use phx_proto::{
 use slotmap::SecondaryMap;
 
 use crate::builder::Settings;
+use crate::channel::ChannelFailure;
 use crate::messages::item::{Incoming, TopicMessage};
 use crate::runtime::Runtime;
 
@@ -230,8 +231,9 @@ impl State {
         wakers: &mut Vec<Waker>,
     ) {
         if let Some(entry) = self.channels.get_mut(channel) {
-            // The one before makes room.
-            self.kept.give_back(entry.response_len());
+            // The ones before make room.
+            self.kept.give_back(entry.response_len().saturating_add(entry.failure_len()));
+            entry.failure = None;
             let kept = &mut self.kept;
             entry.response = Some(match response {
                 Ok(response) => kept.keep(detached(response)),
@@ -251,6 +253,38 @@ impl State {
         self.refresh_channel(channel, wakers);
     }
 
+    /// Keeps why the channel isn't joined, and notifies who watches it, also of a failure that left the
+    /// channel in the state that was seen last.
+    pub(crate) fn note_failure(
+        &mut self,
+        channel: ChannelId,
+        failure: ChannelFailure,
+        wakers: &mut Vec<Waker>,
+    ) {
+        if let Some(entry) = self.channels.get_mut(channel) {
+            // The one before makes room.
+            self.kept.give_back(entry.failure_len());
+            entry.failure = Some(Box::new(self.kept.keep_failure(failure)));
+            entry.failures = entry.failures.wrapping_add(1);
+            entry.status.take_wakers(wakers);
+        }
+        self.refresh_channel(channel, wakers);
+    }
+
+    /// A closed channel was joined again. If its end hasn't been reported yet, its streams end here:
+    /// those that are made from now on belong to the new life.
+    pub(crate) fn begin_life(&mut self, channel: ChannelId, wakers: &mut Vec<Waker>) {
+        let Some(entry) = self.channels.get_mut(channel) else {
+            return;
+        };
+        self.kept.give_back(entry.failure_len().saturating_add(entry.cause_len()));
+        entry.failure = None;
+        if entry.closed.take().is_none() {
+            entry.overtaken_ends = entry.overtaken_ends.saturating_add(1);
+            self.end_streams(channel, wakers);
+        }
+    }
+
     /// Keeps the cause, and ends the streams.
     pub(crate) fn note_channel_closed(
         &mut self,
@@ -259,6 +293,12 @@ impl State {
         wakers: &mut Vec<Waker>,
     ) {
         if let Some(entry) = self.channels.get_mut(channel) {
+            if let Some(left) = entry.overtaken_ends.checked_sub(1) {
+                entry.overtaken_ends = left;
+                return;
+            }
+            self.kept.give_back(entry.failure_len());
+            entry.failure = None;
             entry.closed = Some(Box::new(self.kept.keep_cause(cause.clone())));
         }
         self.end_streams(channel, wakers);

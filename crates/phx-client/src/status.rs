@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use futures::stream::Stream;
 use phx_proto::{ChannelId, ChannelState, ConnectionState};
 
-use crate::channel::Channel;
+use crate::channel::{Channel, ChannelFailure};
 use crate::shared::{Shared, WatchKey};
 
 /// What a socket's connection is doing, as a stream: the present state first, then every change.
@@ -26,14 +26,35 @@ pub struct SocketStatus {
 /// What a channel is doing, as a stream: the present state first, then every change.
 ///
 /// States that came and went while nobody looked are skipped, so the stream holds one state at the
-/// most. It doesn't keep the channel: it ends after
+/// most. [`Errored`](ChannelState::Errored) comes once more if the channel has failed once more
+/// meanwhile; [`failure`](Self::failure) says why. It doesn't keep the channel: it ends after
 /// [`Closed`](ChannelState::Closed), or when the channel's last handle is gone.
+///
+/// # Examples
+///
+/// ```no_run
+/// use phx_client::{Channel, ChannelState};
+///
+/// # async fn doc(room: Channel) {
+/// let mut status = room.status();
+/// while let Some(state) = status.next().await {
+///     match status.failure() {
+///         Some(failure) => println!("{state:?}: {failure}"),
+///         None => println!("{state:?}"),
+///     }
+/// }
+/// # }
+/// ```
 #[must_use = "a stream that is dropped shows nothing"]
 pub struct ChannelStatus {
     shared: Arc<Shared>,
     channel: ChannelId,
     key: Option<WatchKey>,
     shown: Option<ChannelState>,
+    /// The failures that there had been then, and the latest of them.
+    failures: u32,
+    failure: Option<Box<ChannelFailure>>,
+    ended: bool,
 }
 
 impl SocketStatus {
@@ -71,7 +92,15 @@ impl ChannelStatus {
             let mut state = shared.lock();
             state.channels.get_mut(channel.id()).map(|entry| entry.status.watch())
         };
-        ChannelStatus { shared, channel: channel.id(), key, shown: None }
+        ChannelStatus {
+            shared,
+            channel: channel.id(),
+            key,
+            shown: None,
+            failures: 0,
+            failure: None,
+            ended: false,
+        }
     }
 
     /// The next state; `None` when the channel is closed or gone. Cancel-safe.
@@ -79,18 +108,33 @@ impl ChannelStatus {
         poll_fn(|cx| self.poll_state(cx)).await
     }
 
+    /// Why the channel was not joined when it was in the state that came last: why it is
+    /// [`Errored`](ChannelState::Errored), or, [`Joining`](ChannelState::Joining), why the attempt
+    /// before failed. `None` if there was no failure since it was joined, or began to be.
+    #[must_use]
+    pub fn failure(&self) -> Option<&ChannelFailure> {
+        self.failure.as_deref()
+    }
+
     pub(crate) fn poll_state(&mut self, cx: &Context<'_>) -> Poll<Option<ChannelState>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
         let mut state = self.shared.lock();
         let stopped = state.is_over();
         let (Some(key), Some(entry)) = (self.key, state.channels.get_mut(self.channel)) else {
             return Poll::Ready(None);
         };
         let current = entry.status.current();
-        if self.shown != Some(current) {
+        let failed_again = current == ChannelState::Errored && self.failures != entry.failures;
+        if self.shown != Some(current) || failed_again {
             self.shown = Some(current);
+            self.failures = entry.failures;
+            self.failure.clone_from(&entry.failure);
             return Poll::Ready(Some(current));
         }
         if stopped || current == ChannelState::Closed {
+            self.ended = true;
             return Poll::Ready(None);
         }
         let old = entry.status.wait(key, cx);

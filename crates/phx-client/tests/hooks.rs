@@ -75,7 +75,7 @@ async fn channel_hooks_tell_of_joins_errors_and_the_end() {
     let notes = Notes::default();
     let (joins, errors, closes) = (notes.clone(), notes.clone(), notes.clone());
     drop(room.on_join(move |response, rejoined| joins.note(format!("{response:?} {rejoined}"))));
-    drop(room.on_error(move |error| errors.note(format!("{error:?}"))));
+    drop(room.on_error(move |error| errors.note(error.cause.to_string())));
     drop(room.on_close(move |cause| {
         assert_eq!(cause, &ChannelCloseCause::Left);
         closes.note("closed");
@@ -94,7 +94,12 @@ async fn channel_hooks_tell_of_joins_errors_and_the_end() {
     settle().await;
     assert_eq!(
         notes.taken(),
-        ["Payload::Json(2 bytes) false", "Disconnected", "Payload::Json(2 bytes) true", "closed"]
+        [
+            "Payload::Json(2 bytes) false",
+            "the connection ended",
+            "Payload::Json(2 bytes) true",
+            "closed"
+        ]
     );
 }
 

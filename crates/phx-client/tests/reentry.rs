@@ -103,7 +103,7 @@ async fn a_message_hook_that_removes_itself_runs_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn hooks_that_hold_their_channel_let_go_when_it_is_closed() {
+async fn hooks_that_hold_their_channel_let_go_when_it_is_removed() {
     let mut net = Net::new();
     let (socket, room, mut peer) = net.joined().await;
     let held = room.clone();
@@ -118,6 +118,8 @@ async fn hooks_that_hold_their_channel_let_go_when_it_is_closed() {
     left.unwrap();
     settle().await;
     assert_eq!(notes.taken(), ["room:a"]);
+    // A closed channel can be joined again.
+    socket.remove(&room);
     drop((socket, room));
     peer.receive_close().await;
     soon(net.runtime.all_ended()).await;

@@ -58,7 +58,8 @@ async fn nothing_that_is_shown_holds_a_secret() {
     settle().await;
 
     let log = log.0.taken().join("\n");
-    for expected in ["opened", "joined", "errored", "join failed", "malformed", "closed", "skipped"]
+    for expected in
+        ["opened", "joined", "crashed", "rejected the join", "malformed", "closed", "skipped"]
     {
         assert!(log.contains(expected), "{expected} is not in {log}");
     }

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 mod range;
 
-use crate::{Backoff, ReconnectPolicy, RejoinPolicy, Serializer, V2};
+use crate::{Backoff, ClosePolicy, ReconnectPolicy, RejoinPolicy, Serializer, V2};
 
 pub use range::ConfigError;
 
@@ -71,6 +71,8 @@ pub struct Config {
     pub rejoin: Backoff,
     /// Whether to join again after a rejection.
     pub rejoin_policy: RejoinPolicy,
+    /// Whether to join again after the server closed a channel. Default: never.
+    pub close_policy: ClosePolicy,
     /// How long a connection must stay open before the reconnect schedule starts over, and a channel
     /// joined before its rejoin schedule does. Zero starts over at once. Default: 10 s.
     pub stable_after: Duration,
@@ -151,6 +153,7 @@ impl Default for Config {
             max_retry_after: Duration::from_secs(300),
             rejoin: Backoff::default(),
             rejoin_policy: RejoinPolicy::default(),
+            close_policy: ClosePolicy::default(),
             stable_after: Duration::from_secs(10),
             max_frame_size: 64 << 20,
             max_channels: 65_536,

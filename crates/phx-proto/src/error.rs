@@ -45,12 +45,23 @@ pub enum JoinError {
     /// There is no such channel: it was removed.
     #[error("no such channel")]
     UnknownChannel,
-    /// A channel is joined once; it rejoins by itself.
+    /// A channel that isn't closed is joined once; it rejoins by itself.
     #[error("the channel has been joined already")]
     AlreadyJoined,
-    /// The channel is closed, or being left. A new one of the same topic can be joined.
-    #[error("the channel is closed")]
-    Closed,
+    /// The channel is being left. It can be joined again when it is closed; a new one of the same
+    /// topic can be joined now.
+    #[error("the channel is being left")]
+    Leaving,
+    /// Another channel has taken its place, see [`Socket::replace`](crate::Socket::replace).
+    #[error("the channel has been replaced by another one")]
+    Replaced,
+    /// The channel was closed, and another one has its topic now.
+    #[error("the topic has another channel by now")]
+    #[non_exhaustive]
+    TopicTaken {
+        /// The topic's channel.
+        owner: ChannelId,
+    },
     /// The socket holds as many pushes as [`Config::max_pushes`](crate::Config::max_pushes) allows.
     #[error("{max} pushes are the limit (`max_pushes`)")]
     #[non_exhaustive]

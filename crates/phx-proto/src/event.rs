@@ -1,5 +1,6 @@
 //! What a socket tells its user.
 
+use core::fmt;
 use core::time::Duration;
 
 use bytestring::ByteString;
@@ -8,7 +9,7 @@ mod answer;
 
 use crate::{
     ChannelId, CloseCause, DecodeError, EncodeError, Payload, PayloadDropped, PingId, PushId,
-    Rejection, Status, TransportId,
+    Rejection, Status, TransportId, policy::Reason,
 };
 
 /// What a socket tells its user; see [`Socket::poll_event`](crate::Socket::poll_event).
@@ -65,7 +66,7 @@ pub enum Event {
         /// Time until the attempt to rejoin; `None` if it waits for a connection.
         retry_in: Option<Duration>,
     },
-    /// A channel is closed, for good.
+    /// A channel is closed, until it is joined again by a call of [`Socket::join`](crate::Socket::join).
     #[non_exhaustive]
     ChannelClosed {
         /// Which.
@@ -149,6 +150,10 @@ pub enum JoinFailure {
     TimedOut,
     /// The channel crashed while joining; with the payload of `phx_error`, unless it was too much to keep.
     Crashed(Result<Payload, PayloadDropped>),
+    /// The server closed the channel while it was joining, and the
+    /// [policy](crate::Config::close_policy) says that it is joined again; with the payload of
+    /// `phx_close`, unless it was too much to keep.
+    Closed(Result<Payload, PayloadDropped>),
     /// The channel's params couldn't be made.
     NoParams,
     /// The serializer couldn't encode the join.
@@ -165,6 +170,12 @@ pub enum ChannelError {
     Disconnected,
     /// The channel crashed on the server; with the payload of `phx_error`, unless it was too much to keep.
     Crashed(Result<Payload, PayloadDropped>),
+    /// The server closed the channel, and the [policy](crate::Config::close_policy) says that it is
+    /// joined again; with the payload of `phx_close`, unless it was too much to keep.
+    Closed(Result<Payload, PayloadDropped>),
+    /// The server doesn't know the channel: it answered a push with `unmatched topic`, in its own
+    /// name. Phoenix does so when the channel's process is gone and the client wasn't notified.
+    Forgotten,
 }
 
 /// Why a channel is closed.
@@ -207,11 +218,20 @@ pub enum Outcome {
     },
     /// The leave is done: the server confirmed it, or there was nothing to leave.
     Left,
-    /// No reply came before the deadline. Whether the server received it isn't known if it was sent.
+    /// No reply came before the deadline. Whether the server received it isn't known if it was sent:
+    /// a push was, see [`NotSent`](Outcome::NotSent).
     TimedOut,
+    /// The deadline of a push passed before the transport had taken it: its channel wasn't joined, or
+    /// the transport was too slow. The server never saw it.
+    NotSent,
+    /// The deadline of a join passed, and the attempts that the server answered until then had
+    /// crashed: see [`JoinFailed`](Event::JoinFailed) for what it said. Attempts go on.
+    JoinCrashed,
     /// The connection ended after it had been sent. Whether the server received it isn't known.
     Disconnected,
-    /// The channel closed, or crashed after it had been sent and is rejoining.
+    /// The channel crashed after it had been sent. Whether the server received it isn't known.
+    ChannelCrashed,
+    /// The channel closed.
     ChannelClosed,
     /// It was cancelled.
     Cancelled,
@@ -219,4 +239,41 @@ pub enum Outcome {
     Evicted,
     /// The serializer couldn't encode it. It was never sent.
     Unsendable(EncodeError),
+}
+
+impl fmt::Display for JoinFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            JoinFailure::Rejected(rejection) => rejection.fmt(f),
+            JoinFailure::TimedOut => f.write_str("no answer to the join came in time"),
+            JoinFailure::Crashed(payload) => {
+                write!(f, "the channel crashed while joining{}", Reason::of(payload))
+            }
+            JoinFailure::Closed(payload) => {
+                write!(
+                    f,
+                    "the server closed the channel while it was joining{}",
+                    Reason::of(payload)
+                )
+            }
+            JoinFailure::NoParams => f.write_str("the channel's params couldn't be made"),
+            JoinFailure::Unsendable(error) => write!(f, "the join couldn't be encoded: {error}"),
+            JoinFailure::Disconnected => f.write_str("the connection ended during the join"),
+        }
+    }
+}
+
+impl fmt::Display for ChannelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ChannelError::Disconnected => f.write_str("the connection ended"),
+            ChannelError::Crashed(payload) => {
+                write!(f, "the channel crashed on the server{}", Reason::of(payload))
+            }
+            ChannelError::Closed(payload) => {
+                write!(f, "the server closed the channel{}", Reason::of(payload))
+            }
+            ChannelError::Forgotten => f.write_str("the server doesn't know the channel any more"),
+        }
+    }
 }

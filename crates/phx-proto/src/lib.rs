@@ -96,8 +96,9 @@
 //! 2. A fact about an old connection changes nothing. Every timer belongs to one connection, one
 //!    channel or one push, and ends with it.
 //! 3. Every accepted push has exactly one [`Outcome`]. Pushes of one channel are sent in call order.
-//!    One that the transport has taken fails with [`Outcome::Disconnected`] when the connection ends;
-//!    one that it hasn't waits for the rejoin, until its deadline.
+//!    One that the transport has taken fails with [`Outcome::Disconnected`] when the connection ends,
+//!    and with [`Outcome::ChannelCrashed`] when its channel crashes; one that it hasn't waits for the
+//!    rejoin, until its deadline.
 //! 4. Equal settings, seeds and inputs give equal outputs, byte for byte.
 //! 5. Memory is bounded by the limits in [`Config`], whatever the peer and the user do.
 //! 6. A received message is found by one hash look-up, for its topic or its ref; nothing is scanned,
@@ -110,7 +111,7 @@
 //! | for | see |
 //! |---|---|
 //! | where to connect to, params, headers, tokens | [`Endpoint`], [`Request`] |
-//! | settings, limits, schedules, policies | [`Config`], [`Backoff`], [`ReconnectPolicy`], [`RejoinPolicy`] |
+//! | settings, limits, schedules, policies | [`Config`], [`Backoff`], [`ReconnectPolicy`], [`RejoinPolicy`], [`ClosePolicy`] |
 //! | who is there | [`Presence`] |
 //! | a wire format of your own, decoding frames alone | [`Serializer`], [`V2`], [`V1`] |
 //! | what happened so far | [`Counters`] |
@@ -157,7 +158,7 @@ pub use frame::Frame;
 pub use id::{ChannelId, ParamsRequestId, PingId, PushId, TransportId};
 pub use message::{Message, PHOENIX, Ref, Status, event as events};
 pub use payload::{JsonError, Payload, PayloadDropped, PayloadError};
-pub use policy::{Reconnect, ReconnectPolicy, Rejection, Rejoin, RejoinPolicy};
+pub use policy::{ClosePolicy, Reconnect, ReconnectPolicy, Rejection, Rejoin, RejoinPolicy};
 pub use presence::{
     Presence, PresenceChange, PresenceConfig, PresenceEntry, PresenceError, PresenceList,
     PresenceMeta, PresenceStatus,

@@ -1,5 +1,6 @@
 //! Payloads: JSON text that is decoded when it is asked for, or bytes.
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -175,6 +176,28 @@ impl Payload {
             }),
             Repr::Binary(_) => Err(PayloadError::Binary { payload: self.clone() }),
         }
+    }
+
+    /// The string under `reason`, if this is a JSON object that has one: how Phoenix says why it
+    /// rejected a join, or why a channel crashed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use phx_proto::Payload;
+    ///
+    /// let response = Payload::from_json_text(r#"{"reason":"unauthorized"}"#)?;
+    /// assert_eq!(response.reason().as_deref(), Some("unauthorized"));
+    /// # Ok::<(), phx_proto::PayloadError>(())
+    /// ```
+    #[must_use]
+    pub fn reason(&self) -> Option<Cow<'_, str>> {
+        #[derive(Deserialize)]
+        struct Reason<'a> {
+            #[serde(borrow)]
+            reason: Cow<'a, str>,
+        }
+        self.decode().ok().map(|Reason { reason }| reason)
     }
 }
 

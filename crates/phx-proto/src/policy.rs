@@ -1,10 +1,12 @@
-//! When to try again: after a connection ended, and after a join was refused.
+//! When to try again: after a connection ended, after a join was rejected, and after the server closed a
+//! channel.
 
+use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
 
-use crate::{CloseCause, Payload, PayloadDropped, Status};
+use crate::{CloseCause, Escaped, Payload, PayloadDropped, Status};
 
 /// Whether to connect again after a connection ended that the client did not end itself.
 ///
@@ -111,9 +113,10 @@ impl fmt::Debug for ReconnectPolicy {
 
 /// Whether to join again after the server rejected a join.
 ///
-/// The default takes the rejection of a first join as final, and tries a rejected rejoin again with
-/// the rejoin schedule. Joins that time out, crash or lose their connection are no rejections: they
-/// are always tried again.
+/// The default takes the rejection of a first join as final, unless the join
+/// [crashed](Rejection::is_crash), and tries a rejected rejoin again with the rejoin schedule. Joins
+/// that time out or lose their connection, and those of which the server says `phx_error`, are no
+/// rejections: they are always tried again.
 #[derive(Clone, Default)]
 pub struct RejoinPolicy(RejoinRule);
 
@@ -128,7 +131,7 @@ enum RejoinRule {
 
 type RejoinFn = Arc<dyn Fn(&Rejection) -> Rejoin + Send + Sync>;
 
-/// What a [`RejoinPolicy`] decides.
+/// What a [`RejoinPolicy`] or a [`ClosePolicy`] decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejoin {
@@ -159,6 +162,46 @@ impl Rejection {
     pub fn new(status: Status, response: Payload, rejoin: bool) -> Self {
         Rejection { status, response: Ok(response), rejoin }
     }
+
+    /// Whether the channel's `join` raised an error on the server: Phoenix answers with the status
+    /// `error` and `{"reason":"join crashed"}` then. That is trouble that may pass, a database that
+    /// is away for one, and no decision of the application.
+    #[must_use]
+    pub fn is_crash(&self) -> bool {
+        self.status == Status::Error && self.reason().is_some_and(|reason| reason == "join crashed")
+    }
+
+    /// The reason that the response [gives](Payload::reason).
+    #[must_use]
+    pub fn reason(&self) -> Option<Cow<'_, str>> {
+        self.response.as_ref().ok()?.reason()
+    }
+}
+
+/// The status, and the reason if the server gave one.
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server rejected the join with the status `{}`", self.status)?;
+        Reason::of(&self.response).fmt(f)
+    }
+}
+
+/// The reason that a payload gives, [`Escaped`] and after a colon; nothing if it gives none.
+pub(crate) struct Reason<'a>(Option<Cow<'a, str>>);
+
+impl<'a> Reason<'a> {
+    pub(crate) fn of(payload: &'a Result<Payload, PayloadDropped>) -> Self {
+        Reason(payload.as_ref().ok().and_then(Payload::reason))
+    }
+}
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(reason) => write!(f, ": {}", Escaped::new(reason)),
+            None => Ok(()),
+        }
+    }
 }
 
 impl RejoinPolicy {
@@ -168,7 +211,7 @@ impl RejoinPolicy {
         RejoinPolicy(RejoinRule::Always)
     }
 
-    /// Every rejection is final.
+    /// Every rejection is final, that of a crashed join included.
     #[must_use]
     pub const fn never() -> Self {
         RejoinPolicy(RejoinRule::Never)
@@ -178,16 +221,15 @@ impl RejoinPolicy {
     ///
     /// # Examples
     ///
-    /// A full room is worth another try, in its own time; everything else is final:
+    /// A full room is worth another try, in its own time, and a crash is; everything else is final:
     ///
     /// ```
     /// use core::time::Duration;
     /// use phx_proto::{Rejoin, RejoinPolicy};
     ///
-    /// let policy = RejoinPolicy::function(|rejection| match &rejection.response {
-    ///     Ok(response) if response.as_json() == Some(r#"{"reason":"full"}"#) => {
-    ///         Rejoin::After(Duration::from_secs(60))
-    ///     }
+    /// let policy = RejoinPolicy::function(|rejection| match rejection.reason().as_deref() {
+    ///     Some("full") => Rejoin::After(Duration::from_secs(60)),
+    ///     _ if rejection.is_crash() => Rejoin::Backoff,
     ///     _ => Rejoin::Stop,
     /// });
     /// ```
@@ -199,7 +241,7 @@ impl RejoinPolicy {
     #[must_use]
     pub fn decide(&self, rejection: &Rejection) -> Rejoin {
         match &self.0 {
-            RejoinRule::Standard if rejection.rejoin => Rejoin::Backoff,
+            RejoinRule::Standard if rejection.rejoin || rejection.is_crash() => Rejoin::Backoff,
             RejoinRule::Always => Rejoin::Backoff,
             RejoinRule::Standard | RejoinRule::Never => Rejoin::Stop,
             RejoinRule::Function(decide) => decide(rejection),
@@ -214,6 +256,77 @@ impl fmt::Debug for RejoinPolicy {
             RejoinRule::Always => "RejoinPolicy::always()",
             RejoinRule::Never => "RejoinPolicy::never()",
             RejoinRule::Function(_) => "RejoinPolicy::function(..)",
+        })
+    }
+}
+
+/// Whether to join again after the server closed a channel (`phx_close`): its process stopped, as it
+/// does when a token has expired or a room is over.
+///
+/// The default takes that as the end, as phoenix.js does. A channel that is joined again by a policy
+/// isn't closed: it is errored, its pushes in flight end with
+/// [`Outcome::ChannelClosed`](crate::Outcome::ChannelClosed), those that weren't sent wait for the
+/// rejoin, and what the server sent in between is lost.
+#[derive(Clone, Default)]
+pub struct ClosePolicy(CloseRule);
+
+#[derive(Clone, Default)]
+enum CloseRule {
+    #[default]
+    Never,
+    Always,
+    Function(CloseFn),
+}
+
+type CloseFn = Arc<dyn Fn(&Payload) -> Rejoin + Send + Sync>;
+
+impl ClosePolicy {
+    /// Join again whatever the server said, after the delay of the rejoin schedule.
+    #[must_use]
+    pub const fn always() -> Self {
+        ClosePolicy(CloseRule::Always)
+    }
+
+    /// Every close is final: the default.
+    #[must_use]
+    pub const fn never() -> Self {
+        ClosePolicy(CloseRule::Never)
+    }
+
+    /// A policy that decides by the payload of `phx_close`. The function must be pure, or a session
+    /// can't be replayed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use phx_proto::{ClosePolicy, Rejoin};
+    ///
+    /// let policy = ClosePolicy::function(|payload| match payload.reason().as_deref() {
+    ///     Some("over") => Rejoin::Stop,
+    ///     _ => Rejoin::Backoff,
+    /// });
+    /// ```
+    pub fn function(decide: impl Fn(&Payload) -> Rejoin + Send + Sync + 'static) -> Self {
+        ClosePolicy(CloseRule::Function(Arc::new(decide)))
+    }
+
+    /// What to do after a `phx_close` with this payload.
+    #[must_use]
+    pub fn decide(&self, payload: &Payload) -> Rejoin {
+        match &self.0 {
+            CloseRule::Never => Rejoin::Stop,
+            CloseRule::Always => Rejoin::Backoff,
+            CloseRule::Function(decide) => decide(payload),
+        }
+    }
+}
+
+impl fmt::Debug for ClosePolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            CloseRule::Never => "ClosePolicy::default()",
+            CloseRule::Always => "ClosePolicy::always()",
+            CloseRule::Function(_) => "ClosePolicy::function(..)",
         })
     }
 }

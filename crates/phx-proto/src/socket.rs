@@ -243,15 +243,19 @@ impl Socket {
     /// Joins a channel, and keeps it joined: it rejoins by itself until it is left or closed.
     ///
     /// A join is sent as soon as the socket is connected; once for every connection and attempt. The
-    /// outcome of the returned id is the server's answer to the first attempt that has one, or
-    /// [`Outcome::TimedOut`](crate::Outcome::TimedOut) after `timeout` ([`Config::join_timeout`] if
-    /// `None`); the attempts go on after that, and each waits as long for its answer. If the channel
-    /// is left or closed before, the outcome is
-    /// [`Outcome::ChannelClosed`](crate::Outcome::ChannelClosed).
+    /// outcome of the returned id is the server's answer to the first attempt that has one, crashes
+    /// excepted, or [`Outcome::TimedOut`](crate::Outcome::TimedOut) after `timeout`
+    /// ([`Config::join_timeout`] if `None`), or
+    /// [`Outcome::JoinCrashed`](crate::Outcome::JoinCrashed) if there were crashes only. The attempts
+    /// go on after that, and each waits as long for its answer. If the channel is left or closed
+    /// before, the outcome is [`Outcome::ChannelClosed`](crate::Outcome::ChannelClosed).
+    ///
+    /// A channel that is closed, but wasn't replaced, begins a new life: everything is as at the
+    /// first join, and if another channel hasn't taken the topic meanwhile, it has the topic again.
     ///
     /// # Errors
     ///
-    /// [`JoinError`]: a channel is joined once.
+    /// [`JoinError`]: a channel is joined once, until it is closed.
     ///
     /// # Examples
     ///
@@ -271,13 +275,7 @@ impl Socket {
         timeout: Option<Duration>,
     ) -> Result<PushId, JoinError> {
         self.advance(now);
-        match self.channel_state(channel).ok_or(JoinError::UnknownChannel)? {
-            ChannelState::New => {}
-            ChannelState::Joining | ChannelState::Joined | ChannelState::Errored => {
-                return Err(JoinError::AlreadyJoined);
-            }
-            ChannelState::Leaving | ChannelState::Closed => return Err(JoinError::Closed),
-        }
+        self.check_join(channel)?;
         if !self.has_room_for_outcome() {
             return Err(JoinError::TooMany { max: self.config.max_pushes });
         }

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Script, quiet, secs};
 use phx_proto::ChannelState::{self, Closed, Errored, Joined, Joining, Leaving, New};
-use phx_proto::{ChannelId, JoinError, LeaveError, Payload, PushErrorKind};
+use phx_proto::{ChannelId, ClosePolicy, Config, JoinError, LeaveError, Payload, PushErrorKind};
 
 /// A state, and what an input makes of it: the next state (`None` is gone), what the socket wants done
 /// and what it tells, with semicolons between.
@@ -15,7 +15,7 @@ type State = (&'static str, fn(&mut Script) -> ChannelId);
 /// How to bring the channel `a` of a fresh socket into a state. While it is joining, it waits for a
 /// connection (`offline`), for its params (`asking`), for the transport (`queued`) or for the server's
 /// answer (`joining`); once it is errored, for its timer (`errored`) or for a connection (`lost`).
-const STATES: [State; 10] = [
+const STATES: [State; 11] = [
     ("new", |s| {
         connect(s);
         s.channel("a")
@@ -66,6 +66,13 @@ const STATES: [State; 10] = [
         s.reply("phx_leave a", "ok", "{}");
         a
     }),
+    ("replaced", |s| {
+        let a = joined(s);
+        let b = s.replace("a");
+        s.reply("phx_leave a", "ok", "{}");
+        s.remove(b);
+        a
+    }),
 ];
 
 fn connect(s: &mut Script) {
@@ -85,13 +92,27 @@ const JOIN_NOT_SENT: &[&str] = &["new", "offline", "asking", "queued"];
 const NO_CONNECTION: &[&str] = &["offline"];
 
 /// States in which no params have been asked for.
-const NOT_ASKED: &[&str] =
-    &["new", "offline", "queued", "joining", "joined", "errored", "lost", "leaving", "closed"];
+const NOT_ASKED: &[&str] = &[
+    "new", "offline", "queued", "joining", "joined", "errored", "lost", "leaving", "closed",
+    "replaced",
+];
+
+/// States in which no push has been sent.
+const NOT_PUSHED: &[&str] = &[
+    "new", "offline", "asking", "queued", "joining", "errored", "lost", "leaving", "closed",
+    "replaced",
+];
 
 /// Checks what the input makes of each state. In those without a row the channel stays as it is, and
 /// nothing is done or told; in the states `never` there is no such input.
 #[track_caller]
 fn check(input: fn(&mut Script, ChannelId), rows: &[Row], never: &[&str]) {
+    check_with(&quiet(), input, rows, never);
+}
+
+/// [`check`] with other settings.
+#[track_caller]
+fn check_with(config: &Config, input: fn(&mut Script, ChannelId), rows: &[Row], never: &[&str]) {
     let is_state = |name: &str| STATES.iter().any(|(state, _)| *state == name);
     assert!(rows.iter().all(|(state, ..)| is_state(state) && !never.contains(state)));
     assert!(never.iter().all(|state| is_state(state)));
@@ -99,7 +120,7 @@ fn check(input: fn(&mut Script, ChannelId), rows: &[Row], never: &[&str]) {
         if never.contains(&state) {
             continue;
         }
-        let mut s = Script::new(quiet());
+        let mut s = Script::new(config.clone());
         let a = prepare(&mut s);
         s.forget_lines();
         let before = s.socket.channel_state(a);
@@ -122,7 +143,14 @@ fn try_leave(s: &mut Script, a: ChannelId) {
 
 #[test]
 fn the_user_joins() {
-    check(|s, a| drop(s.try_join(a, None)), &[("new", Some(Joining), "send phx_join a", "")], &[]);
+    check(
+        |s, a| drop(s.try_join(a, None)),
+        &[
+            ("new", Some(Joining), "send phx_join a", ""),
+            ("closed", Some(Joining), "send phx_join a", ""),
+        ],
+        &[],
+    );
 }
 
 #[test]
@@ -167,6 +195,7 @@ fn the_user_removes_it() {
             ("lost", None, "", ""),
             ("leaving", None, "", ""),
             ("closed", None, "", ""),
+            ("replaced", None, "", ""),
         ],
         &[],
     );
@@ -230,6 +259,7 @@ fn the_connection_is_lost() {
                 "leave a: left; a closed: left; closed 1: connection lost, retry in 1s",
             ),
             ("closed", Some(Closed), "", "closed 1: connection lost, retry in 1s"),
+            ("replaced", Some(Closed), "", "closed 1: connection lost, retry in 1s"),
         ],
         NO_CONNECTION,
     );
@@ -248,6 +278,7 @@ fn the_user_disconnects() {
             ("errored", Some(Errored), "close 1: 1000 bye", ""),
             ("leaving", Some(Leaving), "close 1: 1000 bye", ""),
             ("closed", Some(Closed), "close 1: 1000 bye", ""),
+            ("replaced", Some(Closed), "close 1: 1000 bye", ""),
         ],
         &[],
     );
@@ -312,6 +343,12 @@ fn another_connection_opens() {
                 "close 1: 1000 replaced; connect 2, attempt 1",
                 "closed 1: replaced by a new connection, retry in 0ns; opened 2",
             ),
+            (
+                "replaced",
+                Some(Closed),
+                "close 1: 1000 replaced; connect 2, attempt 1",
+                "closed 1: replaced by a new connection, retry in 0ns; opened 2",
+            ),
         ],
         &[],
     );
@@ -332,6 +369,39 @@ fn the_join_is_rejected() {
         |s, _| s.reply("phx_join a", "error", "{}"),
         &[("joining", Some(Closed), "", "join a: error {}; a closed: rejected error {}")],
         JOIN_NOT_SENT,
+    );
+}
+
+#[test]
+fn the_join_crashes() {
+    check(
+        |s, _| s.reply("phx_join a", "error", r#"{"reason":"join crashed"}"#),
+        &[(
+            "joining",
+            Some(Errored),
+            "",
+            r#"a join failed: rejected error {"reason":"join crashed"}, retry in 1s"#,
+        )],
+        JOIN_NOT_SENT,
+    );
+}
+
+#[test]
+fn the_server_has_forgotten_it() {
+    check(
+        |s, a| {
+            s.push(a, "msg");
+            let mut sent = s.latest("msg a");
+            sent.join_ref = None;
+            s.reply_to(&sent, "error", r#"{"reason":"unmatched topic"}"#);
+        },
+        &[(
+            "joined",
+            Some(Errored),
+            "send msg a",
+            r#"msg: error {"reason":"unmatched topic"}; a errored: forgotten, retry in 1s"#,
+        )],
+        NOT_PUSHED,
     );
 }
 
@@ -386,10 +456,45 @@ fn the_server_closes_the_topic() {
 }
 
 #[test]
+fn the_server_closes_this_join_and_the_policy_joins_again() {
+    let mut config = quiet();
+    config.close_policy = ClosePolicy::always();
+    check_with(
+        &config,
+        |s, _| s.server_push("a", "phx_close"),
+        &[
+            ("joining", Some(Errored), "", "a join failed: closed {}, retry in 1s"),
+            ("joined", Some(Errored), "", "a errored: closed {}, retry in 1s"),
+            ("leaving", Some(Closed), "", "leave a: left; a closed: left"),
+        ],
+        JOIN_NOT_SENT,
+    );
+}
+
+#[test]
+fn the_server_closes_the_topic_and_the_policy_joins_again() {
+    let mut config = quiet();
+    config.close_policy = ClosePolicy::always();
+    check_with(
+        &config,
+        |s, _| s.broadcast("a", "phx_close"),
+        &[
+            ("joined", Some(Errored), "", "a errored: closed {}, retry in 1s"),
+            ("leaving", Some(Closed), "", "leave a: left; a closed: left"),
+        ],
+        NO_CONNECTION,
+    );
+}
+
+#[test]
 fn a_message_comes() {
     check(
         |s, _| s.broadcast("a", "news"),
-        &[("joined", Some(Joined), "", "a news {}")],
+        &[
+            ("joined", Some(Joined), "", "a news {}"),
+            ("closed", Some(Closed), "", "unjoined a news {}"),
+            ("replaced", Some(Closed), "", "unjoined a news {}"),
+        ],
         NO_CONNECTION,
     );
 }
@@ -483,7 +588,9 @@ fn what_the_user_cannot_do_is_said_at_the_call() {
         let joined = s.try_join(a, None);
         match before {
             New => assert!(joined.is_ok(), "{state}"),
-            Leaving | Closed => assert_eq!(joined, Err(JoinError::Closed), "{state}"),
+            Closed if state == "replaced" => assert_eq!(joined, Err(JoinError::Replaced)),
+            Closed => assert!(joined.is_ok(), "{state}"),
+            Leaving => assert_eq!(joined, Err(JoinError::Leaving), "{state}"),
             _ => assert_eq!(joined, Err(JoinError::AlreadyJoined), "{state}"),
         }
     }

@@ -417,3 +417,38 @@ fn deviation_21_a_byte_order_mark_is_a_part_of_a_name() {
     let received = V2.decode(V2Server.encode(&sent).unwrap()).unwrap();
     assert_eq!(received.topic, topic);
 }
+
+#[test]
+fn deviation_25_a_joins_call_waits_for_an_attempt_that_does_not_crash() {
+    let mut s = Script::open(quiet());
+    let a = s.channel("room:a");
+    s.try_join(a, Some(ms(1_500))).unwrap();
+    let crashed = r#"{"reason":"join crashed"}"#;
+    s.reply("phx_join room:a", "error", crashed);
+    s.wait(secs(1));
+    s.reply("phx_join room:a", "error", crashed);
+    assert!(!s.events().iter().any(|line| line.starts_with("join room:a")));
+    s.wait(ms(500));
+    assert_eq!(s.events(), ["join room:a: crashed"]);
+}
+
+#[test]
+fn deviation_26_a_channel_that_the_server_has_forgotten_rejoins() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.push(a, "msg");
+    let mut sent = s.latest("msg room:a");
+    sent.join_ref = None;
+    s.reply_to(&sent, "error", r#"{"reason":"unmatched topic"}"#);
+    s.forget_lines();
+    s.wait(secs(1));
+    assert_eq!(s.actions(), ["send phx_join room:a"]);
+}
+
+#[test]
+fn deviation_27_a_closed_channel_can_be_joined_again() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.server_push("room:a", "phx_close");
+    s.forget_lines();
+    s.join(a);
+    assert_eq!(s.actions(), ["send phx_join room:a"]);
+}

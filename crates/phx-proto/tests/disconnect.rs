@@ -103,7 +103,7 @@ fn a_transport_that_takes_nothing_more_is_closed_in_time_all_the_same() {
     s.stuck = false;
     s.wait(secs(5));
     assert_eq!(s.actions(), [""; 0]);
-    assert_eq!(s.events(), ["never_sent: timed out"], "its own deadline");
+    assert_eq!(s.events(), ["never_sent: not sent in time"], "its own deadline");
     assert_eq!(s.socket.poll_timeout(), None);
 }
 

@@ -38,7 +38,7 @@ fn what_was_taken_fails_and_what_was_not_waits_until_its_deadline() {
     s.wait(secs(9));
     assert!(!s.events().iter().any(|line| line.starts_with("waits")));
     s.wait(secs(1));
-    assert_eq!(s.events(), ["waits: timed out"]);
+    assert_eq!(s.events(), ["waits: not sent in time"]);
 }
 
 #[test]

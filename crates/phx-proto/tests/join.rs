@@ -53,13 +53,12 @@ fn it_can_be_called_once() {
     assert_eq!(s.socket.channel_state(a), Some(ChannelState::Errored));
     assert_eq!(s.try_join(a, None), Err(JoinError::AlreadyJoined));
     s.leave(a);
-    assert_eq!(s.try_join(a, None), Err(JoinError::Closed));
     s.remove(a);
     assert_eq!(s.try_join(a, None), Err(JoinError::UnknownChannel));
     let b = s.join_ok("room:b");
     s.leave(b);
     assert_eq!(s.socket.channel_state(b), Some(ChannelState::Leaving));
-    assert_eq!(s.try_join(b, None), Err(JoinError::Closed));
+    assert_eq!(s.try_join(b, None), Err(JoinError::Leaving));
 }
 
 #[test]

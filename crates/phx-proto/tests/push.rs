@@ -144,7 +144,7 @@ fn one_that_timed_out_or_was_cancelled_unsent_is_never_sent() {
     assert_eq!(
         s.events(),
         [
-            "timed_out: timed out",
+            "timed_out: not sent in time",
             "cancelled: cancelled",
             "room:a joined {}",
             "join room:a: ok {}",

@@ -115,7 +115,8 @@ fn all_fields_are_in_that_table_and_presets_work() {
         count += 1;
         // What has no value that can't work: a type of its own.
         let works =
-            ["serializer", "reconnect_policy", "rejoin_policy", "when_full"].contains(&name);
+            ["serializer", "reconnect_policy", "rejoin_policy", "close_policy", "when_full"]
+                .contains(&name);
         assert!(works || rows.iter().any(|row| row.setting == name), "{name} isn't in the table");
     }
     assert!(count > 20, "the source is read wrongly");

@@ -2,13 +2,11 @@
 
 use crate::programs;
 use crate::step::Outcome;
-use crate::tools;
 
 /// As many as take about half a minute.
 const RUNS: &str = "6000";
 
 pub(crate) fn check() -> Outcome {
-    tools::node_packages()?;
     programs::DIFFERENTIAL.run(["--runs", RUNS, "--seed", "1"])?;
     Ok(Some(format!("{RUNS} runs")))
 }

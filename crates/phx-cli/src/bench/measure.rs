@@ -171,7 +171,9 @@ impl Measured {
 pub(super) fn name_of(failed: &PushFailed) -> &'static str {
     match failed {
         PushFailed::TimedOut => "timed out",
+        PushFailed::NotSent => "not sent",
         PushFailed::Disconnected => "disconnected",
+        PushFailed::ChannelCrashed => "channel crashed",
         PushFailed::ChannelClosed => "channel closed",
         PushFailed::Refused(_) => "refused locally",
         _ => "failed",

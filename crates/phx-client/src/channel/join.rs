@@ -5,12 +5,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use phx_proto::{EncodeError, JoinError, Outcome, Payload, PushId, Status};
+use phx_proto::{ChannelState, EncodeError, JoinError, Outcome, Payload, PushId, Status};
 
 use super::{Channel, NewChannelFailed};
 use crate::push::poll_outcome;
 
-/// The future of the server's first answer to a join: the response to it.
+/// The future of the server's first answer to a join that isn't a crash: the response to it.
 ///
 /// The join itself doesn't depend on this future, and goes on when it is dropped. Cancel-safe.
 #[must_use = "the join is under way; its outcome is what the future tells"]
@@ -61,6 +61,11 @@ pub enum JoinFailed {
     /// No answer came in time. The channel keeps trying for as long as there is a handle to it.
     #[error("no answer to the join came in time")]
     TimedOut,
+    /// The join crashed on the server, and no later attempt was answered otherwise in time. The channel
+    /// keeps trying for as long as there is a handle to it; its [`failure`](Channel::failure) has what
+    /// the server said.
+    #[error("the join crashed on the server, and was not accepted in time")]
+    Crashed,
     /// The channel was closed before it was joined.
     #[error("the channel closed before it was joined")]
     Closed,
@@ -78,9 +83,13 @@ impl Channel {
             if state.is_stopped() {
                 return Err(JoinFailed::Stopped);
             }
+            let again = state.core.channel_state(self.id()) == Some(ChannelState::Closed);
             let made = state.core.join(now, self.id(), timeout).map_err(JoinFailed::Refused);
             if let Ok(push) = &made {
                 state.pushes.expect(*push);
+                if again {
+                    state.begin_life(self.id(), wakers);
+                }
                 if let Some(entry) = state.channels.get_mut(self.id()) {
                     entry.join_call = Some(*push);
                 }
@@ -114,6 +123,7 @@ impl Future for Join {
                 Err(JoinFailed::ReplyDropped { status, len })
             }
             Outcome::TimedOut => Err(JoinFailed::TimedOut),
+            Outcome::JoinCrashed => Err(JoinFailed::Crashed),
             Outcome::Unsendable(error) => Err(JoinFailed::Unsendable(error)),
             _ => Err(JoinFailed::Closed),
         })

@@ -10,6 +10,7 @@ use phx_proto::{
 };
 
 use super::received::ReceivedFrames;
+use crate::channel::ChannelFailure;
 use crate::hook::isolated;
 use crate::messages::item::TopicMessage;
 use crate::shared::{HookList, OnMessage, Shared, State};
@@ -278,8 +279,11 @@ impl Dispatch {
             Event::Joined { channel, ref response, rejoined, .. } => {
                 state.note_joined(channel, response, rejoined, now, wakers);
             }
-            Event::JoinFailed { channel, .. } | Event::ChannelErrored { channel, .. } => {
-                state.refresh_channel(channel, wakers);
+            Event::JoinFailed { channel, ref cause, retry_in, .. } => {
+                state.note_failure(channel, ChannelFailure::join_failed(cause, retry_in), wakers);
+            }
+            Event::ChannelErrored { channel, ref cause, retry_in, .. } => {
+                state.note_failure(channel, ChannelFailure::errored(cause, retry_in), wakers);
             }
             Event::UnjoinedMessage { ref topic, event: ref name, ref payload, .. } => {
                 let (topic, event, payload) = (topic.clone(), name.clone(), payload.clone());
@@ -325,10 +329,10 @@ impl Dispatch {
                 self.joined(channel, &response.unwrap_or_default(), rejoined);
             }
             Event::JoinFailed { channel, cause, retry_in, .. } => {
-                self.join_failed(channel, &cause, retry_in);
+                self.failed(channel, &ChannelFailure::join_failed(&cause, retry_in));
             }
             Event::ChannelErrored { channel, cause, retry_in, .. } => {
-                self.channel_errored(channel, &cause, retry_in);
+                self.failed(channel, &ChannelFailure::errored(&cause, retry_in));
             }
             Event::ChannelClosed { channel, cause, .. } => self.channel_closed(channel, &cause),
             // Told inside, or unknown to this release.

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 use phx_proto::{ChannelCloseCause, Outcome, Payload, PayloadDropped, PushId};
 
 use super::waiting::{OldWaker, Waiting};
+use crate::channel::ChannelFailure;
 
 /// Bytes of answers that are kept, of which no more than the limit are, but one answer of any size.
 pub(crate) struct Budget {
@@ -29,6 +30,14 @@ impl Budget {
     pub(crate) fn keep_cause(&mut self, cause: ChannelCloseCause) -> ChannelCloseCause {
         let fits = self.has_room(cause.answer_len());
         let kept = if fits { cause } else { cause.without_payload() };
+        self.take(kept.answer_len());
+        kept
+    }
+
+    /// Counts the failure, without its payload if there is no room for it.
+    pub(crate) fn keep_failure(&mut self, failure: ChannelFailure) -> ChannelFailure {
+        let fits = self.has_room(failure.answer_len());
+        let kept = if fits { failure } else { failure.without_payload() };
         self.take(kept.answer_len());
         kept
     }

@@ -8,7 +8,7 @@ use phx_proto::{ByteString, ChannelCloseCause, ChannelState, Payload, PayloadDro
 use super::hooks::ChannelHooks;
 use super::mailbox::MailboxKey;
 use super::watch::Watch;
-use crate::channel::{ChannelHandle, ParamsFunction};
+use crate::channel::{ChannelFailure, ChannelHandle, ParamsFunction};
 use crate::messages::wanted::Wanted;
 
 /// One channel: its handle, its streams and its hooks. There are many, and each message looks into
@@ -25,6 +25,12 @@ pub(crate) struct ChannelEntry {
     /// The response to the last join.
     pub(crate) response: Option<Result<Payload, PayloadDropped>>,
     pub(crate) closed: Option<Box<ChannelCloseCause>>,
+    /// Why it isn't joined, until it is or is closed.
+    pub(crate) failure: Option<Box<ChannelFailure>>,
+    /// How many failures there were.
+    pub(crate) failures: u32,
+    /// Ends that came before a join of a user, and are reported after it.
+    pub(crate) overtaken_ends: u32,
 }
 
 impl ChannelEntry {
@@ -38,7 +44,18 @@ impl ChannelEntry {
             join_call: None,
             response: None,
             closed: None,
+            failure: None,
+            failures: 0,
+            overtaken_ends: 0,
         }
+    }
+
+    /// Whether it is never joined again: it was replaced, or nobody drives the socket any more.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(
+            self.closed.as_deref(),
+            Some(ChannelCloseCause::Replaced | ChannelCloseCause::Stopped)
+        )
     }
 
     /// Bytes of the join's response.
@@ -46,10 +63,20 @@ impl ChannelEntry {
         self.response.as_ref().and_then(|response| response.as_ref().ok()).map_or(0, Payload::len)
     }
 
+    /// Bytes of what the server sent with the failure.
+    pub(super) fn failure_len(&self) -> usize {
+        self.failure.as_ref().map_or(0, |failure| failure.answer_len())
+    }
+
+    /// Bytes of what the server sent with the end.
+    pub(super) fn cause_len(&self) -> usize {
+        self.closed.as_ref().map_or(0, |cause| cause.answer_len())
+    }
+
     /// Bytes of all that the server answered.
     pub(super) fn answer_len(&self) -> usize {
-        let cause = self.closed.as_ref().map_or(0, |cause| cause.answer_len());
-        self.response_len().saturating_add(cause)
+        let ends = self.cause_len().saturating_add(self.failure_len());
+        self.response_len().saturating_add(ends)
     }
 }
 

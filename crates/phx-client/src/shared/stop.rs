@@ -76,6 +76,7 @@ impl State {
             entry.status.set(ChannelState::Closed, &mut wakers);
             if entry.closed.is_none() {
                 entry.closed = Some(Box::new(ChannelCloseCause::Stopped));
+                entry.failure = None;
                 let topic = self.core.topic(id).cloned().unwrap_or_default();
                 let hooks = entry.hooks.as_ref().map(|hooks| hooks.close.clone());
                 channels.push((topic, hooks.unwrap_or_default()));

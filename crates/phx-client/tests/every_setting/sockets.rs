@@ -5,7 +5,7 @@ use std::future::pending;
 use std::time::Duration;
 
 use phx_client::{
-    Backoff, BoxFuture, Builder, Channel, ChannelState, CloseCause, CloseCode, Config,
+    Backoff, BoxFuture, Builder, Channel, ChannelState, CloseCause, CloseCode, ClosePolicy, Config,
     ConnectFailed, Credentials, Frame, JoinFailed, LeaveFailed, PushErrorKind, PushFailed,
     PushRefused, ReconnectPolicy, RejoinPolicy, Request, Socket, StreamItem, V1, WhenFull, events,
 };
@@ -210,6 +210,17 @@ const TABLE: &[(&str, Check)] = &[
         let _joining = room.join();
         let join = peer.receive().await;
         peer.reply(&join, "error", &json!({}));
+        peer.accept_join().await;
+        settle().await;
+        assert_eq!(room.state(), ChannelState::Joined);
+    })),
+    ("close_policy", |path| Box::pin(async move {
+        let mut net = Net::new();
+        let builder = net.builder().close_policy(ClosePolicy::always());
+        let (socket, mut peer) = path.connected(&mut net, builder).await;
+        let room = socket.channel("room:a").create().unwrap();
+        peer.join(&room).await;
+        peer.send(&phx_client::Message::new("room:a", events::CLOSE, phx_client::Payload::empty()));
         peer.accept_join().await;
         settle().await;
         assert_eq!(room.state(), ChannelState::Joined);

@@ -226,9 +226,20 @@ class DeviatingChannel extends Channel {
     socket.onOpen(() => {
       if (this.waiting) { this.rejoin() }
     })
-    for (const status of ["ok", "error", "timeout"]) {
+    // 25: whether an attempt has crashed, for which the call of join waits on.
+    this.crashed = false
+    // 26: whether the server names the join in all that is from the channel.
+    this.named = false
+    for (const status of ["ok", "timeout"]) {
       this.joinPush.receive(status, () => this.#endCall())
     }
+    this.joinPush.receive("error", response => {
+      if (response?.reason === "join crashed" && this.applies(25)) {
+        this.crashed = true
+      } else {
+        this.#endCall()
+      }
+    })
     this.onClose(() => {
       this.#closeCall()
       this.failPushes("closed", () => true)
@@ -245,8 +256,14 @@ class DeviatingChannel extends Channel {
     this.callTimer = setTimeout(() => {
       // The attempt of this very moment tells it itself.
       if (this.sentAt === this.calledAt && this.isJoining()) { return }
-      if (!this.waiting) { this.mark(this.hadError ? 9 : 1) }
       this.#endCall()
+      if (this.crashed) {
+        // 25: the call has an outcome of its own, at its deadline.
+        this.mark(25)
+        this.socket.world.tell(this, "join: crashed")
+        return
+      }
+      if (!this.waiting) { this.mark(this.hadError ? 9 : 1) }
       this.socket.world.tellTimedOut(this)
     }, timeout)
     return super.join(timeout)
@@ -282,8 +299,6 @@ class DeviatingChannel extends Channel {
       // Or it would find itself among the topic's joining channels.
       this.state = "errored"
     }
-    // 7: what the last life hasn't answered will have no answer in the next.
-    this.failPushes("closed", push => push.sent)
     this.sentAt = this.socket.world.clock.now
     super.rejoin(timeout)
   }
@@ -293,10 +308,27 @@ class DeviatingChannel extends Channel {
     if (transport) {
       if (this.waiting) { return this.mark(1) }
       this.hadError = true
-    } else if (arguments.length === 4 && !this.#accepts(event, joinRef)) {
-      return
+    } else if (arguments.length === 4) {
+      if (!this.#accepts(event, joinRef)) { return }
+      if (event === "phx_reply") { return this.#reply(payload, ref, joinRef) }
+      if (event === "phx_error" && this.isJoining() && this.applies(25)) { this.crashed = true }
+      // 7: what was sent has no reply any more.
+      if (event === "phx_error" && this.isJoined()) { this.failPushes("crashed", push => push.sent) }
     }
     super.trigger(event, payload, ref, joinRef)
+  }
+
+  // 26: a channel that the server has forgotten has crashed.
+  #reply(payload, ref, joinRef) {
+    if (this.isJoining() && ref === this.joinPush.ref) { this.named = Boolean(joinRef) }
+    const about = [...this.open].some(push => push.sent && push.ref === ref)
+    const forgotten = about && this.isJoined() && this.named && !joinRef
+      && payload.status === "error" && payload.response?.reason === "unmatched topic"
+    super.trigger("phx_reply", payload, ref, joinRef)
+    if (!forgotten || !this.applies(26)) { return }
+    this.mark(26)
+    this.failPushes("crashed", push => push.sent)
+    super.trigger("phx_error", "forgotten")
   }
 
   // Whether a message of the server concerns the channel in its state.

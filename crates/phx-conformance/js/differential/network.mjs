@@ -62,15 +62,27 @@ export class Network {
   }
 
   #verdict(frame) {
-    const rejected = frame.event === "phx_join" && (this.script.auto.reject >> (frame.nth % 8)) & 1
-    return rejected ? "error" : "ok"
+    const { crash, reject } = this.script.auto
+    const isOne = bits => frame.event === "phx_join" && (bits >> (frame.nth % 8)) & 1
+    return isOne(crash) ? "phoenix" : isOne(reject) ? "error" : "ok"
   }
 
   answer(frame, status, named) {
     if (this.latest.readyState !== OPEN) { return }
     frame.answered = true
     if (frame.event === "phx_join" && status !== "ok") { frame.dead = true }
-    const response = { n: this.lines++ }
+    let response = { n: this.lines++ }
+    if (status === "phoenix" || status === "imitation") {
+      const crashed = frame.event === "phx_join"
+      response = { reason: crashed ? "join crashed" : "unmatched topic" }
+      if (status === "phoenix" && !crashed) { named = false }
+      status = "error"
+    }
+    if (frame.event === "say" && status === "error" && !named) {
+      // The server knows the channel no more.
+      const joins = this.frames.filter(one => one.event === "phx_join" && one.ref === frame.joinRef)
+      joins.forEach(one => { one.dead = true })
+    }
     const joinRef = named ? frame.joinRef : null
     this.deliver([joinRef, frame.ref, frame.topic, "phx_reply", { status, response }])
     if (frame.event === "phx_leave") {
@@ -119,7 +131,8 @@ export class Network {
       return
     }
     // A status of the application's own is for pushes: Phoenix answers joins with ok or error.
-    const suits = status !== "custom" || frame.event === "say"
+    const suits = ["ok", "error"].includes(status) || frame.event === "say"
+      || (frame.event === "phx_join" && status === "phoenix")
     this.answer(frame, suits ? status : "ok", named)
   }
 

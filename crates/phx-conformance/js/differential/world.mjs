@@ -104,7 +104,9 @@ class World {
     }
     channel.onError(reason => {
       const transport = reason?.source === "transport"
-      this.tell(channel, transport ? "error: connection" : `error: crash ${JSON.stringify(reason)}`)
+      const what = transport ? "connection"
+        : reason === "forgotten" ? "forgotten" : `crash ${JSON.stringify(reason)}`
+      this.tell(channel, `error: ${what}`)
     })
     channel.onClose(reason => {
       this.tell(channel, reason === "leave" ? "closed: left" : `closed: by server ${JSON.stringify(reason)}`)

@@ -95,6 +95,7 @@ fn all_answers(rng: &mut Rng) -> Auto {
         leaves: true,
         heartbeats: true,
         reject: if rng.u8(0..4) == 0 { rng.u8(..) } else { 0 },
+        crash: if rng.u8(0..4) == 0 { rng.u8(..) } else { 0 },
     }
 }
 
@@ -106,6 +107,7 @@ fn some_answers(rng: &mut Rng) -> Auto {
         leaves: rng.bool(),
         heartbeats: rng.u8(0..4) > 0,
         reject: if rng.bool() { rng.u8(..) } else { 0 },
+        crash: if rng.u8(0..4) == 0 { rng.u8(..) } else { 0 },
     }
 }
 
@@ -239,7 +241,10 @@ impl Weights {
         Step::Reply {
             back: rng.usize(0..4),
             any: self.impossible && rng.u8(0..4) == 0,
-            status: pick(rng, &["ok", "ok", "ok", "error", "custom"]),
+            status: pick(
+                rng,
+                &["ok", "ok", "ok", "ok", "error", "custom", "phoenix", "phoenix", "imitation"],
+            ),
             named: !self.impossible || rng.u8(0..4) > 0,
             stale: self.impossible && rng.u8(0..6) == 0,
         }
@@ -301,6 +306,7 @@ fn plain(rng: &mut Rng) -> Script {
         leaves: true,
         heartbeats: true,
         reject: if rng.u8(0..3) == 0 { rng.u8(..) } else { 0 },
+        crash: 0,
     };
     let close_answers = (0..3).map(|_| Some(rng.u64(1_000..1_400_000))).collect();
     let mut user = PlainUser::default();

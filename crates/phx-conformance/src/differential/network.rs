@@ -165,9 +165,14 @@ impl<'a> Network<'a> {
 
     fn verdict(&self, frame: usize) -> &'static str {
         let sent = &self.sent[frame];
-        let rejected =
-            sent.event == "phx_join" && (self.script.auto.reject >> (sent.nth % 8)) & 1 == 1;
-        if rejected { "error" } else { "ok" }
+        let is_one = |bits: u8| sent.event == "phx_join" && (bits >> (sent.nth % 8)) & 1 == 1;
+        if is_one(self.script.auto.crash) {
+            "phoenix"
+        } else if is_one(self.script.auto.reject) {
+            "error"
+        } else {
+            "ok"
+        }
     }
 
     /// Whether the client may close it: as in a browser, what is closing or closed stays so.
@@ -243,11 +248,23 @@ impl Network<'_> {
         if !self.is_open() {
             return Vec::new();
         }
-        let response = json!({ "n": self.next_line() });
+        let line = self.next_line();
         let sent = &mut self.sent[frame];
         sent.answered = true;
         if sent.event == "phx_join" && status != "ok" {
             sent.dead = true;
+        }
+        let (status, response, named) = match (status, sent.event.as_str()) {
+            ("phoenix", "phx_join") => ("error", json!({ "reason": "join crashed" }), named),
+            ("phoenix", _) => ("error", json!({ "reason": "unmatched topic" }), false),
+            ("imitation", _) => ("error", json!({ "reason": "unmatched topic" }), named),
+            _ => (status, json!({ "n": line }), named),
+        };
+        if sent.event == "say" && status == "error" && !named {
+            // The server knows the channel no more.
+            let gone = sent.join_ref.clone();
+            let joins = self.sent.iter_mut().filter(|one| one.event == "phx_join");
+            joins.filter(|one| one.reference == gone).for_each(|one| one.dead = true);
         }
         let sent = &self.sent[frame];
         let join_ref = sent.join_ref.as_ref().filter(|_| named);
@@ -302,7 +319,11 @@ impl Network<'_> {
     ) -> Vec<Arrival> {
         let Some(chosen) = self.chosen(back, any) else { return Vec::new() };
         // A status of the application's own is for pushes: Phoenix answers joins with ok or error.
-        let suits = status != "custom" || self.sent[chosen].event == "say";
+        let suits = match (status, self.sent[chosen].event.as_str()) {
+            ("ok" | "error", _) | (_, "say") => true,
+            (status, "phx_join") => status == "phoenix",
+            _ => false,
+        };
         self.answer(chosen, if suits { status } else { "ok" }, named)
     }
 

@@ -32,6 +32,8 @@ pub(crate) struct Auto {
     pub(crate) heartbeats: bool,
     /// Which joins it rejects: one bit each, over and over.
     pub(crate) reject: u8,
+    /// Which joins crash, in the same way.
+    pub(crate) crash: u8,
 }
 
 /// One thing that happens. What can't happen at its time (the end of a connection that isn't there, a
@@ -73,6 +75,8 @@ pub(crate) enum Step {
     // Lines of the server.
     /// A reply to what the client sent: `back` frames ago, of those on this connection that have none,
     /// or of `any`. `named`: it carries the frame's join ref; `stale`: another one, so that it's outdated.
+    /// `status`: `phoenix` is what Phoenix says by itself, of a crashed join or of a push to a topic that it
+    /// doesn't know, and `imitation` the latter of an application.
     Reply {
         back: usize,
         any: bool,

@@ -314,6 +314,7 @@ impl<'a> World<'a> {
                 ChannelError::Crashed(payload) => {
                     self.about(channel, format!("error: crash {}", answer(&payload)));
                 }
+                ChannelError::Forgotten => self.about(channel, "error: forgotten"),
                 other => self.about(channel, format!("{other:?}")),
             },
             Event::ChannelClosed { channel, cause, .. } => match cause {
@@ -359,7 +360,9 @@ impl<'a> World<'a> {
                 format!("{} {}", status.as_str(), text(&response))
             }
             Outcome::Left => "left".to_owned(),
-            Outcome::TimedOut => "timed out".to_owned(),
+            // phoenix.js doesn't say whether it was sent.
+            Outcome::TimedOut | Outcome::NotSent => "timed out".to_owned(),
+            Outcome::JoinCrashed | Outcome::ChannelCrashed => "crashed".to_owned(),
             Outcome::Disconnected => "disconnected".to_owned(),
             Outcome::ChannelClosed => "closed".to_owned(),
             other => format!("{other:?}"),

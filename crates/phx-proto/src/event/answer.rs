@@ -69,23 +69,51 @@ impl ChannelCloseCause {
 }
 
 impl ChannelError {
-    pub(crate) fn answer_len(&self) -> usize {
+    /// Number of bytes that the error holds of what the server sent.
+    #[must_use]
+    pub fn answer_len(&self) -> usize {
         match self {
-            ChannelError::Crashed(payload) => payload_len(payload),
-            ChannelError::Disconnected => 0,
+            ChannelError::Crashed(payload) | ChannelError::Closed(payload) => payload_len(payload),
+            ChannelError::Disconnected | ChannelError::Forgotten => 0,
+        }
+    }
+
+    /// The same error without its payload: for drivers that limit what they keep.
+    #[must_use]
+    pub fn without_payload(self) -> Self {
+        match self {
+            ChannelError::Crashed(payload) => ChannelError::Crashed(payload.and_then(dropped)),
+            ChannelError::Closed(payload) => ChannelError::Closed(payload.and_then(dropped)),
+            other => other,
         }
     }
 }
 
 impl JoinFailure {
-    pub(crate) fn answer_len(&self) -> usize {
+    /// Number of bytes that the failure holds of what the server sent.
+    #[must_use]
+    pub fn answer_len(&self) -> usize {
         match self {
             JoinFailure::Rejected(rejection) => rejection.answer_len(),
-            JoinFailure::Crashed(payload) => payload_len(payload),
+            JoinFailure::Crashed(payload) | JoinFailure::Closed(payload) => payload_len(payload),
             JoinFailure::TimedOut
             | JoinFailure::NoParams
             | JoinFailure::Unsendable(_)
             | JoinFailure::Disconnected => 0,
+        }
+    }
+
+    /// The same failure without its payload: for drivers that limit what they keep.
+    #[must_use]
+    pub fn without_payload(self) -> Self {
+        match self {
+            JoinFailure::Rejected(mut rejection) => {
+                rejection.drop_response();
+                JoinFailure::Rejected(rejection)
+            }
+            JoinFailure::Crashed(payload) => JoinFailure::Crashed(payload.and_then(dropped)),
+            JoinFailure::Closed(payload) => JoinFailure::Closed(payload.and_then(dropped)),
+            other => other,
         }
     }
 }

@@ -14,12 +14,9 @@ use core::time::Duration;
 use super::channel::Channel;
 use super::outbox::{Outgoing, OutgoingLeave};
 use super::pending::Pending;
-use super::push::Which;
 use super::timers::TimerKey;
 use super::{Params, Socket, TimeoutReason};
-use crate::{
-    ChannelId, Event, JoinFailure, Message, Outcome, ParamsRequestId, Payload, Ref, events,
-};
+use crate::{ChannelId, Event, JoinFailure, Message, ParamsRequestId, Payload, Ref, events};
 
 /// What an attempt to join waits for.
 #[derive(Debug)]
@@ -78,8 +75,6 @@ impl Socket {
     }
 
     fn queue_join(&mut self, id: ChannelId, params: Option<Box<Payload>>) {
-        // What was sent before a crash may be answered after it, but not in the channel's next life.
-        self.fail_pushes(id, Which::Sent, &Outcome::ChannelClosed);
         let join_ref = self.next_number();
         let Some(channel) = self.channels.get_mut(id) else {
             self.turns.end();

@@ -11,8 +11,12 @@
 //!                   |   v                           |               Closed
 //!                  Errored <------------------------+
 //!
-//!   any state -> Closed: leave with nothing to leave, phx_close, rejected (policy: final)
+//!   any state -> Closed: leave with nothing to leave, phx_close (policy: final), rejected (policy: final)
+//!   Closed -> Joining: join, unless it was replaced or another channel has its topic
 //! ```
+//!
+//! Joined becomes Errored, too, if the server has forgotten the channel, and by a phx_close after which
+//! the policy joins again.
 //!
 //! A first join that waits for the connection is Joining already.
 
@@ -30,8 +34,8 @@ use super::push::Which;
 use super::timers::TimerKey;
 use super::{ChannelState, Params, Socket, TimeoutReason};
 use crate::{
-    ChannelCloseCause, ChannelError, ChannelId, Event, JoinFailure, Outcome, Payload, PushId, Ref,
-    Rejection, Rejoin, Status,
+    ChannelCloseCause, ChannelError, ChannelId, Event, JoinError, JoinFailure, Outcome, Payload,
+    PushId, Ref, Rejection, Rejoin, Status,
 };
 
 /// One channel of a socket.
@@ -63,6 +67,9 @@ enum State {
     Joined {
         /// Until the join proves stable.
         stable: Option<TimerKey>,
+        /// Whether the server named the join in its answer to it, as it does in all that is from the
+        /// channel, unless the format (V1) has no place for that.
+        named: bool,
     },
     Errored {
         /// `None` while it waits for the connection instead.
@@ -73,7 +80,9 @@ enum State {
         /// In a box, since it is larger than all other states, and most channels aren't being left.
         cause: Box<ChannelCloseCause>,
     },
-    Closed,
+    Closed {
+        replaced: bool,
+    },
 }
 
 impl Channel {
@@ -100,7 +109,7 @@ impl Channel {
             State::Joined { .. } => ChannelState::Joined,
             State::Errored { .. } => ChannelState::Errored,
             State::Leaving { .. } => ChannelState::Leaving,
-            State::Closed => ChannelState::Closed,
+            State::Closed { .. } => ChannelState::Closed,
         }
     }
 
@@ -125,6 +134,11 @@ impl Channel {
         matches!(self.state, State::Joined { .. })
     }
 
+    /// Whether all that the server says for the channel names its join, as far as is known.
+    pub(super) fn is_named(&self) -> bool {
+        matches!(self.state, State::Joined { named: true, .. })
+    }
+
     /// Whether a message with this `join_ref` belongs to an older life of the channel.
     pub(super) fn is_outdated(&self, join_ref: Option<&Ref>) -> bool {
         join_ref.is_some_and(|join_ref| join_ref.as_number() != self.join_ref)
@@ -133,11 +147,36 @@ impl Channel {
 
 /// What the user wants.
 impl Socket {
+    /// Whether the channel can be joined for the first time, or, closed, once more.
+    pub(super) fn check_join(&self, id: ChannelId) -> Result<(), JoinError> {
+        let channel = self.known(id).ok_or(JoinError::UnknownChannel)?;
+        match channel.state {
+            State::New => Ok(()),
+            State::Joining(_) | State::Joined { .. } | State::Errored { .. } => {
+                Err(JoinError::AlreadyJoined)
+            }
+            State::Leaving { .. } => Err(JoinError::Leaving),
+            State::Closed { replaced: true } => Err(JoinError::Replaced),
+            State::Closed { replaced: false } => match self.topics.get(&channel.topic) {
+                Some(&owner) => Err(JoinError::TopicTaken { owner }),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// Joins a channel that [can be joined](Self::check_join).
     pub(super) fn start_joining(&mut self, id: ChannelId, timeout: Duration) -> PushId {
         let call = PushId(self.next_number());
         let deadline = self.timers.arm(self.now, timeout, TimeoutReason::Push(call));
-        self.pending.insert(call.0, Pending::JoinCall { channel: id, deadline });
+        self.pending.insert(call.0, Pending::JoinCall { channel: id, deadline, crashed: false });
         if let Some(channel) = self.channels.get_mut(id) {
+            if let State::Closed { .. } = channel.state {
+                // Another life, of which nobody has heard. A closed channel has no pushes.
+                channel.join_ref = None;
+                channel.has_been_joined = false;
+                channel.tries = 0;
+                self.topics.insert(channel.topic.clone(), id);
+            }
             channel.join_timeout = timeout;
             channel.join_call = Some(call);
             channel.state = State::Joining(Awaits::Connection);
@@ -167,7 +206,7 @@ impl Socket {
             // leave goes after it instead of taking it away.
             State::Errored { .. } => channel.unsent.iter().any(|push| self.outbox.contains(push.0)),
             State::New | State::Joining(_) => false,
-            State::Leaving { .. } | State::Closed => return leave,
+            State::Leaving { .. } | State::Closed { .. } => return leave,
         };
         let Some(join_ref) = channel.join_ref.filter(|_| known_to_server) else {
             if reported {
@@ -201,7 +240,7 @@ impl Socket {
             return;
         };
         channel.forgotten = true;
-        if let State::Closed = channel.state {
+        if let State::Closed { .. } = channel.state {
             self.channels.remove(id);
         } else {
             // One that is being left goes on with that.
@@ -269,22 +308,29 @@ impl Socket {
             State::Leaving { .. } if draining => {}
             // The server forgets a channel with its connection: that is what was wanted.
             State::Leaving { .. } => self.finish_leaving(id, Outcome::Left),
-            State::New | State::Closed => {}
+            State::New | State::Closed { .. } => {}
         }
     }
 }
 
 /// What the server says.
 impl Socket {
-    pub(super) fn join_answered(&mut self, id: ChannelId, status: Status, response: Payload) {
+    /// `named` is whether the answer named the join.
+    pub(super) fn join_answered(
+        &mut self,
+        id: ChannelId,
+        status: Status,
+        response: Payload,
+        named: bool,
+    ) {
         if status == Status::Ok {
-            self.join_accepted(id, response);
+            self.join_accepted(id, response, named);
         } else {
             self.join_rejected(id, status, response);
         }
     }
 
-    fn join_accepted(&mut self, id: ChannelId, response: Payload) {
+    fn join_accepted(&mut self, id: ChannelId, response: Payload, named: bool) {
         self.stop_attempt(id);
         self.turns.accepted();
         let stable_after = self.config.stable_after;
@@ -297,7 +343,7 @@ impl Socket {
         // Only a schedule that has begun can start over.
         let stable = (channel.tries > 0)
             .then(|| self.timers.arm(self.now, stable_after, TimeoutReason::ChannelStable(id)));
-        channel.state = State::Joined { stable };
+        channel.state = State::Joined { stable, named };
         let rejoined = core::mem::replace(&mut channel.has_been_joined, true);
         if let Some(join_ref) = channel.join_ref {
             for push in &channel.unsent {
@@ -315,6 +361,7 @@ impl Socket {
         };
         let mut rejection = Rejection::new(status, response, channel.has_been_joined);
         let decision = self.config.rejoin_policy.decide(&rejection);
+        let crashed = rejection.is_crash();
         self.events.keep_rejection(&mut rejection);
         let outcome = Outcome::of_reply(rejection.status.clone(), rejection.response.clone());
         let after = match decision {
@@ -327,7 +374,18 @@ impl Socket {
             }
         };
         self.fail_attempt(id, JoinFailure::Rejected(rejection), after);
-        self.finish_join_call(id, outcome);
+        if crashed {
+            self.note_join_crash(id);
+        } else {
+            self.finish_join_call(id, outcome);
+        }
+    }
+
+    /// A crash isn't an answer: the call of `join` waits for a later attempt, until its deadline.
+    fn note_join_crash(&mut self, id: ChannelId) {
+        if let Some(call) = self.channels.get(id).and_then(|channel| channel.join_call) {
+            self.pending.note_crash(call.0);
+        }
     }
 
     /// `phx_error`: the channel is gone on the server. `named` is whether the message named this
@@ -338,15 +396,13 @@ impl Socket {
         };
         match &channel.state {
             State::Joined { .. } => {
-                self.stop_channel_timers(id);
-                self.unsend(id);
-                let retry_in = self.schedule_rejoin(id, None);
                 let cause = ChannelError::Crashed(self.events.keep(payload));
-                self.emit(Event::ChannelErrored { channel: id, cause, retry_in });
+                self.end_life(id, &Outcome::ChannelCrashed, cause, None);
             }
             State::Joining(Awaits::Reply { .. }) if named => {
                 let payload = self.events.keep(payload);
                 self.fail_attempt(id, JoinFailure::Crashed(payload), None);
+                self.note_join_crash(id);
             }
             // One that is being left has no topic, and is found by its join: see `deliver_to_leaving`.
             _ => return false,
@@ -360,15 +416,49 @@ impl Socket {
         let Some(channel) = self.channels.get(id) else {
             return false;
         };
-        match &channel.state {
-            State::Joining(Awaits::Reply { .. }) if !named => return false,
-            State::Joined { .. } | State::Joining(Awaits::Reply { .. }) => {
-                let payload = self.events.keep(payload);
-                self.close_channel(id, ChannelCloseCause::ByServer(payload));
-            }
+        let joined = match &channel.state {
+            State::Joined { .. } => true,
+            State::Joining(Awaits::Reply { .. }) if named => false,
             _ => return false,
+        };
+        let decision = self.config.close_policy.decide(&payload);
+        let payload = self.events.keep(payload);
+        let after = match decision {
+            Rejoin::Backoff => None,
+            Rejoin::After(delay) => Some(delay),
+            Rejoin::Stop => {
+                self.close_channel(id, ChannelCloseCause::ByServer(payload));
+                return true;
+            }
+        };
+        if joined {
+            let cause = ChannelError::Closed(payload);
+            self.end_life(id, &Outcome::ChannelClosed, cause, after);
+        } else {
+            self.fail_attempt(id, JoinFailure::Closed(payload), after);
         }
         true
+    }
+
+    /// The server has no channel of this topic, although it is joined.
+    pub(super) fn channel_forgotten(&mut self, id: ChannelId) {
+        self.end_life(id, &Outcome::ChannelCrashed, ChannelError::Forgotten, None);
+    }
+
+    /// A joined channel is gone on the server, and is joined again: by the schedule, or `after` that
+    /// time. What was sent has no reply any more; what wasn't waits for the rejoin.
+    fn end_life(
+        &mut self,
+        id: ChannelId,
+        in_flight: &Outcome,
+        cause: ChannelError,
+        after: Option<Duration>,
+    ) {
+        self.fail_pushes(id, Which::Sent, in_flight);
+        self.stop_channel_timers(id);
+        self.unsend(id);
+        let retry_in = self.schedule_rejoin(id, after);
+        self.emit(Event::ChannelErrored { channel: id, cause, retry_in });
     }
 
     /// The end of a leave.
@@ -376,8 +466,8 @@ impl Socket {
         let Some(channel) = self.channels.get_mut(id) else {
             return;
         };
-        let State::Leaving { leave, cause } = core::mem::replace(&mut channel.state, State::Closed)
-        else {
+        let closed = State::Closed { replaced: false };
+        let State::Leaving { leave, cause } = core::mem::replace(&mut channel.state, closed) else {
             return;
         };
         if let Some(join_ref) = channel.join_ref {
@@ -413,7 +503,7 @@ impl Socket {
         let Some(channel) = self.channels.get_mut(id) else {
             return;
         };
-        if let State::Joined { stable } = &mut channel.state {
+        if let State::Joined { stable, .. } = &mut channel.state {
             *stable = None;
             channel.tries = 0;
         }
@@ -450,7 +540,7 @@ impl Socket {
         let Some(channel) = self.channels.get_mut(id) else {
             return;
         };
-        let (State::Joined { stable: timer } | State::Errored { rejoin: timer }) =
+        let (State::Joined { stable: timer, .. } | State::Errored { rejoin: timer }) =
             &mut channel.state
         else {
             return;
@@ -463,14 +553,14 @@ impl Socket {
 
 /// The end.
 impl Socket {
-    /// Closes a channel for good: whatever of its pushes waits fails.
+    /// Closes a channel: whatever of its pushes waits fails.
     pub(super) fn close_channel(&mut self, id: ChannelId, cause: ChannelCloseCause) {
         self.stop_attempt(id);
         self.stop_channel_timers(id);
         let Some(channel) = self.channels.get_mut(id) else {
             return;
         };
-        channel.state = State::Closed;
+        channel.state = State::Closed { replaced: matches!(cause, ChannelCloseCause::Replaced) };
         let topic = channel.topic.clone();
         let forgotten = channel.forgotten;
         self.free_topic(id, &topic);

@@ -11,8 +11,8 @@ use bytestring::ByteString;
 use super::Socket;
 use super::pending::Pending;
 use crate::{
-    ChannelId, DecodeError, DecodeErrorKind, Event, Frame, Message, Outcome, PushId, Ref, Status,
-    TransportId, events,
+    ChannelId, DecodeError, DecodeErrorKind, Event, Frame, Message, Outcome, Payload, PushId, Ref,
+    Status, TransportId, events,
 };
 
 impl Socket {
@@ -102,13 +102,20 @@ impl Socket {
         if owner.topic != message.topic || owner.is_outdated(message.join_ref.as_ref()) {
             return false;
         }
+        let named = message.join_ref.is_some();
         let response = mem::take(&mut message.payload);
         match self.pending.find(number) {
-            Some(Pending::JoinAttempt { .. }) => self.join_answered(channel, status, response),
+            Some(Pending::JoinAttempt { .. }) => {
+                self.join_answered(channel, status, response, named);
+            }
             Some(Pending::Leave { .. }) => self.finish_leaving(channel, Outcome::Left),
             _ => {
+                let forgotten = !named && owner.is_named() && is_unmatched(&status, &response);
                 let outcome = self.events.keep_reply(status, response);
                 self.finish(PushId(number), outcome);
+                if forgotten {
+                    self.channel_forgotten(channel);
+                }
             }
         }
         true
@@ -189,6 +196,11 @@ impl Socket {
             _ => self.counters.outdated = self.counters.outdated.saturating_add(1),
         }
     }
+}
+
+/// Whether Phoenix says in its own name that it has no channel for the topic of a push.
+fn is_unmatched(status: &Status, response: &Payload) -> bool {
+    *status == Status::Error && response.reason().is_some_and(|reason| reason == "unmatched topic")
 }
 
 /// Whether the channel is gone on the server after this event.

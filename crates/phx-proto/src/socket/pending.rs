@@ -17,6 +17,8 @@ pub(super) enum Pending {
     JoinCall {
         channel: ChannelId,
         deadline: TimerKey,
+        /// Whether an attempt has crashed.
+        crashed: bool,
     },
     /// A request for a channel's params.
     Params {
@@ -110,6 +112,13 @@ impl PendingTable {
         match self.by_number.get_mut(number) {
             Some(Pending::Push(push)) => Some(push),
             _ => None,
+        }
+    }
+
+    /// An attempt of this call of `join` has crashed.
+    pub(super) fn note_crash(&mut self, call: u64) {
+        if let Some(Pending::JoinCall { crashed, .. }) = self.by_number.get_mut(call) {
+            *crashed = true;
         }
     }
 

@@ -2,14 +2,14 @@
 //! by exactly one outcome.
 //!
 //! ```text
-//!   push --> unsent --(joined, transport ready)--> sent --> reply | timeout | disconnected
+//!   push --> unsent --(joined, transport ready)--> sent --> reply | timeout | disconnected | crashed
 //!              |
-//!              +--> timeout | cancelled | evicted | channel closed
+//!              +--> not sent in time | cancelled | evicted | channel closed
 //! ```
 //!
 //! A push that was not sent survives a lost connection and a crashed channel; one that was sent
-//! fails with its connection, since nobody can know whether the server received it. After a crash it
-//! waits until the rejoin begins: replies may come after `phx_error`, but never in the next life.
+//! fails at once with its connection or its channel's life, since nobody can know whether the server
+//! received it. A reply may come after `phx_error` all the same: it is late.
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -137,11 +137,16 @@ impl Socket {
 
     /// A deadline that a call armed has passed.
     pub(super) fn push_timed_out(&mut self, push: PushId) {
-        if let Some(&Pending::Leave { channel, .. }) = self.pending.find(push.0) {
-            self.finish_leaving(channel, Outcome::TimedOut);
-        } else {
-            self.finish(push, Outcome::TimedOut);
-        }
+        let outcome = match self.pending.find(push.0) {
+            Some(&Pending::Leave { channel, .. }) => {
+                self.finish_leaving(channel, Outcome::TimedOut);
+                return;
+            }
+            Some(Pending::Push(push)) if push.unsent.is_some() => Outcome::NotSent,
+            Some(Pending::JoinCall { crashed: true, .. }) => Outcome::JoinCrashed,
+            _ => Outcome::TimedOut,
+        };
+        self.finish(push, outcome);
     }
 
     /// Decides the outcome of a push or join, if it is still open.
@@ -169,7 +174,7 @@ impl Socket {
                 }
                 (pending.channel, pending.deadline, true)
             }
-            Some(Pending::JoinCall { channel, deadline }) => {
+            Some(Pending::JoinCall { channel, deadline, .. }) => {
                 self.forget_join_call(channel);
                 (channel, deadline, true)
             }

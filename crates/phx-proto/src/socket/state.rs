@@ -52,7 +52,7 @@ pub enum ChannelState {
     Errored,
     /// The user left; the server hasn't confirmed it.
     Leaving,
-    /// Closed for good.
+    /// Closed, until it is joined again.
     Closed,
 }
 

@@ -459,6 +459,8 @@ impl Script {
                 let cause = match cause {
                     ChannelError::Disconnected => "disconnected".to_owned(),
                     ChannelError::Crashed(payload) => format!("crashed {}", answer(&payload)),
+                    ChannelError::Closed(payload) => format!("closed {}", answer(&payload)),
+                    ChannelError::Forgotten => "forgotten".to_owned(),
                     other => panic!("unknown error {other:?}"),
                 };
                 format!("{} errored: {cause}{}", topic(&channel), retry(retry_in))
@@ -505,6 +507,9 @@ pub(crate) fn describe_outcome(outcome: &Outcome) -> String {
         Outcome::ReplyDropped { status, len, .. } => format!("{status}, {len} bytes dropped"),
         Outcome::Left => "left".to_owned(),
         Outcome::TimedOut => "timed out".to_owned(),
+        Outcome::NotSent => "not sent in time".to_owned(),
+        Outcome::JoinCrashed => "crashed".to_owned(),
+        Outcome::ChannelCrashed => "channel crashed".to_owned(),
         Outcome::Disconnected => "disconnected".to_owned(),
         Outcome::ChannelClosed => "channel closed".to_owned(),
         Outcome::Cancelled => "cancelled".to_owned(),
@@ -519,6 +524,7 @@ fn join_failure(failure: &JoinFailure) -> String {
         JoinFailure::Rejected(rejection) => rejected(rejection),
         JoinFailure::TimedOut => "timed out".to_owned(),
         JoinFailure::Crashed(payload) => format!("crashed {}", answer(payload)),
+        JoinFailure::Closed(payload) => format!("closed {}", answer(payload)),
         JoinFailure::NoParams => "no params".to_owned(),
         JoinFailure::Unsendable(error) => format!("unsendable, {error}"),
         JoinFailure::Disconnected => "disconnected".to_owned(),

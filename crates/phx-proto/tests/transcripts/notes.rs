@@ -150,6 +150,11 @@ impl Note {
                     && s == status
                     && response.as_ref().map_or(matches!(r, Content::Binary(_)), |it| it == r)
             }
+            // Of a crash the call of `join` isn't notified, but the channel is.
+            (
+                Note::Replied { call: Some(CallKind::Join), status, response },
+                Told::Rejected { response: r, .. },
+            ) => status == "error" && response.as_ref() == Some(r),
             (Note::TimedOut, Told::Done { outcome, .. }) => *outcome == Done::TimedOut,
             (Note::Left, Told::Done { call, outcome }) => {
                 (call, outcome) == (&CallKind::Leave, &Done::Left)

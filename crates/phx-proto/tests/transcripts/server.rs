@@ -7,7 +7,7 @@ use phx_proto::{
 use crate::Check;
 use crate::client::{Attempt, Awaited, Client, TOLERANCE, show};
 use crate::told::{CallKind, Done, Told};
-use crate::wire::ServerFrame;
+use crate::wire::{Content, ServerFrame};
 
 impl Client {
     /// The server accepted the upgrade.
@@ -145,15 +145,18 @@ impl Client {
                     return Ok(Vec::new());
                 }
                 let (topic, call) = (channel.topic.clone(), channel.join_call);
+                // Of a crash the call of `join` isn't notified: another attempt may succeed in time.
+                let crashed = response == Content::parse(r#"{"reason":"join crashed"}"#)?;
                 let mut told = if status == "ok" {
                     channel.state = ChannelState::Joined;
                     let rejoined = std::mem::replace(&mut channel.was_joined, true);
                     vec![Told::Joined { topic, response, rejoined }]
                 } else {
                     channel.state = ChannelState::Errored;
-                    vec![Told::Rejected { topic, retry_in }]
+                    vec![Told::Rejected { topic, response, retry_in }]
                 };
-                if call.and_then(|call| self.calls.get(&call)).is_some_and(|call| !call.done) {
+                let waits = call.and_then(|call| self.calls.get(&call)).is_some_and(|it| !it.done);
+                if waits && !crashed {
                     told.push(Told::Done { call: CallKind::Join, outcome });
                 }
                 Ok(told)

@@ -25,6 +25,7 @@ pub(crate) enum Told {
     },
     Rejected {
         topic: String,
+        response: Content,
         retry_in: Option<Duration>,
     },
     /// `crash` is the payload of `phx_error`; `None` if the connection ended.
@@ -73,6 +74,7 @@ pub(crate) enum Done {
     Left,
     TimedOut,
     Disconnected,
+    ChannelCrashed,
     ChannelClosed,
 }
 
@@ -95,7 +97,10 @@ impl Told {
                 Told::Joined { topic: topic(channel)?, response, rejoined }
             }
             Event::JoinFailed { channel, cause, retry_in, .. } => match cause {
-                JoinFailure::Rejected(_) => Told::Rejected { topic: topic(channel)?, retry_in },
+                JoinFailure::Rejected(rejection) => {
+                    let response = Content::of_answer(&rejection.response)?;
+                    Told::Rejected { topic: topic(channel)?, response, retry_in }
+                }
                 JoinFailure::Disconnected => Told::JoinCut { topic: topic(channel)? },
                 cause => return Err(format!("a join failed: {cause:?}")),
             },
@@ -150,6 +155,7 @@ impl Done {
             Outcome::Left => Done::Left,
             Outcome::TimedOut => Done::TimedOut,
             Outcome::Disconnected => Done::Disconnected,
+            Outcome::ChannelCrashed => Done::ChannelCrashed,
             Outcome::ChannelClosed => Done::ChannelClosed,
             outcome => return Err(format!("not expected in any recording: {outcome:?}")),
         })

@@ -29,7 +29,7 @@ impl Content {
         Content::of(payload.as_ref().map_err(ToString::to_string)?)
     }
 
-    fn parse(text: &str) -> Check<Self> {
+    pub(crate) fn parse(text: &str) -> Check<Self> {
         serde_json::from_str(text).map(Content::Json).map_err(|error| error.to_string())
     }
 }

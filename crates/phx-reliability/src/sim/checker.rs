@@ -215,8 +215,8 @@ impl World {
             ChannelCloseCause::ByServer(_) if has_repeated => true,
             ChannelCloseCause::ByServer(_) if was_joined => self.has_ended(life),
             ChannelCloseCause::ByServer(_) => self.ledger.entries().has_ended_one(topic(room)),
-            ChannelCloseCause::Rejected(_) => {
-                self.ledger.entries().has_rejected() && !always_rejoin
+            ChannelCloseCause::Rejected(rejection) => {
+                self.ledger.entries().has_rejected() && !always_rejoin && !rejection.is_crash()
             }
             _ => false,
         };

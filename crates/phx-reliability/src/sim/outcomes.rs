@@ -41,7 +41,9 @@ impl World {
             let what = format!("{kind:?} took {took:?}, and its timeout is {timeout:?}");
             self.violation(Rule::InTime, what);
         }
-        if *outcome == Outcome::TimedOut && took + set_ahead < timeout {
+        if matches!(outcome, Outcome::TimedOut | Outcome::NotSent | Outcome::JoinCrashed)
+            && took + set_ahead < timeout
+        {
             let what = format!("{kind:?} timed out after {took:?}, before {timeout:?}");
             self.violation(Rule::InTime, what);
         }
@@ -52,7 +54,10 @@ impl World {
             CallKind::Push { number } => self.is_true_of_push(client, number, outcome),
             CallKind::Join => matches!(
                 outcome,
-                Outcome::Reply { .. } | Outcome::TimedOut | Outcome::ChannelClosed
+                Outcome::Reply { .. }
+                    | Outcome::TimedOut
+                    | Outcome::JoinCrashed
+                    | Outcome::ChannelClosed
             ),
             CallKind::Leave => matches!(outcome, Outcome::Left | Outcome::TimedOut),
         };
@@ -66,9 +71,12 @@ impl World {
             Outcome::Reply { status, response, .. } => {
                 self.is_true_reply(client, number, status, response)
             }
-            Outcome::Disconnected => self.sent.contains(&number),
+            Outcome::Disconnected | Outcome::TimedOut | Outcome::ChannelCrashed => {
+                self.sent.contains(&number)
+            }
+            Outcome::NotSent => !self.sent.contains(&number),
             Outcome::Evicted => self.settings.evict_oldest && !self.sent.contains(&number),
-            Outcome::TimedOut | Outcome::ChannelClosed => true,
+            Outcome::ChannelClosed => true,
             _ => false,
         }
     }

@@ -110,8 +110,8 @@ impl Page {
                 self.unhandled += u64::from(handled != Some(true));
             }
             Err(PushFailed::Disconnected) => self.disconnected += 1,
-            Err(PushFailed::TimedOut) => self.timed_out += 1,
-            Err(PushFailed::ChannelClosed) => self.crashed += 1,
+            Err(PushFailed::TimedOut | PushFailed::NotSent) => self.timed_out += 1,
+            Err(PushFailed::ChannelCrashed | PushFailed::ChannelClosed) => self.crashed += 1,
             Err(PushFailed::Rejected { response, .. }) if is_unmatched(response) => {
                 self.crashed += 1;
             }

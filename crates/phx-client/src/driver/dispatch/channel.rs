@@ -1,12 +1,9 @@
 //! News of channels.
 
-use std::time::Duration;
-
-use phx_proto::{
-    ByteString, ChannelCloseCause, ChannelError, ChannelId, Escaped, Instant, JoinFailure, Payload,
-};
+use phx_proto::{ByteString, ChannelCloseCause, ChannelId, Escaped, Instant, Payload};
 
 use super::{Dispatch, release};
+use crate::channel::ChannelFailure;
 use crate::hook::isolated;
 use crate::log::LogKind;
 use crate::shared::{ChannelHooks, Content, HookList, OnChannelClose};
@@ -22,38 +19,23 @@ impl Dispatch {
         }
     }
 
-    pub(super) fn join_failed(
-        &self,
-        channel: ChannelId,
-        cause: &JoinFailure,
-        retry_in: Option<Duration>,
-    ) {
+    /// The channel isn't joined, and will be tried again.
+    pub(super) fn failed(&self, channel: ChannelId, failure: &ChannelFailure) {
         let topic = self.topic(channel);
-        tracing::warn!(target: "phx_client::channel", topic = %Escaped::new(&topic), ?cause, ?retry_in, "join failed");
-        self.log(|| format!("{} join failed: {cause:?}", Escaped::new(&topic)));
-    }
-
-    pub(super) fn channel_errored(
-        &self,
-        channel: ChannelId,
-        cause: &ChannelError,
-        retry_in: Option<Duration>,
-    ) {
-        let topic = self.topic(channel);
-        tracing::warn!(target: "phx_client::channel", topic = %Escaped::new(&topic), ?cause, ?retry_in, "errored");
-        self.log(|| format!("{} errored: {cause:?}", Escaped::new(&topic)));
+        tracing::warn!(target: "phx_client::channel", topic = %Escaped::new(&topic), %failure, "not joined");
+        self.log(|| format!("{} not joined: {failure}", Escaped::new(&topic)));
         for hook in self.hooks(channel, |hooks| &hooks.error).iter() {
-            isolated("on_error", || hook(cause));
+            isolated("on_error", || hook(failure));
         }
     }
 
     pub(super) fn channel_closed(&self, channel: ChannelId, cause: &ChannelCloseCause) {
         let topic = self.topic(channel);
         self.channel_has_closed(&topic, cause, &self.hooks(channel, |hooks| &hooks.close));
-        // Nothing more will be told. So functions that hold the channel don't keep it for ever.
+        // A replaced channel is never joined again. So functions that hold it don't keep it for ever.
         let garbage = {
             let mut state = self.shared.lock();
-            let entry = state.channels.get_mut(channel);
+            let entry = state.channels.get_mut(channel).filter(|entry| entry.is_over());
             entry.map(|entry| (entry.hooks.take(), entry.params.take()))
         };
         drop(garbage);
