@@ -77,8 +77,8 @@ const ABOUT: [&str; 20] = [
 /// The same, at the beginning: `max_tokens`, `has_password`.
 const ABOUT_FIRST: [&str; 5] = ["has", "is", "max", "min", "num"];
 
-/// How signed and encrypted tokens begin: those of `Phoenix.Token` and Plug's cookies, and so LiveView's `session`
-/// and `static`, by their algorithms in base64, and what follows the scheme in an Authorization header.
+/// How signed and encrypted tokens begin: those of `Phoenix.Token` and Plug's cookies, and so the `session`
+/// and `static` of a live view, by their algorithms in base64, and what follows the scheme in an Authorization header.
 const BEGINNINGS: [&str; 6] =
     ["SFMyNTY.", "SFMzODQ.", "SFM1MTI.", "QTEyOEdDTQ.", "QTI1NkdDTQ.", "Bearer "];
 
@@ -99,7 +99,7 @@ pub(crate) fn is_in(text: &str) -> bool {
     text.split(|c| !is_part(c)).any(is_name) || matches!(without_tokens(text), Cow::Owned(_))
 }
 
-/// The text with everything masked that looks like a token, wherever it stands: in the HTML of a LiveView, for example.
+/// The text with everything masked that looks like a token, wherever it stands: in the HTML of a live view, for example.
 pub(crate) fn without_tokens(text: &str) -> Cow<'_, str> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.~+/=".contains(c);
     let mut masked = String::new();

@@ -91,11 +91,12 @@ impl JoinRefs {
 
     fn see(&self, message: &Message) {
         let Some(reference) = &message.reference else { return };
-        if message.status.is_some() && message.join_ref.as_ref() == Some(reference) {
-            if let Some(known) = self.refs().get_mut(&message.topic) {
-                // Ours are numbers.
-                *known = reference.as_number();
-            }
+        if message.status.is_some()
+            && message.join_ref.as_ref() == Some(reference)
+            && let Some(known) = self.refs().get_mut(&message.topic)
+        {
+            // Ours are numbers.
+            *known = reference.as_number();
         }
     }
 

@@ -1,6 +1,8 @@
 //! No text of a peer can forge a log line or act on a terminal: whatever has a `Display`, each line of the
 //! logger and each field of `tracing` is one short line without a character that does anything but be seen.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::collections::BTreeSet;

@@ -96,7 +96,7 @@ impl Shown {
 
     /// A builder with a secret in every place, whose hooks show what they are told.
     fn builder(&self, url: &str) -> Builder {
-        let (closes, errors) = (self.clone(), self.clone());
+        let (closes, errors, lines) = (self.clone(), self.clone(), self.clone());
         let builder = phx_tokio::socket(url)
             .param("token", "hush-param")
             .params(&json!({ "deep": { "er": "hush-params" } }))
@@ -113,6 +113,7 @@ impl Shown {
                 closes.debug(closed);
                 closes.both(&closed.cause);
             })
+            .logger(move |record| lines.debug(record))
             .on_error(move |error| errors.both(error));
         self.debug(&builder);
         builder
