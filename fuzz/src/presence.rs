@@ -1,108 +1,122 @@
-//! Presence events of any JSON.
+//! Presence events of any JSON, with any limits.
 //!
 //! The input is lines. The first letter of each says what happens: `s` a `presence_state` and `d` a
 //! `presence_diff`, with the rest of the line as their payload, `j` a join and `e` an error of the
-//! channel.
+//! channel, `l` three numbers for a new presence with these limits: metas, diffs that wait, bytes.
 //!
-//! What must hold: whoever folds the changes has the list; a state makes the list what it says; a
-//! payload that is refused changes nothing; the limits are kept.
+//! What must hold: the list, and whether a payload is refused and why, are those of a plain model; whoever
+//! folds the changes has the list; a payload that is refused changes nothing; the limits are kept.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use phx_proto::{
-    ByteString, Payload, Presence, PresenceChange, PresenceConfig, PresenceEntry, PresenceStatus,
+    ByteString, Payload, Presence, PresenceChange, PresenceConfig, PresenceEntry, PresenceError,
+    PresenceStatus,
 };
 use serde_json::{Map, Value};
 
-const MAX_METAS: usize = 16;
-const MAX_PENDING: usize = 3;
+mod model;
+
+use model::{Model, Refusal};
 
 type Entry = PresenceEntry<Value, Map<String, Value>>;
 type List = BTreeMap<String, Vec<String>>;
 
 /// Panics if something doesn't hold.
 pub fn check(input: &[u8]) {
-    let mut config = PresenceConfig::default();
-    config.max_metas = MAX_METAS;
-    config.max_pending_diffs = MAX_PENDING;
-    let mut presence: Presence = Presence::with_config(config);
-    // Whether a state came since the last join, and how many diffs wait for it if not.
-    let (mut synced, mut waiting) = (false, 0);
+    let mut both = Both::new(16, 3, 16 << 20);
     for line in input.split(|byte| *byte == b'\n') {
-        let Some((kind, json)) = line.split_first() else { continue };
+        let Some((kind, rest)) = line.split_first() else { continue };
         match kind {
+            b'l' => {
+                let text = String::from_utf8_lossy(rest);
+                let mut numbers = text.split(' ').filter_map(|number| number.parse().ok());
+                let mut next = || numbers.next().unwrap_or_default();
+                both = Both::new(next(), next(), next());
+            }
             b'j' | b'e' => {
                 if *kind == b'j' {
-                    presence.handle_joined();
+                    both.presence.handle_joined();
                 } else {
-                    presence.handle_errored();
+                    both.presence.handle_errored();
                 }
-                (synced, waiting) = (false, 0);
-                assert_eq!(presence.status(), PresenceStatus::Pending);
+                both.model.begin_anew();
+                assert_eq!(both.presence.status(), PresenceStatus::Pending);
             }
-            b's' | b'd' => {
-                let Ok(text) = str::from_utf8(json) else { continue };
-                let Ok(payload) = Payload::from_json_text(text.to_owned()) else { continue };
-                if *kind == b's' {
-                    if handle_state(&mut presence, &payload, waiting) {
-                        (synced, waiting) = (true, 0);
-                    }
-                } else if handle(&mut presence, "presence_diff", &payload).is_some() && !synced {
-                    waiting += 1;
-                    assert!(waiting <= MAX_PENDING, "{waiting} diffs wait");
-                }
-            }
+            b's' | b'd' => both.handle(*kind == b's', rest),
             _ => {}
         }
     }
 }
 
-/// Feeds a state before which `waiting` diffs came; whether it was taken.
-fn handle_state(presence: &mut Presence, payload: &Payload, waiting: usize) -> bool {
-    if handle(presence, "presence_state", payload).is_none() {
-        return false;
-    }
-    let state: BTreeMap<String, Value> = payload.decode().expect("a state is a map");
-    let refs = |entry: &Value| -> BTreeSet<String> {
-        let metas = entry.get("metas").and_then(Value::as_array).into_iter().flatten();
-        metas.filter_map(|meta| meta.get("phx_ref")?.as_str().map(str::to_owned)).collect()
-    };
-    let expected: BTreeMap<_, _> =
-        state.iter().map(|(key, entry)| (key.clone(), refs(entry))).collect();
-    let has_all = expected.values().all(|refs| !refs.is_empty());
-    // Diffs that waited have been applied to it.
-    if waiting == 0 && has_all {
-        let list = list(presence).into_iter();
-        let found: BTreeMap<_, _> =
-            list.map(|(key, refs)| (key, BTreeSet::from_iter(refs))).collect();
-        assert_eq!(found, expected, "the list is what the state says");
-        let again = handle(presence, "presence_state", payload).expect("it was taken before");
-        assert_eq!(again, 1, "nothing changes but that it is in sync");
-    }
-    true
+/// A presence and what it is compared with.
+struct Both {
+    presence: Presence,
+    model: Model,
 }
 
-/// Feeds one event, and checks the changes; how many there were, or `None` if it was refused.
-fn handle(presence: &mut Presence, event: &str, payload: &Payload) -> Option<usize> {
-    let before = list(presence);
-    let result = presence.handle_event(event, payload);
-    let after = list(presence);
-    assert!(after.values().map(|refs| refs.len().max(1)).sum::<usize>() <= MAX_METAS);
-    assert_eq!(after.len(), presence.len());
-    match result {
-        Err(error) => {
-            let _ = format!("{error} {error:?}");
-            assert_eq!(before, after, "a refused payload changes nothing");
-            assert_eq!(presence.status(), PresenceStatus::Incomplete);
-            None
+impl Both {
+    fn new(max_metas: usize, max_pending_diffs: usize, max_bytes: usize) -> Self {
+        let mut config = PresenceConfig::default();
+        config.max_metas = max_metas;
+        config.max_pending_diffs = max_pending_diffs;
+        config.max_bytes = max_bytes;
+        Both { presence: Presence::with_config(config), model: Model::new() }
+    }
+
+    /// Feeds one event to both.
+    fn handle(&mut self, is_state: bool, text: &[u8]) {
+        let payload = Payload::from_unchecked_json(text.to_vec().into());
+        let before = list(&self.presence);
+        let snapshot = self.presence.snapshot();
+        let event = if is_state { "presence_state" } else { "presence_diff" };
+        let result = self.presence.handle_event(event, &payload);
+        let expected = self.model.handle(is_state, text, self.presence.config());
+        let after = list(&self.presence);
+        match (result, expected) {
+            (Err(error), Err(refusal)) => {
+                assert!(may_be(&error, refusal), "{error:?}, but {refusal:?}");
+                let _ = format!("{error} {error:?}");
+                assert_eq!(error.payload(), Some(&payload));
+                assert_eq!(before, after, "a refused payload changes nothing");
+                assert_eq!(self.presence.status(), PresenceStatus::Incomplete);
+            }
+            (Ok(Some(changes)), Ok(())) => assert_eq!(fold(before.clone(), &changes), after),
+            (result, expected) => panic!("{result:?}, but {expected:?}"),
         }
-        Ok(None) => panic!("both are presence events"),
-        Ok(Some(changes)) => {
-            let count = changes.len();
-            assert_eq!(fold(before, &changes), after);
-            Some(count)
+        self.agrees();
+        let snapshot = snapshot.iter().map(|(key, entry)| (key.to_string(), refs(entry)));
+        assert_eq!(snapshot.collect::<List>(), before, "a snapshot stays");
+    }
+
+    /// Panics unless the list is the model's, and within the limits.
+    fn agrees(&self) {
+        let list = self.presence.list();
+        assert_eq!(list.len(), self.model.list.len());
+        let (mut metas, mut bytes) = (0, 0);
+        for ((key, entry), (expected, present)) in list.zip(&self.model.list) {
+            assert_eq!((&**key, entry.extra()), (&**expected, &present.extra));
+            assert_eq!(entry.metas().len(), present.metas.len());
+            for (meta, expected) in entry.metas().zip(&present.metas) {
+                assert_eq!((meta.phx_ref(), meta.data()), (&*expected.phx_ref, &expected.data));
+            }
+            metas += present.metas.len().max(1);
+            bytes += key.len() + entry.size();
         }
+        assert!(metas <= self.presence.config().max_metas, "{metas} metas");
+        assert!(bytes <= self.presence.config().max_bytes, "{bytes} bytes");
+    }
+}
+
+/// Whether this is one of the reasons there are. What isn't presences may be found to be too many of them first.
+fn may_be(error: &PresenceError, refusal: Refusal) -> bool {
+    match error {
+        PresenceError::Payload(_) => refusal.payload,
+        PresenceError::TooManyMetas { .. } => refusal.metas || refusal.payload,
+        PresenceError::TooManyPendingDiffs { .. } => refusal.diffs,
+        PresenceError::TooManyBytes { .. } => refusal.bytes,
+        other => panic!("{other:?}"),
     }
 }
 
