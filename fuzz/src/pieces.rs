@@ -30,6 +30,8 @@ struct State {
     next: usize,
     sizes: Vec<usize>,
     ends: bool,
+    /// Whether nothing was read yet; the request is there then.
+    is_first: bool,
     heard: Vec<u8>,
     reads: usize,
     bytes: usize,
@@ -45,8 +47,8 @@ impl Peer {
     /// One whose pieces have these sizes in turns, and which ends or says nothing any more.
     pub(crate) fn new(said: Vec<u8>, sizes: &[usize], ends: bool) -> Self {
         let (sizes, heard) = (sizes.to_vec(), Vec::new());
-        let (next, reads, bytes) = (0, 0, 0);
-        Peer(Arc::new(Mutex::new(State { said, next, sizes, ends, heard, reads, bytes })))
+        let (next, is_first, reads, bytes) = (0, true, 0, 0);
+        Peer(Arc::new(Mutex::new(State { said, next, sizes, ends, is_first, heard, reads, bytes })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -91,7 +93,10 @@ impl AsyncRead for Peer {
     ) -> Poll<io::Result<usize>> {
         let mut state = self.state();
         let state = &mut *state;
-        stream::answer_key(&mut state.said, &state.heard);
+        if state.is_first {
+            stream::answer_key(&mut state.said, &state.heard);
+            state.is_first = false;
+        }
         if state.said.is_empty() && !state.ends {
             return Poll::Pending;
         }

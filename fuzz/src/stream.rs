@@ -31,9 +31,14 @@ impl Server {
     }
 }
 
+/// Where the answer to the request's key belongs.
+pub(crate) fn place_of_key(said: &[u8]) -> Option<usize> {
+    said.windows(ACCEPT.len()).position(|window| window == ACCEPT)
+}
+
 /// Puts in the answer to the request's key, once the request is there.
 pub(crate) fn answer_key(said: &mut Vec<u8>, heard: &[u8]) {
-    let Some(at) = said.windows(ACCEPT.len()).position(|window| window == ACCEPT) else {
+    let Some(at) = place_of_key(said) else {
         return;
     };
     let heard = String::from_utf8_lossy(heard);

@@ -71,6 +71,9 @@ pub trait Transport: fmt::Debug + Send {
     }
 
     /// The next frame.
+    ///
+    /// The driver limits the frames that it takes before it lets other tasks run. A transport limits the work that leads
+    /// to no frame: when bytes never stop coming and make none, it wakes the task and is pending.
     fn poll_receive(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Frame, CloseCause>>;
 
     /// Whether a frame can be taken now.
