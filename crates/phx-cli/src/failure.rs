@@ -110,6 +110,9 @@ impl Failure {
             PushFailed::Rejected { status, response, .. } => {
                 Failure::Rejected(format!("{what}: the reply has {}", answer(status, response)))
             }
+            PushFailed::ReplyDropped { status, .. } if *status != Status::Ok => {
+                Failure::Rejected(format!("{what}: {}", chain(failed)))
+            }
             PushFailed::TimedOut => Failure::TimedOut(format!("{what}: no reply came in time")),
             // Such as bytes with V1: the server has nothing to do with it.
             PushFailed::Refused(PushRefused::Push(error)) if is_unusable(&error.reason) => {

@@ -24,7 +24,8 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
     /// A timer that completes at `deadline` or a little later.
     fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>>;
 
-    /// Runs `task` to its end, in the background.
+    /// Runs `task` to its end, in the background. If it is dropped before that, the socket is closed for good, with
+    /// [`CloseCause::Stopped`](phx_proto::CloseCause::Stopped).
     fn spawn(&self, task: BoxFuture<()>);
 }
 

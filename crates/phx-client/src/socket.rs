@@ -28,6 +28,9 @@ pub use ping::{Ping, PingFailed};
 /// A `Socket` is a handle: clones share the connection. When the last handle of the socket and of
 /// its channels is dropped, the connection is closed and the driver ends.
 ///
+/// The driver is a task of the runtime. If the runtime drops it (it shuts down, or the task panics), the socket and its
+/// channels are closed for good: [`CloseCause::Stopped`] and [`ChannelCloseCause::Stopped`](phx_proto::ChannelCloseCause::Stopped).
+///
 /// # Examples
 ///
 /// ```no_run

@@ -81,6 +81,28 @@ fn replies_that_nobody_polls_are_limited_in_bytes() {
 }
 
 #[test]
+fn the_memory_of_answers_that_nobody_polls_stays_within_the_limit() {
+    const KIB: usize = 1 << 10;
+    let (mut s, a) = Script::joined(limited_to(1_000 * KIB), "room:a");
+    for number in 0..100 {
+        s.push(a, &format!("msg{number}"));
+    }
+    s.forget_lines();
+    let sent: Vec<_> = (0..100).map(|number| s.latest(&format!("msg{number} room:a"))).collect();
+    let response = text(100 * KIB);
+    let (transport, now) = (s.transport(), s.now);
+    let used = measure(|| {
+        for sent in &sent {
+            let frame = reply(sent, "ok", response.clone());
+            s.socket.handle_frame(now, transport, frame);
+        }
+    });
+    assert!(used.bytes_total > 100 * 100 * KIB as u64, "all of it came: {used:?}");
+    // What is kept, and a frame that is made while it comes.
+    assert!(used.bytes_max < 1_300 * KIB as u64, "{used:?}");
+}
+
+#[test]
 fn one_answer_of_any_size_fits_alone() {
     let mut s = Script::open(limited_to(10));
     let (a, join) = joining(&mut s, 1).remove(0);

@@ -10,7 +10,7 @@ use async_tungstenite::tungstenite::protocol::{
 };
 use async_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 use futures::{AsyncRead, AsyncWrite, Sink, Stream};
-use phx_proto::{CloseCause, CloseCode, Frame};
+use phx_proto::{Bytes, CloseCause, CloseCode, Frame};
 
 use super::handshake::Upgraded;
 use super::read_ahead::ReadAhead;
@@ -175,9 +175,11 @@ where
             };
             match message {
                 Message::Text(text) => {
-                    return Poll::Ready(Ok(Received::Frame(Frame::Text(text.into()))));
+                    let text = without_spare_room(text.into());
+                    return Poll::Ready(Ok(Received::Frame(Frame::Text(text))));
                 }
                 Message::Binary(data) => {
+                    let data = without_spare_room(data);
                     return Poll::Ready(Ok(Received::Frame(Frame::Binary(data))));
                 }
                 Message::Close(frame) => {
@@ -301,6 +303,25 @@ impl<S> fmt::Debug for WebSocketTransport<S> {
     }
 }
 
+/// Messages smaller than this have no spare room that matters.
+const SMALL: usize = 1 << 10;
+
+/// A message that came in fragments was gathered in memory that doubled as it grew, of which up to a half is of no
+/// use. Limits in bytes count what is used, so what is kept must be no more than that and an eighth.
+fn without_spare_room(message: Bytes) -> Bytes {
+    if message.len() <= SMALL {
+        return message;
+    }
+    match message.try_into_mut() {
+        Ok(message) if message.capacity() - message.len() > message.len() >> 3 => {
+            Bytes::copy_from_slice(&message)
+        }
+        Ok(message) => message.freeze(),
+        // It shares the buffer that it was read into.
+        Err(message) => message,
+    }
+}
+
 fn close_cause(frame: Option<CloseFrame>) -> CloseCause {
     match frame {
         Some(frame) => {
@@ -319,4 +340,30 @@ fn close_message(code: CloseCode, reason: &str) -> Message {
     let end = (0..=MAX_REASON).rev().find(|&end| reason.is_char_boundary(end)).unwrap_or_default();
     let reason = Utf8Bytes::from(reason.get(..end).unwrap_or_default());
     Message::Close(Some(CloseFrame { code: code.as_u16().into(), reason }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_room(len: usize, room: usize) -> Bytes {
+        let mut message = Vec::with_capacity(room);
+        message.resize(len, b'x');
+        Bytes::from(message)
+    }
+
+    #[test]
+    fn what_fragments_leave_unused_is_given_back() {
+        for (len, room, expected) in
+            [(5_000, 8_192, 5_000), (5_000, 5_100, 5_100), (100, 1_024, 1_024)]
+        {
+            let kept = without_spare_room(with_room(len, room));
+            assert_eq!(kept.len(), len);
+            assert_eq!(kept.try_into_mut().unwrap().capacity(), expected);
+        }
+        let whole = with_room(5_000, 8_192);
+        let (address, rest) = (whole.as_ptr(), whole.clone());
+        assert_eq!(without_spare_room(whole).as_ptr(), address, "one that is shared isn't copied");
+        drop(rest);
+    }
 }
