@@ -56,6 +56,7 @@ mod credentials;
 mod faults;
 mod handles;
 mod host;
+mod lives;
 mod load;
 mod order;
 mod raw;
@@ -132,6 +133,18 @@ pub fn cases<A: Adapter>() -> Vec<Case> {
             many_sockets_share_a_runtime,
             the_longest_times_never_end,
             a_join_waits_as_long_as_its_channel_was_set_to,
+        }
+        lives {
+            a_first_join_that_crashes_is_tried_again,
+            a_join_that_only_crashes_says_so_at_its_own_deadline,
+            a_first_join_that_is_refused_is_final,
+            a_rejected_rejoin_is_reported_with_its_reason_and_its_retry,
+            a_push_that_was_never_sent_says_so,
+            a_push_in_flight_fails_when_its_channel_crashes,
+            a_channel_that_the_server_closed_can_be_joined_again,
+            a_policy_joins_again_after_a_close_and_streams_have_a_gap,
+            a_channel_that_the_server_has_forgotten_rejoins,
+            an_applications_own_unmatched_topic_is_an_ordinary_error,
         }
         faults {
             after_a_cut_the_channel_rejoins_and_streams_have_a_gap,

@@ -254,8 +254,8 @@ class DeviatingChannel extends Channel {
     // 9: the call has one deadline, whatever becomes of its attempts.
     this.calledAt = this.socket.world.clock.now
     this.callTimer = setTimeout(() => {
-      // The attempt of this very moment tells it itself.
-      if (this.sentAt === this.calledAt && this.isJoining()) { return }
+      // The attempt of this very moment tells the same, perhaps behind what was called in between.
+      const alike = this.waiting || (this.sentAt === this.calledAt && this.isJoining())
       this.#endCall()
       if (this.crashed) {
         // 25: the call has an outcome of its own, at its deadline.
@@ -263,7 +263,7 @@ class DeviatingChannel extends Channel {
         this.socket.world.tell(this, "join: crashed")
         return
       }
-      if (!this.waiting) { this.mark(this.hadError ? 9 : 1) }
+      if (!alike) { this.mark(this.hadError ? 9 : 1) }
       this.socket.world.tellTimedOut(this)
     }, timeout)
     return super.join(timeout)

@@ -31,6 +31,8 @@ pub(super) struct Client {
     pub(super) joins_sent: [Vec<SentJoin>; ROOMS],
     /// Whether a join of the topic arrived twice, which makes the server close what it has joined.
     pub(super) has_repeated: [bool; ROOMS],
+    /// Whether a channel of the topic crashed without a word.
+    pub(super) has_forgotten: [bool; ROOMS],
     pub(super) suspended_since: Option<Duration>,
     /// By how much its clock was set ahead in all.
     pub(super) set_ahead: Duration,
@@ -108,6 +110,19 @@ pub(super) enum CallKind {
     Leave,
 }
 
+impl Channel {
+    /// Its user has joined it, for the first time or after its end.
+    pub(super) fn is_joining(&mut self) {
+        if self.is_closed {
+            // A new life: nothing has been told of it.
+            self.is_closed = false;
+            self.is_left = false;
+            self.life = 0;
+        }
+        self.is_wanted = true;
+    }
+}
+
 impl Client {
     pub(super) fn new(id: ClientId) -> Self {
         Client {
@@ -125,6 +140,7 @@ impl Client {
             joins: Joins::default(),
             joins_sent: Default::default(),
             has_repeated: [false; ROOMS],
+            has_forgotten: [false; ROOMS],
             suspended_since: None,
             slept: Duration::ZERO,
         }

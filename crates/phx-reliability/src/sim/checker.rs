@@ -169,6 +169,7 @@ impl World {
 
     fn check_join_failed(&mut self, client: usize, id: ChannelId, cause: &JoinFailure) {
         let rejected = self.ledger.entries().has_rejected();
+        let rejoin_closed = self.settings.rejoin_closed;
         let Some(channel) = self.told_of(client, id) else { return };
         let is_odd = channel.is_joined || channel.is_closed || channel.is_left;
         if is_odd {
@@ -177,6 +178,7 @@ impl World {
         let is_true = match cause {
             JoinFailure::Rejected(_) => rejected,
             JoinFailure::Unsendable(_) => false,
+            JoinFailure::Closed(_) => rejoin_closed,
             _ => true,
         };
         if !is_true {
@@ -187,13 +189,23 @@ impl World {
     fn check_errored(&mut self, client: usize, id: ChannelId, cause: &ChannelError) {
         let Some(channel) = self.told_of(client, id) else { return };
         let was_joined = std::mem::replace(&mut channel.is_joined, false);
-        let life = channel.life;
+        let (life, room) = (channel.life, channel.room);
         if !was_joined {
             self.violation(Rule::States, format!("{id:?} errored, and wasn't joined"));
         }
         let has_ended = self.has_ended(life);
-        if matches!(cause, ChannelError::Crashed(_)) && !has_ended {
-            self.violation(Rule::TrueOutcome, format!("{id:?} crashed, and lives"));
+        let is_true = match cause {
+            ChannelError::Disconnected => true,
+            ChannelError::Crashed(_) => has_ended,
+            ChannelError::Forgotten => has_ended && self.clients[client].has_forgotten[room],
+            ChannelError::Closed(_) => {
+                let has_repeated = self.clients[client].has_repeated[room];
+                self.settings.rejoin_closed && (has_ended || has_repeated)
+            }
+            _ => false,
+        };
+        if !is_true {
+            self.violation(Rule::TrueOutcome, format!("{id:?} errored, and lives: {cause:?}"));
         }
     }
 
@@ -212,6 +224,7 @@ impl World {
         let has_reason = match cause {
             ChannelCloseCause::Left => is_left,
             ChannelCloseCause::Replaced => is_replaced,
+            ChannelCloseCause::ByServer(_) if self.settings.rejoin_closed => false,
             ChannelCloseCause::ByServer(_) if has_repeated => true,
             ChannelCloseCause::ByServer(_) if was_joined => self.has_ended(life),
             ChannelCloseCause::ByServer(_) => self.ledger.entries().has_ended_one(topic(room)),

@@ -44,6 +44,7 @@ impl World {
             Op::StopChannel { room } => {
                 self.order(client, *room, Order::Stop).then_some("channel stops")
             }
+            Op::ForgetChannel { room } => self.forget(client, *room).then_some("forgotten channel"),
             Op::CloseConnection { code } => {
                 self.sim.close(id, CloseCode::from_u16(*code));
                 is_connected.then_some("server closes the connection")
@@ -160,6 +161,23 @@ impl World {
         self.sim.with_server(|server, now| server.send(now, socket, topic(room), order))
     }
 
+    /// Crashes a channel, and has the message of that lost if it is the next that comes.
+    fn forget(&mut self, client: usize, room: usize) -> bool {
+        // A channel that a repeated join has made would take its place, under the same ref.
+        if self.clients[client].has_repeated[room] || !self.order(client, room, Order::Crash) {
+            return false;
+        }
+        self.clients[client].has_forgotten[room] = true;
+        self.sim.alter_next_received(self.clients[client].id, |frame| {
+            let message = V2.decode(frame.clone()).ok();
+            let is_lost = message.is_some_and(|it| it.event == events::ERROR);
+            let nothing = stray_message(Stray::UnknownReply, "room:nobody", None);
+            let nothing = nothing.filter(|_| is_lost);
+            nothing.and_then(|it| V2Server.encode(&it).ok()).unwrap_or(frame)
+        });
+        true
+    }
+
     fn restart(&mut self, code: Option<u16>) {
         for client in 0..self.clients.len() {
             let id = self.clients[client].id;
@@ -202,6 +220,9 @@ impl World {
         let (Some(SentJoin { frame, .. }), Some(socket)) = (last.cloned(), socket) else {
             return false;
         };
+        if self.clients[client].has_forgotten[room] {
+            return false;
+        }
         self.clients[client].has_repeated[room] = true;
         self.sim.with_server(|server, now| server.handle_frame(now, socket, frame));
         true

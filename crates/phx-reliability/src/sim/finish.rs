@@ -25,6 +25,7 @@ impl World {
     pub(super) fn finish(&mut self) {
         self.heal();
         let began = self.now();
+        self.look_for_forgotten();
         self.recover();
         self.outcome.recovery = self.now().saturating_sub(began);
         // Pushes that waited for the rejoin may have crashed their channel.
@@ -43,6 +44,14 @@ impl World {
             client.joins.clear();
             client.wake(now);
             self.sim.heal(client.id);
+        }
+        self.collect();
+    }
+
+    /// A channel that the server has forgotten is noticed by a push.
+    fn look_for_forgotten(&mut self) {
+        for (client, room) in self.joined() {
+            self.push(client, room, PushEvent::Echo, false, None);
         }
         self.collect();
     }

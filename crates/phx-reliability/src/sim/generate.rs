@@ -91,6 +91,8 @@ impl Settings {
             quick_reconnect: rng.bool(),
             always_rejoin: rng.bool(),
             evict_oldest: rng.bool(),
+            rejoin_closed: rng.bool(),
+            join_again: rng.bool(),
             heartbeat_limit: rng.u64(..20_000),
             joins_in_flight: rng.usize(..=ROOMS),
         }
@@ -161,7 +163,7 @@ fn any_push_event(rng: &mut Rng) -> PushEvent {
 
 fn server_op(rng: &mut Rng) -> Op {
     let room = rng.usize(..ROOMS);
-    match rng.u8(..20) {
+    match rng.u8(..22) {
         0..=5 => Op::Broadcast { room, binary: rng.bool() },
         6..=10 => Op::ServerPush { room, binary: rng.bool() },
         11 | 12 => Op::CrashChannel { room },
@@ -170,7 +172,8 @@ fn server_op(rng: &mut Rng) -> Op {
         15 => Op::Restart { code: pick(rng, &[None, Some(1000), Some(1001), Some(1012)]) },
         16 | 17 => Op::NextJoin { is: any_join(rng) },
         18 => Op::Stray { room, is: any_stray(rng) },
-        _ => Op::RepeatJoin { room },
+        19 => Op::RepeatJoin { room },
+        _ => Op::ForgetChannel { room },
     }
 }
 

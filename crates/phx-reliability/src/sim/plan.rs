@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phx_proto::{Backoff, Config, RejoinPolicy, WhenFull};
+use phx_proto::{Backoff, ClosePolicy, Config, RejoinPolicy, WhenFull};
 use serde::{Deserialize, Serialize};
 
 /// A run as data.
@@ -44,6 +44,12 @@ pub struct Settings {
     pub always_rejoin: bool,
     /// [`WhenFull::EvictOldest`] instead of the default.
     pub evict_oldest: bool,
+    /// [`ClosePolicy::always`] instead of the default.
+    #[serde(default)]
+    pub rejoin_closed: bool,
+    /// Users join a channel that was closed once more, and make no new one.
+    #[serde(default)]
+    pub join_again: bool,
 }
 
 /// One thing that is done, some time after the one before it.
@@ -112,6 +118,10 @@ pub enum Op {
         room: usize,
     },
     StopChannel {
+        room: usize,
+    },
+    /// The channel crashes, and the client isn't notified: its next frame is another one, if it was that.
+    ForgetChannel {
         room: usize,
     },
     CloseConnection {
@@ -278,6 +288,9 @@ impl Settings {
         }
         if self.always_rejoin {
             config.rejoin_policy = RejoinPolicy::always();
+        }
+        if self.rejoin_closed {
+            config.close_policy = ClosePolicy::always();
         }
         if self.evict_oldest {
             config.when_full = WhenFull::EvictOldest;

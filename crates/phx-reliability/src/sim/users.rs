@@ -67,15 +67,19 @@ impl World {
         if let Ok(call) = self.sim.with(id, |socket, now| socket.join(now, channel, timeout)) {
             self.accepted(client, call, channel, CallKind::Join, timeout);
             if let Some(channel) = self.clients[client].channels.get_mut(&channel) {
-                channel.is_wanted = !channel.is_closed;
+                channel.is_joining();
             }
         }
     }
 
-    /// The user's channel of the topic, or a new one if that is closed or being left.
+    /// The user's channel of the topic, or a new one if that is being left, or is closed and isn't to be
+    /// joined again.
     fn channel_to_join(&mut self, client: usize, room: usize) -> Option<ChannelId> {
         if let Some((channel, known)) = self.clients[client].channel_of(room) {
             if !known.is_closed && !known.is_left {
+                return Some(channel);
+            }
+            if known.is_closed && self.settings.join_again && !known.is_replaced {
                 return Some(channel);
             }
             if known.is_closed {
