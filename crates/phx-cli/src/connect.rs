@@ -27,16 +27,18 @@ use proxy::Proxy;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connect {
-    /// A param of the connection, for the server's `connect/3`; as often as needed. Each line of the variable
-    /// `PHX_PARAMS` is one, too.
+    /// A param of the connection, for the server's `connect/3`; as often as needed. `NAME=@FILE` reads the value
+    /// from a file. Each line of the variable `PHX_PARAMS` is one, too.
     #[arg(long, short = 'p', value_name = "NAME=VALUE", value_parser = value::pair)]
     param: Vec<(String, String)>,
 
-    /// A header of the upgrade request; as often as needed. Each line of the variable `PHX_HEADER` is one, too.
+    /// A header of the upgrade request; as often as needed. `NAME: @FILE` reads the value from a file. Each line
+    /// of the variable `PHX_HEADER` is one, too.
     #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = value::header)]
     header: Vec<(String, String)>,
 
-    /// A token for `auth_token: true`, outside of the URL.
+    /// A token for `auth_token: true`, outside of the URL; `@FILE` keeps it out of the list of processes, too, as
+    /// it does for every option.
     #[arg(long, value_name = "TOKEN", env = "PHX_AUTH_TOKEN", hide_env_values = true, value_parser = value::text)]
     auth_token: Option<String>,
 
