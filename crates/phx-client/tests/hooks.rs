@@ -1,5 +1,12 @@
 //! Hooks: when they run, that they can be removed, and that a panic stays its own.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use std::future::Future;

@@ -1,5 +1,12 @@
 //! The stream of messages and replies in the order of the wire.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use common::{Net, settle, soon};
@@ -53,7 +60,7 @@ async fn messages_and_replies_come_in_the_order_of_the_wire() {
     for number in [1, 3, 5] {
         match soon(only_messages.next()).await {
             Some(StreamItem::Message(message)) => {
-                assert_eq!(text(&message.payload), number.to_string())
+                assert_eq!(text(&message.payload), number.to_string());
             }
             other => panic!("{other:?}"),
         }

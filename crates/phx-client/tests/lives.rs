@@ -1,6 +1,13 @@
 //! A channel that was left, or that the server closed, can be joined again: its hooks stay, its streams
 //! have ended, its params are made anew.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use std::sync::Arc;

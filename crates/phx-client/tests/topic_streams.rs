@@ -1,5 +1,12 @@
 //! Streams of topics that no channel has: whom a message reaches, and what a reconnect does to them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use std::time::Duration;

@@ -1,5 +1,12 @@
 //! What the server answers is limited in bytes while nobody polls it, and what is dropped is told.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use allocation_counter::measure;

@@ -28,12 +28,12 @@ fn with(change: impl FnOnce(&mut Config)) -> Config {
 /// Rows of fields that have the same type and range.
 macro_rules! rows {
     ($rows:ident, $range:literal, bad: $bad:expr, good: $good:expr, $($field:ident),* $(,)?) => {
-        $($rows.push(Row {
+        $rows.extend([$(Row {
             setting: stringify!($field),
             range: $range,
             bad: $bad.into_iter().map(|value| with(|config| config.$field = value)).collect(),
             good: $good.into_iter().map(|value| with(|config| config.$field = value)).collect(),
-        });)*
+        }),*]);
     };
 }
 

@@ -1,5 +1,12 @@
 //! Joins take turns: so many at a time, in order, and spread after a burst that the server didn't take.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use std::collections::VecDeque;

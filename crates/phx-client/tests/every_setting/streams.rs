@@ -106,14 +106,15 @@ async fn changes(
 #[tokio::test(start_paused = true)]
 async fn each_field_of_a_presences_settings_takes_effect() {
     type Change = fn(&mut PresenceConfig);
+    type Messages<'a> = &'a [(&'a str, Value)];
     let ann = json!({"ann": {"metas": [{"phx_ref": "1"}]}});
     let two = json!({"ann": {"metas": [{"phx_ref": "1"}, {"phx_ref": "2"}]}});
     let diff = json!({"joins": {"bob": {"metas": [{"phx_ref": "3"}]}}, "leaves": {}});
     let state = "presence_state";
-    let after_state = [("s", ann.clone()), ("presence_diff", diff.clone())];
+    let after_state = [("s", ann), ("presence_diff", diff.clone())];
     let custom_diff = [(state, json!({})), ("d", diff.clone())];
     let waiting = [("presence_diff", diff.clone()), ("presence_diff", diff)];
-    let table: [(&str, Change, &[(&str, Value)]); 5] = [
+    let table: [(&str, Change, Messages<'_>); 5] = [
         ("state_event", |config| config.state_event = "s".into(), &after_state),
         ("diff_event", |config| config.diff_event = "d".into(), &custom_diff),
         ("max_pending_diffs", |config| config.max_pending_diffs = 1, &waiting),

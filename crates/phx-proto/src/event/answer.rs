@@ -56,9 +56,7 @@ impl ChannelCloseCause {
     #[must_use]
     pub fn without_payload(self) -> Self {
         match self {
-            ChannelCloseCause::ByServer(payload) => {
-                ChannelCloseCause::ByServer(payload.and_then(dropped))
-            }
+            ChannelCloseCause::ByServer(payload) => ChannelCloseCause::ByServer(dropped(payload)),
             ChannelCloseCause::Rejected(mut rejection) => {
                 rejection.drop_response();
                 ChannelCloseCause::Rejected(rejection)
@@ -82,8 +80,8 @@ impl ChannelError {
     #[must_use]
     pub fn without_payload(self) -> Self {
         match self {
-            ChannelError::Crashed(payload) => ChannelError::Crashed(payload.and_then(dropped)),
-            ChannelError::Closed(payload) => ChannelError::Closed(payload.and_then(dropped)),
+            ChannelError::Crashed(payload) => ChannelError::Crashed(dropped(payload)),
+            ChannelError::Closed(payload) => ChannelError::Closed(dropped(payload)),
             other => other,
         }
     }
@@ -111,8 +109,8 @@ impl JoinFailure {
                 rejection.drop_response();
                 JoinFailure::Rejected(rejection)
             }
-            JoinFailure::Crashed(payload) => JoinFailure::Crashed(payload.and_then(dropped)),
-            JoinFailure::Closed(payload) => JoinFailure::Closed(payload.and_then(dropped)),
+            JoinFailure::Crashed(payload) => JoinFailure::Crashed(dropped(payload)),
+            JoinFailure::Closed(payload) => JoinFailure::Closed(dropped(payload)),
             other => other,
         }
     }
@@ -132,8 +130,8 @@ impl Rejection {
     }
 }
 
-fn dropped(payload: Payload) -> Result<Payload, PayloadDropped> {
-    Err(PayloadDropped::new(payload.len()))
+fn dropped(payload: Result<Payload, PayloadDropped>) -> Result<Payload, PayloadDropped> {
+    payload.and_then(|payload| Err(PayloadDropped::new(payload.len())))
 }
 
 fn payload_len(payload: &Result<Payload, PayloadDropped>) -> usize {

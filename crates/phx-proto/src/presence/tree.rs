@@ -37,7 +37,8 @@ impl<T> Tree<T> {
             return Tree::new();
         }
         // What a tree holds at the most whose root has children that hold `below`.
-        let room = |below: usize| below.saturating_add(1).saturating_mul(MOST + 1) - 1;
+        let room =
+            |below: usize| below.saturating_add(1).saturating_mul(MOST + 1).saturating_sub(1);
         let mut below = 0;
         while room(below) < len {
             below = room(below);

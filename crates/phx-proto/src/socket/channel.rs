@@ -15,7 +15,7 @@
 //!   Closed -> Joining: join, unless it was replaced or another channel has its topic
 //! ```
 //!
-//! Joined becomes Errored, too, if the server has forgotten the channel, and by a phx_close after which
+//! Joined becomes Errored, too, if the server has forgotten the channel, and by a `phx_close` after which
 //! the policy joins again.
 //!
 //! A first join that waits for the connection is Joining already.
