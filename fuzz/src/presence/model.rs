@@ -73,8 +73,7 @@ impl Model {
         config: &PresenceConfig,
     ) -> Result<(), Refusal> {
         let mut refusal = Refusal { bytes: payload.len() > config.max_bytes, ..Refusal::default() };
-        let read =
-            str::from_utf8(payload).map_err(drop).and_then(|text| Read::read(is_state, text));
+        let read = str::from_utf8(payload).map_err(drop).and_then(|text| Read::of(is_state, text));
         refusal.payload = read.is_err();
         let read = read.unwrap_or_else(|()| Read::none());
         refusal.metas = read.joined > config.max_metas || read.left > config.max_metas;
@@ -178,7 +177,7 @@ impl Read {
         Read { diff, joined: 0, left: 0 }
     }
 
-    fn read(is_state: bool, text: &str) -> Result<Self, ()> {
+    fn of(is_state: bool, text: &str) -> Result<Self, ()> {
         if is_state {
             let (joins, joined) = presences(text)?;
             return Ok(Read { diff: Diff { joins, leaves: Presences::new() }, joined, left: 0 });
