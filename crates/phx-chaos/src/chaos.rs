@@ -88,6 +88,7 @@ fn config(choices: &mut Choices) -> Config {
         config.serializer = Arc::new(V2);
     }
     config.max_channels = 6;
+    config.max_joins_in_flight = 2;
     config.max_pushes = 24;
     config.max_buffered_pushes = 4;
     config.max_buffered_bytes = 100;

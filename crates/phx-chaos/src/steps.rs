@@ -11,7 +11,7 @@ use crate::Chaos;
 use crate::inputs::{EVENTS, TOPICS};
 
 /// What a step does, each as often as it weighs.
-const STEPS: &[u8] = b"cccdnmmmrjjjpppppplxiooofffffffzatttssqe";
+const STEPS: &[u8] = b"cccdnmmmrjjjpppppplxiooofffffffuzatttssqe";
 
 /// What is done only when it is given: be kind, and nothing. Nothing is what a digit too many does, and
 /// a space between steps, for those who write them by hand.
@@ -85,6 +85,11 @@ impl Chaos {
                 if let Some(transport) = self.any_transport() {
                     let frame = self.any_frame();
                     self.socket.handle_frame(now, transport, frame);
+                }
+            }
+            b'u' => {
+                if let Some(transport) = self.any_transport() {
+                    self.socket.handle_unread(now, transport);
                 }
             }
             b'z' => {
