@@ -90,7 +90,7 @@ pub struct Config {
     /// After five rejections within a second that aren't final, turns are also spread: 10 a second at
     /// first, faster as joins are accepted and slower as they are rejected. So they are after a
     /// connection that ended with joins unanswered, if the server closed it with a code other than 1000,
-    /// 1001 and 1012, or if it was the second in a row. Zero counts as one; with [`usize::MAX`] there is no
+    /// 1001 and 1012, or if it was the second in a row. With [`usize::MAX`] there is no
     /// limit, and nothing is spread. Default: 100.
     pub max_joins_in_flight: usize,
     /// Pushes a socket holds at the most, counted from the call until their outcome has been
