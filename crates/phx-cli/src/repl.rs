@@ -14,7 +14,7 @@ use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::queue::{Sender, queue};
 use crate::record::{Columns, Kind, Record};
-use crate::session::{JoinRefs, forward, print_news, while_open};
+use crate::session::{JoinRefs, forward, print_news, report_failures, while_open};
 use crate::value;
 
 mod command;
@@ -200,6 +200,7 @@ impl Repl<'_> {
         let channel = self.socket.channel(&*topic).params(params).create();
         let channel = channel.map_err(|error| Failure::join(&(&*topic).into(), &error.into()))?;
         let messages = channel.incoming();
+        report_failures(&channel, &self.news);
         self.refs.expect(channel.topic());
         let joined = async {
             let joined = channel.join_within(self.timeout).await;

@@ -105,6 +105,17 @@ impl JoinRefs {
     }
 }
 
+/// Reports why a channel isn't joined, whenever that is so: to be called before it is joined.
+pub(crate) fn report_failures(channel: &Channel, news: &Sender<Record>) {
+    let (topic, news) = (channel.topic().clone(), news.clone());
+    let _stays = channel.on_error(move |failure| {
+        // The end of the connection is told already.
+        if !failure.is_disconnect() {
+            news.send_now(Record::errored(failure).topic(&topic));
+        }
+    });
+}
+
 /// Tells what a channel says after it was joined, until it is closed.
 pub(crate) async fn forward(
     channel: Channel,
@@ -113,14 +124,6 @@ pub(crate) async fn forward(
     news: Sender<Record>,
 ) {
     let topic = channel.topic().clone();
-    let errored = news.clone();
-    let errored_topic = topic.clone();
-    let _stays = channel.on_error(move |failure| {
-        // The end of the connection is told already.
-        if !failure.is_disconnect() {
-            errored.send_now(Record::errored(failure).topic(&errored_topic));
-        }
-    });
     while let Some(item) = messages.next().await {
         let record = match item {
             StreamItem::Message(Incoming::Message(message)) => {

@@ -22,7 +22,9 @@ use crate::malformed;
 use crate::printer::Printer;
 use crate::queue::{Receiver, Sender, queue};
 use crate::record::{Kind, Record};
-use crate::session::{JoinRefs, forward, forward_topics, topic_filter, while_open};
+use crate::session::{
+    JoinRefs, forward, forward_topics, report_failures, topic_filter, while_open,
+};
 use crate::terminal::shown;
 
 /// What has happened and isn't told yet, at the most.
@@ -232,6 +234,7 @@ impl Runner {
         patience: Duration,
     ) -> Result<(), Failure> {
         let messages = channel.incoming();
+        report_failures(&channel, &self.news);
         let topic = channel.topic().clone();
         self.refs.expect(&topic);
         let joined = self.while_open(channel.join_within(patience)).await?;

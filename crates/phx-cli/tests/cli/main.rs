@@ -16,6 +16,7 @@ mod ended;
 mod generate;
 mod hostile_text;
 mod join;
+mod lives;
 mod malformed;
 mod presence;
 mod push;

@@ -168,9 +168,10 @@ impl World {
             return false;
         }
         self.clients[client].has_forgotten[room] = true;
-        self.sim.alter_next_received(self.clients[client].id, |frame| {
+        self.sim.alter_next_received(self.clients[client].id, move |frame| {
             let message = V2.decode(frame.clone()).ok();
-            let is_lost = message.is_some_and(|it| it.event == events::ERROR);
+            let is_its_end = |it: Message| it.event == events::ERROR && it.topic == topic(room);
+            let is_lost = message.is_some_and(is_its_end);
             let nothing = stray_message(Stray::UnknownReply, "room:nobody", None);
             let nothing = nothing.filter(|_| is_lost);
             nothing.and_then(|it| V2Server.encode(&it).ok()).unwrap_or(frame)
