@@ -127,7 +127,7 @@ fn shown(entry: &PresenceEntry<Value, Map<String, Value>>) -> Value {
 }
 
 /// States and diffs like a server's, and some that no server would send: leaves of what isn't there, joins
-/// of what is, the same ref twice, presences without metas.
+/// of what is, the same ref twice, presences without metas. Some have so many metas that the core keeps them as a tree.
 fn steps(seed: u64) -> Vec<Value> {
     let mut rng = Rng::with_seed(seed);
     let step = |rng: &mut Rng| match rng.u8(0..10) {
@@ -143,7 +143,9 @@ fn entries(rng: &mut Rng) -> Value {
     let mut entries = Map::new();
     for _ in 0..rng.usize(0..4) {
         let key = KEYS[rng.usize(0..KEYS.len())];
-        let metas: Vec<Value> = (0..rng.usize(0..4)).map(|_| meta(rng)).collect();
+        let (count, refs) =
+            if rng.u8(0..8) == 0 { (rng.usize(20..60), 50) } else { (rng.usize(0..4), 6) };
+        let metas: Vec<Value> = (0..count).map(|_| meta(rng, refs)).collect();
         let mut entry = json!({ "metas": metas });
         if rng.bool() {
             entry["user"] = json!({ "name": key, "age": rng.u8(..) });
@@ -153,9 +155,9 @@ fn entries(rng: &mut Rng) -> Value {
     Value::Object(entries)
 }
 
-fn meta(rng: &mut Rng) -> Value {
+fn meta(rng: &mut Rng, refs: u8) -> Value {
     // So few that states and diffs are often about the same.
-    let phx_ref = |rng: &mut Rng| format!("ref{}", rng.u8(0..6));
+    let phx_ref = |rng: &mut Rng| format!("ref{}", rng.u8(0..refs));
     let mut meta = json!({ "phx_ref": phx_ref(rng), "online_at": rng.u32(..) });
     if rng.u8(0..3) == 0 {
         meta["phx_ref_prev"] = json!(phx_ref(rng));

@@ -223,4 +223,19 @@ mod tests {
         while feed.pop().is_some() {}
         assert!(feed.queue.capacity() <= KEPT, "{}", feed.queue.capacity());
     }
+
+    #[test]
+    fn no_more_changes_are_copied_under_the_lock_than_a_stream_holds() {
+        let mut feed = Feed::<(), ()> { queue: VecDeque::new(), bytes: 0, waker: None };
+        let limits = Limits { items: 10, bytes: usize::MAX };
+        let mut lost = Vec::new();
+        feed.change(limits, &[PresenceChange::Synced], &mut lost);
+        feed.change(limits, &vec![PresenceChange::Synced; 100_000], &mut lost);
+        assert!(feed.queue.capacity() <= KEPT, "{}", feed.queue.capacity());
+        assert_eq!(lost.len(), 1, "what had come before");
+        assert!(matches!(feed.pop(), Some(PresenceItem::Lagged(99_991))));
+        assert_eq!(feed.queue.len(), 10);
+        feed.change(limits, &vec![PresenceChange::Synced; 3], &mut lost);
+        assert!(matches!(feed.pop(), Some(PresenceItem::Lagged(3))));
+    }
 }
