@@ -15,6 +15,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use phx_proto::{Action, CloseCause, Instant, ParamsRequestId, Payload};
@@ -44,6 +45,10 @@ const MAX_SENT: u32 = 64;
 
 /// Rounds of a wake, at the most.
 const MAX_ROUNDS: u32 = 4;
+
+/// After this no other round of a wake begins. tokio's executor of one thread looks at its timers only
+/// after 61 wakes, so that what each takes is what others wait for 61 times.
+const MAX_POLL: Duration = Duration::from_micros(250);
 
 type MakingParams = FuturesUnordered<BoxFuture<(ParamsRequestId, Option<Payload>)>>;
 
@@ -274,8 +279,8 @@ impl Future for Driver {
             if !more && !rest.more {
                 break rest;
             }
-            // A round may have received and sent many frames.
-            if rounds >= MAX_ROUNDS {
+            // A round may have received and sent many frames, and run hooks for each.
+            if rounds >= MAX_ROUNDS || this.shared.runtime.now() >= now + MAX_POLL {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
