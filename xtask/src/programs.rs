@@ -26,7 +26,7 @@ fn nothing() -> anyhow::Result<()> {
 
 /// All there are. Each is the subcommand `name` of its package's binary.
 pub(crate) const ALL: &[&Forwarded] =
-    &[&SIM, &HERD, &FAULTS, &SOAK, &SUSPEND, &DIFFERENTIAL, &BENCH];
+    &[&SIM, &HERD, &FAULTS, &HOSTILE, &SOAK, &SUSPEND, &DIFFERENTIAL, &BENCH];
 
 pub(crate) const SIM: Forwarded = Forwarded {
     name: "sim",
@@ -47,6 +47,14 @@ pub(crate) const HERD: Forwarded = Forwarded {
 pub(crate) const FAULTS: Forwarded = Forwarded {
     name: "faults",
     about: "real faults on every adapter, with times",
+    package: "phx-reliability",
+    profile: CHECKS,
+    prepare: nothing,
+};
+
+pub(crate) const HOSTILE: Forwarded = Forwarded {
+    name: "hostile",
+    about: "a server that attacks, on every adapter",
     package: "phx-reliability",
     profile: CHECKS,
     prepare: nothing,

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::programs;
 use crate::steps::{
     api, clippy, counts, coverage, deny, differential, doc, examples, faults, features, files, fmt,
-    fuzz_build, fuzz_replay, miri, msrv, mutants, no_std, sim, soak, suite, test, tree,
+    fuzz_build, fuzz_replay, hostile, miri, msrv, mutants, no_std, sim, soak, suite, test, tree,
 };
 use crate::summary::Report;
 use crate::tools;
@@ -23,6 +23,11 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "simulation", about: "simulated runs under faults", check: sim::check },
     Step { name: "differential", about: "core and phoenix.js alike", check: differential::check },
     Step { name: "faults", about: "real faults, noticed and mended in time", check: faults::check },
+    Step {
+        name: "hostile",
+        about: "a server that attacks, on every adapter",
+        check: hostile::check,
+    },
     Step { name: "soak", about: "traffic under faults, for a minute", check: soak::check },
     Step { name: "counts", about: "instructions and allocations", check: counts::check },
     Step { name: "examples", about: "the examples run and exit with 0", check: examples::check },

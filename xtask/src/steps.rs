@@ -14,6 +14,7 @@ pub(crate) mod files;
 pub(crate) mod fmt;
 pub(crate) mod fuzz_build;
 pub(crate) mod fuzz_replay;
+pub(crate) mod hostile;
 pub(crate) mod miri;
 pub(crate) mod msrv;
 pub(crate) mod mutants;

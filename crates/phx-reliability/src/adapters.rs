@@ -1,7 +1,7 @@
 //! The adapters, as one trait.
 
-use phx_client::Builder;
 use phx_client::dial::{ByteStream, Dialer};
+use phx_client::{Builder, NoRuntime, Runtime};
 
 /// An adapter: its name, its entry, and how it runs a future.
 pub(crate) trait Adapter: Send + 'static {
@@ -9,12 +9,17 @@ pub(crate) trait Adapter: Send + 'static {
 
     type Tcp: Dialer<Stream = ByteStream>;
 
+    type Runtime: Runtime + Clone;
+
     /// Runs `future` to its end on the runtime, on the calling thread.
     fn block_on<F: Future<Output = ()>>(future: F);
 
     fn socket(url: &str) -> Builder;
 
     fn tcp() -> Self::Tcp;
+
+    /// The runtime that the calling future runs on.
+    fn runtime() -> Result<Self::Runtime, NoRuntime>;
 }
 
 macro_rules! adapter {
@@ -26,6 +31,8 @@ macro_rules! adapter {
 
             type Tcp = $crate_name::TcpDialer;
 
+            type Runtime = $crate_name::AdapterRuntime;
+
             fn block_on<F: Future<Output = ()>>(future: F) {
                 $block_on(future);
             }
@@ -36,6 +43,10 @@ macro_rules! adapter {
 
             fn tcp() -> Self::Tcp {
                 $crate_name::TcpDialer::new()
+            }
+
+            fn runtime() -> Result<Self::Runtime, NoRuntime> {
+                $crate_name::AdapterRuntime::current()
             }
         }
     };

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use phx_reliability::{faults, herd, serve, sim, soak, suspend};
+use phx_reliability::{faults, herd, hostile, serve, sim, soak, suspend};
 
 /// Shows under faults what the clients of this workspace promise.
 #[derive(Parser)]
@@ -21,6 +21,14 @@ enum Program {
     Herd(herd::Args),
     /// Real faults on every adapter, with times
     Faults(faults::Args),
+    /// A hostile server, on every adapter
+    Hostile(hostile::Args),
+    /// The server of `hostile`
+    #[command(hide = true)]
+    HostileServer(hostile::ServerArgs),
+    /// A client of `hostile`
+    #[command(hide = true)]
+    HostileClient(hostile::ClientArgs),
     /// Traffic under faults: nothing lost, nothing doubled, no memory growing
     Soak(soak::Args),
     /// A client whose machine sleeps; needs `CAP_SYS_ADMIN`
@@ -35,6 +43,9 @@ fn main() -> anyhow::Result<ExitCode> {
         Program::Sim(args) => sim::campaign(&args).map(exit_code),
         Program::Herd(args) => herd::run(&args).map(exit_code),
         Program::Faults(args) => faults::run(&args),
+        Program::Hostile(args) => hostile::run(&args),
+        Program::HostileServer(args) => hostile::serve(&args),
+        Program::HostileClient(args) => hostile::connect(&args),
         Program::Soak(args) => soak::run(&args),
         Program::Suspend(args) => suspend::run(&args),
         Program::Serve(args) => serve::run(&args),

@@ -30,11 +30,11 @@ use anyhow::{Context as _, ensure};
 
 use crate::adapters::{Adapter, AsyncStd, Smol, Tokio};
 use crate::ledger::Ledger;
+use crate::memory;
 
 mod books;
 mod clients;
 mod host;
-mod memory;
 mod trouble;
 
 use books::Books;

@@ -2,7 +2,8 @@
 
 use std::process::{Command, ExitCode};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
+use cap::Cap;
 use tikv_jemalloc_ctl::{epoch, stats};
 use tikv_jemallocator::Jemalloc;
 
@@ -12,8 +13,10 @@ use tikv_jemallocator::Jemalloc;
 /// glibc's gives back only what is free at the end of its heap. With it a soak's memory went up at
 /// every peak that was higher than those before, as when other programs kept the machine busy, and
 /// stayed there, while what was in use didn't grow.
+///
+/// Around it is what counts the most that was ever allocated, and can refuse more.
 #[global_allocator]
-static ALLOCATOR: Jemalloc = Jemalloc;
+static ALLOCATOR: Cap<Jemalloc> = Cap::new(Jemalloc, usize::MAX);
 
 /// Where the allocator reads its settings from, and what they are: one heap for all threads, and no
 /// waiting before pages are given back.
@@ -21,7 +24,7 @@ const SETTINGS: (&str, &str) =
     ("_RJEM_MALLOC_CONF", "narenas:1,tcache:false,dirty_decay_ms:0,muzzy_decay_ms:0");
 
 /// Runs this program again with [`SETTINGS`], unless it has some.
-pub(super) fn with_settings() -> anyhow::Result<Option<ExitCode>> {
+pub(crate) fn with_settings() -> anyhow::Result<Option<ExitCode>> {
     let (name, settings) = SETTINGS;
     if std::env::var_os(name).is_some() {
         return Ok(None);
@@ -35,7 +38,7 @@ pub(super) fn with_settings() -> anyhow::Result<Option<ExitCode>> {
 }
 
 /// What is allocated and not freed, in KiB.
-pub(super) fn in_use_kib() -> anyhow::Result<u64> {
+pub(crate) fn in_use_kib() -> anyhow::Result<u64> {
     // The figures are those of the last time that this was called.
     epoch::advance().context("the allocator tells no figures")?;
     let bytes = stats::allocated::read().context("the allocator tells no figures")?;
@@ -43,10 +46,26 @@ pub(super) fn in_use_kib() -> anyhow::Result<u64> {
 }
 
 /// The resident memory in KiB, as Linux tells it.
-pub(super) fn resident_kib() -> anyhow::Result<u64> {
+pub(crate) fn resident_kib() -> anyhow::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status");
     let status = status.context("the memory of a process is only told by Linux")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.split_whitespace().next()).context("no VmRSS")?;
     kib.parse().context("VmRSS is no number")
+}
+
+/// What is allocated and not freed, in bytes.
+pub(crate) fn allocated() -> usize {
+    ALLOCATOR.allocated()
+}
+
+/// The most that was allocated at any time, in bytes.
+pub(crate) fn peak() -> usize {
+    ALLOCATOR.max_allocated()
+}
+
+/// From now on whoever would allocate more than this in all ends the process.
+pub(crate) fn limit(bytes: usize) -> anyhow::Result<()> {
+    ensure!(ALLOCATOR.set_limit(bytes).is_ok(), "more than {bytes} bytes are allocated already");
+    Ok(())
 }

@@ -1,0 +1,315 @@
+//! The process of a client: one case, one adapter, one thread for all tasks.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use futures::channel::mpsc;
+use futures::future::{Either, ready, select};
+use futures::{FutureExt, StreamExt};
+use phx_client::dial::HttpProxy;
+use phx_client::websocket::{WebSocketConfig, WebSocketConnector};
+use phx_client::{
+    Backoff, BoxFuture, Builder, CloseCause, Closed, Instant as RuntimeInstant, Runtime, Socket,
+    Timer,
+};
+use serde::{Deserialize, Serialize};
+
+use super::ticker::Ticker;
+use super::users::Stage;
+use super::{
+    ATTACK, CLOSE_TIMEOUT, CONNECT_TIMEOUT, Case, Ends, HEARTBEAT_INTERVAL, HEARTBEAT_LIMIT,
+    HEARTBEAT_TIMEOUT, PUSH_TIMEOUT, SLACK, WATCH, find,
+};
+use crate::adapters::{Adapter, AsyncStd, Smol, Tokio};
+use crate::memory;
+
+/// What a client is told.
+#[derive(clap::Args, Clone, Debug)]
+#[non_exhaustive]
+pub struct Args {
+    /// The adapter
+    adapter: String,
+    /// The case's name
+    case: String,
+    /// Where the server listens
+    address: SocketAddr,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Outcome {
+    /// The longest that another task was kept from running, in microseconds.
+    pub(super) gap_us: u64,
+    /// The same, with the time that the machine gave to others.
+    pub(super) gap_wall_us: u64,
+    pub(super) ticks: u64,
+    pub(super) peak_kib: u64,
+    /// From the beginning of the attempt until the connection was open, in milliseconds.
+    pub(super) opened_ms: Option<u64>,
+    /// How the connection or the attempt ended by itself.
+    pub(super) end: Option<End>,
+    pub(super) disconnect_ms: u64,
+    /// Why the user isn't content.
+    pub(super) user: Option<String>,
+    pub(super) sockets_left: usize,
+    pub(super) tasks_left: usize,
+}
+
+/// An end that the client reported.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct End {
+    /// From when it was open, or from the beginning of the attempt, in milliseconds.
+    pub(super) after_ms: u64,
+    pub(super) was_open: bool,
+    /// The kind of the cause, and the cause.
+    pub(super) kind: String,
+    pub(super) cause: String,
+}
+
+/// No case may need nearly as much: whatever does ends at once.
+const MEMORY_LIMIT: usize = 1 << 30;
+
+/// Runs a case, and prints what it came to.
+///
+/// # Errors
+///
+/// If there is no such case or adapter.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let case = find(&args.case).context("no such case")?;
+    memory::limit(MEMORY_LIMIT)?;
+    let outcome = match &*args.adapter {
+        Tokio::NAME => play::<Tokio>(case, args.address),
+        Smol::NAME => play::<Smol>(case, args.address),
+        AsyncStd::NAME => play::<AsyncStd>(case, args.address),
+        _ => bail!("no such adapter"),
+    };
+    println!("{}", serde_json::to_string(&outcome?)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn play<A: Adapter>(case: &Case, address: SocketAddr) -> anyhow::Result<Outcome> {
+    let mut played = None;
+    A::block_on(async { played = Some(play_on::<A>(case, address).await) });
+    played.context("the runtime ended")?
+}
+
+async fn play_on<A: Adapter>(case: &Case, address: SocketAddr) -> anyhow::Result<Outcome> {
+    let runtime = A::runtime()?;
+    let ticker = Ticker::start(&runtime);
+    // Then the runtime has all that it needs.
+    while ticker.ticks() == 0 {
+        sleep(&runtime, Duration::from_millis(1)).await;
+    }
+    let (sockets, allocated) = (sockets()?, memory::allocated());
+    let counted = Counted { runtime: runtime.clone(), tasks: Arc::default() };
+    let tasks = Arc::clone(&counted.tasks);
+    let (report_end, mut ends) = mpsc::unbounded();
+    let builder = (case.tune)(settings(builder::<A>(case, address), case)).runtime(counted);
+    let builder = builder.on_close(move |closed| {
+        // Nobody listens after the end.
+        let _ = report_end.unbounded_send((Instant::now(), closed.clone()));
+    });
+
+    let mut outcome = Outcome::default();
+    let socket = builder.spawn()?;
+    let mut stage = Stage::new(&socket, case.user);
+    let began = Instant::now();
+    let first = first(&socket, &mut ends, sleep(&runtime, CONNECT_TIMEOUT + 2 * SLACK)).await;
+    let repeats = matches!(case.ends, Ends::Repeats);
+    let end = match first {
+        First::Opened => {
+            let opened = Instant::now();
+            outcome.opened_ms = Some(millis(opened.saturating_duration_since(began)));
+            let limit = sleep(&runtime, watch_time(case));
+            let mut ends = ends.filter(|_| ready(!repeats));
+            let watched = Box::pin(select(ends.next(), limit));
+            let watched = match select(watched, Box::pin(stage.act())).await {
+                Either::Left((watched, _)) => watched,
+                // Whoever has nothing more to do waits as well.
+                Either::Right((acted, watched)) => {
+                    outcome.user = acted.err().map(|error| format!("{error:#}"));
+                    watched.await
+                }
+            };
+            match watched {
+                Either::Left((end, _)) => end.map(|end| (opened, end)),
+                Either::Right(_) => None,
+            }
+        }
+        First::Ended(_) if repeats => {
+            sleep(&runtime, WATCH).await;
+            None
+        }
+        First::Ended(end) => Some((began, end)),
+        First::Failed(failed) => {
+            outcome.user = Some(failed);
+            None
+        }
+        First::Nothing => None,
+    };
+    outcome.end =
+        end.map(|(from, (at, closed))| End::new(at.saturating_duration_since(from), &closed));
+
+    let asked = Instant::now();
+    let disconnected = socket.disconnect();
+    drop(select(disconnected, sleep(&runtime, ATTACK_OVER)).await);
+    outcome.disconnect_ms = millis(asked.elapsed());
+    if outcome.user.is_none() {
+        outcome.user = stage.settle(&runtime).await.err().map(|error| format!("{error:#}"));
+    }
+    drop(stage);
+    drop(socket);
+    outcome.peak_kib = (memory::peak().saturating_sub(allocated) / 1024) as u64;
+
+    let (gone, ticks) = (Instant::now() + SLACK, ticker.ticks());
+    while Instant::now() < gone {
+        // The Arc here is no task.
+        outcome.tasks_left = Arc::strong_count(&tasks).saturating_sub(1);
+        outcome.sockets_left = self::sockets()?.saturating_sub(sockets);
+        // The tick that shows what the end did to others has to come, too.
+        if (outcome.tasks_left, outcome.sockets_left) == (0, 0) && ticker.ticks() > ticks {
+            break;
+        }
+        sleep(&runtime, Duration::from_millis(5)).await;
+    }
+    outcome.gap_us = ticker.longest().as_micros().try_into().unwrap_or(u64::MAX);
+    outcome.gap_wall_us = ticker.longest_wall().as_micros().try_into().unwrap_or(u64::MAX);
+    outcome.ticks = ticker.ticks();
+    Ok(outcome)
+}
+
+/// What came of the first attempt to connect.
+enum First {
+    Opened,
+    Ended((Instant, Closed)),
+    Failed(String),
+    Nothing,
+}
+
+async fn first(
+    socket: &Socket,
+    ends: &mut mpsc::UnboundedReceiver<(Instant, Closed)>,
+    limit: Pin<Box<dyn Timer>>,
+) -> First {
+    match select(select(Box::pin(socket.opened()), ends.next()), limit).await {
+        Either::Left((Either::Left((Ok(()), _)), _)) => First::Opened,
+        // The hook may have been called before.
+        Either::Left((Either::Left((Err(failed), ended)), _)) => match ended.now_or_never() {
+            Some(Some(end)) => First::Ended(end),
+            _ => First::Failed(failed.to_string()),
+        },
+        Either::Left((Either::Right((end, _)), _)) => end.map_or(First::Nothing, First::Ended),
+        Either::Right(_) => First::Nothing,
+    }
+}
+
+/// How long a connection is watched that doesn't end.
+fn watch_time(case: &Case) -> Duration {
+    match case.ends {
+        // It takes its time to come.
+        Ends::Stays if case.is_large() => 2 * WATCH,
+        Ends::Stays | Ends::Repeats => WATCH,
+        _ if case.is_large() => ATTACK,
+        _ => HEARTBEAT_INTERVAL + HEARTBEAT_LIMIT + 2 * SLACK,
+    }
+}
+
+/// A `disconnect` that waits for the end of the attack has failed anyway.
+const ATTACK_OVER: Duration = Duration::from_secs(8);
+
+fn builder<A: Adapter>(case: &Case, address: SocketAddr) -> Builder {
+    let mut config = WebSocketConfig::default();
+    config.refusal_timeout = CONNECT_TIMEOUT / 2;
+    if case.proxy {
+        let proxy = HttpProxy::new(A::tcp(), address.ip().to_string(), address.port());
+        let connector = WebSocketConnector::new(proxy).with_config(config);
+        A::socket("ws://behind.invalid/socket").connector(connector)
+    } else {
+        let connector = WebSocketConnector::new(A::tcp()).with_config(config);
+        A::socket(&format!("ws://{address}/socket")).connector(connector)
+    }
+}
+
+fn settings(builder: Builder, case: &Case) -> Builder {
+    // While a frame comes there is nothing else to be heard.
+    let patience = if case.is_large() { ATTACK } else { Duration::ZERO };
+    builder
+        .heartbeat_interval(Some(HEARTBEAT_INTERVAL))
+        .heartbeat_timeout(HEARTBEAT_TIMEOUT + patience)
+        .heartbeat_limit(HEARTBEAT_LIMIT + patience)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .close_timeout(CLOSE_TIMEOUT)
+        .push_timeout(PUSH_TIMEOUT)
+        .join_timeout(PUSH_TIMEOUT)
+        // There is one connection, unless the case says otherwise.
+        .reconnect(Backoff::steps([Duration::from_secs(60)]))
+        .rejoin(Backoff::steps([Duration::from_millis(20)]))
+}
+
+impl End {
+    fn new(after: Duration, closed: &Closed) -> Self {
+        End {
+            after_ms: millis(after),
+            was_open: closed.was_open,
+            kind: kind(&closed.cause).to_owned(),
+            cause: closed.cause.to_string(),
+        }
+    }
+}
+
+fn kind(cause: &CloseCause) -> &'static str {
+    match cause {
+        CloseCause::Frame { .. } => "frame",
+        CloseCause::Lost { .. } => "lost",
+        CloseCause::Refused(_) => "refused",
+        CloseCause::Proxy(_) => "proxy",
+        CloseCause::ConnectTimedOut => "connect timed out",
+        CloseCause::HeartbeatTimedOut => "heartbeat timed out",
+        CloseCause::Slept => "slept",
+        _ => "other",
+    }
+}
+
+pub(super) fn millis(time: Duration) -> u64 {
+    time.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+pub(super) fn sleep<R: Runtime>(runtime: &R, time: Duration) -> Pin<Box<dyn Timer>> {
+    runtime.timer(runtime.now() + time)
+}
+
+/// The sockets that this process has open, as Linux shows them.
+fn sockets() -> anyhow::Result<usize> {
+    let open = std::fs::read_dir("/proc/self/fd").context("open files are only shown by Linux")?;
+    let links = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    Ok(links.filter(|link| link.to_string_lossy().starts_with("socket:")).count())
+}
+
+/// A runtime that counts the client's tasks.
+#[derive(Clone, Debug)]
+struct Counted<R> {
+    runtime: R,
+    tasks: Arc<()>,
+}
+
+impl<R: Runtime> Runtime for Counted<R> {
+    fn now(&self) -> RuntimeInstant {
+        self.runtime.now()
+    }
+
+    fn timer(&self, deadline: RuntimeInstant) -> Pin<Box<dyn Timer>> {
+        self.runtime.timer(deadline)
+    }
+
+    fn spawn(&self, task: BoxFuture<()>) {
+        let counted = Arc::clone(&self.tasks);
+        self.runtime.spawn(Box::pin(async move {
+            task.await;
+            drop(counted);
+        }));
+    }
+}

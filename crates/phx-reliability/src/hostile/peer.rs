@@ -1,0 +1,430 @@
+//! The server's end of a connection: it attacks, and answers heartbeats and joins meanwhile, as far as it is to.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use async_tungstenite::tungstenite::handshake::derive_accept_key;
+use serde_json::Value;
+
+use super::ATTACK;
+use super::server::Report;
+use super::wire::{self, FINAL, PING, client_frame};
+
+/// After this it is looked whether the attack is over.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// From one byte of a slow answer to the next.
+const DRIP_EVERY: Duration = Duration::from_millis(5);
+
+/// Bytes of a flood that are sent together, and how many of these parts the client hasn't read.
+const CHUNK: usize = 64 << 10;
+const CHUNKS_AHEAD: u64 = 2;
+
+/// Bytes that the kernel takes before the client has.
+const SEND_BUFFER: usize = 64 << 10;
+const LARGE_SEND_BUFFER: usize = 4 << 20;
+
+/// A connection, as its attack sees it.
+pub(super) struct Peer {
+    stream: TcpStream,
+    heard: Arc<Heard>,
+    until: Instant,
+    over: Arc<AtomicBool>,
+    unfinished: bool,
+    /// Parts of a flood that were sent.
+    chunks: u64,
+}
+
+/// What the client has said.
+#[derive(Default)]
+struct Heard {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Answers to heartbeats.
+    answers: Vec<u8>,
+    requests: VecDeque<Request>,
+    heartbeats: Vec<Instant>,
+    /// The last part of a flood that it has read.
+    pong: u64,
+    /// It closed, or ended the connection.
+    gone: Option<Instant>,
+    /// Nothing more is read.
+    deaf: bool,
+}
+
+/// A message of the client that isn't a heartbeat.
+#[derive(Debug)]
+pub(super) struct Request {
+    join_ref: Value,
+    reference: Value,
+    topic: String,
+    event: String,
+}
+
+impl Request {
+    /// The reply to it.
+    pub(super) fn reply(&self, status: &str, response: &str) -> Vec<u8> {
+        let Request { join_ref, reference, topic, .. } = self;
+        wire::text(&format!(
+            r#"[{join_ref},{reference},"{topic}","phx_reply",{{"status":"{status}","response":{response}}}]"#
+        ))
+    }
+
+    /// A message that belongs to it.
+    pub(super) fn message(&self, event: &str, payload: &str) -> Vec<u8> {
+        let Request { join_ref, topic, .. } = self;
+        wire::text(&format!(r#"[{join_ref},null,"{topic}","{event}",{payload}]"#))
+    }
+}
+
+impl Peer {
+    /// The attack is over when `over` says so, too.
+    pub(super) fn new(stream: TcpStream, over: &Arc<AtomicBool>) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(LOOK_EVERY))?;
+        stream.set_write_timeout(Some(LOOK_EVERY))?;
+        // Or answers to heartbeats would wait behind megabytes in the kernel.
+        #[cfg(unix)]
+        rustix::net::sockopt::set_socket_send_buffer_size(&stream, SEND_BUFFER)?;
+        let until = Instant::now() + ATTACK;
+        let over = Arc::clone(over);
+        Ok(Peer { stream, heard: Arc::default(), until, over, unfinished: false, chunks: 0 })
+    }
+
+    /// Whether there is time left for the attack. A flood doesn't end because the client closes.
+    fn has_time(&self) -> bool {
+        Instant::now() < self.until && !self.over.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is time, and a client.
+    fn goes_on(&self) -> bool {
+        self.has_time() && self.heard.lock().gone.is_none()
+    }
+
+    fn check(&self) -> io::Result<()> {
+        if self.has_time() { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
+    }
+
+    /// Reads the head of the client's request, and gives it.
+    pub(super) fn request(&mut self) -> io::Result<String> {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            self.check()?;
+            match self.stream.read(&mut byte) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => head.extend(byte),
+                Err(error) if is_timeout(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        String::from_utf8(head).map_err(|_| io::ErrorKind::InvalidData.into())
+    }
+
+    /// Answers a request for an upgrade with this status line, and with what belongs to it.
+    pub(super) fn upgrade_with(&mut self, status: &str) -> io::Result<()> {
+        let request = self.request()?;
+        let is_key = |line: &&str| line.to_ascii_lowercase().starts_with("sec-websocket-key:");
+        let key = request.lines().find(is_key).and_then(|line| line.split(':').nth(1));
+        let accept = derive_accept_key(key.unwrap_or_default().trim().as_bytes());
+        let head = format!(
+            "{status}\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {accept}\r\n\r\n"
+        );
+        self.send(head.as_bytes())
+    }
+
+    /// Upgrades the connection, and reads nothing from then on.
+    pub(super) fn upgrade_deaf(&mut self) -> io::Result<()> {
+        self.upgrade_with("HTTP/1.1 101 Switching Protocols")
+    }
+
+    /// Upgrades the connection, and listens to the client from then on.
+    pub(super) fn upgrade(&mut self) -> io::Result<()> {
+        self.upgrade_deaf()?;
+        let (stream, heard, until) =
+            (self.stream.try_clone()?, Arc::clone(&self.heard), self.until);
+        thread::spawn(move || {
+            // Whatever ends it: there is nothing more to be heard.
+            let _ = listen(stream, &heard, until);
+            if !heard.lock().deaf {
+                heard.gone();
+            }
+        });
+        Ok(())
+    }
+
+    /// Listens no more.
+    pub(super) fn stop_reading(&self) {
+        self.heard.lock().deaf = true;
+    }
+
+    /// Upgrades, and takes the client's join.
+    pub(super) fn join(&mut self) -> io::Result<Request> {
+        self.upgrade()?;
+        let join = self.next(Some("phx_join"))?;
+        self.send(&join.reply("ok", "{}"))?;
+        Ok(join)
+    }
+
+    /// The client's next message, or its next with this event. Answers heartbeats meanwhile.
+    pub(super) fn next(&mut self, event: Option<&str>) -> io::Result<Request> {
+        loop {
+            if !self.goes_on() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let request = self.heard.wait(|state| state.requests.pop_front());
+            self.answer()?;
+            match request {
+                Some(request) if event.is_none_or(|event| event == request.event) => {
+                    return Ok(request);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Makes what is to be sent, which may take a while, and sends it. Answers heartbeats meanwhile.
+    pub(super) fn send_large(&mut self, make: impl FnOnce() -> Vec<u8> + Send) -> io::Result<()> {
+        self.unfinished = true;
+        let made = thread::scope(|scope| {
+            let making = scope.spawn(make);
+            while !making.is_finished() {
+                self.heard.wait(|state| (!state.answers.is_empty()).then_some(()));
+                self.answer()?;
+            }
+            making.join().map_err(|_| io::Error::from(io::ErrorKind::Other))
+        })?;
+        self.answer()?;
+        // It is quicker with more room in the kernel, and nothing comes after it for a while.
+        #[cfg(unix)]
+        rustix::net::sockopt::set_socket_send_buffer_size(&self.stream, LARGE_SEND_BUFFER)?;
+        self.send_only(&made)?;
+        self.unfinished = false;
+        Ok(())
+    }
+
+    /// Answers heartbeats until the attack is over.
+    pub(super) fn idle(&mut self) -> io::Result<()> {
+        while self.goes_on() {
+            self.heard.wait(|state| (!state.answers.is_empty()).then_some(()));
+            self.answer()?;
+        }
+        Ok(())
+    }
+
+    /// Says nothing any more until the attack is over.
+    pub(super) fn be_silent(&mut self) -> io::Result<()> {
+        while self.has_time() {
+            self.heard.wait(|_| None::<()>);
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self) -> io::Result<()> {
+        let answers = std::mem::take(&mut self.heard.lock().answers);
+        self.send_only(&answers)
+    }
+
+    /// Sends whole messages, after the answers that wait.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.answer()?;
+        self.send_only(bytes)
+    }
+
+    /// Sends bytes amid a message: heartbeats have to wait for their answers.
+    pub(super) fn send_only(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            self.check()?;
+            match self.stream.write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+                Err(error) if is_timeout(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the same again and again, and answers heartbeats in between.
+    pub(super) fn flood(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let many = bytes.repeat(CHUNK / bytes.len().max(1) + 1);
+        while self.has_time() {
+            self.send_chunk(&many)?;
+        }
+        Ok(())
+    }
+
+    /// Sends a part of a flood, so soon that the client always has something to read, and so late that
+    /// the answers to its heartbeats don't wait behind megabytes in the kernel: it answers pings when it
+    /// reads them.
+    fn send_chunk(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.chunks += 1;
+        self.send(bytes)?;
+        self.send_only(&wire::frame(FINAL | PING, &self.chunks.to_be_bytes()))?;
+        let last = self.chunks - CHUNKS_AHEAD.min(self.chunks);
+        while self.has_time() && self.heard.lock().pong < last {
+            self.heard
+                .wait(|state| (state.pong >= last || !state.answers.is_empty()).then_some(()));
+            self.answer()?;
+        }
+        Ok(())
+    }
+
+    /// The same, amid a message.
+    pub(super) fn flood_only(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let many = bytes.repeat(CHUNK / bytes.len().max(1) + 1);
+        while self.has_time() {
+            self.send_only(&many)?;
+        }
+        Ok(())
+    }
+
+    /// Sends what `next` makes of the numbers from 0, many at a time.
+    pub(super) fn flood_with(&mut self, mut next: impl FnMut(u64) -> Vec<u8>) -> io::Result<()> {
+        let mut number = 0;
+        while self.has_time() {
+            let mut many = Vec::new();
+            while many.len() < CHUNK {
+                many.extend(next(number));
+                number += 1;
+            }
+            self.send_chunk(&many)?;
+        }
+        Ok(())
+    }
+
+    /// Sends a byte every 5 ms, the first ones being these, then always the last.
+    pub(super) fn drip(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let last = bytes.last().copied().unwrap_or_default();
+        for byte in bytes.iter().copied().chain(std::iter::repeat(last)) {
+            self.drip_one(byte)?;
+        }
+        Ok(())
+    }
+
+    /// Sends a byte, and waits 5 ms.
+    pub(super) fn drip_one(&mut self, byte: u8) -> io::Result<()> {
+        self.send_only(&[byte])?;
+        self.heard.wait_for(DRIP_EVERY, |_| None::<()>);
+        Ok(())
+    }
+
+    /// Ends the sending side, and reads on.
+    pub(super) fn end(&mut self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)
+    }
+
+    /// What is to be reported of the connection.
+    pub(super) fn report(&self) -> Report {
+        let state = self.heard.lock();
+        let opened = self.until.checked_sub(ATTACK).unwrap_or(self.until);
+        let gone = state.gone.unwrap_or_else(Instant::now);
+        let mut silence = Duration::ZERO;
+        let mut last = opened;
+        for at in state.heartbeats.iter().copied().chain([gone]) {
+            silence = silence.max(at.saturating_duration_since(last));
+            last = at;
+        }
+        Report {
+            connections: 1,
+            heartbeats: state.heartbeats.len() as u64,
+            longest_silence_ms: silence.as_millis() as u64,
+            unfinished: self.unfinished,
+        }
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+    )
+}
+
+fn listen(mut stream: TcpStream, heard: &Heard, until: Instant) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 16 << 10];
+    while Instant::now() < until && !heard.lock().deaf {
+        let count = match stream.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => count,
+            Err(error) if is_timeout(&error) => continue,
+            Err(error) => return Err(error),
+        };
+        bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
+        let mut taken = 0;
+        while let Some((length, opcode, payload)) =
+            client_frame(bytes.get(taken..).unwrap_or_default())?
+        {
+            taken += length;
+            match opcode {
+                wire::TEXT => heard.message(&payload),
+                wire::PONG => heard.pong(&payload),
+                wire::CLOSE => heard.gone(),
+                _ => {}
+            }
+        }
+        bytes.drain(..taken);
+    }
+    Ok(())
+}
+
+impl Heard {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits a moment for what `look` finds.
+    fn wait<T>(&self, look: impl Fn(&mut State) -> Option<T>) -> Option<T> {
+        self.wait_for(LOOK_EVERY, look)
+    }
+
+    fn wait_for<T>(&self, time: Duration, look: impl Fn(&mut State) -> Option<T>) -> Option<T> {
+        let mut state = self.lock();
+        if let Some(found) = look(&mut state) {
+            return Some(found);
+        }
+        let waited = self.changed.wait_timeout(state, time);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        look(&mut state)
+    }
+
+    fn gone(&self) {
+        self.lock().gone.get_or_insert_with(Instant::now);
+        self.changed.notify_all();
+    }
+
+    fn pong(&self, payload: &[u8]) {
+        if let Ok(chunk) = payload.try_into() {
+            self.lock().pong = u64::from_be_bytes(chunk);
+            self.changed.notify_all();
+        }
+    }
+
+    fn message(&self, payload: &[u8]) {
+        let Ok((join_ref, reference, topic, event, _)) =
+            serde_json::from_slice::<(Value, Value, String, String, Value)>(payload)
+        else {
+            return;
+        };
+        let request = Request { join_ref, reference, topic, event };
+        let mut state = self.lock();
+        if request.topic == "phoenix" {
+            state.heartbeats.push(Instant::now());
+            state.answers.extend(request.reply("ok", "{}"));
+        } else {
+            state.requests.push_back(request);
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+}

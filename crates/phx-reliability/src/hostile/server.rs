@@ -1,0 +1,84 @@
+//! The process of the server: one case, one address, a thread for each connection.
+
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
+use super::peer::Peer;
+use super::{Case, find};
+
+/// What the server is told.
+#[derive(clap::Args, Clone, Debug)]
+#[non_exhaustive]
+pub struct Args {
+    /// The case's name
+    case: String,
+}
+
+/// What the server has seen of the client.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Report {
+    pub(super) connections: u64,
+    pub(super) heartbeats: u64,
+    /// The longest time without a heartbeat while a connection was open.
+    pub(super) longest_silence_ms: u64,
+    /// What was to be sent wasn't.
+    pub(super) unfinished: bool,
+}
+
+/// More connections aren't taken.
+const MAX_CONNECTIONS: u64 = 1_000;
+
+/// Attacks whoever connects until standard input ends, then prints what it has seen.
+///
+/// # Errors
+///
+/// If it can't listen.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let case = find(&args.case).context("no such case")?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("can't listen")?;
+    println!("{}", listener.local_addr()?);
+    let all = Arc::new(All::default());
+    let taken = Arc::clone(&all);
+    thread::spawn(move || accept(&listener, case, &taken));
+    // Whatever ends the wait ends the server.
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    all.over.store(true, Ordering::Relaxed);
+    let attacks = std::mem::take(&mut *all.attacks.lock().unwrap_or_else(PoisonError::into_inner));
+    let mut seen = Report::default();
+    for report in attacks.into_iter().filter_map(|attack| attack.join().ok()) {
+        seen.connections += report.connections;
+        seen.heartbeats += report.heartbeats;
+        seen.unfinished |= report.unfinished;
+        seen.longest_silence_ms = seen.longest_silence_ms.max(report.longest_silence_ms);
+    }
+    println!("{}", serde_json::to_string(&seen)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The connections.
+#[derive(Default)]
+struct All {
+    attacks: Mutex<Vec<JoinHandle<Report>>>,
+    over: Arc<AtomicBool>,
+}
+
+fn accept(listener: &TcpListener, case: &'static Case, all: &All) {
+    for _ in 0..MAX_CONNECTIONS {
+        let Ok((stream, _)) = listener.accept() else { return };
+        let over = Arc::clone(&all.over);
+        let attack = thread::spawn(move || {
+            let Ok(mut peer) = Peer::new(stream, &over) else { return Report::default() };
+            // Its end is that of the attack, or of the client.
+            let _ = (case.server)(&mut peer);
+            peer.report()
+        });
+        all.attacks.lock().unwrap_or_else(PoisonError::into_inner).push(attack);
+    }
+}
