@@ -253,8 +253,7 @@ impl State {
         self.refresh_channel(channel, wakers);
     }
 
-    /// Keeps why the channel isn't joined, and notifies who watches it, also of a failure that left the
-    /// channel in the state that was seen last.
+    /// Keeps why the channel isn't joined, and notifies who watches it.
     pub(crate) fn note_failure(
         &mut self,
         channel: ChannelId,
@@ -266,7 +265,6 @@ impl State {
             self.kept.give_back(entry.failure_len());
             entry.failure = Some(Box::new(self.kept.keep_failure(failure)));
             entry.failures = entry.failures.wrapping_add(1);
-            entry.status.take_wakers(wakers);
         }
         self.refresh_channel(channel, wakers);
     }

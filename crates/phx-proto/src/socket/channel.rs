@@ -171,8 +171,7 @@ impl Socket {
         self.pending.insert(call.0, Pending::JoinCall { channel: id, deadline, crashed: false });
         if let Some(channel) = self.channels.get_mut(id) {
             if let State::Closed { .. } = channel.state {
-                // Another life, of which nobody has heard. A closed channel has no pushes.
-                channel.join_ref = None;
+                // Another life. A closed channel has no pushes, and its attempts get refs of their own.
                 channel.has_been_joined = false;
                 channel.tries = 0;
                 self.topics.insert(channel.topic.clone(), id);
