@@ -94,10 +94,20 @@ impl<S: AsyncRead + Unpin> Body<S> {
                 self.fill().await?;
             }
             let count = wanted.min(self.buffered.len());
+            self.make_room(count);
             self.kept.extend(self.buffered.drain(..count));
             wanted -= count;
         }
         Ok(())
+    }
+
+    /// Makes room for `count` bytes that the limit allows, and never for more than it does.
+    fn make_room(&mut self, count: usize) {
+        let needed = self.kept.len().saturating_add(count);
+        if needed > self.kept.capacity() {
+            let doubled = self.kept.capacity().saturating_mul(2).min(self.max).max(needed);
+            self.kept.reserve_exact(doubled.saturating_sub(self.kept.len()));
+        }
     }
 
     /// The size of the next chunk; zero for the last one.
