@@ -170,6 +170,7 @@ fn print(
 
 #[cfg(test)]
 mod tests {
+    use allocation_counter::measure;
     use futures::FutureExt as _;
 
     use super::*;
@@ -184,11 +185,15 @@ mod tests {
         }
         drop(sender);
         let mut written = Vec::new();
-        print(receiver, Format::Json, |lines| {
-            written.push(lines.len());
-            Ok(())
-        })
-        .unwrap();
+        let used = measure(|| {
+            let write = |lines: &str| {
+                written.push(lines.len());
+                Ok(())
+            };
+            print(receiver, Format::Json, write).unwrap();
+        });
+        // A buffer that doubles is there twice while it is copied.
+        assert!(used.bytes_max < 4 * GATHERED as u64, "{used:?}");
         assert_eq!(written, [GATHERED; CAPACITY / 64]);
     }
 }

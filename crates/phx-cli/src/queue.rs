@@ -90,6 +90,7 @@ fn share(size: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use allocation_counter::measure;
     use futures::FutureExt as _;
 
     use super::*;
@@ -121,5 +122,26 @@ mod tests {
         assert!((0..4).all(|_| sent(0)) && !sent(0), "no more than four");
         drop(receiver);
         assert!(matches!(sender.send(Large(0)).now_or_never(), Some(Err(Closed))));
+    }
+
+    impl Size for Vec<u8> {
+        fn size(&self) -> usize {
+            self.len()
+        }
+    }
+
+    #[test]
+    fn the_peak_of_a_queue_stays_within_its_limits() {
+        const KIB: usize = 1 << 10;
+        for (capacity, size, limit) in
+            [(256, 4 * KIB, 256 * 4 * KIB), (256, 512 * KIB, MAX_BYTES as usize)]
+        {
+            let used = measure(|| {
+                let (sender, _receiver) = queue(capacity);
+                (0..1_000).for_each(|_| sender.send_now(vec![0; size]));
+            });
+            let allowed = u64::try_from(limit + size + 64 * KIB).unwrap();
+            assert!(used.bytes_max < allowed, "{used:?}, {allowed} allowed");
+        }
     }
 }

@@ -130,6 +130,8 @@ fn from_file(path: &str, file: io::Result<impl Read>) -> Result<String, String> 
 mod tests {
     use std::fs;
 
+    use allocation_counter::measure;
+
     use super::*;
 
     #[test]
@@ -156,8 +158,11 @@ mod tests {
             fs::write(&path, held).unwrap();
             assert_eq!(text(&at), Err(format!("{} {why}", path.display())));
         }
-        let endless = text("@/dev/zero").unwrap_err();
+        let mut endless = String::new();
+        let used = measure(|| endless = text("@/dev/zero").unwrap_err());
         assert!(cfg!(not(unix)) || endless.contains("64 KiB"), "{endless}");
+        // A buffer that doubles is there twice while it is copied.
+        assert!(used.bytes_max < 4 * MAX_FILE as u64, "{used:?}");
         let missing = text("@no/such\u{1b}file").unwrap_err();
         assert!(missing.starts_with("can't read no/such\\u{1b}file: "), "{missing}");
     }

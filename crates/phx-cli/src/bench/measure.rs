@@ -182,6 +182,8 @@ pub(super) fn name_of(failed: &PushFailed) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use allocation_counter::measure;
+
     use super::*;
 
     #[test]
@@ -207,11 +209,15 @@ mod tests {
     fn kinds_of_errors_are_limited_in_number_and_length() {
         let shards = [Shard::new(), Shard::new()];
         let mut measured = Measured::new();
-        for number in 0..10_000 {
-            let status = format!("{number}\n\u{1b}[2J{}", "long".repeat(1_000));
-            shards[number % 2].rejected(&Status::parse(status.into()));
-            shards[number % 2].failed("timed out");
-        }
+        let used = measure(|| {
+            for number in 0..10_000 {
+                let status = format!("{number}\n\u{1b}[2J{}", "long".repeat(1_000));
+                shards[number % 2].rejected(&Status::parse(status.into()));
+                shards[number % 2].failed("timed out");
+            }
+        });
+        // Of each kind 64 characters, in both shards; and a status under way.
+        assert!(used.bytes_max < 2 * 512 * MAX_KINDS as u64 + 16_000, "{used:?}");
         measured.sample(&shards, Duration::from_secs(1), Duration::from_millis(1));
         let errors = &measured.total.errors;
         assert!(errors.len() <= MAX_KINDS + 2, "{}", errors.len());

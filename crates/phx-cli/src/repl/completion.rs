@@ -113,6 +113,8 @@ impl Helper for ReplHelper {}
 
 #[cfg(test)]
 mod tests {
+    use allocation_counter::measure;
+
     use super::*;
 
     #[test]
@@ -147,5 +149,19 @@ mod tests {
         }
         let names = seen.names();
         assert_eq!((names.events.len(), names.topics.len()), (CAPACITY, CAPACITY));
+    }
+
+    #[test]
+    fn the_peak_of_names_stays_within_their_limits() {
+        let seen = Seen::default();
+        let used = measure(|| {
+            for number in 0..10 * CAPACITY {
+                seen.event(&format!("{number:0>MAX_NAME$}"));
+                seen.topic(&format!("{number:0>MAX_NAME$}"));
+                seen.event(&format!("{number:0>10000}"));
+            }
+        });
+        let allowed = u64::try_from(2 * CAPACITY * (MAX_NAME + 64) + 16_000).unwrap();
+        assert!(used.bytes_max < allowed, "{used:?}, {allowed} allowed");
     }
 }

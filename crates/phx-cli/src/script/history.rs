@@ -92,6 +92,7 @@ fn contains(whole: &Value, part: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use allocation_counter::measure;
     use phx_tokio::Payload;
     use serde_json::json;
 
@@ -157,5 +158,24 @@ mod tests {
         assert!(history.records.len() <= 4 && history.bytes <= MAX_BYTES, "{}", history.bytes);
         while history.find(&mut Search::new(&pattern(json!("x".repeat(MAX_BYTES / 4))))) {}
         assert_eq!((history.records.len(), history.bytes), (0, 0));
+    }
+
+    #[test]
+    fn the_peak_of_a_history_stays_within_its_limits() {
+        let peak = |count: usize, bytes: usize| {
+            let mut history = History::default();
+            let used = measure(|| {
+                for _ in 0..count {
+                    let text = ["\"", &"x".repeat(bytes), "\""].concat();
+                    let payload = Payload::from_json_text(text).unwrap();
+                    history.add(Record::new(Kind::Message).payload(&payload));
+                }
+            });
+            usize::try_from(used.bytes_max).unwrap()
+        };
+        let (many, large) = (peak(10 * CAPACITY, 10), peak(200, MAX_BYTES / 64));
+        assert!(many < CAPACITY * 1_024, "{many}");
+        // The list of records, and the record under way: a text, and the JSON of it.
+        assert!(large < MAX_BYTES + MAX_BYTES / 16, "{large}");
     }
 }

@@ -1,0 +1,128 @@
+//! Limits of handles and streams, and of what the driver keeps beside the core.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use phx_client::{Builder, Config, Payload, WhenSlow};
+use serde_json::{Value, json};
+
+use crate::common::{Net, TestRuntime, settle};
+use crate::{OFFERED, OFFERED_BYTES, PIECE, in_runtime, peak};
+
+/// The peak of a socket with a stream that nobody reads, and a server that sends so many messages.
+fn unread(set: impl FnOnce(Builder) -> Builder, count: usize, bytes: usize) -> usize {
+    peak(|| {
+        in_runtime(async {
+            let mut net = Net::new();
+            let builder = set(net.builder());
+            let (_socket, room, peer) = net.joined_with(builder).await;
+            let _stream = room.on_raw("news").when_slow(WhenSlow::DropOldest);
+            for _ in 0..count {
+                peer.broadcast("news", &json!("x".repeat(bytes)));
+                settle().await;
+            }
+        });
+    })
+}
+
+/// The same for the changes of a presence: one member that comes and goes.
+fn unread_changes(set: impl FnOnce(Builder) -> Builder, count: usize, bytes: usize) -> usize {
+    peak(|| {
+        in_runtime(async {
+            let mut net = Net::new();
+            let builder = set(net.builder());
+            let (socket, mut peer) = net.connected_with(builder).await;
+            let room = socket.channel("room:a").create().unwrap();
+            let presence = room.presence::<Value>();
+            let _changes = presence.changes();
+            peer.join(&room).await;
+            peer.broadcast("presence_state", &json!({}));
+            for number in 0..count / 2 {
+                let meta = json!({ "phx_ref": number.to_string(), "x": "x".repeat(bytes) });
+                let ann = json!({ "ann": { "metas": [meta] } });
+                peer.broadcast("presence_diff", &json!({ "joins": ann, "leaves": {} }));
+                settle().await;
+                peer.broadcast("presence_diff", &json!({ "joins": {}, "leaves": ann }));
+                settle().await;
+            }
+        });
+    })
+}
+
+pub(crate) fn stream_capacity(capacity: usize) -> usize {
+    unread(|it| it.stream_capacity(capacity), OFFERED, 20)
+}
+
+pub(crate) fn stream_bytes(bytes: usize) -> usize {
+    unread(|it| it.stream_bytes(bytes), OFFERED_BYTES / PIECE, PIECE)
+}
+
+pub(crate) fn changes_capacity(capacity: usize) -> usize {
+    unread_changes(|it| it.stream_capacity(capacity), OFFERED, 20)
+}
+
+pub(crate) fn changes_bytes(bytes: usize) -> usize {
+    unread_changes(|it| it.stream_bytes(bytes), OFFERED_BYTES / PIECE, PIECE)
+}
+
+/// Functions that make params and never end, of 1 KiB each. Every attempt to join starts one.
+pub(crate) fn params(max_channels: usize) -> usize {
+    let started = Arc::new(AtomicUsize::new(0));
+    let starting = Arc::clone(&started);
+    let peak = peak(|| {
+        in_runtime(async {
+            let mut net = Net::new();
+            let mut config = Config::default();
+            config.max_channels = max_channels;
+            let builder = net
+                .builder()
+                .config(config)
+                .join_timeout(Duration::from_secs(1))
+                .credentials_timeout(Duration::from_secs(1_000_000))
+                .heartbeat_interval(None);
+            let (socket, _peer) = net.connected_with(builder).await;
+            let room = socket.channel("room:a").params_with(move || {
+                starting.fetch_add(1, Ordering::SeqCst);
+                async {
+                    let held = [7_u8; 1 << 10];
+                    std::future::pending::<()>().await;
+                    Ok(Payload::json(&held.len()).unwrap())
+                }
+            });
+            let room = room.create().unwrap();
+            room.join().await.unwrap_err();
+            tokio::time::sleep(Duration::from_secs(5_000)).await;
+        });
+    });
+    let started = started.load(Ordering::SeqCst);
+    assert!(started == max_channels || (400..max_channels).contains(&started), "{started}");
+    peak
+}
+
+/// Connections that the program gives up one after the other, and that don't end.
+pub(crate) fn closing() -> usize {
+    peak(|| {
+        in_runtime(async {
+            let mut net = Net::new();
+            let (socket, mut peer) = net.connected().await;
+            for _ in 0..500 {
+                peer.hang_on_close();
+                assert!(socket.reconnect_now());
+                peer = net.attempt().await.accept();
+                settle().await;
+            }
+        });
+    })
+}
+
+pub(crate) fn addresses() -> usize {
+    peak(|| {
+        in_runtime(async {
+            let addresses = (0..100_000).map(|n| SocketAddr::from((Ipv4Addr::from_bits(n), 80)));
+            let refused = |_| std::future::ready(Err::<(), _>(std::io::Error::other("refused")));
+            phx_client::dial::race(addresses, refused, &TestRuntime::new()).await.unwrap_err();
+        });
+    })
+}

@@ -1,0 +1,131 @@
+//! The entries: one for each row of SECURITY.md's tables.
+
+use crate::{KIB, THING, handles, sans_io, wire};
+
+/// A row, by its setting or by its file and constant.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) shown: Shown,
+}
+
+/// What shows that the peak stays within a row's limit.
+#[derive(Debug)]
+pub(crate) enum Shown {
+    /// Runs with the setting at `limit`, each of `unit` bytes. They take the setting, and return the peak.
+    Setting { limit: usize, unit: usize, runs: &'static [fn(usize) -> usize] },
+    /// Runs against a constant that lets so many bytes be kept.
+    Constant { bytes: usize, runs: &'static [fn() -> usize] },
+    /// A test elsewhere, with its file below `crates`.
+    Test { file: &'static str, name: &'static str },
+    /// The limit of another row holds for the same bytes.
+    Within { row: &'static str, why: &'static str },
+}
+
+/// A number of things.
+const fn things(name: &'static str, runs: &'static [fn(usize) -> usize]) -> Row {
+    Row { name, shown: Shown::Setting { limit: 100, unit: THING, runs } }
+}
+
+const fn bytes(name: &'static str, runs: &'static [fn(usize) -> usize]) -> Row {
+    Row { name, shown: Shown::Setting { limit: 256 * KIB, unit: 1, runs } }
+}
+
+const fn constant(name: &'static str, bytes: usize, runs: &'static [fn() -> usize]) -> Row {
+    Row { name, shown: Shown::Constant { bytes, runs } }
+}
+
+const fn test(name: &'static str, file: &'static str, test: &'static str) -> Row {
+    Row { name, shown: Shown::Test { file, name: test } }
+}
+
+const fn within(name: &'static str, row: &'static str, why: &'static str) -> Row {
+    Row { name, shown: Shown::Within { row, why } }
+}
+
+const SLOW_CONSUMER: &str = "a_live_slow_consumer_loses_nothing_and_memory_stays";
+
+const KINDS: &str = "kinds_of_errors_are_limited_in_number_and_length";
+const QUEUE: &str = "the_peak_of_a_queue_stays_within_its_limits";
+const NAMES: &str = "the_peak_of_names_stays_within_their_limits";
+const HISTORY: &str = "the_peak_of_a_history_stays_within_its_limits";
+
+pub(crate) const ROWS: &[Row] = &[
+    bytes("Config::max_frame_size", &[sans_io::decoding, wire::long_frame, wire::long_fragments]),
+    things("Config::max_channels", &[sans_io::channels]),
+    things("Config::max_pushes", &[sans_io::outcomes]),
+    things("Config::max_buffered_pushes", &[sans_io::unsent]),
+    bytes("Config::max_buffered_bytes", &[sans_io::unsent_bytes]),
+    within("Config::max_joins_in_flight", "Config::max_channels", "a channel has one join"),
+    constant("heartbeat.rs MAX_PINGS", 16 * THING, &[sans_io::pings]),
+    things("Config::max_events", &[sans_io::events]),
+    bytes("Config::max_event_bytes", &[sans_io::event_bytes]),
+    test(
+        "Config::max_answer_bytes",
+        "phx-proto/tests/answers_are_bounded.rs",
+        "the_memory_of_answers_that_nobody_polls_stays_within_the_limit",
+    ),
+    constant("answer.rs MAX_STATUS", sans_io::STATUSES * 255, &[sans_io::statuses]),
+    test(
+        "PresenceConfig::max_metas",
+        "phx-proto/tests/presence_memory.rs",
+        "a_full_list_takes_less_than_400_bytes_a_meta_beyond_the_users_own_type",
+    ),
+    test(
+        "PresenceConfig::max_bytes",
+        "phx-proto/tests/presence_memory.rs",
+        "nothing_is_decoded_of_a_payload_of_more_bytes_than_the_limit",
+    ),
+    things("PresenceConfig::max_pending_diffs", &[sans_io::pending_diffs]),
+    things("builder.rs STREAM_CAPACITY", &[handles::stream_capacity, handles::changes_capacity]),
+    bytes("builder.rs STREAM_BYTES", &[handles::stream_bytes, handles::changes_bytes]),
+    test("mailbox.rs MAX_TAKEN", "phx-client/tests/flood.rs", SLOW_CONSUMER),
+    test("received.rs MAX_FRAMES", "phx-client/tests/flood.rs", SLOW_CONSUMER),
+    test("received.rs MAX_BYTES", "phx-client/tests/flood.rs", SLOW_CONSUMER),
+    // The functions that make params.
+    things("Config::max_channels", &[handles::params]),
+    // The transports of these tests have two channels of 3 KiB each.
+    constant("closing.rs MAX_CLOSING", 8 * 8 * KIB, &[handles::closing]),
+    constant("race.rs MAX_ADDRESSES", 64 * THING, &[handles::addresses]),
+    constant(
+        "http.rs MAX_HEAD",
+        32 * KIB,
+        &[wire::long_line, wire::empty_lines, wire::many_headers, wire::a_proxys_head],
+    ),
+    within("http.rs MAX_HEADERS", "http.rs MAX_HEAD", "headers are slices of the head"),
+    within("http.rs MAX_INTERIM", "http.rs MAX_HEAD", "they are dropped one by one"),
+    bytes(
+        "WebSocketConfig::max_refusal_body",
+        &[wire::body, wire::body_of_known_length, wire::body_in_chunks],
+    ),
+    constant("refusal.rs MAX_CHUNK_LINE", 256, &[wire::chunk_line]),
+    bytes("WebSocketConfig::read_buffer_size", &[wire::read_buffer]),
+    constant("read_ahead.rs MAX_SIZE", 64 * KIB, &[wire::read_ahead]),
+    bytes("WebSocketConfig::write_buffer_size", &[wire::write_buffer]),
+    constant("transport.rs MAX_WAITING_PONGS", 64 * THING, &[wire::pongs]),
+    // The longest escape of a character, `\u{10ffff}`, has ten bytes.
+    constant("escaped.rs MAX_CHARS", 256 * 10, &[sans_io::displayed]),
+    within("turn.rs MAX_READ", "read_ahead.rs MAX_SIZE", "it is read into that buffer"),
+    within("turn.rs MAX_READS", "read_ahead.rs MAX_SIZE", "it is read into that buffer"),
+    within(
+        "turn.rs MAX_WRITES",
+        "WebSocketConfig::write_buffer_size",
+        "what is written comes from that buffer",
+    ),
+    // The program `phx`.
+    test(
+        "value.rs MAX_FILE",
+        "phx-cli/src/value.rs",
+        "a_value_comes_from_a_file_without_its_last_line_end",
+    ),
+    test("payload.rs MAX_PAYLOAD", "phx-cli/src/payload.rs", "a_payload_is_limited_in_bytes"),
+    test("measure.rs MAX_KINDS", "phx-cli/src/bench/measure.rs", KINDS),
+    test("measure.rs MAX_STATUS", "phx-cli/src/bench/measure.rs", KINDS),
+    test("printer.rs CAPACITY", "phx-cli/src/queue.rs", QUEUE),
+    test("queue.rs MAX_BYTES", "phx-cli/src/queue.rs", QUEUE),
+    test("printer.rs GATHERED", "phx-cli/src/printer.rs", "lines_are_gathered_up_to_a_limit"),
+    test("completion.rs CAPACITY", "phx-cli/src/repl/completion.rs", NAMES),
+    test("completion.rs MAX_NAME", "phx-cli/src/repl/completion.rs", NAMES),
+    test("history.rs CAPACITY", "phx-cli/src/script/history.rs", HISTORY),
+    test("history.rs MAX_BYTES", "phx-cli/src/script/history.rs", HISTORY),
+];
