@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::raw::{Answer, Received, raw};
 use crate::support::{Phx, phx, phx_with_input};
 
-/// A server that sends so many malformed frames and one message behind each answer to a join.
+/// A server that sends `malformed` malformed frames and one message behind each answer to a join.
 async fn server(malformed: usize) -> String {
     raw(move |message: &Received| {
         let mut answers = vec![message.reply("ok", &json!({}))];
