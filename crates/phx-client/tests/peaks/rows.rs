@@ -79,7 +79,7 @@ pub(crate) const ROWS: &[Row] = &[
     things("PresenceConfig::max_pending_diffs", &[sans_io::pending_diffs]),
     things("builder.rs STREAM_CAPACITY", &[handles::stream_capacity, handles::changes_capacity]),
     bytes("builder.rs STREAM_BYTES", &[handles::stream_bytes, handles::changes_bytes]),
-    test("mailbox.rs MAX_TAKEN", "phx-client/tests/flood.rs", SLOW_CONSUMER),
+    within("mailbox.rs MAX_TAKEN", "builder.rs STREAM_CAPACITY", "they were in the stream before"),
     test("received.rs MAX_FRAMES", "phx-client/tests/flood.rs", SLOW_CONSUMER),
     test("received.rs MAX_BYTES", "phx-client/tests/flood.rs", SLOW_CONSUMER),
     // The functions that make params.
