@@ -64,7 +64,7 @@ pub(crate) fn decoding(max_frame_size: usize) -> usize {
     let frame = Frame::text([start, &r"\n".repeat(size / 2), end].concat());
     assert!(V2.decode(frame.clone()).is_ok());
     let (mut socket, transport) = open(config(|it| it.max_frame_size = max_frame_size));
-    peak(|| socket.handle_frame(NOW, transport, frame))
+    frame.len() + peak(|| socket.handle_frame(NOW, transport, frame.clone()))
 }
 
 pub(crate) fn channels(max_channels: usize) -> usize {
