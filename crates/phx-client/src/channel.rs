@@ -206,7 +206,7 @@ impl Channel {
         let log = &self.shared().settings.log;
         let shown = log.wants().then(|| (event.clone(), payload.clone()));
         let push = self.shared().call(|state, now, _| {
-            if state.is_stopped() {
+            if state.is_driver_gone() {
                 return Err(PushRefused::Stopped { event, payload });
             }
             let push = state.core.push(now, self.id(), event, payload, timeout)?;

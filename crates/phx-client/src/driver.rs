@@ -18,7 +18,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
-use phx_proto::{Action, CloseCause, Instant, ParamsRequestId, Payload};
+use phx_proto::{Action, CloseCause, Instant, ParamsRequestId, Payload, TransportId};
 
 use crate::connector::Connector;
 use crate::runtime::BoxFuture;
@@ -87,10 +87,13 @@ impl Driver {
 
     /// Acts on everything that is due. True if there may be more to do right now.
     fn round(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        self.dispatch.begin_round(now, self.link.open_id());
+        let is_due = self.dispatch.begin_round(now);
         let mut more = self.connect(now, cx);
         more |= self.answer_params(now, cx);
         more |= self.receive(now);
+        if is_due {
+            self.dispatch.timeout(now, self.unread());
+        }
         more |= self.act(now);
         more |= self.flush(now);
         more |= self.close(now, cx);
@@ -152,6 +155,11 @@ impl Driver {
             self.dispatch.frames(now, &mut self.received);
         }
         more && self.dispatch.wants_frames()
+    }
+
+    /// The transport that has frames for the core which it hasn't been given.
+    fn unread(&self) -> Option<TransportId> {
+        if self.dispatch.wants_frames() { self.received.waiting() } else { self.link.open_id() }
     }
 
     /// Does what the core asks for. Frames are asked for only when the transport can take one.
@@ -269,7 +277,8 @@ impl Future for Driver {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         this.shared.register_driver(cx.waker());
-        let now = this.shared.runtime.now();
+        let began = this.shared.runtime.now();
+        let mut now = began;
         this.dispatch.begin();
         let mut rounds = 0;
         let rest = loop {
@@ -280,7 +289,8 @@ impl Future for Driver {
                 break rest;
             }
             // A round may have received and sent many frames, and run hooks for each.
-            if rounds >= MAX_ROUNDS || this.shared.runtime.now() >= now + MAX_POLL {
+            now = this.shared.runtime.now();
+            if rounds >= MAX_ROUNDS || now >= began + MAX_POLL {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }

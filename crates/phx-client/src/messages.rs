@@ -133,7 +133,7 @@ impl<T> Messages<T> {
         let mut state = shared.lock();
         let mailbox = Mailbox::new(settings.stream_capacity, settings.stream_bytes);
         let key = state.mailboxes.insert(mailbox);
-        if !source.attach(&mut state, key) || state.is_stopped() {
+        if !source.attach(&mut state, key) || state.is_driver_gone() {
             state.mailboxes.end(key, &mut Vec::new());
         }
         drop(state);

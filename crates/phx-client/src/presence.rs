@@ -149,10 +149,11 @@ where
             limits,
         });
         // Hooks run in the order of the events, so a join is known before its first message.
-        let (joined, errored) = (Arc::clone(&state), Arc::clone(&state));
+        let [joined, errored, closed] = [(); 3].map(|()| Arc::clone(&state));
         let mut hooks = vec![
             channel.on_join(move |_, _| joined.begin_anew(phx_proto::Presence::handle_joined)),
             channel.on_error(move |_| errored.begin_anew(phx_proto::Presence::handle_errored)),
+            channel.on_close(move |_| closed.begin_anew(phx_proto::Presence::handle_errored)),
         ];
         for event in events {
             let (state, name) = (Arc::clone(&state), event.clone());

@@ -279,7 +279,7 @@ pub(crate) fn poll_outcome(
 ) -> Poll<Option<Outcome>> {
     let mut state = channel.shared().lock();
     let (polled, old) = state.pushes.poll(&push, cx);
-    let stopped = state.is_over();
+    let stopped = state.is_stop_reported();
     drop(state);
     drop(old);
     match polled {

@@ -32,7 +32,7 @@ mod watch;
 use answers::{Budget, Outcomes};
 pub(crate) use channels::ChannelEntry;
 use ends::Ends;
-pub(crate) use ends::Interest;
+pub(crate) use ends::{DisconnectWait, Interest};
 pub(crate) use hooks::{
     ChannelHooks, Garbage, HookId, HookList, OnChannelClose, OnMessage, SocketHooks,
 };
@@ -180,27 +180,27 @@ impl State {
         }
     }
 
-    /// Disconnects. Where there was nothing to close there is no event, so the end is noted here.
+    /// Disconnects, and returns what the end of that is.
     pub(crate) fn disconnect(
         &mut self,
         now: Instant,
         code: CloseCode,
         reason: &str,
-        wakers: &mut Vec<Waker>,
-    ) -> Result<(), DisconnectError> {
+    ) -> Result<DisconnectWait, DisconnectError> {
         let before = self.connection_state();
         self.core.disconnect(now, code, reason)?;
-        if before == ConnectionState::Waiting {
-            let end = self.ends.see_closed();
-            self.report_closed(end, &CloseCause::Disconnected, false, wakers);
-        }
-        Ok(())
+        Ok(match before {
+            ConnectionState::Closed => DisconnectWait::Quiet(self.ends.disconnect_quietly(false)),
+            ConnectionState::Waiting => DisconnectWait::Quiet(self.ends.disconnect_quietly(true)),
+            _ => DisconnectWait::End(self.ends.next()),
+        })
     }
 
     /// Disconnects with close code 1000.
-    pub(crate) fn disconnect_normally(&mut self, now: Instant, wakers: &mut Vec<Waker>) {
-        let disconnected = self.disconnect(now, CloseCode::NORMAL, "", wakers);
+    pub(crate) fn disconnect_normally(&mut self, now: Instant) -> DisconnectWait {
+        let disconnected = self.disconnect(now, CloseCode::NORMAL, "");
         debug_assert!(disconnected.is_ok(), "a close frame can hold 1000 and no reason");
+        disconnected.unwrap_or(DisconnectWait::Quiet(0))
     }
 
     /// Resolves the futures that wait for an open connection, after the hooks have run.

@@ -149,10 +149,8 @@ impl Socket {
     /// [`Builder::close_timeout`](crate::Builder::close_timeout). Channels stay known and rejoin
     /// after the next `connect`, so their streams don't end. Cancel-safe.
     pub fn disconnect(&self) -> Disconnecting {
-        let started: Result<_, Infallible> = Disconnecting::start(self, |state, now, wakers| {
-            state.disconnect_normally(now, wakers);
-            Ok(())
-        });
+        let started: Result<_, Infallible> =
+            Disconnecting::start(self, |state, now| Ok(state.disconnect_normally(now)));
         let Ok(disconnecting) = started;
         disconnecting
     }
@@ -168,7 +166,7 @@ impl Socket {
         code: CloseCode,
         reason: &str,
     ) -> Result<Disconnecting, DisconnectError> {
-        Disconnecting::start(self, |state, now, wakers| state.disconnect(now, code, reason, wakers))
+        Disconnecting::start(self, |state, now| state.disconnect(now, code, reason))
     }
 
     /// Connects anew at once, without waiting for the reconnect schedule: for when the network came
@@ -177,7 +175,7 @@ impl Socket {
     /// Returns `false`, and does nothing, if no connection is wanted.
     #[expect(clippy::must_use_candidate, reason = "it acts; the answer is for who wants it")]
     pub fn reconnect_now(&self) -> bool {
-        self.shared().call(|state, now, _| !state.is_stopped() && state.core.reconnect_now(now))
+        self.shared().call(|state, now, _| !state.is_driver_gone() && state.core.reconnect_now(now))
     }
 
     /// Asks the server for a sign of life, and measures the time until it comes.
@@ -262,7 +260,7 @@ impl Socket {
     ) -> Hook {
         let mut state = self.shared().lock();
         let id = state.next_hook();
-        if state.is_stopped() {
+        if state.is_driver_gone() {
             // Nothing will happen any more. `add` holds foreign code, and is dropped after the lock.
             drop(state);
         } else {
@@ -297,9 +295,9 @@ impl SocketHandle {
 
 impl Drop for SocketHandle {
     fn drop(&mut self) {
-        self.shared.call(|state, now, wakers| {
+        self.shared.call(|state, now, _| {
             state.abandoned = true;
-            state.disconnect_normally(now, wakers);
+            state.disconnect_normally(now);
         });
     }
 }

@@ -75,7 +75,7 @@ impl SocketStatus {
             self.shown = Some(current);
             return Poll::Ready(Some(current));
         }
-        if state.is_over() {
+        if state.is_stop_reported() {
             return Poll::Ready(None);
         }
         let old = state.connection.wait(self.key, cx);
@@ -121,7 +121,7 @@ impl ChannelStatus {
             return Poll::Ready(None);
         }
         let mut state = self.shared.lock();
-        let stopped = state.is_over();
+        let stopped = state.is_stop_reported();
         let (Some(key), Some(entry)) = (self.key, state.channels.get_mut(self.channel)) else {
             return Poll::Ready(None);
         };

@@ -15,9 +15,9 @@ use common::log::Log;
 use common::{Net, Notes, settle};
 use phx_client::proto::{self, Instant, Params};
 use phx_client::{
-    ByteString, CloseCause, CloseCode, ConnectFailed, DecodeError, DecodeErrorKind, EncodeError,
-    Endpoint, Escaped, Frame, JoinFailed, Message, Payload, PushFailed, Ref, Refusal, SocketError,
-    Status, TlsFailure, TlsFailureKind,
+    ByteString, ChannelError, CloseCause, CloseCode, ConnectFailed, DecodeError, DecodeErrorKind,
+    EncodeError, Endpoint, Escaped, Frame, JoinFailed, JoinFailure, Message, Payload, PushFailed,
+    Ref, Refusal, Rejection, SocketError, Status, TlsFailure, TlsFailureKind,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -41,7 +41,7 @@ fn assert_harmless(what: &str, shown: &str) {
 }
 
 /// Types whose `Display` holds nothing but this project's own words and numbers.
-const OWN_WORDS: [&str; 18] = [
+const OWN_WORDS: [&str; 19] = [
     "CloseCode",
     "ConfigError",
     "DisconnectError",
@@ -60,6 +60,8 @@ const OWN_WORDS: [&str; 18] = [
     "ProxyFailure",
     // A part of `ConnectFailed`, and not public.
     "Last",
+    // A part of failures and rejections, which are in the table.
+    "Reason",
     // Their sources hold texts, and are in the table.
     "PushErrorKind",
 ];
@@ -182,6 +184,15 @@ fn whatever_is_displayed_is_one_short_line() {
     table.error(&Endpoint::default().with_params(&json!({ format!("{text}["): 1 })).unwrap_err());
     table.error(&Endpoint::parse(text).unwrap_err());
 
+    let reason = || Ok(Payload::json(&json!({ "reason": text })).unwrap());
+    let rejection = Rejection::new(Status::Other(bytes()), reason().unwrap(), true);
+    table.text(&rejection);
+    table.text(&JoinFailure::Rejected(rejection));
+    table.text(&JoinFailure::Crashed(reason()));
+    table.text(&JoinFailure::Closed(reason()));
+    table.text(&ChannelError::Crashed(reason()));
+    table.text(&ChannelError::Closed(reason()));
+
     let mut core = proto::Socket::new(proto::Config::default(), 1);
     let channel = core.channel(text, Params::from(Payload::empty())).unwrap();
     let refused = core.push(Instant::EPOCH, channel, text, Payload::empty(), None).unwrap_err();
@@ -215,6 +226,11 @@ fn shown_by_handles(text: &str) -> BTreeSet<String> {
             peer.reply(&push, text, &json!({ "reason": text }));
         });
         table.error(&pushed.unwrap_err());
+        peer.broadcast("phx_error", &json!({ "reason": text }));
+        settle().await;
+        let failure = room.failure().unwrap();
+        table.text(&failure);
+        table.text(&failure.cause);
         table.names
     })
 }
@@ -259,10 +275,10 @@ async fn whatever_is_logged_is_one_short_line() {
     settle().await;
 
     let (log, lines) = (log.0.taken(), lines.taken());
-    for expected in ["message", "joined", "errored", "malformed", "couldn't be made", "closed"] {
+    for expected in ["message", "joined", "not joined", "malformed", "couldn't be made", "closed"] {
         assert!(log.iter().any(|line| line.contains(expected)), "{expected}: {log:?}");
     }
-    for expected in ["joined", "errored", "join failed", "isn't a message", "closed", "\\u{1b}"] {
+    for expected in ["joined", "not joined", "isn't a message", "closed", "\\u{1b}"] {
         assert!(lines.iter().any(|line| line.contains(expected)), "{expected}: {lines:?}");
     }
     for line in log.iter().chain(&lines) {

@@ -16,7 +16,8 @@ use std::sync::{Arc, Mutex};
 use common::{Net, Notes, settle, soon};
 use futures::FutureExt as _;
 use phx_client::{
-    ChannelCloseCause, CloseCause, CloseCode, Frame, LogKind, Payload, Refusal, SocketError,
+    ChannelCloseCause, CloseCause, CloseCode, ConnectionState, Frame, LogKind, Payload, Refusal,
+    Socket, SocketError,
 };
 use serde_json::json;
 
@@ -287,4 +288,42 @@ async fn hooks_of_a_channels_end_run_before_its_futures_resolve() {
     assert_eq!(notes.taken(), ["false false"]);
     soon(leave.take()).await.unwrap();
     assert!(soon(push.take()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disconnect_during_a_loss_waits_for_the_hooks_of_the_loss() {
+    let mut net = Net::new();
+    let (watched, notes) = (Watched::new(), Notes::default());
+    let (seen, noted) = (Arc::clone(&watched), notes.clone());
+    let builder = net.builder().on_close(move |_| noted.note(format!("{}", seen.is_resolved())));
+    let (socket, room, mut peer) = net.joined_with(builder).await;
+    let (leaving, slot) = (socket.clone(), Arc::clone(&watched));
+    // The channel hears of the loss first, and the socket waits for its next attempt then.
+    let hook = room.on_error(move |_| slot.set(leaving.disconnect()));
+    peer.close(CloseCause::lost("cable"));
+    settle().await;
+    assert_eq!(notes.taken(), ["false"]);
+    soon(watched.take()).await;
+    assert_eq!(socket.state(), ConnectionState::Closed);
+    hook.off();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_disconnect_waits_for_the_hooks_of_the_first() {
+    let mut net = Net::new();
+    let (second, notes) = (Watched::new(), Notes::default());
+    let (slot, noted) = (Arc::clone(&second), notes.clone());
+    let disconnecting: Arc<Mutex<Option<Socket>>> = Arc::default();
+    let again = Arc::clone(&disconnecting);
+    let builder = net.builder().on_close(move |_| {
+        if let Some(socket) = again.lock().unwrap().take() {
+            slot.set(socket.disconnect());
+            noted.note(format!("{}", slot.is_resolved()));
+        }
+    });
+    let (socket, _peer) = net.connected_with(builder).await;
+    *disconnecting.lock().unwrap() = Some(socket.clone());
+    soon(socket.disconnect()).await;
+    soon(second.take()).await;
+    assert_eq!(notes.taken(), ["false"]);
 }

@@ -99,6 +99,23 @@ async fn a_rejoin_shows_nobody_who_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_closed_channel_has_no_list_that_is_the_servers() {
+    let (_socket, room, mut peer) = Net::new().unjoined().await;
+    let presence = room.presence::<Value>();
+    peer.join(&room).await;
+    peer.broadcast("presence_state", &json!({ "ann": { "metas": [{ "phx_ref": "1" }] } }));
+    settle().await;
+    assert_eq!(presence.status(), PresenceStatus::Synced);
+    let (left, ()) = tokio::join!(room.leave(), async {
+        let leave = peer.receive().await;
+        peer.reply(&leave, "ok", &json!({}));
+    });
+    left.unwrap();
+    settle().await;
+    assert_eq!(presence.status(), PresenceStatus::Pending);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_payload_of_another_shape_changes_nothing_and_is_told() {
     let mut net = Net::new();
     let (_socket, room, mut peer) = net.unjoined().await;

@@ -171,7 +171,7 @@ impl ChannelBuilder {
         // Cloned, so that the user's function is never dropped under the lock.
         let function = &self.params_function;
         let id = self.socket.shared().call(|state, now, _| {
-            if state.is_stopped() {
+            if state.is_driver_gone() {
                 return Err(NewChannelFailed::Stopped);
             }
             let made = if self.replace {

@@ -80,7 +80,7 @@ pub enum JoinFailed {
 impl Channel {
     pub(super) fn start_joining(&self, timeout: Option<Duration>) -> Join {
         let made = self.shared().call(|state, now, wakers| {
-            if state.is_stopped() {
+            if state.is_driver_gone() {
                 return Err(JoinFailed::Stopped);
             }
             let again = state.core.channel_state(self.id()) == Some(ChannelState::Closed);

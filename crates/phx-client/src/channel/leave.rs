@@ -43,7 +43,7 @@ pub enum LeaveFailed {
 impl Channel {
     pub(super) fn start_leaving(&self, timeout: Option<Duration>) -> Leave {
         let made = self.shared().call(|state, now, wakers| {
-            if state.is_stopped() {
+            if state.is_driver_gone() {
                 return Err(LeaveFailed::Stopped);
             }
             let made = state.core.leave(now, self.id(), timeout).map_err(LeaveFailed::Refused);

@@ -94,21 +94,27 @@ impl Dispatch {
             || tracing::enabled!(target: "phx_client::channel", tracing::Level::TRACE);
     }
 
-    /// Lets the core do what is due, and tells what that and the users' calls have made of news.
-    /// What waits in the transport while a stream holds back reading is no sign of a dead peer.
-    pub(super) fn begin_round(&mut self, now: Instant, transport: Option<TransportId>) {
+    /// Dispatches what the users' calls have made. True if the core has something due.
+    pub(super) fn begin_round(&mut self, now: Instant) -> bool {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
         // Whoever calls from here on may come too late to be seen this time.
         state.driver_called = false;
-        if let (Some(_), Some(transport)) = (self.held_until, transport) {
-            state.core.handle_unread(now, transport);
-        }
-        if state.core.poll_timeout().is_some_and(|deadline| now >= deadline) {
-            state.core.handle_timeout(now);
-        }
         let state = self.tell(&shared, state, now);
+        let is_due = state.core.poll_timeout().is_some_and(|deadline| now >= deadline);
         release(state, &mut self.wakers);
+        is_due
+    }
+
+    /// Lets the core do what is due, after what has come was read: what waits in the transport may be the
+    /// sign of life that a timeout is about. What is `unread` by our own choice is no sign of a dead peer.
+    pub(super) fn timeout(&mut self, now: Instant, unread: Option<TransportId>) {
+        self.feed(now, |core| {
+            if let Some(transport) = unread {
+                core.handle_unread(now, transport);
+            }
+            core.handle_timeout(now);
+        });
     }
 
     /// Until when nothing is to be read; `None` if reading is free.
@@ -215,6 +221,9 @@ impl Dispatch {
         }
         for (push, outcome) in self.outcomes.drain(..) {
             self.wakers.extend(state.pushes.resolve(&push, outcome));
+        }
+        if !self.behind && state.ends.note_dispatched() {
+            state.connection.take_wakers(&mut self.wakers);
         }
         self.held_until = held_until(shared, &mut state, now);
         // A hook that was removed meanwhile is not to see another frame.

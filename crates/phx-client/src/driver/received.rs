@@ -32,6 +32,11 @@ impl ReceivedFrames {
         self.frames.is_empty() && self.end.is_none()
     }
 
+    /// The transport whose frames or end wait to be handed on.
+    pub(super) fn waiting(&self) -> Option<TransportId> {
+        self.transport.filter(|_| !self.is_empty())
+    }
+
     /// Reads on, all that was read before having been handed on. True if there may be more to read.
     pub(super) fn fill(&mut self, link: &mut Link, cx: &mut Context<'_>) -> bool {
         debug_assert!(self.is_empty(), "frames of two transports");

@@ -35,23 +35,23 @@ pub(crate) struct LastReport {
 
 impl State {
     /// Whether the driver is gone: calls are refused then.
-    pub(crate) fn is_stopped(&self) -> bool {
+    pub(crate) fn is_driver_gone(&self) -> bool {
         self.life != Life::Running
     }
 
-    /// Whether the hooks have been told that the driver is gone: futures and streams end then.
-    pub(crate) fn is_over(&self) -> bool {
+    /// Whether the hooks of the driver's end have run: futures and streams end then.
+    pub(crate) fn is_stop_reported(&self) -> bool {
         self.life == Life::Ended
     }
 
     /// What the connection is doing.
     pub(crate) fn connection_state(&self) -> ConnectionState {
-        if self.is_stopped() { ConnectionState::Closed } else { self.core.connection_state() }
+        if self.is_driver_gone() { ConnectionState::Closed } else { self.core.connection_state() }
     }
 
     /// What a channel is doing.
     pub(crate) fn channel_state(&self, channel: ChannelId) -> ChannelState {
-        let state = self.core.channel_state(channel).filter(|_| !self.is_stopped());
+        let state = self.core.channel_state(channel).filter(|_| !self.is_driver_gone());
         state.unwrap_or(ChannelState::Closed)
     }
 
@@ -76,6 +76,7 @@ impl State {
             entry.status.set(ChannelState::Closed, &mut wakers);
             if entry.closed.is_none() {
                 entry.closed = Some(Box::new(ChannelCloseCause::Stopped));
+                self.kept.give_back(entry.failure_len());
                 entry.failure = None;
                 let topic = self.core.topic(id).cloned().unwrap_or_default();
                 let hooks = entry.hooks.as_ref().map(|hooks| hooks.close.clone());

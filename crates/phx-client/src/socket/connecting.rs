@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::{Either, select};
 use phx_proto::{CloseCause, ConfigError, ConnectionState, EndpointError, Instant};
 
 use super::Socket;
-use crate::shared::{Interest, State, WatchKey};
+use crate::shared::{DisconnectWait, Interest, State, WatchKey};
 
 /// The future of an open connection. It resolves after the hooks of the same opening or end have run.
 /// Cancel-safe: dropping it changes nothing about the connection.
@@ -25,8 +25,7 @@ pub struct Connecting {
 pub struct Disconnecting {
     socket: Socket,
     key: WatchKey,
-    /// `None` if there was nothing to close.
-    interest: Option<Interest>,
+    wait: DisconnectWait,
 }
 
 /// Why a socket isn't connected, and won't be unless it is told to.
@@ -109,8 +108,9 @@ impl Connecting {
 
     pub(super) fn start(socket: &Socket) -> Self {
         let (interest, key) = socket.shared().call(|state, now, _| {
-            if !state.is_stopped() {
+            if !state.is_driver_gone() {
                 state.core.connect(now);
+                state.ends.connect();
             }
             (state.ends.next(), state.connection.watch())
         });
@@ -133,7 +133,7 @@ impl Future for Connecting {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.socket.shared().lock();
-        if state.is_over() {
+        if state.is_stop_reported() {
             return Poll::Ready(Err(ConnectFailed::Stopped));
         }
         let open =
@@ -164,15 +164,13 @@ impl Drop for Connecting {
 impl Disconnecting {
     pub(super) fn start<E>(
         socket: &Socket,
-        disconnect: impl FnOnce(&mut State, Instant, &mut Vec<Waker>) -> Result<(), E>,
+        disconnect: impl FnOnce(&mut State, Instant) -> Result<DisconnectWait, E>,
     ) -> Result<Self, E> {
-        let (interest, key) = socket.shared().call(|state, now, wakers| {
-            let nothing_to_close = state.connection_state() == ConnectionState::Closed;
-            let interest = (!nothing_to_close).then(|| state.ends.next());
-            disconnect(state, now, wakers)?;
-            Ok((interest, state.connection.watch()))
+        let (wait, key) = socket.shared().call(|state, now, _| {
+            let wait = disconnect(state, now)?;
+            Ok((wait, state.connection.watch()))
         })?;
-        Ok(Disconnecting { socket: socket.clone(), key, interest })
+        Ok(Disconnecting { socket: socket.clone(), key, wait })
     }
 }
 
@@ -181,7 +179,7 @@ impl Future for Disconnecting {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.socket.shared().lock();
-        if state.is_over() || self.interest.is_none_or(|it| state.ends.has_ended_since(it)) {
+        if state.is_stop_reported() || state.ends.is_disconnected(self.wait) {
             return Poll::Ready(());
         }
         let old = state.connection.wait(self.key, cx);

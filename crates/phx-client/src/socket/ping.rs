@@ -37,7 +37,7 @@ pub enum PingFailed {
 impl Ping {
     pub(super) fn start(socket: &Socket) -> Self {
         let made = socket.shared().call(|state, now, _| {
-            if state.is_stopped() {
+            if state.is_driver_gone() {
                 return Err(PingError::NotConnected);
             }
             let made = state.core.ping(now);
@@ -64,7 +64,7 @@ impl Future for Ping {
         };
         let mut state = self.socket.shared().lock();
         let (polled, old) = state.pings.poll(&ping, cx);
-        let stopped = state.is_over();
+        let stopped = state.is_stop_reported();
         drop(state);
         drop(old);
         let round_trip = match polled {
