@@ -74,7 +74,7 @@ pub(crate) struct Options {
     json: bool,
 
     /// Write a report with plots: a page that needs no network.
-    #[arg(long, short, value_name = "FILE.html", value_parser = value::text)]
+    #[arg(long, short, value_name = "FILE.html", value_parser = value::path)]
     output: Option<String>,
 
     #[command(flatten)]

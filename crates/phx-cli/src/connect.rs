@@ -47,15 +47,15 @@ pub(crate) struct Connect {
     vsn: String,
 
     /// Trust these roots (PEM) instead of the system's.
-    #[arg(long, value_name = "FILE", conflicts_with = "insecure", value_parser = value::text)]
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure", value_parser = value::path)]
     cacert: Option<String>,
 
     /// Show the server this certificate (PEM).
-    #[arg(long, value_name = "FILE", requires = "key", value_parser = value::text)]
+    #[arg(long, value_name = "FILE", requires = "key", value_parser = value::path)]
     cert: Option<String>,
 
     /// The private key for --cert (PEM).
-    #[arg(long, value_name = "FILE", requires = "cert", value_parser = value::text)]
+    #[arg(long, value_name = "FILE", requires = "cert", value_parser = value::path)]
     key: Option<String>,
 
     /// Trust every certificate: whoever is in between can read and change everything.

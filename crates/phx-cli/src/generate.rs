@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
@@ -27,7 +26,7 @@ pub(crate) struct Completions {
 pub(crate) struct Man {
     /// Write phx.1, phx-join.1 and the others there.
     #[arg(long, value_name = "DIRECTORY", value_parser = value::path)]
-    dir: Option<PathBuf>,
+    dir: Option<String>,
 }
 
 pub(crate) fn completions(options: &Completions) -> Result<(), Failure> {
@@ -42,9 +41,8 @@ pub(crate) fn man(options: &Man) -> Result<(), Failure> {
         clap_mangen::Man::new(Cli::command()).render(&mut page)?;
         return print(&page);
     };
-    let unwritable = |error: io::Error| {
-        Failure::Usage(format!("can't write to {}: {error}", directory.display()))
-    };
+    let unwritable =
+        |error: io::Error| Failure::Usage(format!("can't write to {directory}: {error}"));
     fs::create_dir_all(directory).map_err(unwritable)?;
     clap_mangen::generate_to(Cli::command(), directory).map_err(unwritable)
 }

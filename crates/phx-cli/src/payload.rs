@@ -1,12 +1,13 @@
 //! Payloads as they are given on the command line: JSON, `@FILE` or `-`.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::Read as _;
 
 use phx_tokio::Payload;
 use serde_json::{Map, Value};
 
 use crate::failure::{Failure, chain};
+use crate::value;
 
 /// Bytes of a payload: more wouldn't be sent.
 const MAX_PAYLOAD: usize = 64 << 20;
@@ -29,7 +30,10 @@ pub(crate) fn read(path: &str) -> Result<Vec<u8>, Failure> {
     // One byte more tells a payload at the limit from one beyond it.
     let limit = u64::try_from(MAX_PAYLOAD.saturating_add(1)).unwrap_or(u64::MAX);
     let (name, read) = match path {
-        "-" => ("standard input", io::stdin().lock().take(limit).read_to_end(&mut bytes)),
+        "-" => {
+            let input = value::standard_input().map_err(Failure::Usage)?;
+            ("standard input", input.take(limit).read_to_end(&mut bytes))
+        }
         path => {
             let file = File::open(path);
             (path, file.and_then(|file| file.take(limit).read_to_end(&mut bytes)))

@@ -45,7 +45,7 @@ pub(crate) struct Options {
     payload: Option<String>,
 
     /// Push the bytes of a file instead of JSON; `-` is standard input.
-    #[arg(long, value_name = "FILE|-", value_parser = value::text)]
+    #[arg(long, value_name = "FILE|-", value_parser = value::path)]
     binary: Option<String>,
 
     /// Don't wait for a reply.

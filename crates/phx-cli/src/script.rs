@@ -100,7 +100,11 @@ async fn perform(
 /// The script's lines, read on a thread of their own, since reading can't be cancelled.
 fn lines(path: &str) -> Result<mpsc::Receiver<io::Result<String>>, Failure> {
     let file = match path {
-        "-" => None,
+        "-" => {
+            // It is locked anew where it is read.
+            drop(value::standard_input().map_err(Failure::Usage)?);
+            None
+        }
         path => Some(File::open(path).map_err(|error| Failure::unreadable(path, &error))?),
     };
     let (send, lines) = mpsc::channel(16);

@@ -2,13 +2,14 @@
 //!
 //! One rule for all options, and for the URL: `@PATH` stands for what the file holds, without its last line end, so that
 //! a secret needn't be in the list of processes; `@@..` is a literal `@..`. In `NAME=VALUE` and `NAME: VALUE` it is the
-//! value that the rule is about.
+//! value that the rule is about. An option that takes a path names its file with and without the sign: nothing is read to get a
+//! path.
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, StdinLock};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
@@ -24,7 +25,7 @@ pub(crate) fn text(value: &str) -> Result<String, String> {
     match value.strip_prefix('@') {
         None => Ok(value.to_owned()),
         Some(literal) if literal.starts_with('@') => Ok(literal.to_owned()),
-        Some("-") => from_file("standard input", Ok(io::stdin().lock())),
+        Some("-") => from_file("standard input", Ok(standard_input()?)),
         Some(path) => from_file(path, File::open(path)),
     }
 }
@@ -34,9 +35,18 @@ pub(crate) fn text_or_stdin(value: &str) -> Result<String, String> {
     text(if value == "-" { "@-" } else { value })
 }
 
-/// The name of a file or directory.
-pub(crate) fn path(value: &str) -> Result<PathBuf, String> {
-    text(value).map(PathBuf::from)
+/// The path of a file or directory: `@PATH` is `PATH`, and `@@..` is a literal `@..`.
+pub(crate) fn path(value: &str) -> Result<String, String> {
+    Ok(value.strip_prefix('@').unwrap_or(value).to_owned())
+}
+
+/// Standard input, for the one value or script that is read from it.
+pub(crate) fn standard_input() -> Result<StdinLock<'static>, String> {
+    static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+    if IS_TAKEN.swap(true, Ordering::Relaxed) {
+        return Err("standard input is named twice, and can be read once".to_owned());
+    }
+    Ok(io::stdin().lock())
 }
 
 pub(crate) fn time(value: &str) -> Result<Duration, String> {
@@ -171,6 +181,8 @@ mod tests {
     fn two_signs_are_a_literal_one() {
         assert_eq!(text("@@home").as_deref(), Ok("@home"));
         assert_eq!(text("ann@home").as_deref(), Ok("ann@home"));
+        assert_eq!(path("@a/key.pem").as_deref(), Ok("a/key.pem"));
+        assert_eq!(path("@@a").as_deref(), Ok("@a"));
         assert_eq!(pair("@me=@@home"), Ok(("@me".into(), "@home".into())));
         assert_eq!(header("X-App: @@home"), Ok(("X-App".into(), "@home".into())));
     }

@@ -172,6 +172,8 @@ async fn no_option_shows_its_value() {
     let directory = TempDir::new().unwrap();
     let secret = file(&directory, "secret", "hush\n-----BEGIN hush-----\nhush\n");
     let missing = directory.path().join("missing").display().to_string();
+    // What writes may make it.
+    let unmade = directory.path().join("unmade").display().to_string();
     let large = file(&directory, "large", &"hush".repeat(1 << 15));
     let script = file(&directory, "script", "{\"do\":\"connect\"}\n");
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -200,7 +202,10 @@ async fn no_option_shows_its_value() {
                         forms.push(with(&format!("{pair}@{path}")));
                     }
                 }
-                File => forms.push(with(&secret)),
+                File => {
+                    forms.push(with(&secret));
+                    forms.extend([&secret, &large, &unmade].map(|path| with(&format!("@{path}"))));
+                }
                 Nothing => forms.push(vec![format!("{name}=hush")]),
             }
             for form in forms {
@@ -232,7 +237,10 @@ async fn no_option_shows_its_value() {
         assert_silent(&arguments.join(" "), &ended);
         let is_large = arguments.iter().any(|word| word.contains("/large"));
         let is_missing = arguments.iter().any(|word| word.contains("/missing"));
-        if is_large || is_missing {
+        let is_path = OPTIONS.iter().any(|(name, takes)| {
+            matches!(takes, File) && arguments.iter().any(|word| word == name)
+        });
+        if (is_large || is_missing) && !is_path {
             let why = if is_large { "holds more than 64 KiB" } else { "No such file" };
             ended.badly(2, why);
         }

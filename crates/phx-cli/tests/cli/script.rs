@@ -164,3 +164,15 @@ async fn bytes_need_the_second_version() {
     phx_with_input(&script, steps.as_bytes()).await.badly(2, "line 3: `echo` to room:a");
     server.stops_empty().await;
 }
+
+#[tokio::test]
+async fn standard_input_is_named_once() {
+    let lines = b"hush\nhush\n";
+    for command in [
+        &["script", "-", "-p", "t=@-"][..],
+        &["push", "ws://127.0.0.1:1/socket", "room:a", "echo", "-p", "a=@-", "-p", "b=@-"],
+        &["push", "ws://127.0.0.1:1/socket", "room:a", "echo", "-", "--auth-token", "@-"],
+    ] {
+        phx_with_input(command, lines).await.badly(2, "standard input is named twice");
+    }
+}
