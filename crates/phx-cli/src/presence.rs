@@ -30,7 +30,7 @@ type Beside = Map<String, Value>;
 /// Show who is present in a topic, live.
 ///
 /// On a terminal this is a list that follows what happens, with the latest changes below it. Elsewhere, and with
-/// --lines, each change is a line. With --json it is an object: kind is came, went or synced (or, as for join, connected, joined, disconnected), key says
+/// --lines, each change is a line. With --json it is an object: kind is came, went or synced (or, as for join, connected, joined, disconnected, errored, malformed, lagged), key says
 /// who, payload has the metas that came or went, and present says how many are there.
 ///
 /// It ends by Ctrl-C, and the exit code is 0.

@@ -61,6 +61,12 @@ impl Size for Print {
             Print::End => 0,
         }
     }
+
+    fn note_lost(&mut self, count: u64) {
+        if let Print::Record(record) = self {
+            record.note_lost(count);
+        }
+    }
 }
 
 /// The end of a printer.

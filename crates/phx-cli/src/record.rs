@@ -255,8 +255,24 @@ impl Size for Record {
         let texts = [self.topic.as_deref(), self.event.as_deref(), self.key.as_deref()];
         let texts = texts.into_iter().chain([self.reference.as_deref(), self.detail.as_deref()]);
         let payload = self.payload.as_ref().map_or(0, Payload::len);
-        texts.flatten().map(str::len).fold(payload, usize::saturating_add)
+        let more = self.more.iter().map(|(name, value)| size_of_val(name) + size_of_value(value));
+        let lengths = texts.flatten().map(str::len).chain(more);
+        lengths.fold(payload.saturating_add(size_of::<Record>()), usize::saturating_add)
     }
+
+    fn note_lost(&mut self, count: u64) {
+        self.more.push(("lost_before", count.into()));
+    }
+}
+
+/// The bytes that a further field keeps, about. Arrays and objects come from a script's own `id`.
+fn size_of_value(value: &Value) -> usize {
+    let held = match value {
+        Value::String(text) => text.len(),
+        Value::Array(_) | Value::Object(_) => value.to_string().len(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    held.saturating_add(size_of::<Value>())
 }
 
 /// Records for people, in columns.
@@ -326,6 +342,16 @@ mod tests {
         );
         let line = message("photo", &Payload::binary(vec![0, 255])).more("n", 1).to_json();
         assert!(line.ends_with(r#""payload":null,"binary":"AP8=","n":1}"#), "{line}");
+    }
+
+    #[test]
+    fn a_status_and_the_record_itself_count() {
+        let empty = Record::new(Kind::Reply).size();
+        assert!(empty >= size_of::<Record>());
+        let reply = Record::new(Kind::Reply).more("status", "x".repeat(1 << 20));
+        assert!(reply.size() >= empty + (1 << 20), "{}", reply.size());
+        let with_id = Record::new(Kind::Reply).more("id", json!(["x".repeat(1 << 20)]));
+        assert!(with_id.size() >= empty + (1 << 20), "{}", with_id.size());
     }
 
     #[test]

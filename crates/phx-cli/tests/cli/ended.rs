@@ -135,12 +135,12 @@ async fn a_wait_finds_what_came_before_the_end() {
     for end in ENDS {
         let url = raw(move |message: &Received| {
             let mut answers = vec![message.reply("ok", &json!({}))];
-            answers.extend((0..1_000).map(|n| message.event_of("shout", &json!({ "n": n }))));
+            answers.extend((0..5_000).map(|n| message.event_of("shout", &json!({ "n": n }))));
             answers.push(end.answer());
             answers
         })
         .await;
-        for wanted in [r#""event":"shout","payload":{"n":999}"#, r#""kind":"disconnected""#] {
+        for wanted in [r#""event":"shout","payload":{"n":4999}"#, r#""kind":"disconnected""#] {
             let connect = r#"{"do":"connect"}"#;
             let join = r#"{"do":"join","topic":"room:a"}"#;
             let script = format!("{connect}\n{join}\n{{\"do\":\"wait\",{wanted}}}\n");
