@@ -9,7 +9,8 @@ use phx_client::{Backoff, CloseCause, ConnectionState, JoinFailed, Payload, Stre
 
 use super::Adapter;
 use super::host::{Host, client};
-use crate::{Channel, Context, Handlers, Reason, rooms};
+use super::raw::serve;
+use crate::{Channel, Context, Reason, rooms};
 
 pub(super) async fn a_ping_measures_the_way<A: Adapter>() {
     let host = Host::start(rooms().build());
@@ -150,14 +151,9 @@ pub(super) async fn many_sockets_share_a_runtime<A: Adapter>() {
 
 pub(super) async fn a_join_waits_as_long_as_its_channel_was_set_to<A: Adapter>() {
     const TIMEOUT: Duration = Duration::from_millis(100);
-    let never = || {
-        Handlers::new().join(|ctx, _| {
-            ctx.sleep(Duration::from_secs(3600));
-            Ok(Payload::empty())
-        })
-    };
-    let host = Host::start(rooms().channel("slow:*", never).build());
-    let socket = client::<A>(host.url()).connect().await.unwrap();
+    // A server that answers nothing.
+    let url = serve(|mut raw| while raw.receive().is_some() {});
+    let socket = client::<A>(&url).connect().await.unwrap();
     let start = Instant::now();
     let created = socket.channel("slow:a").join_timeout(TIMEOUT).create().unwrap();
     assert!(matches!(created.join().await, Err(JoinFailed::TimedOut)));

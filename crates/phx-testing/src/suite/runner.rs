@@ -50,26 +50,39 @@ impl Selection {
     }
 }
 
-/// Runs the selected tests on an adapter.
+/// Runs the selected tests on an adapter: several at a time, and then, one after another, those that
+/// need the machine for themselves.
 #[must_use]
 #[expect(clippy::print_stdout, reason = "`--list` speaks through standard output")]
 pub fn run<A: Adapter>(selection: &Selection) -> Report {
-    let full = |case: &Case| format!("suite::{}::{}", A::NAME, case.name);
     let chosen: Vec<Case> =
-        cases::<A>().into_iter().filter(|case| selection.takes(&full(case))).collect();
+        cases::<A>().into_iter().filter(|case| selection.takes(&full::<A>(case))).collect();
     if selection.list {
-        chosen.iter().for_each(|case| println!("{}: test", full(case)));
+        chosen.iter().for_each(|case| println!("{}: test", full::<A>(case)));
         return Report { adapter: A::NAME, verdicts: Vec::new() };
     }
+    let (alone, beside): (Vec<Case>, Vec<Case>) = chosen.iter().partition(|case| case.alone);
+    let mut verdicts = run_all::<A>(&beside, AT_A_TIME);
+    verdicts.extend(run_all::<A>(&alone, 1));
+    Report { adapter: A::NAME, verdicts }
+}
+
+/// A test's full name.
+fn full<A: Adapter>(case: &Case) -> String {
+    format!("suite::{}::{}", A::NAME, case.name)
+}
+
+/// Runs tests, at most `at_a_time` at once.
+fn run_all<A: Adapter>(cases: &[Case], at_a_time: usize) -> Vec<(&'static str, Verdict)> {
     let next = AtomicUsize::new(0);
-    let verdicts = Mutex::new(vec![None; chosen.len()]);
+    let verdicts = Mutex::new(vec![None; cases.len()]);
     thread::scope(|scope| {
-        for _ in 0..AT_A_TIME {
+        for _ in 0..at_a_time {
             scope.spawn(|| {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(case) = chosen.get(index) else { break };
-                    let verdict = run_one(case, full(case));
+                    let Some(case) = cases.get(index) else { break };
+                    let verdict = run_one(case, full::<A>(case));
                     let mut verdicts = verdicts.lock().unwrap_or_else(PoisonError::into_inner);
                     if let Some(place) = verdicts.get_mut(index) {
                         *place = Some((case.name, verdict));
@@ -79,7 +92,7 @@ pub fn run<A: Adapter>(selection: &Selection) -> Report {
         }
     });
     let verdicts = verdicts.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Report { adapter: A::NAME, verdicts: verdicts.into_iter().flatten().collect() }
+    verdicts.into_iter().flatten().collect()
 }
 
 /// Runs a test. A thread that isn't done in time is left behind: nothing can end it.

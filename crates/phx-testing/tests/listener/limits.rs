@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use allocation_counter::measure;
 use phx_testing::listener::Listener;
 use phx_testing::rooms;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -63,21 +64,29 @@ async fn serves_others(listener: &Listener) {
     receive(&mut client).await;
 }
 
-#[tokio::test]
-async fn a_frame_is_refused_once_its_header_announces_too_much() {
+async fn refuses_a_frame_that_announces(length: u64) {
     let listener = Listener::bind(rooms().max_frame_size(LIMIT).build()).await.unwrap();
-    for length in [LIMIT as u64 + 1] {
-        for first in [FINAL | TEXT, TEXT, FINAL | PING] {
-            let refused = async {
-                let mut stream = upgraded(&listener).await;
-                // Nothing follows: who waited for it would never answer.
-                stream.write_all(&header(first, length)).await.unwrap();
-                close_code(&mut stream).await
-            };
-            assert_eq!(within(refused).await, 1009, "{length} bytes");
-        }
+    for first in [FINAL | TEXT, TEXT, FINAL | PING] {
+        let refused = async {
+            let mut stream = upgraded(&listener).await;
+            // Nothing follows: who waited for it would never answer.
+            stream.write_all(&header(first, length)).await.unwrap();
+            close_code(&mut stream).await
+        };
+        assert_eq!(within(refused).await, 1009, "{length} bytes");
     }
     serves_others(&listener).await;
+}
+
+/// Nothing is reserved for what is announced: client and listener run on this thread, whose memory is measured.
+#[test]
+fn a_frame_is_refused_once_its_header_announces_too_much() {
+    const MOST: u64 = 512 << 10;
+    for length in [LIMIT as u64 + 1, 1 << 20, 8 << 30, 1 << 40, 1 << 62, i64::MAX as u64] {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let memory = measure(|| runtime.block_on(refuses_a_frame_that_announces(length)));
+        assert!(memory.bytes_max < MOST, "{length} bytes: {memory:?}");
+    }
 }
 
 #[tokio::test]
