@@ -104,11 +104,18 @@ impl Failure {
         }
     }
 
+    /// A reply that wasn't to have this status.
+    pub(crate) fn replied(topic: &str, event: &str, status: &Status, response: &Payload) -> Self {
+        let (event, topic) = (shown(event), shown(topic));
+        let answer = answer(status, response);
+        Failure::Rejected(format!("`{event}` to {topic}: the reply has {answer}"))
+    }
+
     pub(crate) fn push(topic: &str, event: &str, failed: &PushFailed) -> Self {
         let what = format!("`{}` to {}", shown(event), shown(topic));
         match failed {
             PushFailed::Rejected { status, response, .. } => {
-                Failure::Rejected(format!("{what}: the reply has {}", answer(status, response)))
+                Failure::replied(topic, event, status, response)
             }
             PushFailed::ReplyDropped { status, .. } if *status != Status::Ok => {
                 Failure::Rejected(format!("{what}: {}", chain(failed)))
@@ -200,7 +207,7 @@ fn is_unusable(reason: &PushErrorKind) -> bool {
 
 /// A status and what the server says about it, as people read them. The rest of a response is left out: it may be a
 /// secret, and errors end up in logs.
-pub(crate) fn answer(status: &Status, response: &Payload) -> String {
+fn answer(status: &Status, response: &Payload) -> String {
     #[derive(Deserialize)]
     struct Why {
         reason: String,

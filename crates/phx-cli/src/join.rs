@@ -7,8 +7,7 @@ use futures::Stream;
 use futures::future::{ready, try_join_all};
 use futures::stream::{BoxStream, SelectAll, StreamExt as _, once};
 use phx_tokio::{
-    Channel, ChannelCloseCause, ConnectionState, Incoming, JoinFailed, Payload, PayloadDropped,
-    Socket, Status, StreamItem,
+    Channel, ChannelCloseCause, ConnectionState, Incoming, Payload, Socket, StreamItem,
 };
 
 use crate::connect::Connect;
@@ -18,7 +17,9 @@ use crate::interrupt::Interrupt;
 use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::record::{Columns, Kind, Record};
-use crate::session::{JoinRefs, Joining, print_news, topic_filter, unjoined, while_open};
+use crate::session::{
+    JoinRefs, Joining, accepted, print_news, report_failures, topic_filter, unjoined, while_open,
+};
 use crate::value;
 
 /// Join topics, and print each message as it comes.
@@ -124,13 +125,8 @@ fn channel(
         .params(params.clone())
         .create()
         .map_err(|error| Failure::join(&topic.into(), &error.into()))?;
-    let (printer, topic) = (printer.clone(), channel.topic().clone());
-    let _stays = channel.on_error(move |failure| {
-        // The end of the connection has a line of its own.
-        if !failure.is_disconnect() {
-            printer.print_now(Record::errored(failure).topic(&topic));
-        }
-    });
+    let printer = printer.clone();
+    report_failures(&channel, move |record| printer.print_now(record));
     Ok(channel)
 }
 
@@ -142,12 +138,7 @@ async fn join(
 ) -> Result<(), Failure> {
     let topic = channel.topic();
     let joined = channel.join_within(options.joining.join_timeout).await;
-    let response = match joined {
-        Err(JoinFailed::ReplyDropped { status: Status::Ok, len, .. }) => {
-            Err(PayloadDropped::new(len))
-        }
-        joined => Ok(joined.map_err(|failed| Failure::join(topic, &failed))?),
-    };
+    let response = accepted(joined).map_err(|failed| Failure::join(topic, &failed))?;
     let joined = Record::new(Kind::Joined).topic(topic).reference(refs.of(topic));
     printer.print(joined.answer(&response)).await
 }

@@ -14,7 +14,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 
 /// Warns on standard error of frames that aren't messages.
 pub(crate) fn warn(builder: Builder) -> Builder {
-    watch(builder, |report| terminal::warning(&report.text()))
+    Watch::warning().on(builder)
 }
 
 /// Prints records of frames that aren't messages.
@@ -26,12 +26,37 @@ pub(crate) fn print(builder: Builder, printer: &Printer) -> Builder {
 /// Reports frames that aren't messages: there may be a flood of them, and they are reported once a second
 /// at most.
 pub(crate) fn watch(builder: Builder, report: impl Fn(Report) + Send + Sync + 'static) -> Builder {
-    let seen = Arc::new(Seen { state: Mutex::default(), report: Box::new(report) });
-    builder.on_error(move |error| {
-        if let SocketError::Malformed(error) = error {
-            Arc::clone(&seen).count(error.reason.to_string());
-        }
-    })
+    Watch::new(report).on(builder)
+}
+
+/// Counts frames that aren't messages, of one connection or of several together.
+#[derive(Clone)]
+pub(crate) struct Watch(Arc<Seen>);
+
+impl Watch {
+    /// Warns of them on standard error.
+    pub(crate) fn warning() -> Self {
+        Watch::new(|report| terminal::warning(&report.text()))
+    }
+
+    fn new(report: impl Fn(Report) + Send + Sync + 'static) -> Self {
+        Watch(Arc::new(Seen { state: Mutex::default(), report: Box::new(report) }))
+    }
+
+    /// Looks at a connection. What was counted is reported at its end at the latest.
+    pub(crate) fn on(&self, builder: Builder) -> Builder {
+        let (seen, last) = (Arc::clone(&self.0), Arc::clone(&self.0));
+        let builder = builder.on_error(move |error| {
+            if let SocketError::Malformed(error) = error {
+                Arc::clone(&seen).count(error.reason.to_string());
+            }
+        });
+        builder.on_close(move |end| {
+            if end.retry_in.is_none() {
+                last.report(true);
+            }
+        })
+    }
 }
 
 /// Frames that weren't messages.
@@ -80,24 +105,25 @@ impl Seen {
                 return;
             }
         }
-        self.flush();
+        self.report(true);
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(PERIOD).await;
-                if !self.flush() {
+                if !self.report(false) {
                     return;
                 }
             }
         });
     }
 
-    /// Reports what was counted; `false` if there was nothing, and nobody waits any more.
-    fn flush(&self) -> bool {
+    /// Reports what was counted, and whether somebody waits for the end of the period: nobody else after a period without
+    /// anything.
+    fn report(&self, waits: bool) -> bool {
         let report = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let count = std::mem::take(&mut state.count);
             if count == 0 {
-                state.waiting = false;
+                state.waiting &= waits;
                 return false;
             }
             Report { count, reason: std::mem::take(&mut state.reason) }

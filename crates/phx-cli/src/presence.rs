@@ -15,13 +15,17 @@ use crate::farewell::farewell;
 use crate::interrupt::Interrupt;
 use crate::malformed;
 use crate::printer::{Format, Printer};
+use crate::queue::{Receiver, queue};
 use crate::record::{Columns, Kind, Record};
-use crate::session::{Joining, print_news, while_open};
+use crate::session::{Joining, accepted, print_news, report_failures, while_open};
 use crate::value;
 
 mod live;
 
 use live::Live;
+
+/// What hooks report for the live list; it goes by the lane that hooks have.
+const CAPACITY: usize = 1;
 
 /// What a meta is, and what the server says beside the metas.
 type Meta = Value;
@@ -92,11 +96,19 @@ async fn connected(
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
     let params = options.joining.params()?;
+    let (report, told) = queue::<Record>(CAPACITY);
     let mut builder = options.connect.builder(&options.url)?;
-    if let Output::Lines(printer) = &output {
-        builder = malformed::warn(print_news(builder, printer));
-        if options.json {
-            builder = malformed::print(builder, printer);
+    match &output {
+        Output::Lines(printer) => {
+            builder = malformed::warn(print_news(builder, printer));
+            if options.json {
+                builder = malformed::print(builder, printer);
+            }
+        }
+        Output::Live(_) => {
+            let report = report.clone();
+            builder =
+                malformed::watch(builder, move |malformed| report.send_now(malformed.record()));
         }
     }
     let unusable = |error: ConfigError| Failure::usage(error.to_string());
@@ -113,18 +125,26 @@ async fn connected(
         channels.push(channel.clone());
         let presence = channel.presence_with(config).map_err(unusable)?;
         let changes = presence.changes();
+        match &output {
+            Output::Lines(printer) => {
+                let printer = (*printer).clone();
+                report_failures(&channel, move |record| printer.print_now(record));
+            }
+            Output::Live(_) => report_failures(&channel, move |record| report.send_now(record)),
+        }
         let joined = channel.join_within(options.joining.join_timeout);
-        let joined =
-            async { joined.await.map_err(|failed| Failure::join(channel.topic(), &failed)) };
+        let joined = async {
+            accepted(joined.await).map_err(|failed| Failure::join(channel.topic(), &failed))
+        };
         let response = interrupt.guard(while_open(&socket, joined)).await?;
         if let Output::Lines(printer) = &output {
-            let joined = Record::new(Kind::Joined).topic(channel.topic()).payload(&response);
+            let joined = Record::new(Kind::Joined).topic(channel.topic()).answer(&response);
             printer.print(joined).await?;
         }
         let with_refs = options.json;
         let mut watching =
             Watching { socket: &socket, channel: &channel, presence, output, with_refs };
-        watching.run(changes, interrupt).await
+        watching.run(changes, told, interrupt).await
     }
     .await;
     farewell(&socket, &channels, interrupt).await;
@@ -144,6 +164,7 @@ impl Watching<'_> {
     async fn run(
         &mut self,
         mut changes: PresenceChanges<Meta, Beside>,
+        mut told: Receiver<Record>,
         interrupt: &mut Interrupt,
     ) -> Result<(), Failure> {
         let mut status = self.socket.status();
@@ -161,6 +182,12 @@ impl Watching<'_> {
                 biased;
                 _ = interrupt.next() => return Ok(()),
                 () = closed => return Err(Failure::OutputClosed),
+                Some(record) = told.recv() => {
+                    if let Output::Live(live) = &mut self.output {
+                        live.remember(record);
+                        live.show(&self.presence, self.socket.state())?;
+                    }
+                }
                 item = changes.next() => match item {
                     Some(item) => self.changed(item).await?,
                     None => return Err(Failure::failed("the server closed the channel")),

@@ -10,15 +10,15 @@ use phx_tokio::{Channel, Payload, PushFailed, PushReply, Reply, Status};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::connect::Connect;
-use crate::failure::{Failure, answer};
+use crate::failure::Failure;
 use crate::farewell::farewell;
 use crate::interrupt::Interrupt;
 use crate::json_text::{Mask, one_line, shown_payload};
 use crate::malformed;
 use crate::payload;
 use crate::record::{Kind, Record};
-use crate::session::{Joining, while_open};
-use crate::terminal::{self, shown};
+use crate::session::{Joining, accepted, while_open};
+use crate::terminal;
 use crate::value;
 
 /// Pushes that wait for their replies at the same time, with --rate.
@@ -116,7 +116,9 @@ struct Pushing<'a> {
 impl Pushing<'_> {
     async fn run(&mut self) -> Result<(), Failure> {
         let joined = self.channel.join_within(self.options.joining.join_timeout).await;
-        joined.map_err(|failed| Failure::join(self.channel.topic(), &failed))?;
+        accepted(joined)
+            .map(drop)
+            .map_err(|failed| Failure::join(self.channel.topic(), &failed))?;
         match self.options.rate {
             Some(rate) => self.at_rate(rate).await,
             None => self.one_by_one().await,
@@ -173,14 +175,8 @@ impl Pushing<'_> {
         let failure = match outcome {
             Ok(reply) => {
                 self.print(reply)?;
-                (reply.status != Status::Ok).then(|| {
-                    let answer = answer(&reply.status, &reply.response);
-                    Failure::Rejected(format!(
-                        "`{}` to {}: the reply has {answer}",
-                        shown(event),
-                        shown(topic)
-                    ))
-                })
+                (reply.status != Status::Ok)
+                    .then(|| Failure::replied(topic, event, &reply.status, &reply.response))
             }
             Err(failed) => Some(Failure::push(topic, event, failed)),
         };

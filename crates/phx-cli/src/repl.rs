@@ -14,7 +14,7 @@ use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::queue::{Sender, queue};
 use crate::record::{Columns, Kind, Record};
-use crate::session::{JoinRefs, forward, print_news, report_failures, while_open};
+use crate::session::{JoinRefs, accepted, forward, print_news, report_failures, while_open};
 use crate::value;
 
 mod command;
@@ -200,14 +200,15 @@ impl Repl<'_> {
         let channel = self.socket.channel(&*topic).params(params).create();
         let channel = channel.map_err(|error| Failure::join(&(&*topic).into(), &error.into()))?;
         let messages = channel.incoming();
-        report_failures(&channel, &self.news);
+        let news = self.news.clone();
+        report_failures(&channel, move |record| news.send_now(record));
         self.refs.expect(channel.topic());
         let joined = async {
             let joined = channel.join_within(self.timeout).await;
-            joined.map_err(|failed| Failure::join(channel.topic(), &failed))
+            accepted(joined).map_err(|failed| Failure::join(channel.topic(), &failed))
         };
         let response = while_open(&self.socket, joined).await?;
-        let record = Record::new(Kind::Joined).topic(channel.topic()).payload(&response);
+        let record = Record::new(Kind::Joined).topic(channel.topic()).answer(&response);
         self.printer.print(record).await?;
         tokio::spawn(forward(channel.clone(), messages, self.refs.clone(), self.news.clone()));
         self.seen.topic(&topic);

@@ -7,7 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use phx_tokio::{
     Builder, ByteString, Channel, ChannelCloseCause, CloseCause, ConnectionState, Incoming,
-    Message, Messages, Payload, Socket, StreamItem, TopicFilter, TopicMessage,
+    JoinFailed, Message, Messages, Payload, PayloadDropped, Socket, Status, StreamItem,
+    TopicFilter, TopicMessage,
 };
 
 use crate::failure::Failure;
@@ -58,12 +59,21 @@ pub(crate) async fn while_open<T>(
 
 /// Has the news of the connection printed, except for its end by our own wish.
 pub(crate) fn print_news(builder: Builder, printer: &Printer) -> Builder {
-    let (opened, closed) = (printer.clone(), printer.clone());
-    builder.on_open(move || opened.print_now(Record::new(Kind::Connected))).on_close(move |end| {
+    let printer = printer.clone();
+    report_news(builder, move |record| printer.print_now(record))
+}
+
+/// Reports the news of the connection, except for its end by our own wish.
+pub(crate) fn report_news(
+    builder: Builder,
+    report: impl Fn(Record) + Clone + Send + Sync + 'static,
+) -> Builder {
+    let (opened, closed) = (report.clone(), report);
+    builder.on_open(move || opened(Record::new(Kind::Connected))).on_close(move |end| {
         // A first attempt that failed is what the command fails with.
         let is_news = end.was_open || end.retry_in.is_some();
         if is_news && end.cause != CloseCause::Disconnected {
-            closed.print_now(Record::disconnected(end));
+            closed(Record::disconnected(end));
         }
     })
 }
@@ -105,13 +115,25 @@ impl JoinRefs {
     }
 }
 
+/// The outcome of a join, which is one with ok although its response was too large to keep.
+pub(crate) fn accepted(
+    joined: Result<Payload, JoinFailed>,
+) -> Result<Result<Payload, PayloadDropped>, JoinFailed> {
+    match joined {
+        Err(JoinFailed::ReplyDropped { status: Status::Ok, len, .. }) => {
+            Ok(Err(PayloadDropped::new(len)))
+        }
+        joined => joined.map(Ok),
+    }
+}
+
 /// Reports why a channel isn't joined, whenever that is so: to be called before it is joined.
-pub(crate) fn report_failures(channel: &Channel, news: &Sender<Record>) {
-    let (topic, news) = (channel.topic().clone(), news.clone());
+pub(crate) fn report_failures(channel: &Channel, report: impl Fn(Record) + Send + Sync + 'static) {
+    let topic = channel.topic().clone();
     let _stays = channel.on_error(move |failure| {
         // The end of the connection is told already.
         if !failure.is_disconnect() {
-            news.send_now(Record::errored(failure).topic(&topic));
+            report(Record::errored(failure).topic(&topic));
         }
     });
 }
@@ -185,7 +207,7 @@ pub(crate) fn unjoined(topics: &str, item: StreamItem<TopicMessage>) -> Option<R
 
 #[cfg(test)]
 mod tests {
-    use phx_tokio::{Ref, Status};
+    use phx_tokio::Ref;
 
     use super::*;
 

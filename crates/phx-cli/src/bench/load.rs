@@ -15,7 +15,8 @@ use super::measure::{Measured, Shard, name_of};
 use super::progress::Progress;
 use crate::failure::Failure;
 use crate::interrupt::{Interrupt, Signal};
-use crate::session::while_open;
+use crate::malformed::Watch;
+use crate::session::{accepted, while_open};
 
 /// Connections that are being opened at the same time.
 const OPENING: usize = 64;
@@ -45,10 +46,11 @@ impl<'a> Load<'a> {
         let started = Instant::now();
         let opened = Arc::new(AtomicU64::new(0));
         let params = options.joining.params()?;
+        let malformed = Watch::warning();
         let sockets: Vec<Socket> = stream::iter(0..options.sockets)
             .map(|_| async {
                 let counter = Arc::clone(&opened);
-                let builder = options.connect.builder(&options.url)?;
+                let builder = malformed.on(options.connect.builder(&options.url)?);
                 let builder = builder.on_open(move || {
                     counter.fetch_add(1, Ordering::Relaxed);
                 });
@@ -204,7 +206,7 @@ async fn join(
         let channel = channel.map_err(|error| Failure::join(&(&*topic).into(), &error.into()))?;
         let joined = async {
             let joined = channel.join_within(patience).await;
-            joined.map_err(|failed| Failure::join(channel.topic(), &failed))
+            accepted(joined).map(drop).map_err(|failed| Failure::join(channel.topic(), &failed))
         };
         while_open(socket, joined).await?;
         Ok(channel)

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use phx_tokio::{Channel, CloseCause, JoinFailed, PushFailed, Reply, Socket, Status};
+use phx_tokio::{Channel, JoinFailed, PushFailed, Reply, Socket, Status};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::yield_now;
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::history::{History, Search};
 use super::step::{Expect, Pattern, Step, Task};
 use crate::connect::Connect;
-use crate::failure::{Failure, answer};
+use crate::failure::Failure;
 use crate::farewell::farewell;
 use crate::interrupt::Interrupt;
 use crate::malformed;
@@ -23,9 +23,9 @@ use crate::printer::Printer;
 use crate::queue::{Receiver, Sender, queue};
 use crate::record::{Kind, Record};
 use crate::session::{
-    JoinRefs, forward, forward_topics, report_failures, topic_filter, while_open,
+    JoinRefs, accepted, forward, forward_topics, report_failures, report_news, topic_filter,
+    while_open,
 };
-use crate::terminal::shown;
 
 /// What has happened and isn't told yet, at the most.
 const CAPACITY: usize = 256;
@@ -199,26 +199,23 @@ impl Runner {
         if self.socket.is_some() {
             return Err(Failure::usage("`connect` again needs a `disconnect` before it"));
         }
-        let (again, lost) = (self.news.clone(), self.news.clone());
-        let was_open = AtomicBool::new(false);
-        let builder = self.refs.watch(builder).on_open(move || {
+        let news = self.news.clone();
+        let was_open = Arc::new(AtomicBool::new(false));
+        let builder = report_news(self.refs.watch(builder), move |record| {
             // The first time is the outcome of the step.
-            if was_open.swap(true, Ordering::Relaxed) {
-                again.send_now(Record::new(Kind::Connected));
+            if record.kind != Kind::Connected || was_open.swap(true, Ordering::Relaxed) {
+                news.send_now(record);
             }
-        });
-        let (over, is_over) = watch::channel(false);
-        let builder = builder.on_close(move |end| {
-            let is_news = end.was_open || end.retry_in.is_some();
-            if is_news && end.cause != CloseCause::Disconnected {
-                lost.send_now(Record::disconnected(end));
-            }
-            over.send_replace(end.retry_in.is_none());
         });
         let malformed = self.news.clone();
         let builder = malformed::warn(malformed::watch(builder, move |report| {
             malformed.send_now(report.record());
         }));
+        let (over, is_over) = watch::channel(false);
+        // Behind the others, so that what they report is there when it is over.
+        let builder = builder.on_close(move |end| {
+            over.send_replace(end.retry_in.is_none());
+        });
         let opening = Arc::clone(&self.connect);
         let socket = self.during(opening.open(builder, url)).await??;
         self.socket = Some(socket);
@@ -234,14 +231,15 @@ impl Runner {
         patience: Duration,
     ) -> Result<(), Failure> {
         let messages = channel.incoming();
-        report_failures(&channel, &self.news);
+        let news = self.news.clone();
+        report_failures(&channel, move |record| news.send_now(record));
         let topic = channel.topic().clone();
         self.refs.expect(&topic);
         let joined = self.while_open(channel.join_within(patience)).await?;
         let record = Record::new(Kind::Joined).topic(&topic).reference(self.refs.of(&topic));
-        match joined {
+        match accepted(joined) {
             Ok(response) => {
-                self.tell(origin.mark(record.payload(&response))).await?;
+                self.tell(origin.mark(record.answer(&response))).await?;
                 self.channels.insert(topic.to_string(), channel.clone());
                 tokio::spawn(forward(channel, messages, self.refs.clone(), self.news.clone()));
                 match expect {
@@ -281,12 +279,7 @@ impl Runner {
         if is_expected {
             return Ok(());
         }
-        let answer = answer(&reply.status, &reply.response);
-        Err(Failure::Rejected(format!(
-            "`{}` to {}: the reply has {answer}",
-            shown(event),
-            shown(topic)
-        )))
+        Err(Failure::replied(topic, event, &reply.status, &reply.response))
     }
 
     async fn wait(&mut self, pattern: &Pattern, patience: Duration) -> Result<(), Failure> {

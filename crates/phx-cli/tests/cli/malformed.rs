@@ -61,3 +61,17 @@ async fn a_script_can_wait_for_one() {
     let records = ended.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     assert!(records.into_iter().any(|record| record["kind"] == "malformed"), "{ended:?}");
 }
+
+#[tokio::test]
+async fn what_was_counted_is_reported_at_the_end() {
+    let url = server(8).await;
+    for command in [
+        &["push", &url, "room:a", "event"][..],
+        &["join", &url, "room:a", "-n", "1"],
+        &["bench", &url, "-d", "100ms"],
+    ] {
+        let ended = phx(command).await;
+        assert!(ended.err.contains("dropped a frame that is no message: "), "{ended:?}");
+        assert!(ended.err.contains("dropped 7 frames that are no messages"), "{ended:?}");
+    }
+}

@@ -1,8 +1,11 @@
 //! `phx presence`.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use phx_pty::CTRL_C;
 use serde_json::{Value, json};
 
+use crate::raw::{Answer, Received, raw};
 use crate::support::{Phx, Server, phx};
 use crate::terminal;
 
@@ -102,4 +105,42 @@ async fn events_may_have_other_names() {
     assert_eq!(refused["present"], 1);
     watch.interrupted().await.well();
     server.stops_empty().await;
+}
+
+/// A server that crashes the channel behind each join but the first, whose frames behind it aren't messages; it rejects
+/// the second join.
+async fn crashing() -> String {
+    let joins = AtomicU64::new(0);
+    raw(move |message: &Received| match message.event() {
+        "phx_join" if joins.fetch_add(1, Ordering::Relaxed) == 0 => vec![
+            message.reply("ok", &json!({})),
+            Answer::Text("[1]".to_owned()),
+            message.event_of("phx_error", &json!({ "why": "boom" })),
+        ],
+        "phx_join" => vec![message.reply("error", &json!({ "reason": "full" }))],
+        _ => Vec::new(),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_crash_and_a_rejected_rejoin_are_reported() {
+    let url = crashing().await;
+    let mut watch = Phx::start(&["presence", "--json", &url, "room:a"]);
+    let crashed = watch.ended_up("errored").await;
+    assert!(crashed["retry_in_ms"].is_number(), "{crashed}");
+    let rejected = watch.ended_up("errored").await;
+    assert_eq!(rejected["payload"], json!({ "reason": "full" }), "{rejected}");
+    assert_eq!(watch.interrupted().await.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_live_list_reports_them_too() {
+    let url = crashing().await;
+    let mut watch = terminal::start(&["presence", &url, "room:a"], &[]);
+    watch.sees("malformed");
+    watch.sees("errored");
+    watch.sees("full");
+    watch.types(CTRL_C);
+    watch.ends(0);
 }
