@@ -583,7 +583,14 @@ impl Socket {
         id
     }
 
+    #[inline(never)]
     fn emit(&mut self, event: Event) {
+        self.emit_in_place(event);
+    }
+
+    /// The same where events are frequent: the compiler knows there which one it is, and how it is counted.
+    #[inline(always)]
+    fn emit_in_place(&mut self, event: Event) {
         if !self.events.push(event) {
             self.counters.events_lost = self.counters.events_lost.saturating_add(1);
         }

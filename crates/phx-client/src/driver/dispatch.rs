@@ -219,8 +219,9 @@ impl Dispatch {
                 }
             }
         }
-        for (push, outcome) in self.outcomes.drain(..) {
-            self.wakers.extend(state.pushes.resolve(&push, outcome));
+        // A `Drain` of nothing costs what a look doesn't, for each message.
+        if !self.outcomes.is_empty() {
+            self.resolve_outcomes(&mut state);
         }
         if !self.behind && state.ends.note_dispatched() {
             state.connection.take_wakers(&mut self.wakers);
@@ -235,6 +236,13 @@ impl Dispatch {
             state = shared.lock();
         }
         state
+    }
+
+    #[inline(never)]
+    fn resolve_outcomes(&mut self, state: &mut State) {
+        for (push, outcome) in self.outcomes.drain(..) {
+            self.wakers.extend(state.pushes.resolve(&push, outcome));
+        }
     }
 
     /// Brings a message to the streams that want it, unless hooks or logs are to see it first.

@@ -56,10 +56,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadAhead<S> {
                 this.size = (len == buffer.len()).then_some(FIRST_SIZE);
                 return Poll::Ready(Ok(len));
             };
-            if this.buffer.len() != size {
+            // A larger one stays until nothing comes: another one would have to be filled with zeros.
+            if this.buffer.len() < size {
                 this.buffer = vec![0; size];
             }
-            let read = Pin::new(&mut this.stream).poll_read(cx, &mut this.buffer);
+            let read = Pin::new(&mut this.stream).poll_read(cx, this.buffer.split_at_mut(size).0);
             let Poll::Ready(Ok(len)) = read else {
                 this.drop_buffer();
                 return read;
@@ -175,6 +176,34 @@ mod tests {
         assert_eq!(stream.read(&mut buffer).now_or_never().unwrap().unwrap(), 100);
         assert!(stream.read(&mut buffer).now_or_never().is_none());
         assert_eq!((stream.size, stream.buffer.capacity()), (None, 0));
+    }
+
+    /// Gives so many bytes at a time.
+    struct Portions(Vec<usize>);
+
+    impl AsyncRead for Portions {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            let len = if self.0.is_empty() { 0 } else { self.0.remove(0).min(buffer.len()) };
+            Poll::Ready(Ok(len))
+        }
+    }
+
+    #[test]
+    fn a_flood_that_varies_keeps_its_buffer() {
+        let portions = [1_024, FIRST_SIZE, 2 * FIRST_SIZE, 4_096, FIRST_SIZE, 4_096, FIRST_SIZE];
+        let mut stream = ReadAhead::new(Portions(portions.to_vec()), Vec::new());
+        let (mut buffer, mut buffers) = ([0; 1_024], Vec::new());
+        while stream.read(&mut buffer).now_or_never().unwrap().unwrap() > 0 {
+            if stream.next == buffer.len() {
+                buffers.push((stream.end, stream.buffer.len() / FIRST_SIZE));
+            }
+        }
+        let lens = [1, 2, 4, 4, 4, 4];
+        assert!(buffers.into_iter().eq(portions[1..].iter().copied().zip(lens)));
     }
 
     #[test]

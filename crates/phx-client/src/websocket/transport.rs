@@ -308,10 +308,13 @@ const SMALL: usize = 1 << 10;
 
 /// A message that came in fragments was gathered in memory that doubled as it grew, of which up to a half is of no
 /// use. Limits in bytes count what is used, so what is kept must be no more than that and an eighth.
+#[inline(always)]
 fn without_spare_room(message: Bytes) -> Bytes {
-    if message.len() <= SMALL {
-        return message;
-    }
+    if message.len() <= SMALL { message } else { cut_spare_room(message) }
+}
+
+#[inline(never)]
+fn cut_spare_room(message: Bytes) -> Bytes {
     match message.try_into_mut() {
         Ok(message) if message.capacity() - message.len() > message.len() >> 3 => {
             Bytes::copy_from_slice(&message)

@@ -19,6 +19,7 @@ impl Outcome {
 
     /// Number of bytes that the outcome holds of what the server sent.
     #[must_use]
+    #[inline]
     pub fn answer_len(&self) -> usize {
         match self {
             Outcome::Reply { status, response } => {
@@ -31,6 +32,7 @@ impl Outcome {
 
     /// The same outcome, a reply without its response: for drivers that limit what they keep.
     #[must_use]
+    #[cold]
     pub fn without_response(self) -> Self {
         match self {
             Outcome::Reply { status, response } => {
@@ -138,6 +140,7 @@ fn payload_len(payload: &Result<Payload, PayloadDropped>) -> usize {
     payload.as_ref().map_or(0, Payload::len)
 }
 
+#[inline]
 fn status_len(status: &Status) -> usize {
     match status {
         Status::Ok | Status::Error => 0,

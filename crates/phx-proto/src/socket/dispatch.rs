@@ -36,7 +36,7 @@ impl Socket {
         let mut decoded = self.config.serializer.decode(frame);
         // By reference: a message is large, and most of it isn't kept.
         if let Ok(message) = &mut decoded {
-            if wastes_its_frame(message, len) {
+            if len > UNUSED && wastes_its_frame(message, len) {
                 leave_frame(message);
             }
             self.dispatch(message);
@@ -143,7 +143,7 @@ impl Socket {
                 self.counters.messages = self.counters.messages.saturating_add(1);
                 let (event, payload) =
                     (mem::take(&mut message.event), mem::take(&mut message.payload));
-                self.emit(Event::Message { channel: id, event, payload });
+                self.emit_in_place(Event::Message { channel: id, event, payload });
                 true
             }
             _ => false,

@@ -69,31 +69,40 @@ impl EventQueue {
     }
 
     /// Adds an event; `false` if there was no room for it.
+    #[inline(always)]
     pub(super) fn push(&mut self, event: Event) -> bool {
         let kind = kind(&event);
-        let has_room = match kind {
-            Kind::Outcome(_) | Kind::Pong => true,
-            Kind::State(_) => self.states < self.max_states,
-            Kind::Traffic(size) => self.traffic < self.max_traffic && self.has_room_for(size),
-        };
-        if !has_room {
+        if !self.has_room(kind) {
             self.lost = self.lost.saturating_add(1);
             return false;
         }
-        if let Kind::State(_) | Kind::Traffic(_) = kind {
-            // Told where they are missing, before what comes after them. One more than the limit,
-            // and not another one before there is room again.
-            if let Some(lost) = self.take_lost() {
-                self.add(lost, Kind::Traffic(0));
-            }
+        if self.lost > 0 {
+            self.report_lost_before(kind);
         }
-        self.add(event, kind);
+        self.count(kind, usize::saturating_add);
+        self.waiting.push_back(event);
         true
     }
 
-    fn add(&mut self, event: Event, kind: Kind) {
-        self.count(kind, usize::saturating_add);
-        self.waiting.push_back(event);
+    /// Lost events are reported where they are missing, before the state or traffic that comes after them. One more
+    /// than the limit, and not another one before there is room again.
+    #[cold]
+    fn report_lost_before(&mut self, kind: Kind) {
+        if let Kind::State(_) | Kind::Traffic(_) = kind
+            && let Some(lost) = self.take_lost()
+        {
+            self.count(Kind::Traffic(0), usize::saturating_add);
+            self.waiting.push_back(lost);
+        }
+    }
+
+    #[inline(always)]
+    fn has_room(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Outcome(_) | Kind::Pong => true,
+            Kind::State(_) => self.states < self.max_states,
+            Kind::Traffic(size) => self.traffic < self.max_traffic && self.has_room_for(size),
+        }
     }
 
     fn has_room_for(&self, size: usize) -> bool {
@@ -115,6 +124,7 @@ impl EventQueue {
     }
 
     /// The outcome of a push that was answered, as [`keep`](Self::keep).
+    #[inline(always)]
     pub(super) fn keep_reply(&self, status: Status, response: Payload) -> Outcome {
         let outcome = Outcome::Reply { status, response };
         if self.has_room_for_answer(outcome.answer_len()) {
@@ -152,6 +162,7 @@ impl EventQueue {
         Some(event)
     }
 
+    #[inline(always)]
     fn count(&mut self, kind: Kind, change: impl Fn(usize, usize) -> usize) {
         match kind {
             Kind::Outcome(size) => {
@@ -195,6 +206,7 @@ impl EventQueue {
     }
 }
 
+#[inline(always)]
 fn kind(event: &Event) -> Kind {
     match event {
         Event::PushDone { outcome, .. } => Kind::Outcome(outcome.answer_len()),

@@ -188,7 +188,7 @@ impl Socket {
         };
         self.timers.disarm(deadline);
         if reported {
-            self.emit(Event::PushDone { push, channel: channel_id, outcome });
+            self.emit_in_place(Event::PushDone { push, channel: channel_id, outcome });
         }
     }
 
