@@ -1,12 +1,13 @@
 //! What every command that connects can be told, and the socket made of it.
 
 use std::env::{self, VarError};
-use std::sync::Arc;
+use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use phx_tokio::dial::Dialer;
+use phx_tokio::tls::rustls::ClientConfig;
 use phx_tokio::websocket::{WebSocketConfig, WebSocketConnector};
 use phx_tokio::{
     Backoff, Builder, CloseCause, CloseCode, Endpoint, Reconnect, ReconnectPolicy, Socket,
@@ -87,6 +88,28 @@ pub(crate) struct Connect {
     /// Mask nothing in what --verbose shows.
     #[arg(long, requires = "verbose")]
     show_secrets: bool,
+
+    /// What the variables say.
+    #[arg(skip)]
+    environment: OnceLock<Result<Environment, String>>,
+
+    /// The configuration of TLS, where it is needed.
+    #[arg(skip)]
+    tls: OnceLock<Result<Arc<ClientConfig>, String>>,
+}
+
+/// What the environment says: read once, since a file may be a pipe.
+#[derive(Debug)]
+struct Environment {
+    params: Vec<(String, String)>,
+    headers: Vec<(String, String)>,
+}
+
+impl Environment {
+    fn read() -> Result<Self, String> {
+        let params = lines("PHX_PARAMS", value::pair)?;
+        Ok(Environment { params, headers: lines("PHX_HEADER", value::header)? })
+    }
 }
 
 impl Connect {
@@ -96,9 +119,12 @@ impl Connect {
         let endpoint = Endpoint::parse(url)
             .map_err(|error| Failure::Usage(format!("the URL can't be used: {error}")))?;
         let mut config = WebSocketConfig::default();
-        if let Some(tls) = tls::config(self, endpoint.request("").is_tls())? {
-            config.tls = Arc::new(tls);
+        if endpoint.request("").is_tls() || tls::is_said(self) {
+            let tls = self.tls.get_or_init(|| tls::config(self).map(Arc::new));
+            config.tls = tls.clone().map_err(Failure::Usage)?;
         }
+        let environment = self.environment.get_or_init(Environment::read);
+        let environment = environment.as_ref().map_err(|why| Failure::usage(&**why))?;
         let dialer = TcpDialer::new();
         let builder = phx_tokio::socket(endpoint);
         let builder = match &self.proxy {
@@ -115,10 +141,10 @@ impl Connect {
             builder = builder.serializer(V1);
         }
         // An option takes the place of a line of the same name.
-        for (name, value) in lines("PHX_PARAMS", value::pair)?.iter().chain(&self.param) {
+        for (name, value) in environment.params.iter().chain(&self.param) {
             builder = builder.param(name, value);
         }
-        for (name, value) in lines("PHX_HEADER", value::header)?.iter().chain(&self.header) {
+        for (name, value) in environment.headers.iter().chain(&self.header) {
             builder = builder.header(name, value);
         }
         if let Some(token) = &self.auth_token {
@@ -163,18 +189,21 @@ impl Connect {
     }
 }
 
-/// Warns on standard error of what the user can do something about, and no outcome says.
+/// Warns on standard error of what the user can do something about, and no outcome says: once, however many connections
+/// there are.
 fn warn(builder: Builder) -> Builder {
+    static TOKEN: Once = Once::new();
+    static SIZE: Once = Once::new();
     let builder = builder.on_error(|error| {
         if let SocketError::TokenIgnored = error {
-            terminal::warning(&error.to_string());
+            TOKEN.call_once(|| terminal::warning(&error.to_string()));
         }
     });
     builder.on_close(|closed| {
         if matches!(closed.cause, CloseCause::Frame { code: CloseCode::TOO_BIG, .. }) {
-            terminal::warning(
-                "the connection was closed with 1009: a frame was larger than the other side takes",
-            );
+            let text =
+                "the connection was closed with 1009: a frame was larger than the other side takes";
+            SIZE.call_once(|| terminal::warning(text));
         }
     })
 }
@@ -194,16 +223,16 @@ pub(crate) fn shown_url(url: &str) -> &str {
 }
 
 /// The lines of an environment variable; empty ones are left out.
-fn lines<T>(variable: &str, parse: fn(&str) -> Result<T, String>) -> Result<Vec<T>, Failure> {
+fn lines<T>(variable: &str, parse: fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
     let text = match env::var(variable) {
         Ok(text) => text,
         Err(VarError::NotPresent) => return Ok(Vec::new()),
         Err(VarError::NotUnicode(_)) => {
-            return Err(Failure::Usage(format!("{variable} isn't UTF-8")));
+            return Err(format!("{variable} isn't UTF-8"));
         }
     };
     let lines = text.lines().zip(1_u32..).filter(|(line, _)| !line.trim().is_empty());
-    let unusable = |why, number| Failure::Usage(format!("{variable}, line {number}: {why}"));
+    let unusable = |why, number| format!("{variable}, line {number}: {why}");
     lines.map(|(line, number)| parse(line).map_err(|why| unusable(why, number))).collect()
 }
 

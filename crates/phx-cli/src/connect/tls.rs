@@ -17,19 +17,19 @@ use phx_tokio::tls::rustls::{
 };
 
 use super::Connect;
-use crate::failure::Failure;
 use crate::terminal;
 
-/// How TLS is done; `None` if nothing is said about it and it isn't used.
-pub(super) fn config(options: &Connect, wanted: bool) -> Result<Option<ClientConfig>, Failure> {
+/// Whether something is said about TLS.
+pub(super) fn is_said(options: &Connect) -> bool {
+    options.insecure || options.cacert.is_some() || options.cert.is_some()
+}
+
+/// How TLS is done, or what can't be used.
+pub(super) fn config(options: &Connect) -> Result<ClientConfig, String> {
     if options.insecure {
         terminal::warning(
             "--insecure: certificates aren't checked, so anybody in between can read and change everything, secrets included",
         );
-    }
-    let said = options.insecure || options.cacert.is_some() || options.cert.is_some();
-    if !wanted && !said {
-        return Ok(None);
     }
     let builder = match &options.cacert {
         _ if options.insecure => insecure(),
@@ -38,14 +38,13 @@ pub(super) fn config(options: &Connect, wanted: bool) -> Result<Option<ClientCon
         None => tls::with_platform_roots().unwrap_or_else(|_| tls::with_webpki_roots()),
     };
     let (Some(cert), Some(key)) = (&options.cert, &options.key) else {
-        return Ok(Some(builder.with_no_client_auth()));
+        return Ok(builder.with_no_client_auth());
     };
     let secret = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| Failure::Usage(format!("no private key in {}", why(key, &error))))?;
-    let config = builder
+        .map_err(|error| format!("no private key in {}", why(key, &error)))?;
+    builder
         .with_client_auth_cert(certificates(cert)?, secret)
-        .map_err(|error| Failure::Usage(format!("{cert} and {key} don't work: {error}")))?;
-    Ok(Some(config))
+        .map_err(|error| format!("{cert} and {key} don't work: {error}"))
 }
 
 /// The file, and what is wrong with it. Nothing of what it holds is quoted.
@@ -57,22 +56,20 @@ fn why(path: &str, error: &pem::Error) -> String {
     }
 }
 
-fn roots(path: &str) -> Result<RootCertStore, Failure> {
+fn roots(path: &str) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path)? {
-        roots
-            .add(certificate)
-            .map_err(|error| Failure::Usage(format!("a certificate in {path}: {error}")))?;
+        roots.add(certificate).map_err(|error| format!("a certificate in {path}: {error}"))?;
     }
     Ok(roots)
 }
 
-fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, Failure> {
-    let unreadable = |error| Failure::Usage(format!("no certificates in {}", why(path, &error)));
+fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let unreadable = |error| format!("no certificates in {}", why(path, &error));
     let found = CertificateDer::pem_file_iter(path).map_err(unreadable)?;
     let certificates = found.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
     if certificates.is_empty() {
-        return Err(Failure::Usage(format!("no certificates in {path}")));
+        return Err(format!("no certificates in {path}"));
     }
     Ok(certificates)
 }

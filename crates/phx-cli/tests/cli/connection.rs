@@ -10,10 +10,12 @@ use futures_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 use futures_rustls::rustls::server::WebPkiClientVerifier;
 use futures_rustls::rustls::{RootCertStore, ServerConfig, crypto};
 use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::raw::{Received, raw};
 use crate::support::{Phx, Server, command, phx};
 
 #[tokio::test]
@@ -248,4 +250,19 @@ impl Certificates {
         });
         format!("wss://localhost:{port}/socket")
     }
+}
+
+#[tokio::test]
+async fn many_connections_read_a_value_once_and_warn_once() {
+    let server = Server::with(&["--token", "s3cret"]).await;
+    let mut bench = command(&["bench", &server.url, "-s", "3", "-d", "100ms"]);
+    let mut bench = Phx::spawn(bench.env("PHX_PARAMS", "token=@-"));
+    bench.tell("s3cret").await;
+    bench.close_input();
+    bench.ends().await.well();
+    server.stops_empty().await;
+
+    let url = raw(|message: &Received| vec![message.reply("ok", &json!({}))]).await;
+    let ended = phx(&["bench", &url, "-s", "5", "-d", "100ms", "--auth-token", "s3cret"]).await;
+    assert_eq!(ended.err.matches("ignored the auth token").count(), 1, "{ended:?}");
 }

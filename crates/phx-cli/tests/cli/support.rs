@@ -119,6 +119,11 @@ impl Phx {
         stdin.flush().await.unwrap();
     }
 
+    /// Closes its input.
+    pub(crate) fn close_input(&mut self) {
+        self.stdin = None;
+    }
+
     /// Sends it a signal, such as `INT`.
     pub(crate) async fn signal(&self, name: &str) {
         let pid = self.child.id().expect("it runs").to_string();
