@@ -3,9 +3,12 @@
 //! The text is rewritten, not decoded, so that what is shown is what came: the order of keys and the
 //! digits of numbers included.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use phx_tokio::{Escaped, Payload};
+use serde_json::Value;
 
 use crate::secret;
 
@@ -131,7 +134,10 @@ impl Writer {
         } else if self.mask == Mask::Nothing {
             self.safe(quoted);
         } else {
-            self.safe(&secret::without_tokens(quoted));
+            let masked =
+                serde_json::from_str::<String>(quoted).ok().and_then(|text| masked_within(&text));
+            let quoted = masked.map_or(Cow::Borrowed(quoted), Cow::Owned);
+            self.safe(&secret::without_tokens(&quoted));
         }
     }
 
@@ -164,6 +170,17 @@ impl Writer {
     }
 }
 
+/// The text of a string as a quoted one with the secrets masked that have names within it; `None` if there are none.
+fn masked_within(text: &str) -> Option<String> {
+    let is_json = text.trim_start().starts_with(['{', '[']);
+    // Each level of JSON in a string doubles its escapes, so levels are few.
+    let by_key = is_json.then(|| one_line(text, Mask::Secrets));
+    let by_key = by_key.filter(|masked| *masked != one_line(text, Mask::Nothing));
+    let shown = by_key.unwrap_or_else(|| text.to_owned());
+    let shown = secret::without_values(&shown);
+    (shown != text).then(|| Value::String(shown.into_owned()).to_string())
+}
+
 /// Whether the key of an object is the name of a secret.
 fn is_secret(quoted: &str) -> bool {
     // Escapes mean what they stand for.
@@ -187,8 +204,6 @@ fn string_end(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     #[test]
@@ -223,6 +238,16 @@ mod tests {
         assert_eq!(
             one_line(text, Mask::Secrets),
             r#"{"static":"***","html":"<p data-phx-session=\"***\">"}"#
+        );
+        assert_eq!(one_line(text, Mask::Nothing), text);
+    }
+
+    #[test]
+    fn secrets_within_strings_are_masked_by_their_names() {
+        let text = r#"{"value":"a=1&user%5Bpassword%5D=hush","db":"postgres://me:hush@db","s":"{\"token\":\"hush\",\"n\":1}","t":"{ \"n\": 1 }"}"#;
+        assert_eq!(
+            one_line(text, Mask::Secrets),
+            r#"{"value":"a=1&user%5Bpassword%5D=***","db":"postgres://***@db","s":"{\"token\":\"***\",\"n\":1}","t":"{ \"n\": 1 }"}"#
         );
         assert_eq!(one_line(text, Mask::Nothing), text);
     }

@@ -255,7 +255,10 @@ impl Size for Record {
         let texts = [self.topic.as_deref(), self.event.as_deref(), self.key.as_deref()];
         let texts = texts.into_iter().chain([self.reference.as_deref(), self.detail.as_deref()]);
         let payload = self.payload.as_ref().map_or(0, Payload::len);
-        let more = self.more.iter().map(|(name, value)| size_of_val(name) + size_of_value(value));
+        let more = self
+            .more
+            .iter()
+            .map(|(_, value)| size_of::<&str>().saturating_add(size_of_value(value)));
         let lengths = texts.flatten().map(str::len).chain(more);
         lengths.fold(payload.saturating_add(size_of::<Record>()), usize::saturating_add)
     }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use url::form_urlencoded;
+
 use crate::json_text::MASKED;
 
 /// Words, in the singular, that name what is nobody's business.
@@ -118,6 +120,44 @@ pub(crate) fn without_tokens(text: &str) -> Cow<'_, str> {
     }
     masked.push_str(rest);
     Cow::Owned(masked)
+}
+
+/// The text with the values of `name=value` masked whose names are those of secrets, as in forms, URLs and attributes, and
+/// what stands before the host of a URL.
+pub(crate) fn without_values(text: &str) -> Cow<'_, str> {
+    let is_name_part = |c: char| c.is_alphanumeric() || "_-.%+[]".contains(c);
+    let ends_value = |c: char| c.is_whitespace() || "&;,\"'<>#".contains(c);
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['=', ':']) {
+        let from = rest.get(at..).unwrap_or_default();
+        let sign = if from.starts_with("://") { 3 } else { 1 };
+        let (before, behind) = rest.split_at_checked(at.saturating_add(sign)).unwrap_or((rest, ""));
+        masked.push_str(before);
+        let name = before.trim_end_matches('=');
+        let name = name.get(name.trim_end_matches(is_name_part).len()..).unwrap_or_default();
+        let mut decoded = form_urlencoded::parse(name.as_bytes());
+        let is_secret = from.starts_with('=') && decoded.any(|(name, _)| is_name(&name));
+        let (kept, length) = if sign == 3 {
+            let ends = |c: char| c.is_whitespace() || "/?#\"'<>".contains(c);
+            let authority = behind.split(ends).next().unwrap_or_default();
+            (0, authority.rfind('@').unwrap_or(0))
+        } else if !is_secret {
+            (0, 0)
+        } else if let Some(quote) = behind.chars().next().filter(|c| matches!(c, '"' | '\'')) {
+            let value = behind.get(1..).unwrap_or_default();
+            (1, value.find(quote).unwrap_or(value.len()))
+        } else {
+            (0, behind.find(ends_value).unwrap_or(behind.len()))
+        };
+        masked.push_str(behind.get(..kept).unwrap_or_default());
+        if length > 0 {
+            masked.push_str(MASKED);
+        }
+        rest = behind.get(kept.saturating_add(length)..).unwrap_or_default();
+    }
+    masked.push_str(rest);
+    if masked == text { Cow::Borrowed(text) } else { Cow::Owned(masked) }
 }
 
 /// Where the first token begins.
@@ -264,6 +304,27 @@ mod tests {
             "pass_count",
         ] {
             assert!(!is_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn values_are_masked_by_their_names_and_users_of_urls_are() {
+        for (text, masked) in [
+            (
+                "_csrf_token=a%20b&user%5B%70assword%5D=hush&n=1",
+                "_csrf_token=***&user%5B%70assword%5D=***&n=1",
+            ),
+            ("https://h/x?a=b&token=hush#top", "https://h/x?a=b&token=***#top"),
+            ("at postgres://me:hush@db/x, or", "at postgres://***@db/x, or"),
+            ("<i api-key=\"hu sh\" b='c' pin='hush'>", "<i api-key=\"***\" b='c' pin='***'>"),
+            ("token=", "token="),
+            ("a=b://c=d@e", "a=b://***@e"),
+            ("password==é; x", "password=***; x"),
+        ] {
+            assert_eq!(without_values(text), masked);
+        }
+        for text in ["", "=", "://", "a=b", "://@", "http://h/a@b", "é=é"] {
+            assert_eq!(without_values(text), text);
         }
     }
 

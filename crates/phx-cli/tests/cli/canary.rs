@@ -356,7 +356,9 @@ fn secrets(directory: &TempDir) -> Vec<String> {
 
 /// Names that mark what `-v` shows as a secret; other fields are what it is there to show.
 const PAYLOAD: &str = r#"{"password":"hush","pwd":"hush","pin":"hush","session":{"a":["hush"]},
-    "apiKey":"hush","credentials":"hush","static":"SFMyNTY.hush.hush","html":"<a b=\"SFMyNTY.hush\">"}"#;
+    "apiKey":"hush","credentials":"hush","static":"SFMyNTY.hush.hush","html":"<a b=\"SFMyNTY.hush\">",
+    "value":"_csrf_token=hush&user%5Bpassword%5D=hush","url":"https://h/x?token=hush","db":"postgres://me:hush@db",
+    "json":"{\"token\":\"hush\",\"deep\":\"{\\\"pin\\\":\\\"hush\\\"}\"}"}"#;
 
 #[tokio::test]
 async fn no_failure_shows_a_secret() {
