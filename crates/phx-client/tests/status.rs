@@ -67,3 +67,28 @@ async fn a_status_that_is_not_read_skips_to_the_present() {
     socket.disconnect().await;
     assert_eq!(status.next().await, Some(ConnectionState::Closed));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_waits_for_its_turn_to_rejoin_is_still_errored() {
+    let mut net = Net::new();
+    let builder = net.builder().max_joins_in_flight(1);
+    let (socket, mut peer) = net.connected_with(builder).await;
+    let rooms = ["room:a", "room:b"].map(|topic| socket.channel(topic).create().unwrap());
+    let _joins = rooms.each_ref().map(|room| room.join());
+    assert_eq!(rooms[1].state(), ChannelState::Joining, "a first join is Joining from the call");
+    peer.accept_join().await;
+    peer.accept_join().await;
+    settle().await;
+    peer.close(CloseCause::lost("cable"));
+    let mut peer = net.attempt().await.accept();
+    let first = peer.receive().await;
+    settle().await;
+    let mut status = rooms[1].status();
+    assert_eq!(rooms[1].state(), ChannelState::Errored);
+    assert_eq!(soon(status.next()).await, Some(ChannelState::Errored));
+    peer.reply(&first, "ok", &json!({}));
+    assert_eq!(soon(status.next()).await, Some(ChannelState::Joining));
+    assert_eq!(rooms[1].state(), ChannelState::Joining);
+    peer.accept_join().await;
+    assert_eq!(soon(status.next()).await, Some(ChannelState::Joined));
+}

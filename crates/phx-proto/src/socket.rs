@@ -246,9 +246,10 @@ impl Socket {
     /// outcome of the returned id is the server's answer to the first attempt that has one, crashes
     /// excepted, or [`Outcome::TimedOut`](crate::Outcome::TimedOut) after `timeout`
     /// ([`Config::join_timeout`] if `None`), or
-    /// [`Outcome::JoinCrashed`](crate::Outcome::JoinCrashed) if there were crashes only. The attempts
-    /// go on after that, and each waits as long for its answer. If the channel is left or closed
-    /// before, the outcome is [`Outcome::ChannelClosed`](crate::Outcome::ChannelClosed).
+    /// [`Outcome::JoinCrashed`](crate::Outcome::JoinCrashed) if the attempts that the server answered
+    /// until then had crashed. The attempts go on after that, and each waits as long for its answer. If
+    /// the channel is left or closed before, the outcome is
+    /// [`Outcome::ChannelClosed`](crate::Outcome::ChannelClosed).
     ///
     /// A channel that is closed, but wasn't replaced, begins a new life: everything is as at the
     /// first join, and if another channel hasn't taken the topic meanwhile, it has the topic again.

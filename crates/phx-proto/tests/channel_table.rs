@@ -308,7 +308,7 @@ fn another_connection_opens() {
             ),
             (
                 "queued",
-                Some(Joining),
+                Some(Errored),
                 "close 1: 1000 replaced; connect 2, attempt 1",
                 "a join failed: disconnected; closed 1: replaced by a new connection, retry in 0ns; opened 2",
             ),

@@ -1,4 +1,5 @@
-//! Joins take turns: so many at a time, in order, and spread after a burst that the server didn't take.
+//! Joins take turns: a limited number at a time, in order, and spread after a burst that the server
+//! didn't take.
 
 #![allow(
     clippy::unwrap_used,

@@ -16,7 +16,9 @@ use super::outbox::{Outgoing, OutgoingLeave};
 use super::pending::Pending;
 use super::timers::TimerKey;
 use super::{Params, Socket, TimeoutReason};
-use crate::{ChannelId, Event, JoinFailure, Message, ParamsRequestId, Payload, Ref, events};
+use crate::{
+    ChannelId, Event, JoinFailure, Message, Outcome, ParamsRequestId, Payload, Ref, events,
+};
 
 /// What an attempt to join waits for.
 #[derive(Debug)]
@@ -159,8 +161,10 @@ impl Socket {
             self.fail_attempt(id, JoinFailure::NoParams, None);
             return;
         };
-        self.stop_attempt(id);
-        self.turns.go_on();
+        let awaits = self.channels.get(id).and_then(Channel::awaits);
+        let Some(&Awaits::Params { timeout, .. }) = awaits else { return };
+        self.timers.disarm(timeout);
+        self.params_requests.remove(&request);
         self.queue_join(id, Some(Box::new(params)));
     }
 
@@ -176,5 +180,31 @@ impl Socket {
             self.outbox.insert(number, Outgoing::Leave(Box::new(leave)));
         }
         self.fail_attempt(id, JoinFailure::TimedOut, None);
+    }
+}
+
+/// The call of `join` that the attempts are made for.
+impl Socket {
+    /// A crash isn't an answer: the call of `join` waits for a later attempt, until its deadline.
+    pub(super) fn note_join_crash(&mut self, id: ChannelId) {
+        if let Some(call) = self.channels.get(id).and_then(|channel| channel.join_call) {
+            self.pending.note_crash(call.0);
+        }
+    }
+
+    /// The call of `join` has its outcome.
+    pub(super) fn forget_join_call(&mut self, id: ChannelId) {
+        if let Some(channel) = self.channels.get_mut(id) {
+            channel.join_call = None;
+        }
+    }
+
+    pub(super) fn finish_join_call(&mut self, id: ChannelId, outcome: Outcome) {
+        let Some(channel) = self.channels.get_mut(id) else {
+            return;
+        };
+        if let Some(call) = channel.join_call.take() {
+            self.finish(call, outcome);
+        }
     }
 }

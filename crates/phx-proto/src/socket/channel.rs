@@ -18,7 +18,8 @@
 //! Joined becomes Errored, too, if the server has forgotten the channel, and by a `phx_close` after which
 //! the policy joins again.
 //!
-//! A first join that waits for the connection is Joining already.
+//! A first join that waits for the connection or its turn is Joining already. Of a rejoin the user sees
+//! Errored until its params are asked for or its join is sent: the action is what reports the change.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
@@ -34,8 +35,8 @@ use super::push::Which;
 use super::timers::TimerKey;
 use super::{ChannelState, Params, Socket, TimeoutReason};
 use crate::{
-    ChannelCloseCause, ChannelError, ChannelId, Event, JoinError, JoinFailure, Outcome, Payload,
-    PushId, Ref, Rejection, Rejoin, Status,
+    ChannelCloseCause, ChannelError, ChannelId, CloseCause, Event, JoinError, JoinFailure, Outcome,
+    Payload, PushId, Ref, Rejection, Rejoin, Status,
 };
 
 /// One channel of a socket.
@@ -48,8 +49,10 @@ pub(super) struct Channel {
     pub(super) join_ref: Option<u64>,
     pub(super) join_timeout: Duration,
     /// The call of `join`, as long as it waits for its outcome.
-    join_call: Option<PushId>,
+    pub(super) join_call: Option<PushId>,
     has_been_joined: bool,
+    /// It was Errored since it was joined, or since its join was asked for.
+    joins_again: bool,
     /// How often the rejoin timer has fired since the schedule started over.
     tries: u32,
     /// Accepted and not taken by the transport: waiting for a join, or in the outbox.
@@ -95,6 +98,7 @@ impl Channel {
             join_timeout: Duration::ZERO,
             join_call: None,
             has_been_joined: false,
+            joins_again: false,
             tries: 0,
             unsent: BTreeSet::new(),
             sent: BTreeSet::new(),
@@ -105,6 +109,11 @@ impl Channel {
     pub(super) fn state(&self) -> ChannelState {
         match self.state {
             State::New => ChannelState::New,
+            State::Joining(Awaits::Turn { .. } | Awaits::Transport { params: None, .. })
+                if self.joins_again =>
+            {
+                ChannelState::Errored
+            }
             State::Joining(_) => ChannelState::Joining,
             State::Joined { .. } => ChannelState::Joined,
             State::Errored { .. } => ChannelState::Errored,
@@ -121,9 +130,11 @@ impl Channel {
         }
     }
 
-    /// An attempt to join begins, or goes on.
+    /// An attempt to join begins, or goes on: nothing else becomes Joining by that.
     pub(super) fn await_next(&mut self, awaits: Awaits) {
-        self.state = State::Joining(awaits);
+        if let State::Joining(_) | State::Errored { .. } = self.state {
+            self.state = State::Joining(awaits);
+        }
     }
 
     pub(super) fn is_forgotten(&self) -> bool {
@@ -173,6 +184,7 @@ impl Socket {
             if let State::Closed { .. } = channel.state {
                 // Another life. A closed channel has no pushes, and its attempts get refs of their own.
                 channel.has_been_joined = false;
+                channel.joins_again = false;
                 channel.tries = 0;
                 self.topics.insert(channel.topic.clone(), id);
             }
@@ -273,12 +285,12 @@ impl Socket {
     /// The connection ended, or is being ended: nothing is joined any more, and what was sent will
     /// have no reply. While it is `draining`, the outbox is still sent: pushes and leaves, but no
     /// joins.
-    pub(super) fn channels_lost_connection(&mut self, draining: bool) {
+    pub(super) fn channels_lost_connection(&mut self, cause: &CloseCause, draining: bool) {
+        self.turns_lost_connection(cause);
         let all: Vec<ChannelId> = self.channels.keys().collect();
         for id in all {
             self.channel_lost_connection(id, draining);
         }
-        self.stop_turns();
     }
 
     fn channel_lost_connection(&mut self, id: ChannelId, draining: bool) {
@@ -331,7 +343,7 @@ impl Socket {
 
     fn join_accepted(&mut self, id: ChannelId, response: Payload, named: bool) {
         self.stop_attempt(id);
-        self.turns.accepted();
+        self.join_was_accepted();
         let stable_after = self.config.stable_after;
         let Some(channel) = self.channels.get_mut(id) else {
             return;
@@ -343,6 +355,7 @@ impl Socket {
         let stable = (channel.tries > 0)
             .then(|| self.timers.arm(self.now, stable_after, TimeoutReason::ChannelStable(id)));
         channel.state = State::Joined { stable, named };
+        channel.joins_again = false;
         let rejoined = core::mem::replace(&mut channel.has_been_joined, true);
         if let Some(join_ref) = channel.join_ref {
             for push in &channel.unsent {
@@ -377,13 +390,6 @@ impl Socket {
             self.note_join_crash(id);
         } else {
             self.finish_join_call(id, outcome);
-        }
-    }
-
-    /// A crash isn't an answer: the call of `join` waits for a later attempt, until its deadline.
-    fn note_join_crash(&mut self, id: ChannelId) {
-        if let Some(call) = self.channels.get(id).and_then(|channel| channel.join_call) {
-            self.pending.note_crash(call.0);
         }
     }
 
@@ -510,9 +516,10 @@ impl Socket {
 }
 
 impl Socket {
-    pub(super) fn set_errored(&mut self, id: ChannelId, rejoin: Option<TimerKey>) {
+    fn set_errored(&mut self, id: ChannelId, rejoin: Option<TimerKey>) {
         if let Some(channel) = self.channels.get_mut(id) {
             channel.state = State::Errored { rejoin };
+            channel.joins_again = true;
         }
     }
 
@@ -575,22 +582,6 @@ impl Socket {
     fn free_topic(&mut self, id: ChannelId, topic: &ByteString) {
         if self.topics.get(topic) == Some(&id) {
             self.topics.remove(topic);
-        }
-    }
-
-    /// The call of `join` has its outcome.
-    pub(super) fn forget_join_call(&mut self, id: ChannelId) {
-        if let Some(channel) = self.channels.get_mut(id) {
-            channel.join_call = None;
-        }
-    }
-
-    fn finish_join_call(&mut self, id: ChannelId, outcome: Outcome) {
-        let Some(channel) = self.channels.get_mut(id) else {
-            return;
-        };
-        if let Some(call) = channel.join_call.take() {
-            self.finish(call, outcome);
         }
     }
 }

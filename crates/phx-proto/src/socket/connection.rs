@@ -190,7 +190,7 @@ impl Socket {
         let timeout = self.timers.arm(self.now, self.config.close_timeout, TimeoutReason::Close);
         self.connection.state = State::Closing { transport, was_open, close: Some(close), timeout };
         if was_open {
-            self.channels_lost_connection(true);
+            self.channels_lost_connection(&CloseCause::Disconnected, true);
         }
     }
 
@@ -213,7 +213,7 @@ impl Socket {
                 self.stop_connection_timers(stable);
                 self.connection.state = State::Closed;
                 self.unsend_all();
-                self.channels_lost_connection(false);
+                self.channels_lost_connection(&CloseCause::Replaced, false);
                 self.close_in_background(transport, "replaced");
                 self.report_closed(transport, true, CloseCause::Replaced, Some(Duration::ZERO));
             }
@@ -259,7 +259,6 @@ impl Socket {
             }
             State::Open { transport, stable, .. } if transport == id => {
                 self.stop_connection_timers(stable);
-                self.turns.connection_lost(&cause);
                 self.lose_connection(transport, true, cause);
             }
             State::Closing { transport, .. } if transport == id => {
@@ -338,7 +337,7 @@ impl Socket {
         self.connection.state = State::Closed;
         if was_open {
             self.unsend_all();
-            self.channels_lost_connection(false);
+            self.channels_lost_connection(&cause, false);
         }
         let retry_in = self.reconnect_delay(&cause);
         if let Some(delay) = retry_in {
@@ -373,7 +372,7 @@ impl Socket {
         };
         self.timers.disarm(timeout);
         self.unsend_all();
-        self.channels_lost_connection(false);
+        self.channels_lost_connection(&CloseCause::Disconnected, false);
         self.connection.closes.extend(close);
         self.report_closed(transport, was_open, CloseCause::Disconnected, retry_in);
     }

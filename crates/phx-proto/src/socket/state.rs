@@ -44,11 +44,13 @@ pub enum ConnectionState {
 pub enum ChannelState {
     /// Made, but not joined yet.
     New,
-    /// Its join waits for the connection, for its turn, for its params, or for the server's answer.
+    /// Its join waits for its params or for the server's answer; the first one also for the connection
+    /// or its turn.
     Joining,
     /// Joined.
     Joined,
-    /// Not joined any more, or not yet; will try again when its time comes or the socket connects.
+    /// Not joined any more, or not yet; will try again when its time comes, the socket connects, or it
+    /// is its turn.
     Errored,
     /// The user left; the server hasn't confirmed it.
     Leaving,

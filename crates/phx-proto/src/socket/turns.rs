@@ -8,9 +8,13 @@
 //! Channels take turns in the order in which they asked. The attempt's own time begins with its turn, so
 //! waiting for one is no failure.
 //!
-//! Nothing is spread until the server has rejected [`MANY`] joins within a second, or a connection ended
-//! with joins unanswered: by a close code that speaks against the client, or for the second time in a row. From then on turns follow each other at a pace: 10 a second at
-//! first, faster with each join that is accepted, half as fast after as many rejections again.
+//! Nothing is spread until the server has rejected [`MANY`] joins within a second, or has ended a
+//! connection with joins unanswered: by a close code that speaks against the client, or for the second
+//! time in a row. From then on turns follow each other at a pace: 10 a second at first, faster with each
+//! join that is accepted, half as fast after as many rejections again.
+//!
+//! The connection's end counts although the server rejected nothing: one that closes the connection of a
+//! client that joins too fast would close it each time, and nobody would ever be joined.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -27,38 +31,35 @@ const MANY: u32 = 5;
 /// The time in which rejections are counted.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// How long after the last turn and the last retry a pace is kept.
+/// How long a pace is kept after the last turn and the last retry.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// How long a pace is kept after the end of a connection that began it or slowed it down: the next
+/// connection needs it.
+const LINGER_AFTER_END: Duration = Duration::from_secs(60);
 
 /// Paces are counted in turns in eight seconds: each join that is accepted makes it one more.
 const EIGHT_SECONDS_US: u64 = 8_000_000;
 const FIRST_PACE: u64 = 80;
 const SLOWEST_PACE: u64 = 8;
+/// A pace of 1,000 a second is none.
+const NO_PACE: u64 = 8_000;
 
-/// Who joins, and who waits for it.
+/// How many joins are accepted before the pace grows twice as fast, and before the limit is lifted that
+/// rejections set.
+const STREAK: u64 = 32;
+
+/// The joins that are under way, and those that wait for their turn.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     /// By number, which is in the order in which they asked.
     waiting: BTreeMap<u64, ChannelId>,
     /// Attempts that have had their turn and aren't over.
     under_way: usize,
-    /// Whether the last connection ended while joins were under way, and whether that was their fault, as
-    /// far as can be known.
-    last_end: LastEnd,
+    /// Whether the last connection ended, and not by the client's wish, while joins were under way.
+    ended_unanswered: bool,
     rejected: Rejected,
     pace: Option<Box<Pace>>,
-}
-
-/// How the last connection ended, as far as joins are concerned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum LastEnd {
-    /// Without joins under way.
-    #[default]
-    Idle,
-    /// With joins under way, which may be chance.
-    Joining,
-    /// With joins under way, and they were too much for the server.
-    TooMuch,
 }
 
 /// Rejections of the current window.
@@ -72,8 +73,12 @@ struct Rejected {
 #[derive(Debug)]
 struct Pace {
     turns: u64,
-    /// It doesn't become faster than this.
+    /// It doesn't become faster than this: a faster one was too fast.
     fastest: u64,
+    /// Joins accepted since it was slowed down.
+    accepted: u64,
+    /// How many must be accepted until `fastest` is lifted.
+    patience: u64,
     /// When there may be the next turn.
     next: Instant,
     /// Set to that moment while somebody waits for it.
@@ -84,7 +89,15 @@ struct Pace {
 
 impl Pace {
     fn new(now: Instant) -> Self {
-        Pace { turns: FIRST_PACE, fastest: u64::MAX, next: now, timer: None, until: now }
+        Pace {
+            turns: FIRST_PACE,
+            fastest: u64::MAX,
+            accepted: 0,
+            patience: STREAK,
+            next: now,
+            timer: None,
+            until: now,
+        }
     }
 
     fn spacing(&self) -> Duration {
@@ -92,15 +105,21 @@ impl Pace {
     }
 
     fn slow_down(&mut self) {
-        let three_quarters = self.turns.saturating_sub(self.turns / 4);
-        self.fastest = three_quarters.max(SLOWEST_PACE);
+        // A server that has accepted nothing is busy: that says nothing of the pace that it can take.
+        if self.accepted > 0 {
+            self.fastest = self.turns.saturating_sub(self.turns / 4).max(SLOWEST_PACE);
+        }
         self.turns = (self.turns / 2).max(SLOWEST_PACE);
+        self.accepted = 0;
     }
 
     fn speed_up(&mut self) {
-        if self.turns < self.fastest {
-            self.turns = self.turns.saturating_add(1);
+        self.accepted = self.accepted.saturating_add(1);
+        if self.accepted >= self.patience {
+            self.fastest = u64::MAX;
         }
+        let step = (self.accepted / STREAK).saturating_add(1);
+        self.turns = self.turns.saturating_add(step).min(self.fastest);
     }
 }
 
@@ -108,11 +127,6 @@ impl Turns {
     /// Whether somebody waits for a turn.
     pub(super) fn is_awaited(&self) -> bool {
         !self.waiting.is_empty()
-    }
-
-    /// An attempt goes on that was stopped for a moment.
-    pub(super) fn go_on(&mut self) {
-        self.under_way = self.under_way.saturating_add(1);
     }
 
     /// An attempt that has had its turn is over.
@@ -123,25 +137,6 @@ impl Turns {
     /// A channel doesn't wait for its turn any more.
     pub(super) fn leave(&mut self, number: u64) {
         self.waiting.remove(&number);
-    }
-
-    /// A join was accepted.
-    pub(super) fn accepted(&mut self) {
-        if let Some(pace) = &mut self.pace {
-            pace.speed_up();
-        }
-    }
-
-    /// The connection ended, and nobody here wanted that.
-    pub(super) fn connection_lost(&mut self, cause: &CloseCause) {
-        // Normal, going away, and the restart of a service are no answer to what a client did.
-        let blames_us = matches!(cause, CloseCause::Frame { code, .. }
-            if !matches!(code.as_u16(), 1000 | 1001 | 1012));
-        self.last_end = match self.last_end {
-            _ if self.under_way == 0 => LastEnd::Idle,
-            LastEnd::Idle if !blames_us => LastEnd::Joining,
-            _ => LastEnd::TooMuch,
-        };
     }
 
     /// Whether a turn can be given now.
@@ -156,28 +151,18 @@ impl Turns {
             pace.until = pace.until.max(pace.next);
         }
     }
-
-    fn slow_down(&mut self, now: Instant) {
-        match &mut self.pace {
-            Some(pace) => pace.slow_down(),
-            None => self.pace = Some(Box::new(Pace::new(now))),
-        }
-    }
 }
 
 impl Socket {
-    /// Takes a turn, if there is one at once; or else gets in line.
+    /// Takes a turn if one is free.
     pub(super) fn takes_turn(&mut self) -> bool {
         if self.turns.is_awaited() {
             return false;
         }
-        let now = self.now;
-        if self.turns.pace.as_ref().is_some_and(|pace| now > pace.until.saturating_add(LINGER)) {
-            self.drop_pace();
-        }
-        let takes = self.turns.has_room(now, self.config.max_joins_in_flight);
+        self.drop_old_pace();
+        let takes = self.turns.has_room(self.now, self.config.max_joins_in_flight);
         if takes {
-            self.turns.begin(now);
+            self.turns.begin(self.now);
         }
         takes
     }
@@ -190,7 +175,7 @@ impl Socket {
         number
     }
 
-    /// Gives those who wait their turns, as far as there are any.
+    /// Gives turns to the channels that wait, in order, as far as turns are free.
     pub(super) fn give_turns(&mut self) {
         while self.connection.is_open()
             && self.turns.has_room(self.now, self.config.max_joins_in_flight)
@@ -209,7 +194,7 @@ impl Socket {
         self.give_turns();
     }
 
-    /// Who waits for nothing but the pace is woken by a timer.
+    /// Arms the timer of the pace if a channel waits for nothing else.
     fn await_pace(&mut self) {
         let has_place = self.turns.under_way < self.config.max_joins_in_flight.max(1);
         if !self.turns.is_awaited() || !has_place {
@@ -235,32 +220,76 @@ impl Socket {
         }
         rejected.count = rejected.count.saturating_add(1);
         if rejected.count == MANY {
-            self.turns.slow_down(now);
+            self.slow_down();
         }
         if let Some(pace) = &mut self.turns.pace {
             pace.until = pace.until.max(now.saturating_add(retry_in));
         }
     }
 
-    /// A connection opened, and channels are about to join.
-    pub(super) fn begin_turns(&mut self) {
-        if self.turns.last_end == LastEnd::TooMuch && self.config.max_joins_in_flight < usize::MAX {
-            self.turns.slow_down(self.now);
-            if let Some(pace) = &mut self.turns.pace {
-                pace.until = pace.until.max(self.now);
-            }
+    /// The server accepted a join.
+    pub(super) fn join_was_accepted(&mut self) {
+        let Some(pace) = &mut self.turns.pace else { return };
+        pace.speed_up();
+        if pace.turns >= NO_PACE {
+            self.drop_pace();
         }
     }
 
-    /// The connection is over, and nobody waits for a turn.
-    pub(super) fn stop_turns(&mut self) {
+    /// The connection ended, or is being ended; called before its attempts are stopped.
+    pub(super) fn turns_lost_connection(&mut self, cause: &CloseCause) {
+        self.disarm_pace();
+        let wished =
+            matches!(cause, CloseCause::Disconnected | CloseCause::Replaced | CloseCause::Slept);
+        let unanswered = !wished && self.turns.under_way > 0;
+        let in_a_row = core::mem::replace(&mut self.turns.ended_unanswered, unanswered);
+        // Normal, going away, and the restart of a service are no answer to what a client did.
+        let blames_us = matches!(cause, CloseCause::Frame { code, .. }
+            if !matches!(code.as_u16(), 1000 | 1001 | 1012));
+        if !unanswered || !(in_a_row || blames_us) || self.config.max_joins_in_flight == usize::MAX
+        {
+            return;
+        }
+        self.slow_down();
+        if let Some(pace) = &mut self.turns.pace {
+            // To be too fast once more would cost all that is joined.
+            pace.patience = pace.patience.saturating_mul(8);
+            pace.until = pace.until.max(self.now.saturating_add(LINGER_AFTER_END));
+        }
+    }
+
+    /// A connection opened, and channels are about to join: with that the wait for it is over.
+    pub(super) fn begin_turns(&mut self) {
+        self.drop_old_pace();
+        if let Some(pace) = &mut self.turns.pace {
+            pace.until = self.now;
+        }
+    }
+
+    fn slow_down(&mut self) {
+        self.drop_old_pace();
+        match &mut self.turns.pace {
+            Some(pace) => pace.slow_down(),
+            None => self.turns.pace = Some(Box::new(Pace::new(self.now))),
+        }
+    }
+
+    fn disarm_pace(&mut self) {
         if let Some(timer) = self.turns.pace.as_mut().and_then(|pace| pace.timer.take()) {
             self.timers.disarm(timer);
         }
     }
 
+    /// Drops a pace that nobody is expected to need any more.
+    fn drop_old_pace(&mut self) {
+        let now = self.now;
+        if self.turns.pace.as_ref().is_some_and(|pace| now > pace.until.saturating_add(LINGER)) {
+            self.drop_pace();
+        }
+    }
+
     fn drop_pace(&mut self) {
-        self.stop_turns();
+        self.disarm_pace();
         self.turns.pace = None;
     }
 }
