@@ -491,20 +491,23 @@ impl Socket {
     /// ```
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
-        if let Some(action) = self.poll_control() {
-            return Some(action);
-        }
-        let transport = self.connection.sending_transport()?;
-        while let Some((message, why)) = self.next_message() {
+        loop {
+            if let Some(action) = self.poll_control() {
+                return Some(action);
+            }
+            let transport = self.connection.sending_transport()?;
+            let Some((message, why)) = self.next_message() else {
+                return self.poll_control();
+            };
             match self.config.serializer.encode(&message) {
                 Ok(frame) => {
                     self.frame_taken(frame.len(), why);
                     return Some(Action::Send { transport, frame, why });
                 }
+                // A join that can't be encoded frees its turn for another one.
                 Err(error) => self.frame_impossible(why, error),
             }
         }
-        self.poll_control()
     }
 
     /// The next thing to do that needs no transport that can take a frame: never
@@ -582,19 +585,6 @@ impl Socket {
         let id = self.channels.insert(Channel::new(topic.clone(), params));
         self.topics.insert(topic, id);
         id
-    }
-
-    #[inline(never)]
-    fn emit(&mut self, event: Event) {
-        self.emit_in_place(event);
-    }
-
-    /// The same where events are frequent: the compiler knows there which one it is, and how it is counted.
-    #[inline(always)]
-    fn emit_in_place(&mut self, event: Event) {
-        if !self.events.push(event) {
-            self.counters.events_lost = self.counters.events_lost.saturating_add(1);
-        }
     }
 
     fn next_number(&mut self) -> u64 {

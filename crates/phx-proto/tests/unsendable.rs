@@ -6,7 +6,10 @@ mod common;
 use std::sync::Arc;
 
 use common::{Script, quiet, secs};
-use phx_proto::{DecodeError, EncodeError, Frame, Message, Serializer, V2};
+use phx_proto::{
+    Action, DecodeError, EncodeError, Event, Frame, Instant, Message, Payload, Serializer, Socket,
+    V2,
+};
 
 /// V2, but for one event.
 #[derive(Debug)]
@@ -49,6 +52,25 @@ fn a_join_is_tried_again() {
     s.wait(secs(1));
     assert_eq!(s.events(), ["a join failed: unsendable, changed my mind, retry in 2s"]);
     assert_eq!(s.actions(), [""; 0]);
+}
+
+#[test]
+fn a_join_gives_its_turn_to_the_next() {
+    let mut config = quiet();
+    config.max_joins_in_flight = 1;
+    config.serializer = Arc::new(Without("phx_join"));
+    let (mut socket, now) = (Socket::new(config, 1), Instant::EPOCH);
+    for topic in ["a", "b", "c"] {
+        let channel = socket.channel(topic, Payload::empty()).unwrap();
+        socket.join(now, channel, None).unwrap();
+    }
+    socket.connect(now);
+    let Some(Action::Connect { transport, .. }) = socket.poll_action() else { panic!() };
+    socket.handle_opened(now, transport);
+    assert_eq!(socket.poll_action(), None);
+    let events: Vec<_> = std::iter::from_fn(|| socket.poll_event()).collect();
+    let failed = events.iter().filter(|event| matches!(event, Event::JoinFailed { .. }));
+    assert_eq!(failed.count(), 3);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::Socket;
 use crate::{CloseCause, Config, Event, Outcome, Payload, PayloadDropped, Rejection, Status};
 
 /// Room for so many events is always kept.
@@ -11,6 +12,21 @@ const KEPT: usize = 8;
 
 /// Room for more is given back as soon as none waits.
 const LARGE: usize = 512;
+
+impl Socket {
+    #[inline(never)]
+    pub(super) fn emit(&mut self, event: Event) {
+        self.emit_in_place(event);
+    }
+
+    /// The same where events are frequent: the compiler knows there which one it is, and how it is counted.
+    #[inline(always)]
+    pub(super) fn emit_in_place(&mut self, event: Event) {
+        if !self.events.push(event) {
+            self.counters.events_lost = self.counters.events_lost.saturating_add(1);
+        }
+    }
+}
 
 /// A queue that keeps every outcome and pong, and a bounded number and size of everything else.
 ///
