@@ -123,6 +123,7 @@ pub(crate) const ROWS: &[Row] = &[
     test("measure.rs MAX_STATUS", "phx-cli/src/bench/measure.rs", KINDS),
     test("printer.rs CAPACITY", "phx-cli/src/queue.rs", QUEUE),
     test("queue.rs MAX_BYTES", "phx-cli/src/queue.rs", QUEUE),
+    test("queue.rs MAX_HOOKS", "phx-cli/src/queue.rs", QUEUE),
     test("printer.rs GATHERED", "phx-cli/src/printer.rs", "lines_are_gathered_up_to_a_limit"),
     test("completion.rs CAPACITY", "phx-cli/src/repl/completion.rs", NAMES),
     test("completion.rs MAX_NAME", "phx-cli/src/repl/completion.rs", NAMES),
