@@ -97,7 +97,7 @@ fn assert_same(seed: usize, expected: &Message, found: &Message) {
 
 /// A message in phoenix.js's words.
 fn shown(message: &Message) -> Value {
-    let text = |reference: &Option<Ref>| reference.as_ref().map(Ref::to_string);
+    let text = |reference: &Option<Ref>| reference.as_ref().map(|it| it.to_text().to_string());
     let mut shown = json!({
         "join_ref": text(&message.join_ref),
         "ref": text(&message.reference),

@@ -174,6 +174,15 @@ impl Ref {
         }
     }
 
+    /// The ref as it is on the wire, for custom serializers: `Display` escapes it.
+    #[must_use]
+    pub fn to_text(&self) -> ByteString {
+        match &self.0 {
+            Repr::Number(number) => ByteString::from(itoa::Buffer::new().format(*number)),
+            Repr::Text(text) => text.clone(),
+        }
+    }
+
     /// The ref's text, if need be in this buffer.
     pub(crate) fn text<'a>(&'a self, digits: &'a mut itoa::Buffer) -> &'a str {
         match &self.0 {

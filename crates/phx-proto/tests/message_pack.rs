@@ -37,8 +37,8 @@ impl Serializer for MessagePack {
             .decode()
             .map_err(|_| EncodeError::Custom("the payload isn't JSON".into()))?;
         let wire = Wire {
-            join_ref: message.join_ref.as_ref().map(Ref::to_string),
-            reference: message.reference.as_ref().map(Ref::to_string),
+            join_ref: message.join_ref.as_ref().map(|it| it.to_text().to_string()),
+            reference: message.reference.as_ref().map(|it| it.to_text().to_string()),
             topic: message.topic.to_string(),
             event: message.event.to_string(),
             payload: match &message.status {

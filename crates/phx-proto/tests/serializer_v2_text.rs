@@ -117,7 +117,7 @@ fn names_with_escapes_and_without() {
     for (written, name) in table {
         let frame = Frame::text(format!(r#"[null,"{written}","{written}","{written}",{{}}]"#));
         let message = V2.decode(frame).unwrap_or_else(|error| panic!("{written}: {error}"));
-        assert_eq!(message.reference, Some(Ref::parse(name.into())));
+        assert_eq!(message.reference.as_ref().map(Ref::to_text).as_deref(), Some(name));
         assert_eq!((&*message.topic, &*message.event), (name, name));
         let again = V2Server.encode(&message).unwrap();
         assert_eq!(V2.decode(again), Ok(message));
