@@ -190,18 +190,7 @@ fn push_and_reply(pending: u64) -> anyhow::Result<Repeated> {
 fn presence_diff(users: u64) -> anyhow::Result<Repeated> {
     let metas = |user: u64| format!(r#""user:{user:05}":{{"metas":[{{"phx_ref":"F{user}"}}]}}"#);
     let state: Vec<String> = (0..users).map(metas).collect();
-    let state = Payload::from_json_text(format!("{{{}}}", state.join(",")))?;
-    let other = metas(users + 1);
-    let join = Payload::from_json_text(format!(r#"{{"joins":{{{other}}},"leaves":{{}}}}"#))?;
-    let leave = Payload::from_json_text(format!(r#"{{"joins":{{}},"leaves":{{{other}}}}}"#))?;
-    let mut presence: Presence = Presence::new();
-    presence.handle_joined();
-    presence.handle_event("presence_state", &state)?;
-    Ok(Box::new(move || {
-        for diff in [&join, &leave] {
-            drop(black_box(presence.handle_event("presence_diff", diff)));
-        }
-    }))
+    comes_and_goes(&format!("{{{}}}", state.join(",")), &format!("{{{}}}", metas(users + 1)))
 }
 
 /// One meta comes and goes among the others of its key.
@@ -209,13 +198,17 @@ fn presence_metas(metas: u64) -> anyhow::Result<Repeated> {
     let of = |metas: &[String]| format!(r#"{{"ann":{{"metas":[{}]}}}}"#, metas.join(","));
     let meta = |number: u64| format!(r#"{{"phx_ref":"F{number:05}"}}"#);
     let others: Vec<String> = (0..metas).map(meta).collect();
-    let state = Payload::from_json_text(of(&others))?;
-    let one = of(&[meta(metas)]);
-    let join = Payload::from_json_text(format!(r#"{{"joins":{one},"leaves":{{}}}}"#))?;
-    let leave = Payload::from_json_text(format!(r#"{{"joins":{{}},"leaves":{one}}}"#))?;
+    comes_and_goes(&of(&others), &of(&[meta(metas)]))
+}
+
+/// One presence comes and goes in the list of `state`.
+fn comes_and_goes(state: &str, one: &str) -> anyhow::Result<Repeated> {
+    let payload = |text: String| Payload::from_json_text(text);
+    let join = payload(format!(r#"{{"joins":{one},"leaves":{{}}}}"#))?;
+    let leave = payload(format!(r#"{{"joins":{{}},"leaves":{one}}}"#))?;
     let mut presence: Presence = Presence::new();
     presence.handle_joined();
-    presence.handle_event("presence_state", &state)?;
+    presence.handle_event("presence_state", &payload(state.to_owned())?)?;
     Ok(Box::new(move || {
         for diff in [&join, &leave] {
             drop(black_box(presence.handle_event("presence_diff", diff)));

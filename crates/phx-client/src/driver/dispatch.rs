@@ -62,6 +62,8 @@ enum Untold {
         was_open: bool,
         retry_in: Option<Duration>,
     },
+    /// A message on a topic without a channel, for the log.
+    Unjoined(TopicMessage),
     Other(Event),
 }
 
@@ -302,12 +304,11 @@ impl Dispatch {
             Event::ChannelErrored { channel, ref cause, retry_in, .. } => {
                 state.note_failure(channel, ChannelFailure::errored(cause, retry_in), wakers);
             }
-            Event::UnjoinedMessage { ref topic, event: ref name, ref payload, .. } => {
-                let (topic, event, payload) = (topic.clone(), name.clone(), payload.clone());
-                state.deliver_unjoined(now, TopicMessage { topic, event, payload }, wakers);
-                if !self.verbose {
-                    return None;
-                }
+            Event::UnjoinedMessage { topic, event, payload, .. } => {
+                let message = TopicMessage { topic, event, payload };
+                let untold = self.verbose.then(|| Untold::Unjoined(message.clone()));
+                state.deliver_unjoined(now, message, wakers);
+                return untold;
             }
             Event::Malformed { topic: Some(ref topic), .. } => {
                 state.mark_topic_gap(topic, wakers);
@@ -332,13 +333,14 @@ impl Dispatch {
                 self.closed(end, cause, was_open, retry_in);
                 return;
             }
+            Untold::Unjoined(TopicMessage { topic, event, payload }) => {
+                self.shared.settings.log.received(&topic, &event, &payload);
+                return;
+            }
             Untold::Other(event) => event,
         };
         match event {
             Event::Opened { transport, .. } => self.opened(transport),
-            Event::UnjoinedMessage { topic, event, payload, .. } => {
-                self.shared.settings.log.received(&topic, &event, &payload);
-            }
             Event::Malformed { error, .. } => self.malformed(error),
             Event::EventsLost { count, .. } => self.events_lost(count),
             Event::Joined { channel, response, rejoined, .. } => {
