@@ -31,6 +31,7 @@ pub(crate) const ALL: &[Operation] = &[
     Operation { name: "dispatch a broadcast, 10,000 channels", prepare: || dispatch(10_000) },
     Operation { name: "push and reply, nothing else pending", prepare: || push_and_reply(0) },
     Operation { name: "push and reply, 10,000 pending", prepare: || push_and_reply(10_000) },
+    Operation { name: "join and leave, 10,000 channels", prepare: || join_and_leave(10_000) },
     Operation { name: "presence diff, 100 users", prepare: || presence_diff(100) },
     Operation { name: "presence diff, 10,000 users", prepare: || presence_diff(10_000) },
     Operation { name: FEW_METAS, prepare: || presence_metas(10) },
@@ -158,6 +159,40 @@ fn dispatch(channels: u64) -> anyhow::Result<Repeated> {
     }))
 }
 
+/// Replies made ahead, so that making them is no part of what is counted. Counting takes no more of
+/// them than this; what is timed for longer makes the others on the spot.
+const AHEAD: usize = 40_000;
+
+/// The replies to requests whose refs follow each other.
+struct Replies {
+    next: u64,
+    text: Box<dyn Fn(u64) -> String>,
+    ahead: std::vec::IntoIter<Frame>,
+}
+
+impl Replies {
+    /// Replies from the ref `first` on, slices of one shared buffer.
+    fn new(first: u64, text: impl Fn(u64) -> String + 'static) -> Self {
+        let mut all = String::new();
+        let mut ends = Vec::new();
+        for reference in (first..).take(AHEAD) {
+            all.push_str(&text(reference));
+            ends.push(all.len());
+        }
+        let all = bytes::Bytes::from(all.into_bytes());
+        let mut from = 0;
+        let slice = |end| Frame::Text(all.slice(std::mem::replace(&mut from, end)..end));
+        let ahead: Vec<Frame> = ends.into_iter().map(slice).collect();
+        Replies { next: first, text: Box::new(text), ahead: ahead.into_iter() }
+    }
+
+    fn next(&mut self) -> Frame {
+        let reference = self.next;
+        self.next += 1;
+        self.ahead.next().unwrap_or_else(|| received((self.text)(reference)))
+    }
+}
+
 /// A push goes out, its reply comes in; each with a deadline among those of the others.
 fn push_and_reply(pending: u64) -> anyhow::Result<Repeated> {
     let mut connected = Connected::new()?;
@@ -167,22 +202,61 @@ fn push_and_reply(pending: u64) -> anyhow::Result<Repeated> {
         connected.socket.push(Instant::EPOCH, room, "wait", payload.clone(), None)?;
         connected.send()?;
     }
+    let first = join_ref.to_string().parse::<u64>()? + pending + 1;
+    let mut replies = Replies::new(first, move |reference| {
+        format!(
+            r#"["{join_ref}","{reference}","room:0","phx_reply",{{"status":"ok","response":{{}}}}]"#
+        )
+    });
     Ok(Box::new(move || {
         let pushed = connected.socket.push(Instant::EPOCH, room, "new_msg", payload.clone(), None);
+        debug_assert!(pushed.is_ok(), "{pushed:?}");
         let sent = connected.socket.poll_action();
         debug_assert!(matches!(sent, Some(Action::Send { .. })), "{sent:?}");
         drop(black_box(sent));
-        let Ok(push) = pushed else {
-            return;
-        };
-        let reference = push.as_u64();
-        let reply = format!(
-            r#"["{join_ref}","{reference}","room:0","phx_reply",{{"status":"ok","response":{{}}}}]"#
-        );
-        connected.receive(received(reply));
+        connected.receive(replies.next());
         let event = connected.socket.poll_event();
         debug_assert!(matches!(event, Some(Event::PushDone { .. })), "{event:?}");
         drop(black_box(event));
+    }))
+}
+
+/// A channel is made, joined, left and removed among the others.
+fn join_and_leave(channels: u64) -> anyhow::Result<Repeated> {
+    let mut connected = Connected::new()?;
+    for index in 0..channels {
+        connected.join(&format!("room:{index}"))?;
+    }
+    let (_, last) = connected.join("room:last")?;
+    let first = last.to_string().parse::<u64>()? + 1;
+    let mut replies = Replies::new(first, move |reference| {
+        // Each join is followed by its leave.
+        let join_ref = reference - (reference - first) % 2;
+        format!(
+            r#"["{join_ref}","{reference}","room:x","phx_reply",{{"status":"ok","response":{{}}}}]"#
+        )
+    });
+    Ok(Box::new(move || {
+        let Ok(channel) = connected.socket.channel("room:x", Payload::empty()) else {
+            return debug_assert!(false, "the channel of the time before is still there");
+        };
+        let socket = &mut connected.socket;
+        let joining = socket.join(Instant::EPOCH, channel, None);
+        debug_assert!(joining.is_ok(), "{joining:?}");
+        drop(black_box(socket.poll_action()));
+        connected.receive(replies.next());
+        while let Some(event) = connected.socket.poll_event() {
+            drop(black_box(event));
+        }
+        let socket = &mut connected.socket;
+        let leaving = socket.leave(Instant::EPOCH, channel, None);
+        debug_assert!(leaving.is_ok(), "{leaving:?}");
+        drop(black_box(socket.poll_action()));
+        connected.receive(replies.next());
+        while let Some(event) = connected.socket.poll_event() {
+            drop(black_box(event));
+        }
+        connected.socket.remove(Instant::EPOCH, channel);
     }))
 }
 
