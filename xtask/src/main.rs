@@ -13,6 +13,7 @@ mod lints;
 mod programs;
 mod step;
 mod steps;
+mod structure;
 mod summary;
 mod tools;
 mod workspace;

@@ -10,6 +10,7 @@ use crate::command::Program;
 use crate::lints;
 use crate::step::Outcome;
 use crate::steps::fuzz_build;
+use crate::structure;
 
 const MAX_LINES: usize = 600;
 const ARCHITECTURE: &str = "ARCHITECTURE.md";
@@ -35,6 +36,8 @@ pub(crate) fn check() -> Outcome {
         None => faults.push(format!("{ARCHITECTURE} is missing")),
     }
     faults.extend(lint_faults(&files));
+    let texts = files.iter().map(|file| (file.path.as_str(), file.text.as_str()));
+    faults.extend(structure::faults(texts));
     faults.extend(stale_lock_file("Cargo.toml"));
     match fuzz_build::manifest() {
         Ok(manifest) => faults.extend(stale_lock_file(manifest)),

@@ -1,0 +1,111 @@
+//! Circles in a graph of files, each shown as the shortest way around.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::names::Edges;
+
+/// Files of which each depends on each other, directly or through others of them.
+pub(super) struct Circle {
+    pub(super) files: BTreeSet<String>,
+    /// The shortest way around, and what is named on it.
+    shortest: String,
+}
+
+impl Circle {
+    /// Whether all its files are below one of these.
+    pub(super) fn is_within(&self, beginnings: &[&str]) -> bool {
+        let is_within = |file: &String| beginnings.iter().any(|begin| file.starts_with(begin));
+        self.files.iter().all(is_within)
+    }
+
+    /// What its files name of each other, a line each.
+    pub(super) fn lines(&self, edges: &Edges) -> String {
+        let mut lines = vec![format!("{} files:", self.files.len())];
+        for (from, to) in edges.iter().filter(|(from, _)| self.files.contains(*from)) {
+            for (to, names) in to.iter().filter(|(to, _)| self.files.contains(*to)) {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                lines.push(format!("  {from} -> {to} ({})", names.join(", ")));
+            }
+        }
+        lines.join("\n")
+    }
+
+    /// The fault, in a line.
+    pub(super) fn fault(&self) -> String {
+        match self.files.len() {
+            2 => format!("a circle of files: {}", self.shortest),
+            of => format!("a circle of {of} files, the shortest way around: {}", self.shortest),
+        }
+    }
+}
+
+pub(super) fn find(edges: &Edges) -> Vec<Circle> {
+    let reached: BTreeMap<&str, BTreeSet<&str>> =
+        edges.keys().map(|file| (file.as_str(), reached(edges, file))).collect();
+    let both_ways = |a: &str, b: &str| {
+        let reaches = |a: &str, b: &str| reached.get(a).is_some_and(|of| of.contains(b));
+        reaches(a, b) && reaches(b, a)
+    };
+    let mut circles: Vec<Circle> = Vec::new();
+    for file in edges.keys() {
+        if !both_ways(file, file) || circles.iter().any(|circle| circle.files.contains(file)) {
+            continue;
+        }
+        let files = edges.keys().filter(|other| both_ways(file, other));
+        let files: BTreeSet<String> = files.cloned().collect();
+        let ways = files.iter().filter_map(|file| shortest(edges, file));
+        let shortest = ways.min_by_key(Vec::len).map(|way| shown(edges, &way)).unwrap_or_default();
+        circles.push(Circle { files, shortest });
+    }
+    circles
+}
+
+fn next<'a>(edges: &'a Edges, file: &str) -> impl Iterator<Item = &'a str> {
+    edges.get(file).into_iter().flatten().map(|(to, _)| to.as_str())
+}
+
+/// All files that one depends on, with it itself only if it is in a circle.
+fn reached<'a>(edges: &'a Edges, file: &str) -> BTreeSet<&'a str> {
+    let mut found = BTreeSet::new();
+    let mut open: Vec<&str> = next(edges, file).collect();
+    while let Some(file) = open.pop() {
+        if found.insert(file) {
+            open.extend(next(edges, file));
+        }
+    }
+    found
+}
+
+/// The shortest way from a file back to it: all files on it, with it at both ends.
+fn shortest<'a>(edges: &'a Edges, file: &'a str) -> Option<Vec<&'a str>> {
+    let mut before: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut open = VecDeque::from([file]);
+    while let Some(at) = open.pop_front() {
+        for to in next(edges, at) {
+            if to == file {
+                let back = std::iter::successors(Some(at), |at| before.get(at).copied());
+                let mut way: Vec<&str> = back.collect();
+                way.reverse();
+                way.push(file);
+                return Some(way);
+            }
+            if let Entry::Vacant(entry) = before.entry(to) {
+                entry.insert(at);
+                open.push_back(to);
+            }
+        }
+    }
+    None
+}
+
+fn shown(edges: &Edges, way: &[&str]) -> String {
+    let mut text = way.first().copied().unwrap_or_default().to_owned();
+    for pair in way.windows(2) {
+        let [from, to] = pair else { continue };
+        let names = edges.get(*from).and_then(|of| of.get(*to)).into_iter().flatten();
+        let names: Vec<&str> = names.map(String::as_str).collect();
+        text = format!("{text} -> {to} ({})", names.join(", "));
+    }
+    text
+}

@@ -1,0 +1,224 @@
+//! The modules of a crate, read from its files: what each defines, imports and contains.
+//!
+//! What is compiled for tests alone is left out everywhere; all features count as turned on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context as _;
+use syn::punctuated::Punctuated;
+use syn::visit::{self, Visit};
+use syn::{Attribute, Item, ItemUse, Meta, Token, UseTree, Visibility};
+
+/// Where a module stands in its crate.
+pub(super) type Id = usize;
+
+/// The modules of one crate; the first one is its root.
+pub(super) struct Crate {
+    pub(super) modules: Vec<Module>,
+    /// The modules that have a macro of this name, wherever it can be seen.
+    pub(super) macros: BTreeMap<String, Id>,
+}
+
+pub(super) struct Module {
+    /// Where it is written, from the root of the repository.
+    pub(super) file: String,
+    pub(super) parent: Option<Id>,
+    pub(super) children: BTreeMap<String, Id>,
+    /// The names of what it defines, other than modules.
+    pub(super) defined: BTreeSet<String>,
+    pub(super) imports: Vec<Import>,
+    pub(super) items: Vec<Item>,
+}
+
+/// One name that `use` brings, also inside a function.
+pub(super) struct Import {
+    /// As it is known here; `*` for all there are, `_` for a trait whose methods are wanted.
+    pub(super) name: String,
+    pub(super) path: Vec<String>,
+    /// Whether it is there for others.
+    pub(super) is_public: bool,
+}
+
+impl Crate {
+    /// Reads the crate with this root; `text` has what is in each file there is.
+    pub(super) fn read(root: &str, text: &BTreeMap<&str, &str>) -> anyhow::Result<Self> {
+        let directory = root.rsplit_once('/').map_or("", |(directory, _)| directory);
+        let mut new = Crate { modules: Vec::new(), macros: BTreeMap::new() };
+        new.file(None, root, directory, text)?;
+        Ok(new)
+    }
+
+    /// The roots among these paths: `crates/NAME/src/lib.rs` and `main.rs`.
+    pub(super) fn roots<'a>(paths: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+        let root = |path: &&str| match path.split('/').collect::<Vec<_>>().as_slice() {
+            ["crates", _, "src", name] => ["lib.rs", "main.rs"].contains(name),
+            _ => false,
+        };
+        paths.filter(root).collect()
+    }
+
+    /// A module and all those before it, from the innermost.
+    pub(super) fn and_ancestors(&self, id: Id) -> impl Iterator<Item = Id> {
+        std::iter::successors(Some(id), |id| self.modules.get(*id)?.parent)
+    }
+
+    /// Adds the module that `file` is, whose children are in `directory`.
+    fn file(
+        &mut self,
+        parent: Option<Id>,
+        file: &str,
+        directory: &str,
+        text: &BTreeMap<&str, &str>,
+    ) -> anyhow::Result<Id> {
+        let source = text.get(file).with_context(|| format!("{file} is missing"))?;
+        let parsed = syn::parse_file(source).with_context(|| format!("can't parse {file}"))?;
+        self.module(parent, file, directory, parsed.items, text)
+    }
+
+    fn module(
+        &mut self,
+        parent: Option<Id>,
+        file: &str,
+        directory: &str,
+        items: Vec<Item>,
+        text: &BTreeMap<&str, &str>,
+    ) -> anyhow::Result<Id> {
+        let id = self.modules.len();
+        let mut imports = Imports(Vec::new());
+        let mut defined = BTreeSet::new();
+        let mut children = BTreeMap::new();
+        let items: Vec<Item> = items.into_iter().filter(|item| !only_in_tests(item)).collect();
+        let new = Module {
+            file: file.to_owned(),
+            parent,
+            children: BTreeMap::new(),
+            defined: BTreeSet::new(),
+            imports: Vec::new(),
+            items: Vec::new(),
+        };
+        self.modules.push(new);
+        let mut kept = Vec::new();
+        for item in items {
+            if let Item::Mod(module) = item {
+                let name = module.ident.to_string();
+                let inside = format!("{directory}/{name}");
+                let child = match module.content {
+                    Some((_, items)) => self.module(Some(id), file, &inside, items, text)?,
+                    None => self.file(Some(id), &format!("{inside}.rs"), &inside, text)?,
+                };
+                children.insert(name, child);
+                continue;
+            }
+            if let Item::Macro(item) = &item
+                && let Some(name) = &item.ident
+            {
+                self.macros.insert(name.to_string(), id);
+            }
+            defined.extend(name(&item));
+            imports.visit_item(&item);
+            kept.push(item);
+        }
+        let module = self.modules.get_mut(id).context("a module is gone")?;
+        (module.children, module.defined, module.imports) = (children, defined, imports.0);
+        module.items = kept;
+        Ok(id)
+    }
+}
+
+/// The name that an item has where it is defined.
+fn name(item: &Item) -> Option<String> {
+    let name = match item {
+        Item::Const(item) => &item.ident,
+        Item::Enum(item) => &item.ident,
+        Item::Fn(item) => &item.sig.ident,
+        Item::Macro(item) => item.ident.as_ref()?,
+        Item::Static(item) => &item.ident,
+        Item::Struct(item) => &item.ident,
+        Item::Trait(item) => &item.ident,
+        Item::TraitAlias(item) => &item.ident,
+        Item::Type(item) => &item.ident,
+        Item::Union(item) => &item.ident,
+        _ => return None,
+    };
+    Some(name.to_string())
+}
+
+struct Imports(Vec<Import>);
+
+impl Visit<'_> for Imports {
+    fn visit_item(&mut self, item: &Item) {
+        if !only_in_tests(item) {
+            visit::visit_item(self, item);
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &ItemUse) {
+        // What begins with `::` is another crate.
+        if item.leading_colon.is_none() {
+            let is_public = !matches!(item.vis, Visibility::Inherited);
+            self.tree(&item.tree, &[], is_public);
+        }
+    }
+}
+
+impl Imports {
+    fn tree(&mut self, tree: &UseTree, before: &[String], is_public: bool) {
+        let below = |name: String| [before, &[name]].concat();
+        let (name, path) = match tree {
+            UseTree::Path(path) => {
+                return self.tree(&path.tree, &below(path.ident.to_string()), is_public);
+            }
+            UseTree::Group(group) => {
+                return group.items.iter().for_each(|tree| self.tree(tree, before, is_public));
+            }
+            UseTree::Glob(_) => ("*".to_owned(), before.to_vec()),
+            UseTree::Rename(rename) if rename.ident == "self" => {
+                (rename.rename.to_string(), before.to_vec())
+            }
+            UseTree::Rename(rename) => (rename.rename.to_string(), below(rename.ident.to_string())),
+            // `use a::b::{self}`
+            UseTree::Name(name) if name.ident == "self" => {
+                (before.last().cloned().unwrap_or_default(), before.to_vec())
+            }
+            UseTree::Name(name) => (name.ident.to_string(), below(name.ident.to_string())),
+        };
+        self.0.push(Import { name, path, is_public });
+    }
+}
+
+pub(super) fn only_in_tests(item: &Item) -> bool {
+    let attributes = match item {
+        Item::Const(item) => &item.attrs,
+        Item::Enum(item) => &item.attrs,
+        Item::Fn(item) => &item.attrs,
+        Item::Impl(item) => &item.attrs,
+        Item::Macro(item) => &item.attrs,
+        Item::Mod(item) => &item.attrs,
+        Item::Static(item) => &item.attrs,
+        Item::Struct(item) => &item.attrs,
+        Item::Trait(item) => &item.attrs,
+        Item::Type(item) => &item.attrs,
+        Item::Union(item) => &item.attrs,
+        Item::Use(item) => &item.attrs,
+        _ => return false,
+    };
+    for_tests(attributes)
+}
+
+/// Whether something with these attributes is there only when tests are compiled.
+pub(super) fn for_tests(attributes: &[Attribute]) -> bool {
+    let mut conditions = attributes.iter().filter(|attribute| attribute.path().is_ident("cfg"));
+    conditions.any(|cfg| cfg.parse_args().is_ok_and(|condition: Meta| !may_hold(&condition)))
+}
+
+/// Whether a condition of `cfg` can hold when `test` doesn't.
+fn may_hold(condition: &Meta) -> bool {
+    let Meta::List(list) = condition else { return !condition.path().is_ident("test") };
+    let parts = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
+    let Ok(parts) = parts else { return true };
+    match list.path.get_ident().map(ToString::to_string).as_deref() {
+        Some("all") => parts.iter().all(may_hold),
+        Some("any") => parts.iter().any(may_hold),
+        _ => true,
+    }
+}
