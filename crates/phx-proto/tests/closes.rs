@@ -84,6 +84,17 @@ fn a_close_during_the_join_follows_the_policy_too() {
     assert_eq!(s.events(), ["room:a joined {}", "join room:a: ok {}"]);
 }
 
+/// In phoenix.js the join's timer goes on, and brings the channel back.
+#[test]
+fn a_channel_that_is_closed_while_it_joins_stays_closed() {
+    let mut s = Script::open(quiet());
+    let a = s.channel("room:a");
+    s.join(a);
+    s.server_push("room:a", "phx_close");
+    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Closed));
+    assert_eq!(s.socket.poll_timeout(), None);
+}
+
 /// Whoever closed it: it begins anew.
 #[test]
 fn a_closed_channel_can_be_joined_again() {

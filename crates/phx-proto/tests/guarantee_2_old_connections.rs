@@ -105,3 +105,18 @@ fn no_timer_of_a_channel_outlives_it() {
         "only the connection's are left: {reasons:?}"
     );
 }
+
+/// A leave and a heartbeat that the transport never took.
+#[test]
+fn nothing_that_waited_for_an_old_connection_is_sent_on_the_next() {
+    let mut s = Script::open(Config::phoenix_cr());
+    let a = s.join_ok("room:a");
+    s.stuck = true;
+    s.leave(a);
+    s.wait(secs(30));
+    s.lost();
+    s.stuck = false;
+    s.wait(secs(2));
+    s.opened();
+    assert_eq!(s.actions(), ["connect 2, attempt 2"]);
+}

@@ -37,6 +37,17 @@ fn after_a_disconnect_nothing_brings_the_connection_back() {
 }
 
 #[test]
+fn a_disconnect_on_a_dead_link_wins_over_the_heartbeat() {
+    let mut s = Script::open(Config::phoenix_cr());
+    s.wait(secs(35));
+    s.disconnect();
+    s.wait(secs(3600));
+    assert_eq!(s.actions(), ["send heartbeat phoenix", "close 1: 1000 bye"]);
+    assert_eq!(s.events(), ["closed 1: disconnected"]);
+    assert_eq!(s.socket.poll_timeout(), None);
+}
+
+#[test]
 fn each_of_many_attempts_is_reported_closed_once() {
     let mut s = Script::new(quiet());
     s.connect();

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Script, ms, quiet, secs};
-use phx_proto::{Config, ConnectionState, Event, PingError, TimeoutReason};
+use phx_proto::{CloseCause, Config, ConnectionState, Event, PingError, TimeoutReason};
 
 fn beating() -> Config {
     Config::phoenix_cr()
@@ -47,6 +47,17 @@ fn no_reply_in_time_drops_the_connection() {
     assert_eq!(s.socket.counters().heartbeats_missed, 1);
     s.wait(secs(1));
     assert_eq!(s.actions(), ["connect 2, attempt 2"]);
+    s.closed_on(s.transport_number(1), CloseCause::lost("at long last"));
+    assert_eq!(s.events(), [""; 0], "the end is reported once");
+}
+
+#[test]
+fn the_time_for_its_reply_is_a_setting_of_its_own() {
+    let mut config = beating();
+    config.heartbeat_timeout = secs(3);
+    let mut s = Script::open(config);
+    s.wait(secs(30));
+    assert_eq!(s.next_timeout(), Some(secs(3)));
 }
 
 #[test]

@@ -56,6 +56,7 @@ fn malformed_frames_are_told_and_counted_and_the_socket_lives() {
         Frame::text("[]"),
         Frame::text(r#"[null,null,"room:a","news"]"#),
         Frame::text(r#"[1,2,3,4,5]"#),
+        Frame::text(r#"[{"a":1},"9","room:a","phx_reply",{"response":{},"status":"ok"}]"#),
         Frame::text(r#"{"topic":"room:a"}"#),
         Frame::text(vec![0xff, 0xfe]),
         Frame::text(r#"[null,"1","room:a","phx_reply",{}]"#),

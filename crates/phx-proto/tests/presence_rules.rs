@@ -68,6 +68,32 @@ fn a_state_after_a_rejoin_tells_the_difference_by_ref() {
     assert_eq!(list_json(&presence), expected);
 }
 
+/// phoenix.js keeps a diff that waited for the state of a join whose connection dropped, and
+/// applies it to the state of the next join: `bob`, who left in between, stays for ever.
+#[test]
+fn diffs_of_a_lost_join_make_no_ghosts() {
+    for errored in [false, true] {
+        let mut presence: Presence = Presence::new();
+        presence.handle_joined();
+        presence.handle_event(STATE, &payload(json!({"ann": metas(&["a1"])}))).unwrap();
+
+        presence.handle_joined();
+        let diff = json!({"joins": {"bob": metas(&["b1"])}, "leaves": {}});
+        assert!(changes(&mut presence, DIFF, diff).is_empty());
+
+        if errored {
+            presence.handle_errored();
+            assert_eq!(presence.status(), PresenceStatus::Pending);
+        }
+        presence.handle_joined();
+        assert_eq!(list_json(&presence), json!({"ann": metas(&["a1"])}));
+        let told = changes(&mut presence, STATE, json!({"cid": metas(&["c1"])}));
+        assert_eq!(told, ["+cid", "-ann", "sync"]);
+        assert_eq!(list_json(&presence), json!({"cid": metas(&["c1"])}));
+        assert_eq!(presence.status(), PresenceStatus::Synced);
+    }
+}
+
 #[test]
 fn a_leave_of_an_unknown_key_is_nothing() {
     let mut presence = synced(json!({"ann": metas(&["1"])}));

@@ -38,6 +38,15 @@ fn a_server_s_frames_reach_the_client() {
     }
 }
 
+/// phoenix.js decodes the names of a binary frame as a browser decodes a file, and drops the mark.
+#[test]
+fn a_byte_order_mark_is_a_part_of_a_name() {
+    let topic = "\u{feff}room:a";
+    let sent = Message::new(topic, "news", Payload::binary(vec![1]));
+    let received = V2.decode(V2Server.encode(&sent).unwrap()).unwrap();
+    assert_eq!(received.topic, topic);
+}
+
 #[test]
 fn payload_names_and_refs_may_be_empty() {
     let empty = Message::new("", "", Payload::binary(""));

@@ -144,6 +144,7 @@ fn a_header_of_the_wrong_shape_names_the_field() {
         (r#"["1","2","t","e"]"#, Field::Payload),
         (r#"[true,"2","t","e",{}]"#, Field::JoinRef),
         (r#"[[],"2","t","e",{}]"#, Field::JoinRef),
+        (r#"[{"a":1},"2","t","e",{}]"#, Field::JoinRef),
         (r#"["\ud800","2","t","e",{}]"#, Field::JoinRef),
         (r#"["1",-2,"t","e",{}]"#, Field::Ref),
         (r#"["1",2.5,"t","e",{}]"#, Field::Ref),

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Script, quiet, secs};
-use phx_proto::{ChannelState, NewChannelError, Payload};
+use phx_proto::{Action, ChannelState, NewChannelError, Payload, SendReason};
 
 const NOTHING: [&str; 0] = [];
 
@@ -178,4 +178,19 @@ fn an_end_that_names_the_new_channel_is_not_the_old_ones() {
         s.server_push_for(&old_join, "phx_close");
         assert_eq!(s.events(), ["room:a closed: replaced"]);
     }
+}
+
+#[test]
+fn what_is_sent_for_a_replacement_names_its_channels() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.forget_lines();
+    let b = s.socket.replace(s.now, "room:a", Payload::empty()).unwrap();
+    s.socket.join(s.now, b, None).unwrap();
+    let reasons: Vec<_> = std::iter::from_fn(|| s.socket.poll_action())
+        .map(|action| match action {
+            Action::Send { why, .. } => why,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(reasons, [SendReason::Leave(a), SendReason::Join(b)]);
 }

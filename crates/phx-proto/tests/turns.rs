@@ -58,6 +58,24 @@ fn further_joins_wait_for_their_turn_in_order() {
     assert_eq!(s.actions(), ["send phx_join room:4"]);
 }
 
+/// phoenix.js sends all joins at once, and all again when they are rejected.
+#[test]
+fn a_hundred_are_under_way_by_default_and_rejected_ones_are_spread() {
+    let mut config = quiet();
+    config.rejoin_policy = RejoinPolicy::always();
+    let mut s = Script::open(config);
+    joining(&mut s, 101);
+    assert_eq!(s.actions().len(), 100);
+    for number in 0..100 {
+        s.reply(&format!("phx_join room:{number}"), "error", "{}");
+    }
+    s.forget_lines();
+    s.wait(secs(1));
+    assert_eq!(s.actions().len(), 1);
+    s.wait(secs(1));
+    assert_eq!(s.actions().len(), 10);
+}
+
 #[test]
 fn none_at_a_time_counts_as_one() {
     let mut s = Script::open(at_a_time(0));

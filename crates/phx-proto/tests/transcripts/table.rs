@@ -79,7 +79,7 @@ pub(crate) enum Refused {
 
 /// Where the core does otherwise than the recorded client, on purpose.
 ///
-/// Deviations have the numbers of the tests named after them (`deviation_03_...`).
+/// Deviations have their numbers of DESIGN.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rule {
     /// phoenix.js reports a leave as done before the server answers; the core when it has.
