@@ -3,13 +3,16 @@
 
 mod presences;
 
+use phx_conformance::recordings::{Fact, Recording, Side};
 use phx_proto::{Payload, Presence, PresenceChange};
 use presences::{entry_json, list_json};
 use serde_json::{Value, json};
 
 /// The server's frames and, as notes, what phoenix.js 1.8.16 told its user meanwhile. Connection 1
 /// belongs to client A, which notes all callbacks; connection 2 to B, which notes onSync only.
-const RECORDING: &str = include_str!("../../phx-testing/transcripts/presence.jsonl");
+fn recording() -> Recording {
+    Recording::open("presence").unwrap()
+}
 
 fn callbacks(changes: &[PresenceChange<Value, serde_json::Map<String, Value>>]) -> Vec<Value> {
     changes
@@ -27,15 +30,13 @@ fn callbacks(changes: &[PresenceChange<Value, serde_json::Map<String, Value>>]) 
         .collect()
 }
 
-fn replay(conn: u64) -> Vec<Value> {
+fn replay(conn: u32) -> Vec<Value> {
     let mut presence: Presence = Presence::new();
     let mut told = Vec::new();
-    for line in RECORDING.lines() {
-        let line: Value = serde_json::from_str(line).unwrap();
-        if line["conn"] != conn || line["dir"] != "s2c" || line["kind"] != "text" {
-            continue;
-        }
-        let frame: Value = serde_json::from_str(line["data"].as_str().unwrap()).unwrap();
+    let lines = recording().lines.into_iter();
+    let lines = lines.filter(|line| line.conn == conn && line.from == Side::Server);
+    for frame in lines.filter_map(|line| line.frame()) {
+        let frame: Value = serde_json::from_slice(frame.as_bytes()).unwrap();
         let event = frame[3].as_str().unwrap();
         if event == "phx_reply" && frame[0] == frame[1] {
             presence.handle_joined();
@@ -54,11 +55,11 @@ fn replay(conn: u64) -> Vec<Value> {
 }
 
 fn noted(client: &str) -> Vec<Value> {
-    RECORDING
-        .lines()
+    let lines = recording().lines.into_iter();
+    lines
         .filter_map(|line| {
-            let line: Value = serde_json::from_str(line).unwrap();
-            let (who, note) = line["text"].as_str()?.split_once(' ')?;
+            let Fact::Note { text } = line.fact else { return None };
+            let (who, note) = text.split_once(' ')?;
             let (callback, arguments) = note.split_once(' ')?;
             (who == client && callback.starts_with("on"))
                 .then(|| json!([callback, serde_json::from_str::<Value>(arguments).unwrap()]))

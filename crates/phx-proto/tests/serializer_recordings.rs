@@ -1,11 +1,61 @@
 //! Every WebSocket frame that a real Phoenix server sent or was sent is decoded by the side that
 //! received it, and encoded again by the side that sent it.
+#![allow(clippy::unwrap_used, reason = "tests, outside of test functions")]
 
-mod recordings;
-
-use phx_proto::{DecodeErrorKind, Field, Frame};
-use recordings::{Recorded, recorded_frames};
+use phx_conformance::recordings::{Recording, Side};
+use phx_proto::{DecodeErrorKind, Field, Frame, Serializer, V1, V1Server, V2, V2Server};
 use serde_json::Value;
+
+/// One frame of a recording.
+struct Recorded {
+    recording: String,
+    /// Line in the recording, from 1.
+    line: usize,
+    from_server: bool,
+    v1: bool,
+    frame: Frame,
+}
+
+impl Recorded {
+    /// The serializer of the side that received the frame.
+    fn receiver(&self) -> &'static dyn Serializer {
+        side(self.v1, !self.from_server)
+    }
+
+    /// The serializer of the side that sent it.
+    fn sender(&self) -> &'static dyn Serializer {
+        side(self.v1, self.from_server)
+    }
+}
+
+fn side(v1: bool, server: bool) -> &'static dyn Serializer {
+    match (v1, server) {
+        (true, true) => &V1Server,
+        (true, false) => &V1,
+        (false, true) => &V2Server,
+        (false, false) => &V2,
+    }
+}
+
+/// Every WebSocket frame of every recording.
+fn recorded_frames() -> Vec<Recorded> {
+    let names = Recording::names().unwrap();
+    let recordings = names.iter().map(|name| Recording::open(name).unwrap());
+    let frames = recordings.flat_map(|recording| {
+        let recorded = recording.lines.iter().filter_map(|line| {
+            Some(Recorded {
+                recording: recording.name.clone(),
+                line: line.number,
+                from_server: line.from == Side::Server,
+                // Phoenix takes every 2.0.x for V2, and no version at all for 1.0.0.
+                v1: !recording.url_of(line.conn).contains("vsn=2.0."),
+                frame: line.frame()?,
+            })
+        });
+        recorded.collect::<Vec<_>>()
+    });
+    frames.collect()
+}
 
 /// Frames that are no messages, by recording, line and what is wrong with them. The last column says
 /// whether Phoenix closed the connection (1011, and 1007 for the text that isn't UTF-8).

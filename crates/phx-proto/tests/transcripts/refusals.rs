@@ -35,3 +35,10 @@ pub(crate) fn check_default_policy(answer: &Refusal) -> Check {
         told => Err(format!("status {}: told {told:?}", answer.status)),
     }
 }
+
+/// The status and body of an HTTP answer, from its text.
+pub(crate) fn parse(answer: &str) -> Check<Refusal> {
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+    Ok(Refusal::new(status.ok_or("no status")?).with_body(body.unwrap_or_default()))
+}

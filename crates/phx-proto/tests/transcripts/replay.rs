@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use phx_proto::{CloseCause, Instant};
+use phx_conformance::recordings::{Fact, Line, Recording, Request, Side};
+use phx_proto::{CloseCause, Instant, Refusal};
 
 use crate::Check;
 use crate::client::Client;
 use crate::notes::{self, Note};
-use crate::recording::{Fact, Line, Recording, Request};
 use crate::table::{Rule, Settings};
 use crate::wire::ClientFrame;
 use crate::{refusals, requests};
@@ -56,6 +56,11 @@ struct Replay<'a> {
     client_frames: usize,
 }
 
+/// Whether anything in it concerns a WebSocket.
+pub(crate) fn has_connections(recording: &Recording) -> bool {
+    recording.lines.iter().any(|line| line.conn > 0)
+}
+
 /// Replays a recording; an error says what the core did differently.
 pub(crate) fn replay(recording: &Recording, settings: Settings) -> Check<Tally> {
     let mut replay = Replay {
@@ -77,47 +82,53 @@ impl Replay<'_> {
         for client in &mut self.clients {
             client.advance(line.at)?;
         }
+        let (at, conn) = (line.at, line.conn);
         match &line.fact {
-            Fact::Opened { conn, request } => {
-                self.request(request)?;
-                self.client_at(*conn, line.at)?.opened(*conn)
+            Fact::Open(upgrade) => {
+                self.request(&upgrade.request)?;
+                self.client_at(conn, at)?.opened(conn)
             }
-            Fact::Refused { conn, request, refusal } => {
-                self.request(request)?;
-                self.tally.refusals += 1;
-                refusals::check_default_policy(refusal)?;
-                self.client_at(*conn, line.at)?.refused_upgrade(*conn, refusal)
+            Fact::Reject(upgrade) => {
+                self.request(&upgrade.request)?;
+                let refusal = upgrade.answer.refusal();
+                self.answer(&refusal)?;
+                self.client_at(conn, at)?.not_opened(conn, CloseCause::Refused(refusal))
             }
-            Fact::Failed { conn, request, error } => {
+            Fact::UpstreamError { request, error } => {
                 self.request(request)?;
-                let cause = CloseCause::lost(error.as_str());
-                self.client_at(*conn, line.at)?.not_opened(*conn, cause)
+                self.client_at(conn, at)?.not_opened(conn, CloseCause::lost(error.as_str()))
             }
-            Fact::ClientFrame { conn, frame } => {
+            Fact::Text(_) | Fact::Binary(_) => {
+                let frame = line.frame().ok_or("no frame")?;
+                if line.from == Side::Server {
+                    self.tally.server_frames += 1;
+                    return self.client(conn)?.server_frame(conn, &frame);
+                }
                 self.client_frames += 1;
                 let number = self.client_frames;
                 if self.settings.left_out(number).is_some() {
                     self.tally.left_out += 1;
                 }
-                self.client(*conn)?.client_frame(number, frame.as_ref())
+                self.client(conn)?.client_frame(number, &frame)
             }
-            Fact::ServerFrame { conn, frame } => {
-                self.tally.server_frames += 1;
-                self.client(*conn)?.server_frame(*conn, frame)
+            Fact::Close { code, reason, echo } if line.from == Side::Client => {
+                self.client(conn)?.client_close(conn, *code, reason, *echo)
             }
-            Fact::ClientClose { conn, code, reason, echo } => {
-                self.client(*conn)?.client_close(*conn, *code, reason, *echo)
+            Fact::Close { code, reason, .. } => {
+                self.client(conn)?.server_close(conn, *code, reason)
             }
-            Fact::ServerClose { conn, code, reason } => {
-                self.client(*conn)?.server_close(*conn, *code, reason)
+            Fact::Note { text } => self.note(at, text),
+            Fact::HttpRes { answer, .. } => self.answer(&answer.refusal()),
+            Fact::RawHandshake { res, .. } => self.answer(&refusals::parse(res)?),
+            Fact::Ping | Fact::Pong | Fact::HttpReq { .. } | Fact::HttpAbort | Fact::HttpError => {
+                Ok(())
             }
-            Fact::Note(text) => self.note(line.at, text),
-            Fact::HttpAnswer(refusal) => {
-                self.tally.refusals += 1;
-                refusals::check_default_policy(refusal)
-            }
-            Fact::PingOrPong | Fact::HttpRequest => Ok(()),
         }
+    }
+
+    fn answer(&mut self, answer: &Refusal) -> Check {
+        self.tally.refusals += 1;
+        refusals::check_default_policy(answer)
     }
 
     fn request(&mut self, request: &Request) -> Check {
@@ -161,11 +172,13 @@ impl Replay<'_> {
 
     /// Looks ahead: the params of joins to come, and what the user called before connecting.
     fn prepare(&self, client: &mut Client, index: usize) -> Check {
-        let frames = self.recording.client_frames().filter(|(number, conn, _)| {
-            self.settings.client_of(*conn) == index && self.settings.left_out(*number).is_none()
-        });
-        for (_, _, frame) in frames {
-            let frame = ClientFrame::parse(frame.ok_or("a frame that no call sends")?)?;
+        let sent = self.recording.lines.iter().filter(|line| line.from == Side::Client);
+        let sent = sent.filter_map(|line| line.frame().map(|frame| (line.conn, frame)));
+        for (number, (conn, frame)) in (1..).zip(sent) {
+            if self.settings.client_of(conn) != index || self.settings.left_out(number).is_some() {
+                continue;
+            }
+            let frame = ClientFrame::parse(&frame)?;
             if frame.event == "phx_join" {
                 let params: &mut VecDeque<_> =
                     client.params.entry(frame.topic.clone()).or_default();

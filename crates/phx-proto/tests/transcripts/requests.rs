@@ -2,11 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use phx_conformance::recordings::Request;
 use phx_proto::Endpoint;
 use url::Url;
 
 use crate::Check;
-use crate::recording::Request;
 
 const BEARER: &str = "phoenix,base64url.bearer.phx.";
 
@@ -26,7 +26,7 @@ pub(crate) fn check(recorded: &Request) -> Check<bool> {
     for (key, value) in url.query_pairs() {
         endpoint = endpoint.with_param(&key, &value);
     }
-    if let Some(protocols) = &recorded.protocols {
+    if let Some(protocols) = recorded.protocols() {
         let token = protocols.strip_prefix(BEARER).and_then(|it| STANDARD_NO_PAD.decode(it).ok());
         let token = token.and_then(|token| String::from_utf8(token).ok());
         let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(false) };
@@ -35,7 +35,9 @@ pub(crate) fn check(recorded: &Request) -> Check<bool> {
     let made = endpoint.request(vsn.trim_start_matches("vsn="));
     let wanted = format!("{path}?{}", [params.as_slice(), &[vsn]].concat().join("&"));
     let protocols = Some(made.protocols().join(",")).filter(|protocols| !protocols.is_empty());
-    if made.url().as_str().ends_with(&format!(":4000{wanted}")) && protocols == recorded.protocols {
+    if made.url().as_str().ends_with(&format!(":4000{wanted}"))
+        && protocols.as_deref() == recorded.protocols()
+    {
         return Ok(true);
     }
     Err(format!("requested {recorded:?}, the endpoint made {} {protocols:?}", made.url()))

@@ -1,6 +1,7 @@
 //! Recordings that were changed: the replay has to notice each change, and to say what it is.
 
-use crate::recording::{Recording, folder};
+use phx_conformance::recordings::Recording;
+
 use crate::replay::replay;
 use crate::table::{Coverage, TABLE};
 
@@ -18,7 +19,7 @@ use Change::{Instead, Without};
 #[track_caller]
 #[expect(clippy::unwrap_used, clippy::panic, reason = "an assertion")]
 fn assert_noticed(file: &str, change: Change, says: &str) {
-    let text = std::fs::read_to_string(folder().join(format!("{file}.jsonl"))).unwrap();
+    let text = Recording::text(file).unwrap();
     let changed = match change {
         Without(part) => {
             let line = text.lines().find(|line| line.contains(part)).unwrap();
@@ -31,7 +32,7 @@ fn assert_noticed(file: &str, change: Change, says: &str) {
     let (Coverage::Replayed(settings) | Coverage::Reaction(_, settings)) = row.coverage else {
         panic!("{file} isn't replayed");
     };
-    match Recording::parse(&changed).and_then(|recording| replay(&recording, settings)) {
+    match Recording::parse(file, &changed).and_then(|recording| replay(&recording, settings)) {
         Ok(_) => panic!("{file}: not noticed"),
         Err(why) => assert!(why.contains(says), "{says:?} isn't in {why:?}"),
     }

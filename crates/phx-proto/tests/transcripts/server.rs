@@ -1,8 +1,6 @@
 //! What the server did, fed to the core, and what the core must tell of it.
 
-use phx_proto::{
-    ChannelState, CloseCause, CloseCode, ConnectionState, Frame, Refusal, TransportId,
-};
+use phx_proto::{ChannelState, CloseCause, CloseCode, ConnectionState, Frame, TransportId};
 
 use crate::Check;
 use crate::client::{Attempt, Awaited, Client, TOLERANCE, show};
@@ -26,10 +24,6 @@ impl Client {
         self.drain()?;
         let retry_in = Some(self.settings.reconnect());
         self.expect_told(&[Told::Closed { was_open: false, code: 1006, retry_in }])
-    }
-
-    pub(crate) fn refused_upgrade(&mut self, conn: u32, refusal: &Refusal) -> Check {
-        self.not_opened(conn, CloseCause::Refused(refusal.clone()))
     }
 
     /// The core's attempt to connect that this recorded connection answers. The user asked for the

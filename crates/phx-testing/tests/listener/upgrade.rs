@@ -1,15 +1,12 @@
 //! Requests for an upgrade, and others, are answered as in the recordings of raw requests.
 
+use phx_conformance::recordings::{Fact, Recording};
 use phx_testing::listener::Listener;
 use phx_testing::{Refusal, Server};
-use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::client::within;
-
-const RAW: &str = include_str!("../../transcripts/handshake_raw.jsonl");
-const WRONG: &str = include_str!("../../transcripts/http_wrong_requests.jsonl");
 
 async fn bind() -> Listener {
     let server = Server::builder().auth_token(true).connect(|info| match info.param("token") {
@@ -54,22 +51,21 @@ async fn ask(listener: &Listener, request: &str) -> Answer {
     answer(&within(exchange).await)
 }
 
-fn lines(recording: &'static str) -> impl Iterator<Item = Value> {
-    recording.lines().map(|line| serde_json::from_str(line).unwrap())
+fn facts(recording: &str) -> Vec<Fact> {
+    Recording::open(recording).unwrap().lines.into_iter().map(|line| line.fact).collect()
 }
 
 #[tokio::test]
 async fn raw_requests_are_answered_as_recorded() {
     let listener = bind().await;
     let mut compared = 0;
-    for line in lines(RAW).filter(|line| line["kind"] == "raw-handshake") {
-        let (request, label) = (line["req"].as_str().unwrap(), line["label"].as_str().unwrap());
+    for fact in facts("handshake_raw") {
+        let Fact::RawHandshake { label, req, res } = fact else { continue };
         // Sockets with settings of their own, one of them with compression.
-        if request.contains("/socket_") {
+        if req.contains("/socket_") {
             continue;
         }
-        let expected = answer(line["res"].as_str().unwrap());
-        assert_eq!(ask(&listener, request).await, expected, "{label}");
+        assert_eq!(ask(&listener, &req).await, answer(&res), "{label}");
         compared += 1;
     }
     assert_eq!(compared, 21);
@@ -78,18 +74,19 @@ async fn raw_requests_are_answered_as_recorded() {
 #[tokio::test]
 async fn requests_that_are_no_upgrade_are_answered_as_recorded() {
     let listener = bind().await;
-    let recorded: Vec<Value> = lines(WRONG).collect();
+    let recorded = facts("http_wrong_requests");
     let mut compared = 0;
-    for request in recorded.iter().filter(|line| line["kind"] == "http-req") {
-        let of_request =
-            |line: &&Value| line["kind"] == "http-res" && line["req"] == request["req"];
-        let response = recorded.iter().find(of_request).unwrap();
-        let (method, url) = (request["method"].as_str().unwrap(), request["url"].as_str().unwrap());
+    for fact in &recorded {
+        let Fact::HttpReq { req: asked, method, url } = fact else { continue };
+        let expected = recorded.iter().find_map(|fact| match fact {
+            Fact::HttpRes { req, answer } if req == asked => Some(answer),
+            _ => None,
+        });
+        let expected = expected.unwrap();
         let text =
             format!("{method} {url} HTTP/1.1\r\nhost: localhost\r\nconnection: keep-alive\r\n\r\n");
         let got = ask(&listener, &text).await;
-        let expected = (response["status"].to_string(), response["body_text"].as_str().unwrap());
-        assert_eq!((got.status, &*got.body), expected, "{method} {url}");
+        assert_eq!((got.status, got.body), (expected.status.to_string(), expected.body.clone()));
         compared += 1;
     }
     assert_eq!(compared, 5);

@@ -1,14 +1,12 @@
-//! Reads a recording, replays its client's side, and compares the server's.
+//! Replays the client's side of a recording, and compares the server's.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use phx_conformance::recordings::{Fact, Line, Recording, Request, Side};
 use phx_proto::{Frame, Instant};
 use phx_testing::{Action, ConnectRequest, Refusal, Server, SocketId};
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::app;
@@ -17,28 +15,6 @@ use crate::app;
 pub(crate) enum Comparison {
     Equal,
     Shortened,
-}
-
-#[derive(Deserialize)]
-struct Line {
-    t_ms: f64,
-    conn: Option<u32>,
-    dir: String,
-    kind: String,
-    data: Option<String>,
-    #[serde(alias = "data_invalid_utf8_b64")]
-    b64: Option<String>,
-    text: Option<String>,
-    code: Option<u16>,
-    #[serde(default)]
-    echo: bool,
-    url: Option<String>,
-    #[serde(default)]
-    req_headers: Vec<(String, String)>,
-    #[serde(default)]
-    res_headers: Vec<(String, String)>,
-    status: Option<u16>,
-    body_text: Option<String>,
 }
 
 /// One thing that the server said on a connection.
@@ -66,12 +42,9 @@ impl fmt::Debug for Answer {
 type Answers = BTreeMap<u32, Vec<Answer>>;
 
 /// How many answers were equal, or the first that wasn't.
-pub(crate) fn compare(transcript: &str, comparison: Comparison) -> Result<usize, String> {
-    let mut lines: Vec<Line> =
-        transcript.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    lines.sort_by(|a, b| a.t_ms.total_cmp(&b.t_ms));
-    let recorded = normalize(recorded_answers(&lines));
-    let replayed = normalize(Replay::run(&lines));
+pub(crate) fn compare(recording: &Recording, comparison: Comparison) -> Result<usize, String> {
+    let recorded = normalize(recorded_answers(&recording.lines));
+    let replayed = normalize(Replay::run(&recording.lines));
     let mut equal = 0;
     for (conn, expected) in &recorded {
         let got = replayed.get(conn).map(Vec::as_slice).unwrap_or_default();
@@ -135,28 +108,27 @@ fn normalize_value(value: &mut Value, refs: &mut Vec<String>) {
 fn recorded_answers(lines: &[Line]) -> Answers {
     let mut answers = Answers::new();
     for line in lines {
-        let answer = match (line.dir.as_str(), line.kind.as_str()) {
-            ("meta", "open") => {
-                let protocol = line
-                    .res_headers
-                    .iter()
-                    .find(|(name, _)| name == "sec-websocket-protocol")
-                    .map(|(_, value)| value.clone());
-                Answer::Accepted { protocol }
+        let answer = match &line.fact {
+            Fact::Open(upgrade) => {
+                let mut headers = upgrade.answer.headers.iter();
+                let protocol = headers.find(|(name, _)| name == "sec-websocket-protocol");
+                Answer::Accepted { protocol: protocol.map(|(_, value)| value.clone()) }
             }
-            ("meta", "reject") => Answer::Refused {
-                status: line.status.unwrap(),
-                headers: line.res_headers.clone(),
-                body: line.body_text.clone().unwrap_or_default(),
+            Fact::Reject(upgrade) => Answer::Refused {
+                status: upgrade.answer.status,
+                headers: upgrade.answer.headers.clone(),
+                body: upgrade.answer.body.clone(),
             },
-            ("s2c", "text") => Answer::Text(text(line.data.as_ref().unwrap())),
-            ("s2c", "binary") => Answer::Binary(bytes(line)),
+            _ if line.from != Side::Server => continue,
             // What the proxy saw when a refused upgrade was over.
-            ("s2c", "close") if line.echo && line.code == Some(1006) => continue,
-            ("s2c", "close") => Answer::Close(line.code.unwrap()),
-            _ => continue,
+            Fact::Close { code: 1006, echo: true, .. } => continue,
+            Fact::Close { code, .. } => Answer::Close(*code),
+            _ => match line.frame() {
+                Some(frame) => said(&frame),
+                None => continue,
+            },
         };
-        answers.entry(line.conn.unwrap()).or_default().push(answer);
+        answers.entry(line.conn).or_default().push(answer);
     }
     answers
 }
@@ -169,13 +141,12 @@ struct Replay {
 
 impl Replay {
     fn run(lines: &[Line]) -> Answers {
-        let url = lines.iter().find_map(|line| line.url.as_deref()).unwrap_or_default();
-        let (path, idle_timeout) = if url.starts_with("/socket_short") {
-            ("/socket_short", Duration::from_secs(2))
-        } else {
-            ("/socket", Duration::from_secs(60))
-        };
-        let server = app::server(path, idle_timeout);
+        let short = lines.iter().any(|line| match &line.fact {
+            Fact::Open(upgrade) => upgrade.request.url.starts_with("/socket_short"),
+            _ => false,
+        });
+        let (path, idle_timeout) = if short { ("/socket_short", 2) } else { ("/socket", 60) };
+        let server = app::server(path, Duration::from_secs(idle_timeout));
         let mut replay = Replay { server, sockets: BTreeMap::new(), answers: Answers::new() };
         for line in lines {
             replay.step(line);
@@ -184,16 +155,23 @@ impl Replay {
     }
 
     fn step(&mut self, line: &Line) {
-        let now = Instant::from_epoch(Duration::from_secs_f64(line.t_ms / 1000.0));
+        let now = line.at;
         self.server.handle_timeout(now);
-        if line.text.as_deref() == Some("SIGTERM to the server") {
-            self.server.shutdown(now);
-        }
-        match (line.dir.as_str(), line.kind.as_str()) {
-            ("meta", "open" | "reject") => self.connect(now, line),
-            ("c2s", kind) => {
-                if let Some(socket) = line.conn.and_then(|conn| self.sockets.get(&conn).copied()) {
-                    self.client_said(now, socket, kind, line);
+        let socket = self.sockets.get(&line.conn).copied();
+        match (&line.fact, socket.filter(|_| line.from == Side::Client)) {
+            (Fact::Note { text }, _) if text == "SIGTERM to the server" => {
+                self.server.shutdown(now);
+            }
+            (Fact::Open(upgrade) | Fact::Reject(upgrade), _) => {
+                self.connect(now, line.conn, &upgrade.request);
+            }
+            (Fact::Ping, Some(socket)) => self.server.handle_ping(now, socket),
+            (Fact::Close { echo: false, .. }, Some(socket)) => {
+                self.server.handle_close(now, socket);
+            }
+            (_, Some(socket)) => {
+                if let Some(frame) = line.frame() {
+                    self.server.handle_frame(now, socket, frame);
                 }
             }
             _ => {}
@@ -201,12 +179,12 @@ impl Replay {
         self.collect();
     }
 
-    fn connect(&mut self, now: Instant, line: &Line) {
-        let mut request = ConnectRequest::new(line.url.as_ref().unwrap());
-        for (name, value) in &line.req_headers {
-            request = request.with_header(name, value);
-        }
-        let conn = line.conn.unwrap();
+    fn connect(&mut self, now: Instant, conn: u32, recorded: &Request) {
+        let request = ConnectRequest::new(&recorded.url);
+        let request = recorded
+            .headers
+            .iter()
+            .fold(request, |request, (name, value)| request.with_header(name, value));
         let answer = match self.server.connect(now, &request) {
             Ok(accepted) => {
                 self.sockets.insert(conn, accepted.socket);
@@ -217,31 +195,10 @@ impl Replay {
         self.answers.entry(conn).or_default().push(answer);
     }
 
-    fn client_said(&mut self, now: Instant, socket: SocketId, kind: &str, line: &Line) {
-        match kind {
-            "text" => {
-                let text = match &line.data {
-                    Some(text) => text.clone().into_bytes(),
-                    None => bytes(line),
-                };
-                self.server.handle_frame(now, socket, Frame::text(text));
-            }
-            "binary" => self.server.handle_frame(now, socket, Frame::binary(bytes(line))),
-            "ping" => self.server.handle_ping(now, socket),
-            "close" if !line.echo => self.server.handle_close(now, socket),
-            _ => {}
-        }
-    }
-
     fn collect(&mut self) {
         while let Some(action) = self.server.poll_action() {
             let (socket, answer) = match action {
-                Action::Send { socket, frame: Frame::Text(data), .. } => {
-                    (socket, Answer::Text(text(std::str::from_utf8(&data).unwrap())))
-                }
-                Action::Send { socket, frame: Frame::Binary(data), .. } => {
-                    (socket, Answer::Binary(data.to_vec()))
-                }
+                Action::Send { socket, frame, .. } => (socket, said(&frame)),
                 Action::Close { socket, code, .. } => (socket, Answer::Close(code.as_u16())),
                 Action::Drop { socket, .. } => (socket, Answer::Close(1006)),
                 _ => continue,
@@ -260,15 +217,14 @@ fn refused(refusal: &Refusal) -> Answer {
     }
 }
 
-/// A text frame, with its refs as strings: a number is echoed as the string of its digits.
-fn text(data: &str) -> Value {
-    let mut message: Value = serde_json::from_str(data).unwrap();
+/// A frame; the refs of a text are strings: a number is echoed as the string of its digits.
+fn said(frame: &Frame) -> Answer {
+    if !frame.is_text() {
+        return Answer::Binary(frame.as_bytes().to_vec());
+    }
+    let mut message: Value = serde_json::from_slice(frame.as_bytes()).unwrap();
     if let Some(reference) = message.get_mut(1).filter(|reference| reference.is_number()) {
         *reference = reference.to_string().into();
     }
-    message
-}
-
-fn bytes(line: &Line) -> Vec<u8> {
-    STANDARD.decode(line.b64.as_deref().unwrap_or_default()).unwrap()
+    Answer::Text(message)
 }

@@ -1,0 +1,281 @@
+//! Reads the recorded conversations with a real Phoenix server: one JSON object a line, as the README beside
+//! them describes it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use phx_proto::{Frame, Instant, Refusal};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+/// One recorded conversation.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Recording {
+    /// Of its file, without the ending.
+    pub name: String,
+    /// In the order of their times; those of one moment in that of the file.
+    pub lines: Vec<Line>,
+}
+
+/// One line of a recording.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Line {
+    /// Its place in the file, from 1.
+    #[serde(skip)]
+    pub number: usize,
+    /// When it happened.
+    #[serde(rename = "t_ms", deserialize_with = "instant")]
+    pub at: Instant,
+    /// Which connection it is about; 0 if it is about none.
+    #[serde(default)]
+    pub conn: u32,
+    /// Who said it.
+    #[serde(rename = "dir")]
+    pub from: Side,
+    /// What it says.
+    #[serde(flatten)]
+    pub fact: Fact,
+}
+
+/// Who says something.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums, reason = "there is nobody else")]
+pub enum Side {
+    /// The client.
+    #[serde(rename = "c2s")]
+    Client,
+    /// The server.
+    #[serde(rename = "s2c")]
+    Server,
+    /// The proxy between them, or the script.
+    #[serde(rename = "meta")]
+    Observer,
+}
+
+/// What a line says.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[allow(clippy::exhaustive_enums, reason = "these are the kinds of lines that there are")]
+pub enum Fact {
+    /// The server accepted the upgrade.
+    Open(Upgrade),
+    /// The server answered the upgrade with something else.
+    Reject(Upgrade),
+    /// The connection couldn't be made.
+    UpstreamError {
+        /// What was asked for.
+        #[serde(flatten)]
+        request: Request,
+        /// Why not.
+        error: String,
+    },
+    /// A text frame, UTF-8 or not.
+    Text(Data),
+    /// A binary frame.
+    Binary(Data),
+    /// A close frame; from the server also the end without one, which has the code 1006.
+    Close {
+        /// Its code.
+        code: u16,
+        /// Its reason.
+        reason: String,
+        /// Whether it answers the other side's.
+        #[serde(default)]
+        echo: bool,
+    },
+    /// A ping.
+    Ping,
+    /// A pong.
+    Pong,
+    /// What the client reported to its user, or what the script did.
+    Note {
+        /// In words.
+        text: String,
+    },
+    /// A hand-made request for an upgrade, and the answer.
+    RawHandshake {
+        /// What is special about it.
+        label: String,
+        /// The bytes of the request.
+        req: String,
+        /// The bytes of the answer.
+        res: String,
+    },
+    /// A plain HTTP request.
+    HttpReq {
+        /// Its number.
+        req: u32,
+        /// Its method.
+        method: String,
+        /// Path and query.
+        url: String,
+    },
+    /// The answer to one.
+    HttpRes {
+        /// The request's number.
+        req: u32,
+        /// Status and body.
+        #[serde(flatten)]
+        answer: Answer,
+    },
+    /// The client gave a request up.
+    HttpAbort,
+    /// A request had no answer.
+    HttpError,
+}
+
+/// A request for an upgrade, and its answer.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Upgrade {
+    /// What was asked for.
+    #[serde(flatten)]
+    pub request: Request,
+    /// What came back.
+    #[serde(flatten)]
+    pub answer: Answer,
+}
+
+/// What a client asked for.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Request {
+    /// Path and query.
+    pub url: String,
+    /// The headers that matter.
+    #[serde(default, rename = "req_headers")]
+    pub headers: Vec<(String, String)>,
+}
+
+/// An HTTP answer.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// The headers that matter.
+    #[serde(default, rename = "res_headers")]
+    pub headers: Vec<(String, String)>,
+    /// Its body.
+    #[serde(default, rename = "body_text")]
+    pub body: String,
+}
+
+/// The content of a frame: text that is UTF-8, or bytes.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct Data {
+    data: Option<String>,
+    #[serde(default, alias = "data_invalid_utf8_b64", deserialize_with = "base64")]
+    b64: Vec<u8>,
+}
+
+fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Instant, D::Error> {
+    let milliseconds = f64::deserialize(deserializer)?;
+    Ok(Instant::from_epoch(Duration::from_secs_f64(milliseconds / 1000.0)))
+}
+
+fn base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    STANDARD.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+fn file(name: &str) -> PathBuf {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../phx-testing/transcripts");
+    PathBuf::from(folder).join(name)
+}
+
+impl Recording {
+    /// The names of all recordings, in the alphabet's order.
+    ///
+    /// # Errors
+    ///
+    /// Their folder can't be read.
+    pub fn names() -> Result<Vec<String>, String> {
+        let entries = std::fs::read_dir(file("")).map_err(|error| error.to_string())?;
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut names: Vec<String> =
+            names.filter_map(|name| name.strip_suffix(".jsonl").map(str::to_owned)).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// The text of a recording's file.
+    ///
+    /// # Errors
+    ///
+    /// It can't be read.
+    pub fn text(name: &str) -> Result<String, String> {
+        let text = std::fs::read_to_string(file(&format!("{name}.jsonl")));
+        text.map_err(|error| format!("{name}: {error}"))
+    }
+
+    /// Reads a recording.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or a line isn't as it should be.
+    pub fn open(name: &str) -> Result<Self, String> {
+        Recording::parse(name, &Recording::text(name)?)
+    }
+
+    /// Reads the text of a recording.
+    ///
+    /// # Errors
+    ///
+    /// A line isn't as it should be.
+    pub fn parse(name: &str, text: &str) -> Result<Self, String> {
+        let mut lines = Vec::new();
+        for (number, line) in (1..).zip(text.lines()) {
+            let line: Line = serde_json::from_str(line)
+                .map_err(|error| format!("{name}, line {number}: {error}"))?;
+            lines.push(Line { number, ..line });
+        }
+        lines.sort_by_key(|line| line.at);
+        Ok(Recording { name: name.to_owned(), lines })
+    }
+
+    /// What the upgrade of a connection asked for; empty if there was none.
+    #[must_use]
+    pub fn url_of(&self, conn: u32) -> &str {
+        let url = self.lines.iter().find_map(|line| match &line.fact {
+            Fact::Open(upgrade) if line.conn == conn => Some(upgrade.request.url.as_str()),
+            _ => None,
+        });
+        url.unwrap_or_default()
+    }
+}
+
+impl Line {
+    /// The frame that was sent.
+    #[must_use]
+    pub fn frame(&self) -> Option<Frame> {
+        match &self.fact {
+            Fact::Text(Data { data: Some(text), .. }) => Some(Frame::text(text.clone())),
+            Fact::Text(Data { b64, .. }) => Some(Frame::text(b64.clone())),
+            Fact::Binary(Data { b64, .. }) => Some(Frame::binary(b64.clone())),
+            _ => None,
+        }
+    }
+}
+
+impl Request {
+    /// The subprotocols that it offers.
+    #[must_use]
+    pub fn protocols(&self) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        let protocols = headers.find(|(name, _)| name == "Sec-WebSocket-Protocol");
+        protocols.map(|(_, value)| value.as_str())
+    }
+}
+
+impl Answer {
+    /// The same, as the core is handed it.
+    #[must_use]
+    pub fn refusal(&self) -> Refusal {
+        Refusal::new(self.status).with_body(self.body.clone())
+    }
+}
