@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phx_proto::{
-    Backoff, ClosePolicy, Config, ConfigError, Endpoint, EndpointError, Message, ReconnectPolicy,
-    RejoinPolicy, Serializer, WhenFull,
+    Backoff, ClosePolicy, Config, Endpoint, EndpointError, Message, ReconnectPolicy, RejoinPolicy,
+    Serializer, WhenFull,
 };
 use serde::Serialize;
 
@@ -20,26 +20,11 @@ use crate::socket::{Closed, ConnectFailed, Socket, SocketError};
 
 mod credentials;
 mod into_endpoint;
+mod settings;
 
 pub use credentials::Credentials;
-pub(crate) use credentials::CredentialsFunction;
 pub use into_endpoint::IntoEndpoint;
-
-const STREAM_CAPACITY: usize = 1_024;
-const STREAM_BYTES: usize = 64 << 20;
-const STALL_AFTER: Duration = Duration::from_secs(5);
-const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What the client itself can be told, beside the core's [`Config`].
-#[derive(Clone)]
-pub(crate) struct Settings {
-    pub(crate) stream_capacity: usize,
-    pub(crate) stream_bytes: usize,
-    pub(crate) stall_after: Duration,
-    pub(crate) credentials: Option<CredentialsFunction>,
-    pub(crate) credentials_timeout: Duration,
-    pub(crate) log: Log,
-}
+pub(crate) use settings::Settings;
 
 /// A socket in the making.
 ///
@@ -76,23 +61,6 @@ pub struct Builder {
     seed: Option<u64>,
 }
 
-impl Settings {
-    /// Whether every setting can work.
-    fn validate(&self) -> Result<(), ConfigError> {
-        for (setting, limit) in
-            [("stream_capacity", self.stream_capacity), ("stream_bytes", self.stream_bytes)]
-        {
-            if limit == 0 {
-                return Err(ConfigError::new(setting, "1 or more"));
-            }
-        }
-        if self.credentials_timeout < Duration::from_millis(1) {
-            return Err(ConfigError::new("credentials_timeout", "1 ms or more"));
-        }
-        Ok(())
-    }
-}
-
 impl Builder {
     /// A socket that connects to `endpoint`: the socket's path on the server, as in
     /// `ws://localhost:4000/socket` (`wss`, `http` and `https` do too), or an [`Endpoint`].
@@ -111,14 +79,7 @@ impl Builder {
             runtime: None,
             connector: None,
             config: Config::default(),
-            settings: Settings {
-                stream_capacity: STREAM_CAPACITY,
-                stream_bytes: STREAM_BYTES,
-                stall_after: STALL_AFTER,
-                credentials: None,
-                credentials_timeout: CREDENTIALS_TIMEOUT,
-                log: Log::default(),
-            },
+            settings: Settings::default(),
             hooks: SocketHooks::default(),
             seed: None,
         }

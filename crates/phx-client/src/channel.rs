@@ -1,30 +1,21 @@
-//! A channel's handle: join, push, streams, hooks, leave.
+//! A channel's handle: its facts and its hooks.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use phx_proto::{
-    ByteString, ChannelCloseCause, ChannelId, ChannelState, Payload, PayloadDropped, PushId,
-};
-use serde::de::DeserializeOwned;
+use phx_proto::{ByteString, ChannelCloseCause, ChannelId, ChannelState, Payload, PayloadDropped};
 
 use crate::hook::Hook;
-use crate::messages::item::{ChannelMessage, Incoming};
-use crate::messages::wanted::Wanted;
-use crate::messages::{self, Messages};
-use crate::payload::IntoPayload;
-use crate::push::{Push, PushRefused};
 use crate::shared::{ChannelHooks, Garbage, HookId, Shared};
-use crate::socket::SocketHandle;
-use crate::status::ChannelStatus;
+use crate::socket::{Socket, SocketHandle};
 
 mod builder;
 mod failure;
 mod join;
 mod leave;
 
-pub(crate) use builder::ParamsFunction;
 pub use builder::{ChannelBuilder, NewChannelFailed};
 pub use failure::{ChannelFailure, ChannelFailureCause};
 pub use join::{Join, JoinFailed};
@@ -46,7 +37,7 @@ pub struct Channel {
 }
 
 /// What the clones of a handle share; its drop leaves.
-pub(crate) struct ChannelHandle {
+struct ChannelHandle {
     socket: Arc<SocketHandle>,
     id: ChannelId,
     topic: ByteString,
@@ -54,9 +45,34 @@ pub(crate) struct ChannelHandle {
     join_timeout: Option<Duration>,
 }
 
+/// The channels that there are.
+impl Socket {
+    /// Another handle to the channel that has `topic` now; `None` if none has.
+    #[must_use]
+    pub fn existing_channel(&self, topic: &str) -> Option<Channel> {
+        let handle = {
+            let state = self.shared().lock();
+            let owner = state.core.channel_of(topic)?;
+            state.channels.get(owner)?.handle.upgrade()
+        };
+        let handle = handle?.downcast().ok()?;
+        Some(Channel { handle })
+    }
+
+    /// Leaves a channel and frees its topic at once, without waiting for the server. Other handles
+    /// to it stay valid: they are handles to a closed channel, whose streams end.
+    ///
+    /// A channel that is simply not needed any more is left by dropping its handles.
+    pub fn remove(&self, channel: &Channel) {
+        if Arc::ptr_eq(channel.shared(), self.shared()) {
+            channel.handle.close();
+        }
+    }
+}
+
 impl Channel {
     /// A handle for a channel that was just made.
-    pub(crate) fn new(
+    fn new(
         socket: Arc<SocketHandle>,
         id: ChannelId,
         topic: ByteString,
@@ -65,12 +81,10 @@ impl Channel {
         Channel { handle: Arc::new(ChannelHandle { socket, id, topic, join_timeout }) }
     }
 
-    pub(crate) fn from_handle(handle: Arc<ChannelHandle>) -> Self {
-        Channel { handle }
-    }
-
-    pub(crate) fn downgrade(&self) -> Weak<ChannelHandle> {
-        Arc::downgrade(&self.handle)
+    /// What lets others find the channel by its topic.
+    fn downgrade(&self) -> Weak<dyn Any + Send + Sync> {
+        let handle: Arc<dyn Any + Send + Sync> = self.handle.clone();
+        Arc::downgrade(&handle)
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -79,10 +93,6 @@ impl Channel {
 
     pub(crate) fn id(&self) -> ChannelId {
         self.handle.id
-    }
-
-    pub(crate) fn close_now(&self) {
-        self.handle.close();
     }
 
     /// The topic.
@@ -95,11 +105,6 @@ impl Channel {
     #[must_use]
     pub fn state(&self) -> ChannelState {
         self.shared().lock().channel_state(self.id())
-    }
-
-    /// The channel's state as a stream: the present one first, then every change.
-    pub fn status(&self) -> ChannelStatus {
-        ChannelStatus::new(self)
     }
 
     /// The response to the latest join; `None` before the first. It is an error if the channels of this socket keep
@@ -134,123 +139,8 @@ impl Channel {
     }
 }
 
-/// Joining and leaving.
+/// Hooks; see [`Hook`] for where they run.
 impl Channel {
-    /// Joins the channel; for one that was made by
-    /// [`ChannelBuilder::create`], after its streams and hooks.
-    ///
-    /// The join is under way when this returns, and goes on when the future is dropped: the future
-    /// only waits for the server's first answer that isn't a crash, until its deadline. Cancel-safe in
-    /// that sense.
-    ///
-    /// A channel that was left, that the server closed or whose join it rejected begins a new life by
-    /// this: its params are made anew, and its hooks stay. Streams that ended stay ended; those made
-    /// from here on belong to the new life. A channel that was removed or replaced can't be joined
-    /// again, nor can one whose topic has another channel by now.
-    pub fn join(&self) -> Join {
-        self.start_joining(self.handle.join_timeout)
-    }
-
-    /// [`join`](Self::join), with this time to wait for the answer instead of
-    /// [`ChannelBuilder::join_timeout`].
-    pub fn join_within(&self, timeout: Duration) -> Join {
-        self.start_joining(Some(timeout))
-    }
-
-    /// Leaves the channel. It is closed when the server has confirmed that, or the time
-    /// ([`Builder::leave_timeout`](crate::Builder::leave_timeout)) is over, or the connection ends.
-    ///
-    /// The leave is under way when this returns, and goes on when the future is dropped.
-    pub fn leave(&self) -> Leave {
-        self.start_leaving(None)
-    }
-
-    /// [`leave`](Self::leave), with this time for the server to confirm it.
-    pub fn leave_within(&self, timeout: Duration) -> Leave {
-        self.start_leaving(Some(timeout))
-    }
-}
-
-/// Pushing.
-impl Channel {
-    /// Pushes an event to the server: `&value` for anything that serialises, or a [`Payload`].
-    ///
-    /// The push is made here and now; the returned future waits for the reply, see [`Push`]. While
-    /// the channel is joining, or the connection is away, pushes wait in order for the join.
-    ///
-    /// A task that awaits the reply doesn't read its streams meanwhile. If one of them is full, the
-    /// reply can't be read before the stream has stalled, see
-    /// [`WhenSlow::Wait`](crate::WhenSlow::Wait): where many messages come, read in another task.
-    pub fn push<R>(&self, event: impl Into<ByteString>, payload: impl IntoPayload) -> Push<R> {
-        Push::new(self.clone(), self.start_push(event.into(), payload, None))
-    }
-
-    /// [`push`](Self::push), with a deadline of its own, counted from here, instead of
-    /// [`Builder::push_timeout`](crate::Builder::push_timeout).
-    pub fn push_within<R>(
-        &self,
-        timeout: Duration,
-        event: impl Into<ByteString>,
-        payload: impl IntoPayload,
-    ) -> Push<R> {
-        Push::new(self.clone(), self.start_push(event.into(), payload, Some(timeout)))
-    }
-
-    fn start_push(
-        &self,
-        event: ByteString,
-        payload: impl IntoPayload,
-        timeout: Option<Duration>,
-    ) -> Result<PushId, PushRefused> {
-        let payload = payload.into_payload()?;
-        let log = &self.shared().settings.log;
-        let shown = log.wants().then(|| (event.clone(), payload.clone()));
-        let push = self.shared().call(|state, now, _| {
-            if state.is_driver_gone() {
-                return Err(PushRefused::Stopped { event, payload });
-            }
-            let push = state.core.push(now, self.id(), event, payload, timeout)?;
-            state.pushes.expect(push);
-            Ok::<PushId, PushRefused>(push)
-        })?;
-        if let Some((event, payload)) = shown {
-            log.pushed(self.topic(), &event, &payload);
-        }
-        Ok(push)
-    }
-}
-
-/// Listening.
-impl Channel {
-    /// The messages of one event, each decoded as a `T`.
-    ///
-    /// The stream sees what comes after this call. What the server sends right after a join may
-    /// come before: to miss none of it, make the channel with [`ChannelBuilder::create`], call this,
-    /// and then [`join`](Self::join).
-    pub fn on<T: DeserializeOwned>(&self, event: impl Into<ByteString>) -> Messages<T> {
-        Messages::of_channel(self.clone(), Wanted::Event(event.into()), messages::decode)
-    }
-
-    /// The messages of one event, undecoded: also for binary ones. From this call on, as with
-    /// [`on`](Self::on).
-    pub fn on_raw(&self, event: impl Into<ByteString>) -> Messages<Payload> {
-        Messages::of_channel(self.clone(), Wanted::Event(event.into()), messages::raw)
-    }
-
-    /// The messages of all events. From this call on, as with [`on`](Self::on).
-    pub fn messages(&self) -> Messages<ChannelMessage> {
-        Messages::of_channel(self.clone(), Wanted::Messages, messages::any)
-    }
-
-    /// Messages and replies, in the order in which the server sent them: for who applies them one after
-    /// another, as a LiveView's renderer applies diffs. From this call on, as with [`on`](Self::on).
-    ///
-    /// It yields what the futures of joins and pushes get, too. A reply to a push that has timed out,
-    /// was cancelled or has been answered already is dropped, as it is for the future.
-    pub fn incoming(&self) -> Messages<Incoming> {
-        Messages::of_channel(self.clone(), Wanted::Incoming, messages::incoming)
-    }
-
     /// Calls `handler` with every message of one event, until [`Hook::off`].
     ///
     /// See [`Hook`] for where handlers run. A stream can do all that this can and more.

@@ -123,7 +123,7 @@ impl Source {
 }
 
 impl<T> Messages<T> {
-    pub(crate) fn of_channel(channel: Channel, wanted: Wanted, decode: Decode<T>) -> Self {
+    fn of_channel(channel: Channel, wanted: Wanted, decode: Decode<T>) -> Self {
         Messages::new(Source::Channel { channel, wanted }, decode)
     }
 
@@ -230,6 +230,38 @@ impl<T> Messages<T> {
     }
 }
 
+/// Listening.
+impl Channel {
+    /// The messages of one event, each decoded as a `T`.
+    ///
+    /// The stream sees what comes after this call. What the server sends right after a join may
+    /// come before: to miss none of it, make the channel with [`ChannelBuilder::create`](crate::ChannelBuilder::create), call this,
+    /// and then [`join`](Self::join).
+    pub fn on<T: DeserializeOwned>(&self, event: impl Into<ByteString>) -> Messages<T> {
+        Messages::of_channel(self.clone(), Wanted::Event(event.into()), decode)
+    }
+
+    /// The messages of one event, undecoded: also for binary ones. From this call on, as with
+    /// [`on`](Self::on).
+    pub fn on_raw(&self, event: impl Into<ByteString>) -> Messages<Payload> {
+        Messages::of_channel(self.clone(), Wanted::Event(event.into()), raw)
+    }
+
+    /// The messages of all events. From this call on, as with [`on`](Self::on).
+    pub fn messages(&self) -> Messages<ChannelMessage> {
+        Messages::of_channel(self.clone(), Wanted::Messages, any)
+    }
+
+    /// Messages and replies, in the order in which the server sent them: for who applies them one after
+    /// another, as a LiveView's renderer applies diffs. From this call on, as with [`on`](Self::on).
+    ///
+    /// It yields what the futures of joins and pushes get, too. A reply to a push that has timed out,
+    /// was cancelled or has been answered already is dropped, as it is for the future.
+    pub fn incoming(&self) -> Messages<Incoming> {
+        Messages::of_channel(self.clone(), Wanted::Incoming, incoming)
+    }
+}
+
 impl Socket {
     /// The messages on topics that no channel of this socket has, as they come: broadcasts to the whole
     /// connection, such as the data of Absinthe's subscriptions, whose topics must not be joined.
@@ -266,7 +298,7 @@ impl Socket {
 }
 
 /// Decodes for [`Channel::on`].
-pub(crate) fn decode<T: DeserializeOwned>(content: Content) -> Option<StreamItem<T>> {
+fn decode<T: DeserializeOwned>(content: Content) -> Option<StreamItem<T>> {
     match content {
         Content::Message { payload, .. } => Some(match payload.decode() {
             Ok(message) => StreamItem::Message(message),
@@ -277,7 +309,7 @@ pub(crate) fn decode<T: DeserializeOwned>(content: Content) -> Option<StreamItem
 }
 
 /// Leaves the payload alone, for [`Channel::on_raw`].
-pub(crate) fn raw(content: Content) -> Option<StreamItem<Payload>> {
+fn raw(content: Content) -> Option<StreamItem<Payload>> {
     match content {
         Content::Message { payload, .. } => Some(StreamItem::Message(payload)),
         Content::Other(_) => None,
@@ -285,7 +317,7 @@ pub(crate) fn raw(content: Content) -> Option<StreamItem<Payload>> {
 }
 
 /// Keeps the event, for [`Channel::messages`].
-pub(crate) fn any(content: Content) -> Option<StreamItem<ChannelMessage>> {
+fn any(content: Content) -> Option<StreamItem<ChannelMessage>> {
     match content {
         Content::Message { event, payload } => {
             Some(StreamItem::Message(ChannelMessage { event, payload }))
@@ -295,7 +327,7 @@ pub(crate) fn any(content: Content) -> Option<StreamItem<ChannelMessage>> {
 }
 
 /// Keeps replies too, for [`Channel::incoming`].
-pub(crate) fn incoming(content: Content) -> Option<StreamItem<Incoming>> {
+fn incoming(content: Content) -> Option<StreamItem<Incoming>> {
     match content {
         Content::Message { event, payload } => {
             Some(StreamItem::Message(Incoming::Message(ChannelMessage { event, payload })))

@@ -16,11 +16,13 @@ use crate::channel::Channel;
 use crate::hook::{Hook, isolated};
 
 mod changes;
+mod feed;
 mod hooks;
 
-pub use changes::{PresenceChanges, PresenceItem};
+pub use changes::PresenceChanges;
+pub use feed::PresenceItem;
 
-use changes::{Feed, FeedKey, Limits};
+use feed::{Feed, FeedKey, Limits};
 use hooks::PresenceHooks;
 
 /// Who is in a channel, always up to date.
@@ -88,7 +90,7 @@ struct Listening {
 /// The locks are this presence's own. Those of `shown` and `hooks` are held while nothing of the user's
 /// runs: no decoding, no destructor, no hook. That of `fold` is the driver's: handles never take
 /// it, so nobody waits for what it decodes.
-pub(crate) struct State<M, E> {
+struct State<M, E> {
     fold: Mutex<phx_proto::Presence<M, E>>,
     shown: Mutex<Shown<M, E>>,
     hooks: Mutex<PresenceHooks<M, E>>,
@@ -201,11 +203,6 @@ impl<M, E> Presence<M, E> {
     #[must_use]
     pub fn status(&self) -> PresenceStatus {
         self.state.shown().status
-    }
-
-    /// What changes from now on, as a stream.
-    pub fn changes(&self) -> PresenceChanges<M, E> {
-        PresenceChanges::new(Arc::clone(&self.listening), Arc::clone(&self.state))
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use phx_proto::{
     ByteString, EncodeError, Outcome, Payload, PayloadError, PushError, PushId, Status,
@@ -12,6 +13,7 @@ use phx_proto::{
 use serde::de::DeserializeOwned;
 
 use crate::channel::Channel;
+use crate::payload::IntoPayload;
 
 /// A push that has been made, and the future of its reply, decoded as an `R`.
 ///
@@ -60,6 +62,55 @@ use crate::channel::Channel;
 pub struct Push<R> {
     wait: PushWait,
     response: PhantomData<fn() -> R>,
+}
+
+/// Pushing.
+impl Channel {
+    /// Pushes an event to the server: `&value` for anything that serialises, or a [`Payload`].
+    ///
+    /// The push is made here and now; the returned future waits for the reply, see [`Push`]. While
+    /// the channel is joining, or the connection is away, pushes wait in order for the join.
+    ///
+    /// A task that awaits the reply doesn't read its streams meanwhile. If one of them is full, the
+    /// reply can't be read before the stream has stalled, see
+    /// [`WhenSlow::Wait`](crate::WhenSlow::Wait): where many messages come, read in another task.
+    pub fn push<R>(&self, event: impl Into<ByteString>, payload: impl IntoPayload) -> Push<R> {
+        Push::new(self.clone(), self.start_push(event.into(), payload, None))
+    }
+
+    /// [`push`](Self::push), with a deadline of its own, counted from here, instead of
+    /// [`Builder::push_timeout`](crate::Builder::push_timeout).
+    pub fn push_within<R>(
+        &self,
+        timeout: Duration,
+        event: impl Into<ByteString>,
+        payload: impl IntoPayload,
+    ) -> Push<R> {
+        Push::new(self.clone(), self.start_push(event.into(), payload, Some(timeout)))
+    }
+
+    fn start_push(
+        &self,
+        event: ByteString,
+        payload: impl IntoPayload,
+        timeout: Option<Duration>,
+    ) -> Result<PushId, PushRefused> {
+        let payload = payload.into_payload()?;
+        let log = &self.shared().settings.log;
+        let shown = log.wants().then(|| (event.clone(), payload.clone()));
+        let push = self.shared().call(|state, now, _| {
+            if state.is_driver_gone() {
+                return Err(PushRefused::Stopped { event, payload });
+            }
+            let push = state.core.push(now, self.id(), event, payload, timeout)?;
+            state.pushes.expect(push);
+            Ok::<PushId, PushRefused>(push)
+        })?;
+        if let Some((event, payload)) = shown {
+            log.pushed(self.topic(), &event, &payload);
+        }
+        Ok(push)
+    }
 }
 
 impl<R> Push<R> {

@@ -30,7 +30,7 @@ mod waiting;
 mod watch;
 
 use answers::{Budget, Outcomes};
-pub(crate) use channels::ChannelEntry;
+pub(crate) use channels::{ChannelEntry, ParamsFunction};
 use ends::Ends;
 pub(crate) use ends::{DisconnectWait, Interest};
 pub(crate) use hooks::{

@@ -11,6 +11,7 @@ use phx_proto::{ChannelId, ChannelState, ConnectionState};
 
 use crate::channel::{Channel, ChannelFailure};
 use crate::shared::{Shared, WatchKey};
+use crate::socket::Socket;
 
 /// What a socket's connection is doing, as a stream: the present state first, then every change.
 ///
@@ -57,6 +58,13 @@ pub struct ChannelStatus {
     ended: bool,
 }
 
+impl Socket {
+    /// The connection's state as a stream: the present one first, then every change.
+    pub fn status(&self) -> SocketStatus {
+        SocketStatus::new(self.shared())
+    }
+}
+
 impl SocketStatus {
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
         let key = shared.lock().connection.watch();
@@ -82,6 +90,13 @@ impl SocketStatus {
         drop(state);
         drop(old);
         Poll::Pending
+    }
+}
+
+impl Channel {
+    /// The channel's state as a stream: the present one first, then every change.
+    pub fn status(&self) -> ChannelStatus {
+        ChannelStatus::new(self)
     }
 }
 

@@ -12,6 +12,7 @@
 //! contents, under the target `tungstenite`: leave that target's level above `trace` where payloads
 //! are confidential.
 
+mod config;
 mod connector;
 mod failure;
 mod handshake;
@@ -19,9 +20,7 @@ mod read_ahead;
 mod refusal;
 mod transport;
 
-use std::fmt;
 use std::pin::{Pin, pin};
-use std::time::Duration;
 
 use futures::{AsyncRead, AsyncWrite};
 use phx_proto::{CloseCause, Config, ConfigError, Request};
@@ -29,82 +28,9 @@ use phx_proto::{CloseCause, Config, ConfigError, Request};
 use crate::connector::{Attempt, Transport};
 use crate::turn::Turn;
 
+pub use config::WebSocketConfig;
 pub use connector::WebSocketConnector;
 pub use transport::WebSocketTransport;
-
-/// The settings of a WebSocket transport.
-///
-/// # Examples
-///
-/// ```
-/// use phx_client::websocket::WebSocketConfig;
-///
-/// let mut config = WebSocketConfig::default();
-/// config.read_buffer_size = 64 << 10;
-/// ```
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct WebSocketConfig {
-    /// Bytes asked of the stream at a time, from 1 byte to 16 MiB. Each connection keeps a buffer of this size, and it is
-    /// filled with zeros before each read. A stream that fills it is read with another buffer of
-    /// up to 64 KiB until there is nothing more to read. Default: 1 KiB.
-    pub read_buffer_size: usize,
-    /// Bytes gathered before they are written to the stream without waiting for a flush, so that
-    /// many frames go out in one write, up to 1 GiB. Besides these, one frame of any size may wait.
-    /// Zero writes each frame at once. Default: 32 KiB.
-    pub write_buffer_size: usize,
-    /// Bytes kept of the body of a refusal; the rest is not read. Default: 16 KiB.
-    pub max_refusal_body: usize,
-    /// How long the body of a refusal is waited for once its head is there; what has come by then
-    /// is kept. Default: 2 s.
-    pub refusal_timeout: Duration,
-    /// How TLS is done for `wss`: roots, client certificates, versions. Default:
-    /// [`tls::client_config`](crate::tls::client_config).
-    #[cfg(feature = "tls")]
-    pub tls: std::sync::Arc<rustls::ClientConfig>,
-}
-
-impl WebSocketConfig {
-    /// Checks whether every setting can work. A connector does so before anything runs.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`]: the first setting that can't work.
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        if !(1..=16 << 20).contains(&self.read_buffer_size) {
-            return Err(ConfigError::new("read_buffer_size", "from 1 byte to 16 MiB"));
-        }
-        if self.write_buffer_size > 1 << 30 {
-            return Err(ConfigError::new("write_buffer_size", "1 GiB or less"));
-        }
-        Ok(())
-    }
-}
-
-impl Default for WebSocketConfig {
-    fn default() -> Self {
-        WebSocketConfig {
-            read_buffer_size: 1 << 10,
-            write_buffer_size: 32 << 10,
-            max_refusal_body: 16 << 10,
-            refusal_timeout: Duration::from_secs(2),
-            #[cfg(feature = "tls")]
-            tls: crate::tls::client_config(),
-        }
-    }
-}
-
-/// Leaves out the TLS configuration, which may hold a client's private key.
-impl fmt::Debug for WebSocketConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebSocketConfig")
-            .field("read_buffer_size", &self.read_buffer_size)
-            .field("write_buffer_size", &self.write_buffer_size)
-            .field("max_refusal_body", &self.max_refusal_body)
-            .field("refusal_timeout", &self.refusal_timeout)
-            .finish_non_exhaustive()
-    }
-}
 
 /// Opens a transport over a fresh connection to the host of the attempt's request: TLS if the request
 /// asks for it, then [`upgrade`].

@@ -5,17 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use phx_proto::{ByteString, Escaped, NewChannelError, Params, Payload, PayloadError, Status};
+use phx_proto::{ByteString, Escaped, NewChannelError, Params, Payload, PayloadError};
 
 use super::Channel;
-use super::join::JoinFailed;
 use crate::payload::IntoPayload;
-use crate::runtime::BoxFuture;
-use crate::shared::ChannelEntry;
-use crate::socket::SocketHandle;
-
-/// Makes a channel's params, anew for every join. `None`: they couldn't be made.
-pub(crate) type ParamsFunction = Arc<dyn Fn() -> BoxFuture<Option<Payload>> + Send + Sync>;
+use crate::shared::{ChannelEntry, ParamsFunction};
+use crate::socket::{Socket, SocketHandle};
 
 /// A channel in the making, from [`Socket::channel`](crate::Socket::channel).
 ///
@@ -68,6 +63,13 @@ pub enum NewChannelFailed {
     /// The socket's driver has ended: its runtime was shut down, or it panicked.
     #[error("the socket's driver has ended")]
     Stopped,
+}
+
+impl Socket {
+    /// A channel for `topic`, to be given params and joined.
+    pub fn channel(&self, topic: impl Into<ByteString>) -> ChannelBuilder {
+        ChannelBuilder::new(Arc::clone(self.handle()), topic.into())
+    }
 }
 
 impl ChannelBuilder {
@@ -189,31 +191,6 @@ impl ChannelBuilder {
             entry.handle = channel.downgrade();
         }
         Ok(channel)
-    }
-
-    /// Makes the channel and joins it.
-    ///
-    /// What the server sends right after the join may come before a stream is made of the returned
-    /// channel, and is lost then. To miss nothing, [`create`](Self::create) the channel, make its
-    /// streams, and [join](Channel::join) it.
-    ///
-    /// A join that fails leaves nothing behind: the channel is dropped with the error. Dropping the
-    /// future does the same.
-    ///
-    /// # Errors
-    ///
-    /// [`JoinFailed`]: the channel can't be made, the server rejected the join, or gave no answer in
-    /// time.
-    pub async fn join(self) -> Result<Channel, JoinFailed> {
-        let channel = match self.create() {
-            Err(NewChannelFailed::Stopped) => return Err(JoinFailed::Stopped),
-            created => created?,
-        };
-        match channel.join().await {
-            // Joined, though the response is lost.
-            Ok(_) | Err(JoinFailed::ReplyDropped { status: Status::Ok, .. }) => Ok(channel),
-            Err(failed) => Err(failed),
-        }
     }
 }
 

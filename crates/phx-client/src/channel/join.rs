@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use phx_proto::{ChannelState, EncodeError, JoinError, Outcome, Payload, PushId, Status};
 
-use super::{Channel, NewChannelFailed};
+use super::{Channel, ChannelBuilder, NewChannelFailed};
 use crate::push::poll_outcome;
 
 /// The future of the server's first answer to a join that isn't a crash: the response to it.
@@ -77,8 +77,30 @@ pub enum JoinFailed {
     Stopped,
 }
 
+/// Joining.
 impl Channel {
-    pub(super) fn start_joining(&self, timeout: Option<Duration>) -> Join {
+    /// Joins the channel; for one that was made by
+    /// [`ChannelBuilder::create`], after its streams and hooks.
+    ///
+    /// The join is under way when this returns, and goes on when the future is dropped: the future
+    /// only waits for the server's first answer that isn't a crash, until its deadline. Cancel-safe in
+    /// that sense.
+    ///
+    /// A channel that was left, that the server closed or whose join it rejected begins a new life by
+    /// this: its params are made anew, and its hooks stay. Streams that ended stay ended; those made
+    /// from here on belong to the new life. A channel that was removed or replaced can't be joined
+    /// again, nor can one whose topic has another channel by now.
+    pub fn join(&self) -> Join {
+        self.start_joining(self.handle.join_timeout)
+    }
+
+    /// [`join`](Self::join), with this time to wait for the answer instead of
+    /// [`ChannelBuilder::join_timeout`].
+    pub fn join_within(&self, timeout: Duration) -> Join {
+        self.start_joining(Some(timeout))
+    }
+
+    fn start_joining(&self, timeout: Option<Duration>) -> Join {
         let made = self.shared().call(|state, now, wakers| {
             if state.is_driver_gone() {
                 return Err(JoinFailed::Stopped);
@@ -98,6 +120,33 @@ impl Channel {
             made
         });
         Join { channel: self.clone(), state: made.map_or_else(JoinState::Refused, JoinState::Made) }
+    }
+}
+
+impl ChannelBuilder {
+    /// Makes the channel and joins it.
+    ///
+    /// What the server sends right after the join may come before a stream is made of the returned
+    /// channel, and is lost then. To miss nothing, [`create`](Self::create) the channel, make its
+    /// streams, and [join](Channel::join) it.
+    ///
+    /// A join that fails leaves nothing behind: the channel is dropped with the error. Dropping the
+    /// future does the same.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinFailed`]: the channel can't be made, the server rejected the join, or gave no answer in
+    /// time.
+    pub async fn join(self) -> Result<Channel, JoinFailed> {
+        let channel = match self.create() {
+            Err(NewChannelFailed::Stopped) => return Err(JoinFailed::Stopped),
+            created => created?,
+        };
+        match channel.join().await {
+            // Joined, though the response is lost.
+            Ok(_) | Err(JoinFailed::ReplyDropped { status: Status::Ok, .. }) => Ok(channel),
+            Err(failed) => Err(failed),
+        }
     }
 }
 

@@ -40,8 +40,21 @@ pub enum LeaveFailed {
     Stopped,
 }
 
+/// Leaving.
 impl Channel {
-    pub(super) fn start_leaving(&self, timeout: Option<Duration>) -> Leave {
+    /// Leaves the channel. It is closed when the server has confirmed that, or the time
+    /// ([`Builder::leave_timeout`](crate::Builder::leave_timeout)) is over, or the connection ends.
+    ///
+    /// The leave is under way when this returns, and goes on when the future is dropped.
+    pub fn leave(&self) -> Leave {
+        self.start_leaving(None)
+    }
+
+    /// [`leave`](Self::leave), with this time for the server to confirm it.
+    pub fn leave_within(&self, timeout: Duration) -> Leave {
+        self.start_leaving(Some(timeout))
+    }
+    fn start_leaving(&self, timeout: Option<Duration>) -> Leave {
         let made = self.shared().call(|state, now, wakers| {
             if state.is_driver_gone() {
                 return Err(LeaveFailed::Stopped);

@@ -1,24 +1,18 @@
 //! The changes of a presence as a stream.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use futures::stream::Stream;
-use phx_proto::{Payload, PresenceChange, PresenceError};
 
-use super::{Listening, State};
+use super::feed::{Feed, FeedKey, PresenceItem};
+use super::{Listening, Presence, State};
 use crate::status::ChannelStatus;
 
-slotmap::new_key_type! {
-    /// One stream of changes.
-    pub(super) struct FeedKey;
-}
-
-/// What changes in a [`Presence`](super::Presence), from when it was asked for.
+/// What changes in a [`Presence`], from when it was asked for.
 ///
 /// The stream holds as many changes as [`stream_capacity`](crate::Builder::stream_capacity) and
 /// [`stream_bytes`](crate::Builder::stream_bytes) say. When it is full the oldest give way, and it says [`PresenceItem::Lagged`]: the list itself is
@@ -32,119 +26,16 @@ pub struct PresenceChanges<M, E> {
     status: ChannelStatus,
 }
 
-/// What a stream of presence changes yields.
-#[non_exhaustive]
-pub enum PresenceItem<M, E> {
-    /// Someone came or went, or the list is in step with the server again.
-    Change(PresenceChange<M, E>),
-    /// The stream was too slow, and this many changes are missing here.
-    Lagged(u64),
-    /// A payload was refused, and the list lacks what it said until the next join.
-    Refused(Arc<PresenceError>),
-}
-
-/// Room for so many items stays when all have been taken.
-const KEPT: usize = 64;
-
-/// The changes that a stream hasn't taken yet.
-pub(super) struct Feed<M, E> {
-    queue: VecDeque<PresenceItem<M, E>>,
-    /// What they hold. What several of them share counts for each.
-    bytes: usize,
-    waker: Option<Waker>,
-}
-
-/// What a feed may hold.
-#[derive(Clone, Copy)]
-pub(super) struct Limits {
-    pub(super) items: usize,
-    /// One item may be larger.
-    pub(super) bytes: usize,
-}
-
-/// Items that gave way: to be dropped after the lock is released, since they hold values of the
-/// user's types.
-pub(super) type Lost<M, E> = Vec<PresenceItem<M, E>>;
-
-impl<M, E> Feed<M, E> {
-    pub(super) fn change(
-        &mut self,
-        limits: Limits,
-        changes: &[PresenceChange<M, E>],
-        lost: &mut Lost<M, E>,
-    ) {
-        // Those that would give way to the last ones at once aren't copied in the first place.
-        let skipped = changes.len().saturating_sub(limits.items);
-        for change in changes.iter().skip(skipped) {
-            self.push(PresenceItem::Change(change.clone()));
-        }
-        self.shorten(limits, skipped, lost);
-    }
-
-    pub(super) fn refuse(
-        &mut self,
-        limits: Limits,
-        error: &Arc<PresenceError>,
-        lost: &mut Lost<M, E>,
-    ) {
-        self.push(PresenceItem::Refused(Arc::clone(error)));
-        self.shorten(limits, 0, lost);
-    }
-
-    fn push(&mut self, item: PresenceItem<M, E>) {
-        self.bytes = self.bytes.saturating_add(item.size());
-        self.queue.push_back(item);
-    }
-
-    fn pop(&mut self) -> Option<PresenceItem<M, E>> {
-        let Some(item) = self.queue.pop_front() else {
-            self.queue.shrink_to(KEPT);
-            return None;
-        };
-        self.bytes = self.bytes.saturating_sub(item.size());
-        Some(item)
-    }
-
-    pub(super) fn take_waker(&mut self) -> Option<Waker> {
-        self.waker.take()
-    }
-
-    /// Lets the oldest items give way, after `skipped` changes that never came in.
-    fn shorten(&mut self, limits: Limits, skipped: usize, lost: &mut Lost<M, E>) {
-        let mut count = u64::try_from(skipped).unwrap_or(u64::MAX);
-        while self.queue.len() > limits.items || (self.bytes > limits.bytes && self.queue.len() > 1)
-        {
-            let Some(item) = self.pop() else { break };
-            let more = if let PresenceItem::Lagged(more) = item { more } else { 1 };
-            count = count.saturating_add(more);
-            lost.push(item);
-        }
-        if count > 0 {
-            self.queue.push_front(PresenceItem::Lagged(count));
-        }
-    }
-}
-
-impl<M, E> PresenceItem<M, E> {
-    /// The bytes of what came from the server.
-    fn size(&self) -> usize {
-        match self {
-            PresenceItem::Change(PresenceChange::Joined { key, before, joined }) => {
-                let before = before.as_ref().map_or(0, |before| before.size());
-                key.len().saturating_add(before).saturating_add(joined.size())
-            }
-            PresenceItem::Change(PresenceChange::Left { key, after, left }) => {
-                key.len().saturating_add(after.size()).saturating_add(left.size())
-            }
-            PresenceItem::Change(_) | PresenceItem::Lagged(_) => 0,
-            PresenceItem::Refused(error) => error.payload().map_or(0, Payload::len),
-        }
+impl<M, E> Presence<M, E> {
+    /// What changes from now on, as a stream.
+    pub fn changes(&self) -> PresenceChanges<M, E> {
+        PresenceChanges::new(Arc::clone(&self.listening), Arc::clone(&self.state))
     }
 }
 
 impl<M, E> PresenceChanges<M, E> {
-    pub(super) fn new(listening: Arc<Listening>, state: Arc<State<M, E>>) -> Self {
-        let feed = Feed { queue: VecDeque::new(), bytes: 0, waker: None };
+    fn new(listening: Arc<Listening>, state: Arc<State<M, E>>) -> Self {
+        let feed = Feed::new();
         let key = state.shown().feeds.insert(feed);
         let status = listening.channel.status();
         PresenceChanges { listening, state, key, status }
@@ -161,7 +52,7 @@ impl<M, E> PresenceChanges<M, E> {
         if let Some(item) = feed.pop() {
             return Poll::Ready(Some(item));
         }
-        let old = feed.waker.replace(cx.waker().clone());
+        let old = feed.wait(cx);
         drop(shown);
         drop(old);
         // Nothing more will come once the channel is closed.
@@ -199,43 +90,5 @@ impl<M, E> fmt::Debug for PresenceChanges<M, E> {
         f.debug_struct("PresenceChanges")
             .field("topic", self.listening.channel.topic())
             .finish_non_exhaustive()
-    }
-}
-
-impl<M, E> fmt::Debug for PresenceItem<M, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PresenceItem::Change(change) => f.debug_tuple("Change").field(change).finish(),
-            PresenceItem::Lagged(count) => f.debug_tuple("Lagged").field(count).finish(),
-            PresenceItem::Refused(_) => f.write_str("Refused(..)"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_room_of_many_changes_is_given_back_once_all_are_taken() {
-        let mut feed = Feed::<(), ()> { queue: VecDeque::new(), bytes: 0, waker: None };
-        (0..5_000).for_each(|_| feed.push(PresenceItem::Lagged(1)));
-        while feed.pop().is_some() {}
-        assert!(feed.queue.capacity() <= KEPT, "{}", feed.queue.capacity());
-    }
-
-    #[test]
-    fn no_more_changes_are_copied_under_the_lock_than_a_stream_holds() {
-        let mut feed = Feed::<(), ()> { queue: VecDeque::new(), bytes: 0, waker: None };
-        let limits = Limits { items: 10, bytes: usize::MAX };
-        let mut lost = Vec::new();
-        feed.change(limits, &[PresenceChange::Synced], &mut lost);
-        feed.change(limits, &vec![PresenceChange::Synced; 100_000], &mut lost);
-        assert!(feed.queue.capacity() <= KEPT, "{}", feed.queue.capacity());
-        assert_eq!(lost.len(), 1, "what had come before");
-        assert!(matches!(feed.pop(), Some(PresenceItem::Lagged(99_991))));
-        assert_eq!(feed.queue.len(), 10);
-        feed.change(limits, &vec![PresenceChange::Synced; 3], &mut lost);
-        assert!(matches!(feed.pop(), Some(PresenceItem::Lagged(3))));
     }
 }

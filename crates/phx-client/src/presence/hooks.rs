@@ -4,7 +4,7 @@ use std::sync::{Arc, MutexGuard};
 
 use phx_proto::{PresenceChange, PresenceEntry};
 
-use super::{Presence, State};
+use super::Presence;
 use crate::hook::{Hook, isolated};
 use crate::shared::{Garbage, HookId, HookList};
 
@@ -112,7 +112,7 @@ impl<M: Send + Sync + 'static, E: Send + Sync + 'static> Presence<M, E> {
         let state = Arc::downgrade(&self.state);
         Hook::new(move || {
             let Some(state) = state.upgrade() else { return };
-            let garbage = remove(&mut State::hooks(&state), id);
+            let garbage = remove(&mut state.hooks(), id);
             drop(garbage);
         })
     }

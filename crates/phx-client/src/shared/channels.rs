@@ -1,15 +1,20 @@
 //! What the client keeps of each channel beside the core's own state.
 
+use std::any::Any;
 use std::slice;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use phx_proto::{ByteString, ChannelCloseCause, ChannelState, Payload, PayloadDropped, PushId};
 
 use super::hooks::ChannelHooks;
 use super::mailbox::MailboxKey;
 use super::watch::Watch;
-use crate::channel::{ChannelFailure, ChannelHandle, ParamsFunction};
+use crate::channel::ChannelFailure;
 use crate::messages::wanted::Wanted;
+use crate::runtime::BoxFuture;
+
+/// Makes a channel's params, anew for every join. `None`: they couldn't be made.
+pub(crate) type ParamsFunction = Arc<dyn Fn() -> BoxFuture<Option<Payload>> + Send + Sync>;
 
 /// One channel: its handle, its streams and its hooks. There are many, and each message looks into
 /// one: what most of them never have is in a box.
@@ -18,7 +23,8 @@ pub(crate) struct ChannelEntry {
     pub(crate) streams: Streams,
     pub(crate) status: Watch<ChannelState>,
     /// Lets another part of the program find the channel by its topic.
-    pub(crate) handle: Weak<ChannelHandle>,
+    /// It holds the socket, so that its type is unknown here.
+    pub(crate) handle: Weak<dyn Any + Send + Sync>,
     pub(crate) params: Option<ParamsFunction>,
     /// The last call of `join`: its reply is the join's, and no push's.
     pub(crate) join_call: Option<PushId>,
@@ -39,7 +45,7 @@ impl ChannelEntry {
             hooks: None,
             streams: Streams::default(),
             status: Watch::new(ChannelState::New),
-            handle: Weak::new(),
+            handle: Weak::<()>::new(),
             params,
             join_call: None,
             response: None,

@@ -1,12 +1,15 @@
 //! Waiting for a socket to open or to close.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use phx_proto::{CloseCause, ConfigError, ConnectionState, EndpointError, Instant};
+use phx_proto::{
+    CloseCause, CloseCode, ConfigError, ConnectionState, DisconnectError, EndpointError, Instant,
+};
 
 use super::Socket;
 use crate::shared::{DisconnectWait, Interest, State, WatchKey};
@@ -71,6 +74,49 @@ struct Last<'a>(Option<&'a CloseCause>);
 impl fmt::Display for Last<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.map_or(Ok(()), |cause| write!(f, ": {cause}"))
+    }
+}
+
+impl Socket {
+    /// Connects, and stays connected until [`disconnect`](Self::disconnect). Only needed after a
+    /// `disconnect`, or after a refusal that ended the attempts; it also ends a wait for the next
+    /// attempt at once.
+    ///
+    /// It acts here and now; the future waits until the connection is open, or is given up.
+    /// Cancel-safe.
+    pub fn connect(&self) -> Connecting {
+        Connecting::start(self)
+    }
+
+    /// Waits until the connection is open, or given up. Does nothing to it. Cancel-safe.
+    pub fn opened(&self) -> Connecting {
+        Connecting::wait(self)
+    }
+
+    /// Disconnects with close code 1000, and stays so until [`connect`](Self::connect).
+    ///
+    /// It acts here and now; the future waits until the transport is closed, at the latest after
+    /// [`Builder::close_timeout`](crate::Builder::close_timeout). Channels stay known and rejoin
+    /// after the next `connect`, so their streams don't end. Cancel-safe.
+    pub fn disconnect(&self) -> Disconnecting {
+        let started: Result<_, Infallible> =
+            Disconnecting::start(self, |state, now| Ok(state.disconnect_normally(now)));
+        let Ok(disconnecting) = started;
+        disconnecting
+    }
+
+    /// [`disconnect`](Self::disconnect), telling the server why.
+    ///
+    /// # Errors
+    ///
+    /// [`DisconnectError`], and nothing is done, if a close frame can't hold `code` (1000 and 3000 to
+    /// 4999 are allowed) or `reason` (123 bytes at the most).
+    pub fn disconnect_with(
+        &self,
+        code: CloseCode,
+        reason: &str,
+    ) -> Result<Disconnecting, DisconnectError> {
+        Disconnecting::start(self, |state, now| state.disconnect(now, code, reason))
     }
 }
 

@@ -34,6 +34,15 @@ pub enum PingFailed {
     Disconnected,
 }
 
+impl Socket {
+    /// Asks the server for a sign of life, and measures the time until it comes.
+    ///
+    /// The ping is made here and now. Cancel-safe.
+    pub fn ping(&self) -> Ping {
+        Ping::start(self)
+    }
+}
+
 impl Ping {
     pub(super) fn start(socket: &Socket) -> Self {
         let made = socket.shared().call(|state, now, _| {

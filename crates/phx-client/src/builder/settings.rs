@@ -1,0 +1,54 @@
+//! What the client itself can be told, beside the core's settings.
+
+use std::time::Duration;
+
+use phx_proto::ConfigError;
+
+use super::credentials::CredentialsFunction;
+use crate::log::Log;
+
+const STREAM_CAPACITY: usize = 1_024;
+const STREAM_BYTES: usize = 64 << 20;
+const STALL_AFTER: Duration = Duration::from_secs(5);
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the client itself can be told, beside the core's [`Config`](phx_proto::Config).
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) stream_capacity: usize,
+    pub(crate) stream_bytes: usize,
+    pub(crate) stall_after: Duration,
+    pub(crate) credentials: Option<CredentialsFunction>,
+    pub(crate) credentials_timeout: Duration,
+    pub(crate) log: Log,
+}
+
+impl Settings {
+    /// Whether every setting can work.
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        for (setting, limit) in
+            [("stream_capacity", self.stream_capacity), ("stream_bytes", self.stream_bytes)]
+        {
+            if limit == 0 {
+                return Err(ConfigError::new(setting, "1 or more"));
+            }
+        }
+        if self.credentials_timeout < Duration::from_millis(1) {
+            return Err(ConfigError::new("credentials_timeout", "1 ms or more"));
+        }
+        Ok(())
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            stream_capacity: STREAM_CAPACITY,
+            stream_bytes: STREAM_BYTES,
+            stall_after: STALL_AFTER,
+            credentials: None,
+            credentials_timeout: CREDENTIALS_TIMEOUT,
+            log: Log::default(),
+        }
+    }
+}
