@@ -9,12 +9,9 @@
 
 mod common;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use common::{Net, Notes, settle, soon};
-use futures::FutureExt as _;
+use common::{Net, Notes, Watched, settle, soon};
 use phx_client::{
     ChannelCloseCause, CloseCause, CloseCode, ConnectionState, Frame, LogKind, Payload, Refusal,
     Socket, SocketError,
@@ -200,29 +197,6 @@ async fn the_logger_gets_kind_text_and_data_but_no_params() {
         notes.taken(),
         ["transport opened ", "channel room:a joined ", "push room:a post 1", "receive room:a n 2"]
     );
-}
-
-/// A future that a hook looks at: whether it had resolved by the time the hook ran.
-struct Watched<T>(Mutex<Option<Pin<Box<dyn Future<Output = T> + Send>>>>);
-
-impl<T> Watched<T> {
-    fn new() -> Arc<Self> {
-        Arc::new(Watched(Mutex::new(None)))
-    }
-
-    fn set(&self, future: impl Future<Output = T> + Send + 'static) {
-        *self.0.lock().unwrap() = Some(Box::pin(future));
-    }
-
-    /// Polls the future, as another thread may at any moment.
-    fn is_resolved(&self) -> bool {
-        let mut future = self.0.lock().unwrap();
-        future.as_mut().is_some_and(|future| future.now_or_never().is_some())
-    }
-
-    fn take(&self) -> Pin<Box<dyn Future<Output = T> + Send>> {
-        self.0.lock().unwrap().take().unwrap()
-    }
 }
 
 #[tokio::test(start_paused = true)]

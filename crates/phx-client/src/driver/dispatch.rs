@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use phx_proto::{
     Action, ByteString, ChannelId, CloseCause, ConnectionState, Event, Frame, Instant, Outcome,
-    Payload, PushId, SendReason, TransportId,
+    Payload, PingId, PushId, SendReason, TransportId,
 };
 
 use super::received::ReceivedFrames;
@@ -38,6 +38,8 @@ pub(super) struct Dispatch {
     /// Outcomes whose futures resolve once the hooks of the same input have run: `leave` after the
     /// channel's `on_close`. Empty while nothing is dispatched; kept for its memory.
     outcomes: Vec<(PushId, Outcome)>,
+    /// The same for pings: those of a lost connection after its `on_close`.
+    pongs: Vec<(PingId, Option<Duration>)>,
     /// Until when nothing is to be read, because a stream is full.
     held_until: Option<Instant>,
     /// Whether anyone wants to be told of every single message.
@@ -83,6 +85,7 @@ impl Dispatch {
             shared,
             wakers: Vec::new(),
             outcomes: Vec::new(),
+            pongs: Vec::new(),
             held_until: None,
             verbose: false,
             behind: false,
@@ -222,7 +225,7 @@ impl Dispatch {
             }
         }
         // A `Drain` of nothing costs what a look doesn't, for each message.
-        if !self.outcomes.is_empty() {
+        if !self.outcomes.is_empty() || !self.pongs.is_empty() {
             self.resolve_outcomes(&mut state);
         }
         if !self.behind && state.ends.note_dispatched() {
@@ -244,6 +247,9 @@ impl Dispatch {
     fn resolve_outcomes(&mut self, state: &mut State) {
         for (push, outcome) in self.outcomes.drain(..) {
             self.wakers.extend(state.pushes.resolve(&push, outcome));
+        }
+        for (ping, round_trip) in self.pongs.drain(..) {
+            self.wakers.extend(state.pings.resolve(&ping, || round_trip));
         }
     }
 
@@ -276,7 +282,7 @@ impl Dispatch {
                 return None;
             }
             Event::Pong { ping, round_trip, .. } => {
-                wakers.extend(state.pings.resolve(&ping, || round_trip));
+                self.pongs.push((ping, round_trip));
                 return None;
             }
             Event::HeartbeatAnswered { .. } => {

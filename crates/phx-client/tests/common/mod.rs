@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::task::AtomicWaker;
 use phx_client::proto::{V2Server, events};
 use phx_client::{
@@ -355,6 +356,29 @@ impl Notes {
 
     pub fn taken(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+/// A future that a hook looks at: whether it had resolved by the time the hook ran.
+pub struct Watched<T>(Mutex<Option<Pin<Box<dyn Future<Output = T> + Send>>>>);
+
+impl<T> Watched<T> {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Watched(Mutex::new(None)))
+    }
+
+    pub fn set(&self, future: impl Future<Output = T> + Send + 'static) {
+        *self.0.lock().unwrap() = Some(Box::pin(future));
+    }
+
+    /// Polls the future, as another thread may at any moment.
+    pub fn is_resolved(&self) -> bool {
+        let mut future = self.0.lock().unwrap();
+        future.as_mut().is_some_and(|future| future.now_or_never().is_some())
+    }
+
+    pub fn take(&self) -> Pin<Box<dyn Future<Output = T> + Send>> {
+        self.0.lock().unwrap().take().unwrap()
     }
 }
 

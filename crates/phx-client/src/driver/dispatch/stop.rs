@@ -49,12 +49,10 @@ impl Dispatch {
 
     fn finish_stop(&mut self) {
         let shared = self.shared.clone();
-        let mut wakers = std::mem::take(&mut self.wakers);
         let mut state = shared.lock();
         // What had come is still the outcome.
-        for (push, outcome) in self.outcomes.drain(..) {
-            wakers.extend(state.pushes.resolve(&push, outcome));
-        }
+        self.resolve_outcomes(&mut state);
+        let mut wakers = std::mem::take(&mut self.wakers);
         let garbage = state.finish_stop(&mut wakers);
         drop(state);
         for waker in wakers.into_iter().chain(shared.forget_driver()) {
