@@ -6,44 +6,31 @@ mod echo;
 mod flood;
 mod in_flight;
 
-use anyhow::{Context as _, bail};
-use phx_tokio::Socket;
+use anyhow::bail;
 
+use crate::measure::print;
 use crate::runtime::Runtime;
+use crate::scenario::Scenario;
 
 /// Runs the scenario that the command line names.
 pub(crate) fn run(runtime: &str, scenario: &[&str]) -> anyhow::Result<()> {
-    let runtime = Runtime::parse(runtime)?;
-    let [name, args @ ..] = scenario else {
-        bail!("no scenario is named");
-    };
-    let number = |index: usize| -> anyhow::Result<u64> {
-        let arg = args.get(index).with_context(|| format!("`{name}` has too few numbers"))?;
-        arg.parse().with_context(|| format!("`{arg}` isn't a number"))
-    };
-    match *name {
+    let on = Runtime::parse(runtime)?;
+    let scenario = Scenario::parse(scenario)?;
+    let number = |index| scenario.number(index);
+    print(&match scenario.name {
         "flood" => {
-            let kind = match args.get(2).copied() {
+            let kind = match scenario.word(2) {
                 None => flood::Kind::Raw,
                 Some("typed") => flood::Kind::Typed,
                 Some(other) => bail!("a flood can be `typed`, but not `{other}`"),
             };
-            flood::run(runtime, number(0)?, number(1)?, kind)
+            on.run(flood::run(on, number(0)?, number(1)?, kind))?
         }
-        "bin" => flood::run(runtime, number(0)?, number(1)?, flood::Kind::Binary),
-        "echo" => echo::run(runtime, number(0)?, number(1)?),
-        "inflight" => in_flight::run(runtime, number(0)?),
-        "chans" => channels::run(runtime, number(0)?, number(1)?),
-        "conns" => connections::run(runtime, number(0)?, number(1)?, number(2)?),
+        "bin" => on.run(flood::run(on, number(0)?, number(1)?, flood::Kind::Binary))?,
+        "echo" => on.run(echo::run(on, number(0)?, number(1)?))?,
+        "inflight" => on.run(in_flight::run(on, number(0)?))?,
+        "chans" => on.run(channels::run(on, number(0)?, number(1)?))?,
+        "conns" => on.run(connections::run(on, number(0)?, number(1)?, number(2)?))?,
         other => bail!("no scenario `{other}`"),
-    }
-}
-
-/// A connected socket, made as a program would make it.
-async fn connect(runtime: Runtime) -> anyhow::Result<Socket> {
-    Ok(runtime.socket(&url()?).connect().await?)
-}
-
-fn url() -> anyhow::Result<String> {
-    Ok(format!("ws://127.0.0.1:{}/socket", crate::server_port()?))
+    })
 }

@@ -18,36 +18,33 @@ mod echo;
 mod flood;
 mod socket;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 
+use crate::measure::print;
 use crate::runtime::Runtime;
+use crate::scenario::Scenario;
 
 /// Runs the scenario that the command line names.
 pub(crate) fn run(name: &str, scenario: &[&str]) -> anyhow::Result<()> {
     let (floor, runtime) = name.split_once('@').unwrap_or((name, "tokio"));
     let on = Runtime::parse(runtime)?;
-    let [scenario, args @ ..] = scenario else {
-        bail!("no scenario is named");
-    };
-    let number = |index: usize| -> anyhow::Result<u64> {
-        let arg = args.get(index).with_context(|| format!("`{scenario}` has too few numbers"))?;
-        arg.parse().with_context(|| format!("`{arg}` isn't a number"))
-    };
+    let scenario = Scenario::parse(scenario)?;
+    let number = |index| scenario.number(index);
     let label = name.to_owned();
-    let costs = match (*scenario, floor, on) {
+    print(&match (scenario.name, floor, on) {
         ("flood", "none" | "decode" | "task", Runtime::Tokio) => {
             let kind = match floor {
                 "none" => flood::Kind::None,
                 "decode" => flood::Kind::Decode,
                 _ => flood::Kind::Task,
             };
-            vec![tokio()?.block_on(flood::run(number(0)?, number(1)?, kind))?]
+            tokio()?.block_on(flood::run(number(0)?, number(1)?, kind))?
         }
         ("bin", "none", Runtime::Tokio) => {
-            vec![tokio()?.block_on(flood::run(number(0)?, number(1)?, flood::Kind::Binary))?]
+            tokio()?.block_on(flood::run(number(0)?, number(1)?, flood::Kind::Binary))?
         }
         ("echo", "each" | "batch", _) => {
-            vec![on.run(echo::run(on, label, number(0)?, number(1)?, floor == "batch"))?]
+            on.run(echo::run(on, label, number(0)?, number(1)?, floor == "batch"))?
         }
         ("chans", "task", Runtime::Tokio) => {
             tokio()?.block_on(channels::run(number(0)?, number(1)?))?
@@ -56,8 +53,7 @@ pub(crate) fn run(name: &str, scenario: &[&str]) -> anyhow::Result<()> {
             on.run(connections::run(on, label, number(0)?, number(1)?, number(2)?))?
         }
         (scenario, ..) => bail!("no floor `{name}` for `{scenario}`"),
-    };
-    costs.iter().try_for_each(|cost| cost.print())
+    })
 }
 
 fn tokio() -> anyhow::Result<tokio::runtime::Runtime> {

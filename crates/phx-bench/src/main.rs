@@ -15,6 +15,7 @@ mod floor;
 mod measure;
 mod operations;
 mod runtime;
+mod scenario;
 mod sequence;
 mod server;
 mod suite;
@@ -70,12 +71,4 @@ fn main() -> ExitCode {
 
 fn repeat(operation: &str, times: &str) -> anyhow::Result<()> {
     counts::repeat(operation, times.parse().with_context(|| format!("`{times}` isn't a number"))?)
-}
-
-/// Where clients and floors find their server.
-fn server_port() -> anyhow::Result<u16> {
-    match std::env::var("PERF_PORT") {
-        Ok(port) => port.parse().context("PERF_PORT isn't a port"),
-        Err(_) => Ok(4900),
-    }
 }

@@ -77,13 +77,14 @@ impl Cost {
         self.rss_each_kib = Some(grown / 1024.0 / self.n.max(1) as f64);
         self
     }
+}
 
-    /// Prints one line of JSON.
-    pub(crate) fn print(&self) -> anyhow::Result<()> {
-        let line = serde_json::to_string(self)?;
-        writeln!(std::io::stdout(), "{line}")?;
-        Ok(())
+/// Prints a line of JSON for each.
+pub(crate) fn print(costs: &[Cost]) -> anyhow::Result<()> {
+    for cost in costs {
+        writeln!(std::io::stdout(), "{}", serde_json::to_string(cost)?)?;
     }
+    Ok(())
 }
 
 /// Bytes of this process that are in memory; 0 where that can't be told.

@@ -1,8 +1,8 @@
-//! The runtimes that a scenario can run on, behind one face.
+//! The runtimes that a scenario can run on, behind one face, and where its server is.
 
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use phx_tokio::Builder;
 
 /// One of the adapters, and the runtime it is for.
@@ -63,11 +63,21 @@ impl Runtime {
         }
     }
 
-    pub(crate) fn socket(self, url: &str) -> Builder {
-        match self {
+    /// A socket in the making to the server on `PERF_PORT`, as a program would make it.
+    pub(crate) fn socket(self) -> anyhow::Result<Builder> {
+        let url = format!("ws://127.0.0.1:{}/socket", server_port()?);
+        Ok(match self {
             Runtime::Tokio => phx_tokio::socket(url),
             Runtime::AsyncStd => phx_async_std::socket(url),
             Runtime::Smol => phx_smol::socket(url),
-        }
+        })
+    }
+}
+
+/// Where clients and floors find their server.
+pub(crate) fn server_port() -> anyhow::Result<u16> {
+    match std::env::var("PERF_PORT") {
+        Ok(port) => port.parse().context("PERF_PORT isn't a port"),
+        Err(_) => Ok(4900),
     }
 }

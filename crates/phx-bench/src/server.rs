@@ -1,5 +1,5 @@
-//! A server for measurements: one thread, frames written by hand, and floods that are ready in one
-//! buffer before the first byte of them is sent, so that the client is what is measured.
+//! A server for measurements: one thread, and floods that are ready in one buffer before the first byte
+//! of them is sent, so that the client is what is measured.
 //!
 //! It takes any path and speaks V2. `phx_join`, `phx_leave` and `heartbeat` are answered `ok`, `echo`
 //! with its own payload; `flood` `{n, size, spread, bin}` is answered `ok`, and then by `n` times `msg`
@@ -11,13 +11,20 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
+use async_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{LocalSet, spawn_local};
 
-use frames::{BINARY, CLOSE, Incoming, PING, PONG, TEXT};
+use frames::Incoming;
+
+const TEXT: OpCode = OpCode::Data(Data::Text);
+const BINARY: OpCode = OpCode::Data(Data::Binary);
+const CLOSE: OpCode = OpCode::Control(Control::Close);
+const PING: OpCode = OpCode::Control(Control::Ping);
+const PONG: OpCode = OpCode::Control(Control::Pong);
 
 /// Serves until it is ended. Its port is the first line of its output.
 pub(crate) fn run() -> anyhow::Result<()> {
@@ -38,12 +45,12 @@ async fn serve(mut stream: TcpStream) -> anyhow::Result<()> {
     let mut received = upgrade(&mut stream).await?;
     let mut connection = Connection::default();
     loop {
-        while let Some(frame) = received.next() {
+        while let Some(frame) = received.next()? {
             match frame.opcode {
                 TEXT => connection.take(&frame.payload)?,
-                PING => frames::write(&mut connection.out, PONG, &frame.payload),
+                PING => frames::write(&mut connection.out, PONG, &frame.payload)?,
                 CLOSE => {
-                    frames::write(&mut connection.out, CLOSE, &frame.payload);
+                    frames::write(&mut connection.out, CLOSE, &frame.payload)?;
                     stream.write_all(&connection.out).await?;
                     return Ok(());
                 }
@@ -113,16 +120,16 @@ impl Connection {
         let reply = format!(
             r#"[{join_ref},{reference},"{topic}","phx_reply",{{"status":"ok","response":{response}}}]"#
         );
-        frames::write(&mut self.out, TEXT, reply.as_bytes());
+        frames::write(&mut self.out, TEXT, reply.as_bytes())?;
         match event {
             "phx_join" => self.joined.push((topic.to_owned(), join_ref.to_owned())),
-            "flood" => self.flood(topic, join_ref, &serde_json::from_str(payload.get())?),
+            "flood" => self.flood(topic, join_ref, &serde_json::from_str(payload.get())?)?,
             _ => {}
         }
         Ok(())
     }
 
-    fn flood(&mut self, topic: &str, join_ref: &str, flood: &Flood) {
+    fn flood(&mut self, topic: &str, join_ref: &str, flood: &Flood) -> anyhow::Result<()> {
         let pad = "x".repeat(flood.size);
         let here = vec![(topic.to_owned(), join_ref.to_owned())];
         let to = if flood.spread { &self.joined } else { &here };
@@ -130,12 +137,13 @@ impl Connection {
             if flood.bin {
                 let mut frame = vec![2, u8::try_from(topic.len()).unwrap_or_default(), 3];
                 frame.extend_from_slice(format!("{topic}msg{pad}").as_bytes());
-                frames::write(&mut self.out, BINARY, &frame);
+                frames::write(&mut self.out, BINARY, &frame)?;
             } else {
                 let text =
                     format!(r#"[{join_ref},null,"{topic}","msg",{{"i":{i},"pad":"{pad}"}}]"#);
-                frames::write(&mut self.out, TEXT, text.as_bytes());
+                frames::write(&mut self.out, TEXT, text.as_bytes())?;
             }
         }
+        Ok(())
     }
 }

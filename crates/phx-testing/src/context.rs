@@ -289,7 +289,7 @@ impl<'a> Context<'a> {
 
     /// Closes this connection.
     pub fn close(&mut self, code: CloseCode) {
-        self.post(Mail::Socket(self.life.socket, SocketMail::Close(code)));
+        self.post(Mail::Socket(self.life.socket, SocketMail::Close(code, ByteString::new())));
     }
 
     /// Ends this connection without a close frame.
@@ -304,7 +304,8 @@ impl<'a> Context<'a> {
 
     /// In a join: ends the connection after the reply, with a close frame if there is a code.
     pub(crate) fn end_after_reply(&mut self, delay: Duration, code: Option<CloseCode>) {
-        let end = code.map_or(SocketMail::Kill, SocketMail::Close);
+        let close = |code| SocketMail::Close(code, ByteString::new());
+        let end = code.map_or(SocketMail::Kill, close);
         let at = self.now() + delay;
         self.after_reply.push((at, Mail::Socket(self.life.socket, end)));
     }

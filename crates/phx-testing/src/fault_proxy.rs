@@ -16,7 +16,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::Connectivity;
-use crate::line::Faults;
 
 mod accept;
 mod commands;
@@ -26,6 +25,7 @@ use accept::Order;
 use connections::Shared;
 
 pub use commands::Connections;
+pub use connections::{ConnectionId, Direction, Event};
 
 /// A proxy on a free port of 127.0.0.1 that leads to a server, with faults on command.
 ///
@@ -58,34 +58,6 @@ pub struct FaultProxy {
     address: SocketAddr,
     /// Its end is the end of the thread.
     orders: mpsc::UnboundedSender<Order>,
-}
-
-/// A connection through a proxy, from the moment a client came. Newer ones are greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId(pub(crate) u64);
-
-/// One of the two ways through a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(clippy::exhaustive_enums, reason = "a line has two ends")]
-pub enum Direction {
-    /// From the client to the server.
-    ToServer,
-    /// From the server to the client.
-    ToClient,
-}
-
-/// What happened to a connection, see [`FaultProxy::start_watched`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// A client came.
-    Connected(ConnectionId),
-    /// A byte was altered by [`Connections::alter_after`].
-    Altered(ConnectionId),
-    /// It was reset by [`Connections::cut`] or [`Connections::cut_after`].
-    Cut(ConnectionId),
-    /// It is over, for whatever reason: once for each, after the others.
-    Ended(ConnectionId),
 }
 
 impl FaultProxy {

@@ -8,45 +8,19 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
-use fastrand::Rng;
 use phx_proto::{CloseCause, Frame, Instant};
 
-use crate::{Action, ConnectRequest, Refusal, Server, SocketId};
+use crate::{Action, ConnectRequest, Server, SocketId};
 
 mod faults;
 mod flight;
+mod line;
 
-use faults::Alteration;
 use flight::{Cargo, Flight, Flights};
-
-/// A client in a [`Simulation`](crate::Simulation).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClientId(pub(crate) usize);
-
-/// What becomes of a client's attempts to connect.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Connectivity {
-    /// They reach the server.
-    #[default]
-    Online,
-    /// They fail, as when a port is closed.
-    Offline,
-    /// They are never answered, as behind a bad firewall.
-    Silent,
-}
-
-/// A connection, from the attempt to make it to its end. Newer ones are greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ConnectionId(u64);
-
-/// What a client gets to know of a connection.
-#[derive(Debug)]
-pub(crate) enum Delivery {
-    Opened,
-    Frame(Frame),
-    Closed(CloseCause),
-}
+pub(crate) use flight::{ConnectionId, Delivery};
+pub(crate) use line::Alteration;
+use line::Line;
+pub use line::{ClientId, Connectivity};
 
 #[derive(Debug)]
 pub(crate) struct Network {
@@ -58,61 +32,6 @@ pub(crate) struct Network {
     flights: Flights,
     deliveries: VecDeque<(ConnectionId, Delivery)>,
     made: u64,
-}
-
-/// A client's way to the server, for all its connections.
-#[derive(Debug)]
-struct Line {
-    latency: Duration,
-    jitter: Duration,
-    /// How much later than all else replies to heartbeats arrive.
-    heartbeats_late_by: Duration,
-    /// For the jitter alone: equal programs give equal runs.
-    rng: Rng,
-    connectivity: Connectivity,
-    refusals: VecDeque<Refusal>,
-    alterations_up: VecDeque<Alteration>,
-    alterations_down: VecDeque<Alteration>,
-}
-
-impl Line {
-    fn new(client: ClientId) -> Self {
-        Line {
-            latency: Duration::ZERO,
-            jitter: Duration::ZERO,
-            heartbeats_late_by: Duration::ZERO,
-            rng: Rng::with_seed(u64::try_from(client.0).unwrap_or(u64::MAX)),
-            connectivity: Connectivity::default(),
-            refusals: VecDeque::new(),
-            alterations_up: VecDeque::new(),
-            alterations_down: VecDeque::new(),
-        }
-    }
-
-    /// What arrives of something that was sent.
-    fn alter(&mut self, cargo: Cargo) -> Cargo {
-        match cargo {
-            Cargo::FrameUp(frame) => Cargo::FrameUp(altered(&mut self.alterations_up, frame)),
-            Cargo::FrameDown(frame) => Cargo::FrameDown(altered(&mut self.alterations_down, frame)),
-            other => other,
-        }
-    }
-
-    /// How long the next thing takes.
-    fn delay(&mut self) -> Duration {
-        if self.jitter.is_zero() {
-            return self.latency;
-        }
-        let nanos = u64::try_from(self.jitter.as_nanos()).unwrap_or(u64::MAX);
-        self.latency.saturating_add(Duration::from_nanos(self.rng.u64(..=nanos)))
-    }
-}
-
-fn altered(alterations: &mut VecDeque<Alteration>, frame: Frame) -> Frame {
-    match alterations.pop_front() {
-        Some(alteration) => alteration.apply(frame),
-        None => frame,
-    }
 }
 
 /// A connection that the client hasn't seen the end of.

@@ -7,12 +7,12 @@
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
-use std::time::Duration;
 
 use phx_proto::{ByteString, CloseCode, EncodeError, Frame, Instant, Message, Payload, Status};
 
-use crate::{Channel, PhoenixVersion, SocketRef};
+use crate::SocketRef;
 
+mod action;
 mod builder;
 mod connect;
 mod mail;
@@ -24,66 +24,18 @@ mod pubsub;
 mod socket;
 mod world;
 
+pub use action::{Accepted, Action, SocketId};
 pub use builder::Builder;
+pub(crate) use connect::Connection;
 pub use connect::{ConnectInfo, ConnectRequest, Refusal};
 pub(crate) use mail::{ChannelMail, Mail, ProcessId, SocketMail};
 pub use presence::PresenceError;
-pub(crate) use socket::Connection;
 pub(crate) use world::World;
 
+use builder::App;
 use connect::Gate;
 use process::Process;
 use socket::Socket;
-
-/// A connection. None is ever used again for another one.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SocketId(u64);
-
-impl fmt::Debug for SocketId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SocketId({})", self.0)
-    }
-}
-
-/// What a server asks its driver to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Action {
-    /// Send a frame.
-    #[non_exhaustive]
-    Send {
-        /// To which connection.
-        socket: SocketId,
-        /// What.
-        frame: Frame,
-    },
-    /// Send a close frame, and end the connection. The server has forgotten it.
-    #[non_exhaustive]
-    Close {
-        /// Which connection.
-        socket: SocketId,
-        /// The code.
-        code: CloseCode,
-        /// The reason: empty, unless a test [said one](Server::close_because).
-        reason: ByteString,
-    },
-    /// End the connection without a close frame. The server has forgotten it.
-    #[non_exhaustive]
-    Drop {
-        /// Which connection.
-        socket: SocketId,
-    },
-}
-
-/// A connection was accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Accepted {
-    /// Its id.
-    pub socket: SocketId,
-    /// The subprotocol to answer the upgrade with.
-    pub protocol: Option<&'static str>,
-}
 
 /// A Phoenix server: connections, their channels, and what they share.
 ///
@@ -129,20 +81,8 @@ pub struct Server {
     closed: bool,
 }
 
-/// What the application serves, and its limits.
-struct App {
-    version: PhoenixVersion,
-    routes: Vec<(String, Box<MakeChannel>)>,
-    /// As the version has it, unless the application says.
-    max_channels: Option<usize>,
-    max_frame_size: usize,
-    idle_timeout: Option<Duration>,
-}
-
 /// Mail delivered at one moment; more is a channel that sends to itself without end.
 const MAX_DELIVERIES: u32 = 1_000_000;
-
-type MakeChannel = dyn Fn() -> Box<dyn Channel> + Send + Sync;
 
 impl Server {
     /// Settings and channels.
@@ -328,13 +268,13 @@ impl Server {
         self.closed = true;
         let left: Vec<_> = self.sockets.keys().copied().collect();
         for socket in left {
-            self.post_to(now, socket, SocketMail::Close(CloseCode::NORMAL));
+            self.close(now, socket, CloseCode::NORMAL);
         }
     }
 
     /// Closes one connection.
     pub fn close(&mut self, now: Instant, socket: SocketId, code: CloseCode) {
-        self.post_to(now, socket, SocketMail::Close(code));
+        self.close_because(now, socket, code, "");
     }
 
     /// Closes one connection with a reason, which Phoenix never says but a proxy before it may.
@@ -345,7 +285,7 @@ impl Server {
         code: CloseCode,
         reason: impl Into<ByteString>,
     ) {
-        self.post_to(now, socket, SocketMail::CloseBecause(code, reason.into()));
+        self.post_to(now, socket, SocketMail::Close(code, reason.into()));
     }
 
     /// Ends one connection without a close frame.
@@ -422,7 +362,8 @@ impl Server {
 
     fn close_all(&mut self, code: CloseCode, which: impl Fn(&Socket) -> bool) {
         for (id, _) in self.sockets.iter().filter(|(_, socket)| which(socket)) {
-            self.world.post(self.world.now(), Mail::Socket(*id, SocketMail::Close(code)));
+            let close = SocketMail::Close(code, ByteString::new());
+            self.world.post(self.world.now(), Mail::Socket(*id, close));
         }
     }
 
@@ -447,21 +388,24 @@ fn stuck(now: Instant) -> ! {
     panic!("at {now:?} the channels keep sending without time passing");
 }
 
-impl App {
-    fn channel(&self, topic: &str) -> Option<Box<dyn Channel>> {
-        let matches = |pattern: &str| match pattern.strip_suffix('*') {
-            Some(prefix) => topic.starts_with(prefix),
-            None => topic == pattern,
-        };
-        let route = self.routes.iter().find(|(pattern, _)| matches(pattern));
-        route.map(|(_, make)| make())
-    }
-}
-
-impl fmt::Debug for App {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let patterns: Vec<_> = self.routes.iter().map(|(pattern, _)| pattern).collect();
-        f.debug_struct("App").field("channels", &patterns).finish_non_exhaustive()
+impl Builder {
+    /// The server, with no connections yet.
+    #[must_use]
+    pub fn build(self) -> Server {
+        let mut gate = self.gate;
+        gate.auth_token &= self.app.version.takes_auth_tokens();
+        Server {
+            gate,
+            app: self.app,
+            world: World::new(self.seed),
+            clock: Instant::EPOCH,
+            sockets: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            idle: BTreeSet::new(),
+            actions: VecDeque::new(),
+            made: 0,
+            closed: false,
+        }
     }
 }
 

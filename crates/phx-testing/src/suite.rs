@@ -94,7 +94,7 @@ pub struct Case {
     pub name: &'static str,
     /// Whether no other test runs meanwhile.
     pub(crate) alone: bool,
-    pub(crate) run: fn(),
+    pub(crate) test: fn(),
 }
 
 /// Lists the tests; a test that isn't listed is never used, which the compiler tells.
@@ -103,7 +103,7 @@ macro_rules! cases {
         vec![$($(Case {
             name: concat!(stringify!($theme), "::", stringify!($name)),
             alone: $alone,
-            run: || A::block_on($theme::$name::<A>()),
+            test: || A::block_on($theme::$name::<A>()),
         },)*)*]
     };
 }

@@ -9,9 +9,8 @@ use phx_tokio::Messages;
 use phx_tokio::Payload;
 use serde::Serialize;
 
-use super::connect;
 use super::flood::wanted;
-use crate::measure::{Start, resident};
+use crate::measure::{Cost, Start, resident};
 use crate::runtime::Runtime;
 use crate::sequence::Sequence;
 
@@ -25,41 +24,38 @@ struct Flood {
     spread: bool,
 }
 
-pub(super) fn run(runtime: Runtime, channels: u64, n: u64) -> anyhow::Result<()> {
-    let costs = runtime.run(async move {
-        let socket = connect(runtime).await?;
-        let sequence = Sequence::new(0, channels, PAD);
-        let left = Arc::new(AtomicU64::new(n));
-        let (sender, mut done) = unbounded();
-        let memory = resident();
-        let start = Start::now();
-        let mut rooms = Vec::new();
-        let mut joins = Vec::new();
-        for index in 0..channels {
-            let room = socket.channel(format!("room:{index}")).create()?;
-            let messages = room.on_raw("msg");
-            joins.push(room.join());
-            rooms.push(room);
-            let (left, sender) = (Arc::clone(&left), sender.clone());
-            runtime.spawn(consume(messages, sequence.starting_at(index), left, sender));
-        }
-        for join in joins {
-            join.await?;
-        }
-        let joined = start.cost_of(runtime.client(), format!("join-{channels}"), channels);
-        let joined = joined.with_memory(memory);
+pub(super) async fn run(runtime: Runtime, channels: u64, n: u64) -> anyhow::Result<Vec<Cost>> {
+    let socket = runtime.socket()?.connect().await?;
+    let sequence = Sequence::new(0, channels, PAD);
+    let left = Arc::new(AtomicU64::new(n));
+    let (sender, mut done) = unbounded();
+    let memory = resident();
+    let start = Start::now();
+    let mut rooms = Vec::new();
+    let mut joins = Vec::new();
+    for index in 0..channels {
+        let room = socket.channel(format!("room:{index}")).create()?;
+        let messages = room.on_raw("msg");
+        joins.push(room.join());
+        rooms.push(room);
+        let (left, sender) = (Arc::clone(&left), sender.clone());
+        runtime.spawn(consume(messages, sequence.starting_at(index), left, sender));
+    }
+    for join in joins {
+        join.await?;
+    }
+    let joined = start.cost_of(runtime.client(), format!("join-{channels}"), channels);
+    let joined = joined.with_memory(memory);
 
-        let start = Start::now();
-        if let Some(room) = rooms.first() {
-            let flood = Flood { n, size: PAD, spread: true };
-            room.push("flood", &flood).acknowledged().await?;
-            if let Some(failure) = done.next().await {
-                failure?;
-            }
+    let start = Start::now();
+    if let Some(room) = rooms.first() {
+        let flood = Flood { n, size: PAD, spread: true };
+        room.push("flood", &flood).acknowledged().await?;
+        if let Some(failure) = done.next().await {
+            failure?;
         }
-        Ok([joined, start.cost_of(runtime.client(), format!("chans-{channels}"), n)])
-    })?;
-    costs.iter().try_for_each(|cost| cost.print())
+    }
+    Ok(vec![joined, start.cost_of(runtime.client(), format!("chans-{channels}"), n)])
 }
 
 /// Takes a channel's messages, and tells when it was the last of all, or something is wrong.

@@ -6,8 +6,7 @@ use anyhow::{Context as _, ensure};
 use phx_tokio::{PushReply, Status};
 use serde::Serialize;
 
-use super::connect;
-use crate::measure::Start;
+use crate::measure::{Cost, Start};
 use crate::runtime::Runtime;
 use crate::sequence::Sequence;
 
@@ -20,25 +19,22 @@ pub(super) struct Echo<'a> {
     pub(super) pad: &'a str,
 }
 
-pub(super) fn run(runtime: Runtime, n: u64, in_flight: u64) -> anyhow::Result<()> {
-    let cost = runtime.run(async move {
-        let socket = connect(runtime).await?;
-        let room = socket.channel("room:0").join().await?;
-        let pad = "x".repeat(PAD);
-        let mut sequence = Sequence::new(0, 1, PAD);
-        let mut pushes: VecDeque<PushReply> = VecDeque::new();
-        let mut sent = 0;
-        let start = Start::now();
-        for _ in 0..n {
-            while sent < n && (pushes.len() as u64) < in_flight {
-                pushes.push_back(room.push("echo", &Echo { i: sent, pad: &pad }).reply());
-                sent += 1;
-            }
-            let reply = pushes.pop_front().context("nothing is in flight")?.await?;
-            ensure!(reply.status == Status::Ok, "the server said {}", reply.status);
-            sequence.take(reply.response.as_bytes())?;
+pub(super) async fn run(runtime: Runtime, n: u64, in_flight: u64) -> anyhow::Result<Vec<Cost>> {
+    let socket = runtime.socket()?.connect().await?;
+    let room = socket.channel("room:0").join().await?;
+    let pad = "x".repeat(PAD);
+    let mut sequence = Sequence::new(0, 1, PAD);
+    let mut pushes: VecDeque<PushReply> = VecDeque::new();
+    let mut sent = 0;
+    let start = Start::now();
+    for _ in 0..n {
+        while sent < n && (pushes.len() as u64) < in_flight {
+            pushes.push_back(room.push("echo", &Echo { i: sent, pad: &pad }).reply());
+            sent += 1;
         }
-        Ok(start.cost_of(runtime.client(), format!("echo-{in_flight}"), n))
-    })?;
-    cost.print()
+        let reply = pushes.pop_front().context("nothing is in flight")?.await?;
+        ensure!(reply.status == Status::Ok, "the server said {}", reply.status);
+        sequence.take(reply.response.as_bytes())?;
+    }
+    Ok(vec![start.cost_of(runtime.client(), format!("echo-{in_flight}"), n)])
 }

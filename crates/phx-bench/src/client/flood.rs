@@ -5,8 +5,7 @@ use futures::channel::oneshot;
 use phx_tokio::{Channel, Payload, StreamItem};
 use serde::{Deserialize, Serialize};
 
-use super::connect;
-use crate::measure::Start;
+use crate::measure::{Cost, Start};
 use crate::runtime::Runtime;
 use crate::sequence::Sequence;
 
@@ -31,25 +30,27 @@ struct Message {
     pad: String,
 }
 
-pub(super) fn run(runtime: Runtime, n: u64, size: u64, kind: Kind) -> anyhow::Result<()> {
-    let cost = runtime.run(async move {
-        let socket = connect(runtime).await?;
-        let room = socket.channel("room:0").join().await?;
-        let (sender, done) = oneshot::channel();
-        let consumed = consume(&room, n, usize::try_from(size)?, kind);
-        runtime.spawn(async move { drop(sender.send(consumed.await)) });
-        let start = Start::now();
-        let flood = Flood { n, size, bin: kind == Kind::Binary };
-        room.push("flood", &flood).acknowledged().await?;
-        done.await??;
-        let name = match kind {
-            Kind::Raw => "flood",
-            Kind::Typed => "typed",
-            Kind::Binary => "bin",
-        };
-        Ok(start.cost_of(runtime.client(), format!("{name}-{size}"), n))
-    })?;
-    cost.print()
+pub(super) async fn run(
+    runtime: Runtime,
+    n: u64,
+    size: u64,
+    kind: Kind,
+) -> anyhow::Result<Vec<Cost>> {
+    let socket = runtime.socket()?.connect().await?;
+    let room = socket.channel("room:0").join().await?;
+    let (sender, done) = oneshot::channel();
+    let consumed = consume(&room, n, usize::try_from(size)?, kind);
+    runtime.spawn(async move { drop(sender.send(consumed.await)) });
+    let start = Start::now();
+    let flood = Flood { n, size, bin: kind == Kind::Binary };
+    room.push("flood", &flood).acknowledged().await?;
+    done.await??;
+    let name = match kind {
+        Kind::Raw => "flood",
+        Kind::Typed => "typed",
+        Kind::Binary => "bin",
+    };
+    Ok(vec![start.cost_of(runtime.client(), format!("{name}-{size}"), n)])
 }
 
 /// Takes `n` messages. The stream is made at the call, the rest is a future.

@@ -18,7 +18,7 @@ pub(super) async fn run(
     n: u64,
     in_flight: u64,
     batch: bool,
-) -> anyhow::Result<Cost> {
+) -> anyhow::Result<Vec<Cost>> {
     let mut socket = Socket::connect_on(runtime).await?;
     socket.call(join("room:0", 1)).await?;
     let pad = "x".repeat(PAD);
@@ -45,7 +45,7 @@ pub(super) async fn run(
             replies.take(message?.to_text()?)?;
         }
     }
-    Ok(start.cost_of(&floor, format!("echo-{in_flight}"), n))
+    Ok(vec![start.cost_of(&floor, format!("echo-{in_flight}"), n)])
 }
 
 struct Replies {

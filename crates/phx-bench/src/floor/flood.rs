@@ -29,7 +29,7 @@ pub(super) struct Sent {
 /// Stands for a bounded queue: so many messages are sent to a task before it runs.
 pub(super) const TURN: u64 = 64;
 
-pub(super) async fn run(n: u64, size: u64, kind: Kind) -> anyhow::Result<Cost> {
+pub(super) async fn run(n: u64, size: u64, kind: Kind) -> anyhow::Result<Vec<Cost>> {
     let mut socket = Socket::connect().await?;
     socket.call(join("room:0", 1)).await?;
     let (sender, receiver) = unbounded_channel();
@@ -65,7 +65,7 @@ pub(super) async fn run(n: u64, size: u64, kind: Kind) -> anyhow::Result<Cost> {
         Kind::Decode => ("flood", "decode"),
         Kind::Task => ("flood", "task"),
     };
-    Ok(start.cost_of(floor, format!("{name}-{size}"), n))
+    Ok(vec![start.cost_of(floor, format!("{name}-{size}"), n)])
 }
 
 fn decode(message: Message) -> anyhow::Result<()> {

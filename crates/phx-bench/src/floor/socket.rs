@@ -8,7 +8,7 @@ use async_tungstenite::{WebSocketStream, client_async_with_config};
 use futures::{AsyncRead, AsyncWrite, SinkExt as _, StreamExt as _};
 use serde_json::value::RawValue;
 
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, server_port};
 
 /// Join ref, ref, topic, event, payload; nothing is copied. Names with escapes aren't among them.
 pub(super) type Parsed<'a> = (Option<&'a str>, Option<&'a str>, &'a str, &'a str, &'a RawValue);
@@ -53,7 +53,7 @@ impl Socket<Box<dyn Stream>> {
 }
 
 fn address() -> anyhow::Result<(&'static str, u16)> {
-    Ok(("127.0.0.1", crate::server_port()?))
+    Ok(("127.0.0.1", server_port()?))
 }
 
 impl<S: Stream> Socket<S> {

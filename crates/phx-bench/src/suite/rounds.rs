@@ -101,24 +101,20 @@ pub(super) fn measure(scenarios: &[Scenario], rounds: u32) -> anyhow::Result<Med
 
 /// The median of each figure by itself.
 fn median(first: &Cost, runs: &[Cost]) -> Cost {
-    let of = |figure: fn(&Cost) -> f64| {
-        let mut figures: Vec<f64> = runs.iter().map(figure).collect();
-        figures.sort_by(f64::total_cmp);
-        figures.get(figures.len() / 2).copied().unwrap_or_default()
-    };
     let memory = |figure: fn(&Cost) -> Option<f64>| {
         let mut figures: Vec<f64> = runs.iter().filter_map(figure).collect();
         figures.sort_by(f64::total_cmp);
         figures.get(figures.len() / 2).copied()
     };
+    let of = |figure| memory(figure).unwrap_or_default();
     Cost {
-        wall_s: of(|cost| cost.wall_s),
-        rate: of(|cost| cost.rate),
-        cpu_us: of(|cost| cost.cpu_us),
-        user_us: of(|cost| cost.user_us),
-        sys_us: of(|cost| cost.sys_us),
-        allocs: of(|cost| cost.allocs),
-        alloc_bytes: of(|cost| cost.alloc_bytes),
+        wall_s: of(|cost| Some(cost.wall_s)),
+        rate: of(|cost| Some(cost.rate)),
+        cpu_us: of(|cost| Some(cost.cpu_us)),
+        user_us: of(|cost| Some(cost.user_us)),
+        sys_us: of(|cost| Some(cost.sys_us)),
+        allocs: of(|cost| Some(cost.allocs)),
+        alloc_bytes: of(|cost| Some(cost.alloc_bytes)),
         rss_mib: memory(|cost| cost.rss_mib),
         rss_each_kib: memory(|cost| cost.rss_each_kib),
         ..first.clone()

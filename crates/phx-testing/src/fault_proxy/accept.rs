@@ -9,8 +9,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
-use super::Event;
-use super::connections::{Came, Shared};
+use super::connections::{Came, Event, Shared};
 use crate::Connectivity;
 use crate::line::{self, Ended, Line};
 

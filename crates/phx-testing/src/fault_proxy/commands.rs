@@ -3,41 +3,35 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{ConnectionId, Direction, FaultProxy, Faults};
-use crate::line::{Passed, WayFaults};
+use super::FaultProxy;
+use super::connections::{ConnectionId, Direction, Shared, Which};
+use crate::line::{Faults, Passed, WayFaults};
 
-/// Some connections of a [`FaultProxy`], to do something to. A connection that has ended is left alone.
+/// Some connections of a [`FaultProxy`](super::FaultProxy), to do something to. A connection that has ended is left alone.
 ///
 /// Faults stay for as long as their connection, unless they are ended.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "the connections are named, and nothing is done to them"]
 pub struct Connections<'a> {
-    proxy: &'a FaultProxy,
+    shared: &'a Shared,
     which: Which,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Which {
-    All,
-    One(ConnectionId),
-    Next,
 }
 
 impl FaultProxy {
     /// All connections that there are now.
     pub fn all(&self) -> Connections<'_> {
-        Connections { proxy: self, which: Which::All }
+        Connections { shared: &self.shared, which: Which::All }
     }
 
     /// One connection.
     pub fn connection(&self, id: ConnectionId) -> Connections<'_> {
-        Connections { proxy: self, which: Which::One(id) }
+        Connections { shared: &self.shared, which: Which::One(id) }
     }
 
     /// The connection that comes next, and none after it: its faults are there from its first byte.
     /// Several faults add up until it comes.
     pub fn next(&self) -> Connections<'_> {
-        Connections { proxy: self, which: Which::Next }
+        Connections { shared: &self.shared, which: Which::Next }
     }
 }
 
@@ -100,7 +94,7 @@ impl Connections<'_> {
     }
 
     fn change(self, change: impl Fn(&mut Faults, &Passed)) {
-        self.proxy.shared.change(self.which, change);
+        self.shared.change(self.which, change);
     }
 }
 

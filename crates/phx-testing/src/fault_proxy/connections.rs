@@ -1,15 +1,51 @@
 //! What a proxy's thread and its commands share: the connections, and what waits for the next.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::commands::Which;
-use super::{ConnectionId, Event, Faults};
-use crate::line::Passed;
+use crate::line::{Faults, Passed};
+
+/// A connection through a proxy, from the moment a client came. Newer ones are greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(u64);
+
+/// One of the two ways through a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(clippy::exhaustive_enums, reason = "a line has two ends")]
+pub enum Direction {
+    /// From the client to the server.
+    ToServer,
+    /// From the server to the client.
+    ToClient,
+}
+
+/// What happened to a connection, see [`FaultProxy::start_watched`](super::FaultProxy::start_watched).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A client came.
+    Connected(ConnectionId),
+    /// A byte was altered by [`Connections::alter_after`](super::Connections::alter_after).
+    Altered(ConnectionId),
+    /// It was reset by [`Connections::cut`](super::Connections::cut) or
+    /// [`Connections::cut_after`](super::Connections::cut_after).
+    Cut(ConnectionId),
+    /// It is over, for whatever reason: once for each, after the others.
+    Ended(ConnectionId),
+}
+
+/// Which connections a command is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Which {
+    All,
+    One(ConnectionId),
+    Next,
+}
 
 pub(super) struct Shared {
     state: Mutex<State>,
@@ -99,5 +135,11 @@ impl Shared {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("server", &self.lock().server).finish_non_exhaustive()
     }
 }

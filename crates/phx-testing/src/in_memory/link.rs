@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phx_client::{Attempt, BoxFuture, Builder, Connector, Endpoint, Runtime, Transport};
-use phx_proto::{CloseCause, CloseCode, Frame, Instant};
+use phx_proto::{ByteString, CloseCause, CloseCode, Frame, Instant};
 
 use super::alarm::Alarm;
 use super::exchange::Exchange;
@@ -98,17 +98,17 @@ impl Link {
     /// Time that everything takes from one side to the other, from now on; what is on its way
     /// arrives first. Default: none.
     pub fn set_latency(&self, latency: Duration) {
-        self.exchange.with(|network, _| network.set_latency(self.client, latency));
+        self.exchange.with(|network, _| network.line(self.client).latency = latency);
     }
 
     /// What becomes of attempts to connect, from now on.
     pub fn set_connectivity(&self, connectivity: Connectivity) {
-        self.exchange.with(|network, _| network.set_connectivity(self.client, connectivity));
+        self.exchange.with(|network, _| network.line(self.client).connectivity = connectivity);
     }
 
     /// Has the next attempt to connect answered with `refusal`; several queue up.
     pub fn refuse_next(&self, refusal: Refusal) {
-        self.exchange.with(|network, _| network.refuse_next(self.client, refusal));
+        self.exchange.with(|network, _| network.line(self.client).refusals.push_back(refusal));
     }
 
     /// Cuts the connections: both sides notice at once, and what is on its way is lost.
@@ -140,7 +140,9 @@ impl Link {
 
     /// Has the server close the newest connection.
     pub fn close(&self, code: CloseCode) {
-        self.exchange.with(|network, now| network.close_from_server(now, self.client, code));
+        self.exchange.with(|network, now| {
+            network.close_from_server(now, self.client, code, ByteString::new())
+        });
     }
 }
 

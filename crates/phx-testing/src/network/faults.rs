@@ -1,49 +1,15 @@
 //! The faults that can be set on connections in memory.
 
-use std::fmt;
-use std::time::Duration;
+use phx_proto::{ByteString, CloseCause, CloseCode, Frame, Instant};
 
-use phx_proto::{CloseCause, CloseCode, Frame, Instant};
-
-use super::{ClientId, ConnectionId, Connectivity, Delivery, Line, Network};
-use crate::Refusal;
-
-/// What becomes of a frame on its way.
-pub(crate) struct Alteration(AlterFn);
-
-pub(crate) type AlterFn = Box<dyn FnOnce(Frame) -> Frame + Send>;
-
-impl Alteration {
-    pub(super) fn apply(self, frame: Frame) -> Frame {
-        (self.0)(frame)
-    }
-}
-
-impl fmt::Debug for Alteration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Alteration(..)")
-    }
-}
+use super::Network;
+use super::flight::{ConnectionId, Delivery};
+use super::line::{ClientId, Line};
 
 impl Network {
-    pub(crate) fn set_latency(&mut self, client: ClientId, latency: Duration) {
-        self.clients[client.0].latency = latency;
-    }
-
-    pub(crate) fn set_jitter(&mut self, client: ClientId, up_to: Duration) {
-        self.clients[client.0].jitter = up_to;
-    }
-
-    pub(crate) fn set_heartbeats_late_by(&mut self, client: ClientId, late_by: Duration) {
-        self.clients[client.0].heartbeats_late_by = late_by;
-    }
-
-    pub(crate) fn alter_next_down(&mut self, client: ClientId, alter: AlterFn) {
-        self.clients[client.0].alterations_down.push_back(Alteration(alter));
-    }
-
-    pub(crate) fn alter_next_up(&mut self, client: ClientId, alter: AlterFn) {
-        self.clients[client.0].alterations_up.push_back(Alteration(alter));
+    /// What is set on a client's way.
+    pub(crate) fn line(&mut self, client: ClientId) -> &mut Line {
+        &mut self.clients[client.0]
     }
 
     pub(crate) fn cut_after(&mut self, client: ClientId, frames: u32) {
@@ -52,14 +18,6 @@ impl Network {
         if let Some(connection) = newest {
             connection.frames_left = Some(frames);
         }
-    }
-
-    pub(crate) fn set_connectivity(&mut self, client: ClientId, connectivity: Connectivity) {
-        self.clients[client.0].connectivity = connectivity;
-    }
-
-    pub(crate) fn refuse_next(&mut self, client: ClientId, refusal: Refusal) {
-        self.clients[client.0].refusals.push_back(refusal);
     }
 
     pub(crate) fn cut(&mut self, now: Instant, client: ClientId) {
@@ -100,8 +58,7 @@ impl Network {
 
     /// Ends what lasts or waits. Half-open connections stay dead.
     pub(crate) fn heal(&mut self, now: Instant, client: ClientId) {
-        self.must_be_known(client);
-        self.clients[client.0] = Line::new(client);
+        *self.line(client) = Line::new(client);
         self.all_of(client).for_each(|connection| connection.frames_left = None);
         self.resume(now, client);
     }
@@ -113,9 +70,15 @@ impl Network {
         }
     }
 
-    pub(crate) fn close_from_server(&mut self, now: Instant, client: ClientId, code: CloseCode) {
+    pub(crate) fn close_from_server(
+        &mut self,
+        now: Instant,
+        client: ClientId,
+        code: CloseCode,
+        reason: ByteString,
+    ) {
         if let Some(socket) = self.server_socket(client) {
-            self.server.close(now, socket, code);
+            self.server.close_because(now, socket, code, reason);
         }
     }
 }

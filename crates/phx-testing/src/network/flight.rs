@@ -4,7 +4,17 @@ use std::collections::BTreeMap;
 
 use phx_proto::{CloseCause, Frame, Instant, PHOENIX, Serializer as _, V2};
 
-use super::ConnectionId;
+/// A connection, from the attempt to make it to its end. Newer ones are greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ConnectionId(pub(super) u64);
+
+/// What a client gets to know of a connection.
+#[derive(Debug)]
+pub(crate) enum Delivery {
+    Opened,
+    Frame(Frame),
+    Closed(CloseCause),
+}
 
 #[derive(Debug)]
 pub(super) struct Flight {

@@ -1,22 +1,20 @@
 //! A server's settings and the channels of its application.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use phx_proto::{Instant, Serializer};
+use phx_proto::Serializer;
 
 use super::connect::Gate;
-use super::{App, Server, World};
 use crate::{Channel, ConnectInfo, PhoenixVersion, Refusal};
 
-/// Settings and channels of a [`Server`]; the defaults are Phoenix's.
+/// Settings and channels of a [`Server`](crate::Server); the defaults are Phoenix's.
 #[must_use]
 pub struct Builder {
-    gate: Gate,
-    app: App,
-    seed: u64,
+    pub(super) gate: Gate,
+    pub(super) app: App,
+    pub(super) seed: u64,
 }
 
 impl Default for Builder {
@@ -53,7 +51,7 @@ impl Builder {
         self
     }
 
-    /// Decides about connections, and gives each its id (which [`disconnect`](Server::disconnect)
+    /// Decides about connections, and gives each its id (which [`disconnect`](crate::Server::disconnect)
     /// takes) or none. Default: every connection is accepted and has no id.
     pub fn connect(
         mut self,
@@ -115,25 +113,6 @@ impl Builder {
         self.seed = seed;
         self
     }
-
-    /// The server, with no connections yet.
-    #[must_use]
-    pub fn build(self) -> Server {
-        let mut gate = self.gate;
-        gate.auth_token &= self.app.version.takes_auth_tokens();
-        Server {
-            gate,
-            app: self.app,
-            world: World::new(self.seed),
-            clock: Instant::EPOCH,
-            sockets: BTreeMap::new(),
-            channels: BTreeMap::new(),
-            idle: BTreeSet::new(),
-            actions: VecDeque::new(),
-            made: 0,
-            closed: false,
-        }
-    }
 }
 
 impl fmt::Debug for Builder {
@@ -142,5 +121,36 @@ impl fmt::Debug for Builder {
             .field("path", &self.gate.path)
             .field("app", &self.app)
             .finish_non_exhaustive()
+    }
+}
+
+/// What the application serves, and its limits.
+pub(super) struct App {
+    pub(super) version: PhoenixVersion,
+    routes: Vec<(String, Box<MakeChannel>)>,
+    /// As the version has it, unless the application says.
+    pub(super) max_channels: Option<usize>,
+    pub(super) max_frame_size: usize,
+    pub(super) idle_timeout: Option<Duration>,
+}
+
+type MakeChannel = dyn Fn() -> Box<dyn Channel> + Send + Sync;
+
+impl App {
+    /// A new channel for this topic, if one is served.
+    pub(super) fn channel(&self, topic: &str) -> Option<Box<dyn Channel>> {
+        let matches = |pattern: &str| match pattern.strip_suffix('*') {
+            Some(prefix) => topic.starts_with(prefix),
+            None => topic == pattern,
+        };
+        let route = self.routes.iter().find(|(pattern, _)| matches(pattern));
+        route.map(|(_, make)| make())
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let patterns: Vec<_> = self.routes.iter().map(|(pattern, _)| pattern).collect();
+        f.debug_struct("App").field("channels", &patterns).finish_non_exhaustive()
     }
 }

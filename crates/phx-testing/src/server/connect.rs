@@ -203,6 +203,12 @@ impl fmt::Debug for Refusal {
     }
 }
 
+/// What the application said and knows of a connection.
+pub(crate) struct Connection {
+    pub(crate) id: Option<String>,
+    pub(crate) info: ConnectInfo,
+}
+
 /// What of the builder's settings decides about a connection.
 pub(super) struct Gate {
     pub(super) path: String,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use phx_proto::{ByteString, CloseCode, Frame, Instant, Message, Ref};
 
-use super::SocketId;
+use super::action::SocketId;
 
 /// A channel's process: one life of a channel, from its join to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,10 +46,8 @@ pub(crate) enum SocketMail {
     Send(Frame),
     /// A channel's process ended.
     Ended { process: ProcessId, topic: ByteString, join_ref: Option<Ref>, crashed: bool },
-    /// Close the connection.
-    Close(CloseCode),
-    /// Close the connection and say why.
-    CloseBecause(CloseCode, ByteString),
+    /// Close the connection, for this reason.
+    Close(CloseCode, ByteString),
     /// The socket's process is killed: the connection ends without a close frame.
     Kill,
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use phx_proto::{Instant, Message, Payload, Status};
 
+use super::action::SocketId;
+use super::connect::Connection;
 use super::mail::{ChannelMail, Mail, ProcessId, SocketMail};
-use super::{Connection, Server, SocketId, World};
+use super::{Server, World};
 use crate::context::{Callback, Done, Life};
 use crate::{Channel, Context, Handled, Reason, SocketRef};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use phx_proto::{ByteString, Frame, Message, Serializer};
 
-use super::SocketId;
+use super::action::SocketId;
 use super::mail::ProcessId;
 
 #[derive(Default)]

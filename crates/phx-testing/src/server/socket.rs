@@ -10,9 +10,11 @@ use phx_proto::{
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::action::{Action, SocketId};
+use super::connect::Connection;
 use super::mail::{ChannelMail, Mail, ProcessId, SocketMail};
 use super::process::Process;
-use super::{Action, ConnectInfo, Server, SocketId, payload};
+use super::{Server, payload};
 use crate::Reason;
 
 pub(super) struct Socket {
@@ -20,12 +22,6 @@ pub(super) struct Socket {
     channels: BTreeMap<ByteString, ProcessId>,
     busy_until: Instant,
     idle_at: Option<Instant>,
-}
-
-/// What the application said and knows of a connection.
-pub(crate) struct Connection {
-    pub(crate) id: Option<String>,
-    pub(crate) info: ConnectInfo,
 }
 
 /// 1007: a text frame wasn't UTF-8.
@@ -85,8 +81,7 @@ impl Server {
                 }
                 self.say_ended(id, topic, join_ref, crashed);
             }
-            SocketMail::Close(code) => self.close_now(id, code),
-            SocketMail::CloseBecause(code, reason) => self.close_because_now(id, code, reason),
+            SocketMail::Close(code, reason) => self.close_because_now(id, code, reason),
             SocketMail::Kill => {
                 self.end(id);
                 self.actions.push_back(Action::Drop { socket: id });

@@ -6,6 +6,7 @@ use std::time::Duration;
 use phx_proto::{ByteString, CloseCode, Frame};
 
 use super::{ClientId, Simulation};
+use crate::network::Alteration;
 use crate::{Connectivity, Refusal};
 
 /// Faults.
@@ -13,30 +14,30 @@ impl Simulation {
     /// Time that everything takes from one side to the other, from now on; what is on its way
     /// arrives first. Default: none.
     pub fn set_latency(&mut self, client: ClientId, latency: Duration) {
-        self.network.set_latency(client, latency);
+        self.network.line(client).latency = latency;
     }
 
     /// Time of up to this, a different one each time, that everything takes beyond the latency, from
     /// now on. Nothing overtakes anything on one connection, but connections overtake each other.
     /// Default: none.
     pub fn set_jitter(&mut self, client: ClientId, up_to: Duration) {
-        self.network.set_jitter(client, up_to);
+        self.network.line(client).jitter = up_to;
     }
 
     /// Has the server's replies to heartbeats arrive later than all else by this much, from now on, as
     /// if they waited behind a backlog: what is sent after them overtakes them. Default: none.
     pub fn set_heartbeats_late_by(&mut self, client: ClientId, late_by: Duration) {
-        self.network.set_heartbeats_late_by(client, late_by);
+        self.network.line(client).heartbeats_late_by = late_by;
     }
 
     /// What becomes of the client's attempts to connect, from now on.
     pub fn set_connectivity(&mut self, client: ClientId, connectivity: Connectivity) {
-        self.network.set_connectivity(client, connectivity);
+        self.network.line(client).connectivity = connectivity;
     }
 
     /// Has the client's next attempt to connect answered with `refusal`; several queue up.
     pub fn refuse_next(&mut self, client: ClientId, refusal: Refusal) {
-        self.network.refuse_next(client, refusal);
+        self.network.line(client).refusals.push_back(refusal);
     }
 
     /// Cuts the client's connection: both sides notice at once, and what is on its way is lost.
@@ -97,8 +98,7 @@ impl Simulation {
 
     /// Has the server close the client's connection.
     pub fn close(&mut self, client: ClientId, code: CloseCode) {
-        self.network.close_from_server(self.now, client, code);
-        self.settle();
+        self.close_because(client, code, "");
     }
 
     /// Has the server close the client's connection with this reason.
@@ -108,9 +108,7 @@ impl Simulation {
         code: CloseCode,
         reason: impl Into<ByteString>,
     ) {
-        if let Some(socket) = self.server_socket(client) {
-            self.network.server_mut().close_because(self.now, socket, code, reason);
-        }
+        self.network.close_from_server(self.now, client, code, reason.into());
         self.settle();
     }
 
@@ -121,7 +119,7 @@ impl Simulation {
         client: ClientId,
         alter: impl FnOnce(Frame) -> Frame + Send + 'static,
     ) {
-        self.network.alter_next_down(client, Box::new(alter));
+        self.network.line(client).alterations_down.push_back(Alteration(Box::new(alter)));
     }
 
     /// Changes the next frame that arrives at the server from this client. Several queue up.
@@ -130,7 +128,7 @@ impl Simulation {
         client: ClientId,
         alter: impl FnOnce(Frame) -> Frame + Send + 'static,
     ) {
-        self.network.alter_next_up(client, Box::new(alter));
+        self.network.line(client).alterations_up.push_back(Alteration(Box::new(alter)));
     }
 
     /// Puts the client's machine to sleep: until [`wake`](Simulation::wake) its timers don't fire, and

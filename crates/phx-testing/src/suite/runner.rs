@@ -98,12 +98,12 @@ fn run_all<A: Adapter>(cases: &[Case], at_a_time: usize) -> Vec<(&'static str, V
 /// Runs a test. A thread that isn't done in time is left behind: nothing can end it.
 fn run_one(case: &Case, name: String) -> Verdict {
     let (done, over) = channel::<()>();
-    let run = case.run;
+    let test = case.test;
     let began = Instant::now();
     let thread = thread::Builder::new().name(name).spawn(move || {
         // Dropped at the end, also by a panic.
         let _done = done;
-        run();
+        test();
     });
     let thread = match thread {
         Ok(thread) => thread,

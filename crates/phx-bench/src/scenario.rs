@@ -1,0 +1,30 @@
+//! A scenario of the command line: its name, and its numbers.
+
+use anyhow::{Context as _, bail};
+
+/// What is to be run.
+pub(crate) struct Scenario<'a> {
+    pub(crate) name: &'a str,
+    args: &'a [&'a str],
+}
+
+impl<'a> Scenario<'a> {
+    pub(crate) fn parse(words: &'a [&'a str]) -> anyhow::Result<Self> {
+        match words {
+            [name, args @ ..] => Ok(Scenario { name, args }),
+            [] => bail!("no scenario is named"),
+        }
+    }
+
+    /// The number in this place.
+    pub(crate) fn number(&self, index: usize) -> anyhow::Result<u64> {
+        let Scenario { name, .. } = self;
+        let arg = self.word(index).with_context(|| format!("`{name}` has too few numbers"))?;
+        arg.parse().with_context(|| format!("`{arg}` isn't a number"))
+    }
+
+    /// The word in this place, if there is one.
+    pub(crate) fn word(&self, index: usize) -> Option<&'a str> {
+        self.args.get(index).copied()
+    }
+}

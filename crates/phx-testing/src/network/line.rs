@@ -1,0 +1,92 @@
+//! A client's way to the server: what is set on it, and what that does to what is sent.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Duration;
+
+use fastrand::Rng;
+use phx_proto::Frame;
+
+use super::flight::Cargo;
+use crate::Refusal;
+
+/// A client in a [`Simulation`](crate::Simulation).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub(crate) usize);
+
+/// What becomes of a client's attempts to connect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Connectivity {
+    /// They reach the server.
+    #[default]
+    Online,
+    /// They fail, as when a port is closed.
+    Offline,
+    /// They are never answered, as behind a bad firewall.
+    Silent,
+}
+
+/// A client's way to the server, for all its connections.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) latency: Duration,
+    pub(crate) jitter: Duration,
+    /// How much later than all else replies to heartbeats arrive.
+    pub(crate) heartbeats_late_by: Duration,
+    /// For the jitter alone: equal programs give equal runs.
+    rng: Rng,
+    pub(crate) connectivity: Connectivity,
+    pub(crate) refusals: VecDeque<Refusal>,
+    pub(crate) alterations_up: VecDeque<Alteration>,
+    pub(crate) alterations_down: VecDeque<Alteration>,
+}
+
+impl Line {
+    pub(super) fn new(client: ClientId) -> Self {
+        Line {
+            latency: Duration::ZERO,
+            jitter: Duration::ZERO,
+            heartbeats_late_by: Duration::ZERO,
+            rng: Rng::with_seed(u64::try_from(client.0).unwrap_or(u64::MAX)),
+            connectivity: Connectivity::default(),
+            refusals: VecDeque::new(),
+            alterations_up: VecDeque::new(),
+            alterations_down: VecDeque::new(),
+        }
+    }
+
+    /// What arrives of something that was sent.
+    pub(super) fn alter(&mut self, cargo: Cargo) -> Cargo {
+        match cargo {
+            Cargo::FrameUp(frame) => Cargo::FrameUp(altered(&mut self.alterations_up, frame)),
+            Cargo::FrameDown(frame) => Cargo::FrameDown(altered(&mut self.alterations_down, frame)),
+            other => other,
+        }
+    }
+
+    /// How long the next thing takes.
+    pub(super) fn delay(&mut self) -> Duration {
+        if self.jitter.is_zero() {
+            return self.latency;
+        }
+        let nanos = u64::try_from(self.jitter.as_nanos()).unwrap_or(u64::MAX);
+        self.latency.saturating_add(Duration::from_nanos(self.rng.u64(..=nanos)))
+    }
+}
+
+fn altered(alterations: &mut VecDeque<Alteration>, frame: Frame) -> Frame {
+    match alterations.pop_front() {
+        Some(Alteration(alter)) => alter(frame),
+        None => frame,
+    }
+}
+
+/// What becomes of a frame on its way.
+pub(crate) struct Alteration(pub(crate) Box<dyn FnOnce(Frame) -> Frame + Send>);
+
+impl fmt::Debug for Alteration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Alteration(..)")
+    }
+}

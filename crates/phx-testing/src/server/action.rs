@@ -1,0 +1,55 @@
+//! What a server asks its driver to do, and the connections that it is about.
+
+use std::fmt;
+
+use phx_proto::{ByteString, CloseCode, Frame};
+
+/// A connection. None is ever used again for another one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SocketId(pub(super) u64);
+
+impl fmt::Debug for SocketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SocketId({})", self.0)
+    }
+}
+
+/// What a server asks its driver to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Send a frame.
+    #[non_exhaustive]
+    Send {
+        /// To which connection.
+        socket: SocketId,
+        /// What.
+        frame: Frame,
+    },
+    /// Send a close frame, and end the connection. The server has forgotten it.
+    #[non_exhaustive]
+    Close {
+        /// Which connection.
+        socket: SocketId,
+        /// The code.
+        code: CloseCode,
+        /// The reason: empty, unless a test [said one](crate::Server::close_because).
+        reason: ByteString,
+    },
+    /// End the connection without a close frame. The server has forgotten it.
+    #[non_exhaustive]
+    Drop {
+        /// Which connection.
+        socket: SocketId,
+    },
+}
+
+/// A connection was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Accepted {
+    /// Its id.
+    pub socket: SocketId,
+    /// The subprotocol to answer the upgrade with.
+    pub protocol: Option<&'static str>,
+}
