@@ -14,7 +14,6 @@ use source::Crate;
 /// Beginnings of the paths of files that may still be in circles.
 const KNOWN_CIRCLES: &[&str] = &[
     "crates/phx-bench/src/",
-    "crates/phx-cli/src/",
     "crates/phx-client/src/",
     "crates/phx-proto/src/presence",
     "crates/phx-proto/src/socket/",

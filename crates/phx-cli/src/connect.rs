@@ -23,6 +23,7 @@ mod proxy;
 mod tls;
 
 use proxy::Proxy;
+use tls::Tls;
 
 /// Where to connect, and how.
 #[derive(Args, Debug)]
@@ -47,21 +48,8 @@ pub(crate) struct Connect {
     #[arg(long, value_name = "VERSION", default_value = "2.0.0", value_parser = value::OneOf(PossibleValuesParser::new(["2.0.0", "1.0.0"])))]
     vsn: String,
 
-    /// Trust these roots (PEM) instead of the system's.
-    #[arg(long, value_name = "FILE", conflicts_with = "insecure", value_parser = value::path)]
-    cacert: Option<String>,
-
-    /// Show the server this certificate (PEM).
-    #[arg(long, value_name = "FILE", requires = "key", value_parser = value::path)]
-    cert: Option<String>,
-
-    /// The private key for --cert (PEM).
-    #[arg(long, value_name = "FILE", requires = "cert", value_parser = value::path)]
-    key: Option<String>,
-
-    /// Trust every certificate: whoever is in between can read and change everything.
-    #[arg(long)]
-    insecure: bool,
+    #[command(flatten)]
+    tls: Tls,
 
     /// Connect through a proxy: `http://[USER:PASSWORD@]HOST:PORT`, or `socks5://..`
     #[arg(long, value_name = "URL", env = "PHX_PROXY", hide_env_values = true, value_parser = proxy::parse)]
@@ -95,7 +83,7 @@ pub(crate) struct Connect {
 
     /// The configuration of TLS, where it is needed.
     #[arg(skip)]
-    tls: OnceLock<Result<Arc<ClientConfig>, String>>,
+    tls_config: OnceLock<Result<Arc<ClientConfig>, String>>,
 }
 
 /// What the environment says: read once, since a file may be a pipe.
@@ -119,8 +107,8 @@ impl Connect {
         let endpoint = Endpoint::parse(url)
             .map_err(|error| Failure::Usage(format!("the URL can't be used: {error}")))?;
         let mut config = WebSocketConfig::default();
-        if endpoint.request("").is_tls() || tls::is_said(self) {
-            let tls = self.tls.get_or_init(|| tls::config(self).map(Arc::new));
+        if endpoint.request("").is_tls() || self.tls.is_said() {
+            let tls = self.tls_config.get_or_init(|| self.tls.config().map(Arc::new));
             config.tls = tls.clone().map_err(Failure::Usage)?;
         }
         let environment = self.environment.get_or_init(Environment::read);

@@ -189,6 +189,12 @@ impl Failure {
     }
 }
 
+impl From<Signal> for Failure {
+    fn from(signal: Signal) -> Self {
+        Failure::Interrupted(signal)
+    }
+}
+
 /// What the output says when it can't be written to.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {

@@ -12,7 +12,8 @@ use phx_tokio::{
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::json_text::{MASKED, Mask, one_line};
+use crate::json_text::{Mask, one_line};
+use crate::secret::MASKED;
 use crate::terminal::{self, DIM, clock, shortened, shown, styled};
 
 /// Characters of a frame that are shown, unless all are asked for.

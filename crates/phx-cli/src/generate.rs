@@ -3,10 +3,9 @@
 use std::fs;
 use std::io::{self, Write as _};
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::cli::Cli;
 use crate::failure::Failure;
 use crate::value;
 
@@ -29,22 +28,22 @@ pub(crate) struct Man {
     dir: Option<String>,
 }
 
-pub(crate) fn completions(options: &Completions) -> Result<(), Failure> {
+pub(crate) fn completions(options: &Completions, mut line: Command) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(options.shell, &mut Cli::command(), "phx", &mut script);
+    clap_complete::generate(options.shell, &mut line, "phx", &mut script);
     print(&script)
 }
 
-pub(crate) fn man(options: &Man) -> Result<(), Failure> {
+pub(crate) fn man(options: &Man, line: Command) -> Result<(), Failure> {
     let Some(directory) = &options.dir else {
         let mut page = Vec::new();
-        clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+        clap_mangen::Man::new(line).render(&mut page)?;
         return print(&page);
     };
     let unwritable =
         |error: io::Error| Failure::Usage(format!("can't write to {directory}: {error}"));
     fs::create_dir_all(directory).map_err(unwritable)?;
-    clap_mangen::generate_to(Cli::command(), directory).map_err(unwritable)
+    clap_mangen::generate_to(line, directory).map_err(unwritable)
 }
 
 fn print(bytes: &[u8]) -> Result<(), Failure> {

@@ -2,8 +2,6 @@
 
 use std::io;
 
-use crate::failure::Failure;
-
 /// Who asks to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
@@ -35,11 +33,8 @@ pub(crate) struct Interrupt {
 impl Interrupt {
     /// From here on signals don't end the program by themselves. To be called before there is any thread but
     /// the first.
-    pub(crate) fn listen() -> Result<Self, Failure> {
-        let signals = platform::Signals::new();
-        let signals = signals
-            .map_err(|error: io::Error| Failure::failed(format!("no signal handler: {error}")))?;
-        Ok(Interrupt { signals })
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Interrupt { signals: platform::Signals::new()? })
     }
 
     /// Waits for the next wish to end. Cancel-safe.
@@ -48,13 +43,13 @@ impl Interrupt {
     }
 
     /// Does some work unless it is interrupted, which is a failure then.
-    pub(crate) async fn guard<T>(
+    pub(crate) async fn guard<T, E: From<Signal>>(
         &mut self,
-        work: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         tokio::select! {
             biased;
-            signal = self.next() => Err(Failure::Interrupted(signal)),
+            signal = self.next() => Err(signal.into()),
             done = work => done,
         }
     }

@@ -10,10 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use phx_tokio::{Escaped, Payload};
 use serde_json::Value;
 
-use crate::secret;
-
-/// What is shown in the place of a secret.
-pub(crate) const MASKED: &str = "***";
+use crate::secret::{self, MASKED};
 
 /// What isn't shown of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

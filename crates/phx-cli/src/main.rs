@@ -28,7 +28,7 @@ mod value;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use tokio::runtime::{Builder, Runtime};
 
 use cli::{Cli, Command};
@@ -49,7 +49,8 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<(), Failure> {
-    let mut interrupt = Interrupt::listen()?;
+    let mut interrupt = Interrupt::listen()
+        .map_err(|error| Failure::failed(format!("no signal handler: {error}")))?;
     let runtime =
         runtime(&command).map_err(|error| Failure::failed(format!("no runtime: {error}")))?;
     let outcome = runtime.block_on(async {
@@ -61,8 +62,8 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Repl(options) => repl::run(options, &mut interrupt).await,
             Command::Script(options) => script::run(options, &mut interrupt).await,
             Command::Serve(options) => serve::run(options, &mut interrupt).await,
-            Command::Completions(options) => generate::completions(&options),
-            Command::Man(options) => generate::man(&options),
+            Command::Completions(options) => generate::completions(&options, Cli::command()),
+            Command::Man(options) => generate::man(&options, Cli::command()),
         }
     });
     // Whatever still reads standard input can't be waited for.

@@ -8,7 +8,7 @@ use clap::Error;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::json_text::MASKED;
+use crate::secret::MASKED;
 
 /// Shows the help that was asked for, or says what is wrong. The exit code for it.
 pub(crate) fn tell(mut error: Error) -> ExitCode {

@@ -4,8 +4,8 @@ use std::io::{self, IsTerminal as _};
 
 use clap::Args;
 use phx_tokio::{
-    ByteString, Channel, ConfigError, ConnectionState, Payload, Presence, PresenceChange,
-    PresenceChanges, PresenceConfig, PresenceEntry, PresenceItem, Socket,
+    Channel, ConfigError, ConnectionState, Payload, Presence, PresenceChange, PresenceChanges,
+    PresenceConfig, PresenceEntry, PresenceItem, Socket,
 };
 use serde_json::{Map, Value};
 
@@ -22,7 +22,7 @@ use crate::value;
 
 mod live;
 
-use live::Live;
+use live::{Live, Present};
 
 /// What hooks report for the live list; it goes by the lane that hooks have.
 const CAPACITY: usize = 1;
@@ -169,7 +169,7 @@ impl Watching<'_> {
     ) -> Result<(), Failure> {
         let mut status = self.socket.status();
         if let Output::Live(live) = &mut self.output {
-            live.show(&self.presence, self.socket.state())?;
+            live.show(&present(&self.presence), self.socket.state())?;
         }
         loop {
             let closed = async {
@@ -185,7 +185,7 @@ impl Watching<'_> {
                 Some(record) = told.recv() => {
                     if let Output::Live(live) = &mut self.output {
                         live.remember(record);
-                        live.show(&self.presence, self.socket.state())?;
+                        live.show(&present(&self.presence), self.socket.state())?;
                     }
                 }
                 item = changes.next() => match item {
@@ -197,7 +197,7 @@ impl Watching<'_> {
                         return Err(Failure::ended());
                     }
                     if let Output::Live(live) = &mut self.output {
-                        live.show(&self.presence, self.socket.state())?;
+                        live.show(&present(&self.presence), self.socket.state())?;
                     }
                 }
             }
@@ -226,18 +226,18 @@ impl Watching<'_> {
                 .detail("something came that isn't a presence"),
             _ => return Ok(()),
         };
-        let present = self.presence.len();
+        let count = self.presence.len();
         match &mut self.output {
             Output::Lines(printer) => {
                 let record = match record.kind {
-                    Kind::Synced => record.detail(format!("{present} present")),
+                    Kind::Synced => record.detail(format!("{count} present")),
                     _ => record,
                 };
-                printer.print(record.more("present", present)).await
+                printer.print(record.more("present", count)).await
             }
             Output::Live(live) => {
                 live.remember(record);
-                live.show(&self.presence, self.socket.state())
+                live.show(&present(&self.presence), self.socket.state())
             }
         }
     }
@@ -260,9 +260,6 @@ fn metas(entry: &PresenceEntry<Meta, Beside>, with_refs: bool) -> Payload {
     let metas: Vec<Value> = metas.collect();
     Payload::json(&metas).unwrap_or_default()
 }
-
-/// A key and the metas of its entry, for people.
-type Present = (ByteString, Payload);
 
 fn present(presence: &Presence<Meta, Beside>) -> Vec<Present> {
     presence.list().iter().map(|(key, entry)| (key.clone(), metas(entry, false))).collect()

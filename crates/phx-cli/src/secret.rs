@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use url::form_urlencoded;
 
-use crate::json_text::MASKED;
+/// What is shown in the place of a secret.
+pub(crate) const MASKED: &str = "***";
 
 /// Words, in the singular, that name what is nobody's business.
 const WORDS: [&str; 22] = [

@@ -10,8 +10,8 @@ use phx_tokio::{Channel, ConnectionState, Payload, Push, PushFailed, Reply, Sock
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 
-use super::Options;
 use super::measure::{Measured, Shard, name_of};
+use super::options::Options;
 use super::progress::Progress;
 use crate::failure::Failure;
 use crate::interrupt::{Interrupt, Signal};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::measure::Measured;
-use super::summary::time;
+use super::numbers::time;
 
 /// A bar that is erased in the end.
 #[derive(Debug)]

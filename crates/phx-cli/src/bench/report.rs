@@ -4,7 +4,8 @@ use std::time::SystemTime;
 
 use super::chart::{Axis, Bar, Series, bars, escaped, lines};
 use super::measure::{Measured, Quantiles, Sample};
-use super::summary::{Summary, grouped, time};
+use super::numbers::{grouped, time};
+use super::summary::Summary;
 
 const STYLE: &str = include_str!("report.css");
 

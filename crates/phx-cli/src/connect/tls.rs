@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use clap::Args;
 use phx_tokio::tls;
 use phx_tokio::tls::rustls::client::WantsClientCert;
 use phx_tokio::tls::rustls::client::danger::{
@@ -16,35 +17,55 @@ use phx_tokio::tls::rustls::{
     ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
-use super::Connect;
-use crate::terminal;
+use crate::{terminal, value};
 
-/// Whether something is said about TLS.
-pub(super) fn is_said(options: &Connect) -> bool {
-    options.insecure || options.cacert.is_some() || options.cert.is_some()
+#[derive(Args, Debug)]
+pub(super) struct Tls {
+    /// Trust these roots (PEM) instead of the system's.
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure", value_parser = value::path)]
+    cacert: Option<String>,
+
+    /// Show the server this certificate (PEM).
+    #[arg(long, value_name = "FILE", requires = "key", value_parser = value::path)]
+    cert: Option<String>,
+
+    /// The private key for --cert (PEM).
+    #[arg(long, value_name = "FILE", requires = "cert", value_parser = value::path)]
+    key: Option<String>,
+
+    /// Trust every certificate: whoever is in between can read and change everything.
+    #[arg(long)]
+    insecure: bool,
 }
 
-/// How TLS is done, or what can't be used.
-pub(super) fn config(options: &Connect) -> Result<ClientConfig, String> {
-    if options.insecure {
-        terminal::warning(
-            "--insecure: certificates aren't checked, so anybody in between can read and change everything, secrets included",
-        );
+impl Tls {
+    /// Whether something is said about it.
+    pub(super) fn is_said(&self) -> bool {
+        self.insecure || self.cacert.is_some() || self.cert.is_some()
     }
-    let builder = match &options.cacert {
-        _ if options.insecure => insecure(),
-        Some(path) => tls::builder().with_root_certificates(roots(path)?),
-        // A system without roots is one of Mozilla's.
-        None => tls::with_platform_roots().unwrap_or_else(|_| tls::with_webpki_roots()),
-    };
-    let (Some(cert), Some(key)) = (&options.cert, &options.key) else {
-        return Ok(builder.with_no_client_auth());
-    };
-    let secret = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| format!("no private key in {}", why(key, &error)))?;
-    builder
-        .with_client_auth_cert(certificates(cert)?, secret)
-        .map_err(|error| format!("{cert} and {key} don't work: {error}"))
+
+    /// How TLS is done, or what can't be used.
+    pub(super) fn config(&self) -> Result<ClientConfig, String> {
+        if self.insecure {
+            terminal::warning(
+                "--insecure: certificates aren't checked, so anybody in between can read and change everything, secrets included",
+            );
+        }
+        let builder = match &self.cacert {
+            _ if self.insecure => insecure(),
+            Some(path) => tls::builder().with_root_certificates(roots(path)?),
+            // A system without roots is one of Mozilla's.
+            None => tls::with_platform_roots().unwrap_or_else(|_| tls::with_webpki_roots()),
+        };
+        let (Some(cert), Some(key)) = (&self.cert, &self.key) else {
+            return Ok(builder.with_no_client_auth());
+        };
+        let secret = PrivateKeyDer::from_pem_file(key)
+            .map_err(|error| format!("no private key in {}", why(key, &error)))?;
+        builder
+            .with_client_auth_cert(certificates(cert)?, secret)
+            .map_err(|error| format!("{cert} and {key} don't work: {error}"))
+    }
 }
 
 /// The file, and what is wrong with it. Nothing of what it holds is quoted.

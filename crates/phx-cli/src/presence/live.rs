@@ -5,9 +5,8 @@ use std::io::Write as _;
 
 use anstream::ColorChoice;
 use console::{Term, measure_text_width, truncate_str};
-use phx_tokio::{ConnectionState, Presence};
+use phx_tokio::{ByteString, ConnectionState, Payload};
 
-use super::{Beside, Meta, Present, present};
 use crate::failure::Failure;
 use crate::json_text::{Mask, shown_payload};
 use crate::record::{Columns, Kind, Record};
@@ -15,6 +14,9 @@ use crate::terminal::{BAD, BOLD, DIM, EVENT, NEWS, TOPIC, closed_as_pipe, shown,
 
 /// Changes that are shown below the list.
 const CHANGES: usize = 5;
+
+/// A key and the metas of its entry, for people.
+pub(super) type Present = (ByteString, Payload);
 
 /// A list in a terminal.
 #[derive(Debug)]
@@ -57,11 +59,11 @@ impl Live {
     /// Draws everything anew.
     pub(super) fn show(
         &mut self,
-        presence: &Presence<Meta, Beside>,
+        present: &[Present],
         state: ConnectionState,
     ) -> Result<(), Failure> {
         let (rows, width) = self.term.size();
-        let lines = self.lines(&present(presence), state, usize::from(rows));
+        let lines = self.lines(present, state, usize::from(rows));
         let has_colours = anstream::AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
         let mut text = String::new();
         if self.drawn > 0 {

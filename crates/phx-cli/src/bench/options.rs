@@ -1,0 +1,71 @@
+//! What `phx bench` can be told.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::connect::Connect;
+use crate::session::Joining;
+use crate::value;
+
+/// Push over many sockets and channels, and measure the replies.
+///
+/// Without --rate each channel pushes as soon as a reply has come; with it pushes are made at even times, and
+/// a latency counts from the time at which its push was due, so that a server that stalls can't hide it.
+/// The event has to be one that the server replies to.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// The socket's URL, such as `ws://localhost:4000/socket`; `@FILE` for one with secrets in it.
+    #[arg(value_parser = value::text)]
+    pub(super) url: String,
+
+    /// Connections.
+    #[arg(long, short, value_name = "COUNT", default_value_t = 1, value_parser = value::number::<u32, 1, 100_000>)]
+    pub(super) sockets: u32,
+
+    /// Channels on each connection.
+    #[arg(long, short, value_name = "COUNT", default_value_t = 1, value_parser = value::number::<u32, 1, 10_000>)]
+    pub(super) channels: u32,
+
+    /// Pushes a second, over all channels. By default as many as there are replies.
+    #[arg(long, short, value_name = "PER_SECOND", value_parser = value::rate)]
+    pub(super) rate: Option<f64>,
+
+    /// Pushes of a channel that wait for replies at the same time, without --rate.
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = value::number::<u32, 1, 1_000>)]
+    pub(super) in_flight: u32,
+
+    /// How long to measure.
+    #[arg(long, short, value_name = "TIME", default_value = "10s", value_parser = value::time)]
+    pub(super) duration: Duration,
+
+    /// Bytes of each payload, 11 at least.
+    #[arg(long, value_name = "BYTES", default_value_t = 64, value_parser = value::number::<u32, 11, 10_000_000>)]
+    pub(super) size: u32,
+
+    /// The topics; {socket} and {channel} are numbers.
+    #[arg(long, value_name = "TOPIC", default_value = "room:bench-{socket}-{channel}", value_parser = value::text)]
+    pub(super) topic: String,
+
+    /// The event to push.
+    #[arg(long, value_name = "EVENT", default_value = "echo", value_parser = value::text)]
+    pub(super) event: String,
+
+    /// For each reply.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::time)]
+    pub(super) timeout: Duration,
+
+    /// Print the result as one JSON object.
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Write a report with plots: a page that needs no network.
+    #[arg(long, short, value_name = "FILE.html", value_parser = value::path)]
+    pub(super) output: Option<String>,
+
+    #[command(flatten)]
+    pub(super) joining: Joining,
+
+    #[command(flatten)]
+    pub(super) connect: Connect,
+}
