@@ -204,27 +204,23 @@ impl Ref {
 
 /// A plain decimal: `"0"`, or digits that don't start with a zero.
 fn canonical_number(text: &[u8]) -> Option<u64> {
-    match text {
-        b"0" => Some(0),
-        [b'1'..=b'9', ..] if text.len() <= ALWAYS_FITS => {
-            number(text, |number, digit| Some(number.wrapping_mul(10).wrapping_add(digit)))
-        }
-        [b'1'..=b'9', ..] => {
-            number(text, |number, digit| number.checked_mul(10)?.checked_add(digit))
-        }
-        _ => None,
-    }
+    number_at_start(text).filter(|(_, len)| *len == text.len()).map(|(number, _)| number)
 }
 
-/// Any number of so many digits fits a `u64`.
-const ALWAYS_FITS: usize = 19;
-
+/// The plain decimal that `text` starts with, up to what is no digit, and its length.
 #[inline(always)]
-fn number(text: &[u8], append: impl Fn(u64, u64) -> Option<u64>) -> Option<u64> {
-    text.iter().try_fold(0_u64, |number, byte| {
+pub(crate) fn number_at_start(text: &[u8]) -> Option<(u64, usize)> {
+    let (mut number, mut len) = (0_u64, 0_usize);
+    for byte in text {
         let digit = byte.wrapping_sub(b'0');
-        if digit < 10 { append(number, u64::from(digit)) } else { None }
-    })
+        if digit > 9 {
+            break;
+        }
+        number = number.checked_mul(10)?.checked_add(u64::from(digit))?;
+        len = len.wrapping_add(1);
+    }
+    let is_plain = len == 1 || (len > 1 && text.first() != Some(&b'0'));
+    is_plain.then_some((number, len))
 }
 
 impl From<u64> for Ref {

@@ -216,6 +216,12 @@ fn what_is_not_utf8_is_named_by_its_field() {
         assert_eq!(error.reason, DecodeErrorKind::Utf8(field), "{}", bytes.escape_ascii());
         assert_eq!(error.frame, Frame::text(bytes));
     }
+    for at in 0..500 {
+        let mut frame = format!("[null,null,\"t\",\"e\",\"{}\"]", "x".repeat(500)).into_bytes();
+        frame[21 + at] = 0x80;
+        let error = V2.decode(Frame::text(frame)).expect_err("no text");
+        assert_eq!(error.reason, DecodeErrorKind::Utf8(Field::Payload), "{at}");
+    }
     // An earlier mistake, or a place that belongs to no field.
     for bytes in [
         &b"\xff\xfe"[..],

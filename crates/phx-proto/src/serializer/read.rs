@@ -4,57 +4,59 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::scan::{Element, Scanner, Span};
-use super::{DecodeErrorKind, Field};
-use crate::{Message, Payload, Ref, Status, message};
+use super::{DecodeError, DecodeErrorKind, Field};
+use crate::{Frame, Message, Payload, Ref, Status, message};
 
-/// Checks that `frame` is UTF-8 and has `read` make something of it.
+/// The message in a text frame, which must be UTF-8, given its parts and whether all that was scanned is ASCII.
 ///
-/// A frame that isn't UTF-8 is read up to where it goes wrong, to say in which part that is.
-pub(super) fn text<'a, T>(
-    frame: &'a Bytes,
-    read: impl FnOnce(&mut Scanner<'a>) -> Result<T, DecodeErrorKind>,
-) -> Result<T, DecodeErrorKind> {
-    match valid_up_to(frame) {
-        None => read(&mut Scanner::new(frame)),
-        Some(end) => Err(not_utf8(frame, end, read)),
-    }
-}
-
-/// Where `frame` isn't UTF-8 any more. Most frames are ASCII, which is quicker to tell.
-#[inline]
-pub(super) fn valid_up_to(frame: &[u8]) -> Option<usize> {
-    if is_ascii(frame) {
-        return None;
-    }
-    core::str::from_utf8(frame).err().map(|error| error.valid_up_to())
-}
-
-/// The standard library's `is_ascii` takes up to 63 bytes one by one (Rust 1.95).
-#[inline]
-fn is_ascii(text: &[u8]) -> bool {
-    let Some(last) = text.last_chunk() else {
-        return text.iter().all(u8::is_ascii);
+/// A frame that isn't UTF-8 is scanned `again`, up to where it goes wrong, to say in which part that is.
+#[inline(always)]
+pub(super) fn message(
+    frame: Bytes,
+    parts: Result<Parts, DecodeErrorKind>,
+    is_ascii: bool,
+    again: impl FnOnce(&mut Scanner<'_>, &Bytes) -> Result<Parts, DecodeErrorKind>,
+) -> Result<Message, DecodeError> {
+    let reason = match parts {
+        Ok(parts) if is_ascii || is_utf8(&frame) => return Ok(parts.into_message(frame)),
+        Err(reason) if is_utf8(&frame) => reason,
+        _ => not_utf8(&frame, again),
     };
-    let (words, _) = text.as_chunks();
-    let words =
-        words.iter().fold(u64::from_ne_bytes(*last), |all, word| all | u64::from_ne_bytes(*word));
-    words & u64::from_ne_bytes([0x80; 8]) == 0
+    Err(DecodeError { reason, frame: Frame::Text(frame) })
 }
 
 #[cold]
-pub(super) fn not_utf8<'a, T>(
-    frame: &'a [u8],
-    end: usize,
-    read: impl FnOnce(&mut Scanner<'a>) -> Result<T, DecodeErrorKind>,
+fn not_utf8(
+    frame: &Bytes,
+    again: impl FnOnce(&mut Scanner<'_>, &Bytes) -> Result<Parts, DecodeErrorKind>,
 ) -> DecodeErrorKind {
-    let mut scanner = Scanner::new(frame.get(..end).unwrap_or_default());
-    let result = read(&mut scanner);
-    match (result, scanner.field) {
+    let mut scanner = Scanner::new(valid(frame));
+    match (again(&mut scanner, frame), scanner.field) {
         (Err(error), _) if !scanner.is_at_end() => error,
         (Err(DecodeErrorKind::Json { .. }), Some(field)) => DecodeErrorKind::Utf8(field),
         (Err(error), _) => error,
         (Ok(_), _) => scanner.malformed(),
     }
+}
+
+#[inline(never)]
+fn is_utf8(frame: &[u8]) -> bool {
+    core::str::from_utf8(frame).is_ok()
+}
+
+/// The longest beginning of `frame` that is UTF-8.
+pub(super) fn valid(frame: &[u8]) -> &[u8] {
+    let end = core::str::from_utf8(frame).map_or_else(|error| error.valid_up_to(), str::len);
+    frame.get(..end).unwrap_or_default()
+}
+
+/// What becomes of the payload of a `phx_reply`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Replies {
+    /// Status and response are taken out of it.
+    Read,
+    /// It stays as it is.
+    Keep,
 }
 
 /// A name: a string.
@@ -132,6 +134,31 @@ impl Parts {
     }
 }
 
+/// A key in the payload of a `phx_reply`.
+enum ReplyKey {
+    Status,
+    Response,
+    Other,
+}
+
+impl ReplyKey {
+    #[inline(always)]
+    fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeErrorKind> {
+        // As they are nearly always written.
+        if scanner.skip(br#""status":"#) {
+            return Ok(ReplyKey::Status);
+        }
+        if scanner.skip(br#""response":"#) {
+            return Ok(ReplyKey::Response);
+        }
+        Ok(match scanner.key()?.text(scanner.text()).as_deref() {
+            Some(b"status") => ReplyKey::Status,
+            Some(b"response") => ReplyKey::Response,
+            _ => ReplyKey::Other,
+        })
+    }
+}
+
 /// What the payload of a `phx_reply` holds, as it is written.
 #[derive(Debug, Default)]
 pub(super) struct Reply {
@@ -154,11 +181,10 @@ impl Reply {
             return Ok(reply);
         }
         loop {
-            let key = scanner.key()?;
-            match key.text(scanner.text()).as_deref() {
-                Some(b"status") => reply.status = Some(scanner.element()?),
-                Some(b"response") => reply.response = Some(scanner.value()?),
-                _ => drop(scanner.value()?),
+            match ReplyKey::scan(scanner)? {
+                ReplyKey::Status => reply.status = Some(scanner.element()?),
+                ReplyKey::Response => reply.response = Some(scanner.value()?),
+                ReplyKey::Other => drop(scanner.value()?),
             }
             if !scanner.eat(b',') {
                 scanner.expect(b'}')?;
@@ -179,27 +205,5 @@ impl Reply {
             }
         }
         name(frame, status, Field::Status).map(Status::parse)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_or_two_bytes_that_are_not_ascii_are_found_anywhere() {
-        for len in 0..40 {
-            let mut text = alloc::vec![b'a'; len];
-            assert!(is_ascii(&text), "{len} letters");
-            for first in 0..len {
-                text[first] = 0x80;
-                for second in first..len {
-                    let before = core::mem::replace(&mut text[second], 0x80);
-                    assert!(!is_ascii(&text), "at {first} and {second} of {len}");
-                    text[second] = before;
-                }
-                text[first] = b'a';
-            }
-        }
     }
 }

@@ -1,4 +1,5 @@
-//! One pass over JSON text, as bytes that are known to be UTF-8, that finds where values start and end, and builds nothing.
+//! One pass over JSON text that finds where values start and end, and builds nothing. It takes bytes: whether
+//! they are UTF-8 is asked afterwards, and only if not all of them are ASCII.
 //!
 //! It accepts exactly what `serde_json` accepts when it ignores a value (a test compares them).
 //! `serde_json`'s own raw values would do, but they allocate for every value nested in another, which
@@ -11,16 +12,21 @@ use alloc::vec::Vec;
 use bytes::{Buf as _, Bytes};
 
 use super::{DecodeErrorKind, Field};
+use crate::message;
 
 mod grammar;
 mod nesting;
 mod plain;
+
+use plain::Bits;
 
 /// A position in JSON text. Every method that fails leaves it where the text went wrong.
 #[derive(Debug)]
 pub(crate) struct Scanner<'a> {
     text: &'a [u8],
     offset: usize,
+    /// Lent as a copy: a scanner whose parts are lent isn't kept in registers.
+    bits: Bits,
     /// The part of the message that is being read, for errors.
     pub(crate) field: Option<Field>,
 }
@@ -100,7 +106,7 @@ fn malformed(text: &[u8], offset: usize) -> DecodeErrorKind {
 impl<'a> Scanner<'a> {
     #[inline(always)]
     pub(crate) fn new(text: &'a [u8]) -> Self {
-        Scanner { text, offset: 0, field: None }
+        Scanner { text, offset: 0, bits: Bits::default(), field: None }
     }
 
     /// The text that is scanned.
@@ -116,6 +122,12 @@ impl<'a> Scanner<'a> {
         self
     }
 
+    /// Whether what was accepted is all ASCII, and so UTF-8. If it isn't said, it may be all the same.
+    #[inline(always)]
+    pub(crate) fn is_ascii(&self) -> bool {
+        self.bits.are_ascii()
+    }
+
     /// Whether all of the text has been read.
     pub(crate) fn is_at_end(&self) -> bool {
         self.offset == self.text.len()
@@ -125,6 +137,28 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     pub(crate) fn malformed(&self) -> DecodeErrorKind {
         malformed(self.text, self.offset)
+    }
+
+    /// Skips these bytes if they are next.
+    #[inline(always)]
+    pub(crate) fn skip(&mut self, bytes: &[u8]) -> bool {
+        let are_next = self.text.get(self.offset..).is_some_and(|rest| rest.starts_with(bytes));
+        if are_next {
+            self.offset = self.offset.wrapping_add(bytes.len());
+        }
+        are_next
+    }
+
+    /// A string that is a plain number.
+    #[inline(always)]
+    pub(crate) fn number(&mut self) -> Option<u64> {
+        let text = self.text.get(self.offset..)?.strip_prefix(b"\"")?;
+        let (number, len) = message::number_at_start(text)?;
+        let is_all = text.get(len) == Some(&b'"');
+        if is_all {
+            self.offset = self.offset.wrapping_add(len).wrapping_add(2);
+        }
+        is_all.then_some(number)
     }
 
     /// Skips white space and looks at the next byte.
@@ -137,11 +171,9 @@ impl<'a> Scanner<'a> {
     /// Skips white space, and the next byte if it is this one.
     #[inline(always)]
     pub(crate) fn eat(&mut self, byte: u8) -> bool {
-        let eaten = self.peek() == Some(byte);
-        if eaten {
-            self.offset = self.offset.wrapping_add(1);
-        }
-        eaten
+        let next = grammar::token(self.text, self.offset, byte);
+        self.offset = next.unwrap_or_else(|wrong| wrong);
+        next.is_ok()
     }
 
     /// Skips white space and this byte.
@@ -173,7 +205,9 @@ impl<'a> Scanner<'a> {
         match self.peek() {
             Some(b'"') => {
                 let start = self.offset.wrapping_add(1);
-                let end = plain::end(self.text, start);
+                let mut bits = self.bits;
+                let end = plain::end(self.text, start, &mut bits);
+                self.bits = bits;
                 if self.text.get(end) == Some(&b'"') {
                     self.offset = end.wrapping_add(1);
                     return Ok(Element::Plain(Span { start, end }));
@@ -207,7 +241,10 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     pub(crate) fn value(&mut self) -> Result<Span, DecodeErrorKind> {
         let start = grammar::space(self.text, self.offset);
-        match grammar::value(self.text, start) {
+        let mut bits = self.bits;
+        let end = grammar::value(self.text, start, &mut bits);
+        self.bits = bits;
+        match end {
             Ok(end) => {
                 self.offset = end;
                 Ok(Span { start, end })

@@ -3,9 +3,8 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::read::{self, Parts, Reply};
+use super::read::{self, Parts, Replies, Reply};
 use super::scan::{Element, Scanner, Span};
-use super::v2::Replies;
 use super::write::Writer;
 use super::{DecodeError, DecodeErrorKind, EncodeError, Field, Serializer};
 use crate::{Frame, Message, message};
@@ -145,17 +144,16 @@ fn decode(frame: Frame, replies: Replies) -> Result<Message, DecodeError> {
             return Err(DecodeError { reason: DecodeErrorKind::UnexpectedBinary, frame });
         }
     };
-    let scanned = read::text(&text, |scanner| Keys::scan(scanner)?.read(&text, replies));
-    match scanned {
-        Ok(parts) => Ok(parts.into_message(text)),
-        Err(reason) => Err(DecodeError { reason, frame: Frame::Text(text) }),
-    }
+    let parts = |scanner: &mut Scanner<'_>, text: &_| Keys::scan(scanner)?.read(text, replies);
+    let mut scanner = Scanner::new(&text);
+    let scanned = parts(&mut scanner, &text);
+    let is_ascii = scanner.is_ascii();
+    read::message(text, scanned, is_ascii, parts)
 }
 
 /// The value of the first key `topic` outside of other values, if the text is JSON up to there.
 fn topic(frame: &Bytes) -> Option<ByteString> {
-    let end = read::valid_up_to(frame).unwrap_or(frame.len());
-    let mut scanner = Scanner::new(frame.get(..end)?);
+    let mut scanner = Scanner::new(read::valid(frame));
     scanner.expect(b'{').ok()?;
     loop {
         if scanner.key().ok()?.text(scanner.text()).as_deref() == Some(b"topic") {

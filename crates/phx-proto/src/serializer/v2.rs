@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::read::{self, Parts, Reply};
+use super::read::{self, Parts, Replies, Reply};
 use super::scan::Scanner;
 use super::write::Writer;
 use super::{DecodeError, DecodeErrorKind, EncodeError, Field, Serializer, binary};
-use crate::{Frame, Message, message};
+use crate::{Frame, Message, Ref, message};
 
 /// The client's side of Phoenix's V2 serializer (`vsn` 2.0.0): text and binary frames.
 ///
@@ -131,15 +131,6 @@ impl Serializer for V2Server {
     }
 }
 
-/// What becomes of the payload of a `phx_reply`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Replies {
-    /// Status and response are taken out of it.
-    Read,
-    /// It stays as it is.
-    Keep,
-}
-
 fn encode(message: &Message) -> Bytes {
     let syntax = match (&message.join_ref, &message.reference) {
         (None, None) => r#"[null,null,"","",]"#.len(),
@@ -161,19 +152,14 @@ fn encode(message: &Message) -> Bytes {
     writer.into_bytes()
 }
 
-/// Does by itself what [`read::text`] does: only a function that is called in place has its scanner
-/// kept in registers.
 fn decode(frame: Bytes, replies: Replies) -> Result<Message, DecodeError> {
-    let parts = match read::valid_up_to(&frame) {
-        None => parts(&mut Scanner::new(&frame), &frame, replies),
-        Some(end) => Err(read::not_utf8(&frame, end, |scanner| parts(scanner, &frame, replies))),
-    };
-    match parts {
-        Ok(parts) => Ok(parts.into_message(frame)),
-        Err(reason) => Err(DecodeError { reason, frame: Frame::Text(frame) }),
-    }
+    let mut scanner = Scanner::new(&frame);
+    let scanned = parts(&mut scanner, &frame, replies);
+    let is_ascii = scanner.is_ascii();
+    read::message(frame, scanned, is_ascii, |scanner, frame| parts(scanner, frame, replies))
 }
 
+/// Inlined, since only so the scanner is kept in registers.
 #[inline(always)]
 fn parts(
     scanner: &mut Scanner<'_>,
@@ -184,17 +170,13 @@ fn parts(
     if scanner.eat(b']') {
         return Err(DecodeErrorKind::Field(Field::JoinRef));
     }
-    let join_ref = scanner.at(Field::JoinRef).element()?;
+    let join_ref = reference(scanner, frame, Field::JoinRef)?;
     next(scanner, Field::Ref)?;
-    let reference = scanner.at(Field::Ref).element()?;
+    let reference = reference(scanner, frame, Field::Ref)?;
     next(scanner, Field::Topic)?;
-    let topic = scanner.at(Field::Topic).element()?;
+    let topic = read::name(frame, scanner.at(Field::Topic).element()?, Field::Topic)?;
     next(scanner, Field::Event)?;
-    let event = scanner.at(Field::Event).element()?;
-    let join_ref = read::reference(frame, join_ref, Field::JoinRef)?;
-    let reference = read::reference(frame, reference, Field::Ref)?;
-    let topic = read::name(frame, topic, Field::Topic)?;
-    let event = read::event(frame, event)?;
+    let event = read::event(frame, scanner.at(Field::Event).element()?)?;
     next(scanner, Field::Payload)?;
     scanner.at(Field::Payload);
     let (status, payload) = if replies == Replies::Read && event == message::event::REPLY {
@@ -214,14 +196,26 @@ fn parts(
 
 /// The third element, if the text is JSON up to there.
 fn topic(frame: &Bytes) -> Option<ByteString> {
-    let end = read::valid_up_to(frame).unwrap_or(frame.len());
-    let mut scanner = Scanner::new(frame.get(..end)?);
+    let mut scanner = Scanner::new(read::valid(frame));
     scanner.expect(b'[').ok()?;
     for field in [Field::Ref, Field::Topic] {
         scanner.element().ok()?;
         next(&mut scanner, field).ok()?;
     }
     read::name(frame, scanner.element().ok()?, Field::Topic).ok()
+}
+
+/// A ref, which nearly always is null or a number.
+#[inline(always)]
+fn reference(
+    scanner: &mut Scanner<'_>,
+    frame: &Bytes,
+    field: Field,
+) -> Result<Option<Ref>, DecodeErrorKind> {
+    match scanner.at(field).number() {
+        Some(number) => Ok(Some(Ref::from(number))),
+        None => read::reference(frame, scanner.element()?, field),
+    }
 }
 
 /// What is between two elements, of which the next one holds `field`.

@@ -5,26 +5,47 @@
 //! to it never wraps around.
 
 use super::nesting::{Enclosing, Nesting};
-use super::plain;
+use super::plain::{self, Bits};
 
 pub(super) type End = Result<usize, usize>;
 
-/// Any number of white space.
-#[inline]
-pub(super) fn space(text: &[u8], mut at: usize) -> usize {
+/// Any number of white space: mostly none, which is all that is inlined.
+#[inline(always)]
+pub(super) fn space(text: &[u8], at: usize) -> usize {
+    if let Some(..=b' ') = text.get(at) { some_space(text, at) } else { at }
+}
+
+#[inline(never)]
+fn some_space(text: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\t' | b'\n' | b'\r') = text.get(at) {
         at = at.wrapping_add(1);
     }
     at
 }
 
-/// One value of any type.
+/// White space and this byte.
+#[inline(always)]
+pub(super) fn token(text: &[u8], at: usize, byte: u8) -> End {
+    match text.get(at) {
+        Some(next) if *next == byte => Ok(at.wrapping_add(1)),
+        Some(..=b' ') => spaced_token(text, at, byte),
+        _ => Err(at),
+    }
+}
+
 #[inline(never)]
-pub(super) fn value(text: &[u8], mut at: usize) -> End {
+fn spaced_token(text: &[u8], at: usize, byte: u8) -> End {
+    let at = some_space(text, at);
+    if text.get(at) == Some(&byte) { Ok(at.wrapping_add(1)) } else { Err(at) }
+}
+
+/// White space and one value of any type.
+#[inline(never)]
+pub(super) fn value(text: &[u8], mut at: usize, bits: &mut Bits) -> End {
     let mut nesting = Nesting::new();
     loop {
         at = match text.get(at) {
-            Some(b'"') => string(text, at)?,
+            Some(b'"') => rest_of_string(text, at.wrapping_add(1), bits)?,
             Some(b'[') => {
                 at = space(text, at.wrapping_add(1));
                 if text.get(at) != Some(&b']') {
@@ -37,7 +58,7 @@ pub(super) fn value(text: &[u8], mut at: usize) -> End {
                 at = space(text, at.wrapping_add(1));
                 if text.get(at) != Some(&b'}') {
                     nesting.push(Enclosing::Object);
-                    at = key(text, at)?;
+                    at = key(text, at, bits)?;
                     continue;
                 }
                 at.wrapping_add(1)
@@ -45,6 +66,10 @@ pub(super) fn value(text: &[u8], mut at: usize) -> End {
             Some(b't') => word(text, at, b"true")?,
             Some(b'f') => word(text, at, b"false")?,
             Some(b'n') => word(text, at, b"null")?,
+            Some(b' ' | b'\t' | b'\n' | b'\r') => {
+                at = some_space(text, at);
+                continue;
+            }
             _ => number(text, at)?,
         };
         // A value has ended here: what encloses it goes on, or ends with it.
@@ -52,50 +77,50 @@ pub(super) fn value(text: &[u8], mut at: usize) -> End {
             let Some(enclosing) = nesting.innermost() else {
                 return Ok(at);
             };
-            at = space(text, at);
             match (enclosing, text.get(at)) {
                 (Enclosing::Array, Some(b',')) => {
-                    at = space(text, at.wrapping_add(1));
+                    at = at.wrapping_add(1);
                     break;
                 }
                 (Enclosing::Object, Some(b',')) => {
-                    at = key(text, space(text, at.wrapping_add(1)))?;
+                    at = key(text, at.wrapping_add(1), bits)?;
                     break;
                 }
                 (Enclosing::Array, Some(b']')) | (Enclosing::Object, Some(b'}')) => {
                     at = at.wrapping_add(1);
                     nesting.pop();
                 }
+                (_, Some(b' ' | b'\t' | b'\n' | b'\r')) => at = some_space(text, at),
                 _ => return Err(at),
             }
         }
     }
 }
 
-/// A string with its quotes.
+/// A string after its first quote, with the last.
 #[inline(always)]
-pub(super) fn string(text: &[u8], at: usize) -> End {
-    let at = plain::end(text, byte(text, at, |byte| byte == b'"')?);
-    if text.get(at) == Some(&b'"') { Ok(at.wrapping_add(1)) } else { rest_of_string(text, at) }
+fn rest_of_string(text: &[u8], at: usize, bits: &mut Bits) -> End {
+    let at = plain::end(text, at, bits);
+    if text.get(at) == Some(&b'"') { Ok(at.wrapping_add(1)) } else { escaped(text, at, bits) }
 }
 
-/// From a byte that isn't plain to after the quote.
+/// A string from a byte that isn't plain.
 #[inline(never)]
-fn rest_of_string(text: &[u8], mut at: usize) -> End {
+fn escaped(text: &[u8], mut at: usize, bits: &mut Bits) -> End {
     loop {
         at = match text.get(at) {
             Some(b'"') => return Ok(at.wrapping_add(1)),
-            Some(b'\\') => plain::end(text, escape(text, at.wrapping_add(1))?),
+            Some(b'\\') => plain::end(text, escape(text, at.wrapping_add(1))?, bits),
             _ => return Err(at),
         };
     }
 }
 
-/// A key of an object, the colon after it, and white space around that.
+/// A key of an object and the colon after it, with white space before each.
 #[inline(always)]
-fn key(text: &[u8], at: usize) -> End {
-    let at = space(text, string(text, at)?);
-    Ok(space(text, byte(text, at, |byte| byte == b':')?))
+fn key(text: &[u8], at: usize, bits: &mut Bits) -> End {
+    let at = rest_of_string(text, token(text, at, b'"')?, bits)?;
+    token(text, at, b':')
 }
 
 /// What comes after a backslash.

@@ -1,111 +1,121 @@
 //! The bytes of a JSON string that mean themselves.
 
-/// Where the first byte at or after `at` is that doesn't mean itself in a string, or the text's end.
-///
-/// Most names are shorter than a word, so this is inlined up to there.
-#[inline(always)]
-pub(super) fn end(text: &[u8], at: usize) -> usize {
-    match special_in_word(text, at) {
-        Some(0) => long_end(text, at.wrapping_add(8)),
-        Some(special) => first_of(special, at),
-        None => last_end(text, at),
+/// The bits of all bytes that strings had, and of some after them: a high one says that the text isn't all ASCII.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Bits(u64);
+
+impl Bits {
+    pub(super) fn are_ascii(&self) -> bool {
+        self.0 & all(0x80) == 0
     }
 }
 
-/// The same for a string of some words.
-#[inline(never)]
-fn long_end(text: &[u8], at: usize) -> usize {
-    words_end(text, at, WORDS).unwrap_or_else(|at| very_long_end(text, at))
-}
-
-/// Words after which it is worth to look at blocks.
-const WORDS: usize = 16;
-
-/// The same for a string of blocks, and of words after them.
-#[inline(never)]
-fn very_long_end(text: &[u8], at: usize) -> usize {
-    let at = blocks_end(text, at);
-    words_end(text, at, usize::MAX).unwrap_or_else(|at| last_end(text, at))
-}
-
-/// The same, if it is in one of the first `max` words; else where those that were looked at end.
+/// Where the first byte at or after `at` is that doesn't mean itself in a string, or the text's end.
 #[inline(always)]
-fn words_end(text: &[u8], mut at: usize, max: usize) -> Result<usize, usize> {
-    let (words, _) = text.get(at..).unwrap_or_default().as_chunks();
-    for word in words.iter().take(max) {
-        let special = special(u64::from_le_bytes(*word));
+pub(super) fn end(text: &[u8], at: usize, bits: &mut Bits) -> usize {
+    short_end(text, at, bits).unwrap_or_else(|at| long_end(text, at, bits))
+}
+
+/// The same, if it is in the next two words, as it is for most names. If not, where those end.
+#[inline(always)]
+fn short_end(text: &[u8], mut at: usize, bits: &mut Bits) -> Result<usize, usize> {
+    for _ in 0..2 {
+        let Some(word) = text.get(at..).and_then(<[u8]>::first_chunk) else {
+            return Ok(last_end(text, at, bits));
+        };
+        let special = special(*word, bits);
         if special != 0 {
-            return Ok(first_of(special, at));
+            return Ok(at.wrapping_add((special.trailing_zeros() / 8) as usize));
         }
         at = at.wrapping_add(8);
     }
     Err(at)
 }
 
-/// The same for the last bytes of a text, less than a word.
+/// The same for long strings: by blocks, small ones first.
 #[inline(never)]
-fn last_end(text: &[u8], mut at: usize) -> usize {
-    match text.last_chunk() {
-        Some(last) => {
-            let left = text.len().saturating_sub(at);
-            // What is shifted in are zeros, which end a string.
-            let read =
-                u32::try_from(left).map_or(0, |left| 64_u32.saturating_sub(left.wrapping_mul(8)));
-            first_of(special(u64::from_le_bytes(*last).unbounded_shr(read)), at)
+fn long_end(text: &[u8], mut at: usize, bits: &mut Bits) -> usize {
+    loop {
+        let large = at.wrapping_add(LARGE);
+        at = blocks_end::<SMALL>(text, at, LARGE / SMALL, *bits);
+        if at == large {
+            at = blocks_end::<LARGE>(text, at, usize::MAX, *bits);
         }
-        None => {
-            while text.get(at).is_some_and(|byte| distance(*byte) != 0) {
-                at = at.wrapping_add(1);
-            }
-            at
+        match short_end(text, at, bits) {
+            Ok(end) => return end,
+            Err(next) => at = next,
         }
     }
 }
 
-/// Goes on as long as whole blocks are plain, which compilers make vectors of.
-#[inline]
-fn blocks_end(text: &[u8], mut at: usize) -> usize {
-    let (blocks, _) = text.get(at..).unwrap_or_default().as_chunks::<64>();
-    for block in blocks {
-        if block.iter().fold(u8::MAX, |nearest, byte| nearest.min(distance(*byte))) == 0 {
+const SMALL: usize = 16;
+const LARGE: usize = 128;
+
+/// Where the first of up to `max` blocks is that isn't plain, or the first that isn't ASCII if all was ASCII before,
+/// or where they end.
+#[inline(always)]
+fn blocks_end<const SIZE: usize>(text: &[u8], at: usize, max: usize, bits: Bits) -> usize {
+    // Of signed bytes, those that aren't ASCII are less than control characters.
+    let is_plain_ascii = |byte: u8| ((byte ^ SWAP).cast_signed() > 0x20) & (byte != b'\\');
+    let is_plain = |byte: u8| (byte ^ SWAP > 0x20) & (byte != b'\\');
+    if bits.are_ascii() {
+        blocks_of::<SIZE>(text, at, max, is_plain_ascii)
+    } else {
+        blocks_of::<SIZE>(text, at, max, is_plain)
+    }
+}
+
+/// Compilers make vectors of this: with large blocks it takes half an instruction for each byte.
+#[inline(always)]
+fn blocks_of<const SIZE: usize>(
+    text: &[u8],
+    mut at: usize,
+    max: usize,
+    is_plain: impl Fn(u8) -> bool,
+) -> usize {
+    let (blocks, _) = text.get(at..).unwrap_or_default().as_chunks::<SIZE>();
+    for block in blocks.iter().take(max) {
+        if !block.iter().fold(true, |all, byte| all & is_plain(*byte)) {
             break;
         }
-        at = at.wrapping_add(block.len());
+        at = at.wrapping_add(SIZE);
     }
     at
 }
 
-/// 0 for a byte that ends a string, begins an escape, or is none of a string's. Without branches, for
-/// the sake of vectors.
-fn distance(byte: u8) -> u8 {
-    (byte ^ SWAP).saturating_sub(b' ').min(byte ^ b'\\')
+/// The same for the last bytes of a text, less than a word.
+#[inline(never)]
+fn last_end(text: &[u8], mut at: usize, bits: &mut Bits) -> usize {
+    while let Some(byte) = text.get(at) {
+        if special([*byte; 8], bits) != 0 {
+            break;
+        }
+        at = at.wrapping_add(1);
+    }
+    at
 }
 
 /// Swaps the quote with the space, and leaves control characters below both.
 const SWAP: u8 = b'"' ^ b' ';
 
-/// The word at `at`, if there is one, as [`special`] has it.
-#[inline(always)]
-fn special_in_word(text: &[u8], at: usize) -> Option<u64> {
-    Some(special(u64::from_le_bytes(*text.get(at..)?.first_chunk()?)))
-}
-
 /// 0 if all of a word is plain, else with the lowest set bit in the first byte that isn't.
 #[inline(always)]
-fn special(word: u64) -> u64 {
-    const fn all(byte: u8) -> u64 {
-        u64::from_le_bytes([byte; 8])
-    }
+fn special(word: [u8; 8], bits: &mut Bits) -> u64 {
+    let word = u64::from_le_bytes(word);
     // A byte that borrows, though its high bit was clear, was less than what was taken from it. Bytes
     // above the first such one may be wrong.
     let control_or_quote = (word ^ all(SWAP)).wrapping_sub(all(0x21));
     let backslash = (word ^ all(b'\\')).wrapping_sub(all(1));
-    (control_or_quote | backslash) & !word & all(0x80)
+    let special_or_not_ascii = (control_or_quote | backslash | word) & all(0x80);
+    if special_or_not_ascii == 0 {
+        return 0;
+    }
+    bits.0 |= word;
+    special_or_not_ascii & !word
 }
 
-/// The position of the lowest set bit in the word at `at`.
-fn first_of(special: u64, at: usize) -> usize {
-    at.wrapping_add((special.trailing_zeros() / 8) as usize)
+const fn all(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
 }
 
 #[cfg(test)]
@@ -116,21 +126,30 @@ mod tests {
         byte < 0x20 || byte == b'"' || byte == b'\\'
     }
 
+    /// The end, if what is before it is only called ASCII if it is.
+    fn checked_end(text: &[u8], at: usize) -> usize {
+        let mut bits = Bits::default();
+        let end = end(text, at, &mut bits);
+        assert!(!bits.are_ascii() || text[at..end].is_ascii(), "{}", text.escape_ascii());
+        end
+    }
+
     #[test]
     fn the_first_special_byte_is_found_at_any_place() {
         let by_byte = |text: &[u8]| text.iter().position(|byte| is_special(*byte));
-        // Around words, what comes before blocks, and one and two of those.
-        let lengths = (0..40).chain(130..150).chain(194..214).chain(258..278);
-        for len in lengths {
+        // Around words, small blocks, and one and two of the large.
+        let lengths = (0..40).chain(138..166).chain(270..290).chain(398..418);
+        for (len, around) in lengths.flat_map(|len| [(len, b'a'), (len, 0xa2)]) {
             for special in [b'"', b'\\', 0, 0x1f, b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xff] {
                 for at in 0..len {
-                    let mut text = alloc::vec![0xa2; len];
+                    let mut text = alloc::vec![around; len];
                     text[at] = special;
                     let expected = by_byte(&text).unwrap_or(len);
-                    assert_eq!(end(&text, 0), expected, "{special:#x} at {at} of {len}");
+                    assert_eq!(checked_end(&text, 0), expected, "{special:#x} at {at} of {len}");
                     text[len - 1] = b'"';
                     let expected = by_byte(&text).unwrap_or(len);
-                    assert_eq!(end(&text, 0), expected, "{special:#x} at {at} of {len}, quote");
+                    let end = checked_end(&text, 0);
+                    assert_eq!(end, expected, "{special:#x} at {at} of {len}, quote");
                 }
             }
         }
@@ -144,7 +163,7 @@ mod tests {
                     let mut word = [around; 8];
                     word[at] = byte;
                     let expected = if is_special(byte) { at } else { 8 };
-                    assert_eq!(end(&word, 0), expected, "{byte:#x} at {at} among {around:#x}");
+                    assert_eq!(checked_end(&word, 0), expected, "{byte:#x} at {at} in {around:#x}");
                 }
             }
         }
@@ -153,12 +172,12 @@ mod tests {
     #[test]
     fn it_starts_where_it_is_told() {
         let text = [b"\"\\".as_slice(), &[b'a'; 390], b"\"\""].concat();
-        assert_eq!(end(&text, 0), 0);
-        assert_eq!(end(&text, 1), 1);
+        assert_eq!(checked_end(&text, 0), 0);
+        assert_eq!(checked_end(&text, 1), 1);
         for at in 2..392 {
-            assert_eq!(end(&text, at), 392);
+            assert_eq!(checked_end(&text, at), 392);
         }
-        assert_eq!(end(&text, 393), 393);
-        assert_eq!(end(&text, 394), 394);
+        assert_eq!(checked_end(&text, 393), 393);
+        assert_eq!(checked_end(&text, 394), 394);
     }
 }
