@@ -2,12 +2,11 @@
 //!
 //! A *script* (`script.rs`) is made of a seed (`generator.rs`): users, a server, a network and time. It is
 //! run three times: by the official client as it is, by the official client with our deviations
-//! (`js/differential/deviations.mjs`), and by the core (`world.rs`). `compare.rs` says what must be equal.
+//! (`js/differential/deviations.mjs`), and by the core (`world.rs`), to which all comes that came to the second. `compare.rs` says what must be equal.
 
 mod compare;
 
 mod generator;
-mod network;
 mod script;
 mod shrink;
 mod world;
@@ -142,7 +141,7 @@ fn question(script: &Script, rules: &[u8]) -> serde_json::Value {
 
 impl Summary {
     fn count(&mut self, run: u64, script: &Script, answer: &Answer) -> Verdict {
-        let core = world::run(script);
+        let core = world::run(script, &answer.deviating);
         let steps = script.steps.len() as u64;
         self.runs += 1;
         self.plain += u64::from(is_plain(run));
@@ -186,7 +185,7 @@ fn tell(
     let mut verdict = |script: &Script| -> Result<(Answer, Vec<Line>, Verdict), Error> {
         let mut answers = judge.ask("differential", [question(script, rules)])?;
         let answer: Answer = answers.pop().ok_or("no answer")?;
-        let core = world::run(script);
+        let core = world::run(script, &answer.deviating);
         let verdict = compare::judge(&answer, &core, plain);
         Ok((answer, core, verdict))
     };

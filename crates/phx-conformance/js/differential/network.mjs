@@ -1,7 +1,7 @@
 // What a browser and a server would do: WebSockets that open, close and break when the script says
 // so, and lines of the server that refer to what the client has sent.
 //
-// `src/differential/network.rs` is the same for the core; the two must not differ.
+// What comes to the client is noted: the core's run (`src/differential/world.rs`) is brought the same.
 
 const [CONNECTING, OPEN, CLOSING, CLOSED] = [0, 1, 2, 3]
 
@@ -95,11 +95,16 @@ export class Network {
   }
 
   deliver(message) {
-    this.deliverText(JSON.stringify(message))
+    this.#bring(JSON.stringify(message), { kind: "message", message })
   }
 
-  deliverText(data) {
+  deliverText(text) {
+    this.#bring(text, { kind: "text", text })
+  }
+
+  #bring(data, arrival) {
     if (this.latest?.readyState !== OPEN) { return }
+    this.world.arrive(this.latest, arrival)
     // What a handler throws ends up in a browser's console.
     try { this.latest.onmessage({ data }) } catch (error) { this.world.thrown.push(error.message) }
   }
@@ -153,6 +158,7 @@ export class Network {
   open() {
     if (this.latest?.readyState !== CONNECTING) { return }
     this.latest.readyState = OPEN
+    this.world.arrive(this.latest, { kind: "open" })
     this.latest.onopen()
   }
 
@@ -167,6 +173,7 @@ export class Network {
 
   break(socket) {
     socket.readyState = CLOSED
+    this.world.arrive(socket, { kind: "lost" })
     socket.onerror({})
     socket.onclose({ code: 1006 })
     socket.afterClose?.()
@@ -183,6 +190,7 @@ export class Network {
 
   #end(socket, code) {
     socket.readyState = CLOSED
+    this.world.arrive(socket, { kind: "closed", code })
     socket.onclose({ code })
     socket.afterClose?.()
   }

@@ -21,7 +21,7 @@ export function run(script, rules) {
   } catch (error) {
     world.log("socket", `the client threw: ${error.stack}`)
   }
-  return { lines: world.lines, marks: world.marks }
+  return { lines: world.lines, marks: world.marks, arrivals: rules ? world.arrivals : [] }
 }
 
 class World {
@@ -35,6 +35,8 @@ class World {
     this.lines = []
     // Which deviation made a difference, and when: [number, step, microsecond].
     this.marks = []
+    // What came to the client, before it saw it.
+    this.arrivals = []
     this.thrown = []
     this.network = new Network(this)
     // A channel that was refused has no object.
@@ -56,6 +58,10 @@ class World {
 
   log(subject, text) {
     this.lines.push([this.step, this.clock.now, subject, text])
+  }
+
+  arrive(socket, arrival) {
+    this.arrivals.push({ step: this.step, us: this.clock.now, socket: socket.number, ...arrival })
   }
 
   mark(number) {

@@ -7,11 +7,43 @@ use serde_json::Value;
 
 use super::script::Line;
 
-/// A run of the official client: what it did, and at which moments a deviation changed something.
+/// A run of the official client: what it did, at which moments a deviation changed something, and what
+/// came to it, if that is wanted.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Run {
     pub(crate) lines: Vec<Line>,
     pub(crate) marks: Vec<Mark>,
+    #[serde(default)]
+    pub(crate) arrivals: Vec<Arrival>,
+}
+
+/// Something that came to the client.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Arrival {
+    pub(crate) step: usize,
+    pub(crate) us: u64,
+    /// The number of its connection, from 1.
+    pub(crate) socket: usize,
+    #[serde(flatten)]
+    pub(crate) what: What,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum What {
+    Open,
+    Lost,
+    Closed {
+        code: u16,
+    },
+    /// Whatever it is.
+    Text {
+        text: String,
+    },
+    /// With the refs of the official client.
+    Message {
+        message: Vec<Value>,
+    },
 }
 
 /// A deviation makes a difference from here on.
@@ -176,15 +208,19 @@ impl Refs {
 mod tests {
     use super::*;
     use crate::differential::generator::{self, Profile};
-    use crate::differential::world;
+    use crate::differential::{RULES, question, world};
+    use crate::judge::Judge;
 
-    /// A run with something of everything, and an official client that did the same.
+    /// A run with something of everything, in which both did the same.
     fn equal() -> (Answer, Vec<Line>) {
-        let core = world::run(&generator::script(Profile::Plain, 7));
+        let script = generator::script(Profile::Plain, 7);
+        let mut judge = Judge::start().unwrap();
+        let answers = judge.ask("differential", [question(&script, &RULES)]).unwrap();
+        let answer: Answer = answers.into_iter().next().unwrap();
+        let core = world::run(&script, &answer.deviating);
         let frames = core.iter().filter(|line| line.subject == "frames").count();
         assert!(frames > 5, "{core:#?}");
-        let run = Run { lines: core.clone(), marks: Vec::new() };
-        (Answer { official: run.clone(), deviating: run }, core)
+        (answer, core)
     }
 
     fn mark(number: u8, line: &Line) -> Mark {

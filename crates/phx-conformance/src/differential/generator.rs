@@ -192,49 +192,41 @@ impl Weights {
     }
 
     fn pick(&self, rng: &mut Rng, topics: usize) -> Step {
-        let weights = [
-            self.connect,
-            self.disconnect,
-            self.join,
-            self.push,
-            self.leave,
-            self.open,
-            self.closed,
-            self.lost,
-            self.reply,
-            self.end,
-            self.message,
-            self.garbage,
-            self.ping,
-        ];
-        let mut left = rng.u32(0..weights.iter().sum());
-        let mut chosen = 0;
-        for (index, weight) in weights.into_iter().enumerate() {
-            if left < weight {
-                chosen = index;
-                break;
-            }
-            left -= weight;
-        }
-        match chosen {
-            0 => Step::Connect,
-            1 => Step::Disconnect,
-            2 => Step::Join {
+        type Make = fn(&Weights, &mut Rng, usize) -> Step;
+        let steps: [(u32, Make); 13] = [
+            (self.connect, |_, _, _| Step::Connect),
+            (self.disconnect, |_, _, _| Step::Disconnect),
+            (self.join, |_, rng, topics| Step::Join {
                 topic: topic(rng, topics),
                 timeout: timeout(rng),
                 replace: rng.u8(0..3) > 0,
-            },
-            3 => Step::Push { channel: rng.usize(0..12), timeout: timeout(rng) },
-            4 => Step::Leave { channel: rng.usize(0..12), timeout: timeout(rng) },
-            5 => Step::Open,
-            6 => Step::Closed { code: pick(rng, &[1000, 1001, 1006, 1011, 1012, 4000]) },
-            7 => Step::Lost,
-            8 => self.reply(rng),
-            9 => self.end(rng, topics),
-            10 => self.message(rng, topics),
-            11 => Step::Garbage { text: garbage(rng, topics) },
-            _ => Step::Ping,
-        }
+            }),
+            (self.push, |_, rng, _| Step::Push {
+                channel: rng.usize(0..12),
+                timeout: timeout(rng),
+            }),
+            (self.leave, |_, rng, _| Step::Leave {
+                channel: rng.usize(0..12),
+                timeout: timeout(rng),
+            }),
+            (self.open, |_, _, _| Step::Open),
+            (self.closed, |_, rng, _| Step::Closed {
+                code: pick(rng, &[1000, 1001, 1006, 1011, 1012, 4000]),
+            }),
+            (self.lost, |_, _, _| Step::Lost),
+            (self.reply, |weights, rng, _| weights.reply(rng)),
+            (self.end, Weights::end),
+            (self.message, Weights::message),
+            (self.garbage, |_, rng, topics| Step::Garbage { text: garbage(rng, topics) }),
+            (self.ping, |_, _, _| Step::Ping),
+        ];
+        let mut left = rng.u32(0..steps.iter().map(|(weight, _)| weight).sum());
+        let chosen = steps.iter().find(|(weight, _)| {
+            let is_here = left < *weight;
+            left = left.saturating_sub(*weight);
+            is_here
+        });
+        chosen.map_or(Step::Ping, |(_, make)| make(self, rng, topics))
     }
 
     fn reply(&self, rng: &mut Rng) -> Step {

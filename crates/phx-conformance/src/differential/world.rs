@@ -10,7 +10,7 @@ use phx_proto::{
 };
 use serde_json::{Value, json};
 
-use super::network::{Arrival, Network};
+use super::compare::{Arrival, Run, What};
 use super::script::{Line, Patience, Script, Step};
 
 /// The bound on what waits in a channel, small enough to be met. `MAX_BUFFERED` of
@@ -20,9 +20,14 @@ const MAX_BUFFERED: usize = 6;
 /// The events that the users of scripts listen to.
 const HEARD: [&str; 2] = ["news", "chat"];
 
-/// What the core does and tells in this script.
-pub(crate) fn run(script: &Script) -> Vec<Line> {
-    let mut world = World::new(script);
+/// What the core does and tells in this script, when all comes to it that came to the official client in
+/// its run.
+///
+/// It comes at the same microseconds, with the core's refs in place of the official client's. As long as the core
+/// does the same, that is what a network and a server would have brought; and what it does first that
+/// isn't the same is in the lines.
+pub(crate) fn run(script: &Script, official: &Run) -> Vec<Line> {
+    let mut world = World::new(script, official);
     for (index, step) in script.steps.iter().enumerate() {
         world.step = index;
         world.take(step);
@@ -45,7 +50,13 @@ fn config(script: &Script) -> Config {
 
 struct World<'a> {
     socket: Socket,
-    network: Network<'a>,
+    transports: Vec<Transport>,
+    /// What is still to come.
+    arrivals: std::slice::Iter<'a, Arrival>,
+    /// What the official client sends that the core hasn't sent yet: join refs and refs.
+    frames: std::vec::IntoIter<[Option<String>; 2]>,
+    /// The core's refs by the official client's.
+    refs: HashMap<String, String>,
     now: u64,
     step: usize,
     lines: Vec<Line>,
@@ -57,6 +68,12 @@ struct World<'a> {
     attempts: u32,
 }
 
+struct Transport {
+    id: TransportId,
+    /// As in a browser, what is closing or closed stays so.
+    closing: bool,
+}
+
 enum Call {
     Join,
     Push(String),
@@ -64,10 +81,15 @@ enum Call {
 }
 
 impl<'a> World<'a> {
-    fn new(script: &'a Script) -> Self {
+    fn new(script: &Script, official: &'a Run) -> Self {
+        let frames = official.lines.iter().filter(|line| line.subject == "frames");
+        let frames: Vec<_> = frames.map(|line| refs(&line.text)).collect();
         World {
             socket: Socket::new(config(script), 1),
-            network: Network::new(script),
+            transports: Vec::new(),
+            arrivals: official.arrivals.iter(),
+            frames: frames.into_iter(),
+            refs: HashMap::new(),
             now: 0,
             step: 0,
             lines: Vec::new(),
@@ -108,37 +130,17 @@ impl<'a> World<'a> {
                 }
             }
             Step::Wait { us } => self.wait(*us),
-            Step::Open => {
-                let arrivals = self.network.open();
-                self.arrive(arrivals);
-            }
-            Step::Closed { code } => {
-                let arrivals = self.network.closed(*code);
-                self.arrive(arrivals);
-            }
-            Step::Lost => {
-                let arrivals = self.network.lost();
-                self.arrive(arrivals);
-            }
-            Step::Reply { back, any, status, named, stale } => {
-                let arrivals = if *stale {
-                    self.network.stale_reply(*back, *any)
-                } else {
-                    self.network.reply(*back, *any, status, *named)
-                };
-                self.arrive(arrivals);
-            }
-            Step::End { topic, event, join } => {
-                let arrivals = self.network.end_of_channel(topic, event, *join);
-                self.arrive(arrivals);
-            }
-            Step::Message { topic, name, join } => {
-                let arrivals = self.network.message(topic, name, *join);
-                self.arrive(arrivals);
-            }
-            Step::Garbage { text } => {
-                let arrivals = self.network.garbage(text);
-                self.arrive(arrivals);
+            // What these bring is among the arrivals.
+            Step::Open
+            | Step::Closed { .. }
+            | Step::Lost
+            | Step::Reply { .. }
+            | Step::End { .. }
+            | Step::Message { .. }
+            | Step::Garbage { .. } => {
+                while let Some(arrival) = self.next_arrival() {
+                    self.arrive(arrival);
+                }
             }
         }
         self.drain();
@@ -212,39 +214,53 @@ impl<'a> World<'a> {
         loop {
             let timer = self.socket.poll_timeout();
             let timer = timer.and_then(|at| u64::try_from(at.since_epoch().as_micros()).ok());
-            let due = self.network.next_due();
-            let next = timer.into_iter().chain(due).min();
+            let arrival = self.next_arrival();
+            let next = timer.into_iter().chain(arrival.map(|arrival| arrival.us)).min();
             let Some(at) = next.filter(|&at| at <= end) else { break };
             self.now = at;
-            if timer == Some(at) {
-                self.socket.handle_timeout(self.instant());
-                self.drain();
-            } else {
-                let arrivals = self.network.fire();
-                self.arrive(arrivals);
+            match arrival {
+                Some(arrival) if timer != Some(at) => self.arrive(arrival),
+                _ => {
+                    self.socket.handle_timeout(self.instant());
+                    self.drain();
+                }
             }
         }
         self.now = end;
     }
 
-    fn arrive(&mut self, arrivals: Vec<Arrival>) {
+    /// The next thing that comes during this step.
+    fn next_arrival(&self) -> Option<&'a Arrival> {
+        self.arrivals.as_slice().first().filter(|arrival| arrival.step == self.step)
+    }
+
+    fn arrive(&mut self, arrival: &Arrival) {
+        self.arrivals.next();
         let now = self.instant();
-        for arrival in arrivals {
-            match arrival {
-                Arrival::Opened(transport) => self.socket.handle_opened(now, transport),
-                Arrival::Frame(transport, text) => {
-                    self.socket.handle_frame(now, transport, Frame::text(text));
+        // A connection that the core hasn't asked for: it differs already.
+        let Some(transport) = self.transports.get_mut(arrival.socket - 1) else { return };
+        let id = transport.id;
+        transport.closing |= matches!(arrival.what, What::Lost | What::Closed { .. });
+        match &arrival.what {
+            What::Open => self.socket.handle_opened(now, id),
+            What::Text { text } => self.socket.handle_frame(now, id, Frame::text(text.clone())),
+            What::Message { message } => {
+                let mut message = message.clone();
+                for reference in message.iter_mut().take(2) {
+                    if let Some(own) = reference.as_str().and_then(|it| self.refs.get(it)) {
+                        *reference = own.as_str().into();
+                    }
                 }
-                Arrival::Lost(transport) => {
-                    self.socket.handle_closed(now, transport, CloseCause::lost(""));
-                }
-                Arrival::Closed(transport, code) => {
-                    let cause = CloseCause::frame(CloseCode::from_u16(code), "");
-                    self.socket.handle_closed(now, transport, cause);
-                }
+                let text = Value::Array(message).to_string();
+                self.socket.handle_frame(now, id, Frame::text(text));
             }
-            self.drain();
+            What::Lost => self.socket.handle_closed(now, id, CloseCause::lost("")),
+            What::Closed { code } => {
+                let cause = CloseCause::frame(CloseCode::from_u16(*code), "");
+                self.socket.handle_closed(now, id, cause);
+            }
         }
+        self.drain();
     }
 
     /// Does what the socket wants done, and notes what it tells.
@@ -262,27 +278,37 @@ impl<'a> World<'a> {
             Action::Connect { transport, .. } => self.connect(transport),
             Action::Send { transport, frame, .. } => {
                 let text = String::from_utf8_lossy(frame.as_bytes()).into_owned();
-                let message: Value = serde_json::from_str(&text).unwrap_or_default();
-                let number = self.network.number(transport);
-                self.log("frames", format!("{number} {text}"));
-                self.network.sent(self.now, transport, &message);
+                let line = format!("{} {text}", self.index(transport) + 1);
+                let official = self.frames.next().into_iter().flatten();
+                for (official, own) in official.zip(refs(&line)) {
+                    if let (Some(official), Some(own)) = (official, own) {
+                        self.refs.entry(official).or_insert(own);
+                    }
+                }
+                self.log("frames", line);
             }
             Action::Close { transport, code, reason, .. } => {
-                let number = self.network.number(transport);
-                if self.network.closing(self.now, transport, code.as_u16()) {
-                    self.log("connection", format!("close {number} {code} {reason}"));
+                let index = self.index(transport);
+                let known = self.transports.get_mut(index);
+                if known.is_some_and(|it| !std::mem::replace(&mut it.closing, true)) {
+                    self.log("connection", format!("close {} {code} {reason}", index + 1));
                 }
             }
             other => self.log("connection", format!("{other:?}")),
         }
     }
 
+    fn index(&self, transport: TransportId) -> usize {
+        let index = self.transports.iter().position(|one| one.id == transport);
+        index.unwrap_or(self.transports.len())
+    }
+
     fn connect(&mut self, transport: TransportId) {
         self.attempts += 1;
         let endpoint = Endpoint::parse("ws://host.example/socket")
             .map(|endpoint| endpoint.with_param("attempt", &self.attempts.to_string()));
-        self.network.connected(self.now, transport);
-        let number = self.network.number(transport);
+        self.transports.push(Transport { id: transport, closing: false });
+        let number = self.transports.len();
         let url = endpoint.map(|endpoint| endpoint.request("2.0.0").url().to_string());
         self.log("connection", format!("connect {number} {}", url.unwrap_or_default()));
     }
@@ -387,6 +413,13 @@ impl<'a> World<'a> {
             self.tell(number, what);
         }
     }
+}
+
+/// The join ref and the ref of a line of `frames`: the number of its connection, and its text.
+fn refs(line: &str) -> [Option<String>; 2] {
+    let text = line.split_once(' ').map_or("", |(_, text)| text);
+    let frame: Value = serde_json::from_str(text).unwrap_or_default();
+    [0, 1].map(|index| frame[index].as_str().map(str::to_owned))
 }
 
 fn payload(value: &Value) -> Payload {
