@@ -39,6 +39,13 @@ impl Stage {
         Stage { server, proxy, told }
     }
 
+    /// The same, with both ends of a connection.
+    async fn connected() -> (Self, TcpStream, TcpStream) {
+        let mut stage = Stage::new().await;
+        let (client, server) = stage.connect().await;
+        (stage, client, server)
+    }
+
     /// Both ends of a connection.
     async fn connect(&mut self) -> (TcpStream, TcpStream) {
         let client = within(TcpStream::connect(self.proxy.address())).await.unwrap();
@@ -75,8 +82,7 @@ async fn rest(stream: &mut TcpStream) -> (Vec<u8>, bool) {
 
 #[tokio::test]
 async fn without_faults_bytes_and_ends_pass() {
-    let mut stage = Stage::new().await;
-    let (mut client, mut server) = stage.connect().await;
+    let (mut stage, mut client, mut server) = Stage::connected().await;
     say(&mut client, "there").await;
     hear(&mut server, "there").await;
     client.shutdown().await.unwrap();
@@ -104,8 +110,7 @@ async fn a_cut_resets_both_sides_of_one_connection() {
 
 #[tokio::test]
 async fn a_cut_comes_after_as_many_bytes_as_were_said() {
-    let mut stage = Stage::new().await;
-    let (mut client, mut server) = stage.connect().await;
+    let (stage, mut client, mut server) = Stage::connected().await;
     say(&mut server, "before").await;
     hear(&mut client, "before").await;
     stage.proxy.all().cut_after(Direction::ToClient, 3);
@@ -133,8 +138,7 @@ async fn the_next_connection_has_its_faults_from_the_first_byte() {
 
 #[tokio::test]
 async fn an_end_is_told_to_both_sides() {
-    let mut stage = Stage::new().await;
-    let (mut client, mut server) = stage.connect().await;
+    let (stage, mut client, mut server) = Stage::connected().await;
     stage.proxy.all().end();
     assert_eq!(rest(&mut client).await, (vec![], false));
     assert_eq!(rest(&mut server).await, (vec![], false));
@@ -142,8 +146,7 @@ async fn an_end_is_told_to_both_sides() {
 
 #[tokio::test]
 async fn one_direction_can_be_swallowed() {
-    let mut stage = Stage::new().await;
-    let (mut client, mut server) = stage.connect().await;
+    let (stage, mut client, mut server) = Stage::connected().await;
     stage.proxy.all().swallow(Direction::ToServer);
     say(&mut client, "lost").await;
     say(&mut server, "heard").await;
@@ -156,8 +159,7 @@ async fn one_direction_can_be_swallowed() {
 
 #[tokio::test]
 async fn of_a_half_open_connection_neither_side_learns_the_end() {
-    let mut stage = Stage::new().await;
-    let (mut client, server) = stage.connect().await;
+    let (stage, mut client, server) = Stage::connected().await;
     stage.proxy.all().half_open();
     say(&mut client, "lost").await;
     drop(server);
@@ -169,8 +171,7 @@ async fn of_a_half_open_connection_neither_side_learns_the_end() {
 #[tokio::test]
 async fn a_stalled_connection_fills_the_buffers_and_loses_nothing() {
     static CHUNK: [u8; 64 * 1024] = [7; 64 * 1024];
-    let mut stage = Stage::new().await;
-    let (mut client, mut server) = stage.connect().await;
+    let (stage, mut client, mut server) = Stage::connected().await;
     stage.proxy.all().stall();
     let mut sent = 0;
     // The operating system takes some time to find that it has no room.
@@ -200,8 +201,7 @@ async fn latency_is_that_of_each_way() {
 
 #[tokio::test]
 async fn one_byte_is_altered() {
-    let mut stage = Stage::new().await;
-    let (mut client, mut server) = stage.connect().await;
+    let (mut stage, mut client, mut server) = Stage::connected().await;
     say(&mut server, "1").await;
     hear(&mut client, "1").await;
     stage.proxy.all().alter_after(Direction::ToClient, 1);
@@ -214,8 +214,7 @@ async fn one_byte_is_altered() {
 
 #[tokio::test]
 async fn an_offline_proxy_refuses_and_comes_back_at_the_same_port() {
-    let mut stage = Stage::new().await;
-    let (mut client, mut server) = stage.connect().await;
+    let (mut stage, mut client, mut server) = Stage::connected().await;
     stage.proxy.set_connectivity(Connectivity::Offline).unwrap();
     let refused = within(TcpStream::connect(stage.proxy.address())).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::ConnectionRefused);
@@ -254,8 +253,7 @@ async fn a_server_that_is_not_there_is_a_reset_and_another_can_take_its_place() 
 
 #[tokio::test]
 async fn a_dropped_proxy_resets_its_connections() {
-    let mut stage = Stage::new().await;
-    let (mut client, mut server) = stage.connect().await;
+    let (stage, mut client, mut server) = Stage::connected().await;
     say(&mut client, "there").await;
     hear(&mut server, "there").await;
     drop(stage.proxy);

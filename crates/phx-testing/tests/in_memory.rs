@@ -3,12 +3,11 @@
 #![cfg(feature = "client")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use phx_client::{Backoff, CloseCause, ConnectionState, PushFailed, Socket, StreamItem};
+use phx_client::{Backoff, Channel, CloseCause, ConnectionState, PushFailed, Socket, StreamItem};
 use phx_proto::{CloseCode, Frame, Payload};
 use phx_testing::in_memory::{Link, VirtualTime};
 use phx_testing::{Connectivity, Handlers, Refusal, Server, rooms};
@@ -32,8 +31,16 @@ async fn open(socket: &Socket) {
     while status.next().await != Some(ConnectionState::Open) {}
 }
 
-fn text(panicked: &(dyn Any + Send)) -> String {
-    panicked.downcast_ref::<String>().cloned().unwrap()
+/// A channel, which keeps its socket.
+async fn joined(link: &Link) -> Channel {
+    let socket = link.socket().connect().await.unwrap();
+    socket.channel("room:a").join().await.unwrap()
+}
+
+/// What it panics with.
+fn panic_of(f: impl FnOnce()) -> String {
+    let panicked = catch_unwind(AssertUnwindSafe(f)).unwrap_err();
+    *panicked.downcast().unwrap()
 }
 
 #[test]
@@ -135,8 +142,7 @@ fn latency_is_paid_each_way() {
 fn a_cut_fails_the_push_under_way_and_leaves_a_gap() {
     let (time, link) = world();
     time.run(async {
-        let socket = link.socket().connect().await.unwrap();
-        let room = socket.channel("room:a").join().await.unwrap();
+        let room = joined(&link).await;
         let mut shouts = room.on::<Value>("shout");
         link.stall();
         let push = room.push("echo", &1);
@@ -152,8 +158,7 @@ fn a_cut_fails_the_push_under_way_and_leaves_a_gap() {
 fn what_a_stall_holds_back_arrives_after_it() {
     let (time, link) = world();
     time.run(async {
-        let socket = link.socket().connect().await.unwrap();
-        let room = socket.channel("room:a").join().await.unwrap();
+        let room = joined(&link).await;
         link.stall();
         let push = room.push("echo", &json!({ "n": 1 }));
         time.sleep(5 * SECOND).await;
@@ -203,8 +208,7 @@ fn links_fail_apart() {
 fn dropped_sockets_leave_the_server() {
     let (time, link) = world();
     time.run(async {
-        let socket = link.socket().connect().await.unwrap();
-        let _room = socket.channel("room:a").join().await.unwrap();
+        let _room = joined(&link).await;
         assert!(link.server_socket().is_some());
     });
     assert!(link.server_socket().is_none());
@@ -255,8 +259,7 @@ fn many_sockets_hear_a_broadcast() {
     time.run(async {
         let mut streams = Vec::new();
         for _ in 0..500 {
-            let socket = link.another().socket().connect().await.unwrap();
-            let room = socket.channel("room:a").join().await.unwrap();
+            let room = joined(&link.another()).await;
             streams.push(room.on::<u32>("news"));
         }
         time.sleep(300 * SECOND).await;
@@ -271,16 +274,14 @@ fn many_sockets_hear_a_broadcast() {
 #[test]
 fn a_wait_that_takes_too_long_says_what_for() {
     let (time, link) = world();
-    let panicked = catch_unwind(AssertUnwindSafe(|| {
+    let text = panic_of(|| {
         time.run(async {
-            let socket = link.socket().connect().await.unwrap();
-            let room = socket.channel("room:a").join().await.unwrap();
+            let room = joined(&link).await;
             let mut shouts = room.on::<u32>("shout");
             link.half_open();
             time.wait_for("ann's shout", 5 * SECOND, shouts.next()).await;
         });
-    }));
-    let text = text(&*panicked.unwrap_err());
+    });
     assert!(text.contains("waited 5s for ann's shout, at "), "{text}");
     assert!(text.contains("in_memory.rs"), "{text}");
     assert!(text.contains("open, half-open, joined: [room:a]"), "{text}");
@@ -290,13 +291,12 @@ fn a_wait_that_takes_too_long_says_what_for() {
 fn a_run_has_a_limit() {
     let time = VirtualTime::new().with_limit(60 * SECOND);
     let link = time.link(rooms().build());
-    let panicked = catch_unwind(AssertUnwindSafe(|| {
+    let text = panic_of(|| {
         time.run(async {
             let _socket = link.socket().connect().await.unwrap();
             std::future::pending::<()>().await;
         });
-    }));
-    let text = text(&*panicked.unwrap_err());
+    });
     assert!(text.contains("isn't done after 60s of virtual time"), "{text}");
     assert_eq!(seconds(&time), 60);
 }
@@ -304,8 +304,8 @@ fn a_run_has_a_limit() {
 #[test]
 fn a_wait_without_any_timer_fails_at_once() {
     let time = VirtualTime::new();
-    let panicked = catch_unwind(AssertUnwindSafe(|| time.run(std::future::pending::<()>())));
-    assert!(text(&*panicked.unwrap_err()).contains("can't happen any more"));
+    let text = panic_of(|| time.run(std::future::pending::<()>()));
+    assert!(text.contains("can't happen any more"));
 }
 
 /// When a socket with jitter comes back from a number of cuts.
@@ -336,8 +336,7 @@ fn equal_programs_give_equal_runs() {
 async fn the_same_link_on_tokio_with_paused_time() {
     let started = tokio::time::Instant::now();
     let link = Link::new(rooms().build(), AdapterRuntime::current().unwrap());
-    let socket = link.socket().connect().await.unwrap();
-    let room = socket.channel("room:a").join().await.unwrap();
+    let room = joined(&link).await;
     let mut shouts = room.on::<Value>("shout");
     link.half_open();
     assert!(matches!(shouts.next().await, Some(StreamItem::Gap)));

@@ -141,7 +141,7 @@ impl Link {
     /// Has the server close the newest connection.
     pub fn close(&self, code: CloseCode) {
         self.exchange.with(|network, now| {
-            network.close_from_server(now, self.client, code, ByteString::new())
+            network.close_from_server(now, self.client, code, ByteString::new());
         });
     }
 }

@@ -10,6 +10,8 @@ use async_tungstenite::tungstenite::error::Error;
 use async_tungstenite::tungstenite::http::{HeaderValue, Response};
 use futures::StreamExt;
 use phx_testing::listener::Listener;
+use phx_testing::{SocketId, rooms};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 pub(crate) type Client = WebSocketStream<TokioAdapter<TcpStream>>;
@@ -18,6 +20,42 @@ pub(crate) const JOIN: &str = r#"["1","1","room:a","phx_join",{}]"#;
 
 pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(10), future).await.expect("it took too long")
+}
+
+/// A request for an upgrade, by hand.
+pub(crate) const UPGRADE: &str = "GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nconnection: upgrade\r\n\
+                                  upgrade: websocket\r\nsec-websocket-key: X\r\n\
+                                  sec-websocket-version: 13\r\n\r\n";
+
+/// A listener with the small application.
+pub(crate) async fn bind() -> Listener {
+    Listener::bind(rooms().build()).await.unwrap()
+}
+
+/// How many connections the server knows.
+pub(crate) fn open(listener: &Listener) -> usize {
+    listener.with(|server, _| server.sockets().count())
+}
+
+/// The bytes of a connection, behind the answer to its upgrade.
+pub(crate) async fn upgraded(listener: &Listener) -> TcpStream {
+    let mut stream = TcpStream::connect(listener.address()).await.unwrap();
+    stream.write_all(UPGRADE.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        assert_ne!(within(stream.read_buf(&mut head)).await.unwrap(), 0);
+    }
+    stream
+}
+
+/// A client that has joined, and the server's side of it.
+pub(crate) async fn join(listener: &Listener) -> (Client, SocketId) {
+    let mut client = within(connect(listener)).await.unwrap();
+    send(&mut client, JOIN).await;
+    let joined = r#"["1","1","room:a","phx_reply",{"response":{},"status":"ok"}]"#;
+    assert_eq!(receive(&mut client).await, Message::text(joined));
+    let socket = listener.with(|server, _| server.sockets().last()).unwrap();
+    (client, socket)
 }
 
 pub(crate) async fn connect(listener: &Listener) -> Result<Client, Error> {

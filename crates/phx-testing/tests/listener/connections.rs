@@ -13,18 +13,7 @@ use phx_testing::listener::Listener;
 use phx_testing::{Refusal, rooms};
 use tokio::net::TcpStream;
 
-use crate::client::{Client, JOIN, connect, connect_with, receive, send, within};
-
-async fn open(listener: &Listener) -> Client {
-    within(connect(listener)).await.expect("accepted")
-}
-
-async fn join(client: &mut Client) {
-    send(client, JOIN).await;
-    let reply = receive(client).await;
-    let expected = r#"["1","1","room:a","phx_reply",{"response":{},"status":"ok"}]"#;
-    assert_eq!(reply, Message::text(expected));
-}
+use crate::client::{JOIN, bind, connect, connect_with, join, receive, send, within};
 
 fn close_code(message: &Message) -> Option<u16> {
     match message {
@@ -35,30 +24,14 @@ fn close_code(message: &Message) -> Option<u16> {
 
 #[tokio::test]
 async fn serves_joins_and_broadcasts() {
-    let listener = Listener::bind(rooms().build()).await.unwrap();
-    let (mut ann, mut bob) = (open(&listener).await, open(&listener).await);
-    join(&mut ann).await;
-    join(&mut bob).await;
+    let listener = bind().await;
+    let ((mut ann, _), (mut bob, _)) = (join(&listener).await, join(&listener).await);
     send(&mut ann, r#"["1","2","room:a","whisper",{"a":1}]"#).await;
     let expected = r#"[null,null,"room:a","whisper",{"a":1}]"#;
     assert_eq!(receive(&mut bob).await, Message::text(expected));
     listener.broadcast("room:a", "news", Payload::empty());
     let expected = r#"[null,null,"room:a","news",{}]"#;
     assert_eq!(receive(&mut ann).await, Message::text(expected));
-}
-
-#[tokio::test]
-async fn a_refusal_is_an_http_answer() {
-    let server = rooms().connect(|_| {
-        Err(Refusal::new(429).with_header("retry-after", "7").with_body(r#"{"reason":"busy"}"#))
-    });
-    let listener = Listener::bind(server.build()).await.unwrap();
-    let Err(Error::Http(response)) = connect_with(&listener, "vsn=2.0.0", None).await else {
-        panic!("not refused")
-    };
-    assert_eq!(response.status(), 429);
-    assert_eq!(response.headers()["retry-after"], "7");
-    assert_eq!(response.body().as_deref(), Some(br#"{"reason":"busy"}"#.as_slice()));
 }
 
 #[tokio::test]
@@ -75,30 +48,18 @@ async fn answers_the_subprotocol_of_a_token() {
 }
 
 #[tokio::test]
-async fn dropped_connections_are_reset() {
-    let listener = Listener::bind(rooms().build()).await.unwrap();
-    let mut client = open(&listener).await;
-    join(&mut client).await;
-    listener.drop_connections();
-    let end = within(client.next()).await;
-    assert!(matches!(end, Some(Err(_))), "{end:?}");
-    assert_eq!(listener.with(|server, _| server.sockets().count()), 0);
-}
-
-#[tokio::test]
 async fn a_drain_closes_with_1012() {
-    let listener = Listener::bind(rooms().build()).await.unwrap();
-    let mut client = open(&listener).await;
-    join(&mut client).await;
+    let listener = bind().await;
+    let (mut client, _) = join(&listener).await;
     listener.drain();
     assert_eq!(close_code(&receive(&mut client).await), Some(1012));
 }
 
 #[tokio::test]
 async fn a_stop_closes_what_is_open_and_frees_the_port() {
-    let listener = Listener::bind(rooms().build()).await.unwrap();
+    let listener = bind().await;
     let address = listener.address();
-    let mut client = open(&listener).await;
+    let mut client = connect(&listener).await.unwrap();
     let (message, ()) = within(async {
         tokio::join!(
             async {
@@ -118,13 +79,13 @@ async fn a_stop_closes_what_is_open_and_frees_the_port() {
 #[tokio::test]
 async fn malformed_frames_close_with_their_codes() {
     let listener = Listener::bind(rooms().max_frame_size(1000).build()).await.unwrap();
-    let mut client = open(&listener).await;
+    let mut client = connect(&listener).await.unwrap();
     send(&mut client, "{not json").await;
     assert_eq!(close_code(&receive(&mut client).await), Some(1011));
-    let mut client = open(&listener).await;
+    let mut client = connect(&listener).await.unwrap();
     send(&mut client, &"x".repeat(1001)).await;
     assert_eq!(close_code(&receive(&mut client).await), Some(1009));
-    let mut client = open(&listener).await;
+    let mut client = connect(&listener).await.unwrap();
     let text = WebSocketFrame::message(vec![0xff, 0xfe], OpCode::Data(Data::Text), true);
     within(client.send(Message::Frame(text))).await.unwrap();
     assert_eq!(close_code(&receive(&mut client).await), Some(1007));
@@ -134,23 +95,22 @@ async fn malformed_frames_close_with_their_codes() {
 async fn an_idle_connection_is_closed_with_1002() {
     let idle = Duration::from_millis(20);
     let listener = Listener::bind(rooms().idle_timeout(Some(idle)).build()).await.unwrap();
-    let mut client = open(&listener).await;
+    let mut client = connect(&listener).await.unwrap();
     assert_eq!(close_code(&receive(&mut client).await), Some(1002));
 }
 
 #[tokio::test]
 async fn a_close_frame_is_answered() {
-    let listener = Listener::bind(rooms().build()).await.unwrap();
-    let mut client = open(&listener).await;
+    let listener = bind().await;
+    let mut client = connect(&listener).await.unwrap();
     within(client.close(None)).await.unwrap();
     assert!(matches!(receive(&mut client).await, Message::Close(_)));
 }
 
 #[tokio::test]
 async fn frames_of_one_segment_are_read_before_channels_reply() {
-    let listener = Listener::bind(rooms().build()).await.unwrap();
-    let mut ann = open(&listener).await;
-    join(&mut ann).await;
+    let listener = bind().await;
+    let (mut ann, _) = join(&listener).await;
     for text in [
         r#"["1","2","room:a","phx_leave",{}]"#,
         r#"["1","3","room:a","phx_leave",{}]"#,

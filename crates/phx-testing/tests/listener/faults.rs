@@ -7,25 +7,11 @@ use async_tungstenite::tungstenite::error::Error;
 use futures::{FutureExt, StreamExt};
 use phx_proto::{CloseCode, Frame, Payload};
 use phx_testing::listener::Listener;
-use phx_testing::{Connectivity, Refusal, SocketId, rooms};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use phx_testing::{Connectivity, Refusal};
+use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
-use crate::client::{self, Client, JOIN, connect, send, within};
-
-async fn bind() -> Listener {
-    Listener::bind(rooms().build()).await.unwrap()
-}
-
-/// A client that has joined, and the server's side of it.
-async fn join(listener: &Listener) -> (Client, SocketId) {
-    let mut client = within(connect(listener)).await.unwrap();
-    send(&mut client, JOIN).await;
-    assert!(receive(&mut client).await.contains("phx_reply"));
-    let socket = listener.with(|server, _| server.sockets().last()).unwrap();
-    (client, socket)
-}
+use crate::client::{self, Client, bind, connect, join, open, send, upgraded, within};
 
 async fn shout(client: &mut Client, payload: u8) {
     send(client, &format!(r#"["1","2","room:a","shout",{payload}]"#)).await;
@@ -37,10 +23,6 @@ async fn receive(client: &mut Client) -> String {
 
 fn shouted(payload: u8) -> String {
     format!(r#"[null,null,"room:a","shout",{payload}]"#)
-}
-
-fn open(listener: &Listener) -> usize {
-    listener.with(|server, _| server.sockets().count())
 }
 
 #[tokio::test]
@@ -71,17 +53,10 @@ async fn the_ends_without_a_close_frame_are_resets() {
     let listener = bind().await;
     let ends: [fn(&Listener); 2] = [Listener::drop_connections, |listener| listener.all().cut()];
     for end in ends {
-        let mut stream = TcpStream::connect(listener.address()).await.unwrap();
-        let request = "GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nconnection: upgrade\r\n\
-                       upgrade: websocket\r\nsec-websocket-key: X\r\n\
-                       sec-websocket-version: 13\r\n\r\n";
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut text = Vec::new();
-        while !text.ends_with(b"\r\n\r\n") {
-            assert_ne!(within(stream.read_buf(&mut text)).await.unwrap(), 0);
-        }
+        let mut stream = upgraded(&listener).await;
         end(&listener);
-        let error = within(stream.read_buf(&mut text)).await.unwrap_err();
+        assert_eq!(open(&listener), 0);
+        let error = within(stream.read_buf(&mut Vec::new())).await.unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
     }
 }

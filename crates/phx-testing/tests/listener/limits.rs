@@ -10,10 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::client::{JOIN, connect, receive, send, within};
-
-const UPGRADE: &str = "GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nconnection: upgrade\r\n\
-                       upgrade: websocket\r\nsec-websocket-key: X\r\nsec-websocket-version: 13\r\n\r\n";
+use crate::client::{bind, join, upgraded, within};
 
 const LIMIT: usize = 1_000;
 
@@ -40,28 +37,12 @@ fn header(first: u8, length: u64) -> Vec<u8> {
     header
 }
 
-async fn upgraded(listener: &Listener) -> TcpStream {
-    let mut stream = TcpStream::connect(listener.address()).await.unwrap();
-    stream.write_all(UPGRADE.as_bytes()).await.unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        assert_ne!(stream.read_buf(&mut head).await.unwrap(), 0);
-    }
-    stream
-}
-
 /// The code of the close frame that comes next.
 async fn close_code(stream: &mut TcpStream) -> u16 {
     let mut frame = [0; 4];
     stream.read_exact(&mut frame).await.unwrap();
     assert_eq!(frame[..2], [0x88, 2], "a close frame with a code and no reason");
     u16::from_be_bytes([frame[2], frame[3]])
-}
-
-async fn serves_others(listener: &Listener) {
-    let mut client = within(connect(listener)).await.expect("accepted");
-    send(&mut client, JOIN).await;
-    receive(&mut client).await;
 }
 
 async fn refuses_a_frame_that_announces(length: u64) {
@@ -75,7 +56,7 @@ async fn refuses_a_frame_that_announces(length: u64) {
         };
         assert_eq!(within(refused).await, 1009, "{length} bytes");
     }
-    serves_others(&listener).await;
+    join(&listener).await;
 }
 
 /// Nothing is reserved for what is announced: client and listener run on this thread, whose memory is measured.
@@ -119,7 +100,7 @@ async fn who_still_sends_what_was_refused_reads_why() {
 
 #[tokio::test]
 async fn a_control_frame_has_125_bytes_at_the_most() {
-    let listener = Listener::bind(rooms().build()).await.unwrap();
+    let listener = bind().await;
     let refused = async {
         let mut stream = upgraded(&listener).await;
         let mut ping = header(FINAL | PING, 126);
@@ -132,7 +113,7 @@ async fn a_control_frame_has_125_bytes_at_the_most() {
 
 #[tokio::test]
 async fn pongs_that_are_not_read_do_not_pile_up() {
-    let listener = Listener::bind(rooms().build()).await.unwrap();
+    let listener = bind().await;
     let mut stream = within(upgraded(&listener)).await;
     let mut ping = header(FINAL | PING, 125);
     ping.extend([0; 125]);
@@ -165,12 +146,12 @@ async fn endless_head(listener: &Listener, line: &[u8]) -> usize {
 
 #[tokio::test]
 async fn a_head_without_an_end_is_refused() {
-    let listener = Listener::bind(rooms().build()).await.unwrap();
+    let listener = bind().await;
     let long = [b"a: ".as_slice(), &[b'b'; 4_000], b"\r\n"].concat();
     for line in [long.as_slice(), b"a: b\r\n", &[b'a'; 1_000]] {
         within(endless_head(&listener, line)).await;
     }
-    serves_others(&listener).await;
+    join(&listener).await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use phx_testing::{Refusal, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::client::within;
+use crate::client::{UPGRADE, within};
 
 async fn bind() -> Listener {
     let server = Server::builder().auth_token(true).connect(|info| match info.param("token") {
@@ -92,9 +92,6 @@ async fn requests_that_are_no_upgrade_are_answered_as_recorded() {
     assert_eq!(compared, 5);
     assert_eq!(listener.with(|server, _| server.sockets().count()), 0);
 }
-
-const UPGRADE: &str = "GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nconnection: upgrade\r\n\
-                       upgrade: websocket\r\nsec-websocket-key: X\r\nsec-websocket-version: 13\r\n\r\n";
 
 #[tokio::test]
 async fn a_frame_may_come_with_the_request() {

@@ -4,7 +4,8 @@ use phx_proto::{Payload, Status};
 use phx_testing::Script;
 use serde_json::json;
 
-use crate::wire::{CLOSED, CRASHED, JOIN, JOINED, Wire};
+use crate::served;
+use crate::wire::{CLOSED, CRASHED, JOIN, JOINED};
 
 const PUSH: &str = r#"["1","2","room:a","go",{}]"#;
 
@@ -22,9 +23,7 @@ fn each_step_has_its_answer() {
         .expect_push("room:a", "go")
         .no_reply()
         .expect_leave("room:a");
-    let (server, expectations) = script.serve();
-    let mut wire = Wire::new(server);
-    let ann = wire.open();
+    let (mut wire, ann, expectations) = served(&script);
     wire.send(ann, JOIN);
     assert_eq!(wire.answers(), [JOINED]);
     for response in [
@@ -55,9 +54,7 @@ fn joins_are_rejected_crash_or_stay_unanswered() {
         .no_reply()
         .expect_join("room:a")
         .reply_ok(&json!({}));
-    let (server, expectations) = script.serve();
-    let mut wire = Wire::new(server);
-    let ann = wire.open();
+    let (mut wire, ann, expectations) = served(&script);
     wire.send(ann, JOIN);
     let rejected = r#"["1","1","room:a","phx_reply",{"response":"no","status":"error"}]"#;
     assert_eq!(wire.answers(), [rejected]);
@@ -76,9 +73,7 @@ fn joins_are_rejected_crash_or_stay_unanswered() {
 #[test]
 fn a_push_can_crash_its_channel() {
     let script = Script::new().expect_join("*").reply_ok(&json!({})).expect_push("*", "go").crash();
-    let (server, expectations) = script.serve();
-    let mut wire = Wire::new(server);
-    let ann = wire.open();
+    let (mut wire, ann, expectations) = served(&script);
     wire.sent(ann, JOIN);
     wire.send(ann, PUSH);
     assert_eq!(wire.answers(), [CRASHED]);
@@ -95,9 +90,7 @@ fn an_answer_can_wait() {
         .expect_push("*", "go")
         .after(Duration::from_secs(2))
         .reply_ok(&json!({}));
-    let (server, expectations) = script.serve();
-    let mut wire = Wire::new(server);
-    let ann = wire.open();
+    let (mut wire, ann, expectations) = served(&script);
     wire.send(ann, JOIN);
     wire.advance(999);
     assert!(wire.answers().is_empty());

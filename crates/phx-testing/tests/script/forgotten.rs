@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use phx_testing::{Expectations, Script};
 use serde_json::json;
 
+use crate::served;
 use crate::wire::{JOIN, Wire};
 
 fn unmet() -> Expectations {
@@ -59,9 +60,8 @@ fn a_mismatch_after_an_early_look_still_panics() {
 
 #[test]
 fn a_met_one_is_silent() {
-    let (server, expectations) = Script::new().expect_join("*").reply_ok(&json!({})).serve();
-    let mut wire = Wire::new(server);
-    let ann = wire.open();
+    let (mut wire, ann, expectations) =
+        served(&Script::new().expect_join("*").reply_ok(&json!({})));
     wire.send(ann, JOIN);
     assert!(expectations.is_met());
     drop(expectations);

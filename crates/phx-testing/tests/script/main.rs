@@ -10,6 +10,17 @@
 #[path = "../server/wire.rs"]
 mod wire;
 
+use phx_testing::{Expectations, Script, SocketId};
+use wire::Wire;
+
+/// A server that follows the script, with a connection.
+fn served(script: &Script) -> (Wire, SocketId, Expectations) {
+    let (server, expectations) = script.serve();
+    let mut wire = Wire::new(server);
+    let ann = wire.open();
+    (wire, ann, expectations)
+}
+
 mod answers;
 #[cfg(feature = "listener")]
 mod both_ways;

@@ -4,15 +4,14 @@ use phx_proto::Frame;
 use phx_testing::{Expected, Mismatch, Script};
 use serde_json::{Value, json};
 
-use crate::wire::{JOIN, Wire};
+use crate::wire::Wire;
 
 /// What comes of a push with this frame where that is expected.
 fn outcome(expect: fn(Expected) -> Expected, frame: Frame) -> Result<(), Mismatch> {
     let joined = Script::new().expect_join("*").reply_ok(&json!({}));
     let (server, expectations) = expect(joined.expect_push("*", "go")).no_reply().serve();
     let mut wire = Wire::new(server);
-    let ann = wire.open();
-    wire.sent(ann, JOIN);
+    let ann = wire.join();
     wire.server.handle_frame(wire.now, ann, frame);
     expectations.finish()
 }

@@ -6,7 +6,8 @@ use phx_proto::CloseCode;
 use phx_testing::Script;
 use serde_json::json;
 
-use crate::wire::{CLOSED, CRASHED, JOIN, JOINED, Wire};
+use crate::served;
+use crate::wire::{CLOSED, CRASHED, JOIN, JOINED};
 
 const PUSHED: &str = r#"["1",null,"room:a","news",{"n":1}]"#;
 const BROADCAST: &str = r#"[null,null,"room:a","all",{}]"#;
@@ -20,9 +21,7 @@ fn joined() -> Script {
 #[test]
 fn pushes_and_broadcasts_follow_a_join() {
     let script = joined().then_push("news", &json!({ "n": 1 })).then_broadcast("all", &json!({}));
-    let (server, expectations) = script.serve();
-    let mut wire = Wire::new(server);
-    let ann = wire.open();
+    let (mut wire, ann, expectations) = served(&script);
     wire.send(ann, JOIN);
     assert_eq!(wire.answers(), [JOINED, PUSHED, BROADCAST]);
     expectations.assert_met();
@@ -36,9 +35,7 @@ fn pushes_and_broadcasts_follow_a_push() {
         .then_push("news", &json!({ "n": 1 }))
         .after(Duration::from_secs(1))
         .then_broadcast("all", &json!({}));
-    let (server, expectations) = script.serve();
-    let mut wire = Wire::new(server);
-    let ann = wire.open();
+    let (mut wire, ann, expectations) = served(&script);
     wire.sent(ann, JOIN);
     wire.send(ann, PUSH);
     assert_eq!(wire.answers(), [REPLY, PUSHED]);
@@ -53,9 +50,8 @@ fn pushes_and_broadcasts_follow_a_push() {
 fn a_broadcast_reaches_every_client() {
     let script =
         joined().expect_join("room:a").reply_ok(&json!({})).then_broadcast("all", &json!({}));
-    let (server, expectations) = script.serve();
-    let mut wire = Wire::new(server);
-    let (ann, bob) = (wire.open(), wire.open());
+    let (mut wire, ann, expectations) = served(&script);
+    let bob = wire.open();
     wire.sent(ann, JOIN);
     wire.send(bob, JOIN);
     assert_eq!(wire.answers(), [JOINED, BROADCAST, BROADCAST]);
@@ -65,9 +61,7 @@ fn a_broadcast_reaches_every_client() {
 #[test]
 fn channels_end() {
     let script = joined().then_stop().expect_join("room:a").reply_ok(&json!({})).then_crash();
-    let (server, expectations) = script.serve();
-    let mut wire = Wire::new(server);
-    let ann = wire.open();
+    let (mut wire, ann, expectations) = served(&script);
     wire.send(ann, JOIN);
     assert_eq!(wire.answers(), [JOINED, CLOSED]);
     wire.send(ann, JOIN);
@@ -92,9 +86,7 @@ fn connections_end_after_the_answer() {
         .reply_ok(&json!({}))
         .expect_leave("room:a")
         .then_cut();
-    let (server, expectations) = script.serve();
-    let mut wire = Wire::new(server);
-    let ann = wire.open();
+    let (mut wire, ann, expectations) = served(&script);
     wire.sent(ann, JOIN);
     wire.send(ann, PUSH);
     assert_eq!(wire.answers(), [REPLY, "close 1012"]);
@@ -107,8 +99,7 @@ fn connections_end_after_the_answer() {
     let ann = wire.open();
     wire.send(ann, JOIN);
     assert_eq!(wire.answers(), ["drop"]);
-    let ann = wire.open();
-    wire.sent(ann, JOIN);
+    let ann = wire.join();
     wire.send(ann, r#"["1","2","room:a","phx_leave",{}]"#);
     assert_eq!(wire.answers(), [REPLY, "drop"]);
     expectations.assert_met();

@@ -3,6 +3,7 @@
 use phx_testing::{Handlers, Script, Server};
 use serde_json::json;
 
+use crate::served;
 use crate::wire::Wire;
 
 #[test]
@@ -24,9 +25,7 @@ fn topics_with_code_are_not_the_scripts() {
 
 #[test]
 fn heartbeats_are_no_part_of_it() {
-    let (server, expectations) = Script::new().serve();
-    let mut wire = Wire::new(server);
-    let ann = wire.open();
+    let (mut wire, ann, expectations) = served(&Script::new());
     wire.send(ann, r#"[null,"1","phoenix","heartbeat",{}]"#);
     assert_eq!(wire.answers().len(), 1);
     expectations.assert_met();

@@ -71,8 +71,7 @@ fn terminate_tells_why_once() {
     let witness = move || Witness { reasons: given.clone() };
     let mut wire = Wire::new(Server::builder().channel("room:*", witness).build());
     let expect = |wire: &mut Wire, end: &dyn Fn(&mut Wire, SocketId), reason, answers: &[&str]| {
-        let socket = wire.open();
-        wire.sent(socket, JOIN);
+        let socket = wire.join();
         end(wire, socket);
         assert_eq!(wire.answers(), answers);
         assert_eq!(*reasons.lock().unwrap(), [reason]);
@@ -99,9 +98,7 @@ fn terminate_tells_why_once() {
 fn what_terminate_broadcasts_reaches_the_others() {
     let witness = || Witness { reasons: Arc::default() };
     let mut wire = Wire::new(Server::builder().channel("room:*", witness).build());
-    let (ann, bob) = (wire.open(), wire.open());
-    wire.sent(ann, JOIN);
-    wire.sent(bob, JOIN);
+    let (ann, _bob) = (wire.join(), wire.join());
     wire.server.handle_lost(wire.now, ann);
     assert_eq!(wire.answers(), [r#"[null,null,"room:a","gone",{}]"#]);
 }

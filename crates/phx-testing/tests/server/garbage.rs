@@ -13,8 +13,7 @@ fn payloads_must_be_json_to_the_last_byte() {
     let payloads = [r#"{"a":"\ud800"}"#, "[1e400]", r#"{"a":}"#, "[[[", "nul"];
     for payload in payloads {
         let mut wire = Wire::new(rooms().build());
-        let socket = wire.open();
-        wire.sent(socket, JOIN);
+        let socket = wire.join();
         wire.send(socket, &format!(r#"["1","2","room:a","echo",{payload}]"#));
         assert_eq!(wire.answers(), ["close 1011"], "{payload}");
     }

@@ -3,13 +3,12 @@
 use phx_proto::Payload;
 use phx_testing::rooms;
 
-use crate::wire::{JOIN, Wire};
+use crate::wire::Wire;
 
 #[test]
 fn frames_and_pings_do_and_what_the_server_sends_does_not() {
     let mut wire = Wire::new(rooms().build());
-    let socket = wire.open();
-    wire.sent(socket, JOIN);
+    let socket = wire.join();
     wire.advance(50_000);
     wire.server.handle_ping(wire.now, socket);
     wire.advance(50_000);

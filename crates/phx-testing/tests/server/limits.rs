@@ -8,8 +8,7 @@ use crate::wire::{JOIN, JOINED, Wire};
 #[test]
 fn a_join_in_place_of_another_needs_no_room() {
     let mut wire = Wire::new(rooms().max_channels(1).build());
-    let socket = wire.open();
-    wire.sent(socket, JOIN);
+    let socket = wire.join();
     wire.send(socket, r#"["2","2","room:a","phx_join",{}]"#);
     assert!(wire.answers()[0].contains(r#""status":"ok""#));
     wire.send(socket, r#"["3","3","room:b","phx_join",{}]"#);

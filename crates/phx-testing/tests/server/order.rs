@@ -5,7 +5,7 @@ use std::time::Duration;
 use phx_proto::{Frame, Payload, Status};
 use phx_testing::{Channel, Context, Handled, Handlers, Server, SocketId, SocketRef};
 
-use crate::wire::{CLOSED, JOIN, Wire};
+use crate::wire::{CLOSED, Wire};
 
 /// Replies half a second later.
 struct Later;
@@ -40,8 +40,7 @@ fn joined() -> (Wire, SocketId) {
     };
     let server = Server::builder().channel("room:*", || Later).channel("slow:*", slow);
     let mut wire = Wire::new(server.build());
-    let socket = wire.open();
-    wire.sent(socket, JOIN);
+    let socket = wire.join();
     (wire, socket)
 }
 

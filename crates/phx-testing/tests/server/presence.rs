@@ -4,7 +4,7 @@ use phx_proto::Payload;
 use phx_testing::{Channel, Context, Handled, PresenceError, Server};
 use serde_json::{Value, json};
 
-use crate::wire::{JOIN, Wire};
+use crate::wire::Wire;
 
 struct Tracker;
 
@@ -42,9 +42,7 @@ fn diff(answer: &str) -> (Vec<String>, Vec<String>) {
 fn all_that_a_channel_tracked_goes_in_one_diff_when_it_ends() {
     for end in ["lost", "crash", "close"] {
         let mut wire = wire();
-        let (ann, bob) = (wire.open(), wire.open());
-        wire.sent(ann, JOIN);
-        wire.sent(bob, JOIN);
+        let (ann, _bob) = (wire.join(), wire.join());
         wire.sent(ann, r#"["1","2","room:a","track",["ann",{}]]"#);
         wire.sent(ann, r#"["1","3","room:a","track",["cat",{}]]"#);
         match end {
@@ -62,9 +60,7 @@ fn all_that_a_channel_tracked_goes_in_one_diff_when_it_ends() {
 #[test]
 fn each_channel_has_its_own_meta_of_a_key() {
     let mut wire = wire();
-    let (ann, bob) = (wire.open(), wire.open());
-    wire.sent(ann, JOIN);
-    wire.sent(bob, JOIN);
+    let (ann, bob) = (wire.join(), wire.join());
     wire.sent(ann, r#"["1","2","room:a","track",["ann",{"n":1}]]"#);
     wire.sent(bob, r#"["1","2","room:a","track",["ann",{"n":2}]]"#);
     wire.server.handle_lost(wire.now, ann);
@@ -78,8 +74,7 @@ fn each_channel_has_its_own_meta_of_a_key() {
 #[test]
 fn what_cannot_be_tracked_is_told() {
     let mut wire = wire();
-    let socket = wire.open();
-    wire.sent(socket, JOIN);
+    let socket = wire.join();
     let mut reply = |event: &str, payload: Value| -> Value {
         wire.send(socket, &json!(["1", "2", "room:a", event, payload]).to_string());
         let answers = wire.answers();

@@ -101,8 +101,7 @@ fn an_empty_join_ref_of_a_binary_push_is_a_stale_one_and_not_null() {
     let push = b"\0\0\x01\x06\x042room:aechoabc".as_slice();
     for (version, count) in [(V1_7_24, 1), (V1_8_11, 0), (V1_8_12, 0), (V1_9_DEV, 0)] {
         let mut wire = Wire::new(rooms().version(version).build());
-        let socket = wire.open();
-        wire.sent(socket, JOIN);
+        let socket = wire.join();
         wire.server.handle_frame(wire.now, socket, Frame::binary(push));
         assert_eq!(wire.answers().len(), count, "{version:?}");
     }
@@ -176,8 +175,7 @@ fn releases_agree_on_the_rest() {
     for version in [V1_7_24, V1_8_11, V1_8_12, V1_9_DEV] {
         assert_eq!(answers(version, "2.0.0", &[JOIN]), [JOINED], "{version:?}");
         let mut wire = Wire::new(rooms().version(version).build());
-        let socket = wire.open();
-        wire.sent(socket, JOIN);
+        wire.join();
         wire.server.broadcast(wire.now, "room:a", "news", Payload::empty());
         assert_eq!(wire.answers(), [r#"[null,null,"room:a","news",{}]"#], "{version:?}");
     }

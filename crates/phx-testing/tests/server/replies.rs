@@ -6,7 +6,7 @@ use std::time::Duration;
 use phx_proto::{Payload, Status};
 use phx_testing::{Channel, Context, Handled, Handlers, Server, SocketRef};
 
-use crate::wire::{CLOSED, CRASHED, JOIN, Wire};
+use crate::wire::{CLOSED, CRASHED, Wire};
 
 /// Replies a second later with what it was sent.
 struct Later;
@@ -46,8 +46,7 @@ impl Channel for Later {
 
 fn joined() -> (Wire, phx_testing::SocketId) {
     let mut wire = Wire::new(Server::builder().channel("room:*", || Later).build());
-    let socket = wire.open();
-    wire.sent(socket, JOIN);
+    let socket = wire.join();
     (wire, socket)
 }
 
@@ -92,8 +91,7 @@ fn a_test_may_reply_even_after_the_channel_crashed() {
         })
     });
     let mut wire = Wire::new(server.build());
-    let socket = wire.open();
-    wire.sent(socket, JOIN);
+    let socket = wire.join();
     wire.send(socket, r#"["1","2","room:a","ask",{}]"#);
     wire.send(socket, r#"["1","3","room:a","unknown",{}]"#);
     assert_eq!(wire.answers(), [CRASHED]);

@@ -40,8 +40,7 @@ fn joined() -> (Wire, SocketId) {
 #[test]
 fn a_slow_join_holds_up_everything_on_its_connection_and_nothing_elsewhere() {
     let (mut wire, socket) = joined();
-    let other = wire.open();
-    wire.sent(other, JOIN);
+    wire.join();
     wire.send(socket, r#"["2","2","slow:a","phx_join",{}]"#);
     wire.send(socket, r#"[null,"3","phoenix","heartbeat",{}]"#);
     wire.server.broadcast(wire.now, "room:a", "news", Payload::empty());

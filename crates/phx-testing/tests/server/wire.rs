@@ -24,6 +24,13 @@ impl Wire {
         self.connect("vsn=2.0.0")
     }
 
+    /// A connection that has joined `room:a`.
+    pub(crate) fn join(&mut self) -> SocketId {
+        let socket = self.open();
+        self.sent(socket, JOIN);
+        socket
+    }
+
     pub(crate) fn send(&mut self, socket: SocketId, text: &str) {
         let frame = Frame::text(text.to_owned());
         self.server.handle_frame(self.now, socket, frame);

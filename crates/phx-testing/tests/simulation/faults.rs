@@ -1,39 +1,11 @@
 //! Each fault of a simulation does what it says, and nothing else.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-
 use std::time::Duration;
 
-use phx_proto::{
-    ChannelId, CloseCause, Config, Event, Frame, Instant, JoinFailure, Outcome, Payload, Status,
-};
+use phx_proto::{CloseCause, Config, Event, Frame, Instant, JoinFailure, Outcome, Payload, Status};
 use phx_testing::{ClientId, Connectivity, Refusal, Simulation, rooms};
 
-const SECOND: Duration = Duration::from_secs(1);
-
-fn joined() -> (Simulation, ClientId, ChannelId) {
-    let mut sim = Simulation::new(rooms().build());
-    let (ann, room) = join(&mut sim);
-    (sim, ann, room)
-}
-
-fn join(sim: &mut Simulation) -> (ClientId, ChannelId) {
-    let client = sim.client(Config::phoenix_cr());
-    let room = sim.with(client, |socket, now| {
-        socket.connect(now);
-        let room = socket.channel("room:lobby", Payload::empty()).unwrap();
-        socket.join(now, room, None).unwrap();
-        room
-    });
-    assert!(sim.find_event(client, SECOND, |it| matches!(it, Event::Joined { .. })).is_some());
-    sim.events(client);
-    (client, room)
-}
-
-fn push(sim: &mut Simulation, client: ClientId, room: ChannelId, event: &'static str, n: u32) {
-    let payload = Payload::json(&n).unwrap();
-    sim.with(client, |socket, now| socket.push(now, room, event, payload, None)).unwrap();
-}
+use crate::{SECOND, join, joined, push};
 
 /// The numbers of the messages that the client got, and when, until nothing happens for a while.
 fn numbers(sim: &mut Simulation, client: ClientId, until: Instant) -> Vec<(u32, Duration)> {

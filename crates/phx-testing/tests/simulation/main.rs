@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod faults;
+
 use std::time::Duration;
 
 use phx_proto::{
@@ -13,28 +15,26 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn joined() -> (Simulation, ClientId, ChannelId) {
     let mut sim = Simulation::new(rooms().build());
-    let (client, room) = join(&mut sim, "ann");
-    (sim, client, room)
+    let (ann, room) = join(&mut sim);
+    (sim, ann, room)
 }
 
-fn join(sim: &mut Simulation, name: &str) -> (ClientId, ChannelId) {
+fn join(sim: &mut Simulation) -> (ClientId, ChannelId) {
     let client = sim.client(Config::phoenix_cr());
-    let params = Payload::json(&serde_json::json!({ "name": name })).unwrap();
     let room = sim.with(client, |socket, now| {
         socket.connect(now);
-        let room = socket.channel("room:lobby", params).unwrap();
+        let room = socket.channel("room:lobby", Payload::empty()).unwrap();
         socket.join(now, room, None).unwrap();
         room
     });
-    let is_joined = |event: &Event| matches!(event, Event::Joined { .. });
-    assert!(sim.find_event(client, SECOND, is_joined).is_some());
+    assert!(sim.find_event(client, SECOND, |it| matches!(it, Event::Joined { .. })).is_some());
+    sim.events(client);
     (client, room)
 }
 
-fn push(sim: &mut Simulation, client: ClientId, room: ChannelId, event: &str) {
-    let payload = Payload::json(&1).unwrap();
-    sim.with(client, |socket, now| socket.push(now, room, event.to_owned(), payload, None))
-        .unwrap();
+fn push(sim: &mut Simulation, client: ClientId, room: ChannelId, event: &'static str, n: u32) {
+    let payload = Payload::json(&n).unwrap();
+    sim.with(client, |socket, now| socket.push(now, room, event, payload, None)).unwrap();
 }
 
 fn outcome(sim: &mut Simulation, client: ClientId, within: Duration) -> Option<Outcome> {
@@ -55,7 +55,7 @@ fn closed(sim: &mut Simulation, client: ClientId, within: Duration) -> Option<Cl
 #[test]
 fn nothing_takes_time_without_latency() {
     let (mut sim, ann, room) = joined();
-    push(&mut sim, ann, room, "echo");
+    push(&mut sim, ann, room, "echo", 1);
     assert!(outcome(&mut sim, ann, Duration::ZERO).is_some());
     assert_eq!(sim.now(), phx_proto::Instant::EPOCH);
 }
@@ -63,9 +63,8 @@ fn nothing_takes_time_without_latency() {
 #[test]
 fn latency_counts_both_ways() {
     let (mut sim, ann, room) = joined();
-    let _ = sim.events(ann);
     sim.set_latency(ann, Duration::from_millis(30));
-    push(&mut sim, ann, room, "echo");
+    push(&mut sim, ann, room, "echo", 1);
     let reply = outcome(&mut sim, ann, SECOND);
     assert!(matches!(reply, Some(Outcome::Reply { status: Status::Ok, .. })), "{reply:?}");
     assert_eq!(sim.now().since_epoch(), Duration::from_millis(60));
@@ -94,8 +93,8 @@ fn without_heartbeats_the_server_closes_after_a_minute() {
 #[test]
 fn a_broadcast_reaches_the_others() {
     let (mut sim, ann, room) = joined();
-    let (bob, _) = join(&mut sim, "bob");
-    push(&mut sim, ann, room, "whisper");
+    let (bob, _) = join(&mut sim);
+    push(&mut sim, ann, room, "whisper", 1);
     let whisper =
         |event: &Event| matches!(event, Event::Message { event, .. } if event == "whisper");
     assert!(sim.find_event(bob, SECOND, whisper).is_some());
@@ -128,11 +127,10 @@ fn a_half_open_connection_ends_by_heartbeat_here_and_by_idle_timeout_there() {
 #[test]
 fn what_was_held_back_arrives_in_order() {
     let (mut sim, ann, room) = joined();
-    let (bob, _) = join(&mut sim, "bob");
-    let _ = sim.events(bob);
+    let (bob, _) = join(&mut sim);
     sim.stall(ann);
-    push(&mut sim, ann, room, "shout");
-    push(&mut sim, ann, room, "whisper");
+    push(&mut sim, ann, room, "shout", 1);
+    push(&mut sim, ann, room, "whisper", 1);
     sim.advance(SECOND);
     assert!(sim.events(bob).is_empty());
     sim.resume(ann);
