@@ -70,7 +70,7 @@ fn message(
         let reply = object(payload.get())?;
         let status = string(reply.get("status").ok_or(Wrong::Message)?)?;
         let response = reply.get("response").map_or("null", |response| response.get());
-        Message::reply(topic, ref_, Status::parse(status.into()), json(response))
+        Message::reply(topic, ref_, Status::from(&*status), json(response))
     } else {
         Message::new(topic, event, json(payload.get())).with_reference(ref_)
     };
@@ -94,7 +94,7 @@ fn reference(value: Option<&RawValue>) -> Result<Option<Ref>, Wrong> {
         "null" => Ok(None),
         text if text.starts_with('"') => {
             let text: String = serde_json::from_str(text).map_err(|_| Wrong::Message)?;
-            Ok(Some(Ref::parse_str(&text)))
+            Ok(Some(Ref::from(&*text)))
         }
         text => text.parse().map(|number: u64| Some(Ref::from(number))).map_err(|_| Wrong::Message),
     }

@@ -48,7 +48,7 @@ fn expressible(receiver: &dyn Serializer, mut message: Message) -> Message {
         message.join_ref = None;
     }
     if message.payload.is_binary() {
-        let empty = Ref::parse_str("");
+        let empty = Ref::from("");
         message.join_ref = message.join_ref.filter(|reference| *reference != empty);
         message.reference = message.reference.filter(|reference| *reference != empty);
     }

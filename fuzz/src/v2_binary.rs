@@ -44,14 +44,14 @@ fn model(bytes: &[u8], is_client: bool) -> Option<Message> {
     for (name, length) in names.iter().zip(lengths) {
         let (text, after) = rest.split_at_checked(usize::from(*length))?;
         let text = str::from_utf8(text).ok()?;
-        let reference = (!text.is_empty()).then(|| Ref::parse_str(text));
+        let reference = (!text.is_empty()).then(|| Ref::from(text));
         rest = after;
         match *name {
             "join_ref" => message.join_ref = reference,
             "ref" => message.reference = reference,
             "topic" => message.topic = text.into(),
             "event" => message.event = text.into(),
-            _ => message.status = Some(Status::parse(text.into())),
+            _ => message.status = Some(Status::from(text)),
         }
     }
     message.payload = Payload::binary(rest.to_vec());

@@ -123,7 +123,7 @@ impl Chaos {
         match self.choices.below(6) {
             0 | 1 => None,
             2 => Some(Ref::from(self.choices.below(500) as u64)),
-            3 => Some(Ref::parse_str("x")),
+            3 => Some(Ref::from("x")),
             _ => self.recently_sent(20).and_then(|sent| sent.join_ref),
         }
     }

@@ -11,7 +11,6 @@ use phx_proto::{
     ByteString, ChannelCloseCause, ChannelId, CloseCause, CloseCode, ConnectionState,
     DisconnectError, Endpoint, Instant, Outcome, Payload, PayloadDropped, PingId, PushId,
 };
-use slotmap::SecondaryMap;
 
 use crate::builder::Settings;
 use crate::channel::ChannelFailure;
@@ -30,7 +29,7 @@ mod waiting;
 mod watch;
 
 use answers::{Budget, Outcomes};
-pub(crate) use channels::{ChannelEntry, ParamsFunction};
+pub(crate) use channels::{ChannelEntries, ChannelEntry, ParamsFunction};
 use ends::Ends;
 pub(crate) use ends::{DisconnectWait, Interest};
 pub(crate) use hooks::{
@@ -74,7 +73,7 @@ impl Shared {
             pushes: Outcomes::new(max_answer_bytes),
             pings: Waiting::default(),
             // Most sockets have few.
-            channels: SecondaryMap::with_capacity(1),
+            channels: ChannelEntries::new(),
             kept: Budget::new(max_answer_bytes),
             mailboxes: Mailboxes::default(),
             topics: TopicStreams::default(),
@@ -150,7 +149,7 @@ pub(crate) struct State {
     pub(crate) core: phx_proto::Socket,
     pub(crate) pushes: Outcomes,
     pub(crate) pings: Waiting<PingId, Option<Duration>>,
-    pub(crate) channels: SecondaryMap<ChannelId, ChannelEntry>,
+    pub(crate) channels: ChannelEntries,
     /// What the channels keep of answers.
     kept: Budget,
     pub(crate) mailboxes: Mailboxes,

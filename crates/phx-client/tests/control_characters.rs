@@ -144,7 +144,7 @@ fn whatever_is_displayed_is_one_short_line() {
     let mut table = Table::default();
     table.text(&Escaped::new(text));
     table.text(&Status::Other(bytes()));
-    table.text(&Ref::parse(bytes()));
+    table.text(&Ref::from(bytes()));
     table.text(&TlsFailure::new(TlsFailureKind::Other, text));
     // The user's own, and shown as long as it is.
     let path: String = text.chars().take(64).collect();

@@ -189,7 +189,7 @@ fn server_message(seed: u64) -> Message {
             let status = match rng.u8(0..3) {
                 0 => Status::Ok,
                 1 => Status::Error,
-                _ => Status::parse(name(&mut rng, 255).into()),
+                _ => Status::from(name(&mut rng, 255).as_str()),
             };
             Message::reply(topic, Some(reference(&mut rng)), status, payload)
                 .with_join_ref(maybe(&mut rng))
@@ -211,7 +211,7 @@ fn maybe(rng: &mut Rng) -> Option<Ref> {
 
 fn reference(rng: &mut Rng) -> Ref {
     match rng.u8(0..4) {
-        0 => Ref::parse_str(&name(rng, 20)),
+        0 => Ref::from(&*name(rng, 20)),
         1 => Ref::from(u64::MAX),
         _ => Ref::from(rng.u64(0..100_000)),
     }

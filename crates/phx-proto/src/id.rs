@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use slotmap::Key as _;
+
 /// One attempt to connect, and the transport that comes of it. The first of a socket is 1.
 ///
 /// Every fact about a transport carries its id, so that news of an old one changes nothing.
@@ -23,9 +25,28 @@ impl fmt::Debug for TransportId {
 }
 
 slotmap::new_key_type! {
-    /// A channel of a socket: index and generation, so that the id of a removed channel never
-    /// means another one.
-    pub struct ChannelId;
+    /// Where a socket keeps a channel.
+    pub(crate) struct ChannelKey;
+}
+
+/// A channel of a socket: index and generation, so that the id of a removed channel never
+/// means another one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChannelId(pub(crate) ChannelKey);
+
+impl ChannelId {
+    /// The id as a number, for logs and for maps of one's own: the low half is a small index that is used
+    /// again, the high half makes it another number then.
+    #[must_use]
+    pub fn as_u64(self) -> u64 {
+        self.0.data().as_ffi()
+    }
+}
+
+impl fmt::Debug for ChannelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ChannelId({:?})", self.0.data())
+    }
 }
 
 /// One push, join or leave of a socket. Unlike the ref on the wire it stays the same when a push

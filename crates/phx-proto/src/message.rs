@@ -126,9 +126,9 @@ pub const PHOENIX: ByteString = ByteString::from_static("phoenix");
 /// ```
 /// use phx_proto::Ref;
 ///
-/// assert_eq!(Ref::from(7), Ref::parse("7".into()));
-/// assert_eq!(Ref::parse("007".into()).to_string(), "007");
-/// assert_eq!(Ref::parse("007".into()).as_number(), None);
+/// assert_eq!(Ref::from(7), Ref::from("7"));
+/// assert_eq!(Ref::from("007").to_string(), "007");
+/// assert_eq!(Ref::from("007").as_number(), None);
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ref(Repr);
@@ -141,28 +141,10 @@ enum Repr {
 }
 
 impl Ref {
-    /// The ref that reads `text`.
-    #[must_use]
-    pub fn parse(text: ByteString) -> Self {
-        match canonical_number(text.as_bytes()) {
-            Some(number) => Ref(Repr::Number(number)),
-            None => Ref(Repr::Text(text)),
-        }
-    }
-
     /// The ref that reads `text`, if it is a plain number.
     #[inline]
     pub(crate) fn plain_number(text: &[u8]) -> Option<Self> {
         canonical_number(text).map(Ref::from)
-    }
-
-    /// The ref that reads `text`, copied only if it isn't a plain number.
-    #[must_use]
-    pub fn parse_str(text: &str) -> Self {
-        match canonical_number(text.as_bytes()) {
-            Some(number) => Ref(Repr::Number(number)),
-            None => Ref(Repr::Text(ByteString::from(text))),
-        }
     }
 
     /// The number this ref is, if it is one.
@@ -229,6 +211,26 @@ impl From<u64> for Ref {
     }
 }
 
+/// The ref that reads so.
+impl From<ByteString> for Ref {
+    fn from(text: ByteString) -> Self {
+        match canonical_number(text.as_bytes()) {
+            Some(number) => Ref(Repr::Number(number)),
+            None => Ref(Repr::Text(text)),
+        }
+    }
+}
+
+/// The ref that reads so, copied only if it isn't a plain number.
+impl From<&str> for Ref {
+    fn from(text: &str) -> Self {
+        match canonical_number(text.as_bytes()) {
+            Some(number) => Ref(Repr::Number(number)),
+            None => Ref(Repr::Text(ByteString::from(text))),
+        }
+    }
+}
+
 impl fmt::Display for Ref {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -259,16 +261,6 @@ pub enum Status {
 }
 
 impl Status {
-    /// The status with this name.
-    #[must_use]
-    pub fn parse(name: ByteString) -> Self {
-        match &*name {
-            "ok" => Status::Ok,
-            "error" => Status::Error,
-            _ => Status::Other(name),
-        }
-    }
-
     /// The status's name on the wire.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -276,6 +268,28 @@ impl Status {
             Status::Ok => "ok",
             Status::Error => "error",
             Status::Other(name) => name,
+        }
+    }
+}
+
+/// The status with this name.
+impl From<ByteString> for Status {
+    fn from(name: ByteString) -> Self {
+        match &*name {
+            "ok" => Status::Ok,
+            "error" => Status::Error,
+            _ => Status::Other(name),
+        }
+    }
+}
+
+/// The status with this name, copied only if it isn't one of Phoenix's own.
+impl From<&str> for Status {
+    fn from(name: &str) -> Self {
+        match name {
+            "ok" => Status::Ok,
+            "error" => Status::Error,
+            _ => Status::Other(ByteString::from(name)),
         }
     }
 }
@@ -305,7 +319,7 @@ mod tests {
     fn only_plain_decimals_that_fit_are_numbers() {
         let numbers = ["0", "1", "9", "10", "9999999999999999999", "18446744073709551615"];
         for text in numbers {
-            assert_eq!(Ref::parse_str(text).as_number(), text.parse().ok(), "{text}");
+            assert_eq!(Ref::from(text).as_number(), text.parse().ok(), "{text}");
         }
         let others = [
             "",
@@ -328,8 +342,8 @@ mod tests {
             "1\u{662}",
         ];
         for text in others {
-            assert_eq!(Ref::parse_str(text).as_number(), None, "{text}");
-            assert_eq!(Ref::parse_str(text).to_string(), text);
+            assert_eq!(Ref::from(text).as_number(), None, "{text}");
+            assert_eq!(Ref::from(text).to_string(), text);
         }
     }
 }

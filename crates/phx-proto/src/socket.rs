@@ -32,6 +32,7 @@ use self::pending::PendingTable;
 pub use self::state::{ChannelState, ConnectionState, Params, TimeoutReason};
 use self::timers::Timers;
 use self::turns::Turns;
+use crate::id::ChannelKey;
 use crate::{
     Action, ChannelCloseCause, ChannelId, CloseCause, CloseCode, Config, Counters, DisconnectError,
     Event, Frame, Instant, JoinError, LeaveError, Message, NewChannelError, PHOENIX,
@@ -63,7 +64,7 @@ pub struct Socket {
     /// When the last frame came, or the driver last chose not to look for one.
     heard: Instant,
     connection: Connection,
-    channels: SlotMap<ChannelId, Channel>,
+    channels: SlotMap<ChannelKey, Channel>,
     /// Whose the topics are. Channels that are being left or closed own none.
     topics: HashMap<ByteString, ChannelId, FixedState>,
     /// Topic and join of the channels that are being left, for messages that name no join.
@@ -561,7 +562,7 @@ impl Socket {
 impl Socket {
     /// A channel that the user has. One that was removed stays until it is left, unseen.
     fn known(&self, channel: ChannelId) -> Option<&Channel> {
-        self.channels.get(channel).filter(|channel| !channel.is_forgotten())
+        self.channels.get(channel.0).filter(|channel| !channel.is_forgotten())
     }
 
     fn check_channel(&self, topic: &ByteString, params: &Params) -> Result<(), NewChannelError> {
@@ -582,7 +583,7 @@ impl Socket {
     }
 
     fn insert_channel(&mut self, topic: ByteString, params: Params) -> ChannelId {
-        let id = self.channels.insert(Channel::new(topic.clone(), params));
+        let id = ChannelId(self.channels.insert(Channel::new(topic.clone(), params)));
         self.topics.insert(topic, id);
         id
     }

@@ -12,8 +12,8 @@ mod common;
 use allocation_counter::measure;
 use common::{Script, json, quiet};
 use phx_proto::{
-    Action, ByteString, ChannelId, CloseCause, Config, Event, Frame, Instant, Message, Outcome,
-    Payload, ReconnectPolicy, Refusal, RejoinPolicy, Serializer, Socket, Status, V2, V2Server,
+    Action, ChannelId, CloseCause, Config, Event, Frame, Instant, Message, Outcome, Payload,
+    ReconnectPolicy, Refusal, RejoinPolicy, Serializer, Socket, Status, V2, V2Server,
 };
 
 /// At most this many bytes of answers.
@@ -29,7 +29,7 @@ fn text(bytes: usize) -> Payload {
 }
 
 fn reply(to: &Message, status: &str, response: Payload) -> Frame {
-    let status = Status::parse(ByteString::from(status));
+    let status = Status::from(status);
     let reply = Message::reply(to.topic.clone(), to.reference.clone(), status, response)
         .with_join_ref(to.join_ref.clone());
     V2Server.encode(&reply).unwrap()

@@ -10,7 +10,7 @@ const CRASHED: &str = r#"{"reason":"join crashed"}"#;
 const NOTHING: [&str; 0] = [];
 
 fn rejection(status: &str, response: &str) -> Rejection {
-    Rejection::new(Status::parse(status.into()), common::json(response), false)
+    Rejection::new(Status::from(status), common::json(response), false)
 }
 
 #[test]

@@ -45,8 +45,8 @@ fn schedules_and_policies_show_what_they_are() {
 
 #[test]
 fn small_values_show_themselves() {
-    assert_eq!(format!("{:?} {:?}", Ref::from(7), Ref::parse_str("x")), "Ref(7) Ref(x)");
-    assert_eq!(format!("{:?}", Status::parse("maybe".into())), "Status(maybe)");
+    assert_eq!(format!("{:?} {:?}", Ref::from(7), Ref::from("x")), "Ref(7) Ref(x)");
+    assert_eq!(format!("{:?}", Status::from("maybe")), "Status(maybe)");
     assert_eq!(format!("{:?}", Instant::EPOCH), "Instant(0ns)");
 }
 

@@ -77,8 +77,8 @@ fn decode(bytes: &[u8]) -> Result<Message, DecodeErrorKind> {
     };
     let payload = Payload::json(&payload).map_err(|_| DecodeErrorKind::Field(Field::Payload))?;
     let mut message = Message::new(wire.topic, wire.event, payload)
-        .with_join_ref(wire.join_ref.as_deref().map(Ref::parse_str))
-        .with_reference(wire.reference.as_deref().map(Ref::parse_str));
+        .with_join_ref(wire.join_ref.as_deref().map(Ref::from))
+        .with_reference(wire.reference.as_deref().map(Ref::from));
     message.status = status;
     Ok(message)
 }
@@ -89,7 +89,7 @@ fn reply(mut payload: Value) -> Result<(Status, Value), DecodeErrorKind> {
         .get("status")
         .and_then(Value::as_str)
         .ok_or(DecodeErrorKind::Field(Field::Status))?;
-    let status = Status::parse(status.into());
+    let status = Status::from(status);
     let response = payload.get_mut("response").map(Value::take).unwrap_or_default();
     Ok((status, response))
 }
@@ -104,8 +104,7 @@ fn every_shape_goes_there_and_back() {
             .with_join_ref(one.clone())
             .with_reference(one.clone()),
         Message::new("room:a", "shout", payload.clone()),
-        Message::reply("room:a", Some(Ref::parse_str("x7")), Status::Error, payload)
-            .with_join_ref(one),
+        Message::reply("room:a", Some(Ref::from("x7")), Status::Error, payload).with_join_ref(one),
         Message::reply("room:a", None, Status::Other("weird".into()), Payload::json(&()).unwrap()),
     ];
     for message in shapes {

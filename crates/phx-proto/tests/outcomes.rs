@@ -238,7 +238,7 @@ fn a_reply_on_another_topic_or_of_another_life_is_ignored() {
     foreign.topic = "room:b".into();
     s.reply_to(&foreign, "ok", "{}");
     let mut outdated = sent.clone();
-    outdated.join_ref = Some(phx_proto::Ref::parse("4711".into()));
+    outdated.join_ref = Some(phx_proto::Ref::from("4711"));
     s.reply_to(&outdated, "ok", "{}");
     assert_eq!(s.events(), NOTHING);
     // One that names no join is taken.

@@ -60,7 +60,7 @@ fn encoding_allocates_one_buffer_of_the_right_size() {
     let push = |payload| {
         Message::new("room:a", "new_msg", payload)
             .with_join_ref(Some(Ref::from(u64::MAX)))
-            .with_reference(Some(Ref::parse_str("not a number")))
+            .with_reference(Some(Ref::from("not a number")))
     };
     let reply = |payload| Message::reply("room:a", Some(Ref::from(0)), Status::Ok, payload);
     let messages: [(&dyn Serializer, Message); 8] = [

@@ -136,7 +136,7 @@ fn names_have_room_for_255_bytes() {
     // Bytes, not characters.
     let fits = format!("{}x", "\u{e9}".repeat(127));
     let too_long = "\u{e9}".repeat(128);
-    let refs = |reference: &str| Some(Ref::parse_str(reference));
+    let refs = |reference: &str| Some(Ref::from(reference));
     let whole = Message::new(fits.as_str(), fits.as_str(), Payload::binary("x"))
         .with_join_ref(refs(&fits))
         .with_reference(refs(&fits));
@@ -156,8 +156,7 @@ fn names_have_room_for_255_bytes() {
     let long_event = with(&|message| message.event = too_long.as_str().into());
     let long_join_ref = with(&|message| message.join_ref = refs(&too_long));
     let long_ref = with(&|message| message.reference = refs(&too_long));
-    let long_status =
-        with(&|message| message.status = Some(Status::parse(too_long.as_str().into())));
+    let long_status = with(&|message| message.status = Some(Status::from(too_long.as_str())));
     refused(&V2, &long_topic, Field::Topic);
     refused(&V2, &long_event, Field::Event);
     refused(&V2, &long_join_ref, Field::JoinRef);

@@ -44,7 +44,7 @@ fn status_and_response_are_found() {
         let frames = v1(payload).map(|frame| V1.decode(frame));
         for message in frames.into_iter().chain([V2.decode(v2(payload))]) {
             let message = message.unwrap_or_else(|error| panic!("{payload}: {error}"));
-            assert_eq!(message.status, Some(Status::parse(status.into())), "{payload}");
+            assert_eq!(message.status, Some(Status::from(status)), "{payload}");
             assert_eq!(message.payload.as_json(), Some(response), "{payload}");
         }
     }

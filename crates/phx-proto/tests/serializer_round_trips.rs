@@ -7,8 +7,7 @@ fn reference() -> impl Strategy<Value = Option<Ref>> {
     prop_oneof![
         Just(None),
         any::<u64>().prop_map(|number| Some(Ref::from(number))),
-        "\\PC{1,8}|[0-9]{1,22}|[\"\\\\\u{0}-\u{1f}]{1,3}"
-            .prop_map(|text| Some(Ref::parse_str(&text))),
+        "\\PC{1,8}|[0-9]{1,22}|[\"\\\\\u{0}-\u{1f}]{1,3}".prop_map(|text| Some(Ref::from(&*text))),
     ]
 }
 
@@ -48,7 +47,7 @@ fn message(payload: impl Strategy<Value = Payload>) -> impl Strategy<Value = Mes
 
 fn reply(payload: impl Strategy<Value = Payload>) -> impl Strategy<Value = Message> {
     (message(payload), any::<String>()).prop_map(|(message, status)| {
-        let status = Status::parse(status.into());
+        let status = Status::from(status.as_str());
         Message::reply(message.topic, message.reference, status, message.payload)
             .with_join_ref(message.join_ref)
     })

@@ -41,7 +41,7 @@ fn what_a_client_sends_reaches_the_server() {
             r#"[null,"0","phoenix","heartbeat",{}]"#,
         ),
         (
-            Message::new("room:a", "e", payload("1")).with_join_ref(Some(Ref::parse_str("a\"b"))),
+            Message::new("room:a", "e", payload("1")).with_join_ref(Some(Ref::from("a\"b"))),
             r#"["a\"b",null,"room:a","e",1]"#,
         ),
     ];

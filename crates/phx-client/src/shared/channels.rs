@@ -4,7 +4,10 @@ use std::any::Any;
 use std::slice;
 use std::sync::{Arc, Weak};
 
-use phx_proto::{ByteString, ChannelCloseCause, ChannelState, Payload, PayloadDropped, PushId};
+use phx_proto::{
+    ByteString, ChannelCloseCause, ChannelId, ChannelState, Payload, PayloadDropped, PushId,
+};
+use slotmap::{KeyData, SecondaryMap};
 
 use super::hooks::ChannelHooks;
 use super::mailbox::MailboxKey;
@@ -15,6 +18,44 @@ use crate::runtime::BoxFuture;
 
 /// Makes a channel's params, anew for every join. `None`: they couldn't be made.
 pub(crate) type ParamsFunction = Arc<dyn Fn() -> BoxFuture<Option<Payload>> + Send + Sync>;
+
+slotmap::new_key_type! {
+    /// A [`ChannelId`]'s index and generation.
+    struct Key;
+}
+
+fn key(id: ChannelId) -> Key {
+    KeyData::from_ffi(id.as_u64()).into()
+}
+
+/// The entries of all channels.
+pub(crate) struct ChannelEntries(SecondaryMap<Key, (ChannelId, ChannelEntry)>);
+
+impl ChannelEntries {
+    pub(crate) fn new() -> Self {
+        ChannelEntries(SecondaryMap::with_capacity(1))
+    }
+
+    pub(crate) fn insert(&mut self, id: ChannelId, entry: ChannelEntry) {
+        self.0.insert(key(id), (id, entry));
+    }
+
+    pub(crate) fn remove(&mut self, id: ChannelId) -> Option<ChannelEntry> {
+        self.0.remove(key(id)).map(|(_, entry)| entry)
+    }
+
+    pub(crate) fn get(&self, id: ChannelId) -> Option<&ChannelEntry> {
+        self.0.get(key(id)).map(|(_, entry)| entry)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ChannelId) -> Option<&mut ChannelEntry> {
+        self.0.get_mut(key(id)).map(|(_, entry)| entry)
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (ChannelId, &mut ChannelEntry)> {
+        self.0.values_mut().map(|(id, entry)| (*id, entry))
+    }
+}
 
 /// One channel: its handle, its streams and its hooks. There are many, and each message looks into
 /// one: what most of them never have is in a box.

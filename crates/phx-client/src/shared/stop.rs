@@ -72,7 +72,7 @@ impl State {
         }
         self.life = Life::Ending;
         let mut channels = Vec::new();
-        for (id, entry) in &mut self.channels {
+        for (id, entry) in self.channels.iter_mut() {
             entry.status.set(ChannelState::Closed, &mut wakers);
             if entry.closed.is_none() {
                 entry.closed = Some(Box::new(ChannelCloseCause::Stopped));
@@ -105,7 +105,7 @@ impl State {
         self.pings.take_wakers(wakers);
         self.mailboxes.end_all(wakers);
         let mut functions = Vec::new();
-        for (_, entry) in &mut self.channels {
+        for (_, entry) in self.channels.iter_mut() {
             entry.status.take_wakers(wakers);
             functions.push((entry.hooks.take(), entry.params.take()));
         }

@@ -302,7 +302,7 @@ impl Peer {
         let reply = Message::reply(
             to.topic.clone(),
             to.reference.clone(),
-            Status::parse(status.into()),
+            Status::from(status),
             Payload::json(response).unwrap(),
         );
         self.send(&reply.with_join_ref(to.join_ref.clone()));

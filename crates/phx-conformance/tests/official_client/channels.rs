@@ -22,7 +22,7 @@ fn server() -> Server {
     let desk = || {
         Handlers::new()
             .handle_in("echo", |_, payload| Handled::Reply(Status::Ok, payload))
-            .handle_in("custom", |_, payload| Handled::Reply(Status::parse("busy".into()), payload))
+            .handle_in("custom", |_, payload| Handled::Reply(Status::from("busy"), payload))
             .handle_in("slow", |ctx, _| {
                 let asked = ctx.socket_ref();
                 ctx.send_after(Duration::from_millis(30), asked);

@@ -79,7 +79,7 @@ pub(super) fn decode_client(frame: &Bytes) -> Result<Message, DecodeErrorKind> {
                 reference: reader.reference(reference, Field::Ref)?,
                 topic: reader.name(topic, Field::Topic)?,
                 event: message::event::REPLY,
-                status: Some(Status::parse(reader.name(status, Field::Status)?)),
+                status: Some(Status::from(reader.name(status, Field::Status)?)),
                 payload: reader.payload(),
             })
         }
@@ -216,7 +216,7 @@ impl Reader {
     /// An empty ref is none: the format has no other way to say so.
     fn reference(&mut self, len: u8, field: Field) -> Result<Option<Ref>, DecodeErrorKind> {
         let name = self.name(len, field)?;
-        Ok((!name.is_empty()).then(|| Ref::parse(name)))
+        Ok((!name.is_empty()).then(|| Ref::from(name)))
     }
 
     fn payload(self) -> Payload {

@@ -99,7 +99,7 @@ pub(super) fn reference(
     };
     match number {
         Some(number) => Ok(Some(number)),
-        None => name(frame, element, field).map(|text| Some(Ref::parse(text))),
+        None => name(frame, element, field).map(|text| Some(Ref::from(text))),
     }
 }
 
@@ -204,6 +204,6 @@ impl Reply {
                 _ => {}
             }
         }
-        name(frame, status, Field::Status).map(Status::parse)
+        name(frame, status, Field::Status).map(Status::from)
     }
 }

@@ -50,14 +50,14 @@ impl Socket {
             return;
         }
         let number = self.await_turn(id);
-        if let Some(channel) = self.channels.get_mut(id) {
+        if let Some(channel) = self.channels.get_mut(id.0) {
             channel.await_next(Awaits::Turn { number });
         }
     }
 
     /// It is the channel's turn.
     pub(super) fn start_attempt(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.get(id) else {
+        let Some(channel) = self.channels.get(id.0) else {
             self.turns.end();
             return;
         };
@@ -69,7 +69,7 @@ impl Socket {
                 let request = ParamsRequestId(self.next_number());
                 self.pending.insert(request.0, Pending::Params { channel: id });
                 self.params_requests.insert(request, id);
-                if let Some(channel) = self.channels.get_mut(id) {
+                if let Some(channel) = self.channels.get_mut(id.0) {
                     channel.await_next(Awaits::Params { request, timeout });
                 }
             }
@@ -78,7 +78,7 @@ impl Socket {
 
     fn queue_join(&mut self, id: ChannelId, params: Option<Box<Payload>>) {
         let join_ref = self.next_number();
-        let Some(channel) = self.channels.get_mut(id) else {
+        let Some(channel) = self.channels.get_mut(id.0) else {
             self.turns.end();
             return;
         };
@@ -91,7 +91,7 @@ impl Socket {
 
     /// The transport can take the join now.
     pub(super) fn take_join(&mut self, id: ChannelId, join_ref: u64) -> Option<Message> {
-        let channel = self.channels.get_mut(id)?;
+        let channel = self.channels.get_mut(id.0)?;
         let Some(Awaits::Transport { params, timeout }) = channel.awaits() else { return None };
         let timeout = *timeout;
         let params = match (params.as_deref(), &channel.params) {
@@ -113,7 +113,7 @@ impl Socket {
         cause: JoinFailure,
         after: Option<Duration>,
     ) {
-        if self.channels.get(id).and_then(Channel::awaits).is_none() {
+        if self.channels.get(id.0).and_then(Channel::awaits).is_none() {
             return;
         }
         self.stop_attempt(id);
@@ -126,7 +126,7 @@ impl Socket {
 
     /// Takes back all that an attempt has armed, asked for or put in line.
     pub(super) fn stop_attempt(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.get_mut(id) else {
+        let Some(channel) = self.channels.get_mut(id.0) else {
             return;
         };
         let Some(awaits) = channel.awaits() else { return };
@@ -161,7 +161,7 @@ impl Socket {
             self.fail_attempt(id, JoinFailure::NoParams, None);
             return;
         };
-        let awaits = self.channels.get(id).and_then(Channel::awaits);
+        let awaits = self.channels.get(id.0).and_then(Channel::awaits);
         let Some(&Awaits::Params { timeout, .. }) = awaits else { return };
         self.timers.disarm(timeout);
         self.params_requests.remove(&request);
@@ -169,7 +169,7 @@ impl Socket {
     }
 
     pub(super) fn attempt_timed_out(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.get(id) else {
+        let Some(channel) = self.channels.get(id.0) else {
             return;
         };
         if let (Some(Awaits::Reply { .. }), Some(join_ref)) = (channel.awaits(), channel.join_ref) {
@@ -187,20 +187,20 @@ impl Socket {
 impl Socket {
     /// A crash isn't an answer: the call of `join` waits for a later attempt, until its deadline.
     pub(super) fn note_join_crash(&mut self, id: ChannelId) {
-        if let Some(call) = self.channels.get(id).and_then(|channel| channel.join_call) {
+        if let Some(call) = self.channels.get(id.0).and_then(|channel| channel.join_call) {
             self.pending.note_crash(call.0);
         }
     }
 
     /// The call of `join` has its outcome.
     pub(super) fn forget_join_call(&mut self, id: ChannelId) {
-        if let Some(channel) = self.channels.get_mut(id) {
+        if let Some(channel) = self.channels.get_mut(id.0) {
             channel.join_call = None;
         }
     }
 
     pub(super) fn finish_join_call(&mut self, id: ChannelId, outcome: Outcome) {
-        let Some(channel) = self.channels.get_mut(id) else {
+        let Some(channel) = self.channels.get_mut(id.0) else {
             return;
         };
         if let Some(call) = channel.join_call.take() {

@@ -180,7 +180,7 @@ impl Socket {
         let call = PushId(self.next_number());
         let deadline = self.timers.arm(self.now, timeout, TimeoutReason::Push(call));
         self.pending.insert(call.0, Pending::JoinCall { channel: id, deadline, crashed: false });
-        if let Some(channel) = self.channels.get_mut(id) {
+        if let Some(channel) = self.channels.get_mut(id.0) {
             if let State::Closed { .. } = channel.state {
                 // Another life. A closed channel has no pushes, and its attempts get refs of their own.
                 channel.has_been_joined = false;
@@ -208,7 +208,7 @@ impl Socket {
         reported: bool,
     ) -> PushId {
         let leave = PushId(self.next_number());
-        let Some(channel) = self.channels.get_mut(id) else {
+        let Some(channel) = self.channels.get_mut(id.0) else {
             return leave;
         };
         let known_to_server = match &channel.state {
@@ -239,7 +239,7 @@ impl Socket {
         let outgoing = OutgoingLeave { channel: id, topic: topic.clone(), join_ref };
         self.outbox.insert(leave.0, Outgoing::Leave(Box::new(outgoing)));
         self.free_topic(id, &topic);
-        if let Some(channel) = self.channels.get_mut(id) {
+        if let Some(channel) = self.channels.get_mut(id.0) {
             channel.state = State::Leaving { leave: leave.0, cause: Box::new(cause) };
         }
         leave
@@ -247,12 +247,12 @@ impl Socket {
 
     /// Lets a channel go: its close will not be told.
     pub(super) fn forget(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.get_mut(id) else {
+        let Some(channel) = self.channels.get_mut(id.0) else {
             return;
         };
         channel.forgotten = true;
         if let State::Closed { .. } = channel.state {
-            self.channels.remove(id);
+            self.channels.remove(id.0);
         } else {
             // One that is being left goes on with that.
             let timeout = self.config.leave_timeout;
@@ -272,10 +272,10 @@ impl Socket {
             .filter(|(_, channel)| {
                 matches!(channel.state, State::Joining(Awaits::Connection) | State::Errored { .. })
             })
-            .map(|(id, _)| id)
+            .map(|(id, _)| ChannelId(id))
             .collect();
         for id in waiting {
-            if let (true, Some(channel)) = (starts_over, self.channels.get_mut(id)) {
+            if let (true, Some(channel)) = (starts_over, self.channels.get_mut(id.0)) {
                 channel.tries = 0;
             }
             self.begin_attempt(id);
@@ -287,7 +287,7 @@ impl Socket {
     /// joins.
     pub(super) fn channels_lost_connection(&mut self, cause: &CloseCause, draining: bool) {
         self.turns_lost_connection(cause);
-        let all: Vec<ChannelId> = self.channels.keys().collect();
+        let all: Vec<ChannelId> = self.channels.keys().map(ChannelId).collect();
         for id in all {
             self.channel_lost_connection(id, draining);
         }
@@ -295,7 +295,7 @@ impl Socket {
 
     fn channel_lost_connection(&mut self, id: ChannelId, draining: bool) {
         self.fail_pushes(id, Which::Sent, &Outcome::Disconnected);
-        let Some(channel) = self.channels.get_mut(id) else {
+        let Some(channel) = self.channels.get_mut(id.0) else {
             return;
         };
         match &channel.state {
@@ -345,7 +345,7 @@ impl Socket {
         self.stop_attempt(id);
         self.join_was_accepted();
         let stable_after = self.config.stable_after;
-        let Some(channel) = self.channels.get_mut(id) else {
+        let Some(channel) = self.channels.get_mut(id.0) else {
             return;
         };
         if stable_after.is_zero() {
@@ -368,7 +368,7 @@ impl Socket {
     }
 
     fn join_rejected(&mut self, id: ChannelId, status: Status, response: Payload) {
-        let Some(channel) = self.channels.get(id) else {
+        let Some(channel) = self.channels.get(id.0) else {
             return;
         };
         let mut rejection = Rejection::new(status, response, channel.has_been_joined);
@@ -396,7 +396,7 @@ impl Socket {
     /// `phx_error`: the channel is gone on the server. `named` is whether the message named this
     /// channel's join.
     pub(super) fn channel_crashed(&mut self, id: ChannelId, payload: Payload, named: bool) -> bool {
-        let Some(channel) = self.channels.get(id) else {
+        let Some(channel) = self.channels.get(id.0) else {
             return false;
         };
         match &channel.state {
@@ -418,7 +418,7 @@ impl Socket {
     /// `phx_close`: the channel ended on the server. `named` as for a crash. V1 names no join, and
     /// while a channel joins, a close without a name belongs to the one before it.
     pub(super) fn channel_closed(&mut self, id: ChannelId, payload: Payload, named: bool) -> bool {
-        let Some(channel) = self.channels.get(id) else {
+        let Some(channel) = self.channels.get(id.0) else {
             return false;
         };
         let joined = match &channel.state {
@@ -468,7 +468,7 @@ impl Socket {
 
     /// The end of a leave.
     pub(super) fn finish_leaving(&mut self, id: ChannelId, outcome: Outcome) {
-        let Some(channel) = self.channels.get_mut(id) else {
+        let Some(channel) = self.channels.get_mut(id.0) else {
             return;
         };
         let closed = State::Closed { replaced: false };
@@ -492,7 +492,7 @@ impl Socket {
 /// What time brings.
 impl Socket {
     pub(super) fn rejoin_is_due(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.get_mut(id) else {
+        let Some(channel) = self.channels.get_mut(id.0) else {
             return;
         };
         if let State::Errored { rejoin } = &mut channel.state {
@@ -505,7 +505,7 @@ impl Socket {
     }
 
     pub(super) fn channel_proved_stable(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.get_mut(id) else {
+        let Some(channel) = self.channels.get_mut(id.0) else {
             return;
         };
         if let State::Joined { stable, .. } = &mut channel.state {
@@ -517,7 +517,7 @@ impl Socket {
 
 impl Socket {
     fn set_errored(&mut self, id: ChannelId, rejoin: Option<TimerKey>) {
-        if let Some(channel) = self.channels.get_mut(id) {
+        if let Some(channel) = self.channels.get_mut(id.0) {
             channel.state = State::Errored { rejoin };
             channel.joins_again = true;
         }
@@ -530,7 +530,7 @@ impl Socket {
         id: ChannelId,
         after: Option<Duration>,
     ) -> Option<Duration> {
-        let channel = self.channels.get_mut(id)?;
+        let channel = self.channels.get_mut(id.0)?;
         let next_try = channel.tries.saturating_add(1);
         if !self.connection.is_open() {
             self.set_errored(id, None);
@@ -543,7 +543,7 @@ impl Socket {
     }
 
     pub(super) fn stop_channel_timers(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.get_mut(id) else {
+        let Some(channel) = self.channels.get_mut(id.0) else {
             return;
         };
         let (State::Joined { stable: timer, .. } | State::Errored { rejoin: timer }) =
@@ -563,7 +563,7 @@ impl Socket {
     pub(super) fn close_channel(&mut self, id: ChannelId, cause: ChannelCloseCause) {
         self.stop_attempt(id);
         self.stop_channel_timers(id);
-        let Some(channel) = self.channels.get_mut(id) else {
+        let Some(channel) = self.channels.get_mut(id.0) else {
             return;
         };
         channel.state = State::Closed { replaced: matches!(cause, ChannelCloseCause::Replaced) };
@@ -573,7 +573,7 @@ impl Socket {
         self.finish_join_call(id, Outcome::ChannelClosed);
         self.fail_pushes(id, Which::All, &Outcome::ChannelClosed);
         if forgotten {
-            self.channels.remove(id);
+            self.channels.remove(id.0);
         } else {
             self.emit(Event::ChannelClosed { channel: id, cause });
         }

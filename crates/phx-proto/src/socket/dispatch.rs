@@ -96,7 +96,7 @@ impl Socket {
             Some(&(Pending::JoinAttempt { channel } | Pending::Leave { channel, .. })) => channel,
             _ => return false,
         };
-        let Some(owner) = self.channels.get(channel) else {
+        let Some(owner) = self.channels.get(channel.0) else {
             return false;
         };
         if owner.topic != message.topic || owner.is_outdated(message.join_ref.as_ref()) {
@@ -122,7 +122,7 @@ impl Socket {
     }
 
     fn deliver(&mut self, id: ChannelId, message: &mut Message) {
-        let Some(channel) = self.channels.get(id) else {
+        let Some(channel) = self.channels.get(id.0) else {
             return;
         };
         if channel.is_outdated(message.join_ref.as_ref()) || self.ends_a_leave(message) {
@@ -179,7 +179,7 @@ impl Socket {
             _ => None,
         };
         let leaving = leaving.filter(|&leaving| {
-            self.channels.get(leaving).is_some_and(|channel| channel.topic == message.topic)
+            self.channels.get(leaving.0).is_some_and(|channel| channel.topic == message.topic)
         });
         match leaving {
             Some(channel) if is_end(&message.event) => self.finish_leaving(channel, Outcome::Left),

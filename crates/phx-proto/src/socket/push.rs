@@ -58,7 +58,7 @@ impl Socket {
         let pending = PendingPush { channel: id, deadline, unsent: Some(unsent) };
         self.pending.insert(push.0, Pending::Push(pending));
         self.counters.pushes = self.counters.pushes.saturating_add(1);
-        if let Some(channel) = self.channels.get_mut(id) {
+        if let Some(channel) = self.channels.get_mut(id.0) {
             channel.unsent.insert(push);
             if let (true, Some(join_ref)) = (channel.is_joined(), channel.join_ref) {
                 self.outbox.insert(push.0, Outgoing::Push { join_ref });
@@ -126,7 +126,7 @@ impl Socket {
         let pending = self.pending.push_mut(push.0)?;
         let unsent = pending.unsent.take()?;
         self.buffered_bytes = self.buffered_bytes.saturating_sub(unsent.size());
-        let channel = self.channels.get_mut(pending.channel)?;
+        let channel = self.channels.get_mut(pending.channel.0)?;
         channel.unsent.remove(&push);
         channel.sent.insert(push);
         let message = Message::new(channel.topic.clone(), unsent.event, unsent.payload)
@@ -167,7 +167,7 @@ impl Socket {
                     self.buffered_bytes = self.buffered_bytes.saturating_sub(unsent.size());
                     self.outbox.remove(push.0);
                 }
-                if let Some(channel) = self.channels.get_mut(pending.channel) {
+                if let Some(channel) = self.channels.get_mut(pending.channel.0) {
                     let is_sent = pending.unsent.is_none();
                     let pushes = if is_sent { &mut channel.sent } else { &mut channel.unsent };
                     pushes.remove(&push);
@@ -194,7 +194,7 @@ impl Socket {
 
     /// Ends these pushes of a channel, in the order of their calls.
     pub(super) fn fail_pushes(&mut self, id: ChannelId, which: Which, outcome: &Outcome) {
-        let Some(channel) = self.channels.get(id) else {
+        let Some(channel) = self.channels.get(id.0) else {
             return;
         };
         let mut pushes: Vec<PushId> = Vec::new();
@@ -216,7 +216,7 @@ impl Socket {
 
     /// Takes a channel's pushes out of the outbox: they wait for its rejoin.
     pub(super) fn unsend(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.get(id) else {
+        let Some(channel) = self.channels.get(id.0) else {
             return;
         };
         for push in &channel.unsent {

@@ -25,10 +25,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use phx_proto::{
-    Action, Backoff, ByteString, ChannelCloseCause, ChannelError, ChannelId, CloseCause, CloseCode,
-    Config, Event, Frame, Instant, JoinError, JoinFailure, Message, NewChannelError, Outcome,
-    Params, ParamsRequestId, Payload, PayloadDropped, PingError, PingId, PushError, PushErrorKind,
-    PushId, Rejection, Serializer, Socket, Status, TransportId, V1Server, V2Server,
+    Action, Backoff, ChannelCloseCause, ChannelError, ChannelId, CloseCause, CloseCode, Config,
+    Event, Frame, Instant, JoinError, JoinFailure, Message, NewChannelError, Outcome, Params,
+    ParamsRequestId, Payload, PayloadDropped, PingError, PingId, PushError, PushErrorKind, PushId,
+    Rejection, Serializer, Socket, Status, TransportId, V1Server, V2Server,
 };
 
 pub(crate) const fn secs(secs: u64) -> Duration {
@@ -308,7 +308,7 @@ impl Script {
     }
 
     pub(crate) fn reply_to(&mut self, sent: &Message, status: &str, response: &str) {
-        let status = Status::parse(ByteString::from(status));
+        let status = Status::from(status);
         let reply =
             Message::reply(sent.topic.clone(), sent.reference.clone(), status, json(response))
                 .with_join_ref(sent.join_ref.clone());

@@ -268,7 +268,7 @@ fn stray_message(is: Stray, topic: &'static str, stale: Option<Ref>) -> Option<M
                 .with_join_ref(stale)
         }
         Stray::UnknownReply => {
-            let reference = Some(Ref::parse_str("99999999"));
+            let reference = Some(Ref::from("99999999"));
             Message::reply(topic, reference, Status::Ok, Payload::empty())
         }
         _ => Message::new("room:nobody", "news", Payload::empty()),

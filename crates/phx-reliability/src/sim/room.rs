@@ -77,7 +77,7 @@ impl Channel for Room {
         match event {
             "Echo" => reply(Status::Ok),
             "Refuse" => reply(Status::Error),
-            "OtherStatus" => reply(Status::parse("maybe".into())),
+            "OtherStatus" => reply(Status::from("maybe")),
             "Silent" => Handled::NoReply,
             "Late" => {
                 let late = LateReply { to: ctx.socket_ref(), response: payload.clone() };

@@ -141,7 +141,7 @@ impl Server {
                 message.payload = payload::parsed(message.payload);
                 if !is_text && message.join_ref.is_none() {
                     // A binary frame has no null.
-                    message.join_ref = Some(Ref::parse_str(""));
+                    message.join_ref = Some(Ref::from(""));
                 }
                 self.handle(id, message);
             }
@@ -326,8 +326,8 @@ fn value(json: &RawValue) -> Option<Value> {
 fn odd_ref(value: &Value) -> Option<Ref> {
     match value {
         Value::Null => None,
-        Value::String(text) => Some(Ref::parse_str(text)),
-        other => Some(Ref::parse_str(&other.to_string())),
+        Value::String(text) => Some(Ref::from(text.as_str())),
+        other => Some(Ref::from(other.to_string().as_str())),
     }
 }
 

@@ -19,7 +19,7 @@ fn each_step_has_its_answer() {
         .expect_push("room:a", "go")
         .reply_error(&json!("no"))
         .expect_push("room:a", "go")
-        .reply(Status::parse("later".into()), Payload::empty())
+        .reply(Status::from("later"), Payload::empty())
         .expect_push("room:a", "go")
         .no_reply()
         .expect_leave("room:a");
