@@ -36,6 +36,9 @@ pub enum Event {
         /// Time until the next attempt to connect; `None` if the socket stays closed.
         retry_in: Option<Duration>,
     },
+    /// The user disconnected while the socket waited for the next attempt to connect: there won't be one.
+    /// The end of the last connection or attempt has been reported before.
+    RetryCancelled,
     /// A channel is joined.
     #[non_exhaustive]
     Joined {

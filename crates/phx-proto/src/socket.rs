@@ -144,7 +144,8 @@ impl Socket {
     /// What was accepted while connected is still sent, then a close frame with `code` and `reason`;
     /// [`Event::Closed`] tells when the transport is closed, at the latest after
     /// [`Config::close_timeout`]. Channels stay known, and rejoin when the socket connects again.
-    /// Without a connection or attempt there is nothing to tell, and no event.
+    /// A wait for the next attempt ends with [`Event::RetryCancelled`]. If no connection is wanted anyway, no event
+    /// comes.
     ///
     /// # Errors
     ///

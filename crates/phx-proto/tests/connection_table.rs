@@ -99,7 +99,7 @@ fn disconnect() {
     check("connect wanted", disconnect, Closed, &[], &["unopened 1: disconnected"]);
     check("connecting", disconnect, Closing, &["close 1: 1000 bye"], &[]);
     check("open", disconnect, Closing, &["close 1: 1000 bye"], &[]);
-    check("waiting", disconnect, Closed, &[], &[]);
+    check("waiting", disconnect, Closed, &[], &["retry cancelled"]);
     check("closing unopened", disconnect, Closing, &[], &[]);
     check("closing", disconnect, Closing, &[], &[]);
 }

@@ -285,6 +285,7 @@ impl Dispatch {
                 self.pongs.push((ping, round_trip));
                 return None;
             }
+            Event::RetryCancelled => return None,
             Event::HeartbeatAnswered { .. } => {
                 give_back_room(state, wakers, &mut self.outcomes);
                 return None;

@@ -361,6 +361,7 @@ impl<'a> World<'a> {
             }
             // Of these phoenix.js tells nothing.
             Event::HeartbeatAnswered { .. }
+            | Event::RetryCancelled
             | Event::Malformed { .. }
             | Event::UnjoinedMessage { .. }
             | Event::Message { .. }

@@ -170,6 +170,7 @@ impl Socket {
             State::Waiting { retry } => {
                 self.timers.disarm(retry);
                 self.connection.state = State::Closed;
+                self.emit(Event::RetryCancelled);
                 return;
             }
             State::Connecting { transport, begun, timeout } => {

@@ -242,6 +242,6 @@ fn kind(event: &Event) -> Kind {
         Event::Closed { cause: CloseCause::Refused(refusal), .. } => {
             Kind::State(refusal.body.len())
         }
-        Event::Opened { .. } | Event::Closed { .. } => Kind::State(0),
+        Event::Opened { .. } | Event::Closed { .. } | Event::RetryCancelled => Kind::State(0),
     }
 }

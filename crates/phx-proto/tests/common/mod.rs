@@ -447,6 +447,7 @@ impl Script {
                 let word = if was_open { "closed" } else { "unopened" };
                 format!("{word} {}: {cause}{}", transport.as_u64(), retry(retry_in))
             }
+            Event::RetryCancelled => "retry cancelled".to_owned(),
             Event::Joined { channel, response, rejoined, .. } => {
                 let word = if rejoined { "rejoined" } else { "joined" };
                 format!("{} {word} {}", topic(&channel), answer(&response))

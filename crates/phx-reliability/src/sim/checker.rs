@@ -51,7 +51,7 @@ impl World {
                     self.violation(Rule::OneOutcome, format!("{ping:?} was answered twice"));
                 }
             }
-            Event::HeartbeatAnswered { .. } => {}
+            Event::HeartbeatAnswered { .. } | Event::RetryCancelled => {}
             Event::Malformed { .. } => {
                 self.clients[client].malformed += 1;
                 if self.clients[client].malformed > self.ledger.entries().odd_frames(client) {
