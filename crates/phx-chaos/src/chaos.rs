@@ -51,42 +51,49 @@ pub struct Chaos {
     pub(crate) choices: Choices,
     pub(crate) now: Instant,
     pub(crate) server: &'static dyn Serializer,
-    pub(crate) channels: VecDeque<ChannelId>,
-    pub(crate) sent: VecDeque<Message>,
     /// Whether the network and the server mostly do what they should.
     pub(crate) kind: bool,
+    pub(crate) seen: Seen,
+}
+
+/// What was done and what came of it.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) channels: VecDeque<ChannelId>,
+    pub(crate) sent: VecDeque<Message>,
     /// What a kind server is going to reply to.
     pub(crate) unanswered: Vec<Message>,
     pub(crate) transports: Vec<TransportId>,
     pub(crate) requests: VecDeque<ParamsRequestId>,
-    /// Calls that were accepted, by whether their outcome has come.
-    pub(crate) calls: HashMap<PushId, bool>,
+    pub(crate) calls: HashMap<PushId, Call>,
     pub(crate) recent_calls: VecDeque<PushId>,
     pub(crate) opened: HashSet<TransportId>,
     pub(crate) closed: HashSet<TransportId>,
     pub(crate) closes: HashSet<TransportId>,
     pub(crate) joined: HashSet<ChannelId>,
     pub(crate) ever_joined: HashSet<ChannelId>,
-    /// How often a channel was closed, and how often it was joined after that.
-    pub(crate) ends: HashMap<ChannelId, u32>,
-    pub(crate) joined_again: HashMap<ChannelId, u32>,
+    /// How often a channel that was closed was joined again, less how often it was closed.
+    pub(crate) lives: HashMap<ChannelId, i32>,
     pub(crate) joins_sent: HashSet<(TransportId, Ref)>,
     pub(crate) last_push_sent: HashMap<ChannelId, PushId>,
-    pub(crate) pushed_on: HashMap<PushId, ChannelId>,
     /// Whether the user wants a connection.
     pub(crate) wanted: bool,
-    /// Whether events were dropped: what is told is no longer everything.
+    /// Whether events were dropped: what is reported is no longer everything.
     pub(crate) missed_events: bool,
+}
+
+/// A call that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    pub(crate) channel: ChannelId,
+    /// Whether its outcome has come.
+    pub(crate) is_done: bool,
 }
 
 /// Small limits, so that they are reached, and a mixture of settings.
 fn config(choices: &mut Choices) -> Config {
     let mut config = Config::default();
-    if choices.once_in(4) {
-        config.serializer = Arc::new(V1);
-    } else {
-        config.serializer = Arc::new(V2);
-    }
+    config.serializer = if choices.once_in(4) { Arc::new(V1) } else { Arc::new(V2) };
     config.max_channels = 6;
     config.max_joins_in_flight = 2;
     config.max_pushes = 24;
@@ -148,27 +155,9 @@ impl Chaos {
             habits,
             choices,
             kind: !habits.seed.is_multiple_of(4),
-            unanswered: Vec::new(),
             now: Instant::EPOCH,
             server,
-            channels: VecDeque::new(),
-            sent: VecDeque::new(),
-            transports: Vec::new(),
-            requests: VecDeque::new(),
-            calls: HashMap::new(),
-            recent_calls: VecDeque::new(),
-            opened: HashSet::new(),
-            closed: HashSet::new(),
-            closes: HashSet::new(),
-            joined: HashSet::new(),
-            ever_joined: HashSet::new(),
-            ends: HashMap::new(),
-            joined_again: HashMap::new(),
-            joins_sent: HashSet::new(),
-            last_push_sent: HashMap::new(),
-            pushed_on: HashMap::new(),
-            wanted: false,
-            missed_events: false,
+            seen: Seen::default(),
             log: String::new(),
         }
     }
@@ -201,23 +190,26 @@ impl Chaos {
     pub fn end(&mut self) {
         self.poll_actions(usize::MAX);
         self.socket.disconnect(self.now, CloseCode::NORMAL, "").unwrap();
-        self.wanted = false;
+        self.seen.wanted = false;
         self.poll_actions(usize::MAX);
-        if let Some(&transport) = self.transports.last() {
+        if let Some(&transport) = self.seen.transports.last() {
             self.socket.handle_closed(self.now, transport, CloseCause::lost(""));
         }
-        for channel in std::mem::take(&mut self.channels) {
+        for channel in std::mem::take(&mut self.seen.channels) {
             self.socket.remove(self.now, channel);
         }
         self.poll_actions(usize::MAX);
         self.poll_events(usize::MAX);
         assert_eq!(self.socket.connection_state(), ConnectionState::Closed, "{:?}", self.habits);
         assert_eq!(self.socket.poll_timeout(), None, "{:?}", self.socket.timeout_reason());
-        let open: Vec<_> = self.calls.iter().filter(|(_, done)| !**done).collect();
+        let open: Vec<_> = self.seen.calls.iter().filter(|(_, call)| !call.is_done).collect();
         assert!(open.is_empty(), "calls without an outcome: {open:?}, {:?}", self.habits);
-        if !self.missed_events {
-            for transport in &self.transports {
-                assert!(self.closed.contains(transport), "{transport:?} was never reported closed");
+        if !self.seen.missed_events {
+            for transport in &self.seen.transports {
+                assert!(
+                    self.seen.closed.contains(transport),
+                    "{transport:?} was never reported closed"
+                );
             }
         }
         self.check_that_nothing_is_held();
@@ -247,12 +239,17 @@ impl Chaos {
         assert!(shown.len() < 6_000, "{} bytes: {shown}", shown.len());
     }
 
-    pub(crate) fn accepted(&mut self, call: PushId) {
-        let old = self.calls.insert(call, false);
+    pub(crate) fn accepted(&mut self, call: PushId, channel: ChannelId) {
+        let old = self.seen.calls.insert(call, Call { channel, is_done: false });
         assert_eq!(old, None, "{call:?} was given twice");
-        self.recent_calls.push_back(call);
-        if self.recent_calls.len() > 10 {
-            self.recent_calls.pop_front();
-        }
+        remember(&mut self.seen.recent_calls, call, 10);
+    }
+}
+
+/// Adds to a list of the last things, of which so many are kept.
+pub(crate) fn remember<T>(list: &mut VecDeque<T>, thing: T, most: usize) {
+    list.push_back(thing);
+    if list.len() > most {
+        list.pop_front();
     }
 }

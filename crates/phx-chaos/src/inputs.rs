@@ -13,20 +13,16 @@ pub(crate) const EVENTS: [&str; 6] = ["msg", "phx_close", "phx_error", "phx_repl
 
 impl Chaos {
     pub(crate) fn any_channel(&mut self) -> Option<ChannelId> {
-        if self.channels.is_empty() {
-            return None;
-        }
-        Some(self.channels[self.choices.below(self.channels.len())])
+        let count = self.seen.channels.len();
+        (count > 0).then(|| self.seen.channels[self.choices.below(count)])
     }
 
     /// Usually the current one.
     pub(crate) fn any_transport(&mut self) -> Option<TransportId> {
-        let latest = self.transports.last().copied()?;
-        if self.choices.below(5) == 4 {
-            Some(self.transports[self.choices.below(self.transports.len())])
-        } else {
-            Some(latest)
-        }
+        let latest = self.seen.transports.last().copied()?;
+        let is_older = self.choices.below(5) == 4;
+        let count = self.seen.transports.len();
+        Some(if is_older { self.seen.transports[self.choices.below(count)] } else { latest })
     }
 
     pub(crate) fn any_timeout(&mut self) -> Option<Duration> {
@@ -79,27 +75,28 @@ impl Chaos {
 
     /// One of the messages sent last.
     fn recently_sent(&mut self, count: usize) -> Option<Message> {
-        let count = count.min(self.sent.len());
-        if count == 0 {
-            return None;
-        }
-        let back = self.choices.below(count);
-        Some(self.sent[self.sent.len() - 1 - back].clone())
+        let there = self.seen.sent.len();
+        let count = count.min(there);
+        (count > 0).then(|| self.seen.sent[there - 1 - self.choices.below(count)].clone())
+    }
+
+    /// The server's ok to a message.
+    pub(crate) fn ok(&self, sent: Message) -> Frame {
+        let reply = Message::reply(sent.topic, sent.reference, Status::Ok, Payload::empty());
+        self.server.encode(&reply.with_join_ref(sent.join_ref)).unwrap()
     }
 
     fn reply_to(&mut self, sent: Message) -> Frame {
         let status = if self.choices.below(4) == 3 { Status::Error } else { Status::Ok };
         let join_ref = if self.choices.below(6) == 5 { self.any_ref() } else { sent.join_ref };
         let reference = if self.choices.below(6) == 5 { self.any_ref() } else { sent.reference };
-        let response = match status {
-            // What Phoenix says in its own name, with a join ref or without.
-            Status::Error => match self.choices.below(4) {
-                0 => Payload::from_unchecked_json(r#"{"reason":"join crashed"}"#.into()),
-                1 => Payload::from_unchecked_json(r#"{"reason":"unmatched topic"}"#.into()),
-                _ => Payload::empty(),
-            },
-            _ => Payload::empty(),
+        // What Phoenix says in its own name, with a join ref or without.
+        let reason = match (status == Status::Error).then(|| self.choices.below(4)) {
+            Some(0) => r#"{"reason":"join crashed"}"#,
+            Some(1) => r#"{"reason":"unmatched topic"}"#,
+            _ => "{}",
         };
+        let response = Payload::from_unchecked_json(reason.into());
         let reply = Message::reply(sent.topic, reference, status, response).with_join_ref(join_ref);
         let frame = self.server.encode(&reply).unwrap();
         if self.choices.below(10) == 9 { self.damage(frame) } else { frame }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use phx_proto::{Action, ConnectionState, Event, SendReason};
 
 use crate::Chaos;
+use crate::chaos::{Call, remember};
 
 impl Chaos {
     pub(crate) fn poll_actions(&mut self, count: usize) {
@@ -24,45 +25,49 @@ impl Chaos {
         }
         match action {
             Action::Connect { transport, .. } => {
-                assert!(self.wanted, "disconnect always wins");
-                assert!(self.transports.iter().all(|old| *old < transport), "{transport:?} again");
-                self.transports.push(transport);
+                assert!(self.seen.wanted, "disconnect always wins");
+                assert!(
+                    self.seen.transports.iter().all(|old| *old < transport),
+                    "{transport:?} again"
+                );
+                self.seen.transports.push(transport);
             }
             Action::Close { transport, .. } => {
-                assert!(self.transports.contains(&transport), "never begun: {transport:?}");
-                assert!(self.closes.insert(transport), "{transport:?} closed twice");
+                assert!(self.seen.transports.contains(&transport), "never begun: {transport:?}");
+                assert!(self.seen.closes.insert(transport), "{transport:?} closed twice");
             }
             Action::Send { transport, frame, why, .. } => {
-                assert_eq!(Some(&transport), self.transports.last(), "sent on an old transport");
-                assert!(!self.closes.contains(&transport), "sent after the close");
+                assert_eq!(
+                    Some(&transport),
+                    self.seen.transports.last(),
+                    "sent on an old transport"
+                );
+                assert!(!self.seen.closes.contains(&transport), "sent after the close");
                 if let SendReason::Push(push) = why {
-                    let channel = self.pushed_on[&push];
-                    let before = self.last_push_sent.insert(channel, push);
+                    let Call { channel, is_done } = self.seen.calls[&push];
+                    let before = self.seen.last_push_sent.insert(channel, push);
                     assert!(before < Some(push), "{push:?} after {before:?}");
-                    assert_eq!(self.calls.get(&push), Some(&false), "sent after its outcome");
+                    assert!(!is_done, "{push:?} sent after its outcome");
                 }
                 let message = self.server.decode(frame).expect("a frame that the server can read");
                 if let Some(join_ref) = &message.join_ref {
                     let life = (transport, join_ref.clone());
                     if let SendReason::Join(_) = why {
-                        assert!(self.joins_sent.insert(life), "{join_ref} joined twice");
+                        assert!(self.seen.joins_sent.insert(life), "{join_ref} joined twice");
                     } else {
-                        assert!(self.joins_sent.contains(&life), "of a join that wasn't sent here");
+                        assert!(
+                            self.seen.joins_sent.contains(&life),
+                            "of a join that wasn't sent here"
+                        );
                     }
                 }
                 if self.kind {
-                    self.unanswered.push(message.clone());
+                    self.seen.unanswered.push(message.clone());
                 }
-                self.sent.push_back(message);
-                if self.sent.len() > 30 {
-                    self.sent.pop_front();
-                }
+                remember(&mut self.seen.sent, message, 30);
             }
             Action::RequestParams { request, .. } => {
-                self.requests.push_back(request);
-                if self.requests.len() > 8 {
-                    self.requests.pop_front();
-                }
+                remember(&mut self.seen.requests, request, 8);
             }
             other => panic!("unknown action {other:?}"),
         }
@@ -84,56 +89,55 @@ impl Chaos {
 
     fn note_event(&mut self, event: Event) {
         match event {
-            Event::PushDone { push, outcome, .. } => match self.calls.get_mut(&push) {
-                Some(done @ false) => *done = true,
+            Event::PushDone { push, outcome, .. } => match self.seen.calls.get_mut(&push) {
+                Some(Call { is_done: done @ false, .. }) => *done = true,
                 other => panic!("{push:?} ended with {outcome:?} but is {other:?}"),
             },
             Event::EventsLost { count, .. } => {
                 assert!(count > 0 && self.socket.counters().events_lost >= count);
-                self.missed_events = true;
+                self.seen.missed_events = true;
             }
             // What it depends on may be among what was missed.
-            _ if self.missed_events => {}
+            _ if self.seen.missed_events => {}
             Event::Opened { transport, .. } => {
-                assert!(!self.closed.contains(&transport), "opened after it was closed");
-                assert!(self.opened.insert(transport), "{transport:?} opened twice");
+                assert!(!self.seen.closed.contains(&transport), "opened after it was closed");
+                assert!(self.seen.opened.insert(transport), "{transport:?} opened twice");
             }
             Event::Closed { transport, was_open, .. } => {
-                assert_eq!(self.opened.contains(&transport), was_open);
-                assert!(self.closed.insert(transport), "{transport:?} closed twice");
+                assert_eq!(self.seen.opened.contains(&transport), was_open);
+                assert!(self.seen.closed.insert(transport), "{transport:?} closed twice");
             }
             Event::Joined { channel, rejoined, .. } => {
-                assert!(self.joined.insert(channel), "{channel:?} joined twice");
-                assert_eq!(!self.ever_joined.insert(channel), rejoined);
+                assert!(self.seen.joined.insert(channel), "{channel:?} joined twice");
+                assert_eq!(!self.seen.ever_joined.insert(channel), rejoined);
             }
             Event::ChannelErrored { channel, .. } => {
-                assert!(self.joined.remove(&channel), "{channel:?} wasn't joined");
+                assert!(self.seen.joined.remove(&channel), "{channel:?} wasn't joined");
             }
-            Event::JoinFailed { channel, .. } => assert!(!self.joined.contains(&channel)),
+            Event::JoinFailed { channel, .. } => assert!(!self.seen.joined.contains(&channel)),
             Event::ChannelClosed { channel, .. } => {
-                self.joined.remove(&channel);
-                self.ever_joined.remove(&channel);
+                self.seen.joined.remove(&channel);
+                self.seen.ever_joined.remove(&channel);
                 // Once for each life, and nothing may come after it but another one.
-                let ends = self.ends.entry(channel).or_default();
-                *ends += 1;
-                let lives = 1 + self.joined_again.get(&channel).copied().unwrap_or_default();
-                assert!(*ends <= lives, "{channel:?} closed {ends} times in {lives} lives");
+                let lives = self.seen.lives.entry(channel).or_default();
+                *lives -= 1;
+                assert!(*lives >= -1, "{channel:?} closed again in one life");
             }
             Event::Message { channel, .. } => {
-                assert!(self.joined.contains(&channel), "a message while not joined");
+                assert!(self.seen.joined.contains(&channel), "a message while not joined");
             }
             _ => {}
         }
     }
 
     pub(crate) fn check(&mut self) {
-        let open = self.calls.values().filter(|done| !**done).count();
+        let open = self.seen.calls.values().filter(|call| !call.is_done).count();
         assert!(open <= self.socket.config().max_pushes, "{open} calls");
-        let latest = self.transports.last();
+        let latest = self.seen.transports.last();
         match self.socket.connection_state() {
-            ConnectionState::Open => assert!(self.wanted && latest.is_some()),
-            ConnectionState::Waiting | ConnectionState::Connecting => assert!(self.wanted),
-            ConnectionState::Closing => assert!(!self.wanted),
+            ConnectionState::Open => assert!(self.seen.wanted && latest.is_some()),
+            ConnectionState::Waiting | ConnectionState::Connecting => assert!(self.seen.wanted),
+            ConnectionState::Closing => assert!(!self.seen.wanted),
             _ => {}
         }
     }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use phx_proto::{
     Action, ChannelId, ChannelState, CloseCause, CloseCode, ConnectionState, Frame, Instant,
-    Message, Params, Payload, Status,
+    Params, Payload,
 };
 
 use crate::Chaos;
+use crate::choices::Choices;
 use crate::inputs::{EVENTS, TOPICS};
 
 /// What a step does, each as often as it weighs.
@@ -19,87 +20,76 @@ const GIVEN: &[u8] = b"k 0123456789";
 
 impl Chaos {
     pub(crate) fn step(&mut self) {
-        let now = self.now;
         let letter = self.choices.letter(STEPS, GIVEN);
-        let is_random = matches!(self.choices, crate::choices::Choices::Random(_));
-        if is_random && self.kind {
-            let breaks_off = matches!(letter, b'd' | b'n' | b'z');
-            if breaks_off && !self.choices.once_in(8) {
-                return;
-            }
+        let is_kind = self.kind && matches!(self.choices, Choices::Random(_));
+        if is_kind && matches!(letter, b'd' | b'n' | b'z') && !self.choices.once_in(8) {
+            return;
         }
+        // What can't be done isn't.
+        let _ = self.take(letter);
+        if is_kind && self.choices.flag() {
+            self.be_kind();
+        }
+    }
+
+    /// `None` if there is nothing to do it to.
+    fn take(&mut self, letter: u8) -> Option<()> {
+        let now = self.now;
         match letter {
             b'c' => {
                 self.socket.connect(now);
-                self.wanted = true;
+                self.seen.wanted = true;
                 let state = self.socket.connection_state();
-                assert!(
-                    matches!(state, ConnectionState::Connecting | ConnectionState::Open),
-                    "connect always acts: {state:?}"
-                );
+                let acts = matches!(state, ConnectionState::Connecting | ConnectionState::Open);
+                assert!(acts, "connect always acts: {state:?}");
             }
             b'd' => {
                 self.socket.disconnect(now, CloseCode::from_u16(4000), "x").unwrap();
-                self.wanted = false;
+                self.seen.wanted = false;
                 let state = self.socket.connection_state();
-                assert!(
-                    matches!(state, ConnectionState::Closed | ConnectionState::Closing),
-                    "disconnect always wins: {state:?}"
-                );
+                let wins = matches!(state, ConnectionState::Closed | ConnectionState::Closing);
+                assert!(wins, "disconnect always wins: {state:?}");
             }
-            b'n' => {
-                self.socket.reconnect_now(now);
-            }
+            b'n' => drop(self.socket.reconnect_now(now)),
             b'm' => self.make_channel(),
             b'r' => {
-                if let Some(channel) = self.any_channel() {
-                    self.socket.remove(now, channel);
-                }
+                let channel = self.any_channel()?;
+                self.socket.remove(now, channel);
             }
             b'j' => {
-                if let Some(channel) = self.any_channel() {
-                    let timeout = self.any_timeout();
-                    self.join(channel, timeout);
-                }
+                let (channel, timeout) = (self.any_channel()?, self.any_timeout());
+                self.join(channel, timeout);
             }
-            b'p' => self.push(),
+            b'p' => self.push()?,
             b'l' => {
-                if let Some(channel) = self.any_channel() {
-                    let timeout = self.any_timeout();
-                    if let Ok(call) = self.socket.leave(now, channel, timeout) {
-                        self.accepted(call);
-                    }
-                }
+                let (channel, timeout) = (self.any_channel()?, self.any_timeout());
+                let call = self.socket.leave(now, channel, timeout).ok()?;
+                self.accepted(call, channel);
             }
-            b'x' if !self.recent_calls.is_empty() => {
-                let back = self.choices.below(self.recent_calls.len());
-                self.socket.cancel(self.recent_calls[self.recent_calls.len() - 1 - back]);
+            b'x' if !self.seen.recent_calls.is_empty() => {
+                let count = self.seen.recent_calls.len();
+                let back = self.choices.below(count);
+                self.socket.cancel(self.seen.recent_calls[count - 1 - back]);
             }
             b'i' => drop(self.socket.ping(now)),
             b'o' => {
-                if let Some(transport) = self.any_transport() {
-                    self.socket.handle_opened(now, transport);
-                }
+                let transport = self.any_transport()?;
+                self.socket.handle_opened(now, transport);
             }
             b'f' => {
-                if let Some(transport) = self.any_transport() {
-                    let frame = self.any_frame();
-                    self.socket.handle_frame(now, transport, frame);
-                }
+                let (transport, frame) = (self.any_transport()?, self.any_frame());
+                self.socket.handle_frame(now, transport, frame);
             }
             b'u' => {
-                if let Some(transport) = self.any_transport() {
-                    self.socket.handle_unread(now, transport);
-                }
+                let transport = self.any_transport()?;
+                self.socket.handle_unread(now, transport);
             }
             b'z' => {
-                if let Some(transport) = self.any_transport() {
-                    let cause = self.any_cause();
-                    self.socket.handle_closed(now, transport, cause);
-                }
+                let (transport, cause) = (self.any_transport()?, self.any_cause());
+                self.socket.handle_closed(now, transport, cause);
             }
-            b'a' if !self.requests.is_empty() => {
-                let request = self.requests[self.choices.below(self.requests.len())];
+            b'a' if !self.seen.requests.is_empty() => {
+                let request = self.seen.requests[self.choices.below(self.seen.requests.len())];
                 let params = self.choices.flag().then(|| self.any_payload());
                 self.socket.handle_params(now, request, params);
             }
@@ -109,11 +99,9 @@ impl Chaos {
                 self.poll_actions(count);
             }
             b'q' => {
-                let action = self.socket.poll_control();
-                assert!(!matches!(action, Some(Action::Send { .. })), "never a frame");
-                if let Some(action) = action {
-                    self.note_action(action);
-                }
+                let action = self.socket.poll_control()?;
+                assert!(!matches!(action, Action::Send { .. }), "never a frame");
+                self.note_action(action);
             }
             b'e' => {
                 let count = self.choices.below(20);
@@ -125,18 +113,16 @@ impl Chaos {
             }
             _ => {}
         }
-        if is_random && self.kind && self.choices.flag() {
-            self.be_kind();
-        }
+        Some(())
     }
 
     /// The transport opens, and the server accepts whatever came since.
     fn be_kind(&mut self) {
         self.poll_actions(usize::MAX);
-        let Some(&transport) = self.transports.last() else { return };
+        let Some(&transport) = self.seen.transports.last() else { return };
         self.socket.handle_opened(self.now, transport);
         self.poll_actions(usize::MAX);
-        for request in std::mem::take(&mut self.requests) {
+        for request in std::mem::take(&mut self.seen.requests) {
             self.socket.handle_params(self.now, request, Some(Payload::empty()));
         }
         if let Some(channel) = self.any_channel()
@@ -144,12 +130,9 @@ impl Chaos {
         {
             self.poll_actions(usize::MAX);
         }
-        for sent in std::mem::take(&mut self.unanswered) {
+        for sent in std::mem::take(&mut self.seen.unanswered) {
             if !self.choices.once_in(4) {
-                let reply =
-                    Message::reply(sent.topic, sent.reference, Status::Ok, Payload::empty())
-                        .with_join_ref(sent.join_ref);
-                let frame = self.server.encode(&reply).unwrap();
+                let frame = self.ok(sent);
                 self.socket.handle_frame(self.now, transport, frame);
             }
         }
@@ -159,9 +142,9 @@ impl Chaos {
         let again = self.socket.channel_state(channel) == Some(ChannelState::Closed);
         let Ok(call) = self.socket.join(self.now, channel, timeout) else { return false };
         if again {
-            *self.joined_again.entry(channel).or_default() += 1;
+            *self.seen.lives.entry(channel).or_default() += 1;
         }
-        self.accepted(call);
+        self.accepted(call, channel);
         true
     }
 
@@ -175,29 +158,26 @@ impl Chaos {
             self.socket.channel(topic, params)
         };
         if let Ok(channel) = made {
-            self.channels.push_back(channel);
+            self.seen.channels.push_back(channel);
         }
-        while self.channels.len() > 12 {
-            let oldest = self.channels.pop_front().unwrap();
+        while self.seen.channels.len() > 12 {
+            let oldest = self.seen.channels.pop_front().unwrap();
             self.socket.remove(self.now, oldest);
         }
     }
 
-    fn push(&mut self) {
-        let Some(channel) = self.any_channel() else { return };
+    fn push(&mut self) -> Option<()> {
+        let channel = self.any_channel()?;
         let event = EVENTS[self.choices.below(EVENTS.len())];
-        let payload = self.any_payload();
-        let timeout = self.any_timeout();
+        let (payload, timeout) = (self.any_payload(), self.any_timeout());
         match self.socket.push(self.now, channel, event, payload.clone(), timeout) {
-            Ok(push) => {
-                self.accepted(push);
-                self.pushed_on.insert(push, channel);
-            }
+            Ok(push) => self.accepted(push, channel),
             Err(error) => {
                 assert_eq!(error.event, event);
                 assert_eq!(error.payload, payload);
             }
         }
+        Some(())
     }
 
     fn let_time_pass(&mut self) {
@@ -253,7 +233,7 @@ impl Chaos {
     /// Tells the socket things about every transport but the latest. Chooses nothing, so that a
     /// session with these and one without do the same otherwise.
     pub(crate) fn strew_stale_facts(&mut self) {
-        let Some((_, old)) = self.transports.split_last() else { return };
+        let Some((_, old)) = self.seen.transports.split_last() else { return };
         for transport in old.iter().rev().take(3) {
             self.socket.handle_opened(self.now, *transport);
             for frame in [
@@ -263,15 +243,8 @@ impl Chaos {
             ] {
                 self.socket.handle_frame(self.now, *transport, Frame::text(frame));
             }
-            if let Some(sent) = self.sent.back() {
-                let reply = Message::reply(
-                    sent.topic.clone(),
-                    sent.reference.clone(),
-                    Status::Ok,
-                    Payload::empty(),
-                )
-                .with_join_ref(sent.join_ref.clone());
-                let frame = self.server.encode(&reply).unwrap();
+            if let Some(sent) = self.seen.sent.back() {
+                let frame = self.ok(sent.clone());
                 self.socket.handle_frame(self.now, *transport, frame);
             }
             self.socket.handle_closed(self.now, *transport, CloseCause::lost("old"));
