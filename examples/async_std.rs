@@ -17,11 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
-    let url = match std::env::args().nth(1) {
-        Some(url) => url,
-        None => support::embedded_server()?,
-    };
-    let socket = phx_async_std::socket(url).connect().await?;
+    let socket = phx_async_std::socket(support::server_url()?).connect().await?;
     let room = socket.channel("room:lobby").params(&json!({ "name": "ann" })).create()?;
     let mut messages = room.on::<Value>("shout").values();
     room.join().await?;

@@ -24,11 +24,7 @@ use tungstenite::protocol::frame::{CloseFrame, Utf8Bytes};
 use tungstenite::{Message, WebSocket};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let url = match std::env::args().nth(1) {
-        Some(url) => url,
-        None => embedded_server()?,
-    };
-    let endpoint = Endpoint::parse(&url)?.with_param("from", "bare_loop");
+    let endpoint = Endpoint::parse(&support::server_url()?)?.with_param("from", "bare_loop");
     let mut client = Client {
         socket: Socket::new(Config::default(), 42),
         endpoint,
@@ -202,24 +198,4 @@ fn open(request: &Request) -> Result<WebSocket<TcpStream>, CloseCause> {
     }
     let (websocket, _) = tungstenite::client(upgrade, stream).map_err(|e| lost(&e))?;
     Ok(websocket)
-}
-
-/// Starts a server on a thread of its own, and returns its URL.
-fn embedded_server() -> Result<String, Box<dyn Error>> {
-    let (send_url, url) = std::sync::mpsc::channel();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::spawn(move || {
-        runtime.block_on(async {
-            let listener =
-                phx_testing::listener::Listener::bind(phx_testing::rooms().build()).await;
-            // It ends when it is dropped, so it is kept.
-            let (url, _listener) = match listener {
-                Ok(listener) => (Ok(listener.url().to_owned()), Some(listener)),
-                Err(error) => (Err(error), None),
-            };
-            let _ = send_url.send(url);
-            std::future::pending::<()>().await;
-        });
-    });
-    Ok(url.recv()??)
 }

@@ -20,15 +20,11 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use phx_proto::{
     ChannelId, CloseCause, CloseCode, Config, Endpoint, Event, Outcome, Payload, PushId, Socket,
 };
-use support::embedded_server;
 use support::link::Driver;
+use support::server_url;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let url = match std::env::args().nth(1) {
-        Some(url) => url,
-        None => embedded_server()?,
-    };
-    let client = Client::connect(Endpoint::parse(&url)?)?;
+    let client = Client::connect(Endpoint::parse(&server_url()?)?)?;
     let lobby = client.join("room:lobby")?;
     let say = |word| client.push(lobby, "echo", word);
     let replies = thread::scope(|scope| {

@@ -16,6 +16,14 @@ use phx_testing::listener::Listener;
 
 pub mod link;
 
+/// The URL of the command line, or that of a server on a thread of its own.
+pub fn server_url() -> io::Result<String> {
+    match std::env::args().nth(1) {
+        Some(url) => Ok(url),
+        None => embedded_server(),
+    }
+}
+
 /// Starts a server on a thread of its own, and returns its URL. It lives as long as the program.
 pub fn embedded_server() -> io::Result<String> {
     let (sender, url) = mpsc::channel();

@@ -236,11 +236,9 @@ impl<'a> Context<'a> {
     /// [`PresenceError`] if this channel tracks `key` already, or `meta` isn't an object.
     pub fn track(&mut self, key: &str, meta: Value) -> Result<String, PresenceError> {
         let life = self.life;
-        let tracked = self.world.presence.track(&life.topic, life.process, key, meta);
-        tracked.map(|(phx_ref, diff)| {
-            self.tell(&diff);
-            phx_ref
-        })
+        let (phx_ref, diff) = self.world.presence.track(&life.topic, life.process, key, meta)?;
+        self.tell(&diff);
+        Ok(phx_ref)
     }
 
     /// Replaces the meta of a presence, and gives its new `phx_ref`.
@@ -250,11 +248,9 @@ impl<'a> Context<'a> {
     /// [`PresenceError`] if this channel doesn't track `key`, or `meta` isn't an object.
     pub fn update(&mut self, key: &str, meta: Value) -> Result<String, PresenceError> {
         let life = self.life;
-        let updated = self.world.presence.update(&life.topic, life.process, key, meta);
-        updated.map(|(phx_ref, diff)| {
-            self.tell(&diff);
-            phx_ref
-        })
+        let (phx_ref, diff) = self.world.presence.update(&life.topic, life.process, key, meta)?;
+        self.tell(&diff);
+        Ok(phx_ref)
     }
 
     /// Ends a presence.

@@ -199,8 +199,7 @@ impl Server {
         let Ok(frame) = life.serializer().encode(&push) else {
             return false;
         };
-        self.world.post(self.clock, Mail::Socket(socket, SocketMail::Send(frame)));
-        self.run();
+        self.post_to(now, socket, SocketMail::Send(frame));
         true
     }
 
@@ -236,8 +235,7 @@ impl Server {
             return false;
         };
         let mail = Mail::Channel(process.life.process, ChannelMail::Info(Box::new(message)));
-        self.world.post(self.clock, mail);
-        self.run();
+        self.post(now, mail);
         true
     }
 
@@ -249,17 +247,13 @@ impl Server {
     /// Closes every connection with this id with 1001 (1000 before Phoenix 1.8.8): the broadcast of
     /// "disconnect".
     pub fn disconnect(&mut self, now: Instant, id: impl Into<String>) {
-        self.advance(now);
-        self.world.post(self.clock, Mail::Disconnect(id.into()));
-        self.run();
+        self.post(now, Mail::Disconnect(id.into()));
     }
 
     /// Closes every connection that has a channel with 1012, as a deploy does. New connections are
     /// still accepted.
     pub fn drain(&mut self, now: Instant) {
-        self.advance(now);
-        self.world.post(self.clock, Mail::Drain);
-        self.run();
+        self.post(now, Mail::Drain);
     }
 
     /// [Drains](Server::drain), closes what is left with 1000, and refuses new connections.
@@ -368,8 +362,12 @@ impl Server {
     }
 
     fn post_to(&mut self, now: Instant, socket: SocketId, mail: SocketMail) {
+        self.post(now, Mail::Socket(socket, mail));
+    }
+
+    fn post(&mut self, now: Instant, mail: Mail) {
         self.advance(now);
-        self.world.post(self.clock, Mail::Socket(socket, mail));
+        self.world.post(self.clock, mail);
         self.run();
     }
 

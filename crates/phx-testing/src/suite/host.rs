@@ -10,12 +10,12 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::channel::{mpsc, oneshot};
 use phx_client::websocket::WebSocketConfig;
-use phx_client::{Backoff, Builder, Closed, Endpoint};
+use phx_client::{Backoff, Builder, Closed, Endpoint, Payload, Socket};
 use tokio::runtime::Handle;
 
 use super::Adapter;
-use crate::Server;
 use crate::listener::Listener;
+use crate::{Channel, Context, Handled, Reason, Server, rooms};
 
 /// Delays that a test can wait for, without any jitter.
 pub(super) fn at_once() -> Backoff {
@@ -32,14 +32,43 @@ pub(super) fn client_with<A: Adapter>(url: &str, config: WebSocketConfig) -> Bui
     A::socket(endpoint, config).reconnect(at_once()).rejoin(at_once())
 }
 
+/// A client that has connected and joined a room.
+pub(super) async fn joined(builder: Builder) -> (Socket, phx_client::Channel) {
+    let socket = builder.connect().await.unwrap();
+    let room = socket.channel("room:a").join().await.unwrap();
+    (socket, room)
+}
+
+/// The ends of a client's connections and attempts, as they come.
+pub(super) fn closes(builder: Builder) -> (Builder, mpsc::UnboundedReceiver<Closed>) {
+    let (tell, told) = mpsc::unbounded();
+    (builder.on_close(move |closed| drop(tell.unbounded_send(closed.clone()))), told)
+}
+
 /// How the first connection ended, or the first attempt failed.
 pub(super) async fn first_end(builder: Builder) -> Closed {
-    let (sender, mut ends) = mpsc::unbounded();
-    let _socket = builder
-        .on_close(move |closed| drop(sender.unbounded_send(closed.clone())))
-        .spawn()
-        .expect("a socket");
+    let (builder, mut ends) = closes(builder);
+    let _socket = builder.spawn().expect("a socket");
     ends.next().await.expect("the socket is there")
+}
+
+/// A server whose channels `end:*` report how they end.
+pub(super) fn with_ends() -> (Host, mpsc::UnboundedReceiver<Reason>) {
+    let (tell, ends) = mpsc::unbounded();
+    let server = rooms().channel("end:*", move || Ends(tell.clone()));
+    (Host::start(server.build()), ends)
+}
+
+struct Ends(mpsc::UnboundedSender<Reason>);
+
+impl Channel for Ends {
+    fn terminate(&mut self, _: &mut Context<'_>, reason: Reason) {
+        let _ = self.0.unbounded_send(reason);
+    }
+
+    fn handle_in(&mut self, _: &mut Context<'_>, _: &str, _: Payload) -> Handled {
+        Handled::NoReply
+    }
 }
 
 /// A listener that runs in the background; the end of the value is its end.

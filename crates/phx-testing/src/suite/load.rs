@@ -13,8 +13,7 @@ use phx_client::{
 };
 
 use super::Adapter;
-use super::faults::closes;
-use super::host::client;
+use super::host::{client, closes, joined};
 use super::raw::{Raw, Sent, serve};
 
 /// The default settings, with all times divided by ten.
@@ -145,8 +144,7 @@ pub(super) async fn a_flood_whose_heartbeats_are_answered_late_loses_nothing<A: 
         late: Some(Duration::from_millis(1_200)),
     };
     let url = serve(move |raw| flood.run(raw));
-    let socket = ten_times_faster(client::<A>(&url)).connect().await.unwrap();
-    let room = socket.channel("room:a").join().await.unwrap();
+    let (socket, room) = joined(ten_times_faster(client::<A>(&url))).await;
     take_all(&room, MESSAGES, async |_| {}).await;
     assert_healthy(&socket);
 }
@@ -168,8 +166,7 @@ pub(super) async fn a_reader_that_pauses_loses_nothing<A: Adapter>() {
     let builder = client::<A>(&url)
         .heartbeat_interval(Some(Duration::from_secs(1)))
         .heartbeat_timeout(Duration::from_millis(2_500));
-    let socket = builder.connect().await.unwrap();
-    let room = socket.channel("room:a").join().await.unwrap();
+    let (socket, room) = joined(builder).await;
     take_all(&room, MESSAGES, async |number| {
         if number % 500 == 499 {
             // Runtimes wait in ways of their own; this takes nothing for 300 ms on all of them.
@@ -203,8 +200,7 @@ async fn noticed<A: Adapter>(messages: u32) -> Duration {
         .heartbeat_limit(NOTICING_LIMIT);
     let (builder, mut closes) = closes(builder);
     let start = Instant::now();
-    let socket = builder.connect().await.unwrap();
-    let room = socket.channel("room:a").join().await.unwrap();
+    let (_, room) = joined(builder).await;
     let _values = room.on_raw("n").values();
     assert_eq!(closes.next().await.unwrap().cause, CloseCause::HeartbeatTimedOut);
     start.elapsed()
@@ -235,8 +231,7 @@ pub(super) async fn five_thousand_pushes_in_a_row_are_all_sent<A: Adapter>() {
         // Until the client has gone.
         while raw.receive().is_some() {}
     });
-    let socket = client::<A>(&url).connect().await.unwrap();
-    let room = socket.channel("room:a").join().await.unwrap();
+    let (_, room) = joined(client::<A>(&url)).await;
     let mut all = room.on_raw("all").values();
     let payload = "x".repeat(98);
     for _ in 0..PUSHES {

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::channel::mpsc;
 use phx_client::{
     Bytes, ChannelState, CloseCause, CloseCode, JoinFailed, Payload, PresenceChanges, PushFailed,
     Status, V1,
@@ -12,13 +11,12 @@ use phx_client::{
 use serde_json::{Value, json};
 
 use super::Adapter;
-use super::host::{Host, client};
-use crate::{Channel, Context, Handled, Reason, rooms};
+use super::host::{Host, client, closes, joined, with_ends};
+use crate::{Reason, rooms};
 
 pub(super) async fn a_push_has_its_reply<A: Adapter>() {
     let host = Host::start(rooms().build());
-    let socket = client::<A>(host.url()).connect().await.unwrap();
-    let room = socket.channel("room:a").join().await.unwrap();
+    let (_, room) = joined(client::<A>(host.url())).await;
     let echoed: Value = room.push("echo", &json!({ "n": [1, 2.5, "\u{e9}"] })).await.unwrap();
     assert_eq!(echoed, json!({ "n": [1, 2.5, "\u{e9}"] }));
     // The order of the calls is the order on the wire, whenever they are awaited.
@@ -30,8 +28,7 @@ pub(super) async fn a_push_has_its_reply<A: Adapter>() {
 
 pub(super) async fn an_error_reply_is_told_with_its_response<A: Adapter>() {
     let host = Host::start(rooms().build());
-    let socket = client::<A>(host.url()).connect().await.unwrap();
-    let room = socket.channel("room:a").join().await.unwrap();
+    let (_, room) = joined(client::<A>(host.url())).await;
     match room.push("fail", &json!({ "why": "muted" })).acknowledged().await {
         Err(PushFailed::Rejected { status: Status::Error, response, .. }) => {
             assert_eq!(response.decode::<Value>().unwrap(), json!({ "why": "muted" }));
@@ -42,8 +39,7 @@ pub(super) async fn an_error_reply_is_told_with_its_response<A: Adapter>() {
 
 pub(super) async fn a_push_without_a_reply_times_out<A: Adapter>() {
     let host = Host::start(rooms().build());
-    let socket = client::<A>(host.url()).connect().await.unwrap();
-    let room = socket.channel("room:a").join().await.unwrap();
+    let (_, room) = joined(client::<A>(host.url())).await;
     let push = room.push_within(Duration::from_millis(30), "whisper", &1).acknowledged();
     assert!(matches!(push.await, Err(PushFailed::TimedOut)));
     assert_eq!(room.state(), ChannelState::Joined);
@@ -68,8 +64,7 @@ pub(super) async fn a_broadcast_reaches_everybody<A: Adapter>() {
 
 pub(super) async fn binary_payloads_go_both_ways<A: Adapter>() {
     let host = Host::start(rooms().build());
-    let socket = client::<A>(host.url()).connect().await.unwrap();
-    let room = socket.channel("room:a").join().await.unwrap();
+    let (_, room) = joined(client::<A>(host.url())).await;
     let mut shouts = room.on_raw("shout").values();
     // Larger than every buffer on the way.
     let large: Vec<u8> = (0..=u8::MAX).cycle().take(1 << 20).collect();
@@ -133,22 +128,8 @@ pub(super) async fn a_rejected_join_is_told_with_its_response<A: Adapter>() {
     }
 }
 
-/// Tells how channels end.
-struct Ends(mpsc::UnboundedSender<Reason>);
-
-impl Channel for Ends {
-    fn terminate(&mut self, _: &mut Context<'_>, reason: Reason) {
-        let _ = self.0.unbounded_send(reason);
-    }
-
-    fn handle_in(&mut self, _: &mut Context<'_>, _: &str, _: Payload) -> Handled {
-        Handled::NoReply
-    }
-}
-
 pub(super) async fn a_left_channel_ends_its_streams<A: Adapter>() {
-    let (tell, mut ends) = mpsc::unbounded();
-    let host = Host::start(rooms().channel("end:*", move || Ends(tell.clone())).build());
+    let (host, mut ends) = with_ends();
     let socket = client::<A>(host.url()).connect().await.unwrap();
     let channel = socket.channel("end:a").join().await.unwrap();
     let mut messages = channel.messages();
@@ -164,11 +145,8 @@ pub(super) async fn a_left_channel_ends_its_streams<A: Adapter>() {
 }
 
 pub(super) async fn a_disconnect_has_its_code_and_reason<A: Adapter>() {
-    let (tell, mut ends) = mpsc::unbounded();
-    let host = Host::start(rooms().channel("end:*", move || Ends(tell.clone())).build());
-    let (told, mut closes) = mpsc::unbounded();
-    let builder = client::<A>(host.url());
-    let builder = builder.on_close(move |closed| drop(told.unbounded_send(closed.clone())));
+    let (host, mut ends) = with_ends();
+    let (builder, mut closes) = closes(client::<A>(host.url()));
     let socket = builder.connect().await.unwrap();
     let channel = socket.channel("end:a").join().await.unwrap();
     let code = CloseCode::from_u16(4321);
@@ -186,11 +164,8 @@ pub(super) async fn a_disconnect_has_its_code_and_reason<A: Adapter>() {
 
 pub(super) async fn a_close_by_the_server_has_its_code_and_reason<A: Adapter>() {
     let host = Host::start(rooms().build());
-    let (told, mut closes) = mpsc::unbounded();
-    let builder = client::<A>(host.url());
-    let builder = builder.on_close(move |closed| drop(told.unbounded_send(closed.clone())));
-    let socket = builder.connect().await.unwrap();
-    let _room = socket.channel("room:a").join().await.unwrap();
+    let (builder, mut closes) = closes(client::<A>(host.url()));
+    let (socket, _room) = joined(builder).await;
     host.all().close_because(CloseCode::from_u16(4001), "too loud");
     let closed = closes.next().await.unwrap();
     assert_eq!(closed.cause, CloseCause::frame(CloseCode::from_u16(4001), "too loud"));
@@ -200,8 +175,7 @@ pub(super) async fn a_close_by_the_server_has_its_code_and_reason<A: Adapter>() 
 
 pub(super) async fn the_first_serializer_works_too<A: Adapter>() {
     let host = Host::start(rooms().build());
-    let socket = client::<A>(host.url()).serializer(V1).connect().await.unwrap();
-    let room = socket.channel("room:a").join().await.unwrap();
+    let (_, room) = joined(client::<A>(host.url()).serializer(V1)).await;
     let mut shouts = room.on::<u32>("shout").values();
     assert_eq!(room.push::<u32>("echo", &7).await.unwrap(), 7);
     room.push("shout", &8).detach().unwrap();
