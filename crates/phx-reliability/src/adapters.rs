@@ -3,6 +3,9 @@
 use phx_client::dial::{ByteStream, Dialer};
 use phx_client::{Builder, NoRuntime, Runtime};
 
+/// Their names.
+pub(crate) const ADAPTERS: [&str; 3] = [Tokio::NAME, Smol::NAME, AsyncStd::NAME];
+
 /// An adapter: its name, its entry, and how it runs a future.
 pub(crate) trait Adapter: Send + 'static {
     const NAME: &'static str;

@@ -4,21 +4,31 @@
 #![expect(clippy::print_stdout, reason = "the table goes to standard output")]
 
 use std::process::ExitCode;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
 use std::time::Duration;
 
+use anyhow::{Context as _, ensure};
+use phx_client::{BoxFuture, CloseCause, CloseCode};
+use phx_testing::Connectivity;
+use phx_testing::fault_proxy::Direction::{ToClient, ToServer};
+use serde_json::json;
+
 use crate::adapters::{Adapter, AsyncStd, Smol, Tokio};
+use crate::matrix::{self, Row};
 
 mod attempts;
+mod between;
 mod connections;
 mod processes;
-mod runner;
-mod server_process;
 mod settings;
 mod stage;
-mod table;
-mod tls;
 
-use settings::{AT_ONCE, ATTEMPT, NEVER, SILENCE, UNHEARD};
+use attempts::Cut;
+use between::Between;
+use connections::{BURST, Breach};
+use settings::{AT_ONCE, ATTEMPT, HEARTBEAT_TIMEOUT, NEVER, REJOIN, SILENCE, SLACK, UNHEARD};
+use stage::{Stage, Times};
 
 /// What is to run.
 #[derive(clap::Args, Clone, Debug)]
@@ -28,26 +38,71 @@ pub struct Args {
     only: Vec<String>,
 }
 
+/// They wait more than they work.
+const AT_A_TIME: usize = 6;
+
+/// Nothing here takes nearly as long: whatever hangs is reported by its name.
+const LIMIT: Duration = Duration::from_secs(60);
+
 /// Runs the faults on every adapter, and prints the table.
 ///
 /// # Errors
 ///
-/// None; a case that fails is told in the table, and by the exit code.
+/// None; a case that fails is reported in the table, and by the exit code.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let wanted = |name: &str| {
-        args.only.is_empty() || args.only.iter().any(|part| name.contains(part.as_str()))
+    let cases: Vec<_> =
+        CASES.iter().filter(|case| matrix::is_wanted(&args.only, case.name)).collect();
+    let results = matrix::run(&cases, AT_A_TIME, |case, adapter| {
+        let run = [run_one::<Tokio>, run_one::<Smol>, run_one::<AsyncStd>].get(adapter).copied();
+        run.context("no such adapter")?(case)
+    });
+    let row = |(case, results): (&&Case, Vec<anyhow::Result<String>>)| Row {
+        name: case.name,
+        limits: millis(case.noticed),
+        cells: results,
     };
-    let [mut cases, smol, async_std] = [cases::<Tokio>(), cases::<Smol>(), cases::<AsyncStd>()];
-    for others in [smol, async_std] {
-        for (case, other) in cases.iter_mut().zip(others) {
-            case.runs.extend(other.runs);
+    let rows: Vec<_> = cases.iter().zip(results).map(row).collect();
+    let (table, failed) = matrix::table("within", &rows);
+    println!(
+        "Each cell: milliseconds until the fault was noticed / from then, or from the fault's end if that\n\
+         was later, until the channel was joined again. `within` is what the settings promise for the\n\
+         first; the second is promised within {} ms. A busy machine may add {} ms to each.\n\n{table}\n\
+         faults: runs={} failed={failed}",
+        REJOIN.as_millis(),
+        SLACK.as_millis(),
+        rows.iter().map(|row| row.cells.len()).sum::<usize>(),
+    );
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A thread that isn't done in time is left behind: nothing can end it.
+fn run_one<A: Adapter>(case: &'static Case) -> anyhow::Result<String> {
+    let (report, done) = channel();
+    let thread = thread::Builder::new().name(format!("{} {}", A::NAME, case.name));
+    thread.spawn(move || A::block_on(play::<A>(case, report))).context("no thread for it")?;
+    let Times { noticed, joined } = done.recv_timeout(LIMIT).context("it hung or panicked")??;
+    match (noticed, case.noticed) {
+        (Some(noticed), Some(promised)) => {
+            ensure!(noticed <= promised + SLACK, "noticed after {noticed:?}");
         }
+        (None, None) => {}
+        (noticed, _) => ensure!(false, "noticed: {noticed:?}"),
     }
-    cases.retain(|case| wanted(case.name));
-    let results = runner::run(&cases);
-    println!("{}", table::table(&cases, &results));
-    let failed = results.iter().flatten().any(Result::is_err);
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    ensure!(joined.is_none_or(|it| it <= REJOIN + SLACK), "joined again after {joined:?}");
+    Ok(format!("{:>5} /{:>5}", millis(noticed), millis(joined)))
+}
+
+async fn play<A: Adapter>(case: &Case, report: Sender<anyhow::Result<Times>>) {
+    let times = match Stage::set::<A>(case.between).await {
+        Ok(stage) => (case.story)(stage).await,
+        Err(error) => Err(error),
+    };
+    // The one who waited may have lost patience.
+    let _ = report.send(times);
+}
+
+fn millis(time: Option<Duration>) -> String {
+    time.map_or_else(|| "-".to_owned(), |time| time.as_millis().to_string())
 }
 
 /// One fault.
@@ -55,66 +110,102 @@ struct Case {
     name: &'static str,
     /// Within what time it must be noticed, by the settings; `None` if it mustn't be.
     noticed: Option<Duration>,
-    runs: Vec<(&'static str, Run)>,
+    between: Between,
+    story: fn(Stage) -> BoxFuture<anyhow::Result<Times>>,
 }
 
-type Run = fn(runner::Done);
-
-/// What one adapter made of a fault.
-#[derive(Clone, Copy, Debug, Default)]
-struct Times {
-    /// From the fault until the client told of it.
-    noticed: Option<Duration>,
-    /// Until the channel was joined again: from then, or from the fault's end if that was later.
-    joined: Option<Duration>,
-}
-
-/// Lists the faults; one that isn't listed is never used, which the compiler tells.
+/// Lists the faults: the name, within what time each is noticed, what stands between client and server,
+/// and what happens on the stage.
 macro_rules! cases {
-    ($($theme:ident { $($name:ident: $noticed:expr,)* })*) => {
-        vec![$($(Case {
+    ($($name:ident: $noticed:expr, $between:ident, |$stage:ident| $story:expr;)*) => {
+        &[$(Case {
             name: stringify!($name),
             noticed: $noticed,
-            runs: vec![(A::NAME, |done| A::block_on(async move {
-                done.tell($theme::$name::<A>().await);
-            }))],
-        },)*)*]
+            between: Between::$between,
+            story: |$stage| Box::pin($story),
+        },)*]
     };
 }
 
 /// All faults, in the order of the table: the same for every adapter.
-fn cases<A: Adapter>() -> Vec<Case> {
-    cases! {
-        connections {
-            reset: AT_ONCE,
-            end_without_a_close_frame: AT_ONCE,
-            half_open: SILENCE,
-            nothing_arrives: UNHEARD,
-            nothing_comes: SILENCE,
-            delay_within_the_timeout: NEVER,
-            delay_beyond_the_timeout: SILENCE,
-            stall_within_the_timeout: NEVER,
-            full_send_buffer: SILENCE,
-            reset_mid_frame: AT_ONCE,
-            garbled_frame_from_the_server: AT_ONCE,
-            garbled_frame_to_the_server: AT_ONCE,
-        }
-        attempts {
-            port_closed: AT_ONCE,
-            handshake_unanswered: ATTEMPT,
-            handshake_cut: AT_ONCE,
-            dns_fails: ATTEMPT,
-        }
-        tls {
-            tls_reset: AT_ONCE,
-            tls_garbled: AT_ONCE,
-            tls_handshake_cut: AT_ONCE,
-            tls_handshake_unanswered: ATTEMPT,
-        }
-        processes {
-            server_stopped_within_the_timeout: NEVER,
-            server_stopped: SILENCE,
-            server_killed_and_restarted: AT_ONCE,
-        }
-    }
+const CASES: &[Case] = cases! {
+    reset: AT_ONCE, Proxy, |stage| LOST.before(BURST).strikes(stage, |it| it.proxy.all().cut());
+    end_without_a_close_frame: AT_ONCE, Proxy, |stage| {
+        LOST.before(BURST).strikes(stage, |it| it.proxy.all().end())
+    };
+    half_open: SILENCE, Proxy, |stage| SILENT.strikes(stage, |it| it.proxy.all().half_open());
+    // What the server sends still comes: it is alive, which is no sign that it hears anything.
+    nothing_arrives: UNHEARD, Proxy, |stage| {
+        SILENT.strikes(stage, |it| it.proxy.all().swallow(ToServer))
+    };
+    nothing_comes: SILENCE, Proxy, |stage| {
+        SILENT.strikes(stage, |it| it.proxy.all().swallow(ToClient))
+    };
+    delay_within_the_timeout: NEVER, Proxy, |stage| connections::delay(stage);
+    // Nothing comes for so long, and then all of it, late.
+    delay_beyond_the_timeout: SILENCE, Proxy, |stage| {
+        SILENT.strikes(stage, |it| it.proxy.all().set_latency(HEARTBEAT_TIMEOUT * 3))
+    };
+    stall_within_the_timeout: NEVER, Proxy, |stage| connections::stall(stage);
+    full_send_buffer: SILENCE, Proxy, |stage| connections::full_send_buffer(stage, &SILENT);
+    reset_mid_frame: AT_ONCE, Proxy, |stage| LOST.strikes(stage, |it| {
+        it.proxy.all().cut_after(ToClient, 50_000);
+        // Its outcome is of no interest: the answer never comes.
+        drop(it.room.push::<()>("big", &json!({ "bytes": 100_000 })).detach());
+    });
+    // In the text of the next frame, not in its header.
+    garbled_frame_from_the_server: AT_ONCE, Proxy, |stage| {
+        LOST.strikes(stage, |it| it.proxy.all().alter_after(ToClient, 10))
+    };
+    // It isn't text any more, and the server says so.
+    garbled_frame_to_the_server: AT_ONCE, Proxy, |stage| {
+        INVALID.strikes(stage, |it| it.proxy.all().alter_after(ToServer, 20))
+    };
+    port_closed: AT_ONCE, Proxy, |stage| {
+        attempts::unreachable(stage, Connectivity::Offline, is_lost)
+    };
+    handshake_unanswered: ATTEMPT, Proxy, |stage| {
+        attempts::unreachable(stage, Connectivity::Silent, is_unanswered)
+    };
+    // In the request and in the answer, at their first byte and further in.
+    handshake_cut: AT_ONCE, Proxy, |stage| {
+        const PLACES: [Cut; 5] =
+            [(ToServer, 0), (ToServer, 30), (ToClient, 0), (ToClient, 1), (ToClient, 60)];
+        attempts::cut_at_each(stage, &PLACES, is_lost)
+    };
+    dns_fails: ATTEMPT, ProxyByName, |stage| attempts::dns_fails(stage);
+    tls_reset: AT_ONCE, ProxyAndTls, |stage| {
+        LOST.before(BURST).strikes(stage, |it| it.proxy.all().cut())
+    };
+    tls_garbled: AT_ONCE, ProxyAndTls, |stage| {
+        GARBLED.before(BURST).strikes(stage, |it| it.proxy.all().alter_after(ToClient, 10))
+    };
+    // In the client's hello, and at several places of the server's answer.
+    tls_handshake_cut: AT_ONCE, ProxyAndTls, |stage| {
+        const PLACES: [Cut; 5] =
+            [(ToServer, 0), (ToServer, 100), (ToClient, 0), (ToClient, 3), (ToClient, 300)];
+        attempts::cut_at_each(stage, &PLACES, is_lost)
+    };
+    tls_handshake_unanswered: ATTEMPT, ProxyAndTls, |stage| {
+        attempts::unreachable(stage, Connectivity::Silent, is_unanswered)
+    };
+    server_stopped_within_the_timeout: NEVER, Nothing, |stage| processes::stopped_shortly(stage);
+    server_stopped: SILENCE, Nothing, |stage| processes::stopped(stage);
+    server_killed_and_restarted: AT_ONCE, Nothing, |stage| processes::killed(stage);
+};
+
+/// The operating system or the bytes say that the connection is lost.
+const LOST: Breach = Breach::new(is_lost);
+/// Only a heartbeat shows it.
+const SILENT: Breach = Breach::new(|cause| *cause == CloseCause::HeartbeatTimedOut);
+const INVALID: Breach =
+    Breach::new(|cause| *cause == CloseCause::frame(CloseCode::from_u16(1007), ""));
+const GARBLED: Breach = Breach::new(|cause| matches!(cause, CloseCause::Tls(_)));
+
+fn is_lost(cause: &CloseCause) -> bool {
+    matches!(cause, CloseCause::Lost { .. })
+}
+
+fn is_unanswered(cause: &CloseCause) -> bool {
+    *cause == CloseCause::ConnectTimedOut
 }

@@ -5,22 +5,16 @@
 //! way. So the first attempts of `N` clients come at `N` in half a second at the most, and later ones
 //! at less, since the delays grow.
 
-mod histogram;
-
-use std::fs;
-use std::path::PathBuf;
+use std::fmt::Write as _;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use phx_proto::{CloseCode, Config, Event, Payload};
 use phx_testing::{ClientId, Connectivity, Simulation, rooms};
-
-pub use histogram::Histogram;
 
 /// Restarts the server of very many clients, and shows when they come back.
 ///
 /// Ends with 1 if more came back at a time than is promised, or not all of them in time.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Copy, Debug, clap::Args)]
 #[non_exhaustive]
 pub struct Args {
     /// How many clients.
@@ -29,17 +23,14 @@ pub struct Args {
     /// For how many seconds there is no server.
     #[arg(long, default_value_t = 10)]
     pub down: u64,
-    /// Where to draw the attempts over time.
-    #[arg(long, value_name = "FILE.svg")]
-    pub svg: Option<PathBuf>,
 }
 
 /// What came of a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Herd {
-    /// Attempts to connect over the time since the restart.
-    pub attempts: Histogram,
+    /// Attempts to connect since the restart, in each [`SLICE`] of time.
+    pub attempts: Vec<u64>,
     /// How many clients had rejoined in the end.
     pub rejoined: usize,
     /// When the last of them had.
@@ -54,23 +45,14 @@ pub const SLICE: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_millis(12_500);
 
 /// Runs, prints what came of it, and says whether it is as promised.
-///
-/// # Errors
-///
-/// If the drawing can't be written.
 #[expect(clippy::print_stdout, reason = "what it prints is what it is for")]
-pub fn run(args: &Args) -> anyhow::Result<bool> {
+#[must_use]
+pub fn run(args: &Args) -> bool {
     let down = Duration::from_secs(args.down);
     let herd = restart(args.clients, down);
-    print!("{}", herd.attempts.lines());
-    if let Some(path) = &args.svg {
-        let svg = herd.attempts.svg(&format!(
-            "{} clients whose server is away for {} s: attempts to connect",
-            args.clients, args.down
-        ));
-        fs::write(path, svg).with_context(|| format!("can't write {}", path.display()))?;
-    }
-    let (peak, bound) = (herd.attempts.peak(), peak_bound(args.clients));
+    print!("{}", lines(&herd.attempts));
+    let (peak, bound) =
+        (herd.attempts.iter().copied().max().unwrap_or_default(), peak_bound(args.clients));
     let in_time = herd.all_rejoined <= down + LONGEST_WAIT && herd.rejoined == args.clients;
     println!(
         "herd: clients={} peak_per_100ms={peak} promised={bound} rejoined={} all_rejoined_after_s={:.1}",
@@ -78,7 +60,7 @@ pub fn run(args: &Args) -> anyhow::Result<bool> {
         herd.rejoined,
         herd.all_rejoined.as_secs_f64(),
     );
-    Ok(peak <= bound && in_time)
+    peak <= bound && in_time
 }
 
 /// How many attempts there may be in one [`SLICE`] at the most: the first step is a second, and its
@@ -103,7 +85,7 @@ pub fn restart(clients: usize, down: Duration) -> Herd {
     }
 
     let began = sim.now();
-    let mut attempts = Histogram::new(SLICE);
+    let mut attempts = Vec::new();
     let (mut rejoined, mut all_rejoined) = (0, Duration::ZERO);
     let mut is_down = true;
     while rejoined < clients && sim.now() < began + down + LONGEST_WAIT * 2 {
@@ -141,4 +123,16 @@ fn join(sim: &mut Simulation) -> ClientId {
         }
     });
     client
+}
+
+/// A line for each slice in which there was something: when it began, a bar, and the count.
+#[must_use]
+pub fn lines(counts: &[u64]) -> String {
+    let (peak, mut text) = (counts.iter().copied().max().unwrap_or_default(), String::new());
+    for (at, count) in (0_u32..).zip(counts).filter(|(_, count)| **count > 0) {
+        let bar = "#".repeat(usize::try_from(count * 60 / peak).unwrap_or_default().max(1));
+        let _infallible =
+            writeln!(text, "{:>6.1} s  {bar:<60} {count}", (SLICE * at).as_secs_f64());
+    }
+    text
 }

@@ -22,44 +22,29 @@
 #![expect(clippy::print_stdout, reason = "the table goes to standard output")]
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use phx_client::Builder;
+use anyhow::Context as _;
 
+use crate::adapters::ADAPTERS;
+use crate::matrix::{self, Row};
+use crate::process::Process;
+
+mod case;
 mod cases;
 mod client;
 mod judge;
 mod peer;
-mod runner;
 mod server;
-mod table;
 mod ticker;
+mod times;
 mod users;
 mod wire;
 
 pub use client::{Args as ClientArgs, run as connect};
 pub use server::{Args as ServerArgs, run as serve};
 
-use cases::ALL;
-use peer::Peer;
-use users::User;
-
-const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(100);
-const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(400);
-/// How long a heartbeat waits while other messages come.
-const HEARTBEAT_LIMIT: Duration = Duration::from_millis(600);
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(400);
-const CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
-const PUSH_TIMEOUT: Duration = Duration::from_millis(800);
-
-/// What a busy machine may add to each of these times.
-const SLACK: Duration = Duration::from_secs(1);
-
-/// How long a server attacks, at the most.
-const ATTACK: Duration = Duration::from_secs(4);
-
-/// How long a client stands an attack before it disconnects. Longer than two heartbeats may be apart.
-const WATCH: Duration = Duration::from_millis(1_300);
+use case::Case;
+use client::Outcome;
 
 /// What is to run.
 #[derive(clap::Args, Clone, Debug)]
@@ -69,116 +54,53 @@ pub struct Args {
     only: Vec<String>,
 }
 
-/// One attack.
-#[derive(Clone, Copy)]
-struct Case {
-    /// What the server does.
-    name: &'static str,
-    server: fn(&mut Peer) -> std::io::Result<()>,
-    proxy: bool,
-    user: User,
-    tune: fn(Builder) -> Builder,
-    ends: Ends,
-    /// Whether the server reads, and so sees heartbeats.
-    reads: bool,
-    /// The largest frame that is taken.
-    frame_mib: u64,
-    /// The most that the client may have allocated.
-    peak_kib: u64,
-}
-
-/// How the connection, or the attempt to connect, has to end; with the kinds of causes that are right.
-#[derive(Clone, Copy, Debug)]
-enum Ends {
-    /// The attempt fails within the connect timeout.
-    Fails(&'static [&'static str]),
-    /// It stays until the client disconnects.
-    Stays,
-    /// It ends by the time at which a peer that says nothing counts as dead.
-    Dies(&'static [&'static str]),
-    /// It ends as soon as the server has done it.
-    AtOnce(&'static [&'static str]),
-    /// Connections come and go.
-    Repeats,
-}
-
-/// What a client needs in any case: buffers, tables, the runtime's tasks and threads.
-const BASE_KIB: u64 = 512;
-
-impl Case {
-    const fn new(
-        name: &'static str,
-        server: fn(&mut Peer) -> std::io::Result<()>,
-        ends: Ends,
-    ) -> Self {
-        Case {
-            name,
-            server,
-            proxy: false,
-            user: User::Waits,
-            tune: |builder| builder,
-            ends,
-            reads: true,
-            frame_mib: 0,
-            peak_kib: BASE_KIB,
-        }
-    }
-
-    /// The server plays a proxy.
-    const fn proxy(mut self) -> Self {
-        self.proxy = true;
-        self
-    }
-
-    const fn user(mut self, user: User) -> Self {
-        self.user = user;
-        self
-    }
-
-    const fn tune(mut self, tune: fn(Builder) -> Builder) -> Self {
-        self.tune = tune;
-        self
-    }
-
-    const fn deaf(mut self) -> Self {
-        self.reads = false;
-        self
-    }
-
-    const fn frame_mib(mut self, mib: u64) -> Self {
-        self.frame_mib = mib;
-        self
-    }
-
-    /// Whether a frame takes so long to come that heartbeats have to wait for it.
-    const fn is_large(&self) -> bool {
-        self.frame_mib >= 40
-    }
-
-    /// What the limits of this row let pile up, on top of what is needed in any case.
-    const fn kept_kib(mut self, kib: u64) -> Self {
-        self.peak_kib = BASE_KIB + kib;
-        self
-    }
-}
-
-/// The case of this name.
-fn find(name: &str) -> Option<&'static Case> {
-    ALL.iter().flat_map(|cases| cases.iter()).find(|case| case.name == name)
-}
+/// They wait more than they work.
+const AT_A_TIME: usize = 3;
 
 /// Runs the cases on every adapter, and prints the table.
 ///
 /// # Errors
 ///
-/// If processes can't be started; a case that fails is reported in the table, and by the exit code.
+/// None; a case that fails is reported in the table, and by the exit code.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let wanted = |case: &&Case| {
-        args.only.is_empty() || args.only.iter().any(|part| case.name.contains(part.as_str()))
+    let cases: Vec<_> = cases::all().filter(|it| matrix::is_wanted(&args.only, it.name)).collect();
+    let results = matrix::run(&cases, AT_A_TIME, |case, adapter| run_one(case, adapter));
+    let all = || results.iter().flatten().filter_map(|result| result.as_ref().ok());
+    let gap_us = all().map(|outcome| outcome.gap_us).max().unwrap_or_default();
+    let peak_kib = all().map(|outcome| outcome.peak_kib).max().unwrap_or_default();
+    let row = |(case, results): (&&Case, Vec<anyhow::Result<Outcome>>)| Row {
+        name: case.name,
+        limits: format!("{}/{:>7}", judge::max_gap(case).as_millis(), case.peak_kib),
+        cells: results.into_iter().map(|result| result.map(|outcome| cell(&outcome))).collect(),
     };
-    let cases: Vec<&Case> = ALL.iter().flat_map(|cases| cases.iter()).filter(wanted).collect();
-    let rows = runner::run(&cases)?;
-    let table = table::Table::new(&rows);
-    println!("{table}");
-    Ok(if table.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let rows: Vec<_> = cases.iter().zip(results).map(row).collect();
+    let (table, failed) = matrix::table("limits", &rows);
+    println!(
+        "Each cell: the longest that another task was kept from running in ms / the most that was allocated \
+         in KiB.\nThe first column has the limits of both.\n\n{table}\n\
+         hostile: cases={} adapters={} failed={failed} longest_gap_ms={} peak_kib={peak_kib}",
+        rows.len(),
+        ADAPTERS.len(),
+        gap_us / 1000,
+    );
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn cell(outcome: &Outcome) -> String {
+    format!("{:.1}/{:>7}", outcome.gap_us as f64 / 1e3, outcome.peak_kib)
+}
+
+/// A server and a client in processes of their own.
+fn run_one(case: &Case, adapter: usize) -> anyhow::Result<Outcome> {
+    let adapter = ADAPTERS.get(adapter).context("no such adapter")?;
+    let mut server = Process::start(&["hostile-server", case.name])?;
+    let address = server.line().context("the server doesn't listen")?;
+    let mut client = Process::start(&["hostile-client", adapter, case.name, &address])?;
+    let outcome = client.line().and_then(|line| Ok(serde_json::from_str(&line)?));
+    let outcome = outcome.with_context(|| format!("the client's process: {}", client.end()))?;
+    server.end_input();
+    let report = server.line().and_then(|line| Ok(serde_json::from_str(&line)?));
+    let report = report.context("the server has nothing to report")?;
+    judge::check(case, &outcome, Some(&report))?;
+    Ok(outcome)
 }

@@ -1,10 +1,10 @@
-//! Who has sent and got what: the server's side of the traffic, and the books of both sides.
+//! Who has sent and got what: the server's books of the traffic, for simulated runs and real ones.
 //!
-//! Everything is numbered. Each channel pushes `up` with 1, 2, 3 and so on for as long as it lives. The
-//! server numbers what it pushes as `down` anew in each *life* of a channel, which is the time from
-//! one join to the end of that join.
+//! Everything is numbered. Pushes have numbers that grow for as long as their channel lives. The server
+//! numbers what it pushes anew in each *life* of a channel, which is the time from one join to the end of
+//! that join.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -12,175 +12,197 @@ use phx_client::ByteString;
 use phx_testing::{Reason, SocketId};
 use serde::{Deserialize, Serialize};
 
-mod channel;
-mod deliveries;
-mod numbers;
+pub(crate) mod deliveries;
+pub(crate) mod numbered;
+pub(crate) mod numbers;
+pub(crate) mod room;
 
-pub(crate) use channel::{Crash, server};
-pub(crate) use deliveries::{Deliveries, Down};
-pub(crate) use numbers::Numbers;
-
-/// What a client pushes, and what the server replies.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Up {
-    pub(crate) n: u64,
-}
-
-/// The params of a join.
-#[derive(Debug, Default, Deserialize, Serialize)]
-pub(crate) struct Params {
-    /// Milliseconds from one `down` to the next; none, if it is zero.
-    pub(crate) tick_ms: u64,
-}
+use numbered::Numbered;
+use numbers::Numbers;
 
 /// The server's books; clones share them.
-#[derive(Clone)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Ledger(Arc<Mutex<Books>>);
 
-#[derive(Default)]
-struct Books {
+#[derive(Debug, Default)]
+pub(crate) struct Books {
     topics: BTreeMap<ByteString, Topic>,
-    lives: u64,
-    paused: bool,
+    /// The last of them, by their numbers; 0 is none.
+    lives: BTreeMap<u64, Life>,
+    last_life: u64,
+    /// Whether the books are for traffic without an end: then they stay small, and no receipts are kept.
+    is_endless: bool,
+    /// Whether the server pushes nothing.
+    pub(crate) is_paused: bool,
+    receipts: Vec<Receipt>,
+    rejections: u64,
+    /// Numbered messages that were damaged on their way, by the client and what they are numbers of.
+    damaged: BTreeSet<(usize, u64, u64)>,
+    /// How many frames reached each client that weren't as the server sent them.
+    odd_frames: BTreeMap<usize, u64>,
 }
 
-/// One topic's part, over all its lives.
-#[derive(Default)]
+/// What was handled of one topic, over all its lives.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Topic {
     pub(crate) handled: Numbers,
     /// Pushes that were handled a second time.
     pub(crate) doubled: u64,
     /// Pushes that were handled after one that was made later, in the same life.
     pub(crate) out_of_order: u64,
-    lives: BTreeMap<u64, Life>,
 }
 
 /// One life of a channel.
-#[derive(Clone, Copy)]
-struct Life {
+#[derive(Clone, Debug)]
+pub(crate) struct Life {
+    pub(crate) topic: ByteString,
     socket: SocketId,
-    sent: u64,
+    /// Numbered messages pushed in it.
+    pub(crate) pushed: u64,
     last_handled: u64,
+    pub(crate) has_ended: bool,
     /// It crashed while its connection went on.
     crashed: bool,
 }
 
-/// Lives of a topic that are remembered: a client asks for one soon after its end.
-const LIVES: usize = 8;
+/// A push that was handled.
+#[derive(Clone, Debug)]
+pub(crate) struct Receipt {
+    pub(crate) topic: ByteString,
+    pub(crate) push: u64,
+    pub(crate) is_again: bool,
+    pub(crate) is_in_order: bool,
+}
 
-/// What a topic's part comes to, for a client that asks.
+/// Lives that are remembered: a client asks for one soon after its end.
+const LIVES: usize = 2048;
+
+/// What the books come to for a life, for a client that asks.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Report {
-    /// The life that answers.
     pub(crate) life: u64,
     /// The last number it has pushed.
-    pub(crate) sent: u64,
-    pub(crate) handled: Numbers,
-    pub(crate) doubled: u64,
-    pub(crate) out_of_order: u64,
+    pub(crate) pushed: u64,
+    pub(crate) topic: Topic,
 }
 
 impl Ledger {
-    /// Books whose lives have greater numbers than those of all books that were begun before.
-    pub(crate) fn new() -> Self {
+    /// Books of endless traffic, whose lives have greater numbers than those of all that were begun before.
+    pub(crate) fn endless() -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let lives = u64::try_from(since.as_micros()).unwrap_or_default();
-        Ledger(Arc::new(Mutex::new(Books { lives, ..Books::default() })))
+        let last_life = u64::try_from(since.as_micros()).unwrap_or_default();
+        let books = Books { last_life, is_endless: true, ..Books::default() };
+        Ledger(Arc::new(Mutex::new(books)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Books> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Books> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Has the server push nothing more, or go on.
-    pub(crate) fn pause(&self, paused: bool) {
-        self.lock().paused = paused;
-    }
-
-    /// Looks a topic up.
-    pub(crate) fn with<T>(&self, topic: &ByteString, f: impl FnOnce(&Topic) -> T) -> Option<T> {
-        self.lock().topics.get(topic).map(f)
-    }
-
-    /// Pushes that were handled twice or out of order, over all topics.
-    pub(crate) fn faults(&self) -> (u64, u64) {
-        let books = self.lock();
-        let topics = books.topics.values();
-        topics.fold((0, 0), |sum, topic| (sum.0 + topic.doubled, sum.1 + topic.out_of_order))
-    }
-
-    fn begin(&self, topic: &ByteString, socket: SocketId) -> u64 {
-        let mut books = self.lock();
-        books.lives += 1;
-        let number = books.lives;
-        let lives = &mut books.topics.entry(topic.clone()).or_default().lives;
-        lives.insert(number, Life { socket, sent: 0, last_handled: 0, crashed: false });
-        while lives.len() > LIVES {
-            lives.pop_first();
-        }
-        number
-    }
-
-    fn end(&self, topic: &ByteString, life: u64, reason: Reason) {
-        self.change(topic, life, |life| life.crashed = reason == Reason::Crashed);
-    }
-
-    /// The number of the next `down`, unless the server is to be quiet.
-    fn next_down(&self, topic: &ByteString, life: u64) -> Option<u64> {
-        if self.lock().paused {
-            return None;
-        }
-        self.change(topic, life, |life| {
-            life.sent += 1;
-            life.sent
-        })
-    }
-
-    fn handle_up(&self, topic: &ByteString, life: u64, n: u64) {
-        let mut books = self.lock();
-        let Some(topic) = books.topics.get_mut(topic) else { return };
-        if !topic.handled.insert(n) {
-            topic.doubled += 1;
-        }
-        if let Some(life) = topic.lives.get_mut(&life) {
-            if n <= life.last_handled {
-                topic.out_of_order += 1;
-            }
-            life.last_handled = n;
-        }
-    }
-
-    fn report(&self, topic: &ByteString, life: u64) -> Option<Report> {
-        self.with(topic, |topic| Report {
-            life,
-            sent: topic.sent(life).unwrap_or_default(),
-            handled: topic.handled.clone(),
-            doubled: topic.doubled,
-            out_of_order: topic.out_of_order,
-        })
-    }
-
-    fn change<T>(
-        &self,
-        topic: &ByteString,
-        life: u64,
-        change: impl FnOnce(&mut Life) -> T,
-    ) -> Option<T> {
-        self.lock().topics.get_mut(topic)?.lives.get_mut(&life).map(change)
     }
 }
 
-impl Topic {
-    /// The last number that this life has pushed.
-    pub(crate) fn sent(&self, life: u64) -> Option<u64> {
-        self.lives.get(&life).map(|life| life.sent)
+impl Books {
+    pub(crate) fn begin(&mut self, topic: &ByteString, socket: SocketId) -> u64 {
+        self.last_life += 1;
+        let topic = topic.clone();
+        let (pushed, last_handled, has_ended, crashed) = (0, 0, false, false);
+        let life = Life { topic, socket, pushed, last_handled, has_ended, crashed };
+        self.lives.insert(self.last_life, life);
+        if self.lives.len() > LIVES {
+            self.lives.pop_first();
+        }
+        self.last_life
+    }
+
+    pub(crate) fn end(&mut self, life: u64, reason: Reason) {
+        if let Some(life) = self.lives.get_mut(&life) {
+            (life.has_ended, life.crashed) = (true, reason == Reason::Crashed);
+        }
+    }
+
+    pub(crate) fn life(&self, life: u64) -> Option<&Life> {
+        self.lives.get(&life)
+    }
+
+    pub(crate) fn living(&self) -> usize {
+        self.lives.values().filter(|life| !life.has_ended).count()
+    }
+
+    /// Whether the server ended a life of a topic.
+    pub(crate) fn has_ended_one(&self, topic: &str) -> bool {
+        self.lives.values().any(|life| life.has_ended && *life.topic == *topic)
     }
 
     /// The last number that the client must have got of a life that is over: known if the life crashed,
     /// and the next one began on the same connection.
     pub(crate) fn must_have_got(&self, life: u64) -> Option<u64> {
         let over = self.lives.get(&life).filter(|life| life.crashed)?;
-        let (_, next) = self.lives.range(life.saturating_add(1)..).next()?;
-        (next.socket == over.socket).then_some(over.sent)
+        let mut later = self.lives.range(life.saturating_add(1)..).map(|(_, life)| life);
+        let next = later.find(|next| next.topic == over.topic)?;
+        (next.socket == over.socket).then_some(over.pushed)
+    }
+
+    /// The number of the next message pushed in a life, unless the server is to be quiet.
+    fn next_push(&mut self, life: u64) -> Option<u64> {
+        let life = self.lives.get_mut(&life).filter(|_| !self.is_paused)?;
+        life.pushed += 1;
+        Some(life.pushed)
+    }
+
+    fn receive(&mut self, life: u64, push: u64) {
+        let Some(life) = self.lives.get_mut(&life) else { return };
+        let topic = self.topics.entry(life.topic.clone()).or_default();
+        let is_again = !topic.handled.insert(push, self.is_endless);
+        let is_in_order = push > life.last_handled;
+        life.last_handled = push;
+        topic.doubled += u64::from(is_again);
+        topic.out_of_order += u64::from(!is_in_order);
+        if !self.is_endless {
+            let topic = life.topic.clone();
+            self.receipts.push(Receipt { topic, push, is_again, is_in_order });
+        }
+    }
+
+    /// What was handled since this was asked last.
+    pub(crate) fn take_receipts(&mut self) -> Vec<Receipt> {
+        std::mem::take(&mut self.receipts)
+    }
+
+    pub(crate) fn topic(&self, topic: &ByteString) -> Option<&Topic> {
+        self.topics.get(topic)
+    }
+
+    /// All topics together.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &Topic> {
+        self.topics.values()
+    }
+
+    fn report(&self, number: u64) -> Option<Report> {
+        let life = self.life(number)?;
+        let topic = self.topics.get(&life.topic).cloned().unwrap_or_default();
+        Some(Report { life: number, pushed: life.pushed, topic })
+    }
+
+    fn reject(&mut self) {
+        self.rejections += 1;
+    }
+
+    pub(crate) fn has_rejected(&self) -> bool {
+        self.rejections > 0
+    }
+
+    /// A frame on its way to a client is damaged, or was never sent by the server.
+    pub(crate) fn note_odd_frame(&mut self, client: usize, numbered: Option<Numbered>) {
+        *self.odd_frames.entry(client).or_default() += 1;
+        if let Some(Numbered { of, number, .. }) = numbered {
+            self.damaged.insert((client, of, number));
+        }
+    }
+
+    pub(crate) fn odd_frames(&self, client: usize) -> u64 {
+        self.odd_frames.get(&client).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn is_damaged(&self, client: usize, of: u64, number: u64) -> bool {
+        self.damaged.contains(&(client, of, number))
     }
 }

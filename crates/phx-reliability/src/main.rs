@@ -41,7 +41,7 @@ enum Program {
 fn main() -> anyhow::Result<ExitCode> {
     match Cli::parse().program {
         Program::Sim(args) => sim::campaign(&args).map(exit_code),
-        Program::Herd(args) => herd::run(&args).map(exit_code),
+        Program::Herd(args) => Ok(exit_code(herd::run(&args))),
         Program::Faults(args) => faults::run(&args),
         Program::Hostile(args) => hostile::run(&args),
         Program::HostileServer(args) => hostile::serve(&args),

@@ -4,7 +4,6 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, ensure};
 use cap::Cap;
-use tikv_jemalloc_ctl::{epoch, stats};
 use tikv_jemallocator::Jemalloc;
 
 /// An allocator whose resident memory tells what is needed: it puts what is new where there is room
@@ -35,14 +34,6 @@ pub(crate) fn with_settings() -> anyhow::Result<Option<ExitCode>> {
     let code = again.context("this program can't be started again")?.code();
     let code = code.and_then(|code| u8::try_from(code).ok());
     Ok(Some(code.map_or(ExitCode::FAILURE, ExitCode::from)))
-}
-
-/// What is allocated and not freed, in KiB.
-pub(crate) fn in_use_kib() -> anyhow::Result<u64> {
-    // The figures are those of the last time that this was called.
-    epoch::advance().context("the allocator tells no figures")?;
-    let bytes = stats::allocated::read().context("the allocator tells no figures")?;
-    Ok(u64::try_from(bytes / 1024)?)
 }
 
 /// The resident memory in KiB, as Linux tells it.

@@ -2,16 +2,18 @@
 
 #![expect(clippy::print_stdout, reason = "the parent reads where it listens")]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use phx_testing::listener::Listener;
-use phx_testing::rooms;
 
 use crate::background;
-use crate::ledger::{self, Ledger};
+use crate::ledger::Ledger;
+use crate::ledger::room;
+use crate::process::Process;
 
 /// What the server is told.
 #[derive(clap::Args, Clone, Copy, Debug)]
@@ -20,10 +22,11 @@ pub struct Args {
     /// The port of 127.0.0.1 to listen on
     #[arg(long)]
     port: u16,
-    /// Serves `phx_testing::rooms()` instead of the ledger's channels
-    #[arg(long)]
-    rooms: bool,
 }
+
+/// How long the server waits for a sign of a client, so that connections whose clients can't say
+/// goodbye end in time.
+pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Serves until standard input ends, so that it never outlives its parent.
 ///
@@ -33,8 +36,7 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let runtime = background::runtime()?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
-    let server = if args.rooms { rooms().build() } else { ledger::server(&Ledger::new()) };
-    let listener = Listener::bind_to(address, server);
+    let listener = Listener::bind_to(address, room::server(&Ledger::endless(), IDLE_TIMEOUT));
     let listener = runtime.block_on(listener).context("can't listen")?;
     println!("{}", listener.address());
     // Whatever ends the wait ends the server.
@@ -44,21 +46,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Starts this program as a server; returns once it listens.
-pub(crate) fn spawn(port: u16, more: &[&str]) -> anyhow::Result<Child> {
-    let program = std::env::current_exe().context("this program has no path")?;
-    let mut child = Command::new(program)
-        .args(["serve", "--port", &port.to_string()])
-        .args(more)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("can't start the server")?;
-    let mut line = String::new();
-    let output = child.stdout.take().context("the server has no output")?;
-    let read = BufReader::new(output).read_line(&mut line);
-    if read.context("can't read from the server")? == 0 {
-        let status = child.wait()?;
-        anyhow::bail!("the server ended with {status}");
-    }
-    Ok(child)
+pub(crate) fn spawn(port: u16) -> anyhow::Result<Process> {
+    let mut server = Process::start(&["serve", "--port", &port.to_string()])?;
+    let listens = server.line();
+    listens.with_context(|| format!("the server doesn't listen: {}", server.end()))?;
+    Ok(server)
 }

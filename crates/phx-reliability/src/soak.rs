@@ -84,7 +84,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
     println!("soak: seed {seed}");
-    let ledger = Ledger::new();
+    let ledger = Ledger::endless();
     let host = Host::start(&ledger)?;
     let every = Duration::from_millis(args.fault_every_ms);
     let mut trouble = Trouble::new(host, seed, every, &args.only)?;
@@ -106,12 +106,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     trouble.warm_up()?;
     trouble.settle()?;
     books.quiet(&ledger)?;
-    let (start_kib, start_in_use) = (memory::resident_kib()?, memory::in_use_kib()?);
+    let (start_kib, start_in_use) = (memory::resident_kib()?, memory::allocated() / 1024);
     books.go_on(&ledger);
     trouble.until(Instant::now() + whole)?;
     trouble.settle()?;
     books.quiet(&ledger)?;
-    let (end_kib, end_in_use) = (memory::resident_kib()?, memory::in_use_kib()?);
+    let (end_kib, end_in_use) = (memory::resident_kib()?, memory::allocated() / 1024);
 
     books.finish();
     for thread in threads {
@@ -122,11 +122,16 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let sum = books.sum(&ledger);
     println!("{sum}");
     let clean = sum.lost == 0 && sum.doubled == 0 && sum.other_failures() == 0;
-    let grown = has_grown(start_kib, end_kib) || has_grown(start_in_use, end_in_use);
+    let grown = has_grown(start_kib, end_kib) || has_grown(start_in_use as u64, end_in_use as u64);
     println!(
         "soak: sent={} acked={} received={} lost={} doubled={} reconnects={} rss_start_kib={start_kib} \
          rss_end_kib={end_kib}",
-        sum.sent, sum.acked, sum.received, sum.lost, sum.doubled, sum.reconnects
+        sum.sent,
+        sum.acked(),
+        sum.received,
+        sum.lost,
+        sum.doubled,
+        sum.reconnects
     );
     Ok(if clean && !grown { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

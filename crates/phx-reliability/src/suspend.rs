@@ -15,6 +15,7 @@ use futures::StreamExt as _;
 use futures::channel::mpsc;
 use phx_client::CloseCause;
 
+use crate::ledger::numbered::Numbered;
 use crate::port::Port;
 use crate::serve;
 
@@ -48,14 +49,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let later = Later::by(args.seconds)?;
     let port = Port::take()?;
-    let mut server = serve::spawn(port.address().port(), &["--rooms"])?;
+    let _server = serve::spawn(port.address().port())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let url = format!("ws://{}/socket", port.address());
-    let shown = runtime.block_on(sleep_and_wake(&url, &later));
-    // It may be dead already.
-    let _ = server.kill();
-    let _ = server.wait();
-    let (noticed, well) = shown?;
+    let (noticed, well) = runtime.block_on(sleep_and_wake(&url, &later))?;
     println!(
         "suspend: slept {} s, noticed {} ms after waking, joined again after {} ms",
         args.seconds,
@@ -75,14 +72,15 @@ async fn sleep_and_wake(url: &str, later: &Later) -> anyhow::Result<(Duration, D
     });
     let socket = builder.connect().await?;
     let room = socket.channel("room:lobby").join().await?;
-    room.push::<u32>("echo", &1).await?;
+    room.push::<Numbered>("Echo", &Numbered::new(0, 1)).await?;
     let woken = Instant::now();
     later.enter()?;
     let cause = tokio::time::timeout(PATIENCE, closes.next()).await.context("it isn't noticed")?;
     let noticed = woken.elapsed();
     ensure!(cause == Some(CloseCause::Slept), "another end than sleep: {cause:?}");
-    let echo = tokio::time::timeout(PATIENCE, room.push::<u32>("echo", &2)).await;
-    ensure!(echo.context("it doesn't come back")?? == 2, "another's answer");
+    let second = Numbered::new(0, 2);
+    let echo = tokio::time::timeout(PATIENCE, room.push::<Numbered>("Echo", &second)).await;
+    ensure!(echo.context("it doesn't come back")?? == second, "another's answer");
     let well = woken.elapsed();
     let counters = socket.counters();
     ensure!(

@@ -1,131 +1,74 @@
 //! Faults of attempts to connect. The first connection is cut, so that there are any.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use phx_client::dial::{ByteStream, Dialer};
-use phx_client::websocket::WebSocketConnector;
-use phx_client::{BoxFuture, CloseCause};
+use phx_client::CloseCause;
 use phx_testing::Connectivity;
 use phx_testing::fault_proxy::Direction;
 
-use super::Times;
-use super::stage::{Expect, Stage};
-use crate::adapters::Adapter;
+use super::stage::{Expect, Stage, Times};
 
 /// Attempts that fail before the fault is over.
 const ATTEMPTS: usize = 3;
 
-pub(super) async fn port_closed<A: Adapter>() -> anyhow::Result<Times> {
-    let mut stage = Stage::set::<A>().await?;
-    stage.proxy.set_connectivity(Connectivity::Offline)?;
-    stage.proxy.all().cut();
-    let noticed = fails(&mut stage, |cause| matches!(cause, CloseCause::Lost { .. })).await?;
-    stage.proxy.set_connectivity(Connectivity::Online)?;
-    stage.recover(noticed).await
-}
+/// Where a handshake is cut: after so many bytes on that way.
+pub(super) type Cut = (Direction, u64);
 
-pub(super) async fn handshake_unanswered<A: Adapter>() -> anyhow::Result<Times> {
-    let mut stage = Stage::set::<A>().await?;
-    stage.proxy.set_connectivity(Connectivity::Silent)?;
-    stage.proxy.all().cut();
-    let noticed = fails(&mut stage, |cause| *cause == CloseCause::ConnectTimedOut).await?;
+/// Attempts fail before they reach the server, and then they don't.
+pub(super) async fn unreachable(
+    mut stage: Stage,
+    connectivity: Connectivity,
+    is_right: fn(&CloseCause) -> bool,
+) -> anyhow::Result<Times> {
+    stage.proxy.set_connectivity(connectivity)?;
+    let noticed = fails(&mut stage, is_right).await?;
     stage.proxy.set_connectivity(Connectivity::Online)?;
-    stage.recover(noticed).await
-}
-
-/// In the request and in the answer, at their first byte and further in.
-pub(super) async fn handshake_cut<A: Adapter>() -> anyhow::Result<Times> {
-    let mut stage = Stage::set::<A>().await?;
-    let places = [
-        (Direction::ToServer, 0),
-        (Direction::ToServer, 30),
-        (Direction::ToClient, 0),
-        (Direction::ToClient, 1),
-        (Direction::ToClient, 60),
-    ];
-    let is_lost = |cause: &CloseCause| matches!(cause, CloseCause::Lost { .. });
-    let noticed = cut_at_each(&mut stage, &places, is_lost).await?;
     stage.recover(noticed).await
 }
 
 /// The name can't be looked up, and then it can.
-pub(super) async fn dns_fails<A: Adapter>() -> anyhow::Result<Times> {
-    let fails_now = Arc::new(AtomicBool::new(false));
-    let dialer = FlakyName { tcp: A::tcp(), fails_now: Arc::clone(&fails_now) };
-    let mut stage = Stage::set_with(|proxy| {
-        let builder = A::socket(&format!("ws://localhost:{}/socket", proxy.port()));
-        builder.connector(WebSocketConnector::new(dialer))
-    })
-    .await?;
-    fails_now.store(true, Ordering::Relaxed);
-    stage.proxy.all().cut();
+pub(super) async fn dns_fails(mut stage: Stage) -> anyhow::Result<Times> {
+    stage.name_fails.store(true, Ordering::Relaxed);
     // A resolver without a network may take longer than an attempt.
     let expected = |cause: &CloseCause| match cause {
         CloseCause::Lost { error, .. } => error.contains("look up"),
         cause => *cause == CloseCause::ConnectTimedOut,
     };
     let noticed = fails(&mut stage, expected).await?;
-    fails_now.store(false, Ordering::Relaxed);
+    stage.name_fails.store(false, Ordering::Relaxed);
     stage.recover(noticed).await
 }
 
-/// The connection is lost, and attempts fail: the longest of them is told.
-pub(super) async fn fails(
-    stage: &mut Stage,
-    expected: impl Fn(&CloseCause) -> bool,
-) -> anyhow::Result<Duration> {
-    stage.lost(Instant::now()).await?;
+/// The connection is lost, and attempts fail: how long the longest of them took.
+async fn fails(stage: &mut Stage, is_right: fn(&CloseCause) -> bool) -> anyhow::Result<Duration> {
+    stage.proxy.all().cut();
+    stage.lost(Instant::now(), |_| true).await?;
     stage.push(20, Expect::Reply);
     let mut longest = Duration::ZERO;
     for _ in 0..ATTEMPTS {
-        let (took, cause) = stage.attempt_failed().await?;
-        ensure!(expected(&cause), "the attempt failed otherwise: {cause}");
-        longest = longest.max(took);
+        longest = longest.max(stage.attempt_failed(is_right).await?);
     }
     Ok(longest)
 }
 
-/// Cuts the connection, and each attempt after it in its turn: the longest of them is told.
+/// Cuts the connection, and each attempt after it in its turn: how long the longest of them took.
 pub(super) async fn cut_at_each(
-    stage: &mut Stage,
-    places: &[(Direction, u64)],
-    expected: impl Fn(&CloseCause) -> bool,
-) -> anyhow::Result<Duration> {
+    mut stage: Stage,
+    places: &[Cut],
+    is_right: fn(&CloseCause) -> bool,
+) -> anyhow::Result<Times> {
+    ensure!(!places.is_empty(), "there is nothing to cut");
     let mut longest = Duration::ZERO;
-    let mut places = places.iter();
-    if let Some((direction, bytes)) = places.next() {
+    for (number, (direction, bytes)) in places.iter().enumerate() {
         stage.proxy.next().cut_after(*direction, *bytes);
-    }
-    stage.proxy.all().cut();
-    stage.lost(Instant::now()).await?;
-    stage.push(20, Expect::Reply);
-    loop {
-        let (took, cause) = stage.attempt_failed().await?;
-        ensure!(expected(&cause), "the attempt failed otherwise: {cause}");
-        longest = longest.max(took);
-        match places.next() {
-            Some((direction, bytes)) => stage.proxy.next().cut_after(*direction, *bytes),
-            None => return Ok(longest),
+        if number == 0 {
+            stage.proxy.all().cut();
+            stage.lost(Instant::now(), |_| true).await?;
+            stage.push(20, Expect::Reply);
         }
+        longest = longest.max(stage.attempt_failed(is_right).await?);
     }
-}
-
-/// Looks up a name that there is, or one that there can't be (RFC 6761), with the adapter's own
-/// dialer.
-#[derive(Debug)]
-struct FlakyName<D> {
-    tcp: D,
-    fails_now: Arc<AtomicBool>,
-}
-
-impl<D: Dialer<Stream = ByteStream>> Dialer for FlakyName<D> {
-    type Stream = ByteStream;
-
-    fn dial(&self, host: &str, port: u16) -> BoxFuture<Result<ByteStream, CloseCause>> {
-        let fails = self.fails_now.load(Ordering::Relaxed);
-        self.tcp.dial(if fails { "phoenix.invalid" } else { host }, port)
-    }
+    stage.recover(longest).await
 }

@@ -2,54 +2,45 @@
 
 use std::time::Instant;
 
-use anyhow::ensure;
 use phx_client::CloseCause;
 
-use super::Times;
 use super::settings::HEARTBEAT_TIMEOUT;
-use super::stage::{Expect, Stage, pass};
-use crate::adapters::Adapter;
+use super::stage::{Expect, Stage, Times, pass};
 
-pub(super) async fn server_stopped_within_the_timeout<A: Adapter>() -> anyhow::Result<Times> {
-    let mut stage = Stage::set_without_proxy::<A>().await?;
-    stage.server.stop()?;
+pub(super) async fn stopped_shortly(mut stage: Stage) -> anyhow::Result<Times> {
+    stage.server.stop(true)?;
     stage.push(20, Expect::Reply);
     pass(HEARTBEAT_TIMEOUT / 4).await;
-    stage.server.go_on()?;
+    stage.server.stop(false)?;
     stage.settle().await?;
     stage.unnoticed().await
 }
 
 /// The operating system still takes connections for the process, but nobody answers.
-pub(super) async fn server_stopped<A: Adapter>() -> anyhow::Result<Times> {
-    let mut stage = Stage::set_without_proxy::<A>().await?;
+pub(super) async fn stopped(mut stage: Stage) -> anyhow::Result<Times> {
     let fault = Instant::now();
-    stage.server.stop()?;
+    stage.server.stop(true)?;
     stage.push(20, Expect::Anything);
-    let (noticed, cause) = stage.lost(fault).await?;
-    ensure!(cause == CloseCause::HeartbeatTimedOut, "it was {cause}");
+    let noticed = stage.lost(fault, |cause| *cause == CloseCause::HeartbeatTimedOut).await?;
     stage.push(20, Expect::Reply);
-    let (_, cause) = stage.attempt_failed().await?;
-    ensure!(cause == CloseCause::ConnectTimedOut, "the attempt failed otherwise: {cause}");
-    stage.server.go_on()?;
+    stage.attempt_failed(|cause| *cause == CloseCause::ConnectTimedOut).await?;
+    stage.server.stop(false)?;
     stage.recover(noticed).await
 }
 
-pub(super) async fn server_killed_and_restarted<A: Adapter>() -> anyhow::Result<Times> {
-    let mut stage = Stage::set_without_proxy::<A>().await?;
+pub(super) async fn killed(mut stage: Stage) -> anyhow::Result<Times> {
+    let is_lost = |cause: &CloseCause| matches!(cause, CloseCause::Lost { .. });
     stage.push(20, Expect::Anything);
     let fault = Instant::now();
-    stage.server.kill()?;
-    let (noticed, cause) = stage.lost(fault).await?;
-    ensure!(matches!(cause, CloseCause::Lost { .. }), "it was {cause}");
+    stage.server.end();
+    let noticed = stage.lost(fault, is_lost).await?;
     // The server that comes knows nothing of what was before.
     stage.settle().await?;
     stage.forget_acknowledged();
     stage.push(20, Expect::Reply);
     for _ in 0..2 {
-        let (_, cause) = stage.attempt_failed().await?;
-        ensure!(matches!(cause, CloseCause::Lost { .. }), "it was {cause}");
+        stage.attempt_failed(is_lost).await?;
     }
-    stage.server.restart().await?;
+    stage.restart_server().await?;
     stage.recover(noticed).await
 }

@@ -3,22 +3,28 @@
 
 use std::collections::VecDeque;
 use std::future::IntoFuture;
-use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use futures::StreamExt;
 use futures::channel::mpsc;
 use futures::future::{Either, select};
-use phx_client::{Builder, Channel, CloseCause, Closed, Messages, Push, PushFailed, Socket};
+use phx_client::{Channel, CloseCause, Closed, Messages, Push, PushFailed, Socket};
 use phx_testing::fault_proxy::FaultProxy;
 use serde_json::json;
 
-use super::Times;
-use super::server_process::ServerProcess;
+use super::between::Between;
 use super::settings::{self, PUSH_TIMEOUT, SLACK};
 use crate::adapters::Adapter;
-use crate::ledger::{Deliveries, Down, Numbers, Params, Report, Up};
+use crate::ledger::deliveries::Deliveries;
+use crate::ledger::numbered::Numbered;
+use crate::ledger::room::JoinParams;
+use crate::ledger::{Report, Topic};
+use crate::port::Port;
+use crate::process::Process;
+use crate::serve;
 
 /// Longer than whatever is waited for takes, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -28,21 +34,33 @@ const TICK_MS: u64 = 20;
 
 /// The stage, with everything in order.
 pub(super) struct Stage {
-    pub(super) server: ServerProcess,
+    pub(super) server: Process,
+    port: Port,
+    /// Whether the proxy's name can't be looked up.
+    pub(super) name_fails: Arc<AtomicBool>,
     pub(super) proxy: FaultProxy,
     pub(super) socket: Socket,
     pub(super) room: Channel,
-    messages: Messages<Down>,
+    messages: Messages<Numbered>,
     deliveries: Deliveries,
     closes: mpsc::UnboundedReceiver<(Instant, Closed)>,
     joins: mpsc::UnboundedReceiver<Instant>,
     rejoins: u64,
     /// The last number pushed.
     pushed: u64,
-    pushes: VecDeque<(u64, Expect, Push<serde_json::Value>)>,
+    pushes: VecDeque<(u64, Expect, Push<Numbered>)>,
     acknowledged: Vec<u64>,
     /// When the attempt under way began, or begins.
     attempt_at: Instant,
+}
+
+/// What one adapter made of a fault.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Times {
+    /// From the fault until the client reported it.
+    pub(super) noticed: Option<Duration>,
+    /// Until the channel was joined again: from then, or from the fault's end if that was later.
+    pub(super) joined: Option<Duration>,
 }
 
 /// What may become of a push.
@@ -55,53 +73,28 @@ pub(super) enum Expect {
 }
 
 impl Stage {
-    /// A client that reaches the server through the proxy.
-    pub(super) async fn set<A: Adapter>() -> anyhow::Result<Self> {
-        Stage::set_with(|proxy| A::socket(&format!("ws://{proxy}/socket"))).await
-    }
-
-    /// A client that `make` makes for the proxy's address.
-    pub(super) async fn set_with(make: impl FnOnce(SocketAddr) -> Builder) -> anyhow::Result<Self> {
-        Stage::set_behind(Ok, make).await
-    }
-
-    /// The same; the proxy leads to what `before` puts before the server's address.
-    pub(super) async fn set_behind(
-        before: impl FnOnce(SocketAddr) -> anyhow::Result<SocketAddr>,
-        make: impl FnOnce(SocketAddr) -> Builder,
-    ) -> anyhow::Result<Self> {
-        let server = ServerProcess::start().await?;
-        let proxy = FaultProxy::start(before(server.address())?)?;
-        let builder = make(proxy.address());
-        Stage::join(server, proxy, builder).await
-    }
-
-    /// A client that is connected to the server itself.
-    pub(super) async fn set_without_proxy<A: Adapter>() -> anyhow::Result<Self> {
-        let server = ServerProcess::start().await?;
-        let proxy = FaultProxy::start(server.address())?;
-        let builder = A::socket(&format!("ws://{}/socket", server.address()));
-        Stage::join(server, proxy, builder).await
-    }
-
-    async fn join(
-        server: ServerProcess,
-        proxy: FaultProxy,
-        builder: Builder,
-    ) -> anyhow::Result<Self> {
+    /// A client on this adapter that is joined, and talks.
+    pub(super) async fn set<A: Adapter>(between: Between) -> anyhow::Result<Self> {
+        let port = Port::take()?;
+        let server = serve(&port).await?;
+        let name_fails = Arc::<AtomicBool>::default();
+        let (proxy, builder) = between.client::<A>(port.address(), &name_fails)?;
         let (tell_close, closes) = mpsc::unbounded();
         let builder = settings::apply(builder).on_close(move |closed| {
             // Nobody listens after the end.
             let _ = tell_close.unbounded_send((Instant::now(), closed.clone()));
         });
         let socket = builder.connect_within(PATIENCE).await.context("can't connect")?;
-        let room = socket.channel("books:a").params(&Params { tick_ms: TICK_MS }).create()?;
+        let params = JoinParams { tick_ms: TICK_MS, ..JoinParams::default() };
+        let room = socket.channel("room:a").params(&params).create()?;
         let (tell_join, joins) = mpsc::unbounded();
         let _stays = room.on_join(move |_, _| drop(tell_join.unbounded_send(Instant::now())));
-        let messages = room.on("down");
+        let messages = room.on("pushed");
         room.join().await.context("can't join")?;
         let mut stage = Stage {
             server,
+            port,
+            name_fails,
             proxy,
             socket,
             room,
@@ -126,7 +119,7 @@ impl Stage {
     pub(super) fn push(&mut self, count: usize, expect: Expect) {
         for _ in 0..count {
             self.pushed += 1;
-            let push = self.room.push("up", &Up { n: self.pushed });
+            let push = self.room.push("Echo", &Numbered::new(0, self.pushed));
             self.pushes.push_back((self.pushed, expect, push));
         }
     }
@@ -137,7 +130,7 @@ impl Stage {
             let outcome = within(PUSH_TIMEOUT + SLACK, push).await;
             match outcome.with_context(|| format!("push {n} has no outcome"))? {
                 Ok(reply) => {
-                    ensure!(reply["n"] == n, "push {n} was answered with {reply}");
+                    ensure!(reply.number == n, "push {n} was answered with {reply:?}");
                     self.acknowledged.push(n);
                 }
                 Err(PushFailed::Disconnected | PushFailed::TimedOut | PushFailed::NotSent)
@@ -155,40 +148,44 @@ impl Stage {
         Ok(())
     }
 
-    /// Waits for the next end of a connection or an attempt.
-    pub(super) async fn closed(&mut self) -> anyhow::Result<(Instant, Closed)> {
-        let told = within(PATIENCE, self.closes.next()).await.context("no end was noticed")?;
-        let (at, closed) = told.context("the socket is gone")?;
+    /// Waits for the next end of a connection or an attempt, which must be for a right cause.
+    async fn closed(
+        &mut self,
+        was_open: bool,
+        is_right: fn(&CloseCause) -> bool,
+    ) -> anyhow::Result<Instant> {
+        let end = within(PATIENCE, self.closes.next()).await.context("no end was noticed")?;
+        let (at, closed) = end.context("the socket is gone")?;
         self.attempt_at = at + closed.retry_in.context("there will be no other attempt")?;
-        Ok((at, closed))
+        ensure!(closed.was_open == was_open, "another end: {}", closed.cause);
+        ensure!(is_right(&closed.cause), "it ended otherwise: {}", closed.cause);
+        Ok(at)
     }
 
-    /// Waits for the end of the open connection, and gives the time since `fault` and the cause.
-    pub(super) async fn lost(&mut self, fault: Instant) -> anyhow::Result<(Duration, CloseCause)> {
-        let (at, closed) = self.closed().await?;
-        ensure!(closed.was_open, "an attempt failed: {}", closed.cause);
-        Ok((at.saturating_duration_since(fault), closed.cause))
+    /// Waits for the end of the open connection, and gives the time since `fault`.
+    pub(super) async fn lost(
+        &mut self,
+        fault: Instant,
+        is_right: fn(&CloseCause) -> bool,
+    ) -> anyhow::Result<Duration> {
+        Ok(self.closed(true, is_right).await?.saturating_duration_since(fault))
     }
 
-    /// Waits for the next failed attempt, and gives the time that it took and the cause.
-    pub(super) async fn attempt_failed(&mut self) -> anyhow::Result<(Duration, CloseCause)> {
+    /// Waits for the next failed attempt, and gives the time that it took.
+    pub(super) async fn attempt_failed(
+        &mut self,
+        is_right: fn(&CloseCause) -> bool,
+    ) -> anyhow::Result<Duration> {
         let began = self.attempt_at;
-        let (at, closed) = self.closed().await?;
-        ensure!(!closed.was_open, "the connection was open: {}", closed.cause);
-        Ok((at.saturating_duration_since(began), closed.cause))
-    }
-
-    /// Waits until the channel is joined again, and gives the time since `from`.
-    pub(super) async fn rejoined(&mut self, from: Instant) -> anyhow::Result<Duration> {
-        let told = within(PATIENCE, self.joins.next()).await.context("it wasn't joined again")?;
-        self.rejoins += 1;
-        Ok(told.context("the channel is gone")?.saturating_duration_since(from))
+        Ok(self.closed(false, is_right).await?.saturating_duration_since(began))
     }
 
     /// The fault is over and was noticed: joins again, and checks everything.
     pub(super) async fn recover(mut self, noticed: Duration) -> anyhow::Result<Times> {
         let healed = Instant::now();
-        let joined = self.rejoined(healed).await?;
+        let joined = within(PATIENCE, self.joins.next()).await.context("it wasn't joined again")?;
+        let joined = joined.context("the channel is gone")?.saturating_duration_since(healed);
+        self.rejoins += 1;
         self.check().await?;
         Ok(Times { noticed: Some(noticed), joined: Some(joined) })
     }
@@ -199,6 +196,12 @@ impl Stage {
         ensure!(opened == 1, "there were {opened} connections");
         self.check().await?;
         Ok(Times::default())
+    }
+
+    /// Starts the server again after its end.
+    pub(super) async fn restart_server(&mut self) -> anyhow::Result<()> {
+        self.server = serve(&self.port).await?;
+        Ok(())
     }
 
     /// Forgets what the server confirmed before it lost its memory.
@@ -217,25 +220,27 @@ impl Stage {
         }
         let report = self.room.push::<Report>("pause", &json!({}));
         let report = within(PATIENCE, report).await?.context("no report")?;
-        while !self.deliveries.is_at(report.life, report.sent) {
+        while !self.deliveries.is_at(report.life, report.pushed) {
             let last = format!("{:?} of {report:?}", self.deliveries);
             self.deliver().await.with_context(|| format!("not all was delivered: {last}"))?;
         }
         let Deliveries { lost, doubled, gaps, .. } = self.deliveries;
         ensure!((lost, doubled) == (0, 0), "messages: {lost} lost, {doubled} doubled");
         ensure!(gaps == self.rejoins, "{gaps} gaps for {} rejoins", self.rejoins);
-        let Report { handled, doubled, out_of_order, .. } = report;
+        let Topic { handled, doubled, out_of_order } = report.topic;
         ensure!(
             (doubled, out_of_order) == (0, 0),
             "pushes: {doubled} handled twice, {out_of_order} out of order"
         );
-        ensure!(are_in(&self.acknowledged, &handled), "a push that was confirmed wasn't handled");
+        let all_handled = self.acknowledged.iter().all(|n| handled.contains(*n));
+        ensure!(all_handled, "a push that was confirmed wasn't handled");
         within(PATIENCE, self.socket.disconnect()).await.context("it didn't disconnect")
     }
 }
 
-fn are_in(acknowledged: &[u64], handled: &Numbers) -> bool {
-    acknowledged.iter().all(|n| handled.contains(*n))
+async fn serve(port: &Port) -> anyhow::Result<Process> {
+    let port = port.address().port();
+    smol::unblock(move || serve::spawn(port)).await
 }
 
 /// Waits for `future`, but not for longer than this.

@@ -1,6 +1,6 @@
 //! The table of attacks.
 
-use super::Case;
+use super::case::Case;
 
 mod attempts;
 mod floods;
@@ -9,8 +9,15 @@ mod messages;
 mod presence;
 
 /// All there are, by what is attacked.
-pub(super) const ALL: [&[Case]; 5] =
-    [attempts::CASES, frames::CASES, floods::CASES, messages::CASES, presence::CASES];
+pub(super) fn all() -> impl Iterator<Item = &'static Case> {
+    let all = [attempts::CASES, frames::CASES, floods::CASES, messages::CASES, presence::CASES];
+    all.into_iter().flatten()
+}
+
+/// The case of this name.
+pub(super) fn find(name: &str) -> Option<&'static Case> {
+    all().find(|case| case.name == name)
+}
 
 #[cfg(test)]
 mod tests {
@@ -20,8 +27,7 @@ mod tests {
 
     #[test]
     fn each_case_has_a_name_of_its_own() {
-        let names: Vec<_> =
-            ALL.iter().flat_map(|cases| cases.iter()).map(|case| case.name).collect();
+        let names: Vec<_> = all().map(|case| case.name).collect();
         assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
     }
 }

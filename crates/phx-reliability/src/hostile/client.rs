@@ -18,12 +18,14 @@ use phx_client::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::case::{Case, Ends};
+use super::cases::find;
 use super::ticker::Ticker;
-use super::users::Stage;
-use super::{
-    ATTACK, CLOSE_TIMEOUT, CONNECT_TIMEOUT, Case, Ends, HEARTBEAT_INTERVAL, HEARTBEAT_LIMIT,
-    HEARTBEAT_TIMEOUT, PUSH_TIMEOUT, SLACK, WATCH, find,
+use super::times::{
+    ATTACK, CLOSE_TIMEOUT, CONNECT_TIMEOUT, HEARTBEAT_INTERVAL, HEARTBEAT_LIMIT, HEARTBEAT_TIMEOUT,
+    PUSH_TIMEOUT, SLACK, WATCH, millis, sleep,
 };
+use super::users::Stage;
 use crate::adapters::{Adapter, AsyncStd, Smol, Tokio};
 use crate::memory;
 
@@ -121,7 +123,7 @@ async fn play_on<A: Adapter>(case: &Case, address: SocketAddr) -> anyhow::Result
     let first = first(&socket, &mut ends, sleep(&runtime, CONNECT_TIMEOUT + 2 * SLACK)).await;
     let repeats = matches!(case.ends, Ends::Repeats);
     let end = match first {
-        First::Opened => {
+        Ok(None) => {
             let opened = Instant::now();
             outcome.opened_ms = Some(millis(opened.saturating_duration_since(began)));
             let limit = sleep(&runtime, watch_time(case));
@@ -140,16 +142,15 @@ async fn play_on<A: Adapter>(case: &Case, address: SocketAddr) -> anyhow::Result
                 Either::Right(_) => None,
             }
         }
-        First::Ended(_) if repeats => {
+        Ok(Some(_)) if repeats => {
             sleep(&runtime, WATCH).await;
             None
         }
-        First::Ended(end) => Some((began, end)),
-        First::Failed(failed) => {
-            outcome.user = Some(failed);
+        Ok(Some(end)) => Some((began, end)),
+        Err(error) => {
+            outcome.user = Some(format!("{error:#}"));
             None
         }
-        First::Nothing => None,
     };
     outcome.end =
         end.map(|(from, (at, closed))| End::new(at.saturating_duration_since(from), &closed));
@@ -182,28 +183,21 @@ async fn play_on<A: Adapter>(case: &Case, address: SocketAddr) -> anyhow::Result
     Ok(outcome)
 }
 
-/// What came of the first attempt to connect.
-enum First {
-    Opened,
-    Ended((Instant, Closed)),
-    Failed(String),
-    Nothing,
-}
-
+/// The end of the first attempt to connect, unless it opens.
 async fn first(
     socket: &Socket,
     ends: &mut mpsc::UnboundedReceiver<(Instant, Closed)>,
     limit: Pin<Box<dyn Timer>>,
-) -> First {
+) -> anyhow::Result<Option<(Instant, Closed)>> {
     match select(select(Box::pin(socket.opened()), ends.next()), limit).await {
-        Either::Left((Either::Left((Ok(()), _)), _)) => First::Opened,
+        Either::Left((Either::Left((Ok(()), _)), _)) => Ok(None),
         // The hook may have been called before.
-        Either::Left((Either::Left((Err(failed), ended)), _)) => match ended.now_or_never() {
-            Some(Some(end)) => First::Ended(end),
-            _ => First::Failed(failed.to_string()),
-        },
-        Either::Left((Either::Right((end, _)), _)) => end.map_or(First::Nothing, First::Ended),
-        Either::Right(_) => First::Nothing,
+        Either::Left((Either::Left((Err(failed), ended)), _)) => {
+            let end = ended.now_or_never().flatten();
+            Ok(Some(end.with_context(|| failed.to_string())?))
+        }
+        Either::Left((Either::Right((end, _)), _)) => Ok(Some(end.context("no end will come")?)),
+        Either::Right(_) => bail!("nothing came of the attempt"),
     }
 }
 
@@ -272,14 +266,6 @@ fn kind(cause: &CloseCause) -> &'static str {
         CloseCause::Slept => "slept",
         _ => "other",
     }
-}
-
-pub(super) fn millis(time: Duration) -> u64 {
-    time.as_millis().try_into().unwrap_or(u64::MAX)
-}
-
-pub(super) fn sleep<R: Runtime>(runtime: &R, time: Duration) -> Pin<Box<dyn Timer>> {
-    runtime.timer(runtime.now() + time)
 }
 
 /// The sockets that this process has open, as Linux shows them.

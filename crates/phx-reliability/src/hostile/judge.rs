@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure};
 
-use super::client::{End, Outcome, millis};
-use super::server::Report;
-use super::{
-    ATTACK, CLOSE_TIMEOUT, CONNECT_TIMEOUT, Case, Ends, HEARTBEAT_INTERVAL, HEARTBEAT_LIMIT, SLACK,
+use super::case::{Case, Ends};
+use super::client::{End, Outcome};
+use super::peer::Report;
+use super::times::{
+    ATTACK, CLOSE_TIMEOUT, CONNECT_TIMEOUT, HEARTBEAT_INTERVAL, HEARTBEAT_LIMIT, SLACK, millis,
 };
 
 /// The longest that another task may have been kept from running.

@@ -9,10 +9,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ATTACK;
-use super::server::Report;
+use super::times::ATTACK;
 use super::wire::{self, FINAL, PING, client_frame};
 
 /// After this it is looked whether the attack is over.
@@ -28,6 +28,17 @@ const CHUNKS_AHEAD: u64 = 2;
 /// Bytes that the kernel takes before the client has.
 const SEND_BUFFER: usize = 64 << 10;
 const LARGE_SEND_BUFFER: usize = 4 << 20;
+
+/// What the server has seen of the client.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Report {
+    pub(super) connections: u64,
+    pub(super) heartbeats: u64,
+    /// The longest time without a heartbeat while a connection was open.
+    pub(super) longest_silence_ms: u64,
+    /// What was to be sent wasn't.
+    pub(super) unfinished: bool,
+}
 
 /// A connection, as its attack sees it.
 pub(super) struct Peer {
@@ -167,6 +178,18 @@ impl Peer {
         self.heard.lock().deaf = true;
     }
 
+    /// Upgrades, and goes on.
+    pub(super) fn upgraded(&mut self) -> io::Result<&mut Self> {
+        self.upgrade()?;
+        Ok(self)
+    }
+
+    /// Upgrades, takes the client's join, and goes on.
+    pub(super) fn joined(&mut self) -> io::Result<&mut Self> {
+        self.join()?;
+        Ok(self)
+    }
+
     /// Upgrades, and takes the client's join.
     pub(super) fn join(&mut self) -> io::Result<Request> {
         self.upgrade()?;
@@ -189,6 +212,18 @@ impl Peer {
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Answers each of the client's messages with this event, for as long as it is there.
+    pub(super) fn answer_each(
+        &mut self,
+        event: &str,
+        answer: impl Fn(&Request) -> Vec<u8>,
+    ) -> io::Result<()> {
+        loop {
+            let request = self.next(Some(event))?;
+            self.send(&answer(&request))?;
         }
     }
 
@@ -289,7 +324,7 @@ impl Peer {
     }
 
     /// Sends what `next` makes of the numbers from 0, many at a time.
-    pub(super) fn flood_with(&mut self, mut next: impl FnMut(u64) -> Vec<u8>) -> io::Result<()> {
+    pub(super) fn flood_with(&mut self, mut next: impl FnMut(usize) -> Vec<u8>) -> io::Result<()> {
         let mut number = 0;
         while self.has_time() {
             let mut many = Vec::new();

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use anyhow::Context as _;
-use serde::{Deserialize, Serialize};
 
-use super::peer::Peer;
-use super::{Case, find};
+use super::case::Case;
+use super::cases::find;
+use super::peer::{Peer, Report};
 
 /// What the server is told.
 #[derive(clap::Args, Clone, Debug)]
@@ -19,17 +19,6 @@ use super::{Case, find};
 pub struct Args {
     /// The case's name
     case: String,
-}
-
-/// What the server has seen of the client.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Report {
-    pub(super) connections: u64,
-    pub(super) heartbeats: u64,
-    /// The longest time without a heartbeat while a connection was open.
-    pub(super) longest_silence_ms: u64,
-    /// What was to be sent wasn't.
-    pub(super) unfinished: bool,
 }
 
 /// More connections aren't taken.

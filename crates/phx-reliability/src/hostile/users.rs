@@ -14,8 +14,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use super::client::sleep;
-use super::{PUSH_TIMEOUT, SLACK};
+use super::times::{PUSH_TIMEOUT, SLACK, sleep};
 
 /// A kind of user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

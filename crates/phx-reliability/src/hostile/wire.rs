@@ -1,6 +1,8 @@
 //! What goes over the wire, well-formed or not.
 
-use std::io;
+use std::io::{self, Cursor};
+
+use async_tungstenite::tungstenite::protocol::frame::FrameHeader;
 
 pub(super) const CONTINUATION: u8 = 0x00;
 pub(super) const TEXT: u8 = 0x01;
@@ -50,30 +52,16 @@ pub(super) fn message(event: &str, payload: &str) -> Vec<u8> {
 /// A client's frame: what of `bytes` it takes, its opcode and its payload without the mask; `None` until
 /// all of it is there.
 pub(super) fn client_frame(bytes: &[u8]) -> io::Result<Option<(usize, u8, Vec<u8>)>> {
-    let Some((&[first, second], rest)) = bytes.split_first_chunk::<2>() else {
-        return Ok(None);
-    };
-    let (length, rest) = match second & 0x7F {
-        126 => match rest.split_first_chunk() {
-            Some((length, rest)) => (u64::from(u16::from_be_bytes(*length)), rest),
-            None => return Ok(None),
-        },
-        127 => match rest.split_first_chunk() {
-            Some((length, rest)) => (u64::from_be_bytes(*length), rest),
-            None => return Ok(None),
-        },
-        length => (u64::from(length), rest),
-    };
+    let mut rest = Cursor::new(bytes);
+    let header = FrameHeader::parse(&mut rest).map_err(|_| io::ErrorKind::InvalidData)?;
+    let Some((header, length)) = header else { return Ok(None) };
     let length = usize::try_from(length).ok().filter(|length| *length <= MAX_CLIENT_FRAME);
     let length = length.ok_or(io::ErrorKind::InvalidData)?;
-    let Some((mask, rest)) = rest.split_first_chunk::<4>() else {
-        return Ok(None);
-    };
-    let Some(masked) = rest.get(..length) else {
-        return Ok(None);
-    };
+    let start = usize::try_from(rest.position()).unwrap_or(bytes.len());
+    let Some(masked) = bytes.get(start..start + length) else { return Ok(None) };
+    let mask = header.mask.unwrap_or_default();
     let payload = masked.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
-    Ok(Some((bytes.len() - rest.len() + length, first & 0x0F, payload)))
+    Ok(Some((start + length, header.opcode.into(), payload)))
 }
 
 /// No client here sends a larger one.
@@ -98,6 +86,6 @@ mod tests {
             assert_eq!(client_frame(&frame[..end]).unwrap(), None);
         }
         assert_eq!(client_frame(&frame).unwrap(), Some((8, TEXT, b"ab".to_vec())));
-        assert!(client_frame(&[0x81, 0xFF, 1, 0, 0, 0, 0, 0, 0, 0]).is_err());
+        assert!(client_frame(&[0x81, 0xFF, 1, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4]).is_err());
     }
 }

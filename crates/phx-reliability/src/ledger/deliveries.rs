@@ -1,16 +1,8 @@
 //! The client's books: what its stream has yielded.
 
 use phx_client::StreamItem;
-use serde::{Deserialize, Serialize};
 
-/// What the server pushes.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Down {
-    pub(crate) life: u64,
-    pub(crate) n: u64,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(crate) pad: String,
-}
+use super::numbered::Numbered;
 
 /// What one stream has yielded, in order, and what is wrong with that.
 #[derive(Clone, Debug, Default)]
@@ -34,11 +26,11 @@ impl Deliveries {
     /// known.
     pub(crate) fn take(
         &mut self,
-        item: &StreamItem<Down>,
+        item: &StreamItem<Numbered>,
         must_have_got: impl FnOnce(u64) -> Option<u64>,
     ) {
         match item {
-            StreamItem::Message(Down { life, n, .. }) => self.message(*life, *n, must_have_got),
+            StreamItem::Message(message) => self.message(message.of, message.number, must_have_got),
             StreamItem::Gap => {
                 self.gap = true;
                 self.gaps += 1;
@@ -86,12 +78,12 @@ impl Deliveries {
 mod tests {
     use super::*;
 
-    fn message(life: u64, n: u64) -> StreamItem<Down> {
-        StreamItem::Message(Down { life, n, pad: String::new() })
+    fn message(life: u64, n: u64) -> StreamItem<Numbered> {
+        StreamItem::Message(Numbered::new(life, n))
     }
 
     /// Received, lost, doubled.
-    fn books(items: impl IntoIterator<Item = StreamItem<Down>>) -> (u64, u64, u64) {
+    fn books(items: impl IntoIterator<Item = StreamItem<Numbered>>) -> (u64, u64, u64) {
         let mut deliveries = Deliveries::default();
         items.into_iter().for_each(|item| deliveries.take(&item, |life| (life == 7).then_some(5)));
         (deliveries.received, deliveries.lost, deliveries.doubled)

@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 
 /// A set of numbers, kept as ranges.
 ///
-/// Of many ranges the lowest are joined: who has so many gaps after a number is settled about it, and
-/// the memory stays the same however long the books are kept.
+/// Where they are to stay small, of many ranges the lowest are joined: who has so many gaps after a
+/// number is settled about it, and the memory stays the same however long the books are kept.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub(crate) struct Numbers {
     /// From the first number of a range to its last.
     ranges: BTreeMap<u64, u64>,
 }
 
-/// The ranges that are kept.
+/// The ranges of a set that is to stay small.
 const MAX_RANGES: usize = 16;
 
 impl Numbers {
     /// False if the number was there already.
-    pub(crate) fn insert(&mut self, n: u64) -> bool {
+    pub(crate) fn insert(&mut self, n: u64, stays_small: bool) -> bool {
         if self.contains(n) {
             return false;
         }
@@ -28,7 +28,8 @@ impl Numbers {
         let first = first.map_or(n, |(first, _)| first);
         let last = n.checked_add(1).and_then(|next| self.ranges.remove(&next)).unwrap_or(n);
         self.ranges.insert(first, last);
-        if self.ranges.len() > MAX_RANGES
+        if stays_small
+            && self.ranges.len() > MAX_RANGES
             && let Some((first, _)) = self.ranges.pop_first()
             && let Some((_, last)) = self.ranges.pop_first()
         {
@@ -55,7 +56,7 @@ mod tests {
         for _ in 0..20 {
             // Never more ranges than are kept.
             let n = rng.u64(0..2 * MAX_RANGES as u64);
-            assert_eq!(numbers.insert(n), set.insert(n), "{n}");
+            assert_eq!(numbers.insert(n, true), set.insert(n), "{n}");
         }
         assert!((0..100).all(|n| numbers.contains(n) == set.contains(&n)));
         let begins = set.iter().filter(|n| **n == 0 || !set.contains(&(**n - 1))).count();
@@ -65,10 +66,10 @@ mod tests {
     #[test]
     fn of_too_many_ranges_the_lowest_are_joined() {
         let mut numbers = Numbers::default();
-        assert!((0..1000).all(|n| numbers.insert(n * 2)));
+        assert!((0..1000).all(|n| numbers.insert(n * 2, true)));
         assert_eq!(numbers.ranges.len(), MAX_RANGES);
         // The newest are as they were, and between the oldest nothing is new any more.
         assert!(!numbers.contains(1997) && numbers.contains(1));
-        assert!(!numbers.insert(1998) && numbers.insert(1997));
+        assert!(!numbers.insert(1998, true) && numbers.insert(1997, true));
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use super::plan::Plan;
 use super::shrink::shrink;
 use super::violation::{Rule, Violation};
 use super::world::{Outcome, run, run_logged};
+use crate::matrix::in_parallel;
 
 /// Runs the simulation many times, each with another seed.
 ///
@@ -23,7 +23,7 @@ use super::world::{Outcome, run, run_logged};
 pub struct Args {
     /// How many runs.
     #[arg(long, default_value_t = 20_000)]
-    pub runs: u64,
+    pub runs: usize,
     /// The first run's seed; each has that of the one before and one more.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -39,7 +39,7 @@ pub struct Args {
 const KEPT: usize = 3;
 
 /// Every so many runs are made twice, to see whether both are the same.
-const TWICE_EVERY: u64 = 8;
+const TWICE_EVERY: usize = 8;
 
 #[derive(Debug, Default)]
 struct Total {
@@ -112,24 +112,13 @@ fn keep(folder: &Path, seed: u64, plan: &Plan) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-fn run_all(first: u64, runs: u64) -> Total {
-    let next = AtomicU64::new(0);
+fn run_all(first: u64, runs: usize) -> Total {
     let total = Mutex::new(Total::default());
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= runs {
-                        break;
-                    }
-                    let seed = first.wrapping_add(number);
-                    let outcome = run_seed(seed, number.is_multiple_of(TWICE_EVERY));
-                    total.lock().unwrap_or_else(PoisonError::into_inner).add(seed, outcome);
-                }
-            });
-        }
+    in_parallel(threads, runs, |number| {
+        let seed = first.wrapping_add(u64::try_from(number).unwrap_or_default());
+        let outcome = run_seed(seed, number.is_multiple_of(TWICE_EVERY));
+        total.lock().unwrap_or_else(PoisonError::into_inner).add(seed, outcome);
     });
     total.into_inner().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,14 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use phx_proto::{ChannelId, Frame, PingId, PushId, Ref, TransportId};
-use phx_testing::ClientId;
 
-use super::plan::{JoinIs, ROOMS};
+use super::plan::ROOMS;
+use crate::ledger::room::JoinIs;
 
 /// What the run knows of a client.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Client {
-    pub(super) id: ClientId,
     /// Whether the user wants a connection, and nothing final came in between.
     pub(super) wants_connection: bool,
     pub(super) is_open: bool,
@@ -67,7 +66,7 @@ pub(super) struct SentJoin {
     pub(super) connection: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Channel {
     pub(super) room: usize,
     /// Whether it should be joined, whenever that is possible.
@@ -124,28 +123,6 @@ impl Channel {
 }
 
 impl Client {
-    pub(super) fn new(id: ClientId) -> Self {
-        Client {
-            id,
-            wants_connection: false,
-            is_open: false,
-            closed: BTreeSet::new(),
-            pings: BTreeSet::new(),
-            malformed: 0,
-            pulse: Pulse::default(),
-            set_ahead: Duration::ZERO,
-            channels: BTreeMap::new(),
-            current: [None; ROOMS],
-            calls: BTreeMap::new(),
-            joins: Joins::default(),
-            joins_sent: Default::default(),
-            has_repeated: [false; ROOMS],
-            has_forgotten: [false; ROOMS],
-            suspended_since: None,
-            slept: Duration::ZERO,
-        }
-    }
-
     pub(super) fn channel_of(&self, room: usize) -> Option<(ChannelId, &Channel)> {
         let id = (*self.current.get(room)?)?;
         Some((id, self.channels.get(&id)?))
@@ -168,24 +145,6 @@ impl Client {
     /// How long it has slept in all.
     pub(super) fn slept(&self) -> Duration {
         self.slept
-    }
-}
-
-impl Channel {
-    pub(super) fn new(room: usize) -> Self {
-        Channel {
-            room,
-            is_wanted: false,
-            is_left: false,
-            is_replaced: false,
-            is_removed: false,
-            is_closed: false,
-            is_joined: false,
-            life: 0,
-            last_push: 0,
-            last_broadcast: (0, false),
-            last_sent: 0,
-        }
     }
 }
 

@@ -10,13 +10,11 @@ use phx_proto::{
 
 use super::channels::{CallKind, Channel, Pulse, topic};
 use super::faults::number_of_topic;
-use super::numbered::Numbered;
-use super::room::Joined;
 use super::violation::Rule;
 use super::world::World;
-
-/// Changes what a client tells, before it is checked.
-pub type Tamper = dyn FnMut(usize, Vec<Event>) -> Vec<Event>;
+use crate::ledger::Receipt;
+use crate::ledger::numbered::Numbered;
+use crate::ledger::room::Joined;
 
 /// Events.
 impl World {
@@ -47,16 +45,19 @@ impl World {
                 self.check_outcome(client, push, channel, &outcome);
             }
             Event::Pong { ping, .. } => {
-                if !self.clients[client].pings.remove(&ping) {
-                    self.violation(Rule::OneOutcome, format!("{ping:?} was answered twice"));
-                }
+                let is_open = self.clients[client].pings.remove(&ping);
+                self.ensure(is_open, Rule::OneOutcome, || format!("{ping:?} was answered twice"));
             }
             Event::HeartbeatAnswered { .. } | Event::RetryCancelled => {}
             Event::Malformed { .. } => {
                 self.clients[client].malformed += 1;
-                if self.clients[client].malformed > self.ledger.entries().odd_frames(client) {
-                    self.violation(Rule::States, "a frame of the server's is said to be malformed");
-                }
+                let malformed = self.clients[client].malformed;
+                let odd = self.ledger.lock().odd_frames(client);
+                self.ensure(
+                    malformed <= odd,
+                    Rule::States,
+                    || "a frame of the server's is said to be malformed",
+                );
             }
             Event::EventsLost { count, .. } => {
                 self.violation(Rule::Limits, format!("{count} events were lost"));
@@ -90,21 +91,19 @@ impl World {
         if is_final {
             known.wants_connection = false;
         }
-        if again {
-            self.violation(Rule::ClosedOnce, format!("{transport:?} closed twice"));
-        }
-        if was_open != told_open {
-            self.violation(Rule::States, format!("open: told {told_open}, closed {was_open}"));
-        }
+        self.ensure(!again, Rule::ClosedOnce, || format!("{transport:?} closed twice"));
+        self.ensure(was_open == told_open, Rule::States, || {
+            format!("open: told {told_open}, closed {was_open}")
+        });
         // What the core says of its own accord is another thing: it closes what it gives up.
         let is_reported = matches!(
             cause,
             CloseCause::Frame { .. } | CloseCause::Lost { .. } | CloseCause::Refused(_)
         );
-        if is_reported && self.sim.goes_on(self.clients[client].id, transport) {
-            let what = format!("{transport:?} is said to be closed, and goes on: {cause}");
-            self.violation(Rule::States, what);
-        }
+        let goes_on = is_reported && self.sim.goes_on(self.ids[client], transport);
+        self.ensure(!goes_on, Rule::States, || {
+            format!("{transport:?} is said to be closed, and goes on: {cause}")
+        });
         if *cause == CloseCause::HeartbeatTimedOut {
             self.check_given_up(client);
         }
@@ -113,9 +112,7 @@ impl World {
             CloseCause::Refused(refusal) => refusal.status == 403,
             _ => false,
         };
-        if is_final && !may_be_final {
-            self.violation(Rule::Recovers, format!("it gave up: {cause}"));
-        }
+        self.ensure(!is_final || may_be_final, Rule::Recovers, || format!("it gave up: {cause}"));
     }
 
     /// While frames come, a heartbeat waits up to its limit.
@@ -125,10 +122,9 @@ impl World {
         let (timeout, limit) = (self.settings.heartbeat_timeout, self.settings.heartbeat_limit);
         let now = self.now();
         let is_heard = now < heard + ms(timeout) && now < beat + ms(limit.max(timeout));
-        if is_heard && !is_doubtful {
-            let what = format!("given up, though heard at {heard:?} and asked at {beat:?}");
-            self.violation(Rule::States, what);
-        }
+        self.ensure(!is_heard || is_doubtful, Rule::States, || {
+            format!("given up, though heard at {heard:?} and asked at {beat:?}")
+        });
     }
 
     fn check_joined(
@@ -148,51 +144,44 @@ impl World {
         channel.life = life;
         channel.last_push = 0;
         channel.last_broadcast.1 = false;
-        if was_joined || !may_join {
-            self.violation(Rule::States, format!("{id:?} joined, and it was joined or left"));
-        }
-        if rejoined != (last_life > 0) {
-            self.violation(Rule::States, format!("{id:?}: rejoined is {rejoined}"));
-        }
+        self.ensure(!was_joined && may_join, Rule::States, || {
+            format!("{id:?} joined, and it was joined or left")
+        });
+        self.ensure(rejoined == (last_life > 0), Rule::States, || {
+            format!("{id:?}: rejoined is {rejoined}")
+        });
         let is_true = {
-            let entries = self.ledger.entries();
+            let entries = self.ledger.lock();
             entries.life(life).is_some_and(|life| *life.topic == *expected)
         };
-        if life <= last_life || !is_true {
-            let what = format!("{id:?} joined life {life} after {last_life}");
-            self.violation(Rule::CurrentJoin, what);
-        }
-        if !self.clients[client].is_open {
-            self.violation(Rule::States, format!("{id:?} joined without a connection"));
-        }
+        self.ensure(life > last_life && is_true, Rule::CurrentJoin, || {
+            format!("{id:?} joined life {life} after {last_life}")
+        });
+        self.ensure(self.clients[client].is_open, Rule::States, || {
+            format!("{id:?} joined without a connection")
+        });
     }
 
     fn check_join_failed(&mut self, client: usize, id: ChannelId, cause: &JoinFailure) {
-        let rejected = self.ledger.entries().has_rejected();
+        let rejected = self.ledger.lock().has_rejected();
         let rejoin_closed = self.settings.rejoin_closed;
         let Some(channel) = self.told_of(client, id) else { return };
         let is_odd = channel.is_joined || channel.is_closed || channel.is_left;
-        if is_odd {
-            self.violation(Rule::States, format!("a join of {id:?} failed that isn't made"));
-        }
+        self.ensure(!is_odd, Rule::States, || format!("a join of {id:?} failed that isn't made"));
         let is_true = match cause {
             JoinFailure::Rejected(_) => rejected,
             JoinFailure::Unsendable(_) => false,
             JoinFailure::Closed(_) => rejoin_closed,
             _ => true,
         };
-        if !is_true {
-            self.violation(Rule::TrueOutcome, format!("a join of {id:?} failed: {cause:?}"));
-        }
+        self.ensure(is_true, Rule::TrueOutcome, || format!("a join of {id:?} failed: {cause:?}"));
     }
 
     fn check_errored(&mut self, client: usize, id: ChannelId, cause: &ChannelError) {
         let Some(channel) = self.told_of(client, id) else { return };
         let was_joined = std::mem::replace(&mut channel.is_joined, false);
         let (life, room) = (channel.life, channel.room);
-        if !was_joined {
-            self.violation(Rule::States, format!("{id:?} errored, and wasn't joined"));
-        }
+        self.ensure(was_joined, Rule::States, || format!("{id:?} errored, and wasn't joined"));
         let has_ended = self.has_ended(life);
         let is_true = match cause {
             ChannelError::Disconnected => true,
@@ -204,9 +193,7 @@ impl World {
             }
             _ => false,
         };
-        if !is_true {
-            self.violation(Rule::TrueOutcome, format!("{id:?} errored, and lives: {cause:?}"));
-        }
+        self.ensure(is_true, Rule::TrueOutcome, || format!("{id:?} errored, and lives: {cause:?}"));
     }
 
     fn check_channel_closed(&mut self, client: usize, id: ChannelId, cause: &ChannelCloseCause) {
@@ -218,24 +205,22 @@ impl World {
         let (is_left, is_replaced, life) = (channel.is_left, channel.is_replaced, channel.life);
         let room = channel.room;
         let has_repeated = self.clients[client].has_repeated[room];
-        if was_closed {
-            self.violation(Rule::States, format!("{id:?} closed twice"));
-        }
+        self.ensure(!was_closed, Rule::States, || format!("{id:?} closed twice"));
         let has_reason = match cause {
             ChannelCloseCause::Left => is_left,
             ChannelCloseCause::Replaced => is_replaced,
             ChannelCloseCause::ByServer(_) if self.settings.rejoin_closed => false,
             ChannelCloseCause::ByServer(_) if has_repeated => true,
             ChannelCloseCause::ByServer(_) if was_joined => self.has_ended(life),
-            ChannelCloseCause::ByServer(_) => self.ledger.entries().has_ended_one(topic(room)),
+            ChannelCloseCause::ByServer(_) => self.ledger.lock().has_ended_one(topic(room)),
             ChannelCloseCause::Rejected(rejection) => {
-                self.ledger.entries().has_rejected() && !always_rejoin && !rejection.is_crash()
+                self.ledger.lock().has_rejected() && !always_rejoin && !rejection.is_crash()
             }
             _ => false,
         };
-        if !has_reason {
-            self.violation(Rule::States, format!("{id:?} closed without a reason: {cause:?}"));
-        }
+        self.ensure(has_reason, Rule::States, || {
+            format!("{id:?} closed without a reason: {cause:?}")
+        });
     }
 
     fn check_message(
@@ -251,9 +236,8 @@ impl World {
             return;
         }
         let Some(message) = Numbered::read(payload) else {
-            if self.ledger.entries().odd_frames(client) == 0 {
-                self.violation(Rule::InOrder, format!("{id:?} got a damaged message"));
-            }
+            let odd = self.ledger.lock().odd_frames(client);
+            self.ensure(odd > 0, Rule::InOrder, || format!("{id:?} got a damaged message"));
             return;
         };
         match &**event {
@@ -272,10 +256,9 @@ impl World {
             self.violation(Rule::CurrentJoin, what);
             return;
         }
-        if !self.follows(client, message, last) {
-            let what = format!("{id:?} got message {} after {last}", message.number);
-            self.violation(Rule::InOrder, what);
-        }
+        self.ensure(self.follows(client, message, last), Rule::InOrder, || {
+            format!("{id:?} got message {} after {last}", message.number)
+        });
     }
 
     fn check_broadcast(&mut self, client: usize, id: ChannelId, message: Numbered) {
@@ -287,22 +270,21 @@ impl World {
             (last, false) => message.number > last,
             (last, true) => self.follows(client, message, last),
         };
-        if message.of != expected || !follows {
-            let what = format!("{id:?} got broadcast {message:?} after {last:?}");
-            self.violation(Rule::InOrder, what);
-        }
+        self.ensure(message.of == expected && follows, Rule::InOrder, || {
+            format!("{id:?} got broadcast {message:?} after {last:?}")
+        });
     }
 
     /// Whether a message is the next after number `last`, but for those that were damaged.
     fn follows(&self, client: usize, message: Numbered, last: u64) -> bool {
-        let entries = self.ledger.entries();
+        let entries = self.ledger.lock();
         let mut between = last.saturating_add(1)..message.number;
         message.number > last
             && between.all(|number| entries.is_damaged(client, message.of, number))
     }
 
     fn has_ended(&self, life: u64) -> bool {
-        self.ledger.entries().life(life).is_some_and(|life| life.has_ended)
+        self.ledger.lock().life(life).is_some_and(|life| life.has_ended)
     }
 
     /// A channel that something is told of: one that the user has.
@@ -322,7 +304,7 @@ impl World {
     /// What was told agrees with what can be seen.
     pub(super) fn check_states(&mut self, client: usize) {
         let known = &self.clients[client];
-        let socket = self.sim.socket(known.id);
+        let socket = self.sim.socket(self.ids[client]);
         let mut odd = Vec::new();
         let state = socket.connection_state();
         let agree = match state {
@@ -376,17 +358,17 @@ impl World {
         if connection != ConnectionState::Closed || known.open_calls() > 0 {
             return;
         }
-        let socket = self.sim.socket(known.id);
-        if let Some(timer) = socket.poll_timeout().and(socket.timeout_reason()) {
-            self.violation(Rule::NoTimers, format!("closed, and a timer is left: {timer:?}"));
-        }
+        let socket = self.sim.socket(self.ids[client]);
+        let timer = socket.poll_timeout().and(socket.timeout_reason());
+        self.ensure(timer.is_none(), Rule::NoTimers, || {
+            format!("closed, and a timer is left: {timer:?}")
+        });
     }
 
     /// `connection` is the number of the connection that is open.
     pub(super) fn check_sent(&mut self, client: usize, push: u64, connection: u64) {
-        if !self.sent.insert(push) {
-            self.violation(Rule::PushedOnce, format!("push {push} was sent twice"));
-        }
+        let is_new = self.sent.insert(push);
+        self.ensure(is_new, Rule::PushedOnce, || format!("push {push} was sent twice"));
         let Some(owner) = self.push_owners.get(&push).copied() else {
             self.violation(Rule::PushedOnce, format!("push {push} was sent, which nobody made"));
             return;
@@ -397,37 +379,31 @@ impl World {
         let Some(channel) = known.channels.get_mut(&owner.channel) else { return };
         let last = std::mem::replace(&mut channel.last_sent, push);
         let join = known.joins_sent[channel.room].last();
-        if join.is_none_or(|join| join.connection != connection) {
-            let what = format!("push {push} was sent, and its channel isn't joined");
-            self.violation(Rule::CurrentJoin, what);
-        }
-        if is_done {
-            self.violation(Rule::OneOutcome, format!("push {push} was sent after its outcome"));
-        }
-        if owner.client != client || push < last {
-            self.violation(Rule::PushedOnce, format!("push {push} was sent after {last}"));
-        }
+        let is_joined = join.is_some_and(|join| join.connection == connection);
+        self.ensure(is_joined, Rule::CurrentJoin, || {
+            format!("push {push} was sent, and its channel isn't joined")
+        });
+        self.ensure(!is_done, Rule::OneOutcome, || {
+            format!("push {push} was sent after its outcome")
+        });
+        self.ensure(owner.client == client && push >= last, Rule::PushedOnce, || {
+            format!("push {push} was sent after {last}")
+        });
     }
 
-    /// What the server has received since this was called last.
+    /// What the server has handled since this was called last.
     pub(super) fn check_received(&mut self) {
-        let received = self.ledger.entries().take_received();
-        for (life, push) in received {
-            let times = self.ledger.entries().times_received(push);
-            if times != 1 || !self.sent.contains(&push) {
-                self.violation(Rule::PushedOnce, format!("push {push} was received {times} times"));
-            }
+        let receipts = self.ledger.lock().take_receipts();
+        for Receipt { topic: in_topic, push, is_again, is_in_order } in receipts {
+            self.ensure(!is_again && self.sent.contains(&push), Rule::PushedOnce, || {
+                format!("push {push} was received again, or never sent")
+            });
             let owner = self.push_owners.get(&push).copied();
             let owner = owner.and_then(|it| self.clients[it.client].channels.get(&it.channel));
-            let room = owner.map(|channel| topic(channel.room));
-            let in_order = self.ledger.entries().life_mut(life).is_some_and(|life| {
-                let last = std::mem::replace(&mut life.last_received, push);
-                last < push && room.is_some_and(|room| *life.topic == *room)
+            let is_its_topic = owner.is_some_and(|channel| *in_topic == *topic(channel.room));
+            self.ensure(is_in_order && is_its_topic, Rule::PushedOnce, || {
+                format!("push {push} was received out of order by {in_topic}")
             });
-            if !in_order {
-                let what = format!("push {push} was received out of order by life {life}");
-                self.violation(Rule::PushedOnce, what);
-            }
         }
     }
 }

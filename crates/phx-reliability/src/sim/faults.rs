@@ -8,10 +8,10 @@ use phx_proto::{
 use phx_testing::{Connectivity, Refusal};
 
 use super::channels::{SentJoin, topic};
-use super::numbered::Numbered;
-use super::plan::{Damage, Op, Stray};
-use super::room::Order;
+use super::plan::{Damage, Op, Refuse, Stray};
 use super::world::World;
+use crate::ledger::numbered::Numbered;
+use crate::ledger::room::Order;
 
 /// Broadcasts are numbers of a topic: this and the topic's own number, which no life has.
 pub(super) const FIRST_TOPIC: u64 = 1 << 40;
@@ -19,7 +19,7 @@ pub(super) const FIRST_TOPIC: u64 = 1 << 40;
 impl World {
     /// Does what isn't the user's doing, and counts it if it strikes.
     pub(super) fn act_as_fault(&mut self, client: usize, op: &Op) {
-        let id = self.clients[client].id;
+        let id = self.ids[client];
         let is_connected = self.sim.server_socket(id).is_some();
         if matches!(op, Op::BlockSends | Op::Suspend | Op::ClockAhead { .. } | Op::ClockBack { .. })
         {
@@ -99,8 +99,8 @@ impl World {
                 self.sim.set_connectivity(id, Connectivity::Online);
                 None
             }
-            Op::Refuse { status, retry_after } => {
-                self.refuse(client, *status, *retry_after);
+            Op::Refuse(refuse) => {
+                self.refuse(client, *refuse);
                 Some("refused upgrade")
             }
             Op::DamageReceived { how } => {
@@ -157,7 +157,7 @@ impl World {
 
     /// False if the server knows no such channel.
     pub(super) fn order(&mut self, client: usize, room: usize, order: Order) -> bool {
-        let Some(socket) = self.sim.server_socket(self.clients[client].id) else { return false };
+        let Some(socket) = self.sim.server_socket(self.ids[client]) else { return false };
         self.sim.with_server(|server, now| server.send(now, socket, topic(room), order))
     }
 
@@ -168,7 +168,7 @@ impl World {
             return false;
         }
         self.clients[client].has_forgotten[room] = true;
-        self.sim.alter_next_received(self.clients[client].id, move |frame| {
+        self.sim.alter_next_received(self.ids[client], move |frame| {
             let message = V2.decode(frame.clone()).ok();
             let is_its_end = |it: Message| it.event == events::ERROR && it.topic == topic(room);
             let is_lost = message.is_some_and(is_its_end);
@@ -181,7 +181,7 @@ impl World {
 
     fn restart(&mut self, code: Option<u16>) {
         for client in 0..self.clients.len() {
-            let id = self.clients[client].id;
+            let id = self.ids[client];
             match code {
                 Some(code) => self.sim.close(id, CloseCode::from_u16(code)),
                 None => self.sim.cut(id),
@@ -190,16 +190,16 @@ impl World {
         }
     }
 
-    fn refuse(&mut self, client: usize, status: u16, retry_after: Option<u64>) {
-        let mut refusal = Refusal::new(status);
-        if let Some(seconds) = retry_after {
+    fn refuse(&mut self, client: usize, refuse: Refuse) {
+        let mut refusal = Refusal::new(refuse.status);
+        if let Some(seconds) = refuse.retry_after {
             refusal = refusal.with_header("retry-after", &seconds.to_string());
         }
-        self.sim.refuse_next(self.clients[client].id, refusal);
+        self.sim.refuse_next(self.ids[client], refusal);
     }
 
     fn stray(&mut self, client: usize, room: usize, is: Stray) -> bool {
-        let id = self.clients[client].id;
+        let id = self.ids[client];
         let joins =
             self.clients[client].joins_sent.get(room).map(Vec::as_slice).unwrap_or_default();
         let stale = joins.iter().rev().nth(1).map(|join| join.join_ref.clone());
@@ -210,14 +210,14 @@ impl World {
         };
         let is_connected = self.sim.server_socket(id).is_some();
         let Some(frame) = frame.filter(|_| is_connected) else { return false };
-        self.ledger.entries().note_odd_frame(client, None);
+        self.ledger.lock().note_odd_frame(client, None);
         self.sim.inject(id, frame);
         true
     }
 
     fn repeat_join(&mut self, client: usize, room: usize) -> bool {
         let last = self.clients[client].joins_sent.get(room).and_then(|joins| joins.last());
-        let socket = self.sim.server_socket(self.clients[client].id);
+        let socket = self.sim.server_socket(self.ids[client]);
         let (Some(SentJoin { frame, .. }), Some(socket)) = (last.cloned(), socket) else {
             return false;
         };
@@ -232,14 +232,14 @@ impl World {
     /// The end of a channel is spared: nobody could know of it if its one message were damaged.
     fn damage_received(&mut self, client: usize, how: Damage) {
         let ledger = self.ledger.clone();
-        self.sim.alter_next_received(self.clients[client].id, move |frame| {
+        self.sim.alter_next_received(self.ids[client], move |frame| {
             let message = V2.decode(frame.clone()).ok();
             let is_end = message.as_ref().is_some_and(|it| ENDS.contains(&it.event));
             if is_end {
                 return frame;
             }
             let numbered = message.and_then(|it| Numbered::read(&it.payload));
-            ledger.entries().note_odd_frame(client, numbered);
+            ledger.lock().note_odd_frame(client, numbered);
             how.apply(&frame)
         });
     }

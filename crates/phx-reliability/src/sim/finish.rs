@@ -6,10 +6,10 @@ use std::time::Duration;
 use phx_proto::{ConnectionState, Payload, PushId};
 
 use super::channels::topic;
-use super::plan::{MAX_CHANNELS, Op, PushEvent, ROOMS};
-use super::room::Order;
+use super::plan::{MAX_CHANNELS, Op, Push, ROOMS};
 use super::violation::Rule;
 use super::world::World;
+use crate::ledger::room::Order;
 
 /// By then all calls of the plan have their outcome: none may take longer, and timers wait for
 /// clocks that were set back.
@@ -40,10 +40,10 @@ impl World {
 
     fn heal(&mut self) {
         let now = self.now();
-        for client in &mut self.clients {
+        for (client, id) in self.clients.iter_mut().zip(&self.ids) {
             client.joins.clear();
             client.wake(now);
-            self.sim.heal(client.id);
+            self.sim.heal(*id);
         }
         self.collect();
     }
@@ -51,7 +51,7 @@ impl World {
     /// A channel that the server has forgotten is noticed by a push.
     fn look_for_forgotten(&mut self) {
         for (client, room) in self.joined() {
-            self.push(client, room, PushEvent::Echo, false, None);
+            self.push(client, Push::echo(room));
         }
         self.collect();
     }
@@ -79,24 +79,23 @@ impl World {
             return;
         }
         let sim = &self.sim;
-        let late = self.clients.iter().flat_map(|client| {
-            let socket = sim.socket(client.id);
+        let late = self.clients.iter().zip(&self.ids).flat_map(|(client, id)| {
+            let socket = sim.socket(*id);
             let wanted = client.channels.iter().filter(|(_, it)| it.is_wanted && !it.is_joined);
             wanted.map(|(id, it)| (topic(it.room), socket.channel_state(*id))).collect::<Vec<_>>()
         });
         let late: Vec<_> = late.collect();
-        let states: Vec<_> =
-            self.clients.iter().map(|client| sim.socket(client.id).connection_state()).collect();
+        let states: Vec<_> = self.ids.iter().map(|id| sim.socket(*id).connection_state()).collect();
         let bound = self.outcome.recovery_bound;
         let what = format!("not joined after {bound:?}: {late:?}, connections {states:?}");
         self.violation(Rule::Recovers, what);
     }
 
     fn is_recovered(&self) -> bool {
-        self.clients.iter().all(|client| {
+        self.clients.iter().zip(&self.ids).all(|(client, id)| {
             let mut channels = client.channels.values();
             client.is_open
-                && !self.sim.is_half_open(client.id)
+                && !self.sim.is_half_open(*id)
                 && channels.all(|channel| channel.is_joined || !channel.is_wanted)
         })
     }
@@ -111,22 +110,19 @@ impl World {
         if !open.is_empty() {
             self.violation(Rule::OneOutcome, format!("no outcome: {}", open.join(", ")));
         }
-        if self.clients.iter().any(|client| !client.pings.is_empty()) {
-            self.violation(Rule::OneOutcome, "a ping has no answer");
-        }
+        let all_answered = self.clients.iter().all(|client| client.pings.is_empty());
+        self.ensure(all_answered, Rule::OneOutcome, || "a ping has no answer");
     }
 
     /// What is pushed while there is no connection is sent after the rejoin, and answered.
     fn check_that_it_waits(&mut self) {
         let joined = self.joined();
-        for client in &self.clients {
-            self.sim.cut(client.id);
-        }
+        self.ids.iter().for_each(|id| self.sim.cut(*id));
         self.collect();
         let calls: Vec<_> = joined
             .into_iter()
             .map(|(client, room)| {
-                self.push(client, room, PushEvent::Echo, true, Some(LONG));
+                self.push(client, Push { binary: true, timeout: Some(LONG), ..Push::echo(room) });
                 (client, room, self.last_call(client))
             })
             .collect();
@@ -134,10 +130,10 @@ impl World {
         self.pass(Duration::from_secs(1));
         for (client, room, call) in calls {
             let answered = call.and_then(|call| self.clients[client].calls.get(&call));
-            if !answered.is_some_and(|call| call.is_ok) {
-                let what = format!("{}: what waited for the rejoin isn't answered", topic(room));
-                self.violation(Rule::Works, what);
-            }
+            let is_ok = answered.is_some_and(|call| call.is_ok);
+            self.ensure(is_ok, Rule::Works, || {
+                format!("{}: what waited for the rejoin isn't answered", topic(room))
+            });
         }
     }
 
@@ -147,7 +143,7 @@ impl World {
         let before: Vec<_> = joined
             .iter()
             .map(|(client, room)| {
-                self.push(*client, *room, PushEvent::Echo, false, None);
+                self.push(*client, Push::echo(*room));
                 self.order(*client, *room, Order::Push { binary: true });
                 let last_push = self.clients[*client].channel_of(*room).map(|(_, it)| it.last_push);
                 (self.last_call(*client), last_push.unwrap_or_default())
@@ -164,10 +160,9 @@ impl World {
             let heard = self.clients[client].channel_of(room).is_some_and(|(_, channel)| {
                 channel.last_push > last_push && channel.last_broadcast == (broadcasts, true)
             });
-            if !answered || !heard {
-                let what = format!("{}: answered {answered}, heard {heard}", topic(room));
-                self.violation(Rule::Works, what);
-            }
+            self.ensure(answered && heard, Rule::Works, || {
+                format!("{}: answered {answered}, heard {heard}", topic(room))
+            });
         }
     }
 
@@ -209,44 +204,37 @@ impl World {
     fn check_nothing_left(&mut self) {
         self.check_all_done();
         for client in 0..self.clients.len() {
-            let id = self.clients[client].id;
+            let id = self.ids[client];
             let socket = self.sim.socket(id);
             let state = socket.connection_state();
             let attempts = socket.counters().attempts;
             let timer = socket.poll_timeout().and(socket.timeout_reason());
             let told = u64::try_from(self.clients[client].closed.len()).unwrap_or(u64::MAX);
-            if state != ConnectionState::Closed {
-                self.violation(Rule::States, format!("disconnected, and is {state:?}"));
-            }
-            if attempts != told {
-                let what = format!("{attempts} attempts, {told} told to be closed");
-                self.violation(Rule::ClosedOnce, what);
-            }
-            if let Some(timer) = timer {
-                self.violation(Rule::NoTimers, format!("a timer is left: {timer:?}"));
-            }
+            self.ensure(state == ConnectionState::Closed, Rule::States, || {
+                format!("disconnected, and is {state:?}")
+            });
+            self.ensure(attempts == told, Rule::ClosedOnce, || {
+                format!("{attempts} attempts, {told} told to be closed")
+            });
+            self.ensure(timer.is_none(), Rule::NoTimers, || format!("a timer is left: {timer:?}"));
             self.check_all_room_is_there(client);
         }
-        let (sockets, living) =
-            (self.sim.server().sockets().count(), self.ledger.entries().living());
-        if (sockets, living) != (0, 0) {
-            let what = format!("the server has {sockets} sockets and {living} channels left");
-            self.violation(Rule::Limits, what);
-        }
+        let (sockets, living) = (self.sim.server().sockets().count(), self.ledger.lock().living());
+        self.ensure((sockets, living) == (0, 0), Rule::Limits, || {
+            format!("the server has {sockets} sockets and {living} channels left")
+        });
     }
 
     /// All the channels can be made that the limits promise.
     fn check_all_room_is_there(&mut self, client: usize) {
-        let id = self.clients[client].id;
-        let made = self.sim.with(id, |socket, now| {
+        let made = self.with(client, |socket, now| {
             let made: Vec<_> = (0..MAX_CHANNELS)
                 .filter_map(|n| socket.channel(format!("n{n}"), Payload::empty()).ok())
                 .collect();
             made.iter().filter(|channel| socket.remove(now, **channel)).count()
         });
-        if made != MAX_CHANNELS {
-            let what = format!("there is room for {made} of {MAX_CHANNELS} channels");
-            self.violation(Rule::Limits, what);
-        }
+        self.ensure(made == MAX_CHANNELS, Rule::Limits, || {
+            format!("there is room for {made} of {MAX_CHANNELS} channels")
+        });
     }
 }

@@ -3,9 +3,9 @@
 use fastrand::Rng;
 
 use super::plan::{
-    Damage, JoinIs, MAX_BACK, MAX_LATENCY, MAX_SLOW, Op, Plan, PushEvent, ROOMS, Settings, Step,
-    Stray,
+    Damage, MAX_BACK, MAX_LATENCY, Op, Plan, Push, PushEvent, ROOMS, Refuse, Settings, Step, Stray,
 };
+use crate::ledger::room::{JoinIs, MAX_SLOW};
 
 impl Plan {
     /// The plan of a seed.
@@ -125,12 +125,10 @@ fn user_op(rng: &mut Rng) -> Op {
         6 => Op::ReconnectNow,
         7 => Op::Ping,
         8..=15 => Op::Join { room, timeout: any_timeout(rng) },
-        16..=32 => Op::Push {
-            room,
-            event: any_push_event(rng),
-            binary: rng.bool(),
-            timeout: any_timeout(rng),
-        },
+        16..=32 => {
+            let (event, binary) = (any_push_event(rng), rng.bool());
+            Op::Push(Push { room, event, binary, timeout: any_timeout(rng) })
+        }
         33 | 34 => Op::Burst { room, count: rng.usize(2..30) },
         35 => Op::Leave { room },
         36 => Op::Remove { room },
@@ -221,7 +219,7 @@ fn network_op(rng: &mut Rng) -> Op {
         21..=24 => Op::Online,
         25 => {
             let status = pick(rng, &[403, 429, 500, 503, 503, 503]);
-            Op::Refuse { status, retry_after: rng.bool().then(|| rng.u64(..30)) }
+            Op::Refuse(Refuse { status, retry_after: rng.bool().then(|| rng.u64(..30)) })
         }
         26 | 27 => Op::DamageReceived { how: any_damage(rng) },
         28 | 29 => Op::BlockSends,

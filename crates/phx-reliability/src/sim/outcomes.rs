@@ -5,10 +5,10 @@ use std::time::Duration;
 use phx_proto::{ChannelId, Outcome, Payload, PushId, Status};
 
 use super::channels::CallKind;
-use super::numbered::Numbered;
 use super::plan::MAX_BACK;
 use super::violation::Rule;
 use super::world::World;
+use crate::ledger::numbered::Numbered;
 
 impl World {
     pub(super) fn check_outcome(
@@ -34,13 +34,12 @@ impl World {
         let timeout = call.timeout.max(Duration::from_millis(1));
         let slept = slept.saturating_sub(call.slept);
 
-        if was_done || !is_its_channel {
-            self.violation(Rule::OneOutcome, format!("{push:?} has a second outcome: {outcome:?}"));
-        }
-        if took > timeout + slept + MAX_BACK {
-            let what = format!("{kind:?} took {took:?}, and its timeout is {timeout:?}");
-            self.violation(Rule::InTime, what);
-        }
+        self.ensure(!was_done && is_its_channel, Rule::OneOutcome, || {
+            format!("{push:?} has a second outcome: {outcome:?}")
+        });
+        self.ensure(took <= timeout + slept + MAX_BACK, Rule::InTime, || {
+            format!("{kind:?} took {took:?}, and its timeout is {timeout:?}")
+        });
         if matches!(outcome, Outcome::TimedOut | Outcome::NotSent | Outcome::JoinCrashed)
             && took + set_ahead < timeout
         {
@@ -61,9 +60,7 @@ impl World {
             ),
             CallKind::Leave => matches!(outcome, Outcome::Left | Outcome::TimedOut),
         };
-        if !is_possible {
-            self.violation(Rule::TrueOutcome, format!("{kind:?}: {outcome:?}"));
-        }
+        self.ensure(is_possible, Rule::TrueOutcome, || format!("{kind:?}: {outcome:?}"));
     }
 
     fn is_true_of_push(&self, client: usize, number: u64, outcome: &Outcome) -> bool {
@@ -90,12 +87,12 @@ impl World {
         status: &Status,
         response: &Payload,
     ) -> bool {
-        let entries = self.ledger.entries();
-        let received = entries.times_received(number);
+        let books = self.ledger.lock();
+        let received = books.topics().any(|topic| topic.handled.contains(number));
         match Numbered::read(response) {
-            Some(answered) => received == 1 && answered == Numbered::new(0, number),
-            None if entries.is_damaged(client, 0, number) => received == 1,
-            None => *status == Status::Error && received == 0,
+            Some(answered) => received && answered == Numbered::new(0, number),
+            None if books.is_damaged(client, 0, number) => received,
+            None => *status == Status::Error && !received,
         }
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use phx_proto::{Backoff, ClosePolicy, Config, RejoinPolicy, WhenFull};
 use serde::{Deserialize, Serialize};
 
+use crate::ledger::room::{JoinIs, MAX_SLOW};
+
 /// A run as data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -77,12 +79,7 @@ pub enum Op {
         room: usize,
         timeout: Option<u64>,
     },
-    Push {
-        room: usize,
-        event: PushEvent,
-        binary: bool,
-        timeout: Option<u64>,
-    },
+    Push(Push),
     /// Many pushes at once.
     Burst {
         room: usize,
@@ -161,10 +158,7 @@ pub enum Op {
     Offline,
     Silent,
     Online,
-    Refuse {
-        status: u16,
-        retry_after: Option<u64>,
-    },
+    Refuse(Refuse),
     DamageReceived {
         how: Damage,
     },
@@ -186,6 +180,24 @@ pub enum Op {
     },
 }
 
+/// What is pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::exhaustive_structs, missing_docs, reason = "as in `Op`")]
+pub struct Push {
+    pub room: usize,
+    pub event: PushEvent,
+    pub binary: bool,
+    pub timeout: Option<u64>,
+}
+
+/// How an attempt to connect is refused; `retry_after` in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::exhaustive_structs, missing_docs, reason = "as in `Op`")]
+pub struct Refuse {
+    pub status: u16,
+    pub retry_after: Option<u64>,
+}
+
 /// What the server does with a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::exhaustive_enums, missing_docs, reason = "each says what the server does")]
@@ -202,21 +214,6 @@ pub enum PushEvent {
     Stop,
     StopReply,
     PushBack,
-}
-
-/// What the server does with a join.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(clippy::exhaustive_enums, missing_docs, reason = "each says what the server does")]
-pub enum JoinIs {
-    Accepted,
-    Slow {
-        by: u64,
-    },
-    Rejected,
-    Crashed,
-    /// The client can't make the params.
-    WithoutParams,
 }
 
 /// A frame that the server never sent.
@@ -243,10 +240,17 @@ pub enum Damage {
     Garble { percent: u8 },
 }
 
+impl Push {
+    /// One that is answered.
+    pub(super) fn echo(room: usize) -> Self {
+        Push { room, event: PushEvent::Echo, binary: false, timeout: None }
+    }
+}
+
 /// How many topics there are.
 pub(super) const ROOMS: usize = 3;
 
-/// The longest that a server's answer can be asked to wait for, see [`Op::Refuse`].
+/// The longest that a server's answer can be asked to wait for, see [`Refuse`].
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(15);
 
 /// Pushes of a channel that wait at the most.
@@ -258,8 +262,6 @@ pub(super) const MAX_CHANNELS: usize = 12;
 /// The longest that turns are apart: one a second, for all topics.
 const MAX_SPREAD: Duration = Duration::from_secs(3);
 
-/// The longest that a slow join or push takes.
-pub(super) const MAX_SLOW: Duration = Duration::from_secs(12);
 /// How far clocks are set back in a run at the most.
 pub(super) const MAX_BACK: Duration = Duration::from_secs(4);
 /// The longest way, jitter included.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use phx_proto::{ChannelId, CloseCode, NewChannelError, Params, PushErrorKind, PushId};
 
 use super::channels::{Call, CallKind, Channel, topic};
-use super::numbered::Numbered;
-use super::plan::{MAX_PUSHES, Op, PushEvent};
+use super::plan::{MAX_PUSHES, Op, Push};
 use super::violation::Rule;
 use super::world::{Owner, World};
+use crate::ledger::numbered::Numbered;
 
 impl World {
     /// Does what a user does. A program on a machine that sleeps does nothing.
@@ -16,29 +16,26 @@ impl World {
         if self.clients[client].suspended_since.is_some() {
             return;
         }
-        let id = self.clients[client].id;
         match op {
             Op::Connect => {
                 self.clients[client].wants_connection = true;
-                self.sim.with(id, |socket, now| socket.connect(now));
+                self.with(client, |socket, now| socket.connect(now));
             }
             Op::Disconnect => self.disconnect(client),
             Op::ReconnectNow => {
-                self.sim.with(id, |socket, now| socket.reconnect_now(now));
+                self.with(client, |socket, now| socket.reconnect_now(now));
             }
             Op::Ping => {
-                if let Ok(ping) = self.sim.with(id, |socket, now| socket.ping(now)) {
+                if let Ok(ping) = self.with(client, |socket, now| socket.ping(now)) {
                     self.clients[client].pings.insert(ping);
                     self.clients[client].pulse.pings += 1;
                 }
             }
             Op::Join { room, timeout } => self.join(client, *room, *timeout),
-            Op::Push { room, event, binary, timeout } => {
-                self.push(client, *room, *event, *binary, *timeout);
-            }
+            Op::Push(push) => self.push(client, *push),
             Op::Burst { room, count } => {
                 for _ in 0..*count {
-                    self.push(client, *room, PushEvent::Echo, false, None);
+                    self.push(client, Push::echo(*room));
                     self.collect();
                 }
             }
@@ -52,19 +49,15 @@ impl World {
 
     pub(super) fn disconnect(&mut self, client: usize) {
         self.clients[client].wants_connection = false;
-        let disconnected = self.sim.with(self.clients[client].id, |socket, now| {
-            socket.disconnect(now, CloseCode::NORMAL, "")
-        });
-        if let Err(error) = disconnected {
-            self.violation(Rule::States, format!("a disconnect was refused: {error}"));
-        }
+        let disconnected =
+            self.with(client, |socket, now| socket.disconnect(now, CloseCode::NORMAL, ""));
+        self.ensure(disconnected.is_ok(), Rule::States, || format!("{disconnected:?}"));
     }
 
     fn join(&mut self, client: usize, room: usize, timeout: Option<u64>) {
         let Some(channel) = self.channel_to_join(client, room) else { return };
         let timeout = timeout.map(Duration::from_millis);
-        let id = self.clients[client].id;
-        if let Ok(call) = self.sim.with(id, |socket, now| socket.join(now, channel, timeout)) {
+        if let Ok(call) = self.with(client, |socket, now| socket.join(now, channel, timeout)) {
             self.accepted(client, call, channel, CallKind::Join, timeout);
             if let Some(channel) = self.clients[client].channels.get_mut(&channel) {
                 channel.is_joining();
@@ -86,8 +79,7 @@ impl World {
                 self.remove(client, room);
             }
         }
-        let id = self.clients[client].id;
-        match self.sim.with(id, |socket, _| socket.channel(topic(room), Params::OnRequest)) {
+        match self.with(client, |socket, _| socket.channel(topic(room), Params::OnRequest)) {
             Ok(channel) => {
                 self.made(client, channel, room);
                 Some(channel)
@@ -107,25 +99,18 @@ impl World {
     fn made(&mut self, client: usize, channel: ChannelId, room: usize) {
         let client = &mut self.clients[client];
         client.current[room] = Some(channel);
-        client.channels.insert(channel, Channel::new(room));
+        client.channels.insert(channel, Channel { room, ..Channel::default() });
     }
 
-    pub(super) fn push(
-        &mut self,
-        client: usize,
-        room: usize,
-        event: PushEvent,
-        binary: bool,
-        timeout: Option<u64>,
-    ) {
+    pub(super) fn push(&mut self, client: usize, push: Push) {
+        let Push { room, event, binary, timeout } = push;
         let Some((channel, _)) = self.clients[client].channel_of(room) else { return };
         let timeout = timeout.map(Duration::from_millis);
         let number = self.pushes + 1;
         let payload = Numbered::new(0, number).payload(binary);
-        let id = self.clients[client].id;
         // Whose it is must be known before the server receives it, which is in this call.
         self.push_owners.insert(number, Owner { client, channel, call: None });
-        let pushed = self.sim.with(id, |socket, now| {
+        let pushed = self.with(client, |socket, now| {
             socket.push(now, channel, format!("{event:?}"), payload.clone(), timeout)
         });
         self.pushes = number;
@@ -135,9 +120,11 @@ impl World {
                 self.accepted(client, push, channel, CallKind::Push { number }, timeout);
             }
             Err(error) => {
-                if error.payload != payload {
-                    self.violation(Rule::Limits, "a refused push lost its payload");
-                }
+                self.ensure(
+                    error.payload == payload,
+                    Rule::Limits,
+                    || "a refused push lost its payload",
+                );
                 if matches!(error.reason, PushErrorKind::UnknownChannel | PushErrorKind::Encode(_))
                 {
                     self.violation(Rule::States, format!("a push was refused: {error}"));
@@ -169,19 +156,16 @@ impl World {
         };
         let open = known.open_calls();
         let twice = known.calls.insert(call, new).is_some();
-        if twice {
-            self.violation(Rule::OneOutcome, format!("{call:?} was given twice"));
-        }
-        if open >= MAX_PUSHES {
-            self.violation(Rule::Limits, format!("{open} calls are open, and one was accepted"));
-        }
+        self.ensure(!twice, Rule::OneOutcome, || format!("{call:?} was given twice"));
+        self.ensure(open < MAX_PUSHES, Rule::Limits, || {
+            format!("{open} calls are open, and one was accepted")
+        });
     }
 
     fn leave(&mut self, client: usize, room: usize) {
         let Some((channel, _)) = self.clients[client].channel_of(room) else { return };
-        let id = self.clients[client].id;
         // What follows at this moment is told after the call, when the channel is known as left.
-        if let Ok(call) = self.sim.with(id, |socket, now| socket.leave(now, channel, None)) {
+        if let Ok(call) = self.with(client, |socket, now| socket.leave(now, channel, None)) {
             self.accepted(client, call, channel, CallKind::Leave, None);
             if let Some(channel) = self.clients[client].channels.get_mut(&channel) {
                 channel.is_wanted = false;
@@ -193,11 +177,8 @@ impl World {
 
     pub(super) fn remove(&mut self, client: usize, room: usize) {
         let Some((channel, _)) = self.clients[client].channel_of(room) else { return };
-        let id = self.clients[client].id;
-        let known = self.sim.with(id, |socket, now| socket.remove(now, channel));
-        if !known {
-            self.violation(Rule::States, "a channel that was never removed was unknown");
-        }
+        let known = self.with(client, |socket, now| socket.remove(now, channel));
+        self.ensure(known, Rule::States, || "a channel that was never removed was unknown");
         let client = &mut self.clients[client];
         client.current[room] = None;
         if let Some(channel) = client.channels.get_mut(&channel) {
@@ -209,9 +190,8 @@ impl World {
     }
 
     fn replace(&mut self, client: usize, room: usize) {
-        let id = self.clients[client].id;
         let replaced =
-            self.sim.with(id, |socket, now| socket.replace(now, topic(room), Params::OnRequest));
+            self.with(client, |socket, now| socket.replace(now, topic(room), Params::OnRequest));
         match replaced {
             Ok(new) => {
                 if let Some(old) = self.clients[client].current[room]
@@ -231,7 +211,6 @@ impl World {
     }
 
     pub(super) fn remove_closed(&mut self, client: usize) {
-        let id = self.clients[client].id;
         let current = self.clients[client].current;
         let mut gone = Vec::new();
         for (channel, known) in &mut self.clients[client].channels {
@@ -241,14 +220,14 @@ impl World {
             }
         }
         for channel in gone {
-            self.sim.with(id, |socket, now| socket.remove(now, channel));
+            self.with(client, |socket, now| socket.remove(now, channel));
         }
     }
 
     fn cancel(&mut self, client: usize, back: usize) {
         let Some((call, _)) = self.clients[client].calls.iter().rev().nth(back) else { return };
-        let (call, id) = (*call, self.clients[client].id);
-        let cancelled = self.sim.with(id, |socket, _| socket.cancel(call));
+        let call = *call;
+        let cancelled = self.with(client, |socket, _| socket.cancel(call));
         if let Some(call) = self.clients[client].calls.get_mut(&call) {
             call.is_cancelled |= cancelled;
         }

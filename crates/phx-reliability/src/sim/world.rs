@@ -7,16 +7,15 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use phx_proto::{ChannelId, Payload, PushId, Serializer, V2Server, events};
-use phx_testing::Simulation;
+use phx_proto::{ChannelId, Event, Instant, Payload, PushId, Serializer, Socket, V2Server, events};
+use phx_testing::{ClientId, Simulation};
 
 use super::channels::{Client, SentJoin, topic};
-use super::checker::Tamper;
-use super::ledger::Ledger;
-use super::numbered::Numbered;
-use super::plan::{JoinIs, Op, Plan, ROOMS, Settings};
-use super::room::{JoinParams, server};
+use super::plan::{Op, Plan, ROOMS, Settings};
 use super::violation::{Rule, Violation};
+use crate::ledger::Ledger;
+use crate::ledger::numbered::Numbered;
+use crate::ledger::room::{JoinIs, JoinParams, server};
 
 /// What came of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,10 +35,17 @@ pub struct Outcome {
     pub digest: u64,
 }
 
+/// Changes what a client reports, before it is checked.
+pub type Tamper = dyn FnMut(usize, Vec<Event>) -> Vec<Event>;
+
+/// Phoenix's default.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
 pub(super) struct World {
     pub(super) sim: Simulation,
     pub(super) ledger: Ledger,
     pub(super) settings: Settings,
+    pub(super) ids: Vec<ClientId>,
     pub(super) clients: Vec<Client>,
     /// Pushes that were accepted, in the order of the calls.
     pub(super) pushes: u64,
@@ -96,22 +102,24 @@ fn said(panic: &(dyn Any + Send)) -> String {
 impl World {
     fn new(plan: &Plan, tamper: Option<Box<Tamper>>) -> Self {
         let ledger = Ledger::default();
-        let mut sim = Simulation::new(server(&ledger));
-        let clients = (0..plan.clients.max(1)).map(|_| {
+        let mut sim = Simulation::new(server(&ledger, IDLE_TIMEOUT));
+        let (mut ids, mut clients) = (Vec::new(), Vec::new());
+        for _ in 0..plan.clients.max(1) {
             let id = sim.client(plan.settings.config());
-            let client = Client::new(id);
+            let client = Client::default();
             let joins = client.joins.clone();
             sim.on_params(id, move |_| match joins.next() {
                 JoinIs::WithoutParams => None,
-                is => Payload::json(&JoinParams { is }).ok(),
+                is => Payload::json(&JoinParams { is, ..JoinParams::default() }).ok(),
             });
-            client
-        });
-        let clients = clients.collect();
+            ids.push(id);
+            clients.push(client);
+        }
         World {
             sim,
             ledger,
             settings: plan.settings.clone(),
+            ids,
             clients,
             pushes: 0,
             push_owners: BTreeMap::new(),
@@ -148,6 +156,15 @@ impl World {
         self.sim.now().since_epoch()
     }
 
+    /// Calls a client's core.
+    pub(super) fn with<T>(
+        &mut self,
+        client: usize,
+        f: impl FnOnce(&mut Socket, Instant) -> T,
+    ) -> T {
+        self.sim.with(self.ids[client], f)
+    }
+
     /// Lets time pass, and looks at everything the moment it happens.
     pub(super) fn pass(&mut self, duration: Duration) {
         let until = self.sim.now() + duration;
@@ -162,7 +179,7 @@ impl World {
     pub(super) fn collect(&mut self) {
         for number in 0..self.clients.len() {
             self.note_frames(number);
-            let id = self.clients[number].id;
+            let id = self.ids[number];
             let frames = self.sim.socket(id).counters().frames_received;
             if frames != self.clients[number].pulse.frames {
                 let now = self.now();
@@ -193,10 +210,10 @@ impl World {
     }
 
     fn note_frames(&mut self, number: usize) {
-        for frame in self.sim.frames_sent(self.clients[number].id) {
+        for frame in self.sim.frames_sent(self.ids[number]) {
             self.note(number, frame.as_bytes());
             let Ok(sent) = V2Server.decode(frame.clone()) else { continue };
-            let connection = self.sim.socket(self.clients[number].id).counters().opened;
+            let connection = self.sim.socket(self.ids[number]).counters().opened;
             if sent.event == events::HEARTBEAT {
                 let now = self.now();
                 let pulse = &mut self.clients[number].pulse;
@@ -224,6 +241,18 @@ impl World {
     pub(super) fn violation(&mut self, rule: Rule, what: impl Into<String>) {
         let violation = Violation { rule, at: self.now(), what: what.into() };
         self.outcome.violations.push(violation);
+    }
+
+    /// A violation, unless it holds.
+    pub(super) fn ensure<T: Into<String>>(
+        &mut self,
+        holds: bool,
+        rule: Rule,
+        what: impl FnOnce() -> T,
+    ) {
+        if !holds {
+            self.violation(rule, what());
+        }
     }
 
     pub(super) fn count_fault(&mut self, kind: &'static str) {

@@ -9,7 +9,8 @@ use anyhow::{Context as _, ensure};
 use phx_client::{ByteString, CloseCause, Closed, Payload, PushFailed};
 use serde::Deserialize;
 
-use crate::ledger::{Deliveries, Ledger};
+use crate::ledger::Ledger;
+use crate::ledger::deliveries::Deliveries;
 
 /// Longer than it takes to reconnect, to rejoin and to be told the outcome of every push.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,7 +29,7 @@ pub(super) struct State {
     pub(super) channels: Vec<Page>,
     pub(super) reconnects: u64,
     /// Ends of connections and attempts by cause.
-    closes: BTreeMap<&'static str, u64>,
+    closes: Counts,
 }
 
 /// What the clients do.
@@ -59,74 +60,62 @@ impl State {
     }
 }
 
+/// How often each of some things happened, in words.
+type Counts = BTreeMap<&'static str, u64>;
+
 /// One channel's part.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Page {
     topic: ByteString,
     pub(super) sent: u64,
     /// Pushes without an outcome yet.
     pub(super) waiting: u64,
-    acked: u64,
-    disconnected: u64,
-    timed_out: u64,
-    /// The channel had crashed when they came.
-    crashed: u64,
-    /// Any other outcome. None is to be expected.
-    unexpected: u64,
-    /// The first of those.
+    outcomes: Counts,
+    /// The first outcome that isn't to be expected.
     surprise: Option<String>,
     /// Pushes that were answered with ok and not handled.
     unhandled: u64,
     pub(super) deliveries: Deliveries,
-    /// The life that the last join's answer told.
+    /// The life of the last join's answer.
     pub(super) life: u64,
 }
 
-impl Page {
-    pub(super) fn new(topic: ByteString) -> Self {
-        Page {
-            topic,
-            sent: 0,
-            waiting: 0,
-            acked: 0,
-            disconnected: 0,
-            timed_out: 0,
-            crashed: 0,
-            unexpected: 0,
-            surprise: None,
-            unhandled: 0,
-            deliveries: Deliveries::default(),
-            life: 0,
-        }
-    }
+const OK: &str = "ok";
 
+/// Any other outcome than those that are to be expected.
+const OTHERWISE: &str = "otherwise";
+
+/// The channel had crashed when they came.
+const CRASHED: &str = "on a crashed channel";
+
+impl Page {
     /// Books the outcome of push `n`.
     pub(super) fn done(&mut self, n: u64, outcome: &Result<(), PushFailed>, ledger: &Ledger) {
         self.waiting -= 1;
-        match outcome {
+        let outcome = match outcome {
             Ok(()) => {
-                self.acked += 1;
-                let handled = ledger.with(&self.topic, |topic| topic.handled.contains(n));
-                self.unhandled += u64::from(handled != Some(true));
+                let books = ledger.lock();
+                let is_handled = books.topic(&self.topic).is_some_and(|it| it.handled.contains(n));
+                self.unhandled += u64::from(!is_handled);
+                OK
             }
-            Err(PushFailed::Disconnected) => self.disconnected += 1,
-            Err(PushFailed::TimedOut | PushFailed::NotSent) => self.timed_out += 1,
-            Err(PushFailed::ChannelCrashed | PushFailed::ChannelClosed) => self.crashed += 1,
-            Err(PushFailed::Rejected { response, .. }) if is_unmatched(response) => {
-                self.crashed += 1;
-            }
+            Err(PushFailed::Disconnected) => "disconnected",
+            Err(PushFailed::TimedOut | PushFailed::NotSent) => "timed out",
+            Err(PushFailed::ChannelCrashed | PushFailed::ChannelClosed) => CRASHED,
+            Err(PushFailed::Rejected { response, .. }) if is_unmatched(response) => CRASHED,
             Err(failed) => {
-                self.unexpected += 1;
                 self.surprise
                     .get_or_insert_with(|| format!("push {n} on {}: {failed:?}", self.topic));
+                OTHERWISE
             }
-        }
+        };
+        *self.outcomes.entry(outcome).or_default() += 1;
     }
 
     /// How many messages of the present life haven't come.
     fn missing(&self, ledger: &Ledger) -> u64 {
-        let sent = ledger.with(&self.topic, |topic| topic.sent(self.life)).flatten();
-        sent.unwrap_or_default().saturating_sub(self.deliveries.last_of(self.life))
+        let pushed = ledger.lock().life(self.life).map(|life| life.pushed);
+        pushed.unwrap_or_default().saturating_sub(self.deliveries.last_of(self.life))
     }
 }
 
@@ -144,19 +133,15 @@ fn is_unmatched(response: &Payload) -> bool {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sum {
     pub(super) sent: u64,
-    pub(super) acked: u64,
     pub(super) received: u64,
     pub(super) lost: u64,
     pub(super) doubled: u64,
     pub(super) reconnects: u64,
-    disconnected: u64,
-    timed_out: u64,
-    crashed: u64,
-    unexpected: u64,
+    outcomes: Counts,
     out_of_order: u64,
     without_outcome: u64,
     gaps: u64,
-    closes: BTreeMap<&'static str, u64>,
+    closes: Counts,
     surprise: Option<String>,
 }
 
@@ -175,7 +160,7 @@ impl Books {
     /// Opens a page.
     pub(super) fn open(&self, topic: ByteString) -> usize {
         let mut state = self.lock();
-        state.channels.push(Page::new(topic));
+        state.channels.push(Page { topic, ..Page::default() });
         state.channels.len() - 1
     }
 
@@ -193,7 +178,7 @@ impl Books {
         self.lock().phase = Phase::Quiet;
         let told = |state: &State| state.channels.iter().all(|page| page.waiting == 0);
         self.wait("pushes have no outcome", told)?;
-        ledger.pause(true);
+        ledger.lock().is_paused = true;
         let come = |state: &State| state.channels.iter().all(|page| page.missing(ledger) == 0);
         // The sum tells what is missing.
         let _ = self.wait("messages don't come", come);
@@ -202,7 +187,7 @@ impl Books {
 
     pub(super) fn go_on(&self, ledger: &Ledger) {
         self.lock().phase = Phase::Busy;
-        ledger.pause(false);
+        ledger.lock().is_paused = false;
     }
 
     pub(super) fn finish(&self) {
@@ -218,19 +203,18 @@ impl Books {
 
     pub(super) fn sum(&self, ledger: &Ledger) -> Sum {
         let state = self.lock();
-        let (doubled, out_of_order) = ledger.faults();
-        let mut sum = Sum { reconnects: state.reconnects, doubled, out_of_order, ..Sum::default() };
+        let mut sum = Sum { reconnects: state.reconnects, ..Sum::default() };
         sum.closes.clone_from(&state.closes);
+        for topic in ledger.lock().topics() {
+            sum.doubled += topic.doubled;
+            sum.out_of_order += topic.out_of_order;
+        }
         for page in &state.channels {
             sum.sent += page.sent;
-            sum.acked += page.acked;
-            sum.disconnected += page.disconnected;
-            sum.timed_out += page.timed_out;
-            if sum.surprise.is_none() {
-                sum.surprise.clone_from(&page.surprise);
+            for (outcome, count) in &page.outcomes {
+                *sum.outcomes.entry(outcome).or_default() += count;
             }
-            sum.crashed += page.crashed;
-            sum.unexpected += page.unexpected;
+            sum.surprise = sum.surprise.or_else(|| page.surprise.clone());
             sum.without_outcome += page.waiting;
             sum.received += page.deliveries.received;
             sum.gaps += page.deliveries.gaps;
@@ -242,9 +226,14 @@ impl Books {
 }
 
 impl Sum {
-    /// What must not be, and isn't told by the last line.
+    pub(super) fn acked(&self) -> u64 {
+        self.outcomes.get(OK).copied().unwrap_or_default()
+    }
+
+    /// What must not be, and isn't in the last line.
     pub(super) fn other_failures(&self) -> u64 {
-        self.unexpected + self.out_of_order + self.without_outcome
+        let otherwise = self.outcomes.get(OTHERWISE).copied().unwrap_or_default();
+        otherwise + self.out_of_order + self.without_outcome
     }
 }
 
@@ -252,13 +241,8 @@ impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "pushes: {} ok, {} disconnected, {} timed out, {} on a crashed channel, {} otherwise, {} \
-             without an outcome, {} handled out of order; gaps: {}",
-            self.acked,
-            self.disconnected,
-            self.timed_out,
-            self.crashed,
-            self.unexpected,
+            "pushes: {}, {} without an outcome, {} handled out of order; gaps: {}",
+            in_words(&self.outcomes),
             self.without_outcome,
             self.out_of_order,
             self.gaps
@@ -266,10 +250,11 @@ impl fmt::Display for Sum {
         if let Some(surprise) = &self.surprise {
             write!(f, "\nunexpected: {surprise}")?;
         }
-        f.write_str("\nconnections:")?;
-        for (at, (cause, count)) in self.closes.iter().enumerate() {
-            write!(f, "{} {count} {cause}", if at == 0 { "" } else { "," })?;
-        }
-        Ok(())
+        write!(f, "\nconnections: {}", in_words(&self.closes))
     }
+}
+
+fn in_words(counts: &Counts) -> String {
+    let words: Vec<_> = counts.iter().map(|(what, count)| format!("{count} {what}")).collect();
+    words.join(", ")
 }

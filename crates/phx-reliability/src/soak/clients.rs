@@ -7,11 +7,12 @@ use futures::StreamExt;
 use futures::future::{Either, join, join_all, select};
 use futures::stream::FuturesUnordered;
 use phx_client::{Backoff, ByteString, Channel, Messages};
-use serde::Deserialize;
 
 use super::books::{Books, Phase};
 use crate::adapters::Adapter;
-use crate::ledger::{Down, Ledger, Params, Up};
+use crate::ledger::Ledger;
+use crate::ledger::numbered::Numbered;
+use crate::ledger::room::{JoinParams, Joined};
 
 /// Pushes of one channel that wait for their outcomes, at the most.
 const WINDOW: usize = 64;
@@ -54,35 +55,29 @@ async fn socket<A: Adapter>(scene: &Scene, number: usize) {
     let builder = builder.on_close(move |closed| books.lock().note_closed(closed));
     let socket = builder.connect().await.expect("a connection");
     let channels = (0..scene.channels).map(|at| {
-        let topic = ByteString::from(format!("books:{}:{number}:{at}", A::NAME));
-        let params = Params { tick_ms: u64::try_from(scene.every.as_millis()).unwrap_or(u64::MAX) };
+        let topic = ByteString::from(format!("room:{}:{number}:{at}", A::NAME));
+        let tick_ms = u64::try_from(scene.every.as_millis()).unwrap_or(u64::MAX);
+        let params = JoinParams { tick_ms, ..JoinParams::default() };
         let room = socket.channel(topic.clone()).params(&params).create().expect("a channel");
-        talk(room, topic, scene)
+        talk(room, scene.books.open(topic), scene)
     });
     join_all(channels).await;
     scene.books.lock().reconnects += socket.counters().opened.saturating_sub(1);
     socket.disconnect().await;
 }
 
-/// The answer to a join.
-#[derive(Deserialize)]
-struct Joined {
-    life: u64,
-}
-
 /// Joins, and pushes and listens until it is over.
-async fn talk(room: Channel, topic: ByteString, scene: &Scene) {
-    let page = scene.books.open(topic.clone());
+async fn talk(room: Channel, page: usize, scene: &Scene) {
     let books = Arc::clone(&scene.books);
     let _stays = room.on_join(move |response, _| {
         if let Ok(Joined { life }) = response.decode() {
             books.change(page, |page| page.life = life);
         }
     });
-    let messages = room.on("down");
+    let messages = room.on("pushed");
     // A join whose first attempt fails goes on by itself.
     drop(room.join());
-    join(push(room, page, scene), listen(messages, topic, page, scene)).await;
+    join(push(room, page, scene), listen(messages, page, scene)).await;
 }
 
 async fn push(room: Channel, page: usize, scene: &Scene) {
@@ -107,7 +102,7 @@ async fn push(room: Channel, page: usize, scene: &Scene) {
             scene.books.change(page, |page| page.done(n, &outcome, &scene.ledger));
         } else if phase == Phase::Busy && waiting.len() < WINDOW {
             n += 1;
-            let push = room.push::<()>("up", &Up { n });
+            let push = room.push::<()>("Echo", &Numbered::new(0, n));
             scene.books.change(page, |page| {
                 page.sent += 1;
                 page.waiting += 1;
@@ -120,11 +115,9 @@ async fn push(room: Channel, page: usize, scene: &Scene) {
     let _ = room.leave().await;
 }
 
-async fn listen(mut messages: Messages<Down>, topic: ByteString, page: usize, scene: &Scene) {
+async fn listen(mut messages: Messages<Numbered>, page: usize, scene: &Scene) {
     while let Some(item) = messages.next().await {
-        let must_have_got = |life| scene.ledger.with(&topic, |topic| topic.must_have_got(life));
-        scene.books.change(page, |page| {
-            page.deliveries.take(&item, |life| must_have_got(life).flatten());
-        });
+        let must_have_got = |life| scene.ledger.lock().must_have_got(life);
+        scene.books.change(page, |page| page.deliveries.take(&item, must_have_got));
     }
 }

@@ -5,8 +5,9 @@ use phx_testing::listener::Listener;
 use tokio::runtime::Runtime;
 
 use crate::background;
-use crate::ledger::{self, Ledger};
+use crate::ledger::{Ledger, room};
 use crate::port::Port;
+use crate::serve::IDLE_TIMEOUT;
 
 /// A listener on a runtime of its own, at a port that stays its own.
 pub(super) struct Host {
@@ -46,7 +47,7 @@ impl Host {
     /// Listens again, unless it does.
     pub(super) fn listen(&mut self) -> anyhow::Result<()> {
         if self.listener.is_none() {
-            let server = ledger::server(&self.ledger);
+            let server = room::server(&self.ledger, IDLE_TIMEOUT);
             let listener = self.runtime.block_on(Listener::bind_to(self.port.address(), server));
             self.listener = Some(listener.context("can't listen")?);
         }

@@ -9,55 +9,79 @@ use anyhow::ensure;
 use fastrand::Rng;
 use phx_client::{ByteString, CloseCode, Frame};
 use phx_testing::fault_proxy::{ConnectionId, Connections, Direction, FaultProxy};
+use phx_testing::listener::Listener;
 use phx_testing::{Connectivity, Refusal};
 
 use super::host::Host;
-use crate::ledger::Crash;
+use crate::ledger::room::Order;
+use crate::matrix::is_wanted;
 
-/// What can happen. Each gets the proxy's connections that it happens to, unless it happens to the
-/// server or to connections to come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
-    Cut,
-    CutMidFrame,
-    End,
-    HalfOpen,
-    Swallow,
-    Stall,
-    Delay,
-    Garble,
-    PortClosed,
-    HandshakeUnanswered,
-    HandshakeCut,
-    HandshakeRefused,
-    ServerRestarts,
-    ServerDies,
-    ServerCloses,
-    ServerDrains,
-    MalformedFrame,
-    ChannelsCrash,
+/// What can happen: its name, and what is done, to everybody and as bad as it gets, or to some.
+struct Fault {
+    name: &'static str,
+    strike: fn(&mut Trouble, Blow) -> anyhow::Result<()>,
 }
 
-const ALL: [Kind; 18] = [
-    Kind::Cut,
-    Kind::CutMidFrame,
-    Kind::End,
-    Kind::HalfOpen,
-    Kind::Swallow,
-    Kind::Stall,
-    Kind::Delay,
-    Kind::Garble,
-    Kind::PortClosed,
-    Kind::HandshakeUnanswered,
-    Kind::HandshakeCut,
-    Kind::HandshakeRefused,
-    Kind::ServerRestarts,
-    Kind::ServerDies,
-    Kind::ServerCloses,
-    Kind::ServerDrains,
-    Kind::MalformedFrame,
-    Kind::ChannelsCrash,
-];
+/// How a fault strikes.
+#[derive(Clone, Copy)]
+struct Blow {
+    everybody: bool,
+    direction: Direction,
+    bytes: u64,
+}
+
+macro_rules! faults {
+    ($($name:ident |$it:ident, $blow:tt| $strike:expr;)*) => {
+        &[$(Fault {
+            name: stringify!($name),
+            strike: |$it, $blow| {
+                $strike;
+                Ok(())
+            },
+        },)*]
+    };
+}
+
+const ALL: &[Fault] = faults! {
+    Cut |it, blow| it.each(blow, |some| some.cut());
+    CutMidFrame |it, blow| it.each(blow, |some| some.cut_after(blow.direction, blow.bytes));
+    End |it, blow| it.each(blow, |some| some.end());
+    HalfOpen |it, blow| it.silence(blow, |some| some.half_open());
+    Swallow |it, blow| it.silence(blow, |some| some.swallow(blow.direction));
+    Stall |it, blow| it.each(blow, |some| some.stall());
+    Delay |it, blow| {
+        let part = if blow.everybody { 1.0 } else { it.rng.f64() };
+        it.proxy.set_latency(MAX_LATENCY.mul_f64(part));
+    };
+    Garble |it, blow| it.each(blow, |some| some.alter_after(blow.direction, blow.bytes));
+    PortClosed |it, blow| {
+        it.proxy.set_connectivity(Connectivity::Offline)?;
+        it.each(blow, |some| some.cut());
+    };
+    HandshakeUnanswered |it, blow| {
+        it.proxy.set_connectivity(Connectivity::Silent)?;
+        it.each(blow, |some| some.cut());
+    };
+    HandshakeCut |it, blow| {
+        it.proxy.next().cut_after(blow.direction, blow.bytes);
+        it.each(blow, |some| some.cut());
+    };
+    HandshakeRefused |it, blow| {
+        it.at_host(|listener| (0..5).for_each(|_| listener.refuse_next(Refusal::new(503))));
+        it.each(blow, |some| some.cut());
+    };
+    ServerRestarts |it, _| it.host.stop(true);
+    ServerDies |it, _| it.host.stop(false);
+    ServerCloses |it, _| {
+        let code = *it.rng.choice(&[1000, 1001, 1011, 1012]).unwrap_or(&1000);
+        it.at_host(|listener| listener.all().close(CloseCode::from_u16(code)));
+    };
+    ServerDrains |it, _| it.at_host(Listener::drain);
+    MalformedFrame |it, _| {
+        it.at_host(|listener| listener.all().inject(&Frame::text("[garbage")));
+    };
+    ChannelsCrash |it, _| it.crash_channels();
+};
 
 /// Longer than it takes to notice, to connect and to join, on however busy a machine.
 const SETTLING: Duration = Duration::from_secs(4);
@@ -71,12 +95,12 @@ pub(super) struct Trouble {
     proxy: FaultProxy,
     rng: Rng,
     every: Duration,
-    wanted: Vec<Kind>,
+    wanted: Vec<&'static Fault>,
     /// Connections that their clients have given up after this time, and the server hasn't.
     silent: VecDeque<(Instant, ConnectionId)>,
     /// Every kind once, in random order, before any comes again.
-    to_come: Vec<Kind>,
-    done: BTreeMap<Kind, u64>,
+    to_come: Vec<&'static Fault>,
+    done: BTreeMap<&'static str, u64>,
 }
 
 impl Trouble {
@@ -86,12 +110,9 @@ impl Trouble {
         every: Duration,
         only: &[String],
     ) -> anyhow::Result<Self> {
-        let is_wanted = |kind: &Kind| {
-            let name = format!("{kind:?}");
-            only.is_empty() || only.iter().any(|part| name.contains(part.as_str()))
-        };
-        let wanted: Vec<Kind> = ALL.into_iter().filter(is_wanted).collect();
-        ensure!(!wanted.is_empty(), "there are no such faults; there are {ALL:?}");
+        let wanted: Vec<_> = ALL.iter().filter(|fault| is_wanted(only, fault.name)).collect();
+        let names = || ALL.iter().map(|fault| fault.name).collect::<Vec<_>>().join(", ");
+        ensure!(!wanted.is_empty(), "there are no such faults; there are {}", names());
         let proxy = FaultProxy::start(host.port().address())?;
         let (silent, to_come, done) = (VecDeque::new(), Vec::new(), BTreeMap::new());
         let rng = Rng::with_seed(seed);
@@ -106,11 +127,11 @@ impl Trouble {
     /// Every kind of trouble, for everybody and as bad as it gets, so that the memory has been at its
     /// peaks: once in order and once at random, since a fault finds what the one before has left.
     pub(super) fn warm_up(&mut self) -> anyhow::Result<()> {
-        let mut again = ALL;
+        let mut again: Vec<_> = ALL.iter().collect();
         self.rng.shuffle(&mut again);
-        for kind in ALL.into_iter().chain(again) {
+        for fault in ALL.iter().chain(again) {
             let next = Instant::now() + self.every;
-            self.begin(kind, true)?;
+            self.begin(fault, true)?;
             pass(next - self.every / 2);
             self.heal()?;
             pass(next);
@@ -131,9 +152,9 @@ impl Trouble {
                 self.to_come.clone_from(&self.wanted);
                 self.rng.shuffle(&mut self.to_come);
             }
-            if let Some(kind) = self.to_come.pop() {
-                self.begin(kind, false)?;
-                *self.done.entry(kind).or_default() += 1;
+            if let Some(fault) = self.to_come.pop() {
+                self.begin(fault, false)?;
+                *self.done.entry(fault.name).or_default() += 1;
             }
             pass(next - self.every / 2);
             self.heal()?;
@@ -167,96 +188,40 @@ impl Trouble {
         self.host.listen()
     }
 
-    /// To everybody and as bad as it gets, or to some.
-    fn begin(&mut self, kind: Kind, everybody: bool) -> anyhow::Result<()> {
+    fn begin(&mut self, fault: &Fault, everybody: bool) -> anyhow::Result<()> {
         let direction = if self.rng.bool() { Direction::ToServer } else { Direction::ToClient };
         let bytes = self.rng.u64(0..500);
-        match kind {
-            Kind::Cut => {
-                self.each(everybody, |some| some.cut());
-            }
-            Kind::CutMidFrame => {
-                self.each(everybody, |some| some.cut_after(direction, bytes));
-            }
-            Kind::End => {
-                self.each(everybody, |some| some.end());
-            }
-            Kind::HalfOpen => {
-                let ids = self.each(everybody, |some| some.half_open());
-                self.note_silent(ids);
-            }
-            Kind::Swallow => {
-                let ids = self.each(everybody, |some| some.swallow(direction));
-                self.note_silent(ids);
-            }
-            Kind::Stall => {
-                self.each(everybody, |some| some.stall());
-            }
-            Kind::Delay => {
-                let some = MAX_LATENCY.mul_f64(self.rng.f64());
-                self.proxy.set_latency(if everybody { MAX_LATENCY } else { some });
-            }
-            Kind::Garble => {
-                self.each(everybody, |some| some.alter_after(direction, bytes));
-            }
-            Kind::PortClosed => {
-                self.proxy.set_connectivity(Connectivity::Offline)?;
-                self.each(everybody, |some| some.cut());
-            }
-            Kind::HandshakeUnanswered => {
-                self.proxy.set_connectivity(Connectivity::Silent)?;
-                self.each(everybody, |some| some.cut());
-            }
-            Kind::HandshakeCut => {
-                self.proxy.next().cut_after(direction, bytes);
-                self.each(everybody, |some| some.cut());
-            }
-            Kind::HandshakeRefused => {
-                if let Some(listener) = self.host.listener() {
-                    (0..5).for_each(|_| listener.refuse_next(Refusal::new(503)));
-                }
-                self.each(everybody, |some| some.cut());
-            }
-            Kind::ServerRestarts => self.host.stop(true),
-            Kind::ServerDies => self.host.stop(false),
-            Kind::ServerCloses => {
-                let code = *self.rng.choice(&[1000, 1001, 1011, 1012]).unwrap_or(&1000);
-                if let Some(listener) = self.host.listener() {
-                    listener.all().close(CloseCode::from_u16(code));
-                }
-            }
-            Kind::ServerDrains => {
-                if let Some(listener) = self.host.listener() {
-                    listener.drain();
-                }
-            }
-            Kind::MalformedFrame => {
-                if let Some(listener) = self.host.listener() {
-                    listener.all().inject(&Frame::text("[garbage"));
-                }
-            }
-            Kind::ChannelsCrash => self.crash_channels(),
-        }
-        Ok(())
+        (fault.strike)(self, Blow { everybody, direction, bytes })
     }
 
-    /// Does it to all connections; or to one of them, to a third, or to all; gives those.
-    fn each(&mut self, everybody: bool, fault: impl Fn(Connections<'_>)) -> Vec<ConnectionId> {
+    fn at_host(&self, fault: impl FnOnce(&Listener)) {
+        self.host.listener().map(fault);
+    }
+
+    /// Does it to all connections; or to one of them, to a third, or to all.
+    fn each(&mut self, blow: Blow, fault: impl Fn(Connections<'_>)) {
+        let some = self.some(blow);
+        some.into_iter().for_each(|id| fault(self.proxy.connection(id)));
+    }
+
+    /// The same; clients notice that nothing comes any more, and the server doesn't.
+    fn silence(&mut self, blow: Blow, fault: impl Fn(Connections<'_>)) {
+        let noticed = Instant::now() + SETTLING;
+        for id in self.some(blow) {
+            fault(self.proxy.connection(id));
+            self.silent.push_back((noticed, id));
+        }
+    }
+
+    fn some(&mut self, blow: Blow) -> Vec<ConnectionId> {
         let ids = self.proxy.connections();
         let some = match self.rng.u8(0..3) {
-            _ if everybody => ids.len(),
+            _ if blow.everybody => ids.len(),
             0 => 1,
             1 => ids.len() / 3,
             _ => ids.len(),
         };
-        let some = self.rng.choose_multiple(ids, some);
-        some.iter().for_each(|id| fault(self.proxy.connection(*id)));
-        some
-    }
-
-    fn note_silent(&mut self, ids: Vec<ConnectionId>) {
-        let noticed = Instant::now() + SETTLING;
-        self.silent.extend(ids.into_iter().map(|id| (noticed, id)));
+        self.rng.choose_multiple(ids, some)
     }
 
     /// About half of all.
@@ -267,7 +232,7 @@ impl Trouble {
             let all: Vec<(_, ByteString)> = server.sockets().flat_map(topics).collect();
             for (socket, topic) in all {
                 if rng.bool() {
-                    server.send(now, socket, &topic, Crash);
+                    server.send(now, socket, &topic, Order::Crash);
                 }
             }
         });
@@ -280,10 +245,8 @@ fn pass(until: Instant) {
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("faults:")?;
-        for (at, (kind, count)) in self.done.iter().enumerate() {
-            write!(f, "{} {count} {kind:?}", if at == 0 { "" } else { "," })?;
-        }
-        Ok(())
+        let done: Vec<_> =
+            self.done.iter().map(|(fault, count)| format!("{count} {fault}")).collect();
+        write!(f, "faults: {}", done.join(", "))
     }
 }

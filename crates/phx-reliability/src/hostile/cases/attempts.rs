@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use phx_client::{Backoff, Builder};
 
+use crate::hostile::case::{Case, Ends};
 use crate::hostile::peer::Peer;
 use crate::hostile::users::User;
 use crate::hostile::wire::{self, FINAL, TEXT};
-use crate::hostile::{Case, Ends};
 
 const TIMED_OUT: Ends = Ends::Fails(&["connect timed out"]);
 const REFUSED: Ends = Ends::Fails(&["refused"]);

@@ -2,10 +2,10 @@
 
 use std::io;
 
+use crate::hostile::case::{Case, Ends};
 use crate::hostile::peer::Peer;
 use crate::hostile::users::User;
 use crate::hostile::wire::{BINARY, FINAL, PING, PONG, TEXT, frame, message, text};
-use crate::hostile::{Case, Ends};
 
 pub(super) const CASES: &[Case] = &[
     Case::new("pings", |peer| flood(peer, &frame(FINAL | PING, &[0; 125])), Ends::Stays),
@@ -67,13 +67,11 @@ fn sized(bytes: usize) -> Vec<u8> {
 }
 
 fn flood(peer: &mut Peer, bytes: &[u8]) -> io::Result<()> {
-    peer.upgrade()?;
-    peer.flood(bytes)
+    peer.upgraded()?.flood(bytes)
 }
 
 fn join_flood(peer: &mut Peer, bytes: &[u8]) -> io::Result<()> {
-    peer.join()?;
-    peer.flood(bytes)
+    peer.joined()?.flood(bytes)
 }
 
 /// Neither pongs nor anything else is read.
@@ -83,56 +81,46 @@ fn pings_unread(peer: &mut Peer) -> io::Result<()> {
 }
 
 fn unanswered(peer: &mut Peer) -> io::Result<()> {
-    peer.join()?;
-    peer.flood_only(&small())
+    peer.joined()?.flood_only(&small())
 }
 
 fn unique_topics(peer: &mut Peer) -> io::Result<()> {
-    peer.upgrade()?;
-    peer.flood_with(|n| text(&format!(r#"[null,null,"topic:{n}","x",{{}}]"#)))
+    peer.upgraded()?.flood_with(|n| text(&format!(r#"[null,null,"topic:{n}","x",{{}}]"#)))
 }
 
 fn unique_events(peer: &mut Peer) -> io::Result<()> {
-    peer.join()?;
-    peer.flood_with(|n| message(&format!("event {n}"), "{}"))
+    peer.joined()?.flood_with(|n| message(&format!("event {n}"), "{}"))
 }
 
 fn unique_refs(peer: &mut Peer) -> io::Result<()> {
-    peer.join()?;
-    peer.flood_with(|n| {
+    peer.joined()?.flood_with(|n| {
         let reply = r#"{"status":"ok","response":{}}"#;
         text(&format!(r#"[null,"ref {n}","room:a","phx_reply",{reply}]"#))
     })
 }
 
 fn unique_join_refs(peer: &mut Peer) -> io::Result<()> {
-    peer.join()?;
-    peer.flood_with(|n| text(&format!(r#"["join {n}",null,"room:a","x",{{}}]"#)))
+    peer.joined()?.flood_with(|n| text(&format!(r#"["join {n}",null,"room:a","x",{{}}]"#)))
 }
 
 fn unique_statuses(peer: &mut Peer) -> io::Result<()> {
-    peer.join()?;
-    peer.flood_with(|n| {
+    peer.joined()?.flood_with(|n| {
         let reply = format!(r#"{{"status":"status {n}","response":{{}}}}"#);
         text(&format!(r#"[null,"{n}","room:a","phx_reply",{reply}]"#))
     })
 }
 
 fn unasked_heartbeats(peer: &mut Peer) -> io::Result<()> {
-    peer.upgrade()?;
-    peer.flood_with(|n| {
+    peer.upgraded()?.flood_with(|n| {
         let reply = r#"{"status":"ok","response":{}}"#;
         text(&format!(r#"[null,"{}","phoenix","phx_reply",{reply}]"#, n + 1_000_000))
     })
 }
 
 fn repeated_replies(peer: &mut Peer) -> io::Result<()> {
-    peer.join()?;
-    loop {
-        let push = peer.next(Some("p"))?;
-        let replies = ["ok", "error", "other"].map(|status| push.reply(status, "{}"));
-        peer.send(&replies.concat().repeat(3))?;
-    }
+    peer.joined()?.answer_each("p", |push| {
+        ["ok", "error", "other"].map(|status| push.reply(status, "{}")).concat().repeat(3)
+    })
 }
 
 /// Ends the channel whenever it has been joined.
@@ -151,9 +139,5 @@ fn errors_and_closes(peer: &mut Peer) -> io::Result<()> {
 }
 
 fn rejections(peer: &mut Peer) -> io::Result<()> {
-    peer.upgrade()?;
-    loop {
-        let join = peer.next(Some("phx_join"))?;
-        peer.send(&join.reply("error", r#"{"reason":"no"}"#))?;
-    }
+    peer.upgraded()?.answer_each("phx_join", |join| join.reply("error", r#"{"reason":"no"}"#))
 }

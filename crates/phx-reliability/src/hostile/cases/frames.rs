@@ -2,12 +2,12 @@
 
 use std::io;
 
+use crate::hostile::case::{Case, Ends};
 use crate::hostile::peer::Peer;
 use crate::hostile::users::User;
 use crate::hostile::wire::{
     self, BINARY, CLOSE, CONTINUATION, FINAL, PING, PONG, TEXT, frame, header, message, text,
 };
-use crate::hostile::{Case, Ends};
 
 const MIB: u64 = 1 << 20;
 
@@ -23,14 +23,27 @@ pub(super) const CASES: &[Case] = &[
     Case::new("announces_all_there_is", |peer| announce(peer, BINARY, u64::MAX), LOST),
     Case::new("announces_a_ping_of_2_to_63", |peer| announce(peer, PING, 1 << 63), LOST),
     Case::new("announces_60_mib_a_byte_at_a_time", slow_frame, DEAD).kept_kib(64 << 10),
-    Case::new("empty_continuations", empty_continuations, DEAD),
-    Case::new("fragments_of_a_byte", small_fragments, Ends::Dies(&["heartbeat timed out", "lost"]))
-        // A message of fragments doubles its memory as it grows, up to the limit.
-        .kept_kib(128 << 10),
-    Case::new("fragments_over_the_limit", fragments_over_the_limit, LOST)
-        .tune(|builder| builder.max_frame_size(1 << 20))
-        .kept_kib(2 << 10),
-    Case::new("pings_amid_fragments", pings_amid_fragments, DEAD),
+    Case::new("empty_continuations", |peer| amid(peer, &frame(CONTINUATION, b"")), DEAD),
+    Case::new(
+        "fragments_of_a_byte",
+        |peer| amid(peer, &frame(CONTINUATION, b"a")),
+        Ends::Dies(&["heartbeat timed out", "lost"]),
+    )
+    // A message of fragments doubles its memory as it grows, up to the limit.
+    .kept_kib(128 << 10),
+    Case::new(
+        "fragments_over_the_limit",
+        |peer| amid(peer, &frame(CONTINUATION, &[b'a'; 64 << 10])),
+        LOST,
+    )
+    .tune(|builder| builder.max_frame_size(1 << 20))
+    .kept_kib(2 << 10),
+    // Each of them is answered, but no heartbeat can be.
+    Case::new(
+        "pings_amid_fragments",
+        |peer| amid(peer, &[frame(CONTINUATION, b""), frame(FINAL | PING, b"")].concat()),
+        DEAD,
+    ),
     Case::new("invalid_utf8", |peer| say(peer, &frame(FINAL | TEXT, &[0xFF])), LOST),
     Case::new("reserved_bits", |peer| say(peer, &frame(FINAL | 0x40 | TEXT, b"a")), LOST),
     Case::new("reserved_opcode", |peer| say(peer, &frame(FINAL | 0x03, b"a")), LOST),
@@ -61,8 +74,12 @@ pub(super) const CASES: &[Case] = &[
         |peer| say(peer, &b"HTTP/1.1 200 OK\r\n\r\n".repeat(999)),
         LOST,
     ),
-    Case::new("end_amid_a_frame", end_amid_a_frame, LOST),
-    Case::new("end_amid_fragments", end_amid_fragments, LOST),
+    Case::new(
+        "end_amid_a_frame",
+        |peer| break_off(peer, &[header(FINAL | TEXT, 1_000), vec![b'a']].concat()),
+        LOST,
+    ),
+    Case::new("end_amid_fragments", |peer| break_off(peer, &frame(TEXT, b"a")), LOST),
     Case::new("flood_after_close", flood_after_close, CLOSED),
     Case::new("close_unanswered", close_unanswered, DEAD),
     Case::new("stops_reading", stops_reading, DEAD)
@@ -74,14 +91,12 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 fn say(peer: &mut Peer, bytes: &[u8]) -> io::Result<()> {
-    peer.upgrade()?;
-    peer.send_only(bytes)?;
+    peer.upgraded()?.send_only(bytes)?;
     peer.idle()
 }
 
 fn large_pong(peer: &mut Peer) -> io::Result<()> {
-    peer.upgrade()?;
-    peer.send_large(|| frame(FINAL | PONG, &vec![0; 60 << 20]))?;
+    peer.upgraded()?.send_large(|| frame(FINAL | PONG, &vec![0; 60 << 20]))?;
     peer.idle()
 }
 
@@ -90,61 +105,30 @@ fn announce(peer: &mut Peer, opcode: u8, length: u64) -> io::Result<()> {
 }
 
 fn slow_frame(peer: &mut Peer) -> io::Result<()> {
-    peer.upgrade()?;
-    peer.send_only(&header(FINAL | TEXT, 60 * MIB))?;
+    peer.upgraded()?.send_only(&header(FINAL | TEXT, 60 * MIB))?;
     peer.drip(b"a")
 }
 
-fn empty_continuations(peer: &mut Peer) -> io::Result<()> {
-    peer.upgrade()?;
-    peer.send_only(&frame(TEXT, b"a"))?;
-    peer.flood_only(&frame(CONTINUATION, b""))
+/// Sends this again and again amid a message of fragments.
+fn amid(peer: &mut Peer, bytes: &[u8]) -> io::Result<()> {
+    peer.upgraded()?.send_only(&frame(TEXT, b"a"))?;
+    peer.flood_only(bytes)
 }
 
-fn small_fragments(peer: &mut Peer) -> io::Result<()> {
-    peer.upgrade()?;
-    peer.send_only(&frame(TEXT, b"a"))?;
-    peer.flood_only(&frame(CONTINUATION, b"a"))
-}
-
-fn fragments_over_the_limit(peer: &mut Peer) -> io::Result<()> {
-    peer.upgrade()?;
-    peer.send_only(&frame(TEXT, b"a"))?;
-    peer.flood_only(&frame(CONTINUATION, &[b'a'; 64 << 10]))
-}
-
-/// Each of them is answered, but no heartbeat can be.
-fn pings_amid_fragments(peer: &mut Peer) -> io::Result<()> {
-    peer.upgrade()?;
-    peer.send_only(&frame(TEXT, b"a"))?;
-    peer.flood_only(&[frame(CONTINUATION, b""), frame(FINAL | PING, b"")].concat())
-}
-
-fn end_amid_a_frame(peer: &mut Peer) -> io::Result<()> {
-    peer.upgrade()?;
-    peer.send_only(&header(FINAL | TEXT, 1_000))?;
-    peer.send_only(b"a")?;
-    peer.end()?;
-    peer.idle()
-}
-
-fn end_amid_fragments(peer: &mut Peer) -> io::Result<()> {
-    peer.upgrade()?;
-    peer.send_only(&frame(TEXT, b"a"))?;
+fn break_off(peer: &mut Peer, bytes: &[u8]) -> io::Result<()> {
+    peer.upgraded()?.send_only(bytes)?;
     peer.end()?;
     peer.idle()
 }
 
 fn flood_after_close(peer: &mut Peer) -> io::Result<()> {
-    peer.upgrade()?;
-    peer.send_only(&wire::close(1000))?;
+    peer.upgraded()?.send_only(&wire::close(1000))?;
     peer.flood_only(&message("x", "{}"))
 }
 
 /// It doesn't answer anything else, either.
 fn close_unanswered(peer: &mut Peer) -> io::Result<()> {
-    peer.upgrade()?;
-    peer.be_silent()
+    peer.upgraded()?.be_silent()
 }
 
 fn stops_reading(peer: &mut Peer) -> io::Result<()> {

@@ -2,10 +2,10 @@
 
 use std::io;
 
+use crate::hostile::case::{Case, Ends};
 use crate::hostile::peer::Peer;
 use crate::hostile::users::User;
 use crate::hostile::wire::message;
-use crate::hostile::{Case, Ends};
 
 /// Where answers of up to 64 MiB are kept, besides one of any size, and of those under way the one that is
 /// gathered, the one that is read and the one that is handled.
@@ -60,25 +60,16 @@ fn deep(levels: usize) -> String {
 }
 
 fn one(peer: &mut Peer, payload: fn() -> String) -> io::Result<()> {
-    peer.join()?;
-    peer.send_large(|| message("x", &payload()))?;
+    peer.joined()?.send_large(|| message("x", &payload()))?;
     peer.idle()
 }
 
 fn joins(peer: &mut Peer, status: &str) -> io::Result<()> {
-    peer.upgrade()?;
     let response = string(4 << 20);
-    loop {
-        let join = peer.next(Some("phx_join"))?;
-        peer.send(&join.reply(status, &response))?;
-    }
+    peer.upgraded()?.answer_each("phx_join", |join| join.reply(status, &response))
 }
 
 fn replies(peer: &mut Peer, status: &str) -> io::Result<()> {
-    peer.join()?;
     let response = string(4 << 20);
-    loop {
-        let push = peer.next(Some("p"))?;
-        peer.send(&push.reply(status, &response))?;
-    }
+    peer.joined()?.answer_each("p", |push| push.reply(status, &response))
 }

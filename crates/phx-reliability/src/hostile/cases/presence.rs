@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::io;
 
+use crate::hostile::case::{Case, Ends};
 use crate::hostile::peer::Peer;
 use crate::hostile::users::User;
 use crate::hostile::wire::message;
-use crate::hostile::{Case, Ends};
 
 /// Of a list of 100,000 metas, besides the user's own type: 400 bytes each.
 const METAS_KIB: u64 = 100_000 * 400 / 1024;
@@ -91,64 +91,46 @@ fn diff(joins: &str, leaves: &str) -> Vec<u8> {
 }
 
 fn state(peer: &mut Peer, state: fn() -> String) -> io::Result<()> {
-    peer.join()?;
-    peer.send_large(|| message("presence_state", &state()))?;
+    peer.joined()?.send_large(|| message("presence_state", &state()))?;
     peer.idle()
 }
 
 fn flood_state(peer: &mut Peer, state: &str) -> io::Result<()> {
-    peer.join()?;
-    peer.flood(&message("presence_state", state))
+    peer.joined()?.flood(&message("presence_state", state))
 }
 
 /// Each of them joins one and lets one leave.
 fn diffs_of_a_large_key(peer: &mut Peer) -> io::Result<()> {
-    peer.join()?;
-    peer.send_large(|| message("presence_state", &numbered(0, 90_000)))?;
-    peer.flood_with(|n| {
-        let n = usize::try_from(n).unwrap_or_default() + 90_000;
-        diff(&numbered(n, n + 1), &numbered(n - 90_000, n - 89_999))
-    })
+    peer.joined()?.send_large(|| message("presence_state", &numbered(0, 90_000)))?;
+    peer.flood_with(|n| diff(&numbered(n + 90_000, n + 90_001), &numbered(n, n + 1)))
 }
 
 fn diffs_before_the_state(peer: &mut Peer) -> io::Result<()> {
-    peer.join()?;
-    peer.flood_with(|n| {
-        let n = usize::try_from(n).unwrap_or_default();
-        diff(&numbered(n, n + 1), "{}")
-    })
+    peer.joined()?.flood_with(|n| diff(&numbered(n, n + 1), "{}"))
 }
 
 fn large_diffs_before_the_state(peer: &mut Peer) -> io::Result<()> {
     let large =
         format!(r#"{{"k":{{"metas":[{{"phx_ref":"a","text":"{}"}}]}}}}"#, "a".repeat(1 << 20));
-    peer.join()?;
-    peer.flood(&diff(&large, "{}"))
+    peer.joined()?.flood(&diff(&large, "{}"))
 }
 
 fn ever_more_keys(peer: &mut Peer) -> io::Result<()> {
-    peer.join()?;
-    peer.send(&message("presence_state", "{}"))?;
+    peer.joined()?.send(&message("presence_state", "{}"))?;
     peer.flood_with(|n| diff(&format!(r#"{{"key {n}":{{"metas":[{{"phx_ref":"{n}"}}]}}}}"#), "{}"))
 }
 
 fn ever_more_metas(peer: &mut Peer) -> io::Result<()> {
-    peer.join()?;
-    peer.send(&message("presence_state", "{}"))?;
-    peer.flood_with(|n| {
-        let n = usize::try_from(n).unwrap_or_default();
-        diff(&numbered(n, n + 1), "{}")
-    })
+    peer.joined()?.send(&message("presence_state", "{}"))?;
+    peer.flood_with(|n| diff(&numbered(n, n + 1), "{}"))
 }
 
 fn states_again_and_again(peer: &mut Peer) -> io::Result<()> {
     let states = [0, 1_000].map(|from| message("presence_state", &numbered(from, from + 1_000)));
-    peer.join()?;
-    peer.flood(&states.concat())
+    peer.joined()?.flood(&states.concat())
 }
 
 fn strangers_leave(peer: &mut Peer) -> io::Result<()> {
-    peer.join()?;
-    peer.send(&message("presence_state", "{}"))?;
+    peer.joined()?.send(&message("presence_state", "{}"))?;
     peer.flood_with(|n| diff("{}", &format!(r#"{{"key {n}":{{"metas":[{{"phx_ref":"{n}"}}]}}}}"#)))
 }

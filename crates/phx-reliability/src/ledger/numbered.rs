@@ -2,22 +2,23 @@
 
 use phx_proto::Payload;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// A number of something, of which 0 is no number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Numbered {
+pub(crate) struct Numbered {
     /// Of what: a life of a channel, a topic, or 0.
-    pub(super) of: u64,
-    pub(super) number: u64,
+    pub(crate) of: u64,
+    pub(crate) number: u64,
     sum: u64,
 }
 
 impl Numbered {
-    pub(super) fn new(of: u64, number: u64) -> Self {
+    pub(crate) fn new(of: u64, number: u64) -> Self {
         Numbered { of, number, sum: sum(of, number) }
     }
 
-    pub(super) fn payload(self, binary: bool) -> Payload {
+    pub(crate) fn payload(self, binary: bool) -> Payload {
         if binary {
             let bytes = [self.of, self.number, self.sum].map(u64::to_le_bytes).concat();
             Payload::binary(bytes)
@@ -26,8 +27,16 @@ impl Numbered {
         }
     }
 
+    /// One that takes so many bytes more.
+    pub(crate) fn padded(self, bytes: usize) -> Payload {
+        let Numbered { of, number, sum } = self;
+        let pad = "x".repeat(bytes);
+        Payload::json(&json!({ "of": of, "number": number, "sum": sum, "pad": pad }))
+            .unwrap_or_default()
+    }
+
     /// None if it was damaged.
-    pub(super) fn read(payload: &Payload) -> Option<Self> {
+    pub(crate) fn read(payload: &Payload) -> Option<Self> {
         let read: Numbered = if payload.is_binary() {
             let mut words = payload.as_bytes().chunks(8).map(|word| word.try_into().ok());
             let mut next = || words.next()?.map(u64::from_le_bytes);

@@ -1,95 +1,93 @@
-//! Faults below TLS. The proxy stands before what ends TLS, and the server behind it.
+//! What stands between the client and the server.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::time::Instant;
 
-use anyhow::{anyhow, ensure};
+use anyhow::anyhow;
 use async_tungstenite::tokio::TokioAdapter;
 use futures::{AsyncReadExt, future, io};
 use futures_rustls::TlsAcceptor;
+use phx_client::dial::{ByteStream, Dialer};
 use phx_client::tls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use phx_client::tls::rustls::{RootCertStore, ServerConfig, crypto};
 use phx_client::websocket::{WebSocketConfig, WebSocketConnector};
-use phx_client::{CloseCause, tls};
-use phx_testing::Connectivity;
-use phx_testing::fault_proxy::Direction;
+use phx_client::{BoxFuture, Builder, CloseCause, tls};
+use phx_testing::fault_proxy::FaultProxy;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 
-use super::Times;
-use super::attempts::{cut_at_each, fails};
-use super::stage::{Expect, Stage};
 use crate::adapters::Adapter;
 use crate::background;
 
-pub(super) async fn tls_reset<A: Adapter>() -> anyhow::Result<Times> {
-    let mut stage = secured::<A>().await?;
-    stage.push(20, Expect::Anything);
-    let fault = Instant::now();
-    stage.proxy.all().cut();
-    let (noticed, cause) = stage.lost(fault).await?;
-    ensure!(matches!(cause, CloseCause::Lost { .. }), "it was {cause}");
-    stage.push(20, Expect::Reply);
-    stage.recover(noticed).await
+/// What stands between the client and the server.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Between {
+    Nothing,
+    Proxy,
+    /// The proxy, whose name is looked up each time.
+    ProxyByName,
+    /// The proxy, and behind it what ends TLS.
+    ProxyAndTls,
 }
 
-pub(super) async fn tls_garbled<A: Adapter>() -> anyhow::Result<Times> {
-    let mut stage = secured::<A>().await?;
-    stage.push(20, Expect::Anything);
-    let fault = Instant::now();
-    stage.proxy.all().alter_after(Direction::ToClient, 10);
-    let (noticed, cause) = stage.lost(fault).await?;
-    ensure!(matches!(cause, CloseCause::Tls(_)), "it was {cause}");
-    stage.push(20, Expect::Reply);
-    stage.recover(noticed).await
+impl Between {
+    /// The proxy, which leads nowhere if nothing stands between, and a client that reaches the server.
+    pub(super) fn client<A: Adapter>(
+        self,
+        server: SocketAddr,
+        name_fails: &Arc<AtomicBool>,
+    ) -> anyhow::Result<(FaultProxy, Builder)> {
+        if let Between::ProxyAndTls = self {
+            return secured::<A>(server);
+        }
+        let proxy = FaultProxy::start(server)?;
+        let client = match self {
+            Between::ProxyByName => {
+                let dialer = FlakyName { tcp: A::tcp(), fails: Arc::clone(name_fails) };
+                let url = format!("ws://localhost:{}/socket", proxy.address().port());
+                A::socket(&url).connector(WebSocketConnector::new(dialer))
+            }
+            Between::Nothing => A::socket(&format!("ws://{server}/socket")),
+            _ => A::socket(&format!("ws://{}/socket", proxy.address())),
+        };
+        Ok((proxy, client))
+    }
 }
 
-/// In the client's hello, and at several places of the server's answer.
-pub(super) async fn tls_handshake_cut<A: Adapter>() -> anyhow::Result<Times> {
-    let mut stage = secured::<A>().await?;
-    let places = [
-        (Direction::ToServer, 0),
-        (Direction::ToServer, 100),
-        (Direction::ToClient, 0),
-        (Direction::ToClient, 3),
-        (Direction::ToClient, 300),
-    ];
-    let is_lost = |cause: &CloseCause| matches!(cause, CloseCause::Lost { .. });
-    let noticed = cut_at_each(&mut stage, &places, is_lost).await?;
-    stage.recover(noticed).await
+/// The dialer of an adapter that looks up the name, or one that there can't be (RFC 6761).
+#[derive(Debug)]
+struct FlakyName<D> {
+    tcp: D,
+    fails: Arc<AtomicBool>,
 }
 
-pub(super) async fn tls_handshake_unanswered<A: Adapter>() -> anyhow::Result<Times> {
-    let mut stage = secured::<A>().await?;
-    stage.proxy.set_connectivity(Connectivity::Silent)?;
-    stage.proxy.all().cut();
-    let noticed = fails(&mut stage, |cause| *cause == CloseCause::ConnectTimedOut).await?;
-    stage.proxy.set_connectivity(Connectivity::Online)?;
-    stage.recover(noticed).await
+impl<D: Dialer<Stream = ByteStream>> Dialer for FlakyName<D> {
+    type Stream = ByteStream;
+
+    fn dial(&self, host: &str, port: u16) -> BoxFuture<Result<ByteStream, CloseCause>> {
+        let fails = self.fails.load(Ordering::Relaxed);
+        self.tcp.dial(if fails { "phoenix.invalid" } else { host }, port)
+    }
 }
 
-/// A stage whose client trusts the server's certificate, which was made just now.
-async fn secured<A: Adapter>() -> anyhow::Result<Stage> {
+/// The client trusts the certificate of what ends TLS, which was made just now.
+fn secured<A: Adapter>(server: SocketAddr) -> anyhow::Result<(FaultProxy, Builder)> {
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
     let mut roots = RootCertStore::empty();
     roots.add(certified.cert.der().clone())?;
     let key = PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der());
     let provider = Arc::new(crypto::ring::default_provider());
-    let server = ServerConfig::builder_with_provider(provider)
+    let behind = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(vec![certified.cert.der().clone()], PrivateKeyDer::from(key))?;
     let mut config = WebSocketConfig::default();
     config.tls = Arc::new(tls::builder().with_root_certificates(roots).with_no_client_auth());
-    Stage::set_behind(
-        |server_process| terminate(server, server_process),
-        |proxy| {
-            let connector = WebSocketConnector::new(A::tcp()).with_config(config);
-            A::socket(&format!("wss://localhost:{}/socket", proxy.port())).connector(connector)
-        },
-    )
-    .await
+    let proxy = FaultProxy::start(terminate(behind, server)?)?;
+    let url = format!("wss://localhost:{}/socket", proxy.address().port());
+    let connector = WebSocketConnector::new(A::tcp()).with_config(config);
+    Ok((proxy, A::socket(&url).connector(connector)))
 }
 
 /// What ends TLS runs on a runtime of its own, whatever the client runs on.

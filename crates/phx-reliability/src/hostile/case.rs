@@ -1,0 +1,99 @@
+//! One attack: what the server does, the client's settings, and what must hold.
+
+use phx_client::Builder;
+
+use super::peer::Peer;
+use super::users::User;
+
+/// One attack.
+#[derive(Clone, Copy)]
+pub(super) struct Case {
+    /// What the server does.
+    pub(super) name: &'static str,
+    pub(super) server: fn(&mut Peer) -> std::io::Result<()>,
+    pub(super) proxy: bool,
+    pub(super) user: User,
+    pub(super) tune: fn(Builder) -> Builder,
+    pub(super) ends: Ends,
+    /// Whether the server reads, and so sees heartbeats.
+    pub(super) reads: bool,
+    /// The largest frame that is taken.
+    pub(super) frame_mib: u64,
+    /// The most that the client may have allocated.
+    pub(super) peak_kib: u64,
+}
+
+/// How the connection, or the attempt to connect, has to end; with the kinds of causes that are right.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ends {
+    /// The attempt fails within the connect timeout.
+    Fails(&'static [&'static str]),
+    /// It stays until the client disconnects.
+    Stays,
+    /// It ends by the time at which a peer that says nothing counts as dead.
+    Dies(&'static [&'static str]),
+    /// It ends as soon as the server has done it.
+    AtOnce(&'static [&'static str]),
+    /// Connections come and go.
+    Repeats,
+}
+
+/// What a client needs in any case: buffers, tables, the runtime's tasks and threads.
+const BASE_KIB: u64 = 512;
+
+impl Case {
+    pub(super) const fn new(
+        name: &'static str,
+        server: fn(&mut Peer) -> std::io::Result<()>,
+        ends: Ends,
+    ) -> Self {
+        Case {
+            name,
+            server,
+            proxy: false,
+            user: User::Waits,
+            tune: |builder| builder,
+            ends,
+            reads: true,
+            frame_mib: 0,
+            peak_kib: BASE_KIB,
+        }
+    }
+
+    /// The server plays a proxy.
+    pub(super) const fn proxy(mut self) -> Self {
+        self.proxy = true;
+        self
+    }
+
+    pub(super) const fn user(mut self, user: User) -> Self {
+        self.user = user;
+        self
+    }
+
+    pub(super) const fn tune(mut self, tune: fn(Builder) -> Builder) -> Self {
+        self.tune = tune;
+        self
+    }
+
+    pub(super) const fn deaf(mut self) -> Self {
+        self.reads = false;
+        self
+    }
+
+    pub(super) const fn frame_mib(mut self, mib: u64) -> Self {
+        self.frame_mib = mib;
+        self
+    }
+
+    /// Whether a frame takes so long to come that heartbeats have to wait for it.
+    pub(super) const fn is_large(&self) -> bool {
+        self.frame_mib >= 40
+    }
+
+    /// What the limits of this row let pile up, on top of what is needed in any case.
+    pub(super) const fn kept_kib(mut self, kib: u64) -> Self {
+        self.peak_kib = BASE_KIB + kib;
+        self
+    }
+}

@@ -1,0 +1,31 @@
+//! The settings of every client here, and how long things take.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use phx_client::{Runtime, Timer};
+
+pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(100);
+pub(super) const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(400);
+/// How long a heartbeat waits while other messages come.
+pub(super) const HEARTBEAT_LIMIT: Duration = Duration::from_millis(600);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_millis(400);
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
+pub(super) const PUSH_TIMEOUT: Duration = Duration::from_millis(800);
+
+/// What a busy machine may add to each of these times.
+pub(super) const SLACK: Duration = Duration::from_secs(1);
+
+/// How long a server attacks, at the most.
+pub(super) const ATTACK: Duration = Duration::from_secs(4);
+
+/// How long a client stands an attack before it disconnects. Longer than two heartbeats may be apart.
+pub(super) const WATCH: Duration = Duration::from_millis(1_300);
+
+pub(super) fn millis(time: Duration) -> u64 {
+    time.as_millis().try_into().unwrap_or(u64::MAX)
+}
+
+pub(super) fn sleep<R: Runtime>(runtime: &R, time: Duration) -> Pin<Box<dyn Timer>> {
+    runtime.timer(runtime.now() + time)
+}
