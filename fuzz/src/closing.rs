@@ -10,7 +10,7 @@
 //! server asked for, no later than the schedule and the limit say, or not at all where the cause is
 //! final.
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::time::Duration;
 
 use futures::Future as _;
@@ -21,7 +21,7 @@ use phx_proto::{
     Socket,
 };
 
-use crate::stream::{self, Impatient, Server};
+use crate::peer::{Peer, Timers};
 
 const MAX_BODY: usize = 40;
 const MAX_FRAME: usize = 300;
@@ -35,17 +35,17 @@ pub fn check(input: &[u8]) {
         0 | 1 => usize::MAX,
         piece => usize::from(piece),
     };
-    let server = Server::new(said, piece, how & 1 == 1);
+    let peer = Peer::new(said.to_vec(), &[piece], how & 1 == 0);
     let mut config = WebSocketConfig::default();
     config.max_refusal_body = MAX_BODY;
     config.read_buffer_size = 64;
-    let mut attempt = Attempt::new(Endpoint::default().request("2.0.0"), Impatient);
+    let mut attempt = Attempt::new(Endpoint::default().request("2.0.0"), Timers::AtOnce);
     attempt.max_frame_size = MAX_FRAME;
 
     let limit = 100 + said.len();
     let opened = {
-        let mut upgrade = pin!(websocket::upgrade(server, &attempt, &config));
-        stream::run(limit, |cx| upgrade.as_mut().poll(cx))
+        let mut upgrade = pin!(websocket::upgrade(peer.clone(), &attempt, &config));
+        peer.run(limit, |cx| upgrade.as_mut().poll(cx))
     };
     match opened {
         None => {}
@@ -59,11 +59,15 @@ pub fn check(input: &[u8]) {
         Some(Ok(transport)) => {
             let mut transport = pin!(transport);
             let cause = loop {
-                match stream::run(limit, |cx| transport.as_mut().poll_receive(cx)) {
+                match peer.run(limit, |cx| transport.as_mut().poll_receive(cx)) {
                     Some(Ok(frame)) => assert!(frame.len() <= MAX_FRAME),
                     Some(Err(cause)) => break Some(cause),
                     // It stalls, so it is closed from this side, and the server never answers.
-                    None => break close(transport, limit),
+                    None => {
+                        break peer.run(limit, |cx| {
+                            transport.as_mut().poll_close(cx, CloseCode::NORMAL, "bye")
+                        });
+                    }
                 }
             };
             if let Some(cause) = cause {
@@ -71,13 +75,6 @@ pub fn check(input: &[u8]) {
             }
         }
     }
-}
-
-fn close(
-    mut transport: Pin<&mut websocket::WebSocketTransport<Server>>,
-    limit: usize,
-) -> Option<CloseCause> {
-    stream::run(limit, |cx| transport.as_mut().poll_close(cx, CloseCode::NORMAL, "bye"))
 }
 
 fn check_refusal(refusal: &Refusal, said: &[u8]) {

@@ -20,8 +20,7 @@ use phx_client::websocket::{self, WebSocketConfig};
 use phx_client::{Attempt, CloseCause, ProxyFailure};
 use phx_proto::Endpoint;
 
-use crate::pieces::{Patient, Peer, sizes};
-use crate::stream;
+use crate::peer::{Peer, Timers, place_of_key, sizes};
 
 const MAX_BODY: usize = 40;
 
@@ -41,7 +40,7 @@ pub fn check(input: &[u8]) {
         return;
     };
     let (who, ends) = (who & 3, who & 4 == 0);
-    let has_key = stream::place_of_key(said).is_some();
+    let has_key = place_of_key(said).is_some();
     let at_once = outcome(who, said, &[usize::MAX], ends);
     for sizes in [vec![1], sizes(&[*first, *second])] {
         let in_pieces = outcome(who, said, &sizes, ends);
@@ -72,7 +71,7 @@ fn outcome(who: u8, said: &[u8], sizes: &[usize], ends: bool) -> Outcome {
 fn upgrade(peer: &Peer, limit: usize) -> Option<Result<(), CloseCause>> {
     let mut config = WebSocketConfig::default();
     config.max_refusal_body = MAX_BODY;
-    let attempt = Attempt::new(Endpoint::default().request("2.0.0"), Patient);
+    let attempt = Attempt::new(Endpoint::default().request("2.0.0"), Timers::Never);
     let mut upgrade = pin!(websocket::upgrade(peer.clone(), &attempt, &config));
     let upgraded = peer.run(limit, |cx| upgrade.as_mut().poll(cx))?;
     if let Err(CloseCause::Refused(refusal)) = &upgraded {

@@ -23,9 +23,8 @@ pub mod v2_binary;
 pub mod v2_text;
 
 mod model;
-mod pieces;
+mod peer;
 mod round_trip;
-mod stream;
 
 /// One fuzz target.
 #[derive(Clone, Copy, Debug)]

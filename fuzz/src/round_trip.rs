@@ -6,11 +6,21 @@ use phx_proto::{DecodeError, EncodeError, Frame, Message, Ref, Serializer};
 /// Who receives a frame, and who sends such frames.
 #[derive(Clone, Copy)]
 pub(crate) struct Sides<'a> {
-    pub(crate) receiver: &'a dyn Serializer,
-    pub(crate) sender: &'a dyn Serializer,
+    receiver: &'a dyn Serializer,
+    sender: &'a dyn Serializer,
 }
 
-impl Sides<'_> {
+impl<'a> Sides<'a> {
+    /// The client receives, or the server does.
+    pub(crate) fn of(
+        is_client: bool,
+        client: &'a dyn Serializer,
+        server: &'a dyn Serializer,
+    ) -> Self {
+        let (receiver, sender) = if is_client { (client, server) } else { (server, client) };
+        Sides { receiver, sender }
+    }
+
     /// Decodes the frame, and checks what holds of every decoder.
     pub(crate) fn decode(self, frame: &Frame) -> Result<Message, DecodeError> {
         let decoded = self.receiver.decode(frame.clone());

@@ -16,7 +16,7 @@ use phx_client::websocket::{self, WebSocketConfig};
 use phx_client::{Attempt, CloseCause, CloseCode, Frame, Transport as _};
 use phx_proto::Endpoint;
 
-use crate::pieces::{Patient, Peer, sizes};
+use crate::peer::{Peer, Timers, sizes};
 
 const SWITCHING: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\
                            Upgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\r\n";
@@ -50,7 +50,7 @@ fn received(
     let peer = Peer::new([SWITCHING, said].concat(), sizes, ends);
     let mut config = WebSocketConfig::default();
     config.read_buffer_size = 64;
-    let mut attempt = Attempt::new(Endpoint::default().request("2.0.0"), Patient);
+    let mut attempt = Attempt::new(Endpoint::default().request("2.0.0"), Timers::Never);
     attempt.max_frame_size = MAX_FRAME;
 
     let limit = 1_000 + said.len();

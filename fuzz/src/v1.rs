@@ -17,11 +17,7 @@ pub fn check(input: &[u8]) {
         return;
     };
     let is_client = choice & 1 == 0;
-    let sides = if is_client {
-        Sides { receiver: &V1, sender: &V1Server }
-    } else {
-        Sides { receiver: &V1Server, sender: &V1 }
-    };
+    let sides = Sides::of(is_client, &V1, &V1Server);
     if choice & 2 != 0 {
         let refused = sides.decode(&Frame::binary(bytes.to_vec())).unwrap_err();
         assert_eq!(refused.reason, DecodeErrorKind::UnexpectedBinary);

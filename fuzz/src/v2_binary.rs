@@ -15,11 +15,7 @@ pub fn check(input: &[u8]) {
         return;
     };
     let is_client = choice & 1 == 0;
-    let sides = if is_client {
-        Sides { receiver: &V2, sender: &V2Server }
-    } else {
-        Sides { receiver: &V2Server, sender: &V2 }
-    };
+    let sides = Sides::of(is_client, &V2, &V2Server);
     let decoded = sides.decode(&Frame::binary(bytes.to_vec()));
     assert_eq!(decoded.ok(), model(bytes, is_client));
     if let Ok(message) = sides.decode(&Frame::text(bytes.to_vec())) {

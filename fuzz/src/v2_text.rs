@@ -16,11 +16,7 @@ pub fn check(input: &[u8]) {
         return;
     };
     let is_client = choice & 1 == 0;
-    let sides = if is_client {
-        Sides { receiver: &V2, sender: &V2Server }
-    } else {
-        Sides { receiver: &V2Server, sender: &V2 }
-    };
+    let sides = Sides::of(is_client, &V2, &V2Server);
     let decoded = sides.decode(&Frame::text(text.to_vec()));
     model::agrees(model::v2(text, is_client), decoded);
 }

@@ -1,17 +1,21 @@
-//! A peer whose bytes come in pieces, and the limits on what one poll does with it.
+//! A peer that says what the fuzzer says, the limits on what one poll does with it, and the little that a
+//! transport needs of a runtime.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake};
 
+use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use futures::{AsyncRead, AsyncWrite};
 use phx_client::dial::Dialer;
 use phx_client::{BoxFuture, CloseCause, Runtime, Timer};
 use phx_proto::Instant;
 
-use crate::stream;
+/// What stands for the right `Sec-WebSocket-Accept` in what a server says.
+const ACCEPT: &[u8] = b"{accept}";
 
 /// Reads of one poll. A turn has 32, and half as many again for the frames it gives out; the poll in which one
 /// step ends and the next begins has two turns.
@@ -65,13 +69,13 @@ impl Peer {
         self.state().heard.len()
     }
 
-    /// Polls as [`stream::run`] does; each poll must do no more than it may.
+    /// Polls as [`run`] does; each poll must do no more than it may.
     pub(crate) fn run<T>(
         &self,
         limit: usize,
         mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Option<T> {
-        stream::run(limit, |cx| {
+        run(limit, |cx| {
             {
                 let mut state = self.state();
                 (state.reads, state.bytes) = (0, 0);
@@ -94,7 +98,7 @@ impl AsyncRead for Peer {
         let mut state = self.state();
         let state = &mut *state;
         if state.is_first {
-            stream::answer_key(&mut state.said, &state.heard);
+            answer_key(&mut state.said, &state.heard);
             state.is_first = false;
         }
         if state.said.is_empty() && !state.ends {
@@ -139,17 +143,38 @@ impl Dialer for Peer {
     }
 }
 
-/// A runtime on which no timer ever goes off.
-#[derive(Debug)]
-pub(crate) struct Patient;
+/// Where the answer to the request's key belongs.
+pub(crate) fn place_of_key(said: &[u8]) -> Option<usize> {
+    said.windows(ACCEPT.len()).position(|window| window == ACCEPT)
+}
 
-impl Runtime for Patient {
+/// Puts in the answer to the request's key, once the request is there.
+fn answer_key(said: &mut Vec<u8>, heard: &[u8]) {
+    let Some(at) = place_of_key(said) else {
+        return;
+    };
+    let heard = String::from_utf8_lossy(heard);
+    let key = heard.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "));
+    if let Some(key) = key {
+        let accept = derive_accept_key(key.as_bytes());
+        said.splice(at..at + ACCEPT.len(), accept.into_bytes());
+    }
+}
+
+/// A runtime on which no time passes, and every timer goes off when somebody waits for it, or none ever does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Timers {
+    AtOnce,
+    Never,
+}
+
+impl Runtime for Timers {
     fn now(&self) -> Instant {
         Instant::EPOCH
     }
 
     fn timer(&self, _: Instant) -> Pin<Box<dyn Timer>> {
-        Box::pin(Never)
+        Box::pin(*self)
     }
 
     fn spawn(&self, _: BoxFuture<()>) {
@@ -157,16 +182,39 @@ impl Runtime for Patient {
     }
 }
 
-struct Never;
-
-impl Future for Never {
+impl Future for Timers {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        Poll::Pending
+        match *self {
+            Timers::AtOnce => Poll::Ready(()),
+            Timers::Never => Poll::Pending,
+        }
     }
 }
 
-impl Timer for Never {
+impl Timer for Timers {
     fn reset(self: Pin<&mut Self>, _: Instant) {}
+}
+
+/// Polls until it is ready, or waits for something that won't happen: then `None`.
+fn run<T>(limit: usize, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Option<T> {
+    let woken = Arc::new(Woken(AtomicBool::new(false)));
+    let waker = Arc::clone(&woken).into();
+    for _ in 0..limit {
+        match poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(ready) => return Some(ready),
+            Poll::Pending if woken.0.swap(false, Ordering::Relaxed) => {}
+            Poll::Pending => return None,
+        }
+    }
+    panic!("polled {limit} times without an end");
+}
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
