@@ -12,7 +12,7 @@ use std::fs;
 use anyhow::{Context as _, bail, ensure};
 
 use crate::command::Program;
-use crate::steps::fuzz_build;
+use crate::steps::fuzz;
 
 /// Where the record is.
 pub(crate) const FILE: &str = "xtask/advisories-unchecked.toml";
@@ -107,24 +107,30 @@ impl Record {
         }
     }
 
+    /// Reads what [`render`](Self::render) wrote; of anything else it says so.
     fn parse(text: &str) -> anyhow::Result<Self> {
-        let mut lines = text.lines().map(str::trim).zip(1_usize..);
-        let mut lines =
-            lines.by_ref().filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
-        let (day, _) = lines.next().context("it is empty")?;
-        let day = day.strip_prefix("checked_on = ").and_then(quoted).context("no `checked_on`")?;
-        ensure!(day == NEVER || is_day(day), "`checked_on` is neither a day nor `{NEVER}`");
-        let checked_on = (day != NEVER).then(|| day.to_owned());
-        let checked = list(&mut lines, "checked")?;
-        let unchecked = list(&mut lines, "unchecked")?;
-        if let Some((_, number)) = lines.next() {
-            bail!("line {number} is after the end");
+        let mut record = Record::never();
+        let mut list = &mut record.unchecked;
+        for line in text.lines() {
+            if let Some(day) = line.strip_prefix("checked_on = ").and_then(quoted) {
+                ensure!(day == NEVER || is_day(day), "`checked_on` is neither a day nor `{NEVER}`");
+                record.checked_on = (day != NEVER).then(|| day.to_owned());
+            } else if line == "checked = [" {
+                list = &mut record.checked;
+            } else if line == "unchecked = [" {
+                list = &mut record.unchecked;
+            } else if let Some(release) = line.trim().strip_suffix(',').and_then(quoted) {
+                ensure!(release.split(' ').count() == 2, "{release} isn't a name and a version");
+                list.insert(release.to_owned());
+            }
         }
-        if let Some(both) = checked.intersection(&unchecked).next() {
+        if let Some(both) = record.checked.intersection(&record.unchecked).next() {
             bail!("{both} is in both lists");
         }
-        ensure!(checked_on.is_some() || checked.is_empty(), "crates were checked on no day");
-        Ok(Record { checked_on, checked, unchecked })
+        let is_checked = record.checked_on.is_some();
+        ensure!(is_checked || record.checked.is_empty(), "crates were checked on no day");
+        ensure!(record.render() == text, "it isn't as `{COMMAND}` writes it");
+        Ok(record)
     }
 
     fn render(&self) -> String {
@@ -152,7 +158,7 @@ pub(crate) fn today() -> anyhow::Result<String> {
 
 /// The crates of both lock files that come from somewhere else.
 pub(crate) fn locked() -> anyhow::Result<Crates> {
-    let fuzz = fuzz_build::manifest()?.replace("Cargo.toml", "Cargo.lock");
+    let fuzz = fuzz::manifest()?.replace("Cargo.toml", "Cargo.lock");
     let mut crates = Crates::new();
     for path in ["Cargo.lock", &fuzz] {
         let text = fs::read_to_string(path).with_context(|| format!("can't read {path}"))?;
@@ -177,28 +183,6 @@ fn in_lock_file(text: &str) -> anyhow::Result<Crates> {
     }
     ensure!(!crates.is_empty(), "it has no packages");
     Ok(crates)
-}
-
-/// The strings of the list that is next and has this name, one a line.
-fn list<'a>(
-    lines: &mut impl Iterator<Item = (&'a str, usize)>,
-    name: &str,
-) -> anyhow::Result<Crates> {
-    let begin = format!("{name} = [");
-    let (line, number) = lines.next().with_context(|| format!("no `{name}`"))?;
-    ensure!(line == begin, "line {number} isn't `{begin}`");
-    let mut crates = Crates::new();
-    for (line, number) in lines {
-        if line == "]" {
-            return Ok(crates);
-        }
-        let release = line.strip_suffix(',').and_then(quoted);
-        let release = release.filter(|release| release.split(' ').count() == 2);
-        let release =
-            release.with_context(|| format!("line {number} isn't `\"name version\",`"))?;
-        ensure!(crates.insert(release.to_owned()), "{release} is there twice");
-    }
-    bail!("`{name}` has no end")
 }
 
 fn quoted(text: &str) -> Option<&str> {

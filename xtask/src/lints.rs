@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::steps::fuzz_build;
+use crate::steps::fuzz;
 
 /// What is wrong with the lints of a manifest below the root: it has to inherit the workspace's, or,
 /// where it is a workspace of its own and can't, to have the same tables.
@@ -13,7 +13,7 @@ pub(crate) fn faults(root: &str, path: &str, manifest: &str) -> Vec<String> {
         return if inherits { Vec::new() } else { vec![fault] };
     }
     let mut faults = Vec::new();
-    if path != fuzz_build::MANIFEST {
+    if path != fuzz::MANIFEST {
         faults.push(format!("{path} is a workspace that the steps don't check"));
     }
     let tables = root.lines().map(str::trim).filter(|line| line.starts_with("[workspace.lints."));

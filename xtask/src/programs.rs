@@ -15,11 +15,6 @@ pub(crate) struct Forwarded {
     prepare: fn() -> anyhow::Result<()>,
 }
 
-/// Quick to build, and as strict as a test.
-const CHECKS: &str = "checks";
-/// What users get.
-const RELEASE: &str = "release";
-
 fn nothing() -> anyhow::Result<()> {
     Ok(())
 }
@@ -28,69 +23,39 @@ fn nothing() -> anyhow::Result<()> {
 pub(crate) const ALL: &[&Forwarded] =
     &[&SIM, &HERD, &FAULTS, &HOSTILE, &SOAK, &SUSPEND, &DIFFERENTIAL, &BENCH];
 
-pub(crate) const SIM: Forwarded = Forwarded {
-    name: "sim",
-    about: "simulated runs under faults: --runs N --seed S, --plan FILE",
-    package: "phx-reliability",
-    profile: CHECKS,
-    prepare: nothing,
-};
-
-pub(crate) const HERD: Forwarded = Forwarded {
-    name: "herd",
-    about: "very many clients whose server restarts: --clients N --down SECONDS",
-    package: "phx-reliability",
-    profile: CHECKS,
-    prepare: nothing,
-};
-
-pub(crate) const FAULTS: Forwarded = Forwarded {
-    name: "faults",
-    about: "real faults on every adapter, with times",
-    package: "phx-reliability",
-    profile: CHECKS,
-    prepare: nothing,
-};
-
-pub(crate) const HOSTILE: Forwarded = Forwarded {
-    name: "hostile",
-    about: "a server that attacks, on every adapter",
-    package: "phx-reliability",
-    profile: CHECKS,
-    prepare: nothing,
-};
-
-pub(crate) const SOAK: Forwarded = Forwarded {
-    name: "soak",
-    about: "traffic under faults, nothing lost or doubled: --minutes N",
-    package: "phx-reliability",
-    profile: CHECKS,
-    prepare: nothing,
-};
-
-pub(crate) const SUSPEND: Forwarded = Forwarded {
-    name: "suspend",
-    about: "a client whose machine sleeps, as root on Linux: --seconds N",
-    package: "phx-reliability",
-    profile: CHECKS,
-    prepare: nothing,
-};
+pub(crate) const SIM: Forwarded =
+    reliability("sim", "simulated runs under faults: --runs N --seed S, --plan FILE");
+pub(crate) const HERD: Forwarded =
+    reliability("herd", "very many clients whose server restarts: --clients N --down SECONDS");
+pub(crate) const FAULTS: Forwarded =
+    reliability("faults", "real faults on every adapter, with times");
+pub(crate) const HOSTILE: Forwarded =
+    reliability("hostile", "a server that attacks, on every adapter");
+pub(crate) const SOAK: Forwarded =
+    reliability("soak", "traffic under faults, nothing lost or doubled: --minutes N");
+pub(crate) const SUSPEND: Forwarded =
+    reliability("suspend", "a client whose machine sleeps, as root on Linux: --seconds N");
 
 pub(crate) const DIFFERENTIAL: Forwarded = Forwarded {
-    name: "differential",
-    about: "the core against npm's phoenix, in random scripts: --runs N --seed S",
     package: "phx-conformance",
-    profile: CHECKS,
     prepare: tools::node_packages,
+    ..reliability(
+        "differential",
+        "the core against npm's phoenix, in random scripts: --runs N --seed S",
+    )
 };
 
 pub(crate) const BENCH: Forwarded = Forwarded {
-    name: "bench",
-    about: "what things cost beside their floors, and the goals",
     package: "phx-bench",
-    profile: RELEASE,
-    prepare: nothing,
+    // What users get.
+    profile: "release",
+    ..reliability("bench", "what things cost beside their floors, and the goals")
 };
+
+/// One of phx-reliability, in a profile that is quick to build, and as strict as a test.
+const fn reliability(name: &'static str, about: &'static str) -> Forwarded {
+    Forwarded { name, about, package: "phx-reliability", profile: "checks", prepare: nothing }
+}
 
 /// The program of this name.
 pub(crate) fn find(name: &str) -> Option<&'static Forwarded> {

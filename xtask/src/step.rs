@@ -1,12 +1,11 @@
 //! The list of steps, and how one is chosen and run.
 
-use std::fmt::Write as _;
 use std::time::Instant;
 
 use crate::programs;
 use crate::steps::{
-    api, clippy, counts, coverage, deny, differential, doc, examples, faults, features, files, fmt,
-    fuzz_build, fuzz_replay, hostile, miri, msrv, mutants, no_std, sim, soak, suite, test, tree,
+    api, clippy, counts, coverage, deny, doc, examples, features, files, fmt, fuzz, miri, msrv,
+    mutants, no_std, runs, suite, test, tree,
 };
 use crate::summary::Report;
 use crate::tools;
@@ -20,21 +19,21 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "clippy", about: "no lint fires, on all targets", check: clippy::check },
     Step { name: "test", about: "unit, integration and doc tests", check: test::check },
     Step { name: "suite", about: "one behaviour suite on every adapter", check: suite::check },
-    Step { name: "simulation", about: "simulated runs under faults", check: sim::check },
-    Step { name: "differential", about: "core and phoenix.js alike", check: differential::check },
-    Step { name: "faults", about: "real faults, noticed and mended in time", check: faults::check },
+    Step { name: "simulation", about: "simulated runs under faults", check: runs::simulation },
+    Step { name: "differential", about: "core and phoenix.js alike", check: runs::differential },
+    Step { name: "faults", about: "real faults, noticed and mended in time", check: runs::faults },
     Step {
         name: "hostile",
         about: "a server that attacks, on every adapter",
-        check: hostile::check,
+        check: runs::hostile,
     },
-    Step { name: "soak", about: "traffic under faults, for a minute", check: soak::check },
+    Step { name: "soak", about: "traffic under faults, for a minute", check: runs::soak },
     Step { name: "counts", about: "instructions and allocations", check: counts::check },
     Step { name: "examples", about: "the examples run and exit with 0", check: examples::check },
     Step { name: "doc", about: "the docs build without a warning", check: doc::check },
     Step { name: "api", about: "the public APIs are those in api/", check: api::check },
-    Step { name: "fuzz-build", about: "the fuzz targets build", check: fuzz_build::check },
-    Step { name: "fuzz-replay", about: "the fuzz targets' seeds pass", check: fuzz_replay::check },
+    Step { name: "fuzz-build", about: "the fuzz targets build", check: fuzz::build },
+    Step { name: "fuzz-replay", about: "the fuzz targets' seeds pass", check: fuzz::replay },
     Step { name: "deny", about: "licences, bans, sources, advisories", check: deny::check },
     Step { name: "features", about: "each crate and feature alone", check: features::check },
     Step { name: "no-std", about: "phx-proto on targets without std", check: no_std::check },
@@ -97,17 +96,12 @@ pub(crate) fn usage() -> String {
     let mut text = String::from(
         "usage: cargo xtask ci | STEP... | PROGRAM ARGS...\n\nsteps, in the order of ci:\n",
     );
-    for step in ALL {
-        let _infallible = writeln!(text, "  {:<14}{}", step.name, step.about);
-    }
+    let line = |name: &str, about: &str| format!("  {name:<14}{about}\n");
+    text.extend(ALL.iter().map(|step| line(step.name, step.about)));
     text.push_str("\non request only:\n");
-    for step in ON_REQUEST {
-        let _infallible = writeln!(text, "  {:<14}{}", step.name, step.about);
-    }
+    text.extend(ON_REQUEST.iter().map(|step| line(step.name, step.about)));
     text.push_str("\nprograms, which tell more with --help:\n");
-    for program in programs::ALL {
-        let _infallible = writeln!(text, "  {:<14}{}", program.name, program.about);
-    }
+    text.extend(programs::ALL.iter().map(|program| line(program.name, program.about)));
     text
 }
 

@@ -3,13 +3,13 @@
 
 use crate::command::Program;
 use crate::step::Outcome;
-use crate::steps::fuzz_build;
+use crate::steps::fuzz;
 use crate::tools;
 
 pub(crate) fn check() -> Outcome {
     tools::clippy()?;
     clippy(&["--workspace", "--all-features"])?;
-    clippy(&["--manifest-path", fuzz_build::manifest()?])?;
+    clippy(&["--manifest-path", fuzz::manifest()?])?;
     Ok(None)
 }
 

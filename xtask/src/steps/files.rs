@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use crate::command::Program;
 use crate::lints;
 use crate::step::Outcome;
-use crate::steps::fuzz_build;
+use crate::steps::fuzz;
 use crate::structure;
 
 const MAX_LINES: usize = 600;
@@ -39,7 +39,7 @@ pub(crate) fn check() -> Outcome {
     let texts = files.iter().map(|file| (file.path.as_str(), file.text.as_str()));
     faults.extend(structure::faults(texts));
     faults.extend(stale_lock_file("Cargo.toml"));
-    match fuzz_build::manifest() {
+    match fuzz::manifest() {
         Ok(manifest) => faults.extend(stale_lock_file(manifest)),
         Err(error) => faults.push(error.to_string()),
     }

@@ -2,14 +2,14 @@
 
 use crate::command::Program;
 use crate::step::Outcome;
-use crate::steps::fuzz_build;
+use crate::steps::fuzz;
 use crate::tools;
 
 pub(crate) fn check() -> Outcome {
     tools::rustfmt()?;
     Program::cargo().args(["fmt", "--all", "--check"]).run()?;
     Program::cargo()
-        .args(["fmt", "--manifest-path", fuzz_build::manifest()?, "--all", "--check"])
+        .args(["fmt", "--manifest-path", fuzz::manifest()?, "--all", "--check"])
         .run()?;
     Ok(None)
 }
