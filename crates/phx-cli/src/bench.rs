@@ -26,11 +26,11 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
     let summary = Summary::new(&options, &load, &measured);
     load.end(interrupt).await;
     if let Some(path) = &options.output {
-        let page = report::page(&summary, &measured);
+        let page = report::page(&summary);
         fs::write(path, page)
             .map_err(|error| Failure::Usage(format!("can't write {path}: {error}")))?;
     }
-    let text = if options.json { summary.to_json(&measured) } else { summary.to_text() };
+    let text = if options.json { summary.to_json() } else { summary.to_text() };
     let mut out = anstream::stdout().lock();
     writeln!(out, "{text}")?;
     out.flush()?;

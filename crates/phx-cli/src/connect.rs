@@ -16,7 +16,6 @@ use phx_tokio::{
 
 use crate::failure::Failure;
 use crate::frames::{ShowFrames, Shown};
-use crate::terminal;
 use crate::value;
 
 mod proxy;
@@ -101,8 +100,12 @@ impl Environment {
 }
 
 impl Connect {
-    /// A socket in the making for `url`.
-    pub(crate) fn builder(&self, url: &str) -> Result<Builder, Failure> {
+    /// A socket in the making for `url`. `warn_of` is for what the user can do something about, and no outcome says.
+    pub(crate) fn builder(
+        &self,
+        url: &str,
+        warn_of: impl Fn(&str) + Clone + Send + Sync + 'static,
+    ) -> Result<Builder, Failure> {
         // The URL isn't quoted: where it is wrong nobody knows which part of it is a secret.
         let endpoint = Endpoint::parse(url)
             .map_err(|error| Failure::Usage(format!("the URL can't be used: {error}")))?;
@@ -120,7 +123,7 @@ impl Connect {
             Some(Proxy::Http(proxy)) => self.through(builder, proxy.http(dialer), config),
             Some(Proxy::Socks5(proxy)) => self.through(builder, proxy.socks5(dialer), config),
         };
-        let mut builder = warn(builder)
+        let mut builder = warn(builder, warn_of)
             .connect_timeout(self.connect_timeout)
             .close_timeout(Duration::from_secs(2))
             .reconnect_policy(self.policy())
@@ -177,21 +180,21 @@ impl Connect {
     }
 }
 
-/// Warns on standard error of what the user can do something about, and no outcome says: once, however many connections
-/// there are.
-fn warn(builder: Builder) -> Builder {
+/// Warns once, however many connections there are.
+fn warn(builder: Builder, warn_of: impl Fn(&str) + Clone + Send + Sync + 'static) -> Builder {
     static TOKEN: Once = Once::new();
     static SIZE: Once = Once::new();
-    let builder = builder.on_error(|error| {
+    let warn = warn_of.clone();
+    let builder = builder.on_error(move |error| {
         if let SocketError::TokenIgnored = error {
-            TOKEN.call_once(|| terminal::warning(&error.to_string()));
+            TOKEN.call_once(|| warn(&error.to_string()));
         }
     });
-    builder.on_close(|closed| {
+    builder.on_close(move |closed| {
         if matches!(closed.cause, CloseCause::Frame { code: CloseCode::TOO_BIG, .. }) {
             let text =
                 "the connection was closed with 1009: a frame was larger than the other side takes";
-            SIZE.call_once(|| terminal::warning(text));
+            SIZE.call_once(|| warn_of(text));
         }
     })
 }

@@ -6,9 +6,7 @@ use clap::Args;
 use futures::Stream;
 use futures::future::{ready, try_join_all};
 use futures::stream::{BoxStream, SelectAll, StreamExt as _, once};
-use phx_tokio::{
-    Channel, ChannelCloseCause, ConnectionState, Incoming, Payload, Socket, StreamItem,
-};
+use phx_tokio::{Channel, ChannelCloseCause, ConnectionState, Socket};
 
 use crate::connect::Connect;
 use crate::failure::Failure;
@@ -18,8 +16,10 @@ use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::record::{Columns, Kind, Record};
 use crate::session::{
-    JoinRefs, Joining, accepted, print_news, report_failures, topic_filter, unjoined, while_open,
+    JoinRefs, Joining, channel, join, report_failures, report_news, said, topic_filter, unjoined,
+    while_open,
 };
+use crate::terminal;
 use crate::value;
 
 /// Join topics, and print each message as it comes.
@@ -75,8 +75,7 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
     };
     let (printer, printed) = Printer::start(format);
     let outcome = connected(&options, &printer, interrupt).await;
-    let written = printed.finish(&printer).await;
-    outcome.and(written)
+    printed.finish(&printer, outcome).await
 }
 
 async fn connected(
@@ -86,67 +85,43 @@ async fn connected(
 ) -> Result<(), Failure> {
     let params = options.joining.params()?;
     let refs = JoinRefs::default();
-    let builder = refs.watch(print_news(options.connect.builder(&options.url)?, printer));
+    let builder = options.connect.builder(&options.url, terminal::warning)?;
+    let builder = refs.watch(report_news(builder, printer.hook()));
     let mut builder = malformed::warn(builder);
     if options.json {
-        builder = malformed::print(builder, printer);
+        builder = malformed::records(builder, printer.hook());
     }
     let socket = interrupt.guard(options.connect.open(builder, &options.url)).await?;
     let mut channels = Vec::new();
     let outcome = async {
-        let mut items = SelectAll::new();
+        let mut records = SelectAll::new();
         for topics in &options.also {
-            items.push(also(&socket, topics).boxed());
+            records.push(also(&socket, topics).boxed());
         }
         for topic in &options.topics {
-            let channel = channel(&socket, topic, &params, printer)?;
+            let channel = channel(&socket, topic, params.clone())?;
+            report_failures(&channel, printer.hook());
             refs.expect(channel.topic());
-            items.push(with_end(&channel).boxed());
+            records.push(with_end(&channel, &refs).boxed());
             channels.push(channel);
         }
-        let joins = channels.iter().map(|channel| join(channel, options, &refs, printer));
+        let joins = channels.iter().map(|channel| async {
+            let response = join(channel, options.joining.join_timeout).await?;
+            let topic = channel.topic();
+            let joined = Record::new(Kind::Joined).topic(topic).reference(refs.of(topic));
+            printer.print(joined.answer(&response)).await
+        });
         interrupt.guard(while_open(&socket, try_join_all(joins))).await?;
-        let tail = Tail { socket: &socket, options, refs: &refs, printer };
-        tail.print(items, interrupt).await
+        Tail { socket: &socket, options, printer }.print(records, interrupt).await
     }
     .await;
     farewell(&socket, &channels, interrupt).await;
     outcome
 }
 
-fn channel(
-    socket: &Socket,
-    topic: &str,
-    params: &Payload,
-    printer: &Printer,
-) -> Result<Channel, Failure> {
-    let channel = socket
-        .channel(topic)
-        .params(params.clone())
-        .create()
-        .map_err(|error| Failure::join(&topic.into(), &error.into()))?;
-    let printer = printer.clone();
-    report_failures(&channel, move |record| printer.print_now(record));
-    Ok(channel)
-}
-
-async fn join(
-    channel: &Channel,
-    options: &Options,
-    refs: &JoinRefs,
-    printer: &Printer,
-) -> Result<(), Failure> {
-    let topic = channel.topic();
-    let joined = channel.join_within(options.joining.join_timeout).await;
-    let response = accepted(joined).map_err(|failed| Failure::join(topic, &failed))?;
-    let joined = Record::new(Kind::Joined).topic(topic).reference(refs.of(topic));
-    printer.print(joined.answer(&response)).await
-}
-
 struct Tail<'a> {
     socket: &'a Socket,
     options: &'a Options,
-    refs: &'a JoinRefs,
     printer: &'a Printer,
 }
 
@@ -154,7 +129,7 @@ impl Tail<'_> {
     /// Prints what comes until there is a reason to end.
     async fn print(
         &self,
-        mut items: SelectAll<BoxStream<'static, Came>>,
+        mut records: SelectAll<BoxStream<'_, Record>>,
         interrupt: &mut Interrupt,
     ) -> Result<(), Failure> {
         let mut status = self.socket.status();
@@ -166,10 +141,12 @@ impl Tail<'_> {
                 biased;
                 _ = interrupt.next() => return Ok(()),
                 () = self.printer.closed() => return Err(Failure::OutputClosed),
-                item = items.next() => match item {
-                    Some(Came::Item(channel, item)) => left -= self.item(&channel, item).await?,
-                    Some(Came::End(channel)) => self.ended(&channel).await?,
-                    Some(Came::Also(record)) => left -= self.also(record).await?,
+                record = records.next() => match record {
+                    Some(record) if self.is_wanted(&record) => {
+                        left -= u64::from(record.kind == Kind::Message);
+                        self.printer.print(record).await?;
+                    }
+                    Some(_) => {}
                     None => return Err(Failure::failed("the server closed every channel")),
                 },
                 state = status.next() => {
@@ -183,75 +160,38 @@ impl Tail<'_> {
         Ok(())
     }
 
-    /// Prints an item, and says how many messages it was.
-    async fn item(&self, channel: &Channel, item: StreamItem<Incoming>) -> Result<u64, Failure> {
-        let topic = channel.topic();
-        let record = match item {
-            StreamItem::Message(Incoming::Message(message)) => {
-                let record = Record::new(Kind::Message).topic(topic).event(&message.event);
-                return self.message(record.payload(&message.payload)).await;
-            }
-            StreamItem::Message(Incoming::Joined { response, rejoined: true, .. }) => {
-                let record =
-                    Record::new(Kind::Rejoined).topic(topic).reference(self.refs.of(topic));
-                record.answer(&response).detail("messages may be missing before this")
-            }
-            StreamItem::Lagged(count) => Record::lagged(topic, count),
-            // The join has printed itself, a gap is what the rejoin says, and nothing is decoded here that
-            // could be malformed.
-            _ => return Ok(0),
-        };
-        self.printer.print(record).await.map(|()| 0)
-    }
-
-    /// Prints what came on a topic that isn't joined, and says how many messages it was.
-    async fn also(&self, record: Record) -> Result<u64, Failure> {
-        if record.kind == Kind::Message {
-            return self.message(record).await;
-        }
-        self.printer.print(record).await.map(|()| 0)
-    }
-
-    /// Prints a message if its event is wanted, and says how many messages it was.
-    async fn message(&self, record: Record) -> Result<u64, Failure> {
+    /// Messages are if their event is, and everything else.
+    fn is_wanted(&self, record: &Record) -> bool {
         let wanted = &self.options.event;
-        if !wanted.is_empty()
-            && !wanted.iter().any(|event| Some(&**event) == record.event.as_deref())
-        {
-            return Ok(0);
-        }
-        self.printer.print(record).await.map(|()| 1)
+        record.kind != Kind::Message
+            || wanted.is_empty()
+            || wanted.iter().any(|event| Some(&**event) == record.event.as_deref())
     }
+}
 
-    async fn ended(&self, channel: &Channel) -> Result<(), Failure> {
+/// What a channel says, with its end as the last record.
+fn with_end(channel: &Channel, refs: &JoinRefs) -> impl Stream<Item = Record> + use<> {
+    let (refs, channel) = (refs.clone(), channel.clone());
+    let topic = channel.topic().clone();
+    let records = channel.incoming().filter_map(move |item| {
+        let record = said(&topic, item, &refs);
+        ready(record.map(|record| match record.kind {
+            Kind::Rejoined => record.detail("messages may be missing before this"),
+            _ => record,
+        }))
+    });
+    records.chain(once(async move {
         let detail = match channel.close_cause() {
             Some(ChannelCloseCause::ByServer(_)) => "by the server",
             Some(ChannelCloseCause::Rejected(_)) => "the server rejected the rejoin",
             _ => "for good",
         };
-        let record = Record::new(Kind::Closed).topic(channel.topic());
-        self.printer.print(record.detail(detail)).await
-    }
-}
-
-/// Something to print.
-enum Came {
-    Item(Channel, StreamItem<Incoming>),
-    End(Channel),
-    /// Of a topic that isn't joined.
-    Also(Record),
-}
-
-/// What a channel says, with its end as the last item.
-fn with_end(channel: &Channel) -> impl Stream<Item = Came> + use<> {
-    let messages = channel.incoming();
-    let (channel, ended) = (channel.clone(), channel.clone());
-    let items = messages.map(move |item| Came::Item(channel.clone(), item));
-    items.chain(once(async move { Came::End(ended) }))
+        Record::new(Kind::Closed).topic(channel.topic()).detail(detail)
+    }))
 }
 
 /// What comes on topics that aren't joined.
-fn also(socket: &Socket, topics: &str) -> impl Stream<Item = Came> + use<> {
+fn also(socket: &Socket, topics: &str) -> impl Stream<Item = Record> + use<> {
     let (messages, topics) = (socket.topic_messages(topic_filter(topics)), topics.to_owned());
-    messages.filter_map(move |item| ready(unjoined(&topics, item).map(Came::Also)))
+    messages.filter_map(move |item| ready(unjoined(&topics, item)))
 }

@@ -24,6 +24,7 @@ mod secret;
 mod serve;
 mod session;
 mod terminal;
+mod typed;
 mod value;
 
 use std::process::ExitCode;

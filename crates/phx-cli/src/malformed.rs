@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use phx_tokio::{Builder, SocketError};
 
-use crate::printer::Printer;
 use crate::record::{Kind, Record};
 use crate::terminal;
 
@@ -17,16 +16,13 @@ pub(crate) fn warn(builder: Builder) -> Builder {
     Watch::warning().on(builder)
 }
 
-/// Prints records of frames that aren't messages.
-pub(crate) fn print(builder: Builder, printer: &Printer) -> Builder {
-    let printer = printer.clone();
-    watch(builder, move |report| printer.print_now(report.record()))
-}
-
-/// Reports frames that aren't messages: there may be a flood of them, and they are reported once a second
-/// at most.
-pub(crate) fn watch(builder: Builder, report: impl Fn(Report) + Send + Sync + 'static) -> Builder {
-    Watch::new(report).on(builder)
+/// Reports records of frames that aren't messages: there may be a flood of them, and they are reported once a
+/// second at most.
+pub(crate) fn records(
+    builder: Builder,
+    report: impl Fn(Record) + Send + Sync + 'static,
+) -> Builder {
+    Watch::new(move |malformed| report(malformed.record())).on(builder)
 }
 
 /// Counts frames that aren't messages, of one connection or of several together.
@@ -60,14 +56,14 @@ impl Watch {
 }
 
 /// Frames that weren't messages.
-pub(crate) struct Report {
+struct Report {
     count: u64,
     /// What was wrong with the last of them.
     reason: String,
 }
 
 impl Report {
-    pub(crate) fn text(&self) -> String {
+    fn text(&self) -> String {
         match self.count {
             1 => format!("dropped a frame that is no message: {}", self.reason),
             count => {
@@ -76,7 +72,7 @@ impl Report {
         }
     }
 
-    pub(crate) fn record(&self) -> Record {
+    fn record(&self) -> Record {
         Record::new(Kind::Malformed).detail(&*self.reason).more("count", self.count)
     }
 }

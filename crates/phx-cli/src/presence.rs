@@ -1,6 +1,7 @@
 //! `phx presence`: who is there, as a live list or line by line.
 
 use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
 
 use clap::Args;
 use phx_tokio::{
@@ -17,7 +18,8 @@ use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::queue::{Receiver, queue};
 use crate::record::{Columns, Kind, Record};
-use crate::session::{Joining, accepted, print_news, report_failures, while_open};
+use crate::session::{Joining, channel, join, report_failures, report_news, while_open};
+use crate::terminal;
 use crate::value;
 
 mod live;
@@ -80,8 +82,7 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
         if options.json { Format::Json } else { Format::Columns(Columns::new([&*options.topic])) };
     let (printer, printed) = Printer::start(format);
     let outcome = connected(&options, Output::Lines(&printer), interrupt).await;
-    let written = printed.finish(&printer).await;
-    outcome.and(written)
+    printed.finish(&printer, outcome).await
 }
 
 /// Where changes are shown.
@@ -96,20 +97,30 @@ async fn connected(
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
     let params = options.joining.params()?;
-    let (report, told) = queue::<Record>(CAPACITY);
-    let mut builder = options.connect.builder(&options.url)?;
-    match &output {
-        Output::Lines(printer) => {
-            builder = malformed::warn(print_news(builder, printer));
-            if options.json {
-                builder = malformed::print(builder, printer);
-            }
+    let (hook, told) = queue::<Record>(CAPACITY);
+    let is_live = matches!(output, Output::Live(_));
+    let report: Arc<dyn Fn(Record) + Send + Sync> = match &output {
+        Output::Lines(printer) => Arc::new(printer.hook()),
+        Output::Live(_) => Arc::new(move |record| hook.send_now(record)),
+    };
+    let hook = || {
+        let report = Arc::clone(&report);
+        move |record| report(record)
+    };
+    // Among its changes, a live list isn't torn apart by warnings.
+    let shown = hook();
+    let mut builder = options.connect.builder(&options.url, move |text| {
+        if is_live {
+            shown(Record::new(Kind::Warning).detail(text));
+        } else {
+            terminal::warning(text);
         }
-        Output::Live(_) => {
-            let report = report.clone();
-            builder =
-                malformed::watch(builder, move |malformed| report.send_now(malformed.record()));
-        }
+    })?;
+    if !is_live {
+        builder = malformed::warn(report_news(builder, hook()));
+    }
+    if options.json || is_live {
+        builder = malformed::records(builder, hook());
     }
     let unusable = |error: ConfigError| Failure::usage(error.to_string());
     let mut config = PresenceConfig::default();
@@ -119,23 +130,12 @@ async fn connected(
     let socket = interrupt.guard(options.connect.open(builder, &options.url)).await?;
     let mut channels = Vec::new();
     let outcome = async {
-        let channel = socket.channel(&*options.topic).params(params).create();
-        let channel =
-            channel.map_err(|error| Failure::join(&(&*options.topic).into(), &error.into()))?;
+        let channel = channel(&socket, &options.topic, params)?;
         channels.push(channel.clone());
         let presence = channel.presence_with(config).map_err(unusable)?;
         let changes = presence.changes();
-        match &output {
-            Output::Lines(printer) => {
-                let printer = (*printer).clone();
-                report_failures(&channel, move |record| printer.print_now(record));
-            }
-            Output::Live(_) => report_failures(&channel, move |record| report.send_now(record)),
-        }
-        let joined = channel.join_within(options.joining.join_timeout);
-        let joined = async {
-            accepted(joined.await).map_err(|failed| Failure::join(channel.topic(), &failed))
-        };
+        report_failures(&channel, hook());
+        let joined = join(&channel, options.joining.join_timeout);
         let response = interrupt.guard(while_open(&socket, joined)).await?;
         if let Output::Lines(printer) = &output {
             let joined = Record::new(Kind::Joined).topic(channel.topic()).answer(&response);

@@ -122,6 +122,12 @@ impl Printer {
         self.printed.send_now(Print::Record(Box::new(record)));
     }
 
+    /// The same, as a hook.
+    pub(crate) fn hook(&self) -> impl Fn(Record) + Clone + Send + Sync + 'static {
+        let printer = self.clone();
+        move |record| printer.print_now(record)
+    }
+
     /// Waits until nobody reads the output any more.
     pub(crate) async fn closed(&self) {
         self.printed.closed().await;
@@ -129,17 +135,21 @@ impl Printer {
 }
 
 impl Printed {
-    /// Ends the printer, and waits, within limits, until everything is written.
-    pub(crate) async fn finish(self, printer: &Printer) -> Result<(), Failure> {
+    /// Ends the printer after some work, and waits, within limits, until everything is written.
+    pub(crate) async fn finish(
+        self,
+        printer: &Printer,
+        outcome: Result<(), Failure>,
+    ) -> Result<(), Failure> {
         let finished = async {
             // It fails if the end has come by itself.
             let _ = printer.send(Print::End).await;
             self.done.await
         };
         match tokio::time::timeout(PATIENCE, finished).await {
-            Ok(Ok(written)) => Ok(written?),
+            Ok(Ok(written)) => outcome.and(written.map_err(Failure::from)),
             // Whoever should read it doesn't.
-            _ => Ok(()),
+            _ => outcome,
         }
     }
 }

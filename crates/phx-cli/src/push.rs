@@ -16,8 +16,8 @@ use crate::interrupt::Interrupt;
 use crate::json_text::{Mask, one_line, shown_payload};
 use crate::malformed;
 use crate::payload;
-use crate::record::{Kind, Record};
-use crate::session::{Joining, accepted, while_open};
+use crate::record::Record;
+use crate::session::{Joining, channel, join, while_open};
 use crate::terminal;
 use crate::value;
 
@@ -87,13 +87,11 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
         None => payload::json(options.payload.as_deref())?,
     };
     let params = options.joining.params()?;
-    let builder = malformed::warn(options.connect.builder(&options.url)?);
+    let builder = malformed::warn(options.connect.builder(&options.url, terminal::warning)?);
     let socket = interrupt.guard(options.connect.open(builder, &options.url)).await?;
     let mut joined = Vec::new();
     let outcome = async {
-        let channel = socket.channel(&*options.topic).params(params).create();
-        let channel =
-            channel.map_err(|error| Failure::join(&(&*options.topic).into(), &error.into()))?;
+        let channel = channel(&socket, &options.topic, params)?;
         joined.push(channel.clone());
         let mut pushing =
             Pushing { options: &options, channel: &channel, payload: &payload, worst: None };
@@ -115,10 +113,7 @@ struct Pushing<'a> {
 
 impl Pushing<'_> {
     async fn run(&mut self) -> Result<(), Failure> {
-        let joined = self.channel.join_within(self.options.joining.join_timeout).await;
-        accepted(joined)
-            .map(drop)
-            .map_err(|failed| Failure::join(self.channel.topic(), &failed))?;
+        let _response = join(self.channel, self.options.joining.join_timeout).await?;
         match self.options.rate {
             Some(rate) => self.at_rate(rate).await,
             None => self.one_by_one().await,
@@ -192,11 +187,7 @@ impl Pushing<'_> {
     fn print(&self, reply: &Reply) -> Result<(), Failure> {
         let mut out = anstream::stdout().lock();
         if self.options.json {
-            let record = Record::new(Kind::Reply)
-                .topic(self.channel.topic())
-                .event(&(&*self.options.event).into())
-                .payload(&reply.response)
-                .more("status", reply.status.as_str());
+            let record = Record::reply(self.channel.topic(), &self.options.event, reply);
             writeln!(out, "{}", record.to_json())?;
         } else if let Some(json) = reply.response.as_json() {
             writeln!(out, "{}", one_line(json, Mask::Nothing))?;

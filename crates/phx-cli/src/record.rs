@@ -1,12 +1,13 @@
 //! One thing that happened, as a line of JSON or for people.
 
-use std::time::SystemTime;
+use std::fmt;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use phx_tokio::{
     ByteString, ChannelError, ChannelFailure, ChannelFailureCause, Closed, JoinFailure, Payload,
-    PayloadDropped,
+    PayloadDropped, Reply,
 };
 use serde_json::{Value, json};
 
@@ -51,6 +52,8 @@ pub(crate) enum Kind {
     Malformed,
     /// Messages on a topic that isn't joined may be missing before this.
     Gap,
+    /// Something that the user had better know.
+    Warning,
     /// A step of a script failed.
     Failed,
 }
@@ -75,6 +78,7 @@ impl Kind {
             Kind::Synced => "synced",
             Kind::Malformed => "malformed",
             Kind::Gap => "gap",
+            Kind::Warning => "warning",
             Kind::Failed => "failed",
         }
     }
@@ -125,17 +129,17 @@ impl Record {
     }
 
     pub(crate) fn disconnected(closed: &Closed) -> Self {
-        let mut record = Record::new(Kind::Disconnected);
-        let cause = closed.cause.to_string();
-        record.detail = Some(match closed.retry_in {
-            Some(time) => format!("{cause}; next attempt in {:.1} s", time.as_secs_f64()),
-            None => cause,
-        });
-        record.more = vec![
-            ("code", json!(closed.cause.code().as_u16())),
-            ("retry_in_ms", closed.retry_in.map_or(Value::Null, |time| json!(time.as_millis()))),
-        ];
-        record
+        let record = Record::new(Kind::Disconnected).more("code", closed.cause.code().as_u16());
+        record.because(&closed.cause, closed.retry_in)
+    }
+
+    pub(crate) fn message(topic: &ByteString, event: &ByteString, payload: &Payload) -> Self {
+        Record::new(Kind::Message).topic(topic).event(event).payload(payload)
+    }
+
+    pub(crate) fn reply(topic: &ByteString, event: &str, reply: &Reply) -> Self {
+        let record = Record::new(Kind::Reply).topic(topic).event(&event.into());
+        record.payload(&reply.response).more("status", reply.status.as_str())
     }
 
     pub(crate) fn lagged(topic: &ByteString, count: u64) -> Self {
@@ -146,8 +150,7 @@ impl Record {
     /// Why a channel isn't joined, and when it is tried again.
     pub(crate) fn errored(failure: &ChannelFailure) -> Self {
         let mut record = Record::new(Kind::Errored);
-        let (cause, retry_in) = (&failure.cause, failure.retry_in);
-        let said = match cause {
+        let said = match &failure.cause {
             ChannelFailureCause::Errored(
                 ChannelError::Crashed(payload) | ChannelError::Closed(payload),
             )
@@ -162,10 +165,13 @@ impl Record {
         if let Some(said) = said {
             record = record.answer(said);
         }
-        record.detail = Some(match retry_in {
-            Some(time) => format!("{cause}; next attempt in {:.1} s", time.as_secs_f64()),
-            None => cause.to_string(),
-        });
+        record.because(&failure.cause, failure.retry_in)
+    }
+
+    /// Why something ended, and when it is tried again.
+    fn because(self, cause: impl fmt::Display, retry_in: Option<Duration>) -> Self {
+        let retry = retry_in.map(|time| format!("; next attempt in {:.1} s", time.as_secs_f64()));
+        let record = self.detail(format!("{cause}{}", retry.unwrap_or_default()));
         record.more("retry_in_ms", retry_in.map_or(Value::Null, |time| json!(time.as_millis())))
     }
 

@@ -14,7 +14,7 @@ use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::queue::{Sender, queue};
 use crate::record::{Columns, Kind, Record};
-use crate::session::{JoinRefs, accepted, forward, print_news, report_failures, while_open};
+use crate::session::{JoinRefs, channel, forward, join, report_failures, report_news, while_open};
 use crate::value;
 
 mod command;
@@ -59,8 +59,7 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
     let format = Format::Columns(Columns::new([]));
     let (printer, printed) = Printer::start_by(format, screen.printer());
     let outcome = connected(&options, editor, seen, &printer, interrupt).await;
-    let written = printed.finish(&printer).await;
-    outcome.and(written)
+    printed.finish(&printer, outcome).await
 }
 
 async fn connected(
@@ -71,8 +70,11 @@ async fn connected(
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
     let refs = JoinRefs::default();
-    let builder = refs.watch(print_news(options.connect.builder(&options.url)?, printer));
-    let builder = malformed::print(builder, printer);
+    let report = printer.hook();
+    let warn = move |text: &str| report(Record::new(Kind::Warning).detail(text));
+    let builder = options.connect.builder(&options.url, warn)?;
+    let builder = refs.watch(report_news(builder, printer.hook()));
+    let builder = malformed::records(builder, printer.hook());
     let socket = interrupt.guard(options.connect.open(builder, &options.url)).await?;
     let (news, mut told) = queue::<Record>(CAPACITY);
     let (to, events) = (printer.clone(), seen.clone());
@@ -161,12 +163,7 @@ impl Repl<'_> {
                     reply.map_err(|failed| Failure::push(&topic, &event, &failed))
                 };
                 let reply = while_open(&self.socket, replied).await?;
-                let record = Record::new(Kind::Reply)
-                    .topic(channel.topic())
-                    .event(&event.into())
-                    .payload(&reply.response)
-                    .more("status", reply.status.as_str());
-                self.printer.print(record).await
+                self.printer.print(Record::reply(channel.topic(), &event, &reply)).await
             }
             Command::Send(topic, event, payload) => {
                 let channel = self.channel(&topic)?;
@@ -197,17 +194,12 @@ impl Repl<'_> {
     }
 
     async fn join(&mut self, topic: String, params: Payload) -> Result<(), Failure> {
-        let channel = self.socket.channel(&*topic).params(params).create();
-        let channel = channel.map_err(|error| Failure::join(&(&*topic).into(), &error.into()))?;
+        let channel = channel(&self.socket, &topic, params)?;
         let messages = channel.incoming();
         let news = self.news.clone();
         report_failures(&channel, move |record| news.send_now(record));
         self.refs.expect(channel.topic());
-        let joined = async {
-            let joined = channel.join_within(self.timeout).await;
-            accepted(joined).map_err(|failed| Failure::join(channel.topic(), &failed))
-        };
-        let response = while_open(&self.socket, joined).await?;
+        let response = while_open(&self.socket, join(&channel, self.timeout)).await?;
         let record = Record::new(Kind::Joined).topic(channel.topic()).answer(&response);
         self.printer.print(record).await?;
         tokio::spawn(forward(channel.clone(), messages, self.refs.clone(), self.news.clone()));

@@ -1,8 +1,7 @@
 //! `phx script`: lines of JSON in, lines of JSON of everything that happens out.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
-use std::thread;
+use std::io::{self, BufReader};
 
 use clap::Args;
 use tokio::sync::mpsc;
@@ -11,6 +10,7 @@ use crate::connect::Connect;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::printer::{Format, Printer};
+use crate::typed::lines;
 use crate::value;
 
 mod history;
@@ -58,12 +58,11 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(), Failure> {
-    let lines = lines(&options.file)?;
+    let lines = script(&options.file)?;
     let (printer, printed) = Printer::start(Format::Json);
     let runner = Runner::new(options.connect, options.url, printer.clone());
     let outcome = perform(runner, lines, interrupt).await;
-    let written = printed.finish(&printer).await;
-    outcome.and(written)
+    printed.finish(&printer, outcome).await
 }
 
 async fn perform(
@@ -97,28 +96,13 @@ async fn perform(
     outcome
 }
 
-/// The script's lines, read on a thread of their own, since reading can't be cancelled.
-fn lines(path: &str) -> Result<mpsc::Receiver<io::Result<String>>, Failure> {
-    let file = match path {
-        "-" => {
-            // It is locked anew where it is read.
-            drop(value::standard_input().map_err(Failure::Usage)?);
-            None
-        }
-        path => Some(File::open(path).map_err(|error| Failure::unreadable(path, &error))?),
-    };
-    let (send, lines) = mpsc::channel(16);
-    thread::spawn(move || {
-        let reader: Box<dyn BufRead> = match file {
-            Some(file) => Box::new(BufReader::new(file)),
-            None => Box::new(io::stdin().lock()),
-        };
-        for line in reader.lines() {
-            let is_end = line.is_err();
-            if send.blocking_send(line).is_err() || is_end {
-                return;
-            }
-        }
-    });
-    Ok(lines)
+/// The script's lines.
+fn script(path: &str) -> Result<mpsc::Receiver<io::Result<String>>, Failure> {
+    if path == "-" {
+        // It is locked anew where it is read.
+        drop(value::standard_input().map_err(Failure::Usage)?);
+        return Ok(lines(|| Box::new(io::stdin().lock())));
+    }
+    let file = File::open(path).map_err(|error| Failure::unreadable(path, &error))?;
+    Ok(lines(|| Box::new(BufReader::new(file))))
 }

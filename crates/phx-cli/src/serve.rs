@@ -1,20 +1,19 @@
 //! `phx serve`: a server to try things on, without any Elixir.
 
 use std::future::pending;
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::thread;
 use std::time::Duration;
 
 use clap::Args;
 use phx_testing::Refusal;
 use phx_testing::listener::Listener;
-use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval_at, sleep};
 
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::terminal;
+use crate::typed::lines;
 use crate::value;
 
 mod app;
@@ -74,7 +73,7 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
     if io::stdin().is_terminal() {
         terminal::say("Ctrl-C ends it; `help` lists the faults on command");
     }
-    let mut lines = lines();
+    let mut lines = lines(|| Box::new(io::stdin().lock()));
     let mut drops = options.drop_every.map(|period| {
         let mut drops = interval_at(tokio::time::Instant::now() + period, period);
         drops.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -90,7 +89,7 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
         tokio::select! {
             _ = interrupt.next() => break,
             _ = drop_now => serving.listener.all().cut(),
-            Some(line) = lines.recv() => {
+            Some(Ok(line)) = lines.recv() => {
                 let done = tokio::select! {
                     done = serving.obey(&line) => done?,
                     _ = interrupt.next() => break,
@@ -220,17 +219,4 @@ fn say(text: &str) -> Result<(), Failure> {
         out.flush()?;
     }
     Ok(())
-}
-
-/// The lines of standard input, read on a thread of their own, since reading can't be cancelled.
-fn lines() -> mpsc::Receiver<String> {
-    let (lines, read) = mpsc::channel(16);
-    thread::spawn(move || {
-        for line in io::stdin().lock().lines().map_while(Result::ok) {
-            if lines.blocking_send(line).is_err() {
-                return;
-            }
-        }
-    });
-    read
 }

@@ -13,7 +13,6 @@ use phx_tokio::{
 
 use crate::failure::Failure;
 use crate::payload;
-use crate::printer::Printer;
 use crate::queue::Sender;
 use crate::record::{Kind, Record};
 use crate::value;
@@ -55,12 +54,6 @@ pub(crate) async fn while_open<T>(
         done = work => done,
         () = ended => Err(Failure::ended()),
     }
-}
-
-/// Has the news of the connection printed, except for its end by our own wish.
-pub(crate) fn print_news(builder: Builder, printer: &Printer) -> Builder {
-    let printer = printer.clone();
-    report_news(builder, move |record| printer.print_now(record))
 }
 
 /// Reports the news of the connection, except for its end by our own wish.
@@ -115,6 +108,21 @@ impl JoinRefs {
     }
 }
 
+/// A channel that isn't joined yet.
+pub(crate) fn channel(socket: &Socket, topic: &str, params: Payload) -> Result<Channel, Failure> {
+    let channel = socket.channel(topic).params(params).create();
+    channel.map_err(|error| Failure::join(&topic.into(), &error.into()))
+}
+
+/// Joins; the response.
+pub(crate) async fn join(
+    channel: &Channel,
+    patience: Duration,
+) -> Result<Result<Payload, PayloadDropped>, Failure> {
+    let joined = accepted(channel.join_within(patience).await);
+    joined.map_err(|failed| Failure::join(channel.topic(), &failed))
+}
+
 /// The outcome of a join, which is one with ok although its response was too large to keep.
 pub(crate) fn accepted(
     joined: Result<Payload, JoinFailed>,
@@ -147,17 +155,9 @@ pub(crate) async fn forward(
 ) {
     let topic = channel.topic().clone();
     while let Some(item) = messages.next().await {
-        let record = match item {
-            StreamItem::Message(Incoming::Message(message)) => {
-                Record::new(Kind::Message).event(&message.event).payload(&message.payload)
-            }
-            StreamItem::Message(Incoming::Joined { response, rejoined: true, .. }) => {
-                Record::new(Kind::Rejoined).reference(refs.of(&topic)).answer(&response)
-            }
-            StreamItem::Lagged(count) => Record::new(Kind::Lagged).more("count", count),
-            _ => continue,
-        };
-        if news.send(record.topic(&topic)).await.is_err() {
+        if let Some(record) = said(&topic, item, &refs)
+            && news.send(record).await.is_err()
+        {
             return;
         }
     }
@@ -165,6 +165,25 @@ pub(crate) async fn forward(
     if !matches!(channel.close_cause(), None | Some(ChannelCloseCause::Left)) {
         let _ = news.send(Record::new(Kind::Closed).topic(&topic)).await;
     }
+}
+
+/// The record of something that a channel says after it was joined.
+pub(crate) fn said(
+    topic: &ByteString,
+    item: StreamItem<Incoming>,
+    refs: &JoinRefs,
+) -> Option<Record> {
+    Some(match item {
+        StreamItem::Message(Incoming::Message(message)) => {
+            Record::message(topic, &message.event, &message.payload)
+        }
+        StreamItem::Message(Incoming::Joined { response, rejoined: true, .. }) => {
+            Record::new(Kind::Rejoined).topic(topic).reference(refs.of(topic)).answer(&response)
+        }
+        StreamItem::Lagged(count) => Record::lagged(topic, count),
+        // A gap is what the rejoin says, and nothing is decoded here that could be malformed.
+        _ => return None,
+    })
 }
 
 /// Tells what comes on topics that aren't joined.
@@ -193,10 +212,9 @@ pub(crate) fn topic_filter(text: &str) -> TopicFilter {
 /// The record of something that came on a topic that isn't joined.
 pub(crate) fn unjoined(topics: &str, item: StreamItem<TopicMessage>) -> Option<Record> {
     Some(match item {
-        StreamItem::Message(message) => Record::new(Kind::Message)
-            .topic(&message.topic)
-            .event(&message.event)
-            .payload(&message.payload),
+        StreamItem::Message(message) => {
+            Record::message(&message.topic, &message.event, &message.payload)
+        }
         StreamItem::Gap => Record::new(Kind::Gap)
             .topic(&topics.into())
             .detail("messages may be missing before this"),

@@ -16,7 +16,8 @@ use super::progress::Progress;
 use crate::failure::Failure;
 use crate::interrupt::{Interrupt, Signal};
 use crate::malformed::Watch;
-use crate::session::{accepted, while_open};
+use crate::session::{self, channel, while_open};
+use crate::terminal;
 
 /// Connections that are being opened at the same time.
 const OPENING: usize = 64;
@@ -50,7 +51,8 @@ impl<'a> Load<'a> {
         let sockets: Vec<Socket> = stream::iter(0..options.sockets)
             .map(|_| async {
                 let counter = Arc::clone(&opened);
-                let builder = malformed.on(options.connect.builder(&options.url)?);
+                let builder =
+                    malformed.on(options.connect.builder(&options.url, terminal::warning)?);
                 let builder = builder.on_open(move || {
                     counter.fetch_add(1, Ordering::Relaxed);
                 });
@@ -202,13 +204,8 @@ async fn join(
     patience: Duration,
 ) -> Result<Vec<Channel>, Failure> {
     try_join_all(topics.map(|topic| async move {
-        let channel = socket.channel(&*topic).params(params.clone()).create();
-        let channel = channel.map_err(|error| Failure::join(&(&*topic).into(), &error.into()))?;
-        let joined = async {
-            let joined = channel.join_within(patience).await;
-            accepted(joined).map(drop).map_err(|failed| Failure::join(channel.topic(), &failed))
-        };
-        while_open(socket, joined).await?;
+        let channel = channel(socket, &topic, params.clone())?;
+        let _response = while_open(socket, session::join(&channel, patience)).await?;
         Ok(channel)
     }))
     .await

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use phx_tokio::{Escaped, PushFailed, Status};
+use serde::Serialize;
 
 /// Latencies in microseconds, up to an hour, to three digits.
 #[expect(clippy::expect_used, reason = "these bounds are proper ones")]
@@ -48,7 +49,7 @@ pub(super) struct Sample {
 }
 
 /// The usual quantiles, in microseconds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Quantiles {
     pub(super) min: u64,
     pub(super) mean: f64,

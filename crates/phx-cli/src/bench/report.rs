@@ -13,19 +13,20 @@ const STYLE: &str = include_str!("report.css");
 const BUCKETS: u32 = 48;
 
 /// The page.
-pub(super) fn page(summary: &Summary, measured: &Measured) -> String {
-    let title = format!("phx bench: {}", summary.url);
+pub(super) fn page(summary: &Summary<'_>) -> String {
+    let measured = summary.measured;
+    let title = format!("phx bench: {}", summary.url());
     let mut body = format!(
         "<h1>{}</h1><p class=\"sub\">{}<br>`{}`, {}, with phx {}</p>",
         escaped(&title),
         escaped(&summary.load()),
-        escaped(&summary.event),
+        escaped(&summary.options.event),
         humantime::format_rfc3339_seconds(SystemTime::now()),
         env!("CARGO_PKG_VERSION"),
     )
     .replace('`', "");
     body.push_str(&cards(summary));
-    let end = summary.took.as_secs_f64();
+    let end = summary.measured.took.as_secs_f64();
     body.push_str(&section("Throughput", "replies a second", &throughput(&measured.samples, end)));
     if summary.latency.is_some() {
         let legend = "<span class=\"p50\">p50</span><span class=\"p90\">p90</span><span class=\"p99\">p99</span>";
@@ -51,22 +52,19 @@ fn section(title: &str, about: &str, chart: &str) -> String {
     format!("<section><h2>{title} <small>{about}</small></h2>{chart}</section>\n")
 }
 
-fn cards(summary: &Summary) -> String {
+fn cards(summary: &Summary<'_>) -> String {
     let of = |pick: fn(&Quantiles) -> u64| {
         summary.latency.as_ref().map_or("–".to_owned(), |l| time(pick(l)))
     };
     let errors = summary.failures();
+    let bad = |count| if count > 0 { "bad" } else { "" };
     let cards = [
         ("replies a second", format!("{:.0}", summary.per_second), ""),
         ("p50", of(|latency| latency.p50), ""),
         ("p99", of(|latency| latency.p99), ""),
         ("max", of(|latency| latency.max), ""),
-        ("errors", grouped(errors), if errors > 0 { "bad" } else { "" }),
-        (
-            "reconnects",
-            grouped(summary.reconnects),
-            if summary.reconnects > 0 { "bad" } else { "" },
-        ),
+        ("errors", grouped(errors), bad(errors)),
+        ("reconnects", grouped(summary.reconnects), bad(summary.reconnects)),
     ];
     let cards = cards.map(|(name, value, class)| {
         format!("<div class=\"card {class}\"><b>{value}</b><span>{name}</span></div>")
@@ -191,10 +189,10 @@ fn percentiles(measured: &Measured) -> String {
     )
 }
 
-fn table(summary: &Summary) -> String {
+fn table(summary: &Summary<'_>) -> String {
     let mut rows = vec![
         ("replies", grouped(summary.replies)),
-        ("measured for", format!("{:.1} s", summary.took.as_secs_f64())),
+        ("measured for", format!("{:.1} s", summary.measured.took.as_secs_f64())),
         ("connected in", micros(summary.connecting.as_secs_f64() * 1e6)),
         ("joined in", micros(summary.joining.as_secs_f64() * 1e6)),
         ("sent", summary.rate_of(summary.sent)),
@@ -215,7 +213,7 @@ fn table(summary: &Summary) -> String {
         .iter()
         .map(|(name, value)| format!("<tr><th>{name}</th><td>{value}</td></tr>"))
         .collect();
-    for (name, count) in &summary.errors {
+    for (name, count) in &summary.measured.total.errors {
         html.push_str(&format!(
             "<tr class=\"bad\"><th>error: {}</th><td>{}</td></tr>",
             escaped(name),

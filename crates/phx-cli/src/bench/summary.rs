@@ -1,9 +1,8 @@
 //! The result of a measurement, as text and as JSON.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::load::Load;
 use super::measure::{Measured, Quantiles};
@@ -14,67 +13,57 @@ use crate::terminal::{BAD, BOLD, DIM, shown, styled};
 
 /// What came of it.
 #[derive(Debug)]
-pub(super) struct Summary {
-    pub(super) url: String,
-    pub(super) event: String,
-    pub(super) sockets: u32,
-    pub(super) channels: u32,
-    pub(super) rate: Option<f64>,
-    pub(super) in_flight: u32,
-    pub(super) size: u32,
-    pub(super) took: Duration,
+pub(super) struct Summary<'a> {
+    pub(super) options: &'a Options,
+    pub(super) measured: &'a Measured,
     pub(super) connecting: Duration,
     pub(super) joining: Duration,
     pub(super) replies: u64,
     pub(super) per_second: f64,
-    pub(super) errors: BTreeMap<String, u64>,
     pub(super) reconnects: u64,
     pub(super) sent: u64,
     pub(super) received: u64,
     pub(super) latency: Option<Quantiles>,
 }
 
-impl Summary {
-    pub(super) fn new(options: &Options, load: &Load<'_>, measured: &Measured) -> Self {
+impl<'a> Summary<'a> {
+    pub(super) fn new(options: &'a Options, load: &Load<'_>, measured: &'a Measured) -> Self {
         let (sent, received) = load.traffic();
         let replies = measured.total.latencies.len();
         #[expect(clippy::cast_precision_loss, reason = "it is shown with less")]
         let per_second = replies as f64 / measured.took.as_secs_f64().max(f64::EPSILON);
+        let (connecting, joining) = (load.connecting, load.joining);
+        let (reconnects, latency) = (load.reconnects(), measured.total.quantiles());
         Summary {
-            url: shown_url(&options.url).to_owned(),
-            event: options.event.clone(),
-            sockets: options.sockets,
-            channels: options.channels,
-            rate: options.rate,
-            in_flight: options.in_flight,
-            size: options.size,
-            took: measured.took,
-            connecting: load.connecting,
-            joining: load.joining,
+            options,
+            measured,
+            connecting,
+            joining,
             replies,
             per_second,
-            errors: measured.total.errors.clone(),
-            reconnects: load.reconnects(),
+            reconnects,
             sent,
             received,
-            latency: measured.total.quantiles(),
+            latency,
         }
     }
 
+    pub(super) fn url(&self) -> &str {
+        shown_url(&self.options.url)
+    }
+
     pub(super) fn failures(&self) -> u64 {
-        self.errors.values().sum()
+        self.measured.total.failures()
     }
 
     /// How the load was made, in words.
     pub(super) fn load(&self) -> String {
-        let pace = match self.rate {
+        let Options { sockets, channels, size, in_flight, .. } = self.options;
+        let pace = match self.options.rate {
             Some(rate) => format!("{rate} pushes/s"),
-            None => format!("{} in flight on each channel", self.in_flight),
+            None => format!("{in_flight} in flight on each channel"),
         };
-        format!(
-            "{} sockets x {} channels, {pace}, payloads of {} bytes",
-            self.sockets, self.channels, self.size
-        )
+        format!("{sockets} sockets x {channels} channels, {pace}, payloads of {size} bytes")
     }
 
     pub(super) fn to_text(&self) -> String {
@@ -93,7 +82,7 @@ impl Summary {
                 "replies      {}  {} in {:.1} s",
                 styled(BOLD, format!("{:.0}/s", self.per_second)),
                 grouped(self.replies),
-                self.took.as_secs_f64(),
+                self.measured.took.as_secs_f64(),
             ),
         ];
         if let Some(latency) = &self.latency {
@@ -113,7 +102,7 @@ impl Summary {
         let errors = match self.failures() {
             0 => "0".to_owned(),
             count => {
-                let each = self.errors.iter();
+                let each = self.measured.total.errors.iter();
                 let each: Vec<String> = each
                     .map(|(name, count)| format!("{} {}", grouped(*count), shown(name)))
                     .collect();
@@ -127,7 +116,7 @@ impl Summary {
 
     #[expect(clippy::cast_precision_loss, reason = "it is shown with less")]
     pub(super) fn rate_of(&self, bytes: u64) -> String {
-        let rate = bytes as f64 / self.took.as_secs_f64().max(f64::EPSILON);
+        let rate = bytes as f64 / self.measured.took.as_secs_f64().max(f64::EPSILON);
         match rate {
             rate if rate >= 1e6 => format!("{:.1} MB/s", rate / 1e6),
             rate if rate >= 1e3 => format!("{:.1} kB/s", rate / 1e3),
@@ -135,50 +124,38 @@ impl Summary {
         }
     }
 
-    pub(super) fn to_json(&self, measured: &Measured) -> String {
-        let samples: Vec<Value> = measured
-            .samples
-            .iter()
-            .map(|sample| {
-                json!({
-                    "at_s": sample.at.as_secs_f64(),
-                    "per_second": sample.per_second,
-                    "errors": sample.errors,
-                    "latency_us": sample.latency.as_ref().map(quantiles),
-                })
+    pub(super) fn to_json(&self) -> String {
+        let samples = self.measured.samples.iter().map(|sample| {
+            json!({
+                "at_s": sample.at.as_secs_f64(),
+                "per_second": sample.per_second,
+                "errors": sample.errors,
+                "latency_us": sample.latency,
             })
-            .collect();
-        let errors: Map<String, Value> =
-            self.errors.iter().map(|(name, count)| (name.clone(), json!(count))).collect();
+        });
+        let options = self.options;
         json!({
-            "url": self.url,
-            "event": self.event,
-            "sockets": self.sockets,
-            "channels": self.channels,
-            "rate": self.rate,
-            "in_flight": self.in_flight,
-            "size": self.size,
-            "took_s": self.took.as_secs_f64(),
+            "url": self.url(),
+            "event": options.event,
+            "sockets": options.sockets,
+            "channels": options.channels,
+            "rate": options.rate,
+            "in_flight": options.in_flight,
+            "size": options.size,
+            "took_s": self.measured.took.as_secs_f64(),
             "connect_ms": self.connecting.as_secs_f64() * 1e3,
             "join_ms": self.joining.as_secs_f64() * 1e3,
             "replies": self.replies,
             "per_second": self.per_second,
-            "latency_us": self.latency.as_ref().map(quantiles),
-            "errors": errors,
+            "latency_us": self.latency,
+            "errors": self.measured.total.errors,
             "reconnects": self.reconnects,
             "bytes_sent": self.sent,
             "bytes_received": self.received,
-            "samples": samples,
+            "samples": samples.collect::<Vec<_>>(),
         })
         .to_string()
     }
-}
-
-fn quantiles(of: &Quantiles) -> Value {
-    json!({
-        "min": of.min, "mean": of.mean, "p50": of.p50, "p90": of.p90, "p99": of.p99,
-        "p999": of.p999, "max": of.max,
-    })
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a mean of latencies")]

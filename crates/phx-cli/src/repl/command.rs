@@ -2,7 +2,7 @@
 
 use phx_tokio::Payload;
 
-use crate::failure::chain;
+use crate::typed::{first_word, json};
 
 pub(super) const HELP: &str = "\
 join TOPIC [JSON]               join, with these params
@@ -73,19 +73,6 @@ impl Command {
             "quit" | "exit" => Command::Quit,
             _ => return Err(format!("there is no `{name}`; `help` lists what there is")),
         }))
-    }
-}
-
-/// The first word of a line, and what follows it.
-fn first_word(line: &str) -> (&str, &str) {
-    let line = line.trim();
-    line.split_once(char::is_whitespace).map_or((line, ""), |(word, rest)| (word, rest.trim()))
-}
-
-fn json(text: &str) -> Result<Payload, String> {
-    match text {
-        "" => Ok(Payload::empty()),
-        text => Payload::from_json_text(text.as_bytes().to_vec()).map_err(|error| chain(&error)),
     }
 }
 

@@ -23,9 +23,10 @@ use crate::printer::Printer;
 use crate::queue::{Receiver, Sender, queue};
 use crate::record::{Kind, Record};
 use crate::session::{
-    JoinRefs, accepted, forward, forward_topics, report_failures, report_news, topic_filter,
-    while_open,
+    JoinRefs, accepted, channel, forward, forward_topics, report_failures, report_news,
+    topic_filter, while_open,
 };
+use crate::terminal;
 
 /// What has happened and isn't told yet, at the most.
 const CAPACITY: usize = 256;
@@ -85,7 +86,7 @@ impl Runner {
             Task::Connect { url, params, headers, auth_token } => {
                 let url = url.or_else(|| self.url.clone());
                 let url = url.ok_or(Failure::usage("`connect` needs a `url`, or `--url`"))?;
-                let mut builder = self.connect.builder(&url)?;
+                let mut builder = self.connect.builder(&url, terminal::warning)?;
                 for (name, value) in &params {
                     builder = builder.param(name, value);
                 }
@@ -98,9 +99,7 @@ impl Runner {
                 self.connect(&origin, builder, &url).await
             }
             Task::Join { topic, params, expect } => {
-                let channel = self.socket()?.channel(&*topic).params(params).create();
-                let channel =
-                    channel.map_err(|error| Failure::join(&(&*topic).into(), &error.into()))?;
+                let channel = channel(self.socket()?, &topic, params)?;
                 self.join(&origin, channel, expect, step.timeout).await
             }
             Task::Push { topic, event, payload, expect } => {
@@ -208,9 +207,8 @@ impl Runner {
             }
         });
         let malformed = self.news.clone();
-        let builder = malformed::warn(malformed::watch(builder, move |report| {
-            malformed.send_now(report.record());
-        }));
+        let builder = malformed::records(builder, move |record| malformed.send_now(record));
+        let builder = malformed::warn(builder);
         let (over, is_over) = watch::channel(false);
         // Behind the others, so that what they report is there when it is over.
         let builder = builder.on_close(move |end| {
@@ -265,12 +263,7 @@ impl Runner {
     ) -> Result<(), Failure> {
         let topic = channel.topic();
         let reply = reply.map_err(|failed| Failure::push(topic, event, &failed))?;
-        let record = Record::new(Kind::Reply)
-            .topic(topic)
-            .event(&event.into())
-            .payload(&reply.response)
-            .more("status", reply.status.as_str());
-        self.tell(origin.mark(record)).await?;
+        self.tell(origin.mark(Record::reply(topic, event, &reply))).await?;
         let is_expected = match expect {
             Expect::Ok => reply.status == Status::Ok,
             Expect::Error => reply.status != Status::Ok,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use phx_testing::Connectivity;
 use phx_tokio::{CloseCode, Payload};
 
-use crate::failure::chain;
+use crate::typed::{first_word, json};
 
 pub(super) const HELP: &str = "\
 drop                            reset all connections
@@ -65,16 +65,11 @@ impl Command {
             "restart" => Command::Restart(time(rest)?),
             "broadcast" => {
                 let (topic, rest) = first_word(rest);
-                let (event, json) = first_word(rest);
+                let (event, text) = first_word(rest);
                 if event.is_empty() {
                     return Err("`broadcast` needs a topic and an event".to_owned());
                 }
-                let payload = match json {
-                    "" => Payload::empty(),
-                    json => Payload::from_json_text(json.as_bytes().to_vec())
-                        .map_err(|error| chain(&error))?,
-                };
-                Command::Broadcast(topic.to_owned(), event.to_owned(), payload)
+                Command::Broadcast(topic.to_owned(), event.to_owned(), json(text)?)
             }
             "connections" => Command::Connections,
             "help" => Command::Help,
@@ -82,12 +77,6 @@ impl Command {
             _ => return Err(format!("there is no `{name}`; `help` lists what there is")),
         }))
     }
-}
-
-/// The first word of a line, and what follows it.
-fn first_word(line: &str) -> (&str, &str) {
-    let line = line.trim();
-    line.split_once(char::is_whitespace).map_or((line, ""), |(word, rest)| (word, rest.trim()))
 }
 
 fn time(text: &str) -> Result<Duration, String> {

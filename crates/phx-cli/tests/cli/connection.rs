@@ -9,6 +9,7 @@ use futures_rustls::TlsAcceptor;
 use futures_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 use futures_rustls::rustls::server::WebPkiClientVerifier;
 use futures_rustls::rustls::{RootCertStore, ServerConfig, crypto};
+use phx_pty::{CTRL_C, CTRL_D};
 use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::json;
 use tempfile::TempDir;
@@ -17,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::raw::{Received, raw};
 use crate::support::{Phx, Server, command, phx};
+use crate::terminal;
 
 #[tokio::test]
 async fn tokens_come_from_the_environment_and_from_files() {
@@ -265,4 +267,21 @@ async fn many_connections_read_a_value_once_and_warn_once() {
     let url = raw(|message: &Received| vec![message.reply("ok", &json!({}))]).await;
     let ended = phx(&["bench", &url, "-s", "5", "-d", "100ms", "--auth-token", "s3cret"]).await;
     assert_eq!(ended.err.matches("ignored the auth token").count(), 1, "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_warning_comes_by_the_lane_of_what_is_shown() {
+    let url = raw(|message: &Received| vec![message.reply("ok", &json!({}))]).await;
+    let plain = [("NO_COLOR", "1")];
+    let mut repl = terminal::start(&["repl", &url, "--auth-token", "s3cret"], &plain);
+    repl.sees("* warning       ");
+    repl.sees("ignored the auth token");
+    repl.sees("phx> ");
+    repl.types(CTRL_D);
+    assert!(!repl.ends(0).contains("warning:"), "it isn't written over the line");
+    let mut list = terminal::start(&["presence", &url, "room:a", "--auth-token", "s3cret"], &plain);
+    list.sees("room:a  0 present");
+    list.sees("* warning       ");
+    list.types(CTRL_C);
+    assert!(!list.ends(0).contains("warning:"), "it isn't written over the list");
 }

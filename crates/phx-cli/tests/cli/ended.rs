@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::raw::{Answer, Received, raw};
-use crate::support::{Ended, phx, phx_with_input};
+use crate::support::phx_with_input;
 
 /// Far less than the ten seconds that a push, a join or a step waits.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -51,8 +51,11 @@ impl End {
     }
 }
 
-#[track_caller]
-fn ended_at_once(ended: &Ended, started: Instant, what: impl std::fmt::Debug) {
+/// Runs it with this on its standard input to its end, which comes at once.
+async fn ends_at_once(args: &[&str], input: &str) {
+    let started = Instant::now();
+    let ended = phx_with_input(&[args, &["--no-reconnect"]].concat(), input.as_bytes()).await;
+    let what = (args, input);
     assert_eq!(ended.code, Some(6), "{what:?}: {ended:?}");
     let said = ["ended", "isn't connected"].into_iter().any(|text| ended.err.contains(text));
     assert!(said, "{what:?}: {ended:?}");
@@ -65,13 +68,10 @@ async fn a_push_after_the_end_waits_for_nothing() {
         let url = end.after_the_join().await;
         // Which comes first, the push or the end, is a race; both ends are the same.
         for _ in 0..5 {
-            let started = Instant::now();
-            let push = phx(&["push", &url, "room:a", "echo", "--no-reconnect"]).await;
-            ended_at_once(&push, started, end);
+            ends_at_once(&["push", &url, "room:a", "echo"], "").await;
         }
-        let rate = ["push", &url, "room:a", "echo", "--no-reconnect", "--rate", "5", "--repeat"];
-        let started = Instant::now();
-        ended_at_once(&phx(&[&rate[..], &["100"]].concat()).await, started, end);
+        let rate = ["push", &url, "room:a", "echo", "--rate", "5", "--repeat", "100"];
+        ends_at_once(&rate, "").await;
     }
 }
 
@@ -85,9 +85,7 @@ async fn so_do_joins() {
             &["push", &url, "room:a", "echo"],
             &["bench", &url],
         ] {
-            let started = Instant::now();
-            let ended = phx(&[command, &["--no-reconnect"]].concat()).await;
-            ended_at_once(&ended, started, (end, command));
+            ends_at_once(command, "").await;
         }
     }
 }
@@ -97,14 +95,10 @@ async fn so_does_whoever_listens() {
     for end in ENDS {
         let url = end.after_the_join().await;
         for command in [&["join", &url, "room:a"][..], &["presence", &url, "room:a"]] {
-            let started = Instant::now();
-            let ended = phx(&[command, &["--no-reconnect"]].concat()).await;
-            ended_at_once(&ended, started, (end, command));
+            ends_at_once(command, "").await;
         }
         let url = end.later().await;
-        let started = Instant::now();
-        let bench = phx(&["bench", &url, "--no-reconnect", "-d", "30s"]).await;
-        ended_at_once(&bench, started, end);
+        ends_at_once(&["bench", &url, "-d", "30s"], "").await;
     }
 }
 
@@ -120,11 +114,8 @@ async fn so_does_every_step_of_a_script() {
             r#"{"do":"wait","event":"shout"}"#,
         ] {
             let url = end.after_the_join().await;
-            let started = Instant::now();
-            let script = ["script", "--url", &url, "--no-reconnect", "-"];
-            let input = format!("{connect}\n{join}\n{step}\n");
-            let ended = phx_with_input(&script, input.as_bytes()).await;
-            ended_at_once(&ended, started, (end, step));
+            let script = ["script", "--url", &url, "-"];
+            ends_at_once(&script, &format!("{connect}\n{join}\n{step}\n")).await;
         }
     }
 }

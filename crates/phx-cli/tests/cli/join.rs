@@ -34,9 +34,7 @@ async fn each_message_is_an_object() {
 #[tokio::test]
 async fn binary_payloads_are_base64() {
     let server = Server::start().await;
-    let mut join = Phx::start(&["join", "--json", &server.url, "room:a", "--count", "1"]);
-    join.record("connected").await;
-    join.record("joined").await;
+    let mut join = Phx::joined(&["join", "--json", &server.url, "room:a", "--count", "1"]).await;
     let push = ["push", "--no-reply", &server.url, "room:a", "shout", "--binary", "-"];
     crate::support::phx_with_input(&push, &[0, 255]).await.well();
     let message = join.record("message").await;
@@ -73,9 +71,7 @@ async fn only_the_events_asked_for_are_shown_and_counted() {
 #[tokio::test]
 async fn a_lost_connection_is_told_and_mended() {
     let mut server = Server::start().await;
-    let mut join = Phx::start(&["join", "--json", &server.url, "room:a"]);
-    join.record("connected").await;
-    join.record("joined").await;
+    let mut join = Phx::joined(&["join", "--json", &server.url, "room:a"]).await;
     assert_eq!(server.tell("drop").await, "dropped 1 connections");
     let lost = join.record("disconnected").await;
     assert_eq!(lost["code"], 1006);
@@ -94,9 +90,7 @@ async fn a_lost_connection_is_told_and_mended() {
 #[tokio::test]
 async fn it_ends_with_the_connection_if_told_so() {
     let mut server = Server::start().await;
-    let mut join = Phx::start(&["join", "--json", &server.url, "room:a", "--no-reconnect"]);
-    join.record("connected").await;
-    join.record("joined").await;
+    let mut join = Phx::joined(&["join", "--json", &server.url, "room:a", "--no-reconnect"]).await;
     server.tell("close 1001").await;
     let lost = join.record("disconnected").await;
     assert_eq!((&lost["code"], &lost["retry_in_ms"]), (&json!(1001), &json!(null)));

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::raw::{Answer, Received, raw};
 use crate::support::{Phx, phx, phx_with_input};
@@ -58,8 +58,7 @@ async fn a_script_can_wait_for_one() {
         {"do": "wait", "kind": "malformed"}"#;
     let ended = phx_with_input(&["script", "--url", &url, "-"], script.as_bytes()).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let records = ended.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    assert!(records.into_iter().any(|record| record["kind"] == "malformed"), "{ended:?}");
+    assert!(ended.records().iter().any(|record| record["kind"] == "malformed"), "{ended:?}");
 }
 
 #[tokio::test]

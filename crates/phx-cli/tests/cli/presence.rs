@@ -13,9 +13,7 @@ use crate::terminal;
 async fn changes_as_objects() {
     let mut server = Server::start().await;
     let watch = ["presence", "--json", &server.url, "room:a", "-j", "name=ann"];
-    let mut ann = Phx::start(&watch);
-    ann.record("connected").await;
-    ann.record("joined").await;
+    let mut ann = Phx::joined(&watch).await;
     let came = ann.record("came").await;
     assert_eq!((&came["key"], &came["present"]), (&json!("ann"), &json!(1)));
     assert!(came["payload"][0]["online_at"].is_number(), "{came}");
@@ -92,9 +90,7 @@ async fn events_may_have_other_names() {
     let mut server = Server::start().await;
     let names = ["--state-event", "who", "--diff-event", "who_changed"];
     let watch = ["presence", "--json", &server.url, "room:a"];
-    let mut watch = Phx::start(&[&watch[..], &names].concat());
-    watch.record("connected").await;
-    watch.record("joined").await;
+    let mut watch = Phx::joined(&[&watch[..], &names].concat()).await;
     server.tell(r#"broadcast room:a who {"eve": {"metas": [{"phx_ref": "1", "n": 1}]}}"#).await;
     let came = watch.record("came").await;
     let metas = json!([{ "n": 1, "phx_ref": "1" }]);

@@ -84,9 +84,7 @@ async fn a_reply_as_an_object() {
 #[tokio::test]
 async fn a_push_that_nobody_waits_for_arrives() {
     let server = Server::start().await;
-    let mut join = Phx::start(&["join", "--json", &server.url, "room:a"]);
-    join.record("connected").await;
-    join.record("joined").await;
+    let mut join = Phx::joined(&["join", "--json", &server.url, "room:a"]).await;
     let push = ["push", "--no-reply", &server.url, "room:a", "shout", r#"{"n":7}"#];
     assert_eq!(phx(&[&push[..], &["--repeat", "3"]].concat()).await.well(), "");
     for _ in 0..3 {

@@ -9,14 +9,13 @@ use crate::support::{Ended, Phx, Server, phx, phx_with_input};
 
 /// What a script told, without the times.
 fn told(ended: &Ended) -> Vec<Value> {
-    let told = ended.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    told.map(|mut record| {
+    let mut told = ended.records();
+    for record in &mut told {
         assert!(record["time"].is_string());
         let fields = record.as_object_mut().unwrap();
         fields.retain(|name, value| name != "time" && name != "ref" && !value.is_null());
-        record
-    })
-    .collect()
+    }
+    told
 }
 
 async fn script(server: &Server, script: &str) -> Ended {

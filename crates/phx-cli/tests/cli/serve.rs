@@ -20,9 +20,7 @@ async fn who_has_no_token_is_refused() {
 #[tokio::test]
 async fn its_commands_do_what_they_say() {
     let mut server = Server::start().await;
-    let mut join = Phx::start(&["join", "--json", &server.url, "room:a"]);
-    join.record("connected").await;
-    join.record("joined").await;
+    let mut join = Phx::joined(&["join", "--json", &server.url, "room:a"]).await;
     assert_eq!(server.tell("connections").await, "1 connections");
     assert_eq!(server.line().await, "  1: room:a");
 

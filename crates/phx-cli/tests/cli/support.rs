@@ -61,6 +61,14 @@ impl Phx {
         Phx::spawn(&mut command(args))
     }
 
+    /// Starts it, and reads the objects that say that it is connected and has joined.
+    pub(crate) async fn joined(args: &[&str]) -> Self {
+        let mut phx = Phx::start(args);
+        phx.record("connected").await;
+        phx.record("joined").await;
+        phx
+    }
+
     pub(crate) fn spawn(command: &mut Command) -> Self {
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -165,6 +173,11 @@ impl Phx {
 }
 
 impl Ended {
+    /// The objects that it printed.
+    pub(crate) fn records(&self) -> Vec<Value> {
+        self.out.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+    }
+
     /// It did what it should, and had nothing to complain about.
     #[track_caller]
     pub(crate) fn well(self) -> String {

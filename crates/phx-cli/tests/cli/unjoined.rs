@@ -1,6 +1,6 @@
 //! Messages on topics that aren't joined.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::raw::{Answer, Received, raw};
 use crate::support::{phx, phx_with_input};
@@ -20,17 +20,13 @@ async fn server() -> String {
     .await
 }
 
-fn records(out: &str) -> Vec<Value> {
-    out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
 #[tokio::test]
 async fn join_prints_those_that_are_asked_for() {
     let url = server().await;
     let args = ["join", &url, "room:a", "--also", "__absinthe__:*", "--json", "-n", "1"];
     let ended = phx(&args).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    let records = records(&ended.out);
+    let records = ended.records();
     let messages: Vec<_> = records.iter().filter(|record| record["kind"] == "message").collect();
     assert_eq!(messages.len(), 1, "{ended:?}");
     assert_eq!(messages[0]["topic"], "__absinthe__:doc:7");
@@ -55,5 +51,5 @@ async fn a_script_listens_and_waits_for_them() {
         {"do": "wait", "topic": "__absinthe__:doc:7", "event": "subscription:data", "payload": {"n": 1}}"#;
     let ended = phx_with_input(&["script", "--url", &url, "-"], script.as_bytes()).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    assert!(records(&ended.out).iter().all(|record| record["topic"] != "other"), "{ended:?}");
+    assert!(ended.records().iter().all(|record| record["topic"] != "other"), "{ended:?}");
 }
