@@ -8,6 +8,8 @@ use nix::sys::time::{TimeVal, TimeValLike as _};
 use serde::{Deserialize, Serialize};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Stats};
 
+use crate::runtime::Runtime;
+
 /// A moment from which on costs are counted, for the whole process.
 pub(crate) struct Start {
     at: Instant,
@@ -77,6 +79,26 @@ impl Cost {
         self.rss_each_kib = Some(grown / 1024.0 / self.n.max(1) as f64);
         self
     }
+}
+
+/// What it costs to make `count` connections, which has been done since `start`, and what their heartbeats cost
+/// for so many seconds. `answered` counts those.
+pub(crate) async fn idle(
+    runtime: Runtime,
+    client: &str,
+    (count, start, memory): (u64, Start, u64),
+    (heartbeat, seconds): (Duration, u64),
+    answered: impl Fn() -> u64,
+) -> Vec<Cost> {
+    let connected = start.cost_of(client, format!("connect-{count}"), count);
+    runtime.sleep(heartbeat + Duration::from_millis(500)).await;
+    let connected = connected.with_memory(memory);
+    let before = answered();
+    let start = Start::now();
+    runtime.sleep(Duration::from_secs(seconds)).await;
+    let mut idle = start.cost_of(client, format!("conns-{count}"), answered() - before);
+    idle.rss_each_kib = connected.rss_each_kib;
+    vec![connected, idle]
 }
 
 /// Prints a line of JSON for each.

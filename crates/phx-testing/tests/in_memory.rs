@@ -44,17 +44,6 @@ fn panic_of(f: impl FnOnce()) -> String {
 }
 
 #[test]
-fn heartbeats_keep_a_connection_open() {
-    let (time, link) = world();
-    time.run(async {
-        let socket = link.socket().connect().await.unwrap();
-        time.sleep(Duration::from_secs(3_000)).await;
-        assert_eq!(socket.state(), ConnectionState::Open);
-    });
-    assert_eq!(seconds(&time), 3_000);
-}
-
-#[test]
 fn a_heartbeat_finds_a_half_open_connection() {
     let (time, link) = world();
     time.run(async {
@@ -121,20 +110,6 @@ fn a_join_waits_for_a_slow_server() {
         let socket = link.socket().connect().await.unwrap();
         let _slow = socket.channel("slow").join().await.unwrap();
         assert_eq!(seconds(&time), 7);
-    });
-}
-
-#[test]
-fn latency_is_paid_each_way() {
-    let (time, link) = world();
-    link.set_latency(SECOND);
-    time.run(async {
-        let socket = link.socket().connect().await.unwrap();
-        assert_eq!(seconds(&time), 2);
-        let room = socket.channel("room:a").join().await.unwrap();
-        assert_eq!(seconds(&time), 4);
-        let reply: u32 = room.push("echo", &3).await.unwrap();
-        assert_eq!((reply, seconds(&time)), (3, 6));
     });
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::measure::{Cost, Start, resident};
+use crate::measure::{Cost, Start, idle, resident};
 use crate::runtime::Runtime;
 
 pub(super) async fn run(
@@ -21,17 +21,8 @@ pub(super) async fn run(
         let room = socket.channel(format!("room:{index}")).join().await?;
         sockets.push((socket, room));
     }
-    let connected = start.cost_of(runtime.client(), format!("connect-{count}"), count);
-    runtime.sleep(heartbeat + Duration::from_millis(500)).await;
-    let connected = connected.with_memory(memory);
-
     // Every frame after the join's reply is the answer to a heartbeat.
     let answered = || sockets.iter().map(|(socket, _)| socket.counters().frames_received).sum();
-    let before: u64 = answered();
-    let start = Start::now();
-    runtime.sleep(Duration::from_secs(seconds)).await;
-    let heartbeats = answered() - before;
-    let mut idle = start.cost_of(runtime.client(), format!("conns-{count}"), heartbeats);
-    idle.rss_each_kib = connected.rss_each_kib;
-    Ok(vec![connected, idle])
+    let made = (count, start, memory);
+    Ok(idle(runtime, runtime.client(), made, (heartbeat, seconds), answered).await)
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::socket::{Socket, join};
-use crate::measure::{Cost, Start, resident};
+use crate::measure::{Cost, Start, idle, resident};
 use crate::runtime::Runtime;
 
 pub(super) async fn run(
@@ -34,14 +34,6 @@ pub(super) async fn run(
             }
         });
     }
-    let connected = start.cost_of(&floor, format!("connect-{count}"), count);
-    runtime.sleep(heartbeat + Duration::from_millis(500)).await;
-    let connected = connected.with_memory(memory);
-    let before = answered.load(Ordering::Relaxed);
-    let start = Start::now();
-    runtime.sleep(Duration::from_secs(seconds)).await;
-    let heartbeats = answered.load(Ordering::Relaxed) - before;
-    let mut idle = start.cost_of(&floor, format!("conns-{count}"), heartbeats);
-    idle.rss_each_kib = connected.rss_each_kib;
-    Ok(vec![connected, idle])
+    let answered = || answered.load(Ordering::Relaxed);
+    Ok(idle(runtime, &floor, (count, start, memory), (heartbeat, seconds), answered).await)
 }

@@ -45,16 +45,21 @@ async fn close_code(stream: &mut TcpStream) -> u16 {
     u16::from_be_bytes([frame[2], frame[3]])
 }
 
+/// With which code the listener closes a connection whose client sends this.
+async fn code_after(listener: &Listener, bytes: &[u8]) -> u16 {
+    let refused = async {
+        let mut stream = upgraded(listener).await;
+        stream.write_all(bytes).await.unwrap();
+        close_code(&mut stream).await
+    };
+    within(refused).await
+}
+
 async fn refuses_a_frame_that_announces(length: u64) {
     let listener = Listener::bind(rooms().max_frame_size(LIMIT).build()).await.unwrap();
     for first in [FINAL | TEXT, TEXT, FINAL | PING] {
-        let refused = async {
-            let mut stream = upgraded(&listener).await;
-            // Nothing follows: who waited for it would never answer.
-            stream.write_all(&header(first, length)).await.unwrap();
-            close_code(&mut stream).await
-        };
-        assert_eq!(within(refused).await, 1009, "{length} bytes");
+        // Nothing follows: who waited for it would never answer.
+        assert_eq!(code_after(&listener, &header(first, length)).await, 1009, "{length} bytes");
     }
     join(&listener).await;
 }
@@ -70,54 +75,37 @@ fn a_frame_is_refused_once_its_header_announces_too_much() {
     }
 }
 
+/// A frame of zeros.
+fn zeros(first: u8, length: usize) -> Vec<u8> {
+    let mut frame = header(first, length as u64);
+    frame.resize(frame.len() + length, 0);
+    frame
+}
+
 #[tokio::test]
 async fn fragments_are_refused_once_they_are_too_large_together() {
     let listener = Listener::bind(rooms().max_frame_size(LIMIT).build()).await.unwrap();
-    let refused = async {
-        let mut stream = upgraded(&listener).await;
-        for first in [TEXT, CONTINUATION] {
-            let mut fragment = header(first, 501);
-            fragment.extend([0; 501]);
-            stream.write_all(&fragment).await.unwrap();
-        }
-        close_code(&mut stream).await
-    };
-    assert_eq!(within(refused).await, 1009);
+    let fragments = [zeros(TEXT, 501), zeros(CONTINUATION, 501)].concat();
+    assert_eq!(code_after(&listener, &fragments).await, 1009);
 }
 
 #[tokio::test]
 async fn who_still_sends_what_was_refused_reads_why() {
     let listener = Listener::bind(rooms().max_frame_size(LIMIT).build()).await.unwrap();
-    let refused = async {
-        let mut stream = upgraded(&listener).await;
-        let mut frame = header(FINAL | TEXT, 1 << 24);
-        frame.resize(frame.len() + (1 << 24), 0);
-        stream.write_all(&frame).await.unwrap();
-        close_code(&mut stream).await
-    };
-    assert_eq!(within(refused).await, 1009);
+    assert_eq!(code_after(&listener, &zeros(FINAL | TEXT, 1 << 24)).await, 1009);
 }
 
 #[tokio::test]
 async fn a_control_frame_has_125_bytes_at_the_most() {
     let listener = bind().await;
-    let refused = async {
-        let mut stream = upgraded(&listener).await;
-        let mut ping = header(FINAL | PING, 126);
-        ping.extend([0; 126]);
-        stream.write_all(&ping).await.unwrap();
-        close_code(&mut stream).await
-    };
-    assert_eq!(within(refused).await, 1002);
+    assert_eq!(code_after(&listener, &zeros(FINAL | PING, 126)).await, 1002);
 }
 
 #[tokio::test]
 async fn pongs_that_are_not_read_do_not_pile_up() {
     let listener = bind().await;
     let mut stream = within(upgraded(&listener)).await;
-    let mut ping = header(FINAL | PING, 125);
-    ping.extend([0; 125]);
-    let pings = ping.repeat(8_000);
+    let pings = zeros(FINAL | PING, 125).repeat(8_000);
     // What the line and the kernel take each way, and as much again.
     let most = 4 * (16 << 20) / pings.len();
     for _ in 0..most {

@@ -1,15 +1,11 @@
 //! JSON that is unusual, as Phoenix 1.8.12 reads it.
 
-use crate::wire::{JOIN, Wire};
 use phx_testing::rooms;
 
+use crate::wire::JOIN;
+
 fn answers(texts: &[&str]) -> Vec<String> {
-    let mut wire = Wire::new(rooms().build());
-    let socket = wire.open();
-    let (last, before) = texts.split_last().unwrap();
-    before.iter().for_each(|text| wire.sent(socket, text));
-    wire.send(socket, last);
-    wire.answers()
+    crate::answers(rooms(), "2.0.0", texts)
 }
 
 #[test]

@@ -18,14 +18,8 @@ const V1_8_11: PhoenixVersion = PhoenixVersion::new(1, 8, 11);
 const V1_8_12: PhoenixVersion = PhoenixVersion::new(1, 8, 12);
 const V1_9_DEV: PhoenixVersion = PhoenixVersion::new(1, 9, 0);
 
-/// What a server of each release answers to the last of these texts, the others being sent before it.
 fn answers(version: PhoenixVersion, vsn: &str, texts: &[&str]) -> Vec<String> {
-    let mut wire = Wire::new(rooms().version(version).build());
-    let socket = wire.connect(&format!("vsn={vsn}"));
-    let (last, before) = texts.split_last().unwrap();
-    before.iter().for_each(|text| wire.sent(socket, text));
-    wire.send(socket, last);
-    wire.answers()
+    crate::answers(rooms().version(version), vsn, texts)
 }
 
 #[test]
