@@ -1,9 +1,9 @@
 //! One presence: its metas, and what the server says beside them.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
 
+use super::meta::PresenceMeta;
 use super::metas::Metas;
 
 /// What is known of one key: a meta for each process that tracks it (one per device, or per tab),
@@ -58,56 +58,5 @@ impl<M: Eq, E: Eq> Eq for PresenceEntry<M, E> {}
 impl<M, E> fmt::Debug for PresenceEntry<M, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PresenceEntry({} metas)", self.metas.len())
-    }
-}
-
-/// One meta of a presence.
-///
-/// `Debug` shows the refs only.
-pub struct PresenceMeta<M> {
-    pub(super) phx_ref: Box<str>,
-    pub(super) phx_ref_prev: Option<Box<str>>,
-    pub(super) data: M,
-    /// Bytes of the meta's text.
-    pub(super) size: usize,
-}
-
-impl<M> PresenceMeta<M> {
-    /// The server's name of this meta. An update gives it a new one.
-    #[must_use]
-    pub fn phx_ref(&self) -> &str {
-        &self.phx_ref
-    }
-
-    /// The `phx_ref` before an update; none if there was none.
-    #[must_use]
-    pub fn phx_ref_prev(&self) -> Option<&str> {
-        self.phx_ref_prev.as_deref()
-    }
-
-    /// The meta itself, as `M` decodes it.
-    #[must_use]
-    pub fn data(&self) -> &M {
-        &self.data
-    }
-}
-
-/// Whatever the texts looked like.
-impl<M: PartialEq> PartialEq for PresenceMeta<M> {
-    fn eq(&self, other: &Self) -> bool {
-        self.phx_ref == other.phx_ref
-            && self.phx_ref_prev == other.phx_ref_prev
-            && self.data == other.data
-    }
-}
-
-impl<M: Eq> Eq for PresenceMeta<M> {}
-
-impl<M> fmt::Debug for PresenceMeta<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PresenceMeta")
-            .field("phx_ref", &self.phx_ref)
-            .field("phx_ref_prev", &self.phx_ref_prev)
-            .finish_non_exhaustive()
     }
 }
