@@ -37,18 +37,18 @@ pub enum Action {
     /// that has been replaced it is no news, and does no harm.
     #[non_exhaustive]
     Close {
-        /// Which.
+        /// The transport to close.
         transport: TransportId,
         /// The code to send.
         code: CloseCode,
-        /// The reason to send, at most 123 bytes.
+        /// The reason to send, at most [`CloseCode::MAX_REASON`] bytes.
         reason: String,
     },
     /// Make the params of a channel that is about to join, and hand them to
     /// [`handle_params`](crate::Socket::handle_params).
     #[non_exhaustive]
     RequestParams {
-        /// Whose.
+        /// The channel that needs params.
         channel: ChannelId,
         /// What to answer with. A later request for the same channel makes an earlier one void.
         request: ParamsRequestId,

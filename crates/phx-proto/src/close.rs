@@ -34,6 +34,9 @@ impl CloseCode {
     /// 1012: the server restarts; Phoenix sends it when it drains.
     pub const RESTART: CloseCode = CloseCode(1012);
 
+    /// 123: the bytes that a close frame has for its reason (RFC 6455, section 5.5).
+    pub const MAX_REASON: usize = 123;
+
     /// The code with this number.
     #[must_use]
     pub const fn from_u16(code: u16) -> Self {

@@ -5,7 +5,7 @@ use core::fmt;
 
 use bytestring::ByteString;
 
-use crate::{ChannelId, EncodeError, Escaped, Payload};
+use crate::{ChannelId, CloseCode, EncodeError, Escaped, Payload};
 
 /// Why there can be no such channel.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +33,7 @@ pub enum NewChannelError {
     #[error("{max} channels are the limit")]
     #[non_exhaustive]
     TooMany {
-        /// The limit.
+        /// The limit: how many channels there may be at a time.
         max: usize,
     },
 }
@@ -66,7 +66,7 @@ pub enum JoinError {
     #[error("{max} pushes are the limit (`max_pushes`)")]
     #[non_exhaustive]
     TooMany {
-        /// The limit.
+        /// The limit: how many pushes, joins and leaves there may be at a time.
         max: usize,
     },
 }
@@ -85,7 +85,7 @@ pub enum LeaveError {
     #[error("{max} pushes are the limit (`max_pushes`)")]
     #[non_exhaustive]
     TooMany {
-        /// The limit.
+        /// The limit: how many pushes, joins and leaves there may be at a time.
         max: usize,
     },
 }
@@ -94,7 +94,7 @@ pub enum LeaveError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PushError {
-    /// Why.
+    /// What is wrong with the push, or with the time of it.
     pub reason: PushErrorKind,
     /// The event, as it was given.
     pub event: ByteString,
@@ -158,7 +158,7 @@ pub enum PushErrorKind {
     #[error("{max} pushes are the limit (`max_pushes`)")]
     #[non_exhaustive]
     TooMany {
-        /// The limit.
+        /// The limit: how many pushes, joins and leaves there may be at a time.
         max: usize,
     },
 }
@@ -174,7 +174,7 @@ pub enum PingError {
     #[error("{max} pings are the limit")]
     #[non_exhaustive]
     TooMany {
-        /// The limit.
+        /// The limit: how many pings there may be at a time.
         max: usize,
     },
 }
@@ -190,8 +190,11 @@ pub enum DisconnectError {
         /// The code.
         code: u16,
     },
-    /// A close frame has room for a reason of 123 bytes.
-    #[error("a reason of {len} bytes is too long: a close frame has room for 123")]
+    /// A close frame has room for a reason of [`CloseCode::MAX_REASON`] bytes.
+    #[error(
+        "a reason of {len} bytes is too long: a close frame has room for {}",
+        CloseCode::MAX_REASON
+    )]
     #[non_exhaustive]
     ReasonTooLong {
         /// Its length in bytes.

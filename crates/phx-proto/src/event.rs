@@ -21,17 +21,17 @@ pub enum Event {
     /// The connection is open.
     #[non_exhaustive]
     Opened {
-        /// Which.
+        /// The transport of the connection.
         transport: TransportId,
     },
     /// A connection ended, or an attempt failed: exactly once for every transport.
     #[non_exhaustive]
     Closed {
-        /// Which.
+        /// The transport of the connection or attempt.
         transport: TransportId,
-        /// Whether it had been open.
+        /// Whether this connection had been open; policies get whether the socket ever had been.
         was_open: bool,
-        /// Why.
+        /// What ended it, or why it never opened.
         cause: CloseCause,
         /// Time until the next attempt to connect; `None` if the socket stays closed.
         retry_in: Option<Duration>,
@@ -42,7 +42,7 @@ pub enum Event {
     /// A channel is joined.
     #[non_exhaustive]
     Joined {
-        /// Which.
+        /// The channel that is joined.
         channel: ChannelId,
         /// The response to the join, unless it was too much to keep.
         response: Result<Payload, PayloadDropped>,
@@ -52,9 +52,9 @@ pub enum Event {
     /// An attempt to join failed, and there will be another one.
     #[non_exhaustive]
     JoinFailed {
-        /// Which channel.
+        /// The channel that was to be joined.
         channel: ChannelId,
-        /// Why.
+        /// What made the attempt fail.
         cause: JoinFailure,
         /// Time until the next attempt; `None` if it waits for a connection.
         retry_in: Option<Duration>,
@@ -62,9 +62,9 @@ pub enum Event {
     /// A joined channel isn't joined any more, and will be joined again.
     #[non_exhaustive]
     ChannelErrored {
-        /// Which.
+        /// The channel that will be joined again.
         channel: ChannelId,
-        /// Why.
+        /// What ended its join.
         cause: ChannelError,
         /// Time until the attempt to rejoin; `None` if it waits for a connection.
         retry_in: Option<Duration>,
@@ -72,15 +72,15 @@ pub enum Event {
     /// A channel is closed, until it is joined again by a call of [`Socket::join`](crate::Socket::join).
     #[non_exhaustive]
     ChannelClosed {
-        /// Which.
+        /// The channel that is closed.
         channel: ChannelId,
-        /// Why.
+        /// What closed it.
         cause: ChannelCloseCause,
     },
     /// A server push or broadcast to a joined channel.
     #[non_exhaustive]
     Message {
-        /// Which channel.
+        /// The channel that the message is for.
         channel: ChannelId,
         /// The event's name.
         event: ByteString,
@@ -90,7 +90,7 @@ pub enum Event {
     /// What became of a push, a join or a leave: exactly once for each.
     #[non_exhaustive]
     PushDone {
-        /// Which.
+        /// The id that the call returned.
         push: PushId,
         /// Its channel.
         channel: ChannelId,
@@ -100,7 +100,7 @@ pub enum Event {
     /// A ping was answered, or won't be: exactly once for each.
     #[non_exhaustive]
     Pong {
-        /// Which ping.
+        /// The id that the call returned.
         ping: PingId,
         /// The time from the ping to its reply; `None` if the connection ended or
         /// [`Config::heartbeat_timeout`](crate::Config::heartbeat_timeout) passed first.

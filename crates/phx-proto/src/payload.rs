@@ -170,12 +170,18 @@ impl Payload {
     /// [`PayloadError::Deserialize`] if the text isn't JSON, or isn't a `T`;
     /// [`PayloadError::Binary`] if this is a binary payload. Both hold the payload.
     pub fn decode<'a, T: Deserialize<'a>>(&'a self) -> Result<T, PayloadError> {
-        match &self.0 {
-            Repr::Json(text) => serde_json::from_slice(text).map_err(|error| {
-                PayloadError::Deserialize { error: error.into(), payload: self.clone() }
-            }),
-            Repr::Binary(_) => Err(PayloadError::Binary { payload: self.clone() }),
-        }
+        let Repr::Json(bytes) = &self.0 else {
+            return Err(PayloadError::Binary { payload: self.clone() });
+        };
+        // Checked as a whole, the strings in it needn't be checked one by one.
+        let decoded = match self.as_json() {
+            Some(text) => serde_json::from_str(text),
+            None => serde_json::from_slice(bytes),
+        };
+        decoded.map_err(|error| PayloadError::Deserialize {
+            error: error.into(),
+            payload: self.clone(),
+        })
     }
 
     /// The string under `reason`, if this is a JSON object that has one: how Phoenix says why it

@@ -15,15 +15,29 @@ use crate::{CloseCause, Escaped, Payload, PayloadDropped, Status};
 /// status says that asking again is no use: 3xx, and 4xx but for 408, 425 and 429. So is a request
 /// that can't be made, if the socket never was open.
 #[derive(Clone, Default)]
-pub struct ReconnectPolicy(ReconnectRule);
+pub struct ReconnectPolicy(Rule<ReconnectFn>);
 
+/// What a policy goes by.
 #[derive(Clone, Default)]
-enum ReconnectRule {
+enum Rule<F> {
     #[default]
     Standard,
     Always,
     Never,
-    Function(ReconnectFn),
+    Function(F),
+}
+
+impl<F> Rule<F> {
+    /// Shows the policy of this name as it is made.
+    fn fmt(&self, policy: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let made_by = match self {
+            Rule::Standard => "default()",
+            Rule::Always => "always()",
+            Rule::Never => "never()",
+            Rule::Function(_) => "function(..)",
+        };
+        write!(f, "{policy}::{made_by}")
+    }
 }
 
 type ReconnectFn = Arc<dyn Fn(&CloseCause, bool) -> Reconnect + Send + Sync>;
@@ -45,13 +59,13 @@ impl ReconnectPolicy {
     /// Reconnect whatever happened, as phoenix.js does (but older ones not after close code 1000).
     #[must_use]
     pub const fn always() -> Self {
-        ReconnectPolicy(ReconnectRule::Always)
+        ReconnectPolicy(Rule::Always)
     }
 
     /// Never reconnect: the first end is final.
     #[must_use]
     pub const fn never() -> Self {
-        ReconnectPolicy(ReconnectRule::Never)
+        ReconnectPolicy(Rule::Never)
     }
 
     /// A policy of one's own. The function gets the cause and whether this socket has ever been
@@ -71,18 +85,18 @@ impl ReconnectPolicy {
     pub fn function(
         decide: impl Fn(&CloseCause, bool) -> Reconnect + Send + Sync + 'static,
     ) -> Self {
-        ReconnectPolicy(ReconnectRule::Function(Arc::new(decide)))
+        ReconnectPolicy(Rule::Function(Arc::new(decide)))
     }
 
     /// What to do after `cause`; `was_open` is whether the socket has ever been open since the user
-    /// connected.
+    /// connected (the field of this name in [`Event::Closed`](crate::Event::Closed) is about one connection).
     #[must_use]
     pub fn decide(&self, cause: &CloseCause, was_open: bool) -> Reconnect {
         match &self.0 {
-            ReconnectRule::Standard if !was_open && is_final(cause) => Reconnect::Stop,
-            ReconnectRule::Standard | ReconnectRule::Always => Reconnect::Backoff,
-            ReconnectRule::Never => Reconnect::Stop,
-            ReconnectRule::Function(decide) => decide(cause, was_open),
+            Rule::Standard if !was_open && is_final(cause) => Reconnect::Stop,
+            Rule::Standard | Rule::Always => Reconnect::Backoff,
+            Rule::Never => Reconnect::Stop,
+            Rule::Function(decide) => decide(cause, was_open),
         }
     }
 }
@@ -102,12 +116,7 @@ fn is_final(cause: &CloseCause) -> bool {
 
 impl fmt::Debug for ReconnectPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            ReconnectRule::Standard => "ReconnectPolicy::default()",
-            ReconnectRule::Always => "ReconnectPolicy::always()",
-            ReconnectRule::Never => "ReconnectPolicy::never()",
-            ReconnectRule::Function(_) => "ReconnectPolicy::function(..)",
-        })
+        self.0.fmt("ReconnectPolicy", f)
     }
 }
 
@@ -118,16 +127,7 @@ impl fmt::Debug for ReconnectPolicy {
 /// that time out or lose their connection, and those of which the server says `phx_error`, are no
 /// rejections: they are always tried again.
 #[derive(Clone, Default)]
-pub struct RejoinPolicy(RejoinRule);
-
-#[derive(Clone, Default)]
-enum RejoinRule {
-    #[default]
-    Standard,
-    Always,
-    Never,
-    Function(RejoinFn),
-}
+pub struct RejoinPolicy(Rule<RejoinFn>);
 
 type RejoinFn = Arc<dyn Fn(&Rejection) -> Rejoin + Send + Sync>;
 
@@ -208,13 +208,13 @@ impl RejoinPolicy {
     /// Try every rejected join again, as phoenix.js does.
     #[must_use]
     pub const fn always() -> Self {
-        RejoinPolicy(RejoinRule::Always)
+        RejoinPolicy(Rule::Always)
     }
 
     /// Every rejection is final, that of a crashed join included.
     #[must_use]
     pub const fn never() -> Self {
-        RejoinPolicy(RejoinRule::Never)
+        RejoinPolicy(Rule::Never)
     }
 
     /// A policy of one's own. The function must be pure, or a session can't be replayed.
@@ -234,29 +234,24 @@ impl RejoinPolicy {
     /// });
     /// ```
     pub fn function(decide: impl Fn(&Rejection) -> Rejoin + Send + Sync + 'static) -> Self {
-        RejoinPolicy(RejoinRule::Function(Arc::new(decide)))
+        RejoinPolicy(Rule::Function(Arc::new(decide)))
     }
 
     /// What to do after `rejection`.
     #[must_use]
     pub fn decide(&self, rejection: &Rejection) -> Rejoin {
         match &self.0 {
-            RejoinRule::Standard if rejection.rejoin || rejection.is_crash() => Rejoin::Backoff,
-            RejoinRule::Always => Rejoin::Backoff,
-            RejoinRule::Standard | RejoinRule::Never => Rejoin::Stop,
-            RejoinRule::Function(decide) => decide(rejection),
+            Rule::Standard if rejection.rejoin || rejection.is_crash() => Rejoin::Backoff,
+            Rule::Always => Rejoin::Backoff,
+            Rule::Standard | Rule::Never => Rejoin::Stop,
+            Rule::Function(decide) => decide(rejection),
         }
     }
 }
 
 impl fmt::Debug for RejoinPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            RejoinRule::Standard => "RejoinPolicy::default()",
-            RejoinRule::Always => "RejoinPolicy::always()",
-            RejoinRule::Never => "RejoinPolicy::never()",
-            RejoinRule::Function(_) => "RejoinPolicy::function(..)",
-        })
+        self.0.fmt("RejoinPolicy", f)
     }
 }
 
@@ -268,15 +263,7 @@ impl fmt::Debug for RejoinPolicy {
 /// [`Outcome::ChannelClosed`](crate::Outcome::ChannelClosed), those that weren't sent wait for the
 /// rejoin, and what the server sent in between is lost.
 #[derive(Clone, Default)]
-pub struct ClosePolicy(CloseRule);
-
-#[derive(Clone, Default)]
-enum CloseRule {
-    #[default]
-    Never,
-    Always,
-    Function(CloseFn),
-}
+pub struct ClosePolicy(Rule<CloseFn>);
 
 type CloseFn = Arc<dyn Fn(&Payload) -> Rejoin + Send + Sync>;
 
@@ -284,13 +271,13 @@ impl ClosePolicy {
     /// Join again whatever the server said, after the delay of the rejoin schedule.
     #[must_use]
     pub const fn always() -> Self {
-        ClosePolicy(CloseRule::Always)
+        ClosePolicy(Rule::Always)
     }
 
     /// Every close is final: the default.
     #[must_use]
     pub const fn never() -> Self {
-        ClosePolicy(CloseRule::Never)
+        ClosePolicy(Rule::Standard)
     }
 
     /// A policy that decides by the payload of `phx_close`. The function must be pure, or a session
@@ -307,26 +294,22 @@ impl ClosePolicy {
     /// });
     /// ```
     pub fn function(decide: impl Fn(&Payload) -> Rejoin + Send + Sync + 'static) -> Self {
-        ClosePolicy(CloseRule::Function(Arc::new(decide)))
+        ClosePolicy(Rule::Function(Arc::new(decide)))
     }
 
     /// What to do after a `phx_close` with this payload.
     #[must_use]
     pub fn decide(&self, payload: &Payload) -> Rejoin {
         match &self.0 {
-            CloseRule::Never => Rejoin::Stop,
-            CloseRule::Always => Rejoin::Backoff,
-            CloseRule::Function(decide) => decide(payload),
+            Rule::Standard | Rule::Never => Rejoin::Stop,
+            Rule::Always => Rejoin::Backoff,
+            Rule::Function(decide) => decide(payload),
         }
     }
 }
 
 impl fmt::Debug for ClosePolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            CloseRule::Never => "ClosePolicy::default()",
-            CloseRule::Always => "ClosePolicy::always()",
-            CloseRule::Function(_) => "ClosePolicy::function(..)",
-        })
+        self.0.fmt("ClosePolicy", f)
     }
 }

@@ -30,7 +30,7 @@ pub use list::PresenceList;
 pub use meta::PresenceMeta;
 
 use list::Weight;
-use wire::{Counted, Diff};
+use wire::{Counted, Diff, Kind};
 
 /// How far a [`Presence`] can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,8 +253,8 @@ impl<M: DeserializeOwned, E: DeserializeOwned> Presence<M, E> {
         &mut self,
         payload: &Payload,
     ) -> Result<Vec<PresenceChange<M, E>>, PresenceError> {
-        let counted = Counted::state(payload, &self.config)?;
-        let state = counted.decode_state()?;
+        let counted = Counted::new(Kind::State, payload, &self.config)?;
+        let state = counted.decode()?.joins;
         let (diffs, waiting) = match &self.phase {
             Phase::Pending { diffs, weight } => (diffs.as_slice(), *weight),
             Phase::Synced => (&[][..], Weight::default()),
@@ -282,15 +282,15 @@ impl<M: DeserializeOwned, E: DeserializeOwned> Presence<M, E> {
                 let payload = payload.clone();
                 return Err(PresenceError::TooManyPendingDiffs { limit, payload });
             }
-            let counted = Counted::diff(payload, &self.config)?;
+            let counted = Counted::new(Kind::Diff, payload, &self.config)?;
             let total = weight.plus(counted.weight());
             total.check(&self.config, payload)?;
-            diffs.push(counted.decode_diff()?);
+            diffs.push(counted.decode()?);
             *weight = total;
             return Ok(changes);
         }
-        let counted = Counted::diff(payload, &self.config)?;
-        let diff = counted.decode_diff()?;
+        let counted = Counted::new(Kind::Diff, payload, &self.config)?;
+        let diff = counted.decode()?;
         let before = self.list.clone_if_over(&self.config, counted.growth());
         self.list.sync_diff(&diff, &mut changes);
         self.keep(before, payload)?;

@@ -105,7 +105,7 @@ pub enum EncodeError {
     #[error("the {field} has {len} bytes; a binary frame has room for 255")]
     #[non_exhaustive]
     TooLong {
-        /// Which name.
+        /// The name that is too long.
         field: Field,
         /// Its length in bytes.
         len: usize,
@@ -158,7 +158,7 @@ pub enum DecodeErrorKind {
     TooLarge {
         /// The frame's length.
         len: usize,
-        /// The limit.
+        /// The limit in bytes.
         max: usize,
     },
     /// The text isn't JSON, or isn't an array (V2) or an object (V1).

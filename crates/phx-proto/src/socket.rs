@@ -159,7 +159,7 @@ impl Socket {
         if !code.is_sendable() {
             return Err(DisconnectError::Code { code: code.as_u16() });
         }
-        if reason.len() > 123 {
+        if reason.len() > CloseCode::MAX_REASON {
             return Err(DisconnectError::ReasonTooLong { len: reason.len() });
         }
         self.advance(now);

@@ -22,9 +22,6 @@ use crate::turn::{Metered, Turn};
 /// from it until they are written, so that they can't pile up.
 const MAX_WAITING_PONGS: usize = 64;
 
-/// Bytes that a close frame has for its reason (RFC 6455, section 5.5).
-const MAX_REASON: usize = 123;
-
 /// A WebSocket connection as a [`Transport`], made by [`upgrade`](super::upgrade).
 ///
 /// Pings are answered while frames are received. Text and binary messages are handed on without
@@ -340,7 +337,10 @@ fn close_message(code: CloseCode, reason: &str) -> Message {
     if matches!(code, CloseCode::NO_STATUS | CloseCode::ABNORMAL) {
         return Message::Close(None);
     }
-    let end = (0..=MAX_REASON).rev().find(|&end| reason.is_char_boundary(end)).unwrap_or_default();
+    let end = (0..=CloseCode::MAX_REASON)
+        .rev()
+        .find(|&end| reason.is_char_boundary(end))
+        .unwrap_or_default();
     let reason = Utf8Bytes::from(reason.get(..end).unwrap_or_default());
     Message::Close(Some(CloseFrame { code: code.as_u16().into(), reason }))
 }

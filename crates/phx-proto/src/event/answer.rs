@@ -56,15 +56,13 @@ impl ChannelCloseCause {
 
     /// The same cause without its payload: for drivers that limit what they keep.
     #[must_use]
-    pub fn without_payload(self) -> Self {
-        match self {
-            ChannelCloseCause::ByServer(payload) => ChannelCloseCause::ByServer(dropped(payload)),
-            ChannelCloseCause::Rejected(mut rejection) => {
-                rejection.drop_response();
-                ChannelCloseCause::Rejected(rejection)
-            }
-            other => other,
+    pub fn without_payload(mut self) -> Self {
+        match &mut self {
+            ChannelCloseCause::ByServer(payload) => drop_payload(payload),
+            ChannelCloseCause::Rejected(rejection) => rejection.drop_response(),
+            ChannelCloseCause::Left | ChannelCloseCause::Replaced | ChannelCloseCause::Stopped => {}
         }
+        self
     }
 }
 
@@ -80,12 +78,12 @@ impl ChannelError {
 
     /// The same error without its payload: for drivers that limit what they keep.
     #[must_use]
-    pub fn without_payload(self) -> Self {
-        match self {
-            ChannelError::Crashed(payload) => ChannelError::Crashed(dropped(payload)),
-            ChannelError::Closed(payload) => ChannelError::Closed(dropped(payload)),
-            other => other,
+    pub fn without_payload(mut self) -> Self {
+        match &mut self {
+            ChannelError::Crashed(payload) | ChannelError::Closed(payload) => drop_payload(payload),
+            ChannelError::Disconnected | ChannelError::Forgotten => {}
         }
+        self
     }
 }
 
@@ -105,16 +103,16 @@ impl JoinFailure {
 
     /// The same failure without its payload: for drivers that limit what they keep.
     #[must_use]
-    pub fn without_payload(self) -> Self {
-        match self {
-            JoinFailure::Rejected(mut rejection) => {
-                rejection.drop_response();
-                JoinFailure::Rejected(rejection)
-            }
-            JoinFailure::Crashed(payload) => JoinFailure::Crashed(dropped(payload)),
-            JoinFailure::Closed(payload) => JoinFailure::Closed(dropped(payload)),
-            other => other,
+    pub fn without_payload(mut self) -> Self {
+        match &mut self {
+            JoinFailure::Rejected(rejection) => rejection.drop_response(),
+            JoinFailure::Crashed(payload) | JoinFailure::Closed(payload) => drop_payload(payload),
+            JoinFailure::TimedOut
+            | JoinFailure::NoParams
+            | JoinFailure::Unsendable(_)
+            | JoinFailure::Disconnected => {}
         }
+        self
     }
 }
 
@@ -126,14 +124,14 @@ impl Rejection {
     pub(crate) fn drop_response(&mut self) {
         let status = core::mem::replace(&mut self.status, Status::Error);
         self.status = shortened(status);
-        if let Ok(response) = &self.response {
-            self.response = Err(PayloadDropped::new(response.len()));
-        }
+        drop_payload(&mut self.response);
     }
 }
 
-fn dropped(payload: Result<Payload, PayloadDropped>) -> Result<Payload, PayloadDropped> {
-    payload.and_then(|payload| Err(PayloadDropped::new(payload.len())))
+fn drop_payload(payload: &mut Result<Payload, PayloadDropped>) {
+    if let Ok(dropped) = payload {
+        *payload = Err(PayloadDropped::new(dropped.len()));
+    }
 }
 
 fn payload_len(payload: &Result<Payload, PayloadDropped>) -> usize {

@@ -18,7 +18,7 @@ use super::PresenceEntry;
 pub enum PresenceChange<M, E> {
     /// Metas came.
     Joined {
-        /// Whose.
+        /// The key of the presence.
         key: ByteString,
         /// What was there before; `None` if the key is new.
         before: Option<Arc<PresenceEntry<M, E>>>,
@@ -27,7 +27,7 @@ pub enum PresenceChange<M, E> {
     },
     /// Metas went.
     Left {
-        /// Whose.
+        /// The key of the presence.
         key: ByteString,
         /// What remains. If it has no metas, the key is gone.
         after: Arc<PresenceEntry<M, E>>,

@@ -15,7 +15,7 @@ pub enum PresenceError {
     #[error("more than {limit} presence metas")]
     #[non_exhaustive]
     TooManyMetas {
-        /// The limit.
+        /// The limit, in metas of all keys.
         limit: usize,
         /// The payload, as it came.
         payload: Payload,
@@ -25,7 +25,7 @@ pub enum PresenceError {
     #[error("more than {limit} presence diffs before the state")]
     #[non_exhaustive]
     TooManyPendingDiffs {
-        /// The limit.
+        /// The limit, in diffs that wait.
         limit: usize,
         /// The payload, as it came.
         payload: Payload,
@@ -35,7 +35,7 @@ pub enum PresenceError {
     #[error("more than {limit} bytes of presences")]
     #[non_exhaustive]
     TooManyBytes {
-        /// The limit.
+        /// The limit, in bytes of JSON text.
         limit: usize,
         /// The payload, as it came.
         payload: Payload,

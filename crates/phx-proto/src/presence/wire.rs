@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use super::list::Weight;
 use super::metas::Metas;
 use super::{PresenceConfig, PresenceEntry, PresenceError, PresenceMeta};
-use crate::serializer::scan::{Element, Scanner};
+use crate::serializer::scan::{Element, Scanner, Span};
 use crate::{DecodeErrorKind, Payload, PayloadError};
 
 /// Presences, each key once and in order, which makes the order of changes that of the keys.
@@ -25,6 +25,15 @@ pub(super) type Entries<M, E> = Vec<(ByteString, Arc<PresenceEntry<M, E>>)>;
 pub(super) struct Diff<M, E> {
     pub(super) joins: Entries<M, E>,
     pub(super) leaves: Entries<M, E>,
+}
+
+/// What a payload is of.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// `{key: {"metas": [..], ..}, ..}`
+    State,
+    /// `{"joins": state, "leaves": state}`
+    Diff,
 }
 
 /// A payload that is known to be within the limits: it has been looked through, and nothing of it has
@@ -44,56 +53,38 @@ struct Count {
 }
 
 impl<'a> Counted<'a> {
-    /// Counts `{key: {"metas": [..], ..}, ..}`.
-    pub(super) fn state(
+    pub(super) fn new(
+        kind: Kind,
         payload: &'a Payload,
         config: &'a PresenceConfig,
     ) -> Result<Self, PresenceError> {
-        let text = Text::new(payload, config)?;
-        let mut joins = Counter::new(config);
-        text.read(|scanner| entries(scanner, &mut joins))?;
-        Ok(Counted { text, joins: joins.count, leaves: Count::default() })
-    }
-
-    /// Counts `{"joins": state, "leaves": state}`.
-    pub(super) fn diff(
-        payload: &'a Payload,
-        config: &'a PresenceConfig,
-    ) -> Result<Self, PresenceError> {
-        let text = Text::new(payload, config)?;
+        let text = Text::new(kind, payload, config)?;
         let (mut joins, mut leaves) = (Counter::new(config), Counter::new(config));
-        text.read(|scanner| diff(scanner, &mut joins, &mut leaves))?;
+        text.read(&mut joins, &mut leaves)?;
         Ok(Counted { text, joins: joins.count, leaves: leaves.count })
     }
 
     /// By how much the list grows with it at the most.
     pub(super) fn growth(&self) -> Weight {
-        Weight { metas: self.joins.metas, bytes: self.text.payload.len() }
+        Weight { metas: self.joins.metas, bytes: self.text.json.len() }
     }
 
     /// What it takes while it waits.
     pub(super) fn weight(&self) -> Weight {
         let metas = self.joins.metas.saturating_add(self.leaves.metas);
-        Weight { metas, bytes: self.text.payload.len() }
+        Weight { metas, bytes: self.text.json.len() }
     }
 
-    pub(super) fn decode_state<M, E>(&self) -> Result<Entries<M, E>, PresenceError>
+    /// The diff, of which a state is the joins.
+    pub(super) fn decode<M, E>(&self) -> Result<Diff<M, E>, PresenceError>
     where
         M: DeserializeOwned,
         E: DeserializeOwned,
     {
-        let mut joins = Decoder::new(self.joins);
-        self.text.read(|scanner| entries(scanner, &mut joins))?;
-        Ok(joins.finish())
-    }
-
-    pub(super) fn decode_diff<M, E>(&self) -> Result<Diff<M, E>, PresenceError>
-    where
-        M: DeserializeOwned,
-        E: DeserializeOwned,
-    {
-        let (mut joins, mut leaves) = (Decoder::new(self.joins), Decoder::new(self.leaves));
-        self.text.read(|scanner| diff(scanner, &mut joins, &mut leaves))?;
+        let json = self.text.json;
+        let (mut joins, mut leaves) =
+            (Decoder::new(json, self.joins), Decoder::new(json, self.leaves));
+        self.text.read(&mut joins, &mut leaves)?;
         Ok(Diff { joins: joins.finish(), leaves: leaves.finish() })
     }
 }
@@ -101,6 +92,8 @@ impl<'a> Counted<'a> {
 /// The text of a payload, which is UTF-8 and not longer than allowed.
 #[derive(Clone, Copy)]
 struct Text<'a> {
+    kind: Kind,
+    json: &'a str,
     payload: &'a Payload,
     config: &'a PresenceConfig,
 }
@@ -129,27 +122,27 @@ impl From<serde_json::Error> for Fault {
 }
 
 impl<'a> Text<'a> {
-    fn new(payload: &'a Payload, config: &'a PresenceConfig) -> Result<Self, PresenceError> {
+    fn new(
+        kind: Kind,
+        payload: &'a Payload,
+        config: &'a PresenceConfig,
+    ) -> Result<Self, PresenceError> {
         let limit = config.max_bytes;
         if payload.len() > limit {
             return Err(PresenceError::TooManyBytes { limit, payload: payload.clone() });
         }
-        if payload.is_binary() {
-            return Err(PayloadError::Binary { payload: payload.clone() }.into());
-        }
-        let text = Text { payload, config };
-        match core::str::from_utf8(payload.as_bytes()) {
-            Ok(_) => Ok(text),
-            Err(_) => Err(text.refused(Fault::Grammar)),
-        }
+        let json = payload.as_json();
+        let text = Text { kind, json: json.unwrap_or_default(), payload, config };
+        if json.is_some() { Ok(text) } else { Err(text.refused(Fault::Grammar)) }
     }
 
-    fn read(
-        self,
-        read: impl FnOnce(&mut Scanner<'a>) -> Result<(), Fault>,
-    ) -> Result<(), PresenceError> {
-        let mut scanner = Scanner::new(self.payload.as_bytes());
-        let result = read(&mut scanner).and_then(|()| Ok(scanner.end()?));
+    fn read(self, joins: &mut dyn Reader, leaves: &mut dyn Reader) -> Result<(), PresenceError> {
+        let mut scanner = Scanner::new(self.json.as_bytes());
+        let result = match self.kind {
+            Kind::State => entries(&mut scanner, joins),
+            Kind::Diff => diff(&mut scanner, joins, leaves),
+        };
+        let result = result.and_then(|()| Ok(scanner.end()?));
         result.map_err(|fault| self.refused(fault))
     }
 
@@ -175,34 +168,26 @@ impl<'a> Text<'a> {
 /// What is made of presences while they are read.
 trait Reader {
     /// A meta of the presence that comes next.
-    fn meta(&mut self, text: &[u8]) -> Result<(), Fault>;
+    fn meta(&mut self, meta: Span) -> Result<(), Fault>;
 
-    /// A presence, written as `text`. Says whether it has anything beside its metas.
-    fn presence(&mut self, key: Key<'_>, text: &[u8], has_extra: bool) -> Result<(), Fault>;
+    /// A presence. Says whether it has anything beside its metas.
+    fn presence(&mut self, key: Element, entry: Span, has_extra: bool) -> Result<(), Fault>;
 }
 
-/// A key of an object.
-#[derive(Clone, Copy)]
-struct Key<'a> {
-    element: Element,
-    text: &'a [u8],
-}
-
-impl<'a> Key<'a> {
-    fn text(self) -> Result<Cow<'a, [u8]>, Fault> {
-        self.element.text(self.text).ok_or(Fault::Shape("a key with half of a surrogate pair"))
-    }
+/// What a key says.
+fn name(key: Element, json: &[u8]) -> Result<Cow<'_, [u8]>, Fault> {
+    key.text(json).ok_or(Fault::Shape("a key with half of a surrogate pair"))
 }
 
 /// Reads `{"joins": state, "leaves": state}`.
 fn diff(
     scanner: &mut Scanner<'_>,
-    joins: &mut impl Reader,
-    leaves: &mut impl Reader,
+    joins: &mut dyn Reader,
+    leaves: &mut dyn Reader,
 ) -> Result<(), Fault> {
     let (mut joined, mut left) = (false, false);
-    object(scanner, |scanner, name| {
-        let (reader, seen): (&mut dyn Reader, _) = match &*name.text()? {
+    object(scanner, |scanner, key| {
+        let (reader, seen): (&mut dyn Reader, _) = match &*name(key, scanner.text())? {
             b"joins" => (joins, &mut joined),
             b"leaves" => (leaves, &mut left),
             _ => {
@@ -219,18 +204,18 @@ fn diff(
 }
 
 /// Reads `{key: {"metas": [..], ..}, ..}`.
-fn entries(scanner: &mut Scanner<'_>, reader: &mut (impl Reader + ?Sized)) -> Result<(), Fault> {
+fn entries(scanner: &mut Scanner<'_>, reader: &mut dyn Reader) -> Result<(), Fault> {
     object(scanner, |scanner, key| {
         let (has_extra, span) = scanner.spanned(|scanner| entry(scanner, reader))?;
-        reader.presence(key, span.of(scanner.text()), has_extra)
+        reader.presence(key, span, has_extra)
     })
 }
 
 /// Reads `{"metas": [..], ..}`; whether there is anything beside the metas.
-fn entry(scanner: &mut Scanner<'_>, reader: &mut (impl Reader + ?Sized)) -> Result<bool, Fault> {
+fn entry(scanner: &mut Scanner<'_>, reader: &mut dyn Reader) -> Result<bool, Fault> {
     let (mut has_metas, mut has_extra) = (false, false);
-    object(scanner, |scanner, name| {
-        if *name.text()? != *b"metas" {
+    object(scanner, |scanner, key| {
+        if *name(key, scanner.text())? != *b"metas" {
             has_extra = true;
             scanner.value()?;
             return Ok(());
@@ -243,8 +228,7 @@ fn entry(scanner: &mut Scanner<'_>, reader: &mut (impl Reader + ?Sized)) -> Resu
             return Ok(());
         }
         loop {
-            let meta = scanner.value()?;
-            reader.meta(meta.of(scanner.text()))?;
+            reader.meta(scanner.value()?)?;
             if !scanner.eat(b',') {
                 return Ok(scanner.expect(b']')?);
             }
@@ -256,16 +240,15 @@ fn entry(scanner: &mut Scanner<'_>, reader: &mut (impl Reader + ?Sized)) -> Resu
 /// Reads an object: `member` is called after each key and its colon, and reads the value.
 fn object<'a>(
     scanner: &mut Scanner<'a>,
-    mut member: impl FnMut(&mut Scanner<'a>, Key<'a>) -> Result<(), Fault>,
+    mut member: impl FnMut(&mut Scanner<'a>, Element) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     scanner.expect(b'{')?;
     if scanner.eat(b'}') {
         return Ok(());
     }
     loop {
-        let element = scanner.key()?;
-        let text = scanner.text();
-        member(scanner, Key { element, text })?;
+        let key = scanner.key()?;
+        member(scanner, key)?;
         if !scanner.eat(b',') {
             return Ok(scanner.expect(b'}')?);
         }
@@ -292,27 +275,28 @@ impl Counter {
 }
 
 impl Reader for Counter {
-    fn meta(&mut self, _: &[u8]) -> Result<(), Fault> {
+    fn meta(&mut self, _: Span) -> Result<(), Fault> {
         self.metas = self.metas.saturating_add(1);
         self.add()
     }
 
-    fn presence(&mut self, _: Key<'_>, _: &[u8], _: bool) -> Result<(), Fault> {
+    fn presence(&mut self, _: Element, _: Span, _: bool) -> Result<(), Fault> {
         self.count.keys = self.count.keys.saturating_add(1);
         // One without metas counts as one.
         if mem::take(&mut self.metas) == 0 { self.add() } else { Ok(()) }
     }
 }
 
-struct Decoder<M, E> {
+struct Decoder<'a, M, E> {
+    json: &'a str,
     entries: Entries<M, E>,
     /// The metas of the presence that comes next.
     metas: Vec<Arc<PresenceMeta<M>>>,
 }
 
-impl<M, E> Decoder<M, E> {
-    fn new(count: Count) -> Self {
-        Decoder { entries: Vec::with_capacity(count.keys), metas: Vec::new() }
+impl<'a, M, E> Decoder<'a, M, E> {
+    fn new(json: &'a str, count: Count) -> Self {
+        Decoder { json, entries: Vec::with_capacity(count.keys), metas: Vec::new() }
     }
 
     /// What was read, in order. Of equal keys the last counts, as in a JavaScript object.
@@ -348,12 +332,13 @@ struct Beside<E> {
     extra: E,
 }
 
-impl<M: DeserializeOwned, E: DeserializeOwned> Reader for Decoder<M, E> {
+impl<M: DeserializeOwned, E: DeserializeOwned> Reader for Decoder<'_, M, E> {
     /// Reads the text twice, for the refs and for `M`: flattening would hide the refs from `M` and
     /// wouldn't let it be a `RawValue`.
-    fn meta(&mut self, text: &[u8]) -> Result<(), Fault> {
-        let Refs { phx_ref, phx_ref_prev } = serde_json::from_slice(text)?;
-        let data = serde_json::from_slice(text)?;
+    fn meta(&mut self, meta: Span) -> Result<(), Fault> {
+        let text = meta.of_str(self.json);
+        let Refs { phx_ref, phx_ref_prev } = serde_json::from_str(text)?;
+        let data = serde_json::from_str(text)?;
         if self.metas.is_empty() {
             // Most have one.
             self.metas.reserve_exact(1);
@@ -363,17 +348,15 @@ impl<M: DeserializeOwned, E: DeserializeOwned> Reader for Decoder<M, E> {
         Ok(())
     }
 
-    fn presence(&mut self, key: Key<'_>, text: &[u8], has_extra: bool) -> Result<(), Fault> {
+    fn presence(&mut self, key: Element, entry: Span, has_extra: bool) -> Result<(), Fault> {
+        let text = entry.of_str(self.json);
         let mut metas = mem::take(&mut self.metas);
         metas.shrink_to_fit();
         let metas = Metas::from(metas);
         let Beside { extra, .. } =
-            serde_json::from_slice::<Beside<E>>(if has_extra { text } else { b"{}" })?;
+            serde_json::from_str::<Beside<E>>(if has_extra { text } else { "{}" })?;
         let extra_size = text.len().saturating_sub(metas.size());
-        let key = match key.text()? {
-            Cow::Borrowed(key) => Bytes::copy_from_slice(key),
-            Cow::Owned(key) => Bytes::from(key),
-        };
+        let key = Bytes::from(name(key, self.json.as_bytes())?.into_owned());
         let key = ByteString::try_from(key).map_err(|_| Fault::Grammar)?;
         let entry = PresenceEntry { metas, extra: Arc::new(extra), extra_size };
         self.entries.push((key, Arc::new(entry)));

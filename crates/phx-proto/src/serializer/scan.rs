@@ -45,6 +45,11 @@ impl Span {
         text.get(self.start..self.end).unwrap_or_default()
     }
 
+    /// This part of the text that was scanned.
+    pub(crate) fn of_str(self, text: &str) -> &str {
+        text.get(self.start..self.end).unwrap_or_default()
+    }
+
     /// This part of the frame that was scanned, sharing its memory.
     #[inline(always)]
     pub(crate) fn shared(self, frame: &Bytes) -> Bytes {

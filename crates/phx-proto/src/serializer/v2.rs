@@ -96,8 +96,7 @@ impl Serializer for V2 {
     fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
         match frame {
             Frame::Text(text) => decode(text, Replies::Read),
-            Frame::Binary(data) => binary::decode_client(&data)
-                .map_err(|reason| DecodeError { reason, frame: Frame::Binary(data) }),
+            Frame::Binary(data) => binary::decode_client(data),
         }
     }
 
@@ -125,8 +124,7 @@ impl Serializer for V2Server {
     fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
         match frame {
             Frame::Text(text) => decode(text, Replies::Keep),
-            Frame::Binary(data) => binary::decode_server(&data)
-                .map_err(|reason| DecodeError { reason, frame: Frame::Binary(data) }),
+            Frame::Binary(data) => binary::decode_server(data),
         }
     }
 }

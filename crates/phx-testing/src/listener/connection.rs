@@ -33,9 +33,6 @@ const LINGER: Duration = Duration::from_secs(1);
 
 type Stream = WebSocketStream<TokioAdapter<DuplexStream>>;
 
-/// The bytes of a close frame's reason (RFC 6455, section 5.5).
-const MAX_REASON: usize = 123;
-
 /// What the line holds between the WebSocket and its faults.
 const LINE_BUFFER: usize = 64 * 1024;
 
@@ -251,7 +248,7 @@ async fn linger(stream: &mut DuplexStream) {
 
 /// As much of a reason as a close frame carries.
 fn shortened(reason: &str) -> &str {
-    let end = (0..=MAX_REASON.min(reason.len())).rev().find(|end| reason.is_char_boundary(*end));
+    let end = (0..=CloseCode::MAX_REASON).rev().find(|end| reason.is_char_boundary(*end));
     end.and_then(|end| reason.get(..end)).unwrap_or_default()
 }
 
