@@ -4,8 +4,7 @@ use std::time::Instant;
 
 use crate::programs;
 use crate::steps::{
-    api, clippy, counts, coverage, deny, doc, examples, features, files, fmt, fuzz, miri, msrv,
-    mutants, no_std, runs, suite, test, tree,
+    api, cargo, counts, coverage, deny, examples, features, files, fuzz, miri, runs, tree,
 };
 use crate::summary::Report;
 use crate::tools;
@@ -13,31 +12,27 @@ use crate::tools;
 /// Every step, in the order in which `ci` runs them: what is quick to tell comes first.
 pub(crate) const ALL: &[Step] = &[
     Step { name: "tools", about: "bring the tools and targets the steps need", check: tools::all },
-    Step { name: "fmt", about: "the sources are formatted", check: fmt::check },
+    Step { name: "fmt", about: "the sources are formatted", check: cargo::fmt },
     Step { name: "files", about: "file sizes, ARCHITECTURE.md, lock files", check: files::check },
     Step { name: "tree", about: "phx-proto depends on nothing unexpected", check: tree::check },
-    Step { name: "clippy", about: "no lint fires, on all targets", check: clippy::check },
-    Step { name: "test", about: "unit, integration and doc tests", check: test::check },
-    Step { name: "suite", about: "one behaviour suite on every adapter", check: suite::check },
+    Step { name: "clippy", about: "no lint fires, on all targets", check: cargo::clippy },
+    Step { name: "test", about: "unit, integration and doc tests", check: cargo::test },
+    Step { name: "suite", about: "one behaviour suite on every adapter", check: cargo::suite },
     Step { name: "simulation", about: "simulated runs under faults", check: runs::simulation },
     Step { name: "differential", about: "core and phoenix.js alike", check: runs::differential },
     Step { name: "faults", about: "real faults, noticed and mended in time", check: runs::faults },
-    Step {
-        name: "hostile",
-        about: "a server that attacks, on every adapter",
-        check: runs::hostile,
-    },
+    Step { name: "hostile", about: "a server that attacks every adapter", check: runs::hostile },
     Step { name: "soak", about: "traffic under faults, for a minute", check: runs::soak },
     Step { name: "counts", about: "instructions and allocations", check: counts::check },
     Step { name: "examples", about: "the examples run and exit with 0", check: examples::check },
-    Step { name: "doc", about: "the docs build without a warning", check: doc::check },
+    Step { name: "doc", about: "the docs build without a warning", check: cargo::doc },
     Step { name: "api", about: "the public APIs are those in api/", check: api::check },
     Step { name: "fuzz-build", about: "the fuzz targets build", check: fuzz::build },
     Step { name: "fuzz-replay", about: "the fuzz targets' seeds pass", check: fuzz::replay },
     Step { name: "deny", about: "licences, bans, sources, advisories", check: deny::check },
     Step { name: "features", about: "each crate and feature alone", check: features::check },
-    Step { name: "no-std", about: "phx-proto on targets without std", check: no_std::check },
-    Step { name: "msrv", about: "the oldest supported compiler", check: msrv::check },
+    Step { name: "no-std", about: "phx-proto on targets without std", check: cargo::no_std },
+    Step { name: "msrv", about: "the oldest supported compiler", check: cargo::msrv },
 ];
 
 /// What isn't a check, and runs only when it is named.
@@ -50,7 +45,7 @@ const ON_REQUEST: &[Step] = &[
     },
     Step { name: "coverage", about: "lines of phx-proto its tests reach", check: coverage::check },
     Step { name: "miri", about: "phx-proto's tests in an interpreter", check: miri::check },
-    Step { name: "mutants", about: "phx-proto with faults put in", check: mutants::check },
+    Step { name: "mutants", about: "phx-proto with faults put in", check: cargo::mutants },
     Step { name: "counts-accept", about: "store the counts of today", check: counts::accept },
 ];
 

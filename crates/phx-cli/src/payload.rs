@@ -1,8 +1,5 @@
 //! Payloads as they are given on the command line: JSON, `@FILE` or `-`.
 
-use std::fs::File;
-use std::io::Read as _;
-
 use phx_tokio::Payload;
 use serde_json::{Map, Value};
 
@@ -26,24 +23,7 @@ pub(crate) fn json(argument: Option<&str>) -> Result<Payload, Failure> {
 
 /// A file's bytes; `-` is standard input.
 pub(crate) fn read(path: &str) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    // One byte more tells a payload at the limit from one beyond it.
-    let limit = u64::try_from(MAX_PAYLOAD.saturating_add(1)).unwrap_or(u64::MAX);
-    let (name, read) = match path {
-        "-" => {
-            let input = value::standard_input().map_err(Failure::Usage)?;
-            ("standard input", input.take(limit).read_to_end(&mut bytes))
-        }
-        path => {
-            let file = File::open(path);
-            (path, file.and_then(|file| file.take(limit).read_to_end(&mut bytes)))
-        }
-    };
-    read.map_err(|error| Failure::unreadable(name, &error))?;
-    if bytes.len() > MAX_PAYLOAD {
-        return Err(Failure::Usage(format!("{name} holds more than {} MiB", MAX_PAYLOAD >> 20)));
-    }
-    Ok(bytes)
+    value::read(path, MAX_PAYLOAD).map(|(bytes, _)| bytes).map_err(Failure::Usage)
 }
 
 fn checked(text: Vec<u8>, what: &str) -> Result<Payload, Failure> {

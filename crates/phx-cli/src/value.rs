@@ -25,8 +25,7 @@ pub(crate) fn text(value: &str) -> Result<String, String> {
     match value.strip_prefix('@') {
         None => Ok(value.to_owned()),
         Some(literal) if literal.starts_with('@') => Ok(literal.to_owned()),
-        Some("-") => from_file("standard input", Ok(standard_input()?)),
-        Some(path) => from_file(path, File::open(path)),
+        Some(path) => from_file(path),
     }
 }
 
@@ -117,16 +116,29 @@ impl<P: TypedValueParser> TypedValueParser for OneOf<P> {
     }
 }
 
-fn from_file(path: &str, file: io::Result<impl Read>) -> Result<String, String> {
-    let unreadable = |error: io::Error| format!("can't read {}: {error}", shown(path));
+/// The bytes of a file, `-` being standard input, and its name; an error if there are more than this.
+pub(crate) fn read(path: &str, max: usize) -> Result<(Vec<u8>, String), String> {
     let mut bytes = Vec::new();
     // One byte more tells a file at the limit from one beyond it.
-    let limit = u64::try_from(MAX_FILE.saturating_add(1)).unwrap_or(u64::MAX);
-    file.and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(unreadable)?;
-    if bytes.len() > MAX_FILE {
-        return Err(format!("{} holds more than {} KiB", shown(path), MAX_FILE >> 10));
+    let limit = u64::try_from(max.saturating_add(1)).unwrap_or(u64::MAX);
+    let (name, read) = if path == "-" {
+        let input = standard_input()?;
+        ("standard input".to_owned(), input.take(limit).read_to_end(&mut bytes))
+    } else {
+        let file = File::open(path);
+        (shown(path), file.and_then(|file| file.take(limit).read_to_end(&mut bytes)))
+    };
+    read.map_err(|error| format!("can't read {name}: {error}"))?;
+    if bytes.len() > max {
+        let size = if max < 1 << 20 { (max >> 10, "KiB") } else { (max >> 20, "MiB") };
+        return Err(format!("{name} holds more than {} {}", size.0, size.1));
     }
-    let mut text = String::from_utf8(bytes).map_err(|_| format!("{} isn't UTF-8", shown(path)))?;
+    Ok((bytes, name))
+}
+
+fn from_file(path: &str) -> Result<String, String> {
+    let (bytes, name) = read(path, MAX_FILE)?;
+    let mut text = String::from_utf8(bytes).map_err(|_| format!("{name} isn't UTF-8"))?;
     if text.ends_with('\n') {
         text.pop();
         if text.ends_with('\r') {

@@ -3,13 +3,9 @@
 //! Each block is a terminal. `phx serve` runs to the end of the page; `phx join` and `phx presence` in a
 //! block of their own run to the end of their section, and are ended by Ctrl-C then. `[..]` stands for anything.
 
-use std::process::Stdio;
+use tokio::process::Command;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
-use tokio::time::timeout;
-
-use crate::support::{PATIENCE, VARIABLES};
+use crate::support::{Phx, VARIABLES};
 
 const README: &str = include_str!("../../README.md");
 const ADDRESS: &str = "127.0.0.1:4000";
@@ -90,19 +86,15 @@ fn shell(command: &str) -> Command {
     for name in VARIABLES {
         shell.env_remove(name);
     }
-    shell.stdout(Stdio::piped()).stdin(Stdio::null());
     shell
 }
 
 /// Runs it to its end; its exit code.
 async fn run(command: &str, example: &Example, address: &str) -> i32 {
     // Both outputs are one in a terminal.
-    let mut child = shell(&format!("{{ {command}\n}} 2>&1")).spawn().unwrap();
-    let mut shown = String::new();
-    let mut stdout = child.stdout.take().unwrap();
-    timeout(PATIENCE, stdout.read_to_string(&mut shown)).await.expect(command).unwrap();
-    check(example, shown.lines().map(String::from).collect(), address);
-    child.wait().await.unwrap().code().unwrap()
+    let ended = Phx::spawn(&mut shell(&format!("{{ {command}\n}} 2>&1 </dev/null"))).ends().await;
+    check(example, ended.out.lines().map(String::from).collect(), address);
+    ended.code.unwrap()
 }
 
 /// Compares line by line.
@@ -138,17 +130,15 @@ fn matches(expected: &str, shown: &str) -> bool {
 
 /// A command that runs in a terminal of its own.
 struct Running {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
+    phx: Phx,
     shown: Vec<String>,
     example: Example,
 }
 
 impl Running {
     fn start(command: &str, example: Example) -> Self {
-        let mut child = shell(&format!("exec {command}")).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Running { child, lines, shown: Vec::new(), example }
+        let phx = Phx::spawn(&mut shell(&format!("exec {command}")));
+        Running { phx, shown: Vec::new(), example }
     }
 
     async fn first_line(&mut self) -> String {
@@ -164,8 +154,7 @@ impl Running {
     }
 
     async fn line(&mut self) {
-        let line = timeout(PATIENCE, self.lines.next_line()).await.expect("a line in time");
-        self.shown.push(line.unwrap().expect("it runs"));
+        self.shown.push(self.phx.line().await);
     }
 
     /// Waits for the rest of what it must show, ends it, and compares.
@@ -173,13 +162,9 @@ impl Running {
         while self.shown.len() < self.example.expected.len() {
             self.line().await;
         }
-        let pid = self.child.id().expect("it runs").to_string();
-        assert!(Command::new("kill").args(["-s", "INT", &pid]).status().await.unwrap().success());
-        while let Some(line) = timeout(PATIENCE, self.lines.next_line()).await.unwrap().unwrap() {
-            self.shown.push(line);
-        }
+        let rest = self.phx.interrupted().await.well();
+        self.shown.extend(rest.lines().map(String::from));
         check(&self.example, self.shown, address);
-        assert_eq!(self.child.wait().await.unwrap().code(), Some(0), "{}", self.example.command);
     }
 }
 
