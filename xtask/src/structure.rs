@@ -19,15 +19,24 @@ pub(crate) fn faults<'a>(files: impl Iterator<Item = (&'a str, &'a str)>) -> Vec
     let text: BTreeMap<&str, &str> = files.collect();
     let mut faults = Vec::new();
     let mut edges = names::Edges::new();
-    for root in Crate::roots(text.keys().copied()) {
+    let mut crates = Vec::new();
+    let roots = Crate::roots(text.keys().copied());
+    for root in &roots {
         match Crate::read(root, &text) {
             Ok(read) => {
                 names::edges(&read, &mut edges);
                 faults.extend(private::faults(&read, private::STATE));
                 faults.extend(private::impl_faults(&read, &private::SOCKET, private::IMPLS));
+                crates.push(read);
             }
             Err(error) => faults.push(format!("{error:#}")),
         }
+    }
+    let is_source = |path: &&str| path.starts_with("crates/") && path.contains("/src/");
+    let sources = text.keys().copied().filter(is_source).filter(|path| path.ends_with(".rs"));
+    if crates.len() == roots.len() {
+        let unread = sources.filter(|path| !crates.iter().any(|read| read.has(path)));
+        faults.extend(unread.map(|path| format!("{path} is in no module of its crate")));
     }
     for circle in circles::find(&edges) {
         if circle.is_within(KNOWN_CIRCLES) {

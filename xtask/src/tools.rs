@@ -72,11 +72,7 @@ pub(crate) fn targets() -> anyhow::Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    Program::new("rustup")
-        .args(["target", "add"])
-        .args(missing.iter().copied())
-        .run()
-        .with_context(|| format!("rustup couldn't add the targets {missing:?}"))
+    rustup(&[&["target", "add"], &missing[..]].concat())
 }
 
 fn missing_targets(installed: &str) -> Vec<&'static str> {
@@ -101,10 +97,7 @@ fn toolchain(version: &str) -> anyhow::Result<()> {
     if Program::cargo_of(version).args(["--version"]).output_if_any()?.is_some() {
         return Ok(());
     }
-    Program::new("rustup")
-        .args(["toolchain", "install", version, "--profile", "minimal", "--no-self-update"])
-        .run()
-        .with_context(|| format!("rustup couldn't install Rust {version}"))
+    rustup(&["toolchain", "install", version, "--profile", "minimal", "--no-self-update"])
 }
 
 /// Makes sure of cargo-deny in the pinned version.
@@ -114,10 +107,7 @@ pub(crate) fn cargo_deny() -> anyhow::Result<()> {
 
 /// Makes sure of cargo-llvm-cov in the pinned version, and of the tools it needs.
 pub(crate) fn cargo_llvm_cov() -> anyhow::Result<()> {
-    Program::new("rustup")
-        .args(["component", "add", "llvm-tools"])
-        .run()
-        .context("rustup couldn't add the component llvm-tools")?;
+    rustup(&["component", "add", "llvm-tools"])?;
     subcommand("llvm-cov", CARGO_LLVM_COV)
 }
 
@@ -130,10 +120,8 @@ pub(crate) fn cargo_mutants() -> anyhow::Result<()> {
 pub(crate) fn miri() -> anyhow::Result<&'static str> {
     const NIGHTLY: &str = "nightly";
     toolchain(NIGHTLY)?;
-    Program::new("rustup")
-        .args(["component", "add", "miri", "rust-src", "--toolchain", NIGHTLY])
-        .run()
-        .context("rustup couldn't add Miri to the nightly toolchain; not every nightly has it")?;
+    rustup(&["component", "add", "miri", "rust-src", "--toolchain", NIGHTLY])
+        .context("not every nightly has Miri")?;
     Ok(NIGHTLY)
 }
 
@@ -226,10 +214,12 @@ fn component(name: &str, subcommand: &str) -> anyhow::Result<()> {
     if Program::cargo().args([subcommand, "--version"]).output_if_any()?.is_some() {
         return Ok(());
     }
-    Program::new("rustup")
-        .args(["component", "add", name])
-        .run()
-        .with_context(|| format!("rustup couldn't add the component {name}"))
+    rustup(&["component", "add", name])
+}
+
+/// Has something installed; a failure names the whole command.
+fn rustup(args: &[&str]) -> anyhow::Result<()> {
+    Program::new("rustup").args(args.iter().copied()).run()
 }
 
 #[cfg(test)]

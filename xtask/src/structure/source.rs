@@ -17,6 +17,8 @@ pub(super) struct Crate {
     pub(super) modules: Vec<Module>,
     /// The modules that have a macro of this name, wherever it can be seen.
     pub(super) macros: BTreeMap<String, Id>,
+    /// The paths, without `.rs`, of modules that are for tests alone.
+    tests: Vec<String>,
 }
 
 pub(super) struct Module {
@@ -43,7 +45,7 @@ impl Crate {
     /// Reads the crate with this root; `text` has what is in each file there is.
     pub(super) fn read(root: &str, text: &BTreeMap<&str, &str>) -> anyhow::Result<Self> {
         let directory = root.rsplit_once('/').map_or("", |(directory, _)| directory);
-        let mut new = Crate { modules: Vec::new(), macros: BTreeMap::new() };
+        let mut new = Crate { modules: Vec::new(), macros: BTreeMap::new(), tests: Vec::new() };
         new.file(None, root, directory, text)?;
         Ok(new)
     }
@@ -55,6 +57,15 @@ impl Crate {
             _ => false,
         };
         paths.filter(root).collect()
+    }
+
+    /// Whether this file is one of its modules, or of their tests.
+    pub(super) fn has(&self, file: &str) -> bool {
+        let is_below = |start: &String| {
+            let rest = file.strip_prefix(start.as_str());
+            rest.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+        };
+        self.modules.iter().any(|module| module.file == file) || self.tests.iter().any(is_below)
     }
 
     /// A module and all those before it, from the innermost.
@@ -87,7 +98,11 @@ impl Crate {
         let mut imports = Imports(Vec::new());
         let mut defined = BTreeSet::new();
         let mut children = BTreeMap::new();
-        let items: Vec<Item> = items.into_iter().filter(|item| !only_in_tests(item)).collect();
+        let (tests, items): (Vec<Item>, Vec<Item>) = items.into_iter().partition(only_in_tests);
+        self.tests.extend(tests.iter().filter_map(|item| match item {
+            Item::Mod(module) => Some(format!("{directory}/{}", module.ident)),
+            _ => None,
+        }));
         let new = Module {
             file: file.to_owned(),
             parent,

@@ -134,6 +134,15 @@ fn what_cannot_be_read_is_a_fault() {
     );
 }
 
+#[test]
+fn a_file_that_is_in_no_module_is_a_fault() {
+    let root = "mod x;\n#[cfg(test)]\nmod tests;";
+    let texts = [("lib.rs", root), ("x.rs", ""), ("tests.rs", "mod y;"), ("tests/y.rs", "")];
+    assert_eq!(faults_of(&texts), [""; 0]);
+    let found = faults_of(&[&texts[..], &[("x/left.rs", "")]].concat());
+    assert_eq!(found, ["crates/a/src/x/left.rs is in no module of its crate"]);
+}
+
 fn read(texts: &[(&str, &str)]) -> Crate {
     let files = files(texts);
     let text = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
