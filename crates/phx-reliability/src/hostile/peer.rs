@@ -9,11 +9,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
+use async_tungstenite::tungstenite::protocol::Role;
+use async_tungstenite::tungstenite::{Error, Message, WebSocket};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::times::ATTACK;
-use super::wire::{self, FINAL, PING, client_frame};
+use super::wire::{self, FINAL, PING};
 
 /// After this it is looked whether the attack is over.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -164,8 +166,7 @@ impl Peer {
         let (stream, heard, until) =
             (self.stream.try_clone()?, Arc::clone(&self.heard), self.until);
         thread::spawn(move || {
-            // Whatever ends it: there is nothing more to be heard.
-            let _ = listen(stream, &heard, until);
+            listen(stream, &heard, until);
             if !heard.lock().deaf {
                 heard.gone();
             }
@@ -193,13 +194,13 @@ impl Peer {
     /// Upgrades, and takes the client's join.
     pub(super) fn join(&mut self) -> io::Result<Request> {
         self.upgrade()?;
-        let join = self.next(Some("phx_join"))?;
+        let join = self.next("phx_join")?;
         self.send(&join.reply("ok", "{}"))?;
         Ok(join)
     }
 
-    /// The client's next message, or its next with this event. Answers heartbeats meanwhile.
-    pub(super) fn next(&mut self, event: Option<&str>) -> io::Result<Request> {
+    /// The client's next message with this event. Answers heartbeats meanwhile.
+    pub(super) fn next(&mut self, event: &str) -> io::Result<Request> {
         loop {
             if !self.goes_on() {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -207,9 +208,7 @@ impl Peer {
             let request = self.heard.wait(|state| state.requests.pop_front());
             self.answer()?;
             match request {
-                Some(request) if event.is_none_or(|event| event == request.event) => {
-                    return Ok(request);
-                }
+                Some(request) if event == request.event => return Ok(request),
                 _ => {}
             }
         }
@@ -222,7 +221,7 @@ impl Peer {
         answer: impl Fn(&Request) -> Vec<u8>,
     ) -> io::Result<()> {
         loop {
-            let request = self.next(Some(event))?;
+            let request = self.next(event)?;
             self.send(&answer(&request))?;
         }
     }
@@ -385,32 +384,37 @@ fn is_timeout(error: &io::Error) -> bool {
     )
 }
 
-fn listen(mut stream: TcpStream, heard: &Heard, until: Instant) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 16 << 10];
+fn listen(stream: TcpStream, heard: &Heard, until: Instant) {
+    let mut client = WebSocket::from_raw_socket(ReadOnly(stream), Role::Server, None);
     while Instant::now() < until && !heard.lock().deaf {
-        let count = match stream.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => count,
-            Err(error) if is_timeout(&error) => continue,
-            Err(error) => return Err(error),
-        };
-        bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
-        let mut taken = 0;
-        while let Some((length, opcode, payload)) =
-            client_frame(bytes.get(taken..).unwrap_or_default())?
-        {
-            taken += length;
-            match opcode {
-                wire::TEXT => heard.message(&payload),
-                wire::PONG => heard.pong(&payload),
-                wire::CLOSE => heard.gone(),
-                _ => {}
-            }
+        match client.read() {
+            Ok(Message::Text(text)) => heard.message(text.as_bytes()),
+            Ok(Message::Pong(payload)) => heard.pong(&payload),
+            Ok(_) => {}
+            Err(Error::Io(error)) if is_timeout(&error) => {}
+            // Whatever ends it: there is nothing more to be heard.
+            Err(_) => return,
         }
-        bytes.drain(..taken);
     }
-    Ok(())
+}
+
+/// What comes over a connection: nothing is said but what the attack says.
+struct ReadOnly(TcpStream);
+
+impl Read for ReadOnly {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for ReadOnly {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Heard {

@@ -17,134 +17,73 @@ use crate::ledger::room::Order;
 pub(super) const FIRST_TOPIC: u64 = 1 << 40;
 
 impl World {
-    /// Does what isn't the user's doing, and counts it if it strikes.
+    /// Does what isn't the user's doing, and counts it if it is a fault that strikes.
     pub(super) fn act_as_fault(&mut self, client: usize, op: &Op) {
-        let id = self.ids[client];
+        let (id, ms) = (self.ids[client], Duration::from_millis);
         let is_connected = self.sim.server_socket(id).is_some();
-        if matches!(op, Op::BlockSends | Op::Suspend | Op::ClockAhead { .. } | Op::ClockBack { .. })
-        {
-            self.clients[client].pulse.is_doubtful = true;
-        }
-        let struck = match op {
-            Op::NextJoin { is } => {
-                self.clients[client].joins.plan(*is);
-                Some("join that goes wrong")
-            }
-            Op::Broadcast { room, binary } => {
-                self.broadcast(*room, *binary);
-                None
-            }
+        let strikes = match op {
+            Op::CrashChannel { room } => self.order(client, *room, Order::Crash),
+            Op::StopChannel { room } => self.order(client, *room, Order::Stop),
+            Op::ForgetChannel { room } => self.forget(client, *room),
+            Op::Stray { room, is } => self.stray(client, *room, *is),
+            Op::RepeatJoin { room } => self.repeat_join(client, *room),
+            Op::CloseConnection { .. }
+            | Op::Cut
+            | Op::CutAfter { .. }
+            | Op::HalfOpen
+            | Op::Stall => is_connected,
+            _ => true,
+        };
+        match op {
+            Op::NextJoin { is } => self.clients[client].joins.plan(*is),
+            Op::Broadcast { room, binary } => self.broadcast(*room, *binary),
             Op::ServerPush { room, binary } => {
                 self.order(client, *room, Order::Push { binary: *binary });
-                None
             }
-            Op::CrashChannel { room } => {
-                self.order(client, *room, Order::Crash).then_some("channel crashes")
-            }
-            Op::StopChannel { room } => {
-                self.order(client, *room, Order::Stop).then_some("channel stops")
-            }
-            Op::ForgetChannel { room } => self.forget(client, *room).then_some("forgotten channel"),
-            Op::CloseConnection { code } => {
-                self.sim.close(id, CloseCode::from_u16(*code));
-                is_connected.then_some("server closes the connection")
-            }
-            Op::Restart { code } => {
-                self.restart(*code);
-                Some("server restarts")
-            }
-            Op::Stray { room, is } => self.stray(client, *room, *is).then_some("stray frame"),
-            Op::RepeatJoin { room } => self.repeat_join(client, *room).then_some("duplicate join"),
-            Op::Latency { up_to } => {
-                self.sim.set_latency(id, Duration::from_millis(*up_to));
-                Some("latency changes")
-            }
-            Op::Jitter { up_to } => {
-                self.sim.set_jitter(id, Duration::from_millis(*up_to));
-                Some("jitter changes")
-            }
-            Op::LateHeartbeats { by } => {
-                self.sim.set_heartbeats_late_by(id, Duration::from_millis(*by));
-                (*by > 0).then_some("late replies to heartbeats")
-            }
-            Op::Cut => {
-                self.sim.cut(id);
-                is_connected.then_some("cut")
-            }
-            Op::CutAfter { frames } => {
-                self.sim.cut_after(id, *frames);
-                is_connected.then_some("cut after some frames")
-            }
-            Op::HalfOpen => {
-                self.sim.half_open(id);
-                is_connected.then_some("half-open connection")
-            }
-            Op::Stall => {
-                self.sim.stall(id);
-                is_connected.then_some("stall")
-            }
-            Op::Resume => {
-                self.sim.resume(id);
-                None
-            }
-            Op::Offline => {
-                self.sim.set_connectivity(id, Connectivity::Offline);
-                Some("port closed")
-            }
-            Op::Silent => {
-                self.sim.set_connectivity(id, Connectivity::Silent);
-                Some("no answer to connects")
-            }
-            Op::Online => {
-                self.sim.set_connectivity(id, Connectivity::Online);
-                None
-            }
-            Op::Refuse(refuse) => {
-                self.refuse(client, *refuse);
-                Some("refused upgrade")
-            }
-            Op::DamageReceived { how } => {
-                self.damage_received(client, *how);
-                Some("damaged frame to the client")
-            }
+            Op::CloseConnection { code } => self.sim.close(id, CloseCode::from_u16(*code)),
+            Op::Restart { code } => self.restart(*code),
+            Op::Latency { up_to } => self.sim.set_latency(id, ms(*up_to)),
+            Op::Jitter { up_to } => self.sim.set_jitter(id, ms(*up_to)),
+            Op::LateHeartbeats { by } => self.sim.set_heartbeats_late_by(id, ms(*by)),
+            Op::Cut => self.sim.cut(id),
+            Op::CutAfter { frames } => self.sim.cut_after(id, *frames),
+            Op::HalfOpen => self.sim.half_open(id),
+            Op::Stall => self.sim.stall(id),
+            Op::Resume => self.sim.resume(id),
+            Op::Offline => self.sim.set_connectivity(id, Connectivity::Offline),
+            Op::Silent => self.sim.set_connectivity(id, Connectivity::Silent),
+            Op::Online => self.sim.set_connectivity(id, Connectivity::Online),
+            Op::Refuse(refuse) => self.refuse(client, *refuse),
+            Op::DamageReceived { how } => self.damage_received(client, *how),
             Op::DamageSent { how } => {
                 let how = *how;
                 self.sim.alter_next_sent(id, move |frame| how.apply(&frame));
-                Some("damaged frame to the server")
             }
-            Op::BlockSends => {
-                self.sim.block_sends(id);
-                Some("transport that takes nothing")
-            }
-            Op::UnblockSends => {
-                self.sim.unblock_sends(id);
-                None
-            }
+            Op::BlockSends => self.sim.block_sends(id),
+            Op::UnblockSends => self.sim.unblock_sends(id),
             Op::Suspend => {
                 let now = self.now();
                 self.clients[client].fall_asleep(now);
                 self.sim.suspend(id);
-                Some("machine sleeps")
             }
             Op::Wake => {
                 let now = self.now();
                 self.clients[client].wake(now);
                 self.sim.wake(id);
-                None
             }
             Op::ClockAhead { by } => {
-                self.clients[client].set_ahead += Duration::from_millis(*by);
-                self.sim.set_clock_ahead(id, Duration::from_millis(*by));
-                Some("clock set ahead")
+                self.clients[client].set_ahead += ms(*by);
+                self.sim.set_clock_ahead(id, ms(*by));
             }
-            Op::ClockBack { by } => {
-                self.sim.set_clock_back(id, Duration::from_millis(*by));
-                Some("clock set back")
-            }
-            _ => None,
-        };
-        if let Some(kind) = struck {
-            self.count_fault(kind);
+            Op::ClockBack { by } => self.sim.set_clock_back(id, ms(*by)),
+            _ => {}
+        }
+        if matches!(op, Op::BlockSends | Op::Suspend | Op::ClockAhead { .. } | Op::ClockBack { .. })
+        {
+            self.clients[client].pulse.is_doubtful = true;
+        }
+        if let Some(kind) = op.fault().filter(|_| strikes) {
+            *self.outcome.faults.entry(kind).or_default() += 1;
         }
     }
 

@@ -180,6 +180,39 @@ pub enum Op {
     },
 }
 
+impl Op {
+    /// The kind of fault that it is, if it is one.
+    pub(super) fn fault(&self) -> Option<&'static str> {
+        Some(match self {
+            Op::NextJoin { .. } => "join that goes wrong",
+            Op::CrashChannel { .. } => "channel crashes",
+            Op::StopChannel { .. } => "channel stops",
+            Op::ForgetChannel { .. } => "forgotten channel",
+            Op::CloseConnection { .. } => "server closes the connection",
+            Op::Restart { .. } => "server restarts",
+            Op::Stray { .. } => "stray frame",
+            Op::RepeatJoin { .. } => "duplicate join",
+            Op::Latency { .. } => "latency changes",
+            Op::Jitter { .. } => "jitter changes",
+            Op::LateHeartbeats { by: 1.. } => "late replies to heartbeats",
+            Op::Cut => "cut",
+            Op::CutAfter { .. } => "cut after some frames",
+            Op::HalfOpen => "half-open connection",
+            Op::Stall => "stall",
+            Op::Offline => "port closed",
+            Op::Silent => "no answer to connects",
+            Op::Refuse(_) => "refused upgrade",
+            Op::DamageReceived { .. } => "damaged frame to the client",
+            Op::DamageSent { .. } => "damaged frame to the server",
+            Op::BlockSends => "transport that takes nothing",
+            Op::Suspend => "machine sleeps",
+            Op::ClockAhead { .. } => "clock set ahead",
+            Op::ClockBack { .. } => "clock set back",
+            _ => return None,
+        })
+    }
+}
+
 /// What is pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::exhaustive_structs, missing_docs, reason = "as in `Op`")]

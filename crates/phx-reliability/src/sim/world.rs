@@ -255,10 +255,6 @@ impl World {
         }
     }
 
-    pub(super) fn count_fault(&mut self, kind: &'static str) {
-        *self.outcome.faults.entry(kind).or_default() += 1;
-    }
-
     fn act(&mut self, client: usize, op: &Op) {
         self.note(client, op);
         self.act_as_user(client, op);

@@ -128,7 +128,7 @@ fn ends(peer: &mut Peer, event: &str) -> io::Result<()> {
     let mut join = peer.join()?;
     loop {
         peer.send(&join.message(event, "{}"))?;
-        join = peer.next(Some("phx_join"))?;
+        join = peer.next("phx_join")?;
         peer.send(&join.reply("ok", "{}"))?;
     }
 }
