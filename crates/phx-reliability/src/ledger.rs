@@ -74,7 +74,7 @@ pub(crate) struct Receipt {
     pub(crate) is_in_order: bool,
 }
 
-/// Lives that are remembered: a client asks for one soon after its end.
+/// Lives that are remembered, besides those that go on: a client asks for one soon after its end.
 const LIVES: usize = 2048;
 
 /// What the books come to for a life, for a client that asks.
@@ -107,8 +107,9 @@ impl Books {
         let (pushed, last_handled, has_ended, crashed) = (0, 0, false, false);
         let life = Life { topic, socket, pushed, last_handled, has_ended, crashed };
         self.lives.insert(self.last_life, life);
-        if self.lives.len() > LIVES {
-            self.lives.pop_first();
+        let ended = self.lives.iter().find(|(_, life)| life.has_ended).map(|(number, _)| *number);
+        if let Some(oldest) = ended.filter(|_| self.lives.len() > LIVES) {
+            self.lives.remove(&oldest);
         }
         self.last_life
     }
