@@ -1,44 +1,38 @@
-//! The server at the end of all ways, on a thread and a runtime of its own.
+//! The server at the end of all ways, on a runtime of its own.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::thread;
 
 use phx_testing::listener::Listener;
 use phx_testing::rooms;
 use tempfile::TempDir;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpStream, UnixListener};
-use tokio::sync::oneshot;
+use tokio::runtime::{self, Runtime};
 
 /// It stops when it is dropped.
 pub(crate) struct Server {
-    url: String,
+    listener: Listener,
     directory: TempDir,
-    _stop: oneshot::Sender<()>,
+    _runtime: Runtime,
 }
 
 impl Server {
     pub(crate) fn start() -> Self {
-        let (sender, started) = mpsc::channel();
-        let (stop, stopped) = oneshot::channel();
         let directory = TempDir::new().unwrap();
-        let path = socket_in(directory.path());
-        thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(async {
-                let listener = Listener::bind(rooms().build()).await.unwrap();
-                tokio::spawn(relay(UnixListener::bind(path).unwrap(), listener.address()));
-                sender.send(listener.url().to_owned()).unwrap();
-                let _ = stopped.await;
-            });
+        let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.unwrap();
+        let listener = runtime.block_on(async {
+            let listener = Listener::bind(rooms().build()).await.unwrap();
+            let path = socket_in(directory.path());
+            tokio::spawn(relay(UnixListener::bind(path).unwrap(), listener.address()));
+            listener
         });
-        Server { url: started.recv().unwrap(), directory, _stop: stop }
+        Server { listener, directory, _runtime: runtime }
     }
 
     pub(crate) fn url(&self) -> &str {
-        &self.url
+        self.listener.url()
     }
 
     /// The path of a Unix socket that leads to it too.
