@@ -125,8 +125,9 @@ pub use channel::{
 pub use connector::{Attempt, Connector, Transport};
 pub use hook::Hook;
 pub use log::{LogKind, LogRecord};
-pub use messages::item::{ChannelMessage, Incoming, StreamItem, TopicMessage, WhenSlow};
-pub use messages::wanted::TopicFilter;
+pub use messages::item::{
+    ChannelMessage, Incoming, StreamItem, StreamOptions, TopicFilter, TopicMessage, WhenSlow,
+};
 pub use messages::{Messages, Values};
 pub use payload::IntoPayload;
 pub use presence::{Presence, PresenceChanges, PresenceItem};

@@ -4,20 +4,21 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures::stream::{FusedStream, Stream};
-use phx_proto::{ByteString, Escaped, Instant, Payload};
+use phx_proto::{ByteString, Escaped, Payload};
 use serde::de::DeserializeOwned;
 
-use self::item::{ChannelMessage, Incoming, StreamItem, TopicMessage, WhenSlow};
-use self::wanted::{TopicFilter, Wanted};
+use self::item::{
+    ChannelMessage, Incoming, StreamItem, StreamOptions, TopicFilter, TopicMessage, Wanted,
+};
 use crate::channel::Channel;
-use crate::shared::{Content, Entry, Mailbox, MailboxKey, Other, Shared, State, Taken};
+use crate::shared::{Content, Entry, Mailbox, Other, Shared, State, Taken};
 use crate::socket::Socket;
 
 pub(crate) mod item;
-pub(crate) mod wanted;
 
 /// A stream of messages: server pushes and broadcasts.
 ///
@@ -29,10 +30,10 @@ pub(crate) mod wanted;
 ///
 /// # When messages come faster than they are taken
 ///
-/// A stream holds [`capacity`](Self::capacity) messages, of
-/// [`stream_bytes`](crate::Builder::stream_bytes) together, and beside these up to 31 that it has taken
-/// together with the last one. [`WhenSlow`] says what happens when it is
-/// full; by default nothing is lost as long as the stream is read at all, see [`WhenSlow::Wait`].
+/// A stream holds so many messages as its [`StreamOptions`] say, of
+/// [`stream_bytes`](crate::Builder::stream_bytes) together, and beside these up to 63 that it has taken
+/// together with the last one. [`WhenSlow`](crate::WhenSlow) says what happens when it is full; by default nothing is lost as long as the stream is read at all, see
+/// [`WhenSlow::Wait`](crate::WhenSlow::Wait).
 ///
 /// # Examples
 ///
@@ -61,9 +62,9 @@ pub(crate) mod wanted;
 #[must_use = "a stream that is dropped takes nothing"]
 pub struct Messages<T> {
     source: Source,
-    key: MailboxKey,
+    mailbox: Arc<Mailbox>,
     decode: Decode<T>,
-    /// Taken from the mailbox together with one that was given, so that the lock is taken once.
+    /// Taken from the mailbox together with one that was given, so that its lock is taken once for many.
     taken: VecDeque<Entry>,
     ended: bool,
 }
@@ -94,63 +95,55 @@ impl Source {
     }
 
     /// Has the messages go to this mailbox; `false` if none will come.
-    fn attach(&self, state: &mut State, key: MailboxKey) -> bool {
+    fn attach(&self, state: &mut State, mailbox: &Arc<Mailbox>) -> bool {
         match self {
             Source::Channel { channel, wanted } => {
                 let Some(entry) = state.channels.get_mut(channel.id()) else {
                     return false;
                 };
-                entry.streams.add(wanted, key);
+                entry.streams.add(wanted, mailbox);
                 entry.closed.is_none()
             }
             Source::Topics { filter, .. } => {
-                state.topics.add(filter, key);
+                state.topics.add(filter, mailbox);
                 true
             }
         }
     }
 
-    fn detach(&self, state: &mut State, key: MailboxKey) {
+    fn detach(&self, state: &mut State, mailbox: &Arc<Mailbox>) {
         match self {
             Source::Channel { channel, wanted } => {
                 if let Some(entry) = state.channels.get_mut(channel.id()) {
-                    entry.streams.remove(wanted, key);
+                    entry.streams.remove(wanted, mailbox);
                 }
             }
-            Source::Topics { filter, .. } => state.topics.remove(filter, key),
+            Source::Topics { filter, .. } => state.topics.remove(filter, mailbox),
         }
     }
 }
 
 impl<T> Messages<T> {
-    fn of_channel(channel: Channel, wanted: Wanted, decode: Decode<T>) -> Self {
-        Messages::new(Source::Channel { channel, wanted }, decode)
+    fn of_channel(
+        channel: &Channel,
+        wanted: Wanted,
+        options: StreamOptions,
+        decode: Decode<T>,
+    ) -> Self {
+        Messages::new(Source::Channel { channel: channel.clone(), wanted }, options, decode)
     }
 
-    fn new(source: Source, decode: Decode<T>) -> Self {
+    fn new(source: Source, options: StreamOptions, decode: Decode<T>) -> Self {
         let shared = source.shared();
         let settings = &shared.settings;
+        let capacity = options.capacity.unwrap_or(settings.stream_capacity).max(1);
+        let mailbox = Mailbox::new(capacity, settings.stream_bytes, options.when_slow);
         let mut state = shared.lock();
-        let mailbox = Mailbox::new(settings.stream_capacity, settings.stream_bytes);
-        let key = state.mailboxes.insert(mailbox);
-        if !source.attach(&mut state, key) || state.is_driver_gone() {
-            state.mailboxes.end(key, &mut Vec::new());
+        if !source.attach(&mut state, &mailbox) || state.is_driver_gone() {
+            mailbox.end(&mut Vec::new());
         }
         drop(state);
-        Messages { source, key, decode, taken: VecDeque::new(), ended: false }
-    }
-
-    /// The same stream with room for this many messages; 0 counts as 1. Default: the builder's
-    /// [`stream_capacity`](crate::Builder::stream_capacity).
-    pub fn capacity(self, messages: usize) -> Self {
-        self.change(|mailbox, now| mailbox.set_capacity(now, messages));
-        self
-    }
-
-    /// The same stream with this rule for when it is full. Default: [`WhenSlow::Wait`].
-    pub fn when_slow(self, when_slow: WhenSlow) -> Self {
-        self.change(|mailbox, now| mailbox.set_when_slow(now, when_slow));
-        self
+        Messages { source, mailbox, decode, taken: VecDeque::new(), ended: false }
     }
 
     /// The next item; `None` when the channel is closed for good.
@@ -165,12 +158,6 @@ impl<T> Messages<T> {
     /// the level of a warning.
     pub fn values(self) -> Values<T> {
         Values { messages: self }
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Mailbox, Instant) -> bool) {
-        self.source.shared().call(|state, now, _| {
-            state.mailboxes.change(self.key, |mailbox| change(mailbox, now));
-        });
     }
 
     fn poll_item(&mut self, cx: &Context<'_>) -> Poll<Option<StreamItem<T>>> {
@@ -188,45 +175,38 @@ impl<T> Messages<T> {
     }
 
     fn poll_entry(&mut self, cx: &Context<'_>) -> Poll<Option<Entry>> {
-        if self.ended {
-            return Poll::Ready(None);
-        }
-        if let Some(entry) = self.taken.pop_front() {
-            if self.source.shared().is_reading_held() {
-                self.note_taken();
+        loop {
+            let mut entry = self.taken.pop_front();
+            if self.mailbox.was_full() {
+                entry = self.take_of_full(entry);
             }
-            return Poll::Ready(Some(entry));
+            if entry.is_some() || self.ended {
+                return Poll::Ready(entry);
+            }
+            match self.mailbox.take(&mut self.taken, cx) {
+                Taken::Some => {}
+                Taken::Ended => self.ended = true,
+                Taken::Nothing(old) => {
+                    drop(old);
+                    return Poll::Pending;
+                }
+            }
         }
-        let shared = self.source.shared();
-        let mut state = shared.lock();
-        // Only a stream that was full has to know the time, and clocks aren't looked at under the lock.
-        let mut now = None;
-        if state.mailboxes.was_full(self.key) {
-            drop(state);
-            now = Some(shared.runtime.now());
-            state = shared.lock();
-        }
-        let (entry, taken, old) = state.mailboxes.poll(self.key, now, &mut self.taken, cx);
-        drop(state);
-        drop(old);
-        if taken != Taken::Indifferent {
-            shared.wake_driver();
-        }
-        let entry = ready!(entry);
-        self.ended = entry.is_none();
-        Poll::Ready(entry)
     }
 
-    /// Shows that the stream is alive, for someone holds back reading: perhaps this one.
-    fn note_taken(&self) {
+    /// Shows that the stream is alive, for it may hold back reading.
+    #[cold]
+    fn take_of_full(&self, taken: Option<Entry>) -> Option<Entry> {
         let shared = self.source.shared();
+        // Clocks aren't looked at under the lock.
         let now = shared.runtime.now();
         let mut state = shared.lock();
-        let taken = state.mailboxes.note_taken(self.key, now);
+        let (entry, changed) = self.mailbox.take_of_full(taken, now, &mut state.mailboxes);
         drop(state);
-        if taken != Taken::Indifferent {
+        if changed {
             shared.wake_driver();
         }
+        entry
     }
 }
 
@@ -238,18 +218,41 @@ impl Channel {
     /// come before: to miss none of it, make the channel with [`ChannelBuilder::create`](crate::ChannelBuilder::create), call this,
     /// and then [`join`](Self::join).
     pub fn on<T: DeserializeOwned>(&self, event: impl Into<ByteString>) -> Messages<T> {
-        Messages::of_channel(self.clone(), Wanted::Event(event.into()), decode)
+        self.on_with(event, StreamOptions::new())
+    }
+
+    /// [`on`](Self::on), with room and a rule of its own.
+    pub fn on_with<T: DeserializeOwned>(
+        &self,
+        event: impl Into<ByteString>,
+        options: StreamOptions,
+    ) -> Messages<T> {
+        Messages::of_channel(self, Wanted::Event(event.into()), options, decode)
     }
 
     /// The messages of one event, undecoded: also for binary ones. From this call on, as with
     /// [`on`](Self::on).
     pub fn on_raw(&self, event: impl Into<ByteString>) -> Messages<Payload> {
-        Messages::of_channel(self.clone(), Wanted::Event(event.into()), raw)
+        self.on_raw_with(event, StreamOptions::new())
+    }
+
+    /// [`on_raw`](Self::on_raw), with room and a rule of its own.
+    pub fn on_raw_with(
+        &self,
+        event: impl Into<ByteString>,
+        options: StreamOptions,
+    ) -> Messages<Payload> {
+        Messages::of_channel(self, Wanted::Event(event.into()), options, raw)
     }
 
     /// The messages of all events. From this call on, as with [`on`](Self::on).
     pub fn messages(&self) -> Messages<ChannelMessage> {
-        Messages::of_channel(self.clone(), Wanted::Messages, any)
+        self.messages_with(StreamOptions::new())
+    }
+
+    /// [`messages`](Self::messages), with room and a rule of its own.
+    pub fn messages_with(&self, options: StreamOptions) -> Messages<ChannelMessage> {
+        Messages::of_channel(self, Wanted::Messages, options, any)
     }
 
     /// Messages and replies, in the order in which the server sent them: for who applies them one after
@@ -258,7 +261,12 @@ impl Channel {
     /// It yields what the futures of joins and pushes get, too. A reply to a push that has timed out,
     /// was cancelled or has been answered already is dropped, as it is for the future.
     pub fn incoming(&self) -> Messages<Incoming> {
-        Messages::of_channel(self.clone(), Wanted::Incoming, incoming)
+        self.incoming_with(StreamOptions::new())
+    }
+
+    /// [`incoming`](Self::incoming), with room and a rule of its own.
+    pub fn incoming_with(&self, options: StreamOptions) -> Messages<Incoming> {
+        Messages::of_channel(self, Wanted::Incoming, options, incoming)
     }
 }
 
@@ -293,7 +301,16 @@ impl Socket {
     /// # }
     /// ```
     pub fn topic_messages(&self, filter: TopicFilter) -> Messages<TopicMessage> {
-        Messages::new(Source::Topics { socket: self.clone(), filter }, decode_topic)
+        self.topic_messages_with(filter, StreamOptions::new())
+    }
+
+    /// [`topic_messages`](Self::topic_messages), with room and a rule of its own.
+    pub fn topic_messages_with(
+        &self,
+        filter: TopicFilter,
+        options: StreamOptions,
+    ) -> Messages<TopicMessage> {
+        Messages::new(Source::Topics { socket: self.clone(), filter }, options, decode_topic)
     }
 }
 
@@ -369,10 +386,9 @@ impl<T> Drop for Messages<T> {
     fn drop(&mut self) {
         let shared = self.source.shared();
         let mut state = shared.lock();
-        self.source.detach(&mut state, self.key);
-        let mailbox = state.mailboxes.remove(self.key);
+        self.source.detach(&mut state, &self.mailbox);
         drop(state);
-        if mailbox.is_some_and(|mailbox| mailbox.holding_since().is_some()) {
+        if self.mailbox.close() {
             shared.wake_driver();
         }
     }

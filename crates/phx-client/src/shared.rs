@@ -1,7 +1,6 @@
 //! What handles, streams and the driver share: one lock around the core, and who waits for what.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
@@ -22,9 +21,8 @@ mod channels;
 mod ends;
 mod hooks;
 mod mailbox;
-mod mailboxes;
 mod stop;
-mod topics;
+mod streams;
 mod waiting;
 mod watch;
 
@@ -35,11 +33,10 @@ pub(crate) use ends::{DisconnectWait, Interest};
 pub(crate) use hooks::{
     ChannelHooks, Garbage, HookId, HookList, OnChannelClose, OnMessage, SocketHooks,
 };
-pub(crate) use mailbox::{Content, Entry, Mailbox, MailboxKey, Other, Taken};
-use mailboxes::Mailboxes;
+pub(crate) use mailbox::{Content, Entry, Mailbox, Mailboxes, Other, Taken};
 pub(crate) use stop::LastReport;
 use stop::Life;
-use topics::TopicStreams;
+use streams::TopicStreams;
 pub(crate) use waiting::Waiting;
 pub(crate) use watch::{Watch, WatchKey};
 
@@ -52,8 +49,6 @@ pub(crate) use watch::{Watch, WatchKey};
 pub(crate) struct Shared {
     state: Mutex<State>,
     driver: AtomicWaker,
-    /// Whether some stream holds back reading, as far as the driver knows. Read without the lock.
-    reading_held: AtomicBool,
     pub(crate) runtime: Arc<dyn Runtime>,
     pub(crate) endpoint: Endpoint,
     pub(crate) settings: Settings,
@@ -85,14 +80,7 @@ impl Shared {
             life: Life::Running,
             driver_called: false,
         };
-        Shared {
-            state: Mutex::new(state),
-            driver: AtomicWaker::new(),
-            reading_held: AtomicBool::new(false),
-            runtime,
-            endpoint,
-            settings,
-        }
+        Shared { state: Mutex::new(state), driver: AtomicWaker::new(), runtime, endpoint, settings }
     }
 
     /// The state. A panic while the lock was held can't have left it half-changed in a way that
@@ -119,14 +107,6 @@ impl Shared {
         }
         wakers.into_iter().for_each(Waker::wake);
         result
-    }
-
-    pub(crate) fn is_reading_held(&self) -> bool {
-        self.reading_held.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set_reading_held(&self, held: bool) {
-        self.reading_held.store(held, Ordering::Relaxed);
     }
 
     pub(crate) fn wake_driver(&self) {
@@ -373,8 +353,8 @@ impl State {
             return;
         }
         let content = Content::topic(message);
-        for key in streams {
-            self.mailboxes.deliver_to(key, now, content.clone(), wakers);
+        for mailbox in streams {
+            self.mailboxes.deliver_to(mailbox, now, content.clone(), wakers);
         }
     }
 
@@ -384,9 +364,7 @@ impl State {
             self.mark_gap(channel, wakers);
             return;
         }
-        for key in self.topics.of(topic) {
-            self.mailboxes.mark_gap(key, wakers);
-        }
+        self.topics.of(topic).for_each(|mailbox| mailbox.mark_gap(wakers));
     }
 
     /// Tells a channel's streams that messages may have been missed.
@@ -394,9 +372,7 @@ impl State {
         let Some(entry) = self.channels.get(channel) else {
             return;
         };
-        for key in entry.streams.all() {
-            self.mailboxes.mark_gap(key, wakers);
-        }
+        entry.streams.all().for_each(|mailbox| mailbox.mark_gap(wakers));
     }
 
     /// Ends a channel's streams, after what they hold.
@@ -404,9 +380,7 @@ impl State {
         let Some(entry) = self.channels.get(channel) else {
             return;
         };
-        for key in entry.streams.all() {
-            self.mailboxes.end(key, wakers);
-        }
+        entry.streams.all().for_each(|mailbox| mailbox.end(wakers));
     }
 }
 

@@ -24,7 +24,8 @@ use futures::FutureExt;
 use phx_client::proto::{V2Server, events};
 use phx_client::{
     Attempt, BoxFuture, Builder, Channel, CloseCause, CloseCode, ConnectionState, Connector, Frame,
-    Message, Payload, Ref, Serializer, Socket, Status, StreamItem, Transport, WhenSlow,
+    Message, Payload, Ref, Serializer, Socket, Status, StreamItem, StreamOptions, Transport,
+    WhenSlow,
 };
 use tokio::time::Instant;
 
@@ -304,7 +305,8 @@ fn a_stream_that_drops_holds_nobody_back() {
     for when_slow in [WhenSlow::DropOldest, WhenSlow::DropNewest] {
         let used = measured(async || {
             let flooded = Flooded::by(Kind::Messages, false).await;
-            let _forgotten = flooded.room.on_raw("n").when_slow(when_slow);
+            let _forgotten =
+                flooded.room.on_raw_with("n", StreamOptions::new().when_slow(when_slow));
             let mut read = flooded.room.on_raw("n").values();
             flooded.start();
             let start = Instant::now();

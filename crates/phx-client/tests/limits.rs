@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use common::{Net, settle, soon};
 use futures::FutureExt;
-use phx_client::{ConnectionState, PresenceItem, StreamItem, WhenSlow};
+use phx_client::{ConnectionState, PresenceItem, StreamItem, StreamOptions, WhenSlow};
 use serde_json::{Value, json};
 
 /// JSON text of this many bytes.
@@ -42,7 +42,7 @@ async fn a_stream_is_limited_in_bytes() {
     let builder = net.builder().stream_bytes(1_000);
     let (socket, room, peer) = net.joined_with(builder).await;
     let mut waits = room.on_raw("n");
-    let mut newest = room.on_raw("n").when_slow(WhenSlow::DropOldest);
+    let mut newest = room.on_raw_with("n", StreamOptions::new().when_slow(WhenSlow::DropOldest));
     let before = socket.counters().frames_received;
     for _ in 0..20 {
         peer.broadcast("n", &text(300));

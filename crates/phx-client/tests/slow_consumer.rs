@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{Net, settle};
 use futures::FutureExt;
-use phx_client::{Messages, StreamItem, WhenSlow};
+use phx_client::{Messages, StreamItem, StreamOptions, WhenSlow};
 use serde_json::json;
 
 const WAIT: Duration = Duration::from_millis(10);
@@ -188,8 +188,9 @@ async fn a_stream_that_is_dropped_frees_the_others_at_once() {
 async fn a_stream_can_lose_its_oldest_or_its_newest_instead() {
     let mut net = Net::new();
     let (_socket, room, peer) = net.joined().await;
-    let mut oldest = room.on::<u32>("n").capacity(2).when_slow(WhenSlow::DropOldest);
-    let mut newest = room.on::<u32>("n").capacity(2).when_slow(WhenSlow::DropNewest);
+    let two = StreamOptions::new().capacity(2);
+    let mut oldest = room.on_with::<u32>("n", two.when_slow(WhenSlow::DropOldest));
+    let mut newest = room.on_with::<u32>("n", two.when_slow(WhenSlow::DropNewest));
     for number in 0..5 {
         peer.broadcast("n", &json!(number));
     }
@@ -199,49 +200,11 @@ async fn a_stream_can_lose_its_oldest_or_its_newest_instead() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_smaller_capacity_holds_back_and_loses_nothing() {
-    let mut net = Net::new();
-    let (_socket, room, peer) = net.joined().await;
-    let numbers = room.on::<u32>("n");
-    for number in 0..6 {
-        peer.broadcast("n", &json!(number));
-    }
-    settle().await;
-    let mut numbers = numbers.capacity(4);
-    for number in 6..10 {
-        peer.broadcast("n", &json!(number));
-    }
-    settle().await;
-    let mut taken = held(&mut numbers);
-    settle().await;
-    taken.extend(held(&mut numbers));
-    assert_eq!(taken, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_larger_capacity_holds_nobody_back_any_more() {
-    let mut net = Net::new();
-    let builder = net.builder().stream_capacity(4);
-    let (_socket, room, peer) = net.joined_with(builder).await;
-    let numbers = room.on::<u32>("n");
-    let mut other = room.on::<u32>("other");
-    for number in 0..6 {
-        peer.broadcast("n", &json!(number));
-    }
-    peer.broadcast("other", &json!(1));
-    settle().await;
-    assert!(held(&mut other).is_empty());
-    let mut numbers = numbers.capacity(100);
-    settle().await;
-    assert_eq!(held(&mut other), ["1"]);
-    assert_eq!(held(&mut numbers), ["0", "1", "2", "3", "4", "5"]);
-}
-
-#[tokio::test(start_paused = true)]
 async fn notices_of_a_forgotten_stream_do_not_pile_up() {
     let mut net = Net::new();
     let (_socket, room, mut peer) = net.joined().await;
-    let mut forgotten = room.on::<u32>("n").capacity(1).when_slow(WhenSlow::DropNewest);
+    let options = StreamOptions::new().capacity(1).when_slow(WhenSlow::DropNewest);
+    let mut forgotten = room.on_with::<u32>("n", options);
     peer.broadcast("n", &json!(0));
     for _ in 0..10 {
         peer.broadcast("n", &json!(1));

@@ -292,7 +292,7 @@ impl Dispatch {
             }
             Event::Opened { .. } => {
                 state.ends.see_opened();
-                state.topics.resume(&mut state.mailboxes, wakers);
+                state.topics.resume(wakers);
             }
             Event::Closed { cause, was_open, retry_in, .. } => {
                 give_back_room(state, wakers, &mut self.outcomes);
@@ -410,9 +410,7 @@ fn release(mut state: MutexGuard<'_, State>, wakers: &mut Vec<Waker>) {
 /// Until when streams hold back reading. The answer to a heartbeat must be found in time, so no
 /// stream holds anyone back while one has been due for three quarters of the longest that it may wait.
 fn held_until(shared: &Shared, state: &mut State, now: Instant) -> Option<Instant> {
-    let hold_back = state.mailboxes.hold_back();
-    shared.set_reading_held(hold_back);
-    if !hold_back {
+    if !state.mailboxes.hold_back() {
         return None;
     }
     let stall_after = shared.settings.stall_after;

@@ -1,4 +1,4 @@
-//! What streams of messages yield, and what happens when they are full.
+//! What streams of messages want and yield, and what happens when they are full.
 
 use phx_proto::{ByteString, Payload, PayloadDropped, PayloadError, PushId, Status};
 
@@ -100,4 +100,87 @@ pub enum WhenSlow {
     DropOldest,
     /// The new message is dropped; the stream says [`StreamItem::Lagged`] in its place.
     DropNewest,
+}
+
+/// How much a stream of messages holds, and what happens when it is full: given when it is made.
+///
+/// # Examples
+///
+/// ```no_run
+/// use phx_client::{Channel, StreamOptions, WhenSlow};
+/// use serde_json::Value;
+///
+/// # fn doc(room: Channel) {
+/// let latest = StreamOptions::new().capacity(1).when_slow(WhenSlow::DropOldest);
+/// let positions = room.on_with::<Value>("position", latest);
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use = "options do nothing until a stream is made with them"]
+pub struct StreamOptions {
+    pub(crate) capacity: Option<usize>,
+    pub(crate) when_slow: WhenSlow,
+}
+
+impl StreamOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Room for this many messages; 0 counts as 1. Default: the builder's
+    /// [`stream_capacity`](crate::Builder::stream_capacity).
+    pub fn capacity(mut self, messages: usize) -> Self {
+        self.capacity = Some(messages);
+        self
+    }
+
+    /// The rule for when it is full. Default: [`WhenSlow::Wait`].
+    pub fn when_slow(mut self, when_slow: WhenSlow) -> Self {
+        self.when_slow = when_slow;
+        self
+    }
+}
+
+/// What a stream wants of its channel.
+#[derive(Clone, Debug)]
+pub(crate) enum Wanted {
+    /// The messages of one event.
+    Event(ByteString),
+    /// The messages of all events.
+    Messages,
+    /// These, and replies.
+    Incoming,
+}
+
+/// Which topics without a channel a stream wants, see
+/// [`Socket::topic_messages`](crate::Socket::topic_messages).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TopicFilter(pub(crate) Rule);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Rule {
+    Topic(ByteString),
+    Prefix(ByteString),
+}
+
+impl TopicFilter {
+    /// This topic alone.
+    #[must_use]
+    pub fn topic(topic: impl Into<ByteString>) -> Self {
+        TopicFilter(Rule::Topic(topic.into()))
+    }
+
+    /// Every topic that starts with `prefix`; all topics if it is empty.
+    #[must_use]
+    pub fn prefix(prefix: impl Into<ByteString>) -> Self {
+        TopicFilter(Rule::Prefix(prefix.into()))
+    }
+
+    /// The topic or the prefix.
+    pub(crate) fn text(&self) -> &ByteString {
+        match &self.0 {
+            Rule::Topic(text) | Rule::Prefix(text) => text,
+        }
+    }
 }

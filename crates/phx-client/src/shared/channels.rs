@@ -1,19 +1,15 @@
 //! What the client keeps of each channel beside the core's own state.
 
 use std::any::Any;
-use std::slice;
 use std::sync::{Arc, Weak};
 
-use phx_proto::{
-    ByteString, ChannelCloseCause, ChannelId, ChannelState, Payload, PayloadDropped, PushId,
-};
+use phx_proto::{ChannelCloseCause, ChannelId, ChannelState, Payload, PayloadDropped, PushId};
 use slotmap::{KeyData, SecondaryMap};
 
 use super::hooks::ChannelHooks;
-use super::mailbox::MailboxKey;
+use super::streams::Streams;
 use super::watch::Watch;
 use crate::channel::ChannelFailure;
-use crate::messages::wanted::Wanted;
 use crate::runtime::BoxFuture;
 
 /// Makes a channel's params, anew for every join. `None`: they couldn't be made.
@@ -124,182 +120,5 @@ impl ChannelEntry {
     pub(super) fn answer_len(&self) -> usize {
         let ends = self.cause_len().saturating_add(self.failure_len());
         self.response_len().saturating_add(ends)
-    }
-}
-
-/// The mailboxes of a channel's streams.
-#[derive(Default)]
-pub(crate) struct Streams {
-    /// Those of each event, in the order of the names. Those of all events are in every list, so that
-    /// a message finds its streams with one look-up.
-    by_event: Vec<(ByteString, Keys)>,
-    /// Those of all events.
-    everything: Keys,
-    /// Those of these that want replies, too.
-    incoming: Keys,
-}
-
-impl Streams {
-    /// The streams that want messages of `event`.
-    pub(crate) fn of(&self, event: &str) -> &[MailboxKey] {
-        match self.find(event) {
-            Ok(index) => self.by_event.get(index).map_or(&[], |(_, keys)| keys.as_slice()),
-            Err(_) => self.everything.as_slice(),
-        }
-    }
-
-    /// All of them; some more than once.
-    pub(crate) fn all(&self) -> impl Iterator<Item = MailboxKey> {
-        let lists = self.by_event.iter().map(|(_, keys)| keys);
-        lists.chain([&self.everything]).flat_map(Keys::as_slice).copied()
-    }
-
-    /// The streams that want replies.
-    pub(crate) fn incoming(&self) -> &[MailboxKey] {
-        self.incoming.as_slice()
-    }
-
-    /// Adds a stream.
-    pub(crate) fn add(&mut self, wanted: &Wanted, key: MailboxKey) {
-        let event = match wanted {
-            Wanted::Event(event) => event,
-            Wanted::Messages | Wanted::Incoming => {
-                self.everything.push(key);
-                self.by_event.iter_mut().for_each(|(_, keys)| keys.push(key));
-                if let Wanted::Incoming = wanted {
-                    self.incoming.push(key);
-                }
-                return;
-            }
-        };
-        match self.find(event) {
-            Ok(index) => {
-                if let Some((_, keys)) = self.by_event.get_mut(index) {
-                    keys.push(key);
-                }
-            }
-            Err(index) => {
-                let mut keys = self.everything.clone();
-                keys.push(key);
-                if self.by_event.is_empty() {
-                    // Most channels have streams of one event.
-                    self.by_event.reserve_exact(1);
-                }
-                self.by_event.insert(index, (event.clone(), keys));
-            }
-        }
-    }
-
-    /// Removes what was added.
-    pub(crate) fn remove(&mut self, wanted: &Wanted, key: MailboxKey) {
-        let event = match wanted {
-            Wanted::Event(event) => event,
-            Wanted::Messages | Wanted::Incoming => {
-                self.everything.remove(key);
-                self.incoming.remove(key);
-                self.by_event.iter_mut().for_each(|(_, keys)| keys.remove(key));
-                return;
-            }
-        };
-        let everything = self.everything.as_slice().len();
-        if let Ok(index) = self.find(event)
-            && let Some((_, keys)) = self.by_event.get_mut(index)
-        {
-            keys.remove(key);
-            if keys.as_slice().len() == everything {
-                self.by_event.remove(index);
-            }
-        }
-    }
-
-    /// Where the list of `event` is, or belongs.
-    fn find(&self, event: &str) -> Result<usize, usize> {
-        self.by_event.binary_search_by(|(name, _)| (**name).cmp(event))
-    }
-}
-
-/// Keys, with a place for one that costs no memory of its own.
-#[derive(Clone)]
-pub(super) enum Keys {
-    One(MailboxKey),
-    Any(Vec<MailboxKey>),
-}
-
-impl Keys {
-    pub(super) fn as_slice(&self) -> &[MailboxKey] {
-        match self {
-            Keys::One(key) => slice::from_ref(key),
-            Keys::Any(keys) => keys,
-        }
-    }
-
-    pub(super) fn push(&mut self, key: MailboxKey) {
-        match self {
-            Keys::Any(keys) if keys.is_empty() => *self = Keys::One(key),
-            Keys::Any(keys) => keys.push(key),
-            Keys::One(first) => *self = Keys::Any(vec![*first, key]),
-        }
-    }
-
-    pub(super) fn remove(&mut self, key: MailboxKey) {
-        match self {
-            Keys::One(one) if *one == key => *self = Keys::default(),
-            Keys::One(_) => {}
-            Keys::Any(keys) => keys.retain(|&other| other != key),
-        }
-    }
-}
-
-impl Default for Keys {
-    fn default() -> Self {
-        Keys::Any(Vec::new())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use slotmap::SlotMap;
-
-    use super::*;
-
-    fn keys() -> [MailboxKey; 4] {
-        let mut made = SlotMap::with_key();
-        std::array::from_fn(|_| made.insert(()))
-    }
-
-    #[test]
-    fn a_message_finds_the_streams_of_its_event_and_those_of_all_events() {
-        let [first, second, third, fourth] = keys();
-        let [joins, leaves] = ["join", "leave"].map(|event| Wanted::Event(event.into()));
-        let mut streams = Streams::default();
-        streams.add(&leaves, first);
-        streams.add(&Wanted::Messages, second);
-        streams.add(&joins, third);
-        streams.add(&joins, fourth);
-        assert_eq!(streams.of("leave"), [first, second]);
-        assert_eq!(streams.of("join"), [second, third, fourth]);
-        assert_eq!(streams.of("other"), [second]);
-        let mut all: Vec<_> = streams.all().collect();
-        all.sort();
-        all.dedup();
-        assert_eq!(all, [first, second, third, fourth]);
-    }
-
-    #[test]
-    fn removed_streams_leave_nothing_behind() {
-        let [first, second, third, _] = keys();
-        let event = Wanted::Event("event".into());
-        let mut streams = Streams::default();
-        streams.add(&event, first);
-        streams.add(&Wanted::Messages, second);
-        streams.add(&event, third);
-        streams.remove(&event, first);
-        assert_eq!(streams.of("event"), [second, third]);
-        streams.remove(&Wanted::Messages, second);
-        assert_eq!(streams.of("event"), [third]);
-        streams.remove(&event, third);
-        assert_eq!(streams.of("event"), []);
-        assert_eq!(streams.all().count(), 0);
-        assert!(streams.by_event.is_empty());
     }
 }

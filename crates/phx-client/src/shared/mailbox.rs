@@ -1,17 +1,14 @@
 //! The messages that a stream hasn't taken yet, and what to do when they pile up.
 
 use std::collections::VecDeque;
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Waker};
+use std::time::Duration;
 
 use phx_proto::{ByteString, Instant, Payload, PayloadDropped};
 
-use super::waiting::OldWaker;
 use crate::messages::item::{Incoming, TopicMessage, WhenSlow};
-
-slotmap::new_key_type! {
-    /// One stream's mailbox.
-    pub(crate) struct MailboxKey;
-}
 
 /// What a stream holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +44,7 @@ impl Content {
     }
 
     /// The bytes that it counts as.
+    #[inline]
     fn size(&self) -> usize {
         match self {
             Content::Message { event, payload } => event.len().saturating_add(payload.len()),
@@ -72,17 +70,24 @@ impl Other {
     }
 }
 
-/// Entries that a stream takes at a time, at the most.
-const MAX_TAKEN: usize = 32;
+/// Entries that a stream takes at a time, at the most: as many as are read at a time. Room for so many
+/// stays when all have been taken.
+const MAX_TAKEN: usize = 64;
 
-/// Room for so many entries stays when all have been taken: as many as are read at a time.
-const KEPT: usize = 64;
-
-/// A stream's bounded queue. It never holds more messages than its capacity, nor more than one
-/// beyond its bytes; markers between them merge, so there are never more than twice as many entries
-/// and a few.
+/// A stream's bounded queue, with a lock of its own: the driver fills it and the stream empties it,
+/// without waiting for anything else. No foreign code runs under the lock, and no other lock is taken.
 pub(crate) struct Mailbox {
-    queue: VecDeque<Entry>,
+    queue: Mutex<Queue>,
+    /// Whether the mailbox was filled, and not emptied by half since: then it matters when something is
+    /// taken. Read without the lock by the stream, for what it has taken before: if it reads this too
+    /// late, it shows one message later that it is alive.
+    was_full: AtomicBool,
+}
+
+/// It never holds more messages than its capacity, nor more than one beyond its bytes; markers
+/// between them merge, so there are never more than twice as many entries and a few.
+struct Queue {
+    entries: VecDeque<Entry>,
     messages: usize,
     capacity: usize,
     /// What the messages hold.
@@ -91,6 +96,8 @@ pub(crate) struct Mailbox {
     when_slow: WhenSlow,
     hold: Hold,
     waker: Option<Waker>,
+    /// An open connection ended, and no other has opened since.
+    interrupted: bool,
     ended: bool,
 }
 
@@ -105,76 +112,207 @@ enum Hold {
     Stalled,
 }
 
-/// What taking an entry means to the one who reads from the transport.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a stream finds in its mailbox.
 pub(crate) enum Taken {
-    Indifferent,
-    /// The mailbox holds back reading no more.
-    Released,
-    /// The mailbox, which had stalled, holds back reading again.
-    HoldsBack,
+    Some,
+    Ended,
+    /// There is nothing yet, and the task is woken when there is. The waker is the one before: it may be all
+    /// that keeps a task and the handles in it.
+    Nothing(Option<Waker>),
 }
 
 impl Mailbox {
     /// A mailbox with room for this many messages and bytes, 1 or more of each.
-    pub(crate) fn new(capacity: usize, max_bytes: usize) -> Self {
-        Mailbox {
-            queue: VecDeque::new(),
+    pub(crate) fn new(capacity: usize, max_bytes: usize, when_slow: WhenSlow) -> Arc<Self> {
+        let queue = Queue {
+            entries: VecDeque::new(),
             messages: 0,
             capacity,
             bytes: 0,
             max_bytes,
-            when_slow: WhenSlow::default(),
+            when_slow,
             hold: Hold::No,
             waker: None,
+            interrupted: false,
             ended: false,
+        };
+        Arc::new(Mailbox { queue: Mutex::new(queue), was_full: AtomicBool::new(false) })
+    }
+
+    /// A panic can't come between two changes of the queue, so poisoning is ignored.
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether what a stream takes is to go through [`take_of_full`](Self::take_of_full).
+    #[inline]
+    pub(crate) fn was_full(&self) -> bool {
+        self.was_full.load(Ordering::Relaxed)
+    }
+
+    /// Moves what is there to `taken`, which is empty.
+    pub(crate) fn take(&self, taken: &mut VecDeque<Entry>, cx: &Context<'_>) -> Taken {
+        let mut queue = self.lock();
+        if queue.entries.is_empty() {
+            queue.entries.shrink_to(MAX_TAKEN);
+            taken.shrink_to(MAX_TAKEN);
+            if queue.ended {
+                return Taken::Ended;
+            }
+            return Taken::Nothing(queue.waker.replace(cx.waker().clone()));
+        }
+        if queue.entries.len() <= MAX_TAKEN {
+            std::mem::swap(&mut queue.entries, taken);
+            (queue.messages, queue.bytes) = (0, 0);
+        } else {
+            taken.extend((0..MAX_TAKEN).map_while(|_| queue.pop()));
+        }
+        Taken::Some
+    }
+
+    /// The next entry of a mailbox that was full, unless it was `taken` before, and whether the driver is to
+    /// look at what that means. Whoever takes it holds the lock under which the driver delivers, so that a
+    /// stream that had stalled loses nothing between its first sign of life and the next message.
+    pub(crate) fn take_of_full(
+        self: &Arc<Self>,
+        taken: Option<Entry>,
+        now: Instant,
+        mailboxes: &mut Mailboxes,
+    ) -> (Option<Entry>, bool) {
+        let mut queue = self.lock();
+        let entry = taken.or_else(|| queue.pop());
+        let changed = queue.note_taken(now);
+        self.was_full.store(queue.hold != Hold::No, Ordering::Relaxed);
+        if changed && queue.hold != Hold::No {
+            mailboxes.holding.push(Arc::clone(self));
+        }
+        (entry, changed)
+    }
+
+    /// Marks that messages may be missing.
+    pub(crate) fn mark_gap(&self, wakers: &mut Vec<Waker>) {
+        let mut queue = self.lock();
+        queue.mark_gap();
+        wakers.extend(queue.waker.take());
+    }
+
+    /// Notes that an open connection ended.
+    pub(super) fn interrupt(&self) {
+        self.lock().interrupted = true;
+    }
+
+    /// Marks a gap if this has seen the end of a connection: now that the next one is open.
+    pub(super) fn resume(&self, wakers: &mut Vec<Waker>) {
+        if std::mem::take(&mut self.lock().interrupted) {
+            self.mark_gap(wakers);
         }
     }
 
-    /// Takes another capacity. With [`WhenSlow::Wait`] messages over it are kept, and reading is
-    /// held back; otherwise the oldest are lost. True if reading is to be held back from now on.
-    pub(crate) fn set_capacity(&mut self, now: Instant, capacity: usize) -> bool {
-        self.capacity = capacity.max(1);
-        while self.when_slow != WhenSlow::Wait && self.messages > self.capacity {
-            self.drop_oldest();
+    /// Ends the stream, after what it holds.
+    pub(crate) fn end(&self, wakers: &mut Vec<Waker>) {
+        let mut queue = self.lock();
+        queue.end();
+        wakers.extend(queue.waker.take());
+    }
+
+    /// Empties and ends it, since its stream is gone. True if it has held back reading.
+    pub(crate) fn close(&self) -> bool {
+        let mut queue = self.lock();
+        let held = matches!(queue.hold, Hold::Since(_));
+        queue.end();
+        let content = (std::mem::take(&mut queue.entries), queue.waker.take());
+        drop(queue);
+        // The waker may be all that keeps a task and the handles in it.
+        drop(content);
+        held
+    }
+}
+
+/// What the streams of a socket have in common: those that hold back reading.
+#[derive(Default)]
+pub(crate) struct Mailboxes {
+    /// Perhaps with some that don't any more.
+    holding: Vec<Arc<Mailbox>>,
+}
+
+impl Mailboxes {
+    /// Delivers to these, and gives the wakers of those who wait for it.
+    #[inline]
+    pub(crate) fn deliver(
+        &mut self,
+        streams: &[Arc<Mailbox>],
+        now: Instant,
+        content: Content,
+        wakers: &mut Vec<Waker>,
+    ) {
+        let Some((last, others)) = streams.split_last() else {
+            return;
+        };
+        for mailbox in others {
+            self.deliver_to(mailbox, now, content.clone(), wakers);
         }
-        self.reconsider(now)
+        self.deliver_to(last, now, content, wakers);
     }
 
-    /// Takes another policy. True if reading is to be held back from now on.
-    pub(crate) fn set_when_slow(&mut self, now: Instant, when_slow: WhenSlow) -> bool {
-        self.when_slow = when_slow;
-        self.reconsider(now)
-    }
-
-    /// What being full means after the rules have changed.
-    fn reconsider(&mut self, now: Instant) -> bool {
-        let holds = self.is_full() && self.when_slow == WhenSlow::Wait && !self.ended;
-        let starts = holds && self.holding_since().is_none();
-        if !holds {
-            self.hold = Hold::No;
-        } else if starts {
-            self.hold = Hold::Since(now);
+    #[inline]
+    pub(crate) fn deliver_to(
+        &mut self,
+        mailbox: &Arc<Mailbox>,
+        now: Instant,
+        content: Content,
+        wakers: &mut Vec<Waker>,
+    ) {
+        let mut queue = mailbox.lock();
+        if queue.deliver(now, content) {
+            mailbox.was_full.store(true, Ordering::Relaxed);
+            self.holding.push(Arc::clone(mailbox));
         }
-        starts
+        if let Some(waker) = queue.waker.take() {
+            wakers.push(waker);
+        }
     }
 
+    /// Whether some mailbox may hold back reading.
+    pub(crate) fn hold_back(&self) -> bool {
+        !self.holding.is_empty()
+    }
+
+    /// Whether reading is held back, and until when at the latest. Mailboxes that have given nothing
+    /// for `stall_after` hold nobody back any more; with `force` none does.
+    pub(crate) fn held_until(
+        &mut self,
+        now: Instant,
+        stall_after: Duration,
+        force: bool,
+    ) -> Option<Instant> {
+        let mut earliest: Option<Instant> = None;
+        self.holding.retain(|mailbox| {
+            let mut queue = mailbox.lock();
+            let Hold::Since(since) = queue.hold else {
+                return false;
+            };
+            let until = since + stall_after;
+            if force || now >= until {
+                queue.hold = Hold::Stalled;
+                return false;
+            }
+            earliest = Some(earliest.map_or(until, |earliest| earliest.min(until)));
+            true
+        });
+        earliest
+    }
+}
+
+impl Queue {
     /// Takes a message in. True if reading is to be held back from now on.
-    pub(crate) fn deliver(&mut self, now: Instant, content: Content) -> bool {
-        if self.ended {
+    #[inline]
+    fn deliver(&mut self, now: Instant, content: Content) -> bool {
+        if self.ended || (self.is_full() && !self.makes_room()) {
             return false;
-        }
-        if self.is_full() && self.when_slow == WhenSlow::DropNewest {
-            self.note_lost_at_end();
-            return false;
-        }
-        // With `Wait` this is a stalled stream, or a message that was on its way already.
-        while self.is_full() {
-            self.drop_oldest();
         }
         self.bytes = self.bytes.saturating_add(content.size());
-        self.queue.push_back(Entry::Content(content));
         self.messages += 1;
+        self.entries.push_back(Entry::Content(content));
         let fills = self.is_full() && self.when_slow == WhenSlow::Wait && self.hold == Hold::No;
         if fills {
             self.hold = Hold::Since(now);
@@ -182,105 +320,62 @@ impl Mailbox {
         fills
     }
 
-    pub(crate) fn mark_gap(&mut self) {
+    /// Loses messages for a new one; `false` if that is the one to be lost.
+    #[cold]
+    fn makes_room(&mut self) -> bool {
+        if self.when_slow == WhenSlow::DropNewest {
+            self.note_lost_at_end();
+            return false;
+        }
+        // With `Wait` this is a stalled stream, or a message that was on its way already.
+        while self.is_full() {
+            self.drop_oldest();
+        }
+        true
+    }
+
+    fn mark_gap(&mut self) {
         if !self.ended && !self.last_notices().any(|entry| *entry == Entry::Gap) {
-            self.queue.push_back(Entry::Gap);
+            self.entries.push_back(Entry::Gap);
         }
     }
 
-    pub(crate) fn end(&mut self) {
+    fn end(&mut self) {
         self.ended = true;
         self.hold = Hold::No;
     }
 
-    /// Who waits for the next entry; gives the waker before this one.
-    pub(crate) fn wait(&mut self, cx: &Context<'_>) -> OldWaker {
-        OldWaker(self.waker.replace(cx.waker().clone()))
-    }
-
-    /// Whether it was filled, and not emptied by half since: then it matters when something is taken.
-    pub(crate) fn was_full(&self) -> bool {
-        self.hold != Hold::No
-    }
-
-    /// The next entry, and what taking it means for reading. Those after it go to `more`, as many as
-    /// fit, unless the mailbox holds back reading: then each counts by itself. The time is needed if the
-    /// mailbox [was full](Self::was_full).
-    pub(crate) fn poll(
-        &mut self,
-        now: Option<Instant>,
-        more: &mut VecDeque<Entry>,
-    ) -> (Poll<Option<Entry>>, Taken) {
-        let Some(entry) = self.queue.pop_front() else {
-            self.queue.shrink_to(KEPT);
-            let poll = if self.ended { Poll::Ready(None) } else { Poll::Pending };
-            return (poll, Taken::Indifferent);
-        };
-        self.count_taken(&entry);
-        debug_assert!(now.is_some() || !self.was_full(), "a time is needed");
-        let taken = now.map_or(Taken::Indifferent, |now| self.note_taken(now));
-        if self.hold == Hold::No {
-            for _ in 0..self.queue.len().min(MAX_TAKEN - 1) {
-                if let Some(entry) = self.queue.pop_front() {
-                    self.count_taken(&entry);
-                    more.push_back(entry);
-                }
-            }
-        }
-        (Poll::Ready(Some(entry)), taken)
-    }
-
-    fn count_taken(&mut self, entry: &Entry) {
-        if let Entry::Content(content) = entry {
+    #[inline]
+    fn pop(&mut self) -> Option<Entry> {
+        let entry = self.entries.pop_front()?;
+        if let Entry::Content(content) = &entry {
             self.note_gone(content.size());
         }
+        Some(entry)
     }
 
-    pub(crate) fn holding_since(&self) -> Option<Instant> {
-        match self.hold {
-            Hold::Since(since) => Some(since),
-            Hold::No | Hold::Stalled => None,
-        }
-    }
-
-    pub(crate) fn stall(&mut self) {
-        self.hold = Hold::Stalled;
-    }
-
-    pub(crate) fn take_waker(&mut self) -> Option<Waker> {
-        self.waker.take()
-    }
-
-    /// An entry was taken, from here or of those that were taken before.
-    pub(crate) fn note_taken(&mut self, now: Instant) -> Taken {
+    /// Something was taken, or looked for. True if it holds back reading no more, or, having stalled, again.
+    fn note_taken(&mut self, now: Instant) -> bool {
         // Reading goes on when half is taken, so that it doesn't stop and start at every message.
         let roomy = self.messages <= self.capacity / 2 && self.bytes <= self.max_bytes / 2;
-        match self.hold {
-            Hold::No => Taken::Indifferent,
-            Hold::Since(_) if roomy => {
-                self.hold = Hold::No;
-                Taken::Released
-            }
-            Hold::Stalled if roomy => {
-                self.hold = Hold::No;
-                Taken::Indifferent
-            }
-            Hold::Since(_) => {
-                self.hold = Hold::Since(now);
-                Taken::Indifferent
-            }
+        let before = self.hold;
+        if before != Hold::No {
+            self.hold = if roomy { Hold::No } else { Hold::Since(now) };
+        }
+        match before {
+            Hold::No => false,
+            Hold::Since(_) => roomy,
             // It is alive after all, and loses nothing from here on.
-            Hold::Stalled => {
-                self.hold = Hold::Since(now);
-                Taken::HoldsBack
-            }
+            Hold::Stalled => !roomy,
         }
     }
 
+    #[inline]
     fn is_full(&self) -> bool {
         self.messages >= self.capacity || self.bytes >= self.max_bytes
     }
 
+    #[inline]
     fn note_gone(&mut self, size: usize) {
         self.messages -= 1;
         self.bytes = self.bytes.saturating_sub(size);
@@ -293,20 +388,20 @@ impl Mailbox {
                 return;
             }
         }
-        self.queue.push_back(Entry::Lagged(1));
+        self.entries.push_back(Entry::Lagged(1));
     }
 
     /// The notices after the last message: one of each kind at the most, so that they don't pile up
     /// in a stream that is never read.
     fn last_notices(&mut self) -> impl Iterator<Item = &mut Entry> {
-        self.queue.iter_mut().rev().take_while(|entry| !matches!(entry, Entry::Content(_)))
+        self.entries.iter_mut().rev().take_while(|entry| !matches!(entry, Entry::Content(_)))
     }
 
     /// Loses the oldest message, and says so where it stood.
     fn drop_oldest(&mut self) {
         let mut lost = 0_u64;
         let mut gap = false;
-        while let Some(entry) = self.queue.pop_front() {
+        while let Some(entry) = self.entries.pop_front() {
             match entry {
                 Entry::Gap => gap = true,
                 Entry::Lagged(more) => lost = lost.saturating_add(more),
@@ -317,11 +412,11 @@ impl Mailbox {
                 }
             }
         }
-        if gap && self.queue.front() != Some(&Entry::Gap) {
-            self.queue.push_front(Entry::Gap);
+        if gap && self.entries.front() != Some(&Entry::Gap) {
+            self.entries.push_front(Entry::Gap);
         }
         if lost > 0 {
-            self.queue.push_front(Entry::Lagged(lost));
+            self.entries.push_front(Entry::Lagged(lost));
         }
     }
 }
@@ -338,38 +433,39 @@ mod tests {
         Content::Message { event: "n".into(), payload }
     }
 
-    const SECOND: std::time::Duration = std::time::Duration::from_secs(1);
+    const SECOND: Duration = Duration::from_secs(1);
 
     /// A mailbox that gets thousands of messages of 1 to 64 bytes and notices, is read now and then,
     /// and stalls in between. Returns the most entries, messages and bytes that it held.
     fn flooded(when_slow: WhenSlow, read_every: u32) -> (usize, usize, usize) {
-        let mut mailbox = Mailbox::new(8, 256);
+        let mailbox = Mailbox::new(8, 256, when_slow);
+        let (mut mailboxes, mut wakers) = (Mailboxes::default(), Vec::new());
         let mut now = Instant::EPOCH;
-        mailbox.set_when_slow(now, when_slow);
         let mut most = (0, 0, 0);
         for number in 0..10_000_u32 {
             now = now + SECOND;
             let payload = Payload::binary(vec![0; (number % 64) as usize]);
-            mailbox.deliver(now, message(payload));
+            mailboxes.deliver_to(&mailbox, now, message(payload), &mut wakers);
             if number % 5 == 0 {
-                mailbox.mark_gap();
+                mailbox.mark_gap(&mut wakers);
             }
-            if number % 7 == 0 && mailbox.holding_since().is_some() {
-                mailbox.stall();
+            if number % 7 == 0 {
+                mailboxes.held_until(now, SECOND, true);
             }
             if read_every > 0 && number % read_every == 0 {
-                let _ = mailbox.poll(Some(now), &mut VecDeque::new());
+                let _ = mailbox.take_of_full(None, now, &mut mailboxes);
             }
             let counted = |entry: &Entry| match entry {
                 Entry::Content(content) => Some(content.size()),
                 _ => None,
             };
-            let sizes: Vec<_> = mailbox.queue.iter().filter_map(counted).collect();
-            assert_eq!(mailbox.messages, sizes.len());
-            assert_eq!(mailbox.bytes, sizes.iter().sum::<usize>());
-            most.0 = most.0.max(mailbox.queue.len());
-            most.1 = most.1.max(mailbox.messages);
-            most.2 = most.2.max(mailbox.bytes);
+            let queue = mailbox.lock();
+            let sizes: Vec<_> = queue.entries.iter().filter_map(counted).collect();
+            assert_eq!(queue.messages, sizes.len());
+            assert_eq!(queue.bytes, sizes.iter().sum::<usize>());
+            most.0 = most.0.max(queue.entries.len());
+            most.1 = most.1.max(queue.messages);
+            most.2 = most.2.max(queue.bytes);
         }
         most
     }
@@ -388,26 +484,39 @@ mod tests {
 
     #[test]
     fn bytes_hold_back_reading_as_messages_do() {
-        let mut mailbox = Mailbox::new(100, 10);
-        let now = Instant::EPOCH;
+        let (mailbox, mut mailboxes) =
+            (Mailbox::new(100, 10, WhenSlow::Wait), Mailboxes::default());
+        let (now, wakers) = (Instant::EPOCH, &mut Vec::new());
         let sized = |size| message(Payload::binary(vec![0; size]));
-        assert!(!mailbox.deliver(now, sized(3)));
-        assert!(mailbox.deliver(now, sized(20)), "one of any size, and then no more");
-        assert_eq!(mailbox.holding_since(), Some(now));
-        let (_, taken) = mailbox.poll(Some(now), &mut VecDeque::new());
-        assert_eq!(taken, Taken::Indifferent);
-        let (_, taken) = mailbox.poll(Some(now), &mut VecDeque::new());
-        assert_eq!(taken, Taken::Released);
+        mailboxes.deliver_to(&mailbox, now, sized(3), wakers);
+        assert!(!mailboxes.hold_back());
+        mailboxes.deliver_to(&mailbox, now, sized(20), wakers);
+        assert_eq!(mailboxes.held_until(now, SECOND, false), Some(now + SECOND));
+        let (entry, changed) = mailbox.take_of_full(None, now, &mut mailboxes);
+        assert!(entry.is_some() && !changed);
+        let (entry, changed) = mailbox.take_of_full(None, now, &mut mailboxes);
+        assert!(entry.is_some() && changed);
+        assert_eq!(mailboxes.held_until(now, SECOND, false), None);
+        assert!(!mailboxes.hold_back());
     }
 
     #[test]
     fn the_room_of_a_flood_is_given_back_once_all_is_taken() {
-        let (mut mailbox, now) = (Mailbox::new(10_000, usize::MAX), Instant::EPOCH);
+        let mailbox = Mailbox::new(10_000, usize::MAX, WhenSlow::Wait);
+        let mut mailboxes = Mailboxes::default();
         for _ in 0..5_000 {
-            assert!(!mailbox.deliver(now, message(Payload::empty())));
+            let content = message(Payload::empty());
+            mailboxes.deliver_to(&mailbox, Instant::EPOCH, content, &mut Vec::new());
         }
-        let mut taken = VecDeque::new();
-        while mailbox.poll(Some(now), &mut taken).0.is_ready() {}
-        assert!(mailbox.queue.capacity() <= KEPT, "{}", mailbox.queue.capacity());
+        let (mut taken, cx) = (VecDeque::new(), Context::from_waker(Waker::noop()));
+        let mut count = 0;
+        while let Taken::Some = mailbox.take(&mut taken, &cx) {
+            assert!(taken.len() <= MAX_TAKEN);
+            count += taken.drain(..).len();
+        }
+        assert_eq!(count, 5_000);
+        for capacity in [mailbox.lock().entries.capacity(), taken.capacity()] {
+            assert!(capacity <= MAX_TAKEN, "{capacity}");
+        }
     }
 }

@@ -103,9 +103,10 @@ impl State {
         self.report_closed(end, &CloseCause::Stopped, false, wakers);
         self.pushes.take_wakers(wakers);
         self.pings.take_wakers(wakers);
-        self.mailboxes.end_all(wakers);
+        self.topics.all().for_each(|mailbox| mailbox.end(wakers));
         let mut functions = Vec::new();
         for (_, entry) in self.channels.iter_mut() {
+            entry.streams.all().for_each(|mailbox| mailbox.end(wakers));
             entry.status.take_wakers(wakers);
             functions.push((entry.hooks.take(), entry.params.take()));
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures::FutureExt;
 use phx_client::{
     Channel, Message, Messages, Payload, PresenceConfig, PresenceItem, Socket, StreamItem,
-    TopicFilter, WhenSlow,
+    StreamOptions, TopicFilter, WhenSlow,
 };
 use serde_json::{Value, json};
 
@@ -20,12 +20,12 @@ struct Filled {
 }
 
 async fn filled<T>(
-    make: impl Fn(&Socket, &Channel) -> Messages<T>,
-    set: impl Fn(Messages<T>) -> Messages<T>,
+    make: impl Fn(&Socket, &Channel, StreamOptions) -> Messages<T>,
+    options: StreamOptions,
 ) -> Filled {
     let mut net = Net::new();
     let (socket, room, peer) = net.joined().await;
-    let mut messages = set(make(&socket, &room));
+    let mut messages = make(&socket, &room, options);
     let before = socket.counters().frames_received;
     send(&peer, 5);
     settle().await;
@@ -50,33 +50,31 @@ fn send(peer: &Peer, count: u32) {
 /// Runs a check for each kind of stream.
 macro_rules! on_every_stream {
     ($check:ident) => {
-        $check(|_, room| room.on::<Value>("n")).await;
-        $check(|_, room| room.on_raw("n")).await;
-        $check(|_, room| room.messages()).await;
-        $check(|_, room| room.incoming()).await;
-        $check(|socket, _| socket.topic_messages(TopicFilter::topic("other"))).await;
-        $check(|socket, _| socket.topic_messages(TopicFilter::prefix("oth"))).await;
+        $check(|_, room, options| room.on_with::<Value>("n", options)).await;
+        $check(|_, room, options| room.on_raw_with("n", options)).await;
+        $check(|_, room, options| room.messages_with(options)).await;
+        $check(|_, room, options| room.incoming_with(options)).await;
+        let topic = || TopicFilter::topic("other");
+        $check(|socket, _, options| socket.topic_messages_with(topic(), options)).await;
+        let prefix = || TopicFilter::prefix("oth");
+        $check(|socket, _, options| socket.topic_messages_with(prefix(), options)).await;
     };
 }
 
-async fn capacity<T>(make: impl Fn(&Socket, &Channel) -> Messages<T>) {
-    let filled = filled(make, |messages| messages.capacity(2)).await;
+async fn capacity<T>(make: impl Fn(&Socket, &Channel, StreamOptions) -> Messages<T>) {
+    let filled = filled(make, StreamOptions::new().capacity(2)).await;
     assert_eq!(filled.items, ["message", "message"]);
     // Every second frame is for this stream: reading stopped with its second.
     assert!((3..=4).contains(&filled.read), "{}", filled.read);
 }
 
-async fn when_slow<T>(make: impl Fn(&Socket, &Channel) -> Messages<T>) {
+async fn when_slow<T>(make: impl Fn(&Socket, &Channel, StreamOptions) -> Messages<T>) {
     for (rule, expected) in [
         (WhenSlow::DropOldest, ["lagged 3", "message", "message"]),
         (WhenSlow::DropNewest, ["message", "message", "lagged 3"]),
     ] {
-        let set = |messages: Messages<T>| messages.capacity(2).when_slow(rule);
-        let filled = filled(&make, set).await;
+        let filled = filled(&make, StreamOptions::new().capacity(2).when_slow(rule)).await;
         assert_eq!((filled.read, &*filled.items), (10, &expected.map(String::from)[..]));
-        // In the other order too.
-        let set = |messages: Messages<T>| messages.when_slow(rule).capacity(2);
-        assert_eq!(self::filled(&make, set).await.items, expected);
     }
 }
 
@@ -85,7 +83,7 @@ async fn each_setting_of_a_stream_takes_effect_on_every_stream() {
     on_every_stream!(capacity);
     on_every_stream!(when_slow);
     let named = BTreeSet::from(["capacity", "when_slow"]);
-    assert_eq!(named, settings_in(include_str!("../../src/messages.rs")));
+    assert_eq!(named, settings_in(include_str!("../../src/messages/item.rs")));
 }
 
 /// The changes that a presence yields when these messages come.

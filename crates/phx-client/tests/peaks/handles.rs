@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use phx_client::{Builder, Config, Payload, WhenSlow};
+use phx_client::{Builder, Config, Payload, StreamOptions, WhenSlow};
 use serde_json::{Value, json};
 
 use crate::common::{Net, TestRuntime, settle};
@@ -18,7 +18,8 @@ fn unread(set: impl FnOnce(Builder) -> Builder, count: usize, bytes: usize) -> u
             let mut net = Net::new();
             let builder = set(net.builder());
             let (_socket, room, peer) = net.joined_with(builder).await;
-            let _stream = room.on_raw("news").when_slow(WhenSlow::DropOldest);
+            let _stream =
+                room.on_raw_with("news", StreamOptions::new().when_slow(WhenSlow::DropOldest));
             for _ in 0..count {
                 peer.broadcast("news", &json!("x".repeat(bytes)));
                 settle().await;

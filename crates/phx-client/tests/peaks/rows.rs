@@ -77,9 +77,9 @@ pub(crate) const ROWS: &[Row] = &[
         "nothing_is_decoded_of_a_payload_of_more_bytes_than_the_limit",
     ),
     things("PresenceConfig::max_pending_diffs", &[sans_io::pending_diffs]),
-    things("builder.rs STREAM_CAPACITY", &[handles::stream_capacity, handles::changes_capacity]),
-    bytes("builder.rs STREAM_BYTES", &[handles::stream_bytes, handles::changes_bytes]),
-    within("mailbox.rs MAX_TAKEN", "builder.rs STREAM_CAPACITY", "they were in the stream before"),
+    things("settings.rs STREAM_CAPACITY", &[handles::stream_capacity, handles::changes_capacity]),
+    bytes("settings.rs STREAM_BYTES", &[handles::stream_bytes, handles::changes_bytes]),
+    within("mailbox.rs MAX_TAKEN", "settings.rs STREAM_CAPACITY", "they were in the stream before"),
     test("received.rs MAX_FRAMES", "phx-client/tests/flood.rs", SLOW_CONSUMER),
     test("received.rs MAX_BYTES", "phx-client/tests/flood.rs", SLOW_CONSUMER),
     // The functions that make params.

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use phx_client::{Builder, Channel, ChannelState, Credentials, Payload, Socket};
+use phx_client::{Builder, Channel, ChannelState, Credentials, Payload, Socket, StreamOptions};
 use phx_testing::in_memory::{Link, VirtualRuntime};
 use serde_json::{Value, json};
 
@@ -146,7 +146,7 @@ operations! {
         messages.next().await.unwrap();
     }
     "the next value of a full stream" ["Values<T>", "Values<T>::next"] |world| {
-        let mut values = world.room.on::<Value>("shout").capacity(1).values();
+        let mut values = world.room.on_with::<Value>("shout", StreamOptions::new().capacity(1)).values();
         for number in 0..3 {
             world.room.push("shout", &number).detach().unwrap();
         }
