@@ -14,7 +14,7 @@ use crate::farewell::farewell;
 use crate::interrupt::Interrupt;
 use crate::malformed;
 use crate::printer::{Format, Printer};
-use crate::record::{Columns, Kind, Record};
+use crate::record::{Kind, Record};
 use crate::session::{
     JoinRefs, Joining, channel, join, report_failures, report_news, said, topic_filter, unjoined,
     while_open,
@@ -68,12 +68,8 @@ pub(crate) struct Options {
 }
 
 pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(), Failure> {
-    let format = if options.json {
-        Format::Json
-    } else {
-        Format::Columns(Columns::new(options.topics.iter().map(String::as_str)))
-    };
-    let (printer, printed) = Printer::start(format);
+    let topics = options.topics.iter().map(String::as_str);
+    let (printer, printed) = Printer::start(Format::new(options.json, topics));
     let outcome = connected(&options, &printer, interrupt).await;
     printed.finish(&printer, outcome).await
 }

@@ -17,7 +17,7 @@ use crate::interrupt::Interrupt;
 use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::queue::{Receiver, queue};
-use crate::record::{Columns, Kind, Record};
+use crate::record::{Kind, Record};
 use crate::session::{Joining, channel, join, report_failures, report_news, while_open};
 use crate::terminal;
 use crate::value;
@@ -78,9 +78,7 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
         let mut live = Live::new(&options.topic);
         return connected(&options, Output::Live(&mut live), interrupt).await;
     }
-    let format =
-        if options.json { Format::Json } else { Format::Columns(Columns::new([&*options.topic])) };
-    let (printer, printed) = Printer::start(format);
+    let (printer, printed) = Printer::start(Format::new(options.json, [&*options.topic]));
     let outcome = connected(&options, Output::Lines(&printer), interrupt).await;
     printed.finish(&printer, outcome).await
 }
@@ -168,9 +166,7 @@ impl Watching<'_> {
         interrupt: &mut Interrupt,
     ) -> Result<(), Failure> {
         let mut status = self.socket.status();
-        if let Output::Live(live) = &mut self.output {
-            live.show(&present(&self.presence), self.socket.state())?;
-        }
+        self.draw(None)?;
         loop {
             let closed = async {
                 match &self.output {
@@ -182,12 +178,7 @@ impl Watching<'_> {
                 biased;
                 _ = interrupt.next() => return Ok(()),
                 () = closed => return Err(Failure::OutputClosed),
-                Some(record) = told.recv() => {
-                    if let Output::Live(live) = &mut self.output {
-                        live.remember(record);
-                        live.show(&present(&self.presence), self.socket.state())?;
-                    }
-                }
+                Some(record) = told.recv() => self.draw(Some(record))?,
                 item = changes.next() => match item {
                     Some(item) => self.changed(item).await?,
                     None => return Err(Failure::failed("the server closed the channel")),
@@ -196,12 +187,19 @@ impl Watching<'_> {
                     if matches!(state, None | Some(ConnectionState::Closed)) {
                         return Err(Failure::ended());
                     }
-                    if let Output::Live(live) = &mut self.output {
-                        live.show(&present(&self.presence), self.socket.state())?;
-                    }
+                    self.draw(None)?;
                 }
             }
         }
+    }
+
+    /// Draws a live list anew, with one more change.
+    fn draw(&mut self, change: Option<Record>) -> Result<(), Failure> {
+        let Output::Live(live) = &mut self.output else { return Ok(()) };
+        if let Some(change) = change {
+            live.remember(change);
+        }
+        live.show(&present(&self.presence), self.socket.state())
     }
 
     async fn changed(&mut self, item: PresenceItem<Meta, Beside>) -> Result<(), Failure> {
@@ -227,7 +225,7 @@ impl Watching<'_> {
             _ => return Ok(()),
         };
         let count = self.presence.len();
-        match &mut self.output {
+        match &self.output {
             Output::Lines(printer) => {
                 let record = match record.kind {
                     Kind::Synced => record.detail(format!("{count} present")),
@@ -235,10 +233,7 @@ impl Watching<'_> {
                 };
                 printer.print(record.more("present", count)).await
             }
-            Output::Live(live) => {
-                live.remember(record);
-                live.show(&present(&self.presence), self.socket.state())
-            }
+            Output::Live(_) => self.draw(Some(record)),
         }
     }
 }

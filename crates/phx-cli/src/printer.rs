@@ -31,6 +31,11 @@ pub(crate) enum Format {
 }
 
 impl Format {
+    /// Lines of JSON, or columns for these topics.
+    pub(crate) fn new<'a>(is_json: bool, topics: impl IntoIterator<Item = &'a str>) -> Self {
+        if is_json { Format::Json } else { Format::Columns(Columns::new(topics)) }
+    }
+
     pub(crate) fn line(&mut self, record: &Record) -> String {
         match self {
             Format::Json => record.to_json(),

@@ -13,7 +13,7 @@ use crate::interrupt::Interrupt;
 use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::queue::{Sender, queue};
-use crate::record::{Columns, Kind, Record};
+use crate::record::{Kind, Record};
 use crate::session::{JoinRefs, channel, forward, join, report_failures, report_news, while_open};
 use crate::value;
 
@@ -56,8 +56,7 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(), Failure> {
     let seen = Seen::default();
     let (editor, screen) = Editor::start(seen.clone(), !options.no_history)?;
-    let format = Format::Columns(Columns::new([]));
-    let (printer, printed) = Printer::start_by(format, screen.printer());
+    let (printer, printed) = Printer::start_by(Format::new(false, []), screen.printer());
     let outcome = connected(&options, editor, seen, &printer, interrupt).await;
     printed.finish(&printer, outcome).await
 }
