@@ -126,7 +126,7 @@ async fn each_field_of_a_presences_settings_takes_effect() {
         let changed = changes(config, messages).await;
         assert_ne!(format!("{plain:?}"), format!("{changed:?}"), "{name}");
     }
-    let source = include_str!("../../../phx-proto/src/presence.rs");
+    let source = include_str!("../../../phx-proto/src/presence/config.rs");
     let fields = source.split_once("pub struct PresenceConfig {").unwrap().1;
     let fields = fields.split_once("\n}").unwrap().0.lines();
     let fields = fields.filter_map(|line| line.strip_prefix("    pub ")?.split(':').next());
