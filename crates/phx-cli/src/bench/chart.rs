@@ -26,26 +26,26 @@ pub(super) struct Bar {
     pub(super) tip: String,
 }
 
-/// An axis: how values are placed, and what is written beside it.
+/// What is written beside an axis.
 pub(super) struct Axis<'a> {
     pub(super) title: &'a str,
-    pub(super) max: f64,
     /// About so many places are marked.
     pub(super) ticks: u32,
     pub(super) label: &'a dyn Fn(f64) -> String,
 }
 
-/// Lines over a common axis.
-pub(super) fn lines(x: &Axis<'_>, y: &Axis<'_>, series: &[Series<'_>]) -> String {
-    let mut svg = open(y, x.title);
-    for tick in ticks(x.max, x.ticks) {
-        let at = across(tick, x.max);
+/// Lines over a common axis, which ends at `end`.
+pub(super) fn lines(end: f64, x: &Axis<'_>, y: &Axis<'_>, series: &[Series<'_>]) -> String {
+    let values = series.iter().flat_map(|series| &series.points).map(|(_, value)| *value);
+    let top = nice_max(values.fold(0.0, f64::max));
+    let mut svg = open(y, top, x.title);
+    for tick in ticks(end, x.ticks) {
+        let at = across(tick, end);
         text(&mut svg, at, HEIGHT - BOTTOM + 16.0, "middle", &(x.label)(tick));
     }
-    let top = nice_max(y.max);
     for line in series {
         let places: Vec<(f64, f64)> =
-            line.points.iter().map(|(px, py)| (across(*px, x.max), up(*py, top))).collect();
+            line.points.iter().map(|(px, py)| (across(*px, end), up(*py, top))).collect();
         let (Some(first), Some(last)) = (places.first(), places.last()) else { continue };
         let path: Vec<String> = places.iter().map(|(px, py)| format!("{px:.1},{py:.1}")).collect();
         let path = path.join(" L");
@@ -80,8 +80,8 @@ pub(super) fn lines(x: &Axis<'_>, y: &Axis<'_>, series: &[Series<'_>]) -> String
 
 /// Bars side by side.
 pub(super) fn bars(y: &Axis<'_>, title: &str, bars: &[Bar]) -> String {
-    let mut svg = open(y, title);
-    let top = nice_max(y.max);
+    let top = nice_max(bars.iter().map(|bar| bar.value).fold(0.0, f64::max));
+    let mut svg = open(y, top, title);
     let count = bars.len().max(1);
     #[expect(clippy::cast_precision_loss, reason = "there are some dozens")]
     let step = (WIDTH - LEFT - RIGHT) / count as f64;
@@ -108,12 +108,11 @@ pub(super) fn bars(y: &Axis<'_>, title: &str, bars: &[Bar]) -> String {
 }
 
 /// The frame, the lines across it, and what they mean.
-fn open(y: &Axis<'_>, title: &str) -> String {
+fn open(y: &Axis<'_>, top: f64, title: &str) -> String {
     let mut svg = format!(
         r#"<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{}">"#,
         escaped(y.title)
     );
-    let top = nice_max(y.max);
     for tick in ticks(top, y.ticks) {
         let at = up(tick, top);
         let _infallible = write!(

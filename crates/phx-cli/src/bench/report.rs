@@ -72,10 +72,6 @@ fn cards(summary: &Summary<'_>) -> String {
     format!("<div class=\"cards\">{}</div>\n", cards.concat())
 }
 
-fn seconds(value: f64) -> String {
-    format!("{value} s")
-}
-
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "microseconds")]
 fn micros(value: f64) -> String {
     time(value.max(0.0) as u64)
@@ -89,7 +85,6 @@ fn count(value: f64) -> String {
 fn throughput(samples: &[Sample], end: f64) -> String {
     let points: Vec<(f64, f64)> =
         samples.iter().map(|sample| (sample.at.as_secs_f64(), sample.per_second)).collect();
-    let max = points.iter().map(|(_, value)| *value).fold(0.0, f64::max);
     let mut series = vec![Series { name: "replies a second", class: "rate", points, filled: true }];
     if samples.iter().any(|sample| sample.errors > 0) {
         #[expect(clippy::cast_precision_loss, reason = "it is drawn")]
@@ -99,8 +94,9 @@ fn throughput(samples: &[Sample], end: f64) -> String {
     }
     let rounded = |value: f64| format!("{:.2} s", value).replace(".00", "");
     lines(
-        &Axis { title: "seconds since the start", max: end, ticks: 8, label: &rounded },
-        &Axis { title: "replies a second over time", max, ticks: 4, label: &count },
+        end,
+        &Axis { title: "seconds since the start", ticks: 8, label: &rounded },
+        &Axis { title: "replies a second over time", ticks: 4, label: &count },
         &series,
     )
 }
@@ -119,17 +115,16 @@ fn latency(samples: &[Sample], end: f64) -> String {
         line("p90", |latency| latency.p90),
         line("p50", |latency| latency.p50),
     ];
-    let all = series.iter().flat_map(|series| &series.points);
-    let max = all.map(|(_, value)| *value).fold(0.0, f64::max);
     lines(
-        &Axis { title: "seconds since the start", max: end, ticks: 8, label: &seconds_short },
-        &Axis { title: "latency over time", max, ticks: 4, label: &micros },
+        end,
+        &Axis { title: "seconds since the start", ticks: 8, label: &seconds_short },
+        &Axis { title: "latency over time", ticks: 4, label: &micros },
         &series,
     )
 }
 
 fn seconds_short(value: f64) -> String {
-    seconds((value * 100.0).round() / 100.0)
+    format!("{} s", (value * 100.0).round() / 100.0)
 }
 
 /// Columns whose widths grow with the latency, so that the fast and the slow have room.
@@ -158,8 +153,7 @@ fn distribution(measured: &Measured) -> String {
     for column in &mut columns {
         column.tip = format!("{}: {}", column.tip, count(column.value));
     }
-    let max = columns.iter().map(|column| column.value).fold(0.0, f64::max);
-    bars(&Axis { title: "replies by latency", max, ticks: 4, label: &count }, "latency", &columns)
+    bars(&Axis { title: "replies by latency", ticks: 4, label: &count }, "latency", &columns)
 }
 
 /// The scale gives each further nine as much room as the one before.
@@ -173,7 +167,6 @@ fn percentiles(measured: &Measured) -> String {
         (at, latencies.value_at_quantile(1.0 - 10_f64.powf(-at)) as f64)
     });
     let points: Vec<(f64, f64)> = points.collect();
-    let max = points.iter().map(|(_, value)| *value).fold(0.0, f64::max);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "6 at the most")]
     let wholes = nines.ceil() as u32;
     let label = |at: f64| {
@@ -183,8 +176,9 @@ fn percentiles(measured: &Measured) -> String {
         format!("{share:.digits$} %")
     };
     lines(
-        &Axis { title: "share of the replies", max: nines, ticks: wholes, label: &label },
-        &Axis { title: "latency by percentile", max, ticks: 4, label: &micros },
+        nines,
+        &Axis { title: "share of the replies", ticks: wholes, label: &label },
+        &Axis { title: "latency by percentile", ticks: 4, label: &micros },
         &[Series { name: "latency", class: "p90", points, filled: true }],
     )
 }
