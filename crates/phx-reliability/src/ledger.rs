@@ -75,7 +75,7 @@ pub(crate) struct Receipt {
 }
 
 /// Lives that are remembered, besides those that go on: a client asks for one soon after its end.
-const LIVES: usize = 2048;
+const LIVES: usize = 1024;
 
 /// What the books come to for a life, for a client that asks.
 #[derive(Debug, Deserialize, Serialize)]
@@ -103,7 +103,8 @@ impl Ledger {
 impl Books {
     pub(crate) fn begin(&mut self, topic: &ByteString, socket: SocketId) -> u64 {
         self.last_life += 1;
-        let topic = topic.clone();
+        // Or the whole frame would be kept that it came in.
+        let topic = ByteString::from(&**topic);
         let (pushed, last_handled, has_ended, crashed) = (0, 0, false, false);
         let life = Life { topic, socket, pushed, last_handled, has_ended, crashed };
         self.lives.insert(self.last_life, life);
