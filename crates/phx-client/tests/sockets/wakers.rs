@@ -1,23 +1,15 @@
 //! Tasks whose only owner is their waker: dropping one drops the task and all the handles in it,
 //! which may happen in the middle of a call.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 
-use common::Net;
 use phx_client::{Channel, Socket};
 use serde_json::json;
+
+use crate::common::Net;
 
 /// A task that is nothing but its waker, and holds a handle.
 struct Task {
@@ -157,11 +149,11 @@ async fn everybody_who_waits_for_a_connection_is_woken() {
     let opened = Three::waiting(three(|| socket.opened()));
     let changed = Three::waiting(statuses.each_mut().map(futures::StreamExt::next));
     let peer = attempt.accept();
-    common::settle().await;
+    crate::common::settle().await;
     opened.all_are_woken("the connection");
     changed.all_are_woken("a status of the socket");
     let closed = Three::waiting(three(|| socket.disconnect()));
-    common::settle().await;
+    crate::common::settle().await;
     closed.all_are_woken("the end");
     drop(peer);
 }
@@ -179,7 +171,7 @@ async fn everybody_who_waits_for_a_channel_is_woken() {
     let mut changes = three(|| presence.changes());
     let state = Three::waiting(states.each_mut().map(futures::StreamExt::next));
     let joining = room.join();
-    common::settle().await;
+    crate::common::settle().await;
     state.all_are_woken("a state of the channel");
     peer.accept_join().await;
     joining.await.unwrap();
@@ -193,7 +185,7 @@ async fn everybody_who_waits_for_a_channel_is_woken() {
         let push = peer.receive().await;
         peer.reply(&push, "ok", &json!({}));
     }
-    common::settle().await;
+    crate::common::settle().await;
     message.all_are_woken("a message");
     change.all_are_woken("a change of the presence");
     pushes.all_are_woken("a reply");
@@ -203,7 +195,7 @@ async fn everybody_who_waits_for_a_channel_is_woken() {
     let change = Three::waiting(changes.each_mut().map(futures::StreamExt::next));
     let pushes = Three::waiting(three(|| room.push("post", &json!({})).acknowledged()));
     net.runtime.stop();
-    common::settle().await;
+    crate::common::settle().await;
     message.all_are_woken("the end of a stream");
     change.all_are_woken("the end of a presence");
     pushes.all_are_woken("the end of a push");

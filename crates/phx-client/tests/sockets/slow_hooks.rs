@@ -1,24 +1,16 @@
 //! Messages whose hooks take long don't keep other tasks waiting.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use common::{Net, settle};
 use futures::FutureExt;
 use phx_client::ConnectionState;
 use serde_json::json;
+
+use crate::common::{Net, settle};
 
 #[tokio::test(start_paused = true)]
 async fn a_wake_ends_when_hooks_take_long() {

@@ -1,14 +1,13 @@
 //! A push has one outcome, whenever it is asked for, and a refusal hands the payload back.
 
-mod common;
-
 use std::time::Duration;
 
-use common::Net;
 use phx_client::{
     CloseCause, Payload, PayloadError, PushErrorKind, PushFailed, PushRefused, Status, WhenFull,
 };
 use serde_json::{Value, json};
+
+use crate::common::Net;
 
 #[tokio::test(start_paused = true)]
 async fn an_ok_reply_is_decoded_as_what_is_wanted() {
@@ -103,7 +102,7 @@ async fn a_push_that_was_not_sent_waits_for_the_rejoin() {
     let (_socket, room, mut peer) = net.joined().await;
     peer.takes_frames(false);
     let push = room.push("post", &json!({"n": 1})).acknowledged();
-    common::settle().await;
+    crate::common::settle().await;
     peer.close(CloseCause::lost("cable"));
     let mut peer = net.attempt().await.accept();
     peer.accept_join().await;
@@ -136,7 +135,7 @@ async fn a_value_that_cannot_be_written_is_refused_before_anything_is_sent() {
     let unwritable = std::collections::HashMap::from([((1, 2), 3)]);
     let refused = room.push("post", &unwritable).detach().unwrap_err();
     assert!(matches!(refused, PushRefused::Payload(PayloadError::Serialize(_))));
-    common::settle().await;
+    crate::common::settle().await;
     assert!(peer.try_receive().is_none());
 }
 

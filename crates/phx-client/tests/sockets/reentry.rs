@@ -1,13 +1,12 @@
 //! Hooks that act on the socket they are told about: nothing hangs, nothing goes round for ever.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{Net, Notes, settle, soon};
 use phx_client::{CloseCause, ReconnectPolicy};
 use serde_json::json;
+
+use crate::common::{Net, Notes, settle, soon};
 
 #[tokio::test(start_paused = true)]
 async fn reconnecting_from_on_close_settles() {

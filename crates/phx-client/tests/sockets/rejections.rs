@@ -1,16 +1,15 @@
 //! Every failure of a channel is reported with its reason and with the time of the next attempt, wherever
 //! somebody may look: hooks, status, log, and the pushes that couldn't be sent.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Net, Notes, settle, soon};
 use phx_client::{
     Backoff, ChannelFailureCause, ChannelState, CloseCause, JoinFailed, JoinFailure, LogKind,
     PushFailed,
 };
 use serde_json::json;
+
+use crate::common::{Net, Notes, settle, soon};
 
 fn exact() -> Backoff {
     Backoff::steps([1, 2, 5].map(Duration::from_secs))

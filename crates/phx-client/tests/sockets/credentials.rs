@@ -1,15 +1,14 @@
 //! What is said when connecting and joining is made afresh for every attempt, in limited time.
 
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use common::{Net, Notes, soon};
 use phx_client::proto::events;
 use phx_client::{CloseCause, ConnectFailed, Credentials, JoinFailed, Payload, Refusal};
 use serde_json::{Value, json};
+
+use crate::common::{Net, Notes, soon};
 
 #[tokio::test(start_paused = true)]
 async fn every_attempt_asks_anew() {

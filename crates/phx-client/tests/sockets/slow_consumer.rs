@@ -1,14 +1,13 @@
 //! A stream that isn't read: lossless while it is alive, explicit when it loses something, and
 //! never the end of the connection.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Net, settle};
 use futures::FutureExt;
 use phx_client::{Messages, StreamItem, StreamOptions, WhenSlow};
 use serde_json::json;
+
+use crate::common::{Net, settle};
 
 const WAIT: Duration = Duration::from_millis(10);
 

@@ -1,22 +1,14 @@
 //! Streams of topics that no channel has: whom a message reaches, and what a reconnect does to them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{Net, Peer, settle, soon};
 use futures::FutureExt as _;
 use phx_client::{
     CloseCause, Frame, Message, Messages, Payload, StreamItem, TopicFilter, TopicMessage,
 };
 use serde_json::json;
+
+use crate::common::{Net, Peer, settle, soon};
 
 fn send(peer: &Peer, topic: &str, number: u32) {
     let payload = Payload::json(&number).unwrap();

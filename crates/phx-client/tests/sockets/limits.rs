@@ -1,23 +1,15 @@
 //! What the client keeps beside the core is limited: each row of the table in SECURITY.md that is
 //! about this crate and has no test elsewhere.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{Net, settle, soon};
 use futures::FutureExt;
 use phx_client::{ConnectionState, PresenceItem, StreamItem, StreamOptions, WhenSlow};
 use serde_json::{Value, json};
+
+use crate::common::{Net, settle, soon};
 
 /// JSON text of this many bytes.
 fn text(bytes: usize) -> Value {

@@ -1,10 +1,9 @@
 //! What streams yield: their event, all events, malformed messages, gaps, and the end.
 
-mod common;
-
-use common::{Net, soon};
-use phx_client::{CloseCause, Message, Payload, StreamItem};
+use phx_client::{Message, Payload, StreamItem};
 use serde_json::{Value, json};
+
+use crate::common::{Net, soon};
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_sees_its_own_event_and_the_one_of_all_sees_everything() {
@@ -43,24 +42,6 @@ async fn a_stream_made_before_the_join_misses_nothing() {
     let response: Value = join.await.unwrap().decode().unwrap();
     assert_eq!(response, json!({"hello": true}));
     assert_eq!(soon(numbers.next()).await, Some(1));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_rejoin_leaves_a_gap_in_every_stream_where_it_happened() {
-    let mut net = Net::new();
-    let (_socket, room, mut peer) = net.joined().await;
-    let mut numbers = room.on::<u32>("n");
-    let mut all = room.messages();
-    peer.broadcast("n", &json!(1));
-    peer.close(CloseCause::lost("cable"));
-    let mut peer = net.attempt().await.accept();
-    peer.accept_join().await;
-    peer.broadcast("n", &json!(2));
-    assert!(matches!(soon(numbers.next()).await, Some(StreamItem::Message(1))));
-    assert!(matches!(soon(numbers.next()).await, Some(StreamItem::Gap)));
-    assert!(matches!(soon(numbers.next()).await, Some(StreamItem::Message(2))));
-    assert!(matches!(soon(all.next()).await, Some(StreamItem::Message(_))));
-    assert!(matches!(soon(all.next()).await, Some(StreamItem::Gap)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,10 +1,9 @@
 //! One owner per topic: a second channel is refused, shared or takes over, as is asked for.
 
-mod common;
-
-use common::{Net, settle, soon};
 use phx_client::{ChannelCloseCause, JoinFailed, NewChannelError, NewChannelFailed};
 use serde_json::json;
+
+use crate::common::{Net, settle, soon};
 
 #[tokio::test(start_paused = true)]
 async fn a_taken_topic_is_refused() {

@@ -1,14 +1,13 @@
 //! Connect, disconnect, reconnect, ping: what the handles say and when their futures are ready.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Net, settle, soon};
 use phx_client::{
     CloseCause, CloseCode, ConnectFailed, ConnectionState, DisconnectError, PingError, PingFailed,
 };
 use serde_json::json;
+
+use crate::common::{Net, settle, soon};
 
 #[tokio::test(start_paused = true)]
 async fn connect_waits_through_failed_attempts() {

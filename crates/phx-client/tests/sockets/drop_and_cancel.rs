@@ -1,12 +1,11 @@
 //! What dropping does: futures give up their outcome only; handles leave and close.
 
-mod common;
-
-use common::{Net, settle, soon};
 use futures::FutureExt;
 use phx_client::proto::events;
 use phx_client::{ChannelState, PushFailed};
 use serde_json::json;
+
+use crate::common::{Net, settle, soon};
 
 #[tokio::test(start_paused = true)]
 async fn a_dropped_push_is_sent_all_the_same() {

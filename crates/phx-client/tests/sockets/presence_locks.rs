@@ -1,17 +1,16 @@
 //! The user's types are decoded and dropped while no lock is held that a handle of the presence takes.
 
-mod common;
-
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use common::{Net, settle, soon};
 use phx_client::{Presence, PresenceItem, PresenceStatus};
 use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
+
+use crate::common::{Net, settle, soon};
 
 /// So long at the most another thread waits for a lock. It never comes to that unless one is held.
 const DEADLINE: Duration = Duration::from_secs(20);

@@ -1,10 +1,9 @@
 //! The states of socket and channel as streams: the present one, then every change, never a queue.
 
-mod common;
-
-use common::{Net, settle, soon};
 use phx_client::{ChannelState, CloseCause, ConnectionState};
 use serde_json::json;
+
+use crate::common::{Net, settle, soon};
 
 #[tokio::test(start_paused = true)]
 async fn a_sockets_status_follows_the_connection() {

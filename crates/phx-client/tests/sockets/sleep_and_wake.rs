@@ -1,24 +1,16 @@
 //! A machine that sleeps: the runtime's clock and timers stand still, and the client notices all the
 //! same, soon after waking and without a burst.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use common::{Net, Notes, Peer, TestRuntime, settle, soon};
 use futures::FutureExt;
 use phx_client::proto::events;
 use phx_client::{Builder, CloseCause, CountsSleep, Instant, PushFailed, Runtime};
 use serde_json::json;
+
+use crate::common::{Net, Notes, Peer, TestRuntime, settle, soon};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 /// How late waking up may be noticed, as the docs of `CountsSleep` say.

@@ -1,13 +1,12 @@
 //! Handles shared by many threads: every push gets its own reply, and everybody is woken.
 
-mod common;
-
-use common::Net;
 use phx_client::{
     Builder, Channel, ChannelStatus, Connecting, Disconnecting, Hook, Join, Leave, Messages, Ping,
     Presence, PresenceChanges, Push, PushReply, Socket, SocketStatus, Values,
 };
 use serde_json::json;
+
+use crate::common::Net;
 
 #[test]
 fn handles_streams_and_futures_can_go_to_any_thread() {

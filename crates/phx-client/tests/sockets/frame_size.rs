@@ -1,8 +1,6 @@
 //! There is one limit on the size of a frame, and the transport is told of it.
 
-mod common;
-
-use common::Net;
+use crate::common::Net;
 
 #[tokio::test(start_paused = true)]
 async fn the_connector_gets_the_sockets_limit() {

@@ -1,21 +1,11 @@
 //! However the driver ends, every handle, future, stream and hook learns of it, once.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use common::{Net, Notes, Peer, settle, soon};
 use futures::StreamExt;
 use phx_client::{
     BoxFuture, Builder, Channel, ChannelCloseCause, ChannelState, CloseCause, ConnectFailed,
@@ -24,6 +14,8 @@ use phx_client::{
     Serializer, Socket, Timer, V2,
 };
 use serde_json::{Value, json};
+
+use crate::common::{Net, Notes, Peer, settle, soon};
 
 /// V2, but for two events.
 #[derive(Debug)]
@@ -297,7 +289,7 @@ async fn nobody_misses_the_driver_of_a_socket_without_handles() {
 
 /// A runtime that is shutting down already.
 #[derive(Debug)]
-struct ShutDown(Arc<common::TestRuntime>);
+struct ShutDown(Arc<crate::common::TestRuntime>);
 
 impl Runtime for ShutDown {
     fn now(&self) -> Instant {

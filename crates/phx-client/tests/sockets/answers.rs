@@ -1,22 +1,14 @@
 //! What the server answers is limited in bytes while nobody reads it, what is dropped is told, and what nobody
 //! can read any more isn't kept.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
 use allocation_counter::{AllocationInfo, measure};
-use common::{Net, Peer, settle, soon};
 use phx_client::{
     Channel, ChannelCloseCause, JoinFailed, Message, PayloadDropped, PushFailed, PushReply,
     Rejection, Reply, Socket, Status,
 };
 use serde_json::{Value, json};
+
+use crate::common::{Net, Peer, settle, soon};
 
 /// JSON text of this many bytes.
 fn text(bytes: usize) -> Value {

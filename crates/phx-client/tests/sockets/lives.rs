@@ -1,24 +1,16 @@
 //! A channel that was left, or that the server closed, can be joined again: its hooks stay, its streams
 //! have ended, its params are made anew.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use common::{Net, Notes, Peer, settle, soon};
 use phx_client::{
     Channel, ChannelCloseCause, ChannelState, ClosePolicy, JoinError, JoinFailed, Message, Payload,
     Rejoin, StreamItem,
 };
 use serde_json::json;
+
+use crate::common::{Net, Notes, Peer, settle, soon};
 
 async fn leave(room: &Channel, peer: &mut Peer) {
     let (left, ()) = tokio::join!(room.leave(), async {

@@ -1,24 +1,16 @@
 //! What comes before what: frames, hooks, streams and futures. Many frames come in one read, so that
 //! nothing of this holds by chance.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
 use std::sync::{Arc, Mutex};
 
-use common::{Net, Notes, Peer, Watched, settle, soon};
 use futures::FutureExt as _;
 use phx_client::{
     Channel, ChannelState, CloseCause, Frame, Hook, Incoming, Message, Messages, Payload, Presence,
     PresenceChange, PresenceItem, StreamItem, TopicFilter,
 };
 use serde_json::{Value, json};
+
+use crate::common::{Net, Notes, Peer, Watched, settle, soon};
 
 /// A payload's number, and a word that the hook of [`doubling`] leaves alone.
 fn number(payload: &Payload) -> u32 {

@@ -1,11 +1,10 @@
 //! Presence through the handles: list, changes, hooks, and that it stays right across a rejoin.
 
-mod common;
-
-use common::{Net, Notes, settle, soon};
 use phx_client::{CloseCause, PresenceChange, PresenceConfig, PresenceItem, PresenceStatus};
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::common::{Net, Notes, settle, soon};
 
 #[derive(Deserialize, Debug)]
 struct Meta {

@@ -1,0 +1,37 @@
+//! Sockets with a server in memory, under virtual time.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod answers;
+mod connection;
+mod credentials;
+mod driver_ends;
+mod drop_and_cancel;
+mod frame_size;
+mod hooks;
+mod incoming;
+mod limits;
+mod lives;
+mod order;
+mod presence;
+mod presence_locks;
+mod push_outcomes;
+mod reentry;
+mod rejections;
+mod sleep_and_wake;
+mod slow_consumer;
+mod slow_hooks;
+mod status;
+mod streams;
+mod threads;
+mod topic_streams;
+mod topics;
+mod wakers;
