@@ -190,7 +190,7 @@ fn canonical_number(text: &[u8]) -> Option<u64> {
 }
 
 /// The plain decimal that `text` starts with, up to what is no digit, and its length.
-#[inline(always)]
+#[inline]
 pub(crate) fn number_at_start(text: &[u8]) -> Option<(u64, usize)> {
     let (mut number, mut len) = (0_u64, 0_usize);
     for byte in text {

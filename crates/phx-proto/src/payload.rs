@@ -8,6 +8,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::Error as _};
 use serde_json::value::RawValue;
 
+use crate::Frame;
+
 mod check;
 mod json_error;
 
@@ -37,13 +39,7 @@ pub use json_error::JsonError;
 /// # Ok::<(), phx_proto::PayloadError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Payload(Repr);
-
-#[derive(Clone, PartialEq, Eq, Hash)]
-enum Repr {
-    Json(Bytes),
-    Binary(Bytes),
-}
+pub struct Payload(Frame);
 
 impl Payload {
     /// The JSON text of `value`.
@@ -55,13 +51,13 @@ impl Payload {
     pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, PayloadError> {
         let text: Vec<u8> =
             serde_json::to_vec(value).map_err(|error| PayloadError::Serialize(error.into()))?;
-        Ok(Payload(Repr::Json(Bytes::from(text))))
+        Ok(Payload(Frame::Text(Bytes::from(text))))
     }
 
     /// The payload `{}`, which Phoenix expects where there is nothing to say.
     #[must_use]
     pub const fn empty() -> Self {
-        Payload(Repr::Json(Bytes::from_static(b"{}")))
+        Payload(Frame::Text(Bytes::from_static(b"{}")))
     }
 
     /// JSON text that is there already, taken as it is.
@@ -89,12 +85,12 @@ impl Payload {
         let text = text.into();
         let error = match serde_json::from_slice::<&RawValue>(&text) {
             Ok(_) => match check::refused_by_servers(&text) {
-                None => return Ok(Payload(Repr::Json(text))),
+                None => return Ok(Payload(Frame::Text(text))),
                 Some(refused) => serde_json::Error::custom(refused),
             },
             Err(error) => error,
         };
-        Err(PayloadError::NotJson { error: error.into(), payload: Payload(Repr::Json(text)) })
+        Err(PayloadError::NotJson { error: error.into(), payload: Payload(Frame::Text(text)) })
     }
 
     /// What stood in a frame where JSON belongs: checked when it is decoded.
@@ -104,62 +100,58 @@ impl Payload {
     /// isn't JSON.
     #[must_use]
     pub const fn from_unchecked_json(text: Bytes) -> Self {
-        Payload(Repr::Json(text))
+        Payload(Frame::Text(text))
     }
 
     /// Bytes, to be sent in a V2 binary frame. Any bytes, also none.
     pub fn binary(data: impl Into<Bytes>) -> Self {
-        Payload(Repr::Binary(data.into()))
+        Payload(Frame::Binary(data.into()))
     }
 
     /// Whether these are the bytes of a binary frame.
     #[must_use]
     pub fn is_binary(&self) -> bool {
-        matches!(self.0, Repr::Binary(_))
+        !self.0.is_text()
     }
 
     /// The JSON text, or the bytes of a binary payload.
     #[must_use]
     pub fn as_bytes(&self) -> &Bytes {
-        match &self.0 {
-            Repr::Json(bytes) | Repr::Binary(bytes) => bytes,
-        }
+        self.0.as_bytes()
     }
 
     /// The JSON text, or the bytes of a binary payload.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
-        match self.0 {
-            Repr::Json(bytes) | Repr::Binary(bytes) => bytes,
-        }
+        self.0.into_bytes()
     }
 
     /// The JSON text, if it is JSON and UTF-8.
     #[must_use]
     pub fn as_json(&self) -> Option<&str> {
         match &self.0 {
-            Repr::Json(text) => core::str::from_utf8(text).ok(),
-            Repr::Binary(_) => None,
+            Frame::Text(text) => core::str::from_utf8(text).ok(),
+            Frame::Binary(_) => None,
         }
     }
 
     /// Number of bytes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.as_bytes().len()
+        self.0.len()
     }
 
     /// Whether there are no bytes; `{}` has two.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.as_bytes().is_empty()
+        self.0.is_empty()
     }
 
     /// The same payload in memory of its own, which a slice of a frame hasn't.
     pub(crate) fn copied(&self) -> Self {
         match &self.0 {
-            Repr::Json(text) => Payload(Repr::Json(Bytes::copy_from_slice(text))),
-            Repr::Binary(data) => Payload(Repr::Binary(Bytes::copy_from_slice(data))),
+            Frame::Text(text) => Payload(Frame::Text(Bytes::copy_from_slice(text))),
+            Frame::Binary(data) => Payload(Frame::Binary(Bytes::copy_from_slice(data))),
         }
     }
 
@@ -170,7 +162,7 @@ impl Payload {
     /// [`PayloadError::Deserialize`] if the text isn't JSON, or isn't a `T`;
     /// [`PayloadError::Binary`] if this is a binary payload. Both hold the payload.
     pub fn decode<'a, T: Deserialize<'a>>(&'a self) -> Result<T, PayloadError> {
-        let Repr::Json(bytes) = &self.0 else {
+        let Frame::Text(bytes) = &self.0 else {
             return Err(PayloadError::Binary { payload: self.clone() });
         };
         // Checked as a whole, the strings in it needn't be checked one by one.

@@ -109,6 +109,11 @@ fn presences_and_their_changes_show_how_many_there_are() {
     presence.handle_joined();
     let state = Payload::from_json_text(state).unwrap();
     let mut changes = presence.handle_event("presence_state", &state).unwrap().unwrap();
+    let meta = presence.get(SECRET).and_then(|entry| entry.metas().next());
+    assert_eq!(
+        format!("{meta:?}"),
+        r#"Some(PresenceMeta { phx_ref: "1", phx_ref_prev: None, .. })"#
+    );
     assert_eq!(
         format!("{presence:?}"),
         "Presence { status: Synced, len: 1, pending_diffs: 0, .. }"

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "tests, outside of test functions")]
 
 use phx_conformance::recordings::{Recording, Side};
-use phx_proto::{DecodeErrorKind, Field, Frame, Serializer, V1, V1Server, V2, V2Server};
+use phx_proto::{
+    Bytes, DecodeErrorKind, Field, Frame, Serializer, V1, V1Server, V2, V2Server, events,
+};
 use serde_json::Value;
 
 /// One frame of a recording.
@@ -206,18 +208,22 @@ fn what_is_no_message_says_why_and_hands_the_frame_back() {
     }
 }
 
+/// All but escaped names, and the name of the event of replies.
 #[test]
-fn payloads_are_slices_of_their_frames() {
+fn names_and_payloads_are_slices_of_their_frames() {
+    let mut names = 0;
     for recorded in recorded_frames().iter().filter(|recorded| is_message(recorded)) {
         let message = recorded.receiver().decode(recorded.frame.clone()).unwrap();
-        let frame = recorded.frame.as_bytes().as_ptr_range();
-        let payload = message.payload.as_bytes().as_ptr_range();
-        let inside = frame.start <= payload.start && payload.end <= frame.end;
-        assert!(
-            inside || message.payload.is_empty(),
-            "{} line {}",
-            recorded.recording,
-            recorded.line
-        );
+        let within = recorded.frame.as_bytes().as_ptr_range();
+        let is_slice = |part: &Bytes| part.is_empty() || within.contains(&part.as_ptr());
+        let place = format!("{} line {}", recorded.recording, recorded.line);
+        assert!(is_slice(message.payload.as_bytes()), "{place}");
+        let is_escaped = recorded.frame.is_text() && recorded.frame.as_bytes().contains(&b'\\');
+        if !is_escaped && message.event != events::REPLY {
+            assert!(is_slice(message.topic.as_bytes()), "{place}");
+            assert!(is_slice(message.event.as_bytes()), "{place}");
+            names += 1;
+        }
     }
+    assert!(names > 300, "{names} frames");
 }

@@ -10,7 +10,7 @@ use crate::{Frame, Message, Payload, Ref, Status, message};
 /// The message in a text frame, which must be UTF-8, given its parts and whether all that was scanned is ASCII.
 ///
 /// A frame that isn't UTF-8 is scanned `again`, up to where it goes wrong, to say in which part that is.
-#[inline(always)]
+#[inline]
 pub(super) fn message(
     frame: Bytes,
     parts: Result<Parts, DecodeErrorKind>,

@@ -40,7 +40,7 @@ pub(crate) struct Span {
 
 impl Span {
     /// This part of the text that was scanned.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn of(self, text: &[u8]) -> &[u8] {
         text.get(self.start..self.end).unwrap_or_default()
     }
@@ -51,7 +51,7 @@ impl Span {
     }
 
     /// This part of the frame that was scanned, sharing its memory.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn shared(self, frame: &Bytes) -> Bytes {
         frame.slice(self.start..self.end)
     }
@@ -62,7 +62,7 @@ impl Span {
     }
 
     /// What becomes of the frame that was scanned when nothing but this part is kept.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn cut(self, mut frame: Bytes) -> Bytes {
         frame.truncate(self.end);
         frame.advance(self.start);
@@ -108,6 +108,7 @@ fn malformed(text: &[u8], offset: usize) -> DecodeErrorKind {
     DecodeErrorKind::Json { line: newlines.saturating_add(1), column: column.saturating_add(1) }
 }
 
+/// All of it is inlined where a message is decoded: a scanner that is lent to a function isn't kept in registers.
 impl<'a> Scanner<'a> {
     #[inline(always)]
     pub(crate) fn new(text: &'a [u8]) -> Self {

@@ -25,7 +25,7 @@ impl Nesting {
         Nesting { inner: NONE, outer: Vec::new() }
     }
 
-    #[inline(always)]
+    #[inline]
     pub(super) fn innermost(&self) -> Option<Enclosing> {
         match self.inner {
             NONE => None,
@@ -34,7 +34,7 @@ impl Nesting {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     pub(super) fn push(&mut self, enclosing: Enclosing) {
         if self.inner.leading_zeros() == 0 {
             self.outer.push(self.inner);
@@ -43,7 +43,7 @@ impl Nesting {
         self.inner = self.inner << 1 | u64::from(enclosing == Enclosing::Object);
     }
 
-    #[inline(always)]
+    #[inline]
     pub(super) fn pop(&mut self) {
         self.inner >>= 1;
         if self.inner == NONE
