@@ -94,6 +94,10 @@ impl Transport for Watched {
         self.transport.as_mut().poll_ready(cx).map_err(ended)
     }
 
+    fn room(&self) -> usize {
+        self.transport.room()
+    }
+
     fn start_send(mut self: Pin<&mut Self>, frame: Frame) -> Result<(), CloseCause> {
         say('>', &frame_text(&frame, true, self.shown));
         self.transport.as_mut().start_send(frame).map_err(ended)

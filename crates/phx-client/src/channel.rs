@@ -8,7 +8,7 @@ use std::time::Duration;
 use phx_proto::{ByteString, ChannelCloseCause, ChannelId, ChannelState, Payload, PayloadDropped};
 
 use crate::hook::Hook;
-use crate::shared::{ChannelHooks, Garbage, HookId, Shared};
+use crate::shared::{ChannelHooks, Handle, HookId, Shared};
 use crate::socket::{Socket, SocketHandle};
 
 mod builder;
@@ -195,10 +195,10 @@ impl Channel {
         )
     }
 
-    fn hook(
+    fn hook<Removed>(
         &self,
         add: impl FnOnce(&mut ChannelHooks, HookId),
-        remove: impl FnOnce(&mut ChannelHooks, HookId) -> Garbage + Send + Sync + 'static,
+        remove: impl FnOnce(&mut ChannelHooks, HookId) -> Removed + Send + Sync + 'static,
     ) -> Hook {
         let mut state = self.shared().lock();
         let id = state.next_hook();
@@ -214,13 +214,16 @@ impl Channel {
             let Some(shared) = shared.upgrade() else { return };
             let mut state = shared.lock();
             let entry = state.channels.get_mut(channel);
-            let garbage = match entry.and_then(|entry| entry.hooks.as_mut()) {
-                Some(hooks) => remove(hooks, id),
-                None => None,
-            };
+            let removed = entry.and_then(|entry| Some(remove(entry.hooks.as_mut()?, id)));
             drop(state);
-            drop(garbage);
+            drop(removed);
         })
+    }
+}
+
+impl Handle for Channel {
+    fn shared(&self) -> &Arc<Shared> {
+        self.shared()
     }
 }
 
@@ -240,7 +243,7 @@ impl ChannelHandle {
             state.core.remove(now, self.id);
             state.end_streams(self.id, wakers);
             let mut entry = state.remove_channel(self.id)?;
-            entry.status.take_wakers(wakers);
+            entry.watchers.take_all(wakers);
             Some(entry)
         });
         // Its hooks are foreign code: they are dropped here, outside the lock.

@@ -79,6 +79,12 @@ pub trait Transport: fmt::Debug + Send {
     /// Whether a frame can be taken now.
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>>;
 
+    /// How many bytes of frames can be taken after `poll_ready` said yes, before it is to be asked again. One frame can
+    /// be taken in any case, and more where they fit: then the driver fetches them together. Default: 0, one frame.
+    fn room(&self) -> usize {
+        0
+    }
+
     /// Takes a frame, after `poll_ready` said yes. It may wait to be flushed.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The one task of a socket: it carries frames, time and news between the core and the world.
+//! The one task of a socket: it carries frames, time and events between the core and the world.
 //!
 //! A hand-written future, so that the rules can be seen in one place:
 //!
@@ -18,7 +18,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
-use phx_proto::{Action, CloseCause, Instant, ParamsRequestId, Payload, TransportId};
+use phx_proto::{Action, CloseCause, Instant, ParamsRequestId, Payload};
 
 use crate::connector::Connector;
 use crate::runtime::BoxFuture;
@@ -31,17 +31,15 @@ mod dispatch;
 mod link;
 mod nudge;
 mod params;
-mod received;
 
 use alarm::Alarm;
 use closing::{Closing, MAX_CLOSING};
-use dispatch::Dispatch;
+use dispatch::{Dispatch, Fact, Rest};
 use link::Link;
 use nudge::Nudge;
-use received::ReceivedFrames;
 
 /// Frames sent in a round, at the most.
-const MAX_SENT: u32 = 64;
+const MAX_SENT: usize = 64;
 
 /// Rounds of a wake, at the most.
 const MAX_ROUNDS: u32 = 4;
@@ -60,10 +58,12 @@ pub(crate) struct Driver {
     link: Link,
     /// What the current transport is polled with.
     nudge: Nudge,
-    received: ReceivedFrames,
     closing: Vec<Closing>,
+    close_timeout: Duration,
     /// Params in the making; most sockets never make any.
     params: Option<MakingParams>,
+    /// Params that may be in the making at the same time: as many as there may be channels.
+    max_params: usize,
     /// Whether that was reported.
     token_ignored: bool,
     alarm: Alarm,
@@ -71,13 +71,18 @@ pub(crate) struct Driver {
 
 impl Driver {
     pub(crate) fn new(shared: Arc<Shared>, connector: Arc<dyn Connector>) -> Self {
+        let (close_timeout, max_params) = {
+            let state = shared.lock();
+            (state.core.config().close_timeout, state.core.config().max_channels)
+        };
         Driver {
-            dispatch: Dispatch::new(Arc::clone(&shared)),
+            dispatch: Dispatch::default(),
             link: Link::Idle,
             nudge: Nudge::new(Arc::clone(&shared)),
-            received: ReceivedFrames::new(),
             closing: Vec::new(),
+            close_timeout,
             params: None,
+            max_params,
             token_ignored: false,
             alarm: Alarm::new(Arc::clone(&shared)),
             shared,
@@ -85,184 +90,161 @@ impl Driver {
         }
     }
 
-    /// Acts on everything that is due. True if there may be more to do right now.
-    fn round(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        let is_due = self.dispatch.begin_round(now);
-        let mut more = self.connect(now, cx);
-        more |= self.answer_params(now, cx);
-        more |= self.receive(now);
-        if is_due {
-            self.dispatch.timeout(now, self.unread());
-        }
-        more |= self.act(now);
-        more |= self.flush(now);
-        more |= self.close(now, cx);
-        more
+    /// Takes in what has come, acts on everything that is due, and does what the core wants. True if there may be more
+    /// to do right now.
+    fn round(&mut self, now: Instant, cx: &mut Context<'_>) -> (Rest, bool) {
+        self.connect(cx);
+        self.make_params(cx);
+        self.close(now, cx);
+        let read_on = self.receive();
+        let room = self.link.poll_room(&mut self.nudge.context());
+        let mut rest = self.dispatch.turn(&self.shared, now, &mut self.link, room);
+        let more = self.act(now, &mut rest);
+        let may_read = self.dispatch.held_until().is_none();
+        let more = more
+            || rest.is_behind
+            || !self.dispatch.facts.is_empty()
+            || (may_read && (read_on || self.link.has_frames()))
+            || self.link.is_over();
+        (rest, more)
     }
 
-    fn connect(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+    fn connect(&mut self, cx: &mut Context<'_>) {
         let Link::Connecting { id, attempt } = &mut self.link else {
-            return false;
+            return;
         };
         let id = *id;
         match attempt.as_mut().poll(cx) {
-            Poll::Pending => return false,
+            Poll::Pending => {}
             Poll::Ready(Ok(transport)) => {
-                let token_ignored = transport.ignored_subprotocols();
-                self.link = Link::Open { id, transport, unflushed: false };
-                self.nudge.call();
-                self.dispatch.feed(now, |core| core.handle_opened(now, id));
+                self.dispatch.facts.push_back(Fact::Opened(id));
                 // Another connection to the same server has the same answer.
-                if token_ignored && !std::mem::replace(&mut self.token_ignored, true) {
-                    self.dispatch.token_ignored();
+                if transport.ignored_subprotocols()
+                    && !std::mem::replace(&mut self.token_ignored, true)
+                {
+                    self.dispatch.facts.push_back(Fact::TokenIgnored);
                 }
+                self.link = Link::open(id, transport);
+                self.nudge.call();
             }
             Poll::Ready(Err(cause)) => {
+                self.dispatch.facts.push_back(Fact::Closed(id, cause));
                 self.link = Link::Idle;
-                self.dispatch.feed(now, |core| core.handle_closed(now, id, cause));
             }
         }
-        true
     }
 
-    fn answer_params(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+    fn make_params(&mut self, cx: &mut Context<'_>) {
         let Some(making) = &mut self.params else {
-            return false;
+            return;
         };
-        let mut answered = false;
         while let Poll::Ready(Some((request, params))) = making.poll_next_unpin(cx) {
-            self.dispatch.feed(now, |core| core.handle_params(now, request, params));
-            answered = true;
+            self.dispatch.facts.push_back(Fact::Params(request, params));
         }
         if making.is_empty() {
             self.params = None;
         }
-        answered
     }
 
-    /// Reads frames and hands them to the core, unless a stream holds back.
-    fn receive(&mut self, now: Instant) -> bool {
-        // After what was left over, the transport is to be asked if it has called.
-        let mut more = !self.received.is_empty();
-        if self.received.is_empty() && self.dispatch.wants_frames() && self.nudge.take() {
-            more = self.received.fill(&mut self.link, &mut self.nudge.context());
-            if more {
-                // It calls only when it had nothing to give.
-                self.nudge.call();
-            }
+    /// Reads frames, unless a stream holds back. True if the transport is to be asked again.
+    fn receive(&mut self) -> bool {
+        // What was left over comes first, and what holds back is looked at in the turn.
+        if self.link.has_frames() || self.dispatch.held_until().is_some() {
+            return true;
         }
-        if !self.received.is_empty() {
-            self.dispatch.frames(now, &mut self.received);
+        if !self.nudge.take() {
+            return false;
         }
-        more && self.dispatch.wants_frames()
+        let read_on = self.link.read(&mut self.nudge.context());
+        if read_on {
+            // It calls only when it had nothing to give.
+            self.nudge.call();
+        }
+        read_on
     }
 
-    /// The transport that has frames for the core which it hasn't been given.
-    fn unread(&self) -> Option<TransportId> {
-        if self.dispatch.wants_frames() { self.received.waiting() } else { self.link.open_id() }
-    }
-
-    /// Does what the core asks for. Frames are asked for only when the transport can take one.
-    fn act(&mut self, now: Instant) -> bool {
+    /// Does what the core wants, and flushes. True if something began that is to be polled.
+    fn act(&mut self, now: Instant, rest: &mut Rest) -> bool {
         let mut more = false;
-        for _ in 0..MAX_SENT {
-            let ready = match self.link.poll_ready(&mut self.nudge.context()) {
-                Ok(ready) => ready,
-                Err((id, cause)) => {
-                    self.dispatch.feed(now, |core| core.handle_closed(now, id, cause));
-                    return true;
+        let mut sent = 0;
+        let mut actions = std::mem::take(&mut self.dispatch.actions);
+        loop {
+            for action in actions.drain(..) {
+                match action {
+                    Action::Send { frame, .. } => {
+                        sent += 1;
+                        self.link.send(frame);
+                    }
+                    action => {
+                        more = true;
+                        self.perform(now, action);
+                    }
                 }
-            };
-            match self.dispatch.next_action(ready) {
-                Some(action) => {
-                    // All but frames begin something that is to be polled.
-                    more |= !matches!(action, Action::Send { .. });
-                    self.perform(now, action);
-                }
-                None => return more,
             }
+            std::mem::swap(&mut actions, &mut self.dispatch.actions);
+            if !rest.has_actions || sent >= MAX_SENT {
+                break;
+            }
+            let room = self.link.poll_room(&mut self.nudge.context());
+            if room.is_none() {
+                rest.has_actions = false;
+                break;
+            }
+            self.dispatch.more_actions(&self.shared, room, rest);
+            std::mem::swap(&mut actions, &mut self.dispatch.actions);
         }
-        true
+        self.link.flush(&mut self.nudge.context());
+        more || rest.has_actions
     }
 
     fn perform(&mut self, now: Instant, action: Action) {
+        let facts = &mut self.dispatch.facts;
         match action {
             Action::Connect { transport: id, attempt, .. } => {
                 tracing::debug!(target: "phx_client::connection", id = id.as_u64(), attempt, "connecting");
                 let attempt = attempt::start(&self.shared, &self.connector, now);
                 self.link = Link::Connecting { id, attempt };
             }
-            Action::Send { frame, .. } => {
-                if let Err((id, cause)) = self.link.send(frame) {
-                    self.dispatch.feed(now, |core| core.handle_closed(now, id, cause));
-                }
-            }
             Action::Close { transport: id, code, reason, .. } => match self.link.take(id) {
                 Link::Open { transport, .. } => {
                     if self.closing.len() >= MAX_CLOSING {
                         let cause = CloseCause::lost("too many transports are closing");
-                        let oldest = self.closing.remove(0).id();
-                        self.dispatch.feed(now, |core| core.handle_closed(now, oldest, cause));
+                        facts.push_back(Fact::Closed(self.closing.remove(0).id(), cause));
                     }
-                    let timeout = self.shared.lock().core.config().close_timeout;
-                    self.closing.push(Closing::new(id, transport, code, reason, now + timeout));
+                    let deadline = now + self.close_timeout;
+                    self.closing.push(Closing::new(id, transport, code, reason, deadline));
                 }
                 Link::Connecting { .. } => {
                     let cause = CloseCause::lost("the attempt was abandoned");
-                    self.dispatch.feed(now, |core| core.handle_closed(now, id, cause));
+                    facts.push_back(Fact::Closed(id, cause));
                 }
-                Link::Idle => {
-                    // It has ended by itself, and the core is to be told now, whatever holds back.
-                    if let Some(cause) = self.received.take_end(id) {
-                        self.dispatch.feed(now, |core| core.handle_closed(now, id, cause));
-                    }
-                }
+                // The core learns it now, whatever holds back.
+                Link::Ended { cause, .. } => facts.push_back(Fact::Closed(id, cause)),
+                Link::Idle => {}
             },
-            // A function that never answers must not pile up with each attempt.
-            Action::RequestParams { request, .. }
-                if self.params_in_the_making() >= self.max_params() =>
-            {
-                self.dispatch.feed(now, |core| core.handle_params(now, request, None));
-            }
             Action::RequestParams { channel, request, .. } => {
-                let made = params::start(&self.shared, now, channel, request);
-                self.params.get_or_insert_default().push(made);
+                let making = self.params.get_or_insert_default();
+                // A function that never answers must not pile up with each attempt.
+                if making.len() >= self.max_params {
+                    facts.push_back(Fact::Params(request, None));
+                } else {
+                    making.push(params::start(&self.shared, now, channel, request));
+                }
             }
-            // Everything that the core of this release asks for is above.
+            // Everything that the core of this release asks for is here, or is sent.
             _ => {}
         }
     }
 
-    fn params_in_the_making(&self) -> usize {
-        self.params.as_ref().map_or(0, MakingParams::len)
-    }
-
-    /// Params that may be in the making at the same time: as many as there may be channels.
-    fn max_params(&self) -> usize {
-        self.shared.lock().core.config().max_channels
-    }
-
-    fn flush(&mut self, now: Instant) -> bool {
-        let Err((id, cause)) = self.link.poll_flush(&mut self.nudge.context()) else {
-            return false;
-        };
-        self.dispatch.feed(now, |core| core.handle_closed(now, id, cause));
-        true
-    }
-
-    fn close(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        let mut ended = false;
-        let dispatch = &mut self.dispatch;
+    fn close(&mut self, now: Instant, cx: &mut Context<'_>) {
+        let facts = &mut self.dispatch.facts;
         self.closing.retain_mut(|closing| match closing.poll(now, cx) {
             Poll::Pending => true,
             Poll::Ready(cause) => {
-                let id = closing.id();
-                dispatch.feed(now, |core| core.handle_closed(now, id, cause));
-                ended = true;
+                facts.push_back(Fact::Closed(closing.id(), cause));
                 false
             }
         });
-        ended
     }
 
     fn next_deadline(&self, core: Option<Instant>) -> Option<Instant> {
@@ -279,27 +261,24 @@ impl Future for Driver {
         this.shared.register_driver(cx.waker());
         let began = this.shared.runtime.now();
         let mut now = began;
-        this.dispatch.begin();
-        let mut rounds = 0;
-        let rest = loop {
-            let more = this.round(now, cx);
-            rounds += 1;
-            let rest = this.dispatch.rest(now);
-            if !more && !rest.more {
-                break rest;
+        this.dispatch.begin(&this.shared);
+        for _ in 0..MAX_ROUNDS {
+            let (rest, more) = this.round(now, cx);
+            if !more {
+                if rest.is_over && matches!(this.link, Link::Idle) && this.closing.is_empty() {
+                    return Poll::Ready(());
+                }
+                let deadline = this.next_deadline(rest.deadline);
+                this.alarm.set(now, deadline);
+                return Poll::Pending;
             }
             // A round may have received and sent many frames, and run hooks for each.
             now = this.shared.runtime.now();
-            if rounds >= MAX_ROUNDS || now >= began + MAX_POLL {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+            if now >= began + MAX_POLL {
+                break;
             }
-        };
-        if rest.over && matches!(this.link, Link::Idle) && this.closing.is_empty() {
-            return Poll::Ready(());
         }
-        let deadline = this.next_deadline(rest.deadline);
-        this.alarm.set(now, deadline);
+        cx.waker().wake_by_ref();
         Poll::Pending
     }
 }
@@ -307,6 +286,6 @@ impl Future for Driver {
 /// However the driver ends, nobody waits for it in vain.
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.dispatch.stop();
+        self.dispatch.stop(&self.shared);
     }
 }

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::channel::Channel;
 use crate::payload::IntoPayload;
+use crate::shared::Pending;
 
 /// A push that has been made, and the future of its reply, decoded as an `R`.
 ///
@@ -115,9 +116,7 @@ impl Channel {
 
 impl<R> Push<R> {
     pub(crate) fn new(channel: Channel, made: Result<PushId, PushRefused>) -> Self {
-        let wait =
-            PushWait { channel, state: made.map_or_else(WaitState::Refused, WaitState::Made) };
-        Push { wait, response: PhantomData }
+        Push { wait: PushWait(Pending::new(channel, made)), response: PhantomData }
     }
 
     /// The push, if the socket accepted it. Without this a refusal is the future's error.
@@ -126,33 +125,23 @@ impl<R> Push<R> {
     ///
     /// [`PushRefused`]: nothing was sent; it hands the payload back.
     pub fn accepted(mut self) -> Result<Self, PushRefused> {
-        match std::mem::replace(&mut self.wait.state, WaitState::Over) {
-            WaitState::Refused(refused) => Err(refused),
-            state => {
-                self.wait.state = state;
-                Ok(self)
-            }
+        match self.wait.0.take_refusal() {
+            Some(refused) => Err(refused),
+            None => Ok(self),
         }
     }
 
     /// The push's id, by which [`Channel::incoming`] names it in replies; `None` if the push was refused.
     #[must_use]
     pub fn id(&self) -> Option<PushId> {
-        match self.wait.state {
-            WaitState::Made(push) => Some(push),
-            WaitState::Refused(_) | WaitState::Over => None,
-        }
+        self.wait.0.id()
     }
 
     /// Takes the push back. One that hasn't been sent never will be; of one that has, only the
     /// outcome is given up. Returns `false` if the outcome had been decided already.
     pub fn cancel(self) -> bool {
-        match self.wait.state {
-            WaitState::Made(push) => {
-                self.wait.channel.shared().call(|state, _, _| state.core.cancel(push))
-            }
-            WaitState::Refused(_) | WaitState::Over => false,
-        }
+        let cancel = |push| self.wait.0.handle.shared().call(|state, _, _| state.core.cancel(push));
+        self.id().is_some_and(cancel)
     }
 }
 
@@ -288,30 +277,11 @@ pub enum PushFailed {
 }
 
 /// The part of a push's future that doesn't depend on what becomes of the reply.
-struct PushWait {
-    channel: Channel,
-    state: WaitState,
-}
-
-enum WaitState {
-    Refused(PushRefused),
-    Made(PushId),
-    Over,
-}
+struct PushWait(Pending<Channel, PushId, PushRefused>);
 
 impl PushWait {
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Reply, PushFailed>> {
-        let push = match std::mem::replace(&mut self.state, WaitState::Over) {
-            WaitState::Made(push) => push,
-            WaitState::Refused(refused) => return Poll::Ready(Err(refused.into())),
-            // Polled again after it was over: a future may do anything then but panic.
-            WaitState::Over => return Poll::Pending,
-        };
-        let outcome = poll_outcome(&self.channel, push, cx);
-        if outcome.is_pending() {
-            self.state = WaitState::Made(push);
-        }
-        outcome.map(|outcome| reply(outcome.ok_or(PushFailed::Stopped)?))
+        self.0.poll(cx).map(|outcome| reply(outcome?.ok_or(PushFailed::Stopped)?))
     }
 
     fn poll_ok(&mut self, cx: &Context<'_>) -> Poll<Result<Payload, PushFailed>> {
@@ -319,24 +289,6 @@ impl PushWait {
             Reply { status: Status::Ok, response } => Ok(response),
             Reply { status, response } => Err(PushFailed::Rejected { status, response }),
         })
-    }
-}
-
-/// The outcome of a push, join or leave; `None` if there will be none any more.
-pub(crate) fn poll_outcome(
-    channel: &Channel,
-    push: PushId,
-    cx: &Context<'_>,
-) -> Poll<Option<Outcome>> {
-    let mut state = channel.shared().lock();
-    let (polled, old) = state.pushes.poll(&push, cx);
-    let stopped = state.is_stop_reported();
-    drop(state);
-    drop(old);
-    match polled {
-        Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
-        Poll::Pending if stopped => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
     }
 }
 
@@ -356,25 +308,11 @@ fn reply(outcome: Outcome) -> Result<Reply, PushFailed> {
     })
 }
 
-impl Drop for PushWait {
-    fn drop(&mut self) {
-        if let WaitState::Made(push) = self.state {
-            let old = self.channel.shared().lock().pushes.forget(&push);
-            drop(old);
-        }
-    }
-}
-
 impl fmt::Debug for PushWait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Push");
-        shown.field("topic", self.channel.topic());
-        match &self.state {
-            WaitState::Refused(refused) => shown.field("refused", refused),
-            WaitState::Made(push) => shown.field("id", push),
-            WaitState::Over => shown.field("over", &true),
-        };
-        shown.finish()
+        shown.field("topic", self.0.handle.topic());
+        shown.field("id", &self.0.id()).finish_non_exhaustive()
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures::task::AtomicWaker;
 use phx_proto::{
-    ByteString, ChannelCloseCause, ChannelId, CloseCause, CloseCode, ConnectionState,
-    DisconnectError, Endpoint, Instant, Outcome, Payload, PayloadDropped, PingId, PushId,
+    ByteString, ChannelCloseCause, ChannelId, CloseCode, ConnectionState, DisconnectError,
+    Endpoint, Instant, Outcome, Payload, PayloadDropped, PingId, PushId,
 };
 
 use crate::builder::Settings;
@@ -21,6 +21,7 @@ mod channels;
 mod ends;
 mod hooks;
 mod mailbox;
+mod pending;
 mod stop;
 mod streams;
 mod waiting;
@@ -29,16 +30,16 @@ mod watch;
 use answers::{Budget, Outcomes};
 pub(crate) use channels::{ChannelEntries, ChannelEntry, ParamsFunction};
 use ends::Ends;
-pub(crate) use ends::{DisconnectWait, Interest};
 pub(crate) use hooks::{
-    ChannelHooks, Garbage, HookId, HookList, OnChannelClose, OnMessage, SocketHooks,
+    ChannelHooks, HookId, HookList, OnChannelClose, OnClose, OnError, OnEvent, OnPayload,
+    SocketHooks,
 };
 pub(crate) use mailbox::{Content, Entry, Mailbox, Mailboxes, Other, Taken};
-pub(crate) use stop::LastReport;
+pub(crate) use pending::{Handle, Pending};
 use stop::Life;
 use streams::TopicStreams;
 pub(crate) use waiting::Waiting;
-pub(crate) use watch::{Watch, WatchKey};
+pub(crate) use watch::{WatchKey, Watchers};
 
 /// One socket: its state behind a lock that is never held while foreign code runs, and what never
 /// changes beside it.
@@ -72,7 +73,7 @@ impl Shared {
             kept: Budget::new(max_answer_bytes),
             mailboxes: Mailboxes::default(),
             topics: TopicStreams::default(),
-            connection: Watch::new(ConnectionState::Closed),
+            connection: Watchers::default(),
             ends: Ends::default(),
             hooks,
             last_hook: 0,
@@ -99,7 +100,7 @@ impl Shared {
         let mut wakers = Vec::new();
         let mut state = self.lock();
         let result = change(&mut state, now, &mut wakers);
-        state.refresh_connection(&mut wakers);
+        state.wake_connection_watchers(&mut wakers);
         let called_before = std::mem::replace(&mut state.driver_called, true);
         drop(state);
         if !called_before {
@@ -134,7 +135,8 @@ pub(crate) struct State {
     kept: Budget,
     pub(crate) mailboxes: Mailboxes,
     pub(crate) topics: TopicStreams,
-    pub(crate) connection: Watch<ConnectionState>,
+    /// Who waits for the connection to change, or for hooks to have run.
+    pub(crate) connection: Watchers<ConnectionState>,
     pub(crate) ends: Ends,
     pub(crate) hooks: SocketHooks,
     last_hook: u64,
@@ -146,58 +148,62 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Tells who watches the connection, if it changed.
-    pub(crate) fn refresh_connection(&mut self, wakers: &mut Vec<Waker>) {
-        self.connection.set(self.connection_state(), wakers);
+    /// Has those woken who watch the connection, if it changed.
+    #[inline]
+    pub(crate) fn wake_connection_watchers(&mut self, wakers: &mut Vec<Waker>) {
+        let (core, is_gone) = (&self.core, self.is_driver_gone());
+        let now = || if is_gone { ConnectionState::Closed } else { core.connection_state() };
+        self.connection.take_outdated(now, wakers);
     }
 
-    /// Tells who watches a channel, if it changed.
-    pub(crate) fn refresh_channel(&mut self, channel: ChannelId, wakers: &mut Vec<Waker>) {
-        let state = self.channel_state(channel);
-        if let Some(entry) = self.channels.get_mut(channel) {
-            entry.status.set(state, wakers);
+    /// The hooks of all openings and ends so far have run: futures that wait for one may resolve.
+    #[inline]
+    pub(crate) fn report_ends(&mut self, wakers: &mut Vec<Waker>) {
+        if self.ends.report() {
+            self.connection.take_all(wakers);
         }
     }
 
-    /// Disconnects, and returns what the end of that is.
+    /// Has those woken who watch a channel, if it changed.
+    pub(crate) fn wake_channel_watchers(&mut self, channel: ChannelId, wakers: &mut Vec<Waker>) {
+        let state = self.channel_state(channel);
+        if let Some(entry) = self.channels.get_mut(channel) {
+            let failures = entry.failures;
+            entry.watchers.take_outdated(|| (state, failures), wakers);
+        }
+    }
+
+    /// Some hooks of a channel as they are now.
+    pub(crate) fn channel_hooks<F: ?Sized>(
+        &self,
+        channel: ChannelId,
+        list: impl FnOnce(&ChannelHooks) -> &HookList<F>,
+    ) -> HookList<F> {
+        let hooks = self.channels.get(channel).and_then(|entry| entry.hooks.as_ref());
+        hooks.map(|hooks| list(hooks).clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn topic(&self, channel: ChannelId) -> ByteString {
+        self.core.topic(channel).cloned().unwrap_or_default()
+    }
+
+    /// Disconnects, and returns the number before the end of that, see [`Ends`].
     pub(crate) fn disconnect(
         &mut self,
         now: Instant,
         code: CloseCode,
         reason: &str,
-    ) -> Result<DisconnectWait, DisconnectError> {
-        let before = self.connection_state();
+    ) -> Result<u64, DisconnectError> {
+        let was_closed = self.connection_state() == ConnectionState::Closed;
         self.core.disconnect(now, code, reason)?;
-        Ok(match before {
-            ConnectionState::Closed => DisconnectWait::Quiet(self.ends.disconnect_quietly(false)),
-            ConnectionState::Waiting => DisconnectWait::Quiet(self.ends.disconnect_quietly(true)),
-            _ => DisconnectWait::End(self.ends.next()),
-        })
+        Ok(if was_closed { self.ends.before_closed() } else { self.ends.now() })
     }
 
     /// Disconnects with close code 1000.
-    pub(crate) fn disconnect_normally(&mut self, now: Instant) -> DisconnectWait {
+    pub(crate) fn disconnect_normally(&mut self, now: Instant) -> u64 {
         let disconnected = self.disconnect(now, CloseCode::NORMAL, "");
         debug_assert!(disconnected.is_ok(), "a close frame can hold 1000 and no reason");
-        disconnected.unwrap_or(DisconnectWait::Quiet(0))
-    }
-
-    /// Resolves the futures that wait for an open connection, after the hooks have run.
-    pub(crate) fn report_opened(&mut self, wakers: &mut Vec<Waker>) {
-        self.ends.report_opened();
-        self.connection.take_wakers(wakers);
-    }
-
-    /// Resolves the futures that wait for this end of a connection or attempt, after the hooks have run.
-    pub(crate) fn report_closed(
-        &mut self,
-        end: u64,
-        cause: &CloseCause,
-        will_retry: bool,
-        wakers: &mut Vec<Waker>,
-    ) {
-        self.ends.report_closed(end, cause, will_retry);
-        self.connection.take_wakers(wakers);
+        disconnected.unwrap_or_default()
     }
 
     /// Keeps a join's response, and tells the streams if messages may be missing before it.
@@ -229,7 +235,7 @@ impl State {
                 self.mailboxes.deliver(streams, now, Content::incoming(joined), wakers);
             }
         }
-        self.refresh_channel(channel, wakers);
+        self.wake_channel_watchers(channel, wakers);
     }
 
     /// Keeps why the channel isn't joined, and notifies who watches it.
@@ -245,7 +251,7 @@ impl State {
             entry.failure = Some(Box::new(self.kept.keep_failure(failure)));
             entry.failures = entry.failures.wrapping_add(1);
         }
-        self.refresh_channel(channel, wakers);
+        self.wake_channel_watchers(channel, wakers);
     }
 
     /// A closed channel was joined again. If its end hasn't been reported yet, its streams end here:
@@ -277,9 +283,9 @@ impl State {
             self.kept.give_back(entry.failure_len());
             entry.failure = None;
             entry.closed = Some(Box::new(self.kept.keep_cause(cause.clone())));
+            entry.watchers.take_all(wakers);
         }
         self.end_streams(channel, wakers);
-        self.refresh_channel(channel, wakers);
     }
 
     /// Takes out what is kept of a channel that has no handles any more.
@@ -294,25 +300,20 @@ impl State {
         HookId(self.last_hook)
     }
 
-    /// Delivers a message to the streams that want it. If some hook wants it, too, it is handed back
-    /// instead: the lock is to be left before hooks are called.
-    pub(crate) fn deliver_unhooked(
+    /// Delivers a message to the streams of its channel that want it.
+    #[inline]
+    pub(crate) fn deliver(
         &mut self,
         now: Instant,
         channel: ChannelId,
         event: ByteString,
         payload: Payload,
         wakers: &mut Vec<Waker>,
-    ) -> Result<(), (ByteString, Payload)> {
-        let Some(entry) = self.channels.get(channel) else {
-            return Ok(());
-        };
-        if entry.hooks.as_ref().is_some_and(|hooks| hooks.want(&event)) {
-            return Err((event, payload));
+    ) {
+        if let Some(entry) = self.channels.get(channel) {
+            let streams = entry.streams.of(&event);
+            self.mailboxes.deliver(streams, now, Content::Message { event, payload }, wakers);
         }
-        let streams = entry.streams.of(&event);
-        self.mailboxes.deliver(streams, now, Content::Message { event, payload }, wakers);
-        Ok(())
     }
 
     /// Delivers the reply to a push to the streams that want it.

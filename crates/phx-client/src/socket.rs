@@ -6,7 +6,7 @@ use std::sync::Arc;
 use phx_proto::{ConnectionState, Counters, Endpoint, Message};
 
 use crate::hook::Hook;
-use crate::shared::{Garbage, HookId, Shared, SocketHooks};
+use crate::shared::{Handle, HookId, Shared, SocketHooks};
 
 mod connecting;
 mod error;
@@ -136,10 +136,10 @@ impl Socket {
         )
     }
 
-    fn hook(
+    fn hook<Removed>(
         &self,
         add: impl FnOnce(&mut SocketHooks, HookId),
-        remove: impl FnOnce(&mut SocketHooks, HookId) -> Garbage + Send + Sync + 'static,
+        remove: impl FnOnce(&mut SocketHooks, HookId) -> Removed + Send + Sync + 'static,
     ) -> Hook {
         let mut state = self.shared().lock();
         let id = state.next_hook();
@@ -154,10 +154,16 @@ impl Socket {
         Hook::new(move || {
             let Some(shared) = shared.upgrade() else { return };
             let mut state = shared.lock();
-            let garbage = remove(&mut state.hooks, id);
+            let removed = remove(&mut state.hooks, id);
             drop(state);
-            drop(garbage);
+            drop(removed);
         })
+    }
+}
+
+impl Handle for Socket {
+    fn shared(&self) -> &Arc<Shared> {
+        self.shared()
     }
 }
 

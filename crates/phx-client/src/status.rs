@@ -51,9 +51,9 @@ pub struct ChannelStatus {
     shared: Arc<Shared>,
     channel: ChannelId,
     key: Option<WatchKey>,
-    shown: Option<ChannelState>,
-    /// The failures that there had been then, and the latest of them.
-    failures: u32,
+    /// The state, and how many failures there had been then.
+    shown: Option<(ChannelState, u32)>,
+    /// The latest of them.
     failure: Option<Box<ChannelFailure>>,
     ended: bool,
 }
@@ -78,7 +78,7 @@ impl SocketStatus {
 
     fn poll_state(&mut self, cx: &Context<'_>) -> Poll<Option<ConnectionState>> {
         let mut state = self.shared.lock();
-        let current = state.connection.current();
+        let current = state.connection_state();
         if self.shown != Some(current) {
             self.shown = Some(current);
             return Poll::Ready(Some(current));
@@ -86,7 +86,7 @@ impl SocketStatus {
         if state.is_stop_reported() {
             return Poll::Ready(None);
         }
-        let old = state.connection.wait(self.key, cx);
+        let old = state.connection.wait(self.key, current, cx);
         drop(state);
         drop(old);
         Poll::Pending
@@ -105,14 +105,13 @@ impl ChannelStatus {
         let shared = Arc::clone(channel.shared());
         let key = {
             let mut state = shared.lock();
-            state.channels.get_mut(channel.id()).map(|entry| entry.status.watch())
+            state.channels.get_mut(channel.id()).map(|entry| entry.watchers.watch())
         };
         ChannelStatus {
             shared,
             channel: channel.id(),
             key,
             shown: None,
-            failures: 0,
             failure: None,
             ended: false,
         }
@@ -136,23 +135,30 @@ impl ChannelStatus {
             return Poll::Ready(None);
         }
         let mut state = self.shared.lock();
-        let stopped = state.is_stop_reported();
+        let (current, is_stopped) = (state.channel_state(self.channel), state.is_stop_reported());
         let (Some(key), Some(entry)) = (self.key, state.channels.get_mut(self.channel)) else {
             return Poll::Ready(None);
         };
-        let current = entry.status.current();
-        let failed_again = current == ChannelState::Errored && self.failures != entry.failures;
-        if self.shown != Some(current) || failed_again {
-            self.shown = Some(current);
-            self.failures = entry.failures;
+        // The state comes with its cause, of which the driver may have yet to learn.
+        let is_known = match current {
+            ChannelState::Closed => entry.closed.is_some(),
+            ChannelState::Errored => entry.failure.is_some(),
+            _ => true,
+        };
+        let now = (current, entry.failures);
+        let is_news = self.shown.is_none_or(|(shown, failures)| {
+            shown != current || (current == ChannelState::Errored && failures != entry.failures)
+        });
+        if is_known && is_news {
+            self.shown = Some(now);
             self.failure.clone_from(&entry.failure);
             return Poll::Ready(Some(current));
         }
-        if stopped || current == ChannelState::Closed {
+        if is_known && (is_stopped || current == ChannelState::Closed) {
             self.ended = true;
             return Poll::Ready(None);
         }
-        let old = entry.status.wait(key, cx);
+        let old = entry.watchers.wait(key, now, cx);
         drop(state);
         drop(old);
         Poll::Pending
@@ -186,7 +192,7 @@ impl Drop for ChannelStatus {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         let old = match (self.key, state.channels.get_mut(self.channel)) {
-            (Some(key), Some(entry)) => Some(entry.status.unwatch(key)),
+            (Some(key), Some(entry)) => Some(entry.watchers.unwatch(key)),
             _ => None,
         };
         drop(state);

@@ -8,22 +8,13 @@ use std::time::Duration;
 use phx_proto::{ChannelState, EncodeError, JoinError, Outcome, Payload, PushId, Status};
 
 use super::{Channel, ChannelBuilder, NewChannelFailed};
-use crate::push::poll_outcome;
+use crate::shared::Pending;
 
 /// The future of the server's first answer to a join that isn't a crash: the response to it.
 ///
 /// The join itself doesn't depend on this future, and goes on when it is dropped. Cancel-safe.
 #[must_use = "the join is under way; its outcome is what the future tells"]
-pub struct Join {
-    channel: Channel,
-    state: JoinState,
-}
-
-enum JoinState {
-    Refused(JoinFailed),
-    Made(PushId),
-    Over,
-}
+pub struct Join(Pending<Channel, PushId, JoinFailed>);
 
 /// Why a channel isn't joined.
 #[derive(Debug, thiserror::Error)]
@@ -101,25 +92,19 @@ impl Channel {
     }
 
     fn start_joining(&self, timeout: Option<Duration>) -> Join {
-        let made = self.shared().call(|state, now, wakers| {
-            if state.is_driver_gone() {
-                return Err(JoinFailed::Stopped);
+        let id = self.id();
+        Join(Pending::ask(self.clone(), JoinFailed::Stopped, |state, now, wakers| {
+            let again = state.core.channel_state(id) == Some(ChannelState::Closed);
+            let push = state.core.join(now, id, timeout)?;
+            if again {
+                state.begin_life(id, wakers);
             }
-            let again = state.core.channel_state(self.id()) == Some(ChannelState::Closed);
-            let made = state.core.join(now, self.id(), timeout).map_err(JoinFailed::Refused);
-            if let Ok(push) = &made {
-                state.pushes.expect(*push);
-                if again {
-                    state.begin_life(self.id(), wakers);
-                }
-                if let Some(entry) = state.channels.get_mut(self.id()) {
-                    entry.join_call = Some(*push);
-                }
-                state.refresh_channel(self.id(), wakers);
+            if let Some(entry) = state.channels.get_mut(id) {
+                entry.join_call = Some(push);
             }
-            made
-        });
-        Join { channel: self.clone(), state: made.map_or_else(JoinState::Refused, JoinState::Made) }
+            state.wake_channel_watchers(id, wakers);
+            Ok(push)
+        }))
     }
 }
 
@@ -154,16 +139,7 @@ impl Future for Join {
     type Output = Result<Payload, JoinFailed>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let push = match std::mem::replace(&mut self.state, JoinState::Over) {
-            JoinState::Made(push) => push,
-            JoinState::Refused(failed) => return Poll::Ready(Err(failed)),
-            JoinState::Over => return Poll::Pending,
-        };
-        let outcome = poll_outcome(&self.channel, push, cx);
-        if outcome.is_pending() {
-            self.state = JoinState::Made(push);
-        }
-        outcome.map(|outcome| match outcome.ok_or(JoinFailed::Stopped)? {
+        self.0.poll(cx).map(|outcome| match outcome?.ok_or(JoinFailed::Stopped)? {
             Outcome::Reply { status: Status::Ok, response, .. } => Ok(response),
             Outcome::Reply { status, response, .. } => {
                 Err(JoinFailed::Rejected { status, response })
@@ -179,17 +155,8 @@ impl Future for Join {
     }
 }
 
-impl Drop for Join {
-    fn drop(&mut self) {
-        if let JoinState::Made(push) = self.state {
-            let old = self.channel.shared().lock().pushes.forget(&push);
-            drop(old);
-        }
-    }
-}
-
 impl fmt::Debug for Join {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Join").field("topic", self.channel.topic()).finish_non_exhaustive()
+        f.debug_struct("Join").field("topic", self.0.handle.topic()).finish_non_exhaustive()
     }
 }

@@ -8,22 +8,13 @@ use std::time::Duration;
 use phx_proto::{LeaveError, Outcome, PushId};
 
 use super::Channel;
-use crate::push::poll_outcome;
+use crate::shared::Pending;
 
 /// The future of a leave: ready when the channel is closed.
 ///
 /// The leave itself doesn't depend on this future, and goes on when it is dropped. Cancel-safe.
 #[must_use = "the leave is under way; its outcome is what the future tells"]
-pub struct Leave {
-    channel: Channel,
-    state: LeaveState,
-}
-
-enum LeaveState {
-    Refused(LeaveFailed),
-    Made(PushId),
-    Over,
-}
+pub struct Leave(Pending<Channel, PushId, LeaveFailed>);
 
 /// Why a leave wasn't confirmed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,22 +45,14 @@ impl Channel {
     pub fn leave_within(&self, timeout: Duration) -> Leave {
         self.start_leaving(Some(timeout))
     }
+
     fn start_leaving(&self, timeout: Option<Duration>) -> Leave {
-        let made = self.shared().call(|state, now, wakers| {
-            if state.is_driver_gone() {
-                return Err(LeaveFailed::Stopped);
-            }
-            let made = state.core.leave(now, self.id(), timeout).map_err(LeaveFailed::Refused);
-            if let Ok(push) = &made {
-                state.pushes.expect(*push);
-                state.refresh_channel(self.id(), wakers);
-            }
-            made
-        });
-        Leave {
-            channel: self.clone(),
-            state: made.map_or_else(LeaveState::Refused, LeaveState::Made),
-        }
+        let id = self.id();
+        Leave(Pending::ask(self.clone(), LeaveFailed::Stopped, |state, now, wakers| {
+            let push = state.core.leave(now, id, timeout)?;
+            state.wake_channel_watchers(id, wakers);
+            Ok(push)
+        }))
     }
 }
 
@@ -77,16 +60,7 @@ impl Future for Leave {
     type Output = Result<(), LeaveFailed>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let push = match std::mem::replace(&mut self.state, LeaveState::Over) {
-            LeaveState::Made(push) => push,
-            LeaveState::Refused(failed) => return Poll::Ready(Err(failed)),
-            LeaveState::Over => return Poll::Pending,
-        };
-        let outcome = poll_outcome(&self.channel, push, cx);
-        if outcome.is_pending() {
-            self.state = LeaveState::Made(push);
-        }
-        outcome.map(|outcome| match outcome.ok_or(LeaveFailed::Stopped)? {
+        self.0.poll(cx).map(|outcome| match outcome?.ok_or(LeaveFailed::Stopped)? {
             Outcome::TimedOut => Err(LeaveFailed::TimedOut),
             // Confirmed, or gone in another way: the channel is left.
             _ => Ok(()),
@@ -94,17 +68,8 @@ impl Future for Leave {
     }
 }
 
-impl Drop for Leave {
-    fn drop(&mut self) {
-        if let LeaveState::Made(push) = self.state {
-            let old = self.channel.shared().lock().pushes.forget(&push);
-            drop(old);
-        }
-    }
-}
-
 impl fmt::Debug for Leave {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Leave").field("topic", self.channel.topic()).finish_non_exhaustive()
+        f.debug_struct("Leave").field("topic", self.0.handle.topic()).finish_non_exhaustive()
     }
 }

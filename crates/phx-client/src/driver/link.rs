@@ -1,5 +1,6 @@
 //! The current transport, from the attempt to open it to its end.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -8,92 +9,160 @@ use phx_proto::{CloseCause, Frame, TransportId};
 use crate::connector::Transport;
 use crate::runtime::BoxFuture;
 
-/// The current transport.
+/// Frames read at a time, at the most.
+const MAX_FRAMES: usize = 64;
+
+/// No more is read at a time once the frames have this many bytes. Few, so that what is received in one
+/// wake stays below what allocators give back to the system and fetch again.
+const MAX_BYTES: usize = 16 << 10;
+
+/// The current transport. Frames are read some at a time, so that the lock is taken once for all of them.
 pub(super) enum Link {
     Idle,
-    Connecting { id: TransportId, attempt: BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> },
-    Open { id: TransportId, transport: Pin<Box<dyn Transport>>, unflushed: bool },
+    Connecting {
+        id: TransportId,
+        attempt: BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>>,
+    },
+    Open {
+        id: TransportId,
+        transport: Pin<Box<dyn Transport>>,
+        frames: VecDeque<Frame>,
+        /// Whether the transport can take a frame, as far as that is known.
+        is_ready: bool,
+        is_flushed: bool,
+    },
+    /// It has ended, which the core learns once it has been given what came before.
+    Ended {
+        id: TransportId,
+        frames: VecDeque<Frame>,
+        cause: CloseCause,
+    },
 }
 
-/// The end of the transport with this id.
-type End = (TransportId, CloseCause);
-
 impl Link {
-    /// Whose the frames are that are received.
-    pub(super) fn open_id(&self) -> Option<TransportId> {
+    pub(super) fn open(id: TransportId, transport: Pin<Box<dyn Transport>>) -> Self {
+        // Most connections are idle most of the time.
+        let frames = VecDeque::with_capacity(1);
+        Link::Open { id, transport, frames, is_ready: false, is_flushed: true }
+    }
+
+    /// The transport that frames come from.
+    pub(super) fn source(&self) -> Option<TransportId> {
         match self {
-            Link::Open { id, .. } => Some(*id),
+            Link::Open { id, .. } | Link::Ended { id, .. } => Some(*id),
             Link::Idle | Link::Connecting { .. } => None,
         }
     }
 
-    /// The next frame, or the end.
+    pub(super) fn has_frames(&self) -> bool {
+        match self {
+            Link::Open { frames, .. } | Link::Ended { frames, .. } => !frames.is_empty(),
+            Link::Idle | Link::Connecting { .. } => false,
+        }
+    }
+
+    /// The next frame that was read.
     #[inline]
-    pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, CloseCause>> {
-        let Link::Open { transport, .. } = self else {
-            return Poll::Pending;
-        };
-        let received = transport.as_mut().poll_receive(cx);
-        if let Poll::Ready(Err(_)) = received {
-            *self = Link::Idle;
+    pub(super) fn next_frame(&mut self) -> Option<(TransportId, Frame)> {
+        match self {
+            Link::Open { id, frames, .. } | Link::Ended { id, frames, .. } => {
+                Some((*id, frames.pop_front()?))
+            }
+            Link::Idle | Link::Connecting { .. } => None,
         }
-        received
     }
 
-    /// Whether a frame can be sent now.
-    pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
-        let Link::Open { id, transport, .. } = self else {
-            return Ok(false);
+    /// Whether the end is all that is left.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self, Link::Ended { frames, .. } if frames.is_empty())
+    }
+
+    /// The end, after all frames.
+    pub(super) fn take_end(&mut self) -> Option<(TransportId, CloseCause)> {
+        if !self.is_over() {
+            return None;
+        }
+        match std::mem::replace(self, Link::Idle) {
+            Link::Ended { id, cause, .. } => Some((id, cause)),
+            Link::Idle | Link::Connecting { .. } | Link::Open { .. } => None,
+        }
+    }
+
+    /// Reads on, the transport having called. True if there may be more to read.
+    pub(super) fn read(&mut self, cx: &mut Context<'_>) -> bool {
+        let Link::Open { transport, frames, is_ready, .. } = self else {
+            return false;
         };
-        match transport.as_mut().poll_ready(cx) {
-            Poll::Pending => Ok(false),
-            Poll::Ready(Ok(())) => Ok(true),
-            Poll::Ready(Err(cause)) => {
-                let end = (*id, cause);
-                *self = Link::Idle;
-                Err(end)
+        *is_ready = false;
+        let mut bytes = 0;
+        while frames.len() < MAX_FRAMES && bytes < MAX_BYTES {
+            match transport.as_mut().poll_receive(cx) {
+                Poll::Pending => return false,
+                Poll::Ready(Ok(frame)) => {
+                    bytes += frame.len();
+                    frames.push_back(frame);
+                }
+                Poll::Ready(Err(cause)) => {
+                    self.end(cause);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// How many bytes of frames can be sent now, of which one frame may be larger; `None`: nothing.
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Option<usize> {
+        let Link::Open { transport, is_ready, .. } = self else {
+            return None;
+        };
+        if !*is_ready {
+            match transport.as_mut().poll_ready(cx) {
+                Poll::Pending => return None,
+                Poll::Ready(Ok(())) => *is_ready = true,
+                Poll::Ready(Err(cause)) => {
+                    self.end(cause);
+                    return None;
+                }
+            }
+        }
+        Some(transport.room())
+    }
+
+    /// Sends a frame for which there was room.
+    pub(super) fn send(&mut self, frame: Frame) {
+        if let Link::Open { transport, is_ready, is_flushed, .. } = self {
+            (*is_ready, *is_flushed) = (false, false);
+            if let Err(cause) = transport.as_mut().start_send(frame) {
+                self.end(cause);
             }
         }
     }
 
-    /// Sends a frame, after `poll_ready` said yes.
-    pub(super) fn send(&mut self, frame: Frame) -> Result<(), End> {
-        let Link::Open { id, transport, unflushed } = self else {
-            return Ok(());
-        };
-        *unflushed = true;
-        let sent = transport.as_mut().start_send(frame).map_err(|cause| (*id, cause));
-        if sent.is_err() {
-            *self = Link::Idle;
-        }
-        sent
-    }
-
-    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
-        let Link::Open { id, transport, unflushed } = self else {
-            return Ok(());
-        };
-        if !*unflushed {
-            return Ok(());
-        }
-        match transport.as_mut().poll_flush(cx) {
-            Poll::Pending => Ok(()),
-            Poll::Ready(Ok(())) => {
-                *unflushed = false;
-                Ok(())
-            }
-            Poll::Ready(Err(cause)) => {
-                let end = (*id, cause);
-                *self = Link::Idle;
-                Err(end)
+    pub(super) fn flush(&mut self, cx: &mut Context<'_>) {
+        if let Link::Open { transport, is_flushed, .. } = self
+            && !*is_flushed
+        {
+            match transport.as_mut().poll_flush(cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => *is_flushed = true,
+                Poll::Ready(Err(cause)) => self.end(cause),
             }
         }
     }
 
-    /// Gives up the transport, if it is the one with this id.
+    fn end(&mut self, cause: CloseCause) {
+        if let Link::Open { id, frames, .. } = std::mem::replace(self, Link::Idle) {
+            *self = Link::Ended { id, frames, cause };
+        }
+    }
+
+    /// Gives up the transport, if it is the one with this id, and what was read from it.
     pub(super) fn take(&mut self, wanted: TransportId) -> Link {
         match self {
-            Link::Connecting { id, .. } | Link::Open { id, .. } if *id == wanted => {
+            Link::Connecting { id, .. } | Link::Open { id, .. } | Link::Ended { id, .. }
+                if *id == wanted =>
+            {
                 std::mem::replace(self, Link::Idle)
             }
             _ => Link::Idle,

@@ -6,7 +6,7 @@ use phx_proto::{PresenceChange, PresenceEntry};
 
 use super::Presence;
 use crate::hook::{Hook, isolated};
-use crate::shared::{Garbage, HookId, HookList};
+use crate::shared::{HookId, HookList};
 
 type OnJoin<M, E> = dyn Fn(&str, Option<&PresenceEntry<M, E>>, &PresenceEntry<M, E>) + Send + Sync;
 type OnLeave<M, E> = dyn Fn(&str, &PresenceEntry<M, E>, &PresenceEntry<M, E>) + Send + Sync;
@@ -99,10 +99,10 @@ impl<M: Send + Sync + 'static, E: Send + Sync + 'static> Presence<M, E> {
         )
     }
 
-    fn hook(
+    fn hook<Removed>(
         &self,
         add: impl FnOnce(&mut PresenceHooks<M, E>, HookId),
-        remove: impl FnOnce(&mut PresenceHooks<M, E>, HookId) -> Garbage + Send + Sync + 'static,
+        remove: impl FnOnce(&mut PresenceHooks<M, E>, HookId) -> Removed + Send + Sync + 'static,
     ) -> Hook {
         let mut hooks = self.state.hooks();
         hooks.last = hooks.last.saturating_add(1);
@@ -112,8 +112,8 @@ impl<M: Send + Sync + 'static, E: Send + Sync + 'static> Presence<M, E> {
         let state = Arc::downgrade(&self.state);
         Hook::new(move || {
             let Some(state) = state.upgrade() else { return };
-            let garbage = remove(&mut state.hooks(), id);
-            drop(garbage);
+            let removed = remove(&mut state.hooks(), id);
+            drop(removed);
         })
     }
 }

@@ -4,7 +4,7 @@ use std::task::{Context, Poll, Waker};
 
 use phx_proto::{ChannelCloseCause, Outcome, Payload, PayloadDropped, PushId};
 
-use super::waiting::{OldWaker, Waiting};
+use super::waiting::Waiting;
 use crate::channel::ChannelFailure;
 
 /// Bytes of answers that are kept, of which no more than the limit are, but one answer of any size.
@@ -87,7 +87,11 @@ impl Outcomes {
         self.futures.resolve(push, || budget.keep_outcome(outcome))
     }
 
-    pub(crate) fn poll(&mut self, push: &PushId, cx: &Context<'_>) -> (Poll<Outcome>, OldWaker) {
+    pub(crate) fn poll(
+        &mut self,
+        push: &PushId,
+        cx: &Context<'_>,
+    ) -> (Poll<Outcome>, Option<Waker>) {
         let (polled, old) = self.futures.poll(push, cx);
         if let Poll::Ready(outcome) = &polled {
             self.budget.give_back(outcome.answer_len());
@@ -96,7 +100,7 @@ impl Outcomes {
     }
 
     /// The push's future is gone, and so is what was kept for it.
-    pub(crate) fn forget(&mut self, push: &PushId) -> (OldWaker, Option<Outcome>) {
+    pub(crate) fn forget(&mut self, push: &PushId) -> (Option<Waker>, Option<Outcome>) {
         let (old, outcome) = self.futures.forget(push);
         if let Some(outcome) = &outcome {
             self.budget.give_back(outcome.answer_len());

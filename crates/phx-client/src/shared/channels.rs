@@ -8,7 +8,7 @@ use slotmap::{KeyData, SecondaryMap};
 
 use super::hooks::ChannelHooks;
 use super::streams::Streams;
-use super::watch::Watch;
+use super::watch::Watchers;
 use crate::channel::ChannelFailure;
 use crate::runtime::BoxFuture;
 
@@ -58,7 +58,8 @@ impl ChannelEntries {
 pub(crate) struct ChannelEntry {
     pub(crate) hooks: Option<Box<ChannelHooks>>,
     pub(crate) streams: Streams,
-    pub(crate) status: Watch<ChannelState>,
+    /// Who waits for its state to change, or for another failure.
+    pub(crate) watchers: Watchers<(ChannelState, u32)>,
     /// Lets another part of the program find the channel by its topic.
     /// It holds the socket, so that its type is unknown here.
     pub(crate) handle: Weak<dyn Any + Send + Sync>,
@@ -81,7 +82,7 @@ impl ChannelEntry {
         ChannelEntry {
             hooks: None,
             streams: Streams::default(),
-            status: Watch::new(ChannelState::New),
+            watchers: Watchers::default(),
             handle: Weak::<()>::new(),
             params,
             join_call: None,

@@ -1,12 +1,12 @@
 //! Functions that users registered: lists that can be read without the lock, and changed under it.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use phx_proto::{ByteString, ChannelCloseCause, Message, Payload};
 
 use crate::channel::ChannelFailure;
+use crate::hook::isolated;
 use crate::socket::{Closed, SocketError};
 
 /// One registered function.
@@ -17,9 +17,6 @@ impl HookId {
     /// Those of the builder, which can't be removed.
     pub(crate) const KEPT: HookId = HookId(0);
 }
-
-/// What was taken out under the lock and must be dropped outside: its destructor is foreign code.
-pub(crate) type Garbage = Option<Box<dyn Any + Send>>;
 
 pub(crate) type OnOpen = dyn Fn() + Send + Sync;
 pub(crate) type OnClose = dyn Fn(&Closed) + Send + Sync;
@@ -56,13 +53,18 @@ impl ChannelHooks {
         !self.payload.is_empty() || (!self.event.is_empty() && self.event.contains_key(event))
     }
 
-    pub(crate) fn remove_event(&mut self, event: &ByteString, hook: HookId) -> Garbage {
+    /// As [`HookList::remove`].
+    pub(crate) fn remove_event(
+        &mut self,
+        event: &ByteString,
+        hook: HookId,
+    ) -> Option<Arc<OnEvent>> {
         let list = self.event.get_mut(event)?;
-        let garbage = list.remove(hook);
+        let removed = list.remove(hook);
         if list.is_empty() {
             self.event.remove(event);
         }
-        garbage
+        removed
     }
 }
 
@@ -77,11 +79,12 @@ impl<F: ?Sized + Send + Sync + 'static> HookList<F> {
         Arc::make_mut(self.0.get_or_insert_default()).push((hook, function));
     }
 
-    pub(crate) fn remove(&mut self, hook: HookId) -> Garbage {
+    /// Gives the function, whose destructor is foreign code: it is to be dropped after the lock is released.
+    #[must_use = "to be dropped outside of the lock"]
+    pub(crate) fn remove(&mut self, hook: HookId) -> Option<Arc<F>> {
         let list = self.0.as_mut()?;
         let index = list.iter().position(|(id, _)| *id == hook)?;
-        let (_, function) = Arc::make_mut(list).remove(index);
-        Some(Box::new(function))
+        Some(Arc::make_mut(list).remove(index).1)
     }
 }
 
@@ -90,12 +93,10 @@ impl<F: ?Sized> HookList<F> {
         self.0.as_ref().is_none_or(|list| list.is_empty())
     }
 
-    /// Whether nothing was added to or removed from `self` since `snapshot` was taken of it.
-    pub(crate) fn is_same(&self, snapshot: &Self) -> bool {
-        match (&self.0, &snapshot.0) {
-            (Some(list), Some(snapshot)) => Arc::ptr_eq(list, snapshot),
-            (None, None) => true,
-            _ => false,
+    /// Calls each function; their panics stay their own.
+    pub(crate) fn each(&self, what: &'static str, call: impl Fn(&F)) {
+        for function in self.iter() {
+            isolated(what, || call(function));
         }
     }
 

@@ -2,13 +2,9 @@
 
 use std::task::Waker;
 
-use phx_proto::{
-    ByteString, ChannelCloseCause, ChannelId, ChannelState, CloseCause, ConnectionState, Event,
-};
+use phx_proto::{ChannelCloseCause, ChannelId, ChannelState, ConnectionState, Event};
 
-use super::hooks::{Garbage, HookList, OnChannelClose, OnClose, OnError};
 use super::{Shared, State};
-use crate::socket::Closed;
 
 /// Whether there is a driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,19 +14,6 @@ pub(super) enum Life {
     Ending,
     /// The hooks have run, so futures and streams end.
     Ended,
-}
-
-/// What hooks are to know of the end of the driver.
-pub(crate) struct LastReport {
-    /// The channels that weren't closed yet, with their topics.
-    pub(crate) channels: Vec<(ByteString, HookList<OnChannelClose>)>,
-    /// The connection that ends, or the wait for one; `None` if none was wanted.
-    pub(crate) connection: Option<Closed>,
-    /// `None` if all handles are gone: then nobody misses the driver.
-    pub(crate) on_error: Option<HookList<OnError>>,
-    pub(crate) on_close: HookList<OnClose>,
-    /// To be woken after the hooks have run.
-    pub(crate) wakers: Vec<Waker>,
 }
 
 impl State {
@@ -55,12 +38,12 @@ impl State {
         state.unwrap_or(ChannelState::Closed)
     }
 
-    /// The driver is gone, and so are the connection and the channels.
-    pub(crate) fn begin_stop(&mut self) -> LastReport {
-        let mut wakers = Vec::new();
+    /// The driver is gone, and so are the connection and the channels. Gives the channels that weren't closed yet, and
+    /// whether a connection ends by this, or the wait for one.
+    pub(crate) fn begin_stop(&mut self, wakers: &mut Vec<Waker>) -> (Vec<ChannelId>, bool) {
         // A panic may have come between the core and this side: what either knows of counts.
-        let states = [self.core.connection_state(), self.connection.current()];
-        let mut ends = self.ends.is_open() || states != [ConnectionState::Closed; 2];
+        let mut ends =
+            self.ends.is_open() || self.core.connection_state() != ConnectionState::Closed;
         while let Some(event) = self.core.poll_event() {
             match event {
                 Event::PushDone { push, outcome, .. } => {
@@ -71,46 +54,34 @@ impl State {
             }
         }
         self.life = Life::Ending;
-        let mut channels = Vec::new();
+        let mut stopped = Vec::new();
         for (id, entry) in self.channels.iter_mut() {
-            entry.status.set(ChannelState::Closed, &mut wakers);
+            entry.watchers.take_all(wakers);
             if entry.closed.is_none() {
                 entry.closed = Some(Box::new(ChannelCloseCause::Stopped));
                 self.kept.give_back(entry.failure_len());
                 entry.failure = None;
-                let topic = self.core.topic(id).cloned().unwrap_or_default();
-                let hooks = entry.hooks.as_ref().map(|hooks| hooks.close.clone());
-                channels.push((topic, hooks.unwrap_or_default()));
+                stopped.push(id);
             }
         }
-        self.connection.set(ConnectionState::Closed, &mut wakers);
-        let was_open = self.ends.is_open();
-        let closed = Closed { cause: CloseCause::Stopped, was_open, retry_in: None };
-        let connection = ends.then_some(closed);
-        LastReport {
-            channels,
-            connection,
-            on_error: (!self.abandoned).then(|| self.hooks.error.clone()),
-            on_close: self.hooks.close.clone(),
-            wakers,
-        }
+        self.connection.take_all(wakers);
+        (stopped, ends)
     }
 
     /// The hooks have run: whoever waits learns of it, and nothing that the hooks hold is kept.
-    pub(crate) fn finish_stop(&mut self, wakers: &mut Vec<Waker>) -> Garbage {
+    pub(crate) fn finish_stop(&mut self, wakers: &mut Vec<Waker>) -> impl Sized + use<> {
         self.life = Life::Ended;
-        let end = self.ends.see_closed();
-        self.report_closed(end, &CloseCause::Stopped, false, wakers);
+        self.connection.take_all(wakers);
         self.pushes.take_wakers(wakers);
         self.pings.take_wakers(wakers);
         self.topics.all().for_each(|mailbox| mailbox.end(wakers));
         let mut functions = Vec::new();
         for (_, entry) in self.channels.iter_mut() {
             entry.streams.all().for_each(|mailbox| mailbox.end(wakers));
-            entry.status.take_wakers(wakers);
+            entry.watchers.take_all(wakers);
             functions.push((entry.hooks.take(), entry.params.take()));
         }
-        Some(Box::new((std::mem::take(&mut self.hooks), functions)))
+        (std::mem::take(&mut self.hooks), functions)
     }
 }
 

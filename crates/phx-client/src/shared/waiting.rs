@@ -12,15 +12,11 @@ const KEPT: usize = 8;
 /// Room for more is given back as soon as nobody waits any more.
 const LARGE: usize = 512;
 
-/// A waker that isn't needed any more. It may be all that keeps a task and the handles in it, so it
-/// is to be dropped after the lock is released.
-#[must_use = "to be dropped outside of the lock"]
-pub(crate) struct OldWaker(
-    #[expect(dead_code, reason = "it is kept only to be dropped later")] pub(super) Option<Waker>,
-);
-
 /// Futures that wait for something that has an id, and what has come for them. The ids are this side's
 /// own, so a peer can't choose them to collide, and none is used twice.
+///
+/// A waker that isn't needed any more may be all that keeps a task and the handles in it. So it is given back, to be
+/// dropped after the lock is released.
 pub(crate) struct Waiting<K, V> {
     /// Mostly there is no other, and then no table.
     one: Option<(K, Slot<V>)>,
@@ -52,23 +48,23 @@ impl<K: Eq + Hash, V> Waiting<K, V> {
     }
 
     /// What came for `key`, once; and the waker before this one.
-    pub(crate) fn poll(&mut self, key: &K, cx: &Context<'_>) -> (Poll<V>, OldWaker) {
+    pub(crate) fn poll(&mut self, key: &K, cx: &Context<'_>) -> (Poll<V>, Option<Waker>) {
         if let Some(Slot::Pending(waker)) = self.slot(key) {
-            return (Poll::Pending, OldWaker(waker.replace(cx.waker().clone())));
+            return (Poll::Pending, waker.replace(cx.waker().clone()));
         }
         let polled = match self.remove(key) {
             Some(Slot::Done(value)) => Poll::Ready(value),
             Some(Slot::Pending(_)) | None => Poll::Pending,
         };
-        (polled, OldWaker(None))
+        (polled, None)
     }
 
     /// Nobody waits for `key` any more. Gives the waker, or what had come.
-    pub(crate) fn forget(&mut self, key: &K) -> (OldWaker, Option<V>) {
+    pub(crate) fn forget(&mut self, key: &K) -> (Option<Waker>, Option<V>) {
         match self.remove(key) {
-            Some(Slot::Pending(waker)) => (OldWaker(waker), None),
-            Some(Slot::Done(value)) => (OldWaker(None), Some(value)),
-            None => (OldWaker(None), None),
+            Some(Slot::Pending(waker)) => (waker, None),
+            Some(Slot::Done(value)) => (None, Some(value)),
+            None => (None, None),
         }
     }
 

@@ -1,64 +1,64 @@
-//! A value whose changes can be watched: what the status streams read.
+//! Who waits for a state of the core to change.
 
 use std::task::{Context, Waker};
 
 use slotmap::SlotMap;
-
-use super::waiting::OldWaker;
 
 slotmap::new_key_type! {
     /// One watcher.
     pub(crate) struct WatchKey;
 }
 
-/// The latest value, and who waits for another one. Values in between may be skipped, so a watcher
-/// that sleeps costs nothing.
-pub(crate) struct Watch<S> {
-    current: S,
-    /// Only while there are watchers: there are many channels, and most of them are never watched.
-    watchers: Option<Box<Watchers>>,
+/// Watchers of one state, each with the value that it knows. They read the state itself from the core, so values in
+/// between may be skipped, and a watcher that sleeps costs nothing.
+///
+/// There is a box only while there are watchers: there are many channels, and most of them are never watched.
+pub(crate) struct Watchers<S>(Option<Box<Slots<S>>>);
+
+type Slots<S> = SlotMap<WatchKey, Option<(S, Waker)>>;
+
+impl<S: Copy + PartialEq> Watchers<S> {
+    pub(crate) fn watch(&mut self) -> WatchKey {
+        self.0.get_or_insert_default().insert(None)
+    }
+
+    /// Has the watcher woken when the state isn't `known` any more. Gives the waker before this one, which is to be
+    /// dropped after the lock is released: it may be all that keeps a task and the handles in it.
+    pub(crate) fn wait(&mut self, key: WatchKey, known: S, cx: &Context<'_>) -> Option<Waker> {
+        let slot = self.0.as_mut()?.get_mut(key)?;
+        slot.replace((known, cx.waker().clone())).map(|(_, old)| old)
+    }
+
+    /// Gives the watcher's waker, which is to be dropped after the lock is released.
+    pub(crate) fn unwatch(&mut self, key: WatchKey) -> Option<Waker> {
+        let slots = self.0.as_mut()?;
+        let slot = slots.remove(key).flatten();
+        if slots.is_empty() {
+            self.0 = None;
+        }
+        slot.map(|(_, old)| old)
+    }
+
+    /// The wakers of those who don't know that this is the state now.
+    #[inline]
+    pub(crate) fn take_outdated(&mut self, now: impl FnOnce() -> S, wakers: &mut Vec<Waker>) {
+        if let Some(slots) = &mut self.0 {
+            let now = now();
+            let outdated =
+                slots.values_mut().filter_map(|slot| slot.take_if(|(known, _)| *known != now));
+            wakers.extend(outdated.map(|(_, waker)| waker));
+        }
+    }
+
+    pub(crate) fn take_all(&mut self, wakers: &mut Vec<Waker>) {
+        if let Some(slots) = &mut self.0 {
+            wakers.extend(slots.values_mut().filter_map(Option::take).map(|(_, waker)| waker));
+        }
+    }
 }
 
-type Watchers = SlotMap<WatchKey, Option<Waker>>;
-
-impl<S: Copy + PartialEq> Watch<S> {
-    pub(crate) fn new(current: S) -> Self {
-        Watch { current, watchers: None }
-    }
-
-    pub(crate) fn current(&self) -> S {
-        self.current
-    }
-
-    /// Everybody is to be woken if this is news.
-    pub(crate) fn set(&mut self, value: S, wakers: &mut Vec<Waker>) {
-        if self.current != value {
-            self.current = value;
-            self.take_wakers(wakers);
-        }
-    }
-
-    pub(crate) fn take_wakers(&mut self, wakers: &mut Vec<Waker>) {
-        if let Some(watchers) = &mut self.watchers {
-            wakers.extend(watchers.values_mut().filter_map(Option::take));
-        }
-    }
-
-    pub(crate) fn watch(&mut self) -> WatchKey {
-        self.watchers.get_or_insert_default().insert(None)
-    }
-
-    pub(crate) fn wait(&mut self, key: WatchKey, cx: &Context<'_>) -> OldWaker {
-        let slot = self.watchers.as_mut().and_then(|watchers| watchers.get_mut(key));
-        OldWaker(slot.and_then(|waker| waker.replace(cx.waker().clone())))
-    }
-
-    pub(crate) fn unwatch(&mut self, key: WatchKey) -> OldWaker {
-        let watchers = self.watchers.as_mut();
-        let waker = watchers.and_then(|watchers| watchers.remove(key)).flatten();
-        if self.watchers.as_ref().is_some_and(|watchers| watchers.is_empty()) {
-            self.watchers = None;
-        }
-        OldWaker(waker)
+impl<S> Default for Watchers<S> {
+    fn default() -> Self {
+        Watchers(None)
     }
 }

@@ -12,7 +12,7 @@ use phx_proto::{
 };
 
 use super::Socket;
-use crate::shared::{DisconnectWait, Interest, State, WatchKey};
+use crate::shared::{State, WatchKey};
 
 /// The future of an open connection. It resolves after the hooks of the same opening or end have run.
 /// Cancel-safe: dropping it changes nothing about the connection.
@@ -20,7 +20,8 @@ use crate::shared::{DisconnectWait, Interest, State, WatchKey};
 pub struct Connecting {
     socket: Socket,
     key: WatchKey,
-    interest: Interest,
+    /// The number of the last event before it.
+    since: u64,
 }
 
 /// The future of a closed connection. It resolves after the hooks of that end have run. Cancel-safe: dropping it changes nothing about the connection.
@@ -28,7 +29,8 @@ pub struct Connecting {
 pub struct Disconnecting {
     socket: Socket,
     key: WatchKey,
-    wait: DisconnectWait,
+    /// The number of an event before its end.
+    since: u64,
 }
 
 /// Why a socket isn't connected, and won't be unless it is told to.
@@ -146,31 +148,30 @@ impl Connecting {
         match select(self, timer).await {
             Either::Left((connected, _)) => connected,
             Either::Right(((), _)) => {
-                let last = socket.shared().lock().ends.last().cloned();
+                let last = socket.shared().lock().ends.cause().cloned();
                 Err(ConnectFailed::TimedOut { last })
             }
         }
     }
 
     pub(super) fn start(socket: &Socket) -> Self {
-        let (interest, key) = socket.shared().call(|state, now, _| {
+        let (since, key) = socket.shared().call(|state, now, _| {
             if !state.is_driver_gone() {
                 state.core.connect(now);
-                state.ends.connect();
             }
-            (state.ends.next(), state.connection.watch())
+            (state.ends.now(), state.connection.watch())
         });
-        Connecting { socket: socket.clone(), key, interest }
+        Connecting { socket: socket.clone(), key, since }
     }
 
     pub(super) fn wait(socket: &Socket) -> Self {
         let mut state = socket.shared().lock();
         // Where nothing is tried any more, the cause of that is what the future returns.
         let over = state.connection_state() == ConnectionState::Closed;
-        let interest = if over { state.ends.any_end() } else { state.ends.next() };
+        let since = if over { state.ends.before_closed() } else { state.ends.now() };
         let key = state.connection.watch();
         drop(state);
-        Connecting { socket: socket.clone(), key, interest }
+        Connecting { socket: socket.clone(), key, since }
     }
 }
 
@@ -182,18 +183,18 @@ impl Future for Connecting {
         if state.is_stop_reported() {
             return Poll::Ready(Err(ConnectFailed::Stopped));
         }
-        let open =
-            state.connection_state() == ConnectionState::Open && state.ends.all_openings_reported();
-        if open || state.ends.has_opened_since(self.interest) {
+        let now = state.connection_state();
+        let is_open = now == ConnectionState::Open && state.ends.is_open_reported();
+        if is_open || state.ends.has_opened_since(self.since) {
             return Poll::Ready(Ok(()));
         }
         // Where a new attempt is wanted, the report of the end before it may still be on its way.
-        let over = state.connection_state() == ConnectionState::Closed;
-        let given_up = state.ends.given_up_since(self.interest).filter(|_| over);
-        if let Some(cause) = given_up {
+        if now == ConnectionState::Closed
+            && let Some(cause) = state.ends.given_up_since(self.since)
+        {
             return Poll::Ready(Err(ConnectFailed::Closed(cause.clone())));
         }
-        let old = state.connection.wait(self.key, cx);
+        let old = state.connection.wait(self.key, now, cx);
         drop(state);
         drop(old);
         Poll::Pending
@@ -210,13 +211,13 @@ impl Drop for Connecting {
 impl Disconnecting {
     pub(super) fn start<E>(
         socket: &Socket,
-        disconnect: impl FnOnce(&mut State, Instant) -> Result<DisconnectWait, E>,
+        disconnect: impl FnOnce(&mut State, Instant) -> Result<u64, E>,
     ) -> Result<Self, E> {
-        let (wait, key) = socket.shared().call(|state, now, _| {
-            let wait = disconnect(state, now)?;
-            Ok((wait, state.connection.watch()))
+        let (since, key) = socket.shared().call(|state, now, _| {
+            let since = disconnect(state, now)?;
+            Ok((since, state.connection.watch()))
         })?;
-        Ok(Disconnecting { socket: socket.clone(), key, wait })
+        Ok(Disconnecting { socket: socket.clone(), key, since })
     }
 }
 
@@ -225,10 +226,11 @@ impl Future for Disconnecting {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.socket.shared().lock();
-        if state.is_stop_reported() || state.ends.is_disconnected(self.wait) {
+        if state.is_stop_reported() || state.ends.has_ended_since(self.since) {
             return Poll::Ready(());
         }
-        let old = state.connection.wait(self.key, cx);
+        let now = state.connection_state();
+        let old = state.connection.wait(self.key, now, cx);
         drop(state);
         drop(old);
         Poll::Pending

@@ -35,6 +35,9 @@ pub struct WebSocketTransport<S> {
     /// many before it lets other tasks run.
     turn: Turn,
     waiting_pongs: usize,
+    /// Bytes that may be gathered before they are written, and how many were since all was written.
+    write_buffer_size: usize,
+    unwritten: usize,
     /// Why nothing can be written any more. What the server said before that is still read: its
     /// close frame tells more than a broken pipe does.
     unwritable: Option<Box<CloseCause>>,
@@ -78,6 +81,8 @@ where
             socket: socket.await,
             turn: turn.clone(),
             waiting_pongs: 0,
+            write_buffer_size: config.write_buffer_size,
+            unwritten: 0,
             unwritable: None,
             woken: false,
             ignored_subprotocols,
@@ -101,7 +106,7 @@ where
     /// Writes out all that was taken. A failure is not the end yet: see `unwritable`.
     fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let flushed = ready!(Pin::new(&mut self.socket).poll_flush(cx));
-        self.waiting_pongs = 0;
+        (self.waiting_pongs, self.unwritten) = (0, 0);
         self.note_written(flushed, Some(cx))
     }
 
@@ -244,8 +249,13 @@ where
         this.note_written(ready, Some(cx)).map(Ok)
     }
 
+    fn room(&self) -> usize {
+        self.write_buffer_size.saturating_sub(self.unwritten)
+    }
+
     fn start_send(self: Pin<&mut Self>, frame: Frame) -> Result<(), CloseCause> {
         let this = self.get_mut();
+        this.unwritten = this.unwritten.saturating_add(frame.len());
         let message = match frame {
             Frame::Text(text) => Message::Text(
                 Utf8Bytes::try_from(text)

@@ -5,53 +5,48 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use phx_proto::{ChannelCloseCause, CloseCause};
 
 use super::Dispatch;
-use crate::hook::isolated;
-use crate::log::LogKind;
-use crate::shared::LastReport;
-use crate::socket::SocketError;
+use super::events::{report_channel_closed, report_closed, report_error};
+use crate::shared::{HookList, Shared};
+use crate::socket::{Closed, SocketError};
 
 impl Dispatch {
     /// Lets everybody know that the driver is gone: first the hooks, then those who wait.
     ///
     /// It runs when the driver is dropped, perhaps while a panic unwinds: a second panic that leaves here would
     /// abort the program.
-    pub(in crate::driver) fn stop(&mut self) {
-        let _ = catch_unwind(AssertUnwindSafe(|| self.report_stop()));
-        let _ = catch_unwind(AssertUnwindSafe(|| self.finish_stop()));
+    pub(in crate::driver) fn stop(&mut self, shared: &Shared) {
+        let _ = catch_unwind(AssertUnwindSafe(|| self.report_stop(shared)));
+        let _ = catch_unwind(AssertUnwindSafe(|| self.finish_stop(shared)));
     }
 
-    fn report_stop(&mut self) {
-        let report = self.shared.lock().begin_stop();
-        let LastReport { channels, connection, on_error, on_close, wakers } = report;
-        self.wakers.extend(wakers);
+    fn report_stop(&mut self, shared: &Shared) {
+        let mut state = shared.lock();
+        let (channels, ends) = state.begin_stop(&mut self.wakers);
+        let ended = |channel| {
+            let hooks = state.channel_hooks(channel, |hooks| &hooks.close);
+            (state.topic(channel), hooks)
+        };
+        let channels: Vec<_> = channels.into_iter().map(ended).collect();
+        // If all handles are gone, nobody misses the driver.
+        let on_error = (!state.abandoned).then(|| state.hooks.error.clone());
+        let (on_close, was_open) = (state.hooks.close.clone(), state.ends.is_open());
+        drop(state);
         for (topic, hooks) in &channels {
-            self.channel_has_closed(topic, &ChannelCloseCause::Stopped, hooks);
+            report_channel_closed(shared, topic, &ChannelCloseCause::Stopped, hooks);
         }
         if let Some(on_error) = on_error {
-            let error = SocketError::Connection(CloseCause::Stopped);
-            tracing::error!(target: "phx_client::connection", "{error}");
-            self.shared.settings.log.record(LogKind::Error, None, || error.to_string());
-            for hook in on_error.iter() {
-                isolated("on_error", || hook(&error));
-            }
+            report_error(shared, &SocketError::Connection(CloseCause::Stopped), &on_error);
         }
-        if let Some(closed) = connection {
-            let cause = &closed.cause;
-            self.shared
-                .settings
-                .log
-                .record(LogKind::Transport, None, || format!("closed: {cause}"));
-            for hook in on_close.iter() {
-                isolated("on_close", || hook(&closed));
-            }
+        if ends {
+            let closed = Closed { cause: CloseCause::Stopped, was_open, retry_in: None };
+            report_closed(shared, &closed, &HookList::default(), &on_close);
         }
     }
 
-    fn finish_stop(&mut self) {
-        let shared = self.shared.clone();
+    fn finish_stop(&mut self, shared: &Shared) {
         let mut state = shared.lock();
         // What had come is still the outcome.
-        self.resolve_outcomes(&mut state);
+        self.resolve(&mut state);
         let mut wakers = std::mem::take(&mut self.wakers);
         let garbage = state.finish_stop(&mut wakers);
         drop(state);

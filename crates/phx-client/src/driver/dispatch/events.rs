@@ -1,0 +1,282 @@
+//! What becomes of each event: under the lock for streams and futures, and then without it for hooks and logs.
+
+use std::task::Waker;
+
+use phx_proto::{
+    ByteString, ChannelCloseCause, ChannelId, CloseCause, Escaped, Event, Instant, Payload,
+};
+
+use super::Dispatch;
+use crate::channel::ChannelFailure;
+use crate::hook::isolated;
+use crate::log::LogKind;
+use crate::messages::item::TopicMessage;
+use crate::shared::{
+    Content, HookList, OnChannelClose, OnClose, OnError, OnEvent, OnPayload, Shared, State,
+};
+use crate::socket::{Closed, SocketError};
+
+impl Dispatch {
+    /// Brings the core's events to whom they concern, until one concerns hooks or logs.
+    #[inline]
+    pub(super) fn events(&mut self, state: &mut State, now: Instant) {
+        while self.outside.is_none()
+            && let Some(event) = state.core.poll_event()
+        {
+            match event {
+                // Most are messages, which take a short way.
+                Event::Message { channel, event, payload, .. } => {
+                    self.message(state, now, channel, event, payload);
+                }
+                event => self.event(state, now, event),
+            }
+        }
+        if self.outside.is_none() && !(self.outcomes.is_empty() && self.pongs.is_empty()) {
+            self.resolve(state);
+        }
+    }
+
+    #[inline(never)]
+    pub(super) fn resolve(&mut self, state: &mut State) {
+        for (push, outcome) in self.outcomes.drain(..) {
+            self.wakers.extend(state.pushes.resolve(&push, outcome));
+        }
+        for (ping, round_trip) in self.pongs.drain(..) {
+            self.wakers.extend(state.pings.resolve(&ping, || round_trip));
+        }
+    }
+
+    /// Brings a message to the streams that want it, unless hooks may change it first, and to hooks and logs.
+    fn message(
+        &mut self,
+        state: &mut State,
+        now: Instant,
+        channel: ChannelId,
+        event: ByteString,
+        payload: Payload,
+    ) {
+        let Some(entry) = state.channels.get(channel) else {
+            return;
+        };
+        let hooks = entry.hooks.as_deref().filter(|hooks| hooks.want(&event));
+        if hooks.is_some() || self.is_verbose {
+            let changes = hooks.map(|hooks| hooks.payload.clone()).unwrap_or_default();
+            let handlers = hooks.and_then(|hooks| hooks.event.get(&event)).cloned();
+            let (event, payload) = (event.clone(), payload.clone());
+            let (topic, handlers) = (state.topic(channel), handlers.unwrap_or_default());
+            let is_delivered = changes.is_empty();
+            self.outside =
+                Some(Outside::Message { channel, topic, event, payload, changes, handlers });
+            if !is_delivered {
+                return;
+            }
+        }
+        let streams = entry.streams.of(&event);
+        let content = Content::Message { event, payload };
+        state.mailboxes.deliver(streams, now, content, &mut self.wakers);
+    }
+
+    /// Has hooks and logs see something, if there are any.
+    pub(super) fn outside(&mut self, has_hooks: bool, run: impl FnOnce(&Shared) + Send + 'static) {
+        if has_hooks || self.is_logged {
+            self.outside = Some(Outside::Other(Box::new(run)));
+        }
+    }
+
+    /// Serves streams and futures, so that everything of what happened can be seen by the time they
+    /// are woken.
+    #[inline(never)]
+    fn event(&mut self, state: &mut State, now: Instant, event: Event) {
+        let wakers = &mut self.wakers;
+        match event {
+            Event::PushDone { push, channel, outcome, .. } => {
+                state.deliver_reply(now, channel, push, &outcome, wakers);
+                self.outcomes.push((push, outcome));
+            }
+            Event::Pong { ping, round_trip, .. } => self.pongs.push((ping, round_trip)),
+            Event::HeartbeatAnswered { .. } => self.give_back_room(state),
+            Event::Opened { transport, .. } => {
+                state.ends.note_opened();
+                state.topics.resume(wakers);
+                let hooks = state.hooks.open.clone();
+                self.outside(!hooks.is_empty(), move |shared| {
+                    tracing::info!(target: "phx_client::connection", id = transport.as_u64(), "opened");
+                    shared.settings.log.record(LogKind::Transport, None, || "opened".into());
+                    hooks.each("on_open", |hook| hook());
+                });
+            }
+            Event::Closed { cause, was_open, retry_in, .. } => {
+                if was_open {
+                    state.topics.interrupt();
+                }
+                state.ends.note_closed(cause.clone(), retry_in.is_some());
+                self.give_back_room(state);
+                let (on_error, on_close) = (state.hooks.error.clone(), state.hooks.close.clone());
+                let closed = Closed { cause, was_open, retry_in };
+                self.outside(!(on_error.is_empty() && on_close.is_empty()), move |shared| {
+                    report_closed(shared, &closed, &on_error, &on_close);
+                });
+            }
+            Event::RetryCancelled => state.ends.note_closed(CloseCause::Disconnected, false),
+            Event::Joined { channel, response, rejoined, .. } => {
+                state.note_joined(channel, &response, rejoined, now, wakers);
+                let hooks = state.channel_hooks(channel, |hooks| &hooks.join);
+                let topic = state.topic(channel);
+                self.outside(!hooks.is_empty(), move |shared| {
+                    let topic = Escaped::new(&topic);
+                    let what = if rejoined { "rejoined" } else { "joined" };
+                    tracing::info!(target: "phx_client::channel", %topic, "{what}");
+                    let log = &shared.settings.log;
+                    log.record(LogKind::Channel, None, || format!("{topic} {what}"));
+                    // Never dropped: the core has room for one answer, and its queue was empty before this one came.
+                    let response = response.unwrap_or_default();
+                    hooks.each("on_join", |hook| hook(&response, rejoined));
+                });
+            }
+            Event::JoinFailed { channel, cause, retry_in, .. } => {
+                self.not_joined(state, channel, ChannelFailure::join_failed(&cause, retry_in));
+            }
+            Event::ChannelErrored { channel, cause, retry_in, .. } => {
+                self.not_joined(state, channel, ChannelFailure::errored(&cause, retry_in));
+            }
+            Event::ChannelClosed { channel, cause, .. } => {
+                state.note_channel_closed(channel, &cause, wakers);
+                let hooks = state.channel_hooks(channel, |hooks| &hooks.close);
+                // A replaced channel is never joined again. So functions that hold it don't keep it for ever.
+                let entry = state.channels.get_mut(channel).filter(|entry| entry.is_over());
+                let garbage = entry.map(|entry| (entry.hooks.take(), entry.params.take()));
+                let topic = state.topic(channel);
+                self.outside(!hooks.is_empty() || garbage.is_some(), move |shared| {
+                    report_channel_closed(shared, &topic, &cause, &hooks);
+                    drop(garbage);
+                });
+            }
+            Event::UnjoinedMessage { topic, event, payload, .. } => {
+                let message = TopicMessage { topic, event, payload };
+                if self.is_verbose {
+                    let TopicMessage { topic, event, payload } = message.clone();
+                    self.outside(true, move |shared| {
+                        shared.settings.log.received(&topic, &event, &payload);
+                    });
+                }
+                state.deliver_unjoined(now, message, &mut self.wakers);
+            }
+            Event::Malformed { topic, error, .. } => {
+                if let Some(topic) = topic {
+                    state.mark_topic_gap(&topic, wakers);
+                }
+                self.error(state, SocketError::Malformed(error));
+            }
+            Event::EventsLost { count, .. } => self.error(state, SocketError::EventsLost(count)),
+            // Unknown to this release.
+            _ => {}
+        }
+    }
+
+    fn not_joined(&mut self, state: &mut State, channel: ChannelId, failure: ChannelFailure) {
+        state.note_failure(channel, failure.clone(), &mut self.wakers);
+        let hooks = state.channel_hooks(channel, |hooks| &hooks.error);
+        let topic = state.topic(channel);
+        self.outside(!hooks.is_empty(), move |shared| {
+            let topic = Escaped::new(&topic);
+            tracing::warn!(target: "phx_client::channel", %topic, %failure, "not joined");
+            let log = &shared.settings.log;
+            log.record(LogKind::Channel, None, || format!("{topic} not joined: {failure}"));
+            hooks.each("on_error", |hook| hook(&failure));
+        });
+    }
+
+    /// Something that isn't an end. It may hold a large frame, which is never dropped under the lock.
+    pub(super) fn error(&mut self, state: &State, error: SocketError) {
+        let hooks = state.hooks.error.clone();
+        self.outside(true, move |shared| report_error(shared, &error, &hooks));
+    }
+}
+
+/// What hooks and logs are to see of an event. It runs without the lock.
+pub(super) enum Outside {
+    /// A message, which streams have got unless there are changes to be made.
+    Message {
+        channel: ChannelId,
+        topic: ByteString,
+        event: ByteString,
+        payload: Payload,
+        changes: HookList<OnPayload>,
+        handlers: HookList<OnEvent>,
+    },
+    Other(Box<dyn FnOnce(&Shared) + Send>),
+}
+
+impl Outside {
+    pub(super) fn run(self, shared: &Shared, now: Instant, wakers: &mut Vec<Waker>) {
+        let (channel, topic, event, mut payload, changes, handlers) = match self {
+            Outside::Message { channel, topic, event, payload, changes, handlers } => {
+                (channel, topic, event, payload, changes, handlers)
+            }
+            Outside::Other(run) => return run(shared),
+        };
+        shared.settings.log.received(&topic, &event, &payload);
+        for hook in changes.iter() {
+            // A hook that panics has changed nothing.
+            if let Some(changed) = isolated("on_message", || hook(&event, payload.clone())) {
+                payload = changed;
+            }
+        }
+        if !changes.is_empty() {
+            shared.lock().deliver(now, channel, event, payload.clone(), wakers);
+        }
+        handlers.each("on_event", |hook| hook(&payload));
+    }
+}
+
+pub(super) fn report_closed(
+    shared: &Shared,
+    closed: &Closed,
+    on_error: &HookList<OnError>,
+    on_close: &HookList<OnClose>,
+) {
+    let Closed { cause, was_open, retry_in } = closed;
+    tracing::info!(target: "phx_client::connection", %cause, was_open, ?retry_in, "closed");
+    shared.settings.log.record(LogKind::Transport, None, || match retry_in {
+        Some(delay) => format!("closed: {cause}; next attempt in {delay:?}"),
+        None => format!("closed: {cause}"),
+    });
+    let is_wanted =
+        matches!(cause, CloseCause::Frame { .. } | CloseCause::Disconnected | CloseCause::Replaced);
+    if !is_wanted && !on_error.is_empty() {
+        let error = SocketError::Connection(cause.clone());
+        on_error.each("on_error", |hook| hook(&error));
+    }
+    on_close.each("on_close", |hook| hook(closed));
+}
+
+pub(super) fn report_channel_closed(
+    shared: &Shared,
+    topic: &str,
+    cause: &ChannelCloseCause,
+    hooks: &HookList<OnChannelClose>,
+) {
+    let topic = Escaped::new(topic);
+    tracing::info!(target: "phx_client::channel", %topic, ?cause, "closed");
+    shared.settings.log.record(LogKind::Channel, None, || format!("{topic} closed: {cause:?}"));
+    hooks.each("on_close", |hook| hook(cause));
+}
+
+pub(super) fn report_error(shared: &Shared, error: &SocketError, hooks: &HookList<OnError>) {
+    match error {
+        SocketError::Malformed(error) => {
+            tracing::warn!(target: "phx_client::connection", reason = %error.reason, "malformed frame");
+        }
+        SocketError::TokenIgnored => {
+            tracing::warn!(target: "phx_client::connection", "the server ignored the auth token");
+        }
+        SocketError::EventsLost(count) => {
+            tracing::error!(target: "phx_client::connection", count, "events lost");
+        }
+        SocketError::Connection(_) => {
+            tracing::error!(target: "phx_client::connection", "{error}");
+        }
+    }
+    shared.settings.log.record(LogKind::Error, None, || error.to_string());
+    hooks.each("on_error", |hook| hook(error));
+}

@@ -1,0 +1,139 @@
+//! What a future was made for: asked for, refused at once, or over.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use phx_proto::{Instant, Outcome, PingId, PushId};
+
+use super::{Shared, State};
+
+/// A handle that a future keeps.
+pub(crate) trait Handle {
+    fn shared(&self) -> &Arc<Shared>;
+}
+
+/// The id of something that was asked for, which has one answer.
+pub(crate) trait Asked: Copy {
+    type Answer;
+
+    fn expect(self, state: &mut State);
+
+    fn poll(self, state: &mut State, cx: &Context<'_>) -> (Poll<Self::Answer>, Option<Waker>);
+
+    fn forget(self, state: &mut State) -> (Option<Waker>, Option<Self::Answer>);
+}
+
+/// The part of a future that doesn't depend on what it was made for.
+pub(crate) struct Pending<H: Handle, K: Asked, E> {
+    pub(crate) handle: H,
+    state: Progress<K, E>,
+}
+
+enum Progress<K, E> {
+    Refused(E),
+    Made(K),
+    Over,
+}
+
+impl<H: Handle, K: Asked, E> Pending<H, K, E> {
+    /// Asks for something, unless the driver is gone.
+    pub(crate) fn ask(
+        handle: H,
+        stopped: E,
+        ask: impl FnOnce(&mut State, Instant, &mut Vec<Waker>) -> Result<K, E>,
+    ) -> Self {
+        let made = handle.shared().call(|state, now, wakers| {
+            if state.is_driver_gone() {
+                return Err(stopped);
+            }
+            let key = ask(state, now, wakers)?;
+            key.expect(state);
+            Ok(key)
+        });
+        Pending::new(handle, made)
+    }
+
+    pub(crate) fn new(handle: H, made: Result<K, E>) -> Self {
+        Pending { handle, state: made.map_or_else(Progress::Refused, Progress::Made) }
+    }
+
+    /// The refusal, once.
+    pub(crate) fn take_refusal(&mut self) -> Option<E> {
+        match std::mem::replace(&mut self.state, Progress::Over) {
+            Progress::Refused(refused) => Some(refused),
+            state => {
+                self.state = state;
+                None
+            }
+        }
+    }
+
+    pub(crate) fn id(&self) -> Option<K> {
+        match self.state {
+            Progress::Made(key) => Some(key),
+            Progress::Refused(_) | Progress::Over => None,
+        }
+    }
+
+    /// The answer, or `None` if there will be none because the driver has ended.
+    pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Option<K::Answer>, E>> {
+        let Progress::Made(key) = self.state else {
+            // Polled again after it was over: a future may do anything then but panic.
+            return self.take_refusal().map_or(Poll::Pending, |refused| Poll::Ready(Err(refused)));
+        };
+        let mut state = self.handle.shared().lock();
+        let (polled, old) = key.poll(&mut state, cx);
+        let is_stopped = state.is_stop_reported();
+        drop(state);
+        drop(old);
+        let answer = match polled {
+            Poll::Ready(answer) => Some(answer),
+            Poll::Pending if is_stopped => None,
+            Poll::Pending => return Poll::Pending,
+        };
+        self.state = Progress::Over;
+        Poll::Ready(Ok(answer))
+    }
+}
+
+impl<H: Handle, K: Asked, E> Drop for Pending<H, K, E> {
+    fn drop(&mut self) {
+        if let Progress::Made(key) = self.state {
+            let old = key.forget(&mut self.handle.shared().lock());
+            drop(old);
+        }
+    }
+}
+
+/// Pushes, joins and leaves.
+impl Asked for PushId {
+    type Answer = Outcome;
+
+    fn expect(self, state: &mut State) {
+        state.pushes.expect(self);
+    }
+
+    fn poll(self, state: &mut State, cx: &Context<'_>) -> (Poll<Outcome>, Option<Waker>) {
+        state.pushes.poll(&self, cx)
+    }
+
+    fn forget(self, state: &mut State) -> (Option<Waker>, Option<Outcome>) {
+        state.pushes.forget(&self)
+    }
+}
+
+impl Asked for PingId {
+    type Answer = Option<std::time::Duration>;
+
+    fn expect(self, state: &mut State) {
+        state.pings.expect(self);
+    }
+
+    fn poll(self, state: &mut State, cx: &Context<'_>) -> (Poll<Self::Answer>, Option<Waker>) {
+        state.pings.poll(&self, cx)
+    }
+
+    fn forget(self, state: &mut State) -> (Option<Waker>, Option<Self::Answer>) {
+        state.pings.forget(&self)
+    }
+}
