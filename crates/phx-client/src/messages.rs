@@ -101,11 +101,11 @@ impl Source {
                 let Some(entry) = state.channels.get_mut(channel.id()) else {
                     return false;
                 };
-                entry.streams.add(wanted, mailbox);
+                entry.streams.add(wanted.clone(), mailbox);
                 entry.closed.is_none()
             }
             Source::Topics { filter, .. } => {
-                state.topics.add(filter, mailbox);
+                state.topics.add(filter.clone(), mailbox);
                 true
             }
         }
@@ -113,12 +113,12 @@ impl Source {
 
     fn detach(&self, state: &mut State, mailbox: &Arc<Mailbox>) {
         match self {
-            Source::Channel { channel, wanted } => {
+            Source::Channel { channel, .. } => {
                 if let Some(entry) = state.channels.get_mut(channel.id()) {
-                    entry.streams.remove(wanted, mailbox);
+                    entry.streams.remove(mailbox);
                 }
             }
-            Source::Topics { filter, .. } => state.topics.remove(filter, mailbox),
+            Source::Topics { .. } => state.topics.remove(mailbox),
         }
     }
 }

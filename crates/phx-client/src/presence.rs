@@ -82,7 +82,7 @@ pub struct Presence<M, E = Map<String, Value>> {
 /// The hooks in the channel that feed the fold.
 struct Listening {
     channel: Channel,
-    hooks: Mutex<Vec<Hook>>,
+    hooks: Vec<Hook>,
 }
 
 /// What the handles and the channel's hooks share.
@@ -161,7 +161,7 @@ where
             let (state, name) = (Arc::clone(&state), event.clone());
             hooks.push(channel.on_event(event, move |payload| state.receive(&name, payload)));
         }
-        let listening = Arc::new(Listening { channel, hooks: Mutex::new(hooks) });
+        let listening = Arc::new(Listening { channel, hooks });
         Presence { listening, state }
     }
 }
@@ -287,8 +287,7 @@ fn refused(error: &PresenceError) {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        let hooks = self.hooks.get_mut().unwrap_or_else(PoisonError::into_inner);
-        hooks.drain(..).for_each(Hook::off);
+        self.hooks.drain(..).for_each(Hook::off);
     }
 }
 

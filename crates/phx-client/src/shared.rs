@@ -13,7 +13,7 @@ use phx_proto::{
 
 use crate::builder::Settings;
 use crate::channel::ChannelFailure;
-use crate::messages::item::{Incoming, TopicMessage};
+use crate::messages::item::{Incoming, TopicFilter, TopicMessage};
 use crate::runtime::Runtime;
 
 mod answers;
@@ -37,7 +37,7 @@ pub(crate) use hooks::{
 pub(crate) use mailbox::{Content, Entry, Mailbox, Mailboxes, Other, Taken};
 pub(crate) use pending::{Handle, Pending};
 use stop::Life;
-use streams::TopicStreams;
+use streams::Streams;
 pub(crate) use waiting::Waiting;
 pub(crate) use watch::{WatchKey, Watchers};
 
@@ -72,7 +72,7 @@ impl Shared {
             channels: ChannelEntries::new(),
             kept: Budget::new(max_answer_bytes),
             mailboxes: Mailboxes::default(),
-            topics: TopicStreams::default(),
+            topics: Streams::default(),
             connection: Watchers::default(),
             ends: Ends::default(),
             hooks,
@@ -134,7 +134,7 @@ pub(crate) struct State {
     /// What the channels keep of answers.
     kept: Budget,
     pub(crate) mailboxes: Mailboxes,
-    pub(crate) topics: TopicStreams,
+    pub(crate) topics: Streams<TopicFilter>,
     /// Who waits for the connection to change, or for hooks to have run.
     pub(crate) connection: Watchers<ConnectionState>,
     pub(crate) ends: Ends,
@@ -229,8 +229,8 @@ impl State {
             self.mark_gap(channel, wakers);
         }
         if let Some(entry) = self.channels.get(channel) {
-            let streams = entry.streams.incoming();
-            if !streams.is_empty() {
+            let mut streams = entry.streams.incoming().peekable();
+            if streams.peek().is_some() {
                 let joined = Incoming::Joined { response: response.clone(), rejoined };
                 self.mailboxes.deliver(streams, now, Content::incoming(joined), wakers);
             }
@@ -311,8 +311,7 @@ impl State {
         wakers: &mut Vec<Waker>,
     ) {
         if let Some(entry) = self.channels.get(channel) {
-            let streams = entry.streams.of(&event);
-            self.mailboxes.deliver(streams, now, Content::Message { event, payload }, wakers);
+            entry.streams.deliver(&mut self.mailboxes, now, (event, payload), wakers);
         }
     }
 
@@ -328,8 +327,8 @@ impl State {
         let Some(entry) = self.channels.get(channel) else {
             return;
         };
-        let streams = entry.streams.incoming();
-        if streams.is_empty() || entry.join_call == Some(push) {
+        let mut streams = entry.streams.incoming().peekable();
+        if streams.peek().is_none() || entry.join_call == Some(push) {
             return;
         }
         let (status, response) = match outcome {
@@ -350,12 +349,8 @@ impl State {
     ) {
         let topic = message.topic.clone();
         let mut streams = self.topics.of(&topic).peekable();
-        if streams.peek().is_none() {
-            return;
-        }
-        let content = Content::topic(message);
-        for mailbox in streams {
-            self.mailboxes.deliver_to(mailbox, now, content.clone(), wakers);
+        if streams.peek().is_some() {
+            self.mailboxes.deliver(streams, now, Content::topic(message), wakers);
         }
     }
 

@@ -153,13 +153,24 @@ pub(crate) enum Wanted {
     Incoming,
 }
 
+impl Wanted {
+    /// Whether messages of `event` are wanted.
+    #[inline]
+    pub(crate) fn wants(&self, event: &str) -> bool {
+        match self {
+            Wanted::Event(wanted) => **wanted == *event,
+            Wanted::Messages | Wanted::Incoming => true,
+        }
+    }
+}
+
 /// Which topics without a channel a stream wants, see
 /// [`Socket::topic_messages`](crate::Socket::topic_messages).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct TopicFilter(pub(crate) Rule);
+pub struct TopicFilter(Rule);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Rule {
+enum Rule {
     Topic(ByteString),
     Prefix(ByteString),
 }
@@ -175,6 +186,13 @@ impl TopicFilter {
     #[must_use]
     pub fn prefix(prefix: impl Into<ByteString>) -> Self {
         TopicFilter(Rule::Prefix(prefix.into()))
+    }
+
+    pub(crate) fn wants(&self, topic: &str) -> bool {
+        match &self.0 {
+            Rule::Topic(wanted) => **wanted == *topic,
+            Rule::Prefix(prefix) => topic.starts_with(&**prefix),
+        }
     }
 
     /// The topic or the prefix.

@@ -237,25 +237,25 @@ pub(crate) struct Mailboxes {
 
 impl Mailboxes {
     /// Delivers to these, and gives the wakers of those who wait for it.
-    #[inline]
-    pub(crate) fn deliver(
+    pub(crate) fn deliver<'a>(
         &mut self,
-        streams: &[Arc<Mailbox>],
+        mut streams: impl Iterator<Item = &'a Arc<Mailbox>>,
         now: Instant,
         content: Content,
         wakers: &mut Vec<Waker>,
     ) {
-        let Some((last, others)) = streams.split_last() else {
+        let Some(mut mailbox) = streams.next() else {
             return;
         };
-        for mailbox in others {
+        for next in streams {
             self.deliver_to(mailbox, now, content.clone(), wakers);
+            mailbox = next;
         }
-        self.deliver_to(last, now, content, wakers);
+        self.deliver_to(mailbox, now, content, wakers);
     }
 
     #[inline]
-    pub(crate) fn deliver_to(
+    pub(super) fn deliver_to(
         &mut self,
         mailbox: &Arc<Mailbox>,
         now: Instant,

@@ -12,7 +12,7 @@ use crate::hook::isolated;
 use crate::log::LogKind;
 use crate::messages::item::TopicMessage;
 use crate::shared::{
-    Content, HookList, OnChannelClose, OnClose, OnError, OnEvent, OnPayload, Shared, State,
+    HookList, OnChannelClose, OnClose, OnError, OnEvent, OnPayload, Shared, State,
 };
 use crate::socket::{Closed, SocketError};
 
@@ -71,9 +71,8 @@ impl Dispatch {
                 return;
             }
         }
-        let streams = entry.streams.of(&event);
-        let content = Content::Message { event, payload };
-        state.mailboxes.deliver(streams, now, content, &mut self.wakers);
+        let message = (event, payload);
+        entry.streams.deliver(&mut state.mailboxes, now, message, &mut self.wakers);
     }
 
     /// Has hooks and logs see something, if there are any.
