@@ -26,7 +26,7 @@ static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
 
 const USAGE: &str = "\
 usage:
-  phx-bench run [SCENARIO] [--json] [--svg FILE] [--rounds N] [--full]
+  phx-bench run [SCENARIO] [--json] [--rounds N] [--full]
                                         everything side by side, and the goals
   phx-bench scale                       how costs grow with sockets, channels and pushes
   phx-bench client --runtime tokio|async-std|smol SCENARIO ARGS...

@@ -2,7 +2,6 @@
 
 mod goals;
 mod host;
-mod plot;
 mod rounds;
 pub(crate) mod scale;
 
@@ -17,7 +16,6 @@ use rounds::{Medians, Scenario};
 struct Options<'a> {
     only: Option<&'a str>,
     json: bool,
-    svg: Option<&'a str>,
     rounds: u32,
     quick: bool,
 }
@@ -35,9 +33,6 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<()> {
     }
     let medians = rounds::measure(&scenarios, options.rounds)?;
     let goals = goals::judge(&medians, options.only.is_none())?;
-    if let Some(path) = options.svg {
-        std::fs::write(path, plot::svg(&medians)).context("the plots can't be written")?;
-    }
     let mut out = std::io::stdout().lock();
     if options.json {
         let report = json!({ "rounds": options.rounds, "goals": goals, "medians": medians.rows() });
@@ -49,18 +44,17 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<()> {
 }
 
 fn parse<'a>(args: &[&'a str]) -> anyhow::Result<Options<'a>> {
-    let mut options = Options { only: None, json: false, svg: None, rounds: 5, quick: true };
+    let mut options = Options { only: None, json: false, rounds: 5, quick: true };
     let mut args = args.iter().copied();
     while let Some(arg) = args.next() {
         match arg {
             "--json" => options.json = true,
             "--full" => options.quick = false,
-            "--svg" => options.svg = Some(args.next().context("--svg needs a path")?),
             "--rounds" => {
                 options.rounds = args.next().context("--rounds needs a number")?.parse()?;
             }
             name if !name.starts_with('-') => options.only = Some(name),
-            other => bail!("`{other}` is no option: --json, --full, --svg FILE, --rounds N"),
+            other => bail!("`{other}` is no option: --json, --full, --rounds N"),
         }
     }
     Ok(options)

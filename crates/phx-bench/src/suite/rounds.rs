@@ -19,7 +19,7 @@ pub(super) const RUNTIMES: [&str; 3] = ["tokio", "async-std", "smol"];
 const EACH: [&str; 3] = ["each", "each@async-std", "each@smol"];
 const NONE: [&str; 3] = ["none", "none@async-std", "none@smol"];
 
-/// Floods of other sizes than the goals', for the plot.
+/// Floods of other sizes than the goals'.
 const SIZES: [u64; 3] = [16, 1_024, 16_384];
 
 /// All scenarios; `quick` ones are long enough for a ratio.
