@@ -96,7 +96,8 @@ impl Serializer for V2 {
     fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
         match frame {
             Frame::Text(text) => decode(text, Replies::Read),
-            Frame::Binary(data) => binary::decode_client(data),
+            Frame::Binary(data) => binary::decode_client(&data)
+                .map_err(|reason| DecodeError { reason, frame: Frame::Binary(data) }),
         }
     }
 
@@ -124,7 +125,8 @@ impl Serializer for V2Server {
     fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
         match frame {
             Frame::Text(text) => decode(text, Replies::Keep),
-            Frame::Binary(data) => binary::decode_server(data),
+            Frame::Binary(data) => binary::decode_server(&data)
+                .map_err(|reason| DecodeError { reason, frame: Frame::Binary(data) }),
         }
     }
 }
