@@ -529,8 +529,10 @@ impl Socket {
 
     /// The next thing to tell the user. Poll until there is nothing more, after every other call.
     #[must_use]
+    #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.poll()
+        // Asked after each frame, and often in vain.
+        if self.events.is_at_rest() { None } else { self.events.poll() }
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout); `None`: not until something else

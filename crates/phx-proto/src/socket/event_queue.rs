@@ -167,6 +167,12 @@ impl EventQueue {
         }
     }
 
+    /// Whether a poll would give and change nothing.
+    #[inline]
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.waiting.is_empty() && self.lost == 0 && self.waiting.capacity() <= LARGE
+    }
+
     pub(super) fn poll(&mut self) -> Option<Event> {
         let Some(event) = self.waiting.pop_front() else {
             if self.waiting.capacity() > LARGE {
