@@ -2,41 +2,36 @@
 
 mod attempt;
 mod channel;
+mod channels;
 mod connection;
+mod context;
 mod dispatch;
 mod event_queue;
 mod heartbeat;
+mod leaving;
 mod line;
-mod outbox;
-mod pending;
-mod push;
+mod pushes;
+mod requests;
 mod state;
 mod timers;
+mod topics;
 mod turns;
 
-use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
 use bytestring::ByteString;
-use fastrand::Rng;
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
-use slotmap::SlotMap;
 
 use self::channel::Channel;
+use self::channels::Channels;
 use self::connection::Connection;
-use self::event_queue::EventQueue;
-use self::heartbeat::PendingPing;
-use self::outbox::Outbox;
-use self::pending::PendingTable;
+use self::context::Context;
+use self::dispatch::Dispatch;
+use self::requests::Kind;
 pub use self::state::{ChannelState, ConnectionState, Params, TimeoutReason};
-use self::timers::Timers;
-use self::turns::Turns;
-use crate::id::ChannelKey;
 use crate::{
-    Action, ChannelCloseCause, ChannelId, CloseCause, CloseCode, Config, Counters, DisconnectError,
-    Event, Frame, Instant, JoinError, LeaveError, Message, NewChannelError, PHOENIX,
-    ParamsRequestId, Payload, PingError, PingId, PushError, PushId, TransportId, events,
+    Action, ChannelId, CloseCause, CloseCode, Config, Counters, DisconnectError, Event, Frame,
+    Instant, JoinError, LeaveError, NewChannelError, Outcome, ParamsRequestId, Payload, PingError,
+    PingId, PushError, PushErrorKind, PushId, TransportId,
 };
 
 /// A Phoenix socket: channels multiplexed over one connection at a time.
@@ -57,31 +52,9 @@ use crate::{
 /// See the [crate's front page](crate) for the loop around it.
 #[derive(Debug)]
 pub struct Socket {
-    config: Config,
-    rng: Rng,
-    /// The latest moment that was heard of.
-    now: Instant,
-    /// When the last frame came, or the driver last chose not to look for one.
-    heard: Instant,
+    cx: Context,
     connection: Connection,
-    channels: SlotMap<ChannelKey, Channel>,
-    /// Whose the topics are. Channels that are being left or closed own none.
-    topics: HashMap<ByteString, ChannelId, FixedState>,
-    /// Topic and join of the channels that are being left, for messages that name no join.
-    leaving: BTreeSet<(ByteString, u64)>,
-    pending: PendingTable,
-    pings: BTreeMap<PingId, PendingPing>,
-    params_requests: BTreeMap<ParamsRequestId, ChannelId>,
-    turns: Turns,
-    outbox: Outbox,
-    timers: Timers,
-    events: EventQueue,
-    counters: Counters,
-    /// Payload bytes of pushes that the transport hasn't taken.
-    buffered_bytes: usize,
-    /// Refs on the wire and ids of calls: one counter, never reset, so that a late reply never
-    /// matches something new.
-    last_number: u64,
+    channels: Channels,
 }
 
 /// Intents: what the user wants.
@@ -94,25 +67,9 @@ impl Socket {
     #[must_use]
     pub fn new(config: Config, seed: u64) -> Self {
         Socket {
-            rng: Rng::with_seed(seed),
-            now: Instant::EPOCH,
-            heard: Instant::EPOCH,
+            cx: Context::new(config, seed),
             connection: Connection::new(),
-            // Most sockets have few.
-            channels: SlotMap::with_capacity_and_key(1),
-            topics: HashMap::default(),
-            leaving: BTreeSet::new(),
-            pending: PendingTable::default(),
-            pings: BTreeMap::new(),
-            params_requests: BTreeMap::new(),
-            turns: Turns::default(),
-            outbox: Outbox::default(),
-            timers: Timers::default(),
-            events: EventQueue::new(&config),
-            counters: Counters::default(),
-            buffered_bytes: 0,
-            last_number: 0,
-            config,
+            channels: Channels::new(),
         }
     }
 
@@ -136,7 +93,7 @@ impl Socket {
     /// ```
     pub fn connect(&mut self, now: Instant) {
         self.advance(now);
-        self.start_connecting();
+        self.connection.connect(&mut self.cx, &mut self.channels);
     }
 
     /// Disconnects, and stays so until [`connect`](Self::connect).
@@ -163,7 +120,7 @@ impl Socket {
             return Err(DisconnectError::ReasonTooLong { len: reason.len() });
         }
         self.advance(now);
-        self.start_disconnecting(code, reason);
+        self.connection.disconnect(&mut self.cx, &mut self.channels, code, reason);
         Ok(())
     }
 
@@ -174,7 +131,7 @@ impl Socket {
     /// disconnect always wins.
     pub fn reconnect_now(&mut self, now: Instant) -> bool {
         self.advance(now);
-        self.replace_connection()
+        self.connection.replace(&mut self.cx, &mut self.channels)
     }
 
     /// Makes a channel for a topic; [`join`](Self::join) joins it.
@@ -199,13 +156,7 @@ impl Socket {
         topic: impl Into<ByteString>,
         params: impl Into<Params>,
     ) -> Result<ChannelId, NewChannelError> {
-        let topic = topic.into();
-        let params = params.into();
-        self.check_channel(&topic, &params)?;
-        if let Some(&owner) = self.topics.get(&topic) {
-            return Err(NewChannelError::TopicTaken { owner });
-        }
-        Ok(self.insert_channel(topic, params))
+        self.channels.add(&mut self.cx, topic.into(), params.into(), false)
     }
 
     /// Like [`channel`](Self::channel), but takes the topic from a channel that has it: that one is
@@ -220,15 +171,8 @@ impl Socket {
         topic: impl Into<ByteString>,
         params: impl Into<Params>,
     ) -> Result<ChannelId, NewChannelError> {
-        let topic = topic.into();
-        let params = params.into();
         self.advance(now);
-        self.check_channel(&topic, &params)?;
-        if let Some(&owner) = self.topics.get(&topic) {
-            let timeout = self.config.leave_timeout;
-            self.start_leaving(owner, timeout, ChannelCloseCause::Replaced, false);
-        }
-        Ok(self.insert_channel(topic, params))
+        self.channels.add(&mut self.cx, topic.into(), params.into(), true)
     }
 
     /// Forgets a channel. One that isn't closed is left first, and its topic is free at once.
@@ -237,9 +181,7 @@ impl Socket {
     /// Returns `false` if there is no such channel.
     pub fn remove(&mut self, now: Instant, channel: ChannelId) -> bool {
         self.advance(now);
-        let known = self.known(channel).is_some();
-        self.forget(channel);
-        known
+        self.channels.with_known(&mut self.cx, channel, Channel::forget).is_some()
     }
 
     /// Joins a channel, and keeps it joined: it rejoins by itself until it is left or closed.
@@ -278,11 +220,12 @@ impl Socket {
         timeout: Option<Duration>,
     ) -> Result<PushId, JoinError> {
         self.advance(now);
-        self.check_join(channel)?;
-        if !self.has_room_for_outcome() {
-            return Err(JoinError::TooMany { max: self.config.max_pushes });
-        }
-        Ok(self.start_joining(channel, timeout.unwrap_or(self.config.join_timeout)))
+        let timeout = timeout.unwrap_or(self.cx.config.join_timeout);
+        let connected = self.connection.is_open();
+        let join = |channel: &mut Channel, cx: &mut _| channel.join(cx, timeout, connected);
+        self.channels
+            .with_known(&mut self.cx, channel, join)
+            .unwrap_or(Err(JoinError::UnknownChannel))
     }
 
     /// Pushes an event to the server.
@@ -320,8 +263,13 @@ impl Socket {
         timeout: Option<Duration>,
     ) -> Result<PushId, PushError> {
         self.advance(now);
-        let timeout = timeout.unwrap_or(self.config.push_timeout);
-        self.start_push(channel, event.into(), payload, timeout)
+        let timeout = timeout.unwrap_or(self.cx.config.push_timeout);
+        let event = event.into();
+        // Nothing is gone because of a push.
+        match self.channels.known_mut(channel) {
+            Some(channel) => channel.push(&mut self.cx, event, payload, timeout),
+            None => Err(PushError { reason: PushErrorKind::UnknownChannel, event, payload }),
+        }
     }
 
     /// Leaves a channel. It closes when the server confirms that, when `timeout`
@@ -353,15 +301,10 @@ impl Socket {
         timeout: Option<Duration>,
     ) -> Result<PushId, LeaveError> {
         self.advance(now);
-        match self.channel_state(channel).ok_or(LeaveError::UnknownChannel)? {
-            ChannelState::Leaving | ChannelState::Closed => return Err(LeaveError::Closed),
-            _ => {}
-        }
-        if !self.has_room_for_outcome() {
-            return Err(LeaveError::TooMany { max: self.config.max_pushes });
-        }
-        let timeout = timeout.unwrap_or(self.config.leave_timeout);
-        Ok(self.start_leaving(channel, timeout, ChannelCloseCause::Left, true))
+        let timeout = timeout.unwrap_or(self.cx.config.leave_timeout);
+        self.channels
+            .with_known(&mut self.cx, channel, |channel, cx| channel.leave(cx, timeout))
+            .unwrap_or(Err(LeaveError::UnknownChannel))
     }
 
     /// Gives up on a push or join: its outcome is [`Outcome::Cancelled`](crate::Outcome::Cancelled).
@@ -370,7 +313,13 @@ impl Socket {
     /// channel goes on. A leave can't be cancelled. Returns `false`, and does nothing, if the outcome
     /// has been decided.
     pub fn cancel(&mut self, push: PushId) -> bool {
-        self.cancel_push(push)
+        match self.cx.requests.get(push.0).map(|request| request.kind()) {
+            Some(Kind::Push | Kind::JoinCall) => {
+                self.channels.finish(&mut self.cx, push, Outcome::Cancelled);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Asks the server for a sign of life; [`Event::Pong`] has the round-trip time. Without a reply in
@@ -382,7 +331,7 @@ impl Socket {
     /// [`PingError`] if the socket isn't connected, or 16 pings are under way.
     pub fn ping(&mut self, now: Instant) -> Result<PingId, PingError> {
         self.advance(now);
-        self.start_ping()
+        self.connection.ping(&mut self.cx)
     }
 }
 
@@ -391,7 +340,7 @@ impl Socket {
     /// The transport is open: the server has accepted the upgrade.
     pub fn handle_opened(&mut self, now: Instant, transport: TransportId) {
         self.advance(now);
-        self.transport_opened(transport);
+        self.connection.opened(&mut self.cx, &mut self.channels, transport);
     }
 
     /// A frame came. Whatever it holds, and whether or not it can be decoded, it shows that the peer is
@@ -399,7 +348,8 @@ impl Socket {
     /// the WebSocket layer, isn't handed over and doesn't count.
     pub fn handle_frame(&mut self, now: Instant, transport: TransportId, frame: Frame) {
         self.advance(now);
-        self.frame_received(transport, frame);
+        let Socket { cx, connection, channels } = self;
+        Dispatch { cx, connection, channels }.frame(transport, frame);
     }
 
     /// The driver has chosen not to read from the transport, up to now: that no frame came says nothing
@@ -411,18 +361,14 @@ impl Socket {
     /// [`unanswered_since`](Self::unanswered_since): then the connection counts as dead all the same.
     pub fn handle_unread(&mut self, now: Instant, transport: TransportId) {
         self.advance(now);
-        if self.connection.is_open_on(transport) {
-            self.heard = self.now;
-        } else {
-            self.counters.stale_facts = self.counters.stale_facts.saturating_add(1);
-        }
+        self.connection.note_heard(&mut self.cx, transport);
     }
 
     /// The transport is closed, or couldn't be opened. After an [`Action::Close`] any cause will do:
     /// the socket knows why it closed it.
     pub fn handle_closed(&mut self, now: Instant, transport: TransportId, cause: CloseCause) {
         self.advance(now);
-        self.transport_closed(transport, cause);
+        self.connection.closed(&mut self.cx, &mut self.channels, transport, cause);
     }
 
     /// The params that [`Action::RequestParams`] asked for; `None` if they couldn't be made, and the
@@ -434,27 +380,36 @@ impl Socket {
         params: Option<Payload>,
     ) {
         self.advance(now);
-        self.params_made(request, params);
+        let made = |channel: &mut Channel, cx: &mut _| channel.params_made(cx, request.0, params);
+        self.channels.with_request(&mut self.cx, request.0, made);
     }
 
     /// Time passed. To be called when [`poll_timeout`](Self::poll_timeout)'s moment has come; a call
     /// that comes early or late does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
-        while let Some((at, why)) = self.timers.pop_due(self.now) {
+        let Socket { cx, connection, channels } = self;
+        while let Some((at, why)) = cx.timers.pop_due(cx.now) {
             match why {
-                TimeoutReason::Connect => self.connect_timed_out(),
-                TimeoutReason::Reconnect => self.retry_is_due(),
-                TimeoutReason::Stable => self.connection_proved_stable(),
-                TimeoutReason::Close => self.close_timed_out(),
-                TimeoutReason::Heartbeat => self.heartbeat_is_due(at),
-                TimeoutReason::HeartbeatReply => self.heartbeat_reply_is_due(),
-                TimeoutReason::Ping(ping) => self.pong_is_due(ping),
-                TimeoutReason::Join(channel) => self.attempt_timed_out(channel),
-                TimeoutReason::NextJoin => self.turn_is_due(),
-                TimeoutReason::Rejoin(channel) => self.rejoin_is_due(channel),
-                TimeoutReason::ChannelStable(channel) => self.channel_proved_stable(channel),
-                TimeoutReason::Push(push) => self.push_timed_out(push),
+                TimeoutReason::Connect => connection.connect_timed_out(cx, channels),
+                TimeoutReason::Reconnect => connection.retry_is_due(cx),
+                TimeoutReason::Stable => connection.proved_stable(),
+                TimeoutReason::Close => connection.close_timed_out(cx, channels),
+                TimeoutReason::Heartbeat => connection.heartbeat_is_due(cx, channels, at),
+                TimeoutReason::HeartbeatReply => connection.heartbeat_reply_is_due(cx, channels),
+                TimeoutReason::Ping(ping) => connection.pong_is_due(cx, ping),
+                TimeoutReason::NextJoin => {
+                    cx.turns.are_due();
+                    channels.give_turns(cx);
+                }
+                TimeoutReason::Join(id) => drop(channels.with(cx, id, Channel::attempt_timed_out)),
+                TimeoutReason::Rejoin(id) => drop(channels.with(cx, id, Channel::rejoin_is_due)),
+                TimeoutReason::ChannelStable(id) => {
+                    channels.with(cx, id, |channel, _| channel.proved_stable());
+                }
+                TimeoutReason::Push(PushId(call)) => {
+                    channels.with_request(cx, call, |channel, cx| channel.call_timed_out(cx, call));
+                }
             }
         }
     }
@@ -498,16 +453,17 @@ impl Socket {
                 return Some(action);
             }
             let transport = self.connection.sending_transport()?;
-            let Some((message, why)) = self.next_message() else {
+            let Some((message, why)) = self.channels.next_message(&mut self.cx) else {
                 return self.poll_control();
             };
-            match self.config.serializer.encode(&message) {
+            match self.cx.config.serializer.encode(&message) {
                 Ok(frame) => {
-                    self.frame_taken(frame.len(), why);
+                    let connected = self.connection.is_open();
+                    self.channels.frame_taken(&mut self.cx, frame.len(), why, connected);
                     return Some(Action::Send { transport, frame, why });
                 }
                 // A join that can't be encoded frees its turn for another one.
-                Err(error) => self.frame_impossible(why, error),
+                Err(error) => self.channels.frame_impossible(&mut self.cx, why, error),
             }
         }
     }
@@ -516,15 +472,15 @@ impl Socket {
     /// [`Action::Send`].
     #[must_use]
     pub fn poll_control(&mut self) -> Option<Action> {
-        if self.turns.is_awaited() {
-            self.give_turns();
+        if self.cx.turns.is_awaited() {
+            self.channels.give_turns(&mut self.cx);
         }
-        let drained = self.outbox.is_empty();
+        let drained = self.cx.requests.is_drained();
         if let Some(action) = self.connection.poll_control(drained) {
             return Some(action);
         }
-        let (request, channel) = self.params_requests.pop_first()?;
-        Some(Action::RequestParams { channel, request })
+        let (request, channel) = self.cx.requests.take_params()?;
+        Some(Action::RequestParams { channel, request: ParamsRequestId(request) })
     }
 
     /// The next thing to tell the user. Poll until there is nothing more, after every other call.
@@ -532,7 +488,7 @@ impl Socket {
     #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
         // Asked after each frame, and often in vain.
-        if self.events.is_at_rest() { None } else { self.events.poll() }
+        if self.cx.events.is_at_rest() { None } else { self.cx.events.poll() }
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout); `None`: not until something else
@@ -552,47 +508,70 @@ impl Socket {
     /// ```
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.next().map(|(at, _)| at)
+        self.cx.timers.next().map(|(at, _)| at)
     }
 
     /// What [`poll_timeout`](Self::poll_timeout)'s moment is for.
     #[must_use]
     pub fn timeout_reason(&self) -> Option<TimeoutReason> {
-        self.timers.next().map(|(_, why)| why)
+        self.cx.timers.next().map(|(_, why)| why)
+    }
+}
+
+/// What can be seen from outside.
+impl Socket {
+    /// What the connection is doing.
+    #[must_use]
+    pub fn connection_state(&self) -> ConnectionState {
+        self.connection.state()
+    }
+
+    /// Whether the socket is connected.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connection.is_open()
+    }
+
+    /// Since when the oldest heartbeat or ping waits for its reply; `None` if none does.
+    #[must_use]
+    pub fn unanswered_since(&self) -> Option<Instant> {
+        self.connection.unanswered_since(&self.cx)
+    }
+
+    /// What a channel is doing; `None` if it was removed.
+    #[must_use]
+    pub fn channel_state(&self, channel: ChannelId) -> Option<ChannelState> {
+        self.channels.known(channel).map(|channel| channel.state(&self.cx))
+    }
+
+    /// A channel's topic; `None` if it was removed.
+    #[must_use]
+    pub fn topic(&self, channel: ChannelId) -> Option<&ByteString> {
+        self.channels.known(channel).map(Channel::topic)
+    }
+
+    /// The channel that owns a topic. Channels that are being left or closed own none.
+    #[must_use]
+    pub fn channel_of(&self, topic: &str) -> Option<ChannelId> {
+        self.cx.topics.owner(topic)
+    }
+
+    /// What happened so far, as numbers.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.cx.counters
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.cx.config
     }
 }
 
 impl Socket {
-    /// A channel that the user has. One that was removed stays until it is left, unseen.
-    fn known(&self, channel: ChannelId) -> Option<&Channel> {
-        self.channels.get(channel.0).filter(|channel| !channel.is_forgotten())
-    }
-
-    fn check_channel(&self, topic: &ByteString, params: &Params) -> Result<(), NewChannelError> {
-        if topic.is_empty() {
-            return Err(NewChannelError::EmptyTopic);
-        }
-        if *topic == PHOENIX {
-            return Err(NewChannelError::ReservedTopic);
-        }
-        if self.channels.len() >= self.config.max_channels {
-            return Err(NewChannelError::TooMany { max: self.config.max_channels });
-        }
-        if let Params::Fixed(payload) = params {
-            let join = Message::new(topic.clone(), events::JOIN, payload.clone());
-            self.config.serializer.check(&join).map_err(NewChannelError::Params)?;
-        }
-        Ok(())
-    }
-
-    fn insert_channel(&mut self, topic: ByteString, params: Params) -> ChannelId {
-        let id = ChannelId(self.channels.insert(Channel::new(topic.clone(), params)));
-        self.topics.insert(topic, id);
-        id
-    }
-
-    fn next_number(&mut self) -> u64 {
-        self.last_number = self.last_number.saturating_add(1);
-        self.last_number
+    /// Moves the clock; it never runs backwards.
+    fn advance(&mut self, now: Instant) {
+        self.cx.now = self.cx.now.max(now);
     }
 }

@@ -276,6 +276,7 @@ fn the_user_disconnects() {
             ("joining", Some(Errored), "close 1: 1000 bye", "a join failed: disconnected"),
             ("joined", Some(Errored), "close 1: 1000 bye", "a errored: disconnected"),
             ("errored", Some(Errored), "close 1: 1000 bye", ""),
+            ("lost", Some(Errored), "", "retry cancelled"),
             ("leaving", Some(Leaving), "close 1: 1000 bye", ""),
             ("closed", Some(Closed), "close 1: 1000 bye", ""),
             ("replaced", Some(Closed), "close 1: 1000 bye", ""),

@@ -16,49 +16,46 @@
 //! ```
 //!
 //! Joined becomes Errored, too, if the server has forgotten the channel, and by a `phx_close` after which
-//! the policy joins again.
-//!
-//! A first join that waits for the connection or its turn is Joining already. Of a rejoin the user sees
-//! Errored until its params are asked for or its join is sent: the action is what reports the change.
+//! the policy joins again. A first join that waits for the connection or its turn is Joining already. Of a rejoin the user sees
+//! Errored until its params are asked for or its join is sent: the action is what reports the change. The steps of an attempt to join are in `attempt.rs`, and what becomes of pushes in `pushes.rs`.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
-use alloc::vec::Vec;
+use core::mem;
 use core::time::Duration;
 
 use bytestring::ByteString;
 
-use super::attempt::Awaits;
-use super::outbox::{Outgoing, OutgoingLeave};
-use super::pending::Pending;
-use super::push::Which;
+use super::TimeoutReason;
+use super::attempt::Attempt;
+use super::context::Context;
+use super::leaving::Leaving;
+use super::pushes::{Pushes, is_unmatched};
+use super::requests::{Kind, What};
+use super::state::{ChannelState, Params};
 use super::timers::TimerKey;
-use super::{ChannelState, Params, Socket, TimeoutReason};
 use crate::{
-    ChannelCloseCause, ChannelError, ChannelId, CloseCause, Event, JoinError, JoinFailure, Outcome,
-    Payload, PushId, Ref, Rejection, Rejoin, Status,
+    ChannelCloseCause, ChannelError, ChannelId, Event, JoinError, JoinFailure, LeaveError, Message,
+    Outcome, Payload, PushError, PushErrorKind, PushId, Ref, Rejection, Rejoin, Status, events,
 };
 
 /// One channel of a socket.
 #[derive(Debug)]
 pub(super) struct Channel {
-    pub(super) topic: ByteString,
-    pub(super) params: Params,
+    id: ChannelId,
+    topic: ByteString,
+    params: Params,
     state: State,
     /// The ref of the latest attempt to join: what the server calls the channel's current life.
-    pub(super) join_ref: Option<u64>,
-    pub(super) join_timeout: Duration,
+    join_ref: Option<u64>,
+    join_timeout: Duration,
     /// The call of `join`, as long as it waits for its outcome.
-    pub(super) join_call: Option<PushId>,
+    join_call: Option<u64>,
     has_been_joined: bool,
-    /// It was Errored since it was joined, or since its join was asked for.
+    /// It was Errored since.
     joins_again: bool,
     /// How often the rejoin timer has fired since the schedule started over.
     tries: u32,
-    /// Accepted and not taken by the transport: waiting for a join, or in the outbox.
-    pub(super) unsent: BTreeSet<PushId>,
-    /// Taken by the transport, and not answered.
-    pub(super) sent: BTreeSet<PushId>,
+    pushes: Pushes,
     /// The user removed it: it goes without a word when it is closed.
     forgotten: bool,
 }
@@ -66,7 +63,7 @@ pub(super) struct Channel {
 #[derive(Debug)]
 enum State {
     New,
-    Joining(Awaits),
+    Joining(Attempt),
     Joined {
         /// Until the join proves stable.
         stable: Option<TimerKey>,
@@ -78,19 +75,17 @@ enum State {
         /// `None` while it waits for the connection instead.
         rejoin: Option<TimerKey>,
     },
-    Leaving {
-        leave: u64,
-        /// In a box, since it is larger than all other states, and most channels aren't being left.
-        cause: Box<ChannelCloseCause>,
-    },
+    /// In a box, since it is larger than all other states, and most channels aren't being left.
+    Leaving(Box<Leaving>),
     Closed {
         replaced: bool,
     },
 }
 
 impl Channel {
-    pub(super) fn new(topic: ByteString, params: Params) -> Self {
+    pub(super) fn new(id: ChannelId, topic: ByteString, params: Params) -> Self {
         Channel {
+            id,
             topic,
             params,
             state: State::New,
@@ -100,40 +95,28 @@ impl Channel {
             has_been_joined: false,
             joins_again: false,
             tries: 0,
-            unsent: BTreeSet::new(),
-            sent: BTreeSet::new(),
+            pushes: Pushes::default(),
             forgotten: false,
         }
     }
 
-    pub(super) fn state(&self) -> ChannelState {
+    pub(super) fn topic(&self) -> &ByteString {
+        &self.topic
+    }
+
+    pub(super) fn state(&self, cx: &Context) -> ChannelState {
         match self.state {
             State::New => ChannelState::New,
-            State::Joining(Awaits::Turn { .. } | Awaits::Transport { params: None, .. })
-                if self.joins_again =>
+            State::Joining(ref attempt)
+                if self.joins_again && !attempt.is_visible(cx, &self.params) =>
             {
                 ChannelState::Errored
             }
             State::Joining(_) => ChannelState::Joining,
             State::Joined { .. } => ChannelState::Joined,
             State::Errored { .. } => ChannelState::Errored,
-            State::Leaving { .. } => ChannelState::Leaving,
+            State::Leaving(_) => ChannelState::Leaving,
             State::Closed { .. } => ChannelState::Closed,
-        }
-    }
-
-    /// What its attempt to join waits for, if it is joining.
-    pub(super) fn awaits(&self) -> Option<&Awaits> {
-        match &self.state {
-            State::Joining(awaits) => Some(awaits),
-            _ => None,
-        }
-    }
-
-    /// An attempt to join begins, or goes on: nothing else becomes Joining by that.
-    pub(super) fn await_next(&mut self, awaits: Awaits) {
-        if let State::Joining(_) | State::Errored { .. } = self.state {
-            self.state = State::Joining(awaits);
         }
     }
 
@@ -141,13 +124,9 @@ impl Channel {
         self.forgotten
     }
 
-    pub(super) fn is_joined(&self) -> bool {
-        matches!(self.state, State::Joined { .. })
-    }
-
-    /// Whether all that the server says for the channel names its join, as far as is known.
-    pub(super) fn is_named(&self) -> bool {
-        matches!(self.state, State::Joined { named: true, .. })
+    /// Whether nobody needs it any more.
+    pub(super) fn is_gone(&self) -> bool {
+        self.forgotten && matches!(self.state, State::Closed { .. })
     }
 
     /// Whether a message with this `join_ref` belongs to an older life of the channel.
@@ -157,431 +136,463 @@ impl Channel {
 }
 
 /// What the user wants.
-impl Socket {
-    /// Whether the channel can be joined for the first time, or, closed, once more.
-    pub(super) fn check_join(&self, id: ChannelId) -> Result<(), JoinError> {
-        let channel = self.known(id).ok_or(JoinError::UnknownChannel)?;
-        match channel.state {
-            State::New => Ok(()),
+impl Channel {
+    /// Joins for the first time, or, closed, once more.
+    pub(super) fn join(
+        &mut self,
+        cx: &mut Context,
+        timeout: Duration,
+        connected: bool,
+    ) -> Result<PushId, JoinError> {
+        let again = match self.state {
+            State::New => false,
             State::Joining(_) | State::Joined { .. } | State::Errored { .. } => {
-                Err(JoinError::AlreadyJoined)
+                return Err(JoinError::AlreadyJoined);
             }
-            State::Leaving { .. } => Err(JoinError::Leaving),
-            State::Closed { replaced: true } => Err(JoinError::Replaced),
-            State::Closed { replaced: false } => match self.topics.get(&channel.topic) {
-                Some(&owner) => Err(JoinError::TopicTaken { owner }),
-                None => Ok(()),
+            State::Leaving(_) => return Err(JoinError::Leaving),
+            State::Closed { replaced: true } => return Err(JoinError::Replaced),
+            State::Closed { replaced: false } => match cx.topics.owner(&self.topic) {
+                Some(owner) => return Err(JoinError::TopicTaken { owner }),
+                None => true,
             },
+        };
+        if !cx.events.has_room_for_outcome() {
+            return Err(JoinError::TooMany { max: cx.config.max_pushes });
         }
+        if again {
+            // Another life. A closed channel has no pushes, and its attempts get refs of their own.
+            self.has_been_joined = false;
+            self.joins_again = false;
+            self.tries = 0;
+            cx.topics.own(self.topic.clone(), self.id);
+        }
+        let call = cx.call(self.id, timeout, What::JoinCall { crashed: false });
+        self.join_timeout = timeout;
+        self.join_call = Some(call);
+        self.state = State::Joining(Attempt::Connection);
+        if connected {
+            self.begin_attempt(cx);
+        }
+        Ok(PushId(call))
     }
 
-    /// Joins a channel that [can be joined](Self::check_join).
-    pub(super) fn start_joining(&mut self, id: ChannelId, timeout: Duration) -> PushId {
-        let call = PushId(self.next_number());
-        let deadline = self.timers.arm(self.now, timeout, TimeoutReason::Push(call));
-        self.pending.insert(call.0, Pending::JoinCall { channel: id, deadline, crashed: false });
-        if let Some(channel) = self.channels.get_mut(id.0) {
-            if let State::Closed { .. } = channel.state {
-                // Another life. A closed channel has no pushes, and its attempts get refs of their own.
-                channel.has_been_joined = false;
-                channel.joins_again = false;
-                channel.tries = 0;
-                self.topics.insert(channel.topic.clone(), id);
+    pub(super) fn leave(
+        &mut self,
+        cx: &mut Context,
+        timeout: Duration,
+    ) -> Result<PushId, LeaveError> {
+        match self.state {
+            State::Leaving(_) | State::Closed { .. } => return Err(LeaveError::Closed),
+            _ if !cx.events.has_room_for_outcome() => {
+                return Err(LeaveError::TooMany { max: cx.config.max_pushes });
             }
-            channel.join_timeout = timeout;
-            channel.join_call = Some(call);
-            channel.state = State::Joining(Awaits::Connection);
+            _ => {}
         }
-        if self.connection.is_open() {
-            self.begin_attempt(id);
-        }
-        call
+        cx.events.promise_outcome();
+        Ok(PushId(self.start_leaving(cx, timeout, ChannelCloseCause::Left, true)))
+    }
+
+    /// The user lets go: the close will not be reported.
+    pub(super) fn forget(&mut self, cx: &mut Context) {
+        self.forgotten = true;
+        // One that is being left goes on with that.
+        self.start_leaving(cx, cx.config.leave_timeout, ChannelCloseCause::Left, false);
     }
 
     /// Leaves, or closes at once what the server doesn't know of. `reported` is whether the leave
     /// has an outcome for its user.
     pub(super) fn start_leaving(
         &mut self,
-        id: ChannelId,
+        cx: &mut Context,
         timeout: Duration,
         cause: ChannelCloseCause,
         reported: bool,
-    ) -> PushId {
-        let leave = PushId(self.next_number());
-        let Some(channel) = self.channels.get_mut(id.0) else {
-            return leave;
-        };
-        let known_to_server = match &channel.state {
-            State::Joined { .. } | State::Joining(Awaits::Reply { .. }) => true,
+    ) -> u64 {
+        let known_to_server = match &self.state {
+            State::Joined { .. } => true,
+            State::Joining(attempt) => attempt.is_sent(cx),
             // While the socket disconnects, what was accepted before that is still sent, so the
             // leave goes after it instead of taking it away.
-            State::Errored { .. } => channel.unsent.iter().any(|push| self.outbox.contains(push.0)),
-            State::New | State::Joining(_) => false,
-            State::Leaving { .. } | State::Closed { .. } => return leave,
+            State::Errored { .. } => self.pushes.are_ready(cx),
+            State::New => false,
+            State::Leaving(_) | State::Closed { .. } => return 0,
         };
-        let Some(join_ref) = channel.join_ref.filter(|_| known_to_server) else {
+        let Some(join_ref) = self.join_ref.filter(|_| known_to_server) else {
+            let leave = cx.next_number();
             if reported {
-                self.emit(Event::PushDone { push: leave, channel: id, outcome: Outcome::Left });
+                let (push, channel) = (PushId(leave), self.id);
+                cx.emit(Event::PushDone { push, channel, outcome: Outcome::Left });
             }
-            self.close_channel(id, cause);
+            self.close(cx, cause);
             return leave;
         };
-        let topic = channel.topic.clone();
         // What was accepted while joined is still sent, before the leave; the rest never will be.
-        self.fail_pushes(id, Which::Waiting, &Outcome::ChannelClosed);
-        self.stop_attempt(id);
-        self.stop_channel_timers(id);
-        self.finish_join_call(id, Outcome::ChannelClosed);
-        let deadline = self.timers.arm(self.now, timeout, TimeoutReason::Push(leave));
-        self.pending.insert(leave.0, Pending::Leave { channel: id, deadline, reported });
-        self.pending.insert(join_ref, Pending::LeavingJoin { channel: id });
-        self.leaving.insert((topic.clone(), join_ref));
-        let outgoing = OutgoingLeave { channel: id, topic: topic.clone(), join_ref };
-        self.outbox.insert(leave.0, Outgoing::Leave(Box::new(outgoing)));
-        self.free_topic(id, &topic);
-        if let Some(channel) = self.channels.get_mut(id.0) {
-            channel.state = State::Leaving { leave: leave.0, cause: Box::new(cause) };
-        }
+        self.pushes.fail_held(cx, self.id, &Outcome::ChannelClosed);
+        self.stop_attempt(cx);
+        self.stop_timer(cx);
+        self.finish_join_call(cx, Outcome::ChannelClosed);
+        let joined = (&self.topic, join_ref);
+        let leaving = Leaving::begin(cx, self.id, joined, timeout, cause, reported);
+        let leave = leaving.number();
+        self.state = State::Leaving(Box::new(leaving));
         leave
     }
 
-    /// Lets a channel go: its close will not be told.
-    pub(super) fn forget(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.get_mut(id.0) else {
-            return;
+    pub(super) fn push(
+        &mut self,
+        cx: &mut Context,
+        event: ByteString,
+        payload: Payload,
+        timeout: Duration,
+    ) -> Result<PushId, PushError> {
+        // Made of what is given, and taken apart again: a copy would cost an allocation.
+        let message = Message::new(self.topic.clone(), event, payload);
+        let checked = match self.state {
+            State::New => Err(PushErrorKind::NotJoined),
+            State::Leaving(_) | State::Closed { .. } => Err(PushErrorKind::Closed),
+            State::Joining(_) | State::Joined { .. } | State::Errored { .. } => {
+                self.pushes.check(cx, self.id, &message)
+            }
         };
-        channel.forgotten = true;
-        if let State::Closed { .. } = channel.state {
-            self.channels.remove(id.0);
-        } else {
-            // One that is being left goes on with that.
-            let timeout = self.config.leave_timeout;
-            self.start_leaving(id, timeout, ChannelCloseCause::Left, false);
+        let Message { event, payload, .. } = message;
+        if let Err(reason) = checked {
+            return Err(PushError { reason, event, payload });
         }
+        let push = self.pushes.add(cx, self.id, timeout, What::Push { event, payload });
+        if let State::Joined { .. } = self.state {
+            cx.requests.make_ready(push.0);
+        }
+        Ok(push)
     }
 }
 
-/// What the connection brings.
-impl Socket {
+/// What the connection brings, and attempts to join.
+impl Channel {
     /// The connection opened: whoever wants to be joined joins now.
-    pub(super) fn channels_got_connection(&mut self) {
-        let starts_over = self.config.stable_after.is_zero();
-        let waiting: Vec<ChannelId> = self
-            .channels
-            .iter()
-            .filter(|(_, channel)| {
-                matches!(channel.state, State::Joining(Awaits::Connection) | State::Errored { .. })
-            })
-            .map(|(id, _)| ChannelId(id))
-            .collect();
-        for id in waiting {
-            if let (true, Some(channel)) = (starts_over, self.channels.get_mut(id.0)) {
-                channel.tries = 0;
+    pub(super) fn got_connection(&mut self, cx: &mut Context) {
+        if let State::Joining(Attempt::Connection) | State::Errored { .. } = self.state {
+            if cx.config.stable_after.is_zero() {
+                self.tries = 0;
             }
-            self.begin_attempt(id);
+            self.begin_attempt(cx);
         }
     }
 
     /// The connection ended, or is being ended: nothing is joined any more, and what was sent will
-    /// have no reply. While it is `draining`, the outbox is still sent: pushes and leaves, but no
+    /// have no reply. While it is `draining`, what is ready is still sent: pushes and leaves, but no
     /// joins.
-    pub(super) fn channels_lost_connection(&mut self, cause: &CloseCause, draining: bool) {
-        self.turns_lost_connection(cause);
-        let all: Vec<ChannelId> = self.channels.keys().map(ChannelId).collect();
-        for id in all {
-            self.channel_lost_connection(id, draining);
+    pub(super) fn lost_connection(&mut self, cx: &mut Context, draining: bool) {
+        self.pushes.fail_sent(cx, self.id, &Outcome::Disconnected);
+        let id = self.id;
+        match self.state {
+            State::Joined { .. } => {
+                self.await_rejoin(cx, None);
+                let cause = ChannelError::Disconnected;
+                cx.emit(Event::ChannelErrored { channel: id, cause, retry_in: None });
+            }
+            State::Joining(Attempt::Connection) => {}
+            State::Joining(_) => {
+                self.stop_attempt(cx);
+                self.await_rejoin(cx, None);
+                let cause = JoinFailure::Disconnected;
+                cx.emit(Event::JoinFailed { channel: id, cause, retry_in: None });
+            }
+            State::Errored { .. } => self.await_rejoin(cx, None),
+            State::Leaving(_) if draining => {}
+            // The server forgets a channel with its connection: that is what was wanted.
+            State::Leaving(_) => self.finish_leaving(cx, Outcome::Left),
+            State::New | State::Closed { .. } => {}
         }
     }
 
-    fn channel_lost_connection(&mut self, id: ChannelId, draining: bool) {
-        self.fail_pushes(id, Which::Sent, &Outcome::Disconnected);
-        let Some(channel) = self.channels.get_mut(id.0) else {
+    fn begin_attempt(&mut self, cx: &mut Context) {
+        self.stop_timer(cx);
+        let attempt = Attempt::begin(cx, self.id, &self.params, self.join_timeout);
+        self.await_next(attempt);
+    }
+
+    /// It is the channel's turn.
+    pub(super) fn start_attempt(&mut self, cx: &mut Context) {
+        let attempt = Attempt::start(cx, self.id, &self.params, self.join_timeout);
+        self.await_next(attempt);
+    }
+
+    fn await_next(&mut self, attempt: Attempt) {
+        if let Attempt::Answer(join_ref) = attempt {
+            self.join_ref = Some(join_ref);
+        }
+        self.state = State::Joining(attempt);
+    }
+
+    /// The user has made the params that an attempt waits for, or couldn't.
+    pub(super) fn params_made(&mut self, cx: &mut Context, request: u64, params: Option<Payload>) {
+        if !matches!(self.state, State::Joining(Attempt::Params(number)) if number == request) {
             return;
+        }
+        let Some(params) = params else {
+            return self.fail_attempt(cx, JoinFailure::NoParams, Rejoin::Backoff);
         };
-        match &channel.state {
-            State::Joined { .. } => {
-                self.stop_channel_timers(id);
-                self.set_errored(id, None);
-                let cause = ChannelError::Disconnected;
-                self.emit(Event::ChannelErrored { channel: id, cause, retry_in: None });
-            }
-            State::Joining(Awaits::Connection) => {}
-            State::Joining(_) => {
-                self.stop_attempt(id);
-                self.set_errored(id, None);
-                let cause = JoinFailure::Disconnected;
-                self.emit(Event::JoinFailed { channel: id, cause, retry_in: None });
-            }
-            State::Errored { .. } => {
-                self.stop_channel_timers(id);
-                self.set_errored(id, None);
-            }
-            State::Leaving { .. } if draining => {}
-            // The server forgets a channel with its connection: that is what was wanted.
-            State::Leaving { .. } => self.finish_leaving(id, Outcome::Left),
-            State::New | State::Closed { .. } => {}
+        cx.end(request);
+        let params = Some(Box::new(params));
+        let attempt = Attempt::join(cx, self.id, params, self.join_timeout);
+        self.await_next(attempt);
+    }
+
+    /// The transport takes the join, with the params made for it.
+    pub(super) fn take_join(&mut self, join_ref: u64, made: Option<Box<Payload>>) -> Message {
+        Attempt::message(&self.topic, &self.params, join_ref, made)
+    }
+
+    pub(super) fn attempt_timed_out(&mut self, cx: &mut Context) {
+        if let State::Joining(attempt) = &self.state {
+            attempt.give_up(cx, self.id, &self.topic);
+        }
+        self.fail_attempt(cx, JoinFailure::TimedOut, Rejoin::Backoff);
+    }
+
+    /// Ends an attempt, and schedules the next: by the schedule, or as the policy says.
+    pub(super) fn fail_attempt(&mut self, cx: &mut Context, cause: JoinFailure, next: Rejoin) {
+        self.stop_attempt(cx);
+        let retry_in = self.schedule_rejoin(cx, next);
+        if let JoinFailure::Rejected(_) = &cause {
+            let (turns, at) = cx.turns();
+            turns.join_will_be_retried(at, retry_in);
+        }
+        cx.emit(Event::JoinFailed { channel: self.id, cause, retry_in: Some(retry_in) });
+    }
+
+    /// Takes back all that an attempt has asked for or put in line.
+    fn stop_attempt(&mut self, cx: &mut Context) {
+        if let State::Joining(attempt) = &mut self.state {
+            attempt.stop(cx);
+            *attempt = Attempt::Connection;
+        }
+    }
+
+    fn finish_join_call(&mut self, cx: &mut Context, outcome: Outcome) {
+        if let Some(call) = self.join_call.take() {
+            cx.finish(self.id, call, outcome);
         }
     }
 }
 
 /// What the server says.
-impl Socket {
-    /// `named` is whether the answer named the join.
-    pub(super) fn join_answered(
+impl Channel {
+    /// The answer to the request of this number, which was sent; `false` if it isn't.
+    pub(super) fn answered(
         &mut self,
-        id: ChannelId,
+        cx: &mut Context,
+        number: u64,
         status: Status,
-        response: Payload,
-        named: bool,
-    ) {
-        if status == Status::Ok {
-            self.join_accepted(id, response, named);
-        } else {
-            self.join_rejected(id, status, response);
+        message: &mut Message,
+    ) -> bool {
+        if self.topic != message.topic || self.is_outdated(message.join_ref.as_ref()) {
+            return false;
         }
+        let named = message.join_ref.is_some();
+        let response = mem::take(&mut message.payload);
+        match cx.requests.get(number).map(|request| request.kind()) {
+            Some(Kind::Join) if status == Status::Ok => self.join_accepted(cx, response, named),
+            Some(Kind::Join) => self.join_rejected(cx, status, response),
+            Some(Kind::Leave) => self.finish_leaving(cx, Outcome::Left),
+            _ => {
+                let knows_joins = matches!(self.state, State::Joined { named: true, .. });
+                let forgotten = !named && knows_joins && is_unmatched(&status, &response);
+                let outcome = cx.events.keep_reply(status, response);
+                self.finish(cx, number, outcome);
+                if forgotten {
+                    // The server has no channel of this topic, although it is joined.
+                    let cause = ChannelError::Forgotten;
+                    self.end_life(cx, &Outcome::ChannelCrashed, cause, Rejoin::Backoff);
+                }
+            }
+        }
+        true
     }
 
-    fn join_accepted(&mut self, id: ChannelId, response: Payload, named: bool) {
-        self.stop_attempt(id);
-        self.join_was_accepted();
-        let stable_after = self.config.stable_after;
-        let Some(channel) = self.channels.get_mut(id.0) else {
-            return;
-        };
+    fn join_accepted(&mut self, cx: &mut Context, response: Payload, named: bool) {
+        self.stop_attempt(cx);
+        let (turns, at) = cx.turns();
+        turns.join_was_accepted(at);
+        let stable_after = cx.config.stable_after;
         if stable_after.is_zero() {
-            channel.tries = 0;
+            self.tries = 0;
         }
         // Only a schedule that has begun can start over.
-        let stable = (channel.tries > 0)
-            .then(|| self.timers.arm(self.now, stable_after, TimeoutReason::ChannelStable(id)));
-        channel.state = State::Joined { stable, named };
-        channel.joins_again = false;
-        let rejoined = core::mem::replace(&mut channel.has_been_joined, true);
-        if let Some(join_ref) = channel.join_ref {
-            for push in &channel.unsent {
-                self.outbox.insert(push.0, Outgoing::Push { join_ref });
-            }
-        }
-        let response = self.events.keep(response);
-        self.emit(Event::Joined { channel: id, response: response.clone(), rejoined });
-        self.finish_join_call(id, Outcome::of_reply(Status::Ok, response));
+        let stable =
+            (self.tries > 0).then(|| cx.arm(stable_after, TimeoutReason::ChannelStable(self.id)));
+        self.state = State::Joined { stable, named };
+        self.joins_again = false;
+        let rejoined = mem::replace(&mut self.has_been_joined, true);
+        self.pushes.make_ready(cx);
+        let response = cx.events.keep(response);
+        cx.emit(Event::Joined { channel: self.id, response: response.clone(), rejoined });
+        self.finish_join_call(cx, Outcome::of_reply(Status::Ok, response));
     }
 
-    fn join_rejected(&mut self, id: ChannelId, status: Status, response: Payload) {
-        let Some(channel) = self.channels.get(id.0) else {
-            return;
-        };
-        let mut rejection = Rejection::new(status, response, channel.has_been_joined);
-        let decision = self.config.rejoin_policy.decide(&rejection);
+    fn join_rejected(&mut self, cx: &mut Context, status: Status, response: Payload) {
+        let mut rejection = Rejection::new(status, response, self.has_been_joined);
+        let decision = cx.config.rejoin_policy.decide(&rejection);
         let crashed = rejection.is_crash();
-        self.events.keep_rejection(&mut rejection);
+        cx.events.keep_rejection(&mut rejection);
         let outcome = Outcome::of_reply(rejection.status.clone(), rejection.response.clone());
-        let after = match decision {
-            Rejoin::Backoff => None,
-            Rejoin::After(delay) => Some(delay),
-            Rejoin::Stop => {
-                self.finish_join_call(id, outcome);
-                self.close_channel(id, ChannelCloseCause::Rejected(rejection));
-                return;
-            }
-        };
-        self.fail_attempt(id, JoinFailure::Rejected(rejection), after);
+        if decision == Rejoin::Stop {
+            self.finish_join_call(cx, outcome);
+            self.close(cx, ChannelCloseCause::Rejected(rejection));
+            return;
+        }
+        self.fail_attempt(cx, JoinFailure::Rejected(rejection), decision);
         if crashed {
-            self.note_join_crash(id);
+            // A crash isn't an answer: the call of `join` waits for a later attempt, until its deadline.
+            cx.requests.note_crash(self.join_call);
         } else {
-            self.finish_join_call(id, outcome);
+            self.finish_join_call(cx, outcome);
         }
     }
 
-    /// `phx_error`: the channel is gone on the server. `named` is whether the message named this
-    /// channel's join.
-    pub(super) fn channel_crashed(&mut self, id: ChannelId, payload: Payload, named: bool) -> bool {
-        let Some(channel) = self.channels.get(id.0) else {
-            return false;
-        };
-        match &channel.state {
-            State::Joined { .. } => {
-                let cause = ChannelError::Crashed(self.events.keep(payload));
-                self.end_life(id, &Outcome::ChannelCrashed, cause, None);
-            }
-            State::Joining(Awaits::Reply { .. }) if named => {
-                let payload = self.events.keep(payload);
-                self.fail_attempt(id, JoinFailure::Crashed(payload), None);
-                self.note_join_crash(id);
-            }
-            // One that is being left has no topic, and is found by its join: see `deliver_to_leaving`.
-            _ => return false,
+    /// A message that isn't outdated; `false` if it isn't for the channel as it is.
+    pub(super) fn received(&mut self, cx: &mut Context, message: &mut Message) -> bool {
+        if message.event == events::CLOSE || message.event == events::ERROR {
+            let closed = message.event == events::CLOSE;
+            self.ended(cx, message, closed)
+        } else if let State::Joined { .. } = self.state {
+            cx.counters.messages = cx.counters.messages.saturating_add(1);
+            let event = mem::take(&mut message.event);
+            let payload = mem::take(&mut message.payload);
+            cx.emit_in_place(Event::Message { channel: self.id, event, payload });
+            true
+        } else {
+            false
         }
-        true
     }
 
-    /// `phx_close`: the channel ended on the server. `named` as for a crash. V1 names no join, and
-    /// while a channel joins, a close without a name belongs to the one before it.
-    pub(super) fn channel_closed(&mut self, id: ChannelId, payload: Payload, named: bool) -> bool {
-        let Some(channel) = self.channels.get(id.0) else {
-            return false;
-        };
-        let joined = match &channel.state {
+    /// `phx_close` or `phx_error`: the channel is gone on the server. V1 names no join, and while a channel joins, an
+    /// end without a name belongs to the one before it. One that is being left is found by its join.
+    fn ended(&mut self, cx: &mut Context, message: &mut Message, closed: bool) -> bool {
+        let joined = match &self.state {
             State::Joined { .. } => true,
-            State::Joining(Awaits::Reply { .. }) if named => false,
+            State::Joining(join) if message.join_ref.is_some() && join.is_sent(cx) => false,
             _ => return false,
         };
-        let decision = self.config.close_policy.decide(&payload);
-        let payload = self.events.keep(payload);
-        let after = match decision {
-            Rejoin::Backoff => None,
-            Rejoin::After(delay) => Some(delay),
-            Rejoin::Stop => {
-                self.close_channel(id, ChannelCloseCause::ByServer(payload));
-                return true;
+        let payload = mem::take(&mut message.payload);
+        let next = if closed { cx.config.close_policy.decide(&payload) } else { Rejoin::Backoff };
+        let payload = cx.events.keep(payload);
+        match (closed, joined) {
+            (true, _) if next == Rejoin::Stop => {
+                self.close(cx, ChannelCloseCause::ByServer(payload));
             }
-        };
-        if joined {
-            let cause = ChannelError::Closed(payload);
-            self.end_life(id, &Outcome::ChannelClosed, cause, after);
-        } else {
-            self.fail_attempt(id, JoinFailure::Closed(payload), after);
+            (true, true) => {
+                self.end_life(cx, &Outcome::ChannelClosed, ChannelError::Closed(payload), next);
+            }
+            (false, true) => {
+                self.end_life(cx, &Outcome::ChannelCrashed, ChannelError::Crashed(payload), next);
+            }
+            (true, false) => self.fail_attempt(cx, JoinFailure::Closed(payload), next),
+            (false, false) => {
+                self.fail_attempt(cx, JoinFailure::Crashed(payload), next);
+                cx.requests.note_crash(self.join_call);
+            }
         }
         true
     }
 
-    /// The server has no channel of this topic, although it is joined.
-    pub(super) fn channel_forgotten(&mut self, id: ChannelId) {
-        self.end_life(id, &Outcome::ChannelCrashed, ChannelError::Forgotten, None);
-    }
-
-    /// A joined channel is gone on the server, and is joined again: by the schedule, or `after` that
-    /// time. What was sent has no reply any more; what wasn't waits for the rejoin.
-    fn end_life(
-        &mut self,
-        id: ChannelId,
-        in_flight: &Outcome,
-        cause: ChannelError,
-        after: Option<Duration>,
-    ) {
-        self.fail_pushes(id, Which::Sent, in_flight);
-        self.stop_channel_timers(id);
-        self.unsend(id);
-        let retry_in = self.schedule_rejoin(id, after);
-        self.emit(Event::ChannelErrored { channel: id, cause, retry_in });
+    /// A joined channel is gone on the server, and is joined again: by the schedule, or as the
+    /// policy says. What was sent has no reply any more; what wasn't waits for the rejoin.
+    fn end_life(&mut self, cx: &mut Context, sent: &Outcome, cause: ChannelError, next: Rejoin) {
+        self.pushes.fail_sent(cx, self.id, sent);
+        self.pushes.hold(cx);
+        let retry_in = Some(self.schedule_rejoin(cx, next));
+        cx.emit(Event::ChannelErrored { channel: self.id, cause, retry_in });
     }
 
     /// The end of a leave.
-    pub(super) fn finish_leaving(&mut self, id: ChannelId, outcome: Outcome) {
-        let Some(channel) = self.channels.get_mut(id.0) else {
-            return;
-        };
+    pub(super) fn finish_leaving(&mut self, cx: &mut Context, outcome: Outcome) {
         let closed = State::Closed { replaced: false };
-        let State::Leaving { leave, cause } = core::mem::replace(&mut channel.state, closed) else {
-            return;
-        };
-        if let Some(join_ref) = channel.join_ref {
-            self.pending.remove(join_ref);
-            self.leaving.remove(&(channel.topic.clone(), join_ref));
+        if let State::Leaving(leaving) = mem::replace(&mut self.state, closed) {
+            let cause = leaving.end(cx, self.id, &self.topic, outcome);
+            self.close(cx, cause);
         }
-        // One that the transport took too long to take is still sent: the server must not keep a
-        // channel that nobody wants.
-        if outcome != Outcome::TimedOut {
-            self.outbox.remove(leave);
-        }
-        self.finish(PushId(leave), outcome);
-        self.close_channel(id, *cause);
     }
 }
 
-/// What time brings.
-impl Socket {
-    pub(super) fn rejoin_is_due(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.get_mut(id.0) else {
-            return;
-        };
-        if let State::Errored { rejoin } = &mut channel.state {
+/// What time brings, and the end.
+impl Channel {
+    pub(super) fn rejoin_is_due(&mut self, cx: &mut Context) {
+        if let State::Errored { rejoin } = &mut self.state {
             *rejoin = None;
-            channel.tries = channel.tries.saturating_add(1);
-            if self.connection.is_open() {
-                self.begin_attempt(id);
-            }
+            self.tries = self.tries.saturating_add(1);
+            self.begin_attempt(cx);
         }
     }
 
-    pub(super) fn channel_proved_stable(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.get_mut(id.0) else {
-            return;
-        };
-        if let State::Joined { stable, .. } = &mut channel.state {
+    pub(super) fn proved_stable(&mut self) {
+        if let State::Joined { stable, .. } = &mut self.state {
             *stable = None;
-            channel.tries = 0;
-        }
-    }
-}
-
-impl Socket {
-    fn set_errored(&mut self, id: ChannelId, rejoin: Option<TimerKey>) {
-        if let Some(channel) = self.channels.get_mut(id.0) {
-            channel.state = State::Errored { rejoin };
-            channel.joins_again = true;
+            self.tries = 0;
         }
     }
 
-    /// Errored, until the rejoin timer or the connection says otherwise. The timer is that of the
-    /// schedule, or goes off `after` that time.
-    pub(super) fn schedule_rejoin(
-        &mut self,
-        id: ChannelId,
-        after: Option<Duration>,
-    ) -> Option<Duration> {
-        let channel = self.channels.get_mut(id.0)?;
-        let next_try = channel.tries.saturating_add(1);
-        if !self.connection.is_open() {
-            self.set_errored(id, None);
-            return None;
+    /// The deadline of a push, or of the call of a join or leave, has passed.
+    pub(super) fn call_timed_out(&mut self, cx: &mut Context, call: u64) {
+        if let Some(request) = cx.requests.get(call) {
+            let outcome = request.outcome_of_deadline();
+            self.finish(cx, call, outcome);
         }
-        let delay = after.unwrap_or_else(|| self.config.rejoin.delay(next_try, &mut self.rng));
-        let rejoin = self.timers.arm(self.now, delay, TimeoutReason::Rejoin(id));
-        self.set_errored(id, Some(rejoin));
-        Some(delay)
     }
 
-    pub(super) fn stop_channel_timers(&mut self, id: ChannelId) {
-        let Some(channel) = self.channels.get_mut(id.0) else {
-            return;
+    /// Errored, until the rejoin timer says otherwise. Only what the server or the clock ends is scheduled, and both
+    /// need the connection.
+    fn schedule_rejoin(&mut self, cx: &mut Context, next: Rejoin) -> Duration {
+        let next_try = self.tries.saturating_add(1);
+        let delay = match next {
+            Rejoin::After(delay) => delay,
+            Rejoin::Backoff | Rejoin::Stop => cx.config.rejoin.delay(next_try, &mut cx.rng),
         };
-        let (State::Joined { stable: timer, .. } | State::Errored { rejoin: timer }) =
-            &mut channel.state
-        else {
-            return;
-        };
-        if let Some(key) = timer.take() {
-            self.timers.disarm(key);
-        }
+        let rejoin = cx.arm(delay, TimeoutReason::Rejoin(self.id));
+        self.await_rejoin(cx, Some(rejoin));
+        delay
     }
-}
 
-/// The end.
-impl Socket {
-    /// Closes a channel: whatever of its pushes waits fails.
-    pub(super) fn close_channel(&mut self, id: ChannelId, cause: ChannelCloseCause) {
-        self.stop_attempt(id);
-        self.stop_channel_timers(id);
-        let Some(channel) = self.channels.get_mut(id.0) else {
-            return;
-        };
-        channel.state = State::Closed { replaced: matches!(cause, ChannelCloseCause::Replaced) };
-        let topic = channel.topic.clone();
-        let forgotten = channel.forgotten;
-        self.free_topic(id, &topic);
-        self.finish_join_call(id, Outcome::ChannelClosed);
-        self.fail_pushes(id, Which::All, &Outcome::ChannelClosed);
-        if forgotten {
-            self.channels.remove(id.0);
-        } else {
-            self.emit(Event::ChannelClosed { channel: id, cause });
+    /// Errored, until the timer or the connection says otherwise.
+    fn await_rejoin(&mut self, cx: &mut Context, rejoin: Option<TimerKey>) {
+        self.stop_timer(cx);
+        self.state = State::Errored { rejoin };
+        self.joins_again = true;
+    }
+
+    fn stop_timer(&mut self, cx: &mut Context) {
+        if let State::Joined { stable: timer, .. } | State::Errored { rejoin: timer } =
+            &mut self.state
+        {
+            cx.disarm(timer.take());
         }
     }
 
-    fn free_topic(&mut self, id: ChannelId, topic: &ByteString) {
-        if self.topics.get(topic) == Some(&id) {
-            self.topics.remove(topic);
+    /// The transport takes a push: the ref of the join that it belongs to.
+    pub(super) fn push_sent(&mut self, push: u64) -> Option<u64> {
+        self.pushes.note_sent(push);
+        self.join_ref
+    }
+
+    /// Ends a push, or the call of a join or leave: forgets it everywhere, and reports its outcome.
+    pub(super) fn finish(&mut self, cx: &mut Context, call: u64, outcome: Outcome) {
+        match &self.state {
+            _ if self.join_call == Some(call) => self.finish_join_call(cx, outcome),
+            State::Leaving(leaving) if leaving.number() == call => self.finish_leaving(cx, outcome),
+            _ => self.pushes.finish(cx, self.id, call, outcome),
+        }
+    }
+
+    /// Whatever of its pushes waits fails.
+    fn close(&mut self, cx: &mut Context, cause: ChannelCloseCause) {
+        self.stop_attempt(cx);
+        self.stop_timer(cx);
+        self.state = State::Closed { replaced: matches!(cause, ChannelCloseCause::Replaced) };
+        cx.topics.free(&self.topic, self.id);
+        self.finish_join_call(cx, Outcome::ChannelClosed);
+        self.pushes.fail_all(cx, self.id, &Outcome::ChannelClosed);
+        if !self.forgotten {
+            cx.emit(Event::ChannelClosed { channel: self.id, cause });
         }
     }
 }

@@ -17,10 +17,15 @@ use alloc::collections::VecDeque;
 use alloc::string::String;
 use core::time::Duration;
 
-use super::heartbeat::Heartbeat;
+use super::TimeoutReason;
+use super::channels::Channels;
+use super::context::Context;
+use super::heartbeat::{Dead, Pulse};
+use super::state::ConnectionState;
 use super::timers::TimerKey;
-use super::{ConnectionState, Socket, TimeoutReason};
-use crate::{Action, CloseCause, CloseCode, Event, Instant, Reconnect, TransportId};
+use crate::{
+    Action, CloseCause, CloseCode, Event, Instant, PingError, PingId, Reconnect, TransportId,
+};
 
 /// The connection of a socket, and what outlives a single transport.
 #[derive(Debug)]
@@ -48,7 +53,7 @@ enum State {
         transport: TransportId,
         /// Until the connection proves stable.
         stable: Option<TimerKey>,
-        heartbeat: Heartbeat,
+        pulse: Pulse,
     },
     Closing {
         transport: TransportId,
@@ -100,9 +105,19 @@ impl Connection {
         matches!(self.state, State::Open { .. })
     }
 
-    /// Whether frames of this transport are wanted.
-    pub(super) fn is_open_on(&self, id: TransportId) -> bool {
-        matches!(self.state, State::Open { transport, .. } if transport == id)
+    /// Something came over this transport, or isn't looked for; `false` if nothing of it is wanted.
+    #[inline]
+    pub(super) fn note_heard(&mut self, cx: &mut Context, id: TransportId) -> bool {
+        match &mut self.state {
+            State::Open { transport, pulse, .. } if *transport == id => {
+                pulse.note_heard(cx.now);
+                true
+            }
+            _ => {
+                count_stale_fact(cx);
+                false
+            }
+        }
     }
 
     /// The transport that takes frames: an open one, or one that closes after what was accepted
@@ -116,16 +131,10 @@ impl Connection {
         }
     }
 
-    pub(super) fn heartbeat(&self) -> Option<&Heartbeat> {
+    /// Since when the oldest heartbeat or ping waits for its reply.
+    pub(super) fn unanswered_since(&self, cx: &Context) -> Option<Instant> {
         match &self.state {
-            State::Open { heartbeat, .. } => Some(heartbeat),
-            _ => None,
-        }
-    }
-
-    pub(super) fn heartbeat_mut(&mut self) -> Option<&mut Heartbeat> {
-        match &mut self.state {
-            State::Open { heartbeat, .. } => Some(heartbeat),
+            State::Open { pulse, .. } => pulse.unanswered_since(cx),
             _ => None,
         }
     }
@@ -149,268 +158,316 @@ impl Connection {
 }
 
 /// What the user wants.
-impl Socket {
-    pub(super) fn start_connecting(&mut self) {
-        self.connection.tries = 0;
-        match self.connection.state {
+impl Connection {
+    pub(super) fn connect(&mut self, cx: &mut Context, channels: &mut Channels) {
+        self.tries = 0;
+        match self.state {
             State::Connecting { .. } | State::Open { .. } => return,
-            State::Waiting { retry } => self.timers.disarm(retry),
+            State::Waiting { retry } => cx.timers.disarm(retry),
             State::Closing { .. } => {
-                self.finish_closing(Some(Duration::ZERO));
-                self.connection.was_open = false;
+                self.finish_closing(cx, channels, Some(Duration::ZERO));
+                self.was_open = false;
             }
-            State::Closed => self.connection.was_open = false,
+            State::Closed => self.was_open = false,
         }
-        self.attempt_to_connect();
+        self.attempt(cx);
     }
 
-    pub(super) fn start_disconnecting(&mut self, code: CloseCode, reason: &str) {
-        let (transport, was_open) = match self.connection.state {
+    pub(super) fn disconnect(
+        &mut self,
+        cx: &mut Context,
+        channels: &mut Channels,
+        code: CloseCode,
+        reason: &str,
+    ) {
+        let (transport, was_open) = match self.state {
             State::Closed | State::Closing { .. } => return,
             State::Waiting { retry } => {
-                self.timers.disarm(retry);
-                self.connection.state = State::Closed;
-                self.emit(Event::RetryCancelled);
+                cx.timers.disarm(retry);
+                self.state = State::Closed;
+                cx.emit(Event::RetryCancelled);
                 return;
             }
             State::Connecting { transport, begun, timeout } => {
-                self.timers.disarm(timeout);
+                cx.timers.disarm(timeout);
                 if !begun {
-                    self.connection.state = State::Closed;
-                    self.report_closed(transport, false, CloseCause::Disconnected, None);
+                    self.state = State::Closed;
+                    report_closed(cx, transport, false, CloseCause::Disconnected, None);
                     return;
                 }
                 (transport, false)
             }
-            State::Open { transport, stable, .. } => {
-                self.stop_connection_timers(stable);
+            State::Open { transport, .. } => {
+                self.stop_timers(cx);
                 (transport, true)
             }
         };
         let close = PendingClose { transport, code, reason: String::from(reason) };
-        let timeout = self.timers.arm(self.now, self.config.close_timeout, TimeoutReason::Close);
-        self.connection.state = State::Closing { transport, was_open, close: Some(close), timeout };
+        let timeout = cx.arm(cx.config.close_timeout, TimeoutReason::Close);
+        self.state = State::Closing { transport, was_open, close: Some(close), timeout };
         if was_open {
-            self.channels_lost_connection(&CloseCause::Disconnected, true);
+            channels.lost_connection(cx, &CloseCause::Disconnected, true);
         }
     }
 
-    pub(super) fn replace_connection(&mut self) -> bool {
-        match self.connection.state {
+    pub(super) fn replace(&mut self, cx: &mut Context, channels: &mut Channels) -> bool {
+        match self.state {
             State::Closed | State::Closing { .. } => return false,
-            State::Waiting { retry } => self.timers.disarm(retry),
+            State::Waiting { retry } => cx.timers.disarm(retry),
             // As new as it can be. To report its end would send a user who reconnects whenever a
             // connection ends round in circles.
             State::Connecting { begun: false, .. } => {
-                self.connection.tries = 0;
+                self.tries = 0;
                 return true;
             }
             State::Connecting { transport, begun: true, timeout } => {
-                self.timers.disarm(timeout);
+                cx.timers.disarm(timeout);
                 self.close_in_background(transport, "replaced");
-                self.report_closed(transport, false, CloseCause::Replaced, Some(Duration::ZERO));
+                report_closed(cx, transport, false, CloseCause::Replaced, Some(Duration::ZERO));
             }
-            State::Open { transport, stable, .. } => {
-                self.stop_connection_timers(stable);
-                self.connection.state = State::Closed;
-                self.unsend_all();
-                self.channels_lost_connection(&CloseCause::Replaced, false);
+            State::Open { transport, .. } => {
+                self.stop_timers(cx);
+                self.state = State::Closed;
+                cx.requests.hold_all();
+                channels.lost_connection(cx, &CloseCause::Replaced, false);
                 self.close_in_background(transport, "replaced");
-                self.report_closed(transport, true, CloseCause::Replaced, Some(Duration::ZERO));
+                report_closed(cx, transport, true, CloseCause::Replaced, Some(Duration::ZERO));
             }
         }
-        self.connection.tries = 0;
-        self.attempt_to_connect();
+        self.tries = 0;
+        self.attempt(cx);
         true
+    }
+
+    pub(super) fn ping(&mut self, cx: &mut Context) -> Result<PingId, PingError> {
+        match &mut self.state {
+            State::Open { pulse, .. } => pulse.ping(cx),
+            _ => Err(PingError::NotConnected),
+        }
     }
 }
 
 /// What the driver reports.
-impl Socket {
-    pub(super) fn transport_opened(&mut self, id: TransportId) {
-        let State::Connecting { transport, begun: true, timeout } = self.connection.state else {
-            self.count_stale_fact();
-            return;
+impl Connection {
+    pub(super) fn opened(&mut self, cx: &mut Context, channels: &mut Channels, id: TransportId) {
+        let timeout = match self.state {
+            State::Connecting { transport, begun: true, timeout } if transport == id => timeout,
+            _ => return count_stale_fact(cx),
         };
-        if transport != id {
-            self.count_stale_fact();
-            return;
-        }
-        self.timers.disarm(timeout);
-        self.connection.was_open = true;
-        self.counters.opened = self.counters.opened.saturating_add(1);
-        if self.config.stable_after.is_zero() {
-            self.connection.tries = 0;
+        cx.timers.disarm(timeout);
+        self.was_open = true;
+        cx.counters.opened = cx.counters.opened.saturating_add(1);
+        if cx.config.stable_after.is_zero() {
+            self.tries = 0;
         }
         // Only a schedule that has begun can start over.
-        let stable = (self.connection.tries > 0)
-            .then(|| self.timers.arm(self.now, self.config.stable_after, TimeoutReason::Stable));
-        let heartbeat = self.first_heartbeat();
-        self.connection.state = State::Open { transport, stable, heartbeat };
-        self.emit(Event::Opened { transport });
-        self.begin_turns();
-        self.channels_got_connection();
+        let stable =
+            (self.tries > 0).then(|| cx.arm(cx.config.stable_after, TimeoutReason::Stable));
+        let pulse = Pulse::new(cx);
+        self.state = State::Open { transport: id, stable, pulse };
+        cx.emit(Event::Opened { transport: id });
+        channels.got_connection(cx);
     }
 
-    pub(super) fn transport_closed(&mut self, id: TransportId, cause: CloseCause) {
-        match self.connection.state {
-            State::Connecting { transport, begun: true, timeout } if transport == id => {
-                self.timers.disarm(timeout);
-                self.lose_connection(transport, false, cause);
+    pub(super) fn closed(
+        &mut self,
+        cx: &mut Context,
+        channels: &mut Channels,
+        id: TransportId,
+        cause: CloseCause,
+    ) {
+        match &mut self.state {
+            State::Connecting { transport, begun: true, timeout } if *transport == id => {
+                cx.timers.disarm(*timeout);
+                self.lose(cx, channels, id, false, cause);
             }
-            State::Open { transport, stable, .. } if transport == id => {
-                self.stop_connection_timers(stable);
-                self.lose_connection(transport, true, cause);
+            State::Open { transport, .. } if *transport == id => {
+                self.stop_timers(cx);
+                self.lose(cx, channels, id, true, cause);
             }
-            State::Closing { transport, .. } if transport == id => {
+            State::Closing { transport, close, .. } if *transport == id => {
                 // It is gone already: there is nothing left to close.
-                if let State::Closing { close, .. } = &mut self.connection.state {
-                    *close = None;
-                }
-                self.finish_closing(None);
+                *close = None;
+                self.finish_closing(cx, channels, None);
             }
-            _ => self.count_stale_fact(),
+            _ => count_stale_fact(cx),
+        }
+    }
+
+    /// The heartbeat or ping of this number has its reply.
+    pub(super) fn answered(&mut self, cx: &mut Context, number: u64) {
+        if let State::Open { pulse, .. } = &mut self.state {
+            pulse.answered(cx, number);
         }
     }
 }
 
 /// What time brings.
-impl Socket {
-    pub(super) fn connect_timed_out(&mut self) {
-        if let State::Connecting { transport, begun, .. } = self.connection.state {
+impl Connection {
+    pub(super) fn connect_timed_out(&mut self, cx: &mut Context, channels: &mut Channels) {
+        if let State::Connecting { transport, begun, .. } = self.state {
             if begun {
                 self.close_in_background(transport, "connect timeout");
             }
-            self.lose_connection(transport, false, CloseCause::ConnectTimedOut);
+            self.lose(cx, channels, transport, false, CloseCause::ConnectTimedOut);
         }
     }
 
-    pub(super) fn heartbeat_timed_out(&mut self) {
-        self.counters.heartbeats_missed = self.counters.heartbeats_missed.saturating_add(1);
-        self.give_up_connection("heartbeat timeout", CloseCause::HeartbeatTimedOut);
-    }
-
-    pub(super) fn connection_slept(&mut self) {
-        self.give_up_connection("slept", CloseCause::Slept);
-    }
-
-    fn give_up_connection(&mut self, reason: &str, cause: CloseCause) {
-        if let State::Open { transport, stable, .. } = self.connection.state {
-            self.stop_connection_timers(stable);
-            self.close_in_background(transport, reason);
-            self.lose_connection(transport, true, cause);
+    /// `at` is when it should have been sent.
+    pub(super) fn heartbeat_is_due(
+        &mut self,
+        cx: &mut Context,
+        channels: &mut Channels,
+        at: Instant,
+    ) {
+        if let State::Open { pulse, .. } = &mut self.state {
+            let alive = pulse.beat(cx, at);
+            self.check_alive(cx, channels, alive);
         }
     }
 
-    pub(super) fn retry_is_due(&mut self) {
-        if let State::Waiting { .. } = self.connection.state {
-            self.connection.tries = self.connection.tries.saturating_add(1);
-            self.attempt_to_connect();
+    pub(super) fn heartbeat_reply_is_due(&mut self, cx: &mut Context, channels: &mut Channels) {
+        if let State::Open { pulse, .. } = &mut self.state {
+            let alive = pulse.reply_is_due(cx);
+            self.check_alive(cx, channels, alive);
         }
     }
 
-    pub(super) fn connection_proved_stable(&mut self) {
-        if let State::Open { stable, .. } = &mut self.connection.state {
+    pub(super) fn pong_is_due(&mut self, cx: &mut Context, ping: PingId) {
+        if let State::Open { pulse, .. } = &mut self.state {
+            pulse.pong_is_due(cx, ping);
+        }
+    }
+
+    fn check_alive(&mut self, cx: &mut Context, channels: &mut Channels, alive: Result<(), Dead>) {
+        let (State::Open { transport, .. }, Err(dead)) = (&self.state, alive) else { return };
+        let transport = *transport;
+        let (reason, cause) = match dead {
+            Dead::Silent => {
+                let missed = &mut cx.counters.heartbeats_missed;
+                *missed = missed.saturating_add(1);
+                ("heartbeat timeout", CloseCause::HeartbeatTimedOut)
+            }
+            Dead::Slept => ("slept", CloseCause::Slept),
+        };
+        self.stop_timers(cx);
+        self.close_in_background(transport, reason);
+        self.lose(cx, channels, transport, true, cause);
+    }
+
+    pub(super) fn retry_is_due(&mut self, cx: &mut Context) {
+        if let State::Waiting { .. } = self.state {
+            self.tries = self.tries.saturating_add(1);
+            self.attempt(cx);
+        }
+    }
+
+    pub(super) fn proved_stable(&mut self) {
+        if let State::Open { stable, .. } = &mut self.state {
             *stable = None;
-            self.connection.tries = 0;
+            self.tries = 0;
         }
     }
 
-    pub(super) fn close_timed_out(&mut self) {
-        if let State::Closing { .. } = self.connection.state {
-            self.finish_closing(None);
-        }
+    pub(super) fn close_timed_out(&mut self, cx: &mut Context, channels: &mut Channels) {
+        self.finish_closing(cx, channels, None);
     }
 }
 
-impl Socket {
-    fn attempt_to_connect(&mut self) {
-        let transport = TransportId(self.connection.next_transport);
-        self.connection.next_transport = self.connection.next_transport.saturating_add(1);
-        self.counters.attempts = self.counters.attempts.saturating_add(1);
-        let timeout =
-            self.timers.arm(self.now, self.config.connect_timeout, TimeoutReason::Connect);
-        self.connection.state = State::Connecting { transport, begun: false, timeout };
+impl Connection {
+    fn attempt(&mut self, cx: &mut Context) {
+        let transport = TransportId(self.next_transport);
+        self.next_transport = self.next_transport.saturating_add(1);
+        cx.counters.attempts = cx.counters.attempts.saturating_add(1);
+        let timeout = cx.arm(cx.config.connect_timeout, TimeoutReason::Connect);
+        self.state = State::Connecting { transport, begun: false, timeout };
     }
 
     /// The connection or attempt ended, and nobody asked for it: wait for the next attempt, or stop.
-    fn lose_connection(&mut self, transport: TransportId, was_open: bool, cause: CloseCause) {
-        self.connection.state = State::Closed;
+    fn lose(
+        &mut self,
+        cx: &mut Context,
+        channels: &mut Channels,
+        transport: TransportId,
+        was_open: bool,
+        cause: CloseCause,
+    ) {
+        self.state = State::Closed;
         if was_open {
-            self.unsend_all();
-            self.channels_lost_connection(&cause, false);
+            cx.requests.hold_all();
+            channels.lost_connection(cx, &cause, false);
         }
-        let retry_in = self.reconnect_delay(&cause);
+        let retry_in = self.reconnect_delay(cx, &cause);
         if let Some(delay) = retry_in {
-            let retry = self.timers.arm(self.now, delay, TimeoutReason::Reconnect);
-            self.connection.state = State::Waiting { retry };
+            self.state = State::Waiting { retry: cx.arm(delay, TimeoutReason::Reconnect) };
         }
-        self.report_closed(transport, was_open, cause, retry_in);
+        report_closed(cx, transport, was_open, cause, retry_in);
     }
 
-    fn reconnect_delay(&mut self, cause: &CloseCause) -> Option<Duration> {
-        match self.config.reconnect_policy.decide(cause, self.connection.was_open) {
+    fn reconnect_delay(&self, cx: &mut Context, cause: &CloseCause) -> Option<Duration> {
+        match cx.config.reconnect_policy.decide(cause, self.was_open) {
             Reconnect::Stop => None,
             Reconnect::After(delay) => Some(delay),
             Reconnect::Backoff => {
-                let next_try = self.connection.tries.saturating_add(1);
+                let next_try = self.tries.saturating_add(1);
                 let asked_for = match cause {
                     CloseCause::Refused(refusal) => refusal.retry_after.unwrap_or_default(),
                     _ => Duration::ZERO,
                 };
-                let asked_for = asked_for.min(self.config.max_retry_after);
-                Some(self.config.reconnect.delay_of(next_try, asked_for, &mut self.rng))
+                let asked_for = asked_for.min(cx.config.max_retry_after);
+                Some(cx.config.reconnect.delay_of(next_try, asked_for, &mut cx.rng))
             }
         }
     }
 
     /// The end of a disconnect: the transport closed, took too long, or the user connects again.
-    fn finish_closing(&mut self, retry_in: Option<Duration>) {
+    fn finish_closing(
+        &mut self,
+        cx: &mut Context,
+        channels: &mut Channels,
+        retry_in: Option<Duration>,
+    ) {
         let State::Closing { transport, was_open, close, timeout } =
-            core::mem::replace(&mut self.connection.state, State::Closed)
+            core::mem::replace(&mut self.state, State::Closed)
         else {
             return;
         };
-        self.timers.disarm(timeout);
-        self.unsend_all();
-        self.channels_lost_connection(&CloseCause::Disconnected, false);
-        self.connection.closes.extend(close);
-        self.report_closed(transport, was_open, CloseCause::Disconnected, retry_in);
+        cx.timers.disarm(timeout);
+        cx.requests.hold_all();
+        channels.lost_connection(cx, &CloseCause::Disconnected, false);
+        self.closes.extend(close);
+        report_closed(cx, transport, was_open, CloseCause::Disconnected, retry_in);
     }
 
-    fn stop_connection_timers(&mut self, stable: Option<TimerKey>) {
-        if let Some(key) = stable {
-            self.timers.disarm(key);
+    /// Disarms the timers of an open connection, and ends its pings.
+    fn stop_timers(&mut self, cx: &mut Context) {
+        if let State::Open { stable, pulse, .. } = &mut self.state {
+            cx.disarm(stable.take());
+            pulse.stop(cx);
         }
-        self.stop_heartbeats();
     }
 
     fn close_in_background(&mut self, transport: TransportId, reason: &str) {
-        self.connection.closes.push_back(PendingClose {
+        self.closes.push_back(PendingClose {
             transport,
             code: CloseCode::NORMAL,
             reason: String::from(reason),
         });
     }
+}
 
-    fn report_closed(
-        &mut self,
-        transport: TransportId,
-        was_open: bool,
-        cause: CloseCause,
-        retry_in: Option<Duration>,
-    ) {
-        let cause = self.events.keep_cause(cause);
-        self.emit(Event::Closed { transport, was_open, cause, retry_in });
-        self.events.give_back_room();
-    }
+fn report_closed(
+    cx: &mut Context,
+    transport: TransportId,
+    was_open: bool,
+    cause: CloseCause,
+    retry_in: Option<Duration>,
+) {
+    let cause = cx.events.keep_cause(cause);
+    cx.emit(Event::Closed { transport, was_open, cause, retry_in });
+    cx.events.give_back_room();
+}
 
-    fn count_stale_fact(&mut self) {
-        self.counters.stale_facts = self.counters.stale_facts.saturating_add(1);
-    }
-
-    /// Moves the clock; it never runs backwards.
-    pub(super) fn advance(&mut self, now: Instant) {
-        self.now = self.now.max(now);
-    }
+fn count_stale_fact(cx: &mut Context) {
+    cx.counters.stale_facts = cx.counters.stale_facts.saturating_add(1);
 }

@@ -4,7 +4,6 @@ use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::Socket;
 use crate::{CloseCause, Config, Event, Outcome, Payload, PayloadDropped, Rejection, Status};
 
 /// Room for so many events is always kept.
@@ -13,31 +12,19 @@ const KEPT: usize = 8;
 /// Room for more is given back as soon as none waits.
 const LARGE: usize = 512;
 
-impl Socket {
-    #[inline(never)]
-    pub(super) fn emit(&mut self, event: Event) {
-        self.emit_in_place(event);
-    }
-
-    /// The same where events are frequent: the compiler knows there which one it is, and how it is counted.
-    #[inline(always)]
-    pub(super) fn emit_in_place(&mut self, event: Event) {
-        if !self.events.push(event) {
-            self.counters.events_lost = self.counters.events_lost.saturating_add(1);
-        }
-    }
-}
-
 /// A queue that keeps every outcome and pong, and a bounded number and size of everything else.
 ///
-/// The number of outcomes is bounded by [`Config::max_pushes`](crate::Config::max_pushes), since a push counts
-/// until its outcome has been polled; so does a ping. News of states and traffic have limits of
+/// The number of outcomes is bounded by [`Config::max_pushes`](crate::Config::max_pushes), since a call counts from
+/// when its outcome is [promised](Self::promise_outcome) until that has been polled; so does a ping. News of states and traffic have limits of
 /// their own: a flood of messages can't take the place of the end of the connection. What the server
 /// answered and outcomes and states hold is limited together: see [`keep`](Self::keep).
 #[derive(Debug)]
 pub(super) struct EventQueue {
     waiting: VecDeque<Event>,
+    /// Promised, and not polled.
     outcomes: usize,
+    max_outcomes: usize,
+    /// Promised, and not polled.
     pongs: usize,
     states: usize,
     max_states: usize,
@@ -71,6 +58,7 @@ impl EventQueue {
             // An idle socket has its join's news and outcome, at the most.
             waiting: VecDeque::with_capacity(2),
             outcomes: 0,
+            max_outcomes: config.max_pushes,
             pongs: 0,
             states: 0,
             max_states: config.max_events.saturating_add(config.max_channels.saturating_mul(2)),
@@ -180,18 +168,21 @@ impl EventQueue {
             }
             return self.take_lost();
         };
-        self.count(kind(&event), usize::saturating_sub);
+        let kind = kind(&event);
+        match kind {
+            Kind::Outcome(_) => self.outcomes = self.outcomes.saturating_sub(1),
+            Kind::Pong => self.pongs = self.pongs.saturating_sub(1),
+            Kind::State(_) | Kind::Traffic(_) => {}
+        }
+        self.count(kind, usize::saturating_sub);
         Some(event)
     }
 
     #[inline(always)]
     fn count(&mut self, kind: Kind, change: impl Fn(usize, usize) -> usize) {
         match kind {
-            Kind::Outcome(size) => {
-                self.outcomes = change(self.outcomes, 1);
-                self.answer_bytes = change(self.answer_bytes, size);
-            }
-            Kind::Pong => self.pongs = change(self.pongs, 1),
+            Kind::Outcome(size) => self.answer_bytes = change(self.answer_bytes, size),
+            Kind::Pong => {}
             Kind::State(size) => {
                 self.states = change(self.states, 1);
                 self.answer_bytes = change(self.answer_bytes, size);
@@ -217,14 +208,23 @@ impl EventQueue {
         self.waiting.shrink_to(self.waiting.len().saturating_mul(2).max(KEPT));
     }
 
-    /// Outcomes that wait to be polled.
-    pub(super) fn outcomes(&self) -> usize {
-        self.outcomes
+    /// Whether one more call with an outcome stays within the limit.
+    pub(super) fn has_room_for_outcome(&self) -> bool {
+        self.outcomes < self.max_outcomes
     }
 
-    /// Pongs that wait to be polled.
-    pub(super) fn pongs(&self) -> usize {
-        self.pongs
+    /// A call is accepted, and will have exactly one outcome.
+    pub(super) fn promise_outcome(&mut self) {
+        self.outcomes = self.outcomes.saturating_add(1);
+    }
+
+    /// A ping will have exactly one pong; `false` if there would be more than `max`.
+    pub(super) fn promise_pong(&mut self, max: usize) -> bool {
+        let has_room = self.pongs < max;
+        if has_room {
+            self.pongs = self.pongs.saturating_add(1);
+        }
+        has_room
     }
 }
 

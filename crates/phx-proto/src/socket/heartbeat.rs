@@ -5,187 +5,174 @@
 //! the timeout counts from the last frame, and only the limit from the heartbeat itself. In phoenix.js
 //! a heartbeat whose reply waits behind a backlog ends a connection over which data flows.
 
+use alloc::collections::VecDeque;
 use core::time::Duration;
 
-use super::pending::Pending;
+use super::TimeoutReason;
+use super::context::Context;
+use super::requests::What;
 use super::timers::TimerKey;
-use super::{Socket, TimeoutReason};
-use crate::{Event, Instant, Message, PHOENIX, Payload, PingError, PingId, Ref, events};
+use crate::{Event, Instant, PingError, PingId};
 
 /// Pings that may wait for their reply at the same time.
 const MAX_PINGS: usize = 16;
 
-/// The heartbeat of one connection.
+/// The heartbeat and pings of one connection.
 #[derive(Debug)]
-pub(super) enum Heartbeat {
+pub(super) struct Pulse {
+    beat: Beat,
+    pings: VecDeque<u64>,
+    /// When the last frame came, or the driver last chose not to look for one.
+    heard: Instant,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Beat {
     /// Switched off by the configuration.
     Off,
     /// The next one is due when the timer fires.
-    Resting { next: TimerKey },
+    Resting(TimerKey),
     /// One is under way; without a reply in time the connection counts as dead.
-    Beating { reference: u64, since: Instant, timeout: TimerKey },
+    Beating(u64),
 }
 
-/// A ping that waits for its reply.
-#[derive(Debug)]
-pub(super) struct PendingPing {
-    since: Instant,
-    timeout: TimerKey,
+/// What is wrong with a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dead {
+    /// The heartbeat had no reply.
+    Silent,
+    /// Nothing ran for so long that the peer must have given up.
+    Slept,
 }
 
-impl Socket {
-    pub(super) fn first_heartbeat(&mut self) -> Heartbeat {
-        match self.config.heartbeat_interval {
-            None => Heartbeat::Off,
-            Some(interval) => Heartbeat::Resting {
-                next: self.timers.arm(self.now, interval, TimeoutReason::Heartbeat),
-            },
-        }
+impl Pulse {
+    pub(super) fn new(cx: &mut Context) -> Self {
+        Pulse { beat: Beat::rest(cx), pings: VecDeque::new(), heard: cx.now }
     }
 
-    /// `at` is when it should have been sent.
-    pub(super) fn heartbeat_is_due(&mut self, at: Instant) {
-        if self.slept_since(at) {
-            return self.connection_slept();
-        }
-        let reference = self.next_number();
-        // The timeout runs from here, not from when the transport takes the frame: a transport
-        // that takes nothing is as dead as a peer that says nothing.
-        let timeout =
-            self.timers.arm(self.now, self.config.heartbeat_timeout, TimeoutReason::HeartbeatReply);
-        let since = self.now;
-        if let Some(heartbeat) = self.connection.heartbeat_mut() {
-            *heartbeat = Heartbeat::Beating { reference, since, timeout };
-            self.pending.insert(reference, Pending::Heartbeat);
-            self.outbox.push_heartbeat(reference);
-        } else {
-            self.timers.disarm(timeout);
-        }
+    pub(super) fn note_heard(&mut self, now: Instant) {
+        self.heard = now;
     }
 
-    /// A heartbeat that is late by a whole interval and its timeout was not sent because nothing ran.
+    /// A heartbeat is due since `at`.
+    ///
+    /// One that is late by a whole interval and its timeout was not sent because nothing ran.
     /// With the defaults the peer has then heard nothing for 70 s, and Phoenix gives up after 60 s:
     /// asking whether it is still there would only cost the heartbeat's timeout.
-    fn slept_since(&self, at: Instant) -> bool {
-        let interval = self.config.heartbeat_interval.unwrap_or(Duration::MAX);
-        let patience = interval.saturating_add(self.config.heartbeat_timeout);
-        self.now.saturating_duration_since(at) >= patience
+    pub(super) fn beat(&mut self, cx: &mut Context, at: Instant) -> Result<(), Dead> {
+        let interval = cx.config.heartbeat_interval.unwrap_or(Duration::MAX);
+        let patience = interval.saturating_add(cx.config.heartbeat_timeout);
+        if cx.now.saturating_duration_since(at) >= patience {
+            return Err(Dead::Slept);
+        }
+        self.beat = Beat::Beating(ask(cx, |_| TimeoutReason::HeartbeatReply));
+        Ok(())
     }
 
     /// The timer of a heartbeat has fired. Frames that came meanwhile have left it alone.
-    pub(super) fn heartbeat_reply_is_due(&mut self) {
-        let Some(&mut Heartbeat::Beating { since, .. }) = self.connection.heartbeat_mut() else {
-            return;
-        };
-        let Some(left) = self.time_left(since) else {
-            return self.heartbeat_timed_out();
-        };
-        let again = self.timers.arm(self.now, left, TimeoutReason::HeartbeatReply);
-        if let Some(Heartbeat::Beating { timeout, .. }) = self.connection.heartbeat_mut() {
-            *timeout = again;
-        }
-    }
-
-    /// How long a heartbeat or ping of that moment may still wait for its reply; `None` if no longer.
-    fn time_left(&self, since: Instant) -> Option<Duration> {
-        let timeout = self.config.heartbeat_timeout;
-        let silence = self.heard.max(since).saturating_add(timeout);
-        let limit = since.saturating_add(self.config.heartbeat_limit.max(timeout));
-        let left = silence.min(limit).saturating_duration_since(self.now);
-        (!left.is_zero()).then_some(left)
-    }
-
-    /// Since when the oldest heartbeat or ping waits for its reply; `None` if none does.
-    #[must_use]
-    pub fn unanswered_since(&self) -> Option<Instant> {
-        let heartbeat = match self.connection.heartbeat() {
-            Some(&Heartbeat::Beating { since, .. }) => Some(since),
-            _ => None,
-        };
-        let ping = self.pings.first_key_value().map(|(_, ping)| ping.since);
-        heartbeat.into_iter().chain(ping).min()
-    }
-
-    pub(super) fn heartbeat_answered(&mut self) {
-        let Some(&mut Heartbeat::Beating { since, timeout, .. }) = self.connection.heartbeat_mut()
-        else {
-            return;
-        };
-        self.timers.disarm(timeout);
-        let next = self.first_heartbeat();
-        if let Some(heartbeat) = self.connection.heartbeat_mut() {
-            *heartbeat = next;
-        }
-        let round_trip = self.now.saturating_duration_since(since);
-        self.emit(Event::HeartbeatAnswered { round_trip });
-        self.events.give_back_room();
-    }
-
-    pub(super) fn start_ping(&mut self) -> Result<PingId, PingError> {
-        if !self.connection.is_open() {
-            return Err(PingError::NotConnected);
-        }
-        // Those count whose answer nobody has polled, since an answer is never dropped.
-        if self.pings.len().saturating_add(self.events.pongs()) >= MAX_PINGS {
-            return Err(PingError::TooMany { max: MAX_PINGS });
-        }
-        let reference = self.next_number();
-        let ping = PingId(reference);
-        let timeout =
-            self.timers.arm(self.now, self.config.heartbeat_timeout, TimeoutReason::Ping(ping));
-        self.pings.insert(ping, PendingPing { since: self.now, timeout });
-        self.pending.insert(reference, Pending::Ping(ping));
-        self.outbox.push_heartbeat(reference);
-        Ok(ping)
-    }
-
-    pub(super) fn ping_answered(&mut self, ping: PingId) {
-        if let Some(PendingPing { since, timeout }) = self.pings.remove(&ping) {
-            self.timers.disarm(timeout);
-            let round_trip = Some(self.now.saturating_duration_since(since));
-            self.emit(Event::Pong { ping, round_trip });
+    pub(super) fn reply_is_due(&self, cx: &mut Context) -> Result<(), Dead> {
+        match self.beat {
+            Beat::Beating(number) if !self.waits_on(cx, number, TimeoutReason::HeartbeatReply) => {
+                Err(Dead::Silent)
+            }
+            _ => Ok(()),
         }
     }
 
     /// Without a reply it fails, and nothing more: whether the peer is alive is the heartbeat's
     /// business.
-    pub(super) fn pong_is_due(&mut self, ping: PingId) {
-        let Some(since) = self.pings.get(&ping).map(|ping| ping.since) else {
+    pub(super) fn pong_is_due(&mut self, cx: &mut Context, ping: PingId) {
+        if !self.waits_on(cx, ping.0, TimeoutReason::Ping(ping)) {
+            self.end_ping(cx, ping.0, None);
+        }
+    }
+
+    /// Lets a heartbeat or ping wait on if it still may.
+    fn waits_on(&self, cx: &mut Context, number: u64, why: TimeoutReason) -> bool {
+        let Some(since) = cx.requests.get(number).and_then(|request| request.since()) else {
+            return true;
+        };
+        let timeout = cx.config.heartbeat_timeout;
+        let silence = self.heard.max(since).saturating_add(timeout);
+        let limit = since.saturating_add(cx.config.heartbeat_limit.max(timeout));
+        let left = silence.min(limit).saturating_duration_since(cx.now);
+        if left.is_zero() {
+            return false;
+        }
+        let again = cx.arm(left, why);
+        cx.requests.set_deadline(number, again);
+        true
+    }
+
+    /// Since when the oldest heartbeat or ping waits for its reply; `None` if none does.
+    pub(super) fn unanswered_since(&self, cx: &Context) -> Option<Instant> {
+        let beat = match self.beat {
+            Beat::Beating(number) => Some(number),
+            Beat::Off | Beat::Resting(_) => None,
+        };
+        let oldest = beat.into_iter().chain(self.pings.front().copied()).min()?;
+        cx.requests.get(oldest)?.since()
+    }
+
+    /// The heartbeat or ping of this number has its reply.
+    pub(super) fn answered(&mut self, cx: &mut Context, number: u64) {
+        let Some(since) = cx.requests.get(number).and_then(|request| request.since()) else {
             return;
         };
-        if let Some(left) = self.time_left(since) {
-            let again = self.timers.arm(self.now, left, TimeoutReason::Ping(ping));
-            if let Some(ping) = self.pings.get_mut(&ping) {
-                ping.timeout = again;
-            }
+        let round_trip = cx.now.saturating_duration_since(since);
+        if !matches!(self.beat, Beat::Beating(beat) if beat == number) {
+            self.end_ping(cx, number, Some(round_trip));
             return;
         }
-        self.pings.remove(&ping);
-        self.pending.remove(ping.0);
-        self.outbox.remove_heartbeat(ping.0);
-        self.emit(Event::Pong { ping, round_trip: None });
+        cx.end(number);
+        self.beat = Beat::rest(cx);
+        cx.emit(Event::HeartbeatAnswered { round_trip });
+        cx.events.give_back_room();
+    }
+
+    pub(super) fn ping(&mut self, cx: &mut Context) -> Result<PingId, PingError> {
+        // Those count whose answer nobody has polled, since an answer is never dropped.
+        if !cx.events.promise_pong(MAX_PINGS) {
+            return Err(PingError::TooMany { max: MAX_PINGS });
+        }
+        let number = ask(cx, |number| TimeoutReason::Ping(PingId(number)));
+        self.pings.push_back(number);
+        Ok(PingId(number))
+    }
+
+    fn end_ping(&mut self, cx: &mut Context, number: u64, round_trip: Option<Duration>) {
+        self.pings.retain(|ping| *ping != number);
+        cx.end(number);
+        cx.emit(Event::Pong { ping: PingId(number), round_trip });
     }
 
     /// The connection is over, for whatever reason.
-    pub(super) fn stop_heartbeats(&mut self) {
-        match self.connection.heartbeat_mut() {
-            Some(&mut Heartbeat::Resting { next }) => self.timers.disarm(next),
-            Some(&mut Heartbeat::Beating { reference, timeout, .. }) => {
-                self.timers.disarm(timeout);
-                self.pending.remove(reference);
-            }
-            Some(Heartbeat::Off) | None => {}
+    pub(super) fn stop(&mut self, cx: &mut Context) {
+        match core::mem::replace(&mut self.beat, Beat::Off) {
+            Beat::Resting(next) => cx.timers.disarm(next),
+            Beat::Beating(number) => drop(cx.end(number)),
+            Beat::Off => {}
         }
-        self.outbox.clear_heartbeats();
-        for (ping, PendingPing { timeout, .. }) in core::mem::take(&mut self.pings) {
-            self.timers.disarm(timeout);
-            self.pending.remove(ping.0);
-            self.emit(Event::Pong { ping, round_trip: None });
+        while let Some(ping) = self.pings.pop_front() {
+            self.end_ping(cx, ping, None);
         }
     }
+}
 
-    pub(super) fn heartbeat_message(reference: u64) -> Message {
-        Message::new(PHOENIX, events::HEARTBEAT, Payload::empty())
-            .with_reference(Some(Ref::from(reference)))
+impl Beat {
+    fn rest(cx: &mut Context) -> Self {
+        match cx.config.heartbeat_interval {
+            None => Beat::Off,
+            Some(interval) => Beat::Resting(cx.arm(interval, TimeoutReason::Heartbeat)),
+        }
     }
+}
+
+/// Asks for a sign of life. The timeout runs from here, not from when the transport takes the frame: a transport
+/// that takes nothing is as dead as a peer that says nothing.
+fn ask(cx: &mut Context, why: impl FnOnce(u64) -> TimeoutReason) -> u64 {
+    let what = What::Heartbeat { since: cx.now };
+    let number = cx.begin(None, cx.config.heartbeat_timeout, what, why);
+    cx.requests.make_ready(number);
+    number
 }

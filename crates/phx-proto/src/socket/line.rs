@@ -1,109 +1,76 @@
 //! Things in the order of their numbers.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 
 /// Room for so many things is never given back.
 const KEPT: usize = 16;
 
-/// An ordered map, made for numbers that grow: what is added nearly always comes last, and what is taken is
-/// nearly always the first.
+/// An ordered map of numbers that only grow: what is added comes last, and what is taken is nearly always the first.
 #[derive(Debug)]
 pub(super) struct Line<T> {
     /// In the order of the numbers. Where a thing was taken from between others there is a gap; never at
     /// either end, and at the most as many as there are things, and a few.
     in_order: VecDeque<(u64, Option<T>)>,
     gaps: usize,
-    /// What was added when a later number was there already.
-    late: BTreeMap<u64, T>,
 }
 
 impl<T> Line<T> {
-    /// Adds what has this number; it takes the place of what had it before.
-    pub(super) fn insert(&mut self, number: u64, thing: T) {
-        if let Some(place) = self.late.get_mut(&number) {
-            *place = thing;
-            return;
+    /// Adds what has this number, which is higher than those that are there.
+    pub(super) fn push(&mut self, number: u64, thing: T) {
+        debug_assert!(self.in_order.back().is_none_or(|(last, _)| *last < number), "{number}");
+        if self.in_order.capacity() == 0 {
+            // Most sockets do one thing at a time, and a queue that grows by itself begins with four.
+            self.in_order.reserve_exact(2);
         }
-        if self.in_order.back().is_none_or(|(last, _)| *last < number) {
-            self.in_order.push_back((number, Some(thing)));
-            return;
-        }
-        match self.place(number) {
-            Some(place) => {
-                if place.replace(thing).is_none() {
-                    self.gaps = self.gaps.saturating_sub(1);
-                }
-            }
-            None => drop(self.late.insert(number, thing)),
-        }
+        self.in_order.push_back((number, Some(thing)));
     }
 
-    /// What was added in order and has the lowest number of that.
-    pub(super) fn first_in_order(&self) -> Option<(u64, &T)> {
-        let (number, thing) = self.in_order.front()?;
-        thing.as_ref().map(|thing| (*number, thing))
+    pub(super) fn len(&self) -> usize {
+        self.in_order.len().saturating_sub(self.gaps)
     }
 
-    /// What was added in order and has the highest number of that.
-    pub(super) fn last_in_order(&self) -> Option<&T> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+        self.in_order.iter().filter_map(|(number, thing)| Some((*number, thing.as_ref()?)))
+    }
+
+    pub(super) fn first(&self) -> Option<(u64, &T)> {
+        self.in_order.front().and_then(|(number, thing)| Some((*number, thing.as_ref()?)))
+    }
+
+    pub(super) fn last_number(&self) -> Option<u64> {
+        self.in_order.back().map(|(number, _)| *number)
+    }
+
+    pub(super) fn last(&self) -> Option<&T> {
         self.in_order.back().and_then(|(_, thing)| thing.as_ref())
     }
 
     /// Takes what has this number.
+    #[inline]
     pub(super) fn remove(&mut self, number: u64) -> Option<T> {
-        if self.in_order.front().is_some_and(|(first, _)| *first == number) {
-            let (_, thing) = self.in_order.pop_front()?;
-            self.close_gaps();
-            return thing;
-        }
-        let Some(thing) = self.place(number).and_then(Option::take) else {
-            return self.late.remove(&number);
+        let index = self.index(number)?;
+        let thing = if index == 0 {
+            self.in_order.pop_front()?.1
+        } else {
+            let thing = self.in_order.get_mut(index)?.1.take()?;
+            self.gaps = self.gaps.saturating_add(1);
+            Some(thing)
         };
-        self.gaps = self.gaps.saturating_add(1);
         self.close_gaps();
-        Some(thing)
-    }
-
-    /// Takes what has the lowest number.
-    pub(super) fn pop(&mut self) -> Option<(u64, T)> {
-        let first = self.in_order.front().map(|(number, _)| *number);
-        if let Some(entry) = self.late.first_entry()
-            && first.is_none_or(|first| *entry.key() < first)
-        {
-            return Some(entry.remove_entry());
-        }
-        let (number, thing) = self.in_order.pop_front()?;
-        self.close_gaps();
-        thing.map(|thing| (number, thing))
-    }
-
-    pub(super) fn contains(&self, number: u64) -> bool {
-        self.get(number).is_some()
+        thing
     }
 
     pub(super) fn get(&self, number: u64) -> Option<&T> {
-        let found = self.index(number).and_then(|index| self.in_order.get(index));
-        found.and_then(|(_, thing)| thing.as_ref()).or_else(|| self.late.get(&number))
+        self.in_order.get(self.index(number)?)?.1.as_ref()
     }
 
     pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
-        match self.index(number).and_then(|index| self.in_order.get_mut(index)) {
-            Some((_, Some(thing))) => Some(thing),
-            Some((_, None)) | None => self.late.get_mut(&number),
-        }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.in_order.is_empty() && self.late.is_empty()
-    }
-
-    /// The place of this number among those in order.
-    fn place(&mut self, number: u64) -> Option<&mut Option<T>> {
         let index = self.index(number)?;
-        self.in_order.get_mut(index).map(|(_, thing)| thing)
+        self.in_order.get_mut(index)?.1.as_mut()
     }
 
-    /// Where this number is among those in order: mostly at one of the ends.
+    /// Where this number is: mostly at one of the ends.
+    #[inline]
     fn index(&self, number: u64) -> Option<usize> {
         if self.in_order.front()?.0 == number {
             return Some(0);
@@ -138,20 +105,21 @@ impl<T> Line<T> {
 
 impl<T> Default for Line<T> {
     fn default() -> Self {
-        // Most sockets do one thing at a time, and a queue that grows by itself begins with four.
-        Line { in_order: VecDeque::with_capacity(2), gaps: 0, late: BTreeMap::new() }
+        Line { in_order: VecDeque::new(), gaps: 0 }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
 
     fn filled(things: u64) -> Line<u64> {
         let mut line = Line::default();
-        (0..things).for_each(|number| line.insert(number, number));
+        (0..things).for_each(|number| line.push(number, number));
         line
     }
 
@@ -176,79 +144,48 @@ mod tests {
     fn room_goes_by_halves_once_three_quarters_are_free() {
         let mut line = filled(1_024);
         let full = line.in_order.capacity();
-        let quarter = full / 4;
-        while line.in_order.len() > quarter {
-            assert!(line.pop().is_some());
-            assert_eq!(line.in_order.capacity(), full, "{} left", line.in_order.len());
+        let quarter = full as u64 / 4;
+        for number in 0..1_024 - quarter {
+            assert_eq!(line.remove(number), Some(number));
+            assert_eq!(line.in_order.capacity(), full, "{number}");
         }
-        assert!(line.pop().is_some());
+        assert!(line.remove(1_024 - quarter).is_some());
         let half = line.in_order.capacity();
         assert!((full / 2..full).contains(&half), "{half} of {full}");
-        while line.pop().is_some() {}
+        (1_025 - quarter..1_024).for_each(|number| assert!(line.remove(number).is_some()));
         assert!((KEPT..2 * KEPT).contains(&line.in_order.capacity()));
     }
 
-    /// What happens to a line.
-    #[derive(Clone, Debug)]
-    enum Step {
-        /// The next number is added.
-        Append,
-        /// A number of before is added, be it there or not.
-        Insert(u64),
-        Remove(u64),
-        Pop,
-    }
-
-    fn step() -> impl Strategy<Value = Step> {
-        prop_oneof![
-            6 => Just(Step::Append),
-            1 => (0..40_u64).prop_map(Step::Insert),
-            4 => (0..40_u64).prop_map(Step::Remove),
-            1 => Just(Step::Pop),
-        ]
-    }
-
     proptest! {
-        /// The model is an ordered map. Numbers of before are counted back from the last.
+        /// The model is an ordered map. A number is counted back from the last, or the next one is added.
         #[test]
         #[expect(clippy::arithmetic_side_effects, reason = "small numbers")]
-        fn does_what_an_ordered_map_does(steps in prop::collection::vec(step(), 0..400)) {
+        fn does_what_an_ordered_map_does(
+            steps in prop::collection::vec(prop::option::weighted(0.4, 0..40_u64), 0..400),
+        ) {
             let mut line = Line::default();
             let mut model = BTreeMap::new();
             let mut last = 100_u64;
             for (thing, step) in steps.into_iter().enumerate() {
-                match step {
-                    Step::Append => {
-                        last += 1;
-                        line.insert(last, thing);
-                        model.insert(last, thing);
-                    }
-                    Step::Insert(back) => {
-                        line.insert(last - back, thing);
-                        model.insert(last - back, thing);
-                    }
-                    Step::Remove(back) => {
-                        prop_assert_eq!(line.remove(last - back), model.remove(&(last - back)));
-                    }
-                    Step::Pop => prop_assert_eq!(line.pop(), model.pop_first()),
+                if let Some(back) = step {
+                    prop_assert_eq!(line.remove(last - back), model.remove(&(last - back)));
+                } else {
+                    last += 1;
+                    line.push(last, thing);
+                    model.insert(last, thing);
                 }
-                prop_assert_eq!(line.is_empty(), model.is_empty());
                 for number in last - 40..=last {
                     prop_assert_eq!(line.get(number), model.get(&number));
                     prop_assert_eq!(line.get_mut(number), model.get_mut(&number));
-                    prop_assert_eq!(line.contains(number), model.contains_key(&number));
                 }
-                for in_order in [line.first_in_order().map(|(_, thing)| thing), line.last_in_order()] {
-                    prop_assert!(in_order.is_none_or(|thing| model.values().any(|there| there == thing)));
-                }
+                prop_assert_eq!(line.len(), model.len());
+                prop_assert!(line.iter().eq(model.iter().map(|(number, thing)| (*number, thing))));
+                prop_assert_eq!(line.first().map(|(number, _)| number), model.keys().next().copied());
+                prop_assert_eq!(line.last(), model.values().next_back());
                 let gaps = line.in_order.iter().filter(|(_, thing)| thing.is_none()).count();
                 prop_assert_eq!(line.gaps, gaps);
                 prop_assert!(gaps <= KEPT + model.len());
             }
-            while let Some(first) = line.pop() {
-                prop_assert_eq!(Some(first), model.pop_first());
-            }
-            prop_assert!(model.is_empty());
         }
     }
 }

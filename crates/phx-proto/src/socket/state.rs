@@ -1,10 +1,6 @@
-//! The states that a user can see, and where to see them.
+//! The states that a user can see.
 
-use bytestring::ByteString;
-
-use super::Socket;
-use super::channel::Channel;
-use crate::{ChannelId, Config, Counters, Payload, PingId, PushId};
+use crate::{ChannelId, Payload, PingId, PushId};
 
 /// The params that a channel joins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,49 +83,4 @@ pub enum TimeoutReason {
     ChannelStable(ChannelId),
     /// A push, join or leave has had no reply.
     Push(PushId),
-}
-
-/// What can be seen from outside.
-impl Socket {
-    /// What the connection is doing.
-    #[must_use]
-    pub fn connection_state(&self) -> ConnectionState {
-        self.connection.state()
-    }
-
-    /// Whether the socket is connected.
-    #[must_use]
-    pub fn is_connected(&self) -> bool {
-        self.connection.is_open()
-    }
-
-    /// What a channel is doing; `None` if it was removed.
-    #[must_use]
-    pub fn channel_state(&self, channel: ChannelId) -> Option<ChannelState> {
-        self.known(channel).map(Channel::state)
-    }
-
-    /// A channel's topic; `None` if it was removed.
-    #[must_use]
-    pub fn topic(&self, channel: ChannelId) -> Option<&ByteString> {
-        self.known(channel).map(|channel| &channel.topic)
-    }
-
-    /// The channel that owns a topic. Channels that are being left or closed own none.
-    #[must_use]
-    pub fn channel_of(&self, topic: &str) -> Option<ChannelId> {
-        self.topics.get(topic).copied()
-    }
-
-    /// What happened so far, as numbers.
-    #[must_use]
-    pub fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
-    /// The settings.
-    #[must_use]
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
 }

@@ -20,8 +20,8 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
-use super::timers::TimerKey;
-use super::{Socket, TimeoutReason};
+use super::TimeoutReason;
+use super::timers::{TimerKey, Timers};
 use crate::{ChannelId, CloseCause, Instant};
 
 /// Rejections within a second from which on joins are spread: fewer come back one by one, by their
@@ -123,6 +123,24 @@ impl Pace {
     }
 }
 
+/// The moment, the limit and the timers, as of one call.
+pub(super) struct Pacing<'a> {
+    now: Instant,
+    /// Joins that may be under way.
+    max: usize,
+    timers: &'a mut Timers,
+}
+
+impl<'a> Pacing<'a> {
+    pub(super) fn new(now: Instant, max_joins: usize, timers: &'a mut Timers) -> Self {
+        Pacing { now, max: max_joins.max(1), timers }
+    }
+
+    fn is_off(&self) -> bool {
+        self.max == usize::MAX
+    }
+}
+
 impl Turns {
     /// Whether somebody waits for a turn.
     pub(super) fn is_awaited(&self) -> bool {
@@ -139,9 +157,104 @@ impl Turns {
         self.waiting.remove(&number);
     }
 
+    /// Takes a turn if one is free.
+    pub(super) fn take(&mut self, mut at: Pacing<'_>) -> bool {
+        if self.is_awaited() {
+            return false;
+        }
+        self.drop_old_pace(&mut at);
+        let takes = self.has_room(&at);
+        if takes {
+            self.begin(at.now);
+        }
+        takes
+    }
+
+    /// Puts a channel in line; the number is its place.
+    pub(super) fn wait(&mut self, mut at: Pacing<'_>, number: u64, channel: ChannelId) {
+        self.waiting.insert(number, channel);
+        self.await_pace(&mut at);
+    }
+
+    /// Gives a turn to the channel that waits first, if one is free.
+    pub(super) fn give(&mut self, mut at: Pacing<'_>) -> Option<ChannelId> {
+        if self.has_room(&at)
+            && let Some((_, channel)) = self.waiting.pop_first()
+        {
+            self.begin(at.now);
+            return Some(channel);
+        }
+        self.await_pace(&mut at);
+        None
+    }
+
+    /// The timer has fired.
+    pub(super) fn are_due(&mut self) {
+        if let Some(pace) = &mut self.pace {
+            pace.timer = None;
+        }
+    }
+
+    /// The server rejected a join, which will be tried again in this time.
+    pub(super) fn join_will_be_retried(&mut self, mut at: Pacing<'_>, retry_in: Duration) {
+        if at.is_off() {
+            return;
+        }
+        let now = at.now;
+        let rejected = &mut self.rejected;
+        if now.saturating_duration_since(rejected.since) >= WINDOW {
+            *rejected = Rejected { count: 0, since: now };
+        }
+        rejected.count = rejected.count.saturating_add(1);
+        if rejected.count == MANY {
+            self.slow_down(&mut at);
+        }
+        if let Some(pace) = &mut self.pace {
+            pace.until = pace.until.max(now.saturating_add(retry_in));
+        }
+    }
+
+    /// The server accepted a join.
+    pub(super) fn join_was_accepted(&mut self, mut at: Pacing<'_>) {
+        let Some(pace) = &mut self.pace else { return };
+        pace.speed_up();
+        if pace.turns >= NO_PACE {
+            self.drop_pace(&mut at);
+        }
+    }
+
+    /// The connection ended, or is being ended; called before its attempts are stopped.
+    pub(super) fn connection_lost(&mut self, mut at: Pacing<'_>, cause: &CloseCause) {
+        self.disarm_pace(&mut at);
+        let wished =
+            matches!(cause, CloseCause::Disconnected | CloseCause::Replaced | CloseCause::Slept);
+        let unanswered = !wished && self.under_way > 0;
+        let in_a_row = core::mem::replace(&mut self.ended_unanswered, unanswered);
+        // Normal, going away, and the restart of a service are no answer to what a client did.
+        let blames_us = matches!(cause, CloseCause::Frame { code, .. }
+            if !matches!(code.as_u16(), 1000 | 1001 | 1012));
+        if !unanswered || !(in_a_row || blames_us) || at.is_off() {
+            return;
+        }
+        self.slow_down(&mut at);
+        if let Some(pace) = &mut self.pace {
+            // To be too fast once more would cost all that is joined.
+            pace.patience = pace.patience.saturating_mul(8);
+            pace.until = pace.until.max(at.now.saturating_add(LINGER_AFTER_END));
+        }
+    }
+
+    /// A connection opened, and channels are about to join: with that the wait for it is over.
+    pub(super) fn connection_opened(&mut self, mut at: Pacing<'_>) {
+        self.drop_old_pace(&mut at);
+        if let Some(pace) = &mut self.pace {
+            pace.until = at.now;
+        }
+    }
+
     /// Whether a turn can be given now.
-    fn has_room(&self, now: Instant, max: usize) -> bool {
-        self.under_way < max.max(1) && self.pace.as_ref().is_none_or(|pace| pace.next <= now)
+    fn has_room(&self, at: &Pacing<'_>) -> bool {
+        self.under_way < at.max && self.pace.as_ref().is_none_or(|pace| pace.next <= at.now)
     }
 
     fn begin(&mut self, now: Instant) {
@@ -151,145 +264,43 @@ impl Turns {
             pace.until = pace.until.max(pace.next);
         }
     }
-}
-
-impl Socket {
-    /// Takes a turn if one is free.
-    pub(super) fn takes_turn(&mut self) -> bool {
-        if self.turns.is_awaited() {
-            return false;
-        }
-        self.drop_old_pace();
-        let takes = self.turns.has_room(self.now, self.config.max_joins_in_flight);
-        if takes {
-            self.turns.begin(self.now);
-        }
-        takes
-    }
-
-    /// Puts a channel in line; the number is its place.
-    pub(super) fn await_turn(&mut self, id: ChannelId) -> u64 {
-        let number = self.next_number();
-        self.turns.waiting.insert(number, id);
-        self.await_pace();
-        number
-    }
-
-    /// Gives turns to the channels that wait, in order, as far as turns are free.
-    pub(super) fn give_turns(&mut self) {
-        while self.connection.is_open()
-            && self.turns.has_room(self.now, self.config.max_joins_in_flight)
-            && let Some((_, id)) = self.turns.waiting.pop_first()
-        {
-            self.turns.begin(self.now);
-            self.start_attempt(id);
-        }
-        self.await_pace();
-    }
-
-    pub(super) fn turn_is_due(&mut self) {
-        if let Some(pace) = &mut self.turns.pace {
-            pace.timer = None;
-        }
-        self.give_turns();
-    }
 
     /// Arms the timer of the pace if a channel waits for nothing else.
-    fn await_pace(&mut self) {
-        let has_place = self.turns.under_way < self.config.max_joins_in_flight.max(1);
-        if !self.turns.is_awaited() || !has_place {
+    fn await_pace(&mut self, at: &mut Pacing<'_>) {
+        if self.waiting.is_empty() || self.under_way >= at.max {
             return;
         }
-        if let Some(pace) = &mut self.turns.pace
+        if let Some(pace) = &mut self.pace
             && pace.timer.is_none()
         {
-            let after = pace.next.saturating_duration_since(self.now);
-            pace.timer = Some(self.timers.arm(self.now, after, TimeoutReason::NextJoin));
+            let after = pace.next.saturating_duration_since(at.now);
+            pace.timer = Some(at.timers.arm(at.now, after, TimeoutReason::NextJoin));
         }
     }
 
-    /// The server rejected a join, which will be tried again in this time.
-    pub(super) fn join_will_be_retried(&mut self, retry_in: Duration) {
-        if self.config.max_joins_in_flight == usize::MAX {
-            return;
-        }
-        let now = self.now;
-        let rejected = &mut self.turns.rejected;
-        if now.saturating_duration_since(rejected.since) >= WINDOW {
-            *rejected = Rejected { count: 0, since: now };
-        }
-        rejected.count = rejected.count.saturating_add(1);
-        if rejected.count == MANY {
-            self.slow_down();
-        }
-        if let Some(pace) = &mut self.turns.pace {
-            pace.until = pace.until.max(now.saturating_add(retry_in));
-        }
-    }
-
-    /// The server accepted a join.
-    pub(super) fn join_was_accepted(&mut self) {
-        let Some(pace) = &mut self.turns.pace else { return };
-        pace.speed_up();
-        if pace.turns >= NO_PACE {
-            self.drop_pace();
-        }
-    }
-
-    /// The connection ended, or is being ended; called before its attempts are stopped.
-    pub(super) fn turns_lost_connection(&mut self, cause: &CloseCause) {
-        self.disarm_pace();
-        let wished =
-            matches!(cause, CloseCause::Disconnected | CloseCause::Replaced | CloseCause::Slept);
-        let unanswered = !wished && self.turns.under_way > 0;
-        let in_a_row = core::mem::replace(&mut self.turns.ended_unanswered, unanswered);
-        // Normal, going away, and the restart of a service are no answer to what a client did.
-        let blames_us = matches!(cause, CloseCause::Frame { code, .. }
-            if !matches!(code.as_u16(), 1000 | 1001 | 1012));
-        if !unanswered || !(in_a_row || blames_us) || self.config.max_joins_in_flight == usize::MAX
-        {
-            return;
-        }
-        self.slow_down();
-        if let Some(pace) = &mut self.turns.pace {
-            // To be too fast once more would cost all that is joined.
-            pace.patience = pace.patience.saturating_mul(8);
-            pace.until = pace.until.max(self.now.saturating_add(LINGER_AFTER_END));
-        }
-    }
-
-    /// A connection opened, and channels are about to join: with that the wait for it is over.
-    pub(super) fn begin_turns(&mut self) {
-        self.drop_old_pace();
-        if let Some(pace) = &mut self.turns.pace {
-            pace.until = self.now;
-        }
-    }
-
-    fn slow_down(&mut self) {
-        self.drop_old_pace();
-        match &mut self.turns.pace {
+    fn slow_down(&mut self, at: &mut Pacing<'_>) {
+        self.drop_old_pace(at);
+        match &mut self.pace {
             Some(pace) => pace.slow_down(),
-            None => self.turns.pace = Some(Box::new(Pace::new(self.now))),
+            None => self.pace = Some(Box::new(Pace::new(at.now))),
         }
     }
 
-    fn disarm_pace(&mut self) {
-        if let Some(timer) = self.turns.pace.as_mut().and_then(|pace| pace.timer.take()) {
-            self.timers.disarm(timer);
+    fn disarm_pace(&mut self, at: &mut Pacing<'_>) {
+        if let Some(timer) = self.pace.as_mut().and_then(|pace| pace.timer.take()) {
+            at.timers.disarm(timer);
         }
     }
 
     /// Drops a pace that nobody is expected to need any more.
-    fn drop_old_pace(&mut self) {
-        let now = self.now;
-        if self.turns.pace.as_ref().is_some_and(|pace| now > pace.until.saturating_add(LINGER)) {
-            self.drop_pace();
+    fn drop_old_pace(&mut self, at: &mut Pacing<'_>) {
+        if self.pace.as_ref().is_some_and(|pace| at.now > pace.until.saturating_add(LINGER)) {
+            self.drop_pace(at);
         }
     }
 
-    fn drop_pace(&mut self) {
-        self.disarm_pace();
-        self.turns.pace = None;
+    fn drop_pace(&mut self, at: &mut Pacing<'_>) {
+        self.disarm_pace(at);
+        self.pace = None;
     }
 }

@@ -1,0 +1,209 @@
+//! The channels of a socket: each is looked up once, and handed what it needs.
+
+use alloc::vec::Vec;
+
+use bytestring::ByteString;
+use slotmap::SlotMap;
+
+use super::channel::Channel;
+use super::context::Context;
+use super::requests::What;
+use super::state::Params;
+use crate::id::ChannelKey;
+use crate::{
+    ChannelCloseCause, ChannelId, CloseCause, EncodeError, JoinFailure, Message, NewChannelError,
+    Outcome, PHOENIX, Payload, PushId, Ref, Rejoin, SendReason, events,
+};
+
+/// All channels that a user has, and those removed that are still being left.
+#[derive(Debug)]
+pub(super) struct Channels(SlotMap<ChannelKey, Channel>);
+
+impl Channels {
+    pub(super) fn new() -> Self {
+        // Most sockets have few.
+        Channels(SlotMap::with_capacity_and_key(1))
+    }
+
+    /// Makes a channel for a topic.
+    pub(super) fn add(
+        &mut self,
+        cx: &mut Context,
+        topic: ByteString,
+        params: Params,
+        replace: bool,
+    ) -> Result<ChannelId, NewChannelError> {
+        if topic.is_empty() {
+            return Err(NewChannelError::EmptyTopic);
+        }
+        if topic == PHOENIX {
+            return Err(NewChannelError::ReservedTopic);
+        }
+        if self.0.len() >= cx.config.max_channels {
+            return Err(NewChannelError::TooMany { max: cx.config.max_channels });
+        }
+        if let Params::Fixed(payload) = &params {
+            let join = Message::new(topic.clone(), events::JOIN, payload.clone());
+            cx.config.serializer.check(&join).map_err(NewChannelError::Params)?;
+        }
+        match cx.topics.owner(&topic) {
+            Some(owner) if replace => {
+                let (timeout, cause) = (cx.config.leave_timeout, ChannelCloseCause::Replaced);
+                self.with(cx, owner, |owner, cx| owner.start_leaving(cx, timeout, cause, false));
+            }
+            Some(owner) => return Err(NewChannelError::TopicTaken { owner }),
+            None => {}
+        }
+        let make = |key| Channel::new(ChannelId(key), topic.clone(), params);
+        let id = ChannelId(self.0.insert_with_key(make));
+        cx.topics.own(topic, id);
+        Ok(id)
+    }
+
+    /// A channel that the user has. One that was removed stays until it is left, unseen.
+    pub(super) fn known(&self, id: ChannelId) -> Option<&Channel> {
+        self.0.get(id.0).filter(|channel| !channel.is_forgotten())
+    }
+
+    pub(super) fn known_mut(&mut self, id: ChannelId) -> Option<&mut Channel> {
+        self.0.get_mut(id.0).filter(|channel| !channel.is_forgotten())
+    }
+
+    /// Hands something to a channel; `None` if there is none of this id.
+    #[inline]
+    pub(super) fn with<R>(
+        &mut self,
+        cx: &mut Context,
+        id: ChannelId,
+        hand: impl FnOnce(&mut Channel, &mut Context) -> R,
+    ) -> Option<R> {
+        let channel = self.0.get_mut(id.0)?;
+        let result = hand(channel, cx);
+        if channel.is_gone() {
+            self.0.remove(id.0);
+        }
+        Some(result)
+    }
+
+    /// The same for a channel that the user has.
+    #[inline]
+    pub(super) fn with_known<R>(
+        &mut self,
+        cx: &mut Context,
+        id: ChannelId,
+        hand: impl FnOnce(&mut Channel, &mut Context) -> R,
+    ) -> Option<R> {
+        self.known(id)?;
+        self.with(cx, id, hand)
+    }
+
+    /// The same for the channel of the request of this number.
+    #[inline]
+    pub(super) fn with_request<R>(
+        &mut self,
+        cx: &mut Context,
+        number: u64,
+        hand: impl FnOnce(&mut Channel, &mut Context) -> R,
+    ) -> Option<R> {
+        let channel = cx.requests.get(number)?.channel()?;
+        self.with(cx, channel, hand)
+    }
+
+    fn with_all(&mut self, cx: &mut Context, hand: impl Fn(&mut Channel, &mut Context)) {
+        let all: Vec<ChannelKey> = self.0.keys().collect();
+        for key in all {
+            self.with(cx, ChannelId(key), &hand);
+        }
+    }
+
+    /// The connection opened.
+    pub(super) fn got_connection(&mut self, cx: &mut Context) {
+        let (turns, at) = cx.turns();
+        turns.connection_opened(at);
+        self.with_all(cx, Channel::got_connection);
+    }
+
+    /// The connection ended, or is being ended.
+    pub(super) fn lost_connection(&mut self, cx: &mut Context, cause: &CloseCause, draining: bool) {
+        let (turns, at) = cx.turns();
+        turns.connection_lost(at, cause);
+        self.with_all(cx, |channel, cx| channel.lost_connection(cx, draining));
+    }
+
+    /// Gives turns to the channels that wait, in order, as far as turns are free.
+    pub(super) fn give_turns(&mut self, cx: &mut Context) {
+        loop {
+            let (turns, at) = cx.turns();
+            let Some(channel) = turns.give(at) else { return };
+            self.with(cx, channel, Channel::start_attempt);
+        }
+    }
+
+    /// The next message for the transport, which is taken by being asked for.
+    #[inline]
+    pub(super) fn next_message(&mut self, cx: &mut Context) -> Option<(Message, SendReason)> {
+        loop {
+            let (number, channel, what) = cx.requests.take()?;
+            let (message, why) = match (what, channel) {
+                (What::Push { event, payload }, Some(id)) => {
+                    let Some(channel) = self.0.get_mut(id.0) else { continue };
+                    let join_ref = channel.push_sent(number).map(Ref::from);
+                    let push = Message::new(channel.topic().clone(), event, payload)
+                        .with_join_ref(join_ref);
+                    (push, SendReason::Push(PushId(number)))
+                }
+                (What::Join { params }, Some(id)) => {
+                    let Some(channel) = self.0.get_mut(id.0) else { continue };
+                    (channel.take_join(number, params), SendReason::Join(id))
+                }
+                (What::Leave(leave), Some(id)) => (leave.into_message(), SendReason::Leave(id)),
+                (What::Heartbeat { .. }, _) => {
+                    let heartbeat = Message::new(PHOENIX, events::HEARTBEAT, Payload::empty());
+                    (heartbeat, SendReason::Heartbeat)
+                }
+                _ => continue,
+            };
+            return Some((message.with_reference(Some(Ref::from(number))), why));
+        }
+    }
+
+    /// The transport has taken a frame; `connected` is whether it will bring a reply.
+    pub(super) fn frame_taken(
+        &mut self,
+        cx: &mut Context,
+        len: usize,
+        why: SendReason,
+        connected: bool,
+    ) {
+        let counters = &mut cx.counters;
+        counters.frames_sent = counters.frames_sent.saturating_add(1);
+        counters.bytes_sent = counters.bytes_sent.saturating_add(len as u64);
+        match why {
+            SendReason::Join(_) => counters.joins_sent = counters.joins_sent.saturating_add(1),
+            SendReason::Push(push) if !connected => self.finish(cx, push, Outcome::Disconnected),
+            SendReason::Push(_) | SendReason::Leave(_) | SendReason::Heartbeat => {}
+        }
+    }
+
+    /// A custom serializer said yes at the call and no now.
+    pub(super) fn frame_impossible(
+        &mut self,
+        cx: &mut Context,
+        why: SendReason,
+        error: EncodeError,
+    ) {
+        match why {
+            SendReason::Push(push) => self.finish(cx, push, Outcome::Unsendable(error)),
+            SendReason::Join(id) => {
+                let cause = JoinFailure::Unsendable(error);
+                self.with(cx, id, |channel, cx| channel.fail_attempt(cx, cause, Rejoin::Backoff));
+            }
+            // Their timeouts tell.
+            SendReason::Leave(_) | SendReason::Heartbeat => {}
+        }
+    }
+
+    pub(super) fn finish(&mut self, cx: &mut Context, call: PushId, outcome: Outcome) {
+        self.with_request(cx, call.0, |channel, cx| channel.finish(cx, call.0, outcome));
+    }
+}

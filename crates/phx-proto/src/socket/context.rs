@@ -1,0 +1,118 @@
+//! What the machines of a socket share: the clock and the settings, and where deadlines, requests and events go.
+
+use core::time::Duration;
+
+use fastrand::Rng;
+
+use super::TimeoutReason;
+use super::event_queue::EventQueue;
+use super::requests::{Request, Requests, What};
+use super::timers::{TimerKey, Timers};
+use super::topics::Topics;
+use super::turns::{Pacing, Turns};
+use crate::{ChannelId, Config, Counters, Event, Instant, Outcome, PushId};
+
+/// What the connection and the channels are handed at each call.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) config: Config,
+    pub(super) rng: Rng,
+    /// The latest moment that was heard of.
+    pub(super) now: Instant,
+    pub(super) timers: Timers,
+    pub(super) requests: Requests,
+    pub(super) topics: Topics,
+    pub(super) turns: Turns,
+    pub(super) events: EventQueue,
+    pub(super) counters: Counters,
+    /// Refs on the wire and ids of calls: one counter, never reset, so that a late reply never
+    /// matches something new.
+    last_number: u64,
+}
+
+impl Context {
+    pub(super) fn new(config: Config, seed: u64) -> Self {
+        Context {
+            rng: Rng::with_seed(seed),
+            now: Instant::EPOCH,
+            timers: Timers::default(),
+            requests: Requests::default(),
+            topics: Topics::default(),
+            turns: Turns::default(),
+            events: EventQueue::new(&config),
+            counters: Counters::default(),
+            last_number: 0,
+            config,
+        }
+    }
+
+    pub(super) fn next_number(&mut self) -> u64 {
+        self.last_number = self.last_number.saturating_add(1);
+        self.last_number
+    }
+
+    pub(super) fn arm(&mut self, after: Duration, why: TimeoutReason) -> TimerKey {
+        self.timers.arm(self.now, after, why)
+    }
+
+    pub(super) fn disarm(&mut self, key: Option<TimerKey>) {
+        if let Some(key) = key {
+            self.timers.disarm(key);
+        }
+    }
+
+    /// Begins a request under a number of its own, which has so long.
+    pub(super) fn begin(
+        &mut self,
+        channel: Option<ChannelId>,
+        timeout: Duration,
+        what: What,
+        why: impl FnOnce(u64) -> TimeoutReason,
+    ) -> u64 {
+        let number = self.next_number();
+        let deadline = self.arm(timeout, why(number));
+        self.requests.add(number, channel, Some(deadline), what);
+        number
+    }
+
+    /// Begins what will have exactly one outcome.
+    pub(super) fn call(&mut self, channel: ChannelId, timeout: Duration, what: What) -> u64 {
+        self.events.promise_outcome();
+        self.begin(Some(channel), timeout, what, |number| TimeoutReason::Push(PushId(number)))
+    }
+
+    /// Ends a call of a channel, and reports its outcome.
+    #[inline]
+    pub(super) fn finish(&mut self, channel: ChannelId, call: u64, outcome: Outcome) {
+        if self.end(call).is_some() {
+            self.emit_in_place(Event::PushDone { push: PushId(call), channel, outcome });
+        }
+    }
+
+    /// Ends a request, if it is under way.
+    #[inline]
+    pub(super) fn end(&mut self, number: u64) -> Option<Request> {
+        let request = self.requests.end(number)?;
+        self.disarm(request.deadline());
+        Some(request)
+    }
+
+    /// The turns to join, and what they need of this.
+    pub(super) fn turns(&mut self) -> (&mut Turns, Pacing<'_>) {
+        let pacing = Pacing::new(self.now, self.config.max_joins_in_flight, &mut self.timers);
+        (&mut self.turns, pacing)
+    }
+
+    #[inline(never)]
+    pub(super) fn emit(&mut self, event: Event) {
+        self.emit_in_place(event);
+    }
+
+    /// The same where events are frequent: the compiler knows there which one it is, and how it is counted.
+    #[inline(always)]
+    pub(super) fn emit_in_place(&mut self, event: Event) {
+        if !self.events.push(event) {
+            self.counters.events_lost = self.counters.events_lost.saturating_add(1);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! A channel's pushes: accepted or refused at the call, kept in order until the transport takes them, and ended
+//! by exactly one outcome.
+//!
+//! ```text
+//!   push --> unsent --(joined, transport ready)--> sent --> reply | timeout | disconnected | crashed
+//!              |
+//!              +--> not sent in time | cancelled | evicted | channel closed
+//! ```
+//!
+//! A push that was not sent survives a lost connection and a crashed channel; one that was sent
+//! fails at once with its connection or its channel's life, since nobody can know whether the server
+//! received it. A reply may come after `phx_error` all the same: it is late.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::context::Context;
+use super::line::Line;
+use super::requests::What;
+use crate::{
+    ChannelId, Message, Outcome, Payload, PushErrorKind, PushId, Status, WhenFull, events,
+};
+
+/// The numbers of a channel's pushes that wait for their outcome.
+#[derive(Debug, Default)]
+pub(super) struct Pushes {
+    /// Taken by the transport. Calls are sent in their order, so these were all before those that aren't.
+    sent: Line<()>,
+    unsent: Line<()>,
+}
+
+impl Pushes {
+    /// Accepts a push that [may come](Self::check).
+    pub(super) fn add(
+        &mut self,
+        cx: &mut Context,
+        id: ChannelId,
+        timeout: Duration,
+        what: What,
+    ) -> PushId {
+        let push = cx.call(id, timeout, what);
+        cx.counters.pushes = cx.counters.pushes.saturating_add(1);
+        self.unsent.push(push, ());
+        PushId(push)
+    }
+
+    /// Whether a push of this message is accepted; makes room for it if that is what the configuration wants.
+    pub(super) fn check(
+        &mut self,
+        cx: &mut Context,
+        id: ChannelId,
+        message: &Message,
+    ) -> Result<(), PushErrorKind> {
+        let Message { event, payload, .. } = message;
+        if event.is_empty() {
+            return Err(PushErrorKind::EmptyEvent);
+        }
+        if events::is_reserved(event) {
+            return Err(PushErrorKind::ReservedEvent);
+        }
+        cx.config.serializer.check(message).map_err(PushErrorKind::Encode)?;
+        if !cx.events.has_room_for_outcome() {
+            return Err(PushErrorKind::TooMany { max: cx.config.max_pushes });
+        }
+        let max = cx.config.max_buffered_pushes;
+        let is_full = self.unsent.len() >= max;
+        if is_full && (max == 0 || cx.config.when_full == WhenFull::Refuse) {
+            return Err(PushErrorKind::BufferFull { max });
+        }
+        let oldest = self.unsent.first().map(|(oldest, ())| oldest).filter(|_| is_full);
+        let freed = oldest.map_or(0, |oldest| cx.requests.size(oldest));
+        let size = event.len().saturating_add(payload.len());
+        let total = cx.requests.buffered_bytes().saturating_sub(freed).saturating_add(size);
+        if total > cx.config.max_buffered_bytes {
+            return Err(PushErrorKind::TooManyBytes { max: cx.config.max_buffered_bytes });
+        }
+        if let Some(oldest) = oldest {
+            self.finish(cx, id, oldest, Outcome::Evicted);
+        }
+        Ok(())
+    }
+
+    fn unsent(&self) -> impl Iterator<Item = u64> {
+        self.unsent.iter().map(|(push, ())| push)
+    }
+
+    /// The channel is joined: all that wait are to be sent.
+    pub(super) fn make_ready(&self, cx: &mut Context) {
+        self.unsent().for_each(|push| cx.requests.make_ready(push));
+    }
+
+    /// Not to be sent for now.
+    pub(super) fn hold(&self, cx: &mut Context) {
+        self.unsent().for_each(|push| cx.requests.hold(push));
+    }
+
+    /// Whether there are some to be sent: they come before others.
+    pub(super) fn are_ready(&self, cx: &Context) -> bool {
+        self.unsent().next().is_some_and(|oldest| cx.requests.is_ready(oldest))
+    }
+
+    /// The transport takes the next.
+    pub(super) fn note_sent(&mut self, push: u64) {
+        self.unsent.remove(push);
+        self.sent.push(push, ());
+    }
+
+    #[inline]
+    pub(super) fn finish(&mut self, cx: &mut Context, id: ChannelId, push: u64, outcome: Outcome) {
+        if self.sent.remove(push).is_none() {
+            self.unsent.remove(push);
+        }
+        cx.finish(id, push, outcome);
+    }
+
+    /// Ends those that are neither sent nor to be sent now.
+    pub(super) fn fail_held(&mut self, cx: &mut Context, id: ChannelId, outcome: &Outcome) {
+        let held: Vec<u64> = self.unsent().filter(|push| !cx.requests.is_ready(*push)).collect();
+        for push in held {
+            self.finish(cx, id, push, outcome.clone());
+        }
+    }
+
+    pub(super) fn fail_sent(&mut self, cx: &mut Context, id: ChannelId, outcome: &Outcome) {
+        while let Some((push, ())) = self.sent.first() {
+            self.finish(cx, id, push, outcome.clone());
+        }
+    }
+
+    pub(super) fn fail_all(&mut self, cx: &mut Context, id: ChannelId, outcome: &Outcome) {
+        self.fail_sent(cx, id, outcome);
+        while let Some((push, ())) = self.unsent.first() {
+            self.finish(cx, id, push, outcome.clone());
+        }
+    }
+}
+
+/// Whether Phoenix says in its own name that it has no channel for the topic of a push.
+pub(super) fn is_unmatched(status: &Status, response: &Payload) -> bool {
+    *status == Status::Error && response.reason().is_some_and(|reason| reason == "unmatched topic")
+}

@@ -1,0 +1,367 @@
+//! Everything that is under way, by number: pushes, joins, leaves, heartbeats, pings and requests for params. What a
+//! reply answers is found here by its ref, and so is what the transport can take next.
+//!
+//! Refs on the wire and ids of calls are drawn from one counter, so a number never means two things.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+
+use bytestring::ByteString;
+
+use super::line::Line;
+use super::timers::TimerKey;
+use crate::{ChannelId, Instant, Message, Outcome, Payload, Ref, events};
+
+/// One thing that is under way.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// Whose it is; heartbeats and pings are the connection's.
+    channel: Option<ChannelId>,
+    deadline: Option<TimerKey>,
+    stage: Stage,
+    what: What,
+}
+
+/// What is under way.
+#[derive(Debug)]
+pub(super) enum What {
+    /// A push; the number is its id and its ref. Event and payload go with the frame.
+    Push {
+        event: ByteString,
+        payload: Payload,
+    },
+    /// A call of `join` that waits for its outcome. Its number is never a ref: every attempt has one
+    /// of its own. `crashed` is whether an attempt has.
+    JoinCall {
+        crashed: bool,
+    },
+    /// A request for a channel's params, which is the driver's to answer.
+    Params,
+    /// An attempt to join, with the params made for it; `None` if the channel's are fixed.
+    Join {
+        params: Option<Box<Payload>>,
+    },
+    Leave(Box<Leave>),
+    /// A heartbeat or a ping.
+    Heartbeat {
+        since: Instant,
+    },
+}
+
+/// A leave holds all it needs, since its channel may be gone by the time it is sent.
+#[derive(Clone, Debug)]
+pub(super) struct Leave {
+    topic: ByteString,
+    join_ref: u64,
+    /// Whether nobody waits for its answer: it is sent lest the server keep a channel that nobody wants.
+    orphan: bool,
+    /// Whether a user waits for its outcome.
+    reported: bool,
+}
+
+impl Leave {
+    pub(super) fn new(topic: ByteString, join_ref: u64, reported: bool) -> Self {
+        Leave { topic, join_ref, orphan: false, reported }
+    }
+
+    pub(super) fn orphan(topic: ByteString, join_ref: u64) -> Self {
+        Leave { topic, join_ref, orphan: true, reported: false }
+    }
+
+    pub(super) fn into_message(self) -> Message {
+        Message::new(self.topic, events::LEAVE, Payload::empty())
+            .with_join_ref(Some(Ref::from(self.join_ref)))
+    }
+}
+
+/// What a [`Request`] is, without what it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Push,
+    JoinCall,
+    Params,
+    Join,
+    Leave,
+    Heartbeat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Not to be sent, or not yet.
+    Waiting,
+    /// To be sent as soon as the transport can take it.
+    Ready,
+    /// Taken by the transport. Only this can be answered.
+    Sent,
+}
+
+/// What goes first. Behind a long line of pushes a healthy connection would look dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// No frame: it needs no transport.
+    Params,
+    Heartbeat,
+    /// In the order of the calls.
+    Call,
+}
+
+impl What {
+    /// What it counts for in the limit on buffered bytes, until it is sent.
+    fn size(&self) -> usize {
+        match self {
+            What::Push { event, payload } => event.len().saturating_add(payload.len()),
+            _ => 0,
+        }
+    }
+
+    fn rank(&self) -> Rank {
+        match self {
+            What::Params => Rank::Params,
+            What::Heartbeat { .. } => Rank::Heartbeat,
+            _ => Rank::Call,
+        }
+    }
+}
+
+impl Request {
+    pub(super) fn kind(&self) -> Kind {
+        match &self.what {
+            What::Push { .. } => Kind::Push,
+            What::JoinCall { .. } => Kind::JoinCall,
+            What::Params => Kind::Params,
+            What::Join { .. } => Kind::Join,
+            What::Leave(_) => Kind::Leave,
+            What::Heartbeat { .. } => Kind::Heartbeat,
+        }
+    }
+
+    pub(super) fn channel(&self) -> Option<ChannelId> {
+        self.channel
+    }
+
+    pub(super) fn is_sent(&self) -> bool {
+        self.stage == Stage::Sent
+    }
+
+    pub(super) fn deadline(&self) -> Option<TimerKey> {
+        self.deadline
+    }
+
+    /// Since when a heartbeat waits for its reply.
+    pub(super) fn since(&self) -> Option<Instant> {
+        match self.what {
+            What::Heartbeat { since } => Some(since),
+            _ => None,
+        }
+    }
+
+    /// What becomes of a call when its deadline has passed.
+    pub(super) fn outcome_of_deadline(&self) -> Outcome {
+        match self.what {
+            What::Push { .. } if !self.is_sent() => Outcome::NotSent,
+            What::JoinCall { crashed: true } => Outcome::JoinCrashed,
+            _ => Outcome::TimedOut,
+        }
+    }
+
+    /// Whether this leave has an outcome for its user.
+    pub(super) fn is_reported(&self) -> bool {
+        matches!(&self.what, What::Leave(leave) if leave.reported)
+    }
+}
+
+/// The numbers of what is [`Ready`](Stage::Ready), in the order in which the transport takes them. Frames are made when
+/// it can, so nothing is ever buffered as bytes.
+#[derive(Debug, Default)]
+struct Ready {
+    /// Calls that became ready in the order of their numbers: nearly all.
+    calls: Line<()>,
+    /// Calls that waited for a join, and what goes before calls.
+    others: BTreeSet<(Rank, u64)>,
+}
+
+impl Ready {
+    fn insert(&mut self, rank: Rank, number: u64) {
+        let is_last = self.calls.last_number().is_none_or(|last| last < number);
+        if rank == Rank::Call && is_last {
+            self.calls.push(number, ());
+        } else {
+            self.others.insert((rank, number));
+        }
+    }
+
+    fn remove(&mut self, rank: Rank, number: u64) {
+        if self.calls.remove(number).is_none() {
+            self.others.remove(&(rank, number));
+        }
+    }
+
+    fn first(&self) -> Option<(Rank, u64)> {
+        let call = self.calls.first().map(|(number, ())| (Rank::Call, number));
+        call.into_iter().chain(self.others.first().copied()).min()
+    }
+
+    fn pop(&mut self) -> Option<u64> {
+        let (rank, number) = self.first()?;
+        self.remove(rank, number);
+        Some(number)
+    }
+}
+
+/// All that is under way.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    /// Numbers are drawn in order, and what comes first has nearly always its answer first.
+    by_number: Line<Request>,
+    ready: Ready,
+    /// Bytes of pushes that the transport hasn't taken.
+    buffered_bytes: usize,
+}
+
+impl Requests {
+    /// Adds what has this number, which is higher than any before.
+    #[inline]
+    pub(super) fn add(
+        &mut self,
+        number: u64,
+        channel: Option<ChannelId>,
+        deadline: Option<TimerKey>,
+        what: What,
+    ) {
+        self.buffered_bytes = self.buffered_bytes.saturating_add(what.size());
+        self.by_number.push(number, Request { channel, deadline, stage: Stage::Waiting, what });
+    }
+
+    /// To be sent as soon as it can be.
+    pub(super) fn make_ready(&mut self, number: u64) {
+        if let Some(request) = self.by_number.get_mut(number)
+            && request.stage == Stage::Waiting
+        {
+            request.stage = Stage::Ready;
+            self.ready.insert(request.what.rank(), number);
+        }
+    }
+
+    /// Not to be sent for now.
+    pub(super) fn hold(&mut self, number: u64) {
+        if let Some(request) = self.by_number.get_mut(number)
+            && request.stage == Stage::Ready
+        {
+            request.stage = Stage::Waiting;
+            self.ready.remove(request.what.rank(), number);
+        }
+    }
+
+    /// The connection is over: what wasn't sent on it waits for the next, and orphans aren't needed.
+    pub(super) fn hold_all(&mut self) {
+        while let Some(number) = self.ready.pop() {
+            let Some(request) = self.by_number.get_mut(number) else { continue };
+            request.stage = Stage::Waiting;
+            if matches!(&request.what, What::Leave(leave) if leave.orphan) {
+                self.by_number.remove(number);
+            }
+        }
+    }
+
+    /// Whether something waits for the driver.
+    pub(super) fn is_drained(&self) -> bool {
+        self.ready.first().is_none()
+    }
+
+    /// The next request for params, which the driver takes by that.
+    pub(super) fn take_params(&mut self) -> Option<(u64, ChannelId)> {
+        let &(Rank::Params, number) = self.ready.others.first()? else { return None };
+        self.ready.remove(Rank::Params, number);
+        let request = self.by_number.get_mut(number)?;
+        request.stage = Stage::Waiting;
+        request.channel.map(|channel| (number, channel))
+    }
+
+    /// The next that the transport can take, which is sent by that. Requests for params aren't frames.
+    #[inline]
+    pub(super) fn take(&mut self) -> Option<(u64, Option<ChannelId>, What)> {
+        let number = self.ready.pop()?;
+        let request = self.by_number.get_mut(number)?;
+        request.stage = Stage::Sent;
+        self.buffered_bytes = self.buffered_bytes.saturating_sub(request.what.size());
+        let channel = request.channel;
+        let what = match &mut request.what {
+            What::Push { event, payload } => {
+                What::Push { event: core::mem::take(event), payload: core::mem::take(payload) }
+            }
+            What::Join { params } => What::Join { params: params.take() },
+            What::Leave(leave) => What::Leave(leave.clone()),
+            What::Heartbeat { since } => What::Heartbeat { since: *since },
+            What::Params => What::Params,
+            What::JoinCall { crashed } => What::JoinCall { crashed: *crashed },
+        };
+        if matches!(&what, What::Leave(leave) if leave.orphan) {
+            self.by_number.remove(number);
+        }
+        Some((number, channel, what))
+    }
+
+    #[inline]
+    pub(super) fn get(&self, number: u64) -> Option<&Request> {
+        self.by_number.get(number)
+    }
+
+    pub(super) fn is_sent(&self, number: u64) -> bool {
+        self.get(number).is_some_and(Request::is_sent)
+    }
+
+    pub(super) fn is_ready(&self, number: u64) -> bool {
+        self.get(number).is_some_and(|request| request.stage == Stage::Ready)
+    }
+
+    /// An attempt of this call of `join` has crashed.
+    pub(super) fn note_crash(&mut self, call: Option<u64>) {
+        let request = call.and_then(|call| self.by_number.get_mut(call));
+        if let Some(Request { what: What::JoinCall { crashed }, .. }) = request {
+            *crashed = true;
+        }
+    }
+
+    /// It may take longer.
+    pub(super) fn set_deadline(&mut self, number: u64, deadline: TimerKey) {
+        if let Some(request) = self.by_number.get_mut(number) {
+            request.deadline = Some(deadline);
+        }
+    }
+
+    /// Ends a leave, which is still sent if it wasn't. Returns whether a user waits for its outcome.
+    pub(super) fn orphan(&mut self, number: u64) -> bool {
+        let Some(request) = self.by_number.get_mut(number) else { return false };
+        let reported = request.is_reported();
+        match &mut request.what {
+            What::Leave(leave) if request.stage == Stage::Ready => {
+                leave.orphan = true;
+                request.deadline = None;
+            }
+            _ => drop(self.end(number)),
+        }
+        reported
+    }
+
+    /// Ends it, wherever it is.
+    #[inline]
+    pub(super) fn end(&mut self, number: u64) -> Option<Request> {
+        let request = self.by_number.remove(number)?;
+        match request.stage {
+            Stage::Sent => return Some(request),
+            Stage::Ready => self.ready.remove(request.what.rank(), number),
+            Stage::Waiting => {}
+        }
+        self.buffered_bytes = self.buffered_bytes.saturating_sub(request.what.size());
+        Some(request)
+    }
+
+    pub(super) fn buffered_bytes(&self) -> usize {
+        self.buffered_bytes
+    }
+
+    /// What this push counts for in the limit on buffered bytes.
+    pub(super) fn size(&self, number: u64) -> usize {
+        self.get(number).map_or(0, |request| request.what.size())
+    }
+}
