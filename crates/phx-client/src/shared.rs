@@ -31,8 +31,8 @@ use answers::{Budget, Outcomes};
 pub(crate) use channels::{ChannelEntries, ChannelEntry, ParamsFunction};
 use ends::Ends;
 pub(crate) use hooks::{
-    ChannelHooks, HookId, HookList, OnChannelClose, OnClose, OnError, OnEvent, OnPayload,
-    SocketHooks,
+    ChannelHooks, HookId, HookList, OnChannelClose, OnClose, OnError, OnEvent, OnMessage, OnOpen,
+    OnPayload, SocketHooks,
 };
 pub(crate) use mailbox::{Content, Entry, Mailbox, Mailboxes, Other, Taken};
 pub(crate) use pending::{Handle, Pending};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use phx_proto::{ConnectionState, Counters, Endpoint, Message};
 
 use crate::hook::Hook;
-use crate::shared::{Handle, HookId, Shared, SocketHooks};
+use crate::shared::{Handle, HookList, OnClose, OnError, OnMessage, OnOpen, Shared, SocketHooks};
 
 mod connecting;
 mod error;
@@ -103,58 +103,44 @@ impl Socket {
 impl Socket {
     /// Calls `handler` whenever the connection has opened.
     pub fn on_open(&self, handler: impl Fn() + Send + Sync + 'static) -> Hook {
-        self.hook(
-            |hooks, id| hooks.open.add(id, Arc::new(handler)),
-            |hooks, id| hooks.open.remove(id),
-        )
+        self.hook::<OnOpen>(Arc::new(handler), |hooks| &mut hooks.open)
     }
 
     /// Calls `handler` whenever a connection has ended or an attempt has failed: exactly once for
     /// each.
     pub fn on_close(&self, handler: impl Fn(&Closed) + Send + Sync + 'static) -> Hook {
-        self.hook(
-            |hooks, id| hooks.close.add(id, Arc::new(handler)),
-            |hooks, id| hooks.close.remove(id),
-        )
+        self.hook::<OnClose>(Arc::new(handler), |hooks| &mut hooks.close)
     }
 
     /// Calls `handler` when something went wrong: before `on_close` if that was the connection's
     /// end.
     pub fn on_error(&self, handler: impl Fn(&SocketError) + Send + Sync + 'static) -> Hook {
-        self.hook(
-            |hooks, id| hooks.error.add(id, Arc::new(handler)),
-            |hooks, id| hooks.error.remove(id),
-        )
+        self.hook::<OnError>(Arc::new(handler), |hooks| &mut hooks.error)
     }
 
     /// Calls `handler` with every message that comes, replies and heartbeats included, before it is
     /// dispatched. While there is such a hook every message is decoded a second time.
     pub fn on_message(&self, handler: impl Fn(&Message) + Send + Sync + 'static) -> Hook {
-        self.hook(
-            |hooks, id| hooks.message.add(id, Arc::new(handler)),
-            |hooks, id| hooks.message.remove(id),
-        )
+        self.hook::<OnMessage>(Arc::new(handler), |hooks| &mut hooks.message)
     }
 
-    fn hook<Removed>(
+    fn hook<F: ?Sized + Send + Sync + 'static>(
         &self,
-        add: impl FnOnce(&mut SocketHooks, HookId),
-        remove: impl FnOnce(&mut SocketHooks, HookId) -> Removed + Send + Sync + 'static,
+        function: Arc<F>,
+        list: fn(&mut SocketHooks) -> &mut HookList<F>,
     ) -> Hook {
         let mut state = self.shared().lock();
         let id = state.next_hook();
-        if state.is_driver_gone() {
-            // Nothing will happen any more. `add` holds foreign code, and is dropped after the lock.
-            drop(state);
-        } else {
-            add(&mut state.hooks, id);
-            drop(state);
+        // If the driver is gone, nothing will happen any more. The function is foreign code, and dropped after the lock.
+        if !state.is_driver_gone() {
+            list(&mut state.hooks).add(id, function);
         }
+        drop(state);
         let shared = Arc::downgrade(self.shared());
         Hook::new(move || {
             let Some(shared) = shared.upgrade() else { return };
             let mut state = shared.lock();
-            let removed = remove(&mut state.hooks, id);
+            let removed = list(&mut state.hooks).remove(id);
             drop(state);
             drop(removed);
         })
