@@ -5,60 +5,32 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::names::Edges;
 
-/// Files of which each depends on each other, directly or through others of them.
-pub(super) struct Circle {
-    pub(super) files: BTreeSet<String>,
-    /// The shortest way around, and what is named on it.
-    shortest: String,
-}
-
-impl Circle {
-    /// Whether all its files are below one of these.
-    pub(super) fn is_within(&self, beginnings: &[&str]) -> bool {
-        let is_within = |file: &String| beginnings.iter().any(|begin| file.starts_with(begin));
-        self.files.iter().all(is_within)
-    }
-
-    /// What its files name of each other, a line each.
-    pub(super) fn lines(&self, edges: &Edges) -> String {
-        let mut lines = vec![format!("{} files:", self.files.len())];
-        for (from, to) in edges.iter().filter(|(from, _)| self.files.contains(*from)) {
-            for (to, names) in to.iter().filter(|(to, _)| self.files.contains(*to)) {
-                let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                lines.push(format!("  {from} -> {to} ({})", names.join(", ")));
-            }
-        }
-        lines.join("\n")
-    }
-
-    /// The fault, in a line.
-    pub(super) fn fault(&self) -> String {
-        match self.files.len() {
-            2 => format!("a circle of files: {}", self.shortest),
-            of => format!("a circle of {of} files, the shortest way around: {}", self.shortest),
-        }
-    }
-}
-
-pub(super) fn find(edges: &Edges) -> Vec<Circle> {
+/// The faults, a line each: files of which each depends on each other, directly or through others of them,
+/// by the shortest way around and what is named on it.
+pub(super) fn find(edges: &Edges) -> Vec<String> {
     let reached: BTreeMap<&str, BTreeSet<&str>> =
         edges.keys().map(|file| (file.as_str(), reached(edges, file))).collect();
     let both_ways = |a: &str, b: &str| {
         let reaches = |a: &str, b: &str| reached.get(a).is_some_and(|of| of.contains(b));
         reaches(a, b) && reaches(b, a)
     };
-    let mut circles: Vec<Circle> = Vec::new();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    let mut faults = Vec::new();
     for file in edges.keys() {
-        if !both_ways(file, file) || circles.iter().any(|circle| circle.files.contains(file)) {
+        if !both_ways(file, file) || seen.contains(file.as_str()) {
             continue;
         }
-        let files = edges.keys().filter(|other| both_ways(file, other));
-        let files: BTreeSet<String> = files.cloned().collect();
+        let files: Vec<&str> =
+            edges.keys().map(String::as_str).filter(|other| both_ways(file, other)).collect();
         let ways = files.iter().filter_map(|file| shortest(edges, file));
-        let shortest = ways.min_by_key(Vec::len).map(|way| shown(edges, &way)).unwrap_or_default();
-        circles.push(Circle { files, shortest });
+        let way = ways.min_by_key(Vec::len).map(|way| shown(edges, &way)).unwrap_or_default();
+        faults.push(match files.len() {
+            2 => format!("a circle of files: {way}"),
+            of => format!("a circle of {of} files, the shortest way around: {way}"),
+        });
+        seen.extend(files);
     }
-    circles
+    faults
 }
 
 fn next<'a>(edges: &'a Edges, file: &str) -> impl Iterator<Item = &'a str> {

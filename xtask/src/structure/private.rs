@@ -6,15 +6,15 @@ use super::names::segments;
 use super::resolve::Target;
 use super::source::{Crate, Module};
 
-/// A type, by the file that defines it and its name.
-pub(super) struct Of(pub(super) &'static str, pub(super) &'static str);
-
-/// The core's state: each is written by its file alone.
-pub(super) const STATE: &[Of] = &[
-    Of("crates/phx-proto/src/socket/channel.rs", "Channel"),
-    Of("crates/phx-proto/src/socket/connection.rs", "Connection"),
-    Of("crates/phx-proto/src/socket/requests.rs", "Request"),
-];
+/// Where the core's state is: each of its structs is written by its file alone.
+pub(super) const STATE: State = State {
+    below: "crates/phx-proto/src/socket/",
+    structs: &["Channel", "Connection", "Request"],
+    open: &[
+        ("Context", "what a call hands down to whatever has a part in it"),
+        ("Dispatch", "the same, for a frame that came"),
+    ],
+};
 
 /// The front of the core.
 pub(super) const SOCKET: Of = Of("crates/phx-proto/src/socket.rs", "Socket");
@@ -22,48 +22,75 @@ pub(super) const SOCKET: Of = Of("crates/phx-proto/src/socket.rs", "Socket");
 /// The files that have an `impl` block of it besides its own, each with the reason.
 pub(super) const IMPLS: &[(&str, &str)] = &[];
 
+/// Files whose structs are private to them.
+pub(super) struct State {
+    pub(super) below: &'static str,
+    /// Some that have to be there.
+    pub(super) structs: &'static [&'static str],
+    /// Those whose fields others may see, each with the reason.
+    pub(super) open: &'static [(&'static str, &'static str)],
+}
+
+/// A type, by the file that defines it and its name.
+pub(super) struct Of(pub(super) &'static str, pub(super) &'static str);
+
 impl Of {
     fn module<'a>(&self, of: &'a Crate) -> Option<&'a Module> {
         let Of(file, name) = self;
         of.modules.iter().find(|module| module.file == *file && module.defined.contains(*name))
     }
-
-    /// Whether the crate is the one that the type is in.
-    fn is_in(&self, of: &Crate) -> bool {
-        let directory = |file: &str| file.split('/').take(3).map(str::to_owned).collect::<Vec<_>>();
-        of.modules.first().is_some_and(|root| directory(&root.file) == directory(self.0))
-    }
 }
 
-/// Fields of these types that another file can reach.
-pub(super) fn faults(of: &Crate, state: &[Of]) -> Vec<String> {
+/// Whether the crate is the one that has such paths.
+fn is_in(of: &Crate, path: &str) -> bool {
+    let directory = |file: &str| file.split('/').take(3).map(str::to_owned).collect::<Vec<_>>();
+    of.modules.first().is_some_and(|root| directory(&root.file) == directory(path))
+}
+
+/// Fields that another file can reach.
+pub(super) fn faults(of: &Crate, state: &State) -> Vec<String> {
     let mut faults = Vec::new();
-    for ty in state.iter().filter(|ty| ty.is_in(of)) {
-        let Of(file, name) = ty;
-        let Some(module) = ty.module(of) else {
-            faults.push(format!("{file} has no {name}, which has to be private"));
-            continue;
-        };
-        let structs = module.items.iter().filter_map(|item| match item {
-            Item::Struct(item) if item.ident == *name => Some(item),
-            _ => None,
-        });
-        for (field, index) in structs.flat_map(|item| &item.fields).zip(0_usize..) {
-            if !matches!(field.vis, Visibility::Inherited) {
-                let field = field.ident.as_ref().map_or(index.to_string(), ToString::to_string);
-                faults.push(format!("{file}: {name}'s field {field} is visible outside the file"));
-            }
-        }
-        let children = module.children.values().filter_map(|child| of.modules.get(*child));
-        let children = children.filter(|child| child.file != *file);
-        faults.extend(children.map(|child| format!("{} can reach {name}'s fields", child.file)));
+    if !is_in(of, state.below) {
+        return faults;
     }
+    let mut known = Vec::new();
+    let mut open = Vec::new();
+    for Module { file, items, children, .. } in &of.modules {
+        if !file.starts_with(state.below) {
+            continue;
+        }
+        for item in items {
+            let Item::Struct(item) = item else { continue };
+            let name = item.ident.to_string();
+            let is_open = state.open.iter().any(|(open, _)| *open == name);
+            let visible = item.fields.iter().zip(0_usize..);
+            let visible = visible.filter(|(field, _)| !matches!(field.vis, Visibility::Inherited));
+            for (field, index) in visible {
+                open.push(name.clone());
+                if !is_open {
+                    let field = field.ident.as_ref().map_or(index.to_string(), ToString::to_string);
+                    faults.push(format!("{file}: others see {name}'s field {field}"));
+                }
+            }
+            known.push(name);
+        }
+        let children = children.values().filter_map(|child| of.modules.get(*child));
+        let children = children.filter(|child| child.file != *file);
+        faults
+            .extend(children.map(|child| format!("{} can reach the fields of {file}", child.file)));
+    }
+    let absent = |name: &&&str| !known.iter().any(|known| known == **name);
+    let gone = state.structs.iter().filter(absent);
+    faults
+        .extend(gone.map(|name| format!("{} has no {name}, which has to be private", state.below)));
+    let stale = state.open.iter().filter(|(name, _)| !open.iter().any(|open| open == name));
+    faults.extend(stale.map(|(name, _)| format!("{name} is listed as open, and isn't")));
     faults
 }
 
 /// `impl` blocks of a type outside its file that aren't listed, and files listed without need.
 pub(super) fn impl_faults(of: &Crate, ty: &Of, listed: &[(&str, &str)]) -> Vec<String> {
-    if !ty.is_in(of) {
+    if !is_in(of, ty.0) {
         return Vec::new();
     }
     let Of(home, name) = ty;

@@ -151,24 +151,26 @@ fn read(texts: &[(&str, &str)]) -> Crate {
 
 #[test]
 fn state_has_no_field_that_others_see() {
-    let state = [private::Of("crates/a/src/x.rs", "X")];
-    let faults = |x: &str| {
-        let texts = [("lib.rs", "mod x;"), ("x.rs", x), ("x/y.rs", "")];
-        private::faults(&read(&texts), &state)
+    let state = |open| private::State { below: "crates/a/src/x", structs: &["X"], open };
+    let faults_with = |x: &str, open| {
+        let texts =
+            [("lib.rs", "mod x;\nstruct Other { pub(crate) o: u8 }"), ("x.rs", x), ("x/y.rs", "")];
+        private::faults(&read(&texts), &state(open))
     };
-    assert_eq!(
-        faults("pub struct X { a: u8 }\npub struct Z(pub u8);\n#[cfg(test)]\nmod y;"),
-        [""; 0]
-    );
+    let faults = |x: &str| faults_with(x, &[]);
+    assert_eq!(faults("pub struct X { a: u8 }\nstruct Z(u8);\n#[cfg(test)]\nmod y;"), [""; 0]);
+    let z = "struct X;\npub struct Z(u8, pub(crate) u8);";
     for (x, field) in
-        [("pub struct X { a: u8, pub(super) b: u8 }", "b"), ("struct X(pub(crate) u8);", "0")]
+        [("pub struct X { a: u8, pub(super) b: u8 }", "X's field b"), (z, "Z's field 1")]
     {
-        let expected = format!("crates/a/src/x.rs: X's field {field} is visible outside the file");
-        assert_eq!(faults(x), [expected]);
+        assert_eq!(faults(x), [format!("crates/a/src/x.rs: others see {field}")]);
     }
-    assert_eq!(faults("struct X;\nmod y;"), ["crates/a/src/x/y.rs can reach X's fields"]);
-    let expected = "crates/a/src/x.rs has no X, which has to be private";
-    assert_eq!(faults("struct Renamed;"), [expected]);
+    assert_eq!(faults_with(z, &[("Z", "It is passed on.")]), [""; 0]);
+    let stale = faults_with("struct X;\nstruct Z(u8);", &[("Z", "It is passed on.")]);
+    assert_eq!(stale, ["Z is listed as open, and isn't"]);
+    let expected = "crates/a/src/x/y.rs can reach the fields of crates/a/src/x.rs";
+    assert_eq!(faults("struct X;\nmod y;"), [expected]);
+    assert_eq!(faults("struct Renamed;"), ["crates/a/src/x has no X, which has to be private"]);
 }
 
 #[test]
