@@ -33,7 +33,8 @@ fn each_deviation_names_its_tests() {
     for (number, tests) in compared {
         for test in tests.split(", ") {
             let (file, name) = test.trim_matches('`').split_once("::").unwrap();
-            let file = root().join("crates/phx-proto/tests").join(file).with_extension("rs");
+            let file =
+                root().join("crates/phx-proto/tests/behaviour").join(file).with_extension("rs");
             let found = fs::read_to_string(file).unwrap().contains(&format!("\nfn {name}() {{"));
             assert!(found, "{number}: there is no test {test}");
         }

@@ -62,18 +62,18 @@ pub(crate) const ROWS: &[Row] = &[
     bytes("Config::max_event_bytes", &[sans_io::event_bytes]),
     test(
         "Config::max_answer_bytes",
-        "phx-proto/tests/answers_are_bounded.rs",
+        "phx-proto/tests/behaviour/answers_are_bounded.rs",
         "the_memory_of_answers_that_nobody_polls_stays_within_the_limit",
     ),
     constant("answer.rs MAX_STATUS", sans_io::STATUSES * 255, &[sans_io::statuses]),
     test(
         "PresenceConfig::max_metas",
-        "phx-proto/tests/presence_memory.rs",
+        "phx-proto/tests/behaviour/presence_memory.rs",
         "a_full_list_takes_less_than_400_bytes_a_meta_beyond_the_users_own_type",
     ),
     test(
         "PresenceConfig::max_bytes",
-        "phx-proto/tests/presence_memory.rs",
+        "phx-proto/tests/behaviour/presence_memory.rs",
         "nothing_is_decoded_of_a_payload_of_more_bytes_than_the_limit",
     ),
     things("PresenceConfig::max_pending_diffs", &[sans_io::pending_diffs]),

@@ -1,0 +1,235 @@
+//! What becomes of a channel that the server closes (`phx_close`: an expired token, a stopped process;
+//! recording `server_stop`), and of a channel that is joined again after its end.
+
+use crate::common::{Script, json, quiet, secs};
+use phx_proto::{
+    ChannelState, ClosePolicy, Config, JoinError, Message, NewChannelError, Payload, Rejoin,
+};
+
+const NOTHING: [&str; 0] = [];
+
+fn rejoining(policy: ClosePolicy) -> Config {
+    let mut config = quiet();
+    config.close_policy = policy;
+    config
+}
+
+fn close_with(s: &mut Script, payload: &str) {
+    let join = s.latest("phx_join room:a");
+    let close = Message::new("room:a", "phx_close", json(payload)).with_join_ref(join.join_ref);
+    s.says(&close);
+}
+
+#[test]
+fn by_default_a_close_is_final() {
+    let payload = Payload::empty();
+    assert_eq!(ClosePolicy::default().decide(&payload), Rejoin::Stop);
+    assert_eq!(ClosePolicy::never().decide(&payload), Rejoin::Stop);
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.server_push("room:a", "phx_close");
+    assert_eq!(s.events(), ["room:a closed: by server {}"]);
+    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Closed));
+    assert_eq!(s.socket.poll_timeout(), None);
+}
+
+#[test]
+fn a_policy_joins_again_by_the_schedule() {
+    let (mut s, a) = Script::joined(rejoining(ClosePolicy::always()), "room:a");
+    s.push(a, "sent");
+    s.server_push("room:a", "phx_close");
+    assert_eq!(
+        s.events(),
+        ["sent: channel closed", "room:a errored: closed {}, retry in 1s"],
+        "no end"
+    );
+    s.push(a, "waiting");
+    s.wait(secs(1));
+    assert_eq!(s.actions(), ["send sent room:a", "send phx_join room:a"]);
+    s.reply("phx_join room:a", "ok", "{}");
+    assert_eq!(s.events(), ["room:a rejoined {}"]);
+    assert_eq!(s.actions(), ["send waiting room:a"]);
+    s.server_push("room:a", "phx_close");
+    assert_eq!(s.next_timeout(), Some(secs(2)), "it wasn't stable");
+}
+
+#[test]
+fn a_policy_decides_by_the_payload() {
+    let policy = ClosePolicy::function(|payload| match payload.reason().as_deref() {
+        Some("expired") => Rejoin::After(secs(3)),
+        Some("moved") => Rejoin::Backoff,
+        _ => Rejoin::Stop,
+    });
+    for (payload, lines) in [
+        (r#"{"reason":"expired"}"#, r#"room:a errored: closed {"reason":"expired"}, retry in 3s"#),
+        (r#"{"reason":"moved"}"#, r#"room:a errored: closed {"reason":"moved"}, retry in 1s"#),
+        ("{}", "room:a closed: by server {}"),
+    ] {
+        let (mut s, _) = Script::joined(rejoining(policy.clone()), "room:a");
+        close_with(&mut s, payload);
+        assert_eq!(s.events(), [lines]);
+    }
+}
+
+#[test]
+fn a_close_during_the_join_follows_the_policy_too() {
+    let mut s = Script::open(rejoining(ClosePolicy::always()));
+    let a = s.channel("room:a");
+    s.join(a);
+    s.server_push("room:a", "phx_close");
+    assert_eq!(s.events(), ["room:a join failed: closed {}, retry in 1s"]);
+    s.wait(secs(1));
+    s.reply("phx_join room:a", "ok", "{}");
+    assert_eq!(s.events(), ["room:a joined {}", "join room:a: ok {}"]);
+}
+
+/// In phoenix.js the join's timer goes on, and brings the channel back.
+#[test]
+fn a_channel_that_is_closed_while_it_joins_stays_closed() {
+    let mut s = Script::open(quiet());
+    let a = s.channel("room:a");
+    s.join(a);
+    s.server_push("room:a", "phx_close");
+    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Closed));
+    assert_eq!(s.socket.poll_timeout(), None);
+}
+
+/// Whoever closed it: it begins anew.
+#[test]
+fn a_closed_channel_can_be_joined_again() {
+    let ends: [fn(&mut Script, phx_proto::ChannelId); 3] = [
+        |s, _| s.server_push("room:a", "phx_close"),
+        |s, a| {
+            s.leave(a);
+            s.reply("phx_leave room:a", "ok", "{}");
+        },
+        |s, a| {
+            s.lost();
+            s.leave(a);
+            s.wait(secs(1));
+            s.opened();
+        },
+    ];
+    for end in ends {
+        let (mut s, a) = Script::joined(quiet(), "room:a");
+        end(&mut s, a);
+        assert_eq!(s.socket.channel_state(a), Some(ChannelState::Closed));
+        s.forget_lines();
+        s.join(a);
+        assert_eq!(s.socket.channel_of("room:a"), Some(a), "it has its topic again");
+        assert_eq!(s.actions(), ["send phx_join room:a"]);
+        s.push(a, "waiting");
+        s.reply("phx_join room:a", "ok", "{}");
+        assert_eq!(s.actions(), ["send waiting room:a"]);
+        assert_eq!(s.events(), ["room:a joined {}", "join room:a: ok {}"], "no rejoin");
+        s.broadcast("room:a", "news");
+        assert_eq!(s.events(), ["room:a news {}"]);
+        assert_eq!(s.try_join(a, None), Err(JoinError::AlreadyJoined));
+    }
+}
+
+#[test]
+fn a_rejected_channel_can_be_joined_again_and_its_next_rejection_is_a_first_one() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.server_push("room:a", "phx_close");
+    s.join(a);
+    s.forget_lines();
+    for _ in 0..2 {
+        s.reply("phx_join room:a", "error", "{}");
+        assert_eq!(s.events(), ["join room:a: error {}", "room:a closed: rejected error {}"]);
+        s.join(a);
+    }
+}
+
+#[test]
+fn a_new_life_asks_for_its_params_and_its_schedule_starts_over() {
+    let mut s = Script::open(quiet());
+    let a = s.asking_channel("room:a");
+    s.join(a);
+    s.make_params("room:a", Some(json("1")));
+    s.reply("phx_join room:a", "ok", "{}");
+    for _ in 0..3 {
+        s.server_push("room:a", "phx_error");
+        let delay = s.next_timeout().unwrap();
+        s.wait(delay);
+        s.make_params("room:a", Some(json("1")));
+        s.reply("phx_join room:a", "ok", "{}");
+    }
+    s.server_push("room:a", "phx_close");
+    s.forget_lines();
+    s.join(a);
+    assert_eq!(s.actions(), ["params room:a"]);
+    s.make_params("room:a", Some(json("2")));
+    assert_eq!(s.actions(), ["send phx_join room:a 2"]);
+    s.reply("phx_join room:a", "ok", "{}");
+    s.server_push("room:a", "phx_error");
+    assert_eq!(s.next_timeout(), Some(secs(1)));
+}
+
+#[test]
+fn what_belongs_to_the_life_before_is_outdated() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    let first = s.latest("phx_join room:a");
+    s.leave_within(a, Some(secs(1)));
+    s.wait(secs(1));
+    s.join(a);
+    s.forget_lines();
+    s.server_push_for(&first, "phx_close");
+    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Joining));
+    s.reply("phx_join room:a", "ok", "{}");
+    for event in ["phx_close", "phx_error", "news"] {
+        s.server_push_for(&first, event);
+    }
+    assert_eq!(s.events(), ["room:a joined {}", "join room:a: ok {}"]);
+}
+
+#[test]
+fn a_topic_that_another_channel_has_by_now_is_taken() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.server_push("room:a", "phx_close");
+    let b = s.channel("room:a");
+    let taken = s.try_join(a, None);
+    assert!(matches!(taken, Err(JoinError::TopicTaken { owner, .. }) if owner == b), "{taken:?}");
+    s.remove(b);
+    s.join(a);
+    assert_eq!(s.socket.channel_of("room:a"), Some(a));
+}
+
+#[test]
+fn one_that_was_replaced_or_removed_or_is_being_left_cannot_be_joined_again() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    let b = s.replace("room:a");
+    assert_eq!(s.try_join(a, None), Err(JoinError::Leaving));
+    s.reply("phx_leave room:a", "ok", "{}");
+    assert_eq!(s.try_join(a, None), Err(JoinError::Replaced));
+    s.remove(b);
+    assert_eq!(s.try_join(a, None), Err(JoinError::Replaced), "also if its topic is free");
+    assert_eq!(s.try_join(b, None), Err(JoinError::UnknownChannel));
+}
+
+#[test]
+fn all_lives_of_a_channel_count_once() {
+    let mut config = quiet();
+    config.max_channels = 1;
+    let (mut s, a) = Script::joined(config, "room:a");
+    for _ in 0..3 {
+        s.server_push("room:a", "phx_close");
+        s.join(a);
+        s.reply("phx_join room:a", "ok", "{}");
+    }
+    let second = s.channel_with("room:b", Payload::empty());
+    assert!(matches!(second, Err(NewChannelError::TooMany { max: 1, .. })));
+    s.server_push("room:a", "phx_close");
+    s.remove(a);
+    s.channel("room:b");
+}
+
+#[test]
+fn a_channel_that_was_never_joined_can_be_joined_after_it_was_left() {
+    let mut s = Script::open(quiet());
+    let a = s.channel("room:a");
+    s.leave(a);
+    s.forget_lines();
+    s.join(a);
+    assert_eq!(s.actions(), ["send phx_join room:a"]);
+    assert_eq!(s.events(), NOTHING);
+}

@@ -1,0 +1,213 @@
+//! Every state of the connection, and what every input makes of it.
+
+use crate::common::{Script, quiet, secs};
+use phx_proto::{CloseCause, ConnectionState};
+
+type State = (&'static str, fn(&mut Script));
+
+/// How to bring a fresh socket into a state.
+const STATES: [State; 7] = [
+    ("closed", |_| {}),
+    ("connect wanted", |s| s.socket.connect(s.now)),
+    ("connecting", |s| s.connect()),
+    ("open", |s| {
+        s.connect();
+        s.opened();
+    }),
+    ("waiting", |s| {
+        s.connect();
+        s.lost();
+    }),
+    ("closing unopened", |s| {
+        s.connect();
+        s.disconnect();
+    }),
+    ("closing", |s| {
+        s.connect();
+        s.opened();
+        s.disconnect();
+    }),
+];
+
+fn reconnect_now(s: &mut Script) {
+    let acted = s.reconnect_now();
+    let wanted = matches!(
+        s.socket.connection_state(),
+        ConnectionState::Connecting | ConnectionState::Open | ConnectionState::Waiting
+    );
+    assert_eq!(acted, wanted, "a disconnect always wins");
+}
+
+/// What happens to a socket in the state `from` on `input`: its new state, and what it wants and
+/// tells.
+#[track_caller]
+fn check(
+    from: &str,
+    input: fn(&mut Script),
+    to: ConnectionState,
+    actions: &[&str],
+    events: &[&str],
+) {
+    let mut s = Script::new(quiet());
+    assert!(STATES.iter().any(|(state, _)| *state == from), "no such state: {from}");
+    for (_, prepare) in STATES.iter().filter(|(state, _)| *state == from) {
+        prepare(&mut s);
+    }
+    s.forget_lines();
+    input(&mut s);
+    assert_eq!(s.socket.connection_state(), to, "state after {from}");
+    assert_eq!(s.socket.is_connected(), to == ConnectionState::Open, "after {from}");
+    assert_eq!(s.actions(), actions, "actions after {from}");
+    assert_eq!(s.events(), events, "events after {from}");
+    if to == ConnectionState::Closed {
+        assert_eq!(s.socket.poll_timeout(), None, "a closed socket waits for nothing");
+    }
+}
+
+#[test]
+fn connect() {
+    use ConnectionState::{Connecting, Open};
+    let connect = |s: &mut Script| s.connect();
+    check("closed", connect, Connecting, &["connect 1, attempt 1"], &[]);
+    check("connect wanted", connect, Connecting, &["connect 1, attempt 1"], &[]);
+    check("connecting", connect, Connecting, &[], &[]);
+    check("open", connect, Open, &[], &[]);
+    check("waiting", connect, Connecting, &["connect 2, attempt 1"], &[]);
+    check(
+        "closing unopened",
+        connect,
+        Connecting,
+        &["connect 2, attempt 1"],
+        &["unopened 1: disconnected, retry in 0ns"],
+    );
+    check(
+        "closing",
+        connect,
+        Connecting,
+        &["connect 2, attempt 1"],
+        &["closed 1: disconnected, retry in 0ns"],
+    );
+}
+
+#[test]
+fn disconnect() {
+    use ConnectionState::{Closed, Closing};
+    let disconnect = |s: &mut Script| s.disconnect();
+    check("closed", disconnect, Closed, &[], &[]);
+    check("connect wanted", disconnect, Closed, &[], &["unopened 1: disconnected"]);
+    check("connecting", disconnect, Closing, &["close 1: 1000 bye"], &[]);
+    check("open", disconnect, Closing, &["close 1: 1000 bye"], &[]);
+    check("waiting", disconnect, Closed, &[], &["retry cancelled"]);
+    check("closing unopened", disconnect, Closing, &[], &[]);
+    check("closing", disconnect, Closing, &[], &[]);
+}
+
+#[test]
+fn reconnect() {
+    use ConnectionState::{Closed, Closing, Connecting};
+    check("closed", reconnect_now, Closed, &[], &[]);
+    // An attempt that hasn't begun is new enough.
+    check("connect wanted", reconnect_now, Connecting, &["connect 1, attempt 1"], &[]);
+    check(
+        "connecting",
+        reconnect_now,
+        Connecting,
+        &["close 1: 1000 replaced", "connect 2, attempt 1"],
+        &["unopened 1: replaced by a new connection, retry in 0ns"],
+    );
+    check(
+        "open",
+        reconnect_now,
+        Connecting,
+        &["close 1: 1000 replaced", "connect 2, attempt 1"],
+        &["closed 1: replaced by a new connection, retry in 0ns"],
+    );
+    check("waiting", reconnect_now, Connecting, &["connect 2, attempt 1"], &[]);
+    check("closing unopened", reconnect_now, Closing, &[], &[]);
+    check("closing", reconnect_now, Closing, &[], &[]);
+}
+
+#[test]
+fn opened() {
+    use ConnectionState::{Closing, Connecting, Open, Waiting};
+    let opened = |s: &mut Script| s.opened();
+    check("connecting", opened, Open, &[], &["opened 1"]);
+    check("open", opened, Open, &[], &[]);
+    check("waiting", opened, Waiting, &[], &[]);
+    check("closing unopened", opened, Closing, &[], &[]);
+    check("closing", opened, Closing, &[], &[]);
+    let again = |s: &mut Script| {
+        s.connect();
+        s.opened_on(s.transport_number(1));
+    };
+    check("waiting", again, Connecting, &["connect 2, attempt 1"], &[]);
+}
+
+#[test]
+fn closed() {
+    use ConnectionState::{Closed, Waiting};
+    let closed = |s: &mut Script| s.lost();
+    check("connecting", closed, Waiting, &[], &["unopened 1: connection lost, retry in 1s"]);
+    check("open", closed, Waiting, &[], &["closed 1: connection lost, retry in 1s"]);
+    check("waiting", closed, Waiting, &[], &[]);
+    check("closing unopened", closed, Closed, &[], &["unopened 1: disconnected"]);
+    check("closing", closed, Closed, &[], &["closed 1: disconnected"]);
+}
+
+#[test]
+fn time() {
+    use ConnectionState::{Closed, Connecting, Open};
+    let minute = |s: &mut Script| {
+        s.oversleep(secs(60));
+        s.socket.handle_timeout(s.now);
+        s.drain();
+    };
+    check("closed", minute, Closed, &[], &[]);
+    check("open", minute, Open, &[], &[]);
+    check("waiting", minute, Connecting, &["connect 2, attempt 2"], &[]);
+    check("closing unopened", minute, Closed, &[], &["unopened 1: disconnected"]);
+    check("closing", minute, Closed, &[], &["closed 1: disconnected"]);
+    let connect_timeout = |s: &mut Script| s.wait(secs(20));
+    let timed_out = "unopened 1: the connection took too long to open, retry in 1s";
+    check(
+        "connecting",
+        connect_timeout,
+        ConnectionState::Waiting,
+        &["close 1: 1000 connect timeout"],
+        &[timed_out],
+    );
+    // The driver never looked: there is nothing to close.
+    let connect_timeout_unseen = |s: &mut Script| {
+        s.oversleep(secs(20));
+        s.socket.handle_timeout(s.now);
+    };
+    check("connect wanted", connect_timeout_unseen, ConnectionState::Waiting, &[], &[timed_out]);
+}
+
+#[test]
+fn a_bad_disconnect_does_nothing() {
+    use phx_proto::{CloseCode, DisconnectError};
+    for (state, prepare) in STATES {
+        let mut s = Script::new(quiet());
+        prepare(&mut s);
+        let before = s.socket.connection_state();
+        let code = s.socket.disconnect(s.now, CloseCode::RESTART, "");
+        assert!(matches!(code, Err(DisconnectError::Code { code: 1012, .. })), "{code:?}");
+        let reason = s.socket.disconnect(s.now, CloseCode::from_u16(4000), &"x".repeat(124));
+        assert!(
+            matches!(reason, Err(DisconnectError::ReasonTooLong { len: 124, .. })),
+            "{reason:?}"
+        );
+        assert_eq!(s.socket.connection_state(), before, "{state}");
+    }
+}
+
+#[test]
+fn what_the_peer_says_after_a_disconnect_is_no_news() {
+    let mut s = Script::open(quiet());
+    s.disconnect();
+    s.closed(CloseCause::frame(phx_proto::CloseCode::ERROR, "boom"));
+    assert_eq!(s.events(), ["closed 1: disconnected"]);
+    s.wait(secs(60));
+    assert_eq!(s.actions(), ["close 1: 1000 bye"], "no reconnect");
+}

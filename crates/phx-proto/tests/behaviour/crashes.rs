@@ -1,0 +1,52 @@
+//! A push in flight when its channel crashes fails at once. What the server answers all the same is
+//! late. phoenix.js lets it wait for its timeout.
+
+use crate::common::{Script, quiet, secs};
+
+#[test]
+fn what_was_sent_fails_at_once_and_what_was_not_waits_for_the_rejoin() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.push(a, "first");
+    s.push(a, "second");
+    s.stuck = true;
+    s.push(a, "unsent");
+    s.stuck = false;
+    let sent = s.latest("first room:a");
+    // Not by `server_push`, which would let the transport take what is unsent.
+    s.stuck = true;
+    s.server_push("room:a", "phx_error");
+    s.stuck = false;
+    assert_eq!(
+        s.events(),
+        [
+            "first: channel crashed",
+            "second: channel crashed",
+            "room:a errored: crashed {}, retry in 1s"
+        ]
+    );
+    // Phoenix may answer after `phx_error`: the reply of another process.
+    let late = s.socket.counters().unmatched_replies;
+    s.reply_to(&sent, "ok", "{}");
+    assert_eq!(s.events(), [""; 0]);
+    assert_eq!(s.socket.counters().unmatched_replies, late + 1);
+    s.wait(secs(1));
+    s.forget_lines();
+    s.reply("phx_join room:a", "ok", "{}");
+    assert_eq!(s.actions(), ["send unsent room:a"]);
+    s.reply("unsent room:a", "ok", "{}");
+    assert_eq!(s.events(), ["room:a rejoined {}", "unsent: ok {}"]);
+}
+
+#[test]
+fn a_push_whose_time_was_over_before_it_was_sent_says_so() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.server_push("room:a", "phx_error");
+    s.forget_lines();
+    s.push(a, "waiting");
+    s.wait(secs(1));
+    s.reply("phx_join room:a", "error", r#"{"reason":"full"}"#);
+    s.wait(secs(9));
+    let events = s.events();
+    assert!(events.iter().any(|line| line == "waiting: not sent in time"), "{events:?}");
+    assert!(!s.actions().iter().any(|line| line.contains("waiting")));
+}

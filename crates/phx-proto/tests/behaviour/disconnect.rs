@@ -1,0 +1,138 @@
+//! A disconnect sends what was accepted, then a close frame, and ends in time.
+
+use crate::common::{Script, quiet, secs};
+use phx_proto::{CloseCode, ConnectionState, TimeoutReason};
+
+#[test]
+fn what_was_accepted_is_sent_before_the_close() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.stuck = true;
+    s.push(a, "first");
+    s.push(a, "second");
+    s.disconnect();
+    assert_eq!(s.actions(), [""; 0], "the close waits for the frames before it");
+    s.stuck = false;
+    assert_eq!(s.actions(), ["send first room:a", "send second room:a", "close 1: 1000 bye"]);
+    assert_eq!(
+        s.events(),
+        ["room:a errored: disconnected", "first: disconnected", "second: disconnected"],
+        "no reply will be listened to"
+    );
+}
+
+#[test]
+fn the_leave_of_a_channel_is_sent_before_the_close_too() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.stuck = true;
+    s.push(a, "goodbye");
+    s.leave(a);
+    s.disconnect();
+    s.stuck = false;
+    assert_eq!(s.actions(), ["send goodbye room:a", "send phx_leave room:a", "close 1: 1000 bye"]);
+    s.lost();
+    assert_eq!(
+        s.events(),
+        [
+            "goodbye: disconnected",
+            "leave room:a: left",
+            "room:a closed: left",
+            "closed 1: disconnected"
+        ]
+    );
+    assert_eq!(s.socket.poll_timeout(), None);
+}
+
+#[test]
+fn joins_and_heartbeats_are_not_sent_before_the_close() {
+    let mut config = quiet();
+    config.heartbeat_interval = Some(secs(30));
+    let mut s = Script::open(config);
+    let a = s.channel("room:a");
+    s.stuck = true;
+    s.join(a);
+    s.ping().unwrap();
+    s.wait(secs(30));
+    s.forget_lines();
+    s.disconnect();
+    s.stuck = false;
+    assert_eq!(s.actions(), ["close 1: 1000 bye"]);
+}
+
+#[test]
+fn a_push_after_the_disconnect_waits_for_the_next_connection() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.stuck = true;
+    s.push(a, "before");
+    s.disconnect();
+    s.push(a, "after");
+    s.stuck = false;
+    assert_eq!(s.actions(), ["send before room:a", "close 1: 1000 bye"]);
+    s.lost();
+    s.connect();
+    s.opened();
+    s.reply("phx_join room:a", "ok", "{}");
+    assert_eq!(s.actions(), ["connect 2, attempt 1", "send phx_join room:a", "send after room:a"]);
+}
+
+#[test]
+fn a_transport_that_never_closes_is_reported_closed_in_time() {
+    let mut s = Script::open(quiet());
+    s.disconnect();
+    assert_eq!(s.socket.timeout_reason(), Some(TimeoutReason::Close));
+    s.wait(secs(4));
+    assert_eq!(s.events(), [""; 0]);
+    s.wait(secs(1));
+    assert_eq!(s.events(), ["closed 1: disconnected"]);
+    assert_eq!(s.socket.connection_state(), ConnectionState::Closed);
+    s.lost();
+    assert_eq!(s.events(), [""; 0], "exactly once");
+    assert_eq!(s.socket.poll_timeout(), None);
+}
+
+#[test]
+fn a_transport_that_takes_nothing_more_is_closed_in_time_all_the_same() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.stuck = true;
+    s.push(a, "never_sent");
+    s.disconnect();
+    s.wait(secs(5));
+    assert_eq!(s.actions(), ["close 1: 1000 bye"]);
+    assert_eq!(s.events(), ["room:a errored: disconnected", "closed 1: disconnected"]);
+    s.stuck = false;
+    s.wait(secs(5));
+    assert_eq!(s.actions(), [""; 0]);
+    assert_eq!(s.events(), ["never_sent: not sent in time"], "its own deadline");
+    assert_eq!(s.socket.poll_timeout(), None);
+}
+
+#[test]
+fn channels_stay_known_and_rejoin_on_a_later_connect() {
+    let (mut s, _) = Script::joined(quiet(), "room:a");
+    s.disconnect();
+    s.lost();
+    s.wait(secs(3600));
+    assert_eq!(s.actions(), ["close 1: 1000 bye"], "no reconnect by itself");
+    s.connect();
+    s.opened();
+    assert_eq!(s.actions(), ["connect 2, attempt 1", "send phx_join room:a"]);
+    s.forget_lines();
+    s.reply("phx_join room:a", "ok", "{}");
+    assert_eq!(s.events(), ["room:a rejoined {}"]);
+}
+
+#[test]
+fn a_connect_overtakes_a_disconnect_that_has_not_been_polled() {
+    let mut s = Script::open(quiet());
+    s.socket.disconnect(s.now, CloseCode::from_u16(4000), "later").unwrap();
+    s.socket.connect(s.now);
+    assert_eq!(s.actions(), ["close 1: 4000 later", "connect 2, attempt 1"]);
+    assert_eq!(s.events(), ["closed 1: disconnected, retry in 0ns"]);
+}
+
+#[test]
+fn the_longest_reason_is_sent_whole() {
+    let mut s = Script::open(quiet());
+    let reason = "x".repeat(123);
+    s.socket.disconnect(s.now, CloseCode::from_u16(4000), &reason).unwrap();
+    assert_eq!(s.actions(), [format!("close 1: 4000 {reason}")]);
+}

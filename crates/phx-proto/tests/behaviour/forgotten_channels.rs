@@ -1,0 +1,102 @@
+//! A server that has forgotten a channel answers its pushes with `unmatched topic`, in its own name: the
+//! reply names no join (Phoenix 1.7 and 1.8; recording `push_unjoined_topic`). That is a crash of the
+//! channel's life.
+
+use std::sync::Arc;
+
+use crate::common::{Script, quiet, secs};
+use phx_proto::{ChannelState, Message, V1};
+
+const UNMATCHED: &str = r#"{"reason":"unmatched topic"}"#;
+
+/// A reply of the server's own: it names no join.
+fn unnamed(mut sent: Message) -> Message {
+    sent.join_ref = None;
+    sent
+}
+
+#[test]
+fn it_is_rejoined() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.push(a, "first");
+    s.push(a, "second");
+    s.forget_lines();
+    let second = unnamed(s.latest("second room:a"));
+    s.reply_to(&unnamed(s.latest("first room:a")), "error", UNMATCHED);
+    assert_eq!(
+        s.events(),
+        [
+            r#"first: error {"reason":"unmatched topic"}"#,
+            "second: channel crashed",
+            "room:a errored: forgotten, retry in 1s"
+        ]
+    );
+    s.reply_to(&second, "error", UNMATCHED);
+    assert_eq!(s.events(), [""; 0], "late");
+    s.wait(secs(1));
+    assert_eq!(s.actions(), ["send phx_join room:a"]);
+    s.reply("phx_join room:a", "ok", "{}");
+    assert_eq!(s.events(), ["room:a rejoined {}"]);
+}
+
+#[test]
+fn an_applications_reply_with_that_reason_is_an_ordinary_error() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.push(a, "find");
+    s.reply("find room:a", "error", UNMATCHED);
+    assert_eq!(s.events(), [r#"find: error {"reason":"unmatched topic"}"#]);
+    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Joined));
+}
+
+#[test]
+fn other_replies_that_name_no_join_are_ordinary() {
+    for (status, response) in
+        [("ok", UNMATCHED), ("error", r#"{"reason":"no such topic"}"#), ("error", "{}")]
+    {
+        let (mut s, a) = Script::joined(quiet(), "room:a");
+        s.push(a, "find");
+        s.reply_to(&unnamed(s.latest("find room:a")), status, response);
+        assert_eq!(s.events(), [format!("find: {status} {response}")]);
+        assert_eq!(s.socket.channel_state(a), Some(ChannelState::Joined));
+    }
+}
+
+/// V1 has no place for a join's ref, so nothing tells the server's own words from the application's.
+#[test]
+fn under_v1_it_is_an_ordinary_error() {
+    let mut config = quiet();
+    config.serializer = Arc::new(V1);
+    let (mut s, a) = Script::joined(config, "room:a");
+    s.push(a, "find");
+    s.reply("find room:a", "error", UNMATCHED);
+    assert_eq!(s.events(), [r#"find: error {"reason":"unmatched topic"}"#]);
+    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Joined));
+}
+
+#[test]
+fn what_is_not_about_a_push_of_this_life_that_waits_changes_nothing() {
+    // A push of an older life.
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.push(a, "old");
+    let old = unnamed(s.latest("old room:a"));
+    s.server_push("room:a", "phx_error");
+    s.wait(secs(1));
+    s.reply("phx_join room:a", "ok", "{}");
+    s.forget_lines();
+    s.reply_to(&old, "error", UNMATCHED);
+    // One that was answered.
+    s.push(a, "msg");
+    s.reply("msg room:a", "ok", "{}");
+    s.reply_to(&unnamed(s.latest("msg room:a")), "error", UNMATCHED);
+    // Nobody's.
+    let mut foreign = unnamed(s.latest("msg room:a"));
+    foreign.reference = Some(4711.into());
+    s.reply_to(&foreign, "error", UNMATCHED);
+    assert_eq!(s.events(), ["msg: ok {}"]);
+    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Joined));
+    // One of a channel that is being left.
+    s.push(a, "last");
+    s.leave(a);
+    s.reply_to(&unnamed(s.latest("last room:a")), "error", UNMATCHED);
+    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Leaving));
+}

@@ -1,0 +1,232 @@
+//! Leaving resolves on the server's confirmation, on the end of the connection, or in time.
+
+use crate::common::{Script, quiet, secs};
+use phx_proto::{ChannelState, LeaveError, TimeoutReason};
+
+const NOTHING: [&str; 0] = [];
+const LEFT: [&str; 2] = ["leave room:a: left", "room:a closed: left"];
+
+#[test]
+fn on_the_reply() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.leave(a);
+    assert_eq!(s.actions(), ["send phx_leave room:a"]);
+    assert_eq!(s.latest("phx_leave room:a").join_ref, s.latest("phx_join room:a").join_ref);
+    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Leaving));
+    assert_eq!(s.events(), NOTHING, "not before the server confirms it");
+    s.reply("phx_leave room:a", "ok", "{}");
+    assert_eq!(s.events(), LEFT);
+    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Closed));
+    s.server_push("room:a", "phx_close");
+    assert_eq!(s.events(), NOTHING, "once");
+}
+
+#[test]
+fn on_phx_close_or_phx_error_of_that_join() {
+    for event in ["phx_close", "phx_error"] {
+        let (mut s, a) = Script::joined(quiet(), "room:a");
+        s.leave(a);
+        s.server_push("room:a", event);
+        assert_eq!(s.events(), LEFT);
+        s.reply("phx_leave room:a", "ok", "{}");
+        assert_eq!(s.events(), NOTHING);
+    }
+}
+
+#[test]
+fn not_on_news_of_another_topic_or_join() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.leave(a);
+    let mut join = s.latest("phx_join room:a");
+    join.topic = "room:b".into();
+    s.server_push_for(&join, "phx_close");
+    s.server(r#"["4711","4711","room:a","phx_close",{}]"#);
+    assert_eq!(s.events(), NOTHING);
+    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Leaving));
+}
+
+#[test]
+fn in_time() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.wait(secs(10));
+    s.leave(a);
+    assert!(matches!(s.socket.timeout_reason(), Some(TimeoutReason::Push(_))));
+    s.wait(secs(10));
+    assert_eq!(s.events(), ["leave room:a: timed out", "room:a closed: left"]);
+    s.reply("phx_leave room:a", "ok", "{}");
+    assert_eq!(s.events(), NOTHING);
+}
+
+#[test]
+fn in_a_time_of_its_own() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.leave_within(a, Some(secs(1)));
+    s.wait(secs(1));
+    assert_eq!(s.events(), ["leave room:a: timed out", "room:a closed: left"]);
+}
+
+#[test]
+fn one_that_timed_out_before_the_transport_took_it_is_still_sent() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.stuck = true;
+    s.push(a, "too_late");
+    s.leave_within(a, Some(secs(1)));
+    s.wait(secs(1));
+    assert_eq!(
+        s.events(),
+        ["leave room:a: timed out", "too_late: channel closed", "room:a closed: left"]
+    );
+    s.stuck = false;
+    assert_eq!(
+        s.actions(),
+        ["send phx_leave room:a"],
+        "or the server would keep a channel that nobody wants"
+    );
+}
+
+#[test]
+fn when_the_connection_ends() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.leave(a);
+    s.lost();
+    assert_eq!(
+        s.events(),
+        ["leave room:a: left", "room:a closed: left", "closed 1: connection lost, retry in 1s"]
+    );
+    s.wait(secs(1));
+    s.opened();
+    assert_eq!(
+        s.actions(),
+        ["send phx_leave room:a", "connect 2, attempt 2"],
+        "the channel isn't joined again"
+    );
+}
+
+#[test]
+fn at_once_if_the_server_knows_nothing_of_it() {
+    let never_joined = |_: &mut Script, _| {};
+    let waits_for_connection = |s: &mut Script, a| {
+        s.lost();
+        s.join(a);
+        s.forget_lines();
+    };
+    let waits_for_transport = |s: &mut Script, a| {
+        s.stuck = true;
+        s.join(a);
+    };
+    let errored = |s: &mut Script, a| {
+        s.join(a);
+        s.server_push("room:a", "phx_error");
+        s.forget_lines();
+    };
+    let states: [fn(&mut Script, phx_proto::ChannelId); 4] =
+        [never_joined, waits_for_connection, waits_for_transport, errored];
+    for prepare in states {
+        let mut s = Script::open(quiet());
+        let a = s.channel("room:a");
+        prepare(&mut s, a);
+        // The id of the leave is known to the script only after it has ended.
+        let leave = s.socket.leave(s.now, a, None).unwrap();
+        s.stuck = false;
+        let events = s.events();
+        assert!(events.contains(&"?: left".to_owned()), "{leave:?} {events:?}");
+        assert_eq!(events.last().map(String::as_str), Some("room:a closed: left"));
+        assert_eq!(s.actions(), NOTHING);
+        assert_eq!(s.socket.channel_state(a), Some(ChannelState::Closed));
+        s.wait(secs(60));
+        assert_eq!(s.events().iter().filter(|line| line.contains("room:a")).count(), 0);
+    }
+}
+
+#[test]
+fn a_join_that_was_sent_is_left_and_its_call_ends() {
+    let mut s = Script::open(quiet());
+    let a = s.channel("room:a");
+    s.join(a);
+    s.push(a, "never_sent");
+    s.leave(a);
+    assert_eq!(s.actions(), ["send phx_join room:a", "send phx_leave room:a"]);
+    assert_eq!(s.events(), ["never_sent: channel closed", "join room:a: channel closed"]);
+    s.reply("phx_join room:a", "ok", "{}");
+    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Leaving), "nobody wants it any more");
+    s.reply("phx_leave room:a", "ok", "{}");
+    assert_eq!(s.events(), LEFT);
+}
+
+#[test]
+fn pushes_before_it_are_sent() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.stuck = true;
+    s.push(a, "1");
+    s.push(a, "2");
+    s.leave(a);
+    s.stuck = false;
+    assert_eq!(s.actions(), ["send 1 room:a", "send 2 room:a", "send phx_leave room:a"]);
+    s.reply("1 room:a", "ok", "{}");
+    s.reply("phx_leave room:a", "ok", "{}");
+    assert_eq!(
+        s.events(),
+        ["1: ok {}", "leave room:a: left", "2: channel closed", "room:a closed: left"]
+    );
+}
+
+#[test]
+fn it_is_refused_where_there_is_nothing_to_leave() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.leave(a);
+    assert_eq!(s.socket.leave(s.now, a, None), Err(LeaveError::Closed), "leaving");
+    s.reply("phx_leave room:a", "ok", "{}");
+    assert_eq!(s.socket.leave(s.now, a, None), Err(LeaveError::Closed));
+    s.remove(a);
+    assert_eq!(s.socket.leave(s.now, a, None), Err(LeaveError::UnknownChannel));
+}
+
+#[test]
+fn it_cannot_be_cancelled() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    let leave = s.leave(a);
+    assert!(!s.cancel(leave));
+    s.reply("phx_leave room:a", "ok", "{}");
+    assert_eq!(s.events(), LEFT);
+}
+
+#[test]
+fn its_topic_is_free_at_once_and_both_lives_are_told_apart() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    let old_join = s.latest("phx_join room:a");
+    s.leave(a);
+    let b = s.channel("room:a");
+    s.join(b);
+    assert_eq!(s.socket.channel_of("room:a"), Some(b));
+    assert_eq!(s.actions(), ["send phx_leave room:a", "send phx_join room:a"]);
+    // What a server does: the reply to the leave never comes, the old close comes late.
+    s.reply("phx_join room:a", "ok", "{}");
+    s.server_push_for(&old_join, "phx_close");
+    assert_eq!(
+        s.events(),
+        ["room:a joined {}", "join room:a: ok {}", "leave room:a: left", "room:a closed: left"]
+    );
+    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Closed));
+    assert_eq!(s.socket.channel_state(b), Some(ChannelState::Joined));
+}
+
+#[test]
+fn messages_are_not_delivered_while_leaving() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.leave(a);
+    s.broadcast("room:a", "news");
+    s.server_push("room:a", "news");
+    assert_eq!(s.events(), NOTHING);
+}
+
+#[test]
+fn the_socket_holds_only_so_many_calls() {
+    let mut config = quiet();
+    config.max_pushes = 1;
+    let (mut s, a) = Script::joined(config, "room:a");
+    s.push(a, "msg");
+    assert!(matches!(s.socket.leave(s.now, a, None), Err(LeaveError::TooMany { max: 1, .. })));
+    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Joined), "nothing was done");
+    assert!(s.remove(a), "it can be dropped all the same");
+    assert_eq!(s.actions(), ["send msg room:a", "send phx_leave room:a"]);
+}

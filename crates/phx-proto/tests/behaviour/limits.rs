@@ -1,0 +1,121 @@
+//! What waits to be polled is bounded, and frames that aren't messages do no harm.
+
+use crate::common::{Script, quiet, secs};
+use phx_proto::{ChannelState, Event, Frame, Outcome, Payload, PushErrorKind};
+
+/// Polls everything the socket tells.
+fn poll_all(s: &mut Script) -> Vec<Event> {
+    std::iter::from_fn(|| s.socket.poll_event()).collect()
+}
+
+#[test]
+fn events_beyond_the_limit_are_lost_and_that_is_told() {
+    let mut config = quiet();
+    config.max_events = 3;
+    let (mut s, _) = Script::joined(config, "room:a");
+    let transport = s.transport();
+    for _ in 0..10 {
+        let news = Frame::text(r#"[null,null,"room:a","news",{}]"#);
+        s.socket.handle_frame(s.now, transport, news);
+    }
+    let events = poll_all(&mut s);
+    assert_eq!(events.len(), 4);
+    assert!(matches!(events[3], Event::EventsLost { count: 7, .. }), "{events:?}");
+    assert_eq!(s.socket.counters().events_lost, 7);
+    s.broadcast("room:a", "news");
+    assert_eq!(s.events(), ["room:a news {}"], "told once, and room again");
+}
+
+#[test]
+fn outcomes_are_never_lost() {
+    let mut config = quiet();
+    config.max_events = 0;
+    config.max_pushes = 100;
+    let (mut s, a) = Script::joined(config, "room:a");
+    for _ in 0..100 {
+        s.socket.push(s.now, a, "msg", Payload::empty(), None).unwrap();
+    }
+    let transport = s.transport();
+    s.socket.handle_closed(s.now, transport, phx_proto::CloseCause::lost(""));
+    s.socket.remove(s.now, a);
+    let outcomes = poll_all(&mut s)
+        .iter()
+        .filter(|event| matches!(event, Event::PushDone { outcome: Outcome::ChannelClosed, .. }))
+        .count();
+    assert_eq!(outcomes, 100);
+}
+
+#[test]
+fn malformed_frames_are_told_and_counted_and_the_socket_lives() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    let frames = [
+        Frame::text(""),
+        Frame::text("garbage"),
+        Frame::text("[]"),
+        Frame::text(r#"[null,null,"room:a","news"]"#),
+        Frame::text(r#"[1,2,3,4,5]"#),
+        Frame::text(r#"[{"a":1},"9","room:a","phx_reply",{"response":{},"status":"ok"}]"#),
+        Frame::text(r#"{"topic":"room:a"}"#),
+        Frame::text(vec![0xff, 0xfe]),
+        Frame::text(r#"[null,"1","room:a","phx_reply",{}]"#),
+        Frame::binary(""),
+        Frame::binary(vec![9]),
+        Frame::binary(vec![2, 200, 200]),
+    ];
+    let count = frames.len();
+    for frame in frames {
+        s.socket.handle_frame(s.now, s.transport(), frame.clone());
+        match s.socket.poll_event() {
+            Some(Event::Malformed { transport, error, .. }) => {
+                assert_eq!(transport, s.transport());
+                assert_eq!(error.frame, frame, "it is handed over");
+            }
+            other => panic!("{frame:?} gave {other:?}"),
+        }
+    }
+    assert_eq!(s.socket.counters().malformed, count as u64);
+    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Joined));
+    s.broadcast("room:a", "news");
+    assert_eq!(s.events(), ["room:a news {}"]);
+}
+
+#[test]
+fn frames_over_the_limit_are_not_decoded() {
+    let mut config = quiet();
+    config.max_frame_size = 80;
+    let (mut s, _) = Script::joined(config, "room:a");
+    let frame = |len: usize| {
+        let rest = r#"[null,null,"room:a","news",""]"#.len();
+        format!(r#"[null,null,"room:a","news","{}"]"#, "x".repeat(len - rest))
+    };
+    s.server(&frame(80));
+    s.server(&frame(81));
+    let events = s.events();
+    assert!(events[0].starts_with("room:a news"), "{events:?}");
+    assert_eq!(events[1], "malformed: 81 bytes are more than the 80 allowed");
+}
+
+#[test]
+fn a_payload_that_is_not_json_is_an_error_where_it_is_decoded() {
+    let (mut s, a) = Script::joined(quiet(), "room:a");
+    s.server(r#"[null,null,"room:a","news",{"n":1}]"#);
+    s.server(r#"[null,null,"room:a","news",nonsense]"#);
+    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Joined));
+}
+
+#[test]
+fn only_what_has_an_outcome_counts_as_a_push() {
+    let mut config = quiet();
+    config.max_pushes = 2;
+    config.heartbeat_interval = Some(secs(30));
+    let mut s = Script::open(config);
+    s.wait(secs(30));
+    s.ping().unwrap();
+    // A heartbeat, a ping and a request for params are under way.
+    let b = s.asking_channel("b");
+    s.join(b);
+    let a = s.channel("a");
+    s.join(a);
+    let refused = s.try_push(a, "msg", Payload::empty(), None).unwrap_err().reason;
+    assert!(matches!(refused, PushErrorKind::TooMany { max: 2, .. }), "{refused:?}");
+}

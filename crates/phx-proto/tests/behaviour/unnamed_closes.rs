@@ -1,0 +1,57 @@
+//! V1 names no join in `phx_close` and `phx_error`. While a channel is being left, such a message on
+//! its topic is about it, and not about the channel that has its topic now: the server ends the old
+//! one first, often only after the new one's join was answered.
+
+use std::sync::Arc;
+
+use crate::common::{Script, quiet};
+use phx_proto::{ChannelState, Config, V1};
+
+fn v1() -> Config {
+    let mut config = quiet();
+    config.serializer = Arc::new(V1);
+    config
+}
+
+#[test]
+fn ends_the_channel_that_is_being_left() {
+    for event in ["phx_close", "phx_error"] {
+        let (mut s, a) = Script::joined(v1(), "room:a");
+        s.leave(a);
+        s.broadcast("room:b", event);
+        assert_eq!(s.events(), [""; 0]);
+        s.broadcast("room:a", event);
+        assert_eq!(s.events(), ["leave room:a: left", "room:a closed: left"], "{event}");
+    }
+}
+
+#[test]
+fn spares_the_channel_that_was_joined_meanwhile() {
+    let (mut s, a) = Script::joined(v1(), "room:a");
+    s.leave(a);
+    let b = s.channel("room:a");
+    s.join(b);
+    s.reply("phx_join room:a", "ok", "{}");
+    s.forget_lines();
+    s.broadcast("room:a", "phx_close");
+    assert_eq!(s.events(), ["leave room:a: left", "room:a closed: left"]);
+    assert_eq!(s.socket.channel_state(b), Some(ChannelState::Joined));
+    s.broadcast("room:a", "phx_close");
+    assert_eq!(s.events(), ["room:a closed: by server {}"], "the second is its own");
+}
+
+#[test]
+fn ends_the_lives_of_a_topic_in_order() {
+    let (mut s, a) = Script::joined(v1(), "room:a");
+    let b = s.replace("room:a");
+    s.join(b);
+    s.reply("phx_join room:a", "ok", "{}");
+    let c = s.replace("room:a");
+    s.join(c);
+    s.reply("phx_join room:a", "ok", "{}");
+    let states = |s: &Script| [a, b, c].map(|channel| s.socket.channel_state(channel).unwrap());
+    s.broadcast("room:a", "phx_close");
+    assert_eq!(states(&s), [ChannelState::Closed, ChannelState::Leaving, ChannelState::Joined]);
+    s.broadcast("room:a", "phx_close");
+    assert_eq!(states(&s), [ChannelState::Closed, ChannelState::Closed, ChannelState::Joined]);
+}
