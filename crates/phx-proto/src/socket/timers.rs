@@ -76,7 +76,12 @@ impl Timers {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::PushId;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -120,5 +125,78 @@ mod tests {
         assert_eq!(timers.pop_due(Instant::EPOCH), None);
         let shortest = Instant::EPOCH + SHORTEST;
         assert_eq!(timers.pop_due(shortest), Some((shortest, TimeoutReason::Reconnect)));
+    }
+
+    /// What happens to a set of timers.
+    #[derive(Clone, Debug)]
+    enum Step {
+        /// In so many milliseconds.
+        Arm(u64),
+        /// The one armed so many before the last, whether it has fired or not.
+        Disarm(usize),
+        /// So many milliseconds pass, and what is due is taken.
+        Pass(u64),
+        /// Only one that is due is taken.
+        PopOne,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (0..50_u64).prop_map(Step::Arm),
+            1 => Just(Step::Arm(u64::MAX)),
+            2 => (0..12_usize).prop_map(Step::Disarm),
+            2 => (0..40_u64).prop_map(Step::Pass),
+            1 => Just(Step::PopOne),
+        ]
+    }
+
+    proptest! {
+        /// The model is a list that is searched.
+        #[test]
+        #[expect(clippy::arithmetic_side_effects, reason = "small numbers")]
+        fn does_what_a_list_does(steps in prop::collection::vec(step(), 0..60)) {
+            let mut timers = Timers::default();
+            let mut keys = Vec::new();
+            let mut model: Vec<(Instant, usize)> = Vec::new();
+            let mut now = Instant::EPOCH;
+            // Sorting is stable: equal moments stay in the order of arming.
+            let reason = |number: usize| TimeoutReason::Push(PushId(number as u64));
+            for step in steps {
+                match step {
+                    Step::Arm(after) => {
+                        let after = if after == u64::MAX { Duration::MAX } else { Duration::from_millis(after) };
+                        keys.push(timers.arm(now, after, reason(keys.len())));
+                        let at = now + after.max(Duration::from_millis(1));
+                        if after < Duration::MAX {
+                            model.push((at, keys.len() - 1));
+                            model.sort_by_key(|(at, _)| *at);
+                        }
+                    }
+                    Step::Disarm(back) => {
+                        if let Some(number) = keys.len().checked_sub(back + 1) {
+                            timers.disarm(keys[number]);
+                            model.retain(|(_, other)| *other != number);
+                        }
+                    }
+                    Step::PopOne | Step::Pass(_) => {
+                        let most = if let Step::Pass(time) = step {
+                            now = now + Duration::from_millis(time);
+                            usize::MAX
+                        } else {
+                            1
+                        };
+                        let due = model.iter().take_while(|(at, _)| *at <= now).count().min(most);
+                        for (at, number) in model.drain(..due) {
+                            prop_assert_eq!(timers.pop_due(now), Some((at, reason(number))));
+                        }
+                        if most > 1 {
+                            prop_assert_eq!(timers.pop_due(now), None);
+                        }
+                    }
+                }
+                let next = model.first().map(|(at, number)| (*at, reason(*number)));
+                prop_assert_eq!(timers.next(), next);
+            }
+        }
     }
 }
