@@ -186,7 +186,7 @@ fn the_tests_that_are_named_exist() {
 }
 
 /// Constants that bound the work of one step rather than what is kept.
-const STEPS: [&str; 4] = ["MAX_OUTSIDE", "MAX_REASON", "MAX_ROUNDS", "MAX_SENT"];
+const STEPS: [&str; 5] = ["MAX_ACTIONS", "MAX_OUTSIDE", "MAX_REASON", "MAX_ROUNDS", "MAX_SENT"];
 
 #[test]
 fn no_limit_of_the_code_is_missing() {
