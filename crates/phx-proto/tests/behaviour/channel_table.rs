@@ -2,7 +2,9 @@
 
 use crate::common::{Script, quiet, secs};
 use phx_proto::ChannelState::{self, Closed, Errored, Joined, Joining, Leaving, New};
-use phx_proto::{ChannelId, ClosePolicy, Config, JoinError, LeaveError, Payload, PushErrorKind};
+use phx_proto::{
+    ChannelId, ClosePolicy, Config, JoinError, LeaveError, Payload, PushErrorKind, TimeoutReason,
+};
 
 /// A state, and what an input makes of it: the next state (`None` is gone), what the socket wants done
 /// and what it tells, with semicolons between.
@@ -137,6 +139,8 @@ fn try_leave(s: &mut Script, a: ChannelId) {
     } else {
         s.leave(a);
     }
+    // What it had for the transport is gone.
+    s.stuck = false;
 }
 
 #[test]
@@ -197,6 +201,23 @@ fn the_user_removes_it() {
         ],
         &[],
     );
+}
+
+#[test]
+fn nothing_is_left_of_one_that_is_removed() {
+    for (state, prepare) in STATES {
+        let mut s = Script::new(quiet());
+        let a = prepare(&mut s);
+        s.forget_lines();
+        assert!(s.remove(a));
+        s.stuck = false;
+        s.channel("a");
+        s.wait(secs(10));
+        let of_a_connection = [None, Some(TimeoutReason::Connect)];
+        assert!(of_a_connection.contains(&s.socket.timeout_reason()), "{state}");
+        assert!(!s.events().iter().any(|line| line.starts_with("a ")), "{state}");
+        assert!(!s.actions().iter().any(|line| line.starts_with("send phx_join")), "{state}");
+    }
 }
 
 #[test]

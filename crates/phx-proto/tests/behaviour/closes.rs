@@ -20,16 +20,27 @@ fn close_with(s: &mut Script, payload: &str) {
     s.says(&close);
 }
 
+/// In phoenix.js the timer of a join goes on, and brings back a channel that is closed while it joins.
 #[test]
 fn by_default_a_close_is_final() {
     let payload = Payload::empty();
     assert_eq!(ClosePolicy::default().decide(&payload), Rejoin::Stop);
     assert_eq!(ClosePolicy::never().decide(&payload), Rejoin::Stop);
-    let (mut s, a) = Script::joined(quiet(), "room:a");
-    s.server_push("room:a", "phx_close");
-    assert_eq!(s.events(), ["room:a closed: by server {}"]);
-    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Closed));
-    assert_eq!(s.socket.poll_timeout(), None);
+    for joined in [true, false] {
+        let mut s = Script::open(quiet());
+        let a = if joined { s.join_ok("room:a") } else { s.channel("room:a") };
+        if !joined {
+            s.join(a);
+        }
+        s.server_push("room:a", "phx_close");
+        assert_eq!(s.events().last().unwrap(), "room:a closed: by server {}");
+        assert_eq!(s.socket.channel_state(a), Some(ChannelState::Closed));
+        assert_eq!(s.socket.poll_timeout(), None);
+        assert_eq!(s.socket.channel_of("room:a"), None, "its topic is free");
+        s.forget_lines();
+        s.reconnect();
+        assert_eq!(s.actions(), NOTHING);
+    }
 }
 
 #[test]
@@ -68,29 +79,6 @@ fn a_policy_decides_by_the_payload() {
         close_with(&mut s, payload);
         assert_eq!(s.events(), [lines]);
     }
-}
-
-#[test]
-fn a_close_during_the_join_follows_the_policy_too() {
-    let mut s = Script::open(rejoining(ClosePolicy::always()));
-    let a = s.channel("room:a");
-    s.join(a);
-    s.server_push("room:a", "phx_close");
-    assert_eq!(s.events(), ["room:a join failed: closed {}, retry in 1s"]);
-    s.wait(secs(1));
-    s.reply("phx_join room:a", "ok", "{}");
-    assert_eq!(s.events(), ["room:a joined {}", "join room:a: ok {}"]);
-}
-
-/// In phoenix.js the join's timer goes on, and brings the channel back.
-#[test]
-fn a_channel_that_is_closed_while_it_joins_stays_closed() {
-    let mut s = Script::open(quiet());
-    let a = s.channel("room:a");
-    s.join(a);
-    s.server_push("room:a", "phx_close");
-    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Closed));
-    assert_eq!(s.socket.poll_timeout(), None);
 }
 
 /// Whoever closed it: it begins anew.

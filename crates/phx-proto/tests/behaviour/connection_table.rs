@@ -1,7 +1,7 @@
 //! Every state of the connection, and what every input makes of it.
 
 use crate::common::{Script, quiet, secs};
-use phx_proto::{CloseCause, ConnectionState};
+use phx_proto::ConnectionState;
 
 type State = (&'static str, fn(&mut Script));
 
@@ -200,14 +200,4 @@ fn a_bad_disconnect_does_nothing() {
         );
         assert_eq!(s.socket.connection_state(), before, "{state}");
     }
-}
-
-#[test]
-fn what_the_peer_says_after_a_disconnect_is_no_news() {
-    let mut s = Script::open(quiet());
-    s.disconnect();
-    s.closed(CloseCause::frame(phx_proto::CloseCode::ERROR, "boom"));
-    assert_eq!(s.events(), ["closed 1: disconnected"]);
-    s.wait(secs(60));
-    assert_eq!(s.actions(), ["close 1: 1000 bye"], "no reconnect");
 }

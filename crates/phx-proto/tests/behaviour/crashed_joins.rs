@@ -106,10 +106,16 @@ fn real_refusals_of_a_first_join_are_final() {
 
 #[test]
 fn policies_decide_about_crashes_too() {
-    let crash = rejection("error", CRASHED);
-    assert_eq!(RejoinPolicy::default().decide(&crash), Rejoin::Backoff);
-    assert_eq!(RejoinPolicy::always().decide(&crash), Rejoin::Backoff);
-    assert_eq!(RejoinPolicy::never().decide(&crash), Rejoin::Stop);
+    let of_a_rejoin = Rejection::new(Status::Error, Payload::empty(), true);
+    for (rejection, by_default) in [
+        (rejection("error", CRASHED), Rejoin::Backoff),
+        (of_a_rejoin, Rejoin::Backoff),
+        (rejection("error", "{}"), Rejoin::Stop),
+    ] {
+        assert_eq!(RejoinPolicy::default().decide(&rejection), by_default);
+        assert_eq!(RejoinPolicy::always().decide(&rejection), Rejoin::Backoff);
+        assert_eq!(RejoinPolicy::never().decide(&rejection), Rejoin::Stop);
+    }
     let mut config = quiet();
     config.rejoin_policy = RejoinPolicy::function(|rejection| {
         if rejection.is_crash() { Rejoin::After(secs(7)) } else { Rejoin::Stop }

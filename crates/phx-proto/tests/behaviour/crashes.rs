@@ -36,17 +36,3 @@ fn what_was_sent_fails_at_once_and_what_was_not_waits_for_the_rejoin() {
     s.reply("unsent room:a", "ok", "{}");
     assert_eq!(s.events(), ["room:a rejoined {}", "unsent: ok {}"]);
 }
-
-#[test]
-fn a_push_whose_time_was_over_before_it_was_sent_says_so() {
-    let (mut s, a) = Script::joined(quiet(), "room:a");
-    s.server_push("room:a", "phx_error");
-    s.forget_lines();
-    s.push(a, "waiting");
-    s.wait(secs(1));
-    s.reply("phx_join room:a", "error", r#"{"reason":"full"}"#);
-    s.wait(secs(9));
-    let events = s.events();
-    assert!(events.iter().any(|line| line == "waiting: not sent in time"), "{events:?}");
-    assert!(!s.actions().iter().any(|line| line.contains("waiting")));
-}

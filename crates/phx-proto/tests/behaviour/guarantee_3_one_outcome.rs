@@ -38,14 +38,3 @@ fn what_was_taken_fails_and_what_was_not_waits_until_its_deadline() {
     s.wait(secs(1));
     assert_eq!(s.events(), ["waits: not sent in time"]);
 }
-
-#[test]
-fn a_push_is_sent_at_most_once() {
-    let (mut s, a) = Script::joined(quiet(), "room:a");
-    s.push(a, "once");
-    for _ in 0..3 {
-        s.reconnect();
-        s.reply("phx_join room:a", "ok", "{}");
-    }
-    assert!(!s.actions().iter().any(|line| line.contains("once")));
-}

@@ -160,8 +160,6 @@ fn a_crash_after_every_join() {
 #[test]
 fn random_sessions_without_drains() {
     for seed in [1, 3, 5, 7] {
-        let mut config = small();
-        config.max_events = 50;
         // Every call and transport is remembered by the test itself: two sessions are compared.
         let held = |steps| {
             let mut config = small();

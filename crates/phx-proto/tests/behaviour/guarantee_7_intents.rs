@@ -4,9 +4,9 @@
 //! [`Chaos`] checks after every step that no connection is opened while none is wanted, that a connect
 //! leads to one, and counts the reports of every transport. `connection_table.rs` has every state.
 
-use crate::common::{Script, ms, quiet, secs};
+use crate::common::{Script, secs};
 use phx_chaos::{Chaos, Habits};
-use phx_proto::{CloseCause, CloseCode, Config, ConnectionState};
+use phx_proto::{CloseCause, CloseCode, Config};
 
 #[test]
 fn in_random_sessions() {
@@ -43,49 +43,4 @@ fn a_disconnect_on_a_dead_link_wins_over_the_heartbeat() {
     assert_eq!(s.actions(), ["send heartbeat phoenix", "close 1: 1000 bye"]);
     assert_eq!(s.events(), ["closed 1: disconnected"]);
     assert_eq!(s.socket.poll_timeout(), None);
-}
-
-#[test]
-fn each_of_many_attempts_is_reported_closed_once() {
-    let mut s = Script::new(quiet());
-    s.connect();
-    for _ in 0..20 {
-        let transport = s.transport();
-        s.closed_on(transport, CloseCause::lost(""));
-        s.closed_on(transport, CloseCause::lost(""));
-        s.wait(secs(10));
-    }
-    s.disconnect();
-    s.lost();
-    let events = s.events();
-    assert_eq!(events.len(), 21, "{events:?}");
-    for number in 1..=21 {
-        let prefix = format!("unopened {number}:");
-        assert_eq!(events.iter().filter(|line| line.starts_with(&prefix)).count(), 1);
-    }
-}
-
-#[test]
-fn connect_acts_whatever_ended_the_connection() {
-    let ends: [fn(&mut Script); 5] = [
-        |s| s.closed(CloseCause::frame(CloseCode::NORMAL, "")),
-        Script::lost,
-        Script::disconnect,
-        |s| {
-            s.disconnect();
-            s.wait(secs(5));
-        },
-        |s| {
-            s.lost();
-            s.wait(ms(500));
-        },
-    ];
-    for end in ends {
-        let mut s = Script::open(quiet());
-        end(&mut s);
-        s.forget_lines();
-        s.connect();
-        assert_eq!(s.socket.connection_state(), ConnectionState::Connecting);
-        assert_eq!(s.actions(), ["connect 2, attempt 1"]);
-    }
 }

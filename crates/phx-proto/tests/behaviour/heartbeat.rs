@@ -87,19 +87,6 @@ fn while_frames_come_the_peer_is_alive() {
     assert_eq!(s.next_timeout(), Some(secs(30)), "the next comes an interval after the reply");
 }
 
-#[test]
-fn the_timeout_counts_from_the_last_frame() {
-    let (mut s, _) = Script::joined(beating(), "room:a");
-    s.wait(secs(30));
-    s.wait(secs(7));
-    s.broadcast("room:a", "news");
-    s.wait(ms(9_999));
-    assert!(s.socket.is_connected());
-    s.wait(ms(1));
-    assert_eq!(s.socket.connection_state(), ConnectionState::Waiting);
-    assert_eq!(s.socket.counters().heartbeats_missed, 1);
-}
-
 /// A link on which nothing comes is noticed after an interval and a timeout at the latest: what came
 /// before the heartbeat changes nothing.
 #[test]

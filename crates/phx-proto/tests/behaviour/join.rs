@@ -1,7 +1,9 @@
 //! A channel is joined once per connection and attempt, and its call has one outcome.
 
-use crate::common::{Script, json, quiet, secs, steps};
-use phx_proto::{ChannelState, JoinError, Payload, Rejoin, RejoinPolicy, TimeoutReason};
+use crate::common::{Script, json, ms, quiet, secs, steps};
+use phx_proto::{
+    ChannelState, ClosePolicy, JoinError, Payload, Rejoin, RejoinPolicy, TimeoutReason,
+};
 
 const NOTHING: [&str; 0] = [];
 
@@ -37,26 +39,6 @@ fn offline_it_waits_for_the_connection_and_is_sent_once() {
     );
     s.wait(secs(5));
     assert_eq!(s.actions(), NOTHING, "once");
-}
-
-#[test]
-fn it_can_be_called_once() {
-    let mut s = Script::open(quiet());
-    let a = s.channel("room:a");
-    s.join(a);
-    assert_eq!(s.try_join(a, None), Err(JoinError::AlreadyJoined));
-    s.reply("phx_join room:a", "ok", "{}");
-    assert_eq!(s.try_join(a, None), Err(JoinError::AlreadyJoined));
-    s.server_push("room:a", "phx_error");
-    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Errored));
-    assert_eq!(s.try_join(a, None), Err(JoinError::AlreadyJoined));
-    s.leave(a);
-    s.remove(a);
-    assert_eq!(s.try_join(a, None), Err(JoinError::UnknownChannel));
-    let b = s.join_ok("room:b");
-    s.leave(b);
-    assert_eq!(s.socket.channel_state(b), Some(ChannelState::Leaving));
-    assert_eq!(s.try_join(b, None), Err(JoinError::Leaving));
 }
 
 #[test]
@@ -140,7 +122,9 @@ fn a_rejected_rejoin_is_retried() {
             s.events(),
             [format!("room:a join failed: rejected error {{}}, retry in {delay}s")]
         );
-        s.wait(secs(delay));
+        s.wait(secs(delay) - ms(1));
+        assert_eq!(s.actions(), NOTHING);
+        s.wait(ms(1));
         assert_eq!(s.actions(), ["send phx_join room:a"]);
     }
     s.reply("phx_join room:a", "ok", "{}");
@@ -200,15 +184,19 @@ fn a_join_that_was_never_sent_is_not_left() {
 }
 
 #[test]
-fn a_crash_while_joining_is_retried() {
-    let mut s = Script::open(quiet());
-    let a = s.channel("room:a");
-    s.join(a);
-    s.server_push("room:a", "phx_error");
-    assert_eq!(s.events(), ["room:a join failed: crashed {}, retry in 1s"]);
-    s.wait(secs(1));
-    s.reply("phx_join room:a", "ok", "{}");
-    assert_eq!(s.events(), ["room:a joined {}", "join room:a: ok {}"]);
+fn an_end_while_joining_is_retried() {
+    for (event, cause) in [("phx_error", "crashed"), ("phx_close", "closed")] {
+        let mut config = quiet();
+        config.close_policy = ClosePolicy::always();
+        let mut s = Script::open(config);
+        let a = s.channel("room:a");
+        s.join(a);
+        s.server_push("room:a", event);
+        assert_eq!(s.events(), [format!("room:a join failed: {cause} {{}}, retry in 1s")]);
+        s.wait(secs(1));
+        s.reply("phx_join room:a", "ok", "{}");
+        assert_eq!(s.events(), ["room:a joined {}", "join room:a: ok {}"]);
+    }
 }
 
 #[test]

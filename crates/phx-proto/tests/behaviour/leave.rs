@@ -13,7 +13,9 @@ fn on_the_reply() {
     assert_eq!(s.actions(), ["send phx_leave room:a"]);
     assert_eq!(s.latest("phx_leave room:a").join_ref, s.latest("phx_join room:a").join_ref);
     assert_eq!(s.socket.channel_state(a), Some(ChannelState::Leaving));
-    assert_eq!(s.events(), NOTHING, "not before the server confirms it");
+    s.broadcast("room:a", "news");
+    s.server_push("room:a", "news");
+    assert_eq!(s.events(), NOTHING, "no messages, and no end before the server confirms it");
     s.reply("phx_leave room:a", "ok", "{}");
     assert_eq!(s.events(), LEFT);
     assert_eq!(s.socket.channel_state(a), Some(ChannelState::Closed));
@@ -47,22 +49,16 @@ fn not_on_news_of_another_topic_or_join() {
 
 #[test]
 fn in_time() {
-    let (mut s, a) = Script::joined(quiet(), "room:a");
-    s.wait(secs(10));
-    s.leave(a);
-    assert!(matches!(s.socket.timeout_reason(), Some(TimeoutReason::Push(_))));
-    s.wait(secs(10));
-    assert_eq!(s.events(), ["leave room:a: timed out", "room:a closed: left"]);
-    s.reply("phx_leave room:a", "ok", "{}");
-    assert_eq!(s.events(), NOTHING);
-}
-
-#[test]
-fn in_a_time_of_its_own() {
-    let (mut s, a) = Script::joined(quiet(), "room:a");
-    s.leave_within(a, Some(secs(1)));
-    s.wait(secs(1));
-    assert_eq!(s.events(), ["leave room:a: timed out", "room:a closed: left"]);
+    for (timeout, time) in [(None, 10), (Some(secs(1)), 1)] {
+        let (mut s, a) = Script::joined(quiet(), "room:a");
+        s.wait(secs(10));
+        s.leave_within(a, timeout);
+        assert!(matches!(s.socket.timeout_reason(), Some(TimeoutReason::Push(_))));
+        s.wait(secs(time));
+        assert_eq!(s.events(), ["leave room:a: timed out", "room:a closed: left"]);
+        s.reply("phx_leave room:a", "ok", "{}");
+        assert_eq!(s.events(), NOTHING);
+    }
 }
 
 #[test]
@@ -82,60 +78,6 @@ fn one_that_timed_out_before_the_transport_took_it_is_still_sent() {
         ["send phx_leave room:a"],
         "or the server would keep a channel that nobody wants"
     );
-}
-
-#[test]
-fn when_the_connection_ends() {
-    let (mut s, a) = Script::joined(quiet(), "room:a");
-    s.leave(a);
-    s.lost();
-    assert_eq!(
-        s.events(),
-        ["leave room:a: left", "room:a closed: left", "closed 1: connection lost, retry in 1s"]
-    );
-    s.wait(secs(1));
-    s.opened();
-    assert_eq!(
-        s.actions(),
-        ["send phx_leave room:a", "connect 2, attempt 2"],
-        "the channel isn't joined again"
-    );
-}
-
-#[test]
-fn at_once_if_the_server_knows_nothing_of_it() {
-    let never_joined = |_: &mut Script, _| {};
-    let waits_for_connection = |s: &mut Script, a| {
-        s.lost();
-        s.join(a);
-        s.forget_lines();
-    };
-    let waits_for_transport = |s: &mut Script, a| {
-        s.stuck = true;
-        s.join(a);
-    };
-    let errored = |s: &mut Script, a| {
-        s.join(a);
-        s.server_push("room:a", "phx_error");
-        s.forget_lines();
-    };
-    let states: [fn(&mut Script, phx_proto::ChannelId); 4] =
-        [never_joined, waits_for_connection, waits_for_transport, errored];
-    for prepare in states {
-        let mut s = Script::open(quiet());
-        let a = s.channel("room:a");
-        prepare(&mut s, a);
-        // The id of the leave is known to the script only after it has ended.
-        let leave = s.socket.leave(s.now, a, None).unwrap();
-        s.stuck = false;
-        let events = s.events();
-        assert!(events.contains(&"?: left".to_owned()), "{leave:?} {events:?}");
-        assert_eq!(events.last().map(String::as_str), Some("room:a closed: left"));
-        assert_eq!(s.actions(), NOTHING);
-        assert_eq!(s.socket.channel_state(a), Some(ChannelState::Closed));
-        s.wait(secs(60));
-        assert_eq!(s.events().iter().filter(|line| line.contains("room:a")).count(), 0);
-    }
 }
 
 #[test]
@@ -171,17 +113,6 @@ fn pushes_before_it_are_sent() {
 }
 
 #[test]
-fn it_is_refused_where_there_is_nothing_to_leave() {
-    let (mut s, a) = Script::joined(quiet(), "room:a");
-    s.leave(a);
-    assert_eq!(s.socket.leave(s.now, a, None), Err(LeaveError::Closed), "leaving");
-    s.reply("phx_leave room:a", "ok", "{}");
-    assert_eq!(s.socket.leave(s.now, a, None), Err(LeaveError::Closed));
-    s.remove(a);
-    assert_eq!(s.socket.leave(s.now, a, None), Err(LeaveError::UnknownChannel));
-}
-
-#[test]
 fn it_cannot_be_cancelled() {
     let (mut s, a) = Script::joined(quiet(), "room:a");
     let leave = s.leave(a);
@@ -208,15 +139,6 @@ fn its_topic_is_free_at_once_and_both_lives_are_told_apart() {
     );
     assert_eq!(s.socket.channel_state(a), Some(ChannelState::Closed));
     assert_eq!(s.socket.channel_state(b), Some(ChannelState::Joined));
-}
-
-#[test]
-fn messages_are_not_delivered_while_leaving() {
-    let (mut s, a) = Script::joined(quiet(), "room:a");
-    s.leave(a);
-    s.broadcast("room:a", "news");
-    s.server_push("room:a", "news");
-    assert_eq!(s.events(), NOTHING);
 }
 
 #[test]

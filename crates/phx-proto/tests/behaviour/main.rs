@@ -52,7 +52,6 @@ mod push;
 mod reconnect;
 mod reconnect_policy;
 mod rejoin;
-mod rejoin_policy;
 mod removed_channels;
 mod room;
 mod serializer_allocations;

@@ -1,9 +1,7 @@
 //! Every way a push can end, each exactly once.
 
-use std::sync::Arc;
-
 use crate::common::{Script, json, quiet, secs};
-use phx_proto::{DecodeError, EncodeError, Frame, Message, Payload, Serializer, V2, WhenFull};
+use phx_proto::{CloseCause, CloseCode, Payload, WhenFull};
 
 const NOTHING: [&str; 0] = [];
 
@@ -32,11 +30,38 @@ fn ends_once(mut s: Script, outcome: &str) {
 }
 
 #[test]
-fn any_status() {
-    for (status, response) in [("ok", "{}"), ("error", r#""no""#), ("weird", "[1]"), ("", "null")] {
-        let (mut s, _) = with_sent_push();
-        s.reply("msg room:a", status, response);
-        ends_once(s, &format!("{status} {response}"));
+fn each_end_is_the_one_outcome() {
+    type End = (&'static str, fn(&mut Script, phx_proto::ChannelId));
+    let ends: [End; 14] = [
+        ("ok {}", |s, _| s.reply("msg room:a", "ok", "{}")),
+        (r#"error "no""#, |s, _| s.reply("msg room:a", "error", r#""no""#)),
+        ("weird [1]", |s, _| s.reply("msg room:a", "weird", "[1]")),
+        (" null", |s, _| s.reply("msg room:a", "", "null")),
+        ("timed out", |s, _| s.wait(secs(10))),
+        ("disconnected", |s, _| s.lost()),
+        ("disconnected", |s, _| s.disconnect()),
+        ("disconnected", |s, _| assert!(s.reconnect_now())),
+        ("disconnected", |s, _| s.closed(CloseCause::frame(CloseCode::RESTART, ""))),
+        ("channel closed", |s, _| s.server_push("room:a", "phx_close")),
+        ("channel crashed", |s, _| s.server_push("room:a", "phx_error")),
+        ("channel closed", |s, a| {
+            s.leave(a);
+            assert_eq!(s.events(), NOTHING, "it may still be answered");
+            s.reply("phx_leave room:a", "ok", "{}");
+        }),
+        ("ok {}", |s, a| {
+            s.leave(a);
+            s.reply("msg room:a", "ok", "{}");
+        }),
+        ("channel closed", |s, a| {
+            s.remove(a);
+            s.reply("phx_leave room:a", "ok", "{}");
+        }),
+    ];
+    for (outcome, end) in ends {
+        let (mut s, a) = with_sent_push();
+        end(&mut s, a);
+        ends_once(s, outcome);
     }
 }
 
@@ -49,75 +74,6 @@ fn a_binary_reply() {
     reply.payload = Payload::binary(vec![0, 255]);
     s.says(&reply);
     ends_once(s, r#"ok b"\0\xff""#);
-}
-
-#[test]
-fn timed_out() {
-    let (mut s, _) = with_sent_push();
-    s.wait(secs(10));
-    ends_once(s, "timed out");
-}
-
-#[test]
-fn disconnected() {
-    let ends: [fn(&mut Script); 4] = [
-        Script::lost,
-        Script::disconnect,
-        |s| assert!(s.reconnect_now()),
-        |s| s.closed(phx_proto::CloseCause::frame(phx_proto::CloseCode::RESTART, "")),
-    ];
-    for end in ends {
-        let (mut s, _) = with_sent_push();
-        end(&mut s);
-        ends_once(s, "disconnected");
-    }
-}
-
-#[test]
-fn channel_closed_by_the_server() {
-    let (mut s, _) = with_sent_push();
-    s.server_push("room:a", "phx_close");
-    ends_once(s, "channel closed");
-}
-
-#[test]
-fn channel_left() {
-    let (mut s, a) = with_sent_push();
-    s.leave(a);
-    assert_eq!(s.events(), NOTHING, "it may still be answered");
-    s.reply("phx_leave room:a", "ok", "{}");
-    ends_once(s, "channel closed");
-}
-
-#[test]
-fn answered_while_leaving() {
-    let (mut s, a) = with_sent_push();
-    s.leave(a);
-    s.reply("msg room:a", "ok", "{}");
-    ends_once(s, "ok {}");
-}
-
-#[test]
-fn channel_removed() {
-    let (mut s, a) = with_sent_push();
-    s.remove(a);
-    s.reply("phx_leave room:a", "ok", "{}");
-    ends_once(s, "channel closed");
-}
-
-#[test]
-fn channel_crashed() {
-    let (mut s, _) = with_sent_push();
-    s.server_push("room:a", "phx_error");
-    ends_once(s, "channel crashed");
-}
-
-#[test]
-fn answered_after_the_crash() {
-    let (mut s, _) = with_sent_push();
-    s.server_push("room:a", "phx_error");
-    s.reply("msg room:a", "ok", "{}");
-    ends_once(s, "channel crashed");
 }
 
 #[test]
@@ -143,42 +99,6 @@ fn evicted() {
     assert_eq!(s.events(), ["msg: evicted"]);
     s.reply("phx_join room:a", "ok", "{}");
     assert_eq!(s.actions(), ["send other room:a"]);
-}
-
-/// Says yes at the call and no when it is asked to encode.
-#[derive(Debug)]
-struct Fickle;
-
-impl Serializer for Fickle {
-    fn vsn(&self) -> &str {
-        "2.0.0"
-    }
-
-    fn encode(&self, message: &Message) -> Result<Frame, EncodeError> {
-        if message.event == "msg" {
-            return Err(EncodeError::Custom("changed my mind".to_owned()));
-        }
-        V2.encode(message)
-    }
-
-    fn check(&self, _: &Message) -> Result<(), EncodeError> {
-        Ok(())
-    }
-
-    fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
-        V2.decode(frame)
-    }
-}
-
-#[test]
-fn unsendable() {
-    let mut config = quiet();
-    config.serializer = Arc::new(Fickle);
-    let (mut s, a) = Script::joined(config, "room:a");
-    s.push(a, "msg");
-    s.push(a, "next");
-    assert_eq!(s.events(), ["msg: unsendable, changed my mind"]);
-    assert_eq!(s.actions(), ["send next room:a"]);
 }
 
 #[test]

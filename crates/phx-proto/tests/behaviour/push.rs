@@ -84,19 +84,6 @@ fn one_the_transport_did_not_take_waits_for_the_rejoin_in_order() {
 }
 
 #[test]
-fn one_the_transport_did_not_take_survives_a_crash_of_its_channel() {
-    let (mut s, a) = Script::joined(quiet(), "room:a");
-    s.stuck = true;
-    s.push(a, "kept");
-    s.server_push("room:a", "phx_error");
-    s.stuck = false;
-    assert_eq!(s.actions(), NOTHING);
-    s.wait(secs(1));
-    s.reply("phx_join room:a", "ok", "{}");
-    assert_eq!(s.actions(), ["send phx_join room:a", "send kept room:a"]);
-}
-
-#[test]
 fn the_deadline_counts_from_the_call() {
     let mut s = Script::open(quiet());
     let a = s.channel("room:a");

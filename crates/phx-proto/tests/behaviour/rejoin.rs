@@ -2,7 +2,7 @@
 //! delays of its schedule while the connection stays.
 
 use crate::common::{Script, ms, quiet, secs};
-use phx_proto::{ChannelState, TimeoutReason};
+use phx_proto::ChannelState;
 
 const NOTHING: [&str; 0] = [];
 
@@ -52,21 +52,6 @@ fn the_schedule_has_its_own_seeded_jitter() {
 }
 
 #[test]
-fn a_lost_connection_is_rejoined_when_the_next_one_opens() {
-    let (mut s, a) = Script::joined(quiet(), "room:a");
-    s.lost();
-    assert_eq!(
-        s.events(),
-        ["room:a errored: disconnected", "closed 1: connection lost, retry in 1s"]
-    );
-    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Errored));
-    assert_eq!(s.socket.timeout_reason(), Some(TimeoutReason::Reconnect));
-    s.wait(secs(1));
-    s.opened();
-    assert_eq!(s.actions(), ["connect 2, attempt 2", "send phx_join room:a"]);
-}
-
-#[test]
 fn an_open_connection_ends_the_wait_for_the_schedule() {
     let (mut s, _) = Script::joined(quiet(), "room:a");
     s.server_push("room:a", "phx_error");
@@ -95,28 +80,4 @@ fn all_channels_rejoin_in_the_order_they_were_made() {
         s.actions(),
         ["send phx_join room:c", "send phx_join room:a", "send phx_join room:b"]
     );
-}
-
-#[test]
-fn a_channel_closed_by_the_server_does_not_rejoin() {
-    let (mut s, a) = Script::joined(quiet(), "room:a");
-    s.server_push("room:a", "phx_close");
-    assert_eq!(s.events(), ["room:a closed: by server {}"]);
-    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Closed));
-    s.reconnect();
-    assert_eq!(s.actions(), NOTHING);
-    assert_eq!(s.socket.channel_of("room:a"), None, "its topic is free");
-    s.channel("room:a");
-}
-
-#[test]
-fn the_first_join_after_a_crash_while_joining_is_no_rejoin() {
-    let mut s = Script::open(quiet());
-    let a = s.channel("room:a");
-    s.join(a);
-    s.server_push("room:a", "phx_error");
-    s.wait(secs(1));
-    s.forget_lines();
-    s.reply("phx_join room:a", "ok", "{}");
-    assert_eq!(s.events(), ["room:a joined {}", "join room:a: ok {}"]);
 }

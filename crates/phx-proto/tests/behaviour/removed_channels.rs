@@ -9,6 +9,7 @@ fn is_unknown_at_once() {
     assert!(s.remove(a));
     assert_eq!(s.socket.channel_state(a), None);
     assert_eq!(s.socket.topic(a), None);
+    assert_eq!(s.socket.channel_of("room:a"), None);
     assert!(!s.remove(a), "there is no such channel any more");
     assert_eq!(s.socket.join(s.now, a, None), Err(JoinError::UnknownChannel));
     assert_eq!(s.socket.leave(s.now, a, None), Err(LeaveError::UnknownChannel));

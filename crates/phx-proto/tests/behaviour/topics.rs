@@ -1,6 +1,6 @@
 //! A topic has one channel at a time: a second one is refused, unless it is asked to replace the first.
 
-use crate::common::{Script, quiet, secs};
+use crate::common::{Script, quiet};
 use phx_proto::{Action, ChannelState, NewChannelError, Payload, SendReason};
 
 const NOTHING: [&str; 0] = [];
@@ -49,16 +49,6 @@ fn a_replacement_leaves_the_first_and_then_joins() {
 }
 
 #[test]
-fn a_replacement_of_what_the_server_does_not_know_sends_nothing() {
-    let mut s = Script::open(quiet());
-    let a = s.channel("room:a");
-    let b = s.replace("room:a");
-    assert_ne!(a, b);
-    assert_eq!(s.events(), ["room:a closed: replaced"]);
-    assert_eq!(s.actions(), NOTHING);
-}
-
-#[test]
 fn a_replacement_of_nothing_is_a_new_channel() {
     let mut s = Script::open(quiet());
     let a = s.replace("room:a");
@@ -92,59 +82,6 @@ fn replacing_again_and_again_keeps_all_lives_apart() {
         assert_eq!(s.events(), ["room:a closed: replaced"]);
     }
     assert_eq!(s.socket.channel_state(channel), Some(ChannelState::Joined));
-}
-
-#[test]
-fn a_removed_channel_is_left_without_a_word() {
-    let (mut s, a) = Script::joined(quiet(), "room:a");
-    s.push(a, "msg");
-    s.forget_lines();
-    assert!(s.remove(a));
-    assert_eq!(s.actions(), ["send phx_leave room:a"]);
-    assert_eq!(s.socket.channel_of("room:a"), None);
-    s.reply("phx_leave room:a", "ok", "{}");
-    assert_eq!(s.events(), ["msg: channel closed"], "pushes keep their outcomes");
-    assert_eq!(s.socket.channel_state(a), None);
-    assert!(!s.remove(a));
-}
-
-#[test]
-fn a_removed_channel_goes_in_every_state() {
-    let prepare: [fn(&mut Script, phx_proto::ChannelId); 6] = [
-        |_, _| {},
-        |s, a| {
-            s.join(a);
-        },
-        |s, a| {
-            s.join(a);
-            s.reply("phx_join room:a", "ok", "{}");
-        },
-        |s, a| {
-            s.join(a);
-            s.server_push("room:a", "phx_error");
-        },
-        |s, a| {
-            s.join(a);
-            s.leave(a);
-        },
-        |s, a| {
-            s.join(a);
-            s.server_push("room:a", "phx_close");
-        },
-    ];
-    for prepare in prepare {
-        let mut s = Script::open(quiet());
-        let a = s.channel("room:a");
-        prepare(&mut s, a);
-        s.forget_lines();
-        assert!(s.remove(a));
-        s.wait(secs(10));
-        assert_eq!(s.socket.channel_state(a), None);
-        assert_eq!(s.socket.poll_timeout(), None);
-        let events = s.events();
-        assert!(!events.iter().any(|line| line.starts_with("room:a")), "{events:?}");
-        s.channel("room:a");
-    }
 }
 
 #[test]

@@ -169,20 +169,6 @@ fn the_end_of_the_connection_ends_all_turns() {
     assert_eq!(s.actions().len(), 3, "a connection and two joins");
 }
 
-#[test]
-fn a_rejected_rejoin_comes_back_by_its_own_schedule() {
-    let (mut s, _) = Script::joined(quiet(), "room:a");
-    s.reconnect();
-    for delay in [1, 2, 5, 10, 10] {
-        s.reply("phx_join room:a", "error", "{}");
-        s.forget_lines();
-        s.wait(secs(delay) - ms(1));
-        assert_eq!(s.actions(), NOTHING);
-        s.wait(ms(1));
-        assert_eq!(s.actions(), ["send phx_join room:a"]);
-    }
-}
-
 /// Chance doesn't end two connections in a row while joins are under way, and a server that restarts
 /// doesn't close them with a code that blames the client.
 #[test]

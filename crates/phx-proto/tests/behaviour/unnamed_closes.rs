@@ -19,6 +19,7 @@ fn ends_the_channel_that_is_being_left() {
         let (mut s, a) = Script::joined(v1(), "room:a");
         s.leave(a);
         s.broadcast("room:b", event);
+        s.broadcast("room:a", "news");
         assert_eq!(s.events(), [""; 0]);
         s.broadcast("room:a", event);
         assert_eq!(s.events(), ["leave room:a: left", "room:a closed: left"], "{event}");

@@ -1,5 +1,4 @@
-//! A serializer of one's own that said yes at the call and says no when the frame is made. What
-//! becomes of a push then is in `outcomes.rs`.
+//! A serializer of one's own that said yes at the call and says no when the frame is made.
 
 use std::sync::Arc;
 
@@ -86,4 +85,14 @@ fn a_heartbeat_that_was_not_sent_has_no_reply() {
     let mut s = open_without("heartbeat");
     s.wait(secs(40));
     assert_eq!(s.events(), ["closed 1: the heartbeat had no reply in time, retry in 1s"]);
+}
+
+#[test]
+fn a_push_has_that_outcome_and_the_next_is_sent() {
+    let mut s = open_without("msg");
+    let a = s.join_ok("a");
+    s.push(a, "msg");
+    s.push(a, "next");
+    assert_eq!(s.events(), ["msg: unsendable, changed my mind"]);
+    assert_eq!(s.actions(), ["send next a"]);
 }
