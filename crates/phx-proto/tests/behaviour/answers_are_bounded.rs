@@ -1,10 +1,10 @@
 //! What the server answers is limited in bytes while nobody polls it, and what is dropped is told.
 
-use crate::common::{Script, json, quiet};
+use crate::common::{Script, json, quiet, reply};
 use allocation_counter::measure;
 use phx_proto::{
     Action, ChannelId, CloseCause, Config, Event, Frame, Instant, Message, Outcome, Payload,
-    ReconnectPolicy, Refusal, RejoinPolicy, Serializer, Socket, Status, V2, V2Server,
+    ReconnectPolicy, Refusal, RejoinPolicy, Serializer, Socket, V2, V2Server,
 };
 
 /// At most this many bytes of answers.
@@ -17,13 +17,6 @@ fn limited_to(bytes: usize) -> Config {
 /// JSON text of this many bytes.
 fn text(bytes: usize) -> Payload {
     json(&format!("{:?}", "x".repeat(bytes - 2)))
-}
-
-fn reply(to: &Message, status: &str, response: Payload) -> Frame {
-    let status = Status::from(status);
-    let reply = Message::reply(to.topic.clone(), to.reference.clone(), status, response)
-        .with_join_ref(to.join_ref.clone());
-    V2Server.encode(&reply).unwrap()
 }
 
 fn to_channel(join: &Message, event: &str, payload: Payload) -> Frame {

@@ -126,4 +126,8 @@ proptest! {
 fn seeds_spread_the_waits_over_the_whole_quarter() {
     let all: Vec<_> = (0..200).map(|seed| waits(Backoff::default(), &[None], seed)[0]).collect();
     assert!(all.iter().any(|wait| *wait < ms(800)) && all.iter().any(|wait| *wait > ms(1_200)));
+    // Those who were asked to wait as long don't come back at once.
+    let asked = [Some(Duration::from_secs(60))];
+    let all = (0..100).map(|seed| waits(Backoff::default(), &asked, seed)[0]);
+    assert!(all.collect::<std::collections::BTreeSet<_>>().len() > 50);
 }

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use crate::common::{Script, ms, quiet, secs};
+use crate::common::{NOTHING, Script, quiet, secs};
 use phx_proto::{ConnectionState, Instant, Payload};
-
-const NOTHING: [&str; 0] = [];
 
 #[test]
 fn backwards_is_standing_still() {
@@ -29,16 +27,6 @@ fn a_round_trip_is_never_negative() {
     s.now = Instant::EPOCH;
     s.reply("heartbeat phoenix", "ok", "{}");
     assert_eq!(s.events(), ["pong after 0ns"]);
-}
-
-#[test]
-fn an_early_wake_up_does_nothing() {
-    let (mut s, a) = Script::joined(quiet(), "room:a");
-    s.push(a, "msg");
-    let timeout = s.socket.poll_timeout();
-    s.socket.handle_timeout(s.now + ms(9_999));
-    assert_eq!(s.socket.poll_timeout(), timeout);
-    assert_eq!(s.events(), NOTHING);
 }
 
 #[test]

@@ -1,12 +1,10 @@
 //! What becomes of a channel that the server closes (`phx_close`: an expired token, a stopped process;
 //! recording `server_stop`), and of a channel that is joined again after its end.
 
-use crate::common::{Script, json, quiet, secs};
+use crate::common::{NOTHING, Script, json, quiet, secs};
 use phx_proto::{
     ChannelState, ClosePolicy, Config, JoinError, Message, NewChannelError, Payload, Rejoin,
 };
-
-const NOTHING: [&str; 0] = [];
 
 fn rejoining(policy: ClosePolicy) -> Config {
     let mut config = quiet();
@@ -137,8 +135,7 @@ fn a_new_life_asks_for_its_params_and_its_schedule_starts_over() {
     s.reply("phx_join room:a", "ok", "{}");
     for _ in 0..3 {
         s.server_push("room:a", "phx_error");
-        let delay = s.next_timeout().unwrap();
-        s.wait(delay);
+        s.wait_for_timeout();
         s.make_params("room:a", Some(json("1")));
         s.reply("phx_join room:a", "ok", "{}");
     }

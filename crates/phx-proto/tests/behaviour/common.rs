@@ -19,14 +19,18 @@
 //! answers the latest join of that topic.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use phx_proto::{
     Action, Backoff, ChannelCloseCause, ChannelError, ChannelId, CloseCause, CloseCode, Config,
     Event, Frame, Instant, JoinError, JoinFailure, Message, NewChannelError, Outcome, Params,
     ParamsRequestId, Payload, PayloadDropped, PingError, PingId, PushError, PushErrorKind, PushId,
-    Rejection, Serializer, Socket, Status, TransportId, V1Server, V2Server,
+    Rejection, Serializer, Socket, Status, TransportId, V1, V1Server, V2Server,
 };
+
+/// No actions, or no events.
+pub(crate) const NOTHING: [&str; 0] = [];
 
 pub(crate) const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -46,6 +50,21 @@ pub(crate) fn quiet() -> Config {
     let mut config = Config::phoenix_cr();
     config.heartbeat_interval = None;
     config
+}
+
+/// [`quiet`] settings with V1, which has no binary frames and no refs of joins.
+pub(crate) fn v1() -> Config {
+    let mut config = quiet();
+    config.serializer = Arc::new(V1);
+    config
+}
+
+/// The server's reply to a message.
+pub(crate) fn reply(to: &Message, status: &str, response: Payload) -> Frame {
+    let status = Status::from(status);
+    let reply = Message::reply(to.topic.clone(), to.reference.clone(), status, response)
+        .with_join_ref(to.join_ref.clone());
+    V2Server.encode(&reply).unwrap()
 }
 
 pub(crate) struct Script {
@@ -499,7 +518,7 @@ impl Script {
     }
 }
 
-pub(crate) fn describe_outcome(outcome: &Outcome) -> String {
+fn describe_outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Reply { status, response, .. } => format!("{status} {}", text(response)),
         Outcome::ReplyDropped { status, len, .. } => format!("{status}, {len} bytes dropped"),

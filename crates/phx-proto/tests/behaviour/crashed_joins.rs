@@ -1,12 +1,10 @@
 //! A join that crashes on the server is tried again, also the first one: Phoenix 1.7 and 1.8 answer it
 //! with the status `error` and `{"reason":"join crashed"}` (recording `join_crash`).
 
-use crate::common::{Script, ms, quiet, secs};
+use crate::common::{NOTHING, Script, ms, quiet, secs};
 use phx_proto::{ChannelState, Payload, Rejection, Rejoin, RejoinPolicy, Status};
 
 const CRASHED: &str = r#"{"reason":"join crashed"}"#;
-const NOTHING: [&str; 0] = [];
-
 fn rejection(status: &str, response: &str) -> Rejection {
     Rejection::new(Status::from(status), crate::common::json(response), false)
 }

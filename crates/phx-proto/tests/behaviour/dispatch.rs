@@ -1,17 +1,7 @@
 //! What the server says reaches the channel it is meant for, in that channel's current life, or nobody.
 
-use std::sync::Arc;
-
-use crate::common::{Script, quiet, secs};
-use phx_proto::{ChannelState, Config, Frame, V1};
-
-const NOTHING: [&str; 0] = [];
-
-fn v1() -> Config {
-    let mut config = quiet();
-    config.serializer = Arc::new(V1);
-    config
-}
+use crate::common::{NOTHING, Script, quiet, secs, v1};
+use phx_proto::{ChannelState, Frame};
 
 #[test]
 fn broadcasts_and_server_pushes_of_this_life_are_delivered() {
@@ -159,25 +149,6 @@ fn v1_leaves_on_the_reply() {
     s.reply("phx_leave room:a", "ok", "{}");
     s.broadcast("room:a", "phx_close");
     assert_eq!(s.events(), ["leave room:a: left", "room:a closed: left"]);
-}
-
-#[test]
-fn v1_takes_an_unnamed_close_for_the_channel_that_was_left_first() {
-    let (mut s, a) = Script::joined(v1(), "room:a");
-    let b = s.replace("room:a");
-    s.join(b);
-    let c = s.replace("room:a");
-    s.join(c);
-    s.reply("phx_join room:a", "ok", "{}");
-    s.forget_lines();
-    for left in [a, b] {
-        s.broadcast("room:a", "phx_close");
-        assert_eq!(s.events(), ["room:a closed: replaced"]);
-        assert_eq!(s.socket.channel_state(left), Some(ChannelState::Closed));
-    }
-    s.broadcast("room:a", "news");
-    s.broadcast("room:a", "phx_close");
-    assert_eq!(s.events(), ["room:a news {}", "room:a closed: by server {}"]);
 }
 
 #[test]

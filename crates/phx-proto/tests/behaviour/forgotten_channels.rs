@@ -2,10 +2,8 @@
 //! reply names no join (Phoenix 1.7 and 1.8; recording `push_unjoined_topic`). That is a crash of the
 //! channel's life.
 
-use std::sync::Arc;
-
-use crate::common::{Script, quiet, secs};
-use phx_proto::{ChannelState, Message, V1};
+use crate::common::{Script, quiet, secs, v1};
+use phx_proto::{ChannelState, Message};
 
 const UNMATCHED: &str = r#"{"reason":"unmatched topic"}"#;
 
@@ -39,38 +37,25 @@ fn it_is_rejoined() {
     assert_eq!(s.events(), ["room:a rejoined {}"]);
 }
 
+/// V1 has no place for a join's ref, so nothing tells the server's own words from the application's.
 #[test]
-fn an_applications_reply_with_that_reason_is_an_ordinary_error() {
-    let (mut s, a) = Script::joined(quiet(), "room:a");
-    s.push(a, "find");
-    s.reply("find room:a", "error", UNMATCHED);
-    assert_eq!(s.events(), [r#"find: error {"reason":"unmatched topic"}"#]);
-    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Joined));
-}
-
-#[test]
-fn other_replies_that_name_no_join_are_ordinary() {
-    for (status, response) in
-        [("ok", UNMATCHED), ("error", r#"{"reason":"no such topic"}"#), ("error", "{}")]
-    {
-        let (mut s, a) = Script::joined(quiet(), "room:a");
+fn other_errors_are_ordinary() {
+    let no_such_topic = r#"{"reason":"no such topic"}"#;
+    for (config, names_join, status, response) in [
+        (quiet(), true, "error", UNMATCHED),
+        (v1(), false, "error", UNMATCHED),
+        (quiet(), false, "ok", UNMATCHED),
+        (quiet(), false, "error", no_such_topic),
+        (quiet(), false, "error", "{}"),
+    ] {
+        let (mut s, a) = Script::joined(config, "room:a");
         s.push(a, "find");
-        s.reply_to(&unnamed(s.latest("find room:a")), status, response);
+        let sent = s.latest("find room:a");
+        let sent = if names_join { sent } else { unnamed(sent) };
+        s.reply_to(&sent, status, response);
         assert_eq!(s.events(), [format!("find: {status} {response}")]);
         assert_eq!(s.socket.channel_state(a), Some(ChannelState::Joined));
     }
-}
-
-/// V1 has no place for a join's ref, so nothing tells the server's own words from the application's.
-#[test]
-fn under_v1_it_is_an_ordinary_error() {
-    let mut config = quiet();
-    config.serializer = Arc::new(V1);
-    let (mut s, a) = Script::joined(config, "room:a");
-    s.push(a, "find");
-    s.reply("find room:a", "error", UNMATCHED);
-    assert_eq!(s.events(), [r#"find: error {"reason":"unmatched topic"}"#]);
-    assert_eq!(s.socket.channel_state(a), Some(ChannelState::Joined));
 }
 
 #[test]

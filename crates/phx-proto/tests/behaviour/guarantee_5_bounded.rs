@@ -3,7 +3,7 @@
 //! Each test does for a while what might pile something up, and then counts what more of the same
 //! leaves allocated.
 
-use crate::common::{Script, ms, quiet, secs};
+use crate::common::{Script, ms, quiet, reply, secs};
 use allocation_counter::measure;
 use phx_chaos::{Chaos, Habits};
 use phx_proto::{Config, Frame, Params, Payload};
@@ -180,14 +180,7 @@ fn answer_everything(s: &mut Script) {
     while let Some(action) = s.socket.poll_action() {
         let phx_proto::Action::Send { frame, .. } = action else { continue };
         let sent = phx_proto::Serializer::decode(&phx_proto::V2Server, frame).unwrap();
-        let reply = phx_proto::Message::reply(
-            sent.topic,
-            sent.reference,
-            phx_proto::Status::Ok,
-            Payload::empty(),
-        )
-        .with_join_ref(sent.join_ref);
-        let frame = phx_proto::Serializer::encode(&phx_proto::V2Server, &reply).unwrap();
+        let frame = reply(&sent, "ok", Payload::empty());
         s.socket.handle_frame(s.now, transport, frame);
     }
 }

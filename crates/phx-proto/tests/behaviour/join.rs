@@ -1,11 +1,9 @@
 //! A channel is joined once per connection and attempt, and its call has one outcome.
 
-use crate::common::{Script, json, ms, quiet, secs, steps};
+use crate::common::{NOTHING, Script, json, ms, quiet, secs, steps};
 use phx_proto::{
     ChannelState, ClosePolicy, JoinError, Payload, Rejoin, RejoinPolicy, TimeoutReason,
 };
-
-const NOTHING: [&str; 0] = [];
 
 #[test]
 fn it_is_sent_with_its_params_and_one_ref() {
@@ -267,17 +265,6 @@ fn params_on_request_are_asked_for_before_every_attempt() {
 }
 
 #[test]
-fn params_that_cannot_be_made_are_asked_for_again() {
-    let mut s = Script::open(quiet());
-    let a = s.asking_channel("room:a");
-    s.join(a);
-    s.make_params("room:a", None);
-    assert_eq!(s.events(), ["room:a join failed: no params, retry in 1s"]);
-    s.wait(secs(1));
-    assert_eq!(s.actions(), ["params room:a", "params room:a"]);
-}
-
-#[test]
 fn params_that_come_too_late_are_void() {
     let mut s = Script::open(quiet());
     let a = s.asking_channel("room:a");
@@ -323,18 +310,22 @@ fn a_request_that_nobody_polled_is_taken_back() {
 }
 
 #[test]
-fn binary_params_are_refused_at_once_or_fail_the_attempt() {
-    let mut s = Script::open(quiet());
-    let fixed = s.channel_with("room:a", Payload::binary("x"));
+fn binary_params_are_refused_at_once_or_fail_the_attempt_as_none_do() {
+    let binary = Payload::binary("x");
+    let fixed = Script::open(quiet()).channel_with("room:a", binary.clone());
     assert!(matches!(fixed, Err(phx_proto::NewChannelError::Params(_))), "{fixed:?}");
-    let a = s.asking_channel("room:a");
-    s.join(a);
-    s.make_params("room:a", Some(Payload::binary("x")));
-    assert_eq!(
-        s.events(),
-        ["room:a join failed: unsendable, a join's params can't be binary, retry in 1s"]
-    );
-    assert_eq!(s.actions(), ["params room:a"]);
+    for (params, cause) in
+        [(None, "no params"), (Some(binary), "unsendable, a join's params can't be binary")]
+    {
+        let mut s = Script::open(quiet());
+        let a = s.asking_channel("room:a");
+        s.join(a);
+        s.make_params("room:a", params);
+        assert_eq!(s.events(), [format!("room:a join failed: {cause}, retry in 1s")]);
+        assert_eq!(s.actions(), ["params room:a"]);
+        s.wait(secs(1));
+        assert_eq!(s.actions(), ["params room:a"], "again");
+    }
 }
 
 #[test]

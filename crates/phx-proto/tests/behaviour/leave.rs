@@ -1,9 +1,8 @@
 //! Leaving resolves on the server's confirmation, on the end of the connection, or in time.
 
-use crate::common::{Script, quiet, secs};
+use crate::common::{NOTHING, Script, quiet, secs};
 use phx_proto::{ChannelState, LeaveError, TimeoutReason};
 
-const NOTHING: [&str; 0] = [];
 const LEFT: [&str; 2] = ["leave room:a: left", "room:a closed: left"];
 
 #[test]

@@ -1,9 +1,7 @@
 //! Every way a push can end, each exactly once.
 
-use crate::common::{Script, json, quiet, secs};
+use crate::common::{NOTHING, Script, json, quiet, secs};
 use phx_proto::{CloseCause, CloseCode, Payload, WhenFull};
-
-const NOTHING: [&str; 0] = [];
 
 /// A socket with one sent push, `msg`, that waits for its reply.
 fn with_sent_push() -> (Script, phx_proto::ChannelId) {

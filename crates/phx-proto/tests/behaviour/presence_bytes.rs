@@ -3,10 +3,7 @@
 use phx_proto::{Payload, Presence, PresenceConfig, PresenceError, PresenceStatus};
 use serde_json::{Value, json};
 
-use crate::presences::payload;
-
-const STATE: &str = "presence_state";
-const DIFF: &str = "presence_diff";
+use crate::presences::{DIFF, STATE, payload};
 
 fn limited(bytes: usize) -> Presence {
     let mut config = PresenceConfig::default();

@@ -1,12 +1,10 @@
 //! The memory of a presence is bounded while a payload is decoded, too, and an accepted list is small.
 
+use crate::presences::{DIFF, STATE};
 use allocation_counter::{AllocationInfo, measure};
 use phx_proto::{Payload, Presence, PresenceConfig, PresenceError};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
-
-const STATE: &str = "presence_state";
-const DIFF: &str = "presence_diff";
 
 /// A little below what a frame may have.
 const FRAME: usize = 60_000_000;

@@ -1,12 +1,9 @@
 //! The rules of states and diffs, typed metas, and what is refused.
 use std::sync::Arc;
 
-use crate::presences::{changes, list_json, metas, payload};
+use crate::presences::{DIFF, STATE, changes, list_json, metas, payload};
 use phx_proto::{Payload, Presence, PresenceConfig, PresenceError, PresenceStatus};
 use serde_json::json;
-
-const STATE: &str = "presence_state";
-const DIFF: &str = "presence_diff";
 
 fn synced(state: &serde_json::Value) -> Presence {
     let mut presence = Presence::new();

@@ -2,6 +2,9 @@
 use phx_proto::{Payload, Presence, PresenceChange, PresenceEntry};
 use serde_json::{Map, Value, json};
 
+pub const STATE: &str = "presence_state";
+pub const DIFF: &str = "presence_diff";
+
 pub type Entry = PresenceEntry<Value, Map<String, Value>>;
 
 pub fn entry_json(entry: &Entry) -> Value {

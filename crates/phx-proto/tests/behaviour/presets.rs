@@ -1,40 +1,31 @@
 //! The presets: phoenix.js's timing and policies, and phoenix.cr's constants.
 
-use std::time::Duration;
-
 use crate::common::{Script, ms, secs};
+use crate::reconnect::delays;
 use phx_proto::{
     CloseCause, Config, ConnectionState, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT, Refusal,
 };
 
-fn reconnect_delays(config: Config, attempts: usize) -> Vec<Duration> {
-    let mut s = Script::new(config);
-    s.connect();
-    (0..attempts)
-        .map(|_| {
-            s.lost();
-            s.wait_for_timeout()
-        })
-        .collect()
-}
-
 #[test]
 fn phoenix_js_reconnects_like_phoenix_js() {
     assert_eq!(
-        reconnect_delays(Config::phoenix_js(), 12),
+        delays(Config::phoenix_js(), 1, 12),
         [10, 50, 100, 150, 200, 250, 500, 1000, 2000, 5000, 5000, 5000].map(ms)
     );
 }
 
 #[test]
 fn phoenix_js_starts_over_as_soon_as_a_connection_opens() {
-    let mut s = Script::new(Config::phoenix_js());
+    let mut config = Config::phoenix_js();
+    config.heartbeat_interval = None;
+    let mut s = Script::new(config);
     s.connect();
     for _ in 0..3 {
         s.lost();
         s.wait(ms(100));
     }
     s.opened();
+    assert_eq!(s.socket.poll_timeout(), None);
     s.lost();
     assert_eq!(s.next_timeout(), Some(ms(10)));
 }
@@ -61,18 +52,10 @@ fn phoenix_js_keeps_trying_what_refuses_it() {
 }
 
 #[test]
-fn phoenix_js_waits_an_interval_for_the_reply_to_a_heartbeat() {
-    let mut s = Script::open(Config::phoenix_js());
-    s.wait(secs(30));
-    assert_eq!(s.actions(), ["send heartbeat phoenix"]);
-    assert_eq!(s.next_timeout(), Some(secs(30)));
-}
-
-#[test]
 fn phoenix_cr_has_its_constants() {
     assert_eq!(DEFAULT_TIMEOUT, secs(10));
     assert_eq!(DEFAULT_HEARTBEAT_INTERVAL, secs(30));
-    assert_eq!(reconnect_delays(Config::phoenix_cr(), 6), [1, 2, 5, 10, 10, 10].map(secs));
+    assert_eq!(delays(Config::phoenix_cr(), 1, 6), [1, 2, 5, 10, 10, 10].map(secs));
     let config = Config::phoenix_cr();
     assert_eq!(
         (config.push_timeout, config.join_timeout, config.leave_timeout),

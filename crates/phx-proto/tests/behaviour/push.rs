@@ -1,9 +1,7 @@
 //! Pushes are accepted or refused at the call, wait for the join in order, and have one deadline.
 
-use crate::common::{Script, json, ms, quiet, refused, secs};
-use phx_proto::{EncodeError, Payload, PushErrorKind, V1, WhenFull, events};
-
-const NOTHING: [&str; 0] = [];
+use crate::common::{NOTHING, Script, json, ms, quiet, refused, secs, v1};
+use phx_proto::{EncodeError, Payload, PushErrorKind, WhenFull, events};
 
 #[test]
 fn it_carries_the_channels_join_ref_and_a_ref_of_its_own() {
@@ -184,9 +182,7 @@ fn what_the_serializer_cannot_express_is_refused_at_the_call() {
         matches!(reason, PushErrorKind::Encode(EncodeError::TooLong { len: 256, .. })),
         "{reason:?}"
     );
-    let mut config = quiet();
-    config.serializer = std::sync::Arc::new(V1);
-    let (mut s, a) = Script::joined(config, "room:a");
+    let (mut s, a) = Script::joined(v1(), "room:a");
     let result = s.try_push(a, "msg", payload.clone(), None);
     let reason = refused(result, "msg", &payload);
     assert!(

@@ -1,10 +1,8 @@
 //! A channel that isn't joined any more joins again: at once when the connection opens, after the
 //! delays of its schedule while the connection stays.
 
-use crate::common::{Script, ms, quiet, secs};
+use crate::common::{NOTHING, Script, ms, quiet, secs};
 use phx_proto::ChannelState;
-
-const NOTHING: [&str; 0] = [];
 
 #[test]
 fn a_crashed_channel_rejoins_by_the_schedule() {

@@ -1,9 +1,7 @@
 //! A fact about an old connection changes nothing.
 
-use crate::common::{Script, quiet, secs};
+use crate::common::{NOTHING, Script, quiet, secs};
 use phx_proto::{CloseCause, ConnectionState, Frame};
-
-const NOTHING: [&str; 0] = [];
 
 #[test]
 fn whatever_an_old_transport_says_is_counted_and_dropped() {

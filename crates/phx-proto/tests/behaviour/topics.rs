@@ -1,9 +1,7 @@
 //! A topic has one channel at a time: a second one is refused, unless it is asked to replace the first.
 
-use crate::common::{Script, quiet};
+use crate::common::{NOTHING, Script, quiet};
 use phx_proto::{Action, ChannelState, NewChannelError, Payload, SendReason};
-
-const NOTHING: [&str; 0] = [];
 
 #[test]
 fn a_second_channel_is_refused_and_told_the_first() {

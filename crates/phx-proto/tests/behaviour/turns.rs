@@ -4,13 +4,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::common::{Script, json, ms, quiet, secs};
+use crate::common::{NOTHING, Script, json, ms, quiet, secs};
 use phx_proto::{
     ChannelId, ChannelState, CloseCause, CloseCode, Config, Instant, Params, RejoinPolicy,
     TimeoutReason,
 };
-
-const NOTHING: [&str; 0] = [];
 
 fn at_a_time(joins: usize) -> Config {
     let mut config = quiet();
@@ -187,8 +185,7 @@ fn connections_that_end_with_joins_unanswered_spread_the_next_ones() {
         joining(&mut s, 5);
         for end in ends.clone() {
             s.closed(end);
-            let retry = s.next_timeout().unwrap();
-            s.wait(retry);
+            s.wait_for_timeout();
             s.forget_lines();
             s.opened();
         }
@@ -199,8 +196,7 @@ fn connections_that_end_with_joins_unanswered_spread_the_next_ones() {
         }
         s.wait(secs(3));
         s.lost();
-        let retry = s.next_timeout().unwrap();
-        s.wait(retry);
+        s.wait_for_timeout();
         s.forget_lines();
         s.opened();
         assert_eq!(s.actions().len(), 5, "all were joined when this one ended");
@@ -266,7 +262,7 @@ impl Limiter {
     }
 }
 
-fn always() -> Config {
+pub(crate) fn always() -> Config {
     let mut config = Config::default();
     config.heartbeat_interval = None;
     config.rejoin_policy = RejoinPolicy::always();

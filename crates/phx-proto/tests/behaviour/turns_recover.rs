@@ -2,18 +2,12 @@
 
 use std::time::Duration;
 
-use crate::common::{Script, ms, secs};
+use crate::common::{Script, ms, quiet, reply, secs};
+use crate::turns::always;
 use phx_proto::{
-    Action, ChannelId, ChannelState, CloseCause, CloseCode, Config, Frame, Instant, Payload,
-    RejoinPolicy, SendReason, Serializer, Socket, Status, TransportId, V2Server,
+    Action, ChannelId, ChannelState, CloseCause, CloseCode, Frame, Instant, Payload, SendReason,
+    Serializer, Socket, TransportId, V2Server,
 };
-
-fn always() -> Config {
-    let mut config = Config::default();
-    config.heartbeat_interval = None;
-    config.rejoin_policy = RejoinPolicy::always();
-    config
-}
 
 /// A socket whose server answers each join 10 ms after it came.
 struct Busy {
@@ -63,10 +57,7 @@ impl Busy {
 
     fn answer(&mut self, join: &Frame, accepted: bool) {
         let join = V2Server.decode(join.clone()).unwrap();
-        let status = if accepted { Status::Ok } else { Status::Error };
-        let reply = phx_proto::Message::reply(join.topic, join.reference, status, Payload::empty())
-            .with_join_ref(join.join_ref);
-        let frame = V2Server.encode(&reply).unwrap();
+        let frame = reply(&join, if accepted { "ok" } else { "error" }, Payload::empty());
         self.socket.handle_frame(self.now, self.transport.unwrap(), frame);
     }
 
@@ -152,7 +143,7 @@ fn what_the_client_itself_ended_counts_against_no_server() {
         },
     ];
     for end in ends {
-        let mut s = Script::open(crate::common::quiet());
+        let mut s = Script::open(quiet());
         for number in 0..5 {
             let channel = s.channel(&format!("room:{number}"));
             s.join(channel);
@@ -166,8 +157,7 @@ fn what_the_client_itself_ended_counts_against_no_server() {
         // One that is lost between two that were wished for isn't the second in a row.
         for _ in 0..2 {
             s.lost();
-            let retry = s.next_timeout().unwrap();
-            s.wait(retry);
+            s.wait_for_timeout();
             s.forget_lines();
             s.opened();
             assert_eq!(s.actions().len(), 5, "all at once");
@@ -180,7 +170,7 @@ fn what_the_client_itself_ended_counts_against_no_server() {
 /// An end that nobody wished for counts, whoever noticed it.
 #[test]
 fn connections_that_die_with_joins_unanswered_count_too() {
-    let mut config = crate::common::quiet();
+    let mut config = quiet();
     config.heartbeat_interval = Some(secs(2));
     config.heartbeat_timeout = secs(2);
     let mut s = Script::open(config);

@@ -2,16 +2,8 @@
 //! its topic is about it, and not about the channel that has its topic now: the server ends the old
 //! one first, often only after the new one's join was answered.
 
-use std::sync::Arc;
-
-use crate::common::{Script, quiet};
-use phx_proto::{ChannelState, Config, V1};
-
-fn v1() -> Config {
-    let mut config = quiet();
-    config.serializer = Arc::new(V1);
-    config
-}
+use crate::common::{Script, v1};
+use phx_proto::ChannelState;
 
 #[test]
 fn ends_the_channel_that_is_being_left() {
@@ -43,16 +35,25 @@ fn spares_the_channel_that_was_joined_meanwhile() {
 
 #[test]
 fn ends_the_lives_of_a_topic_in_order() {
-    let (mut s, a) = Script::joined(v1(), "room:a");
-    let b = s.replace("room:a");
-    s.join(b);
-    s.reply("phx_join room:a", "ok", "{}");
-    let c = s.replace("room:a");
-    s.join(c);
-    s.reply("phx_join room:a", "ok", "{}");
-    let states = |s: &Script| [a, b, c].map(|channel| s.socket.channel_state(channel).unwrap());
-    s.broadcast("room:a", "phx_close");
-    assert_eq!(states(&s), [ChannelState::Closed, ChannelState::Leaving, ChannelState::Joined]);
-    s.broadcast("room:a", "phx_close");
-    assert_eq!(states(&s), [ChannelState::Closed, ChannelState::Closed, ChannelState::Joined]);
+    for second_was_joined in [true, false] {
+        let (mut s, a) = Script::joined(v1(), "room:a");
+        let b = s.replace("room:a");
+        s.join(b);
+        if second_was_joined {
+            s.reply("phx_join room:a", "ok", "{}");
+        }
+        let c = s.replace("room:a");
+        s.join(c);
+        s.reply("phx_join room:a", "ok", "{}");
+        s.forget_lines();
+        let states = |s: &Script| [a, b, c].map(|channel| s.socket.channel_state(channel).unwrap());
+        for second in [ChannelState::Leaving, ChannelState::Closed] {
+            s.broadcast("room:a", "phx_close");
+            assert_eq!(s.events(), ["room:a closed: replaced"]);
+            assert_eq!(states(&s), [ChannelState::Closed, second, ChannelState::Joined]);
+        }
+        s.broadcast("room:a", "news");
+        s.broadcast("room:a", "phx_close");
+        assert_eq!(s.events(), ["room:a news {}", "room:a closed: by server {}"]);
+    }
 }
