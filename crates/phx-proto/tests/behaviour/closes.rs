@@ -128,9 +128,7 @@ fn a_rejected_channel_can_be_joined_again_and_its_next_rejection_is_a_first_one(
 
 #[test]
 fn a_new_life_asks_for_its_params_and_its_schedule_starts_over() {
-    let mut s = Script::open(quiet());
-    let a = s.asking_channel("room:a");
-    s.join(a);
+    let (mut s, a) = Script::asking(quiet(), "room:a");
     s.make_params("room:a", Some(json("1")));
     s.reply("phx_join room:a", "ok", "{}");
     for _ in 0..3 {
@@ -177,18 +175,6 @@ fn a_topic_that_another_channel_has_by_now_is_taken() {
     s.remove(b);
     s.join(a);
     assert_eq!(s.socket.channel_of("room:a"), Some(a));
-}
-
-#[test]
-fn one_that_was_replaced_or_removed_or_is_being_left_cannot_be_joined_again() {
-    let (mut s, a) = Script::joined(quiet(), "room:a");
-    let b = s.replace("room:a");
-    assert_eq!(s.try_join(a, None), Err(JoinError::Leaving));
-    s.reply("phx_leave room:a", "ok", "{}");
-    assert_eq!(s.try_join(a, None), Err(JoinError::Replaced));
-    s.remove(b);
-    assert_eq!(s.try_join(a, None), Err(JoinError::Replaced), "also if its topic is free");
-    assert_eq!(s.try_join(b, None), Err(JoinError::UnknownChannel));
 }
 
 #[test]

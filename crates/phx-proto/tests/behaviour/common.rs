@@ -25,8 +25,8 @@ use std::time::Duration;
 use phx_proto::{
     Action, Backoff, ChannelCloseCause, ChannelError, ChannelId, CloseCause, CloseCode, Config,
     Event, Frame, Instant, JoinError, JoinFailure, Message, NewChannelError, Outcome, Params,
-    ParamsRequestId, Payload, PayloadDropped, PingError, PingId, PushError, PushErrorKind, PushId,
-    Rejection, Serializer, Socket, Status, TransportId, V1, V1Server, V2Server,
+    ParamsRequestId, Payload, PayloadDropped, PingError, PingId, PushError, PushId, Rejection,
+    Serializer, Socket, Status, TransportId, V1, V1Server, V2Server,
 };
 
 /// No actions, or no events.
@@ -113,6 +113,22 @@ impl Script {
         script.opened();
         script.forget_lines();
         script
+    }
+
+    /// A connected socket with a channel whose join was sent.
+    pub(crate) fn joining(config: Config, topic: &str) -> (Self, ChannelId) {
+        let mut script = Script::open(config);
+        let channel = script.channel(topic);
+        script.join(channel);
+        (script, channel)
+    }
+
+    /// A connected socket with a channel whose params were asked for.
+    pub(crate) fn asking(config: Config, topic: &str) -> (Self, ChannelId) {
+        let mut script = Script::open(config);
+        let channel = script.asking_channel(topic);
+        script.join(channel);
+        (script, channel)
     }
 
     /// A connected socket with one joined channel.
@@ -566,19 +582,6 @@ fn text(payload: &Payload) -> String {
 
 fn retry(delay: Option<Duration>) -> String {
     delay.map_or_else(String::new, |delay| format!(", retry in {delay:?}"))
-}
-
-/// Why a push was refused. Everything must have been handed back.
-#[track_caller]
-pub(crate) fn refused(
-    result: Result<PushId, PushError>,
-    event: &str,
-    payload: &Payload,
-) -> PushErrorKind {
-    let error = result.unwrap_err();
-    assert_eq!(error.event, event);
-    assert_eq!(error.payload, *payload);
-    error.reason
 }
 
 /// A schedule of these milliseconds, without jitter.

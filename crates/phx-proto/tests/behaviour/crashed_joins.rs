@@ -11,9 +11,7 @@ fn rejection(status: &str, response: &str) -> Rejection {
 
 #[test]
 fn a_crashed_first_join_is_tried_again_until_it_succeeds() {
-    let mut s = Script::open(quiet());
-    let a = s.channel("room:a");
-    s.join(a);
+    let (mut s, a) = Script::joining(quiet(), "room:a");
     s.push(a, "waiting");
     for delay in [1, 2, 5] {
         s.forget_lines();
@@ -61,9 +59,7 @@ fn an_error_of_the_channel_while_it_joins_is_such_a_crash() {
 
 #[test]
 fn a_refusal_after_crashes_is_final_and_the_calls_outcome() {
-    let mut s = Script::open(quiet());
-    let a = s.channel("room:a");
-    s.join(a);
+    let (mut s, _) = Script::joining(quiet(), "room:a");
     s.reply("phx_join room:a", "error", CRASHED);
     s.wait(secs(1));
     s.forget_lines();
@@ -118,9 +114,7 @@ fn policies_decide_about_crashes_too() {
     config.rejoin_policy = RejoinPolicy::function(|rejection| {
         if rejection.is_crash() { Rejoin::After(secs(7)) } else { Rejoin::Stop }
     });
-    let mut s = Script::open(config);
-    let a = s.channel("room:a");
-    s.join(a);
+    let (mut s, a) = Script::joining(config, "room:a");
     s.reply("phx_join room:a", "error", CRASHED);
     assert_eq!(s.next_timeout(), Some(secs(7)));
     assert_eq!(s.socket.channel_state(a), Some(ChannelState::Errored));

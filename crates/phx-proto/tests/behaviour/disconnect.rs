@@ -21,28 +21,6 @@ fn what_was_accepted_is_sent_before_the_close() {
 }
 
 #[test]
-fn the_leave_of_a_channel_is_sent_before_the_close_too() {
-    let (mut s, a) = Script::joined(quiet(), "room:a");
-    s.stuck = true;
-    s.push(a, "goodbye");
-    s.leave(a);
-    s.disconnect();
-    s.stuck = false;
-    assert_eq!(s.actions(), ["send goodbye room:a", "send phx_leave room:a", "close 1: 1000 bye"]);
-    s.lost();
-    assert_eq!(
-        s.events(),
-        [
-            "goodbye: disconnected",
-            "leave room:a: left",
-            "room:a closed: left",
-            "closed 1: disconnected"
-        ]
-    );
-    assert_eq!(s.socket.poll_timeout(), None);
-}
-
-#[test]
 fn joins_and_heartbeats_are_not_sent_before_the_close() {
     let mut config = quiet();
     config.heartbeat_interval = Some(secs(30));

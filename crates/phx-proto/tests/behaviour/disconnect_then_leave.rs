@@ -17,21 +17,36 @@ fn disconnecting() -> (Script, ChannelId) {
 
 #[test]
 fn a_leave_goes_after_the_pushes_and_before_the_close() {
-    let (mut s, a) = disconnecting();
-    s.leave(a);
-    assert_eq!(s.events(), ["after: channel closed"], "it waited for a rejoin that won't come");
-    s.stuck = false;
-    assert_eq!(s.actions(), ["send before room:a", "send phx_leave room:a", "close 1: 1000 bye"]);
-    s.lost();
-    assert_eq!(
-        s.events(),
-        [
-            "before: disconnected",
-            "leave room:a: left",
-            "room:a closed: left",
-            "closed 1: disconnected"
-        ]
-    );
+    for leave_first in [true, false] {
+        let (mut s, a) = Script::joined(quiet(), "room:a");
+        s.stuck = true;
+        s.push(a, "before");
+        if leave_first {
+            s.leave(a);
+            s.disconnect();
+        } else {
+            s.disconnect();
+            s.push(a, "after");
+            s.forget_lines();
+            s.leave(a);
+            let why = "it waited for a rejoin that won't come";
+            assert_eq!(s.events(), ["after: channel closed"], "{why}");
+        }
+        s.stuck = false;
+        let sent = ["send before room:a", "send phx_leave room:a", "close 1: 1000 bye"];
+        assert_eq!(s.actions(), sent);
+        s.lost();
+        assert_eq!(
+            s.events(),
+            [
+                "before: disconnected",
+                "leave room:a: left",
+                "room:a closed: left",
+                "closed 1: disconnected"
+            ]
+        );
+        assert_eq!(s.socket.poll_timeout(), None);
+    }
 }
 
 #[test]

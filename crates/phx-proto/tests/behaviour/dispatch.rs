@@ -116,9 +116,7 @@ fn a_reply_without_a_ref_is_nobodys() {
 
 #[test]
 fn v1_sends_and_needs_no_join_ref() {
-    let mut s = Script::open(v1());
-    let a = s.channel("room:a");
-    s.join(a);
+    let (mut s, a) = Script::joining(v1(), "room:a");
     assert_eq!(s.latest("phx_join room:a").join_ref, None);
     s.reply("phx_join room:a", "ok", "{}");
     s.push(a, "msg");
@@ -153,9 +151,7 @@ fn v1_leaves_on_the_reply() {
 
 #[test]
 fn v1_takes_an_unnamed_close_while_joining_for_the_life_before() {
-    let mut s = Script::open(v1());
-    let a = s.channel("room:a");
-    s.join(a);
+    let (mut s, a) = Script::joining(v1(), "room:a");
     for event in ["phx_close", "phx_error"] {
         s.broadcast("room:a", event);
         assert_eq!(s.socket.channel_state(a), Some(ChannelState::Joining), "{event}");

@@ -41,9 +41,7 @@ fn offline_it_waits_for_the_connection_and_is_sent_once() {
 
 #[test]
 fn a_first_rejection_is_final() {
-    let mut s = Script::open(quiet());
-    let a = s.channel("room:a");
-    s.join(a);
+    let (mut s, a) = Script::joining(quiet(), "room:a");
     let waiting = s.push(a, "waiting");
     s.reply("phx_join room:a", "error", r#"{"reason":"banned"}"#);
     assert_eq!(
@@ -63,18 +61,14 @@ fn a_first_rejection_is_final() {
 
 #[test]
 fn a_status_of_the_applications_own_is_a_rejection() {
-    let mut s = Script::open(quiet());
-    let a = s.channel("room:a");
-    s.join(a);
+    let (mut s, _) = Script::joining(quiet(), "room:a");
     s.reply("phx_join room:a", "pending", "{}");
     assert_eq!(s.events(), ["join room:a: pending {}", "room:a closed: rejected pending {}"]);
 }
 
 #[test]
 fn an_unmatched_topic_is_a_rejection_though_it_names_no_join() {
-    let mut s = Script::open(quiet());
-    let a = s.channel("nowhere");
-    s.join(a);
+    let (mut s, a) = Script::joining(quiet(), "nowhere");
     let mut join = s.latest("phx_join nowhere");
     join.join_ref = None;
     s.reply_to(&join, "error", r#"{"reason":"unmatched topic"}"#);
@@ -90,9 +84,7 @@ fn a_policy_can_retry_a_rejection() {
             Some(r#""full""#) => Rejoin::After(secs(60)),
             _ => Rejoin::Stop,
         });
-    let mut s = Script::open(config);
-    let a = s.channel("room:a");
-    s.join(a);
+    let (mut s, _) = Script::joining(config, "room:a");
     s.reply("phx_join room:a", "error", r#""busy""#);
     assert_eq!(
         s.events(),
@@ -132,9 +124,7 @@ fn a_rejected_rejoin_is_retried() {
 
 #[test]
 fn no_answer_in_time_is_left_and_retried() {
-    let mut s = Script::open(quiet());
-    let a = s.channel("room:a");
-    s.join(a);
+    let (mut s, _) = Script::joining(quiet(), "room:a");
     let first = s.latest("phx_join room:a");
     s.wait(secs(10));
     assert_eq!(s.actions(), ["send phx_join room:a", "send phx_leave room:a"]);
@@ -156,9 +146,7 @@ fn no_answer_in_time_is_left_and_retried() {
 
 #[test]
 fn the_leave_of_a_join_that_timed_out_goes_before_the_next_join() {
-    let mut s = Script::open(quiet());
-    let a = s.channel("room:a");
-    s.join(a);
+    let (mut s, _) = Script::joining(quiet(), "room:a");
     s.stuck = true;
     s.wait(secs(11));
     s.stuck = false;
@@ -186,9 +174,7 @@ fn an_end_while_joining_is_retried() {
     for (event, cause) in [("phx_error", "crashed"), ("phx_close", "closed")] {
         let mut config = quiet();
         config.close_policy = ClosePolicy::always();
-        let mut s = Script::open(config);
-        let a = s.channel("room:a");
-        s.join(a);
+        let (mut s, _) = Script::joining(config, "room:a");
         s.server_push("room:a", event);
         assert_eq!(s.events(), [format!("room:a join failed: {cause} {{}}, retry in 1s")]);
         s.wait(secs(1));
@@ -199,9 +185,7 @@ fn an_end_while_joining_is_retried() {
 
 #[test]
 fn a_join_that_loses_its_connection_goes_out_on_the_next() {
-    let mut s = Script::open(quiet());
-    let a = s.channel("room:a");
-    s.join(a);
+    let (mut s, a) = Script::joining(quiet(), "room:a");
     let first = s.latest("phx_join room:a");
     s.lost();
     assert_eq!(
@@ -251,9 +235,7 @@ fn cancelling_ends_the_wait_and_not_the_join() {
 
 #[test]
 fn params_on_request_are_asked_for_before_every_attempt() {
-    let mut s = Script::open(quiet());
-    let a = s.asking_channel("room:a");
-    s.join(a);
+    let (mut s, _) = Script::asking(quiet(), "room:a");
     assert_eq!(s.actions(), ["params room:a"]);
     s.make_params("room:a", Some(json(r#"{"token":1}"#)));
     assert_eq!(s.actions(), [r#"send phx_join room:a {"token":1}"#]);
@@ -266,9 +248,7 @@ fn params_on_request_are_asked_for_before_every_attempt() {
 
 #[test]
 fn params_that_come_too_late_are_void() {
-    let mut s = Script::open(quiet());
-    let a = s.asking_channel("room:a");
-    s.join(a);
+    let (mut s, _) = Script::asking(quiet(), "room:a");
     s.forget_lines();
     let late = s.request("room:a");
     s.wait(secs(10));
@@ -288,9 +268,7 @@ fn params_that_come_too_late_are_void() {
 
 #[test]
 fn params_asked_for_on_a_lost_connection_are_void() {
-    let mut s = Script::open(quiet());
-    let a = s.asking_channel("room:a");
-    s.join(a);
+    let (mut s, _) = Script::asking(quiet(), "room:a");
     let old = s.request("room:a");
     s.reconnect();
     s.answer_request(old, Some(Payload::empty()));
@@ -317,9 +295,7 @@ fn binary_params_are_refused_at_once_or_fail_the_attempt_as_none_do() {
     for (params, cause) in
         [(None, "no params"), (Some(binary), "unsendable, a join's params can't be binary")]
     {
-        let mut s = Script::open(quiet());
-        let a = s.asking_channel("room:a");
-        s.join(a);
+        let (mut s, _) = Script::asking(quiet(), "room:a");
         s.make_params("room:a", params);
         assert_eq!(s.events(), [format!("room:a join failed: {cause}, retry in 1s")]);
         assert_eq!(s.actions(), ["params room:a"]);

@@ -81,9 +81,7 @@ fn one_that_timed_out_before_the_transport_took_it_is_still_sent() {
 
 #[test]
 fn a_join_that_was_sent_is_left_and_its_call_ends() {
-    let mut s = Script::open(quiet());
-    let a = s.channel("room:a");
-    s.join(a);
+    let (mut s, a) = Script::joining(quiet(), "room:a");
     s.push(a, "never_sent");
     s.leave(a);
     assert_eq!(s.actions(), ["send phx_join room:a", "send phx_leave room:a"]);

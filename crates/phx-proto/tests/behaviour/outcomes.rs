@@ -88,9 +88,7 @@ fn evicted() {
     let mut config = quiet();
     config.max_buffered_pushes = 1;
     config.when_full = WhenFull::EvictOldest;
-    let mut s = Script::open(config);
-    let a = s.channel("room:a");
-    s.join(a);
+    let (mut s, a) = Script::joining(config, "room:a");
     s.push(a, "msg");
     s.forget_lines();
     s.push(a, "other");

@@ -1,7 +1,16 @@
 //! Pushes are accepted or refused at the call, wait for the join in order, and have one deadline.
 
-use crate::common::{NOTHING, Script, json, ms, quiet, refused, secs, v1};
-use phx_proto::{EncodeError, Payload, PushErrorKind, WhenFull, events};
+use crate::common::{NOTHING, Script, json, ms, quiet, secs, v1};
+use phx_proto::{EncodeError, Payload, PushError, PushErrorKind, PushId, WhenFull, events};
+
+/// Why a push was refused. Everything must have been handed back.
+#[track_caller]
+fn refused(result: Result<PushId, PushError>, event: &str, payload: &Payload) -> PushErrorKind {
+    let error = result.unwrap_err();
+    assert_eq!(error.event, event);
+    assert_eq!(error.payload, *payload);
+    error.reason
+}
 
 #[test]
 fn it_carries_the_channels_join_ref_and_a_ref_of_its_own() {
@@ -111,9 +120,7 @@ fn a_push_can_have_a_timeout_of_its_own() {
 
 #[test]
 fn one_that_timed_out_or_was_cancelled_unsent_is_never_sent() {
-    let mut s = Script::open(quiet());
-    let a = s.channel("room:a");
-    s.join(a);
+    let (mut s, a) = Script::joining(quiet(), "room:a");
     s.try_push(a, "timed_out", Payload::empty(), Some(secs(1))).unwrap();
     let cancelled = s.push(a, "cancelled");
     s.wait(secs(1));

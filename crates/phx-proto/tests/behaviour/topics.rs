@@ -1,7 +1,7 @@
 //! A topic has one channel at a time: a second one is refused, unless it is asked to replace the first.
 
 use crate::common::{NOTHING, Script, quiet};
-use phx_proto::{Action, ChannelState, NewChannelError, Payload, SendReason};
+use phx_proto::{Action, ChannelState, JoinError, NewChannelError, Payload, SendReason};
 
 #[test]
 fn a_second_channel_is_refused_and_told_the_first() {
@@ -43,6 +43,7 @@ fn a_replacement_leaves_the_first_and_then_joins() {
         "nobody asked for the outcome of that leave"
     );
     assert_eq!(s.socket.channel_state(a), Some(ChannelState::Closed));
+    assert_eq!(s.try_join(a, None), Err(JoinError::Replaced));
     assert_eq!(s.socket.channel_state(b), Some(ChannelState::Joined));
 }
 
