@@ -1,6 +1,6 @@
 //! What the server answers is limited in bytes while nobody polls it, and what is dropped is told.
 
-use crate::common::{Script, json, quiet, reply};
+use crate::common::{Script, json, quiet, quiet_but, reply};
 use allocation_counter::measure;
 use phx_proto::{
     Action, ChannelId, CloseCause, Config, Event, Frame, Instant, Message, Outcome, Payload,
@@ -9,9 +9,7 @@ use phx_proto::{
 
 /// At most this many bytes of answers.
 fn limited_to(bytes: usize) -> Config {
-    let mut config = quiet();
-    config.max_answer_bytes = bytes;
-    config
+    quiet_but(|config| config.max_answer_bytes = bytes)
 }
 
 /// JSON text of this many bytes.

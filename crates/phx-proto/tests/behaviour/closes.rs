@@ -1,15 +1,13 @@
 //! What becomes of a channel that the server closes (`phx_close`: an expired token, a stopped process;
 //! recording `server_stop`), and of a channel that is joined again after its end.
 
-use crate::common::{NOTHING, Script, json, quiet, secs};
+use crate::common::{NOTHING, Script, json, quiet, quiet_but, secs};
 use phx_proto::{
     ChannelState, ClosePolicy, Config, JoinError, Message, NewChannelError, Payload, Rejoin,
 };
 
 fn rejoining(policy: ClosePolicy) -> Config {
-    let mut config = quiet();
-    config.close_policy = policy;
-    config
+    quiet_but(|config| config.close_policy = policy)
 }
 
 fn close_with(s: &mut Script, payload: &str) {
@@ -179,9 +177,7 @@ fn a_topic_that_another_channel_has_by_now_is_taken() {
 
 #[test]
 fn all_lives_of_a_channel_count_once() {
-    let mut config = quiet();
-    config.max_channels = 1;
-    let (mut s, a) = Script::joined(config, "room:a");
+    let (mut s, a) = Script::joined(quiet_but(|config| config.max_channels = 1), "room:a");
     for _ in 0..3 {
         s.server_push("room:a", "phx_close");
         s.join(a);

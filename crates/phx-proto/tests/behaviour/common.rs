@@ -52,11 +52,16 @@ pub(crate) fn quiet() -> Config {
     config
 }
 
+/// [`quiet`] settings but for one.
+pub(crate) fn quiet_but(change: impl FnOnce(&mut Config)) -> Config {
+    let mut config = quiet();
+    change(&mut config);
+    config
+}
+
 /// [`quiet`] settings with V1, which has no binary frames and no refs of joins.
 pub(crate) fn v1() -> Config {
-    let mut config = quiet();
-    config.serializer = Arc::new(V1);
-    config
+    quiet_but(|config| config.serializer = Arc::new(V1))
 }
 
 /// The server's reply to a message.

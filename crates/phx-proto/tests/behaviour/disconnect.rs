@@ -1,6 +1,6 @@
 //! A disconnect sends what was accepted, then a close frame, and ends in time.
 
-use crate::common::{Script, quiet, secs};
+use crate::common::{Script, quiet, quiet_but, secs};
 use phx_proto::{CloseCode, TimeoutReason};
 
 #[test]
@@ -22,9 +22,7 @@ fn what_was_accepted_is_sent_before_the_close() {
 
 #[test]
 fn joins_and_heartbeats_are_not_sent_before_the_close() {
-    let mut config = quiet();
-    config.heartbeat_interval = Some(secs(30));
-    let mut s = Script::open(config);
+    let mut s = Script::open(quiet_but(|config| config.heartbeat_interval = Some(secs(30))));
     let a = s.channel("room:a");
     s.stuck = true;
     s.join(a);

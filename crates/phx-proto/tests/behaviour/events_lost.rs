@@ -1,6 +1,6 @@
 //! Where events were dropped, the queue says so at that place: before whatever came after them.
 
-use crate::common::{Script, quiet};
+use crate::common::{Script, quiet, quiet_but};
 use phx_proto::{CloseCause, Event, Frame};
 
 fn news(s: &mut Script, event: &str) {
@@ -19,9 +19,7 @@ fn next(s: &mut Script) -> String {
 
 #[test]
 fn it_is_told_before_what_came_after() {
-    let mut config = quiet();
-    config.max_events = 2;
-    let (mut s, _) = Script::joined(config, "room:a");
+    let (mut s, _) = Script::joined(quiet_but(|config| config.max_events = 2), "room:a");
     for event in ["a", "b", "c", "d"] {
         news(&mut s, event);
     }
@@ -33,9 +31,7 @@ fn it_is_told_before_what_came_after() {
 
 #[test]
 fn a_consumer_that_never_catches_up_is_told_too() {
-    let mut config = quiet();
-    config.max_events = 2;
-    let (mut s, _) = Script::joined(config, "room:a");
+    let (mut s, _) = Script::joined(quiet_but(|config| config.max_events = 2), "room:a");
     let (mut seen, mut lost) = (0, 0);
     for _ in 0..100 {
         for _ in 0..3 {
@@ -62,9 +58,7 @@ fn a_consumer_that_never_catches_up_is_told_too() {
 
 #[test]
 fn what_waits_is_bounded_in_bytes_too() {
-    let mut config = quiet();
-    config.max_event_bytes = 100;
-    let (mut s, _) = Script::joined(config, "room:a");
+    let (mut s, _) = Script::joined(quiet_but(|config| config.max_event_bytes = 100), "room:a");
     let transport = s.transport();
     let large = format!(r#"[null,null,"room:a","large",["{}"]]"#, "x".repeat(200));
     // One of any size has room alone, and nothing beside it.

@@ -1,6 +1,6 @@
 //! Heartbeats find out whether the peer is still there.
 
-use crate::common::{Script, ms, quiet, secs};
+use crate::common::{Script, ms, quiet, quiet_but, secs};
 use phx_proto::{CloseCause, Config, ConnectionState, Event, PingError, TimeoutReason};
 
 fn beating() -> Config {
@@ -330,9 +330,7 @@ fn a_ping_has_the_time_of_a_heartbeat() {
 
 #[test]
 fn a_pong_is_never_lost() {
-    let mut config = quiet();
-    config.max_events = 0;
-    let mut s = Script::open(config);
+    let mut s = Script::open(quiet_but(|config| config.max_events = 0));
     for _ in 0..16 {
         s.socket.ping(s.now).unwrap();
     }

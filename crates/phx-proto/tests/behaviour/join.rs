@@ -1,6 +1,6 @@
 //! A channel is joined once per connection and attempt, and its call has one outcome.
 
-use crate::common::{NOTHING, Script, json, ms, quiet, secs, steps};
+use crate::common::{NOTHING, Script, json, ms, quiet, quiet_but, secs, steps};
 use phx_proto::{
     ChannelState, ClosePolicy, JoinError, Payload, Rejoin, RejoinPolicy, TimeoutReason,
 };
@@ -172,9 +172,10 @@ fn a_join_that_was_never_sent_is_not_left() {
 #[test]
 fn an_end_while_joining_is_retried() {
     for (event, cause) in [("phx_error", "crashed"), ("phx_close", "closed")] {
-        let mut config = quiet();
-        config.close_policy = ClosePolicy::always();
-        let (mut s, _) = Script::joining(config, "room:a");
+        let (mut s, _) = Script::joining(
+            quiet_but(|config| config.close_policy = ClosePolicy::always()),
+            "room:a",
+        );
         s.server_push("room:a", event);
         assert_eq!(s.events(), [format!("room:a join failed: {cause} {{}}, retry in 1s")]);
         s.wait(secs(1));
@@ -306,9 +307,7 @@ fn binary_params_are_refused_at_once_or_fail_the_attempt_as_none_do() {
 
 #[test]
 fn the_socket_holds_only_so_many_calls() {
-    let mut config = quiet();
-    config.max_pushes = 1;
-    let mut s = Script::open(config);
+    let mut s = Script::open(quiet_but(|config| config.max_pushes = 1));
     let (a, b) = (s.channel("room:a"), s.channel("room:b"));
     s.join(a);
     assert!(matches!(s.try_join(b, None), Err(JoinError::TooMany { max: 1, .. })));

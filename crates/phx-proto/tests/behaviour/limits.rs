@@ -1,6 +1,6 @@
 //! What waits to be polled is bounded, and frames that aren't messages do no harm.
 
-use crate::common::{Script, quiet, secs};
+use crate::common::{Script, quiet, quiet_but, secs};
 use phx_proto::{ChannelState, Event, Frame, Outcome, Payload, PushErrorKind};
 
 /// Polls everything the socket tells.
@@ -64,9 +64,7 @@ fn malformed_frames_are_told_and_counted_and_the_socket_lives() {
 
 #[test]
 fn frames_over_the_limit_are_not_decoded() {
-    let mut config = quiet();
-    config.max_frame_size = 80;
-    let (mut s, _) = Script::joined(config, "room:a");
+    let (mut s, _) = Script::joined(quiet_but(|config| config.max_frame_size = 80), "room:a");
     let frame = |len: usize| {
         let rest = r#"[null,null,"room:a","news",""]"#.len();
         format!(r#"[null,null,"room:a","news","{}"]"#, "x".repeat(len - rest))

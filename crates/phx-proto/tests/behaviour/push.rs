@@ -1,6 +1,6 @@
 //! Pushes are accepted or refused at the call, wait for the join in order, and have one deadline.
 
-use crate::common::{NOTHING, Script, json, ms, quiet, secs, v1};
+use crate::common::{NOTHING, Script, json, ms, quiet, quiet_but, secs, v1};
 use phx_proto::{EncodeError, Payload, PushError, PushErrorKind, PushId, WhenFull, events};
 
 /// Why a push was refused. Everything must have been handed back.
@@ -200,9 +200,7 @@ fn what_the_serializer_cannot_express_is_refused_at_the_call() {
 
 #[test]
 fn a_full_channel_refuses_until_the_transport_takes_one() {
-    let mut config = quiet();
-    config.max_buffered_pushes = 2;
-    let (mut s, a) = Script::joined(config, "room:a");
+    let (mut s, a) = Script::joined(quiet_but(|config| config.max_buffered_pushes = 2), "room:a");
     let b = s.join_ok("room:b");
     s.stuck = true;
     s.push(a, "1");
@@ -294,9 +292,7 @@ fn no_buffer_at_all_refuses_whatever_the_policy() {
 
 #[test]
 fn the_socket_holds_only_so_many_bytes() {
-    let mut config = quiet();
-    config.max_buffered_bytes = 20;
-    let (mut s, a) = Script::joined(config, "room:a");
+    let (mut s, a) = Script::joined(quiet_but(|config| config.max_buffered_bytes = 20), "room:a");
     let b = s.join_ok("room:b");
     s.stuck = true;
     let payload = json(r#""12345678""#);
@@ -331,9 +327,7 @@ fn an_eviction_that_makes_no_room_for_the_bytes_evicts_nothing() {
 
 #[test]
 fn the_socket_holds_only_so_many_pushes_until_their_outcome_is_polled() {
-    let mut config = quiet();
-    config.max_pushes = 2;
-    let (mut s, a) = Script::joined(config, "room:a");
+    let (mut s, a) = Script::joined(quiet_but(|config| config.max_pushes = 2), "room:a");
     s.push(a, "1");
     let second = s.push(a, "2");
     let result = s.try_push(a, "3", Payload::empty(), None);

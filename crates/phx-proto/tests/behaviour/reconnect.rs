@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::common::{Script, ms, quiet, secs, steps};
+use crate::common::{Script, ms, quiet, quiet_but, secs, steps};
 use phx_proto::{Backoff, CloseCause, Config, Refusal, TimeoutReason};
 
 /// Loses attempt after attempt, and says how long the socket waited after each.
@@ -19,9 +19,7 @@ pub(crate) fn delays(config: Config, seed: u64, attempts: usize) -> Vec<Duration
 }
 
 fn with_schedule(reconnect: Backoff) -> Config {
-    let mut config = quiet();
-    config.reconnect = reconnect;
-    config
+    quiet_but(|config| config.reconnect = reconnect)
 }
 
 #[test]

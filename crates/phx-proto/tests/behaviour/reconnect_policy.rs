@@ -1,7 +1,7 @@
 //! Whether the socket connects again at all: by default always, but for a first refusal that asking
 //! again can't mend.
 
-use crate::common::{Script, quiet, secs};
+use crate::common::{Script, quiet, quiet_but, secs};
 use phx_proto::{CloseCause, CloseCode, ConnectionState, Reconnect, ReconnectPolicy, Refusal};
 
 fn refused(status: u16) -> CloseCause {
@@ -9,9 +9,7 @@ fn refused(status: u16) -> CloseCause {
 }
 
 fn retries(policy: ReconnectPolicy, was_open: bool, cause: CloseCause) -> bool {
-    let mut config = quiet();
-    config.reconnect_policy = policy;
-    let mut s = Script::new(config);
+    let mut s = Script::new(quiet_but(|config| config.reconnect_policy = policy));
     s.connect();
     if was_open {
         s.opened();
@@ -67,9 +65,7 @@ fn a_function_decides_by_cause_and_history() {
     assert!(!retries(policy.clone(), true, close(4001)));
     assert!(retries(policy.clone(), true, close(4000)));
     assert!(!retries(policy.clone(), false, close(4000)));
-    let mut config = quiet();
-    config.reconnect_policy = policy;
-    let mut s = Script::open(config);
+    let mut s = Script::open(quiet_but(|config| config.reconnect_policy = policy));
     s.closed(close(4002));
     assert_eq!(s.events(), ["closed 1: closed by the peer with code 4002, retry in 99s"]);
     assert_eq!(s.next_timeout(), Some(secs(99)));

@@ -1,6 +1,6 @@
 //! A removed channel is unknown from that call on, though its leave may still be under way.
 
-use crate::common::{Script, quiet};
+use crate::common::{Script, quiet, quiet_but};
 use phx_proto::{JoinError, LeaveError, Payload, PushErrorKind};
 
 #[test]
@@ -19,9 +19,10 @@ fn is_unknown_at_once() {
 
 #[test]
 fn its_leave_ends_on_phx_close_too() {
-    let mut config = quiet();
-    config.stable_after = std::time::Duration::ZERO;
-    let (mut s, a) = Script::joined(config, "room:a");
+    let (mut s, a) = Script::joined(
+        quiet_but(|config| config.stable_after = std::time::Duration::ZERO),
+        "room:a",
+    );
     s.push(a, "msg");
     s.remove(a);
     s.server_push("room:a", "phx_close");

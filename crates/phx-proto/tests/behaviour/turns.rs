@@ -4,16 +4,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::common::{NOTHING, Script, json, ms, quiet, secs};
+use crate::common::{NOTHING, Script, json, ms, quiet, quiet_but, secs};
 use phx_proto::{
     ChannelId, ChannelState, CloseCause, CloseCode, Config, Instant, Params, RejoinPolicy,
     TimeoutReason,
 };
 
 fn at_a_time(joins: usize) -> Config {
-    let mut config = quiet();
-    config.max_joins_in_flight = joins;
-    config
+    quiet_but(|config| config.max_joins_in_flight = joins)
 }
 
 /// Channels whose joins have been asked for.
@@ -50,9 +48,7 @@ fn further_joins_wait_for_their_turn_in_order() {
 /// phoenix.js sends all joins at once, and all again when they are rejected.
 #[test]
 fn a_hundred_are_under_way_by_default_and_rejected_ones_are_spread() {
-    let mut config = quiet();
-    config.rejoin_policy = RejoinPolicy::always();
-    let mut s = Script::open(config);
+    let mut s = Script::open(quiet_but(|config| config.rejoin_policy = RejoinPolicy::always()));
     joining(&mut s, 101);
     assert_eq!(s.actions().len(), 100);
     for number in 0..100 {
