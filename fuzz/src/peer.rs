@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Wake};
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use futures::{AsyncRead, AsyncWrite};
 use phx_client::dial::Dialer;
-use phx_client::{BoxFuture, CloseCause, Runtime, Timer};
+use phx_client::{BoxFuture, CloseCause, Runtime};
 use phx_proto::Instant;
 
 /// What stands for the right `Sec-WebSocket-Accept` in what a server says.
@@ -173,7 +173,7 @@ impl Runtime for Timers {
         Instant::EPOCH
     }
 
-    fn timer(&self, _: Instant) -> Pin<Box<dyn Timer>> {
+    fn timer(&self, _: Instant) -> BoxFuture<()> {
         Box::pin(*self)
     }
 
@@ -191,10 +191,6 @@ impl Future for Timers {
             Timers::Never => Poll::Pending,
         }
     }
-}
-
-impl Timer for Timers {
-    fn reset(self: Pin<&mut Self>, _: Instant) {}
 }
 
 /// Polls until it is ready, or waits for something that won't happen: then `None`.

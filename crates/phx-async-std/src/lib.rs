@@ -76,16 +76,54 @@
 //! # }
 //! ```
 
-mod entry;
 mod runtime;
-mod tcp;
-#[cfg(unix)]
-mod unix;
 
 pub use phx_client::*;
-
-pub use entry::socket;
 pub use runtime::AdapterRuntime;
-pub use tcp::TcpDialer;
+
+/// Dials TCP: the dialer of [`socket`].
+pub type TcpDialer = dial::TcpDialer<AdapterRuntime>;
+
+/// Dials a Unix socket.
+///
+/// # Examples
+///
+/// ```no_run
+/// use phx_async_std::UnixDialer;
+/// use phx_async_std::websocket::WebSocketConnector;
+///
+/// # async fn doc() -> Result<(), phx_async_std::ConnectFailed> {
+/// let socket = phx_async_std::socket("ws://localhost/socket")
+///     .connector(WebSocketConnector::new(UnixDialer::new("/run/phoenix.sock")))
+///     .connect()
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
 #[cfg(unix)]
-pub use unix::UnixDialer;
+pub type UnixDialer = dial::UnixDialer<AdapterRuntime>;
+
+/// A socket in the making that connects to `endpoint` over TCP, and runs on the runtime of the
+/// caller.
+///
+/// `endpoint` is the socket's path on the server, as in `ws://localhost:4000/socket`; `wss`, `http`
+/// and `https` do too. Or an [`Endpoint`].
+///
+/// # Errors
+///
+/// None here, so that calls can be chained: what is wrong with the endpoint, and that the caller
+/// runs on no runtime, is the error of [`Builder::connect`] and [`Builder::spawn`].
+///
+/// # Examples
+///
+/// ```
+/// use phx_async_std::ConnectFailed;
+///
+/// # async_std::task::block_on(async {
+/// let failed = phx_async_std::socket("localhost, port 4000").connect().await;
+/// assert!(matches!(failed, Err(ConnectFailed::Endpoint(_))));
+/// # });
+/// ```
+pub fn socket(endpoint: impl IntoEndpoint) -> Builder {
+    websocket::builder::<AdapterRuntime>(endpoint)
+}

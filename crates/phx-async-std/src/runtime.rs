@@ -1,27 +1,28 @@
-//! async-std's clock, timers and tasks.
+//! async-std's clock, timers, tasks and connections.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::io;
+use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::sync::LazyLock;
-use std::task::{Context, Poll};
-use std::time;
+use std::time::{self, Duration};
 
+use async_std::net::{TcpStream, ToSocketAddrs};
 use async_std::task;
-use phx_client::{BoxFuture, CountsSleep, Instant, NoRuntime, Runtime, Timer};
+use phx_client::dial::{ByteStream, Network};
+use phx_client::{BoxFuture, Instant, NoRuntime, Runtime, suspended};
 
-/// async-std as the client needs it: a clock, timers and tasks.
-///
-/// Time is the standard library's; the time that the machine sleeps is [added](CountsSleep). Its epoch
-/// is the moment at which the first value was made.
-#[derive(Clone, Debug)]
-pub struct AdapterRuntime(CountsSleep<AsyncStd>);
-
-/// One for all sockets of the program, so that their timers go off [together](CountsSleep).
+/// One for all sockets of the program, so that their timers go off together.
 static EPOCH: LazyLock<time::Instant> = LazyLock::new(time::Instant::now);
 
-/// What async-std itself gives.
+/// async-std as the client needs it: a clock, timers, tasks and connections.
+///
+/// Time is the standard library's; the time that the machine sleeps is [added](Runtime). Its epoch
+/// is the moment at which the first value was made.
 #[derive(Clone, Debug)]
-struct AsyncStd;
+pub struct AdapterRuntime {
+    _private: (),
+}
 
 impl AdapterRuntime {
     /// The runtime: async-std has one for the whole program.
@@ -30,31 +31,21 @@ impl AdapterRuntime {
     ///
     /// None. Other adapters have some, and the same API.
     pub fn current() -> Result<Self, NoRuntime> {
-        Ok(AdapterRuntime(CountsSleep::new(AsyncStd)))
+        Ok(AdapterRuntime { _private: () })
     }
 }
 
 impl Runtime for AdapterRuntime {
     fn now(&self) -> Instant {
-        self.0.now()
-    }
-
-    fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
-        self.0.timer(deadline)
-    }
-
-    fn spawn(&self, task: BoxFuture<()>) {
-        self.0.spawn(task);
-    }
-}
-
-impl Runtime for AsyncStd {
-    fn now(&self) -> Instant {
         Instant::from_epoch(EPOCH.elapsed())
     }
 
-    fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
-        Box::pin(AdapterTimer(sleep_until(deadline)))
+    fn suspended(&self) -> Option<Duration> {
+        Some(suspended())
+    }
+
+    fn timer(&self, deadline: Instant) -> BoxFuture<()> {
+        Box::pin(task::sleep(deadline.saturating_duration_since(self.now())))
     }
 
     fn spawn(&self, task: BoxFuture<()>) {
@@ -62,23 +53,26 @@ impl Runtime for AsyncStd {
     }
 }
 
-struct AdapterTimer(BoxFuture<()>);
-
-/// async-std's timers can't be moved, so each deadline has one of its own.
-fn sleep_until(deadline: Instant) -> BoxFuture<()> {
-    Box::pin(task::sleep(deadline.saturating_duration_since(AsyncStd.now())))
-}
-
-impl Future for AdapterTimer {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.as_mut().poll(cx)
+impl Network for AdapterRuntime {
+    fn current() -> Result<Self, NoRuntime> {
+        AdapterRuntime::current()
     }
-}
 
-impl Timer for AdapterTimer {
-    fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
-        self.0 = sleep_until(deadline);
+    async fn resolve(
+        host: String,
+        port: u16,
+    ) -> io::Result<impl Iterator<Item = SocketAddr> + Send> {
+        (&*host, port).to_socket_addrs().await
+    }
+
+    async fn connect_tcp(address: SocketAddr) -> io::Result<ByteStream> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(ByteStream::new(stream))
+    }
+
+    #[cfg(unix)]
+    async fn connect_unix(path: PathBuf) -> io::Result<ByteStream> {
+        Ok(ByteStream::new(async_std::os::unix::net::UnixStream::connect(path).await?))
     }
 }

@@ -1,11 +1,12 @@
 //! Streams of bytes to a host: what a WebSocket connection is made over.
 //!
-//! Each adapter has two [`Dialer`]s, one for TCP and one for Unix sockets. [`HttpProxy`] and
+//! Each adapter has two [`Dialer`]s, one for TCP and one for Unix sockets, made of its runtime's [`Network`]. [`HttpProxy`] and
 //! [`Socks5Proxy`] go through a proxy that another dialer reaches. A dialer of one's own is whatever
 //! else leads to the server.
 
 mod byte_stream;
 mod http_proxy;
+mod network;
 mod race;
 mod socks5_proxy;
 
@@ -18,7 +19,9 @@ use crate::runtime::BoxFuture;
 
 pub use byte_stream::ByteStream;
 pub use http_proxy::HttpProxy;
-pub use race::race;
+#[cfg(unix)]
+pub use network::UnixDialer;
+pub use network::{Network, TcpDialer};
 pub use socks5_proxy::Socks5Proxy;
 
 /// Opens a stream of bytes to a host.

@@ -132,7 +132,7 @@ pub use messages::{Messages, Values};
 pub use payload::IntoPayload;
 pub use presence::{Presence, PresenceChanges, PresenceItem};
 pub use push::{Push, PushFailed, PushRefused, PushReply, Reply};
-pub use runtime::{BoxFuture, CountsSleep, NoRuntime, Runtime, Timer};
+pub use runtime::{BoxFuture, NoRuntime, Runtime, suspended};
 pub use socket::{
     Closed, ConnectFailed, Connecting, Disconnecting, Ping, PingFailed, Socket, SocketError,
 };

@@ -4,25 +4,42 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use phx_proto::Instant;
 
-mod counts_sleep;
-mod slept;
+mod clock;
+mod suspended;
 
-pub use counts_sleep::CountsSleep;
+pub(crate) use clock::Clock;
+pub use suspended::suspended;
 
 /// A future that owns all it needs.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 
 /// What the client needs of an async runtime. The adapters implement it; so can anyone else.
+///
+/// On Linux, Android and Apple's systems the clocks and timers of async runtimes stand still while
+/// the machine is suspended, and a connection that the server gave up long ago would look alive for as
+/// long again. So the client adds what [`suspended`](Self::suspended) returns to [`now`](Self::now), and
+/// looks at both every 5 s at the latest: what came due while the machine was suspended is noticed within
+/// 5 s after it woke, or at the next call on a handle or the next frame, whichever comes first. A program
+/// that hears of waking up needn't wait: [`reconnect_now`](crate::Socket::reconnect_now). Less than a
+/// second isn't counted, so that the noise between two clocks isn't taken for it.
 pub trait Runtime: fmt::Debug + Send + Sync + 'static {
-    /// The time since this runtime's epoch, which never changes. Monotonic. It should count the time
-    /// that the machine sleeps, see [`CountsSleep`].
+    /// The time since this runtime's epoch, which never changes. Monotonic.
     fn now(&self) -> Instant;
 
-    /// A timer that completes at `deadline` or a little later.
-    fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>>;
+    /// How long the machine has been suspended so far, if [`now`](Self::now) leaves that out. It never gets
+    /// less. The adapters return [`suspended()`]. Default: `None`, for a clock that counts that time
+    /// itself, or isn't the machine's. Timers are then set to the deadlines themselves; otherwise to whole
+    /// milliseconds, so that those of many sockets wake the program together.
+    fn suspended(&self) -> Option<Duration> {
+        None
+    }
+
+    /// A timer that completes once [`now`](Self::now) is `deadline` or a little more.
+    fn timer(&self, deadline: Instant) -> BoxFuture<()>;
 
     /// Runs `task` to its end, in the background. If it is dropped before that, the socket is closed for good, with
     /// [`CloseCause::Stopped`](phx_proto::CloseCause::Stopped).
@@ -34,7 +51,11 @@ impl<R: Runtime + ?Sized> Runtime for Arc<R> {
         (**self).now()
     }
 
-    fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
+    fn suspended(&self) -> Option<Duration> {
+        (**self).suspended()
+    }
+
+    fn timer(&self, deadline: Instant) -> BoxFuture<()> {
         (**self).timer(deadline)
     }
 
@@ -55,10 +76,4 @@ impl NoRuntime {
     pub fn new() -> Self {
         NoRuntime
     }
-}
-
-/// A future that completes at its deadline, which can be moved.
-pub trait Timer: Future<Output = ()> + Send {
-    /// Moves the deadline; a timer that has completed becomes pending again.
-    fn reset(self: Pin<&mut Self>, deadline: Instant);
 }

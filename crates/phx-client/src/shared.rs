@@ -14,7 +14,7 @@ use phx_proto::{
 use crate::builder::Settings;
 use crate::channel::ChannelFailure;
 use crate::messages::item::{Incoming, TopicFilter, TopicMessage};
-use crate::runtime::Runtime;
+use crate::runtime::{Clock, Runtime};
 
 mod answers;
 mod channels;
@@ -50,7 +50,7 @@ pub(crate) use watch::{WatchKey, Watchers};
 pub(crate) struct Shared {
     state: Mutex<State>,
     driver: AtomicWaker,
-    pub(crate) runtime: Arc<dyn Runtime>,
+    pub(crate) runtime: Clock,
     pub(crate) endpoint: Endpoint,
     pub(crate) settings: Settings,
 }
@@ -81,7 +81,13 @@ impl Shared {
             life: Life::Running,
             driver_called: false,
         };
-        Shared { state: Mutex::new(state), driver: AtomicWaker::new(), runtime, endpoint, settings }
+        Shared {
+            state: Mutex::new(state),
+            driver: AtomicWaker::new(),
+            runtime: Clock::new(runtime),
+            endpoint,
+            settings,
+        }
     }
 
     /// The state. A panic while the lock was held can't have left it half-changed in a way that

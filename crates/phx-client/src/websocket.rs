@@ -29,7 +29,7 @@ use crate::connector::{Attempt, Transport};
 use crate::turn::Turn;
 
 pub use config::WebSocketConfig;
-pub use connector::WebSocketConnector;
+pub use connector::{WebSocketConnector, builder};
 pub use transport::WebSocketTransport;
 
 /// Opens a transport over a fresh connection to the host of the attempt's request: TLS if the request
@@ -65,11 +65,7 @@ where
 
 /// Whether the TLS that `request` may ask for is built in. A connector asks before it dials, so that
 /// no connection is made in vain.
-///
-/// # Errors
-///
-/// [`CloseCause::Unusable`] if the request asks for TLS and the feature `tls` is off.
-pub fn check_tls(request: &Request) -> Result<(), CloseCause> {
+fn check_tls(request: &Request) -> Result<(), CloseCause> {
     if cfg!(feature = "tls") || !request.is_tls() {
         return Ok(());
     }

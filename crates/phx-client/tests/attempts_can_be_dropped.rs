@@ -18,9 +18,11 @@ use std::task::{Context, Poll, Waker};
 
 use allocation_counter::measure;
 use common::TestRuntime;
+use common::network::TestNetwork;
 use futures::{AsyncRead, AsyncWrite};
+use phx_client::dial::{Dialer, TcpDialer};
 use phx_client::websocket::{self, WebSocketConfig};
-use phx_client::{Attempt, CloseCause, Endpoint};
+use phx_client::{Attempt, Endpoint};
 
 const REFUSAL: &[u8] =
     b"HTTP/1.1 503 Nope\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbusy\r\n0\r\n\r\n";
@@ -84,6 +86,7 @@ fn polled<F: Future>(start: impl FnOnce(Slow) -> F, polls: u32) -> bool {
             done = done || future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
         }
     }
+    TestNetwork::set(0, None);
     assert_eq!(Arc::strong_count(&held), 1, "the stream is still there");
     done
 }
@@ -133,23 +136,19 @@ async fn a_handshake_of_tls() {
 
 #[tokio::test(start_paused = true)]
 async fn a_race() {
-    let attempt = attempt("ws://server.test/socket");
-    let address = std::net::SocketAddr::from(([192, 0, 2, 1], 80));
+    let dialer = TcpDialer::<TestNetwork>::new();
     dropped_at_every_poll(|stream| {
-        let stream = std::sync::Mutex::new(Some(stream));
-        let (attempt, config) = (&attempt, WebSocketConfig::default());
+        let first = async move {
+            let attempt = attempt("ws://server.test/socket");
+            let upgraded = websocket::upgrade(stream, &attempt, &WebSocketConfig::default()).await;
+            assert!(upgraded.is_err());
+            Err(io::ErrorKind::ConnectionRefused.into())
+        };
+        TestNetwork::set(3, Some(Box::pin(first)));
+        let reached = dialer.dial("server.test", 80);
         async move {
-            let connect = |_| {
-                let (stream, config) = (stream.lock().unwrap().take(), &config);
-                async move {
-                    let Some(stream) = stream else { return Err(io::ErrorKind::NotFound.into()) };
-                    let upgraded = websocket::upgrade(stream, attempt, config).await;
-                    upgraded.map_err(|_| io::ErrorKind::ConnectionRefused.into())
-                }
-            };
-            let reached: Result<_, CloseCause> =
-                phx_client::dial::race([address; 3], connect, &TestRuntime::new()).await;
-            reached.map(drop)
+            let reached = reached.await;
+            assert!(reached.is_err());
         }
     });
 }

@@ -1,26 +1,27 @@
-//! smol's clock, timers and tasks.
+//! smol's clock, timers, tasks and connections.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::io;
+use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::sync::LazyLock;
-use std::task::{Context, Poll};
-use std::time;
+use std::time::{self, Duration};
 
-use phx_client::{BoxFuture, CountsSleep, Instant, NoRuntime, Runtime, Timer};
+use phx_client::dial::{ByteStream, Network};
+use phx_client::{BoxFuture, Instant, NoRuntime, Runtime, suspended};
+use smol::net::{TcpStream, resolve};
 
-/// smol as the client needs it: a clock, timers and tasks.
-///
-/// Time is the standard library's; the time that the machine sleeps is [added](CountsSleep). Its epoch
-/// is the moment at which the first value was made.
-#[derive(Clone, Debug)]
-pub struct AdapterRuntime(CountsSleep<Smol>);
-
-/// One for all sockets of the program, so that their timers go off [together](CountsSleep).
+/// One for all sockets of the program, so that their timers go off together.
 static EPOCH: LazyLock<time::Instant> = LazyLock::new(time::Instant::now);
 
-/// What smol itself gives.
+/// smol as the client needs it: a clock, timers, tasks and connections.
+///
+/// Time is the standard library's; the time that the machine sleeps is [added](Runtime). Its epoch
+/// is the moment at which the first value was made.
 #[derive(Clone, Debug)]
-struct Smol;
+pub struct AdapterRuntime {
+    _private: (),
+}
 
 impl AdapterRuntime {
     /// The runtime: smol has one for the whole program.
@@ -29,33 +30,26 @@ impl AdapterRuntime {
     ///
     /// None. Other adapters have some, and the same API.
     pub fn current() -> Result<Self, NoRuntime> {
-        Ok(AdapterRuntime(CountsSleep::new(Smol)))
+        Ok(AdapterRuntime { _private: () })
     }
 }
 
 impl Runtime for AdapterRuntime {
     fn now(&self) -> Instant {
-        self.0.now()
-    }
-
-    fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
-        self.0.timer(deadline)
-    }
-
-    fn spawn(&self, task: BoxFuture<()>) {
-        self.0.spawn(task);
-    }
-}
-
-impl Runtime for Smol {
-    fn now(&self) -> Instant {
         Instant::from_epoch(EPOCH.elapsed())
     }
 
-    fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
-        let mut timer = AdapterTimer(smol::Timer::never());
-        timer.move_to(deadline);
-        Box::pin(timer)
+    fn suspended(&self) -> Option<Duration> {
+        Some(suspended())
+    }
+
+    fn timer(&self, deadline: Instant) -> BoxFuture<()> {
+        // A deadline that the clock can't express is one that never comes.
+        let at = EPOCH.checked_add(deadline.since_epoch());
+        let timer = at.map_or_else(smol::Timer::never, smol::Timer::at);
+        Box::pin(async move {
+            timer.await;
+        })
     }
 
     fn spawn(&self, task: BoxFuture<()>) {
@@ -63,28 +57,26 @@ impl Runtime for Smol {
     }
 }
 
-struct AdapterTimer(smol::Timer);
-
-impl AdapterTimer {
-    fn move_to(&mut self, deadline: Instant) {
-        // A deadline that the clock can't express is one that never comes.
-        match EPOCH.checked_add(deadline.since_epoch()) {
-            Some(at) => self.0.set_at(at),
-            None => self.0 = smol::Timer::never(),
-        }
+impl Network for AdapterRuntime {
+    fn current() -> Result<Self, NoRuntime> {
+        AdapterRuntime::current()
     }
-}
 
-impl Future for AdapterTimer {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        Pin::new(&mut self.0).poll(cx).map(drop)
+    async fn resolve(
+        host: String,
+        port: u16,
+    ) -> io::Result<impl Iterator<Item = SocketAddr> + Send> {
+        Ok(resolve((&*host, port)).await?.into_iter())
     }
-}
 
-impl Timer for AdapterTimer {
-    fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
-        self.move_to(deadline);
+    async fn connect_tcp(address: SocketAddr) -> io::Result<ByteStream> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(ByteStream::new(stream))
+    }
+
+    #[cfg(unix)]
+    async fn connect_unix(path: PathBuf) -> io::Result<ByteStream> {
+        Ok(ByteStream::new(smol::net::unix::UnixStream::connect(path).await?))
     }
 }

@@ -1,25 +1,24 @@
-//! tokio's clock, timers and tasks.
+//! tokio's clock, timers, tasks and connections.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::io;
+use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::PathBuf;
 use std::time::Duration;
 
-use phx_client::{BoxFuture, CountsSleep, Instant, NoRuntime, Runtime, Timer};
-use pin_project_lite::pin_project;
+use async_tungstenite::tokio::TokioAdapter;
+use phx_client::dial::{ByteStream, Network};
+use phx_client::{BoxFuture, Instant, NoRuntime, Runtime, suspended};
+use tokio::net::{TcpStream, lookup_host};
 use tokio::runtime::Handle;
-use tokio::time::{self, Sleep};
+use tokio::time;
 
-/// tokio as the client needs it: a clock, timers and tasks.
+/// tokio as the client needs it: a clock, timers, tasks and connections.
 ///
 /// Time is tokio's, so that `tokio::time::pause` and `advance` govern the client too; the time that the
-/// machine sleeps is [added](CountsSleep). Its epoch is the moment at which the value was made.
+/// machine sleeps is [added](Runtime). Its epoch is the moment at which the value was made.
 #[derive(Clone, Debug)]
-pub struct AdapterRuntime(CountsSleep<Tokio>);
-
-/// What tokio itself gives.
-#[derive(Clone, Debug)]
-struct Tokio {
+pub struct AdapterRuntime {
     handle: Handle,
     epoch: time::Instant,
 }
@@ -32,35 +31,25 @@ impl AdapterRuntime {
     /// If there is none.
     pub fn current() -> Result<Self, NoRuntime> {
         let handle = Handle::try_current().map_err(|_| NoRuntime::new())?;
-        Ok(AdapterRuntime(CountsSleep::new(Tokio { handle, epoch: time::Instant::now() })))
+        Ok(AdapterRuntime { handle, epoch: time::Instant::now() })
     }
 }
 
 impl Runtime for AdapterRuntime {
     fn now(&self) -> Instant {
-        self.0.now()
-    }
-
-    fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
-        self.0.timer(deadline)
-    }
-
-    fn spawn(&self, task: BoxFuture<()>) {
-        self.0.spawn(task);
-    }
-}
-
-impl Runtime for Tokio {
-    fn now(&self) -> Instant {
         Instant::from_epoch(time::Instant::now().saturating_duration_since(self.epoch))
     }
 
-    fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
+    fn suspended(&self) -> Option<Duration> {
+        Some(suspended())
+    }
+
+    fn timer(&self, deadline: Instant) -> BoxFuture<()> {
+        // A deadline that tokio's clock can't express is as good as one that never comes.
+        const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
+        let at = self.epoch.checked_add(deadline.since_epoch());
         let _entered = self.handle.enter();
-        Box::pin(TokioTimer {
-            sleep: time::sleep_until(moment(self.epoch, deadline)),
-            epoch: self.epoch,
-        })
+        Box::pin(time::sleep_until(at.unwrap_or_else(|| time::Instant::now() + FAR)))
     }
 
     fn spawn(&self, task: BoxFuture<()>) {
@@ -68,32 +57,26 @@ impl Runtime for Tokio {
     }
 }
 
-pin_project! {
-    struct TokioTimer {
-        #[pin]
-        sleep: Sleep,
-        epoch: time::Instant,
+impl Network for AdapterRuntime {
+    fn current() -> Result<Self, NoRuntime> {
+        AdapterRuntime::current()
     }
-}
 
-/// A deadline that tokio's clock can't express is as good as one that never comes.
-fn moment(epoch: time::Instant, deadline: Instant) -> time::Instant {
-    const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
-    let far = || time::Instant::now() + FAR;
-    epoch.checked_add(deadline.since_epoch()).unwrap_or_else(far)
-}
-
-impl Future for TokioTimer {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.project().sleep.poll(cx)
+    async fn resolve(
+        host: String,
+        port: u16,
+    ) -> io::Result<impl Iterator<Item = SocketAddr> + Send> {
+        Ok(lookup_host((&*host, port)).await?.collect::<Vec<_>>().into_iter())
     }
-}
 
-impl Timer for TokioTimer {
-    fn reset(self: Pin<&mut Self>, deadline: Instant) {
-        let this = self.project();
-        this.sleep.reset(moment(*this.epoch, deadline));
+    async fn connect_tcp(address: SocketAddr) -> io::Result<ByteStream> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(ByteStream::new(TokioAdapter::new(stream)))
+    }
+
+    #[cfg(unix)]
+    async fn connect_unix(path: PathBuf) -> io::Result<ByteStream> {
+        Ok(ByteStream::new(TokioAdapter::new(tokio::net::UnixStream::connect(path).await?)))
     }
 }

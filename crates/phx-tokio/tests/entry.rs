@@ -1,6 +1,10 @@
-//! The entry makes sockets that run on the caller's runtime, and says what it lacks.
+//! The entries make sockets that run on the caller's runtime, and say what is wrong.
 
-use phx_tokio::ConnectFailed;
+use phx_tokio::{Builder, ConnectFailed};
+
+/// Each adapter's, for an endpoint.
+const ENTRIES: [fn(&'static str) -> Builder; 3] =
+    [|url| phx_tokio::socket(url), |url| phx_smol::socket(url), |url| phx_async_std::socket(url)];
 
 #[test]
 fn without_a_runtime_the_error_says_so() {
@@ -8,8 +12,17 @@ fn without_a_runtime_the_error_says_so() {
     assert!(matches!(failed, Err(ConnectFailed::Incomplete { missing: "runtime", .. })));
 }
 
+#[test]
+fn smol_and_async_std_need_no_runtime_to_be_entered_first() {
+    // Nothing has to listen there: the socket is there before its connection.
+    phx_smol::socket("ws://127.0.0.1:1/socket").spawn().unwrap();
+    phx_async_std::socket("ws://127.0.0.1:1/socket").spawn().unwrap();
+}
+
 #[tokio::test]
 async fn a_mistake_in_the_url_is_the_error_of_spawn() {
-    let failed = phx_tokio::socket("gopher://localhost/socket").spawn();
-    assert!(matches!(failed, Err(ConnectFailed::Endpoint(_))));
+    for socket in ENTRIES {
+        let failed = socket("gopher://localhost/socket").spawn();
+        assert!(matches!(failed, Err(ConnectFailed::Endpoint(_))));
+    }
 }

@@ -1,9 +1,18 @@
-//! tokio's clock, timers and tasks as the client sees them.
+//! Clock, timers and tasks of each runtime as the client sees them.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::mpsc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use futures::channel::oneshot;
+use phx_tokio::dial::Network;
 use phx_tokio::{AdapterRuntime, Instant, Runtime};
+use smol::block_on;
+
+/// Only so that a failure ends; what it waits for comes at once.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 fn at(seconds: u64) -> Instant {
     Instant::from_epoch(Duration::from_secs(seconds))
@@ -19,29 +28,57 @@ async fn time_begins_with_the_runtime_and_is_tokios() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timer_completes_at_its_deadline_and_can_be_set_again() {
+async fn a_timer_completes_at_its_deadline() {
     let runtime = AdapterRuntime::current().unwrap();
-    let mut timer = runtime.timer(at(3));
-    timer.as_mut().await;
-    assert_eq!(runtime.now(), at(3));
-    timer.as_mut().reset(at(10));
-    timer.as_mut().reset(at(7));
-    timer.as_mut().await;
-    assert_eq!(runtime.now(), at(7));
-    // A deadline in the past.
-    timer.as_mut().reset(at(1));
-    timer.await;
-    assert_eq!(runtime.now(), at(7));
+    for (deadline, now) in [(3, 3), (7, 7), (1, 7)] {
+        runtime.timer(at(deadline)).await;
+        assert_eq!(runtime.now(), at(now));
+    }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_deadline_beyond_tokios_clock_is_far_away() {
-    let runtime = AdapterRuntime::current().unwrap();
-    let mut timer = runtime.timer(Instant::from_epoch(Duration::MAX));
-    assert!(futures::poll!(timer.as_mut()).is_pending());
-    timer.as_mut().reset(at(2));
-    timer.await;
-    assert_eq!(runtime.now(), at(2));
+fn timers_complete_when_their_deadline_has_passed<N: Network>() {
+    let runtime = N::current().unwrap();
+    block_on(runtime.timer(Instant::EPOCH));
+    block_on(runtime.timer(runtime.now() + Duration::from_millis(1)));
+    // The second is beyond the clock.
+    for far in [Duration::from_secs(3_600), Duration::MAX] {
+        let mut timer = runtime.timer(Instant::from_epoch(far));
+        assert!(timer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+}
+
+fn tasks_run_in_the_background_without_a_handle<N: Network>() {
+    let runtime = N::current().unwrap();
+    let timer = runtime.timer(runtime.now());
+    let (done, is_done) = mpsc::channel();
+    runtime.spawn(Box::pin(async move {
+        timer.await;
+        done.send("done").unwrap();
+    }));
+    assert_eq!(is_done.recv_timeout(DEADLINE), Ok("done"));
+}
+
+fn all<N: Network>() {
+    timers_complete_when_their_deadline_has_passed::<N>();
+    tasks_run_in_the_background_without_a_handle::<N>();
+    assert!(N::current().unwrap().suspended().is_some());
+}
+
+#[test]
+fn timers_and_tasks_on_tokio() {
+    let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let _entered = tokio.enter();
+    all::<AdapterRuntime>();
+}
+
+#[test]
+fn timers_and_tasks_on_smol() {
+    all::<phx_smol::AdapterRuntime>();
+}
+
+#[test]
+fn timers_and_tasks_on_async_std() {
+    all::<phx_async_std::AdapterRuntime>();
 }
 
 #[test]

@@ -5,14 +5,13 @@ use std::fmt::Write as _;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::{self, Either};
 use futures::stream::FuturesUnordered;
 use phx_proto::CloseCause;
-
-use crate::runtime::Runtime;
 
 /// The "connection attempt delay" that RFC 8305 recommends.
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -25,22 +24,19 @@ const QUOTED: usize = 4;
 
 /// Connects to the first of `addresses` that can be reached.
 ///
-/// They are tried in their order, but with IPv6 and IPv4 taking turns. Each gets a start of 250 ms
-/// before the next joins in, or less if it fails sooner (as RFC 8305 describes it). At the most 64 are
+/// They are tried in their order, but with IPv6 and IPv4 taking turns. Each gets a start of 250 ms, for which `sleep`
+/// is asked, before the next joins in, or less if it fails sooner (as RFC 8305 describes it). At the most 64 are
 /// tried. Dropping the future drops all attempts.
-///
-/// # Errors
-///
-/// [`CloseCause::Lost`] that tells the failures of the addresses, or that there was none.
-pub async fn race<S, F>(
-    addresses: impl IntoIterator<Item = SocketAddr>,
+pub(super) async fn race<S, F, T>(
+    addresses: impl Iterator<Item = SocketAddr>,
     connect: impl Fn(SocketAddr) -> F,
-    runtime: &impl Runtime,
+    sleep: impl Fn(Duration) -> T,
 ) -> Result<S, CloseCause>
 where
     F: Future<Output = io::Result<S>>,
+    T: Future<Output = ()>,
 {
-    let mut waiting = alternate(addresses.into_iter().take(MAX_ADDRESSES));
+    let mut waiting = alternate(addresses.take(MAX_ADDRESSES));
     let mut failures = Vec::new();
     let mut attempts = FuturesUnordered::new();
     let start = |address: SocketAddr| {
@@ -57,8 +53,7 @@ where
         let finished = if waiting.is_empty() {
             attempts.next().await
         } else {
-            let head_start = runtime.timer(runtime.now() + HEAD_START);
-            match future::select(attempts.next(), head_start).await {
+            match future::select(attempts.next(), pin!(sleep(HEAD_START))).await {
                 Either::Left((finished, _)) => finished,
                 Either::Right(_) => None,
             }
@@ -107,6 +102,10 @@ fn unreachable(failures: &[(SocketAddr, io::Error)]) -> CloseCause {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
+    use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
     use super::*;
 
     fn v4(last: u8) -> SocketAddr {
@@ -123,5 +122,100 @@ mod tests {
         assert_eq!(order, [v6(1), v4(1), v6(2), v6(3)]);
         let order = alternate([v4(1), v4(2), v6(1)]);
         assert_eq!(order, [v4(1), v6(1), v4(2)]);
+    }
+
+    async fn race<S, F: Future<Output = io::Result<S>>>(
+        addresses: impl IntoIterator<Item = SocketAddr>,
+        connect: impl Fn(SocketAddr) -> F,
+    ) -> Result<S, CloseCause> {
+        super::race(addresses.into_iter(), connect, tokio::time::sleep).await
+    }
+
+    fn refused() -> io::Error {
+        io::ErrorKind::ConnectionRefused.into()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_address_is_tried_at_once_when_one_fails() {
+        let begun = tokio::time::Instant::now();
+        let reached =
+            race(
+                [v4(1), v4(2)],
+                async |address| {
+                    if address == v4(1) { Err(refused()) } else { Ok(address) }
+                },
+            );
+        assert_eq!(reached.await, Ok(v4(2)));
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_is_silent_has_a_head_start_of_250_ms() {
+        let begun = tokio::time::Instant::now();
+        let reached = race([v4(1), v4(2)], async |address| {
+            if address == v4(1) { future::pending().await } else { Ok(address) }
+        });
+        assert_eq!(reached.await, Ok(v4(2)));
+        assert_eq!(begun.elapsed(), Duration::from_millis(250));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_address_still_wins_if_the_next_one_fails() {
+        let reached = race([v4(1), v4(2)], async |address| {
+            if address == v4(2) {
+                return Err(refused());
+            }
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            Ok(address)
+        });
+        assert_eq!(reached.await, Ok(v4(1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_address_is_tried_once_and_the_failures_are_told() {
+        let tried = RefCell::new(Vec::new());
+        let addresses: Vec<_> = (1..=6).map(v4).collect();
+        let reached: Result<(), _> = race(addresses.clone(), async |address| {
+            tried.borrow_mut().push(address);
+            Err(refused())
+        })
+        .await;
+        assert_eq!(tried.into_inner(), addresses);
+        assert_eq!(
+            reached.unwrap_err().to_string(),
+            "connection lost: 192.0.2.1:80: connection refused; 192.0.2.2:80: connection refused; \
+             192.0.2.3:80: connection refused; 192.0.2.4:80: connection refused; \
+             and 2 more addresses"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_name_without_an_address_is_told() {
+        let reached: Result<(), _> = race([], async |_| Err(refused())).await;
+        assert_eq!(reached, Err(CloseCause::lost("the host has no address")));
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_leads_to_the_next_address() {
+        // The port stays taken, so that no other test comes to listen there.
+        let closed = TcpSocket::new_v4().unwrap();
+        closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = open.local_addr().unwrap();
+        let stream =
+            race([closed.local_addr().unwrap(), address], TcpStream::connect).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), address);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_than_64_addresses_are_tried() {
+        let tried = RefCell::new(0);
+        let addresses = (0..=u8::MAX).map(v4);
+        let reached = race(addresses, async |_| {
+            *tried.borrow_mut() += 1;
+            Err::<(), _>(refused())
+        });
+        reached.await.unwrap_err();
+        assert_eq!(*tried.borrow(), 64);
     }
 }

@@ -1,63 +1,52 @@
 //! The driver's one timer.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use phx_proto::Instant;
 
 use super::nudge::Nudge;
-use crate::runtime::Timer;
+use crate::runtime::BoxFuture;
 use crate::shared::Shared;
 
 /// A timer that wakes the driver. What is due then, the driver finds by the clock.
 pub(super) struct Alarm {
     shared: Arc<Shared>,
-    timer: Option<Pin<Box<dyn Timer>>>,
     nudge: Nudge,
-    /// What the timer is set to; `None` if it has gone off.
-    set_to: Option<Instant>,
-    /// When it was set last, or left alone.
-    seen: Instant,
+    /// The timer, and what it is set to in the runtime's own time; `None` once it has gone off.
+    timer: Option<(Instant, BoxFuture<()>)>,
 }
-
-/// If nobody has looked for so long, the machine may have slept, and the timer not know it yet.
-const LONG: Duration = Duration::from_secs(1);
 
 impl Alarm {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        let nudge = Nudge::new(Arc::clone(&shared));
-        Alarm { timer: None, nudge, set_to: None, seen: Instant::EPOCH, shared }
+        Alarm { nudge: Nudge::new(Arc::clone(&shared)), timer: None, shared }
     }
 
     /// Has the driver woken at `deadline`, or before.
     ///
     /// A deadline that moves back, as with every reply to a push, leaves the timer alone: to be woken
-    /// once for nothing costs less than to move it each time.
+    /// once for nothing costs less than to make one each time. One from before the machine was suspended
+    /// would be late, which shows here, since it is set in the runtime's own time.
     pub(super) fn set(&mut self, now: Instant, deadline: Option<Instant>) {
+        let mut cx = self.nudge.context();
+        if self.nudge.take()
+            && let Some((_, timer)) = &mut self.timer
+            && timer.as_mut().poll(&mut cx).is_ready()
+        {
+            self.timer = None;
+        }
         let Some(deadline) = deadline else {
             return;
         };
-        let runtime = &*self.shared.runtime;
-        let timer = match &mut self.timer {
-            Some(timer) => {
-                if self.set_to.is_none_or(|set_to| deadline < set_to) {
-                    timer.as_mut().reset(deadline);
-                    self.set_to = Some(deadline);
-                    self.nudge.call();
-                }
-                timer
-            }
-            None => {
-                self.set_to = Some(deadline);
-                self.timer.insert(runtime.timer(deadline))
-            }
-        };
-        let slept = now.saturating_duration_since(self.seen) >= LONG;
-        self.seen = now;
-        if (self.nudge.take() || slept) && timer.as_mut().poll(&mut self.nudge.context()).is_ready()
-        {
-            self.set_to = None;
+        let clock = &self.shared.runtime;
+        let look = clock.next_look(now, deadline);
+        if self.timer.as_ref().is_some_and(|(set_to, _)| *set_to <= look) {
+            return;
+        }
+        let mut timer = clock.timer(look);
+        if timer.as_mut().poll(&mut cx).is_pending() {
+            self.timer = Some((look, timer));
+        } else {
+            self.timer = None;
             self.shared.wake_driver();
         }
     }

@@ -1,7 +1,7 @@
 //! One attempt to connect: credentials, request, transport.
 
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use futures::future::{Either, FutureExt, select};
@@ -9,7 +9,7 @@ use phx_proto::{CloseCause, Endpoint, Instant};
 
 use crate::connector::{Attempt, Connector, Transport};
 use crate::hook::isolated;
-use crate::runtime::{BoxFuture, Timer};
+use crate::runtime::{BoxFuture, Clock};
 use crate::shared::Shared;
 
 /// Starts an attempt. The core has its own deadline for the whole of it; dropping the future
@@ -29,7 +29,7 @@ pub(super) fn start(
             (Arc::clone(&config.serializer), config.max_frame_size)
         };
         let request = endpoint.request(serializer.vsn());
-        let runtime = Arc::clone(&shared.runtime);
+        let runtime = Arc::clone(shared.runtime.runtime());
         connector.connect(Attempt { request, max_frame_size, runtime }).await
     })
 }
@@ -40,12 +40,12 @@ async fn endpoint(shared: &Shared, now: Instant) -> Result<Endpoint, CloseCause>
     let Some(function) = &shared.settings.credentials else {
         return Ok(endpoint);
     };
-    let timer = shared.runtime.timer(now + shared.settings.credentials_timeout);
+    let deadline = now + shared.settings.credentials_timeout;
     // Whatever keeps them from being made may pass, so these are failures to try again after.
     let Some(making) = isolated("credentials", || function()) else {
         return Err(CloseCause::lost("the function that makes the credentials panicked"));
     };
-    let credentials = match limited(making, timer).await {
+    let credentials = match limited(making, &shared.runtime, deadline).await {
         Some(Ok(credentials)) => credentials,
         Some(Err(error)) => {
             return Err(CloseCause::lost(format!("no credentials: {error}")));
@@ -55,8 +55,13 @@ async fn endpoint(shared: &Shared, now: Instant) -> Result<Endpoint, CloseCause>
     credentials.apply(endpoint).map_err(|error| CloseCause::unusable(error.to_string()))
 }
 
-/// What foreign code makes of it before the timer goes off; `None` if it is late or panics.
-pub(super) async fn limited<T>(making: BoxFuture<T>, timer: Pin<Box<dyn Timer>>) -> Option<T> {
+/// What foreign code makes before `deadline`; `None` if it is late or panics.
+pub(super) async fn limited<T>(
+    making: BoxFuture<T>,
+    clock: &Clock,
+    deadline: Instant,
+) -> Option<T> {
+    let timer = pin!(clock.sleep_until(deadline));
     match select(AssertUnwindSafe(making).catch_unwind(), timer).await {
         Either::Left((made, _)) => made.ok(),
         Either::Right(((), _)) => None,

@@ -20,11 +20,12 @@ pub(super) fn start(
         let state = shared.lock();
         state.channels.get(channel).and_then(|entry| entry.params.clone())
     };
-    let timer = shared.runtime.timer(now + shared.settings.credentials_timeout);
+    let deadline = now + shared.settings.credentials_timeout;
+    let shared = Arc::clone(shared);
     Box::pin(async move {
         let making = function.and_then(|function| isolated("channel params", || function()));
         let params = match making {
-            Some(making) => limited(making, timer).await.flatten(),
+            Some(making) => limited(making, &shared.runtime, deadline).await.flatten(),
             None => None,
         };
         (request, params)

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -143,8 +143,8 @@ impl Connecting {
     /// [`ConnectFailed`]; after the time that is [`ConnectFailed::TimedOut`].
     pub async fn within(self, limit: Duration) -> Result<(), ConnectFailed> {
         let socket = self.socket.clone();
-        let runtime = &socket.shared().runtime;
-        let timer = runtime.timer(runtime.now() + limit);
+        let clock = &socket.shared().runtime;
+        let timer = pin!(clock.sleep_until(clock.now() + limit));
         match select(self, timer).await {
             Either::Left((connected, _)) => connected,
             Either::Right(((), _)) => {

@@ -6,8 +6,9 @@ use std::sync::{Arc, LazyLock};
 use phx_proto::{CloseCause, ConfigError};
 
 use super::{WebSocketConfig, check_tls, open};
+use crate::builder::{Builder, IntoEndpoint};
 use crate::connector::{Attempt, Connector, Transport};
-use crate::dial::Dialer;
+use crate::dial::{Dialer, Network, TcpDialer};
 use crate::runtime::BoxFuture;
 
 /// Opens WebSocket connections over whatever a [`Dialer`] leads to, with TLS for `wss`.
@@ -50,6 +51,19 @@ impl<D: Dialer> WebSocketConnector<D> {
     pub fn with_config(mut self, config: WebSocketConfig) -> Self {
         self.config = Arc::new(config);
         self
+    }
+}
+
+/// A socket in the making that connects to `endpoint` over TCP, and runs on the runtime of the caller: what the
+/// adapters' `socket` returns.
+pub fn builder<N: Network>(endpoint: impl IntoEndpoint) -> Builder {
+    let builder = Builder::new(endpoint);
+    match N::current() {
+        Ok(runtime) => {
+            builder.connector(WebSocketConnector::new(TcpDialer::<N>::new())).runtime(runtime)
+        }
+        // A builder without a runtime says so when it is to connect.
+        Err(_) => builder,
     }
 }
 

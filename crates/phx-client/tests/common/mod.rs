@@ -28,6 +28,8 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
 pub mod log;
+#[cfg(feature = "websocket")]
+pub mod network;
 mod runtime;
 
 pub use runtime::TestRuntime;

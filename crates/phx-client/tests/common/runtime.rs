@@ -1,12 +1,9 @@
 //! Tokio as a runtime for the client, with its virtual time.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
 
-use phx_client::{BoxFuture, Instant, Runtime, Timer};
+use phx_client::{BoxFuture, Instant, Runtime};
 
 /// Tokio with paused time: it jumps to the next timer when nothing else is left to do.
 #[derive(Debug)]
@@ -49,9 +46,8 @@ impl Runtime for TestRuntime {
         Instant::from_epoch(self.epoch.elapsed())
     }
 
-    fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
-        let sleep = tokio::time::sleep_until(moment(self.epoch, deadline));
-        Box::pin(TestTimer { epoch: self.epoch, sleep: Box::pin(sleep) })
+    fn timer(&self, deadline: Instant) -> BoxFuture<()> {
+        Box::pin(tokio::time::sleep_until(moment(self.epoch, deadline)))
     }
 
     fn spawn(&self, task: BoxFuture<()>) {
@@ -63,26 +59,6 @@ impl Runtime for TestRuntime {
             ended.notify_one();
         });
         self.tasks.lock().unwrap().push(task.abort_handle());
-    }
-}
-
-struct TestTimer {
-    epoch: tokio::time::Instant,
-    sleep: Pin<Box<tokio::time::Sleep>>,
-}
-
-impl Future for TestTimer {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.sleep.as_mut().poll(cx)
-    }
-}
-
-impl Timer for TestTimer {
-    fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
-        let at = moment(self.epoch, deadline);
-        self.sleep.as_mut().reset(at);
     }
 }
 

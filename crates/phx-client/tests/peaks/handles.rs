@@ -1,14 +1,15 @@
 //! Limits of handles and streams, and of what the driver keeps beside the core.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use phx_client::dial::{Dialer, TcpDialer};
 use phx_client::{Builder, Config, Payload, StreamOptions, WhenSlow};
 use serde_json::{Value, json};
 
-use crate::common::{Net, TestRuntime, settle};
+use crate::common::network::TestNetwork;
+use crate::common::{Net, settle};
 use crate::{OFFERED, OFFERED_BYTES, PIECE, in_runtime, peak};
 
 /// The peak of a socket with a stream that nobody reads, and a server that sends so many messages.
@@ -121,9 +122,8 @@ pub(crate) fn closing() -> usize {
 pub(crate) fn addresses() -> usize {
     peak(|| {
         in_runtime(async {
-            let addresses = (0..100_000).map(|n| SocketAddr::from((Ipv4Addr::from_bits(n), 80)));
-            let refused = |_| std::future::ready(Err::<(), _>(std::io::Error::other("refused")));
-            phx_client::dial::race(addresses, refused, &TestRuntime::new()).await.unwrap_err();
+            TestNetwork::set(100_000, None);
+            TcpDialer::<TestNetwork>::new().dial("server.test", 80).await.unwrap_err();
         });
     })
 }

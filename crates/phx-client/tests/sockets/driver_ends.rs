@@ -11,7 +11,7 @@ use phx_client::{
     BoxFuture, Builder, Channel, ChannelCloseCause, ChannelState, CloseCause, ConnectFailed,
     ConnectionState, DecodeError, EncodeError, Frame, Instant, JoinFailed, LeaveFailed, Message,
     NewChannelFailed, PingFailed, PushFailed, PushRefused, Reconnect, ReconnectPolicy, Runtime,
-    Serializer, Socket, Timer, V2,
+    Serializer, Socket, V2,
 };
 use serde_json::{Value, json};
 
@@ -296,7 +296,7 @@ impl Runtime for ShutDown {
         self.0.now()
     }
 
-    fn timer(&self, deadline: Instant) -> std::pin::Pin<Box<dyn Timer>> {
+    fn timer(&self, deadline: Instant) -> BoxFuture<()> {
         self.0.timer(deadline)
     }
 

@@ -5,34 +5,51 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures::FutureExt;
 use phx_client::proto::events;
-use phx_client::{Builder, CloseCause, CountsSleep, Instant, PushFailed, Runtime};
+use phx_client::{BoxFuture, Builder, CloseCause, ConnectFailed, Instant, PushFailed, Runtime};
 use serde_json::json;
 
 use crate::common::{Net, Notes, Peer, TestRuntime, settle, soon};
 
 const HOUR: Duration = Duration::from_secs(3_600);
-/// How late waking up may be noticed, as the docs of `CountsSleep` say.
+/// How late waking up may be noticed, as the docs of `Runtime` say.
 const NOTICED: Duration = Duration::from_secs(5);
 
 /// A machine that can be put to sleep. It wakes at once: the test's own clock stands still, too.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 struct Machine(Arc<AtomicU64>);
 
 impl Machine {
-    fn sleeps(&self, duration: Duration) {
+    async fn sleeps(&self, duration: Duration) {
+        // To fall asleep takes longer than a measurement holds.
+        tokio::time::advance(Duration::from_millis(1)).await;
         self.0.fetch_add(duration.as_secs(), Ordering::SeqCst);
     }
 
-    fn runtime(&self, runtime: &Arc<TestRuntime>) -> CountsSleep<Arc<TestRuntime>> {
-        let slept = Arc::clone(&self.0);
-        let slept = move || Duration::from_secs(slept.load(Ordering::SeqCst));
-        CountsSleep::with_slept(Arc::clone(runtime), slept)
+    fn builder(&self, net: &Net) -> Builder {
+        net.builder().runtime(OnMachine(net.runtime.clone(), self.clone()))
+    }
+}
+
+/// A runtime that knows how long its machine has slept.
+#[derive(Debug)]
+struct OnMachine(Arc<TestRuntime>, Machine);
+
+impl Runtime for OnMachine {
+    fn now(&self) -> Instant {
+        self.0.now()
     }
 
-    fn builder(&self, net: &Net) -> Builder {
-        net.builder().runtime(self.runtime(&net.runtime))
+    fn suspended(&self) -> Option<Duration> {
+        Some(Duration::from_secs(self.1.0.load(Ordering::SeqCst)))
+    }
+
+    fn timer(&self, deadline: Instant) -> BoxFuture<()> {
+        self.0.timer(deadline)
+    }
+
+    fn spawn(&self, task: BoxFuture<()>) {
+        self.0.spawn(task);
     }
 }
 
@@ -58,7 +75,7 @@ async fn an_hour_of_sleep_is_noticed_within_five_seconds() {
     let waiting = room.push("ask", &json!({})).acknowledged();
     assert_eq!(&*peer.receive().await.event, "ask");
 
-    machine.sleeps(HOUR);
+    machine.sleeps(HOUR).await;
     let woke = tokio::time::Instant::now();
     assert!(sent_until_closed(&mut peer).await.is_empty(), "nothing is sent into the void");
     assert!(woke.elapsed() <= NOTICED, "{:?}", woke.elapsed());
@@ -75,7 +92,7 @@ async fn an_hour_of_sleep_is_noticed_within_five_seconds() {
 async fn a_call_notices_it_at_once() {
     let (mut net, machine) = (Net::new(), Machine::default());
     let (_socket, room, mut peer) = net.joined_with(machine.builder(&net)).await;
-    machine.sleeps(HOUR);
+    machine.sleeps(HOUR).await;
     let woke = tokio::time::Instant::now();
     let push = room.push("hello", &json!({})).acknowledged();
     assert!(sent_until_closed(&mut peer).await.is_empty());
@@ -95,7 +112,7 @@ async fn a_call_notices_it_at_once() {
 async fn reconnect_now_needs_no_schedule() {
     let (mut net, machine) = (Net::new(), Machine::default());
     let (socket, _room, _peer) = net.joined_with(machine.builder(&net)).await;
-    machine.sleeps(HOUR);
+    machine.sleeps(HOUR).await;
     let woke = tokio::time::Instant::now();
     assert!(socket.reconnect_now());
     let mut peer = net.attempt().await.accept();
@@ -114,7 +131,7 @@ async fn waking_up_is_no_burst() {
         rooms.push(room.unwrap());
     }
     for _ in 0..5 {
-        machine.sleeps(HOUR);
+        machine.sleeps(HOUR).await;
         assert!(sent_until_closed(&mut peer).await.is_empty());
         let attempts = socket.counters().attempts;
         peer = net.attempt().await.accept();
@@ -140,7 +157,7 @@ async fn waking_up_is_no_burst() {
 async fn a_nap_keeps_the_connection() {
     let (mut net, machine) = (Net::new(), Machine::default());
     let (socket, _room, mut peer) = net.joined_with(machine.builder(&net)).await;
-    machine.sleeps(Duration::from_secs(45));
+    machine.sleeps(Duration::from_secs(45)).await;
     let woke = tokio::time::Instant::now();
     let heartbeat = peer.receive_heartbeat().await;
     assert!(woke.elapsed() <= NOTICED, "{:?}", woke.elapsed());
@@ -161,7 +178,7 @@ async fn after_the_first_frame_nothing_is_late() {
     settle().await;
     tokio::time::advance(Duration::from_secs(11)).await;
     settle().await;
-    machine.sleeps(Duration::from_secs(17));
+    machine.sleeps(Duration::from_secs(17)).await;
     peer.broadcast("news", &json!({}));
     settle().await;
     let woke = tokio::time::Instant::now();
@@ -172,32 +189,23 @@ async fn after_the_first_frame_nothing_is_late() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timer_completes_soon_after_the_machine_woke() {
+async fn a_wait_ends_soon_after_the_machine_woke() {
     let (net, machine) = (Net::new(), Machine::default());
-    let runtime = machine.runtime(&net.runtime);
-    let at = |seconds| Instant::from_epoch(Duration::from_secs(seconds));
+    let socket = machine.builder(&net).spawn().unwrap();
     let start = tokio::time::Instant::now();
-    let mut timer = runtime.timer(at(100));
-    let waiting = tokio::spawn(async move {
-        timer.as_mut().await;
-        (timer, start.elapsed())
-    });
-    settle().await;
-    machine.sleeps(HOUR);
-    let (mut timer, took) = waiting.await.unwrap();
-    assert_eq!(took, NOTICED);
-    assert_eq!(runtime.now(), at(3_605));
-    // Without sleep it is exact, wherever it is moved.
-    timer.as_mut().reset(at(3_700));
-    timer.as_mut().reset(at(3_612));
-    timer.as_mut().await;
-    assert_eq!(runtime.now(), at(3_612));
-    timer.as_mut().reset(at(3_613));
-    assert!(timer.as_mut().now_or_never().is_none());
-    timer.as_mut().reset(at(3_700));
-    timer.as_mut().await;
-    assert_eq!(runtime.now(), at(3_700));
-    timer.as_mut().reset(at(1));
-    timer.await;
-    assert_eq!(runtime.now(), at(3_700));
+    let wait = |limit| socket.opened().within(Duration::from_secs(limit));
+    // Without sleep it is exact.
+    assert!(matches!(wait(7).await, Err(ConnectFailed::TimedOut { .. })));
+    assert_eq!(start.elapsed(), Duration::from_secs(7));
+
+    let waiting = wait(100);
+    let slept = async {
+        settle().await;
+        machine.sleeps(HOUR).await;
+    };
+    let (ended, ()) = tokio::join!(waiting, slept);
+    assert!(matches!(ended, Err(ConnectFailed::TimedOut { .. })));
+    assert_eq!(start.elapsed(), Duration::from_secs(7) + NOTICED);
+    assert!(matches!(wait(1).await, Err(ConnectFailed::TimedOut { .. })));
+    assert_eq!(start.elapsed(), Duration::from_secs(8) + NOTICED);
 }

@@ -1,7 +1,6 @@
 //! The process of a client: one case, one adapter, one thread for all tasks.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,7 +13,6 @@ use phx_client::dial::HttpProxy;
 use phx_client::websocket::{WebSocketConfig, WebSocketConnector};
 use phx_client::{
     Backoff, BoxFuture, Builder, CloseCause, Closed, Instant as RuntimeInstant, Runtime, Socket,
-    Timer,
 };
 use serde::{Deserialize, Serialize};
 
@@ -187,7 +185,7 @@ async fn play_on<A: Adapter>(case: &Case, address: SocketAddr) -> anyhow::Result
 async fn first(
     socket: &Socket,
     ends: &mut mpsc::UnboundedReceiver<(Instant, Closed)>,
-    limit: Pin<Box<dyn Timer>>,
+    limit: BoxFuture<()>,
 ) -> anyhow::Result<Option<(Instant, Closed)>> {
     match select(select(Box::pin(socket.opened()), ends.next()), limit).await {
         Either::Left((Either::Left((Ok(()), _)), _)) => Ok(None),
@@ -287,7 +285,7 @@ impl<R: Runtime> Runtime for Counted<R> {
         self.runtime.now()
     }
 
-    fn timer(&self, deadline: RuntimeInstant) -> Pin<Box<dyn Timer>> {
+    fn timer(&self, deadline: RuntimeInstant) -> BoxFuture<()> {
         self.runtime.timer(deadline)
     }
 

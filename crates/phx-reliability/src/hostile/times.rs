@@ -1,9 +1,8 @@
 //! The settings of every client here, and how long things take.
 
-use std::pin::Pin;
 use std::time::Duration;
 
-use phx_client::{Runtime, Timer};
+use phx_client::{BoxFuture, Runtime};
 
 pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(100);
 pub(super) const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(400);
@@ -26,6 +25,6 @@ pub(super) fn millis(time: Duration) -> u64 {
     time.as_millis().try_into().unwrap_or(u64::MAX)
 }
 
-pub(super) fn sleep<R: Runtime>(runtime: &R, time: Duration) -> Pin<Box<dyn Timer>> {
+pub(super) fn sleep<R: Runtime>(runtime: &R, time: Duration) -> BoxFuture<()> {
     runtime.timer(runtime.now() + time)
 }

@@ -4,14 +4,14 @@ use std::pin::Pin;
 use std::sync::Weak;
 use std::task::{Context, Poll};
 
-use phx_client::Timer;
+use phx_client::{BoxFuture, Runtime};
 
 use super::exchange::Exchange;
 
 /// Ends when all links and connections are gone.
 pub(super) struct Alarm {
     exchange: Weak<Exchange>,
-    timer: Option<Pin<Box<dyn Timer>>>,
+    timer: Option<BoxFuture<()>>,
 }
 
 impl Alarm {
@@ -31,13 +31,7 @@ impl Future for Alarm {
             self.timer = None;
             return Poll::Pending;
         };
-        let timer = match &mut self.timer {
-            Some(timer) => {
-                timer.as_mut().reset(deadline);
-                timer
-            }
-            timer => timer.insert(exchange.runtime().timer(deadline)),
-        };
+        let timer = self.timer.insert(exchange.runtime().timer(deadline));
         if timer.as_mut().poll(cx).is_ready() {
             cx.waker().wake_by_ref();
         }

@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 use std::panic::Location;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use phx_client::{BoxFuture, Runtime, Timer};
+use phx_client::{BoxFuture, Runtime};
 use phx_proto::Instant;
 
 use super::exchange::Exchange;
@@ -224,7 +224,7 @@ impl Runtime for VirtualRuntime {
         self.clock.now()
     }
 
-    fn timer(&self, deadline: Instant) -> Pin<Box<dyn Timer>> {
+    fn timer(&self, deadline: Instant) -> BoxFuture<()> {
         Box::pin(self.clock.timer(deadline))
     }
 

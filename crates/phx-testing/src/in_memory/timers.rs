@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use phx_client::Timer;
 use phx_proto::Instant;
 
 #[derive(Default)]
@@ -60,7 +59,7 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// A timer is in the clock's list from its first poll until it goes off, is moved or is dropped.
+/// A timer is in the clock's list from its first poll until it goes off or is dropped.
 pub(super) struct VirtualTimer {
     clock: Arc<Clock>,
     key: TimerKey,
@@ -76,13 +75,6 @@ impl Future for VirtualTimer {
         }
         state.timers.insert(self.key, cx.waker().clone());
         Poll::Pending
-    }
-}
-
-impl Timer for VirtualTimer {
-    fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
-        self.clock.lock().timers.remove(&self.key);
-        self.key.0 = deadline;
     }
 }
 

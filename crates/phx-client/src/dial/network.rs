@@ -1,0 +1,131 @@
+//! The dialers of the adapters: TCP and Unix sockets, over the network of a runtime.
+
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::PathBuf;
+
+use phx_proto::CloseCause;
+
+use super::race::race;
+use super::{ByteStream, Dialer};
+use crate::runtime::{BoxFuture, NoRuntime, Runtime};
+
+/// What a runtime has for connections: [`TcpDialer`] and [`UnixDialer`] are made of it.
+pub trait Network: Runtime + Sized {
+    /// The runtime that the calling code runs on, or has entered.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    fn current() -> Result<Self, NoRuntime>;
+
+    /// Looks a host up.
+    fn resolve(
+        host: String,
+        port: u16,
+    ) -> impl Future<Output = io::Result<impl Iterator<Item = SocketAddr> + Send>> + Send;
+
+    /// Connects over TCP, with `TCP_NODELAY`.
+    fn connect_tcp(
+        address: SocketAddr,
+    ) -> impl Future<Output = io::Result<ByteStream>> + Send + 'static;
+
+    /// Connects to the Unix socket at `path`.
+    #[cfg(unix)]
+    fn connect_unix(path: PathBuf) -> impl Future<Output = io::Result<ByteStream>> + Send;
+}
+
+/// Dials TCP, on the runtime of the caller.
+///
+/// The host's name is looked up each time. All its addresses are tried, each with a head start of
+/// 250 ms before the next, but IPv6 and IPv4 take turns (RFC 8305); at the most 64. Small writes are
+/// sent at once (`TCP_NODELAY`).
+pub struct TcpDialer<N>(PhantomData<N>);
+
+impl<N: Network> TcpDialer<N> {
+    /// The dialer that the adapters' `socket` uses.
+    #[must_use]
+    pub fn new() -> Self {
+        TcpDialer(PhantomData)
+    }
+}
+
+impl<N: Network> Dialer for TcpDialer<N> {
+    type Stream = ByteStream;
+
+    fn dial(&self, host: &str, port: u16) -> BoxFuture<Result<Self::Stream, CloseCause>> {
+        let host = host.to_owned();
+        Box::pin(async move {
+            let runtime = N::current().map_err(|error| CloseCause::unusable(error.to_string()))?;
+            let addresses = N::resolve(host.clone(), port)
+                .await
+                .map_err(|error| CloseCause::lost(format!("can't look up `{host}`: {error}")))?;
+            race(addresses, N::connect_tcp, |wait| runtime.timer(runtime.now() + wait)).await
+        })
+    }
+}
+
+impl<N> Clone for TcpDialer<N> {
+    fn clone(&self) -> Self {
+        TcpDialer(PhantomData)
+    }
+}
+
+impl<N> Default for TcpDialer<N> {
+    fn default() -> Self {
+        TcpDialer(PhantomData)
+    }
+}
+
+impl<N> fmt::Debug for TcpDialer<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TcpDialer")
+    }
+}
+
+/// Dials a Unix socket, whatever host and port the endpoint names; the server sees them in the `Host`
+/// header.
+#[cfg(unix)]
+pub struct UnixDialer<N> {
+    path: PathBuf,
+    network: PhantomData<N>,
+}
+
+#[cfg(unix)]
+impl<N: Network> UnixDialer<N> {
+    /// A dialer of the socket at `path`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        UnixDialer { path: path.into(), network: PhantomData }
+    }
+}
+
+#[cfg(unix)]
+impl<N: Network> Dialer for UnixDialer<N> {
+    type Stream = ByteStream;
+
+    fn dial(&self, _host: &str, _port: u16) -> BoxFuture<Result<Self::Stream, CloseCause>> {
+        let path = self.path.clone();
+        Box::pin(async move {
+            N::connect_unix(path.clone()).await.map_err(|error| {
+                CloseCause::lost(format!("can't connect to {}: {error}", path.display()))
+            })
+        })
+    }
+}
+
+#[cfg(unix)]
+impl<N> Clone for UnixDialer<N> {
+    fn clone(&self) -> Self {
+        UnixDialer { path: self.path.clone(), network: PhantomData }
+    }
+}
+
+#[cfg(unix)]
+impl<N> fmt::Debug for UnixDialer<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnixDialer").field("path", &self.path).finish()
+    }
+}
