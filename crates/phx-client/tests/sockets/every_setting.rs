@@ -2,16 +2,6 @@
 //!
 //! The tables are complete: a setting in the source that has no row here is a failure.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-#[path = "../common/mod.rs"]
-mod common;
-
 mod channels;
 mod sockets;
 mod streams;
@@ -20,8 +10,9 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
-use common::soon;
 use tokio::time::Instant;
+
+use crate::common::soon;
 
 /// A time that is no default.
 const THREE: Duration = Duration::from_secs(3);

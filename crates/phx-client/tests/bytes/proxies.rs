@@ -1,88 +1,16 @@
 //! What is said to proxies and made of their answers; the proxies are scripts.
 
-#![cfg(feature = "websocket")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-use std::io;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
-
-use futures::{AsyncRead, AsyncWrite};
 use phx_client::dial::{Dialer, HttpProxy, Socks5Proxy};
-use phx_client::{BoxFuture, CloseCause, ProxyFailure};
+use phx_client::{CloseCause, ProxyFailure};
 
-/// A proxy that says one thing, and hears everything.
-#[derive(Clone, Debug, Default)]
-struct Proxy {
-    says: Vec<u8>,
-    heard: Arc<Mutex<Vec<u8>>>,
-    asked_for: Arc<Mutex<Vec<(String, u16)>>>,
-}
-
-impl Proxy {
-    fn saying(says: impl Into<Vec<u8>>) -> Self {
-        Proxy { says: says.into(), ..Proxy::default() }
-    }
-
-    fn heard(&self) -> Vec<u8> {
-        self.heard.lock().unwrap().clone()
-    }
-}
-
-impl Dialer for Proxy {
-    type Stream = Stream;
-
-    fn dial(&self, host: &str, port: u16) -> BoxFuture<Result<Stream, CloseCause>> {
-        self.asked_for.lock().unwrap().push((host.to_owned(), port));
-        let stream = Stream { says: self.says.clone(), heard: Arc::clone(&self.heard) };
-        Box::pin(async { Ok(stream) })
-    }
-}
-
-struct Stream {
-    says: Vec<u8>,
-    heard: Arc<Mutex<Vec<u8>>>,
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        let count = buffer.len().min(self.says.len());
-        let said: Vec<u8> = self.says.drain(..count).collect();
-        buffer[..count].copy_from_slice(&said);
-        Poll::Ready(Ok(count))
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.heard.lock().unwrap().extend(bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
+use crate::peer::Peer;
 
 async fn http(says: impl Into<Vec<u8>>) -> Result<(), CloseCause> {
-    HttpProxy::new(Proxy::saying(says), "proxy.test", 3128).dial("a.test", 443).await.map(drop)
+    HttpProxy::new(Peer::saying(says), "proxy.test", 3128).dial("a.test", 443).await.map(drop)
 }
 
 async fn socks(says: impl Into<Vec<u8>>) -> Result<(), CloseCause> {
-    let proxy = Socks5Proxy::new(Proxy::saying(says), "proxy.test", 1080);
+    let proxy = Socks5Proxy::new(Peer::saying(says), "proxy.test", 1080);
     proxy.with_password("ann", "pw").dial("a.test", 443).await.map(drop)
 }
 
@@ -92,7 +20,7 @@ fn failed(failure: ProxyFailure) -> Result<(), CloseCause> {
 
 #[tokio::test]
 async fn connect_names_the_server_and_who_asks() {
-    let proxy = Proxy::saying("HTTP/1.1 200 Connection established\r\n\r\n");
+    let proxy = Peer::saying("HTTP/1.1 200 Connection established\r\n\r\n");
     let dialer =
         HttpProxy::new(proxy.clone(), "proxy.test", 3128).with_basic_auth("ann", "s3:cret");
     drop(dialer.dial("a.test", 443).await.unwrap());
@@ -101,12 +29,12 @@ async fn connect_names_the_server_and_who_asks() {
         "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\
          Proxy-Authorization: Basic YW5uOnMzOmNyZXQ=\r\n\r\n"
     );
-    assert_eq!(*proxy.asked_for.lock().unwrap(), [("proxy.test".to_owned(), 3128)]);
+    assert_eq!(proxy.asked_for(), [("proxy.test".to_owned(), 3128)]);
 }
 
 #[tokio::test]
 async fn connect_has_ipv6_addresses_in_brackets() {
-    let proxy = Proxy::saying("HTTP/1.0 200 OK\r\nVia: x\r\n\r\n");
+    let proxy = Peer::saying("HTTP/1.0 200 OK\r\nVia: x\r\n\r\n");
     drop(HttpProxy::new(proxy.clone(), "proxy.test", 3128).dial("::1", 80).await.unwrap());
     assert_eq!(proxy.heard(), b"CONNECT [::1]:80 HTTP/1.1\r\nHost: [::1]:80\r\n\r\n");
 }
@@ -128,7 +56,7 @@ async fn an_http_proxys_answers_are_told_apart() {
 
 #[tokio::test]
 async fn a_host_that_would_be_more_than_a_host_is_not_said() {
-    let proxy = HttpProxy::new(Proxy::default(), "proxy.test", 3128);
+    let proxy = HttpProxy::new(Peer::saying(""), "proxy.test", 3128);
     for host in ["", "a.test HTTP/1.1", "a.test\r\nX: y"] {
         let failed = proxy.dial(host, 80).await.map(drop);
         assert!(matches!(failed, Err(CloseCause::Unusable { .. })), "{host:?}: {failed:?}");
@@ -143,7 +71,7 @@ async fn socks_sends_names_as_names_and_addresses_as_addresses() {
         ("192.0.2.1", vec![1, 192, 0, 2, 1]),
         ("::1", vec![4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
     ] {
-        let proxy = Proxy::saying(OK);
+        let proxy = Peer::saying(OK);
         drop(Socks5Proxy::new(proxy.clone(), "proxy.test", 1080).dial(host, 443).await.unwrap());
         let expected = [&[5, 1, 0, 5, 1, 0], &*address, &[1, 187]].concat();
         assert_eq!(proxy.heard(), expected, "{host}");
@@ -152,7 +80,7 @@ async fn socks_sends_names_as_names_and_addresses_as_addresses() {
 
 #[tokio::test]
 async fn socks_says_user_and_password_when_asked() {
-    let proxy = Proxy::saying([5, 2, 1, 0, 5, 0, 0, 3, 1, b'x', 0, 80]);
+    let proxy = Peer::saying([5, 2, 1, 0, 5, 0, 0, 3, 1, b'x', 0, 80]);
     let dialer = Socks5Proxy::new(proxy.clone(), "proxy.test", 1080).with_password("ann", "pw");
     drop(dialer.dial("192.0.2.1", 80).await.unwrap());
     let heard = proxy.heard();
@@ -178,7 +106,7 @@ async fn a_socks_proxys_answers_are_told_apart() {
 
 #[tokio::test]
 async fn what_socks_cannot_say_is_not_tried() {
-    let proxy = Proxy::default();
+    let proxy = Peer::saying("");
     let long = "x".repeat(256);
     let plain = Socks5Proxy::new(proxy.clone(), "proxy.test", 1080);
     let nobody = plain.clone().with_password("", "pw");
@@ -196,9 +124,9 @@ async fn what_socks_cannot_say_is_not_tried() {
 
 #[tokio::test]
 async fn users_and_passwords_are_shown_nowhere() {
-    let refusing = Proxy::saying("HTTP/1.1 407 Who?\r\nX: MARK-echoed\r\n\r\nMARK");
+    let refusing = Peer::saying("HTTP/1.1 407 Who?\r\nX: MARK-echoed\r\n\r\nMARK");
     let http = HttpProxy::new(refusing, "proxy.test", 3128).with_basic_auth("MARK", "MARK-pw");
-    let refusing = Proxy::saying([5, 2, 1, 1]);
+    let refusing = Peer::saying([5, 2, 1, 1]);
     let socks = Socks5Proxy::new(refusing, "proxy.test", 1080).with_password("MARK", "MARK-pw");
     let mut shown = format!("{http:?} {socks:?}");
     for failed in [

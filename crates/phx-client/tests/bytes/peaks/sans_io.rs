@@ -6,7 +6,7 @@ use phx_client::proto::{
 };
 use serde_json::Value;
 
-use crate::{OFFERED, OFFERED_BYTES, PIECE, peak};
+use super::{OFFERED, OFFERED_BYTES, PIECE, peak};
 
 const NOW: Instant = Instant::EPOCH;
 

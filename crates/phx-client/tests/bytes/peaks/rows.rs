@@ -1,6 +1,6 @@
 //! The entries: one for each row of SECURITY.md's tables.
 
-use crate::{KIB, THING, handles, sans_io, wire};
+use super::{KIB, THING, handles, sans_io, wire};
 
 /// A row, by its setting or by its file and constant.
 #[derive(Debug)]
@@ -80,8 +80,8 @@ pub(crate) const ROWS: &[Row] = &[
     things("settings.rs STREAM_CAPACITY", &[handles::stream_capacity, handles::changes_capacity]),
     bytes("settings.rs STREAM_BYTES", &[handles::stream_bytes, handles::changes_bytes]),
     within("mailbox.rs MAX_TAKEN", "settings.rs STREAM_CAPACITY", "they were in the stream before"),
-    test("link.rs MAX_FRAMES", "phx-client/tests/flood.rs", SLOW_CONSUMER),
-    test("link.rs MAX_BYTES", "phx-client/tests/flood.rs", SLOW_CONSUMER),
+    test("link.rs MAX_FRAMES", "phx-client/tests/sockets/flood.rs", SLOW_CONSUMER),
+    test("link.rs MAX_BYTES", "phx-client/tests/sockets/flood.rs", SLOW_CONSUMER),
     // The functions that make params.
     things("Config::max_channels", &[handles::params]),
     // The transports of these tests have two channels of 3 KiB each.

@@ -14,8 +14,8 @@ use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::{THREE, settings_in, time_of};
 use crate::common::{Net, Notes, Peer, settle, soon};
-use crate::{THREE, settings_in, time_of};
 
 /// From a builder to a socket.
 #[derive(Clone, Copy, Debug)]
@@ -393,7 +393,7 @@ async fn each_setting_of_a_socket_takes_effect_on_every_path() {
 #[test]
 fn the_table_of_a_sockets_settings_is_complete() {
     let named: BTreeSet<&str> = TABLE.iter().map(|(name, _)| *name).collect();
-    assert_eq!(named, settings_in(include_str!("../../src/builder.rs")));
+    assert_eq!(named, settings_in(include_str!("../../../src/builder.rs")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -417,6 +417,6 @@ async fn each_of_the_credentials_takes_effect() {
             assert!(differs, "{name} by {path:?}");
         }
     }
-    let source = include_str!("../../src/builder/credentials.rs");
+    let source = include_str!("../../../src/builder/credentials.rs");
     assert_eq!(table.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), settings_in(source));
 }

@@ -1,5 +1,4 @@
-//! A peer whose bytes are always ready doesn't keep the executor: a poll reads and writes so much,
-//! and then it wakes itself and is pending.
+//! What is said over a stream of bytes, with peers that say what they like.
 
 #![cfg(feature = "websocket")]
 #![allow(
@@ -13,7 +12,7 @@
 mod common;
 mod peer;
 
-mod driver;
-mod frames;
-mod heads;
-mod writing;
+mod always_ready;
+mod attempts_can_be_dropped;
+mod peaks;
+mod proxies;

@@ -1,4 +1,4 @@
-//! A peer that always has something to say, and what a poll of the client does with it.
+//! A peer that says what it is to say, and what a poll of the client does with it.
 
 use std::future::Future;
 use std::io;
@@ -40,14 +40,26 @@ struct State {
     next: usize,
     /// Bytes that it says and takes at a time.
     piece: usize,
-    /// Whether it takes any.
-    hears: bool,
+    hears: Hears,
     /// Whether the stream ends when all is said; otherwise it stalls.
     ends: bool,
+    /// Whether its client must come twice for each piece, and whether it has come once.
+    slow: bool,
+    came: bool,
     heard: Vec<u8>,
+    asked_for: Vec<(String, u16)>,
     reads: usize,
     writes: usize,
     bytes: usize,
+}
+
+/// Whether it takes what the client writes.
+#[derive(Debug)]
+enum Hears {
+    All,
+    /// It takes nothing, and may yet do so.
+    Stalls,
+    Nothing,
 }
 
 impl Peer {
@@ -56,11 +68,29 @@ impl Peer {
         // Often enough that a large piece costs no loop.
         let again =
             again.repeat((64_usize << 10).checked_div(again.len()).map_or(0, |times| times + 1));
-        let (once, heard) = (once.into(), Vec::new());
-        let (next, reads, writes, bytes) = (0, 0, 0, 0);
-        let (hears, ends) = (true, false);
-        let state = State { once, again, next, piece, hears, ends, heard, reads, writes, bytes };
+        let state = State {
+            once: once.into(),
+            again,
+            next: 0,
+            piece,
+            hears: Hears::All,
+            ends: false,
+            slow: false,
+            came: false,
+            heard: Vec::new(),
+            asked_for: Vec::new(),
+            reads: 0,
+            writes: 0,
+            bytes: 0,
+        };
         Peer(Arc::new(Mutex::new(state)))
+    }
+
+    /// One that says this and ends the stream.
+    pub(crate) fn saying(once: impl Into<Vec<u8>>) -> Self {
+        let peer = Peer::new(once, "", usize::MAX);
+        peer.ends();
+        peer
     }
 
     /// One that upgrades the connection first.
@@ -82,7 +112,21 @@ impl Peer {
     }
 
     pub(crate) fn takes_nothing_more(&self) {
-        self.0.lock().unwrap().hears = false;
+        self.0.lock().unwrap().hears = Hears::Nothing;
+    }
+
+    pub(crate) fn stalls(&self) {
+        self.0.lock().unwrap().hears = Hears::Stalls;
+    }
+
+    /// Makes its client wait before each piece.
+    pub(crate) fn is_slow(&self) {
+        self.0.lock().unwrap().slow = true;
+    }
+
+    /// The hosts and ports that it was dialed for.
+    pub(crate) fn asked_for(&self) -> Vec<(String, u16)> {
+        self.0.lock().unwrap().asked_for.clone()
     }
 
     pub(crate) fn count_anew(&self) {
@@ -162,7 +206,8 @@ pub(crate) fn attempt() -> Attempt {
 impl Dialer for Peer {
     type Stream = Stream;
 
-    fn dial(&self, _: &str, _: u16) -> BoxFuture<Result<Stream, CloseCause>> {
+    fn dial(&self, host: &str, port: u16) -> BoxFuture<Result<Stream, CloseCause>> {
+        self.0.lock().unwrap().asked_for.push((host.to_owned(), port));
         let stream = self.stream();
         Box::pin(async { Ok(stream) })
     }
@@ -172,6 +217,14 @@ impl Dialer for Peer {
 pub(crate) struct Stream(Arc<Mutex<State>>);
 
 impl State {
+    fn makes_wait(&mut self, cx: &Context<'_>) -> bool {
+        self.came = self.slow && !self.came;
+        if self.came {
+            cx.waker().wake_by_ref();
+        }
+        self.came
+    }
+
     fn count(&mut self, bytes: usize) {
         self.bytes += bytes;
         let is_endless = self.reads.max(self.writes) > ENDLESS.0 || self.bytes > ENDLESS.1;
@@ -193,10 +246,13 @@ impl State {
 impl AsyncRead for Stream {
     fn poll_read(
         self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
         let mut state = self.0.lock().unwrap();
+        if state.makes_wait(cx) {
+            return Poll::Pending;
+        }
         if state.next == 0 {
             state.answer_key();
         }
@@ -219,12 +275,17 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(
         self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let mut state = self.0.lock().unwrap();
-        if !state.hears {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        if state.makes_wait(cx) {
+            return Poll::Pending;
+        }
+        match state.hears {
+            Hears::All => {}
+            Hears::Stalls => return Poll::Pending,
+            Hears::Nothing => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
         let count = bytes.len().min(state.piece);
         state.heard.extend_from_slice(&bytes[..count]);

@@ -1,15 +1,6 @@
 //! A server that sends as fast as it is read: memory stays where it is, heartbeats go on, and nobody
 //! is held back for longer than promised, whatever is done with the messages.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
@@ -19,7 +10,6 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use allocation_counter::{AllocationInfo, measure};
-use common::TestRuntime;
 use futures::FutureExt;
 use phx_client::proto::{V2Server, events};
 use phx_client::{
@@ -28,6 +18,8 @@ use phx_client::{
     WhenSlow,
 };
 use tokio::time::Instant;
+
+use crate::common::TestRuntime;
 
 const MESSAGES: u32 = 3_000;
 /// What the real servers sent that this is modelled on.

@@ -11,8 +11,8 @@ use phx_client::{
 };
 use serde_json::{Value, json};
 
+use super::{THREE, settings_in, time_of};
 use crate::common::{Net, soon};
-use crate::{THREE, settings_in, time_of};
 
 /// From a builder to a channel that is joined.
 #[derive(Clone, Copy, Debug)]
@@ -140,7 +140,7 @@ async fn each_setting_of_a_channel_takes_effect_on_every_path() {
 #[test]
 fn the_table_of_a_channels_settings_is_complete() {
     let named: BTreeSet<&str> = TABLE.iter().map(|(name, _)| *name).collect();
-    assert_eq!(named, settings_in(include_str!("../../src/channel/builder.rs")));
+    assert_eq!(named, settings_in(include_str!("../../../src/channel/builder.rs")));
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,8 +9,8 @@ use phx_client::{
 };
 use serde_json::{Value, json};
 
+use super::settings_in;
 use crate::common::{Net, Peer, settle};
-use crate::settings_in;
 
 /// What the streams' settings are checked on; each call makes a stream, fills it, and gives back how
 /// many frames were read and what the stream holds then.
@@ -83,7 +83,7 @@ async fn each_setting_of_a_stream_takes_effect_on_every_stream() {
     on_every_stream!(capacity);
     on_every_stream!(when_slow);
     let named = BTreeSet::from(["capacity", "when_slow"]);
-    assert_eq!(named, settings_in(include_str!("../../src/messages/item.rs")));
+    assert_eq!(named, settings_in(include_str!("../../../src/messages/item.rs")));
 }
 
 /// The changes that a presence yields when these messages come.
@@ -126,7 +126,7 @@ async fn each_field_of_a_presences_settings_takes_effect() {
         let changed = changes(config, messages).await;
         assert_ne!(format!("{plain:?}"), format!("{changed:?}"), "{name}");
     }
-    let source = include_str!("../../../phx-proto/src/presence/config.rs");
+    let source = include_str!("../../../../phx-proto/src/presence/config.rs");
     let fields = source.split_once("pub struct PresenceConfig {").unwrap().1;
     let fields = fields.split_once("\n}").unwrap().0.lines();
     let fields = fields.filter_map(|line| line.strip_prefix("    pub ")?.split(':').next());

@@ -4,20 +4,6 @@
 //! the most that was allocated at any moment with what [`allowed`] says; or it names a test elsewhere that does so,
 //! or the row whose limit holds for the same bytes.
 
-#![cfg(feature = "websocket")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-#[path = "../common/mod.rs"]
-mod common;
-#[allow(dead_code, reason = "it is shared with the tests of turns")]
-#[path = "../always_ready/peer.rs"]
-mod peer;
-
 mod handles;
 mod rows;
 mod sans_io;

@@ -1,17 +1,7 @@
 //! A setting that can't work is an error of `connect` and `spawn`, and nothing runs.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{Net, settle};
 use futures::FutureExt;
 use futures::io::Cursor;
 use phx_client::dial::Dialer;
@@ -20,6 +10,8 @@ use phx_client::{
     Attempt, Backoff, BoxFuture, Builder, CloseCause, ConnectFailed, ConnectionState, Endpoint,
     PresenceConfig,
 };
+
+use crate::common::{Net, settle};
 
 /// What the builder's error says, and that nothing ran.
 async fn error_of(change: impl FnOnce(Builder) -> Builder) -> Option<String> {

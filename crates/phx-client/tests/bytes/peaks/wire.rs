@@ -1,19 +1,15 @@
 //! Limits of the WebSocket transport and of the HTTP before it, with a peer that never stops.
 
-use std::io;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use futures::{AsyncRead, AsyncWrite};
 use phx_client::dial::{Dialer, HttpProxy};
 use phx_client::websocket::{self, WebSocketConfig, WebSocketTransport};
 use phx_client::{Frame, Transport};
 
+use super::{MIB, OFFERED_BYTES, PIECE, in_runtime, peak};
 use crate::peer::{Peer, Stream, attempt};
-use crate::{MIB, OFFERED_BYTES, PIECE, in_runtime, peak};
 
 /// Polls for as long as it takes to read all that is offered, or until there is an output. A poll reads 16 KiB,
 /// or 32 times what comes at a time.
@@ -46,59 +42,19 @@ fn with_transport(
     peer: &Peer,
     config: &WebSocketConfig,
     max_frame_size: usize,
-    test: impl Fn(Pin<&mut WebSocketTransport<Stalling>>),
+    test: impl Fn(Pin<&mut WebSocketTransport<Stream>>),
 ) -> usize {
     in_runtime(async {
         let mut attempt = attempt();
         attempt.max_frame_size = max_frame_size;
-        let stalls = Arc::new(AtomicBool::new(false));
-        let stream = Stalling { stream: peer.stream(), stalls: Arc::clone(&stalls) };
         peak(|| {
-            let mut upgrading = Box::pin(websocket::upgrade(stream, &attempt, config));
+            let mut upgrading = Box::pin(websocket::upgrade(peer.stream(), &attempt, config));
             let client = polled(peer, |cx| upgrading.as_mut().poll(cx)).expect("it is answered");
             drop(upgrading);
-            stalls.store(true, Ordering::Relaxed);
+            peer.stalls();
             test(pin!(client.unwrap()));
         })
     })
-}
-
-/// A stream that takes nothing any more once it stalls.
-#[derive(Debug)]
-struct Stalling {
-    stream: Stream,
-    stalls: Arc<AtomicBool>,
-}
-
-impl AsyncRead for Stalling {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Stalling {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        if self.stalls.load(Ordering::Relaxed) {
-            return Poll::Pending;
-        }
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_close(cx)
-    }
 }
 
 /// A frame's head, with the length in eight bytes, and `bytes` of it.

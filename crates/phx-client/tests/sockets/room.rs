@@ -1,19 +1,11 @@
 //! What grew while a connection was dead is made smaller again on the next one.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
-
-mod common;
-
 use allocation_counter::measure;
-use common::{Net, settle, soon};
 use futures::future::join_all;
 use phx_client::{CloseCause, PushFailed};
 use serde_json::{Value, json};
+
+use crate::common::{Net, settle, soon};
 
 /// What is left of a peak: room for a few entries, and what the test itself keeps.
 const LITTLE: i64 = 12 << 10;

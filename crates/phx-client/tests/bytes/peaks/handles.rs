@@ -8,9 +8,9 @@ use phx_client::dial::{Dialer, TcpDialer};
 use phx_client::{Builder, Config, Payload, StreamOptions, WhenSlow};
 use serde_json::{Value, json};
 
+use super::{OFFERED, OFFERED_BYTES, PIECE, in_runtime, peak};
 use crate::common::network::TestNetwork;
 use crate::common::{Net, settle};
-use crate::{OFFERED, OFFERED_BYTES, PIECE, in_runtime, peak};
 
 /// The peak of a socket with a stream that nobody reads, and a server that sends so many messages.
 fn unread(set: impl FnOnce(Builder) -> Builder, count: usize, bytes: usize) -> usize {
