@@ -190,7 +190,7 @@ impl Driver {
                 rest.has_actions = false;
                 break;
             }
-            self.dispatch.more_actions(&self.shared, room, rest);
+            self.dispatch.more_actions(&self.shared, now, room, rest);
             std::mem::swap(&mut actions, &mut self.dispatch.actions);
         }
         self.link.flush(&mut self.nudge.context());

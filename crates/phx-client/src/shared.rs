@@ -179,6 +179,14 @@ impl State {
         }
     }
 
+    /// An attempt to join has begun: the failures before it are no cause of what comes.
+    pub(crate) fn note_joining(&mut self, channel: ChannelId, wakers: &mut Vec<Waker>) {
+        if let Some(entry) = self.channels.get_mut(channel) {
+            entry.is_errored = false;
+        }
+        self.wake_channel_watchers(channel, wakers);
+    }
+
     /// Some hooks of a channel as they are now.
     pub(crate) fn channel_hooks<F: ?Sized>(
         &self,
@@ -202,6 +210,9 @@ impl State {
     ) -> Result<u64, DisconnectError> {
         let was_closed = self.connection_state() == ConnectionState::Closed;
         self.core.disconnect(now, code, reason)?;
+        if !was_closed && self.connection_state() == ConnectionState::Closed {
+            self.ends.note_due();
+        }
         Ok(if was_closed { self.ends.before_closed() } else { self.ends.now() })
     }
 
@@ -256,6 +267,7 @@ impl State {
             self.kept.give_back(entry.failure_len());
             entry.failure = Some(Box::new(self.kept.keep_failure(failure)));
             entry.failures = entry.failures.wrapping_add(1);
+            entry.is_errored = true;
         }
         self.wake_channel_watchers(channel, wakers);
     }

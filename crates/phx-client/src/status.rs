@@ -142,7 +142,7 @@ impl ChannelStatus {
         // The state comes with its cause, of which the driver may have yet to learn.
         let is_known = match current {
             ChannelState::Closed => entry.closed.is_some(),
-            ChannelState::Errored => entry.failure.is_some(),
+            ChannelState::Errored => entry.is_errored,
             _ => true,
         };
         let now = (current, entry.failures);

@@ -33,6 +33,9 @@ const MAX_ACTIONS: usize = 64;
 /// Room for so many wakers is always kept.
 const KEPT_WAKERS: usize = 64;
 
+/// Room for so many actions is always kept.
+const KEPT_ACTIONS: usize = 4;
+
 /// Room for so many outcomes is always kept.
 const KEPT_OUTCOMES: usize = 8;
 
@@ -119,8 +122,16 @@ impl Dispatch {
             state.report_ends(&mut self.wakers);
             if may_hook > 0 {
                 self.feed(shared, state, now, link, &mut is_timed);
-            } else if !is_timed {
-                self.handle_timeout(state, now, link, true);
+            } else {
+                // Hooks may make events without end: the core learns what has come all the same.
+                while self.facts.front().is_some_and(|fact| !matches!(fact, Fact::TokenIgnored))
+                    && let Some(fact) = self.facts.pop_front()
+                {
+                    self.hand_over(state, now, fact);
+                }
+                if !is_timed {
+                    self.handle_timeout(state, now, link, true);
+                }
             }
             let Some(outside) = self.outside.take() else {
                 let rest = self.finish(shared, state, now, room, may_hook == 0);
@@ -128,6 +139,8 @@ impl Dispatch {
                 self.wake();
                 return rest;
             };
+            // Their wakers come after the hooks, but a hook may wait for another thread that looks.
+            state.wake_connection_watchers(&mut self.wakers);
             drop(guard);
             outside.run(shared, now, &mut self.wakers);
             self.wake();
@@ -136,9 +149,17 @@ impl Dispatch {
     }
 
     /// Asks the core for more to do, what it wanted before having been done.
-    pub(super) fn more_actions(&mut self, shared: &Shared, room: Option<usize>, rest: &mut Rest) {
+    pub(super) fn more_actions(
+        &mut self,
+        shared: &Shared,
+        now: Instant,
+        room: Option<usize>,
+        rest: &mut Rest,
+    ) {
         let mut state = shared.lock();
         rest.has_actions = self.poll_actions(&mut state, room);
+        self.events(&mut state, now);
+        rest.is_behind |= self.outside.is_some();
         rest.deadline = state.core.poll_timeout();
         drop(state);
         self.wake();
@@ -159,12 +180,7 @@ impl Dispatch {
         while self.outside.is_none()
             && let Some(fact) = self.facts.pop_front()
         {
-            match fact {
-                Fact::Opened(id) => state.core.handle_opened(now, id),
-                Fact::Closed(id, cause) => state.core.handle_closed(now, id, cause),
-                Fact::Params(request, params) => state.core.handle_params(now, request, params),
-                Fact::TokenIgnored => self.error(state, SocketError::TokenIgnored),
-            }
+            self.hand_over(state, now, fact);
             self.events(state, now);
         }
         while self.outside.is_none()
@@ -175,6 +191,7 @@ impl Dispatch {
             self.events(state, now);
         }
         if self.outside.is_none()
+            && self.shown.is_none()
             && let Some((transport, cause)) = link.take_end()
         {
             state.core.handle_closed(now, transport, cause);
@@ -183,6 +200,15 @@ impl Dispatch {
         if self.outside.is_none() && !std::mem::replace(is_timed, true) {
             self.handle_timeout(state, now, link, false);
             self.events(state, now);
+        }
+    }
+
+    fn hand_over(&mut self, state: &mut State, now: Instant, fact: Fact) {
+        match fact {
+            Fact::Opened(id) => state.core.handle_opened(now, id),
+            Fact::Closed(id, cause) => state.core.handle_closed(now, id, cause),
+            Fact::Params(request, params) => state.core.handle_params(now, request, params),
+            Fact::TokenIgnored => self.error(state, SocketError::TokenIgnored),
         }
     }
 
@@ -265,10 +291,14 @@ impl Dispatch {
         self.is_held(shared, state, now);
         self.resolve(state);
         let has_actions = self.poll_actions(state, room);
-        state.report_ends(&mut self.wakers);
+        // What was to be sent and can't be has its outcome.
+        self.events(state, now);
+        if self.outside.is_none() {
+            state.report_ends(&mut self.wakers);
+        }
         state.wake_connection_watchers(&mut self.wakers);
         Rest {
-            is_behind,
+            is_behind: is_behind || self.outside.is_some(),
             has_actions,
             is_over: state.abandoned && state.core.connection_state() == ConnectionState::Closed,
             deadline: state.core.poll_timeout(),
@@ -296,7 +326,7 @@ impl Dispatch {
                 _ => None,
             };
             if let Some(channel) = joining {
-                state.wake_channel_watchers(channel, &mut self.wakers);
+                state.note_joining(channel, &mut self.wakers);
             }
             self.actions.push(action);
         }
@@ -309,6 +339,7 @@ impl Dispatch {
         state.pushes.give_back_room();
         self.wakers.shrink_to(KEPT_WAKERS);
         self.outcomes.shrink_to(KEPT_OUTCOMES);
+        self.actions.shrink_to(KEPT_ACTIONS);
     }
 
     /// Wakes those whom it was about, the lock having been released.

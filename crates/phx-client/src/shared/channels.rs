@@ -74,6 +74,8 @@ pub(crate) struct ChannelEntry {
     pub(crate) failure: Option<Box<ChannelFailure>>,
     /// How many failures there were.
     pub(crate) failures: u32,
+    /// Whether the last of them came after the last attempt had begun.
+    pub(crate) is_errored: bool,
     /// Ends that came before a join of a user, and are reported after it.
     pub(crate) overtaken_ends: u32,
 }
@@ -91,6 +93,7 @@ impl ChannelEntry {
             closed: None,
             failure: None,
             failures: 0,
+            is_errored: false,
             overtaken_ends: 0,
         }
     }

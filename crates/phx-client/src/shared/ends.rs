@@ -10,6 +10,8 @@ pub(crate) struct Ends {
     last: u64,
     opening: u64,
     end: u64,
+    /// Ends that calls of users have made, and whose events have yet to come.
+    due: u32,
     /// Whether hooks have yet to run for the last one.
     is_unreported: bool,
     /// Why the last connection ended or the last attempt failed, and whether the core tries again.
@@ -25,9 +27,14 @@ impl Ends {
     /// A number before the end that made the socket be closed, which may be an event that has yet to come.
     pub(crate) fn before_closed(&self) -> u64 {
         match self.cause.as_deref() {
-            Some((_, false)) if !self.is_open() => self.opening,
+            Some((_, false)) if !self.is_open() && self.due == 0 => self.opening,
             _ => self.last,
         }
+    }
+
+    /// A call has made an end whose event has yet to come.
+    pub(crate) fn note_due(&mut self) {
+        self.due = self.due.saturating_add(1);
     }
 
     pub(crate) fn note_opened(&mut self) {
@@ -36,6 +43,9 @@ impl Ends {
 
     pub(crate) fn note_closed(&mut self, cause: CloseCause, will_retry: bool) {
         self.end = self.next();
+        if !will_retry {
+            self.due = self.due.saturating_sub(1);
+        }
         self.cause = Some(Box::new((cause, will_retry)));
     }
 

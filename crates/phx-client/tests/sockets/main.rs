@@ -21,6 +21,7 @@ mod hooks;
 mod incoming;
 mod limits;
 mod lives;
+mod one_turn;
 mod order;
 mod presence;
 mod presence_locks;

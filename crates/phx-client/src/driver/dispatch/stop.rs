@@ -20,6 +20,10 @@ impl Dispatch {
     }
 
     fn report_stop(&mut self, shared: &Shared) {
+        // What had come is reported before the end.
+        if let Some(outside) = self.outside.take() {
+            outside.run(shared, shared.runtime.now(), &mut self.wakers);
+        }
         let mut state = shared.lock();
         let (channels, ends) = state.begin_stop(&mut self.wakers);
         let ended = |channel| {

@@ -1,0 +1,153 @@
+//! What one turn of the driver owes to those outside it, whatever else it does.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use phx_client::proto::{DecodeError, EncodeError, V2};
+use phx_client::{Frame, Message, Payload, Serializer, StreamItem, StreamOptions};
+use serde_json::{Value, json};
+
+use crate::common::{Net, settle, soon};
+
+/// Finds out only when it encodes that it can't.
+#[derive(Debug, Default)]
+struct Moody(Arc<AtomicBool>);
+
+impl Serializer for Moody {
+    fn vsn(&self) -> &str {
+        "2.0.0"
+    }
+    fn encode(&self, message: &Message) -> Result<Frame, EncodeError> {
+        if message.event == "bad" {
+            self.0.store(true, Ordering::SeqCst);
+            return Err(EncodeError::Custom("no".into()));
+        }
+        V2.encode(message)
+    }
+    fn check(&self, _: &Message) -> Result<(), EncodeError> {
+        Ok(())
+    }
+    fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
+        V2.decode(frame)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unsendable_push_is_reported_at_once() {
+    let mut net = Net::new();
+    let moody = Moody::default();
+    let has_tried = Arc::clone(&moody.0);
+    let builder = net.builder().serializer(moody);
+    let (_socket, room, _peer) = net.joined_with(builder).await;
+    settle().await;
+    let push = room.push("bad", &json!({})).reply();
+    let began = tokio::time::Instant::now();
+    settle().await;
+    assert!(has_tried.load(Ordering::SeqCst), "it was to be encoded");
+    let outcome = soon(push).await;
+    assert!(outcome.is_err());
+    assert_eq!(began.elapsed(), Duration::ZERO, "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_hooks_have_seen_comes_before_the_end() {
+    let mut net = Net::new();
+    let (socket, room, mut peer) = net.joined().await;
+    let slow = room.on_with::<Value>("n", StreamOptions::new().capacity(4));
+    let mut other = room.on_raw("last");
+    for n in 0..4 {
+        peer.send(&Message::new("room:a", "n", Payload::json(&n).unwrap()));
+    }
+    settle().await;
+    tokio::time::advance(Duration::from_secs(6)).await;
+    settle().await;
+    let slow = Arc::new(Mutex::new(slow));
+    let in_hook = Arc::clone(&slow);
+    drop(socket.on_message(move |message: &Message| {
+        if message.event == "last" {
+            let _ = in_hook.lock().unwrap().next().now_or_never();
+        }
+    }));
+    peer.send(&Message::new("room:a", "last", Payload::json(&1).unwrap()));
+    peer.close(phx_client::CloseCause::lost("cable"));
+    settle().await;
+    for _ in 0..3 {
+        let _ = slow.lock().unwrap().next().now_or_never();
+    }
+    settle().await;
+    let item = other.next().now_or_never();
+    assert!(matches!(item, Some(Some(StreamItem::Message(_)))), "{item:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_shows_a_failure_once() {
+    let mut net = Net::new();
+    let (socket, room, mut peer) = net.unjoined().await;
+    let join = room.join();
+    let mut status = room.status();
+    let message = peer.receive().await;
+    // The join crashes, and is tried again.
+    let error = Message::new("room:a", "phx_error", Payload::empty());
+    peer.send(&error.with_join_ref(message.join_ref.clone()));
+    settle().await;
+    let _again = peer.receive().await;
+    settle().await;
+    while status.next().now_or_never().is_some() {}
+    let first = status.failure().map(ToString::to_string);
+    socket.reconnect_now();
+    let mut seen = vec![format!("{:?} {:?}", room.state(), first)];
+    for _ in 0..2 {
+        while let Some(state) = status.next().now_or_never() {
+            seen.push(format!("{state:?} {:?}", status.failure().map(ToString::to_string)));
+        }
+        settle().await;
+    }
+    drop(join);
+    assert_eq!(seen.len(), 2, "{seen:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_disconnect_waits_for_the_hooks_too() {
+    let mut net = Net::new();
+    let (socket, _peer) = net.connected().await;
+    soon(socket.disconnect()).await;
+    settle().await;
+    let hooks = Arc::new(AtomicBool::new(false));
+    let ran = Arc::clone(&hooks);
+    drop(socket.on_close(move |_| ran.store(true, Ordering::SeqCst)));
+    let _connecting = socket.connect();
+    let _first = socket.disconnect();
+    let mut second = socket.disconnect();
+    let early = (&mut second).now_or_never().is_some();
+    let before = hooks.load(Ordering::SeqCst);
+    settle().await;
+    assert!(!early || before);
+    assert!(hooks.load(Ordering::SeqCst));
+}
+
+#[tokio::test(start_paused = true)]
+async fn hooks_without_end_leave_room_for_facts() {
+    let mut net = Net::new();
+    let (socket, room, mut peer) = net.joined().await;
+    let other = socket.channel("room:b").create().unwrap();
+    peer.close(phx_client::CloseCause::lost("cable"));
+    let attempt = net.attempt().await;
+    let again = other.clone();
+    drop(other.on_close(move |_| {
+        drop(again.join());
+        drop(again.leave());
+    }));
+    drop(other.join());
+    drop(other.leave());
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    let _peer = attempt.accept();
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(socket.state(), phx_client::ConnectionState::Open);
+    drop(room);
+}
