@@ -47,16 +47,6 @@ async fn a_wait_within_a_time_ends_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_that_takes_too_long_is_abandoned() {
-    let mut net = Net::new();
-    let start = tokio::time::Instant::now();
-    let socket = net.builder().spawn().unwrap();
-    net.attempt().await.abandoned().await;
-    assert_eq!(start.elapsed().as_secs(), 20);
-    assert_eq!(socket.state(), ConnectionState::Waiting);
-}
-
-#[tokio::test(start_paused = true)]
 async fn disconnect_says_code_and_reason_and_connect_comes_back() {
     let mut net = Net::new();
     let (socket, room, mut peer) = net.joined().await;

@@ -5,31 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use phx_client::proto::events;
-use phx_client::{CloseCause, ConnectFailed, Credentials, JoinFailed, Payload, Refusal};
-use serde_json::{Value, json};
+use phx_client::{CloseCause, ConnectFailed, Credentials, Payload};
+use serde_json::json;
 
 use crate::common::{Net, Notes, soon};
-
-#[tokio::test(start_paused = true)]
-async fn every_attempt_asks_anew() {
-    let mut net = Net::new();
-    let count = Arc::new(AtomicU32::new(0));
-    let builder = net.builder().param("kind", "test").credentials(move || {
-        let n = count.fetch_add(1, Ordering::SeqCst) + 1;
-        async move {
-            Ok(Credentials::new().param("token", format!("t{n}")).header("x-try", n.to_string()))
-        }
-    });
-    let socket = builder.spawn().unwrap();
-    for n in 1..=3 {
-        let attempt = net.attempt().await;
-        let query = attempt.request.url().query().unwrap();
-        assert_eq!(query, format!("kind=test&token=t{n}&vsn=2.0.0"));
-        assert_eq!(attempt.request.headers(), [("x-try".to_owned(), n.to_string())]);
-        attempt.refuse(CloseCause::lost("no route"));
-    }
-    assert!(!socket.is_connected());
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_function_that_fails_panics_or_hangs_fails_the_attempt_and_is_asked_again() {
@@ -85,19 +64,6 @@ async fn unusable_credentials_are_final_for_a_first_connect() {
         ConnectFailed::Closed(CloseCause::Unusable { .. }) => {}
         other => panic!("{other:?}"),
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_refusal_for_good_is_the_error_of_connect() {
-    let mut net = Net::new();
-    let builder = net.builder();
-    let (connected, ()) = tokio::join!(builder.connect(), async {
-        net.attempt().await.refuse(CloseCause::Refused(Refusal::new(403)));
-    });
-    match connected.unwrap_err() {
-        ConnectFailed::Closed(CloseCause::Refused(refusal)) => assert_eq!(refusal.status, 403),
-        other => panic!("{other:?}"),
-    }
     soon(net.runtime.all_ended()).await;
 }
 
@@ -110,23 +76,6 @@ async fn a_mistake_in_the_builder_is_the_error_of_connect_and_spawn() {
     ));
     let incomplete = phx_client::Builder::new("ws://server.test/socket").connect().await;
     assert!(matches!(incomplete, Err(ConnectFailed::Incomplete { missing: "runtime", .. })));
-}
-
-#[tokio::test(start_paused = true)]
-async fn channel_params_are_made_afresh_for_every_join() {
-    let mut net = Net::new();
-    let (socket, mut peer) = net.connected().await;
-    let count = Arc::new(AtomicU32::new(0));
-    let builder = socket.channel("room:a").params_with(move || {
-        let n = count.fetch_add(1, Ordering::SeqCst) + 1;
-        async move { Ok(Payload::json(&json!({ "try": n }))?) }
-    });
-    let (room, first) = tokio::join!(builder.join(), peer.accept_join());
-    let _room = room.unwrap();
-    assert_eq!(first.payload.decode::<Value>().unwrap(), json!({"try": 1}));
-    peer.close(CloseCause::lost("cable"));
-    let mut peer = net.attempt().await.accept();
-    assert_eq!(peer.accept_join().await.payload.decode::<Value>().unwrap(), json!({"try": 2}));
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,20 +99,4 @@ async fn channel_params_that_cannot_be_made_are_asked_for_again() {
     assert_eq!(join.event, events::JOIN);
     peer.reply(&join, "ok", &json!({}));
     joining.await.unwrap().unwrap();
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_rejected_join_is_its_error_and_leaves_nothing_behind() {
-    let (socket, mut peer) = Net::new().connected().await;
-    let (room, ()) = tokio::join!(socket.channel("room:a").join(), async {
-        let join = peer.receive().await;
-        peer.reply(&join, "error", &json!({"reason": "members only"}));
-    });
-    match room.unwrap_err() {
-        JoinFailed::Rejected { response, .. } => {
-            assert_eq!(response.decode::<Value>().unwrap(), json!({"reason": "members only"}));
-        }
-        other => panic!("{other:?}"),
-    }
-    assert!(socket.existing_channel("room:a").is_none());
 }

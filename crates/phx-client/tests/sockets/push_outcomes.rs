@@ -2,23 +2,10 @@
 
 use std::time::Duration;
 
-use phx_client::{
-    CloseCause, Payload, PayloadError, PushErrorKind, PushFailed, PushRefused, Status, WhenFull,
-};
+use phx_client::{CloseCause, Payload, PayloadError, PushErrorKind, PushFailed, PushRefused};
 use serde_json::{Value, json};
 
 use crate::common::Net;
-
-#[tokio::test(start_paused = true)]
-async fn an_ok_reply_is_decoded_as_what_is_wanted() {
-    let (_socket, room, mut peer) = Net::new().joined().await;
-    let push = room.push("sum", &[1, 2]);
-    let message = peer.receive().await;
-    assert_eq!(message.payload.decode::<Vec<u8>>().unwrap(), [1, 2]);
-    peer.reply(&message, "ok", &json!(3));
-    let sum: u32 = push.await.unwrap();
-    assert_eq!(sum, 3);
-}
 
 #[tokio::test(start_paused = true)]
 async fn unit_takes_any_response_to_an_ok() {
@@ -39,21 +26,6 @@ async fn a_response_of_another_shape_is_an_error_that_holds_it() {
     match failed.unwrap_err() {
         PushFailed::Response(PayloadError::Deserialize { payload, .. }) => {
             assert_eq!(payload.as_json(), Some("\"three\""));
-        }
-        other => panic!("{other:?}"),
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_error_reply_is_a_rejection_with_its_response() {
-    let (_socket, room, mut peer) = Net::new().joined().await;
-    let push = room.push("post", &json!({})).acknowledged();
-    let message = peer.receive().await;
-    peer.reply(&message, "error", &json!({"reason": "full"}));
-    match push.await.unwrap_err() {
-        PushFailed::Rejected { status, response, .. } => {
-            assert_eq!(status, Status::Error);
-            assert_eq!(response.decode::<Value>().unwrap(), json!({"reason": "full"}));
         }
         other => panic!("{other:?}"),
     }
@@ -137,36 +109,4 @@ async fn a_value_that_cannot_be_written_is_refused_before_anything_is_sent() {
     assert!(matches!(refused, PushRefused::Payload(PayloadError::Serialize(_))));
     crate::common::settle().await;
     assert!(peer.try_receive().is_none());
-}
-
-#[tokio::test(start_paused = true)]
-async fn binary_payloads_go_out_as_they_are() {
-    let (_socket, room, mut peer) = Net::new().joined().await;
-    room.push("photo", Payload::binary(vec![0, 255])).detach().unwrap();
-    let message = peer.receive().await;
-    assert!(message.payload.is_binary());
-    assert_eq!(message.payload.as_bytes().as_ref(), [0, 255]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_full_buffer_refuses_or_evicts_as_configured() {
-    let mut net = Net::new();
-    let builder = net.builder().max_buffered_pushes(1).when_full(WhenFull::EvictOldest);
-    let (_socket, room, peer) = net.joined_with(builder).await;
-    peer.takes_frames(false);
-    let first = room.push("post", &json!(1)).acknowledged();
-    let second = room.push::<()>("post", &json!(2)).accepted().unwrap();
-    assert!(matches!(first.await, Err(PushFailed::Evicted)));
-    assert!(second.cancel());
-
-    let builder = net.builder().max_buffered_pushes(1);
-    let (_socket, room, peer) = net.joined_with(builder).await;
-    peer.takes_frames(false);
-    room.push("post", &json!(1)).detach().unwrap();
-    match room.push("post", &json!(2)).detach().unwrap_err() {
-        PushRefused::Push(error) => {
-            assert!(matches!(error.reason, PushErrorKind::BufferFull { max: 1, .. }));
-        }
-        other => panic!("{other:?}"),
-    }
 }

@@ -107,7 +107,7 @@ async fn a_push_that_could_not_be_sent_says_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_push_in_flight_when_its_channel_crashes_fails_at_once() {
-    let (_socket, room, mut peer) = Net::new().joined().await;
+    let (socket, room, mut peer) = Net::new().joined().await;
     let push = room.push("post", &json!({})).acknowledged();
     let message = peer.receive().await;
     let before = tokio::time::Instant::now();
@@ -115,6 +115,8 @@ async fn a_push_in_flight_when_its_channel_crashes_fails_at_once() {
     assert!(matches!(soon(push).await, Err(PushFailed::ChannelCrashed)));
     assert_eq!(before.elapsed(), Duration::ZERO);
     peer.reply(&message, "ok", &json!({}));
+    settle().await;
+    assert_eq!(socket.counters().unmatched_replies, 1, "the reply was late");
 }
 
 #[tokio::test(start_paused = true)]

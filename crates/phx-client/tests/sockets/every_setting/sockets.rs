@@ -119,8 +119,8 @@ const TABLE: &[(&str, Check)] = &[
     })),
     ("credentials", |path| Box::pin(async move {
         let make = || async { Ok(Credentials::new().param("a", "1")) };
-        let request = path.request(|builder| builder.credentials(make)).await;
-        assert_eq!(request.url().query(), Some("a=1&vsn=2.0.0"));
+        let request = path.request(|builder| builder.param("b", "2").credentials(make)).await;
+        assert_eq!(request.url().query(), Some("b=2&a=1&vsn=2.0.0"));
     })),
     ("credentials_timeout", |path| Box::pin(async move {
         let net = Net::new();

@@ -1,0 +1,8 @@
+//! The real listener: one file for each side of it.
+
+mod client;
+
+mod connections;
+mod faults;
+mod limits;
+mod upgrade;

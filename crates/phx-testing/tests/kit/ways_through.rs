@@ -1,0 +1,156 @@
+//! Every adapter gets through real proxies and Unix sockets to a server: tinyproxy for HTTP CONNECT,
+//! microsocks for SOCKS5, both from Debian's packages (`cargo xtask tools` brings them).
+
+mod proxies;
+mod server;
+
+use std::time::Duration;
+
+use phx_client::dial::{Dialer, HttpProxy, Socks5Proxy};
+use phx_client::websocket::WebSocketConnector;
+use phx_client::{Backoff, Builder, CloseCause, ProxyFailure};
+use proxies::{Microsocks, Tinyproxy};
+use serde_json::json;
+use server::Server;
+
+/// Nothing here takes nearly as long, on however busy a machine.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A proxy takes a moment to start: attempts are repeated until it has.
+fn patient(builder: Builder) -> Builder {
+    builder.reconnect(Backoff::steps([Duration::from_millis(20)]).with_jitter_percent(0))
+}
+
+/// The story of a connection that works.
+async fn talks(builder: Builder, dialer: impl Dialer) {
+    let connector = WebSocketConnector::new(dialer);
+    let socket = patient(builder).connector(connector).connect_within(LIMIT).await.unwrap();
+    let room = socket.channel("room:lobby").join().await.unwrap();
+    let reply: String = room.push("echo", &json!("there and back")).await.unwrap();
+    assert_eq!(reply, "there and back");
+    socket.disconnect().await;
+}
+
+/// What the proxy says, once it is there.
+async fn refused(builder: Builder, dialer: impl Dialer) -> ProxyFailure {
+    let (sender, mut causes) = futures::channel::mpsc::unbounded();
+    let socket = patient(builder)
+        .connector(WebSocketConnector::new(dialer))
+        .on_close(move |closed| drop(sender.unbounded_send(closed.cause.clone())))
+        .spawn()
+        .unwrap();
+    // Its end is the deadline.
+    let connecting = socket.opened().within(LIMIT);
+    let told = async {
+        while let Some(cause) = futures::StreamExt::next(&mut causes).await {
+            if let CloseCause::Proxy(failure) = cause {
+                return failure;
+            }
+        }
+        panic!("no proxy said anything");
+    };
+    match futures::future::select(std::pin::pin!(told), std::pin::pin!(connecting)).await {
+        futures::future::Either::Left((failure, _)) => failure,
+        futures::future::Either::Right((connected, _)) => panic!("not refused: {connected:?}"),
+    }
+}
+
+/// The same tests for an adapter.
+macro_rules! ways_through {
+    ($name:ident, $adapter:ident, $block_on:expr) => {
+        mod $name {
+            use $adapter::{TcpDialer, UnixDialer, socket};
+
+            use super::*;
+
+            #[test]
+            fn an_http_proxy_that_wants_a_password() {
+                let (server, proxy) = (Server::start(), Tinyproxy::start(Some(("ann", "s3cret"))));
+                $block_on(async {
+                    let dialer = || HttpProxy::new(TcpDialer::new(), "127.0.0.1", proxy.port());
+                    let ann = dialer().with_basic_auth("ann", "s3cret");
+                    talks(socket(server.url()), ann).await;
+                    let eve = dialer().with_basic_auth("ann", "guess");
+                    for dialer in [dialer(), eve] {
+                        let failure = refused(socket(server.url()), dialer).await;
+                        assert_eq!(failure, ProxyFailure::NotAuthenticated);
+                    }
+                });
+            }
+
+            #[test]
+            fn an_http_proxy_that_cannot_reach_the_server() {
+                let (closed, proxy) = (server::closed_port(), Tinyproxy::start(None));
+                $block_on(async {
+                    let url = format!("ws://127.0.0.1:{}/socket", closed.port());
+                    let dialer = HttpProxy::new(TcpDialer::new(), "127.0.0.1", proxy.port());
+                    let failure = refused(socket(url), dialer).await;
+                    let ProxyFailure::HttpStatus { status, .. } = failure else {
+                        panic!("{failure:?}")
+                    };
+                    assert!((500..600).contains(&status), "{status}");
+                });
+            }
+
+            #[test]
+            fn a_socks_proxy() {
+                let (server, proxy) = (Server::start(), Microsocks::start(None));
+                $block_on(async {
+                    let dialer = || Socks5Proxy::new(TcpDialer::new(), "127.0.0.1", proxy.port());
+                    talks(socket(server.url()), dialer()).await;
+                    // The proxy is the one who looks the name up.
+                    let named = server.url().replace("127.0.0.1", "localhost");
+                    talks(socket(named), dialer()).await;
+                    let closed = server::closed_port();
+                    let url = format!("ws://127.0.0.1:{}/socket", closed.port());
+                    let failure = refused(socket(url), dialer()).await;
+                    assert_eq!(failure, ProxyFailure::socks_reply(5));
+                });
+            }
+
+            #[test]
+            fn a_socks_proxy_that_wants_a_password() {
+                let (server, proxy) = (Server::start(), Microsocks::start(Some(("ann", "s3cret"))));
+                $block_on(async {
+                    let dialer = || Socks5Proxy::new(TcpDialer::new(), "127.0.0.1", proxy.port());
+                    let ann = dialer().with_password("ann", "s3cret");
+                    talks(socket(server.url()), ann).await;
+                    let eve = dialer().with_password("ann", "guess");
+                    for dialer in [dialer(), eve] {
+                        let failure = refused(socket(server.url()), dialer).await;
+                        assert_eq!(failure, ProxyFailure::NotAuthenticated);
+                    }
+                });
+            }
+
+            #[test]
+            fn a_proxy_behind_a_proxy() {
+                let (server, outer, inner) =
+                    (Server::start(), Microsocks::start(None), Tinyproxy::start(None));
+                $block_on(async {
+                    let outer = Socks5Proxy::new(TcpDialer::new(), "127.0.0.1", outer.port());
+                    let inner = HttpProxy::new(outer, "127.0.0.1", inner.port());
+                    talks(socket(server.url()), inner).await;
+                });
+            }
+
+            #[test]
+            fn a_unix_socket() {
+                let server = Server::start();
+                let path = server.unix_socket();
+                $block_on(async {
+                    talks(socket("ws://localhost/socket"), UnixDialer::new(path)).await;
+                });
+            }
+        }
+    };
+}
+
+fn on_tokio(future: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.unwrap().block_on(future);
+}
+
+ways_through!(tokio_, phx_tokio, on_tokio);
+ways_through!(smol_, phx_smol, smol::block_on);
+ways_through!(async_std_, phx_async_std, async_std::task::block_on);
