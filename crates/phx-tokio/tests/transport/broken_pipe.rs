@@ -8,9 +8,9 @@ use std::task::{Context, Wake, Waker};
 use async_tungstenite::tokio::TokioAdapter;
 use phx_tokio::websocket::{WebSocketConfig, upgrade};
 use phx_tokio::{CloseCause, CloseCode, Endpoint, Frame};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, join};
+use tokio::io::{AsyncWriteExt, DuplexStream, duplex, join};
 
-use crate::common::{Connection, attempt, close, receive, switching, within};
+use crate::common::{Connection, attempt, close, receive, receive_head, switching, within};
 
 /// A connection whose server says `last` and can't be written to any more. Its end for writing is
 /// kept open.
@@ -21,11 +21,7 @@ async fn broken(last: &[u8]) -> (Connection, DuplexStream) {
     let config = WebSocketConfig::default();
     let stream = TokioAdapter::new(join(reading, writing));
     let serve = async {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(hearing.read_u8().await.unwrap());
-        }
-        let answer = format!("{}\r\n", switching(&String::from_utf8(head).unwrap()));
+        let answer = format!("{}\r\n", switching(&receive_head(&mut hearing).await));
         saying.write_all(answer.as_bytes()).await.unwrap();
         saying.write_all(last).await.unwrap();
         drop(hearing);

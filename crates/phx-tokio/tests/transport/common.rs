@@ -11,7 +11,7 @@ use phx_tokio::{
     AdapterRuntime, Attempt, CloseCause, CloseCode, Connector, Endpoint, Frame, TcpDialer,
     Transport,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 pub(crate) type Connection = Pin<Box<dyn Transport>>;
@@ -67,19 +67,35 @@ pub(crate) async fn pair(config: WebSocketConfig) -> (Connection, Server) {
     (client.unwrap(), server)
 }
 
-/// Connects to a server that answers with `answer`, word for word, and then ends the connection.
-pub(crate) async fn answered(answer: &str) -> Result<Connection, CloseCause> {
-    let (listener, endpoint) = listen().await;
+/// Connects to a server that answers with what `answer` makes of the request's head, and then ends the connection.
+pub(crate) async fn answering(
+    endpoint: (TcpListener, Endpoint),
+    answer: impl FnOnce(&str) -> Vec<u8>,
+) -> Result<Connection, CloseCause> {
+    let (listener, endpoint) = endpoint;
     let serve = async {
         let mut stream = listener.accept().await.unwrap().0;
-        receive_head(&mut stream).await;
-        stream.write_all(answer.as_bytes()).await.unwrap();
+        let answer = answer(&receive_head(&mut stream).await);
+        stream.write_all(&answer).await.unwrap();
     };
     futures::join!(connect(&endpoint), serve).0
 }
 
+/// A connection with this limit, whose server sends `bytes` right behind its answer, and then reads.
+pub(crate) async fn receiving(max_frame_size: usize, bytes: &[u8]) -> (Connection, TcpStream) {
+    let (listener, endpoint) = listen().await;
+    let serve = async {
+        let mut stream = listener.accept().await.unwrap().0;
+        let head = format!("{}\r\n", switching(&receive_head(&mut stream).await));
+        stream.write_all(&[head.as_bytes(), bytes].concat()).await.unwrap();
+        stream
+    };
+    let (client, stream) = futures::join!(connect_limited(&endpoint, max_frame_size), serve);
+    (client.unwrap(), stream)
+}
+
 /// The head of the request that comes.
-pub(crate) async fn receive_head(stream: &mut TcpStream) -> String {
+pub(crate) async fn receive_head(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.unwrap());

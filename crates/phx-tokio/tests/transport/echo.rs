@@ -4,9 +4,8 @@ use async_tungstenite::tungstenite::Message;
 use futures::StreamExt;
 use phx_tokio::Frame;
 use phx_tokio::websocket::WebSocketConfig;
-use tokio::io::AsyncWriteExt;
 
-use crate::common::{connect, flush, listen, pair, receive, receive_head, send, switching, within};
+use crate::common::{flush, pair, receive, receiving, send, within};
 
 #[tokio::test]
 async fn messages_come_back_as_they_were_sent() {
@@ -48,33 +47,14 @@ async fn one_flush_writes_all_that_was_taken() {
 
 #[tokio::test]
 async fn frames_that_come_together_with_the_answer_are_received() {
-    let (listener, endpoint) = listen().await;
-    let serve = async {
-        let mut stream = listener.accept().await.unwrap().0;
-        let head = receive_head(&mut stream).await;
-        let mut answer = format!("{}\r\n", switching(&head)).into_bytes();
-        answer.extend(*b"\x81\x02hi\x82\x01\x07");
-        stream.write_all(&answer).await.unwrap();
-        stream
-    };
-    let (client, _open) = futures::join!(connect(&endpoint), serve);
-    let mut client = client.unwrap();
+    let (mut client, _open) = receiving(1_000, b"\x81\x02hi\x82\x01\x07").await;
     assert_eq!(receive(&mut client).await, Ok(Frame::text("hi")));
     assert_eq!(receive(&mut client).await, Ok(Frame::binary(vec![7])));
 }
 
 #[tokio::test]
 async fn fragments_come_as_one_message() {
-    let (listener, endpoint) = listen().await;
-    let serve = async {
-        let mut stream = listener.accept().await.unwrap().0;
-        let mut answer =
-            format!("{}\r\n", switching(&receive_head(&mut stream).await)).into_bytes();
-        // A ping comes between the fragments.
-        answer.extend(*b"\x01\x02ab\x89\x00\x80\x01c");
-        stream.write_all(&answer).await.unwrap();
-        stream
-    };
-    let (client, _open) = futures::join!(connect(&endpoint), serve);
-    assert_eq!(receive(&mut client.unwrap()).await, Ok(Frame::text("abc")));
+    // A ping comes between the fragments.
+    let (mut client, _open) = receiving(1_000, b"\x01\x02ab\x89\x00\x80\x01c").await;
+    assert_eq!(receive(&mut client).await, Ok(Frame::text("abc")));
 }

@@ -9,16 +9,12 @@ use phx_tokio::{Endpoint, Frame, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::timeout;
 
-use crate::common::{attempt, switching};
+use crate::common::{attempt, receive_head, switching};
 
 const PINGS: usize = 2_000;
 
 async fn accept(stream: &mut DuplexStream) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.unwrap());
-    }
-    let answer = format!("{}\r\n", switching(&String::from_utf8(head).unwrap()));
+    let answer = format!("{}\r\n", switching(&receive_head(stream).await));
     stream.write_all(answer.as_bytes()).await.unwrap();
 }
 

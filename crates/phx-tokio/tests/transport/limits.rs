@@ -5,11 +5,9 @@ use async_tungstenite::tungstenite::Message;
 use futures::StreamExt;
 use phx_tokio::websocket::WebSocketConfig;
 use phx_tokio::{CloseCause, Frame};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 
-use crate::common::{
-    Connection, connect, connect_limited, listen, pair, receive, receive_head, switching, within,
-};
+use crate::common::{connect_limited, listen, pair, receive, receiving, within};
 
 const SMALL: usize = 1_000;
 
@@ -35,21 +33,6 @@ async fn a_message_over_the_limit() {
     assert_eq!(closed_with(&mut server).await, 1009);
 }
 
-/// A connection whose server sends `bytes`, and then reads.
-async fn receiving(bytes: &[u8]) -> (Connection, tokio::net::TcpStream) {
-    let (listener, endpoint) = listen().await;
-    let serve = async {
-        let mut stream = listener.accept().await.unwrap().0;
-        let mut answer =
-            format!("{}\r\n", switching(&receive_head(&mut stream).await)).into_bytes();
-        answer.extend_from_slice(bytes);
-        stream.write_all(&answer).await.unwrap();
-        stream
-    };
-    let (client, stream) = futures::join!(connect(&endpoint), serve);
-    (client.unwrap(), stream)
-}
-
 /// The code of the masked close frame that the client sends.
 async fn raw_close_code(stream: &mut tokio::net::TcpStream) -> u16 {
     let mut frame = [0; 8];
@@ -61,7 +44,7 @@ async fn raw_close_code(stream: &mut tokio::net::TcpStream) -> u16 {
 
 #[tokio::test]
 async fn text_that_is_not_utf8() {
-    let (mut client, mut stream) = receiving(b"\x81\x02\xff\xfe").await;
+    let (mut client, mut stream) = receiving(usize::from(u16::MAX), b"\x81\x02\xff\xfe").await;
     let not_text = CloseCause::lost("a text message was not UTF-8");
     assert_eq!(receive(&mut client).await, Err(not_text));
     assert_eq!(raw_close_code(&mut stream).await, 1007);
@@ -71,7 +54,7 @@ async fn text_that_is_not_utf8() {
 async fn frames_that_break_the_protocol() {
     // Reserved bits, a masked frame, a continuation of nothing, an opcode that doesn't exist.
     for broken in [&b"\xf1\x00"[..], b"\x81\x80abcd", b"\x80\x00", b"\x83\x00"] {
-        let (mut client, mut stream) = receiving(broken).await;
+        let (mut client, mut stream) = receiving(usize::from(u16::MAX), broken).await;
         match receive(&mut client).await {
             Err(CloseCause::Lost { error, .. }) => {
                 assert!(error.starts_with("the server broke the WebSocket protocol"), "{error}");
@@ -84,21 +67,14 @@ async fn frames_that_break_the_protocol() {
 
 #[tokio::test]
 async fn the_limit_holds_for_fragments_together() {
-    let (listener, endpoint) = listen().await;
-    let serve = async {
-        let mut stream = listener.accept().await.unwrap().0;
-        let mut answer =
-            format!("{}\r\n", switching(&receive_head(&mut stream).await)).into_bytes();
-        for fragment in 0..11 {
-            answer.extend([if fragment == 0 { 0x02 } else { 0x00 }, 100]);
-            answer.extend([0; 100]);
-        }
-        stream.write_all(&answer).await.unwrap();
-        stream
-    };
-    let (client, _open) = futures::join!(connect_limited(&endpoint, SMALL), serve);
+    let mut fragments = Vec::new();
+    for fragment in 0..11 {
+        fragments.extend([if fragment == 0 { 0x02 } else { 0x00 }, 100]);
+        fragments.extend([0; 100]);
+    }
+    let (mut client, _open) = receiving(SMALL, &fragments).await;
     let too_large = CloseCause::lost("a message was larger than the limit of 1000 bytes");
-    assert_eq!(receive(&mut client.unwrap()).await, Err(too_large));
+    assert_eq!(receive(&mut client).await, Err(too_large));
 }
 
 #[tokio::test]

@@ -6,64 +6,48 @@ use phx_tokio::websocket::WebSocketConfig;
 use phx_tokio::{CloseCause, Refusal};
 use tokio::io::AsyncWriteExt;
 
-use crate::common::{answered, connect_with, listen, receive_head};
+use crate::common::{answering, connect_with, listen, receive_head};
 
 async fn refused(answer: &str) -> Refusal {
-    match answered(answer).await {
+    match answering(listen().await, |_| answer.into()).await {
         Err(CloseCause::Refused(refusal)) => refusal,
         other => panic!("not refused: {other:?}"),
     }
 }
 
 #[tokio::test]
-async fn a_plain_refusal_has_its_status_and_an_empty_body() {
-    let refusal = refused("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await;
-    assert_eq!(refusal, Refusal::new(403));
-}
-
-#[tokio::test]
-async fn the_body_is_kept() {
-    let refusal = refused(
-        "HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\n\
-         Content-Length: 17\r\n\r\n{\"reason\":\"late\"}and no more",
-    )
-    .await;
-    assert_eq!(refusal, Refusal::new(401).with_body("{\"reason\":\"late\"}"));
-}
-
-#[tokio::test]
-async fn a_redirect_is_not_followed() {
-    let refusal = refused(
-        "HTTP/1.1 302 Found\r\nLocation: https://example.com/\r\nContent-Length: 0\r\n\r\n",
-    )
-    .await;
-    assert_eq!(refusal, Refusal::new(302));
-}
-
-#[tokio::test]
-async fn an_answer_of_success_without_an_upgrade_is_a_refusal() {
-    let refusal = refused("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
-    assert_eq!(refusal, Refusal::new(200).with_body("ok"));
-}
-
-#[tokio::test]
-async fn informational_answers_precede_the_refusal() {
-    let refusal = refused(
-        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n\
-         HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
-    )
-    .await;
-    assert_eq!(refusal, Refusal::new(403));
-}
-
-#[tokio::test]
-async fn a_chunked_page_is_put_together() {
-    let refusal = refused(
-        "HTTP/1.1 503 Service Unavailable\r\nTransfer-Encoding: chunked\r\n\r\n\
-         6;note=x\r\n<html>\r\n7\r\n</html>\r\n0\r\n\r\n",
-    )
-    .await;
-    assert_eq!(refusal, Refusal::new(503).with_body("<html></html>"));
+async fn each_has_its_status_and_its_body() {
+    for (answer, status, body) in [
+        ("403 Forbidden\r\ncontent-length: 0\r\n\r\n", 403, ""),
+        (
+            "401 Unauthorized\r\nContent-Type: application/json\r\n\
+             Content-Length: 17\r\n\r\n{\"reason\":\"late\"}and no more",
+            401,
+            "{\"reason\":\"late\"}",
+        ),
+        // It isn't followed.
+        ("302 Found\r\nLocation: https://example.com/\r\nContent-Length: 0\r\n\r\n", 302, ""),
+        // A success without an upgrade.
+        ("200 OK\r\nContent-Length: 2\r\n\r\nok", 200, "ok"),
+        (
+            "103 Early Hints\r\nLink: </a>\r\n\r\n\
+             HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n",
+            403,
+            "",
+        ),
+        (
+            "503 Service Unavailable\r\nTransfer-Encoding: chunked\r\n\r\n\
+             6;note=x\r\n<html>\r\n7\r\n</html>\r\n0\r\n\r\n",
+            503,
+            "<html></html>",
+        ),
+    ] {
+        let refusal = refused(&format!("HTTP/1.1 {answer}")).await;
+        assert_eq!(refusal, Refusal::new(status).with_body(body), "{answer}");
+    }
+    // A body without a length lasts until the end.
+    let refusal = refused("HTTP/1.0 502 Bad Gateway\r\n\r\nno backend").await;
+    assert_eq!(refusal, Refusal::new(502).with_body("no backend"));
 }
 
 #[tokio::test]
@@ -73,12 +57,6 @@ async fn broken_chunks_leave_what_came_before() {
             format!("HTTP/1.1 503 Unavailable\r\nTransfer-Encoding: chunked\r\n\r\n{broken}");
         assert_eq!(refused(&answer).await, Refusal::new(503).with_body("<html>"), "{broken}");
     }
-}
-
-#[tokio::test]
-async fn a_body_without_a_length_lasts_until_the_end() {
-    let refusal = refused("HTTP/1.0 502 Bad Gateway\r\n\r\nno backend").await;
-    assert_eq!(refusal, Refusal::new(502).with_body("no backend"));
 }
 
 #[tokio::test]
