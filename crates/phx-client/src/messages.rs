@@ -15,7 +15,7 @@ use self::item::{
     ChannelMessage, Incoming, StreamItem, StreamOptions, TopicFilter, TopicMessage, Wanted,
 };
 use crate::channel::Channel;
-use crate::shared::{Content, Entry, Mailbox, Other, Shared, State, Taken};
+use crate::shared::{Content, Entry, Mailbox, Other, Shared, State, Streams};
 use crate::socket::Socket;
 
 pub(crate) mod item;
@@ -94,32 +94,32 @@ impl Source {
         }
     }
 
-    /// Has the messages go to this mailbox; `false` if none will come.
-    fn attach(&self, state: &mut State, mailbox: &Arc<Mailbox>) -> bool {
+    /// The streams among which this one is; `None` if the channel is gone.
+    fn streams<'a>(&self, state: &'a mut State) -> Option<&'a mut Streams> {
         match self {
-            Source::Channel { channel, wanted } => {
-                let Some(entry) = state.channels.get_mut(channel.id()) else {
-                    return false;
-                };
-                entry.streams.add(wanted.clone(), mailbox);
-                entry.closed.is_none()
+            Source::Channel { channel, .. } => {
+                state.channels.get_mut(channel.id()).map(|entry| &mut entry.streams)
             }
-            Source::Topics { filter, .. } => {
-                state.topics.add(filter.clone(), mailbox);
-                true
-            }
+            Source::Topics { .. } => Some(&mut state.topics),
         }
     }
 
-    fn detach(&self, state: &mut State, mailbox: &Arc<Mailbox>) {
+    fn wanted(&self) -> Wanted {
         match self {
-            Source::Channel { channel, .. } => {
-                if let Some(entry) = state.channels.get_mut(channel.id()) {
-                    entry.streams.remove(mailbox);
-                }
-            }
-            Source::Topics { .. } => state.topics.remove(mailbox),
+            Source::Channel { wanted, .. } => wanted.clone(),
+            Source::Topics { filter, .. } => Wanted::Topics(filter.clone()),
         }
+    }
+
+    /// Whether nothing will come.
+    fn is_over(&self, state: &State) -> bool {
+        let is_closed = match self {
+            Source::Channel { channel, .. } => {
+                state.channels.get(channel.id()).is_none_or(|entry| entry.closed.is_some())
+            }
+            Source::Topics { .. } => false,
+        };
+        is_closed || state.is_driver_gone()
     }
 }
 
@@ -139,7 +139,10 @@ impl<T> Messages<T> {
         let capacity = options.capacity.unwrap_or(settings.stream_capacity).max(1);
         let mailbox = Mailbox::new(capacity, settings.stream_bytes, options.when_slow);
         let mut state = shared.lock();
-        if !source.attach(&mut state, &mailbox) || state.is_driver_gone() {
+        if let Some(streams) = source.streams(&mut state) {
+            streams.add(source.wanted(), &mailbox);
+        }
+        if source.is_over(&state) {
             mailbox.end(&mut Vec::new());
         }
         drop(state);
@@ -161,35 +164,23 @@ impl<T> Messages<T> {
     }
 
     fn poll_item(&mut self, cx: &Context<'_>) -> Poll<Option<StreamItem<T>>> {
-        while let Some(entry) = ready!(self.poll_entry(cx)) {
-            let item = match entry {
-                Entry::Content(content) => (self.decode)(content),
-                Entry::Gap => Some(StreamItem::Gap),
-                Entry::Lagged(count) => Some(StreamItem::Lagged(count)),
-            };
-            if item.is_some() {
-                return Poll::Ready(item);
-            }
-        }
-        Poll::Ready(None)
-    }
-
-    fn poll_entry(&mut self, cx: &Context<'_>) -> Poll<Option<Entry>> {
         loop {
             let mut entry = self.taken.pop_front();
             if self.mailbox.was_full() {
                 entry = self.take_of_full(entry);
             }
-            if entry.is_some() || self.ended {
-                return Poll::Ready(entry);
-            }
-            match self.mailbox.take(&mut self.taken, cx) {
-                Taken::Some => {}
-                Taken::Ended => self.ended = true,
-                Taken::Nothing(old) => {
-                    drop(old);
-                    return Poll::Pending;
+            let item = match entry {
+                Some(Entry::Content(content)) => (self.decode)(content),
+                Some(Entry::Gap) => Some(StreamItem::Gap),
+                Some(Entry::Lagged(count)) => Some(StreamItem::Lagged(count)),
+                None if self.ended => return Poll::Ready(None),
+                None => {
+                    self.ended = !ready!(self.mailbox.poll_take(&mut self.taken, cx));
+                    None
                 }
+            };
+            if item.is_some() {
+                return Poll::Ready(item);
             }
         }
     }
@@ -386,7 +377,9 @@ impl<T> Drop for Messages<T> {
     fn drop(&mut self) {
         let shared = self.source.shared();
         let mut state = shared.lock();
-        self.source.detach(&mut state, &self.mailbox);
+        if let Some(streams) = self.source.streams(&mut state) {
+            streams.remove(&self.mailbox);
+        }
         drop(state);
         if self.mailbox.close() {
             shared.wake_driver();

@@ -13,7 +13,7 @@ use phx_proto::{
 
 use crate::builder::Settings;
 use crate::channel::ChannelFailure;
-use crate::messages::item::{Incoming, TopicFilter, TopicMessage};
+use crate::messages::item::{Incoming, TopicMessage};
 use crate::runtime::{Clock, Runtime};
 
 mod answers;
@@ -34,10 +34,10 @@ pub(crate) use hooks::{
     ChannelHooks, HookId, HookList, OnChannelClose, OnClose, OnError, OnEvent, OnMessage, OnOpen,
     OnPayload, SocketHooks,
 };
-pub(crate) use mailbox::{Content, Entry, Mailbox, Mailboxes, Other, Taken};
+pub(crate) use mailbox::{Content, Entry, Mailbox, Mailboxes, Other};
 pub(crate) use pending::{Handle, Pending};
 use stop::Life;
-use streams::Streams;
+pub(crate) use streams::Streams;
 pub(crate) use waiting::Waiting;
 pub(crate) use watch::{WatchKey, Watchers};
 
@@ -140,7 +140,7 @@ pub(crate) struct State {
     /// What the channels keep of answers.
     kept: Budget,
     pub(crate) mailboxes: Mailboxes,
-    pub(crate) topics: Streams<TopicFilter>,
+    pub(crate) topics: Streams,
     /// Who waits for the connection to change, or for hooks to have run.
     pub(crate) connection: Watchers<ConnectionState>,
     pub(crate) ends: Ends,
@@ -245,12 +245,9 @@ impl State {
         if rejoined {
             self.mark_gap(channel, wakers);
         }
-        if let Some(entry) = self.channels.get(channel) {
-            let mut streams = entry.streams.incoming().peekable();
-            if streams.peek().is_some() {
-                let joined = Incoming::Joined { response: response.clone(), rejoined };
-                self.mailboxes.deliver(streams, now, Content::incoming(joined), wakers);
-            }
+        if self.channels.get(channel).is_some_and(|entry| entry.streams.want_incoming()) {
+            let joined = Incoming::Joined { response: response.clone(), rejoined };
+            self.deliver(now, channel, Content::incoming(joined), wakers);
         }
         self.wake_channel_watchers(channel, wakers);
     }
@@ -318,18 +315,16 @@ impl State {
         HookId(self.last_hook)
     }
 
-    /// Delivers a message to the streams of its channel that want it.
-    #[inline]
+    /// Delivers something to the streams of its channel that want it.
     pub(crate) fn deliver(
         &mut self,
         now: Instant,
         channel: ChannelId,
-        event: ByteString,
-        payload: Payload,
+        content: Content,
         wakers: &mut Vec<Waker>,
     ) {
         if let Some(entry) = self.channels.get(channel) {
-            entry.streams.deliver(&mut self.mailboxes, now, (event, payload), wakers);
+            entry.streams.deliver(now, content, &mut self.mailboxes, wakers);
         }
     }
 
@@ -342,11 +337,8 @@ impl State {
         outcome: &Outcome,
         wakers: &mut Vec<Waker>,
     ) {
-        let Some(entry) = self.channels.get(channel) else {
-            return;
-        };
-        let mut streams = entry.streams.incoming().peekable();
-        if streams.peek().is_none() || entry.join_call == Some(push) {
+        let entry = self.channels.get(channel).filter(|entry| entry.streams.want_incoming());
+        if entry.is_none_or(|entry| entry.join_call == Some(push)) {
             return;
         }
         let (status, response) = match outcome {
@@ -355,7 +347,7 @@ impl State {
             _ => return,
         };
         let reply = Incoming::Reply { push, status: status.clone(), response };
-        self.mailboxes.deliver(streams, now, Content::incoming(reply), wakers);
+        self.deliver(now, channel, Content::incoming(reply), wakers);
     }
 
     /// Delivers a message on a topic without a channel to the streams that want it.
@@ -365,10 +357,8 @@ impl State {
         message: TopicMessage,
         wakers: &mut Vec<Waker>,
     ) {
-        let topic = message.topic.clone();
-        let mut streams = self.topics.of(&topic).peekable();
-        if streams.peek().is_some() {
-            self.mailboxes.deliver(streams, now, Content::topic(message), wakers);
+        if self.topics.of(&message.topic).next().is_some() {
+            self.topics.deliver(now, Content::topic(message), &mut self.mailboxes, wakers);
         }
     }
 

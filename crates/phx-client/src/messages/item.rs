@@ -142,7 +142,7 @@ impl StreamOptions {
     }
 }
 
-/// What a stream wants of its channel.
+/// What a stream wants.
 #[derive(Clone, Debug)]
 pub(crate) enum Wanted {
     /// The messages of one event.
@@ -151,17 +151,8 @@ pub(crate) enum Wanted {
     Messages,
     /// These, and replies.
     Incoming,
-}
-
-impl Wanted {
-    /// Whether messages of `event` are wanted.
-    #[inline]
-    pub(crate) fn wants(&self, event: &str) -> bool {
-        match self {
-            Wanted::Event(wanted) => **wanted == *event,
-            Wanted::Messages | Wanted::Incoming => true,
-        }
-    }
+    /// The messages of topics without a channel.
+    Topics(TopicFilter),
 }
 
 /// Which topics without a channel a stream wants, see

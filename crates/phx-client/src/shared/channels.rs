@@ -10,7 +10,6 @@ use super::hooks::ChannelHooks;
 use super::streams::Streams;
 use super::watch::Watchers;
 use crate::channel::ChannelFailure;
-use crate::messages::item::Wanted;
 use crate::runtime::BoxFuture;
 
 /// Makes a channel's params, anew for every join. `None`: they couldn't be made.
@@ -58,7 +57,7 @@ impl ChannelEntries {
 /// one: what most of them never have is in a box.
 pub(crate) struct ChannelEntry {
     pub(crate) hooks: Option<Box<ChannelHooks>>,
-    pub(crate) streams: Streams<Wanted>,
+    pub(crate) streams: Streams,
     /// Who waits for its state to change, or for another failure.
     pub(crate) watchers: Watchers<(ChannelState, u32)>,
     /// Lets another part of the program find the channel by its topic.

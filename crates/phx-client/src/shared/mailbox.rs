@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use phx_proto::{ByteString, Instant, Payload, PayloadDropped};
@@ -112,15 +112,6 @@ enum Hold {
     Stalled,
 }
 
-/// What a stream finds in its mailbox.
-pub(crate) enum Taken {
-    Some,
-    Ended,
-    /// There is nothing yet, and the task is woken when there is. The waker is the one before: it may be all
-    /// that keeps a task and the handles in it.
-    Nothing(Option<Waker>),
-}
-
 impl Mailbox {
     /// A mailbox with room for this many messages and bytes, 1 or more of each.
     pub(crate) fn new(capacity: usize, max_bytes: usize, when_slow: WhenSlow) -> Arc<Self> {
@@ -150,16 +141,20 @@ impl Mailbox {
         self.was_full.load(Ordering::Relaxed)
     }
 
-    /// Moves what is there to `taken`, which is empty.
-    pub(crate) fn take(&self, taken: &mut VecDeque<Entry>, cx: &Context<'_>) -> Taken {
+    /// Moves what is there to `taken`, which is empty; `false` if nothing more will come.
+    pub(crate) fn poll_take(&self, taken: &mut VecDeque<Entry>, cx: &Context<'_>) -> Poll<bool> {
         let mut queue = self.lock();
         if queue.entries.is_empty() {
             queue.entries.shrink_to(MAX_TAKEN);
             taken.shrink_to(MAX_TAKEN);
             if queue.ended {
-                return Taken::Ended;
+                return Poll::Ready(false);
             }
-            return Taken::Nothing(queue.waker.replace(cx.waker().clone()));
+            let old = queue.waker.replace(cx.waker().clone());
+            drop(queue);
+            // It may be all that keeps a task and the handles in it.
+            drop(old);
+            return Poll::Pending;
         }
         if queue.entries.len() <= MAX_TAKEN {
             std::mem::swap(&mut queue.entries, taken);
@@ -167,7 +162,7 @@ impl Mailbox {
         } else {
             taken.extend((0..MAX_TAKEN).map_while(|_| queue.pop()));
         }
-        Taken::Some
+        Poll::Ready(true)
     }
 
     /// The next entry of a mailbox that was full, unless it was `taken` before, and whether the driver is to
@@ -187,6 +182,34 @@ impl Mailbox {
             mailboxes.holding.push(Arc::clone(self));
         }
         (entry, changed)
+    }
+
+    /// Takes a message in, and gives the waker of who waits for it.
+    #[inline]
+    pub(super) fn deliver(
+        self: &Arc<Self>,
+        now: Instant,
+        content: Content,
+        mailboxes: &mut Mailboxes,
+        wakers: &mut Vec<Waker>,
+    ) {
+        let mut queue = self.lock();
+        if queue.ended {
+            return;
+        }
+        if !queue.is_full() || queue.makes_room() {
+            queue.bytes = queue.bytes.saturating_add(content.size());
+            queue.messages += 1;
+            queue.entries.push_back(Entry::Content(content));
+            if queue.is_full() && queue.when_slow == WhenSlow::Wait && queue.hold == Hold::No {
+                queue.hold = Hold::Since(now);
+                self.was_full.store(true, Ordering::Relaxed);
+                mailboxes.holding.push(Arc::clone(self));
+            }
+        }
+        if let Some(waker) = queue.waker.take() {
+            wakers.push(waker);
+        }
     }
 
     /// Marks that messages may be missing.
@@ -236,42 +259,6 @@ pub(crate) struct Mailboxes {
 }
 
 impl Mailboxes {
-    /// Delivers to these, and gives the wakers of those who wait for it.
-    pub(crate) fn deliver<'a>(
-        &mut self,
-        mut streams: impl Iterator<Item = &'a Arc<Mailbox>>,
-        now: Instant,
-        content: Content,
-        wakers: &mut Vec<Waker>,
-    ) {
-        let Some(mut mailbox) = streams.next() else {
-            return;
-        };
-        for next in streams {
-            self.deliver_to(mailbox, now, content.clone(), wakers);
-            mailbox = next;
-        }
-        self.deliver_to(mailbox, now, content, wakers);
-    }
-
-    #[inline]
-    pub(super) fn deliver_to(
-        &mut self,
-        mailbox: &Arc<Mailbox>,
-        now: Instant,
-        content: Content,
-        wakers: &mut Vec<Waker>,
-    ) {
-        let mut queue = mailbox.lock();
-        if queue.deliver(now, content) {
-            mailbox.was_full.store(true, Ordering::Relaxed);
-            self.holding.push(Arc::clone(mailbox));
-        }
-        if let Some(waker) = queue.waker.take() {
-            wakers.push(waker);
-        }
-    }
-
     /// Whether some mailbox may hold back reading.
     pub(crate) fn hold_back(&self) -> bool {
         !self.holding.is_empty()
@@ -304,22 +291,6 @@ impl Mailboxes {
 }
 
 impl Queue {
-    /// Takes a message in. True if reading is to be held back from now on.
-    #[inline]
-    fn deliver(&mut self, now: Instant, content: Content) -> bool {
-        if self.ended || (self.is_full() && !self.makes_room()) {
-            return false;
-        }
-        self.bytes = self.bytes.saturating_add(content.size());
-        self.messages += 1;
-        self.entries.push_back(Entry::Content(content));
-        let fills = self.is_full() && self.when_slow == WhenSlow::Wait && self.hold == Hold::No;
-        if fills {
-            self.hold = Hold::Since(now);
-        }
-        fills
-    }
-
     /// Loses messages for a new one; `false` if that is the one to be lost.
     #[cold]
     fn makes_room(&mut self) -> bool {
@@ -445,7 +416,7 @@ mod tests {
         for number in 0..10_000_u32 {
             now = now + SECOND;
             let payload = Payload::binary(vec![0; (number % 64) as usize]);
-            mailboxes.deliver_to(&mailbox, now, message(payload), &mut wakers);
+            mailbox.deliver(now, message(payload), &mut mailboxes, &mut wakers);
             if number % 5 == 0 {
                 mailbox.mark_gap(&mut wakers);
             }
@@ -488,9 +459,9 @@ mod tests {
             (Mailbox::new(100, 10, WhenSlow::Wait), Mailboxes::default());
         let (now, wakers) = (Instant::EPOCH, &mut Vec::new());
         let sized = |size| message(Payload::binary(vec![0; size]));
-        mailboxes.deliver_to(&mailbox, now, sized(3), wakers);
+        mailbox.deliver(now, sized(3), &mut mailboxes, wakers);
         assert!(!mailboxes.hold_back());
-        mailboxes.deliver_to(&mailbox, now, sized(20), wakers);
+        mailbox.deliver(now, sized(20), &mut mailboxes, wakers);
         assert_eq!(mailboxes.held_until(now, SECOND, false), Some(now + SECOND));
         let (entry, changed) = mailbox.take_of_full(None, now, &mut mailboxes);
         assert!(entry.is_some() && !changed);
@@ -506,11 +477,11 @@ mod tests {
         let mut mailboxes = Mailboxes::default();
         for _ in 0..5_000 {
             let content = message(Payload::empty());
-            mailboxes.deliver_to(&mailbox, Instant::EPOCH, content, &mut Vec::new());
+            mailbox.deliver(Instant::EPOCH, content, &mut mailboxes, &mut Vec::new());
         }
         let (mut taken, cx) = (VecDeque::new(), Context::from_waker(Waker::noop()));
         let mut count = 0;
-        while let Taken::Some = mailbox.take(&mut taken, &cx) {
+        while mailbox.poll_take(&mut taken, &cx) == Poll::Ready(true) {
             assert!(taken.len() <= MAX_TAKEN);
             count += taken.drain(..).len();
         }

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::task::Waker;
 
-use phx_proto::{ByteString, Instant, Payload};
+use phx_proto::Instant;
 
-use super::mailbox::{Content, Mailbox, Mailboxes};
-use crate::messages::item::{TopicFilter, Wanted};
+use super::mailbox::{Content, Mailbox, Mailboxes, Other};
+use crate::messages::item::Wanted;
 
 /// Streams with what they want, in the order in which they were made. A message is held against each:
 /// there are few, and as many as the program itself has made.
-pub(crate) struct Streams<W>(Vec<(W, Arc<Mailbox>)>);
+#[derive(Default)]
+pub(crate) struct Streams(Vec<(Wanted, Arc<Mailbox>)>);
 
-impl<W> Streams<W> {
-    pub(crate) fn add(&mut self, wanted: W, mailbox: &Arc<Mailbox>) {
+impl Streams {
+    pub(crate) fn add(&mut self, wanted: Wanted, mailbox: &Arc<Mailbox>) {
         if self.0.is_empty() {
             // Most channels have one.
             self.0.reserve_exact(1);
@@ -29,51 +30,38 @@ impl<W> Streams<W> {
         self.0.iter().map(|(_, mailbox)| mailbox)
     }
 
-    #[inline]
-    fn wanting(&self, wants: impl Fn(&W) -> bool) -> impl Iterator<Item = &Arc<Mailbox>> {
-        self.0.iter().filter(move |(wanted, _)| wants(wanted)).map(|(_, mailbox)| mailbox)
-    }
-}
-
-/// Those of a channel.
-impl Streams<Wanted> {
-    /// Delivers a message to those that want it, and gives the wakers of those who wait for it.
+    /// Delivers something to those that want it, and gives the wakers of those who wait for it.
     #[inline]
     pub(crate) fn deliver(
         &self,
-        mailboxes: &mut Mailboxes,
         now: Instant,
-        (event, payload): (ByteString, Payload),
+        content: Content,
+        mailboxes: &mut Mailboxes,
         wakers: &mut Vec<Waker>,
     ) {
-        let mut last = None;
-        for mailbox in self.of(&event) {
-            if let Some(mailbox) = last.replace(mailbox) {
-                let content = Content::Message { event: event.clone(), payload: payload.clone() };
-                mailboxes.deliver_to(mailbox, now, content, wakers);
+        let mut last: Option<&Arc<Mailbox>> = None;
+        for (wanted, mailbox) in &self.0 {
+            if wants(wanted, &content)
+                && let Some(before) = last.replace(mailbox)
+            {
+                before.deliver(now, content.clone(), mailboxes, wakers);
             }
         }
-        if let Some(mailbox) = last {
-            mailboxes.deliver_to(mailbox, now, Content::Message { event, payload }, wakers);
+        if let Some(last) = last {
+            last.deliver(now, content, mailboxes, wakers);
         }
     }
 
-    #[inline]
-    fn of(&self, event: &str) -> impl Iterator<Item = &Arc<Mailbox>> {
-        self.wanting(move |wanted| wanted.wants(event))
+    /// Whether some want replies.
+    pub(crate) fn want_incoming(&self) -> bool {
+        self.0.iter().any(|(wanted, _)| matches!(wanted, Wanted::Incoming))
     }
 
-    /// The streams that want replies.
-    pub(crate) fn incoming(&self) -> impl Iterator<Item = &Arc<Mailbox>> {
-        self.wanting(|wanted| matches!(wanted, Wanted::Incoming))
-    }
-}
-
-/// Those of topics that no channel has.
-impl Streams<TopicFilter> {
-    /// The streams that want this topic.
+    /// Those that want this topic, which no channel has.
     pub(crate) fn of(&self, topic: &str) -> impl Iterator<Item = &Arc<Mailbox>> {
-        self.wanting(move |filter| filter.wants(topic))
+        let wants =
+            move |wanted: &Wanted| matches!(wanted, Wanted::Topics(filter) if filter.wants(topic));
+        self.0.iter().filter(move |(wanted, _)| wants(wanted)).map(|(_, mailbox)| mailbox)
     }
 
     /// An open connection ended.
@@ -87,16 +75,32 @@ impl Streams<TopicFilter> {
     }
 }
 
-impl<W> Default for Streams<W> {
-    fn default() -> Self {
-        Streams(Vec::new())
+/// Whether a stream that wants this gets it.
+#[inline]
+fn wants(wanted: &Wanted, content: &Content) -> bool {
+    match content {
+        Content::Message { event, .. } => match wanted {
+            Wanted::Event(wanted) => wanted == event,
+            Wanted::Messages | Wanted::Incoming => true,
+            Wanted::Topics(_) => false,
+        },
+        Content::Other(other) => match (&**other, wanted) {
+            (Other::Incoming(_), Wanted::Incoming) => true,
+            (Other::Topic(message), Wanted::Topics(filter)) => filter.wants(&message.topic),
+            _ => false,
+        },
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+    use std::task::{Context, Poll};
+
+    use phx_proto::Payload;
+
     use super::*;
-    use crate::messages::item::WhenSlow;
+    use crate::messages::item::{Incoming, TopicFilter, WhenSlow};
 
     fn mailboxes() -> [Arc<Mailbox>; 4] {
         std::array::from_fn(|_| Mailbox::new(1, 1, WhenSlow::Wait))
@@ -107,18 +111,30 @@ mod tests {
         found.map(Arc::as_ptr).eq(those.iter().map(|those| Arc::as_ptr(those)))
     }
 
+    /// Whether `content` is delivered to these `of` all.
+    fn get(streams: &Streams, of: &[Arc<Mailbox>; 4], these: [bool; 4], content: Content) -> bool {
+        streams.deliver(Instant::EPOCH, content, &mut Mailboxes::default(), &mut Vec::new());
+        let cx = Context::from_waker(Waker::noop());
+        let taken = |mailbox: &Arc<Mailbox>| mailbox.poll_take(&mut VecDeque::new(), &cx);
+        of.each_ref().map(|mailbox| taken(mailbox) == Poll::Ready(true)) == these
+    }
+
     #[test]
     fn a_message_finds_the_streams_of_its_event_and_those_of_all_events() {
-        let [leaves, all, joins, incoming] = &mailboxes();
+        let four = mailboxes();
+        let [leaves, all, joins, incoming] = &four;
         let mut streams = Streams::default();
         streams.add(Wanted::Event("leave".into()), leaves);
         streams.add(Wanted::Messages, all);
         streams.add(Wanted::Event("join".into()), joins);
         streams.add(Wanted::Incoming, incoming);
-        assert!(are(streams.of("leave"), &[leaves, all, incoming]));
-        assert!(are(streams.of("join"), &[all, joins, incoming]));
-        assert!(are(streams.of("other"), &[all, incoming]));
-        assert!(are(streams.incoming(), &[incoming]));
+        let of = |event: &str| Content::Message { event: event.into(), payload: Payload::empty() };
+        assert!(get(&streams, &four, [true, true, false, true], of("leave")));
+        assert!(get(&streams, &four, [false, true, true, true], of("join")));
+        assert!(get(&streams, &four, [false, true, false, true], of("other")));
+        let joined = Incoming::Joined { response: Ok(Payload::empty()), rejoined: false };
+        assert!(get(&streams, &four, [false, false, false, true], Content::incoming(joined)));
+        assert!(streams.want_incoming());
         streams.remove(all);
         assert!(are(streams.all(), &[leaves, joins, incoming]));
     }
@@ -127,10 +143,10 @@ mod tests {
     fn a_topic_finds_its_streams_and_those_of_its_prefixes() {
         let [exact, long, everything, other] = &mailboxes();
         let mut streams = Streams::default();
-        streams.add(TopicFilter::topic("room:a"), exact);
-        streams.add(TopicFilter::prefix("room:"), long);
-        streams.add(TopicFilter::prefix(""), everything);
-        streams.add(TopicFilter::prefix("user:"), other);
+        streams.add(Wanted::Topics(TopicFilter::topic("room:a")), exact);
+        streams.add(Wanted::Topics(TopicFilter::prefix("room:")), long);
+        streams.add(Wanted::Topics(TopicFilter::prefix("")), everything);
+        streams.add(Wanted::Topics(TopicFilter::prefix("user:")), other);
         assert!(are(streams.of("room:a"), &[exact, long, everything]));
         assert!(are(streams.of("room:b"), &[long, everything]));
         assert!(are(streams.of("r\u{f6}om"), &[everything]));

@@ -12,7 +12,7 @@ use crate::hook::isolated;
 use crate::log::LogKind;
 use crate::messages::item::TopicMessage;
 use crate::shared::{
-    HookList, OnChannelClose, OnClose, OnError, OnEvent, OnPayload, Shared, State,
+    Content, HookList, OnChannelClose, OnClose, OnError, OnEvent, OnPayload, Shared, State,
 };
 use crate::socket::{Closed, SocketError};
 
@@ -71,8 +71,8 @@ impl Dispatch {
                 return;
             }
         }
-        let message = (event, payload);
-        entry.streams.deliver(&mut state.mailboxes, now, message, &mut self.wakers);
+        let message = Content::Message { event, payload };
+        entry.streams.deliver(now, message, &mut state.mailboxes, &mut self.wakers);
     }
 
     /// Has hooks and logs see something, if there are any.
@@ -222,7 +222,8 @@ impl Outside {
             }
         }
         if !changes.is_empty() {
-            shared.lock().deliver(now, channel, event, payload.clone(), wakers);
+            let message = Content::Message { event, payload: payload.clone() };
+            shared.lock().deliver(now, channel, message, wakers);
         }
         handlers.each("on_event", |hook| hook(&payload));
     }
