@@ -27,7 +27,7 @@ mod streams;
 mod waiting;
 mod watch;
 
-use answers::{Budget, Outcomes};
+use answers::Budget;
 pub(crate) use channels::{ChannelEntries, ChannelEntry, ParamsFunction};
 use ends::Ends;
 pub(crate) use hooks::{
@@ -66,7 +66,8 @@ impl Shared {
         let max_answer_bytes = core.config().max_answer_bytes;
         let state = State {
             core,
-            pushes: Outcomes::new(max_answer_bytes),
+            pushes: Waiting::default(),
+            unread: Budget::new(max_answer_bytes),
             pings: Waiting::default(),
             // Most sockets have few.
             channels: ChannelEntries::new(),
@@ -134,7 +135,9 @@ impl fmt::Debug for Shared {
 /// What the lock protects.
 pub(crate) struct State {
     pub(crate) core: phx_proto::Socket,
-    pub(crate) pushes: Outcomes,
+    pub(crate) pushes: Waiting<PushId, Outcome>,
+    /// What the futures of pushes, joins and leaves haven't taken of answers.
+    unread: Budget,
     pub(crate) pings: Waiting<PingId, Option<Duration>>,
     pub(crate) channels: ChannelEntries,
     /// What the channels keep of answers.
@@ -223,6 +226,13 @@ impl State {
         disconnected.unwrap_or_default()
     }
 
+    /// Keeps the outcome for the push's future; where there is none, nobody can read it.
+    pub(crate) fn resolve(&mut self, push: PushId, outcome: Outcome) -> Option<Waker> {
+        let unread = &mut self.unread;
+        let keep = || unread.keep(outcome, Outcome::answer_len, Outcome::without_response);
+        self.pushes.resolve(&push, keep)
+    }
+
     /// Keeps a join's response, and tells the streams if messages may be missing before it.
     pub(crate) fn note_joined(
         &mut self,
@@ -238,7 +248,7 @@ impl State {
             entry.failure = None;
             let kept = &mut self.kept;
             entry.response = Some(match response {
-                Ok(response) => kept.keep(detached(response)),
+                Ok(response) => kept.keep(Ok(detached(response)), channels::response_len, dropped),
                 Err(dropped) => Err(*dropped),
             });
         }
@@ -262,7 +272,8 @@ impl State {
         if let Some(entry) = self.channels.get_mut(channel) {
             // The one before makes room.
             self.kept.give_back(entry.failure_len());
-            entry.failure = Some(Box::new(self.kept.keep_failure(failure)));
+            let (len, without) = (ChannelFailure::answer_len, ChannelFailure::without_payload);
+            entry.failure = Some(Box::new(self.kept.keep(failure, len, without)));
             entry.failures = entry.failures.wrapping_add(1);
             entry.is_errored = true;
         }
@@ -297,7 +308,9 @@ impl State {
             }
             self.kept.give_back(entry.failure_len());
             entry.failure = None;
-            entry.closed = Some(Box::new(self.kept.keep_cause(cause.clone())));
+            let (len, without) =
+                (ChannelCloseCause::answer_len, ChannelCloseCause::without_payload);
+            entry.closed = Some(Box::new(self.kept.keep(cause.clone(), len, without)));
             entry.watchers.take_all(wakers);
         }
         self.end_streams(channel, wakers);
@@ -373,19 +386,22 @@ impl State {
 
     /// Tells a channel's streams that messages may have been missed.
     fn mark_gap(&mut self, channel: ChannelId, wakers: &mut Vec<Waker>) {
-        let Some(entry) = self.channels.get(channel) else {
-            return;
-        };
-        entry.streams.all().for_each(|mailbox| mailbox.mark_gap(wakers));
+        if let Some(entry) = self.channels.get(channel) {
+            entry.streams.all().for_each(|mailbox| mailbox.mark_gap(wakers));
+        }
     }
 
     /// Ends a channel's streams, after what they hold.
     pub(crate) fn end_streams(&mut self, channel: ChannelId, wakers: &mut Vec<Waker>) {
-        let Some(entry) = self.channels.get(channel) else {
-            return;
-        };
-        entry.streams.all().for_each(|mailbox| mailbox.end(wakers));
+        if let Some(entry) = self.channels.get(channel) {
+            entry.streams.all().for_each(|mailbox| mailbox.end(wakers));
+        }
     }
+}
+
+/// The response without its payload.
+fn dropped(response: Result<Payload, PayloadDropped>) -> Result<Payload, PayloadDropped> {
+    response.and_then(|payload| Err(PayloadDropped::new(payload.len())))
 }
 
 /// A payload to be kept for long: a small one is copied, since it is a slice of a read buffer and would

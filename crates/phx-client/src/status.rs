@@ -61,16 +61,13 @@ pub struct ChannelStatus {
 impl Socket {
     /// The connection's state as a stream: the present one first, then every change.
     pub fn status(&self) -> SocketStatus {
-        SocketStatus::new(self.shared())
+        let shared = Arc::clone(self.shared());
+        let key = shared.lock().connection.watch();
+        SocketStatus { shared, key, shown: None }
     }
 }
 
 impl SocketStatus {
-    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        let key = shared.lock().connection.watch();
-        SocketStatus { shared: Arc::clone(shared), key, shown: None }
-    }
-
     /// The next state; `None` when the socket is gone. Cancel-safe.
     pub async fn next(&mut self) -> Option<ConnectionState> {
         poll_fn(|cx| self.poll_state(cx)).await
@@ -96,27 +93,13 @@ impl SocketStatus {
 impl Channel {
     /// The channel's state as a stream: the present one first, then every change.
     pub fn status(&self) -> ChannelStatus {
-        ChannelStatus::new(self)
+        let (shared, channel) = (Arc::clone(self.shared()), self.id());
+        let key = shared.lock().channels.get_mut(channel).map(|entry| entry.watchers.watch());
+        ChannelStatus { shared, channel, key, shown: None, failure: None, ended: false }
     }
 }
 
 impl ChannelStatus {
-    pub(crate) fn new(channel: &Channel) -> Self {
-        let shared = Arc::clone(channel.shared());
-        let key = {
-            let mut state = shared.lock();
-            state.channels.get_mut(channel.id()).map(|entry| entry.watchers.watch())
-        };
-        ChannelStatus {
-            shared,
-            channel: channel.id(),
-            key,
-            shown: None,
-            failure: None,
-            ended: false,
-        }
-    }
-
     /// The next state; `None` when the channel is closed or gone. Cancel-safe.
     pub async fn next(&mut self) -> Option<ChannelState> {
         poll_fn(|cx| self.poll_state(cx)).await

@@ -68,22 +68,18 @@ pub enum NewChannelFailed {
 impl Socket {
     /// A channel for `topic`, to be given params and joined.
     pub fn channel(&self, topic: impl Into<ByteString>) -> ChannelBuilder {
-        ChannelBuilder::new(Arc::clone(self.handle()), topic.into())
-    }
-}
-
-impl ChannelBuilder {
-    pub(crate) fn new(socket: Arc<SocketHandle>, topic: ByteString) -> Self {
         ChannelBuilder {
-            socket,
-            topic,
+            socket: Arc::clone(self.handle()),
+            topic: topic.into(),
             params: Ok(Payload::empty()),
             params_function: None,
             join_timeout: None,
             replace: false,
         }
     }
+}
 
+impl ChannelBuilder {
     /// The params to join with, the same at every rejoin. Default: `{}`.
     ///
     /// Params that can't be written as JSON are an error of [`create`](Self::create) and

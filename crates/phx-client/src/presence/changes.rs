@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures::stream::Stream;
 
@@ -29,18 +29,13 @@ pub struct PresenceChanges<M, E> {
 impl<M, E> Presence<M, E> {
     /// What changes from now on, as a stream.
     pub fn changes(&self) -> PresenceChanges<M, E> {
-        PresenceChanges::new(Arc::clone(&self.listening), Arc::clone(&self.state))
+        let key = self.state.shown().feeds.insert(Feed::new());
+        let (listening, state) = (Arc::clone(&self.listening), Arc::clone(&self.state));
+        PresenceChanges { status: listening.channel.status(), listening, state, key }
     }
 }
 
 impl<M, E> PresenceChanges<M, E> {
-    fn new(listening: Arc<Listening>, state: Arc<State<M, E>>) -> Self {
-        let feed = Feed::new();
-        let key = state.shown().feeds.insert(feed);
-        let status = listening.channel.status();
-        PresenceChanges { listening, state, key, status }
-    }
-
     /// The next item; `None` when the channel is closed for good. Cancel-safe.
     pub async fn next(&mut self) -> Option<PresenceItem<M, E>> {
         poll_fn(|cx| self.poll_item(cx)).await
@@ -56,17 +51,11 @@ impl<M, E> PresenceChanges<M, E> {
         drop(shown);
         drop(old);
         // Nothing more will come once the channel is closed.
-        loop {
-            match std::task::ready!(self.status.poll_state(cx)) {
-                Some(_) => {}
-                // The last change may have come between the two looks.
-                None => {
-                    let mut shown = self.state.shown();
-                    let feed = shown.feeds.get_mut(self.key);
-                    return Poll::Ready(feed.and_then(Feed::pop));
-                }
-            }
-        }
+        while ready!(self.status.poll_state(cx)).is_some() {}
+        // The last change may have come between the two looks.
+        let mut shown = self.state.shown();
+        let feed = shown.feeds.get_mut(self.key);
+        Poll::Ready(feed.and_then(Feed::pop))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, MutexGuard};
 use phx_proto::{PresenceChange, PresenceEntry};
 
 use super::Presence;
-use crate::hook::{Hook, isolated};
+use crate::hook::Hook;
 use crate::shared::{HookId, HookList};
 
 type OnJoin<M, E> = dyn Fn(&str, Option<&PresenceEntry<M, E>>, &PresenceEntry<M, E>) + Send + Sync;
@@ -30,21 +30,15 @@ impl<M, E> PresenceHooks<M, E> {
             match change {
                 PresenceChange::Joined { key, before, joined } => {
                     let hooks = lock().join.clone();
-                    for hook in hooks.iter() {
-                        isolated("on_join", || hook(key, before.as_deref(), joined));
-                    }
+                    hooks.each("on_join", |hook| hook(key, before.as_deref(), joined));
                 }
                 PresenceChange::Left { key, after, left } => {
                     let hooks = lock().leave.clone();
-                    for hook in hooks.iter() {
-                        isolated("on_leave", || hook(key, after, left));
-                    }
+                    hooks.each("on_leave", |hook| hook(key, after, left));
                 }
                 PresenceChange::Synced => {
                     let hooks = lock().sync.clone();
-                    for hook in hooks.iter() {
-                        isolated("on_sync", hook);
-                    }
+                    hooks.each("on_sync", |hook| hook());
                 }
                 // A change that this release doesn't know has no hook.
                 _ => {}
@@ -74,10 +68,7 @@ impl<M: Send + Sync + 'static, E: Send + Sync + 'static> Presence<M, E> {
         + Sync
         + 'static,
     ) -> Hook {
-        self.hook(
-            |hooks, id| hooks.join.add(id, Arc::new(handler)),
-            |hooks, id| hooks.join.remove(id),
-        )
+        self.hook::<OnJoin<M, E>>(Arc::new(handler), |hooks| &mut hooks.join)
     }
 
     /// Calls `handler` when metas went: with the key, what remains, and what went.
@@ -85,34 +76,28 @@ impl<M: Send + Sync + 'static, E: Send + Sync + 'static> Presence<M, E> {
         &self,
         handler: impl Fn(&str, &PresenceEntry<M, E>, &PresenceEntry<M, E>) + Send + Sync + 'static,
     ) -> Hook {
-        self.hook(
-            |hooks, id| hooks.leave.add(id, Arc::new(handler)),
-            |hooks, id| hooks.leave.remove(id),
-        )
+        self.hook::<OnLeave<M, E>>(Arc::new(handler), |hooks| &mut hooks.leave)
     }
 
     /// Calls `handler` once after each state and each diff, when the list is in step with it.
     pub fn on_sync(&self, handler: impl Fn() + Send + Sync + 'static) -> Hook {
-        self.hook(
-            |hooks, id| hooks.sync.add(id, Arc::new(handler)),
-            |hooks, id| hooks.sync.remove(id),
-        )
+        self.hook::<OnSync>(Arc::new(handler), |hooks| &mut hooks.sync)
     }
 
-    fn hook<Removed>(
+    fn hook<F: ?Sized + Send + Sync + 'static>(
         &self,
-        add: impl FnOnce(&mut PresenceHooks<M, E>, HookId),
-        remove: impl FnOnce(&mut PresenceHooks<M, E>, HookId) -> Removed + Send + Sync + 'static,
+        function: Arc<F>,
+        list: fn(&mut PresenceHooks<M, E>) -> &mut HookList<F>,
     ) -> Hook {
         let mut hooks = self.state.hooks();
         hooks.last = hooks.last.saturating_add(1);
         let id = HookId(hooks.last);
-        add(&mut hooks, id);
+        list(&mut hooks).add(id, function);
         drop(hooks);
         let state = Arc::downgrade(&self.state);
         Hook::new(move || {
             let Some(state) = state.upgrade() else { return };
-            let removed = remove(&mut state.hooks(), id);
+            let removed = list(&mut state.hooks()).remove(id);
             drop(removed);
         })
     }

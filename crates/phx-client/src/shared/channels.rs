@@ -107,7 +107,7 @@ impl ChannelEntry {
 
     /// Bytes of the join's response.
     pub(super) fn response_len(&self) -> usize {
-        self.response.as_ref().and_then(|response| response.as_ref().ok()).map_or(0, Payload::len)
+        self.response.as_ref().map_or(0, response_len)
     }
 
     /// Bytes of what the server sent with the failure.
@@ -125,4 +125,9 @@ impl ChannelEntry {
         let ends = self.cause_len().saturating_add(self.failure_len());
         self.response_len().saturating_add(ends)
     }
+}
+
+/// Bytes of a response that is kept.
+pub(super) fn response_len(response: &Result<Payload, PayloadDropped>) -> usize {
+    response.as_ref().map_or(0, Payload::len)
 }

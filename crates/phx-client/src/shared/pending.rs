@@ -1,11 +1,13 @@
 //! What a future was made for: asked for, refused at once, or over.
 
+use std::hash::Hash;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use phx_proto::{Instant, Outcome, PingId, PushId};
 
-use super::{Shared, State};
+use super::{Shared, State, Waiting};
 
 /// A handle that a future keeps.
 pub(crate) trait Handle {
@@ -13,14 +15,14 @@ pub(crate) trait Handle {
 }
 
 /// The id of something that was asked for, which has one answer.
-pub(crate) trait Asked: Copy {
+pub(crate) trait Asked: Copy + Eq + Hash {
     type Answer;
 
-    fn expect(self, state: &mut State);
+    /// The futures that wait for such answers.
+    fn waiting(state: &mut State) -> &mut Waiting<Self, Self::Answer>;
 
-    fn poll(self, state: &mut State, cx: &Context<'_>) -> (Poll<Self::Answer>, Option<Waker>);
-
-    fn forget(self, state: &mut State) -> (Option<Waker>, Option<Self::Answer>);
+    /// The answer is kept no longer.
+    fn give_back(state: &mut State, answer: &Self::Answer);
 }
 
 /// The part of a future that doesn't depend on what it was made for.
@@ -47,7 +49,7 @@ impl<H: Handle, K: Asked, E> Pending<H, K, E> {
                 return Err(stopped);
             }
             let key = ask(state, now, wakers)?;
-            key.expect(state);
+            K::waiting(state).expect(key);
             Ok(key)
         });
         Pending::new(handle, made)
@@ -82,7 +84,10 @@ impl<H: Handle, K: Asked, E> Pending<H, K, E> {
             return self.take_refusal().map_or(Poll::Pending, |refused| Poll::Ready(Err(refused)));
         };
         let mut state = self.handle.shared().lock();
-        let (polled, old) = key.poll(&mut state, cx);
+        let (polled, old) = K::waiting(&mut state).poll(&key, cx);
+        if let Poll::Ready(answer) = &polled {
+            K::give_back(&mut state, answer);
+        }
         let is_stopped = state.is_stop_reported();
         drop(state);
         drop(old);
@@ -99,8 +104,13 @@ impl<H: Handle, K: Asked, E> Pending<H, K, E> {
 impl<H: Handle, K: Asked, E> Drop for Pending<H, K, E> {
     fn drop(&mut self) {
         if let Progress::Made(key) = self.state {
-            let old = key.forget(&mut self.handle.shared().lock());
-            drop(old);
+            let mut state = self.handle.shared().lock();
+            let (old, answer) = K::waiting(&mut state).forget(&key);
+            if let Some(answer) = &answer {
+                K::give_back(&mut state, answer);
+            }
+            drop(state);
+            drop((old, answer));
         }
     }
 }
@@ -109,31 +119,21 @@ impl<H: Handle, K: Asked, E> Drop for Pending<H, K, E> {
 impl Asked for PushId {
     type Answer = Outcome;
 
-    fn expect(self, state: &mut State) {
-        state.pushes.expect(self);
+    fn waiting(state: &mut State) -> &mut Waiting<Self, Outcome> {
+        &mut state.pushes
     }
 
-    fn poll(self, state: &mut State, cx: &Context<'_>) -> (Poll<Outcome>, Option<Waker>) {
-        state.pushes.poll(&self, cx)
-    }
-
-    fn forget(self, state: &mut State) -> (Option<Waker>, Option<Outcome>) {
-        state.pushes.forget(&self)
+    fn give_back(state: &mut State, outcome: &Outcome) {
+        state.unread.give_back(outcome.answer_len());
     }
 }
 
 impl Asked for PingId {
-    type Answer = Option<std::time::Duration>;
+    type Answer = Option<Duration>;
 
-    fn expect(self, state: &mut State) {
-        state.pings.expect(self);
+    fn waiting(state: &mut State) -> &mut Waiting<Self, Self::Answer> {
+        &mut state.pings
     }
 
-    fn poll(self, state: &mut State, cx: &Context<'_>) -> (Poll<Self::Answer>, Option<Waker>) {
-        state.pings.poll(&self, cx)
-    }
-
-    fn forget(self, state: &mut State) -> (Option<Waker>, Option<Self::Answer>) {
-        state.pings.forget(&self)
-    }
+    fn give_back(_: &mut State, _: &Self::Answer) {}
 }

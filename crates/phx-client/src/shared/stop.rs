@@ -47,7 +47,7 @@ impl State {
         while let Some(event) = self.core.poll_event() {
             match event {
                 Event::PushDone { push, outcome, .. } => {
-                    wakers.extend(self.pushes.resolve(&push, outcome));
+                    wakers.extend(self.resolve(push, outcome));
                 }
                 Event::Closed { .. } => ends = true,
                 _ => {}

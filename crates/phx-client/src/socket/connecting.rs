@@ -1,14 +1,14 @@
 //! Waiting for a socket to open or to close.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::pin::{Pin, pin};
+use std::sync::MutexGuard;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::{Either, select};
 use phx_proto::{
-    CloseCause, CloseCode, ConfigError, ConnectionState, DisconnectError, EndpointError, Instant,
+    CloseCause, CloseCode, ConfigError, ConnectionState, DisconnectError, EndpointError,
 };
 
 use super::Socket;
@@ -17,19 +17,17 @@ use crate::shared::{State, WatchKey};
 /// The future of an open connection. It resolves after the hooks of the same opening or end have run.
 /// Cancel-safe: dropping it changes nothing about the connection.
 #[must_use = "the socket connects all the same; await this to know when it has"]
-pub struct Connecting {
-    socket: Socket,
-    key: WatchKey,
-    /// The number of the last event before it.
-    since: u64,
-}
+pub struct Connecting(Wait);
 
 /// The future of a closed connection. It resolves after the hooks of that end have run. Cancel-safe: dropping it changes nothing about the connection.
 #[must_use = "the socket disconnects all the same; await this to know when it has"]
-pub struct Disconnecting {
+pub struct Disconnecting(Wait);
+
+/// A wait for an opening or an end of the connection.
+struct Wait {
     socket: Socket,
     key: WatchKey,
-    /// The number of an event before its end.
+    /// The number of an event before it.
     since: u64,
 }
 
@@ -87,12 +85,23 @@ impl Socket {
     /// It acts here and now; the future waits until the connection is open, or is given up.
     /// Cancel-safe.
     pub fn connect(&self) -> Connecting {
-        Connecting::start(self)
+        let since = self.shared().call(|state, now, _| {
+            if !state.is_driver_gone() {
+                state.core.connect(now);
+            }
+            state.ends.now()
+        });
+        Connecting(Wait::new(self, since))
     }
 
     /// Waits until the connection is open, or given up. Does nothing to it. Cancel-safe.
     pub fn opened(&self) -> Connecting {
-        Connecting::wait(self)
+        let state = self.shared().lock();
+        // Where nothing is tried any more, the cause of that is what the future returns.
+        let over = state.connection_state() == ConnectionState::Closed;
+        let since = if over { state.ends.before_closed() } else { state.ends.now() };
+        drop(state);
+        Connecting(Wait::new(self, since))
     }
 
     /// Disconnects with close code 1000, and stays so until [`connect`](Self::connect).
@@ -101,10 +110,8 @@ impl Socket {
     /// [`Builder::close_timeout`](crate::Builder::close_timeout). Channels stay known and rejoin
     /// after the next `connect`, so their streams don't end. Cancel-safe.
     pub fn disconnect(&self) -> Disconnecting {
-        let started: Result<_, Infallible> =
-            Disconnecting::start(self, |state, now| Ok(state.disconnect_normally(now)));
-        let Ok(disconnecting) = started;
-        disconnecting
+        let since = self.shared().call(|state, now, _| state.disconnect_normally(now));
+        Disconnecting(Wait::new(self, since))
     }
 
     /// [`disconnect`](Self::disconnect), telling the server why.
@@ -118,7 +125,8 @@ impl Socket {
         code: CloseCode,
         reason: &str,
     ) -> Result<Disconnecting, DisconnectError> {
-        Disconnecting::start(self, |state, now| state.disconnect(now, code, reason))
+        let since = self.shared().call(|state, now, _| state.disconnect(now, code, reason))?;
+        Ok(Disconnecting(Wait::new(self, since)))
     }
 }
 
@@ -142,7 +150,7 @@ impl Connecting {
     ///
     /// [`ConnectFailed`]; after the time that is [`ConnectFailed::TimedOut`].
     pub async fn within(self, limit: Duration) -> Result<(), ConnectFailed> {
-        let socket = self.socket.clone();
+        let socket = self.0.socket.clone();
         let clock = &socket.shared().runtime;
         let timer = pin!(clock.sleep_until(clock.now() + limit));
         match select(self, timer).await {
@@ -153,71 +161,29 @@ impl Connecting {
             }
         }
     }
-
-    pub(super) fn start(socket: &Socket) -> Self {
-        let (since, key) = socket.shared().call(|state, now, _| {
-            if !state.is_driver_gone() {
-                state.core.connect(now);
-            }
-            (state.ends.now(), state.connection.watch())
-        });
-        Connecting { socket: socket.clone(), key, since }
-    }
-
-    pub(super) fn wait(socket: &Socket) -> Self {
-        let mut state = socket.shared().lock();
-        // Where nothing is tried any more, the cause of that is what the future returns.
-        let over = state.connection_state() == ConnectionState::Closed;
-        let since = if over { state.ends.before_closed() } else { state.ends.now() };
-        let key = state.connection.watch();
-        drop(state);
-        Connecting { socket: socket.clone(), key, since }
-    }
 }
 
 impl Future for Connecting {
     type Output = Result<(), ConnectFailed>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.socket.shared().lock();
+        let state = self.0.socket.shared().lock();
         if state.is_stop_reported() {
             return Poll::Ready(Err(ConnectFailed::Stopped));
         }
         let now = state.connection_state();
         let is_open = now == ConnectionState::Open && state.ends.is_open_reported();
-        if is_open || state.ends.has_opened_since(self.since) {
+        if is_open || state.ends.has_opened_since(self.0.since) {
             return Poll::Ready(Ok(()));
         }
         // Where a new attempt is wanted, the report of the end before it may still be on its way.
         if now == ConnectionState::Closed
-            && let Some(cause) = state.ends.given_up_since(self.since)
+            && let Some(cause) = state.ends.given_up_since(self.0.since)
         {
             return Poll::Ready(Err(ConnectFailed::Closed(cause.clone())));
         }
-        let old = state.connection.wait(self.key, now, cx);
-        drop(state);
-        drop(old);
+        self.0.wait(state, now, cx);
         Poll::Pending
-    }
-}
-
-impl Drop for Connecting {
-    fn drop(&mut self) {
-        let old = self.socket.shared().lock().connection.unwatch(self.key);
-        drop(old);
-    }
-}
-
-impl Disconnecting {
-    pub(super) fn start<E>(
-        socket: &Socket,
-        disconnect: impl FnOnce(&mut State, Instant) -> Result<u64, E>,
-    ) -> Result<Self, E> {
-        let (since, key) = socket.shared().call(|state, now, _| {
-            let since = disconnect(state, now)?;
-            Ok((since, state.connection.watch()))
-        })?;
-        Ok(Disconnecting { socket: socket.clone(), key, since })
     }
 }
 
@@ -225,19 +191,31 @@ impl Future for Disconnecting {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.socket.shared().lock();
-        if state.is_stop_reported() || state.ends.has_ended_since(self.since) {
+        let state = self.0.socket.shared().lock();
+        if state.is_stop_reported() || state.ends.has_ended_since(self.0.since) {
             return Poll::Ready(());
         }
         let now = state.connection_state();
-        let old = state.connection.wait(self.key, now, cx);
-        drop(state);
-        drop(old);
+        self.0.wait(state, now, cx);
         Poll::Pending
     }
 }
 
-impl Drop for Disconnecting {
+impl Wait {
+    fn new(socket: &Socket, since: u64) -> Self {
+        let key = socket.shared().lock().connection.watch();
+        Wait { socket: socket.clone(), key, since }
+    }
+
+    /// Has the task woken when the connection's state isn't `known` any more.
+    fn wait(&self, mut state: MutexGuard<'_, State>, known: ConnectionState, cx: &Context<'_>) {
+        let old = state.connection.wait(self.key, known, cx);
+        drop(state);
+        drop(old);
+    }
+}
+
+impl Drop for Wait {
     fn drop(&mut self) {
         let old = self.socket.shared().lock().connection.unwatch(self.key);
         drop(old);
@@ -246,12 +224,12 @@ impl Drop for Disconnecting {
 
 impl fmt::Debug for Connecting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Connecting").field(&self.socket).finish()
+        f.debug_tuple("Connecting").field(&self.0.socket).finish()
     }
 }
 
 impl fmt::Debug for Disconnecting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Disconnecting").field(&self.socket).finish()
+        f.debug_tuple("Disconnecting").field(&self.0.socket).finish()
     }
 }

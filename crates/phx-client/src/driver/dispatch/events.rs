@@ -39,7 +39,7 @@ impl Dispatch {
     #[inline(never)]
     pub(super) fn resolve(&mut self, state: &mut State) {
         for (push, outcome) in self.outcomes.drain(..) {
-            self.wakers.extend(state.pushes.resolve(&push, outcome));
+            self.wakers.extend(state.resolve(push, outcome));
         }
         for (ping, round_trip) in self.pongs.drain(..) {
             self.wakers.extend(state.pings.resolve(&ping, || round_trip));
