@@ -8,7 +8,7 @@ use std::time::Duration;
 use phx_proto::{ByteString, ChannelCloseCause, ChannelId, ChannelState, Payload, PayloadDropped};
 
 use crate::hook::Hook;
-use crate::shared::{ChannelHooks, Handle, HookId, Shared};
+use crate::shared::{ChannelEntry, ChannelHooks, Handle, HookId, Shared};
 use crate::socket::{Socket, SocketHandle};
 
 mod builder;
@@ -112,7 +112,7 @@ impl Channel {
     /// [`Builder::max_answer_bytes`](crate::Builder::max_answer_bytes).
     #[must_use]
     pub fn join_response(&self) -> Option<Result<Payload, PayloadDropped>> {
-        self.shared().lock().channels.get(self.id()).and_then(|entry| entry.response.clone())
+        self.kept(|entry| entry.response.clone())
     }
 
     /// Why the channel isn't joined, if its last attempt to join or its last time of being joined
@@ -120,22 +120,18 @@ impl Channel {
     /// that is kept if there is room for it, see [`Builder::max_answer_bytes`](crate::Builder::max_answer_bytes).
     #[must_use]
     pub fn failure(&self) -> Option<ChannelFailure> {
-        self.shared()
-            .lock()
-            .channels
-            .get(self.id())
-            .and_then(|entry| entry.failure.as_deref().cloned())
+        self.kept(|entry| entry.failure.as_deref().cloned())
     }
 
     /// Why the channel is closed; `None` while it isn't. What the server sent with that is kept if there is room for
     /// it, see [`Builder::max_answer_bytes`](crate::Builder::max_answer_bytes).
     #[must_use]
     pub fn close_cause(&self) -> Option<ChannelCloseCause> {
-        self.shared()
-            .lock()
-            .channels
-            .get(self.id())
-            .and_then(|entry| entry.closed.as_deref().cloned())
+        self.kept(|entry| entry.closed.as_deref().cloned())
+    }
+
+    fn kept<T>(&self, of: impl FnOnce(&ChannelEntry) -> Option<T>) -> Option<T> {
+        self.shared().lock().channels.get(self.id()).and_then(of)
     }
 }
 
