@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use futures::channel::mpsc;
 use futures::future::join_all;
-use phx_client::{Backoff, CloseCause, ConnectionState, Payload, StreamItem};
+use phx_client::{Backoff, CloseCause, ConnectionState, JoinFailed, Payload, StreamItem};
 
 use super::Adapter;
 use super::host::{Host, client, closes, joined, with_ends};
+use super::raw::serve;
 use crate::{Reason, rooms};
 
 pub(super) async fn a_ping_measures_the_way<A: Adapter>() {
@@ -132,6 +133,21 @@ pub(super) async fn many_sockets_share_a_runtime<A: Adapter>() {
     for stream in &mut streams {
         assert_eq!(stream.next().await, Some(1));
     }
+}
+
+pub(super) async fn a_join_waits_as_long_as_its_channel_was_set_to<A: Adapter>() {
+    const TIMEOUT: Duration = Duration::from_millis(100);
+    // A server that answers nothing.
+    let url = serve(|mut raw| while raw.receive().is_some() {});
+    let socket = client::<A>(&url).connect().await.unwrap();
+    let start = Instant::now();
+    let created = socket.channel("slow:a").join_timeout(TIMEOUT).create().unwrap();
+    assert!(matches!(created.join().await, Err(JoinFailed::TimedOut)));
+    let joined = socket.channel("slow:b").join_timeout(TIMEOUT).join().await;
+    assert!(matches!(joined, Err(JoinFailed::TimedOut)));
+    let waited = start.elapsed();
+    // The default is 10 s.
+    assert!((2 * TIMEOUT..Duration::from_secs(5)).contains(&waited), "{waited:?}");
 }
 
 /// Times that no clock can express are no special case for any adapter.

@@ -68,6 +68,20 @@ pub(super) async fn data_of_a_subscription_behind_its_reply_is_not_missed<A: Ada
     }
 }
 
+pub(super) async fn streams_of_topics_have_a_gap_after_a_reconnect<A: Adapter>() {
+    let url = serve(|mut raw: Raw| {
+        let Some(join) = raw.receive() else { return };
+        raw.send([join.reply("ok", "{}"), r#"[null,null,"topic","event",1]"#.to_owned()]);
+        raw.close(1012);
+    });
+    let socket = client::<A>(&url).connect().await.unwrap();
+    let mut messages = socket.topic_messages(TopicFilter::topic("topic"));
+    let _room = socket.channel("room:a").join().await.unwrap();
+    for expected in ["topic 1", "gap", "topic 1", "gap"] {
+        assert_eq!(next_on_topic(&mut messages).await, expected);
+    }
+}
+
 /// A LiveView's renderer applies the diffs of both, one after another.
 pub(super) async fn replies_and_messages_keep_the_order_of_the_wire<A: Adapter>() {
     let url = answering(|sent, number| {
@@ -122,4 +136,21 @@ pub(super) async fn hooks_of_a_refused_connect_have_run_when_its_future_is_done<
         builder.connect().await.unwrap_err();
         assert!(has_run.load(Ordering::SeqCst));
     }
+}
+
+pub(super) async fn a_malformed_frame_is_a_gap_of_its_topic<A: Adapter>() {
+    let url = answering(|sent, _| {
+        let malformed = [r#"[null,null,"room:a","event"]"#, r#"[null,null,"room:a","event",{]"#];
+        let mut texts: Vec<_> = malformed.map(str::to_owned).into();
+        texts.push(r#"[null,null,"room:b","event",1]"#.to_owned());
+        texts.push(sent.reply("ok", "{}"));
+        texts
+    });
+    let socket = client::<A>(&url).connect().await.unwrap();
+    let (a, b) = (socket.channel("room:a"), socket.channel("room:b"));
+    let (a, b) = (a.join().await.unwrap(), b.join().await.unwrap());
+    let (mut of_a, mut of_b) = (a.messages(), b.messages());
+    a.push("event", &()).acknowledged().await.unwrap();
+    assert!(matches!(of_a.next().await, Some(StreamItem::Gap)));
+    assert!(matches!(of_b.next().await, Some(StreamItem::Message(_))));
 }
