@@ -453,6 +453,9 @@ impl Socket {
                 return Some(action);
             }
             let transport = self.connection.sending_transport()?;
+            if self.cx.requests.is_drained() {
+                return None;
+            }
             let Some((message, why)) = self.channels.next_message(&mut self.cx) else {
                 return self.poll_control();
             };

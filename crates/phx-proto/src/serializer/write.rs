@@ -41,20 +41,28 @@ impl Writer {
     pub(super) fn string(&mut self, text: &str) {
         let plain = !text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
         if plain {
-            self.raw("\"");
-            self.raw(text);
-            self.raw("\"");
+            self.quoted(text);
         } else {
             // Writing a `str` can't fail: serde_json fails only for keys that aren't strings.
             self.raw(&serde_json::to_string(text).unwrap_or_default());
         }
     }
 
+    fn quoted(&mut self, text: &str) {
+        self.raw("\"");
+        self.raw(text);
+        self.raw("\"");
+    }
+
     /// A ref as a string, or null.
     pub(super) fn reference(&mut self, reference: Option<&Ref>) {
         match reference {
             None => self.raw("null"),
-            Some(reference) => self.string(reference.text(&mut itoa::Buffer::new())),
+            Some(reference) => match reference.as_number() {
+                // Digits need no escapes.
+                Some(number) => self.quoted(itoa::Buffer::new().format(number)),
+                None => self.string(reference.text(&mut itoa::Buffer::new())),
+            },
         }
     }
 

@@ -198,7 +198,14 @@ impl Ready {
 
     fn first(&self) -> Option<(Rank, u64)> {
         let call = self.calls.first().map(|(number, ())| (Rank::Call, number));
-        call.into_iter().chain(self.others.first().copied()).min()
+        match (call, self.others.first().copied()) {
+            (Some(call), Some(other)) => Some(call.min(other)),
+            (call, other) => call.or(other),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.calls.first().is_none() && self.others.is_empty()
     }
 
     fn pop(&mut self) -> Option<u64> {
@@ -263,9 +270,9 @@ impl Requests {
         }
     }
 
-    /// Whether something waits for the driver.
+    /// Whether nothing waits for the driver.
     pub(super) fn is_drained(&self) -> bool {
-        self.ready.first().is_none()
+        self.ready.is_empty()
     }
 
     /// The next request for params, which the driver takes by that.

@@ -70,7 +70,10 @@ impl Timers {
     fn first(&self) -> Option<(TimerKey, TimeoutReason)> {
         let call = self.calls.first().map(|(order, (at, why))| (TimerKey { at: *at, order }, *why));
         let other = self.others.first_key_value().map(|(key, why)| (*key, *why));
-        call.into_iter().chain(other).min_by_key(|(key, _)| *key)
+        match (call, other) {
+            (Some(call), Some(other)) => Some(if call.0 < other.0 { call } else { other }),
+            _ => call.or(other),
+        }
     }
 }
 
