@@ -165,6 +165,10 @@ impl Driver {
 
     /// Does what the core wants, and flushes. True if something began that is to be polled.
     fn act(&mut self, now: Instant, rest: &mut Rest) -> bool {
+        if self.dispatch.actions.is_empty() && !rest.has_actions {
+            self.link.flush(&mut self.nudge.context());
+            return false;
+        }
         let mut more = false;
         let mut sent = 0;
         let mut actions = std::mem::take(&mut self.dispatch.actions);

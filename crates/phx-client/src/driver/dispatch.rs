@@ -197,8 +197,10 @@ impl Dispatch {
             state.core.handle_closed(now, transport, cause);
             self.events(state, now);
         }
-        if self.outside.is_none() && !std::mem::replace(is_timed, true) {
-            self.handle_timeout(state, now, link, false);
+        if self.outside.is_none()
+            && !std::mem::replace(is_timed, true)
+            && self.handle_timeout(state, now, link, false)
+        {
             self.events(state, now);
         }
     }
@@ -247,10 +249,17 @@ impl Dispatch {
         None
     }
 
-    /// Lets the core do what is due. What is unread by our own choice is no sign of a dead peer.
-    fn handle_timeout(&mut self, state: &mut State, now: Instant, link: &Link, is_behind: bool) {
+    /// Lets the core do what is due. What is unread by our own choice is no sign of a dead peer. True if something was
+    /// due.
+    fn handle_timeout(
+        &mut self,
+        state: &mut State,
+        now: Instant,
+        link: &Link,
+        is_behind: bool,
+    ) -> bool {
         if state.core.poll_timeout().is_none_or(|deadline| now < deadline) {
-            return;
+            return false;
         }
         if let Some(transport) = link.source()
             && (is_behind || self.held_until.is_some() || link.has_frames())
@@ -258,6 +267,7 @@ impl Dispatch {
             state.core.handle_unread(now, transport);
         }
         state.core.handle_timeout(now);
+        true
     }
 
     /// Looks whether streams hold back reading, and until when at the latest. The answer to a heartbeat must be found

@@ -31,13 +31,21 @@ impl Dispatch {
                 event => self.event(state, now, event),
             }
         }
-        if self.outside.is_none() && !(self.outcomes.is_empty() && self.pongs.is_empty()) {
+        if self.outside.is_none() {
             self.resolve(state);
         }
     }
 
-    #[inline(never)]
+    /// Resolves the futures of the outcomes that hooks have seen. Mostly there are none.
+    #[inline]
     pub(super) fn resolve(&mut self, state: &mut State) {
+        if !(self.outcomes.is_empty() && self.pongs.is_empty()) {
+            self.resolve_all(state);
+        }
+    }
+
+    #[inline(never)]
+    fn resolve_all(&mut self, state: &mut State) {
         for (push, outcome) in self.outcomes.drain(..) {
             self.wakers.extend(state.resolve(push, outcome));
         }
