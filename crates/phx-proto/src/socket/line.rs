@@ -56,7 +56,13 @@ impl<T> Line<T> {
             self.gaps = self.gaps.saturating_add(1);
             Some(thing)
         };
-        self.close_gaps();
+        if self.gaps > 0 {
+            self.close_gaps();
+        }
+        let capacity = self.in_order.capacity();
+        if capacity > KEPT && self.in_order.len() < capacity / 4 {
+            self.in_order.shrink_to(KEPT.max(capacity / 2));
+        }
         thing
     }
 
@@ -95,10 +101,6 @@ impl<T> Line<T> {
         if self.gaps > KEPT && self.gaps > self.in_order.len() / 2 {
             self.in_order.retain(|(_, thing)| thing.is_some());
             self.gaps = 0;
-        }
-        let capacity = self.in_order.capacity();
-        if self.in_order.len() < capacity / 4 {
-            self.in_order.shrink_to(KEPT.max(capacity / 2));
         }
     }
 }
