@@ -456,9 +456,7 @@ impl Socket {
             if self.cx.requests.is_drained() {
                 return None;
             }
-            let Some((message, why)) = self.channels.next_message(&mut self.cx) else {
-                return self.poll_control();
-            };
+            let (message, why) = self.channels.next_message(&mut self.cx)?;
             match self.cx.config.serializer.encode(&message) {
                 Ok(frame) => {
                     let connected = self.connection.is_open();

@@ -24,9 +24,11 @@ use crate::{
 /// The numbers of a channel's pushes that wait for their outcome.
 #[derive(Debug, Default)]
 pub(super) struct Pushes {
-    /// Taken by the transport. Calls are sent in their order, so these were all before those that aren't.
-    sent: Line<()>,
-    unsent: Line<()>,
+    waiting: Line<()>,
+    /// The last that the transport has taken. Calls are sent in their order, so those after it aren't.
+    last_sent: u64,
+    /// How many aren't sent.
+    unsent: usize,
 }
 
 impl Pushes {
@@ -40,7 +42,8 @@ impl Pushes {
     ) -> PushId {
         let push = cx.call(id, timeout, what);
         cx.counters.pushes = cx.counters.pushes.saturating_add(1);
-        self.unsent.push(push, ());
+        self.waiting.push(push, ());
+        self.unsent = self.unsent.saturating_add(1);
         PushId(push)
     }
 
@@ -63,11 +66,11 @@ impl Pushes {
             return Err(PushErrorKind::TooMany { max: cx.config.max_pushes });
         }
         let max = cx.config.max_buffered_pushes;
-        let is_full = self.unsent.len() >= max;
+        let is_full = self.unsent >= max;
         if is_full && (max == 0 || cx.config.when_full == WhenFull::Refuse) {
             return Err(PushErrorKind::BufferFull { max });
         }
-        let oldest = self.unsent.first().map(|(oldest, ())| oldest).filter(|_| is_full);
+        let oldest = if is_full { self.unsent().next() } else { None };
         let freed = oldest.map_or(0, |oldest| cx.requests.size(oldest));
         let size = event.len().saturating_add(payload.len());
         let total = cx.requests.buffered_bytes().saturating_sub(freed).saturating_add(size);
@@ -81,7 +84,7 @@ impl Pushes {
     }
 
     fn unsent(&self) -> impl Iterator<Item = u64> {
-        self.unsent.iter().map(|(push, ())| push)
+        self.waiting.iter_after(self.last_sent).map(|(push, ())| push)
     }
 
     /// The channel is joined: all that wait are to be sent.
@@ -101,14 +104,14 @@ impl Pushes {
 
     /// The transport takes the next.
     pub(super) fn note_sent(&mut self, push: u64) {
-        self.unsent.remove(push);
-        self.sent.push(push, ());
+        self.last_sent = push;
+        self.unsent = self.unsent.saturating_sub(1);
     }
 
     #[inline]
     pub(super) fn finish(&mut self, cx: &mut Context, id: ChannelId, push: u64, outcome: Outcome) {
-        if self.sent.remove(push).is_none() {
-            self.unsent.remove(push);
+        if self.waiting.remove(push).is_some() && push > self.last_sent {
+            self.unsent = self.unsent.saturating_sub(1);
         }
         cx.finish(id, push, outcome);
     }
@@ -122,14 +125,15 @@ impl Pushes {
     }
 
     pub(super) fn fail_sent(&mut self, cx: &mut Context, id: ChannelId, outcome: &Outcome) {
-        while let Some((push, ())) = self.sent.first() {
-            self.finish(cx, id, push, outcome.clone());
-        }
+        self.fail_up_to(cx, id, outcome, self.last_sent);
     }
 
     pub(super) fn fail_all(&mut self, cx: &mut Context, id: ChannelId, outcome: &Outcome) {
-        self.fail_sent(cx, id, outcome);
-        while let Some((push, ())) = self.unsent.first() {
+        self.fail_up_to(cx, id, outcome, u64::MAX);
+    }
+
+    fn fail_up_to(&mut self, cx: &mut Context, id: ChannelId, outcome: &Outcome, last: u64) {
+        while let Some((push, ())) = self.waiting.first().filter(|(push, ())| *push <= last) {
             self.finish(cx, id, push, outcome.clone());
         }
     }
