@@ -26,7 +26,7 @@ use self::channels::Channels;
 use self::connection::Connection;
 use self::context::Context;
 use self::dispatch::Dispatch;
-use self::requests::Kind;
+use self::requests::{Request, What};
 pub use self::state::{ChannelState, ConnectionState, Params, TimeoutReason};
 use crate::{
     Action, ChannelId, CloseCause, CloseCode, Config, Counters, DisconnectError, Event, Frame,
@@ -313,8 +313,8 @@ impl Socket {
     /// channel goes on. A leave can't be cancelled. Returns `false`, and does nothing, if the outcome
     /// has been decided.
     pub fn cancel(&mut self, push: PushId) -> bool {
-        match self.cx.requests.get(push.0).map(|request| request.kind()) {
-            Some(Kind::Push | Kind::JoinCall) => {
+        match self.cx.requests.get(push.0).map(Request::what) {
+            Some(What::Push(_) | What::JoinCall { .. }) => {
                 self.channels.finish(&mut self.cx, push, Outcome::Cancelled);
                 true
             }

@@ -69,7 +69,7 @@ impl Attempt {
         params: Option<Box<Payload>>,
         timeout: Duration,
     ) -> Self {
-        Attempt::Answer(ask(cx, id, What::Join { params }, timeout))
+        Attempt::Answer(ask(cx, id, What::Join(params), timeout))
     }
 
     /// Whether the transport has taken the join.
@@ -107,9 +107,9 @@ impl Attempt {
         if let Attempt::Answer(join_ref) = *self
             && self.is_sent(cx)
         {
-            let leave = Leave::orphan(topic.clone(), join_ref);
+            let leave = Box::new(Leave::new(topic.clone(), join_ref, true));
             let number = cx.next_number();
-            cx.requests.add(number, Some(id), None, What::Leave(Box::new(leave)));
+            cx.requests.add(number, Some(id), None, What::Leave(Some(leave)));
             cx.requests.make_ready(number);
         }
     }

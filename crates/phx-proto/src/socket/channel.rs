@@ -30,7 +30,7 @@ use super::attempt::Attempt;
 use super::context::Context;
 use super::leaving::Leaving;
 use super::pushes::{Pushes, is_unmatched};
-use super::requests::{Kind, What};
+use super::requests::{Request, What};
 use super::state::{ChannelState, Params};
 use super::timers::TimerKey;
 use crate::{
@@ -258,7 +258,7 @@ impl Channel {
         if let Err(reason) = checked {
             return Err(PushError { reason, event, payload });
         }
-        let push = self.pushes.add(cx, self.id, timeout, What::Push { event, payload });
+        let push = self.pushes.add(cx, self.id, timeout, (event, payload));
         if let State::Joined { .. } = self.state {
             cx.requests.make_ready(push.0);
         }
@@ -338,6 +338,14 @@ impl Channel {
         self.await_next(attempt);
     }
 
+    /// The transport takes a push.
+    pub(super) fn take_push(&mut self, push: u64, event: ByteString, payload: Payload) -> Message {
+        self.pushes.note_sent(push);
+        let mut message = Message::new(self.topic.clone(), event, payload);
+        message.join_ref = self.join_ref.map(Ref::from);
+        message
+    }
+
     /// The transport takes the join, with the params made for it.
     pub(super) fn take_join(&mut self, join_ref: u64, made: Option<Box<Payload>>) -> Message {
         Attempt::message(&self.topic, &self.params, join_ref, made)
@@ -391,10 +399,10 @@ impl Channel {
         }
         let named = message.join_ref.is_some();
         let response = mem::take(&mut message.payload);
-        match cx.requests.get(number).map(|request| request.kind()) {
-            Some(Kind::Join) if status == Status::Ok => self.join_accepted(cx, response, named),
-            Some(Kind::Join) => self.join_rejected(cx, status, response),
-            Some(Kind::Leave) => self.finish_leaving(cx, Outcome::Left),
+        match cx.requests.get(number).map(Request::what) {
+            Some(What::Join(_)) if status == Status::Ok => self.join_accepted(cx, response, named),
+            Some(What::Join(_)) => self.join_rejected(cx, status, response),
+            Some(What::Leave(_)) => self.finish_leaving(cx, Outcome::Left),
             _ => {
                 let knows_joins = matches!(self.state, State::Joined { named: true, .. });
                 let forgotten = !named && knows_joins && is_unmatched(&status, &response);
@@ -566,12 +574,6 @@ impl Channel {
         {
             cx.disarm(timer.take());
         }
-    }
-
-    /// The transport takes a push: the ref of the join that it belongs to.
-    pub(super) fn push_sent(&mut self, push: u64) -> Option<u64> {
-        self.pushes.note_sent(push);
-        self.join_ref
     }
 
     /// Ends a push, or the call of a join or leave: forgets it everywhere, and reports its outcome.

@@ -144,26 +144,27 @@ impl Channels {
     pub(super) fn next_message(&mut self, cx: &mut Context) -> Option<(Message, SendReason)> {
         loop {
             let (number, channel, what) = cx.requests.take()?;
-            let (message, why) = match (what, channel) {
-                (What::Push { event, payload }, Some(id)) => {
+            let (mut message, why) = match (what, channel) {
+                (What::Push(Some((event, payload))), Some(id)) => {
                     let Some(channel) = self.0.get_mut(id.0) else { continue };
-                    let join_ref = channel.push_sent(number).map(Ref::from);
-                    let push = Message::new(channel.topic().clone(), event, payload)
-                        .with_join_ref(join_ref);
+                    let push = channel.take_push(number, event, payload);
                     (push, SendReason::Push(PushId(number)))
                 }
-                (What::Join { params }, Some(id)) => {
+                (What::Join(params), Some(id)) => {
                     let Some(channel) = self.0.get_mut(id.0) else { continue };
                     (channel.take_join(number, params), SendReason::Join(id))
                 }
-                (What::Leave(leave), Some(id)) => (leave.into_message(), SendReason::Leave(id)),
+                (What::Leave(Some(leave)), Some(id)) => {
+                    (leave.into_message(), SendReason::Leave(id))
+                }
                 (What::Heartbeat { .. }, _) => {
                     let heartbeat = Message::new(PHOENIX, events::HEARTBEAT, Payload::empty());
                     (heartbeat, SendReason::Heartbeat)
                 }
                 _ => continue,
             };
-            return Some((message.with_reference(Some(Ref::from(number))), why));
+            message.reference = Some(Ref::from(number));
+            return Some((message, why));
         }
     }
 

@@ -6,7 +6,7 @@ use fastrand::Rng;
 
 use super::TimeoutReason;
 use super::event_queue::EventQueue;
-use super::requests::{Request, Requests, What};
+use super::requests::{Requests, What};
 use super::timers::{TimerKey, Timers};
 use super::topics::Topics;
 use super::turns::{Pacing, Turns};
@@ -84,17 +84,15 @@ impl Context {
     /// Ends a call of a channel, and reports its outcome.
     #[inline]
     pub(super) fn finish(&mut self, channel: ChannelId, call: u64, outcome: Outcome) {
-        if self.end(call).is_some() {
+        if self.end(call) {
             self.emit_in_place(Event::PushDone { push: PushId(call), channel, outcome });
         }
     }
 
     /// Ends a request, if it is under way.
     #[inline]
-    pub(super) fn end(&mut self, number: u64) -> Option<Request> {
-        let request = self.requests.end(number)?;
-        self.disarm(request.deadline());
-        Some(request)
+    pub(super) fn end(&mut self, number: u64) -> bool {
+        self.requests.end(number, &mut self.timers)
     }
 
     /// The turns to join, and what they need of this.

@@ -11,7 +11,6 @@ use bytestring::ByteString;
 use super::channels::Channels;
 use super::connection::Connection;
 use super::context::Context;
-use super::requests::Kind;
 use crate::{
     DecodeError, DecodeErrorKind, Event, Frame, Message, Outcome, Ref, Status, TransportId, events,
 };
@@ -86,11 +85,10 @@ impl Dispatch<'_> {
         let Some(request) = self.cx.requests.get(number).filter(|request| request.is_sent()) else {
             return false;
         };
-        if request.kind() == Kind::Heartbeat {
+        let Some(channel) = request.channel() else {
             self.connection.answered(self.cx, number);
             return true;
-        }
-        let Some(channel) = request.channel() else { return false };
+        };
         self.channels
             .with(self.cx, channel, |channel, cx| channel.answered(cx, number, status, message))
             .unwrap_or_default()

@@ -16,11 +16,12 @@ pub(super) struct Leaving {
     number: u64,
     join_ref: u64,
     cause: ChannelCloseCause,
+    /// Whether it has an outcome for its user.
+    reported: bool,
 }
 
 impl Leaving {
-    /// Leaves what was joined with this ref: behind what is to be sent, and the topic is free at once. `reported` is
-    /// whether the leave has an outcome for its user.
+    /// Leaves what was joined with this ref: behind what is to be sent, and the topic is free at once.
     pub(super) fn begin(
         cx: &mut Context,
         id: ChannelId,
@@ -29,13 +30,13 @@ impl Leaving {
         cause: ChannelCloseCause,
         reported: bool,
     ) -> Self {
-        let leave = Leave::new(topic.clone(), join_ref, reported);
-        let number = cx.begin(Some(id), timeout, What::Leave(Box::new(leave)), |number| {
+        let leave = Box::new(Leave::new(topic.clone(), join_ref, false));
+        let number = cx.begin(Some(id), timeout, What::Leave(Some(leave)), |number| {
             TimeoutReason::Push(PushId(number))
         });
         cx.topics.leave(topic, join_ref, id);
         cx.requests.make_ready(number);
-        Leaving { number, join_ref, cause }
+        Leaving { number, join_ref, cause, reported }
     }
 
     pub(super) fn number(&self) -> u64 {
@@ -51,14 +52,12 @@ impl Leaving {
         outcome: Outcome,
     ) -> ChannelCloseCause {
         cx.topics.left(topic, self.join_ref);
-        let reported = if outcome == Outcome::TimedOut {
-            // One that the transport took too long to take is still sent: the server must not keep a
-            // channel that nobody wants.
-            cx.requests.orphan(self.number)
-        } else {
-            cx.end(self.number).is_some_and(|request| request.is_reported())
-        };
-        if reported {
+        // One that the transport took too long to take is still sent: the server must not keep a channel that nobody
+        // wants.
+        if outcome != Outcome::TimedOut || !cx.requests.orphan(self.number) {
+            cx.end(self.number);
+        }
+        if self.reported {
             cx.emit(Event::PushDone { push: PushId(self.number), channel: id, outcome });
         }
         self.cause

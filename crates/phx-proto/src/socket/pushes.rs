@@ -14,6 +14,8 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use bytestring::ByteString;
+
 use super::context::Context;
 use super::line::Line;
 use super::requests::What;
@@ -38,9 +40,9 @@ impl Pushes {
         cx: &mut Context,
         id: ChannelId,
         timeout: Duration,
-        what: What,
+        message: (ByteString, Payload),
     ) -> PushId {
-        let push = cx.call(id, timeout, what);
+        let push = cx.call(id, timeout, What::Push(Some(message)));
         cx.counters.pushes = cx.counters.pushes.saturating_add(1);
         self.waiting.push(push, ());
         self.unsent = self.unsent.saturating_add(1);

@@ -9,7 +9,7 @@ use alloc::collections::BTreeSet;
 use bytestring::ByteString;
 
 use super::line::Line;
-use super::timers::TimerKey;
+use super::timers::{TimerKey, Timers};
 use crate::{ChannelId, Instant, Message, Outcome, Payload, Ref, events};
 
 /// One thing that is under way.
@@ -25,64 +25,40 @@ pub(super) struct Request {
 /// What is under way.
 #[derive(Debug)]
 pub(super) enum What {
-    /// A push; the number is its id and its ref. Event and payload go with the frame.
-    Push {
-        event: ByteString,
-        payload: Payload,
-    },
+    /// A push; the number is its id and its ref. Event and payload, until they go with the frame.
+    Push(Option<(ByteString, Payload)>),
     /// A call of `join` that waits for its outcome. Its number is never a ref: every attempt has one
     /// of its own. `crashed` is whether an attempt has.
-    JoinCall {
-        crashed: bool,
-    },
+    JoinCall { crashed: bool },
     /// A request for a channel's params, which is the driver's to answer.
     Params,
-    /// An attempt to join, with the params made for it; `None` if the channel's are fixed.
-    Join {
-        params: Option<Box<Payload>>,
-    },
-    Leave(Box<Leave>),
+    /// An attempt to join, with the params made for it until they go with the frame; `None` if the channel's are
+    /// fixed.
+    Join(Option<Box<Payload>>),
+    /// What is sent, until it is.
+    Leave(Option<Box<Leave>>),
     /// A heartbeat or a ping.
-    Heartbeat {
-        since: Instant,
-    },
+    Heartbeat { since: Instant },
 }
 
 /// A leave holds all it needs, since its channel may be gone by the time it is sent.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Leave {
     topic: ByteString,
     join_ref: u64,
     /// Whether nobody waits for its answer: it is sent lest the server keep a channel that nobody wants.
     orphan: bool,
-    /// Whether a user waits for its outcome.
-    reported: bool,
 }
 
 impl Leave {
-    pub(super) fn new(topic: ByteString, join_ref: u64, reported: bool) -> Self {
-        Leave { topic, join_ref, orphan: false, reported }
-    }
-
-    pub(super) fn orphan(topic: ByteString, join_ref: u64) -> Self {
-        Leave { topic, join_ref, orphan: true, reported: false }
+    pub(super) fn new(topic: ByteString, join_ref: u64, orphan: bool) -> Self {
+        Leave { topic, join_ref, orphan }
     }
 
     pub(super) fn into_message(self) -> Message {
         Message::new(self.topic, events::LEAVE, Payload::empty())
             .with_join_ref(Some(Ref::from(self.join_ref)))
     }
-}
-
-/// What a [`Request`] is, without what it holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Push,
-    JoinCall,
-    Params,
-    Join,
-    Leave,
-    Heartbeat,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,9 +85,26 @@ impl What {
     /// What it counts for in the limit on buffered bytes, until it is sent.
     fn size(&self) -> usize {
         match self {
-            What::Push { event, payload } => event.len().saturating_add(payload.len()),
+            What::Push(Some((event, payload))) => event.len().saturating_add(payload.len()),
             _ => 0,
         }
+    }
+
+    /// What goes with the frame.
+    fn take(&mut self) -> What {
+        match self {
+            What::Push(message) => What::Push(message.take()),
+            What::Join(params) => What::Join(params.take()),
+            What::Leave(leave) => What::Leave(leave.take()),
+            What::Heartbeat { since } => What::Heartbeat { since: *since },
+            What::Params => What::Params,
+            What::JoinCall { crashed } => What::JoinCall { crashed: *crashed },
+        }
+    }
+
+    /// Whether nobody waits for the answer to it.
+    fn is_orphan(&self) -> bool {
+        matches!(self, What::Leave(Some(leave)) if leave.orphan)
     }
 
     fn rank(&self) -> Rank {
@@ -124,15 +117,8 @@ impl What {
 }
 
 impl Request {
-    pub(super) fn kind(&self) -> Kind {
-        match &self.what {
-            What::Push { .. } => Kind::Push,
-            What::JoinCall { .. } => Kind::JoinCall,
-            What::Params => Kind::Params,
-            What::Join { .. } => Kind::Join,
-            What::Leave(_) => Kind::Leave,
-            What::Heartbeat { .. } => Kind::Heartbeat,
-        }
+    pub(super) fn what(&self) -> &What {
+        &self.what
     }
 
     pub(super) fn channel(&self) -> Option<ChannelId> {
@@ -141,10 +127,6 @@ impl Request {
 
     pub(super) fn is_sent(&self) -> bool {
         self.stage == Stage::Sent
-    }
-
-    pub(super) fn deadline(&self) -> Option<TimerKey> {
-        self.deadline
     }
 
     /// Since when a heartbeat waits for its reply.
@@ -158,15 +140,10 @@ impl Request {
     /// What becomes of a call when its deadline has passed.
     pub(super) fn outcome_of_deadline(&self) -> Outcome {
         match self.what {
-            What::Push { .. } if !self.is_sent() => Outcome::NotSent,
+            What::Push(_) if !self.is_sent() => Outcome::NotSent,
             What::JoinCall { crashed: true } => Outcome::JoinCrashed,
             _ => Outcome::TimedOut,
         }
-    }
-
-    /// Whether this leave has an outcome for its user.
-    pub(super) fn is_reported(&self) -> bool {
-        matches!(&self.what, What::Leave(leave) if leave.reported)
     }
 }
 
@@ -264,7 +241,7 @@ impl Requests {
         while let Some(number) = self.ready.pop() {
             let Some(request) = self.by_number.get_mut(number) else { continue };
             request.stage = Stage::Waiting;
-            if matches!(&request.what, What::Leave(leave) if leave.orphan) {
+            if request.what.is_orphan() {
                 self.by_number.remove(number);
             }
         }
@@ -292,17 +269,8 @@ impl Requests {
         request.stage = Stage::Sent;
         self.buffered_bytes = self.buffered_bytes.saturating_sub(request.what.size());
         let channel = request.channel;
-        let what = match &mut request.what {
-            What::Push { event, payload } => {
-                What::Push { event: core::mem::take(event), payload: core::mem::take(payload) }
-            }
-            What::Join { params } => What::Join { params: params.take() },
-            What::Leave(leave) => What::Leave(leave.clone()),
-            What::Heartbeat { since } => What::Heartbeat { since: *since },
-            What::Params => What::Params,
-            What::JoinCall { crashed } => What::JoinCall { crashed: *crashed },
-        };
-        if matches!(&what, What::Leave(leave) if leave.orphan) {
+        let what = request.what.take();
+        if what.is_orphan() {
             self.by_number.remove(number);
         }
         Some((number, channel, what))
@@ -336,31 +304,32 @@ impl Requests {
         }
     }
 
-    /// Ends a leave, which is still sent if it wasn't. Returns whether a user waits for its outcome.
+    /// Nobody waits for the answer to a leave any more. Returns whether it is still to be sent.
     pub(super) fn orphan(&mut self, number: u64) -> bool {
-        let Some(request) = self.by_number.get_mut(number) else { return false };
-        let reported = request.is_reported();
-        match &mut request.what {
-            What::Leave(leave) if request.stage == Stage::Ready => {
+        match self.by_number.get_mut(number) {
+            Some(Request {
+                stage: Stage::Ready, what: What::Leave(Some(leave)), deadline, ..
+            }) => {
                 leave.orphan = true;
-                request.deadline = None;
+                *deadline = None;
+                true
             }
-            _ => drop(self.end(number)),
+            _ => false,
         }
-        reported
     }
 
-    /// Ends it, wherever it is.
+    /// Ends it, wherever it is, and its deadline; `false` if it isn't under way.
     #[inline]
-    pub(super) fn end(&mut self, number: u64) -> Option<Request> {
-        let request = self.by_number.remove(number)?;
-        match request.stage {
-            Stage::Sent => return Some(request),
-            Stage::Ready => self.ready.remove(request.what.rank(), number),
-            Stage::Waiting => {}
+    pub(super) fn end(&mut self, number: u64, timers: &mut Timers) -> bool {
+        let Some(request) = self.by_number.remove(number) else { return false };
+        if request.stage == Stage::Ready {
+            self.ready.remove(request.what.rank(), number);
         }
         self.buffered_bytes = self.buffered_bytes.saturating_sub(request.what.size());
-        Some(request)
+        if let Some(deadline) = request.deadline {
+            timers.disarm(deadline);
+        }
+        true
     }
 
     pub(super) fn buffered_bytes(&self) -> usize {
