@@ -160,7 +160,7 @@ impl Socket {
     }
 
     /// Like [`channel`](Self::channel), but takes the topic from a channel that has it: that one is
-    /// left first, and closes with [`ChannelCloseCause::Replaced`].
+    /// left first, and closes with [`ChannelCloseCause::Replaced`](crate::ChannelCloseCause::Replaced).
     ///
     /// # Errors
     ///
