@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let now = client.now();
         match event {
             Event::Joined { .. } => println!("joined"),
-            Event::PushDone { push, outcome, .. } if push == echo => match outcome {
+            Event::RequestDone { push, outcome, .. } if push == echo => match outcome {
                 Outcome::Reply { status: Status::Ok, response, .. } => {
                     println!("the reply is {}", response.decode::<&str>()?);
                     client.socket.leave(now, room, None)?;
@@ -129,7 +129,7 @@ impl Client {
                     let frame = CloseFrame { code: code.as_u16().into(), reason };
                     // Whether the server hears it or not, this connection is over.
                     let _ = websocket.close(Some(frame)).and_then(|()| websocket.flush());
-                    self.socket.handle_closed(self.now(), transport, CloseCause::lost(""));
+                    self.socket.handle_closed(self.now(), transport, CloseCause::io(""));
                 }
             }
             _ => {}
@@ -178,16 +178,16 @@ impl Client {
     fn lost(&mut self, transport: TransportId, error: &tungstenite::Error) {
         self.transport = None;
         let now = self.now();
-        self.socket.handle_closed(now, transport, CloseCause::lost(error.to_string()));
+        self.socket.handle_closed(now, transport, CloseCause::io(error.to_string()));
     }
 }
 
 /// Opens a WebSocket, the blocking way.
 fn open(request: &Request) -> Result<WebSocket<TcpStream>, CloseCause> {
     if request.is_tls() {
-        return Err(CloseCause::unusable("this example has no TLS"));
+        return Err(CloseCause::invalid_request("this example has no TLS"));
     }
-    let lost = |error: &dyn Error| CloseCause::lost(error.to_string());
+    let lost = |error: &dyn Error| CloseCause::io(error.to_string());
     let stream = TcpStream::connect((request.host(), request.port())).map_err(|e| lost(&e))?;
     stream.set_nodelay(true).map_err(|e| lost(&e))?;
     let mut upgrade = request.url().as_str().into_client_request().map_err(|e| lost(&e))?;

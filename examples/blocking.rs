@@ -18,7 +18,7 @@ use std::thread;
 
 use mio::{Events, Interest, Poll, Token, Waker};
 use phx_proto::{
-    ChannelId, CloseCause, CloseCode, Config, Endpoint, Event, Outcome, Payload, PushId, Socket,
+    ChannelId, CloseCause, CloseCode, Config, Endpoint, Event, Outcome, Payload, RequestId, Socket,
 };
 use support::link::Driver;
 use support::server_url;
@@ -101,7 +101,7 @@ struct Worker {
     calls: Receiver<Call>,
     opened: Option<Answer<()>>,
     joins: HashMap<ChannelId, Answer<ChannelId>>,
-    pushes: HashMap<PushId, Answer<Payload>>,
+    pushes: HashMap<RequestId, Answer<Payload>>,
     closing: Option<Answer<()>>,
 }
 
@@ -169,7 +169,7 @@ impl Worker {
             Event::Joined { channel, .. } => {
                 drop(self.joins.remove(&channel).map(|waiting| waiting.send(Ok(channel))));
             }
-            Event::PushDone { push, outcome, .. } => {
+            Event::RequestDone { push, outcome, .. } => {
                 let answer = match outcome {
                     Outcome::Reply { response, .. } => Ok(response),
                     other => Err(format!("{other:?}")),

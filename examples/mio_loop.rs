@@ -13,7 +13,8 @@ use std::error::Error;
 
 use mio::{Events, Interest, Poll, Token};
 use phx_proto::{
-    CloseCause, CloseCode, Config, Endpoint, Event, Outcome, Payload, PushId, Socket, TransportId,
+    CloseCause, CloseCode, Config, Endpoint, Event, Outcome, Payload, RequestId, Socket,
+    TransportId,
 };
 use support::embedded_server;
 use support::link::Driver;
@@ -22,7 +23,7 @@ const SOCKETS: usize = 50;
 
 struct Client {
     driver: Driver,
-    echo: PushId,
+    echo: RequestId,
     /// The transport whose stream is registered.
     watched: Option<TransportId>,
     done: bool,
@@ -92,7 +93,7 @@ impl Client {
     fn handle(&mut self, event: Event) -> Result<bool, Box<dyn Error>> {
         let now = self.driver.now();
         match event {
-            Event::PushDone { push, outcome, .. } if push == self.echo => match outcome {
+            Event::RequestDone { push, outcome, .. } if push == self.echo => match outcome {
                 Outcome::Reply { response, .. } => {
                     response.decode::<usize>()?;
                     self.driver.core.disconnect(now, CloseCode::NORMAL, "")?;

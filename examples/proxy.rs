@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let proxy = HttpProxy::new(TcpDialer::new(), host, port).with_basic_auth("ann", "secret");
     let socket = phx_tokio::socket(url)
         .connector(WebSocketConnector::new(proxy))
-        .connect_within(std::time::Duration::from_secs(10))
+        .connect_with_timeout(std::time::Duration::from_secs(10))
         .await?;
     let room = socket.channel("room:lobby").join().await?;
     let reply: String = room.push("echo", "there and back").await?;

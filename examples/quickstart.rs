@@ -33,7 +33,7 @@ struct Seen {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     println!("1. A server starts, as Phoenix would.");
-    let server = Listener::bind(phx_testing::rooms().build()).await?;
+    let server = Listener::bind(phx_testing::demo_server().build()).await?;
     println!("   It listens at {}.", server.url());
 
     println!("2. Ann connects and joins.");

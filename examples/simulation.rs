@@ -12,10 +12,10 @@ use std::error::Error;
 use std::time::Duration;
 
 use phx_proto::{ChannelId, Config, Event, Payload};
-use phx_testing::{ClientId, Simulation, rooms};
+use phx_testing::{ClientId, Simulation, demo_server};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut sim = Simulation::new(rooms().build());
+    let mut sim = Simulation::new(demo_server().build());
     let (ann, ann_room) = join(&mut sim, "ann", Duration::from_millis(20))?;
     let (bob, bob_room) = join(&mut sim, "bob", Duration::from_millis(80))?;
     let people = [(ann, "ann"), (bob, "bob")];

@@ -5,7 +5,7 @@
 //! cargo test --example testing_your_app
 //! ```
 //!
-//! The program is a bot that joins a room and answers questions. It takes a `Builder`: in production
+//! The program is a bot that joins a room and answers questions. It takes a `SocketBuilder`: in production
 //! an adapter makes it, `phx_tokio::socket(url)`, and here a link to a server in memory does. The
 //! checks cover minutes of the bot's life, and take milliseconds.
 #![allow(clippy::print_stdout, reason = "telling is what this example is for")]
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use phx_testing::in_memory::{Link, VirtualTime};
 use phx_testing::{Handlers, Refusal, Server};
-use phx_tokio::{Builder, Payload, Runtime, StreamItem};
+use phx_tokio::{Payload, Runtime, SocketBuilder, StreamItem};
 use serde::{Deserialize, Serialize};
 
 /// What is said in the room.
@@ -27,7 +27,7 @@ struct Said {
 
 /// The program under test: it answers every question until it is told to go, and gives the number of
 /// its answers.
-async fn bot(builder: Builder) -> Result<u32, Box<dyn Error + Send + Sync>> {
+async fn bot(builder: SocketBuilder) -> Result<u32, Box<dyn Error + Send + Sync>> {
     let socket = builder.connect().await?;
     let room = socket.channel("room:lobby").create()?;
     let mut heard = room.on::<Said>("said");
@@ -76,7 +76,7 @@ impl Scene {
             // A check that waits for an answer fails if the bot does.
             let _ = bot(builder).await;
         }));
-        let socket = bots_link.another().socket().connect().await?;
+        let socket = bots_link.new_client().socket().connect().await?;
         let person = socket.channel("room:lobby").join().await?;
         let heard = person.on("said");
         // Let the bot join, too.

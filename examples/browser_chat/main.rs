@@ -21,7 +21,7 @@ const PAGE: &str = include_str!("page.html");
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let server = Listener::bind(phx_testing::rooms().build()).await?;
+    let server = Listener::bind(phx_testing::demo_server().build()).await?;
     let pages = TcpListener::bind("127.0.0.1:0").await?;
     println!("in a browser: http://{}/?name=bob", pages.local_addr()?);
     println!("in a terminal: cargo run --example chat -- --name ann --server {}", server.url());

@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (url, server) = match arguments.server {
         Some(url) => (url, None),
         None => {
-            let server = Listener::bind(phx_testing::rooms().build()).await?;
+            let server = Listener::bind(phx_testing::demo_server().build()).await?;
             notice(&format!("others can join with --server {}", server.url()));
             (server.url().to_owned(), Some(server))
         }

@@ -81,14 +81,14 @@ pub fn session(
                 Action::Close { transport: id, code, .. } => {
                     device.close(code);
                     transport = None;
-                    socket.handle_closed(now, id, CloseCause::lost(""));
+                    socket.handle_closed(now, id, CloseCause::io(""));
                 }
                 _ => {}
             }
         }
         while let Some(event) = socket.poll_event() {
             match event {
-                Event::PushDone { push: done, outcome, .. } if done == push => {
+                Event::RequestDone { push: done, outcome, .. } if done == push => {
                     let Outcome::Reply { response, .. } = outcome else {
                         return Err(format!("no reply: {outcome:?}"));
                     };

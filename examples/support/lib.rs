@@ -30,7 +30,7 @@ pub fn embedded_server() -> io::Result<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     thread::spawn(move || {
         runtime.block_on(async {
-            let listener = Listener::bind(phx_testing::rooms().build()).await;
+            let listener = Listener::bind(phx_testing::demo_server().build()).await;
             // It ends when it is dropped, so it is kept.
             let (url, _listener) = match listener {
                 Ok(listener) => (Ok(listener.url().to_owned()), Some(listener)),

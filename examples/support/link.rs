@@ -101,7 +101,7 @@ impl Driver {
                     // Whether the server hears it or not, this connection is over.
                     let _ = websocket.close(Some(frame)).and_then(|()| websocket.flush());
                 }
-                self.core.handle_closed(now, transport, CloseCause::lost(""));
+                self.core.handle_closed(now, transport, CloseCause::io(""));
             }
             _ => {}
         }
@@ -182,7 +182,7 @@ impl Driver {
             Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => {
                 self.link = Link::None;
-                self.core.handle_closed(now, transport, CloseCause::lost(error.to_string()));
+                self.core.handle_closed(now, transport, CloseCause::io(error.to_string()));
             }
         }
     }
@@ -191,11 +191,11 @@ impl Driver {
 /// Looking a name up blocks: give an address, or look it up on a thread.
 fn dial(request: &Request) -> Result<TcpStream, CloseCause> {
     if request.is_tls() {
-        return Err(CloseCause::unusable("this example has no TLS"));
+        return Err(CloseCause::invalid_request("this example has no TLS"));
     }
     let mut addresses =
         (request.host(), request.port()).to_socket_addrs().map_err(|error| lost(&error))?;
-    let address = addresses.next().ok_or_else(|| CloseCause::lost("no address"))?;
+    let address = addresses.next().ok_or_else(|| CloseCause::io("no address"))?;
     let stream = TcpStream::connect(address).map_err(|error| lost(&error))?;
     stream.set_nodelay(true).map_err(|error| lost(&error))?;
     Ok(stream)
@@ -207,7 +207,7 @@ enum Upgrade {
 }
 
 fn upgrade(stream: TcpStream, request: &Request) -> Result<Upgrade, CloseCause> {
-    let unusable = |error: &dyn std::error::Error| CloseCause::unusable(error.to_string());
+    let unusable = |error: &dyn std::error::Error| CloseCause::invalid_request(error.to_string());
     let url = request.url().as_str().parse().map_err(|error| unusable(&error))?;
     let mut upgrade = ClientRequestBuilder::new(url);
     for protocol in request.protocols() {
@@ -231,10 +231,10 @@ fn upgraded<T>(result: Handshake<(WebSocket<TcpStream>, T)>) -> Result<Upgrade, 
         Err(HandshakeError::Failure(Error::Http(response))) => {
             Err(CloseCause::Refused(phx_proto::Refusal::new(response.status().as_u16())))
         }
-        Err(HandshakeError::Failure(error)) => Err(CloseCause::lost(error.to_string())),
+        Err(HandshakeError::Failure(error)) => Err(CloseCause::io(error.to_string())),
     }
 }
 
 fn lost(error: &io::Error) -> CloseCause {
-    CloseCause::lost(error.to_string())
+    CloseCause::io(error.to_string())
 }

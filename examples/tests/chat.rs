@@ -49,7 +49,7 @@ fn terminals_talk_over_the_embedded_server() {
 #[test]
 fn a_lost_connection_is_told_and_mended() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let listener = runtime.block_on(Listener::bind(phx_testing::rooms().build())).unwrap();
+    let listener = runtime.block_on(Listener::bind(phx_testing::demo_server().build())).unwrap();
     let mut ann = chat(&["--name", "ann", "--server", listener.url()]);
     ann.sees("* here: ann\r\n");
     let mut bob = chat(&["--name", "bob", "--server", listener.url()]);

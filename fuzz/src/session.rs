@@ -21,8 +21,8 @@ pub fn check(input: &[u8]) {
     let log = log(habits, steps);
     let other = match how >> 2 & 3 {
         0 => return,
-        1 if drains => Habits { stale_facts: true, ..habits },
-        2 if drains && habits.punctual => Habits { fidgets: true, ..habits },
+        1 if drains => Habits { stale_inputs: true, ..habits },
+        2 if drains && habits.punctual => Habits { extra_polls: true, ..habits },
         _ => habits,
     };
     let other = self::log(other, steps);

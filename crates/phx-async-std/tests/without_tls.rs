@@ -8,5 +8,5 @@ use phx_async_std::{CloseCause, ConnectFailed};
 fn wss_is_unusable() {
     let failed =
         async_std::task::block_on(phx_async_std::socket("wss://localhost:1/socket").connect());
-    assert!(matches!(failed, Err(ConnectFailed::Closed(CloseCause::Unusable { .. }))));
+    assert!(matches!(failed, Err(ConnectFailed::Closed(CloseCause::InvalidRequest { .. }))));
 }

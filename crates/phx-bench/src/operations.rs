@@ -216,7 +216,7 @@ fn push_and_reply(pending: u64) -> anyhow::Result<Repeated> {
         drop(black_box(sent));
         connected.receive(replies.next());
         let event = connected.socket.poll_event();
-        debug_assert!(matches!(event, Some(Event::PushDone { .. })), "{event:?}");
+        debug_assert!(matches!(event, Some(Event::RequestDone { .. })), "{event:?}");
         drop(black_box(event));
     }))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use phx_tokio::Builder;
+use phx_tokio::SocketBuilder;
 
 /// One of the adapters, and the runtime it is for.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +64,7 @@ impl Runtime {
     }
 
     /// A socket in the making to the server on `PERF_PORT`, as a program would make it.
-    pub(crate) fn socket(self) -> anyhow::Result<Builder> {
+    pub(crate) fn socket(self) -> anyhow::Result<SocketBuilder> {
         let url = format!("ws://127.0.0.1:{}/socket", server_port()?);
         Ok(match self {
             Runtime::Tokio => phx_tokio::socket(url),

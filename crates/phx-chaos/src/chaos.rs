@@ -7,8 +7,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use phx_proto::{
     ChannelId, CloseCause, CloseCode, ClosePolicy, Config, ConnectionState, Event, Instant,
-    Message, ParamsRequestId, Payload, PushId, Ref, RejoinPolicy, Serializer, Socket, TransportId,
-    V1, V1Server, V2, V2Server, WhenFull,
+    Message, ParamsRequestId, Payload, PushOverflow, Ref, RejoinPolicy, RequestId, Serializer,
+    Socket, TransportId, V1, V1Server, V2, V2Server,
 };
 
 use crate::choices::Choices;
@@ -22,12 +22,12 @@ pub struct Habits {
     /// Whether everything is polled after every step, or only now and then.
     pub drains: bool,
     /// Whether facts about old transports are strewn in. What else happens is the same as without.
-    pub stale_facts: bool,
+    pub stale_inputs: bool,
     /// Whether time goes from timeout to timeout, or past them.
     pub punctual: bool,
     /// Whether the socket is asked and told the time more often than it needs. What happens is the
     /// same as without if it `drains` and is `punctual`.
-    pub fidgets: bool,
+    pub extra_polls: bool,
     /// Whether all that comes out is written down.
     pub logs: bool,
 }
@@ -65,8 +65,8 @@ pub(crate) struct Seen {
     pub(crate) unanswered: Vec<Message>,
     pub(crate) transports: Vec<TransportId>,
     pub(crate) requests: VecDeque<ParamsRequestId>,
-    pub(crate) calls: HashMap<PushId, Call>,
-    pub(crate) recent_calls: VecDeque<PushId>,
+    pub(crate) calls: HashMap<RequestId, Call>,
+    pub(crate) recent_calls: VecDeque<RequestId>,
     pub(crate) opened: HashSet<TransportId>,
     pub(crate) closed: HashSet<TransportId>,
     pub(crate) closes: HashSet<TransportId>,
@@ -75,7 +75,7 @@ pub(crate) struct Seen {
     /// How often a channel that was closed was joined again, less how often it was closed.
     pub(crate) lives: HashMap<ChannelId, i32>,
     pub(crate) joins_sent: HashSet<(TransportId, Ref)>,
-    pub(crate) last_push_sent: HashMap<ChannelId, PushId>,
+    pub(crate) last_push_sent: HashMap<ChannelId, RequestId>,
     /// Whether the user wants a connection.
     pub(crate) wanted: bool,
     /// Whether events were dropped: what is reported is no longer everything.
@@ -102,7 +102,7 @@ fn config(choices: &mut Choices) -> Config {
     config.max_frame_size = 400;
     config.max_events = 1_000_000;
     if choices.flag() {
-        config.when_full = WhenFull::EvictOldest;
+        config.push_overflow = PushOverflow::DropOldest;
     }
     if choices.flag() {
         config.stable_after = Duration::ZERO;
@@ -171,7 +171,7 @@ impl Chaos {
             self.fidget();
             self.step();
             self.fidget();
-            if self.habits.stale_facts {
+            if self.habits.stale_inputs {
                 self.strew_stale_facts();
             }
             if self.habits.drains {
@@ -193,7 +193,7 @@ impl Chaos {
         self.seen.wanted = false;
         self.poll_actions(usize::MAX);
         if let Some(&transport) = self.seen.transports.last() {
-            self.socket.handle_closed(self.now, transport, CloseCause::lost(""));
+            self.socket.handle_closed(self.now, transport, CloseCause::io(""));
         }
         for channel in std::mem::take(&mut self.seen.channels) {
             self.socket.remove(self.now, channel);
@@ -228,7 +228,7 @@ impl Chaos {
             let push = self.socket.push(self.now, channels[0], "e", large, None).unwrap();
             assert!(self.socket.cancel(push));
         }
-        assert!(matches!(self.socket.poll_event(), None | Some(Event::PushDone { .. })));
+        assert!(matches!(self.socket.poll_event(), None | Some(Event::RequestDone { .. })));
         for channel in channels {
             assert!(self.socket.remove(self.now, channel));
         }
@@ -239,7 +239,7 @@ impl Chaos {
         assert!(shown.len() < 6_000, "{} bytes: {shown}", shown.len());
     }
 
-    pub(crate) fn accepted(&mut self, call: PushId, channel: ChannelId) {
+    pub(crate) fn accepted(&mut self, call: RequestId, channel: ChannelId) {
         let old = self.seen.calls.insert(call, Call { channel, is_done: false });
         assert_eq!(old, None, "{call:?} was given twice");
         remember(&mut self.seen.recent_calls, call, 10);

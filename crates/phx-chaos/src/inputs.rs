@@ -48,12 +48,12 @@ impl Chaos {
                 Refusal::new(300 + u16::try_from(self.choices.below(300)).unwrap())
                     .with_retry_after(Some(Duration::from_secs(self.choices.number()))),
             ),
-            4 => CloseCause::unusable("no token"),
+            4 => CloseCause::invalid_request("no token"),
             5 => {
                 let code = 1000 + u16::try_from(self.choices.below(16)).unwrap();
                 CloseCause::frame(CloseCode::from_u16(code), "")
             }
-            _ => CloseCause::lost(""),
+            _ => CloseCause::io(""),
         }
     }
 

@@ -89,7 +89,7 @@ impl Chaos {
 
     fn note_event(&mut self, event: Event) {
         match event {
-            Event::PushDone { push, outcome, .. } => match self.seen.calls.get_mut(&push) {
+            Event::RequestDone { push, outcome, .. } => match self.seen.calls.get_mut(&push) {
                 Some(Call { is_done: done @ false, .. }) => *done = true,
                 other => panic!("{push:?} ended with {outcome:?} but is {other:?}"),
             },

@@ -201,7 +201,7 @@ impl Chaos {
     }
 
     fn wait_until(&mut self, end: Instant) {
-        if self.habits.fidgets {
+        if self.habits.extra_polls {
             let part = end.saturating_duration_since(self.now) / 3;
             for _ in 0..2 {
                 self.now = self.now + part;
@@ -218,7 +218,7 @@ impl Chaos {
 
     /// Asks and tells what need not be asked and told.
     pub(crate) fn fidget(&mut self) {
-        if !self.habits.fidgets {
+        if !self.habits.extra_polls {
             return;
         }
         self.socket.handle_timeout(self.now);
@@ -247,7 +247,7 @@ impl Chaos {
                 let frame = self.ok(sent.clone());
                 self.socket.handle_frame(self.now, *transport, frame);
             }
-            self.socket.handle_closed(self.now, *transport, CloseCause::lost("old"));
+            self.socket.handle_closed(self.now, *transport, CloseCause::io("old"));
         }
     }
 }

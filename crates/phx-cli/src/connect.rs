@@ -10,7 +10,7 @@ use phx_tokio::dial::Dialer;
 use phx_tokio::tls::rustls::ClientConfig;
 use phx_tokio::websocket::{WebSocketConfig, WebSocketConnector};
 use phx_tokio::{
-    Backoff, Builder, CloseCause, CloseCode, Endpoint, Reconnect, ReconnectPolicy, Socket,
+    Backoff, CloseCause, CloseCode, Endpoint, Reconnect, ReconnectPolicy, Socket, SocketBuilder,
     SocketError, TcpDialer, V1,
 };
 
@@ -105,7 +105,7 @@ impl Connect {
         &self,
         url: &str,
         warn_of: impl Fn(&str) + Clone + Send + Sync + 'static,
-    ) -> Result<Builder, Failure> {
+    ) -> Result<SocketBuilder, Failure> {
         // The URL isn't quoted: where it is wrong nobody knows which part of it is a secret.
         let endpoint = Endpoint::parse(url)
             .map_err(|error| Failure::Usage(format!("the URL can't be used: {error}")))?;
@@ -149,16 +149,21 @@ impl Connect {
     }
 
     /// Connects what [`builder`](Self::builder) made.
-    pub(crate) async fn open(&self, builder: Builder, url: &str) -> Result<Socket, Failure> {
+    pub(crate) async fn open(&self, builder: SocketBuilder, url: &str) -> Result<Socket, Failure> {
         let connected = if self.reconnect {
             builder.connect().await
         } else {
-            builder.connect_within(self.connect_timeout).await
+            builder.connect_with_timeout(self.connect_timeout).await
         };
         connected.map_err(|failed| Failure::connect(shown_url(url), &failed))
     }
 
-    fn through<D: Dialer>(&self, builder: Builder, dialer: D, config: WebSocketConfig) -> Builder {
+    fn through<D: Dialer>(
+        &self,
+        builder: SocketBuilder,
+        dialer: D,
+        config: WebSocketConfig,
+    ) -> SocketBuilder {
         let connector = WebSocketConnector::new(dialer).with_config(config);
         match self.verbose {
             0 => builder.connector(connector),
@@ -181,7 +186,10 @@ impl Connect {
 }
 
 /// Warns once, however many connections there are.
-fn warn(builder: Builder, warn_of: impl Fn(&str) + Clone + Send + Sync + 'static) -> Builder {
+fn warn(
+    builder: SocketBuilder,
+    warn_of: impl Fn(&str) + Clone + Send + Sync + 'static,
+) -> SocketBuilder {
     static TOKEN: Once = Once::new();
     static SIZE: Once = Once::new();
     let warn = warn_of.clone();

@@ -15,7 +15,8 @@ pub(crate) async fn farewell(socket: &Socket, channels: &[Channel], interrupt: &
     let goodbye = async {
         if socket.is_connected() {
             // What the server says to it makes no difference any more.
-            let _ = join_all(channels.iter().map(|channel| channel.leave_within(PATIENCE))).await;
+            let _ =
+                join_all(channels.iter().map(|channel| channel.leave_with_timeout(PATIENCE))).await;
         }
         socket.disconnect().await;
     };

@@ -94,8 +94,8 @@ impl Transport for Watched {
         self.transport.as_mut().poll_ready(cx).map_err(ended)
     }
 
-    fn room(&self) -> usize {
-        self.transport.room()
+    fn capacity(&self) -> usize {
+        self.transport.capacity()
     }
 
     fn start_send(mut self: Pin<&mut Self>, frame: Frame) -> Result<(), CloseCause> {

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use phx_tokio::{Builder, SocketError};
+use phx_tokio::{SocketBuilder, SocketError};
 
 use crate::record::{Kind, Record};
 use crate::terminal;
@@ -12,16 +12,16 @@ use crate::terminal;
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Warns on standard error of frames that aren't messages.
-pub(crate) fn warn(builder: Builder) -> Builder {
+pub(crate) fn warn(builder: SocketBuilder) -> SocketBuilder {
     Watch::warning().on(builder)
 }
 
 /// Reports records of frames that aren't messages: there may be a flood of them, and they are reported once a
 /// second at most.
 pub(crate) fn records(
-    builder: Builder,
+    builder: SocketBuilder,
     report: impl Fn(Record) + Send + Sync + 'static,
-) -> Builder {
+) -> SocketBuilder {
     Watch::new(move |malformed| report(malformed.record())).on(builder)
 }
 
@@ -40,7 +40,7 @@ impl Watch {
     }
 
     /// Looks at a connection. What was counted is reported at its end at the latest.
-    pub(crate) fn on(&self, builder: Builder) -> Builder {
+    pub(crate) fn on(&self, builder: SocketBuilder) -> SocketBuilder {
         let (seen, last) = (Arc::clone(&self.0), Arc::clone(&self.0));
         let builder = builder.on_error(move |error| {
             if let SocketError::Malformed(error) = error {

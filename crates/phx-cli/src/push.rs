@@ -151,7 +151,7 @@ impl Pushing<'_> {
     /// Pushes once; `None` if no reply is wanted.
     fn push(&self) -> Result<Option<PushReply>, Failure> {
         let Options { event, timeout, no_reply, .. } = self.options;
-        let push = self.channel.push_within(*timeout, &**event, self.payload.clone());
+        let push = self.channel.push_with_timeout(*timeout, &**event, self.payload.clone());
         let refused = |refused: phx_tokio::PushRefused| {
             Failure::push(self.channel.topic(), event, &refused.into())
         };

@@ -148,7 +148,7 @@ impl Repl<'_> {
             Command::Join(topic, params) => self.join(topic, params).await,
             Command::Leave(topic) => {
                 let channel = self.channel(&topic)?.clone();
-                let left = channel.leave_within(self.timeout).await;
+                let left = channel.leave_with_timeout(self.timeout).await;
                 self.channels.remove(&topic);
                 left.map_err(|failed| Failure::TimedOut(format!("{topic}: {failed}")))?;
                 self.printer.print(Record::new(Kind::Left).topic(channel.topic())).await
@@ -156,7 +156,7 @@ impl Repl<'_> {
             Command::Push(topic, event, payload) => {
                 let channel = self.channel(&topic)?.clone();
                 self.seen.event(&event);
-                let push: Push<()> = channel.push_within(self.timeout, &*event, payload);
+                let push: Push<()> = channel.push_with_timeout(self.timeout, &*event, payload);
                 let replied = async {
                     let reply = push.reply().await;
                     reply.map_err(|failed| Failure::push(&topic, &event, &failed))
@@ -167,7 +167,7 @@ impl Repl<'_> {
             Command::Send(topic, event, payload) => {
                 let channel = self.channel(&topic)?;
                 self.seen.event(&event);
-                let push: Push<()> = channel.push_within(self.timeout, &*event, payload);
+                let push: Push<()> = channel.push_with_timeout(self.timeout, &*event, payload);
                 push.detach().map_err(|refused| Failure::push(&topic, &event, &refused.into()))
             }
             Command::Ping => {
@@ -179,7 +179,7 @@ impl Repl<'_> {
             }
             Command::State => self.printer.say(self.state()).await,
             Command::Connect => {
-                let connected = self.socket.connect().within(self.timeout).await;
+                let connected = self.socket.connect().with_timeout(self.timeout).await;
                 connected.map_err(|failed| Failure::connect(self.socket.endpoint(), &failed))
             }
             Command::Disconnect => {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use clap::Args;
 use phx_tokio::{
-    Builder, ByteString, Channel, ChannelCloseCause, CloseCause, ConnectionState, Incoming,
-    JoinFailed, Message, Messages, Payload, PayloadDropped, Socket, Status, StreamItem,
+    ByteString, Channel, ChannelCloseCause, CloseCause, ConnectionState, Incoming, JoinFailed,
+    Message, Messages, Payload, PayloadDropped, Socket, SocketBuilder, Status, StreamItem,
     TopicFilter, TopicMessage,
 };
 
@@ -58,9 +58,9 @@ pub(crate) async fn while_open<T>(
 
 /// Reports the news of the connection, except for its end by our own wish.
 pub(crate) fn report_news(
-    builder: Builder,
+    builder: SocketBuilder,
     report: impl Fn(Record) + Clone + Send + Sync + 'static,
-) -> Builder {
+) -> SocketBuilder {
     let (opened, closed) = (report.clone(), report);
     builder.on_open(move || opened(Record::new(Kind::Connected))).on_close(move |end| {
         // A first attempt that failed is what the command fails with.
@@ -82,7 +82,7 @@ impl JoinRefs {
     }
 
     /// Looks at all messages that come.
-    pub(crate) fn watch(&self, builder: Builder) -> Builder {
+    pub(crate) fn watch(&self, builder: SocketBuilder) -> SocketBuilder {
         let refs = self.clone();
         builder.on_message(move |message| refs.see(message))
     }
@@ -119,7 +119,7 @@ pub(crate) async fn join(
     channel: &Channel,
     patience: Duration,
 ) -> Result<Result<Payload, PayloadDropped>, Failure> {
-    let joined = accepted(channel.join_within(patience).await);
+    let joined = accepted(channel.join_with_timeout(patience).await);
     joined.map_err(|failed| Failure::join(channel.topic(), &failed))
 }
 

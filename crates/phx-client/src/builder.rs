@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phx_proto::{
-    Backoff, ClosePolicy, Config, Endpoint, EndpointError, Message, ReconnectPolicy, RejoinPolicy,
-    Serializer, WhenFull,
+    Backoff, ClosePolicy, Config, Endpoint, EndpointError, Message, PushOverflow, ReconnectPolicy,
+    RejoinPolicy, Serializer,
 };
 use serde::Serialize;
 
@@ -24,12 +24,12 @@ mod settings;
 
 pub use credentials::Credentials;
 pub use into_endpoint::IntoEndpoint;
-pub(crate) use settings::Settings;
+pub(crate) use settings::ClientConfig;
 
 /// A socket in the making.
 ///
 /// The adapter crates have a function that makes a builder which knows their runtime and how they
-/// connect; [`Builder::new`] is for one's own.
+/// connect; [`SocketBuilder::new`] is for one's own.
 ///
 /// A mistake in the endpoint, a param, a header or a setting is kept, and is the error of
 /// [`connect`](Self::connect) or [`spawn`](Self::spawn), so that the calls can be chained. Nothing runs then.
@@ -38,9 +38,9 @@ pub(crate) use settings::Settings;
 ///
 /// ```no_run
 /// use std::time::Duration;
-/// use phx_client::{Backoff, Builder};
+/// use phx_client::{Backoff, SocketBuilder};
 ///
-/// # async fn doc(builder: Builder) -> Result<(), phx_client::ConnectFailed> {
+/// # async fn doc(builder: SocketBuilder) -> Result<(), phx_client::ConnectFailed> {
 /// let socket = builder
 ///     .param("token", "secret")
 ///     .heartbeat_interval(Some(Duration::from_secs(15)))
@@ -51,35 +51,35 @@ pub(crate) use settings::Settings;
 /// # }
 /// ```
 #[must_use = "a builder does nothing until `connect` or `spawn`"]
-pub struct Builder {
+pub struct SocketBuilder {
     endpoint: Result<Endpoint, EndpointError>,
     runtime: Option<Arc<dyn Runtime>>,
     connector: Option<Arc<dyn Connector>>,
     config: Config,
-    settings: Settings,
+    settings: ClientConfig,
     hooks: SocketHooks,
     seed: Option<u64>,
 }
 
-impl Builder {
+impl SocketBuilder {
     /// A socket that connects to `endpoint`: the socket's path on the server, as in
     /// `ws://localhost:4000/socket` (`wss`, `http` and `https` do too), or an [`Endpoint`].
     ///
     /// # Examples
     ///
     /// ```no_run
-    /// use phx_client::{Builder, Endpoint};
+    /// use phx_client::{SocketBuilder, Endpoint};
     ///
-    /// let builder = Builder::new("ws://localhost:4000/socket");
-    /// let builder = Builder::new(Endpoint::from_parts("example.com", "/socket", None, true));
+    /// let builder = SocketBuilder::new("ws://localhost:4000/socket");
+    /// let builder = SocketBuilder::new(Endpoint::from_parts("example.com", "/socket", None, true));
     /// ```
     pub fn new(endpoint: impl IntoEndpoint) -> Self {
-        Builder {
+        SocketBuilder {
             endpoint: endpoint.into_endpoint(),
             runtime: None,
             connector: None,
             config: Config::default(),
-            settings: Settings::default(),
+            settings: ClientConfig::default(),
             hooks: SocketHooks::default(),
             seed: None,
         }
@@ -90,7 +90,7 @@ impl Builder {
     /// Attempts that fail are repeated as the reconnect policy and schedule say; the error is an
     /// attempt after which there is no other, by default a refusal that no retry can mend. So while
     /// no server listens, or none can be reached, this waits for as long as it takes;
-    /// [`connect_within`](Self::connect_within) doesn't. [`on_close`](Self::on_close) and `tracing`
+    /// [`connect_with_timeout`](Self::connect_with_timeout) doesn't. [`on_close`](Self::on_close) and `tracing`
     /// tell of each attempt why it failed.
     ///
     /// Dropping the future drops the socket.
@@ -100,7 +100,7 @@ impl Builder {
     /// [`ConnectFailed`].
     pub async fn connect(self) -> Result<Socket, ConnectFailed> {
         let socket = self.spawn()?;
-        socket.opened().await?;
+        socket.wait_connected().await?;
         Ok(socket)
     }
 
@@ -116,21 +116,21 @@ impl Builder {
     ///
     /// ```no_run
     /// use std::time::Duration;
-    /// use phx_client::Builder;
+    /// use phx_client::SocketBuilder;
     ///
-    /// # async fn doc(builder: Builder) -> Result<(), phx_client::ConnectFailed> {
-    /// let socket = builder.connect_within(Duration::from_secs(5)).await?;
+    /// # async fn doc(builder: SocketBuilder) -> Result<(), phx_client::ConnectFailed> {
+    /// let socket = builder.connect_with_timeout(Duration::from_secs(5)).await?;
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn connect_within(self, limit: Duration) -> Result<Socket, ConnectFailed> {
+    pub async fn connect_with_timeout(self, limit: Duration) -> Result<Socket, ConnectFailed> {
         let socket = self.spawn()?;
-        socket.opened().within(limit).await?;
+        socket.wait_connected().with_timeout(limit).await?;
         Ok(socket)
     }
 
     /// Starts to connect, and returns the socket at once. It keeps trying; see
-    /// [`Socket::opened`], [`Socket::status`] and [`Socket::on_close`] for how it goes.
+    /// [`Socket::wait_connected`], [`Socket::status`] and [`Socket::on_close`] for how it goes.
     ///
     /// # Errors
     ///
@@ -155,7 +155,7 @@ impl Builder {
 }
 
 /// What the socket runs on.
-impl Builder {
+impl SocketBuilder {
     /// The async runtime to run on.
     pub fn runtime(mut self, runtime: impl Runtime) -> Self {
         self.runtime = Some(Arc::new(runtime));
@@ -176,7 +176,7 @@ impl Builder {
 }
 
 /// What is said when connecting.
-impl Builder {
+impl SocketBuilder {
     /// Adds a param to the URL: the server's `connect/3` gets it.
     pub fn param(mut self, key: &str, value: &str) -> Self {
         self.endpoint = self.endpoint.map(|endpoint| endpoint.with_param(key, value));
@@ -209,16 +209,16 @@ impl Builder {
     ///
     /// If `make` fails, panics, or takes longer than
     /// [`credentials_timeout`](Self::credentials_timeout), the attempt has failed, and is repeated as
-    /// any other. The text of its error is shown in [`CloseCause::Lost`](phx_proto::CloseCause::Lost)
+    /// any other. The text of its error is shown in [`CloseCause::Io`](phx_proto::CloseCause::Io)
     /// and in logs: keep secrets out of it.
     ///
     /// # Examples
     ///
     /// ```no_run
-    /// use phx_client::{Builder, Credentials};
+    /// use phx_client::{SocketBuilder, Credentials};
     ///
     /// # async fn fetch_token() -> Result<String, std::io::Error> { Ok(String::new()) }
-    /// # async fn doc(builder: Builder) -> Result<(), phx_client::ConnectFailed> {
+    /// # async fn doc(builder: SocketBuilder) -> Result<(), phx_client::ConnectFailed> {
     /// let socket = builder
     ///     .credentials(|| async { Ok(Credentials::new().auth_token(fetch_token().await?)) })
     ///     .connect()
@@ -245,8 +245,8 @@ impl Builder {
     }
 }
 
-/// Settings of the protocol; the fields of [`Config`] tell more about each.
-impl Builder {
+/// ClientConfig of the protocol; the fields of [`Config`] tell more about each.
+impl SocketBuilder {
     /// All settings at once: a preset such as [`Config::phoenix_js`], or limits that have no method
     /// here. It replaces what the methods below have set so far, so call it first.
     pub fn config(mut self, config: Config) -> Self {
@@ -393,14 +393,14 @@ impl Builder {
     }
 
     /// What to do with a push for which there is no room. Default: refuse it.
-    pub fn when_full(mut self, when_full: WhenFull) -> Self {
-        self.config.when_full = when_full;
+    pub fn push_overflow(mut self, push_overflow: PushOverflow) -> Self {
+        self.config.push_overflow = push_overflow;
         self
     }
 }
 
-/// Settings of streams.
-impl Builder {
+/// ClientConfig of streams.
+impl SocketBuilder {
     /// Messages that a stream holds at the most, unless it is told otherwise. Default: 1,024.
     pub fn stream_capacity(mut self, messages: usize) -> Self {
         self.settings.stream_capacity = messages;
@@ -415,7 +415,7 @@ impl Builder {
     }
 
     /// How long a full stream that takes nothing may hold back everybody else, see
-    /// [`WhenSlow::Wait`](crate::WhenSlow::Wait). Default: 5 s.
+    /// [`StreamOverflow::Wait`](crate::StreamOverflow::Wait). Default: 5 s.
     pub fn stall_after(mut self, time: Duration) -> Self {
         self.settings.stall_after = time;
         self
@@ -426,9 +426,9 @@ impl Builder {
 /// like for those that can be removed.
 ///
 /// A hook has always run before a future that waits for the same thing resolves: `on_close` before
-/// [`Socket::disconnect`] or a refused [`connect`](Builder::connect), a channel's `on_close` before
+/// [`Socket::disconnect`] or a refused [`connect`](SocketBuilder::connect), a channel's `on_close` before
 /// [`Channel::leave`](crate::Channel::leave).
-impl Builder {
+impl SocketBuilder {
     /// Calls `handler` whenever the connection has opened.
     pub fn on_open(mut self, handler: impl Fn() + Send + Sync + 'static) -> Self {
         self.hooks.open.add(HookId::KEPT, Arc::new(handler));
@@ -461,9 +461,9 @@ impl Builder {
     }
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for SocketBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
+        f.debug_struct("SocketBuilder")
             .field("endpoint", &self.endpoint)
             .field("runtime", &self.runtime)
             .field("connector", &self.connector)

@@ -1,4 +1,4 @@
-//! A channel's handle: its facts and its hooks.
+//! A channel's handle: its inputs and its hooks.
 
 use std::any::Any;
 use std::fmt;
@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use phx_proto::{ByteString, ChannelCloseCause, ChannelId, ChannelState, Payload, PayloadDropped};
 
-use crate::hook::Hook;
 use crate::shared::{ChannelEntry, ChannelHooks, Handle, HookId, Shared};
 use crate::socket::{Socket, SocketHandle};
+use crate::subscription::Subscription;
 
 mod builder;
 mod failure;
@@ -49,7 +49,7 @@ struct ChannelHandle {
 impl Socket {
     /// Another handle to the channel that has `topic` now; `None` if none has.
     #[must_use]
-    pub fn existing_channel(&self, topic: &str) -> Option<Channel> {
+    pub fn get_channel(&self, topic: &str) -> Option<Channel> {
         let handle = {
             let state = self.shared().lock();
             let owner = state.core.channel_of(topic)?;
@@ -109,7 +109,7 @@ impl Channel {
 
     /// The response to the latest join; `None` before the first. It is an error if the channels of this socket keep
     /// so much already that there was no room for it, see
-    /// [`Builder::max_answer_bytes`](crate::Builder::max_answer_bytes).
+    /// [`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes).
     #[must_use]
     pub fn join_response(&self) -> Option<Result<Payload, PayloadDropped>> {
         self.kept(|entry| entry.response.clone())
@@ -117,14 +117,14 @@ impl Channel {
 
     /// Why the channel isn't joined, if its last attempt to join or its last time of being joined
     /// failed, and when it is tried again; `None` once it is joined, and when it is closed. What the server sent with
-    /// that is kept if there is room for it, see [`Builder::max_answer_bytes`](crate::Builder::max_answer_bytes).
+    /// that is kept if there is room for it, see [`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes).
     #[must_use]
     pub fn failure(&self) -> Option<ChannelFailure> {
         self.kept(|entry| entry.failure.as_deref().cloned())
     }
 
     /// Why the channel is closed; `None` while it isn't. What the server sent with that is kept if there is room for
-    /// it, see [`Builder::max_answer_bytes`](crate::Builder::max_answer_bytes).
+    /// it, see [`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes).
     #[must_use]
     pub fn close_cause(&self) -> Option<ChannelCloseCause> {
         self.kept(|entry| entry.closed.as_deref().cloned())
@@ -135,16 +135,16 @@ impl Channel {
     }
 }
 
-/// Hooks; see [`Hook`] for where they run.
+/// Hooks; see [`Subscription`] for where they run.
 impl Channel {
-    /// Calls `handler` with every message of one event, until [`Hook::off`].
+    /// Calls `handler` with every message of one event, until [`Subscription::off`].
     ///
-    /// See [`Hook`] for where handlers run. A stream can do all that this can and more.
+    /// See [`Subscription`] for where handlers run. A stream can do all that this can and more.
     pub fn on_event(
         &self,
         event: impl Into<ByteString>,
         handler: impl Fn(&Payload) + Send + Sync + 'static,
-    ) -> Hook {
+    ) -> Subscription {
         let event = event.into();
         let removed = event.clone();
         self.hook(
@@ -159,7 +159,7 @@ impl Channel {
     pub fn on_message(
         &self,
         change: impl Fn(&str, Payload) -> Payload + Send + Sync + 'static,
-    ) -> Hook {
+    ) -> Subscription {
         self.hook(
             |hooks, id| hooks.payload.add(id, Arc::new(change)),
             |hooks, id| hooks.payload.remove(id),
@@ -167,7 +167,10 @@ impl Channel {
     }
 
     /// Calls `handler` after every join with the response, and whether it was a rejoin.
-    pub fn on_join(&self, handler: impl Fn(&Payload, bool) + Send + Sync + 'static) -> Hook {
+    pub fn on_join(
+        &self,
+        handler: impl Fn(&Payload, bool) + Send + Sync + 'static,
+    ) -> Subscription {
         self.hook(
             |hooks, id| hooks.join.add(id, Arc::new(handler)),
             |hooks, id| hooks.join.remove(id),
@@ -176,7 +179,10 @@ impl Channel {
 
     /// Calls `handler` whenever the channel isn't joined any more and will rejoin, and whenever an
     /// attempt to join failed that isn't the last one: with the cause, and when it is tried again.
-    pub fn on_error(&self, handler: impl Fn(&ChannelFailure) + Send + Sync + 'static) -> Hook {
+    pub fn on_error(
+        &self,
+        handler: impl Fn(&ChannelFailure) + Send + Sync + 'static,
+    ) -> Subscription {
         self.hook(
             |hooks, id| hooks.error.add(id, Arc::new(handler)),
             |hooks, id| hooks.error.remove(id),
@@ -184,7 +190,10 @@ impl Channel {
     }
 
     /// Calls `handler` when the channel is closed.
-    pub fn on_close(&self, handler: impl Fn(&ChannelCloseCause) + Send + Sync + 'static) -> Hook {
+    pub fn on_close(
+        &self,
+        handler: impl Fn(&ChannelCloseCause) + Send + Sync + 'static,
+    ) -> Subscription {
         self.hook(
             |hooks, id| hooks.close.add(id, Arc::new(handler)),
             |hooks, id| hooks.close.remove(id),
@@ -195,7 +204,7 @@ impl Channel {
         &self,
         add: impl FnOnce(&mut ChannelHooks, HookId),
         remove: impl FnOnce(&mut ChannelHooks, HookId) -> Removed + Send + Sync + 'static,
-    ) -> Hook {
+    ) -> Subscription {
         let mut state = self.shared().lock();
         let id = state.next_hook();
         let entry = state.channels.get_mut(self.id());
@@ -206,7 +215,7 @@ impl Channel {
             None => drop(state),
         }
         let (shared, channel) = (Arc::downgrade(self.shared()), self.id());
-        Hook::new(move || {
+        Subscription::new(move || {
             let Some(shared) = shared.upgrade() else { return };
             let mut state = shared.lock();
             let entry = state.channels.get_mut(channel);

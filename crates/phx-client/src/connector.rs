@@ -17,7 +17,7 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     fn connect(&self, attempt: Attempt) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>>;
 
     /// Checks whether the connector's own settings can work. A socket asks before anything runs, so that the mistake
-    /// is an error of [`Builder::connect`](crate::Builder::connect) and not of every attempt. One connector around
+    /// is an error of [`SocketBuilder::connect`](crate::SocketBuilder::connect) and not of every attempt. One connector around
     /// another passes the question on. The default has no settings.
     ///
     /// # Errors
@@ -44,7 +44,7 @@ impl<C: Connector + ?Sized> Connector for Arc<C> {
 pub struct Attempt {
     /// The upgrade request: URL, headers, subprotocols.
     pub request: Request,
-    /// The socket's [limit](crate::Builder::max_frame_size) in bytes: frames over it won't be decoded,
+    /// The socket's [limit](crate::SocketBuilder::max_frame_size) in bytes: frames over it won't be decoded,
     /// so the transport had better not gather them in the first place.
     pub max_frame_size: usize,
     /// The runtime that the socket runs on, for timers.
@@ -81,7 +81,7 @@ pub trait Transport: fmt::Debug + Send {
 
     /// How many bytes of frames can be taken after `poll_ready` said yes, before it is to be asked again. One frame can
     /// be taken in any case, and more where they fit: then the driver fetches them together. Default: 0, one frame.
-    fn room(&self) -> usize {
+    fn capacity(&self) -> usize {
         0
     }
 

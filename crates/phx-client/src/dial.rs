@@ -5,9 +5,9 @@
 //! else leads to the server.
 
 mod byte_stream;
+mod happy_eyeballs;
 mod http_proxy;
 mod network;
-mod race;
 mod socks5_proxy;
 
 use std::fmt;
@@ -53,7 +53,7 @@ pub use socks5_proxy::Socks5Proxy;
 ///         let (ours, theirs) = pipe();
 ///         let sent = self.server.send(theirs);
 ///         Box::pin(async move {
-///             sent.map_err(|_| CloseCause::lost("the server is gone"))?;
+///             sent.map_err(|_| CloseCause::io("the server is gone"))?;
 ///             Ok(ours)
 ///         })
 ///     }

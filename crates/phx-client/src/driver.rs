@@ -29,14 +29,14 @@ mod attempt;
 mod closing;
 mod dispatch;
 mod link;
-mod nudge;
 mod params;
+mod wake_flag;
 
 use alarm::Alarm;
 use closing::{Closing, MAX_CLOSING};
-use dispatch::{Dispatch, Fact, Rest};
+use dispatch::{Dispatch, Input, Rest};
 use link::Link;
-use nudge::Nudge;
+use wake_flag::WakeFlag;
 
 /// Frames sent in a round, at the most.
 const MAX_SENT: usize = 64;
@@ -57,7 +57,7 @@ pub(crate) struct Driver {
     dispatch: Dispatch,
     link: Link,
     /// What the current transport is polled with.
-    nudge: Nudge,
+    wake_flag: WakeFlag,
     closing: Vec<Closing>,
     close_timeout: Duration,
     /// Params in the making; most sockets never make any.
@@ -78,7 +78,7 @@ impl Driver {
         Driver {
             dispatch: Dispatch::default(),
             link: Link::Idle,
-            nudge: Nudge::new(Arc::clone(&shared)),
+            wake_flag: WakeFlag::new(Arc::clone(&shared)),
             closing: Vec::new(),
             close_timeout,
             params: None,
@@ -97,13 +97,13 @@ impl Driver {
         self.make_params(cx);
         self.close(now, cx);
         let read_on = self.receive();
-        let room = self.link.poll_room(&mut self.nudge.context());
+        let room = self.link.poll_room(&mut self.wake_flag.context());
         let mut rest = self.dispatch.turn(&self.shared, now, &mut self.link, room);
         let more = self.act(now, &mut rest);
         let may_read = self.dispatch.held_until().is_none();
         let more = more
             || rest.is_behind
-            || !self.dispatch.facts.is_empty()
+            || !self.dispatch.inputs.is_empty()
             || (may_read && (read_on || self.link.has_frames()))
             || self.link.is_over();
         (rest, more)
@@ -117,18 +117,18 @@ impl Driver {
         match attempt.as_mut().poll(cx) {
             Poll::Pending => {}
             Poll::Ready(Ok(transport)) => {
-                self.dispatch.facts.push_back(Fact::Opened(id));
+                self.dispatch.inputs.push_back(Input::Opened(id));
                 // Another connection to the same server has the same answer.
                 if transport.ignored_subprotocols()
                     && !std::mem::replace(&mut self.token_ignored, true)
                 {
-                    self.dispatch.facts.push_back(Fact::TokenIgnored);
+                    self.dispatch.inputs.push_back(Input::TokenIgnored);
                 }
                 self.link = Link::open(id, transport);
-                self.nudge.call();
+                self.wake_flag.set();
             }
             Poll::Ready(Err(cause)) => {
-                self.dispatch.facts.push_back(Fact::Closed(id, cause));
+                self.dispatch.inputs.push_back(Input::Closed(id, cause));
                 self.link = Link::Idle;
             }
         }
@@ -139,7 +139,7 @@ impl Driver {
             return;
         };
         while let Poll::Ready(Some((request, params))) = making.poll_next_unpin(cx) {
-            self.dispatch.facts.push_back(Fact::Params(request, params));
+            self.dispatch.inputs.push_back(Input::Params(request, params));
         }
         if making.is_empty() {
             self.params = None;
@@ -152,13 +152,13 @@ impl Driver {
         if self.link.has_frames() || self.dispatch.held_until().is_some() {
             return true;
         }
-        if !self.nudge.take() {
+        if !self.wake_flag.take() {
             return false;
         }
-        let read_on = self.link.read(&mut self.nudge.context());
+        let read_on = self.link.read(&mut self.wake_flag.context());
         if read_on {
             // It calls only when it had nothing to give.
-            self.nudge.call();
+            self.wake_flag.set();
         }
         read_on
     }
@@ -166,7 +166,7 @@ impl Driver {
     /// Does what the core wants, and flushes. True if something began that is to be polled.
     fn act(&mut self, now: Instant, rest: &mut Rest) -> bool {
         if self.dispatch.actions.is_empty() && !rest.has_actions {
-            self.link.flush(&mut self.nudge.context());
+            self.link.flush(&mut self.wake_flag.context());
             return false;
         }
         let mut more = false;
@@ -189,7 +189,7 @@ impl Driver {
             if !rest.has_actions || sent >= MAX_SENT {
                 break;
             }
-            let room = self.link.poll_room(&mut self.nudge.context());
+            let room = self.link.poll_room(&mut self.wake_flag.context());
             if room.is_none() {
                 rest.has_actions = false;
                 break;
@@ -197,12 +197,12 @@ impl Driver {
             self.dispatch.more_actions(&self.shared, now, room, rest);
             std::mem::swap(&mut actions, &mut self.dispatch.actions);
         }
-        self.link.flush(&mut self.nudge.context());
+        self.link.flush(&mut self.wake_flag.context());
         more || rest.has_actions
     }
 
     fn perform(&mut self, now: Instant, action: Action) {
-        let facts = &mut self.dispatch.facts;
+        let inputs = &mut self.dispatch.inputs;
         match action {
             Action::Connect { transport: id, attempt, .. } => {
                 tracing::debug!(target: "phx_client::connection", id = id.as_u64(), attempt, "connecting");
@@ -212,25 +212,25 @@ impl Driver {
             Action::Close { transport: id, code, reason, .. } => match self.link.take(id) {
                 Link::Open { transport, .. } => {
                     if self.closing.len() >= MAX_CLOSING {
-                        let cause = CloseCause::lost("too many transports are closing");
-                        facts.push_back(Fact::Closed(self.closing.remove(0).id(), cause));
+                        let cause = CloseCause::io("too many transports are closing");
+                        inputs.push_back(Input::Closed(self.closing.remove(0).id(), cause));
                     }
                     let deadline = now + self.close_timeout;
                     self.closing.push(Closing::new(id, transport, code, reason, deadline));
                 }
                 Link::Connecting { .. } => {
-                    let cause = CloseCause::lost("the attempt was abandoned");
-                    facts.push_back(Fact::Closed(id, cause));
+                    let cause = CloseCause::io("the attempt was abandoned");
+                    inputs.push_back(Input::Closed(id, cause));
                 }
                 // The core learns it now, whatever holds back.
-                Link::Ended { cause, .. } => facts.push_back(Fact::Closed(id, cause)),
+                Link::Ended { cause, .. } => inputs.push_back(Input::Closed(id, cause)),
                 Link::Idle => {}
             },
             Action::RequestParams { channel, request, .. } => {
                 let making = self.params.get_or_insert_default();
                 // A function that never answers must not pile up with each attempt.
                 if making.len() >= self.max_params {
-                    facts.push_back(Fact::Params(request, None));
+                    inputs.push_back(Input::Params(request, None));
                 } else {
                     making.push(params::start(&self.shared, now, channel, request));
                 }
@@ -241,11 +241,11 @@ impl Driver {
     }
 
     fn close(&mut self, now: Instant, cx: &mut Context<'_>) {
-        let facts = &mut self.dispatch.facts;
+        let inputs = &mut self.dispatch.inputs;
         self.closing.retain_mut(|closing| match closing.poll(now, cx) {
             Poll::Pending => true,
             Poll::Ready(cause) => {
-                facts.push_back(Fact::Closed(closing.id(), cause));
+                inputs.push_back(Input::Closed(closing.id(), cause));
                 false
             }
         });

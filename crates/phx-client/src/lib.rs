@@ -8,7 +8,7 @@
 //! # The whole story
 //!
 //! ```no_run
-//! use phx_client::{Builder, StreamItem};
+//! use phx_client::{SocketBuilder, StreamItem};
 //! use serde::{Deserialize, Serialize};
 //! use serde_json::json;
 //!
@@ -22,7 +22,7 @@
 //!     id: u64,
 //! }
 //!
-//! # async fn story(builder: Builder) -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn story(builder: SocketBuilder) -> Result<(), Box<dyn std::error::Error>> {
 //! // An adapter's entry makes the builder: it knows the runtime and how to connect.
 //! let socket = builder.param("token", "secret").connect().await?;
 //!
@@ -67,26 +67,26 @@
 //! phoenix.js, and return a future that waits for the outcome. So the order of calls is the order on
 //! the wire, and every such future is cancel-safe: dropping it gives up the outcome and nothing else.
 //! The exceptions make something that only the future's output would own, and drop it when they are
-//! dropped: [`Builder::connect`] (the socket) and [`ChannelBuilder::join`] (the channel).
+//! dropped: [`SocketBuilder::connect`] (the socket) and [`ChannelBuilder::join`] (the channel).
 //!
 //! # Messages
 //!
 //! A stream ([`Channel::on`]) sees what comes after it was made. To miss nothing of what the server
 //! sends right after a join, make the channel with [`ChannelBuilder::create`], then its streams, and
-//! join it then. Streams are lossless as long as they are read; [`WhenSlow`] says what happens when
+//! join it then. Streams are lossless as long as they are read; [`StreamOverflow`] says what happens when
 //! they aren't. After a rejoin they say that something may be missing, with [`StreamItem::Gap`].
 //!
 //! # Logs
 //!
 //! `tracing` events go to the targets `phx_client::connection`, `phx_client::channel`,
 //! `phx_client::presence` and `phx_client::hook`: names, lengths and causes, never a payload, a
-//! param, a header or a token. [`Builder::logger`] gets the same and the payloads of messages.
+//! param, a header or a token. [`SocketBuilder::logger`] gets the same and the payloads of messages.
 //!
 //! # Where to look
 //!
 //! | for | see |
 //! |---|---|
-//! | where to connect, credentials, timeouts, limits | [`Builder`], [`Credentials`] |
+//! | where to connect, credentials, timeouts, limits | [`SocketBuilder`], [`Credentials`] |
 //! | connection: state, disconnect, ping, hooks | [`Socket`], [`SocketStatus`] |
 //! | topics: join, push, streams, hooks | [`ChannelBuilder`], [`Channel`], [`Push`], [`Messages`] |
 //! | who is there | [`Presence`] |
@@ -98,7 +98,6 @@ mod connector;
 #[cfg(feature = "websocket")]
 pub mod dial;
 mod driver;
-mod hook;
 #[cfg(feature = "websocket")]
 mod http;
 mod log;
@@ -110,6 +109,7 @@ mod runtime;
 mod shared;
 mod socket;
 mod status;
+mod subscription;
 #[cfg(feature = "tls")]
 pub mod tls;
 #[cfg(feature = "websocket")]
@@ -117,16 +117,15 @@ mod turn;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 
-pub use builder::{Builder, Credentials, IntoEndpoint};
+pub use builder::{Credentials, IntoEndpoint, SocketBuilder};
 pub use channel::{
     Channel, ChannelBuilder, ChannelFailure, ChannelFailureCause, Join, JoinFailed, Leave,
     LeaveFailed, NewChannelFailed,
 };
 pub use connector::{Attempt, Connector, Transport};
-pub use hook::Hook;
 pub use log::{LogKind, LogRecord};
 pub use messages::item::{
-    ChannelMessage, Incoming, StreamItem, StreamOptions, TopicFilter, TopicMessage, WhenSlow,
+    ChannelMessage, Incoming, StreamItem, StreamOptions, StreamOverflow, TopicFilter, TopicMessage,
 };
 pub use messages::{Messages, Values};
 pub use payload::IntoPayload;
@@ -137,6 +136,7 @@ pub use socket::{
     Closed, ConnectFailed, Connecting, Disconnecting, Ping, PingFailed, Socket, SocketError,
 };
 pub use status::{ChannelStatus, SocketStatus};
+pub use subscription::Subscription;
 
 /// The core, for those who need more of it than this crate shows.
 pub use phx_proto as proto;
@@ -147,7 +147,7 @@ pub use phx_proto::{
     EncodeError, Endpoint, EndpointError, Escaped, Field, Frame, Instant, JoinError, JoinFailure,
     JsonError, LeaveError, Message, NewChannelError, ParamErrorKind, Payload, PayloadDropped,
     PayloadError, PingError, PresenceChange, PresenceConfig, PresenceEntry, PresenceError,
-    PresenceMeta, PresenceStatus, ProxyFailure, PushError, PushErrorKind, PushId, Reconnect,
-    ReconnectPolicy, Ref, Refusal, Rejection, Rejoin, RejoinPolicy, Request, Serializer, Status,
-    TlsFailure, TlsFailureKind, V1, V2, WhenFull, events,
+    PresenceMeta, PresenceStatus, ProxyFailure, PushError, PushErrorKind, PushOverflow, Reconnect,
+    ReconnectPolicy, Ref, Refusal, Rejection, Rejoin, RejoinPolicy, Request, RequestId, Serializer,
+    Status, TlsFailure, TlsFailureKind, V1, V2, events,
 };

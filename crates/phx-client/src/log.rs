@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use phx_proto::{ByteString, Escaped, Payload};
 
-use crate::hook::isolated;
+use crate::subscription::isolated;
 
-/// One line for the logger, see [`Builder::logger`](crate::Builder::logger).
+/// One line for the logger, see [`SocketBuilder::logger`](crate::SocketBuilder::logger).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LogRecord {

@@ -31,9 +31,9 @@ pub(crate) mod item;
 /// # When messages come faster than they are taken
 ///
 /// A stream holds so many messages as its [`StreamOptions`] say, of
-/// [`stream_bytes`](crate::Builder::stream_bytes) together, and beside these up to 63 that it has taken
-/// together with the last one. [`WhenSlow`](crate::WhenSlow) says what happens when it is full; by default nothing is lost as long as the stream is read at all, see
-/// [`WhenSlow::Wait`](crate::WhenSlow::Wait).
+/// [`stream_bytes`](crate::SocketBuilder::stream_bytes) together, and beside these up to 63 that it has taken
+/// together with the last one. [`StreamOverflow`](crate::StreamOverflow) says what happens when it is full; by default nothing is lost as long as the stream is read at all, see
+/// [`StreamOverflow::Wait`](crate::StreamOverflow::Wait).
 ///
 /// # Examples
 ///
@@ -137,7 +137,7 @@ impl<T> Messages<T> {
         let shared = source.shared();
         let settings = &shared.settings;
         let capacity = options.capacity.unwrap_or(settings.stream_capacity).max(1);
-        let mailbox = Mailbox::new(capacity, settings.stream_bytes, options.when_slow);
+        let mailbox = Mailbox::new(capacity, settings.stream_bytes, options.overflow);
         let mut state = shared.lock();
         if let Some(streams) = source.streams(&mut state) {
             streams.add(source.wanted(), &mailbox);

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use slotmap::SlotMap;
 
 use crate::channel::Channel;
-use crate::hook::{Hook, isolated};
+use crate::subscription::{Subscription, isolated};
 
 mod changes;
 mod feed;
@@ -82,7 +82,7 @@ pub struct Presence<M, E = Map<String, Value>> {
 /// The hooks in the channel that feed the fold.
 struct Listening {
     channel: Channel,
-    hooks: Vec<Hook>,
+    hooks: Vec<Subscription>,
 }
 
 /// What the handles and the channel's hooks share.
@@ -287,7 +287,7 @@ fn refused(error: &PresenceError) {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        self.hooks.drain(..).for_each(Hook::off);
+        self.hooks.drain(..).for_each(Subscription::off);
     }
 }
 

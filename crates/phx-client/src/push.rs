@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use phx_proto::{
-    ByteString, EncodeError, Outcome, Payload, PayloadError, PushError, PushId, Status,
+    ByteString, EncodeError, Outcome, Payload, PayloadError, PushError, RequestId, Status,
 };
 use serde::de::DeserializeOwned;
 
@@ -24,7 +24,7 @@ use crate::shared::Pending;
 /// else is a [`PushFailed`], a push that was refused on the spot included.
 ///
 /// The outcome is kept until it is taken, so a `Push` can be awaited long after its reply came. Where many are kept,
-/// their responses are limited in bytes ([`Builder::max_answer_bytes`](crate::Builder::max_answer_bytes)).
+/// their responses are limited in bytes ([`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes)).
 /// Dropping it only gives up the outcome: the push goes on. [`cancel`](Self::cancel) takes it back.
 /// The future is cancel-safe in the sense that it can be polled through a `&mut` reference and kept.
 ///
@@ -74,14 +74,14 @@ impl Channel {
     ///
     /// A task that awaits the reply doesn't read its streams meanwhile. If one of them is full, the
     /// reply can't be read before the stream has stalled, see
-    /// [`WhenSlow::Wait`](crate::WhenSlow::Wait): where many messages come, read in another task.
+    /// [`StreamOverflow::Wait`](crate::StreamOverflow::Wait): where many messages come, read in another task.
     pub fn push<R>(&self, event: impl Into<ByteString>, payload: impl IntoPayload) -> Push<R> {
         Push::new(self.clone(), self.start_push(event.into(), payload, None))
     }
 
     /// [`push`](Self::push), with a deadline of its own, counted from here, instead of
-    /// [`Builder::push_timeout`](crate::Builder::push_timeout).
-    pub fn push_within<R>(
+    /// [`SocketBuilder::push_timeout`](crate::SocketBuilder::push_timeout).
+    pub fn push_with_timeout<R>(
         &self,
         timeout: Duration,
         event: impl Into<ByteString>,
@@ -95,7 +95,7 @@ impl Channel {
         event: ByteString,
         payload: impl IntoPayload,
         timeout: Option<Duration>,
-    ) -> Result<PushId, PushRefused> {
+    ) -> Result<RequestId, PushRefused> {
         let payload = payload.into_payload()?;
         let log = &self.shared().settings.log;
         let shown = log.wants().then(|| (event.clone(), payload.clone()));
@@ -104,8 +104,8 @@ impl Channel {
                 return Err(PushRefused::Stopped { event, payload });
             }
             let push = state.core.push(now, self.id(), event, payload, timeout)?;
-            state.pushes.expect(push);
-            Ok::<PushId, PushRefused>(push)
+            state.pushes.register(push);
+            Ok::<RequestId, PushRefused>(push)
         })?;
         if let Some((event, payload)) = shown {
             log.pushed(self.topic(), &event, &payload);
@@ -115,7 +115,7 @@ impl Channel {
 }
 
 impl<R> Push<R> {
-    pub(crate) fn new(channel: Channel, made: Result<PushId, PushRefused>) -> Self {
+    pub(crate) fn new(channel: Channel, made: Result<RequestId, PushRefused>) -> Self {
         Push { wait: PushWait(Pending::new(channel, made)), response: PhantomData }
     }
 
@@ -133,7 +133,7 @@ impl<R> Push<R> {
 
     /// The push's id, by which [`Channel::incoming`] names it in replies; `None` if the push was refused.
     #[must_use]
-    pub fn id(&self) -> Option<PushId> {
+    pub fn id(&self) -> Option<RequestId> {
         self.wait.0.id()
     }
 
@@ -232,7 +232,7 @@ pub enum PushFailed {
         response: Payload,
     },
     /// The server replied, and the response was dropped: replies that nobody had awaited yet held as many bytes as
-    /// [`Builder::max_answer_bytes`](crate::Builder::max_answer_bytes) allows.
+    /// [`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes) allows.
     #[error(
         "the server replied with the status `{status}`, and its response of {len} bytes was dropped: too many replies waited to be read"
     )]
@@ -270,14 +270,14 @@ pub enum PushFailed {
     Evicted,
     /// The serializer couldn't encode it. It was never sent.
     #[error("the push couldn't be encoded")]
-    Unsendable(#[source] EncodeError),
+    EncodeFailed(#[source] EncodeError),
     /// The socket's driver has ended: its runtime was shut down, or it panicked.
     #[error("the socket's driver has ended")]
     Stopped,
 }
 
 /// The part of a push's future that doesn't depend on what becomes of the reply.
-struct PushWait(Pending<Channel, PushId, PushRefused>);
+struct PushWait(Pending<Channel, RequestId, PushRefused>);
 
 impl PushWait {
     fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Reply, PushFailed>> {
@@ -302,7 +302,7 @@ fn reply(outcome: Outcome) -> Result<Reply, PushFailed> {
         Outcome::Disconnected => PushFailed::Disconnected,
         Outcome::Cancelled => PushFailed::Cancelled,
         Outcome::Evicted => PushFailed::Evicted,
-        Outcome::Unsendable(error) => PushFailed::Unsendable(error),
+        Outcome::EncodeFailed(error) => PushFailed::EncodeFailed(error),
         // `Left` belongs to leaves.
         _ => PushFailed::ChannelClosed,
     })

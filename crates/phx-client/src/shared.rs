@@ -8,10 +8,10 @@ use std::time::Duration;
 use futures::task::AtomicWaker;
 use phx_proto::{
     ByteString, ChannelCloseCause, ChannelId, CloseCode, ConnectionState, DisconnectError,
-    Endpoint, Instant, Outcome, Payload, PayloadDropped, PingId, PushId,
+    Endpoint, Instant, Outcome, Payload, PayloadDropped, PingId, RequestId,
 };
 
-use crate::builder::Settings;
+use crate::builder::ClientConfig;
 use crate::channel::ChannelFailure;
 use crate::messages::item::{Incoming, TopicMessage};
 use crate::runtime::{Clock, Runtime};
@@ -24,7 +24,7 @@ mod mailbox;
 mod pending;
 mod stop;
 mod streams;
-mod waiting;
+mod waiters;
 mod watch;
 
 use answers::Budget;
@@ -38,7 +38,7 @@ pub(crate) use mailbox::{Content, Entry, Mailbox, Mailboxes, Other};
 pub(crate) use pending::{Handle, Pending};
 use stop::Life;
 pub(crate) use streams::Streams;
-pub(crate) use waiting::Waiting;
+pub(crate) use waiters::Waiters;
 pub(crate) use watch::{WatchKey, Watchers};
 
 /// One socket: its state behind a lock that is never held while foreign code runs, and what never
@@ -52,7 +52,7 @@ pub(crate) struct Shared {
     driver: AtomicWaker,
     pub(crate) runtime: Clock,
     pub(crate) endpoint: Endpoint,
-    pub(crate) settings: Settings,
+    pub(crate) settings: ClientConfig,
 }
 
 impl Shared {
@@ -60,15 +60,15 @@ impl Shared {
         core: phx_proto::Socket,
         runtime: Arc<dyn Runtime>,
         endpoint: Endpoint,
-        settings: Settings,
+        settings: ClientConfig,
         hooks: SocketHooks,
     ) -> Self {
         let max_answer_bytes = core.config().max_answer_bytes;
         let state = State {
             core,
-            pushes: Waiting::default(),
+            pushes: Waiters::default(),
             unread: Budget::new(max_answer_bytes),
-            pings: Waiting::default(),
+            pings: Waiters::default(),
             // Most sockets have few.
             channels: ChannelEntries::new(),
             kept: Budget::new(max_answer_bytes),
@@ -135,10 +135,10 @@ impl fmt::Debug for Shared {
 /// What the lock protects.
 pub(crate) struct State {
     pub(crate) core: phx_proto::Socket,
-    pub(crate) pushes: Waiting<PushId, Outcome>,
+    pub(crate) pushes: Waiters<RequestId, Outcome>,
     /// What the futures of pushes, joins and leaves haven't taken of answers.
     unread: Budget,
-    pub(crate) pings: Waiting<PingId, Option<Duration>>,
+    pub(crate) pings: Waiters<PingId, Option<Duration>>,
     pub(crate) channels: ChannelEntries,
     /// What the channels keep of answers.
     kept: Budget,
@@ -227,7 +227,7 @@ impl State {
     }
 
     /// Keeps the outcome for the push's future; where there is none, nobody can read it.
-    pub(crate) fn resolve(&mut self, push: PushId, outcome: Outcome) -> Option<Waker> {
+    pub(crate) fn resolve(&mut self, push: RequestId, outcome: Outcome) -> Option<Waker> {
         let unread = &mut self.unread;
         let keep = || unread.keep(outcome, Outcome::answer_len, Outcome::without_response);
         self.pushes.resolve(&push, keep)
@@ -346,7 +346,7 @@ impl State {
         &mut self,
         now: Instant,
         channel: ChannelId,
-        push: PushId,
+        push: RequestId,
         outcome: &Outcome,
         wakers: &mut Vec<Waker>,
     ) {

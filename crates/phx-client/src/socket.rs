@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use phx_proto::{ConnectionState, Counters, Endpoint, Message};
 
-use crate::hook::Hook;
 use crate::shared::{Handle, HookList, OnClose, OnError, OnMessage, OnOpen, Shared, SocketHooks};
+use crate::subscription::Subscription;
 
 mod connecting;
 mod error;
@@ -19,7 +19,7 @@ pub use ping::{Ping, PingFailed};
 /// A Phoenix socket: one connection to the server, made again whenever it is lost, and the channels
 /// on it.
 ///
-/// Made by a [`Builder`](crate::Builder); the adapter crates have an entry that knows their runtime.
+/// Made by a [`SocketBuilder`](crate::SocketBuilder); the adapter crates have an entry that knows their runtime.
 /// A `Socket` is a handle: clones share the connection. When the last handle of the socket and of
 /// its channels is dropped, the connection is closed and the driver ends.
 ///
@@ -29,10 +29,10 @@ pub use ping::{Ping, PingFailed};
 /// # Examples
 ///
 /// ```no_run
-/// use phx_client::{Builder, Socket};
+/// use phx_client::{SocketBuilder, Socket};
 /// use serde_json::json;
 ///
-/// # async fn doc(builder: Builder) -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn doc(builder: SocketBuilder) -> Result<(), Box<dyn std::error::Error>> {
 /// let socket: Socket = builder.param("token", "secret").connect().await?;
 /// let room = socket.channel("room:lobby").params(&json!({ "name": "ann" })).join().await?;
 /// room.push("new_msg", &json!({ "body": "hi" })).acknowledged().await?;
@@ -98,29 +98,29 @@ impl Socket {
     }
 }
 
-/// Hooks; see [`Hook`] for where they run, and [`Builder`](crate::Builder) for how to register them
+/// Hooks; see [`Subscription`] for where they run, and [`SocketBuilder`](crate::SocketBuilder) for how to register them
 /// before the first connection.
 impl Socket {
     /// Calls `handler` whenever the connection has opened.
-    pub fn on_open(&self, handler: impl Fn() + Send + Sync + 'static) -> Hook {
+    pub fn on_open(&self, handler: impl Fn() + Send + Sync + 'static) -> Subscription {
         self.hook::<OnOpen>(Arc::new(handler), |hooks| &mut hooks.open)
     }
 
     /// Calls `handler` whenever a connection has ended or an attempt has failed: exactly once for
     /// each.
-    pub fn on_close(&self, handler: impl Fn(&Closed) + Send + Sync + 'static) -> Hook {
+    pub fn on_close(&self, handler: impl Fn(&Closed) + Send + Sync + 'static) -> Subscription {
         self.hook::<OnClose>(Arc::new(handler), |hooks| &mut hooks.close)
     }
 
     /// Calls `handler` when something went wrong: before `on_close` if that was the connection's
     /// end.
-    pub fn on_error(&self, handler: impl Fn(&SocketError) + Send + Sync + 'static) -> Hook {
+    pub fn on_error(&self, handler: impl Fn(&SocketError) + Send + Sync + 'static) -> Subscription {
         self.hook::<OnError>(Arc::new(handler), |hooks| &mut hooks.error)
     }
 
     /// Calls `handler` with every message that comes, replies and heartbeats included, before it is
     /// dispatched. While there is such a hook every message is decoded a second time.
-    pub fn on_message(&self, handler: impl Fn(&Message) + Send + Sync + 'static) -> Hook {
+    pub fn on_message(&self, handler: impl Fn(&Message) + Send + Sync + 'static) -> Subscription {
         self.hook::<OnMessage>(Arc::new(handler), |hooks| &mut hooks.message)
     }
 
@@ -128,7 +128,7 @@ impl Socket {
         &self,
         function: Arc<F>,
         list: fn(&mut SocketHooks) -> &mut HookList<F>,
-    ) -> Hook {
+    ) -> Subscription {
         let mut state = self.shared().lock();
         let id = state.next_hook();
         // If the driver is gone, nothing will happen any more. The function is foreign code, and dropped after the lock.
@@ -137,7 +137,7 @@ impl Socket {
         }
         drop(state);
         let shared = Arc::downgrade(self.shared());
-        Hook::new(move || {
+        Subscription::new(move || {
             let Some(shared) = shared.upgrade() else { return };
             let mut state = shared.lock();
             let removed = list(&mut state.hooks).remove(id);

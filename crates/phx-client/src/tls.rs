@@ -104,8 +104,8 @@ pub fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
 ///
 /// # Errors
 ///
-/// [`CloseCause::Unusable`] if no certificate can be for such a host, or the configuration doesn't
-/// work; [`CloseCause::Tls`] if it is TLS that failed; [`CloseCause::Lost`] if it is the stream.
+/// [`CloseCause::InvalidRequest`] if no certificate can be for such a host, or the configuration doesn't
+/// work; [`CloseCause::Tls`] if it is TLS that failed; [`CloseCause::Io`] if it is the stream.
 ///
 /// Bytes are read as long as the stream has any ready: [`websocket::open`](crate::websocket::open) limits that for the streams that it makes.
 ///
@@ -120,7 +120,9 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let name = ServerName::try_from(host.to_owned()).map_err(|_| {
-        CloseCause::unusable(format!("TLS: `{host}` is neither a DNS name nor an IP address"))
+        CloseCause::invalid_request(format!(
+            "TLS: `{host}` is neither a DNS name nor an IP address"
+        ))
     })?;
     TlsConnector::from(config).connect(name, stream).await.map_err(|error| {
         failure(&error).unwrap_or_else(|| match error.kind() {
@@ -128,7 +130,7 @@ where
                 TlsFailureKind::Ended,
                 "the server ended the connection during the handshake",
             ),
-            _ => CloseCause::lost(error.to_string()),
+            _ => CloseCause::io(error.to_string()),
         })
     })
 }

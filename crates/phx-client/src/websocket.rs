@@ -41,7 +41,7 @@ pub use transport::WebSocketTransport;
 /// # Errors
 ///
 /// Those of [`upgrade`] and, for `wss`, those of `tls::connect`. Without the
-/// feature `tls`, `wss` is [`CloseCause::Unusable`].
+/// feature `tls`, `wss` is [`CloseCause::InvalidRequest`].
 pub async fn open<S>(
     stream: S,
     attempt: &Attempt,
@@ -69,7 +69,9 @@ fn check_tls(request: &Request) -> Result<(), CloseCause> {
     if cfg!(feature = "tls") || !request.is_tls() {
         return Ok(());
     }
-    Err(CloseCause::unusable("`wss` and `https` need TLS, and this program was built without it"))
+    Err(CloseCause::invalid_request(
+        "`wss` and `https` need TLS, and this program was built without it",
+    ))
 }
 
 /// Turns a stream of bytes into a transport: sends the upgrade request and reads the answer.
@@ -90,9 +92,9 @@ fn check_tls(request: &Request) -> Result<(), CloseCause> {
 ///
 /// - [`CloseCause::Refused`] for any HTTP answer but 101, with the status, `Retry-After` and the
 ///   beginning of the body;
-/// - [`CloseCause::Lost`] if the stream ends or fails, or what came isn't a proper answer. An answer of HTTP/1.0 with
+/// - [`CloseCause::Io`] if the stream ends or fails, or what came isn't a proper answer. An answer of HTTP/1.0 with
 ///   101 is none, nor is one after more than 16 interim answers (1xx);
-/// - [`CloseCause::Unusable`] if a setting can't work, see [`WebSocketConfig::validate`].
+/// - [`CloseCause::InvalidRequest`] if a setting can't work, see [`WebSocketConfig::validate`].
 pub async fn upgrade<S>(
     stream: S,
     attempt: &Attempt,
@@ -114,7 +116,7 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin,
 {
     check_settings(attempt.max_frame_size, config)
-        .map_err(|error| CloseCause::unusable(error.to_string()))?;
+        .map_err(|error| CloseCause::invalid_request(error.to_string()))?;
     let upgrading = handshake::upgrade(turn.metered(stream), attempt, config);
     let upgraded = turn.run(pin!(upgrading)).await?;
     Ok(WebSocketTransport::new(turn, upgraded, attempt.max_frame_size, config).await)

@@ -152,8 +152,8 @@ fn whatever_is_displayed_is_one_short_line() {
     table.text(&Endpoint::default().with_param(text, text).request("2.0.0"));
     let causes = [
         CloseCause::frame(CloseCode::NORMAL, text),
-        CloseCause::lost(text),
-        CloseCause::unusable(text),
+        CloseCause::io(text),
+        CloseCause::invalid_request(text),
         CloseCause::tls(TlsFailureKind::Other, text),
         CloseCause::Refused(Refusal::new(403).with_body(text.to_owned())),
     ];

@@ -54,7 +54,7 @@ async fn nothing_that_is_shown_holds_a_secret() {
     let rejoin = peer.receive().await;
     peer.reply(&rejoin, "error", &json!("hush-rejection"));
     settle().await;
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     settle().await;
 
     let log = log.0.taken().join("\n");

@@ -19,7 +19,7 @@ use serde_json::json;
 use self::compare::{Answer, Verdict};
 use self::generator::Profile;
 use self::script::{Line, Script};
-use crate::judge::{Error, Judge};
+use crate::official::{Error, Official};
 
 /// The numbers of the deviations that can show in a script: those of DESIGN.md.
 pub const RULES: [u8; 14] = [1, 2, 3, 4, 7, 9, 10, 11, 18, 19, 20, 22, 25, 26];
@@ -83,8 +83,8 @@ impl Summary {
 /// # Errors
 ///
 /// Node couldn't be asked.
-pub fn run(judge: &mut Judge, runs: u64, seed: u64) -> Result<Summary, Error> {
-    run_while(judge, runs, seed, &RULES, |_| true)
+pub fn run(official: &mut Official, runs: u64, seed: u64) -> Result<Summary, Error> {
+    run_while(official, runs, seed, &RULES, |_| true)
 }
 
 /// The same with these deviations only, until there is a difference that nothing explains.
@@ -92,12 +92,17 @@ pub fn run(judge: &mut Judge, runs: u64, seed: u64) -> Result<Summary, Error> {
 /// # Errors
 ///
 /// Node couldn't be asked.
-pub fn run_with(judge: &mut Judge, runs: u64, seed: u64, rules: &[u8]) -> Result<Summary, Error> {
-    run_while(judge, runs, seed, rules, |summary| summary.unexplained == 0)
+pub fn run_with(
+    official: &mut Official,
+    runs: u64,
+    seed: u64,
+    rules: &[u8],
+) -> Result<Summary, Error> {
+    run_while(official, runs, seed, rules, |summary| summary.unexplained == 0)
 }
 
 fn run_while(
-    judge: &mut Judge,
+    official: &mut Official,
     runs: u64,
     seed: u64,
     rules: &[u8],
@@ -112,14 +117,14 @@ fn run_while(
             .map(|run| (run, generator::script(Profile::of(run), seed_of(seed, run))))
             .collect();
         let questions = scripts.iter().map(|(_, script)| question(script, rules));
-        let answers: Vec<Answer> = judge.ask("differential", questions)?;
+        let answers: Vec<Answer> = official.ask("differential", questions)?;
         for ((run, script), answer) in scripts.into_iter().zip(answers) {
             let verdict = summary.count(run, &script, &answer);
             if let Verdict::Unexplained(_) = verdict
                 && summary.report.is_none()
             {
                 let about = format!("run {run} of seed {seed}, {:?}", Profile::of(run));
-                summary.report = Some(tell(judge, script, rules, is_plain(run), &about)?);
+                summary.report = Some(tell(official, script, rules, is_plain(run), &about)?);
             }
         }
     }
@@ -176,14 +181,14 @@ impl Summary {
 
 /// Shrinks a script that has a difference, and shows it.
 fn tell(
-    judge: &mut Judge,
+    official: &mut Official,
     script: Script,
     rules: &[u8],
     plain: bool,
     about: &str,
 ) -> Result<String, Error> {
     let mut verdict = |script: &Script| -> Result<(Answer, Vec<Line>, Verdict), Error> {
-        let mut answers = judge.ask("differential", [question(script, rules)])?;
+        let mut answers = official.ask("differential", [question(script, rules)])?;
         let answer: Answer = answers.pop().ok_or("no answer")?;
         let core = world::run(script, &answer.deviating);
         let verdict = compare::judge(&answer, &core, plain);

@@ -8,7 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use fastrand::Rng;
-use phx_conformance::judge::Judge;
+use phx_conformance::official::Official;
 use phx_proto::{Payload, Presence, PresenceChange, PresenceEntry};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -35,20 +35,20 @@ struct Seen {
 
 #[test]
 fn the_same_lists_and_the_same_callbacks() {
-    let mut judge = Judge::start().unwrap();
+    let mut official = Official::start().unwrap();
     let runs: Vec<Vec<Value>> = (0..RUNS).map(steps).collect();
     let questions =
         |deviating| runs.iter().map(move |steps| json!({ "steps": steps, "deviating": deviating }));
-    let official: Vec<Answer> = judge.ask("presence", questions(false)).unwrap();
-    let deviating: Vec<Answer> = judge.ask("presence", questions(true)).unwrap();
+    let expected: Vec<Answer> = official.ask("presence", questions(false)).unwrap();
+    let deviating: Vec<Answer> = official.ask("presence", questions(true)).unwrap();
     let (mut forgot, mut ghosts) = (0, 0);
     for (seed, steps) in runs.iter().enumerate() {
         let core = play(steps);
         assert_same(seed, steps, &deviating[seed].seen, &core);
         let until = deviating[seed].marks.first().copied().unwrap_or(steps.len());
-        assert_same(seed, steps, &official[seed].seen[..until], &core[..until]);
+        assert_same(seed, steps, &expected[seed].seen[..until], &core[..until]);
         forgot += usize::from(until < steps.len());
-        ghosts += usize::from(sorted(&official[seed].seen) != sorted(&core));
+        ghosts += usize::from(sorted(&expected[seed].seen) != sorted(&core));
     }
     println!("presence: runs={RUNS}, deviation 6 in {forgot}, with another list in {ghosts}");
     assert!(forgot > 100 && ghosts > 50, "{forgot} {ghosts}");

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use fastrand::Rng;
-use phx_conformance::judge::Judge;
+use phx_conformance::official::Official;
 use phx_proto::{
     EncodeError, Frame, Message, Payload, Ref, Serializer as _, Status, V2, V2Server, events,
 };
@@ -15,10 +15,10 @@ const MESSAGES: u64 = 4_000;
 /// What a client sends: both encode it to the same frame, byte for byte if it is binary.
 #[test]
 fn both_encode_alike_and_decode_each_others_frames() {
-    let mut judge = Judge::start().unwrap();
+    let mut official = Official::start().unwrap();
     let messages: Vec<Message> = (0..MESSAGES).map(client_message).collect();
     let questions = messages.iter().map(|message| json!({ "message": shown(message) }));
-    let theirs: Vec<Value> = judge.ask("encode", questions).unwrap();
+    let theirs: Vec<Value> = official.ask("encode", questions).unwrap();
     let mut decodable = Vec::new();
     let mut refused = 0;
     for (seed, (message, theirs)) in messages.iter().zip(&theirs).enumerate() {
@@ -40,7 +40,7 @@ fn both_encode_alike_and_decode_each_others_frames() {
         }
     }
     let questions = decodable.iter().map(|(_, _, frame)| json!({ "frame": frame_json(frame) }));
-    let decoded: Vec<Value> = judge.ask("decode", questions).unwrap();
+    let decoded: Vec<Value> = official.ask("decode", questions).unwrap();
     for ((seed, message, _), decoded) in decodable.iter().zip(&decoded) {
         assert_eq!(plain(&shown(message)), plain(decoded), "seed {seed}");
     }
@@ -51,12 +51,12 @@ fn both_encode_alike_and_decode_each_others_frames() {
 /// What a server sends: both decode it to the same message.
 #[test]
 fn both_decode_a_servers_frames_alike() {
-    let mut judge = Judge::start().unwrap();
+    let mut official = Official::start().unwrap();
     let messages: Vec<Message> = (0..MESSAGES).map(server_message).collect();
     let frames: Vec<Frame> =
         messages.iter().map(|message| V2Server.encode(message).unwrap()).collect();
     let questions = frames.iter().map(|frame| json!({ "frame": frame_json(frame) }));
-    let theirs: Vec<Value> = judge.ask("decode", questions).unwrap();
+    let theirs: Vec<Value> = official.ask("decode", questions).unwrap();
     let (mut binary, mut marked) = (0, 0);
     for (seed, (frame, theirs)) in frames.iter().zip(&theirs).enumerate() {
         let ours = V2.decode(frame.clone()).unwrap();

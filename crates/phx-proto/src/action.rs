@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use crate::{ChannelId, CloseCode, Frame, ParamsRequestId, PushId, TransportId};
+use crate::{ChannelId, CloseCode, Frame, ParamsRequestId, RequestId, TransportId};
 
 /// What a socket asks its driver to do; see [`Socket::poll_action`](crate::Socket::poll_action).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub enum SendReason {
     /// A channel leaves, on its user's wish or because its join timed out.
     Leave(ChannelId),
     /// The user pushed.
-    Push(PushId),
+    Push(RequestId),
     /// A heartbeat or ping.
     Heartbeat,
 }

@@ -95,7 +95,7 @@ pub enum CloseCause {
     /// came to be: no such host, connection refused. The text is for people and
     /// must not hold secrets.
     #[non_exhaustive]
-    Lost {
+    Io {
         /// What the operating system or the library said; may be empty.
         error: String,
     },
@@ -109,7 +109,7 @@ pub enum CloseCause {
     /// The request couldn't be made: the endpoint or the credentials of this attempt are unusable,
     /// or asking for them failed.
     #[non_exhaustive]
-    Unusable {
+    InvalidRequest {
         /// Why, without secrets.
         error: String,
     },
@@ -125,7 +125,7 @@ pub enum CloseCause {
     HeartbeatTimedOut,
     /// The program didn't run for so long that the peer must have given the connection up: the
     /// machine slept, or the clock jumped.
-    Slept,
+    Suspended,
 
     /// What drives the socket has ended: the async runtime was shut down, the task was aborted, or it panicked. The core
     /// never says so; drivers do.
@@ -139,8 +139,8 @@ impl CloseCause {
     }
 
     /// An end without a close frame, or a connection that never came to be.
-    pub fn lost(error: impl Into<String>) -> Self {
-        CloseCause::Lost { error: error.into() }
+    pub fn io(error: impl Into<String>) -> Self {
+        CloseCause::Io { error: error.into() }
     }
 
     /// A TLS failure.
@@ -149,8 +149,8 @@ impl CloseCause {
     }
 
     /// A request that couldn't be made.
-    pub fn unusable(error: impl Into<String>) -> Self {
-        CloseCause::Unusable { error: error.into() }
+    pub fn invalid_request(error: impl Into<String>) -> Self {
+        CloseCause::InvalidRequest { error: error.into() }
     }
 
     /// The close code in the browser's terms: that of the peer's close frame, 1000 after a
@@ -175,20 +175,20 @@ impl fmt::Display for CloseCause {
                 let reason = Escaped::new(reason);
                 write!(f, "closed by the peer with code {code}: {reason}")
             }
-            CloseCause::Lost { error } if error.is_empty() => f.write_str("connection lost"),
-            CloseCause::Lost { error } => write!(f, "connection lost: {}", Escaped::new(error)),
+            CloseCause::Io { error } if error.is_empty() => f.write_str("connection lost"),
+            CloseCause::Io { error } => write!(f, "connection lost: {}", Escaped::new(error)),
             CloseCause::Tls(failure) => write!(f, "TLS: {failure}"),
             CloseCause::Refused(refusal) => {
                 write!(f, "the server refused the connection with HTTP status {}", refusal.status)
             }
             CloseCause::Proxy(failure) => write!(f, "the proxy {failure}"),
-            CloseCause::Unusable { error } => {
+            CloseCause::InvalidRequest { error } => {
                 write!(f, "the request can't be made: {}", Escaped::new(error))
             }
             CloseCause::Disconnected => f.write_str("disconnected"),
             CloseCause::Replaced => f.write_str("replaced by a new connection"),
             CloseCause::ConnectTimedOut => f.write_str("the connection took too long to open"),
-            CloseCause::Slept => {
+            CloseCause::Suspended => {
                 f.write_str("the program was asleep for longer than the peer waits")
             }
             CloseCause::Stopped => f.write_str("the socket's driver has ended"),

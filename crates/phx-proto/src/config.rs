@@ -105,7 +105,7 @@ pub struct Config {
     /// Default: 64 MiB.
     pub max_buffered_bytes: usize,
     /// What to do with a push for which its channel's buffer has no room. Default: refuse it.
-    pub when_full: WhenFull,
+    pub push_overflow: PushOverflow,
     /// Events of the peer's traffic (messages, frames that are none) that wait to be polled at the
     /// most. News of the connection and the channels have as many places again, and two for each of
     /// [`max_channels`](Self::max_channels); the outcomes of pushes are never dropped. What doesn't
@@ -127,13 +127,13 @@ pub struct Config {
 /// What to do with a push for which a channel's buffer has no room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum WhenFull {
+pub enum PushOverflow {
     /// The new push is an error, and its payload is handed back.
     #[default]
-    Refuse,
+    Reject,
     /// The channel's oldest push that the transport hasn't taken gives way; its outcome is
     /// [`Evicted`](crate::Outcome::Evicted).
-    EvictOldest,
+    DropOldest,
 }
 
 impl Default for Config {
@@ -161,7 +161,7 @@ impl Default for Config {
             max_pushes: 131_072,
             max_buffered_pushes: 65_536,
             max_buffered_bytes: 64 << 20,
-            when_full: WhenFull::Refuse,
+            push_overflow: PushOverflow::Reject,
             max_events: 65_536,
             max_event_bytes: 64 << 20,
             max_answer_bytes: 64 << 20,

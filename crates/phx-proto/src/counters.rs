@@ -29,7 +29,7 @@ pub struct Counters {
     /// Frames that weren't messages.
     pub malformed: u64,
     /// Facts about transports that are no longer the current one.
-    pub stale_facts: u64,
+    pub stale_inputs: u64,
     /// Heartbeats that had no reply in time.
     pub heartbeats_missed: u64,
     /// Joins sent.

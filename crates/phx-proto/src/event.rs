@@ -8,8 +8,8 @@ use bytestring::ByteString;
 mod answer;
 
 use crate::{
-    ChannelId, CloseCause, DecodeError, EncodeError, Payload, PayloadDropped, PingId, PushId,
-    Rejection, Status, TransportId, policy::Reason,
+    ChannelId, CloseCause, DecodeError, EncodeError, Payload, PayloadDropped, PingId, Rejection,
+    RequestId, Status, TransportId, policy::Reason,
 };
 
 /// What a socket tells its user; see [`Socket::poll_event`](crate::Socket::poll_event).
@@ -89,9 +89,9 @@ pub enum Event {
     },
     /// What became of a push, a join or a leave: exactly once for each.
     #[non_exhaustive]
-    PushDone {
+    RequestDone {
         /// The id that the call returned.
-        push: PushId,
+        push: RequestId,
         /// Its channel.
         channel: ChannelId,
         /// What became of it.
@@ -160,7 +160,7 @@ pub enum JoinFailure {
     /// The channel's params couldn't be made.
     NoParams,
     /// The serializer couldn't encode the join.
-    Unsendable(EncodeError),
+    EncodeFailed(EncodeError),
     /// The connection ended before the answer came.
     Disconnected,
 }
@@ -241,7 +241,7 @@ pub enum Outcome {
     /// A newer push took its place in the channel's full buffer. It was never sent.
     Evicted,
     /// The serializer couldn't encode it. It was never sent.
-    Unsendable(EncodeError),
+    EncodeFailed(EncodeError),
 }
 
 impl fmt::Display for JoinFailure {
@@ -260,7 +260,7 @@ impl fmt::Display for JoinFailure {
                 )
             }
             JoinFailure::NoParams => f.write_str("the channel's params couldn't be made"),
-            JoinFailure::Unsendable(error) => write!(f, "the join couldn't be encoded: {error}"),
+            JoinFailure::EncodeFailed(error) => write!(f, "the join couldn't be encoded: {error}"),
             JoinFailure::Disconnected => f.write_str("the connection ended during the join"),
         }
     }

@@ -52,9 +52,9 @@ impl fmt::Debug for ChannelId {
 /// One push, join or leave of a socket. Unlike the ref on the wire it stays the same when a push
 /// or a join has to wait for another connection.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PushId(pub(crate) u64);
+pub struct RequestId(pub(crate) u64);
 
-impl PushId {
+impl RequestId {
     /// The id as a number, for logs.
     #[must_use]
     pub const fn as_u64(self) -> u64 {
@@ -62,9 +62,9 @@ impl PushId {
     }
 }
 
-impl fmt::Debug for PushId {
+impl fmt::Debug for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PushId({})", self.0)
+        write!(f, "RequestId({})", self.0)
     }
 }
 

@@ -68,7 +68,7 @@
 //!             Event::Joined { rejoined, .. } => println!("joined, again: {rejoined}"),
 //!             Event::Message { event, payload, .. } => println!("{event}: {payload:?}"),
 //!             // 5. Every push has exactly one outcome.
-//!             Event::PushDone { push, outcome, .. } if push == hello => break 'session outcome,
+//!             Event::RequestDone { push, outcome, .. } if push == hello => break 'session outcome,
 //!             _ => {}
 //!         }
 //!     }
@@ -146,7 +146,7 @@ mod time;
 pub use action::{Action, SendReason};
 pub use backoff::Backoff;
 pub use close::{CloseCause, CloseCode, ProxyFailure, Refusal, TlsFailure, TlsFailureKind};
-pub use config::{Config, ConfigError, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT, WhenFull};
+pub use config::{Config, ConfigError, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT, PushOverflow};
 pub use counters::Counters;
 pub use endpoint::{Endpoint, EndpointError, ParamErrorKind, Request};
 pub use error::{
@@ -155,7 +155,7 @@ pub use error::{
 pub use escaped::Escaped;
 pub use event::{ChannelCloseCause, ChannelError, Event, JoinFailure, Outcome};
 pub use frame::Frame;
-pub use id::{ChannelId, ParamsRequestId, PingId, PushId, TransportId};
+pub use id::{ChannelId, ParamsRequestId, PingId, RequestId, TransportId};
 pub use message::{Message, PHOENIX, Ref, Status, event as events};
 pub use payload::{JsonError, Payload, PayloadDropped, PayloadError};
 pub use policy::{ClosePolicy, Reconnect, ReconnectPolicy, Rejection, Rejoin, RejoinPolicy};

@@ -109,7 +109,7 @@ fn is_final(cause: &CloseCause) -> bool {
             408 | 425 | 429 => false,
             status => matches!(status, 300..=499),
         },
-        CloseCause::Unusable { .. } => true,
+        CloseCause::InvalidRequest { .. } => true,
         _ => false,
     }
 }

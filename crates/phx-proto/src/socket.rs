@@ -9,9 +9,9 @@ mod dispatch;
 mod event_queue;
 mod heartbeat;
 mod leaving;
-mod line;
 mod pushes;
 mod requests;
+mod seq_map;
 mod state;
 mod timers;
 mod topics;
@@ -31,7 +31,7 @@ pub use self::state::{ChannelState, ConnectionState, Params, TimeoutReason};
 use crate::{
     Action, ChannelId, CloseCause, CloseCode, Config, Counters, DisconnectError, Event, Frame,
     Instant, JoinError, LeaveError, NewChannelError, Outcome, ParamsRequestId, Payload, PingError,
-    PingId, PushError, PushErrorKind, PushId, TransportId,
+    PingId, PushError, PushErrorKind, RequestId, TransportId,
 };
 
 /// A Phoenix socket: channels multiplexed over one connection at a time.
@@ -218,7 +218,7 @@ impl Socket {
         now: Instant,
         channel: ChannelId,
         timeout: Option<Duration>,
-    ) -> Result<PushId, JoinError> {
+    ) -> Result<RequestId, JoinError> {
         self.advance(now);
         let timeout = timeout.unwrap_or(self.cx.config.join_timeout);
         let connected = self.connection.is_open();
@@ -250,7 +250,7 @@ impl Socket {
     /// socket.join(now, lobby, None)?;
     /// let shout = socket.push(now, lobby, refused.event, refused.payload, None)?;
     /// assert!(socket.cancel(shout));
-    /// let Some(Event::PushDone { push, outcome, .. }) = socket.poll_event() else { panic!() };
+    /// let Some(Event::RequestDone { push, outcome, .. }) = socket.poll_event() else { panic!() };
     /// assert_eq!((push, outcome), (shout, Outcome::Cancelled));
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
@@ -261,7 +261,7 @@ impl Socket {
         event: impl Into<ByteString>,
         payload: Payload,
         timeout: Option<Duration>,
-    ) -> Result<PushId, PushError> {
+    ) -> Result<RequestId, PushError> {
         self.advance(now);
         let timeout = timeout.unwrap_or(self.cx.config.push_timeout);
         let event = event.into();
@@ -299,7 +299,7 @@ impl Socket {
         now: Instant,
         channel: ChannelId,
         timeout: Option<Duration>,
-    ) -> Result<PushId, LeaveError> {
+    ) -> Result<RequestId, LeaveError> {
         self.advance(now);
         let timeout = timeout.unwrap_or(self.cx.config.leave_timeout);
         self.channels
@@ -312,7 +312,7 @@ impl Socket {
     /// A push that wasn't sent never will be. Of a join only the wait for its outcome ends; the
     /// channel goes on. A leave can't be cancelled. Returns `false`, and does nothing, if the outcome
     /// has been decided.
-    pub fn cancel(&mut self, push: PushId) -> bool {
+    pub fn cancel(&mut self, push: RequestId) -> bool {
         match self.cx.requests.get(push.0).map(Request::what) {
             Some(What::Push(_) | What::JoinCall { .. }) => {
                 self.channels.finish(&mut self.cx, push, Outcome::Cancelled);
@@ -407,7 +407,7 @@ impl Socket {
                 TimeoutReason::ChannelStable(id) => {
                     channels.with(cx, id, |channel, _| channel.proved_stable());
                 }
-                TimeoutReason::Push(PushId(call)) => {
+                TimeoutReason::Push(RequestId(call)) => {
                     channels.with_request(cx, call, |channel, cx| channel.call_timed_out(cx, call));
                 }
             }

@@ -1,7 +1,7 @@
 //! The adapters, as one trait.
 
 use phx_client::dial::{ByteStream, Dialer};
-use phx_client::{Builder, NoRuntime, Runtime};
+use phx_client::{NoRuntime, Runtime, SocketBuilder};
 
 /// Their names.
 pub(crate) const ADAPTERS: [&str; 3] = [Tokio::NAME, Smol::NAME, AsyncStd::NAME];
@@ -17,7 +17,7 @@ pub(crate) trait Adapter: Send + 'static {
     /// Runs `future` to its end on the runtime, on the calling thread.
     fn block_on<F: Future<Output = ()>>(future: F);
 
-    fn socket(url: &str) -> Builder;
+    fn socket(url: &str) -> SocketBuilder;
 
     fn tcp() -> Self::Tcp;
 
@@ -40,7 +40,7 @@ macro_rules! adapter {
                 $block_on(future);
             }
 
-            fn socket(url: &str) -> Builder {
+            fn socket(url: &str) -> SocketBuilder {
                 $crate_name::socket(url)
             }
 

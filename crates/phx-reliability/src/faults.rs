@@ -20,15 +20,15 @@ use crate::matrix::{self, Row};
 mod attempts;
 mod between;
 mod connections;
+mod fixture;
 mod processes;
 mod settings;
-mod stage;
 
 use attempts::Cut;
 use between::Between;
 use connections::{BURST, Breach};
+use fixture::{Fixture, Times};
 use settings::{AT_ONCE, ATTEMPT, HEARTBEAT_TIMEOUT, NEVER, REJOIN, SILENCE, SLACK, UNHEARD};
-use stage::{Stage, Times};
 
 /// What is to run.
 #[derive(clap::Args, Clone, Debug)]
@@ -93,8 +93,8 @@ fn run_one<A: Adapter>(case: &'static Case) -> anyhow::Result<String> {
 }
 
 async fn play<A: Adapter>(case: &Case, report: Sender<anyhow::Result<Times>>) {
-    let times = match Stage::set::<A>(case.between).await {
-        Ok(stage) => (case.story)(stage).await,
+    let times = match Fixture::set::<A>(case.between).await {
+        Ok(fixture) => (case.story)(fixture).await,
         Err(error) => Err(error),
     };
     // The one who waited may have lost patience.
@@ -111,87 +111,87 @@ struct Case {
     /// Within what time it must be noticed, by the settings; `None` if it mustn't be.
     noticed: Option<Duration>,
     between: Between,
-    story: fn(Stage) -> BoxFuture<anyhow::Result<Times>>,
+    story: fn(Fixture) -> BoxFuture<anyhow::Result<Times>>,
 }
 
 /// Lists the faults: the name, within what time each is noticed, what stands between client and server,
-/// and what happens on the stage.
+/// and what happens on the fixture.
 macro_rules! cases {
-    ($($name:ident: $noticed:expr, $between:ident, |$stage:ident| $story:expr;)*) => {
+    ($($name:ident: $noticed:expr, $between:ident, |$fixture:ident| $story:expr;)*) => {
         &[$(Case {
             name: stringify!($name),
             noticed: $noticed,
             between: Between::$between,
-            story: |$stage| Box::pin($story),
+            story: |$fixture| Box::pin($story),
         },)*]
     };
 }
 
 /// All faults, in the order of the table: the same for every adapter.
 const CASES: &[Case] = cases! {
-    reset: AT_ONCE, Proxy, |stage| LOST.before(BURST).strikes(stage, |it| it.proxy.all().cut());
-    end_without_a_close_frame: AT_ONCE, Proxy, |stage| {
-        LOST.before(BURST).strikes(stage, |it| it.proxy.all().end())
+    reset: AT_ONCE, Proxy, |fixture| LOST.before(BURST).strikes(fixture, |it| it.proxy.all().cut());
+    end_without_a_close_frame: AT_ONCE, Proxy, |fixture| {
+        LOST.before(BURST).strikes(fixture, |it| it.proxy.all().end())
     };
-    half_open: SILENCE, Proxy, |stage| SILENT.strikes(stage, |it| it.proxy.all().half_open());
+    half_open: SILENCE, Proxy, |fixture| SILENT.strikes(fixture, |it| it.proxy.all().half_open());
     // What the server sends still comes: it is alive, which is no sign that it hears anything.
-    nothing_arrives: UNHEARD, Proxy, |stage| {
-        SILENT.strikes(stage, |it| it.proxy.all().swallow(ToServer))
+    nothing_arrives: UNHEARD, Proxy, |fixture| {
+        SILENT.strikes(fixture, |it| it.proxy.all().swallow(ToServer))
     };
-    nothing_comes: SILENCE, Proxy, |stage| {
-        SILENT.strikes(stage, |it| it.proxy.all().swallow(ToClient))
+    nothing_comes: SILENCE, Proxy, |fixture| {
+        SILENT.strikes(fixture, |it| it.proxy.all().swallow(ToClient))
     };
-    delay_within_the_timeout: NEVER, Proxy, |stage| connections::delay(stage);
+    delay_within_the_timeout: NEVER, Proxy, |fixture| connections::delay(fixture);
     // Nothing comes for so long, and then all of it, late.
-    delay_beyond_the_timeout: SILENCE, Proxy, |stage| {
-        SILENT.strikes(stage, |it| it.proxy.all().set_latency(HEARTBEAT_TIMEOUT * 3))
+    delay_beyond_the_timeout: SILENCE, Proxy, |fixture| {
+        SILENT.strikes(fixture, |it| it.proxy.all().set_latency(HEARTBEAT_TIMEOUT * 3))
     };
-    stall_within_the_timeout: NEVER, Proxy, |stage| connections::stall(stage);
-    full_send_buffer: SILENCE, Proxy, |stage| connections::full_send_buffer(stage, &SILENT);
-    reset_mid_frame: AT_ONCE, Proxy, |stage| LOST.strikes(stage, |it| {
+    stall_within_the_timeout: NEVER, Proxy, |fixture| connections::stall(fixture);
+    full_send_buffer: SILENCE, Proxy, |fixture| connections::full_send_buffer(fixture, &SILENT);
+    reset_mid_frame: AT_ONCE, Proxy, |fixture| LOST.strikes(fixture, |it| {
         it.proxy.all().cut_after(ToClient, 50_000);
         // Its outcome is of no interest: the answer never comes.
         drop(it.room.push::<()>("big", &json!({ "bytes": 100_000 })).detach());
     });
     // In the text of the next frame, not in its header.
-    garbled_frame_from_the_server: AT_ONCE, Proxy, |stage| {
-        LOST.strikes(stage, |it| it.proxy.all().alter_after(ToClient, 10))
+    garbled_frame_from_the_server: AT_ONCE, Proxy, |fixture| {
+        LOST.strikes(fixture, |it| it.proxy.all().alter_after(ToClient, 10))
     };
     // It isn't text any more, and the server says so.
-    garbled_frame_to_the_server: AT_ONCE, Proxy, |stage| {
-        INVALID.strikes(stage, |it| it.proxy.all().alter_after(ToServer, 20))
+    garbled_frame_to_the_server: AT_ONCE, Proxy, |fixture| {
+        INVALID.strikes(fixture, |it| it.proxy.all().alter_after(ToServer, 20))
     };
-    port_closed: AT_ONCE, Proxy, |stage| {
-        attempts::unreachable(stage, Connectivity::Offline, is_lost)
+    port_closed: AT_ONCE, Proxy, |fixture| {
+        attempts::unreachable(fixture, Connectivity::Offline, is_lost)
     };
-    handshake_unanswered: ATTEMPT, Proxy, |stage| {
-        attempts::unreachable(stage, Connectivity::Silent, is_unanswered)
+    handshake_unanswered: ATTEMPT, Proxy, |fixture| {
+        attempts::unreachable(fixture, Connectivity::Silent, is_unanswered)
     };
     // In the request and in the answer, at their first byte and further in.
-    handshake_cut: AT_ONCE, Proxy, |stage| {
+    handshake_cut: AT_ONCE, Proxy, |fixture| {
         const PLACES: [Cut; 5] =
             [(ToServer, 0), (ToServer, 30), (ToClient, 0), (ToClient, 1), (ToClient, 60)];
-        attempts::cut_at_each(stage, &PLACES, is_lost)
+        attempts::cut_at_each(fixture, &PLACES, is_lost)
     };
-    dns_fails: ATTEMPT, ProxyByName, |stage| attempts::dns_fails(stage);
-    tls_reset: AT_ONCE, ProxyAndTls, |stage| {
-        LOST.before(BURST).strikes(stage, |it| it.proxy.all().cut())
+    dns_fails: ATTEMPT, ProxyByName, |fixture| attempts::dns_fails(fixture);
+    tls_reset: AT_ONCE, ProxyAndTls, |fixture| {
+        LOST.before(BURST).strikes(fixture, |it| it.proxy.all().cut())
     };
-    tls_garbled: AT_ONCE, ProxyAndTls, |stage| {
-        GARBLED.before(BURST).strikes(stage, |it| it.proxy.all().alter_after(ToClient, 10))
+    tls_garbled: AT_ONCE, ProxyAndTls, |fixture| {
+        GARBLED.before(BURST).strikes(fixture, |it| it.proxy.all().alter_after(ToClient, 10))
     };
     // In the client's hello, and at several places of the server's answer.
-    tls_handshake_cut: AT_ONCE, ProxyAndTls, |stage| {
+    tls_handshake_cut: AT_ONCE, ProxyAndTls, |fixture| {
         const PLACES: [Cut; 5] =
             [(ToServer, 0), (ToServer, 100), (ToClient, 0), (ToClient, 3), (ToClient, 300)];
-        attempts::cut_at_each(stage, &PLACES, is_lost)
+        attempts::cut_at_each(fixture, &PLACES, is_lost)
     };
-    tls_handshake_unanswered: ATTEMPT, ProxyAndTls, |stage| {
-        attempts::unreachable(stage, Connectivity::Silent, is_unanswered)
+    tls_handshake_unanswered: ATTEMPT, ProxyAndTls, |fixture| {
+        attempts::unreachable(fixture, Connectivity::Silent, is_unanswered)
     };
-    server_stopped_within_the_timeout: NEVER, Nothing, |stage| processes::stopped_shortly(stage);
-    server_stopped: SILENCE, Nothing, |stage| processes::stopped(stage);
-    server_killed_and_restarted: AT_ONCE, Nothing, |stage| processes::killed(stage);
+    server_stopped_within_the_timeout: NEVER, Nothing, |fixture| processes::stopped_shortly(fixture);
+    server_stopped: SILENCE, Nothing, |fixture| processes::stopped(fixture);
+    server_killed_and_restarted: AT_ONCE, Nothing, |fixture| processes::killed(fixture);
 };
 
 /// The operating system or the bytes say that the connection is lost.
@@ -203,7 +203,7 @@ const INVALID: Breach =
 const GARBLED: Breach = Breach::new(|cause| matches!(cause, CloseCause::Tls(_)));
 
 fn is_lost(cause: &CloseCause) -> bool {
-    matches!(cause, CloseCause::Lost { .. })
+    matches!(cause, CloseCause::Io { .. })
 }
 
 fn is_unanswered(cause: &CloseCause) -> bool {

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use phx_proto::{CloseCode, Config, Event, Payload};
-use phx_testing::{ClientId, Connectivity, Simulation, rooms};
+use phx_testing::{ClientId, Connectivity, Simulation, demo_server};
 
 /// Restarts the server of very many clients, and shows when they come back.
 ///
@@ -74,7 +74,7 @@ pub fn peak_bound(clients: usize) -> u64 {
 /// Lets clients with default settings connect and join, and restarts their server.
 #[must_use]
 pub fn restart(clients: usize, down: Duration) -> Herd {
-    let mut sim = Simulation::new(rooms().build());
+    let mut sim = Simulation::new(demo_server().build());
     let herd: Vec<ClientId> = (0..clients).map(|_| join(&mut sim)).collect();
     // Long enough for every connection to have proved stable.
     sim.advance(Duration::from_secs(20));

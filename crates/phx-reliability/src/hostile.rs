@@ -32,7 +32,7 @@ use crate::process::Process;
 mod case;
 mod cases;
 mod client;
-mod judge;
+mod oracle;
 mod peer;
 mod server;
 mod ticker;
@@ -70,7 +70,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let peak_kib = all().map(|outcome| outcome.peak_kib).max().unwrap_or_default();
     let row = |(case, results): (&&Case, Vec<anyhow::Result<Outcome>>)| Row {
         name: case.name,
-        limits: format!("{}/{:>7}", judge::max_gap(case).as_millis(), case.peak_kib),
+        limits: format!("{}/{:>7}", oracle::max_gap(case).as_millis(), case.peak_kib),
         cells: results.into_iter().map(|result| result.map(|outcome| cell(&outcome))).collect(),
     };
     let rows: Vec<_> = cases.iter().zip(results).map(row).collect();
@@ -101,6 +101,6 @@ fn run_one(case: &Case, adapter: usize) -> anyhow::Result<Outcome> {
     server.end_input();
     let report = server.line().and_then(|line| Ok(serde_json::from_str(&line)?));
     let report = report.context("the server has nothing to report")?;
-    judge::check(case, &outcome, Some(&report))?;
+    oracle::check(case, &outcome, Some(&report))?;
     Ok(outcome)
 }

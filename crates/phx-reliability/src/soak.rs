@@ -1,5 +1,5 @@
 //! Traffic under faults for as long as you like: many sockets and channels on all adapters, constant
-//! traffic both ways, a fault every few seconds, and books of everything.
+//! traffic both ways, a fault every few seconds, and stats of everything.
 //!
 //! The last line tells:
 //!
@@ -32,14 +32,14 @@ use crate::adapters::{Adapter, AsyncStd, Smol, Tokio};
 use crate::ledger::Ledger;
 use crate::memory;
 
-mod books;
 mod clients;
+mod faults;
 mod host;
-mod trouble;
+mod stats;
 
-use books::Books;
+use faults::Faults;
 use host::Host;
-use trouble::Trouble;
+use stats::Stats;
 
 /// How long, how much, how often.
 #[derive(clap::Args, Clone, Debug)]
@@ -87,11 +87,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let ledger = Ledger::endless();
     let host = Host::start(&ledger)?;
     let every = Duration::from_millis(args.fault_every_ms);
-    let mut trouble = Trouble::new(host, seed, every, &args.only)?;
-    let books = Arc::new(Books::default());
+    let mut faults = Faults::new(host, seed, every, &args.only)?;
+    let stats = Arc::new(Stats::default());
     let scene = clients::Scene {
-        url: format!("ws://{}/socket", trouble.address()),
-        books: Arc::clone(&books),
+        url: format!("ws://{}/socket", faults.address()),
+        stats: Arc::clone(&stats),
         ledger: ledger.clone(),
         sockets: args.sockets,
         channels: args.channels,
@@ -100,26 +100,26 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let threads =
         [start::<Tokio>(scene.clone())?, start::<Smol>(scene.clone())?, start::<AsyncStd>(scene)?];
     let total = threads.len() * args.sockets * args.channels;
-    books.wait_for_channels(total)?;
+    stats.wait_for_channels(total)?;
 
     let whole = Duration::try_from_secs_f64(args.minutes * 60.0)?;
-    trouble.warm_up()?;
-    trouble.settle()?;
-    books.quiet(&ledger)?;
+    faults.warm_up()?;
+    faults.settle()?;
+    stats.quiet(&ledger)?;
     let (start_kib, start_in_use) = (memory::resident_kib()?, memory::allocated() / 1024);
-    books.go_on(&ledger);
-    trouble.until(Instant::now() + whole)?;
-    trouble.settle()?;
-    books.quiet(&ledger)?;
+    stats.go_on(&ledger);
+    faults.until(Instant::now() + whole)?;
+    faults.settle()?;
+    stats.quiet(&ledger)?;
     let (end_kib, end_in_use) = (memory::resident_kib()?, memory::allocated() / 1024);
 
-    books.finish();
+    stats.finish();
     for thread in threads {
         ensure!(thread.join().is_ok(), "an adapter's thread panicked");
     }
-    println!("{trouble}");
+    println!("{faults}");
     println!("in use: {start_in_use} KiB at the start, {end_in_use} KiB at the end");
-    let sum = books.sum(&ledger);
+    let sum = stats.sum(&ledger);
     println!("{sum}");
     let clean = sum.lost == 0 && sum.doubled == 0 && sum.other_failures() == 0;
     let grown = has_grown(start_kib, end_kib) || has_grown(start_in_use as u64, end_in_use as u64);

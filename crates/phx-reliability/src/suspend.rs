@@ -77,7 +77,7 @@ async fn sleep_and_wake(url: &str, later: &Later) -> anyhow::Result<(Duration, D
     later.enter()?;
     let cause = tokio::time::timeout(PATIENCE, closes.next()).await.context("it isn't noticed")?;
     let noticed = woken.elapsed();
-    ensure!(cause == Some(CloseCause::Slept), "another end than sleep: {cause:?}");
+    ensure!(cause == Some(CloseCause::Suspended), "another end than sleep: {cause:?}");
     let second = Numbered::new(0, 2);
     let echo = tokio::time::timeout(PATIENCE, room.push::<Numbered>("Echo", &second)).await;
     ensure!(echo.context("it doesn't come back")?? == second, "another's answer");

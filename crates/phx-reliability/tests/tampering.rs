@@ -60,7 +60,7 @@ fn is_followed(one: &Event, other: &Event) -> bool {
 }
 
 fn is_outcome(event: &Event) -> bool {
-    matches!(event, Event::PushDone { .. })
+    matches!(event, Event::RequestDone { .. })
 }
 
 fn is_closed(event: &Event) -> bool {
@@ -167,7 +167,7 @@ fn a_pong_that_is_told_twice() {
 /// Changes the outcome of a push that was answered.
 fn change_reply(events: &mut [Event], change: fn(&mut Outcome)) -> bool {
     for event in events {
-        if let Event::PushDone { outcome, .. } = event
+        if let Event::RequestDone { outcome, .. } = event
             && let Outcome::Reply { response, .. } = outcome
             && response.as_json().is_some_and(|json| json.contains("\"number\""))
         {

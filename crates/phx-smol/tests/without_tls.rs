@@ -7,5 +7,5 @@ use phx_smol::{CloseCause, ConnectFailed};
 #[test]
 fn wss_is_unusable() {
     let failed = smol::block_on(phx_smol::socket("wss://localhost:1/socket").connect());
-    assert!(matches!(failed, Err(ConnectFailed::Closed(CloseCause::Unusable { .. }))));
+    assert!(matches!(failed, Err(ConnectFailed::Closed(CloseCause::InvalidRequest { .. }))));
 }

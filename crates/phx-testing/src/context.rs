@@ -10,7 +10,7 @@ use phx_proto::{
 };
 use serde_json::Value;
 
-use crate::server::{ChannelMail, Connection, Mail, ProcessId, SocketMail, World};
+use crate::server::{ChannelMessage, Connection, Envelope, ProcessId, SocketMessage, World};
 use crate::{ConnectInfo, PresenceError, SocketId};
 
 /// What a channel's callback can know and do.
@@ -19,19 +19,19 @@ use crate::{ConnectInfo, PresenceError, SocketId};
 /// exceptions are told at [`Channel::join`](crate::Channel::join) and [`track`](Context::track).
 pub struct Context<'a> {
     world: &'a mut World,
-    life: &'a Life,
+    life: &'a Incarnation,
     callback: Callback,
     reference: Option<Ref>,
     slept: Duration,
-    late: Vec<(Instant, Mail)>,
-    after_reply: Vec<(Instant, Mail)>,
+    late: Vec<(Instant, Envelope)>,
+    after_reply: Vec<(Instant, Envelope)>,
     withheld: bool,
     crashed: bool,
 }
 
 /// One life of a channel, as its process and its socket know it.
 #[derive(Clone)]
-pub(crate) struct Life {
+pub(crate) struct Incarnation {
     pub(crate) process: ProcessId,
     pub(crate) socket: SocketId,
     pub(crate) connection: Arc<Connection>,
@@ -53,9 +53,9 @@ pub(crate) struct Done {
     /// When it is done: later than it began if it slept.
     pub(crate) at: Instant,
     /// What is to be posted after its reply.
-    pub(crate) late: Vec<(Instant, Mail)>,
+    pub(crate) late: Vec<(Instant, Envelope)>,
     /// What is to be posted after a join's reply, even if that is an error or none.
-    pub(crate) after_reply: Vec<(Instant, Mail)>,
+    pub(crate) after_reply: Vec<(Instant, Envelope)>,
     /// A join's reply isn't sent.
     pub(crate) withheld: bool,
     pub(crate) crashed: bool,
@@ -64,7 +64,7 @@ pub(crate) struct Done {
 impl<'a> Context<'a> {
     pub(crate) fn new(
         world: &'a mut World,
-        life: &'a Life,
+        life: &'a Incarnation,
         callback: Callback,
         reference: Option<Ref>,
     ) -> Self {
@@ -157,7 +157,7 @@ impl<'a> Context<'a> {
     fn send_message(&mut self, message: &Message) {
         match self.life.serializer().encode(message) {
             Ok(frame) => {
-                let mail = Mail::Socket(self.life.socket, SocketMail::Send(frame));
+                let mail = Envelope::Socket(self.life.socket, SocketMessage::Send(frame));
                 if self.callback == Callback::Join {
                     self.late.push((self.now(), mail));
                 } else {
@@ -203,7 +203,7 @@ impl<'a> Context<'a> {
 
     /// Like [`send`](Context::send), but the message arrives `delay` from now.
     pub fn send_after(&mut self, delay: Duration, message: impl Any + Send) {
-        let mail = Mail::Channel(self.life.process, ChannelMail::Info(Box::new(message)));
+        let mail = Envelope::Channel(self.life.process, ChannelMessage::Info(Box::new(message)));
         let at = self.now() + delay;
         if self.callback == Callback::Join {
             self.late.push((at, mail));
@@ -275,22 +275,25 @@ impl<'a> Context<'a> {
     /// Closes every connection with this [`id`](Context::id) with 1001, as the broadcast of
     /// "disconnect" does.
     pub fn disconnect(&mut self, id: impl Into<String>) {
-        self.post(Mail::Disconnect(id.into()));
+        self.post(Envelope::Disconnect(id.into()));
     }
 
     /// Closes every connection that has a channel with 1012, as a deploy does.
     pub fn drain(&mut self) {
-        self.post(Mail::Drain);
+        self.post(Envelope::Drain);
     }
 
     /// Closes this connection.
     pub fn close(&mut self, code: CloseCode) {
-        self.post(Mail::Socket(self.life.socket, SocketMail::Close(code, ByteString::new())));
+        self.post(Envelope::Socket(
+            self.life.socket,
+            SocketMessage::Close(code, ByteString::new()),
+        ));
     }
 
     /// Ends this connection without a close frame.
     pub fn kill_transport(&mut self) {
-        self.post(Mail::Socket(self.life.socket, SocketMail::Kill));
+        self.post(Envelope::Socket(self.life.socket, SocketMessage::Kill));
     }
 
     /// In a join that isn't accepted: its reply isn't sent.
@@ -300,13 +303,13 @@ impl<'a> Context<'a> {
 
     /// In a join: ends the connection after the reply, with a close frame if there is a code.
     pub(crate) fn end_after_reply(&mut self, delay: Duration, code: Option<CloseCode>) {
-        let close = |code| SocketMail::Close(code, ByteString::new());
-        let end = code.map_or(SocketMail::Kill, close);
+        let close = |code| SocketMessage::Close(code, ByteString::new());
+        let end = code.map_or(SocketMessage::Kill, close);
         let at = self.now() + delay;
-        self.after_reply.push((at, Mail::Socket(self.life.socket, end)));
+        self.after_reply.push((at, Envelope::Socket(self.life.socket, end)));
     }
 
-    fn post(&mut self, mail: Mail) {
+    fn post(&mut self, mail: Envelope) {
         self.world.post(self.now(), mail);
     }
 
@@ -330,7 +333,7 @@ impl fmt::Debug for Context<'_> {
     }
 }
 
-impl Life {
+impl Incarnation {
     pub(crate) fn serializer(&self) -> &Arc<dyn Serializer> {
         self.connection.info.serializer()
     }
@@ -339,12 +342,12 @@ impl Life {
 /// A push that can be replied to later: Phoenix's `socket_ref`.
 #[derive(Clone)]
 pub struct SocketRef {
-    life: Life,
+    life: Incarnation,
     reference: Option<Ref>,
 }
 
 impl SocketRef {
-    pub(crate) fn new(life: Life, reference: Option<Ref>) -> Self {
+    pub(crate) fn new(life: Incarnation, reference: Option<Ref>) -> Self {
         SocketRef { life, reference }
     }
 
@@ -360,7 +363,7 @@ impl SocketRef {
         let reply = Message::reply(topic, self.reference.clone(), status, response)
             .with_join_ref(self.life.join_ref.clone());
         let frame = self.life.serializer().encode(&reply)?;
-        world.post(at, Mail::Socket(self.life.socket, SocketMail::Send(frame)));
+        world.post(at, Envelope::Socket(self.life.socket, SocketMessage::Send(frame)));
         Ok(())
     }
 }

@@ -39,11 +39,11 @@ pub use connections::{ConnectionId, Direction, Event};
 ///
 /// ```
 /// use phx_testing::fault_proxy::{Direction, FaultProxy};
-/// use phx_testing::{listener::Listener, rooms};
+/// use phx_testing::{listener::Listener, demo_server};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
-/// let server = Listener::bind(rooms().build()).await?;
+/// let server = Listener::bind(demo_server().build()).await?;
 /// let proxy = FaultProxy::start(server.address())?;
 /// println!("connect to ws://{}/socket", proxy.address());
 /// // ... connect, join, push ...

@@ -14,19 +14,19 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use phx_client::{Builder, StreamItem};
+//! use phx_client::{SocketBuilder, StreamItem};
 //! use phx_testing::in_memory::VirtualTime;
 //! use serde_json::{Value, json};
 //!
 //! // The program under test takes a builder: an adapter's in production, the link's here.
-//! async fn greet(builder: Builder) -> Result<Value, Box<dyn std::error::Error>> {
+//! async fn greet(builder: SocketBuilder) -> Result<Value, Box<dyn std::error::Error>> {
 //!     let socket = builder.connect().await?;
 //!     let room = socket.channel("room:lobby").join().await?;
 //!     Ok(room.push("echo", &json!({ "body": "hello" })).await?)
 //! }
 //!
 //! let time = VirtualTime::new();
-//! let link = time.link(phx_testing::rooms().build());
+//! let link = time.link(phx_testing::demo_server().build());
 //! time.run(async {
 //!     // A slow line: the upgrade, the join and the push take half a second each way.
 //!     link.set_latency(Duration::from_millis(500));
@@ -61,7 +61,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let link = Link::new(phx_testing::rooms().build(), AdapterRuntime::current()?);
+//! let link = Link::new(phx_testing::demo_server().build(), AdapterRuntime::current()?);
 //! let socket = link.socket().connect().await?;
 //! let room = socket.channel("room:lobby").join().await?;
 //!

@@ -4,7 +4,7 @@
 //! [another release](PhoenixVersion); conversations recorded from a real one are its test. What it serves is
 //!
 //! - a [`Script`]: what the test expects, in order, and the answers;
-//! - or channels as code of yours: a [`Channel`], or closures in [`Handlers`]. [`rooms`] is a small
+//! - or channels as code of yours: a [`Channel`], or closures in [`Handlers`]. [`demo_server`] is a small
 //!   application that is there already.
 //!
 //! It runs in four ways:
@@ -52,11 +52,11 @@
 //! })?;
 //! let payload = Payload::json(&json!({ "body": "hi" }))?;
 //! sim.with(ann, |socket, now| socket.push(now, room, "new_msg", payload, None))?;
-//! sim.find_event(ann, Duration::from_secs(1), |event| matches!(event, Event::PushDone { .. }))
+//! sim.find_event(ann, Duration::from_secs(1), |event| matches!(event, Event::RequestDone { .. }))
 //!     .expect("an outcome");
 //! sim.with(ann, |socket, now| socket.leave(now, room, None))?;
 //!
-//! sim.meet(&expectations, Duration::from_secs(1))?;
+//! sim.verify(&expectations, Duration::from_secs(1))?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -154,9 +154,9 @@
 //! let payload = Payload::json(&(40, 2))?;
 //! let push = sim.with(ann, |socket, now| socket.push(now, room, "add", payload, None))?;
 //! let done = sim.find_event(ann, Duration::from_secs(1), |event| {
-//!     matches!(event, Event::PushDone { push: done, .. } if *done == push)
+//!     matches!(event, Event::RequestDone { push: done, .. } if *done == push)
 //! });
-//! let Some(Event::PushDone { outcome: Outcome::Reply { status, response, .. }, .. }) = done else {
+//! let Some(Event::RequestDone { outcome: Outcome::Reply { status, response, .. }, .. }) = done else {
 //!     panic!("no reply");
 //! };
 //! assert_eq!((status, response.decode::<i64>()?), (Status::Ok, 42));
@@ -175,16 +175,16 @@
 
 mod channel;
 mod context;
+mod demo_server;
 #[cfg(feature = "listener")]
 pub mod fault_proxy;
+#[cfg(feature = "listener")]
+mod faulty_pipe;
 #[cfg(feature = "client")]
 pub mod in_memory;
 #[cfg(feature = "listener")]
-mod line;
-#[cfg(feature = "listener")]
 pub mod listener;
 mod network;
-mod rooms;
 mod script;
 mod server;
 mod simulation;
@@ -194,11 +194,11 @@ mod version;
 
 pub use channel::{Channel, Handled, Handlers, Reason};
 pub use context::{Context, SocketRef};
+pub use demo_server::demo_server;
 pub use network::{ClientId, Connectivity};
-pub use rooms::rooms;
 pub use script::{Expectations, Expected, Mismatch, Script};
 pub use server::{
-    Accepted, Action, Builder, ConnectInfo, ConnectRequest, PresenceError, Refusal, Server,
+    Accepted, Action, ConnectInfo, ConnectRequest, PresenceError, Refusal, Server, ServerBuilder,
     SocketId,
 };
 pub use simulation::Simulation;

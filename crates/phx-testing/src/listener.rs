@@ -32,18 +32,18 @@ pub use faults::Connections;
 ///
 /// What one client sends takes no more memory than its largest frame: the head of its request has up
 /// to 64 KiB and 100 headers, and a message over
-/// [`max_frame_size`](crate::Builder::max_frame_size) is refused with 1009 before any of it is
+/// [`max_frame_size`](crate::ServerBuilder::max_frame_size) is refused with 1009 before any of it is
 /// gathered. What a client doesn't read waits without a limit, and so many clients come as will:
 /// let only those reach it whom you trust.
 ///
 /// # Examples
 ///
 /// ```
-/// use phx_testing::{listener::Listener, rooms};
+/// use phx_testing::{listener::Listener, demo_server};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
-/// let listener = Listener::bind(rooms().build()).await?;
+/// let listener = Listener::bind(demo_server().build()).await?;
 /// println!("connect to {}", listener.url());
 /// // ... connect, join, push ...
 /// listener.drop_connections();
@@ -72,7 +72,7 @@ impl Listener {
     /// # Errors
     ///
     /// Whatever the operating system says to it; `InvalidInput` if the server's
-    /// [`max_frame_size`](crate::Builder::max_frame_size) is over 1 GiB.
+    /// [`max_frame_size`](crate::ServerBuilder::max_frame_size) is over 1 GiB.
     ///
     /// # Panics
     ///
@@ -86,7 +86,7 @@ impl Listener {
     /// # Errors
     ///
     /// Whatever the operating system says to it; `InvalidInput` if the server's
-    /// [`max_frame_size`](crate::Builder::max_frame_size) is over 1 GiB.
+    /// [`max_frame_size`](crate::ServerBuilder::max_frame_size) is over 1 GiB.
     ///
     /// # Panics
     ///
@@ -162,7 +162,7 @@ impl Listener {
     ///
     /// [`Mismatch`]: what came instead of what was expected, as soon as it came, or what hasn't come
     /// by then.
-    pub async fn meet(
+    pub async fn verify(
         &self,
         expectations: &Expectations,
         within: Duration,

@@ -12,20 +12,20 @@ use phx_proto::{CloseCause, Frame, Instant};
 
 use crate::{Action, ConnectRequest, Server, SocketId};
 
+mod client_link;
 mod faults;
-mod flight;
-mod line;
+mod in_flight;
 
-use flight::{Cargo, Flight, Flights};
-pub(crate) use flight::{ConnectionId, Delivery};
-pub(crate) use line::Alteration;
-use line::Line;
-pub use line::{ClientId, Connectivity};
+pub(crate) use client_link::Alteration;
+use client_link::ClientLink;
+pub use client_link::{ClientId, Connectivity};
+pub(crate) use in_flight::{ConnectionId, Delivery};
+use in_flight::{Flights, InFlight, Packet};
 
 #[derive(Debug)]
 pub(crate) struct Network {
     server: Server,
-    clients: Vec<Line>,
+    clients: Vec<ClientLink>,
     connections: BTreeMap<ConnectionId, Connection>,
     /// Which connection each of the server's sockets is.
     owners: BTreeMap<SocketId, ConnectionId>,
@@ -44,7 +44,7 @@ struct Connection {
     opened: bool,
     half_open: bool,
     /// What arrived while the connection is stalled.
-    held: Option<VecDeque<Flight>>,
+    held: Option<VecDeque<InFlight>>,
     /// After how many more frames it is cut.
     frames_left: Option<u32>,
     /// When what was sent last arrives, to the server and to the client: nothing overtakes.
@@ -70,7 +70,7 @@ impl Network {
 
     pub(crate) fn add_client(&mut self) -> ClientId {
         let client = ClientId(self.clients.len());
-        self.clients.push(Line::new(client));
+        self.clients.push(ClientLink::new(client));
         client
     }
 
@@ -125,22 +125,20 @@ impl Network {
         let (socket, cargo) = match action {
             Action::Send { socket, frame } => {
                 let Some(connection) = self.owners.get(&socket) else { return };
-                self.depart(now, *connection, Cargo::FrameDown(frame));
+                self.depart(now, *connection, Packet::FrameDown(frame));
                 return;
             }
             Action::Close { socket, code, reason } => {
-                (socket, Cargo::Closed(CloseCause::frame(code, &*reason)))
+                (socket, Packet::Closed(CloseCause::frame(code, &*reason)))
             }
-            Action::Drop { socket } => {
-                (socket, Cargo::Closed(CloseCause::lost("connection reset")))
-            }
+            Action::Drop { socket } => (socket, Packet::Closed(CloseCause::io("connection reset"))),
         };
         if let Some(connection) = self.owners.remove(&socket) {
             self.depart(now, connection, cargo);
         }
     }
 
-    fn depart(&mut self, now: Instant, id: ConnectionId, cargo: Cargo) {
+    fn depart(&mut self, now: Instant, id: ConnectionId, cargo: Packet) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let Some(line) = self.clients.get_mut(connection.client.0) else { return };
         let delay = line.delay();
@@ -153,10 +151,10 @@ impl Network {
         if late_by.is_zero() {
             *last = arrival;
         }
-        self.flights.depart(arrival, Flight { connection: id, cargo });
+        self.flights.depart(arrival, InFlight { connection: id, cargo });
     }
 
-    fn arrive(&mut self, now: Instant, flight: Flight) {
+    fn arrive(&mut self, now: Instant, flight: InFlight) {
         let id = flight.connection;
         let Some(connection) = self.connections.get_mut(&id) else { return };
         if connection.half_open {
@@ -178,20 +176,20 @@ impl Network {
         let Some(line) = self.clients.get_mut(connection.client.0) else { return };
         let cargo = line.alter(flight.cargo);
         match (cargo, socket) {
-            (Cargo::Connect, _) => self.accept(now, id),
-            (Cargo::FrameUp(frame), Some(socket)) => self.server.handle_frame(now, socket, frame),
-            (Cargo::CloseUp, Some(socket)) => self.server.handle_close(now, socket),
-            (Cargo::FrameUp(_) | Cargo::CloseUp, None) => {}
+            (Packet::Connect, _) => self.accept(now, id),
+            (Packet::FrameUp(frame), Some(socket)) => self.server.handle_frame(now, socket, frame),
+            (Packet::CloseUp, Some(socket)) => self.server.handle_close(now, socket),
+            (Packet::FrameUp(_) | Packet::CloseUp, None) => {}
             #[cfg(feature = "client")]
-            (Cargo::LostUp, _) => self.forget(now, id),
-            (Cargo::Opened, _) => {
+            (Packet::LostUp, _) => self.forget(now, id),
+            (Packet::Opened, _) => {
                 connection.opened = true;
                 self.deliveries.push_back((id, Delivery::Opened));
             }
-            (Cargo::FrameDown(frame), _) => {
+            (Packet::FrameDown(frame), _) => {
                 self.deliveries.push_back((id, Delivery::Frame(frame)));
             }
-            (Cargo::Closed(cause), _) => {
+            (Packet::Closed(cause), _) => {
                 self.connections.remove(&id);
                 self.deliveries.push_back((id, Delivery::Closed(cause)));
             }
@@ -204,9 +202,9 @@ impl Network {
             Ok(accepted) => {
                 connection.socket = Some(accepted.socket);
                 self.owners.insert(accepted.socket, id);
-                Cargo::Opened
+                Packet::Opened
             }
-            Err(refusal) => Cargo::Closed(CloseCause::Refused(refusal.into())),
+            Err(refusal) => Packet::Closed(CloseCause::Refused(refusal.into())),
         };
         self.depart(now, id, answer);
     }
@@ -306,10 +304,10 @@ impl Network {
         let Some(line) = self.clients.get_mut(client.0) else { return id };
         let cargo = match line.connectivity {
             Connectivity::Silent => return id,
-            Connectivity::Offline => Cargo::Closed(CloseCause::lost("connection refused")),
+            Connectivity::Offline => Packet::Closed(CloseCause::io("connection refused")),
             Connectivity::Online => match line.refusals.pop_front() {
-                Some(refusal) => Cargo::Closed(CloseCause::Refused(refusal.into())),
-                None => Cargo::Connect,
+                Some(refusal) => Packet::Closed(CloseCause::Refused(refusal.into())),
+                None => Packet::Connect,
             },
         };
         self.depart(now, id, cargo);
@@ -317,7 +315,7 @@ impl Network {
     }
 
     pub(crate) fn send(&mut self, now: Instant, id: ConnectionId, frame: Frame) {
-        self.depart(now, id, Cargo::FrameUp(frame));
+        self.depart(now, id, Packet::FrameUp(frame));
     }
 
     /// An open connection waits for the server's close frame, and an attempt to connect just ends.
@@ -329,10 +327,10 @@ impl Network {
             return false;
         }
         if connection.socket.is_some() {
-            self.depart(now, id, Cargo::CloseUp);
+            self.depart(now, id, Packet::CloseUp);
         } else {
             self.connections.remove(&id);
-            let abandoned = CloseCause::lost("abandoned");
+            let abandoned = CloseCause::io("abandoned");
             self.deliveries.push_back((id, Delivery::Closed(abandoned)));
         }
         true
@@ -345,7 +343,7 @@ impl Network {
         if connection.half_open {
             self.connections.remove(&id);
         } else {
-            self.depart(now, id, Cargo::LostUp);
+            self.depart(now, id, Packet::LostUp);
         }
     }
 }

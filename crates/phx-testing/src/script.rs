@@ -7,7 +7,7 @@ use std::time::Duration;
 use phx_proto::{ByteString, CloseCode, Payload, Status};
 use serde::Serialize;
 
-use crate::{Builder, Server};
+use crate::{Server, ServerBuilder};
 
 mod channel;
 mod expectation;
@@ -65,7 +65,7 @@ pub use progress::Expectations;
 /// let payload = Payload::json(&json!({ "body": "hello" }))?;
 /// sim.with(ann, |socket, now| socket.push(now, room, "new_msg", payload, None))?;
 ///
-/// let mismatch = sim.meet(&expectations, Duration::from_secs(5)).unwrap_err();
+/// let mismatch = sim.verify(&expectations, Duration::from_secs(5)).unwrap_err();
 /// assert_eq!(
 ///     mismatch.to_string(),
 ///     r#"the script was not followed at 0 s, step 2 of 2:
@@ -193,7 +193,7 @@ impl Script {
     /// Like [`serve`](Script::serve), with a server's other settings. Topics that the builder has
     /// channels for are theirs, and not the script's.
     #[must_use = "a script that nobody asks about panics when it is dropped unmet"]
-    pub fn serve_with(&self, builder: Builder) -> (Server, Expectations) {
+    pub fn serve_with(&self, builder: ServerBuilder) -> (Server, Expectations) {
         let shared = Arc::new(Shared::new(self.expectations.clone()));
         let expectations = Expectations::new(shared.clone());
         let server = builder.channel("*", move || ScriptedChannel::new(shared.clone())).build();

@@ -15,7 +15,7 @@ use crate::SocketRef;
 mod action;
 mod builder;
 mod connect;
-mod mail;
+mod envelope;
 mod params;
 mod payload;
 mod presence;
@@ -25,15 +25,15 @@ mod socket;
 mod world;
 
 pub use action::{Accepted, Action, SocketId};
-pub use builder::Builder;
+pub use builder::ServerBuilder;
 pub(crate) use connect::Connection;
 pub use connect::{ConnectInfo, ConnectRequest, Refusal};
-pub(crate) use mail::{ChannelMail, Mail, ProcessId, SocketMail};
+pub(crate) use envelope::{ChannelMessage, Envelope, ProcessId, SocketMessage};
 pub use presence::PresenceError;
 pub(crate) use world::World;
 
 use builder::App;
-use connect::Gate;
+use connect::Handshake;
 use process::Process;
 use socket::Socket;
 
@@ -67,7 +67,7 @@ use socket::Socket;
 /// );
 /// ```
 pub struct Server {
-    gate: Gate,
+    gate: Handshake,
     app: App,
     world: World,
     clock: Instant,
@@ -81,13 +81,13 @@ pub struct Server {
     closed: bool,
 }
 
-/// Mail delivered at one moment; more is a channel that sends to itself without end.
+/// Envelope delivered at one moment; more is a channel that sends to itself without end.
 const MAX_DELIVERIES: u32 = 1_000_000;
 
 impl Server {
     /// Settings and channels.
-    pub fn builder() -> Builder {
-        Builder::default()
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
     }
 
     /// A client asks for a connection.
@@ -110,7 +110,7 @@ impl Server {
 
     /// A frame came from a client.
     pub fn handle_frame(&mut self, now: Instant, socket: SocketId, frame: Frame) {
-        self.post_to(now, socket, SocketMail::Received(frame));
+        self.post_to(now, socket, SocketMessage::Received(frame));
     }
 
     /// Frames came from a client together, as in one segment of TCP. A socket's process reads them all
@@ -124,7 +124,7 @@ impl Server {
     ) {
         self.advance(now);
         for frame in frames {
-            self.world.post(self.clock, Mail::Socket(socket, SocketMail::Received(frame)));
+            self.world.post(self.clock, Envelope::Socket(socket, SocketMessage::Received(frame)));
         }
         self.run();
     }
@@ -137,7 +137,7 @@ impl Server {
 
     /// A close frame came from a client: it is answered with 1000, whatever its code.
     pub fn handle_close(&mut self, now: Instant, socket: SocketId) {
-        self.post_to(now, socket, SocketMail::Closing);
+        self.post_to(now, socket, SocketMessage::Closing);
     }
 
     /// A connection ended without a close frame, or its upgrade failed.
@@ -199,7 +199,7 @@ impl Server {
         let Ok(frame) = life.serializer().encode(&push) else {
             return false;
         };
-        self.post_to(now, socket, SocketMail::Send(frame));
+        self.post_to(now, socket, SocketMessage::Send(frame));
         true
     }
 
@@ -234,26 +234,26 @@ impl Server {
         let Some(process) = self.process_of(socket, topic) else {
             return false;
         };
-        let mail = Mail::Channel(process.life.process, ChannelMail::Info(Box::new(message)));
+        let mail = Envelope::Channel(process.life.process, ChannelMessage::Info(Box::new(message)));
         self.post(now, mail);
         true
     }
 
     /// Sends a frame as it is, well-formed or not.
     pub fn send_frame(&mut self, now: Instant, socket: SocketId, frame: Frame) {
-        self.post_to(now, socket, SocketMail::Send(frame));
+        self.post_to(now, socket, SocketMessage::Send(frame));
     }
 
     /// Closes every connection with this id with 1001 (1000 before Phoenix 1.8.8): the broadcast of
     /// "disconnect".
     pub fn disconnect(&mut self, now: Instant, id: impl Into<String>) {
-        self.post(now, Mail::Disconnect(id.into()));
+        self.post(now, Envelope::Disconnect(id.into()));
     }
 
     /// Closes every connection that has a channel with 1012, as a deploy does. New connections are
     /// still accepted.
     pub fn drain(&mut self, now: Instant) {
-        self.post(now, Mail::Drain);
+        self.post(now, Envelope::Drain);
     }
 
     /// [Drains](Server::drain), closes what is left with 1000, and refuses new connections.
@@ -279,12 +279,12 @@ impl Server {
         code: CloseCode,
         reason: impl Into<ByteString>,
     ) {
-        self.post_to(now, socket, SocketMail::Close(code, reason.into()));
+        self.post_to(now, socket, SocketMessage::Close(code, reason.into()));
     }
 
     /// Ends one connection without a close frame.
     pub fn kill_transport(&mut self, now: Instant, socket: SocketId) {
-        self.post_to(now, socket, SocketMail::Kill);
+        self.post_to(now, socket, SocketMessage::Kill);
     }
 
     /// The connections there are, in the order in which they came.
@@ -341,31 +341,31 @@ impl Server {
         self.world.set_now(self.clock);
     }
 
-    fn deliver(&mut self, mail: Mail) {
+    fn deliver(&mut self, mail: Envelope) {
         match mail {
-            Mail::Socket(socket, mail) => self.deliver_to_socket(socket, mail),
-            Mail::Channel(process, mail) => self.deliver_to_channel(process, mail),
-            Mail::Disconnect(id) => {
+            Envelope::Socket(socket, mail) => self.deliver_to_socket(socket, mail),
+            Envelope::Channel(process, mail) => self.deliver_to_channel(process, mail),
+            Envelope::Disconnect(id) => {
                 let going_away = self.app.version.disconnects_as_going_away();
                 let code = if going_away { CloseCode::GOING_AWAY } else { CloseCode::NORMAL };
                 self.close_all(code, |socket| socket.has_id(&id));
             }
-            Mail::Drain => self.close_all(CloseCode::RESTART, Socket::has_channels),
+            Envelope::Drain => self.close_all(CloseCode::RESTART, Socket::has_channels),
         }
     }
 
     fn close_all(&mut self, code: CloseCode, which: impl Fn(&Socket) -> bool) {
         for (id, _) in self.sockets.iter().filter(|(_, socket)| which(socket)) {
-            let close = SocketMail::Close(code, ByteString::new());
-            self.world.post(self.world.now(), Mail::Socket(*id, close));
+            let close = SocketMessage::Close(code, ByteString::new());
+            self.world.post(self.world.now(), Envelope::Socket(*id, close));
         }
     }
 
-    fn post_to(&mut self, now: Instant, socket: SocketId, mail: SocketMail) {
-        self.post(now, Mail::Socket(socket, mail));
+    fn post_to(&mut self, now: Instant, socket: SocketId, mail: SocketMessage) {
+        self.post(now, Envelope::Socket(socket, mail));
     }
 
-    fn post(&mut self, now: Instant, mail: Mail) {
+    fn post(&mut self, now: Instant, mail: Envelope) {
         self.advance(now);
         self.world.post(self.clock, mail);
         self.run();
@@ -386,7 +386,7 @@ fn stuck(now: Instant) -> ! {
     panic!("at {now:?} the channels keep sending without time passing");
 }
 
-impl Builder {
+impl ServerBuilder {
     /// The server, with no connections yet.
     #[must_use]
     pub fn build(self) -> Server {

@@ -39,9 +39,9 @@ use client::Client;
 /// ```
 /// use std::time::Duration;
 /// use phx_proto::{Config, Event, Payload};
-/// use phx_testing::{Simulation, rooms};
+/// use phx_testing::{Simulation, demo_server};
 ///
-/// let mut sim = Simulation::new(rooms().build());
+/// let mut sim = Simulation::new(demo_server().build());
 /// let ann = sim.client(Config::default());
 /// sim.with(ann, |socket, now| {
 ///     socket.connect(now);
@@ -222,7 +222,11 @@ impl Simulation {
     ///
     /// [`Mismatch`]: what came instead of what was expected, as soon as it came, or what hasn't come
     /// by then.
-    pub fn meet(&mut self, expectations: &Expectations, within: Duration) -> Result<(), Mismatch> {
+    pub fn verify(
+        &mut self,
+        expectations: &Expectations,
+        within: Duration,
+    ) -> Result<(), Mismatch> {
         let until = self.now + within;
         self.settle();
         while !expectations.has_ended() && self.step(until) {}

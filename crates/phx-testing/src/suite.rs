@@ -15,7 +15,7 @@
 //! use std::process::ExitCode;
 //!
 //! use phx_client::websocket::{WebSocketConfig, WebSocketConnector};
-//! use phx_client::{Builder, Endpoint};
+//! use phx_client::{SocketBuilder, Endpoint};
 //! use phx_testing::suite::{self, Adapter};
 //!
 //! struct Tokio;
@@ -28,7 +28,7 @@
 //!         runtime.expect("a runtime").block_on(future);
 //!     }
 //!
-//!     fn socket(endpoint: Endpoint, config: WebSocketConfig) -> Builder {
+//!     fn socket(endpoint: Endpoint, config: WebSocketConfig) -> SocketBuilder {
 //!         let connector = WebSocketConnector::new(phx_tokio::TcpDialer::new()).with_config(config);
 //!         phx_tokio::socket(endpoint).connector(connector)
 //!     }
@@ -50,7 +50,7 @@
 use std::time::Duration;
 
 use phx_client::websocket::WebSocketConfig;
-use phx_client::{Builder, Endpoint};
+use phx_client::{Endpoint, SocketBuilder};
 
 mod credentials;
 mod faults;
@@ -83,7 +83,7 @@ pub trait Adapter: 'static {
 
     /// A socket in the making that connects to `endpoint` with these settings. Called within
     /// [`block_on`](Self::block_on).
-    fn socket(endpoint: Endpoint, config: WebSocketConfig) -> Builder;
+    fn socket(endpoint: Endpoint, config: WebSocketConfig) -> SocketBuilder;
 }
 
 /// One test, for one adapter.

@@ -4,7 +4,7 @@
 ///
 /// | | since | before |
 /// |---|---|---|
-/// | a socket with [`auth_token`](crate::Builder::auth_token) takes tokens and answers `phoenix` | 1.8.0 | subprotocols are ignored |
+/// | a socket with [`auth_token`](crate::ServerBuilder::auth_token) takes tokens and answers `phoenix` | 1.8.0 | subprotocols are ignored |
 /// | a push with another `join_ref` than the channel's is dropped | 1.8.3 | it is handled |
 /// | [`disconnect`](crate::Server::disconnect) closes with 1001 | 1.8.8 | 1000 |
 /// | a connection may have joined 100 channels | 1.8.9 | any number |
@@ -16,9 +16,9 @@
 /// # Examples
 ///
 /// ```
-/// use phx_testing::{PhoenixVersion, rooms};
+/// use phx_testing::{PhoenixVersion, demo_server};
 ///
-/// let server = rooms().version(PhoenixVersion::new(1, 7, 24)).build();
+/// let server = demo_server().version(PhoenixVersion::new(1, 7, 24)).build();
 /// # drop(server);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

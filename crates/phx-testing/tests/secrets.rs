@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use phx_client::dial::{HttpProxy, Socks5Proxy};
 use phx_client::websocket::WebSocketConnector;
-use phx_client::{Backoff, Builder, Connector, Credentials, Frame, Payload};
+use phx_client::{Backoff, Connector, Credentials, Frame, Payload, SocketBuilder};
 use phx_testing::listener::Listener;
-use phx_testing::{Refusal, rooms};
+use phx_testing::{Refusal, demo_server};
 use phx_tokio::TcpDialer;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -95,7 +95,7 @@ impl Shown {
     }
 
     /// A builder with a secret in every place, whose hooks show what they are told.
-    fn builder(&self, url: &str) -> Builder {
+    fn builder(&self, url: &str) -> SocketBuilder {
         let (closes, errors, lines) = (self.clone(), self.clone(), self.clone());
         let builder = phx_tokio::socket(url)
             .param("token", "hush-param")
@@ -120,8 +120,8 @@ impl Shown {
     }
 
     /// A connection that doesn't come to be.
-    async fn fails(&self, builder: Builder) {
-        let failed = builder.connect_within(Duration::from_millis(500)).await.unwrap_err();
+    async fn fails(&self, builder: SocketBuilder) {
+        let failed = builder.connect_with_timeout(Duration::from_millis(500)).await.unwrap_err();
         self.both(&failed);
     }
 
@@ -152,7 +152,7 @@ async fn nothing_shown_or_logged_holds_a_secret() {
     let shown = Shown::default();
 
     // A conversation in which much goes wrong.
-    let listener = Listener::bind(rooms().auth_token(true).build()).await.unwrap();
+    let listener = Listener::bind(demo_server().auth_token(true).build()).await.unwrap();
     let socket = shown.builder(listener.url()).connect().await.unwrap();
     let room = socket.channel("room:a").params(&json!({ "name": "hush-join" }));
     shown.debug(&room);
@@ -181,7 +181,7 @@ async fn nothing_shown_or_logged_holds_a_secret() {
 
     // Connections that never come to be.
     let refusing =
-        rooms().connect(|_| Err(Refusal::new(429).with_body("hush-body"))).auth_token(true);
+        demo_server().connect(|_| Err(Refusal::new(429).with_body("hush-body"))).auth_token(true);
     let refusing = Listener::bind(refusing.build()).await.unwrap();
     shown.fails(shown.builder(refusing.url())).await;
     let (plain, _) = says(b"HTTP/1.1 101 hush\r\nX: hush\r\n\r\n").await;

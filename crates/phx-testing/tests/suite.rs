@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use phx_client::websocket::{WebSocketConfig, WebSocketConnector};
-use phx_client::{Builder, Endpoint};
+use phx_client::{Endpoint, SocketBuilder};
 use phx_testing::suite::{self, Adapter, Selection};
 
 /// An adapter: its name, its crate, and how it runs a future.
@@ -20,7 +20,7 @@ macro_rules! adapter {
                 $block_on(future);
             }
 
-            fn socket(endpoint: Endpoint, config: WebSocketConfig) -> Builder {
+            fn socket(endpoint: Endpoint, config: WebSocketConfig) -> SocketBuilder {
                 let dialer = $crate_name::TcpDialer::new();
                 let connector = WebSocketConnector::new(dialer).with_config(config);
                 $crate_name::socket(endpoint).connector(connector)

@@ -40,7 +40,7 @@
 //!
 //! - `tls` (default): `wss` and `https`, by rustls with ring. The roots are Mozilla's; others, and
 //!   client certificates, are a matter of [`WebSocketConfig::tls`](websocket::WebSocketConfig).
-//!   Without the feature such an endpoint is [`CloseCause::Unusable`].
+//!   Without the feature such an endpoint is [`CloseCause::InvalidRequest`].
 //! - `platform-roots`: the roots that the operating system trusts, by `tls::with_platform_roots`.
 //!
 //! # Settings of one's own
@@ -109,7 +109,7 @@ pub type UnixDialer = dial::UnixDialer<AdapterRuntime>;
 /// # Errors
 ///
 /// None here, so that calls can be chained: what is wrong with the endpoint, and that the caller
-/// runs on no runtime, is the error of [`Builder::connect`] and [`Builder::spawn`].
+/// runs on no runtime, is the error of [`SocketBuilder::connect`] and [`SocketBuilder::spawn`].
 ///
 /// # Examples
 ///
@@ -122,7 +122,7 @@ pub type UnixDialer = dial::UnixDialer<AdapterRuntime>;
 /// assert!(matches!(failed, Err(ConnectFailed::Endpoint(_))));
 /// # }
 /// ```
-pub fn socket(endpoint: impl IntoEndpoint) -> Builder {
+pub fn socket(endpoint: impl IntoEndpoint) -> SocketBuilder {
     websocket::builder::<AdapterRuntime>(endpoint)
 }
 

@@ -1,9 +1,9 @@
 //! The entries make sockets that run on the caller's runtime, and say what is wrong.
 
-use phx_tokio::{Builder, ConnectFailed};
+use phx_tokio::{ConnectFailed, SocketBuilder};
 
 /// Each adapter's, for an endpoint.
-const ENTRIES: [fn(&'static str) -> Builder; 3] =
+const ENTRIES: [fn(&'static str) -> SocketBuilder; 3] =
     [|url| phx_tokio::socket(url), |url| phx_smol::socket(url), |url| phx_async_std::socket(url)];
 
 #[test]

@@ -276,7 +276,7 @@ impl Pushing {
 
     fn push(&self, from: Instant) -> impl Future<Output = (Instant, Result<Reply, PushFailed>)> {
         let push: Push<()> =
-            self.channel.push_within(self.timeout, &*self.event, self.payload.clone());
+            self.channel.push_with_timeout(self.timeout, &*self.event, self.payload.clone());
         let reply = push.reply();
         async move { (from, reply.await) }
     }

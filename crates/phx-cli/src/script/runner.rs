@@ -104,7 +104,7 @@ impl Runner {
             }
             Task::Push { topic, event, payload, expect } => {
                 let channel = self.channel(&topic)?.clone();
-                let push = channel.push_within(step.timeout, &*event, payload);
+                let push = channel.push_with_timeout(step.timeout, &*event, payload);
                 let push: phx_tokio::Push<()> = push
                     .accepted()
                     .map_err(|refused| Failure::push(&topic, &event, &refused.into()))?;
@@ -120,7 +120,7 @@ impl Runner {
                 self.channel(&topic)?;
                 let channel = self.channels.remove(&topic);
                 if let Some(channel) = channel {
-                    let left = self.while_open(channel.leave_within(step.timeout)).await?;
+                    let left = self.while_open(channel.leave_with_timeout(step.timeout)).await?;
                     left.map_err(|failed| Failure::TimedOut(format!("{topic}: {failed}")))?;
                     let record = Record::new(Kind::Left).topic(channel.topic());
                     self.tell(origin.mark(record)).await?;
@@ -192,7 +192,7 @@ impl Runner {
     async fn connect(
         &mut self,
         origin: &Origin,
-        builder: phx_tokio::Builder,
+        builder: phx_tokio::SocketBuilder,
         url: &str,
     ) -> Result<(), Failure> {
         if self.socket.is_some() {
@@ -233,7 +233,7 @@ impl Runner {
         report_failures(&channel, move |record| news.send_now(record));
         let topic = channel.topic().clone();
         self.refs.expect(&topic);
-        let joined = self.while_open(channel.join_within(patience)).await?;
+        let joined = self.while_open(channel.join_with_timeout(patience)).await?;
         let record = Record::new(Kind::Joined).topic(&topic).reference(self.refs.of(&topic));
         match accepted(joined) {
             Ok(response) => {

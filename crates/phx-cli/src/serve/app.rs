@@ -3,14 +3,14 @@
 use std::any::Any;
 use std::time::Duration;
 
-use phx_testing::{Channel, Context, Handled, Refusal, Server, rooms};
+use phx_testing::{Channel, Context, Handled, Refusal, Server, demo_server};
 use phx_tokio::Payload;
 use serde::Deserialize;
 use serde_json::json;
 
 /// A server that wants this token of everybody, if any.
 pub(super) fn server(token: Option<String>) -> Server {
-    rooms()
+    demo_server()
         .channel("clock:*", Clock::default)
         .max_channels(65_536)
         .max_frame_size(64 << 20)

@@ -12,7 +12,7 @@ pub(crate) type CredentialsFunction =
     Arc<dyn Fn() -> BoxFuture<Result<Credentials, Box<dyn Error + Send + Sync>>> + Send + Sync>;
 
 /// Params, headers and a token for one attempt to connect; see
-/// [`Builder::credentials`](crate::Builder::credentials).
+/// [`SocketBuilder::credentials`](crate::SocketBuilder::credentials).
 ///
 /// `Debug` shows the names only.
 ///

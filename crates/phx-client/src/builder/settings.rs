@@ -14,7 +14,7 @@ const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the client itself can be told, beside the core's [`Config`](phx_proto::Config).
 #[derive(Clone)]
-pub(crate) struct Settings {
+pub(crate) struct ClientConfig {
     pub(crate) stream_capacity: usize,
     pub(crate) stream_bytes: usize,
     pub(crate) stall_after: Duration,
@@ -23,7 +23,7 @@ pub(crate) struct Settings {
     pub(crate) log: Log,
 }
 
-impl Settings {
+impl ClientConfig {
     /// Whether every setting can work.
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         for (setting, limit) in
@@ -40,9 +40,9 @@ impl Settings {
     }
 }
 
-impl Default for Settings {
+impl Default for ClientConfig {
     fn default() -> Self {
-        Settings {
+        ClientConfig {
             stream_capacity: STREAM_CAPACITY,
             stream_bytes: STREAM_BYTES,
             stall_after: STALL_AFTER,

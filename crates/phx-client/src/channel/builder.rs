@@ -49,7 +49,7 @@ pub enum NewChannelFailed {
     #[error("the channel's params can't be written")]
     Params(#[source] PayloadError),
     /// The topic is unusable, or has a channel already: share that one
-    /// ([`Socket::existing_channel`](crate::Socket::existing_channel)), or take its place
+    /// ([`Socket::get_channel`](crate::Socket::get_channel)), or take its place
     /// ([`ChannelBuilder::replace`]).
     #[error("no channel for `{}`", Escaped::new(topic))]
     #[non_exhaustive]
@@ -92,7 +92,7 @@ impl ChannelBuilder {
 
     /// Params that are made afresh for every join and rejoin: a token that expires.
     ///
-    /// `make` has [`credentials_timeout`](crate::Builder::credentials_timeout) to answer. If it
+    /// `make` has [`credentials_timeout`](crate::SocketBuilder::credentials_timeout) to answer. If it
     /// takes longer, fails or panics, the join is tried again with the rejoin schedule. Its errors
     /// are logged: keep secrets out of them.
     ///
@@ -139,7 +139,7 @@ impl ChannelBuilder {
     }
 
     /// How long [`join`](Self::join) and [`Channel::join`] wait for the server's answer, and each rejoin
-    /// for its own. Default: [`Builder::join_timeout`](crate::Builder::join_timeout).
+    /// for its own. Default: [`SocketBuilder::join_timeout`](crate::SocketBuilder::join_timeout).
     pub fn join_timeout(mut self, timeout: Duration) -> Self {
         self.join_timeout = Some(timeout);
         self

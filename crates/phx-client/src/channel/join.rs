@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use phx_proto::{ChannelState, EncodeError, JoinError, Outcome, Payload, PushId, Status};
+use phx_proto::{ChannelState, EncodeError, JoinError, Outcome, Payload, RequestId, Status};
 
 use super::{Channel, ChannelBuilder, NewChannelFailed};
 use crate::shared::Pending;
@@ -14,7 +14,7 @@ use crate::shared::Pending;
 ///
 /// The join itself doesn't depend on this future, and goes on when it is dropped. Cancel-safe.
 #[must_use = "the join is under way; its outcome is what the future tells"]
-pub struct Join(Pending<Channel, PushId, JoinFailed>);
+pub struct Join(Pending<Channel, RequestId, JoinFailed>);
 
 /// Why a channel isn't joined.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +27,7 @@ pub enum JoinFailed {
     #[error(transparent)]
     Refused(#[from] JoinError),
     /// The server rejected the join. Unless the
-    /// [rejoin policy](crate::Builder::rejoin_policy) says otherwise the channel is closed.
+    /// [rejoin policy](crate::SocketBuilder::rejoin_policy) says otherwise the channel is closed.
     #[error("the server rejected the join with the status `{status}`")]
     #[non_exhaustive]
     Rejected {
@@ -37,7 +37,7 @@ pub enum JoinFailed {
         response: Payload,
     },
     /// The server answered, and the response was dropped: answers that nobody had awaited yet held as many bytes as
-    /// [`Builder::max_answer_bytes`](crate::Builder::max_answer_bytes) allows. With the status `ok` the channel is
+    /// [`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes) allows. With the status `ok` the channel is
     /// joined.
     #[error(
         "the server answered the join with the status `{status}`, and its response of {len} bytes was dropped: too many answers waited to be read"
@@ -62,7 +62,7 @@ pub enum JoinFailed {
     Closed,
     /// The serializer couldn't encode the join.
     #[error("the join couldn't be encoded")]
-    Unsendable(#[source] EncodeError),
+    EncodeFailed(#[source] EncodeError),
     /// The socket's driver has ended: its runtime was shut down, or it panicked.
     #[error("the socket's driver has ended")]
     Stopped,
@@ -87,7 +87,7 @@ impl Channel {
 
     /// [`join`](Self::join), with this time to wait for the answer instead of
     /// [`ChannelBuilder::join_timeout`].
-    pub fn join_within(&self, timeout: Duration) -> Join {
+    pub fn join_with_timeout(&self, timeout: Duration) -> Join {
         self.start_joining(Some(timeout))
     }
 
@@ -149,7 +149,7 @@ impl Future for Join {
             }
             Outcome::TimedOut => Err(JoinFailed::TimedOut),
             Outcome::JoinCrashed => Err(JoinFailed::Crashed),
-            Outcome::Unsendable(error) => Err(JoinFailed::Unsendable(error)),
+            Outcome::EncodeFailed(error) => Err(JoinFailed::EncodeFailed(error)),
             _ => Err(JoinFailed::Closed),
         })
     }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use phx_proto::{LeaveError, Outcome, PushId};
+use phx_proto::{LeaveError, Outcome, RequestId};
 
 use super::Channel;
 use crate::shared::Pending;
@@ -14,7 +14,7 @@ use crate::shared::Pending;
 ///
 /// The leave itself doesn't depend on this future, and goes on when it is dropped. Cancel-safe.
 #[must_use = "the leave is under way; its outcome is what the future tells"]
-pub struct Leave(Pending<Channel, PushId, LeaveFailed>);
+pub struct Leave(Pending<Channel, RequestId, LeaveFailed>);
 
 /// Why a leave wasn't confirmed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +34,7 @@ pub enum LeaveFailed {
 /// Leaving.
 impl Channel {
     /// Leaves the channel. It is closed when the server has confirmed that, or the time
-    /// ([`Builder::leave_timeout`](crate::Builder::leave_timeout)) is over, or the connection ends.
+    /// ([`SocketBuilder::leave_timeout`](crate::SocketBuilder::leave_timeout)) is over, or the connection ends.
     ///
     /// The leave is under way when this returns, and goes on when the future is dropped.
     pub fn leave(&self) -> Leave {
@@ -42,7 +42,7 @@ impl Channel {
     }
 
     /// [`leave`](Self::leave), with this time for the server to confirm it.
-    pub fn leave_within(&self, timeout: Duration) -> Leave {
+    pub fn leave_with_timeout(&self, timeout: Duration) -> Leave {
         self.start_leaving(Some(timeout))
     }
 

@@ -28,14 +28,14 @@ use crate::turn::{Metered, Turn};
 ///
 /// ```no_run
 /// # use phx_client::dial::Dialer;
-/// use phx_client::Builder;
+/// use phx_client::SocketBuilder;
 /// use phx_client::dial::HttpProxy;
 /// use phx_client::websocket::WebSocketConnector;
 ///
 /// // The dialer is an adapter's `TcpDialer`.
-/// # fn doc(dialer: impl Dialer) -> Builder {
+/// # fn doc(dialer: impl Dialer) -> SocketBuilder {
 /// let proxy = HttpProxy::new(dialer, "proxy.internal", 3128).with_basic_auth("ann", "secret");
-/// Builder::new("wss://example.com/socket").connector(WebSocketConnector::new(proxy))
+/// SocketBuilder::new("wss://example.com/socket").connector(WebSocketConnector::new(proxy))
 /// # }
 /// ```
 #[derive(Clone)]
@@ -82,7 +82,7 @@ impl<D: Dialer> Dialer for HttpProxy<D> {
 fn request(host: &str, port: u16, authorization: Option<&str>) -> Result<String, CloseCause> {
     // An endpoint has no such host, but a dialer can be called by anyone.
     if host.is_empty() || host.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err(CloseCause::unusable("the host can't be said to a proxy"));
+        return Err(CloseCause::invalid_request("the host can't be said to a proxy"));
     }
     let server =
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
@@ -95,7 +95,7 @@ async fn open_tunnel<S>(stream: &mut Metered<S>, request: &str) -> Result<(), Cl
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let lost = |error: std::io::Error| CloseCause::lost(error.to_string());
+    let lost = |error: std::io::Error| CloseCause::io(error.to_string());
     stream.write_all(request.as_bytes()).await.map_err(lost)?;
     stream.flush().await.map_err(lost)?;
     let failure = match receive_head(stream).await {

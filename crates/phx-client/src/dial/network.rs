@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use phx_proto::CloseCause;
 
-use super::race::race;
+use super::happy_eyeballs::race;
 use super::{ByteStream, Dialer};
 use crate::runtime::{BoxFuture, NoRuntime, Runtime};
 
@@ -59,10 +59,11 @@ impl<N: Network> Dialer for TcpDialer<N> {
     fn dial(&self, host: &str, port: u16) -> BoxFuture<Result<Self::Stream, CloseCause>> {
         let host = host.to_owned();
         Box::pin(async move {
-            let runtime = N::current().map_err(|error| CloseCause::unusable(error.to_string()))?;
+            let runtime =
+                N::current().map_err(|error| CloseCause::invalid_request(error.to_string()))?;
             let addresses = N::resolve(host.clone(), port)
                 .await
-                .map_err(|error| CloseCause::lost(format!("can't look up `{host}`: {error}")))?;
+                .map_err(|error| CloseCause::io(format!("can't look up `{host}`: {error}")))?;
             race(addresses, N::connect_tcp, |wait| runtime.timer(runtime.now() + wait)).await
         })
     }
@@ -110,7 +111,7 @@ impl<N: Network> Dialer for UnixDialer<N> {
         let path = self.path.clone();
         Box::pin(async move {
             N::connect_unix(path.clone()).await.map_err(|error| {
-                CloseCause::lost(format!("can't connect to {}: {error}", path.display()))
+                CloseCause::io(format!("can't connect to {}: {error}", path.display()))
             })
         })
     }

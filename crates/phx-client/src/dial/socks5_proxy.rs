@@ -34,14 +34,14 @@ const IPV6: u8 = 4;
 ///
 /// ```no_run
 /// # use phx_client::dial::Dialer;
-/// use phx_client::Builder;
+/// use phx_client::SocketBuilder;
 /// use phx_client::dial::Socks5Proxy;
 /// use phx_client::websocket::WebSocketConnector;
 ///
 /// // The dialer is an adapter's `TcpDialer`.
-/// # fn doc(dialer: impl Dialer) -> Builder {
+/// # fn doc(dialer: impl Dialer) -> SocketBuilder {
 /// let proxy = Socks5Proxy::new(dialer, "proxy.internal", 1080).with_password("ann", "secret");
-/// Builder::new("wss://example.com/socket").connector(WebSocketConnector::new(proxy))
+/// SocketBuilder::new("wss://example.com/socket").connector(WebSocketConnector::new(proxy))
 /// # }
 /// ```
 #[derive(Clone)]
@@ -85,7 +85,8 @@ impl<D: Dialer> Dialer for Socks5Proxy<D> {
 
 /// The message with user and password.
 fn login(user: &str, password: &str) -> Result<Vec<u8>, CloseCause> {
-    let unusable = || CloseCause::unusable("the proxy's user or password hasn't 1 to 255 bytes");
+    let unusable =
+        || CloseCause::invalid_request("the proxy's user or password hasn't 1 to 255 bytes");
     let mut message = vec![1];
     for part in [user, password] {
         let len = u8::try_from(part.len()).ok().filter(|len| *len > 0).ok_or_else(unusable)?;
@@ -109,7 +110,8 @@ fn request(host: &str, port: u16) -> Result<Vec<u8>, CloseCause> {
         }
         Err(_) => {
             let len = u8::try_from(host.len()).ok().filter(|len| *len > 0);
-            let len = len.ok_or_else(|| CloseCause::unusable("the host hasn't 1 to 255 bytes"))?;
+            let len =
+                len.ok_or_else(|| CloseCause::invalid_request("the host hasn't 1 to 255 bytes"))?;
             message.extend([NAME, len]);
             message.extend_from_slice(host.as_bytes());
         }
@@ -200,7 +202,7 @@ where
 fn failed(error: io::Error) -> CloseCause {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => CloseCause::Proxy(ProxyFailure::Ended),
-        _ => CloseCause::lost(error.to_string()),
+        _ => CloseCause::io(error.to_string()),
     }
 }
 

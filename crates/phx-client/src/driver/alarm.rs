@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use phx_proto::Instant;
 
-use super::nudge::Nudge;
+use super::wake_flag::WakeFlag;
 use crate::runtime::BoxFuture;
 use crate::shared::Shared;
 
 /// A timer that wakes the driver. What is due then, the driver finds by the clock.
 pub(super) struct Alarm {
     shared: Arc<Shared>,
-    nudge: Nudge,
+    wake_flag: WakeFlag,
     /// The timer, and what it is set to in the runtime's own time; `None` once it has gone off.
     timer: Option<(Instant, BoxFuture<()>)>,
 }
 
 impl Alarm {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Alarm { nudge: Nudge::new(Arc::clone(&shared)), timer: None, shared }
+        Alarm { wake_flag: WakeFlag::new(Arc::clone(&shared)), timer: None, shared }
     }
 
     /// Has the driver woken at `deadline`, or before.
@@ -27,8 +27,8 @@ impl Alarm {
     /// once for nothing costs less than to make one each time. One from before the machine was suspended
     /// would be late, which shows here, since it is set in the runtime's own time.
     pub(super) fn set(&mut self, now: Instant, deadline: Option<Instant>) {
-        let mut cx = self.nudge.context();
-        if self.nudge.take()
+        let mut cx = self.wake_flag.context();
+        if self.wake_flag.take()
             && let Some((_, timer)) = &mut self.timer
             && timer.as_mut().poll(&mut cx).is_ready()
         {

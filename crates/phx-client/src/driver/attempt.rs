@@ -8,9 +8,9 @@ use futures::future::{Either, FutureExt, select};
 use phx_proto::{CloseCause, Endpoint, Instant};
 
 use crate::connector::{Attempt, Connector, Transport};
-use crate::hook::isolated;
 use crate::runtime::{BoxFuture, Clock};
 use crate::shared::Shared;
+use crate::subscription::isolated;
 
 /// Starts an attempt. The core has its own deadline for the whole of it; dropping the future
 /// abandons it.
@@ -43,16 +43,16 @@ async fn endpoint(shared: &Shared, now: Instant) -> Result<Endpoint, CloseCause>
     let deadline = now + shared.settings.credentials_timeout;
     // Whatever keeps them from being made may pass, so these are failures to try again after.
     let Some(making) = isolated("credentials", || function()) else {
-        return Err(CloseCause::lost("the function that makes the credentials panicked"));
+        return Err(CloseCause::io("the function that makes the credentials panicked"));
     };
     let credentials = match limited(making, &shared.runtime, deadline).await {
         Some(Ok(credentials)) => credentials,
         Some(Err(error)) => {
-            return Err(CloseCause::lost(format!("no credentials: {error}")));
+            return Err(CloseCause::io(format!("no credentials: {error}")));
         }
-        None => return Err(CloseCause::lost("no credentials in time")),
+        None => return Err(CloseCause::io("no credentials in time")),
     };
-    credentials.apply(endpoint).map_err(|error| CloseCause::unusable(error.to_string()))
+    credentials.apply(endpoint).map_err(|error| CloseCause::invalid_request(error.to_string()))
 }
 
 /// What foreign code makes before `deadline`; `None` if it is late or panics.

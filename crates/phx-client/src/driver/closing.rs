@@ -43,7 +43,7 @@ impl Closing {
     pub(super) fn poll(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<CloseCause> {
         match self.transport.as_mut().poll_close(cx, self.code, &self.reason) {
             Poll::Pending if now >= self.deadline => {
-                Poll::Ready(CloseCause::lost("the peer didn't close in time"))
+                Poll::Ready(CloseCause::io("the peer didn't close in time"))
             }
             poll => poll,
         }

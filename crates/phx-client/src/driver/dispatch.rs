@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use phx_proto::{
     Action, CloseCause, ConnectionState, Frame, Instant, Outcome, ParamsRequestId, Payload, PingId,
-    PushId, SendReason, TransportId,
+    RequestId, SendReason, TransportId,
 };
 
 use super::link::Link;
@@ -40,7 +40,7 @@ const KEPT_ACTIONS: usize = 4;
 const KEPT_OUTCOMES: usize = 8;
 
 /// Something that has come, beside frames, and the core is to be given.
-pub(super) enum Fact {
+pub(super) enum Input {
     Opened(TransportId),
     /// The server took no notice of the auth token.
     TokenIgnored,
@@ -52,14 +52,14 @@ pub(super) enum Fact {
 #[derive(Default)]
 pub(super) struct Dispatch {
     /// What the core hasn't been given.
-    pub(super) facts: VecDeque<Fact>,
+    pub(super) inputs: VecDeque<Input>,
     /// What the core wants to be done, and hasn't been.
     pub(super) actions: Vec<Action>,
     /// To be woken when the lock is released and the hooks have run.
     wakers: Vec<Waker>,
     /// Outcomes whose futures resolve once the hooks of the same input have run: `leave` after the
     /// channel's `on_close`.
-    outcomes: Vec<(PushId, Outcome)>,
+    outcomes: Vec<(RequestId, Outcome)>,
     /// The same for pings: those of a lost connection after its `on_close`.
     pongs: Vec<(PingId, Option<Duration>)>,
     /// What hooks and logs are to see before anything else happens.
@@ -124,8 +124,8 @@ impl Dispatch {
                 self.feed(shared, state, now, link, &mut is_timed);
             } else {
                 // Hooks may make events without end: the core learns what has come all the same.
-                while self.facts.front().is_some_and(|fact| !matches!(fact, Fact::TokenIgnored))
-                    && let Some(fact) = self.facts.pop_front()
+                while self.inputs.front().is_some_and(|fact| !matches!(fact, Input::TokenIgnored))
+                    && let Some(fact) = self.inputs.pop_front()
                 {
                     self.hand_over(state, now, fact);
                 }
@@ -178,7 +178,7 @@ impl Dispatch {
         // First what users' calls have made.
         self.events(state, now);
         while self.outside.is_none()
-            && let Some(fact) = self.facts.pop_front()
+            && let Some(fact) = self.inputs.pop_front()
         {
             self.hand_over(state, now, fact);
             self.events(state, now);
@@ -205,12 +205,12 @@ impl Dispatch {
         }
     }
 
-    fn hand_over(&mut self, state: &mut State, now: Instant, fact: Fact) {
+    fn hand_over(&mut self, state: &mut State, now: Instant, fact: Input) {
         match fact {
-            Fact::Opened(id) => state.core.handle_opened(now, id),
-            Fact::Closed(id, cause) => state.core.handle_closed(now, id, cause),
-            Fact::Params(request, params) => state.core.handle_params(now, request, params),
-            Fact::TokenIgnored => self.error(state, SocketError::TokenIgnored),
+            Input::Opened(id) => state.core.handle_opened(now, id),
+            Input::Closed(id, cause) => state.core.handle_closed(now, id, cause),
+            Input::Params(request, params) => state.core.handle_params(now, request, params),
+            Input::TokenIgnored => self.error(state, SocketError::TokenIgnored),
         }
     }
 
@@ -345,8 +345,8 @@ impl Dispatch {
 
     /// Makes smaller again what grew for a peak, on the same occasions as the core: too seldom to cost
     /// anything.
-    fn give_back_room(&mut self, state: &mut State) {
-        state.pushes.give_back_room();
+    fn shrink(&mut self, state: &mut State) {
+        state.pushes.shrink();
         self.wakers.shrink_to(KEPT_WAKERS);
         self.outcomes.shrink_to(KEPT_OUTCOMES);
         self.actions.shrink_to(KEPT_ACTIONS);

@@ -126,7 +126,7 @@ impl Link {
                 }
             }
         }
-        Some(transport.room())
+        Some(transport.capacity())
     }
 
     /// Sends a frame for which there was room.

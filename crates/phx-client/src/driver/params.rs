@@ -5,9 +5,9 @@ use std::sync::Arc;
 use phx_proto::{ChannelId, Instant, ParamsRequestId, Payload};
 
 use super::attempt::limited;
-use crate::hook::isolated;
 use crate::runtime::BoxFuture;
 use crate::shared::Shared;
+use crate::subscription::isolated;
 
 /// Asks the channel's own function. What is late, failed or panicked is `None`.
 pub(super) fn start(

@@ -1,6 +1,6 @@
 //! What streams of messages want and yield, and what happens when they are full.
 
-use phx_proto::{ByteString, Payload, PayloadDropped, PayloadError, PushId, Status};
+use phx_proto::{ByteString, Payload, PayloadDropped, PayloadError, RequestId, Status};
 
 /// What a stream of messages yields.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ pub enum Incoming {
     #[non_exhaustive]
     Reply {
         /// The push, see [`Push::id`](crate::Push::id).
-        push: PushId,
+        push: RequestId,
         /// `ok`, `error` or the application's own.
         status: Status,
         /// The response, unless it was too much to keep.
@@ -80,15 +80,15 @@ pub enum Incoming {
 /// What happens when a stream is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum WhenSlow {
+pub enum StreamOverflow {
     /// Nothing is read from the transport until the stream has been read by half: the server feels
     /// it, and so do all the other streams of this socket. Pushes and heartbeats still go out.
     ///
     /// A stream that takes nothing for
-    /// [`stall_after`](crate::Builder::stall_after) (5 s) is taken for forgotten: it holds nobody
+    /// [`stall_after`](crate::SocketBuilder::stall_after) (5 s) is taken for forgotten: it holds nobody
     /// back any more, loses its oldest messages, and says so by [`StreamItem::Lagged`] when it is
     /// read again. The same happens to whatever is full if the reply to a heartbeat couldn't be read
-    /// for three quarters of [`heartbeat_limit`](crate::Builder::heartbeat_limit) (22.5 s), so that a
+    /// for three quarters of [`heartbeat_limit`](crate::SocketBuilder::heartbeat_limit) (22.5 s), so that a
     /// slow stream never costs the connection. What is read in time, and goes on being read, loses
     /// nothing.
     ///
@@ -107,11 +107,11 @@ pub enum WhenSlow {
 /// # Examples
 ///
 /// ```no_run
-/// use phx_client::{Channel, StreamOptions, WhenSlow};
+/// use phx_client::{Channel, StreamOptions, StreamOverflow};
 /// use serde_json::Value;
 ///
 /// # fn doc(room: Channel) {
-/// let latest = StreamOptions::new().capacity(1).when_slow(WhenSlow::DropOldest);
+/// let latest = StreamOptions::new().capacity(1).overflow(StreamOverflow::DropOldest);
 /// let positions = room.on_with::<Value>("position", latest);
 /// # }
 /// ```
@@ -119,7 +119,7 @@ pub enum WhenSlow {
 #[must_use = "options do nothing until a stream is made with them"]
 pub struct StreamOptions {
     pub(crate) capacity: Option<usize>,
-    pub(crate) when_slow: WhenSlow,
+    pub(crate) overflow: StreamOverflow,
 }
 
 impl StreamOptions {
@@ -129,15 +129,15 @@ impl StreamOptions {
     }
 
     /// Room for this many messages; 0 counts as 1. Default: the builder's
-    /// [`stream_capacity`](crate::Builder::stream_capacity).
+    /// [`stream_capacity`](crate::SocketBuilder::stream_capacity).
     pub fn capacity(mut self, messages: usize) -> Self {
         self.capacity = Some(messages);
         self
     }
 
-    /// The rule for when it is full. Default: [`WhenSlow::Wait`].
-    pub fn when_slow(mut self, when_slow: WhenSlow) -> Self {
-        self.when_slow = when_slow;
+    /// The rule for when it is full. Default: [`StreamOverflow::Wait`].
+    pub fn overflow(mut self, overflow: StreamOverflow) -> Self {
+        self.overflow = overflow;
         self
     }
 }

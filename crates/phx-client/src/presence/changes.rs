@@ -14,8 +14,8 @@ use crate::status::ChannelStatus;
 
 /// What changes in a [`Presence`], from when it was asked for.
 ///
-/// The stream holds as many changes as [`stream_capacity`](crate::Builder::stream_capacity) and
-/// [`stream_bytes`](crate::Builder::stream_bytes) say. When it is full the oldest give way, and it says [`PresenceItem::Lagged`]: the list itself is
+/// The stream holds as many changes as [`stream_capacity`](crate::SocketBuilder::stream_capacity) and
+/// [`stream_bytes`](crate::SocketBuilder::stream_bytes) say. When it is full the oldest give way, and it says [`PresenceItem::Lagged`]: the list itself is
 /// right all the same. It ends when the channel is closed for good, and keeps the channel until it
 /// is dropped.
 #[must_use = "a stream that is dropped shows nothing"]

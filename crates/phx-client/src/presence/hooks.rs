@@ -5,8 +5,8 @@ use std::sync::{Arc, MutexGuard};
 use phx_proto::{PresenceChange, PresenceEntry};
 
 use super::Presence;
-use crate::hook::Hook;
 use crate::shared::{HookId, HookList};
+use crate::subscription::Subscription;
 
 type OnJoin<M, E> = dyn Fn(&str, Option<&PresenceEntry<M, E>>, &PresenceEntry<M, E>) + Send + Sync;
 type OnLeave<M, E> = dyn Fn(&str, &PresenceEntry<M, E>, &PresenceEntry<M, E>) + Send + Sync;
@@ -58,7 +58,7 @@ impl<M, E> Default for PresenceHooks<M, E> {
     }
 }
 
-/// Hooks; see [`Hook`] for where they run.
+/// Hooks; see [`Subscription`] for where they run.
 impl<M: Send + Sync + 'static, E: Send + Sync + 'static> Presence<M, E> {
     /// Calls `handler` when metas came: with the key, what was there before, and what came.
     pub fn on_join(
@@ -67,7 +67,7 @@ impl<M: Send + Sync + 'static, E: Send + Sync + 'static> Presence<M, E> {
         + Send
         + Sync
         + 'static,
-    ) -> Hook {
+    ) -> Subscription {
         self.hook::<OnJoin<M, E>>(Arc::new(handler), |hooks| &mut hooks.join)
     }
 
@@ -75,12 +75,12 @@ impl<M: Send + Sync + 'static, E: Send + Sync + 'static> Presence<M, E> {
     pub fn on_leave(
         &self,
         handler: impl Fn(&str, &PresenceEntry<M, E>, &PresenceEntry<M, E>) + Send + Sync + 'static,
-    ) -> Hook {
+    ) -> Subscription {
         self.hook::<OnLeave<M, E>>(Arc::new(handler), |hooks| &mut hooks.leave)
     }
 
     /// Calls `handler` once after each state and each diff, when the list is in step with it.
-    pub fn on_sync(&self, handler: impl Fn() + Send + Sync + 'static) -> Hook {
+    pub fn on_sync(&self, handler: impl Fn() + Send + Sync + 'static) -> Subscription {
         self.hook::<OnSync>(Arc::new(handler), |hooks| &mut hooks.sync)
     }
 
@@ -88,14 +88,14 @@ impl<M: Send + Sync + 'static, E: Send + Sync + 'static> Presence<M, E> {
         &self,
         function: Arc<F>,
         list: fn(&mut PresenceHooks<M, E>) -> &mut HookList<F>,
-    ) -> Hook {
+    ) -> Subscription {
         let mut hooks = self.state.hooks();
         hooks.last = hooks.last.saturating_add(1);
         let id = HookId(hooks.last);
         list(&mut hooks).add(id, function);
         drop(hooks);
         let state = Arc::downgrade(&self.state);
-        Hook::new(move || {
+        Subscription::new(move || {
             let Some(state) = state.upgrade() else { return };
             let removed = list(&mut state.hooks()).remove(id);
             drop(removed);

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::{Arc, Weak};
 
-use phx_proto::{ChannelCloseCause, ChannelId, ChannelState, Payload, PayloadDropped, PushId};
+use phx_proto::{ChannelCloseCause, ChannelId, ChannelState, Payload, PayloadDropped, RequestId};
 use slotmap::{KeyData, SecondaryMap};
 
 use super::hooks::ChannelHooks;
@@ -65,7 +65,7 @@ pub(crate) struct ChannelEntry {
     pub(crate) handle: Weak<dyn Any + Send + Sync>,
     pub(crate) params: Option<ParamsFunction>,
     /// The last call of `join`: its reply is the join's, and no push's.
-    pub(crate) join_call: Option<PushId>,
+    pub(crate) join_call: Option<RequestId>,
     /// The response to the last join.
     pub(crate) response: Option<Result<Payload, PayloadDropped>>,
     pub(crate) closed: Option<Box<ChannelCloseCause>>,

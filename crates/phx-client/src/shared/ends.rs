@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn a_socket_whose_wait_was_ended_is_closed_by_the_event_of_that() {
         let mut ends = Ends::default();
-        ends.note_closed(CloseCause::lost("cable"), true);
+        ends.note_closed(CloseCause::io("cable"), true);
         // The user disconnects, and the core's event has yet to come.
         let (before, after) = (ends.now(), ends.before_closed());
         assert!(ends.report() && !ends.has_ended_since(after));

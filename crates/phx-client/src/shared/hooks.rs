@@ -6,8 +6,8 @@ use std::sync::Arc;
 use phx_proto::{ByteString, ChannelCloseCause, Message, Payload};
 
 use crate::channel::ChannelFailure;
-use crate::hook::isolated;
 use crate::socket::{Closed, SocketError};
+use crate::subscription::isolated;
 
 /// One registered function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use phx_proto::{ByteString, Instant, Payload, PayloadDropped};
 
-use crate::messages::item::{Incoming, TopicMessage, WhenSlow};
+use crate::messages::item::{Incoming, StreamOverflow, TopicMessage};
 
 /// What a stream holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,8 +93,8 @@ struct Queue {
     /// What the messages hold.
     bytes: usize,
     max_bytes: usize,
-    when_slow: WhenSlow,
-    hold: Hold,
+    overflow: StreamOverflow,
+    hold: Backpressure,
     waker: Option<Waker>,
     /// An open connection ended, and no other has opened since.
     interrupted: bool,
@@ -103,7 +103,7 @@ struct Queue {
 
 /// What a full mailbox means to the one who reads from the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hold {
+enum Backpressure {
     /// There is room, or the policy asks nobody to wait.
     No,
     /// It was filled, and not emptied by half since; the moment is when it last gave something.
@@ -114,15 +114,15 @@ enum Hold {
 
 impl Mailbox {
     /// A mailbox with room for this many messages and bytes, 1 or more of each.
-    pub(crate) fn new(capacity: usize, max_bytes: usize, when_slow: WhenSlow) -> Arc<Self> {
+    pub(crate) fn new(capacity: usize, max_bytes: usize, overflow: StreamOverflow) -> Arc<Self> {
         let queue = Queue {
             entries: VecDeque::new(),
             messages: 0,
             capacity,
             bytes: 0,
             max_bytes,
-            when_slow,
-            hold: Hold::No,
+            overflow,
+            hold: Backpressure::No,
             waker: None,
             interrupted: false,
             ended: false,
@@ -177,8 +177,8 @@ impl Mailbox {
         let mut queue = self.lock();
         let entry = taken.or_else(|| queue.pop());
         let changed = queue.note_taken(now);
-        self.was_full.store(queue.hold != Hold::No, Ordering::Relaxed);
-        if changed && queue.hold != Hold::No {
+        self.was_full.store(queue.hold != Backpressure::No, Ordering::Relaxed);
+        if changed && queue.hold != Backpressure::No {
             mailboxes.holding.push(Arc::clone(self));
         }
         (entry, changed)
@@ -201,8 +201,11 @@ impl Mailbox {
             queue.bytes = queue.bytes.saturating_add(content.size());
             queue.messages += 1;
             queue.entries.push_back(Entry::Content(content));
-            if queue.is_full() && queue.when_slow == WhenSlow::Wait && queue.hold == Hold::No {
-                queue.hold = Hold::Since(now);
+            if queue.is_full()
+                && queue.overflow == StreamOverflow::Wait
+                && queue.hold == Backpressure::No
+            {
+                queue.hold = Backpressure::Since(now);
                 self.was_full.store(true, Ordering::Relaxed);
                 mailboxes.holding.push(Arc::clone(self));
             }
@@ -241,7 +244,7 @@ impl Mailbox {
     /// Empties and ends it, since its stream is gone. True if it has held back reading.
     pub(crate) fn close(&self) -> bool {
         let mut queue = self.lock();
-        let held = matches!(queue.hold, Hold::Since(_));
+        let held = matches!(queue.hold, Backpressure::Since(_));
         queue.end();
         let content = (std::mem::take(&mut queue.entries), queue.waker.take());
         drop(queue);
@@ -275,12 +278,12 @@ impl Mailboxes {
         let mut earliest: Option<Instant> = None;
         self.holding.retain(|mailbox| {
             let mut queue = mailbox.lock();
-            let Hold::Since(since) = queue.hold else {
+            let Backpressure::Since(since) = queue.hold else {
                 return false;
             };
             let until = since + stall_after;
             if force || now >= until {
-                queue.hold = Hold::Stalled;
+                queue.hold = Backpressure::Stalled;
                 return false;
             }
             earliest = Some(earliest.map_or(until, |earliest| earliest.min(until)));
@@ -294,7 +297,7 @@ impl Queue {
     /// Loses messages for a new one; `false` if that is the one to be lost.
     #[cold]
     fn makes_room(&mut self) -> bool {
-        if self.when_slow == WhenSlow::DropNewest {
+        if self.overflow == StreamOverflow::DropNewest {
             self.note_lost_at_end();
             return false;
         }
@@ -313,7 +316,7 @@ impl Queue {
 
     fn end(&mut self) {
         self.ended = true;
-        self.hold = Hold::No;
+        self.hold = Backpressure::No;
     }
 
     #[inline]
@@ -330,14 +333,14 @@ impl Queue {
         // Reading goes on when half is taken, so that it doesn't stop and start at every message.
         let roomy = self.messages <= self.capacity / 2 && self.bytes <= self.max_bytes / 2;
         let before = self.hold;
-        if before != Hold::No {
-            self.hold = if roomy { Hold::No } else { Hold::Since(now) };
+        if before != Backpressure::No {
+            self.hold = if roomy { Backpressure::No } else { Backpressure::Since(now) };
         }
         match before {
-            Hold::No => false,
-            Hold::Since(_) => roomy,
+            Backpressure::No => false,
+            Backpressure::Since(_) => roomy,
             // It is alive after all, and loses nothing from here on.
-            Hold::Stalled => !roomy,
+            Backpressure::Stalled => !roomy,
         }
     }
 
@@ -408,8 +411,8 @@ mod tests {
 
     /// A mailbox that gets thousands of messages of 1 to 64 bytes and notices, is read now and then,
     /// and stalls in between. Returns the most entries, messages and bytes that it held.
-    fn flooded(when_slow: WhenSlow, read_every: u32) -> (usize, usize, usize) {
-        let mailbox = Mailbox::new(8, 256, when_slow);
+    fn flooded(overflow: StreamOverflow, read_every: u32) -> (usize, usize, usize) {
+        let mailbox = Mailbox::new(8, 256, overflow);
         let (mut mailboxes, mut wakers) = (Mailboxes::default(), Vec::new());
         let mut now = Instant::EPOCH;
         let mut most = (0, 0, 0);
@@ -443,12 +446,14 @@ mod tests {
 
     #[test]
     fn a_flood_never_fills_it_beyond_its_limits() {
-        for when_slow in [WhenSlow::Wait, WhenSlow::DropOldest, WhenSlow::DropNewest] {
+        for overflow in
+            [StreamOverflow::Wait, StreamOverflow::DropOldest, StreamOverflow::DropNewest]
+        {
             for read_every in [0, 1, 2, 10] {
-                let (entries, messages, bytes) = flooded(when_slow, read_every);
-                assert!(messages <= 8, "{when_slow:?}: {messages} messages");
-                assert!(entries <= 3 * 8 + 2, "{when_slow:?}: {entries} entries");
-                assert!(bytes < 256 + 65, "{when_slow:?}: {bytes} bytes");
+                let (entries, messages, bytes) = flooded(overflow, read_every);
+                assert!(messages <= 8, "{overflow:?}: {messages} messages");
+                assert!(entries <= 3 * 8 + 2, "{overflow:?}: {entries} entries");
+                assert!(bytes < 256 + 65, "{overflow:?}: {bytes} bytes");
             }
         }
     }
@@ -456,7 +461,7 @@ mod tests {
     #[test]
     fn bytes_hold_back_reading_as_messages_do() {
         let (mailbox, mut mailboxes) =
-            (Mailbox::new(100, 10, WhenSlow::Wait), Mailboxes::default());
+            (Mailbox::new(100, 10, StreamOverflow::Wait), Mailboxes::default());
         let (now, wakers) = (Instant::EPOCH, &mut Vec::new());
         let sized = |size| message(Payload::binary(vec![0; size]));
         mailbox.deliver(now, sized(3), &mut mailboxes, wakers);
@@ -473,7 +478,7 @@ mod tests {
 
     #[test]
     fn the_room_of_a_flood_is_given_back_once_all_is_taken() {
-        let mailbox = Mailbox::new(10_000, usize::MAX, WhenSlow::Wait);
+        let mailbox = Mailbox::new(10_000, usize::MAX, StreamOverflow::Wait);
         let mut mailboxes = Mailboxes::default();
         for _ in 0..5_000 {
             let content = message(Payload::empty());

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use phx_proto::{Instant, Outcome, PingId, PushId};
+use phx_proto::{Instant, Outcome, PingId, RequestId};
 
-use super::{Shared, State, Waiting};
+use super::{Shared, State, Waiters};
 
 /// A handle that a future keeps.
 pub(crate) trait Handle {
@@ -19,7 +19,7 @@ pub(crate) trait Asked: Copy + Eq + Hash {
     type Answer;
 
     /// The futures that wait for such answers.
-    fn waiting(state: &mut State) -> &mut Waiting<Self, Self::Answer>;
+    fn waiting(state: &mut State) -> &mut Waiters<Self, Self::Answer>;
 
     /// The answer is kept no longer.
     fn give_back(state: &mut State, answer: &Self::Answer);
@@ -49,7 +49,7 @@ impl<H: Handle, K: Asked, E> Pending<H, K, E> {
                 return Err(stopped);
             }
             let key = ask(state, now, wakers)?;
-            K::waiting(state).expect(key);
+            K::waiting(state).register(key);
             Ok(key)
         });
         Pending::new(handle, made)
@@ -116,10 +116,10 @@ impl<H: Handle, K: Asked, E> Drop for Pending<H, K, E> {
 }
 
 /// Pushes, joins and leaves.
-impl Asked for PushId {
+impl Asked for RequestId {
     type Answer = Outcome;
 
-    fn waiting(state: &mut State) -> &mut Waiting<Self, Outcome> {
+    fn waiting(state: &mut State) -> &mut Waiters<Self, Outcome> {
         &mut state.pushes
     }
 
@@ -131,7 +131,7 @@ impl Asked for PushId {
 impl Asked for PingId {
     type Answer = Option<Duration>;
 
-    fn waiting(state: &mut State) -> &mut Waiting<Self, Self::Answer> {
+    fn waiting(state: &mut State) -> &mut Waiters<Self, Self::Answer> {
         &mut state.pings
     }
 

@@ -46,7 +46,7 @@ impl State {
             self.ends.is_open() || self.core.connection_state() != ConnectionState::Closed;
         while let Some(event) = self.core.poll_event() {
             match event {
-                Event::PushDone { push, outcome, .. } => {
+                Event::RequestDone { push, outcome, .. } => {
                     wakers.extend(self.resolve(push, outcome));
                 }
                 Event::Closed { .. } => ends = true,

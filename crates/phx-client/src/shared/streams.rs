@@ -100,10 +100,10 @@ mod tests {
     use phx_proto::Payload;
 
     use super::*;
-    use crate::messages::item::{Incoming, TopicFilter, WhenSlow};
+    use crate::messages::item::{Incoming, StreamOverflow, TopicFilter};
 
     fn mailboxes() -> [Arc<Mailbox>; 4] {
-        std::array::from_fn(|_| Mailbox::new(1, 1, WhenSlow::Wait))
+        std::array::from_fn(|_| Mailbox::new(1, 1, StreamOverflow::Wait))
     }
 
     /// Whether these are those.

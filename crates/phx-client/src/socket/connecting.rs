@@ -42,20 +42,20 @@ pub enum ConnectFailed {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A connection ended, or an attempt failed, and the
-    /// [reconnect policy](crate::Builder::reconnect_policy) says not to try again: with the default
+    /// [reconnect policy](crate::SocketBuilder::reconnect_policy) says not to try again: with the default
     /// one, because the server refused the first attempt for good. Or the user disconnected.
     #[error("{0}")]
     Closed(CloseCause),
-    /// The builder wasn't told what to run on: [`Builder::runtime`](crate::Builder::runtime) and
-    /// [`Builder::connector`](crate::Builder::connector). The adapters' entries do that.
+    /// The builder wasn't told what to run on: [`SocketBuilder::runtime`](crate::SocketBuilder::runtime) and
+    /// [`SocketBuilder::connector`](crate::SocketBuilder::connector). The adapters' entries do that.
     #[error("the builder has no {missing}")]
     #[non_exhaustive]
     Incomplete {
         /// `runtime` or `connector`.
         missing: &'static str,
     },
-    /// It wasn't open within the time that [`Connecting::within`] or
-    /// [`Builder::connect_within`](crate::Builder::connect_within) were given.
+    /// It wasn't open within the time that [`Connecting::with_timeout`] or
+    /// [`SocketBuilder::connect_with_timeout`](crate::SocketBuilder::connect_with_timeout) were given.
     #[error("not connected in time{}", Last(.last.as_ref()))]
     #[non_exhaustive]
     TimedOut {
@@ -95,7 +95,7 @@ impl Socket {
     }
 
     /// Waits until the connection is open, or given up. Does nothing to it. Cancel-safe.
-    pub fn opened(&self) -> Connecting {
+    pub fn wait_connected(&self) -> Connecting {
         let state = self.shared().lock();
         // Where nothing is tried any more, the cause of that is what the future returns.
         let over = state.connection_state() == ConnectionState::Closed;
@@ -107,7 +107,7 @@ impl Socket {
     /// Disconnects with close code 1000, and stays so until [`connect`](Self::connect).
     ///
     /// It acts here and now; the future waits until the transport is closed, at the latest after
-    /// [`Builder::close_timeout`](crate::Builder::close_timeout). Channels stay known and rejoin
+    /// [`SocketBuilder::close_timeout`](crate::SocketBuilder::close_timeout). Channels stay known and rejoin
     /// after the next `connect`, so their streams don't end. Cancel-safe.
     pub fn disconnect(&self) -> Disconnecting {
         let since = self.shared().call(|state, now, _| state.disconnect_normally(now));
@@ -140,7 +140,7 @@ impl Connecting {
     /// use std::time::Duration;
     ///
     /// # async fn doc(socket: phx_client::Socket) {
-    /// if let Err(failed) = socket.opened().within(Duration::from_secs(5)).await {
+    /// if let Err(failed) = socket.wait_connected().with_timeout(Duration::from_secs(5)).await {
     ///     eprintln!("still trying: {failed}");
     /// }
     /// # }
@@ -149,7 +149,7 @@ impl Connecting {
     /// # Errors
     ///
     /// [`ConnectFailed`]; after the time that is [`ConnectFailed::TimedOut`].
-    pub async fn within(self, limit: Duration) -> Result<(), ConnectFailed> {
+    pub async fn with_timeout(self, limit: Duration) -> Result<(), ConnectFailed> {
         let socket = self.0.socket.clone();
         let clock = &socket.shared().runtime;
         let timer = pin!(clock.sleep_until(clock.now() + limit));

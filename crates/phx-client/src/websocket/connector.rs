@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use phx_proto::{CloseCause, ConfigError};
 
 use super::{WebSocketConfig, check_tls, open};
-use crate::builder::{Builder, IntoEndpoint};
+use crate::builder::{IntoEndpoint, SocketBuilder};
 use crate::connector::{Attempt, Connector, Transport};
 use crate::dial::{Dialer, Network, TcpDialer};
 use crate::runtime::BoxFuture;
@@ -21,14 +21,14 @@ use crate::runtime::BoxFuture;
 ///
 /// ```
 /// # use phx_client::dial::Dialer;
-/// use phx_client::Builder;
+/// use phx_client::SocketBuilder;
 /// use phx_client::websocket::{WebSocketConfig, WebSocketConnector};
 ///
-/// # fn doc(dialer: impl Dialer) -> Builder {
+/// # fn doc(dialer: impl Dialer) -> SocketBuilder {
 /// let mut config = WebSocketConfig::default();
 /// config.read_buffer_size = 64 << 10;
 /// let connector = WebSocketConnector::new(dialer).with_config(config);
-/// Builder::new("wss://example.com/socket").connector(connector)
+/// SocketBuilder::new("wss://example.com/socket").connector(connector)
 /// # }
 /// ```
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl<D: Dialer> WebSocketConnector<D> {
     }
 
     /// The same connector with these settings. One that can't work is an error of
-    /// [`Builder::connect`](crate::Builder::connect) and [`Builder::spawn`](crate::Builder::spawn).
+    /// [`SocketBuilder::connect`](crate::SocketBuilder::connect) and [`SocketBuilder::spawn`](crate::SocketBuilder::spawn).
     #[must_use]
     pub fn with_config(mut self, config: WebSocketConfig) -> Self {
         self.config = Arc::new(config);
@@ -56,8 +56,8 @@ impl<D: Dialer> WebSocketConnector<D> {
 
 /// A socket in the making that connects to `endpoint` over TCP, and runs on the runtime of the caller: what the
 /// adapters' `socket` returns.
-pub fn builder<N: Network>(endpoint: impl IntoEndpoint) -> Builder {
-    let builder = Builder::new(endpoint);
+pub fn builder<N: Network>(endpoint: impl IntoEndpoint) -> SocketBuilder {
+    let builder = SocketBuilder::new(endpoint);
     match N::current() {
         Ok(runtime) => {
             builder.connector(WebSocketConnector::new(TcpDialer::<N>::new())).runtime(runtime)

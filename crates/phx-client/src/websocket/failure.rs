@@ -15,13 +15,13 @@ pub(super) fn stream_failed(error: &io::Error) -> CloseCause {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         ended()
     } else {
-        CloseCause::lost(error.to_string())
+        CloseCause::io(error.to_string())
     }
 }
 
 /// A stream that ended without a close frame.
 pub(super) fn ended() -> CloseCause {
-    CloseCause::lost("the server ended the connection without a close frame")
+    CloseCause::io("the server ended the connection without a close frame")
 }
 
 /// A failure of the WebSocket layer.
@@ -32,15 +32,15 @@ pub(super) fn websocket_failed(error: Error) -> CloseCause {
         | Error::AlreadyClosed
         | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => ended(),
         Error::Capacity(CapacityError::MessageTooLong { max_size, .. }) => {
-            CloseCause::lost(format!("a message was larger than the limit of {max_size} bytes"))
+            CloseCause::io(format!("a message was larger than the limit of {max_size} bytes"))
         }
-        Error::Utf8(_) => CloseCause::lost("a text message was not UTF-8"),
+        Error::Utf8(_) => CloseCause::io("a text message was not UTF-8"),
         Error::Protocol(error) => {
-            CloseCause::lost(format!("the server broke the WebSocket protocol: {error}"))
+            CloseCause::io(format!("the server broke the WebSocket protocol: {error}"))
         }
         // The others belong to handshakes, which this crate does itself. Their texts are not shown
         // because they may quote what was sent.
-        _ => CloseCause::lost("the WebSocket connection failed"),
+        _ => CloseCause::io("the WebSocket connection failed"),
     }
 }
 

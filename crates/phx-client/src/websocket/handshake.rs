@@ -79,8 +79,8 @@ fn request_head(request: &Request, key: &str) -> String {
 fn head_failed(error: HeadError) -> CloseCause {
     match error {
         HeadError::Io(error) => failure::stream_failed(&error),
-        HeadError::Ended => CloseCause::lost("the server ended the connection during the upgrade"),
-        HeadError::Malformed(what) => CloseCause::lost(format!("the server's answer {what}")),
+        HeadError::Ended => CloseCause::io("the server ended the connection during the upgrade"),
+        HeadError::Malformed(what) => CloseCause::io(format!("the server's answer {what}")),
     }
 }
 
@@ -107,5 +107,5 @@ fn check_upgrade(head: &Head, key: &str, offered: &[String]) -> Result<(), Close
     } else {
         return Ok(());
     };
-    Err(CloseCause::lost(format!("the server's answer 101 is wrong: {wrong}")))
+    Err(CloseCause::io(format!("the server's answer 101 is wrong: {wrong}")))
 }

@@ -249,7 +249,7 @@ where
         this.note_written(ready, Some(cx)).map(Ok)
     }
 
-    fn room(&self) -> usize {
+    fn capacity(&self) -> usize {
         self.write_buffer_size.saturating_sub(self.unwritten)
     }
 
@@ -259,7 +259,7 @@ where
         let message = match frame {
             Frame::Text(text) => Message::Text(
                 Utf8Bytes::try_from(text)
-                    .map_err(|_| CloseCause::lost("a text frame to be sent is not UTF-8"))?,
+                    .map_err(|_| CloseCause::io("a text frame to be sent is not UTF-8"))?,
             ),
             Frame::Binary(data) => Message::Binary(data),
         };

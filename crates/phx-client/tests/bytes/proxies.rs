@@ -59,7 +59,7 @@ async fn a_host_that_would_be_more_than_a_host_is_not_said() {
     let proxy = HttpProxy::new(Peer::saying(""), "proxy.test", 3128);
     for host in ["", "a.test HTTP/1.1", "a.test\r\nX: y"] {
         let failed = proxy.dial(host, 80).await.map(drop);
-        assert!(matches!(failed, Err(CloseCause::Unusable { .. })), "{host:?}: {failed:?}");
+        assert!(matches!(failed, Err(CloseCause::InvalidRequest { .. })), "{host:?}: {failed:?}");
     }
 }
 
@@ -117,7 +117,7 @@ async fn what_socks_cannot_say_is_not_tried() {
         talkative.dial("a.test", 80).await.map(drop),
     ];
     for failed in failed {
-        assert!(matches!(failed, Err(CloseCause::Unusable { .. })), "{failed:?}");
+        assert!(matches!(failed, Err(CloseCause::InvalidRequest { .. })), "{failed:?}");
     }
     assert!(proxy.heard().is_empty());
 }

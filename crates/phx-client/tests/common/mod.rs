@@ -21,8 +21,8 @@ use futures::FutureExt as _;
 use futures::task::AtomicWaker;
 use phx_client::proto::{V2Server, events};
 use phx_client::{
-    BoxFuture, Builder, Channel, CloseCause, CloseCode, Connector, Frame, Message, Payload,
-    Request, Serializer, Socket, Status, Transport,
+    BoxFuture, Channel, CloseCause, CloseCode, Connector, Frame, Message, Payload, Request,
+    Serializer, Socket, SocketBuilder, Status, Transport,
 };
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
@@ -49,8 +49,8 @@ impl Net {
     }
 
     /// A builder for a socket on this network.
-    pub fn builder(&self) -> Builder {
-        Builder::new("ws://server.test/socket")
+    pub fn builder(&self) -> SocketBuilder {
+        SocketBuilder::new("ws://server.test/socket")
             .runtime(self.runtime.clone())
             .connector(self.connector.clone())
             .seed(7)
@@ -66,7 +66,7 @@ impl Net {
         self.connected_with(builder).await
     }
 
-    pub async fn connected_with(&mut self, builder: Builder) -> (Socket, Peer) {
+    pub async fn connected_with(&mut self, builder: SocketBuilder) -> (Socket, Peer) {
         let (socket, peer) =
             tokio::join!(builder.connect(), async { self.attempt().await.accept() });
         (socket.unwrap(), peer)
@@ -78,7 +78,7 @@ impl Net {
         self.joined_with(builder).await
     }
 
-    pub async fn joined_with(&mut self, builder: Builder) -> (Socket, Channel, Peer) {
+    pub async fn joined_with(&mut self, builder: SocketBuilder) -> (Socket, Channel, Peer) {
         let (socket, mut peer) = self.connected_with(builder).await;
         let (room, _) = tokio::join!(socket.channel("room:a").join(), peer.accept_join());
         (socket, room.unwrap(), peer)
@@ -149,8 +149,8 @@ impl Connector for TestConnector {
         let sent = self.attempts.send(Attempt { request, max_frame_size, answer });
         Box::pin(async move {
             match sent {
-                Ok(()) => answered.await.unwrap_or_else(|_| Err(CloseCause::lost("no answer"))),
-                Err(_) => Err(CloseCause::lost("no server")),
+                Ok(()) => answered.await.unwrap_or_else(|_| Err(CloseCause::io("no answer"))),
+                Err(_) => Err(CloseCause::io("no server")),
             }
         })
     }
@@ -189,7 +189,7 @@ impl Transport for TestTransport {
     ) -> Poll<Result<Frame, CloseCause>> {
         self.frames
             .poll_recv(cx)
-            .map(|frame| frame.unwrap_or_else(|| Err(CloseCause::lost("the server is gone"))))
+            .map(|frame| frame.unwrap_or_else(|| Err(CloseCause::io("the server is gone"))))
     }
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
@@ -199,7 +199,7 @@ impl Transport for TestTransport {
 
     fn start_send(self: Pin<&mut Self>, frame: Frame) -> Result<(), CloseCause> {
         let sent = self.to_server.send(FromClient::Frame(frame));
-        sent.map_err(|_| CloseCause::lost("the server is gone"))
+        sent.map_err(|_| CloseCause::io("the server is gone"))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {

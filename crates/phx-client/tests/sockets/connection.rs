@@ -14,7 +14,7 @@ async fn connect_waits_through_failed_attempts() {
     let mut net = Net::new();
     let builder = net.builder();
     let (socket, _peer) = tokio::join!(builder.connect(), async {
-        net.attempt().await.refuse(CloseCause::lost("no route"));
+        net.attempt().await.refuse(CloseCause::io("no route"));
         net.attempt().await.accept()
     });
     assert!(socket.unwrap().is_connected());
@@ -24,14 +24,15 @@ async fn connect_waits_through_failed_attempts() {
 async fn connect_within_tells_why_the_last_attempt_failed() {
     let mut net = Net::new();
     let start = tokio::time::Instant::now();
-    let (failed, ()) = tokio::join!(net.builder().connect_within(Duration::from_secs(3)), async {
-        net.attempt().await.refuse(CloseCause::lost("no route"));
-        net.attempt().await.refuse(CloseCause::lost("no door"));
-    });
+    let (failed, ()) =
+        tokio::join!(net.builder().connect_with_timeout(Duration::from_secs(3)), async {
+            net.attempt().await.refuse(CloseCause::io("no route"));
+            net.attempt().await.refuse(CloseCause::io("no door"));
+        });
     assert_eq!(start.elapsed().as_secs(), 3);
     let failed = failed.unwrap_err();
     assert_eq!(failed.to_string(), "not connected in time: connection lost: no door");
-    assert!(matches!(failed, ConnectFailed::TimedOut { last: Some(CloseCause::Lost { .. }), .. }));
+    assert!(matches!(failed, ConnectFailed::TimedOut { last: Some(CloseCause::Io { .. }), .. }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -39,10 +40,12 @@ async fn a_wait_within_a_time_ends_alone() {
     let mut net = Net::new();
     let socket = net.builder().spawn().unwrap();
     let attempt = net.attempt().await;
-    let failed = socket.opened().within(Duration::from_secs(1)).await.unwrap_err();
+    let failed = socket.wait_connected().with_timeout(Duration::from_secs(1)).await.unwrap_err();
     assert_eq!(failed.to_string(), "not connected in time");
     let (opened, _peer) =
-        tokio::join!(socket.opened().within(Duration::from_secs(1)), async { attempt.accept() });
+        tokio::join!(socket.wait_connected().with_timeout(Duration::from_secs(1)), async {
+            attempt.accept()
+        });
     opened.unwrap();
 }
 
@@ -71,15 +74,15 @@ async fn disconnect_says_code_and_reason_and_connect_comes_back() {
 async fn disconnect_is_done_at_once_where_nothing_is_connected() {
     let mut net = Net::new();
     let socket = net.builder().spawn().unwrap();
-    net.attempt().await.refuse(CloseCause::lost("no route"));
+    net.attempt().await.refuse(CloseCause::io("no route"));
     settle().await;
     assert_eq!(socket.state(), ConnectionState::Waiting);
-    let opened = socket.opened();
+    let opened = socket.wait_connected();
     socket.disconnect().await;
     socket.disconnect().await;
     let failed = soon(opened).await;
     assert_eq!(failed, Err(ConnectFailed::Closed(CloseCause::Disconnected)));
-    let failed = soon(socket.opened()).await;
+    let failed = soon(socket.wait_connected()).await;
     assert_eq!(failed, Err(ConnectFailed::Closed(CloseCause::Disconnected)));
 }
 
@@ -88,7 +91,7 @@ async fn a_disconnect_during_an_attempt_ends_both_waits() {
     let mut net = Net::new();
     let socket = net.builder().spawn().unwrap();
     let attempt = net.attempt().await;
-    let opened = socket.opened();
+    let opened = socket.wait_connected();
     soon(socket.disconnect()).await;
     assert_eq!(soon(opened).await, Err(ConnectFailed::Closed(CloseCause::Disconnected)));
     attempt.abandoned().await;
@@ -109,7 +112,7 @@ async fn a_disconnect_that_cannot_be_said_does_nothing() {
 async fn reconnect_now_ends_a_wait_and_replaces_a_connection() {
     let mut net = Net::new();
     let (socket, mut peer) = net.connected().await;
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     settle().await;
     let start = tokio::time::Instant::now();
     assert!(socket.reconnect_now());
@@ -154,7 +157,7 @@ async fn ping_measures_the_round_trip() {
     assert_eq!(ping.await, Ok(Duration::from_millis(30)));
 
     let ping = socket.ping();
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     assert_eq!(ping.await, Err(PingFailed::Disconnected));
     assert_eq!(socket.ping().await, Err(PingFailed::Refused(PingError::NotConnected)));
 }

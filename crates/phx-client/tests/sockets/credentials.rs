@@ -61,7 +61,7 @@ async fn unusable_credentials_are_final_for_a_first_connect() {
     let builder =
         net.builder().credentials(|| async { Ok(Credentials::new().header("bad name", "x")) });
     match soon(builder.connect()).await.unwrap_err() {
-        ConnectFailed::Closed(CloseCause::Unusable { .. }) => {}
+        ConnectFailed::Closed(CloseCause::InvalidRequest { .. }) => {}
         other => panic!("{other:?}"),
     }
     soon(net.runtime.all_ended()).await;
@@ -74,7 +74,7 @@ async fn a_mistake_in_the_builder_is_the_error_of_connect_and_spawn() {
         net.builder().header("bad name", "x").spawn(),
         Err(ConnectFailed::Endpoint(_))
     ));
-    let incomplete = phx_client::Builder::new("ws://server.test/socket").connect().await;
+    let incomplete = phx_client::SocketBuilder::new("ws://server.test/socket").connect().await;
     assert!(matches!(incomplete, Err(ConnectFailed::Incomplete { missing: "runtime", .. })));
 }
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use phx_client::{
-    BoxFuture, Builder, Channel, ChannelCloseCause, ChannelState, CloseCause, ConnectFailed,
+    BoxFuture, Channel, ChannelCloseCause, ChannelState, CloseCause, ConnectFailed,
     ConnectionState, DecodeError, EncodeError, Frame, Instant, JoinFailed, LeaveFailed, Message,
     NewChannelFailed, PingFailed, PushFailed, PushRefused, Reconnect, ReconnectPolicy, Runtime,
-    Serializer, Socket, V2,
+    Serializer, Socket, SocketBuilder, V2,
 };
 use serde_json::{Value, json};
 
@@ -43,7 +43,7 @@ impl Serializer for Panics {
 }
 
 /// Hooks that note what they are called with.
-fn noted(builder: Builder, notes: &Notes) -> Builder {
+fn noted(builder: SocketBuilder, notes: &Notes) -> SocketBuilder {
     let (errors, closes) = (notes.clone(), notes.clone());
     builder.on_error(move |error| errors.note(format!("error: {error}"))).on_close(move |closed| {
         closes
@@ -77,8 +77,8 @@ async fn is_over(socket: &Socket, room: &Channel) {
     assert_eq!(room.close_cause(), Some(ChannelCloseCause::Stopped));
     assert!(!socket.reconnect_now());
     assert_eq!(soon(socket.connect()).await, Err(ConnectFailed::Stopped));
-    assert_eq!(soon(socket.opened()).await, Err(ConnectFailed::Stopped));
-    let within = socket.opened().within(Duration::from_secs(1));
+    assert_eq!(soon(socket.wait_connected()).await, Err(ConnectFailed::Stopped));
+    let within = socket.wait_connected().with_timeout(Duration::from_secs(1));
     assert_eq!(soon(within).await, Err(ConnectFailed::Stopped));
     soon(socket.disconnect()).await;
     assert!(matches!(soon(socket.ping()).await, Err(PingFailed::Refused(_))));
@@ -190,7 +190,7 @@ async fn a_policy_that_panics_does_the_same() {
     let (socket, room, mut peer) = net.joined_with(builder).await;
     noted_channel(&room, &notes);
     let states = room.status();
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     let states = soon(states.collect::<Vec<_>>()).await;
     assert_eq!(states.last(), Some(&ChannelState::Closed));
     assert_eq!(notes.taken(), EVERYTHING);
@@ -271,7 +271,7 @@ async fn a_socket_without_a_connection_has_no_end_of_one() {
     net.runtime.stop();
     settle().await;
     assert_eq!(notes.taken(), ["channel: Stopped", "error: the socket's driver has ended"]);
-    assert_eq!(soon(socket.opened()).await, Err(ConnectFailed::Stopped));
+    assert_eq!(soon(socket.wait_connected()).await, Err(ConnectFailed::Stopped));
 }
 
 /// As at the end of many a program: handles are dropped, and so is the runtime before the driver is done.

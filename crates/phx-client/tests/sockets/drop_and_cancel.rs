@@ -48,7 +48,7 @@ async fn cancel_says_when_it_is_too_late() {
 #[tokio::test(start_paused = true)]
 async fn the_last_handle_of_a_channel_leaves() {
     let (socket, room, mut peer) = Net::new().joined().await;
-    let another = socket.existing_channel("room:a").unwrap();
+    let another = socket.get_channel("room:a").unwrap();
     let messages = room.on_raw("new_msg");
     drop(room);
     drop(another);
@@ -56,7 +56,7 @@ async fn the_last_handle_of_a_channel_leaves() {
     assert!(peer.try_receive().is_none(), "a stream keeps the channel");
     drop(messages);
     assert_eq!(peer.receive().await.event, events::LEAVE);
-    assert!(socket.existing_channel("room:a").is_none());
+    assert!(socket.get_channel("room:a").is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,7 +105,7 @@ async fn the_driver_ends_while_it_connects_or_waits() {
     soon(net.runtime.all_ended()).await;
 
     let socket = net.builder().spawn().unwrap();
-    net.attempt().await.refuse(phx_client::CloseCause::lost("no route"));
+    net.attempt().await.refuse(phx_client::CloseCause::io("no route"));
     settle().await;
     drop(socket);
     soon(net.runtime.all_ended()).await;
@@ -119,7 +119,7 @@ async fn a_dropped_join_leaves_the_channel_it_was_to_make() {
     joining.abort();
     let leave = peer.receive().await;
     assert_eq!((leave.event, leave.join_ref), (events::LEAVE, join.reference));
-    assert!(socket.existing_channel("room:a").is_none());
+    assert!(socket.get_channel("room:a").is_none());
 }
 
 #[tokio::test(start_paused = true)]

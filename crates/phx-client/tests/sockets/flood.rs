@@ -13,9 +13,9 @@ use allocation_counter::{AllocationInfo, measure};
 use futures::FutureExt;
 use phx_client::proto::{V2Server, events};
 use phx_client::{
-    Attempt, BoxFuture, Builder, Channel, CloseCause, CloseCode, ConnectionState, Connector, Frame,
-    Message, Payload, Ref, Serializer, Socket, Status, StreamItem, StreamOptions, Transport,
-    WhenSlow,
+    Attempt, BoxFuture, Channel, CloseCause, CloseCode, ConnectionState, Connector, Frame, Message,
+    Payload, Ref, Serializer, Socket, SocketBuilder, Status, StreamItem, StreamOptions,
+    StreamOverflow, Transport,
 };
 use tokio::time::Instant;
 
@@ -166,7 +166,7 @@ impl Flooded {
         kind: Kind,
         replies_last: bool,
         messages: u32,
-        set: impl FnOnce(Builder) -> Builder,
+        set: impl FnOnce(SocketBuilder) -> SocketBuilder,
     ) -> Self {
         let heartbeats = Arc::<AtomicUsize>::default();
         let line = Line(Arc::new(Mutex::new(Server {
@@ -180,7 +180,7 @@ impl Flooded {
             heartbeats: Arc::clone(&heartbeats),
             waker: None,
         })));
-        let socket = Builder::new("ws://server.test/socket")
+        let socket = SocketBuilder::new("ws://server.test/socket")
             .runtime(TestRuntime::new())
             .connector(line.clone());
         let socket = set(socket).connect().await.unwrap();
@@ -294,11 +294,10 @@ fn a_forgotten_stream_holds_the_others_back_once_and_memory_stays() {
 
 #[test]
 fn a_stream_that_drops_holds_nobody_back() {
-    for when_slow in [WhenSlow::DropOldest, WhenSlow::DropNewest] {
+    for overflow in [StreamOverflow::DropOldest, StreamOverflow::DropNewest] {
         let used = measured(async || {
             let flooded = Flooded::by(Kind::Messages, false).await;
-            let _forgotten =
-                flooded.room.on_raw_with("n", StreamOptions::new().when_slow(when_slow));
+            let _forgotten = flooded.room.on_raw_with("n", StreamOptions::new().overflow(overflow));
             let mut read = flooded.room.on_raw("n").values();
             flooded.start();
             let start = Instant::now();
@@ -308,7 +307,7 @@ fn a_stream_that_drops_holds_nobody_back() {
             assert_eq!(start.elapsed(), Duration::ZERO);
             flooded.is_alive();
         });
-        assert!(used.bytes_max < at_most(2), "{when_slow:?}: {used:?}");
+        assert!(used.bytes_max < at_most(2), "{overflow:?}: {used:?}");
     }
 }
 
@@ -380,7 +379,7 @@ fn a_reader_that_pauses_loses_nothing_though_the_reply_waits_behind_the_flood() 
 #[test]
 fn a_dead_peer_is_noticed_within_the_interval_and_the_limit_though_a_stream_is_full() {
     measured(async || {
-        let patient = |it: Builder| it.stall_after(Duration::from_secs(3_600));
+        let patient = |it: SocketBuilder| it.stall_after(Duration::from_secs(3_600));
         let flooded = Flooded::with(Kind::Messages, false, 1_024, patient).await;
         let _full = flooded.room.on_raw("n");
         tokio::time::sleep(Duration::from_secs(29)).await;

@@ -31,7 +31,7 @@ async fn socket_hooks_tell_of_opens_closes_and_errors() {
     peer.close(CloseCause::frame(CloseCode::RESTART, "bye"));
     let mut peer = net.attempt().await.accept();
     settle().await;
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     settle().await;
     socket.disconnect().await;
     assert_eq!(
@@ -79,7 +79,7 @@ async fn channel_hooks_tell_of_joins_errors_and_the_end() {
     }));
     let (joined, _) = tokio::join!(room.join(), peer.accept_join());
     joined.unwrap();
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     let mut peer = net.attempt().await.accept();
     peer.accept_join().await;
     settle().await;
@@ -147,7 +147,7 @@ async fn a_handler_may_use_and_drop_handles() {
     assert_eq!(&*peer.receive().await.event, "echo");
     assert_eq!(&*peer.receive().await.event, "phx_leave");
     settle().await;
-    assert!(socket.existing_channel("room:a").is_none());
+    assert!(socket.get_channel("room:a").is_none());
 }
 
 #[tokio::test(start_paused = true)]
@@ -250,7 +250,7 @@ async fn a_disconnect_during_a_loss_waits_for_the_hooks_of_the_loss() {
     let (leaving, slot) = (socket.clone(), Arc::clone(&watched));
     // The channel hears of the loss first, and the socket waits for its next attempt then.
     let hook = room.on_error(move |_| slot.set(leaving.disconnect()));
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     settle().await;
     assert_eq!(notes.taken(), ["false"]);
     soon(watched.take()).await;

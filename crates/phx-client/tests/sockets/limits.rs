@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
-use phx_client::{ConnectionState, PresenceItem, StreamItem, StreamOptions, WhenSlow};
+use phx_client::{ConnectionState, PresenceItem, StreamItem, StreamOptions, StreamOverflow};
 use serde_json::{Value, json};
 
 use crate::common::{Net, settle, soon};
@@ -34,7 +34,8 @@ async fn a_stream_is_limited_in_bytes() {
     let builder = net.builder().stream_bytes(1_000);
     let (socket, room, peer) = net.joined_with(builder).await;
     let mut waits = room.on_raw("n");
-    let mut newest = room.on_raw_with("n", StreamOptions::new().when_slow(WhenSlow::DropOldest));
+    let mut newest =
+        room.on_raw_with("n", StreamOptions::new().overflow(StreamOverflow::DropOldest));
     let before = socket.counters().frames_received;
     for _ in 0..20 {
         peer.broadcast("n", &text(300));

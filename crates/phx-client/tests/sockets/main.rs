@@ -11,6 +11,7 @@
 mod common;
 
 mod answers;
+mod capacity;
 mod connection;
 mod credentials;
 mod driver_ends;
@@ -28,7 +29,6 @@ mod presence_locks;
 mod push_outcomes;
 mod reentry;
 mod rejections;
-mod room;
 #[cfg(feature = "websocket")]
 mod settings;
 mod sleep_and_wake;

@@ -71,7 +71,7 @@ async fn a_frame_that_hooks_have_seen_comes_before_the_end() {
         }
     }));
     peer.send(&Message::new("room:a", "last", Payload::json(&1).unwrap()));
-    peer.close(phx_client::CloseCause::lost("cable"));
+    peer.close(phx_client::CloseCause::io("cable"));
     settle().await;
     for _ in 0..3 {
         let _ = slow.lock().unwrap().next().now_or_never();
@@ -132,7 +132,7 @@ async fn hooks_without_end_leave_room_for_facts() {
     let mut net = Net::new();
     let (socket, room, mut peer) = net.joined().await;
     let other = socket.channel("room:b").create().unwrap();
-    peer.close(phx_client::CloseCause::lost("cable"));
+    peer.close(phx_client::CloseCause::io("cable"));
     let attempt = net.attempt().await;
     let again = other.clone();
     drop(other.on_close(move |_| {

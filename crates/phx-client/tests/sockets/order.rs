@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use futures::FutureExt as _;
 use phx_client::{
-    Channel, ChannelState, CloseCause, Frame, Hook, Incoming, Message, Messages, Payload, Presence,
-    PresenceChange, PresenceItem, StreamItem, TopicFilter,
+    Channel, ChannelState, CloseCause, Frame, Incoming, Message, Messages, Payload, Presence,
+    PresenceChange, PresenceItem, StreamItem, Subscription, TopicFilter,
 };
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ fn number(payload: &Payload) -> u32 {
 }
 
 /// A hook that doubles the numbers of a channel's messages.
-fn doubling(room: &Channel) -> Hook {
+fn doubling(room: &Channel) -> Subscription {
     room.on_message(|_, payload| Payload::json(&(number(&payload) * 2)).unwrap())
 }
 
@@ -139,7 +139,7 @@ async fn hooks_of_a_lost_connection_run_in_order_and_before_its_futures_resolve(
     peer.answer_heartbeats = false;
     ping.set(socket.ping());
     peer.receive_heartbeat().await;
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     settle().await;
     assert_eq!(notes.taken(), ["channel false", "error false", "close false false"]);
     assert!(soon(ping.take()).await.is_err());
@@ -293,12 +293,12 @@ async fn hooks_run_in_the_order_in_which_they_were_registered() {
 async fn a_hook_that_removes_itself_runs_once_more_at_the_most() {
     let (_socket, room, peer) = Net::new().joined().await;
     let notes = Notes::default();
-    let own = [(); 2].map(|()| Arc::new(Mutex::new(None::<Hook>)));
+    let own = [(); 2].map(|()| Arc::new(Mutex::new(None::<Subscription>)));
     let [event, change] = own.clone();
     let noted = notes.clone();
-    let off = |hook: &Mutex<Option<Hook>>| {
+    let off = |hook: &Mutex<Option<Subscription>>| {
         let hook = hook.lock().unwrap().take();
-        hook.into_iter().for_each(Hook::off);
+        hook.into_iter().for_each(Subscription::off);
     };
     let of_event = room.on_event("n", move |_| {
         noted.note("event");
@@ -349,7 +349,7 @@ async fn hooks_see_what_they_report() {
     drop(socket.on_open(move || open.note(format!("{:?}", of_open.state()))));
     drop(socket.on_close(move |_| closed.note(format!("{:?}", of_end.state()))));
     peer.join(&room).await;
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     let mut peer = net.attempt().await.accept();
     let rejoin = peer.accept_join().await;
     settle().await;
@@ -476,7 +476,7 @@ async fn a_gap_of_a_reconnect_stands_between_the_messages_of_two_connections() {
         peer.broadcast("n", &json!(n));
     };
     send(&peer, 1);
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     let mut peer = net.attempt().await.accept();
     let rejoin = peer.receive().await;
     peer.send(&Message::new("t", "n", Payload::json(&2).unwrap()));

@@ -89,7 +89,7 @@ async fn a_rejoin_shows_nobody_who_is_gone() {
     // This diff waits for a state that never comes: it belongs to the old join.
     peer.broadcast("presence_diff", &json!({"joins": present(&[("ghost", "1")]), "leaves": {}}));
     settle().await;
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     let mut peer = net.attempt().await.accept();
     peer.accept_join().await;
     peer.broadcast("presence_state", &present(&[("ann", "2")]));

@@ -48,7 +48,7 @@ async fn no_reply_in_time_is_a_timeout_counted_from_the_call() {
     let (_socket, room, mut peer) = Net::new().joined().await;
     let start = tokio::time::Instant::now();
     let default = room.push("slow", &json!({})).acknowledged();
-    let own = room.push_within(Duration::from_secs(2), "slow", &json!({})).acknowledged();
+    let own = room.push_with_timeout(Duration::from_secs(2), "slow", &json!({})).acknowledged();
     peer.receive().await;
     peer.receive().await;
     assert!(matches!(own.await, Err(PushFailed::TimedOut)));
@@ -63,7 +63,7 @@ async fn a_push_in_flight_fails_at_once_when_the_connection_is_lost() {
     let start = tokio::time::Instant::now();
     let push = room.push("post", &json!({})).acknowledged();
     peer.receive().await;
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     assert!(matches!(push.await, Err(PushFailed::Disconnected)));
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
@@ -75,7 +75,7 @@ async fn a_push_that_was_not_sent_waits_for_the_rejoin() {
     peer.takes_frames(false);
     let push = room.push("post", &json!({"n": 1})).acknowledged();
     crate::common::settle().await;
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     let mut peer = net.attempt().await.accept();
     peer.accept_join().await;
     let message = peer.receive().await;

@@ -44,7 +44,7 @@ async fn a_hook_that_disconnects_and_connects_for_ever_leaves_room_for_others() 
             drop(again.disconnect());
         }
     });
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     settle().await;
     hook.off();
     settle().await;
@@ -73,7 +73,7 @@ async fn a_connect_from_a_hook_of_the_end_waits_for_the_new_connection() {
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let again = socket.clone();
     let hook = room.on_error(move |_| drop(sender.send(again.connect())));
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     let connecting = soon(receiver.recv()).await.unwrap();
     let (connected, _peer) = tokio::join!(connecting, async { net.attempt().await.accept() });
     connected.unwrap();
@@ -85,7 +85,7 @@ async fn a_message_hook_that_removes_itself_runs_no_more() {
     let (socket, _room, peer) = Net::new().joined().await;
     let notes = Notes::default();
     let seen = notes.clone();
-    let own = Arc::new(std::sync::Mutex::new(None::<phx_client::Hook>));
+    let own = Arc::new(std::sync::Mutex::new(None::<phx_client::Subscription>));
     let removed = Arc::clone(&own);
     let hook = socket.on_message(move |message| {
         seen.note(&*message.event);

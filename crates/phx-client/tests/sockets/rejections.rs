@@ -89,7 +89,7 @@ async fn a_join_that_ends_with_its_connection_is_reported() {
     }));
     drop(room.join());
     peer.receive().await;
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     settle().await;
     let line =
         "true the connection ended during the join; next attempt when the socket is connected";
@@ -101,7 +101,7 @@ async fn a_push_that_could_not_be_sent_says_so() {
     let (_socket, room, peer) = Net::new().joined().await;
     peer.broadcast("phx_error", &json!({}));
     settle().await;
-    let push = room.push_within(Duration::from_millis(10), "late", &json!({})).acknowledged();
+    let push = room.push_with_timeout(Duration::from_millis(10), "late", &json!({})).acknowledged();
     assert!(matches!(soon(push).await, Err(PushFailed::NotSent)));
 }
 
@@ -126,7 +126,7 @@ async fn a_join_that_only_crashes_fails_at_its_own_deadline_with_what_the_server
     let (socket, mut peer) = net.connected_with(builder).await;
     let room = socket.channel("room:a").create().unwrap();
     let before = tokio::time::Instant::now();
-    let join = room.join_within(Duration::from_secs(4));
+    let join = room.join_with_timeout(Duration::from_secs(4));
     let crashes = async {
         for _ in 0..2 {
             let join = peer.receive().await;

@@ -7,14 +7,14 @@ use futures::io::Cursor;
 use phx_client::dial::Dialer;
 use phx_client::websocket::{WebSocketConfig, WebSocketConnector, upgrade};
 use phx_client::{
-    Attempt, Backoff, BoxFuture, Builder, CloseCause, ConnectFailed, ConnectionState, Endpoint,
-    PresenceConfig,
+    Attempt, Backoff, BoxFuture, CloseCause, ConnectFailed, ConnectionState, Endpoint,
+    PresenceConfig, SocketBuilder,
 };
 
 use crate::common::{Net, settle};
 
 /// What the builder's error says, and that nothing ran.
-async fn error_of(change: impl FnOnce(Builder) -> Builder) -> Option<String> {
+async fn error_of(change: impl FnOnce(SocketBuilder) -> SocketBuilder) -> Option<String> {
     let mut net = Net::new();
     let spawned = change(net.builder()).spawn();
     settle().await;
@@ -77,7 +77,7 @@ async fn each_setting_of_a_builder_says_what_it_may_be() {
 #[tokio::test(start_paused = true)]
 async fn extreme_settings_that_can_work_do() {
     for time in [Duration::from_millis(1), Duration::MAX, Duration::MAX / 2] {
-        let longest = |it: Builder| {
+        let longest = |it: SocketBuilder| {
             it.push_timeout(time)
                 .join_timeout(time)
                 .leave_timeout(time)
@@ -92,7 +92,7 @@ async fn extreme_settings_that_can_work_do() {
         };
         assert_eq!(error_of(longest).await, None);
     }
-    let zero = |it: Builder| {
+    let zero = |it: SocketBuilder| {
         it.leave_timeout(Duration::ZERO)
             .close_timeout(Duration::ZERO)
             .stable_after(Duration::ZERO)
@@ -152,7 +152,7 @@ async fn an_upgrade_made_without_a_socket_asks_too() {
     let mut attempt = Attempt::new(request, net.runtime.clone());
     attempt.max_frame_size = usize::MAX;
     let upgraded = upgrade(Cursor::new(Vec::new()), &attempt, &WebSocketConfig::default()).await;
-    let Err(CloseCause::Unusable { error, .. }) = upgraded else { panic!("{upgraded:?}") };
+    let Err(CloseCause::InvalidRequest { error, .. }) = upgraded else { panic!("{upgraded:?}") };
     assert_eq!(error, "the setting `max_frame_size` must be from 1 byte to 1 GiB");
 }
 

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use phx_client::proto::events;
-use phx_client::{BoxFuture, Builder, CloseCause, ConnectFailed, Instant, PushFailed, Runtime};
+use phx_client::{
+    BoxFuture, CloseCause, ConnectFailed, Instant, PushFailed, Runtime, SocketBuilder,
+};
 use serde_json::json;
 
 use crate::common::{Net, Notes, Peer, TestRuntime, settle, soon};
@@ -26,7 +28,7 @@ impl Machine {
         self.0.fetch_add(duration.as_secs(), Ordering::SeqCst);
     }
 
-    fn builder(&self, net: &Net) -> Builder {
+    fn builder(&self, net: &Net) -> SocketBuilder {
         net.builder().runtime(OnMachine(net.runtime.clone(), self.clone()))
     }
 }
@@ -80,7 +82,7 @@ async fn an_hour_of_sleep_is_noticed_within_five_seconds() {
     assert!(sent_until_closed(&mut peer).await.is_empty(), "nothing is sent into the void");
     assert!(woke.elapsed() <= NOTICED, "{:?}", woke.elapsed());
     assert!(matches!(soon(waiting).await, Err(PushFailed::Disconnected | PushFailed::TimedOut)));
-    assert_eq!(notes.taken(), [CloseCause::Slept.to_string()]);
+    assert_eq!(notes.taken(), [CloseCause::Suspended.to_string()]);
 
     let mut peer = net.attempt().await.accept();
     peer.accept_join().await;
@@ -193,7 +195,7 @@ async fn a_wait_ends_soon_after_the_machine_woke() {
     let (net, machine) = (Net::new(), Machine::default());
     let socket = machine.builder(&net).spawn().unwrap();
     let start = tokio::time::Instant::now();
-    let wait = |limit| socket.opened().within(Duration::from_secs(limit));
+    let wait = |limit| socket.wait_connected().with_timeout(Duration::from_secs(limit));
     // Without sleep it is exact.
     assert!(matches!(wait(7).await, Err(ConnectFailed::TimedOut { .. })));
     assert_eq!(start.elapsed(), Duration::from_secs(7));

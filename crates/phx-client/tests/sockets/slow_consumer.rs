@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures::FutureExt;
-use phx_client::{Messages, StreamItem, StreamOptions, WhenSlow};
+use phx_client::{Messages, StreamItem, StreamOptions, StreamOverflow};
 use serde_json::json;
 
 use crate::common::{Net, settle};
@@ -170,8 +170,8 @@ async fn a_stream_can_lose_its_oldest_or_its_newest_instead() {
     let mut net = Net::new();
     let (_socket, room, peer) = net.joined().await;
     let two = StreamOptions::new().capacity(2);
-    let mut oldest = room.on_with::<u32>("n", two.when_slow(WhenSlow::DropOldest));
-    let mut newest = room.on_with::<u32>("n", two.when_slow(WhenSlow::DropNewest));
+    let mut oldest = room.on_with::<u32>("n", two.overflow(StreamOverflow::DropOldest));
+    let mut newest = room.on_with::<u32>("n", two.overflow(StreamOverflow::DropNewest));
     for number in 0..5 {
         peer.broadcast("n", &json!(number));
     }
@@ -184,13 +184,13 @@ async fn a_stream_can_lose_its_oldest_or_its_newest_instead() {
 async fn notices_of_a_forgotten_stream_do_not_pile_up() {
     let mut net = Net::new();
     let (_socket, room, mut peer) = net.joined().await;
-    let options = StreamOptions::new().capacity(1).when_slow(WhenSlow::DropNewest);
+    let options = StreamOptions::new().capacity(1).overflow(StreamOverflow::DropNewest);
     let mut forgotten = room.on_with::<u32>("n", options);
     peer.broadcast("n", &json!(0));
     for _ in 0..10 {
         peer.broadcast("n", &json!(1));
         settle().await;
-        peer.close(phx_client::CloseCause::lost("cable"));
+        peer.close(phx_client::CloseCause::io("cable"));
         peer = net.attempt().await.accept();
         peer.accept_join().await;
         settle().await;

@@ -13,7 +13,7 @@ async fn a_sockets_status_follows_the_connection() {
     assert_eq!(status.next().await, Some(ConnectionState::Connecting));
     let mut peer = net.attempt().await.accept();
     assert_eq!(soon(status.next()).await, Some(ConnectionState::Open));
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     assert_eq!(soon(status.next()).await, Some(ConnectionState::Waiting));
     let peer = net.attempt().await.accept();
     peer.hang_on_close();
@@ -39,7 +39,7 @@ async fn a_channels_status_follows_joins_errors_and_the_end() {
     peer.accept_join().await;
     join.await.unwrap();
     assert_eq!(soon(status.next()).await, Some(ChannelState::Joined));
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     assert_eq!(soon(status.next()).await, Some(ChannelState::Errored));
     let mut peer = net.attempt().await.accept();
     assert_eq!(soon(status.next()).await, Some(ChannelState::Joining));
@@ -60,7 +60,7 @@ async fn a_status_that_is_not_read_skips_to_the_present() {
     let (socket, mut peer) = net.connected().await;
     let mut status = socket.status();
     assert_eq!(status.next().await, Some(ConnectionState::Open));
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     let _peer = net.attempt().await.accept();
     settle().await;
     socket.disconnect().await;
@@ -78,7 +78,7 @@ async fn a_channel_that_waits_for_its_turn_to_rejoin_is_still_errored() {
     peer.accept_join().await;
     peer.accept_join().await;
     settle().await;
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     let mut peer = net.attempt().await.accept();
     let first = peer.receive().await;
     settle().await;

@@ -1,8 +1,8 @@
 //! Handles shared by many threads: every push gets its own reply, and everybody is woken.
 
 use phx_client::{
-    Builder, Channel, ChannelStatus, Connecting, Disconnecting, Hook, Join, Leave, Messages, Ping,
-    Presence, PresenceChanges, Push, PushReply, Socket, SocketStatus, Values,
+    Channel, ChannelStatus, Connecting, Disconnecting, Join, Leave, Messages, Ping, Presence,
+    PresenceChanges, Push, PushReply, Socket, SocketBuilder, SocketStatus, Subscription, Values,
 };
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::common::Net;
 #[test]
 fn handles_streams_and_futures_can_go_to_any_thread() {
     fn anywhere<T: Send + Sync + 'static>() {}
-    anywhere::<(Builder, Socket, Channel, Hook, Presence<u8>)>();
+    anywhere::<(SocketBuilder, Socket, Channel, Subscription, Presence<u8>)>();
     anywhere::<(Messages<u8>, Values<u8>, PresenceChanges<u8, u8>, SocketStatus, ChannelStatus)>();
     anywhere::<(Push<u8>, PushReply, Join, Leave, Connecting, Disconnecting, Ping)>();
 }

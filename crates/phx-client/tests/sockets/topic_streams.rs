@@ -78,7 +78,7 @@ async fn a_reconnect_marks_a_gap_in_streams_that_saw_the_connection_before() {
     connecting.await.unwrap();
     send(&peer, "t", 1);
     assert_eq!(next(&mut early).await, "t subscription:data 1", "no gap at the first connection");
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     settle().await;
     let mut late = socket.topic_messages(TopicFilter::prefix("t"));
     let peer = net.attempt().await.accept();

@@ -20,7 +20,7 @@ async fn a_taken_topic_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_taken_topic_can_be_shared() {
     let (socket, room, peer) = Net::new().joined().await;
-    let same = socket.existing_channel("room:a").unwrap();
+    let same = socket.get_channel("room:a").unwrap();
     let mut here = room.on::<u32>("n").values();
     let mut there = same.on::<u32>("n").values();
     peer.broadcast("n", &json!(1));
@@ -55,5 +55,5 @@ async fn a_refused_channel_gives_its_topic_back_to_nobody() {
     let unwritable = std::collections::HashMap::from([((1, 2), 3)]);
     let params = socket.channel("room:a").params(&unwritable).create().unwrap_err();
     assert!(matches!(params, NewChannelFailed::Params(_)));
-    assert!(socket.existing_channel("room:a").is_none());
+    assert!(socket.get_channel("room:a").is_none());
 }

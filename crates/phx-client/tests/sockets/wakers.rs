@@ -43,7 +43,7 @@ fn poll_in_two_tasks<F: Future + Unpin>(socket: &Socket, future: &mut F) {
     assert!(Pin::new(&mut *future).poll(&mut Context::from_waker(&waker)).is_pending());
     drop(waker);
     assert!(Pin::new(future).poll(&mut Context::from_waker(Waker::noop())).is_pending());
-    assert!(socket.existing_channel("room:b").is_none());
+    assert!(socket.get_channel("room:b").is_none());
 }
 
 /// Polls in a task that owns a channel's last handle, and drops the future.
@@ -52,7 +52,7 @@ fn poll_and_drop<F: Future + Unpin>(socket: &Socket, mut future: F) {
     assert!(Pin::new(&mut future).poll(&mut Context::from_waker(&waker)).is_pending());
     drop(waker);
     drop(future);
-    assert!(socket.existing_channel("room:b").is_none());
+    assert!(socket.get_channel("room:b").is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,8 +90,8 @@ async fn the_waker_of_a_wait_may_own_the_last_handle() {
     let socket = net.builder().spawn().unwrap();
     let _attempt = net.attempt().await;
     returns(move || {
-        poll_in_two_tasks(&socket, &mut socket.opened());
-        poll_and_drop(&socket, socket.opened());
+        poll_in_two_tasks(&socket, &mut socket.wait_connected());
+        poll_and_drop(&socket, socket.wait_connected());
     })
     .await;
 }
@@ -146,7 +146,7 @@ async fn everybody_who_waits_for_a_connection_is_woken() {
     for status in &mut statuses {
         assert!(futures::FutureExt::now_or_never(status.next()).is_some());
     }
-    let opened = Three::waiting(three(|| socket.opened()));
+    let opened = Three::waiting(three(|| socket.wait_connected()));
     let changed = Three::waiting(statuses.each_mut().map(futures::StreamExt::next));
     let peer = attempt.accept();
     crate::common::settle().await;

@@ -209,13 +209,13 @@ mod tests {
     use super::*;
     use crate::differential::generator::{self, Profile};
     use crate::differential::{RULES, question, world};
-    use crate::judge::Judge;
+    use crate::official::Official;
 
     /// A run with something of everything, in which both did the same.
     fn equal() -> (Answer, Vec<Line>) {
         let script = generator::script(Profile::Plain, 7);
-        let mut judge = Judge::start().unwrap();
-        let answers = judge.ask("differential", [question(&script, &RULES)]).unwrap();
+        let mut official = Official::start().unwrap();
+        let answers = official.ask("differential", [question(&script, &RULES)]).unwrap();
         let answer: Answer = answers.into_iter().next().unwrap();
         let core = world::run(&script, &answer.deviating);
         let frames = core.iter().filter(|line| line.subject == "frames").count();

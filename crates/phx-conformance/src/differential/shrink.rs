@@ -1,7 +1,7 @@
 //! Makes a script that shows a difference as short as it can be.
 
 use super::script::Script;
-use crate::judge::Error;
+use crate::official::Error;
 
 /// The shortest script found of which `fails` still holds, by leaving out steps.
 pub(crate) fn shrink(

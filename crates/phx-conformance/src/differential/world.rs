@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use phx_proto::{
     Action, ChannelCloseCause, ChannelError, ChannelId, CloseCause, CloseCode, Config, Endpoint,
-    Event, Frame, Instant, JoinFailure, Outcome, Payload, PayloadDropped, PushErrorKind, PushId,
+    Event, Frame, Instant, JoinFailure, Outcome, Payload, PayloadDropped, PushErrorKind, RequestId,
     Socket, TransportId,
 };
 use serde_json::{Value, json};
@@ -64,7 +64,7 @@ struct World<'a> {
     channels: Vec<Option<ChannelId>>,
     numbers: HashMap<ChannelId, usize>,
     pushes: usize,
-    calls: HashMap<PushId, Call>,
+    calls: HashMap<RequestId, Call>,
     attempts: u32,
 }
 
@@ -254,7 +254,7 @@ impl<'a> World<'a> {
                 let text = Value::Array(message).to_string();
                 self.socket.handle_frame(now, id, Frame::text(text));
             }
-            What::Lost => self.socket.handle_closed(now, id, CloseCause::lost("")),
+            What::Lost => self.socket.handle_closed(now, id, CloseCause::io("")),
             What::Closed { code } => {
                 let cause = CloseCause::frame(CloseCode::from_u16(*code), "");
                 self.socket.handle_closed(now, id, cause);
@@ -355,7 +355,7 @@ impl<'a> World<'a> {
             Event::Message { channel, event, payload, .. } if HEARD.contains(&&*event) => {
                 self.about(channel, format!("{event} {}", text(&payload)));
             }
-            Event::PushDone { push, channel, outcome, .. } => self.done(push, channel, outcome),
+            Event::RequestDone { push, channel, outcome, .. } => self.done(push, channel, outcome),
             Event::Pong { round_trip: Some(time), .. } => {
                 self.log("socket", format!("pong after {}", time.as_micros()));
             }
@@ -370,7 +370,7 @@ impl<'a> World<'a> {
         }
     }
 
-    fn done(&mut self, push: PushId, channel: ChannelId, outcome: Outcome) {
+    fn done(&mut self, push: RequestId, channel: ChannelId, outcome: Outcome) {
         let Some(call) = self.calls.remove(&push) else { return };
         let name = match call {
             // What the server answers to a join is told of the attempt.

@@ -7,7 +7,7 @@ use crate::story::Story;
 
 #[tokio::test]
 async fn the_story_of_quickstart() {
-    let listener = Listener::bind(phx_testing::rooms().build()).await.unwrap();
+    let listener = Listener::bind(phx_testing::demo_server().build()).await.unwrap();
     let mut story = Story::start("quickstart.mjs", listener.url());
     let cut = |wish: &str| {
         assert_eq!(wish, "cut");

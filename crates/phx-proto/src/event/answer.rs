@@ -96,7 +96,7 @@ impl JoinFailure {
             JoinFailure::Crashed(payload) | JoinFailure::Closed(payload) => payload_len(payload),
             JoinFailure::TimedOut
             | JoinFailure::NoParams
-            | JoinFailure::Unsendable(_)
+            | JoinFailure::EncodeFailed(_)
             | JoinFailure::Disconnected => 0,
         }
     }
@@ -109,7 +109,7 @@ impl JoinFailure {
             JoinFailure::Crashed(payload) | JoinFailure::Closed(payload) => drop_payload(payload),
             JoinFailure::TimedOut
             | JoinFailure::NoParams
-            | JoinFailure::Unsendable(_)
+            | JoinFailure::EncodeFailed(_)
             | JoinFailure::Disconnected => {}
         }
         self

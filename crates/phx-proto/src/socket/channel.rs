@@ -35,7 +35,7 @@ use super::state::{ChannelState, Params};
 use super::timers::TimerKey;
 use crate::{
     ChannelCloseCause, ChannelError, ChannelId, Event, JoinError, JoinFailure, LeaveError, Message,
-    Outcome, Payload, PushError, PushErrorKind, PushId, Ref, Rejection, Rejoin, Status, events,
+    Outcome, Payload, PushError, PushErrorKind, Ref, Rejection, Rejoin, RequestId, Status, events,
 };
 
 /// One channel of a socket.
@@ -130,7 +130,7 @@ impl Channel {
     }
 
     /// Whether a message with this `join_ref` belongs to an older life of the channel.
-    pub(super) fn is_outdated(&self, join_ref: Option<&Ref>) -> bool {
+    pub(super) fn has_stale_join_ref(&self, join_ref: Option<&Ref>) -> bool {
         join_ref.is_some_and(|join_ref| join_ref.as_number() != self.join_ref)
     }
 }
@@ -143,7 +143,7 @@ impl Channel {
         cx: &mut Context,
         timeout: Duration,
         connected: bool,
-    ) -> Result<PushId, JoinError> {
+    ) -> Result<RequestId, JoinError> {
         let again = match self.state {
             State::New => false,
             State::Joining(_) | State::Joined { .. } | State::Errored { .. } => {
@@ -173,14 +173,14 @@ impl Channel {
         if connected {
             self.begin_attempt(cx);
         }
-        Ok(PushId(call))
+        Ok(RequestId(call))
     }
 
     pub(super) fn leave(
         &mut self,
         cx: &mut Context,
         timeout: Duration,
-    ) -> Result<PushId, LeaveError> {
+    ) -> Result<RequestId, LeaveError> {
         match self.state {
             State::Leaving(_) | State::Closed { .. } => return Err(LeaveError::Closed),
             _ if !cx.events.has_room_for_outcome() => {
@@ -189,7 +189,7 @@ impl Channel {
             _ => {}
         }
         cx.events.promise_outcome();
-        Ok(PushId(self.start_leaving(cx, timeout, ChannelCloseCause::Left, true)))
+        Ok(RequestId(self.start_leaving(cx, timeout, ChannelCloseCause::Left, true)))
     }
 
     /// The user lets go: the close will not be reported.
@@ -220,8 +220,8 @@ impl Channel {
         let Some(join_ref) = self.join_ref.filter(|_| known_to_server) else {
             let leave = cx.next_number();
             if reported {
-                let (push, channel) = (PushId(leave), self.id);
-                cx.emit(Event::PushDone { push, channel, outcome: Outcome::Left });
+                let (push, channel) = (RequestId(leave), self.id);
+                cx.emit(Event::RequestDone { push, channel, outcome: Outcome::Left });
             }
             self.close(cx, cause);
             return leave;
@@ -244,7 +244,7 @@ impl Channel {
         event: ByteString,
         payload: Payload,
         timeout: Duration,
-    ) -> Result<PushId, PushError> {
+    ) -> Result<RequestId, PushError> {
         // Made of what is given, and taken apart again: a copy would cost an allocation.
         let message = Message::new(self.topic.clone(), event, payload);
         let checked = match self.state {
@@ -394,7 +394,7 @@ impl Channel {
         status: Status,
         message: &mut Message,
     ) -> bool {
-        if self.topic != message.topic || self.is_outdated(message.join_ref.as_ref()) {
+        if self.topic != message.topic || self.has_stale_join_ref(message.join_ref.as_ref()) {
             return false;
         }
         let named = message.join_ref.is_some();

@@ -12,7 +12,7 @@ use super::state::Params;
 use crate::id::ChannelKey;
 use crate::{
     ChannelCloseCause, ChannelId, CloseCause, EncodeError, JoinFailure, Message, NewChannelError,
-    Outcome, PHOENIX, Payload, PushId, Ref, Rejoin, SendReason, events,
+    Outcome, PHOENIX, Payload, Ref, Rejoin, RequestId, SendReason, events,
 };
 
 /// All channels that a user has, and those removed that are still being left.
@@ -148,7 +148,7 @@ impl Channels {
                 (What::Push(Some((event, payload))), Some(id)) => {
                     let Some(channel) = self.0.get_mut(id.0) else { continue };
                     let push = channel.take_push(number, event, payload);
-                    (push, SendReason::Push(PushId(number)))
+                    (push, SendReason::Push(RequestId(number)))
                 }
                 (What::Join(params), Some(id)) => {
                     let Some(channel) = self.0.get_mut(id.0) else { continue };
@@ -194,9 +194,9 @@ impl Channels {
         error: EncodeError,
     ) {
         match why {
-            SendReason::Push(push) => self.finish(cx, push, Outcome::Unsendable(error)),
+            SendReason::Push(push) => self.finish(cx, push, Outcome::EncodeFailed(error)),
             SendReason::Join(id) => {
-                let cause = JoinFailure::Unsendable(error);
+                let cause = JoinFailure::EncodeFailed(error);
                 self.with(cx, id, |channel, cx| channel.fail_attempt(cx, cause, Rejoin::Backoff));
             }
             // Their timeouts tell.
@@ -204,7 +204,7 @@ impl Channels {
         }
     }
 
-    pub(super) fn finish(&mut self, cx: &mut Context, call: PushId, outcome: Outcome) {
+    pub(super) fn finish(&mut self, cx: &mut Context, call: RequestId, outcome: Outcome) {
         self.with_request(cx, call.0, |channel, cx| channel.finish(cx, call.0, outcome));
     }
 }

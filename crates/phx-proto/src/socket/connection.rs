@@ -348,7 +348,7 @@ impl Connection {
                 *missed = missed.saturating_add(1);
                 ("heartbeat timeout", CloseCause::HeartbeatTimedOut)
             }
-            Dead::Slept => ("slept", CloseCause::Slept),
+            Dead::Suspended => ("slept", CloseCause::Suspended),
         };
         self.stop_timers(cx);
         self.close_in_background(transport, reason);
@@ -465,9 +465,9 @@ fn report_closed(
 ) {
     let cause = cx.events.keep_cause(cause);
     cx.emit(Event::Closed { transport, was_open, cause, retry_in });
-    cx.events.give_back_room();
+    cx.events.shrink();
 }
 
 fn count_stale_fact(cx: &mut Context) {
-    cx.counters.stale_facts = cx.counters.stale_facts.saturating_add(1);
+    cx.counters.stale_inputs = cx.counters.stale_inputs.saturating_add(1);
 }

@@ -10,7 +10,7 @@ use super::requests::{Requests, What};
 use super::timers::{TimerKey, Timers};
 use super::topics::Topics;
 use super::turns::{Pacing, Turns};
-use crate::{ChannelId, Config, Counters, Event, Instant, Outcome, PushId};
+use crate::{ChannelId, Config, Counters, Event, Instant, Outcome, RequestId};
 
 /// What the connection and the channels are handed at each call.
 #[derive(Debug)]
@@ -78,14 +78,14 @@ impl Context {
     /// Begins what will have exactly one outcome.
     pub(super) fn call(&mut self, channel: ChannelId, timeout: Duration, what: What) -> u64 {
         self.events.promise_outcome();
-        self.begin(Some(channel), timeout, what, |number| TimeoutReason::Push(PushId(number)))
+        self.begin(Some(channel), timeout, what, |number| TimeoutReason::Push(RequestId(number)))
     }
 
     /// Ends a call of a channel, and reports its outcome.
     #[inline]
     pub(super) fn finish(&mut self, channel: ChannelId, call: u64, outcome: Outcome) {
         if self.end(call) {
-            self.emit_in_place(Event::PushDone { push: PushId(call), channel, outcome });
+            self.emit_in_place(Event::RequestDone { push: RequestId(call), channel, outcome });
         }
     }
 

@@ -64,7 +64,7 @@ impl Dispatch<'_> {
         };
         let ends_a_leave = self.ends_a_leave(message);
         let delivered = self.channels.with(self.cx, owner, |channel, cx| {
-            if ends_a_leave || channel.is_outdated(message.join_ref.as_ref()) {
+            if ends_a_leave || channel.has_stale_join_ref(message.join_ref.as_ref()) {
                 return None;
             }
             Some(channel.received(cx, message))

@@ -164,7 +164,7 @@ impl EventQueue {
     pub(super) fn poll(&mut self) -> Option<Event> {
         let Some(event) = self.waiting.pop_front() else {
             if self.waiting.capacity() > LARGE {
-                self.give_back_room();
+                self.shrink();
             }
             return self.take_lost();
         };
@@ -204,7 +204,7 @@ impl EventQueue {
     /// Makes smaller again what grew for a peak: while a connection is dead and nobody knows it yet, outcomes
     /// pile up. Called at times that are too seldom to cost anything. More is kept than is needed, so that
     /// traffic which comes and goes doesn't have the queue grow and shrink all the time.
-    pub(super) fn give_back_room(&mut self) {
+    pub(super) fn shrink(&mut self) {
         self.waiting.shrink_to(self.waiting.len().saturating_mul(2).max(KEPT));
     }
 
@@ -231,7 +231,7 @@ impl EventQueue {
 #[inline(always)]
 fn kind(event: &Event) -> Kind {
     match event {
-        Event::PushDone { outcome, .. } => Kind::Outcome(outcome.answer_len()),
+        Event::RequestDone { outcome, .. } => Kind::Outcome(outcome.answer_len()),
         Event::Pong { .. } => Kind::Pong,
         Event::Message { event, payload, .. } => {
             Kind::Traffic(event.len().saturating_add(payload.len()))

@@ -42,7 +42,7 @@ pub(super) enum Dead {
     /// The heartbeat had no reply.
     Silent,
     /// Nothing ran for so long that the peer must have given up.
-    Slept,
+    Suspended,
 }
 
 impl Pulse {
@@ -63,7 +63,7 @@ impl Pulse {
         let interval = cx.config.heartbeat_interval.unwrap_or(Duration::MAX);
         let patience = interval.saturating_add(cx.config.heartbeat_timeout);
         if cx.now.saturating_duration_since(at) >= patience {
-            return Err(Dead::Slept);
+            return Err(Dead::Suspended);
         }
         self.beat = Beat::Beating(ask(cx, |_| TimeoutReason::HeartbeatReply));
         Ok(())
@@ -127,7 +127,7 @@ impl Pulse {
         cx.end(number);
         self.beat = Beat::rest(cx);
         cx.emit(Event::HeartbeatAnswered { round_trip });
-        cx.events.give_back_room();
+        cx.events.shrink();
     }
 
     pub(super) fn ping(&mut self, cx: &mut Context) -> Result<PingId, PingError> {

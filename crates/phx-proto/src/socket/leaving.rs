@@ -8,7 +8,7 @@ use bytestring::ByteString;
 use super::TimeoutReason;
 use super::context::Context;
 use super::requests::{Leave, What};
-use crate::{ChannelCloseCause, ChannelId, Event, Outcome, PushId};
+use crate::{ChannelCloseCause, ChannelId, Event, Outcome, RequestId};
 
 /// What a channel that is being left waits for.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Leaving {
     ) -> Self {
         let leave = Box::new(Leave::new(topic.clone(), join_ref, false));
         let number = cx.begin(Some(id), timeout, What::Leave(Some(leave)), |number| {
-            TimeoutReason::Push(PushId(number))
+            TimeoutReason::Push(RequestId(number))
         });
         cx.topics.leave(topic, join_ref, id);
         cx.requests.make_ready(number);
@@ -58,7 +58,7 @@ impl Leaving {
             cx.end(self.number);
         }
         if self.reported {
-            cx.emit(Event::PushDone { push: PushId(self.number), channel: id, outcome });
+            cx.emit(Event::RequestDone { push: RequestId(self.number), channel: id, outcome });
         }
         self.cause
     }

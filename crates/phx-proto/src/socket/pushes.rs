@@ -17,16 +17,16 @@ use core::time::Duration;
 use bytestring::ByteString;
 
 use super::context::Context;
-use super::line::Line;
 use super::requests::What;
+use super::seq_map::SeqMap;
 use crate::{
-    ChannelId, Message, Outcome, Payload, PushErrorKind, PushId, Status, WhenFull, events,
+    ChannelId, Message, Outcome, Payload, PushErrorKind, PushOverflow, RequestId, Status, events,
 };
 
 /// The numbers of a channel's pushes that wait for their outcome.
 #[derive(Debug, Default)]
 pub(super) struct Pushes {
-    waiting: Line<()>,
+    waiting: SeqMap<()>,
     /// The last that the transport has taken. Calls are sent in their order, so those after it aren't.
     last_sent: u64,
     /// How many aren't sent.
@@ -41,12 +41,12 @@ impl Pushes {
         id: ChannelId,
         timeout: Duration,
         message: (ByteString, Payload),
-    ) -> PushId {
+    ) -> RequestId {
         let push = cx.call(id, timeout, What::Push(Some(message)));
         cx.counters.pushes = cx.counters.pushes.saturating_add(1);
         self.waiting.push(push, ());
         self.unsent = self.unsent.saturating_add(1);
-        PushId(push)
+        RequestId(push)
     }
 
     /// Whether a push of this message is accepted; makes room for it if that is what the configuration wants.
@@ -69,7 +69,7 @@ impl Pushes {
         }
         let max = cx.config.max_buffered_pushes;
         let is_full = self.unsent >= max;
-        if is_full && (max == 0 || cx.config.when_full == WhenFull::Refuse) {
+        if is_full && (max == 0 || cx.config.push_overflow == PushOverflow::Reject) {
             return Err(PushErrorKind::BufferFull { max });
         }
         let oldest = if is_full { self.unsent().next() } else { None };

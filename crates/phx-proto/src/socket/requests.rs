@@ -8,7 +8,7 @@ use alloc::collections::BTreeSet;
 
 use bytestring::ByteString;
 
-use super::line::Line;
+use super::seq_map::SeqMap;
 use super::timers::{TimerKey, Timers};
 use crate::{ChannelId, Instant, Message, Outcome, Payload, Ref, events};
 
@@ -152,7 +152,7 @@ impl Request {
 #[derive(Debug, Default)]
 struct Ready {
     /// Calls that became ready in the order of their numbers: nearly all.
-    calls: Line<()>,
+    calls: SeqMap<()>,
     /// Calls that waited for a join, and what goes before calls.
     others: BTreeSet<(Rank, u64)>,
 }
@@ -196,7 +196,7 @@ impl Ready {
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     /// Numbers are drawn in order, and what comes first has nearly always its answer first.
-    by_number: Line<Request>,
+    by_number: SeqMap<Request>,
     ready: Ready,
     /// Bytes of pushes that the transport hasn't taken.
     buffered_bytes: usize,

@@ -1,6 +1,6 @@
 //! The states that a user can see.
 
-use crate::{ChannelId, Payload, PingId, PushId};
+use crate::{ChannelId, Payload, PingId, RequestId};
 
 /// The params that a channel joins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,5 +82,5 @@ pub enum TimeoutReason {
     /// A channel has proved stable.
     ChannelStable(ChannelId),
     /// A push, join or leave has had no reply.
-    Push(PushId),
+    Push(RequestId),
 }

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use core::time::Duration;
 
 use super::TimeoutReason;
-use super::line::Line;
+use super::seq_map::SeqMap;
 use crate::Instant;
 
 /// No timer is shorter. A timer armed while others fire is then always in the future, so that
@@ -29,7 +29,7 @@ pub(super) struct TimerKey {
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     /// The deadlines of calls that are no earlier than those before them, by the order of arming.
-    calls: Line<(Instant, TimeoutReason)>,
+    calls: SeqMap<(Instant, TimeoutReason)>,
     others: BTreeMap<TimerKey, TimeoutReason>,
     next_order: u64,
 }
@@ -84,7 +84,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::PushId;
+    use crate::RequestId;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -163,7 +163,7 @@ mod tests {
             let mut model: Vec<(Instant, usize)> = Vec::new();
             let mut now = Instant::EPOCH;
             // Sorting is stable: equal moments stay in the order of arming.
-            let reason = |number: usize| TimeoutReason::Push(PushId(number as u64));
+            let reason = |number: usize| TimeoutReason::Push(RequestId(number as u64));
             for step in steps {
                 match step {
                     Step::Arm(after) => {

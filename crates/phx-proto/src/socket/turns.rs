@@ -226,8 +226,10 @@ impl Turns {
     /// The connection ended, or is being ended; called before its attempts are stopped.
     pub(super) fn connection_lost(&mut self, mut at: Pacing<'_>, cause: &CloseCause) {
         self.disarm_pace(&mut at);
-        let wished =
-            matches!(cause, CloseCause::Disconnected | CloseCause::Replaced | CloseCause::Slept);
+        let wished = matches!(
+            cause,
+            CloseCause::Disconnected | CloseCause::Replaced | CloseCause::Suspended
+        );
         let unanswered = !wished && self.under_way > 0;
         let in_a_row = core::mem::replace(&mut self.ended_unanswered, unanswered);
         // Normal, going away, and the restart of a service are no answer to what a client did.

@@ -197,7 +197,7 @@ fn of_a_status_255_bytes_are_kept_when_the_response_is_dropped() {
     }
     let outcomes: Vec<Outcome> = std::iter::from_fn(|| s.socket.poll_event())
         .filter_map(|event| match event {
-            Event::PushDone { outcome, .. } => Some(outcome),
+            Event::RequestDone { outcome, .. } => Some(outcome),
             _ => None,
         })
         .collect();

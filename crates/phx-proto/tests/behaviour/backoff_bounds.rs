@@ -44,7 +44,7 @@ fn waits(reconnect: Backoff, failures: &[Option<Duration>], seed: u64) -> Vec<Du
             Some(asked_for) => {
                 CloseCause::Refused(Refusal::new(503).with_retry_after(Some(*asked_for)))
             }
-            None => CloseCause::lost(""),
+            None => CloseCause::io(""),
         };
         socket.handle_closed(now, transport, cause);
         let Some(Event::Closed { retry_in: Some(wait), .. }) = socket.poll_event() else {

@@ -8,8 +8,8 @@ fn every_cause_says_what_happened() {
     for (cause, words, code) in [
         (CloseCause::frame(restart, ""), "closed by the peer with code 1012", restart),
         (CloseCause::frame(restart, "bye"), "closed by the peer with code 1012: bye", restart),
-        (CloseCause::lost(""), "connection lost", CloseCode::ABNORMAL),
-        (CloseCause::lost("reset"), "connection lost: reset", CloseCode::ABNORMAL),
+        (CloseCause::io(""), "connection lost", CloseCode::ABNORMAL),
+        (CloseCause::io("reset"), "connection lost: reset", CloseCode::ABNORMAL),
         (
             CloseCause::tls(TlsFailureKind::Expired, "the certificate has expired"),
             "TLS: the certificate has expired",
@@ -26,7 +26,7 @@ fn every_cause_says_what_happened() {
             CloseCode::ABNORMAL,
         ),
         (
-            CloseCause::unusable("no token"),
+            CloseCause::invalid_request("no token"),
             "the request can't be made: no token",
             CloseCode::ABNORMAL,
         ),
@@ -35,7 +35,7 @@ fn every_cause_says_what_happened() {
         (CloseCause::ConnectTimedOut, "the connection took too long to open", CloseCode::ABNORMAL),
         (CloseCause::HeartbeatTimedOut, "the heartbeat had no reply in time", CloseCode::ABNORMAL),
         (
-            CloseCause::Slept,
+            CloseCause::Suspended,
             "the program was asleep for longer than the peer waits",
             CloseCode::ABNORMAL,
         ),

@@ -150,7 +150,7 @@ fn a_new_life_asks_for_its_params_and_its_schedule_starts_over() {
 fn what_belongs_to_the_life_before_is_outdated() {
     let (mut s, a) = Script::joined(quiet(), "room:a");
     let first = s.latest("phx_join room:a");
-    s.leave_within(a, Some(secs(1)));
+    s.leave_with_timeout(a, Some(secs(1)));
     s.wait(secs(1));
     s.join(a);
     s.forget_lines();

@@ -25,7 +25,7 @@ use std::time::Duration;
 use phx_proto::{
     Action, Backoff, ChannelCloseCause, ChannelError, ChannelId, CloseCause, CloseCode, Config,
     Event, Frame, Instant, JoinError, JoinFailure, Message, NewChannelError, Outcome, Params,
-    ParamsRequestId, Payload, PayloadDropped, PingError, PingId, PushError, PushId, Rejection,
+    ParamsRequestId, Payload, PayloadDropped, PingError, PingId, PushError, Rejection, RequestId,
     Serializer, Socket, Status, TransportId, V1, V1Server, V2Server,
 };
 
@@ -85,7 +85,7 @@ pub(crate) struct Script {
     transports: Vec<TransportId>,
     requests: Vec<(String, ParamsRequestId)>,
     topics: HashMap<ChannelId, String>,
-    calls: HashMap<PushId, String>,
+    calls: HashMap<RequestId, String>,
 }
 
 impl Script {
@@ -194,7 +194,7 @@ impl Script {
         known
     }
 
-    pub(crate) fn join(&mut self, channel: ChannelId) -> PushId {
+    pub(crate) fn join(&mut self, channel: ChannelId) -> RequestId {
         self.try_join(channel, None).unwrap()
     }
 
@@ -202,7 +202,7 @@ impl Script {
         &mut self,
         channel: ChannelId,
         timeout: Option<Duration>,
-    ) -> Result<PushId, JoinError> {
+    ) -> Result<RequestId, JoinError> {
         let call = self.socket.join(self.now, channel, timeout)?;
         self.calls.insert(call, format!("join {}", self.topics[&channel]));
         self.drain();
@@ -218,7 +218,7 @@ impl Script {
         channel
     }
 
-    pub(crate) fn push(&mut self, channel: ChannelId, event: &str) -> PushId {
+    pub(crate) fn push(&mut self, channel: ChannelId, event: &str) -> RequestId {
         self.try_push(channel, event, Payload::empty(), None).unwrap()
     }
 
@@ -228,25 +228,29 @@ impl Script {
         event: &str,
         payload: Payload,
         timeout: Option<Duration>,
-    ) -> Result<PushId, PushError> {
+    ) -> Result<RequestId, PushError> {
         let push = self.socket.push(self.now, channel, event, payload, timeout)?;
         self.calls.insert(push, event.to_owned());
         self.drain();
         Ok(push)
     }
 
-    pub(crate) fn leave(&mut self, channel: ChannelId) -> PushId {
-        self.leave_within(channel, None)
+    pub(crate) fn leave(&mut self, channel: ChannelId) -> RequestId {
+        self.leave_with_timeout(channel, None)
     }
 
-    pub(crate) fn leave_within(&mut self, channel: ChannelId, timeout: Option<Duration>) -> PushId {
+    pub(crate) fn leave_with_timeout(
+        &mut self,
+        channel: ChannelId,
+        timeout: Option<Duration>,
+    ) -> RequestId {
         let leave = self.socket.leave(self.now, channel, timeout).unwrap();
         self.calls.insert(leave, format!("leave {}", self.topics[&channel]));
         self.drain();
         leave
     }
 
-    pub(crate) fn cancel(&mut self, push: PushId) -> bool {
+    pub(crate) fn cancel(&mut self, push: RequestId) -> bool {
         let cancelled = self.socket.cancel(push);
         self.drain();
         cancelled
@@ -298,7 +302,7 @@ impl Script {
     }
 
     pub(crate) fn lost(&mut self) {
-        self.closed(CloseCause::lost(""));
+        self.closed(CloseCause::io(""));
     }
 
     pub(crate) fn closed(&mut self, cause: CloseCause) {
@@ -518,7 +522,7 @@ impl Script {
             Event::Message { channel, event, payload, .. } => {
                 format!("{} {event} {}", topic(&channel), text(&payload))
             }
-            Event::PushDone { push, outcome, .. } => {
+            Event::RequestDone { push, outcome, .. } => {
                 let call = self.calls.get(&push).map_or("?", String::as_str);
                 format!("{call}: {}", describe_outcome(&outcome))
             }
@@ -552,7 +556,7 @@ fn describe_outcome(outcome: &Outcome) -> String {
         Outcome::ChannelClosed => "channel closed".to_owned(),
         Outcome::Cancelled => "cancelled".to_owned(),
         Outcome::Evicted => "evicted".to_owned(),
-        Outcome::Unsendable(error) => format!("unsendable, {error}"),
+        Outcome::EncodeFailed(error) => format!("unsendable, {error}"),
         other => panic!("unknown outcome {other:?}"),
     }
 }
@@ -564,7 +568,7 @@ fn join_failure(failure: &JoinFailure) -> String {
         JoinFailure::Crashed(payload) => format!("crashed {}", answer(payload)),
         JoinFailure::Closed(payload) => format!("closed {}", answer(payload)),
         JoinFailure::NoParams => "no params".to_owned(),
-        JoinFailure::Unsendable(error) => format!("unsendable, {error}"),
+        JoinFailure::EncodeFailed(error) => format!("unsendable, {error}"),
         JoinFailure::Disconnected => "disconnected".to_owned(),
         other => panic!("unknown failure {other:?}"),
     }

@@ -13,7 +13,7 @@ fn a_connection_that_opens_after_its_timeout_is_not_taken() {
     s.lost();
     assert_eq!(s.events(), [""; 0]);
     assert_eq!(s.socket.connection_state(), ConnectionState::Waiting);
-    assert_eq!(s.socket.counters().stale_facts, 2);
+    assert_eq!(s.socket.counters().stale_inputs, 2);
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn ids_are_numbers_for_logs() {
     let (join, ping, request) = (join.as_u64(), ping.as_u64(), request.as_u64());
     assert_eq!(
         shown,
-        format!("PushId({join}) TransportId(1) PingId({ping}) ParamsRequestId({request})")
+        format!("RequestId({join}) TransportId(1) PingId({ping}) ParamsRequestId({request})")
     );
     assert_eq!(TransportId::as_u64(transport), 1);
     assert!(request > ping && ping > join);

@@ -90,7 +90,7 @@ fn a_flood_takes_no_place_of_the_end() {
         let frame = Frame::text(r#"[null,null,"room:1","news",{}]"#);
         s.socket.handle_frame(s.now, transport, frame);
     }
-    s.socket.handle_closed(s.now, transport, CloseCause::lost(""));
+    s.socket.handle_closed(s.now, transport, CloseCause::io(""));
     let (mut errored, mut closed) = (0, 0);
     while let Some(event) = s.socket.poll_event() {
         errored += usize::from(matches!(event, Event::ChannelErrored { .. }));

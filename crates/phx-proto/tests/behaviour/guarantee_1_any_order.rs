@@ -32,7 +32,7 @@ fn the_random_runs_get_everywhere() {
         reached.outdated += counters.outdated;
         reached.unknown_topic += counters.unknown_topic;
         reached.malformed += counters.malformed;
-        reached.stale_facts += counters.stale_facts;
+        reached.stale_inputs += counters.stale_inputs;
         reached.heartbeats_missed += counters.heartbeats_missed;
         reached.joins_sent += counters.joins_sent;
     }
@@ -44,7 +44,7 @@ fn the_random_runs_get_everywhere() {
         reached.outdated,
         reached.unknown_topic,
         reached.malformed,
-        reached.stale_facts,
+        reached.stale_inputs,
         reached.heartbeats_missed,
         reached.joins_sent,
     ];
@@ -64,7 +64,7 @@ fn a_session_without_a_drain_does_what_a_session_with_drains_does() {
     let transport = s.transport();
     s.socket.handle_opened(now, transport);
     s.socket.handle_frame(now, transport, Frame::text("garbage"));
-    s.socket.handle_closed(now, transport, CloseCause::lost(""));
+    s.socket.handle_closed(now, transport, CloseCause::io(""));
     s.socket.connect(now);
     s.socket.disconnect(now, CloseCode::NORMAL, "").unwrap();
     s.socket.connect(now);

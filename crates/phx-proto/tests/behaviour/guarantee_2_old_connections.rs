@@ -8,12 +8,12 @@ use phx_proto::{CloseCause, Config, ReconnectPolicy, TimeoutReason};
 #[test]
 fn a_session_strewn_with_old_facts_goes_as_if_they_had_not_come() {
     for seed in 0..40 {
-        let run = |stale_facts| {
-            let habits = Habits { stale_facts, logs: true, drains: true, ..Habits::new(seed) };
+        let run = |stale_inputs| {
+            let habits = Habits { stale_inputs, logs: true, drains: true, ..Habits::new(seed) };
             let mut chaos = Chaos::new(habits);
             chaos.run(500);
             let mut counters = *chaos.socket.counters();
-            let stale = std::mem::take(&mut counters.stale_facts);
+            let stale = std::mem::take(&mut counters.stale_inputs);
             chaos.end();
             (chaos.log, counters, stale)
         };
@@ -54,7 +54,7 @@ fn with_all_timers(answer_heartbeat: bool) -> Script {
 fn no_timer_of_a_connection_outlives_it() {
     let ends: [fn(&mut Script); 2] = [Script::lost, |s| {
         s.disconnect();
-        s.closed(CloseCause::lost(""));
+        s.closed(CloseCause::io(""));
     }];
     for end in ends {
         for answer_heartbeat in [true, false] {

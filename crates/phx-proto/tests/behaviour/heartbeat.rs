@@ -45,7 +45,7 @@ fn no_reply_in_time_drops_the_connection() {
     assert_eq!(s.socket.counters().heartbeats_missed, 1);
     s.wait(secs(1));
     assert_eq!(s.actions(), ["connect 2, attempt 2"]);
-    s.closed_on(s.transport_number(1), CloseCause::lost("at long last"));
+    s.closed_on(s.transport_number(1), CloseCause::io("at long last"));
     assert_eq!(s.events(), [""; 0], "the end is reported once");
 }
 
@@ -149,7 +149,7 @@ fn a_frame_that_is_no_message_counts_and_one_of_an_older_connection_does_not() {
     s.wait(secs(7));
     s.frame_on(s.transport_number(1), phx_proto::Frame::text("garbage"));
     s.socket.handle_unread(s.now, s.transport_number(1));
-    assert_eq!(s.socket.counters().stale_facts, 2);
+    assert_eq!(s.socket.counters().stale_inputs, 2);
     assert_eq!(s.next_timeout(), Some(secs(3)));
     s.wait(secs(3));
     assert_eq!(s.socket.connection_state(), ConnectionState::Waiting);

@@ -284,7 +284,7 @@ fn a_request_that_nobody_polled_is_taken_back() {
     let a = s.asking_channel("room:a");
     s.socket.join(s.now, a, None).unwrap();
     let transport = s.transport();
-    s.socket.handle_closed(s.now, transport, phx_proto::CloseCause::lost(""));
+    s.socket.handle_closed(s.now, transport, phx_proto::CloseCause::io(""));
     assert_eq!(s.actions(), NOTHING);
 }
 

@@ -51,7 +51,7 @@ fn in_time() {
     for (timeout, time) in [(None, 10), (Some(secs(1)), 1)] {
         let (mut s, a) = Script::joined(quiet(), "room:a");
         s.wait(secs(10));
-        s.leave_within(a, timeout);
+        s.leave_with_timeout(a, timeout);
         assert!(matches!(s.socket.timeout_reason(), Some(TimeoutReason::Push(_))));
         s.wait(secs(time));
         assert_eq!(s.events(), ["leave room:a: timed out", "room:a closed: left"]);
@@ -65,7 +65,7 @@ fn one_that_timed_out_before_the_transport_took_it_is_still_sent() {
     let (mut s, a) = Script::joined(quiet(), "room:a");
     s.stuck = true;
     s.push(a, "too_late");
-    s.leave_within(a, Some(secs(1)));
+    s.leave_with_timeout(a, Some(secs(1)));
     s.wait(secs(1));
     assert_eq!(
         s.events(),

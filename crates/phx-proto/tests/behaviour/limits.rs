@@ -18,11 +18,11 @@ fn outcomes_are_never_lost() {
         s.socket.push(s.now, a, "msg", Payload::empty(), None).unwrap();
     }
     let transport = s.transport();
-    s.socket.handle_closed(s.now, transport, phx_proto::CloseCause::lost(""));
+    s.socket.handle_closed(s.now, transport, phx_proto::CloseCause::io(""));
     s.socket.remove(s.now, a);
     let outcomes = poll_all(&mut s)
         .iter()
-        .filter(|event| matches!(event, Event::PushDone { outcome: Outcome::ChannelClosed, .. }))
+        .filter(|event| matches!(event, Event::RequestDone { outcome: Outcome::ChannelClosed, .. }))
         .count();
     assert_eq!(outcomes, 100);
 }

@@ -11,6 +11,7 @@
 
 mod answers_are_bounded;
 mod backoff_bounds;
+mod capacity;
 mod causes_in_words;
 mod channel_table;
 mod clock;
@@ -53,7 +54,6 @@ mod reconnect;
 mod reconnect_policy;
 mod rejoin;
 mod removed_channels;
-mod room;
 mod serializer_allocations;
 mod serializer_binary;
 mod serializer_extremes;

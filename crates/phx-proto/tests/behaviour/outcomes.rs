@@ -1,7 +1,7 @@
 //! Every way a push can end, each exactly once.
 
 use crate::common::{NOTHING, Script, json, quiet, secs};
-use phx_proto::{CloseCause, CloseCode, Payload, WhenFull};
+use phx_proto::{CloseCause, CloseCode, Payload, PushOverflow};
 
 /// A socket with one sent push, `msg`, that waits for its reply.
 fn with_sent_push() -> (Script, phx_proto::ChannelId) {
@@ -87,7 +87,7 @@ fn cancelled() {
 fn evicted() {
     let mut config = quiet();
     config.max_buffered_pushes = 1;
-    config.when_full = WhenFull::EvictOldest;
+    config.push_overflow = PushOverflow::DropOldest;
     let (mut s, a) = Script::joining(config, "room:a");
     s.push(a, "msg");
     s.forget_lines();

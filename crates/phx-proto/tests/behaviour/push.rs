@@ -1,11 +1,11 @@
 //! Pushes are accepted or refused at the call, wait for the join in order, and have one deadline.
 
 use crate::common::{NOTHING, Script, json, ms, quiet, quiet_but, secs, v1};
-use phx_proto::{EncodeError, Payload, PushError, PushErrorKind, PushId, WhenFull, events};
+use phx_proto::{EncodeError, Payload, PushError, PushErrorKind, PushOverflow, RequestId, events};
 
 /// Why a push was refused. Everything must have been handed back.
 #[track_caller]
-fn refused(result: Result<PushId, PushError>, event: &str, payload: &Payload) -> PushErrorKind {
+fn refused(result: Result<RequestId, PushError>, event: &str, payload: &Payload) -> PushErrorKind {
     let error = result.unwrap_err();
     assert_eq!(error.event, event);
     assert_eq!(error.payload, *payload);
@@ -264,7 +264,7 @@ fn a_refusal_names_the_setting() {
 fn a_full_channel_can_evict_its_oldest_unsent_push() {
     let mut config = quiet();
     config.max_buffered_pushes = 2;
-    config.when_full = WhenFull::EvictOldest;
+    config.push_overflow = PushOverflow::DropOldest;
     let (mut s, a) = Script::joined(config, "room:a");
     s.push(a, "sent");
     s.forget_lines();
@@ -279,10 +279,10 @@ fn a_full_channel_can_evict_its_oldest_unsent_push() {
 
 #[test]
 fn no_buffer_at_all_refuses_whatever_the_policy() {
-    for when_full in [WhenFull::Refuse, WhenFull::EvictOldest] {
+    for push_overflow in [PushOverflow::Reject, PushOverflow::DropOldest] {
         let mut config = quiet();
         config.max_buffered_pushes = 0;
-        config.when_full = when_full;
+        config.push_overflow = push_overflow;
         let (mut s, a) = Script::joined(config, "room:a");
         let result = s.try_push(a, "msg", Payload::empty(), None);
         let reason = refused(result, "msg", &Payload::empty());
@@ -313,7 +313,7 @@ fn an_eviction_that_makes_no_room_for_the_bytes_evicts_nothing() {
     let mut config = quiet();
     config.max_buffered_pushes = 1;
     config.max_buffered_bytes = 10;
-    config.when_full = WhenFull::EvictOldest;
+    config.push_overflow = PushOverflow::DropOldest;
     let (mut s, a) = Script::joined(config, "room:a");
     s.stuck = true;
     s.try_push(a, "e", json(r#""1234""#), None).unwrap();

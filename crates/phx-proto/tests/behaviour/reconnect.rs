@@ -43,7 +43,7 @@ fn the_tries_grow_when_the_timer_fires() {
     assert_eq!(s.next_timeout(), Some(secs(1)));
     // Scheduling again before the timer fired keeps the delay.
     s.lost();
-    s.closed_on(s.transport_number(1), CloseCause::lost("again"));
+    s.closed_on(s.transport_number(1), CloseCause::io("again"));
     assert_eq!(s.next_timeout(), Some(secs(1)));
     s.wait(secs(1));
     s.lost();

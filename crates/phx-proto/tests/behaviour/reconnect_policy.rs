@@ -42,15 +42,15 @@ fn a_first_refusal_is_final_if_asking_again_is_no_use() {
     for status in [200, 408, 425, 429, 500, 502, 503] {
         assert!(retries(policy(), false, refused(status)), "{status}");
     }
-    assert!(!retries(policy(), false, CloseCause::unusable("no token")));
-    assert!(retries(policy(), true, CloseCause::unusable("no token")));
-    assert!(retries(policy(), false, CloseCause::lost("no route")));
+    assert!(!retries(policy(), false, CloseCause::invalid_request("no token")));
+    assert!(retries(policy(), true, CloseCause::invalid_request("no token")));
+    assert!(retries(policy(), false, CloseCause::io("no route")));
 }
 
 #[test]
 fn always_and_never() {
     assert!(retries(ReconnectPolicy::always(), false, refused(403)));
-    assert!(!retries(ReconnectPolicy::never(), true, CloseCause::lost("")));
+    assert!(!retries(ReconnectPolicy::never(), true, CloseCause::io("")));
 }
 
 #[test]

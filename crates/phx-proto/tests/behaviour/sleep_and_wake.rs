@@ -58,10 +58,10 @@ fn waking_up_is_no_burst() {
     while let Some(event) = s.socket.poll_event() {
         match event {
             Event::Closed { cause, .. } => {
-                assert_eq!(cause, CloseCause::Slept);
+                assert_eq!(cause, CloseCause::Suspended);
                 closed += 1;
             }
-            Event::PushDone { .. } => outcomes += 1,
+            Event::RequestDone { .. } => outcomes += 1,
             _ => {}
         }
     }

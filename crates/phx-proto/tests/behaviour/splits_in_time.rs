@@ -4,8 +4,9 @@
 use phx_chaos::{Chaos, Habits};
 use proptest::prelude::*;
 
-fn log(seed: u64, fidgets: bool) -> String {
-    let habits = Habits { drains: true, punctual: true, logs: true, fidgets, ..Habits::new(seed) };
+fn log(seed: u64, extra_polls: bool) -> String {
+    let habits =
+        Habits { drains: true, punctual: true, logs: true, extra_polls, ..Habits::new(seed) };
     let mut chaos = Chaos::new(habits);
     chaos.run(300);
     chaos.end();

@@ -19,12 +19,12 @@ fn whatever_an_old_transport_says_is_counted_and_dropped() {
     let reply =
         format!(r#"[null,"{push}","room:a","phx_reply",{{"status":"ok","response":{{}}}}]"#);
     s.frame_on(old, Frame::text(reply));
-    s.closed_on(old, CloseCause::lost(""));
+    s.closed_on(old, CloseCause::io(""));
     assert_eq!(s.events(), NOTHING);
     assert_eq!(s.actions(), NOTHING);
     assert_eq!(s.socket.connection_state(), ConnectionState::Open);
     assert_eq!(s.socket.poll_timeout(), timeout);
-    assert_eq!(s.socket.counters().stale_facts, 5);
+    assert_eq!(s.socket.counters().stale_inputs, 5);
     assert_eq!(s.socket.counters().malformed, 0);
 }
 
@@ -38,7 +38,7 @@ fn frames_before_the_open_and_after_the_disconnect_are_dropped() {
     s.disconnect();
     s.server("garbage");
     assert_eq!(s.events(), ["opened 1"]);
-    assert_eq!(s.socket.counters().stale_facts, 2);
+    assert_eq!(s.socket.counters().stale_inputs, 2);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn an_attempt_that_was_given_up_cannot_open_in_its_successors_place() {
     s.forget_lines();
     s.opened_on(s.transport_number(1));
     assert_eq!(s.socket.connection_state(), ConnectionState::Connecting);
-    s.closed_on(s.transport_number(1), CloseCause::lost(""));
+    s.closed_on(s.transport_number(1), CloseCause::io(""));
     assert_eq!(s.socket.connection_state(), ConnectionState::Connecting);
     assert_eq!(s.events(), NOTHING);
     s.opened();

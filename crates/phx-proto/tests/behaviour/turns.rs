@@ -168,7 +168,7 @@ fn the_end_of_the_connection_ends_all_turns() {
 #[test]
 fn connections_that_end_with_joins_unanswered_spread_the_next_ones() {
     let frame = |code| CloseCause::frame(CloseCode::from_u16(code), "");
-    let lost = CloseCause::lost("");
+    let lost = CloseCause::io("");
     for (ends, at_once) in [
         (vec![lost.clone()], 5),
         (vec![frame(1012)], 5),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use phx_proto::{
     Action, Backoff, ChannelId, ChannelState, Config, ConnectionState, Frame, Instant, Payload,
-    PushId, SendReason, Socket, TransportId, V1,
+    RequestId, SendReason, Socket, TransportId, V1,
 };
 
 use crate::Check;
@@ -41,7 +41,7 @@ pub(crate) struct Client {
     /// The params of all recorded joins of a topic that the core hasn't asked for, in order.
     pub(crate) params: HashMap<String, VecDeque<Payload>>,
     pub(crate) channels: Vec<Channel>,
-    pub(crate) calls: HashMap<PushId, Call>,
+    pub(crate) calls: HashMap<RequestId, Call>,
     /// What the recorded refs belong to.
     pub(crate) awaited: HashMap<String, Awaited>,
     /// The user has disconnected.
@@ -74,7 +74,7 @@ pub(crate) struct Channel {
     pub(crate) join_ref: Option<String>,
     pub(crate) state: ChannelState,
     pub(crate) was_joined: bool,
-    pub(crate) join_call: Option<PushId>,
+    pub(crate) join_call: Option<RequestId>,
 }
 
 /// A call that has exactly one outcome.
@@ -88,7 +88,7 @@ pub(crate) struct Call {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Awaited {
     Join(usize),
-    Push(PushId),
+    Push(RequestId),
     Leave(usize),
     Heartbeat,
 }

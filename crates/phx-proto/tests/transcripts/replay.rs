@@ -96,7 +96,7 @@ impl Replay<'_> {
             }
             Fact::UpstreamError { request, error } => {
                 self.request(request)?;
-                self.client_at(conn, at)?.not_opened(conn, CloseCause::lost(error.as_str()))
+                self.client_at(conn, at)?.not_opened(conn, CloseCause::io(error.as_str()))
             }
             Fact::Text(_) | Fact::Binary(_) => {
                 let frame = line.frame().ok_or("no frame")?;

@@ -176,7 +176,7 @@ impl Client {
             _ => {}
         }
         let cause = match code {
-            1006 => CloseCause::lost(reason),
+            1006 => CloseCause::io(reason),
             code => CloseCause::frame(CloseCode::from_u16(code), reason),
         };
         self.socket.handle_closed(self.now, transport, cause);

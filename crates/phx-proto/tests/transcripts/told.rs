@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use phx_proto::{
-    ChannelCloseCause, ChannelError, ChannelId, Event, JoinFailure, Outcome, PushId, Socket,
+    ChannelCloseCause, ChannelError, ChannelId, Event, JoinFailure, Outcome, RequestId, Socket,
 };
 
 use crate::Check;
@@ -82,7 +82,7 @@ impl Told {
     pub(crate) fn of(
         event: Event,
         socket: &Socket,
-        call: impl FnOnce(PushId) -> Check<CallKind>,
+        call: impl FnOnce(RequestId) -> Check<CallKind>,
     ) -> Check<Self> {
         let topic = |id: ChannelId| {
             socket.topic(id).map(ToString::to_string).ok_or(format!("{id:?} has no topic"))
@@ -125,7 +125,7 @@ impl Told {
                 event: event.to_string(),
                 payload: Content::of(&payload)?,
             },
-            Event::PushDone { push, outcome, .. } => {
+            Event::RequestDone { push, outcome, .. } => {
                 Told::Done { call: call(push)?, outcome: Done::of(outcome)? }
             }
             Event::Pong { round_trip: Some(_), .. } | Event::HeartbeatAnswered { .. } => {

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use phx_proto::{
-    ChannelId, ChannelState, CloseCode, Frame, NewChannelError, Params, Payload, PushId,
+    ChannelId, ChannelState, CloseCode, Frame, NewChannelError, Params, Payload, RequestId,
 };
 
 use crate::Check;
@@ -232,7 +232,7 @@ impl Client {
         }
     }
 
-    fn add_call(&mut self, push: PushId, kind: CallKind) {
+    fn add_call(&mut self, push: RequestId, kind: CallKind) {
         self.calls.insert(push, Call { kind, done: false });
     }
 

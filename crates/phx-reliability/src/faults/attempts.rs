@@ -8,7 +8,7 @@ use phx_client::CloseCause;
 use phx_testing::Connectivity;
 use phx_testing::fault_proxy::Direction;
 
-use super::stage::{Expect, Stage, Times};
+use super::fixture::{Expect, Fixture, Times};
 
 /// Attempts that fail before the fault is over.
 const ATTEMPTS: usize = 3;
@@ -18,57 +18,60 @@ pub(super) type Cut = (Direction, u64);
 
 /// Attempts fail before they reach the server, and then they don't.
 pub(super) async fn unreachable(
-    mut stage: Stage,
+    mut fixture: Fixture,
     connectivity: Connectivity,
     is_right: fn(&CloseCause) -> bool,
 ) -> anyhow::Result<Times> {
-    stage.proxy.set_connectivity(connectivity)?;
-    let noticed = fails(&mut stage, is_right).await?;
-    stage.proxy.set_connectivity(Connectivity::Online)?;
-    stage.recover(noticed).await
+    fixture.proxy.set_connectivity(connectivity)?;
+    let noticed = fails(&mut fixture, is_right).await?;
+    fixture.proxy.set_connectivity(Connectivity::Online)?;
+    fixture.recover(noticed).await
 }
 
 /// The name can't be looked up, and then it can.
-pub(super) async fn dns_fails(mut stage: Stage) -> anyhow::Result<Times> {
-    stage.name_fails.store(true, Ordering::Relaxed);
+pub(super) async fn dns_fails(mut fixture: Fixture) -> anyhow::Result<Times> {
+    fixture.name_fails.store(true, Ordering::Relaxed);
     // A resolver without a network may take longer than an attempt.
     let expected = |cause: &CloseCause| match cause {
-        CloseCause::Lost { error, .. } => error.contains("look up"),
+        CloseCause::Io { error, .. } => error.contains("look up"),
         cause => *cause == CloseCause::ConnectTimedOut,
     };
-    let noticed = fails(&mut stage, expected).await?;
-    stage.name_fails.store(false, Ordering::Relaxed);
-    stage.recover(noticed).await
+    let noticed = fails(&mut fixture, expected).await?;
+    fixture.name_fails.store(false, Ordering::Relaxed);
+    fixture.recover(noticed).await
 }
 
 /// The connection is lost, and attempts fail: how long the longest of them took.
-async fn fails(stage: &mut Stage, is_right: fn(&CloseCause) -> bool) -> anyhow::Result<Duration> {
-    stage.proxy.all().cut();
-    stage.lost(Instant::now(), |_| true).await?;
-    stage.push(20, Expect::Reply);
+async fn fails(
+    fixture: &mut Fixture,
+    is_right: fn(&CloseCause) -> bool,
+) -> anyhow::Result<Duration> {
+    fixture.proxy.all().cut();
+    fixture.lost(Instant::now(), |_| true).await?;
+    fixture.push(20, Expect::Reply);
     let mut longest = Duration::ZERO;
     for _ in 0..ATTEMPTS {
-        longest = longest.max(stage.attempt_failed(is_right).await?);
+        longest = longest.max(fixture.attempt_failed(is_right).await?);
     }
     Ok(longest)
 }
 
 /// Cuts the connection, and each attempt after it in its turn: how long the longest of them took.
 pub(super) async fn cut_at_each(
-    mut stage: Stage,
+    mut fixture: Fixture,
     places: &[Cut],
     is_right: fn(&CloseCause) -> bool,
 ) -> anyhow::Result<Times> {
     ensure!(!places.is_empty(), "there is nothing to cut");
     let mut longest = Duration::ZERO;
     for (number, (direction, bytes)) in places.iter().enumerate() {
-        stage.proxy.next().cut_after(*direction, *bytes);
+        fixture.proxy.next().cut_after(*direction, *bytes);
         if number == 0 {
-            stage.proxy.all().cut();
-            stage.lost(Instant::now(), |_| true).await?;
-            stage.push(20, Expect::Reply);
+            fixture.proxy.all().cut();
+            fixture.lost(Instant::now(), |_| true).await?;
+            fixture.push(20, Expect::Reply);
         }
-        longest = longest.max(stage.attempt_failed(is_right).await?);
+        longest = longest.max(fixture.attempt_failed(is_right).await?);
     }
-    stage.recover(longest).await
+    fixture.recover(longest).await
 }

@@ -12,7 +12,7 @@ use phx_client::dial::{ByteStream, Dialer};
 use phx_client::tls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use phx_client::tls::rustls::{RootCertStore, ServerConfig, crypto};
 use phx_client::websocket::{WebSocketConfig, WebSocketConnector};
-use phx_client::{BoxFuture, Builder, CloseCause, tls};
+use phx_client::{BoxFuture, CloseCause, SocketBuilder, tls};
 use phx_testing::fault_proxy::FaultProxy;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
@@ -37,7 +37,7 @@ impl Between {
         self,
         server: SocketAddr,
         name_fails: &Arc<AtomicBool>,
-    ) -> anyhow::Result<(FaultProxy, Builder)> {
+    ) -> anyhow::Result<(FaultProxy, SocketBuilder)> {
         if let Between::ProxyAndTls = self {
             return secured::<A>(server);
         }
@@ -72,7 +72,7 @@ impl<D: Dialer<Stream = ByteStream>> Dialer for FlakyName<D> {
 }
 
 /// The client trusts the certificate of what ends TLS, which was made just now.
-fn secured<A: Adapter>(server: SocketAddr) -> anyhow::Result<(FaultProxy, Builder)> {
+fn secured<A: Adapter>(server: SocketAddr) -> anyhow::Result<(FaultProxy, SocketBuilder)> {
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
     let mut roots = RootCertStore::empty();
     roots.add(certified.cert.der().clone())?;

@@ -4,43 +4,43 @@ use std::time::Instant;
 
 use phx_client::CloseCause;
 
+use super::fixture::{Expect, Fixture, Times, pass};
 use super::settings::HEARTBEAT_TIMEOUT;
-use super::stage::{Expect, Stage, Times, pass};
 
-pub(super) async fn stopped_shortly(mut stage: Stage) -> anyhow::Result<Times> {
-    stage.server.stop(true)?;
-    stage.push(20, Expect::Reply);
+pub(super) async fn stopped_shortly(mut fixture: Fixture) -> anyhow::Result<Times> {
+    fixture.server.stop(true)?;
+    fixture.push(20, Expect::Reply);
     pass(HEARTBEAT_TIMEOUT / 4).await;
-    stage.server.stop(false)?;
-    stage.settle().await?;
-    stage.unnoticed().await
+    fixture.server.stop(false)?;
+    fixture.settle().await?;
+    fixture.unnoticed().await
 }
 
 /// The operating system still takes connections for the process, but nobody answers.
-pub(super) async fn stopped(mut stage: Stage) -> anyhow::Result<Times> {
+pub(super) async fn stopped(mut fixture: Fixture) -> anyhow::Result<Times> {
     let fault = Instant::now();
-    stage.server.stop(true)?;
-    stage.push(20, Expect::Anything);
-    let noticed = stage.lost(fault, |cause| *cause == CloseCause::HeartbeatTimedOut).await?;
-    stage.push(20, Expect::Reply);
-    stage.attempt_failed(|cause| *cause == CloseCause::ConnectTimedOut).await?;
-    stage.server.stop(false)?;
-    stage.recover(noticed).await
+    fixture.server.stop(true)?;
+    fixture.push(20, Expect::Anything);
+    let noticed = fixture.lost(fault, |cause| *cause == CloseCause::HeartbeatTimedOut).await?;
+    fixture.push(20, Expect::Reply);
+    fixture.attempt_failed(|cause| *cause == CloseCause::ConnectTimedOut).await?;
+    fixture.server.stop(false)?;
+    fixture.recover(noticed).await
 }
 
-pub(super) async fn killed(mut stage: Stage) -> anyhow::Result<Times> {
-    let is_lost = |cause: &CloseCause| matches!(cause, CloseCause::Lost { .. });
-    stage.push(20, Expect::Anything);
+pub(super) async fn killed(mut fixture: Fixture) -> anyhow::Result<Times> {
+    let is_lost = |cause: &CloseCause| matches!(cause, CloseCause::Io { .. });
+    fixture.push(20, Expect::Anything);
     let fault = Instant::now();
-    stage.server.end();
-    let noticed = stage.lost(fault, is_lost).await?;
+    fixture.server.end();
+    let noticed = fixture.lost(fault, is_lost).await?;
     // The server that comes knows nothing of what was before.
-    stage.settle().await?;
-    stage.forget_acknowledged();
-    stage.push(20, Expect::Reply);
+    fixture.settle().await?;
+    fixture.forget_acknowledged();
+    fixture.push(20, Expect::Reply);
     for _ in 0..2 {
-        stage.attempt_failed(is_lost).await?;
+        fixture.attempt_failed(is_lost).await?;
     }
-    stage.restart_server().await?;
-    stage.recover(noticed).await
+    fixture.restart_server().await?;
+    fixture.recover(noticed).await
 }

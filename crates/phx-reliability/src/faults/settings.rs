@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phx_client::{Backoff, Builder};
+use phx_client::{Backoff, SocketBuilder};
 
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ pub(super) const REJOIN: Duration = Duration::from_millis(250);
 /// What a busy machine may add to each time.
 pub(super) const SLACK: Duration = Duration::from_secs(1);
 
-pub(super) fn apply(builder: Builder) -> Builder {
+pub(super) fn apply(builder: SocketBuilder) -> SocketBuilder {
     let delays = DELAYS.map(|delay| Duration::from_millis(delay.into()));
     let backoff = Backoff::steps(delays).with_jitter_percent(JITTER_PERCENT);
     builder

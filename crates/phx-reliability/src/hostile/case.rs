@@ -1,6 +1,6 @@
 //! One attack: what the server does, the client's settings, and what must hold.
 
-use phx_client::Builder;
+use phx_client::SocketBuilder;
 
 use super::peer::Peer;
 use super::users::User;
@@ -13,7 +13,7 @@ pub(super) struct Case {
     pub(super) server: fn(&mut Peer) -> std::io::Result<()>,
     pub(super) proxy: bool,
     pub(super) user: User,
-    pub(super) tune: fn(Builder) -> Builder,
+    pub(super) tune: fn(SocketBuilder) -> SocketBuilder,
     pub(super) ends: Ends,
     /// Whether the server reads, and so sees heartbeats.
     pub(super) reads: bool,
@@ -71,7 +71,7 @@ impl Case {
         self
     }
 
-    pub(super) const fn tune(mut self, tune: fn(Builder) -> Builder) -> Self {
+    pub(super) const fn tune(mut self, tune: fn(SocketBuilder) -> SocketBuilder) -> Self {
         self.tune = tune;
         self
     }

@@ -12,7 +12,8 @@ use futures::{FutureExt, StreamExt};
 use phx_client::dial::HttpProxy;
 use phx_client::websocket::{WebSocketConfig, WebSocketConnector};
 use phx_client::{
-    Backoff, BoxFuture, Builder, CloseCause, Closed, Instant as RuntimeInstant, Runtime, Socket,
+    Backoff, BoxFuture, CloseCause, Closed, Instant as RuntimeInstant, Runtime, Socket,
+    SocketBuilder,
 };
 use serde::{Deserialize, Serialize};
 
@@ -187,7 +188,7 @@ async fn first(
     ends: &mut mpsc::UnboundedReceiver<(Instant, Closed)>,
     limit: BoxFuture<()>,
 ) -> anyhow::Result<Option<(Instant, Closed)>> {
-    match select(select(Box::pin(socket.opened()), ends.next()), limit).await {
+    match select(select(Box::pin(socket.wait_connected()), ends.next()), limit).await {
         Either::Left((Either::Left((Ok(()), _)), _)) => Ok(None),
         // The hook may have been called before.
         Either::Left((Either::Left((Err(failed), ended)), _)) => {
@@ -213,7 +214,7 @@ fn watch_time(case: &Case) -> Duration {
 /// A `disconnect` that waits for the end of the attack has failed anyway.
 const ATTACK_OVER: Duration = Duration::from_secs(8);
 
-fn builder<A: Adapter>(case: &Case, address: SocketAddr) -> Builder {
+fn builder<A: Adapter>(case: &Case, address: SocketAddr) -> SocketBuilder {
     let mut config = WebSocketConfig::default();
     config.refusal_timeout = CONNECT_TIMEOUT / 2;
     if case.proxy {
@@ -226,7 +227,7 @@ fn builder<A: Adapter>(case: &Case, address: SocketAddr) -> Builder {
     }
 }
 
-fn settings(builder: Builder, case: &Case) -> Builder {
+fn settings(builder: SocketBuilder, case: &Case) -> SocketBuilder {
     // While a frame comes there is nothing else to be heard.
     let patience = if case.is_large() { ATTACK } else { Duration::ZERO };
     builder
@@ -256,12 +257,12 @@ impl End {
 fn kind(cause: &CloseCause) -> &'static str {
     match cause {
         CloseCause::Frame { .. } => "frame",
-        CloseCause::Lost { .. } => "lost",
+        CloseCause::Io { .. } => "lost",
         CloseCause::Refused(_) => "refused",
         CloseCause::Proxy(_) => "proxy",
         CloseCause::ConnectTimedOut => "connect timed out",
         CloseCause::HeartbeatTimedOut => "heartbeat timed out",
-        CloseCause::Slept => "slept",
+        CloseCause::Suspended => "slept",
         _ => "other",
     }
 }

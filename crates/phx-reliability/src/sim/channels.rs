@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use phx_proto::{ChannelId, Frame, PingId, PushId, Ref, TransportId};
+use phx_proto::{ChannelId, Frame, PingId, Ref, RequestId, TransportId};
 
 use super::plan::ROOMS;
 use crate::ledger::room::JoinIs;
@@ -24,7 +24,7 @@ pub(super) struct Client {
     pub(super) channels: BTreeMap<ChannelId, Channel>,
     /// The user's channel of each topic.
     pub(super) current: [Option<ChannelId>; ROOMS],
-    pub(super) calls: BTreeMap<PushId, Call>,
+    pub(super) calls: BTreeMap<RequestId, Call>,
     pub(super) joins: Joins,
     /// The joins that were sent for each topic.
     pub(super) joins_sent: [Vec<SentJoin>; ROOMS],

@@ -41,7 +41,7 @@ impl World {
             }
             // A broadcast that was on its way when its channel was left.
             Event::UnjoinedMessage { .. } => {}
-            Event::PushDone { push, channel, outcome, .. } => {
+            Event::RequestDone { push, channel, outcome, .. } => {
                 self.check_outcome(client, push, channel, &outcome);
             }
             Event::Pong { ping, .. } => {
@@ -98,7 +98,7 @@ impl World {
         // What the core says of its own accord is another thing: it closes what it gives up.
         let is_reported = matches!(
             cause,
-            CloseCause::Frame { .. } | CloseCause::Lost { .. } | CloseCause::Refused(_)
+            CloseCause::Frame { .. } | CloseCause::Io { .. } | CloseCause::Refused(_)
         );
         let goes_on = is_reported && self.sim.goes_on(self.ids[client], transport);
         self.ensure(!goes_on, Rule::States, || {
@@ -170,7 +170,7 @@ impl World {
         self.ensure(!is_odd, Rule::States, || format!("a join of {id:?} failed that isn't made"));
         let is_true = match cause {
             JoinFailure::Rejected(_) => rejected,
-            JoinFailure::Unsendable(_) => false,
+            JoinFailure::EncodeFailed(_) => false,
             JoinFailure::Closed(_) => rejoin_closed,
             _ => true,
         };

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use phx_proto::{ConnectionState, Payload, PushId};
+use phx_proto::{ConnectionState, Payload, RequestId};
 
 use super::channels::topic;
 use super::plan::{MAX_CHANNELS, Op, Push, ROOMS};
@@ -175,7 +175,7 @@ impl World {
         .collect()
     }
 
-    fn last_call(&self, client: usize) -> Option<PushId> {
+    fn last_call(&self, client: usize) -> Option<RequestId> {
         self.clients[client].calls.last_key_value().map(|(id, _)| *id)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phx_proto::{ChannelId, Outcome, Payload, PushId, Status};
+use phx_proto::{ChannelId, Outcome, Payload, RequestId, Status};
 
 use super::channels::CallKind;
 use super::plan::MAX_BACK;
@@ -14,7 +14,7 @@ impl World {
     pub(super) fn check_outcome(
         &mut self,
         client: usize,
-        push: PushId,
+        push: RequestId,
         channel: ChannelId,
         outcome: &Outcome,
     ) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phx_proto::{Backoff, ClosePolicy, Config, RejoinPolicy, WhenFull};
+use phx_proto::{Backoff, ClosePolicy, Config, PushOverflow, RejoinPolicy};
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::room::{JoinIs, MAX_SLOW};
@@ -44,7 +44,7 @@ pub struct Settings {
     pub quick_reconnect: bool,
     /// [`RejoinPolicy::always`] instead of the default.
     pub always_rejoin: bool,
-    /// [`WhenFull::EvictOldest`] instead of the default.
+    /// [`PushOverflow::DropOldest`] instead of the default.
     pub evict_oldest: bool,
     /// [`ClosePolicy::always`] instead of the default.
     #[serde(default)]
@@ -328,7 +328,7 @@ impl Settings {
             config.close_policy = ClosePolicy::always();
         }
         if self.evict_oldest {
-            config.when_full = WhenFull::EvictOldest;
+            config.push_overflow = PushOverflow::DropOldest;
         }
         config
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phx_proto::{ChannelId, CloseCode, NewChannelError, Params, PushErrorKind, PushId};
+use phx_proto::{ChannelId, CloseCode, NewChannelError, Params, PushErrorKind, RequestId};
 
 use super::channels::{Call, CallKind, Channel, topic};
 use super::plan::{MAX_PUSHES, Op, Push};
@@ -136,7 +136,7 @@ impl World {
     fn accepted(
         &mut self,
         client: usize,
-        call: PushId,
+        call: RequestId,
         channel: ChannelId,
         kind: CallKind,
         timeout: Option<Duration>,

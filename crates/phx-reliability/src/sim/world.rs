@@ -7,7 +7,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use phx_proto::{ChannelId, Event, Instant, Payload, PushId, Serializer, Socket, V2Server, events};
+use phx_proto::{
+    ChannelId, Event, Instant, Payload, RequestId, Serializer, Socket, V2Server, events,
+};
 use phx_testing::{ClientId, Simulation};
 
 use super::channels::{Client, SentJoin, topic};
@@ -68,7 +70,7 @@ pub(super) struct Owner {
     pub(super) client: usize,
     pub(super) channel: ChannelId,
     /// None until it has been accepted.
-    pub(super) call: Option<PushId>,
+    pub(super) call: Option<RequestId>,
 }
 
 /// Carries a plan out, ends all faults, and checks that everything recovers.

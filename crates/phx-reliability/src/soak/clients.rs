@@ -8,7 +8,7 @@ use futures::future::{Either, join, join_all, select};
 use futures::stream::FuturesUnordered;
 use phx_client::{Backoff, ByteString, Channel, Messages};
 
-use super::books::{Books, Phase};
+use super::stats::{Phase, Stats};
 use crate::adapters::Adapter;
 use crate::ledger::Ledger;
 use crate::ledger::numbered::Numbered;
@@ -21,7 +21,7 @@ const WINDOW: usize = 64;
 #[derive(Clone)]
 pub(super) struct Scene {
     pub(super) url: String,
-    pub(super) books: Arc<Books>,
+    pub(super) stats: Arc<Stats>,
     pub(super) ledger: Ledger,
     pub(super) sockets: usize,
     pub(super) channels: usize,
@@ -29,7 +29,7 @@ pub(super) struct Scene {
     pub(super) every: Duration,
 }
 
-/// Runs until the books say that it is over.
+/// Runs until the stats say that it is over.
 pub(super) async fn run<A: Adapter>(scene: Scene) {
     join_all((0..scene.sockets).map(|number| socket::<A>(&scene, number))).await;
 }
@@ -51,27 +51,27 @@ async fn socket<A: Adapter>(scene: &Scene, number: usize) {
         .push_timeout(Duration::from_secs(5))
         .reconnect(backoff.clone())
         .rejoin(backoff);
-    let books = Arc::clone(&scene.books);
-    let builder = builder.on_close(move |closed| books.lock().note_closed(closed));
+    let stats = Arc::clone(&scene.stats);
+    let builder = builder.on_close(move |closed| stats.lock().note_closed(closed));
     let socket = builder.connect().await.expect("a connection");
     let channels = (0..scene.channels).map(|at| {
         let topic = ByteString::from(format!("room:{}:{number}:{at}", A::NAME));
         let tick_ms = u64::try_from(scene.every.as_millis()).unwrap_or(u64::MAX);
         let params = JoinParams { tick_ms, ..JoinParams::default() };
         let room = socket.channel(topic.clone()).params(&params).create().expect("a channel");
-        talk(room, scene.books.open(topic), scene)
+        talk(room, scene.stats.open(topic), scene)
     });
     join_all(channels).await;
-    scene.books.lock().reconnects += socket.counters().opened.saturating_sub(1);
+    scene.stats.lock().reconnects += socket.counters().opened.saturating_sub(1);
     socket.disconnect().await;
 }
 
 /// Joins, and pushes and listens until it is over.
 async fn talk(room: Channel, page: usize, scene: &Scene) {
-    let books = Arc::clone(&scene.books);
+    let stats = Arc::clone(&scene.stats);
     let _stays = room.on_join(move |response, _| {
         if let Ok(Joined { life }) = response.decode() {
-            books.change(page, |page| page.life = life);
+            stats.change(page, |page| page.life = life);
         }
     });
     let messages = room.on("pushed");
@@ -85,7 +85,7 @@ async fn push(room: Channel, page: usize, scene: &Scene) {
     let mut waiting = FuturesUnordered::new();
     let mut n = 0;
     loop {
-        let phase = scene.books.lock().phase;
+        let phase = scene.stats.lock().phase;
         if phase == Phase::Over && waiting.is_empty() {
             break;
         }
@@ -99,11 +99,11 @@ async fn push(room: Channel, page: usize, scene: &Scene) {
             }
         };
         if let Some((n, outcome)) = outcome {
-            scene.books.change(page, |page| page.done(n, &outcome, &scene.ledger));
+            scene.stats.change(page, |page| page.done(n, &outcome, &scene.ledger));
         } else if phase == Phase::Busy && waiting.len() < WINDOW {
             n += 1;
             let push = room.push::<()>("Echo", &Numbered::new(0, n));
-            scene.books.change(page, |page| {
+            scene.stats.change(page, |page| {
                 page.sent += 1;
                 page.waiting += 1;
             });
@@ -118,6 +118,6 @@ async fn push(room: Channel, page: usize, scene: &Scene) {
 async fn listen(mut messages: Messages<Numbered>, page: usize, scene: &Scene) {
     while let Some(item) = messages.next().await {
         let must_have_got = |life| scene.ledger.lock().must_have_got(life);
-        scene.books.change(page, |page| page.deliveries.take(&item, must_have_got));
+        scene.stats.change(page, |page| page.deliveries.take(&item, must_have_got));
     }
 }

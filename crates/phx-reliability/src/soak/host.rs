@@ -34,7 +34,7 @@ impl Host {
         self.listener.as_ref()
     }
 
-    /// Stops listening, and closes all connections with 1012, or as a crash does; the books stay.
+    /// Stops listening, and closes all connections with 1012, or as a crash does; the stats stay.
     pub(super) fn stop(&mut self, properly: bool) {
         if let Some(listener) = self.listener.take() {
             if !properly {

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::connections::{Came, Event, Shared};
 use crate::Connectivity;
-use crate::line::{self, Ended, Line};
+use crate::faulty_pipe::{self, Ended, FaultyPipe};
 
 /// What a connection takes each way beside the buffers of the operating system: little, so that a
 /// sender soon feels that nobody reads.
@@ -143,14 +143,14 @@ async fn serve(mut pair: Pair) {
         let _ = stream.set_nodelay(true);
     }
     let (id, shared) = (pair.came.id, &pair.shared);
-    let line = Line {
+    let line = FaultyPipe {
         faults: pair.came.faults.clone(),
         passed: Arc::clone(&pair.came.passed),
         capacity: CAPACITY,
         server_ends_both: false,
         altered: || shared.tell(Event::Altered(id)),
     };
-    let ended = line::carry(pair.client.split(), server.split(), line).await;
+    let ended = faulty_pipe::carry(pair.client.split(), server.split(), line).await;
     if ended == Ended::Cut {
         pair.shared.tell(Event::Cut(id));
     }

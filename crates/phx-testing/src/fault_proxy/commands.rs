@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::FaultProxy;
 use super::connections::{ConnectionId, Direction, Shared, Which};
-use crate::line::{Faults, Passed, WayFaults};
+use crate::faulty_pipe::{Faults, Passed, WayFaults};
 
 /// Some connections of a [`FaultProxy`](super::FaultProxy), to do something to. A connection that has ended is left alone.
 ///

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::line::{Faults, Passed};
+use crate::faulty_pipe::{Faults, Passed};
 
 /// A connection through a proxy, from the moment a client came. Newer ones are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use phx_client::{Attempt, BoxFuture, Builder, Connector, Endpoint, Runtime, Transport};
+use phx_client::{Attempt, BoxFuture, Connector, Endpoint, Runtime, SocketBuilder, Transport};
 use phx_proto::{ByteString, CloseCause, CloseCode, Frame, Instant};
 
 use super::alarm::Alarm;
@@ -17,7 +17,7 @@ use crate::{Connectivity, Refusal, Server, SocketId};
 ///
 /// Faults are about the connections over this link: those that are open when a fault is set, but for
 /// latency, connectivity and refusals, which last or wait for the next one. A clone is the same link.
-/// [`another`](Self::another) leads to the same server and has faults of its own: one for each device
+/// [`another`](Self::new_client) leads to the same server and has faults of its own: one for each device
 /// in the test.
 ///
 /// Its methods must not be called from within a channel of the server or from
@@ -31,8 +31,8 @@ use crate::{Connectivity, Refusal, Server, SocketId};
 /// use phx_testing::in_memory::VirtualTime;
 ///
 /// let time = VirtualTime::new();
-/// let ann = time.link(phx_testing::rooms().build());
-/// let bob = ann.another();
+/// let ann = time.link(phx_testing::demo_server().build());
+/// let bob = ann.new_client();
 /// time.run(async {
 ///     ann.refuse_next(Refusal::new(403));
 ///     assert!(ann.socket().connect().await.is_err());
@@ -61,16 +61,16 @@ impl Link {
 
     /// Another link to the same server, without connections and with no faults set.
     #[must_use]
-    pub fn another(&self) -> Self {
+    pub fn new_client(&self) -> Self {
         let client = self.exchange.with(|network, _| network.add_client());
         Link { exchange: Arc::clone(&self.exchange), client }
     }
 
     /// A socket in the making that connects over this link and runs on its runtime. Its seed is its
     /// number, so sockets differ in their jitter, and equal programs give equal runs.
-    pub fn socket(&self) -> Builder {
+    pub fn socket(&self) -> SocketBuilder {
         let path = self.with_server(|server, _| server.path().to_owned());
-        Builder::new(Endpoint::from_parts("server.test", &path, None, false))
+        SocketBuilder::new(Endpoint::from_parts("server.test", &path, None, false))
             .runtime(Arc::clone(self.exchange.runtime()))
             .connector(self.clone())
             .seed(self.exchange.next_seed())

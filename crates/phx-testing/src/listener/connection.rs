@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use super::hub::{Hub, Outgoing};
 use super::upgrade;
 use crate::SocketId;
-use crate::line::{self, Faults, Line};
+use crate::faulty_pipe::{self, Faults, FaultyPipe};
 
 /// How long the upgrade, a frame or a close may take before the connection is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -63,14 +63,14 @@ pub(super) async fn serve(stream: TcpStream, hub: Arc<Hub>) {
 }
 
 async fn carry(mut stream: TcpStream, server: DuplexStream, faults: watch::Receiver<Faults>) {
-    let line = Line {
+    let line = FaultyPipe {
         faults,
         passed: Arc::default(),
         capacity: LINE_CAPACITY,
         server_ends_both: true,
         altered: || {},
     };
-    if line::carry(stream.split(), tokio::io::split(server), line).await.is_reset() {
+    if faulty_pipe::carry(stream.split(), tokio::io::split(server), line).await.is_reset() {
         // The peer gets a reset at once instead of an orderly end.
         let _ = stream.set_zero_linger();
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use phx_proto::{ByteString, CloseCode, Frame};
 
 use super::Listener;
-use crate::line::Faults;
+use crate::faulty_pipe::Faults;
 use crate::{Connectivity, Refusal, SocketId};
 
 /// Some connections of a [`Listener`], to do something to: what a
@@ -18,11 +18,11 @@ use crate::{Connectivity, Refusal, SocketId};
 ///
 /// ```
 /// use std::time::Duration;
-/// use phx_testing::{Refusal, listener::Listener, rooms};
+/// use phx_testing::{Refusal, listener::Listener, demo_server};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
-/// let listener = Listener::bind(rooms().build()).await?;
+/// let listener = Listener::bind(demo_server().build()).await?;
 /// // ... clients connect ...
 /// listener.all().stall();
 /// listener.all().resume();

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::Instant as TokioInstant;
 
-use crate::line::Faults;
+use crate::faulty_pipe::Faults;
 use crate::{Accepted, Action, ConnectRequest, Connectivity, Refusal, Server, SocketId};
 
 pub(super) struct Hub {

@@ -3,12 +3,12 @@
 use phx_proto::{ByteString, CloseCause, CloseCode, Frame, Instant};
 
 use super::Network;
-use super::flight::{ConnectionId, Delivery};
-use super::line::{ClientId, Line};
+use super::client_link::{ClientId, ClientLink};
+use super::in_flight::{ConnectionId, Delivery};
 
 impl Network {
     /// What is set on a client's way.
-    pub(crate) fn line(&mut self, client: ClientId) -> &mut Line {
+    pub(crate) fn line(&mut self, client: ClientId) -> &mut ClientLink {
         &mut self.clients[client.0]
     }
 
@@ -31,7 +31,7 @@ impl Network {
 
     pub(super) fn cut_one(&mut self, now: Instant, id: ConnectionId) {
         self.forget(now, id);
-        self.deliveries.push_back((id, Delivery::Closed(CloseCause::lost("cut"))));
+        self.deliveries.push_back((id, Delivery::Closed(CloseCause::io("cut"))));
     }
 
     pub(crate) fn half_open(&mut self, client: ClientId) {
@@ -58,7 +58,7 @@ impl Network {
 
     /// Ends what lasts or waits. Half-open connections stay dead.
     pub(crate) fn heal(&mut self, now: Instant, client: ClientId) {
-        *self.line(client) = Line::new(client);
+        *self.line(client) = ClientLink::new(client);
         self.all_of(client).for_each(|connection| connection.frames_left = None);
         self.resume(now, client);
     }

@@ -12,8 +12,8 @@ use super::expectation::{Came, Expectation};
 /// Tells whether a script was followed.
 ///
 /// Ask with [`finish`](Expectations::finish), or wait until the script has ended with
-/// [`Simulation::meet`](crate::Simulation::meet) or
-/// [`Listener::meet`](crate::listener::Listener::meet), which have a deadline.
+/// [`Simulation::verify`](crate::Simulation::verify) or
+/// [`Listener::verify`](crate::listener::Listener::verify), which have a deadline.
 ///
 /// # Panics
 ///

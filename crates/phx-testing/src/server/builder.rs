@@ -6,21 +6,21 @@ use std::time::Duration;
 
 use phx_proto::Serializer;
 
-use super::connect::Gate;
+use super::connect::Handshake;
 use crate::{Channel, ConnectInfo, PhoenixVersion, Refusal};
 
 /// Settings and channels of a [`Server`](crate::Server); the defaults are Phoenix's.
 #[must_use]
-pub struct Builder {
-    pub(super) gate: Gate,
+pub struct ServerBuilder {
+    pub(super) gate: Handshake,
     pub(super) app: App,
     pub(super) seed: u64,
 }
 
-impl Default for Builder {
+impl Default for ServerBuilder {
     fn default() -> Self {
-        Builder {
-            gate: Gate {
+        ServerBuilder {
+            gate: Handshake {
                 path: "/socket".to_owned(),
                 auth_token: false,
                 serializers: Vec::new(),
@@ -38,7 +38,7 @@ impl Default for Builder {
     }
 }
 
-impl Builder {
+impl ServerBuilder {
     /// The release of Phoenix to behave like. Default: 1.8.12.
     pub fn version(mut self, version: PhoenixVersion) -> Self {
         self.app.version = version;
@@ -115,9 +115,9 @@ impl Builder {
     }
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for ServerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
+        f.debug_struct("ServerBuilder")
             .field("path", &self.gate.path)
             .field("app", &self.app)
             .finish_non_exhaustive()

@@ -210,7 +210,7 @@ pub(crate) struct Connection {
 }
 
 /// What of the builder's settings decides about a connection.
-pub(super) struct Gate {
+pub(super) struct Handshake {
     pub(super) path: String,
     pub(super) auth_token: bool,
     pub(super) serializers: Vec<Arc<dyn Serializer>>,
@@ -235,7 +235,7 @@ const TOKEN_BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-impl Gate {
+impl Handshake {
     pub(super) fn pass(&self, request: &ConnectRequest) -> Result<Passed, Refusal> {
         let path = request.path.strip_suffix('/').unwrap_or(&request.path);
         if path.strip_suffix("/websocket") != Some(&self.path) {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use phx_proto::ByteString;
 use serde_json::{Map, Value, json};
 
-use super::mail::ProcessId;
+use super::envelope::ProcessId;
 
 /// Why something couldn't be tracked, updated or untracked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

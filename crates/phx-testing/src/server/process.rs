@@ -6,13 +6,13 @@ use phx_proto::{Instant, Message, Payload, Status};
 
 use super::action::SocketId;
 use super::connect::Connection;
-use super::mail::{ChannelMail, Mail, ProcessId, SocketMail};
+use super::envelope::{ChannelMessage, Envelope, ProcessId, SocketMessage};
 use super::{Server, World};
-use crate::context::{Callback, Done, Life};
+use crate::context::{Callback, Done, Incarnation};
 use crate::{Channel, Context, Handled, Reason, SocketRef};
 
 pub(super) struct Process {
-    pub(super) life: Life,
+    pub(super) life: Incarnation,
     channel: Box<dyn Channel>,
     busy_until: Instant,
 }
@@ -24,7 +24,7 @@ pub(super) struct Started {
     /// None if it failed.
     pub(super) process: Option<Process>,
     /// The reply, and what follows it.
-    pub(super) mail: Vec<(Instant, Mail)>,
+    pub(super) mail: Vec<(Instant, Envelope)>,
 }
 
 impl Process {
@@ -36,7 +36,8 @@ impl Process {
         join: Message,
         world: &mut World,
     ) -> Started {
-        let life = Life { process, socket, connection, topic: join.topic, join_ref: join.join_ref };
+        let life =
+            Incarnation { process, socket, connection, topic: join.topic, join_ref: join.join_ref };
         let mut ctx = Context::new(world, &life, Callback::Join, join.reference.clone());
         let result = channel.join(&mut ctx, join.payload);
         let Done { at, late, after_reply, withheld, crashed } = ctx.done();
@@ -60,11 +61,11 @@ impl Process {
         };
         let mut mail: Vec<_> = frame
             .filter(|_| !withheld)
-            .map(|frame| (at, Mail::Socket(socket, SocketMail::JoinReply(frame))))
+            .map(|frame| (at, Envelope::Socket(socket, SocketMessage::JoinReply(frame))))
             .into_iter()
             .collect();
         if joined {
-            mail.push((at, Mail::Channel(process, ChannelMail::Subscribe)));
+            mail.push((at, Envelope::Channel(process, ChannelMessage::Subscribe)));
             mail.extend(late);
         } else if let Some(diff) = world.presence.remove(&life.topic, process) {
             mail.extend(world.diff_mail(at, &life.topic, &diff));
@@ -77,31 +78,31 @@ impl Process {
     fn handle(
         &mut self,
         world: &mut World,
-        mail: ChannelMail,
+        mail: ChannelMessage,
     ) -> (Option<SocketRef>, Handled, Done) {
         match mail {
-            ChannelMail::Push(push) => {
+            ChannelMessage::Push(push) => {
                 let reference = push.reference.clone();
                 let to = SocketRef::new(self.life.clone(), reference.clone());
                 let mut ctx = Context::new(world, &self.life, Callback::HandleIn, reference);
                 let handled = self.channel.handle_in(&mut ctx, &push.event, push.payload);
                 (Some(to), handled, ctx.done())
             }
-            ChannelMail::Info(message) => {
+            ChannelMessage::Info(message) => {
                 let mut ctx = Context::new(world, &self.life, Callback::HandleInfo, None);
                 let handled = self.channel.handle_info(&mut ctx, message);
                 (None, handled, ctx.done())
             }
-            ChannelMail::Leave { reference } => {
+            ChannelMessage::Leave { reference } => {
                 let to = SocketRef::new(self.life.clone(), reference);
                 let done = Context::new(world, &self.life, Callback::HandleIn, None).done();
                 (Some(to), Handled::StopReply(Status::Ok, Payload::empty()), done)
             }
-            ChannelMail::Crash => {
+            ChannelMessage::Crash => {
                 let done = Context::new(world, &self.life, Callback::HandleIn, None).done();
                 (None, Handled::Crash, done)
             }
-            ChannelMail::Subscribe => {
+            ChannelMessage::Subscribe => {
                 let life = &self.life;
                 let serializer = life.serializer().clone();
                 world.pubsub.subscribe(&life.topic, life.process, life.socket, serializer);
@@ -113,15 +114,15 @@ impl Process {
 }
 
 impl Server {
-    pub(super) fn deliver_to_channel(&mut self, id: ProcessId, mail: ChannelMail) {
+    pub(super) fn deliver_to_channel(&mut self, id: ProcessId, mail: ChannelMessage) {
         let Some(process) = self.channels.get_mut(&id) else {
             return;
         };
         if process.busy_until > self.world.now() {
-            self.world.post(process.busy_until, Mail::Channel(id, mail));
+            self.world.post(process.busy_until, Envelope::Channel(id, mail));
             return;
         }
-        let left = matches!(mail, ChannelMail::Leave { .. });
+        let left = matches!(mail, ChannelMessage::Leave { .. });
         let (to, handled, done) = process.handle(&mut self.world, mail);
         process.busy_until = done.at;
         let (reply, reason) = match handled {
@@ -152,7 +153,11 @@ impl Server {
 
     /// Ends a process: the mail tells its socket, and everybody that its presences went.
     #[must_use]
-    pub(super) fn end_channel(&mut self, id: ProcessId, reason: Reason) -> Vec<(Instant, Mail)> {
+    pub(super) fn end_channel(
+        &mut self,
+        id: ProcessId,
+        reason: Reason,
+    ) -> Vec<(Instant, Envelope)> {
         let Some(mut process) = self.channels.remove(&id) else {
             return Vec::new();
         };
@@ -166,15 +171,15 @@ impl Server {
         process.channel.terminate(&mut ctx, reason);
         let at = ctx.done().at;
 
-        let Life { process: id, socket, topic, join_ref, .. } = &process.life;
+        let Incarnation { process: id, socket, topic, join_ref, .. } = &process.life;
         self.world.pubsub.unsubscribe(topic, *id);
-        let ended = SocketMail::Ended {
+        let ended = SocketMessage::Ended {
             process: *id,
             topic: topic.clone(),
             join_ref: join_ref.clone(),
             crashed: reason == Reason::Crashed,
         };
-        let mut mail = vec![(at, Mail::Socket(*socket, ended))];
+        let mut mail = vec![(at, Envelope::Socket(*socket, ended))];
         if let Some(diff) = self.world.presence.remove(topic, *id) {
             mail.extend(self.world.diff_mail(at, topic, &diff));
         }

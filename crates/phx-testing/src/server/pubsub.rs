@@ -6,7 +6,7 @@ use std::sync::Arc;
 use phx_proto::{ByteString, Frame, Message, Serializer};
 
 use super::action::SocketId;
-use super::mail::ProcessId;
+use super::envelope::ProcessId;
 
 #[derive(Default)]
 pub(crate) struct PubSub {

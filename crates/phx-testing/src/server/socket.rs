@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::action::{Action, SocketId};
 use super::connect::Connection;
-use super::mail::{ChannelMail, Mail, ProcessId, SocketMail};
+use super::envelope::{ChannelMessage, Envelope, ProcessId, SocketMessage};
 use super::process::Process;
 use super::{Server, payload};
 use crate::Reason;
@@ -57,32 +57,32 @@ impl Server {
         self.defer_idle(id, self.clock);
     }
 
-    pub(super) fn deliver_to_socket(&mut self, id: SocketId, mail: SocketMail) {
+    pub(super) fn deliver_to_socket(&mut self, id: SocketId, mail: SocketMessage) {
         let Some(socket) = self.sockets.get_mut(&id) else {
             return;
         };
-        let killed = matches!(mail, SocketMail::Kill);
+        let killed = matches!(mail, SocketMessage::Kill);
         if socket.busy_until > self.world.now() && !killed {
-            self.world.post(socket.busy_until, Mail::Socket(id, mail));
+            self.world.post(socket.busy_until, Envelope::Socket(id, mail));
             return;
         }
         match mail {
-            SocketMail::Received(frame) => {
+            SocketMessage::Received(frame) => {
                 self.defer_idle(id, self.world.now());
                 self.receive(id, frame);
             }
-            SocketMail::Closing => self.close_now(id, CloseCode::NORMAL),
-            SocketMail::JoinReply(frame) | SocketMail::Send(frame) => {
+            SocketMessage::Closing => self.close_now(id, CloseCode::NORMAL),
+            SocketMessage::JoinReply(frame) | SocketMessage::Send(frame) => {
                 self.actions.push_back(Action::Send { socket: id, frame });
             }
-            SocketMail::Ended { process, topic, join_ref, crashed } => {
+            SocketMessage::Ended { process, topic, join_ref, crashed } => {
                 if socket.channels.get(&topic) == Some(&process) {
                     socket.channels.remove(&topic);
                 }
                 self.say_ended(id, topic, join_ref, crashed);
             }
-            SocketMail::Close(code, reason) => self.close_because_now(id, code, reason),
-            SocketMail::Kill => {
+            SocketMessage::Close(code, reason) => self.close_because_now(id, code, reason),
+            SocketMessage::Kill => {
                 self.end(id);
                 self.actions.push_back(Action::Drop { socket: id });
             }
@@ -182,8 +182,8 @@ impl Server {
             (None, _) => self.refuse(id, message, None, "unmatched topic"),
             (Some(process), event) => {
                 let mail = match event {
-                    "phx_leave" => ChannelMail::Leave { reference: message.reference.clone() },
-                    _ => ChannelMail::Push(message.clone()),
+                    "phx_leave" => ChannelMessage::Leave { reference: message.reference.clone() },
+                    _ => ChannelMessage::Push(message.clone()),
                 };
                 self.pass_on(process, message.join_ref.as_ref(), mail);
             }
@@ -192,19 +192,19 @@ impl Server {
 
     /// Whether a message with another `join_ref` than that of the channel's current life is dropped is
     /// the release's to say, but for a leave, which always is.
-    fn pass_on(&mut self, process: ProcessId, join_ref: Option<&Ref>, mail: ChannelMail) {
+    fn pass_on(&mut self, process: ProcessId, join_ref: Option<&Ref>, mail: ChannelMessage) {
         let Some(life) = self.channels.get(&process).map(|process| &process.life) else {
             return;
         };
         let (version, known) = (self.app.version, life.join_ref.as_ref());
         let is_taken = match (&mail, join_ref) {
             _ if known == join_ref => true,
-            (ChannelMail::Leave { .. }, _) => known.is_none(),
+            (ChannelMessage::Leave { .. }, _) => known.is_none(),
             (_, None) => !version.drops_pushes_without_join_ref(),
             (_, Some(_)) => !version.drops_stale_pushes(),
         };
         if is_taken {
-            self.world.post(self.world.now(), Mail::Channel(process, mail));
+            self.world.post(self.world.now(), Envelope::Channel(process, mail));
         }
     }
 
@@ -303,7 +303,7 @@ impl Server {
         }
         let socket = self.sockets.get(&id);
         if let Some(process) = name.and_then(|name| socket?.process_of(name)) {
-            self.pass_on(process, odd_ref(&join_ref_value).as_ref(), ChannelMail::Crash);
+            self.pass_on(process, odd_ref(&join_ref_value).as_ref(), ChannelMessage::Crash);
             return Some(());
         }
         let reply = if event_value == "phx_leave" {

@@ -3,7 +3,7 @@
 use phx_proto::{ByteString, Instant, Message, Payload, events};
 use serde_json::Value;
 
-use super::mail::{Mail, Mailroom, ProcessId, SocketMail};
+use super::envelope::{Envelope, Mailroom, ProcessId, SocketMessage};
 use super::presence::Presence;
 use super::pubsub::PubSub;
 
@@ -33,11 +33,11 @@ impl World {
         self.now = self.now.max(now);
     }
 
-    pub(crate) fn post(&mut self, at: Instant, mail: Mail) {
+    pub(crate) fn post(&mut self, at: Instant, mail: Envelope) {
         self.mail.post(at, mail);
     }
 
-    pub(super) fn take_due(&mut self, clock: Instant) -> Option<Mail> {
+    pub(super) fn take_due(&mut self, clock: Instant) -> Option<Envelope> {
         let (at, mail) = self.mail.take_due(clock)?;
         self.set_now(at);
         Some(mail)
@@ -47,7 +47,7 @@ impl World {
         self.mail.next_due()
     }
 
-    pub(crate) fn post_all(&mut self, mail: Vec<(Instant, Mail)>) {
+    pub(crate) fn post_all(&mut self, mail: Vec<(Instant, Envelope)>) {
         for (at, mail) in mail {
             self.mail.post(at, mail);
         }
@@ -63,7 +63,7 @@ impl World {
         at: Instant,
         topic: &ByteString,
         diff: &Value,
-    ) -> Vec<(Instant, Mail)> {
+    ) -> Vec<(Instant, Envelope)> {
         let diff = Payload::json(diff).unwrap_or_default();
         let diff = Message::new(topic.clone(), events::PRESENCE_DIFF, diff);
         self.broadcast_mail(at, &diff, None)
@@ -75,8 +75,10 @@ impl World {
         at: Instant,
         message: &Message,
         except: Option<ProcessId>,
-    ) -> Vec<(Instant, Mail)> {
+    ) -> Vec<(Instant, Envelope)> {
         let frames = self.pubsub.frames(message, except).into_iter();
-        frames.map(|(socket, frame)| (at, Mail::Socket(socket, SocketMail::Send(frame)))).collect()
+        frames
+            .map(|(socket, frame)| (at, Envelope::Socket(socket, SocketMessage::Send(frame))))
+            .collect()
     }
 }

@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 use super::Adapter;
 use super::host::{Host, client, first_end};
 use super::raw::serve;
-use crate::{PhoenixVersion, rooms};
+use crate::{PhoenixVersion, demo_server};
 
 pub(super) async fn every_attempt_has_its_own<A: Adapter>() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let note = Arc::clone(&seen);
-    let server = rooms().auth_token(true).connect(move |info| {
+    let server = demo_server().auth_token(true).connect(move |info| {
         let param = info.param("turn").map(str::to_owned);
         note.lock().unwrap().push((param, info.auth_token().map(str::to_owned)));
         Ok(None)
@@ -57,7 +57,7 @@ pub(super) async fn every_attempt_has_its_own<A: Adapter>() {
 }
 
 pub(super) async fn a_failure_is_a_failed_attempt<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let turns = Arc::new(AtomicU32::new(0));
     let (sender, receiver) = mpsc::unbounded();
     let socket = client::<A>(host.url())
@@ -71,25 +71,25 @@ pub(super) async fn a_failure_is_a_failed_attempt<A: Adapter>() {
         .unwrap();
     drop(socket);
     let first = receiver.into_future().await.0.unwrap();
-    assert_eq!(first.cause, CloseCause::lost("no credentials: no vault"));
+    assert_eq!(first.cause, CloseCause::io("no credentials: no vault"));
     assert!(!first.was_open);
     assert!(first.retry_in.is_some());
 }
 
 pub(super) async fn they_have_a_time_limit<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let builder = client::<A>(host.url())
         .credentials(future::pending)
         .credentials_timeout(Duration::from_millis(50));
     let end = first_end(builder).await;
-    assert_eq!(end.cause, CloseCause::lost("no credentials in time"));
+    assert_eq!(end.cause, CloseCause::io("no credentials in time"));
     assert!(end.retry_in.is_some());
 }
 
 pub(super) async fn a_token_that_the_server_ignores_is_reported_once<A: Adapter>() {
     for (version, expected) in [(PhoenixVersion::new(1, 7, 24), 1), (PhoenixVersion::default(), 0)]
     {
-        let host = Host::start(rooms().version(version).auth_token(true).build());
+        let host = Host::start(demo_server().version(version).auth_token(true).build());
         let reports = ignored::<A>(host.url(), || host.all().cut()).await;
         assert_eq!(reports, expected, "{version:?}");
     }

@@ -11,16 +11,16 @@ use serde_json::json;
 
 use super::Adapter;
 use super::host::{Host, at_once, client, closes, joined};
-use crate::{Connectivity, rooms};
+use crate::{Connectivity, demo_server};
 
 pub(super) async fn after_a_cut_the_channel_rejoins_and_streams_have_a_gap<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let (builder, mut closes) = closes(client::<A>(host.url()));
     let (socket, room) = joined(builder).await;
     let mut shouts = room.on::<u32>("shout");
     host.all().cut();
     let closed = closes.next().await.unwrap();
-    assert!(matches!(closed.cause, CloseCause::Lost { .. }), "{closed:?}");
+    assert!(matches!(closed.cause, CloseCause::Io { .. }), "{closed:?}");
     assert!(closed.was_open);
     room.push("shout", &1).detach().unwrap();
     assert!(matches!(shouts.next().await, Some(StreamItem::Gap)));
@@ -29,7 +29,7 @@ pub(super) async fn after_a_cut_the_channel_rejoins_and_streams_have_a_gap<A: Ad
 }
 
 pub(super) async fn a_push_made_without_a_connection_is_sent_after_the_rejoin<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let (builder, mut closes) = closes(client::<A>(host.url()));
     let (_, room) = joined(builder).await;
     host.set_connectivity(Connectivity::Offline);
@@ -45,7 +45,7 @@ pub(super) async fn a_push_made_without_a_connection_is_sent_after_the_rejoin<A:
 }
 
 pub(super) async fn a_sent_push_fails_when_the_connection_is_lost<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let (_, room) = joined(client::<A>(host.url())).await;
     // No reply comes to a whisper; the echo's says that both were sent.
     let push = room.push("whisper", &1).acknowledged();
@@ -55,21 +55,21 @@ pub(super) async fn a_sent_push_fails_when_the_connection_is_lost<A: Adapter>() 
 }
 
 pub(super) async fn a_server_that_restarts_is_found_again<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let address = host.address();
     let (builder, mut closes) = closes(client::<A>(host.url()));
     let (_, room) = joined(builder).await;
     let mut shouts = room.on::<u32>("shout");
     host.stop().await;
     assert!(closes.next().await.unwrap().was_open);
-    let host = Host::start_at(address, rooms().build());
+    let host = Host::start_at(address, demo_server().build());
     assert!(matches!(shouts.next().await, Some(StreamItem::Gap)));
     host.broadcast("room:a", "shout", Payload::json(&1).unwrap());
     assert!(matches!(shouts.next().await, Some(StreamItem::Message(1))));
 }
 
 pub(super) async fn a_crashed_channel_rejoins<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let (socket, room) = joined(client::<A>(host.url())).await;
     let mut states = room.status();
     assert_eq!(states.next().await, Some(ChannelState::Joined));
@@ -81,7 +81,7 @@ pub(super) async fn a_crashed_channel_rejoins<A: Adapter>() {
 }
 
 pub(super) async fn a_half_open_connection_is_noticed_by_the_heartbeat<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let builder = client::<A>(host.url())
         .heartbeat_interval(Some(Duration::from_millis(50)))
         .heartbeat_timeout(Duration::from_secs(1))
@@ -96,7 +96,7 @@ pub(super) async fn a_half_open_connection_is_noticed_by_the_heartbeat<A: Adapte
 }
 
 pub(super) async fn garbage_does_no_harm<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let (tell, mut errors) = mpsc::unbounded();
     let builder = client::<A>(host.url());
     let builder = builder.on_error(move |error| drop(tell.unbounded_send(error.clone())));
@@ -115,9 +115,9 @@ pub(super) async fn nobody_listens<A: Adapter>() {
     taken.bind(([127, 0, 0, 1], 0).into()).unwrap();
     let url = format!("ws://{}/socket", taken.local_addr().unwrap());
     let (builder, mut closes) = closes(client::<A>(&url).reconnect(at_once()));
-    let connecting = builder.connect_within(Duration::from_millis(500));
+    let connecting = builder.connect_with_timeout(Duration::from_millis(500));
     match connecting.await {
-        Err(ConnectFailed::TimedOut { last: Some(CloseCause::Lost { .. }), .. }) => {}
+        Err(ConnectFailed::TimedOut { last: Some(CloseCause::Io { .. }), .. }) => {}
         other => panic!("{other:?}"),
     }
     let closed = closes.next().await.unwrap();

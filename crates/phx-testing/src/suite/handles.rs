@@ -10,10 +10,10 @@ use phx_client::{Backoff, CloseCause, ConnectionState, JoinFailed, Payload, Stre
 use super::Adapter;
 use super::host::{Host, client, closes, joined, with_ends};
 use super::raw::serve;
-use crate::{Reason, rooms};
+use crate::{Reason, demo_server};
 
 pub(super) async fn a_ping_measures_the_way<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let latency = Duration::from_millis(20);
     host.set_latency(latency);
     let socket = client::<A>(host.url()).connect().await.unwrap();
@@ -21,7 +21,7 @@ pub(super) async fn a_ping_measures_the_way<A: Adapter>() {
 }
 
 pub(super) async fn hooks_tell_of_opening_and_closing<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let (tell, mut told) = mpsc::unbounded();
     let note = move |what: &'static str| {
         let tell = tell.clone();
@@ -42,7 +42,7 @@ pub(super) async fn hooks_tell_of_opening_and_closing<A: Adapter>() {
 }
 
 pub(super) async fn the_status_stream_shows_every_state<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let socket = client::<A>(host.url()).spawn().unwrap();
     let mut status = socket.status();
     while status.next().await.unwrap() != ConnectionState::Open {}
@@ -69,7 +69,7 @@ pub(super) async fn the_drop_of_the_last_handle_closes_the_connection<A: Adapter
 
 pub(super) async fn a_slow_stream_holds_back_and_loses_nothing<A: Adapter>() {
     const MESSAGES: u32 = 2_000;
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let (_, room) = joined(client::<A>(host.url()).stream_capacity(8)).await;
     let mut numbers = room.on::<u32>("n");
     for number in 0..MESSAGES {
@@ -87,7 +87,7 @@ pub(super) async fn a_forgotten_stream_frees_the_others_and_the_connection_lives
     const MESSAGES: u32 = 200;
     // Longer than it takes to send them all, so that the one that is read isn't forgotten, too.
     const STALL_AFTER: Duration = Duration::from_secs(2);
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let builder = client::<A>(host.url()).stream_capacity(8);
     let builder = builder.stall_after(STALL_AFTER);
     let builder = builder.heartbeat_interval(Some(Duration::from_millis(50)));
@@ -121,7 +121,7 @@ pub(super) async fn a_forgotten_stream_frees_the_others_and_the_connection_lives
 
 pub(super) async fn many_sockets_share_a_runtime<A: Adapter>() {
     const SOCKETS: u32 = 50;
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let clients = (0..SOCKETS).map(async |number| {
         let (_, room) = joined(client::<A>(host.url())).await;
         assert_eq!(room.push::<u32>("echo", &number).await.unwrap(), number);
@@ -152,7 +152,7 @@ pub(super) async fn a_join_waits_as_long_as_its_channel_was_set_to<A: Adapter>()
 
 /// Times that no clock can express are no special case for any adapter.
 pub(super) async fn the_longest_times_never_end<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     for time in [Duration::MAX, Duration::MAX / 2] {
         let builder = client::<A>(host.url())
             .push_timeout(time)
@@ -166,10 +166,10 @@ pub(super) async fn the_longest_times_never_end<A: Adapter>() {
             .stable_after(time)
             .stall_after(time)
             .reconnect(Backoff::steps([time]).with_jitter_percent(100));
-        let socket = builder.connect_within(time).await.unwrap();
+        let socket = builder.connect_with_timeout(time).await.unwrap();
         let room = socket.channel("room:a").join().await.unwrap();
         assert_eq!(room.push::<u32>("echo", &1).await.unwrap(), 1);
-        assert_eq!(room.push_within::<u32>(time, "echo", &2).await.unwrap(), 2);
+        assert_eq!(room.push_with_timeout::<u32>(time, "echo", &2).await.unwrap(), 2);
         socket.ping().await.unwrap();
         room.leave().await.unwrap();
         socket.disconnect().await;

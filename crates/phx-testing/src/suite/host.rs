@@ -10,12 +10,12 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::channel::{mpsc, oneshot};
 use phx_client::websocket::WebSocketConfig;
-use phx_client::{Backoff, Builder, Closed, Endpoint, Payload, Socket};
+use phx_client::{Backoff, Closed, Endpoint, Payload, Socket, SocketBuilder};
 use tokio::runtime::Handle;
 
 use super::Adapter;
 use crate::listener::Listener;
-use crate::{Channel, Context, Handled, Reason, Server, rooms};
+use crate::{Channel, Context, Handled, Reason, Server, demo_server};
 
 /// Delays that a test can wait for, without any jitter.
 pub(super) fn at_once() -> Backoff {
@@ -23,30 +23,30 @@ pub(super) fn at_once() -> Backoff {
 }
 
 /// A client that loses no time.
-pub(super) fn client<A: Adapter>(url: &str) -> Builder {
+pub(super) fn client<A: Adapter>(url: &str) -> SocketBuilder {
     client_with::<A>(url, WebSocketConfig::default())
 }
 
-pub(super) fn client_with<A: Adapter>(url: &str, config: WebSocketConfig) -> Builder {
+pub(super) fn client_with<A: Adapter>(url: &str, config: WebSocketConfig) -> SocketBuilder {
     let endpoint = Endpoint::parse(url).expect("an endpoint");
     A::socket(endpoint, config).reconnect(at_once()).rejoin(at_once())
 }
 
 /// A client that has connected and joined a room.
-pub(super) async fn joined(builder: Builder) -> (Socket, phx_client::Channel) {
+pub(super) async fn joined(builder: SocketBuilder) -> (Socket, phx_client::Channel) {
     let socket = builder.connect().await.unwrap();
     let room = socket.channel("room:a").join().await.unwrap();
     (socket, room)
 }
 
 /// The ends of a client's connections and attempts, as they come.
-pub(super) fn closes(builder: Builder) -> (Builder, mpsc::UnboundedReceiver<Closed>) {
+pub(super) fn closes(builder: SocketBuilder) -> (SocketBuilder, mpsc::UnboundedReceiver<Closed>) {
     let (tell, told) = mpsc::unbounded();
     (builder.on_close(move |closed| drop(tell.unbounded_send(closed.clone()))), told)
 }
 
 /// How the first connection ended, or the first attempt failed.
-pub(super) async fn first_end(builder: Builder) -> Closed {
+pub(super) async fn first_end(builder: SocketBuilder) -> Closed {
     let (builder, mut ends) = closes(builder);
     let _socket = builder.spawn().expect("a socket");
     ends.next().await.expect("the socket is there")
@@ -55,7 +55,7 @@ pub(super) async fn first_end(builder: Builder) -> Closed {
 /// A server whose channels `end:*` report how they end.
 pub(super) fn with_ends() -> (Host, mpsc::UnboundedReceiver<Reason>) {
     let (tell, ends) = mpsc::unbounded();
-    let server = rooms().channel("end:*", move || Ends(tell.clone()));
+    let server = demo_server().channel("end:*", move || Ends(tell.clone()));
     (Host::start(server.build()), ends)
 }
 

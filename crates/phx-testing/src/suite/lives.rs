@@ -72,7 +72,7 @@ pub(super) async fn a_first_join_that_crashes_is_tried_again<A: Adapter>() {
     let socket = connected::<A>(&url).await;
     let room = socket.channel("room:a").create().unwrap();
     let failures = failures(&room);
-    room.join_within(LONG).await.unwrap();
+    room.join_with_timeout(LONG).await.unwrap();
     for failure in failures.take(3).collect::<Vec<_>>().await {
         assert!(failure.to_string().contains("join crashed"), "{failure}");
         assert!(failure.retry_in.is_some());
@@ -88,7 +88,7 @@ pub(super) async fn a_join_that_only_crashes_says_so_at_its_own_deadline<A: Adap
     let socket = connected::<A>(&url).await;
     let room = socket.channel("room:a").create().unwrap();
     let (began, timeout) = (Instant::now(), Duration::from_millis(300));
-    let joined = room.join_within(timeout).await;
+    let joined = room.join_with_timeout(timeout).await;
     assert!(matches!(joined, Err(JoinFailed::Crashed)), "{joined:?}");
     assert!(began.elapsed() >= timeout);
 }
@@ -116,7 +116,7 @@ pub(super) async fn a_first_join_that_is_refused_is_final<A: Adapter>() {
         assert!(matches!(joined, Err(JoinFailed::Rejected { .. })), "{joined:?}");
         assert_eq!(room.state(), ChannelState::Closed);
         // This one is tried again, and later than the first would be.
-        socket.channel("room:b").create().unwrap().join_within(LONG).await.unwrap();
+        socket.channel("room:b").create().unwrap().join_with_timeout(LONG).await.unwrap();
         assert_eq!(socket.counters().joins_sent, 1 + 2, "no other attempt");
     }
 }
@@ -161,7 +161,7 @@ pub(super) async fn a_push_that_was_never_sent_says_so<A: Adapter>() {
     let mut failures = failures(&room);
     room.join().await.unwrap();
     failures.next().await.unwrap();
-    let push = room.push_within(Duration::from_millis(100), "post", &()).acknowledged().await;
+    let push = room.push_with_timeout(Duration::from_millis(100), "post", &()).acknowledged().await;
     assert!(matches!(push, Err(PushFailed::NotSent)), "{push:?}");
 }
 
@@ -178,7 +178,7 @@ pub(super) async fn a_push_in_flight_fails_when_its_channel_crashes<A: Adapter>(
     let socket = connected::<A>(&url).await;
     let room = socket.channel("room:a").join().await.unwrap();
     let mut after = room.on_raw("after").values();
-    let push = room.push_within(LONG, "post", &()).acknowledged().await;
+    let push = room.push_with_timeout(LONG, "post", &()).acknowledged().await;
     assert!(matches!(push, Err(PushFailed::ChannelCrashed)), "{push:?}");
     after.next().await.unwrap();
     assert_eq!(socket.counters().unmatched_replies, 1, "the reply was late");
@@ -238,13 +238,13 @@ pub(super) async fn a_channel_that_the_server_has_forgotten_rejoins<A: Adapter>(
     });
     let socket = connected::<A>(&url).await;
     let room = socket.channel("room:a").join().await.unwrap();
-    let first = room.push_within(LONG, "post", &()).acknowledged();
-    let second = room.push_within(LONG, "post", &()).acknowledged();
+    let first = room.push_with_timeout(LONG, "post", &()).acknowledged();
+    let second = room.push_with_timeout(LONG, "post", &()).acknowledged();
     let first = first.await;
     assert!(matches!(first, Err(PushFailed::Rejected { .. })), "{first:?}");
     let second = second.await;
     assert!(matches!(second, Err(PushFailed::ChannelCrashed)), "{second:?}");
-    room.push_within(LONG, "post", &()).acknowledged().await.unwrap();
+    room.push_with_timeout(LONG, "post", &()).acknowledged().await.unwrap();
     assert_eq!(socket.counters().joins_sent, 2);
 }
 
@@ -260,8 +260,8 @@ pub(super) async fn an_applications_own_unmatched_topic_is_an_ordinary_error<A: 
     });
     let socket = connected::<A>(&url).await;
     let room = socket.channel("room:a").join().await.unwrap();
-    let first = room.push_within(LONG, "post", &()).acknowledged().await;
+    let first = room.push_with_timeout(LONG, "post", &()).acknowledged().await;
     assert!(matches!(first, Err(PushFailed::Rejected { .. })), "{first:?}");
-    room.push_within(LONG, "post", &()).acknowledged().await.unwrap();
+    room.push_with_timeout(LONG, "post", &()).acknowledged().await.unwrap();
     assert_eq!(socket.counters().joins_sent, 1);
 }

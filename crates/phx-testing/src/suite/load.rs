@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use phx_client::{
-    Backoff, Builder, Channel, ChannelState, CloseCause, Payload, PushFailed, RejoinPolicy, Socket,
-    StreamItem,
+    Backoff, Channel, ChannelState, CloseCause, Payload, PushFailed, RejoinPolicy, Socket,
+    SocketBuilder, StreamItem,
 };
 
 use super::Adapter;
@@ -17,7 +17,7 @@ use super::host::{client, closes, joined};
 use super::raw::{Raw, Sent, serve};
 
 /// The default settings, with all times divided by ten.
-fn ten_times_faster(builder: Builder) -> Builder {
+fn ten_times_faster(builder: SocketBuilder) -> SocketBuilder {
     builder
         .heartbeat_interval(Some(INTERVAL))
         .heartbeat_timeout(TIMEOUT)
@@ -170,7 +170,8 @@ pub(super) async fn a_reader_that_pauses_loses_nothing<A: Adapter>() {
     take_all(&room, MESSAGES, async |number| {
         if number % 500 == 499 {
             // Runtimes wait in ways of their own; this takes nothing for 300 ms on all of them.
-            let unanswered = room.push_within::<()>(Duration::from_millis(300), "pause", &()).await;
+            let unanswered =
+                room.push_with_timeout::<()>(Duration::from_millis(300), "pause", &()).await;
             assert!(matches!(unanswered, Err(PushFailed::TimedOut)), "{unanswered:?}");
         }
     })

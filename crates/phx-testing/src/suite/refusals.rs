@@ -106,7 +106,7 @@ pub(super) async fn an_answer_that_is_none_is_told<A: Adapter>() {
         ("SSH-2.0-OpenSSH_9.2\r\n", "is not HTTP"),
     ] {
         match end::<A>(answer).await.cause {
-            CloseCause::Lost { error, .. } => assert!(error.contains(told), "{told}: {error}"),
+            CloseCause::Io { error, .. } => assert!(error.contains(told), "{told}: {error}"),
             other => panic!("not lost: {other:?}"),
         }
     }

@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 use super::Adapter;
 use super::host::{Host, client, closes, joined, with_ends};
-use crate::{Reason, rooms};
+use crate::{Reason, demo_server};
 
 pub(super) async fn a_push_has_its_reply<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let (_, room) = joined(client::<A>(host.url())).await;
     let echoed: Value = room.push("echo", &json!({ "n": [1, 2.5, "\u{e9}"] })).await.unwrap();
     assert_eq!(echoed, json!({ "n": [1, 2.5, "\u{e9}"] }));
@@ -27,7 +27,7 @@ pub(super) async fn a_push_has_its_reply<A: Adapter>() {
 }
 
 pub(super) async fn an_error_reply_is_told_with_its_response<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let (_, room) = joined(client::<A>(host.url())).await;
     match room.push("fail", &json!({ "why": "muted" })).acknowledged().await {
         Err(PushFailed::Rejected { status: Status::Error, response, .. }) => {
@@ -38,15 +38,15 @@ pub(super) async fn an_error_reply_is_told_with_its_response<A: Adapter>() {
 }
 
 pub(super) async fn a_push_without_a_reply_times_out<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let (_, room) = joined(client::<A>(host.url())).await;
-    let push = room.push_within(Duration::from_millis(30), "whisper", &1).acknowledged();
+    let push = room.push_with_timeout(Duration::from_millis(30), "whisper", &1).acknowledged();
     assert!(matches!(push.await, Err(PushFailed::TimedOut)));
     assert_eq!(room.state(), ChannelState::Joined);
 }
 
 pub(super) async fn a_broadcast_reaches_everybody<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let ann = client::<A>(host.url()).connect().await.unwrap();
     let bob = client::<A>(host.url()).connect().await.unwrap();
     let ann = ann.channel("room:a").join().await.unwrap();
@@ -63,7 +63,7 @@ pub(super) async fn a_broadcast_reaches_everybody<A: Adapter>() {
 }
 
 pub(super) async fn binary_payloads_go_both_ways<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let (_, room) = joined(client::<A>(host.url())).await;
     let mut shouts = room.on_raw("shout").values();
     // Larger than every buffer on the way.
@@ -80,7 +80,7 @@ pub(super) async fn binary_payloads_go_both_ways<A: Adapter>() {
 }
 
 pub(super) async fn presences_come_and_go<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let ann = client::<A>(host.url()).connect().await.unwrap();
     let room = ann.channel("room:a").params(&json!({ "name": "ann" })).create().unwrap();
     let presence = room.presence::<Value>();
@@ -110,7 +110,7 @@ async fn until_listed<M, E>(changes: &mut PresenceChanges<M, E>, listed: impl Fn
 }
 
 pub(super) async fn a_rejected_join_is_told_with_its_response<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let socket = client::<A>(host.url()).connect().await.unwrap();
     match socket.channel("room:a").params(&json!({ "reject": true })).join().await {
         Err(JoinFailed::Rejected { status: Status::Error, response, .. }) => {
@@ -163,18 +163,18 @@ pub(super) async fn a_disconnect_has_its_code_and_reason<A: Adapter>() {
 }
 
 pub(super) async fn a_close_by_the_server_has_its_code_and_reason<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let (builder, mut closes) = closes(client::<A>(host.url()));
     let (socket, _room) = joined(builder).await;
     host.all().close_because(CloseCode::from_u16(4001), "too loud");
     let closed = closes.next().await.unwrap();
     assert_eq!(closed.cause, CloseCause::frame(CloseCode::from_u16(4001), "too loud"));
     assert!(closed.was_open && closed.retry_in.is_some(), "{closed:?}");
-    socket.opened().await.unwrap();
+    socket.wait_connected().await.unwrap();
 }
 
 pub(super) async fn the_first_serializer_works_too<A: Adapter>() {
-    let host = Host::start(rooms().build());
+    let host = Host::start(demo_server().build());
     let (_, room) = joined(client::<A>(host.url()).serializer(V1)).await;
     let mut shouts = room.on::<u32>("shout").values();
     assert_eq!(room.push::<u32>("echo", &7).await.unwrap(), 7);
@@ -186,7 +186,7 @@ pub(super) async fn the_first_serializer_works_too<A: Adapter>() {
 pub(super) async fn params_headers_and_token_reach_the_server<A: Adapter>() {
     let seen = Arc::new(Mutex::new(None));
     let note = Arc::clone(&seen);
-    let server = rooms().auth_token(true).connect(move |info| {
+    let server = demo_server().auth_token(true).connect(move |info| {
         *note.lock().unwrap() = Some(info.clone());
         Ok(None)
     });

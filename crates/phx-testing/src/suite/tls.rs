@@ -10,7 +10,7 @@ use phx_client::tls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use phx_client::tls::rustls::server::WebPkiClientVerifier;
 use phx_client::tls::rustls::{self, ClientConfig, ConfigBuilder, RootCertStore, ServerConfig};
 use phx_client::websocket::WebSocketConfig;
-use phx_client::{Builder, CloseCause, TlsFailureKind, tls};
+use phx_client::{CloseCause, SocketBuilder, TlsFailureKind, tls};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd,
 };
@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::Adapter;
 use super::host::{Host, client_with, first_end};
-use crate::rooms;
+use crate::demo_server;
 
 /// A certificate authority.
 struct Authority {
@@ -94,7 +94,7 @@ struct Secured {
 
 impl Secured {
     fn start(server: Arc<ServerConfig>) -> Self {
-        let host = Host::start(rooms().build());
+        let host = Host::start(demo_server().build());
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let url = format!("wss://localhost:{}/socket", listener.local_addr().unwrap().port());
@@ -120,7 +120,7 @@ impl Secured {
         Secured { url, _host: host }
     }
 
-    fn client<A: Adapter>(&self, tls: ClientConfig) -> Builder {
+    fn client<A: Adapter>(&self, tls: ClientConfig) -> SocketBuilder {
         let mut config = WebSocketConfig::default();
         config.tls = Arc::new(tls);
         client_with::<A>(&self.url, config)

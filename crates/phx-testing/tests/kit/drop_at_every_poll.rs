@@ -16,8 +16,8 @@ use futures::future::{poll_fn, ready};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use phx_client::{ChannelState, StreamItem};
+use phx_testing::demo_server;
 use phx_testing::in_memory::VirtualTime;
-use phx_testing::rooms;
 use serde_json::{Value, json};
 
 mod operations;
@@ -48,7 +48,7 @@ async fn polled(future: Running, times: u32, at_once: u32) -> bool {
 /// One life in which the operation is dropped after so many polls; true if it wasn't.
 fn life(operation: &Operation, polls: u32, at_once: u32) -> bool {
     let time = VirtualTime::new();
-    let link = time.link(rooms().build());
+    let link = time.link(demo_server().build());
     link.set_latency(Duration::from_millis(10));
     let done = time.run(async {
         let socket = link.socket().seed(1).connect().await.unwrap();
@@ -137,7 +137,7 @@ fn any_future_can_be_dropped_at_any_poll() {
 #[test]
 fn a_living_socket_keeps_nothing_of_what_was_dropped() {
     let time = VirtualTime::new().with_limit(Duration::from_secs(86_400));
-    let link = time.link(rooms().build());
+    let link = time.link(demo_server().build());
     link.set_latency(Duration::from_millis(10));
     let connected = async {
         let socket = link.socket().seed(1).connect().await.unwrap();
@@ -148,7 +148,8 @@ fn a_living_socket_keeps_nothing_of_what_was_dropped() {
     // Left out: a builder makes a socket of its own, which the test's network remembers; and hooks
     // stay when their handles are dropped.
     let fits = |operation: &&Operation| {
-        !operation.drops.iter().any(|it| it.starts_with("Builder")) && !operation.drops.is_empty()
+        !operation.drops.iter().any(|it| it.starts_with("SocketBuilder"))
+            && !operation.drops.is_empty()
     };
     let operations: Vec<_> = OPERATIONS.iter().filter(fits).collect();
     let round = || {

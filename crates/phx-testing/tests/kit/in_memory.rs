@@ -7,7 +7,7 @@ use std::time::Duration;
 use phx_client::{Backoff, Channel, CloseCause, ConnectionState, PushFailed, Socket, StreamItem};
 use phx_proto::{CloseCode, Frame, Payload};
 use phx_testing::in_memory::{Link, VirtualTime};
-use phx_testing::{Connectivity, Handlers, Refusal, Server, rooms};
+use phx_testing::{Connectivity, Handlers, Refusal, Server, demo_server};
 use phx_tokio::AdapterRuntime;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn world() -> (VirtualTime, Link) {
     let time = VirtualTime::new();
-    let link = time.link(rooms().build());
+    let link = time.link(demo_server().build());
     (time, link)
 }
 
@@ -164,7 +164,7 @@ fn refusals_closes_and_garbage_on_command() {
 #[test]
 fn links_fail_apart() {
     let (time, ann) = world();
-    let bob = ann.another();
+    let bob = ann.new_client();
     time.run(async {
         let anns = ann.socket().connect().await.unwrap();
         let bobs = bob.socket().connect().await.unwrap();
@@ -231,7 +231,7 @@ fn many_sockets_hear_a_broadcast() {
     time.run(async {
         let mut streams = Vec::new();
         for _ in 0..500 {
-            let room = joined(&link.another()).await;
+            let room = joined(&link.new_client()).await;
             streams.push(room.on::<u32>("news"));
         }
         time.sleep(300 * SECOND).await;
@@ -262,7 +262,7 @@ fn a_wait_that_takes_too_long_says_what_for() {
 #[test]
 fn a_run_has_a_limit() {
     let time = VirtualTime::new().with_limit(60 * SECOND);
-    let link = time.link(rooms().build());
+    let link = time.link(demo_server().build());
     let text = panic_of(|| {
         time.run(async {
             let _socket = link.socket().connect().await.unwrap();
@@ -307,7 +307,7 @@ fn equal_programs_give_equal_runs() {
 #[tokio::test(start_paused = true)]
 async fn the_same_link_on_tokio_with_paused_time() {
     let started = tokio::time::Instant::now();
-    let link = Link::new(rooms().build(), AdapterRuntime::current().unwrap());
+    let link = Link::new(demo_server().build(), AdapterRuntime::current().unwrap());
     let room = joined(&link).await;
     let mut shouts = room.on::<Value>("shout");
     link.half_open();

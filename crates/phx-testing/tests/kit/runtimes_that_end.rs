@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use futures::executor::block_on;
 use futures::{FutureExt, StreamExt};
 use phx_client::{
-    Builder, Channel, ChannelState, ConnectFailed, ConnectionState, DecodeError, EncodeError,
-    Frame, Message, PushFailed, Serializer, Socket, V2,
+    Channel, ChannelState, ConnectFailed, ConnectionState, DecodeError, EncodeError, Frame,
+    Message, PushFailed, Serializer, Socket, SocketBuilder, V2,
 };
+use phx_testing::demo_server;
 use phx_testing::listener::Listener;
-use phx_testing::rooms;
 use tokio::runtime::{self, Runtime};
 
 /// V2, but for an event that panics the driver.
@@ -39,13 +39,13 @@ impl Serializer for Panics {
 fn server() -> (Runtime, Listener) {
     let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.unwrap();
-    let listener = runtime.block_on(Listener::bind(rooms().build())).unwrap();
+    let listener = runtime.block_on(Listener::bind(demo_server().build())).unwrap();
     (runtime, listener)
 }
 
 type Told = Arc<Mutex<Vec<String>>>;
 
-async fn joined(builder: Builder) -> (Socket, Channel, Told) {
+async fn joined(builder: SocketBuilder) -> (Socket, Channel, Told) {
     let told = Told::default();
     let note = |told: &Told| {
         let told = Arc::clone(told);
@@ -116,7 +116,7 @@ fn a_tokio_executor_that_panics() {
 }
 
 /// The panic of a driver on each adapter's executor.
-async fn panics(builder: Builder) {
+async fn panics(builder: SocketBuilder) {
     let (socket, room, told) = joined(builder).await;
     let waits = room.push::<()>("whisper", &1);
     let panics = room.push::<()>("panic", &1);

@@ -12,12 +12,12 @@ mod replies;
 mod serializers;
 mod sleep;
 
-use phx_testing::Builder;
+use phx_testing::ServerBuilder;
 
 use crate::wire::Wire;
 
 /// What a server answers to the last of these texts, the others being sent before it.
-fn answers(server: Builder, vsn: &str, texts: &[&str]) -> Vec<String> {
+fn answers(server: ServerBuilder, vsn: &str, texts: &[&str]) -> Vec<String> {
     let mut wire = Wire::new(server.build());
     let socket = wire.connect(&format!("vsn={vsn}"));
     let (last, before) = texts.split_last().unwrap();

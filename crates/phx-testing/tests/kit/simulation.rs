@@ -7,12 +7,12 @@ use std::time::Duration;
 use phx_proto::{
     ChannelId, CloseCause, CloseCode, Config, ConnectionState, Event, Outcome, Payload, Status,
 };
-use phx_testing::{ClientId, Connectivity, Refusal, Simulation, rooms};
+use phx_testing::{ClientId, Connectivity, Refusal, Simulation, demo_server};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn joined() -> (Simulation, ClientId, ChannelId) {
-    let mut sim = Simulation::new(rooms().build());
+    let mut sim = Simulation::new(demo_server().build());
     let (ann, room) = join(&mut sim);
     (sim, ann, room)
 }
@@ -36,9 +36,9 @@ fn push(sim: &mut Simulation, client: ClientId, room: ChannelId, event: &'static
 }
 
 fn outcome(sim: &mut Simulation, client: ClientId, within: Duration) -> Option<Outcome> {
-    let done = |event: &Event| matches!(event, Event::PushDone { .. });
+    let done = |event: &Event| matches!(event, Event::RequestDone { .. });
     match sim.find_event(client, within, done)? {
-        Event::PushDone { outcome, .. } => Some(outcome),
+        Event::RequestDone { outcome, .. } => Some(outcome),
         _ => None,
     }
 }
@@ -80,7 +80,7 @@ fn an_hour_of_heartbeats_takes_no_time() {
 fn without_heartbeats_the_server_closes_after_a_minute() {
     let mut config = Config::phoenix_cr();
     config.heartbeat_interval = None;
-    let mut sim = Simulation::new(rooms().build());
+    let mut sim = Simulation::new(demo_server().build());
     let ann = sim.client(config);
     sim.with(ann, |socket, now| socket.connect(now));
     let cause = closed(&mut sim, ann, 61 * SECOND).unwrap();
@@ -103,7 +103,7 @@ fn a_broadcast_reaches_the_others() {
 fn both_sides_notice_a_cut() {
     let (mut sim, ann, _) = joined();
     sim.cut(ann);
-    assert!(matches!(closed(&mut sim, ann, Duration::ZERO), Some(CloseCause::Lost { .. })));
+    assert!(matches!(closed(&mut sim, ann, Duration::ZERO), Some(CloseCause::Io { .. })));
     assert_eq!(sim.server().sockets().count(), 0);
     let rejoined = |event: &Event| matches!(event, Event::Joined { rejoined: true, .. });
     assert!(sim.find_event(ann, 2 * SECOND, rejoined).is_some());
@@ -145,7 +145,7 @@ fn what_was_held_back_arrives_in_order() {
 
 #[test]
 fn a_refused_connection_tells_why() {
-    let mut sim = Simulation::new(rooms().build());
+    let mut sim = Simulation::new(demo_server().build());
     let ann = sim.client(Config::phoenix_cr());
     sim.refuse_next(ann, Refusal::new(429).with_header("Retry-After", "7").with_body("slow down"));
     sim.with(ann, |socket, now| socket.connect(now));
@@ -160,13 +160,13 @@ fn a_refused_connection_tells_why() {
 
 #[test]
 fn silence_ends_by_the_connect_timeout() {
-    let mut sim = Simulation::new(rooms().build());
+    let mut sim = Simulation::new(demo_server().build());
     let ann = sim.client(Config::phoenix_cr());
     sim.set_connectivity(ann, Connectivity::Silent);
     sim.with(ann, |socket, now| socket.connect(now));
     assert_eq!(closed(&mut sim, ann, 60 * SECOND), Some(CloseCause::ConnectTimedOut));
     sim.set_connectivity(ann, Connectivity::Offline);
-    assert!(matches!(closed(&mut sim, ann, 60 * SECOND), Some(CloseCause::Lost { .. })));
+    assert!(matches!(closed(&mut sim, ann, 60 * SECOND), Some(CloseCause::Io { .. })));
 }
 
 #[test]

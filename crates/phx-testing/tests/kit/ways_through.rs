@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use phx_client::dial::{Dialer, HttpProxy, Socks5Proxy};
 use phx_client::websocket::WebSocketConnector;
-use phx_client::{Backoff, Builder, CloseCause, ProxyFailure};
+use phx_client::{Backoff, CloseCause, ProxyFailure, SocketBuilder};
 use proxies::{Microsocks, Tinyproxy};
 use serde_json::json;
 use server::Server;
@@ -17,14 +17,14 @@ use server::Server;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A proxy takes a moment to start: attempts are repeated until it has.
-fn patient(builder: Builder) -> Builder {
+fn patient(builder: SocketBuilder) -> SocketBuilder {
     builder.reconnect(Backoff::steps([Duration::from_millis(20)]).with_jitter_percent(0))
 }
 
 /// The story of a connection that works.
-async fn talks(builder: Builder, dialer: impl Dialer) {
+async fn talks(builder: SocketBuilder, dialer: impl Dialer) {
     let connector = WebSocketConnector::new(dialer);
-    let socket = patient(builder).connector(connector).connect_within(LIMIT).await.unwrap();
+    let socket = patient(builder).connector(connector).connect_with_timeout(LIMIT).await.unwrap();
     let room = socket.channel("room:lobby").join().await.unwrap();
     let reply: String = room.push("echo", &json!("there and back")).await.unwrap();
     assert_eq!(reply, "there and back");
@@ -32,7 +32,7 @@ async fn talks(builder: Builder, dialer: impl Dialer) {
 }
 
 /// What the proxy says, once it is there.
-async fn refused(builder: Builder, dialer: impl Dialer) -> ProxyFailure {
+async fn refused(builder: SocketBuilder, dialer: impl Dialer) -> ProxyFailure {
     let (sender, mut causes) = futures::channel::mpsc::unbounded();
     let socket = patient(builder)
         .connector(WebSocketConnector::new(dialer))
@@ -40,7 +40,7 @@ async fn refused(builder: Builder, dialer: impl Dialer) -> ProxyFailure {
         .spawn()
         .unwrap();
     // Its end is the deadline.
-    let connecting = socket.opened().within(LIMIT);
+    let connecting = socket.wait_connected().with_timeout(LIMIT);
     let told = async {
         while let Some(cause) = futures::StreamExt::next(&mut causes).await {
             if let CloseCause::Proxy(failure) = cause {

@@ -60,7 +60,7 @@ async fn with_nothing_more_to_read_the_failure_is_the_end() {
     let (mut client, _open) = broken(b"\x81\x02hi").await;
     send_in_vain(&mut client).await;
     assert_eq!(receive(&mut client).await, Ok(Frame::text("hi")));
-    assert_eq!(receive(&mut client).await, Err(CloseCause::lost("broken pipe")));
+    assert_eq!(receive(&mut client).await, Err(CloseCause::io("broken pipe")));
 }
 
 #[tokio::test]
@@ -74,7 +74,7 @@ async fn whoever_waits_to_receive_is_woken_by_the_failure() {
         }
         received
     });
-    assert_eq!(within(end).await, Err(CloseCause::lost("broken pipe")));
+    assert_eq!(within(end).await, Err(CloseCause::io("broken pipe")));
 }
 
 #[tokio::test]
@@ -93,5 +93,5 @@ async fn nobody_is_woken_again_and_again() {
 #[tokio::test]
 async fn closing_ends_with_the_failure() {
     let (mut client, _open) = broken(b"").await;
-    assert_eq!(close(&mut client, 1000, "").await, CloseCause::lost("broken pipe"));
+    assert_eq!(close(&mut client, 1000, "").await, CloseCause::io("broken pipe"));
 }

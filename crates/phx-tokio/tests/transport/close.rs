@@ -92,7 +92,7 @@ async fn closing_a_connection_that_the_server_has_dropped_ends_too() {
 async fn an_end_without_a_close_frame_is_a_loss() {
     let (mut client, server) = pair(WebSocketConfig::default()).await;
     drop(server);
-    let ended = CloseCause::lost("the server ended the connection without a close frame");
+    let ended = CloseCause::io("the server ended the connection without a close frame");
     assert_eq!(receive(&mut client).await, Err(ended));
 }
 
@@ -103,7 +103,7 @@ async fn a_reset_is_a_loss() {
     server.get_ref().get_ref().set_zero_linger().unwrap();
     drop(server);
     match receive(&mut client).await {
-        Err(CloseCause::Lost { error, .. }) => assert!(error.contains("reset"), "{error}"),
+        Err(CloseCause::Io { error, .. }) => assert!(error.contains("reset"), "{error}"),
         other => panic!("not lost: {other:?}"),
     }
 }

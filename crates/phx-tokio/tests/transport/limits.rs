@@ -28,7 +28,7 @@ async fn a_message_over_the_limit() {
     server.send(Message::binary(vec![0; 1_000])).await.unwrap();
     assert_eq!(receive(&mut client).await, Ok(Frame::binary(vec![0; 1_000])));
     server.send(Message::binary(vec![0; 1_001])).await.unwrap();
-    let too_large = CloseCause::lost("a message was larger than the limit of 1000 bytes");
+    let too_large = CloseCause::io("a message was larger than the limit of 1000 bytes");
     assert_eq!(receive(&mut client).await, Err(too_large));
     assert_eq!(closed_with(&mut server).await, 1009);
 }
@@ -45,7 +45,7 @@ async fn raw_close_code(stream: &mut tokio::net::TcpStream) -> u16 {
 #[tokio::test]
 async fn text_that_is_not_utf8() {
     let (mut client, mut stream) = receiving(usize::from(u16::MAX), b"\x81\x02\xff\xfe").await;
-    let not_text = CloseCause::lost("a text message was not UTF-8");
+    let not_text = CloseCause::io("a text message was not UTF-8");
     assert_eq!(receive(&mut client).await, Err(not_text));
     assert_eq!(raw_close_code(&mut stream).await, 1007);
 }
@@ -56,7 +56,7 @@ async fn frames_that_break_the_protocol() {
     for broken in [&b"\xf1\x00"[..], b"\x81\x80abcd", b"\x80\x00", b"\x83\x00"] {
         let (mut client, mut stream) = receiving(usize::from(u16::MAX), broken).await;
         match receive(&mut client).await {
-            Err(CloseCause::Lost { error, .. }) => {
+            Err(CloseCause::Io { error, .. }) => {
                 assert!(error.starts_with("the server broke the WebSocket protocol"), "{error}");
             }
             other => panic!("{broken:?}: not lost: {other:?}"),
@@ -73,13 +73,13 @@ async fn the_limit_holds_for_fragments_together() {
         fragments.extend([0; 100]);
     }
     let (mut client, _open) = receiving(SMALL, &fragments).await;
-    let too_large = CloseCause::lost("a message was larger than the limit of 1000 bytes");
+    let too_large = CloseCause::io("a message was larger than the limit of 1000 bytes");
     assert_eq!(receive(&mut client).await, Err(too_large));
 }
 
 #[tokio::test]
 async fn a_text_frame_of_ones_own_must_be_text() {
     let (mut client, _server) = pair(WebSocketConfig::default()).await;
-    let not_text = CloseCause::lost("a text frame to be sent is not UTF-8");
+    let not_text = CloseCause::io("a text frame to be sent is not UTF-8");
     assert_eq!(client.as_mut().start_send(Frame::text(vec![0xff])), Err(not_text));
 }

@@ -31,7 +31,7 @@ async fn a_server_may_name_one_that_was_offered() {
 
 #[tokio::test]
 async fn a_server_may_not_name_another() {
-    let wrong = CloseCause::lost(
+    let wrong = CloseCause::io(
         "the server's answer 101 is wrong: it names a subprotocol that wasn't offered",
     );
     let unasked = answered(None, "Sec-WebSocket-Protocol: phoenix\r\n").await;
@@ -44,6 +44,6 @@ async fn a_server_may_not_name_another() {
 async fn a_server_may_not_name_two() {
     let twice = "Sec-WebSocket-Protocol: phoenix\r\nSec-WebSocket-Protocol: phoenix\r\n";
     let wrong =
-        CloseCause::lost("the server's answer 101 is wrong: it names more than one subprotocol");
+        CloseCause::io("the server's answer 101 is wrong: it names more than one subprotocol");
     assert_eq!(answered(Some("token"), twice).await.unwrap_err(), wrong);
 }

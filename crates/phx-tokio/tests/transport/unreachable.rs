@@ -13,7 +13,7 @@ async fn nobody_listens() {
     let address = socket.local_addr().unwrap();
     let endpoint = Endpoint::parse(&format!("ws://{address}/socket")).unwrap();
     match connect(&endpoint).await {
-        Err(CloseCause::Lost { error, .. }) => {
+        Err(CloseCause::Io { error, .. }) => {
             assert!(error.starts_with(&format!("{address}: ")), "{error}");
         }
         other => panic!("not lost: {other:?}"),
@@ -26,7 +26,7 @@ async fn there_is_no_such_host() {
     let host = "x".repeat(64);
     let endpoint = Endpoint::parse(&format!("ws://{host}/socket")).unwrap();
     match connect(&endpoint).await {
-        Err(CloseCause::Lost { error, .. }) => {
+        Err(CloseCause::Io { error, .. }) => {
             assert!(error.starts_with(&format!("can't look up `{host}`: ")), "{error}");
         }
         other => panic!("not lost: {other:?}"),

@@ -9,5 +9,5 @@ async fn wss_is_unusable() {
     let endpoint = Endpoint::parse("wss://127.0.0.1:1/socket").unwrap();
     let cause = connect(&endpoint).await.unwrap_err();
     let text = "`wss` and `https` need TLS, and this program was built without it";
-    assert_eq!(cause, CloseCause::unusable(text));
+    assert_eq!(cause, CloseCause::invalid_request(text));
 }

@@ -16,7 +16,7 @@ async fn answered(answer: &str) -> CloseCause {
 }
 
 fn wrong(what: &str) -> CloseCause {
-    CloseCause::lost(format!("the server's answer 101 is wrong: {what}"))
+    CloseCause::io(format!("the server's answer 101 is wrong: {what}"))
 }
 
 #[tokio::test]
@@ -50,11 +50,11 @@ async fn only_http_1_1_upgrades() {
     assert_eq!(old, wrong("it is HTTP/1.0, which has no upgrade"));
     for version in ["HTTP/0.9", "HTTP/1.2", "HTTP/2", "HTTP/2.0", "ICY"] {
         let other = changed(|answer| answer.replace("HTTP/1.1", version)).await;
-        assert_eq!(other, CloseCause::lost("the server's answer is not HTTP"), "{version}");
+        assert_eq!(other, CloseCause::io("the server's answer is not HTTP"), "{version}");
     }
     // What a server of HTTP/2 says first: its settings.
     let cause = answered("\0\0\0\x04\0\0\0\0\0\n").await;
-    assert_eq!(cause, CloseCause::lost("the server's answer is not HTTP"));
+    assert_eq!(cause, CloseCause::io("the server's answer is not HTTP"));
 }
 
 #[tokio::test]
@@ -101,5 +101,5 @@ async fn headers_that_are_no_text() {
 async fn the_head_is_bounded() {
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(129));
     let cause = answered(&many).await;
-    assert_eq!(cause, CloseCause::lost("the server's answer has too many headers"));
+    assert_eq!(cause, CloseCause::io("the server's answer has too many headers"));
 }

@@ -8,13 +8,13 @@ use phx_proto::{
 
 use super::Dispatch;
 use crate::channel::ChannelFailure;
-use crate::hook::isolated;
 use crate::log::LogKind;
 use crate::messages::item::TopicMessage;
 use crate::shared::{
     Content, HookList, OnChannelClose, OnClose, OnError, OnEvent, OnPayload, Shared, State,
 };
 use crate::socket::{Closed, SocketError};
+use crate::subscription::isolated;
 
 impl Dispatch {
     /// Brings the core's events to whom they concern, until one concerns hooks or logs.
@@ -96,12 +96,12 @@ impl Dispatch {
     fn event(&mut self, state: &mut State, now: Instant, event: Event) {
         let wakers = &mut self.wakers;
         match event {
-            Event::PushDone { push, channel, outcome, .. } => {
+            Event::RequestDone { push, channel, outcome, .. } => {
                 state.deliver_reply(now, channel, push, &outcome, wakers);
                 self.outcomes.push((push, outcome));
             }
             Event::Pong { ping, round_trip, .. } => self.pongs.push((ping, round_trip)),
-            Event::HeartbeatAnswered { .. } => self.give_back_room(state),
+            Event::HeartbeatAnswered { .. } => self.shrink(state),
             Event::Opened { transport, .. } => {
                 state.ends.note_opened();
                 state.topics.resume(wakers);
@@ -117,7 +117,7 @@ impl Dispatch {
                     state.topics.interrupt();
                 }
                 state.ends.note_closed(cause.clone(), retry_in.is_some());
-                self.give_back_room(state);
+                self.shrink(state);
                 let (on_error, on_close) = (state.hooks.error.clone(), state.hooks.close.clone());
                 let closed = Closed { cause, was_open, retry_in };
                 self.outside(!(on_error.is_empty() && on_close.is_empty()), move |shared| {

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use phx_client::websocket::{WebSocketConfig, WebSocketConnector};
-use phx_client::{Builder, CloseCause};
+use phx_client::{CloseCause, SocketBuilder};
 use tokio::time::advance;
 
 use crate::common::{Notes, TestRuntime};
 use crate::peer::Peer;
 
-fn builder(peer: &Peer, config: WebSocketConfig) -> (Builder, Notes) {
+fn builder(peer: &Peer, config: WebSocketConfig) -> (SocketBuilder, Notes) {
     let notes = Notes::default();
     let closes = notes.clone();
-    let builder = Builder::new("ws://server.test/socket")
+    let builder = SocketBuilder::new("ws://server.test/socket")
         .runtime(TestRuntime::new())
         .connector(WebSocketConnector::new(peer.clone()).with_config(config))
         .on_close(move |closed| closes.note(format!("{:?}", closed.cause)))

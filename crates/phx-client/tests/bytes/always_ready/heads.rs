@@ -23,7 +23,7 @@ fn refused(peer: &Peer) -> CloseCause {
 async fn interim_answers_without_end() {
     let cause = refused(&Peer::new("", INTERIM, 1));
     let expected = "the server's answer comes after too many interim ones";
-    assert_eq!(cause, CloseCause::lost(expected));
+    assert_eq!(cause, CloseCause::io(expected));
 }
 
 #[tokio::test(start_paused = true)]
@@ -39,7 +39,7 @@ async fn sixteen_interim_answers_may_come_before_the_final_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_head_without_end() {
-    let too_long = CloseCause::lost("the server's answer has too long a head");
+    let too_long = CloseCause::io("the server's answer has too long a head");
     assert_eq!(refused(&Peer::new("HTTP/1.1 200 OK\r\nX: ", "x", 1)), too_long);
     // Empty lines may come first.
     assert_eq!(refused(&Peer::new("", "\r\n", 1)), too_long);
@@ -103,12 +103,12 @@ async fn the_same_comes_of_an_answer_whatever_its_pieces() {
         // What comes behind the last line isn't looked at before that line has ended.
         (
             "HTTP/1.1 200 OK\r\nbad header{".to_owned(),
-            CloseCause::lost("the server ended the connection during the upgrade"),
+            CloseCause::io("the server ended the connection during the upgrade"),
         ),
         (format!("HTTP/1.1 404 Not Found\r\n{}\r\n", headers(longest)), refused(Refusal::new(404))),
         (
             format!("HTTP/1.1 404 Not Found\r\n{}\r\n", headers(longest + 1)),
-            CloseCause::lost("the server's answer has too long a head"),
+            CloseCause::io("the server's answer has too long a head"),
         ),
         (chunk(252), refused(kept(503))),
         (chunk(253), refused(Refusal::new(503))),

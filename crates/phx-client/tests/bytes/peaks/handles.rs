@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use phx_client::dial::{Dialer, TcpDialer};
-use phx_client::{Builder, Config, Payload, StreamOptions, WhenSlow};
+use phx_client::{Config, Payload, SocketBuilder, StreamOptions, StreamOverflow};
 use serde_json::{Value, json};
 
 use super::{OFFERED, OFFERED_BYTES, PIECE, in_runtime, peak};
@@ -13,14 +13,14 @@ use crate::common::network::TestNetwork;
 use crate::common::{Net, settle};
 
 /// The peak of a socket with a stream that nobody reads, and a server that sends so many messages.
-fn unread(set: impl FnOnce(Builder) -> Builder, count: usize, bytes: usize) -> usize {
+fn unread(set: impl FnOnce(SocketBuilder) -> SocketBuilder, count: usize, bytes: usize) -> usize {
     peak(|| {
         in_runtime(async {
             let mut net = Net::new();
             let builder = set(net.builder());
             let (_socket, room, peer) = net.joined_with(builder).await;
             let _stream =
-                room.on_raw_with("news", StreamOptions::new().when_slow(WhenSlow::DropOldest));
+                room.on_raw_with("news", StreamOptions::new().overflow(StreamOverflow::DropOldest));
             for _ in 0..count {
                 peer.broadcast("news", &json!("x".repeat(bytes)));
                 settle().await;
@@ -30,7 +30,11 @@ fn unread(set: impl FnOnce(Builder) -> Builder, count: usize, bytes: usize) -> u
 }
 
 /// The same for the changes of a presence: one member that comes and goes.
-fn unread_changes(set: impl FnOnce(Builder) -> Builder, count: usize, bytes: usize) -> usize {
+fn unread_changes(
+    set: impl FnOnce(SocketBuilder) -> SocketBuilder,
+    count: usize,
+    bytes: usize,
+) -> usize {
     peak(|| {
         in_runtime(async {
             let mut net = Net::new();

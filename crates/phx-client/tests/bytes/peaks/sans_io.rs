@@ -2,7 +2,7 @@
 
 use phx_client::proto::{
     Action, CloseCause, CloseCode, Config, Event, Frame, Instant, Message, Payload, Presence,
-    PresenceConfig, PushId, Serializer, Socket, Status, TransportId, V2, V2Server,
+    PresenceConfig, RequestId, Serializer, Socket, Status, TransportId, V2, V2Server,
 };
 use serde_json::Value;
 
@@ -53,7 +53,7 @@ fn joined(config: Config) -> Joined {
     (socket, transport, channel)
 }
 
-fn push((socket, _, channel): &mut Joined, payload: Payload) -> Option<PushId> {
+fn push((socket, _, channel): &mut Joined, payload: Payload) -> Option<RequestId> {
     socket.push(NOW, *channel, "msg", payload, None).ok()
 }
 
@@ -154,7 +154,7 @@ pub(crate) fn statuses() -> usize {
         }
     });
     let events = std::iter::from_fn(|| socket.poll_event());
-    let done = events.filter(|event| matches!(event, Event::PushDone { .. }));
+    let done = events.filter(|event| matches!(event, Event::RequestDone { .. }));
     assert_eq!(done.count(), STATUSES);
     peak
 }

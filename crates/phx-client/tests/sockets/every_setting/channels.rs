@@ -65,7 +65,7 @@ impl Path {
             }
             Path::CreateThenJoinExisting => {
                 let room = builder.create()?;
-                socket.existing_channel("room:a").unwrap().join().await.map(|_| room)
+                socket.get_channel("room:a").unwrap().join().await.map(|_| room)
             }
         }
     }
@@ -121,7 +121,7 @@ async fn params_of_joins(
     let (socket, mut peer) = net.connected().await;
     let (room, join) = tokio::join!(path.join(&socket, change), peer.accept_join());
     let _room = room.unwrap();
-    peer.close(CloseCause::lost("cable"));
+    peer.close(CloseCause::io("cable"));
     let mut peer = net.attempt().await.accept();
     let rejoin = peer.accept_join().await;
     [join, rejoin].map(|join| join.payload.decode().unwrap())
@@ -152,7 +152,7 @@ async fn a_rejoin_waits_as_long_as_the_join_did() {
         let joining = path.join(&socket, |builder| builder.join_timeout(THREE));
         let (room, _) = tokio::join!(joining, peer.accept_join());
         let _room = room.unwrap();
-        peer.close(CloseCause::lost("cable"));
+        peer.close(CloseCause::io("cable"));
         let mut peer = net.attempt().await.accept();
         assert_eq!(&*peer.receive().await.event, "phx_join", "{path:?}");
         let (left, time) = time_of(peer.receive()).await;
@@ -167,7 +167,7 @@ async fn what_a_call_says_counts_more_than_what_was_set() {
     let builder = net.builder().push_timeout(minute).join_timeout(minute).leave_timeout(minute);
     let (socket, mut peer) = net.connected_with(builder).await;
     let room = socket.channel("room:b").join_timeout(minute).create().unwrap();
-    let (joined, time) = time_of(room.join_within(THREE)).await;
+    let (joined, time) = time_of(room.join_with_timeout(THREE)).await;
     assert!(matches!(joined, Err(JoinFailed::TimedOut)), "{joined:?}");
     assert_eq!(time, THREE);
     drop(room);
@@ -175,8 +175,8 @@ async fn what_a_call_says_counts_more_than_what_was_set() {
 
     let room = socket.channel("room:a").create().unwrap();
     peer.join(&room).await;
-    let (pushed, time) = time_of(room.push_within::<Value>(THREE, "a", &json!({}))).await;
+    let (pushed, time) = time_of(room.push_with_timeout::<Value>(THREE, "a", &json!({}))).await;
     assert!(matches!(pushed, Err(PushFailed::TimedOut)), "{pushed:?}");
     assert_eq!(time, THREE);
-    assert_eq!(time_of(room.leave_within(THREE)).await, (Err(LeaveFailed::TimedOut), THREE));
+    assert_eq!(time_of(room.leave_with_timeout(THREE)).await, (Err(LeaveFailed::TimedOut), THREE));
 }

@@ -1,13 +1,14 @@
-//! The settings of a socket: each by `connect`, `connect_within` and `spawn`.
+//! The settings of a socket: each by `connect`, `connect_with_timeout` and `spawn`.
 
 use std::collections::BTreeSet;
 use std::future::pending;
 use std::time::Duration;
 
 use phx_client::{
-    Backoff, BoxFuture, Builder, Channel, ChannelState, CloseCause, CloseCode, ClosePolicy, Config,
+    Backoff, BoxFuture, Channel, ChannelState, CloseCause, CloseCode, ClosePolicy, Config,
     ConnectFailed, Credentials, Frame, JoinFailed, LeaveFailed, PushErrorKind, PushFailed,
-    PushRefused, ReconnectPolicy, RejoinPolicy, Request, Socket, StreamItem, V1, WhenFull, events,
+    PushOverflow, PushRefused, ReconnectPolicy, RejoinPolicy, Request, Socket, SocketBuilder,
+    StreamItem, V1, events,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc::unbounded_channel;
@@ -28,29 +29,29 @@ enum Path {
 const PATHS: [Path; 3] = [Path::Connect, Path::ConnectWithin, Path::Spawn];
 
 impl Path {
-    async fn open(self, builder: Builder) -> Result<Socket, ConnectFailed> {
+    async fn open(self, builder: SocketBuilder) -> Result<Socket, ConnectFailed> {
         match self {
             Path::Connect => builder.connect().await,
-            Path::ConnectWithin => builder.connect_within(Duration::from_secs(3600)).await,
+            Path::ConnectWithin => builder.connect_with_timeout(Duration::from_secs(3600)).await,
             Path::Spawn => {
                 let socket = builder.spawn()?;
-                socket.opened().await?;
+                socket.wait_connected().await?;
                 Ok(socket)
             }
         }
     }
 
-    fn start(self, builder: Builder) -> JoinHandle<Result<Socket, ConnectFailed>> {
+    fn start(self, builder: SocketBuilder) -> JoinHandle<Result<Socket, ConnectFailed>> {
         tokio::spawn(self.open(builder))
     }
 
-    async fn connected(self, net: &mut Net, builder: Builder) -> (Socket, Peer) {
+    async fn connected(self, net: &mut Net, builder: SocketBuilder) -> (Socket, Peer) {
         let (socket, peer) =
             tokio::join!(self.open(builder), async { net.attempt().await.accept() });
         (socket.unwrap(), peer)
     }
 
-    async fn joined(self, net: &mut Net, builder: Builder) -> (Socket, Channel, Peer) {
+    async fn joined(self, net: &mut Net, builder: SocketBuilder) -> (Socket, Channel, Peer) {
         let (socket, mut peer) = self.connected(net, builder).await;
         let room = socket.channel("room:a").create().unwrap();
         peer.join(&room).await;
@@ -58,23 +59,27 @@ impl Path {
     }
 
     /// The request of the first attempt.
-    async fn request(self, change: impl FnOnce(Builder) -> Builder) -> Request {
+    async fn request(self, change: impl FnOnce(SocketBuilder) -> SocketBuilder) -> Request {
         let mut net = Net::new();
         let _socket = self.start(change(net.builder()));
         net.attempt().await.request
     }
 
     /// From a failed attempt to the next one.
-    async fn first_delay(self, change: impl FnOnce(Builder) -> Builder) -> Duration {
+    async fn first_delay(self, change: impl FnOnce(SocketBuilder) -> SocketBuilder) -> Duration {
         let mut net = Net::new();
         let _socket = self.start(change(net.builder()));
-        net.attempt().await.refuse(CloseCause::lost("no route"));
+        net.attempt().await.refuse(CloseCause::io("no route"));
         time_of(net.attempt()).await.1
     }
 
     /// From the opening of a connection on which no heartbeat is answered to its end. With `news` a
     /// frame comes every second.
-    async fn until_dead(self, news: bool, change: impl FnOnce(Builder) -> Builder) -> Duration {
+    async fn until_dead(
+        self,
+        news: bool,
+        change: impl FnOnce(SocketBuilder) -> SocketBuilder,
+    ) -> Duration {
         let mut net = Net::new();
         let (sender, mut closed) = unbounded_channel();
         let builder = change(net.builder()).on_close(move |_| sender.send(()).unwrap());
@@ -188,7 +193,7 @@ const TABLE: &[(&str, Check)] = &[
     ("reconnect_policy", |path| Box::pin(async move {
         let mut net = Net::new();
         let socket = path.start(net.builder().reconnect_policy(ReconnectPolicy::never()));
-        net.attempt().await.refuse(CloseCause::lost("no route"));
+        net.attempt().await.refuse(CloseCause::io("no route"));
         let failed = soon(socket).await.unwrap();
         assert!(matches!(failed, Err(ConnectFailed::Closed(_))), "{failed:?}");
     })),
@@ -230,7 +235,7 @@ const TABLE: &[(&str, Check)] = &[
         let builder = net.builder().stable_after(Duration::ZERO).reconnect(fixed(&[3, 60]));
         let (_socket, mut peer) = path.connected(&mut net, builder).await;
         for _ in 0..3 {
-            peer.close(CloseCause::lost("cable"));
+            peer.close(CloseCause::io("cable"));
             let (attempt, time) = time_of(net.attempt()).await;
             assert_eq!(time, THREE);
             peer = attempt.accept();
@@ -278,9 +283,9 @@ const TABLE: &[(&str, Check)] = &[
         let PushRefused::Push(refused) = refused else { panic!("{refused}") };
         assert!(matches!(refused.reason, PushErrorKind::BufferFull { max: 1, .. }));
     })),
-    ("when_full", |path| Box::pin(async move {
+    ("push_overflow", |path| Box::pin(async move {
         let mut net = Net::new();
-        let builder = net.builder().max_buffered_pushes(1).when_full(WhenFull::EvictOldest);
+        let builder = net.builder().max_buffered_pushes(1).push_overflow(PushOverflow::DropOldest);
         let (_socket, room, peer) = path.joined(&mut net, builder).await;
         peer.takes_frames(false);
         let first = room.push::<Value>("a", &json!({}));
@@ -330,7 +335,7 @@ fn fixed(seconds: &[u64]) -> Backoff {
 
 async fn runtime(path: Path) {
     let mut net = Net::new();
-    let without = || Builder::new("ws://server.test/socket").connector(net.connector());
+    let without = || SocketBuilder::new("ws://server.test/socket").connector(net.connector());
     let failed = path.open(without()).await;
     assert!(matches!(failed, Err(ConnectFailed::Incomplete { missing: "runtime", .. })));
     let with = without().runtime(net.runtime.clone());
@@ -339,14 +344,14 @@ async fn runtime(path: Path) {
 
 async fn connector(path: Path) {
     let mut net = Net::new();
-    let without = || Builder::new("ws://server.test/socket").runtime(net.runtime.clone());
+    let without = || SocketBuilder::new("ws://server.test/socket").runtime(net.runtime.clone());
     let failed = path.open(without()).await;
     assert!(matches!(failed, Err(ConnectFailed::Incomplete { missing: "connector", .. })));
     let with = without().connector(net.connector());
     path.connected(&mut net, with).await;
 }
 
-async fn unanswered_push(path: Path, change: impl FnOnce(Builder) -> Builder) {
+async fn unanswered_push(path: Path, change: impl FnOnce(SocketBuilder) -> SocketBuilder) {
     let mut net = Net::new();
     let builder = change(net.builder());
     let (_socket, room, _peer) = path.joined(&mut net, builder).await;
@@ -356,7 +361,7 @@ async fn unanswered_push(path: Path, change: impl FnOnce(Builder) -> Builder) {
 }
 
 /// How many messages of 100 bytes are read before a stream takes any.
-async fn read_ahead(path: Path, change: impl FnOnce(Builder) -> Builder) -> u64 {
+async fn read_ahead(path: Path, change: impl FnOnce(SocketBuilder) -> SocketBuilder) -> u64 {
     let mut net = Net::new();
     let builder = change(net.builder());
     let (socket, room, peer) = path.joined(&mut net, builder).await;
@@ -368,7 +373,7 @@ async fn read_ahead(path: Path, change: impl FnOnce(Builder) -> Builder) -> u64 
 }
 
 /// A connection opens, a message and a frame that is none come, and it closes: the hook is called once.
-async fn noted(path: Path, change: impl FnOnce(Builder, Notes) -> Builder) {
+async fn noted(path: Path, change: impl FnOnce(SocketBuilder, Notes) -> SocketBuilder) {
     let (mut net, notes) = (Net::new(), Notes::default());
     let builder = change(net.builder(), notes.clone());
     let (_socket, _room, mut peer) = path.joined(&mut net, builder).await;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures::FutureExt;
 use phx_client::{
     Channel, Message, Messages, Payload, PresenceConfig, PresenceItem, Socket, StreamItem,
-    StreamOptions, TopicFilter, WhenSlow,
+    StreamOptions, StreamOverflow, TopicFilter,
 };
 use serde_json::{Value, json};
 
@@ -68,12 +68,12 @@ async fn capacity<T>(make: impl Fn(&Socket, &Channel, StreamOptions) -> Messages
     assert!((3..=4).contains(&filled.read), "{}", filled.read);
 }
 
-async fn when_slow<T>(make: impl Fn(&Socket, &Channel, StreamOptions) -> Messages<T>) {
+async fn overflow<T>(make: impl Fn(&Socket, &Channel, StreamOptions) -> Messages<T>) {
     for (rule, expected) in [
-        (WhenSlow::DropOldest, ["lagged 3", "message", "message"]),
-        (WhenSlow::DropNewest, ["message", "message", "lagged 3"]),
+        (StreamOverflow::DropOldest, ["lagged 3", "message", "message"]),
+        (StreamOverflow::DropNewest, ["message", "message", "lagged 3"]),
     ] {
-        let filled = filled(&make, StreamOptions::new().capacity(2).when_slow(rule)).await;
+        let filled = filled(&make, StreamOptions::new().capacity(2).overflow(rule)).await;
         assert_eq!((filled.read, &*filled.items), (10, &expected.map(String::from)[..]));
     }
 }
@@ -81,8 +81,8 @@ async fn when_slow<T>(make: impl Fn(&Socket, &Channel, StreamOptions) -> Message
 #[tokio::test(start_paused = true)]
 async fn each_setting_of_a_stream_takes_effect_on_every_stream() {
     on_every_stream!(capacity);
-    on_every_stream!(when_slow);
-    let named = BTreeSet::from(["capacity", "when_slow"]);
+    on_every_stream!(overflow);
+    let named = BTreeSet::from(["capacity", "overflow"]);
     assert_eq!(named, settings_in(include_str!("../../../src/messages/item.rs")));
 }
 

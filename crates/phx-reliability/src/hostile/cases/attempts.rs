@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use phx_client::{Backoff, Builder};
+use phx_client::{Backoff, SocketBuilder};
 
 use crate::hostile::case::{Case, Ends};
 use crate::hostile::peer::Peer;
@@ -116,6 +116,6 @@ fn close_at_once(peer: &mut Peer) -> io::Result<()> {
 }
 
 /// Attempts follow each other soon.
-fn soon(builder: Builder) -> Builder {
+fn soon(builder: SocketBuilder) -> SocketBuilder {
     builder.reconnect(Backoff::steps([Duration::from_millis(10)]))
 }

@@ -4,7 +4,9 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use phx_client::{Builder, Channel, ChannelState, Credentials, Payload, Socket, StreamOptions};
+use phx_client::{
+    Channel, ChannelState, Credentials, Payload, Socket, SocketBuilder, StreamOptions,
+};
 use phx_testing::in_memory::{Link, VirtualRuntime};
 use serde_json::{Value, json};
 
@@ -45,16 +47,16 @@ macro_rules! operations {
 }
 
 operations! {
-    "connect with a builder" ["Builder::connect"] |world| {
-        drop(world.link.another().socket().connect().await.unwrap());
+    "connect with a builder" ["SocketBuilder::connect"] |world| {
+        drop(world.link.new_client().socket().connect().await.unwrap());
     }
-    "connect within a time" ["Builder::connect_within"] |world| {
-        let builder: Builder = world.link.another().socket();
-        drop(builder.connect_within(Duration::from_secs(5)).await.unwrap());
+    "connect within a time" ["SocketBuilder::connect_with_timeout"] |world| {
+        let builder: SocketBuilder = world.link.new_client().socket();
+        drop(builder.connect_with_timeout(Duration::from_secs(5)).await.unwrap());
     }
-    "connect with credentials" ["Builder::connect"] |world| {
+    "connect with credentials" ["SocketBuilder::connect"] |world| {
         let runtime = world.runtime.clone();
-        let builder = world.link.another().socket().credentials(move || {
+        let builder = world.link.new_client().socket().credentials(move || {
             let moment = runtime.sleep(Duration::from_millis(7));
             async move {
                 moment.await;
@@ -63,12 +65,12 @@ operations! {
         });
         drop(builder.connect().await.unwrap());
     }
-    "opened" ["Connecting"] |world| { world.socket.opened().await.unwrap(); }
-    "opened within a time" ["Connecting::within"] |world| {
+    "opened" ["Connecting"] |world| { world.socket.wait_connected().await.unwrap(); }
+    "opened within a time" ["Connecting::with_timeout"] |world| {
         world.link.cut();
         // The attempts of the two lives may end each other's wait.
-        let _ = world.socket.opened().within(Duration::from_millis(1)).await;
-        world.socket.opened().within(Duration::from_secs(60)).await.unwrap();
+        let _ = world.socket.wait_connected().with_timeout(Duration::from_millis(1)).await;
+        world.socket.wait_connected().with_timeout(Duration::from_secs(60)).await.unwrap();
     }
     "connect again" ["Connecting"] |world| {
         world.link.cut();

@@ -8,7 +8,7 @@ use async_tungstenite::tungstenite::error::Error;
 use async_tungstenite::tungstenite::http::{HeaderValue, Response};
 use futures::StreamExt;
 use phx_testing::listener::Listener;
-use phx_testing::{SocketId, rooms};
+use phx_testing::{SocketId, demo_server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -25,7 +25,7 @@ pub(crate) const UPGRADE: &str = "GET /socket/websocket?vsn=2.0.0 HTTP/1.1\r\nco
 
 /// A listener with the small application.
 pub(crate) async fn bind() -> Listener {
-    Listener::bind(rooms().build()).await.unwrap()
+    Listener::bind(demo_server().build()).await.unwrap()
 }
 
 /// How many connections the server knows.

@@ -10,7 +10,7 @@ use async_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use futures::{SinkExt, StreamExt};
 use phx_proto::Payload;
 use phx_testing::listener::Listener;
-use phx_testing::{Refusal, rooms};
+use phx_testing::{Refusal, demo_server};
 use tokio::net::TcpStream;
 
 use super::client::{JOIN, bind, connect, connect_with, join, receive, send, within};
@@ -36,7 +36,7 @@ async fn serves_joins_and_broadcasts() {
 
 #[tokio::test]
 async fn answers_the_subprotocol_of_a_token() {
-    let server = rooms().auth_token(true).connect(|info| match info.auth_token() {
+    let server = demo_server().auth_token(true).connect(|info| match info.auth_token() {
         Some("secret") => Ok(None),
         _ => Err(Refusal::new(403)),
     });
@@ -73,12 +73,12 @@ async fn a_stop_closes_what_is_open_and_frees_the_port() {
     .await;
     assert_eq!(close_code(&message.unwrap().unwrap()), Some(1000));
     assert!(TcpStream::connect(address).await.is_err());
-    Listener::bind_to(address, rooms().build()).await.unwrap();
+    Listener::bind_to(address, demo_server().build()).await.unwrap();
 }
 
 #[tokio::test]
 async fn malformed_frames_close_with_their_codes() {
-    let listener = Listener::bind(rooms().max_frame_size(1000).build()).await.unwrap();
+    let listener = Listener::bind(demo_server().max_frame_size(1000).build()).await.unwrap();
     let mut client = connect(&listener).await.unwrap();
     send(&mut client, "{not json").await;
     assert_eq!(close_code(&receive(&mut client).await), Some(1011));
@@ -94,7 +94,7 @@ async fn malformed_frames_close_with_their_codes() {
 #[tokio::test]
 async fn an_idle_connection_is_closed_with_1002() {
     let idle = Duration::from_millis(20);
-    let listener = Listener::bind(rooms().idle_timeout(Some(idle)).build()).await.unwrap();
+    let listener = Listener::bind(demo_server().idle_timeout(Some(idle)).build()).await.unwrap();
     let mut client = connect(&listener).await.unwrap();
     assert_eq!(close_code(&receive(&mut client).await), Some(1002));
 }

@@ -4,8 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use allocation_counter::measure;
+use phx_testing::demo_server;
 use phx_testing::listener::Listener;
-use phx_testing::rooms;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -56,7 +56,7 @@ async fn code_after(listener: &Listener, bytes: &[u8]) -> u16 {
 }
 
 async fn refuses_a_frame_that_announces(length: u64) {
-    let listener = Listener::bind(rooms().max_frame_size(LIMIT).build()).await.unwrap();
+    let listener = Listener::bind(demo_server().max_frame_size(LIMIT).build()).await.unwrap();
     for first in [FINAL | TEXT, TEXT, FINAL | PING] {
         // Nothing follows: who waited for it would never answer.
         assert_eq!(code_after(&listener, &header(first, length)).await, 1009, "{length} bytes");
@@ -84,14 +84,14 @@ fn zeros(first: u8, length: usize) -> Vec<u8> {
 
 #[tokio::test]
 async fn fragments_are_refused_once_they_are_too_large_together() {
-    let listener = Listener::bind(rooms().max_frame_size(LIMIT).build()).await.unwrap();
+    let listener = Listener::bind(demo_server().max_frame_size(LIMIT).build()).await.unwrap();
     let fragments = [zeros(TEXT, 501), zeros(CONTINUATION, 501)].concat();
     assert_eq!(code_after(&listener, &fragments).await, 1009);
 }
 
 #[tokio::test]
 async fn who_still_sends_what_was_refused_reads_why() {
-    let listener = Listener::bind(rooms().max_frame_size(LIMIT).build()).await.unwrap();
+    let listener = Listener::bind(demo_server().max_frame_size(LIMIT).build()).await.unwrap();
     assert_eq!(code_after(&listener, &zeros(FINAL | TEXT, 1 << 24)).await, 1009);
 }
 
@@ -145,8 +145,8 @@ async fn a_head_without_an_end_is_refused() {
 #[tokio::test]
 async fn a_listener_has_a_largest_limit() {
     for limit in [(1 << 30) + 1, usize::MAX] {
-        let bound = Listener::bind(rooms().max_frame_size(limit).build()).await;
+        let bound = Listener::bind(demo_server().max_frame_size(limit).build()).await;
         assert_eq!(bound.unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
-    Listener::bind(rooms().max_frame_size(1 << 30).build()).await.unwrap();
+    Listener::bind(demo_server().max_frame_size(1 << 30).build()).await.unwrap();
 }

@@ -30,14 +30,14 @@ async fn met_here_and_there() {
         let room = socket.channel("room:a", Payload::empty()).unwrap();
         socket.join(now, room, None).unwrap();
     });
-    sim.meet(&expectations, DEADLINE).unwrap();
+    sim.verify(&expectations, DEADLINE).unwrap();
 
     let (server, expectations) = script.serve();
     let listener = Listener::bind(server).await.unwrap();
     let url = format!("{}/websocket?vsn=2.0.0", listener.url());
     let (mut client, _) = connect_async(url).await.unwrap();
     client.send(Message::text(JOIN)).await.unwrap();
-    listener.meet(&expectations, DEADLINE).await.unwrap();
+    listener.verify(&expectations, DEADLINE).await.unwrap();
     let reply = tokio::time::timeout(DEADLINE, client.next()).await.unwrap();
     assert_eq!(reply.unwrap().unwrap(), Message::text(JOINED));
 }
@@ -53,7 +53,7 @@ async fn a_wait_behind_a_listener_ends_at_a_mismatch() {
         client.send(Message::text(r#"["1","1","room:b","phx_join",{}]"#)).await.unwrap();
         while let Some(Ok(_)) = client.next().await {}
     });
-    let met = tokio::time::timeout(DEADLINE, listener.meet(&expectations, 360 * DEADLINE));
+    let met = tokio::time::timeout(DEADLINE, listener.verify(&expectations, 360 * DEADLINE));
     assert_eq!(met.await.unwrap().unwrap_err().step(), 1);
     client.abort();
 }
@@ -62,7 +62,7 @@ async fn a_wait_behind_a_listener_ends_at_a_mismatch() {
 async fn a_wait_behind_a_listener_ends_at_its_deadline() {
     let (server, expectations) = script().serve();
     let listener = Listener::bind(server).await.unwrap();
-    let mismatch = listener.meet(&expectations, DEADLINE).await.unwrap_err();
+    let mismatch = listener.verify(&expectations, DEADLINE).await.unwrap_err();
     assert_eq!(mismatch.at().unwrap().since_epoch(), DEADLINE);
     assert_eq!(mismatch.got(), None);
 }

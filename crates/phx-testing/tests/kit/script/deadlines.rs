@@ -29,7 +29,7 @@ fn seconds(sim: &Simulation) -> u64 {
 fn it_ends_with_the_script() {
     let script = Script::new().expect_join("room:*").reply_ok(&json!({}));
     let (mut sim, _, expectations) = join(&script, "room:a");
-    assert_eq!(sim.meet(&expectations, 60 * SECOND), Ok(()));
+    assert_eq!(sim.verify(&expectations, 60 * SECOND), Ok(()));
     // Two ways for the upgrade, one for the join.
     assert_eq!(seconds(&sim), 3);
 }
@@ -38,7 +38,7 @@ fn it_ends_with_the_script() {
 fn it_ends_at_a_mismatch() {
     let script = Script::new().expect_join("room:a").reply_ok(&json!({}));
     let (mut sim, _, expectations) = join(&script, "room:b");
-    let mismatch = sim.meet(&expectations, 60 * SECOND).unwrap_err();
+    let mismatch = sim.verify(&expectations, 60 * SECOND).unwrap_err();
     assert_eq!(mismatch.at(), Some(sim.now()));
     assert_eq!(seconds(&sim), 3);
 }
@@ -52,7 +52,7 @@ fn it_ends_at_its_deadline() {
         .no_reply();
     let (mut sim, _, expectations) = join(&script, "room:a");
     assert_eq!(
-        sim.meet(&expectations, 20 * SECOND).unwrap_err().to_string(),
+        sim.verify(&expectations, 20 * SECOND).unwrap_err().to_string(),
         r#"the script was not followed at 20 s, step 2 of 2:
   expected  push "new_msg" on "room:*"
   got       nothing
@@ -65,7 +65,7 @@ fn it_ends_at_its_deadline() {
 fn without_a_reply_the_clients_own_timeout_comes() {
     let script = Script::new().expect_join("room:*").no_reply();
     let (mut sim, ann, expectations) = join(&script, "room:a");
-    sim.meet(&expectations, 10 * SECOND).unwrap();
+    sim.verify(&expectations, 10 * SECOND).unwrap();
     let failed = sim.find_event(ann, 60 * SECOND, |event| {
         matches!(event, Event::JoinFailed { cause: JoinFailure::TimedOut, .. })
     });

@@ -36,7 +36,7 @@ fn what_was_told_is_not_told_again() {
     assert_eq!(unmet().finish().unwrap_err().to_string(), MISSING);
     let mut sim = phx_testing::Simulation::new(Script::new().serve().0);
     let expectations = unmet();
-    assert!(sim.meet(&expectations, std::time::Duration::ZERO).is_err());
+    assert!(sim.verify(&expectations, std::time::Duration::ZERO).is_err());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use phx_proto::{Frame, Instant};
-use phx_testing::{Action, ConnectRequest, Server, SocketId, rooms};
+use phx_testing::{Action, ConnectRequest, Server, SocketId, demo_server};
 
 use crate::wire::{JOIN, Wire};
 
@@ -12,7 +12,7 @@ use crate::wire::{JOIN, Wire};
 fn payloads_must_be_json_to_the_last_byte() {
     let payloads = [r#"{"a":"\ud800"}"#, "[1e400]", r#"{"a":}"#, "[[[", "nul"];
     for payload in payloads {
-        let mut wire = Wire::new(rooms().build());
+        let mut wire = Wire::new(demo_server().build());
         let socket = wire.join();
         wire.send(socket, &format!(r#"["1","2","room:a","echo",{payload}]"#));
         assert_eq!(wire.answers(), ["close 1011"], "{payload}");
@@ -21,7 +21,7 @@ fn payloads_must_be_json_to_the_last_byte() {
 
 #[test]
 fn a_join_cannot_be_binary() {
-    let mut wire = Wire::new(rooms().build());
+    let mut wire = Wire::new(demo_server().build());
     let socket = wire.open();
     let join = b"\0\x01\x01\x06\x0811room:aphx_join".as_slice();
     wire.server.handle_frame(wire.now, socket, Frame::binary(join));
@@ -46,7 +46,7 @@ const FRAMES: &[&str] = &[
 /// One random session; everything the server did, and when it stopped speaking to whom.
 fn session(seed: u64) -> Vec<Action> {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let mut server: Server = rooms().seed(seed).build();
+    let mut server: Server = demo_server().seed(seed).build();
     let (mut now, mut sockets, mut gone) =
         (Instant::EPOCH, Vec::<SocketId>::new(), BTreeSet::new());
     let mut all = Vec::new();

@@ -1,13 +1,13 @@
 //! What keeps a connection from being idle.
 
 use phx_proto::Payload;
-use phx_testing::rooms;
+use phx_testing::demo_server;
 
 use crate::wire::Wire;
 
 #[test]
 fn frames_and_pings_do_and_what_the_server_sends_does_not() {
-    let mut wire = Wire::new(rooms().build());
+    let mut wire = Wire::new(demo_server().build());
     let socket = wire.join();
     wire.advance(50_000);
     wire.server.handle_ping(wire.now, socket);
@@ -24,7 +24,7 @@ fn frames_and_pings_do_and_what_the_server_sends_does_not() {
 
 #[test]
 fn nothing_is_needed_without_a_timeout() {
-    let mut wire = Wire::new(rooms().idle_timeout(None).build());
+    let mut wire = Wire::new(demo_server().idle_timeout(None).build());
     wire.open();
     assert_eq!(wire.server.poll_timeout(), None);
 }

@@ -1,11 +1,11 @@
 //! JSON that is unusual, as Phoenix 1.8.12 reads it.
 
-use phx_testing::rooms;
+use phx_testing::demo_server;
 
 use crate::wire::JOIN;
 
 fn answers(texts: &[&str]) -> Vec<String> {
-    super::answers(rooms(), "2.0.0", texts)
+    super::answers(demo_server(), "2.0.0", texts)
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! How many channels and how large frames may be, and who is disconnected when.
 
 use phx_proto::Frame;
-use phx_testing::{ConnectRequest, rooms};
+use phx_testing::{ConnectRequest, demo_server};
 
 use crate::wire::{JOIN, JOINED, Wire};
 
 #[test]
 fn a_join_in_place_of_another_needs_no_room() {
-    let mut wire = Wire::new(rooms().max_channels(1).build());
+    let mut wire = Wire::new(demo_server().max_channels(1).build());
     let socket = wire.join();
     wire.send(socket, r#"["2","2","room:a","phx_join",{}]"#);
     assert!(wire.answers()[0].contains(r#""status":"ok""#));
@@ -21,7 +21,7 @@ fn a_join_in_place_of_another_needs_no_room() {
 
 #[test]
 fn a_frame_may_be_as_large_as_the_limit() {
-    let mut wire = Wire::new(rooms().max_frame_size(JOIN.len()).build());
+    let mut wire = Wire::new(demo_server().max_frame_size(JOIN.len()).build());
     let socket = wire.open();
     wire.send(socket, JOIN);
     assert_eq!(wire.answers(), [JOINED]);
@@ -31,7 +31,7 @@ fn a_frame_may_be_as_large_as_the_limit() {
 
 #[test]
 fn a_drain_spares_connections_without_channels_and_a_shutdown_does_not() {
-    let mut wire = Wire::new(rooms().build());
+    let mut wire = Wire::new(demo_server().build());
     let (joined, _idle) = (wire.open(), wire.open());
     wire.sent(joined, JOIN);
     wire.server.drain(wire.now);
@@ -44,7 +44,7 @@ fn a_drain_spares_connections_without_channels_and_a_shutdown_does_not() {
 
 #[test]
 fn a_disconnect_is_for_those_with_the_id() {
-    let builder = rooms().connect(|info| Ok(info.param("user").map(str::to_owned)));
+    let builder = demo_server().connect(|info| Ok(info.param("user").map(str::to_owned)));
     let mut wire = Wire::new(builder.build());
     let ann = wire.connect("vsn=2.0.0&user=ann");
     let bob = wire.connect("vsn=2.0.0&user=bob");

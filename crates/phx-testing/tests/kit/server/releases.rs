@@ -2,7 +2,7 @@
 //! releases between them was read in the sources.
 
 use phx_proto::{Frame, Payload};
-use phx_testing::{ConnectRequest, PhoenixVersion, rooms};
+use phx_testing::{ConnectRequest, PhoenixVersion, demo_server};
 
 use crate::wire::{CRASHED, JOIN, JOINED, Wire};
 
@@ -19,7 +19,7 @@ const V1_8_12: PhoenixVersion = PhoenixVersion::new(1, 8, 12);
 const V1_9_DEV: PhoenixVersion = PhoenixVersion::new(1, 9, 0);
 
 fn answers(version: PhoenixVersion, vsn: &str, texts: &[&str]) -> Vec<String> {
-    super::answers(rooms().version(version), vsn, texts)
+    super::answers(demo_server().version(version), vsn, texts)
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn a_disconnect_closes_with_1001_since_1_8_8_and_with_1000_before() {
         (V1_8_12, "close 1001"),
         (V1_9_DEV, "close 1001"),
     ] {
-        let builder = rooms().version(version).connect(|_| Ok(Some("ann".to_owned())));
+        let builder = demo_server().version(version).connect(|_| Ok(Some("ann".to_owned())));
         let mut wire = Wire::new(builder.build());
         wire.open();
         wire.server.disconnect(wire.now, "ann");
@@ -94,7 +94,7 @@ fn a_push_whose_join_ref_is_null_is_dropped_from_1_8_3_to_1_8_11_only() {
 fn an_empty_join_ref_of_a_binary_push_is_a_stale_one_and_not_null() {
     let push = b"\0\0\x01\x06\x042room:aechoabc".as_slice();
     for (version, count) in [(V1_7_24, 1), (V1_8_11, 0), (V1_8_12, 0), (V1_9_DEV, 0)] {
-        let mut wire = Wire::new(rooms().version(version).build());
+        let mut wire = Wire::new(demo_server().version(version).build());
         let socket = wire.join();
         wire.server.handle_frame(wire.now, socket, Frame::binary(push));
         assert_eq!(wire.answers().len(), count, "{version:?}");
@@ -135,7 +135,7 @@ fn a_token_by_subprotocol_is_ignored_before_1_8() {
         (V1_8_12, Some("phoenix"), Some("ann")),
         (V1_9_DEV, Some("phoenix"), Some("ann")),
     ] {
-        let builder = rooms().version(version).auth_token(true);
+        let builder = demo_server().version(version).auth_token(true);
         let builder = builder.connect(|info| Ok(info.auth_token().map(str::to_owned)));
         let mut wire = Wire::new(builder.build());
         let accepted = wire.server.connect(wire.now, &request).unwrap();
@@ -150,7 +150,7 @@ fn the_number_of_channels_is_limited_since_1_8_9() {
     for (version, is_limited) in
         [(V1_7_24, false), (V1_8_8, false), (V1_8_9, true), (V1_8_12, true), (V1_9_DEV, true)]
     {
-        let mut wire = Wire::new(rooms().version(version).build());
+        let mut wire = Wire::new(demo_server().version(version).build());
         let socket = wire.open();
         for number in 0..100 {
             wire.sent(
@@ -168,7 +168,7 @@ fn the_number_of_channels_is_limited_since_1_8_9() {
 fn releases_agree_on_the_rest() {
     for version in [V1_7_24, V1_8_11, V1_8_12, V1_9_DEV] {
         assert_eq!(answers(version, "2.0.0", &[JOIN]), [JOINED], "{version:?}");
-        let mut wire = Wire::new(rooms().version(version).build());
+        let mut wire = Wire::new(demo_server().version(version).build());
         wire.join();
         wire.server.broadcast(wire.now, "room:a", "news", Payload::empty());
         assert_eq!(wire.answers(), [r#"[null,null,"room:a","news",{}]"#], "{version:?}");

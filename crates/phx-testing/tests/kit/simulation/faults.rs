@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use phx_proto::{CloseCause, Config, Event, Frame, Instant, JoinFailure, Outcome, Payload, Status};
-use phx_testing::{ClientId, Connectivity, Refusal, Simulation, rooms};
+use phx_testing::{ClientId, Connectivity, Refusal, Simulation, demo_server};
 
 use super::{SECOND, join, joined, push};
 
@@ -89,9 +89,11 @@ fn a_connection_is_cut_after_the_frames_that_it_was_told() {
 fn outcomes(sim: &mut Simulation, client: ClientId) -> Vec<&'static str> {
     let events = sim.events(client).into_iter();
     let outcomes = events.filter_map(|event| match event {
-        Event::PushDone { outcome: Outcome::Reply { status: Status::Ok, .. }, .. } => Some("reply"),
-        Event::PushDone { outcome: Outcome::Disconnected, .. } => Some("disconnected"),
-        Event::PushDone { .. } => Some("other"),
+        Event::RequestDone { outcome: Outcome::Reply { status: Status::Ok, .. }, .. } => {
+            Some("reply")
+        }
+        Event::RequestDone { outcome: Outcome::Disconnected, .. } => Some("disconnected"),
+        Event::RequestDone { .. } => Some("other"),
         _ => None,
     });
     outcomes.collect()
@@ -161,7 +163,7 @@ fn a_suspended_client_cant_be_called() {
 
 #[test]
 fn a_clock_set_ahead_fires_what_is_due_by_it() {
-    let mut sim = Simulation::new(rooms().build());
+    let mut sim = Simulation::new(demo_server().build());
     let ann = sim.client(Config::phoenix_cr());
     sim.with(ann, |socket, now| {
         let room = socket.channel("room:lobby", Payload::empty()).unwrap();
@@ -171,14 +173,14 @@ fn a_clock_set_ahead_fires_what_is_due_by_it() {
     assert_eq!(sim.events(ann), []);
     sim.set_clock_ahead(ann, SECOND);
     let timed_out =
-        |event: &Event| matches!(event, Event::PushDone { outcome: Outcome::TimedOut, .. });
+        |event: &Event| matches!(event, Event::RequestDone { outcome: Outcome::TimedOut, .. });
     assert!(sim.events(ann).iter().any(timed_out));
     assert_eq!(sim.now(), Instant::EPOCH);
 }
 
 #[test]
 fn a_clock_set_back_delays_what_it_decides() {
-    let mut sim = Simulation::new(rooms().build());
+    let mut sim = Simulation::new(demo_server().build());
     let ann = sim.client(Config::phoenix_cr());
     sim.advance(10 * SECOND);
     sim.with(ann, |socket, now| {
@@ -188,7 +190,7 @@ fn a_clock_set_back_delays_what_it_decides() {
     sim.set_clock_back(ann, 2 * SECOND);
     let timed_out = |event: &Event| {
         matches!(event, Event::JoinFailed { cause: JoinFailure::TimedOut, .. })
-            || matches!(event, Event::PushDone { outcome: Outcome::TimedOut, .. })
+            || matches!(event, Event::RequestDone { outcome: Outcome::TimedOut, .. })
     };
     assert!(sim.find_event(ann, 6 * SECOND, timed_out).is_none());
     assert!(sim.find_event(ann, SECOND, timed_out).is_some());

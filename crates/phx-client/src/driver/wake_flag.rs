@@ -8,7 +8,7 @@ use crate::shared::Shared;
 
 /// Wakes the driver on behalf of one thing that it polls, and remembers that it did: what hasn't
 /// called needs no poll, which may cost more than all else that a wake is for.
-pub(super) struct Nudge {
+pub(super) struct WakeFlag {
     called: Arc<Called>,
     waker: Waker,
 }
@@ -18,11 +18,11 @@ struct Called {
     shared: Arc<Shared>,
 }
 
-impl Nudge {
+impl WakeFlag {
     /// One that has called: what wasn't polled yet is to be polled.
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let called = Arc::new(Called { called: AtomicBool::new(true), shared });
-        Nudge { waker: Waker::from(Arc::clone(&called)), called }
+        WakeFlag { waker: Waker::from(Arc::clone(&called)), called }
     }
 
     /// What the thing is to be polled with.
@@ -38,7 +38,7 @@ impl Nudge {
     }
 
     /// It is to be polled again although it doesn't call.
-    pub(super) fn call(&self) {
+    pub(super) fn set(&self) {
         self.called.called.store(true, Ordering::Release);
     }
 }

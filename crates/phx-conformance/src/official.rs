@@ -12,13 +12,13 @@ pub type Error = Box<dyn std::error::Error>;
 
 /// A running `js/judge.mjs`. Dropping it ends it.
 #[derive(Debug)]
-pub struct Judge {
+pub struct Official {
     node: Child,
     questions: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
 }
 
-impl Judge {
+impl Official {
     /// Starts it.
     ///
     /// # Errors
@@ -35,7 +35,7 @@ impl Judge {
             .map_err(|error| format!("Node 18 or newer is needed, https://nodejs.org: {error}"))?;
         let questions = node.stdin.take();
         let answers = node.stdout.take().ok_or("Node has no output")?;
-        Ok(Judge { node, questions, answers: BufReader::new(answers) })
+        Ok(Official { node, questions, answers: BufReader::new(answers) })
     }
 
     /// Asks questions of one kind, and returns the answers in the same order.
@@ -55,7 +55,7 @@ impl Judge {
                 format!("{question}\n")
             })
             .collect();
-        let Judge { node, questions, answers } = self;
+        let Official { node, questions, answers } = self;
         let input = questions.as_mut().ok_or("Node was told to end")?;
         std::thread::scope(|scope| {
             // Beside the reading: Node takes no more questions while nobody takes its answers.
@@ -91,7 +91,7 @@ fn answer<A: DeserializeOwned>(answers: &mut impl BufRead) -> Result<A, Error> {
     Ok(serde_json::from_value(answer)?)
 }
 
-impl Drop for Judge {
+impl Drop for Official {
     fn drop(&mut self) {
         // The end of its input is the end of the program.
         self.questions = None;

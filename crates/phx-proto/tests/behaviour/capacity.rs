@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::common::{Script, quiet, secs};
 use allocation_counter::measure;
-use phx_proto::{ChannelId, CloseCause, CloseCode, Config, Event, Outcome, Payload, PushId};
+use phx_proto::{ChannelId, CloseCause, CloseCode, Config, Event, Outcome, Payload, RequestId};
 
 /// What is left of a peak: room for a few entries, and what the script itself keeps.
 const LITTLE: i64 = 4 << 10;
@@ -29,7 +29,7 @@ fn with_heartbeats() -> Config {
 }
 
 /// Pushes so many that the room for them is far more than [`LITTLE`], and which wait for an hour.
-fn push_many(s: &mut Script, channel: ChannelId, count: usize) -> Vec<PushId> {
+fn push_many(s: &mut Script, channel: ChannelId, count: usize) -> Vec<RequestId> {
     let hour = Some(secs(3_600));
     let push = |_| s.socket.push(s.now, channel, "msg", Payload::empty(), hour).unwrap();
     let pushes = (0..count).map(push).collect();
@@ -88,10 +88,10 @@ fn of_a_burst_that_is_over() {
     assert!(left < LITTLE, "{left} bytes are left");
 }
 
-fn cancel(s: &mut Script, push: PushId) {
+fn cancel(s: &mut Script, push: RequestId) {
     assert!(s.socket.cancel(push));
     let done = s.socket.poll_event();
-    assert!(matches!(done, Some(Event::PushDone { outcome: Outcome::Cancelled, .. })));
+    assert!(matches!(done, Some(Event::RequestDone { outcome: Outcome::Cancelled, .. })));
 }
 
 #[test]
@@ -127,11 +127,13 @@ fn what_still_waits_is_kept() {
     gone.iter().for_each(|push| assert!(s.socket.cancel(*push)));
     assert_eq!(poll_events(&mut s), gone.len());
     s.now = s.now + secs(1);
-    s.socket.handle_closed(s.now, s.transport(), CloseCause::lost("it was dead"));
+    s.socket.handle_closed(s.now, s.transport(), CloseCause::io("it was dead"));
     s.socket.reconnect_now(s.now);
     for push in waiting {
         let told = std::iter::from_fn(|| s.socket.poll_event());
-        let mut done = told.filter(|event| matches!(event, Event::PushDone { .. }));
-        assert!(matches!(done.next(), Some(Event::PushDone { push: next, .. }) if next == *push));
+        let mut done = told.filter(|event| matches!(event, Event::RequestDone { .. }));
+        assert!(
+            matches!(done.next(), Some(Event::RequestDone { push: next, .. }) if next == *push)
+        );
     }
 }

@@ -58,7 +58,7 @@ pub(crate) struct Passed {
 }
 
 /// A line, for the one who carries what is sent over it.
-pub(crate) struct Line<N> {
+pub(crate) struct FaultyPipe<N> {
     pub(crate) faults: watch::Receiver<Faults>,
     pub(crate) passed: Arc<Passed>,
     /// The bytes that it takes each way before their sender has to wait.
@@ -93,7 +93,7 @@ const READ_SIZE: usize = 16 * 1024;
 pub(crate) async fn carry(
     client: (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
     server: (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
-    line: Line<impl Fn()>,
+    line: FaultyPipe<impl Fn()>,
 ) -> Ended {
     let mut up = Way {
         queue: Queue::new(line.capacity),
@@ -295,7 +295,7 @@ mod tests {
                 let (_server, far) = duplex(64);
                 let (_faults, faults) =
                     watch::channel(Faults { stalled: true, ..Faults::default() });
-                let line = Line {
+                let line = FaultyPipe {
                     faults,
                     passed: Arc::default(),
                     capacity: 1 << 20,

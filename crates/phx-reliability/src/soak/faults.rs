@@ -19,7 +19,7 @@ use crate::matrix::is_wanted;
 /// What can happen: its name, and what is done, to everybody and as bad as it gets, or to some.
 struct Fault {
     name: &'static str,
-    strike: fn(&mut Trouble, Blow) -> anyhow::Result<()>,
+    strike: fn(&mut Faults, Blow) -> anyhow::Result<()>,
 }
 
 /// How a fault strikes.
@@ -90,7 +90,7 @@ const SETTLING: Duration = Duration::from_secs(4);
 const MAX_LATENCY: Duration = Duration::from_millis(400);
 
 /// The server, the proxy before it, and what was done to them.
-pub(super) struct Trouble {
+pub(super) struct Faults {
     host: Host,
     proxy: FaultProxy,
     rng: Rng,
@@ -103,7 +103,7 @@ pub(super) struct Trouble {
     done: BTreeMap<&'static str, u64>,
 }
 
-impl Trouble {
+impl Faults {
     pub(super) fn new(
         host: Host,
         seed: u64,
@@ -116,7 +116,7 @@ impl Trouble {
         let proxy = FaultProxy::start(host.port().address())?;
         let (silent, to_come, done) = (VecDeque::new(), Vec::new(), BTreeMap::new());
         let rng = Rng::with_seed(seed);
-        Ok(Trouble { host, proxy, rng, every, wanted, silent, to_come, done })
+        Ok(Faults { host, proxy, rng, every, wanted, silent, to_come, done })
     }
 
     /// Where clients connect.
@@ -124,7 +124,7 @@ impl Trouble {
         self.proxy.address()
     }
 
-    /// Every kind of trouble, for everybody and as bad as it gets, so that the memory has been at its
+    /// Every kind of faults, for everybody and as bad as it gets, so that the memory has been at its
     /// peaks: once in order and once at random, since a fault finds what the one before has left.
     pub(super) fn warm_up(&mut self) -> anyhow::Result<()> {
         let mut again: Vec<_> = ALL.iter().collect();
@@ -139,7 +139,7 @@ impl Trouble {
         Ok(())
     }
 
-    /// Makes trouble until then.
+    /// Makes faults until then.
     pub(super) fn until(&mut self, end: Instant) -> anyhow::Result<()> {
         loop {
             let next = Instant::now() + self.every;
@@ -162,7 +162,7 @@ impl Trouble {
         }
     }
 
-    /// Ends all trouble and all connections, and gives the clients time to make new ones: a connection
+    /// Ends all faults and all connections, and gives the clients time to make new ones: a connection
     /// keeps the buffers that its peaks needed for as long as it lives, and one that was given up
     /// without the server's knowledge lives on there.
     pub(super) fn settle(&mut self) -> anyhow::Result<()> {
@@ -243,7 +243,7 @@ fn pass(until: Instant) {
     smol::block_on(smol::Timer::at(until));
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let done: Vec<_> =
             self.done.iter().map(|(fault, count)| format!("{count} {fault}")).collect();

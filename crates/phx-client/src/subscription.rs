@@ -17,14 +17,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// ([`remove`](crate::Socket::remove)) or replaced, since a closed one can be joined again, those of a
 /// socket until they are removed.
 #[must_use = "ignore it with `let _ =` or `drop` if the hook is to stay"]
-pub struct Hook {
+pub struct Subscription {
     remove: Box<dyn FnOnce() + Send + Sync>,
 }
 
-impl Hook {
+impl Subscription {
     /// A hook that `remove` removes. It must not keep the socket.
     pub(crate) fn new(remove: impl FnOnce() + Send + Sync + 'static) -> Self {
-        Hook { remove: Box::new(remove) }
+        Subscription { remove: Box::new(remove) }
     }
 
     /// Removes the function. One that is running, or about to run for something that has happened
@@ -34,9 +34,9 @@ impl Hook {
     }
 }
 
-impl fmt::Debug for Hook {
+impl fmt::Debug for Subscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hook")
+        f.write_str("Subscription")
     }
 }
 

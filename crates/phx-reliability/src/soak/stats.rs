@@ -15,9 +15,9 @@ use crate::ledger::deliveries::Deliveries;
 /// Longer than it takes to reconnect, to rejoin and to be told the outcome of every push.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The books of all channels.
+/// The stats of all channels.
 #[derive(Default)]
-pub(super) struct Books {
+pub(super) struct Stats {
     state: Mutex<State>,
     /// Something in them changed.
     changed: Condvar,
@@ -49,7 +49,7 @@ impl State {
         let cause = match (&closed.cause, closed.was_open) {
             (CloseCause::Frame { .. }, _) => "closed by the server",
             (CloseCause::HeartbeatTimedOut, _) => "silent",
-            (CloseCause::Slept, _) => "slept",
+            (CloseCause::Suspended, _) => "slept",
             (CloseCause::Disconnected, _) => "disconnected",
             (CloseCause::ConnectTimedOut, _) => "attempts without an answer",
             (CloseCause::Refused(_), _) => "attempts refused",
@@ -89,13 +89,13 @@ const OTHERWISE: &str = "otherwise";
 const CRASHED: &str = "on a crashed channel";
 
 impl Page {
-    /// Books the outcome of push `n`.
+    /// Stats the outcome of push `n`.
     pub(super) fn done(&mut self, n: u64, outcome: &Result<(), PushFailed>, ledger: &Ledger) {
         self.waiting -= 1;
         let outcome = match outcome {
             Ok(()) => {
-                let books = ledger.lock();
-                let is_handled = books.topic(&self.topic).is_some_and(|it| it.handled.contains(n));
+                let stats = ledger.lock();
+                let is_handled = stats.topic(&self.topic).is_some_and(|it| it.handled.contains(n));
                 self.unhandled += u64::from(!is_handled);
                 OK
             }
@@ -129,7 +129,7 @@ fn is_unmatched(response: &Payload) -> bool {
     response.decode::<Response<'_>>().is_ok_and(|response| response.reason == "unmatched topic")
 }
 
-/// All books together.
+/// All stats together.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sum {
     pub(super) sent: u64,
@@ -145,7 +145,7 @@ pub(super) struct Sum {
     surprise: Option<String>,
 }
 
-impl Books {
+impl Stats {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -173,7 +173,7 @@ impl Books {
     }
 
     /// Has the clients and then the server say nothing more, and waits until all that was said has
-    /// come. What hasn't by then is lost: that is for the [`sum`](Books::sum) to tell.
+    /// come. What hasn't by then is lost: that is for the [`sum`](Stats::sum) to tell.
     pub(super) fn quiet(&self, ledger: &Ledger) -> anyhow::Result<()> {
         self.lock().phase = Phase::Quiet;
         let told = |state: &State| state.channels.iter().all(|page| page.waiting == 0);

@@ -7,14 +7,14 @@ const KEPT: usize = 16;
 
 /// An ordered map of numbers that only grow: what is added comes last, and what is taken is nearly always the first.
 #[derive(Debug)]
-pub(super) struct Line<T> {
+pub(super) struct SeqMap<T> {
     /// In the order of the numbers. Where a thing was taken from between others there is a gap; never at
     /// either end, and at the most as many as there are things, and a few.
     in_order: VecDeque<(u64, Option<T>)>,
     gaps: usize,
 }
 
-impl<T> Line<T> {
+impl<T> SeqMap<T> {
     /// Adds what has this number, which is higher than those that are there.
     pub(super) fn push(&mut self, number: u64, thing: T) {
         debug_assert!(self.in_order.back().is_none_or(|(last, _)| *last < number), "{number}");
@@ -103,9 +103,9 @@ impl<T> Line<T> {
     }
 }
 
-impl<T> Default for Line<T> {
+impl<T> Default for SeqMap<T> {
     fn default() -> Self {
-        Line { in_order: VecDeque::new(), gaps: 0 }
+        SeqMap { in_order: VecDeque::new(), gaps: 0 }
     }
 }
 
@@ -117,14 +117,14 @@ mod tests {
 
     use super::*;
 
-    fn filled(things: u64) -> Line<u64> {
-        let mut line = Line::default();
+    fn filled(things: u64) -> SeqMap<u64> {
+        let mut line = SeqMap::default();
         (0..things).for_each(|number| line.push(number, number));
         line
     }
 
     /// Removes so many from behind the first.
-    fn with_gaps(things: u64, gaps: u64) -> Line<u64> {
+    fn with_gaps(things: u64, gaps: u64) -> SeqMap<u64> {
         let mut line = filled(things);
         (1..=gaps).for_each(|number| assert_eq!(line.remove(number), Some(number)));
         line
@@ -163,7 +163,7 @@ mod tests {
         fn does_what_an_ordered_map_does(
             steps in prop::collection::vec(prop::option::weighted(0.4, 0..40_u64), 0..400),
         ) {
-            let mut line = Line::default();
+            let mut line = SeqMap::default();
             let mut model = BTreeMap::new();
             let mut last = 100_u64;
             for (thing, step) in steps.into_iter().enumerate() {

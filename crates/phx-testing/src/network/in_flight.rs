@@ -17,13 +17,13 @@ pub(crate) enum Delivery {
 }
 
 #[derive(Debug)]
-pub(super) struct Flight {
+pub(super) struct InFlight {
     pub(super) connection: ConnectionId,
-    pub(super) cargo: Cargo,
+    pub(super) cargo: Packet,
 }
 
 #[derive(Debug)]
-pub(super) enum Cargo {
+pub(super) enum Packet {
     // To the server.
     Connect,
     FrameUp(Frame),
@@ -39,17 +39,17 @@ pub(super) enum Cargo {
 /// Flights in the order of their arrival, and of their departure where that is equal.
 #[derive(Debug, Default)]
 pub(super) struct Flights {
-    queue: BTreeMap<(Instant, u64), Flight>,
+    queue: BTreeMap<(Instant, u64), InFlight>,
     departed: u64,
 }
 
 impl Flights {
-    pub(super) fn depart(&mut self, arrival: Instant, flight: Flight) {
+    pub(super) fn depart(&mut self, arrival: Instant, flight: InFlight) {
         self.departed += 1;
         self.queue.insert((arrival, self.departed), flight);
     }
 
-    pub(super) fn take_arrived(&mut self, now: Instant) -> Option<Flight> {
+    pub(super) fn take_arrived(&mut self, now: Instant) -> Option<InFlight> {
         let entry = self.queue.first_entry()?;
         (entry.key().0 <= now).then(|| entry.remove())
     }
@@ -59,22 +59,22 @@ impl Flights {
     }
 }
 
-impl Cargo {
+impl Packet {
     pub(super) fn is_frame(&self) -> bool {
-        matches!(self, Cargo::FrameUp(_) | Cargo::FrameDown(_))
+        matches!(self, Packet::FrameUp(_) | Packet::FrameDown(_))
     }
 
     pub(super) fn is_heartbeat_reply(&self) -> bool {
-        let Cargo::FrameDown(frame) = self else { return false };
+        let Packet::FrameDown(frame) = self else { return false };
         V2.decode(frame.clone()).is_ok_and(|reply| reply.topic == PHOENIX)
     }
 
     pub(super) fn is_up(&self) -> bool {
         match self {
-            Cargo::Connect | Cargo::FrameUp(_) | Cargo::CloseUp => true,
+            Packet::Connect | Packet::FrameUp(_) | Packet::CloseUp => true,
             #[cfg(feature = "client")]
-            Cargo::LostUp => true,
-            Cargo::Opened | Cargo::FrameDown(_) | Cargo::Closed(_) => false,
+            Packet::LostUp => true,
+            Packet::Opened | Packet::FrameDown(_) | Packet::Closed(_) => false,
         }
     }
 }

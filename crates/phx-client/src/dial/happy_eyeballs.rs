@@ -87,7 +87,7 @@ fn alternate(addresses: impl IntoIterator<Item = SocketAddr>) -> VecDeque<Socket
 
 fn unreachable(failures: &[(SocketAddr, io::Error)]) -> CloseCause {
     if failures.is_empty() {
-        return CloseCause::lost("the host has no address");
+        return CloseCause::io("the host has no address");
     }
     let mut text = String::new();
     for (address, error) in failures.iter().take(QUOTED) {
@@ -97,7 +97,7 @@ fn unreachable(failures: &[(SocketAddr, io::Error)]) -> CloseCause {
     if failures.len() > QUOTED {
         let _ = write!(text, "; and {} more addresses", failures.len() - QUOTED);
     }
-    CloseCause::lost(text)
+    CloseCause::io(text)
 }
 
 #[cfg(test)]
@@ -192,7 +192,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_without_an_address_is_told() {
         let reached: Result<(), _> = race([], async |_| Err(refused())).await;
-        assert_eq!(reached, Err(CloseCause::lost("the host has no address")));
+        assert_eq!(reached, Err(CloseCause::io("the host has no address")));
     }
 
     #[tokio::test]

@@ -29,7 +29,7 @@ fn of_a_connection_that_was_dead() {
         let pushes: Vec<_> = (0..PEAK).map(push).collect();
         settle().await;
         assert_eq!(std::iter::from_fn(|| peer.try_receive()).count(), kept.len() + PEAK);
-        peer.close(CloseCause::lost("it was dead"));
+        peer.close(CloseCause::io("it was dead"));
         for outcome in soon(join_all(pushes)).await {
             assert!(matches!(outcome, Err(PushFailed::Disconnected)), "{outcome:?}");
         }

@@ -32,8 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// From one message of the server to the next.
 const TICK_MS: u64 = 20;
 
-/// The stage, with everything in order.
-pub(super) struct Stage {
+/// The fixture, with everything in order.
+pub(super) struct Fixture {
     pub(super) server: Process,
     port: Port,
     /// Whether the proxy's name can't be looked up.
@@ -72,7 +72,7 @@ pub(super) enum Expect {
     Reply,
 }
 
-impl Stage {
+impl Fixture {
     /// A client on this adapter that is joined, and talks.
     pub(super) async fn set<A: Adapter>(between: Between) -> anyhow::Result<Self> {
         let port = Port::take()?;
@@ -84,14 +84,14 @@ impl Stage {
             // Nobody listens after the end.
             let _ = tell_close.unbounded_send((Instant::now(), closed.clone()));
         });
-        let socket = builder.connect_within(PATIENCE).await.context("can't connect")?;
+        let socket = builder.connect_with_timeout(PATIENCE).await.context("can't connect")?;
         let params = JoinParams { tick_ms: TICK_MS, ..JoinParams::default() };
         let room = socket.channel("room:a").params(&params).create()?;
         let (tell_join, joins) = mpsc::unbounded();
         let _stays = room.on_join(move |_, _| drop(tell_join.unbounded_send(Instant::now())));
         let messages = room.on("pushed");
         room.join().await.context("can't join")?;
-        let mut stage = Stage {
+        let mut fixture = Fixture {
             server,
             port,
             name_fails,
@@ -108,11 +108,11 @@ impl Stage {
             acknowledged: Vec::new(),
             attempt_at: Instant::now(),
         };
-        stage.joins.next().await.context("no join was told")?;
-        stage.push(20, Expect::Reply);
-        stage.settle().await?;
-        stage.deliver().await?;
-        Ok(stage)
+        fixture.joins.next().await.context("no join was told")?;
+        fixture.push(20, Expect::Reply);
+        fixture.settle().await?;
+        fixture.deliver().await?;
+        Ok(fixture)
     }
 
     /// Makes pushes, all at once.

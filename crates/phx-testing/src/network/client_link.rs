@@ -7,7 +7,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use phx_proto::Frame;
 
-use super::flight::Cargo;
+use super::in_flight::Packet;
 use crate::Refusal;
 
 /// A client in a [`Simulation`](crate::Simulation).
@@ -29,7 +29,7 @@ pub enum Connectivity {
 
 /// A client's way to the server, for all its connections.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct ClientLink {
     pub(crate) latency: Duration,
     pub(crate) jitter: Duration,
     /// How much later than all else replies to heartbeats arrive.
@@ -42,9 +42,9 @@ pub(crate) struct Line {
     pub(crate) alterations_down: VecDeque<Alteration>,
 }
 
-impl Line {
+impl ClientLink {
     pub(super) fn new(client: ClientId) -> Self {
-        Line {
+        ClientLink {
             latency: Duration::ZERO,
             jitter: Duration::ZERO,
             heartbeats_late_by: Duration::ZERO,
@@ -57,10 +57,12 @@ impl Line {
     }
 
     /// What arrives of something that was sent.
-    pub(super) fn alter(&mut self, cargo: Cargo) -> Cargo {
+    pub(super) fn alter(&mut self, cargo: Packet) -> Packet {
         match cargo {
-            Cargo::FrameUp(frame) => Cargo::FrameUp(altered(&mut self.alterations_up, frame)),
-            Cargo::FrameDown(frame) => Cargo::FrameDown(altered(&mut self.alterations_down, frame)),
+            Packet::FrameUp(frame) => Packet::FrameUp(altered(&mut self.alterations_up, frame)),
+            Packet::FrameDown(frame) => {
+                Packet::FrameDown(altered(&mut self.alterations_down, frame))
+            }
             other => other,
         }
     }

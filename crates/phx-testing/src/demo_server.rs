@@ -6,7 +6,7 @@ use phx_proto::{Payload, Status};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::server::Builder;
+use crate::server::ServerBuilder;
 use crate::{Channel, Context, Handled, Server};
 
 /// A server with a room for everybody: a builder to which more can be added.
@@ -25,10 +25,10 @@ use crate::{Channel, Context, Handled, Server};
 /// # Examples
 ///
 /// ```
-/// let server = phx_testing::rooms().build();
+/// let server = phx_testing::demo_server().build();
 /// # let _ = server;
 /// ```
-pub fn rooms() -> Builder {
+pub fn demo_server() -> ServerBuilder {
     Server::builder().channel("room:*", Room::default)
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct ProcessId(pub(super) u64);
 /// [`Channel::handle_info`](crate::Channel::handle_info).
 pub(crate) type Info = Box<dyn Any + Send>;
 
-/// Mail of one moment is delivered in this order: what a process does by itself, then its mailbox.
+/// Envelope of one moment is delivered in this order: what a process does by itself, then its mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Turn {
     /// A socket's process replies to a join as the last thing it does for it.
@@ -26,16 +26,16 @@ enum Turn {
     Mailbox,
 }
 
-pub(crate) enum Mail {
-    Socket(SocketId, SocketMail),
-    Channel(ProcessId, ChannelMail),
+pub(crate) enum Envelope {
+    Socket(SocketId, SocketMessage),
+    Channel(ProcessId, ChannelMessage),
     /// To every socket with this id: close with 1001.
     Disconnect(String),
     /// To every socket that has a channel: close with 1012.
     Drain,
 }
 
-pub(crate) enum SocketMail {
+pub(crate) enum SocketMessage {
     /// A frame came from the client.
     Received(Frame),
     /// The client sent a close frame.
@@ -52,7 +52,7 @@ pub(crate) enum SocketMail {
     Kill,
 }
 
-pub(crate) enum ChannelMail {
+pub(crate) enum ChannelMessage {
     Push(Message),
     Leave {
         reference: Option<Ref>,
@@ -64,33 +64,32 @@ pub(crate) enum ChannelMail {
     Subscribe,
 }
 
-impl Mail {
+impl Envelope {
     fn turn(&self) -> Turn {
         match self {
-            Mail::Socket(_, SocketMail::JoinReply(_)) => Turn::JoinReply,
-            Mail::Socket(_, SocketMail::Received(_) | SocketMail::Closing) | Mail::Channel(..) => {
-                Turn::Work
-            }
-            Mail::Socket(..) | Mail::Disconnect(_) | Mail::Drain => Turn::Mailbox,
+            Envelope::Socket(_, SocketMessage::JoinReply(_)) => Turn::JoinReply,
+            Envelope::Socket(_, SocketMessage::Received(_) | SocketMessage::Closing)
+            | Envelope::Channel(..) => Turn::Work,
+            Envelope::Socket(..) | Envelope::Disconnect(_) | Envelope::Drain => Turn::Mailbox,
         }
     }
 }
 
-/// Mail in the order of its time, of its turn where times are equal, and then of its posting.
+/// Envelope in the order of its time, of its turn where times are equal, and then of its posting.
 #[derive(Default)]
 pub(crate) struct Mailroom {
-    queue: BTreeMap<(Instant, Turn, u64), Mail>,
+    queue: BTreeMap<(Instant, Turn, u64), Envelope>,
     posted: u64,
 }
 
 impl Mailroom {
-    pub(super) fn post(&mut self, at: Instant, mail: Mail) {
+    pub(super) fn post(&mut self, at: Instant, mail: Envelope) {
         self.posted += 1;
         self.queue.insert((at, mail.turn(), self.posted), mail);
     }
 
     /// The next piece of mail that is due by `now`, and when it was due.
-    pub(super) fn take_due(&mut self, now: Instant) -> Option<(Instant, Mail)> {
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<(Instant, Envelope)> {
         let entry = self.queue.first_entry()?;
         let (at, ..) = *entry.key();
         (at <= now).then(|| (at, entry.remove()))

@@ -17,7 +17,7 @@ const LARGE: usize = 512;
 ///
 /// A waker that isn't needed any more may be all that keeps a task and the handles in it. So it is given back, to be
 /// dropped after the lock is released.
-pub(crate) struct Waiting<K, V> {
+pub(crate) struct Waiters<K, V> {
     /// Mostly there is no other, and then no table.
     one: Option<(K, Slot<V>)>,
     others: HashMap<K, Slot<V>, FixedState>,
@@ -28,9 +28,9 @@ enum Slot<V> {
     Done(V),
 }
 
-impl<K: Eq + Hash, V> Waiting<K, V> {
+impl<K: Eq + Hash, V> Waiters<K, V> {
     /// Someone waits for `key` from now on.
-    pub(crate) fn expect(&mut self, key: K) {
+    pub(crate) fn register(&mut self, key: K) {
         let slot = Slot::Pending(None);
         match &self.one {
             None => self.one = Some((key, slot)),
@@ -81,13 +81,13 @@ impl<K: Eq + Hash, V> Waiting<K, V> {
         }
         let slot = self.others.remove(key);
         if self.others.is_empty() && self.others.capacity() > LARGE {
-            self.give_back_room();
+            self.shrink();
         }
         slot
     }
 
     /// Makes smaller again what grew for a peak.
-    pub(crate) fn give_back_room(&mut self) {
+    pub(crate) fn shrink(&mut self) {
         self.others.shrink_to(self.others.len().saturating_mul(2).max(KEPT));
     }
 
@@ -100,9 +100,9 @@ impl<K: Eq + Hash, V> Waiting<K, V> {
     }
 }
 
-impl<K, V> Default for Waiting<K, V> {
+impl<K, V> Default for Waiters<K, V> {
     fn default() -> Self {
-        Waiting { one: None, others: HashMap::default() }
+        Waiters { one: None, others: HashMap::default() }
     }
 }
 
@@ -112,16 +112,16 @@ mod tests {
 
     #[test]
     fn the_room_of_a_peak_is_given_back_and_what_waits_is_kept() {
-        let mut waiting = Waiting::<u32, u32>::default();
-        (0..10_000).for_each(|key| waiting.expect(key));
+        let mut waiting = Waiters::<u32, u32>::default();
+        (0..10_000).for_each(|key| waiting.register(key));
         assert!(waiting.resolve(&7, || 70).is_none());
         (100..10_000).for_each(|key| drop(waiting.forget(&key)));
-        waiting.give_back_room();
+        waiting.shrink();
         assert!(waiting.others.capacity() < 1_000, "{}", waiting.others.capacity());
         let (polled, _) = waiting.poll(&7, &Context::from_waker(Waker::noop()));
         assert_eq!(polled, Poll::Ready(70));
         (0..100).for_each(|key| drop(waiting.forget(&key)));
-        (10_000..20_000).for_each(|key| waiting.expect(key));
+        (10_000..20_000).for_each(|key| waiting.register(key));
         (10_000..20_000).for_each(|key| drop(waiting.forget(&key)));
         assert!(waiting.others.capacity() < 2 * KEPT, "{}", waiting.others.capacity());
     }
