@@ -1,4 +1,4 @@
-//! `phx bench`: many sockets and channels push, and what comes of it is measured.
+//! `phx bench`: many sockets and channels push, and the replies are measured.
 
 use std::fs;
 use std::io::Write as _;

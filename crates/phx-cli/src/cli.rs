@@ -1,4 +1,4 @@
-//! The command line: what can be said, and what is said about it.
+//! The command line and its help.
 
 use anstream::ColorChoice;
 use clap::builder::EnumValueParser;
@@ -29,7 +29,7 @@ Exit codes:
 #[command(
     name = "phx",
     version,
-    after_help = "`phx COMMAND --help` tells more. Try it without a Phoenix at hand: `phx serve` is a server.",
+    after_help = "`phx COMMAND --help` has the details. No Phoenix at hand? `phx serve` is a server to try things on.",
     after_long_help = AFTER_HELP,
     disable_help_subcommand = true,
     propagate_version = true

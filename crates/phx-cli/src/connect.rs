@@ -1,4 +1,4 @@
-//! What every command that connects can be told, and the socket made of it.
+//! Options of every command that connects, and the socket builder made from them.
 
 use std::env::{self, VarError};
 use std::sync::{Arc, Once, OnceLock};
@@ -76,7 +76,7 @@ pub(crate) struct Connect {
     #[arg(long, requires = "verbose")]
     show_secrets: bool,
 
-    /// What the variables say.
+    /// Values of the environment variables, once they are read.
     #[arg(skip)]
     environment: OnceLock<Result<Environment, String>>,
 
@@ -85,7 +85,7 @@ pub(crate) struct Connect {
     tls_config: OnceLock<Result<Arc<ClientConfig>, String>>,
 }
 
-/// What the environment says: read once, since a file may be a pipe.
+/// Values from the environment, read once, since a file may be a pipe.
 #[derive(Debug)]
 struct Environment {
     params: Vec<(String, String)>,
@@ -100,13 +100,13 @@ impl Environment {
 }
 
 impl Connect {
-    /// A socket in the making for `url`. `warn_of` is for what the user can do something about, and no outcome says.
+    /// Makes a socket builder for `url`. `warn_of` gets warnings that no outcome reports.
     pub(crate) fn builder(
         &self,
         url: &str,
         warn_of: impl Fn(&str) + Clone + Send + Sync + 'static,
     ) -> Result<SocketBuilder, Failure> {
-        // The URL isn't quoted: where it is wrong nobody knows which part of it is a secret.
+        // The URL isn't quoted: any part of a malformed one may be a secret.
         let endpoint = Endpoint::parse(url)
             .map_err(|error| Failure::Usage(format!("the URL can't be used: {error}")))?;
         let mut config = WebSocketConfig::default();
@@ -207,13 +207,13 @@ fn warn(
     })
 }
 
-/// Somebody looks at it, so the first attempts are soon.
+/// A short schedule, since a person waits for it.
 fn backoff() -> Backoff {
     Backoff::exponential(Duration::from_millis(250), 2, Duration::from_secs(5))
         .with_jitter_percent(25)
 }
 
-/// What can be shown of a URL: as it was given up to its params, if it's one that holds no other secrets.
+/// The part of a URL that may be shown: everything before its params, or nothing if it can't be parsed.
 pub(crate) fn shown_url(url: &str) -> &str {
     match Endpoint::parse(url) {
         Ok(_) => url.split_once('?').map_or(url, |(before, _)| before),

@@ -1,4 +1,4 @@
-//! Why a command ends before it is done, and the exit code for that.
+//! Errors that end a command, and their exit codes.
 
 use std::fmt;
 use std::io;
@@ -17,7 +17,7 @@ use crate::terminal::{self, shown};
 /// Characters of a server's reason.
 const MAX_REASON: usize = 200;
 
-/// Why a command ends before it is done.
+/// An error that ends a command, with its text for the user.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The server replied with something else than ok.
@@ -34,7 +34,7 @@ pub(crate) enum Failure {
     Failed(String),
     /// By the user, before it was done.
     Interrupted(Signal),
-    /// Whoever read our output has had enough of it, which is no failure at all.
+    /// The reader closed our output: the program ends with success.
     OutputClosed,
 }
 
@@ -104,7 +104,7 @@ impl Failure {
         }
     }
 
-    /// A reply that wasn't to have this status.
+    /// A reply with an unexpected status.
     pub(crate) fn replied(topic: &str, event: &str, status: &Status, response: &Payload) -> Self {
         let (event, topic) = (shown(event), shown(topic));
         let answer = answer(status, response);
@@ -153,7 +153,7 @@ impl Failure {
         }
     }
 
-    /// What there is to say about it.
+    /// The text for the user, if there is one.
     pub(crate) fn text(&self) -> Option<&str> {
         match self {
             Failure::Rejected(text)
@@ -166,7 +166,7 @@ impl Failure {
         }
     }
 
-    /// The same, with where it happened before what there is to say.
+    /// Prefixes the text with the place where it happened.
     pub(crate) fn at(mut self, place: &str) -> Self {
         match &mut self {
             Failure::Rejected(text)
@@ -180,8 +180,8 @@ impl Failure {
         self
     }
 
-    /// Says it on standard error, and gives the exit code.
-    pub(crate) fn tell(&self) -> ExitCode {
+    /// Prints it on standard error, and returns the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
         if let Some(text) = self.text() {
             terminal::error(text);
         }
@@ -195,7 +195,7 @@ impl From<Signal> for Failure {
     }
 }
 
-/// What the output says when it can't be written to.
+/// An error of writing the output.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {

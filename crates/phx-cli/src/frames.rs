@@ -184,7 +184,7 @@ fn frame_text(frame: &Frame, is_sent: bool, how: Shown) -> String {
     if how.whole { text } else { shortened(&text, SHORT) }
 }
 
-/// The names in a binary frame of version 2, and the length of its payload, of which nobody knows what it holds.
+/// The names in a binary frame of version 2, and the length of its payload, which may hold secrets.
 fn binary_text(bytes: &[u8], is_sent: bool) -> String {
     // Behind the kind are the lengths of the names: refs, topic, and event or status.
     let names = match (bytes.first(), is_sent) {

@@ -1,4 +1,4 @@
-//! `phx completions` and `phx man`: what is made of the command line itself.
+//! `phx completions` and `phx man`, generated from the command line.
 
 use std::fs;
 use std::io::{self, Write as _};

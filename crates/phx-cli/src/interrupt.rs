@@ -1,8 +1,8 @@
-//! Ctrl-C and its kin: what a command does when it is told to end.
+//! Ctrl-C, SIGTERM and SIGHUP as requests to end.
 
 use std::io;
 
-/// Who asks to end.
+/// A signal that asks the program to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
     /// Ctrl-C.
@@ -24,7 +24,7 @@ impl Signal {
     }
 }
 
-/// The wish to end, once for each time it is expressed.
+/// The requests to end, in order.
 #[derive(Debug)]
 pub(crate) struct Interrupt {
     signals: platform::Signals,
@@ -37,7 +37,7 @@ impl Interrupt {
         Ok(Interrupt { signals: platform::Signals::new()? })
     }
 
-    /// Waits for the next wish to end. Cancel-safe.
+    /// Waits for the next request to end. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Signal {
         self.signals.next().await
     }
@@ -68,7 +68,7 @@ mod platform {
 
     use super::Signal;
 
-    /// Signals that wait to be heard. Nobody has to be told more often to end.
+    /// Signals that wait to be handled; further ones are dropped.
     const CAPACITY: usize = 4;
 
     #[derive(Debug)]
@@ -81,7 +81,7 @@ mod platform {
             let set: SigSet =
                 [signal::SIGINT, signal::SIGTERM, signal::SIGHUP].into_iter().collect();
             set.thread_block()?;
-            let (tell, signals) = mpsc::channel(CAPACITY);
+            let (sender, signals) = mpsc::channel(CAPACITY);
             thread::Builder::new().name("signals".into()).spawn(move || {
                 while let Ok(signal) = set.wait() {
                     let signal = match signal {
@@ -89,7 +89,7 @@ mod platform {
                         signal::SIGHUP => Signal::HangUp,
                         _ => Signal::Terminate,
                     };
-                    let _ = tell.try_send(signal);
+                    let _ = sender.try_send(signal);
                 }
             })?;
             Ok(Signals { signals })

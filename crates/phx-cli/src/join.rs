@@ -16,8 +16,8 @@ use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::record::{Kind, Record};
 use crate::session::{
-    JoinRefs, Joining, channel, join, report_failures, report_news, said, topic_filter, unjoined,
-    while_open,
+    JoinRefs, Joining, channel, join, report_connection, report_failures, said, topic_filter,
+    unjoined, while_open,
 };
 use crate::terminal;
 use crate::value;
@@ -82,7 +82,7 @@ async fn connected(
     let params = options.joining.params()?;
     let refs = JoinRefs::default();
     let builder = options.connect.builder(&options.url, terminal::warning)?;
-    let builder = refs.watch(report_news(builder, printer.hook()));
+    let builder = refs.watch(report_connection(builder, printer.hook()));
     let mut builder = malformed::warn(builder);
     if options.json {
         builder = malformed::records(builder, printer.hook());

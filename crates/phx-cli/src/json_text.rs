@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::secret::{self, MASKED};
 
-/// What isn't shown of a text.
+/// Which parts of a text are masked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mask {
     Nothing,
@@ -88,7 +88,7 @@ pub(crate) fn one_line(text: &str, mask: Mask) -> String {
 
 struct Writer {
     out: String,
-    /// A level for each object or array that is open: no recursion, since others say how deep it goes.
+    /// A level for each object or array that is open: no recursion, since the server decides how deep it goes.
     levels: Vec<Level>,
     mask: Mask,
 }

@@ -40,12 +40,12 @@ fn main() -> ExitCode {
     // Mistakes in the arguments end here, with code 2.
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return mistake::tell(error),
+        Err(error) => return mistake::report(error),
     };
     cli.color.apply();
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.tell(),
+        Err(failure) => failure.report(),
     }
 }
 
@@ -67,12 +67,12 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Man(options) => generate::man(&options, Cli::command()),
         }
     });
-    // Whatever still reads standard input can't be waited for.
+    // A thread that blocks on standard input can't be waited for.
     runtime.shutdown_background();
     outcome
 }
 
-/// One thread is enough for what waits for people and networks.
+/// One thread is enough, except for load.
 fn runtime(command: &Command) -> std::io::Result<Runtime> {
     let mut builder = match command {
         Command::Bench(_) => Builder::new_multi_thread(),

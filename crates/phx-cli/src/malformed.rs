@@ -112,8 +112,8 @@ impl Seen {
         });
     }
 
-    /// Reports what was counted, and whether somebody waits for the end of the period: nobody else after a period without
-    /// anything.
+    /// Reports what was counted. The task that waits for the end of the period ends after a period without
+    /// malformed frames: `waits` is false for it.
     fn report(&self, waits: bool) -> bool {
         let report = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,4 @@
-//! What is wrong with the command line, said without quoting any of it: it may hold secrets, and errors end up in
-//! logs.
+//! Mistakes in the command line, reported without quoting it: it may hold secrets, and errors end up in logs.
 
 use std::env;
 use std::process::ExitCode;
@@ -10,15 +9,15 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::secret::MASKED;
 
-/// Shows the help that was asked for, or says what is wrong. The exit code for it.
-pub(crate) fn tell(mut error: Error) -> ExitCode {
+/// Prints the help that was asked for, or the mistake, and returns the exit code.
+pub(crate) fn report(mut error: Error) -> ExitCode {
     hide_values(&mut error);
-    // Where it can't be written nobody wants to know.
+    // Nothing can be done if standard error is closed.
     let _ = error.print();
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-/// Takes out whatever was typed and isn't known to be the name of something.
+/// Masks everything that was typed and isn't a known name.
 fn hide_values(error: &mut Error) {
     for kind in [ContextKind::InvalidValue, ContextKind::InvalidSubcommand] {
         // An empty one says that there is none.

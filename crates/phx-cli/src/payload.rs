@@ -29,7 +29,7 @@ pub(crate) fn read(path: &str) -> Result<Vec<u8>, Failure> {
 fn checked(text: Vec<u8>, what: &str) -> Result<Payload, Failure> {
     let is_word = text.first().is_some_and(u8::is_ascii_alphabetic);
     Payload::from_json_text(text).map_err(|error| {
-        let hint = if is_word { "; a text needs quotes of its own, as in '\"hello\"'" } else { "" };
+        let hint = if is_word { "; a string needs double quotes, as in '\"hello\"'" } else { "" };
         Failure::Usage(format!("{what} isn't JSON: {}{hint}", chain(&error)))
     })
 }
@@ -77,8 +77,8 @@ mod tests {
     }
 
     #[test]
-    fn who_forgets_the_quotes_is_told() {
+    fn forgotten_quotes_are_hinted_at() {
         let Err(Failure::Usage(text)) = json(Some("hello")) else { panic!("it isn't JSON") };
-        assert!(text.contains("quotes of its own"), "{text}");
+        assert!(text.contains("needs double quotes"), "{text}");
     }
 }

@@ -18,7 +18,7 @@ use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::queue::{Receiver, queue};
 use crate::record::{Kind, Record};
-use crate::session::{Joining, channel, join, report_failures, report_news, while_open};
+use crate::session::{Joining, channel, join, report_connection, report_failures, while_open};
 use crate::terminal;
 use crate::value;
 
@@ -36,8 +36,9 @@ type Beside = Map<String, Value>;
 /// Show who is present in a topic, live.
 ///
 /// On a terminal this is a list that follows what happens, with the latest changes below it. Elsewhere, and with
-/// --lines, each change is a line. With --json it is an object: kind is came, went or synced (or, as for join, connected, joined, disconnected, errored, malformed, lagged), key says
-/// who, payload has the metas that came or went, and present says how many are there.
+/// --lines, each change is a line. With --json it is an object: kind is
+/// `presence_joined`, `presence_left` or synced (and as for `join` connected, joined, disconnected, errored, malformed,
+/// lagged), key is who, payload has the metas that joined or left, and present is the number of those present.
 ///
 /// It ends by Ctrl-C, and the exit code is 0.
 #[derive(Args, Debug)]
@@ -95,7 +96,7 @@ async fn connected(
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
     let params = options.joining.params()?;
-    let (hook, told) = queue::<Record>(CAPACITY);
+    let (hook, reported) = queue::<Record>(CAPACITY);
     let is_live = matches!(output, Output::Live(_));
     let report: Arc<dyn Fn(Record) + Send + Sync> = match &output {
         Output::Lines(printer) => Arc::new(printer.hook()),
@@ -115,7 +116,7 @@ async fn connected(
         }
     })?;
     if !is_live {
-        builder = malformed::warn(report_news(builder, hook()));
+        builder = malformed::warn(report_connection(builder, hook()));
     }
     if options.json || is_live {
         builder = malformed::records(builder, hook());
@@ -142,7 +143,7 @@ async fn connected(
         let with_refs = options.json;
         let mut watching =
             Watching { socket: &socket, channel: &channel, presence, output, with_refs };
-        watching.run(changes, told, interrupt).await
+        watching.run(changes, reported, interrupt).await
     }
     .await;
     farewell(&socket, &channels, interrupt).await;
@@ -162,7 +163,7 @@ impl Watching<'_> {
     async fn run(
         &mut self,
         mut changes: PresenceChanges<Meta, Beside>,
-        mut told: Receiver<Record>,
+        mut reported: Receiver<Record>,
         interrupt: &mut Interrupt,
     ) -> Result<(), Failure> {
         let mut status = self.socket.status();
@@ -178,7 +179,7 @@ impl Watching<'_> {
                 biased;
                 _ = interrupt.next() => return Ok(()),
                 () = closed => return Err(Failure::OutputClosed),
-                Some(record) = told.recv() => self.draw(Some(record))?,
+                Some(record) = reported.recv() => self.draw(Some(record))?,
                 item = changes.next() => match item {
                     Some(item) => self.changed(item).await?,
                     None => return Err(Failure::failed("the server closed the channel")),
@@ -193,7 +194,7 @@ impl Watching<'_> {
         }
     }
 
-    /// Draws a live list anew, with one more change.
+    /// Redraws the live list, with one more change if there is one.
     fn draw(&mut self, change: Option<Record>) -> Result<(), Failure> {
         let Output::Live(live) = &mut self.output else { return Ok(()) };
         if let Some(change) = change {
@@ -210,11 +211,11 @@ impl Watching<'_> {
                     return Ok(());
                 }
                 let metas = metas(&joined, self.with_refs);
-                Record { kind: Kind::Came, ..record }.key(&key).payload(&metas)
+                Record { kind: Kind::PresenceJoined, ..record }.key(&key).payload(&metas)
             }
             PresenceItem::Change(PresenceChange::Left { key, left, .. }) => {
                 let metas = metas(&left, self.with_refs);
-                Record { kind: Kind::Went, ..record }.key(&key).payload(&metas)
+                Record { kind: Kind::PresenceLeft, ..record }.key(&key).payload(&metas)
             }
             PresenceItem::Change(_) => record,
             PresenceItem::Lagged(count) => Record { kind: Kind::Lagged, ..record }

@@ -1,7 +1,7 @@
-//! The output, written by a thread of its own.
+//! Writes the output on a separate thread.
 //!
-//! Whoever reads it may take his time, `less` for example. Only this thread waits for him then: the
-//! connection goes on, and the streams say what was lost in the end.
+//! The reader, `less` for example, may be slow. Only this thread waits for it: the connection goes on, and the
+//! streams report what was lost.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::thread;
@@ -53,7 +53,7 @@ pub(crate) struct Printer {
 #[derive(Debug)]
 enum Print {
     Record(Box<Record>),
-    /// Text of our own, without the end of its last line.
+    /// Text of this program, without the last line end.
     Text(String),
     End,
 }
@@ -100,20 +100,20 @@ impl Printer {
             write(lines).map_err(|error| if is_terminal { closed_as_pipe(error) } else { error })
         };
         let (printed, received) = queue(CAPACITY);
-        let (tell, done) = oneshot::channel();
+        let (sender, done) = oneshot::channel();
         thread::spawn(move || {
-            // Nobody may be left who wants to know.
-            let _ = tell.send(print(received, format, write));
+            // The receiver may be gone.
+            let _ = sender.send(print(received, format, write));
         });
         (Printer { printed }, Printed { done })
     }
 
-    /// Prints a record; waits while too many wait already.
+    /// Prints a record; waits while the queue is full.
     pub(crate) async fn print(&self, record: Record) -> Result<(), Failure> {
         self.send(Print::Record(Box::new(record))).await
     }
 
-    /// Prints text of our own; waits while too much waits already.
+    /// Prints text of this program; waits while the queue is full.
     pub(crate) async fn say(&self, text: String) -> Result<(), Failure> {
         self.send(Print::Text(text)).await
     }
@@ -122,7 +122,7 @@ impl Printer {
         self.printed.send(print).await.map_err(|Closed| Failure::OutputClosed)
     }
 
-    /// Prints a record unless too many wait: for hooks, which can't wait themselves.
+    /// Prints a record without waiting, for hooks.
     pub(crate) fn print_now(&self, record: Record) {
         self.printed.send_now(Print::Record(Box::new(record)));
     }
@@ -133,7 +133,7 @@ impl Printer {
         move |record| printer.print_now(record)
     }
 
-    /// Waits until nobody reads the output any more.
+    /// Waits until the output is closed.
     pub(crate) async fn closed(&self) {
         self.printed.closed().await;
     }
@@ -153,7 +153,7 @@ impl Printed {
         };
         match tokio::time::timeout(PATIENCE, finished).await {
             Ok(Ok(written)) => outcome.and(written.map_err(Failure::from)),
-            // Whoever should read it doesn't.
+            // The reader is too slow.
             _ => outcome,
         }
     }

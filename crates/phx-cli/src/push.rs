@@ -27,7 +27,7 @@ const IN_FLIGHT: usize = 1_000;
 /// Join a topic, push an event, and print the reply.
 ///
 /// The response is printed as one line of JSON; a binary one as it is, or in base64 on a terminal. The exit
-/// code tells the outcome: 0 for ok, 1 for an error reply, 5 if none came in time.
+/// code is the outcome: 0 for ok, 1 for an error reply, 5 if none came in time.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     /// The socket's URL, such as `ws://localhost:4000/socket`; `@FILE` for one with secrets in it.

@@ -1,7 +1,7 @@
-//! Queues between those who make records and those who print them, limited in number and in bytes.
+//! Queues of records on their way to the printer, limited in number and in bytes.
 //!
-//! How large a record is, is what the server says; and whoever reads the output may take his time. Records of hooks, which
-//! can't wait, have room of their own, so that no number of messages takes it; beyond it the latest is kept.
+//! The server decides how large a record is, and the reader of the output may be slow. Records of hooks, which
+//! can't wait, have a separate limit, so that messages never displace them; beyond it the latest is kept.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -53,7 +53,7 @@ pub(crate) struct Receiver<T> {
 /// The latest record of a hook that found no room, and how many before it found none.
 type Last<T> = Arc<Mutex<Option<(T, u64)>>>;
 
-/// Nobody takes anything out any more.
+/// The receiver is gone.
 #[derive(Debug)]
 pub(crate) struct Closed;
 
@@ -114,7 +114,7 @@ impl<T: Size> Sender<T> {
         }
     }
 
-    /// Waits until nobody takes anything out any more.
+    /// Waits until the receiver is gone.
     pub(crate) async fn closed(&self) {
         self.queue.closed().await;
     }

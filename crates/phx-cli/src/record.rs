@@ -1,4 +1,4 @@
-//! One thing that happened, as a line of JSON or for people.
+//! Records of what happened, as lines of JSON or in columns.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 
 use crate::json_text::{Mask, one_line, shown_payload};
 use crate::queue::Size;
-use crate::terminal::{BAD, DIM, EVENT, NEWS, TOPIC, clock, shown, styled};
+use crate::terminal::{BAD, DIM, EVENT, NOTE, TOPIC, clock, shown, styled};
 
-/// What kind of thing happened. The names are those in the output.
+/// The kind of a record. Its name is the field `kind` of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The connection is open.
@@ -34,7 +34,7 @@ pub(crate) enum Kind {
     Message,
     /// The reply to a push.
     Reply,
-    /// We were too slow, and messages were lost.
+    /// Messages were lost, since the output was read too slowly.
     Lagged,
     /// The server rejected a join.
     Rejected,
@@ -42,17 +42,17 @@ pub(crate) enum Kind {
     Left,
     /// The server answered a ping.
     Pong,
-    /// Somebody is present who wasn't, or in one more way.
-    Came,
-    /// Somebody isn't present any more, or in one way less.
-    Went,
-    /// The list of who is present is what the server's is.
+    /// A key joined the presence list, or got another meta.
+    PresenceJoined,
+    /// A key left the presence list, or lost a meta.
+    PresenceLeft,
+    /// The presence list agrees with the server's.
     Synced,
     /// Frames came that aren't messages.
     Malformed,
     /// Messages on a topic that isn't joined may be missing before this.
     Gap,
-    /// Something that the user had better know.
+    /// A warning for the user.
     Warning,
     /// A step of a script failed.
     Failed,
@@ -73,8 +73,8 @@ impl Kind {
             Kind::Rejected => "rejected",
             Kind::Left => "left",
             Kind::Pong => "pong",
-            Kind::Came => "came",
-            Kind::Went => "went",
+            Kind::PresenceJoined => "presence_joined",
+            Kind::PresenceLeft => "presence_left",
             Kind::Synced => "synced",
             Kind::Malformed => "malformed",
             Kind::Gap => "gap",
@@ -96,7 +96,7 @@ impl Kind {
     }
 }
 
-/// One thing that happened.
+/// A record of something that happened.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) time: SystemTime,
@@ -104,7 +104,7 @@ pub(crate) struct Record {
     pub(crate) topic: Option<ByteString>,
     pub(crate) event: Option<ByteString>,
     pub(crate) reference: Option<String>,
-    /// Who came or went.
+    /// The presence key that joined or left.
     pub(crate) key: Option<ByteString>,
     pub(crate) payload: Option<Payload>,
     /// For people; in JSON the field `detail`.
@@ -147,7 +147,7 @@ impl Record {
         Record::new(Kind::Lagged).topic(topic).detail(detail).more("count", count)
     }
 
-    /// Why a channel isn't joined, and when it is tried again.
+    /// A record of why a channel isn't joined, and when the next attempt is.
     pub(crate) fn errored(failure: &ChannelFailure) -> Self {
         let mut record = Record::new(Kind::Errored);
         let said = match &failure.cause {
@@ -168,7 +168,7 @@ impl Record {
         record.because(&failure.cause, failure.retry_in)
     }
 
-    /// Why something ended, and when it is tried again.
+    /// Adds the cause of an end, and when the next attempt is.
     fn because(self, cause: impl fmt::Display, retry_in: Option<Duration>) -> Self {
         let retry = retry_in.map(|time| format!("; next attempt in {:.1} s", time.as_secs_f64()));
         let record = self.detail(format!("{cause}{}", retry.unwrap_or_default()));
@@ -200,7 +200,7 @@ impl Record {
         self
     }
 
-    /// What the server sent, unless it was too much to keep.
+    /// Adds the server's answer, or its size if it was dropped.
     pub(crate) fn answer(self, payload: &Result<Payload, PayloadDropped>) -> Self {
         match payload {
             Ok(payload) => self.payload(payload),
@@ -304,10 +304,10 @@ impl Columns {
         let key = record.key.as_deref().unwrap_or_default();
         let (style, event) = match (&record.event, record.kind) {
             (Some(event), Kind::Message | Kind::Reply) => (EVENT, shown(event)),
-            (_, Kind::Came) => (EVENT, format!("+ {}", shown(key))),
-            (_, Kind::Went) => (BAD, format!("- {}", shown(key))),
+            (_, Kind::PresenceJoined) => (EVENT, format!("+ {}", shown(key))),
+            (_, Kind::PresenceLeft) => (BAD, format!("- {}", shown(key))),
             (_, kind) if kind.is_bad() => (BAD, format!("* {}", kind.name())),
-            (_, kind) => (NEWS, format!("* {}", kind.name())),
+            (_, kind) => (NOTE, format!("* {}", kind.name())),
         };
         // A name of absurd length gets its line, and no column for itself.
         self.topic = self.topic.max(topic.chars().count().min(40));

@@ -14,7 +14,9 @@ use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::queue::{Sender, queue};
 use crate::record::{Kind, Record};
-use crate::session::{JoinRefs, channel, forward, join, report_failures, report_news, while_open};
+use crate::session::{
+    JoinRefs, channel, forward, join, report_connection, report_failures, while_open,
+};
 use crate::value;
 
 mod command;
@@ -27,7 +29,7 @@ use command::{Command, HELP};
 use completion::Seen;
 use editor::{Editor, Typed};
 
-/// News that aren't printed yet, at the most.
+/// Records that wait to be printed, at most.
 const CAPACITY: usize = 256;
 
 /// Talk to a server line by line: join, push, leave, ping, look at the state.
@@ -72,13 +74,13 @@ async fn connected(
     let report = printer.hook();
     let warn = move |text: &str| report(Record::new(Kind::Warning).detail(text));
     let builder = options.connect.builder(&options.url, warn)?;
-    let builder = refs.watch(report_news(builder, printer.hook()));
+    let builder = refs.watch(report_connection(builder, printer.hook()));
     let builder = malformed::records(builder, printer.hook());
     let socket = interrupt.guard(options.connect.open(builder, &options.url)).await?;
-    let (news, mut told) = queue::<Record>(CAPACITY);
+    let (records, mut received) = queue::<Record>(CAPACITY);
     let (to, events) = (printer.clone(), seen.clone());
     tokio::spawn(async move {
-        while let Some(record) = told.recv().await {
+        while let Some(record) = received.recv().await {
             if let Some(event) = &record.event {
                 events.event(event);
             }
@@ -89,7 +91,7 @@ async fn connected(
     });
     let timeout = options.timeout;
     let channels = BTreeMap::new();
-    let mut repl = Repl { socket, channels, last: None, seen, refs, news, printer, timeout };
+    let mut repl = Repl { socket, channels, last: None, seen, refs, records, printer, timeout };
     let outcome = repl.talk(&mut editor, interrupt).await;
     editor.end().await;
     let channels: Vec<_> = repl.channels.into_values().collect();
@@ -104,7 +106,7 @@ struct Repl<'a> {
     last: Option<String>,
     seen: Seen,
     refs: JoinRefs,
-    news: Sender<Record>,
+    records: Sender<Record>,
     printer: &'a Printer,
     timeout: Duration,
 }
@@ -195,13 +197,13 @@ impl Repl<'_> {
     async fn join(&mut self, topic: String, params: Payload) -> Result<(), Failure> {
         let channel = channel(&self.socket, &topic, params)?;
         let messages = channel.incoming();
-        let news = self.news.clone();
-        report_failures(&channel, move |record| news.send_now(record));
+        let records = self.records.clone();
+        report_failures(&channel, move |record| records.send_now(record));
         self.refs.expect(channel.topic());
         let response = while_open(&self.socket, join(&channel, self.timeout)).await?;
         let record = Record::new(Kind::Joined).topic(channel.topic()).answer(&response);
         self.printer.print(record).await?;
-        tokio::spawn(forward(channel.clone(), messages, self.refs.clone(), self.news.clone()));
+        tokio::spawn(forward(channel.clone(), messages, self.refs.clone(), self.records.clone()));
         self.seen.topic(&topic);
         self.channels.insert(topic.clone(), channel);
         self.last = Some(topic);

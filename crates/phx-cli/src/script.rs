@@ -99,7 +99,7 @@ async fn perform(
 /// The script's lines.
 fn script(path: &str) -> Result<mpsc::Receiver<io::Result<String>>, Failure> {
     if path == "-" {
-        // It is locked anew where it is read.
+        // The thread that reads it takes the lock again.
         drop(value::standard_input().map_err(Failure::Usage)?);
         return Ok(lines(|| Box::new(io::stdin().lock())));
     }

@@ -1,13 +1,13 @@
-//! What sounds like a secret, by its name, and what looks like one.
+//! Recognizes secrets by their names and by their look.
 
 use std::borrow::Cow;
 
 use url::form_urlencoded;
 
-/// What is shown in the place of a secret.
+/// The text shown in place of a secret.
 pub(crate) const MASKED: &str = "***";
 
-/// Words, in the singular, that name what is nobody's business.
+/// Words, in the singular, that name secrets.
 const WORDS: [&str; 22] = [
     "apikey",
     "auth",

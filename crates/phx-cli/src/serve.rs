@@ -105,7 +105,7 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
     Ok(())
 }
 
-/// A listener, and what it has been told.
+/// A listener and its settings.
 struct Serving {
     listener: Listener,
     token: Option<String>,
@@ -125,7 +125,7 @@ impl Serving {
         self.listener.set_latency(latency);
     }
 
-    /// Does what a line says, and tells what was done; `None` if the line is the end.
+    /// Runs a command line and returns the answer; `None` if the line ends the server.
     async fn obey(&mut self, line: &str) -> Result<Option<String>, Failure> {
         let command = match Command::parse(line) {
             Ok(Some(command)) => command,
@@ -188,7 +188,7 @@ impl Serving {
     /// Stops, and comes back after a pause on the same port, having forgotten everything.
     async fn restart(&mut self, pause: Duration) -> Result<(), Failure> {
         let address = self.listener.address();
-        // A listener that nobody reaches takes the place of the one that is stopped, which is consumed.
+        // An unused listener takes the place of the stopped one, which is consumed.
         let nowhere = Listener::bind(app::server(None)).await?;
         std::mem::replace(&mut self.listener, nowhere).stop().await;
         sleep(pause).await;

@@ -1,4 +1,4 @@
-//! What commands that join have in common: the params to join with, and the news of the connection.
+//! What commands that join have in common: the params to join with, and what the connection reports.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -56,8 +56,8 @@ pub(crate) async fn while_open<T>(
     }
 }
 
-/// Reports the news of the connection, except for its end by our own wish.
-pub(crate) fn report_news(
+/// Reports what the connection reports, except for its end by our own wish.
+pub(crate) fn report_connection(
     builder: SocketBuilder,
     report: impl Fn(Record) + Clone + Send + Sync + 'static,
 ) -> SocketBuilder {
@@ -71,7 +71,7 @@ pub(crate) fn report_news(
     })
 }
 
-/// The refs of the joins, as the replies to them have them, of the topics that somebody here joins.
+/// The ref of the latest join of each topic that this program joins, taken from the replies.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct JoinRefs(Arc<Mutex<BTreeMap<ByteString, Option<u64>>>>);
 
@@ -139,31 +139,31 @@ pub(crate) fn accepted(
 pub(crate) fn report_failures(channel: &Channel, report: impl Fn(Record) + Send + Sync + 'static) {
     let topic = channel.topic().clone();
     let _stays = channel.on_error(move |failure| {
-        // The end of the connection is told already.
+        // The end of the connection has been reported already.
         if !failure.is_disconnect() {
             report(Record::errored(failure).topic(&topic));
         }
     });
 }
 
-/// Tells what a channel says after it was joined, until it is closed.
+/// Forwards what a channel receives after its join, until it is closed.
 pub(crate) async fn forward(
     channel: Channel,
     mut messages: Messages<Incoming>,
     refs: JoinRefs,
-    news: Sender<Record>,
+    records: Sender<Record>,
 ) {
     let topic = channel.topic().clone();
     while let Some(item) = messages.next().await {
         if let Some(record) = said(&topic, item, &refs)
-            && news.send(record).await.is_err()
+            && records.send(record).await.is_err()
         {
             return;
         }
     }
-    // What was left is told as left.
+    // A leave is reported as one.
     if !matches!(channel.close_cause(), None | Some(ChannelCloseCause::Left)) {
-        let _ = news.send(Record::new(Kind::Closed).topic(&topic)).await;
+        let _ = records.send(Record::new(Kind::Closed).topic(&topic)).await;
     }
 }
 
@@ -186,15 +186,15 @@ pub(crate) fn said(
     })
 }
 
-/// Tells what comes on topics that aren't joined.
+/// Forwards messages on topics that aren't joined.
 pub(crate) async fn forward_topics(
     mut messages: Messages<TopicMessage>,
     topics: String,
-    news: Sender<Record>,
+    records: Sender<Record>,
 ) {
     while let Some(item) = messages.next().await {
         if let Some(record) = unjoined(&topics, item)
-            && news.send(record).await.is_err()
+            && records.send(record).await.is_err()
         {
             return;
         }

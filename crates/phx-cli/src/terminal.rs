@@ -1,5 +1,4 @@
-//! What is said on standard error, colours, and how the text of others is kept from doing anything to
-//! the terminal.
+//! Standard error, colours, and escapes for text from elsewhere, so that it can't act on the terminal.
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -12,7 +11,7 @@ pub(crate) const DIM: Style = Style::new().effects(Effects::DIMMED);
 pub(crate) const BOLD: Style = Style::new().effects(Effects::BOLD);
 pub(crate) const TOPIC: Style = AnsiColor::Cyan.on_default();
 pub(crate) const EVENT: Style = AnsiColor::Green.on_default();
-pub(crate) const NEWS: Style = AnsiColor::Yellow.on_default();
+pub(crate) const NOTE: Style = AnsiColor::Yellow.on_default();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().effects(Effects::BOLD);
 
 /// Something in a style; whether colours are shown is decided where it is written.
@@ -20,26 +19,26 @@ pub(crate) fn styled(style: Style, text: impl fmt::Display) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Says what went wrong. Its lines are our own; whatever else acts on a terminal is written out here at the latest.
+/// Prints an error. Line ends in it are kept; everything else that acts on a terminal is escaped.
 pub(crate) fn error(text: &str) {
     say(&format!("{} {}", styled(BAD, "error:"), in_lines(text)));
 }
 
-/// Says what had better be known.
+/// Prints a warning, escaped like an error.
 pub(crate) fn warning(text: &str) {
-    say(&format!("{} {}", styled(NEWS, "warning:"), in_lines(text)));
+    say(&format!("{} {}", styled(NOTE, "warning:"), in_lines(text)));
 }
 
 fn in_lines(text: &str) -> String {
     text.split('\n').map(shown).collect::<Vec<_>>().join("\n")
 }
 
-/// Writes a line to standard error. Where that is closed nobody wants to know.
+/// Writes a line to standard error; errors are ignored.
 pub(crate) fn say(line: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 
-/// Text that came from somebody else, with everything in it that a terminal would act upon written
+/// Text that came from elsewhere, with everything in it that a terminal would act upon written
 /// out: escape sequences, line ends, what reverses the direction of writing, and what is invisible.
 pub(crate) fn shown(text: &str) -> String {
     Escaped::whole(text).to_string()
@@ -62,12 +61,12 @@ pub(crate) fn clock(time: SystemTime) -> String {
     text.get(11..23).unwrap_or(&text).to_owned()
 }
 
-/// Whether this is what a terminal says when it has been closed.
+/// Returns whether this is the error of a closed terminal.
 pub(crate) fn is_closed(error: &io::Error) -> bool {
     platform::is_closed(error)
 }
 
-/// The same error, where a closed terminal is what a pipe is that nobody reads any more.
+/// The same error, but a closed terminal becomes a broken pipe.
 pub(crate) fn closed_as_pipe(error: io::Error) -> io::Error {
     if is_closed(&error) { io::ErrorKind::BrokenPipe.into() } else { error }
 }
@@ -110,7 +109,7 @@ mod platform {
         /// Takes the terminal from the line editor, whatever that is doing, and whether or not output was
         /// stopped: standard input and output lead nowhere from now on, and the settings are the old ones.
         pub(crate) fn take_back(&self) {
-            // These fail if there is no such device, and if the terminal has been closed: then nobody looks at it.
+            // These fail if there is no such device, and if the terminal has been closed, where nothing is left to do.
             if let Ok(nowhere) = OpenOptions::new().read(true).write(true).open("/dev/null") {
                 let _ = dup2_stdin(&nowhere);
                 if io::stdout().is_terminal() {

@@ -1,4 +1,4 @@
-//! Lines that are typed or piped in: how they are read, and what they are made of.
+//! Lines typed or piped in: reading and parsing.
 
 use std::io::{self, BufRead};
 use std::thread;

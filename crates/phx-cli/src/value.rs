@@ -67,7 +67,7 @@ pub(crate) fn number<T: TryFrom<u64>, const MIN: u64, const MAX: u64>(
 pub(crate) fn rate(value: &str) -> Result<f64, String> {
     match text(value)?.parse::<f64>() {
         Ok(rate) if rate > 0.0 && rate <= 1e6 => Ok(rate),
-        _ => Err("expected a number above 0, and 1000000 at the most".to_owned()),
+        _ => Err("expected a number above 0, at most 1000000".to_owned()),
     }
 }
 
@@ -119,7 +119,7 @@ impl<P: TypedValueParser> TypedValueParser for OneOf<P> {
 /// The bytes of a file, `-` being standard input, and its name; an error if there are more than this.
 pub(crate) fn read(path: &str, max: usize) -> Result<(Vec<u8>, String), String> {
     let mut bytes = Vec::new();
-    // One byte more tells a file at the limit from one beyond it.
+    // One byte more shows that a file is beyond the limit.
     let limit = u64::try_from(max.saturating_add(1)).unwrap_or(u64::MAX);
     let (name, read) = if path == "-" {
         let input = standard_input()?;

@@ -22,7 +22,7 @@ use crate::terminal;
 /// Connections that are being opened at the same time.
 const OPENING: usize = 64;
 
-/// Replies of a channel that are waited for at a rate, at the most.
+/// Replies of a channel that are waited for at a rate, at most.
 const WAITING: usize = 1_000;
 
 /// Parts of the measurement. More than there are threads are no use.
@@ -123,7 +123,7 @@ impl<'a> Load<'a> {
         let mut measured = Measured::new();
         let interrupted = self.watch(&mut measured, &shards, start, interrupt).await;
         let last = async { while tasks.join_next().await.is_some() {} };
-        // Replies to what was pushed before the end still count, unless nobody wants to wait.
+        // Replies to pushes made before the end still count, unless the user interrupts.
         if interrupted.is_none() && !self.has_ended() {
             let _ = timeout(self.options.timeout, last).await;
         }

@@ -1,4 +1,4 @@
-//! What `phx bench` can be told.
+//! Options of `phx bench`.
 
 use std::time::Duration;
 

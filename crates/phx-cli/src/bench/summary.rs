@@ -11,7 +11,7 @@ use super::options::Options;
 use crate::connect::shown_url;
 use crate::terminal::{BAD, BOLD, DIM, shown, styled};
 
-/// What came of it.
+/// The figures of a run.
 #[derive(Debug)]
 pub(super) struct Summary<'a> {
     pub(super) options: &'a Options,

@@ -78,7 +78,7 @@ fn decoded(text: &str) -> String {
     pairs.next().map_or_else(|| text.to_owned(), |(_, value)| value.into_owned())
 }
 
-/// Whoever asks there has a password.
+/// Shows host and port only: user and password are secrets.
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Address({}:{})", self.host, self.port)

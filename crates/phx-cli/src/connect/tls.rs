@@ -33,7 +33,7 @@ pub(super) struct Tls {
     #[arg(long, value_name = "FILE", requires = "cert", value_parser = value::path)]
     key: Option<String>,
 
-    /// Trust every certificate: whoever is in between can read and change everything.
+    /// Trust every certificate: anyone between here and the server can read and change everything.
     #[arg(long)]
     insecure: bool,
 }
@@ -48,7 +48,7 @@ impl Tls {
     pub(super) fn config(&self) -> Result<ClientConfig, String> {
         if self.insecure {
             terminal::warning(
-                "--insecure: certificates aren't checked, so anybody in between can read and change everything, secrets included",
+                "--insecure: certificates aren't checked, so anyone in between can read and change everything, secrets included",
             );
         }
         let builder = match &self.cacert {

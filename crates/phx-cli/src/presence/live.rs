@@ -1,4 +1,4 @@
-//! The list of who is present, drawn anew in its place whenever something changes.
+//! The list of who is present, redrawn in place when something changes.
 
 use std::collections::VecDeque;
 use std::io::Write as _;
@@ -10,7 +10,7 @@ use phx_tokio::{ByteString, ConnectionState, Payload};
 use crate::failure::Failure;
 use crate::json_text::{Mask, shown_payload};
 use crate::record::{Columns, Kind, Record};
-use crate::terminal::{BAD, BOLD, DIM, EVENT, NEWS, TOPIC, closed_as_pipe, shown, styled};
+use crate::terminal::{BAD, BOLD, DIM, EVENT, NOTE, TOPIC, closed_as_pipe, shown, styled};
 
 /// Changes that are shown below the list.
 const CHANGES: usize = 5;
@@ -56,7 +56,7 @@ impl Live {
         self.changes.push_back(change);
     }
 
-    /// Draws everything anew.
+    /// Redraws everything.
     pub(super) fn show(
         &mut self,
         present: &[Present],
@@ -108,7 +108,7 @@ impl Live {
             lines.push(format!("  {}{pad}  {}", styled(EVENT, key), metas.unwrap_or_default()));
         }
         if let Some(more) = present.len().checked_sub(room).filter(|more| *more > 0) {
-            lines.push(styled(NEWS, format!("  … and {more} more")));
+            lines.push(styled(NOTE, format!("  … and {more} more")));
         }
         if !changes.is_empty() {
             lines.push(styled(DIM, "latest:"));

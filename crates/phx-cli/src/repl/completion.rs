@@ -13,10 +13,10 @@ use rustyline::{Context, Helper, Result};
 use super::command::NAMES;
 use super::screen::Screen;
 
-/// Names of each kind, at the most: they come from the server.
+/// Names kept of each kind, at most: the server chooses them.
 const CAPACITY: usize = 1_000;
 
-/// Bytes of a name, at the most.
+/// Bytes of a name, at most.
 const MAX_NAME: usize = 256;
 
 /// The topics and events seen so far.

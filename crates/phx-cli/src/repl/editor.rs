@@ -1,4 +1,4 @@
-//! The line editor, on a thread of its own: it waits for keys.
+//! The line editor, on a separate thread, since it blocks on keys.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -20,7 +20,7 @@ use crate::terminal::{Original, is_closed};
 /// For the cursor to leave the line that is edited, in the end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What came of waiting for a line.
+/// The result of waiting for a line.
 #[derive(Debug)]
 pub(super) enum Typed {
     Line(String),
@@ -32,7 +32,7 @@ pub(super) enum Typed {
 /// The editor, as the rest of the program sees it.
 pub(super) struct Editor {
     ask: SyncSender<()>,
-    told: mpsc::Receiver<Typed>,
+    typed: mpsc::Receiver<Typed>,
     /// A line has been asked for, and hasn't come.
     is_asked: bool,
     screen: Screen,
@@ -41,7 +41,7 @@ pub(super) struct Editor {
 }
 
 impl Editor {
-    /// Starts the editor, and gives what it shares with whoever prints.
+    /// Starts the editor, and returns the screen that it shares with the printer.
     pub(super) fn start(seen: Seen, keeps_history: bool) -> Result<(Self, Screen), Failure> {
         let failed = |error: ReadlineError| Failure::failed(format!("no line editor: {error}"));
         let config = Config::builder()
@@ -59,21 +59,21 @@ impl Editor {
         editor.set_helper(Some(ReplHelper::new(seen, screen.clone())));
         let history = (keeps_history && is_edited).then(HistoryFile::of_user).flatten();
         let (ask, asked) = sync_channel(1);
-        let (tell, told) = mpsc::channel(1);
+        let (sender, typed) = mpsc::channel(1);
         let shown = screen.clone();
-        thread::spawn(move || read(editor, &shown, history.as_ref(), &asked, &tell));
+        thread::spawn(move || read(editor, &shown, history.as_ref(), &asked, &sender));
         let shown = screen.clone();
-        Ok((Editor { ask, told, is_asked: false, screen, terminal }, shown))
+        Ok((Editor { ask, typed, is_asked: false, screen, terminal }, shown))
     }
 
     /// Shows the prompt, and waits for a line. Cancel-safe.
     pub(super) async fn next(&mut self) -> Typed {
         if !self.is_asked {
             self.is_asked = true;
-            // It fails if the editor has ended, which is what the next line tells.
+            // It fails if the editor has ended, which the next line reports.
             let _ = self.ask.send(());
         }
-        let typed = self.told.recv().await;
+        let typed = self.typed.recv().await;
         self.is_asked = false;
         typed.unwrap_or(Typed::End)
     }
@@ -81,7 +81,7 @@ impl Editor {
     /// Gives the terminal back as it was. The thread may be drawing, or go on waiting for keys: nothing but a key
     /// or the end of the program ends that. It reaches the terminal no more.
     pub(super) async fn end(mut self) {
-        self.told.close();
+        self.typed.close();
         let Some(terminal) = self.terminal.filter(|_| self.is_asked) else { return };
         terminal.take_back();
         let leaving = spawn_blocking(move || self.screen.leave());
@@ -95,7 +95,7 @@ fn read(
     screen: &Screen,
     history: Option<&HistoryFile>,
     asked: &Receiver<()>,
-    tell: &mpsc::Sender<Typed>,
+    sender: &mpsc::Sender<Typed>,
 ) {
     for line in history.map(HistoryFile::load).unwrap_or_default() {
         let _ = editor.add_history_entry(line);
@@ -104,8 +104,8 @@ fn read(
         screen.edits(Some(("", 0)));
         let read = editor.readline(PROMPT);
         screen.edits(None);
-        // What is typed after the end is somebody else's.
-        if tell.is_closed() {
+        // Keys typed after the end belong to the shell.
+        if sender.is_closed() {
             return;
         }
         let typed = match read {
@@ -122,7 +122,7 @@ fn read(
             Err(error) if terminal_is_closed(&error) => Typed::End,
             Err(error) => Typed::Failed(format!("can't read the input: {error}")),
         };
-        if tell.blocking_send(typed).is_err() {
+        if sender.blocking_send(typed).is_err() {
             return;
         }
     }

@@ -16,7 +16,7 @@ const AS_IT_WAS: &str = "\x1b[?2026l\x1b[?2004l";
 
 /// The output, as its printer, the line editor and the end of the program share it.
 ///
-/// rustyline 18 has a printer of its own for what comes while a line is edited. With it, keys that come faster
+/// rustyline 18 has a printer for output while a line is edited. With it, keys that come faster
 /// than they are handled stay in a buffer until the next one.
 #[derive(Clone)]
 pub(super) struct Screen(Arc<Mutex<Shown>>);
@@ -57,7 +57,7 @@ impl Screen {
         }
     }
 
-    /// Tells what is edited, with the place of the cursor, before it is drawn.
+    /// Records the line that is edited, with the place of the cursor, before it is drawn.
     pub(super) fn edits(&self, line: Option<(&str, usize)>) {
         let mut shown = self.shown();
         if !matches!(shown.editing, Editing::Elsewhere) {
@@ -68,7 +68,7 @@ impl Screen {
         }
     }
 
-    /// Leaves what is being edited for a line of its own, from which on lines are written as they are.
+    /// Ends the line that is edited; further lines are written as they are.
     pub(super) fn leave(&self) -> io::Result<()> {
         let mut shown = self.shown();
         match std::mem::replace(&mut shown.editing, Editing::Elsewhere) {
@@ -125,8 +125,8 @@ mod tests {
     }
 
     fn screen(is_edited: bool) -> (Screen, Receiver<Vec<u8>>) {
-        let (tell, written) = channel();
-        (Screen::of(Box::new(Written(tell)), is_edited), written)
+        let (sender, written) = channel();
+        (Screen::of(Box::new(Written(sender)), is_edited), written)
     }
 
     fn all(written: &Receiver<Vec<u8>>) -> String {

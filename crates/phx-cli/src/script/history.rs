@@ -1,4 +1,4 @@
-//! What has happened in a script, for `wait` to look at.
+//! The records of a script that `wait` searches.
 
 use std::collections::VecDeque;
 
@@ -8,22 +8,22 @@ use super::step::Pattern;
 use crate::queue::Size as _;
 use crate::record::Record;
 
-/// What nobody has waited for yet. Beyond this the oldest is forgotten.
+/// Records kept for `wait`, at most; beyond this the oldest is dropped.
 const CAPACITY: usize = 10_000;
 
-/// The bytes of it, beyond which the oldest is forgotten, too; the latest is kept, however large.
+/// Bytes of these records, beyond which the oldest is dropped as well; the latest is kept, however large.
 const MAX_BYTES: usize = 64 << 20;
 
-/// What happened since the thing that the last `wait` found.
+/// Records since the one that the last `wait` found.
 #[derive(Debug, Default)]
 pub(super) struct History {
     records: VecDeque<Record>,
     bytes: usize,
-    /// How many were forgotten, which is the number of the first record.
+    /// How many records were dropped, which is the number of the first one kept.
     forgotten: u64,
 }
 
-/// What one `wait` looks for. It looks at each record once, however often it is asked.
+/// A search by one `wait`. It looks at each record once, however often it is called.
 pub(super) struct Search<'a> {
     pattern: &'a Pattern,
     /// The number of the first record that it hasn't looked at.

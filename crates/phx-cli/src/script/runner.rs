@@ -1,4 +1,4 @@
-//! Does the steps of a script, and tells everything that happens meanwhile.
+//! Runs the steps of a script, and prints what happens in between.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,12 +23,12 @@ use crate::printer::Printer;
 use crate::queue::{Receiver, Sender, queue};
 use crate::record::{Kind, Record};
 use crate::session::{
-    JoinRefs, accepted, channel, forward, forward_topics, report_failures, report_news,
+    JoinRefs, accepted, channel, forward, forward_topics, report_connection, report_failures,
     topic_filter, while_open,
 };
 use crate::terminal;
 
-/// What has happened and isn't told yet, at the most.
+/// Records that wait to be printed, at most.
 const CAPACITY: usize = 256;
 
 /// A script being performed.
@@ -37,7 +37,7 @@ pub(super) struct Runner {
     url: Option<String>,
     printer: Printer,
     history: History,
-    news: Sender<Record>,
+    records: Sender<Record>,
     happened: Receiver<Record>,
     socket: Option<Socket>,
     /// Whether the connection has ended, and none is made again.
@@ -64,13 +64,13 @@ impl Origin {
 
 impl Runner {
     pub(super) fn new(connect: Connect, url: Option<String>, printer: Printer) -> Self {
-        let (news, happened) = queue(CAPACITY);
+        let (records, happened) = queue(CAPACITY);
         Runner {
             connect: Arc::new(connect),
             url,
             printer,
             history: History::default(),
-            news,
+            records,
             happened,
             socket: None,
             is_over: watch::channel(false).1,
@@ -123,13 +123,13 @@ impl Runner {
                     let left = self.while_open(channel.leave_with_timeout(step.timeout)).await?;
                     left.map_err(|failed| Failure::TimedOut(format!("{topic}: {failed}")))?;
                     let record = Record::new(Kind::Left).topic(channel.topic());
-                    self.tell(origin.mark(record)).await?;
+                    self.print(origin.mark(record)).await?;
                 }
                 Ok(())
             }
             Task::Listen { topic } => {
                 let messages = self.socket()?.topic_messages(topic_filter(&topic));
-                tokio::spawn(forward_topics(messages, topic, self.news.clone()));
+                tokio::spawn(forward_topics(messages, topic, self.records.clone()));
                 Ok(())
             }
             Task::Wait(pattern) => self.wait(&pattern, step.timeout).await,
@@ -139,25 +139,26 @@ impl Runner {
                 let round_trip = self.while_open(socket.ping()).await?;
                 let round_trip = round_trip.map_err(|failed| Failure::ping(&socket, &failed))?;
                 let micros = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
-                self.tell(origin.mark(Record::new(Kind::Pong).more("round_trip_us", micros))).await
+                self.print(origin.mark(Record::new(Kind::Pong).more("round_trip_us", micros))).await
             }
             Task::Disconnect => {
                 let socket = self.socket()?.clone();
                 self.during(socket.disconnect()).await?;
                 self.socket = None;
                 self.channels.clear();
-                self.tell(origin.mark(Record::new(Kind::Disconnected).detail("as asked for"))).await
+                self.print(origin.mark(Record::new(Kind::Disconnected).detail("as asked for")))
+                    .await
             }
         }
     }
 
-    /// Waits for something, and tells what happens meanwhile.
+    /// Waits for a future, and prints what happens in between.
     pub(super) async fn during<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
         let mut work = std::pin::pin!(work);
         loop {
             tokio::select! {
                 biased;
-                Some(record) = self.happened.recv() => self.tell(record).await?,
+                Some(record) = self.happened.recv() => self.print(record).await?,
                 () = self.printer.closed() => return Err(Failure::OutputClosed),
                 done = &mut work => return Ok(done),
             }
@@ -170,12 +171,12 @@ impl Runner {
         self.during(while_open(&socket, work.map(Ok))).await?
     }
 
-    /// Tells that a line failed, which ends the script.
+    /// Prints that a line failed, which ends the script.
     pub(super) async fn failed(&mut self, line: u64, failure: Failure) -> Failure {
         if let Some(text) = failure.text() {
             let record = Record::new(Kind::Failed).detail(text).more("line", line);
             // Whether or not it can be printed it has failed.
-            let _ = self.tell(record).await;
+            let _ = self.print(record).await;
             return failure.at(&format!("line {line}"));
         }
         failure
@@ -198,15 +199,15 @@ impl Runner {
         if self.socket.is_some() {
             return Err(Failure::usage("`connect` again needs a `disconnect` before it"));
         }
-        let news = self.news.clone();
+        let records = self.records.clone();
         let was_open = Arc::new(AtomicBool::new(false));
-        let builder = report_news(self.refs.watch(builder), move |record| {
+        let builder = report_connection(self.refs.watch(builder), move |record| {
             // The first time is the outcome of the step.
             if record.kind != Kind::Connected || was_open.swap(true, Ordering::Relaxed) {
-                news.send_now(record);
+                records.send_now(record);
             }
         });
-        let malformed = self.news.clone();
+        let malformed = self.records.clone();
         let builder = malformed::records(builder, move |record| malformed.send_now(record));
         let builder = malformed::warn(builder);
         let (over, is_over) = watch::channel(false);
@@ -218,7 +219,7 @@ impl Runner {
         let socket = self.during(opening.open(builder, url)).await??;
         self.socket = Some(socket);
         self.is_over = is_over;
-        self.tell(origin.mark(Record::new(Kind::Connected))).await
+        self.print(origin.mark(Record::new(Kind::Connected))).await
     }
 
     async fn join(
@@ -229,17 +230,17 @@ impl Runner {
         patience: Duration,
     ) -> Result<(), Failure> {
         let messages = channel.incoming();
-        let news = self.news.clone();
-        report_failures(&channel, move |record| news.send_now(record));
+        let records = self.records.clone();
+        report_failures(&channel, move |record| records.send_now(record));
         let topic = channel.topic().clone();
         self.refs.expect(&topic);
         let joined = self.while_open(channel.join_with_timeout(patience)).await?;
         let record = Record::new(Kind::Joined).topic(&topic).reference(self.refs.of(&topic));
         match accepted(joined) {
             Ok(response) => {
-                self.tell(origin.mark(record.answer(&response))).await?;
+                self.print(origin.mark(record.answer(&response))).await?;
                 self.channels.insert(topic.to_string(), channel.clone());
-                tokio::spawn(forward(channel, messages, self.refs.clone(), self.news.clone()));
+                tokio::spawn(forward(channel, messages, self.refs.clone(), self.records.clone()));
                 match expect {
                     Expect::Error => Err(Failure::Rejected(format!("{topic} was joined"))),
                     _ => Ok(()),
@@ -247,7 +248,7 @@ impl Runner {
             }
             Err(JoinFailed::Rejected { status, response, .. }) if expect != Expect::Ok => {
                 let record = Record { kind: Kind::Rejected, ..record }.payload(&response);
-                self.tell(origin.mark(record.more("status", status.as_str()))).await
+                self.print(origin.mark(record.more("status", status.as_str()))).await
             }
             Err(failed) => Err(Failure::join(&topic, &failed)),
         }
@@ -263,7 +264,7 @@ impl Runner {
     ) -> Result<(), Failure> {
         let topic = channel.topic();
         let reply = reply.map_err(|failed| Failure::push(topic, event, &failed))?;
-        self.tell(origin.mark(Record::reply(topic, event, &reply))).await?;
+        self.print(origin.mark(Record::reply(topic, event, &reply))).await?;
         let is_expected = match expect {
             Expect::Ok => reply.status == Status::Ok,
             Expect::Error => reply.status != Status::Ok,
@@ -282,7 +283,7 @@ impl Runner {
             let mut is_over = self.is_over.clone();
             tokio::select! {
                 biased;
-                Some(record) = self.happened.recv() => self.tell(record).await?,
+                Some(record) = self.happened.recv() => self.print(record).await?,
                 // Without a connection there never was an end of it, and the sender is gone.
                 Ok(_) = is_over.wait_for(|is_over| *is_over) => return self.find_last(search).await,
                 () = sleep_until(deadline) => {
@@ -297,11 +298,11 @@ impl Runner {
     async fn find_last(&mut self, mut search: Search<'_>) -> Result<(), Failure> {
         let mut is_all = false;
         while !is_all {
-            // They run before this goes on, since they were woken before the end was told.
+            // They run before this goes on, since they were woken before the end was reported.
             yield_now().await;
             is_all = true;
             while let Some(record) = self.happened.try_recv() {
-                self.tell(record).await?;
+                self.print(record).await?;
                 is_all = false;
             }
             if self.history.find(&mut search) {
@@ -311,7 +312,7 @@ impl Runner {
         Err(Failure::ended())
     }
 
-    async fn tell(&mut self, record: Record) -> Result<(), Failure> {
+    async fn print(&mut self, record: Record) -> Result<(), Failure> {
         self.history.add(record.clone());
         self.printer.print(record).await
     }

@@ -1,4 +1,4 @@
-//! The steps of a script, as its lines say them.
+//! The steps of a script, parsed from its lines.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use serde_json::value::RawValue;
 use crate::failure::chain;
 use crate::terminal::shown;
 
-/// Where nothing else is said, for whatever a step waits for.
+/// Timeout of a step that has no `timeout_ms`.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One step, and what goes with all of them.
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) task: Task,
-    /// The user's own, given back with the outcome.
+    /// The user's id, returned with the outcome.
     pub(super) id: Option<Value>,
     pub(super) timeout: Duration,
 }
 
-/// What is to be done.
+/// The task of a step.
 #[derive(Debug)]
 pub(super) enum Task {
     Connect {
@@ -58,7 +58,7 @@ pub(super) enum Task {
     Disconnect,
 }
 
-/// What has to come of a join or a push.
+/// The outcome that a join or a push must have.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Expect {
@@ -70,7 +70,7 @@ pub(super) enum Expect {
     None,
 }
 
-/// What a `wait` waits for: all that is given must match.
+/// The pattern of a `wait`: all fields that are given must match.
 #[derive(Debug)]
 pub(super) struct Pattern {
     pub(super) kind: String,

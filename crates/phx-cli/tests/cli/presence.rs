@@ -14,17 +14,17 @@ async fn changes_as_objects() {
     let mut server = Server::start().await;
     let watch = ["presence", "--json", &server.url, "room:a", "-j", "name=ann"];
     let mut ann = Phx::joined(&watch).await;
-    let came = ann.record("came").await;
-    assert_eq!((&came["key"], &came["present"]), (&json!("ann"), &json!(1)));
-    assert!(came["payload"][0]["online_at"].is_number(), "{came}");
+    let joined = ann.record("presence_joined").await;
+    assert_eq!((&joined["key"], &joined["present"]), (&json!("ann"), &json!(1)));
+    assert!(joined["payload"][0]["online_at"].is_number(), "{joined}");
     ann.record("synced").await;
 
     let bob = Phx::start(&["join", &server.url, "room:a", "-j", "name=bob"]);
-    let came = ann.ended_up("came").await;
-    assert_eq!((&came["key"], &came["present"]), (&json!("bob"), &json!(2)));
+    let joined = ann.ended_up("presence_joined").await;
+    assert_eq!((&joined["key"], &joined["present"]), (&json!("bob"), &json!(2)));
     bob.interrupted().await;
-    let went = ann.ended_up("went").await;
-    assert_eq!((&went["key"], &went["present"]), (&json!("bob"), &json!(1)));
+    let left = ann.ended_up("presence_left").await;
+    assert_eq!((&left["key"], &left["present"]), (&json!("bob"), &json!(1)));
 
     server.tell("drop").await;
     ann.ended_up("connected").await;
@@ -40,9 +40,9 @@ async fn changes_as_lines() {
     let mut ann = Phx::start(&["presence", &server.url, "room:a", "-j", "name=ann"]);
     ann.line().await;
     ann.line().await;
-    let came = ann.line().await;
-    assert!(came.contains("room:a  + ann           [{\"online_at\":"), "{came}");
-    assert!(!came.contains("phx_ref"), "{came}");
+    let joined = ann.line().await;
+    assert!(joined.contains("room:a  + ann           [{\"online_at\":"), "{joined}");
+    assert!(!joined.contains("phx_ref"), "{joined}");
     let synced = ann.line().await;
     assert!(synced.ends_with("room:a  * synced        1 present"), "{synced}");
     ann.interrupted().await.well();
@@ -92,9 +92,9 @@ async fn events_may_have_other_names() {
     let watch = ["presence", "--json", &server.url, "room:a"];
     let mut watch = Phx::joined(&[&watch[..], &names].concat()).await;
     server.tell(r#"broadcast room:a who {"eve": {"metas": [{"phx_ref": "1", "n": 1}]}}"#).await;
-    let came = watch.record("came").await;
+    let joined = watch.record("presence_joined").await;
     let metas = json!([{ "n": 1, "phx_ref": "1" }]);
-    assert_eq!((&came["key"], &came["payload"]), (&json!("eve"), &metas));
+    assert_eq!((&joined["key"], &joined["payload"]), (&json!("eve"), &metas));
     watch.record("synced").await;
     server.tell("broadcast room:a who_changed [1]").await;
     let refused: Value = watch.record("errored").await;

@@ -30,7 +30,7 @@ async fn the_reply_is_printed_and_is_the_exit_code() {
 async fn what_it_cannot_use_is_told() {
     // Nothing of this gets as far as the connection.
     let url = "ws://127.0.0.1:1/socket";
-    phx(&["push", url, "room:a", "echo", "hello"]).await.badly(2, "quotes of its own");
+    phx(&["push", url, "room:a", "echo", "hello"]).await.badly(2, "needs double quotes");
     phx(&["push", url, "room:a", "echo", "@no/such/file"]).await.badly(2, "no/such/file");
     phx(&["push", url, "room:a", "echo", "-j", "x"]).await.badly(2, "NAME=VALUE");
     phx(&["push", "localhost", "room:a", "echo"])
