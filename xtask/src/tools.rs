@@ -40,8 +40,9 @@ const PROGRAMS: [(&str, &str); 4] = [
     ("chromedriver", "chromium-driver"),
 ];
 
-/// Brings everything.
+/// Brings everything, and says before what that may install.
 pub(crate) fn all() -> Outcome {
+    print!("{}", announcement(Workspace::load()?.rust_version()?));
     node_packages()?;
     programs()?;
     valgrind()?;
@@ -52,6 +53,19 @@ pub(crate) fn all() -> Outcome {
     api_toolchain()?;
     cargo_deny()?;
     Ok(None)
+}
+
+/// What [`all`] may install, and with which program.
+fn announcement(rust_version: &str) -> String {
+    let targets = NO_STD_TARGETS.join(", ");
+    let packages = PROGRAMS.map(|(_, package)| package).join(", ");
+    format!(
+        "What is missing of this will be installed:\n  \
+         rustup:  rustfmt, clippy; the toolchains {rust_version} and {API_TOOLCHAIN}; the targets {targets}\n  \
+         cargo:   cargo-deny {CARGO_DENY}, in cargo's bin directory\n  \
+         npm:     the official JavaScript client, in {NPM_PACKAGE}/node_modules\n  \
+         apt-get: {packages}, valgrind, if you are root\n"
+    )
 }
 
 /// Makes sure of `cargo fmt`.
@@ -177,7 +191,7 @@ pub(crate) fn valgrind() -> anyhow::Result<()> {
 }
 
 /// Makes sure of a program that is in this package: with apt-get where that works, as root on Debian
-/// and its kin.
+/// and its derivatives.
 fn debian_package(name: &str, package: &str) -> anyhow::Result<()> {
     // They don't agree on an option that shows a version; what counts is that they start.
     if Program::new("sh").args(["-c", &format!("command -v {name}")]).output().is_ok() {
@@ -237,6 +251,18 @@ mod tests {
             ["thumbv7em-none-eabi"],
             "a longer name is another target"
         );
+    }
+
+    #[test]
+    fn the_readme_lists_what_is_installed() {
+        let readme = fs::read_to_string("../README.md").unwrap();
+        let list = announcement("1.88");
+        let versions = ["1.88", API_TOOLCHAIN, "rustfmt", "clippy", "cargo-deny", NPM_PACKAGE];
+        let packages = PROGRAMS.map(|(_, package)| package);
+        for name in versions.into_iter().chain(NO_STD_TARGETS).chain(packages).chain(["valgrind"]) {
+            assert!(list.contains(name), "{name} isn't announced");
+            assert!(readme.contains(name), "README.md doesn't name {name}");
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Rules about the files of the repository: none too long, ARCHITECTURE.md names no absent module,
-//! no path of somebody's machine, the same lints everywhere, lock files up to date.
+//! Rules about the files of the repository: length, modules named in ARCHITECTURE.md that are absent, paths of
+//! somebody's machine, lints that differ between crates, stale lock files.
 
 use std::collections::BTreeSet;
 use std::{fs, io};
@@ -14,6 +14,11 @@ use crate::structure;
 
 const MAX_LINES: usize = 600;
 const ARCHITECTURE: &str = "ARCHITECTURE.md";
+/// Longer, it is a list of files and no map.
+const MAX_ARCHITECTURE_BYTES: usize = 14 << 10;
+const README: &str = "README.md";
+/// What a newcomer reads before the first try.
+const MAX_README_LINES: usize = 150;
 
 /// Top directories in which people and build machines keep their files.
 const MACHINE_DIRECTORIES: [&str; 4] = ["root", "home", "work", "Users"];
@@ -22,9 +27,7 @@ pub(crate) fn check() -> Outcome {
     let files = files()?;
     let mut faults = Vec::new();
     for file in &files {
-        if file.path.ends_with(".rs") {
-            faults.extend(too_long(file));
-        }
+        faults.extend(too_long(file));
         faults.extend(machine_paths(file));
     }
     let architecture = files.iter().find(|file| file.path == ARCHITECTURE);
@@ -81,7 +84,13 @@ fn files() -> anyhow::Result<Vec<File>> {
 
 fn too_long(file: &File) -> Option<String> {
     let lines = file.text.lines().count();
-    (lines > MAX_LINES).then(|| format!("{}: {lines} lines, {MAX_LINES} at most", file.path))
+    let (length, most, unit) = match &*file.path {
+        ARCHITECTURE => (file.text.len(), MAX_ARCHITECTURE_BYTES, "bytes"),
+        README => (lines, MAX_README_LINES, "lines"),
+        path if path.ends_with(".rs") => (lines, MAX_LINES, "lines"),
+        _ => return None,
+    };
+    (length > most).then(|| format!("{}: {length} {unit}, {most} at most", file.path))
 }
 
 fn machine_paths(file: &File) -> Vec<String> {
@@ -135,14 +144,24 @@ mod tests {
     use super::*;
 
     fn file(text: String) -> File {
-        File { path: "a.rs".to_owned(), text }
+        named("a.rs", text)
+    }
+
+    fn named(path: &str, text: String) -> File {
+        File { path: path.to_owned(), text }
     }
 
     #[test]
     fn the_last_line_allowed() {
-        assert_eq!(too_long(&file("x\n".repeat(MAX_LINES))), None);
-        let long = too_long(&file("x\n".repeat(MAX_LINES + 1)));
-        assert_eq!(long.unwrap(), "a.rs: 601 lines, 600 at most");
+        for (path, last, long) in [
+            ("a.rs", MAX_LINES, "a.rs: 601 lines, 600 at most"),
+            ("README.md", 150, "README.md: 151 lines, 150 at most"),
+            ("ARCHITECTURE.md", 14_336 / 2, "ARCHITECTURE.md: 14338 bytes, 14336 at most"),
+        ] {
+            assert_eq!(too_long(&named(path, "x\n".repeat(last))), None);
+            assert_eq!(too_long(&named(path, "x\n".repeat(last + 1))).unwrap(), long);
+        }
+        assert_eq!(too_long(&named("docs/README.md", "x\n".repeat(1000))), None);
     }
 
     #[test]

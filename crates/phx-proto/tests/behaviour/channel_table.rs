@@ -1,10 +1,13 @@
 //! Every state of a channel, and what every input makes of it.
 
 use crate::common::{Script, quiet, secs};
+use crate::diagram;
 use phx_proto::ChannelState::{self, Closed, Errored, Joined, Joining, Leaving, New};
 use phx_proto::{
     ChannelId, ClosePolicy, Config, JoinError, LeaveError, Payload, PushErrorKind, TimeoutReason,
 };
+
+mod states_diagram;
 
 /// States, and what an input makes of them: the next state (`None` is gone), what the socket wants done
 /// and what it tells, with semicolons between.
@@ -129,6 +132,7 @@ fn check_with(config: &Config, input: fn(&mut Script, ChannelId), rows: &[Row], 
         let &(_, to, actions, events) = row.unwrap_or(&(state, before, "", ""));
         input(&mut s, a);
         assert_eq!(s.socket.channel_state(a), to, "state after {state}");
+        diagram::record(before, to);
         assert_eq!(s.actions().join("; "), actions, "actions after {state}");
         assert_eq!(s.events().join("; "), events, "events after {state}");
     }

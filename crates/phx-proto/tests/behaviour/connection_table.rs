@@ -1,6 +1,7 @@
 //! Every state of the connection, and what every input makes of it.
 
 use crate::common::{Script, quiet, secs};
+use crate::diagram;
 use phx_proto::ConnectionState;
 
 type State = (&'static str, fn(&mut Script));
@@ -54,8 +55,10 @@ fn check(
         prepare(&mut s);
     }
     s.forget_lines();
+    let before = s.socket.connection_state();
     input(&mut s);
     assert_eq!(s.socket.connection_state(), to, "state after {from}");
+    diagram::record(Some(before), Some(to));
     assert_eq!(s.socket.is_connected(), to == ConnectionState::Open, "after {from}");
     assert_eq!(s.actions(), actions, "actions after {from}");
     assert_eq!(s.events(), events, "events after {from}");
@@ -129,13 +132,18 @@ fn reconnect() {
 
 #[test]
 fn opened() {
-    use ConnectionState::{Closing, Connecting, Open, Waiting};
+    use ConnectionState::{Closing, Open, Waiting};
     let opened = |s: &mut Script| s.opened();
     check("connecting", opened, Open, &[], &["opened 1"]);
     check("open", opened, Open, &[], &[]);
     check("waiting", opened, Waiting, &[], &[]);
     check("closing unopened", opened, Closing, &[], &[]);
     check("closing", opened, Closing, &[], &[]);
+}
+
+#[test]
+fn an_old_attempt_opens() {
+    use ConnectionState::Connecting;
     let again = |s: &mut Script| {
         s.connect();
         s.opened_on(s.transport_number(1));
@@ -182,6 +190,21 @@ fn time() {
         s.socket.handle_timeout(s.now);
     };
     check("connect wanted", connect_timeout_unseen, ConnectionState::Waiting, &[], &[timed_out]);
+}
+
+/// The inputs of the diagram: its words, and the test that has their table.
+const INPUTS: [(&str, fn()); 6] = [
+    ("connect", connect),
+    ("disconnect", disconnect),
+    ("reconnect_now", reconnect),
+    ("opened", opened),
+    ("closed", closed),
+    ("time", time),
+];
+
+#[test]
+fn the_diagram_shows_the_tables() {
+    diagram::assert_is_in_the_docs("A connection", &Some(ConnectionState::Closed), &INPUTS);
 }
 
 #[test]

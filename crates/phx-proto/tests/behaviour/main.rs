@@ -22,6 +22,7 @@ mod connection_table;
 mod crashed_joins;
 mod crashes;
 mod debug_output;
+mod diagram;
 mod disconnect;
 mod disconnect_then_leave;
 mod dispatch;

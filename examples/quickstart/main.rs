@@ -1,7 +1,7 @@
 //! The main job, told as a story: two people in a chat room, over a real WebSocket.
 //!
 //! ```sh
-//! cargo run --example quickstart
+//! cargo run -p quickstart
 //! ```
 //!
 //! The server is embedded (`phx-testing`), so this needs nothing else. It ends by itself, with exit

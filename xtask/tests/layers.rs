@@ -1,0 +1,38 @@
+//! The diagram of the crates in ARCHITECTURE.md shows the dependencies of their manifests.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::Path;
+
+/// The edges of the diagram for one manifest.
+fn edges(name: &str, manifest: &str) -> Vec<String> {
+    let (_, dependencies) = manifest.split_once("\n[dependencies]\n").unwrap_or_default();
+    let lines = dependencies.split("\n[").next().unwrap().lines();
+    let lines = lines.filter(|line| line.starts_with("phx-"));
+    lines
+        .map(|line| {
+            let on = line.split(['.', ' ', '=']).next().unwrap();
+            match line.contains("optional = true") {
+                true => format!("    {name} -. feature client .-> {on}\n"),
+                false => format!("    {name} --> {on}\n"),
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn the_layers_are_those_of_the_manifests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut names: Vec<String> = fs::read_dir(root.join("crates"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let lines = names.iter().flat_map(|name| {
+        let manifest = root.join("crates").join(name).join("Cargo.toml");
+        edges(name, &fs::read_to_string(manifest).unwrap())
+    });
+    let diagram = format!("```mermaid\ngraph TD\n{}```\n", lines.collect::<String>());
+    let text = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    assert!(text.contains(&diagram), "ARCHITECTURE.md must contain:\n{diagram}");
+}
