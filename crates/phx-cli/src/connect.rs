@@ -6,22 +6,27 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
+use futures::future::join_all;
 use phx_tokio::dial::Dialer;
 use phx_tokio::tls::rustls::ClientConfig;
 use phx_tokio::websocket::{WebSocketConfig, WebSocketConnector};
 use phx_tokio::{
-    Backoff, CloseCause, CloseCode, Endpoint, Reconnect, ReconnectPolicy, Socket, SocketBuilder,
+    Channel, CloseCause, CloseCode, Endpoint, Reconnect, ReconnectPolicy, Socket, SocketBuilder,
     SocketError, TcpDialer, V1,
 };
 
 use crate::failure::Failure;
 use crate::frames::{ShowFrames, Shown};
+use crate::interrupt::Interrupt;
+use crate::terminal::shown;
 use crate::value;
 
 mod proxy;
+mod timing;
 mod tls;
 
 use proxy::Proxy;
+use timing::Timing;
 use tls::Tls;
 
 /// Where to connect, and how.
@@ -54,9 +59,8 @@ pub(crate) struct Connect {
     #[arg(long, value_name = "URL", env = "PHX_PROXY", hide_env_values = true, value_parser = proxy::parse)]
     proxy: Option<Proxy>,
 
-    /// Give up if there is no connection by then.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::time)]
-    connect_timeout: Duration,
+    #[command(flatten)]
+    timing: Timing,
 
     /// Wait for a server that isn't there yet, too. By default only a connection that was open once
     /// is made again.
@@ -107,8 +111,9 @@ impl Connect {
         warn_of: impl Fn(&str) + Clone + Send + Sync + 'static,
     ) -> Result<SocketBuilder, Failure> {
         // The URL isn't quoted: any part of a malformed one may be a secret.
-        let endpoint = Endpoint::parse(url)
-            .map_err(|error| Failure::Usage(format!("the URL can't be used: {error}")))?;
+        let endpoint = Endpoint::parse(url).map_err(|error| {
+            Failure::Usage(format!("the URL can't be used: {error}{}", hint(url)))
+        })?;
         let mut config = WebSocketConfig::default();
         if endpoint.request("").is_tls() || self.tls.is_said() {
             let tls = self.tls_config.get_or_init(|| self.tls.config().map(Arc::new));
@@ -123,11 +128,7 @@ impl Connect {
             Some(Proxy::Http(proxy)) => self.through(builder, proxy.http(dialer), config),
             Some(Proxy::Socks5(proxy)) => self.through(builder, proxy.socks5(dialer), config),
         };
-        let mut builder = warn(builder, warn_of)
-            .connect_timeout(self.connect_timeout)
-            .close_timeout(Duration::from_secs(2))
-            .reconnect_policy(self.policy())
-            .reconnect(backoff());
+        let mut builder = self.timing.apply(warn(builder, warn_of)).reconnect_policy(self.policy());
         if self.is_v1() {
             builder = builder.serializer(V1);
         }
@@ -153,9 +154,36 @@ impl Connect {
         let connected = if self.reconnect {
             builder.connect().await
         } else {
-            builder.connect_with_timeout(self.connect_timeout).await
+            builder.connect_with_timeout(self.timing.connect_timeout).await
         };
         connected.map_err(|failed| Failure::connect(shown_url(url), &failed))
+    }
+
+    /// Limit for an attempt to connect.
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.timing.connect_timeout
+    }
+
+    /// Leaves the channels and disconnects. A second interrupt ends the wait at once.
+    pub(crate) async fn close(
+        &self,
+        socket: &Socket,
+        channels: &[Channel],
+        interrupt: &mut Interrupt,
+    ) {
+        let patience = self.timing.close_timeout;
+        let goodbye = async {
+            if socket.is_connected() {
+                // The outcome of the leaves makes no difference at the end.
+                let leave = |channel: &Channel| channel.leave_with_timeout(patience);
+                let _ = join_all(channels.iter().map(leave)).await;
+            }
+            socket.disconnect().await;
+        };
+        tokio::select! {
+            () = goodbye => {}
+            _ = interrupt.next() => {}
+        }
     }
 
     fn through<D: Dialer>(
@@ -207,10 +235,16 @@ fn warn(
     })
 }
 
-/// A short schedule, since a person waits for it.
-fn backoff() -> Backoff {
-    Backoff::exponential(Duration::from_millis(250), 2, Duration::from_secs(5))
-        .with_jitter_percent(25)
+/// The URL that was probably meant by `HOST:PORT/PATH`. Anything else may be a secret, and gets no hint.
+fn hint(url: &str) -> String {
+    let address = url.split(['?', '#']).next().unwrap_or_default();
+    let authority = address.split('/').next().unwrap_or_default();
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let meant = format!("ws://{address}");
+    match has_port && Endpoint::parse(&meant).is_ok() {
+        true => format!("; did you mean {}?", shown(&meant)),
+        false => String::new(),
+    }
 }
 
 /// The part of a URL that may be shown: everything before its params, or nothing if it can't be parsed.
@@ -244,6 +278,18 @@ mod tests {
         assert_eq!(shown_url("ws://h/socket?token=hush"), "ws://h/socket");
         for url in ["ws://ann:hush@h/socket", "ws://h/socket#hush", "hush", "hush://h"] {
             assert_eq!(shown_url(url), "the server");
+        }
+    }
+    #[test]
+    fn a_missing_scheme_is_hinted_at_without_secrets() {
+        let hint_of = |url: &str| hint(url);
+        assert_eq!(hint_of("127.0.0.1:4000/socket"), "; did you mean ws://127.0.0.1:4000/socket?");
+        assert_eq!(
+            hint_of("localhost:4000/socket?token=hush#hush"),
+            "; did you mean ws://localhost:4000/socket?"
+        );
+        for url in ["hush", "ann:hush@h:4000/socket", "hush:4000000/", "hush.hush/x", "hush:hush"] {
+            assert_eq!(hint_of(url), "", "{url}");
         }
     }
 }

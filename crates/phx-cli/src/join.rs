@@ -10,7 +10,6 @@ use phx_tokio::{Channel, ChannelCloseCause, ConnectionState, Socket};
 
 use crate::connect::Connect;
 use crate::failure::Failure;
-use crate::farewell::farewell;
 use crate::interrupt::Interrupt;
 use crate::malformed;
 use crate::printer::{Format, Printer};
@@ -79,7 +78,7 @@ async fn connected(
     printer: &Printer,
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
-    let params = options.joining.params()?;
+    let params = options.joining.params(terminal::warning)?;
     let refs = JoinRefs::default();
     let builder = options.connect.builder(&options.url, terminal::warning)?;
     let builder = refs.watch(report_connection(builder, printer.hook()));
@@ -95,7 +94,7 @@ async fn connected(
             records.push(also(&socket, topics).boxed());
         }
         for topic in &options.topics {
-            let channel = channel(&socket, topic, params.clone())?;
+            let channel = channel(&socket, topic, params.clone(), false)?;
             report_failures(&channel, printer.hook());
             refs.expect(channel.topic());
             records.push(with_end(&channel, &refs).boxed());
@@ -111,7 +110,7 @@ async fn connected(
         Tail { socket: &socket, options, printer }.print(records, interrupt).await
     }
     .await;
-    farewell(&socket, &channels, interrupt).await;
+    options.connect.close(&socket, &channels, interrupt).await;
     outcome
 }
 

@@ -4,7 +4,6 @@ mod bench;
 mod cli;
 mod connect;
 mod failure;
-mod farewell;
 mod frames;
 mod generate;
 mod interrupt;

@@ -1,13 +1,18 @@
 //! Payloads as they are given on the command line: JSON, `@FILE` or `-`.
 
+use std::collections::BTreeMap;
+
 use phx_tokio::Payload;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use crate::failure::{Failure, chain};
 use crate::value;
 
 /// Bytes of a payload: more wouldn't be sent.
 const MAX_PAYLOAD: usize = 64 << 20;
+
+/// A param's name and its JSON value.
+pub(crate) type JsonPair = (String, Box<RawValue>);
 
 /// JSON text, `@FILE` with JSON in it, or `-` for JSON on standard input. Without any it is `{}`.
 pub(crate) fn json(argument: Option<&str>) -> Result<Payload, Failure> {
@@ -34,21 +39,13 @@ fn checked(text: Vec<u8>, what: &str) -> Result<Payload, Failure> {
     })
 }
 
-/// Params of a join: an object, with single ones added to it.
-pub(crate) fn params(object: Option<&str>, pairs: &[(String, String)]) -> Result<Payload, Failure> {
-    let payload = match object {
-        Some(text) => checked(text.as_bytes().to_vec(), "--join-params")?,
-        None => Payload::empty(),
-    };
-    let mut params: Map<String, Value> = payload.decode().map_err(|_| {
+/// Params of a join: a JSON object from `what`, with single ones added to it.
+pub(crate) fn params(text: &[u8], what: &str, pairs: &[JsonPair]) -> Result<Payload, Failure> {
+    let payload = checked(text.to_vec(), what)?;
+    let mut params: BTreeMap<String, Box<RawValue>> = payload.decode().map_err(|_| {
         Failure::usage("the params of a join are a JSON object, as in '{\"name\": \"ann\"}'")
     })?;
-    if pairs.is_empty() {
-        return Ok(payload);
-    }
-    for (name, value) in pairs {
-        params.insert(name.clone(), Value::String(value.clone()));
-    }
+    params.extend(pairs.iter().cloned());
     Payload::json(&params).map_err(|error| Failure::Usage(chain(&error)))
 }
 
@@ -60,9 +57,9 @@ mod tests {
 
     #[test]
     fn single_params_are_added_to_the_object() {
-        let pairs = [("name".to_owned(), "ann".to_owned())];
-        let params = params(Some(r#"{"age": 3}"#), &pairs).unwrap();
-        assert_eq!(params.as_json(), Some(r#"{"age":3,"name":"ann"}"#));
+        let pairs = ["name=ann", "n:=1.50"].map(|pair| value::json_pair(pair).unwrap());
+        let params = params(br#"{"age": 3, "n": 0}"#, "it", &pairs).unwrap();
+        assert_eq!(params.as_json(), Some(r#"{"age":3,"n":1.50,"name":"ann"}"#));
     }
 
     #[test]

@@ -12,7 +12,6 @@ use serde_json::{Map, Value};
 
 use crate::connect::Connect;
 use crate::failure::Failure;
-use crate::farewell::farewell;
 use crate::interrupt::Interrupt;
 use crate::malformed;
 use crate::printer::{Format, Printer};
@@ -95,7 +94,6 @@ async fn connected(
     output: Output<'_>,
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
-    let params = options.joining.params()?;
     let (hook, reported) = queue::<Record>(CAPACITY);
     let is_live = matches!(output, Output::Live(_));
     let report: Arc<dyn Fn(Record) + Send + Sync> = match &output {
@@ -106,15 +104,17 @@ async fn connected(
         let report = Arc::clone(&report);
         move |record| report(record)
     };
-    // Among its changes, a live list isn't torn apart by warnings.
-    let shown = hook();
-    let mut builder = options.connect.builder(&options.url, move |text| {
+    // Warnings that are written over a live list would tear it apart.
+    let shown = Arc::clone(&report);
+    let warn = move |text: &str| {
         if is_live {
             shown(Record::new(Kind::Warning).detail(text));
         } else {
             terminal::warning(text);
         }
-    })?;
+    };
+    let params = options.joining.params(warn.clone())?;
+    let mut builder = options.connect.builder(&options.url, warn)?;
     if !is_live {
         builder = malformed::warn(report_connection(builder, hook()));
     }
@@ -129,7 +129,7 @@ async fn connected(
     let socket = interrupt.guard(options.connect.open(builder, &options.url)).await?;
     let mut channels = Vec::new();
     let outcome = async {
-        let channel = channel(&socket, &options.topic, params)?;
+        let channel = channel(&socket, &options.topic, params, false)?;
         channels.push(channel.clone());
         let presence = channel.presence_with(config).map_err(unusable)?;
         let changes = presence.changes();
@@ -146,7 +146,7 @@ async fn connected(
         watching.run(changes, reported, interrupt).await
     }
     .await;
-    farewell(&socket, &channels, interrupt).await;
+    options.connect.close(&socket, &channels, interrupt).await;
     outcome
 }
 

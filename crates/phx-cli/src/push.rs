@@ -11,7 +11,6 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::connect::Connect;
 use crate::failure::Failure;
-use crate::farewell::farewell;
 use crate::interrupt::Interrupt;
 use crate::json_text::{Mask, one_line, shown_payload};
 use crate::malformed;
@@ -86,12 +85,12 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
         Some(path) => Payload::binary(payload::read(path)?),
         None => payload::json(options.payload.as_deref())?,
     };
-    let params = options.joining.params()?;
+    let params = options.joining.params(terminal::warning)?;
     let builder = malformed::warn(options.connect.builder(&options.url, terminal::warning)?);
     let socket = interrupt.guard(options.connect.open(builder, &options.url)).await?;
     let mut joined = Vec::new();
     let outcome = async {
-        let channel = channel(&socket, &options.topic, params)?;
+        let channel = channel(&socket, &options.topic, params, false)?;
         joined.push(channel.clone());
         let mut pushing =
             Pushing { options: &options, channel: &channel, payload: &payload, worst: None };
@@ -99,7 +98,7 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
         done.and(pushing.worst.map_or(Ok(()), Err))
     }
     .await;
-    farewell(&socket, &joined, interrupt).await;
+    options.connect.close(&socket, &joined, interrupt).await;
     outcome
 }
 

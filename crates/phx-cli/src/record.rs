@@ -9,6 +9,7 @@ use phx_tokio::{
     ByteString, ChannelError, ChannelFailure, ChannelFailureCause, Closed, JoinFailure, Payload,
     PayloadDropped, Reply,
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::json_text::{Mask, one_line, shown_payload};
@@ -16,7 +17,8 @@ use crate::queue::Size;
 use crate::terminal::{BAD, DIM, EVENT, NOTE, TOPIC, clock, shown, styled};
 
 /// The kind of a record. Its name is the field `kind` of the output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
     /// The connection is open.
     Connected,

@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
-use phx_tokio::{Channel, Payload, Push, Socket};
+use phx_tokio::{Payload, Push, Socket};
 
 use crate::connect::Connect;
 use crate::failure::Failure;
-use crate::farewell::farewell;
 use crate::interrupt::Interrupt;
 use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::queue::{Sender, queue};
 use crate::record::{Kind, Record};
 use crate::session::{
-    JoinRefs, channel, forward, join, report_connection, report_failures, while_open,
+    JoinRefs, JoinedChannel, forward, join, report_connection, report_failures, while_open,
 };
+use crate::terminal::shown;
 use crate::value;
 
 mod command;
@@ -94,14 +94,14 @@ async fn connected(
     let mut repl = Repl { socket, channels, last: None, seen, refs, records, printer, timeout };
     let outcome = repl.talk(&mut editor, interrupt).await;
     editor.end().await;
-    let channels: Vec<_> = repl.channels.into_values().collect();
-    farewell(&repl.socket, &channels, interrupt).await;
+    let channels: Vec<_> = repl.channels.into_values().map(|joined| joined.channel).collect();
+    options.connect.close(&repl.socket, &channels, interrupt).await;
     outcome
 }
 
 struct Repl<'a> {
     socket: Socket,
-    channels: BTreeMap<String, Channel>,
+    channels: BTreeMap<String, JoinedChannel>,
     /// The topic that was joined last: `.` in commands.
     last: Option<String>,
     seen: Seen,
@@ -147,16 +147,20 @@ impl Repl<'_> {
 
     async fn obey(&mut self, command: Command) -> Result<(), Failure> {
         match command {
-            Command::Join(topic, params) => self.join(topic, params).await,
+            Command::Join { topic, params, replace } => self.join(topic, params, replace).await,
+            Command::Params(topic, params) => {
+                self.joined(&topic)?.set_params(params);
+                Ok(())
+            }
             Command::Leave(topic) => {
-                let channel = self.channel(&topic)?.clone();
+                let channel = self.joined(&topic)?.channel.clone();
                 let left = channel.leave_with_timeout(self.timeout).await;
                 self.channels.remove(&topic);
                 left.map_err(|failed| Failure::TimedOut(format!("{topic}: {failed}")))?;
                 self.printer.print(Record::new(Kind::Left).topic(channel.topic())).await
             }
             Command::Push(topic, event, payload) => {
-                let channel = self.channel(&topic)?.clone();
+                let channel = self.joined(&topic)?.channel.clone();
                 self.seen.event(&event);
                 let push: Push<()> = channel.push_with_timeout(self.timeout, &*event, payload);
                 let replied = async {
@@ -167,7 +171,7 @@ impl Repl<'_> {
                 self.printer.print(Record::reply(channel.topic(), &event, &reply)).await
             }
             Command::Send(topic, event, payload) => {
-                let channel = self.channel(&topic)?;
+                let channel = &self.joined(&topic)?.channel;
                 self.seen.event(&event);
                 let push: Push<()> = channel.push_with_timeout(self.timeout, &*event, payload);
                 push.detach().map_err(|refused| Failure::push(&topic, &event, &refused.into()))
@@ -194,25 +198,32 @@ impl Repl<'_> {
         }
     }
 
-    async fn join(&mut self, topic: String, params: Payload) -> Result<(), Failure> {
-        let channel = channel(&self.socket, &topic, params)?;
+    async fn join(&mut self, topic: String, params: Payload, replace: bool) -> Result<(), Failure> {
+        let old = self.channels.get(&topic).map(|joined| &joined.channel);
+        if !replace && old.is_some_and(|channel| channel.close_cause().is_none()) {
+            let text = format!("`{topic}` is joined already: `replace {topic}` joins anew");
+            return Err(Failure::Usage(text));
+        }
+        let joined = JoinedChannel::new(&self.socket, &topic, params, replace)?;
+        self.channels.remove(&topic);
+        let channel = &joined.channel;
         let messages = channel.incoming();
         let records = self.records.clone();
-        report_failures(&channel, move |record| records.send_now(record));
+        report_failures(channel, move |record| records.send_now(record));
         self.refs.expect(channel.topic());
-        let response = while_open(&self.socket, join(&channel, self.timeout)).await?;
+        let response = while_open(&self.socket, join(channel, self.timeout)).await?;
         let record = Record::new(Kind::Joined).topic(channel.topic()).answer(&response);
         self.printer.print(record).await?;
         tokio::spawn(forward(channel.clone(), messages, self.refs.clone(), self.records.clone()));
         self.seen.topic(&topic);
-        self.channels.insert(topic.clone(), channel);
+        self.channels.insert(topic.clone(), joined);
         self.last = Some(topic);
         Ok(())
     }
 
-    fn channel(&self, topic: &str) -> Result<&Channel, Failure> {
-        let channel = self.channels.get(topic);
-        channel.ok_or_else(|| Failure::Usage(format!("`{topic}` isn't joined: `join {topic}`")))
+    fn joined(&self, topic: &str) -> Result<&JoinedChannel, Failure> {
+        let joined = self.channels.get(topic);
+        joined.ok_or_else(|| Failure::Usage(format!("`{topic}` isn't joined: `join {topic}`")))
     }
 
     fn state(&self) -> String {
@@ -224,8 +235,8 @@ impl Repl<'_> {
             counters.frames_sent,
             counters.frames_received,
         );
-        for (topic, channel) in &self.channels {
-            text.push_str(&format!("\n{}  {:?}", crate::terminal::shown(topic), channel.state()));
+        for (topic, joined) in &self.channels {
+            text.push_str(&format!("\n{}  {:?}", shown(topic), joined.channel.state()));
         }
         text
     }

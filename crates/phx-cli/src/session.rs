@@ -5,39 +5,105 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
+use futures::future::ready;
 use phx_tokio::{
     ByteString, Channel, ChannelCloseCause, CloseCause, ConnectionState, Incoming, JoinFailed,
     Message, Messages, Payload, PayloadDropped, Socket, SocketBuilder, Status, StreamItem,
     TopicFilter, TopicMessage,
 };
+use tokio::task::spawn_blocking;
 
 use crate::failure::Failure;
-use crate::payload;
+use crate::payload::{self, JsonPair};
 use crate::queue::Sender;
 use crate::record::{Kind, Record};
+use crate::terminal::shown;
 use crate::value;
 
 /// What to join with.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Join")]
 pub(crate) struct Joining {
-    /// A param of the join, for the channel's `join/3`; as often as needed.
-    #[arg(long, short = 'j', value_name = "NAME=VALUE", value_parser = value::pair)]
-    join_param: Vec<(String, String)>,
+    /// A param of the join, for the channel's `join/3`; repeatable. `NAME=3` is the text "3"; `NAME:=3` is the
+    /// number, and `:=` takes any JSON.
+    #[arg(long, short = 'j', value_name = "NAME=VALUE", value_parser = value::json_pair)]
+    join_param: Vec<JsonPair>,
 
     /// All params of the join, as a JSON object.
     #[arg(long, value_name = "JSON|-", value_parser = value::text_or_stdin)]
     join_params: Option<String>,
 
-    /// For the answer to the join.
+    /// Read the params, a JSON object, from this file before each join and rejoin: for a token that expires.
+    #[arg(long, value_name = "FILE", conflicts_with = "join_params", value_parser = value::path)]
+    join_params_file: Option<String>,
+
+    /// Limit for the answer to the join.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::time)]
     pub(crate) join_timeout: Duration,
 }
 
 impl Joining {
-    pub(crate) fn params(&self) -> Result<Payload, Failure> {
-        payload::params(self.join_params.as_deref(), &self.join_param)
+    /// The params to join with. `warn_of` gets a warning when the file can't be used for a rejoin.
+    pub(crate) fn params(
+        &self,
+        warn_of: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Result<JoinParams, Failure> {
+        let Some(path) = self.join_params_file.clone() else {
+            let text = self.join_params.as_deref().unwrap_or("{}");
+            let params = payload::params(text.as_bytes(), "--join-params", &self.join_param)?;
+            return Ok(JoinParams::Fixed(params));
+        };
+        let pairs = self.join_param.clone();
+        let read = move || payload::params(&payload::read(&path)?, &shown(&path), &pairs);
+        read()?;
+        let read = move || {
+            let params = read();
+            if let Err(Failure::Usage(text)) = &params {
+                warn_of(&format!("can't join again: {text}"));
+            }
+            params.ok()
+        };
+        Ok(JoinParams::Made(Arc::new(read)))
     }
+}
+
+/// The params of a channel's joins.
+#[derive(Clone)]
+pub(crate) enum JoinParams {
+    Fixed(Payload),
+    /// Made for each join; none if that fails.
+    Made(Arc<dyn Fn() -> Option<Payload> + Send + Sync>),
+    Current(Arc<Mutex<Payload>>),
+}
+
+/// A channel whose params can be changed between its joins.
+#[derive(Debug)]
+pub(crate) struct JoinedChannel {
+    pub(crate) channel: Channel,
+    params: Arc<Mutex<Payload>>,
+}
+
+impl JoinedChannel {
+    /// Makes a channel that isn't joined yet; with `replace` it takes the topic from another one.
+    pub(crate) fn new(
+        socket: &Socket,
+        topic: &str,
+        params: Payload,
+        replace: bool,
+    ) -> Result<Self, Failure> {
+        let params = Arc::new(Mutex::new(params));
+        let channel = channel(socket, topic, JoinParams::Current(Arc::clone(&params)), replace)?;
+        Ok(JoinedChannel { channel, params })
+    }
+
+    /// Sets the params of its next joins.
+    pub(crate) fn set_params(&self, params: Payload) {
+        *locked(&self.params) = params;
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Does some work that waits for the server, unless the connection ends and none is made again: then there is
@@ -104,14 +170,33 @@ impl JoinRefs {
     }
 
     fn refs(&self) -> MutexGuard<'_, BTreeMap<ByteString, Option<u64>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }
 
-/// A channel that isn't joined yet.
-pub(crate) fn channel(socket: &Socket, topic: &str, params: Payload) -> Result<Channel, Failure> {
-    let channel = socket.channel(topic).params(params).create();
-    channel.map_err(|error| Failure::join(&topic.into(), &error.into()))
+/// Makes a channel that isn't joined yet; with `replace` it takes the topic from another one.
+pub(crate) fn channel(
+    socket: &Socket,
+    topic: &str,
+    params: JoinParams,
+    replace: bool,
+) -> Result<Channel, Failure> {
+    let builder = socket.channel(topic);
+    let builder = if replace { builder.replace() } else { builder };
+    let builder = match params {
+        JoinParams::Fixed(params) => builder.params(params),
+        JoinParams::Made(make) => builder.params_with(move || {
+            let make = Arc::clone(&make);
+            async move {
+                let made = spawn_blocking(move || make()).await?;
+                made.ok_or_else(|| "the params of the join can't be made".into())
+            }
+        }),
+        JoinParams::Current(params) => {
+            builder.params_with(move || ready(Ok(locked(&params).clone())))
+        }
+    };
+    builder.create().map_err(|error| Failure::join(&topic.into(), &error.into()))
 }
 
 /// Joins; the response.
@@ -161,8 +246,11 @@ pub(crate) async fn forward(
             return;
         }
     }
-    // A leave is reported as one.
-    if !matches!(channel.close_cause(), None | Some(ChannelCloseCause::Left)) {
+    // A leave is reported as one, and a replacement by its own join.
+    if !matches!(
+        channel.close_cause(),
+        None | Some(ChannelCloseCause::Left | ChannelCloseCause::Replaced)
+    ) {
         let _ = records.send(Record::new(Kind::Closed).topic(&topic)).await;
     }
 }

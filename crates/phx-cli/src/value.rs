@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Command};
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::terminal::shown;
 
@@ -81,6 +82,24 @@ pub(crate) fn pair(argument: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), text(value)?)),
         _ => Err("expected NAME=VALUE".to_owned()),
     }
+}
+
+/// `NAME=VALUE` for a text, or `NAME:=JSON` for any JSON value, as for the params of joins.
+pub(crate) fn json_pair(argument: &str) -> Result<(String, Box<RawValue>), String> {
+    let Some((name, json)) = argument.split_once('=') else {
+        return Err("expected NAME=VALUE or NAME:=JSON".to_owned());
+    };
+    let Some(name) = name.strip_suffix(':') else {
+        let (name, value) = pair(argument)?;
+        let value = to_raw_value(&value).map_err(|_| "the value can't be written as JSON")?;
+        return Ok((name, value));
+    };
+    if name.is_empty() {
+        return Err("expected NAME:=JSON".to_owned());
+    }
+    let value = RawValue::from_string(text(json)?)
+        .map_err(|_| "expected JSON after :=, such as n:=3 or tags:='[\"a\"]'")?;
+    Ok((name.to_owned(), value))
 }
 
 /// `NAME: VALUE`, as for headers.
@@ -203,6 +222,18 @@ mod tests {
     fn pairs_and_headers() {
         assert_eq!(pair("user[id]=a=b"), Ok(("user[id]".into(), "a=b".into())));
         assert!(pair("=x").is_err() && pair("x").is_err());
+        for (argument, json) in [
+            ("n=3", "\"3\""),
+            ("n:=3", "3"),
+            ("n:={\"b\":1.50}", "{\"b\":1.50}"),
+            ("n=a:=b", "\"a:=b\""),
+        ] {
+            let (name, value) = json_pair(argument).unwrap();
+            assert_eq!((&*name, value.get()), ("n", json));
+        }
+        for argument in [":=3", "=3", "n", "n:=hush", "n:=", "n:=1 2"] {
+            assert!(json_pair(argument).is_err_and(|why| !why.contains("hush")), "{argument}");
+        }
         assert_eq!(header("X-App:  a:b "), Ok(("X-App".into(), "a:b".into())));
         assert!(header(": x").is_err() && header("x").is_err());
         assert!(pair("x=@no/such").unwrap_err().contains("no/such"));

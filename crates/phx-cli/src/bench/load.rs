@@ -16,7 +16,7 @@ use super::progress::Progress;
 use crate::failure::Failure;
 use crate::interrupt::{Interrupt, Signal};
 use crate::malformed::Watch;
-use crate::session::{self, channel, while_open};
+use crate::session::{self, JoinParams, channel, while_open};
 use crate::terminal;
 
 /// Connections that are being opened at the same time.
@@ -46,7 +46,7 @@ impl<'a> Load<'a> {
     pub(super) async fn connect(options: &'a Options) -> Result<Self, Failure> {
         let started = Instant::now();
         let opened = Arc::new(AtomicU64::new(0));
-        let params = options.joining.params()?;
+        let params = options.joining.params(terminal::warning)?;
         let malformed = Watch::warning();
         let sockets: Vec<Socket> = stream::iter(0..options.sockets)
             .map(|_| async {
@@ -200,11 +200,11 @@ impl<'a> Load<'a> {
 async fn join(
     socket: &Socket,
     topics: impl Iterator<Item = String>,
-    params: &Payload,
+    params: &JoinParams,
     patience: Duration,
 ) -> Result<Vec<Channel>, Failure> {
     try_join_all(topics.map(|topic| async move {
-        let channel = channel(socket, &topic, params.clone())?;
+        let channel = channel(socket, &topic, params.clone(), false)?;
         let _response = while_open(socket, session::join(&channel, patience)).await?;
         Ok(channel)
     }))

@@ -6,6 +6,8 @@ use crate::typed::{first_word, json};
 
 pub(super) const HELP: &str = "\
 join TOPIC [JSON]               join, with these params
+replace TOPIC [JSON]            join again with other params, as a new channel
+params TOPIC JSON               set the params of the next rejoins
 push TOPIC EVENT [JSON]         push, and wait for the reply
 send TOPIC EVENT [JSON]         push, and wait for nothing
 leave TOPIC                     leave
@@ -17,13 +19,26 @@ quit                            leave, disconnect, and end
 A dot is the topic that was joined last: push . shout {\"body\": \"hi\"}";
 
 /// The first words of all commands.
-pub(super) const NAMES: [&str; 10] =
-    ["connect", "disconnect", "help", "join", "leave", "ping", "push", "quit", "send", "state"];
+pub(super) const NAMES: [&str; 12] = [
+    "connect",
+    "disconnect",
+    "help",
+    "join",
+    "leave",
+    "params",
+    "ping",
+    "push",
+    "quit",
+    "replace",
+    "send",
+    "state",
+];
 
 /// What a line says.
 #[derive(Debug)]
 pub(super) enum Command {
-    Join(String, Payload),
+    Join { topic: String, params: Payload, replace: bool },
+    Params(String, Payload),
     Leave(String),
     Push(String, String, Payload),
     Send(String, String, Payload),
@@ -51,7 +66,12 @@ impl Command {
         };
         Ok(Some(match name {
             "" => return Ok(None),
-            "join" => Command::Join(needs_topic()?, json(after_topic)?),
+            "join" | "replace" => Command::Join {
+                topic: needs_topic()?,
+                params: json(after_topic)?,
+                replace: name == "replace",
+            },
+            "params" => Command::Params(needs_topic()?, json(after_topic)?),
             "leave" => Command::Leave(needs_topic()?),
             "push" | "send" => {
                 let topic = needs_topic()?;
@@ -71,7 +91,7 @@ impl Command {
             "disconnect" => Command::Disconnect,
             "help" => Command::Help,
             "quit" | "exit" => Command::Quit,
-            _ => return Err(format!("there is no `{name}`; `help` lists what there is")),
+            _ => return Err(format!("there is no `{name}`; `help` lists the commands")),
         }))
     }
 }

@@ -1,12 +1,14 @@
 //! The records of a script that `wait` searches.
 
 use std::collections::VecDeque;
+use std::fmt;
 
 use serde_json::Value;
 
 use super::step::Pattern;
 use crate::queue::Size as _;
-use crate::record::Record;
+use crate::record::{Kind, Record};
+use crate::terminal::shown;
 
 /// Records kept for `wait`, at most; beyond this the oldest is dropped.
 const CAPACITY: usize = 10_000;
@@ -52,6 +54,15 @@ impl History {
         }
     }
 
+    /// The last record since the last `wait`, in words.
+    pub(super) fn summary(&self) -> String {
+        let Some(last) = self.records.back() else {
+            return "there was no record since the last `wait`".to_owned();
+        };
+        let last = described(last.kind, last.topic.as_deref(), last.event.as_deref());
+        format!("the last record was {last}")
+    }
+
     /// Whether something matches; it and all before it are forgotten then.
     pub(super) fn find(&mut self, search: &mut Search<'_>) -> bool {
         let looked_at = search.next.saturating_sub(self.forgotten);
@@ -67,11 +78,25 @@ impl History {
     }
 }
 
+/// A record in words, without its payload, which may be a secret.
+fn described(kind: Kind, topic: Option<&str>, event: Option<&str>) -> String {
+    let event = event.map(|event| format!(" `{}`", shown(event))).unwrap_or_default();
+    let topic = topic.map(|topic| format!(" on {}", shown(topic))).unwrap_or_default();
+    format!("{}{event}{topic}", kind.name())
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&described(self.kind, self.topic.as_deref(), self.event.as_deref()))?;
+        f.write_str(if self.payload.is_some() { " with the given payload" } else { "" })
+    }
+}
+
 fn matches(pattern: &Pattern, record: &Record) -> bool {
     let same = |wanted: &Option<String>, found: Option<&str>| {
         wanted.as_deref().is_none_or(|wanted| Some(wanted) == found)
     };
-    pattern.kind == record.kind.name()
+    pattern.kind == record.kind
         && same(&pattern.topic, record.topic.as_deref())
         && same(&pattern.event, record.event.as_deref())
         && pattern.payload.as_ref().is_none_or(|part| {
@@ -97,10 +122,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::record::Kind;
 
     fn pattern(payload: Value) -> Pattern {
-        Pattern { kind: "message".into(), topic: None, event: None, payload: Some(payload) }
+        Pattern { kind: Kind::Message, topic: None, event: None, payload: Some(payload) }
     }
 
     #[test]

@@ -6,27 +6,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use phx_tokio::{Channel, JoinFailed, PushFailed, Reply, Socket, Status};
+use phx_tokio::{
+    Channel, ConnectionState, JoinFailed, PushFailed, Reply, Socket, SocketBuilder, Status,
+};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::history::{History, Search};
-use super::step::{Expect, Pattern, Step, Task};
+use super::step::{Address, Expect, Pattern, Step, Task};
 use crate::connect::Connect;
 use crate::failure::Failure;
-use crate::farewell::farewell;
 use crate::interrupt::Interrupt;
 use crate::malformed;
 use crate::printer::Printer;
 use crate::queue::{Receiver, Sender, queue};
 use crate::record::{Kind, Record};
 use crate::session::{
-    JoinRefs, accepted, channel, forward, forward_topics, report_connection, report_failures,
+    JoinRefs, JoinedChannel, accepted, forward, forward_topics, report_connection, report_failures,
     topic_filter, while_open,
 };
-use crate::terminal;
+use crate::terminal::{self, shown};
 
 /// Records that wait to be printed, at most.
 const CAPACITY: usize = 256;
@@ -39,11 +40,21 @@ pub(super) struct Runner {
     history: History,
     records: Sender<Record>,
     happened: Receiver<Record>,
-    socket: Option<Socket>,
+    connection: Option<Connection>,
     /// Whether the connection has ended, and none is made again.
     is_over: watch::Receiver<bool>,
-    channels: BTreeMap<String, Channel>,
+    channels: BTreeMap<String, JoinedChannel>,
     refs: JoinRefs,
+}
+
+/// A connection, which may have ended, with what it takes to connect again.
+struct Connection {
+    socket: Socket,
+    address: Address,
+    /// Whether a step has printed that it is open.
+    is_announced: Arc<AtomicBool>,
+    /// Whether a step ended it.
+    is_left: bool,
 }
 
 /// Which step something is the outcome of.
@@ -72,7 +83,7 @@ impl Runner {
             history: History::default(),
             records,
             happened,
-            socket: None,
+            connection: None,
             is_over: watch::channel(false).1,
             channels: BTreeMap::new(),
             refs: JoinRefs::default(),
@@ -83,27 +94,18 @@ impl Runner {
     pub(super) async fn perform(&mut self, line: u64, step: Step) -> Result<(), Failure> {
         let origin = Origin { line, id: step.id };
         match step.task {
-            Task::Connect { url, params, headers, auth_token } => {
-                let url = url.or_else(|| self.url.clone());
-                let url = url.ok_or(Failure::usage("`connect` needs a `url`, or `--url`"))?;
-                let mut builder = self.connect.builder(&url, terminal::warning)?;
-                for (name, value) in &params {
-                    builder = builder.param(name, value);
-                }
-                for (name, value) in &headers {
-                    builder = builder.header(name, value);
-                }
-                if let Some(token) = &auth_token {
-                    builder = builder.auth_token(token);
-                }
-                self.connect(&origin, builder, &url).await
+            Task::Connect(address) => self.connect(&origin, address).await,
+            Task::Join { topic, params, replace, expect } => {
+                let joined = JoinedChannel::new(self.socket()?, &topic, params, replace)?;
+                self.join(&origin, joined, expect, step.timeout).await
             }
-            Task::Join { topic, params, expect } => {
-                let channel = channel(self.socket()?, &topic, params)?;
-                self.join(&origin, channel, expect, step.timeout).await
+            Task::Params { topic, params } => {
+                self.joined(&topic)?.set_params(params);
+                Ok(())
             }
             Task::Push { topic, event, payload, expect } => {
-                let channel = self.channel(&topic)?.clone();
+                self.socket()?;
+                let channel = self.joined(&topic)?.channel.clone();
                 let push = channel.push_with_timeout(step.timeout, &*event, payload);
                 let push: phx_tokio::Push<()> = push
                     .accepted()
@@ -117,9 +119,9 @@ impl Runner {
                 self.replied(&origin, &channel, &event, expect, reply).await
             }
             Task::Leave { topic } => {
-                self.channel(&topic)?;
-                let channel = self.channels.remove(&topic);
-                if let Some(channel) = channel {
+                self.socket()?;
+                self.joined(&topic)?;
+                if let Some(JoinedChannel { channel, .. }) = self.channels.remove(&topic) {
                     let left = self.while_open(channel.leave_with_timeout(step.timeout)).await?;
                     left.map_err(|failed| Failure::TimedOut(format!("{topic}: {failed}")))?;
                     let record = Record::new(Kind::Left).topic(channel.topic());
@@ -144,8 +146,9 @@ impl Runner {
             Task::Disconnect => {
                 let socket = self.socket()?.clone();
                 self.during(socket.disconnect()).await?;
-                self.socket = None;
-                self.channels.clear();
+                if let Some(connection) = &mut self.connection {
+                    connection.is_left = true;
+                }
                 self.print(origin.mark(Record::new(Kind::Disconnected).detail("as asked for")))
                     .await
             }
@@ -184,65 +187,112 @@ impl Runner {
 
     /// Leaves and disconnects.
     pub(super) async fn end(mut self, interrupt: &mut Interrupt) {
-        if let Some(socket) = self.socket.take() {
-            let channels: Vec<_> = self.channels.into_values().collect();
-            farewell(&socket, &channels, interrupt).await;
+        if let Some(connection) = self.connection.take() {
+            let channels: Vec<_> =
+                self.channels.into_values().map(|joined| joined.channel).collect();
+            self.connect.close(&connection.socket, &channels, interrupt).await;
         }
     }
 
-    async fn connect(
-        &mut self,
-        origin: &Origin,
-        builder: phx_tokio::SocketBuilder,
-        url: &str,
-    ) -> Result<(), Failure> {
-        if self.socket.is_some() {
+    /// Connects; after the end of a connection to the same address its channels join again.
+    async fn connect(&mut self, origin: &Origin, address: Address) -> Result<(), Failure> {
+        let options = Arc::clone(&self.connect);
+        let is_ended = |last: &Connection| last.socket.state() == ConnectionState::Closed;
+        if !self.connection.as_ref().is_none_or(is_ended) {
             return Err(Failure::usage("`connect` again needs a `disconnect` before it"));
         }
-        let records = self.records.clone();
-        let was_open = Arc::new(AtomicBool::new(false));
+        let is_same =
+            |last: &mut Connection| address == Address::default() || address == last.address;
+        if let Some(last) = self.connection.take_if(is_same) {
+            let socket = last.socket.clone();
+            last.is_announced.store(false, Ordering::Relaxed);
+            self.connection = Some(Connection { is_left: false, ..last });
+            let connecting = socket.connect().with_timeout(options.connect_timeout());
+            let connected = self.during(connecting).await?;
+            connected.map_err(|failed| Failure::connect(socket.endpoint(), &failed))?;
+        } else {
+            self.channels.clear();
+            self.connection = None;
+            let url = address.url.clone().or_else(|| self.url.clone());
+            let url = url.ok_or(Failure::usage("`connect` needs a `url`, or `--url`"))?;
+            let builder = self.builder(&address, &url)?;
+            let is_announced = Arc::new(AtomicBool::new(false));
+            let (builder, is_over) = self.report(builder, &is_announced);
+            let socket = self.during(options.open(builder, &url)).await??;
+            self.connection = Some(Connection { socket, address, is_announced, is_left: false });
+            self.is_over = is_over;
+        }
+        self.print(origin.mark(Record::new(Kind::Connected))).await
+    }
+
+    fn builder(&self, address: &Address, url: &str) -> Result<SocketBuilder, Failure> {
+        let mut builder = self.connect.builder(url, terminal::warning)?;
+        for (name, value) in &address.params {
+            builder = builder.param(name, value);
+        }
+        for (name, value) in &address.headers {
+            builder = builder.header(name, value);
+        }
+        if let Some(token) = &address.auth_token {
+            builder = builder.auth_token(token);
+        }
+        Ok(builder)
+    }
+
+    /// Reports what happens to the connection, and whether it has ended for good.
+    fn report(
+        &self,
+        builder: SocketBuilder,
+        is_announced: &Arc<AtomicBool>,
+    ) -> (SocketBuilder, watch::Receiver<bool>) {
+        let (records, is_announced) = (self.records.clone(), Arc::clone(is_announced));
         let builder = report_connection(self.refs.watch(builder), move |record| {
             // The first time is the outcome of the step.
-            if record.kind != Kind::Connected || was_open.swap(true, Ordering::Relaxed) {
+            if record.kind != Kind::Connected || is_announced.swap(true, Ordering::Relaxed) {
                 records.send_now(record);
             }
         });
         let malformed = self.records.clone();
         let builder = malformed::records(builder, move |record| malformed.send_now(record));
-        let builder = malformed::warn(builder);
         let (over, is_over) = watch::channel(false);
-        // Behind the others, so that what they report is there when it is over.
-        let builder = builder.on_close(move |end| {
-            over.send_replace(end.retry_in.is_none());
-        });
-        let opening = Arc::clone(&self.connect);
-        let socket = self.during(opening.open(builder, url)).await??;
-        self.socket = Some(socket);
-        self.is_over = is_over;
-        self.print(origin.mark(Record::new(Kind::Connected))).await
+        let over = Arc::new(over);
+        let opened = Arc::clone(&over);
+        // Added last, so that all that the others report is there when it is over.
+        let builder = malformed::warn(builder)
+            .on_open(move || {
+                opened.send_replace(false);
+            })
+            .on_close(move |end| {
+                over.send_replace(end.retry_in.is_none());
+            });
+        (builder, is_over)
     }
 
     async fn join(
         &mut self,
         origin: &Origin,
-        channel: Channel,
+        joined: JoinedChannel,
         expect: Expect,
         patience: Duration,
     ) -> Result<(), Failure> {
+        let channel = joined.channel.clone();
         let messages = channel.incoming();
         let records = self.records.clone();
         report_failures(&channel, move |record| records.send_now(record));
         let topic = channel.topic().clone();
         self.refs.expect(&topic);
-        let joined = self.while_open(channel.join_with_timeout(patience)).await?;
+        let answer = self.while_open(channel.join_with_timeout(patience)).await?;
         let record = Record::new(Kind::Joined).topic(&topic).reference(self.refs.of(&topic));
-        match accepted(joined) {
+        match accepted(answer) {
             Ok(response) => {
                 self.print(origin.mark(record.answer(&response))).await?;
-                self.channels.insert(topic.to_string(), channel.clone());
+                self.channels.insert(topic.to_string(), joined);
                 tokio::spawn(forward(channel, messages, self.refs.clone(), self.records.clone()));
                 match expect {
-                    Expect::Error => Err(Failure::Rejected(format!("{topic} was joined"))),
+                    Expect::Error => {
+                        let text = "expected the server to reject the join, and it accepted";
+                        Err(Failure::Rejected(format!("{}: {text}", shown(&topic))))
+                    }
                     _ => Ok(()),
                 }
             }
@@ -273,7 +323,8 @@ impl Runner {
         if is_expected {
             return Ok(());
         }
-        Err(Failure::replied(topic, event, &reply.status, &reply.response))
+        let expected = if expect == Expect::Ok { "expected ok" } else { "expected an error" };
+        Err(Failure::replied(topic, event, &reply.status, &reply.response).at(expected))
     }
 
     async fn wait(&mut self, pattern: &Pattern, patience: Duration) -> Result<(), Failure> {
@@ -287,11 +338,17 @@ impl Runner {
                 // Without a connection there never was an end of it, and the sender is gone.
                 Ok(_) = is_over.wait_for(|is_over| *is_over) => return self.find_last(search).await,
                 () = sleep_until(deadline) => {
-                    return Err(Failure::TimedOut("what was waited for didn't come".to_owned()));
+                    return Err(Failure::TimedOut(self.missing(pattern, patience)));
                 }
             }
         }
         Ok(())
+    }
+
+    /// The text for a pattern that nothing matched.
+    fn missing(&self, pattern: &Pattern, patience: Duration) -> String {
+        let patience = humantime::format_duration(patience);
+        format!("expected {pattern} within {patience}; {}", self.history.summary())
     }
 
     /// Looks through what had come when the connection ended, and what those who forward it hold.
@@ -318,11 +375,13 @@ impl Runner {
     }
 
     fn socket(&self) -> Result<&Socket, Failure> {
-        self.socket.as_ref().ok_or(Failure::usage("there is no connection: `connect` comes first"))
+        let connection = self.connection.as_ref().filter(|connection| !connection.is_left);
+        let socket = connection.map(|connection| &connection.socket);
+        socket.ok_or(Failure::usage("there is no connection: `connect` comes first"))
     }
 
-    fn channel(&self, topic: &str) -> Result<&Channel, Failure> {
-        let channel = self.channels.get(topic);
-        channel.ok_or_else(|| Failure::Usage(format!("`{topic}` isn't joined")))
+    fn joined(&self, topic: &str) -> Result<&JoinedChannel, Failure> {
+        let joined = self.channels.get(topic);
+        joined.ok_or_else(|| Failure::Usage(format!("`{topic}` isn't joined")))
     }
 }

@@ -11,10 +11,14 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::failure::chain;
+use crate::record::Kind;
 use crate::terminal::shown;
 
 /// Timeout of a step that has no `timeout_ms`.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The names of all steps.
+const STEPS: &str = "connect, join, params, push, wait, listen, leave, ping, sleep, disconnect";
 
 /// One step, and what goes with all of them.
 #[derive(Debug)]
@@ -28,16 +32,17 @@ pub(super) struct Step {
 /// The task of a step.
 #[derive(Debug)]
 pub(super) enum Task {
-    Connect {
-        url: Option<String>,
-        params: BTreeMap<String, String>,
-        headers: BTreeMap<String, String>,
-        auth_token: Option<String>,
-    },
+    Connect(Address),
     Join {
         topic: String,
         params: Payload,
+        replace: bool,
         expect: Expect,
+    },
+    /// Sets the params of the next rejoins.
+    Params {
+        topic: String,
+        params: Payload,
     },
     Push {
         topic: String,
@@ -58,6 +63,15 @@ pub(super) enum Task {
     Disconnect,
 }
 
+/// Where to connect to, and with what.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Address {
+    pub(super) url: Option<String>,
+    pub(super) params: BTreeMap<String, String>,
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) auth_token: Option<String>,
+}
+
 /// The outcome that a join or a push must have.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
@@ -73,7 +87,7 @@ pub(super) enum Expect {
 /// The pattern of a `wait`: all fields that are given must match.
 #[derive(Debug)]
 pub(super) struct Pattern {
-    pub(super) kind: String,
+    pub(super) kind: Kind,
     pub(super) topic: Option<String>,
     pub(super) event: Option<String>,
     /// Contained in the payload.
@@ -96,7 +110,8 @@ struct Line {
     payload: Option<Box<RawValue>>,
     binary: Option<String>,
     expect: Option<Expect>,
-    kind: Option<String>,
+    replace: Option<bool>,
+    kind: Option<Kind>,
     ms: Option<u64>,
 }
 
@@ -117,23 +132,28 @@ impl Line {
     /// Takes what the step needs.
     fn task(&mut self) -> Result<Task, String> {
         Ok(match &*self.r#do.clone() {
-            "connect" => Task::Connect {
+            "connect" => Task::Connect(Address {
                 url: self.url.take(),
                 params: match self.params.take() {
                     Some(params) => serde_json::from_str(params.get())
-                        .map_err(|_| "`params` of `connect` are texts".to_owned())?,
+                        .map_err(|_| "expected `params` of `connect` to be strings".to_owned())?,
                     None => BTreeMap::new(),
                 },
                 headers: self.headers.take().unwrap_or_default(),
                 auth_token: self.auth_token.take(),
-            },
+            }),
             "join" => Task::Join {
                 topic: self.needs_topic()?,
                 params: json(self.params.take())?,
+                replace: self.replace.take().unwrap_or_default(),
                 expect: match self.expect.take().unwrap_or_default() {
                     Expect::None => return Err("a join can't expect `none`".to_owned()),
                     expect => expect,
                 },
+            },
+            "params" => Task::Params {
+                topic: self.needs_topic()?,
+                params: json(Some(self.params.take().ok_or("`params` needs `params`")?))?,
             },
             "push" => Task::Push {
                 topic: self.needs_topic()?,
@@ -150,7 +170,7 @@ impl Line {
             "leave" => Task::Leave { topic: self.needs_topic()? },
             "listen" => Task::Listen { topic: self.needs_topic()? },
             "wait" => Task::Wait(Pattern {
-                kind: self.kind.take().unwrap_or_else(|| "message".to_owned()),
+                kind: self.kind.take().unwrap_or(Kind::Message),
                 topic: self.topic.take(),
                 event: self.event.take(),
                 payload: match self.payload.take() {
@@ -165,7 +185,7 @@ impl Line {
             "ping" => Task::Ping,
             "disconnect" => Task::Disconnect,
             "" => return Err("the line has no `do`".to_owned()),
-            name => return Err(format!("there is no `{name}`")),
+            name => return Err(format!("there is no step `{name}`: expected one of {STEPS}")),
         })
     }
 
@@ -185,6 +205,7 @@ impl Line {
             ("payload", self.payload.is_some()),
             ("binary", self.binary.is_some()),
             ("expect", self.expect.is_some()),
+            ("replace", self.replace.is_some()),
             ("kind", self.kind.is_some()),
             ("ms", self.ms.is_some()),
         ];
@@ -198,7 +219,16 @@ fn unfit(error: &serde_json::Error) -> String {
     if !error.is_data() || text.starts_with("unknown field") {
         return shown(&text);
     }
-    format!("a field isn't what it has to be, at column {}", error.column())
+    // Behind this are the names of types and of our own words.
+    let expected = text.rsplit_once("expected ").map_or("another value", |(_, expected)| expected);
+    let expected = expected.rsplit_once(" at line ").map_or(expected, |(expected, _)| expected);
+    let expected = match expected {
+        "u64" => "a whole number",
+        "a borrowed string" => "a string",
+        "struct Line" => "an object",
+        expected => expected,
+    };
+    format!("expected {expected} at column {}", error.column())
 }
 
 fn json(text: Option<Box<RawValue>>) -> Result<Payload, String> {
@@ -224,9 +254,9 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told() {
+    fn mistakes_say_what_was_expected() {
         for (line, why) in [
-            (r#"{"do":"dance"}"#, "there is no `dance`"),
+            (r#"{"do":"dance"}"#, "there is no step `dance`: expected one of connect, join"),
             (r#"{}"#, "no `do`"),
             (r#"{"do":"join"}"#, "`join` needs a `topic`"),
             (r#"{"do":"leave","topic":"a","event":"b"}"#, "`leave` has no `event`"),
@@ -235,9 +265,14 @@ mod tests {
             (r#"{"do":"push","topic":"a","event":"e","binary":"!"}"#, "`binary`"),
             (r#"{"do":"push","topic":"a","event":"e","binary":"","payload":1}"#, "no `payload`"),
             ("{", "EOF"),
-            (r#"{"do":"join","topic":"a","expect":"hush"}"#, "isn't what it has to be"),
-            (r#"{"do":"sleep","ms":"hush"}"#, "isn't what it has to be"),
-            (r#"{"do":"connect","params":["hush"]}"#, "are texts"),
+            (r#"{"do":"join","topic":"a","expect":"hush"}"#, "expected one of `ok`, `error`"),
+            (r#"{"do":"sleep","ms":"hush"}"#, "expected a whole number at column"),
+            (r#"{"do":"sleep","ms":"x, expected hush"}"#, "expected a whole number at column"),
+            (r#"{"do":"join","topic":["hush"]}"#, "expected a string at column"),
+            (r#"{"do":"wait","kind":"hush"}"#, "expected one of `connected`, `disconnected`"),
+            (r#""hush""#, "expected an object at column"),
+            (r#"{"do":"params","topic":"a"}"#, "`params` needs `params`"),
+            (r#"{"do":"connect","params":["hush"]}"#, "to be strings"),
         ] {
             let error = Step::parse(line).unwrap_err();
             assert!(error.contains(why) && !error.contains("hush"), "{line}: {error}");

@@ -74,13 +74,13 @@ impl Command {
             "connections" => Command::Connections,
             "help" => Command::Help,
             "quit" => Command::Quit,
-            _ => return Err(format!("there is no `{name}`; `help` lists what there is")),
+            _ => return Err(format!("there is no `{name}`; `help` lists the commands")),
         }))
     }
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("`{text}` is no time: {error}"))
+    humantime::parse_duration(text).map_err(|error| format!("invalid duration `{text}`: {error}"))
 }
 
 #[cfg(test)]

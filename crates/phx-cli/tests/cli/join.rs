@@ -1,7 +1,10 @@
 //! `phx join`.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde_json::json;
 
+use crate::raw::{Received, raw};
 use crate::support::{Phx, Server, phx};
 
 #[tokio::test]
@@ -120,6 +123,88 @@ async fn a_rejected_join_has_a_code_of_its_own() {
     let unmatched = phx(&["join", &server.url, "room:a", "nothing:here"]).await;
     unmatched.badly(4, "unmatched topic");
     phx(&["join", &server.url, "room:a", "room:a"]).await.badly(2, "room:a");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn params_may_be_typed() {
+    let mut server = Server::start().await;
+    let mut join = Phx::start(&[
+        "join",
+        "-v",
+        &server.url,
+        "clock:a",
+        "-n",
+        "1",
+        "-j",
+        "interval_ms:=10",
+        "--show-secrets",
+        "-j",
+        "n=3",
+    ]);
+    join.shows_on_stderr(r#""phx_join",{"interval_ms":10,"n":"3"}]"#).await;
+    join.ends().await;
+    phx(&["join", &server.url, "room:a", "-j", "n:=hush"]).await.badly(2, "expected JSON after :=");
+    server.has_connections(0).await;
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn params_from_a_file_are_read_for_each_join() {
+    let mut server = Server::start().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().to_str().unwrap();
+    std::fs::write(path, r#"{"name": "ann"}"#).unwrap();
+    let options =
+        ["--join-params-file", path, "--rejoin-delays", "10ms", "--reconnect-delays", "10ms"];
+    let join = ["join", "--json", &server.url, "room:a", "-e", "presence_state"];
+    let mut join = Phx::joined(&[&join[..], &options].concat()).await;
+    assert!(join.record("message").await["payload"]["ann"].is_object());
+    std::fs::write(path, r#"{"name": "bob"}"#).unwrap();
+    server.tell("drop").await;
+    join.ended_up("rejoined").await;
+    assert!(join.ended_up("message").await["payload"]["bob"].is_object());
+    std::fs::write(path, "hush").unwrap();
+    server.tell("drop").await;
+    join.shows_on_stderr("can't join again: ").await;
+    std::fs::write(path, "{}").unwrap();
+    join.ended_up("rejoined").await;
+    let ended = join.interrupted().await;
+    assert!(ended.code == Some(0) && !ended.err.contains("hush"), "{ended:?}");
+    let missing = ["join", &server.url, "room:a", "--join-params-file", "no/such/file"];
+    phx(&missing).await.badly(2, "can't read no/such/file");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn a_closed_channel_is_joined_again_on_request() {
+    let joins = AtomicU64::new(0);
+    let url = raw(move |message: &Received| match message.event() {
+        "phx_join" if joins.fetch_add(1, Ordering::Relaxed) == 0 => vec![
+            message.reply("ok", &json!({})),
+            message.event_of("phx_close", &json!({ "why": "over" })),
+        ],
+        _ => vec![message.reply("ok", &json!({}))],
+    })
+    .await;
+    let options = ["--rejoin-closed", "--rejoin-delays", "10ms"];
+    let mut join = Phx::start(&[&["join", "--json", &url, "room:a"][..], &options].concat());
+    assert_eq!(join.ended_up("errored").await["payload"], json!({ "why": "over" }));
+    join.ended_up("rejoined").await;
+    join.interrupted().await.well();
+}
+
+#[tokio::test]
+async fn heartbeats_have_the_interval_that_is_given() {
+    let server = Server::start().await;
+    let join = ["join", "-v", &server.url, "room:a"];
+    let mut fast = Phx::start(&[&join[..], &["--heartbeat-interval", "10ms"]].concat());
+    fast.shows_on_stderr("heartbeat").await;
+    fast.interrupted().await;
+    phx(&[&join[..], &["--heartbeat-interval", "0s"]].concat()).await.badly(2, "heartbeat");
+    phx(&[&join[..], &["--heartbeat-interval", "often"]].concat())
+        .await
+        .badly(2, "such as 15s, or off");
     server.stops_empty().await;
 }
 

@@ -36,6 +36,9 @@ async fn what_it_cannot_use_is_told() {
     phx(&["push", "localhost", "room:a", "echo"])
         .await
         .badly(2, "the URL can't be used: the URL's scheme is missing");
+    phx(&["push", "127.0.0.1:4000/socket", "room:a", "echo"])
+        .await
+        .badly(2, "did you mean ws://127.0.0.1:4000/socket?");
     phx(&["push", url, "room:a"]).await.badly(2, "EVENT");
     let v1 = ["push", url, "room:a", "echo", "--vsn", "1.0.0", "--binary", "-"];
     phx(&v1).await.badly(2, "--binary needs --vsn 2.0.0");

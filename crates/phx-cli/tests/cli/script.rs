@@ -111,7 +111,7 @@ async fn what_came_before_is_waited_for_no_more() {
     };
     let again = steps(r#"{"do": "wait", "payload": 1, "timeout_ms": 10}"#);
     let ended = script(&server, &again).await;
-    ended.badly(5, "line 7: what was waited for didn't come");
+    ended.badly(5, "line 7: expected message with the given payload within 10ms; the last record was reply `echo` on room:a");
     let failed = told(&ended).pop().unwrap();
     assert_eq!((&failed["kind"], &failed["line"]), (&json!("failed"), &json!(7)));
     server.stops_empty().await;
@@ -132,11 +132,15 @@ async fn a_step_that_fails_ends_it_with_its_code() {
         (
             r#"{"do": "push", "topic": "room:a", "event": "echo", "expect": "error"}"#,
             1,
-            "the status `ok`",
+            "line 3: expected an error: `echo` to room:a: the reply has the status `ok`",
         ),
         (r#"{"do": "push", "topic": "room:a", "event": "shout", "timeout_ms": 10}"#, 5, "in time"),
         (r#"{"do": "push", "topic": "room:b", "event": "echo"}"#, 2, "`room:b` isn't joined"),
-        (r#"{"do": "dance"}"#, 2, "line 3: there is no `dance`"),
+        (
+            r#"{"do": "dance"}"#,
+            2,
+            "line 3: there is no step `dance`: expected one of connect, join",
+        ),
         (r#"{"do": "connect"}"#, 2, "`disconnect` before"),
     ];
     for (step, code, text) in cases {
@@ -145,10 +149,71 @@ async fn a_step_that_fails_ends_it_with_its_code() {
         ended.badly(code, text);
         assert!(!ended.out.contains("pong"), "{ended:?}");
     }
+    let wait = r#"{"do": "wait", "topic": "room:a", "event": "shout", "timeout_ms": 10}"#;
+    script(&server, &[connect, join, wait].join("\n")).await.badly(
+        5,
+        "line 3: expected message `shout` on room:a within 10ms; the last record was joined on room:a",
+    );
     script(&server, join).await.badly(2, "`connect` comes first");
     phx(&["script", "no/such/file"]).await.badly(2, "no/such/file");
     let refused = r#"{"do": "connect", "url": "ws://127.0.0.1:1/socket"}"#;
     script(&server, refused).await.badly(3, "line 1: can't connect");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn channels_are_joined_again_after_a_disconnect() {
+    let mut server = Server::start().await;
+    let mut script = Phx::start(&["script", "--url", &server.url, "-"]);
+    script.tell(r#"{"do": "connect"}"#).await;
+    script.record("connected").await;
+    script.tell(r#"{"do": "join", "topic": "room:a"}"#).await;
+    script.record("joined").await;
+    script.tell(r#"{"do": "params", "topic": "room:a", "params": {"name": "ann"}}"#).await;
+    script.tell(r#"{"do": "disconnect"}"#).await;
+    script.record("disconnected").await;
+    server.has_connections(0).await;
+    script.tell(r#"{"do": "connect", "id": "again"}"#).await;
+    let connected = script.ended_up("connected").await;
+    assert_eq!((&connected["id"], &connected["line"]), (&json!("again"), &json!(5)));
+    script.record("rejoined").await;
+    // The rejoin had the new params.
+    script.tell(r#"{"do": "wait", "event": "presence_state", "payload": {"ann": {}}}"#).await;
+    script.tell(r#"{"do": "push", "topic": "room:a", "event": "echo", "payload": 7}"#).await;
+    assert_eq!(script.ended_up("reply").await["payload"], 7);
+    // The channel that is replaced is left, and the new one has its topic.
+    script
+        .tell(r#"{"do": "join", "topic": "room:a", "replace": true, "params": {"name": "bob"}}"#)
+        .await;
+    script.ended_up("joined").await;
+    script.tell(r#"{"do": "wait", "event": "presence_state", "payload": {"bob": {}}}"#).await;
+    script.tell(r#"{"do": "disconnect"}"#).await;
+    script.ended_up("disconnected").await;
+    // Another address is another connection, without those channels.
+    let other = json!({ "do": "connect", "url": server.url, "params": { "a": "b" } }).to_string();
+    script.tell(&other).await;
+    script.ended_up("connected").await;
+    script.tell(r#"{"do": "push", "topic": "room:a", "event": "echo"}"#).await;
+    script.ended_up("failed").await;
+    script.ends().await.badly(2, "line 12: `room:a` isn't joined");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn steps_need_a_connection_after_a_disconnect() {
+    let server = Server::start().await;
+    let start = r#"{"do": "connect"}
+        {"do": "join", "topic": "room:a"}
+        {"do": "disconnect"}
+        "#;
+    for step in [
+        r#"{"do": "push", "topic": "room:a", "event": "echo"}"#,
+        r#"{"do": "leave", "topic": "room:a"}"#,
+        r#"{"do": "ping"}"#,
+    ] {
+        let ended = script(&server, &format!("{start}{step}")).await;
+        ended.badly(2, "line 4: there is no connection: `connect` comes first");
+    }
     server.stops_empty().await;
 }
 

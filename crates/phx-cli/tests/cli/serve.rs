@@ -44,7 +44,7 @@ async fn its_commands_do_what_they_say() {
     join.interrupted().await.well();
 
     let nothing = server.tell("nothing").await;
-    assert_eq!(nothing, "not done: there is no `nothing`; `help` lists what there is");
+    assert_eq!(nothing, "not done: there is no `nothing`; `help` lists the commands");
     server.stops_empty().await;
 }
 
