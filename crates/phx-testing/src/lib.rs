@@ -190,6 +190,9 @@ mod server;
 mod simulation;
 #[cfg(feature = "suite")]
 pub mod suite;
+#[cfg(feature = "tls")]
+#[doc(hidden)]
+pub mod tls;
 mod version;
 
 pub use channel::{Channel, Handled, Handlers, Reason};

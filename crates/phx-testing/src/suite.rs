@@ -56,9 +56,7 @@ mod credentials;
 mod faults;
 mod handles;
 mod host;
-mod lives;
 mod load;
-mod order;
 mod raw;
 mod refusals;
 mod report;
@@ -130,25 +128,13 @@ pub fn cases<A: Adapter>() -> Vec<Case> {
         handles {
             a_ping_measures_the_way,
             hooks_tell_of_opening_and_closing,
-            the_status_stream_shows_every_state,
             the_drop_of_the_last_handle_closes_the_connection,
             a_slow_stream_holds_back_and_loses_nothing,
             a_forgotten_stream_frees_the_others_and_the_connection_lives,
             many_sockets_share_a_runtime,
             the_longest_times_never_end,
-            a_join_waits_as_long_as_its_channel_was_set_to,
-        }
-        lives {
-            a_first_join_that_crashes_is_tried_again,
-            a_join_that_only_crashes_says_so_at_its_own_deadline,
-            a_first_join_that_is_refused_is_final,
-            a_rejected_rejoin_is_reported_with_its_reason_and_its_retry,
-            a_push_that_was_never_sent_says_so,
-            a_push_in_flight_fails_when_its_channel_crashes,
-            a_channel_that_the_server_closed_can_be_joined_again,
-            a_policy_joins_again_after_a_close_and_streams_have_a_gap,
-            a_channel_that_the_server_has_forgotten_rejoins,
-            an_applications_own_unmatched_topic_is_an_ordinary_error,
+            hooks_of_a_disconnect_have_run_when_its_future_is_done,
+            hooks_of_a_refused_connect_have_run_when_its_future_is_done,
         }
         faults {
             after_a_cut_the_channel_rejoins_and_streams_have_a_gap,
@@ -168,14 +154,6 @@ pub fn cases<A: Adapter>() -> Vec<Case> {
             fifty_channels_join_where_twenty_a_second_are_accepted,
             fifty_channels_join_where_more_than_twenty_a_second_cost_the_connection,
         }
-        order {
-            data_of_a_subscription_behind_its_reply_is_not_missed,
-            streams_of_topics_have_a_gap_after_a_reconnect,
-            replies_and_messages_keep_the_order_of_the_wire,
-            hooks_of_a_disconnect_have_run_when_its_future_is_done,
-            hooks_of_a_refused_connect_have_run_when_its_future_is_done,
-            a_malformed_frame_is_a_gap_of_its_topic,
-        }
         refusals {
             a_refusal_for_good_is_the_error_of_connect,
             a_redirect_and_a_page_are_refusals,
@@ -183,12 +161,9 @@ pub fn cases<A: Adapter>() -> Vec<Case> {
             a_server_that_says_nothing_is_given_up,
             an_answer_that_is_none_is_told,
             a_body_without_an_end_is_cut,
-            a_setting_that_cannot_work_is_the_error_of_connect,
         }
         credentials {
             every_attempt_has_its_own,
-            a_failure_is_a_failed_attempt,
-            they_have_a_time_limit,
             a_token_that_the_server_ignores_is_reported_once,
             an_answer_without_a_protocol_ignores_the_token,
         }

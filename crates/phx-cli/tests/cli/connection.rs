@@ -1,20 +1,14 @@
-//! What commands can be told about the connection: tokens, versions, TLS, proxies.
+//! Options of the connection: tokens, versions, TLS, proxies.
 
 use std::fs;
-use std::sync::Arc;
 
-use async_tungstenite::tokio::TokioAdapter;
-use futures::{AsyncReadExt as _, future, io};
-use futures_rustls::TlsAcceptor;
-use futures_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
-use futures_rustls::rustls::server::WebPkiClientVerifier;
-use futures_rustls::rustls::{RootCertStore, ServerConfig, crypto};
 use phx_pty::{CTRL_C, CTRL_D};
-use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
+use phx_testing::tls::{Authority, Identity};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 
 use crate::raw::{Received, raw};
 use crate::support::{Phx, Server, command, phx};
@@ -118,7 +112,7 @@ async fn a_server_that_takes_the_connection_and_says_nothing() {
 async fn certificates_are_checked_unless_told_otherwise() {
     let server = Server::start().await;
     let files = Certificates::make();
-    let url = files.serve(&server.url, None).await;
+    let url = files.serve(&server.url, None);
     let push = ["push", &url, "room:a", "echo", "1"];
     phx(&push).await.badly(3, "none of the roots vouches");
     let (ca, key) = (files.path("ca.pem"), files.path("client.key"));
@@ -136,7 +130,7 @@ async fn certificates_are_checked_unless_told_otherwise() {
 async fn servers_may_ask_for_certificates() {
     let server = Server::start().await;
     let files = Certificates::make();
-    let url = files.serve(&server.url, Some(&files.ca)).await;
+    let url = files.serve(&server.url, Some(&files.ca));
     let (ca, cert, key) =
         (files.path("ca.pem"), files.path("client.pem"), files.path("client.key"));
     let push = ["push", &url, "room:a", "echo", "1", "--cacert", &ca];
@@ -178,31 +172,22 @@ async fn through_a_proxy() {
     server.stops_empty().await;
 }
 
-/// An authority, and what it vouches for: a server and a client.
+/// An authority, and the certificates that it has issued: one for a server, one for a client.
 struct Certificates {
     directory: TempDir,
-    ca: Certificate,
-    server: (Certificate, KeyPair),
+    ca: Authority,
+    server: Identity,
 }
 
 impl Certificates {
     fn make() -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let ca = params.self_signed(&key).unwrap();
-        let issuer = Issuer::new(params, key);
-        let issue = || {
-            let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-            let key = KeyPair::generate().unwrap();
-            (params.signed_by(&key, &issuer).unwrap(), key)
-        };
-        let (server, (client, key)) = (issue(), issue());
+        let ca = Authority::new("test");
+        let (server, client) = (ca.issue(|_| {}), ca.issue(|_| {}));
         let directory = TempDir::new().unwrap();
         let write = |name: &str, text: String| fs::write(directory.path().join(name), text);
-        write("ca.pem", ca.pem()).unwrap();
-        write("client.pem", client.pem()).unwrap();
-        write("client.key", key.serialize_pem()).unwrap();
+        write("ca.pem", ca.certificate.pem()).unwrap();
+        write("client.pem", client.certificate.pem()).unwrap();
+        write("client.key", client.key.serialize_pem()).unwrap();
         Certificates { directory, ca, server }
     }
 
@@ -210,46 +195,11 @@ impl Certificates {
         self.directory.path().join(name).to_str().unwrap().to_owned()
     }
 
-    /// Puts TLS before the server at `url`, which asks for certificates of these clients, if any. The
-    /// URL that leads there.
-    async fn serve(&self, url: &str, clients: Option<&Certificate>) -> String {
-        let behind = url.split('/').nth(2).unwrap().to_owned();
-        let provider = Arc::new(crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .unwrap();
-        let config = match clients {
-            None => config.with_no_client_auth(),
-            Some(authority) => {
-                let mut roots = RootCertStore::empty();
-                roots.add(authority.der().clone()).unwrap();
-                let verifier =
-                    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-                config.with_client_cert_verifier(verifier.build().unwrap())
-            }
-        };
-        let (certificate, key) = &self.server;
-        let key = PrivatePkcs8KeyDer::from(key.serialize_der()).into();
-        let config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                // Clients that don't trust the server, or aren't trusted, end here.
-                let Ok(outside) = acceptor.accept(TokioAdapter::new(stream)).await else {
-                    continue;
-                };
-                let inside = TokioAdapter::new(TcpStream::connect(&behind).await.unwrap());
-                tokio::spawn(async move {
-                    let (mut from_client, mut to_client) = outside.split();
-                    let (mut from_server, mut to_server) = inside.split();
-                    let up = std::pin::pin!(io::copy(&mut from_client, &mut to_server));
-                    let down = std::pin::pin!(io::copy(&mut from_server, &mut to_client));
-                    future::select(up, down).await;
-                });
-            }
-        });
+    /// Puts TLS before the server at `url`, which asks for certificates of these clients, if any. Returns
+    /// the URL that leads there.
+    fn serve(&self, url: &str, clients: Option<&Authority>) -> String {
+        let behind = url.split('/').nth(2).unwrap().parse().unwrap();
+        let port = self.server.terminate(clients, behind, &Handle::current());
         format!("wss://localhost:{port}/socket")
     }
 }

@@ -13,7 +13,7 @@ use phx_proto::{
 use crate::Check;
 use crate::table::{Rule, Settings};
 use crate::told::{CallKind, Told};
-use crate::wire::{ClientFrame, Content, Refs};
+use crate::wire::{Content, Parts, Refs};
 
 /// How far apart the recorded client and the core may do the same thing: timers of JavaScript fire
 /// late, and a line of the recording is written a little after the thing itself.
@@ -220,7 +220,7 @@ impl Client {
         if sent.is_text() != recorded.is_text() {
             return Err("one is text, the other binary".to_owned());
         }
-        let (sent, recorded) = (ClientFrame::parse(sent)?, ClientFrame::parse(recorded)?);
+        let (sent, recorded) = (Parts::of_client(sent)?, Parts::of_client(recorded)?);
         if (&sent.topic, &sent.event) != (&recorded.topic, &recorded.event) {
             return Err("another topic or event".to_owned());
         }

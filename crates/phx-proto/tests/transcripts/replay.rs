@@ -9,7 +9,7 @@ use crate::Check;
 use crate::client::Client;
 use crate::notes::{self, Note};
 use crate::table::{Rule, Settings};
-use crate::wire::ClientFrame;
+use crate::wire::Parts;
 use crate::{refusals, requests};
 
 /// What was compared.
@@ -178,7 +178,7 @@ impl Replay<'_> {
             if self.settings.client_of(conn) != index || self.settings.left_out(number).is_some() {
                 continue;
             }
-            let frame = ClientFrame::parse(&frame)?;
+            let frame = Parts::of_client(&frame)?;
             if frame.event == "phx_join" {
                 let params: &mut VecDeque<_> =
                     client.params.entry(frame.topic.clone()).or_default();

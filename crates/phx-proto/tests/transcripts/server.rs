@@ -5,7 +5,7 @@ use phx_proto::{ChannelState, CloseCause, CloseCode, ConnectionState, Frame, Tra
 use crate::Check;
 use crate::client::{Attempt, Awaited, Client, TOLERANCE, show};
 use crate::told::{CallKind, Done, Told};
-use crate::wire::{Content, ServerFrame};
+use crate::wire::{Content, Parts};
 
 impl Client {
     /// The server accepted the upgrade.
@@ -52,7 +52,7 @@ impl Client {
     pub(crate) fn server_frame(&mut self, conn: u32, frame: &Frame) -> Check {
         self.drain()?;
         let transport = *self.transports.get(&conn).ok_or("a frame of no connection")?;
-        let recorded = ServerFrame::parse(frame)?;
+        let recorded = Parts::of_server(frame);
         let expected = if self.socket.is_connected() && !self.disconnected {
             self.consequences(recorded)?
         } else {
@@ -67,9 +67,10 @@ impl Client {
     }
 
     /// What the core must tell of a frame, by the rules of the protocol.
-    fn consequences(&mut self, frame: ServerFrame) -> Check<Vec<Told>> {
-        let ServerFrame { join_ref, reference, topic, event, status, payload } = frame;
-        let Some(topic) = topic else { return Ok(vec![Told::Malformed]) };
+    fn consequences(&mut self, frame: Option<Parts>) -> Check<Vec<Told>> {
+        let Some(frame) = frame else { return Ok(vec![Told::Malformed]) };
+        let Parts { join_ref, reference, topic, event, status, payload } = frame;
+        let payload = Content::of(&payload)?;
         if let Some(status) = status {
             let Some(awaited) = reference.as_ref().and_then(|it| self.awaited.remove(it)) else {
                 return Ok(Vec::new());

@@ -13,7 +13,7 @@ use crate::Check;
 use crate::client::{Awaited, Call, Channel, Client, show};
 use crate::table::{LeftOut, Refused, Rule};
 use crate::told::{CallKind, Done, Told};
-use crate::wire::ClientFrame;
+use crate::wire::Parts;
 
 impl Client {
     /// The recorded client sent its `number`th frame.
@@ -25,7 +25,7 @@ impl Client {
                 let sends = if self.settings.early {
                     true
                 } else {
-                    self.issue(&ClientFrame::parse(frame)?)
+                    self.issue(&Parts::of_client(frame)?)
                         .map_err(|why| format!("{why}\n  for {}", show(frame)))?
                 };
                 if sends {
@@ -39,7 +39,7 @@ impl Client {
     }
 
     /// Makes the user's call; `false` if nothing is sent for it.
-    pub(crate) fn issue(&mut self, frame: &ClientFrame) -> Check<bool> {
+    pub(crate) fn issue(&mut self, frame: &Parts) -> Check<bool> {
         match (frame.topic.as_str(), frame.event.as_str()) {
             ("phoenix", "heartbeat") => {
                 if self.settings.heartbeat().is_none() {
@@ -54,7 +54,7 @@ impl Client {
         }
     }
 
-    fn join(&mut self, frame: &ClientFrame) -> Check {
+    fn join(&mut self, frame: &Parts) -> Check {
         let index = match self.live(&frame.topic) {
             Some(index) => index,
             None => {
@@ -93,7 +93,7 @@ impl Client {
 
     /// The recorded client joins a topic that it has joined already. Deviation 18: the core refuses
     /// that and names the owner; asked to replace it, it leaves first.
-    fn replace_unasked(&mut self, index: usize, frame: &ClientFrame) -> Check<usize> {
+    fn replace_unasked(&mut self, index: usize, frame: &Parts) -> Check<usize> {
         let owner = self.channel(index)?.id;
         let refused = self.socket.channel(frame.topic.as_str(), self.params_of(frame));
         if !matches!(refused, Err(NewChannelError::TopicTaken { owner: o, .. }) if o == owner) {
@@ -102,7 +102,7 @@ impl Client {
         let new = self.replace(index, self.params_of(frame))?;
         self.take_outputs()?;
         let (_, leave, _) = self.sent.pop_front().ok_or("replacing a channel leaves it first")?;
-        let leave = ClientFrame::parse(&leave)?;
+        let leave = Parts::of_client(&leave)?;
         let old = self.channel(index)?.join_ref.clone().unwrap_or_default();
         if leave.event != "phx_leave" || leave.join_ref != Some(self.refs.core(&old)) {
             return Err(format!("replacing a channel sent {leave:?}"));
@@ -121,7 +121,7 @@ impl Client {
         Ok(self.add_channel(id, &topic))
     }
 
-    fn leave(&mut self, frame: &ClientFrame) -> Check<bool> {
+    fn leave(&mut self, frame: &Parts) -> Check<bool> {
         let index = match self.live(&frame.topic) {
             Some(index) => index,
             None => {
@@ -159,7 +159,7 @@ impl Client {
         Ok(false)
     }
 
-    fn push(&mut self, frame: &ClientFrame) -> Check {
+    fn push(&mut self, frame: &Parts) -> Check {
         let index = self.live(&frame.topic).ok_or("a push to a topic that isn't joined")?;
         let id = self.channel(index)?.id;
         let timeout = self.settings.timeout(&frame.event);
@@ -175,7 +175,7 @@ impl Client {
     /// The recorded client pushed what the core refuses at the call: nothing is sent, nothing is
     /// told, and what was to be pushed is handed back.
     fn refused(&mut self, frame: &Frame, reason: Refused) -> Check {
-        let ClientFrame { topic, event, payload, .. } = ClientFrame::parse(frame)?;
+        let Parts { topic, event, payload, .. } = Parts::of_client(frame)?;
         let index = match self.live(&topic) {
             Some(index) => index,
             None => {
@@ -222,11 +222,11 @@ impl Client {
         }
     }
 
-    fn params_of(&self, join: &ClientFrame) -> Params {
+    fn params_of(&self, join: &Parts) -> Params {
         if self.settings.fresh_params { Params::OnRequest } else { join.payload.clone().into() }
     }
 
-    fn await_reply(&mut self, frame: &ClientFrame, awaited: Awaited) {
+    fn await_reply(&mut self, frame: &Parts, awaited: Awaited) {
         if let Some(reference) = &frame.reference {
             self.awaited.insert(reference.clone(), awaited);
         }

@@ -1,12 +1,12 @@
-//! The frames of the recordings, read without the serializers that are under test.
+//! The frames of the recordings, taken apart. `serializer_recordings.rs` shows that the serializers read
+//! each of them, and write it as it was.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
-use phx_proto::{Frame, Payload, PayloadDropped};
-use serde::Deserialize;
+use phx_proto::{
+    Frame, Message, Payload, PayloadDropped, Ref, Serializer, V1, V1Server, V2, V2Server,
+};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::Check;
 
@@ -34,141 +34,49 @@ impl Content {
     }
 }
 
-/// What a client sent.
+/// The parts of a frame.
 #[derive(Clone, Debug)]
-pub(crate) struct ClientFrame {
+pub(crate) struct Parts {
     pub(crate) join_ref: Option<String>,
     pub(crate) reference: Option<String>,
     pub(crate) topic: String,
     pub(crate) event: String,
+    /// The status of a reply; the payload is its response then.
+    pub(crate) status: Option<String>,
     pub(crate) payload: Payload,
 }
 
-impl ClientFrame {
-    pub(crate) fn parse(frame: &Frame) -> Check<Self> {
-        match frame {
-            Frame::Text(text) => {
-                let text = utf8(text)?;
-                if text.starts_with('{') { Self::parse_v1(&text) } else { Self::parse_v2(&text) }
-            }
-            Frame::Binary(data) => {
-                let Some((0, rest)) = data.split_first() else {
-                    return Err("not a client's binary push".to_owned());
-                };
-                let ([join_ref, reference, topic, event], payload) = names::<4>(rest)?;
-                Ok(ClientFrame {
-                    join_ref: Some(join_ref),
-                    reference: Some(reference),
-                    topic,
-                    event,
-                    payload: Payload::binary(payload.to_vec()),
-                })
-            }
+impl From<Message> for Parts {
+    fn from(message: Message) -> Self {
+        let text = |reference: Option<Ref>| reference.map(|reference| reference.to_string());
+        Parts {
+            join_ref: text(message.join_ref),
+            reference: text(message.reference),
+            topic: message.topic.to_string(),
+            event: message.event.to_string(),
+            status: message.status.map(|status| status.to_string()),
+            payload: message.payload,
         }
-    }
-
-    fn parse_v2(text: &str) -> Check<Self> {
-        let [join_ref, reference, topic, event, payload] = five(text)?;
-        Ok(ClientFrame {
-            join_ref: string_or_null(join_ref)?,
-            reference: string_or_null(reference)?,
-            topic: string(topic)?,
-            event: string(event)?,
-            payload: json(payload)?,
-        })
-    }
-
-    fn parse_v1(text: &str) -> Check<Self> {
-        let v1: V1<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        Ok(ClientFrame {
-            join_ref: v1.join_ref.map(Cow::into_owned),
-            reference: v1.r#ref.map(Cow::into_owned),
-            topic: v1.topic.into_owned(),
-            event: v1.event.into_owned(),
-            payload: json(v1.payload)?,
-        })
     }
 }
 
-/// What the server sent. Parts that aren't of their type (it repeats a client's wrong ones) are
-/// `None`.
-#[derive(Clone, Debug)]
-pub(crate) struct ServerFrame {
-    pub(crate) join_ref: Option<String>,
-    pub(crate) reference: Option<String>,
-    pub(crate) topic: Option<String>,
-    pub(crate) event: String,
-    /// Of a reply; the payload is its response then.
-    pub(crate) status: Option<String>,
-    pub(crate) payload: Content,
+impl Parts {
+    /// The parts of a client's frame.
+    pub(crate) fn of_client(frame: &Frame) -> Check<Self> {
+        let decoded = serializers(frame).1.decode(frame.clone());
+        decoded.map(Parts::from).map_err(|error| error.to_string())
+    }
+
+    /// The parts of a server's frame; `None` if it isn't a message: the server repeats a client's wrong names.
+    pub(crate) fn of_server(frame: &Frame) -> Option<Self> {
+        serializers(frame).0.decode(frame.clone()).ok().map(Parts::from)
+    }
 }
 
-impl ServerFrame {
-    pub(crate) fn parse(frame: &Frame) -> Check<Self> {
-        match frame {
-            Frame::Text(text) => {
-                let text = utf8(text)?;
-                let parsed = if text.starts_with('{') {
-                    let v1: V1<'_> = serde_json::from_str(&text).map_err(|e| e.to_string())?;
-                    ServerFrame {
-                        join_ref: None,
-                        reference: v1.r#ref.map(Cow::into_owned),
-                        topic: Some(v1.topic.into_owned()),
-                        event: v1.event.into_owned(),
-                        status: None,
-                        payload: Content::parse(v1.payload.get())?,
-                    }
-                } else {
-                    let [join_ref, reference, topic, event, payload] = five(&text)?;
-                    ServerFrame {
-                        join_ref: string(join_ref).ok(),
-                        reference: string(reference).ok(),
-                        topic: string(topic).ok(),
-                        event: string(event)?,
-                        status: None,
-                        payload: Content::parse(payload.get())?,
-                    }
-                };
-                parsed.unwrap_reply()
-            }
-            Frame::Binary(data) => Self::parse_binary(data),
-        }
-    }
-
-    fn unwrap_reply(mut self) -> Check<Self> {
-        if self.event == "phx_reply" {
-            let Content::Json(Value::Object(mut reply)) = self.payload else {
-                return Err("a reply that isn't an object".to_owned());
-            };
-            let status = reply.get("status").and_then(Value::as_str);
-            self.status = Some(status.ok_or("a reply without a status")?.to_owned());
-            self.payload =
-                Content::Json(reply.remove("response").ok_or("a reply without a response")?);
-        }
-        Ok(self)
-    }
-
-    fn parse_binary(data: &[u8]) -> Check<Self> {
-        let (kind, rest) = data.split_first().ok_or("an empty frame")?;
-        let (join_ref, reference, topic, event, status, payload) = match kind {
-            0 => {
-                let ([join_ref, topic, event], payload) = names::<3>(rest)?;
-                (Some(join_ref), None, topic, event, None, payload)
-            }
-            1 => {
-                let ([join_ref, reference, topic, status], payload) = names::<4>(rest)?;
-                let event = "phx_reply".to_owned();
-                (Some(join_ref), Some(reference), topic, event, Some(status), payload)
-            }
-            2 => {
-                let ([topic, event], payload) = names::<2>(rest)?;
-                (None, None, topic, event, None, payload)
-            }
-            kind => return Err(format!("binary kind {kind}")),
-        };
-        let payload = Content::Binary(payload.to_vec());
-        Ok(ServerFrame { join_ref, reference, topic: Some(topic), event, status, payload })
-    }
+/// The serializers of client and server for the version of this frame.
+fn serializers(frame: &Frame) -> (&'static dyn Serializer, &'static dyn Serializer) {
+    let is_v1 = frame.is_text() && frame.as_bytes().starts_with(b"{");
+    if is_v1 { (&V1, &V1Server) } else { (&V2, &V2Server) }
 }
 
 /// Which ref of the core stands for which ref of the recording, both ways.
@@ -203,92 +111,14 @@ impl Refs {
         self.to_core.get(recorded).cloned().unwrap_or_else(|| format!("77777{recorded}"))
     }
 
-    /// A frame of the server with the core's refs in place of the recorded ones. Everything else
-    /// stays as it was, byte for byte.
+    /// A frame of the server with the core's refs in place of the recorded ones. What isn't a message stays
+    /// as it was.
     pub(crate) fn rewrite(&self, frame: &Frame) -> Check<Frame> {
-        let Frame::Text(text) = frame else {
-            return self.rewrite_binary(frame.as_bytes());
-        };
-        let text = utf8(text)?;
-        let new_ref = |raw: &RawValue| match string(raw) {
-            Ok(recorded) => Value::from(self.core(&recorded)).to_string(),
-            Err(_) => raw.get().to_owned(),
-        };
-        if text.starts_with('{') {
-            let whole: HashMap<&str, &RawValue> =
-                serde_json::from_str(&text).map_err(|error| error.to_string())?;
-            let raw = whole.get("ref").ok_or("no `ref`")?;
-            let old = format!("\"ref\":{}", raw.get());
-            let new = format!("\"ref\":{}", new_ref(raw));
-            // The server writes the keys in order: the envelope's ref comes after the payload.
-            let at = text.rfind(&old).ok_or("no `ref`")?;
-            let (before, after) = text.split_at(at);
-            return Ok(Frame::text(format!("{before}{}", after.replacen(&old, &new, 1))));
+        let (client, server) = serializers(frame);
+        let Ok(mut message) = client.decode(frame.clone()) else { return Ok(frame.clone()) };
+        for reference in [&mut message.join_ref, &mut message.reference] {
+            *reference = reference.take().map(|it| Ref::from(&*self.core(&it.to_string())));
         }
-        let [join_ref, reference, topic, event, payload] = five(&text)?;
-        let (join_ref, reference) = (new_ref(join_ref), new_ref(reference));
-        Ok(Frame::text(format!("[{join_ref},{reference},{topic},{event},{payload}]")))
+        server.encode(&message).map_err(|error| error.to_string())
     }
-
-    fn rewrite_binary(&self, data: &[u8]) -> Check<Frame> {
-        let (&kind, rest) = data.split_first().ok_or("an empty frame")?;
-        let (mut parts, refs, payload) = match kind {
-            0 => names::<3>(rest).map(|(names, payload)| (names.to_vec(), 1, payload))?,
-            1 => names::<4>(rest).map(|(names, payload)| (names.to_vec(), 2, payload))?,
-            _ => return Ok(Frame::binary(data.to_vec())),
-        };
-        for part in parts.iter_mut().take(refs) {
-            *part = self.core(part);
-        }
-        let mut bytes = vec![kind];
-        for part in &parts {
-            bytes.push(u8::try_from(part.len()).map_err(|error| error.to_string())?);
-        }
-        bytes.extend(parts.iter().flat_map(|part| part.bytes()));
-        bytes.extend(payload);
-        Ok(Frame::binary(bytes))
-    }
-}
-
-#[derive(Deserialize)]
-struct V1<'a> {
-    #[serde(borrow)]
-    topic: Cow<'a, str>,
-    event: Cow<'a, str>,
-    #[serde(borrow)]
-    payload: &'a RawValue,
-    r#ref: Option<Cow<'a, str>>,
-    join_ref: Option<Cow<'a, str>>,
-}
-
-fn utf8(bytes: &[u8]) -> Check<String> {
-    String::from_utf8(bytes.to_vec()).map_err(|error| error.to_string())
-}
-
-fn five(text: &str) -> Check<[&RawValue; 5]> {
-    serde_json::from_str(text).map_err(|error| format!("{text}: {error}"))
-}
-
-fn string(raw: &RawValue) -> Check<String> {
-    serde_json::from_str(raw.get()).map_err(|error| error.to_string())
-}
-
-fn string_or_null(raw: &RawValue) -> Check<Option<String>> {
-    serde_json::from_str(raw.get()).map_err(|error| error.to_string())
-}
-
-fn json(raw: &RawValue) -> Check<Payload> {
-    Payload::from_json_text(raw.get().to_owned()).map_err(|error| error.to_string())
-}
-
-/// `N` names behind their `N` lengths, and what is left.
-fn names<const N: usize>(bytes: &[u8]) -> Check<([String; N], &[u8])> {
-    let (lens, mut rest) = bytes.split_at_checked(N).ok_or("a short header")?;
-    let mut names = [const { String::new() }; N];
-    for (name, &len) in names.iter_mut().zip(lens) {
-        let (text, after) = rest.split_at_checked(len.into()).ok_or("a short name")?;
-        *name = utf8(text)?;
-        rest = after;
-    }
-    Ok((names, rest))
 }

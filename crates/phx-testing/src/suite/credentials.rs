@@ -1,17 +1,15 @@
-//! Credentials are made afresh for every attempt, and an attempt without any has failed.
+//! Credentials are asked for before every attempt, and an ignored token is reported.
 
-use std::future;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use futures::StreamExt;
 use futures::channel::mpsc;
-use phx_client::{CloseCause, Credentials, Payload, SocketError, StreamItem};
+use phx_client::{Credentials, Payload, SocketError, StreamItem};
 use serde_json::{Value, json};
 
 use super::Adapter;
-use super::host::{Host, client, first_end};
+use super::host::{Host, client};
 use super::raw::serve;
 use crate::{PhoenixVersion, demo_server};
 
@@ -54,36 +52,6 @@ pub(super) async fn every_attempt_has_its_own<A: Adapter>() {
     while present.entry("join 2").is_none() {
         changes.next().await.unwrap();
     }
-}
-
-pub(super) async fn a_failure_is_a_failed_attempt<A: Adapter>() {
-    let host = Host::start(demo_server().build());
-    let turns = Arc::new(AtomicU32::new(0));
-    let (sender, receiver) = mpsc::unbounded();
-    let socket = client::<A>(host.url())
-        .credentials(move || {
-            let turn = turns.fetch_add(1, Ordering::SeqCst);
-            async move { if turn == 0 { Err("no vault".into()) } else { Ok(Credentials::new()) } }
-        })
-        .on_close(move |closed| drop(sender.unbounded_send(closed.clone())))
-        .connect()
-        .await
-        .unwrap();
-    drop(socket);
-    let first = receiver.into_future().await.0.unwrap();
-    assert_eq!(first.cause, CloseCause::io("no credentials: no vault"));
-    assert!(!first.was_open);
-    assert!(first.retry_in.is_some());
-}
-
-pub(super) async fn they_have_a_time_limit<A: Adapter>() {
-    let host = Host::start(demo_server().build());
-    let builder = client::<A>(host.url())
-        .credentials(future::pending)
-        .credentials_timeout(Duration::from_millis(50));
-    let end = first_end(builder).await;
-    assert_eq!(end.cause, CloseCause::io("no credentials in time"));
-    assert!(end.retry_in.is_some());
 }
 
 pub(super) async fn a_token_that_the_server_ignores_is_reported_once<A: Adapter>() {

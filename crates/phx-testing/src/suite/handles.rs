@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use futures::channel::mpsc;
 use futures::future::join_all;
-use phx_client::{Backoff, CloseCause, ConnectionState, JoinFailed, Payload, StreamItem};
+use phx_client::{Backoff, CloseCause, ConnectionState, Payload, StreamItem};
 
 use super::Adapter;
 use super::host::{Host, client, closes, joined, with_ends};
-use super::raw::serve;
+use super::refusals::{Then, server};
 use crate::{Reason, demo_server};
 
 pub(super) async fn a_ping_measures_the_way<A: Adapter>() {
@@ -39,17 +39,6 @@ pub(super) async fn hooks_tell_of_opening_and_closing<A: Adapter>() {
     for expected in ["open", "join", "error", "close", "open", "join"] {
         assert_eq!(told.next().await, Some(expected));
     }
-}
-
-pub(super) async fn the_status_stream_shows_every_state<A: Adapter>() {
-    let host = Host::start(demo_server().build());
-    let socket = client::<A>(host.url()).spawn().unwrap();
-    let mut status = socket.status();
-    while status.next().await.unwrap() != ConnectionState::Open {}
-    socket.disconnect().await;
-    while status.next().await.unwrap() != ConnectionState::Closed {}
-    drop(socket);
-    assert_eq!(status.next().await, None);
 }
 
 pub(super) async fn the_drop_of_the_last_handle_closes_the_connection<A: Adapter>() {
@@ -135,21 +124,6 @@ pub(super) async fn many_sockets_share_a_runtime<A: Adapter>() {
     }
 }
 
-pub(super) async fn a_join_waits_as_long_as_its_channel_was_set_to<A: Adapter>() {
-    const TIMEOUT: Duration = Duration::from_millis(100);
-    // A server that answers nothing.
-    let url = serve(|mut raw| while raw.receive().is_some() {});
-    let socket = client::<A>(&url).connect().await.unwrap();
-    let start = Instant::now();
-    let created = socket.channel("slow:a").join_timeout(TIMEOUT).create().unwrap();
-    assert!(matches!(created.join().await, Err(JoinFailed::TimedOut)));
-    let joined = socket.channel("slow:b").join_timeout(TIMEOUT).join().await;
-    assert!(matches!(joined, Err(JoinFailed::TimedOut)));
-    let waited = start.elapsed();
-    // The default is 10 s.
-    assert!((2 * TIMEOUT..Duration::from_secs(5)).contains(&waited), "{waited:?}");
-}
-
 /// Times that no clock can express are no special case for any adapter.
 pub(super) async fn the_longest_times_never_end<A: Adapter>() {
     let host = Host::start(demo_server().build());
@@ -174,5 +148,26 @@ pub(super) async fn the_longest_times_never_end<A: Adapter>() {
         room.leave().await.unwrap();
         socket.disconnect().await;
         assert_eq!(socket.state(), ConnectionState::Closed);
+    }
+}
+
+/// Often enough for threads to meet in every order.
+const TIMES: u32 = 40;
+
+pub(super) async fn hooks_of_a_disconnect_have_run_when_its_future_is_done<A: Adapter>() {
+    let host = Host::start(demo_server().build());
+    for _ in 0..TIMES {
+        let (builder, mut closes) = closes(client::<A>(host.url()));
+        builder.connect().await.unwrap().disconnect().await;
+        assert!(closes.try_recv().is_ok());
+    }
+}
+
+pub(super) async fn hooks_of_a_refused_connect_have_run_when_its_future_is_done<A: Adapter>() {
+    let url = server("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n", Then::End);
+    for _ in 0..TIMES {
+        let (builder, mut closes) = closes(client::<A>(&url));
+        builder.connect().await.unwrap_err();
+        assert!(closes.try_recv().is_ok());
     }
 }

@@ -55,11 +55,11 @@ impl Flood {
         let Some(join) = raw.receive() else { return };
         raw.send([join.reply("ok", "{}")]);
         let mut next = Instant::now() + self.after;
-        let (tell, heard) = channel();
-        let mut reader = raw.share();
+        let (report, heard) = channel();
+        let mut sender = raw.sender();
         thread::spawn(move || {
-            while let Some(sent) = reader.receive() {
-                if tell.send((Instant::now(), sent)).is_err() {
+            while let Some(sent) = raw.receive() {
+                if report.send((Instant::now(), sent)).is_err() {
                     break;
                 }
             }
@@ -78,13 +78,13 @@ impl Flood {
                 && heartbeats.front().is_some_and(|(at, _)| at.elapsed() >= late)
                 && let Some((_, heartbeat)) = heartbeats.pop_front()
             {
-                raw.send([heartbeat.reply("ok", "{}")]);
+                sender.send([heartbeat.reply("ok", "{}")]);
             }
             let most = self.messages.min(acknowledged.saturating_add(self.window));
             let batch = sent..(sent + self.batch).min(most);
             sent = batch.end.max(sent);
             let message = |number| format!(r#"[null,null,"room:a","n","{number:0>968}"]"#);
-            if !raw.send(batch.map(message)) {
+            if !sender.send(batch.map(message)) {
                 return;
             }
             next += self.every;

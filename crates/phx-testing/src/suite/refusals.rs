@@ -5,11 +5,10 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use phx_client::websocket::WebSocketConfig;
 use phx_client::{Backoff, CloseCause, Closed, ConnectFailed};
 
 use super::Adapter;
-use super::host::{client, client_with, first_end};
+use super::host::{client, first_end};
 
 /// What the server does once it has the request.
 #[derive(Clone, Copy)]
@@ -124,24 +123,4 @@ pub(super) async fn a_body_without_an_end_is_cut<A: Adapter>() {
         }
         other => panic!("not refused: {other:?}"),
     }
-}
-
-pub(super) async fn a_setting_that_cannot_work_is_the_error_of_connect<A: Adapter>() {
-    let url = server("HTTP/1.1 403 Forbidden\r\n\r\n", Then::End);
-    let errors = [
-        client::<A>(&url).max_frame_size(usize::MAX).connect().await,
-        client::<A>(&url).heartbeat_timeout(Duration::ZERO).connect().await,
-        client_with::<A>(&url, {
-            let mut config = WebSocketConfig::default();
-            config.read_buffer_size = 0;
-            config
-        })
-        .connect()
-        .await,
-    ];
-    let settings = errors.map(|connected| match connected {
-        Err(ConnectFailed::Config(error)) => error.setting,
-        other => panic!("{other:?}"),
-    });
-    assert_eq!(settings, ["max_frame_size", "heartbeat_timeout", "read_buffer_size"]);
 }
