@@ -151,3 +151,7 @@ pub use phx_proto::{
     ReconnectPolicy, Ref, Refusal, Rejection, Rejoin, RejoinPolicy, Request, RequestId, Serializer,
     Status, TlsFailure, TlsFailureKind, V1, V2, events,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct CrateReadme;

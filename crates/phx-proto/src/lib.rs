@@ -173,3 +173,7 @@ pub use time::Instant;
 pub use bytes::Bytes;
 /// Text that is a slice of a reference-counted buffer: topics and events.
 pub use bytestring::ByteString;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct CrateReadme;

@@ -211,3 +211,7 @@ pub use version::PhoenixVersion;
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../../../docs/GUIDE.md")]
 struct Guide;
+
+#[cfg(all(doctest, feature = "client"))]
+#[doc = include_str!("../README.md")]
+struct CrateReadme;

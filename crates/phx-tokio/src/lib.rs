@@ -1,10 +1,11 @@
-//! Phoenix Channels for tokio: WebSocket over TCP, and TLS.
+//! Phoenix Channels for tokio.
 //!
-//! This crate is [`phx_client`] with what it needs of tokio: a clock, timers and tasks
-//! ([`AdapterRuntime`]), and connections ([`TcpDialer`], [`UnixDialer`]). All of `phx_client` is re-exported, so
-//! that a program needs no other crate of this workspace.
+//! [`socket`] returns a builder; `connect` returns a [`Socket`], which reconnects by itself. [`Socket::channel`] makes a
+//! [`Channel`], which rejoins by itself: it pushes, and its streams receive. Handles are cheap to clone.
 //!
 //! ```no_run
+//! use std::time::Duration;
+//!
 //! use serde::{Deserialize, Serialize};
 //! use serde_json::json;
 //!
@@ -15,10 +16,10 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let socket =
-//!         phx_tokio::socket("ws://localhost:4000/socket").param("token", "..").connect().await?;
+//!     let socket = phx_tokio::socket("ws://localhost:4000/socket").param("token", "..");
+//!     let socket = socket.connect_with_timeout(Duration::from_secs(10)).await?;
 //!
-//!     // The stream first, then the join: so nothing is missed that the server sends right after it.
+//!     // Streams receive only messages that arrive after they are created, so they come before the join.
 //!     let room = socket.channel("room:lobby").params(&json!({ "name": "ann" })).create()?;
 //!     let mut messages = room.on::<NewMsg>("new_msg").values();
 //!     room.join().await?;
@@ -36,14 +37,33 @@
 //! }
 //! ```
 //!
+//! # Where to look
+//!
+//! | for | see |
+//! |---|---|
+//! | where to connect, tokens, headers, timeouts, limits, schedules | [`SocketBuilder`], [`Credentials`], [`Config`] |
+//! | the connection: state, disconnect, ping, hooks | [`Socket`], [`SocketStatus`], [`Closed`] |
+//! | topics: join, push, receive, leave | [`Channel`], [`ChannelBuilder`], [`Push`], [`Messages`] |
+//! | missed messages, slow readers | [`StreamItem`], [`StreamOptions`] |
+//! | who is present | [`Presence`] |
+//! | JSON and bytes | [`Payload`], [`IntoPayload`] |
+//! | TLS, proxies, Unix sockets | [`websocket::WebSocketConnector`], [`dial`], [`UnixDialer`] |
+//! | another runtime or transport | [`Runtime`], [`Connector`] |
+//! | how to do it, step by step; coming from another client | the [guide] |
+//! | tests without a server | the crate `phx-testing` |
+//!
+//! [guide]: ../../../docs/GUIDE.md
+//!
+//! All of [`phx_client`] is re-exported here, so a program needs no other crate of this workspace.
+//!
 //! # Features
 //!
-//! - `tls` (default): `wss` and `https`, by rustls with ring. The roots are Mozilla's; others, and
-//!   client certificates, are a matter of [`WebSocketConfig::tls`](websocket::WebSocketConfig).
-//!   Without the feature such an endpoint is [`CloseCause::InvalidRequest`].
+//! - `tls` (default): `wss` and `https`, by rustls with ring. The roots are Mozilla's; for others, and for client
+//!   certificates, see [below](#custom-tls-settings). Without the feature such an endpoint is
+//!   [`CloseCause::InvalidRequest`].
 //! - `platform-roots`: the roots that the operating system trusts, by `tls::with_platform_roots`.
 //!
-//! # Settings of one's own
+//! # Custom TLS settings
 //!
 //! ```no_run
 //! # #[cfg(feature = "tls")] {
@@ -70,8 +90,8 @@
 //!
 //! # Paused time
 //!
-//! The clock is tokio's. In a test with `tokio::time::pause`, heartbeats, timeouts and reconnects
-//! follow `tokio::time::advance`, and cost no real time.
+//! The clock is tokio's. In a test with `tokio::time::pause`, heartbeats, timeouts and reconnects follow
+//! `tokio::time::advance` and cost no real time.
 
 mod runtime;
 
@@ -100,16 +120,15 @@ pub type TcpDialer = dial::TcpDialer<AdapterRuntime>;
 #[cfg(unix)]
 pub type UnixDialer = dial::UnixDialer<AdapterRuntime>;
 
-/// A socket in the making that connects to `endpoint` over TCP, and runs on the runtime of the
-/// caller.
+/// Builds a socket that connects to `endpoint` over TCP and runs on the runtime of the caller.
 ///
-/// `endpoint` is the socket's path on the server, as in `ws://localhost:4000/socket`; `wss`, `http`
-/// and `https` do too. Or an [`Endpoint`].
+/// `endpoint` is the URL of the socket on the server, such as `ws://localhost:4000/socket` (or `wss`, `http`, `https`), or
+/// an [`Endpoint`].
 ///
 /// # Errors
 ///
-/// None here, so that calls can be chained: what is wrong with the endpoint, and that the caller
-/// runs on no runtime, is the error of [`SocketBuilder::connect`] and [`SocketBuilder::spawn`].
+/// None here, so that calls can be chained. An invalid endpoint and a missing runtime are errors of
+/// [`SocketBuilder::connect`] and [`SocketBuilder::spawn`].
 ///
 /// # Examples
 ///
@@ -126,7 +145,10 @@ pub fn socket(endpoint: impl IntoEndpoint) -> SocketBuilder {
     websocket::builder::<AdapterRuntime>(endpoint)
 }
 
-/// The program in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct CrateReadme;
+
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
-struct Readme;
+struct ProjectReadme;
