@@ -245,7 +245,7 @@ impl SocketBuilder {
     }
 }
 
-/// ClientConfig of the protocol; the fields of [`Config`] tell more about each.
+/// Settings of the protocol; the fields of [`Config`] describe each.
 impl SocketBuilder {
     /// All settings at once: a preset such as [`Config::phoenix_js`], or limits that have no method
     /// here. It replaces what the methods below have set so far, so call it first.
@@ -399,7 +399,7 @@ impl SocketBuilder {
     }
 }
 
-/// ClientConfig of streams.
+/// Settings of streams.
 impl SocketBuilder {
     /// Messages that a stream holds at the most, unless it is told otherwise. Default: 1,024.
     pub fn stream_capacity(mut self, messages: usize) -> Self {

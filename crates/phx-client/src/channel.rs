@@ -206,12 +206,11 @@ impl Channel {
         remove: impl FnOnce(&mut ChannelHooks, HookId) -> Removed + Send + Sync + 'static,
     ) -> Subscription {
         let mut state = self.shared().lock();
-        let id = state.next_hook();
+        let (id, is_driver_gone) = (state.next_hook(), state.is_driver_gone());
         let entry = state.channels.get_mut(self.id());
-        match entry.filter(|entry| !entry.is_over()) {
+        match entry.filter(|entry| !is_driver_gone && !entry.is_over()) {
             Some(entry) => add(entry.hooks.get_or_insert_default(), id),
-            // Replaced or removed: nothing will happen any more. `add` holds foreign code, and is dropped
-            // after the lock.
+            // Nothing will happen any more. `add` holds foreign code, and is dropped after the lock.
             None => drop(state),
         }
         let (shared, channel) = (Arc::downgrade(self.shared()), self.id());

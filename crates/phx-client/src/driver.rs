@@ -34,12 +34,9 @@ mod wake_flag;
 
 use alarm::Alarm;
 use closing::{Closing, MAX_CLOSING};
-use dispatch::{Dispatch, Input, Rest};
+use dispatch::{Dispatch, Input, MAX_ACTIONS, Rest};
 use link::Link;
 use wake_flag::WakeFlag;
-
-/// Frames sent in a round, at the most.
-const MAX_SENT: usize = 64;
 
 /// Rounds of a wake, at the most.
 const MAX_ROUNDS: u32 = 4;
@@ -186,7 +183,7 @@ impl Driver {
                 }
             }
             std::mem::swap(&mut actions, &mut self.dispatch.actions);
-            if !rest.has_actions || sent >= MAX_SENT {
+            if !rest.has_actions || sent >= MAX_ACTIONS {
                 break;
             }
             let room = self.link.poll_room(&mut self.wake_flag.context());

@@ -15,7 +15,7 @@ use self::item::{
     ChannelMessage, Incoming, StreamItem, StreamOptions, TopicFilter, TopicMessage, Wanted,
 };
 use crate::channel::Channel;
-use crate::shared::{Content, Entry, Mailbox, Other, Shared, State, Streams};
+use crate::shared::{Content, Deferred, Entry, Mailbox, Other, Shared, State, Streams};
 use crate::socket::Socket;
 
 pub(crate) mod item;
@@ -143,7 +143,7 @@ impl<T> Messages<T> {
             streams.add(source.wanted(), &mailbox);
         }
         if source.is_over(&state) {
-            mailbox.end(&mut Vec::new());
+            mailbox.end(&mut Deferred::default());
         }
         drop(state);
         Messages { source, mailbox, decode, taken: VecDeque::new(), ended: false }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 
 use phx_proto::{
     ByteString, ConfigError, Payload, PresenceChange, PresenceConfig, PresenceEntry, PresenceError,
@@ -13,6 +12,7 @@ use serde_json::{Map, Value};
 use slotmap::SlotMap;
 
 use crate::channel::Channel;
+use crate::shared::Deferred;
 use crate::subscription::{Subscription, isolated};
 
 mod changes;
@@ -236,7 +236,7 @@ impl<M, E> State<M, E> {
     /// Shows the handles what there is now, and the streams how it came about.
     fn show(&self, now: (PresenceList<M, E>, PresenceStatus), result: &Folded<M, E>) {
         let (list, status) = now;
-        let mut wakers: Vec<Waker> = Vec::new();
+        let mut deferred = Deferred::default();
         let mut lost = Vec::new();
         let mut shown = self.shown();
         let old = std::mem::replace(&mut shown.list, list);
@@ -246,11 +246,11 @@ impl<M, E> State<M, E> {
                 Ok(changes) => feed.change(self.limits, changes, &mut lost),
                 Err(error) => feed.refuse(self.limits, error, &mut lost),
             }
-            wakers.extend(feed.take_waker());
+            deferred.wake(feed.take_waker());
         }
         drop(shown);
         drop((old, lost));
-        wakers.into_iter().for_each(Waker::wake);
+        deferred.run();
     }
 }
 

@@ -18,6 +18,7 @@ use crate::runtime::{Clock, Runtime};
 
 mod answers;
 mod channels;
+mod deferred;
 mod ends;
 mod hooks;
 mod mailbox;
@@ -29,6 +30,7 @@ mod watch;
 
 use answers::Budget;
 pub(crate) use channels::{ChannelEntries, ChannelEntry, ParamsFunction};
+pub(crate) use deferred::Deferred;
 use ends::Ends;
 pub(crate) use hooks::{
     ChannelHooks, HookId, HookList, OnChannelClose, OnClose, OnError, OnEvent, OnMessage, OnOpen,
@@ -97,23 +99,22 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state on a user's behalf, wakes the driver to act on it, and everybody whom
-    /// `change` names.
+    /// Changes the state on a user's behalf, wakes the driver to act on it, and then does what `change` deferred.
     pub(crate) fn call<R>(
         &self,
-        change: impl FnOnce(&mut State, Instant, &mut Vec<Waker>) -> R,
+        change: impl FnOnce(&mut State, Instant, &mut Deferred) -> R,
     ) -> R {
         let now = self.runtime.now();
-        let mut wakers = Vec::new();
+        let mut deferred = Deferred::default();
         let mut state = self.lock();
-        let result = change(&mut state, now, &mut wakers);
-        state.wake_connection_watchers(&mut wakers);
+        let result = change(&mut state, now, &mut deferred);
+        state.wake_connection_watchers(&mut deferred);
         let called_before = std::mem::replace(&mut state.driver_called, true);
         drop(state);
         if !called_before {
             self.driver.wake();
         }
-        wakers.into_iter().for_each(Waker::wake);
+        deferred.run();
         result
     }
 
@@ -159,35 +160,35 @@ pub(crate) struct State {
 impl State {
     /// Has those woken who watch the connection, if it changed.
     #[inline]
-    pub(crate) fn wake_connection_watchers(&mut self, wakers: &mut Vec<Waker>) {
+    pub(crate) fn wake_connection_watchers(&mut self, deferred: &mut Deferred) {
         let (core, is_gone) = (&self.core, self.is_driver_gone());
         let now = || if is_gone { ConnectionState::Closed } else { core.connection_state() };
-        self.connection.take_outdated(now, wakers);
+        self.connection.take_outdated(now, deferred);
     }
 
     /// The hooks of all openings and ends so far have run: futures that wait for one may resolve.
     #[inline]
-    pub(crate) fn report_ends(&mut self, wakers: &mut Vec<Waker>) {
+    pub(crate) fn report_ends(&mut self, deferred: &mut Deferred) {
         if self.ends.report() {
-            self.connection.take_all(wakers);
+            self.connection.take_all(deferred);
         }
     }
 
     /// Has those woken who watch a channel, if it changed.
-    pub(crate) fn wake_channel_watchers(&mut self, channel: ChannelId, wakers: &mut Vec<Waker>) {
+    pub(crate) fn wake_channel_watchers(&mut self, channel: ChannelId, deferred: &mut Deferred) {
         let state = self.channel_state(channel);
         if let Some(entry) = self.channels.get_mut(channel) {
             let failures = entry.failures;
-            entry.watchers.take_outdated(|| (state, failures), wakers);
+            entry.watchers.take_outdated(|| (state, failures), deferred);
         }
     }
 
     /// An attempt to join has begun: the failures before it are no cause of what comes.
-    pub(crate) fn note_joining(&mut self, channel: ChannelId, wakers: &mut Vec<Waker>) {
+    pub(crate) fn note_joining(&mut self, channel: ChannelId, deferred: &mut Deferred) {
         if let Some(entry) = self.channels.get_mut(channel) {
             entry.is_errored = false;
         }
-        self.wake_channel_watchers(channel, wakers);
+        self.wake_channel_watchers(channel, deferred);
     }
 
     /// Some hooks of a channel as they are now.
@@ -226,40 +227,68 @@ impl State {
         disconnected.unwrap_or_default()
     }
 
-    /// Keeps the outcome for the push's future; where there is none, nobody can read it.
-    pub(crate) fn resolve(&mut self, push: RequestId, outcome: Outcome) -> Option<Waker> {
+    /// Keeps the outcome for the request's future, if there is one.
+    pub(crate) fn resolve(&mut self, push: RequestId, outcome: Outcome, deferred: &mut Deferred) {
         let unread = &mut self.unread;
-        let keep = || unread.keep(outcome, Outcome::answer_len, Outcome::without_response);
-        self.pushes.resolve(&push, keep)
+        let mut without = None;
+        let keep = |outcome: Outcome| {
+            unread.keep(outcome, Outcome::answer_len, |outcome| {
+                let kept = outcome.clone().without_response();
+                without = Some(outcome);
+                kept
+            })
+        };
+        match self.pushes.resolve(&push, outcome, keep) {
+            Ok(waker) => deferred.wake(waker),
+            Err(outcome) => deferred.drop_outcome(outcome),
+        }
+        if let Some(outcome) = without {
+            deferred.drop_outcome(outcome);
+        }
     }
 
-    /// Keeps a join's response, and tells the streams if messages may be missing before it.
+    /// Keeps the round trip for the ping's future, if there is one.
+    pub(crate) fn resolve_ping(
+        &mut self,
+        ping: PingId,
+        round_trip: Option<Duration>,
+        deferred: &mut Deferred,
+    ) {
+        if let Ok(waker) = self.pings.resolve(&ping, round_trip, |round_trip| round_trip) {
+            deferred.wake(waker);
+        }
+    }
+
+    /// Keeps a join's response, and marks in the streams where messages may be missing before it.
     pub(crate) fn note_joined(
         &mut self,
         channel: ChannelId,
         response: &Result<Payload, PayloadDropped>,
         rejoined: bool,
         now: Instant,
-        wakers: &mut Vec<Waker>,
+        deferred: &mut Deferred,
     ) {
         if let Some(entry) = self.channels.get_mut(channel) {
             // The ones before make room.
             self.kept.give_back(entry.response_len().saturating_add(entry.failure_len()));
-            entry.failure = None;
             let kept = &mut self.kept;
-            entry.response = Some(match response {
+            let response = match response {
                 Ok(response) => kept.keep(Ok(detached(response)), channels::response_len, dropped),
                 Err(dropped) => Err(*dropped),
-            });
+            };
+            let before = (entry.failure.take(), entry.response.replace(response));
+            if !matches!(before, (None, None)) {
+                deferred.drop_box(Box::new(before));
+            }
         }
         if rejoined {
-            self.mark_gap(channel, wakers);
+            self.mark_gap(channel, deferred);
         }
         if self.channels.get(channel).is_some_and(|entry| entry.streams.want_incoming()) {
             let joined = Incoming::Joined { response: response.clone(), rejoined };
-            self.deliver(now, channel, Content::incoming(joined), wakers);
+            self.deliver(now, channel, Content::incoming(joined), deferred);
         }
-        self.wake_channel_watchers(channel, wakers);
+        self.wake_channel_watchers(channel, deferred);
     }
 
     /// Keeps why the channel isn't joined, and notifies who watches it.
@@ -267,30 +296,37 @@ impl State {
         &mut self,
         channel: ChannelId,
         failure: ChannelFailure,
-        wakers: &mut Vec<Waker>,
+        deferred: &mut Deferred,
     ) {
         if let Some(entry) = self.channels.get_mut(channel) {
             // The one before makes room.
             self.kept.give_back(entry.failure_len());
             let (len, without) = (ChannelFailure::answer_len, ChannelFailure::without_payload);
-            entry.failure = Some(Box::new(self.kept.keep(failure, len, without)));
+            let failure = Box::new(self.kept.keep(failure, len, without));
+            if let Some(before) = entry.failure.replace(failure) {
+                deferred.drop_box(before);
+            }
             entry.failures = entry.failures.wrapping_add(1);
             entry.is_errored = true;
         }
-        self.wake_channel_watchers(channel, wakers);
+        self.wake_channel_watchers(channel, deferred);
     }
 
     /// A closed channel was joined again. If its end hasn't been reported yet, its streams end here:
     /// those that are made from now on belong to the new life.
-    pub(crate) fn begin_life(&mut self, channel: ChannelId, wakers: &mut Vec<Waker>) {
+    pub(crate) fn begin_life(&mut self, channel: ChannelId, deferred: &mut Deferred) {
         let Some(entry) = self.channels.get_mut(channel) else {
             return;
         };
         self.kept.give_back(entry.failure_len().saturating_add(entry.cause_len()));
-        entry.failure = None;
-        if entry.closed.take().is_none() {
+        if let Some(failure) = entry.failure.take() {
+            deferred.drop_box(failure);
+        }
+        if let Some(cause) = entry.closed.take() {
+            deferred.drop_box(cause);
+        } else {
             entry.overtaken_ends = entry.overtaken_ends.saturating_add(1);
-            self.end_streams(channel, wakers);
+            self.end_streams(channel, deferred);
         }
     }
 
@@ -299,21 +335,24 @@ impl State {
         &mut self,
         channel: ChannelId,
         cause: &ChannelCloseCause,
-        wakers: &mut Vec<Waker>,
+        deferred: &mut Deferred,
     ) {
         if let Some(entry) = self.channels.get_mut(channel) {
             if let Some(left) = entry.overtaken_ends.checked_sub(1) {
                 entry.overtaken_ends = left;
                 return;
             }
-            self.kept.give_back(entry.failure_len());
-            entry.failure = None;
+            self.kept.give_back(entry.failure_len().saturating_add(entry.cause_len()));
             let (len, without) =
                 (ChannelCloseCause::answer_len, ChannelCloseCause::without_payload);
-            entry.closed = Some(Box::new(self.kept.keep(cause.clone(), len, without)));
-            entry.watchers.take_all(wakers);
+            let closed = Box::new(self.kept.keep(cause.clone(), len, without));
+            let before = (entry.failure.take(), entry.closed.replace(closed));
+            if !matches!(before, (None, None)) {
+                deferred.drop_box(Box::new(before));
+            }
+            entry.watchers.take_all(deferred);
         }
-        self.end_streams(channel, wakers);
+        self.end_streams(channel, deferred);
     }
 
     /// Takes out what is kept of a channel that has no handles any more.
@@ -334,10 +373,11 @@ impl State {
         now: Instant,
         channel: ChannelId,
         content: Content,
-        wakers: &mut Vec<Waker>,
+        deferred: &mut Deferred,
     ) {
-        if let Some(entry) = self.channels.get(channel) {
-            entry.streams.deliver(now, content, &mut self.mailboxes, wakers);
+        match self.channels.get(channel) {
+            Some(entry) => entry.streams.deliver(now, content, &mut self.mailboxes, deferred),
+            None => deferred.drop_content(content),
         }
     }
 
@@ -348,7 +388,7 @@ impl State {
         channel: ChannelId,
         push: RequestId,
         outcome: &Outcome,
-        wakers: &mut Vec<Waker>,
+        deferred: &mut Deferred,
     ) {
         let entry = self.channels.get(channel).filter(|entry| entry.streams.want_incoming());
         if entry.is_none_or(|entry| entry.join_call == Some(push)) {
@@ -360,7 +400,7 @@ impl State {
             _ => return,
         };
         let reply = Incoming::Reply { push, status: status.clone(), response };
-        self.deliver(now, channel, Content::incoming(reply), wakers);
+        self.deliver(now, channel, Content::incoming(reply), deferred);
     }
 
     /// Delivers a message on a topic without a channel to the streams that want it.
@@ -368,33 +408,31 @@ impl State {
         &mut self,
         now: Instant,
         message: TopicMessage,
-        wakers: &mut Vec<Waker>,
+        deferred: &mut Deferred,
     ) {
-        if self.topics.of(&message.topic).next().is_some() {
-            self.topics.deliver(now, Content::topic(message), &mut self.mailboxes, wakers);
-        }
+        self.topics.deliver(now, Content::topic(message), &mut self.mailboxes, deferred);
     }
 
     /// Marks that messages of this topic may be missing.
-    pub(crate) fn mark_topic_gap(&mut self, topic: &str, wakers: &mut Vec<Waker>) {
+    pub(crate) fn mark_topic_gap(&mut self, topic: &str, deferred: &mut Deferred) {
         if let Some(channel) = self.core.channel_of(topic) {
-            self.mark_gap(channel, wakers);
+            self.mark_gap(channel, deferred);
             return;
         }
-        self.topics.of(topic).for_each(|mailbox| mailbox.mark_gap(wakers));
+        self.topics.of(topic).for_each(|mailbox| mailbox.mark_gap(deferred));
     }
 
-    /// Tells a channel's streams that messages may have been missed.
-    fn mark_gap(&mut self, channel: ChannelId, wakers: &mut Vec<Waker>) {
+    /// Marks in a channel's streams that messages may be missing.
+    fn mark_gap(&mut self, channel: ChannelId, deferred: &mut Deferred) {
         if let Some(entry) = self.channels.get(channel) {
-            entry.streams.all().for_each(|mailbox| mailbox.mark_gap(wakers));
+            entry.streams.all().for_each(|mailbox| mailbox.mark_gap(deferred));
         }
     }
 
     /// Ends a channel's streams, after what they hold.
-    pub(crate) fn end_streams(&mut self, channel: ChannelId, wakers: &mut Vec<Waker>) {
+    pub(crate) fn end_streams(&mut self, channel: ChannelId, deferred: &mut Deferred) {
         if let Some(entry) = self.channels.get(channel) {
-            entry.streams.all().for_each(|mailbox| mailbox.end(wakers));
+            entry.streams.all().for_each(|mailbox| mailbox.end(deferred));
         }
     }
 }

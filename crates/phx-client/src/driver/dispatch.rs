@@ -6,7 +6,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::Duration;
 
 use phx_proto::{
@@ -15,7 +14,7 @@ use phx_proto::{
 };
 
 use super::link::Link;
-use crate::shared::{Shared, State};
+use crate::shared::{Deferred, Shared, State};
 use crate::socket::SocketError;
 
 mod events;
@@ -27,11 +26,8 @@ use events::Outside;
 /// them.
 const MAX_OUTSIDE: u32 = 64;
 
-/// Actions that are polled at a time, at the most.
-const MAX_ACTIONS: usize = 64;
-
-/// Room for so many wakers is always kept.
-const KEPT_WAKERS: usize = 64;
+/// Frames that are sent in a round, and actions that are polled at a time, at the most.
+pub(super) const MAX_ACTIONS: usize = 64;
 
 /// Room for so many actions is always kept.
 const KEPT_ACTIONS: usize = 4;
@@ -55,8 +51,8 @@ pub(super) struct Dispatch {
     pub(super) inputs: VecDeque<Input>,
     /// What the core wants to be done, and hasn't been.
     pub(super) actions: Vec<Action>,
-    /// To be woken when the lock is released and the hooks have run.
-    wakers: Vec<Waker>,
+    /// To be done when the lock is released and the hooks have run.
+    deferred: Deferred,
     /// Outcomes whose futures resolve once the hooks of the same input have run: `leave` after the
     /// channel's `on_close`.
     outcomes: Vec<(RequestId, Outcome)>,
@@ -119,11 +115,12 @@ impl Dispatch {
             // Calls from here on may come too late to be seen in this section.
             state.driver_called = false;
             // No hook is under way between two sections.
-            state.report_ends(&mut self.wakers);
+            state.report_ends(&mut self.deferred);
             if may_hook > 0 {
                 self.feed(shared, state, now, link, &mut is_timed);
             } else {
-                // Hooks may make events without end: the core learns what has come all the same.
+                // Hooks may make events without end: the core and the futures learn of what has come all the same.
+                self.resolve(state);
                 while self.inputs.front().is_some_and(|fact| !matches!(fact, Input::TokenIgnored))
                     && let Some(fact) = self.inputs.pop_front()
                 {
@@ -136,14 +133,14 @@ impl Dispatch {
             let Some(outside) = self.outside.take() else {
                 let rest = self.finish(shared, state, now, room, may_hook == 0);
                 drop(guard);
-                self.wake();
+                self.deferred.run();
                 return rest;
             };
             // Their wakers come after the hooks, but a hook may wait for another thread that looks.
-            state.wake_connection_watchers(&mut self.wakers);
+            state.wake_connection_watchers(&mut self.deferred);
             drop(guard);
-            outside.run(shared, now, &mut self.wakers);
-            self.wake();
+            outside.run(shared, &mut self.deferred);
+            self.deferred.run();
             may_hook -= 1;
         }
     }
@@ -162,7 +159,7 @@ impl Dispatch {
         rest.is_behind |= self.outside.is_some();
         rest.deadline = state.core.poll_timeout();
         drop(state);
-        self.wake();
+        self.deferred.run();
     }
 
     /// Hands the core what has come, and then the time: what was read may be the sign of life that a timeout is about.
@@ -299,14 +296,13 @@ impl Dispatch {
         is_behind: bool,
     ) -> Rest {
         self.is_held(shared, state, now);
-        self.resolve(state);
         let has_actions = self.poll_actions(state, room);
         // What was to be sent and can't be has its outcome.
         self.events(state, now);
         if self.outside.is_none() {
-            state.report_ends(&mut self.wakers);
+            state.report_ends(&mut self.deferred);
         }
-        state.wake_connection_watchers(&mut self.wakers);
+        state.wake_connection_watchers(&mut self.deferred);
         Rest {
             is_behind: is_behind || self.outside.is_some(),
             has_actions,
@@ -336,7 +332,7 @@ impl Dispatch {
                 _ => None,
             };
             if let Some(channel) = joining {
-                state.note_joining(channel, &mut self.wakers);
+                state.note_joining(channel, &mut self.deferred);
             }
             self.actions.push(action);
         }
@@ -347,13 +343,8 @@ impl Dispatch {
     /// anything.
     fn shrink(&mut self, state: &mut State) {
         state.pushes.shrink();
-        self.wakers.shrink_to(KEPT_WAKERS);
+        self.deferred.shrink();
         self.outcomes.shrink_to(KEPT_OUTCOMES);
         self.actions.shrink_to(KEPT_ACTIONS);
-    }
-
-    /// Wakes those whom it was about, the lock having been released.
-    fn wake(&mut self) {
-        self.wakers.drain(..).for_each(Waker::wake);
     }
 }

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use phx_proto::{ByteString, Instant, Payload, PayloadDropped};
 
+use super::deferred::Deferred;
 use crate::messages::item::{Incoming, StreamOverflow, TopicMessage};
 
 /// What a stream holds.
@@ -191,13 +193,15 @@ impl Mailbox {
         now: Instant,
         content: Content,
         mailboxes: &mut Mailboxes,
-        wakers: &mut Vec<Waker>,
+        deferred: &mut Deferred,
     ) {
         let mut queue = self.lock();
         if queue.ended {
-            return;
+            return deferred.drop_content(content);
         }
-        if !queue.is_full() || queue.makes_room() {
+        if queue.is_full() && !queue.makes_room(deferred) {
+            deferred.drop_content(content);
+        } else {
             queue.bytes = queue.bytes.saturating_add(content.size());
             queue.messages += 1;
             queue.entries.push_back(Entry::Content(content));
@@ -210,16 +214,14 @@ impl Mailbox {
                 mailboxes.holding.push(Arc::clone(self));
             }
         }
-        if let Some(waker) = queue.waker.take() {
-            wakers.push(waker);
-        }
+        deferred.wake(queue.waker.take());
     }
 
     /// Marks that messages may be missing.
-    pub(crate) fn mark_gap(&self, wakers: &mut Vec<Waker>) {
+    pub(crate) fn mark_gap(&self, deferred: &mut Deferred) {
         let mut queue = self.lock();
         queue.mark_gap();
-        wakers.extend(queue.waker.take());
+        deferred.wake(queue.waker.take());
     }
 
     /// Notes that an open connection ended.
@@ -228,17 +230,17 @@ impl Mailbox {
     }
 
     /// Marks a gap if this has seen the end of a connection: now that the next one is open.
-    pub(super) fn resume(&self, wakers: &mut Vec<Waker>) {
+    pub(super) fn resume(&self, deferred: &mut Deferred) {
         if std::mem::take(&mut self.lock().interrupted) {
-            self.mark_gap(wakers);
+            self.mark_gap(deferred);
         }
     }
 
     /// Ends the stream, after what it holds.
-    pub(crate) fn end(&self, wakers: &mut Vec<Waker>) {
+    pub(crate) fn end(&self, deferred: &mut Deferred) {
         let mut queue = self.lock();
         queue.end();
-        wakers.extend(queue.waker.take());
+        deferred.wake(queue.waker.take());
     }
 
     /// Empties and ends it, since its stream is gone. True if it has held back reading.
@@ -296,14 +298,14 @@ impl Mailboxes {
 impl Queue {
     /// Loses messages for a new one; `false` if that is the one to be lost.
     #[cold]
-    fn makes_room(&mut self) -> bool {
+    fn makes_room(&mut self, deferred: &mut Deferred) -> bool {
         if self.overflow == StreamOverflow::DropNewest {
             self.note_lost_at_end();
             return false;
         }
         // With `Wait` this is a stalled stream, or a message that was on its way already.
         while self.is_full() {
-            self.drop_oldest();
+            self.drop_oldest(deferred);
         }
         true
     }
@@ -372,7 +374,7 @@ impl Queue {
     }
 
     /// Loses the oldest message, and says so where it stood.
-    fn drop_oldest(&mut self) {
+    fn drop_oldest(&mut self, deferred: &mut Deferred) {
         let mut lost = 0_u64;
         let mut gap = false;
         while let Some(entry) = self.entries.pop_front() {
@@ -382,6 +384,7 @@ impl Queue {
                 Entry::Content(content) => {
                     lost = lost.saturating_add(1);
                     self.note_gone(content.size());
+                    deferred.drop_content(content);
                     break;
                 }
             }
@@ -413,15 +416,15 @@ mod tests {
     /// and stalls in between. Returns the most entries, messages and bytes that it held.
     fn flooded(overflow: StreamOverflow, read_every: u32) -> (usize, usize, usize) {
         let mailbox = Mailbox::new(8, 256, overflow);
-        let (mut mailboxes, mut wakers) = (Mailboxes::default(), Vec::new());
+        let (mut mailboxes, mut deferred) = (Mailboxes::default(), Deferred::default());
         let mut now = Instant::EPOCH;
         let mut most = (0, 0, 0);
         for number in 0..10_000_u32 {
             now = now + SECOND;
             let payload = Payload::binary(vec![0; (number % 64) as usize]);
-            mailbox.deliver(now, message(payload), &mut mailboxes, &mut wakers);
+            mailbox.deliver(now, message(payload), &mut mailboxes, &mut deferred);
             if number % 5 == 0 {
-                mailbox.mark_gap(&mut wakers);
+                mailbox.mark_gap(&mut deferred);
             }
             if number % 7 == 0 {
                 mailboxes.held_until(now, SECOND, true);
@@ -462,11 +465,11 @@ mod tests {
     fn bytes_hold_back_reading_as_messages_do() {
         let (mailbox, mut mailboxes) =
             (Mailbox::new(100, 10, StreamOverflow::Wait), Mailboxes::default());
-        let (now, wakers) = (Instant::EPOCH, &mut Vec::new());
+        let (now, deferred) = (Instant::EPOCH, &mut Deferred::default());
         let sized = |size| message(Payload::binary(vec![0; size]));
-        mailbox.deliver(now, sized(3), &mut mailboxes, wakers);
+        mailbox.deliver(now, sized(3), &mut mailboxes, deferred);
         assert!(!mailboxes.hold_back());
-        mailbox.deliver(now, sized(20), &mut mailboxes, wakers);
+        mailbox.deliver(now, sized(20), &mut mailboxes, deferred);
         assert_eq!(mailboxes.held_until(now, SECOND, false), Some(now + SECOND));
         let (entry, changed) = mailbox.take_of_full(None, now, &mut mailboxes);
         assert!(entry.is_some() && !changed);
@@ -482,7 +485,7 @@ mod tests {
         let mut mailboxes = Mailboxes::default();
         for _ in 0..5_000 {
             let content = message(Payload::empty());
-            mailbox.deliver(Instant::EPOCH, content, &mut mailboxes, &mut Vec::new());
+            mailbox.deliver(Instant::EPOCH, content, &mut mailboxes, &mut Deferred::default());
         }
         let (mut taken, cx) = (VecDeque::new(), Context::from_waker(Waker::noop()));
         let mut count = 0;

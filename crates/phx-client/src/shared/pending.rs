@@ -2,12 +2,12 @@
 
 use std::hash::Hash;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use phx_proto::{Instant, Outcome, PingId, RequestId};
 
-use super::{Shared, State, Waiters};
+use super::{Deferred, Shared, State, Waiters};
 
 /// A handle that a future keeps.
 pub(crate) trait Handle {
@@ -42,13 +42,13 @@ impl<H: Handle, K: Asked, E> Pending<H, K, E> {
     pub(crate) fn ask(
         handle: H,
         stopped: E,
-        ask: impl FnOnce(&mut State, Instant, &mut Vec<Waker>) -> Result<K, E>,
+        ask: impl FnOnce(&mut State, Instant, &mut Deferred) -> Result<K, E>,
     ) -> Self {
-        let made = handle.shared().call(|state, now, wakers| {
+        let made = handle.shared().call(|state, now, deferred| {
             if state.is_driver_gone() {
                 return Err(stopped);
             }
-            let key = ask(state, now, wakers)?;
+            let key = ask(state, now, deferred)?;
             K::waiting(state).register(key);
             Ok(key)
         });

@@ -4,7 +4,7 @@ use std::task::Waker;
 
 use phx_proto::{ChannelCloseCause, ChannelId, ChannelState, ConnectionState, Event};
 
-use super::{Shared, State};
+use super::{Deferred, Shared, State};
 
 /// Whether there is a driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,45 +40,48 @@ impl State {
 
     /// The driver is gone, and so are the connection and the channels. Gives the channels that weren't closed yet, and
     /// whether a connection ends by this, or the wait for one.
-    pub(crate) fn begin_stop(&mut self, wakers: &mut Vec<Waker>) -> (Vec<ChannelId>, bool) {
+    pub(crate) fn begin_stop(&mut self, deferred: &mut Deferred) -> (Vec<ChannelId>, bool) {
         // A panic may have come between the core and this side: what either knows of counts.
         let mut ends =
             self.ends.is_open() || self.core.connection_state() != ConnectionState::Closed;
         while let Some(event) = self.core.poll_event() {
             match event {
-                Event::RequestDone { push, outcome, .. } => {
-                    wakers.extend(self.resolve(push, outcome));
+                Event::RequestDone { push, outcome, .. } => self.resolve(push, outcome, deferred),
+                Event::Pong { ping, round_trip, .. } => {
+                    self.resolve_ping(ping, round_trip, deferred);
                 }
                 Event::Closed { .. } => ends = true,
-                _ => {}
+                event => deferred.drop_box(Box::new(event)),
             }
         }
         self.life = Life::Ending;
         let mut stopped = Vec::new();
         for (id, entry) in self.channels.iter_mut() {
-            entry.watchers.take_all(wakers);
+            entry.watchers.take_all(deferred);
             if entry.closed.is_none() {
                 entry.closed = Some(Box::new(ChannelCloseCause::Stopped));
                 self.kept.give_back(entry.failure_len());
-                entry.failure = None;
+                if let Some(failure) = entry.failure.take() {
+                    deferred.drop_box(failure);
+                }
                 stopped.push(id);
             }
         }
-        self.connection.take_all(wakers);
+        self.connection.take_all(deferred);
         (stopped, ends)
     }
 
     /// The hooks have run: whoever waits learns of it, and nothing that the hooks hold is kept.
-    pub(crate) fn finish_stop(&mut self, wakers: &mut Vec<Waker>) -> impl Sized + use<> {
+    pub(crate) fn finish_stop(&mut self, deferred: &mut Deferred) -> impl Sized + use<> {
         self.life = Life::Ended;
-        self.connection.take_all(wakers);
-        self.pushes.take_wakers(wakers);
-        self.pings.take_wakers(wakers);
-        self.topics.all().for_each(|mailbox| mailbox.end(wakers));
+        self.connection.take_all(deferred);
+        self.pushes.take_wakers(deferred);
+        self.pings.take_wakers(deferred);
+        self.topics.all().for_each(|mailbox| mailbox.end(deferred));
         let mut functions = Vec::new();
         for (_, entry) in self.channels.iter_mut() {
-            entry.streams.all().for_each(|mailbox| mailbox.end(wakers));
-            entry.watchers.take_all(wakers);
+            entry.streams.all().for_each(|mailbox| mailbox.end(deferred));
+            entry.watchers.take_all(deferred);
             functions.push((entry.hooks.take(), entry.params.take()));
         }
         (std::mem::take(&mut self.hooks), functions)

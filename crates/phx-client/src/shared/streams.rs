@@ -1,10 +1,10 @@
 //! Which streams a message goes to.
 
 use std::sync::Arc;
-use std::task::Waker;
 
 use phx_proto::Instant;
 
+use super::deferred::Deferred;
 use super::mailbox::{Content, Mailbox, Mailboxes, Other};
 use crate::messages::item::Wanted;
 
@@ -30,25 +30,26 @@ impl Streams {
         self.0.iter().map(|(_, mailbox)| mailbox)
     }
 
-    /// Delivers something to those that want it, and gives the wakers of those who wait for it.
+    /// Delivers something to the streams that want it.
     #[inline]
     pub(crate) fn deliver(
         &self,
         now: Instant,
         content: Content,
         mailboxes: &mut Mailboxes,
-        wakers: &mut Vec<Waker>,
+        deferred: &mut Deferred,
     ) {
         let mut last: Option<&Arc<Mailbox>> = None;
         for (wanted, mailbox) in &self.0 {
             if wants(wanted, &content)
                 && let Some(before) = last.replace(mailbox)
             {
-                before.deliver(now, content.clone(), mailboxes, wakers);
+                before.deliver(now, content.clone(), mailboxes, deferred);
             }
         }
-        if let Some(last) = last {
-            last.deliver(now, content, mailboxes, wakers);
+        match last {
+            Some(last) => last.deliver(now, content, mailboxes, deferred),
+            None => deferred.drop_content(content),
         }
     }
 
@@ -70,8 +71,8 @@ impl Streams {
     }
 
     /// A connection opened: streams that saw the one before may have missed something.
-    pub(crate) fn resume(&self, wakers: &mut Vec<Waker>) {
-        self.all().for_each(|mailbox| mailbox.resume(wakers));
+    pub(crate) fn resume(&self, deferred: &mut Deferred) {
+        self.all().for_each(|mailbox| mailbox.resume(deferred));
     }
 }
 
@@ -95,7 +96,7 @@ fn wants(wanted: &Wanted, content: &Content) -> bool {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
-    use std::task::{Context, Poll};
+    use std::task::{Context, Poll, Waker};
 
     use phx_proto::Payload;
 
@@ -113,7 +114,12 @@ mod tests {
 
     /// Whether `content` is delivered to these `of` all.
     fn get(streams: &Streams, of: &[Arc<Mailbox>; 4], these: [bool; 4], content: Content) -> bool {
-        streams.deliver(Instant::EPOCH, content, &mut Mailboxes::default(), &mut Vec::new());
+        streams.deliver(
+            Instant::EPOCH,
+            content,
+            &mut Mailboxes::default(),
+            &mut Deferred::default(),
+        );
         let cx = Context::from_waker(Waker::noop());
         let taken = |mailbox: &Arc<Mailbox>| mailbox.poll_take(&mut VecDeque::new(), &cx);
         of.each_ref().map(|mailbox| taken(mailbox) == Poll::Ready(true)) == these

@@ -6,6 +6,8 @@ use std::task::{Context, Poll, Waker};
 
 use foldhash::fast::FixedState;
 
+use super::deferred::Deferred;
+
 /// Room for so many is always kept.
 const KEPT: usize = 8;
 
@@ -38,12 +40,22 @@ impl<K: Eq + Hash, V> Waiters<K, V> {
         }
     }
 
-    /// Keeps what `value` makes for who waits for `key`, if anyone does.
-    pub(crate) fn resolve(&mut self, key: &K, value: impl FnOnce() -> V) -> Option<Waker> {
-        let slot = self.slot(key)?;
-        match std::mem::replace(slot, Slot::Done(value())) {
-            Slot::Pending(waker) => waker,
-            Slot::Done(_) => None,
+    /// Keeps what `keep` makes of `value` for the future that waits for `key`, and returns its waker. If there is no
+    /// such future, `value` comes back.
+    pub(crate) fn resolve(
+        &mut self,
+        key: &K,
+        value: V,
+        keep: impl FnOnce(V) -> V,
+    ) -> Result<Option<Waker>, V> {
+        match self.slot(key) {
+            Some(slot @ Slot::Pending(_)) => {
+                match std::mem::replace(slot, Slot::Done(keep(value))) {
+                    Slot::Pending(waker) => Ok(waker),
+                    Slot::Done(before) => Err(before),
+                }
+            }
+            Some(Slot::Done(_)) | None => Err(value),
         }
     }
 
@@ -91,9 +103,9 @@ impl<K: Eq + Hash, V> Waiters<K, V> {
         self.others.shrink_to(self.others.len().saturating_mul(2).max(KEPT));
     }
 
-    pub(crate) fn take_wakers(&mut self, wakers: &mut Vec<Waker>) {
+    pub(crate) fn take_wakers(&mut self, deferred: &mut Deferred) {
         let slots = self.one.iter_mut().map(|(_, slot)| slot).chain(self.others.values_mut());
-        wakers.extend(slots.filter_map(|slot| match slot {
+        deferred.wake(slots.filter_map(|slot| match slot {
             Slot::Pending(waker) => waker.take(),
             Slot::Done(_) => None,
         }));
@@ -114,7 +126,7 @@ mod tests {
     fn the_room_of_a_peak_is_given_back_and_what_waits_is_kept() {
         let mut waiting = Waiters::<u32, u32>::default();
         (0..10_000).for_each(|key| waiting.register(key));
-        assert!(waiting.resolve(&7, || 70).is_none());
+        assert!(waiting.resolve(&7, 70, |value| value).is_ok());
         (100..10_000).for_each(|key| drop(waiting.forget(&key)));
         waiting.shrink();
         assert!(waiting.others.capacity() < 1_000, "{}", waiting.others.capacity());

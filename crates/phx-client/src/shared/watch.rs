@@ -4,6 +4,8 @@ use std::task::{Context, Waker};
 
 use slotmap::SlotMap;
 
+use super::deferred::Deferred;
+
 slotmap::new_key_type! {
     /// One watcher.
     pub(crate) struct WatchKey;
@@ -41,18 +43,18 @@ impl<S: Copy + PartialEq> Watchers<S> {
 
     /// The wakers of those who don't know that this is the state now.
     #[inline]
-    pub(crate) fn take_outdated(&mut self, now: impl FnOnce() -> S, wakers: &mut Vec<Waker>) {
+    pub(crate) fn take_outdated(&mut self, now: impl FnOnce() -> S, deferred: &mut Deferred) {
         if let Some(slots) = &mut self.0 {
             let now = now();
             let outdated =
                 slots.values_mut().filter_map(|slot| slot.take_if(|(known, _)| *known != now));
-            wakers.extend(outdated.map(|(_, waker)| waker));
+            deferred.wake(outdated.map(|(_, waker)| waker));
         }
     }
 
-    pub(crate) fn take_all(&mut self, wakers: &mut Vec<Waker>) {
+    pub(crate) fn take_all(&mut self, deferred: &mut Deferred) {
         if let Some(slots) = &mut self.0 {
-            wakers.extend(slots.values_mut().filter_map(Option::take).map(|(_, waker)| waker));
+            deferred.wake(slots.values_mut().filter_map(Option::take).map(|(_, waker)| waker));
         }
     }
 }

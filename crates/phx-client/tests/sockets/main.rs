@@ -18,6 +18,7 @@ mod driver_ends;
 mod drop_and_cancel;
 mod every_setting;
 mod flood;
+mod foreign_code;
 mod hooks;
 mod incoming;
 mod limits;

@@ -151,3 +151,24 @@ async fn hooks_without_end_leave_room_for_facts() {
     assert_eq!(socket.state(), phx_client::ConnectionState::Open);
     drop(room);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_slow_from_when_it_was_filled_not_from_before_a_slow_hook() {
+    let mut net = Net::new();
+    let (_socket, room, peer) = net.joined().await;
+    let mut stream = room.on_raw_with("n", StreamOptions::new().capacity(1));
+    drop(room.on_message(|_, payload| {
+        // Longer than a stream may take nothing.
+        let _ = tokio::time::advance(Duration::from_secs(6)).now_or_never();
+        payload
+    }));
+    peer.broadcast("n", &json!(1));
+    peer.broadcast("n", &json!(2));
+    settle().await;
+    for n in ["1", "2"] {
+        let item = stream.next().now_or_never();
+        settle().await;
+        let Some(Some(StreamItem::Message(payload))) = item else { panic!("{n}: {item:?}") };
+        assert_eq!(payload.as_json(), Some(n));
+    }
+}

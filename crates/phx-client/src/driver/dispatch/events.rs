@@ -1,7 +1,5 @@
 //! What becomes of each event: under the lock for streams and futures, and then without it for hooks and logs.
 
-use std::task::Waker;
-
 use phx_proto::{
     ByteString, ChannelCloseCause, ChannelId, CloseCause, Escaped, Event, Instant, Payload,
 };
@@ -11,7 +9,8 @@ use crate::channel::ChannelFailure;
 use crate::log::LogKind;
 use crate::messages::item::TopicMessage;
 use crate::shared::{
-    Content, HookList, OnChannelClose, OnClose, OnError, OnEvent, OnPayload, Shared, State,
+    Content, Deferred, HookList, OnChannelClose, OnClose, OnError, OnEvent, OnPayload, Shared,
+    State,
 };
 use crate::socket::{Closed, SocketError};
 use crate::subscription::isolated;
@@ -47,10 +46,10 @@ impl Dispatch {
     #[inline(never)]
     fn resolve_all(&mut self, state: &mut State) {
         for (push, outcome) in self.outcomes.drain(..) {
-            self.wakers.extend(state.resolve(push, outcome));
+            state.resolve(push, outcome, &mut self.deferred);
         }
         for (ping, round_trip) in self.pongs.drain(..) {
-            self.wakers.extend(state.pings.resolve(&ping, || round_trip));
+            state.resolve_ping(ping, round_trip, &mut self.deferred);
         }
     }
 
@@ -64,7 +63,7 @@ impl Dispatch {
         payload: Payload,
     ) {
         let Some(entry) = state.channels.get(channel) else {
-            return;
+            return self.deferred.drop_box(Box::new((event, payload)));
         };
         let hooks = entry.hooks.as_deref().filter(|hooks| hooks.want(&event));
         if hooks.is_some() || self.is_verbose {
@@ -80,13 +79,17 @@ impl Dispatch {
             }
         }
         let message = Content::Message { event, payload };
-        entry.streams.deliver(now, message, &mut state.mailboxes, &mut self.wakers);
+        entry.streams.deliver(now, message, &mut state.mailboxes, &mut self.deferred);
     }
 
     /// Has hooks and logs see something, if there are any.
     pub(super) fn outside(&mut self, has_hooks: bool, run: impl FnOnce(&Shared) + Send + 'static) {
+        let run = Box::new(run);
         if has_hooks || self.is_logged {
-            self.outside = Some(Outside::Other(Box::new(run)));
+            self.outside = Some(Outside::Other(run));
+        } else {
+            // It may hold a payload.
+            self.deferred.drop_box(run);
         }
     }
 
@@ -94,17 +97,17 @@ impl Dispatch {
     /// are woken.
     #[inline(never)]
     fn event(&mut self, state: &mut State, now: Instant, event: Event) {
-        let wakers = &mut self.wakers;
+        let deferred = &mut self.deferred;
         match event {
             Event::RequestDone { push, channel, outcome, .. } => {
-                state.deliver_reply(now, channel, push, &outcome, wakers);
+                state.deliver_reply(now, channel, push, &outcome, deferred);
                 self.outcomes.push((push, outcome));
             }
             Event::Pong { ping, round_trip, .. } => self.pongs.push((ping, round_trip)),
             Event::HeartbeatAnswered { .. } => self.shrink(state),
             Event::Opened { transport, .. } => {
                 state.ends.note_opened();
-                state.topics.resume(wakers);
+                state.topics.resume(deferred);
                 let hooks = state.hooks.open.clone();
                 self.outside(!hooks.is_empty(), move |shared| {
                     tracing::info!(target: "phx_client::connection", id = transport.as_u64(), "opened");
@@ -126,7 +129,7 @@ impl Dispatch {
             }
             Event::RetryCancelled => state.ends.note_closed(CloseCause::Disconnected, false),
             Event::Joined { channel, response, rejoined, .. } => {
-                state.note_joined(channel, &response, rejoined, now, wakers);
+                state.note_joined(channel, &response, rejoined, now, deferred);
                 let hooks = state.channel_hooks(channel, |hooks| &hooks.join);
                 let topic = state.topic(channel);
                 self.outside(!hooks.is_empty(), move |shared| {
@@ -147,7 +150,7 @@ impl Dispatch {
                 self.not_joined(state, channel, ChannelFailure::errored(&cause, retry_in));
             }
             Event::ChannelClosed { channel, cause, .. } => {
-                state.note_channel_closed(channel, &cause, wakers);
+                state.note_channel_closed(channel, &cause, deferred);
                 let hooks = state.channel_hooks(channel, |hooks| &hooks.close);
                 // A replaced channel is never joined again. So functions that hold it don't keep it for ever.
                 let entry = state.channels.get_mut(channel).filter(|entry| entry.is_over());
@@ -166,22 +169,22 @@ impl Dispatch {
                         shared.settings.log.received(&topic, &event, &payload);
                     });
                 }
-                state.deliver_unjoined(now, message, &mut self.wakers);
+                state.deliver_unjoined(now, message, &mut self.deferred);
             }
             Event::Malformed { topic, error, .. } => {
                 if let Some(topic) = topic {
-                    state.mark_topic_gap(&topic, wakers);
+                    state.mark_topic_gap(&topic, deferred);
                 }
                 self.error(state, SocketError::Malformed(error));
             }
             Event::EventsLost { count, .. } => self.error(state, SocketError::EventsLost(count)),
             // Unknown to this release.
-            _ => {}
+            event => deferred.drop_box(Box::new(event)),
         }
     }
 
     fn not_joined(&mut self, state: &mut State, channel: ChannelId, failure: ChannelFailure) {
-        state.note_failure(channel, failure.clone(), &mut self.wakers);
+        state.note_failure(channel, failure.clone(), &mut self.deferred);
         let hooks = state.channel_hooks(channel, |hooks| &hooks.error);
         let topic = state.topic(channel);
         self.outside(!hooks.is_empty(), move |shared| {
@@ -215,7 +218,7 @@ pub(super) enum Outside {
 }
 
 impl Outside {
-    pub(super) fn run(self, shared: &Shared, now: Instant, wakers: &mut Vec<Waker>) {
+    pub(super) fn run(self, shared: &Shared, deferred: &mut Deferred) {
         let (channel, topic, event, mut payload, changes, handlers) = match self {
             Outside::Message { channel, topic, event, payload, changes, handlers } => {
                 (channel, topic, event, payload, changes, handlers)
@@ -231,7 +234,9 @@ impl Outside {
         }
         if !changes.is_empty() {
             let message = Content::Message { event, payload: payload.clone() };
-            shared.lock().deliver(now, channel, message, wakers);
+            // The hooks may have taken long.
+            let now = shared.runtime.now();
+            shared.lock().deliver(now, channel, message, deferred);
         }
         handlers.each("on_event", |hook| hook(&payload));
     }

@@ -22,10 +22,10 @@ impl Dispatch {
     fn report_stop(&mut self, shared: &Shared) {
         // What had come is reported before the end.
         if let Some(outside) = self.outside.take() {
-            outside.run(shared, shared.runtime.now(), &mut self.wakers);
+            outside.run(shared, &mut self.deferred);
         }
         let mut state = shared.lock();
-        let (channels, ends) = state.begin_stop(&mut self.wakers);
+        let (channels, ends) = state.begin_stop(&mut self.deferred);
         let ended = |channel| {
             let hooks = state.channel_hooks(channel, |hooks| &hooks.close);
             (state.topic(channel), hooks)
@@ -51,12 +51,10 @@ impl Dispatch {
         let mut state = shared.lock();
         // What had come is still the outcome.
         self.resolve(&mut state);
-        let mut wakers = std::mem::take(&mut self.wakers);
-        let garbage = state.finish_stop(&mut wakers);
+        let garbage = state.finish_stop(&mut self.deferred);
         drop(state);
-        for waker in wakers.into_iter().chain(shared.forget_driver()) {
-            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
-        }
+        self.deferred.wake(shared.forget_driver());
+        self.deferred.run();
         drop(garbage);
     }
 }
