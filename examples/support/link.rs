@@ -1,25 +1,26 @@
 //! A driver for the core that never blocks: one socket, a clock, and a WebSocket by tungstenite over a
-//! stream that says `WouldBlock`.
+//! non-blocking stream.
 //!
-//! Call [`Driver::turn`] whenever the stream is ready, the deadline has come, or the core was told
-//! something; in between, wait in whatever way suits the loop.
+//! Call [`Driver::turn`] whenever the stream is ready, the deadline has come, or after a call of the core;
+//! wait in between in the way that suits the loop.
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::mem;
 use std::net::ToSocketAddrs;
 use std::time::Instant as Clock;
 
 use mio::net::TcpStream;
-use phx_proto::{
-    Action, CloseCause, CloseCode, Endpoint, Frame, Instant, Request, Socket, TransportId,
+use phx_proto::{Action, CloseCause, Endpoint, Instant, Request, Socket, TransportId};
+use phx_tungstenite::tungstenite::client::client_with_config;
+use phx_tungstenite::tungstenite::handshake::client::ClientHandshake;
+use phx_tungstenite::tungstenite::handshake::{HandshakeError, MidHandshake};
+use phx_tungstenite::tungstenite::protocol::WebSocketConfig;
+use phx_tungstenite::tungstenite::{Error, WebSocket};
+use phx_tungstenite::{
+    Received, close_cause, close_message, io_cause, message, received, websocket_config,
 };
-use tungstenite::client::IntoClientRequest;
-use tungstenite::handshake::client::ClientHandshake;
-use tungstenite::http::{HeaderName, HeaderValue};
-use tungstenite::protocol::frame::{CloseFrame, Utf8Bytes};
-use tungstenite::{ClientRequestBuilder, Error, HandshakeError, Message, WebSocket};
 
-/// Frames read in one turn, at the most: others want their turn too.
+/// Frames read in one turn at most, so that other sockets get their turn.
 const BUDGET: usize = 256;
 
 /// The core, and what carries its frames.
@@ -36,7 +37,7 @@ enum Link {
     #[default]
     None,
     Dialing(TransportId, TcpStream, Request),
-    Upgrading(TransportId, tungstenite::handshake::MidHandshake<ClientHandshake<TcpStream>>),
+    Upgrading(TransportId, MidHandshake<ClientHandshake<TcpStream>>),
     Open(TransportId, Box<WebSocket<TcpStream>>),
 }
 
@@ -49,7 +50,7 @@ impl Driver {
         Instant::from_epoch(self.epoch.elapsed())
     }
 
-    /// What to wait for, beside the deadline of the core; another transport has another stream.
+    /// The stream to wait for, beside the deadline of the core. Another transport has another stream.
     pub fn stream(&mut self) -> Option<(TransportId, &mut TcpStream)> {
         match &mut self.link {
             Link::None => None,
@@ -59,8 +60,7 @@ impl Driver {
         }
     }
 
-    /// Does all that can be done right now, and never blocks. True if it ended at the budget, with more
-    /// to read.
+    /// Does all that can be done without blocking. True if it ended at the budget, with more to read.
     pub fn turn(&mut self) -> bool {
         let now = self.now();
         if self.core.poll_timeout().is_some_and(|deadline| deadline <= now) {
@@ -85,21 +85,20 @@ impl Driver {
                 }
             }
             Action::Send { transport, frame, .. } => {
-                let message = match frame {
-                    Frame::Text(text) => Utf8Bytes::try_from(text).map(Message::Text),
-                    Frame::Binary(data) => Ok(Message::Binary(data)),
-                };
-                if let (Ok(message), Link::Open(_, websocket)) = (message, &mut self.link) {
+                let Link::Open(_, websocket) = &mut self.link else { return };
+                match message(frame) {
                     // It is buffered where the stream takes no more.
-                    let written = websocket.write(message);
-                    self.check(now, transport, written);
+                    Ok(message) => {
+                        let written = websocket.write(message);
+                        self.check(now, transport, written);
+                    }
+                    Err(cause) => self.close(now, transport, cause),
                 }
             }
             Action::Close { transport, code, reason, .. } => {
                 if let Link::Open(_, mut websocket) = mem::take(&mut self.link) {
-                    let frame = CloseFrame { code: code.as_u16().into(), reason: reason.into() };
-                    // Whether the server hears it or not, this connection is over.
-                    let _ = websocket.close(Some(frame)).and_then(|()| websocket.flush());
+                    // The connection is over, whether the server hears of it or not.
+                    let _ = websocket.send(close_message(code, &reason));
                 }
                 self.core.handle_closed(now, transport, CloseCause::io(""));
             }
@@ -107,11 +106,14 @@ impl Driver {
         }
     }
 
-    /// Brings a connection on its way as far as it goes.
+    /// Continues a connection attempt as far as possible without blocking.
     fn open(&mut self, now: Instant) {
         let (transport, result) = match mem::take(&mut self.link) {
             Link::Dialing(transport, stream, request) => match stream.peer_addr() {
-                Ok(_) => (transport, upgrade(stream, &request)),
+                Ok(_) => {
+                    let config = websocket_config(self.core.config());
+                    (transport, upgrade(stream, &request, config))
+                }
                 Err(error) if error.kind() == ErrorKind::NotConnected => {
                     // Still under way, unless it has failed.
                     match stream.take_error() {
@@ -119,10 +121,10 @@ impl Driver {
                             self.link = Link::Dialing(transport, stream, request);
                             return;
                         }
-                        Ok(Some(error)) | Err(error) => (transport, Err(lost(&error))),
+                        Ok(Some(error)) | Err(error) => (transport, Err(io_cause(&error))),
                     }
                 }
-                Err(error) => (transport, Err(lost(&error))),
+                Err(error) => (transport, Err(io_cause(&error))),
             },
             Link::Upgrading(transport, upgrade) => (transport, upgraded(upgrade.handshake())),
             link => {
@@ -144,26 +146,11 @@ impl Driver {
         for _ in 0..BUDGET {
             let Link::Open(transport, websocket) = &mut self.link else { return false };
             let transport = *transport;
-            match websocket.read() {
-                Ok(Message::Text(text)) => {
-                    self.core.handle_frame(now, transport, Frame::text(text));
-                }
-                Ok(Message::Binary(data)) => {
-                    self.core.handle_frame(now, transport, Frame::binary(data));
-                }
-                Ok(Message::Close(frame)) => {
-                    let (code, reason) = match frame {
-                        Some(frame) => (u16::from(frame.code).into(), frame.reason.to_string()),
-                        None => (CloseCode::NO_STATUS, String::new()),
-                    };
-                    self.link = Link::None;
-                    self.core.handle_closed(now, transport, CloseCause::frame(code, reason));
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    self.check(now, transport, Err(error));
-                    return false;
-                }
+            match received(websocket.read()) {
+                Received::Frame(frame) => self.core.handle_frame(now, transport, frame),
+                Received::Closed(cause) => self.close(now, transport, cause),
+                Received::Empty => return false,
+                _ => {}
             }
         }
         true
@@ -178,48 +165,42 @@ impl Driver {
 
     fn check(&mut self, now: Instant, transport: TransportId, result: Result<(), Error>) {
         match result {
-            Ok(()) => {}
             Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => {
-                self.link = Link::None;
-                self.core.handle_closed(now, transport, CloseCause::io(error.to_string()));
-            }
+            Err(error) => self.close(now, transport, close_cause(&error)),
+            Ok(()) => {}
         }
+    }
+
+    fn close(&mut self, now: Instant, transport: TransportId, cause: CloseCause) {
+        self.link = Link::None;
+        self.core.handle_closed(now, transport, cause);
     }
 }
 
-/// Looking a name up blocks: give an address, or look it up on a thread.
+/// Looking a name up blocks: give an address, or look the name up on a thread.
 fn dial(request: &Request) -> Result<TcpStream, CloseCause> {
     if request.is_tls() {
         return Err(CloseCause::invalid_request("this example has no TLS"));
     }
     let mut addresses =
-        (request.host(), request.port()).to_socket_addrs().map_err(|error| lost(&error))?;
+        (request.host(), request.port()).to_socket_addrs().map_err(|error| io_cause(&error))?;
     let address = addresses.next().ok_or_else(|| CloseCause::io("no address"))?;
-    let stream = TcpStream::connect(address).map_err(|error| lost(&error))?;
-    stream.set_nodelay(true).map_err(|error| lost(&error))?;
+    let stream = TcpStream::connect(address).map_err(|error| io_cause(&error))?;
+    stream.set_nodelay(true).map_err(|error| io_cause(&error))?;
     Ok(stream)
 }
 
 enum Upgrade {
-    UnderWay(tungstenite::handshake::MidHandshake<ClientHandshake<TcpStream>>),
+    UnderWay(MidHandshake<ClientHandshake<TcpStream>>),
     Done(Box<WebSocket<TcpStream>>),
 }
 
-fn upgrade(stream: TcpStream, request: &Request) -> Result<Upgrade, CloseCause> {
-    let unusable = |error: &dyn std::error::Error| CloseCause::invalid_request(error.to_string());
-    let url = request.url().as_str().parse().map_err(|error| unusable(&error))?;
-    let mut upgrade = ClientRequestBuilder::new(url);
-    for protocol in request.protocols() {
-        upgrade = upgrade.with_sub_protocol(protocol);
-    }
-    let mut upgrade = upgrade.into_client_request().map_err(|error| unusable(&error))?;
-    for (name, value) in request.headers() {
-        let name: HeaderName = name.parse().map_err(|error| unusable(&error))?;
-        let value: HeaderValue = value.parse().map_err(|error| unusable(&error))?;
-        upgrade.headers_mut().append(name, value);
-    }
-    upgraded(tungstenite::client(upgrade, stream))
+fn upgrade(
+    stream: TcpStream,
+    request: &Request,
+    config: WebSocketConfig,
+) -> Result<Upgrade, CloseCause> {
+    upgraded(client_with_config(phx_tungstenite::request(request)?, stream, Some(config)))
 }
 
 type Handshake<T> = Result<T, HandshakeError<ClientHandshake<TcpStream>>>;
@@ -228,13 +209,6 @@ fn upgraded<T>(result: Handshake<(WebSocket<TcpStream>, T)>) -> Result<Upgrade, 
     match result {
         Ok((websocket, _)) => Ok(Upgrade::Done(Box::new(websocket))),
         Err(HandshakeError::Interrupted(upgrade)) => Ok(Upgrade::UnderWay(upgrade)),
-        Err(HandshakeError::Failure(Error::Http(response))) => {
-            Err(CloseCause::Refused(phx_proto::Refusal::new(response.status().as_u16())))
-        }
-        Err(HandshakeError::Failure(error)) => Err(CloseCause::io(error.to_string())),
+        Err(HandshakeError::Failure(error)) => Err(close_cause(&error)),
     }
-}
-
-fn lost(error: &io::Error) -> CloseCause {
-    CloseCause::io(error.to_string())
 }

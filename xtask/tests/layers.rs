@@ -13,7 +13,7 @@ fn edges(name: &str, manifest: &str) -> Vec<String> {
         .map(|line| {
             let on = line.split(['.', ' ', '=']).next().unwrap();
             match line.contains("optional = true") {
-                true => format!("    {name} -. feature client .-> {on}\n"),
+                true => format!("    {name} -. optional .-> {on}\n"),
                 false => format!("    {name} --> {on}\n"),
             }
         })

@@ -16,8 +16,8 @@ use crate::tools;
 /// Those that must not differ.
 const ADAPTERS: [&str; 3] = ["phx-async-std", "phx-smol", "phx-tokio"];
 
-/// The others whose API is kept as a text: what the adapters re-export.
-const BELOW: [&str; 2] = ["phx-client", "phx-proto"];
+/// The other crates whose API is kept as a text.
+const BELOW: [&str; 3] = ["phx-client", "phx-proto", "phx-tungstenite"];
 
 /// Lines of a difference that are shown.
 const SHOWN: usize = 20;

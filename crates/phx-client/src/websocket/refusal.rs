@@ -1,12 +1,13 @@
 //! What a server said instead of upgrading: `Retry-After` and the beginning of the body.
 
 use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use futures::future;
 use futures::{AsyncRead, AsyncReadExt};
 use httparse::Status;
 use phx_proto::Refusal;
+use phx_tungstenite::retry_after;
 
 use super::WebSocketConfig;
 use crate::http::Head;
@@ -32,9 +33,11 @@ pub(super) async fn receive<S: AsyncRead + Unpin>(
         let timer = runtime.timer(runtime.now() + config.refusal_timeout);
         future::select(read, timer).await;
     }
-    Refusal::new(head.status)
-        .with_retry_after(retry_after(head, SystemTime::now()))
-        .with_body(body.kept)
+    let wait = head
+        .values("Retry-After")
+        .next()
+        .and_then(|value| retry_after(value, head.values("Date").next(), SystemTime::now()));
+    Refusal::new(head.status).with_retry_after(wait).with_body(body.kept)
 }
 
 /// How the end of a body is known (RFC 9112, section 6.3).
@@ -143,19 +146,6 @@ impl<S: AsyncRead + Unpin> Body<S> {
         }
         Ok(())
     }
-}
-
-/// `Retry-After` in either form (RFC 9110, section 10.2.3): seconds, or a date. A date counts from
-/// the server's own `Date`, so that clocks which differ do no harm, and from `now_here` where there
-/// is none.
-fn retry_after(head: &Head, now_here: SystemTime) -> Option<Duration> {
-    let value = head.values("Retry-After").next()?;
-    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    let now = head.values("Date").find_map(|date| httpdate::parse_http_date(date).ok());
-    Some(date.duration_since(now.unwrap_or(now_here)).unwrap_or_default())
 }
 
 #[cfg(test)]

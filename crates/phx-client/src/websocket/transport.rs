@@ -5,12 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use async_tungstenite::WebSocketStream;
-use async_tungstenite::tungstenite::protocol::{
-    CloseFrame, Role, WebSocketConfig as TungsteniteConfig,
-};
-use async_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig as TungsteniteConfig};
+use async_tungstenite::tungstenite::{Error, Message};
 use futures::{AsyncRead, AsyncWrite, Sink, Stream};
 use phx_proto::{Bytes, CloseCause, CloseCode, Frame};
+use phx_tungstenite::{close_code, close_frame_cause, close_message, message};
 
 use super::handshake::Upgraded;
 use super::read_ahead::ReadAhead;
@@ -117,7 +116,7 @@ where
         cx: Option<&mut Context<'_>>,
     ) -> Poll<()> {
         if let Err(error) = written {
-            self.unwritable.get_or_insert_with(|| Box::new(failure::websocket_failed(error)));
+            self.unwritable.get_or_insert_with(|| Box::new(failure::websocket_failed(&error)));
         }
         if self.unwritable.is_none() {
             return Poll::Ready(());
@@ -168,10 +167,10 @@ where
             let message = match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
                 Some(Ok(message)) => message,
                 Some(Err(error)) => {
-                    if let Some(code) = failure::close_code(&error) {
+                    if let Some(code) = close_code(&error) {
                         self.complain(cx, code);
                     }
-                    return Poll::Ready(Err(failure::websocket_failed(error)));
+                    return Poll::Ready(Err(failure::websocket_failed(&error)));
                 }
                 None => return Poll::Ready(Err(failure::ended())),
             };
@@ -185,7 +184,7 @@ where
                     return Poll::Ready(Ok(Received::Frame(Frame::Binary(data))));
                 }
                 Message::Close(frame) => {
-                    return Poll::Ready(Ok(Received::Close(close_cause(frame))));
+                    return Poll::Ready(Ok(Received::Close(close_frame_cause(frame.as_ref()))));
                 }
                 Message::Ping(_) => self.answer_ping(cx),
                 // The library hands out raw frames only to those who put them in.
@@ -256,13 +255,7 @@ where
     fn start_send(self: Pin<&mut Self>, frame: Frame) -> Result<(), CloseCause> {
         let this = self.get_mut();
         this.unwritten = this.unwritten.saturating_add(frame.len());
-        let message = match frame {
-            Frame::Text(text) => Message::Text(
-                Utf8Bytes::try_from(text)
-                    .map_err(|_| CloseCause::io("a text frame to be sent is not UTF-8"))?,
-            ),
-            Frame::Binary(data) => Message::Binary(data),
-        };
+        let message = message(frame)?;
         if this.unwritable.is_some() {
             // It goes the way of those that were taken before.
             return Ok(());
@@ -330,29 +323,6 @@ fn cut_spare_room(message: Bytes) -> Bytes {
         // It shares the buffer that it was read into.
         Err(message) => message,
     }
-}
-
-fn close_cause(frame: Option<CloseFrame>) -> CloseCause {
-    match frame {
-        Some(frame) => {
-            CloseCause::frame(CloseCode::from_u16(frame.code.into()), frame.reason.as_str())
-        }
-        None => CloseCause::frame(CloseCode::NO_STATUS, ""),
-    }
-}
-
-/// A close frame; without a code where the code is one of those that are never on the wire, with
-/// the reason cut to what fits.
-fn close_message(code: CloseCode, reason: &str) -> Message {
-    if matches!(code, CloseCode::NO_STATUS | CloseCode::ABNORMAL) {
-        return Message::Close(None);
-    }
-    let end = (0..=CloseCode::MAX_REASON)
-        .rev()
-        .find(|&end| reason.is_char_boundary(end))
-        .unwrap_or_default();
-    let reason = Utf8Bytes::from(reason.get(..end).unwrap_or_default());
-    Message::Close(Some(CloseFrame { code: code.as_u16().into(), reason }))
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ pub(crate) const ROWS: &[Row] = &[
     things("Config::max_channels", &[handles::params]),
     // The transports of these tests have two channels of 3 KiB each.
     constant("closing.rs MAX_CLOSING", 8 * 8 * KIB, &[handles::closing]),
-    constant("race.rs MAX_ADDRESSES", 64 * THING, &[handles::addresses]),
+    constant("happy_eyeballs.rs MAX_ADDRESSES", 64 * THING, &[handles::addresses]),
     constant(
         "http.rs MAX_HEAD",
         32 * KIB,

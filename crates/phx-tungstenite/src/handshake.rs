@@ -1,0 +1,97 @@
+//! The opening handshake: the request, and the answers that reject it.
+
+use std::time::{Duration, SystemTime};
+
+use phx_proto::{CloseCause, Config, Refusal, Request};
+use tungstenite::client::IntoClientRequest;
+use tungstenite::handshake::client::Response;
+use tungstenite::http::{self, HeaderName, HeaderValue};
+use tungstenite::protocol::WebSocketConfig;
+
+/// Bytes kept of the body of an answer that rejects the upgrade.
+const MAX_BODY: usize = 16 << 10;
+
+/// The upgrade request for tungstenite: URL, headers and subprotocols, and a fresh key.
+///
+/// # Errors
+///
+/// [`CloseCause::InvalidRequest`] if HTTP can't carry it: a URL of 64 KiB or more.
+///
+/// # Examples
+///
+/// ```
+/// use phx_proto::Endpoint;
+///
+/// let endpoint = Endpoint::parse("ws://localhost:4000/socket")?.with_header("x-app", "1")?;
+/// let request = phx_tungstenite::request(&endpoint.request("2.0.0")).unwrap();
+/// assert_eq!(request.uri(), "ws://localhost:4000/socket/websocket?vsn=2.0.0");
+/// assert_eq!(request.headers()["x-app"], "1");
+/// # Ok::<(), phx_proto::EndpointError>(())
+/// ```
+pub fn request(request: &Request) -> Result<http::Request<()>, CloseCause> {
+    // The errors' own texts may quote the URL or a header.
+    let invalid = || CloseCause::invalid_request("HTTP can't carry the URL or a header");
+    let mut upgrade = request.url().as_str().into_client_request().map_err(|_| invalid())?;
+    let headers = upgrade.headers_mut();
+    let mut append = |name: &str, value: &str| {
+        let name = HeaderName::try_from(name).map_err(|_| invalid())?;
+        headers.append(name, HeaderValue::try_from(value).map_err(|_| invalid())?);
+        Ok::<_, CloseCause>(())
+    };
+    if !request.protocols().is_empty() {
+        append("sec-websocket-protocol", &request.protocols().join(", "))?;
+    }
+    for (name, value) in request.headers() {
+        append(name, value)?;
+    }
+    Ok(upgrade)
+}
+
+/// Settings for tungstenite that keep the core's
+/// [`max_frame_size`](phx_proto::Config::max_frame_size), for messages in one frame or in fragments.
+#[must_use]
+pub fn websocket_config(config: &Config) -> WebSocketConfig {
+    WebSocketConfig::default()
+        .max_message_size(Some(config.max_frame_size))
+        .max_frame_size(Some(config.max_frame_size))
+}
+
+/// An HTTP answer that isn't the upgrade, as the core takes it: status, `Retry-After`, and up to 16 KiB of the
+/// body. tungstenite reads only the part of the body that came together with the head.
+#[must_use]
+pub fn rejection(response: &Response) -> Refusal {
+    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let wait = header("retry-after")
+        .and_then(|value| retry_after(value, header("date"), SystemTime::now()));
+    let body = response.body().as_deref().unwrap_or_default();
+    let body = body.get(..MAX_BODY).unwrap_or(body);
+    Refusal::new(response.status().as_u16()).with_retry_after(wait).with_body(body.to_vec())
+}
+
+/// The time that a `Retry-After` header asks to wait (RFC 9110, section 10.2.3); `None` if it is
+/// neither seconds nor a date.
+///
+/// A date counts from `date`, the answer's own `Date` header, so that a difference between the clocks does no
+/// harm; without one, from `now`. A date in the past is zero.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use phx_tungstenite::retry_after;
+///
+/// let now = SystemTime::now();
+/// assert_eq!(retry_after("120", None, now), Some(Duration::from_secs(120)));
+/// let (until, date) = ("Fri, 01 Jan 2027 00:01:00 GMT", "Fri, 01 Jan 2027 00:00:00 GMT");
+/// assert_eq!(retry_after(until, Some(date), now), Some(Duration::from_secs(60)));
+/// assert_eq!(retry_after("soon", None, now), None);
+/// ```
+#[must_use]
+pub fn retry_after(value: &str, date: Option<&str>, now: SystemTime) -> Option<Duration> {
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+    }
+    let until = httpdate::parse_http_date(value).ok()?;
+    let from = date.and_then(|date| httpdate::parse_http_date(date).ok());
+    Some(until.duration_since(from.unwrap_or(now)).unwrap_or_default())
+}
