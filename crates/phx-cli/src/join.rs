@@ -47,6 +47,10 @@ pub(crate) struct Options {
     #[arg(long)]
     json: bool,
 
+    /// Print JSON payloads on several lines.
+    #[arg(long, conflicts_with = "json")]
+    pretty: bool,
+
     /// Print messages of this event only; as often as needed.
     #[arg(long, short, value_name = "EVENT", value_parser = value::text)]
     event: Vec<String>,
@@ -68,7 +72,8 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(), Failure> {
     let topics = options.topics.iter().map(String::as_str);
-    let (printer, printed) = Printer::start(Format::new(options.json, topics));
+    let (printer, printed) =
+        Printer::start(Format::new(options.json, topics).pretty(options.pretty));
     let outcome = connected(&options, &printer, interrupt).await;
     printed.finish(&printer, outcome).await
 }

@@ -12,6 +12,12 @@ use serde_json::Value;
 
 use crate::secret::{self, MASKED};
 
+/// Bytes of JSON that is shown on several lines, at most.
+const MAX_PRETTY: usize = 1 << 20;
+
+/// Depth down to which values have lines.
+const MAX_DEPTH: usize = 16;
+
 /// Which parts of a text are masked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mask {
@@ -30,9 +36,23 @@ pub(crate) fn shown_payload(payload: &Payload, mask: Mask) -> String {
     }
 }
 
+/// The same JSON on several lines, indented; in one line below a depth of 16, and if it is longer than 1 MiB, so that
+/// the indents don't add up.
+pub(crate) fn pretty(text: &str) -> String {
+    match text.len() {
+        0..=MAX_PRETTY => rewritten(text, Mask::Nothing, MAX_DEPTH),
+        _ => one_line(text, Mask::Nothing),
+    }
+}
+
 /// The same JSON on one line. The text must be valid JSON; of another text something is made, too.
 pub(crate) fn one_line(text: &str, mask: Mask) -> String {
-    let mut writer = Writer { out: String::with_capacity(text.len()), levels: Vec::new(), mask };
+    rewritten(text, mask, 0)
+}
+
+fn rewritten(text: &str, mask: Mask, line_depth: usize) -> String {
+    let out = String::with_capacity(text.len());
+    let mut writer = Writer { out, levels: Vec::new(), mask, line_depth };
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
         let token = match c {
@@ -46,9 +66,15 @@ pub(crate) fn one_line(text: &str, mask: Mask) -> String {
                     ..Level::default()
                 });
                 writer.out.push(c);
+                if !rest.get(1..).is_some_and(|rest| rest.trim_start().starts_with(['}', ']'])) {
+                    writer.end_line(0);
+                }
                 1
             }
             '}' | ']' => {
+                if !writer.out.ends_with(['{', '[']) {
+                    writer.end_line(1);
+                }
                 writer.levels.pop();
                 writer.out.push(c);
                 1
@@ -60,6 +86,7 @@ pub(crate) fn one_line(text: &str, mask: Mask) -> String {
                     level.named_secret = false;
                 }
                 writer.out.push(c);
+                writer.end_line(0);
                 1
             }
             ':' => {
@@ -67,6 +94,9 @@ pub(crate) fn one_line(text: &str, mask: Mask) -> String {
                     level.key = false;
                 }
                 writer.out.push(c);
+                if writer.line_depth > 0 {
+                    writer.out.push(' ');
+                }
                 1
             }
             '"' => {
@@ -91,6 +121,8 @@ struct Writer {
     /// A level for each object or array that is open: no recursion, since the server decides how deep it goes.
     levels: Vec<Level>,
     mask: Mask,
+    /// Down to this depth each value is on a line of its parent's indent and two more.
+    line_depth: usize,
 }
 
 #[derive(Default)]
@@ -106,6 +138,15 @@ struct Level {
 }
 
 impl Writer {
+    /// Begins a line for what follows at this depth, or `outer` levels above.
+    fn end_line(&mut self, outer: usize) {
+        let depth = self.levels.len();
+        if (1..=self.line_depth).contains(&depth) {
+            self.out.push('\n');
+            self.out.push_str(&"  ".repeat(depth.saturating_sub(outer)));
+        }
+    }
+
     fn next_is_masked(&self) -> bool {
         let Some(level) = self.levels.last() else { return false };
         // In V2 a frame is an array and its payload the fifth value; in V1 it is an object.
@@ -213,6 +254,40 @@ mod tests {
         );
         let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
         assert_eq!(value(&line), value(text));
+    }
+
+    #[test]
+    fn it_stays_the_same_value_on_several_lines() {
+        let text = "{ \"b\" : [1, {\"x}\": null}], \"e\":[ ], \"o\": { }, \"t\":\"\u{202e}, {\"}";
+        let lines = pretty(text);
+        let expected = [
+            "{",
+            "  \"b\": [",
+            "    1,",
+            "    {",
+            "      \"x}\": null",
+            "    }",
+            "  ],",
+            "  \"e\": [],",
+            "  \"o\": {},",
+            "  \"t\": \"\\u202e, {\"",
+            "}",
+        ];
+        assert_eq!(lines.lines().collect::<Vec<_>>(), expected);
+        assert_eq!((pretty("7"), pretty("{}")), ("7".to_owned(), "{}".to_owned()));
+    }
+
+    #[test]
+    fn the_indents_of_a_deep_value_are_limited() {
+        let deep = ["[0,".repeat(100_000), "0".to_owned(), "]".repeat(100_000)].concat();
+        let lines = pretty(&deep);
+        assert!(lines.len() < deep.len() + 4_096, "{}", lines.len());
+        assert_eq!(lines.split_whitespace().collect::<String>(), deep);
+        let long = format!("[{}0]", "0,".repeat(MAX_PRETTY));
+        assert_eq!(pretty(&long), long);
+        for text in ["\"", "}]", ",:", "ä", "{\"a\"", "[", "[]]"] {
+            let _ = pretty(text);
+        }
     }
 
     #[test]

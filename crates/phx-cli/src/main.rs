@@ -2,6 +2,7 @@
 
 mod bench;
 mod cli;
+mod columns;
 mod connect;
 mod failure;
 mod frames;

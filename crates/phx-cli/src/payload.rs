@@ -31,7 +31,8 @@ pub(crate) fn read(path: &str) -> Result<Vec<u8>, Failure> {
     value::read(path, MAX_PAYLOAD).map(|(bytes, _)| bytes).map_err(Failure::Usage)
 }
 
-fn checked(text: Vec<u8>, what: &str) -> Result<Payload, Failure> {
+/// The payload that is this text; `what` names it in the error.
+pub(crate) fn checked(text: Vec<u8>, what: &str) -> Result<Payload, Failure> {
     let is_word = text.first().is_some_and(u8::is_ascii_alphabetic);
     Payload::from_json_text(text).map_err(|error| {
         let hint = if is_word { "; a string needs double quotes, as in '\"hello\"'" } else { "" };

@@ -1,24 +1,29 @@
 //! `phx presence`: who is there, as a live list or line by line.
 
 use std::io::{self, IsTerminal as _};
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use phx_tokio::{
     Channel, ConfigError, ConnectionState, Payload, Presence, PresenceChange, PresenceChanges,
-    PresenceConfig, PresenceEntry, PresenceItem, Socket,
+    PresenceConfig, PresenceEntry, PresenceItem, PresenceStatus, Push, Socket, Status,
 };
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+use tokio::time::sleep;
 
 use crate::connect::Connect;
-use crate::failure::Failure;
+use crate::failure::{Failure, chain};
 use crate::interrupt::Interrupt;
 use crate::malformed;
+use crate::payload;
 use crate::printer::{Format, Printer};
 use crate::queue::{Receiver, queue};
 use crate::record::{Kind, Record};
 use crate::session::{Joining, channel, join, report_connection, report_failures, while_open};
-use crate::terminal;
+use crate::terminal::{self, shown};
 use crate::value;
 
 mod live;
@@ -27,6 +32,13 @@ use live::{Live, Present};
 
 /// What hooks report for the live list; it goes by the lane that hooks have.
 const CAPACITY: usize = 1;
+
+/// Time for the list to come after the join, at most.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What may be the reason that no list comes.
+const MISSING: &str =
+    "does the channel push it after the join, or has it another name (--state-event)?";
 
 /// What a meta is, and what the server says beside the metas.
 type Meta = Value;
@@ -65,6 +77,15 @@ pub(crate) struct Options {
     #[arg(long, value_name = "EVENT", default_value = "presence_diff", value_parser = value::text)]
     diff_event: String,
 
+    /// Be present, too: push this meta (JSON) after each join. A channel of Phoenix must handle the event and
+    /// track; without --track-event it is pushed as Supabase Realtime takes it.
+    #[arg(long, value_name = "JSON|-", value_parser = value::text_or_stdin)]
+    track: Option<String>,
+
+    /// The event to push the meta of --track as.
+    #[arg(long, value_name = "EVENT", requires = "track", value_parser = value::text)]
+    track_event: Option<String>,
+
     #[command(flatten)]
     joining: Joining,
 
@@ -81,6 +102,44 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
     let (printer, printed) = Printer::start(Format::new(options.json, [&*options.topic]));
     let outcome = connected(&options, Output::Lines(&printer), interrupt).await;
     printed.finish(&printer, outcome).await
+}
+
+impl Options {
+    /// The push that makes us present: its event and payload.
+    fn tracked(&self) -> Result<Option<(String, Payload)>, Failure> {
+        let Some(meta) = &self.track else { return Ok(None) };
+        let meta = payload::checked(meta.as_bytes().to_vec(), "--track")?;
+        let Some(event) = &self.track_event else {
+            let meta: Box<RawValue> =
+                meta.decode().map_err(|error| Failure::Usage(chain(&error)))?;
+            let track = json!({ "type": "presence", "event": "track", "payload": meta });
+            let track = Payload::json(&track).map_err(|error| Failure::Usage(chain(&error)))?;
+            return Ok(Some(("presence".to_owned(), track)));
+        };
+        Ok(Some((event.clone(), meta)))
+    }
+}
+
+/// Pushes after each join, and reports a push that fails.
+fn push_after_joins(
+    channel: &Channel,
+    event: String,
+    payload: Payload,
+    report: impl Fn(Record) + Clone + Send + Sync + 'static,
+) {
+    let pushing = channel.clone();
+    let _stays = channel.on_join(move |_, _| {
+        let push: Push<()> = pushing.push(&*event, payload.clone());
+        let (topic, event, report) = (pushing.topic().clone(), event.clone(), report.clone());
+        tokio::spawn(async move {
+            let failure = match push.reply().await {
+                Ok(reply) if reply.status == Status::Ok => return,
+                Ok(reply) => Failure::replied(&topic, &event, &reply.status, &reply.response),
+                Err(failed) => Failure::push(&topic, &event, &failed),
+            };
+            report(Record::new(Kind::Failed).detail(failure.text().unwrap_or_default()));
+        });
+    });
 }
 
 /// Where changes are shown.
@@ -121,6 +180,7 @@ async fn connected(
     if options.json || is_live {
         builder = malformed::records(builder, hook());
     }
+    let track = options.tracked()?;
     let unusable = |error: ConfigError| Failure::usage(error.to_string());
     let mut config = PresenceConfig::default();
     config.state_event = (&*options.state_event).into();
@@ -134,6 +194,9 @@ async fn connected(
         let presence = channel.presence_with(config).map_err(unusable)?;
         let changes = presence.changes();
         report_failures(&channel, hook());
+        if let Some((event, payload)) = track {
+            push_after_joins(&channel, event, payload, hook());
+        }
         let joined = join(&channel, options.joining.join_timeout);
         let response = interrupt.guard(while_open(&socket, joined)).await?;
         if let Output::Lines(printer) = &output {
@@ -141,8 +204,15 @@ async fn connected(
             printer.print(joined).await?;
         }
         let with_refs = options.json;
-        let mut watching =
-            Watching { socket: &socket, channel: &channel, presence, output, with_refs };
+        let mut watching = Watching {
+            socket: &socket,
+            channel: &channel,
+            presence,
+            output,
+            with_refs,
+            state_event: &options.state_event,
+            patience: PATIENCE.min(options.joining.join_timeout),
+        };
         watching.run(changes, reported, interrupt).await
     }
     .await;
@@ -157,6 +227,10 @@ struct Watching<'a> {
     output: Output<'a>,
     /// Whether the server's own refs of the metas are shown.
     with_refs: bool,
+    /// The name of the event with the whole list.
+    state_event: &'a str,
+    /// Time for it to come.
+    patience: Duration,
 }
 
 impl Watching<'_> {
@@ -167,6 +241,8 @@ impl Watching<'_> {
         interrupt: &mut Interrupt,
     ) -> Result<(), Failure> {
         let mut status = self.socket.status();
+        let mut silence = pin!(sleep(self.patience));
+        let mut is_silent = matches!(self.output, Output::Lines(_));
         self.draw(None)?;
         loop {
             let closed = async {
@@ -184,6 +260,10 @@ impl Watching<'_> {
                     Some(item) => self.changed(item).await?,
                     None => return Err(Failure::failed("the server closed the channel")),
                 },
+                () = &mut silence, if is_silent => {
+                    is_silent = false;
+                    self.missing_state().await?;
+                }
                 state = status.next() => {
                     if matches!(state, None | Some(ConnectionState::Closed)) {
                         return Err(Failure::ended());
@@ -200,7 +280,22 @@ impl Watching<'_> {
         if let Some(change) = change {
             live.remember(change);
         }
-        live.show(&present(&self.presence), self.socket.state())
+        let is_synced = self.presence.status() != PresenceStatus::Pending;
+        live.show(&present(&self.presence), is_synced, self.socket.state())
+    }
+
+    /// Warns that no list has come.
+    async fn missing_state(&self) -> Result<(), Failure> {
+        match &self.output {
+            Output::Lines(printer) if self.presence.status() == PresenceStatus::Pending => {
+                let patience = humantime::format_duration(self.patience);
+                let text =
+                    format!("within {patience} no `{}` came: {MISSING}", shown(self.state_event));
+                let record = Record::new(Kind::Warning).topic(self.channel.topic()).detail(text);
+                printer.print(record).await
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn changed(&mut self, item: PresenceItem<Meta, Beside>) -> Result<(), Failure> {

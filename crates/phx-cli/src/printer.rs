@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::columns::Columns;
 use crate::failure::Failure;
 use crate::queue::{Closed, Receiver, Sender, Size, queue};
-use crate::record::{Columns, Record};
+use crate::record::Record;
 use crate::terminal::closed_as_pipe;
 
 /// Records that wait to be written.
@@ -31,9 +32,17 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// Lines of JSON, or columns for these topics.
+    /// Lines of JSON, or columns for these topics, wrapped on a terminal.
     pub(crate) fn new<'a>(is_json: bool, topics: impl IntoIterator<Item = &'a str>) -> Self {
-        if is_json { Format::Json } else { Format::Columns(Columns::new(topics)) }
+        if is_json { Format::Json } else { Format::Columns(Columns::new(topics).wrapped()) }
+    }
+
+    /// The same, with payloads on several lines in columns.
+    pub(crate) fn pretty(self, pretty: bool) -> Self {
+        match self {
+            Format::Json => Format::Json,
+            Format::Columns(columns) => Format::Columns(columns.pretty(pretty)),
+        }
     }
 
     pub(crate) fn line(&mut self, record: &Record) -> String {

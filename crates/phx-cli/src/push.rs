@@ -12,7 +12,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::connect::Connect;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::json_text::{Mask, one_line, shown_payload};
+use crate::json_text::{Mask, one_line, pretty, shown_payload};
 use crate::malformed;
 use crate::payload;
 use crate::record::Record;
@@ -54,6 +54,10 @@ pub(crate) struct Options {
     /// Print each reply as an object: time, kind, topic, event, ref, payload, status.
     #[arg(long)]
     json: bool,
+
+    /// Print the response on several lines.
+    #[arg(long, conflicts_with = "json")]
+    pretty: bool,
 
     /// For each reply.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::time)]
@@ -189,7 +193,9 @@ impl Pushing<'_> {
             let record = Record::reply(self.channel.topic(), &self.options.event, reply);
             writeln!(out, "{}", record.to_json())?;
         } else if let Some(json) = reply.response.as_json() {
-            writeln!(out, "{}", one_line(json, Mask::Nothing))?;
+            let shown =
+                if self.options.pretty { pretty(json) } else { one_line(json, Mask::Nothing) };
+            writeln!(out, "{shown}")?;
         } else if std::io::stdout().is_terminal() {
             writeln!(out, "{}", shown_payload(&reply.response, Mask::Nothing))?;
         } else {

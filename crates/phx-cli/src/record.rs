@@ -1,4 +1,4 @@
-//! Records of what happened, as lines of JSON or in columns.
+//! Records of what happened, and their lines of JSON.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -12,9 +12,8 @@ use phx_tokio::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::json_text::{Mask, one_line, shown_payload};
+use crate::json_text::{Mask, one_line};
 use crate::queue::Size;
-use crate::terminal::{BAD, DIM, EVENT, NOTE, TOPIC, clock, shown, styled};
 
 /// The kind of a record. Its name is the field `kind` of the output.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -85,7 +84,7 @@ impl Kind {
         }
     }
 
-    fn is_bad(self) -> bool {
+    pub(crate) fn is_bad(self) -> bool {
         matches!(
             self,
             Kind::Disconnected
@@ -286,51 +285,6 @@ fn size_of_value(value: &Value) -> usize {
     held.saturating_add(size_of::<Value>())
 }
 
-/// Records for people, in columns.
-#[derive(Clone, Debug)]
-pub(crate) struct Columns {
-    topic: usize,
-    event: usize,
-}
-
-impl Columns {
-    /// Columns for these topics; that of the events grows as it has to.
-    pub(crate) fn new<'a>(topics: impl IntoIterator<Item = &'a str>) -> Self {
-        let widths = topics.into_iter().map(|topic| shown(topic).chars().count());
-        Columns { topic: widths.max().unwrap_or(0), event: 14 }
-    }
-
-    /// The line for a record, with styles in it.
-    pub(crate) fn line(&mut self, record: &Record) -> String {
-        let topic = record.topic.as_deref().map_or("-".to_owned(), shown);
-        let key = record.key.as_deref().unwrap_or_default();
-        let (style, event) = match (&record.event, record.kind) {
-            (Some(event), Kind::Message | Kind::Reply) => (EVENT, shown(event)),
-            (_, Kind::PresenceJoined) => (EVENT, format!("+ {}", shown(key))),
-            (_, Kind::PresenceLeft) => (BAD, format!("- {}", shown(key))),
-            (_, kind) if kind.is_bad() => (BAD, format!("* {}", kind.name())),
-            (_, kind) => (NOTE, format!("* {}", kind.name())),
-        };
-        // A name of absurd length gets its line, and no column for itself.
-        self.topic = self.topic.max(topic.chars().count().min(40));
-        self.event = self.event.max(event.chars().count().min(32));
-        let status = record.more.iter().find(|(name, _)| *name == "status");
-        let said = [
-            status.and_then(|(_, status)| status.as_str()).map(shown),
-            record.payload.as_ref().map(|payload| shown_payload(payload, Mask::Nothing)),
-            record.detail.as_deref().map(shown),
-        ];
-        let said = said.into_iter().flatten().collect::<Vec<_>>().join("  ");
-        let (time, topic) =
-            (styled(DIM, clock(record.time)), styled(TOPIC, format!("{topic:<0$}", self.topic)));
-        if said.is_empty() {
-            return format!("{time}  {topic}  {}", styled(style, event));
-        }
-        let event = styled(style, format!("{event:<0$}", self.event));
-        format!("{time}  {topic}  {event}  {said}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -363,15 +317,5 @@ mod tests {
         assert!(reply.size() >= empty + (1 << 20), "{}", reply.size());
         let with_id = Record::new(Kind::Reply).more("id", json!(["x".repeat(1 << 20)]));
         assert!(with_id.size() >= empty + (1 << 20), "{}", with_id.size());
-    }
-
-    #[test]
-    fn columns_line_up() {
-        let mut columns = Columns::new(["room:a", "room:lobby"]);
-        let plain = |line: String| anstream::adapter::strip_str(&line).to_string();
-        let line = plain(columns.line(&message("shout", &Payload::empty())));
-        assert_eq!(line, "00:00:00.000  room:a      shout           {}");
-        let line = plain(columns.line(&message("a\nvery_long_event_name", &Payload::empty())));
-        assert_eq!(line, "00:00:00.000  room:a      a\\nvery_long_event_name  {}");
     }
 }

@@ -36,7 +36,8 @@ const CAPACITY: usize = 256;
 ///
 /// `help` lists the commands. Tab completes them, and the topics and events seen so far; what was typed before
 /// is there again the next time, except for lines that begin with a space or have something like a token
-/// in them. Ctrl-C gives up what a command waits for; at the prompt it ends the program, as Ctrl-D does.
+/// in them. Ctrl-C gives up what a command waits for, and clears a line that is being typed; on an empty
+/// line it ends the program, as Ctrl-D does.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     /// The socket's URL, such as `ws://localhost:4000/socket`; `@FILE` for one with secrets in it.
@@ -46,6 +47,10 @@ pub(crate) struct Options {
     /// Neither read nor write the history of commands.
     #[arg(long)]
     no_history: bool,
+
+    /// Print JSON payloads on several lines.
+    #[arg(long)]
+    pretty: bool,
 
     /// For the answers to joins and pushes.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::time)]
@@ -58,7 +63,8 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(), Failure> {
     let seen = Seen::default();
     let (editor, screen) = Editor::start(seen.clone(), !options.no_history)?;
-    let (printer, printed) = Printer::start_by(Format::new(false, []), screen.printer());
+    let (printer, printed) =
+        Printer::start_by(Format::new(false, []).pretty(options.pretty), screen.printer());
     let outcome = connected(&options, editor, seen, &printer, interrupt).await;
     printed.finish(&printer, outcome).await
 }

@@ -44,6 +44,11 @@ pub(crate) fn shown(text: &str) -> String {
     Escaped::whole(text).to_string()
 }
 
+/// Columns of the terminal that standard output is; `None` if it isn't one.
+pub(crate) fn width() -> Option<usize> {
+    console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns))
+}
+
 /// The first `max` characters, and how much was left out.
 pub(crate) fn shortened(text: &str, max: usize) -> String {
     match text.char_indices().nth(max) {

@@ -61,23 +61,31 @@ impl Terminal {
     /// Starts the program in a terminal of 24 rows and 100 columns.
     #[must_use]
     pub fn start(command: Command) -> Self {
-        Terminal::start_with(command, |command| command)
+        Terminal::start_with(command, 100, |command| command)
+    }
+
+    /// Starts the program in a terminal of 24 rows and this many columns.
+    #[must_use]
+    pub fn start_sized(command: Command, columns: u16) -> Self {
+        Terminal::start_with(command, columns, |command| command)
     }
 
     /// The same, but that the program's output isn't the terminal: it goes into a pipe.
     #[must_use]
     pub fn start_piped(command: Command) -> (Self, ChildStdout) {
-        let mut terminal = Terminal::start_with(command, |command| command.stdout(Stdio::piped()));
+        let mut terminal =
+            Terminal::start_with(command, 100, |command| command.stdout(Stdio::piped()));
         let output = terminal.program.0.stdout.take().unwrap();
         (terminal, output)
     }
 
     fn start_with(
         mut command: Command,
+        columns: u16,
         change: impl FnOnce(blocking::Command) -> blocking::Command,
     ) -> Self {
         let (pty, pts) = open().unwrap();
-        pty.resize(Size::new(24, 100)).unwrap();
+        pty.resize(Size::new(24, columns)).unwrap();
         let terminal = File::from(OwnedFd::from(pty));
         let settings = settings(&terminal);
         command.env("TERM", "xterm-256color");

@@ -7,9 +7,10 @@ use anstream::ColorChoice;
 use console::{Term, measure_text_width, truncate_str};
 use phx_tokio::{ByteString, ConnectionState, Payload};
 
+use crate::columns::Columns;
 use crate::failure::Failure;
 use crate::json_text::{Mask, shown_payload};
-use crate::record::{Columns, Kind, Record};
+use crate::record::{Kind, Record};
 use crate::terminal::{BAD, BOLD, DIM, EVENT, NOTE, TOPIC, closed_as_pipe, shown, styled};
 
 /// Changes that are shown below the list.
@@ -60,10 +61,11 @@ impl Live {
     pub(super) fn show(
         &mut self,
         present: &[Present],
+        is_synced: bool,
         state: ConnectionState,
     ) -> Result<(), Failure> {
         let (rows, width) = self.term.size();
-        let lines = self.lines(present, state, usize::from(rows));
+        let lines = self.lines(present, is_synced, state, usize::from(rows));
         let has_colours = anstream::AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
         let mut text = String::new();
         if self.drawn > 0 {
@@ -84,7 +86,13 @@ impl Live {
         Ok(written.map_err(closed_as_pipe)?)
     }
 
-    fn lines(&mut self, present: &[Present], state: ConnectionState, rows: usize) -> Vec<String> {
+    fn lines(
+        &mut self,
+        present: &[Present],
+        is_synced: bool,
+        state: ConnectionState,
+        rows: usize,
+    ) -> Vec<String> {
         let state = match state {
             ConnectionState::Open => String::new(),
             _ => format!("  {}", styled(BAD, "not connected")),
@@ -92,7 +100,10 @@ impl Live {
         let mut lines = vec![format!(
             "{}  {}{state}",
             styled(TOPIC, shown(&self.topic)),
-            styled(BOLD, format!("{} present", present.len())),
+            match present.len() {
+                0 if !is_synced => styled(NOTE, "no list has come yet"),
+                count => styled(BOLD, format!("{count} present")),
+            },
         )];
         let changes: Vec<String> =
             self.changes.iter().map(|change| self.columns.line(change)).collect();

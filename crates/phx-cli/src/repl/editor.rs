@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) enum Typed {
     Line(String),
-    /// Ctrl-D, Ctrl-C, or the end of the input.
+    /// Ctrl-D, Ctrl-C on an empty line, or the end of the input.
     End,
     Failed(String),
 }
@@ -101,9 +101,15 @@ fn read(
         let _ = editor.add_history_entry(line);
     }
     while asked.recv().is_ok() {
-        screen.edits(Some(("", 0)));
-        let read = editor.readline(PROMPT);
-        screen.edits(None);
+        let read = loop {
+            screen.edits(Some(("", 0)));
+            let read = editor.readline(PROMPT);
+            let is_cleared = matches!(read, Err(ReadlineError::Interrupted)) && screen.is_typed();
+            screen.edits(None);
+            if !is_cleared || sender.is_closed() {
+                break read;
+            }
+        };
         // Keys typed after the end belong to the shell.
         if sender.is_closed() {
             return;

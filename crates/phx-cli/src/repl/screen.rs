@@ -68,6 +68,11 @@ impl Screen {
         }
     }
 
+    /// Returns whether something has been typed on the line that is edited.
+    pub(super) fn is_typed(&self) -> bool {
+        matches!(&self.shown().editing, Editing::Line(line, _) if !line.is_empty())
+    }
+
     /// Ends the line that is edited; further lines are written as they are.
     pub(super) fn leave(&self) -> io::Result<()> {
         let mut shown = self.shown();

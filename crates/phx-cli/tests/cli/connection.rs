@@ -230,7 +230,7 @@ async fn a_warning_comes_by_the_lane_of_what_is_shown() {
     repl.types(CTRL_D);
     assert!(!repl.ends(0).contains("warning:"), "it isn't written over the line");
     let mut list = terminal::start(&["presence", &url, "room:a", "--auth-token", "s3cret"], &plain);
-    list.sees("room:a  0 present");
+    list.sees("room:a  no list has come yet");
     list.sees("* warning       ");
     list.types(CTRL_C);
     assert!(!list.ends(0).contains("warning:"), "it isn't written over the list");

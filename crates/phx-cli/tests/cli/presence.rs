@@ -74,7 +74,7 @@ async fn on_a_terminal_it_is_a_live_list() {
 
     let server = Server::start().await;
     let mut plain = terminal::start(&["presence", &server.url, "room:a"], &[("NO_COLOR", "1")]);
-    plain.sees("0 present");
+    plain.sees("no list has come yet");
     plain.types(CTRL_C);
     assert!(!plain.ends(0).contains("\x1b[1m"));
     let mut lines =
@@ -139,4 +139,80 @@ async fn the_live_list_reports_them_too() {
     watch.sees("full");
     watch.types(CTRL_C);
     watch.ends(0);
+}
+
+#[tokio::test]
+async fn a_list_that_does_not_come_is_reported() {
+    let server = Server::start().await;
+    let watch = ["presence", &server.url, "room:a", "--join-timeout", "100ms"];
+    let mut lines = Phx::start(&watch);
+    lines.line().await;
+    lines.line().await;
+    let warning = lines.line().await;
+    let text =
+        "room:a  * warning       within 100ms no `presence_state` came: does the channel push it";
+    assert!(warning.contains(text), "{warning}");
+    lines.interrupted().await.well();
+    let mut objects =
+        Phx::joined(&[&watch[..], &["--json", "--state-event", "who"]].concat()).await;
+    let warning = objects.record("warning").await;
+    assert!(warning["detail"].as_str().unwrap().contains("no `who` came"), "{warning}");
+    objects.interrupted().await.well();
+    server.stops_empty().await;
+}
+
+/// A server that answers each join and push, and sends back what was pushed; the second join comes after a crash.
+async fn tracking() -> String {
+    let joins = AtomicU64::new(0);
+    raw(move |message: &Received| {
+        let reply = message.reply("ok", &json!({}));
+        match message.event() {
+            "phx_join" => vec![reply, message.event_of("presence_state", &json!({}))],
+            "phx_leave" | "heartbeat" => vec![reply],
+            "refused" => vec![message.reply("error", &json!({ "reason": "full", "a": "hush" }))],
+            event => {
+                let metas =
+                    json!([{ "phx_ref": "1", "event": event, "pushed": message.payload() }]);
+                let state = json!({ "ann": { "metas": metas } });
+                let mut answers = vec![reply, message.event_of("presence_state", &state)];
+                if joins.fetch_add(1, Ordering::Relaxed) == 0 {
+                    answers.push(message.event_of("phx_error", &json!({})));
+                }
+                answers
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_meta_is_tracked_after_each_join() {
+    let url = tracking().await;
+    let watch = ["presence", "--json", &url, "room:a", "--rejoin-delays", "10ms"];
+    let track = [r#"--track={"n": 1.50}"#];
+    let mut watch_it = Phx::start(&[&watch[..], &track].concat());
+    let supabase = json!({ "type": "presence", "event": "track", "payload": { "n": 1.5 } });
+    let joined = watch_it.ended_up("presence_joined").await;
+    assert_eq!(joined["payload"][0]["event"], "presence");
+    assert_eq!(joined["payload"][0]["pushed"], supabase);
+    // The list of the second join is empty at first.
+    watch_it.ended_up("presence_left").await;
+    watch_it.ended_up("presence_joined").await;
+    watch_it.interrupted().await.well();
+
+    let mut watch_it = Phx::start(&[&watch[..], &track, &["--track-event", "here"]].concat());
+    let joined = watch_it.ended_up("presence_joined").await;
+    assert_eq!(joined["payload"][0]["event"], "here");
+    assert_eq!(joined["payload"][0]["pushed"], json!({ "n": 1.5 }));
+    watch_it.interrupted().await.well();
+
+    let mut refused = Phx::start(&[&watch[..], &track, &["--track-event", "refused"]].concat());
+    let failed = refused.ended_up("failed").await.to_string();
+    assert!(
+        failed.contains("`refused` to room:a: the reply has the status `error`: full"),
+        "{failed}"
+    );
+    assert!(!failed.contains("hush"), "{failed}");
+    refused.interrupted().await.well();
+    phx(&[&watch[..], &["--track", "{hush"]].concat()).await.badly(2, "isn't JSON");
 }

@@ -16,6 +16,8 @@ async fn the_reply_is_printed_and_is_the_exit_code() {
     let echo = phx(&["push", url, "room:a", "echo", r#"{"b": [1, 2.0],  "a": null}"#]).await;
     assert_eq!(echo.well(), "{\"b\":[1,2.0],\"a\":null}\n", "as it came, on one line");
     assert_eq!(phx(&["push", url, "room:a", "echo"]).await.well(), "{}\n");
+    let pretty = phx(&["push", "--pretty", url, "room:a", "echo", r#"{"a": [1, 2.0]}"#]).await;
+    assert_eq!(pretty.well(), "{\n  \"a\": [\n    1,\n    2.0\n  ]\n}\n");
     let fail = phx(&["push", url, "room:a", "fail", r#"{"why": "no"}"#]).await;
     fail.badly(1, "`fail` to room:a: the reply has the status `error`\n");
     assert_eq!(fail.out, "{\"why\":\"no\"}\n");

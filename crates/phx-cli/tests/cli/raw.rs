@@ -71,6 +71,10 @@ impl Received {
         self.0[3].as_str().unwrap()
     }
 
+    pub(crate) fn payload(&self) -> &Value {
+        &self.0[4]
+    }
+
     /// A reply to it.
     pub(crate) fn reply(&self, status: &str, response: &Value) -> Answer {
         let payload = json!({ "status": status, "response": response });

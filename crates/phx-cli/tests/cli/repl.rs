@@ -101,6 +101,41 @@ async fn ctrl_c_gives_up_what_a_command_waits_for() {
 }
 
 #[tokio::test]
+async fn ctrl_c_clears_the_line_and_a_second_one_ends_it() {
+    let server = Server::start().await;
+    let mut repl = terminal::start(&["repl", &server.url, "--no-history"], &[("NO_COLOR", "1")]);
+    repl.sees("phx> ");
+    repl.types("join room:secret");
+    repl.sees("secret");
+    repl.types(CTRL_C);
+    repl.sees("phx> ");
+    // Nothing of the line is left, and what is typed now is a line.
+    repl.types("join room:a\r");
+    repl.sees("room:a  * joined");
+    repl.sees("phx> ");
+    repl.types("half");
+    repl.sees("half");
+    repl.types(CTRL_C);
+    repl.sees("phx> ");
+    repl.types(CTRL_C);
+    let shown = repl.ends(0);
+    assert!(!shown.contains("room:secret  *"), "{shown}");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn channels_are_replaced_and_rejoin_with_other_params() {
+    let server = Server::start().await;
+    let talk = b"join room:a\njoin room:a\nreplace . {\"name\": \"ann\"}\npush . echo 1\nparams . {\"name\": \"bob\"}\ndisconnect\nconnect\npush . echo 2\npush . echo 3\n";
+    let out = phx_with_input(&["repl", &server.url], talk).await.well();
+    assert!(out.contains("`room:a` is joined already: `replace room:a`"), "{out}");
+    assert!(out.contains("presence_state  {\"ann\":"), "{out}");
+    assert!(out.contains("presence_state  {\"bob\":"), "{out}");
+    assert!(out.contains("room:a  * rejoined"), "{out}");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
 async fn without_a_terminal_it_reads_lines() {
     let server = Server::start().await;
     let out =

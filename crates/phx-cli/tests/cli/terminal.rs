@@ -42,6 +42,30 @@ async fn text_of_others_cannot_act_on_the_terminal() {
 }
 
 #[tokio::test]
+async fn long_lines_are_wrapped_with_an_indent() {
+    let server = Server::start().await;
+    let mut narrow = command(&["join", &server.url, "room:a", "-n", "1"]).into_std();
+    narrow.env("NO_COLOR", "1");
+    let mut join = Terminal::start_sized(narrow, 80);
+    join.sees("joined");
+    let payload = r#"{"body": "some words that go on and on", "list": [1, 2, 3]}"#;
+    phx(&["push", "--no-reply", &server.url, "room:a", "shout", payload]).await.well();
+    join.sees("shout           {\"body\":\"some words that go on and on\",\r\n");
+    join.sees(&format!("{:38}\"list\":[1,2,3]}}\r\n", ""));
+    join.ends(0);
+
+    let mut pretty =
+        start(&["join", "--pretty", &server.url, "room:a", "-n", "1"], &[("NO_COLOR", "1")]);
+    pretty.sees("joined");
+    phx(&["push", "--no-reply", &server.url, "room:a", "shout", payload]).await.well();
+    pretty.sees(
+        "    {\r\n      \"body\": \"some words that go on and on\",\r\n      \"list\": [\r\n",
+    );
+    pretty.ends(0);
+    server.stops_empty().await;
+}
+
+#[tokio::test]
 async fn ctrl_c_ends_a_join_properly() {
     let server = Server::start().await;
     let mut join = start(&["join", &server.url, "room:a"], &[]);
