@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use phx_tokio::{
     ByteString, CloseCause, ConnectFailed, Escaped, JoinFailed, Payload, PingFailed, PushErrorKind,
-    PushFailed, PushRefused, Socket, Status,
+    PushFailed, PushRefused, Socket, Status, TlsFailureKind,
 };
 
 use serde::Deserialize;
@@ -74,12 +74,8 @@ impl Failure {
             if !first.is_empty() && !first.starts_with('<') {
                 text.push_str(&format!(": {}", terminal::shortened(&shown(&first), 200)));
             }
-            text.push_str(match refusal.status {
-                403 => "\n  its `connect/3` refused: is the token right, or the param that is its name?",
-                404 => "\n  is this the socket's path? It is the one in `socket \"/socket\"` of the endpoint",
-                _ => "",
-            });
         }
+        text.push_str(cause.map_or("", hint));
         Failure::Connect(text)
     }
 
@@ -202,6 +198,32 @@ impl From<io::Error> for Failure {
             io::ErrorKind::BrokenPipe => Failure::OutputClosed,
             _ => Failure::Failed(format!("can't write the output: {error}")),
         }
+    }
+}
+
+/// What the user can do about a connection that didn't open, on a line of its own; empty if there is nothing.
+fn hint(cause: &CloseCause) -> &'static str {
+    match cause {
+        CloseCause::Refused(refusal) => match refusal.status {
+            403 => {
+                "\n  its `connect/3` or its `check_origin` refused, or a web firewall before it: is the token right, or \
+                 the param that is its name? Does it want an Origin (`-H 'Origin: https://..'`)?"
+            }
+            404 => {
+                "\n  is this the socket's path? It is the one in `socket \"/socket\"` of the endpoint"
+            }
+            _ => "",
+        },
+        CloseCause::Tls(failure) => match failure.kind {
+            TlsFailureKind::UnknownIssuer => {
+                "\n  `--cacert FILE` trusts a private or self-signed certificate, `--insecure` trusts any"
+            }
+            TlsFailureKind::WrongName | TlsFailureKind::Expired | TlsFailureKind::NotYetValid => {
+                "\n  `--insecure` connects all the same, and checks nothing"
+            }
+            _ => "",
+        },
+        _ => "",
     }
 }
 

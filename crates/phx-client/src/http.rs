@@ -26,6 +26,8 @@ pub(crate) enum HeadError {
     Ended,
     /// What came is no head, or one beyond the limits: what is wrong, as in "the answer ..".
     Malformed(&'static str),
+    /// What came is an alert of TLS.
+    Tls,
 }
 
 /// The head of an HTTP answer.
@@ -63,15 +65,18 @@ pub(crate) async fn receive_head<S: AsyncRead + Unpin>(
     let mut interim = 0;
     let mut chunk = [0; 4096];
     loop {
-        let count = stream.read(&mut chunk).await.map_err(HeadError::Io)?;
+        let read = stream.read(&mut chunk).await;
+        let count = read.map_err(|error| if_no_tls(&received, HeadError::Io(error)))?;
         let Some(new) = chunk.get(..count).filter(|new| !new.is_empty()) else {
-            return Err(HeadError::Ended);
+            return Err(if_no_tls(&received, HeadError::Ended));
         };
         received.extend_from_slice(new);
         // A head ends with a line, and no more lines than headers are taken: so a server that sends
         // single bytes can't make this quadratic.
         if new.contains(&b'\n') {
-            while let Some((head, len)) = parse_head(whole_lines(&received))? {
+            while let Some((head, len)) =
+                parse_head(whole_lines(&received)).map_err(|error| if_no_tls(&received, error))?
+            {
                 let rest = received.split_off(len);
                 if head.status == 101 || !(100..200).contains(&head.status) {
                     return Ok((head, rest));
@@ -86,6 +91,14 @@ pub(crate) async fn receive_head<S: AsyncRead + Unpin>(
         if received.len() > MAX_HEAD {
             return Err(HeadError::Malformed("has too long a head"));
         }
+    }
+}
+
+/// The error, unless what came is a TLS alert (RFC 8446, section 5.1): what a TLS server says to plain HTTP.
+fn if_no_tls(received: &[u8], error: HeadError) -> HeadError {
+    match received {
+        [21, 3, ..] => HeadError::Tls,
+        _ => error,
     }
 }
 

@@ -1,7 +1,8 @@
 //! TLS over any stream of bytes: rustls with ring.
 //!
-//! The server is checked against the roots of Mozilla, which are built in, unless a
-//! [`ClientConfig`] of one's own says otherwise. No process-wide default of rustls is read or set.
+//! The server is checked against the roots of Mozilla, which are built in, unless you give another
+//! [`ClientConfig`]: [`with_custom_roots`] for certificates of yours, `with_platform_roots` for those of the
+//! operating system, [`builder`] for all else. No process-wide default of rustls is read or set.
 
 use std::io;
 use std::sync::{Arc, LazyLock};
@@ -12,15 +13,18 @@ use futures_rustls::client::TlsStream;
 use phx_proto::{CloseCause, TlsFailureKind};
 use rustls::client::WantsClientCert;
 use rustls::pki_types::ServerName;
-use rustls::{
-    AlertDescription, CertificateError, ClientConfig, ConfigBuilder, Error, RootCertStore,
-    WantsVerifier,
-};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
+
+mod cause;
+mod given_roots;
+
+pub(crate) use cause::failure;
+pub use given_roots::with_custom_roots;
 
 /// The rustls whose types these are.
 pub use rustls;
 
-/// How TLS is done by default: the roots of Mozilla, TLS 1.2 and 1.3, no client certificate.
+/// The default configuration: the roots of Mozilla, TLS 1.2 and 1.3, no client certificate.
 ///
 /// All callers share one configuration, and so its cache of sessions to resume.
 #[must_use]
@@ -30,8 +34,8 @@ pub fn client_config() -> Arc<ClientConfig> {
     Arc::clone(&DEFAULT)
 }
 
-/// The beginning of a configuration of one's own that keeps the default roots: a client certificate
-/// remains to be said.
+/// The beginning of a configuration with the default roots; with or without a client certificate, as you choose
+/// next.
 ///
 /// # Examples
 ///
@@ -44,11 +48,11 @@ pub fn with_webpki_roots() -> ConfigBuilder<ClientConfig, WantsClientCert> {
     builder().with_root_certificates(roots)
 }
 
-/// The beginning of a configuration of one's own that trusts what the operating system trusts: a client
-/// certificate remains to be said.
+/// The beginning of a configuration that trusts what the operating system trusts; with or without a client
+/// certificate, as you choose next.
 ///
-/// The roots are read anew at each call, which takes some milliseconds: keep the configuration. Where
-/// the variables `SSL_CERT_FILE` or `SSL_CERT_DIR` are set, they say where the roots are.
+/// The roots are read at each call, which takes some milliseconds: keep the configuration. Where
+/// the variables `SSL_CERT_FILE` or `SSL_CERT_DIR` are set, they name the places of the roots.
 ///
 /// # Errors
 ///
@@ -76,8 +80,8 @@ pub fn with_platform_roots() -> io::Result<ConfigBuilder<ClientConfig, WantsClie
     Ok(builder().with_root_certificates(roots))
 }
 
-/// The beginning of a configuration of one's own, with the cryptography of ring: the roots and a
-/// client certificate remain to be said.
+/// The beginning of a configuration with the cryptography of ring: choose the roots next, then with or without a
+/// client certificate.
 ///
 /// # Examples
 ///
@@ -128,80 +132,9 @@ where
         failure(&error).unwrap_or_else(|| match error.kind() {
             io::ErrorKind::UnexpectedEof => CloseCause::tls(
                 TlsFailureKind::Ended,
-                "the server ended the connection during the handshake",
+                "the server ended the connection during the handshake: does it speak `ws://` at this port?",
             ),
             _ => CloseCause::io(error.to_string()),
         })
     })
-}
-
-/// What is said about a stream that failed, if it is TLS that failed and not the connection below.
-pub(crate) fn failure(error: &io::Error) -> Option<CloseCause> {
-    let error = error.get_ref()?.downcast_ref::<Error>()?;
-    Some(match error {
-        Error::InvalidCertificate(error) => certificate_failure(error),
-        Error::AlertReceived(alert) => alert_failure(*alert),
-        Error::InvalidMessage(_)
-        | Error::InappropriateMessage { .. }
-        | Error::InappropriateHandshakeMessage { .. }
-        | Error::PeerMisbehaved(_)
-        | Error::PeerIncompatible(_) => {
-            CloseCause::tls(TlsFailureKind::Protocol, error.to_string())
-        }
-        error => CloseCause::tls(TlsFailureKind::Other, error.to_string()),
-    })
-}
-
-fn certificate_failure(error: &CertificateError) -> CloseCause {
-    let (kind, text) = match error {
-        CertificateError::UnknownIssuer => (
-            TlsFailureKind::UnknownIssuer,
-            "none of the roots vouches for the server's certificate",
-        ),
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            (TlsFailureKind::WrongName, "the server's certificate is for another name")
-        }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            (TlsFailureKind::Expired, "the server's certificate has expired")
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            (TlsFailureKind::NotYetValid, "the server's certificate is not valid yet")
-        }
-        CertificateError::Revoked => {
-            (TlsFailureKind::Revoked, "the server's certificate has been revoked")
-        }
-        error => {
-            let text = format!("the server's certificate is not accepted: {error}");
-            return CloseCause::tls(TlsFailureKind::BadCertificate, text);
-        }
-    };
-    CloseCause::tls(kind, text)
-}
-
-/// The alerts about certificates that a server sends are about the client's.
-fn alert_failure(alert: AlertDescription) -> CloseCause {
-    match alert {
-        AlertDescription::CertificateRequired => CloseCause::tls(
-            TlsFailureKind::ClientCertificateRequired,
-            "the server demands a client certificate",
-        ),
-        AlertDescription::BadCertificate
-        | AlertDescription::UnsupportedCertificate
-        | AlertDescription::CertificateRevoked
-        | AlertDescription::CertificateExpired
-        | AlertDescription::CertificateUnknown
-        | AlertDescription::UnknownCA
-        | AlertDescription::DecryptError => CloseCause::tls(
-            TlsFailureKind::ClientCertificateRefused,
-            format!("the server refused the client's certificate with the alert {alert:?}"),
-        ),
-        AlertDescription::ProtocolVersion => CloseCause::tls(
-            TlsFailureKind::Protocol,
-            "the server supports none of the client's versions of TLS",
-        ),
-        alert => CloseCause::tls(
-            TlsFailureKind::Refused,
-            format!("the server refused with the alert {alert:?}"),
-        ),
-    }
 }

@@ -6,14 +6,17 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
 
-use crate::{CloseCause, Escaped, Payload, PayloadDropped, Status};
+use crate::{CloseCause, Escaped, Payload, PayloadDropped, Status, TlsFailureKind};
 
 /// Whether to connect again after a connection ended that the client did not end itself.
 ///
-/// The default reconnects after every close, whatever its code, and after every refusal of a socket
-/// that has been open before. A refusal of a socket that never was open is final if its HTTP
-/// status says that asking again is no use: 3xx, and 4xx but for 408, 425 and 429. So is a request
-/// that can't be made, if the socket never was open.
+/// The default reconnects whatever happened to a socket that has been open before, and after every close code.
+/// For a socket that never was open, these ends are final, since another attempt would end the same way:
+///
+/// - HTTP statuses 3xx, and 4xx but for 408, 425 and 429;
+/// - a server certificate that isn't trusted, is for another name, has expired or was revoked, or is broken; but not
+///   one that isn't valid yet, since the clock here may be wrong for a while after a start;
+/// - a request that can't be made.
 #[derive(Clone, Default)]
 pub struct ReconnectPolicy(Rule<ReconnectFn>);
 
@@ -108,6 +111,22 @@ fn is_final(cause: &CloseCause) -> bool {
             // Request Timeout, Too Early, Too Many Requests.
             408 | 425 | 429 => false,
             status => matches!(status, 300..=499),
+        },
+        CloseCause::Tls(failure) => match failure.kind {
+            TlsFailureKind::UnknownIssuer
+            | TlsFailureKind::WrongName
+            | TlsFailureKind::Expired
+            | TlsFailureKind::Revoked
+            | TlsFailureKind::BadCertificate => true,
+            // A wrong clock is set, servers without TLS are restarted, and a client certificate is known to be missing
+            // or refused only once the connection is open (TLS 1.3).
+            TlsFailureKind::NotYetValid
+            | TlsFailureKind::ClientCertificateRequired
+            | TlsFailureKind::ClientCertificateRefused
+            | TlsFailureKind::Refused
+            | TlsFailureKind::Protocol
+            | TlsFailureKind::Ended
+            | TlsFailureKind::Other => false,
         },
         CloseCause::InvalidRequest { .. } => true,
         _ => false,

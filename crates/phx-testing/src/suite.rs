@@ -172,6 +172,8 @@ pub fn cases<A: Adapter>() -> Vec<Case> {
             a_server_that_no_root_vouches_for,
             a_certificate_for_another_name,
             a_certificate_out_of_its_time,
+            a_certificate_that_was_given,
+            a_certificate_that_was_not_given,
             a_client_certificate_that_is_demanded,
         }
     };

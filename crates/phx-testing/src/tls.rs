@@ -9,6 +9,7 @@ use futures::{AsyncReadExt as _, future, io};
 use futures_rustls::TlsAcceptor;
 use futures_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use futures_rustls::rustls::server::WebPkiClientVerifier;
+use futures_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use futures_rustls::rustls::{RootCertStore, ServerConfig, crypto};
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tokio::net::{TcpListener, TcpStream};
@@ -58,6 +59,22 @@ impl Authority {
 }
 
 impl Identity {
+    /// A certificate for `localhost` that signed itself and is marked as a CA's, as those of `openssl req -x509`;
+    /// after `change` has had its parameters.
+    pub fn self_signed(change: impl Fn(&mut CertificateParams)) -> Self {
+        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        Identity { certificate: params.self_signed(&key).unwrap(), key }
+    }
+
+    /// A thief's: this certificate with another key.
+    #[must_use]
+    pub fn with_wrong_key(&self) -> Self {
+        Identity { certificate: self.certificate.clone(), key: KeyPair::generate().unwrap() }
+    }
+
     #[must_use]
     pub fn key(&self) -> PrivateKeyDer<'static> {
         PrivatePkcs8KeyDer::from(self.key.serialize_der()).into()
@@ -98,7 +115,10 @@ impl Identity {
             ),
             None => builder.with_no_client_auth(),
         };
-        builder.with_single_cert(vec![self.certificate.der().clone()], self.key()).unwrap()
+        // Not `with_single_cert`, which refuses a key that isn't the certificate's.
+        let key = crypto::ring::sign::any_supported_type(&self.key()).unwrap();
+        let shown = CertifiedKey::new(vec![self.certificate.der().clone()], key);
+        builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)))
     }
 }
 

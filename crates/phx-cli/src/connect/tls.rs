@@ -14,14 +14,14 @@ use phx_tokio::tls::rustls::crypto::{
 use phx_tokio::tls::rustls::pki_types::pem::{self, PemObject as _};
 use phx_tokio::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use phx_tokio::tls::rustls::{
-    ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, SignatureScheme,
 };
 
 use crate::{terminal, value};
 
 #[derive(Args, Debug)]
 pub(super) struct Tls {
-    /// Trust these roots (PEM) instead of the system's.
+    /// Trust these certificates (PEM) instead of the system's roots: roots, or the server's own.
     #[arg(long, value_name = "FILE", conflicts_with = "insecure", value_parser = value::path)]
     cacert: Option<String>,
 
@@ -53,7 +53,8 @@ impl Tls {
         }
         let builder = match &self.cacert {
             _ if self.insecure => insecure(),
-            Some(path) => tls::builder().with_root_certificates(roots(path)?),
+            Some(path) => tls::with_custom_roots(certificates(path)?)
+                .map_err(|error| format!("a certificate in {path}: {error}"))?,
             // A system without roots is one of Mozilla's.
             None => tls::with_platform_roots().unwrap_or_else(|_| tls::with_webpki_roots()),
         };
@@ -75,14 +76,6 @@ fn why(path: &str, error: &pem::Error) -> String {
         pem::Error::NoItemsFound => path.to_owned(),
         _ => format!("{path}: it isn't valid PEM"),
     }
-}
-
-fn roots(path: &str) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(path)? {
-        roots.add(certificate).map_err(|error| format!("a certificate in {path}: {error}"))?;
-    }
-    Ok(roots)
 }
 
 fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, String> {

@@ -114,7 +114,9 @@ async fn certificates_are_checked_unless_told_otherwise() {
     let files = Certificates::make();
     let url = files.serve(&server.url, None);
     let push = ["push", &url, "room:a", "echo", "1"];
-    phx(&push).await.badly(3, "none of the roots vouches");
+    let untrusted = phx(&push).await;
+    untrusted.badly(3, "the certificate isn't trusted: none of the trusted roots has signed it");
+    untrusted.badly(3, "`--cacert FILE` trusts a private or self-signed certificate");
     let (ca, key) = (files.path("ca.pem"), files.path("client.key"));
     let trusting = [&push[..], &["--cacert", &ca]].concat();
     assert_eq!(phx(&trusting).await.well(), "1\n");
@@ -123,6 +125,33 @@ async fn certificates_are_checked_unless_told_otherwise() {
     assert!(insecure.err.contains("warning: --insecure"), "it says so loudly: {}", insecure.err);
     let wrong = phx(&[&push[..], &["--cacert", &key]].concat()).await;
     wrong.badly(2, "no certificates in");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn the_servers_own_certificate_can_be_given_even_if_it_is_marked_as_a_cas() {
+    let server = Server::start().await;
+    let mut files = Certificates::make();
+    files.server = Identity::self_signed(|_| {});
+    let url = files.serve(&server.url, None);
+    let own = files.path("own.pem");
+    fs::write(&own, files.server.certificate.pem()).unwrap();
+    let push = ["push", &url, "room:a", "echo", "1", "--cacert"];
+    assert_eq!(phx(&[&push[..], &[&own]].concat()).await.well(), "1\n");
+    let other = phx(&[&push[..], &[&files.path("ca.pem")]].concat()).await;
+    other.badly(3, "it is a CA's own (CA:TRUE, often self-signed)");
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn tls_and_plain_ports_are_named_when_they_are_mixed_up() {
+    let server = Server::start().await;
+    let tls = Certificates::make().serve(&server.url, None);
+    let wrong = tls.replacen("wss", "ws", 1);
+    phx(&["push", &wrong, "room:a", "echo", "1"]).await.badly(3, "is it `wss://`?");
+    let wrong = server.url.replacen("ws", "wss", 1);
+    let wrong = phx(&["push", &wrong, "room:a", "echo", "1"]).await;
+    wrong.badly(3, "speak `ws://` at this port?");
     server.stops_empty().await;
 }
 

@@ -105,7 +105,7 @@ where
         Ok((head, _)) if !(200..300).contains(&head.status) => {
             ProxyFailure::http_status(head.status)
         }
-        Ok(_) | Err(HeadError::Malformed(_)) => ProxyFailure::Malformed,
+        Ok(_) | Err(HeadError::Malformed(_) | HeadError::Tls) => ProxyFailure::Malformed,
         Err(HeadError::Ended) => ProxyFailure::Ended,
         Err(HeadError::Io(error)) => return Err(lost(error)),
     };

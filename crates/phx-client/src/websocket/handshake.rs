@@ -81,6 +81,7 @@ fn head_failed(error: HeadError) -> CloseCause {
         HeadError::Io(error) => failure::stream_failed(&error),
         HeadError::Ended => CloseCause::io("the server ended the connection during the upgrade"),
         HeadError::Malformed(what) => CloseCause::io(format!("the server's answer {what}")),
+        HeadError::Tls => CloseCause::io("the server speaks TLS at this port: is it `wss://`?"),
     }
 }
 

@@ -11,9 +11,9 @@ use crate::Escaped;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TlsFailure {
-    /// What to tell programs.
+    /// The kind, for programs.
     pub kind: TlsFailureKind,
-    /// What to tell people; without secrets.
+    /// The text for people, without secrets. It may hold names from the server's certificate.
     pub error: String,
 }
 
@@ -21,7 +21,7 @@ pub struct TlsFailure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TlsFailureKind {
-    /// None of the roots vouches for the server's certificate.
+    /// None of the trusted roots has signed the server's certificate.
     UnknownIssuer,
     /// The server's certificate is for another name.
     WrongName,
@@ -43,7 +43,7 @@ pub enum TlsFailureKind {
     Protocol,
     /// The connection ended during the handshake.
     Ended,
-    /// Something else; the text tells.
+    /// Something else, which the text names.
     Other,
 }
 

@@ -2,7 +2,9 @@
 //! again can't mend.
 
 use crate::common::{Script, quiet, quiet_but, secs};
-use phx_proto::{CloseCause, CloseCode, ConnectionState, Reconnect, ReconnectPolicy, Refusal};
+use phx_proto::{
+    CloseCause, CloseCode, ConnectionState, Reconnect, ReconnectPolicy, Refusal, TlsFailureKind,
+};
 
 fn refused(status: u16) -> CloseCause {
     CloseCause::Refused(Refusal::new(status))
@@ -45,6 +47,30 @@ fn a_first_refusal_is_final_if_asking_again_is_no_use() {
     assert!(!retries(policy(), false, CloseCause::invalid_request("no token")));
     assert!(retries(policy(), true, CloseCause::invalid_request("no token")));
     assert!(retries(policy(), false, CloseCause::io("no route")));
+}
+
+#[test]
+fn a_first_certificate_that_no_retry_makes_good_is_final() {
+    use TlsFailureKind::{
+        BadCertificate, ClientCertificateRefused, ClientCertificateRequired, Ended, Expired,
+        NotYetValid, Other, Protocol, Refused, Revoked, UnknownIssuer, WrongName,
+    };
+    let policy = ReconnectPolicy::default;
+    for kind in [UnknownIssuer, WrongName, Expired, Revoked, BadCertificate] {
+        assert!(!retries(policy(), false, CloseCause::tls(kind, "")), "{kind:?}");
+        assert!(retries(policy(), true, CloseCause::tls(kind, "")), "{kind:?}, after an open one");
+    }
+    for kind in [
+        NotYetValid,
+        ClientCertificateRequired,
+        ClientCertificateRefused,
+        Refused,
+        Protocol,
+        Ended,
+        Other,
+    ] {
+        assert!(retries(policy(), false, CloseCause::tls(kind, "")), "{kind:?}");
+    }
 }
 
 #[test]

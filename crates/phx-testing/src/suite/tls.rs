@@ -6,7 +6,7 @@ use phx_client::tls::rustls::client::WantsClientCert;
 use phx_client::tls::rustls::{ClientConfig, ConfigBuilder};
 use phx_client::websocket::WebSocketConfig;
 use phx_client::{CloseCause, SocketBuilder, TlsFailureKind, tls};
-use rcgen::{CertificateParams, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use serde_json::json;
 
 use super::Adapter;
@@ -17,6 +17,12 @@ use crate::tls::{Authority, Identity};
 /// A client that trusts this authority alone.
 fn trusting(authority: &Authority) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     tls::builder().with_root_certificates(authority.roots())
+}
+
+/// A client that was given this certificate alone.
+fn given(identity: &Identity) -> ClientConfig {
+    let given = [identity.certificate.der().clone()];
+    tls::with_custom_roots(given).unwrap().with_no_client_auth()
 }
 
 /// A server behind TLS; the URL leads to it.
@@ -47,13 +53,22 @@ impl Secured {
         socket.disconnect().await;
     }
 
-    async fn failure<A: Adapter>(&self, tls: ClientConfig) -> TlsFailureKind {
+    async fn failure<A: Adapter>(&self, tls: ClientConfig) -> (TlsFailureKind, String) {
+        use TlsFailureKind::{BadCertificate, Expired, UnknownIssuer, WrongName};
         let end = first_end(self.client::<A>(tls)).await;
-        assert!(end.retry_in.is_some(), "certificates may be renewed: {end:?}");
         match end.cause {
-            CloseCause::Tls(failure) => failure.kind,
+            CloseCause::Tls(failure) => {
+                let is_final =
+                    matches!(failure.kind, UnknownIssuer | WrongName | Expired | BadCertificate);
+                assert_eq!(end.retry_in.is_none(), is_final, "{failure:?}");
+                (failure.kind, failure.error)
+            }
             other => panic!("no failure of TLS: {other:?}"),
         }
+    }
+
+    async fn failure_kind<A: Adapter>(&self, tls: ClientConfig) -> TlsFailureKind {
+        self.failure::<A>(tls).await.0
     }
 }
 
@@ -66,9 +81,9 @@ pub(super) async fn a_server_that_a_root_vouches_for<A: Adapter>() {
 pub(super) async fn a_server_that_no_root_vouches_for<A: Adapter>() {
     let server = Secured::start(&Authority::new("unknown").issue(|_| {}), None);
     let other = trusting(&Authority::new("known")).with_no_client_auth();
-    assert_eq!(server.failure::<A>(other).await, TlsFailureKind::UnknownIssuer);
+    assert_eq!(server.failure_kind::<A>(other).await, TlsFailureKind::UnknownIssuer);
     let default = tls::with_webpki_roots().with_no_client_auth();
-    assert_eq!(server.failure::<A>(default).await, TlsFailureKind::UnknownIssuer);
+    assert_eq!(server.failure_kind::<A>(default).await, TlsFailureKind::UnknownIssuer);
 }
 
 pub(super) async fn a_certificate_for_another_name<A: Adapter>() {
@@ -78,19 +93,24 @@ pub(super) async fn a_certificate_for_another_name<A: Adapter>() {
     });
     let server = Secured::start(&identity, None);
     let client = trusting(&authority).with_no_client_auth();
-    assert_eq!(server.failure::<A>(client).await, TlsFailureKind::WrongName);
+    let failure = server.failure::<A>(client).await;
+    let text = "the certificate is for `example.com`, not for `localhost`";
+    assert_eq!(failure, (TlsFailureKind::WrongName, text.to_owned()));
 }
 
 pub(super) async fn a_certificate_out_of_its_time<A: Adapter>() {
     let authority = Authority::new("known");
     let expired = authority.issue(|params| params.not_after = date_time_ymd(2001, 1, 1));
     let early = authority.issue(|params| params.not_before = date_time_ymd(3000, 1, 1));
-    for (identity, kind) in
-        [(expired, TlsFailureKind::Expired), (early, TlsFailureKind::NotYetValid)]
-    {
+    for (identity, kind, text) in [
+        (expired, TlsFailureKind::Expired, "the certificate expired on 2001-01-01"),
+        (early, TlsFailureKind::NotYetValid, "the certificate isn't valid before 3000-01-01"),
+    ] {
         let server = Secured::start(&identity, None);
         let client = trusting(&authority).with_no_client_auth();
-        assert_eq!(server.failure::<A>(client).await, kind);
+        let failure = server.failure::<A>(client).await;
+        assert_eq!(failure.0, kind);
+        assert!(failure.1.starts_with(text), "{failure:?}");
     }
 }
 
@@ -99,10 +119,66 @@ pub(super) async fn a_client_certificate_that_is_demanded<A: Adapter>() {
     let server = Secured::start(&servers.issue(|_| {}), Some(&clients));
 
     let without = trusting(&servers).with_no_client_auth();
-    assert_eq!(server.failure::<A>(without).await, TlsFailureKind::ClientCertificateRequired);
+    let failure = server.failure_kind::<A>(without).await;
+    assert_eq!(failure, TlsFailureKind::ClientCertificateRequired);
 
     let identity = clients.issue(|_| {});
     let chain = vec![identity.certificate.der().clone()];
     let with = trusting(&servers).with_client_auth_cert(chain, identity.key()).unwrap();
     server.lets_in::<A>(with).await;
+}
+
+pub(super) async fn a_certificate_that_was_given<A: Adapter>() {
+    // One as `openssl req -x509` makes it, and one that an unknown authority has signed.
+    let signed = Authority::new("unknown").issue(|_| {});
+    for identity in [Identity::self_signed(|_| {}), signed] {
+        let server = Secured::start(&identity, None);
+        server.lets_in::<A>(given(&identity)).await;
+    }
+    // One that a given certificate has signed.
+    let authority = Authority::new("known");
+    let given = [authority.certificate.der().clone()];
+    let server = Secured::start(&authority.issue(|_| {}), None);
+    server.lets_in::<A>(tls::with_custom_roots(given).unwrap().with_no_client_auth()).await;
+}
+
+pub(super) async fn a_certificate_that_was_not_given<A: Adapter>() {
+    use TlsFailureKind::{BadCertificate, Expired, NotYetValid, UnknownIssuer, WrongName};
+    let own = Identity::self_signed(|_| {});
+    // Another certificate of the same name, and one with the same key and other dates.
+    let other = Identity::self_signed(|_| {});
+    let twin = {
+        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_after = date_time_ymd(3000, 1, 1);
+        let key = KeyPair::try_from(own.key.serialize_der()).unwrap();
+        Identity { certificate: params.self_signed(&key).unwrap(), key }
+    };
+    for identity in [other, twin] {
+        let server = Secured::start(&identity, None);
+        let failure = server.failure::<A>(given(&own)).await;
+        assert_eq!(failure.0, UnknownIssuer, "{failure:?}");
+        assert!(failure.1.contains("a CA's own (CA:TRUE, often self-signed)"), "{failure:?}");
+    }
+
+    // A given one is checked for all but its issuer.
+    let expired = Identity::self_signed(|params| params.not_after = date_time_ymd(2001, 1, 1));
+    let early = Identity::self_signed(|params| params.not_before = date_time_ymd(3000, 1, 1));
+    let elsewhere = Identity::self_signed(|params| {
+        *params = CertificateParams::new(["example.com".to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    });
+    let nameless = Identity::self_signed(|params| params.subject_alt_names.clear());
+    for (identity, kind) in
+        [(expired, Expired), (early, NotYetValid), (elsewhere, WrongName), (nameless, WrongName)]
+    {
+        let server = Secured::start(&identity, None);
+        let failure = server.failure::<A>(given(&identity)).await;
+        assert_eq!(failure.0, kind, "{failure:?}");
+    }
+
+    // Whoever shows a given certificate must have its key: all but the key is public.
+    let server = Secured::start(&own.with_wrong_key(), None);
+    let failure = server.failure::<A>(given(&own)).await;
+    assert_eq!(failure.0, BadCertificate, "{failure:?}");
 }
