@@ -21,7 +21,7 @@ use self::generator::Profile;
 use self::script::{Line, Script};
 use crate::official::{Error, Official};
 
-/// The numbers of the deviations that can show in a script: those of DESIGN.md.
+/// The numbers of the deviations that can show in a script: those of docs/CONFORMANCE.md.
 pub const RULES: [u8; 14] = [1, 2, 3, 4, 7, 9, 10, 11, 18, 19, 20, 22, 25, 26];
 
 /// How many scripts are made, run and forgotten at a time.

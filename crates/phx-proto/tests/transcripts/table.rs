@@ -79,7 +79,7 @@ pub(crate) enum Refused {
 
 /// Where the core does otherwise than the recorded client, on purpose.
 ///
-/// Deviations have their numbers of DESIGN.md.
+/// Deviations have their numbers of docs/CONFORMANCE.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rule {
     /// phoenix.js reports a leave as done before the server answers; the core when it has.
