@@ -58,7 +58,6 @@ mod handles;
 mod host;
 mod load;
 mod raw;
-mod refusals;
 mod report;
 mod runner;
 mod story;
@@ -145,27 +144,15 @@ pub fn cases<A: Adapter>() -> Vec<Case> {
             a_half_open_connection_is_noticed_by_the_heartbeat,
             garbage_does_no_harm,
             nobody_listens,
+            a_refusal_for_good_is_the_error_of_connect,
+            a_server_that_says_nothing_is_given_up,
         }
         load {
             a_reader_that_pauses_loses_nothing,
-            a_link_on_which_nothing_comes_is_noticed_by_the_timeout,
-            one_that_is_heard_and_never_answers_is_noticed_by_the_limit,
-            five_thousand_pushes_in_a_row_are_all_sent,
-            fifty_channels_join_where_twenty_a_second_are_accepted,
-            fifty_channels_join_where_more_than_twenty_a_second_cost_the_connection,
-        }
-        refusals {
-            a_refusal_for_good_is_the_error_of_connect,
-            a_redirect_and_a_page_are_refusals,
-            retry_after_is_honoured,
-            a_server_that_says_nothing_is_given_up,
-            an_answer_that_is_none_is_told,
-            a_body_without_an_end_is_cut,
         }
         credentials {
             every_attempt_has_its_own,
             a_token_that_the_server_ignores_is_reported_once,
-            an_answer_without_a_protocol_ignores_the_token,
         }
         tls {
             a_server_that_a_root_vouches_for,

@@ -10,9 +10,10 @@ use std::fmt::{Debug, Display, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use phx_client::dial::{HttpProxy, Socks5Proxy};
 use phx_client::websocket::WebSocketConnector;
-use phx_client::{Backoff, Connector, Credentials, Frame, Payload, SocketBuilder};
+use phx_client::{Backoff, Connector, Credentials, Frame, Payload, RejoinPolicy, SocketBuilder};
 use phx_testing::listener::Listener;
 use phx_testing::{Refusal, demo_server};
 use phx_tokio::TcpDialer;
@@ -108,6 +109,7 @@ impl Shown {
             })
             .reconnect(Backoff::steps([Duration::from_millis(20)]))
             .rejoin(Backoff::steps([Duration::from_millis(20)]))
+            .rejoin_policy(RejoinPolicy::always())
             .push_timeout(Duration::from_millis(100))
             .on_close(move |closed| {
                 closes.debug(closed);
@@ -157,12 +159,16 @@ async fn nothing_shown_or_logged_holds_a_secret() {
     let room = socket.channel("room:a").params(&json!({ "name": "hush-join" }));
     shown.debug(&room);
     let room = room.join().await.unwrap();
-    let mut messages = room.on::<u32>("shout");
+    let (mut messages, mut values) = (room.on::<u32>("shout"), room.on::<u32>("shout").values());
     room.push("shout", &json!("hush-message")).detach().unwrap();
     shown.debug(&messages.next().await);
+    assert!(values.next().now_or_never().is_none());
+    shown.debug(&values);
     shown.both(&room.push::<()>("fail", &json!("hush-fail")).await.unwrap_err());
     shown.both(&room.push::<u32>("echo", &json!("hush-echo")).await.unwrap_err());
-    shown.both(&room.push::<()>("whisper", &json!("hush-timeout")).await.unwrap_err());
+    let push = room.push::<()>("whisper", &json!("hush-timeout"));
+    shown.debug(&push);
+    shown.both(&push.await.unwrap_err());
     shown.both(&room.push("phx_join", &json!("hush-refused")).detach().unwrap_err());
     let rejected = socket.channel("room:b").params(&json!({ "reject": true, "name": "hush" }));
     shown.both(&rejected.join().await.unwrap_err());
@@ -199,7 +205,17 @@ async fn nothing_shown_or_logged_holds_a_secret() {
     shown.fails_over(WebSocketConnector::new(socks), listener.url()).await;
 
     let (shown, logged) = (shown.0.lock().unwrap().clone(), LOGGED.lock().unwrap().clone());
-    for expected in ["phx_client::connection", "phx_client::channel"] {
+    for expected in [
+        "phx_client::connection",
+        "phx_client::channel",
+        "opened",
+        "joined",
+        "crashed",
+        "rejected the join",
+        "malformed",
+        "closed",
+        "skipped",
+    ] {
         assert!(logged.contains(expected), "nothing of {expected} was logged:\n{logged}");
     }
     for expected in ["HTTP status 429", "TLS", "the proxy", "TimedOut", "Rejected"] {

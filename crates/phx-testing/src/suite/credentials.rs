@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 use super::Adapter;
 use super::host::{Host, client};
-use super::raw::serve;
 use crate::{PhoenixVersion, demo_server};
 
 pub(super) async fn every_attempt_has_its_own<A: Adapter>() {
@@ -58,39 +57,23 @@ pub(super) async fn a_token_that_the_server_ignores_is_reported_once<A: Adapter>
     for (version, expected) in [(PhoenixVersion::new(1, 7, 24), 1), (PhoenixVersion::default(), 0)]
     {
         let host = Host::start(demo_server().version(version).auth_token(true).build());
-        let reports = ignored::<A>(host.url(), || host.all().cut()).await;
-        assert_eq!(reports, expected, "{version:?}");
-    }
-}
-
-pub(super) async fn an_answer_without_a_protocol_ignores_the_token<A: Adapter>() {
-    // A ping is answered, and is the last of its connection.
-    let url = serve(|mut raw| {
-        if let Some(ping) = raw.receive() {
-            raw.send([ping.reply("ok", "{}")]);
+        let (opens, mut opened) = mpsc::unbounded();
+        let (reports, mut reported) = mpsc::unbounded();
+        let builder = client::<A>(host.url()).auth_token("token");
+        let builder = builder.on_open(move || drop(opens.unbounded_send(())));
+        let builder = builder.on_error(move |error| {
+            if let SocketError::TokenIgnored = error {
+                let _ = reports.unbounded_send(());
+            }
+        });
+        let socket = builder.connect().await.unwrap();
+        for _ in 0..3 {
+            opened.next().await.unwrap();
+            // It is reported in the turn in which the connection opens, and the answer comes after that.
+            socket.ping().await.unwrap();
+            host.all().cut();
         }
-    });
-    assert_eq!(ignored::<A>(&url, || ()).await, 1);
-}
-
-/// How often an ignored token is reported on three connections, each of which `end` ends.
-async fn ignored<A: Adapter>(url: &str, end: impl Fn()) -> usize {
-    let (opens, mut opened) = mpsc::unbounded();
-    let (reports, mut reported) = mpsc::unbounded();
-    let builder = client::<A>(url).auth_token("token");
-    let builder = builder.on_open(move || drop(opens.unbounded_send(())));
-    let builder = builder.on_error(move |error| {
-        if let SocketError::TokenIgnored = error {
-            let _ = reports.unbounded_send(());
-        }
-    });
-    let socket = builder.connect().await.unwrap();
-    for _ in 0..3 {
-        opened.next().await.unwrap();
-        // It is reported in the round in which the connection opens, and the answer comes after that.
-        socket.ping().await.unwrap();
-        end();
+        reported.close();
+        assert_eq!(reported.count().await, expected, "{version:?}");
     }
-    reported.close();
-    reported.count().await
 }

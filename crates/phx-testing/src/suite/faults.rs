@@ -10,8 +10,8 @@ use phx_client::{
 use serde_json::json;
 
 use super::Adapter;
-use super::host::{Host, at_once, client, closes, joined};
-use crate::{Connectivity, demo_server};
+use super::host::{Host, at_once, client, closes, first_end, joined};
+use crate::{Connectivity, Refusal, demo_server};
 
 pub(super) async fn after_a_cut_the_channel_rejoins_and_streams_have_a_gap<A: Adapter>() {
     let host = Host::start(demo_server().build());
@@ -122,4 +122,24 @@ pub(super) async fn nobody_listens<A: Adapter>() {
     }
     let closed = closes.next().await.unwrap();
     assert!(closed.retry_in.is_some() && !closed.was_open, "{closed:?}");
+}
+
+pub(super) async fn a_refusal_for_good_is_the_error_of_connect<A: Adapter>() {
+    for status in [401, 403, 404] {
+        let refuse = move |_: &_| Err(Refusal::new(status).with_body("banned"));
+        let host = Host::start(demo_server().connect(refuse).build());
+        match client::<A>(host.url()).connect().await {
+            Err(ConnectFailed::Closed(CloseCause::Refused(refusal))) => {
+                assert_eq!((refusal.status, &*refusal.body), (status, &b"banned"[..]));
+            }
+            other => panic!("{status}: {other:?}"),
+        }
+    }
+}
+
+pub(super) async fn a_server_that_says_nothing_is_given_up<A: Adapter>() {
+    let host = Host::start(demo_server().build());
+    host.set_connectivity(Connectivity::Silent);
+    let builder = client::<A>(host.url()).connect_timeout(Duration::from_millis(200));
+    assert_eq!(first_end(builder).await.cause, CloseCause::ConnectTimedOut);
 }

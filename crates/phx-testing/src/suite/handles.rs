@@ -9,8 +9,7 @@ use phx_client::{Backoff, CloseCause, ConnectionState, Payload, StreamItem};
 
 use super::Adapter;
 use super::host::{Host, client, closes, joined, with_ends};
-use super::refusals::{Then, server};
-use crate::{Reason, demo_server};
+use crate::{Reason, Refusal, demo_server};
 
 pub(super) async fn a_ping_measures_the_way<A: Adapter>() {
     let host = Host::start(demo_server().build());
@@ -164,9 +163,9 @@ pub(super) async fn hooks_of_a_disconnect_have_run_when_its_future_is_done<A: Ad
 }
 
 pub(super) async fn hooks_of_a_refused_connect_have_run_when_its_future_is_done<A: Adapter>() {
-    let url = server("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n", Then::End);
+    let host = Host::start(demo_server().connect(|_| Err(Refusal::new(403))).build());
     for _ in 0..TIMES {
-        let (builder, mut closes) = closes(client::<A>(&url));
+        let (builder, mut closes) = closes(client::<A>(host.url()));
         builder.connect().await.unwrap_err();
         assert!(closes.try_recv().is_ok());
     }

@@ -1,19 +1,14 @@
-//! Much at once: floods, bursts of pushes, and many joins. The servers are scripts.
+//! Floods, from scripted servers.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
-use phx_client::{
-    Backoff, Channel, ChannelState, CloseCause, Payload, PushFailed, RejoinPolicy, Socket,
-    SocketBuilder, StreamItem,
-};
+use phx_client::{Channel, Payload, PushFailed, Socket, SocketBuilder, StreamItem};
 
 use super::Adapter;
-use super::host::{client, closes, joined};
+use super::host::{client, joined};
 use super::raw::{Raw, Sent, serve};
 
 /// The default settings, with all times divided by ten.
@@ -42,8 +37,8 @@ struct Flood {
     /// Messages that the client hasn't acknowledged, at the most: the times are a tenth of the real ones, but
     /// what the operating system's buffers hold isn't.
     window: u32,
-    /// How late heartbeats are answered; `None` if never.
-    late: Option<Duration>,
+    /// How late heartbeats are answered.
+    late: Duration,
 }
 
 /// The client acknowledges every so many messages.
@@ -74,8 +69,7 @@ impl Flood {
                     _ => {}
                 }
             }
-            while let Some(late) = self.late
-                && heartbeats.front().is_some_and(|(at, _)| at.elapsed() >= late)
+            while heartbeats.front().is_some_and(|(at, _)| at.elapsed() >= self.late)
                 && let Some((_, heartbeat)) = heartbeats.pop_front()
             {
                 sender.send([heartbeat.reply("ok", "{}")]);
@@ -141,7 +135,7 @@ pub(super) async fn a_flood_whose_heartbeats_are_answered_late_loses_nothing<A: 
         batch: 1_000,
         every: Duration::from_millis(42),
         window: 2_000,
-        late: Some(Duration::from_millis(1_200)),
+        late: Duration::from_millis(1_200),
     };
     let url = serve(move |raw| flood.run(raw));
     let (socket, room) = joined(ten_times_faster(client::<A>(&url))).await;
@@ -160,7 +154,7 @@ pub(super) async fn a_reader_that_pauses_loses_nothing<A: Adapter>() {
         batch: 1_000,
         every: Duration::from_millis(1),
         window: 6_000,
-        late: Some(Duration::ZERO),
+        late: Duration::ZERO,
     };
     let url = serve(move |raw| flood.run(raw));
     let builder = client::<A>(&url)
@@ -177,139 +171,4 @@ pub(super) async fn a_reader_that_pauses_loses_nothing<A: Adapter>() {
     })
     .await;
     assert_healthy(&socket);
-}
-
-/// With these a stall of either side of 2 s is no silence, and timeout and limit are told apart.
-const NOTICING_INTERVAL: Duration = Duration::from_millis(500);
-const NOTICING_TIMEOUT: Duration = Duration::from_secs(3);
-const NOTICING_LIMIT: Duration = Duration::from_secs(8);
-
-/// How long a client takes to notice that this server answers no heartbeat, from before it connects.
-async fn noticed<A: Adapter>(messages: u32) -> Duration {
-    let flood = Flood {
-        messages,
-        after: Duration::ZERO,
-        batch: 1,
-        every: Duration::from_millis(20),
-        window: u32::MAX,
-        late: None,
-    };
-    let url = serve(move |raw| flood.run(raw));
-    let builder = client::<A>(&url)
-        .heartbeat_interval(Some(NOTICING_INTERVAL))
-        .heartbeat_timeout(NOTICING_TIMEOUT)
-        .heartbeat_limit(NOTICING_LIMIT);
-    let (builder, mut closes) = closes(builder);
-    let start = Instant::now();
-    let (_, room) = joined(builder).await;
-    let _values = room.on_raw("n").values();
-    assert_eq!(closes.next().await.unwrap().cause, CloseCause::HeartbeatTimedOut);
-    start.elapsed()
-}
-
-pub(super) async fn a_link_on_which_nothing_comes_is_noticed_by_the_timeout<A: Adapter>() {
-    let took = noticed::<A>(0).await;
-    assert!(took >= NOTICING_INTERVAL + NOTICING_TIMEOUT, "{took:?}");
-    assert!(took < NOTICING_INTERVAL + NOTICING_LIMIT, "the limit isn't waited for: {took:?}");
-}
-
-pub(super) async fn one_that_is_heard_and_never_answers_is_noticed_by_the_limit<A: Adapter>() {
-    let took = noticed::<A>(u32::MAX).await;
-    // The test's own time limit is the upper bound.
-    assert!(took >= NOTICING_INTERVAL + NOTICING_LIMIT, "frames prove that it is alive: {took:?}");
-}
-
-/// phoenix.js 1.8 sends them all.
-pub(super) async fn five_thousand_pushes_in_a_row_are_all_sent<A: Adapter>() {
-    const PUSHES: usize = 5_000;
-    let url = serve(|mut raw| {
-        let Some(join) = raw.receive() else { return };
-        raw.send([join.reply("ok", "{}")]);
-        for _ in 0..PUSHES {
-            assert_eq!(raw.receive().unwrap().event, "post");
-        }
-        raw.send([r#"[null,null,"room:a","all",{}]"#]);
-        // Until the client has gone.
-        while raw.receive().is_some() {}
-    });
-    let (_, room) = joined(client::<A>(&url)).await;
-    let mut all = room.on_raw("all").values();
-    let payload = "x".repeat(98);
-    for _ in 0..PUSHES {
-        room.push("post", &payload).detach().unwrap();
-    }
-    all.next().await.unwrap();
-}
-
-/// What a server does with a join beyond the twentieth within a second.
-#[derive(Clone, Copy)]
-enum TooMany {
-    Reject,
-    Close,
-}
-
-/// Answers joins, but not too many a second, those that it rejects among them.
-fn limited(mut raw: Raw, joins: &Mutex<VecDeque<Instant>>, too_many: TooMany) {
-    while let Some(sent) = raw.receive() {
-        let now = Instant::now();
-        let mut joins = joins.lock().unwrap();
-        joins.push_back(now);
-        joins.retain(|at| now.saturating_duration_since(*at) < Duration::from_secs(1));
-        if joins.len() <= 20 {
-            raw.send([sent.reply("ok", "{}")]);
-            continue;
-        }
-        match too_many {
-            TooMany::Reject => {
-                raw.send([sent.reply("error", r#"{"reason":"too many joins"}"#)]);
-            }
-            TooMany::Close => {
-                joins.clear();
-                drop(joins);
-                return raw.close(1008);
-            }
-        }
-    }
-}
-
-/// Returns the socket once all are joined. How long that takes at the most is the test's own time limit.
-async fn fifty_channels<A: Adapter>(too_many: TooMany) -> Socket {
-    let joins = Mutex::new(VecDeque::new());
-    let url = serve(move |raw| limited(raw, &joins, too_many));
-    let socket = client::<A>(&url)
-        .reconnect(Backoff::default())
-        .rejoin(Backoff::default())
-        .rejoin_policy(RejoinPolicy::always());
-    let socket = socket.connect().await.unwrap();
-    let rooms: Vec<_> = (0..50)
-        .map(|number| {
-            let room = socket.channel(format!("room:{number}")).create().unwrap();
-            // What the first attempt comes to isn't the end of it.
-            drop(room.join());
-            room
-        })
-        .collect();
-    loop {
-        for room in &rooms {
-            let mut states = room.status();
-            while states.next().await != Some(ChannelState::Joined) {}
-        }
-        // One connection may have ended meanwhile, and all of its channels with it.
-        if rooms.iter().all(|room| room.state() == ChannelState::Joined) {
-            return socket;
-        }
-    }
-}
-
-pub(super) async fn fifty_channels_join_where_twenty_a_second_are_accepted<A: Adapter>() {
-    let counters = fifty_channels::<A>(TooMany::Reject).await.counters();
-    assert_eq!(counters.opened, 1);
-    assert!(counters.joins_sent > 50, "some were rejected: {}", counters.joins_sent);
-}
-
-pub(super) async fn fifty_channels_join_where_more_than_twenty_a_second_cost_the_connection<
-    A: Adapter,
->() {
-    let counters = fifty_channels::<A>(TooMany::Close).await.counters();
-    assert!(counters.opened > 1, "some cost their connection");
 }

@@ -4,7 +4,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
-use async_tungstenite::tungstenite::protocol::{CloseFrame, Role};
+use async_tungstenite::tungstenite::protocol::Role;
 use async_tungstenite::tungstenite::{Message, WebSocket, accept};
 use serde_json::Value;
 
@@ -75,11 +75,5 @@ impl Raw {
     pub(super) fn send<T: Into<String>>(&mut self, texts: impl IntoIterator<Item = T>) -> bool {
         texts.into_iter().all(|text| self.0.write(Message::text(text.into())).is_ok())
             && self.0.flush().is_ok()
-    }
-
-    /// Sends a close frame, and ends the connection.
-    pub(super) fn close(mut self, code: u16) {
-        // A client that has gone needs none.
-        let _ = self.0.close(Some(CloseFrame { code: code.into(), reason: "".into() }));
     }
 }
