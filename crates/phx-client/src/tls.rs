@@ -111,11 +111,11 @@ pub fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
 /// [`CloseCause::InvalidRequest`] if no certificate can be for such a host, or the configuration doesn't
 /// work; [`CloseCause::Tls`] if it is TLS that failed; [`CloseCause::Io`] if it is the stream.
 ///
-/// Bytes are read as long as the stream has any ready: [`websocket::open`](crate::websocket::open) limits that for the streams that it makes.
+/// Bytes are read as long as the stream has any ready; the caller meters the stream.
 ///
 /// With TLS 1.3 a client has done its part before the server has looked at the client's certificate.
 /// If the server refuses that, the first read from the stream fails.
-pub async fn connect<S>(
+pub(crate) async fn connect<S>(
     stream: S,
     host: &str,
     config: Arc<ClientConfig>,

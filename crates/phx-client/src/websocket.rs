@@ -32,17 +32,14 @@ pub use config::WebSocketConfig;
 pub use connector::{WebSocketConnector, builder};
 pub use transport::WebSocketTransport;
 
-/// Opens a transport over a fresh connection to the host of the attempt's request: TLS if the request
-/// asks for it, then [`upgrade`].
-///
-/// This is what [`WebSocketConnector`] does once it has dialed. Dropping the future drops the
-/// connection.
+/// Opens a transport over a stream to the host of the attempt's request: TLS if the request asks for it, then
+/// [`upgrade`].
 ///
 /// # Errors
 ///
-/// Those of [`upgrade`] and, for `wss`, those of `tls::connect`. Without the
-/// feature `tls`, `wss` is [`CloseCause::InvalidRequest`].
-pub async fn open<S>(
+/// Those of [`upgrade`] and, for `wss`, those of `tls::connect`. Without the feature `tls`, `wss` is
+/// [`CloseCause::InvalidRequest`].
+async fn open<S>(
     stream: S,
     attempt: &Attempt,
     config: &WebSocketConfig,

@@ -1,14 +1,15 @@
 //! An attempt to connect that is dropped at any poll takes its stream with it, and leaves nothing.
 
 use std::future::Future;
-use std::io;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::Mutex;
 use std::task::{Context, Waker};
+use std::{fmt, io};
 
 use allocation_counter::measure;
 use phx_client::dial::{Dialer, TcpDialer};
-use phx_client::websocket::{self, WebSocketConfig};
+use phx_client::websocket::{self, WebSocketConfig, WebSocketConnector};
+use phx_client::{Attempt, BoxFuture, CloseCause, Connector, Endpoint};
 
 use crate::common::network::TestNetwork;
 use crate::peer::{Peer, Stream, attempt};
@@ -56,19 +57,41 @@ async fn an_upgrade() {
     dropped_at_every_poll(|stream| websocket::upgrade(stream, &attempt, &config));
 }
 
+/// Leads to one stream.
+struct OneStream(Mutex<Option<Stream>>);
+
+impl fmt::Debug for OneStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OneStream").finish_non_exhaustive()
+    }
+}
+
+impl Dialer for OneStream {
+    type Stream = Stream;
+
+    fn dial(&self, _: &str, _: u16) -> BoxFuture<Result<Stream, CloseCause>> {
+        let stream = self.0.lock().unwrap().take().unwrap();
+        Box::pin(async { Ok(stream) })
+    }
+}
+
+/// An attempt of a connector, over the stream.
+fn connect(stream: Stream, attempt: Attempt) -> impl Future {
+    WebSocketConnector::new(OneStream(Mutex::new(Some(stream)))).connect(attempt)
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_open() {
-    let (attempt, config) = (attempt(), WebSocketConfig::default());
-    dropped_at_every_poll(|stream| websocket::open(stream, &attempt, &config));
+    let attempt = attempt();
+    dropped_at_every_poll(|stream| connect(stream, attempt.clone()));
 }
 
 #[cfg(feature = "tls")]
 #[tokio::test(start_paused = true)]
 async fn a_handshake_of_tls() {
-    let config = phx_client::tls::client_config();
-    dropped_at_every_poll(|stream| {
-        phx_client::tls::connect(stream, "server.test", Arc::clone(&config))
-    });
+    let mut attempt = attempt();
+    attempt.request = Endpoint::parse("wss://server.test/socket").unwrap().request("2.0.0");
+    dropped_at_every_poll(|stream| connect(stream, attempt.clone()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! A server that says more and more below TLS doesn't keep the executor: a poll takes so much of it,
 //! and then it wakes itself and is pending.
 
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io::{self, Read, Write};
 use std::pin::{Pin, pin};
@@ -10,11 +11,12 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use futures::{AsyncRead, AsyncWrite};
+use phx_client::dial::Dialer;
 use phx_client::tls::rustls::crypto::ring;
 use phx_client::tls::rustls::pki_types::PrivatePkcs8KeyDer;
 use phx_client::tls::rustls::{RootCertStore, ServerConfig, ServerConnection};
-use phx_client::websocket::{self, WebSocketConfig};
-use phx_client::{Attempt, CloseCode, Endpoint, tls};
+use phx_client::websocket::{WebSocketConfig, WebSocketConnector};
+use phx_client::{Attempt, BoxFuture, CloseCause, CloseCode, Connector, Endpoint, tls};
 use phx_testing::in_memory::VirtualTime;
 
 /// Reads and bytes of one poll: the limits are 32 and 16 KiB. The poll in which one step ends and the
@@ -163,13 +165,29 @@ impl AsyncWrite for Server {
     }
 }
 
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").finish_non_exhaustive()
+    }
+}
+
+/// The client's side leads to the server itself.
+impl Dialer for Server {
+    type Stream = Server;
+
+    fn dial(&self, _: &str, _: u16) -> BoxFuture<Result<Server, CloseCause>> {
+        let server = self.clone();
+        Box::pin(async { Ok(server) })
+    }
+}
+
 /// Opens a connection, receives in vain, and closes in vain; how many polls the first took.
 fn open_and_receive(tickets: usize, again: &'static [u8]) -> usize {
     let (server, config) = Server::new(tickets, again);
     let request = Endpoint::parse("wss://localhost/socket").unwrap().request("2.0.0");
     let attempt = Attempt::new(request, VirtualTime::new().runtime());
-    let (opened, polls) =
-        server.in_turns(10_000, websocket::open(server.clone(), &attempt, &config));
+    let connector = WebSocketConnector::new(server.clone()).with_config(config);
+    let (opened, polls) = server.in_turns(10_000, connector.connect(attempt));
     let mut client = opened.expect("it opens").unwrap();
     let received = server.in_turns(100, poll_fn(|cx| client.as_mut().poll_receive(cx))).0;
     assert_eq!(received, None);
