@@ -9,20 +9,21 @@ use crate::value;
 use crate::{bench, join, presence, push, repl, script, serve};
 
 const AFTER_HELP: &str = "\
-Secrets: the value of any option, and the URL, may be `@PATH`: it is read from the file, without its last
-line end (`-p NAME=@PATH`, `-H 'NAME: @PATH'`; `@@..` is a literal `@..`). The variables PHX_AUTH_TOKEN,
-PHX_PROXY, PHX_PARAMS and PHX_HEADER stand for options; of the last two each line is one.
+Secrets: the URL and the value of any option may be `@PATH`, which is read from
+that file, without its last line end (`-p NAME=@PATH`, `-H 'NAME: @PATH'`).
+`@@..` is a literal `@..`. The variables PHX_AUTH_TOKEN, PHX_PROXY, PHX_PARAMS
+and PHX_HEADER stand for options; the last two hold one value a line.
 
 Exit codes:
-  0    done; join, presence, repl and serve also when they are ended by Ctrl-C,
-       SIGTERM or SIGHUP
+  0    done; for join, presence, repl and serve also after Ctrl-C, SIGTERM and
+       SIGHUP
   1    the server replied with an error
   2    the command line, a file or the input can't be used
   3    can't connect
   4    the server rejected a join
   5    no answer came in time
-  6    the connection or the channel ended, or something else went wrong
-  130  interrupted by Ctrl-C before it was done (143 by SIGTERM, 129 by SIGHUP)";
+  6    the connection or the channel ended, or another error
+  130  Ctrl-C before it was done (143 for SIGTERM, 129 for SIGHUP)";
 
 /// Phoenix Channels from the command line.
 #[derive(Debug, Parser)]
@@ -35,7 +36,7 @@ Exit codes:
     propagate_version = true
 )]
 pub(crate) struct Cli {
-    /// When to use colours; `auto` looks for a terminal, and respects `NO_COLOR`.
+    /// When to use colours. `auto`: on a terminal, unless `NO_COLOR` is set.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", value_parser = value::OneOf(EnumValueParser::<Color>::new()))]
     pub(crate) color: Color,
 

@@ -33,22 +33,21 @@ use tls::Tls;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connect {
-    /// A param of the connection, for the server's `connect/3`; as often as needed. `NAME=@FILE` reads the value
-    /// from a file. Each line of the variable `PHX_PARAMS` is one, too.
+    /// A param of the connection, for the server's `connect/3`. `NAME=@FILE` reads the value from a file.
+    /// Repeatable; each line of the variable `PHX_PARAMS` is one as well.
     #[arg(long, short = 'p', value_name = "NAME=VALUE", value_parser = value::pair)]
     param: Vec<(String, String)>,
 
-    /// A header of the upgrade request; as often as needed. `NAME: @FILE` reads the value from a file. Each line
-    /// of the variable `PHX_HEADER` is one, too.
+    /// A header of the upgrade request. `NAME: @FILE` reads the value from a file. Repeatable; each line of the
+    /// variable `PHX_HEADER` is one as well.
     #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = value::header)]
     header: Vec<(String, String)>,
 
-    /// A token for `auth_token: true`, outside of the URL; `@FILE` keeps it out of the list of processes, too, as
-    /// it does for every option.
+    /// A token for `auth_token: true`, sent outside of the URL. `@FILE` keeps it out of the list of processes.
     #[arg(long, value_name = "TOKEN", env = "PHX_AUTH_TOKEN", hide_env_values = true, value_parser = value::text)]
     auth_token: Option<String>,
 
-    /// The version of the serializer.
+    /// Version of the serializer.
     #[arg(long, value_name = "VERSION", default_value = "2.0.0", value_parser = value::OneOf(PossibleValuesParser::new(["2.0.0", "1.0.0"])))]
     vsn: String,
 
@@ -62,8 +61,7 @@ pub(crate) struct Connect {
     #[command(flatten)]
     timing: Timing,
 
-    /// Wait for a server that isn't there yet, too. By default only a connection that was open once
-    /// is made again.
+    /// Keep trying while no server answers. By default only a connection that was open is made again.
     #[arg(long, overrides_with = "no_reconnect")]
     reconnect: bool,
 
@@ -71,8 +69,8 @@ pub(crate) struct Connect {
     #[arg(long)]
     no_reconnect: bool,
 
-    /// Show the frames as they go over the wire on standard error; twice for whole ones. Params, tokens,
-    /// headers, and what is named like a secret are masked.
+    /// Show the frames on standard error; twice for whole ones. Params, tokens, headers, and values with the
+    /// names of secrets are masked.
     #[arg(long, short, action = clap::ArgAction::Count)]
     verbose: u8,
 

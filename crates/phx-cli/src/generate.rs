@@ -23,7 +23,7 @@ pub(crate) struct Completions {
 /// Print the man page, or write those of all commands into a directory.
 #[derive(Args, Debug)]
 pub(crate) struct Man {
-    /// Write phx.1, phx-join.1 and the others there.
+    /// Write phx.1, phx-join.1 and the others to this directory.
     #[arg(long, value_name = "DIRECTORY", value_parser = value::path)]
     dir: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! `phx join`: prints each message of some topics as it comes.
+//! `phx join`: prints each message of some topics as it arrives.
 
 use std::time::Duration;
 
@@ -21,16 +21,16 @@ use crate::session::{
 use crate::terminal;
 use crate::value;
 
-/// Join topics, and print each message as it comes.
+/// Join topics, and print each message as it arrives.
 ///
-/// Lines are in columns, or, with --json, one object each: time, kind, topic, event, ref, payload. Kinds are
-/// connected, joined, message, disconnected, rejoined, errored, lagged, gap, malformed and closed. A binary payload is base64,
-/// in the field binary.
+/// Prints columns, or with --json an object a line: time, kind, topic, event, ref, payload. The kinds are
+/// connected, joined, message, disconnected, rejoined, errored, lagged, gap, malformed and closed. A binary
+/// payload is base64 in the field `binary`.
 ///
-/// It ends by Ctrl-C, leaves and disconnects then, and the exit code is 0.
+/// Ctrl-C leaves the topics, disconnects, and ends with exit code 0.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The socket's URL, such as `ws://localhost:4000/socket`; `@FILE` for one with secrets in it.
+    /// The socket's URL, such as `ws://localhost:4000/socket`, or `@FILE` that holds it.
     #[arg(value_parser = value::text)]
     url: String,
 
@@ -38,12 +38,12 @@ pub(crate) struct Options {
     #[arg(required_unless_present = "also", value_name = "TOPIC")]
     topics: Vec<String>,
 
-    /// Print messages on this topic, too, without joining it, such as `__absinthe__:*`; `*` at the end stands
-    /// for anything. As often as needed.
+    /// Print messages on this topic without joining it, such as `__absinthe__:*`; a final `*` matches any
+    /// rest. Repeatable.
     #[arg(long, value_name = "TOPIC", value_parser = value::text)]
     also: Vec<String>,
 
-    /// Print a JSON object a line.
+    /// Print an object of JSON a line.
     #[arg(long)]
     json: bool,
 
@@ -51,11 +51,11 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with = "json")]
     pretty: bool,
 
-    /// Print messages of this event only; as often as needed.
+    /// Print only messages of this event. Repeatable.
     #[arg(long, short, value_name = "EVENT", value_parser = value::text)]
     event: Vec<String>,
 
-    /// End after so many messages.
+    /// End after this number of messages.
     #[arg(long, short = 'n', value_name = "COUNT", value_parser = value::number::<u64, 0, { u64::MAX }>)]
     count: Option<u64>,
 
@@ -126,7 +126,7 @@ struct Tail<'a> {
 }
 
 impl Tail<'_> {
-    /// Prints what comes until there is a reason to end.
+    /// Prints records until there is a reason to end.
     async fn print(
         &self,
         mut records: SelectAll<BoxStream<'_, Record>>,
@@ -160,7 +160,7 @@ impl Tail<'_> {
         Ok(())
     }
 
-    /// Messages are if their event is, and everything else.
+    /// Returns whether to print it: messages of the events that were asked for, and all other records.
     fn is_wanted(&self, record: &Record) -> bool {
         let wanted = &self.options.event;
         record.kind != Kind::Message
@@ -169,7 +169,7 @@ impl Tail<'_> {
     }
 }
 
-/// What a channel says, with its end as the last record.
+/// The records of a channel, with its end as the last one.
 fn with_end(channel: &Channel, refs: &JoinRefs) -> impl Stream<Item = Record> + use<> {
     let (refs, channel) = (refs.clone(), channel.clone());
     let topic = channel.topic().clone();
@@ -190,7 +190,7 @@ fn with_end(channel: &Channel, refs: &JoinRefs) -> impl Stream<Item = Record> + 
     }))
 }
 
-/// What comes on topics that aren't joined.
+/// The records of topics that aren't joined.
 fn also(socket: &Socket, topics: &str) -> impl Stream<Item = Record> + use<> {
     let (messages, topics) = (socket.topic_messages(topic_filter(topics)), topics.to_owned());
     messages.filter_map(move |item| ready(unjoined(&topics, item)))

@@ -30,7 +30,7 @@ mod live;
 
 use live::{Live, Present};
 
-/// What hooks report for the live list; it goes by the lane that hooks have.
+/// Records of the live list, all of which come from hooks and have their own limit.
 const CAPACITY: usize = 1;
 
 /// Time for the list to come after the join, at most.
@@ -40,49 +40,49 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const MISSING: &str =
     "does the channel push it after the join, or has it another name (--state-event)?";
 
-/// What a meta is, and what the server says beside the metas.
+/// A meta, and the fields that an entry has beside its metas.
 type Meta = Value;
 type Beside = Map<String, Value>;
 
 /// Show who is present in a topic, live.
 ///
-/// On a terminal this is a list that follows what happens, with the latest changes below it. Elsewhere, and with
-/// --lines, each change is a line. With --json it is an object: kind is
-/// `presence_joined`, `presence_left` or synced (and as for `join` connected, joined, disconnected, errored, malformed,
-/// lagged), key is who, payload has the metas that joined or left, and present is the number of those present.
+/// On a terminal this is a live list, with the latest changes below it. Elsewhere, and with --lines, each change
+/// is a line. With --json it is an object: kind is `presence_joined`, `presence_left` or synced (or warning,
+/// failed, or one of those of `phx join`), key is who, payload is the list of metas that joined or left, and
+/// present is the number of keys that are present.
 ///
-/// It ends by Ctrl-C, and the exit code is 0.
+/// Ctrl-C ends it with exit code 0.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The socket's URL, such as `ws://localhost:4000/socket`; `@FILE` for one with secrets in it.
+    /// The socket's URL, such as `ws://localhost:4000/socket`, or `@FILE` that holds it.
     #[arg(value_parser = value::text)]
     url: String,
 
     /// The topic to join.
     topic: String,
 
-    /// Print each change as a JSON object.
+    /// Print each change as an object of JSON.
     #[arg(long)]
     json: bool,
 
-    /// Print each change as a line, on a terminal, too.
+    /// Print each change as a line, also on a terminal.
     #[arg(long, conflicts_with = "json")]
     lines: bool,
 
-    /// The name of the event with the whole list.
+    /// Name of the event with the whole list.
     #[arg(long, value_name = "EVENT", default_value = "presence_state", value_parser = value::text)]
     state_event: String,
 
-    /// The name of the event with the changes.
+    /// Name of the event with the changes.
     #[arg(long, value_name = "EVENT", default_value = "presence_diff", value_parser = value::text)]
     diff_event: String,
 
-    /// Be present, too: push this meta (JSON) after each join. A channel of Phoenix must handle the event and
-    /// track; without --track-event it is pushed as Supabase Realtime takes it.
+    /// Be present yourself: push this meta after each join, as event `presence` in the form of Supabase
+    /// Realtime. For a channel of your own that tracks, see --track-event.
     #[arg(long, value_name = "JSON|-", value_parser = value::text_or_stdin)]
     track: Option<String>,
 
-    /// The event to push the meta of --track as.
+    /// Push the meta of --track itself, as this event.
     #[arg(long, value_name = "EVENT", requires = "track", value_parser = value::text)]
     track_event: Option<String>,
 
@@ -334,7 +334,7 @@ impl Watching<'_> {
     }
 }
 
-/// Whether all of these metas were there before: a diff that came before the state says them again.
+/// Returns whether all of these metas were there before, as with a diff that repeats the state.
 fn has_all(before: &PresenceEntry<Meta, Beside>, joined: &PresenceEntry<Meta, Beside>) -> bool {
     joined.metas().all(|meta| before.metas().any(|old| old.phx_ref() == meta.phx_ref()))
 }

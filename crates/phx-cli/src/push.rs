@@ -25,11 +25,11 @@ const IN_FLIGHT: usize = 1_000;
 
 /// Join a topic, push an event, and print the reply.
 ///
-/// The response is printed as one line of JSON; a binary one as it is, or in base64 on a terminal. The exit
-/// code is the outcome: 0 for ok, 1 for an error reply, 5 if none came in time.
+/// Prints the response as one line of JSON, and a binary one as it is, or as base64 on a terminal. The exit
+/// code is 0 for ok, 1 for an error reply, 5 if no reply came in time.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The socket's URL, such as `ws://localhost:4000/socket`; `@FILE` for one with secrets in it.
+    /// The socket's URL, such as `ws://localhost:4000/socket`, or `@FILE` that holds it.
     #[arg(value_parser = value::text)]
     url: String,
 
@@ -39,7 +39,7 @@ pub(crate) struct Options {
     /// The event to push.
     event: String,
 
-    /// The payload: JSON, a file with JSON, or standard input.
+    /// The payload: JSON, a file that holds JSON, or standard input.
     #[arg(value_name = "PAYLOAD|@FILE|-", conflicts_with = "binary")]
     payload: Option<String>,
 
@@ -59,16 +59,16 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with = "json")]
     pretty: bool,
 
-    /// For each reply.
+    /// Limit for each reply.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::time)]
     timeout: Duration,
 
-    /// Push so many times.
+    /// Number of pushes.
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = value::number::<u64, 0, { u64::MAX }>)]
     repeat: u64,
 
-    /// Pushes a second, whether or not there are replies yet. By default each waits for the reply to
-    /// the one before.
+    /// Pushes a second, without waiting for replies. By default each push waits for the reply to the one
+    /// before.
     #[arg(long, value_name = "PER_SECOND", value_parser = value::rate)]
     rate: Option<f64>,
 

@@ -1,4 +1,4 @@
-//! `phx repl`: a conversation with a server, line by line.
+//! `phx repl`: commands to a server, line by line.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,13 +34,12 @@ const CAPACITY: usize = 256;
 
 /// Talk to a server line by line: join, push, leave, ping, look at the state.
 ///
-/// `help` lists the commands. Tab completes them, and the topics and events seen so far; what was typed before
-/// is there again the next time, except for lines that begin with a space or have something like a token
-/// in them. Ctrl-C gives up what a command waits for, and clears a line that is being typed; on an empty
+/// `help` lists the commands. Tab completes them, and the topics and events seen so far. The history is kept for
+/// the next time, except for lines that begin with a space or hold something like a token. Ctrl-C gives up what a command waits for, and clears a line that is being typed; on an empty
 /// line it ends the program, as Ctrl-D does.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The socket's URL, such as `ws://localhost:4000/socket`; `@FILE` for one with secrets in it.
+    /// The socket's URL, such as `ws://localhost:4000/socket`, or `@FILE` that holds it.
     #[arg(value_parser = value::text)]
     url: String,
 
@@ -52,7 +51,7 @@ pub(crate) struct Options {
     #[arg(long)]
     pretty: bool,
 
-    /// For the answers to joins and pushes.
+    /// Limit for the answers to joins and pushes.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::time)]
     timeout: Duration,
 
@@ -118,7 +117,7 @@ struct Repl<'a> {
 }
 
 impl Repl<'_> {
-    /// Does what is typed, until the end.
+    /// Runs the commands that are typed, until the end.
     async fn talk(
         &mut self,
         editor: &mut Editor,

@@ -1,4 +1,4 @@
-//! `phx script`: lines of JSON in, lines of JSON of everything that happens out.
+//! `phx script`: steps as lines of JSON in, everything that happens as lines of JSON out.
 
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -20,13 +20,13 @@ mod step;
 use runner::Runner;
 use step::Step;
 
-/// Do what lines of JSON say, and print everything that happens as lines of JSON.
+/// Run steps from lines of JSON, and print everything that happens as lines of JSON.
 ///
-/// This drives the client from any language. Each line is an object whose field `do` says what:
+/// Drives the client from any language. Each line is an object whose field `do` names the step:
 ///
 /// `{"do": "connect", "url": "ws://..", "params": {"token": ".."}, "headers": {}, "auth_token": ".."}`
 ///
-/// `{"do": "join", "topic": "room:a", "params": {}, "expect": "ok"}`
+/// `{"do": "join", "topic": "room:a", "params": {}, "expect": "ok", "replace": false}`
 ///
 /// `{"do": "push", "topic": "room:a", "event": "shout", "payload": {}, "expect": "none"}`
 ///
@@ -34,22 +34,26 @@ use step::Step;
 ///
 /// `{"do": "listen", "topic": "__absinthe__:*"}`
 ///
+/// `{"do": "params", "topic": "room:a", "params": {}}`
+///
 /// `{"do": "leave", "topic": "room:a"}`, `{"do": "ping"}`, `{"do": "sleep", "ms": 100}`, `{"do": "disconnect"}`
 ///
-/// Steps are done in order; what comes meanwhile is printed as it comes. `wait` waits for the next thing that
-/// matches, after the one that the last `wait` found. `listen` prints what comes on a topic without joining it;
-/// `*` at its end stands for anything. `expect` is ok, error or any, and for a push none, which
-/// waits for no reply. `binary` (base64) takes the place of `payload`. `timeout_ms` goes with all that wait, and
-/// an `id` of yours comes back with the outcome. Empty lines and those that begin with # are skipped.
+/// Steps run in order; what happens in between is printed at once. `connect` after `disconnect`, with the same
+/// fields or none, keeps the channels, which join again. `wait` waits for the next record that matches, after the
+/// one that the last `wait` found. `listen` prints messages on a topic without joining it; a final `*` matches any
+/// rest. `params` sets the params of the next rejoins. `expect` is ok, error or any; `none` of a push waits for
+/// no reply. With `replace` a join takes the topic from an earlier one. `binary` (base64) takes the place of
+/// `payload`. Every step that waits can have a `timeout_ms`, and every step an `id`, which comes back with the
+/// outcome. Empty lines and those that begin with # are skipped.
 ///
-/// A step that fails ends the script, with the exit code that `phx push` would have.
+/// A step that fails ends the script, with the exit code of `phx push`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The script; `-` for standard input, each line of which is done as it comes.
+    /// The script; `-` for standard input, where each line runs as it comes.
     #[arg(value_name = "FILE|-")]
     file: String,
 
-    /// The socket's URL, for `connect` without one.
+    /// The URL for `connect` without one.
     #[arg(long, value_parser = value::text)]
     url: Option<String>,
 

@@ -21,37 +21,40 @@ mod command;
 
 use command::{Command, HELP};
 
-/// Serve rooms to try things on, with faults on command.
+/// Serve a demo application, with faults on command.
 ///
-/// The first line of the output is the URL. Topics: room:* has the events echo (replies with the payload), fail
-/// (replies with an error), shout (to everybody), whisper (to the others), stop and crash; who joins with
-/// the param name is present under that name, and who joins with {"reject": true} is rejected. clock:*
-/// sends tick every second, or every `interval_ms` of the join's params.
+/// The first line of the output is the URL. Topics:
 ///
-/// Lines on standard input are faults on command; `help` lists them.
+/// `room:*` has the events `new_msg` (to all, with a reply `{"id": n}`), echo (a reply with the payload), fail (an
+/// error reply), shout (to all), whisper (to the others), stop and crash. The param `name` of a join makes it
+/// present under that name; `{"reject": true}` is rejected.
+///
+/// `clock:*` sends tick every second, or every `interval_ms` of the join's params.
+///
+/// Lines on standard input are faults; `help` lists them.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The port; 0 for one that is free.
+    /// The port; 0 for a free one.
     #[arg(long, default_value_t = 4000, value_parser = value::number::<u16, 0, 65_535>)]
     port: u16,
 
-    /// The address to listen on; one that other machines reach is warned of.
+    /// The address to listen on. One that other machines can reach gets a warning.
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_parser = value::address)]
     host: IpAddr,
 
-    /// Refuse everybody who doesn't say this token, as the auth token or the param `token`.
+    /// Refuse connections without this token, as the auth token or the param `token`.
     #[arg(long, value_name = "TOKEN", env = "PHX_SERVE_TOKEN", hide_env_values = true, value_parser = value::text)]
     token: Option<String>,
 
-    /// Reset all connections every so often.
+    /// Reset all connections at this interval.
     #[arg(long, value_name = "TIME", value_parser = value::time)]
     drop_every: Option<Duration>,
 
-    /// Time that everything takes from one side to the other.
+    /// Delay of everything, in each direction.
     #[arg(long, value_name = "TIME", value_parser = value::time)]
     latency: Option<Duration>,
 
-    /// Answer so many attempts to connect with 503 first.
+    /// Number of attempts to connect that are first answered with 503.
     #[arg(long, value_name = "COUNT", default_value_t = 0, value_parser = value::number::<u32, 0, 4_294_967_295>)]
     refuse_first: u32,
 }

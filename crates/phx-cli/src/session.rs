@@ -24,8 +24,8 @@ use crate::value;
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Join")]
 pub(crate) struct Joining {
-    /// A param of the join, for the channel's `join/3`; repeatable. `NAME=3` is the text "3"; `NAME:=3` is the
-    /// number, and `:=` takes any JSON.
+    /// A param of the join, for the channel's `join/3`. Repeatable. `n=3` is the string "3"; `n:=3` is the number,
+    /// and `:=` takes any JSON.
     #[arg(long, short = 'j', value_name = "NAME=VALUE", value_parser = value::json_pair)]
     join_param: Vec<JsonPair>,
 
@@ -33,7 +33,7 @@ pub(crate) struct Joining {
     #[arg(long, value_name = "JSON|-", value_parser = value::text_or_stdin)]
     join_params: Option<String>,
 
-    /// Read the params, a JSON object, from this file before each join and rejoin: for a token that expires.
+    /// Read the params, a JSON object, from this file before each join and rejoin, as for a token that expires.
     #[arg(long, value_name = "FILE", conflicts_with = "join_params", value_parser = value::path)]
     join_params_file: Option<String>,
 
@@ -106,8 +106,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Does some work that waits for the server, unless the connection ends and none is made again: then there is
-/// nothing to wait for. Work that is done all the same counts.
+/// Waits for a future that depends on the server, or fails when the connection ends for good. A future that is
+/// ready at the same time wins.
 pub(crate) async fn while_open<T>(
     socket: &Socket,
     work: impl Future<Output = Result<T, Failure>>,

@@ -10,16 +10,16 @@ use crate::value;
 
 /// Push over many sockets and channels, and measure the replies.
 ///
-/// Without --rate each channel pushes as soon as a reply has come; with it pushes are made at even times, and
-/// a latency counts from the time at which its push was due, so that a server that stalls can't hide it.
-/// The event has to be one that the server replies to.
+/// Without --rate each channel pushes when a reply has come. With --rate pushes are due at even times, and a
+/// latency counts from when its push was due, so that a server that stalls can't hide it. The server must reply
+/// to the event.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The socket's URL, such as `ws://localhost:4000/socket`; `@FILE` for one with secrets in it.
+    /// The socket's URL, such as `ws://localhost:4000/socket`, or `@FILE` that holds it.
     #[arg(value_parser = value::text)]
     pub(super) url: String,
 
-    /// Connections.
+    /// Number of connections.
     #[arg(long, short, value_name = "COUNT", default_value_t = 1, value_parser = value::number::<u32, 1, 100_000>)]
     pub(super) sockets: u32,
 
@@ -27,7 +27,7 @@ pub(crate) struct Options {
     #[arg(long, short, value_name = "COUNT", default_value_t = 1, value_parser = value::number::<u32, 1, 10_000>)]
     pub(super) channels: u32,
 
-    /// Pushes a second, over all channels. By default as many as there are replies.
+    /// Pushes a second over all channels. By default as many as there are replies.
     #[arg(long, short, value_name = "PER_SECOND", value_parser = value::rate)]
     pub(super) rate: Option<f64>,
 
@@ -39,7 +39,7 @@ pub(crate) struct Options {
     #[arg(long, short, value_name = "TIME", default_value = "10s", value_parser = value::time)]
     pub(super) duration: Duration,
 
-    /// Bytes of each payload, 11 at least.
+    /// Bytes of each payload, at least 11.
     #[arg(long, value_name = "BYTES", default_value_t = 64, value_parser = value::number::<u32, 11, 10_000_000>)]
     pub(super) size: u32,
 
@@ -51,7 +51,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "EVENT", default_value = "echo", value_parser = value::text)]
     pub(super) event: String,
 
-    /// For each reply.
+    /// Limit for each reply.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::time)]
     pub(super) timeout: Duration,
 
@@ -59,7 +59,7 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(super) json: bool,
 
-    /// Write a report with plots: a page that needs no network.
+    /// Write a page with plots, which needs no network.
     #[arg(long, short, value_name = "FILE.html", value_parser = value::path)]
     pub(super) output: Option<String>,
 

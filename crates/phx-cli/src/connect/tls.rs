@@ -25,11 +25,11 @@ pub(super) struct Tls {
     #[arg(long, value_name = "FILE", conflicts_with = "insecure", value_parser = value::path)]
     cacert: Option<String>,
 
-    /// Show the server this certificate (PEM).
+    /// Client certificate (PEM).
     #[arg(long, value_name = "FILE", requires = "key", value_parser = value::path)]
     cert: Option<String>,
 
-    /// The private key for --cert (PEM).
+    /// Private key for --cert (PEM).
     #[arg(long, value_name = "FILE", requires = "cert", value_parser = value::path)]
     key: Option<String>,
 

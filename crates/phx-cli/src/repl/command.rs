@@ -5,18 +5,18 @@ use phx_tokio::Payload;
 use crate::typed::{first_word, json};
 
 pub(super) const HELP: &str = "\
-join TOPIC [JSON]               join, with these params
+join TOPIC [JSON]               join with these params
 replace TOPIC [JSON]            join again with other params, as a new channel
 params TOPIC JSON               set the params of the next rejoins
-push TOPIC EVENT [JSON]         push, and wait for the reply
-send TOPIC EVENT [JSON]         push, and wait for nothing
-leave TOPIC                     leave
-ping                            how long a round trip to the server takes
-state                           the connection, and the channels
-connect, disconnect             as they say
-help                            this
+push TOPIC EVENT [JSON]         push and wait for the reply
+send TOPIC EVENT [JSON]         push without waiting for a reply
+leave TOPIC                     leave the topic
+ping                            measure how long a round trip takes
+state                           show the connection and the channels
+connect, disconnect             end the connection, or connect again
+help                            show this text
 quit                            leave, disconnect, and end
-A dot is the topic that was joined last: push . shout {\"body\": \"hi\"}";
+A dot is the topic joined last: push . shout {\"body\": \"hi\"}";
 
 /// The first words of all commands.
 pub(super) const NAMES: [&str; 12] = [
@@ -34,7 +34,7 @@ pub(super) const NAMES: [&str; 12] = [
     "state",
 ];
 
-/// What a line says.
+/// A command line.
 #[derive(Debug)]
 pub(super) enum Command {
     Join { topic: String, params: Payload, replace: bool },
@@ -51,7 +51,7 @@ pub(super) enum Command {
 }
 
 impl Command {
-    /// `None` for a line that says nothing. `last` is the topic that a dot means.
+    /// Parses a line; `None` if it is empty. `last` is the topic that a dot stands for.
     pub(super) fn parse(line: &str, last: Option<&str>) -> Result<Option<Self>, String> {
         let (name, rest) = first_word(line);
         let (topic, after_topic) = first_word(rest);
@@ -77,7 +77,7 @@ impl Command {
                 let topic = needs_topic()?;
                 let (event, text) = first_word(after_topic);
                 if event.is_empty() {
-                    return Err(format!("`{name}` needs an event, too"));
+                    return Err(format!("`{name}` needs an event"));
                 }
                 let (event, payload) = (event.to_owned(), json(text)?);
                 match name {

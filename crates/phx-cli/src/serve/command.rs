@@ -10,18 +10,18 @@ use crate::typed::{first_word, json};
 pub(super) const HELP: &str = "\
 drop                            reset all connections
 close CODE                      close them properly, with this code
-drain                           close those that have channels with 1012, as a deploy does
-stall, resume                   hold back everything in both directions, and let it go again
-half-open                       lose everything in both directions, as if a cable were pulled
-latency TIME                    delay everything, from now on: latency 50ms
-offline, silent, online         refuse new connections, or accept and say nothing, or as usual
+drain                           close those with channels with code 1012, as a deploy does
+stall, resume                   hold back everything in both directions, and release it
+half-open                       lose everything in both directions, as with a pulled cable
+latency TIME                    delay everything from now on: latency 50ms
+offline, silent, online         refuse new connections, accept and never answer, or as usual
 refuse STATUS                   answer the next attempt to connect with this HTTP status
-restart [TIME]                  stop, and come back after this time (1s), having forgotten all
-broadcast TOPIC EVENT [JSON]    send an event to everybody who joined the topic
-connections                     who is connected, and the topics joined
-quit                            the end";
+restart [TIME]                  stop, and start again without any state after this time (1s)
+broadcast TOPIC EVENT [JSON]    send an event to all who joined the topic
+connections                     list the connections and their topics
+quit                            stop and end";
 
-/// What a line says.
+/// A command line.
 #[derive(Debug)]
 pub(super) enum Command {
     Drop,
@@ -41,7 +41,7 @@ pub(super) enum Command {
 }
 
 impl Command {
-    /// `None` for a line that says nothing.
+    /// Parses a line; `None` if it is empty.
     pub(super) fn parse(line: &str) -> Result<Option<Self>, String> {
         let (name, rest) = first_word(line);
         let number = |what: &str| {
