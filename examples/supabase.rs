@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use phx_testing::listener::Listener;
-use phx_testing::{Channel, Context, Handled, Refusal, Server};
+use phx_testing::{Channel, Context, Handled, Server, UpgradeRejection};
 use phx_tokio::{Backoff, Payload, PresenceChange, PresenceItem, StreamItem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -188,7 +188,7 @@ fn imitation() -> Server {
         .path("/realtime/v1")
         .connect(|info| match info.param("apikey") {
             Some("anon") => Ok(None),
-            _ => Err(Refusal::new(403)),
+            _ => Err(UpgradeRejection::new(403)),
         })
         .channel("realtime:*", Realtime::default)
         .build()

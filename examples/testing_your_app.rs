@@ -14,7 +14,7 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use phx_testing::in_memory::{Link, VirtualTime};
-use phx_testing::{Handlers, Refusal, Server};
+use phx_testing::{Handlers, Server, UpgradeRejection};
 use phx_tokio::{Payload, Runtime, SocketBuilder, StreamItem};
 use serde::{Deserialize, Serialize};
 
@@ -164,7 +164,7 @@ fn it_waits_for_a_slow_server() -> Checked {
 fn a_refusal_is_its_error() -> Checked {
     let time = VirtualTime::new();
     let link = time.link(server());
-    link.refuse_next(Refusal::new(403));
+    link.refuse_next(UpgradeRejection::new(403));
     time.run(async {
         match bot(link.socket()).await {
             Ok(answers) => Err(format!("it got in, and gave {answers} answers").into()),

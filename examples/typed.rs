@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use phx_testing::listener::Listener;
 use phx_testing::{Channel, Context, Handled, Server};
-use phx_tokio::{Payload, PushFailed, Status, StreamItem};
+use phx_tokio::{Payload, PushCause, PushError, Status, StreamItem};
 use serde::{Deserialize, Serialize};
 
 // What both sides agree on. A real server has the same in Elixir.
@@ -63,7 +63,7 @@ async fn story(url: &str) -> Result<(), Box<dyn Error>> {
 
     // An error reply is an error, and its response has a type too.
     match list.push::<Item>("add", &Add { title: String::new() }).await {
-        Err(PushFailed::Rejected { response, .. }) => {
+        Err(PushError { cause: PushCause::Rejected { response, .. }, .. }) => {
             let refused: Refused = response.decode()?;
             println!("refused: {refused:?}");
             if refused != Refused::EmptyTitle {

@@ -1,8 +1,8 @@
 //! The room: what is said there, and who comes and goes.
 
 use phx_tokio::{
-    Channel, ConnectionState, JoinFailed, Messages, Presence, PresenceChange, PresenceChanges,
-    PresenceItem, PushRefused, Socket, SocketStatus, StreamItem,
+    Channel, ConnectionState, JoinError, Messages, Presence, PresenceChange, PresenceChanges,
+    PresenceItem, PushError, Socket, SocketStatus, StreamItem,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -29,7 +29,7 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    pub(crate) async fn join(socket: &Socket, room: &str, name: &str) -> Result<Self, JoinFailed> {
+    pub(crate) async fn join(socket: &Socket, room: &str, name: &str) -> Result<Self, JoinError> {
         let channel = socket.channel(format!("room:{room}")).params(&json!({ "name": name }));
         let channel = channel.create()?;
         // Listening starts before the join, so that nothing is missed.
@@ -74,7 +74,7 @@ impl Room {
 }
 
 /// Pushes a message to everybody in the room.
-pub(crate) fn say(channel: &Channel, name: &str, text: &str) -> Result<(), PushRefused> {
+pub(crate) fn say(channel: &Channel, name: &str, text: &str) -> Result<(), PushError> {
     let said = Said { from: name.to_owned(), text: text.to_owned() };
     channel.push("shout", &said).detach()
 }

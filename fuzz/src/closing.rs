@@ -17,7 +17,7 @@ use futures::Future as _;
 use phx_client::websocket::{self, WebSocketConfig};
 use phx_client::{Attempt, Transport as _};
 use phx_proto::{
-    Action, CloseCause, CloseCode, Config, DisconnectError, Endpoint, Event, Instant, Refusal,
+    Action, CloseCause, CloseCode, Config, CallError, Endpoint, Event, Instant, UpgradeRejection,
     Socket,
 };
 
@@ -50,7 +50,7 @@ pub fn check(input: &[u8]) {
     match opened {
         None => {}
         Some(Err(cause)) => {
-            if let CloseCause::Refused(refusal) = &cause {
+            if let CloseCause::UpgradeRejected(refusal) = &cause {
                 check_refusal(refusal, said);
             }
             assert!(!matches!(cause, CloseCause::Frame { .. }), "{cause}");
@@ -77,7 +77,7 @@ pub fn check(input: &[u8]) {
     }
 }
 
-fn check_refusal(refusal: &Refusal, said: &[u8]) {
+fn check_refusal(refusal: &UpgradeRejection, said: &[u8]) {
     // One of 0 to 99 counts as a 5xx, as RFC 9110, section 15, wants it.
     assert!(!(100..200).contains(&refusal.status) && refusal.status < 1000, "{}", refusal.status);
     assert!(refusal.body.len() <= MAX_BODY);
@@ -134,7 +134,7 @@ fn check_cause(cause: &CloseCause, was_open: bool) {
     assert_eq!(socket.poll_timeout(), retry_in.map(|delay| now + delay));
 
     let status = match cause {
-        CloseCause::Refused(refusal) => Some(refusal.status),
+        CloseCause::UpgradeRejected(refusal) => Some(refusal.status),
         _ => None,
     };
     let is_final = !was_open
@@ -142,7 +142,7 @@ fn check_cause(cause: &CloseCause, was_open: bool) {
     assert_eq!(retry_in.is_none(), is_final, "{shown}");
     let Some(delay) = retry_in else { return };
     let asked_for = match cause {
-        CloseCause::Refused(refusal) => refusal.retry_after.unwrap_or_default(),
+        CloseCause::UpgradeRejected(refusal) => refusal.retry_after.unwrap_or_default(),
         _ => Duration::ZERO,
     };
     let asked_for = asked_for.min(Duration::from_secs(300));
@@ -165,7 +165,7 @@ fn check_disconnect(code: CloseCode, reason: &str) {
             };
             assert_eq!((sent, &*given), (code, reason));
         }
-        Err(DisconnectError::Code { .. }) => {
+        Err(CallError::CloseCode { .. }) => {
             assert!(!matches!(code.as_u16(), 1000 | 3000..=4999));
             assert_eq!(socket.poll_action(), None);
         }

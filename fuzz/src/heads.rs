@@ -17,7 +17,7 @@ use std::time::Duration;
 use futures::Future as _;
 use phx_client::dial::{Dialer, HttpProxy, Socks5Proxy};
 use phx_client::websocket::{self, WebSocketConfig};
-use phx_client::{Attempt, CloseCause, ProxyFailure};
+use phx_client::{Attempt, CloseCause, ProxyCause, };
 use phx_proto::Endpoint;
 
 use crate::peer::{Peer, Timers, place_of_key, sizes};
@@ -74,7 +74,7 @@ fn upgrade(peer: &Peer, limit: usize) -> Option<Result<(), CloseCause>> {
     let attempt = Attempt::new(Endpoint::default().request("2.0.0"), Timers::Never);
     let mut upgrade = pin!(websocket::upgrade(peer.clone(), &attempt, &config));
     let upgraded = peer.run(limit, |cx| upgrade.as_mut().poll(cx))?;
-    if let Err(CloseCause::Refused(refusal)) = &upgraded {
+    if let Err(CloseCause::UpgradeRejected(refusal)) = &upgraded {
         assert!(refusal.status != 101 && refusal.body.len() <= MAX_BODY, "{refusal:?}");
     }
     Some(upgraded.map(drop))
@@ -87,11 +87,11 @@ fn dial(peer: &Peer, limit: usize, proxy: &impl Dialer) -> Option<Result<(), Clo
 
 /// `has_key`: the answer to the request's key is in it, which is another one each time.
 fn are_same(at_once: &Outcome, in_pieces: &Outcome, has_key: bool) -> bool {
-    const MALFORMED: CloseCause = CloseCause::Proxy(ProxyFailure::Malformed);
+    const MALFORMED: CloseCause = CloseCause::Proxy(ProxyCause::Malformed);
     match (at_once, in_pieces) {
         (Outcome::Opened(_), Outcome::Opened(_)) | (Outcome::Waits, Outcome::Waits) => true,
         (Outcome::Failed(cause), Outcome::Opened(unread)) => *cause == MALFORMED && *unread > 0,
-        (Outcome::Failed(CloseCause::Refused(a)), Outcome::Failed(CloseCause::Refused(b))) => {
+        (Outcome::Failed(CloseCause::UpgradeRejected(a)), Outcome::Failed(CloseCause::UpgradeRejected(b))) => {
             let (after_a, after_b) = (a.retry_after, b.retry_after);
             // A date counts from now if the server says nothing else.
             let passed = after_a.unwrap_or_default().abs_diff(after_b.unwrap_or_default());

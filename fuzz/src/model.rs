@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use phx_proto::{DecodeError, DecodeErrorKind, Message, Payload, Ref, Status, events};
+use phx_proto::{DecodeError, DecodeCause, Message, Payload, Ref, Status, events};
 use serde_json::value::RawValue;
 
 /// What is wrong with a text, as far as the model tells it apart.
@@ -25,7 +25,7 @@ pub(crate) fn agrees(expected: Result<Message, Wrong>, decoded: Result<Message, 
         (Err(Wrong::CantTell), _) => {}
         (Err(wrong), Ok(message)) => panic!("decoded as {message:?}, but {wrong:?}"),
         (Err(Wrong::Message), Err(error)) => {
-            assert!(!matches!(error.reason, DecodeErrorKind::Json { .. }), "{error}");
+            assert!(!matches!(error.reason, DecodeCause::Json { .. }), "{error}");
         }
         (Err(Wrong::Json), Err(_)) => {}
     }

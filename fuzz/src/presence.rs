@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 mod model;
 
-use model::{Model, Refusal};
+use model::{Model, UpgradeRejection};
 
 type Entry = PresenceEntry<Value, Map<String, Value>>;
 type List = BTreeMap<String, Vec<String>>;
@@ -110,7 +110,7 @@ impl Both {
 }
 
 /// Whether this is one of the reasons there are. What isn't presences may be found to be too many of them first.
-fn may_be(error: &PresenceError, refusal: Refusal) -> bool {
+fn may_be(error: &PresenceError, refusal: UpgradeRejection) -> bool {
     match error {
         PresenceError::Payload(_) => refusal.payload,
         PresenceError::TooManyMetas { .. } => refusal.metas || refusal.payload,

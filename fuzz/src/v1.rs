@@ -6,7 +6,7 @@
 //! What must hold, besides what holds of every decoder: it decodes what the model decodes, as the
 //! same message, and no binary frame.
 
-use phx_proto::{DecodeErrorKind, Frame, V1, V1Server};
+use phx_proto::{DecodeCause, Frame, V1, V1Server};
 
 use crate::model;
 use crate::round_trip::Sides;
@@ -20,7 +20,7 @@ pub fn check(input: &[u8]) {
     let sides = Sides::of(is_client, &V1, &V1Server);
     if choice & 2 != 0 {
         let refused = sides.decode(&Frame::binary(bytes.to_vec())).unwrap_err();
-        assert_eq!(refused.reason, DecodeErrorKind::UnexpectedBinary);
+        assert_eq!(refused.reason, DecodeCause::UnexpectedBinary);
         return;
     }
     let decoded = sides.decode(&Frame::text(bytes.to_vec()));

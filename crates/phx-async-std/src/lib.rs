@@ -112,7 +112,7 @@ pub type TcpDialer = dial::TcpDialer<AdapterRuntime>;
 /// use phx_async_std::UnixDialer;
 /// use phx_async_std::websocket::WebSocketConnector;
 ///
-/// # async fn doc() -> Result<(), phx_async_std::ConnectFailed> {
+/// # async fn doc() -> Result<(), phx_async_std::ConnectError> {
 /// let socket = phx_async_std::socket("ws://localhost/socket")
 ///     .connector(WebSocketConnector::new(UnixDialer::new("/run/phoenix.sock")))
 ///     .connect()
@@ -136,11 +136,11 @@ pub type UnixDialer = dial::UnixDialer<AdapterRuntime>;
 /// # Examples
 ///
 /// ```
-/// use phx_async_std::ConnectFailed;
+/// use phx_async_std::ConnectError;
 ///
 /// # async_std::task::block_on(async {
 /// let failed = phx_async_std::socket("localhost, port 4000").connect().await;
-/// assert!(matches!(failed, Err(ConnectFailed::Endpoint(_))));
+/// assert!(matches!(failed, Err(ConnectError { cause: ConnectCause::Endpoint(_), .. })));
 /// # });
 /// ```
 pub fn socket(endpoint: impl IntoEndpoint) -> SocketBuilder {

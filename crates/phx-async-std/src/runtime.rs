@@ -10,7 +10,7 @@ use std::time::{self, Duration};
 use async_std::net::{TcpStream, ToSocketAddrs};
 use async_std::task;
 use phx_client::dial::{ByteStream, Network};
-use phx_client::{BoxFuture, Instant, NoRuntime, Runtime, suspended};
+use phx_client::{BoxFuture, Instant, NoRuntimeError, Runtime, suspended};
 
 /// One for all sockets of the program, so that their timers go off together.
 static EPOCH: LazyLock<time::Instant> = LazyLock::new(time::Instant::now);
@@ -30,7 +30,7 @@ impl AdapterRuntime {
     /// # Errors
     ///
     /// None. Other adapters have some, and the same API.
-    pub fn current() -> Result<Self, NoRuntime> {
+    pub fn current() -> Result<Self, NoRuntimeError> {
         Ok(AdapterRuntime { _private: () })
     }
 }
@@ -54,7 +54,7 @@ impl Runtime for AdapterRuntime {
 }
 
 impl Network for AdapterRuntime {
-    fn current() -> Result<Self, NoRuntime> {
+    fn current() -> Result<Self, NoRuntimeError> {
         AdapterRuntime::current()
     }
 

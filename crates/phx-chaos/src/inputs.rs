@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use phx_proto::{
-    ChannelId, CloseCause, CloseCode, Frame, Message, Payload, Ref, Refusal, Status, TransportId,
+    ChannelId, CloseCause, CloseCode, Frame, Message, Payload, Ref, Status, TransportId,
+    UpgradeRejection,
 };
 
 use crate::Chaos;
@@ -44,8 +45,8 @@ impl Chaos {
 
     pub(crate) fn any_cause(&mut self) -> CloseCause {
         match self.choices.below(6) {
-            3 => CloseCause::Refused(
-                Refusal::new(300 + u16::try_from(self.choices.below(300)).unwrap())
+            3 => CloseCause::UpgradeRejected(
+                UpgradeRejection::new(300 + u16::try_from(self.choices.below(300)).unwrap())
                     .with_retry_after(Some(Duration::from_secs(self.choices.number()))),
             ),
             4 => CloseCause::invalid_request("no token"),

@@ -5,8 +5,8 @@ use std::io;
 use std::process::ExitCode;
 
 use phx_tokio::{
-    ByteString, CloseCause, ConnectFailed, Escaped, JoinFailed, Payload, PingFailed, PushErrorKind,
-    PushFailed, PushRefused, Socket, Status, TlsFailureKind,
+    ByteString, CallError, CloseCause, ConnectCause, ConnectError, Escaped, JoinCause, JoinError,
+    Payload, PingError, PushCause, PushError, Socket, Status, TlsCauseKind,
 };
 
 use serde::Deserialize;
@@ -57,18 +57,18 @@ impl Failure {
         Failure::Usage(format!("can't read {path}: {error}"))
     }
 
-    pub(crate) fn connect(url: impl fmt::Display, failed: &ConnectFailed) -> Self {
-        let cause = match failed {
-            ConnectFailed::Endpoint(error) => {
+    pub(crate) fn connect(url: impl fmt::Display, failed: &ConnectError) -> Self {
+        let cause = match &failed.cause {
+            ConnectCause::Endpoint(error) => {
                 return Failure::Usage(format!("the connection can't be made: {error}"));
             }
-            ConnectFailed::Config(error) => return Failure::Usage(error.to_string()),
-            ConnectFailed::Closed(cause) => Some(cause),
-            ConnectFailed::TimedOut { last, .. } => last.as_ref(),
+            ConnectCause::Config(error) => return Failure::Usage(error.to_string()),
+            ConnectCause::Closed(cause) => Some(cause),
+            ConnectCause::TimedOut { last, .. } => last.as_ref(),
             _ => None,
         };
-        let mut text = format!("can't connect to {url}: {}", shown(&failed.to_string()));
-        if let Some(CloseCause::Refused(refusal)) = cause {
+        let mut text = format!("can't connect to {url}: {}", shown(&failed.cause.to_string()));
+        if let Some(CloseCause::UpgradeRejected(refusal)) = cause {
             let body = String::from_utf8_lossy(&refusal.body);
             let first: String = body.trim().lines().next().unwrap_or_default().into();
             if !first.is_empty() && !first.starts_with('<') {
@@ -79,24 +79,22 @@ impl Failure {
         Failure::Connect(text)
     }
 
-    pub(crate) fn join(topic: &ByteString, failed: &JoinFailed) -> Self {
+    pub(crate) fn join(topic: &ByteString, failed: &JoinError) -> Self {
         let topic = shown(topic);
-        match failed {
-            JoinFailed::Rejected { status, response, .. } => Failure::JoinRejected(format!(
+        match &failed.cause {
+            JoinCause::Rejected { status, response, .. } => Failure::JoinRejected(format!(
                 "the server rejected the join of {topic} with {}",
                 answer(status, response)
             )),
-            JoinFailed::ReplyDropped { .. } => {
-                Failure::JoinRejected(format!("{topic}: {}", chain(failed)))
-            }
-            JoinFailed::TimedOut => {
+            JoinCause::ReplyDropped { .. } => Failure::JoinRejected(chain(failed)),
+            JoinCause::TimedOut => {
                 Failure::TimedOut(format!("no answer to the join of {topic} came in time"))
             }
-            JoinFailed::Crashed => Failure::TimedOut(format!(
+            JoinCause::Crashed => Failure::TimedOut(format!(
                 "{topic}: join crashed on the server, and no other attempt was accepted in time"
             )),
-            JoinFailed::Channel(error) => Failure::Usage(format!("{topic}: {}", chain(error))),
-            error => Failure::Failed(format!("{topic}: {}", chain(error))),
+            JoinCause::Params(_) | JoinCause::InvalidState(_) => Failure::Usage(chain(failed)),
+            _ => Failure::Failed(chain(failed)),
         }
     }
 
@@ -107,30 +105,28 @@ impl Failure {
         Failure::Rejected(format!("`{event}` to {topic}: the reply has {answer}"))
     }
 
-    pub(crate) fn push(topic: &str, event: &str, failed: &PushFailed) -> Self {
+    pub(crate) fn push(topic: &str, event: &str, failed: &PushError) -> Self {
         let what = format!("`{}` to {}", shown(event), shown(topic));
-        match failed {
-            PushFailed::Rejected { status, response, .. } => {
+        match &failed.cause {
+            PushCause::Rejected { status, response, .. } => {
                 Failure::replied(topic, event, status, response)
             }
-            PushFailed::ReplyDropped { status, .. } if *status != Status::Ok => {
-                Failure::Rejected(format!("{what}: {}", chain(failed)))
+            PushCause::ReplyDropped { status, .. } if *status != Status::Ok => {
+                Failure::Rejected(chain(failed))
             }
-            PushFailed::TimedOut => Failure::TimedOut(format!("{what}: no reply came in time")),
+            PushCause::TimedOut => Failure::TimedOut(format!("{what}: no reply came in time")),
             // Such as bytes with V1: the server has nothing to do with it.
-            PushFailed::Refused(PushRefused::Push(error)) if is_unusable(&error.reason) => {
-                Failure::Usage(format!("{what}: {}", chain(failed)))
-            }
-            PushFailed::NotSent => Failure::TimedOut(format!(
+            PushCause::InvalidState(error) if is_unusable(error) => Failure::Usage(chain(failed)),
+            PushCause::NotSent => Failure::TimedOut(format!(
                 "{what}: it couldn't be sent in time, for the channel wasn't joined"
             )),
-            error => Failure::Failed(format!("{what}: {}", chain(error))),
+            _ => Failure::Failed(chain(failed)),
         }
     }
 
-    pub(crate) fn ping(socket: &Socket, failed: &PingFailed) -> Self {
+    pub(crate) fn ping(socket: &Socket, failed: &PingError) -> Self {
         // A ping without an answer in time fails alone.
-        if *failed == PingFailed::Disconnected && socket.is_connected() {
+        if *failed == PingError::Disconnected && socket.is_connected() {
             return Failure::TimedOut("the ping failed: no answer came in time".to_owned());
         }
         Failure::Failed(format!("the ping failed: {failed}"))
@@ -204,7 +200,7 @@ impl From<io::Error> for Failure {
 /// What the user can do about a connection that didn't open, on a line of its own; empty if there is nothing.
 fn hint(cause: &CloseCause) -> &'static str {
     match cause {
-        CloseCause::Refused(refusal) => match refusal.status {
+        CloseCause::UpgradeRejected(refusal) => match refusal.status {
             403 => {
                 "\n  its `connect/3` or its `check_origin` refused, or a web firewall before it: is the token right, or \
                  the param that is its name? Does it want an Origin (`-H 'Origin: https://..'`)?"
@@ -215,10 +211,10 @@ fn hint(cause: &CloseCause) -> &'static str {
             _ => "",
         },
         CloseCause::Tls(failure) => match failure.kind {
-            TlsFailureKind::UnknownIssuer => {
+            TlsCauseKind::UnknownIssuer => {
                 "\n  `--cacert FILE` trusts a private or self-signed certificate, `--insecure` trusts any"
             }
-            TlsFailureKind::WrongName | TlsFailureKind::Expired | TlsFailureKind::NotYetValid => {
+            TlsCauseKind::WrongName | TlsCauseKind::Expired | TlsCauseKind::NotYetValid => {
                 "\n  `--insecure` connects all the same, and checks nothing"
             }
             _ => "",
@@ -228,8 +224,8 @@ fn hint(cause: &CloseCause) -> &'static str {
 }
 
 /// Whether no server and no other moment would have taken such a push.
-fn is_unusable(reason: &PushErrorKind) -> bool {
-    use PushErrorKind::{EmptyEvent, Encode, ReservedEvent};
+fn is_unusable(reason: &CallError) -> bool {
+    use CallError::{EmptyEvent, Encode, ReservedEvent};
     matches!(reason, Encode(_) | EmptyEvent | ReservedEvent)
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use phx_tokio::{Channel, Payload, PushFailed, PushReply, Reply, Status};
+use phx_tokio::{Channel, Payload, PushError, PushReply, Reply, Status};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::connect::Connect;
@@ -155,9 +155,7 @@ impl Pushing<'_> {
     fn push(&self) -> Result<Option<PushReply>, Failure> {
         let Options { event, timeout, no_reply, .. } = self.options;
         let push = self.channel.push_with_timeout(*timeout, &**event, self.payload.clone());
-        let refused = |refused: phx_tokio::PushRefused| {
-            Failure::push(self.channel.topic(), event, &refused.into())
-        };
+        let refused = |refused: PushError| Failure::push(self.channel.topic(), event, &refused);
         let push: phx_tokio::Push<()> = push.accepted().map_err(refused)?;
         if *no_reply {
             push.detach().map_err(refused)?;
@@ -167,7 +165,7 @@ impl Pushing<'_> {
     }
 
     /// Prints a reply, and remembers the first that isn't ok.
-    fn outcome(&mut self, outcome: &Result<Reply, PushFailed>) -> Result<(), Failure> {
+    fn outcome(&mut self, outcome: &Result<Reply, PushError>) -> Result<(), Failure> {
         let topic = self.channel.topic();
         let event = &self.options.event;
         let failure = match outcome {

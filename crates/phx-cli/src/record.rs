@@ -6,8 +6,7 @@ use std::time::{Duration, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use phx_tokio::{
-    ByteString, ChannelError, ChannelFailure, ChannelFailureCause, Closed, JoinFailure, Payload,
-    PayloadDropped, Reply,
+    ByteString, ChannelError, ChannelErrorCause, Closed, Payload, PayloadDropped, Reply,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -149,18 +148,13 @@ impl Record {
     }
 
     /// A record of why a channel isn't joined, and when the next attempt is.
-    pub(crate) fn errored(failure: &ChannelFailure) -> Self {
+    pub(crate) fn errored(failure: &ChannelError) -> Self {
         let mut record = Record::new(Kind::Errored);
         let said = match &failure.cause {
-            ChannelFailureCause::Errored(
-                ChannelError::Crashed(payload) | ChannelError::Closed(payload),
-            )
-            | ChannelFailureCause::JoinFailed(
-                JoinFailure::Crashed(payload) | JoinFailure::Closed(payload),
-            ) => Some(payload),
-            ChannelFailureCause::JoinFailed(JoinFailure::Rejected(rejection)) => {
-                Some(&rejection.response)
+            ChannelErrorCause::Crashed(payload) | ChannelErrorCause::Closed(payload) => {
+                Some(payload)
             }
+            ChannelErrorCause::Rejected(rejection) => Some(&rejection.response),
             _ => None,
         };
         if let Some(said) = said {

@@ -179,7 +179,7 @@ impl Repl<'_> {
                 let channel = &self.joined(&topic)?.channel;
                 self.seen.event(&event);
                 let push: Push<()> = channel.push_with_timeout(self.timeout, &*event, payload);
-                push.detach().map_err(|refused| Failure::push(&topic, &event, &refused.into()))
+                push.detach().map_err(|refused| Failure::push(&topic, &event, &refused))
             }
             Command::Ping => {
                 let round_trip = self.socket.ping().await;

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use clap::Args;
-use phx_testing::Refusal;
+use phx_testing::UpgradeRejection;
 use phx_testing::listener::Listener;
 use tokio::time::{MissedTickBehavior, interval_at, sleep};
 
@@ -64,7 +64,7 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
     let mut serving = Serving::start(address, options.token.clone()).await?;
     serving.set_latency(options.latency.unwrap_or_default());
     for _ in 0..options.refuse_first {
-        serving.listener.refuse_next(Refusal::new(503));
+        serving.listener.refuse_next(UpgradeRejection::new(503));
     }
     say(serving.listener.url())?;
     if !options.host.to_canonical().is_loopback() {
@@ -171,7 +171,7 @@ impl Serving {
                 "done".to_owned()
             }
             Command::Refuse(status) => {
-                self.listener.refuse_next(Refusal::new(status));
+                self.listener.refuse_next(UpgradeRejection::new(status));
                 format!("the next attempt to connect is refused with {status}")
             }
             Command::Broadcast(topic, event, payload) => {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use clap::Args;
 use futures::future::ready;
 use phx_tokio::{
-    ByteString, Channel, ChannelCloseCause, CloseCause, ConnectionState, Incoming, JoinFailed,
-    Message, Messages, Payload, PayloadDropped, Socket, SocketBuilder, Status, StreamItem,
-    TopicFilter, TopicMessage,
+    ByteString, Channel, ChannelCloseCause, CloseCause, ConnectionState, Incoming, JoinCause,
+    JoinError, Message, Messages, Payload, PayloadDropped, Socket, SocketBuilder, Status,
+    StreamItem, TopicFilter, TopicMessage,
 };
 use tokio::task::spawn_blocking;
 
@@ -196,7 +196,7 @@ pub(crate) fn channel(
             builder.params_with(move || ready(Ok(locked(&params).clone())))
         }
     };
-    builder.create().map_err(|error| Failure::join(&topic.into(), &error.into()))
+    builder.create().map_err(|error| Failure::join(&topic.into(), &error))
 }
 
 /// Joins; the response.
@@ -210,12 +210,12 @@ pub(crate) async fn join(
 
 /// The outcome of a join, which is one with ok although its response was too large to keep.
 pub(crate) fn accepted(
-    joined: Result<Payload, JoinFailed>,
-) -> Result<Result<Payload, PayloadDropped>, JoinFailed> {
+    joined: Result<Payload, JoinError>,
+) -> Result<Result<Payload, PayloadDropped>, JoinError> {
     match joined {
-        Err(JoinFailed::ReplyDropped { status: Status::Ok, len, .. }) => {
-            Ok(Err(PayloadDropped::new(len)))
-        }
+        Err(JoinError {
+            cause: JoinCause::ReplyDropped { status: Status::Ok, len, .. }, ..
+        }) => Ok(Err(PayloadDropped::new(len))),
         joined => joined.map(Ok),
     }
 }

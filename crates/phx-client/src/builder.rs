@@ -16,7 +16,7 @@ use crate::driver::Driver;
 use crate::log::{Log, LogRecord};
 use crate::runtime::{BoxFuture, Runtime};
 use crate::shared::{HookId, Shared, SocketHooks};
-use crate::socket::{Closed, ConnectFailed, Socket, SocketError};
+use crate::socket::{Closed, ConnectCause, ConnectError, Socket, SocketError};
 
 mod credentials;
 mod into_endpoint;
@@ -40,7 +40,7 @@ pub(crate) use settings::ClientConfig;
 /// use std::time::Duration;
 /// use phx_client::{Backoff, SocketBuilder};
 ///
-/// # async fn doc(builder: SocketBuilder) -> Result<(), phx_client::ConnectFailed> {
+/// # async fn doc(builder: SocketBuilder) -> Result<(), phx_client::ConnectError> {
 /// let socket = builder
 ///     .param("token", "secret")
 ///     .heartbeat_interval(Some(Duration::from_secs(15)))
@@ -97,8 +97,8 @@ impl SocketBuilder {
     ///
     /// # Errors
     ///
-    /// [`ConnectFailed`].
-    pub async fn connect(self) -> Result<Socket, ConnectFailed> {
+    /// [`ConnectError`].
+    pub async fn connect(self) -> Result<Socket, ConnectError> {
         let socket = self.spawn()?;
         socket.wait_connected().await?;
         Ok(socket)
@@ -109,7 +109,7 @@ impl SocketBuilder {
     ///
     /// # Errors
     ///
-    /// [`ConnectFailed`]; after the time that is [`ConnectFailed::TimedOut`], and the socket is
+    /// [`ConnectError`]; after the time that is [`ConnectCause::TimedOut`](crate::ConnectCause::TimedOut), and the socket is
     /// dropped.
     ///
     /// # Examples
@@ -118,12 +118,12 @@ impl SocketBuilder {
     /// use std::time::Duration;
     /// use phx_client::SocketBuilder;
     ///
-    /// # async fn doc(builder: SocketBuilder) -> Result<(), phx_client::ConnectFailed> {
+    /// # async fn doc(builder: SocketBuilder) -> Result<(), phx_client::ConnectError> {
     /// let socket = builder.connect_with_timeout(Duration::from_secs(5)).await?;
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn connect_with_timeout(self, limit: Duration) -> Result<Socket, ConnectFailed> {
+    pub async fn connect_with_timeout(self, limit: Duration) -> Result<Socket, ConnectError> {
         let socket = self.spawn()?;
         socket.wait_connected().with_timeout(limit).await?;
         Ok(socket)
@@ -134,14 +134,15 @@ impl SocketBuilder {
     ///
     /// # Errors
     ///
-    /// [`ConnectFailed::Endpoint`], [`ConnectFailed::Config`] or [`ConnectFailed::Incomplete`].
-    pub fn spawn(self) -> Result<Socket, ConnectFailed> {
-        let endpoint = self.endpoint?;
-        self.config.validate()?;
-        self.settings.validate()?;
-        let runtime = self.runtime.ok_or(ConnectFailed::Incomplete { missing: "runtime" })?;
-        let connector = self.connector.ok_or(ConnectFailed::Incomplete { missing: "connector" })?;
-        connector.check()?;
+    /// [`ConnectCause::Endpoint`](crate::ConnectCause::Endpoint), [`ConnectCause::Config`](crate::ConnectCause::Config) or [`ConnectCause::Incomplete`](crate::ConnectCause::Incomplete).
+    pub fn spawn(self) -> Result<Socket, ConnectError> {
+        let missing = |missing| ConnectError::unmade(ConnectCause::Incomplete { missing });
+        let endpoint = self.endpoint.map_err(ConnectError::unmade)?;
+        self.config.validate().map_err(ConnectError::unmade)?;
+        self.settings.validate().map_err(ConnectError::unmade)?;
+        let runtime = self.runtime.ok_or_else(|| missing("runtime"))?;
+        let connector = self.connector.ok_or_else(|| missing("connector"))?;
+        connector.check().map_err(ConnectError::unmade)?;
         // The standard library's source of randomness, which needs no crate.
         let seed = self.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         let core = phx_proto::Socket::new(self.config, seed);
@@ -218,7 +219,7 @@ impl SocketBuilder {
     /// use phx_client::{SocketBuilder, Credentials};
     ///
     /// # async fn fetch_token() -> Result<String, std::io::Error> { Ok(String::new()) }
-    /// # async fn doc(builder: SocketBuilder) -> Result<(), phx_client::ConnectFailed> {
+    /// # async fn doc(builder: SocketBuilder) -> Result<(), phx_client::ConnectError> {
     /// let socket = builder
     ///     .credentials(|| async { Ok(Credentials::new().auth_token(fetch_token().await?)) })
     ///     .connect()
@@ -370,8 +371,8 @@ impl SocketBuilder {
     /// Bytes of the server's answers that futures haven't taken, at the most, and as many again of those that channels
     /// keep: [`Channel::join_response`](crate::Channel::join_response) and
     /// [`Channel::close_cause`](crate::Channel::close_cause). One answer of any size fits alone. What doesn't fit is
-    /// dropped and the outcome says so, with its status: [`PushFailed::ReplyDropped`](crate::PushFailed::ReplyDropped),
-    /// [`JoinFailed::ReplyDropped`](crate::JoinFailed::ReplyDropped),
+    /// dropped and the outcome says so, with its status: [`PushCause::ReplyDropped`](crate::PushCause::ReplyDropped),
+    /// [`JoinCause::ReplyDropped`](crate::JoinCause::ReplyDropped),
     /// [`PayloadDropped`](crate::PayloadDropped). Default: 64 MiB.
     pub fn max_answer_bytes(mut self, bytes: usize) -> Self {
         self.config.max_answer_bytes = bytes;

@@ -12,14 +12,15 @@ use crate::socket::{Socket, SocketHandle};
 use crate::subscription::Subscription;
 
 mod builder;
-mod failure;
+mod error;
 mod join;
 mod leave;
 
-pub use builder::{ChannelBuilder, NewChannelFailed};
-pub use failure::{ChannelFailure, ChannelFailureCause};
-pub use join::{Join, JoinFailed};
-pub use leave::{Leave, LeaveFailed};
+pub use builder::ChannelBuilder;
+pub(crate) use error::rejected;
+pub use error::{ChannelError, JoinCause, JoinError, LeaveCause, LeaveError};
+pub use join::Join;
+pub use leave::Leave;
 
 /// A channel of a socket: one topic's conversation with the server.
 ///
@@ -119,7 +120,7 @@ impl Channel {
     /// failed, and when it is tried again; `None` once it is joined, and when it is closed. What the server sent with
     /// that is kept if there is room for it, see [`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes).
     #[must_use]
-    pub fn failure(&self) -> Option<ChannelFailure> {
+    pub fn failure(&self) -> Option<ChannelError> {
         self.kept(|entry| entry.failure.as_deref().cloned())
     }
 
@@ -181,7 +182,7 @@ impl Channel {
     /// attempt to join failed that isn't the last one: with the cause, and when it is tried again.
     pub fn on_error(
         &self,
-        handler: impl Fn(&ChannelFailure) + Send + Sync + 'static,
+        handler: impl Fn(&ChannelError) + Send + Sync + 'static,
     ) -> Subscription {
         self.hook(
             |hooks, id| hooks.error.add(id, Arc::new(handler)),

@@ -119,8 +119,8 @@ pub mod websocket;
 
 pub use builder::{Credentials, IntoEndpoint, SocketBuilder};
 pub use channel::{
-    Channel, ChannelBuilder, ChannelFailure, ChannelFailureCause, Join, JoinFailed, Leave,
-    LeaveFailed, NewChannelFailed,
+    Channel, ChannelBuilder, ChannelError, Join, JoinCause, JoinError, Leave, LeaveCause,
+    LeaveError,
 };
 pub use connector::{Attempt, Connector, Transport};
 pub use log::{LogKind, LogRecord};
@@ -130,10 +130,11 @@ pub use messages::item::{
 pub use messages::{Messages, Values};
 pub use payload::IntoPayload;
 pub use presence::{Presence, PresenceChanges, PresenceItem};
-pub use push::{Push, PushFailed, PushRefused, PushReply, Reply};
-pub use runtime::{BoxFuture, NoRuntime, Runtime, suspended};
+pub use push::{Push, PushCause, PushError, PushReply, Reply};
+pub use runtime::{BoxFuture, NoRuntimeError, Runtime, suspended};
 pub use socket::{
-    Closed, ConnectFailed, Connecting, Disconnecting, Ping, PingFailed, Socket, SocketError,
+    Closed, ConnectCause, ConnectError, Connecting, Disconnecting, Ping, PingError, Socket,
+    SocketError,
 };
 pub use status::{ChannelStatus, SocketStatus};
 pub use subscription::Subscription;
@@ -141,15 +142,14 @@ pub use subscription::Subscription;
 /// The core, for those who need more of it than this crate shows.
 pub use phx_proto as proto;
 pub use phx_proto::{
-    Backoff, ByteString, Bytes, ChannelCloseCause, ChannelError, ChannelState, CloseCause,
-    CloseCode, ClosePolicy, Config, ConfigError, ConnectionState, Counters,
-    DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT, DecodeError, DecodeErrorKind, DisconnectError,
-    EncodeError, Endpoint, EndpointError, Escaped, Field, Frame, Instant, JoinError, JoinFailure,
-    JsonError, LeaveError, Message, NewChannelError, ParamErrorKind, Payload, PayloadDropped,
-    PayloadError, PingError, PresenceChange, PresenceConfig, PresenceEntry, PresenceError,
-    PresenceMeta, PresenceStatus, ProxyFailure, PushError, PushErrorKind, PushOverflow, Reconnect,
-    ReconnectPolicy, Ref, Refusal, Rejection, Rejoin, RejoinPolicy, Request, RequestId, Serializer,
-    Status, TlsFailure, TlsFailureKind, V1, V2, events,
+    Backoff, ByteString, Bytes, CallError, ChannelCloseCause, ChannelErrorCause, ChannelState,
+    CloseCause, CloseCode, ClosePolicy, Config, ConfigError, ConnectionState, Counters,
+    DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT, DecodeCause, DecodeError, EncodeError, Endpoint,
+    EndpointError, Escaped, Field, Frame, Instant, JsonError, Message, ParamCause, Payload,
+    PayloadDropped, PayloadError, PresenceChange, PresenceConfig, PresenceEntry, PresenceError,
+    PresenceMeta, PresenceStatus, ProxyCause, PushOverflow, Reconnect, ReconnectPolicy, Ref,
+    Rejection, Rejoin, RejoinPolicy, Request, RequestId, Serializer, Status, TlsCause,
+    TlsCauseKind, UpgradeRejection, V1, V2, events,
 };
 
 #[cfg(doctest)]

@@ -12,7 +12,7 @@ use serde::Serialize;
 /// use phx_client::{Channel, Payload};
 /// use serde_json::json;
 ///
-/// # async fn doc(room: Channel) -> Result<(), phx_client::PushFailed> {
+/// # async fn doc(room: Channel) -> Result<(), phx_client::PushError> {
 /// room.push("typing", &json!({ "on": true })).acknowledged().await?;
 /// room.push("photo", Payload::binary(vec![0xff, 0xd8])).acknowledged().await?;
 /// # Ok(())

@@ -68,12 +68,12 @@ impl<R: Runtime + ?Sized> Runtime for Arc<R> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, thiserror::Error)]
 #[error("the calling code runs on no async runtime")]
 #[non_exhaustive]
-pub struct NoRuntime;
+pub struct NoRuntimeError;
 
-impl NoRuntime {
+impl NoRuntimeError {
     /// For runtimes that one can be outside of.
     #[must_use]
     pub fn new() -> Self {
-        NoRuntime
+        NoRuntimeError
     }
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use futures::task::AtomicWaker;
 use phx_proto::{
-    ByteString, ChannelCloseCause, ChannelId, CloseCode, ConnectionState, DisconnectError,
-    Endpoint, Instant, Outcome, Payload, PayloadDropped, PingId, RequestId,
+    ByteString, CallError, ChannelCloseCause, ChannelId, CloseCode, ConnectionState, Endpoint,
+    Instant, Outcome, Payload, PayloadDropped, PingId, RequestId,
 };
 
 use crate::builder::ClientConfig;
-use crate::channel::ChannelFailure;
+use crate::channel::ChannelError;
 use crate::messages::item::{Incoming, TopicMessage};
 use crate::runtime::{Clock, Runtime};
 
@@ -211,7 +211,7 @@ impl State {
         now: Instant,
         code: CloseCode,
         reason: &str,
-    ) -> Result<u64, DisconnectError> {
+    ) -> Result<u64, CallError> {
         let was_closed = self.connection_state() == ConnectionState::Closed;
         self.core.disconnect(now, code, reason)?;
         if !was_closed && self.connection_state() == ConnectionState::Closed {
@@ -295,13 +295,13 @@ impl State {
     pub(crate) fn note_failure(
         &mut self,
         channel: ChannelId,
-        failure: ChannelFailure,
+        failure: ChannelError,
         deferred: &mut Deferred,
     ) {
         if let Some(entry) = self.channels.get_mut(channel) {
             // The one before makes room.
             self.kept.give_back(entry.failure_len());
-            let (len, without) = (ChannelFailure::answer_len, ChannelFailure::without_payload);
+            let (len, without) = (ChannelError::answer_len, ChannelError::without_payload);
             let failure = Box::new(self.kept.keep(failure, len, without));
             if let Some(before) = entry.failure.replace(failure) {
                 deferred.drop_box(before);

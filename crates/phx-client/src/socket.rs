@@ -12,9 +12,9 @@ mod connecting;
 mod error;
 mod ping;
 
-pub use connecting::{ConnectFailed, Connecting, Disconnecting};
-pub use error::{Closed, SocketError};
-pub use ping::{Ping, PingFailed};
+pub use connecting::{Connecting, Disconnecting};
+pub use error::{Closed, ConnectCause, ConnectError, SocketError};
+pub use ping::{Ping, PingError};
 
 /// A Phoenix socket: one connection to the server, made again whenever it is lost, and the channels
 /// on it.

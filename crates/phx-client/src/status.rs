@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use futures::stream::Stream;
 use phx_proto::{ChannelId, ChannelState, ConnectionState};
 
-use crate::channel::{Channel, ChannelFailure};
+use crate::channel::{Channel, ChannelError};
 use crate::shared::{Shared, WatchKey};
 use crate::socket::Socket;
 
@@ -54,7 +54,7 @@ pub struct ChannelStatus {
     /// The state, and how many failures there had been then.
     shown: Option<(ChannelState, u32)>,
     /// The latest of them.
-    failure: Option<Box<ChannelFailure>>,
+    failure: Option<Box<ChannelError>>,
     ended: bool,
 }
 
@@ -109,7 +109,7 @@ impl ChannelStatus {
     /// [`Errored`](ChannelState::Errored), or, [`Joining`](ChannelState::Joining), why the attempt
     /// before failed. `None` if there was no failure since it was joined, or began to be.
     #[must_use]
-    pub fn failure(&self) -> Option<&ChannelFailure> {
+    pub fn failure(&self) -> Option<&ChannelError> {
         self.failure.as_deref()
     }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 use futures::{AsyncRead, AsyncWrite};
 use futures_rustls::TlsConnector;
 use futures_rustls::client::TlsStream;
-use phx_proto::{CloseCause, TlsFailureKind};
+use phx_proto::{CloseCause, TlsCauseKind};
 use rustls::client::WantsClientCert;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
@@ -131,7 +131,7 @@ where
     TlsConnector::from(config).connect(name, stream).await.map_err(|error| {
         failure(&error).unwrap_or_else(|| match error.kind() {
             io::ErrorKind::UnexpectedEof => CloseCause::tls(
-                TlsFailureKind::Ended,
+                TlsCauseKind::Ended,
                 "the server ended the connection during the handshake: does it speak `ws://` at this port?",
             ),
             _ => CloseCause::io(error.to_string()),

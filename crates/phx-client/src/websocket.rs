@@ -87,7 +87,7 @@ fn check_tls(request: &Request) -> Result<(), CloseCause> {
 ///
 /// # Errors
 ///
-/// - [`CloseCause::Refused`] for any HTTP answer but 101, with the status, `Retry-After` and the
+/// - [`CloseCause::UpgradeRejected`] for any HTTP answer but 101, with the status, `Retry-After` and the
 ///   beginning of the body;
 /// - [`CloseCause::Io`] if the stream ends or fails, or what came isn't a proper answer. An answer of HTTP/1.0 with
 ///   101 is none, nor is one after more than 16 interim answers (1xx);

@@ -15,9 +15,9 @@ use common::log::Log;
 use common::{Net, Notes, settle};
 use phx_client::proto::{self, Instant, Params};
 use phx_client::{
-    ByteString, ChannelError, CloseCause, CloseCode, ConnectFailed, DecodeError, DecodeErrorKind,
-    EncodeError, Endpoint, Escaped, Frame, JoinFailed, JoinFailure, Message, Payload, PushFailed,
-    Ref, Refusal, Rejection, SocketError, Status, TlsFailure, TlsFailureKind,
+    ByteString, ChannelErrorCause, CloseCause, CloseCode, ConnectCause, DecodeCause, DecodeError,
+    EncodeError, Endpoint, Escaped, Frame, Message, Payload, PushCause, Ref, Rejection,
+    SocketError, Status, TlsCause, TlsCauseKind, UpgradeRejection,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -41,29 +41,21 @@ fn assert_harmless(what: &str, shown: &str) {
 }
 
 /// Types whose `Display` holds nothing but this project's own words and numbers.
-const OWN_WORDS: [&str; 19] = [
+const OWN_WORDS: [&str; 13] = [
+    "CallError",
     "CloseCode",
     "ConfigError",
-    "DisconnectError",
     "Field",
-    "JoinError",
-    "LeaveError",
-    "LeaveFailed",
+    "LeaveCause",
     "LogKind",
-    "NewChannelError",
-    "NoRuntime",
-    "ParamErrorKind",
+    "NoRuntimeError",
+    "ParamCause",
     "PayloadDropped",
     "PingError",
-    "PingFailed",
     "PresenceError",
-    "ProxyFailure",
-    // A part of `ConnectFailed`, and not public.
-    "Last",
+    "ProxyCause",
     // A part of failures and rejections, which are in the table.
     "Reason",
-    // Their sources hold texts, and are in the table.
-    "PushErrorKind",
 ];
 
 /// What was shown of a type that holds texts of others.
@@ -145,7 +137,7 @@ fn whatever_is_displayed_is_one_short_line() {
     table.text(&Escaped::new(text));
     table.text(&Status::Other(bytes()));
     table.text(&Ref::from(bytes()));
-    table.text(&TlsFailure::new(TlsFailureKind::Other, text));
+    table.text(&TlsCause::new(TlsCauseKind::Other, text));
     // The user's own, and shown as long as it is.
     let path: String = text.chars().take(64).collect();
     table.text(&Endpoint::parse(&format!("ws://localhost/{path}?{text}")).unwrap());
@@ -154,13 +146,13 @@ fn whatever_is_displayed_is_one_short_line() {
         CloseCause::frame(CloseCode::NORMAL, text),
         CloseCause::io(text),
         CloseCause::invalid_request(text),
-        CloseCause::tls(TlsFailureKind::Other, text),
-        CloseCause::Refused(Refusal::new(403).with_body(text.to_owned())),
+        CloseCause::tls(TlsCauseKind::Other, text),
+        CloseCause::UpgradeRejected(UpgradeRejection::new(403).with_body(text.to_owned())),
     ];
     for cause in causes {
         table.text(&cause);
         table.error(&SocketError::Connection(cause.clone()));
-        table.error(&ConnectFailed::Closed(cause));
+        table.text(&ConnectCause::Closed(cause));
     }
 
     table.error(&Payload::from_json_text(text.to_owned()).unwrap_err());
@@ -170,13 +162,13 @@ fn whatever_is_displayed_is_one_short_line() {
     table.error(&unknown_field);
     let error = unknown_field.source().unwrap();
     table.error(error.downcast_ref::<phx_client::JsonError>().unwrap());
-    table.error(&PushFailed::Response(unknown_field));
-    table.error(&phx_client::PushRefused::Payload(payload.decode::<u64>().unwrap_err()));
+    table.text(&PushCause::Response(unknown_field));
+    table.text(&PushCause::Payload(payload.decode::<u64>().unwrap_err()));
 
     table.error(&EncodeError::Custom(text.to_owned()));
-    table.error(&DecodeErrorKind::Custom(text.to_owned()));
+    table.error(&DecodeCause::Custom(text.to_owned()));
     let malformed =
-        DecodeError::new(DecodeErrorKind::Custom(text.into()), Frame::text(text.to_owned()));
+        DecodeError::new(DecodeCause::Custom(text.into()), Frame::text(text.to_owned()));
     table.error(&malformed);
     table.error(&SocketError::Malformed(malformed));
     table.error(&Endpoint::default().with_header("sec-websocket-key", text).unwrap_err());
@@ -187,17 +179,16 @@ fn whatever_is_displayed_is_one_short_line() {
     let reason = || Ok(Payload::json(&json!({ "reason": text })).unwrap());
     let rejection = Rejection::new(Status::Other(bytes()), reason().unwrap(), true);
     table.text(&rejection);
-    table.text(&JoinFailure::Rejected(rejection));
-    table.text(&JoinFailure::Crashed(reason()));
-    table.text(&JoinFailure::Closed(reason()));
-    table.text(&ChannelError::Crashed(reason()));
-    table.text(&ChannelError::Closed(reason()));
+    table.text(&ChannelErrorCause::Rejected(rejection));
+    table.text(&ChannelErrorCause::Crashed(reason()));
+    table.text(&ChannelErrorCause::Closed(reason()));
+    table.text(&ChannelErrorCause::Crashed(reason()));
+    table.text(&ChannelErrorCause::Closed(reason()));
 
     let mut core = proto::Socket::new(proto::Config::default(), 1);
     let channel = core.channel(text, Params::from(Payload::empty())).unwrap();
     let refused = core.push(Instant::EPOCH, channel, text, Payload::empty(), None).unwrap_err();
     table.error(&refused);
-    table.error(&phx_client::PushRefused::Push(refused));
     table.names.extend(shown_by_handles(text));
 
     let expected: BTreeSet<String> = OWN_WORDS.iter().map(ToString::to_string).collect();
@@ -214,23 +205,34 @@ fn shown_by_handles(text: &str) -> BTreeSet<String> {
         let first = socket.channel(text).create().unwrap();
         let taken = socket.channel(text).create().unwrap_err();
         table.error(&taken);
-        table.error(&JoinFailed::Channel(taken));
 
         let (joined, ()) = tokio::join!(first.join(), async {
             let join = peer.receive().await;
             peer.reply(&join, text, &json!({ "reason": text }));
         });
-        table.error(&joined.unwrap_err());
+        let joined = joined.unwrap_err();
+        table.text(&joined.cause);
+        table.error(&joined);
+        table.error(&first.leave().await.unwrap_err());
+        drop(first.push::<()>(text, Payload::empty()).accepted().map_err(|refused| {
+            table.error(&refused);
+        }));
         let (pushed, ()) = tokio::join!(room.push::<()>("post", &json!({})), async {
             let push = peer.receive().await;
             peer.reply(&push, text, &json!({ "reason": text }));
         });
-        table.error(&pushed.unwrap_err());
+        let pushed = pushed.unwrap_err();
+        table.text(&pushed.cause);
+        table.error(&pushed);
         peer.broadcast("phx_error", &json!({ "reason": text }));
         settle().await;
         let failure = room.failure().unwrap();
-        table.text(&failure);
+        table.error(&failure);
         table.text(&failure.cause);
+        peer.close(CloseCause::io(text));
+        settle().await;
+        let limit = std::time::Duration::from_millis(1);
+        table.error(&socket.wait_connected().with_timeout(limit).await.unwrap_err());
         table.names
     })
 }

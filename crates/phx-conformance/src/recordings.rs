@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use phx_proto::{Frame, Instant, Refusal};
+use phx_proto::{Frame, Instant, UpgradeRejection};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
@@ -275,7 +275,7 @@ impl Request {
 impl Answer {
     /// The same, as the core is handed it.
     #[must_use]
-    pub fn refusal(&self) -> Refusal {
-        Refusal::new(self.status).with_body(self.body.clone())
+    pub fn refusal(&self) -> UpgradeRejection {
+        UpgradeRejection::new(self.status).with_body(self.body.clone())
     }
 }

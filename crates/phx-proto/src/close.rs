@@ -11,8 +11,8 @@ use crate::Escaped;
 mod proxy;
 mod tls;
 
-pub use proxy::ProxyFailure;
-pub use tls::{TlsFailure, TlsFailureKind};
+pub use proxy::ProxyCause;
+pub use tls::{TlsCause, TlsCauseKind};
 
 /// A WebSocket close code (RFC 6455, section 7.4).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,12 +100,12 @@ pub enum CloseCause {
         error: String,
     },
     /// TLS failed: one side doesn't trust the other, or they don't understand each other.
-    Tls(TlsFailure),
+    Tls(TlsCause),
     /// The server answered the WebSocket upgrade with something else.
-    Refused(Refusal),
+    UpgradeRejected(UpgradeRejection),
     /// A proxy on the way to the server opened no tunnel. Not the server's answer: by default it is
     /// tried again, since proxies are configured and restarted while programs run.
-    Proxy(ProxyFailure),
+    Proxy(ProxyCause),
     /// The request couldn't be made: the endpoint or the credentials of this attempt are unusable,
     /// or asking for them failed.
     #[non_exhaustive]
@@ -144,8 +144,8 @@ impl CloseCause {
     }
 
     /// A TLS failure.
-    pub fn tls(kind: TlsFailureKind, error: impl Into<String>) -> Self {
-        CloseCause::Tls(TlsFailure::new(kind, error))
+    pub fn tls(kind: TlsCauseKind, error: impl Into<String>) -> Self {
+        CloseCause::Tls(TlsCause::new(kind, error))
     }
 
     /// A request that couldn't be made.
@@ -178,7 +178,7 @@ impl fmt::Display for CloseCause {
             CloseCause::Io { error } if error.is_empty() => f.write_str("connection lost"),
             CloseCause::Io { error } => write!(f, "connection lost: {}", Escaped::new(error)),
             CloseCause::Tls(failure) => write!(f, "TLS: {failure}"),
-            CloseCause::Refused(refusal) => {
+            CloseCause::UpgradeRejected(refusal) => {
                 write!(f, "the server refused the connection with HTTP status {}", refusal.status)
             }
             CloseCause::Proxy(failure) => write!(f, "the proxy {failure}"),
@@ -202,7 +202,7 @@ impl fmt::Display for CloseCause {
 /// `Debug` shows the body's length only.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Refusal {
+pub struct UpgradeRejection {
     /// The HTTP status: 403 for `:error` and a bad origin, or what the application chose.
     pub status: u16,
     /// `Retry-After`, as the time to wait from the moment the answer came.
@@ -212,11 +212,11 @@ pub struct Refusal {
     pub body: Bytes,
 }
 
-impl Refusal {
+impl UpgradeRejection {
     /// An answer with this status and an empty body.
     #[must_use]
     pub fn new(status: u16) -> Self {
-        Refusal { status, retry_after: None, body: Bytes::new() }
+        UpgradeRejection { status, retry_after: None, body: Bytes::new() }
     }
 
     /// The same answer with a `Retry-After`.
@@ -234,9 +234,9 @@ impl Refusal {
     }
 }
 
-impl fmt::Debug for Refusal {
+impl fmt::Debug for UpgradeRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Refusal")
+        f.debug_struct("UpgradeRejection")
             .field("status", &self.status)
             .field("retry_after", &self.retry_after)
             .field("body", &format_args!("{} bytes", self.body.len()))

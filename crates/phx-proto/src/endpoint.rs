@@ -17,7 +17,7 @@ mod headers;
 mod params;
 mod request;
 
-pub use error::{EndpointError, ParamErrorKind};
+pub use error::{EndpointError, ParamCause};
 pub use request::Request;
 
 use headers::Headers;

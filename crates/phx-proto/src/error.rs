@@ -1,4 +1,4 @@
-//! What can be wrong with a call: local misuse, said at the call, with the caller's data handed back.
+//! Errors of the socket's calls: local misuse, reported by the call itself, with the caller's data handed back.
 
 use core::error::Error;
 use core::fmt;
@@ -7,86 +7,109 @@ use bytestring::ByteString;
 
 use crate::{ChannelId, CloseCode, EncodeError, Escaped, Payload};
 
-/// Why there can be no such channel.
+/// Reason why the socket accepted no call. Nothing was changed and nothing will be sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum NewChannelError {
-    /// The topic is empty.
+pub enum CallError {
+    /// There is no such channel: it was removed.
+    #[error("there is no such channel: it was removed")]
+    UnknownChannel,
+    /// A new channel: the topic is empty.
     #[error("the topic is empty")]
     EmptyTopic,
-    /// The topic `phoenix` belongs to heartbeats.
+    /// A new channel: the topic `phoenix` belongs to heartbeats.
     #[error("the topic `phoenix` is reserved for heartbeats")]
     ReservedTopic,
-    /// Another channel of this socket has this topic. Share that one, or take its place with
+    /// A new channel or a join: another channel of this socket has the topic. Share that one, or take its place with
     /// [`Socket::replace`](crate::Socket::replace).
-    #[error("the topic has a channel already")]
+    #[error("the topic has another channel: share that one, or replace it")]
     #[non_exhaustive]
     TopicTaken {
         /// The topic's channel.
         owner: ChannelId,
     },
-    /// The params can't be sent by this socket's serializer.
-    #[error("the params can't be sent")]
-    Params(#[source] EncodeError),
-    /// The socket has as many channels as [`Config::max_channels`](crate::Config::max_channels)
-    /// allows.
-    #[error("{max} channels are the limit")]
+    /// A new channel: the socket has as many as [`Config::max_channels`](crate::Config::max_channels) allows.
+    #[error("{max} channels are the limit (`max_channels`)")]
     #[non_exhaustive]
-    TooMany {
-        /// The limit: how many channels there may be at a time.
+    TooManyChannels {
+        /// The limit, in channels.
         max: usize,
     },
-}
-
-/// Why a channel can't be joined.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum JoinError {
-    /// There is no such channel: it was removed.
-    #[error("no such channel")]
-    UnknownChannel,
-    /// A channel that isn't closed is joined once; it rejoins by itself.
-    #[error("the channel has been joined already")]
+    /// A join: a channel that isn't closed is joined once; it rejoins by itself.
+    #[error("the channel has been joined already; it rejoins by itself")]
     AlreadyJoined,
-    /// The channel is being left. It can be joined again when it is closed; a new one of the same
-    /// topic can be joined now.
+    /// A join: the channel is being left. It can be joined again when it is closed; a new one of the same topic
+    /// can be joined now.
     #[error("the channel is being left")]
     Leaving,
-    /// Another channel has taken its place, see [`Socket::replace`](crate::Socket::replace).
+    /// A join: another channel has taken its place, see [`Socket::replace`](crate::Socket::replace).
     #[error("the channel has been replaced by another one")]
     Replaced,
-    /// The channel was closed, and another one has its topic now.
-    #[error("the topic has another channel by now")]
-    #[non_exhaustive]
-    TopicTaken {
-        /// The topic's channel.
-        owner: ChannelId,
-    },
-    /// The socket holds as many pushes as [`Config::max_pushes`](crate::Config::max_pushes) allows.
-    #[error("{max} pushes are the limit (`max_pushes`)")]
-    #[non_exhaustive]
-    TooMany {
-        /// The limit: how many pushes, joins and leaves there may be at a time.
-        max: usize,
-    },
-}
-
-/// Why a channel can't be left.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LeaveError {
-    /// There is no such channel: it was removed.
-    #[error("no such channel")]
-    UnknownChannel,
-    /// The channel is closed, or being left already.
+    /// A push: the channel hasn't been joined yet.
+    #[error("the channel hasn't been joined")]
+    NotJoined,
+    /// A push or a leave: the channel is closed, or being left.
     #[error("the channel is closed")]
     Closed,
-    /// The socket holds as many pushes as [`Config::max_pushes`](crate::Config::max_pushes) allows.
+    /// A push: the event's name is empty.
+    #[error("the event's name is empty")]
+    EmptyEvent,
+    /// A push: the event belongs to the protocol (`phx_join`, `phx_leave`, `phx_reply`, `phx_close`, `phx_error`).
+    #[error("the event is reserved for the protocol")]
+    ReservedEvent,
+    /// A new channel's params or a push: the serializer can't express it.
+    #[error("it can't be encoded: {0}")]
+    Encode(EncodeError),
+    /// A push: the channel's buffer is full; see
+    /// [`Config::max_buffered_pushes`](crate::Config::max_buffered_pushes).
+    #[error("{max} unsent pushes of a channel are the limit (`max_buffered_pushes`)")]
+    #[non_exhaustive]
+    BufferFull {
+        /// The limit, in pushes.
+        max: usize,
+    },
+    /// A push: the socket's buffered payloads are over
+    /// [`Config::max_buffered_bytes`](crate::Config::max_buffered_bytes).
+    #[error("{max} bytes of unsent pushes are the limit (`max_buffered_bytes`)")]
+    #[non_exhaustive]
+    TooManyBytes {
+        /// The limit, in bytes.
+        max: usize,
+    },
+    /// A push, a join or a leave: the socket holds as many as [`Config::max_pushes`](crate::Config::max_pushes)
+    /// allows.
     #[error("{max} pushes are the limit (`max_pushes`)")]
     #[non_exhaustive]
-    TooMany {
-        /// The limit: how many pushes, joins and leaves there may be at a time.
+    TooManyPushes {
+        /// The limit, in pushes, joins and leaves together.
         max: usize,
+    },
+    /// A ping: the socket isn't connected.
+    #[error("the socket isn't connected")]
+    NotConnected,
+    /// A ping: as many as are allowed wait for their replies.
+    #[error("{max} pings are the limit")]
+    #[non_exhaustive]
+    TooManyPings {
+        /// The limit, in pings.
+        max: usize,
+    },
+    /// A disconnect: an application may send 1000 and 3000 to 4999 only (RFC 6455, section 7.4.2).
+    #[error("close code {code} can't be sent: 1000 and 3000 to 4999 can")]
+    #[non_exhaustive]
+    CloseCode {
+        /// The code.
+        code: u16,
+    },
+    /// A disconnect: a close frame holds a reason of [`CloseCode::MAX_REASON`] bytes at most.
+    #[error(
+        "a reason of {len} bytes is too long: a close frame has room for {}",
+        CloseCode::MAX_REASON
+    )]
+    #[non_exhaustive]
+    CloseReasonTooLong {
+        /// The reason's length in bytes.
+        len: usize,
     },
 }
 
@@ -94,8 +117,8 @@ pub enum LeaveError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PushError {
-    /// What is wrong with the push, or with the time of it.
-    pub reason: PushErrorKind,
+    /// What is wrong with the push, or with its time.
+    pub reason: CallError,
     /// The event, as it was given.
     pub event: ByteString,
     /// The payload, as it was given.
@@ -108,96 +131,4 @@ impl fmt::Display for PushError {
     }
 }
 
-impl Error for PushError {
-    /// What is behind the reason: the reason itself has been said.
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.reason.source()
-    }
-}
-
-/// Why a push was not accepted.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PushErrorKind {
-    /// There is no such channel: it was removed.
-    #[error("no such channel")]
-    UnknownChannel,
-    /// The channel hasn't been joined yet.
-    #[error("the channel hasn't been joined")]
-    NotJoined,
-    /// The channel is closed, or being left.
-    #[error("the channel is closed")]
-    Closed,
-    /// The event's name is empty.
-    #[error("the event's name is empty")]
-    EmptyEvent,
-    /// The event belongs to the protocol (`phx_join`, `phx_leave`, `phx_reply`, `phx_close`,
-    /// `phx_error`).
-    #[error("the event is reserved for the protocol")]
-    ReservedEvent,
-    /// The serializer can't express it.
-    #[error("it can't be encoded")]
-    Encode(#[source] EncodeError),
-    /// The channel's buffer is full; see
-    /// [`Config::max_buffered_pushes`](crate::Config::max_buffered_pushes).
-    #[error("{max} unsent pushes of a channel are the limit (`max_buffered_pushes`)")]
-    #[non_exhaustive]
-    BufferFull {
-        /// The limit, in pushes.
-        max: usize,
-    },
-    /// The socket's buffered payloads are over
-    /// [`Config::max_buffered_bytes`](crate::Config::max_buffered_bytes).
-    #[error("{max} bytes of unsent pushes are the limit (`max_buffered_bytes`)")]
-    #[non_exhaustive]
-    TooManyBytes {
-        /// The limit, in bytes.
-        max: usize,
-    },
-    /// The socket holds as many pushes as [`Config::max_pushes`](crate::Config::max_pushes) allows.
-    #[error("{max} pushes are the limit (`max_pushes`)")]
-    #[non_exhaustive]
-    TooMany {
-        /// The limit: how many pushes, joins and leaves there may be at a time.
-        max: usize,
-    },
-}
-
-/// Why there can be no ping.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PingError {
-    /// The socket isn't connected.
-    #[error("the socket isn't connected")]
-    NotConnected,
-    /// As many pings as there may be wait for their reply.
-    #[error("{max} pings are the limit")]
-    #[non_exhaustive]
-    TooMany {
-        /// The limit: how many pings there may be at a time.
-        max: usize,
-    },
-}
-
-/// Why a socket can't be closed with this code or reason.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DisconnectError {
-    /// An application may send 1000 and 3000 to 4999 only (RFC 6455, section 7.4.2).
-    #[error("close code {code} can't be sent: 1000 and 3000 to 4999 can")]
-    #[non_exhaustive]
-    Code {
-        /// The code.
-        code: u16,
-    },
-    /// A close frame has room for a reason of [`CloseCode::MAX_REASON`] bytes.
-    #[error(
-        "a reason of {len} bytes is too long: a close frame has room for {}",
-        CloseCode::MAX_REASON
-    )]
-    #[non_exhaustive]
-    ReasonTooLong {
-        /// Its length in bytes.
-        len: usize,
-    },
-}
+impl Error for PushError {}

@@ -55,7 +55,7 @@ pub enum Event {
         /// The channel that was to be joined.
         channel: ChannelId,
         /// What made the attempt fail.
-        cause: JoinFailure,
+        cause: ChannelErrorCause,
         /// Time until the next attempt; `None` if it waits for a connection.
         retry_in: Option<Duration>,
     },
@@ -65,7 +65,7 @@ pub enum Event {
         /// The channel that will be joined again.
         channel: ChannelId,
         /// What ended its join.
-        cause: ChannelError,
+        cause: ChannelErrorCause,
         /// Time until the attempt to rejoin; `None` if it waits for a connection.
         retry_in: Option<Duration>,
     },
@@ -143,32 +143,10 @@ pub enum Event {
     },
 }
 
-/// Why an attempt to join failed.
+/// Cause of a channel that isn't joined, and will be tried again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum JoinFailure {
-    /// The server answered with a status other than `ok`.
-    Rejected(Rejection),
-    /// No answer came in time.
-    TimedOut,
-    /// The channel crashed while joining; with the payload of `phx_error`, unless it was too much to keep.
-    Crashed(Result<Payload, PayloadDropped>),
-    /// The server closed the channel while it was joining, and the
-    /// [policy](crate::Config::close_policy) says that it is joined again; with the payload of
-    /// `phx_close`, unless it was too much to keep.
-    Closed(Result<Payload, PayloadDropped>),
-    /// The channel's params couldn't be made.
-    NoParams,
-    /// The serializer couldn't encode the join.
-    EncodeFailed(EncodeError),
-    /// The connection ended before the answer came.
-    Disconnected,
-}
-
-/// Why a joined channel isn't joined any more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ChannelError {
+pub enum ChannelErrorCause {
     /// The connection ended.
     Disconnected,
     /// The channel crashed on the server; with the payload of `phx_error`, unless it was too much to keep.
@@ -176,9 +154,17 @@ pub enum ChannelError {
     /// The server closed the channel, and the [policy](crate::Config::close_policy) says that it is
     /// joined again; with the payload of `phx_close`, unless it was too much to keep.
     Closed(Result<Payload, PayloadDropped>),
-    /// The server doesn't know the channel: it answered a push with `unmatched topic`, in its own
+    /// A joined channel: the server doesn't know it. It answered a push with `unmatched topic`, in its own
     /// name. Phoenix does so when the channel's process is gone and the client wasn't notified.
     Forgotten,
+    /// A join: the server answered with a status other than `ok`.
+    Rejected(Rejection),
+    /// A join: no answer came in time.
+    TimedOut,
+    /// A join: the channel's params couldn't be made.
+    NoParams,
+    /// A join: the serializer couldn't encode it.
+    EncodeFailed(EncodeError),
 }
 
 /// Why a channel is closed.
@@ -244,39 +230,25 @@ pub enum Outcome {
     EncodeFailed(EncodeError),
 }
 
-impl fmt::Display for JoinFailure {
+impl fmt::Display for ChannelErrorCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            JoinFailure::Rejected(rejection) => rejection.fmt(f),
-            JoinFailure::TimedOut => f.write_str("no answer to the join came in time"),
-            JoinFailure::Crashed(payload) => {
-                write!(f, "the channel crashed while joining{}", Reason::of(payload))
-            }
-            JoinFailure::Closed(payload) => {
-                write!(
-                    f,
-                    "the server closed the channel while it was joining{}",
-                    Reason::of(payload)
-                )
-            }
-            JoinFailure::NoParams => f.write_str("the channel's params couldn't be made"),
-            JoinFailure::EncodeFailed(error) => write!(f, "the join couldn't be encoded: {error}"),
-            JoinFailure::Disconnected => f.write_str("the connection ended during the join"),
-        }
-    }
-}
-
-impl fmt::Display for ChannelError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ChannelError::Disconnected => f.write_str("the connection ended"),
-            ChannelError::Crashed(payload) => {
+            ChannelErrorCause::Disconnected => f.write_str("the connection ended"),
+            ChannelErrorCause::Crashed(payload) => {
                 write!(f, "the channel crashed on the server{}", Reason::of(payload))
             }
-            ChannelError::Closed(payload) => {
+            ChannelErrorCause::Closed(payload) => {
                 write!(f, "the server closed the channel{}", Reason::of(payload))
             }
-            ChannelError::Forgotten => f.write_str("the server doesn't know the channel any more"),
+            ChannelErrorCause::Forgotten => {
+                f.write_str("the server doesn't know the channel any more")
+            }
+            ChannelErrorCause::Rejected(rejection) => rejection.fmt(f),
+            ChannelErrorCause::TimedOut => f.write_str("no answer to the join came in time"),
+            ChannelErrorCause::NoParams => f.write_str("the channel's params couldn't be made"),
+            ChannelErrorCause::EncodeFailed(error) => {
+                write!(f, "the join couldn't be encoded: {error}")
+            }
         }
     }
 }

@@ -145,15 +145,13 @@ mod time;
 
 pub use action::{Action, SendReason};
 pub use backoff::Backoff;
-pub use close::{CloseCause, CloseCode, ProxyFailure, Refusal, TlsFailure, TlsFailureKind};
+pub use close::{CloseCause, CloseCode, ProxyCause, TlsCause, TlsCauseKind, UpgradeRejection};
 pub use config::{Config, ConfigError, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT, PushOverflow};
 pub use counters::Counters;
-pub use endpoint::{Endpoint, EndpointError, ParamErrorKind, Request};
-pub use error::{
-    DisconnectError, JoinError, LeaveError, NewChannelError, PingError, PushError, PushErrorKind,
-};
+pub use endpoint::{Endpoint, EndpointError, ParamCause, Request};
+pub use error::{CallError, PushError};
 pub use escaped::Escaped;
-pub use event::{ChannelCloseCause, ChannelError, Event, JoinFailure, Outcome};
+pub use event::{ChannelCloseCause, ChannelErrorCause, Event, Outcome};
 pub use frame::Frame;
 pub use id::{ChannelId, ParamsRequestId, PingId, RequestId, TransportId};
 pub use message::{Message, PHOENIX, Ref, Status, event as events};
@@ -164,7 +162,7 @@ pub use presence::{
     PresenceMeta, PresenceStatus,
 };
 pub use serializer::{
-    DecodeError, DecodeErrorKind, EncodeError, Field, Serializer, V1, V1Server, V2, V2Server,
+    DecodeCause, DecodeError, EncodeError, Field, Serializer, V1, V1Server, V2, V2Server,
 };
 pub use socket::{ChannelState, ConnectionState, Params, Socket, TimeoutReason};
 pub use time::Instant;

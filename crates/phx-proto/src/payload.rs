@@ -256,8 +256,7 @@ pub enum PayloadError {
 
 /// A payload that the server sent and that was dropped: more bytes of answers would have waited to be read than
 /// [`Config::max_answer_bytes`](crate::Config::max_answer_bytes) allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-#[error("a payload of {len} bytes was dropped, because too many answers waited to be read")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct PayloadDropped {
     /// Its length in bytes.
@@ -269,6 +268,16 @@ impl PayloadDropped {
     #[must_use]
     pub const fn new(len: usize) -> Self {
         PayloadDropped { len }
+    }
+}
+
+impl fmt::Display for PayloadDropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let len = self.len;
+        write!(
+            f,
+            "a payload of {len} bytes was dropped, because too many answers waited to be read"
+        )
     }
 }
 

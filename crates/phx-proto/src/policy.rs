@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
 
-use crate::{CloseCause, Escaped, Payload, PayloadDropped, Status, TlsFailureKind};
+use crate::{CloseCause, Escaped, Payload, PayloadDropped, Status, TlsCauseKind};
 
 /// Whether to connect again after a connection ended that the client did not end itself.
 ///
@@ -107,26 +107,26 @@ impl ReconnectPolicy {
 /// Whether a first attempt that ended like this would end the same way if it were made again.
 fn is_final(cause: &CloseCause) -> bool {
     match cause {
-        CloseCause::Refused(refusal) => match refusal.status {
+        CloseCause::UpgradeRejected(refusal) => match refusal.status {
             // Request Timeout, Too Early, Too Many Requests.
             408 | 425 | 429 => false,
             status => matches!(status, 300..=499),
         },
         CloseCause::Tls(failure) => match failure.kind {
-            TlsFailureKind::UnknownIssuer
-            | TlsFailureKind::WrongName
-            | TlsFailureKind::Expired
-            | TlsFailureKind::Revoked
-            | TlsFailureKind::BadCertificate => true,
+            TlsCauseKind::UnknownIssuer
+            | TlsCauseKind::WrongName
+            | TlsCauseKind::Expired
+            | TlsCauseKind::Revoked
+            | TlsCauseKind::BadCertificate => true,
             // A wrong clock is set, servers without TLS are restarted, and a client certificate is known to be missing
             // or refused only once the connection is open (TLS 1.3).
-            TlsFailureKind::NotYetValid
-            | TlsFailureKind::ClientCertificateRequired
-            | TlsFailureKind::ClientCertificateRefused
-            | TlsFailureKind::Refused
-            | TlsFailureKind::Protocol
-            | TlsFailureKind::Ended
-            | TlsFailureKind::Other => false,
+            TlsCauseKind::NotYetValid
+            | TlsCauseKind::ClientCertificateRequired
+            | TlsCauseKind::ClientCertificateRefused
+            | TlsCauseKind::Refused
+            | TlsCauseKind::Protocol
+            | TlsCauseKind::Ended
+            | TlsCauseKind::Other => false,
         },
         CloseCause::InvalidRequest { .. } => true,
         _ => false,

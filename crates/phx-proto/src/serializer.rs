@@ -135,7 +135,7 @@ pub enum EncodeError {
 pub struct DecodeError {
     /// What is wrong with it.
     #[source]
-    pub reason: DecodeErrorKind,
+    pub reason: DecodeCause,
     /// The frame, as it came.
     pub frame: Frame,
 }
@@ -143,7 +143,7 @@ pub struct DecodeError {
 impl DecodeError {
     /// For custom serializers.
     #[must_use]
-    pub fn new(reason: DecodeErrorKind, frame: Frame) -> Self {
+    pub fn new(reason: DecodeCause, frame: Frame) -> Self {
         DecodeError { reason, frame }
     }
 }
@@ -151,7 +151,7 @@ impl DecodeError {
 /// What is wrong with a frame.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum DecodeErrorKind {
+pub enum DecodeCause {
     /// The frame is larger than [`Config::max_frame_size`](crate::Config::max_frame_size).
     #[error("{len} bytes are more than the {max} allowed")]
     #[non_exhaustive]

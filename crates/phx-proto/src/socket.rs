@@ -29,9 +29,8 @@ use self::dispatch::Dispatch;
 use self::requests::{Request, What};
 pub use self::state::{ChannelState, ConnectionState, Params, TimeoutReason};
 use crate::{
-    Action, ChannelId, CloseCause, CloseCode, Config, Counters, DisconnectError, Event, Frame,
-    Instant, JoinError, LeaveError, NewChannelError, Outcome, ParamsRequestId, Payload, PingError,
-    PingId, PushError, PushErrorKind, RequestId, TransportId,
+    Action, CallError, ChannelId, CloseCause, CloseCode, Config, Counters, Event, Frame, Instant,
+    Outcome, ParamsRequestId, Payload, PingId, PushError, RequestId, TransportId,
 };
 
 /// A Phoenix socket: channels multiplexed over one connection at a time.
@@ -106,18 +105,18 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// [`DisconnectError`], and nothing is done, if a close frame can't hold `code` or `reason`.
+    /// [`CallError`], and nothing is done, if a close frame can't hold `code` or `reason`.
     pub fn disconnect(
         &mut self,
         now: Instant,
         code: CloseCode,
         reason: &str,
-    ) -> Result<(), DisconnectError> {
+    ) -> Result<(), CallError> {
         if !code.is_sendable() {
-            return Err(DisconnectError::Code { code: code.as_u16() });
+            return Err(CallError::CloseCode { code: code.as_u16() });
         }
         if reason.len() > CloseCode::MAX_REASON {
-            return Err(DisconnectError::ReasonTooLong { len: reason.len() });
+            return Err(CallError::CloseReasonTooLong { len: reason.len() });
         }
         self.advance(now);
         self.connection.disconnect(&mut self.cx, &mut self.channels, code, reason);
@@ -138,24 +137,24 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// [`NewChannelError`]: above all, a topic has one channel at a time. One that is being left or
+    /// [`CallError`]: above all, a topic has one channel at a time. One that is being left or
     /// is closed doesn't count.
     ///
     /// # Examples
     ///
     /// ```
-    /// # use phx_proto::{Config, NewChannelError, Payload, Socket};
+    /// # use phx_proto::{Config, CallError, Payload, Socket};
     /// # let mut socket = Socket::new(Config::default(), 42);
     /// let lobby = socket.channel("room:lobby", Payload::json(&["any params"])?)?;
     /// let second = socket.channel("room:lobby", Payload::empty());
-    /// assert!(matches!(second, Err(NewChannelError::TopicTaken { owner, .. }) if owner == lobby));
+    /// assert!(matches!(second, Err(CallError::TopicTaken { owner, .. }) if owner == lobby));
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn channel(
         &mut self,
         topic: impl Into<ByteString>,
         params: impl Into<Params>,
-    ) -> Result<ChannelId, NewChannelError> {
+    ) -> Result<ChannelId, CallError> {
         self.channels.add(&mut self.cx, topic.into(), params.into(), false)
     }
 
@@ -164,13 +163,13 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// [`NewChannelError`], but for a taken topic. The topic's channel stays as it is then.
+    /// [`CallError`], but for a taken topic. The topic's channel stays as it is then.
     pub fn replace(
         &mut self,
         now: Instant,
         topic: impl Into<ByteString>,
         params: impl Into<Params>,
-    ) -> Result<ChannelId, NewChannelError> {
+    ) -> Result<ChannelId, CallError> {
         self.advance(now);
         self.channels.add(&mut self.cx, topic.into(), params.into(), true)
     }
@@ -200,17 +199,17 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// [`JoinError`]: a channel is joined once, until it is closed.
+    /// [`CallError`]: a channel is joined once, until it is closed.
     ///
     /// # Examples
     ///
     /// ```
-    /// # use phx_proto::{ChannelState, Config, Instant, JoinError, Payload, Socket};
+    /// # use phx_proto::{ChannelState, Config, Instant, CallError, Payload, Socket};
     /// # let (mut socket, now) = (Socket::new(Config::default(), 42), Instant::EPOCH);
     /// let lobby = socket.channel("room:lobby", Payload::empty())?;
     /// socket.join(now, lobby, None)?;
     /// assert_eq!(socket.channel_state(lobby), Some(ChannelState::Joining));
-    /// assert_eq!(socket.join(now, lobby, None), Err(JoinError::AlreadyJoined));
+    /// assert_eq!(socket.join(now, lobby, None), Err(CallError::AlreadyJoined));
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn join(
@@ -218,14 +217,14 @@ impl Socket {
         now: Instant,
         channel: ChannelId,
         timeout: Option<Duration>,
-    ) -> Result<RequestId, JoinError> {
+    ) -> Result<RequestId, CallError> {
         self.advance(now);
         let timeout = timeout.unwrap_or(self.cx.config.join_timeout);
         let connected = self.connection.is_open();
         let join = |channel: &mut Channel, cx: &mut _| channel.join(cx, timeout, connected);
         self.channels
             .with_known(&mut self.cx, channel, join)
-            .unwrap_or(Err(JoinError::UnknownChannel))
+            .unwrap_or(Err(CallError::UnknownChannel))
     }
 
     /// Pushes an event to the server.
@@ -241,11 +240,11 @@ impl Socket {
     /// # Examples
     ///
     /// ```
-    /// # use phx_proto::{Config, Event, Instant, Outcome, Payload, PushErrorKind, Socket};
+    /// # use phx_proto::{Config, Event, Instant, Outcome, Payload, CallError, Socket};
     /// # let (mut socket, now) = (Socket::new(Config::default(), 42), Instant::EPOCH);
     /// let lobby = socket.channel("room:lobby", Payload::empty())?;
     /// let refused = socket.push(now, lobby, "shout", Payload::json("hello")?, None).unwrap_err();
-    /// assert_eq!(refused.reason, PushErrorKind::NotJoined);
+    /// assert_eq!(refused.reason, CallError::NotJoined);
     ///
     /// socket.join(now, lobby, None)?;
     /// let shout = socket.push(now, lobby, refused.event, refused.payload, None)?;
@@ -268,7 +267,7 @@ impl Socket {
         // Nothing is gone because of a push.
         match self.channels.known_mut(channel) {
             Some(channel) => channel.push(&mut self.cx, event, payload, timeout),
-            None => Err(PushError { reason: PushErrorKind::UnknownChannel, event, payload }),
+            None => Err(PushError { reason: CallError::UnknownChannel, event, payload }),
         }
     }
 
@@ -281,7 +280,7 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// [`LeaveError`] if there is nothing to leave.
+    /// [`CallError`] if there is nothing to leave.
     ///
     /// # Examples
     ///
@@ -299,12 +298,12 @@ impl Socket {
         now: Instant,
         channel: ChannelId,
         timeout: Option<Duration>,
-    ) -> Result<RequestId, LeaveError> {
+    ) -> Result<RequestId, CallError> {
         self.advance(now);
         let timeout = timeout.unwrap_or(self.cx.config.leave_timeout);
         self.channels
             .with_known(&mut self.cx, channel, |channel, cx| channel.leave(cx, timeout))
-            .unwrap_or(Err(LeaveError::UnknownChannel))
+            .unwrap_or(Err(CallError::UnknownChannel))
     }
 
     /// Gives up on a push or join: its outcome is [`Outcome::Cancelled`](crate::Outcome::Cancelled).
@@ -328,8 +327,8 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// [`PingError`] if the socket isn't connected, or 16 pings are under way.
-    pub fn ping(&mut self, now: Instant) -> Result<PingId, PingError> {
+    /// [`CallError`] if the socket isn't connected, or 16 pings are under way.
+    pub fn ping(&mut self, now: Instant) -> Result<PingId, CallError> {
         self.advance(now);
         self.connection.ping(&mut self.cx)
     }

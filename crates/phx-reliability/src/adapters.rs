@@ -1,7 +1,7 @@
 //! The adapters, as one trait.
 
 use phx_client::dial::{ByteStream, Dialer};
-use phx_client::{NoRuntime, Runtime, SocketBuilder};
+use phx_client::{NoRuntimeError, Runtime, SocketBuilder};
 
 /// Their names.
 pub(crate) const ADAPTERS: [&str; 3] = [Tokio::NAME, Smol::NAME, AsyncStd::NAME];
@@ -22,7 +22,7 @@ pub(crate) trait Adapter: Send + 'static {
     fn tcp() -> Self::Tcp;
 
     /// The runtime that the calling future runs on.
-    fn runtime() -> Result<Self::Runtime, NoRuntime>;
+    fn runtime() -> Result<Self::Runtime, NoRuntimeError>;
 }
 
 macro_rules! adapter {
@@ -48,7 +48,7 @@ macro_rules! adapter {
                 $crate_name::TcpDialer::new()
             }
 
-            fn runtime() -> Result<Self::Runtime, NoRuntime> {
+            fn runtime() -> Result<Self::Runtime, NoRuntimeError> {
                 $crate_name::AdapterRuntime::current()
             }
         }

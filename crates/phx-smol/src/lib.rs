@@ -107,7 +107,7 @@ pub type TcpDialer = dial::TcpDialer<AdapterRuntime>;
 /// use phx_smol::UnixDialer;
 /// use phx_smol::websocket::WebSocketConnector;
 ///
-/// # async fn doc() -> Result<(), phx_smol::ConnectFailed> {
+/// # async fn doc() -> Result<(), phx_smol::ConnectError> {
 /// let socket = phx_smol::socket("ws://localhost/socket")
 ///     .connector(WebSocketConnector::new(UnixDialer::new("/run/phoenix.sock")))
 ///     .connect()
@@ -131,11 +131,11 @@ pub type UnixDialer = dial::UnixDialer<AdapterRuntime>;
 /// # Examples
 ///
 /// ```
-/// use phx_smol::ConnectFailed;
+/// use phx_smol::ConnectError;
 ///
 /// # smol::block_on(async {
 /// let failed = phx_smol::socket("localhost, port 4000").connect().await;
-/// assert!(matches!(failed, Err(ConnectFailed::Endpoint(_))));
+/// assert!(matches!(failed, Err(ConnectError { cause: ConnectCause::Endpoint(_), .. })));
 /// # });
 /// ```
 pub fn socket(endpoint: impl IntoEndpoint) -> SocketBuilder {

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use std::time::{self, Duration};
 
 use phx_client::dial::{ByteStream, Network};
-use phx_client::{BoxFuture, Instant, NoRuntime, Runtime, suspended};
+use phx_client::{BoxFuture, Instant, NoRuntimeError, Runtime, suspended};
 use smol::net::{TcpStream, resolve};
 
 /// One for all sockets of the program, so that their timers go off together.
@@ -29,7 +29,7 @@ impl AdapterRuntime {
     /// # Errors
     ///
     /// None. Other adapters have some, and the same API.
-    pub fn current() -> Result<Self, NoRuntime> {
+    pub fn current() -> Result<Self, NoRuntimeError> {
         Ok(AdapterRuntime { _private: () })
     }
 }
@@ -58,7 +58,7 @@ impl Runtime for AdapterRuntime {
 }
 
 impl Network for AdapterRuntime {
-    fn current() -> Result<Self, NoRuntime> {
+    fn current() -> Result<Self, NoRuntimeError> {
         AdapterRuntime::current()
     }
 

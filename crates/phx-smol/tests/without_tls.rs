@@ -2,10 +2,13 @@
 
 #![cfg(not(feature = "tls"))]
 
-use phx_smol::{CloseCause, ConnectFailed};
+use phx_smol::{CloseCause, ConnectCause, ConnectError};
 
 #[test]
 fn wss_is_unusable() {
     let failed = smol::block_on(phx_smol::socket("wss://localhost:1/socket").connect());
-    assert!(matches!(failed, Err(ConnectFailed::Closed(CloseCause::InvalidRequest { .. }))));
+    assert!(matches!(
+        failed,
+        Err(ConnectError { cause: ConnectCause::Closed(CloseCause::InvalidRequest { .. }), .. })
+    ));
 }

@@ -201,8 +201,8 @@ pub use demo_server::demo_server;
 pub use network::{ClientId, Connectivity};
 pub use script::{Expectations, Expected, Mismatch, Script};
 pub use server::{
-    Accepted, Action, ConnectInfo, ConnectRequest, PresenceError, Refusal, Server, ServerBuilder,
-    SocketId,
+    Accepted, Action, ConnectInfo, ConnectRequest, PresenceError, Server, ServerBuilder, SocketId,
+    UpgradeRejection,
 };
 pub use simulation::Simulation;
 pub use version::PhoenixVersion;

@@ -204,7 +204,7 @@ impl Network {
                 self.owners.insert(accepted.socket, id);
                 Packet::Opened
             }
-            Err(refusal) => Packet::Closed(CloseCause::Refused(refusal.into())),
+            Err(refusal) => Packet::Closed(CloseCause::UpgradeRejected(refusal.into())),
         };
         self.depart(now, id, answer);
     }
@@ -306,7 +306,7 @@ impl Network {
             Connectivity::Silent => return id,
             Connectivity::Offline => Packet::Closed(CloseCause::io("connection refused")),
             Connectivity::Online => match line.refusals.pop_front() {
-                Some(refusal) => Packet::Closed(CloseCause::Refused(refusal.into())),
+                Some(refusal) => Packet::Closed(CloseCause::UpgradeRejected(refusal.into())),
                 None => Packet::Connect,
             },
         };

@@ -27,7 +27,7 @@ mod world;
 pub use action::{Accepted, Action, SocketId};
 pub use builder::ServerBuilder;
 pub(crate) use connect::Connection;
-pub use connect::{ConnectInfo, ConnectRequest, Refusal};
+pub use connect::{ConnectInfo, ConnectRequest, UpgradeRejection};
 pub(crate) use envelope::{ChannelMessage, Envelope, ProcessId, SocketMessage};
 pub use presence::PresenceError;
 pub(crate) use world::World;
@@ -94,13 +94,17 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`Refusal`], the HTTP answer: 404 for another path, 403 for an unknown `vsn` or subprotocol,
+    /// [`UpgradeRejection`], the HTTP answer: 404 for another path, 403 for an unknown `vsn` or subprotocol,
     /// 500 for a token that isn't base64, 503 after [`shutdown`](Server::shutdown), or what the
     /// application said.
-    pub fn connect(&mut self, now: Instant, request: &ConnectRequest) -> Result<Accepted, Refusal> {
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        request: &ConnectRequest,
+    ) -> Result<Accepted, UpgradeRejection> {
         self.advance(now);
         if self.closed {
-            return Err(Refusal::new(503));
+            return Err(UpgradeRejection::new(503));
         }
         let passed = self.gate.pass(request)?;
         let socket = SocketId(self.next_id());

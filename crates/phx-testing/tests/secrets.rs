@@ -15,7 +15,7 @@ use phx_client::dial::{HttpProxy, Socks5Proxy};
 use phx_client::websocket::WebSocketConnector;
 use phx_client::{Backoff, Connector, Credentials, Frame, Payload, RejoinPolicy, SocketBuilder};
 use phx_testing::listener::Listener;
-use phx_testing::{Refusal, demo_server};
+use phx_testing::{UpgradeRejection, demo_server};
 use phx_tokio::TcpDialer;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -186,8 +186,9 @@ async fn nothing_shown_or_logged_holds_a_secret() {
     shown.debug(&Payload::json("hush").unwrap());
 
     // Connections that never come to be.
-    let refusing =
-        demo_server().connect(|_| Err(Refusal::new(429).with_body("hush-body"))).auth_token(true);
+    let refusing = demo_server()
+        .connect(|_| Err(UpgradeRejection::new(429).with_body("hush-body")))
+        .auth_token(true);
     let refusing = Listener::bind(refusing.build()).await.unwrap();
     shown.fails(shown.builder(refusing.url())).await;
     let (plain, _) = says(b"HTTP/1.1 101 hush\r\nX: hush\r\n\r\n").await;

@@ -109,7 +109,7 @@ pub type TcpDialer = dial::TcpDialer<AdapterRuntime>;
 /// use phx_tokio::UnixDialer;
 /// use phx_tokio::websocket::WebSocketConnector;
 ///
-/// # async fn doc() -> Result<(), phx_tokio::ConnectFailed> {
+/// # async fn doc() -> Result<(), phx_tokio::ConnectError> {
 /// let socket = phx_tokio::socket("ws://localhost/socket")
 ///     .connector(WebSocketConnector::new(UnixDialer::new("/run/phoenix.sock")))
 ///     .connect()
@@ -133,12 +133,12 @@ pub type UnixDialer = dial::UnixDialer<AdapterRuntime>;
 /// # Examples
 ///
 /// ```
-/// use phx_tokio::ConnectFailed;
+/// use phx_tokio::ConnectError;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let failed = phx_tokio::socket("localhost, port 4000").connect().await;
-/// assert!(matches!(failed, Err(ConnectFailed::Endpoint(_))));
+/// assert!(matches!(failed, Err(ConnectError { cause: ConnectCause::Endpoint(_), .. })));
 /// # }
 /// ```
 pub fn socket(endpoint: impl IntoEndpoint) -> SocketBuilder {

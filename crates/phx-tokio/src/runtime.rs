@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_tungstenite::tokio::TokioAdapter;
 use phx_client::dial::{ByteStream, Network};
-use phx_client::{BoxFuture, Instant, NoRuntime, Runtime, suspended};
+use phx_client::{BoxFuture, Instant, NoRuntimeError, Runtime, suspended};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::runtime::Handle;
 use tokio::time;
@@ -29,8 +29,8 @@ impl AdapterRuntime {
     /// # Errors
     ///
     /// If there is none.
-    pub fn current() -> Result<Self, NoRuntime> {
-        let handle = Handle::try_current().map_err(|_| NoRuntime::new())?;
+    pub fn current() -> Result<Self, NoRuntimeError> {
+        let handle = Handle::try_current().map_err(|_| NoRuntimeError::new())?;
         Ok(AdapterRuntime { handle, epoch: time::Instant::now() })
     }
 }
@@ -58,7 +58,7 @@ impl Runtime for AdapterRuntime {
 }
 
 impl Network for AdapterRuntime {
-    fn current() -> Result<Self, NoRuntime> {
+    fn current() -> Result<Self, NoRuntimeError> {
         AdapterRuntime::current()
     }
 

@@ -1,6 +1,6 @@
 //! The entries make sockets that run on the caller's runtime, and say what is wrong.
 
-use phx_tokio::{ConnectFailed, SocketBuilder};
+use phx_tokio::{ConnectCause, ConnectError, SocketBuilder};
 
 /// Each adapter's, for an endpoint.
 const ENTRIES: [fn(&'static str) -> SocketBuilder; 3] =
@@ -9,7 +9,10 @@ const ENTRIES: [fn(&'static str) -> SocketBuilder; 3] =
 #[test]
 fn without_a_runtime_the_error_says_so() {
     let failed = phx_tokio::socket("ws://localhost/socket").spawn();
-    assert!(matches!(failed, Err(ConnectFailed::Incomplete { missing: "runtime", .. })));
+    assert!(matches!(
+        failed,
+        Err(ConnectError { cause: ConnectCause::Incomplete { missing: "runtime", .. }, .. })
+    ));
 }
 
 #[test]
@@ -23,6 +26,6 @@ fn smol_and_async_std_need_no_runtime_to_be_entered_first() {
 async fn a_mistake_in_the_url_is_the_error_of_spawn() {
     for socket in ENTRIES {
         let failed = socket("gopher://localhost/socket").spawn();
-        assert!(matches!(failed, Err(ConnectFailed::Endpoint(_))));
+        assert!(matches!(failed, Err(ConnectError { cause: ConnectCause::Endpoint(_), .. })));
     }
 }

@@ -54,7 +54,7 @@ fn dial(request: &Request, timeout: Duration) -> io::Result<TcpStream> {
 ///
 /// # Errors
 ///
-/// - [`CloseCause::Refused`] for any HTTP answer but 101;
+/// - [`CloseCause::UpgradeRejected`] for any HTTP answer but 101;
 /// - [`CloseCause::InvalidRequest`], see [`request`](crate::request);
 /// - [`CloseCause::Io`] if the stream fails or ends, one of its timeouts passes, or the answer is wrong.
 pub fn client<S: Read + Write>(

@@ -10,14 +10,14 @@ use crate::rejection;
 
 /// The cause for an error of tungstenite, in a handshake or later.
 ///
-/// Any HTTP answer but 101 is [`CloseCause::Refused`], by [`rejection`]: by default the core gives up on a
+/// Any HTTP answer but 101 is [`CloseCause::UpgradeRejected`], by [`rejection`]: by default the core gives up on a
 /// 403 or 404 of the first connection. The texts of errors that may quote the request are left out,
 /// since it holds credentials.
 #[must_use]
 pub fn close_cause(error: &Error) -> CloseCause {
     match error {
         Error::Io(error) => io_cause(error),
-        Error::Http(response) => CloseCause::Refused(rejection(response)),
+        Error::Http(response) => CloseCause::UpgradeRejected(rejection(response)),
         Error::ConnectionClosed
         | Error::AlreadyClosed
         | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => ended(),

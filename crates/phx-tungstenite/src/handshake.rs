@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use phx_proto::{CloseCause, Config, Refusal, Request};
+use phx_proto::{CloseCause, Config, Request, UpgradeRejection};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::handshake::client::Response;
 use tungstenite::http::{self, HeaderName, HeaderValue};
@@ -59,13 +59,15 @@ pub fn websocket_config(config: &Config) -> WebSocketConfig {
 /// An HTTP answer that isn't the upgrade, as the core takes it: status, `Retry-After`, and up to 16 KiB of the
 /// body. tungstenite reads only the part of the body that came together with the head.
 #[must_use]
-pub fn rejection(response: &Response) -> Refusal {
+pub fn rejection(response: &Response) -> UpgradeRejection {
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let wait = header("retry-after")
         .and_then(|value| retry_after(value, header("date"), SystemTime::now()));
     let body = response.body().as_deref().unwrap_or_default();
     let body = body.get(..MAX_BODY).unwrap_or(body);
-    Refusal::new(response.status().as_u16()).with_retry_after(wait).with_body(body.to_vec())
+    UpgradeRejection::new(response.status().as_u16())
+        .with_retry_after(wait)
+        .with_body(body.to_vec())
 }
 
 /// The time that a `Retry-After` header asks to wait (RFC 9110, section 10.2.3); `None` if it is

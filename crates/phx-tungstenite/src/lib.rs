@@ -11,7 +11,7 @@
 //! | [`Frame`](phx_proto::Frame) or [`CloseCause`](phx_proto::CloseCause) | the result of a read | [`received`] |
 //! | [`CloseCode`](phx_proto::CloseCode) and reason | a close frame | [`close_message`], [`close_frame_cause`] |
 //! | [`CloseCause`](phx_proto::CloseCause) | [`Error`](tungstenite::Error), [`std::io::Error`] | [`close_cause`], [`io_cause`] |
-//! | [`Refusal`](phx_proto::Refusal) | an HTTP answer | [`rejection`], [`retry_after`] |
+//! | [`UpgradeRejection`](phx_proto::UpgradeRejection) | an HTTP answer | [`rejection`], [`retry_after`] |
 //!
 //! These do no input or output. Over a stream that blocks, [`connect`] or [`client`], [`read`], [`send`] and
 //! [`close`] are all that a driver needs; the README has one of 65 lines. A loop that doesn't block calls

@@ -166,7 +166,7 @@ fn a_403_is_a_refusal() {
     });
     let endpoint = endpoint.with_header("x-app", "1").unwrap();
     match connect(&endpoint, &Config::default()) {
-        Err(CloseCause::Refused(refusal)) => assert_eq!(refusal.status, 403),
+        Err(CloseCause::UpgradeRejected(refusal)) => assert_eq!(refusal.status, 403),
         other => panic!("{:?}", other.map(|_| ())),
     }
 }

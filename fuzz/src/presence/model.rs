@@ -49,7 +49,7 @@ struct Diff {
 
 /// Why a payload must be refused. There may be several reasons, and any of them may be given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct UpgradeRejection {
     pub(super) payload: bool,
     pub(super) metas: bool,
     pub(super) diffs: bool,
@@ -71,8 +71,8 @@ impl Model {
         is_state: bool,
         payload: &[u8],
         config: &PresenceConfig,
-    ) -> Result<(), Refusal> {
-        let mut refusal = Refusal { bytes: payload.len() > config.max_bytes, ..Refusal::default() };
+    ) -> Result<(), UpgradeRejection> {
+        let mut refusal = UpgradeRejection { bytes: payload.len() > config.max_bytes, ..UpgradeRejection::default() };
         let read = str::from_utf8(payload).map_err(drop).and_then(|text| Read::of(is_state, text));
         refusal.payload = read.is_err();
         let read = read.unwrap_or_else(|()| Read::none());
@@ -97,7 +97,7 @@ impl Model {
         let (metas, bytes) = after.weight();
         refusal.metas |= metas > config.max_metas;
         refusal.bytes |= bytes > config.max_bytes;
-        if refusal == Refusal::default() {
+        if refusal == UpgradeRejection::default() {
             *self = after;
             return Ok(());
         }

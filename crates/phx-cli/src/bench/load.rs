@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
 use futures::stream::{self, FuturesUnordered, StreamExt as _, TryStreamExt as _};
-use phx_tokio::{Channel, ConnectionState, Payload, Push, PushFailed, Reply, Socket, Status};
+use phx_tokio::{
+    Channel, ConnectionState, Payload, Push, PushCause, PushError, Reply, Socket, Status,
+};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 
@@ -249,7 +251,7 @@ impl Pushing {
         let mut replies: FuturesUnordered<_> =
             (0..in_flight).map(|_| self.push(Instant::now())).collect();
         while let Some((from, outcome)) = replies.next().await {
-            let lost = matches!(outcome, Err(PushFailed::Refused(_)));
+            let lost = matches!(outcome, Err(PushError { cause: PushCause::InvalidState(_), .. }));
             record(shard, from, outcome);
             if Instant::now() < self.end && !lost {
                 replies.push(self.push(Instant::now()));
@@ -274,7 +276,7 @@ impl Pushing {
         }
     }
 
-    fn push(&self, from: Instant) -> impl Future<Output = (Instant, Result<Reply, PushFailed>)> {
+    fn push(&self, from: Instant) -> impl Future<Output = (Instant, Result<Reply, PushError>)> {
         let push: Push<()> =
             self.channel.push_with_timeout(self.timeout, &*self.event, self.payload.clone());
         let reply = push.reply();
@@ -282,7 +284,7 @@ impl Pushing {
     }
 }
 
-fn record(shard: &Shard, from: Instant, outcome: Result<Reply, PushFailed>) {
+fn record(shard: &Shard, from: Instant, outcome: Result<Reply, PushError>) {
     match outcome {
         Ok(Reply { status: Status::Ok, .. }) => shard.replied(from.elapsed()),
         Ok(reply) => shard.rejected(&reply.status),

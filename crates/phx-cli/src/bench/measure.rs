@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use phx_tokio::{Escaped, PushFailed, Status};
+use phx_tokio::{Escaped, PushCause, PushError, Status};
 use serde::Serialize;
 
 /// Latencies in microseconds, up to an hour, to three digits.
@@ -169,14 +169,14 @@ impl Measured {
 }
 
 /// What an error is counted as.
-pub(super) fn name_of(failed: &PushFailed) -> &'static str {
-    match failed {
-        PushFailed::TimedOut => "timed out",
-        PushFailed::NotSent => "not sent",
-        PushFailed::Disconnected => "disconnected",
-        PushFailed::ChannelCrashed => "channel crashed",
-        PushFailed::ChannelClosed => "channel closed",
-        PushFailed::Refused(_) => "refused locally",
+pub(super) fn name_of(failed: &PushError) -> &'static str {
+    match failed.cause {
+        PushCause::TimedOut => "timed out",
+        PushCause::NotSent => "not sent",
+        PushCause::Disconnected => "disconnected",
+        PushCause::ChannelCrashed => "channel crashed",
+        PushCause::ChannelClosed => "channel closed",
+        PushCause::InvalidState(_) => "refused locally",
         _ => "failed",
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use phx_tokio::{
-    Channel, ConnectionState, JoinFailed, PushFailed, Reply, Socket, SocketBuilder, Status,
+    Channel, ConnectionState, JoinCause, JoinError, PushError, Reply, Socket, SocketBuilder, Status,
 };
 use serde_json::Value;
 use tokio::sync::watch;
@@ -107,9 +107,8 @@ impl Runner {
                 self.socket()?;
                 let channel = self.joined(&topic)?.channel.clone();
                 let push = channel.push_with_timeout(step.timeout, &*event, payload);
-                let push: phx_tokio::Push<()> = push
-                    .accepted()
-                    .map_err(|refused| Failure::push(&topic, &event, &refused.into()))?;
+                let push: phx_tokio::Push<()> =
+                    push.accepted().map_err(|refused| Failure::push(&topic, &event, &refused))?;
                 if expect == Expect::None {
                     // It was accepted.
                     let _ = push.detach();
@@ -296,7 +295,9 @@ impl Runner {
                     _ => Ok(()),
                 }
             }
-            Err(JoinFailed::Rejected { status, response, .. }) if expect != Expect::Ok => {
+            Err(JoinError { cause: JoinCause::Rejected { status, response, .. }, .. })
+                if expect != Expect::Ok =>
+            {
                 let record = Record { kind: Kind::Rejected, ..record }.payload(&response);
                 self.print(origin.mark(record.more("status", status.as_str()))).await
             }
@@ -310,7 +311,7 @@ impl Runner {
         channel: &Channel,
         event: &str,
         expect: Expect,
-        reply: Result<Reply, PushFailed>,
+        reply: Result<Reply, PushError>,
     ) -> Result<(), Failure> {
         let topic = channel.topic();
         let reply = reply.map_err(|failed| Failure::push(topic, event, &failed))?;

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::time::Duration;
 
-use phx_testing::{Channel, Context, Handled, Refusal, Server, demo_server};
+use phx_testing::{Channel, Context, Handled, Server, UpgradeRejection, demo_server};
 use phx_tokio::Payload;
 use serde::Deserialize;
 use serde_json::json;
@@ -17,7 +17,7 @@ pub(super) fn server(token: Option<String>) -> Server {
         .auth_token(true)
         .connect(move |info| match &token {
             Some(token) if ![info.auth_token(), info.param("token")].contains(&Some(token)) => {
-                Err(Refusal::new(403).with_body("Forbidden"))
+                Err(UpgradeRejection::new(403).with_body("Forbidden"))
             }
             _ => Ok(None),
         })

@@ -1,18 +1,18 @@
-//! A channel in the making.
+//! The builder of a channel.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use phx_proto::{ByteString, Escaped, NewChannelError, Params, Payload, PayloadError};
+use phx_proto::{ByteString, Escaped, Params, Payload, PayloadError};
 
-use super::Channel;
+use super::{Channel, JoinCause, JoinError};
 use crate::payload::IntoPayload;
 use crate::shared::{ChannelEntry, ParamsFunction};
 use crate::socket::{Socket, SocketHandle};
 
-/// A channel in the making, from [`Socket::channel`](crate::Socket::channel).
+/// Builder of a channel, from [`Socket::channel`](crate::Socket::channel).
 ///
 /// # Examples
 ///
@@ -39,30 +39,6 @@ pub struct ChannelBuilder {
     params_function: Option<ParamsFunction>,
     join_timeout: Option<Duration>,
     replace: bool,
-}
-
-/// Why there can be no such channel.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum NewChannelFailed {
-    /// The params can't be written as JSON.
-    #[error("the channel's params can't be written")]
-    Params(#[source] PayloadError),
-    /// The topic is unusable, or has a channel already: share that one
-    /// ([`Socket::get_channel`](crate::Socket::get_channel)), or take its place
-    /// ([`ChannelBuilder::replace`]).
-    #[error("no channel for `{}`", Escaped::new(topic))]
-    #[non_exhaustive]
-    Refused {
-        /// The topic.
-        topic: ByteString,
-        /// Why.
-        #[source]
-        reason: NewChannelError,
-    },
-    /// The socket's driver has ended: its runtime was shut down, or it panicked.
-    #[error("the socket's driver has ended")]
-    Stopped,
 }
 
 impl Socket {
@@ -100,7 +76,7 @@ impl ChannelBuilder {
     ///
     /// ```no_run
     /// # async fn fetch_token() -> Result<String, std::io::Error> { Ok(String::new()) }
-    /// # async fn doc(socket: phx_client::Socket) -> Result<(), phx_client::JoinFailed> {
+    /// # async fn doc(socket: phx_client::Socket) -> Result<(), phx_client::JoinError> {
     /// use phx_client::Payload;
     /// use serde_json::json;
     ///
@@ -158,27 +134,27 @@ impl ChannelBuilder {
     ///
     /// # Errors
     ///
-    /// [`NewChannelFailed`] if the params or the topic are unusable, or the topic is taken.
-    pub fn create(self) -> Result<Channel, NewChannelFailed> {
-        let payload = self.params.map_err(NewChannelFailed::Params)?;
+    /// [`JoinError`] if the params or the topic are unusable, or the topic is taken.
+    pub fn create(self) -> Result<Channel, JoinError> {
+        let topic = self.topic;
+        let failed = |cause| JoinError { topic: topic.clone(), cause };
+        let payload = self.params.map_err(|error| failed(JoinCause::Params(error)))?;
         let params = match &self.params_function {
             Some(_) => Params::OnRequest,
             None => Params::Fixed(payload),
         };
-        let topic = self.topic;
         // Cloned, so that the user's function is never dropped under the lock.
         let function = &self.params_function;
         let id = self.socket.shared().call(|state, now, _| {
             if state.is_driver_gone() {
-                return Err(NewChannelFailed::Stopped);
+                return Err(failed(JoinCause::Stopped));
             }
             let made = if self.replace {
                 state.core.replace(now, topic.clone(), params)
             } else {
                 state.core.channel(topic.clone(), params)
             };
-            let id =
-                made.map_err(|reason| NewChannelFailed::Refused { topic: topic.clone(), reason })?;
+            let id = made.map_err(|reason| failed(JoinCause::InvalidState(reason)))?;
             state.channels.insert(id, ChannelEntry::new(function.clone()));
             Ok(id)
         })?;

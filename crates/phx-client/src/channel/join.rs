@@ -2,71 +2,19 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use phx_proto::{ChannelState, EncodeError, JoinError, Outcome, Payload, RequestId, Status};
+use phx_proto::{ChannelState, Outcome, Payload, RequestId, Status};
 
-use super::{Channel, ChannelBuilder, NewChannelFailed};
+use super::{Channel, ChannelBuilder, JoinCause, JoinError};
 use crate::shared::Pending;
 
 /// The future of the server's first answer to a join that isn't a crash: the response to it.
 ///
 /// The join itself doesn't depend on this future, and goes on when it is dropped. Cancel-safe.
-#[must_use = "the join is under way; its outcome is what the future tells"]
-pub struct Join(Pending<Channel, RequestId, JoinFailed>);
-
-/// Why a channel isn't joined.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum JoinFailed {
-    /// The channel couldn't be made.
-    #[error(transparent)]
-    Channel(#[from] NewChannelFailed),
-    /// The channel can't be joined (again).
-    #[error(transparent)]
-    Refused(#[from] JoinError),
-    /// The server rejected the join. Unless the
-    /// [rejoin policy](crate::SocketBuilder::rejoin_policy) says otherwise the channel is closed.
-    #[error("the server rejected the join with the status `{status}`")]
-    #[non_exhaustive]
-    Rejected {
-        /// The status, usually `error`.
-        status: Status,
-        /// The response, often `{"reason": ".."}`.
-        response: Payload,
-    },
-    /// The server answered, and the response was dropped: answers that nobody had awaited yet held as many bytes as
-    /// [`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes) allows. With the status `ok` the channel is
-    /// joined.
-    #[error(
-        "the server answered the join with the status `{status}`, and its response of {len} bytes was dropped: too many answers waited to be read"
-    )]
-    #[non_exhaustive]
-    ReplyDropped {
-        /// The status, of which the first 255 bytes are kept.
-        status: Status,
-        /// The length of the response in bytes.
-        len: usize,
-    },
-    /// No answer came in time. The channel keeps trying for as long as there is a handle to it.
-    #[error("no answer to the join came in time")]
-    TimedOut,
-    /// The join crashed on the server, and no later attempt was answered otherwise in time. The channel
-    /// keeps trying for as long as there is a handle to it; its [`failure`](Channel::failure) has what
-    /// the server said.
-    #[error("the join crashed on the server, and was not accepted in time")]
-    Crashed,
-    /// The channel was closed before it was joined.
-    #[error("the channel closed before it was joined")]
-    Closed,
-    /// The serializer couldn't encode the join.
-    #[error("the join couldn't be encoded")]
-    EncodeFailed(#[source] EncodeError),
-    /// The socket's driver has ended: its runtime was shut down, or it panicked.
-    #[error("the socket's driver has ended")]
-    Stopped,
-}
+#[must_use = "the join is under way; the future has its outcome"]
+pub struct Join(Pending<Channel, RequestId, JoinCause>);
 
 /// Joining.
 impl Channel {
@@ -93,7 +41,7 @@ impl Channel {
 
     fn start_joining(&self, timeout: Option<Duration>) -> Join {
         let id = self.id();
-        Join(Pending::ask(self.clone(), JoinFailed::Stopped, |state, now, wakers| {
+        Join(Pending::ask(self.clone(), JoinCause::Stopped, |state, now, wakers| {
             let again = state.core.channel_state(id) == Some(ChannelState::Closed);
             let push = state.core.join(now, id, timeout)?;
             if again {
@@ -120,39 +68,43 @@ impl ChannelBuilder {
     ///
     /// # Errors
     ///
-    /// [`JoinFailed`]: the channel can't be made, the server rejected the join, or gave no answer in
+    /// [`JoinError`]: the channel can't be made, the server rejected the join, or gave no answer in
     /// time.
-    pub async fn join(self) -> Result<Channel, JoinFailed> {
-        let channel = match self.create() {
-            Err(NewChannelFailed::Stopped) => return Err(JoinFailed::Stopped),
-            created => created?,
-        };
+    pub async fn join(self) -> Result<Channel, JoinError> {
+        let channel = self.create()?;
         match channel.join().await {
             // Joined, though the response is lost.
-            Ok(_) | Err(JoinFailed::ReplyDropped { status: Status::Ok, .. }) => Ok(channel),
+            Ok(_)
+            | Err(JoinError {
+                cause: JoinCause::ReplyDropped { status: Status::Ok, .. }, ..
+            }) => Ok(channel),
             Err(failed) => Err(failed),
         }
     }
 }
 
 impl Future for Join {
-    type Output = Result<Payload, JoinFailed>;
+    type Output = Result<Payload, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll(cx).map(|outcome| match outcome?.ok_or(JoinFailed::Stopped)? {
-            Outcome::Reply { status: Status::Ok, response, .. } => Ok(response),
-            Outcome::Reply { status, response, .. } => {
-                Err(JoinFailed::Rejected { status, response })
-            }
-            Outcome::ReplyDropped { status, len, .. } => {
-                Err(JoinFailed::ReplyDropped { status, len })
-            }
-            Outcome::TimedOut => Err(JoinFailed::TimedOut),
-            Outcome::JoinCrashed => Err(JoinFailed::Crashed),
-            Outcome::EncodeFailed(error) => Err(JoinFailed::EncodeFailed(error)),
-            _ => Err(JoinFailed::Closed),
-        })
+        let outcome = ready!(self.0.poll(cx));
+        let joined = outcome.and_then(|outcome| outcome.map_or(Err(JoinCause::Stopped), response));
+        Poll::Ready(
+            joined.map_err(|cause| JoinError { topic: self.0.handle.topic().clone(), cause }),
+        )
     }
+}
+
+fn response(outcome: Outcome) -> Result<Payload, JoinCause> {
+    Err(match outcome {
+        Outcome::Reply { status: Status::Ok, response, .. } => return Ok(response),
+        Outcome::Reply { status, response, .. } => JoinCause::Rejected { status, response },
+        Outcome::ReplyDropped { status, len, .. } => JoinCause::ReplyDropped { status, len },
+        Outcome::TimedOut => JoinCause::TimedOut,
+        Outcome::JoinCrashed => JoinCause::Crashed,
+        Outcome::EncodeFailed(error) => JoinCause::EncodeFailed(error),
+        _ => JoinCause::Closed,
+    })
 }
 
 impl fmt::Debug for Join {

@@ -2,34 +2,19 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use phx_proto::{LeaveError, Outcome, RequestId};
+use phx_proto::{Outcome, RequestId};
 
-use super::Channel;
+use super::{Channel, LeaveCause, LeaveError};
 use crate::shared::Pending;
 
 /// The future of a leave: ready when the channel is closed.
 ///
 /// The leave itself doesn't depend on this future, and goes on when it is dropped. Cancel-safe.
-#[must_use = "the leave is under way; its outcome is what the future tells"]
-pub struct Leave(Pending<Channel, RequestId, LeaveFailed>);
-
-/// Why a leave wasn't confirmed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LeaveFailed {
-    /// There is nothing to leave.
-    #[error(transparent)]
-    Refused(#[from] LeaveError),
-    /// The server didn't confirm it in time. The channel is closed all the same.
-    #[error("the server didn't confirm the leave in time")]
-    TimedOut,
-    /// The socket's driver has ended: its runtime was shut down, or it panicked.
-    #[error("the socket's driver has ended")]
-    Stopped,
-}
+#[must_use = "the leave is under way; the future has its outcome"]
+pub struct Leave(Pending<Channel, RequestId, LeaveCause>);
 
 /// Leaving.
 impl Channel {
@@ -48,7 +33,7 @@ impl Channel {
 
     fn start_leaving(&self, timeout: Option<Duration>) -> Leave {
         let id = self.id();
-        Leave(Pending::ask(self.clone(), LeaveFailed::Stopped, |state, now, wakers| {
+        Leave(Pending::ask(self.clone(), LeaveCause::Stopped, |state, now, wakers| {
             let push = state.core.leave(now, id, timeout)?;
             state.wake_channel_watchers(id, wakers);
             Ok(push)
@@ -57,14 +42,19 @@ impl Channel {
 }
 
 impl Future for Leave {
-    type Output = Result<(), LeaveFailed>;
+    type Output = Result<(), LeaveError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll(cx).map(|outcome| match outcome?.ok_or(LeaveFailed::Stopped)? {
-            Outcome::TimedOut => Err(LeaveFailed::TimedOut),
+        let outcome = ready!(self.0.poll(cx));
+        let left = outcome.and_then(|outcome| match outcome {
+            None => Err(LeaveCause::Stopped),
+            Some(Outcome::TimedOut) => Err(LeaveCause::TimedOut),
             // Confirmed, or gone in another way: the channel is left.
-            _ => Ok(()),
-        })
+            Some(_) => Ok(()),
+        });
+        Poll::Ready(
+            left.map_err(|cause| LeaveError { topic: self.0.handle.topic().clone(), cause }),
+        )
     }
 }
 

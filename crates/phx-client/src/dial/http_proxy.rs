@@ -7,7 +7,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use phx_proto::{CloseCause, ProxyFailure};
+use phx_proto::{CloseCause, ProxyCause};
 
 use super::Dialer;
 use crate::http::{HeadError, receive_head};
@@ -102,11 +102,9 @@ where
         // In both TLS and WebSocket it is the client who speaks first: what came behind the head isn't
         // the server's.
         Ok((head, rest)) if (200..300).contains(&head.status) && rest.is_empty() => return Ok(()),
-        Ok((head, _)) if !(200..300).contains(&head.status) => {
-            ProxyFailure::http_status(head.status)
-        }
-        Ok(_) | Err(HeadError::Malformed(_) | HeadError::Tls) => ProxyFailure::Malformed,
-        Err(HeadError::Ended) => ProxyFailure::Ended,
+        Ok((head, _)) if !(200..300).contains(&head.status) => ProxyCause::http_status(head.status),
+        Ok(_) | Err(HeadError::Malformed(_) | HeadError::Tls) => ProxyCause::Malformed,
+        Err(HeadError::Ended) => ProxyCause::Ended,
         Err(HeadError::Io(error)) => return Err(lost(error)),
     };
     Err(CloseCause::Proxy(failure))

@@ -11,7 +11,7 @@ use phx_proto::CloseCause;
 
 use super::happy_eyeballs::race;
 use super::{ByteStream, Dialer};
-use crate::runtime::{BoxFuture, NoRuntime, Runtime};
+use crate::runtime::{BoxFuture, NoRuntimeError, Runtime};
 
 /// What a runtime has for connections: [`TcpDialer`] and [`UnixDialer`] are made of it.
 pub trait Network: Runtime + Sized {
@@ -20,7 +20,7 @@ pub trait Network: Runtime + Sized {
     /// # Errors
     ///
     /// If there is none.
-    fn current() -> Result<Self, NoRuntime>;
+    fn current() -> Result<Self, NoRuntimeError>;
 
     /// Looks a host up.
     fn resolve(

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use phx_proto::{CloseCause, ProxyFailure};
+use phx_proto::{CloseCause, ProxyCause};
 
 use super::Dialer;
 use crate::runtime::BoxFuture;
@@ -147,12 +147,12 @@ where
             send(stream, &login).await?;
             match receive::<2, _>(stream).await? {
                 [1, 0] => Ok(()),
-                [1, _] => Err(CloseCause::Proxy(ProxyFailure::NotAuthenticated)),
-                _ => Err(CloseCause::Proxy(ProxyFailure::Malformed)),
+                [1, _] => Err(CloseCause::Proxy(ProxyCause::NotAuthenticated)),
+                _ => Err(CloseCause::Proxy(ProxyCause::Malformed)),
             }
         }
-        ([VERSION, 0xff], _) => Err(CloseCause::Proxy(ProxyFailure::NotAuthenticated)),
-        _ => Err(CloseCause::Proxy(ProxyFailure::Malformed)),
+        ([VERSION, 0xff], _) => Err(CloseCause::Proxy(ProxyCause::NotAuthenticated)),
+        _ => Err(CloseCause::Proxy(ProxyCause::Malformed)),
     }
 }
 
@@ -163,17 +163,17 @@ where
     send(stream, request).await?;
     let [version, code, _, kind] = receive(stream).await?;
     if version != VERSION {
-        return Err(CloseCause::Proxy(ProxyFailure::Malformed));
+        return Err(CloseCause::Proxy(ProxyCause::Malformed));
     }
     if code != 0 {
-        return Err(CloseCause::Proxy(ProxyFailure::socks_reply(code)));
+        return Err(CloseCause::Proxy(ProxyCause::socks_reply(code)));
     }
     // The address at the proxy's other side, which nobody needs, and its port.
     let rest = match kind {
         IPV4 => 4,
         IPV6 => 16,
         NAME => usize::from(receive::<1, _>(stream).await?[0]),
-        _ => return Err(CloseCause::Proxy(ProxyFailure::Malformed)),
+        _ => return Err(CloseCause::Proxy(ProxyCause::Malformed)),
     };
     for _ in 0..rest + 2 {
         receive::<1, _>(stream).await?;
@@ -201,7 +201,7 @@ where
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
 fn failed(error: io::Error) -> CloseCause {
     match error.kind() {
-        io::ErrorKind::UnexpectedEof => CloseCause::Proxy(ProxyFailure::Ended),
+        io::ErrorKind::UnexpectedEof => CloseCause::Proxy(ProxyCause::Ended),
         _ => CloseCause::io(error.to_string()),
     }
 }

@@ -9,7 +9,7 @@ use slotmap::{KeyData, SecondaryMap};
 use super::hooks::ChannelHooks;
 use super::streams::Streams;
 use super::watch::Watchers;
-use crate::channel::ChannelFailure;
+use crate::channel::ChannelError;
 use crate::runtime::BoxFuture;
 
 /// Makes a channel's params, anew for every join. `None`: they couldn't be made.
@@ -70,7 +70,7 @@ pub(crate) struct ChannelEntry {
     pub(crate) response: Option<Result<Payload, PayloadDropped>>,
     pub(crate) closed: Option<Box<ChannelCloseCause>>,
     /// Why it isn't joined, until it is or is closed.
-    pub(crate) failure: Option<Box<ChannelFailure>>,
+    pub(crate) failure: Option<Box<ChannelError>>,
     /// How many failures there were.
     pub(crate) failures: u32,
     /// Whether the last of them came after the last attempt had begun.

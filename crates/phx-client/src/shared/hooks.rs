@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use phx_proto::{ByteString, ChannelCloseCause, Message, Payload};
 
-use crate::channel::ChannelFailure;
+use crate::channel::ChannelError;
 use crate::socket::{Closed, SocketError};
 use crate::subscription::isolated;
 
@@ -25,7 +25,7 @@ pub(crate) type OnMessage = dyn Fn(&Message) + Send + Sync;
 pub(crate) type OnPayload = dyn Fn(&str, Payload) -> Payload + Send + Sync;
 pub(crate) type OnEvent = dyn Fn(&Payload) + Send + Sync;
 pub(crate) type OnJoin = dyn Fn(&Payload, bool) + Send + Sync;
-pub(crate) type OnChannelError = dyn Fn(&ChannelFailure) + Send + Sync;
+pub(crate) type OnChannelError = dyn Fn(&ChannelError) + Send + Sync;
 pub(crate) type OnChannelClose = dyn Fn(&ChannelCloseCause) + Send + Sync;
 
 /// The hooks of a socket.

@@ -1,4 +1,4 @@
-//! Waiting for a socket to open or to close.
+//! Futures of an open and of a closed connection.
 
 use std::fmt;
 use std::pin::{Pin, pin};
@@ -7,11 +7,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use phx_proto::{
-    CloseCause, CloseCode, ConfigError, ConnectionState, DisconnectError, EndpointError,
-};
+use phx_proto::{CallError, CloseCode, ConnectionState};
 
-use super::Socket;
+use super::{ConnectCause, ConnectError, Socket};
 use crate::shared::{State, WatchKey};
 
 /// The future of an open connection. It resolves after the hooks of the same opening or end have run.
@@ -29,52 +27,6 @@ struct Wait {
     key: WatchKey,
     /// The number of an event before it.
     since: u64,
-}
-
-/// Why a socket isn't connected, and won't be unless it is told to.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ConnectFailed {
-    /// The endpoint, a param or a header is unusable. Nothing was tried.
-    #[error(transparent)]
-    Endpoint(#[from] EndpointError),
-    /// A setting can't work. Nothing was tried.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// A connection ended, or an attempt failed, and the
-    /// [reconnect policy](crate::SocketBuilder::reconnect_policy) says not to try again: with the default
-    /// one, because the server refused the first attempt for good. Or the user disconnected.
-    #[error("{0}")]
-    Closed(CloseCause),
-    /// The builder wasn't told what to run on: [`SocketBuilder::runtime`](crate::SocketBuilder::runtime) and
-    /// [`SocketBuilder::connector`](crate::SocketBuilder::connector). The adapters' entries do that.
-    #[error("the builder has no {missing}")]
-    #[non_exhaustive]
-    Incomplete {
-        /// `runtime` or `connector`.
-        missing: &'static str,
-    },
-    /// It wasn't open within the time that [`Connecting::with_timeout`] or
-    /// [`SocketBuilder::connect_with_timeout`](crate::SocketBuilder::connect_with_timeout) were given.
-    #[error("not connected in time{}", Last(.last.as_ref()))]
-    #[non_exhaustive]
-    TimedOut {
-        /// Why the last connection ended or the last attempt failed; `None` if there was none yet,
-        /// as with a server that takes the connection and says nothing.
-        last: Option<CloseCause>,
-    },
-    /// The socket's driver has ended: its runtime was shut down, or it panicked.
-    #[error("the socket's driver has ended")]
-    Stopped,
-}
-
-/// What went wrong last, behind what is said.
-struct Last<'a>(Option<&'a CloseCause>);
-
-impl fmt::Display for Last<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |cause| write!(f, ": {cause}"))
-    }
 }
 
 impl Socket {
@@ -118,21 +70,21 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// [`DisconnectError`], and nothing is done, if a close frame can't hold `code` (1000 and 3000 to
+    /// [`CallError`], and nothing is done, if a close frame can't hold `code` (1000 and 3000 to
     /// 4999 are allowed) or `reason` (123 bytes at the most).
     pub fn disconnect_with(
         &self,
         code: CloseCode,
         reason: &str,
-    ) -> Result<Disconnecting, DisconnectError> {
+    ) -> Result<Disconnecting, CallError> {
         let since = self.shared().call(|state, now, _| state.disconnect(now, code, reason))?;
         Ok(Disconnecting(Wait::new(self, since)))
     }
 }
 
 impl Connecting {
-    /// Gives up the wait when it has taken this long; the error tells why the last attempt failed.
-    /// The socket isn't told: it keeps trying. Cancel-safe.
+    /// Gives up the wait when it has taken this long; the error says why the last attempt failed.
+    /// The socket itself keeps trying. Cancel-safe.
     ///
     /// # Examples
     ///
@@ -148,8 +100,8 @@ impl Connecting {
     ///
     /// # Errors
     ///
-    /// [`ConnectFailed`]; after the time that is [`ConnectFailed::TimedOut`].
-    pub async fn with_timeout(self, limit: Duration) -> Result<(), ConnectFailed> {
+    /// [`ConnectError`]; after the time that is [`ConnectCause::TimedOut`].
+    pub async fn with_timeout(self, limit: Duration) -> Result<(), ConnectError> {
         let socket = self.0.socket.clone();
         let clock = &socket.shared().runtime;
         let timer = pin!(clock.sleep_until(clock.now() + limit));
@@ -157,19 +109,19 @@ impl Connecting {
             Either::Left((connected, _)) => connected,
             Either::Right(((), _)) => {
                 let last = socket.shared().lock().ends.cause().cloned();
-                Err(ConnectFailed::TimedOut { last })
+                Err(ConnectError::of(socket.shared(), ConnectCause::TimedOut { last }))
             }
         }
     }
 }
 
 impl Future for Connecting {
-    type Output = Result<(), ConnectFailed>;
+    type Output = Result<(), ConnectError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let state = self.0.socket.shared().lock();
         if state.is_stop_reported() {
-            return Poll::Ready(Err(ConnectFailed::Stopped));
+            return Poll::Ready(Err(self.0.error(ConnectCause::Stopped)));
         }
         let now = state.connection_state();
         let is_open = now == ConnectionState::Open && state.ends.is_open_reported();
@@ -180,7 +132,7 @@ impl Future for Connecting {
         if now == ConnectionState::Closed
             && let Some(cause) = state.ends.given_up_since(self.0.since)
         {
-            return Poll::Ready(Err(ConnectFailed::Closed(cause.clone())));
+            return Poll::Ready(Err(self.0.error(ConnectCause::Closed(cause.clone()))));
         }
         self.0.wait(state, now, cx);
         Poll::Pending
@@ -205,6 +157,10 @@ impl Wait {
     fn new(socket: &Socket, since: u64) -> Self {
         let key = socket.shared().lock().connection.watch();
         Wait { socket: socket.clone(), key, since }
+    }
+
+    fn error(&self, cause: ConnectCause) -> ConnectError {
+        ConnectError::of(self.socket.shared(), cause)
     }
 
     /// Has the task woken when the connection's state isn't `known` any more.

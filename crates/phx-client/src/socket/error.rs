@@ -1,8 +1,12 @@
-//! Ends and errors of a socket, as its hooks report them.
+//! Errors of connecting, and ends and errors of a socket, as its hooks report them.
 
+use std::error::Error;
+use std::fmt;
 use std::time::Duration;
 
-use phx_proto::{CloseCause, DecodeError};
+use phx_proto::{CloseCause, ConfigError, DecodeError, EndpointError};
+
+use crate::shared::Shared;
 
 /// The end of a connection or of an attempt, as [`Socket::on_close`](crate::Socket::on_close) tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,4 +40,112 @@ pub enum SocketError {
     /// [`Config::max_events`](phx_proto::Config::max_events) of them waited.
     #[error("{0} events lost")]
     EventsLost(u64),
+}
+
+/// A socket that isn't connected, and won't be without another call. `Debug` shows the same text as `Display`.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectError {
+    /// The URL without its query, which may hold secrets; `None` if the endpoint itself is wrong.
+    pub url: Option<String>,
+    /// What was wrong with the settings, or became of the attempts.
+    pub cause: ConnectCause,
+}
+
+/// Cause of a [`ConnectError`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectCause {
+    /// The endpoint, a param or a header is unusable. Nothing was tried.
+    Endpoint(EndpointError),
+    /// A setting can't work. Nothing was tried.
+    Config(ConfigError),
+    /// A connection ended, or an attempt failed, and the
+    /// [reconnect policy](crate::SocketBuilder::reconnect_policy) says not to try again: with the default
+    /// one, because the server refused the first attempt for good. Or the user disconnected.
+    Closed(CloseCause),
+    /// The builder lacks what to run on: [`SocketBuilder::runtime`](crate::SocketBuilder::runtime) and
+    /// [`SocketBuilder::connector`](crate::SocketBuilder::connector). The adapters' entries set both.
+    #[non_exhaustive]
+    Incomplete {
+        /// `runtime` or `connector`.
+        missing: &'static str,
+    },
+    /// It wasn't open within the time given to
+    /// [`Connecting::with_timeout`](crate::Connecting::with_timeout) or
+    /// [`SocketBuilder::connect_with_timeout`](crate::SocketBuilder::connect_with_timeout).
+    #[non_exhaustive]
+    TimedOut {
+        /// Why the last connection ended or the last attempt failed; `None` if there was none yet,
+        /// as with a server that takes the connection and says nothing.
+        last: Option<CloseCause>,
+    },
+    /// The socket's driver has ended: its runtime was shut down, or it panicked.
+    Stopped,
+}
+
+impl ConnectError {
+    /// An error of a builder that made no socket.
+    pub(crate) fn unmade(cause: impl Into<ConnectCause>) -> Self {
+        ConnectError { url: None, cause: cause.into() }
+    }
+
+    pub(crate) fn of(shared: &Shared, cause: ConnectCause) -> Self {
+        let url = shared.endpoint.to_string();
+        let url = url.split_once('?').map(|(before, _)| before.to_owned()).unwrap_or(url);
+        ConnectError { url: Some(url), cause }
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.url {
+            Some(url) => write!(f, "can't connect to {url}: {}", self.cause),
+            None => write!(f, "can't connect: {}", self.cause),
+        }
+    }
+}
+
+impl fmt::Display for ConnectCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConnectCause::Endpoint(error) => error.fmt(f),
+            ConnectCause::Config(error) => error.fmt(f),
+            ConnectCause::Closed(cause) => cause.fmt(f),
+            ConnectCause::Incomplete { missing } => write!(f, "the builder has no {missing}"),
+            ConnectCause::TimedOut { last: None } => f.write_str("it took too long"),
+            ConnectCause::TimedOut { last: Some(cause) } => {
+                write!(f, "it took too long; the last attempt failed: {cause}")
+            }
+            ConnectCause::Stopped => f.write_str("the socket's driver has ended"),
+        }
+    }
+}
+
+impl fmt::Debug for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error for ConnectError {
+    /// What is behind the endpoint's error; everything else is in the text.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.cause {
+            ConnectCause::Endpoint(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<EndpointError> for ConnectCause {
+    fn from(error: EndpointError) -> Self {
+        ConnectCause::Endpoint(error)
+    }
+}
+
+impl From<ConfigError> for ConnectCause {
+    fn from(error: ConfigError) -> Self {
+        ConnectCause::Config(error)
+    }
 }

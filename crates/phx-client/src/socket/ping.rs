@@ -1,28 +1,28 @@
-//! A ping under way.
+//! Pings.
 
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use phx_proto::{PingError, PingId};
+use phx_proto::{CallError, PingId};
 
 use super::Socket;
 use crate::shared::Pending;
 
 /// The future of a ping's round-trip time. Cancel-safe.
-#[must_use = "the round-trip time is what the future tells"]
-pub struct Ping(Pending<Socket, PingId, PingError>);
+#[must_use = "the future has the round-trip time"]
+pub struct Ping(Pending<Socket, PingId, CallError>);
 
-/// Why a ping has no round-trip time.
+/// A ping without a round-trip time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum PingFailed {
+pub enum PingError {
     /// The ping couldn't be made.
-    #[error(transparent)]
-    Refused(#[from] PingError),
+    #[error("can't ping: {0}")]
+    InvalidState(CallError),
     /// The connection ended first.
-    #[error("the connection ended before the answer came")]
+    #[error("ping failed: the connection ended before the answer came")]
     Disconnected,
 }
 
@@ -31,16 +31,19 @@ impl Socket {
     ///
     /// The ping is made here and now. Cancel-safe.
     pub fn ping(&self) -> Ping {
-        let stopped = PingError::NotConnected;
+        let stopped = CallError::NotConnected;
         Ping(Pending::ask(self.clone(), stopped, |state, now, _| state.core.ping(now)))
     }
 }
 
 impl Future for Ping {
-    type Output = Result<Duration, PingFailed>;
+    type Output = Result<Duration, PingError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll(cx).map(|answer| answer?.flatten().ok_or(PingFailed::Disconnected))
+        self.0.poll(cx).map(|answer| {
+            let round_trip = answer.map_err(PingError::InvalidState)?;
+            round_trip.flatten().ok_or(PingError::Disconnected)
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io;
 
-use phx_proto::{CloseCause, Escaped, TlsFailureKind};
+use phx_proto::{CloseCause, Escaped, TlsCauseKind};
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
 
@@ -21,72 +21,70 @@ pub(crate) fn failure(error: &io::Error) -> Option<CloseCause> {
         Error::AlertReceived(alert) => alert_failure(*alert),
         // The first byte of a record is its content type: what comes over plain HTTP has none.
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => CloseCause::tls(
-            TlsFailureKind::Protocol,
+            TlsCauseKind::Protocol,
             "the answer isn't TLS: does the server speak `ws://` at this port?",
         ),
         Error::InvalidMessage(_)
         | Error::InappropriateMessage { .. }
         | Error::InappropriateHandshakeMessage { .. }
         | Error::PeerMisbehaved(_)
-        | Error::PeerIncompatible(_) => {
-            CloseCause::tls(TlsFailureKind::Protocol, error.to_string())
-        }
-        error => CloseCause::tls(TlsFailureKind::Other, error.to_string()),
+        | Error::PeerIncompatible(_) => CloseCause::tls(TlsCauseKind::Protocol, error.to_string()),
+        error => CloseCause::tls(TlsCauseKind::Other, error.to_string()),
     })
 }
 
 fn certificate_failure(error: &CertificateError) -> CloseCause {
     let (kind, text) = match error {
         CertificateError::UnknownIssuer => (
-            TlsFailureKind::UnknownIssuer,
+            TlsCauseKind::UnknownIssuer,
             "the certificate isn't trusted: none of the trusted roots has signed it".to_owned(),
         ),
         error if is_ca_as_end_entity(error) => (
-            TlsFailureKind::UnknownIssuer,
+            TlsCauseKind::UnknownIssuer,
             "the certificate isn't trusted: it is a CA's own (CA:TRUE, often self-signed), which \
              counts only if it was itself given as a root"
                 .to_owned(),
         ),
         CertificateError::NotValidForName => {
-            (TlsFailureKind::WrongName, "the certificate is for another name".to_owned())
+            (TlsCauseKind::WrongName, "the certificate is for another name".to_owned())
         }
         CertificateError::NotValidForNameContext { expected, presented } => {
             let (presented, expected) = (names(presented), expected.to_str());
             let text = format!("the certificate is for {presented}, not for `{expected}`");
-            (TlsFailureKind::WrongName, text)
+            (TlsCauseKind::WrongName, text)
         }
         CertificateError::Expired => {
-            (TlsFailureKind::Expired, "the certificate has expired".to_owned())
+            (TlsCauseKind::Expired, "the certificate has expired".to_owned())
         }
         CertificateError::ExpiredContext { not_after, .. } => {
-            (TlsFailureKind::Expired, format!("the certificate expired on {}", date(*not_after)))
+            (TlsCauseKind::Expired, format!("the certificate expired on {}", date(*not_after)))
         }
         CertificateError::NotValidYet => {
-            (TlsFailureKind::NotYetValid, "the certificate isn't valid yet".to_owned())
+            (TlsCauseKind::NotYetValid, "the certificate isn't valid yet".to_owned())
         }
         CertificateError::NotValidYetContext { time, not_before } => {
             let (begins, today) = (date(*not_before), date(*time));
             let text =
                 format!("the certificate isn't valid before {begins}; the clock here says {today}");
-            (TlsFailureKind::NotYetValid, text)
+            (TlsCauseKind::NotYetValid, text)
         }
         CertificateError::Revoked => {
-            (TlsFailureKind::Revoked, "the certificate has been revoked".to_owned())
+            (TlsCauseKind::Revoked, "the certificate has been revoked".to_owned())
         }
         CertificateError::BadEncoding => {
-            (TlsFailureKind::BadCertificate, "the certificate is malformed".to_owned())
+            (TlsCauseKind::BadCertificate, "the certificate is malformed".to_owned())
         }
         CertificateError::BadSignature => (
-            TlsFailureKind::BadCertificate,
+            TlsCauseKind::BadCertificate,
             "a signature of the certificate, or by it, is wrong".to_owned(),
         ),
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => (
-            TlsFailureKind::BadCertificate,
+            TlsCauseKind::BadCertificate,
             "the certificate isn't one for servers (extended key usage)".to_owned(),
         ),
         // The library's text for the rest holds no more than the name of its error.
         error => (
-            TlsFailureKind::BadCertificate,
+            TlsCauseKind::BadCertificate,
             format!("the certificate isn't accepted: {}", in_words(error)),
         ),
     };
@@ -155,7 +153,7 @@ fn date(time: UnixTime) -> String {
 fn alert_failure(alert: AlertDescription) -> CloseCause {
     match alert {
         AlertDescription::CertificateRequired => CloseCause::tls(
-            TlsFailureKind::ClientCertificateRequired,
+            TlsCauseKind::ClientCertificateRequired,
             "the server demands a client certificate",
         ),
         AlertDescription::BadCertificate
@@ -165,15 +163,15 @@ fn alert_failure(alert: AlertDescription) -> CloseCause {
         | AlertDescription::CertificateUnknown
         | AlertDescription::UnknownCA
         | AlertDescription::DecryptError => CloseCause::tls(
-            TlsFailureKind::ClientCertificateRefused,
+            TlsCauseKind::ClientCertificateRefused,
             format!("the server refused the client's certificate with the alert {alert:?}"),
         ),
         AlertDescription::ProtocolVersion => CloseCause::tls(
-            TlsFailureKind::Protocol,
+            TlsCauseKind::Protocol,
             "the server supports none of the client's versions of TLS",
         ),
         alert => CloseCause::tls(
-            TlsFailureKind::Refused,
+            TlsCauseKind::Refused,
             format!("the server refused with the alert {alert:?}"),
         ),
     }

@@ -44,7 +44,7 @@ where
         let ignored_subprotocols = !offered.is_empty() && !is_named;
         return Ok(Upgraded { stream: stream.into_inner(), leftover, ignored_subprotocols });
     }
-    Err(CloseCause::Refused(
+    Err(CloseCause::UpgradeRejected(
         refusal::receive(stream, &head, leftover, config, &*attempt.runtime).await,
     ))
 }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use futures::future;
 use futures::{AsyncRead, AsyncReadExt};
 use httparse::Status;
-use phx_proto::Refusal;
+use phx_proto::UpgradeRejection;
 use phx_tungstenite::retry_after;
 
 use super::WebSocketConfig;
@@ -25,7 +25,7 @@ pub(super) async fn receive<S: AsyncRead + Unpin>(
     leftover: Vec<u8>,
     config: &WebSocketConfig,
     runtime: &dyn Runtime,
-) -> Refusal {
+) -> UpgradeRejection {
     let mut body =
         Body { stream, buffered: leftover, kept: Vec::new(), max: config.max_refusal_body };
     {
@@ -37,7 +37,7 @@ pub(super) async fn receive<S: AsyncRead + Unpin>(
         .values("Retry-After")
         .next()
         .and_then(|value| retry_after(value, head.values("Date").next(), SystemTime::now()));
-    Refusal::new(head.status).with_retry_after(wait).with_body(body.kept)
+    UpgradeRejection::new(head.status).with_retry_after(wait).with_body(body.kept)
 }
 
 /// How the end of a body is known (RFC 9112, section 6.3).

@@ -1,7 +1,7 @@
 //! What is said to proxies and made of their answers; the proxies are scripts.
 
 use phx_client::dial::{Dialer, HttpProxy, Socks5Proxy};
-use phx_client::{CloseCause, ProxyFailure};
+use phx_client::{CloseCause, ProxyCause};
 
 use crate::peer::Peer;
 
@@ -14,7 +14,7 @@ async fn socks(says: impl Into<Vec<u8>>) -> Result<(), CloseCause> {
     proxy.with_password("ann", "pw").dial("a.test", 443).await.map(drop)
 }
 
-fn failed(failure: ProxyFailure) -> Result<(), CloseCause> {
+fn failed(failure: ProxyCause) -> Result<(), CloseCause> {
     Err(CloseCause::Proxy(failure))
 }
 
@@ -41,17 +41,17 @@ async fn connect_has_ipv6_addresses_in_brackets() {
 
 #[tokio::test]
 async fn an_http_proxys_answers_are_told_apart() {
-    let status = ProxyFailure::http_status;
-    assert_eq!(http("HTTP/1.1 407 Who?\r\n\r\n").await, failed(ProxyFailure::NotAuthenticated));
+    let status = ProxyCause::http_status;
+    assert_eq!(http("HTTP/1.1 407 Who?\r\n\r\n").await, failed(ProxyCause::NotAuthenticated));
     assert_eq!(http("HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno").await, failed(status(403)));
     assert_eq!(http("HTTP/1.1 502 Bad Gateway\r\n\r\n").await, failed(status(502)));
-    assert_eq!(http("").await, failed(ProxyFailure::Ended));
-    assert_eq!(http("HTTP/1.1 200 OK\r\nVia: ").await, failed(ProxyFailure::Ended));
-    assert_eq!(http("SSH-2.0-OpenSSH\r\n\r\n").await, failed(ProxyFailure::Malformed));
+    assert_eq!(http("").await, failed(ProxyCause::Ended));
+    assert_eq!(http("HTTP/1.1 200 OK\r\nVia: ").await, failed(ProxyCause::Ended));
+    assert_eq!(http("SSH-2.0-OpenSSH\r\n\r\n").await, failed(ProxyCause::Malformed));
     let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(100_000));
-    assert_eq!(http(endless).await, failed(ProxyFailure::Malformed));
+    assert_eq!(http(endless).await, failed(ProxyCause::Malformed));
     let early = "HTTP/1.1 200 OK\r\n\r\nwhat the server can't have said yet";
-    assert_eq!(http(early).await, failed(ProxyFailure::Malformed));
+    assert_eq!(http(early).await, failed(ProxyCause::Malformed));
 }
 
 #[tokio::test]
@@ -91,17 +91,17 @@ async fn socks_says_user_and_password_when_asked() {
 async fn a_socks_proxys_answers_are_told_apart() {
     for code in 1..=9 {
         let reply = socks([5, 0, 5, code, 0, 1, 0, 0, 0, 0, 0, 0]).await;
-        assert_eq!(reply, failed(ProxyFailure::socks_reply(code)));
+        assert_eq!(reply, failed(ProxyCause::socks_reply(code)));
     }
-    assert_eq!(socks([5, 2, 1, 1]).await, failed(ProxyFailure::NotAuthenticated));
-    assert_eq!(socks([5, 0xff]).await, failed(ProxyFailure::NotAuthenticated));
-    assert_eq!(socks([]).await, failed(ProxyFailure::Ended));
-    assert_eq!(socks([5, 0, 5, 0, 0, 1, 0]).await, failed(ProxyFailure::Ended));
-    assert_eq!(socks([4, 0]).await, failed(ProxyFailure::Malformed));
-    assert_eq!(socks([5, 7]).await, failed(ProxyFailure::Malformed));
-    assert_eq!(socks([5, 0, 4, 0, 0, 1]).await, failed(ProxyFailure::Malformed));
-    assert_eq!(socks([5, 0, 5, 0, 0, 9]).await, failed(ProxyFailure::Malformed));
-    assert_eq!(socks([5, 2, 9, 0]).await, failed(ProxyFailure::Malformed));
+    assert_eq!(socks([5, 2, 1, 1]).await, failed(ProxyCause::NotAuthenticated));
+    assert_eq!(socks([5, 0xff]).await, failed(ProxyCause::NotAuthenticated));
+    assert_eq!(socks([]).await, failed(ProxyCause::Ended));
+    assert_eq!(socks([5, 0, 5, 0, 0, 1, 0]).await, failed(ProxyCause::Ended));
+    assert_eq!(socks([4, 0]).await, failed(ProxyCause::Malformed));
+    assert_eq!(socks([5, 7]).await, failed(ProxyCause::Malformed));
+    assert_eq!(socks([5, 0, 4, 0, 0, 1]).await, failed(ProxyCause::Malformed));
+    assert_eq!(socks([5, 0, 5, 0, 0, 9]).await, failed(ProxyCause::Malformed));
+    assert_eq!(socks([5, 2, 9, 0]).await, failed(ProxyCause::Malformed));
 }
 
 #[tokio::test]

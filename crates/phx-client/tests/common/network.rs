@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use phx_client::dial::{ByteStream, Network};
-use phx_client::{BoxFuture, Instant, NoRuntime, Runtime};
+use phx_client::{BoxFuture, Instant, NoRuntimeError, Runtime};
 
 use super::TestRuntime;
 
@@ -44,7 +44,7 @@ impl Runtime for TestNetwork {
 }
 
 impl Network for TestNetwork {
-    fn current() -> Result<Self, NoRuntime> {
+    fn current() -> Result<Self, NoRuntimeError> {
         Ok(TestNetwork(TestRuntime::new()))
     }
 

@@ -3,8 +3,8 @@
 
 use allocation_counter::{AllocationInfo, measure};
 use phx_client::{
-    Channel, ChannelCloseCause, JoinFailed, Message, PayloadDropped, PushFailed, PushReply,
-    Rejection, Reply, Socket, Status,
+    Channel, ChannelCloseCause, JoinCause, JoinError, Message, PayloadDropped, PushCause,
+    PushError, PushReply, Rejection, Reply, Socket, Status,
 };
 use serde_json::{Value, json};
 
@@ -44,9 +44,9 @@ async fn replies_that_nobody_awaits_are_limited_in_bytes() {
     for push in pushes {
         match soon(push).await {
             Ok(Reply { response, .. }) => kept += response.len(),
-            Err(failed @ PushFailed::ReplyDropped { .. }) => assert_eq!(
+            Err(failed @ PushError { cause: PushCause::ReplyDropped { .. }, .. }) => assert_eq!(
                 failed.to_string(),
-                "the server replied with the status `fine`, and its response of 300 bytes was dropped: too many \
+                "push of `msg` to `room:a` failed: the server replied with the status `fine`, and its response of 300 bytes was dropped: too many \
                  replies waited to be read"
             ),
             other => panic!("{other:?}"),
@@ -83,7 +83,13 @@ async fn an_acknowledgement_needs_no_response() {
     answer(&mut peer, "error", 300).await;
     let failed = soon(rejected).await.unwrap_err();
     assert!(
-        matches!(failed, PushFailed::ReplyDropped { status: Status::Error, len: 300, .. }),
+        matches!(
+            failed,
+            PushError {
+                cause: PushCause::ReplyDropped { status: Status::Error, len: 300, .. },
+                ..
+            }
+        ),
         "{failed:?}"
     );
     drop(kept);
@@ -128,7 +134,9 @@ async fn joins_that_nobody_awaits_are_limited_in_bytes() {
     for (join, _) in joins.drain(..).rev() {
         outcomes.push(match soon(join).await {
             Ok(response) => format!("ok {}", response.len()),
-            Err(JoinFailed::ReplyDropped { status, len, .. }) => format!("dropped {status} {len}"),
+            Err(JoinError { cause: JoinCause::ReplyDropped { status, len, .. }, .. }) => {
+                format!("dropped {status} {len}")
+            }
             Err(other) => panic!("{other:?}"),
         });
     }
@@ -145,7 +153,7 @@ async fn rejections_are_limited_in_bytes() {
         let room = socket.channel(format!("room:{number}")).create().unwrap();
         let (joined, _) = tokio::join!(room.join(), answer(&mut peer, "error", 400));
         assert!(
-            matches!(joined, Err(JoinFailed::Rejected { ref response, .. }) if response.len() == 400),
+            matches!(joined, Err(JoinError { cause: JoinCause::Rejected { ref response, .. }, .. }) if response.len() == 400),
             "{joined:?}"
         );
         rooms.push(room);

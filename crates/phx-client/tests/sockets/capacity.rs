@@ -2,7 +2,7 @@
 
 use allocation_counter::measure;
 use futures::future::join_all;
-use phx_client::{CloseCause, PushFailed};
+use phx_client::{CloseCause, PushCause, PushError};
 use serde_json::{Value, json};
 
 use crate::common::{Net, settle, soon};
@@ -31,7 +31,10 @@ fn of_a_connection_that_was_dead() {
         assert_eq!(std::iter::from_fn(|| peer.try_receive()).count(), kept.len() + PEAK);
         peer.close(CloseCause::io("it was dead"));
         for outcome in soon(join_all(pushes)).await {
-            assert!(matches!(outcome, Err(PushFailed::Disconnected)), "{outcome:?}");
+            assert!(
+                matches!(outcome, Err(PushError { cause: PushCause::Disconnected, .. })),
+                "{outcome:?}"
+            );
         }
     };
     let at_peak = measure(|| runtime.block_on(dies)).bytes_current;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use phx_client::{
-    CloseCause, CloseCode, ConnectFailed, ConnectionState, DisconnectError, PingError, PingFailed,
+    CallError, CloseCause, CloseCode, ConnectCause, ConnectError, ConnectionState, PingError,
 };
 use serde_json::json;
 
@@ -31,8 +31,17 @@ async fn connect_within_tells_why_the_last_attempt_failed() {
         });
     assert_eq!(start.elapsed().as_secs(), 3);
     let failed = failed.unwrap_err();
-    assert_eq!(failed.to_string(), "not connected in time: connection lost: no door");
-    assert!(matches!(failed, ConnectFailed::TimedOut { last: Some(CloseCause::Io { .. }), .. }));
+    assert_eq!(
+        failed.to_string(),
+        "can't connect to ws://server.test/socket/websocket: it took too long; the last attempt failed: connection lost: no door"
+    );
+    assert!(matches!(
+        failed,
+        ConnectError {
+            cause: ConnectCause::TimedOut { last: Some(CloseCause::Io { .. }), .. },
+            ..
+        }
+    ));
 }
 
 #[tokio::test(start_paused = true)]
@@ -41,7 +50,10 @@ async fn a_wait_within_a_time_ends_alone() {
     let socket = net.builder().spawn().unwrap();
     let attempt = net.attempt().await;
     let failed = socket.wait_connected().with_timeout(Duration::from_secs(1)).await.unwrap_err();
-    assert_eq!(failed.to_string(), "not connected in time");
+    assert_eq!(
+        failed.to_string(),
+        "can't connect to ws://server.test/socket/websocket: it took too long"
+    );
     let (opened, _peer) =
         tokio::join!(socket.wait_connected().with_timeout(Duration::from_secs(1)), async {
             attempt.accept()
@@ -81,9 +93,15 @@ async fn disconnect_is_done_at_once_where_nothing_is_connected() {
     socket.disconnect().await;
     socket.disconnect().await;
     let failed = soon(opened).await;
-    assert_eq!(failed, Err(ConnectFailed::Closed(CloseCause::Disconnected)));
+    assert!(matches!(
+        failed,
+        Err(ConnectError { cause: ConnectCause::Closed(CloseCause::Disconnected), .. })
+    ));
     let failed = soon(socket.wait_connected()).await;
-    assert_eq!(failed, Err(ConnectFailed::Closed(CloseCause::Disconnected)));
+    assert!(matches!(
+        failed,
+        Err(ConnectError { cause: ConnectCause::Closed(CloseCause::Disconnected), .. })
+    ));
 }
 
 #[tokio::test(start_paused = true)]
@@ -93,7 +111,10 @@ async fn a_disconnect_during_an_attempt_ends_both_waits() {
     let attempt = net.attempt().await;
     let opened = socket.wait_connected();
     soon(socket.disconnect()).await;
-    assert_eq!(soon(opened).await, Err(ConnectFailed::Closed(CloseCause::Disconnected)));
+    assert!(matches!(
+        soon(opened).await,
+        Err(ConnectError { cause: ConnectCause::Closed(CloseCause::Disconnected), .. })
+    ));
     attempt.abandoned().await;
 }
 
@@ -102,9 +123,9 @@ async fn a_disconnect_that_cannot_be_said_does_nothing() {
     let mut net = Net::new();
     let (socket, _peer) = net.connected().await;
     let refused = socket.disconnect_with(CloseCode::GOING_AWAY, "").map(drop).unwrap_err();
-    assert!(matches!(refused, DisconnectError::Code { code: 1001, .. }));
+    assert!(matches!(refused, CallError::CloseCode { code: 1001, .. }));
     let refused = socket.disconnect_with(CloseCode::NORMAL, &"x".repeat(124)).map(drop);
-    assert!(matches!(refused.unwrap_err(), DisconnectError::ReasonTooLong { len: 124, .. }));
+    assert!(matches!(refused.unwrap_err(), CallError::CloseReasonTooLong { len: 124, .. }));
     assert!(socket.is_connected());
 }
 
@@ -158,8 +179,8 @@ async fn ping_measures_the_round_trip() {
 
     let ping = socket.ping();
     peer.close(CloseCause::io("cable"));
-    assert_eq!(ping.await, Err(PingFailed::Disconnected));
-    assert_eq!(socket.ping().await, Err(PingFailed::Refused(PingError::NotConnected)));
+    assert_eq!(ping.await, Err(PingError::Disconnected));
+    assert_eq!(socket.ping().await, Err(PingError::InvalidState(CallError::NotConnected)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use phx_client::proto::events;
-use phx_client::{CloseCause, ConnectFailed, Credentials, Payload};
+use phx_client::{CloseCause, ConnectCause, ConnectError, Credentials, Payload};
 use serde_json::json;
 
 use crate::common::{Net, Notes, soon};
@@ -61,7 +61,7 @@ async fn unusable_credentials_are_final_for_a_first_connect() {
     let builder =
         net.builder().credentials(|| async { Ok(Credentials::new().header("bad name", "x")) });
     match soon(builder.connect()).await.unwrap_err() {
-        ConnectFailed::Closed(CloseCause::InvalidRequest { .. }) => {}
+        ConnectError { cause: ConnectCause::Closed(CloseCause::InvalidRequest { .. }), .. } => {}
         other => panic!("{other:?}"),
     }
     soon(net.runtime.all_ended()).await;
@@ -72,10 +72,13 @@ async fn a_mistake_in_the_builder_is_the_error_of_connect_and_spawn() {
     let net = Net::new();
     assert!(matches!(
         net.builder().header("bad name", "x").spawn(),
-        Err(ConnectFailed::Endpoint(_))
+        Err(ConnectError { cause: ConnectCause::Endpoint(_), .. })
     ));
     let incomplete = phx_client::SocketBuilder::new("ws://server.test/socket").connect().await;
-    assert!(matches!(incomplete, Err(ConnectFailed::Incomplete { missing: "runtime", .. })));
+    assert!(matches!(
+        incomplete,
+        Err(ConnectError { cause: ConnectCause::Incomplete { missing: "runtime", .. }, .. })
+    ));
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use phx_client::{
-    BoxFuture, Channel, ChannelCloseCause, ChannelState, CloseCause, ConnectFailed,
-    ConnectionState, DecodeError, EncodeError, Frame, Instant, JoinFailed, LeaveFailed, Message,
-    NewChannelFailed, PingFailed, PushFailed, PushRefused, Reconnect, ReconnectPolicy, Runtime,
+    BoxFuture, Channel, ChannelCloseCause, ChannelState, CloseCause, ConnectCause, ConnectError,
+    ConnectionState, DecodeError, EncodeError, Frame, Instant, JoinCause, JoinError, LeaveCause,
+    LeaveError, Message, PingError, PushCause, PushError, Reconnect, ReconnectPolicy, Runtime,
     Serializer, Socket, SocketBuilder, V2,
 };
 use serde_json::{Value, json};
@@ -76,21 +76,34 @@ async fn is_over(socket: &Socket, room: &Channel) {
     assert_eq!(room.state(), ChannelState::Closed);
     assert_eq!(room.close_cause(), Some(ChannelCloseCause::Stopped));
     assert!(!socket.reconnect_now());
-    assert_eq!(soon(socket.connect()).await, Err(ConnectFailed::Stopped));
-    assert_eq!(soon(socket.wait_connected()).await, Err(ConnectFailed::Stopped));
+    assert!(matches!(
+        soon(socket.connect()).await,
+        Err(ConnectError { cause: ConnectCause::Stopped, .. })
+    ));
+    assert!(matches!(
+        soon(socket.wait_connected()).await,
+        Err(ConnectError { cause: ConnectCause::Stopped, .. })
+    ));
     let within = socket.wait_connected().with_timeout(Duration::from_secs(1));
-    assert_eq!(soon(within).await, Err(ConnectFailed::Stopped));
+    assert!(matches!(soon(within).await, Err(ConnectError { cause: ConnectCause::Stopped, .. })));
     soon(socket.disconnect()).await;
-    assert!(matches!(soon(socket.ping()).await, Err(PingFailed::Refused(_))));
+    assert!(matches!(soon(socket.ping()).await, Err(PingError::InvalidState(_))));
     let refused = room.push::<()>("late", &json!({ "n": 1 })).accepted().unwrap_err();
-    let PushRefused::Stopped { event, payload, .. } = refused else { panic!("{refused:?}") };
-    assert_eq!((&*event, payload.as_json()), ("late", Some(r#"{"n":1}"#)));
+    assert!(matches!(refused.cause, PushCause::Stopped), "{refused:?}");
+    assert_eq!(refused.event(), "late");
+    assert_eq!(refused.into_payload().unwrap().as_json(), Some(r#"{"n":1}"#));
     let push = soon(room.push::<Value>("late", &1)).await;
-    assert!(matches!(push, Err(PushFailed::Stopped)), "{push:?}");
-    assert!(matches!(soon(room.join()).await, Err(JoinFailed::Stopped)));
-    assert_eq!(soon(room.leave()).await, Err(LeaveFailed::Stopped));
-    assert!(matches!(socket.channel("room:b").create(), Err(NewChannelFailed::Stopped)));
-    assert!(matches!(soon(socket.channel("room:b").join()).await, Err(JoinFailed::Stopped)));
+    assert!(matches!(push, Err(PushError { cause: PushCause::Stopped, .. })), "{push:?}");
+    assert!(matches!(soon(room.join()).await, Err(JoinError { cause: JoinCause::Stopped, .. })));
+    assert!(matches!(soon(room.leave()).await, Err(LeaveError { cause: LeaveCause::Stopped, .. })));
+    assert!(matches!(
+        socket.channel("room:b").create(),
+        Err(JoinError { cause: JoinCause::Stopped, .. })
+    ));
+    assert!(matches!(
+        soon(socket.channel("room:b").join()).await,
+        Err(JoinError { cause: JoinCause::Stopped, .. })
+    ));
     assert!(soon(room.on_raw("late").next()).await.is_none());
     assert_eq!(soon(socket.status().collect::<Vec<_>>()).await, [ConnectionState::Closed]);
     assert_eq!(soon(room.status().collect::<Vec<_>>()).await, [ChannelState::Closed]);
@@ -117,10 +130,13 @@ async fn an_aborted_task_ends_all_that_waits() {
     settle().await;
     net.runtime.stop();
 
-    assert_eq!(soon(connecting).await, Err(ConnectFailed::Stopped));
-    assert!(matches!(soon(push).await, Err(PushFailed::Disconnected)));
-    assert_eq!(soon(ping).await, Err(PingFailed::Disconnected));
-    assert!(matches!(soon(join).await, Err(JoinFailed::Stopped)));
+    assert!(matches!(
+        soon(connecting).await,
+        Err(ConnectError { cause: ConnectCause::Stopped, .. })
+    ));
+    assert!(matches!(soon(push).await, Err(PushError { cause: PushCause::Disconnected, .. })));
+    assert_eq!(soon(ping).await, Err(PingError::Disconnected));
+    assert!(matches!(soon(join).await, Err(JoinError { cause: JoinCause::Stopped, .. })));
     assert_eq!(soon(leave).await, Ok(()));
     assert!(soon(messages.next()).await.is_none());
     assert!(soon(changes.next()).await.is_none());
@@ -150,8 +166,8 @@ async fn a_runtime_that_is_shut_down_does_the_same() {
     let (states, channel_states) = (socket.status(), room.status());
     settle().await;
     net.runtime.stop();
-    assert!(matches!(soon(push).await, Err(PushFailed::Stopped)));
-    assert_eq!(soon(ping).await, Err(PingFailed::Disconnected));
+    assert!(matches!(soon(push).await, Err(PushError { cause: PushCause::Stopped, .. })));
+    assert_eq!(soon(ping).await, Err(PingError::Disconnected));
     let states = soon(states.collect::<Vec<_>>()).await;
     assert_eq!(states, [ConnectionState::Closed], "nothing is open any more");
     let channel_states = soon(channel_states.collect::<Vec<_>>()).await;
@@ -174,7 +190,10 @@ async fn a_serializer_that_panics_in_the_driver_does_the_same() {
         } else {
             room.push::<Value>(event, &1)
         };
-        assert!(matches!(soon(push).await, Err(PushFailed::Stopped)), "{event}");
+        assert!(
+            matches!(soon(push).await, Err(PushError { cause: PushCause::Stopped, .. })),
+            "{event}"
+        );
         assert!(soon(messages.next()).await.is_none(), "{event}");
         assert_eq!(notes.taken(), EVERYTHING, "{event}");
         is_over(&socket, &room).await;
@@ -223,7 +242,7 @@ async fn hooks_and_wakers_that_panic_meanwhile_harm_nobody() {
     assert!(first.as_mut().poll(&mut Context::from_waker(&as_waker)).is_pending());
     settle().await;
     let second = room.push::<Value>("encoded", &1);
-    assert!(matches!(soon(second).await, Err(PushFailed::Stopped)));
+    assert!(matches!(soon(second).await, Err(PushError { cause: PushCause::Stopped, .. })));
     assert!(waker.0.load(Ordering::SeqCst));
     assert_eq!(notes.taken(), EVERYTHING);
 }
@@ -244,7 +263,10 @@ async fn hooks_see_the_end_and_may_call_anything() {
     net.runtime.stop();
     soon(socket.disconnect()).await;
     settle().await;
-    assert_eq!(notes.taken(), ["Closed Closed", "the socket's driver has ended"]);
+    assert_eq!(
+        notes.taken(),
+        ["Closed Closed", "push of `msg` to `room:a` failed: the socket's driver has ended"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -271,7 +293,10 @@ async fn a_socket_without_a_connection_has_no_end_of_one() {
     net.runtime.stop();
     settle().await;
     assert_eq!(notes.taken(), ["channel: Stopped", "error: the socket's driver has ended"]);
-    assert_eq!(soon(socket.wait_connected()).await, Err(ConnectFailed::Stopped));
+    assert!(matches!(
+        soon(socket.wait_connected()).await,
+        Err(ConnectError { cause: ConnectCause::Stopped, .. })
+    ));
 }
 
 /// As at the end of many a program: handles are dropped, and so is the runtime before the driver is done.
@@ -309,7 +334,7 @@ impl Runtime for ShutDown {
 async fn a_runtime_that_runs_nothing_any_more() {
     let (net, notes) = (Net::new(), Notes::default());
     let builder = || noted(net.builder().runtime(ShutDown(net.runtime.clone())), &notes);
-    assert_eq!(soon(builder().connect()).await.unwrap_err(), ConnectFailed::Stopped);
+    assert_eq!(soon(builder().connect()).await.unwrap_err().cause, ConnectCause::Stopped);
     let socket = builder().spawn().unwrap();
     assert_eq!(socket.state(), ConnectionState::Closed);
     let told = [

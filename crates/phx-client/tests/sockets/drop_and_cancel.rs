@@ -2,7 +2,7 @@
 
 use futures::FutureExt;
 use phx_client::proto::events;
-use phx_client::{ChannelState, PushFailed};
+use phx_client::{ChannelState, PushCause, PushError};
 use serde_json::json;
 
 use crate::common::{Net, settle, soon};
@@ -133,7 +133,7 @@ async fn a_removed_channel_is_closed_for_every_handle() {
     assert_eq!(leave.event, events::LEAVE);
     peer.reply(&leave, "ok", &json!({}));
     assert!(messages.next().await.is_none());
-    assert!(matches!(push.await, Err(PushFailed::ChannelClosed)));
+    assert!(matches!(push.await, Err(PushError { cause: PushCause::ChannelClosed, .. })));
     assert_eq!(room.state(), ChannelState::Closed);
     assert!(room.push("post", &json!({})).detach().is_err());
 }

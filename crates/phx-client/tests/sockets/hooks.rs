@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use phx_client::{
-    ChannelCloseCause, CloseCause, CloseCode, ConnectionState, Frame, LogKind, Payload, Refusal,
-    Socket, SocketError,
+    ChannelCloseCause, CloseCause, CloseCode, ConnectionState, Frame, LogKind, Payload, Socket,
+    SocketError, UpgradeRejection,
 };
 use serde_json::json;
 
@@ -201,7 +201,7 @@ async fn hooks_of_a_refused_connect_run_before_its_future_resolves() {
         .spawn()
         .unwrap();
     watched.set(socket.connect());
-    net.attempt().await.refuse(CloseCause::Refused(Refusal::new(403)));
+    net.attempt().await.refuse(CloseCause::UpgradeRejected(UpgradeRejection::new(403)));
     settle().await;
     assert_eq!(notes.taken(), ["error false", "close false"]);
     assert!(soon(watched.take()).await.is_err());

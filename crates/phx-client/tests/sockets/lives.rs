@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use phx_client::{
-    Channel, ChannelCloseCause, ChannelState, ClosePolicy, JoinError, JoinFailed, Message, Payload,
-    Rejoin, StreamItem,
+    CallError, Channel, ChannelCloseCause, ChannelState, ClosePolicy, JoinCause, JoinError,
+    Message, Payload, Rejoin, StreamItem,
 };
 use serde_json::json;
 
@@ -110,22 +110,42 @@ async fn what_was_replaced_or_removed_or_lost_its_topic_cannot_be_joined_again()
     let (socket, room, mut peer) = Net::new().joined().await;
     let other = socket.channel("room:a").replace().create().unwrap();
     let refused = room.join().await;
-    assert!(matches!(refused, Err(JoinFailed::Refused(JoinError::Leaving))), "{refused:?}");
+    assert!(
+        matches!(
+            refused,
+            Err(JoinError { cause: JoinCause::InvalidState(CallError::Leaving), .. })
+        ),
+        "{refused:?}"
+    );
     let leave_request = peer.receive().await;
     peer.reply(&leave_request, "ok", &json!({}));
     settle().await;
     assert_eq!(room.close_cause(), Some(ChannelCloseCause::Replaced));
     let refused = room.join().await;
-    assert!(matches!(refused, Err(JoinFailed::Refused(JoinError::Replaced))), "{refused:?}");
+    assert!(
+        matches!(
+            refused,
+            Err(JoinError { cause: JoinCause::InvalidState(CallError::Replaced), .. })
+        ),
+        "{refused:?}"
+    );
     peer.join(&other).await;
     leave(&other, &mut peer).await;
     let third = socket.channel("room:a").create().unwrap();
     let refused = other.join().await;
-    let Err(JoinFailed::Refused(taken)) = refused else { panic!("{refused:?}") };
-    assert!(matches!(taken, JoinError::TopicTaken { .. }));
+    let Err(JoinError { cause: JoinCause::InvalidState(taken), .. }) = refused else {
+        panic!("{refused:?}")
+    };
+    assert!(matches!(taken, CallError::TopicTaken { .. }));
     socket.remove(&third);
     let refused = third.join().await;
-    assert!(matches!(refused, Err(JoinFailed::Refused(JoinError::UnknownChannel))), "{refused:?}");
+    assert!(
+        matches!(
+            refused,
+            Err(JoinError { cause: JoinCause::InvalidState(CallError::UnknownChannel), .. })
+        ),
+        "{refused:?}"
+    );
     peer.join(&other).await;
     assert_eq!(other.state(), ChannelState::Joined);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phx_client::{CloseCause, Payload, PayloadError, PushErrorKind, PushFailed, PushRefused};
+use phx_client::{CallError, CloseCause, Payload, PayloadError, PushCause, PushError};
 use serde_json::{Value, json};
 
 use crate::common::Net;
@@ -22,9 +22,11 @@ async fn a_response_of_another_shape_is_an_error_that_holds_it() {
     let push = room.push("sum", &json!({}));
     let message = peer.receive().await;
     peer.reply(&message, "ok", &json!("three"));
-    let failed: Result<u32, PushFailed> = push.await;
+    let failed: Result<u32, PushError> = push.await;
     match failed.unwrap_err() {
-        PushFailed::Response(PayloadError::Deserialize { payload, .. }) => {
+        PushError {
+            cause: PushCause::Response(PayloadError::Deserialize { payload, .. }), ..
+        } => {
             assert_eq!(payload.as_json(), Some("\"three\""));
         }
         other => panic!("{other:?}"),
@@ -51,9 +53,9 @@ async fn no_reply_in_time_is_a_timeout_counted_from_the_call() {
     let own = room.push_with_timeout(Duration::from_secs(2), "slow", &json!({})).acknowledged();
     peer.receive().await;
     peer.receive().await;
-    assert!(matches!(own.await, Err(PushFailed::TimedOut)));
+    assert!(matches!(own.await, Err(PushError { cause: PushCause::TimedOut, .. })));
     assert_eq!(start.elapsed().as_secs(), 2);
-    assert!(matches!(default.await, Err(PushFailed::TimedOut)));
+    assert!(matches!(default.await, Err(PushError { cause: PushCause::TimedOut, .. })));
     assert_eq!(start.elapsed().as_secs(), 10);
 }
 
@@ -64,7 +66,7 @@ async fn a_push_in_flight_fails_at_once_when_the_connection_is_lost() {
     let push = room.push("post", &json!({})).acknowledged();
     peer.receive().await;
     peer.close(CloseCause::io("cable"));
-    assert!(matches!(push.await, Err(PushFailed::Disconnected)));
+    assert!(matches!(push.await, Err(PushError { cause: PushCause::Disconnected, .. })));
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
@@ -89,16 +91,11 @@ async fn a_refusal_is_the_futures_error_and_hands_the_payload_back() {
     let (socket, _peer) = Net::new().connected().await;
     let room = socket.channel("room:a").create().unwrap();
     let refused = room.push("post", &json!({"n": 1})).detach().unwrap_err();
-    match refused {
-        PushRefused::Push(error) => {
-            assert_eq!(error.reason, PushErrorKind::NotJoined);
-            assert_eq!(&*error.event, "post");
-            assert_eq!(error.payload.as_json(), Some(r#"{"n":1}"#));
-        }
-        other => panic!("{other:?}"),
-    }
+    assert!(matches!(refused.cause, PushCause::InvalidState(CallError::NotJoined)), "{refused:?}");
+    assert_eq!((refused.topic(), refused.event()), ("room:a", "post"));
+    assert_eq!(refused.into_payload().unwrap().as_json(), Some(r#"{"n":1}"#));
     let awaited = room.push("phx_join", Payload::empty()).acknowledged().await;
-    assert!(matches!(awaited, Err(PushFailed::Refused(PushRefused::Push(_)))));
+    assert!(matches!(awaited, Err(PushError { cause: PushCause::InvalidState(_), .. })));
 }
 
 #[tokio::test(start_paused = true)]
@@ -106,7 +103,10 @@ async fn a_value_that_cannot_be_written_is_refused_before_anything_is_sent() {
     let (_socket, room, mut peer) = Net::new().joined().await;
     let unwritable = std::collections::HashMap::from([((1, 2), 3)]);
     let refused = room.push("post", &unwritable).detach().unwrap_err();
-    assert!(matches!(refused, PushRefused::Payload(PayloadError::Serialize(_))));
+    assert!(matches!(
+        refused,
+        PushError { cause: PushCause::Payload(PayloadError::Serialize(_)), .. }
+    ));
     crate::common::settle().await;
     assert!(peer.try_receive().is_none());
 }

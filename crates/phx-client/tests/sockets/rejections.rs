@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use phx_client::{
-    Backoff, ChannelFailureCause, ChannelState, CloseCause, JoinFailed, JoinFailure, LogKind,
-    PushFailed,
+    Backoff, ChannelErrorCause, ChannelState, CloseCause, JoinCause, JoinError, LogKind, PushCause,
+    PushError,
 };
 use serde_json::json;
 
@@ -41,7 +41,7 @@ async fn a_rejected_rejoin_is_reported_everywhere() {
         peer.reply(&join, "error", &json!({"reason": "full"}));
         while soon(status.next()).await != Some(ChannelState::Errored) {}
         let cause = &status.failure().unwrap().cause;
-        let ChannelFailureCause::JoinFailed(JoinFailure::Rejected(rejection)) = cause else {
+        let ChannelErrorCause::Rejected(rejection) = cause else {
             panic!("{cause:?}");
         };
         assert_eq!(rejection.reason().as_deref(), Some("full"));
@@ -91,8 +91,7 @@ async fn a_join_that_ends_with_its_connection_is_reported() {
     peer.receive().await;
     peer.close(CloseCause::io("cable"));
     settle().await;
-    let line =
-        "true the connection ended during the join; next attempt when the socket is connected";
+    let line = "true join failed: the connection ended; next attempt when the socket is connected";
     assert_eq!(notes.taken(), [line]);
 }
 
@@ -102,7 +101,7 @@ async fn a_push_that_could_not_be_sent_says_so() {
     peer.broadcast("phx_error", &json!({}));
     settle().await;
     let push = room.push_with_timeout(Duration::from_millis(10), "late", &json!({})).acknowledged();
-    assert!(matches!(soon(push).await, Err(PushFailed::NotSent)));
+    assert!(matches!(soon(push).await, Err(PushError { cause: PushCause::NotSent, .. })));
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,7 +111,7 @@ async fn a_push_in_flight_when_its_channel_crashes_fails_at_once() {
     let message = peer.receive().await;
     let before = tokio::time::Instant::now();
     peer.broadcast("phx_error", &json!({}));
-    assert!(matches!(soon(push).await, Err(PushFailed::ChannelCrashed)));
+    assert!(matches!(soon(push).await, Err(PushError { cause: PushCause::ChannelCrashed, .. })));
     assert_eq!(before.elapsed(), Duration::ZERO);
     peer.reply(&message, "ok", &json!({}));
     settle().await;
@@ -135,7 +134,7 @@ async fn a_join_that_only_crashes_fails_at_its_own_deadline_with_what_the_server
         peer.receive().await
     };
     let (joined, third) = tokio::join!(join, crashes);
-    assert!(matches!(joined, Err(JoinFailed::Crashed)), "{joined:?}");
+    assert!(matches!(joined, Err(JoinError { cause: JoinCause::Crashed, .. })), "{joined:?}");
     let said = room.failure();
     assert_eq!(
         said.unwrap().cause.to_string(),

@@ -7,7 +7,7 @@ use futures::io::Cursor;
 use phx_client::dial::Dialer;
 use phx_client::websocket::{WebSocketConfig, WebSocketConnector, upgrade};
 use phx_client::{
-    Attempt, Backoff, BoxFuture, CloseCause, ConnectFailed, ConnectionState, Endpoint,
+    Attempt, Backoff, BoxFuture, CloseCause, ConnectCause, ConnectError, ConnectionState, Endpoint,
     PresenceConfig, SocketBuilder,
 };
 
@@ -24,7 +24,7 @@ async fn error_of(change: impl FnOnce(SocketBuilder) -> SocketBuilder) -> Option
             assert_eq!(socket.state(), ConnectionState::Connecting, "the driver is there");
             None
         }
-        Err(ConnectFailed::Config(error)) => {
+        Err(ConnectError { cause: ConnectCause::Config(error), .. }) => {
             assert!(!attempted, "{error}, and it was tried");
             Some(error.to_string())
         }

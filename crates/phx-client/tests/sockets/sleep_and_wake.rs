@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use phx_client::proto::events;
 use phx_client::{
-    BoxFuture, CloseCause, ConnectFailed, Instant, PushFailed, Runtime, SocketBuilder,
+    BoxFuture, CloseCause, ConnectCause, ConnectError, Instant, PushCause, PushError, Runtime,
+    SocketBuilder,
 };
 use serde_json::json;
 
@@ -81,7 +82,11 @@ async fn an_hour_of_sleep_is_noticed_within_five_seconds() {
     let woke = tokio::time::Instant::now();
     assert!(sent_until_closed(&mut peer).await.is_empty(), "nothing is sent into the void");
     assert!(woke.elapsed() <= NOTICED, "{:?}", woke.elapsed());
-    assert!(matches!(soon(waiting).await, Err(PushFailed::Disconnected | PushFailed::TimedOut)));
+    assert!(matches!(
+        soon(waiting).await,
+        Err(PushError { cause: PushCause::Disconnected, .. }
+            | PushError { cause: PushCause::TimedOut, .. })
+    ));
     assert_eq!(notes.taken(), [CloseCause::Suspended.to_string()]);
 
     let mut peer = net.attempt().await.accept();
@@ -197,7 +202,10 @@ async fn a_wait_ends_soon_after_the_machine_woke() {
     let start = tokio::time::Instant::now();
     let wait = |limit| socket.wait_connected().with_timeout(Duration::from_secs(limit));
     // Without sleep it is exact.
-    assert!(matches!(wait(7).await, Err(ConnectFailed::TimedOut { .. })));
+    assert!(matches!(
+        wait(7).await,
+        Err(ConnectError { cause: ConnectCause::TimedOut { .. }, .. })
+    ));
     assert_eq!(start.elapsed(), Duration::from_secs(7));
 
     let waiting = wait(100);
@@ -206,8 +214,11 @@ async fn a_wait_ends_soon_after_the_machine_woke() {
         machine.sleeps(HOUR).await;
     };
     let (ended, ()) = tokio::join!(waiting, slept);
-    assert!(matches!(ended, Err(ConnectFailed::TimedOut { .. })));
+    assert!(matches!(ended, Err(ConnectError { cause: ConnectCause::TimedOut { .. }, .. })));
     assert_eq!(start.elapsed(), Duration::from_secs(7) + NOTICED);
-    assert!(matches!(wait(1).await, Err(ConnectFailed::TimedOut { .. })));
+    assert!(matches!(
+        wait(1).await,
+        Err(ConnectError { cause: ConnectCause::TimedOut { .. }, .. })
+    ));
     assert_eq!(start.elapsed(), Duration::from_secs(8) + NOTICED);
 }

@@ -1,6 +1,6 @@
 //! One owner per topic: a second channel is refused, shared or takes over, as is asked for.
 
-use phx_client::{ChannelCloseCause, JoinFailed, NewChannelError, NewChannelFailed};
+use phx_client::{CallError, ChannelCloseCause, JoinCause, JoinError};
 use serde_json::json;
 
 use crate::common::{Net, settle, soon};
@@ -9,9 +9,9 @@ use crate::common::{Net, settle, soon};
 async fn a_taken_topic_is_refused() {
     let (socket, _room, _peer) = Net::new().joined().await;
     match socket.channel("room:a").join().await.unwrap_err() {
-        JoinFailed::Channel(NewChannelFailed::Refused { topic, reason, .. }) => {
+        JoinError { topic, cause: JoinCause::InvalidState(reason), .. } => {
             assert_eq!(&*topic, "room:a");
-            assert!(matches!(reason, NewChannelError::TopicTaken { .. }));
+            assert!(matches!(reason, CallError::TopicTaken { .. }));
         }
         other => panic!("{other:?}"),
     }
@@ -51,9 +51,9 @@ async fn a_taken_topic_can_be_taken_over() {
 async fn a_refused_channel_gives_its_topic_back_to_nobody() {
     let (socket, _peer) = Net::new().connected().await;
     let empty = socket.channel("").create().unwrap_err();
-    assert!(matches!(empty, NewChannelFailed::Refused { reason: NewChannelError::EmptyTopic, .. }));
+    assert!(matches!(empty.cause, JoinCause::InvalidState(CallError::EmptyTopic)));
     let unwritable = std::collections::HashMap::from([((1, 2), 3)]);
     let params = socket.channel("room:a").params(&unwritable).create().unwrap_err();
-    assert!(matches!(params, NewChannelFailed::Params(_)));
+    assert!(matches!(params, JoinError { cause: JoinCause::Params(_), .. }));
     assert!(socket.get_channel("room:a").is_none());
 }

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use phx_proto::{
-    Action, ChannelCloseCause, ChannelError, ChannelId, CloseCause, CloseCode, Config, Endpoint,
-    Event, Frame, Instant, JoinFailure, Outcome, Payload, PayloadDropped, PushErrorKind, RequestId,
-    Socket, TransportId,
+    Action, CallError, ChannelCloseCause, ChannelErrorCause, ChannelId, CloseCause, CloseCode,
+    Config, Endpoint, Event, Frame, Instant, Outcome, Payload, PayloadDropped, RequestId, Socket,
+    TransportId,
 };
 use serde_json::{Value, json};
 
@@ -189,8 +189,8 @@ impl<'a> World<'a> {
             }
             Err(error) => {
                 let why = match error.reason {
-                    PushErrorKind::Closed => "closed".to_owned(),
-                    PushErrorKind::BufferFull { .. } => "full".to_owned(),
+                    CallError::Closed => "closed".to_owned(),
+                    CallError::BufferFull { .. } => "full".to_owned(),
                     other => other.to_string(),
                 };
                 self.tell(number, format!("{name}: refused, {why}"));
@@ -324,23 +324,23 @@ impl<'a> World<'a> {
                 self.about(channel, format!("joined {}", answer(&response)));
             }
             Event::JoinFailed { channel, cause, .. } => match cause {
-                JoinFailure::Rejected(rejection) => {
+                ChannelErrorCause::Rejected(rejection) => {
                     let (status, response) = (rejection.status, answer(&rejection.response));
                     self.about(channel, format!("join: {} {response}", status.as_str()));
                 }
-                JoinFailure::TimedOut => self.timed_out(channel),
-                JoinFailure::Crashed(payload) => {
+                ChannelErrorCause::TimedOut => self.timed_out(channel),
+                ChannelErrorCause::Crashed(payload) => {
                     self.about(channel, format!("error: crash {}", answer(&payload)));
                 }
-                JoinFailure::Disconnected => self.about(channel, "error: connection"),
+                ChannelErrorCause::Disconnected => self.about(channel, "error: connection"),
                 other => self.about(channel, format!("{other:?}")),
             },
             Event::ChannelErrored { channel, cause, .. } => match cause {
-                ChannelError::Disconnected => self.about(channel, "error: connection"),
-                ChannelError::Crashed(payload) => {
+                ChannelErrorCause::Disconnected => self.about(channel, "error: connection"),
+                ChannelErrorCause::Crashed(payload) => {
                     self.about(channel, format!("error: crash {}", answer(&payload)));
                 }
-                ChannelError::Forgotten => self.about(channel, "error: forgotten"),
+                ChannelErrorCause::Forgotten => self.about(channel, "error: forgotten"),
                 other => self.about(channel, format!("{other:?}")),
             },
             Event::ChannelClosed { channel, cause, .. } => match cause {

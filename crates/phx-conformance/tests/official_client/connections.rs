@@ -2,7 +2,7 @@
 
 use phx_proto::{Payload, Status};
 use phx_testing::listener::Listener;
-use phx_testing::{Handled, Handlers, Refusal, Server};
+use phx_testing::{Handled, Handlers, Server, UpgradeRejection};
 use serde_json::{Value, json};
 
 use crate::story::Story;
@@ -13,7 +13,7 @@ async fn what_happens_to_connections() {
     let mut story = Story::start("connections.mjs", listener.url());
     let please = |wish: &str| match wish {
         "refuse" => {
-            listener.refuse_next(Refusal::new(503));
+            listener.refuse_next(UpgradeRejection::new(503));
             listener.drop_connections();
         }
         "drain" => listener.drain(),
@@ -32,7 +32,7 @@ fn server() -> Server {
         .auth_token(true)
         .connect(|info| match (info.auth_token(), info.param("user")) {
             (Some("s3cr3t-token"), Some(user)) => Ok(Some(format!("user:{user}"))),
-            _ => Err(Refusal::new(401)),
+            _ => Err(UpgradeRejection::new(401)),
         })
         .channel("room:*", || {
             Handlers::new()

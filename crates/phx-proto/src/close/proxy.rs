@@ -5,7 +5,7 @@ use core::fmt;
 /// Why a proxy opened no tunnel to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum ProxyFailure {
+pub enum ProxyCause {
     /// It wants a user and a password, or others than it was given.
     NotAuthenticated,
     /// An HTTP proxy answered CONNECT with this status.
@@ -27,34 +27,34 @@ pub enum ProxyFailure {
     Malformed,
 }
 
-impl ProxyFailure {
+impl ProxyCause {
     /// A CONNECT that was answered with this status.
     #[must_use]
     pub fn http_status(status: u16) -> Self {
         match status {
             // 401 is what tinyproxy says to a wrong password.
-            401 | 407 => ProxyFailure::NotAuthenticated,
-            status => ProxyFailure::HttpStatus { status },
+            401 | 407 => ProxyCause::NotAuthenticated,
+            status => ProxyCause::HttpStatus { status },
         }
     }
 
     /// A request over SOCKS5 that was answered with this code.
     #[must_use]
     pub fn socks_reply(code: u8) -> Self {
-        ProxyFailure::SocksReply { code }
+        ProxyCause::SocksReply { code }
     }
 }
 
-impl fmt::Display for ProxyFailure {
+impl fmt::Display for ProxyCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let meaning = match self {
-            ProxyFailure::NotAuthenticated => "wants another user and password",
-            ProxyFailure::Ended => "ended the connection",
-            ProxyFailure::Malformed => "gave no proper answer",
-            ProxyFailure::HttpStatus { status } => {
+            ProxyCause::NotAuthenticated => "wants another user and password",
+            ProxyCause::Ended => "ended the connection",
+            ProxyCause::Malformed => "gave no proper answer",
+            ProxyCause::HttpStatus { status } => {
                 return write!(f, "answered with HTTP status {status}");
             }
-            ProxyFailure::SocksReply { code } => match code {
+            ProxyCause::SocksReply { code } => match code {
                 1 => "failed",
                 2 => "doesn't allow the connection",
                 3 => "can't reach the server's network",

@@ -10,9 +10,9 @@ use crate::Escaped;
 /// `Display` shows the words, [`Escaped`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct TlsFailure {
+pub struct TlsCause {
     /// The kind, for programs.
-    pub kind: TlsFailureKind,
+    pub kind: TlsCauseKind,
     /// The text for people, without secrets. It may hold names from the server's certificate.
     pub error: String,
 }
@@ -20,7 +20,7 @@ pub struct TlsFailure {
 /// What was wrong with TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum TlsFailureKind {
+pub enum TlsCauseKind {
     /// None of the trusted roots has signed the server's certificate.
     UnknownIssuer,
     /// The server's certificate is for another name.
@@ -47,15 +47,15 @@ pub enum TlsFailureKind {
     Other,
 }
 
-impl TlsFailure {
+impl TlsCause {
     /// A failure of this kind, with words that hold no secrets.
     #[must_use]
-    pub fn new(kind: TlsFailureKind, error: impl Into<String>) -> Self {
-        TlsFailure { kind, error: error.into() }
+    pub fn new(kind: TlsCauseKind, error: impl Into<String>) -> Self {
+        TlsCause { kind, error: error.into() }
     }
 }
 
-impl fmt::Display for TlsFailure {
+impl fmt::Display for TlsCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Escaped::new(&self.error).fmt(f)
     }

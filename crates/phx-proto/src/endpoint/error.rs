@@ -65,14 +65,14 @@ pub enum EndpointError {
         /// The name with its nesting, as in `user[name]`.
         name: String,
         /// Why not.
-        kind: ParamErrorKind,
+        kind: ParamCause,
     },
 }
 
 /// Why the form encoding can't express a param.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ParamErrorKind {
+pub enum ParamCause {
     /// The name is empty.
     #[error("its name is empty")]
     EmptyName,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 
-use super::{EndpointError, ParamErrorKind};
+use super::{EndpointError, ParamCause};
 
 /// What JavaScript's `encodeURIComponent` encodes, and the quote, which the URL standard encodes in
 /// a query anyway.
@@ -101,7 +101,7 @@ fn flatten(
             for item in items {
                 // Plug makes one map of each `a[][b]=c`, and has no lists in lists.
                 if item.is_object() || item.is_array() {
-                    return Err(param_error(name, ParamErrorKind::NestedList));
+                    return Err(param_error(name, ParamCause::NestedList));
                 }
                 if let Some(text) = scalar(item) {
                     pairs.push((format!("{name}[]"), text));
@@ -128,13 +128,13 @@ fn scalar(value: &Value) -> Option<String> {
 
 fn check_name<'a>(key: &'a str, full: &str) -> Result<&'a str, EndpointError> {
     let kind = match key {
-        "" => ParamErrorKind::EmptyName,
-        key if key.contains(['[', ']']) => ParamErrorKind::Bracket,
+        "" => ParamCause::EmptyName,
+        key if key.contains(['[', ']']) => ParamCause::Bracket,
         key => return Ok(key),
     };
     Err(param_error(full.to_string(), kind))
 }
 
-fn param_error(name: String, kind: ParamErrorKind) -> EndpointError {
+fn param_error(name: String, kind: ParamCause) -> EndpointError {
     EndpointError::Param { name, kind }
 }

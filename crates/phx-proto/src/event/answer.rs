@@ -2,7 +2,7 @@
 
 use bytestring::ByteString;
 
-use super::{ChannelCloseCause, ChannelError, JoinFailure, Outcome};
+use super::{ChannelCloseCause, ChannelErrorCause, Outcome};
 use crate::{Payload, PayloadDropped, Rejection, Status};
 
 /// Bytes kept of the status of a reply whose response is dropped: as many as a V2 binary frame has room for.
@@ -66,51 +66,36 @@ impl ChannelCloseCause {
     }
 }
 
-impl ChannelError {
-    /// Number of bytes that the error holds of what the server sent.
+impl ChannelErrorCause {
+    /// Number of bytes that the cause holds of what the server sent.
     #[must_use]
     pub fn answer_len(&self) -> usize {
         match self {
-            ChannelError::Crashed(payload) | ChannelError::Closed(payload) => payload_len(payload),
-            ChannelError::Disconnected | ChannelError::Forgotten => 0,
+            ChannelErrorCause::Rejected(rejection) => rejection.answer_len(),
+            ChannelErrorCause::Crashed(payload) | ChannelErrorCause::Closed(payload) => {
+                payload_len(payload)
+            }
+            ChannelErrorCause::Disconnected
+            | ChannelErrorCause::Forgotten
+            | ChannelErrorCause::TimedOut
+            | ChannelErrorCause::NoParams
+            | ChannelErrorCause::EncodeFailed(_) => 0,
         }
     }
 
-    /// The same error without its payload: for drivers that limit what they keep.
+    /// The same cause without its payload: for drivers that limit what they keep.
     #[must_use]
     pub fn without_payload(mut self) -> Self {
         match &mut self {
-            ChannelError::Crashed(payload) | ChannelError::Closed(payload) => drop_payload(payload),
-            ChannelError::Disconnected | ChannelError::Forgotten => {}
-        }
-        self
-    }
-}
-
-impl JoinFailure {
-    /// Number of bytes that the failure holds of what the server sent.
-    #[must_use]
-    pub fn answer_len(&self) -> usize {
-        match self {
-            JoinFailure::Rejected(rejection) => rejection.answer_len(),
-            JoinFailure::Crashed(payload) | JoinFailure::Closed(payload) => payload_len(payload),
-            JoinFailure::TimedOut
-            | JoinFailure::NoParams
-            | JoinFailure::EncodeFailed(_)
-            | JoinFailure::Disconnected => 0,
-        }
-    }
-
-    /// The same failure without its payload: for drivers that limit what they keep.
-    #[must_use]
-    pub fn without_payload(mut self) -> Self {
-        match &mut self {
-            JoinFailure::Rejected(rejection) => rejection.drop_response(),
-            JoinFailure::Crashed(payload) | JoinFailure::Closed(payload) => drop_payload(payload),
-            JoinFailure::TimedOut
-            | JoinFailure::NoParams
-            | JoinFailure::EncodeFailed(_)
-            | JoinFailure::Disconnected => {}
+            ChannelErrorCause::Rejected(rejection) => rejection.drop_response(),
+            ChannelErrorCause::Crashed(payload) | ChannelErrorCause::Closed(payload) => {
+                drop_payload(payload);
+            }
+            ChannelErrorCause::Disconnected
+            | ChannelErrorCause::Forgotten
+            | ChannelErrorCause::TimedOut
+            | ChannelErrorCause::NoParams
+            | ChannelErrorCause::EncodeFailed(_) => {}
         }
         self
     }

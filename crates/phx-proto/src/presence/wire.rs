@@ -16,7 +16,7 @@ use super::list::Weight;
 use super::metas::Metas;
 use super::{PresenceConfig, PresenceEntry, PresenceError, PresenceMeta};
 use crate::serializer::scan::{Element, Scanner, Span};
-use crate::{DecodeErrorKind, Payload, PayloadError};
+use crate::{DecodeCause, Payload, PayloadError};
 
 /// Presences, each key once and in order, which makes the order of changes that of the keys.
 pub(super) type Entries<M, E> = Vec<(ByteString, Arc<PresenceEntry<M, E>>)>;
@@ -109,8 +109,8 @@ enum Fault {
     TooManyMetas,
 }
 
-impl From<DecodeErrorKind> for Fault {
-    fn from(_: DecodeErrorKind) -> Self {
+impl From<DecodeCause> for Fault {
+    fn from(_: DecodeCause) -> Self {
         Fault::Grammar
     }
 }

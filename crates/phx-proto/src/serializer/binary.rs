@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use bytes::{Buf as _, Bytes};
 use bytestring::ByteString;
 
-use super::{DecodeErrorKind, EncodeError, Field};
+use super::{DecodeCause, EncodeError, Field};
 use crate::{Message, Payload, Ref, Status, message};
 
 const PUSH: u8 = 0;
@@ -58,7 +58,7 @@ pub(super) fn encode_server(message: &Message) -> Result<Bytes, EncodeError> {
     }
 }
 
-pub(super) fn decode_client(frame: &Bytes) -> Result<Message, DecodeErrorKind> {
+pub(super) fn decode_client(frame: &Bytes) -> Result<Message, DecodeCause> {
     let mut reader = Reader::new(frame);
     match reader.kind()? {
         PUSH => {
@@ -91,7 +91,7 @@ pub(super) fn decode_client(frame: &Bytes) -> Result<Message, DecodeErrorKind> {
                 reader.payload(),
             ))
         }
-        kind => Err(DecodeErrorKind::UnknownKind(kind)),
+        kind => Err(DecodeCause::UnknownKind(kind)),
     }
 }
 
@@ -117,7 +117,7 @@ pub(super) fn topic_for_client(frame: &Bytes) -> Option<ByteString> {
     reader.name(topic, Field::Topic).ok()
 }
 
-pub(super) fn decode_server(frame: &Bytes) -> Result<Message, DecodeErrorKind> {
+pub(super) fn decode_server(frame: &Bytes) -> Result<Message, DecodeCause> {
     let mut reader = Reader::new(frame);
     match reader.kind()? {
         PUSH => {
@@ -131,7 +131,7 @@ pub(super) fn decode_server(frame: &Bytes) -> Result<Message, DecodeErrorKind> {
                 payload: reader.payload(),
             })
         }
-        kind => Err(DecodeErrorKind::UnknownKind(kind)),
+        kind => Err(DecodeCause::UnknownKind(kind)),
     }
 }
 
@@ -189,13 +189,13 @@ impl Reader {
         Reader { rest: frame.clone() }
     }
 
-    fn kind(&mut self) -> Result<u8, DecodeErrorKind> {
-        let [kind] = self.array().ok_or(DecodeErrorKind::Empty)?;
+    fn kind(&mut self) -> Result<u8, DecodeCause> {
+        let [kind] = self.array().ok_or(DecodeCause::Empty)?;
         Ok(kind)
     }
 
-    fn lengths<const N: usize>(&mut self) -> Result<[u8; N], DecodeErrorKind> {
-        self.array().ok_or(DecodeErrorKind::Truncated(Field::Header))
+    fn lengths<const N: usize>(&mut self) -> Result<[u8; N], DecodeCause> {
+        self.array().ok_or(DecodeCause::Truncated(Field::Header))
     }
 
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
@@ -204,17 +204,17 @@ impl Reader {
         Some(array)
     }
 
-    fn name(&mut self, len: u8, field: Field) -> Result<ByteString, DecodeErrorKind> {
+    fn name(&mut self, len: u8, field: Field) -> Result<ByteString, DecodeCause> {
         let len = usize::from(len);
         if self.rest.len() < len {
-            return Err(DecodeErrorKind::Truncated(field));
+            return Err(DecodeCause::Truncated(field));
         }
         let name = self.rest.split_to(len);
-        ByteString::try_from(name).map_err(|_| DecodeErrorKind::Utf8(field))
+        ByteString::try_from(name).map_err(|_| DecodeCause::Utf8(field))
     }
 
     /// An empty ref is none: the format has no other way to say so.
-    fn reference(&mut self, len: u8, field: Field) -> Result<Option<Ref>, DecodeErrorKind> {
+    fn reference(&mut self, len: u8, field: Field) -> Result<Option<Ref>, DecodeCause> {
         let name = self.name(len, field)?;
         Ok((!name.is_empty()).then(|| Ref::from(name)))
     }

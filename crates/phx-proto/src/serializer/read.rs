@@ -4,7 +4,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::scan::{Element, Scanner, Span};
-use super::{DecodeError, DecodeErrorKind, Field};
+use super::{DecodeCause, DecodeError, Field};
 use crate::{Frame, Message, Payload, Ref, Status, message};
 
 /// The message in a text frame, which must be UTF-8, given its parts and whether all that was scanned is ASCII.
@@ -13,9 +13,9 @@ use crate::{Frame, Message, Payload, Ref, Status, message};
 #[inline]
 pub(super) fn message(
     frame: Bytes,
-    parts: Result<Parts, DecodeErrorKind>,
+    parts: Result<Parts, DecodeCause>,
     is_ascii: bool,
-    again: impl FnOnce(&mut Scanner<'_>, &Bytes) -> Result<Parts, DecodeErrorKind>,
+    again: impl FnOnce(&mut Scanner<'_>, &Bytes) -> Result<Parts, DecodeCause>,
 ) -> Result<Message, DecodeError> {
     let reason = match parts {
         Ok(parts) if is_ascii || is_utf8(&frame) => return Ok(parts.into_message(frame)),
@@ -28,12 +28,12 @@ pub(super) fn message(
 #[cold]
 fn not_utf8(
     frame: &Bytes,
-    again: impl FnOnce(&mut Scanner<'_>, &Bytes) -> Result<Parts, DecodeErrorKind>,
-) -> DecodeErrorKind {
+    again: impl FnOnce(&mut Scanner<'_>, &Bytes) -> Result<Parts, DecodeCause>,
+) -> DecodeCause {
     let mut scanner = Scanner::new(valid(frame));
     match (again(&mut scanner, frame), scanner.field) {
         (Err(error), _) if !scanner.is_at_end() => error,
-        (Err(DecodeErrorKind::Json { .. }), Some(field)) => DecodeErrorKind::Utf8(field),
+        (Err(DecodeCause::Json { .. }), Some(field)) => DecodeCause::Utf8(field),
         (Err(error), _) => error,
         (Ok(_), _) => scanner.malformed(),
     }
@@ -65,20 +65,20 @@ pub(super) fn name(
     frame: &Bytes,
     element: Element,
     field: Field,
-) -> Result<ByteString, DecodeErrorKind> {
+) -> Result<ByteString, DecodeCause> {
     let text = match element {
         Element::Plain(span) => span.shared(frame),
         _ => match element.text(frame) {
             Some(text) => Bytes::from(text.into_owned()),
-            None => return Err(DecodeErrorKind::Field(field)),
+            None => return Err(DecodeCause::Field(field)),
         },
     };
-    ByteString::try_from(text).map_err(|_| DecodeErrorKind::Utf8(field))
+    ByteString::try_from(text).map_err(|_| DecodeCause::Utf8(field))
 }
 
 /// The name of an event: that of replies, the most frequent one, is no slice of the frame.
 #[inline(always)]
-pub(super) fn event(frame: &Bytes, element: Element) -> Result<ByteString, DecodeErrorKind> {
+pub(super) fn event(frame: &Bytes, element: Element) -> Result<ByteString, DecodeCause> {
     match element {
         Element::Plain(span) if span.of(frame) == b"phx_reply" => Ok(message::event::REPLY),
         _ => name(frame, element, Field::Event),
@@ -92,7 +92,7 @@ pub(super) fn reference(
     frame: &Bytes,
     element: Element,
     field: Field,
-) -> Result<Option<Ref>, DecodeErrorKind> {
+) -> Result<Option<Ref>, DecodeCause> {
     let number = match element {
         Element::Null => return Ok(None),
         Element::Plain(span) | Element::Other(span) => Ref::plain_number(span.of(frame)),
@@ -143,7 +143,7 @@ enum ReplyKey {
 
 impl ReplyKey {
     #[inline(always)]
-    fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeErrorKind> {
+    fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeCause> {
         // As they are nearly always written.
         if scanner.skip(br#""status":"#) {
             return Ok(ReplyKey::Status);
@@ -170,11 +170,11 @@ impl Reply {
     /// Scans an object: its keys in any order, the last one of several that are equal (as `JSON.parse`
     /// has it), others skipped.
     #[inline(always)]
-    pub(super) fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeErrorKind> {
+    pub(super) fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeCause> {
         let mut reply = Reply::default();
         if scanner.peek() != Some(b'{') {
             scanner.value()?;
-            return Err(DecodeErrorKind::Field(Field::Payload));
+            return Err(DecodeCause::Field(Field::Payload));
         }
         scanner.expect(b'{')?;
         if scanner.eat(b'}') {
@@ -195,8 +195,8 @@ impl Reply {
 
     /// The status.
     #[inline(always)]
-    pub(super) fn status(&self, frame: &Bytes) -> Result<Status, DecodeErrorKind> {
-        let status = self.status.ok_or(DecodeErrorKind::Field(Field::Status))?;
+    pub(super) fn status(&self, frame: &Bytes) -> Result<Status, DecodeCause> {
+        let status = self.status.ok_or(DecodeCause::Field(Field::Status))?;
         if let Element::Plain(span) = status {
             match span.of(frame) {
                 b"ok" => return Ok(Status::Ok),

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 
 use bytes::{Buf as _, Bytes};
 
-use super::{DecodeErrorKind, Field};
+use super::{DecodeCause, Field};
 use crate::message;
 
 mod grammar;
@@ -101,11 +101,11 @@ fn unescape(element: &[u8]) -> Option<Vec<u8>> {
 
 /// The error that `text` isn't JSON at `offset`.
 #[cold]
-fn malformed(text: &[u8], offset: usize) -> DecodeErrorKind {
+fn malformed(text: &[u8], offset: usize) -> DecodeCause {
     let before = text.get(..offset).unwrap_or_default();
     let newlines = before.iter().filter(|byte| **byte == b'\n').count();
     let column = before.iter().rev().take_while(|byte| **byte != b'\n').count();
-    DecodeErrorKind::Json { line: newlines.saturating_add(1), column: column.saturating_add(1) }
+    DecodeCause::Json { line: newlines.saturating_add(1), column: column.saturating_add(1) }
 }
 
 /// All of it is inlined where a message is decoded: a scanner that is lent to a function isn't kept in registers.
@@ -141,7 +141,7 @@ impl<'a> Scanner<'a> {
 
     /// The error that the text isn't JSON here.
     #[inline(always)]
-    pub(crate) fn malformed(&self) -> DecodeErrorKind {
+    pub(crate) fn malformed(&self) -> DecodeCause {
         malformed(self.text, self.offset)
     }
 
@@ -184,19 +184,19 @@ impl<'a> Scanner<'a> {
 
     /// Skips white space and this byte.
     #[inline(always)]
-    pub(crate) fn expect(&mut self, byte: u8) -> Result<(), DecodeErrorKind> {
+    pub(crate) fn expect(&mut self, byte: u8) -> Result<(), DecodeCause> {
         if self.eat(byte) { Ok(()) } else { Err(self.malformed()) }
     }
 
     /// Expects nothing but white space until the end.
     #[inline(always)]
-    pub(crate) fn end(&mut self) -> Result<(), DecodeErrorKind> {
+    pub(crate) fn end(&mut self) -> Result<(), DecodeCause> {
         if self.peek().is_none() { Ok(()) } else { Err(self.malformed()) }
     }
 
     /// A key of an object, and the colon after it.
     #[inline(always)]
-    pub(crate) fn key(&mut self) -> Result<Element, DecodeErrorKind> {
+    pub(crate) fn key(&mut self) -> Result<Element, DecodeCause> {
         if self.peek() != Some(b'"') {
             return Err(self.malformed());
         }
@@ -207,7 +207,7 @@ impl<'a> Scanner<'a> {
 
     /// One value, told apart as far as names and refs need it.
     #[inline(always)]
-    pub(crate) fn element(&mut self) -> Result<Element, DecodeErrorKind> {
+    pub(crate) fn element(&mut self) -> Result<Element, DecodeCause> {
         match self.peek() {
             Some(b'"') => {
                 let start = self.offset.wrapping_add(1);
@@ -245,7 +245,7 @@ impl<'a> Scanner<'a> {
 
     /// One value of any type, as it is written: without white space around it.
     #[inline(always)]
-    pub(crate) fn value(&mut self) -> Result<Span, DecodeErrorKind> {
+    pub(crate) fn value(&mut self) -> Result<Span, DecodeCause> {
         let start = grammar::space(self.text, self.offset);
         let mut bits = self.bits;
         let end = grammar::value(self.text, start, &mut bits);

@@ -6,7 +6,7 @@ use bytestring::ByteString;
 use super::read::{self, Parts, Replies, Reply};
 use super::scan::{Element, Scanner, Span};
 use super::write::Writer;
-use super::{DecodeError, DecodeErrorKind, EncodeError, Field, Serializer};
+use super::{DecodeCause, DecodeError, EncodeError, Field, Serializer};
 use crate::{Frame, Message, message};
 
 /// The client's side of Phoenix's V1 serializer (`vsn` 1.0.0): text frames only.
@@ -141,7 +141,7 @@ fn decode(frame: Frame, replies: Replies) -> Result<Message, DecodeError> {
     let text = match frame {
         Frame::Text(text) => text,
         Frame::Binary(_) => {
-            return Err(DecodeError { reason: DecodeErrorKind::UnexpectedBinary, frame });
+            return Err(DecodeError { reason: DecodeCause::UnexpectedBinary, frame });
         }
     };
     let parts = |scanner: &mut Scanner<'_>, text: &_| Keys::scan(scanner)?.read(text, replies);
@@ -177,7 +177,7 @@ struct Keys {
 }
 
 impl Keys {
-    fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeErrorKind> {
+    fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeCause> {
         let mut keys = Keys::default();
         scanner.expect(b'{')?;
         if !scanner.eat(b'}') {
@@ -203,8 +203,8 @@ impl Keys {
         Ok(keys)
     }
 
-    fn read(&self, frame: &Bytes, replies: Replies) -> Result<Parts, DecodeErrorKind> {
-        let missing = DecodeErrorKind::Field;
+    fn read(&self, frame: &Bytes, replies: Replies) -> Result<Parts, DecodeCause> {
+        let missing = DecodeCause::Field;
         let topic = self.topic.ok_or(missing(Field::Topic))?;
         let event = self.event.ok_or(missing(Field::Event))?;
         let payload = self.payload.ok_or(missing(Field::Payload))?;

@@ -6,7 +6,7 @@ use bytestring::ByteString;
 use super::read::{self, Parts, Replies, Reply};
 use super::scan::Scanner;
 use super::write::Writer;
-use super::{DecodeError, DecodeErrorKind, EncodeError, Field, Serializer, binary};
+use super::{DecodeCause, DecodeError, EncodeError, Field, Serializer, binary};
 use crate::{Frame, Message, Ref, message};
 
 /// The client's side of Phoenix's V2 serializer (`vsn` 2.0.0): text and binary frames.
@@ -49,7 +49,7 @@ pub struct V2;
 /// - A `phx_reply` from a client is an event like any other.
 /// - Topic and event must be strings here too, though Phoenix takes any JSON for them: it replies
 ///   `unmatched topic` to a topic that isn't a string, and its channels crash on an event that
-///   isn't one. A [`Message`] can't hold such names, so they are [`DecodeErrorKind::Field`], after
+///   isn't one. A [`Message`] can't hold such names, so they are [`DecodeCause::Field`], after
 ///   which the connection may stay open. For every other error Phoenix closes it, with 1007 if the text isn't UTF-8, else with 1011.
 /// - A join's payload may be binary for this serializer; Phoenix closes the connection on one.
 /// - A binary payload is encoded as a reply if there is a status, else as a server push if there is
@@ -161,14 +161,10 @@ fn decode(frame: Bytes, replies: Replies) -> Result<Message, DecodeError> {
 
 /// Inlined, since only so the scanner is kept in registers.
 #[inline(always)]
-fn parts(
-    scanner: &mut Scanner<'_>,
-    frame: &Bytes,
-    replies: Replies,
-) -> Result<Parts, DecodeErrorKind> {
+fn parts(scanner: &mut Scanner<'_>, frame: &Bytes, replies: Replies) -> Result<Parts, DecodeCause> {
     scanner.expect(b'[')?;
     if scanner.eat(b']') {
-        return Err(DecodeErrorKind::Field(Field::JoinRef));
+        return Err(DecodeCause::Field(Field::JoinRef));
     }
     let join_ref = reference(scanner, frame, Field::JoinRef)?;
     next(scanner, Field::Ref)?;
@@ -211,7 +207,7 @@ fn reference(
     scanner: &mut Scanner<'_>,
     frame: &Bytes,
     field: Field,
-) -> Result<Option<Ref>, DecodeErrorKind> {
+) -> Result<Option<Ref>, DecodeCause> {
     match scanner.at(field).number() {
         Some(number) => Ok(Some(Ref::from(number))),
         None => read::reference(frame, scanner.element()?, field),
@@ -220,10 +216,10 @@ fn reference(
 
 /// What is between two elements, of which the next one holds `field`.
 #[inline(always)]
-fn next(scanner: &mut Scanner<'_>, field: Field) -> Result<(), DecodeErrorKind> {
+fn next(scanner: &mut Scanner<'_>, field: Field) -> Result<(), DecodeCause> {
     if !scanner.eat(b',') {
         return Err(match scanner.peek() {
-            Some(b']') => DecodeErrorKind::Field(field),
+            Some(b']') => DecodeCause::Field(field),
             _ => scanner.malformed(),
         });
     }

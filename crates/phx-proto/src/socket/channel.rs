@@ -34,8 +34,8 @@ use super::requests::{Request, What};
 use super::state::{ChannelState, Params};
 use super::timers::TimerKey;
 use crate::{
-    ChannelCloseCause, ChannelError, ChannelId, Event, JoinError, JoinFailure, LeaveError, Message,
-    Outcome, Payload, PushError, PushErrorKind, Ref, Rejection, Rejoin, RequestId, Status, events,
+    CallError, ChannelCloseCause, ChannelErrorCause, ChannelId, Event, Message, Outcome, Payload,
+    PushError, Ref, Rejection, Rejoin, RequestId, Status, events,
 };
 
 /// One channel of a socket.
@@ -143,21 +143,21 @@ impl Channel {
         cx: &mut Context,
         timeout: Duration,
         connected: bool,
-    ) -> Result<RequestId, JoinError> {
+    ) -> Result<RequestId, CallError> {
         let again = match self.state {
             State::New => false,
             State::Joining(_) | State::Joined { .. } | State::Errored { .. } => {
-                return Err(JoinError::AlreadyJoined);
+                return Err(CallError::AlreadyJoined);
             }
-            State::Leaving(_) => return Err(JoinError::Leaving),
-            State::Closed { replaced: true } => return Err(JoinError::Replaced),
+            State::Leaving(_) => return Err(CallError::Leaving),
+            State::Closed { replaced: true } => return Err(CallError::Replaced),
             State::Closed { replaced: false } => match cx.topics.owner(&self.topic) {
-                Some(owner) => return Err(JoinError::TopicTaken { owner }),
+                Some(owner) => return Err(CallError::TopicTaken { owner }),
                 None => true,
             },
         };
         if !cx.events.has_room_for_outcome() {
-            return Err(JoinError::TooMany { max: cx.config.max_pushes });
+            return Err(CallError::TooManyPushes { max: cx.config.max_pushes });
         }
         if again {
             // Another life. A closed channel has no pushes, and its attempts get refs of their own.
@@ -180,11 +180,11 @@ impl Channel {
         &mut self,
         cx: &mut Context,
         timeout: Duration,
-    ) -> Result<RequestId, LeaveError> {
+    ) -> Result<RequestId, CallError> {
         match self.state {
-            State::Leaving(_) | State::Closed { .. } => return Err(LeaveError::Closed),
+            State::Leaving(_) | State::Closed { .. } => return Err(CallError::Closed),
             _ if !cx.events.has_room_for_outcome() => {
-                return Err(LeaveError::TooMany { max: cx.config.max_pushes });
+                return Err(CallError::TooManyPushes { max: cx.config.max_pushes });
             }
             _ => {}
         }
@@ -248,8 +248,8 @@ impl Channel {
         // Made of what is given, and taken apart again: a copy would cost an allocation.
         let message = Message::new(self.topic.clone(), event, payload);
         let checked = match self.state {
-            State::New => Err(PushErrorKind::NotJoined),
-            State::Leaving(_) | State::Closed { .. } => Err(PushErrorKind::Closed),
+            State::New => Err(CallError::NotJoined),
+            State::Leaving(_) | State::Closed { .. } => Err(CallError::Closed),
             State::Joining(_) | State::Joined { .. } | State::Errored { .. } => {
                 self.pushes.check(cx, self.id, &message)
             }
@@ -287,14 +287,14 @@ impl Channel {
         match self.state {
             State::Joined { .. } => {
                 self.await_rejoin(cx, None);
-                let cause = ChannelError::Disconnected;
+                let cause = ChannelErrorCause::Disconnected;
                 cx.emit(Event::ChannelErrored { channel: id, cause, retry_in: None });
             }
             State::Joining(Attempt::Connection) => {}
             State::Joining(_) => {
                 self.stop_attempt(cx);
                 self.await_rejoin(cx, None);
-                let cause = JoinFailure::Disconnected;
+                let cause = ChannelErrorCause::Disconnected;
                 cx.emit(Event::JoinFailed { channel: id, cause, retry_in: None });
             }
             State::Errored { .. } => self.await_rejoin(cx, None),
@@ -330,7 +330,7 @@ impl Channel {
             return;
         }
         let Some(params) = params else {
-            return self.fail_attempt(cx, JoinFailure::NoParams, Rejoin::Backoff);
+            return self.fail_attempt(cx, ChannelErrorCause::NoParams, Rejoin::Backoff);
         };
         cx.end(request);
         let params = Some(Box::new(params));
@@ -355,14 +355,19 @@ impl Channel {
         if let State::Joining(attempt) = &self.state {
             attempt.give_up(cx, self.id, &self.topic);
         }
-        self.fail_attempt(cx, JoinFailure::TimedOut, Rejoin::Backoff);
+        self.fail_attempt(cx, ChannelErrorCause::TimedOut, Rejoin::Backoff);
     }
 
     /// Ends an attempt, and schedules the next: by the schedule, or as the policy says.
-    pub(super) fn fail_attempt(&mut self, cx: &mut Context, cause: JoinFailure, next: Rejoin) {
+    pub(super) fn fail_attempt(
+        &mut self,
+        cx: &mut Context,
+        cause: ChannelErrorCause,
+        next: Rejoin,
+    ) {
         self.stop_attempt(cx);
         let retry_in = self.schedule_rejoin(cx, next);
-        if let JoinFailure::Rejected(_) = &cause {
+        if let ChannelErrorCause::Rejected(_) = &cause {
             let (turns, at) = cx.turns();
             turns.join_will_be_retried(at, retry_in);
         }
@@ -410,7 +415,7 @@ impl Channel {
                 self.finish(cx, number, outcome);
                 if forgotten {
                     // The server has no channel of this topic, although it is joined.
-                    let cause = ChannelError::Forgotten;
+                    let cause = ChannelErrorCause::Forgotten;
                     self.end_life(cx, &Outcome::ChannelCrashed, cause, Rejoin::Backoff);
                 }
             }
@@ -449,7 +454,7 @@ impl Channel {
             self.close(cx, ChannelCloseCause::Rejected(rejection));
             return;
         }
-        self.fail_attempt(cx, JoinFailure::Rejected(rejection), decision);
+        self.fail_attempt(cx, ChannelErrorCause::Rejected(rejection), decision);
         if crashed {
             // A crash isn't an answer: the call of `join` waits for a later attempt, until its deadline.
             cx.requests.note_crash(self.join_call);
@@ -490,14 +495,24 @@ impl Channel {
                 self.close(cx, ChannelCloseCause::ByServer(payload));
             }
             (true, true) => {
-                self.end_life(cx, &Outcome::ChannelClosed, ChannelError::Closed(payload), next);
+                self.end_life(
+                    cx,
+                    &Outcome::ChannelClosed,
+                    ChannelErrorCause::Closed(payload),
+                    next,
+                );
             }
             (false, true) => {
-                self.end_life(cx, &Outcome::ChannelCrashed, ChannelError::Crashed(payload), next);
+                self.end_life(
+                    cx,
+                    &Outcome::ChannelCrashed,
+                    ChannelErrorCause::Crashed(payload),
+                    next,
+                );
             }
-            (true, false) => self.fail_attempt(cx, JoinFailure::Closed(payload), next),
+            (true, false) => self.fail_attempt(cx, ChannelErrorCause::Closed(payload), next),
             (false, false) => {
-                self.fail_attempt(cx, JoinFailure::Crashed(payload), next);
+                self.fail_attempt(cx, ChannelErrorCause::Crashed(payload), next);
                 cx.requests.note_crash(self.join_call);
             }
         }
@@ -506,7 +521,13 @@ impl Channel {
 
     /// A joined channel is gone on the server, and is joined again: by the schedule, or as the
     /// policy says. What was sent has no reply any more; what wasn't waits for the rejoin.
-    fn end_life(&mut self, cx: &mut Context, sent: &Outcome, cause: ChannelError, next: Rejoin) {
+    fn end_life(
+        &mut self,
+        cx: &mut Context,
+        sent: &Outcome,
+        cause: ChannelErrorCause,
+        next: Rejoin,
+    ) {
         self.pushes.fail_sent(cx, self.id, sent);
         self.pushes.hold(cx);
         let retry_in = Some(self.schedule_rejoin(cx, next));

@@ -11,7 +11,7 @@ use super::requests::What;
 use super::state::Params;
 use crate::id::ChannelKey;
 use crate::{
-    ChannelCloseCause, ChannelId, CloseCause, EncodeError, JoinFailure, Message, NewChannelError,
+    CallError, ChannelCloseCause, ChannelErrorCause, ChannelId, CloseCause, EncodeError, Message,
     Outcome, PHOENIX, Payload, Ref, Rejoin, RequestId, SendReason, events,
 };
 
@@ -32,26 +32,26 @@ impl Channels {
         topic: ByteString,
         params: Params,
         replace: bool,
-    ) -> Result<ChannelId, NewChannelError> {
+    ) -> Result<ChannelId, CallError> {
         if topic.is_empty() {
-            return Err(NewChannelError::EmptyTopic);
+            return Err(CallError::EmptyTopic);
         }
         if topic == PHOENIX {
-            return Err(NewChannelError::ReservedTopic);
+            return Err(CallError::ReservedTopic);
         }
         if self.0.len() >= cx.config.max_channels {
-            return Err(NewChannelError::TooMany { max: cx.config.max_channels });
+            return Err(CallError::TooManyChannels { max: cx.config.max_channels });
         }
         if let Params::Fixed(payload) = &params {
             let join = Message::new(topic.clone(), events::JOIN, payload.clone());
-            cx.config.serializer.check(&join).map_err(NewChannelError::Params)?;
+            cx.config.serializer.check(&join).map_err(CallError::Encode)?;
         }
         match cx.topics.owner(&topic) {
             Some(owner) if replace => {
                 let (timeout, cause) = (cx.config.leave_timeout, ChannelCloseCause::Replaced);
                 self.with(cx, owner, |owner, cx| owner.start_leaving(cx, timeout, cause, false));
             }
-            Some(owner) => return Err(NewChannelError::TopicTaken { owner }),
+            Some(owner) => return Err(CallError::TopicTaken { owner }),
             None => {}
         }
         let make = |key| Channel::new(ChannelId(key), topic.clone(), params);
@@ -196,7 +196,7 @@ impl Channels {
         match why {
             SendReason::Push(push) => self.finish(cx, push, Outcome::EncodeFailed(error)),
             SendReason::Join(id) => {
-                let cause = JoinFailure::EncodeFailed(error);
+                let cause = ChannelErrorCause::EncodeFailed(error);
                 self.with(cx, id, |channel, cx| channel.fail_attempt(cx, cause, Rejoin::Backoff));
             }
             // Their timeouts tell.

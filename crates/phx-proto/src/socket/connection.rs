@@ -24,7 +24,7 @@ use super::heartbeat::{Dead, Pulse};
 use super::state::ConnectionState;
 use super::timers::TimerKey;
 use crate::{
-    Action, CloseCause, CloseCode, Event, Instant, PingError, PingId, Reconnect, TransportId,
+    Action, CallError, CloseCause, CloseCode, Event, Instant, PingId, Reconnect, TransportId,
 };
 
 /// The connection of a socket, and what outlives a single transport.
@@ -239,10 +239,10 @@ impl Connection {
         true
     }
 
-    pub(super) fn ping(&mut self, cx: &mut Context) -> Result<PingId, PingError> {
+    pub(super) fn ping(&mut self, cx: &mut Context) -> Result<PingId, CallError> {
         match &mut self.state {
             State::Open { pulse, .. } => pulse.ping(cx),
-            _ => Err(PingError::NotConnected),
+            _ => Err(CallError::NotConnected),
         }
     }
 }
@@ -411,7 +411,7 @@ impl Connection {
             Reconnect::Backoff => {
                 let next_try = self.tries.saturating_add(1);
                 let asked_for = match cause {
-                    CloseCause::Refused(refusal) => refusal.retry_after.unwrap_or_default(),
+                    CloseCause::UpgradeRejected(refusal) => refusal.retry_after.unwrap_or_default(),
                     _ => Duration::ZERO,
                 };
                 let asked_for = asked_for.min(cx.config.max_retry_after);

@@ -12,7 +12,7 @@ use super::channels::Channels;
 use super::connection::Connection;
 use super::context::Context;
 use crate::{
-    DecodeError, DecodeErrorKind, Event, Frame, Message, Outcome, Ref, Status, TransportId, events,
+    DecodeCause, DecodeError, Event, Frame, Message, Outcome, Ref, Status, TransportId, events,
 };
 
 /// What a received frame may concern.
@@ -33,7 +33,7 @@ impl Dispatch<'_> {
         cx.counters.bytes_received = cx.counters.bytes_received.saturating_add(len as u64);
         let max = cx.config.max_frame_size;
         if len > max {
-            let too_large = DecodeErrorKind::TooLarge { len, max };
+            let too_large = DecodeCause::TooLarge { len, max };
             malformed(cx, transport, DecodeError::new(too_large, frame));
             return;
         }

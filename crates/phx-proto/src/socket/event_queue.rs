@@ -141,8 +141,10 @@ impl EventQueue {
     /// The cause of a connection's end, a refusal's body dropped if there is no room for it.
     pub(super) fn keep_cause(&self, cause: CloseCause) -> CloseCause {
         match cause {
-            CloseCause::Refused(refusal) if !self.has_room_for_answer(refusal.body.len()) => {
-                CloseCause::Refused(refusal.with_body(Bytes::new()))
+            CloseCause::UpgradeRejected(refusal)
+                if !self.has_room_for_answer(refusal.body.len()) =>
+            {
+                CloseCause::UpgradeRejected(refusal.with_body(Bytes::new()))
             }
             cause => cause,
         }
@@ -245,7 +247,7 @@ fn kind(event: &Event) -> Kind {
         Event::JoinFailed { cause, .. } => Kind::State(cause.answer_len()),
         Event::ChannelErrored { cause, .. } => Kind::State(cause.answer_len()),
         Event::ChannelClosed { cause, .. } => Kind::State(cause.answer_len()),
-        Event::Closed { cause: CloseCause::Refused(refusal), .. } => {
+        Event::Closed { cause: CloseCause::UpgradeRejected(refusal), .. } => {
             Kind::State(refusal.body.len())
         }
         Event::Opened { .. } | Event::Closed { .. } | Event::RetryCancelled => Kind::State(0),

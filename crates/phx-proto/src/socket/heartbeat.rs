@@ -12,7 +12,7 @@ use super::TimeoutReason;
 use super::context::Context;
 use super::requests::What;
 use super::timers::TimerKey;
-use crate::{Event, Instant, PingError, PingId};
+use crate::{CallError, Event, Instant, PingId};
 
 /// Pings that may wait for their reply at the same time.
 const MAX_PINGS: usize = 16;
@@ -130,10 +130,10 @@ impl Pulse {
         cx.events.shrink();
     }
 
-    pub(super) fn ping(&mut self, cx: &mut Context) -> Result<PingId, PingError> {
+    pub(super) fn ping(&mut self, cx: &mut Context) -> Result<PingId, CallError> {
         // Those count whose answer nobody has polled, since an answer is never dropped.
         if !cx.events.promise_pong(MAX_PINGS) {
-            return Err(PingError::TooMany { max: MAX_PINGS });
+            return Err(CallError::TooManyPings { max: MAX_PINGS });
         }
         let number = ask(cx, |number| TimeoutReason::Ping(PingId(number)));
         self.pings.push_back(number);

@@ -20,7 +20,7 @@ use super::context::Context;
 use super::requests::What;
 use super::seq_map::SeqMap;
 use crate::{
-    ChannelId, Message, Outcome, Payload, PushErrorKind, PushOverflow, RequestId, Status, events,
+    CallError, ChannelId, Message, Outcome, Payload, PushOverflow, RequestId, Status, events,
 };
 
 /// The numbers of a channel's pushes that wait for their outcome.
@@ -55,29 +55,29 @@ impl Pushes {
         cx: &mut Context,
         id: ChannelId,
         message: &Message,
-    ) -> Result<(), PushErrorKind> {
+    ) -> Result<(), CallError> {
         let Message { event, payload, .. } = message;
         if event.is_empty() {
-            return Err(PushErrorKind::EmptyEvent);
+            return Err(CallError::EmptyEvent);
         }
         if events::is_reserved(event) {
-            return Err(PushErrorKind::ReservedEvent);
+            return Err(CallError::ReservedEvent);
         }
-        cx.config.serializer.check(message).map_err(PushErrorKind::Encode)?;
+        cx.config.serializer.check(message).map_err(CallError::Encode)?;
         if !cx.events.has_room_for_outcome() {
-            return Err(PushErrorKind::TooMany { max: cx.config.max_pushes });
+            return Err(CallError::TooManyPushes { max: cx.config.max_pushes });
         }
         let max = cx.config.max_buffered_pushes;
         let is_full = self.unsent >= max;
         if is_full && (max == 0 || cx.config.push_overflow == PushOverflow::Reject) {
-            return Err(PushErrorKind::BufferFull { max });
+            return Err(CallError::BufferFull { max });
         }
         let oldest = if is_full { self.unsent().next() } else { None };
         let freed = oldest.map_or(0, |oldest| cx.requests.size(oldest));
         let size = event.len().saturating_add(payload.len());
         let total = cx.requests.buffered_bytes().saturating_sub(freed).saturating_add(size);
         if total > cx.config.max_buffered_bytes {
-            return Err(PushErrorKind::TooManyBytes { max: cx.config.max_buffered_bytes });
+            return Err(CallError::TooManyBytes { max: cx.config.max_buffered_bytes });
         }
         if let Some(oldest) = oldest {
             self.finish(cx, id, oldest, Outcome::Evicted);

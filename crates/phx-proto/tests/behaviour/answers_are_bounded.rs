@@ -4,7 +4,7 @@ use crate::common::{Script, json, quiet, quiet_but, reply};
 use allocation_counter::measure;
 use phx_proto::{
     Action, ChannelId, CloseCause, Config, Event, Frame, Instant, Message, Outcome, Payload,
-    ReconnectPolicy, Refusal, RejoinPolicy, Serializer, Socket, V2, V2Server,
+    ReconnectPolicy, RejoinPolicy, Serializer, Socket, UpgradeRejection, V2, V2Server,
 };
 
 /// At most this many bytes of answers.
@@ -147,14 +147,14 @@ fn bodies_of_refusals_that_nobody_polls_are_limited_in_bytes() {
     socket.connect(now);
     for _ in 0..5 {
         let Some(Action::Connect { transport, .. }) = socket.poll_action() else { panic!() };
-        let refusal = Refusal::new(503).with_body(vec![b'x'; 300]);
-        socket.handle_closed(now, transport, CloseCause::Refused(refusal));
+        let refusal = UpgradeRejection::new(503).with_body(vec![b'x'; 300]);
+        socket.handle_closed(now, transport, CloseCause::UpgradeRejected(refusal));
         now = socket.poll_timeout().unwrap();
         socket.handle_timeout(now);
     }
     let bodies: Vec<usize> = std::iter::from_fn(|| socket.poll_event())
         .map(|event| match event {
-            Event::Closed { cause: CloseCause::Refused(refusal), .. } => refusal.body.len(),
+            Event::Closed { cause: CloseCause::UpgradeRejected(refusal), .. } => refusal.body.len(),
             other => panic!("{other:?}"),
         })
         .collect();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::common::{ms, quiet};
-use phx_proto::{Action, Backoff, CloseCause, Event, Instant, Refusal, Socket};
+use phx_proto::{Action, Backoff, CloseCause, Event, Instant, Socket, UpgradeRejection};
 use proptest::prelude::*;
 
 fn delay() -> impl Strategy<Value = Duration> {
@@ -41,9 +41,9 @@ fn waits(reconnect: Backoff, failures: &[Option<Duration>], seed: u64) -> Vec<Du
             panic!("no attempt")
         };
         let cause = match asked_for {
-            Some(asked_for) => {
-                CloseCause::Refused(Refusal::new(503).with_retry_after(Some(*asked_for)))
-            }
+            Some(asked_for) => CloseCause::UpgradeRejected(
+                UpgradeRejection::new(503).with_retry_after(Some(*asked_for)),
+            ),
             None => CloseCause::io(""),
         };
         socket.handle_closed(now, transport, cause);

@@ -1,6 +1,6 @@
 //! What is said to people of a connection that ended.
 
-use phx_proto::{CloseCause, CloseCode, ProxyFailure, Refusal, TlsFailure, TlsFailureKind};
+use phx_proto::{CloseCause, CloseCode, ProxyCause, TlsCause, TlsCauseKind, UpgradeRejection};
 
 #[test]
 fn every_cause_says_what_happened() {
@@ -11,17 +11,17 @@ fn every_cause_says_what_happened() {
         (CloseCause::io(""), "connection lost", CloseCode::ABNORMAL),
         (CloseCause::io("reset"), "connection lost: reset", CloseCode::ABNORMAL),
         (
-            CloseCause::tls(TlsFailureKind::Expired, "the certificate has expired"),
+            CloseCause::tls(TlsCauseKind::Expired, "the certificate has expired"),
             "TLS: the certificate has expired",
             CloseCode::ABNORMAL,
         ),
         (
-            CloseCause::Refused(Refusal::new(403).with_body("secret")),
+            CloseCause::UpgradeRejected(UpgradeRejection::new(403).with_body("secret")),
             "the server refused the connection with HTTP status 403",
             CloseCode::ABNORMAL,
         ),
         (
-            CloseCause::Proxy(ProxyFailure::Ended),
+            CloseCause::Proxy(ProxyCause::Ended),
             "the proxy ended the connection",
             CloseCode::ABNORMAL,
         ),
@@ -47,8 +47,8 @@ fn every_cause_says_what_happened() {
 
 #[test]
 fn a_tls_failure_is_a_kind_and_words() {
-    let failure = TlsFailure::new(TlsFailureKind::WrongName, "not for this name");
-    assert_eq!(failure.kind, TlsFailureKind::WrongName);
+    let failure = TlsCause::new(TlsCauseKind::WrongName, "not for this name");
+    assert_eq!(failure.kind, TlsCauseKind::WrongName);
     assert_eq!(failure.to_string(), "not for this name");
     assert_eq!(CloseCause::tls(failure.kind, &failure.error[..]), CloseCause::Tls(failure));
 }
@@ -56,17 +56,17 @@ fn a_tls_failure_is_a_kind_and_words() {
 #[test]
 fn of_a_proxys_http_statuses_two_are_about_the_password() {
     for status in [401, 407] {
-        assert_eq!(ProxyFailure::http_status(status), ProxyFailure::NotAuthenticated);
+        assert_eq!(ProxyCause::http_status(status), ProxyCause::NotAuthenticated);
     }
-    assert_eq!(ProxyFailure::NotAuthenticated.to_string(), "wants another user and password");
-    assert_eq!(ProxyFailure::http_status(502).to_string(), "answered with HTTP status 502");
-    assert_eq!(ProxyFailure::Malformed.to_string(), "gave no proper answer");
+    assert_eq!(ProxyCause::NotAuthenticated.to_string(), "wants another user and password");
+    assert_eq!(ProxyCause::http_status(502).to_string(), "answered with HTTP status 502");
+    assert_eq!(ProxyCause::Malformed.to_string(), "gave no proper answer");
 }
 
 #[test]
 fn the_codes_of_socks_have_words() {
     let words: Vec<String> =
-        (1..=9).map(|code| ProxyFailure::socks_reply(code).to_string()).collect();
+        (1..=9).map(|code| ProxyCause::socks_reply(code).to_string()).collect();
     assert_eq!(
         words,
         [

@@ -3,9 +3,7 @@
 use crate::common::{Script, quiet, secs};
 use crate::diagram;
 use phx_proto::ChannelState::{self, Closed, Errored, Joined, Joining, Leaving, New};
-use phx_proto::{
-    ChannelId, ClosePolicy, Config, JoinError, LeaveError, Payload, PushErrorKind, TimeoutReason,
-};
+use phx_proto::{CallError, ChannelId, ClosePolicy, Config, Payload, TimeoutReason};
 
 mod states_diagram;
 
@@ -140,7 +138,7 @@ fn check_with(config: &Config, input: fn(&mut Script, ChannelId), rows: &[Row], 
 
 fn try_leave(s: &mut Script, a: ChannelId) {
     if matches!(s.socket.channel_state(a), Some(Leaving | Closed)) {
-        assert_eq!(s.socket.leave(s.now, a, None), Err(LeaveError::Closed));
+        assert_eq!(s.socket.leave(s.now, a, None), Err(CallError::Closed));
     } else {
         s.leave(a);
     }
@@ -574,17 +572,17 @@ fn what_the_user_cannot_do_is_said_at_the_call() {
         let before = s.socket.channel_state(a).unwrap();
         let pushed = s.try_push(a, "msg", Payload::empty(), None).map_err(|error| error.reason);
         match before {
-            New => assert_eq!(pushed, Err(PushErrorKind::NotJoined), "{state}"),
-            Leaving | Closed => assert_eq!(pushed, Err(PushErrorKind::Closed), "{state}"),
+            New => assert_eq!(pushed, Err(CallError::NotJoined), "{state}"),
+            Leaving | Closed => assert_eq!(pushed, Err(CallError::Closed), "{state}"),
             _ => assert!(pushed.is_ok(), "{state}"),
         }
         let joined = s.try_join(a, None);
         match before {
             New => assert!(joined.is_ok(), "{state}"),
-            Closed if state == "replaced" => assert_eq!(joined, Err(JoinError::Replaced)),
+            Closed if state == "replaced" => assert_eq!(joined, Err(CallError::Replaced)),
             Closed => assert!(joined.is_ok(), "{state}"),
-            Leaving => assert_eq!(joined, Err(JoinError::Leaving), "{state}"),
-            _ => assert_eq!(joined, Err(JoinError::AlreadyJoined), "{state}"),
+            Leaving => assert_eq!(joined, Err(CallError::Leaving), "{state}"),
+            _ => assert_eq!(joined, Err(CallError::AlreadyJoined), "{state}"),
         }
     }
 }

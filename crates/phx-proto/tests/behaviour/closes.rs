@@ -2,9 +2,7 @@
 //! recording `server_stop`), and of a channel that is joined again after its end.
 
 use crate::common::{NOTHING, Script, json, quiet, quiet_but, secs};
-use phx_proto::{
-    ChannelState, ClosePolicy, Config, JoinError, Message, NewChannelError, Payload, Rejoin,
-};
+use phx_proto::{CallError, ChannelState, ClosePolicy, Config, Message, Payload, Rejoin};
 
 fn rejoining(policy: ClosePolicy) -> Config {
     quiet_but(|config| config.close_policy = policy)
@@ -107,7 +105,7 @@ fn a_closed_channel_can_be_joined_again() {
         assert_eq!(s.events(), ["room:a joined {}", "join room:a: ok {}"], "no rejoin");
         s.broadcast("room:a", "news");
         assert_eq!(s.events(), ["room:a news {}"]);
-        assert_eq!(s.try_join(a, None), Err(JoinError::AlreadyJoined));
+        assert_eq!(s.try_join(a, None), Err(CallError::AlreadyJoined));
     }
 }
 
@@ -169,7 +167,7 @@ fn a_topic_that_another_channel_has_by_now_is_taken() {
     s.server_push("room:a", "phx_close");
     let b = s.channel("room:a");
     let taken = s.try_join(a, None);
-    assert!(matches!(taken, Err(JoinError::TopicTaken { owner, .. }) if owner == b), "{taken:?}");
+    assert!(matches!(taken, Err(CallError::TopicTaken { owner, .. }) if owner == b), "{taken:?}");
     s.remove(b);
     s.join(a);
     assert_eq!(s.socket.channel_of("room:a"), Some(a));
@@ -184,7 +182,7 @@ fn all_lives_of_a_channel_count_once() {
         s.reply("phx_join room:a", "ok", "{}");
     }
     let second = s.channel_with("room:b", Payload::empty());
-    assert!(matches!(second, Err(NewChannelError::TooMany { max: 1, .. })));
+    assert!(matches!(second, Err(CallError::TooManyChannels { max: 1, .. })));
     s.server_push("room:a", "phx_close");
     s.remove(a);
     s.channel("room:b");

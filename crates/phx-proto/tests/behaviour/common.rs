@@ -23,10 +23,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phx_proto::{
-    Action, Backoff, ChannelCloseCause, ChannelError, ChannelId, CloseCause, CloseCode, Config,
-    Event, Frame, Instant, JoinError, JoinFailure, Message, NewChannelError, Outcome, Params,
-    ParamsRequestId, Payload, PayloadDropped, PingError, PingId, PushError, Rejection, RequestId,
-    Serializer, Socket, Status, TransportId, V1, V1Server, V2Server,
+    Action, Backoff, CallError, ChannelCloseCause, ChannelErrorCause, ChannelId, CloseCause,
+    CloseCode, Config, Event, Frame, Instant, Message, Outcome, Params, ParamsRequestId, Payload,
+    PayloadDropped, PingId, PushError, Rejection, RequestId, Serializer, Socket, Status,
+    TransportId, V1, V1Server, V2Server,
 };
 
 /// No actions, or no events.
@@ -175,7 +175,7 @@ impl Script {
         &mut self,
         topic: &str,
         params: impl Into<Params>,
-    ) -> Result<ChannelId, NewChannelError> {
+    ) -> Result<ChannelId, CallError> {
         let channel = self.socket.channel(topic, params)?;
         self.topics.insert(channel, topic.to_owned());
         Ok(channel)
@@ -202,7 +202,7 @@ impl Script {
         &mut self,
         channel: ChannelId,
         timeout: Option<Duration>,
-    ) -> Result<RequestId, JoinError> {
+    ) -> Result<RequestId, CallError> {
         let call = self.socket.join(self.now, channel, timeout)?;
         self.calls.insert(call, format!("join {}", self.topics[&channel]));
         self.drain();
@@ -256,7 +256,7 @@ impl Script {
         cancelled
     }
 
-    pub(crate) fn ping(&mut self) -> Result<PingId, PingError> {
+    pub(crate) fn ping(&mut self) -> Result<PingId, CallError> {
         let ping = self.socket.ping(self.now);
         self.drain();
         ping
@@ -499,10 +499,10 @@ impl Script {
             }
             Event::ChannelErrored { channel, cause, retry_in, .. } => {
                 let cause = match cause {
-                    ChannelError::Disconnected => "disconnected".to_owned(),
-                    ChannelError::Crashed(payload) => format!("crashed {}", answer(&payload)),
-                    ChannelError::Closed(payload) => format!("closed {}", answer(&payload)),
-                    ChannelError::Forgotten => "forgotten".to_owned(),
+                    ChannelErrorCause::Disconnected => "disconnected".to_owned(),
+                    ChannelErrorCause::Crashed(payload) => format!("crashed {}", answer(&payload)),
+                    ChannelErrorCause::Closed(payload) => format!("closed {}", answer(&payload)),
+                    ChannelErrorCause::Forgotten => "forgotten".to_owned(),
                     other => panic!("unknown error {other:?}"),
                 };
                 format!("{} errored: {cause}{}", topic(&channel), retry(retry_in))
@@ -561,15 +561,15 @@ fn describe_outcome(outcome: &Outcome) -> String {
     }
 }
 
-fn join_failure(failure: &JoinFailure) -> String {
+fn join_failure(failure: &ChannelErrorCause) -> String {
     match failure {
-        JoinFailure::Rejected(rejection) => rejected(rejection),
-        JoinFailure::TimedOut => "timed out".to_owned(),
-        JoinFailure::Crashed(payload) => format!("crashed {}", answer(payload)),
-        JoinFailure::Closed(payload) => format!("closed {}", answer(payload)),
-        JoinFailure::NoParams => "no params".to_owned(),
-        JoinFailure::EncodeFailed(error) => format!("unsendable, {error}"),
-        JoinFailure::Disconnected => "disconnected".to_owned(),
+        ChannelErrorCause::Rejected(rejection) => rejected(rejection),
+        ChannelErrorCause::TimedOut => "timed out".to_owned(),
+        ChannelErrorCause::Crashed(payload) => format!("crashed {}", answer(payload)),
+        ChannelErrorCause::Closed(payload) => format!("closed {}", answer(payload)),
+        ChannelErrorCause::NoParams => "no params".to_owned(),
+        ChannelErrorCause::EncodeFailed(error) => format!("unsendable, {error}"),
+        ChannelErrorCause::Disconnected => "disconnected".to_owned(),
         other => panic!("unknown failure {other:?}"),
     }
 }

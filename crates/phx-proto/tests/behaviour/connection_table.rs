@@ -209,16 +209,16 @@ fn the_diagram_shows_the_tables() {
 
 #[test]
 fn a_bad_disconnect_does_nothing() {
-    use phx_proto::{CloseCode, DisconnectError};
+    use phx_proto::{CallError, CloseCode};
     for (state, prepare) in STATES {
         let mut s = Script::new(quiet());
         prepare(&mut s);
         let before = s.socket.connection_state();
         let code = s.socket.disconnect(s.now, CloseCode::RESTART, "");
-        assert!(matches!(code, Err(DisconnectError::Code { code: 1012, .. })), "{code:?}");
+        assert!(matches!(code, Err(CallError::CloseCode { code: 1012, .. })), "{code:?}");
         let reason = s.socket.disconnect(s.now, CloseCode::from_u16(4000), &"x".repeat(124));
         assert!(
-            matches!(reason, Err(DisconnectError::ReasonTooLong { len: 124, .. })),
+            matches!(reason, Err(CallError::CloseReasonTooLong { len: 124, .. })),
             "{reason:?}"
         );
         assert_eq!(s.socket.connection_state(), before, "{state}");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use phx_proto::{
     Action, Backoff, Config, Event, Instant, Params, Payload, Presence, PresenceChange,
-    ReconnectPolicy, Ref, Refusal, Rejoin, RejoinPolicy, Socket, Status, TransportId,
+    ReconnectPolicy, Ref, Rejoin, RejoinPolicy, Socket, Status, TransportId, UpgradeRejection,
 };
 
 const SECRET: &str = "hunter2";
@@ -83,7 +83,7 @@ fn payloads_and_what_is_wrong_with_them_show_no_contents() {
     let no_json = binary.decode::<u64>().unwrap_err();
     // JSON has only strings as keys.
     let unwritable = Payload::json(&BTreeMap::from([(vec![1], SECRET)])).unwrap_err();
-    let refusal = Refusal::new(403).with_body(text);
+    let refusal = UpgradeRejection::new(403).with_body(text);
     let shown = format!(
         "{payload:?} {binary:?} {not_json:?} {wrong_type:?} {no_json:?} {unwritable:?} {refusal:?}"
     );

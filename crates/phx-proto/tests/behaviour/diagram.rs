@@ -10,6 +10,7 @@ thread_local! {
 }
 
 /// Notes that an input led from one state to another; `None` is one that is gone.
+#[expect(clippy::needless_pass_by_value, reason = "the tables make what they record")]
 pub fn record<S: Debug>(from: Option<S>, to: Option<S>) {
     CHANGES.with_borrow_mut(|changes| changes.push([name(&from), name(&to)]));
 }

@@ -1,7 +1,7 @@
 //! Endpoints and the requests made of them.
 use std::collections::BTreeMap;
 
-use phx_proto::{Endpoint, EndpointError, ParamErrorKind};
+use phx_proto::{Endpoint, EndpointError, ParamCause};
 use serde_json::json;
 use url::Url;
 
@@ -183,12 +183,12 @@ fn params_are_nested_as_plug_reads_them() {
 #[test]
 fn params_that_cannot_be_expressed_are_named() {
     for (params, name, kind) in [
-        (json!({"a": {"b": [[1]]}}), "a[b]", ParamErrorKind::NestedList),
-        (json!({"a": [{"b": 1}]}), "a", ParamErrorKind::NestedList),
-        (json!({"a": {"": 1}}), "a[]", ParamErrorKind::EmptyName),
-        (json!({"": 1}), "", ParamErrorKind::EmptyName),
-        (json!({"a]": 1}), "a]", ParamErrorKind::Bracket),
-        (json!({"a": {"b[c": 1}}), "a[b[c]", ParamErrorKind::Bracket),
+        (json!({"a": {"b": [[1]]}}), "a[b]", ParamCause::NestedList),
+        (json!({"a": [{"b": 1}]}), "a", ParamCause::NestedList),
+        (json!({"a": {"": 1}}), "a[]", ParamCause::EmptyName),
+        (json!({"": 1}), "", ParamCause::EmptyName),
+        (json!({"a]": 1}), "a]", ParamCause::Bracket),
+        (json!({"a": {"b[c": 1}}), "a[b[c]", ParamCause::Bracket),
     ] {
         match Endpoint::default().with_params(&params) {
             Err(EndpointError::Param { name: found, kind: why, .. }) => {

@@ -1,8 +1,8 @@
-//! An error and its sources each say a thing of their own, so that a chain of them repeats nothing.
+//! An error says the whole in one text, and its sources repeat none of it.
 
 use std::error::Error;
 
-use phx_proto::{Config, Instant, NewChannelError, Payload, PushErrorKind, Socket};
+use phx_proto::{CallError, Config, Instant, Payload, Socket};
 
 fn chain(error: &dyn Error) -> Vec<String> {
     let mut chain = vec![error.to_string()];
@@ -25,14 +25,16 @@ fn of_a_push() {
     socket.join(now, a, None).unwrap();
     let long = "x".repeat(256);
     let refused = socket.push(now, a, long, Payload::binary(vec![1]), None).unwrap_err();
-    let PushErrorKind::Encode(cause) = &refused.reason else { panic!("{refused:?}") };
-    assert_eq!(chain(&refused)[1..], [cause.to_string()]);
+    let CallError::Encode(cause) = &refused.reason else { panic!("{refused:?}") };
+    let text = refused.to_string();
+    assert!(text.ends_with(&format!(": it can't be encoded: {cause}")), "{text}");
+    assert_eq!(chain(&refused), [text]);
 }
 
 #[test]
 fn of_a_channel() {
     let mut socket = Socket::new(Config::default(), 1);
     let error = socket.channel("room:a", Payload::binary(vec![1])).unwrap_err();
-    let NewChannelError::Params(cause) = &error else { panic!("{error:?}") };
-    assert_eq!(chain(&error), ["the params can't be sent".to_owned(), cause.to_string()]);
+    let CallError::Encode(cause) = &error else { panic!("{error:?}") };
+    assert_eq!(chain(&error), [format!("it can't be encoded: {cause}")]);
 }

@@ -1,7 +1,7 @@
 //! Heartbeats find out whether the peer is still there.
 
 use crate::common::{Script, ms, quiet, quiet_but, secs};
-use phx_proto::{CloseCause, Config, ConnectionState, Event, PingError, TimeoutReason};
+use phx_proto::{CallError, CloseCause, Config, ConnectionState, Event, TimeoutReason};
 
 fn beating() -> Config {
     Config::phoenix_cr()
@@ -336,7 +336,7 @@ fn a_pong_is_never_lost() {
     }
     s.socket.handle_timeout(s.now + secs(10));
     // Those nobody has polled count.
-    assert!(matches!(s.socket.ping(s.now), Err(PingError::TooMany { max: 16, .. })));
+    assert!(matches!(s.socket.ping(s.now), Err(CallError::TooManyPings { max: 16, .. })));
     let mut pongs = 0;
     while let Some(event) = s.socket.poll_event() {
         pongs += usize::from(matches!(event, Event::Pong { round_trip: None, .. }));
@@ -347,13 +347,13 @@ fn a_pong_is_never_lost() {
 #[test]
 fn there_is_no_ping_without_a_connection() {
     let mut s = Script::new(quiet());
-    assert_eq!(s.ping(), Err(PingError::NotConnected));
+    assert_eq!(s.ping(), Err(CallError::NotConnected));
     s.connect();
-    assert_eq!(s.ping(), Err(PingError::NotConnected));
+    assert_eq!(s.ping(), Err(CallError::NotConnected));
     s.opened();
     s.ping().unwrap();
     s.disconnect();
-    assert_eq!(s.ping(), Err(PingError::NotConnected));
+    assert_eq!(s.ping(), Err(CallError::NotConnected));
 }
 
 #[test]
@@ -362,7 +362,7 @@ fn there_are_not_too_many_pings() {
     for _ in 0..16 {
         s.ping().unwrap();
     }
-    assert!(matches!(s.ping(), Err(PingError::TooMany { max: 16, .. })));
+    assert!(matches!(s.ping(), Err(CallError::TooManyPings { max: 16, .. })));
     s.reply("heartbeat phoenix", "ok", "{}");
     s.ping().unwrap();
 }

@@ -2,7 +2,7 @@
 
 use crate::common::{NOTHING, Script, json, ms, quiet, quiet_but, secs, steps};
 use phx_proto::{
-    ChannelState, ClosePolicy, JoinError, Payload, Rejoin, RejoinPolicy, TimeoutReason,
+    CallError, ChannelState, ClosePolicy, Payload, Rejoin, RejoinPolicy, TimeoutReason,
 };
 
 #[test]
@@ -292,7 +292,7 @@ fn a_request_that_nobody_polled_is_taken_back() {
 fn binary_params_are_refused_at_once_or_fail_the_attempt_as_none_do() {
     let binary = Payload::binary("x");
     let fixed = Script::open(quiet()).channel_with("room:a", binary.clone());
-    assert!(matches!(fixed, Err(phx_proto::NewChannelError::Params(_))), "{fixed:?}");
+    assert!(matches!(fixed, Err(CallError::Encode(_))), "{fixed:?}");
     for (params, cause) in
         [(None, "no params"), (Some(binary), "unsendable, a join's params can't be binary")]
     {
@@ -310,7 +310,7 @@ fn the_socket_holds_only_so_many_calls() {
     let mut s = Script::open(quiet_but(|config| config.max_pushes = 1));
     let (a, b) = (s.channel("room:a"), s.channel("room:b"));
     s.join(a);
-    assert!(matches!(s.try_join(b, None), Err(JoinError::TooMany { max: 1, .. })));
+    assert!(matches!(s.try_join(b, None), Err(CallError::TooManyPushes { max: 1, .. })));
     assert_eq!(s.socket.channel_state(b), Some(ChannelState::New), "nothing was done");
     s.reply("phx_join room:a", "ok", "{}");
     s.join(b);
@@ -318,15 +318,15 @@ fn the_socket_holds_only_so_many_calls() {
 
 #[test]
 fn a_topic_that_no_channel_can_have_is_refused() {
-    use phx_proto::NewChannelError;
+    use phx_proto::CallError;
     let mut config = quiet();
     config.max_channels = 1;
     config.rejoin = steps([10]);
     let mut s = Script::open(config);
-    assert!(matches!(s.channel_with("", Payload::empty()), Err(NewChannelError::EmptyTopic)));
+    assert!(matches!(s.channel_with("", Payload::empty()), Err(CallError::EmptyTopic)));
     let reserved = s.channel_with("phoenix", Payload::empty());
-    assert!(matches!(reserved, Err(NewChannelError::ReservedTopic)));
+    assert!(matches!(reserved, Err(CallError::ReservedTopic)));
     s.channel("room:a");
     let second = s.channel_with("room:b", Payload::empty());
-    assert!(matches!(second, Err(NewChannelError::TooMany { max: 1, .. })));
+    assert!(matches!(second, Err(CallError::TooManyChannels { max: 1, .. })));
 }

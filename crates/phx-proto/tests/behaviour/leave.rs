@@ -1,7 +1,7 @@
 //! Leaving resolves on the server's confirmation, on the end of the connection, or in time.
 
 use crate::common::{NOTHING, Script, quiet, quiet_but, secs};
-use phx_proto::{ChannelState, LeaveError, TimeoutReason};
+use phx_proto::{CallError, ChannelState, TimeoutReason};
 
 const LEFT: [&str; 2] = ["leave room:a: left", "room:a closed: left"];
 
@@ -142,7 +142,7 @@ fn its_topic_is_free_at_once_and_both_lives_are_told_apart() {
 fn the_socket_holds_only_so_many_calls() {
     let (mut s, a) = Script::joined(quiet_but(|config| config.max_pushes = 1), "room:a");
     s.push(a, "msg");
-    assert!(matches!(s.socket.leave(s.now, a, None), Err(LeaveError::TooMany { max: 1, .. })));
+    assert!(matches!(s.socket.leave(s.now, a, None), Err(CallError::TooManyPushes { max: 1, .. })));
     assert_eq!(s.socket.channel_state(a), Some(ChannelState::Joined), "nothing was done");
     assert!(s.remove(a), "it can be dropped all the same");
     assert_eq!(s.actions(), ["send msg room:a", "send phx_leave room:a"]);

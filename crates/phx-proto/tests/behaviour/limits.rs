@@ -1,7 +1,7 @@
 //! What waits to be polled is bounded, and frames that aren't messages do no harm.
 
 use crate::common::{Script, quiet, quiet_but, secs};
-use phx_proto::{ChannelState, Event, Frame, Outcome, Payload, PushErrorKind};
+use phx_proto::{CallError, ChannelState, Event, Frame, Outcome, Payload};
 
 /// Polls everything the socket tells.
 fn poll_all(s: &mut Script) -> Vec<Event> {
@@ -90,5 +90,5 @@ fn only_what_has_an_outcome_counts_as_a_push() {
     let a = s.channel("a");
     s.join(a);
     let refused = s.try_push(a, "msg", Payload::empty(), None).unwrap_err().reason;
-    assert!(matches!(refused, PushErrorKind::TooMany { max: 2, .. }), "{refused:?}");
+    assert!(matches!(refused, CallError::TooManyPushes { max: 2, .. }), "{refused:?}");
 }

@@ -7,8 +7,8 @@
 use std::io::Cursor;
 
 use phx_proto::{
-    DecodeError, DecodeErrorKind, EncodeError, Field, Frame, Message, Payload, Ref, Serializer,
-    Status, events,
+    DecodeCause, DecodeError, EncodeError, Field, Frame, Message, Payload, Ref, Serializer, Status,
+    events,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -54,20 +54,20 @@ impl Serializer for MessagePack {
     fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
         // Whatever happens, the frame goes back to the caller.
         let message = match &frame {
-            Frame::Text(_) => Err(DecodeErrorKind::UnexpectedText),
+            Frame::Text(_) => Err(DecodeCause::UnexpectedText),
             Frame::Binary(bytes) => decode(bytes),
         };
         message.map_err(|reason| DecodeError::new(reason, frame))
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<Message, DecodeErrorKind> {
+fn decode(bytes: &[u8]) -> Result<Message, DecodeCause> {
     let mut reader = rmp_serde::Deserializer::new(Cursor::new(bytes));
     // Not the decoder's own words: they may quote the payload.
     let wire = Wire::deserialize(&mut reader)
-        .map_err(|_| DecodeErrorKind::Custom("not a MessagePack message".into()))?;
+        .map_err(|_| DecodeCause::Custom("not a MessagePack message".into()))?;
     if reader.position() != bytes.len() as u64 {
-        return Err(DecodeErrorKind::Custom("bytes after the message".into()));
+        return Err(DecodeCause::Custom("bytes after the message".into()));
     }
     let (status, payload) = if wire.event == *events::REPLY {
         let (status, response) = reply(wire.payload)?;
@@ -75,7 +75,7 @@ fn decode(bytes: &[u8]) -> Result<Message, DecodeErrorKind> {
     } else {
         (None, wire.payload)
     };
-    let payload = Payload::json(&payload).map_err(|_| DecodeErrorKind::Field(Field::Payload))?;
+    let payload = Payload::json(&payload).map_err(|_| DecodeCause::Field(Field::Payload))?;
     let mut message = Message::new(wire.topic, wire.event, payload)
         .with_join_ref(wire.join_ref.as_deref().map(Ref::from))
         .with_reference(wire.reference.as_deref().map(Ref::from));
@@ -84,11 +84,9 @@ fn decode(bytes: &[u8]) -> Result<Message, DecodeErrorKind> {
 }
 
 /// A client's side turns a `phx_reply` into a message with a status.
-fn reply(mut payload: Value) -> Result<(Status, Value), DecodeErrorKind> {
-    let status = payload
-        .get("status")
-        .and_then(Value::as_str)
-        .ok_or(DecodeErrorKind::Field(Field::Status))?;
+fn reply(mut payload: Value) -> Result<(Status, Value), DecodeCause> {
+    let status =
+        payload.get("status").and_then(Value::as_str).ok_or(DecodeCause::Field(Field::Status))?;
     let status = Status::from(status);
     let response = payload.get_mut("response").map(Value::take).unwrap_or_default();
     Ok((status, response))
@@ -129,20 +127,20 @@ fn what_is_no_message_comes_back_with_the_reason() {
     for len in 0..whole.len() {
         let cut = Frame::binary(whole.as_bytes().slice(..len));
         let error = MessagePack.decode(cut.clone()).unwrap_err();
-        assert!(matches!(error.reason, DecodeErrorKind::Custom(_)), "{error:?}");
+        assert!(matches!(error.reason, DecodeCause::Custom(_)), "{error:?}");
         assert_eq!(error.frame, cut);
     }
     let more = [whole.as_bytes(), &b"\xc0"[..]].concat();
     assert_eq!(
         MessagePack.decode(Frame::binary(more)).unwrap_err().reason,
-        DecodeErrorKind::Custom("bytes after the message".into())
+        DecodeCause::Custom("bytes after the message".into())
     );
     let text = MessagePack.decode(Frame::text("[]")).unwrap_err();
-    assert_eq!(text.reason, DecodeErrorKind::UnexpectedText);
+    assert_eq!(text.reason, DecodeCause::UnexpectedText);
     let no_status = MessagePack
         .encode(&Message::new("t", events::REPLY, Payload::empty()))
         .map(|frame| MessagePack.decode(frame));
-    assert_eq!(no_status.unwrap().unwrap_err().reason, DecodeErrorKind::Field(Field::Status));
+    assert_eq!(no_status.unwrap().unwrap_err().reason, DecodeCause::Field(Field::Status));
 }
 
 #[test]

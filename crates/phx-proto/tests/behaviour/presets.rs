@@ -3,7 +3,8 @@
 use crate::common::{Script, ms, secs};
 use crate::reconnect::delays;
 use phx_proto::{
-    CloseCause, Config, ConnectionState, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT, Refusal,
+    CloseCause, Config, ConnectionState, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT,
+    UpgradeRejection,
 };
 
 #[test]
@@ -34,7 +35,7 @@ fn phoenix_js_starts_over_as_soon_as_a_connection_opens() {
 fn phoenix_js_keeps_trying_what_refuses_it() {
     let mut s = Script::new(Config::phoenix_js());
     s.connect();
-    s.closed(CloseCause::Refused(Refusal::new(403)));
+    s.closed(CloseCause::UpgradeRejected(UpgradeRejection::new(403)));
     assert_eq!(s.socket.connection_state(), ConnectionState::Waiting);
     s.wait(ms(10));
     s.opened();

@@ -1,11 +1,11 @@
 //! Pushes are accepted or refused at the call, wait for the join in order, and have one deadline.
 
 use crate::common::{NOTHING, Script, json, ms, quiet, quiet_but, secs, v1};
-use phx_proto::{EncodeError, Payload, PushError, PushErrorKind, PushOverflow, RequestId, events};
+use phx_proto::{CallError, EncodeError, Payload, PushError, PushOverflow, RequestId, events};
 
 /// Why a push was refused. Everything must have been handed back.
 #[track_caller]
-fn refused(result: Result<RequestId, PushError>, event: &str, payload: &Payload) -> PushErrorKind {
+fn refused(result: Result<RequestId, PushError>, event: &str, payload: &Payload) -> CallError {
     let error = result.unwrap_err();
     assert_eq!(error.event, event);
     assert_eq!(error.payload, *payload);
@@ -152,15 +152,15 @@ fn a_channel_that_is_not_joined_or_closed_refuses() {
         refused(result, "msg", &payload)
     };
     let a = s.channel("room:a");
-    assert_eq!(push(&mut s, a), PushErrorKind::NotJoined);
+    assert_eq!(push(&mut s, a), CallError::NotJoined);
     s.join(a);
     s.reply("phx_join room:a", "ok", "{}");
     s.leave(a);
-    assert_eq!(push(&mut s, a), PushErrorKind::Closed, "leaving");
+    assert_eq!(push(&mut s, a), CallError::Closed, "leaving");
     s.reply("phx_leave room:a", "ok", "{}");
-    assert_eq!(push(&mut s, a), PushErrorKind::Closed);
+    assert_eq!(push(&mut s, a), CallError::Closed);
     s.remove(a);
-    assert_eq!(push(&mut s, a), PushErrorKind::UnknownChannel);
+    assert_eq!(push(&mut s, a), CallError::UnknownChannel);
     assert!(!s.actions().iter().any(|line| line.contains("msg")), "nothing was sent");
 }
 
@@ -170,10 +170,10 @@ fn reserved_and_empty_events_are_refused() {
     let payload = Payload::binary("data");
     for event in [events::JOIN, events::LEAVE, events::REPLY, events::CLOSE, events::ERROR] {
         let result = s.try_push(a, &event, payload.clone(), None);
-        assert_eq!(refused(result, &event, &payload), PushErrorKind::ReservedEvent);
+        assert_eq!(refused(result, &event, &payload), CallError::ReservedEvent);
     }
     let result = s.try_push(a, "", payload.clone(), None);
-    assert_eq!(refused(result, "", &payload), PushErrorKind::EmptyEvent);
+    assert_eq!(refused(result, "", &payload), CallError::EmptyEvent);
     s.push(a, "phx_own");
     s.push(a, "heartbeat");
 }
@@ -186,14 +186,14 @@ fn what_the_serializer_cannot_express_is_refused_at_the_call() {
     let result = s.try_push(a, &long, payload.clone(), None);
     let reason = refused(result, &long, &payload);
     assert!(
-        matches!(reason, PushErrorKind::Encode(EncodeError::TooLong { len: 256, .. })),
+        matches!(reason, CallError::Encode(EncodeError::TooLong { len: 256, .. })),
         "{reason:?}"
     );
     let (mut s, a) = Script::joined(v1(), "room:a");
     let result = s.try_push(a, "msg", payload.clone(), None);
     let reason = refused(result, "msg", &payload);
     assert!(
-        matches!(reason, PushErrorKind::Encode(EncodeError::BinaryUnsupported { .. })),
+        matches!(reason, CallError::Encode(EncodeError::BinaryUnsupported { .. })),
         "{reason:?}"
     );
 }
@@ -208,7 +208,7 @@ fn a_full_channel_refuses_until_the_transport_takes_one() {
     let payload = json(r#""lost?""#);
     let result = s.try_push(a, "3", payload.clone(), None);
     let reason = refused(result, "3", &payload);
-    assert!(matches!(reason, PushErrorKind::BufferFull { max: 2, .. }), "{reason:?}");
+    assert!(matches!(reason, CallError::BufferFull { max: 2, .. }), "{reason:?}");
     s.push(b, "other channels have buffers of their own");
     s.stuck = false;
     s.drain();
@@ -286,7 +286,7 @@ fn no_buffer_at_all_refuses_whatever_the_policy() {
         let (mut s, a) = Script::joined(config, "room:a");
         let result = s.try_push(a, "msg", Payload::empty(), None);
         let reason = refused(result, "msg", &Payload::empty());
-        assert!(matches!(reason, PushErrorKind::BufferFull { max: 0, .. }), "{reason:?}");
+        assert!(matches!(reason, CallError::BufferFull { max: 0, .. }), "{reason:?}");
     }
 }
 
@@ -299,7 +299,7 @@ fn the_socket_holds_only_so_many_bytes() {
     s.try_push(a, "e", payload.clone(), None).unwrap();
     let result = s.try_push(b, "e", payload.clone(), None);
     let reason = refused(result, "e", &payload);
-    assert!(matches!(reason, PushErrorKind::TooManyBytes { max: 20, .. }), "{reason:?}");
+    assert!(matches!(reason, CallError::TooManyBytes { max: 20, .. }), "{reason:?}");
     let fits = s.try_push(b, "e", json(r#""123456""#), None).unwrap();
     assert!(s.cancel(fits));
     s.try_push(b, "e", json(r#""123456""#), None).unwrap();
@@ -319,7 +319,7 @@ fn an_eviction_that_makes_no_room_for_the_bytes_evicts_nothing() {
     s.try_push(a, "e", json(r#""1234""#), None).unwrap();
     let large = json(r#""123456789""#);
     let result = s.try_push(a, "e", large.clone(), None);
-    assert!(matches!(refused(result, "e", &large), PushErrorKind::TooManyBytes { .. }));
+    assert!(matches!(refused(result, "e", &large), CallError::TooManyBytes { .. }));
     assert_eq!(s.events(), NOTHING);
     s.try_push(a, "f", json(r#""1234567""#), None).unwrap();
     assert_eq!(s.events(), ["e: evicted"]);
@@ -332,11 +332,11 @@ fn the_socket_holds_only_so_many_pushes_until_their_outcome_is_polled() {
     let second = s.push(a, "2");
     let result = s.try_push(a, "3", Payload::empty(), None);
     let reason = refused(result, "3", &Payload::empty());
-    assert!(matches!(reason, PushErrorKind::TooMany { max: 2, .. }), "{reason:?}");
+    assert!(matches!(reason, CallError::TooManyPushes { max: 2, .. }), "{reason:?}");
     assert!(s.socket.cancel(second));
     let result = s.socket.push(s.now, a, "4", Payload::empty(), None);
     let reason = refused(result, "4", &Payload::empty());
-    assert!(matches!(reason, PushErrorKind::TooMany { .. }), "its outcome hasn't been polled");
+    assert!(matches!(reason, CallError::TooManyPushes { .. }), "its outcome hasn't been polled");
     assert_eq!(s.events(), ["2: cancelled"]);
     s.push(a, "5");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::common::{Script, ms, quiet, quiet_but, secs, steps};
-use phx_proto::{Backoff, CloseCause, Config, Refusal, TimeoutReason};
+use phx_proto::{Backoff, CloseCause, Config, TimeoutReason, UpgradeRejection};
 
 /// Loses attempt after attempt, and says how long the socket waited after each.
 pub(crate) fn delays(config: Config, seed: u64, attempts: usize) -> Vec<Duration> {
@@ -115,7 +115,9 @@ fn connect_while_connected_starts_the_schedule_over() {
 #[test]
 fn retry_after_is_honoured_if_it_is_longer_and_capped() {
     let busy = |retry_after: u64| {
-        CloseCause::Refused(Refusal::new(429).with_retry_after(Some(secs(retry_after))))
+        CloseCause::UpgradeRejected(
+            UpgradeRejection::new(429).with_retry_after(Some(secs(retry_after))),
+        )
     };
     let delay = |retry_after: u64| {
         let mut s = Script::new(quiet());

@@ -3,11 +3,12 @@
 
 use crate::common::{Script, quiet, quiet_but, secs};
 use phx_proto::{
-    CloseCause, CloseCode, ConnectionState, Reconnect, ReconnectPolicy, Refusal, TlsFailureKind,
+    CloseCause, CloseCode, ConnectionState, Reconnect, ReconnectPolicy, TlsCauseKind,
+    UpgradeRejection,
 };
 
 fn refused(status: u16) -> CloseCause {
-    CloseCause::Refused(Refusal::new(status))
+    CloseCause::UpgradeRejected(UpgradeRejection::new(status))
 }
 
 fn retries(policy: ReconnectPolicy, was_open: bool, cause: CloseCause) -> bool {
@@ -51,7 +52,7 @@ fn a_first_refusal_is_final_if_asking_again_is_no_use() {
 
 #[test]
 fn a_first_certificate_that_no_retry_makes_good_is_final() {
-    use TlsFailureKind::{
+    use TlsCauseKind::{
         BadCertificate, ClientCertificateRefused, ClientCertificateRequired, Ended, Expired,
         NotYetValid, Other, Protocol, Refused, Revoked, UnknownIssuer, WrongName,
     };

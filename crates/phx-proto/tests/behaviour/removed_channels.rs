@@ -1,7 +1,7 @@
 //! A removed channel is unknown from that call on, though its leave may still be under way.
 
 use crate::common::{Script, quiet, quiet_but};
-use phx_proto::{JoinError, LeaveError, Payload, PushErrorKind};
+use phx_proto::{CallError, Payload};
 
 #[test]
 fn is_unknown_at_once() {
@@ -11,10 +11,10 @@ fn is_unknown_at_once() {
     assert_eq!(s.socket.topic(a), None);
     assert_eq!(s.socket.channel_of("room:a"), None);
     assert!(!s.remove(a), "there is no such channel any more");
-    assert_eq!(s.socket.join(s.now, a, None), Err(JoinError::UnknownChannel));
-    assert_eq!(s.socket.leave(s.now, a, None), Err(LeaveError::UnknownChannel));
+    assert_eq!(s.socket.join(s.now, a, None), Err(CallError::UnknownChannel));
+    assert_eq!(s.socket.leave(s.now, a, None), Err(CallError::UnknownChannel));
     let refused = s.socket.push(s.now, a, "msg", Payload::empty(), None).unwrap_err();
-    assert_eq!(refused.reason, PushErrorKind::UnknownChannel);
+    assert_eq!(refused.reason, CallError::UnknownChannel);
 }
 
 #[test]

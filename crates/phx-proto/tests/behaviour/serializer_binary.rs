@@ -1,7 +1,7 @@
 //! V2's binary frames, in both directions.
 
 use phx_proto::{
-    DecodeErrorKind, EncodeError, Field, Frame, Message, Payload, Ref, Serializer, Status, V2,
+    DecodeCause, EncodeError, Field, Frame, Message, Payload, Ref, Serializer, Status, V2,
     V2Server, events,
 };
 
@@ -85,11 +85,11 @@ fn every_cut_is_an_error_that_names_the_place() {
             let cut = Frame::binary(&whole[..=index]);
             let error = side.decode(cut.clone()).unwrap_err();
             let kind = whole[0];
-            assert_eq!(error.reason, DecodeErrorKind::Truncated(*field), "{name} {kind} {index}");
+            assert_eq!(error.reason, DecodeCause::Truncated(*field), "{name} {kind} {index}");
             assert_eq!(error.frame, cut);
         }
         let error = side.decode(Frame::binary("")).unwrap_err();
-        assert_eq!(error.reason, DecodeErrorKind::Empty);
+        assert_eq!(error.reason, DecodeCause::Empty);
     }
 }
 
@@ -105,7 +105,7 @@ fn names_that_are_not_utf8_are_named() {
     ];
     for (side, bytes, field) in table {
         let error = side.decode(Frame::binary(bytes)).unwrap_err();
-        assert_eq!(error.reason, DecodeErrorKind::Utf8(field), "{}", bytes.escape_ascii());
+        assert_eq!(error.reason, DecodeCause::Utf8(field), "{}", bytes.escape_ascii());
     }
 }
 
@@ -113,7 +113,7 @@ fn names_that_are_not_utf8_are_named() {
 fn other_kinds_are_unknown() {
     for kind in 0..=255_u8 {
         let frame = Frame::binary(vec![kind, 0, 0, 0, 0]);
-        let unknown = Err(DecodeErrorKind::UnknownKind(kind));
+        let unknown = Err(DecodeCause::UnknownKind(kind));
         let client = V2.decode(frame.clone()).map(|_| ()).map_err(|error| error.reason);
         let server = V2Server.decode(frame).map(|_| ()).map_err(|error| error.reason);
         assert_eq!(client, if kind <= 2 { Ok(()) } else { unknown.clone() });

@@ -1,7 +1,7 @@
 //! Frames that are huge, or nested deeper than any stack.
 
 use phx_proto::{
-    DecodeErrorKind, Frame, Message, Payload, PayloadError, Serializer, V1, V1Server, V2, V2Server,
+    DecodeCause, Frame, Message, Payload, PayloadError, Serializer, V1, V1Server, V2, V2Server,
 };
 
 const TEN_MB: usize = 10 * 1024 * 1024;
@@ -41,7 +41,7 @@ fn deep_nesting_overflows_nothing() {
     }
     for (side, frame) in both_versions(&"{\"a\":[".repeat(depth / 3)) {
         let error = side.decode(frame).unwrap_err();
-        assert!(matches!(error.reason, DecodeErrorKind::Json { .. }), "{error:?}");
+        assert!(matches!(error.reason, DecodeCause::Json { .. }), "{error:?}");
     }
 }
 

@@ -1,9 +1,7 @@
 //! Every WebSocket frame that a real Phoenix server sent or was sent is decoded by the side that
 //! received it, and encoded again by the side that sent it.
 use phx_conformance::recordings::{Recording, Side};
-use phx_proto::{
-    Bytes, DecodeErrorKind, Field, Frame, Serializer, V1, V1Server, V2, V2Server, events,
-};
+use phx_proto::{Bytes, DecodeCause, Field, Frame, Serializer, V1, V1Server, V2, V2Server, events};
 use serde_json::Value;
 
 /// One frame of a recording.
@@ -59,9 +57,9 @@ fn recorded_frames() -> Vec<Recorded> {
 
 /// Frames that are no messages, by recording, line and what is wrong with them. The last column says
 /// whether Phoenix closed the connection (1011, and 1007 for the text that isn't UTF-8).
-fn not_messages() -> Vec<(&'static str, usize, DecodeErrorKind, &'static str)> {
-    use DecodeErrorKind::{Empty, Truncated, UnknownKind, Utf8};
-    let field = DecodeErrorKind::Field;
+fn not_messages() -> Vec<(&'static str, usize, DecodeCause, &'static str)> {
+    use DecodeCause::{Empty, Truncated, UnknownKind, Utf8};
+    let field = DecodeCause::Field;
     vec![
         ("malformed_array_0", 4, field(Field::JoinRef), "closed"),
         ("malformed_array_4", 4, field(Field::Payload), "closed"),
@@ -201,7 +199,7 @@ fn what_is_no_message_says_why_and_hands_the_frame_back() {
     for (name, line) in NOT_ARRAYS {
         let recorded = at(name, line);
         let error = recorded.receiver().decode(recorded.frame.clone()).unwrap_err();
-        assert!(matches!(error.reason, DecodeErrorKind::Json { .. }), "{name}: {error:?}");
+        assert!(matches!(error.reason, DecodeCause::Json { .. }), "{name}: {error:?}");
         assert_eq!(error.frame, recorded.frame, "{name}");
     }
 }

@@ -1,6 +1,6 @@
 //! A client takes status and response out of a `phx_reply`, however the object is written.
 
-use phx_proto::{DecodeErrorKind, Field, Frame, Payload, Serializer, Status, V1, V2, V2Server};
+use phx_proto::{DecodeCause, Field, Frame, Payload, Serializer, Status, V1, V2, V2Server};
 
 fn v2(payload: &str) -> Frame {
     Frame::text(format!(r#"["1","7","room:a","phx_reply",{payload}]"#))
@@ -67,7 +67,7 @@ fn a_reply_without_a_status_is_no_message() {
         let frames = v1(payload).map(|frame| V1.decode(frame));
         for message in frames.into_iter().chain([V2.decode(v2(payload))]) {
             let error = message.expect_err(payload);
-            assert_eq!(error.reason, DecodeErrorKind::Field(field), "{payload}");
+            assert_eq!(error.reason, DecodeCause::Field(field), "{payload}");
         }
     }
 }
@@ -86,7 +86,7 @@ fn broken_objects_are_malformed() {
         r#"{"response":{,"status":"ok"}"#,
     ] {
         let error = V2.decode(v2(payload)).expect_err(payload);
-        assert!(matches!(error.reason, DecodeErrorKind::Json { .. }), "{payload}: {error:?}");
+        assert!(matches!(error.reason, DecodeCause::Json { .. }), "{payload}: {error:?}");
         assert_eq!(error.frame, v2(payload));
     }
 }

@@ -1,8 +1,7 @@
 //! V1: objects of four keys, text only, no `join_ref` from the client.
 
 use phx_proto::{
-    DecodeErrorKind, EncodeError, Field, Frame, Message, Payload, Ref, Serializer, Status, V1,
-    V1Server,
+    DecodeCause, EncodeError, Field, Frame, Message, Payload, Ref, Serializer, Status, V1, V1Server,
 };
 
 const BOTH: [&dyn Serializer; 2] = [&V1, &V1Server];
@@ -74,7 +73,7 @@ fn missing_and_mistyped_keys_are_named() {
     for (text, field) in table {
         for side in BOTH {
             let error = side.decode(Frame::text(text)).expect_err(text);
-            assert_eq!(error.reason, DecodeErrorKind::Field(field), "{text}");
+            assert_eq!(error.reason, DecodeCause::Field(field), "{text}");
             assert_eq!(error.frame, Frame::text(text));
         }
     }
@@ -85,7 +84,7 @@ fn only_a_server_insists_on_a_ref() {
     let text = r#"{"topic":"t","event":"e","payload":{}}"#;
     assert_eq!(V1.decode(Frame::text(text)), Ok(Message::new("t", "e", Payload::empty())));
     let error = V1Server.decode(Frame::text(text)).unwrap_err();
-    assert_eq!(error.reason, DecodeErrorKind::Field(Field::Ref));
+    assert_eq!(error.reason, DecodeCause::Field(Field::Ref));
 }
 
 #[test]
@@ -103,10 +102,10 @@ fn malformed_json_and_other_shapes() {
         r#"{topic:"t"}"#,
     ] {
         let error = V1.decode(Frame::text(text)).expect_err(text);
-        assert!(matches!(error.reason, DecodeErrorKind::Json { .. }), "{text}: {error:?}");
+        assert!(matches!(error.reason, DecodeCause::Json { .. }), "{text}: {error:?}");
     }
     let error = V1.decode(Frame::text(&b"{\"x\":1,\"topic\":\"t\xff\"}"[..])).unwrap_err();
-    assert_eq!(error.reason, DecodeErrorKind::Utf8(Field::Topic));
+    assert_eq!(error.reason, DecodeCause::Utf8(Field::Topic));
 }
 
 #[test]
@@ -115,7 +114,7 @@ fn there_is_no_binary() {
     let message = Message::new("t", "e", Payload::binary("x"));
     for side in BOTH {
         let error = side.decode(frame.clone()).unwrap_err();
-        assert_eq!(error.reason, DecodeErrorKind::UnexpectedBinary);
+        assert_eq!(error.reason, DecodeCause::UnexpectedBinary);
         assert_eq!(error.frame, frame);
         let error = side.encode(&message).unwrap_err();
         assert!(matches!(error, EncodeError::BinaryUnsupported { vsn: "1.0.0", .. }), "{error:?}");

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use phx_proto::{
-    DecodeErrorKind, Field, Frame, Message, Payload, Ref, Serializer, Status, V2, V2Server, events,
+    DecodeCause, Field, Frame, Message, Payload, Ref, Serializer, Status, V2, V2Server, events,
 };
 
 fn payload(text: &str) -> Payload {
@@ -151,7 +151,7 @@ fn a_header_of_the_wrong_shape_names_the_field() {
     for (text, field) in table {
         for side in sides {
             let error = side.decode(Frame::text(text)).expect_err(text);
-            assert_eq!(error.reason, DecodeErrorKind::Field(field), "{text}");
+            assert_eq!(error.reason, DecodeCause::Field(field), "{text}");
             assert_eq!(error.frame, Frame::text(text));
         }
     }
@@ -184,7 +184,7 @@ fn malformed_json_says_where() {
     ];
     for (text, line, column) in table {
         let error = V2.decode(Frame::text(text)).expect_err(text);
-        let DecodeErrorKind::Json { line: at_line, column: at_column, .. } = error.reason else {
+        let DecodeCause::Json { line: at_line, column: at_column, .. } = error.reason else {
             panic!("{text}: {error}");
         };
         assert_eq!((at_line, at_column), (line, column), "{text}");
@@ -203,14 +203,14 @@ fn what_is_not_utf8_is_named_by_its_field() {
     ];
     for (bytes, field) in table {
         let error = V2.decode(Frame::text(bytes)).expect_err("no text");
-        assert_eq!(error.reason, DecodeErrorKind::Utf8(field), "{}", bytes.escape_ascii());
+        assert_eq!(error.reason, DecodeCause::Utf8(field), "{}", bytes.escape_ascii());
         assert_eq!(error.frame, Frame::text(bytes));
     }
     for at in 0..500 {
         let mut frame = format!("[null,null,\"t\",\"e\",\"{}\"]", "x".repeat(500)).into_bytes();
         frame[21 + at] = 0x80;
         let error = V2.decode(Frame::text(frame)).expect_err("no text");
-        assert_eq!(error.reason, DecodeErrorKind::Utf8(Field::Payload), "{at}");
+        assert_eq!(error.reason, DecodeCause::Utf8(Field::Payload), "{at}");
     }
     // An earlier mistake, or a place that belongs to no field.
     for bytes in [
@@ -220,6 +220,6 @@ fn what_is_not_utf8_is_named_by_its_field() {
         b"[\"1\",\"2\",\"t\",\"e\",{},\"\xff\"]",
     ] {
         let error = V2.decode(Frame::text(bytes)).expect_err("no text");
-        assert!(matches!(error.reason, DecodeErrorKind::Json { .. }), "{}", bytes.escape_ascii());
+        assert!(matches!(error.reason, DecodeCause::Json { .. }), "{}", bytes.escape_ascii());
     }
 }

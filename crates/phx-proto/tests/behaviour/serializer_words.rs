@@ -1,7 +1,7 @@
 //! What serializers are called, and what is said of the parts of a frame.
 
 use phx_proto::{
-    DecodeError, DecodeErrorKind, EncodeError, Field, Frame, Message, Payload, Serializer, V1,
+    DecodeCause, DecodeError, EncodeError, Field, Frame, Message, Payload, Serializer, V1,
     V1Server, V2, V2Server,
 };
 
@@ -47,7 +47,7 @@ impl Serializer for Short {
     }
 
     fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
-        Err(DecodeError::new(DecodeErrorKind::UnexpectedText, frame))
+        Err(DecodeError::new(DecodeCause::UnexpectedText, frame))
     }
 }
 

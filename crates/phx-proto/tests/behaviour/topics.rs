@@ -1,7 +1,7 @@
 //! A topic has one channel at a time: a second one is refused, unless it is asked to replace the first.
 
 use crate::common::{NOTHING, Script, quiet};
-use phx_proto::{Action, ChannelState, JoinError, NewChannelError, Payload, SendReason};
+use phx_proto::{Action, CallError, ChannelState, Payload, SendReason};
 
 #[test]
 fn a_second_channel_is_refused_and_told_the_first() {
@@ -10,7 +10,7 @@ fn a_second_channel_is_refused_and_told_the_first() {
     for step in ["new", "joining", "joined", "errored"] {
         let second = s.channel_with("room:a", Payload::empty());
         assert!(
-            matches!(second, Err(NewChannelError::TopicTaken { owner, .. }) if owner == a),
+            matches!(second, Err(CallError::TopicTaken { owner, .. }) if owner == a),
             "{step}: {second:?}"
         );
         match step {
@@ -43,7 +43,7 @@ fn a_replacement_leaves_the_first_and_then_joins() {
         "nobody asked for the outcome of that leave"
     );
     assert_eq!(s.socket.channel_state(a), Some(ChannelState::Closed));
-    assert_eq!(s.try_join(a, None), Err(JoinError::Replaced));
+    assert_eq!(s.try_join(a, None), Err(CallError::Replaced));
     assert_eq!(s.socket.channel_state(b), Some(ChannelState::Joined));
 }
 
@@ -59,7 +59,7 @@ fn a_replacement_of_nothing_is_a_new_channel() {
 fn a_replacement_that_cannot_be_leaves_the_first_alone() {
     let (mut s, a) = Script::joined(quiet(), "room:a");
     let binary = s.socket.replace(s.now, "room:a", Payload::binary("x"));
-    assert!(matches!(binary, Err(NewChannelError::Params(_))), "{binary:?}");
+    assert!(matches!(binary, Err(CallError::Encode(_))), "{binary:?}");
     assert_eq!(s.socket.channel_state(a), Some(ChannelState::Joined));
     assert_eq!(s.actions(), NOTHING);
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use phx_conformance::recordings::{Fact, Line, Recording, Request, Side};
-use phx_proto::{CloseCause, Instant, Refusal};
+use phx_proto::{CloseCause, Instant, UpgradeRejection};
 
 use crate::Check;
 use crate::client::Client;
@@ -92,7 +92,7 @@ impl Replay<'_> {
                 self.request(&upgrade.request)?;
                 let refusal = upgrade.answer.refusal();
                 self.answer(&refusal)?;
-                self.client_at(conn, at)?.not_opened(conn, CloseCause::Refused(refusal))
+                self.client_at(conn, at)?.not_opened(conn, CloseCause::UpgradeRejected(refusal))
             }
             Fact::UpstreamError { request, error } => {
                 self.request(request)?;
@@ -126,7 +126,7 @@ impl Replay<'_> {
         }
     }
 
-    fn answer(&mut self, answer: &Refusal) -> Check {
+    fn answer(&mut self, answer: &UpgradeRejection) -> Check {
         self.tally.refusals += 1;
         refusals::check_default_policy(answer)
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phx_proto::PushErrorKind;
+use phx_proto::CallError;
 
 use self::Coverage::{NotApplicable, Reaction, Replayed};
 use self::Refused::{EmptyEvent, NotJoined, ReservedEvent};
@@ -140,11 +140,11 @@ impl Settings {
 }
 
 impl Refused {
-    pub(crate) fn is(self, reason: &PushErrorKind) -> bool {
+    pub(crate) fn is(self, reason: &CallError) -> bool {
         match self {
-            EmptyEvent => *reason == PushErrorKind::EmptyEvent,
-            NotJoined => *reason == PushErrorKind::NotJoined,
-            ReservedEvent => *reason == PushErrorKind::ReservedEvent,
+            EmptyEvent => *reason == CallError::EmptyEvent,
+            NotJoined => *reason == CallError::NotJoined,
+            ReservedEvent => *reason == CallError::ReservedEvent,
         }
     }
 }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use phx_proto::{
-    ChannelCloseCause, ChannelError, ChannelId, Event, JoinFailure, Outcome, RequestId, Socket,
+    ChannelCloseCause, ChannelErrorCause, ChannelId, Event, Outcome, RequestId, Socket,
 };
 
 use crate::Check;
@@ -97,17 +97,17 @@ impl Told {
                 Told::Joined { topic: topic(channel)?, response, rejoined }
             }
             Event::JoinFailed { channel, cause, retry_in, .. } => match cause {
-                JoinFailure::Rejected(rejection) => {
+                ChannelErrorCause::Rejected(rejection) => {
                     let response = Content::of_answer(&rejection.response)?;
                     Told::Rejected { topic: topic(channel)?, response, retry_in }
                 }
-                JoinFailure::Disconnected => Told::JoinCut { topic: topic(channel)? },
+                ChannelErrorCause::Disconnected => Told::JoinCut { topic: topic(channel)? },
                 cause => return Err(format!("a join failed: {cause:?}")),
             },
             Event::ChannelErrored { channel, cause, retry_in, .. } => {
                 let crash = match cause {
-                    ChannelError::Crashed(payload) => Some(Content::of_answer(&payload)?),
-                    ChannelError::Disconnected => None,
+                    ChannelErrorCause::Crashed(payload) => Some(Content::of_answer(&payload)?),
+                    ChannelErrorCause::Disconnected => None,
                     cause => return Err(format!("a channel errored: {cause:?}")),
                 };
                 Told::Errored { topic: topic(channel)?, crash, retry_in }

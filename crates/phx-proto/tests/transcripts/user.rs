@@ -5,9 +5,7 @@
 
 use std::collections::VecDeque;
 
-use phx_proto::{
-    ChannelId, ChannelState, CloseCode, Frame, NewChannelError, Params, Payload, RequestId,
-};
+use phx_proto::{CallError, ChannelId, ChannelState, CloseCode, Frame, Params, Payload, RequestId};
 
 use crate::Check;
 use crate::client::{Awaited, Call, Channel, Client, show};
@@ -96,7 +94,7 @@ impl Client {
     fn replace_unasked(&mut self, index: usize, frame: &Parts) -> Check<usize> {
         let owner = self.channel(index)?.id;
         let refused = self.socket.channel(frame.topic.as_str(), self.params_of(frame));
-        if !matches!(refused, Err(NewChannelError::TopicTaken { owner: o, .. }) if o == owner) {
+        if !matches!(refused, Err(CallError::TopicTaken { owner: o, .. }) if o == owner) {
             return Err(format!("a second channel of one topic: {refused:?}"));
         }
         let new = self.replace(index, self.params_of(frame))?;

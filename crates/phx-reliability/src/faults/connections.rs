@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use futures::future::join_all;
-use phx_client::{CloseCause, Payload, PushFailed};
+use phx_client::{CloseCause, Payload, PushCause, PushError};
 
 use super::fixture::{Expect, Fixture, Times, pass};
 use super::settings::{HEARTBEAT_TIMEOUT, SLACK};
@@ -83,13 +83,19 @@ pub(super) async fn full_send_buffer(fixture: Fixture, silent: &Breach) -> anyho
     let deadline = Duration::from_millis(300);
     let hasty = fixture.room.push_with_timeout::<()>(deadline, "blob", &()).await;
     let took = fault.elapsed();
-    ensure!(matches!(hasty, Err(PushFailed::NotSent)), "the hasty push: {hasty:?}");
+    ensure!(
+        matches!(hasty, Err(PushError { cause: PushCause::NotSent, .. })),
+        "the hasty push: {hasty:?}"
+    );
     ensure!(took <= deadline + SLACK, "its deadline passed, and it took {took:?}");
     let times = silent.ends(fixture, fault).await?;
     // The connection took some, and the others waited for the next one.
     let outcomes = join_all(blobs).await;
     for outcome in &outcomes {
-        ensure!(matches!(outcome, Ok(()) | Err(PushFailed::Disconnected)), "a blob: {outcome:?}");
+        ensure!(
+            matches!(outcome, Ok(()) | Err(PushError { cause: PushCause::Disconnected, .. })),
+            "a blob: {outcome:?}"
+        );
     }
     ensure!(outcomes.iter().any(Result::is_ok), "the buffers weren't full");
     Ok(times)

@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail, ensure};
 use futures::StreamExt;
 use futures::channel::mpsc;
 use futures::future::{Either, select};
-use phx_client::{Channel, CloseCause, Closed, Messages, Push, PushFailed, Socket};
+use phx_client::{Channel, CloseCause, Closed, Messages, Push, PushCause, PushError, Socket};
 use phx_testing::fault_proxy::FaultProxy;
 use serde_json::json;
 
@@ -133,8 +133,11 @@ impl Fixture {
                     ensure!(reply.number == n, "push {n} was answered with {reply:?}");
                     self.acknowledged.push(n);
                 }
-                Err(PushFailed::Disconnected | PushFailed::TimedOut | PushFailed::NotSent)
-                    if expect == Expect::Anything => {}
+                Err(
+                    PushError { cause: PushCause::Disconnected, .. }
+                    | PushError { cause: PushCause::TimedOut, .. }
+                    | PushError { cause: PushCause::NotSent, .. },
+                ) if expect == Expect::Anything => {}
                 Err(failed) => bail!("push {n}: {failed}"),
             }
         }

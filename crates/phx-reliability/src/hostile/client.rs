@@ -258,7 +258,7 @@ fn kind(cause: &CloseCause) -> &'static str {
     match cause {
         CloseCause::Frame { .. } => "frame",
         CloseCause::Io { .. } => "lost",
-        CloseCause::Refused(_) => "refused",
+        CloseCause::UpgradeRejected(_) => "refused",
         CloseCause::Proxy(_) => "proxy",
         CloseCause::ConnectTimedOut => "connect timed out",
         CloseCause::HeartbeatTimedOut => "heartbeat timed out",

@@ -7,8 +7,8 @@ use anyhow::{Context as _, bail};
 use futures::FutureExt;
 use futures::future::{Either, join_all, select};
 use phx_client::{
-    Channel, Messages, Payload, Presence, PresenceChanges, PresenceConfig, Push, PushFailed,
-    Runtime, Socket,
+    Channel, Messages, Payload, Presence, PresenceChanges, PresenceConfig, Push, PushCause,
+    PushError, Runtime, Socket,
 };
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -148,7 +148,7 @@ impl<'a> Stage<'a> {
     /// Every push has an outcome.
     async fn outcomes(&mut self) -> anyhow::Result<()> {
         while let Some(push) = self.pushes.pop_front() {
-            if let Err(PushFailed::Refused(refused)) = push.await {
+            if let Err(PushError { cause: PushCause::InvalidState(refused), .. }) = push.await {
                 bail!("a push was refused: {refused}");
             }
         }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use phx_proto::{
-    ByteString, ChannelCloseCause, ChannelError, ChannelId, ChannelState, CloseCause,
-    ConnectionState, Event, JoinFailure, Payload, PayloadDropped, TransportId,
+    ByteString, ChannelCloseCause, ChannelErrorCause, ChannelId, ChannelState, CloseCause,
+    ConnectionState, Event, Payload, PayloadDropped, TransportId,
 };
 
 use super::channels::{CallKind, Channel, Pulse, topic};
@@ -98,7 +98,7 @@ impl World {
         // What the core says of its own accord is another thing: it closes what it gives up.
         let is_reported = matches!(
             cause,
-            CloseCause::Frame { .. } | CloseCause::Io { .. } | CloseCause::Refused(_)
+            CloseCause::Frame { .. } | CloseCause::Io { .. } | CloseCause::UpgradeRejected(_)
         );
         let goes_on = is_reported && self.sim.goes_on(self.ids[client], transport);
         self.ensure(!goes_on, Rule::States, || {
@@ -109,7 +109,7 @@ impl World {
         }
         let may_be_final = match cause {
             CloseCause::Disconnected => !wanted,
-            CloseCause::Refused(refusal) => refusal.status == 403,
+            CloseCause::UpgradeRejected(refusal) => refusal.status == 403,
             _ => false,
         };
         self.ensure(!is_final || may_be_final, Rule::Recovers, || format!("it gave up: {cause}"));
@@ -162,32 +162,32 @@ impl World {
         });
     }
 
-    fn check_join_failed(&mut self, client: usize, id: ChannelId, cause: &JoinFailure) {
+    fn check_join_failed(&mut self, client: usize, id: ChannelId, cause: &ChannelErrorCause) {
         let rejected = self.ledger.lock().has_rejected();
         let rejoin_closed = self.settings.rejoin_closed;
         let Some(channel) = self.told_of(client, id) else { return };
         let is_odd = channel.is_joined || channel.is_closed || channel.is_left;
         self.ensure(!is_odd, Rule::States, || format!("a join of {id:?} failed that isn't made"));
         let is_true = match cause {
-            JoinFailure::Rejected(_) => rejected,
-            JoinFailure::EncodeFailed(_) => false,
-            JoinFailure::Closed(_) => rejoin_closed,
+            ChannelErrorCause::Rejected(_) => rejected,
+            ChannelErrorCause::EncodeFailed(_) => false,
+            ChannelErrorCause::Closed(_) => rejoin_closed,
             _ => true,
         };
         self.ensure(is_true, Rule::TrueOutcome, || format!("a join of {id:?} failed: {cause:?}"));
     }
 
-    fn check_errored(&mut self, client: usize, id: ChannelId, cause: &ChannelError) {
+    fn check_errored(&mut self, client: usize, id: ChannelId, cause: &ChannelErrorCause) {
         let Some(channel) = self.told_of(client, id) else { return };
         let was_joined = std::mem::replace(&mut channel.is_joined, false);
         let (life, room) = (channel.life, channel.room);
         self.ensure(was_joined, Rule::States, || format!("{id:?} errored, and wasn't joined"));
         let has_ended = self.has_ended(life);
         let is_true = match cause {
-            ChannelError::Disconnected => true,
-            ChannelError::Crashed(_) => has_ended,
-            ChannelError::Forgotten => has_ended && self.clients[client].has_forgotten[room],
-            ChannelError::Closed(_) => {
+            ChannelErrorCause::Disconnected => true,
+            ChannelErrorCause::Crashed(_) => has_ended,
+            ChannelErrorCause::Forgotten => has_ended && self.clients[client].has_forgotten[room],
+            ChannelErrorCause::Closed(_) => {
                 let has_repeated = self.clients[client].has_repeated[room];
                 self.settings.rejoin_closed && (has_ended || has_repeated)
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use phx_proto::{
     ByteString, CloseCode, Frame, Message, Payload, Ref, Serializer, Status, V2, V2Server, events,
 };
-use phx_testing::{Connectivity, Refusal};
+use phx_testing::{Connectivity, UpgradeRejection};
 
 use super::channels::{SentJoin, topic};
 use super::plan::{Damage, Op, Refuse, Stray};
@@ -130,7 +130,7 @@ impl World {
     }
 
     fn refuse(&mut self, client: usize, refuse: Refuse) {
-        let mut refusal = Refusal::new(refuse.status);
+        let mut refusal = UpgradeRejection::new(refuse.status);
         if let Some(seconds) = refuse.retry_after {
             refusal = refusal.with_header("retry-after", &seconds.to_string());
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phx_proto::{ChannelId, CloseCode, NewChannelError, Params, PushErrorKind, RequestId};
+use phx_proto::{CallError, ChannelId, CloseCode, Params, RequestId};
 
 use super::channels::{Call, CallKind, Channel, topic};
 use super::plan::{MAX_PUSHES, Op, Push};
@@ -85,7 +85,7 @@ impl World {
                 Some(channel)
             }
             // Those that were being left count until they are removed.
-            Err(NewChannelError::TooMany { .. }) => {
+            Err(CallError::TooManyChannels { .. }) => {
                 self.remove_closed(client);
                 None
             }
@@ -125,8 +125,7 @@ impl World {
                     Rule::Limits,
                     || "a refused push lost its payload",
                 );
-                if matches!(error.reason, PushErrorKind::UnknownChannel | PushErrorKind::Encode(_))
-                {
+                if matches!(error.reason, CallError::UnknownChannel | CallError::Encode(_)) {
                     self.violation(Rule::States, format!("a push was refused: {error}"));
                 }
             }
@@ -205,7 +204,7 @@ impl World {
                 self.join(client, room, None);
             }
             // Those that were replaced count until they are removed.
-            Err(NewChannelError::TooMany { .. }) => self.remove_closed(client),
+            Err(CallError::TooManyChannels { .. }) => self.remove_closed(client),
             Err(error) => self.violation(Rule::States, format!("a replacement failed: {error}")),
         }
     }

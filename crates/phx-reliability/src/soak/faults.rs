@@ -10,7 +10,7 @@ use fastrand::Rng;
 use phx_client::{ByteString, CloseCode, Frame};
 use phx_testing::fault_proxy::{ConnectionId, Connections, Direction, FaultProxy};
 use phx_testing::listener::Listener;
-use phx_testing::{Connectivity, Refusal};
+use phx_testing::{Connectivity, UpgradeRejection};
 
 use super::host::Host;
 use crate::ledger::room::Order;
@@ -67,7 +67,7 @@ const ALL: &[Fault] = faults! {
         it.each(blow, |some| some.cut());
     };
     HandshakeRefused |it, blow| {
-        it.at_host(|listener| (0..5).for_each(|_| listener.refuse_next(Refusal::new(503))));
+        it.at_host(|listener| (0..5).for_each(|_| listener.refuse_next(UpgradeRejection::new(503))));
         it.each(blow, |some| some.cut());
     };
     ServerRestarts |it, _| it.host.stop(true);

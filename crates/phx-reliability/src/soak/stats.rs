@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use phx_client::{ByteString, CloseCause, Closed, Payload, PushFailed};
+use phx_client::{ByteString, CloseCause, Closed, Payload, PushCause, PushError};
 use serde::Deserialize;
 
 use crate::ledger::Ledger;
@@ -52,7 +52,7 @@ impl State {
             (CloseCause::Suspended, _) => "slept",
             (CloseCause::Disconnected, _) => "disconnected",
             (CloseCause::ConnectTimedOut, _) => "attempts without an answer",
-            (CloseCause::Refused(_), _) => "attempts refused",
+            (CloseCause::UpgradeRejected(_), _) => "attempts refused",
             (_, false) => "attempts that failed",
             (_, true) => "lost",
         };
@@ -90,7 +90,7 @@ const CRASHED: &str = "on a crashed channel";
 
 impl Page {
     /// Stats the outcome of push `n`.
-    pub(super) fn done(&mut self, n: u64, outcome: &Result<(), PushFailed>, ledger: &Ledger) {
+    pub(super) fn done(&mut self, n: u64, outcome: &Result<(), PushError>, ledger: &Ledger) {
         self.waiting -= 1;
         let outcome = match outcome {
             Ok(()) => {
@@ -99,10 +99,20 @@ impl Page {
                 self.unhandled += u64::from(!is_handled);
                 OK
             }
-            Err(PushFailed::Disconnected) => "disconnected",
-            Err(PushFailed::TimedOut | PushFailed::NotSent) => "timed out",
-            Err(PushFailed::ChannelCrashed | PushFailed::ChannelClosed) => CRASHED,
-            Err(PushFailed::Rejected { response, .. }) if is_unmatched(response) => CRASHED,
+            Err(PushError { cause: PushCause::Disconnected, .. }) => "disconnected",
+            Err(
+                PushError { cause: PushCause::TimedOut, .. }
+                | PushError { cause: PushCause::NotSent, .. },
+            ) => "timed out",
+            Err(
+                PushError { cause: PushCause::ChannelCrashed, .. }
+                | PushError { cause: PushCause::ChannelClosed, .. },
+            ) => CRASHED,
+            Err(PushError { cause: PushCause::Rejected { response, .. }, .. })
+                if is_unmatched(response) =>
+            {
+                CRASHED
+            }
             Err(failed) => {
                 self.surprise
                     .get_or_insert_with(|| format!("push {n} on {}: {failed:?}", self.topic));

@@ -11,7 +11,7 @@ use super::alarm::Alarm;
 use super::exchange::Exchange;
 use super::transport::LinkTransport;
 use crate::network::ClientId;
-use crate::{Connectivity, Refusal, Server, SocketId};
+use crate::{Connectivity, Server, SocketId, UpgradeRejection};
 
 /// A link to a [`Server`] in memory: a [`Connector`] that fails on command.
 ///
@@ -26,15 +26,15 @@ use crate::{Connectivity, Refusal, Server, SocketId};
 /// # Examples
 ///
 /// ```
-/// use phx_client::ConnectFailed;
-/// use phx_testing::Refusal;
+/// use phx_client::ConnectError;
+/// use phx_testing::UpgradeRejection;
 /// use phx_testing::in_memory::VirtualTime;
 ///
 /// let time = VirtualTime::new();
 /// let ann = time.link(phx_testing::demo_server().build());
 /// let bob = ann.new_client();
 /// time.run(async {
-///     ann.refuse_next(Refusal::new(403));
+///     ann.refuse_next(UpgradeRejection::new(403));
 ///     assert!(ann.socket().connect().await.is_err());
 ///     assert!(bob.socket().connect().await.is_ok());
 /// });
@@ -107,7 +107,7 @@ impl Link {
     }
 
     /// Has the next attempt to connect answered with `refusal`; several queue up.
-    pub fn refuse_next(&self, refusal: Refusal) {
+    pub fn refuse_next(&self, refusal: UpgradeRejection) {
         self.exchange.with(|network, _| network.line(self.client).refusals.push_back(refusal));
     }
 

@@ -6,7 +6,7 @@ use phx_proto::{ByteString, CloseCode, Frame};
 
 use super::Listener;
 use crate::faulty_pipe::Faults;
-use crate::{Connectivity, Refusal, SocketId};
+use crate::{Connectivity, SocketId, UpgradeRejection};
 
 /// Some connections of a [`Listener`], to do something to: what a
 /// [`Simulation`](crate::Simulation) can do to a client, by the same names.
@@ -18,7 +18,7 @@ use crate::{Connectivity, Refusal, SocketId};
 ///
 /// ```
 /// use std::time::Duration;
-/// use phx_testing::{Refusal, listener::Listener, demo_server};
+/// use phx_testing::{UpgradeRejection, listener::Listener, demo_server};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> std::io::Result<()> {
@@ -30,7 +30,7 @@ use crate::{Connectivity, Refusal, SocketId};
 ///     listener.connection(first).cut();
 /// }
 /// // The next attempt to connect is refused, and the one after it is slow.
-/// listener.refuse_next(Refusal::new(503).with_header("retry-after", "1"));
+/// listener.refuse_next(UpgradeRejection::new(503).with_header("retry-after", "1"));
 /// listener.set_latency(Duration::from_millis(200));
 /// # Ok(())
 /// # }
@@ -54,7 +54,7 @@ impl Listener {
     }
 
     /// Has the next attempt to connect answered with `refusal`; several queue up.
-    pub fn refuse_next(&self, refusal: Refusal) {
+    pub fn refuse_next(&self, refusal: UpgradeRejection) {
         self.hub.refuse_next(refusal);
     }
 

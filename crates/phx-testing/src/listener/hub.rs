@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant as TokioInstant;
 
 use crate::faulty_pipe::Faults;
-use crate::{Accepted, Action, ConnectRequest, Connectivity, Refusal, Server, SocketId};
+use crate::{Accepted, Action, ConnectRequest, Connectivity, Server, SocketId, UpgradeRejection};
 
 pub(super) struct Hub {
     state: Mutex<State>,
@@ -25,7 +25,7 @@ struct State {
     outboxes: BTreeMap<SocketId, UnboundedSender<Outgoing>>,
     /// Of the connections whose tasks run, whether the server knows them still or not.
     lines: BTreeMap<SocketId, watch::Sender<Faults>>,
-    refusals: VecDeque<Refusal>,
+    refusals: VecDeque<UpgradeRejection>,
     connectivity: Connectivity,
     /// Of connections to come.
     latency: Duration,
@@ -69,7 +69,7 @@ impl Hub {
         &self,
         request: &ConnectRequest,
         line: &watch::Sender<Faults>,
-    ) -> Result<(Accepted, UnboundedReceiver<Outgoing>), Refusal> {
+    ) -> Result<(Accepted, UnboundedReceiver<Outgoing>), UpgradeRejection> {
         let mut state = self.lock();
         if let Some(refusal) = state.refusals.pop_front() {
             return Err(refusal);
@@ -99,7 +99,7 @@ impl Hub {
         self.lock().server.max_frame_size()
     }
 
-    pub(super) fn refuse_next(&self, refusal: Refusal) {
+    pub(super) fn refuse_next(&self, refusal: UpgradeRejection) {
         self.lock().refusals.push_back(refusal);
     }
 

@@ -9,7 +9,7 @@ use bytes::{Buf, BytesMut};
 use phx_proto::ByteString;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-use crate::{ConnectRequest, Refusal};
+use crate::{ConnectRequest, UpgradeRejection};
 
 /// The head of a request for an upgrade, or for anything else.
 pub(super) struct Head {
@@ -73,7 +73,7 @@ impl Head {
     }
 
     /// What is wrong with it before anybody asks where it goes.
-    pub(super) fn check_method(&self) -> Result<(), Refusal> {
+    pub(super) fn check_method(&self) -> Result<(), UpgradeRejection> {
         match (self.version, &*self.method) {
             (0, _) => Err(bad_request("HTTP version HTTP/1.0 unsupported")),
             (_, "GET") => Ok(()),
@@ -82,7 +82,7 @@ impl Head {
     }
 
     /// Whether it asks for an upgrade: Phoenix looks at that last. With what to accept it.
-    pub(super) fn accept_key(&self) -> Result<String, Refusal> {
+    pub(super) fn accept_key(&self) -> Result<String, UpgradeRejection> {
         self.contains("connection", "upgrade")?;
         self.contains("upgrade", "websocket")?;
         let Some(key) = self.values("sec-websocket-key").next() else {
@@ -97,7 +97,7 @@ impl Head {
         Ok(derive_accept_key(key.as_bytes()))
     }
 
-    fn contains(&self, name: &str, token: &str) -> Result<(), Refusal> {
+    fn contains(&self, name: &str, token: &str) -> Result<(), UpgradeRejection> {
         let tokens = self.values(name).flat_map(|value| value.split(','));
         if tokens.map(str::trim).any(|found| found.eq_ignore_ascii_case(token)) {
             return Ok(());
@@ -130,7 +130,10 @@ pub(super) async fn accept(
 }
 
 /// Writes a refusal, and closes. What of it isn't valid HTTP is left out.
-pub(super) async fn refuse(stream: &mut DuplexStream, refusal: &Refusal) -> io::Result<()> {
+pub(super) async fn refuse(
+    stream: &mut DuplexStream,
+    refusal: &UpgradeRejection,
+) -> io::Result<()> {
     let status = StatusCode::from_u16(refusal.status());
     let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut head = format!(
@@ -157,6 +160,6 @@ fn is_valid(name: &str, value: &str) -> bool {
         && !matches!(name, "content-length" | "connection")
 }
 
-fn bad_request(text: impl Into<ByteString>) -> Refusal {
-    Refusal::new(400).with_body(text.into().into_bytes())
+fn bad_request(text: impl Into<ByteString>) -> UpgradeRejection {
+    UpgradeRejection::new(400).with_body(text.into().into_bytes())
 }

@@ -8,7 +8,7 @@ use fastrand::Rng;
 use phx_proto::Frame;
 
 use super::in_flight::Packet;
-use crate::Refusal;
+use crate::UpgradeRejection;
 
 /// A client in a [`Simulation`](crate::Simulation).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,7 +37,7 @@ pub(crate) struct ClientLink {
     /// For the jitter alone: equal programs give equal runs.
     rng: Rng,
     pub(crate) connectivity: Connectivity,
-    pub(crate) refusals: VecDeque<Refusal>,
+    pub(crate) refusals: VecDeque<UpgradeRejection>,
     pub(crate) alterations_up: VecDeque<Alteration>,
     pub(crate) alterations_down: VecDeque<Alteration>,
 }

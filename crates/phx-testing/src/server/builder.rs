@@ -7,7 +7,7 @@ use std::time::Duration;
 use phx_proto::Serializer;
 
 use super::connect::Handshake;
-use crate::{Channel, ConnectInfo, PhoenixVersion, Refusal};
+use crate::{Channel, ConnectInfo, PhoenixVersion, UpgradeRejection};
 
 /// Settings and channels of a [`Server`](crate::Server); the defaults are Phoenix's.
 #[must_use]
@@ -55,7 +55,10 @@ impl ServerBuilder {
     /// takes) or none. Default: every connection is accepted and has no id.
     pub fn connect(
         mut self,
-        connect: impl Fn(&ConnectInfo) -> Result<Option<String>, Refusal> + Send + Sync + 'static,
+        connect: impl Fn(&ConnectInfo) -> Result<Option<String>, UpgradeRejection>
+        + Send
+        + Sync
+        + 'static,
     ) -> Self {
         self.gate.connect = Box::new(connect);
         self

@@ -129,23 +129,23 @@ impl fmt::Debug for ConnectInfo {
 /// # Examples
 ///
 /// ```
-/// use phx_testing::Refusal;
+/// use phx_testing::UpgradeRejection;
 ///
-/// let refusal = Refusal::new(429).with_header("retry-after", "5").with_body("slow down");
+/// let refusal = UpgradeRejection::new(429).with_header("retry-after", "5").with_body("slow down");
 /// assert_eq!(refusal.status(), 429);
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct UpgradeRejection {
     status: u16,
     headers: Vec<(String, String)>,
     body: Bytes,
 }
 
-impl Refusal {
+impl UpgradeRejection {
     /// An answer with this HTTP status and an empty body. Phoenix's `:error` is 403.
     #[must_use]
     pub fn new(status: u16) -> Self {
-        Refusal { status, headers: Vec::new(), body: Bytes::new() }
+        UpgradeRejection { status, headers: Vec::new(), body: Bytes::new() }
     }
 
     /// The same answer with one more header.
@@ -182,20 +182,20 @@ impl Refusal {
 }
 
 /// As a driver would report it; `Retry-After` is understood in seconds.
-impl From<Refusal> for phx_proto::Refusal {
-    fn from(refusal: Refusal) -> Self {
+impl From<UpgradeRejection> for phx_proto::UpgradeRejection {
+    fn from(refusal: UpgradeRejection) -> Self {
         let retry_after = refusal.headers.iter().find(|(name, _)| name == "retry-after");
         let seconds = retry_after.and_then(|(_, value)| value.parse().ok());
-        phx_proto::Refusal::new(refusal.status)
+        phx_proto::UpgradeRejection::new(refusal.status)
             .with_retry_after(seconds.map(Duration::from_secs))
             .with_body(refusal.body)
     }
 }
 
-impl fmt::Debug for Refusal {
+impl fmt::Debug for UpgradeRejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Refusal")
+        f.debug_struct("UpgradeRejection")
             .field("status", &self.status)
             .field("headers", &headers)
             .field("body", &format_args!("{} bytes", self.body.len()))
@@ -217,7 +217,8 @@ pub(super) struct Handshake {
     pub(super) connect: Box<ConnectFn>,
 }
 
-pub(super) type ConnectFn = dyn Fn(&ConnectInfo) -> Result<Option<String>, Refusal> + Send + Sync;
+pub(super) type ConnectFn =
+    dyn Fn(&ConnectInfo) -> Result<Option<String>, UpgradeRejection> + Send + Sync;
 
 /// A request that may become a connection.
 pub(super) struct Passed {
@@ -236,10 +237,10 @@ const TOKEN_BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 impl Handshake {
-    pub(super) fn pass(&self, request: &ConnectRequest) -> Result<Passed, Refusal> {
+    pub(super) fn pass(&self, request: &ConnectRequest) -> Result<Passed, UpgradeRejection> {
         let path = request.path.strip_suffix('/').unwrap_or(&request.path);
         if path.strip_suffix("/websocket") != Some(&self.path) {
-            return Err(Refusal::new(404).with_body("not found"));
+            return Err(UpgradeRejection::new(404).with_body("not found"));
         }
         let (protocol, auth_token) =
             if self.auth_token { subprotocol(request)? } else { (None, None) };
@@ -255,10 +256,11 @@ impl Handshake {
         &self,
         request: &ConnectRequest,
         auth_token: Option<String>,
-    ) -> Result<(ConnectInfo, Option<String>), Refusal> {
+    ) -> Result<(ConnectInfo, Option<String>), UpgradeRejection> {
         let params = params::decode(&request.query);
         let vsn = params.get("vsn").map_or(Some("1.0.0"), Value::as_str);
-        let serializer = vsn.and_then(|vsn| self.serializer(vsn)).ok_or(Refusal::new(403))?;
+        let serializer =
+            vsn.and_then(|vsn| self.serializer(vsn)).ok_or(UpgradeRejection::new(403))?;
         let x_headers = request.headers.iter().filter(|(name, _)| name.starts_with("x-"));
         let info =
             ConnectInfo { params, headers: x_headers.cloned().collect(), auth_token, serializer };
@@ -286,7 +288,7 @@ impl Handshake {
 /// alone is refused.
 fn subprotocol(
     request: &ConnectRequest,
-) -> Result<(Option<&'static str>, Option<String>), Refusal> {
+) -> Result<(Option<&'static str>, Option<String>), UpgradeRejection> {
     let Some(offered) = request.protocols() else {
         return Ok((None, None));
     };
@@ -303,13 +305,13 @@ fn subprotocol(
     match others.as_slice() {
         [] => Ok((None, token)),
         others if others.contains(&PROTOCOL) => Ok((Some(PROTOCOL), token)),
-        _ => Err(Refusal::new(403)),
+        _ => Err(UpgradeRejection::new(403)),
     }
 }
 
 /// What Phoenix answers when the application raises.
-pub(super) fn internal_error() -> Refusal {
-    Refusal::new(500)
+pub(super) fn internal_error() -> UpgradeRejection {
+    UpgradeRejection::new(500)
         .with_header("content-type", "application/json; charset=utf-8")
         .with_body(r#"{"errors":{"detail":"500.json"}}"#)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use phx_proto::{
-    ByteString, CloseCode, DecodeError, DecodeErrorKind, Field, Frame, Instant, Message, PHOENIX,
+    ByteString, CloseCode, DecodeCause, DecodeError, Field, Frame, Instant, Message, PHOENIX,
     Payload, Ref, Status, events,
 };
 use serde_json::value::RawValue;
@@ -147,7 +147,7 @@ impl Server {
             }
             Err(DecodeError {
                 reason:
-                    DecodeErrorKind::Field(Field::JoinRef | Field::Ref | Field::Topic | Field::Event),
+                    DecodeCause::Field(Field::JoinRef | Field::Ref | Field::Topic | Field::Event),
                 frame,
                 ..
             }) => {

@@ -7,7 +7,7 @@ use phx_proto::{ByteString, CloseCode, Frame};
 
 use super::{ClientId, Simulation};
 use crate::network::Alteration;
-use crate::{Connectivity, Refusal};
+use crate::{Connectivity, UpgradeRejection};
 
 /// Faults.
 impl Simulation {
@@ -36,7 +36,7 @@ impl Simulation {
     }
 
     /// Has the client's next attempt to connect answered with `refusal`; several queue up.
-    pub fn refuse_next(&mut self, client: ClientId, refusal: Refusal) {
+    pub fn refuse_next(&mut self, client: ClientId, refusal: UpgradeRejection) {
         self.network.line(client).refusals.push_back(refusal);
     }
 

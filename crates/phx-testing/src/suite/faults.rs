@@ -5,13 +5,14 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::channel::mpsc;
 use phx_client::{
-    ChannelState, CloseCause, ConnectFailed, Frame, Payload, PushFailed, SocketError, StreamItem,
+    ChannelState, CloseCause, ConnectCause, ConnectError, Frame, Payload, PushCause, PushError,
+    SocketError, StreamItem,
 };
 use serde_json::json;
 
 use super::Adapter;
 use super::host::{Host, at_once, client, closes, first_end, joined};
-use crate::{Connectivity, Refusal, demo_server};
+use crate::{Connectivity, UpgradeRejection, demo_server};
 
 pub(super) async fn after_a_cut_the_channel_rejoins_and_streams_have_a_gap<A: Adapter>() {
     let host = Host::start(demo_server().build());
@@ -51,7 +52,7 @@ pub(super) async fn a_sent_push_fails_when_the_connection_is_lost<A: Adapter>() 
     let push = room.push("whisper", &1).acknowledged();
     room.push::<u32>("echo", &1).await.unwrap();
     host.all().cut();
-    assert!(matches!(push.await, Err(PushFailed::Disconnected)));
+    assert!(matches!(push.await, Err(PushError { cause: PushCause::Disconnected, .. })));
 }
 
 pub(super) async fn a_server_that_restarts_is_found_again<A: Adapter>() {
@@ -117,7 +118,10 @@ pub(super) async fn nobody_listens<A: Adapter>() {
     let (builder, mut closes) = closes(client::<A>(&url).reconnect(at_once()));
     let connecting = builder.connect_with_timeout(Duration::from_millis(500));
     match connecting.await {
-        Err(ConnectFailed::TimedOut { last: Some(CloseCause::Io { .. }), .. }) => {}
+        Err(ConnectError {
+            cause: ConnectCause::TimedOut { last: Some(CloseCause::Io { .. }), .. },
+            ..
+        }) => {}
         other => panic!("{other:?}"),
     }
     let closed = closes.next().await.unwrap();
@@ -126,10 +130,13 @@ pub(super) async fn nobody_listens<A: Adapter>() {
 
 pub(super) async fn a_refusal_for_good_is_the_error_of_connect<A: Adapter>() {
     for status in [401, 403, 404] {
-        let refuse = move |_: &_| Err(Refusal::new(status).with_body("banned"));
+        let refuse = move |_: &_| Err(UpgradeRejection::new(status).with_body("banned"));
         let host = Host::start(demo_server().connect(refuse).build());
         match client::<A>(host.url()).connect().await {
-            Err(ConnectFailed::Closed(CloseCause::Refused(refusal))) => {
+            Err(ConnectError {
+                cause: ConnectCause::Closed(CloseCause::UpgradeRejected(refusal)),
+                ..
+            }) => {
                 assert_eq!((refusal.status, &*refusal.body), (status, &b"banned"[..]));
             }
             other => panic!("{status}: {other:?}"),

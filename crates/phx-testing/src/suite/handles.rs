@@ -9,7 +9,7 @@ use phx_client::{Backoff, CloseCause, ConnectionState, Payload, StreamItem};
 
 use super::Adapter;
 use super::host::{Host, client, closes, joined, with_ends};
-use crate::{Reason, Refusal, demo_server};
+use crate::{Reason, UpgradeRejection, demo_server};
 
 pub(super) async fn a_ping_measures_the_way<A: Adapter>() {
     let host = Host::start(demo_server().build());
@@ -163,7 +163,7 @@ pub(super) async fn hooks_of_a_disconnect_have_run_when_its_future_is_done<A: Ad
 }
 
 pub(super) async fn hooks_of_a_refused_connect_have_run_when_its_future_is_done<A: Adapter>() {
-    let host = Host::start(demo_server().connect(|_| Err(Refusal::new(403))).build());
+    let host = Host::start(demo_server().connect(|_| Err(UpgradeRejection::new(403))).build());
     for _ in 0..TIMES {
         let (builder, mut closes) = closes(client::<A>(host.url()));
         builder.connect().await.unwrap_err();

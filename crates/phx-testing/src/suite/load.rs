@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use phx_client::{Channel, Payload, PushFailed, Socket, SocketBuilder, StreamItem};
+use phx_client::{Channel, Payload, PushCause, PushError, Socket, SocketBuilder, StreamItem};
 
 use super::Adapter;
 use super::host::{client, joined};
@@ -166,7 +166,10 @@ pub(super) async fn a_reader_that_pauses_loses_nothing<A: Adapter>() {
             // Runtimes wait in ways of their own; this takes nothing for 300 ms on all of them.
             let unanswered =
                 room.push_with_timeout::<()>(Duration::from_millis(300), "pause", &()).await;
-            assert!(matches!(unanswered, Err(PushFailed::TimedOut)), "{unanswered:?}");
+            assert!(
+                matches!(unanswered, Err(PushError { cause: PushCause::TimedOut, .. })),
+                "{unanswered:?}"
+            );
         }
     })
     .await;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use phx_client::{
-    Bytes, ChannelState, CloseCause, CloseCode, JoinFailed, Payload, PresenceChanges, PushFailed,
-    Status, V1,
+    Bytes, ChannelState, CloseCause, CloseCode, JoinCause, JoinError, Payload, PresenceChanges,
+    PushCause, PushError, Status, V1,
 };
 use serde_json::{Value, json};
 
@@ -30,7 +30,10 @@ pub(super) async fn an_error_reply_is_told_with_its_response<A: Adapter>() {
     let host = Host::start(demo_server().build());
     let (_, room) = joined(client::<A>(host.url())).await;
     match room.push("fail", &json!({ "why": "muted" })).acknowledged().await {
-        Err(PushFailed::Rejected { status: Status::Error, response, .. }) => {
+        Err(PushError {
+            cause: PushCause::Rejected { status: Status::Error, response, .. },
+            ..
+        }) => {
             assert_eq!(response.decode::<Value>().unwrap(), json!({ "why": "muted" }));
         }
         other => panic!("not rejected: {other:?}"),
@@ -41,7 +44,7 @@ pub(super) async fn a_push_without_a_reply_times_out<A: Adapter>() {
     let host = Host::start(demo_server().build());
     let (_, room) = joined(client::<A>(host.url())).await;
     let push = room.push_with_timeout(Duration::from_millis(30), "whisper", &1).acknowledged();
-    assert!(matches!(push.await, Err(PushFailed::TimedOut)));
+    assert!(matches!(push.await, Err(PushError { cause: PushCause::TimedOut, .. })));
     assert_eq!(room.state(), ChannelState::Joined);
 }
 
@@ -113,7 +116,10 @@ pub(super) async fn a_rejected_join_is_told_with_its_response<A: Adapter>() {
     let host = Host::start(demo_server().build());
     let socket = client::<A>(host.url()).connect().await.unwrap();
     match socket.channel("room:a").params(&json!({ "reject": true })).join().await {
-        Err(JoinFailed::Rejected { status: Status::Error, response, .. }) => {
+        Err(JoinError {
+            cause: JoinCause::Rejected { status: Status::Error, response, .. },
+            ..
+        }) => {
             assert_eq!(response.decode::<Value>().unwrap(), json!({ "reason": "unauthorized" }));
         }
         other => panic!("not rejected: {other:?}"),
@@ -121,7 +127,7 @@ pub(super) async fn a_rejected_join_is_told_with_its_response<A: Adapter>() {
     // The topic is free again.
     socket.channel("room:a").join().await.unwrap();
     match socket.channel("hall").join().await {
-        Err(JoinFailed::Rejected { response, .. }) => {
+        Err(JoinError { cause: JoinCause::Rejected { response, .. }, .. }) => {
             assert_eq!(response.decode::<Value>().unwrap()["reason"], "unmatched topic");
         }
         other => panic!("not rejected: {other:?}"),

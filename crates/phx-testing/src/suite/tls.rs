@@ -5,7 +5,7 @@ use std::sync::Arc;
 use phx_client::tls::rustls::client::WantsClientCert;
 use phx_client::tls::rustls::{ClientConfig, ConfigBuilder};
 use phx_client::websocket::WebSocketConfig;
-use phx_client::{CloseCause, SocketBuilder, TlsFailureKind, tls};
+use phx_client::{CloseCause, SocketBuilder, TlsCauseKind, tls};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use serde_json::json;
 
@@ -53,8 +53,8 @@ impl Secured {
         socket.disconnect().await;
     }
 
-    async fn failure<A: Adapter>(&self, tls: ClientConfig) -> (TlsFailureKind, String) {
-        use TlsFailureKind::{BadCertificate, Expired, UnknownIssuer, WrongName};
+    async fn failure<A: Adapter>(&self, tls: ClientConfig) -> (TlsCauseKind, String) {
+        use TlsCauseKind::{BadCertificate, Expired, UnknownIssuer, WrongName};
         let end = first_end(self.client::<A>(tls)).await;
         match end.cause {
             CloseCause::Tls(failure) => {
@@ -67,7 +67,7 @@ impl Secured {
         }
     }
 
-    async fn failure_kind<A: Adapter>(&self, tls: ClientConfig) -> TlsFailureKind {
+    async fn failure_kind<A: Adapter>(&self, tls: ClientConfig) -> TlsCauseKind {
         self.failure::<A>(tls).await.0
     }
 }
@@ -81,9 +81,9 @@ pub(super) async fn a_server_that_a_root_vouches_for<A: Adapter>() {
 pub(super) async fn a_server_that_no_root_vouches_for<A: Adapter>() {
     let server = Secured::start(&Authority::new("unknown").issue(|_| {}), None);
     let other = trusting(&Authority::new("known")).with_no_client_auth();
-    assert_eq!(server.failure_kind::<A>(other).await, TlsFailureKind::UnknownIssuer);
+    assert_eq!(server.failure_kind::<A>(other).await, TlsCauseKind::UnknownIssuer);
     let default = tls::with_webpki_roots().with_no_client_auth();
-    assert_eq!(server.failure_kind::<A>(default).await, TlsFailureKind::UnknownIssuer);
+    assert_eq!(server.failure_kind::<A>(default).await, TlsCauseKind::UnknownIssuer);
 }
 
 pub(super) async fn a_certificate_for_another_name<A: Adapter>() {
@@ -95,7 +95,7 @@ pub(super) async fn a_certificate_for_another_name<A: Adapter>() {
     let client = trusting(&authority).with_no_client_auth();
     let failure = server.failure::<A>(client).await;
     let text = "the certificate is for `example.com`, not for `localhost`";
-    assert_eq!(failure, (TlsFailureKind::WrongName, text.to_owned()));
+    assert_eq!(failure, (TlsCauseKind::WrongName, text.to_owned()));
 }
 
 pub(super) async fn a_certificate_out_of_its_time<A: Adapter>() {
@@ -103,8 +103,8 @@ pub(super) async fn a_certificate_out_of_its_time<A: Adapter>() {
     let expired = authority.issue(|params| params.not_after = date_time_ymd(2001, 1, 1));
     let early = authority.issue(|params| params.not_before = date_time_ymd(3000, 1, 1));
     for (identity, kind, text) in [
-        (expired, TlsFailureKind::Expired, "the certificate expired on 2001-01-01"),
-        (early, TlsFailureKind::NotYetValid, "the certificate isn't valid before 3000-01-01"),
+        (expired, TlsCauseKind::Expired, "the certificate expired on 2001-01-01"),
+        (early, TlsCauseKind::NotYetValid, "the certificate isn't valid before 3000-01-01"),
     ] {
         let server = Secured::start(&identity, None);
         let client = trusting(&authority).with_no_client_auth();
@@ -120,7 +120,7 @@ pub(super) async fn a_client_certificate_that_is_demanded<A: Adapter>() {
 
     let without = trusting(&servers).with_no_client_auth();
     let failure = server.failure_kind::<A>(without).await;
-    assert_eq!(failure, TlsFailureKind::ClientCertificateRequired);
+    assert_eq!(failure, TlsCauseKind::ClientCertificateRequired);
 
     let identity = clients.issue(|_| {});
     let chain = vec![identity.certificate.der().clone()];
@@ -143,7 +143,7 @@ pub(super) async fn a_certificate_that_was_given<A: Adapter>() {
 }
 
 pub(super) async fn a_certificate_that_was_not_given<A: Adapter>() {
-    use TlsFailureKind::{BadCertificate, Expired, NotYetValid, UnknownIssuer, WrongName};
+    use TlsCauseKind::{BadCertificate, Expired, NotYetValid, UnknownIssuer, WrongName};
     let own = Identity::self_signed(|_| {});
     // Another certificate of the same name, and one with the same key and other dates.
     let other = Identity::self_signed(|_| {});

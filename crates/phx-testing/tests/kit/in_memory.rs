@@ -4,10 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use phx_client::{Backoff, Channel, CloseCause, ConnectionState, PushFailed, Socket, StreamItem};
+use phx_client::{
+    Backoff, Channel, CloseCause, ConnectionState, PushCause, PushError, Socket, StreamItem,
+};
 use phx_proto::{CloseCode, Frame, Payload};
 use phx_testing::in_memory::{Link, VirtualTime};
-use phx_testing::{Connectivity, Handlers, Refusal, Server, demo_server};
+use phx_testing::{Connectivity, Handlers, Server, UpgradeRejection, demo_server};
 use phx_tokio::AdapterRuntime;
 use serde_json::{Value, json};
 
@@ -120,7 +122,10 @@ fn a_cut_fails_the_push_under_way_and_leaves_a_gap() {
         let push = room.push("echo", &1);
         time.sleep(SECOND).await;
         link.cut();
-        assert!(matches!(push.reply().await, Err(PushFailed::Disconnected)));
+        assert!(matches!(
+            push.reply().await,
+            Err(PushError { cause: PushCause::Disconnected, .. })
+        ));
         let gap = time.wait_for("the gap", 10 * SECOND, shouts.next()).await;
         assert!(matches!(gap, Some(StreamItem::Gap)));
     });
@@ -144,7 +149,7 @@ fn what_a_stall_holds_back_arrives_after_it() {
 fn refusals_closes_and_garbage_on_command() {
     let (time, link) = world();
     time.run(async {
-        link.refuse_next(Refusal::new(403));
+        link.refuse_next(UpgradeRejection::new(403));
         link.socket().connect().await.unwrap_err();
 
         let closed = Arc::new(Mutex::new(Vec::new()));

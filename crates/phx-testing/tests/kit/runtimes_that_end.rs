@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use futures::executor::block_on;
 use futures::{FutureExt, StreamExt};
 use phx_client::{
-    Channel, ChannelState, ConnectFailed, ConnectionState, DecodeError, EncodeError, Frame,
-    Message, PushFailed, Serializer, Socket, SocketBuilder, V2,
+    Channel, ChannelState, ConnectCause, ConnectError, ConnectionState, DecodeError, EncodeError,
+    Frame, Message, PushCause, PushError, Serializer, Socket, SocketBuilder, V2,
 };
 use phx_testing::demo_server;
 use phx_testing::listener::Listener;
@@ -68,7 +68,10 @@ fn has_ended(socket: &Socket, room: &Channel, told: &Told) {
     let states = block_on(socket.status().collect::<Vec<_>>());
     assert_eq!(states, [ConnectionState::Closed]);
     assert_eq!(block_on(room.status().collect::<Vec<_>>()), [ChannelState::Closed]);
-    assert_eq!(block_on(socket.connect()), Err(ConnectFailed::Stopped));
+    assert!(matches!(
+        block_on(socket.connect()),
+        Err(ConnectError { cause: ConnectCause::Stopped, .. })
+    ));
     assert!(block_on(room.on_raw("shout").next()).is_none());
     let ended = "the socket's driver has ended";
     let told = told.lock().unwrap();
@@ -90,7 +93,7 @@ fn a_tokio_runtime_that_is_dropped() {
         let mut shouts = room.on_raw("shout");
         assert!(shouts.next().now_or_never().is_none());
         drop(client);
-        assert!(matches!(block_on(push), Err(PushFailed::Stopped)));
+        assert!(matches!(block_on(push), Err(PushError { cause: PushCause::Stopped, .. })));
         assert!(block_on(shouts.next()).is_none());
         has_ended(&socket, &room, &told);
     }
@@ -120,8 +123,8 @@ async fn panics(builder: SocketBuilder) {
     let (socket, room, told) = joined(builder).await;
     let waits = room.push::<()>("whisper", &1);
     let panics = room.push::<()>("panic", &1);
-    assert!(matches!(panics.await, Err(PushFailed::Stopped)));
-    assert!(matches!(waits.await, Err(PushFailed::Stopped)));
+    assert!(matches!(panics.await, Err(PushError { cause: PushCause::Stopped, .. })));
+    assert!(matches!(waits.await, Err(PushError { cause: PushCause::Stopped, .. })));
     has_ended(&socket, &room, &told);
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use phx_proto::{
     ChannelId, CloseCause, CloseCode, Config, ConnectionState, Event, Outcome, Payload, Status,
 };
-use phx_testing::{ClientId, Connectivity, Refusal, Simulation, demo_server};
+use phx_testing::{ClientId, Connectivity, Simulation, UpgradeRejection, demo_server};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -147,9 +147,12 @@ fn what_was_held_back_arrives_in_order() {
 fn a_refused_connection_tells_why() {
     let mut sim = Simulation::new(demo_server().build());
     let ann = sim.client(Config::phoenix_cr());
-    sim.refuse_next(ann, Refusal::new(429).with_header("Retry-After", "7").with_body("slow down"));
+    sim.refuse_next(
+        ann,
+        UpgradeRejection::new(429).with_header("Retry-After", "7").with_body("slow down"),
+    );
     sim.with(ann, |socket, now| socket.connect(now));
-    let Some(CloseCause::Refused(refusal)) = closed(&mut sim, ann, SECOND) else {
+    let Some(CloseCause::UpgradeRejected(refusal)) = closed(&mut sim, ann, SECOND) else {
         panic!("not refused")
     };
     assert_eq!((refusal.status, refusal.retry_after), (429, Some(7 * SECOND)));

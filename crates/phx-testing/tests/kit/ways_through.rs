@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use phx_client::dial::{Dialer, HttpProxy, Socks5Proxy};
 use phx_client::websocket::WebSocketConnector;
-use phx_client::{Backoff, CloseCause, ProxyFailure, SocketBuilder};
+use phx_client::{Backoff, CloseCause, ProxyCause, SocketBuilder};
 use proxies::{Microsocks, Tinyproxy};
 use serde_json::json;
 use server::Server;
@@ -32,7 +32,7 @@ async fn talks(builder: SocketBuilder, dialer: impl Dialer) {
 }
 
 /// What the proxy says, once it is there.
-async fn refused(builder: SocketBuilder, dialer: impl Dialer) -> ProxyFailure {
+async fn refused(builder: SocketBuilder, dialer: impl Dialer) -> ProxyCause {
     let (sender, mut causes) = futures::channel::mpsc::unbounded();
     let socket = patient(builder)
         .connector(WebSocketConnector::new(dialer))
@@ -73,7 +73,7 @@ macro_rules! ways_through {
                     let eve = dialer().with_basic_auth("ann", "guess");
                     for dialer in [dialer(), eve] {
                         let failure = refused(socket(server.url()), dialer).await;
-                        assert_eq!(failure, ProxyFailure::NotAuthenticated);
+                        assert_eq!(failure, ProxyCause::NotAuthenticated);
                     }
                 });
             }
@@ -85,7 +85,7 @@ macro_rules! ways_through {
                     let url = format!("ws://127.0.0.1:{}/socket", closed.port());
                     let dialer = HttpProxy::new(TcpDialer::new(), "127.0.0.1", proxy.port());
                     let failure = refused(socket(url), dialer).await;
-                    let ProxyFailure::HttpStatus { status, .. } = failure else {
+                    let ProxyCause::HttpStatus { status, .. } = failure else {
                         panic!("{failure:?}")
                     };
                     assert!((500..600).contains(&status), "{status}");
@@ -104,7 +104,7 @@ macro_rules! ways_through {
                     let closed = server::closed_port();
                     let url = format!("ws://127.0.0.1:{}/socket", closed.port());
                     let failure = refused(socket(url), dialer()).await;
-                    assert_eq!(failure, ProxyFailure::socks_reply(5));
+                    assert_eq!(failure, ProxyCause::socks_reply(5));
                 });
             }
 
@@ -118,7 +118,7 @@ macro_rules! ways_through {
                     let eve = dialer().with_password("ann", "guess");
                     for dialer in [dialer(), eve] {
                         let failure = refused(socket(server.url()), dialer).await;
-                        assert_eq!(failure, ProxyFailure::NotAuthenticated);
+                        assert_eq!(failure, ProxyCause::NotAuthenticated);
                     }
                 });
             }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use phx_tokio::websocket::WebSocketConfig;
-use phx_tokio::{CloseCause, Refusal};
+use phx_tokio::{CloseCause, UpgradeRejection};
 use tokio::io::AsyncWriteExt;
 
 use crate::common::{answering, connect_with, listen, receive_head};
 
-async fn refused(answer: &str) -> Refusal {
+async fn refused(answer: &str) -> UpgradeRejection {
     match answering(listen().await, |_| answer.into()).await {
-        Err(CloseCause::Refused(refusal)) => refusal,
+        Err(CloseCause::UpgradeRejected(refusal)) => refusal,
         other => panic!("not refused: {other:?}"),
     }
 }
@@ -43,11 +43,11 @@ async fn each_has_its_status_and_its_body() {
         ),
     ] {
         let refusal = refused(&format!("HTTP/1.1 {answer}")).await;
-        assert_eq!(refusal, Refusal::new(status).with_body(body), "{answer}");
+        assert_eq!(refusal, UpgradeRejection::new(status).with_body(body), "{answer}");
     }
     // A body without a length lasts until the end.
     let refusal = refused("HTTP/1.0 502 Bad Gateway\r\n\r\nno backend").await;
-    assert_eq!(refusal, Refusal::new(502).with_body("no backend"));
+    assert_eq!(refusal, UpgradeRejection::new(502).with_body("no backend"));
 }
 
 #[tokio::test]
@@ -55,7 +55,11 @@ async fn broken_chunks_leave_what_came_before() {
     for broken in ["6\r\n<html>\r\nnonsense", "6\r\n<html>", "a\r\n<html>"] {
         let answer =
             format!("HTTP/1.1 503 Unavailable\r\nTransfer-Encoding: chunked\r\n\r\n{broken}");
-        assert_eq!(refused(&answer).await, Refusal::new(503).with_body("<html>"), "{broken}");
+        assert_eq!(
+            refused(&answer).await,
+            UpgradeRejection::new(503).with_body("<html>"),
+            "{broken}"
+        );
     }
 }
 
@@ -69,7 +73,7 @@ async fn retry_after_in_seconds() {
     let refusal = refused(&answer("99999999999999999999999")).await;
     assert_eq!(refusal.retry_after, Some(Duration::from_secs(u64::MAX)));
     for nonsense in ["", "-1", "1.5", "soon"] {
-        assert_eq!(refused(&answer(nonsense)).await, Refusal::new(429), "{nonsense}");
+        assert_eq!(refused(&answer(nonsense)).await, UpgradeRejection::new(429), "{nonsense}");
     }
 }
 
@@ -99,7 +103,7 @@ async fn retry_after_as_a_date_counts_from_now_where_the_server_names_no_date() 
 }
 
 /// Connects to a server that gives `answer` and then neither says more nor ends the connection.
-async fn refused_and_held(answer: Vec<u8>, config: WebSocketConfig) -> Refusal {
+async fn refused_and_held(answer: Vec<u8>, config: WebSocketConfig) -> UpgradeRejection {
     let (listener, endpoint) = listen().await;
     let serve = async {
         let mut stream = listener.accept().await.unwrap().0;
@@ -109,7 +113,7 @@ async fn refused_and_held(answer: Vec<u8>, config: WebSocketConfig) -> Refusal {
         stream
     };
     match futures::join!(connect_with(&endpoint, config), serve).0 {
-        Err(CloseCause::Refused(refusal)) => refusal,
+        Err(CloseCause::UpgradeRejected(refusal)) => refusal,
         other => panic!("not refused: {other:?}"),
     }
 }
@@ -134,5 +138,5 @@ async fn a_body_that_stalls_does_not_take_back_the_status() {
     config.refusal_timeout = Duration::ZERO;
     let answer = "HTTP/1.1 403 Forbidden\r\nContent-Length: 100\r\n\r\nbeginning";
     let refusal = refused_and_held(answer.into(), config).await;
-    assert_eq!(refusal, Refusal::new(403).with_body("beginning"));
+    assert_eq!(refusal, UpgradeRejection::new(403).with_body("beginning"));
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use phx_tokio::tls::{self, rustls::ClientConfig};
 use phx_tokio::websocket::WebSocketConfig;
-use phx_tokio::{CloseCause, Endpoint, TlsFailureKind};
+use phx_tokio::{CloseCause, Endpoint, TlsCauseKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -19,8 +19,8 @@ async fn connect_to(port: u16, client: ClientConfig) -> Result<Connection, Close
 
 #[tokio::test]
 async fn a_server_that_speaks_no_tls() {
-    let protocol = ("HTTP/1.1 400 Bad Request\r\n\r\n", TlsFailureKind::Protocol);
-    for (answer, kind) in [protocol, ("", TlsFailureKind::Ended)] {
+    let protocol = ("HTTP/1.1 400 Bad Request\r\n\r\n", TlsCauseKind::Protocol);
+    for (answer, kind) in [protocol, ("", TlsCauseKind::Ended)] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let serve = async {

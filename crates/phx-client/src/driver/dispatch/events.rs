@@ -5,7 +5,7 @@ use phx_proto::{
 };
 
 use super::Dispatch;
-use crate::channel::ChannelFailure;
+use crate::channel::ChannelError;
 use crate::log::LogKind;
 use crate::messages::item::TopicMessage;
 use crate::shared::{
@@ -144,10 +144,10 @@ impl Dispatch {
                 });
             }
             Event::JoinFailed { channel, cause, retry_in, .. } => {
-                self.not_joined(state, channel, ChannelFailure::join_failed(&cause, retry_in));
+                self.not_joined(state, channel, ChannelError::join_failed(&cause, retry_in));
             }
             Event::ChannelErrored { channel, cause, retry_in, .. } => {
-                self.not_joined(state, channel, ChannelFailure::errored(&cause, retry_in));
+                self.not_joined(state, channel, ChannelError::errored(&cause, retry_in));
             }
             Event::ChannelClosed { channel, cause, .. } => {
                 state.note_channel_closed(channel, &cause, deferred);
@@ -183,7 +183,7 @@ impl Dispatch {
         }
     }
 
-    fn not_joined(&mut self, state: &mut State, channel: ChannelId, failure: ChannelFailure) {
+    fn not_joined(&mut self, state: &mut State, channel: ChannelId, failure: ChannelError) {
         state.note_failure(channel, failure.clone(), &mut self.deferred);
         let hooks = state.channel_hooks(channel, |hooks| &hooks.error);
         let topic = state.topic(channel);

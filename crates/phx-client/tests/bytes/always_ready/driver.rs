@@ -114,5 +114,5 @@ async fn the_body_of_a_refusal_takes_no_longer_than_its_timeout() {
     advance(Duration::from_secs(2)).await;
     settle(&peer).await;
     let closed = closes.taken();
-    assert!(matches!(&closed[..], [cause] if cause.starts_with("Refused")), "{closed:?}");
+    assert!(matches!(&closed[..], [cause] if cause.starts_with("UpgradeRejected")), "{closed:?}");
 }

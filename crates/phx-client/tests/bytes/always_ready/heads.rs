@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use phx_client::dial::{Dialer, HttpProxy, Socks5Proxy};
 use phx_client::websocket::{self, WebSocketConfig};
-use phx_client::{CloseCause, ProxyFailure, Refusal};
+use phx_client::{CloseCause, ProxyCause, UpgradeRejection};
 
 use crate::peer::{Peer, SWITCHING, attempt};
 
@@ -71,7 +71,7 @@ async fn a_proxys_answer_without_end() {
         let dialing = HttpProxy::new(peer.clone(), "proxy.test", 3128).dial("a.test", 443);
         let (dialed, polls) = peer.in_turns(10_000, dialing);
         let failure = dialed.expect("it ends").map(drop).unwrap_err();
-        assert_eq!(failure, CloseCause::Proxy(ProxyFailure::Malformed));
+        assert_eq!(failure, CloseCause::Proxy(ProxyCause::Malformed));
         assert!(polls > 1, "all in one poll");
     }
 }
@@ -98,20 +98,24 @@ async fn the_same_comes_of_an_answer_whatever_its_pieces() {
         let extension = "y".repeat(extension);
         format!("HTTP/1.1 503 Nope\r\nTransfer-Encoding: chunked\r\n\r\n1;{extension}\r\nx")
     };
-    let (refused, kept) = (CloseCause::Refused, |status| Refusal::new(status).with_body("x"));
+    let (refused, kept) =
+        (CloseCause::UpgradeRejected, |status| UpgradeRejection::new(status).with_body("x"));
     for (answer, expected) in [
         // What comes behind the last line isn't looked at before that line has ended.
         (
             "HTTP/1.1 200 OK\r\nbad header{".to_owned(),
             CloseCause::io("the server ended the connection during the upgrade"),
         ),
-        (format!("HTTP/1.1 404 Not Found\r\n{}\r\n", headers(longest)), refused(Refusal::new(404))),
+        (
+            format!("HTTP/1.1 404 Not Found\r\n{}\r\n", headers(longest)),
+            refused(UpgradeRejection::new(404)),
+        ),
         (
             format!("HTTP/1.1 404 Not Found\r\n{}\r\n", headers(longest + 1)),
             CloseCause::io("the server's answer has too long a head"),
         ),
         (chunk(252), refused(kept(503))),
-        (chunk(253), refused(Refusal::new(503))),
+        (chunk(253), refused(UpgradeRejection::new(503))),
     ] {
         for piece in [usize::MAX, 1, 7, 1_000] {
             let (attempt, config) = (attempt(), WebSocketConfig::default());

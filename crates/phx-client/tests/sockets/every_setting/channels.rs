@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use phx_client::{
-    BoxFuture, Channel, ChannelBuilder, CloseCause, JoinFailed, LeaveFailed, Payload, PushFailed,
-    Socket,
+    BoxFuture, Channel, ChannelBuilder, CloseCause, JoinCause, JoinError, LeaveCause, Payload,
+    PushCause, PushError, Socket,
 };
 use serde_json::{Value, json};
 
@@ -42,7 +42,7 @@ impl Path {
         self,
         socket: &Socket,
         change: impl FnOnce(ChannelBuilder) -> ChannelBuilder,
-    ) -> Result<Channel, JoinFailed> {
+    ) -> Result<Channel, JoinError> {
         let builder = change(socket.channel("room:a"));
         let _old = match self {
             Path::ReplaceThenJoin | Path::ReplaceByJoin => Some(socket.channel("room:a").create()?),
@@ -93,7 +93,7 @@ const TABLE: &[(&str, Check)] = &[
         let (socket, _peer) = net.connected().await;
         let joining = path.join(&socket, |builder| builder.join_timeout(THREE));
         let (joined, time) = time_of(joining).await;
-        assert!(matches!(joined, Err(JoinFailed::TimedOut)), "{joined:?}");
+        assert!(matches!(joined, Err(JoinError { cause: JoinCause::TimedOut, .. })), "{joined:?}");
         assert_eq!(time, THREE);
     })),
     ("replace", |path| Box::pin(async move {
@@ -103,7 +103,7 @@ const TABLE: &[(&str, Check)] = &[
         let refused = path.join(&socket, |builder| builder);
         if !matches!(path, Path::ReplaceThenJoin | Path::ReplaceByJoin) {
             let refused = soon(refused).await;
-            assert!(matches!(refused, Err(JoinFailed::Channel(_))), "{refused:?}");
+            assert!(matches!(refused, Err(JoinError { cause: JoinCause::InvalidState(_), .. })), "{refused:?}");
             let joining = path.join(&socket, ChannelBuilder::replace);
             let (joined, _) = tokio::join!(joining, peer.accept_join());
             assert_eq!(joined.unwrap().topic(), "room:a");
@@ -168,7 +168,7 @@ async fn what_a_call_says_counts_more_than_what_was_set() {
     let (socket, mut peer) = net.connected_with(builder).await;
     let room = socket.channel("room:b").join_timeout(minute).create().unwrap();
     let (joined, time) = time_of(room.join_with_timeout(THREE)).await;
-    assert!(matches!(joined, Err(JoinFailed::TimedOut)), "{joined:?}");
+    assert!(matches!(joined, Err(JoinError { cause: JoinCause::TimedOut, .. })), "{joined:?}");
     assert_eq!(time, THREE);
     drop(room);
     while peer.try_receive().is_some() {}
@@ -176,7 +176,8 @@ async fn what_a_call_says_counts_more_than_what_was_set() {
     let room = socket.channel("room:a").create().unwrap();
     peer.join(&room).await;
     let (pushed, time) = time_of(room.push_with_timeout::<Value>(THREE, "a", &json!({}))).await;
-    assert!(matches!(pushed, Err(PushFailed::TimedOut)), "{pushed:?}");
+    assert!(matches!(pushed, Err(PushError { cause: PushCause::TimedOut, .. })), "{pushed:?}");
     assert_eq!(time, THREE);
-    assert_eq!(time_of(room.leave_with_timeout(THREE)).await, (Err(LeaveFailed::TimedOut), THREE));
+    let (left, time) = time_of(room.leave_with_timeout(THREE)).await;
+    assert_eq!((left.unwrap_err().cause, time), (LeaveCause::TimedOut, THREE));
 }

@@ -5,10 +5,10 @@ use std::future::pending;
 use std::time::Duration;
 
 use phx_client::{
-    Backoff, BoxFuture, Channel, ChannelState, CloseCause, CloseCode, ClosePolicy, Config,
-    ConnectFailed, Credentials, Frame, JoinFailed, LeaveFailed, PushErrorKind, PushFailed,
-    PushOverflow, PushRefused, ReconnectPolicy, RejoinPolicy, Request, Socket, SocketBuilder,
-    StreamItem, V1, events,
+    Backoff, BoxFuture, CallError, Channel, ChannelState, CloseCause, CloseCode, ClosePolicy,
+    Config, ConnectCause, ConnectError, Credentials, Frame, JoinCause, JoinError, LeaveCause,
+    PushCause, PushError, PushOverflow, ReconnectPolicy, RejoinPolicy, Request, Socket,
+    SocketBuilder, StreamItem, V1, events,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc::unbounded_channel;
@@ -29,7 +29,7 @@ enum Path {
 const PATHS: [Path; 3] = [Path::Connect, Path::ConnectWithin, Path::Spawn];
 
 impl Path {
-    async fn open(self, builder: SocketBuilder) -> Result<Socket, ConnectFailed> {
+    async fn open(self, builder: SocketBuilder) -> Result<Socket, ConnectError> {
         match self {
             Path::Connect => builder.connect().await,
             Path::ConnectWithin => builder.connect_with_timeout(Duration::from_secs(3600)).await,
@@ -41,7 +41,7 @@ impl Path {
         }
     }
 
-    fn start(self, builder: SocketBuilder) -> JoinHandle<Result<Socket, ConnectFailed>> {
+    fn start(self, builder: SocketBuilder) -> JoinHandle<Result<Socket, ConnectError>> {
         tokio::spawn(self.open(builder))
     }
 
@@ -150,14 +150,15 @@ const TABLE: &[(&str, Check)] = &[
         let (socket, _peer) = path.connected(&mut net, builder).await;
         let room = socket.channel("room:a").create().unwrap();
         let (joined, time) = time_of(room.join()).await;
-        assert!(matches!(joined, Err(JoinFailed::TimedOut)), "{joined:?}");
+        assert!(matches!(joined, Err(JoinError { cause: JoinCause::TimedOut, .. })), "{joined:?}");
         assert_eq!(time, THREE);
     })),
     ("leave_timeout", |path| Box::pin(async move {
         let mut net = Net::new();
         let builder = net.builder().leave_timeout(THREE);
         let (_socket, room, _peer) = path.joined(&mut net, builder).await;
-        assert_eq!(time_of(room.leave()).await, (Err(LeaveFailed::TimedOut), THREE));
+        let (left, time) = time_of(room.leave()).await;
+        assert_eq!((left.unwrap_err().cause, time), (LeaveCause::TimedOut, THREE));
     })),
     ("connect_timeout", |path| Box::pin(async move {
         let mut net = Net::new();
@@ -195,7 +196,7 @@ const TABLE: &[(&str, Check)] = &[
         let socket = path.start(net.builder().reconnect_policy(ReconnectPolicy::never()));
         net.attempt().await.refuse(CloseCause::io("no route"));
         let failed = soon(socket).await.unwrap();
-        assert!(matches!(failed, Err(ConnectFailed::Closed(_))), "{failed:?}");
+        assert!(matches!(failed, Err(ConnectError { cause: ConnectCause::Closed(_), .. })), "{failed:?}");
     })),
     ("rejoin", |path| Box::pin(async move {
         let mut net = Net::new();
@@ -259,7 +260,7 @@ const TABLE: &[(&str, Check)] = &[
         settle().await;
         let [first, second] = pushes;
         assert!(soon(first).await.is_ok());
-        assert!(matches!(soon(second).await, Err(PushFailed::ReplyDropped { len: 80, .. })));
+        assert!(matches!(soon(second).await, Err(PushError { cause: PushCause::ReplyDropped { len: 80, .. }, .. })));
     })),
     ("max_joins_in_flight", |path| Box::pin(async move {
         let mut net = Net::new();
@@ -280,8 +281,8 @@ const TABLE: &[(&str, Check)] = &[
         peer.takes_frames(false);
         room.push("a", &json!({})).detach().unwrap();
         let refused = room.push("a", &json!({})).detach().unwrap_err();
-        let PushRefused::Push(refused) = refused else { panic!("{refused}") };
-        assert!(matches!(refused.reason, PushErrorKind::BufferFull { max: 1, .. }));
+        let PushError { cause: PushCause::InvalidState(refused), .. } = refused else { panic!("{refused}") };
+        assert!(matches!(refused, CallError::BufferFull { max: 1, .. }));
     })),
     ("push_overflow", |path| Box::pin(async move {
         let mut net = Net::new();
@@ -290,7 +291,7 @@ const TABLE: &[(&str, Check)] = &[
         peer.takes_frames(false);
         let first = room.push::<Value>("a", &json!({}));
         room.push("a", &json!({})).detach().unwrap();
-        assert!(matches!(soon(first).await, Err(PushFailed::Evicted)));
+        assert!(matches!(soon(first).await, Err(PushError { cause: PushCause::Evicted, .. })));
     })),
     ("stream_capacity", |path| Box::pin(async move {
         assert_eq!(read_ahead(path, |builder| builder.stream_capacity(4)).await, 4);
@@ -337,7 +338,10 @@ async fn runtime(path: Path) {
     let mut net = Net::new();
     let without = || SocketBuilder::new("ws://server.test/socket").connector(net.connector());
     let failed = path.open(without()).await;
-    assert!(matches!(failed, Err(ConnectFailed::Incomplete { missing: "runtime", .. })));
+    assert!(matches!(
+        failed,
+        Err(ConnectError { cause: ConnectCause::Incomplete { missing: "runtime", .. }, .. })
+    ));
     let with = without().runtime(net.runtime.clone());
     path.connected(&mut net, with).await;
 }
@@ -346,7 +350,10 @@ async fn connector(path: Path) {
     let mut net = Net::new();
     let without = || SocketBuilder::new("ws://server.test/socket").runtime(net.runtime.clone());
     let failed = path.open(without()).await;
-    assert!(matches!(failed, Err(ConnectFailed::Incomplete { missing: "connector", .. })));
+    assert!(matches!(
+        failed,
+        Err(ConnectError { cause: ConnectCause::Incomplete { missing: "connector", .. }, .. })
+    ));
     let with = without().connector(net.connector());
     path.connected(&mut net, with).await;
 }
@@ -356,7 +363,7 @@ async fn unanswered_push(path: Path, change: impl FnOnce(SocketBuilder) -> Socke
     let builder = change(net.builder());
     let (_socket, room, _peer) = path.joined(&mut net, builder).await;
     let (pushed, time) = time_of(room.push::<Value>("a", &json!({}))).await;
-    assert!(matches!(pushed, Err(PushFailed::TimedOut)), "{pushed:?}");
+    assert!(matches!(pushed, Err(PushError { cause: PushCause::TimedOut, .. })), "{pushed:?}");
     assert_eq!(time, THREE);
 }
 

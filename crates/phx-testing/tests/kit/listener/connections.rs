@@ -10,7 +10,7 @@ use async_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use futures::{SinkExt, StreamExt};
 use phx_proto::Payload;
 use phx_testing::listener::Listener;
-use phx_testing::{Refusal, demo_server};
+use phx_testing::{UpgradeRejection, demo_server};
 use tokio::net::TcpStream;
 
 use super::client::{JOIN, bind, connect, connect_with, join, receive, send, within};
@@ -38,7 +38,7 @@ async fn serves_joins_and_broadcasts() {
 async fn answers_the_subprotocol_of_a_token() {
     let server = demo_server().auth_token(true).connect(|info| match info.auth_token() {
         Some("secret") => Ok(None),
-        _ => Err(Refusal::new(403)),
+        _ => Err(UpgradeRejection::new(403)),
     });
     let listener = Listener::bind(server.build()).await.unwrap();
     let offer = "phoenix, base64url.bearer.phx.c2VjcmV0";

@@ -7,7 +7,7 @@ use async_tungstenite::tungstenite::error::Error;
 use futures::{FutureExt, StreamExt};
 use phx_proto::{CloseCode, Frame, Payload};
 use phx_testing::listener::Listener;
-use phx_testing::{Connectivity, Refusal};
+use phx_testing::{Connectivity, UpgradeRejection};
 use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
@@ -167,9 +167,9 @@ async fn a_close_has_its_code_and_reason() {
 #[tokio::test]
 async fn the_next_handshakes_are_refused() {
     let listener = bind().await;
-    let busy = Refusal::new(503).with_header("retry-after", "7").with_body("busy");
+    let busy = UpgradeRejection::new(503).with_header("retry-after", "7").with_body("busy");
     listener.refuse_next(busy);
-    listener.refuse_next(Refusal::new(429));
+    listener.refuse_next(UpgradeRejection::new(429));
     let Err(Error::Http(response)) = within(connect(&listener)).await else { panic!("accepted") };
     assert_eq!(response.status(), 503);
     assert_eq!(response.headers()["retry-after"], "7");

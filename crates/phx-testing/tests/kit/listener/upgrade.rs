@@ -2,7 +2,7 @@
 
 use phx_conformance::recordings::{Fact, Recording};
 use phx_testing::listener::Listener;
-use phx_testing::{Refusal, Server};
+use phx_testing::{Server, UpgradeRejection};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -10,7 +10,7 @@ use super::client::{UPGRADE, within};
 
 async fn bind() -> Listener {
     let server = Server::builder().auth_token(true).connect(|info| match info.param("token") {
-        Some("bad") => Err(Refusal::new(403)),
+        Some("bad") => Err(UpgradeRejection::new(403)),
         _ => Ok(None),
     });
     Listener::bind(server.build()).await.unwrap()
@@ -116,7 +116,7 @@ async fn a_frame_may_come_with_the_request() {
 async fn what_of_a_refusal_is_no_http_is_left_out() {
     let listener = bind().await;
     listener.refuse_next(
-        Refusal::new(7)
+        UpgradeRejection::new(7)
             .with_header("x-a", "1\r\nupgrade: injected")
             .with_header("upgrade\r\nx", "injected")
             .with_header("content-length", "99")

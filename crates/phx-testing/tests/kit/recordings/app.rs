@@ -4,7 +4,7 @@ use std::any::Any;
 use std::time::Duration;
 
 use phx_proto::{Payload, Status};
-use phx_testing::{Channel, ConnectInfo, Context, Handled, Refusal, Server, SocketRef};
+use phx_testing::{Channel, ConnectInfo, Context, Handled, Server, SocketRef, UpgradeRejection};
 use serde_json::{Map, Value, json};
 
 pub(crate) fn server(path: &str, idle_timeout: Duration) -> Server {
@@ -19,11 +19,11 @@ pub(crate) fn server(path: &str, idle_timeout: Duration) -> Server {
         .build()
 }
 
-fn connect(info: &ConnectInfo) -> Result<Option<String>, Refusal> {
+fn connect(info: &ConnectInfo) -> Result<Option<String>, UpgradeRejection> {
     let token = info.auth_token().or(info.param("token")).unwrap_or_default();
     match token {
-        "bad" | "bad_reason" => Err(Refusal::new(403)),
-        "boom" => Err(Refusal::new(500)
+        "bad" | "bad_reason" => Err(UpgradeRejection::new(403)),
+        "boom" => Err(UpgradeRejection::new(500)
             .with_header("content-type", "application/json; charset=utf-8")
             .with_body(r#"{"errors":{"detail":"500.json"}}"#)),
         _ => Ok(info.param("user_id").map(|id| format!("user_socket:{id}"))),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use phx_conformance::recordings::{Fact, Line, Recording, Request, Side};
 use phx_proto::{Frame, Instant};
-use phx_testing::{Action, ConnectRequest, Refusal, Server, SocketId};
+use phx_testing::{Action, ConnectRequest, Server, SocketId, UpgradeRejection};
 use serde_json::Value;
 
 use super::app;
@@ -209,7 +209,7 @@ impl Replay {
     }
 }
 
-fn refused(refusal: &Refusal) -> Answer {
+fn refused(refusal: &UpgradeRejection) -> Answer {
     Answer::Refused {
         status: refusal.status(),
         headers: refusal.headers().to_vec(),

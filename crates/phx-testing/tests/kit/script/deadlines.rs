@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use phx_proto::{Config, Event, Instant, JoinFailure, Payload};
+use phx_proto::{ChannelErrorCause, Config, Event, Instant, Payload};
 use phx_testing::{ClientId, Script, Simulation};
 use serde_json::json;
 
@@ -67,7 +67,7 @@ fn without_a_reply_the_clients_own_timeout_comes() {
     let (mut sim, ann, expectations) = join(&script, "room:a");
     sim.verify(&expectations, 10 * SECOND).unwrap();
     let failed = sim.find_event(ann, 60 * SECOND, |event| {
-        matches!(event, Event::JoinFailed { cause: JoinFailure::TimedOut, .. })
+        matches!(event, Event::JoinFailed { cause: ChannelErrorCause::TimedOut, .. })
     });
     assert!(failed.is_some());
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use phx_proto::{CloseCause, Config, Event, Frame, Instant, JoinFailure, Outcome, Payload, Status};
-use phx_testing::{ClientId, Connectivity, Refusal, Simulation, demo_server};
+use phx_proto::{
+    ChannelErrorCause, CloseCause, Config, Event, Frame, Instant, Outcome, Payload, Status,
+};
+use phx_testing::{ClientId, Connectivity, Simulation, UpgradeRejection, demo_server};
 
 use super::{SECOND, join, joined, push};
 
@@ -189,7 +191,7 @@ fn a_clock_set_back_delays_what_it_decides() {
     });
     sim.set_clock_back(ann, 2 * SECOND);
     let timed_out = |event: &Event| {
-        matches!(event, Event::JoinFailed { cause: JoinFailure::TimedOut, .. })
+        matches!(event, Event::JoinFailed { cause: ChannelErrorCause::TimedOut, .. })
             || matches!(event, Event::RequestDone { outcome: Outcome::TimedOut, .. })
     };
     assert!(sim.find_event(ann, 6 * SECOND, timed_out).is_none());
@@ -219,7 +221,7 @@ fn a_healed_client_has_no_fault_that_lasts_or_waits() {
     sim.set_latency(ann, SECOND);
     sim.set_jitter(ann, SECOND);
     sim.set_connectivity(ann, Connectivity::Offline);
-    sim.refuse_next(ann, Refusal::new(403));
+    sim.refuse_next(ann, UpgradeRejection::new(403));
     sim.alter_next_received(ann, |_| Frame::text("["));
     sim.alter_next_sent(ann, |_| Frame::text("["));
     sim.cut_after(ann, 0);

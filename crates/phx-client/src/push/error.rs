@@ -1,0 +1,190 @@
+//! Errors of pushes.
+
+use std::error::Error;
+use std::fmt;
+
+use phx_proto::{ByteString, CallError, EncodeError, Escaped, Payload, PayloadError, Status};
+
+use crate::channel::rejected;
+
+/// A push without a response. `Debug` shows the same text as `Display`.
+///
+/// # Examples
+///
+/// ```no_run
+/// use phx_client::{Channel, PushCause, PushError};
+/// use serde_json::{Value, json};
+///
+/// # async fn doc(room: Channel) -> Result<(), PushError> {
+/// match room.push::<Value>("new_msg", &json!({ "body": "" })).await {
+///     Ok(posted) => println!("posted: {posted}"),
+///     // ``push of `new_msg` to `room:lobby` rejected: empty body``
+///     Err(error) if matches!(error.cause, PushCause::Rejected { .. }) => eprintln!("{error}"),
+///     Err(error) => return Err(error),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[non_exhaustive]
+pub struct PushError {
+    /// What was wrong with the push, or became of it.
+    pub cause: PushCause,
+    push: Box<Pushed>,
+}
+
+/// The push of an error.
+struct Pushed {
+    topic: ByteString,
+    event: ByteString,
+    payload: Option<Payload>,
+}
+
+/// Cause of a [`PushError`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum PushCause {
+    /// The value can't be written as JSON. Nothing was sent.
+    Payload(PayloadError),
+    /// The channel can't take the push. Nothing was sent, and [`PushError::into_payload`] hands the payload back.
+    InvalidState(CallError),
+    /// The server replied with a status other than `ok`.
+    #[non_exhaustive]
+    Rejected {
+        /// The status.
+        status: Status,
+        /// The response.
+        response: Payload,
+    },
+    /// The server replied, and the response was dropped: replies that weren't awaited yet held as many bytes as
+    /// [`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes) allows.
+    #[non_exhaustive]
+    ReplyDropped {
+        /// The status, of which the first 255 bytes are kept.
+        status: Status,
+        /// The length of the response in bytes.
+        len: usize,
+    },
+    /// The server replied `ok`, but the response isn't of the type that was asked for.
+    Response(PayloadError),
+    /// No reply came in time. Whether the server received the push isn't known.
+    TimedOut,
+    /// It couldn't be sent in time: the channel wasn't joined (its [`failure`](crate::Channel::failure) says
+    /// why), or the connection took nothing more. The server never saw it.
+    NotSent,
+    /// The connection ended after the push was sent. Whether the server received it isn't known.
+    Disconnected,
+    /// The channel crashed after the push was sent. Whether the server received it isn't known.
+    ChannelCrashed,
+    /// The channel was closed.
+    ChannelClosed,
+    /// It was cancelled.
+    Cancelled,
+    /// The channel's buffer was full, and a newer push took its place. It was never sent.
+    Evicted,
+    /// The serializer couldn't encode it. It was never sent.
+    EncodeFailed(EncodeError),
+    /// The socket's driver has ended: its runtime was shut down, or it panicked. If that was before the push,
+    /// [`PushError::into_payload`] hands the payload back.
+    Stopped,
+}
+
+impl PushError {
+    pub(super) fn new(topic: ByteString, event: ByteString, cause: PushCause) -> Self {
+        PushError { cause, push: Box::new(Pushed { topic, event, payload: None }) }
+    }
+
+    /// An error of a push that wasn't accepted.
+    pub(super) fn refused(
+        topic: ByteString,
+        event: ByteString,
+        payload: Payload,
+        cause: PushCause,
+    ) -> Self {
+        let payload = Some(payload);
+        PushError { cause, push: Box::new(Pushed { topic, event, payload }) }
+    }
+
+    /// The channel's topic.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        &self.push.topic
+    }
+
+    /// The event that was pushed.
+    #[must_use]
+    pub fn event(&self) -> &str {
+        &self.push.event
+    }
+
+    /// The payload, if the socket didn't accept the push: to try again with.
+    #[must_use]
+    pub fn into_payload(self) -> Option<Payload> {
+        self.push.payload
+    }
+}
+
+impl PushCause {
+    /// Whether the server replied `ok`, and the response was dropped.
+    pub(super) fn is_dropped_ok(&self) -> bool {
+        matches!(self, PushCause::ReplyDropped { status: Status::Ok, .. })
+    }
+}
+
+impl fmt::Display for PushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (event, topic) = (Escaped::new(&self.push.event), Escaped::new(&self.push.topic));
+        match &self.cause {
+            PushCause::Rejected { status, response } => {
+                write!(f, "push of `{event}` to `{topic}` ")?;
+                rejected(f, status, response)
+            }
+            PushCause::ChannelCrashed => write!(
+                f,
+                "`{event}` crashed the channel `{topic}`, or another push did that waited for its reply; the server's log says why"
+            ),
+            cause => write!(f, "push of `{event}` to `{topic}` failed: {cause}"),
+        }
+    }
+}
+
+impl fmt::Debug for PushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error for PushError {
+    /// What the serialiser said of the value or the response; everything else is in the text.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.cause {
+            PushCause::Payload(error) | PushCause::Response(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for PushCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PushCause::Payload(error) => error.fmt(f),
+            PushCause::InvalidState(error) => error.fmt(f),
+            PushCause::Rejected { status, response } => rejected(f, status, response),
+            PushCause::ReplyDropped { status, len } => write!(
+                f,
+                "the server replied with the status `{status}`, and its response of {len} bytes was dropped: too many replies waited to be read"
+            ),
+            PushCause::Response(_) => {
+                f.write_str("the response isn't of the type that was asked for")
+            }
+            PushCause::TimedOut => f.write_str("no reply came in time"),
+            PushCause::NotSent => f.write_str("it couldn't be sent in time"),
+            PushCause::Disconnected => f.write_str("the connection ended before the reply came"),
+            PushCause::ChannelCrashed => f.write_str("the channel crashed before the reply came"),
+            PushCause::ChannelClosed => f.write_str("the channel closed before the reply came"),
+            PushCause::Cancelled => f.write_str("it was cancelled"),
+            PushCause::Evicted => f.write_str("it gave way to a newer push in a full buffer"),
+            PushCause::EncodeFailed(error) => write!(f, "it couldn't be encoded: {error}"),
+            PushCause::Stopped => f.write_str("the socket's driver has ended"),
+        }
+    }
+}
