@@ -242,7 +242,7 @@ impl fmt::Debug for Channel {
 }
 
 impl ChannelHandle {
-    /// Leaves, frees the topic, and ends the streams; nothing more is told of the channel.
+    /// Leaves, frees the topic, and ends the streams; no more events of the channel are reported.
     fn close(&self) {
         let entry = self.socket.shared().call(|state, now, wakers| {
             state.core.remove(now, self.id);

@@ -8,8 +8,8 @@
 //! - many frames go into one flush;
 //! - one wake does a bounded amount of work, and then lets others run;
 //! - the driver compares the clock with the deadline itself: a timer only wakes it;
-//! - the transport is asked for frames when it has called, and not at every wake;
-//! - a fact carries the id of the transport it is about; transports that are being closed are driven
+//! - the transport is polled for frames when it has woken, and not at every wake;
+//! - an input carries the id of its transport; transports that are being closed are driven
 //!   to their end beside the current one.
 
 use std::pin::Pin;
@@ -53,15 +53,15 @@ pub(crate) struct Driver {
     connector: Arc<dyn Connector>,
     dispatch: Dispatch,
     link: Link,
-    /// What the current transport is polled with.
+    /// Wakes for the current transport.
     wake_flag: WakeFlag,
     closing: Vec<Closing>,
     close_timeout: Duration,
-    /// Params in the making; most sockets never make any.
+    /// Pending params; most sockets never make any.
     params: Option<MakingParams>,
-    /// Params that may be in the making at the same time: as many as there may be channels.
+    /// The number of params that may be pending at the same time: as many as there may be channels.
     max_params: usize,
-    /// Whether that was reported.
+    /// Whether it was reported that the server ignores the auth token.
     token_ignored: bool,
     alarm: Alarm,
 }
@@ -87,8 +87,7 @@ impl Driver {
         }
     }
 
-    /// Takes in what has come, acts on everything that is due, and does what the core wants. True if there may be more
-    /// to do right now.
+    /// Passes inputs and the time to the core, and performs its actions. True if there may be more to do right now.
     fn round(&mut self, now: Instant, cx: &mut Context<'_>) -> (Rest, bool) {
         self.connect(cx);
         self.make_params(cx);
@@ -145,7 +144,7 @@ impl Driver {
 
     /// Reads frames, unless a stream holds back. True if the transport is to be asked again.
     fn receive(&mut self) -> bool {
-        // What was left over comes first, and what holds back is looked at in the turn.
+        // Frames left over come first, and the turn checks whether streams still hold back.
         if self.link.has_frames() || self.dispatch.held_until().is_some() {
             return true;
         }
@@ -154,13 +153,13 @@ impl Driver {
         }
         let read_on = self.link.read(&mut self.wake_flag.context());
         if read_on {
-            // It calls only when it had nothing to give.
+            // A transport wakes only after it was pending.
             self.wake_flag.set();
         }
         read_on
     }
 
-    /// Does what the core wants, and flushes. True if something began that is to be polled.
+    /// Performs the core's actions, and flushes. True if one of them began something that must be polled.
     fn act(&mut self, now: Instant, rest: &mut Rest) -> bool {
         if self.dispatch.actions.is_empty() && !rest.has_actions {
             self.link.flush(&mut self.wake_flag.context());
@@ -284,7 +283,7 @@ impl Future for Driver {
     }
 }
 
-/// However the driver ends, nobody waits for it in vain.
+/// However the driver ends, everything that waits for it ends too.
 impl Drop for Driver {
     fn drop(&mut self) {
         self.dispatch.stop(&self.shared);

@@ -33,10 +33,10 @@ use hooks::PresenceHooks;
 ///
 /// `M` is the type of a meta, and `E` of what the server adds beside the metas of a key. A payload
 /// that doesn't decode changes nothing, makes the [status](Self::status)
-/// [`Incomplete`](PresenceStatus::Incomplete), and is told by [`PresenceItem::Refused`].
+/// [`Incomplete`](PresenceStatus::Incomplete), and is reported by [`PresenceItem::Refused`].
 ///
 /// While a payload is decoded the list is the one before it, and reading it waits for nothing. The driver decodes:
-/// nothing is sent or received meanwhile. An `M` or `E` that panics then makes the status `Incomplete`, too.
+/// nothing is sent or received during that. An `M` or `E` that panics makes the status `Incomplete` too.
 ///
 /// A `Presence` is a handle: clones share the list. It keeps the channel.
 ///
@@ -89,7 +89,7 @@ struct Listening {
 ///
 /// The locks are this presence's own. Those of `shown` and `hooks` are held while nothing of the user's
 /// runs: no decoding, no destructor, no hook. That of `fold` is the driver's: handles never take
-/// it, so nobody waits for what it decodes.
+/// it, so no handle waits for the decoding.
 struct State<M, E> {
     fold: Mutex<phx_proto::Presence<M, E>>,
     shown: Mutex<Shown<M, E>>,
@@ -193,7 +193,7 @@ impl<M, E> Presence<M, E> {
         self.state.shown().list.len()
     }
 
-    /// Whether nobody is present.
+    /// Whether the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -71,8 +71,7 @@ impl Shared {
             pushes: Waiters::default(),
             unread: Budget::new(max_answer_bytes),
             pings: Waiters::default(),
-            // Most sockets have few.
-            channels: ChannelEntries::new(),
+            channels: ChannelEntries::default(),
             kept: Budget::new(max_answer_bytes),
             mailboxes: Mailboxes::default(),
             topics: Streams::default(),

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 ///
 /// Hooks run one after another in the socket's driver, in the order in which they were registered,
 /// and may call anything on handles; they should return soon, because nothing is sent or received
-/// meanwhile. One that panics is told to `tracing` and the logger, and disturbs neither the others
+/// while one runs. One that panics is reported to `tracing`, and disturbs neither the others
 /// nor the driver.
 ///
 /// A hook that holds a [`Socket`](crate::Socket) or [`Channel`](crate::Channel) keeps it from being

@@ -5,7 +5,7 @@
 //! as long as bytes come: tungstenite until it has a message (empty continuation frames are none),
 //! rustls until a record has content. So the limit is below them: each connection has one [`Turn`],
 //! in which all its [`Metered`] streams take part. Once the turn is spent they wake their task and
-//! are pending, until whoever polls the connection begins another turn.
+//! are pending, until the task that polls the connection begins another turn.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -79,7 +79,7 @@ impl Turn {
         self.spend(0);
     }
 
-    /// Counts the bytes of a frame that was handed out no longer: whoever takes frames limits them.
+    /// Returns the bytes of a frame that was handed out to the turn: the caller limits the frames that it takes.
     /// What remains are the bytes around frames, and those of a frame that isn't complete.
     pub(crate) fn give_back(&self, bytes: usize) {
         let left = self.0.read.load(Ordering::Relaxed).saturating_add(bytes);

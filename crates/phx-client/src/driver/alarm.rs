@@ -8,11 +8,11 @@ use super::wake_flag::WakeFlag;
 use crate::runtime::BoxFuture;
 use crate::shared::Shared;
 
-/// A timer that wakes the driver. What is due then, the driver finds by the clock.
+/// A timer that wakes the driver, which compares the clock with its deadlines itself.
 pub(super) struct Alarm {
     shared: Arc<Shared>,
     wake_flag: WakeFlag,
-    /// The timer, and what it is set to in the runtime's own time; `None` once it has gone off.
+    /// The timer, and when it fires in the runtime's own time; `None` once it has fired.
     timer: Option<(Instant, BoxFuture<()>)>,
 }
 
@@ -21,10 +21,10 @@ impl Alarm {
         Alarm { wake_flag: WakeFlag::new(Arc::clone(&shared)), timer: None, shared }
     }
 
-    /// Has the driver woken at `deadline`, or before.
+    /// Wakes the driver at `deadline`, or before.
     ///
-    /// A deadline that moves back, as with every reply to a push, leaves the timer alone: to be woken
-    /// once for nothing costs less than to make one each time. One from before the machine was suspended
+    /// A deadline that moves back, as with every reply to a push, leaves the timer alone: one needless wake
+    /// costs less than a new timer each time. One from before the machine was suspended
     /// would be late, which shows here, since it is set in the runtime's own time.
     pub(super) fn set(&mut self, now: Instant, deadline: Option<Instant>) {
         let mut cx = self.wake_flag.context();
@@ -38,8 +38,13 @@ impl Alarm {
             return;
         };
         let clock = &self.shared.runtime;
+        let set_to = self.timer.as_ref().map(|(set_to, _)| *set_to);
+        // Mostly the timer stays as it is, which is found without a division.
+        if set_to.is_some_and(|set_to| set_to <= clock.earliest_look(now, deadline)) {
+            return;
+        }
         let look = clock.next_look(now, deadline);
-        if self.timer.as_ref().is_some_and(|(set_to, _)| *set_to <= look) {
+        if set_to.is_some_and(|set_to| set_to <= look) {
             return;
         }
         let mut timer = clock.timer(look);

@@ -1,4 +1,4 @@
-//! One attempt to connect: credentials, request, transport.
+//! One connect attempt: credentials, request, transport.
 
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
@@ -41,7 +41,7 @@ async fn endpoint(shared: &Shared, now: Instant) -> Result<Endpoint, CloseCause>
         return Ok(endpoint);
     };
     let deadline = now + shared.settings.credentials_timeout;
-    // Whatever keeps them from being made may pass, so these are failures to try again after.
+    // The reason may pass, so these failures are retried.
     let Some(making) = isolated("credentials", || function()) else {
         return Err(CloseCause::io("the function that makes the credentials panicked"));
     };
@@ -55,7 +55,7 @@ async fn endpoint(shared: &Shared, now: Instant) -> Result<Endpoint, CloseCause>
     credentials.apply(endpoint).map_err(|error| CloseCause::invalid_request(error.to_string()))
 }
 
-/// What foreign code makes before `deadline`; `None` if it is late or panics.
+/// The result of foreign code before `deadline`; `None` if it is late or panics.
 pub(super) async fn limited<T>(
     making: BoxFuture<T>,
     clock: &Clock,

@@ -7,7 +7,7 @@ use phx_proto::{CloseCause, CloseCode, Instant, TransportId};
 
 use crate::connector::Transport;
 
-/// Transports that may be closing at the same time. Whoever reconnects faster than peers close
+/// Transports that may be closing at the same time. A program that reconnects faster than peers close
 /// would pile them up; the oldest is dropped then.
 pub(super) const MAX_CLOSING: usize = 8;
 

@@ -1,4 +1,4 @@
-//! What has come goes into the core, and what the core makes of it to everybody whom it concerns.
+//! Routes inputs to the core, and the core's events to streams, futures, hooks and logs.
 //!
 //! Streams and futures are served in one critical section, and woken after it. It is left early for the hooks and logs
 //! of one event, which run without the lock and before the next event is looked at: so hooks run in the order of the
@@ -22,68 +22,64 @@ mod stop;
 
 use events::Outside;
 
-/// Events that hooks or logs see in a turn, at the most. A hook can make events by what it calls, and so have no end of
-/// them.
+/// Events dispatched to hooks and logs per turn, at most: a hook may produce more by what it calls.
 const MAX_OUTSIDE: u32 = 64;
 
-/// Frames that are sent in a round, and actions that are polled at a time, at the most.
+/// Frames sent per round, and actions polled at a time, at most.
 pub(super) const MAX_ACTIONS: usize = 64;
 
-/// Room for so many actions is always kept.
-const KEPT_ACTIONS: usize = 4;
+/// Capacity of the buffers that is always kept: what a heartbeat needs.
+const KEPT: usize = 1;
 
-/// Room for so many outcomes is always kept.
-const KEPT_OUTCOMES: usize = 8;
-
-/// Something that has come, beside frames, and the core is to be given.
+/// An input for the core that isn't a frame.
 pub(super) enum Input {
     Opened(TransportId),
-    /// The server took no notice of the auth token.
+    /// The server ignored the auth token.
     TokenIgnored,
     Closed(TransportId, CloseCause),
     Params(ParamsRequestId, Option<Payload>),
 }
 
-/// What goes between the core and the world. The buffers are kept for their memory.
+/// Passes inputs to the core, and dispatches its events and actions. The buffers are reused.
 #[derive(Default)]
 pub(super) struct Dispatch {
-    /// What the core hasn't been given.
+    /// Inputs that the core hasn't been given yet.
     pub(super) inputs: VecDeque<Input>,
-    /// What the core wants to be done, and hasn't been.
+    /// Actions of the core that haven't been performed yet.
     pub(super) actions: Vec<Action>,
-    /// To be done when the lock is released and the hooks have run.
+    /// Wakers and values to drop once the lock is released and the hooks have run.
     deferred: Deferred,
     /// Outcomes whose futures resolve once the hooks of the same input have run: `leave` after the
     /// channel's `on_close`.
     outcomes: Vec<(RequestId, Outcome)>,
     /// The same for pings: those of a lost connection after its `on_close`.
     pongs: Vec<(PingId, Option<Duration>)>,
-    /// What hooks and logs are to see before anything else happens.
+    /// An event for hooks and logs, which see it before anything else happens.
     outside: Option<Outside>,
-    /// A frame that the hooks of all messages have seen.
+    /// A frame that the hooks of all messages have seen, and the core hasn't been given yet.
     shown: Option<(TransportId, Frame)>,
-    /// Until when nothing is to be read, because a stream is full.
+    /// Until when nothing is read, because a stream is full.
     held_until: Option<Instant>,
-    /// Whether somebody wants to see what happens.
+    /// Whether a logger or a tracing subscriber wants events.
     is_logged: bool,
-    /// Whether somebody wants to see every single message.
+    /// Whether it wants every single message.
     is_verbose: bool,
 }
 
-/// What is left at the end of a turn.
+/// What remains after a turn.
 pub(super) struct Rest {
     /// The core has events left.
     pub(super) is_behind: bool,
-    /// The core may have actions left, for which there was no room.
+    /// The core may have actions left, which the transport couldn't take yet.
     pub(super) has_actions: bool,
     /// The last handle is gone, and the connection is closed.
     pub(super) is_over: bool,
-    /// When the core wants to be told of the time.
+    /// The core's next deadline.
     pub(super) deadline: Option<Instant>,
 }
 
 impl Dispatch {
-    /// The driver was woken: looks at what can't change while it works.
+    /// Prepares for a wake of the driver: reads what can't change during it.
     pub(super) fn begin(&mut self, shared: &Shared) {
         use tracing::{Level, enabled};
         let has_logger = shared.settings.log.wants();
@@ -93,13 +89,13 @@ impl Dispatch {
         self.is_verbose = has_logger || enabled!(target: "phx_client::channel", Level::TRACE);
     }
 
-    /// Until when nothing is to be read; `None` if reading is free.
+    /// Until when nothing is read; `None` if reading isn't held back.
     pub(super) fn held_until(&self) -> Option<Instant> {
         self.held_until
     }
 
-    /// Hands the core what has come, brings everybody what comes of it, and asks what is to be done. `room` is as
-    /// [`Link::poll_room`] has it.
+    /// Passes inputs to the core, dispatches its events, and polls its actions. `room` is the result of
+    /// [`Link::poll_room`].
     pub(super) fn turn(
         &mut self,
         shared: &Shared,
@@ -119,7 +115,7 @@ impl Dispatch {
             if may_hook > 0 {
                 self.feed(shared, state, now, link, &mut is_timed);
             } else {
-                // Hooks may make events without end: the core and the futures learn of what has come all the same.
+                // Hooks may produce events without end: inputs reach the core, and outcomes their futures, all the same.
                 self.resolve(state);
                 while self.inputs.front().is_some_and(|fact| !matches!(fact, Input::TokenIgnored))
                     && let Some(fact) = self.inputs.pop_front()
@@ -145,7 +141,7 @@ impl Dispatch {
         }
     }
 
-    /// Asks the core for more to do, what it wanted before having been done.
+    /// Polls more actions, once those before have been performed.
     pub(super) fn more_actions(
         &mut self,
         shared: &Shared,
@@ -162,8 +158,8 @@ impl Dispatch {
         self.deferred.run();
     }
 
-    /// Hands the core what has come, and then the time: what was read may be the sign of life that a timeout is about.
-    /// Returns early when hooks or logs are to see something.
+    /// Passes inputs to the core, and then the time: a frame may be the sign of life that a timeout is about.
+    /// Returns early when an event is for hooks or logs.
     fn feed(
         &mut self,
         shared: &Shared,
@@ -172,7 +168,7 @@ impl Dispatch {
         link: &mut Link,
         is_timed: &mut bool,
     ) {
-        // First what users' calls have made.
+        // First the events of users' calls.
         self.events(state, now);
         while self.outside.is_none()
             && let Some(fact) = self.inputs.pop_front()
@@ -182,8 +178,18 @@ impl Dispatch {
         }
         while self.outside.is_none()
             && !(state.mailboxes.hold_back() && self.is_held(shared, state, now))
-            && let Some((transport, frame)) = self.next_frame(state, link)
         {
+            let (transport, frame) = match self.shown.take() {
+                Some(shown) => shown,
+                None => match link.next_frame() {
+                    Some(next) if state.hooks.message.is_empty() => next,
+                    Some((transport, frame)) => match self.show(state, transport, frame) {
+                        Some(next) => next,
+                        None => break,
+                    },
+                    None => break,
+                },
+            };
             state.core.handle_frame(now, transport, frame);
             self.events(state, now);
         }
@@ -211,19 +217,8 @@ impl Dispatch {
         }
     }
 
-    /// The next frame for the core, once the hooks of all messages have seen it.
-    #[inline]
-    fn next_frame(&mut self, state: &State, link: &mut Link) -> Option<(TransportId, Frame)> {
-        if self.shown.is_some() {
-            return self.shown.take();
-        }
-        let (transport, frame) = link.next_frame()?;
-        if state.hooks.message.is_empty() {
-            return Some((transport, frame));
-        }
-        self.show(state, transport, frame)
-    }
-
+    /// Dispatches a frame to the hooks of all messages, before the core is given it. Returns the frame if it is too
+    /// large to be decoded.
     #[cold]
     fn show(
         &mut self,
@@ -246,8 +241,8 @@ impl Dispatch {
         None
     }
 
-    /// Lets the core do what is due. What is unread by our own choice is no sign of a dead peer. True if something was
-    /// due.
+    /// Passes the time to the core if a deadline has passed, and returns whether one had. Frames that we chose not to
+    /// read are no sign of a dead peer.
     fn handle_timeout(
         &mut self,
         state: &mut State,
@@ -267,9 +262,8 @@ impl Dispatch {
         true
     }
 
-    /// Looks whether streams hold back reading, and until when at the latest. The answer to a heartbeat must be found
-    /// in time, so no stream holds anyone back while one has been due for three quarters of the longest that it may
-    /// wait.
+    /// Whether streams hold back reading; updates `held_until`. The reply to a heartbeat must be read in time, so
+    /// streams hold back nothing once one has been due for three quarters of the heartbeat limit.
     fn is_held(&mut self, shared: &Shared, state: &mut State, now: Instant) -> bool {
         self.held_until = None;
         if state.mailboxes.hold_back() {
@@ -286,7 +280,7 @@ impl Dispatch {
         self.held_until.is_some()
     }
 
-    /// The end of a turn: nothing is left for hooks and logs to see.
+    /// Ends a turn, when no event for hooks or logs is left.
     fn finish(
         &mut self,
         shared: &Shared,
@@ -297,7 +291,7 @@ impl Dispatch {
     ) -> Rest {
         self.is_held(shared, state, now);
         let has_actions = self.poll_actions(state, room);
-        // What was to be sent and can't be has its outcome.
+        // A push that can't be encoded has its outcome now.
         self.events(state, now);
         if self.outside.is_none() {
             state.report_ends(&mut self.deferred);
@@ -311,7 +305,7 @@ impl Dispatch {
         }
     }
 
-    /// Polls actions, and no more frames than there is room for. True if there may be more.
+    /// Polls actions, and no more frames than the transport can take. True if there may be more.
     fn poll_actions(&mut self, state: &mut State, mut room: Option<usize>) -> bool {
         let has_room = room.is_some();
         while self.actions.len() < MAX_ACTIONS {
@@ -334,17 +328,25 @@ impl Dispatch {
             if let Some(channel) = joining {
                 state.note_joining(channel, &mut self.deferred);
             }
-            self.actions.push(action);
+            push(&mut self.actions, action);
         }
         true
     }
 
-    /// Makes smaller again what grew for a peak, on the same occasions as the core: too seldom to cost
-    /// anything.
+    /// Shrinks the buffers after a burst, on the same occasions as the core: rare enough to cost nothing.
     fn shrink(&mut self, state: &mut State) {
         state.pushes.shrink();
         self.deferred.shrink();
-        self.outcomes.shrink_to(KEPT_OUTCOMES);
-        self.actions.shrink_to(KEPT_ACTIONS);
+        self.outcomes.shrink_to(KEPT);
+        self.actions.shrink_to(KEPT);
+        self.inputs.shrink_to(0);
     }
+}
+
+/// Adds to a buffer of which most sockets need one entry: there are many idle ones.
+fn push<T>(buffer: &mut Vec<T>, entry: T) {
+    if buffer.capacity() == 0 {
+        buffer.reserve_exact(1);
+    }
+    buffer.push(entry);
 }

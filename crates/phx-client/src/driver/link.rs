@@ -9,7 +9,7 @@ use phx_proto::{CloseCause, Frame, TransportId};
 use crate::connector::Transport;
 use crate::runtime::BoxFuture;
 
-/// Frames read at a time, at the most.
+/// Frames read at a time, at most.
 const MAX_FRAMES: usize = 64;
 
 /// No more is read at a time once the frames have this many bytes. Few, so that what is received in one
@@ -31,7 +31,7 @@ pub(super) enum Link {
         is_ready: bool,
         is_flushed: bool,
     },
-    /// It has ended, which the core learns once it has been given what came before.
+    /// It has ended. The core is given the frames that came before, and then the cause.
     Ended {
         id: TransportId,
         frames: VecDeque<Frame>,
@@ -72,12 +72,12 @@ impl Link {
         }
     }
 
-    /// Whether the end is all that is left.
+    /// Whether the transport has ended and all its frames were taken.
     pub(super) fn is_over(&self) -> bool {
         matches!(self, Link::Ended { frames, .. } if frames.is_empty())
     }
 
-    /// The end, after all frames.
+    /// Takes the end, after all frames.
     pub(super) fn take_end(&mut self) -> Option<(TransportId, CloseCause)> {
         if !self.is_over() {
             return None;
@@ -88,7 +88,7 @@ impl Link {
         }
     }
 
-    /// Reads on, the transport having called. True if there may be more to read.
+    /// Reads frames, after the transport has woken. True if there may be more to read.
     pub(super) fn read(&mut self, cx: &mut Context<'_>) -> bool {
         let Link::Open { transport, frames, is_ready, .. } = self else {
             return false;
@@ -111,7 +111,7 @@ impl Link {
         true
     }
 
-    /// How many bytes of frames can be sent now, of which one frame may be larger; `None`: nothing.
+    /// The number of bytes of frames that can be sent now; one frame may be larger. `None`: nothing.
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Option<usize> {
         let Link::Open { transport, is_ready, .. } = self else {
             return None;
@@ -129,7 +129,7 @@ impl Link {
         Some(transport.capacity())
     }
 
-    /// Sends a frame for which there was room.
+    /// Sends a frame, after `poll_room` returned its capacity.
     pub(super) fn send(&mut self, frame: Frame) {
         if let Link::Open { transport, is_ready, is_flushed, .. } = self {
             (*is_ready, *is_flushed) = (false, false);
@@ -157,7 +157,7 @@ impl Link {
         }
     }
 
-    /// Gives up the transport, if it is the one with this id, and what was read from it.
+    /// Takes the transport with this id, and the frames read from it, out of the link.
     pub(super) fn take(&mut self, wanted: TransportId) -> Link {
         match self {
             Link::Connecting { id, .. } | Link::Open { id, .. } | Link::Ended { id, .. }

@@ -1,4 +1,4 @@
-//! A channel's params in the making.
+//! Pending params of a channel.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::runtime::BoxFuture;
 use crate::shared::Shared;
 use crate::subscription::isolated;
 
-/// Asks the channel's own function. What is late, failed or panicked is `None`.
+/// Calls the channel's function. `None` if it is late, fails or panics.
 pub(super) fn start(
     shared: &Arc<Shared>,
     now: Instant,

@@ -1,4 +1,4 @@
-//! Who woke the driver.
+//! Records which part of the driver was woken.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,8 +6,8 @@ use std::task::{Context, Wake, Waker};
 
 use crate::shared::Shared;
 
-/// Wakes the driver on behalf of one thing that it polls, and remembers that it did: what hasn't
-/// called needs no poll, which may cost more than all else that a wake is for.
+/// Wakes the driver on behalf of one thing that it polls, and records that it did: what hasn't
+/// woken needs no poll, which may cost more than the rest of a wake.
 pub(super) struct WakeFlag {
     called: Arc<Called>,
     waker: Waker,
@@ -19,25 +19,25 @@ struct Called {
 }
 
 impl WakeFlag {
-    /// One that has called: what wasn't polled yet is to be polled.
+    /// A flag that is set: a thing that wasn't polled yet must be.
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let called = Arc::new(Called { called: AtomicBool::new(true), shared });
         WakeFlag { waker: Waker::from(Arc::clone(&called)), called }
     }
 
-    /// What the thing is to be polled with.
+    /// The context to poll the thing with.
     pub(super) fn context(&self) -> Context<'_> {
         Context::from_waker(&self.waker)
     }
 
-    /// Whether it has called since this was asked last. Asked before each poll, after the driver's
-    /// waker has been registered, so that a call that comes during the poll isn't lost.
+    /// Whether the flag is set; clears it. Called before each poll, after the driver's waker has been
+    /// registered, so that a wake during the poll isn't lost.
     pub(super) fn take(&self) -> bool {
         self.called.called.load(Ordering::Relaxed)
             && self.called.called.swap(false, Ordering::AcqRel)
     }
 
-    /// It is to be polled again although it doesn't call.
+    /// Sets the flag: the thing must be polled again although it won't wake.
     pub(super) fn set(&self) {
         self.called.called.store(true, Ordering::Release);
     }

@@ -85,15 +85,15 @@ pub enum StreamOverflow {
     /// it, and so do all the other streams of this socket. Pushes and heartbeats still go out.
     ///
     /// A stream that takes nothing for
-    /// [`stall_after`](crate::SocketBuilder::stall_after) (5 s) is taken for forgotten: it holds nobody
-    /// back any more, loses its oldest messages, and says so by [`StreamItem::Lagged`] when it is
+    /// [`stall_after`](crate::SocketBuilder::stall_after) (5 s) is considered abandoned: it no longer holds
+    /// back reading, loses its oldest messages, and says so by [`StreamItem::Lagged`] when it is
     /// read again. The same happens to whatever is full if the reply to a heartbeat couldn't be read
     /// for three quarters of [`heartbeat_limit`](crate::SocketBuilder::heartbeat_limit) (22.5 s), so that a
     /// slow stream never costs the connection. What is read in time, and goes on being read, loses
     /// nothing.
     ///
-    /// Replies to pushes aren't read either meanwhile: who takes messages and waits for replies in
-    /// turns should give the two their own tasks.
+    /// Replies to pushes aren't read either while reading is held back: a program that takes messages and waits
+    /// for replies in turns should use separate tasks for the two.
     #[default]
     Wait,
     /// The oldest message gives way; the stream says [`StreamItem::Lagged`] in its place.

@@ -62,13 +62,23 @@ impl Clock {
         awake + self.suspended()
     }
 
-    /// When the clock is to be looked at again for the sake of `deadline`, in the runtime's own time.
+    /// A moment that [`next_look`](Self::next_look) is never before.
+    pub(crate) fn earliest_look(&self, now: Instant, deadline: Instant) -> Instant {
+        let wait = deadline.saturating_duration_since(now).min(LOOK_EVERY - LOOKS_AT);
+        self.awake(now) + wait
+    }
+
+    /// When the clock must be read again because of `deadline`, in the runtime's own time.
     pub(crate) fn next_look(&self, now: Instant, deadline: Instant) -> Instant {
         if self.next.load(Ordering::Relaxed) == NEVER {
             return deadline;
         }
-        let awake = Instant::from_epoch(now.since_epoch().saturating_sub(self.suspended()));
-        next_look(awake, deadline.saturating_duration_since(now))
+        next_look(self.awake(now), deadline.saturating_duration_since(now))
+    }
+
+    /// This moment in the runtime's own time.
+    fn awake(&self, now: Instant) -> Instant {
+        Instant::from_epoch(now.since_epoch().saturating_sub(self.suspended()))
     }
 
     /// A timer for a look.

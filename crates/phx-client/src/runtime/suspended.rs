@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// How long the machine has been suspended since this was called first, within the noise between two
-/// clocks: one of the operating system's that goes on meanwhile, and the standard library's, which doesn't.
+/// clocks: one of the operating system's that runs while the machine is suspended, and the standard library's, which doesn't.
 ///
 /// Zero on Windows, where the runtimes' clocks go on, and on systems that aren't known here.
 ///

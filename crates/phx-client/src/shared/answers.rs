@@ -1,4 +1,4 @@
-//! What the server answered and nobody has read yet, bounded in bytes.
+//! Answers of the server that weren't read yet, bounded in bytes.
 
 /// Bytes of answers that are kept, of which no more than the limit are, but one answer of any size.
 pub(crate) struct Budget {

@@ -4,7 +4,6 @@ use std::any::Any;
 use std::sync::{Arc, Weak};
 
 use phx_proto::{ChannelCloseCause, ChannelId, ChannelState, Payload, PayloadDropped, RequestId};
-use slotmap::{KeyData, SecondaryMap};
 
 use super::hooks::ChannelHooks;
 use super::streams::Streams;
@@ -12,45 +11,50 @@ use super::watch::Watchers;
 use crate::channel::ChannelError;
 use crate::runtime::BoxFuture;
 
-/// Makes a channel's params, anew for every join. `None`: they couldn't be made.
+/// Makes a channel's params for each join. `None`: they couldn't be made.
 pub(crate) type ParamsFunction = Arc<dyn Fn() -> BoxFuture<Option<Payload>> + Send + Sync>;
 
-slotmap::new_key_type! {
-    /// A [`ChannelId`]'s index and generation.
-    struct Key;
-}
-
-fn key(id: ChannelId) -> Key {
-    KeyData::from_ffi(id.as_u64()).into()
-}
-
-/// The entries of all channels.
-pub(crate) struct ChannelEntries(SecondaryMap<Key, (ChannelId, ChannelEntry)>);
+/// The entries of all channels, each at the index that its [`ChannelId`] has among those that are in use at the same
+/// time.
+#[derive(Default)]
+pub(crate) struct ChannelEntries(Vec<Option<(ChannelId, ChannelEntry)>>);
 
 impl ChannelEntries {
-    pub(crate) fn new() -> Self {
-        ChannelEntries(SecondaryMap::with_capacity(1))
-    }
-
     pub(crate) fn insert(&mut self, id: ChannelId, entry: ChannelEntry) {
-        self.0.insert(key(id), (id, entry));
+        let index = index(id);
+        if self.0.is_empty() {
+            // Most sockets have few.
+            self.0.reserve_exact(index + 1);
+        }
+        if self.0.len() <= index {
+            self.0.resize_with(index + 1, || None);
+        }
+        if let Some(slot) = self.0.get_mut(index) {
+            *slot = Some((id, entry));
+        }
     }
 
     pub(crate) fn remove(&mut self, id: ChannelId) -> Option<ChannelEntry> {
-        self.0.remove(key(id)).map(|(_, entry)| entry)
+        let slot = self.0.get_mut(index(id))?;
+        slot.take_if(|(own, _)| *own == id).map(|(_, entry)| entry)
     }
 
     pub(crate) fn get(&self, id: ChannelId) -> Option<&ChannelEntry> {
-        self.0.get(key(id)).map(|(_, entry)| entry)
+        self.0.get(index(id))?.as_ref().filter(|(own, _)| *own == id).map(|(_, entry)| entry)
     }
 
     pub(crate) fn get_mut(&mut self, id: ChannelId) -> Option<&mut ChannelEntry> {
-        self.0.get_mut(key(id)).map(|(_, entry)| entry)
+        self.0.get_mut(index(id))?.as_mut().filter(|(own, _)| *own == id).map(|(_, entry)| entry)
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (ChannelId, &mut ChannelEntry)> {
-        self.0.values_mut().map(|(id, entry)| (*id, entry))
+        self.0.iter_mut().flatten().map(|(id, entry)| (*id, entry))
     }
+}
+
+/// The lower half of an id is a slot of the core's, counted from 1; the upper half is the slot's generation.
+fn index(id: ChannelId) -> usize {
+    usize::try_from(id.as_u64() & u64::from(u32::MAX)).unwrap_or(usize::MAX).saturating_sub(1)
 }
 
 /// One channel: its handle, its streams and its hooks. There are many, and each message looks into
@@ -97,7 +101,7 @@ impl ChannelEntry {
         }
     }
 
-    /// Whether it is never joined again: it was replaced, or nobody drives the socket any more.
+    /// Whether it is never joined again: it was replaced, or the driver has ended.
     pub(crate) fn is_over(&self) -> bool {
         matches!(
             self.closed.as_deref(),

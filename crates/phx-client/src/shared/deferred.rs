@@ -51,9 +51,18 @@ impl Deferred {
     /// Wakes and drops. Called without the lock; a panic of foreign code is reported and ends nothing else.
     #[inline]
     pub(crate) fn run(&mut self) {
-        for waker in self.wakers.drain(..) {
-            isolated("a waker", || waker.wake());
+        if !self.wakers.is_empty() {
+            for waker in self.wakers.drain(..) {
+                isolated("a waker", || waker.wake());
+            }
         }
+        if !self.lost.is_empty() {
+            self.drop_lost();
+        }
+    }
+
+    #[inline(never)]
+    fn drop_lost(&mut self) {
         for lost in self.lost.drain(..) {
             isolated("a destructor", || drop(lost));
         }

@@ -1,4 +1,4 @@
-//! The messages that a stream hasn't taken yet, and what to do when they pile up.
+//! The messages that a stream hasn't taken yet, and the handling of overflow.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +25,7 @@ pub(crate) enum Entry {
 pub(crate) enum Content {
     /// A message of the stream's channel: nearly all there is.
     Message { event: ByteString, payload: Payload },
-    /// What only some streams get. It is larger, and comes seldom.
+    /// Content for some streams only. It is larger, and rare.
     Other(Box<Other>),
 }
 
@@ -103,10 +103,10 @@ struct Queue {
     ended: bool,
 }
 
-/// What a full mailbox means to the one who reads from the transport.
+/// What a full mailbox means for reading from the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Backpressure {
-    /// There is room, or the policy asks nobody to wait.
+    /// The mailbox isn't full, or never holds back reading.
     No,
     /// It was filled, and not emptied by half since; the moment is when it last gave something.
     Since(Instant),
@@ -168,7 +168,7 @@ impl Mailbox {
     }
 
     /// The next entry of a mailbox that was full, unless it was `taken` before, and whether the driver is to
-    /// look at what that means. Whoever takes it holds the lock under which the driver delivers, so that a
+    /// look at what that means. The caller holds the lock under which the driver delivers, so that a
     /// stream that had stalled loses nothing between its first sign of life and the next message.
     pub(crate) fn take_of_full(
         self: &Arc<Self>,
@@ -270,7 +270,7 @@ impl Mailboxes {
     }
 
     /// Whether reading is held back, and until when at the latest. Mailboxes that have given nothing
-    /// for `stall_after` hold nobody back any more; with `force` none does.
+    /// for `stall_after` no longer hold back reading; with `force` none does.
     pub(crate) fn held_until(
         &mut self,
         now: Instant,

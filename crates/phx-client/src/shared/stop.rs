@@ -1,4 +1,4 @@
-//! What becomes of a socket whose driver is gone.
+//! The end of a socket whose driver is gone.
 
 use std::task::Waker;
 
@@ -71,7 +71,7 @@ impl State {
         (stopped, ends)
     }
 
-    /// The hooks have run: whoever waits learns of it, and nothing that the hooks hold is kept.
+    /// Ends futures and streams, once the hooks have run. Returns the hooks, to be dropped after the lock is released.
     pub(crate) fn finish_stop(&mut self, deferred: &mut Deferred) -> impl Sized + use<> {
         self.life = Life::Ended;
         self.connection.take_all(deferred);

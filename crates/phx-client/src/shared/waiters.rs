@@ -1,4 +1,4 @@
-//! Who waits for what has an id.
+//! Futures that wait for something that has an id.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -8,10 +8,10 @@ use foldhash::fast::FixedState;
 
 use super::deferred::Deferred;
 
-/// Room for so many is always kept.
+/// Capacity that is always kept.
 const KEPT: usize = 8;
 
-/// Room for more is given back as soon as nobody waits any more.
+/// A larger capacity is released as soon as no future waits.
 const LARGE: usize = 512;
 
 /// Futures that wait for something that has an id, and what has come for them. The ids are this side's
@@ -31,7 +31,7 @@ enum Slot<V> {
 }
 
 impl<K: Eq + Hash, V> Waiters<K, V> {
-    /// Someone waits for `key` from now on.
+    /// Registers a future that waits for `key`.
     pub(crate) fn register(&mut self, key: K) {
         let slot = Slot::Pending(None);
         match &self.one {
@@ -59,7 +59,7 @@ impl<K: Eq + Hash, V> Waiters<K, V> {
         }
     }
 
-    /// What came for `key`, once; and the waker before this one.
+    /// The value for `key`, once; and the waker before this one.
     pub(crate) fn poll(&mut self, key: &K, cx: &Context<'_>) -> (Poll<V>, Option<Waker>) {
         if let Some(Slot::Pending(waker)) = self.slot(key) {
             return (Poll::Pending, waker.replace(cx.waker().clone()));
@@ -71,7 +71,7 @@ impl<K: Eq + Hash, V> Waiters<K, V> {
         (polled, None)
     }
 
-    /// Nobody waits for `key` any more. Gives the waker, or what had come.
+    /// Forgets the future that waits for `key`. Returns its waker, or the value that had come.
     pub(crate) fn forget(&mut self, key: &K) -> (Option<Waker>, Option<V>) {
         match self.remove(key) {
             Some(Slot::Pending(waker)) => (waker, None),
@@ -98,7 +98,7 @@ impl<K: Eq + Hash, V> Waiters<K, V> {
         slot
     }
 
-    /// Makes smaller again what grew for a peak.
+    /// Shrinks the table after a burst.
     pub(crate) fn shrink(&mut self) {
         self.others.shrink_to(self.others.len().saturating_mul(2).max(KEPT));
     }

@@ -1,4 +1,4 @@
-//! Who waits for a state of the core to change.
+//! Watchers of the core's states.
 
 use std::task::{Context, Waker};
 
@@ -24,14 +24,14 @@ impl<S: Copy + PartialEq> Watchers<S> {
         self.0.get_or_insert_default().insert(None)
     }
 
-    /// Has the watcher woken when the state isn't `known` any more. Gives the waker before this one, which is to be
-    /// dropped after the lock is released: it may be all that keeps a task and the handles in it.
+    /// Registers a waker for when the state isn't `known` any more. Returns the waker before this one, to be dropped
+    /// after the lock is released: it may be all that keeps a task and the handles in it.
     pub(crate) fn wait(&mut self, key: WatchKey, known: S, cx: &Context<'_>) -> Option<Waker> {
         let slot = self.0.as_mut()?.get_mut(key)?;
         slot.replace((known, cx.waker().clone())).map(|(_, old)| old)
     }
 
-    /// Gives the watcher's waker, which is to be dropped after the lock is released.
+    /// Removes a watcher. Returns its waker, to be dropped after the lock is released.
     pub(crate) fn unwatch(&mut self, key: WatchKey) -> Option<Waker> {
         let slots = self.0.as_mut()?;
         let slot = slots.remove(key).flatten();
@@ -41,7 +41,7 @@ impl<S: Copy + PartialEq> Watchers<S> {
         slot.map(|(_, old)| old)
     }
 
-    /// The wakers of those who don't know that this is the state now.
+    /// Takes the wakers of the watchers that know another state than `now`.
     #[inline]
     pub(crate) fn take_outdated(&mut self, now: impl FnOnce() -> S, deferred: &mut Deferred) {
         if let Some(slots) = &mut self.0 {

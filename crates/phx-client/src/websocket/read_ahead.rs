@@ -1,5 +1,6 @@
 //! Reads much at a time while much comes.
 
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,6 +12,28 @@ const FIRST_SIZE: usize = 8 << 10;
 
 /// Bytes read at a time, at the most: while much comes, twice as many each time.
 const MAX_SIZE: usize = 64 << 10;
+
+thread_local! {
+    /// The buffer that a stream of this thread was done with last. Streams need one for the time of a poll only, and
+    /// a buffer that was used before needn't be filled with zeros.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Keeps a buffer for the next stream, unless it is a small one or the thread is about to end.
+fn spare(buffer: Vec<u8>) {
+    if buffer.len() >= FIRST_SIZE {
+        let _ = SPARE.try_with(|spare| spare.set(buffer));
+    }
+}
+
+/// A buffer of `size` bytes or more.
+fn spare_buffer(size: usize) -> Vec<u8> {
+    let mut buffer = SPARE.try_with(Cell::take).unwrap_or_default();
+    if buffer.len() < size {
+        buffer.resize(size, 0);
+    }
+    buffer
+}
 
 /// A stream that is read with a large buffer while it fills small ones, and without a buffer of its
 /// own otherwise.
@@ -37,8 +60,10 @@ impl<S> ReadAhead<S> {
     }
 
     fn drop_buffer(&mut self) {
-        self.buffer = Vec::new();
         (self.next, self.end) = (0, 0);
+        if !self.buffer.is_empty() {
+            spare(std::mem::take(&mut self.buffer));
+        }
     }
 }
 
@@ -58,7 +83,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadAhead<S> {
             };
             // A larger one stays until nothing comes: another one would have to be filled with zeros.
             if this.buffer.len() < size {
-                this.buffer = vec![0; size];
+                this.buffer = spare_buffer(size);
             }
             let read = Pin::new(&mut this.stream).poll_read(cx, this.buffer.split_at_mut(size).0);
             let Poll::Ready(Ok(len)) = read else {

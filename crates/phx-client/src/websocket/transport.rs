@@ -30,15 +30,15 @@ const MAX_WAITING_PONGS: usize = 64;
 /// `Debug` shows neither frames nor buffers.
 pub struct WebSocketTransport<S> {
     socket: WebSocketStream<Metered<ReadAhead<S>>>,
-    /// Begins anew with each call, but for those that gave a frame: of these the caller may make
-    /// many before it lets other tasks run.
+    /// A new turn begins with each call, except after a frame: the caller may receive many frames
+    /// before it lets other tasks run.
     turn: Turn,
     waiting_pongs: usize,
     /// Bytes that may be gathered before they are written, and how many were since all was written.
     write_buffer_size: usize,
     unwritten: usize,
     /// Why nothing can be written any more. What the server said before that is still read: its
-    /// close frame tells more than a broken pipe does.
+    /// close frame says more than a broken pipe does.
     unwritable: Option<Box<CloseCause>>,
     /// Whether the receiving side was woken to report that. Once is enough, and more would spin
     /// while receiving is held back.
@@ -89,14 +89,14 @@ where
         }
     }
 
-    /// Writes what can be written now of a frame that nobody waits for.
+    /// Writes what can be written now, without waiting for the rest.
     fn flush_once(&mut self, cx: &mut Context<'_>) {
         // Pongs may have spent the turn's writes, and there is no other turn.
         self.turn.begin_writing();
         let _ = Pin::new(&mut self.socket).poll_flush(cx);
     }
 
-    /// Tells the peer what it did wrong, if that can be done without waiting.
+    /// Sends the peer a close code for what it did wrong, if that can be done without waiting.
     fn complain(&mut self, cx: &mut Context<'_>, code: CloseCode) {
         let _ = Pin::new(&mut self.socket).start_send(close_message(code, ""));
         self.flush_once(cx);
@@ -130,6 +130,11 @@ where
         Poll::Pending
     }
 
+    /// Why nothing can be written, which ends the connection.
+    fn write_failure(&self) -> Option<CloseCause> {
+        self.unwritable.as_deref().cloned()
+    }
+
     /// Whether another ping may be taken.
     fn poll_pongs(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.waiting_pongs >= MAX_WAITING_PONGS {
@@ -146,33 +151,36 @@ where
         }
     }
 
-    /// What was received, or, if there is nothing more to read, why nothing can be written.
+    /// The next message that is data or a close, pings having been answered; if there is nothing more to read, why
+    /// nothing can be written.
     fn poll_received(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, CloseCause>> {
-        match (self.poll_message(cx), &self.unwritable) {
-            // There is more to read in the next turn.
-            (Poll::Pending, _) if !self.turn.may_read() => Poll::Pending,
-            (Poll::Pending | Poll::Ready(Err(_)), Some(cause)) => {
-                Poll::Ready(Err(CloseCause::clone(cause)))
-            }
-            (received, _) => received,
-        }
-    }
-
-    /// The next message that is data or a close, pings having been answered.
-    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, CloseCause>> {
         loop {
             // Frames that the library has read already cost no further read.
             ready!(self.turn.poll_read(cx));
-            ready!(self.poll_pongs(cx));
-            let message = match ready!(Pin::new(&mut self.socket).poll_next(cx)) {
-                Some(Ok(message)) => message,
-                Some(Err(error)) => {
+            let next = match self.poll_pongs(cx) {
+                Poll::Ready(()) => Pin::new(&mut self.socket).poll_next(cx),
+                Poll::Pending => Poll::Pending,
+            };
+            let message = match next {
+                Poll::Ready(Some(Ok(message))) => message,
+                Poll::Ready(Some(Err(error))) => {
                     if let Some(code) = close_code(&error) {
                         self.complain(cx, code);
                     }
-                    return Poll::Ready(Err(failure::websocket_failed(&error)));
+                    let cause = failure::websocket_failed(&error);
+                    return Poll::Ready(Err(self.write_failure().unwrap_or(cause)));
                 }
-                None => return Poll::Ready(Err(failure::ended())),
+                Poll::Ready(None) => {
+                    let cause = self.write_failure().unwrap_or_else(failure::ended);
+                    return Poll::Ready(Err(cause));
+                }
+                // There is more to read in the next turn, or nothing more.
+                Poll::Pending if !self.turn.may_read() => return Poll::Pending,
+                Poll::Pending => {
+                    return self
+                        .write_failure()
+                        .map_or(Poll::Pending, |cause| Poll::Ready(Err(cause)));
+                }
             };
             match message {
                 Message::Text(text) => {
@@ -261,7 +269,7 @@ where
             return Ok(());
         }
         let sent = Pin::new(&mut this.socket).start_send(message);
-        // The flush that follows wakes whoever is to learn of a failure.
+        // The flush that follows wakes the receiving side, which reports a failure.
         let _ = this.note_written(sent, None);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What becomes of each event: under the lock for streams and futures, and then without it for hooks and logs.
+//! Dispatches each event: under the lock to streams and futures, and then without it to hooks and logs.
 
 use phx_proto::{
     ByteString, ChannelCloseCause, ChannelId, CloseCause, Escaped, Event, Instant, Payload,
@@ -16,14 +16,14 @@ use crate::socket::{Closed, SocketError};
 use crate::subscription::isolated;
 
 impl Dispatch {
-    /// Brings the core's events to whom they concern, until one concerns hooks or logs.
+    /// Dispatches the core's events, until one is for hooks or logs.
     #[inline]
     pub(super) fn events(&mut self, state: &mut State, now: Instant) {
         while self.outside.is_none()
             && let Some(event) = state.core.poll_event()
         {
             match event {
-                // Most are messages, which take a short way.
+                // Most are messages, which take the short path.
                 Event::Message { channel, event, payload, .. } => {
                     self.message(state, now, channel, event, payload);
                 }
@@ -53,7 +53,7 @@ impl Dispatch {
         }
     }
 
-    /// Brings a message to the streams that want it, unless hooks may change it first, and to hooks and logs.
+    /// Delivers a message to the streams that want it, unless hooks may change it first, and to hooks and logs.
     fn message(
         &mut self,
         state: &mut State,
@@ -82,7 +82,7 @@ impl Dispatch {
         entry.streams.deliver(now, message, &mut state.mailboxes, &mut self.deferred);
     }
 
-    /// Has hooks and logs see something, if there are any.
+    /// Leaves an event to hooks and logs, if there are any.
     pub(super) fn outside(&mut self, has_hooks: bool, run: impl FnOnce(&Shared) + Send + 'static) {
         let run = Box::new(run);
         if has_hooks || self.is_logged {
@@ -93,15 +93,14 @@ impl Dispatch {
         }
     }
 
-    /// Serves streams and futures, so that everything of what happened can be seen by the time they
-    /// are woken.
+    /// Updates the state that streams and futures read, all of it before they are woken.
     #[inline(never)]
     fn event(&mut self, state: &mut State, now: Instant, event: Event) {
         let deferred = &mut self.deferred;
         match event {
             Event::RequestDone { push, channel, outcome, .. } => {
                 state.deliver_reply(now, channel, push, &outcome, deferred);
-                self.outcomes.push((push, outcome));
+                super::push(&mut self.outcomes, (push, outcome));
             }
             Event::Pong { ping, round_trip, .. } => self.pongs.push((ping, round_trip)),
             Event::HeartbeatAnswered { .. } => self.shrink(state),
@@ -196,16 +195,16 @@ impl Dispatch {
         });
     }
 
-    /// Something that isn't an end. It may hold a large frame, which is never dropped under the lock.
+    /// Reports an error that ends nothing. It may hold a large frame, which is never dropped under the lock.
     pub(super) fn error(&mut self, state: &State, error: SocketError) {
         let hooks = state.hooks.error.clone();
         self.outside(true, move |shared| report_error(shared, &error, &hooks));
     }
 }
 
-/// What hooks and logs are to see of an event. It runs without the lock.
+/// The part of an event that hooks and logs see. It runs without the lock.
 pub(super) enum Outside {
-    /// A message, which streams have got unless there are changes to be made.
+    /// A message, already delivered to the streams unless hooks change it.
     Message {
         channel: ChannelId,
         topic: ByteString,

@@ -10,7 +10,7 @@ use crate::shared::{HookList, Shared};
 use crate::socket::{Closed, SocketError};
 
 impl Dispatch {
-    /// Lets everybody know that the driver is gone: first the hooks, then those who wait.
+    /// Reports the driver's end: to the hooks first, then to streams and futures.
     ///
     /// It runs when the driver is dropped, perhaps while a panic unwinds: a second panic that leaves here would
     /// abort the program.
@@ -20,7 +20,7 @@ impl Dispatch {
     }
 
     fn report_stop(&mut self, shared: &Shared) {
-        // What had come is reported before the end.
+        // An event that came before is reported before the end.
         if let Some(outside) = self.outside.take() {
             outside.run(shared, &mut self.deferred);
         }
@@ -31,7 +31,7 @@ impl Dispatch {
             (state.topic(channel), hooks)
         };
         let channels: Vec<_> = channels.into_iter().map(ended).collect();
-        // If all handles are gone, nobody misses the driver.
+        // Without handles the end was wanted, and is no error.
         let on_error = (!state.abandoned).then(|| state.hooks.error.clone());
         let (on_close, was_open) = (state.hooks.close.clone(), state.ends.is_open());
         drop(state);
@@ -49,7 +49,7 @@ impl Dispatch {
 
     fn finish_stop(&mut self, shared: &Shared) {
         let mut state = shared.lock();
-        // What had come is still the outcome.
+        // Outcomes that came before stay valid.
         self.resolve(&mut state);
         let garbage = state.finish_stop(&mut self.deferred);
         drop(state);
