@@ -8,7 +8,7 @@
 //! `phx-proto` too. Here: the same steps give the same outputs; facts about old connections change
 //! nothing; nor does it matter how often the socket is polled and told the time.
 
-use phx_chaos::{Chaos, Habits};
+use phx_chaos::{Chaos, Options};
 
 /// Panics if something doesn't hold.
 pub fn check(input: &[u8]) {
@@ -16,14 +16,14 @@ pub fn check(input: &[u8]) {
         return;
     };
     let drains = how & 1 == 0;
-    let habits =
-        Habits { seed: 1, drains, punctual: how & 2 != 0, logs: true, ..Habits::default() };
-    let log = log(habits, steps);
+    let options =
+        Options { seed: 1, drains, punctual: how & 2 != 0, logs: true, ..Options::default() };
+    let log = log(options, steps);
     let other = match how >> 2 & 3 {
         0 => return,
-        1 if drains => Habits { stale_inputs: true, ..habits },
-        2 if drains && habits.punctual => Habits { extra_polls: true, ..habits },
-        _ => habits,
+        1 if drains => Options { stale_inputs: true, ..options },
+        2 if drains && options.punctual => Options { extra_polls: true, ..options },
+        _ => options,
     };
     let other = self::log(other, steps);
     for (expected, found) in log.lines().zip(other.lines()) {
@@ -32,8 +32,8 @@ pub fn check(input: &[u8]) {
     assert_eq!(log.len(), other.len());
 }
 
-fn log(habits: Habits, steps: &[u8]) -> String {
-    let mut chaos = Chaos::given(habits, steps);
+fn log(options: Options, steps: &[u8]) -> String {
+    let mut chaos = Chaos::given(options, steps);
     chaos.run(steps.len());
     chaos.end();
     chaos.log

@@ -98,7 +98,7 @@ fn count() -> anyhow::Result<Counts> {
 fn rustc() -> anyhow::Result<String> {
     let output = Command::new("rustc").arg("--version").output().context("rustc doesn't run")?;
     let text = String::from_utf8(output.stdout)?;
-    text.split_whitespace().nth(1).map(str::to_owned).context("rustc tells no version")
+    text.split_whitespace().nth(1).map(str::to_owned).context("rustc prints no version")
 }
 
 /// Allocations of an operation, once everything it keeps has its size.
@@ -113,7 +113,7 @@ pub(crate) fn allocations(name: &str) -> anyhow::Result<f64> {
     Ok((each * 100.0).round() / 100.0)
 }
 
-/// Instructions that this program executes for each of what it is told to do `short` and `long`
+/// Instructions that this program executes for each of what it does `short` and `long`
 /// times, its last argument.
 pub(crate) fn instructions(args: &[&str], short: u64, long: u64) -> anyhow::Result<u64> {
     let total = |times: u64| -> anyhow::Result<u64> {
@@ -124,10 +124,10 @@ pub(crate) fn instructions(args: &[&str], short: u64, long: u64) -> anyhow::Resu
             .arg(times.to_string())
             .output()
             .context("valgrind doesn't run; `apt-get install valgrind` brings it")?;
-        let told = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "under valgrind {args:?} failed:\n{told}");
-        let total = told.lines().find_map(|line| line.split_once("Collected : "));
-        Ok(total.context("valgrind tells no count")?.1.trim().parse()?)
+        let output_text = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "under valgrind {args:?} failed:\n{output_text}");
+        let total = output_text.lines().find_map(|line| line.split_once("Collected : "));
+        Ok(total.context("valgrind prints no count")?.1.trim().parse()?)
     };
     Ok((total(long)? - total(short)?) / (long - short))
 }
@@ -154,20 +154,20 @@ fn grown(counted: &Counts, stored: &Counts) -> Vec<String> {
 
 /// Which operations cost more beside others than they may, in words.
 fn too_far_apart(counted: &Counts) -> Vec<String> {
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     for (name, other, ratio) in RATIOS {
         let of = |name: &str| counted.operations.get(name).map(|count| count.instructions);
         let Some((count, least)) = of(name).zip(of(other)) else {
-            told.push(format!("{name}, {other}: not counted"));
+            lines.push(format!("{name}, {other}: not counted"));
             continue;
         };
         if count as f64 > least as f64 * ratio {
-            told.push(format!(
+            lines.push(format!(
                 "{name}: {count} instructions, over {ratio} times the {least} of {other}"
             ));
         }
     }
-    told
+    lines
 }
 
 fn table(counted: &Counts, stored: &Counts) -> String {
@@ -195,17 +195,17 @@ mod tests {
         let stored = counts("1.95.0", 1_000, 1.0);
         assert!(grown(&counts("1.95.0", 1_050, 1.0), &stored).is_empty());
         assert!(grown(&counts("1.95.0", 10, 0.0), &stored).is_empty());
-        let told = grown(&counts("1.95.0", 1_051, 1.06), &stored);
+        let lines = grown(&counts("1.95.0", 1_051, 1.06), &stored);
         assert_eq!(
-            told,
+            lines,
             ["decode: 1051 instructions instead of 1000", "decode: 1.06 allocations instead of 1"]
         );
     }
 
     #[test]
     fn one_allocation_is_more_than_none() {
-        let told = grown(&counts("1.95.0", 1, 1.0), &counts("1.95.0", 1, 0.0));
-        assert_eq!(told, ["decode: 1 allocations instead of 0"]);
+        let lines = grown(&counts("1.95.0", 1, 1.0), &counts("1.95.0", 1, 0.0));
+        assert_eq!(lines, ["decode: 1 allocations instead of 0"]);
     }
 
     #[test]

@@ -109,7 +109,7 @@ pub(crate) fn print(costs: &[Cost]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Bytes of this process that are in memory; 0 where that can't be told.
+/// Bytes of this process that are in memory; 0 where that isn't known.
 pub(crate) fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -119,7 +119,7 @@ pub(crate) fn resident() -> u64 {
 
 /// Prints a line for people, beside what is for programs.
 pub(crate) fn complain(line: &str) {
-    // Nobody is left to be told that it can't be told.
+    // Without standard error there is no other place to report to.
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 

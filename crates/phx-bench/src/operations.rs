@@ -39,7 +39,7 @@ pub(crate) const ALL: &[Operation] = &[
 ];
 
 impl Operation {
-    /// Does what comes before, and gives what is to be done again and again.
+    /// Does what comes before, and returns the operation to repeat.
     pub(crate) fn prepare(&self) -> anyhow::Result<Repeated> {
         (self.prepare)().with_context(|| format!("preparing `{}`", self.name))
     }

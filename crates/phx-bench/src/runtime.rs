@@ -63,7 +63,7 @@ impl Runtime {
         }
     }
 
-    /// A socket in the making to the server on `PERF_PORT`, as a program would make it.
+    /// A builder of a socket to the server on `PERF_PORT`, as a program would make it.
     pub(crate) fn socket(self) -> anyhow::Result<SocketBuilder> {
         let url = format!("ws://127.0.0.1:{}/socket", server_port()?);
         Ok(match self {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 
-/// What is to be run.
+/// A scenario to run.
 pub(crate) struct Scenario<'a> {
     pub(crate) name: &'a str,
     args: &'a [&'a str],

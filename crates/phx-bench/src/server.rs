@@ -34,7 +34,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         writeln!(std::io::stdout(), "{}", listener.local_addr()?.port())?;
         loop {
             let (stream, _) = listener.accept().await?;
-            // Whatever ends a connection, the client tells.
+            // The client reports how a connection ended.
             spawn_local(async { drop(serve(stream).await) });
         }
     })

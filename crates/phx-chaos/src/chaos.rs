@@ -1,4 +1,4 @@
-//! The driver, and what it knows of its session.
+//! The driver and its record of the session.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -13,41 +13,41 @@ use phx_proto::{
 
 use crate::choices::Choices;
 
-/// How a session differs from others.
+/// Options of a session.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "for tests, which name all of it")]
-pub struct Habits {
-    /// Decides what happens if nothing else does, and the socket's jitter.
+pub struct Options {
+    /// Seed of the choices and of the socket's jitter.
     pub seed: u64,
     /// Whether everything is polled after every step, or only now and then.
     pub drains: bool,
-    /// Whether facts about old transports are strewn in. What else happens is the same as without.
+    /// Whether inputs of old transports are sent as well. Everything else is the same as without.
     pub stale_inputs: bool,
     /// Whether time goes from timeout to timeout, or past them.
     pub punctual: bool,
-    /// Whether the socket is asked and told the time more often than it needs. What happens is the
+    /// Whether the socket is polled and given the time more often than it needs. Everything is the
     /// same as without if it `drains` and is `punctual`.
     pub extra_polls: bool,
-    /// Whether all that comes out is written down.
+    /// Whether all actions and events are logged.
     pub logs: bool,
 }
 
-impl Habits {
+impl Options {
     /// A seed, and every second one drains.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Habits { seed, drains: seed.is_multiple_of(2), ..Habits::default() }
+        Options { seed, drains: seed.is_multiple_of(2), ..Options::default() }
     }
 }
 
 /// A driver that does everything in any order.
 #[derive(Debug)]
 pub struct Chaos {
-    /// Whose session it is.
+    /// The socket under test.
     pub socket: Socket,
-    /// Everything that came out, if the habit is to write it down.
+    /// All actions and events, if `logs` is set.
     pub log: String,
-    pub(crate) habits: Habits,
+    pub(crate) options: Options,
     pub(crate) choices: Choices,
     pub(crate) now: Instant,
     pub(crate) server: &'static dyn Serializer,
@@ -56,12 +56,12 @@ pub struct Chaos {
     pub(crate) seen: Seen,
 }
 
-/// What was done and what came of it.
+/// Calls, inputs and outputs so far.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) channels: VecDeque<ChannelId>,
     pub(crate) sent: VecDeque<Message>,
-    /// What a kind server is going to reply to.
+    /// Messages that a kind server will reply to.
     pub(crate) unanswered: Vec<Message>,
     pub(crate) transports: Vec<TransportId>,
     pub(crate) requests: VecDeque<ParamsRequestId>,
@@ -122,39 +122,39 @@ fn config(choices: &mut Choices) -> Config {
 impl Chaos {
     /// A session that the seed decides.
     #[must_use]
-    pub fn new(habits: Habits) -> Self {
-        let config = config(&mut Choices::Random(Rng::with_seed(habits.seed)));
-        Chaos::with_config(habits, config)
+    pub fn new(options: Options) -> Self {
+        let config = config(&mut Choices::Random(Rng::with_seed(options.seed)));
+        Chaos::with_config(options, config)
     }
 
     /// The same with these settings.
     #[must_use]
-    pub fn with_config(habits: Habits, config: Config) -> Self {
-        let choices = Choices::Random(Rng::with_seed(habits.seed));
-        Chaos::with_choices(habits, config, choices)
+    pub fn with_config(options: Options, config: Config) -> Self {
+        let choices = Choices::Random(Rng::with_seed(options.seed));
+        Chaos::with_choices(options, config, choices)
     }
 
     /// A session that `bytes` decide: its settings first, then a letter for each step, and what the
     /// step needs. They are explained in `fuzz/README.md`.
     #[must_use]
-    pub fn given(habits: Habits, bytes: &[u8]) -> Self {
+    pub fn given(options: Options, bytes: &[u8]) -> Self {
         let mut choices = Choices::Given { bytes: bytes.to_vec(), next: 0 };
         let mut config = config(&mut choices);
         if choices.once_in(4) {
             config.max_events = 6;
             config.max_event_bytes = 200;
         }
-        Chaos::with_choices(habits, config, choices)
+        Chaos::with_choices(options, config, choices)
     }
 
-    fn with_choices(habits: Habits, config: Config, choices: Choices) -> Self {
+    fn with_choices(options: Options, config: Config, choices: Choices) -> Self {
         let server: &'static dyn Serializer =
             if config.serializer.vsn() == "1.0.0" { &V1Server } else { &V2Server };
         Chaos {
-            socket: Socket::new(config, habits.seed),
-            habits,
+            socket: Socket::new(config, options.seed),
+            options,
             choices,
-            kind: !habits.seed.is_multiple_of(4),
+            kind: !options.seed.is_multiple_of(4),
             now: Instant::EPOCH,
             server,
             seen: Seen::default(),
@@ -162,19 +162,19 @@ impl Chaos {
         }
     }
 
-    /// Does so many things, or as many as were given.
+    /// Does this many steps, or as many as were given.
     pub fn run(&mut self, steps: usize) {
         for _ in 0..steps {
             if self.choices.are_used_up() {
                 return;
             }
-            self.fidget();
+            self.poll_extra();
             self.step();
-            self.fidget();
-            if self.habits.stale_inputs {
-                self.strew_stale_facts();
+            self.poll_extra();
+            if self.options.stale_inputs {
+                self.send_stale_inputs();
             }
-            if self.habits.drains {
+            if self.options.drains {
                 self.poll_actions(usize::MAX);
                 self.poll_events(usize::MAX);
             }
@@ -200,10 +200,10 @@ impl Chaos {
         }
         self.poll_actions(usize::MAX);
         self.poll_events(usize::MAX);
-        assert_eq!(self.socket.connection_state(), ConnectionState::Closed, "{:?}", self.habits);
+        assert_eq!(self.socket.connection_state(), ConnectionState::Closed, "{:?}", self.options);
         assert_eq!(self.socket.poll_timeout(), None, "{:?}", self.socket.timeout_reason());
         let open: Vec<_> = self.seen.calls.iter().filter(|(_, call)| !call.is_done).collect();
-        assert!(open.is_empty(), "calls without an outcome: {open:?}, {:?}", self.habits);
+        assert!(open.is_empty(), "calls without an outcome: {open:?}, {:?}", self.options);
         if !self.seen.missed_events {
             for transport in &self.seen.transports {
                 assert!(
@@ -215,7 +215,7 @@ impl Chaos {
         self.check_that_nothing_is_held();
     }
 
-    /// All the room that the limits promise is there.
+    /// All that the limits allow can be held again.
     fn check_that_nothing_is_held(&mut self) {
         let config = self.socket.config().clone();
         let channels: Vec<_> = (0..config.max_channels)
@@ -246,7 +246,7 @@ impl Chaos {
     }
 }
 
-/// Adds to a list of the last things, of which so many are kept.
+/// Appends to a list that keeps the last `most` things.
 pub(crate) fn remember<T>(list: &mut VecDeque<T>, thing: T, most: usize) {
     list.push_back(thing);
     if list.len() > most {

@@ -1,4 +1,4 @@
-//! What a session is fed with: sensible, foreign and broken values.
+//! Inputs of a session: sensible, foreign and broken values.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use phx_proto::{
 use crate::Chaos;
 
 pub(crate) const TOPICS: [&str; 4] = ["room:a", "room:b", "presence:a", "x"];
-pub(crate) const EVENTS: [&str; 6] = ["msg", "phx_close", "phx_error", "phx_reply", "news", ""];
+pub(crate) const EVENTS: [&str; 6] = ["msg", "phx_close", "phx_error", "phx_reply", "talk", ""];
 
 impl Chaos {
     pub(crate) fn any_channel(&mut self) -> Option<ChannelId> {
@@ -109,7 +109,7 @@ impl Chaos {
             4 => "unknown",
             _ => TOPICS[self.choices.below(TOPICS.len())],
         };
-        let event = if self.choices.below(4) < 3 { "news" } else { EVENTS[self.choices.below(3)] };
+        let event = if self.choices.below(4) < 3 { "talk" } else { EVENTS[self.choices.below(3)] };
         let message = Message::new(topic, event, Payload::empty())
             .with_join_ref(self.any_ref())
             .with_reference(self.any_ref());

@@ -18,4 +18,4 @@ mod inputs;
 mod outputs;
 mod steps;
 
-pub use chaos::{Chaos, Habits};
+pub use chaos::{Chaos, Options};

@@ -1,4 +1,4 @@
-//! What comes out, and what must hold of it.
+//! Checks of actions and events.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ impl Chaos {
     }
 
     pub(crate) fn note_action(&mut self, action: Action) {
-        if self.habits.logs {
+        if self.options.logs {
             let contents = match &action {
                 Action::Send { frame, .. } => frame.as_bytes().clone(),
                 _ => bytes::Bytes::new(),
@@ -80,7 +80,7 @@ impl Chaos {
         for number in 0..count {
             let Some(event) = self.socket.poll_event() else { return };
             assert!(number < most, "more events waited than the limits allow");
-            if self.habits.logs {
+            if self.options.logs {
                 writeln!(self.log, "{:?} {event:?}", self.now).unwrap();
             }
             self.note_event(event);

@@ -1,4 +1,4 @@
-//! What may happen, one thing at a time.
+//! The steps of a session.
 
 use std::time::Duration;
 
@@ -190,7 +190,7 @@ impl Chaos {
                 Instant::from_epoch(self.now.since_epoch().saturating_sub(earlier))
             }
         };
-        if self.habits.punctual {
+        if self.options.punctual {
             while let Some(at) = self.socket.poll_timeout().filter(|at| *at <= end) {
                 self.wait_until(at);
             }
@@ -201,24 +201,24 @@ impl Chaos {
     }
 
     fn wait_until(&mut self, end: Instant) {
-        if self.habits.extra_polls {
+        if self.options.extra_polls {
             let part = end.saturating_duration_since(self.now) / 3;
             for _ in 0..2 {
                 self.now = self.now + part;
-                self.fidget();
+                self.poll_extra();
             }
         }
         self.now = end;
         self.socket.handle_timeout(self.now);
-        if self.habits.punctual && self.habits.drains {
+        if self.options.punctual && self.options.drains {
             self.poll_actions(usize::MAX);
             self.poll_events(usize::MAX);
         }
     }
 
-    /// Asks and tells what need not be asked and told.
-    pub(crate) fn fidget(&mut self) {
-        if !self.habits.extra_polls {
+    /// Polls and passes the time without need.
+    pub(crate) fn poll_extra(&mut self) {
+        if !self.options.extra_polls {
             return;
         }
         self.socket.handle_timeout(self.now);
@@ -230,9 +230,9 @@ impl Chaos {
         assert_eq!((self.socket.poll_timeout(), self.socket.timeout_reason()), (next, why));
     }
 
-    /// Tells the socket things about every transport but the latest. Chooses nothing, so that a
+    /// Passes the socket inputs of every transport but the latest. Chooses nothing, so that a
     /// session with these and one without do the same otherwise.
-    pub(crate) fn strew_stale_facts(&mut self) {
+    pub(crate) fn send_stale_inputs(&mut self) {
         let Some((_, old)) = self.seen.transports.split_last() else { return };
         for transport in old.iter().rev().take(3) {
             self.socket.handle_opened(self.now, *transport);

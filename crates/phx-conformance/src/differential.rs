@@ -49,7 +49,7 @@ pub struct Summary {
     pub steps_untouched: u64,
     /// By deviation: in how many runs, and how often.
     pub deviations: BTreeMap<u8, (u64, u64)>,
-    /// The first difference that nothing explains, told at length.
+    /// The first difference that nothing explains, with the script and both runs.
     pub report: Option<String>,
 }
 
@@ -124,7 +124,7 @@ fn run_while(
                 && summary.report.is_none()
             {
                 let about = format!("run {run} of seed {seed}, {:?}", Profile::of(run));
-                summary.report = Some(tell(official, script, rules, is_plain(run), &about)?);
+                summary.report = Some(explain(official, script, rules, is_plain(run), &about)?);
             }
         }
     }
@@ -152,7 +152,7 @@ impl Summary {
         self.plain += u64::from(is_plain(run));
         self.steps += steps;
         self.frames += core.iter().filter(|line| line.subject == "frames").count() as u64;
-        let verdict = compare::judge(answer, &core, is_plain(run));
+        let verdict = compare::compare(answer, &core, is_plain(run));
         let marks = &answer.deviating.marks;
         match &verdict {
             Verdict::Unexplained(_) => self.unexplained += 1,
@@ -180,7 +180,7 @@ impl Summary {
 }
 
 /// Shrinks a script that has a difference, and shows it.
-fn tell(
+fn explain(
     official: &mut Official,
     script: Script,
     rules: &[u8],
@@ -191,7 +191,7 @@ fn tell(
         let mut answers = official.ask("differential", [question(script, rules)])?;
         let answer: Answer = answers.pop().ok_or("no answer")?;
         let core = world::run(script, &answer.deviating);
-        let verdict = compare::judge(&answer, &core, plain);
+        let verdict = compare::compare(&answer, &core, plain);
         Ok((answer, core, verdict))
     };
     let script =

@@ -12,7 +12,7 @@ use phx_conformance::official::{Error, Official};
 const USAGE: &str = "usage: cargo xtask differential [--runs N] [--seed S]
 
 Runs N random scripts (5000) made of seed S (1) with npm's phoenix and with phx-proto, and compares what
-both send and tell. Exit code 1 if there is a difference that no deviation explains.";
+both send and report. Exit code 1 if there is a difference that no deviation explains.";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

@@ -56,9 +56,9 @@ impl Official {
             })
             .collect();
         let Official { node, questions, answers } = self;
-        let input = questions.as_mut().ok_or("Node was told to end")?;
+        let input = questions.as_mut().ok_or("Node has ended")?;
         std::thread::scope(|scope| {
-            // Beside the reading: Node takes no more questions while nobody takes its answers.
+            // Beside the reading: Node takes no more questions while its answers aren't read.
             let writer = scope.spawn(|| -> io::Result<()> {
                 for line in &lines {
                     input.write_all(line.as_bytes())?;
@@ -67,7 +67,7 @@ impl Official {
             });
             let read: Result<Vec<A>, Error> = lines.iter().map(|_| answer(answers)).collect();
             if read.is_err() {
-                // It may be full of answers that nobody will take.
+                // Its output may be full of unread answers.
                 let _was_running = node.kill();
             }
             match writer.join() {

@@ -43,7 +43,7 @@ pub struct Line {
 
 /// Who says something.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums, reason = "there is nobody else")]
+#[allow(clippy::exhaustive_enums, reason = "there are two sides")]
 pub enum Side {
     /// The client.
     #[serde(rename = "c2s")]

@@ -64,6 +64,6 @@ fn on_tokio(future: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
     runtime.block_on(future);
-    // A name that is still being looked up is nobody's business any more.
+    // A lookup that is still under way is abandoned.
     runtime.shutdown_background();
 }

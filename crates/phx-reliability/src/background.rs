@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 
-/// A runtime with a thread of its own: what is spawned on it runs in the background.
+/// A runtime with a separate thread: its tasks run in the background.
 pub(crate) fn runtime() -> anyhow::Result<Runtime> {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().context("no runtime")
 }

@@ -1,4 +1,4 @@
-//! Who has sent and got what: the server's books of the traffic, for simulated runs and real ones.
+//! The server's record of the traffic, for simulated runs and real ones.
 //!
 //! Everything is numbered. Pushes have numbers that grow for as long as their channel lives. The server
 //! numbers what it pushes anew in each *life* of a channel, which is the time from one join to the end of
@@ -20,17 +20,17 @@ pub(crate) mod room;
 use numbered::Numbered;
 use numbers::Numbers;
 
-/// The server's books; clones share them.
+/// The server's record; clones share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Ledger(Arc<Mutex<Books>>);
+pub(crate) struct Ledger(Arc<Mutex<Entries>>);
 
 #[derive(Debug, Default)]
-pub(crate) struct Books {
+pub(crate) struct Entries {
     topics: BTreeMap<ByteString, Topic>,
     /// The last of them, by their numbers; 0 is none.
     lives: BTreeMap<u64, Life>,
     last_life: u64,
-    /// Whether the books are for traffic without an end: then they stay small, and no receipts are kept.
+    /// Whether the traffic has no end: then the record stays small, and no receipts are kept.
     is_endless: bool,
     /// Whether the server pushes nothing.
     pub(crate) is_paused: bool,
@@ -77,7 +77,7 @@ pub(crate) struct Receipt {
 /// Lives that are remembered, besides those that go on: a client asks for one soon after its end.
 const LIVES: usize = 1024;
 
-/// What the books come to for a life, for a client that asks.
+/// The record of a life, for a client that asks.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Report {
     pub(crate) life: u64,
@@ -87,20 +87,20 @@ pub(crate) struct Report {
 }
 
 impl Ledger {
-    /// Books of endless traffic, whose lives have greater numbers than those of all that were begun before.
+    /// A record of endless traffic, whose lives have greater numbers than those of all that were begun before.
     pub(crate) fn endless() -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let last_life = u64::try_from(since.as_micros()).unwrap_or_default();
-        let books = Books { last_life, is_endless: true, ..Books::default() };
-        Ledger(Arc::new(Mutex::new(books)))
+        let entries = Entries { last_life, is_endless: true, ..Entries::default() };
+        Ledger(Arc::new(Mutex::new(entries)))
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Books> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Books {
+impl Entries {
     pub(crate) fn begin(&mut self, topic: &ByteString, socket: SocketId) -> u64 {
         self.last_life += 1;
         // Or the whole frame would be kept that it came in.
@@ -143,7 +143,7 @@ impl Books {
         (next.socket == over.socket).then_some(over.pushed)
     }
 
-    /// The number of the next message pushed in a life, unless the server is to be quiet.
+    /// The number of the next message pushed in a life, unless the server is paused.
     fn next_push(&mut self, life: u64) -> Option<u64> {
         let life = self.lives.get_mut(&life).filter(|_| !self.is_paused)?;
         life.pushed += 1;

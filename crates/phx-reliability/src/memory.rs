@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use cap::Cap;
 use tikv_jemallocator::Jemalloc;
 
-/// An allocator whose resident memory tells what is needed: it puts what is new where there is room
+/// An allocator whose resident memory shows what is needed: it puts what is new where there is room
 /// low in memory, and gives every page that is free back to the system.
 ///
 /// glibc's gives back only what is free at the end of its heap. With it a soak's memory went up at
@@ -36,10 +36,10 @@ pub(crate) fn with_settings() -> anyhow::Result<Option<ExitCode>> {
     Ok(Some(code.map_or(ExitCode::FAILURE, ExitCode::from)))
 }
 
-/// The resident memory in KiB, as Linux tells it.
+/// The resident memory in KiB, as Linux reports it.
 pub(crate) fn resident_kib() -> anyhow::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status");
-    let status = status.context("the memory of a process is only told by Linux")?;
+    let status = status.context("the memory of a process is only reported by Linux")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kib = line.and_then(|line| line.split_whitespace().next()).context("no VmRSS")?;
     kib.parse().context("VmRSS is no number")
@@ -55,7 +55,7 @@ pub(crate) fn peak() -> usize {
     ALLOCATOR.max_allocated()
 }
 
-/// From now on whoever would allocate more than this in all ends the process.
+/// From now on an allocation beyond this total ends the process.
 pub(crate) fn limit(bytes: usize) -> anyhow::Result<()> {
     ensure!(ALLOCATOR.set_limit(bytes).is_ok(), "more than {bytes} bytes are allocated already");
     Ok(())

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::Context as _;
 use tokio::net::TcpSocket;
 
-/// A port of 127.0.0.1 that nobody else gets while its server is away: it is bound here, and the server
+/// A reserved port of 127.0.0.1, also while its server is away: it is bound here, and the server
 /// listens on it.
 pub(crate) struct Port {
     address: SocketAddr,

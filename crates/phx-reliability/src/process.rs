@@ -1,4 +1,4 @@
-//! This program as processes of its own.
+//! This program as separate processes.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStdout, Command, Stdio};

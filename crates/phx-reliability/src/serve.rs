@@ -1,4 +1,4 @@
-//! A server as a process of its own.
+//! A server as a separate process.
 
 #![expect(clippy::print_stdout, reason = "the parent reads where it listens")]
 
@@ -15,7 +15,7 @@ use crate::ledger::Ledger;
 use crate::ledger::room;
 use crate::process::Process;
 
-/// What the server is told.
+/// Arguments of the server.
 #[derive(clap::Args, Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Args {

@@ -3,7 +3,7 @@
 //!
 //! A run is a [`Plan`], which is made from its seed and is data: equal plans give equal runs, and a
 //! plan that shows a violation can be made smaller and kept as a test. [`run`] carries a plan out and
-//! checks every event that a client tells against what the users did and what the server saw; then
+//! checks every event that a client emits against what the users did and what the server saw; then
 //! it ends all faults, and checks that everything recovers in time and that nothing is left behind.
 
 mod campaign;

@@ -1,7 +1,7 @@
 //! Traffic under faults for as long as you like: many sockets and channels on all adapters, constant
 //! traffic both ways, a fault every few seconds, and stats of everything.
 //!
-//! The last line tells:
+//! The last line has:
 //!
 //! - `sent`: pushes that the client accepted, `acked`: those that were answered with ok;
 //! - `received`: messages that streams yielded;

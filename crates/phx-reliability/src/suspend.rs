@@ -38,7 +38,7 @@ const NOTICED_WITHIN: Duration = Duration::from_secs(5);
 /// How late a busy machine may run what is due.
 const LATE: Duration = Duration::from_millis(500);
 
-/// For what has no time of its own.
+/// For waits without a promised time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Lets a connected client sleep and wake, and prints what it does.
@@ -65,10 +65,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// How long after waking it was noticed, and how long until a push was answered again.
 async fn sleep_and_wake(url: &str, later: &Later) -> anyhow::Result<(Duration, Duration)> {
-    let (tell, mut closes) = mpsc::unbounded();
+    let (sender, mut closes) = mpsc::unbounded();
     let builder = phx_tokio::socket(url).on_close(move |closed| {
         // The other end is there until all is over.
-        let _ = tell.unbounded_send(closed.cause.clone());
+        let _ = sender.unbounded_send(closed.cause.clone());
     });
     let socket = builder.connect().await?;
     let room = socket.channel("room:lobby").join().await?;

@@ -16,7 +16,7 @@ use crate::{ConnectInfo, PresenceError, SocketId};
 /// What a channel's callback can know and do.
 ///
 /// What is done takes effect in the order of the calls, and the callback's own reply after it; two
-/// exceptions are told at [`Channel::join`](crate::Channel::join) and [`track`](Context::track).
+/// exceptions are documented at [`Channel::join`](crate::Channel::join) and [`track`](Context::track).
 pub struct Context<'a> {
     world: &'a mut World,
     life: &'a Incarnation,
@@ -52,9 +52,9 @@ pub(crate) enum Callback {
 pub(crate) struct Done {
     /// When it is done: later than it began if it slept.
     pub(crate) at: Instant,
-    /// What is to be posted after its reply.
+    /// Envelopes to post after its reply.
     pub(crate) late: Vec<(Instant, Envelope)>,
-    /// What is to be posted after a join's reply, even if that is an error or none.
+    /// Envelopes to post after a join's reply, even if that is an error or none.
     pub(crate) after_reply: Vec<(Instant, Envelope)>,
     /// A join's reply isn't sent.
     pub(crate) withheld: bool,
@@ -237,7 +237,7 @@ impl<'a> Context<'a> {
     pub fn track(&mut self, key: &str, meta: Value) -> Result<String, PresenceError> {
         let life = self.life;
         let (phx_ref, diff) = self.world.presence.track(&life.topic, life.process, key, meta)?;
-        self.tell(&diff);
+        self.push_diff(&diff);
         Ok(phx_ref)
     }
 
@@ -249,7 +249,7 @@ impl<'a> Context<'a> {
     pub fn update(&mut self, key: &str, meta: Value) -> Result<String, PresenceError> {
         let life = self.life;
         let (phx_ref, diff) = self.world.presence.update(&life.topic, life.process, key, meta)?;
-        self.tell(&diff);
+        self.push_diff(&diff);
         Ok(phx_ref)
     }
 
@@ -261,7 +261,7 @@ impl<'a> Context<'a> {
     pub fn untrack(&mut self, key: &str) -> Result<(), PresenceError> {
         let life = self.life;
         let diff = self.world.presence.untrack(&life.topic, life.process, key)?;
-        self.tell(&diff);
+        self.push_diff(&diff);
         Ok(())
     }
 
@@ -313,7 +313,7 @@ impl<'a> Context<'a> {
         self.world.post(self.now(), mail);
     }
 
-    fn tell(&mut self, diff: &Value) {
+    fn push_diff(&mut self, diff: &Value) {
         let mail = self.world.diff_mail(self.now(), &self.life.topic, diff);
         if self.callback == Callback::HandleIn {
             self.late.extend(mail);

@@ -29,7 +29,7 @@ pub use connections::{ConnectionId, Direction, Event};
 
 /// A proxy on a free port of 127.0.0.1 that leads to a server, with faults on command.
 ///
-/// It runs on a thread of its own, so that it works with every runtime and with none. Its methods
+/// It runs on a separate thread, so that it works with every runtime and with none. Its methods
 /// return at once; the faults are set by then. Dropping it resets its connections.
 ///
 /// A connection takes 64 KiB each way beside the buffers of the operating system; then its sender
@@ -70,8 +70,8 @@ impl FaultProxy {
         FaultProxy::start_watched(server, |_| {})
     }
 
-    /// The same, and `watch` is told what happens to connections, when it happens: for those who
-    /// measure. It runs on the proxy's thread and must return soon.
+    /// The same, and `watch` is called with each event of a connection, when it happens: for
+    /// measurements. It runs on the proxy's thread and must return soon.
     ///
     /// # Errors
     ///
@@ -82,11 +82,11 @@ impl FaultProxy {
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared::new(server, Box::new(watch)));
         let (orders, ordered) = mpsc::unbounded_channel();
-        let (tell, started) = sync_mpsc::channel();
+        let (report, started) = sync_mpsc::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let seen = Arc::clone(&shared);
         thread::Builder::new().name("fault-proxy".to_owned()).spawn(move || {
-            runtime.block_on(accept::run(seen, ordered, tell));
+            runtime.block_on(accept::run(seen, ordered, report));
         })?;
         let address = started.recv().map_err(|_| gone())??;
         Ok(FaultProxy { shared, address, orders })
@@ -120,8 +120,8 @@ impl FaultProxy {
     /// Whatever the operating system says to listening on the port again; the proxy stays as it was
     /// then.
     pub fn set_connectivity(&self, connectivity: Connectivity) -> io::Result<()> {
-        let (tell, done) = sync_mpsc::channel();
-        self.orders.send(Order { connectivity, tell }).map_err(|_| gone())?;
+        let (report, done) = sync_mpsc::channel();
+        self.orders.send(Order { connectivity, report }).map_err(|_| gone())?;
         done.recv().map_err(|_| gone())?
     }
 

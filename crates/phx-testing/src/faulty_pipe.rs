@@ -20,7 +20,7 @@ pub(crate) struct Faults {
     pub(crate) stalled: bool,
     /// It is reset now.
     pub(crate) cut: bool,
-    /// Both sides are told that the other has ended.
+    /// The stream to each side is ended.
     pub(crate) ended: bool,
     /// It is reset when the server's side has ended and all it sent has passed.
     pub(crate) reset_at_end: bool,
@@ -65,7 +65,7 @@ pub(crate) struct FaultyPipe<N> {
     pub(crate) capacity: usize,
     /// Whether the server, when it ends, has ended for both directions.
     pub(crate) server_ends_both: bool,
-    /// Is told of a byte that was altered.
+    /// Called after a byte was altered.
     pub(crate) altered: N,
 }
 
@@ -81,7 +81,7 @@ pub(crate) enum Ended {
 }
 
 impl Ended {
-    /// Whether the other side is to be reset.
+    /// Whether the other side must be reset.
     pub(crate) fn is_reset(self) -> bool {
         self != Ended::Orderly
     }
@@ -112,24 +112,18 @@ pub(crate) async fn carry(
     let up = async { up.carry(client.0, server.1).await.map(drop) };
     let down = async {
         match down.carry(server.0, client.1).await? {
-            // The client knows; what it sends from here on has no receiver.
-            Told::Yes if line.server_ends_both => Err(Ended::Orderly),
-            Told::Yes | Told::No => Ok(()),
+            // The client has seen the end; what it sends from here on has no receiver.
+            true if line.server_ends_both => Err(Ended::Orderly),
+            true | false => Ok(()),
         }
     };
     let mut faults = line.faults.clone();
     tokio::select! {
         biased;
-        // An error means that nobody can cut it any more, and then it has ended.
+        // An error means that the command's side is gone, and then it has ended.
         _ = faults.wait_for(|faults| faults.cut) => Ended::Cut,
         ended = future::try_join(up, down) => ended.err().unwrap_or(Ended::Orderly),
     }
-}
-
-/// Whether the end of one side was told to the other.
-enum Told {
-    Yes,
-    No,
 }
 
 /// One direction of a line.
@@ -143,25 +137,25 @@ struct Way<'a, N> {
 
 impl<N: Fn()> Way<'_, N> {
     /// Ends without an error once the reader has ended, and that has been passed on as far as the
-    /// faults let it.
+    /// faults let it; returns whether it was.
     async fn carry(
         &mut self,
         mut from: impl AsyncRead + Unpin,
         mut to: impl AsyncWrite + Unpin,
-    ) -> Result<Told, Ended> {
+    ) -> Result<bool, Ended> {
         let mut buffer = BytesMut::with_capacity(READ_SIZE);
-        let mut told = false;
+        let mut shut = false;
         loop {
             let faults = *self.faults.borrow_and_update();
-            if faults.ended && !told {
-                told = true;
+            if faults.ended && !shut {
+                shut = true;
                 // It fails if the receiver has ended too.
                 let _ = to.shutdown().await;
             }
-            let vanishes = told || (self.of)(&faults).vanishes;
+            let vanishes = shut || (self.of)(&faults).vanishes;
             if vanishes {
                 if self.queue.ended {
-                    return Ok(if told { Told::Yes } else { Told::No });
+                    return Ok(shut);
                 }
                 self.queue.clear();
             }
@@ -174,7 +168,7 @@ impl<N: Fn()> Way<'_, N> {
                     Some(bytes) => self.pass(bytes, &mut to).await?,
                     None if faults.reset_at_end => return Err(Ended::Cut),
                     None => {
-                        return to.shutdown().await.map(|()| Told::Yes).map_err(|_| Ended::Failed);
+                        return to.shutdown().await.map(|()| true).map_err(|_| Ended::Failed);
                     }
                 },
                 read = from.read_buf(&mut buffer), if self.queue.has_room() => match read {

@@ -35,7 +35,7 @@
 //!     assert_eq!(time.now().since_epoch(), Duration::from_secs(3));
 //! });
 //!
-//! // A cable is pulled, and nobody is told. The heartbeat finds out.
+//! // A cable is pulled, and neither side notices. The heartbeat finds out.
 //! time.run(async {
 //!     let socket = link.socket().connect().await.expect("open");
 //!     let room = socket.channel("room:lobby").join().await.expect("joined");

@@ -21,8 +21,8 @@
 //!
 //! # Scripted
 //!
-//! For one-off tests. What else comes, or doesn't, is told with its differences, and no wait is
-//! without a deadline:
+//! For one-off tests. A mismatch is reported with its differences, and every wait has a
+//! deadline:
 //!
 //! ```
 //! use std::time::Duration;
@@ -163,10 +163,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # Adapters of your own
+//! # Custom adapters
 //!
-//! Whether a runtime or a transport carries the client as the adapters of this workspace do is what
-//! `suite` tells, feature `suite`: the same tests over real sockets for each.
+//! `suite` (feature `suite`) tests whether a runtime or a transport carries the client as the adapters of
+//! this workspace do, over real sockets.
 //!
 //! # What it doesn't do
 //!

@@ -169,7 +169,7 @@ impl Listener {
     ) -> Result<(), Mismatch> {
         // The outcome says whether it was in time.
         let _ = tokio::time::timeout(within, expectations.ended()).await;
-        expectations.tell(Some(self.hub.now()))
+        expectations.report(Some(self.hub.now()))
     }
 
     /// Stops listening, closes every connection properly, and waits up to 5 s for the clients.
@@ -231,7 +231,7 @@ async fn accept(listener: TcpListener, hub: Arc<Hub>, stopping: Arc<Notify>) {
     let _ = tokio::time::timeout(STOP_TIMEOUT, ended).await;
 }
 
-/// Tells the server when the time it waits for has come.
+/// Wakes the server when the time it waits for has come.
 async fn watch_time(hub: Arc<Hub>) {
     loop {
         let changed = hub.changed();

@@ -1,7 +1,7 @@
 //! Connections between clients and a server, in memory: what is on its way, and the faults that
 //! are set on them.
 //!
-//! Sans-IO: its drivers tell the time.
+//! Sans-IO: its drivers pass the time.
 
 use std::collections::{BTreeMap, VecDeque};
 #[cfg(feature = "client")]
@@ -218,7 +218,7 @@ impl Network {
         }
     }
 
-    /// A fault on nobody would go unnoticed.
+    /// A fault on no client would go unnoticed.
     fn must_be_known(&self, client: ClientId) {
         assert!(client.0 < self.clients.len(), "{client:?} is a client of another simulation");
     }

@@ -184,15 +184,15 @@ impl Script {
         self.then(Act::Cut, "then_cut", Expectation::has_connection)
     }
 
-    /// A server that follows the script on all topics, and what tells whether it was followed.
-    #[must_use = "a script that nobody asks about panics when it is dropped unmet"]
+    /// A server that follows the script on all topics, and a handle that reports whether it was followed.
+    #[must_use = "an unmet script panics when it is dropped"]
     pub fn serve(&self) -> (Server, Expectations) {
         self.serve_with(Server::builder())
     }
 
     /// Like [`serve`](Script::serve), with a server's other settings. Topics that the builder has
     /// channels for are theirs, and not the script's.
-    #[must_use = "a script that nobody asks about panics when it is dropped unmet"]
+    #[must_use = "an unmet script panics when it is dropped"]
     pub fn serve_with(&self, builder: ServerBuilder) -> (Server, Expectations) {
         let shared = Arc::new(Shared::new(self.expectations.clone()));
         let expectations = Expectations::new(shared.clone());

@@ -2,7 +2,7 @@
 //!
 //! It is built as Phoenix is: a process for each connection and one for each joined channel, which
 //! send each other mail. Processes run when their mail is due and block when they sleep, all in
-//! the time that the driver tells.
+//! the time that the driver passes.
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -156,7 +156,7 @@ impl Server {
         self.advance(now);
     }
 
-    /// What is to be done, in order.
+    /// Envelopes to handle, in order.
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()

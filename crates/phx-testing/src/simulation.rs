@@ -233,7 +233,7 @@ impl Simulation {
         if !expectations.has_ended() {
             self.now = until;
         }
-        expectations.tell(Some(self.now))
+        expectations.report(Some(self.now))
     }
 
     /// Moves the clock to the next thing that happens by `until`, and lets it happen. False if there

@@ -1,10 +1,10 @@
 //! One behaviour suite for every runtime and transport, over real sockets.
 //!
-//! The adapters of this workspace pass it, and a runtime or a transport of your own can be checked
+//! The adapters of this workspace pass it, and you can check a custom runtime or transport
 //! with it: implement [`Adapter`], and call [`run`] from a test without the usual harness.
 //!
-//! The server is this crate's [`Listener`](crate::listener::Listener), or a script, on threads of its
-//! own, whatever the adapter. Each test runs on a thread of its own, and fails if it isn't done
+//! The server is this crate's [`Listener`](crate::listener::Listener), or a script, on separate
+//! threads, whatever the adapter. Each test runs on a separate thread, and fails if it isn't done
 //! within [`LIMIT`]; so no wait in it is without a deadline. None of them sleeps.
 //!
 //! # Examples
@@ -78,7 +78,7 @@ pub trait Adapter: 'static {
     /// meanwhile must make progress until then. It is called on many threads at once.
     fn block_on<F: Future<Output = ()>>(future: F);
 
-    /// A socket in the making that connects to `endpoint` with these settings. Called within
+    /// A builder of a socket that connects to `endpoint` with these settings. Called within
     /// [`block_on`](Self::block_on).
     fn socket(endpoint: Endpoint, config: WebSocketConfig) -> SocketBuilder;
 }
@@ -94,7 +94,7 @@ pub struct Case {
     pub(crate) test: fn(),
 }
 
-/// Lists the tests; a test that isn't listed is never used, which the compiler tells.
+/// Lists the tests; the compiler warns about a test that isn't listed: it is never used.
 macro_rules! cases {
     (alone: $alone:literal; $($theme:ident { $($name:ident,)* })*) => {
         vec![$($(Case {
@@ -112,12 +112,12 @@ pub fn cases<A: Adapter>() -> Vec<Case> {
         alone: false;
         story {
             a_push_has_its_reply,
-            an_error_reply_is_told_with_its_response,
+            an_error_reply_has_its_response,
             a_push_without_a_reply_times_out,
             a_broadcast_reaches_everybody,
             binary_payloads_go_both_ways,
             presences_come_and_go,
-            a_rejected_join_is_told_with_its_response,
+            a_rejected_join_has_its_response,
             a_left_channel_ends_its_streams,
             a_disconnect_has_its_code_and_reason,
             a_close_by_the_server_has_its_code_and_reason,
@@ -126,7 +126,7 @@ pub fn cases<A: Adapter>() -> Vec<Case> {
         }
         handles {
             a_ping_measures_the_way,
-            hooks_tell_of_opening_and_closing,
+            hooks_report_opening_and_closing,
             the_drop_of_the_last_handle_closes_the_connection,
             a_slow_stream_holds_back_and_loses_nothing,
             a_forgotten_stream_frees_the_others_and_the_connection_lives,

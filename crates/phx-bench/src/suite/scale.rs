@@ -32,7 +32,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
                 complain(&format!("{} on {runtime}", args.join(" ")));
                 let client = ["client", "--runtime", runtime];
                 let command: Vec<_> = client.iter().chain(*args).map(ToString::to_string).collect();
-                // A server of its own has another port, so that the ports of the connections before
+                // A new server has another port, so that the ports of the connections before
                 // aren't missed.
                 let costs = Server::start()?.run(&command, false)?;
                 for (index, cost) in costs.iter().enumerate() {

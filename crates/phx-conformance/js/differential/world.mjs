@@ -7,7 +7,7 @@ import { DeviatingSocket } from "./deviations.mjs"
 import { Network } from "./network.mjs"
 
 // The events that the users of scripts listen to.
-const HEARD = ["news", "chat"]
+const HEARD = ["talk", "chat"]
 const STATUSES = ["ok", "error", "custom", "timeout"]
 
 // Runs a script. `rules` are the numbers of the deviations to apply; null: the client as it is.

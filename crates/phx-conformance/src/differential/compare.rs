@@ -1,4 +1,4 @@
-//! What two clients did and told in one script, and whether it is the same.
+//! Compares what two clients did and reported in one script.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -84,7 +84,7 @@ pub(crate) struct Difference {
     pub(crate) found: Option<Line>,
 }
 
-/// Judges a run of the core by the two of the official client.
+/// Compares a run of the core with the two of the official client.
 ///
 /// 1. With our deviations the official client is equal to the core, to the end: what the deviations
 ///    say is all there is.
@@ -92,7 +92,7 @@ pub(crate) struct Difference {
 ///    is equal to the core up to that moment; to the end, if no deviation says anything.
 ///
 /// In a `plain` script none has anything to say.
-pub(crate) fn judge(answer: &Answer, core: &[Line], plain: bool) -> Verdict {
+pub(crate) fn compare(answer: &Answer, core: &[Line], plain: bool) -> Verdict {
     let core = Streams::of(core);
     let deviating = Streams::of(&answer.deviating.lines);
     if let Some(difference) = deviating.first_difference(&core, u64::MAX) {
@@ -229,7 +229,7 @@ mod tests {
 
     #[track_caller]
     fn assert_unexplained(answer: &Answer, core: &[Line]) {
-        let verdict = judge(answer, core, false);
+        let verdict = compare(answer, core, false);
         assert!(matches!(verdict, Verdict::Unexplained(_)), "{verdict:?}");
     }
 
@@ -247,9 +247,9 @@ mod tests {
             }
         }
         assert!(
-            matches!(judge(&answer, &core, false), Verdict::Equal),
+            matches!(compare(&answer, &core, false), Verdict::Equal),
             "{:?}",
-            judge(&answer, &core, false)
+            compare(&answer, &core, false)
         );
         let (answer, mut core) = equal();
         let push = core.iter_mut().rfind(|line| line.text.contains("\"say\"")).unwrap();
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn a_log_that_was_tampered_with_is_unexplained() {
         let (answer, core) = equal();
-        assert!(matches!(judge(&answer, &core, false), Verdict::Equal));
+        assert!(matches!(compare(&answer, &core, false), Verdict::Equal));
         for index in 0..core.len() {
             let mut dropped = core.clone();
             dropped.remove(index);
@@ -304,8 +304,8 @@ mod tests {
         answer.deviating.lines = core.clone();
         assert_unexplained(&answer, &core);
         answer.deviating.marks = vec![mark(7, &core[index])];
-        assert!(matches!(judge(&answer, &core, false), Verdict::Explained { .. }));
-        assert!(matches!(judge(&answer, &core, true), Verdict::Unexplained(_)), "a plain script");
+        assert!(matches!(compare(&answer, &core, false), Verdict::Explained { .. }));
+        assert!(matches!(compare(&answer, &core, true), Verdict::Unexplained(_)), "a plain script");
         let mut later = core[index].clone();
         later.us += 1;
         answer.deviating.marks = vec![mark(7, &later)];

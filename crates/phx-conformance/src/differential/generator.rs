@@ -77,7 +77,7 @@ pub(crate) fn script(profile: Profile, seed: u64) -> Script {
     Script { close_answers, auto, heartbeat: patience(seed), steps }
 }
 
-/// What half of the scripts' clients wait for heartbeats, by dice of its own: what else happens in a script
+/// What half of the scripts' clients wait for heartbeats, by separate dice: what else happens in a script
 /// doesn't depend on it. In odd microseconds, so that nothing else happens at the same time.
 fn patience(seed: u64) -> Option<Patience> {
     let mut rng = Rng::with_seed(seed.rotate_left(32));
@@ -256,7 +256,7 @@ impl Weights {
         let likely = if rng.bool() { Join::Alive } else { Join::Broadcast };
         Step::Message {
             topic: topic(rng, topics),
-            name: pick(rng, &["news", "chat", "unheard"]),
+            name: pick(rng, &["talk", "chat", "unheard"]),
             join: self.join(rng, likely),
         }
     }
@@ -279,7 +279,7 @@ fn garbage(rng: &mut Rng, topics: usize) -> String {
         3 => "null".to_owned(),
         4 => r#"[null,"77777","room:0","phx_reply",{"status":"ok","response":{}}]"#.to_owned(),
         5 => format!(r#"["88888","88888","{topic}","phx_close",{{}}]"#),
-        6 => format!(r#"[null,null,"nowhere:{topic}","news",{{}}]"#),
+        6 => format!(r#"[null,null,"nowhere:{topic}","talk",{{}}]"#),
         _ => r#"[null,"99999","phoenix","phx_reply",{"status":"ok","response":{}}]"#.to_owned(),
     }
 }
@@ -388,7 +388,7 @@ impl PlainUser {
             13 => steps.push(Step::Ping),
             _ => steps.push(Step::Message {
                 topic: topic(rng, topics),
-                name: pick(rng, &["news", "chat"]),
+                name: pick(rng, &["talk", "chat"]),
                 join: pick(rng, &[Join::Alive, Join::Broadcast]),
             }),
         }

@@ -116,7 +116,7 @@ pub(crate) enum Join {
     Stale,
 }
 
-/// Something that a run brought: what was sent, or what a user was told.
+/// One line of a run: a frame that was sent, or what was reported to a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Line {
     pub(crate) step: usize,

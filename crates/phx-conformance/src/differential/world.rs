@@ -18,9 +18,9 @@ use super::script::{Line, Patience, Script, Step};
 const MAX_BUFFERED: usize = 6;
 
 /// The events that the users of scripts listen to.
-const HEARD: [&str; 2] = ["news", "chat"];
+const HEARD: [&str; 2] = ["talk", "chat"];
 
-/// What the core does and tells in this script, when all comes to it that came to the official client in
+/// Runs the core in this script; returns what it does and reports when all comes to it that came to the official client in
 /// its run.
 ///
 /// It comes at the same microseconds, with the core's refs in place of the official client's. As long as the core
@@ -110,7 +110,7 @@ impl<'a> World<'a> {
         self.lines.push(Line { step: self.step, us: self.now, subject, text });
     }
 
-    fn tell(&mut self, channel: usize, text: impl Into<String>) {
+    fn report(&mut self, channel: usize, text: impl Into<String>) {
         self.log(format!("channel {channel}"), text);
     }
 
@@ -157,7 +157,7 @@ impl<'a> World<'a> {
         };
         let Ok(channel) = made else {
             self.channels.push(None);
-            self.tell(number, "refused: topic taken");
+            self.report(number, "refused: topic taken");
             return;
         };
         self.channels.push(Some(channel));
@@ -168,7 +168,7 @@ impl<'a> World<'a> {
             Ok(call) => {
                 self.calls.insert(call, Call::Join);
             }
-            Err(error) => self.tell(number, format!("join: {error}")),
+            Err(error) => self.report(number, format!("join: {error}")),
         }
     }
 
@@ -193,7 +193,7 @@ impl<'a> World<'a> {
                     CallError::BufferFull { .. } => "full".to_owned(),
                     other => other.to_string(),
                 };
-                self.tell(number, format!("{name}: refused, {why}"));
+                self.report(number, format!("{name}: refused, {why}"));
             }
         }
     }
@@ -205,7 +205,7 @@ impl<'a> World<'a> {
             Ok(call) => {
                 self.calls.insert(call, Call::Leave);
             }
-            Err(_) => self.tell(number, "leave: refused, closed"),
+            Err(_) => self.report(number, "leave: refused, closed"),
         }
     }
 
@@ -263,7 +263,7 @@ impl<'a> World<'a> {
         self.drain();
     }
 
-    /// Does what the socket wants done, and notes what it tells.
+    /// Does what the socket wants done, and notes what it reports.
     fn drain(&mut self) {
         while let Some(action) = self.socket.poll_action() {
             self.act(action);
@@ -359,7 +359,7 @@ impl<'a> World<'a> {
             Event::Pong { round_trip: Some(time), .. } => {
                 self.log("socket", format!("pong after {}", time.as_micros()));
             }
-            // Of these phoenix.js tells nothing.
+            // phoenix.js has no callback for these.
             Event::HeartbeatAnswered { .. }
             | Event::RetryCancelled
             | Event::Malformed { .. }
@@ -373,7 +373,7 @@ impl<'a> World<'a> {
     fn done(&mut self, push: RequestId, channel: ChannelId, outcome: Outcome) {
         let Some(call) = self.calls.remove(&push) else { return };
         let name = match call {
-            // What the server answers to a join is told of the attempt.
+            // The server's answer to a join is reported with the attempt.
             Call::Join => match outcome {
                 Outcome::Reply { .. } => return,
                 Outcome::TimedOut => return self.timed_out(channel),
@@ -397,21 +397,21 @@ impl<'a> World<'a> {
         self.about(channel, format!("{name}: {what}"));
     }
 
-    /// The join's call and its attempt may run out together: that is told once.
+    /// The join's call and its attempt may run out together: that is reported once.
     fn timed_out(&mut self, channel: ChannelId) {
         let Some(&number) = self.numbers.get(&channel) else { return };
         let subject = format!("channel {number}");
         let text = "join: timed out";
-        let told =
+        let is_same =
             |line: &Line| line.us == self.now && line.subject == subject && line.text == text;
-        if !self.lines.iter().any(told) {
+        if !self.lines.iter().any(is_same) {
             self.log(subject, text);
         }
     }
 
     fn about(&mut self, channel: ChannelId, what: impl Into<String>) {
         if let Some(&number) = self.numbers.get(&channel) {
-            self.tell(number, what);
+            self.report(number, what);
         }
     }
 }

@@ -5,13 +5,13 @@
 //! that stands still is in `clock.rs`.
 
 use crate::common::{Script, quiet};
-use phx_chaos::{Chaos, Habits};
+use phx_chaos::{Chaos, Options};
 use phx_proto::{CloseCause, CloseCode, Frame, Payload};
 
 #[test]
 fn anything_may_happen_at_any_time() {
     for seed in 0..150 {
-        let mut chaos = Chaos::new(Habits::new(seed));
+        let mut chaos = Chaos::new(Options::new(seed));
         chaos.run(700);
         chaos.end();
     }
@@ -22,7 +22,7 @@ fn anything_may_happen_at_any_time() {
 fn the_random_runs_get_everywhere() {
     let mut reached = phx_proto::Counters::default();
     for seed in 0..100 {
-        let mut chaos = Chaos::new(Habits::new(seed));
+        let mut chaos = Chaos::new(Options::new(seed));
         chaos.run(700);
         let counters = chaos.socket.counters();
         reached.opened += counters.opened;

@@ -2,15 +2,15 @@
 //! connection, one channel or one push.
 
 use crate::common::{Script, secs};
-use phx_chaos::{Chaos, Habits};
+use phx_chaos::{Chaos, Options};
 use phx_proto::{CloseCause, Config, ReconnectPolicy, TimeoutReason};
 
 #[test]
 fn a_session_strewn_with_old_facts_goes_as_if_they_had_not_come() {
     for seed in 0..40 {
         let run = |stale_inputs| {
-            let habits = Habits { stale_inputs, logs: true, drains: true, ..Habits::new(seed) };
-            let mut chaos = Chaos::new(habits);
+            let options = Options { stale_inputs, logs: true, drains: true, ..Options::new(seed) };
+            let mut chaos = Chaos::new(options);
             chaos.run(500);
             let mut counters = *chaos.socket.counters();
             let stale = std::mem::take(&mut counters.stale_inputs);

@@ -5,12 +5,12 @@
 //! once: [`Chaos`] counts the outcomes of every call, and the order of what is sent.
 
 use crate::common::{Script, quiet, secs};
-use phx_chaos::{Chaos, Habits};
+use phx_chaos::{Chaos, Options};
 
 #[test]
 fn every_call_of_a_random_session_has_exactly_one_outcome() {
     for seed in 1000..1150 {
-        let mut chaos = Chaos::new(Habits::new(seed));
+        let mut chaos = Chaos::new(Options::new(seed));
         for _ in 0..4 {
             chaos.run(200);
             chaos.end();

@@ -1,10 +1,10 @@
 //! Guarantee 4: same seed and same inputs give the same outputs, byte for byte.
 
-use phx_chaos::{Chaos, Habits};
+use phx_chaos::{Chaos, Options};
 
 /// Everything that comes out of a random session. [`Chaos`] writes down the contents of frames too.
 fn session(seed: u64) -> String {
-    let mut chaos = Chaos::new(Habits { logs: true, ..Habits::new(seed) });
+    let mut chaos = Chaos::new(Options { logs: true, ..Options::new(seed) });
     chaos.run(600);
     chaos.end();
     chaos.log

@@ -5,7 +5,7 @@
 
 use crate::common::{Script, ms, quiet, reply, secs};
 use allocation_counter::measure;
-use phx_chaos::{Chaos, Habits};
+use phx_chaos::{Chaos, Options};
 use phx_proto::{Config, Frame, Params, Payload};
 
 /// Limits small enough to be reached at once.
@@ -165,7 +165,7 @@ fn random_sessions_without_drains() {
             let mut config = small();
             config.max_events = 1_000_000;
             let mut chaos =
-                Chaos::with_config(Habits { drains: true, ..Habits::new(seed) }, config);
+                Chaos::with_config(Options { drains: true, ..Options::new(seed) }, config);
             chaos.run(steps);
             format!("{:?}", chaos.socket).len()
         };

@@ -5,13 +5,13 @@
 //! leads to one, and counts the reports of every transport. `connection_table.rs` has every state.
 
 use crate::common::{Script, secs};
-use phx_chaos::{Chaos, Habits};
+use phx_chaos::{Chaos, Options};
 use phx_proto::{CloseCause, CloseCode, Config};
 
 #[test]
 fn in_random_sessions() {
     for seed in 2000..2100 {
-        let mut chaos = Chaos::new(Habits::new(seed));
+        let mut chaos = Chaos::new(Options::new(seed));
         chaos.run(400);
         chaos.end();
     }

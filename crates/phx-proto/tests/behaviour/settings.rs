@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use phx_chaos::{Chaos, Habits};
+use phx_chaos::{Chaos, Options};
 use phx_proto::{Backoff, Config, PresenceConfig};
 
 const SHORTEST: Duration = Duration::from_millis(1);
@@ -157,7 +157,7 @@ fn settings_of_a_presence_too() {
 #[test]
 fn a_socket_with_settings_that_cannot_work_neither_panics_nor_hangs() {
     for (number, config) in (1..).zip(rows().into_iter().flat_map(|row| row.bad)) {
-        Chaos::with_config(Habits { drains: number % 2 == 0, ..Habits::new(number) }, config)
+        Chaos::with_config(Options { drains: number % 2 == 0, ..Options::new(number) }, config)
             .run(500);
     }
 }

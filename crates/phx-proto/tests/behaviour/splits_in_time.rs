@@ -1,13 +1,13 @@
 //! However often the socket is asked and told the time between two inputs, what it sends, when, and
 //! what it tells is the same.
 
-use phx_chaos::{Chaos, Habits};
+use phx_chaos::{Chaos, Options};
 use proptest::prelude::*;
 
 fn log(seed: u64, extra_polls: bool) -> String {
-    let habits =
-        Habits { drains: true, punctual: true, logs: true, extra_polls, ..Habits::new(seed) };
-    let mut chaos = Chaos::new(habits);
+    let options =
+        Options { drains: true, punctual: true, logs: true, extra_polls, ..Options::new(seed) };
+    let mut chaos = Chaos::new(options);
     chaos.run(300);
     chaos.end();
     chaos.log
@@ -18,10 +18,10 @@ proptest! {
 
     #[test]
     fn a_session_that_is_asked_more_often_goes_the_same_way(seed: u64) {
-        let (calm, fidgety) = (log(seed, false), log(seed, true));
-        for (expected, found) in calm.lines().zip(fidgety.lines()) {
+        let (calm, extra) = (log(seed, false), log(seed, true));
+        for (expected, found) in calm.lines().zip(extra.lines()) {
             prop_assert_eq!(expected, found);
         }
-        prop_assert_eq!(calm.len(), fidgety.len());
+        prop_assert_eq!(calm.len(), extra.len());
     }
 }

@@ -72,7 +72,7 @@ pub(super) async fn stall(mut fixture: Fixture) -> anyhow::Result<Times> {
     fixture.unnoticed().await
 }
 
-/// Nobody reads, so that soon nothing can be written, not even a heartbeat. Deadlines hold all the same.
+/// The server doesn't read, so that soon nothing can be written, not even a heartbeat. Deadlines hold all the same.
 pub(super) async fn full_send_buffer(fixture: Fixture, silent: &Breach) -> anyhow::Result<Times> {
     /// More than the operating system takes: its send buffers end at 4 MiB.
     const BLOBS: usize = 32;

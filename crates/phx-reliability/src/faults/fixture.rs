@@ -81,7 +81,7 @@ impl Fixture {
         let (proxy, builder) = between.client::<A>(port.address(), &name_fails)?;
         let (tell_close, closes) = mpsc::unbounded();
         let builder = settings::apply(builder).on_close(move |closed| {
-            // Nobody listens after the end.
+            // The receiver is gone after the end.
             let _ = tell_close.unbounded_send((Instant::now(), closed.clone()));
         });
         let socket = builder.connect_with_timeout(PATIENCE).await.context("can't connect")?;
@@ -108,7 +108,7 @@ impl Fixture {
             acknowledged: Vec::new(),
             attempt_at: Instant::now(),
         };
-        fixture.joins.next().await.context("no join was told")?;
+        fixture.joins.next().await.context("no join was reported")?;
         fixture.push(20, Expect::Reply);
         fixture.settle().await?;
         fixture.deliver().await?;
@@ -217,7 +217,7 @@ impl Fixture {
     async fn check(mut self) -> anyhow::Result<()> {
         self.push(20, Expect::Reply);
         self.settle().await?;
-        // The present life has something to tell by then.
+        // The present life has pushed something by then.
         while !self.deliveries.is_in_life(self.rejoins) {
             self.deliver().await.context("nothing came after the gap")?;
         }

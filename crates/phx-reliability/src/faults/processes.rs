@@ -16,7 +16,7 @@ pub(super) async fn stopped_shortly(mut fixture: Fixture) -> anyhow::Result<Time
     fixture.unnoticed().await
 }
 
-/// The operating system still takes connections for the process, but nobody answers.
+/// The operating system still takes connections for the process, but it doesn't answer.
 pub(super) async fn stopped(mut fixture: Fixture) -> anyhow::Result<Times> {
     let fault = Instant::now();
     fixture.server.stop(true)?;

@@ -14,15 +14,15 @@ pub(super) const PUSH_TIMEOUT: Duration = Duration::from_secs(8);
 const DELAYS: [u32; 3] = [50, 100, 200];
 const JITTER_PERCENT: u8 = 25;
 
-/// The operating system tells: no timer has to run out.
+/// The operating system reports it: no timer has to run out.
 pub(super) const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
 
-/// Nothing tells but a heartbeat, and nothing comes: one is sent an interval after the last reply, and
+/// Only a heartbeat notices it, and nothing comes: one is sent an interval after the last reply, and
 /// waits for its own.
 pub(super) const SILENCE: Option<Duration> =
     Some(HEARTBEAT_INTERVAL.saturating_add(HEARTBEAT_TIMEOUT));
 
-/// Nothing tells but a heartbeat, and everything else comes as ever.
+/// Only a heartbeat notices it, and everything else comes as ever.
 pub(super) const UNHEARD: Option<Duration> =
     Some(HEARTBEAT_INTERVAL.saturating_add(HEARTBEAT_LIMIT));
 

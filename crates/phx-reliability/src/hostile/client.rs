@@ -24,11 +24,11 @@ use super::times::{
     ATTACK, CLOSE_TIMEOUT, CONNECT_TIMEOUT, HEARTBEAT_INTERVAL, HEARTBEAT_LIMIT, HEARTBEAT_TIMEOUT,
     PUSH_TIMEOUT, SLACK, WATCH, millis, sleep,
 };
-use super::users::Stage;
+use super::users::Session;
 use crate::adapters::{Adapter, AsyncStd, Smol, Tokio};
 use crate::memory;
 
-/// What a client is told.
+/// Arguments of a client.
 #[derive(clap::Args, Clone, Debug)]
 #[non_exhaustive]
 pub struct Args {
@@ -111,13 +111,13 @@ async fn play_on<A: Adapter>(case: &Case, address: SocketAddr) -> anyhow::Result
     let (report_end, mut ends) = mpsc::unbounded();
     let builder = (case.tune)(settings(builder::<A>(case, address), case)).runtime(counted);
     let builder = builder.on_close(move |closed| {
-        // Nobody listens after the end.
+        // The receiver is gone after the end.
         let _ = report_end.unbounded_send((Instant::now(), closed.clone()));
     });
 
     let mut outcome = Outcome::default();
     let socket = builder.spawn()?;
-    let mut stage = Stage::new(&socket, case.user);
+    let mut session = Session::new(&socket, case.user);
     let began = Instant::now();
     let first = first(&socket, &mut ends, sleep(&runtime, CONNECT_TIMEOUT + 2 * SLACK)).await;
     let repeats = matches!(case.ends, Ends::Repeats);
@@ -128,9 +128,9 @@ async fn play_on<A: Adapter>(case: &Case, address: SocketAddr) -> anyhow::Result
             let limit = sleep(&runtime, watch_time(case));
             let mut ends = ends.filter(|_| ready(!repeats));
             let watched = Box::pin(select(ends.next(), limit));
-            let watched = match select(watched, Box::pin(stage.act())).await {
+            let watched = match select(watched, Box::pin(session.act())).await {
                 Either::Left((watched, _)) => watched,
-                // Whoever has nothing more to do waits as well.
+                // A user with nothing more to do waits as well.
                 Either::Right((acted, watched)) => {
                     outcome.user = acted.err().map(|error| format!("{error:#}"));
                     watched.await
@@ -159,9 +159,9 @@ async fn play_on<A: Adapter>(case: &Case, address: SocketAddr) -> anyhow::Result
     drop(select(disconnected, sleep(&runtime, ATTACK_OVER)).await);
     outcome.disconnect_ms = millis(asked.elapsed());
     if outcome.user.is_none() {
-        outcome.user = stage.settle(&runtime).await.err().map(|error| format!("{error:#}"));
+        outcome.user = session.settle(&runtime).await.err().map(|error| format!("{error:#}"));
     }
-    drop(stage);
+    drop(session);
     drop(socket);
     outcome.peak_kib = (memory::peak().saturating_sub(allocated) / 1024) as u64;
 

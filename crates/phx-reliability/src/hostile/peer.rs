@@ -226,7 +226,7 @@ impl Peer {
         }
     }
 
-    /// Makes what is to be sent, which may take a while, and sends it. Answers heartbeats meanwhile.
+    /// Makes a large message, which may take a while, and sends it. Answers heartbeats meanwhile.
     pub(super) fn send_large(&mut self, make: impl FnOnce() -> Vec<u8> + Send) -> io::Result<()> {
         self.unfinished = true;
         let made = thread::scope(|scope| {
@@ -357,7 +357,7 @@ impl Peer {
         self.stream.shutdown(Shutdown::Write)
     }
 
-    /// What is to be reported of the connection.
+    /// The report of the connection.
     pub(super) fn report(&self) -> Report {
         let state = self.heard.lock();
         let opened = self.until.checked_sub(ATTACK).unwrap_or(self.until);

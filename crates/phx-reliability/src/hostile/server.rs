@@ -13,7 +13,7 @@ use super::case::Case;
 use super::cases::find;
 use super::peer::{Peer, Report};
 
-/// What the server is told.
+/// Arguments of the server.
 #[derive(clap::Args, Clone, Debug)]
 #[non_exhaustive]
 pub struct Args {
@@ -24,7 +24,7 @@ pub struct Args {
 /// More connections aren't taken.
 const MAX_CONNECTIONS: u64 = 1_000;
 
-/// Attacks whoever connects until standard input ends, then prints what it has seen.
+/// Attacks every client until standard input ends, then prints its report.
 ///
 /// # Errors
 ///

@@ -51,7 +51,7 @@ struct Meta {
 type Changes = PresenceChanges<IgnoredAny, IgnoredAny>;
 
 /// Everything that a user holds.
-pub(super) struct Stage<'a> {
+pub(super) struct Session<'a> {
     socket: &'a Socket,
     user: User,
     channels: Vec<Channel>,
@@ -63,9 +63,9 @@ pub(super) struct Stage<'a> {
 
 const MANY: usize = 100;
 
-impl<'a> Stage<'a> {
+impl<'a> Session<'a> {
     pub(super) fn new(socket: &'a Socket, user: User) -> Self {
-        Stage {
+        Session {
             socket,
             user,
             channels: Vec::new(),

@@ -1,4 +1,4 @@
-//! The client's books: what its stream has yielded.
+//! The client's record: what its stream has yielded.
 
 use phx_client::StreamItem;
 
@@ -22,7 +22,7 @@ pub(crate) struct Deliveries {
 }
 
 impl Deliveries {
-    /// Books an item. `must_have_got` is asked for the last number of a life that is over, if that is
+    /// Records an item. `must_have_got` is asked for the last number of a life that is over, if that is
     /// known.
     pub(crate) fn take(
         &mut self,
@@ -63,7 +63,7 @@ impl Deliveries {
         if life == self.life { self.last } else { 0 }
     }
 
-    /// Whether so many gaps were told, and a message came after the last of them.
+    /// Whether this many gaps were reported, and a message came after the last of them.
     pub(crate) fn is_in_life(&self, gaps: u64) -> bool {
         self.gaps >= gaps && !self.gap
     }
@@ -83,7 +83,7 @@ mod tests {
     }
 
     /// Received, lost, doubled.
-    fn books(items: impl IntoIterator<Item = StreamItem<Numbered>>) -> (u64, u64, u64) {
+    fn counted(items: impl IntoIterator<Item = StreamItem<Numbered>>) -> (u64, u64, u64) {
         let mut deliveries = Deliveries::default();
         items.into_iter().for_each(|item| deliveries.take(&item, |life| (life == 7).then_some(5)));
         (deliveries.received, deliveries.lost, deliveries.doubled)
@@ -92,26 +92,26 @@ mod tests {
     #[test]
     fn what_is_in_order_is_fine() {
         let gap = StreamItem::Gap;
-        assert_eq!(books([message(1, 1), message(1, 2), gap, message(3, 1)]), (3, 0, 0));
+        assert_eq!(counted([message(1, 1), message(1, 2), gap, message(3, 1)]), (3, 0, 0));
         let lagged = StreamItem::Lagged(2);
-        assert_eq!(books([message(1, 1), lagged, message(1, 4)]), (2, 0, 0));
+        assert_eq!(counted([message(1, 1), lagged, message(1, 4)]), (2, 0, 0));
     }
 
     #[test]
     fn what_is_missing_is_lost() {
-        assert_eq!(books([message(1, 1), message(1, 3)]), (2, 1, 0));
-        assert_eq!(books([message(1, 2)]), (1, 1, 0));
-        // No gap was told.
-        assert_eq!(books([message(1, 1), message(2, 1)]), (2, 1, 0));
+        assert_eq!(counted([message(1, 1), message(1, 3)]), (2, 1, 0));
+        assert_eq!(counted([message(1, 2)]), (1, 1, 0));
+        // No gap was reported.
+        assert_eq!(counted([message(1, 1), message(2, 1)]), (2, 1, 0));
         // The end of a life is missing that must have come.
-        assert_eq!(books([message(7, 1), StreamItem::Gap, message(8, 1)]), (2, 4, 0));
-        assert_eq!(books([message(1, 1), StreamItem::Lagged(1), message(1, 4)]), (2, 1, 0));
+        assert_eq!(counted([message(7, 1), StreamItem::Gap, message(8, 1)]), (2, 4, 0));
+        assert_eq!(counted([message(1, 1), StreamItem::Lagged(1), message(1, 4)]), (2, 1, 0));
     }
 
     #[test]
     fn what_comes_again_or_too_late_is_doubled() {
-        assert_eq!(books([message(1, 1), message(1, 1)]), (2, 0, 1));
-        assert_eq!(books([message(1, 1), StreamItem::Gap, message(1, 2)]), (2, 0, 1));
-        assert_eq!(books([message(2, 1), message(1, 9)]), (2, 0, 1));
+        assert_eq!(counted([message(1, 1), message(1, 1)]), (2, 0, 1));
+        assert_eq!(counted([message(1, 1), StreamItem::Gap, message(1, 2)]), (2, 0, 1));
+        assert_eq!(counted([message(2, 1), message(1, 9)]), (2, 0, 1));
     }
 }

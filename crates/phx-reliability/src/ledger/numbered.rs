@@ -1,4 +1,4 @@
-//! Payloads with a number, and with a sum that tells when they were damaged.
+//! Payloads with a number, and with a sum that shows damage.
 
 use phx_proto::Payload;
 use serde::{Deserialize, Serialize};

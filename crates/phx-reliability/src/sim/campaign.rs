@@ -27,7 +27,7 @@ pub struct Args {
     /// The first run's seed; each has that of the one before and one more.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Carries one kept plan out instead, and prints all that its clients send and tell.
+    /// Carries one kept plan out instead, and prints all frames and events.
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
     /// Where plans are kept that broke a promise; the tests run those in `plans/` of this package.

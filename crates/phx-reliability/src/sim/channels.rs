@@ -1,4 +1,4 @@
-//! What the run knows of a client: what its user did, and what it has been told.
+//! The state of a client in a run: its user's calls and the events so far.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ pub(super) struct Client {
     /// Whether the user wants a connection, and nothing final came in between.
     pub(super) wants_connection: bool,
     pub(super) is_open: bool,
-    /// Connections that were told to be closed.
+    /// Connections that were reported closed.
     pub(super) closed: BTreeSet<TransportId>,
     /// Pings that have no answer yet.
     pub(super) pings: BTreeSet<PingId>,
@@ -77,7 +77,7 @@ pub(super) struct Channel {
     pub(super) is_removed: bool,
     pub(super) is_closed: bool,
     pub(super) is_joined: bool,
-    /// The last life that it was told of; 0 if there was none.
+    /// The last life that it joined; 0 if there was none.
     pub(super) life: u64,
     /// The number of the last message of this life.
     pub(super) last_push: u64,
@@ -113,7 +113,7 @@ impl Channel {
     /// Its user has joined it, for the first time or after its end.
     pub(super) fn is_joining(&mut self) {
         if self.is_closed {
-            // A new life: nothing has been told of it.
+            // A new life: it has no events yet.
             self.is_closed = false;
             self.is_left = false;
             self.life = 0;

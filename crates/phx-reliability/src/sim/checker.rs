@@ -1,4 +1,4 @@
-//! Checks every event that a client tells, and every frame that it sends, against what its user did
+//! Checks every event that a client emits, and every frame that it sends, against what its user did
 //! and what the server saw.
 
 use std::time::Duration;
@@ -72,7 +72,7 @@ impl World {
         if was_open {
             self.violation(Rule::States, "two connections are open");
         } else if !known.wants_connection {
-            self.violation(Rule::States, "a connection opened that nobody wants");
+            self.violation(Rule::States, "a connection opened that isn't wanted");
         }
     }
 
@@ -86,16 +86,16 @@ impl World {
     ) {
         let known = &mut self.clients[client];
         let again = !known.closed.insert(transport);
-        let told_open = std::mem::replace(&mut known.is_open, false);
+        let reported_open = std::mem::replace(&mut known.is_open, false);
         let wanted = known.wants_connection;
         if is_final {
             known.wants_connection = false;
         }
         self.ensure(!again, Rule::ClosedOnce, || format!("{transport:?} closed twice"));
-        self.ensure(was_open == told_open, Rule::States, || {
-            format!("open: told {told_open}, closed {was_open}")
+        self.ensure(was_open == reported_open, Rule::States, || {
+            format!("open: reported {reported_open}, closed {was_open}")
         });
-        // What the core says of its own accord is another thing: it closes what it gives up.
+        // Other causes are the core's: it closes what it gives up.
         let is_reported = matches!(
             cause,
             CloseCause::Frame { .. } | CloseCause::Io { .. } | CloseCause::UpgradeRejected(_)
@@ -136,7 +136,7 @@ impl World {
     ) {
         let joined = response.as_ref().ok().and_then(|response| response.decode::<Joined>().ok());
         let life = joined.map(|joined| joined.life).unwrap_or_default();
-        let Some(channel) = self.told_of(client, id) else { return };
+        let Some(channel) = self.known(client, id) else { return };
         let (was_joined, last_life) = (channel.is_joined, channel.life);
         let may_join = !channel.is_closed && !channel.is_left && !channel.is_replaced;
         let expected = topic(channel.room);
@@ -165,7 +165,7 @@ impl World {
     fn check_join_failed(&mut self, client: usize, id: ChannelId, cause: &ChannelErrorCause) {
         let rejected = self.ledger.lock().has_rejected();
         let rejoin_closed = self.settings.rejoin_closed;
-        let Some(channel) = self.told_of(client, id) else { return };
+        let Some(channel) = self.known(client, id) else { return };
         let is_odd = channel.is_joined || channel.is_closed || channel.is_left;
         self.ensure(!is_odd, Rule::States, || format!("a join of {id:?} failed that isn't made"));
         let is_true = match cause {
@@ -178,7 +178,7 @@ impl World {
     }
 
     fn check_errored(&mut self, client: usize, id: ChannelId, cause: &ChannelErrorCause) {
-        let Some(channel) = self.told_of(client, id) else { return };
+        let Some(channel) = self.known(client, id) else { return };
         let was_joined = std::mem::replace(&mut channel.is_joined, false);
         let (life, room) = (channel.life, channel.room);
         self.ensure(was_joined, Rule::States, || format!("{id:?} errored, and wasn't joined"));
@@ -198,7 +198,7 @@ impl World {
 
     fn check_channel_closed(&mut self, client: usize, id: ChannelId, cause: &ChannelCloseCause) {
         let always_rejoin = self.settings.always_rejoin;
-        let Some(channel) = self.told_of(client, id) else { return };
+        let Some(channel) = self.known(client, id) else { return };
         let was_closed = std::mem::replace(&mut channel.is_closed, true);
         let was_joined = std::mem::replace(&mut channel.is_joined, false);
         channel.is_wanted = false;
@@ -230,7 +230,7 @@ impl World {
         event: &ByteString,
         payload: &Payload,
     ) {
-        let Some(channel) = self.told_of(client, id) else { return };
+        let Some(channel) = self.known(client, id) else { return };
         if !channel.is_joined {
             self.violation(Rule::OnlyJoined, format!("{id:?} got a message"));
             return;
@@ -242,13 +242,13 @@ impl World {
         };
         match &**event {
             "pushed" => self.check_server_push(client, id, message),
-            "news" => self.check_broadcast(client, id, message),
+            "talk" => self.check_broadcast(client, id, message),
             _ => self.violation(Rule::InOrder, format!("{id:?} got `{event}`")),
         }
     }
 
     fn check_server_push(&mut self, client: usize, id: ChannelId, message: Numbered) {
-        let Some(channel) = self.told_of(client, id) else { return };
+        let Some(channel) = self.known(client, id) else { return };
         let life = channel.life;
         let last = std::mem::replace(&mut channel.last_push, message.number);
         if message.of != life {
@@ -262,7 +262,7 @@ impl World {
     }
 
     fn check_broadcast(&mut self, client: usize, id: ChannelId, message: Numbered) {
-        let Some(channel) = self.told_of(client, id) else { return };
+        let Some(channel) = self.known(client, id) else { return };
         let expected = number_of_topic(channel.room);
         let last = std::mem::replace(&mut channel.last_broadcast, (message.number, true));
         let follows = match last {
@@ -287,12 +287,15 @@ impl World {
         self.ledger.lock().life(life).is_some_and(|life| life.has_ended)
     }
 
-    /// A channel that something is told of: one that the user has.
-    fn told_of(&mut self, client: usize, id: ChannelId) -> Option<&mut Channel> {
+    /// The channel of an event: one that the user has.
+    fn known(&mut self, client: usize, id: ChannelId) -> Option<&mut Channel> {
         let is_known =
             self.clients[client].channels.get(&id).is_some_and(|channel| !channel.is_removed);
         if !is_known {
-            self.violation(Rule::States, format!("news of {id:?}, which its user doesn't have"));
+            self.violation(
+                Rule::States,
+                format!("an event of {id:?}, which its user doesn't have"),
+            );
             return None;
         }
         self.clients[client].channels.get_mut(&id)
@@ -301,7 +304,7 @@ impl World {
 
 /// States and frames.
 impl World {
-    /// What was told agrees with what can be seen.
+    /// Reported states agree with the socket's.
     pub(super) fn check_states(&mut self, client: usize) {
         let known = &self.clients[client];
         let socket = self.sim.socket(self.ids[client]);
@@ -309,19 +312,19 @@ impl World {
         let state = socket.connection_state();
         let agree = match state {
             ConnectionState::Open => known.is_open,
-            // A disconnect is told when it is over.
+            // A disconnect is reported when it is over.
             ConnectionState::Closing => true,
             _ => !known.is_open,
         };
         if !agree {
-            odd.push(format!("open: told {}, is {state:?}", known.is_open));
+            odd.push(format!("open: reported {}, is {state:?}", known.is_open));
         }
         for (id, channel) in known.channels.iter().filter(|(_, channel)| !channel.is_removed) {
             let state = socket.channel_state(*id);
             let agree = (state == Some(ChannelState::Joined)) == channel.is_joined
                 && (state == Some(ChannelState::Closed)) == channel.is_closed;
             if !agree {
-                odd.push(format!("{id:?} is {state:?}, and was told as {channel:?}"));
+                odd.push(format!("{id:?} is {state:?}, and was reported as {channel:?}"));
             }
         }
         for what in odd {
@@ -370,7 +373,7 @@ impl World {
         let is_new = self.sent.insert(push);
         self.ensure(is_new, Rule::PushedOnce, || format!("push {push} was sent twice"));
         let Some(owner) = self.push_owners.get(&push).copied() else {
-            self.violation(Rule::PushedOnce, format!("push {push} was sent, which nobody made"));
+            self.violation(Rule::PushedOnce, format!("push {push} was sent, and never made"));
             return;
         };
         let known = &mut self.clients[owner.client];

@@ -91,7 +91,7 @@ impl World {
         let Some(last) = self.broadcasts.get_mut(room) else { return };
         *last += 1;
         let payload = Numbered::new(number_of_topic(room), *last).payload(binary);
-        self.sim.with_server(|server, now| server.broadcast(now, topic(room), "news", payload));
+        self.sim.with_server(|server, now| server.broadcast(now, topic(room), "talk", payload));
     }
 
     /// False if the server knows no such channel.
@@ -111,7 +111,7 @@ impl World {
             let message = V2.decode(frame.clone()).ok();
             let is_its_end = |it: Message| it.event == events::ERROR && it.topic == topic(room);
             let is_lost = message.is_some_and(is_its_end);
-            let nothing = stray_message(Stray::UnknownReply, "room:nobody", None);
+            let nothing = stray_message(Stray::UnknownReply, "room:none", None);
             let nothing = nothing.filter(|_| is_lost);
             nothing.and_then(|it| V2Server.encode(&it).ok()).unwrap_or(frame)
         });
@@ -168,7 +168,7 @@ impl World {
         true
     }
 
-    /// The end of a channel is spared: nobody could know of it if its one message were damaged.
+    /// The end of a channel is spared: the client can't know of it if its one message is damaged.
     fn damage_received(&mut self, client: usize, how: Damage) {
         let ledger = self.ledger.clone();
         self.sim.alter_next_received(self.ids[client], move |frame| {
@@ -184,7 +184,7 @@ impl World {
     }
 }
 
-/// What tells that a channel is gone on the server.
+/// Events that a channel's end on the server has.
 const ENDS: [ByteString; 2] = [events::CLOSE, events::ERROR];
 
 pub(super) fn number_of_topic(room: usize) -> u64 {
@@ -210,7 +210,7 @@ fn stray_message(is: Stray, topic: &'static str, stale: Option<Ref>) -> Option<M
             let reference = Some(Ref::from("99999999"));
             Message::reply(topic, reference, Status::Ok, Payload::empty())
         }
-        _ => Message::new("room:nobody", "news", Payload::empty()),
+        _ => Message::new("room:none", "talk", Payload::empty()),
     };
     Some(message)
 }

@@ -56,7 +56,7 @@ impl World {
         self.collect();
     }
 
-    /// Whoever has disconnected, or was told that trying again is no use, connects.
+    /// Connects clients that have disconnected or given up.
     fn connect_all(&mut self) {
         for client in 0..self.clients.len() {
             if !self.clients[client].wants_connection {
@@ -209,12 +209,12 @@ impl World {
             let state = socket.connection_state();
             let attempts = socket.counters().attempts;
             let timer = socket.poll_timeout().and(socket.timeout_reason());
-            let told = u64::try_from(self.clients[client].closed.len()).unwrap_or(u64::MAX);
+            let reported = u64::try_from(self.clients[client].closed.len()).unwrap_or(u64::MAX);
             self.ensure(state == ConnectionState::Closed, Rule::States, || {
                 format!("disconnected, and is {state:?}")
             });
-            self.ensure(attempts == told, Rule::ClosedOnce, || {
-                format!("{attempts} attempts, {told} told to be closed")
+            self.ensure(attempts == reported, Rule::ClosedOnce, || {
+                format!("{attempts} attempts, {reported} reported closed")
             });
             self.ensure(timer.is_none(), Rule::NoTimers, || format!("a timer is left: {timer:?}"));
             self.check_all_room_is_there(client);

@@ -336,7 +336,7 @@ impl Settings {
     /// The bound that is promised: the longest that a channel which should be joined isn't, after the
     /// network has healed.
     ///
-    /// In the worst case the connection is dead and nobody knows it though it is heard, the server has
+    /// In the worst case the connection is dead and isn't noticed though it is heard, the server has
     /// just said when to come back, a slow join blocks the new connection, the answers to the joins whose
     /// turns come first and to the join itself are lost, turns are spread because many were rejected
     /// before, and the client's clock stands still until the time catches up with it.

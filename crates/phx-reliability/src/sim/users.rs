@@ -163,7 +163,7 @@ impl World {
 
     fn leave(&mut self, client: usize, room: usize) {
         let Some((channel, _)) = self.clients[client].channel_of(room) else { return };
-        // What follows at this moment is told after the call, when the channel is known as left.
+        // Events of this moment come after the call, when the channel is known as left.
         if let Ok(call) = self.with(client, |socket, now| socket.leave(now, channel, None)) {
             self.accepted(client, call, channel, CallKind::Leave, None);
             if let Some(channel) = self.clients[client].channels.get_mut(&channel) {

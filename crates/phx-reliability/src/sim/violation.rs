@@ -34,7 +34,7 @@ pub enum Rule {
     CurrentJoin,
     /// Messages of one join are delivered once, in order, without gaps.
     InOrder,
-    /// The states that are told follow from each other, and a channel closes for a reason.
+    /// Reported states follow from each other, and a channel closes for a reason.
     States,
     /// Every connection is reported closed exactly once.
     ClosedOnce,

@@ -27,13 +27,13 @@ pub struct Outcome {
     pub violations: Vec<Violation>,
     /// The faults that struck, by kind.
     pub faults: BTreeMap<&'static str, u64>,
-    /// Events that the clients told.
+    /// Events that the clients emitted.
     pub events: u64,
     /// How long it took after the network healed until everything was joined.
     pub recovery: Duration,
     /// How long that may take.
     pub recovery_bound: Duration,
-    /// Of all that the clients sent and told: equal plans give equal digests.
+    /// Hash of all frames and events: equal plans give equal digests.
     pub digest: u64,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct World {
     pub(super) outcome: Outcome,
     pub(super) tamper: Option<Box<Tamper>>,
     digest: DefaultHasher,
-    /// All that the clients sent and told, a line each, if that is wanted.
+    /// All frames and events, a line each, if that is wanted.
     log: Option<Vec<String>>,
 }
 
@@ -79,7 +79,7 @@ pub fn run(plan: &Plan) -> Outcome {
     World::new(plan, None).run(plan)
 }
 
-/// Carries a plan out, and returns beside what came of it all that the clients sent and told, a line
+/// Carries a plan out, and returns the outcome and all frames and events, a line
 /// each: the time, the client's number, and what.
 #[must_use]
 pub fn run_logged(plan: &Plan) -> (Outcome, Vec<String>) {
@@ -89,7 +89,7 @@ pub fn run_logged(plan: &Plan) -> (Outcome, Vec<String>) {
     (outcome, world.log.unwrap_or_default())
 }
 
-/// Carries a plan out, and has `tamper` change what the clients tell before it is checked: a check
+/// Carries a plan out, and has `tamper` change events before it is checked: a check
 /// of the checker.
 #[must_use]
 pub fn run_tampered(plan: &Plan, tamper: Box<Tamper>) -> Outcome {
@@ -177,7 +177,7 @@ impl World {
         self.collect();
     }
 
-    /// Looks at what the clients have sent and told.
+    /// Checks what the clients have sent and reported.
     pub(super) fn collect(&mut self) {
         for number in 0..self.clients.len() {
             self.note_frames(number);

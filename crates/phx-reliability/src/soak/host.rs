@@ -9,7 +9,7 @@ use crate::ledger::{Ledger, room};
 use crate::port::Port;
 use crate::serve::IDLE_TIMEOUT;
 
-/// A listener on a runtime of its own, at a port that stays its own.
+/// A listener on a separate runtime, at a reserved port.
 pub(super) struct Host {
     runtime: Runtime,
     port: Port,

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::ledger::Ledger;
 use crate::ledger::deliveries::Deliveries;
 
-/// Longer than it takes to reconnect, to rejoin and to be told the outcome of every push.
+/// Longer than it takes to reconnect, to rejoin and to have the outcome of every push.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The stats of all channels.
@@ -183,14 +183,14 @@ impl Stats {
     }
 
     /// Has the clients and then the server say nothing more, and waits until all that was said has
-    /// come. What hasn't by then is lost: that is for the [`sum`](Stats::sum) to tell.
+    /// come. What hasn't by then is lost: the [`sum`](Stats::sum) counts it.
     pub(super) fn quiet(&self, ledger: &Ledger) -> anyhow::Result<()> {
         self.lock().phase = Phase::Quiet;
-        let told = |state: &State| state.channels.iter().all(|page| page.waiting == 0);
-        self.wait("pushes have no outcome", told)?;
+        let settled = |state: &State| state.channels.iter().all(|page| page.waiting == 0);
+        self.wait("pushes have no outcome", settled)?;
         ledger.lock().is_paused = true;
         let come = |state: &State| state.channels.iter().all(|page| page.missing(ledger) == 0);
-        // The sum tells what is missing.
+        // The sum counts what is missing.
         let _ = self.wait("messages don't come", come);
         Ok(())
     }

@@ -14,7 +14,7 @@ use crate::Connectivity;
 use crate::faulty_pipe::{self, Ended, FaultyPipe};
 
 /// What a connection takes each way beside the buffers of the operating system: little, so that a
-/// sender soon feels that nobody reads.
+/// sender is soon held back by a receiver that doesn't read.
 const CAPACITY: usize = 64 * 1024;
 
 const BACKLOG: u32 = 1024;
@@ -22,11 +22,11 @@ const BACKLOG: u32 = 1024;
 /// A change of what becomes of attempts to connect.
 pub(super) struct Order {
     pub(super) connectivity: Connectivity,
-    /// Is told how it went.
-    pub(super) tell: Sender<io::Result<()>>,
+    /// Receives the result.
+    pub(super) report: Sender<io::Result<()>>,
 }
 
-/// Runs until nobody can give orders any more.
+/// Runs until the proxy is dropped.
 pub(super) async fn run(
     shared: Arc<Shared>,
     mut orders: UnboundedReceiver<Order>,
@@ -43,8 +43,8 @@ pub(super) async fn run(
     loop {
         tokio::select! {
             order = orders.recv() => match order {
-                // Whoever gave it waits for the answer.
-                Some(Order { connectivity, tell }) => drop(tell.send(door.set(connectivity))),
+                // Its sender waits for the result.
+                Some(Order { connectivity, report }) => drop(report.send(door.set(connectivity))),
                 // Dropping the connections resets them.
                 None => return,
             },
@@ -62,8 +62,7 @@ struct Door {
     listener: Option<TcpListener>,
     /// Taken, and never answered.
     silent: Option<Vec<Pair>>,
-    /// Both ends of a connection to the port: while they are there nobody else gets it, not even when
-    /// nobody listens.
+    /// Both ends of a connection to the port: while they are there the port stays taken, also without a listener.
     _held: (TcpStream, TcpStream),
 }
 
@@ -88,7 +87,7 @@ impl Door {
         Ok(())
     }
 
-    /// The next client that is to be served.
+    /// The next client to serve.
     async fn accept(&mut self, shared: &Arc<Shared>) -> Pair {
         loop {
             let Some(listener) = &self.listener else { return std::future::pending().await };
@@ -107,7 +106,7 @@ impl Door {
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
-    // What is accepted inherits it: a client's send buffer fills up soon when nobody reads.
+    // What is accepted inherits it: a client's send buffer fills up soon when the server doesn't read.
     socket.set_recv_buffer_size(64 * 1024)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
@@ -148,11 +147,11 @@ async fn serve(mut pair: Pair) {
         passed: Arc::clone(&pair.came.passed),
         capacity: CAPACITY,
         server_ends_both: false,
-        altered: || shared.tell(Event::Altered(id)),
+        altered: || shared.report(Event::Altered(id)),
     };
     let ended = faulty_pipe::carry(pair.client.split(), server.split(), line).await;
     if ended == Ended::Cut {
-        pair.shared.tell(Event::Cut(id));
+        pair.shared.report(Event::Cut(id));
     }
     pair.reset = ended.is_reset();
 }

@@ -49,19 +49,19 @@ impl Connections<'_> {
         });
     }
 
-    /// Tells each side that the other has ended, as a server does that closes its connections without
-    /// a word of its own protocol. What is on its way is lost.
+    /// Ends the stream to each side, as a server does that closes its connections without
+    /// a close frame. What is on its way is lost.
     pub fn end(self) {
         self.change(|faults, _| faults.ended = true);
     }
 
-    /// From now on nothing that is sent over the connection arrives, and neither side is told, not
-    /// even of the other's end: what is left of a connection when a cable is pulled.
+    /// From now on nothing that is sent over the connection arrives, and neither side notices, not
+    /// even the other's end: what is left of a connection when a cable is pulled.
     pub fn half_open(self) {
         self.change(|faults, _| faults.half_open());
     }
 
-    /// From now on nothing that is sent in this direction arrives, and its sender isn't told. The other
+    /// From now on nothing that is sent in this direction arrives, and its sender doesn't notice. The other
     /// direction works.
     pub fn swallow(self, direction: Direction) {
         self.change(|faults, _| way(faults, direction).vanishes = true);

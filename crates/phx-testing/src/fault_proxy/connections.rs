@@ -93,16 +93,16 @@ impl Shared {
         state.lines.insert(id, (line, Arc::clone(&passed)));
         let server = state.server;
         drop(state);
-        self.tell(Event::Connected(id));
+        self.report(Event::Connected(id));
         Came { id, server, faults, passed }
     }
 
     pub(super) fn went(&self, id: ConnectionId) {
         self.lock().lines.remove(&id);
-        self.tell(Event::Ended(id));
+        self.report(Event::Ended(id));
     }
 
-    pub(super) fn tell(&self, event: Event) {
+    pub(super) fn report(&self, event: Event) {
         (self.watch)(event);
     }
 

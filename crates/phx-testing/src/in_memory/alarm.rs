@@ -1,4 +1,4 @@
-//! The task that tells a network when its time has come.
+//! The task that wakes a network when its time has come.
 
 use std::pin::Pin;
 use std::sync::Weak;

@@ -17,7 +17,7 @@ use crate::{Connectivity, Server, SocketId, UpgradeRejection};
 ///
 /// Faults are about the connections over this link: those that are open when a fault is set, but for
 /// latency, connectivity and refusals, which last or wait for the next one. A clone is the same link.
-/// [`another`](Self::new_client) leads to the same server and has faults of its own: one for each device
+/// [`new_client`](Self::new_client) leads to the same server and has separate faults: one for each device
 /// in the test.
 ///
 /// Its methods must not be called from within a channel of the server or from
@@ -66,7 +66,7 @@ impl Link {
         Link { exchange: Arc::clone(&self.exchange), client }
     }
 
-    /// A socket in the making that connects over this link and runs on its runtime. Its seed is its
+    /// A builder of a socket that connects over this link and runs on its runtime. Its seed is its
     /// number, so sockets differ in their jitter, and equal programs give equal runs.
     pub fn socket(&self) -> SocketBuilder {
         let path = self.with_server(|server, _| server.path().to_owned());
@@ -116,7 +116,7 @@ impl Link {
         self.exchange.with(|network, now| network.cut(now, self.client));
     }
 
-    /// From now on nothing that is sent over the connections arrives, and neither side is told: what
+    /// From now on nothing that is sent over the connections arrives, and neither side notices: what
     /// is left of a connection when a cable is pulled.
     pub fn half_open(&self) {
         self.exchange.with(|network, _| network.half_open(self.client));

@@ -43,7 +43,7 @@ pub struct VirtualTime {
     runtime: VirtualRuntime,
     limit: Duration,
     tasks: RefCell<Tasks>,
-    /// What a run that can't go on tells of.
+    /// Links that are described when a run can't go on.
     links: RefCell<Vec<Weak<Exchange>>>,
 }
 

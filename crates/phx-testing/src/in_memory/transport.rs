@@ -38,7 +38,7 @@ impl Transport for LinkTransport {
         self.exchange.poll_received(self.id, cx)
     }
 
-    /// It takes all; the end is told by `poll_receive`, after the frames that came before it.
+    /// Always ready; `poll_receive` reports the end, after the frames that came before it.
     fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
         Poll::Ready(Ok(()))
     }

@@ -42,7 +42,7 @@ const MAX_TOGETHER: usize = 64;
 /// The bytes that a line takes before its sender has to wait.
 const LINE_CAPACITY: usize = 16 * 1024 * 1024;
 
-/// A connection that the server knows: however its task ends, the server is told.
+/// A connection that the server knows: however its task ends, the server notices.
 struct Open {
     hub: Arc<Hub>,
     socket: SocketId,
@@ -94,7 +94,7 @@ async fn upgrade(
     let head = upgrade::read_head(&mut stream, &mut buffer).await?;
     let connected = head.check_method().and_then(|()| {
         let (accepted, outgoing) = hub.connect(&head.connect_request(), line)?;
-        // If it doesn't ask for an upgrade, this is dropped, and the server is told.
+        // If it doesn't ask for an upgrade, this is dropped, and the server notices.
         let open = Open { hub, socket: accepted.socket };
         head.accept_key().map(|key| (key, accepted.protocol, open, outgoing))
     });
@@ -151,7 +151,7 @@ async fn run(
             (messages, end) = receive(&mut stream), if closing.is_none() => {
                 let pinged = messages.iter().any(Message::is_ping);
                 hand_over(open, messages);
-                // Pongs that nobody reads would pile up.
+                // Unread pongs would pile up.
                 if pinged && !matches!(timeout(PATIENCE, stream.flush()).await, Ok(Ok(()))) {
                     return;
                 }

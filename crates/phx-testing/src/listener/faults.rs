@@ -80,8 +80,8 @@ impl Connections<'_> {
         }
     }
 
-    /// From now on nothing that is sent over the connection arrives, and neither side is told, not
-    /// even of the other's end: what is left of a connection when a cable is pulled.
+    /// From now on nothing that is sent over the connection arrives, and neither side notices, not
+    /// even the other's end: what is left of a connection when a cable is pulled.
     pub fn half_open(&self) {
         self.change(Faults::half_open);
     }

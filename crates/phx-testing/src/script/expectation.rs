@@ -61,7 +61,7 @@ pub(super) struct Came {
     pub(super) payload: Payload,
 }
 
-/// Differences of a payload that are told; more only say that there are more.
+/// Differences of a payload that are listed, at most; a last line says how many more there are.
 const MAX_DIFFERENCES: usize = 8;
 
 impl Expectation {

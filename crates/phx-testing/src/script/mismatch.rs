@@ -57,7 +57,7 @@ impl Mismatch {
     }
 
     /// When, on the server's clock: when the wrong thing came, or until when the missing one was
-    /// waited for. `None` if nobody waited.
+    /// waited for. `None` without a wait.
     #[must_use]
     pub fn at(&self) -> Option<Instant> {
         self.0.at

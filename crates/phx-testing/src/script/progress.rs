@@ -9,7 +9,7 @@ use phx_proto::Instant;
 use super::Mismatch;
 use super::expectation::{Came, Expectation};
 
-/// Tells whether a script was followed.
+/// Reports whether a script was followed.
 ///
 /// Ask with [`finish`](Expectations::finish), or wait until the script has ended with
 /// [`Simulation::verify`](crate::Simulation::verify) or
@@ -17,7 +17,7 @@ use super::expectation::{Came, Expectation};
 ///
 /// # Panics
 ///
-/// Dropping it before it has told a [`Mismatch`] that there is panics with the mismatch, unless the
+/// Dropping it before it has reported a [`Mismatch`] panics with the mismatch, unless the
 /// thread is panicking already: a test can't forget it.
 ///
 /// # Examples
@@ -51,8 +51,8 @@ struct Progress {
     mismatch: Option<Mismatch>,
     /// What met the last one, and when.
     last: Option<(String, Instant)>,
-    /// A mismatch was told: dropping the handle needn't tell it again.
-    told: bool,
+    /// Whether a mismatch was reported: dropping the handle needn't report it again.
+    is_reported: bool,
 }
 
 impl Expectations {
@@ -70,7 +70,7 @@ impl Expectations {
     #[must_use]
     pub fn mismatch(&self) -> Option<Mismatch> {
         let mut progress = self.shared.lock();
-        progress.told |= progress.mismatch.is_some();
+        progress.is_reported |= progress.mismatch.is_some();
         progress.mismatch.clone()
     }
 
@@ -80,7 +80,7 @@ impl Expectations {
     ///
     /// [`Mismatch`]: what came instead of what was expected, or what hasn't come.
     pub fn finish(self) -> Result<(), Mismatch> {
-        self.tell(None)
+        self.report(None)
     }
 
     /// Fails the test if the script wasn't followed to its end.
@@ -102,9 +102,9 @@ impl Expectations {
     }
 
     /// The outcome, for who waited until `at`.
-    pub(crate) fn tell(&self, at: Option<Instant>) -> Result<(), Mismatch> {
+    pub(crate) fn report(&self, at: Option<Instant>) -> Result<(), Mismatch> {
         let outcome = self.shared.outcome(at);
-        self.shared.lock().told |= outcome.is_err();
+        self.shared.lock().is_reported |= outcome.is_err();
         outcome
     }
 
@@ -122,7 +122,7 @@ impl Expectations {
 impl Drop for Expectations {
     #[expect(clippy::panic, reason = "documented: a test can't forget its script")]
     fn drop(&mut self) {
-        if thread::panicking() || self.shared.lock().told {
+        if thread::panicking() || self.shared.lock().is_reported {
             return;
         }
         if let Err(mismatch) = self.shared.outcome(None) {

@@ -1,4 +1,4 @@
-//! Who is present where: tracked by channel processes, told to subscribers as diffs.
+//! Presences by topic: tracked by channel processes, pushed to subscribers as diffs.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ impl Presence {
         Presence { topics: BTreeMap::new(), refs: seed }
     }
 
-    /// The new `phx_ref`, and the diff to tell.
+    /// The new `phx_ref`, and the diff to push.
     pub(crate) fn track(
         &mut self,
         topic: &ByteString,
@@ -63,7 +63,7 @@ impl Presence {
         Ok((phx_ref, diff))
     }
 
-    /// The new `phx_ref`, and the diff to tell: the new meta joins with the old ref in
+    /// The new `phx_ref`, and the diff to push: the new meta joins with the old ref in
     /// `phx_ref_prev`, the old one leaves.
     pub(crate) fn update(
         &mut self,
@@ -89,7 +89,7 @@ impl Presence {
         Ok((phx_ref, diff(&one(key, &entry.meta), &leaves)))
     }
 
-    /// The diff to tell.
+    /// The diff to push.
     pub(crate) fn untrack(
         &mut self,
         topic: &ByteString,
@@ -102,7 +102,7 @@ impl Presence {
         Ok(diff(&Map::new(), &one(key, &entry.meta)))
     }
 
-    /// All that a process tracked goes when the process does; the diff to tell, if there is one.
+    /// All that a process tracked goes when the process does; the diff to push, if there is one.
     pub(super) fn remove(&mut self, topic: &ByteString, process: ProcessId) -> Option<Value> {
         let entries = self.topics.get_mut(topic)?;
         let mut leaves = Map::new();

@@ -151,7 +151,7 @@ impl Server {
         }
     }
 
-    /// Ends a process: the mail tells its socket, and everybody that its presences went.
+    /// Ends a process: the envelopes notify its socket, and subscribers that its presences left.
     #[must_use]
     pub(super) fn end_channel(
         &mut self,

@@ -1,4 +1,4 @@
-//! Carries out what the client cores ask for, and tells them the time and what the network delivers.
+//! Carries out what the client cores ask for, and passes them the time and what the network delivers.
 
 use phx_proto::{Action, Payload};
 
@@ -84,7 +84,7 @@ impl Simulation {
         }
     }
 
-    /// Tells a client what became of one of its connections, once it can listen.
+    /// Passes a client what happened to one of its connections, once its machine is awake.
     pub(super) fn deliver(&mut self, connection: ConnectionId, delivery: Delivery) {
         let now = self.now;
         let Some((id, transport)) = self.owners.get(&connection).copied() else { return };

@@ -52,8 +52,8 @@ impl Simulation {
         self.network.cut_after(client, frames);
     }
 
-    /// From now on nothing that is sent over the client's connection arrives, and neither side is
-    /// told: what is left of a connection when a cable is pulled.
+    /// From now on nothing that is sent over the client's connection arrives, and neither side
+    /// notices: what is left of a connection when a cable is pulled.
     pub fn half_open(&mut self, client: ClientId) {
         self.network.half_open(client);
     }

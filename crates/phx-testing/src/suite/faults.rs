@@ -1,4 +1,4 @@
-//! What goes wrong with connections and servers, and how a client comes back.
+//! Faults of connections and servers, and how a client recovers.
 
 use std::time::Duration;
 
@@ -98,9 +98,9 @@ pub(super) async fn a_half_open_connection_is_noticed_by_the_heartbeat<A: Adapte
 
 pub(super) async fn garbage_does_no_harm<A: Adapter>() {
     let host = Host::start(demo_server().build());
-    let (tell, mut errors) = mpsc::unbounded();
+    let (sender, mut errors) = mpsc::unbounded();
     let builder = client::<A>(host.url());
-    let builder = builder.on_error(move |error| drop(tell.unbounded_send(error.clone())));
+    let builder = builder.on_error(move |error| drop(sender.unbounded_send(error.clone())));
     let (socket, room) = joined(builder).await;
     for frame in [Frame::text("[garbage"), Frame::binary(vec![9, 9, 9])] {
         host.all().inject(&frame);
@@ -111,7 +111,7 @@ pub(super) async fn garbage_does_no_harm<A: Adapter>() {
 }
 
 pub(super) async fn nobody_listens<A: Adapter>() {
-    // The port stays taken, so that nobody else comes to listen there.
+    // The port stays taken, so that no other test listens there.
     let taken = tokio::net::TcpSocket::new_v4().unwrap();
     taken.bind(([127, 0, 0, 1], 0).into()).unwrap();
     let url = format!("ws://{}/socket", taken.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! What handles do beside the story: pings, hooks, status streams, drops, and many of them.
+//! Handles beside the story: pings, hooks, streams, drops, and many sockets.
 
 use std::time::{Duration, Instant};
 
@@ -19,12 +19,12 @@ pub(super) async fn a_ping_measures_the_way<A: Adapter>() {
     assert!(socket.ping().await.unwrap() >= 2 * latency);
 }
 
-pub(super) async fn hooks_tell_of_opening_and_closing<A: Adapter>() {
+pub(super) async fn hooks_report_opening_and_closing<A: Adapter>() {
     let host = Host::start(demo_server().build());
-    let (tell, mut told) = mpsc::unbounded();
+    let (sender, mut reports) = mpsc::unbounded();
     let note = move |what: &'static str| {
-        let tell = tell.clone();
-        move || drop(tell.unbounded_send(what))
+        let sender = sender.clone();
+        move || drop(sender.unbounded_send(what))
     };
     let (opened, closed, errored) = (note("open"), note("close"), note("error"));
     let (joined, off) = (note("join"), note("off"));
@@ -36,7 +36,7 @@ pub(super) async fn hooks_tell_of_opening_and_closing<A: Adapter>() {
     room.join().await.unwrap();
     host.all().cut();
     for expected in ["open", "join", "error", "close", "open", "join"] {
-        assert_eq!(told.next().await, Some(expected));
+        assert_eq!(reports.next().await, Some(expected));
     }
 }
 
@@ -93,7 +93,7 @@ pub(super) async fn a_forgotten_stream_frees_the_others_and_the_connection_lives
         }
     }
     assert!(start.elapsed() >= STALL_AFTER / 2, "it was waited for");
-    // What the forgotten one lost is told, and it holds the rest: no more than it has room for.
+    // The forgotten one reports what it lost, and holds the rest: no more than its capacity.
     match forgotten.next().await {
         Some(StreamItem::Lagged(lost)) => assert_eq!(lost, u64::from(MESSAGES) - 8),
         other => panic!("{other:?}"),

@@ -1,4 +1,4 @@
-//! A server on a thread of its own, with a runtime of its own.
+//! A server on a separate thread and runtime.
 
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -41,8 +41,8 @@ pub(super) async fn joined(builder: SocketBuilder) -> (Socket, phx_client::Chann
 
 /// The ends of a client's connections and attempts, as they come.
 pub(super) fn closes(builder: SocketBuilder) -> (SocketBuilder, mpsc::UnboundedReceiver<Closed>) {
-    let (tell, told) = mpsc::unbounded();
-    (builder.on_close(move |closed| drop(tell.unbounded_send(closed.clone()))), told)
+    let (sender, ends) = mpsc::unbounded();
+    (builder.on_close(move |closed| drop(sender.unbounded_send(closed.clone()))), ends)
 }
 
 /// How the first connection ended, or the first attempt failed.
@@ -54,8 +54,8 @@ pub(super) async fn first_end(builder: SocketBuilder) -> Closed {
 
 /// A server whose channels `end:*` report how they end.
 pub(super) fn with_ends() -> (Host, mpsc::UnboundedReceiver<Reason>) {
-    let (tell, ends) = mpsc::unbounded();
-    let server = demo_server().channel("end:*", move || Ends(tell.clone()));
+    let (sender, ends) = mpsc::unbounded();
+    let server = demo_server().channel("end:*", move || Ends(sender.clone()));
     (Host::start(server.build()), ends)
 }
 
@@ -86,7 +86,7 @@ impl Host {
 
     /// Starts a server where another one was.
     pub(super) fn start_at(address: SocketAddr, server: Server) -> Self {
-        let (tell, started) = channel();
+        let (report, started) = channel();
         let (stop, stopping) = oneshot::channel::<oneshot::Sender<()>>();
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -94,7 +94,7 @@ impl Host {
             let handle = runtime.handle().clone();
             runtime.block_on(async move {
                 let listener = Arc::new(Listener::bind_to(address, server).await.expect("a port"));
-                let _ = tell.send((Arc::clone(&listener), handle));
+                let _ = report.send((Arc::clone(&listener), handle));
                 if let Ok(stopped) = stopping.await {
                     let listener = Arc::into_inner(listener).expect("the only handle");
                     listener.stop().await;

@@ -1,4 +1,4 @@
-//! Runs tests, some at a time, each on a thread of its own and for a limited time.
+//! Runs tests, some at a time, each on a separate thread and for a limited time.
 
 use std::any::Any;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -26,7 +26,7 @@ pub(super) async fn a_push_has_its_reply<A: Adapter>() {
     }
 }
 
-pub(super) async fn an_error_reply_is_told_with_its_response<A: Adapter>() {
+pub(super) async fn an_error_reply_has_its_response<A: Adapter>() {
     let host = Host::start(demo_server().build());
     let (_, room) = joined(client::<A>(host.url())).await;
     match room.push("fail", &json!({ "why": "muted" })).acknowledged().await {
@@ -112,7 +112,7 @@ async fn until_listed<M, E>(changes: &mut PresenceChanges<M, E>, listed: impl Fn
     }
 }
 
-pub(super) async fn a_rejected_join_is_told_with_its_response<A: Adapter>() {
+pub(super) async fn a_rejected_join_has_its_response<A: Adapter>() {
     let host = Host::start(demo_server().build());
     let socket = client::<A>(host.url()).connect().await.unwrap();
     match socket.channel("room:a").params(&json!({ "reject": true })).join().await {

@@ -177,7 +177,7 @@ pub(super) async fn a_certificate_that_was_not_given<A: Adapter>() {
         assert_eq!(failure.0, kind, "{failure:?}");
     }
 
-    // Whoever shows a given certificate must have its key: all but the key is public.
+    // A server that shows a given certificate must have its key: all but the key is public.
     let server = Secured::start(&own.with_wrong_key(), None);
     let failure = server.failure::<A>(given(&own)).await;
     assert_eq!(failure.0, BadCertificate, "{failure:?}");
