@@ -28,7 +28,7 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
     if let Some(path) = &options.output {
         let page = report::page(&summary);
         fs::write(path, page)
-            .map_err(|error| Failure::Usage(format!("can't write {path}: {error}")))?;
+            .map_err(|error| Failure::usage(format!("can't write {path}: {error}")))?;
     }
     let text = if options.json { summary.to_json() } else { summary.to_text() };
     let mut out = anstream::stdout().lock();

@@ -110,12 +110,12 @@ impl Connect {
     ) -> Result<SocketBuilder, Failure> {
         // The URL isn't quoted: any part of a malformed one may be a secret.
         let endpoint = Endpoint::parse(url).map_err(|error| {
-            Failure::Usage(format!("the URL can't be used: {error}{}", hint(url)))
+            Failure::usage(format!("the URL can't be used: {error}{}", hint(url)))
         })?;
         let mut config = WebSocketConfig::default();
         if endpoint.request("").is_tls() || self.tls.is_said() {
             let tls = self.tls_config.get_or_init(|| self.tls.config().map(Arc::new));
-            config.tls = tls.clone().map_err(Failure::Usage)?;
+            config.tls = tls.clone().map_err(Failure::usage)?;
         }
         let environment = self.environment.get_or_init(Environment::read);
         let environment = environment.as_ref().map_err(|why| Failure::usage(&**why))?;
@@ -148,13 +148,13 @@ impl Connect {
     }
 
     /// Connects what [`builder`](Self::builder) made.
-    pub(crate) async fn open(&self, builder: SocketBuilder, url: &str) -> Result<Socket, Failure> {
+    pub(crate) async fn open(&self, builder: SocketBuilder) -> Result<Socket, Failure> {
         let connected = if self.reconnect {
             builder.connect().await
         } else {
             builder.connect_with_timeout(self.timing.connect_timeout).await
         };
-        connected.map_err(|failed| Failure::connect(shown_url(url), &failed))
+        Ok(connected?)
     }
 
     /// Limit for an attempt to connect.

@@ -1,50 +1,58 @@
 //! Errors that end a command, and their exit codes.
 
-use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
 use phx_tokio::{
-    ByteString, CallError, CloseCause, ConnectCause, ConnectError, Escaped, JoinCause, JoinError,
-    Payload, PingError, PushCause, PushError, Socket, Status, TlsCauseKind,
+    CallError, CloseCause, ConnectCause, ConnectError, Escaped, JoinCause, JoinError, LeaveError,
+    PingError, PushCause, PushError, Reply, Socket, Status, TlsCauseKind,
 };
-
-use serde::Deserialize;
 
 use crate::interrupt::Signal;
 use crate::terminal::{self, shown};
 
 /// Characters of a server's reason.
-const MAX_REASON: usize = 200;
+const MAX_REASON: usize = 120;
 
-/// An error that ends a command, with its text for the user.
+/// An error that ends a command.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The server replied with something else than ok.
-    Rejected(String),
-    /// The command line, a file or the input can't be used.
-    Usage(String),
-    /// No connection.
-    Connect(String),
-    /// The server rejected a join.
-    JoinRejected(String),
-    /// No answer came in time.
-    TimedOut(String),
-    /// Anything else, such as the end of the connection.
-    Failed(String),
+    /// An error with its exit code and its text for the user.
+    Error(Code, String),
     /// By the user, before it was done.
     Interrupted(Signal),
     /// The reader closed our output: the program ends with success.
     OutputClosed,
 }
 
+/// The exit codes of errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// The server replied with something else than ok.
+    Rejected = 1,
+    /// The command line, a file or the input can't be used.
+    Usage,
+    /// No connection.
+    Connect,
+    /// The server rejected a join.
+    JoinRejected,
+    /// No answer came in time.
+    TimedOut,
+    /// Anything else, such as the end of the connection.
+    Failed,
+}
+
 impl Failure {
     pub(crate) fn usage(text: impl Into<String>) -> Self {
-        Failure::Usage(text.into())
+        Failure::Error(Code::Usage, text.into())
     }
 
     pub(crate) fn failed(text: impl Into<String>) -> Self {
-        Failure::Failed(text.into())
+        Failure::Error(Code::Failed, text.into())
+    }
+
+    pub(crate) fn timed_out(text: impl Into<String>) -> Self {
+        Failure::Error(Code::TimedOut, text.into())
     }
 
     /// The connection has ended, and none is made again.
@@ -52,22 +60,66 @@ impl Failure {
         Failure::failed("the connection has ended")
     }
 
-    /// A file of the user's that can't be read.
-    pub(crate) fn unreadable(path: &str, error: &io::Error) -> Self {
-        Failure::Usage(format!("can't read {path}: {error}"))
+    /// A reply with an unexpected status.
+    pub(crate) fn replied(topic: &str, event: &str, reply: &Reply) -> Self {
+        let what = format!("push of `{}` to `{}`", shown(event), shown(topic));
+        let status = &reply.status;
+        // The rest of a response is left out: it may be a secret, and errors end up in logs.
+        let reason = reply.response.reason();
+        let reason = reason.map(|reason| format!(": {}", Escaped::short(&reason, MAX_REASON)));
+        let text =
+            format!("{what}: the reply has the status `{status}`{}", reason.unwrap_or_default());
+        Failure::Error(Code::Rejected, text)
     }
 
-    pub(crate) fn connect(url: impl fmt::Display, failed: &ConnectError) -> Self {
-        let cause = match &failed.cause {
-            ConnectCause::Endpoint(error) => {
-                return Failure::Usage(format!("the connection can't be made: {error}"));
+    pub(crate) fn ping(socket: &Socket, failed: &PingError) -> Self {
+        // A ping without an answer in time fails alone.
+        if *failed == PingError::Disconnected && socket.is_connected() {
+            return Failure::timed_out("the ping failed: no answer came in time");
+        }
+        Failure::failed(format!("the ping failed: {failed}"))
+    }
+
+    /// The text for the user, if there is one.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Failure::Error(_, text) => Some(text),
+            Failure::Interrupted(_) | Failure::OutputClosed => None,
+        }
+    }
+
+    /// Prefixes the text with the place where it happened.
+    pub(crate) fn at(self, place: &str) -> Self {
+        match self {
+            Failure::Error(code, text) => Failure::Error(code, format!("{place}: {text}")),
+            other => other,
+        }
+    }
+
+    /// Prints it on standard error, and returns the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Failure::Error(code, text) => {
+                terminal::error(text);
+                *code as u8
             }
-            ConnectCause::Config(error) => return Failure::Usage(error.to_string()),
+            Failure::Interrupted(signal) => signal.exit_code(),
+            Failure::OutputClosed => 0,
+        })
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(failed: ConnectError) -> Self {
+        let cause = match &failed.cause {
+            ConnectCause::Endpoint(_) | ConnectCause::Config(_) => {
+                return Failure::usage(chain(&failed));
+            }
             ConnectCause::Closed(cause) => Some(cause),
             ConnectCause::TimedOut { last, .. } => last.as_ref(),
             _ => None,
         };
-        let mut text = format!("can't connect to {url}: {}", shown(&failed.cause.to_string()));
+        let mut text = shown(&failed.to_string());
         if let Some(CloseCause::UpgradeRejected(refusal)) = cause {
             let body = String::from_utf8_lossy(&refusal.body);
             let first: String = body.trim().lines().next().unwrap_or_default().into();
@@ -76,108 +128,39 @@ impl Failure {
             }
         }
         text.push_str(cause.map_or("", hint));
-        Failure::Connect(text)
+        Failure::Error(Code::Connect, text)
     }
+}
 
-    pub(crate) fn join(topic: &ByteString, failed: &JoinError) -> Self {
-        let topic = shown(topic);
-        match &failed.cause {
-            JoinCause::Rejected { status, response, .. } => Failure::JoinRejected(format!(
-                "the server rejected the join of {topic} with {}",
-                answer(status, response)
-            )),
-            JoinCause::ReplyDropped { .. } => Failure::JoinRejected(chain(failed)),
-            JoinCause::TimedOut => {
-                Failure::TimedOut(format!("no answer to the join of {topic} came in time"))
-            }
-            JoinCause::Crashed => Failure::TimedOut(format!(
-                "{topic}: join crashed on the server, and no other attempt was accepted in time"
-            )),
-            JoinCause::Params(_) | JoinCause::InvalidState(_) => Failure::Usage(chain(failed)),
-            _ => Failure::Failed(chain(failed)),
-        }
+impl From<JoinError> for Failure {
+    fn from(failed: JoinError) -> Self {
+        let code = match &failed.cause {
+            JoinCause::Rejected { .. } | JoinCause::ReplyDropped { .. } => Code::JoinRejected,
+            JoinCause::TimedOut | JoinCause::Crashed => Code::TimedOut,
+            JoinCause::Params(_) | JoinCause::InvalidState(_) => Code::Usage,
+            _ => Code::Failed,
+        };
+        Failure::Error(code, chain(&failed))
     }
+}
 
-    /// A reply with an unexpected status.
-    pub(crate) fn replied(topic: &str, event: &str, status: &Status, response: &Payload) -> Self {
-        let (event, topic) = (shown(event), shown(topic));
-        let answer = answer(status, response);
-        Failure::Rejected(format!("`{event}` to {topic}: the reply has {answer}"))
+impl From<LeaveError> for Failure {
+    fn from(failed: LeaveError) -> Self {
+        Failure::timed_out(chain(&failed))
     }
+}
 
-    pub(crate) fn push(topic: &str, event: &str, failed: &PushError) -> Self {
-        let what = format!("`{}` to {}", shown(event), shown(topic));
-        match &failed.cause {
-            PushCause::Rejected { status, response, .. } => {
-                Failure::replied(topic, event, status, response)
-            }
-            PushCause::ReplyDropped { status, .. } if *status != Status::Ok => {
-                Failure::Rejected(chain(failed))
-            }
-            PushCause::TimedOut => Failure::TimedOut(format!("{what}: no reply came in time")),
+impl From<PushError> for Failure {
+    fn from(failed: PushError) -> Self {
+        let code = match &failed.cause {
+            PushCause::Rejected { .. } => Code::Rejected,
+            PushCause::ReplyDropped { status, .. } if *status != Status::Ok => Code::Rejected,
+            PushCause::TimedOut | PushCause::NotSent => Code::TimedOut,
             // Such as bytes with V1: the server has nothing to do with it.
-            PushCause::InvalidState(error) if is_unusable(error) => Failure::Usage(chain(failed)),
-            PushCause::NotSent => Failure::TimedOut(format!(
-                "{what}: it couldn't be sent in time, for the channel wasn't joined"
-            )),
-            _ => Failure::Failed(chain(failed)),
-        }
-    }
-
-    pub(crate) fn ping(socket: &Socket, failed: &PingError) -> Self {
-        // A ping without an answer in time fails alone.
-        if *failed == PingError::Disconnected && socket.is_connected() {
-            return Failure::TimedOut("the ping failed: no answer came in time".to_owned());
-        }
-        Failure::Failed(format!("the ping failed: {failed}"))
-    }
-
-    fn code(&self) -> u8 {
-        match self {
-            Failure::Rejected(_) => 1,
-            Failure::Usage(_) => 2,
-            Failure::Connect(_) => 3,
-            Failure::JoinRejected(_) => 4,
-            Failure::TimedOut(_) => 5,
-            Failure::Failed(_) => 6,
-            Failure::Interrupted(signal) => signal.exit_code(),
-            Failure::OutputClosed => 0,
-        }
-    }
-
-    /// The text for the user, if there is one.
-    pub(crate) fn text(&self) -> Option<&str> {
-        match self {
-            Failure::Rejected(text)
-            | Failure::Usage(text)
-            | Failure::Connect(text)
-            | Failure::JoinRejected(text)
-            | Failure::TimedOut(text)
-            | Failure::Failed(text) => Some(text),
-            Failure::Interrupted(_) | Failure::OutputClosed => None,
-        }
-    }
-
-    /// Prefixes the text with the place where it happened.
-    pub(crate) fn at(mut self, place: &str) -> Self {
-        match &mut self {
-            Failure::Rejected(text)
-            | Failure::Usage(text)
-            | Failure::Connect(text)
-            | Failure::JoinRejected(text)
-            | Failure::TimedOut(text)
-            | Failure::Failed(text) => text.insert_str(0, &format!("{place}: ")),
-            Failure::Interrupted(_) | Failure::OutputClosed => {}
-        }
-        self
-    }
-
-    /// Prints it on standard error, and returns the exit code.
-    pub(crate) fn report(&self) -> ExitCode {
-        if let Some(text) = self.text() {
-            terminal::error(text);
-        }
-        ExitCode::from(self.code())
+            PushCause::InvalidState(error) if is_unusable(error) => Code::Usage,
+            _ => Code::Failed,
+        };
+        Failure::Error(code, chain(&failed))
     }
 }
 
@@ -192,12 +175,12 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Failure::OutputClosed,
-            _ => Failure::Failed(format!("can't write the output: {error}")),
+            _ => Failure::failed(format!("can't write the output: {error}")),
         }
     }
 }
 
-/// What the user can do about a connection that didn't open, on a line of its own; empty if there is nothing.
+/// A hint for the user about a connection that didn't open, as another line; empty if there is none.
 fn hint(cause: &CloseCause) -> &'static str {
     match cause {
         CloseCause::UpgradeRejected(refusal) => match refusal.status {
@@ -223,28 +206,13 @@ fn hint(cause: &CloseCause) -> &'static str {
     }
 }
 
-/// Whether no server and no other moment would have taken such a push.
+/// Returns whether such a push can't succeed at any time with any server.
 fn is_unusable(reason: &CallError) -> bool {
     use CallError::{EmptyEvent, Encode, ReservedEvent};
     matches!(reason, Encode(_) | EmptyEvent | ReservedEvent)
 }
 
-/// A status and what the server says about it, as people read them. The rest of a response is left out: it may be a
-/// secret, and errors end up in logs.
-fn answer(status: &Status, response: &Payload) -> String {
-    #[derive(Deserialize)]
-    struct Why {
-        reason: String,
-    }
-    match response.decode::<Why>() {
-        Ok(Why { reason }) => {
-            format!("the status `{status}`: {}", Escaped::short(&reason, MAX_REASON))
-        }
-        Err(_) => format!("the status `{status}`"),
-    }
-}
-
-/// An error and what it comes from.
+/// The text of an error and of its sources.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -41,7 +41,7 @@ pub(crate) fn man(options: &Man, line: Command) -> Result<(), Failure> {
         return print(&page);
     };
     let unwritable =
-        |error: io::Error| Failure::Usage(format!("can't write to {directory}: {error}"));
+        |error: io::Error| Failure::usage(format!("can't write to {directory}: {error}"));
     fs::create_dir_all(directory).map_err(unwritable)?;
     clap_mangen::generate_to(line, directory).map_err(unwritable)
 }

@@ -91,7 +91,7 @@ async fn connected(
     if options.json {
         builder = malformed::records(builder, printer.hook());
     }
-    let socket = interrupt.guard(options.connect.open(builder, &options.url)).await?;
+    let socket = interrupt.guard(options.connect.open(builder)).await?;
     let mut channels = Vec::new();
     let outcome = async {
         let mut records = SelectAll::new();

@@ -28,7 +28,7 @@ pub(crate) fn json(argument: Option<&str>) -> Result<Payload, Failure> {
 
 /// A file's bytes; `-` is standard input.
 pub(crate) fn read(path: &str) -> Result<Vec<u8>, Failure> {
-    value::read(path, MAX_PAYLOAD).map(|(bytes, _)| bytes).map_err(Failure::Usage)
+    value::read(path, MAX_PAYLOAD).map(|(bytes, _)| bytes).map_err(Failure::usage)
 }
 
 /// The payload that is this text; `what` names it in the error.
@@ -36,7 +36,7 @@ pub(crate) fn checked(text: Vec<u8>, what: &str) -> Result<Payload, Failure> {
     let is_word = text.first().is_some_and(u8::is_ascii_alphabetic);
     Payload::from_json_text(text).map_err(|error| {
         let hint = if is_word { "; a string needs double quotes, as in '\"hello\"'" } else { "" };
-        Failure::Usage(format!("{what} isn't JSON: {}{hint}", chain(&error)))
+        Failure::usage(format!("{what} isn't JSON: {}{hint}", chain(&error)))
     })
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn params(text: &[u8], what: &str, pairs: &[JsonPair]) -> Result<Payl
         Failure::usage("the params of a join are a JSON object, as in '{\"name\": \"ann\"}'")
     })?;
     params.extend(pairs.iter().cloned());
-    Payload::json(&params).map_err(|error| Failure::Usage(chain(&error)))
+    Payload::json(&params).map_err(|error| Failure::usage(chain(&error)))
 }
 
 #[cfg(test)]
@@ -55,6 +55,7 @@ mod tests {
     use allocation_counter::measure;
 
     use super::*;
+    use crate::failure::Code;
 
     #[test]
     fn single_params_are_added_to_the_object() {
@@ -67,7 +68,9 @@ mod tests {
     #[cfg(unix)]
     fn a_payload_is_limited_in_bytes() {
         let used = measure(|| {
-            let Err(Failure::Usage(text)) = read("/dev/zero") else { panic!("it has no end") };
+            let Err(Failure::Error(Code::Usage, text)) = read("/dev/zero") else {
+                panic!("it has no end")
+            };
             assert_eq!(text, "/dev/zero holds more than 64 MiB");
         });
         // A buffer that doubles is there twice while it is copied.
@@ -76,7 +79,9 @@ mod tests {
 
     #[test]
     fn forgotten_quotes_are_hinted_at() {
-        let Err(Failure::Usage(text)) = json(Some("hello")) else { panic!("it isn't JSON") };
+        let Err(Failure::Error(Code::Usage, text)) = json(Some("hello")) else {
+            panic!("it isn't JSON")
+        };
         assert!(text.contains("needs double quotes"), "{text}");
     }
 }

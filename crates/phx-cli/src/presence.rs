@@ -111,9 +111,9 @@ impl Options {
         let meta = payload::checked(meta.as_bytes().to_vec(), "--track")?;
         let Some(event) = &self.track_event else {
             let meta: Box<RawValue> =
-                meta.decode().map_err(|error| Failure::Usage(chain(&error)))?;
+                meta.decode().map_err(|error| Failure::usage(chain(&error)))?;
             let track = json!({ "type": "presence", "event": "track", "payload": meta });
-            let track = Payload::json(&track).map_err(|error| Failure::Usage(chain(&error)))?;
+            let track = Payload::json(&track).map_err(|error| Failure::usage(chain(&error)))?;
             return Ok(Some(("presence".to_owned(), track)));
         };
         Ok(Some((event.clone(), meta)))
@@ -134,8 +134,8 @@ fn push_after_joins(
         tokio::spawn(async move {
             let failure = match push.reply().await {
                 Ok(reply) if reply.status == Status::Ok => return,
-                Ok(reply) => Failure::replied(&topic, &event, &reply.status, &reply.response),
-                Err(failed) => Failure::push(&topic, &event, &failed),
+                Ok(reply) => Failure::replied(&topic, &event, &reply),
+                Err(failed) => failed.into(),
             };
             report(Record::new(Kind::Failed).detail(failure.text().unwrap_or_default()));
         });
@@ -186,7 +186,7 @@ async fn connected(
     config.state_event = (&*options.state_event).into();
     config.diff_event = (&*options.diff_event).into();
     config.validate().map_err(unusable)?;
-    let socket = interrupt.guard(options.connect.open(builder, &options.url)).await?;
+    let socket = interrupt.guard(options.connect.open(builder)).await?;
     let mut channels = Vec::new();
     let outcome = async {
         let channel = channel(&socket, &options.topic, params, false)?;

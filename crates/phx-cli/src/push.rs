@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use phx_tokio::{Channel, Payload, PushError, PushReply, Reply, Status};
+use phx_tokio::{Channel, Payload, Push, PushError, PushReply, Reply, Status};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::connect::Connect;
@@ -91,7 +91,7 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
     };
     let params = options.joining.params(terminal::warning)?;
     let builder = malformed::warn(options.connect.builder(&options.url, terminal::warning)?);
-    let socket = interrupt.guard(options.connect.open(builder, &options.url)).await?;
+    let socket = interrupt.guard(options.connect.open(builder)).await?;
     let mut joined = Vec::new();
     let outcome = async {
         let channel = channel(&socket, &options.topic, params, false)?;
@@ -126,7 +126,7 @@ impl Pushing<'_> {
     async fn one_by_one(&mut self) -> Result<(), Failure> {
         for _ in 0..self.options.repeat {
             if let Some(reply) = self.push()? {
-                self.outcome(&reply.await)?;
+                self.outcome(reply.await)?;
             }
         }
         Ok(())
@@ -139,14 +139,14 @@ impl Pushing<'_> {
         for _ in 0..self.options.repeat {
             loop {
                 tokio::select! {
-                    Some(reply) = replies.next() => self.outcome(&reply)?,
+                    Some(reply) = replies.next() => self.outcome(reply)?,
                     _ = ticks.tick(), if replies.len() < IN_FLIGHT => break,
                 }
             }
             replies.extend(self.push()?);
         }
         while let Some(reply) = replies.next().await {
-            self.outcome(&reply)?;
+            self.outcome(reply)?;
         }
         Ok(())
     }
@@ -155,26 +155,24 @@ impl Pushing<'_> {
     fn push(&self) -> Result<Option<PushReply>, Failure> {
         let Options { event, timeout, no_reply, .. } = self.options;
         let push = self.channel.push_with_timeout(*timeout, &**event, self.payload.clone());
-        let refused = |refused: PushError| Failure::push(self.channel.topic(), event, &refused);
-        let push: phx_tokio::Push<()> = push.accepted().map_err(refused)?;
+        let push: Push<()> = push.accepted()?;
         if *no_reply {
-            push.detach().map_err(refused)?;
+            push.detach()?;
             return Ok(None);
         }
         Ok(Some(push.reply()))
     }
 
     /// Prints a reply, and remembers the first that isn't ok.
-    fn outcome(&mut self, outcome: &Result<Reply, PushError>) -> Result<(), Failure> {
+    fn outcome(&mut self, outcome: Result<Reply, PushError>) -> Result<(), Failure> {
         let topic = self.channel.topic();
         let event = &self.options.event;
         let failure = match outcome {
             Ok(reply) => {
-                self.print(reply)?;
-                (reply.status != Status::Ok)
-                    .then(|| Failure::replied(topic, event, &reply.status, &reply.response))
+                self.print(&reply)?;
+                (reply.status != Status::Ok).then(|| Failure::replied(topic, event, &reply))
             }
-            Err(failed) => Some(Failure::push(topic, event, failed)),
+            Err(failed) => Some(failed.into()),
         };
         if let Some(failure) = failure {
             match &self.worst {

@@ -81,7 +81,7 @@ async fn connected(
     let builder = options.connect.builder(&options.url, warn)?;
     let builder = refs.watch(report_connection(builder, printer.hook()));
     let builder = malformed::records(builder, printer.hook());
-    let socket = interrupt.guard(options.connect.open(builder, &options.url)).await?;
+    let socket = interrupt.guard(options.connect.open(builder)).await?;
     let (records, mut received) = queue::<Record>(CAPACITY);
     let (to, events) = (printer.clone(), seen.clone());
     tokio::spawn(async move {
@@ -141,7 +141,7 @@ impl Repl<'_> {
                     done = self.obey(command) => done,
                     _ = interrupt.next() => Err(Failure::failed("given up")),
                 },
-                Err(why) => Err(Failure::Usage(why)),
+                Err(why) => Err(Failure::usage(why)),
             };
             if let Err(failure) = done {
                 let Some(text) = failure.text() else { return Err(failure) };
@@ -161,25 +161,21 @@ impl Repl<'_> {
                 let channel = self.joined(&topic)?.channel.clone();
                 let left = channel.leave_with_timeout(self.timeout).await;
                 self.channels.remove(&topic);
-                left.map_err(|failed| Failure::TimedOut(format!("{topic}: {failed}")))?;
+                left?;
                 self.printer.print(Record::new(Kind::Left).topic(channel.topic())).await
             }
             Command::Push(topic, event, payload) => {
                 let channel = self.joined(&topic)?.channel.clone();
                 self.seen.event(&event);
                 let push: Push<()> = channel.push_with_timeout(self.timeout, &*event, payload);
-                let replied = async {
-                    let reply = push.reply().await;
-                    reply.map_err(|failed| Failure::push(&topic, &event, &failed))
-                };
-                let reply = while_open(&self.socket, replied).await?;
+                let reply = while_open(&self.socket, async { Ok(push.reply().await?) }).await?;
                 self.printer.print(Record::reply(channel.topic(), &event, &reply)).await
             }
             Command::Send(topic, event, payload) => {
                 let channel = &self.joined(&topic)?.channel;
                 self.seen.event(&event);
                 let push: Push<()> = channel.push_with_timeout(self.timeout, &*event, payload);
-                push.detach().map_err(|refused| Failure::push(&topic, &event, &refused))
+                Ok(push.detach()?)
             }
             Command::Ping => {
                 let round_trip = self.socket.ping().await;
@@ -191,7 +187,7 @@ impl Repl<'_> {
             Command::State => self.printer.say(self.state()).await,
             Command::Connect => {
                 let connected = self.socket.connect().with_timeout(self.timeout).await;
-                connected.map_err(|failed| Failure::connect(self.socket.endpoint(), &failed))
+                Ok(connected?)
             }
             Command::Disconnect => {
                 self.socket.disconnect().await;
@@ -207,7 +203,7 @@ impl Repl<'_> {
         let old = self.channels.get(&topic).map(|joined| &joined.channel);
         if !replace && old.is_some_and(|channel| channel.close_cause().is_none()) {
             let text = format!("`{topic}` is joined already: `replace {topic}` joins anew");
-            return Err(Failure::Usage(text));
+            return Err(Failure::usage(text));
         }
         let joined = JoinedChannel::new(&self.socket, &topic, params, replace)?;
         self.channels.remove(&topic);
@@ -228,7 +224,7 @@ impl Repl<'_> {
 
     fn joined(&self, topic: &str) -> Result<&JoinedChannel, Failure> {
         let joined = self.channels.get(topic);
-        joined.ok_or_else(|| Failure::Usage(format!("`{topic}` isn't joined: `join {topic}`")))
+        joined.ok_or_else(|| Failure::usage(format!("`{topic}` isn't joined: `join {topic}`")))
     }
 
     fn state(&self) -> String {

@@ -80,14 +80,14 @@ async fn perform(
             while let Some(line) = runner.during(lines.recv()).await? {
                 number = number.saturating_add(1);
                 let line =
-                    line.map_err(|error| Failure::Usage(format!("line {number}: {error}")))?;
+                    line.map_err(|error| Failure::usage(format!("line {number}: {error}")))?;
                 let line = line.trim();
                 if line.is_empty() || line.starts_with('#') {
                     continue;
                 }
                 let done = match Step::parse(line) {
                     Ok(step) => runner.perform(number, step).await,
-                    Err(why) => Err(Failure::Usage(why)),
+                    Err(why) => Err(Failure::usage(why)),
                 };
                 if let Err(failure) = done {
                     return Err(runner.failed(number, failure).await);
@@ -104,9 +104,10 @@ async fn perform(
 fn script(path: &str) -> Result<mpsc::Receiver<io::Result<String>>, Failure> {
     if path == "-" {
         // The thread that reads it takes the lock again.
-        drop(value::standard_input().map_err(Failure::Usage)?);
+        drop(value::standard_input().map_err(Failure::usage)?);
         return Ok(lines(|| Box::new(io::stdin().lock())));
     }
-    let file = File::open(path).map_err(|error| Failure::unreadable(path, &error))?;
+    let file =
+        File::open(path).map_err(|error| Failure::usage(format!("can't read {path}: {error}")))?;
     Ok(lines(|| Box::new(BufReader::new(file))))
 }

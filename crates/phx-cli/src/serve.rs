@@ -119,7 +119,7 @@ impl Serving {
     async fn start(address: SocketAddr, token: Option<String>) -> Result<Self, Failure> {
         let listener = Listener::bind_to(address, app::server(token.clone())).await;
         let listener = listener
-            .map_err(|error| Failure::Usage(format!("can't listen on {address}: {error}")))?;
+            .map_err(|error| Failure::usage(format!("can't listen on {address}: {error}")))?;
         Ok(Serving { listener, token, latency: Duration::ZERO })
     }
 

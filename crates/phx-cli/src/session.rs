@@ -58,7 +58,7 @@ impl Joining {
         read()?;
         let read = move || {
             let params = read();
-            if let Err(Failure::Usage(text)) = &params {
+            if let Err(Failure::Error(_, text)) = &params {
                 warn_of(&format!("can't join again: {text}"));
             }
             params.ok()
@@ -196,7 +196,7 @@ pub(crate) fn channel(
             builder.params_with(move || ready(Ok(locked(&params).clone())))
         }
     };
-    builder.create().map_err(|error| Failure::join(&topic.into(), &error))
+    Ok(builder.create()?)
 }
 
 /// Joins; the response.
@@ -205,7 +205,7 @@ pub(crate) async fn join(
     patience: Duration,
 ) -> Result<Result<Payload, PayloadDropped>, Failure> {
     let joined = accepted(channel.join_with_timeout(patience).await);
-    joined.map_err(|failed| Failure::join(channel.topic(), &failed))
+    Ok(joined?)
 }
 
 /// The outcome of a join, which is one with ok although its response was too large to keep.

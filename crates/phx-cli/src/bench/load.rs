@@ -58,7 +58,7 @@ impl<'a> Load<'a> {
                 let builder = builder.on_open(move || {
                     counter.fetch_add(1, Ordering::Relaxed);
                 });
-                options.connect.open(builder, &options.url).await
+                options.connect.open(builder).await
             })
             .buffered(OPENING)
             .try_collect()

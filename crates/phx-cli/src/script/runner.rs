@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::history::{History, Search};
 use super::step::{Address, Expect, Pattern, Step, Task};
 use crate::connect::Connect;
-use crate::failure::Failure;
+use crate::failure::{Code, Failure};
 use crate::interrupt::Interrupt;
 use crate::malformed;
 use crate::printer::Printer;
@@ -107,8 +107,7 @@ impl Runner {
                 self.socket()?;
                 let channel = self.joined(&topic)?.channel.clone();
                 let push = channel.push_with_timeout(step.timeout, &*event, payload);
-                let push: phx_tokio::Push<()> =
-                    push.accepted().map_err(|refused| Failure::push(&topic, &event, &refused))?;
+                let push: phx_tokio::Push<()> = push.accepted()?;
                 if expect == Expect::None {
                     // It was accepted.
                     let _ = push.detach();
@@ -122,7 +121,7 @@ impl Runner {
                 self.joined(&topic)?;
                 if let Some(JoinedChannel { channel, .. }) = self.channels.remove(&topic) {
                     let left = self.while_open(channel.leave_with_timeout(step.timeout)).await?;
-                    left.map_err(|failed| Failure::TimedOut(format!("{topic}: {failed}")))?;
+                    left?;
                     let record = Record::new(Kind::Left).topic(channel.topic());
                     self.print(origin.mark(record)).await?;
                 }
@@ -208,7 +207,7 @@ impl Runner {
             self.connection = Some(Connection { is_left: false, ..last });
             let connecting = socket.connect().with_timeout(options.connect_timeout());
             let connected = self.during(connecting).await?;
-            connected.map_err(|failed| Failure::connect(socket.endpoint(), &failed))?;
+            connected?;
         } else {
             self.channels.clear();
             self.connection = None;
@@ -217,7 +216,7 @@ impl Runner {
             let builder = self.builder(&address, &url)?;
             let is_announced = Arc::new(AtomicBool::new(false));
             let (builder, is_over) = self.report(builder, &is_announced);
-            let socket = self.during(options.open(builder, &url)).await??;
+            let socket = self.during(options.open(builder)).await??;
             self.connection = Some(Connection { socket, address, is_announced, is_left: false });
             self.is_over = is_over;
         }
@@ -290,7 +289,10 @@ impl Runner {
                 match expect {
                     Expect::Error => {
                         let text = "expected the server to reject the join, and it accepted";
-                        Err(Failure::Rejected(format!("{}: {text}", shown(&topic))))
+                        Err(Failure::Error(
+                            Code::Rejected,
+                            format!("join of `{}`: {text}", shown(&topic)),
+                        ))
                     }
                     _ => Ok(()),
                 }
@@ -301,7 +303,7 @@ impl Runner {
                 let record = Record { kind: Kind::Rejected, ..record }.payload(&response);
                 self.print(origin.mark(record.more("status", status.as_str()))).await
             }
-            Err(failed) => Err(Failure::join(&topic, &failed)),
+            Err(failed) => Err(failed.into()),
         }
     }
 
@@ -314,7 +316,7 @@ impl Runner {
         reply: Result<Reply, PushError>,
     ) -> Result<(), Failure> {
         let topic = channel.topic();
-        let reply = reply.map_err(|failed| Failure::push(topic, event, &failed))?;
+        let reply = reply?;
         self.print(origin.mark(Record::reply(topic, event, &reply))).await?;
         let is_expected = match expect {
             Expect::Ok => reply.status == Status::Ok,
@@ -325,7 +327,7 @@ impl Runner {
             return Ok(());
         }
         let expected = if expect == Expect::Ok { "expected ok" } else { "expected an error" };
-        Err(Failure::replied(topic, event, &reply.status, &reply.response).at(expected))
+        Err(Failure::replied(topic, event, &reply).at(expected))
     }
 
     async fn wait(&mut self, pattern: &Pattern, patience: Duration) -> Result<(), Failure> {
@@ -339,7 +341,7 @@ impl Runner {
                 // Without a connection there never was an end of it, and the sender is gone.
                 Ok(_) = is_over.wait_for(|is_over| *is_over) => return self.find_last(search).await,
                 () = sleep_until(deadline) => {
-                    return Err(Failure::TimedOut(self.missing(pattern, patience)));
+                    return Err(Failure::timed_out(self.missing(pattern, patience)));
                 }
             }
         }
@@ -383,6 +385,6 @@ impl Runner {
 
     fn joined(&self, topic: &str) -> Result<&JoinedChannel, Failure> {
         let joined = self.channels.get(topic);
-        joined.ok_or_else(|| Failure::Usage(format!("`{topic}` isn't joined")))
+        joined.ok_or_else(|| Failure::usage(format!("`{topic}` isn't joined")))
     }
 }

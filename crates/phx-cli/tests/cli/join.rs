@@ -117,9 +117,7 @@ async fn who_reads_no_longer_ends_it_quietly() {
 async fn a_rejected_join_has_a_code_of_its_own() {
     let server = Server::start().await;
     let rejected = ["join", &server.url, "room:a", "--join-params", r#"{"reject": true}"#];
-    phx(&rejected)
-        .await
-        .badly(4, "rejected the join of room:a with the status `error`: unauthorized");
+    phx(&rejected).await.badly(4, "join of `room:a` rejected: unauthorized");
     let unmatched = phx(&["join", &server.url, "room:a", "nothing:here"]).await;
     unmatched.badly(4, "unmatched topic");
     phx(&["join", &server.url, "room:a", "room:a"]).await.badly(2, "room:a");

@@ -50,7 +50,7 @@ async fn a_join_that_only_crashes_ends_with_code_5() {
         &["join", &url, "room:a", "--join-timeout", "200ms"][..],
         &["push", &url, "room:a", "post", "--join-timeout", "200ms"],
     ] {
-        phx(args).await.badly(5, "join crashed");
+        phx(args).await.badly(5, "join of `room:a` failed: it crashed on the server");
     }
 }
 

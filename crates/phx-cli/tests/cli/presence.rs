@@ -209,7 +209,7 @@ async fn a_meta_is_tracked_after_each_join() {
     let mut refused = Phx::start(&[&watch[..], &track, &["--track-event", "refused"]].concat());
     let failed = refused.ended_up("failed").await.to_string();
     assert!(
-        failed.contains("`refused` to room:a: the reply has the status `error`: full"),
+        failed.contains("push of `refused` to `room:a`: the reply has the status `error`: full"),
         "{failed}"
     );
     assert!(!failed.contains("hush"), "{failed}");

@@ -19,7 +19,7 @@ async fn the_reply_is_printed_and_is_the_exit_code() {
     let pretty = phx(&["push", "--pretty", url, "room:a", "echo", r#"{"a": [1, 2.0]}"#]).await;
     assert_eq!(pretty.well(), "{\n  \"a\": [\n    1,\n    2.0\n  ]\n}\n");
     let fail = phx(&["push", url, "room:a", "fail", r#"{"why": "no"}"#]).await;
-    fail.badly(1, "`fail` to room:a: the reply has the status `error`\n");
+    fail.badly(1, "push of `fail` to `room:a`: the reply has the status `error`\n");
     assert_eq!(fail.out, "{\"why\":\"no\"}\n");
     let late = phx(&["push", url, "room:a", "shout", "--timeout", "50ms"]).await;
     late.badly(5, "no reply came in time");
@@ -206,6 +206,6 @@ async fn a_push_that_is_larger_than_the_server_takes_says_1009() {
         _ => vec![Answer::Close(1009, String::new())],
     });
     let ended = phx(&["push", &url.await, "room:a", "echo"]).await;
-    ended.badly(6, "`echo` to room:a");
+    ended.badly(6, "push of `echo` to `room:a`");
     ended.badly(6, "closed with 1009");
 }

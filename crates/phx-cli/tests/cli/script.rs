@@ -127,12 +127,12 @@ async fn a_step_that_fails_ends_it_with_its_code() {
         (
             r#"{"do": "push", "topic": "room:a", "event": "fail"}"#,
             1,
-            "`fail` to room:a: the reply has the status `error`",
+            "expected ok: push of `fail` to `room:a`: the reply has the status `error`",
         ),
         (
             r#"{"do": "push", "topic": "room:a", "event": "echo", "expect": "error"}"#,
             1,
-            "line 3: expected an error: `echo` to room:a: the reply has the status `ok`",
+            "line 3: expected an error: push of `echo` to `room:a`: the reply has the status `ok`",
         ),
         (r#"{"do": "push", "topic": "room:a", "event": "shout", "timeout_ms": 10}"#, 5, "in time"),
         (r#"{"do": "push", "topic": "room:b", "event": "echo"}"#, 2, "`room:b` isn't joined"),
@@ -225,7 +225,9 @@ async fn bytes_need_the_second_version() {
         {"do": "push", "topic": "room:a", "event": "echo", "binary": "AP8="}
     "#;
     let script = ["script", "--url", &server.url, "--vsn", "1.0.0", "-"];
-    phx_with_input(&script, steps.as_bytes()).await.badly(2, "line 3: `echo` to room:a");
+    phx_with_input(&script, steps.as_bytes())
+        .await
+        .badly(2, "line 3: push of `echo` to `room:a` failed");
     server.stops_empty().await;
 }
 
