@@ -136,7 +136,7 @@ pub type UnixDialer = dial::UnixDialer<AdapterRuntime>;
 /// # Examples
 ///
 /// ```
-/// use phx_async_std::ConnectError;
+/// use phx_async_std::{ConnectCause, ConnectError};
 ///
 /// # async_std::task::block_on(async {
 /// let failed = phx_async_std::socket("localhost, port 4000").connect().await;

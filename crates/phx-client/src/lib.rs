@@ -1,13 +1,15 @@
-//! A client for [Phoenix Channels](https://hexdocs.pm/phoenix/channels.html): handles, streams and
-//! one driver, on any async runtime.
+//! A client for [Phoenix Channels](https://hexdocs.pm/phoenix/channels.html): handles, streams and one driver for each
+//! socket, on any async runtime.
 //!
-//! This crate names no runtime and opens no connection: an adapter crate brings both, and re-exports
-//! everything here. Programs depend on the adapter for their runtime. Take this crate itself for a
-//! [`Runtime`] or a [`Connector`] of your own.
+//! This crate names no runtime and opens no connection: an adapter crate (`phx-tokio`, `phx-smol`, `phx-async-std`) adds both,
+//! and re-exports everything here. Programs depend on the adapter for their runtime. Use this crate directly for a custom
+//! [`Runtime`] or [`Connector`].
 //!
-//! # The whole story
+//! # Example
 //!
 //! ```no_run
+//! use std::time::Duration;
+//!
 //! use phx_client::{SocketBuilder, StreamItem};
 //! use serde::{Deserialize, Serialize};
 //! use serde_json::json;
@@ -23,10 +25,10 @@
 //! }
 //!
 //! # async fn story(builder: SocketBuilder) -> Result<(), Box<dyn std::error::Error>> {
-//! // An adapter's entry makes the builder: it knows the runtime and how to connect.
-//! let socket = builder.param("token", "secret").connect().await?;
+//! // The builder comes from an adapter's `socket`, which sets the runtime and the connector.
+//! let socket = builder.param("token", "secret").connect_with_timeout(Duration::from_secs(10)).await?;
 //!
-//! // The stream first, then the join: so nothing is missed that the server sends right after it.
+//! // Streams receive only messages that arrive after they are created, so they come before the join.
 //! let room = socket.channel("room:lobby").params(&json!({ "name": "ann" })).create()?;
 //! let mut messages = room.on::<NewMsg>("new_msg");
 //! room.join().await?;
@@ -48,10 +50,9 @@
 //!
 //! # What it does by itself
 //!
-//! It reconnects after a lost connection and rejoins the channels, with a backoff and jitter; sends
-//! heartbeats and drops a connection that doesn't answer them; keeps pushes that couldn't be sent
-//! until they can be, or their deadline has passed; and fails those that were sent at once when the
-//! connection is lost, because nobody knows whether they arrived.
+//! It reconnects after a lost connection and rejoins the channels, with backoff and jitter. It sends heartbeats and drops a
+//! connection that doesn't answer them. It keeps pushes that couldn't be sent until they can be, or until their deadline;
+//! pushes that were sent fail at once when the connection is lost, because nothing shows whether they arrived.
 //!
 //! # Handles
 //!
@@ -60,21 +61,20 @@
 //! channel one of its socket. When the last handle of a channel is dropped it is left; when the last
 //! of a socket is dropped it is closed, and its task ends.
 //!
-//! # Calls act at once, futures wait
+//! # Calls and futures
 //!
 //! [`Channel::push`], [`join`](Channel::join), [`leave`](Channel::leave), [`Socket::connect`],
-//! [`disconnect`](Socket::disconnect) and [`ping`](Socket::ping) act when they are called, as in
-//! phoenix.js, and return a future that waits for the outcome. So the order of calls is the order on
-//! the wire, and every such future is cancel-safe: dropping it gives up the outcome and nothing else.
-//! The exceptions make something that only the future's output would own, and drop it when they are
-//! dropped: [`SocketBuilder::connect`] (the socket) and [`ChannelBuilder::join`] (the channel).
+//! [`disconnect`](Socket::disconnect) and [`ping`](Socket::ping) take effect at once, as in phoenix.js; the future resolves to
+//! the outcome. So the order of calls is the order on the wire, and every such future is cancel-safe: dropping it gives up the
+//! outcome and nothing else. The exceptions create something that only the future's output would own, and drop it when they
+//! are dropped: [`SocketBuilder::connect`] (the socket) and [`ChannelBuilder::join`] (the channel).
 //!
 //! # Messages
 //!
-//! A stream ([`Channel::on`]) sees what comes after it was made. To miss nothing of what the server
-//! sends right after a join, make the channel with [`ChannelBuilder::create`], then its streams, and
-//! join it then. Streams are lossless as long as they are read; [`StreamOverflow`] says what happens when
-//! they aren't. After a rejoin they say that something may be missing, with [`StreamItem::Gap`].
+//! Streams ([`Channel::on`]) receive only messages that arrive after they are created. To receive what the server sends right
+//! after a join, create the channel with [`ChannelBuilder::create`], then its streams, then join. Streams are lossless as long as
+//! they are read; [`StreamOverflow`] is the rule for when they aren't. After a rejoin they yield [`StreamItem::Gap`], since
+//! messages may be missing.
 //!
 //! # Logs
 //!
@@ -89,9 +89,10 @@
 //! | where to connect, credentials, timeouts, limits | [`SocketBuilder`], [`Credentials`] |
 //! | connection: state, disconnect, ping, hooks | [`Socket`], [`SocketStatus`] |
 //! | topics: join, push, streams, hooks | [`ChannelBuilder`], [`Channel`], [`Push`], [`Messages`] |
-//! | who is there | [`Presence`] |
-//! | a runtime or transport of one's own | [`Runtime`], [`Connector`] |
-//! | the protocol itself, without any async | [`proto`] |
+//! | who is present | [`Presence`] |
+//! | a custom runtime or transport | [`Runtime`], [`Connector`] |
+//! | the protocol itself, without async | [`proto`] |
+
 mod builder;
 mod channel;
 mod connector;
@@ -139,7 +140,7 @@ pub use socket::{
 pub use status::{ChannelStatus, SocketStatus};
 pub use subscription::Subscription;
 
-/// The core, for those who need more of it than this crate shows.
+/// The core, for what this crate doesn't re-export.
 pub use phx_proto as proto;
 pub use phx_proto::{
     Backoff, ByteString, Bytes, CallError, ChannelCloseCause, ChannelErrorCause, ChannelState,

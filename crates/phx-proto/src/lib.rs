@@ -2,18 +2,17 @@
 //!
 //! Phoenix servers speak *Channels*: topics multiplexed over one WebSocket, with joins, pushes,
 //! replies, broadcasts, presence, heartbeats and reconnects. This crate is the client's side of that,
-//! and nothing else. It opens no socket, reads no clock, starts no task and draws no randomness of
-//! its own, so it runs in any event loop, under virtual time, in a fuzzer and without `std`.
+//! and nothing else. It opens no socket, reads no clock, starts no task and draws no randomness, so it
+//! runs in any event loop, under virtual time, in a fuzzer and without `std`.
 //!
-//! Most programs want one of the adapters instead, which put this crate on an async runtime
-//! (`phx-tokio`). Use this crate directly to embed Channels in a loop of your own.
+//! Most programs want one of the adapters instead, which run this crate on an async runtime
+//! (`phx-tokio`, `phx-smol`, `phx-async-std`). Use this crate directly to embed Channels in your own loop.
 //!
 //! # The loop around a socket
 //!
-//! A [`Socket`] is fed *intents* (what the user wants) and *facts* (`handle_*`: what happened, and
-//! when), and polled for *actions* (what is to be done), *events* (what is to be told) and a
-//! *timeout* (when to come back). This program runs as it stands; a real one has a WebSocket
-//! where this one has a server of three lines.
+//! A [`Socket`] takes *calls* (what the user wants) and *inputs* (`handle_*`: what happened, and when), and is polled for
+//! *actions* (what the driver must do), *events* (for the user) and a *timeout* (when to call again at the latest). This
+//! program runs as it is; a real one has a WebSocket where this one has a server of three lines.
 //!
 //! ```
 //! use std::time::Duration;
@@ -31,11 +30,11 @@
 //!     V2Server.encode(&reply).ok()
 //! }
 //!
-//! // 1. Make a socket. The seed feeds the jitter of its reconnects: equal seeds and inputs give
+//! // 1. Create a socket. The seed feeds the jitter of its reconnects: equal seeds and inputs give
 //! //    equal sessions.
 //! let mut socket = Socket::new(Config::default(), 42);
 //!
-//! // 2. Say what you want, and when. Nothing happens yet. Times count from an epoch of your choice.
+//! // 2. Call what you want, with the time. Nothing is sent yet. Times count from an epoch of your choice.
 //! let mut now = Instant::EPOCH;
 //! socket.connect(now);
 //! let lobby = socket.channel("room:lobby", Payload::json(&["any params"])?)?;
@@ -44,17 +43,17 @@
 //!
 //! let mut incoming = Vec::new();
 //! let answer = 'session: loop {
-//!     // 3. Do what is to be done. A frame counts as sent once it is polled, so poll when your
-//!     //    transport can take one; while it can't, `poll_control` has the rest.
+//!     // 3. Carry out the actions. A frame counts as sent once it is polled, so poll when your
+//!     //    transport can take one; while it can't, `poll_control` has the other actions.
 //!     while let Some(action) = socket.poll_action() {
 //!         match action {
 //!             // Ask for credentials, build the request (`Endpoint::request`), open a WebSocket; then
-//!             // say how it went: `handle_opened`, or `handle_closed` with the cause.
+//!             // report the result: `handle_opened`, or `handle_closed` with the cause.
 //!             Action::Connect { transport, .. } => socket.handle_opened(now, transport),
 //!             Action::Send { transport, frame, .. } => {
 //!                 incoming.extend(serve(frame).map(|frame| (transport, frame)));
 //!             }
-//!             // Close it, and tell when that is done; any cause will do, the socket knows its own.
+//!             // Close it, and report when that is done; the cause doesn't matter, the socket knows it.
 //!             Action::Close { transport, .. } => {
 //!                 socket.handle_closed(now, transport, CloseCause::Disconnected);
 //!             }
@@ -62,7 +61,7 @@
 //!         }
 //!     }
 //!
-//!     // 4. Tell what is to be told.
+//!     // 4. Handle the events.
 //!     while let Some(event) = socket.poll_event() {
 //!         match event {
 //!             Event::Joined { rejoined, .. } => println!("joined, again: {rejoined}"),
@@ -73,7 +72,7 @@
 //!         }
 //!     }
 //!
-//!     // 6. Wait for whatever comes first: a frame, the end of the transport, or the timeout.
+//!     // 6. Wait for the first of these: a frame, the end of the transport, or the timeout.
 //!     let deadline = socket.poll_timeout();
 //!     now = now + Duration::from_millis(1); // Here time passes by itself.
 //!     if let Some((transport, frame)) = incoming.pop() {
@@ -93,7 +92,7 @@
 //!
 //! 1. Inputs may come in any order, with or without polling in between; time that runs backwards
 //!    counts as standing still; no input panics.
-//! 2. A fact about an old connection changes nothing. Every timer belongs to one connection, one
+//! 2. An input about an old connection changes nothing. Every timer belongs to one connection, one
 //!    channel or one push, and ends with it.
 //! 3. Every accepted push has exactly one [`Outcome`]. Pushes of one channel are sent in call order.
 //!    One that the transport has taken fails with [`Outcome::Disconnected`] when the connection ends,
@@ -101,19 +100,19 @@
 //!    rejoin, until its deadline.
 //! 4. Equal settings, seeds and inputs give equal outputs, byte for byte.
 //! 5. Memory is bounded by the limits in [`Config`], whatever the peer and the user do.
-//! 6. A received message is found by one hash look-up, for its topic or its ref; nothing is scanned,
-//!    however many channels and pushes there are. A broadcast allocates nothing: topic, event and payload are slices of the frame.
+//! 6. A received message finds its channel or request by one look-up: a hash of its topic, or a search by halving for its
+//!    ref. Nothing is scanned, however many channels and pushes there are. A broadcast allocates nothing: topic, event and payload are slices of the frame.
 //! 7. [`disconnect`](Socket::disconnect) always wins, [`connect`](Socket::connect) always acts, and
-//!    [`Event::Closed`] comes exactly once for every transport.
+//!    [`Event::Closed`] comes exactly once for each transport.
 //!
 //! # Where to look
 //!
 //! | for | see |
 //! |---|---|
-//! | where to connect to, params, headers, tokens | [`Endpoint`], [`Request`] |
+//! | where to connect, params, headers, tokens | [`Endpoint`], [`Request`] |
 //! | settings, limits, schedules, policies | [`Config`], [`Backoff`], [`ReconnectPolicy`], [`RejoinPolicy`], [`ClosePolicy`] |
-//! | who is there | [`Presence`] |
-//! | a wire format of your own, decoding frames alone | [`Serializer`], [`V2`], [`V1`] |
+//! | who is present | [`Presence`] |
+//! | a custom wire format, decoding frames alone | [`Serializer`], [`V2`], [`V1`] |
 //! | what happened so far | [`Counters`] |
 //!
 //! # Features

@@ -131,7 +131,7 @@ pub type UnixDialer = dial::UnixDialer<AdapterRuntime>;
 /// # Examples
 ///
 /// ```
-/// use phx_smol::ConnectError;
+/// use phx_smol::{ConnectCause, ConnectError};
 ///
 /// # smol::block_on(async {
 /// let failed = phx_smol::socket("localhost, port 4000").connect().await;

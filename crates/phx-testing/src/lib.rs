@@ -1,11 +1,11 @@
-//! The server's side of Phoenix Channels, for tests: no Elixir, and no real time unless you want it.
+//! The server's side of Phoenix Channels, for tests: without Elixir, and without real time unless you want it.
 //!
 //! [`Server`] is a sans-IO state machine that answers as Phoenix 1.8.12 does, or as
-//! [another release](PhoenixVersion); conversations recorded from a real one are its test. What it serves is
+//! [another release](PhoenixVersion); it is tested against conversations recorded from a real one. It serves
 //!
 //! - a [`Script`]: what the test expects, in order, and the answers;
-//! - or channels as code of yours: a [`Channel`], or closures in [`Handlers`]. [`demo_server`] is a small
-//!   application that is there already.
+//! - or your channels: a type that implements [`Channel`], or closures in [`Handlers`]. [`demo_server`] is a ready-made
+//!   application.
 //!
 //! It runs in four ways:
 //!
@@ -13,11 +13,11 @@
 //! - the same for programs that use the client's handles: `in_memory`, feature `client`;
 //! - behind a real WebSocket listener on tokio: [`listener::Listener`], feature `listener`, which is
 //!   on by default;
-//! - in a loop of your own, which feeds it frames and times.
+//! - in your own loop, which passes it frames and times.
 //!
 //! The first three have the same faults on command: cuts, stalls, latency, half-open connections,
-//! garbage, closes and refused handshakes. `fault_proxy` has them for servers of any kind, below TLS
-//! too: a TCP proxy, feature `listener`.
+//! garbage, closes and refused handshakes. `fault_proxy`, a TCP proxy (feature `listener`), has them for any server, also
+//! below TLS.
 //!
 //! # Scripted
 //!
@@ -43,7 +43,7 @@
 //! let mut sim = Simulation::new(server);
 //! let ann = sim.client(Config::default());
 //!
-//! // What is tested: here a client core by hand.
+//! // The code under test: here a client core, driven by hand.
 //! let room = sim.with(ann, |socket, now| {
 //!     socket.connect(now);
 //!     let room = socket.channel("room:lobby", Payload::empty())?;
@@ -62,7 +62,7 @@
 //!
 //! # Channels as code
 //!
-//! For applications that several tests share, here behind a real socket:
+//! For applications that several tests share. Here it is behind a real socket:
 //!
 //! ```
 //! # #[cfg(feature = "listener")] {
@@ -144,7 +144,7 @@
 //! sim.find_event(ann, Duration::from_secs(1), |event| matches!(event, Event::Joined { .. }))
 //!     .expect("joined");
 //!
-//! // The connection dies without a word. The heartbeat finds out, and the channel is rejoined.
+//! // The connection dies in silence. The heartbeat finds out, and the channel rejoins.
 //! sim.half_open(ann);
 //! sim.find_event(ann, Duration::from_secs(60), |event| {
 //!     matches!(event, Event::Joined { rejoined: true, .. })

@@ -133,7 +133,7 @@ pub type UnixDialer = dial::UnixDialer<AdapterRuntime>;
 /// # Examples
 ///
 /// ```
-/// use phx_tokio::ConnectError;
+/// use phx_tokio::{ConnectCause, ConnectError};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
