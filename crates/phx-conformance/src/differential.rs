@@ -78,39 +78,16 @@ impl Summary {
     }
 }
 
-/// Makes and compares `runs` runs. The same seed gives the same runs.
+/// Makes and compares `runs` runs with these deviations, [`RULES`] or fewer. Ends early after a difference that
+/// nothing explains. The same seed gives the same runs.
 ///
 /// # Errors
 ///
 /// Node couldn't be asked.
-pub fn run(official: &mut Official, runs: u64, seed: u64) -> Result<Summary, Error> {
-    run_while(official, runs, seed, &RULES, |_| true)
-}
-
-/// The same with these deviations only, until there is a difference that nothing explains.
-///
-/// # Errors
-///
-/// Node couldn't be asked.
-pub fn run_with(
-    official: &mut Official,
-    runs: u64,
-    seed: u64,
-    rules: &[u8],
-) -> Result<Summary, Error> {
-    run_while(official, runs, seed, rules, |summary| summary.unexplained == 0)
-}
-
-fn run_while(
-    official: &mut Official,
-    runs: u64,
-    seed: u64,
-    rules: &[u8],
-    go_on: impl Fn(&Summary) -> bool,
-) -> Result<Summary, Error> {
+pub fn run(official: &mut Official, runs: u64, seed: u64, rules: &[u8]) -> Result<Summary, Error> {
     let mut summary = Summary::default();
     let mut first = 0;
-    while first < runs && go_on(&summary) {
+    while first < runs && summary.unexplained == 0 {
         let numbers = first..(first + CHUNK).min(runs);
         first = numbers.end;
         let scripts: Vec<(u64, Script)> = numbers

@@ -6,7 +6,7 @@
 
 use std::process::ExitCode;
 
-use phx_conformance::differential;
+use phx_conformance::differential::{self, RULES};
 use phx_conformance::official::{Error, Official};
 
 const USAGE: &str = "usage: cargo xtask differential [--runs N] [--seed S]
@@ -47,7 +47,7 @@ fn parse(words: &[&str]) -> Option<(u64, u64)> {
 }
 
 fn run(runs: u64, seed: u64) -> Result<bool, Error> {
-    let summary = differential::run(&mut Official::start()?, runs, seed)?;
+    let summary = differential::run(&mut Official::start()?, runs, seed, &RULES)?;
     if let Some(report) = &summary.report {
         println!("{report}");
     }

@@ -11,7 +11,7 @@ const SEED: u64 = 4711;
 
 #[test]
 fn with_all_deviations_nothing_is_unexplained() {
-    let summary = differential::run(&mut Official::start().unwrap(), 600, SEED).unwrap();
+    let summary = differential::run(&mut Official::start().unwrap(), 600, SEED, &RULES).unwrap();
     assert_eq!(summary.unexplained, 0, "{}", summary.report.unwrap_or_default());
     assert_eq!(summary.runs, 600);
     let shown: Vec<u8> = summary.deviations.keys().copied().collect();
@@ -24,7 +24,7 @@ fn without_any_one_deviation_something_is_unexplained() {
     let mut official = Official::start().unwrap();
     for without in RULES {
         let rules: Vec<u8> = RULES.into_iter().filter(|&rule| rule != without).collect();
-        let summary = differential::run_with(&mut official, 600, SEED, &rules).unwrap();
+        let summary = differential::run(&mut official, 600, SEED, &rules).unwrap();
         assert!(summary.unexplained > 0, "rule {without} explains nothing");
         let report = summary.report.unwrap();
         assert!(report.contains("of seed 4711"), "{report}");
@@ -35,8 +35,11 @@ fn without_any_one_deviation_something_is_unexplained() {
 #[test]
 fn the_same_seed_gives_the_same_runs() {
     let mut official = Official::start().unwrap();
-    let first = differential::run(&mut official, 60, SEED).unwrap();
-    let again = differential::run(&mut official, 60, SEED).unwrap();
+    let first = differential::run(&mut official, 60, SEED, &RULES).unwrap();
+    let again = differential::run(&mut official, 60, SEED, &RULES).unwrap();
     assert_eq!(first.text(), again.text());
-    assert_ne!(first.text(), differential::run(&mut official, 60, SEED + 1).unwrap().text());
+    assert_ne!(
+        first.text(),
+        differential::run(&mut official, 60, SEED + 1, &RULES).unwrap().text()
+    );
 }

@@ -102,7 +102,9 @@ impl Identity {
         port
     }
 
-    fn config(&self, clients: Option<&Authority>) -> ServerConfig {
+    /// A server with this certificate. Clients need one of `clients`, if given.
+    #[must_use]
+    pub fn config(&self, clients: Option<&Authority>) -> ServerConfig {
         let provider = Arc::new(crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()

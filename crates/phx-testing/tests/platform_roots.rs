@@ -5,10 +5,8 @@
 
 use std::process::Command;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use phx_client::tls;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
+use phx_testing::tls::Authority;
 use tempfile::TempDir;
 
 /// Set in the child.
@@ -22,12 +20,7 @@ fn the_roots_of_the_platform_are_found() {
     }
     let directory = TempDir::new().unwrap();
     let (root, empty) = (directory.path().join("root.pem"), directory.path().join("empty.pem"));
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
-    let text = STANDARD.encode(certificate.der());
-    let pem = format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
-    std::fs::write(&root, pem).unwrap();
+    std::fs::write(&root, Authority::new("platform").certificate.pem()).unwrap();
     std::fs::write(&empty, "").unwrap();
 
     // A process reads where its roots are when it starts.

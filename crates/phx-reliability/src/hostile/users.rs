@@ -1,15 +1,13 @@
 //! What the client's user does while the server attacks.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::future::{IntoFuture, pending};
 
 use anyhow::{Context as _, bail};
 use futures::FutureExt;
 use futures::future::{Either, join_all, select};
-use phx_client::{
-    Channel, Messages, Payload, Presence, PresenceChanges, PresenceConfig, Push, PushCause,
-    PushError, Runtime, Socket,
-};
+use phx_client::{Channel, Payload, PresenceConfig, Push, PushCause, PushError, Runtime, Socket};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
@@ -48,16 +46,13 @@ struct Meta {
     _reference: String,
 }
 
-type Changes = PresenceChanges<IgnoredAny, IgnoredAny>;
-
 /// Everything that a user holds.
 pub(super) struct Session<'a> {
     socket: &'a Socket,
     user: User,
     channels: Vec<Channel>,
-    stream: Option<Messages<Value>>,
-    presence: Option<Presence<Meta>>,
-    changes: Option<(Presence<IgnoredAny, IgnoredAny>, Changes)>,
+    /// Streams and presences that aren't read.
+    unread: Vec<Box<dyn Any>>,
     pushes: VecDeque<Push<Value>>,
 }
 
@@ -65,15 +60,7 @@ const MANY: usize = 100;
 
 impl<'a> Session<'a> {
     pub(super) fn new(socket: &'a Socket, user: User) -> Self {
-        Session {
-            socket,
-            user,
-            channels: Vec::new(),
-            stream: None,
-            presence: None,
-            changes: None,
-            pushes: VecDeque::new(),
-        }
+        Session { socket, user, channels: Vec::new(), unread: Vec::new(), pushes: VecDeque::new() }
     }
 
     /// Does what this user does on a connection that is open.
@@ -87,44 +74,36 @@ impl<'a> Session<'a> {
         let room = self.socket.channel("room:a").create()?;
         self.channels.push(room.clone());
         match self.user {
-            User::ForgetsStream | User::Reads => self.stream = Some(room.on("x")),
-            User::WatchesPresence => self.presence = Some(room.presence()),
+            User::ForgetsStream => self.unread.push(Box::new(room.on::<Value>("x"))),
             User::ForgetsPresence => {
-                let presence = room.presence_with(PresenceConfig::default())?;
-                let changes = presence.changes();
-                self.changes = Some((presence, changes));
+                let config = PresenceConfig::default();
+                let presence = room.presence_with::<IgnoredAny, IgnoredAny>(config)?;
+                self.unread.push(Box::new(presence.changes()));
+                self.unread.push(Box::new(presence));
             }
             _ => {}
         }
+        let stream = (self.user == User::Reads).then(|| room.on::<Value>("x"));
+        let presence = (self.user == User::WatchesPresence).then(|| room.presence::<Meta>());
         room.join().await.context("can't join")?;
         match self.user {
-            User::Reads => self.read().await,
-            User::WatchesPresence => self.watch_presence().await,
             User::Pushes => {
                 self.push(&room, 1_000);
-                self.outcomes().await
+                return self.outcomes().await;
             }
-            User::PushesAndForgets => {
-                self.push(&room, MANY);
-                Ok(())
-            }
-            User::PushesAlways => push_always(&room).await,
-            _ => Ok(()),
+            User::PushesAndForgets => self.push(&room, MANY),
+            User::PushesAlways => return push_always(&room).await,
+            _ => {}
         }
-    }
-
-    async fn read(&mut self) -> anyhow::Result<()> {
-        let stream = self.stream.as_mut().context("no stream")?;
-        while stream.next().await.is_some() {}
-        Ok(())
-    }
-
-    /// Looks at the list whenever it can have changed.
-    async fn watch_presence(&mut self) -> anyhow::Result<()> {
-        let presence = self.presence.as_ref().context("no presence")?;
-        let mut changes = presence.changes();
-        while changes.next().await.is_some() {
-            let _ = presence.len();
+        if let Some(mut stream) = stream {
+            while stream.next().await.is_some() {}
+        }
+        if let Some(presence) = presence {
+            let mut changes = presence.changes();
+            while changes.next().await.is_some() {
+                // The list can have changed.
+                let _ = presence.len();
+            }
         }
         Ok(())
     }

@@ -12,12 +12,11 @@ use std::task::{Context, Poll, Wake, Waker};
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use futures::{AsyncRead, AsyncWrite};
 use phx_client::dial::Dialer;
-use phx_client::tls::rustls::crypto::ring;
-use phx_client::tls::rustls::pki_types::PrivatePkcs8KeyDer;
-use phx_client::tls::rustls::{RootCertStore, ServerConfig, ServerConnection};
+use phx_client::tls::rustls::ServerConnection;
 use phx_client::websocket::{WebSocketConfig, WebSocketConnector};
 use phx_client::{Attempt, BoxFuture, CloseCause, CloseCode, Connector, Endpoint, tls};
 use phx_testing::in_memory::VirtualTime;
+use phx_testing::tls::Authority;
 
 /// Reads and bytes of one poll: the limits are 32 and 16 KiB. The poll in which one step ends and the
 /// next begins has those of both.
@@ -42,23 +41,17 @@ struct State {
 impl Server {
     /// With this many session tickets after its handshake.
     fn new(tickets: usize, again: &'static [u8]) -> (Self, WebSocketConfig) {
-        let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let mut roots = RootCertStore::empty();
-        roots.add(certified.cert.der().clone()).unwrap();
-        let key = PrivatePkcs8KeyDer::from(certified.signing_key.serialize_der());
-        let mut server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certified.cert.der().clone()], key.into())
-            .unwrap();
+        let authority = Authority::new("endless");
+        let mut server = authority.issue(|_| {}).config(None);
         server.send_tls13_tickets = tickets;
         let mut connection = ServerConnection::new(Arc::new(server)).unwrap();
         connection.set_buffer_limit(None);
         let (heard, records, upgraded) = (Vec::new(), Vec::new(), false);
         let state = State { connection, heard, upgraded, records, again, reads: 0, bytes: 0 };
         let mut config = WebSocketConfig::default();
-        config.tls = Arc::new(tls::builder().with_root_certificates(roots).with_no_client_auth());
+        config.tls = Arc::new(
+            tls::builder().with_root_certificates(authority.roots()).with_no_client_auth(),
+        );
         (Server(Arc::new(Mutex::new(state))), config)
     }
 

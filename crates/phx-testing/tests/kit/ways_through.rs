@@ -82,7 +82,7 @@ macro_rules! ways_through {
             fn an_http_proxy_that_cannot_reach_the_server() {
                 let (closed, proxy) = (server::closed_port(), Tinyproxy::start(None));
                 $block_on(async {
-                    let url = format!("ws://127.0.0.1:{}/socket", closed.port());
+                    let url = format!("ws://{}/socket", closed.local_addr().unwrap());
                     let dialer = HttpProxy::new(TcpDialer::new(), "127.0.0.1", proxy.port());
                     let failure = refused(socket(url), dialer).await;
                     let ProxyCause::HttpStatus { status, .. } = failure else {
@@ -102,7 +102,7 @@ macro_rules! ways_through {
                     let named = server.url().replace("127.0.0.1", "localhost");
                     talks(socket(named), dialer()).await;
                     let closed = server::closed_port();
-                    let url = format!("ws://127.0.0.1:{}/socket", closed.port());
+                    let url = format!("ws://{}/socket", closed.local_addr().unwrap());
                     let failure = refused(socket(url), dialer()).await;
                     assert_eq!(failure, ProxyCause::socks_reply(5));
                 });

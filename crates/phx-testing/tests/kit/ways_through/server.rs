@@ -1,13 +1,13 @@
 //! The server at the end of all ways, on a runtime of its own.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use phx_testing::demo_server;
 use phx_testing::listener::Listener;
 use tempfile::TempDir;
 use tokio::io::copy_bidirectional;
-use tokio::net::{TcpStream, UnixListener};
+use tokio::net::{TcpSocket, TcpStream, UnixListener};
 use tokio::runtime::{self, Runtime};
 
 /// It stops when it is dropped.
@@ -54,23 +54,9 @@ async fn relay(listener: UnixListener, server: SocketAddr) {
     }
 }
 
-/// A port on which nobody listens, for as long as the value lives.
-pub(crate) fn closed_port() -> ClosedPort {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    // A connection whose end at this port stays keeps others from getting it.
-    let _client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let (held, _) = listener.accept().unwrap();
-    ClosedPort { port, _held: held }
-}
-
-pub(crate) struct ClosedPort {
-    port: u16,
-    _held: std::net::TcpStream,
-}
-
-impl ClosedPort {
-    pub(crate) fn port(&self) -> u16 {
-        self.port
-    }
+/// A socket on a port without a listener: the port stays taken.
+pub(crate) fn closed_port() -> TcpSocket {
+    let taken = TcpSocket::new_v4().unwrap();
+    taken.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    taken
 }
