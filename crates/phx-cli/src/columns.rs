@@ -24,9 +24,9 @@ pub(crate) struct Columns {
     topic: usize,
     /// Width of the events.
     event: usize,
-    /// Whether text is wrapped at the terminal's width.
+    /// True to wrap text at the terminal's width.
     wraps: bool,
-    /// Whether JSON is shown on several lines.
+    /// True to show JSON on several lines.
     pretty: bool,
 }
 

@@ -29,7 +29,7 @@ use proxy::Proxy;
 use timing::Timing;
 use tls::Tls;
 
-/// Where to connect, and how.
+/// Options of a connection.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connect {

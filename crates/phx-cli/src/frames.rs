@@ -1,4 +1,4 @@
-//! `-v`: the frames as they go over the wire, on standard error, with secrets masked.
+//! `-v`: frames on standard error, with secrets masked.
 
 use std::fmt;
 use std::pin::Pin;

@@ -14,7 +14,7 @@ pub(crate) enum Signal {
 }
 
 impl Signal {
-    /// What a shell says of a program that the signal ended.
+    /// The exit code of a shell for a program that the signal ended.
     pub(crate) fn exit_code(self) -> u8 {
         match self {
             Signal::Interrupt => 130,
@@ -31,8 +31,8 @@ pub(crate) struct Interrupt {
 }
 
 impl Interrupt {
-    /// From here on signals don't end the program by themselves. To be called before there is any thread but
-    /// the first.
+    /// Starts to handle signals, which no longer end the program by themselves. Call it before any other thread
+    /// is started.
     pub(crate) fn listen() -> io::Result<Self> {
         Ok(Interrupt { signals: platform::Signals::new()? })
     }
@@ -42,7 +42,7 @@ impl Interrupt {
         self.signals.next().await
     }
 
-    /// Does some work unless it is interrupted, which is a failure then.
+    /// Waits for a future, or fails when a signal comes.
     pub(crate) async fn guard<T, E: From<Signal>>(
         &mut self,
         work: impl Future<Output = Result<T, E>>,

@@ -1,4 +1,4 @@
-//! JSON text as it is shown: on one line, with nothing in it that acts on a terminal, and secrets masked.
+//! JSON text for display: on one line or indented, without anything that acts on a terminal, and with secrets masked.
 //!
 //! The text is rewritten, not decoded, so that what is shown is what came: the order of keys and the
 //! digits of numbers included.
@@ -45,7 +45,7 @@ pub(crate) fn pretty(text: &str) -> String {
     }
 }
 
-/// The same JSON on one line. The text must be valid JSON; of another text something is made, too.
+/// The same JSON on one line. The text should be valid JSON; other text gives an unspecified result.
 pub(crate) fn one_line(text: &str, mask: Mask) -> String {
     rewritten(text, mask, 0)
 }
@@ -219,7 +219,7 @@ fn masked_within(text: &str) -> Option<String> {
     (shown != text).then(|| Value::String(shown.into_owned()).to_string())
 }
 
-/// Whether the key of an object is the name of a secret.
+/// Returns whether the key of an object is the name of a secret.
 fn is_secret(quoted: &str) -> bool {
     // Escapes mean what they stand for.
     serde_json::from_str::<String>(quoted)
@@ -242,6 +242,8 @@ fn string_end(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use allocation_counter::measure;
+
     use super::*;
 
     #[test]
@@ -283,6 +285,11 @@ mod tests {
         let lines = pretty(&deep);
         assert!(lines.len() < deep.len() + 4_096, "{}", lines.len());
         assert_eq!(lines.split_whitespace().collect::<String>(), deep);
+        let many = "0,".repeat(MAX_PRETTY / 2 - 32);
+        let wide = [&"[".repeat(MAX_DEPTH), &*many, "0", &"]".repeat(MAX_DEPTH)].concat();
+        let used = measure(|| assert!(pretty(&wide).lines().count() > MAX_PRETTY / 2 - 32));
+        // A buffer that doubles is there twice while it is copied.
+        assert!(used.bytes_max < 64 * MAX_PRETTY as u64, "{used:?}");
         let long = format!("[{}0]", "0,".repeat(MAX_PRETTY));
         assert_eq!(pretty(&long), long);
         for text in ["\"", "}]", ",:", "ä", "{\"a\"", "[", "[]]"] {

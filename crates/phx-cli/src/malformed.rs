@@ -58,7 +58,7 @@ impl Watch {
 /// Frames that weren't messages.
 struct Report {
     count: u64,
-    /// What was wrong with the last of them.
+    /// The error of the last of them.
     reason: String,
 }
 
@@ -82,12 +82,12 @@ struct Seen {
     report: Box<dyn Fn(Report) + Send + Sync>,
 }
 
-/// What hasn't been reported.
+/// Frames that haven't been reported.
 #[derive(Default)]
 struct State {
     count: u64,
     reason: String,
-    /// Whether a task waits for the end of the period.
+    /// True while a task waits for the end of the period.
     waiting: bool,
 }
 

@@ -36,7 +36,7 @@ const CAPACITY: usize = 1;
 /// Time for the list to come after the join, at most.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What may be the reason that no list comes.
+/// A hint for a list that doesn't come.
 const MISSING: &str =
     "does the channel push it after the join, or has it another name (--state-event)?";
 
@@ -142,7 +142,7 @@ fn push_after_joins(
     });
 }
 
-/// Where changes are shown.
+/// The output of changes.
 enum Output<'a> {
     Live(&'a mut Live),
     Lines(&'a Printer),
@@ -225,7 +225,7 @@ struct Watching<'a> {
     channel: &'a Channel,
     presence: Presence<Meta, Beside>,
     output: Output<'a>,
-    /// Whether the server's own refs of the metas are shown.
+    /// True to show the server's refs of the metas.
     with_refs: bool,
     /// The name of the event with the whole list.
     state_event: &'a str,

@@ -18,10 +18,10 @@ use crate::terminal::closed_as_pipe;
 /// Records that wait to be written.
 const CAPACITY: usize = 256;
 
-/// Bytes of lines that are written together, about; a line of any size may come on top.
+/// Bytes of lines that are written together; one line of any size may exceed it.
 const GATHERED: usize = 64 << 10;
 
-/// For what was printed to be written at the end.
+/// Time to write what is queued at the end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How records are shown.
@@ -177,7 +177,7 @@ fn print(
     let mut is_over = false;
     while !is_over && let Some(first) = received.blocking_recv() {
         let mut next = Some(first);
-        // As much as there is, in one go.
+        // Write all that is queued at once.
         while let Some(print) = next.take() {
             match print {
                 Print::Record(record) => lines.push_str(&format.line(&record)),

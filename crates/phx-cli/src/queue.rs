@@ -13,7 +13,7 @@ const MAX_BYTES: u32 = 16 << 20;
 /// Records of hooks that wait in a queue.
 const MAX_HOOKS: usize = 256;
 
-/// What has a size.
+/// A value with a size in bytes.
 pub(crate) trait Size {
     /// The bytes it keeps, about.
     fn size(&self) -> usize;
@@ -22,7 +22,7 @@ pub(crate) trait Size {
     fn note_lost(&mut self, count: u64);
 }
 
-/// A queue for this many.
+/// Makes a queue for this number of records.
 pub(crate) fn queue<T: Size>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let last = Arc::new(Mutex::new(None));
@@ -31,40 +31,40 @@ pub(crate) fn queue<T: Size>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     (sender, Receiver { queue: receiver, last })
 }
 
-/// Where records are put in.
+/// The sending end of a queue.
 #[derive(Debug)]
 pub(crate) struct Sender<T> {
     /// The lanes limit it.
     queue: mpsc::UnboundedSender<(T, Room)>,
-    /// For those who wait for room.
+    /// Limit for senders that can wait.
     waiting: Lane,
-    /// For those who can't wait.
+    /// Limit for hooks, which can't wait.
     hooks: Lane,
     last: Last<T>,
 }
 
-/// Where they are taken out.
+/// The receiving end of a queue.
 #[derive(Debug)]
 pub(crate) struct Receiver<T> {
     queue: mpsc::UnboundedReceiver<(T, Room)>,
     last: Last<T>,
 }
 
-/// The latest record of a hook that found no room, and how many before it found none.
+/// The latest record of a hook beyond the limit, and the number of those that it replaced.
 type Last<T> = Arc<Mutex<Option<(T, u64)>>>;
 
 /// The receiver is gone.
 #[derive(Debug)]
 pub(crate) struct Closed;
 
-/// Room for records, in number and in bytes.
+/// A limit of records, in number and in bytes.
 #[derive(Clone, Debug)]
 struct Lane {
     slots: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
 }
 
-/// The room of a record that waits.
+/// The share of a limit that a queued record holds.
 #[derive(Debug)]
 struct Room {
     _slot: OwnedSemaphorePermit,
@@ -94,15 +94,15 @@ impl Lane {
 }
 
 impl<T: Size> Sender<T> {
-    /// Puts a record in; waits while there is no room for it.
+    /// Queues a record; waits while the queue is full.
     pub(crate) async fn send(&self, record: T) -> Result<(), Closed> {
-        // The receiver gives all room back when it goes.
+        // A receiver that goes releases all shares.
         let room = self.waiting.room(record.size()).await?;
         self.queue.send((record, room)).map_err(|_| Closed)
     }
 
-    /// Puts a record in without waiting, for hooks. Where they have no room left the latest record takes the place of
-    /// the one before it, and says how many did.
+    /// Queues a record without waiting, for hooks. Beyond their limit the latest record replaces the one before it, and
+    /// holds the number of those replaced.
     pub(crate) fn send_now(&self, record: T) {
         let mut last = locked(&self.last);
         let before = last.as_ref().map(|(_, lost)| lost.saturating_add(1));
@@ -124,7 +124,7 @@ impl<T: Size> Receiver<T> {
     /// The next record. Cancel-safe.
     pub(crate) async fn recv(&mut self) -> Option<T> {
         match self.try_recv() {
-            // From here on hooks have room: what they report comes through the queue.
+            // The queue is empty, so further records of hooks go through it.
             None => self.queue.recv().await.map(|(record, _)| record),
             record => record,
         }
@@ -166,7 +166,7 @@ fn locked<T>(last: &Mutex<Option<(T, u64)>>) -> MutexGuard<'_, Option<(T, u64)>>
     last.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The room that something of this size takes.
+/// The bytes of a limit that a record of this size takes.
 fn share(size: usize) -> u32 {
     u32::try_from(size).unwrap_or(MAX_BYTES).min(MAX_BYTES)
 }

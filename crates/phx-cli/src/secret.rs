@@ -80,12 +80,12 @@ const ABOUT: [&str; 20] = [
 /// The same, at the beginning: `max_tokens`, `has_password`.
 const ABOUT_FIRST: [&str; 5] = ["has", "is", "max", "min", "num"];
 
-/// How signed and encrypted tokens begin: those of `Phoenix.Token` and Plug's cookies, and so the `session`
+/// The beginnings of signed and encrypted tokens: those of `Phoenix.Token` and Plug's cookies, and so the `session`
 /// and `static` of a live view, by their algorithms in base64, and what follows the scheme in an Authorization header.
 const BEGINNINGS: [&str; 6] =
     ["SFMyNTY.", "SFMzODQ.", "SFM1MTI.", "QTEyOEdDTQ.", "QTI1NkdDTQ.", "Bearer "];
 
-/// Whether a name, such as the key of a JSON object, is that of a secret.
+/// Returns whether a name, such as the key of a JSON object, is that of a secret.
 pub(crate) fn is_name(name: &str) -> bool {
     let words = words(name);
     let words: Vec<&str> = words.iter().map(|word| singular(word)).collect();
@@ -96,7 +96,7 @@ pub(crate) fn is_name(name: &str) -> bool {
     !is_about && (words.iter().any(is_word) || words.windows(2).any(is_key))
 }
 
-/// Whether there is the name of a secret in a text, or something that looks like one.
+/// Returns whether a text holds the name of a secret, or something that looks like a secret.
 pub(crate) fn is_in(text: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
     text.split(|c| !is_part(c)).any(is_name) || matches!(without_tokens(text), Cow::Owned(_))
@@ -161,7 +161,7 @@ pub(crate) fn without_values(text: &str) -> Cow<'_, str> {
     if masked == text { Cow::Borrowed(text) } else { Cow::Owned(masked) }
 }
 
-/// Where the first token begins.
+/// The position of the first token.
 fn first_token(text: &str) -> Option<usize> {
     let known = BEGINNINGS.iter().filter_map(|beginning| text.find(beginning));
     known.chain(first_jwt(text)).min()

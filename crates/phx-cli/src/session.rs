@@ -1,4 +1,4 @@
-//! What commands that join have in common: the params to join with, and what the connection reports.
+//! Parts of commands that join: params, joins, and records of channels and of the connection.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ use crate::record::{Kind, Record};
 use crate::terminal::shown;
 use crate::value;
 
-/// What to join with.
+/// Options of joins.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Join")]
 pub(crate) struct Joining {

@@ -38,22 +38,22 @@ pub const CTRL_C: &str = "\x03";
 /// The end of the input, as a keyboard sends it.
 pub const CTRL_D: &str = "\x04";
 
-/// For anything to be seen.
+/// Time for text to appear.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A program in a terminal of its own. Dropping it kills the program.
+/// A program in a terminal. Dropping it kills the program.
 ///
-/// What it shows is read when something is waited for, so it has to fit into the terminal's buffer, some
-/// thousand characters, in between.
+/// Output is read only while a test waits for something, so in between it must fit into the terminal's buffer of
+/// a few thousand characters.
 #[derive(Debug)]
 pub struct Terminal {
     program: Program,
     terminal: File,
     /// The terminal's settings, before the program had it.
     settings: String,
-    /// Everything that was shown so far.
+    /// All output that was read so far.
     output: String,
-    /// How much of it was looked at.
+    /// Bytes of it that were looked at.
     read: usize,
 }
 
@@ -114,7 +114,7 @@ impl Terminal {
         }
     }
 
-    /// What stands between what was looked at before and the end of the line, which is waited for.
+    /// Waits for the end of the line, and returns the text up to it that wasn't looked at before.
     pub fn rest_of_line(&mut self) -> String {
         let start = self.read;
         self.sees("\r\n");
@@ -209,8 +209,8 @@ impl Program {
 
     fn ends(mut self, codes: &[i32], output: &str) {
         let pid = self.pid();
-        let (tell, ended) = channel();
-        thread::spawn(move || tell.send(self.0.wait()));
+        let (sender, ended) = channel();
+        thread::spawn(move || sender.send(self.0.wait()));
         let Ok(status) = ended.recv_timeout(PATIENCE) else {
             kill_process(pid, Signal::KILL).unwrap();
             panic!("it goes on after {output:?}");

@@ -1,4 +1,4 @@
-//! What a program has told its terminal to do differently.
+//! The private modes that a program has set in its terminal.
 
 /// The private modes that are not as in a fresh terminal: a hidden cursor, bracketed paste, the
 /// alternate screen.

@@ -15,7 +15,7 @@ pub(super) struct Series<'a> {
     /// The CSS class that gives its colour.
     pub(super) class: &'a str,
     pub(super) points: Vec<(f64, f64)>,
-    /// Whether the area below it is filled.
+    /// True to fill the area below it.
     pub(super) filled: bool,
 }
 
@@ -26,10 +26,10 @@ pub(super) struct Bar {
     pub(super) tip: String,
 }
 
-/// What is written beside an axis.
+/// The labels of an axis.
 pub(super) struct Axis<'a> {
     pub(super) title: &'a str,
-    /// About so many places are marked.
+    /// The approximate number of marks.
     pub(super) ticks: u32,
     pub(super) label: &'a dyn Fn(f64) -> String,
 }

@@ -37,10 +37,10 @@ pub(super) struct Load<'a> {
     channels: Vec<Channel>,
     payload: Payload,
     opened: Arc<AtomicU64>,
-    /// How long it took to connect and to join everything.
+    /// Time that it took to connect, and to join everything.
     pub(super) connecting: Duration,
     pub(super) joining: Duration,
-    /// What had gone over the connections when that was done.
+    /// Bytes sent and received until then.
     bytes: (u64, u64),
 }
 
@@ -168,7 +168,7 @@ impl<'a> Load<'a> {
         (self.options.duration / 100).clamp(Duration::from_millis(50), Duration::from_secs(10))
     }
 
-    /// Whether every connection has ended, and none is made again.
+    /// Returns whether every connection has ended for good.
     pub(super) fn has_ended(&self) -> bool {
         self.sockets.iter().all(|socket| socket.state() == ConnectionState::Closed)
     }
@@ -236,7 +236,7 @@ impl Times {
     }
 }
 
-/// What one channel pushes.
+/// The pushes of one channel.
 struct Pushing {
     channel: Channel,
     event: String,

@@ -1,4 +1,4 @@
-//! What is measured: latencies, counts, and both over time.
+//! Measurements: latencies, counts, and both over time.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -22,14 +22,14 @@ const MAX_STATUS: usize = 64;
 
 const REPLIED: &str = "replied ";
 
-/// Where further statuses are counted.
+/// The name that further statuses are counted under.
 const OTHERS: &str = "replied otherwise";
 
 /// A part of what is measured, and its own lock, so that threads don't wait for each other.
 #[derive(Debug)]
 pub(super) struct Shard(Mutex<Window>);
 
-/// What was measured in some time.
+/// The figures of a span of time.
 #[derive(Debug)]
 pub(super) struct Window {
     pub(super) latencies: Histogram<u64>,
@@ -168,7 +168,7 @@ impl Measured {
     }
 }
 
-/// What an error is counted as.
+/// The name that an error is counted under.
 pub(super) fn name_of(failed: &PushError) -> &'static str {
     match failed.cause {
         PushCause::TimedOut => "timed out",

@@ -35,7 +35,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = value::number::<u32, 1, 1_000>)]
     pub(super) in_flight: u32,
 
-    /// How long to measure.
+    /// Duration of the measurement.
     #[arg(long, short, value_name = "TIME", default_value = "10s", value_parser = value::time)]
     pub(super) duration: Duration,
 

@@ -1,4 +1,4 @@
-//! How far the measurement is, and how it goes: on standard error, on terminals only.
+//! The progress of a measurement, on standard error, on terminals only.
 
 use std::time::Duration;
 

@@ -56,7 +56,7 @@ impl<'a> Summary<'a> {
         self.measured.total.failures()
     }
 
-    /// How the load was made, in words.
+    /// The load in words.
     pub(super) fn load(&self) -> String {
         let Options { sockets, channels, size, in_flight, .. } = self.options;
         let pace = match self.options.rate {

@@ -9,14 +9,14 @@ use url::Url;
 
 use crate::value;
 
-/// A proxy and what it speaks.
+/// A proxy and its protocol.
 #[derive(Clone, Debug)]
 pub(super) enum Proxy {
     Http(Address),
     Socks5(Address),
 }
 
-/// Where a proxy is, and who asks there.
+/// The address of a proxy, with user and password.
 #[derive(Clone)]
 pub(super) struct Address {
     host: String,

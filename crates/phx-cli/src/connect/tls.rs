@@ -39,12 +39,12 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    /// Whether something is said about it.
+    /// Returns whether any of the options is given.
     pub(super) fn is_said(&self) -> bool {
         self.insecure || self.cacert.is_some() || self.cert.is_some()
     }
 
-    /// How TLS is done, or what can't be used.
+    /// The configuration of TLS, or the error of a file.
     pub(super) fn config(&self) -> Result<ClientConfig, String> {
         if self.insecure {
             terminal::warning(

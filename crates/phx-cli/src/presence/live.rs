@@ -31,7 +31,7 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// Whether the terminal can do it.
+    /// Returns whether the terminal can show it.
     pub(super) fn works() -> bool {
         std::env::var_os("TERM").is_none_or(|term| term != "dumb")
     }

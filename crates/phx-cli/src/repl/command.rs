@@ -1,4 +1,4 @@
-//! What can be typed in `phx repl`.
+//! The commands of `phx repl`.
 
 use phx_tokio::Payload;
 

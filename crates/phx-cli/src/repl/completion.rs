@@ -42,7 +42,7 @@ impl Seen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the word that ends at `pos` may become, and where it begins.
+    /// The completions of the word that ends at `pos`, and where it begins.
     fn candidates(&self, line: &str, pos: usize) -> (usize, Vec<String>) {
         let line = line.get(..pos).unwrap_or(line);
         let start = line.rfind(char::is_whitespace).map_or(0, |at| at.saturating_add(1));
@@ -71,7 +71,7 @@ fn add(names: &mut BTreeSet<String>, name: &str) {
     }
 }
 
-/// What the editor asks.
+/// The callbacks of the line editor.
 pub(super) struct ReplHelper {
     seen: Seen,
     screen: Screen,

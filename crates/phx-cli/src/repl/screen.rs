@@ -1,4 +1,4 @@
-//! What the REPL shows: what is printed, and below it, on a terminal, the line that is edited.
+//! The screen of the REPL: printed lines and, on a terminal, the edited line below them.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -47,7 +47,7 @@ impl Screen {
         Screen(Arc::new(Mutex::new(Shown { output, editing })))
     }
 
-    /// What prints lines here, without colours where they aren't wanted.
+    /// Returns a function that prints lines here, without colours where they aren't wanted.
     pub(super) fn printer(&self) -> impl FnMut(&str) -> io::Result<()> + Send + 'static {
         let screen = self.clone();
         let has_colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;

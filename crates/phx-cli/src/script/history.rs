@@ -21,7 +21,7 @@ const MAX_BYTES: usize = 64 << 20;
 pub(super) struct History {
     records: VecDeque<Record>,
     bytes: usize,
-    /// How many records were dropped, which is the number of the first one kept.
+    /// The number of records dropped, which is the index of the first one kept.
     forgotten: u64,
 }
 
@@ -63,7 +63,7 @@ impl History {
         format!("the last record was {last}")
     }
 
-    /// Whether something matches; it and all before it are forgotten then.
+    /// Returns whether a record matches; it and all before it are dropped then.
     pub(super) fn find(&mut self, search: &mut Search<'_>) -> bool {
         let looked_at = search.next.saturating_sub(self.forgotten);
         let looked_at = usize::try_from(looked_at).unwrap_or(usize::MAX);

@@ -41,7 +41,7 @@ pub(super) struct Runner {
     records: Sender<Record>,
     happened: Receiver<Record>,
     connection: Option<Connection>,
-    /// Whether the connection has ended, and none is made again.
+    /// True once the connection has ended for good.
     is_over: watch::Receiver<bool>,
     channels: BTreeMap<String, JoinedChannel>,
     refs: JoinRefs,
@@ -51,13 +51,13 @@ pub(super) struct Runner {
 struct Connection {
     socket: Socket,
     address: Address,
-    /// Whether a step has printed that it is open.
+    /// True once a step has printed that it is open.
     is_announced: Arc<AtomicBool>,
-    /// Whether a step ended it.
+    /// True once a step ended it.
     is_left: bool,
 }
 
-/// Which step something is the outcome of.
+/// The step that a record is the outcome of.
 struct Origin {
     line: u64,
     id: Option<Value>,

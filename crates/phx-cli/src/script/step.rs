@@ -53,7 +53,7 @@ pub(super) enum Task {
     Leave {
         topic: String,
     },
-    /// Topics that aren't to be joined.
+    /// Prints messages on topics without joining them.
     Listen {
         topic: String,
     },
@@ -63,7 +63,7 @@ pub(super) enum Task {
     Disconnect,
 }
 
-/// Where to connect to, and with what.
+/// The address of a connection, with params, headers and token.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Address {
     pub(super) url: Option<String>,
@@ -213,7 +213,7 @@ impl Line {
     }
 }
 
-/// What is wrong with a line. Values aren't quoted, since they may be secrets; the names of fields are.
+/// The mistake in a line. It quotes names of fields but no values, which may be secrets.
 fn unfit(error: &serde_json::Error) -> String {
     let text = error.to_string();
     if !error.is_data() || text.starts_with("unknown field") {

@@ -46,6 +46,7 @@ const fn within(name: &'static str, row: &'static str, why: &'static str) -> Row
 const SLOW_CONSUMER: &str = "a_live_slow_consumer_loses_nothing_and_memory_stays";
 
 const KINDS: &str = "kinds_of_errors_are_limited_in_number_and_length";
+const INDENTS: &str = "the_indents_of_a_deep_value_are_limited";
 const QUEUE: &str = "the_peak_of_a_queue_stays_within_its_limits";
 const NAMES: &str = "the_peak_of_names_stays_within_their_limits";
 const HISTORY: &str = "the_peak_of_a_history_stays_within_its_limits";
@@ -125,6 +126,8 @@ pub(crate) const ROWS: &[Row] = &[
     test("queue.rs MAX_BYTES", "phx-cli/src/queue.rs", QUEUE),
     test("queue.rs MAX_HOOKS", "phx-cli/src/queue.rs", QUEUE),
     test("printer.rs GATHERED", "phx-cli/src/printer.rs", "lines_are_gathered_up_to_a_limit"),
+    test("json_text.rs MAX_PRETTY", "phx-cli/src/json_text.rs", INDENTS),
+    test("json_text.rs MAX_DEPTH", "phx-cli/src/json_text.rs", INDENTS),
     test("completion.rs CAPACITY", "phx-cli/src/repl/completion.rs", NAMES),
     test("completion.rs MAX_NAME", "phx-cli/src/repl/completion.rs", NAMES),
     test("history.rs CAPACITY", "phx-cli/src/script/history.rs", HISTORY),
