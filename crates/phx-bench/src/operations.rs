@@ -4,8 +4,8 @@ use std::hint::black_box;
 
 use anyhow::Context as _;
 use phx_proto::{
-    Action, ChannelId, Config, Event, Frame, Instant, Message, Payload, Presence, Ref, Serializer,
-    Socket, TransportId, V2,
+    Action, ChannelId, ChannelState, Config, Event, Frame, Instant, Message, Payload, Presence,
+    Ref, Serializer, Socket, TransportId, V2,
 };
 
 /// What is done again and again.
@@ -163,7 +163,7 @@ fn dispatch(channels: u64) -> anyhow::Result<Repeated> {
 /// them than this; what is timed for longer makes the others on the spot.
 const AHEAD: usize = 40_000;
 
-/// The replies to requests whose refs follow each other.
+/// Replies, each made from its number, counted from 0.
 struct Replies {
     next: u64,
     text: Box<dyn Fn(u64) -> String>,
@@ -171,25 +171,25 @@ struct Replies {
 }
 
 impl Replies {
-    /// Replies from the ref `first` on, slices of one shared buffer.
-    fn new(first: u64, text: impl Fn(u64) -> String + 'static) -> Self {
+    /// Replies that are slices of one shared buffer.
+    fn new(text: impl Fn(u64) -> String + 'static) -> Self {
         let mut all = String::new();
         let mut ends = Vec::new();
-        for reference in (first..).take(AHEAD) {
-            all.push_str(&text(reference));
+        for number in (0..).take(AHEAD) {
+            all.push_str(&text(number));
             ends.push(all.len());
         }
         let all = bytes::Bytes::from(all.into_bytes());
         let mut from = 0;
         let slice = |end| Frame::Text(all.slice(std::mem::replace(&mut from, end)..end));
         let ahead: Vec<Frame> = ends.into_iter().map(slice).collect();
-        Replies { next: first, text: Box::new(text), ahead: ahead.into_iter() }
+        Replies { next: 0, text: Box::new(text), ahead: ahead.into_iter() }
     }
 
     fn next(&mut self) -> Frame {
-        let reference = self.next;
+        let number = self.next;
         self.next += 1;
-        self.ahead.next().unwrap_or_else(|| received((self.text)(reference)))
+        self.ahead.next().unwrap_or_else(|| received((self.text)(number)))
     }
 }
 
@@ -203,7 +203,8 @@ fn push_and_reply(pending: u64) -> anyhow::Result<Repeated> {
         connected.send()?;
     }
     let first = join_ref.to_string().parse::<u64>()? + pending + 1;
-    let mut replies = Replies::new(first, move |reference| {
+    let mut replies = Replies::new(move |number| {
+        let reference = first + number;
         format!(
             r#"["{join_ref}","{reference}","room:0","phx_reply",{{"status":"ok","response":{{}}}}]"#
         )
@@ -228,10 +229,11 @@ fn join_and_leave(channels: u64) -> anyhow::Result<Repeated> {
         connected.join(&format!("room:{index}"))?;
     }
     let (_, last) = connected.join("room:last")?;
-    let first = last.to_string().parse::<u64>()? + 1;
-    let mut replies = Replies::new(first, move |reference| {
-        // Each join is followed by its leave.
-        let join_ref = reference - (reference - first) % 2;
+    let last = last.to_string().parse::<u64>()?;
+    let mut replies = Replies::new(move |number| {
+        // The call of `join`, its join and the leave take a number each; the last two are answered.
+        let join_ref = last + 2 + number / 2 * 3;
+        let reference = join_ref + number % 2;
         format!(
             r#"["{join_ref}","{reference}","room:x","phx_reply",{{"status":"ok","response":{{}}}}]"#
         )
@@ -245,6 +247,8 @@ fn join_and_leave(channels: u64) -> anyhow::Result<Repeated> {
         debug_assert!(joining.is_ok(), "{joining:?}");
         drop(black_box(socket.poll_action()));
         connected.receive(replies.next());
+        let joined = connected.socket.channel_state(channel);
+        debug_assert_eq!(joined, Some(ChannelState::Joined));
         while let Some(event) = connected.socket.poll_event() {
             drop(black_box(event));
         }
@@ -253,6 +257,8 @@ fn join_and_leave(channels: u64) -> anyhow::Result<Repeated> {
         debug_assert!(leaving.is_ok(), "{leaving:?}");
         drop(black_box(socket.poll_action()));
         connected.receive(replies.next());
+        let left = connected.socket.channel_state(channel);
+        debug_assert_eq!(left, Some(ChannelState::Closed));
         while let Some(event) = connected.socket.poll_event() {
             drop(black_box(event));
         }
@@ -288,4 +294,17 @@ fn comes_and_goes(state: &str, one: &str) -> anyhow::Result<Repeated> {
             drop(black_box(presence.handle_event("presence_diff", diff)));
         }
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_operation_does_what_it_asserts() {
+        for operation in ALL {
+            let mut repeated = operation.prepare().unwrap();
+            (0..3).for_each(|_| repeated());
+        }
+    }
 }

@@ -198,11 +198,20 @@ pub(crate) fn number_at_start(text: &[u8]) -> Option<(u64, usize)> {
         if digit > 9 {
             break;
         }
-        number = number.checked_mul(10)?.checked_add(u64::from(digit))?;
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
         len = len.wrapping_add(1);
+    }
+    // Any 19 digits fit.
+    if len > 19 {
+        number = long_number(text.get(..len)?)?;
     }
     let is_plain = len == 1 || (len > 1 && text.first() != Some(&b'0'));
     is_plain.then_some((number, len))
+}
+
+#[cold]
+fn long_number(digits: &[u8]) -> Option<u64> {
+    core::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 impl From<u64> for Ref {

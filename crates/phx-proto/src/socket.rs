@@ -452,9 +452,6 @@ impl Socket {
                 return Some(action);
             }
             let transport = self.connection.sending_transport()?;
-            if self.cx.requests.is_drained() {
-                return None;
-            }
             let (message, why) = self.channels.next_message(&mut self.cx)?;
             match self.cx.config.serializer.encode(&message) {
                 Ok(frame) => {

@@ -159,10 +159,18 @@ impl ReplyKey {
     }
 }
 
+/// A status as it is written.
+#[derive(Clone, Copy, Debug)]
+enum WrittenStatus {
+    /// `"ok"`
+    Ok,
+    Other(Element),
+}
+
 /// What the payload of a `phx_reply` holds, as it is written.
 #[derive(Debug, Default)]
 pub(super) struct Reply {
-    status: Option<Element>,
+    status: Option<WrittenStatus>,
     pub(super) response: Option<Span>,
 }
 
@@ -182,8 +190,14 @@ impl Reply {
         }
         loop {
             match ReplyKey::scan(scanner)? {
-                ReplyKey::Status => reply.status = Some(scanner.element()?),
-                ReplyKey::Response => reply.response = Some(scanner.value()?),
+                // The most frequent status and response are known without a scan.
+                ReplyKey::Status if scanner.skip(br#""ok""#) => {
+                    reply.status = Some(WrittenStatus::Ok);
+                }
+                ReplyKey::Status => {
+                    reply.status = Some(WrittenStatus::Other(scanner.element()?));
+                }
+                ReplyKey::Response => reply.response = Some(scanner.response()?),
                 ReplyKey::Other => drop(scanner.value()?),
             }
             if !scanner.eat(b',') {
@@ -196,14 +210,12 @@ impl Reply {
     /// The status.
     #[inline(always)]
     pub(super) fn status(&self, frame: &Bytes) -> Result<Status, DecodeCause> {
-        let status = self.status.ok_or(DecodeCause::Field(Field::Status))?;
-        if let Element::Plain(span) = status {
-            match span.of(frame) {
-                b"ok" => return Ok(Status::Ok),
-                b"error" => return Ok(Status::Error),
-                _ => {}
+        match self.status.ok_or(DecodeCause::Field(Field::Status))? {
+            WrittenStatus::Ok => Ok(Status::Ok),
+            WrittenStatus::Other(Element::Plain(span)) if span.of(frame) == b"error" => {
+                Ok(Status::Error)
             }
+            WrittenStatus::Other(status) => name(frame, status, Field::Status).map(Status::from),
         }
-        name(frame, status, Field::Status).map(Status::from)
     }
 }

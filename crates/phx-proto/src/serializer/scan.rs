@@ -19,6 +19,7 @@ mod nesting;
 mod plain;
 
 use plain::Bits;
+pub(super) use plain::is_plain;
 
 /// A position in JSON text. Every method that fails leaves it where the text went wrong.
 #[derive(Debug)]
@@ -241,6 +242,13 @@ impl<'a> Scanner<'a> {
         let start = self.offset;
         let value = read(self)?;
         Ok((value, Span { start, end: self.offset }))
+    }
+
+    /// The same as [`value`](Self::value), for what is often empty.
+    #[inline(always)]
+    pub(crate) fn response(&mut self) -> Result<Span, DecodeCause> {
+        let start = self.offset;
+        if self.skip(b"{}") { Ok(Span { start, end: self.offset }) } else { self.value() }
     }
 
     /// One value of any type, as it is written: without white space around it.

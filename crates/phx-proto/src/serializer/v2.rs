@@ -7,7 +7,7 @@ use super::read::{self, Parts, Replies, Reply};
 use super::scan::Scanner;
 use super::write::Writer;
 use super::{DecodeCause, DecodeError, EncodeError, Field, Serializer, binary};
-use crate::{Frame, Message, Ref, message};
+use crate::{Frame, Message, Ref, message::event::REPLY};
 
 /// The client's side of Phoenix's V2 serializer (`vsn` 2.0.0): text and binary frames.
 ///
@@ -172,10 +172,12 @@ fn parts(scanner: &mut Scanner<'_>, frame: &Bytes, replies: Replies) -> Result<P
     next(scanner, Field::Topic)?;
     let topic = read::name(frame, scanner.at(Field::Topic).element()?, Field::Topic)?;
     next(scanner, Field::Event)?;
-    let event = read::event(frame, scanner.at(Field::Event).element()?)?;
+    scanner.at(Field::Event);
+    let is_reply = scanner.skip(br#""phx_reply""#);
+    let event = if is_reply { REPLY } else { read::name(frame, scanner.element()?, Field::Event)? };
     next(scanner, Field::Payload)?;
     scanner.at(Field::Payload);
-    let (status, payload) = if replies == Replies::Read && event == message::event::REPLY {
+    let (status, payload) = if replies == Replies::Read && (is_reply || event == REPLY) {
         let reply = Reply::scan(scanner)?;
         (Some(reply.status(frame)?), reply.response)
     } else {

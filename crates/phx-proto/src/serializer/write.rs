@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::scan;
 use crate::{Message, Ref};
 
 /// JSON text in the making.
@@ -33,21 +34,28 @@ impl Writer {
     }
 
     /// Text that is JSON already.
+    #[inline(always)]
     pub(super) fn raw(&mut self, text: &str) {
         self.0.extend_from_slice(text.as_bytes());
     }
 
     /// A JSON string.
+    #[inline(always)]
     pub(super) fn string(&mut self, text: &str) {
-        let plain = !text.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
-        if plain {
+        if scan::is_plain(text.as_bytes()) {
             self.quoted(text);
         } else {
-            // Writing a `str` can't fail: serde_json fails only for keys that aren't strings.
-            self.raw(&serde_json::to_string(text).unwrap_or_default());
+            self.escaped(text);
         }
     }
 
+    #[cold]
+    fn escaped(&mut self, text: &str) {
+        // Writing a `str` can't fail: serde_json fails only for keys that aren't strings.
+        self.raw(&serde_json::to_string(text).unwrap_or_default());
+    }
+
+    #[inline(always)]
     fn quoted(&mut self, text: &str) {
         self.raw("\"");
         self.raw(text);
@@ -55,6 +63,7 @@ impl Writer {
     }
 
     /// A ref as a string, or null.
+    #[inline(always)]
     pub(super) fn reference(&mut self, reference: Option<&Ref>) {
         match reference {
             None => self.raw("null"),

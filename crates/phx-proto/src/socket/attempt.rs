@@ -107,10 +107,9 @@ impl Attempt {
         if let Attempt::Answer(join_ref) = *self
             && self.is_sent(cx)
         {
-            let leave = Box::new(Leave::new(topic.clone(), join_ref, true));
+            let leave = What::Leave(Some(Leave::new(topic.clone(), join_ref, true)));
             let number = cx.next_number();
-            cx.requests.add(number, Some(id), None, What::Leave(Some(leave)));
-            cx.requests.make_ready(number);
+            cx.requests.add(number, Some(id), None, leave, true);
         }
     }
 
@@ -129,7 +128,5 @@ impl Attempt {
 
 /// Puts a step of the attempt in line, which has so long.
 fn ask(cx: &mut Context, id: ChannelId, what: What, timeout: Duration) -> u64 {
-    let number = cx.begin(Some(id), timeout, what, |_| TimeoutReason::Join(id));
-    cx.requests.make_ready(number);
-    number
+    cx.begin(Some(id), timeout, what, true, |_| TimeoutReason::Join(id))
 }

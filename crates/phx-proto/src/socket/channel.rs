@@ -28,9 +28,9 @@ use bytestring::ByteString;
 use super::TimeoutReason;
 use super::attempt::Attempt;
 use super::context::Context;
-use super::leaving::Leaving;
+use super::leaving::{LeaveReason, Leaving};
 use super::pushes::{Pushes, is_unmatched};
-use super::requests::{Request, What};
+use super::requests::What;
 use super::state::{ChannelState, Params};
 use super::timers::TimerKey;
 use crate::{
@@ -75,8 +75,7 @@ enum State {
         /// `None` while it waits for the connection instead.
         rejoin: Option<TimerKey>,
     },
-    /// In a box, since it is larger than all other states, and most channels aren't being left.
-    Leaving(Box<Leaving>),
+    Leaving(Leaving),
     Closed {
         replaced: bool,
     },
@@ -166,7 +165,7 @@ impl Channel {
             self.tries = 0;
             cx.topics.own(self.topic.clone(), self.id);
         }
-        let call = cx.call(self.id, timeout, What::JoinCall { crashed: false });
+        let call = cx.call(self.id, timeout, What::JoinCall { crashed: false }, false);
         self.join_timeout = timeout;
         self.join_call = Some(call);
         self.state = State::Joining(Attempt::Connection);
@@ -189,24 +188,22 @@ impl Channel {
             _ => {}
         }
         cx.events.promise_outcome();
-        Ok(RequestId(self.start_leaving(cx, timeout, ChannelCloseCause::Left, true)))
+        Ok(RequestId(self.start_leaving(cx, timeout, LeaveReason::Call)))
     }
 
     /// The user lets go: the close will not be reported.
     pub(super) fn forget(&mut self, cx: &mut Context) {
         self.forgotten = true;
         // One that is being left goes on with that.
-        self.start_leaving(cx, cx.config.leave_timeout, ChannelCloseCause::Left, false);
+        self.start_leaving(cx, cx.config.leave_timeout, LeaveReason::Removed);
     }
 
-    /// Leaves, or closes at once what the server doesn't know of. `reported` is whether the leave
-    /// has an outcome for its user.
+    /// Leaves, or closes at once what the server doesn't know of. Returns the leave's number.
     pub(super) fn start_leaving(
         &mut self,
         cx: &mut Context,
         timeout: Duration,
-        cause: ChannelCloseCause,
-        reported: bool,
+        reason: LeaveReason,
     ) -> u64 {
         let known_to_server = match &self.state {
             State::Joined { .. } => true,
@@ -219,11 +216,11 @@ impl Channel {
         };
         let Some(join_ref) = self.join_ref.filter(|_| known_to_server) else {
             let leave = cx.next_number();
-            if reported {
+            if reason.has_outcome() {
                 let (push, channel) = (RequestId(leave), self.id);
                 cx.emit(Event::RequestDone { push, channel, outcome: Outcome::Left });
             }
-            self.close(cx, cause);
+            self.close(cx, reason.close_cause());
             return leave;
         };
         // What was accepted while joined is still sent, before the leave; the rest never will be.
@@ -232,10 +229,9 @@ impl Channel {
         self.stop_timer(cx);
         self.finish_join_call(cx, Outcome::ChannelClosed);
         let joined = (&self.topic, join_ref);
-        let leaving = Leaving::begin(cx, self.id, joined, timeout, cause, reported);
-        let leave = leaving.number();
-        self.state = State::Leaving(Box::new(leaving));
-        leave
+        let leaving = Leaving::begin(cx, self.id, joined, timeout, reason);
+        self.state = State::Leaving(leaving);
+        leaving.number()
     }
 
     pub(super) fn push(
@@ -258,11 +254,8 @@ impl Channel {
         if let Err(reason) = checked {
             return Err(PushError { reason, event, payload });
         }
-        let push = self.pushes.add(cx, self.id, timeout, (event, payload));
-        if let State::Joined { .. } = self.state {
-            cx.requests.make_ready(push.0);
-        }
-        Ok(push)
+        let joined = matches!(self.state, State::Joined { .. });
+        Ok(self.pushes.add(cx, self.id, timeout, (event, payload), joined))
     }
 }
 
@@ -404,15 +397,19 @@ impl Channel {
         }
         let named = message.join_ref.is_some();
         let response = mem::take(&mut message.payload);
-        match cx.requests.get(number).map(Request::what) {
-            Some(What::Join(_)) if status == Status::Ok => self.join_accepted(cx, response, named),
-            Some(What::Join(_)) => self.join_rejected(cx, status, response),
-            Some(What::Leave(_)) => self.finish_leaving(cx, Outcome::Left),
+        match self.state {
+            State::Joining(Attempt::Answer(join)) if join == number => match status {
+                Status::Ok => self.join_accepted(cx, response, named),
+                _ => self.join_rejected(cx, status, response),
+            },
+            State::Leaving(leaving) if leaving.number() == number => {
+                self.finish_leaving(cx, Outcome::Left);
+            }
             _ => {
                 let knows_joins = matches!(self.state, State::Joined { named: true, .. });
                 let forgotten = !named && knows_joins && is_unmatched(&status, &response);
                 let outcome = cx.events.keep_reply(status, response);
-                self.finish(cx, number, outcome);
+                self.pushes.finish(cx, self.id, number, outcome);
                 if forgotten {
                     // The server has no channel of this topic, although it is joined.
                     let cause = ChannelErrorCause::Forgotten;

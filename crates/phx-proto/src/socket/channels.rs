@@ -7,12 +7,13 @@ use slotmap::SlotMap;
 
 use super::channel::Channel;
 use super::context::Context;
+use super::leaving::LeaveReason;
 use super::requests::What;
 use super::state::Params;
 use crate::id::ChannelKey;
 use crate::{
-    CallError, ChannelCloseCause, ChannelErrorCause, ChannelId, CloseCause, EncodeError, Message,
-    Outcome, PHOENIX, Payload, Ref, Rejoin, RequestId, SendReason, events,
+    CallError, ChannelErrorCause, ChannelId, CloseCause, EncodeError, Message, Outcome, PHOENIX,
+    Payload, Ref, Rejoin, RequestId, SendReason, events,
 };
 
 /// All channels that a user has, and those removed that are still being left.
@@ -48,8 +49,10 @@ impl Channels {
         }
         match cx.topics.owner(&topic) {
             Some(owner) if replace => {
-                let (timeout, cause) = (cx.config.leave_timeout, ChannelCloseCause::Replaced);
-                self.with(cx, owner, |owner, cx| owner.start_leaving(cx, timeout, cause, false));
+                let timeout = cx.config.leave_timeout;
+                self.with(cx, owner, |owner, cx| {
+                    owner.start_leaving(cx, timeout, LeaveReason::Replaced)
+                });
             }
             Some(owner) => return Err(CallError::TopicTaken { owner }),
             None => {}

@@ -61,24 +61,32 @@ impl Context {
         }
     }
 
-    /// Begins a request under a number of its own, which has so long.
+    /// Begins a request under the next number, with this long until its deadline; `ready` is whether it can be sent.
     pub(super) fn begin(
         &mut self,
         channel: Option<ChannelId>,
         timeout: Duration,
         what: What,
+        ready: bool,
         why: impl FnOnce(u64) -> TimeoutReason,
     ) -> u64 {
         let number = self.next_number();
         let deadline = self.arm(timeout, why(number));
-        self.requests.add(number, channel, Some(deadline), what);
+        self.requests.add(number, channel, Some(deadline), what, ready);
         number
     }
 
     /// Begins what will have exactly one outcome.
-    pub(super) fn call(&mut self, channel: ChannelId, timeout: Duration, what: What) -> u64 {
+    pub(super) fn call(
+        &mut self,
+        channel: ChannelId,
+        timeout: Duration,
+        what: What,
+        ready: bool,
+    ) -> u64 {
         self.events.promise_outcome();
-        self.begin(Some(channel), timeout, what, |number| TimeoutReason::Push(RequestId(number)))
+        let why = |number| TimeoutReason::Push(RequestId(number));
+        self.begin(Some(channel), timeout, what, ready, why)
     }
 
     /// Ends a call of a channel, and reports its outcome.

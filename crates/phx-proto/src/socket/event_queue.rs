@@ -83,7 +83,7 @@ impl EventQueue {
         if self.lost > 0 {
             self.report_lost_before(kind);
         }
-        self.count(kind, usize::saturating_add);
+        self.count(kind);
         self.waiting.push_back(event);
         true
     }
@@ -95,7 +95,7 @@ impl EventQueue {
         if let Kind::State(_) | Kind::Traffic(_) = kind
             && let Some(lost) = self.take_lost()
         {
-            self.count(Kind::Traffic(0), usize::saturating_add);
+            self.count(Kind::Traffic(0));
             self.waiting.push_back(lost);
         }
     }
@@ -170,28 +170,37 @@ impl EventQueue {
             }
             return self.take_lost();
         };
-        let kind = kind(&event);
-        match kind {
-            Kind::Outcome(_) => self.outcomes = self.outcomes.saturating_sub(1),
+        match kind(&event) {
+            Kind::Outcome(size) => {
+                self.outcomes = self.outcomes.saturating_sub(1);
+                self.answer_bytes = self.answer_bytes.saturating_sub(size);
+            }
             Kind::Pong => self.pongs = self.pongs.saturating_sub(1),
-            Kind::State(_) | Kind::Traffic(_) => {}
+            Kind::State(size) => {
+                self.states = self.states.saturating_sub(1);
+                self.answer_bytes = self.answer_bytes.saturating_sub(size);
+            }
+            Kind::Traffic(size) => {
+                self.traffic = self.traffic.saturating_sub(1);
+                self.bytes = self.bytes.saturating_sub(size);
+            }
         }
-        self.count(kind, usize::saturating_sub);
         Some(event)
     }
 
     #[inline(always)]
-    fn count(&mut self, kind: Kind, change: impl Fn(usize, usize) -> usize) {
+    fn count(&mut self, kind: Kind) {
         match kind {
-            Kind::Outcome(size) => self.answer_bytes = change(self.answer_bytes, size),
+            // Outcomes and pongs were counted when they were promised.
+            Kind::Outcome(size) => self.answer_bytes = self.answer_bytes.saturating_add(size),
             Kind::Pong => {}
             Kind::State(size) => {
-                self.states = change(self.states, 1);
-                self.answer_bytes = change(self.answer_bytes, size);
+                self.states = self.states.saturating_add(1);
+                self.answer_bytes = self.answer_bytes.saturating_add(size);
             }
             Kind::Traffic(size) => {
-                self.traffic = change(self.traffic, 1);
-                self.bytes = change(self.bytes, size);
+                self.traffic = self.traffic.saturating_add(1);
+                self.bytes = self.bytes.saturating_add(size);
             }
         }
     }

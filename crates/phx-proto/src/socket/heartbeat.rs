@@ -172,7 +172,5 @@ impl Beat {
 /// that takes nothing is as dead as a peer that says nothing.
 fn ask(cx: &mut Context, why: impl FnOnce(u64) -> TimeoutReason) -> u64 {
     let what = What::Heartbeat { since: cx.now };
-    let number = cx.begin(None, cx.config.heartbeat_timeout, what, why);
-    cx.requests.make_ready(number);
-    number
+    cx.begin(None, cx.config.heartbeat_timeout, what, true, why)
 }

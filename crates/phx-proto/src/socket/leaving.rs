@@ -1,6 +1,5 @@
 //! A leave that is under way, and the end of it.
 
-use alloc::boxed::Box;
 use core::time::Duration;
 
 use bytestring::ByteString;
@@ -10,14 +9,38 @@ use super::context::Context;
 use super::requests::{Leave, What};
 use crate::{ChannelCloseCause, ChannelId, Event, Outcome, RequestId};
 
+/// Why a channel is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LeaveReason {
+    /// A call of `leave`, which has an outcome.
+    Call,
+    /// Another channel takes the topic.
+    Replaced,
+    /// The user removes the channel.
+    Removed,
+}
+
+impl LeaveReason {
+    /// Whether the leave has an outcome for the user.
+    pub(super) fn has_outcome(self) -> bool {
+        self == LeaveReason::Call
+    }
+
+    /// Why the channel is closed after it.
+    pub(super) fn close_cause(self) -> ChannelCloseCause {
+        match self {
+            LeaveReason::Call | LeaveReason::Removed => ChannelCloseCause::Left,
+            LeaveReason::Replaced => ChannelCloseCause::Replaced,
+        }
+    }
+}
+
 /// What a channel that is being left waits for.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Leaving {
     number: u64,
     join_ref: u64,
-    cause: ChannelCloseCause,
-    /// Whether it has an outcome for its user.
-    reported: bool,
+    reason: LeaveReason,
 }
 
 impl Leaving {
@@ -27,19 +50,16 @@ impl Leaving {
         id: ChannelId,
         (topic, join_ref): (&ByteString, u64),
         timeout: Duration,
-        cause: ChannelCloseCause,
-        reported: bool,
+        reason: LeaveReason,
     ) -> Self {
-        let leave = Box::new(Leave::new(topic.clone(), join_ref, false));
-        let number = cx.begin(Some(id), timeout, What::Leave(Some(leave)), |number| {
-            TimeoutReason::Push(RequestId(number))
-        });
+        let leave = What::Leave(Some(Leave::new(topic.clone(), join_ref, false)));
+        let why = |number| TimeoutReason::Push(RequestId(number));
+        let number = cx.begin(Some(id), timeout, leave, true, why);
         cx.topics.leave(topic, join_ref, id);
-        cx.requests.make_ready(number);
-        Leaving { number, join_ref, cause, reported }
+        Leaving { number, join_ref, reason }
     }
 
-    pub(super) fn number(&self) -> u64 {
+    pub(super) fn number(self) -> u64 {
         self.number
     }
 
@@ -57,9 +77,9 @@ impl Leaving {
         if outcome != Outcome::TimedOut || !cx.requests.orphan(self.number) {
             cx.end(self.number);
         }
-        if self.reported {
+        if self.reason.has_outcome() {
             cx.emit(Event::RequestDone { push: RequestId(self.number), channel: id, outcome });
         }
-        self.cause
+        self.reason.close_cause()
     }
 }

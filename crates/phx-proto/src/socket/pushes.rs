@@ -34,15 +34,16 @@ pub(super) struct Pushes {
 }
 
 impl Pushes {
-    /// Accepts a push that [may come](Self::check).
+    /// Accepts a push that [may come](Self::check); it can be sent if the channel is `joined`.
     pub(super) fn add(
         &mut self,
         cx: &mut Context,
         id: ChannelId,
         timeout: Duration,
         message: (ByteString, Payload),
+        joined: bool,
     ) -> RequestId {
-        let push = cx.call(id, timeout, What::Push(Some(message)));
+        let push = cx.call(id, timeout, What::Push(Some(message)), joined);
         cx.counters.pushes = cx.counters.pushes.saturating_add(1);
         self.waiting.push(push, ());
         self.unsent = self.unsent.saturating_add(1);

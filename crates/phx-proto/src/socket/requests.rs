@@ -36,7 +36,7 @@ pub(super) enum What {
     /// fixed.
     Join(Option<Box<Payload>>),
     /// What is sent, until it is.
-    Leave(Option<Box<Leave>>),
+    Leave(Option<Leave>),
     /// A heartbeat or a ping.
     Heartbeat { since: Instant },
 }
@@ -173,22 +173,18 @@ impl Ready {
         }
     }
 
-    fn first(&self) -> Option<(Rank, u64)> {
-        let call = self.calls.first().map(|(number, ())| (Rank::Call, number));
-        match (call, self.others.first().copied()) {
-            (Some(call), Some(other)) => Some(call.min(other)),
-            (call, other) => call.or(other),
-        }
-    }
-
     fn is_empty(&self) -> bool {
         self.calls.first().is_none() && self.others.is_empty()
     }
 
     fn pop(&mut self) -> Option<u64> {
-        let (rank, number) = self.first()?;
-        self.remove(rank, number);
-        Some(number)
+        let call = self.calls.first().map(|(number, ())| (Rank::Call, number));
+        match self.others.first() {
+            Some(other) if call.is_none_or(|call| *other < call) => {
+                self.others.pop_first().map(|(_, number)| number)
+            }
+            _ => self.calls.pop_first().map(|(number, ())| number),
+        }
     }
 }
 
@@ -203,7 +199,7 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// Adds what has this number, which is higher than any before.
+    /// Adds what has this number, which is higher than any before; `ready` is whether it can be sent.
     #[inline]
     pub(super) fn add(
         &mut self,
@@ -211,9 +207,14 @@ impl Requests {
         channel: Option<ChannelId>,
         deadline: Option<TimerKey>,
         what: What,
+        ready: bool,
     ) {
         self.buffered_bytes = self.buffered_bytes.saturating_add(what.size());
-        self.by_number.push(number, Request { channel, deadline, stage: Stage::Waiting, what });
+        let stage = if ready { Stage::Ready } else { Stage::Waiting };
+        if ready {
+            self.ready.insert(what.rank(), number);
+        }
+        self.by_number.push(number, Request { channel, deadline, stage, what });
     }
 
     /// To be sent as soon as it can be.
@@ -270,7 +271,9 @@ impl Requests {
         self.buffered_bytes = self.buffered_bytes.saturating_sub(request.what.size());
         let channel = request.channel;
         let what = request.what.take();
-        if what.is_orphan() {
+        if let What::Leave(_) = what
+            && what.is_orphan()
+        {
             self.by_number.remove(number);
         }
         Some((number, channel, what))

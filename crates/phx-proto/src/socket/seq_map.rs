@@ -43,6 +43,14 @@ impl<T> SeqMap<T> {
         self.in_order.back().and_then(|(_, thing)| thing.as_ref())
     }
 
+    /// Takes what comes first.
+    #[inline]
+    pub(super) fn pop_first(&mut self) -> Option<(u64, T)> {
+        let (number, thing) = self.in_order.pop_front()?;
+        self.tidy();
+        Some((number, thing?))
+    }
+
     /// Takes what has this number.
     #[inline]
     pub(super) fn remove(&mut self, number: u64) -> Option<T> {
@@ -54,6 +62,12 @@ impl<T> SeqMap<T> {
             self.gaps = self.gaps.saturating_add(1);
             Some(thing)
         };
+        self.tidy();
+        thing
+    }
+
+    #[inline]
+    fn tidy(&mut self) {
         if self.gaps > 0 {
             self.close_gaps();
         }
@@ -61,7 +75,6 @@ impl<T> SeqMap<T> {
         if capacity > KEPT && self.in_order.len() < capacity / 4 {
             self.in_order.shrink_to(KEPT.max(capacity / 2));
         }
-        thing
     }
 
     pub(super) fn get(&self, number: u64) -> Option<&T> {
@@ -73,15 +86,15 @@ impl<T> SeqMap<T> {
         self.in_order.get_mut(index)?.1.as_mut()
     }
 
-    /// Where this number is: mostly at one of the ends.
+    /// Where this number is.
     #[inline]
     fn index(&self, number: u64) -> Option<usize> {
-        if self.in_order.front()?.0 == number {
-            return Some(0);
-        }
-        let last = self.in_order.len().checked_sub(1)?;
-        if self.in_order.get(last)?.0 == number {
-            return Some(last);
+        let distance = number.checked_sub(self.in_order.front()?.0)?;
+        // Numbers grow, so it can't be further back than this. At either end, and where no number is left out, it is
+        // there.
+        let furthest = self.in_order.len().checked_sub(1)?.min(usize::try_from(distance).ok()?);
+        if self.in_order.get(furthest)?.0 == number {
+            return Some(furthest);
         }
         self.in_order.binary_search_by_key(&number, |(number, _)| *number).ok()
     }

@@ -48,6 +48,17 @@ fn long_end(text: &[u8], mut at: usize, bits: &mut Bits) -> usize {
     }
 }
 
+/// Whether all of a text means itself in a string.
+#[inline(always)]
+pub(in crate::serializer) fn is_plain(text: &[u8]) -> bool {
+    let (words, rest) = text.as_chunks();
+    let mut last = [b' '; 8];
+    if let Some(start) = last.get_mut(..rest.len()) {
+        start.copy_from_slice(rest);
+    }
+    words.iter().chain([&last]).all(|word| special(*word, &mut Bits::default()) == 0)
+}
+
 const SMALL: usize = 16;
 const LARGE: usize = 128;
 
