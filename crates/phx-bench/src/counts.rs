@@ -1,4 +1,4 @@
-//! What the operations cost in instructions and allocations: figures that are the same on every run,
+//! Instructions and allocations of the operations: figures that are the same on every run,
 //! stored beside this crate, and held to by CI.
 
 use std::collections::BTreeMap;
@@ -132,7 +132,7 @@ pub(crate) fn instructions(args: &[&str], short: u64, long: u64) -> anyhow::Resu
     Ok((total(long)? - total(short)?) / (long - short))
 }
 
-/// What has grown, in words.
+/// Costs that have grown, in words.
 fn grown(counted: &Counts, stored: &Counts) -> Vec<String> {
     let mut grown = Vec::new();
     for (name, count) in &counted.operations {
@@ -152,7 +152,7 @@ fn grown(counted: &Counts, stored: &Counts) -> Vec<String> {
     grown
 }
 
-/// Which operations cost more beside others than they may, in words.
+/// Operations that cost more beside others than they may, in words.
 fn too_far_apart(counted: &Counts) -> Vec<String> {
     let mut lines = Vec::new();
     for (name, other, ratio) in RATIOS {

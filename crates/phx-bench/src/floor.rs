@@ -1,4 +1,4 @@
-//! What can't be had for less: the WebSocket library the client is built on, and as little around it
+//! The floor: the WebSocket library the client is built on, and as little around it
 //! as does the same job.
 //!
 //! | floor | is |

@@ -1,4 +1,4 @@
-//! What a message, a connection and a channel cost, beside the floors below which no client gets.
+//! Costs of a message, a connection and a channel, beside the floors below which no client gets.
 //!
 //! `run` measures everything side by side. What it starts for that can be started alone: a server, a
 //! client in one scenario, a floor in one scenario, a single operation. `counts` holds CI to what is

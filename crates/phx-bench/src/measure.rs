@@ -1,4 +1,4 @@
-//! What something cost: time, CPU time, allocations, memory.
+//! Costs: time, CPU time, allocations, memory.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ impl Start {
         Start { at: Instant::now(), user, system, allocated: INSTRUMENTED_SYSTEM.stats() }
     }
 
-    /// What `n` things have cost since then.
+    /// The cost of `n` things since then.
     pub(crate) fn cost_of(&self, client: &str, scenario: String, n: u64) -> Cost {
         let (user, system) = cpu_time();
         let (user, system) = (user.saturating_sub(self.user), system.saturating_sub(self.system));
@@ -48,7 +48,7 @@ impl Start {
     }
 }
 
-/// What `n` things cost: but for `n` and `wall_s`, for each of them.
+/// The cost of `n` things: but for `n` and `wall_s`, for each of them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Cost {
     pub(crate) client: String,
@@ -81,7 +81,7 @@ impl Cost {
     }
 }
 
-/// What it costs to make `count` connections, which has been done since `start`, and what their heartbeats cost
+/// The cost of `count` connections, which were made since `start`, and of their heartbeats
 /// for so many seconds. `answered` counts those.
 pub(crate) async fn idle(
     runtime: Runtime,

@@ -8,7 +8,7 @@ use phx_proto::{
     Ref, Serializer, Socket, TransportId, V2,
 };
 
-/// What is done again and again.
+/// An operation to repeat.
 type Repeated = Box<dyn FnMut()>;
 
 /// An operation, ready to be done as often as wanted.

@@ -1,4 +1,4 @@
-//! Whether what was received is what was sent: count, order and content.
+//! Checks that messages are received as they were sent: count, order and content.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use anyhow::bail;
 pub(crate) struct Sequence {
     next: u64,
     step: u64,
-    /// What follows the number.
+    /// The text after the number.
     tail: Arc<[u8]>,
 }
 

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use rounds::{Medians, Scenario};
 
-/// What the command line asks for.
+/// Options of the command line.
 struct Options<'a> {
     only: Option<&'a str>,
     json: bool,

@@ -1,4 +1,4 @@
-//! Where a session's choices come from: a seed, or the bytes of a fuzzer.
+//! Sources of a session's choices: a seed, or the bytes of a fuzzer.
 
 use fastrand::Rng;
 

@@ -11,10 +11,10 @@ use crate::Chaos;
 use crate::choices::Choices;
 use crate::inputs::{EVENTS, TOPICS};
 
-/// What a step does, each as often as it weighs.
+/// Letters of steps, each as often as it weighs.
 const STEPS: &[u8] = b"cccdnmmmrjjjpppppplxiooofffffffuzatttssqe";
 
-/// What is done only when it is given: be kind, and nothing. Nothing is what a digit too many does, and
+/// Letters that only bytes choose: be kind, and nothing. Nothing is what a digit too many does, and
 /// a space between steps, for those who write them by hand.
 const GIVEN: &[u8] = b"k 0123456789";
 

@@ -27,7 +27,7 @@ pub const RULES: [u8; 14] = [1, 2, 3, 4, 7, 9, 10, 11, 18, 19, 20, 22, 25, 26];
 /// How many scripts are made, run and forgotten at a time.
 const CHUNK: u64 = 100;
 
-/// What some runs came to.
+/// The result of some runs.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Summary {

@@ -1,4 +1,4 @@
-//! What the official JavaScript client and this workspace think of each other. Not published.
+//! Comparisons with the official JavaScript client. Not published.
 //!
 //! `js/` holds programs for Node that use the npm package `phoenix`, in the version that its lock
 //! file names. [`official::Official`] runs one of them; [`differential`] compares the core with it. `tests/`

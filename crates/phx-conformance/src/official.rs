@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// What can go wrong on the way to an answer.
+/// A failure on the way to an answer.
 pub type Error = Box<dyn std::error::Error>;
 
 /// A running `js/judge.mjs`. Dropping it ends it.

@@ -30,18 +30,18 @@ pub struct Line {
     /// When it happened.
     #[serde(rename = "t_ms", deserialize_with = "instant")]
     pub at: Instant,
-    /// Which connection it is about; 0 if it is about none.
+    /// The connection, from 1; 0 without one.
     #[serde(default)]
     pub conn: u32,
-    /// Who said it.
+    /// The side that sent it.
     #[serde(rename = "dir")]
     pub from: Side,
-    /// What it says.
+    /// The contents.
     #[serde(flatten)]
     pub fact: Fact,
 }
 
-/// Who says something.
+/// A side of a conversation.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "there are two sides")]
 pub enum Side {
@@ -56,7 +56,7 @@ pub enum Side {
     Observer,
 }
 
-/// What a line says.
+/// The contents of a line.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[allow(clippy::exhaustive_enums, reason = "these are the kinds of lines that there are")]
@@ -67,10 +67,10 @@ pub enum Fact {
     Reject(Upgrade),
     /// The connection couldn't be made.
     UpstreamError {
-        /// What was asked for.
+        /// The request.
         #[serde(flatten)]
         request: Request,
-        /// Why not.
+        /// The reason.
         error: String,
     },
     /// A text frame, UTF-8 or not.
@@ -91,14 +91,14 @@ pub enum Fact {
     Ping,
     /// A pong.
     Pong,
-    /// What the client reported to its user, or what the script did.
+    /// A report of the client to its user, or an action of the script.
     Note {
         /// In words.
         text: String,
     },
     /// A hand-made request for an upgrade, and the answer.
     RawHandshake {
-        /// What is special about it.
+        /// The remark.
         label: String,
         /// The bytes of the request.
         req: String,
@@ -132,15 +132,15 @@ pub enum Fact {
 #[derive(Clone, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct Upgrade {
-    /// What was asked for.
+    /// The request.
     #[serde(flatten)]
     pub request: Request,
-    /// What came back.
+    /// The answer.
     #[serde(flatten)]
     pub answer: Answer,
 }
 
-/// What a client asked for.
+/// A request of a client.
 #[derive(Clone, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct Request {
@@ -238,7 +238,7 @@ impl Recording {
         Ok(Recording { name: name.to_owned(), lines })
     }
 
-    /// What the upgrade of a connection asked for; empty if there was none.
+    /// The URL of a connection's upgrade; empty without one.
     #[must_use]
     pub fn url_of(&self, conn: u32) -> &str {
         let url = self.lines.iter().find_map(|line| match &line.fact {

@@ -30,7 +30,7 @@ use connections::{BURST, Breach};
 use fixture::{Fixture, Times};
 use settings::{AT_ONCE, ATTEMPT, HEARTBEAT_TIMEOUT, NEVER, REJOIN, SILENCE, SLACK, UNHEARD};
 
-/// What is to run.
+/// Faults to run.
 #[derive(clap::Args, Clone, Debug)]
 #[non_exhaustive]
 pub struct Args {

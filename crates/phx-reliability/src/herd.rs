@@ -25,7 +25,7 @@ pub struct Args {
     pub down: u64,
 }
 
-/// What came of a restart.
+/// The result of a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Herd {

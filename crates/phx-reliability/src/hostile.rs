@@ -46,7 +46,7 @@ pub use server::{Args as ServerArgs, run as serve};
 use case::Case;
 use client::Outcome;
 
-/// What is to run.
+/// Cases to run.
 #[derive(clap::Args, Clone, Debug)]
 #[non_exhaustive]
 pub struct Args {

@@ -42,7 +42,7 @@ pub(crate) struct Entries {
     odd_frames: BTreeMap<usize, u64>,
 }
 
-/// What was handled of one topic, over all its lives.
+/// Handled pushes of one topic, over all its lives.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Topic {
     pub(crate) handled: Numbers,
@@ -164,7 +164,7 @@ impl Entries {
         }
     }
 
-    /// What was handled since this was asked last.
+    /// Receipts since the last call.
     pub(crate) fn take_receipts(&mut self) -> Vec<Receipt> {
         std::mem::take(&mut self.receipts)
     }

@@ -1,4 +1,4 @@
-//! Cases that run on every adapter, some at a time, and the table of what came of them.
+//! Cases that run on every adapter, some at a time, and the table of results.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,9 +11,9 @@ use crate::adapters::ADAPTERS;
 /// One row of a table.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
-    /// What is promised.
+    /// The promised limits.
     pub(crate) limits: String,
-    /// What came of it, in the order of [`ADAPTERS`].
+    /// The results, in the order of [`ADAPTERS`].
     pub(crate) cells: Vec<anyhow::Result<String>>,
 }
 

@@ -45,7 +45,7 @@ pub(crate) fn resident_kib() -> anyhow::Result<u64> {
     kib.parse().context("VmRSS is no number")
 }
 
-/// What is allocated and not freed, in bytes.
+/// Bytes that are allocated and not freed.
 pub(crate) fn allocated() -> usize {
     ALLOCATOR.allocated()
 }

@@ -68,7 +68,7 @@ pub struct Args {
     seed: Option<u64>,
 }
 
-/// What the resident memory and what is in use may grow by, in percent.
+/// Growth that resident memory and memory in use may have, in percent.
 const MAX_GROWTH: u64 = 5;
 
 /// Runs the traffic and the faults, and prints what came of it.

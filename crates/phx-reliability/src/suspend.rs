@@ -32,7 +32,7 @@ pub struct Args {
     seconds: u32,
 }
 
-/// What is promised: with the default settings the client looks at the clock that often.
+/// The promised time: with the default settings the client looks at the clock that often.
 const NOTICED_WITHIN: Duration = Duration::from_secs(5);
 
 /// How late a busy machine may run what is due.

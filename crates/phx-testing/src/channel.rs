@@ -48,7 +48,7 @@ pub trait Channel: Send + 'static {
     /// The client joins: `Ok` with the response, or `Err` with the reason, which is the response of
     /// an error reply.
     ///
-    /// What is pushed here is sent after the reply.
+    /// Pushes made here are sent after the reply.
     #[expect(clippy::missing_errors_doc, reason = "the error is the channel's own")]
     fn join(&mut self, ctx: &mut Context<'_>, params: Payload) -> Result<Payload, Payload> {
         let _ = (ctx, params);
@@ -76,7 +76,7 @@ pub trait Channel: Send + 'static {
     }
 }
 
-/// What a channel does after an event.
+/// The result of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "Phoenix's own return values")]
 pub enum Handled {
@@ -113,7 +113,7 @@ impl Handled {
     }
 }
 
-/// Why a channel ends.
+/// The reason why a channel ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {

@@ -1,4 +1,4 @@
-//! What a channel's callback can know and do.
+//! The context of a channel's callback.
 
 use std::any::Any;
 use std::fmt;
@@ -13,9 +13,9 @@ use serde_json::Value;
 use crate::server::{ChannelMessage, Connection, Envelope, ProcessId, SocketMessage, World};
 use crate::{ConnectInfo, PresenceError, SocketId};
 
-/// What a channel's callback can know and do.
+/// The context of a channel's callback: what it can read and do.
 ///
-/// What is done takes effect in the order of the calls, and the callback's own reply after it; two
+/// Actions take effect in the order of the calls, and the callback's own reply after it; two
 /// exceptions are documented at [`Channel::join`](crate::Channel::join) and [`track`](Context::track).
 pub struct Context<'a> {
     world: &'a mut World,
@@ -39,7 +39,7 @@ pub(crate) struct Incarnation {
     pub(crate) join_ref: Option<Ref>,
 }
 
-/// Which callback runs: it decides what waits for its reply.
+/// The callback that runs: it decides what waits for its reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Callback {
     Join,
@@ -48,7 +48,7 @@ pub(crate) enum Callback {
     Terminate,
 }
 
-/// What a callback leaves behind.
+/// Effects of a callback.
 pub(crate) struct Done {
     /// When it is done: later than it began if it slept.
     pub(crate) at: Instant,
@@ -180,7 +180,7 @@ impl<'a> Context<'a> {
         self.world.broadcast(self.now(), &broadcast, Some(self.life.process));
     }
 
-    /// What [`reply`](Context::reply) needs to answer the current push later.
+    /// A handle that [`reply`](Context::reply) needs to answer the current push later.
     #[must_use]
     pub fn socket_ref(&self) -> SocketRef {
         SocketRef { life: self.life.clone(), reference: self.reference.clone() }

@@ -110,7 +110,7 @@ impl FaultProxy {
         self.all().set_latency(latency);
     }
 
-    /// What becomes of attempts to connect: behind a proxy that is
+    /// Sets how attempts to connect end: behind a proxy that is
     /// [`Offline`](Connectivity::Offline) the port is closed and the operating system refuses them; one
     /// that is [`Silent`](Connectivity::Silent) takes them and says nothing. Connections that are there
     /// already go on.

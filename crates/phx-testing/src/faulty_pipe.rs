@@ -11,12 +11,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// What is wrong with a line.
+/// Faults of a pipe.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Faults {
     /// Each way.
     pub(crate) latency: Duration,
-    /// What is sent is held back.
+    /// Sent bytes are held back.
     pub(crate) stalled: bool,
     /// It is reset now.
     pub(crate) cut: bool,
@@ -28,14 +28,14 @@ pub(crate) struct Faults {
     pub(crate) to_client: WayFaults,
 }
 
-/// What is wrong with one way of a line.
+/// Faults of one direction.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct WayFaults {
-    /// What is sent vanishes, and the receiver doesn't learn of the sender's end.
+    /// Sent bytes vanish, and the receiver doesn't learn of the sender's end.
     pub(crate) vanishes: bool,
     /// How many bytes pass before the line is reset, from its beginning.
     pub(crate) cut_at: Option<u64>,
-    /// Which byte has its highest bit flipped, counted from the line's beginning.
+    /// The byte whose highest bit is flipped, counted from the beginning.
     pub(crate) alter_at: Option<u64>,
 }
 
@@ -221,7 +221,7 @@ async fn arrival(at: Option<Instant>) {
     }
 }
 
-/// What is on its way in one direction, and when it arrives.
+/// Bytes on their way in one direction, and when they arrive.
 struct Queue {
     flights: VecDeque<(Instant, Option<Bytes>)>,
     bytes: usize,

@@ -27,7 +27,7 @@ pub(crate) struct Network {
     server: Server,
     clients: Vec<ClientLink>,
     connections: BTreeMap<ConnectionId, Connection>,
-    /// Which connection each of the server's sockets is.
+    /// The connection of each of the server's sockets.
     owners: BTreeMap<SocketId, ConnectionId>,
     flights: Flights,
     deliveries: VecDeque<(ConnectionId, Delivery)>,
@@ -43,7 +43,7 @@ struct Connection {
     socket: Option<SocketId>,
     opened: bool,
     half_open: bool,
-    /// What arrived while the connection is stalled.
+    /// Packets that arrived while the connection is stalled.
     held: Option<VecDeque<InFlight>>,
     /// After how many more frames it is cut.
     frames_left: Option<u32>,
@@ -87,7 +87,7 @@ impl Network {
         self.newest(client).and_then(|(_, connection)| connection.socket)
     }
 
-    /// What clients get to know, in order.
+    /// Events for clients, in order.
     #[must_use]
     pub(crate) fn poll_delivery(&mut self) -> Option<(ConnectionId, Delivery)> {
         self.deliveries.pop_front()
@@ -279,7 +279,7 @@ impl Network {
     }
 }
 
-/// What clients do.
+/// Actions of clients.
 impl Network {
     pub(crate) fn connect(
         &mut self,

@@ -21,7 +21,7 @@ use progress::Shared;
 pub use mismatch::Mismatch;
 pub use progress::Expectations;
 
-/// What a fake server expects of its clients, in order, and what it answers: for one-off tests.
+/// Expectations of a fake server and its answers, in order: for one-off tests.
 ///
 /// The first thing that comes must be the first that is expected, and so on. Anything else is a
 /// [`Mismatch`], which says what was expected, what came, where they differ, and when. It is the
@@ -81,7 +81,7 @@ pub struct Script {
     expectations: Vec<Expectation>,
 }
 
-/// What is expected, with its answer still to be said.
+/// An expectation without its answer.
 #[derive(Clone)]
 #[must_use = "an expectation needs its answer"]
 pub struct Expected {
@@ -303,7 +303,7 @@ fn json<T: Serialize + ?Sized>(value: &T) -> Payload {
     }
 }
 
-/// What is expected, one step a line.
+/// The expectations, one step a line.
 impl fmt::Debug for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let steps = self.expectations.iter().map(|expectation| format!("{expectation}"));

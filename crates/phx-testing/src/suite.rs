@@ -69,9 +69,9 @@ pub use runner::{Selection, run};
 /// How long a test may take.
 pub const LIMIT: Duration = Duration::from_secs(40);
 
-/// What is tested: a runtime, and connections on it.
+/// A runtime to test, and connections on it.
 pub trait Adapter: 'static {
-    /// What to call it in the table.
+    /// Its name in the table.
     const NAME: &'static str;
 
     /// Runs `future` to its end on the runtime, on the calling thread. Tasks that are spawned

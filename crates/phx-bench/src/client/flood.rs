@@ -9,7 +9,7 @@ use crate::measure::{Cost, Start};
 use crate::runtime::Runtime;
 use crate::sequence::Sequence;
 
-/// What the consumer makes of the messages.
+/// The consumer's use of the messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Raw,

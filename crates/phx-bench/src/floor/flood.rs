@@ -20,7 +20,7 @@ pub(super) enum Kind {
     Task,
 }
 
-/// What a task is sent of a message.
+/// The part of a message that a task receives.
 pub(super) struct Sent {
     pub(super) event: String,
     pub(super) payload: Box<RawValue>,

@@ -15,7 +15,7 @@ pub(super) struct Goal {
     unit: &'static str,
     figure: f64,
     at_most: f64,
-    /// What is measured beside what, where the figure is a ratio.
+    /// The two figures of a ratio.
     #[serde(skip_serializing_if = "Option::is_none")]
     of: Option<[f64; 2]>,
     met: bool,

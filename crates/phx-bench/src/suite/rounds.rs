@@ -8,7 +8,7 @@ use crate::measure::{Cost, complain};
 /// Clients and floors in one scenario.
 pub(super) struct Scenario {
     pub(super) name: String,
-    /// What each is started with.
+    /// Arguments of each.
     commands: Vec<Vec<String>>,
     pinned: bool,
 }

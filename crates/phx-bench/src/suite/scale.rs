@@ -1,4 +1,4 @@
-//! How costs grow: the same scenarios with few and with many sockets, channels and pushes.
+//! Growth of costs: the same scenarios with few and with many sockets, channels and pushes.
 
 use std::io::Write as _;
 

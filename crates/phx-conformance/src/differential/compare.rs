@@ -63,7 +63,7 @@ pub(crate) struct Answer {
     pub(crate) deviating: Run,
 }
 
-/// What comparing one run found.
+/// The result of comparing one run.
 #[derive(Clone, Debug)]
 pub(crate) enum Verdict {
     /// The core is equal to the official client as it is, to the end.

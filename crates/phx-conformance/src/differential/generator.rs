@@ -6,7 +6,7 @@ use fastrand::Rng;
 
 use super::script::{Auto, Join, Patience, Script, Step};
 
-/// What kind of script a seed makes.
+/// The kind of script that a seed makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Profile {
     /// Nothing in which a deviation could show: the core must be equal to the official client, to the
@@ -77,7 +77,7 @@ pub(crate) fn script(profile: Profile, seed: u64) -> Script {
     Script { close_answers, auto, heartbeat: patience(seed), steps }
 }
 
-/// What half of the scripts' clients wait for heartbeats, by separate dice: what else happens in a script
+/// Times that half of the scripts' clients wait for heartbeats, by separate dice: what else happens in a script
 /// doesn't depend on it. In odd microseconds, so that nothing else happens at the same time.
 fn patience(seed: u64) -> Option<Patience> {
     let mut rng = Rng::with_seed(seed.rotate_left(32));
@@ -323,7 +323,7 @@ fn soon(rng: &mut Rng) -> Step {
     Step::Wait { us: rng.u64(10_000..200_000) }
 }
 
-/// What a user of a plain script has done, so that it does nothing that a channel refuses.
+/// The actions of a user of a plain script so far, so that it does nothing that a channel refuses.
 #[derive(Default)]
 struct PlainUser {
     channels: usize,

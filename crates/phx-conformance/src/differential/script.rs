@@ -1,4 +1,4 @@
-//! What happens in a run: the same words for the official client and for the core.
+//! Steps of a run: the same words for the official client and for the core.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ pub(crate) struct Script {
     /// `None`: it never does.
     pub(crate) close_answers: Vec<Option<u64>>,
     pub(crate) auto: Auto,
-    /// What the clients wait for a heartbeat's reply; `None`: as phoenix.js.
+    /// Times that the clients wait for a heartbeat's reply; `None`: as phoenix.js.
     pub(crate) heartbeat: Option<Patience>,
     pub(crate) steps: Vec<Step>,
 }
@@ -21,7 +21,7 @@ pub(crate) struct Patience {
     pub(crate) limit: u64,
 }
 
-/// What the server answers by itself.
+/// Automatic answers of the server.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Auto {
     /// How long it takes, in microseconds.
@@ -30,9 +30,9 @@ pub(crate) struct Auto {
     pub(crate) pushes: bool,
     pub(crate) leaves: bool,
     pub(crate) heartbeats: bool,
-    /// Which joins it rejects: one bit each, over and over.
+    /// Joins that it rejects: one bit each, repeated.
     pub(crate) reject: u8,
-    /// Which joins crash, in the same way.
+    /// Joins that crash, in the same way.
     pub(crate) crash: u8,
 }
 
@@ -100,7 +100,7 @@ pub(crate) enum Step {
     },
 }
 
-/// Which join a line of the server names.
+/// The join that a line of the server names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Join {

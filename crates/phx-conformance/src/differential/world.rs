@@ -51,9 +51,9 @@ fn config(script: &Script) -> Config {
 struct World<'a> {
     socket: Socket,
     transports: Vec<Transport>,
-    /// What is still to come.
+    /// Arrivals still to come.
     arrivals: std::slice::Iter<'a, Arrival>,
-    /// What the official client sends that the core hasn't sent yet: join refs and refs.
+    /// Join refs and refs of the official client's frames that the core hasn't sent yet.
     frames: std::vec::IntoIter<[Option<String>; 2]>,
     /// The core's refs by the official client's.
     refs: HashMap<String, String>,

@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use crate::adapters::Adapter;
 use crate::background;
 
-/// What stands between the client and the server.
+/// Proxies and TLS between the client and the server.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Between {
     Nothing,

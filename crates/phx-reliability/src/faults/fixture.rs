@@ -1,4 +1,4 @@
-//! What every fault happens to: a server process, a proxy before it, a client with a joined channel,
+//! The fixture of every fault: a server process, a proxy before it, a client with a joined channel,
 //! and traffic both ways.
 
 use std::collections::VecDeque;
@@ -54,7 +54,7 @@ pub(super) struct Fixture {
     attempt_at: Instant,
 }
 
-/// What one adapter made of a fault.
+/// Times of one adapter after a fault.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Times {
     /// From the fault until the client reported it.
@@ -63,7 +63,7 @@ pub(super) struct Times {
     pub(super) joined: Option<Duration>,
 }
 
-/// What may become of a push.
+/// Outcomes that a push may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expect {
     /// It may have been on its way when the fault came: any outcome of a lost connection will do.

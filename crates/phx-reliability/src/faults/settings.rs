@@ -35,7 +35,7 @@ pub(super) const NEVER: Option<Duration> = None;
 /// The longest of the delays with the most of its jitter: who can reconnect does so by then.
 pub(super) const REJOIN: Duration = Duration::from_millis(250);
 
-/// What a busy machine may add to each time.
+/// Time that a busy machine may add to each.
 pub(super) const SLACK: Duration = Duration::from_secs(1);
 
 pub(super) fn apply(builder: SocketBuilder) -> SocketBuilder {

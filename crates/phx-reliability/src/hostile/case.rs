@@ -8,7 +8,7 @@ use super::users::User;
 /// One attack.
 #[derive(Clone, Copy)]
 pub(super) struct Case {
-    /// What the server does.
+    /// The attack.
     pub(super) name: &'static str,
     pub(super) server: fn(&mut Peer) -> std::io::Result<()>,
     pub(super) proxy: bool,
@@ -38,7 +38,7 @@ pub(super) enum Ends {
     Repeats,
 }
 
-/// What a client needs in any case: buffers, tables, the runtime's tasks and threads.
+/// Memory that a client needs in any case, in KiB: buffers, tables, the runtime's tasks and threads.
 const BASE_KIB: u64 = 512;
 
 impl Case {
@@ -91,7 +91,7 @@ impl Case {
         self.frame_mib >= 40
     }
 
-    /// What the limits of this row let pile up, on top of what is needed in any case.
+    /// KiB that the limits of this row let pile up, beyond the base.
     pub(super) const fn kept_kib(mut self, kib: u64) -> Self {
         self.peak_kib = BASE_KIB + kib;
         self

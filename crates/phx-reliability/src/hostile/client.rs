@@ -40,7 +40,7 @@ pub struct Args {
     address: SocketAddr,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Outcome {
     /// The longest that another task was kept from running, in microseconds.
@@ -54,7 +54,7 @@ pub(super) struct Outcome {
     /// How the connection or the attempt ended by itself.
     pub(super) end: Option<End>,
     pub(super) disconnect_ms: u64,
-    /// Why the user isn't content.
+    /// The user's complaint, if there is one.
     pub(super) user: Option<String>,
     pub(super) sockets_left: usize,
     pub(super) tasks_left: usize,

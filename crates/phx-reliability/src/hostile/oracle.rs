@@ -1,4 +1,4 @@
-//! Whether a run is as its case says.
+//! Checks of a run against its case.
 
 use std::time::Duration;
 

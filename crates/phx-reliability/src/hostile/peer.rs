@@ -31,14 +31,14 @@ const CHUNKS_AHEAD: u64 = 2;
 const SEND_BUFFER: usize = 64 << 10;
 const LARGE_SEND_BUFFER: usize = 4 << 20;
 
-/// What the server has seen of the client.
+/// The server's record of the client.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Report {
     pub(super) connections: u64,
     pub(super) heartbeats: u64,
     /// The longest time without a heartbeat while a connection was open.
     pub(super) longest_silence_ms: u64,
-    /// What was to be sent wasn't.
+    /// A message couldn't be sent in time.
     pub(super) unfinished: bool,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Peer {
     chunks: u64,
 }
 
-/// What the client has said.
+/// Messages of the client.
 #[derive(Default)]
 struct Heard {
     state: Mutex<State>,
@@ -398,7 +398,7 @@ fn listen(stream: TcpStream, heard: &Heard, until: Instant) {
     }
 }
 
-/// What comes over a connection: nothing is said but what the attack says.
+/// A stream that only reads: the attack alone writes.
 struct ReadOnly(TcpStream);
 
 impl Read for ReadOnly {

@@ -12,7 +12,7 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_millis(400);
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
 pub(super) const PUSH_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// What a busy machine may add to each of these times.
+/// Time that a busy machine may add to each of these.
 pub(super) const SLACK: Duration = Duration::from_secs(1);
 
 /// How long a server attacks, at the most.

@@ -1,4 +1,4 @@
-//! What the client's user does while the server attacks.
+//! Users of the client while the server attacks.
 
 use std::any::Any;
 use std::collections::VecDeque;

@@ -1,4 +1,4 @@
-//! What goes over the wire, well-formed or not.
+//! Frames and messages, well-formed or not.
 
 pub(super) const CONTINUATION: u8 = 0x00;
 pub(super) const TEXT: u8 = 0x01;

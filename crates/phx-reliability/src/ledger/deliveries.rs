@@ -4,7 +4,7 @@ use phx_client::StreamItem;
 
 use super::numbered::Numbered;
 
-/// What one stream has yielded, in order, and what is wrong with that.
+/// Items of one stream, in order, and their faults.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Deliveries {
     /// The life that the last message was of, and its number.

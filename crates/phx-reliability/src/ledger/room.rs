@@ -11,7 +11,7 @@ use serde_json::json;
 use super::Ledger;
 use super::numbered::Numbered;
 
-/// What the server does with a join.
+/// The server's handling of a join.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(clippy::exhaustive_enums, missing_docs, reason = "each says what the server does")]
@@ -42,7 +42,7 @@ pub(crate) struct Joined {
     pub(crate) life: u64,
 }
 
-/// What a room is to do.
+/// An order for a room.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Order {
     Push {

@@ -9,7 +9,7 @@ use phx_proto::{ChannelId, Frame, PingId, Ref, RequestId, TransportId};
 use super::plan::ROOMS;
 use crate::ledger::room::JoinIs;
 
-/// What the run knows of a client.
+/// The state of a client.
 #[derive(Debug, Default)]
 pub(super) struct Client {
     /// Whether the user wants a connection, and nothing final came in between.
@@ -38,7 +38,7 @@ pub(super) struct Client {
     slept: Duration,
 }
 
-/// What a client has sent and heard, for whether it may take its peer for dead.
+/// Traffic of a client that decides whether it may consider its peer dead.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pulse {
     /// Frames that it has received, on all connections.
@@ -54,7 +54,7 @@ pub(super) struct Pulse {
     pub(super) is_doubtful: bool,
 }
 
-/// What the server is asked to do with the joins to come.
+/// Planned results of the joins to come.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Joins(Arc<Mutex<VecDeque<JoinIs>>>);
 

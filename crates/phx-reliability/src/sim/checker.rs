@@ -394,7 +394,7 @@ impl World {
         });
     }
 
-    /// What the server has handled since this was called last.
+    /// Checks what the server has handled since the last call.
     pub(super) fn check_received(&mut self) {
         let receipts = self.ledger.lock().take_receipts();
         for Receipt { topic: in_topic, push, is_again, is_in_order } in receipts {

@@ -1,4 +1,4 @@
-//! What the server, the network and the clients' machines do.
+//! Actions of the server, the network and the clients' machines.
 
 use std::time::Duration;
 

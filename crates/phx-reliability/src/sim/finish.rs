@@ -114,7 +114,7 @@ impl World {
         self.ensure(all_answered, Rule::OneOutcome, || "a ping has no answer");
     }
 
-    /// What is pushed while there is no connection is sent after the rejoin, and answered.
+    /// Pushes without a connection are sent after the rejoin, and answered.
     fn check_that_it_waits(&mut self) {
         let joined = self.joined();
         self.ids.iter().for_each(|id| self.sim.cut(*id));

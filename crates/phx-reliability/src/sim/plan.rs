@@ -15,7 +15,7 @@ pub struct Plan {
     pub settings: Settings,
     /// How many there are.
     pub clients: usize,
-    /// What is done, in order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
 }
 
@@ -62,11 +62,11 @@ pub struct Step {
     pub after: u64,
     /// To which client.
     pub client: usize,
-    /// What.
+    /// The operation.
     pub op: Op,
 }
 
-/// What can be done. Times in milliseconds; `room` is the number of a topic.
+/// An operation. Times in milliseconds; `room` is the number of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::exhaustive_enums, missing_docs, reason = "each says what it is")]
 pub enum Op {
@@ -213,7 +213,7 @@ impl Op {
     }
 }
 
-/// What is pushed.
+/// A push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::exhaustive_structs, missing_docs, reason = "as in `Op`")]
 pub struct Push {
@@ -231,7 +231,7 @@ pub struct Refuse {
     pub retry_after: Option<u64>,
 }
 
-/// What the server does with a push.
+/// The server's handling of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::exhaustive_enums, missing_docs, reason = "each says what the server does")]
 pub enum PushEvent {
@@ -263,7 +263,7 @@ pub enum Stray {
     BinaryGarbage,
 }
 
-/// What becomes of a frame on its way.
+/// Damage to a frame on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::exhaustive_enums, missing_docs, reason = "each says what is done to the frame")]
 pub enum Damage {

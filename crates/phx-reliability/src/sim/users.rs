@@ -1,4 +1,4 @@
-//! What users do.
+//! Actions of users.
 
 use std::time::Duration;
 

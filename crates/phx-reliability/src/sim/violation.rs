@@ -1,4 +1,4 @@
-//! What can be found to be wrong.
+//! Rules, and violations of them.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,15 +7,15 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
-    /// Which promise.
+    /// The promise.
     pub rule: Rule,
     /// When, since the run began.
     pub at: Duration,
-    /// What happened.
+    /// The facts.
     pub what: String,
 }
 
-/// What must always hold.
+/// Rules that must always hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Rule {
@@ -40,7 +40,7 @@ pub enum Rule {
     ClosedOnce,
     /// Every channel that should be joined is, within the bound after the network healed.
     Recovers,
-    /// What is joined works, both ways.
+    /// Joined channels work, both ways.
     Works,
     /// When everything is closed no timer is left.
     NoTimers,

@@ -19,11 +19,11 @@ use crate::ledger::Ledger;
 use crate::ledger::numbered::Numbered;
 use crate::ledger::room::{JoinIs, JoinParams, server};
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// What was found to be wrong, in the order in which it was found.
+    /// Violations, in the order in which they were found.
     pub violations: Vec<Violation>,
     /// The faults that struck, by kind.
     pub faults: BTreeMap<&'static str, u64>,

@@ -17,7 +17,7 @@ use crate::ledger::room::{JoinParams, Joined};
 /// Pushes of one channel that wait for their outcomes, at the most.
 const WINDOW: usize = 64;
 
-/// What the clients have to do.
+/// The traffic that the clients make.
 #[derive(Clone)]
 pub(super) struct Scene {
     pub(super) url: String,

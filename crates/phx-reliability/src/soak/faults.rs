@@ -16,7 +16,7 @@ use super::host::Host;
 use crate::ledger::room::Order;
 use crate::matrix::is_wanted;
 
-/// What can happen: its name, and what is done, to everybody and as bad as it gets, or to some.
+/// A fault: its name and its action, on all connections and as bad as it gets, or on some.
 struct Fault {
     name: &'static str,
     strike: fn(&mut Faults, Blow) -> anyhow::Result<()>,

@@ -1,4 +1,4 @@
-//! What the clients of a soak have sent and got, and when they are quiet.
+//! Counts of the traffic of a soak, and when it is quiet.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,7 +32,7 @@ pub(super) struct State {
     closes: Counts,
 }
 
-/// What the clients do.
+/// The phase of the clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Phase {
     /// They push.
@@ -129,7 +129,7 @@ impl Page {
     }
 }
 
-/// What Phoenix replies to a push for a topic that isn't joined: its channel has crashed, and the client
+/// Phoenix's reply to a push for a topic that isn't joined: its channel has crashed, and the client
 /// doesn't know yet.
 fn is_unmatched(response: &Payload) -> bool {
     #[derive(Deserialize)]
@@ -240,7 +240,7 @@ impl Sum {
         self.outcomes.get(OK).copied().unwrap_or_default()
     }
 
-    /// What must not be, and isn't in the last line.
+    /// Failures that the last line doesn't have.
     pub(super) fn other_failures(&self) -> u64 {
         let otherwise = self.outcomes.get(OTHERWISE).copied().unwrap_or_default();
         otherwise + self.out_of_order + self.without_outcome

@@ -13,7 +13,7 @@ use super::connections::{Came, Event, Shared};
 use crate::Connectivity;
 use crate::faulty_pipe::{self, Ended, FaultyPipe};
 
-/// What a connection takes each way beside the buffers of the operating system: little, so that a
+/// Bytes that a connection takes each way beside the buffers of the operating system: little, so that a
 /// sender is soon held back by a receiver that doesn't read.
 const CAPACITY: usize = 64 * 1024;
 

@@ -1,4 +1,4 @@
-//! What a proxy's thread and its commands share: the connections, and what waits for the next.
+//! State that a proxy's thread and its commands share: the connections, and the faults of the next.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,7 +24,7 @@ pub enum Direction {
     ToClient,
 }
 
-/// What happened to a connection, see [`FaultProxy::start_watched`](super::FaultProxy::start_watched).
+/// An event of a connection, see [`FaultProxy::start_watched`](super::FaultProxy::start_watched).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -39,7 +39,7 @@ pub enum Event {
     Ended(ConnectionId),
 }
 
-/// Which connections a command is about.
+/// The connections that a command is about.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Which {
     All,

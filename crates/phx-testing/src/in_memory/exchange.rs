@@ -1,4 +1,4 @@
-//! What all links to one server share: the network, and what its connections have received.
+//! State that all links to one server share: the network, and received frames.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;

@@ -101,7 +101,7 @@ impl Link {
         self.exchange.with(|network, _| network.line(self.client).latency = latency);
     }
 
-    /// What becomes of attempts to connect, from now on.
+    /// Sets how attempts to connect end from now on.
     pub fn set_connectivity(&self, connectivity: Connectivity) {
         self.exchange.with(|network, _| network.line(self.client).connectivity = connectivity);
     }

@@ -172,7 +172,7 @@ impl VirtualTime {
         stuck(self.now())
     }
 
-    /// What happened, when, and how the links are.
+    /// The failure, its time, and the state of the links.
     fn report(&self, what: &str) -> String {
         let mut report = format!("{what}; the clock is at {:?}", self.now().since_epoch());
         for exchange in self.links.borrow().iter().filter_map(Weak::upgrade) {

@@ -33,7 +33,7 @@ const LINGER: Duration = Duration::from_secs(1);
 
 type Stream = WebSocketStream<TokioAdapter<DuplexStream>>;
 
-/// What the line holds between the WebSocket and its faults.
+/// Bytes that the pipe holds between the WebSocket and its faults.
 const LINE_BUFFER: usize = 64 * 1024;
 
 /// How many messages of a client are handed to the server together.
@@ -252,7 +252,7 @@ fn shortened(reason: &str) -> &str {
     end.and_then(|end| reason.get(..end)).unwrap_or_default()
 }
 
-/// What to close with after a frame that the WebSocket library didn't take.
+/// The close code after a frame that the WebSocket library didn't take.
 fn code_of(error: &Error) -> Option<CloseCode> {
     match error {
         Error::Utf8(_) => Some(CloseCode::from_u16(1007)),

@@ -65,7 +65,7 @@ impl Listener {
         self.all().set_latency(latency);
     }
 
-    /// What becomes of attempts to connect. The port stays taken: who is
+    /// Sets how attempts to connect end. The port stays taken: who is
     /// [`Offline`](Connectivity::Offline) is accepted and reset at once.
     pub fn set_connectivity(&self, connectivity: Connectivity) {
         self.hub.set_connectivity(connectivity);

@@ -31,7 +31,7 @@ struct State {
     latency: Duration,
 }
 
-/// What a connection is to do. The queue is as long as the server makes it: like a socket's
+/// A command for a connection. The queue is as long as the server makes it: like a socket's
 /// process in Phoenix, it has no limit.
 pub(super) enum Outgoing {
     Frame(Frame),

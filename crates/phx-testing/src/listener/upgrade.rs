@@ -72,7 +72,7 @@ impl Head {
         })
     }
 
-    /// What is wrong with it before anybody asks where it goes.
+    /// The first fault that doesn't depend on its path.
     pub(super) fn check_method(&self) -> Result<(), UpgradeRejection> {
         match (self.version, &*self.method) {
             (0, _) => Err(bad_request("HTTP version HTTP/1.0 unsupported")),

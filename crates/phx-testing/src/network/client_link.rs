@@ -14,7 +14,7 @@ use crate::UpgradeRejection;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub(crate) usize);
 
-/// What becomes of a client's attempts to connect.
+/// How a client's attempts to connect end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Connectivity {
@@ -56,7 +56,7 @@ impl ClientLink {
         }
     }
 
-    /// What arrives of something that was sent.
+    /// The part of a sent packet that arrives.
     pub(super) fn alter(&mut self, cargo: Packet) -> Packet {
         match cargo {
             Packet::FrameUp(frame) => Packet::FrameUp(altered(&mut self.alterations_up, frame)),
@@ -84,7 +84,7 @@ fn altered(alterations: &mut VecDeque<Alteration>, frame: Frame) -> Frame {
     }
 }
 
-/// What becomes of a frame on its way.
+/// A change of a frame on its way.
 pub(crate) struct Alteration(pub(crate) Box<dyn FnOnce(Frame) -> Frame + Send>);
 
 impl fmt::Debug for Alteration {

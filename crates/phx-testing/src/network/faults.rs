@@ -7,7 +7,7 @@ use super::client_link::{ClientId, ClientLink};
 use super::in_flight::{ConnectionId, Delivery};
 
 impl Network {
-    /// What is set on a client's way.
+    /// Faults set on a client's link.
     pub(crate) fn line(&mut self, client: ClientId) -> &mut ClientLink {
         &mut self.clients[client.0]
     }

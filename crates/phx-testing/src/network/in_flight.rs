@@ -1,4 +1,4 @@
-//! What is on its way between a client and the server.
+//! Packets on their way between a client and the server.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use phx_proto::{CloseCause, Frame, Instant, PHOENIX, Serializer as _, V2};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ConnectionId(pub(super) u64);
 
-/// What a client gets to know of a connection.
+/// An event of a connection, as a client sees it.
 #[derive(Debug)]
 pub(crate) enum Delivery {
     Opened,

@@ -16,7 +16,7 @@ pub(super) struct ScriptedChannel {
     shared: Arc<Shared>,
 }
 
-/// What a join leaves to be done when the channel has joined.
+/// Work that a join leaves for when the channel has joined.
 struct AfterJoin(Vec<Act>);
 
 impl ScriptedChannel {

@@ -53,7 +53,7 @@ pub(super) enum Act {
     Cut,
 }
 
-/// What came from a client.
+/// A request from a client.
 #[derive(Clone)]
 pub(super) struct Came {
     pub(super) kind: Kind,

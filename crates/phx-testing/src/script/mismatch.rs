@@ -69,13 +69,13 @@ impl Mismatch {
         self.0.step
     }
 
-    /// What was expected, such as `push "new_msg" on "room:lobby"`; `None` at the script's end.
+    /// The expectation, such as `push "new_msg" on "room:lobby"`; `None` at the script's end.
     #[must_use]
     pub fn expected(&self) -> Option<&str> {
         self.0.expected.as_deref()
     }
 
-    /// What came instead, such as `leave of "room:lobby"`; `None` if nothing did.
+    /// The thing that came instead, such as `leave of "room:lobby"`; `None` if nothing did.
     #[must_use]
     pub fn got(&self) -> Option<&str> {
         self.0.got.as_deref()

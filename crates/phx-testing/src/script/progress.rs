@@ -1,4 +1,4 @@
-//! How far a script has come, and the handle by which a test asks.
+//! The progress of a script, and the handle by which a test asks for it.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,7 +49,7 @@ struct Progress {
     /// Expectations that were met.
     met: usize,
     mismatch: Option<Mismatch>,
-    /// What met the last one, and when.
+    /// The last thing that met one, and when.
     last: Option<(String, Instant)>,
     /// Whether a mismatch was reported: dropping the handle needn't report it again.
     is_reported: bool,
@@ -66,7 +66,7 @@ impl Expectations {
         self.shared.outcome(None).is_ok()
     }
 
-    /// What has come so far that wasn't expected. What is missing doesn't count yet.
+    /// The first thing so far that wasn't expected. Missing things don't count yet.
     #[must_use]
     pub fn mismatch(&self) -> Option<Mismatch> {
         let mut progress = self.shared.lock();

@@ -1,4 +1,4 @@
-//! What a server asks its driver to do, and the connections that it is about.
+//! Actions that a server asks of its driver, and the ids of connections.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ impl fmt::Debug for SocketId {
     }
 }
 
-/// What a server asks its driver to do.
+/// An action that a server asks of its driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
@@ -23,13 +23,13 @@ pub enum Action {
     Send {
         /// To which connection.
         socket: SocketId,
-        /// What.
+        /// The frame.
         frame: Frame,
     },
     /// Send a close frame, and end the connection. The server has forgotten it.
     #[non_exhaustive]
     Close {
-        /// Which connection.
+        /// The connection.
         socket: SocketId,
         /// The code.
         code: CloseCode,
@@ -39,7 +39,7 @@ pub enum Action {
     /// End the connection without a close frame. The server has forgotten it.
     #[non_exhaustive]
     Drop {
-        /// Which connection.
+        /// The connection.
         socket: SocketId,
     },
 }

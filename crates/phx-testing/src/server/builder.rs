@@ -127,7 +127,7 @@ impl fmt::Debug for ServerBuilder {
     }
 }
 
-/// What the application serves, and its limits.
+/// Channels of the application, and limits.
 pub(super) struct App {
     pub(super) version: PhoenixVersion,
     routes: Vec<(String, Box<MakeChannel>)>,

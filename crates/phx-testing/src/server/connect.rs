@@ -74,7 +74,7 @@ impl fmt::Debug for ConnectRequest {
     }
 }
 
-/// What an application knows of a connection: Phoenix's connect params and `connect_info`.
+/// A connection as an application sees it: Phoenix's connect params and `connect_info`.
 ///
 /// `Debug` shows the serializer's version only.
 #[derive(Clone)]
@@ -203,13 +203,13 @@ impl fmt::Debug for UpgradeRejection {
     }
 }
 
-/// What the application said and knows of a connection.
+/// The application's data of a connection.
 pub(crate) struct Connection {
     pub(crate) id: Option<String>,
     pub(crate) info: ConnectInfo,
 }
 
-/// What of the builder's settings decides about a connection.
+/// The builder's settings that decide about a connection.
 pub(super) struct Handshake {
     pub(super) path: String,
     pub(super) auth_token: bool,
@@ -309,7 +309,7 @@ fn subprotocol(
     }
 }
 
-/// What Phoenix answers when the application raises.
+/// Phoenix's answer when the application raises.
 pub(super) fn internal_error() -> UpgradeRejection {
     UpgradeRejection::new(500)
         .with_header("content-type", "application/json; charset=utf-8")

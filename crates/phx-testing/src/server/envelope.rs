@@ -1,4 +1,4 @@
-//! What the server's processes send each other, and the queue that delivers it in time order.
+//! Messages between the server's processes, and the queue that delivers it in time order.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ enum Turn {
     JoinReply,
     /// Frames that a socket's process finds in its buffer, and the work of channels.
     Work,
-    /// What others sent to a socket's process: it reads its buffer first.
+    /// Frames and messages to a socket's process: it reads its buffer first.
     Mailbox,
 }
 

@@ -7,7 +7,7 @@ use phx_proto::Payload;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// What the payload reads after Phoenix has parsed it: of equal keys of an object the first counts, and
+/// The payload as Phoenix parses it: of equal keys of an object the first counts, and
 /// `-0` is `0`. What reads the same stays as it is written. The payload must be JSON that `serde_json`
 /// reads, or binary.
 pub(super) fn parsed(payload: Payload) -> Payload {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::envelope::ProcessId;
 
-/// Why something couldn't be tracked, updated or untracked.
+/// The reason why something couldn't be tracked, updated or untracked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PresenceError {

@@ -17,7 +17,7 @@ pub(super) struct Process {
     busy_until: Instant,
 }
 
-/// What came of a join.
+/// The result of a join.
 pub(super) struct Started {
     /// When it was over.
     pub(super) at: Instant,

@@ -1,4 +1,4 @@
-//! Who is subscribed to which topic, over all connections.
+//! Subscriptions by topic, over all connections.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

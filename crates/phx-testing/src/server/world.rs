@@ -1,4 +1,4 @@
-//! What all processes share: the mail, the subscriptions, the presences, and the time.
+//! State that all processes share: the envelopes, the subscriptions, the presences, and the time.
 
 use phx_proto::{ByteString, Instant, Message, Payload, events};
 use serde_json::Value;

@@ -18,11 +18,11 @@ pub(super) struct Client {
     pub(super) clock: Clock,
     /// Its transports take no frames.
     pub(super) is_blocked: bool,
-    /// What came while the client is suspended.
+    /// Deliveries while the client is suspended.
     pub(super) held: Option<VecDeque<(ConnectionId, Delivery)>>,
     /// Its entry among the simulation's alarms.
     pub(super) alarm: Option<Instant>,
-    /// What hasn't been taken by the test yet.
+    /// Events that the test hasn't taken yet.
     pub(super) events: VecDeque<Event>,
     pub(super) sent: Vec<Frame>,
 }
@@ -47,7 +47,7 @@ impl Client {
 }
 
 impl Client {
-    /// What its core wants done next, and can be.
+    /// The next action of its core that is possible.
     pub(super) fn poll_action(&mut self) -> Option<Action> {
         if self.is_blocked { self.socket.poll_control() } else { self.socket.poll_action() }
     }

@@ -19,7 +19,7 @@ impl Clock {
         self.behind = self.behind.saturating_add(by);
     }
 
-    /// What it shows at a time of the simulation. It never shows less than the epoch.
+    /// Its reading at a time of the simulation. It never shows less than the epoch.
     pub(super) fn read(&self, now: Instant) -> Instant {
         shifted(now, self.ahead, self.behind)
     }

@@ -30,7 +30,7 @@ impl Simulation {
         self.network.line(client).heartbeats_late_by = late_by;
     }
 
-    /// What becomes of the client's attempts to connect, from now on.
+    /// Sets how the client's attempts to connect end from now on.
     pub fn set_connectivity(&mut self, client: ClientId, connectivity: Connectivity) {
         self.network.line(client).connectivity = connectivity;
     }

@@ -86,7 +86,7 @@ impl Flood {
     }
 }
 
-/// What comes until then; `None` if the client has gone.
+/// Messages until then; `None` if the client has gone.
 fn until(then: Instant, heard: &Receiver<(Instant, Sent)>) -> Option<Vec<(Instant, Sent)>> {
     let mut came = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! How the tests went.
+//! Results of the tests.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub enum Verdict {
     /// It didn't, for this reason.
     #[non_exhaustive]
     Failed {
-        /// What the panic said.
+        /// The message of the panic.
         why: String,
     },
 }

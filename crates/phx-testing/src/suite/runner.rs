@@ -12,7 +12,7 @@ use super::{Adapter, Case, LIMIT, Report, Verdict, cases};
 /// Tests that run at the same time: they wait more than they work.
 const AT_A_TIME: usize = 4;
 
-/// Which tests to run.
+/// The tests to run.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Selection {

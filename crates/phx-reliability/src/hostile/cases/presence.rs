@@ -11,7 +11,7 @@ use crate::hostile::wire::message;
 /// Of a list of 100,000 metas, besides the user's own type: 400 bytes each.
 const METAS_KIB: u64 = 100_000 * 400 / 1024;
 
-/// What the user's own type takes for each of them.
+/// Bytes that the user's type takes for each of them.
 const USERS_KIB: u64 = 100_000 * 50 / 1024;
 
 pub(super) const CASES: &[Case] = &[
