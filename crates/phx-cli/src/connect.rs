@@ -1,6 +1,7 @@
 //! Options of every command that connects, and the socket builder made from them.
 
 use std::env::{self, VarError};
+use std::ffi::OsString;
 use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use phx_tokio::dial::Dialer;
 use phx_tokio::tls::rustls::ClientConfig;
 use phx_tokio::websocket::{WebSocketConfig, WebSocketConnector};
 use phx_tokio::{
-    Channel, CloseCause, CloseCode, Endpoint, Reconnect, ReconnectPolicy, Socket, SocketBuilder,
-    SocketError, TcpDialer, V1,
+    Channel, CloseCause, CloseCode, Endpoint, Proxy, Reconnect, ReconnectPolicy, Socket,
+    SocketBuilder, SocketError, TcpDialer, V1,
 };
 
 use crate::failure::Failure;
@@ -21,11 +22,9 @@ use crate::interrupt::Interrupt;
 use crate::terminal::shown;
 use crate::value;
 
-mod proxy;
 mod timing;
 mod tls;
 
-use proxy::Proxy;
 use timing::Timing;
 use tls::Tls;
 
@@ -54,9 +53,14 @@ pub(crate) struct Connect {
     #[command(flatten)]
     tls: Tls,
 
-    /// Connect through a proxy: `http://[USER:PASSWORD@]HOST:PORT`, or `socks5://..`
-    #[arg(long, value_name = "URL", env = "PHX_PROXY", hide_env_values = true, value_parser = proxy::parse)]
-    proxy: Option<Proxy>,
+    /// Connect through this proxy: `http://[USER:PASSWORD@]HOST:PORT`, `https://..` or `socks5://..` Without the option
+    /// the variables `http_proxy` (for ws), `https_proxy` (for wss), `all_proxy` and `no_proxy` count.
+    #[arg(long, value_name = "URL", env = "PHX_PROXY", hide_env_values = true, value_parser = proxy_url)]
+    proxy: Option<String>,
+
+    /// Connect directly to these hosts, whatever proxy there is: a list as in `no_proxy`, which it replaces; `*` for all.
+    #[arg(long, value_name = "HOSTS", value_parser = value::text)]
+    noproxy: Option<String>,
 
     #[command(flatten)]
     timing: Timing,
@@ -117,15 +121,14 @@ impl Connect {
             let tls = self.tls_config.get_or_init(|| self.tls.config().map(Arc::new));
             config.tls = tls.clone().map_err(Failure::usage)?;
         }
+        if PROXY_VARIABLES.iter().any(|name| self.is_https_proxy(name)) {
+            config.proxy_tls = Arc::new(tls::system_roots().with_no_client_auth());
+        }
         let environment = self.environment.get_or_init(Environment::read);
         let environment = environment.as_ref().map_err(|why| Failure::usage(&**why))?;
         let dialer = TcpDialer::new();
-        let builder = phx_tokio::socket(endpoint);
-        let builder = match &self.proxy {
-            None => self.through(builder, dialer, config),
-            Some(Proxy::Http(proxy)) => self.through(builder, proxy.http(dialer), config),
-            Some(Proxy::Socks5(proxy)) => self.through(builder, proxy.socks5(dialer), config),
-        };
+        let builder = phx_tokio::socket(endpoint).proxy_from_variables(|name| self.variable(name));
+        let builder = self.through(builder, dialer, config);
         let mut builder = self.timing.apply(warn(builder, warn_of)).reconnect_policy(self.policy());
         if self.is_v1() {
             builder = builder.serializer(V1);
@@ -141,6 +144,23 @@ impl Connect {
             builder = builder.auth_token(token);
         }
         Ok(builder)
+    }
+
+    /// The environment's variables of proxies; the options take their places.
+    fn variable(&self, name: &str) -> Option<OsString> {
+        match (name, &self.noproxy, &self.proxy) {
+            ("no_proxy", Some(hosts), _) => Some(hosts.into()),
+            ("NO_PROXY", Some(_), _) => None,
+            // The proxy of the option is for all hosts.
+            ("no_proxy" | "NO_PROXY", None, Some(_)) => None,
+            (_, _, Some(proxy)) => Some(proxy.into()),
+            (_, _, None) => env::var_os(name),
+        }
+    }
+
+    fn is_https_proxy(&self, name: &str) -> bool {
+        let value = self.variable(name);
+        value.is_some_and(|value| value.to_string_lossy().to_lowercase().starts_with("https:"))
     }
 
     pub(crate) fn is_v1(&self) -> bool {
@@ -250,6 +270,20 @@ pub(crate) fn shown_url(url: &str) -> &str {
     match Endpoint::parse(url) {
         Ok(_) => url.split_once('?').map_or(url, |(before, _)| before),
         Err(_) => "the server",
+    }
+}
+
+/// Variables that name a proxy.
+const PROXY_VARIABLES: [&str; 5] =
+    ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+
+/// The value of `--proxy`: a URL with its scheme, since text without one could be anything, such as a password.
+fn proxy_url(value: &str) -> Result<String, String> {
+    let url = value::text(value)?;
+    match Proxy::parse(&url) {
+        Ok(_) if url.contains("://") => Ok(url),
+        Ok(_) => Err("its scheme isn't one of http, https and socks5".to_owned()),
+        Err(error) => Err(format!("it must be {}", error.range)),
     }
 }
 

@@ -193,6 +193,10 @@ fn hint(cause: &CloseCause) -> &'static str {
             }
             _ => "",
         },
+        CloseCause::Proxy(_) => {
+            "\n  it is the proxy of `--proxy`, or of `http_proxy`, `https_proxy` or `all_proxy`; `--noproxy '*'` goes \
+             without"
+        }
         CloseCause::Tls(failure) => match failure.kind {
             TlsCauseKind::UnknownIssuer => {
                 "\n  `--cacert FILE` trusts a private or self-signed certificate, `--insecure` trusts any"

@@ -1,19 +1,21 @@
 //! A socket in the making: where to, with what, and how.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use phx_proto::{
-    Backoff, ClosePolicy, Config, Endpoint, EndpointError, Message, PushOverflow, ReconnectPolicy,
-    RejoinPolicy, Serializer,
+    Backoff, ClosePolicy, Config, ConfigError, Endpoint, EndpointError, Message, PushOverflow,
+    ReconnectPolicy, RejoinPolicy, Serializer,
 };
 use serde::Serialize;
 
 use crate::connector::Connector;
 use crate::driver::Driver;
 use crate::log::{Log, LogRecord};
+use crate::proxy::{self, Proxy};
 use crate::runtime::{BoxFuture, Runtime};
 use crate::shared::{HookId, Shared, SocketHooks};
 use crate::socket::{Closed, ConnectCause, ConnectError, Socket, SocketError};
@@ -59,6 +61,7 @@ pub struct SocketBuilder {
     settings: ClientConfig,
     hooks: SocketHooks,
     seed: Option<u64>,
+    proxy: Result<Option<Proxy>, ConfigError>,
 }
 
 impl SocketBuilder {
@@ -82,6 +85,7 @@ impl SocketBuilder {
             settings: ClientConfig::default(),
             hooks: SocketHooks::default(),
             seed: None,
+            proxy: Ok(None),
         }
     }
 
@@ -135,9 +139,10 @@ impl SocketBuilder {
     /// # Errors
     ///
     /// [`ConnectCause::Endpoint`](crate::ConnectCause::Endpoint), [`ConnectCause::Config`](crate::ConnectCause::Config) or [`ConnectCause::Incomplete`](crate::ConnectCause::Incomplete).
-    pub fn spawn(self) -> Result<Socket, ConnectError> {
+    pub fn spawn(mut self) -> Result<Socket, ConnectError> {
         let missing = |missing| ConnectError::unmade(ConnectCause::Incomplete { missing });
         let endpoint = self.endpoint.map_err(ConnectError::unmade)?;
+        self.settings.proxy = self.proxy.map_err(ConnectError::unmade)?;
         self.config.validate().map_err(ConnectError::unmade)?;
         self.settings.validate().map_err(ConnectError::unmade)?;
         let runtime = self.runtime.ok_or_else(|| missing("runtime"))?;
@@ -172,6 +177,47 @@ impl SocketBuilder {
     /// The seed of the jitter in the retry schedules. Default: random.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
+        self
+    }
+
+    /// Connects through the proxy at `url`, see [`Proxy::parse`]. Default: none. Each of the three methods about
+    /// proxies replaces what another has set.
+    ///
+    /// A custom connector finds it in [`Attempt::proxy`](crate::Attempt::proxy).
+    pub fn proxy(mut self, url: &str) -> Self {
+        self.proxy = Proxy::parse(url).map(Some);
+        self
+    }
+
+    /// Connects through the proxy that the environment names, if it names one.
+    ///
+    /// The variables are curl's: `http_proxy` for `ws://`, `https_proxy` or `HTTPS_PROXY` for `wss://`, and for both
+    /// `all_proxy` or `ALL_PROXY`; the values are those of [`Proxy::parse`]. `no_proxy` or `NO_PROXY` lists servers
+    /// that are connected to directly: `*`, names that stand for all names below them, IP addresses and networks
+    /// (`10.0.0.0/8`), each with a port if need be. They are read now. One that counts and can't be read is
+    /// the error of [`connect`](Self::connect) and [`spawn`](Self::spawn), which names the variable and not its value.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use phx_client::SocketBuilder;
+    /// # async fn doc(builder: SocketBuilder) -> Result<(), phx_client::ConnectError> {
+    /// let socket = builder.proxy_from_env().connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn proxy_from_env(self) -> Self {
+        self.proxy_from_variables(|name| std::env::var_os(name))
+    }
+
+    /// As [`proxy_from_env`](Self::proxy_from_env), with variables that `read` gives by their names: for programs that
+    /// have their own source of them, or change some.
+    pub fn proxy_from_variables(mut self, read: impl Fn(&str) -> Option<OsString>) -> Self {
+        // An endpoint that is wrong is an error of its own.
+        if let Ok(endpoint) = &self.endpoint {
+            let request = endpoint.request("");
+            self.proxy = proxy::choose(read, request.is_tls(), request.host(), request.port());
+        }
         self
     }
 }

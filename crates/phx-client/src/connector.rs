@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use phx_proto::{CloseCause, CloseCode, Config, ConfigError, Frame, Request};
 
+use crate::proxy::Proxy;
 use crate::runtime::{BoxFuture, Runtime};
 
 /// Opens transports: the adapters' WebSocket over TCP and TLS, or one's own (a proxy, a Unix
@@ -49,6 +50,9 @@ pub struct Attempt {
     pub max_frame_size: usize,
     /// The runtime that the socket runs on, for timers.
     pub runtime: Arc<dyn Runtime>,
+    /// The proxy to go through, if the socket was given one. A connector that leads elsewhere than to the request's
+    /// host may leave it aside.
+    pub proxy: Option<Proxy>,
 }
 
 impl Attempt {
@@ -56,7 +60,7 @@ impl Attempt {
     #[must_use]
     pub fn new(request: Request, runtime: impl Runtime) -> Self {
         let max_frame_size = Config::default().max_frame_size;
-        Attempt { request, max_frame_size, runtime: Arc::new(runtime) }
+        Attempt { request, max_frame_size, runtime: Arc::new(runtime), proxy: None }
     }
 }
 

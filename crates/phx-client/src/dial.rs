@@ -1,14 +1,18 @@
-//! Streams of bytes to a host: what a WebSocket connection is made over.
+//! Streams of bytes to a host, over which WebSocket connections are made.
 //!
 //! Each adapter has two [`Dialer`]s, one for TCP and one for Unix sockets, made of its runtime's [`Network`]. [`HttpProxy`] and
-//! [`Socks5Proxy`] go through a proxy that another dialer reaches. A dialer of one's own is whatever
-//! else leads to the server.
+//! [`Socks5Proxy`] go through a proxy that another dialer reaches;
+//! [`SocketBuilder::proxy`](crate::SocketBuilder::proxy) does the same for most uses. A custom dialer is anything else
+//! that leads to the server.
 
 mod byte_stream;
 mod happy_eyeballs;
 mod http_proxy;
 mod network;
+#[cfg(feature = "tls")]
+mod own_turn;
 mod socks5_proxy;
+mod through_proxy;
 
 use std::fmt;
 
@@ -23,6 +27,7 @@ pub use http_proxy::HttpProxy;
 pub use network::UnixDialer;
 pub use network::{Network, TcpDialer};
 pub use socks5_proxy::Socks5Proxy;
+pub(crate) use through_proxy::dial as dial_through_proxy;
 
 /// Opens a stream of bytes to a host.
 ///
@@ -68,7 +73,7 @@ pub use socks5_proxy::Socks5Proxy;
 /// # }
 /// ```
 pub trait Dialer: fmt::Debug + Send + Sync + 'static {
-    /// What it opens.
+    /// The type of its streams.
     type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
 
     /// Opens a stream to `host` (a DNS name, or an IP address without brackets) and `port`. There is

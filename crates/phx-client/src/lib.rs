@@ -105,6 +105,7 @@ mod log;
 mod messages;
 mod payload;
 mod presence;
+mod proxy;
 mod push;
 mod runtime;
 mod shared;
@@ -131,6 +132,7 @@ pub use messages::item::{
 pub use messages::{Messages, Values};
 pub use payload::IntoPayload;
 pub use presence::{Presence, PresenceChanges, PresenceItem};
+pub use proxy::Proxy;
 pub use push::{Push, PushCause, PushError, PushReply, Reply};
 pub use runtime::{BoxFuture, NoRuntimeError, Runtime, suspended};
 pub use socket::{

@@ -16,7 +16,7 @@ use common::{Net, Notes, settle};
 use phx_client::proto::{self, Instant, Params};
 use phx_client::{
     ByteString, ChannelErrorCause, CloseCause, CloseCode, ConnectCause, DecodeCause, DecodeError,
-    EncodeError, Endpoint, Escaped, Frame, Message, Payload, PushCause, Ref, Rejection,
+    EncodeError, Endpoint, Escaped, Frame, Message, Payload, Proxy, PushCause, Ref, Rejection,
     SocketError, Status, TlsCause, TlsCauseKind, UpgradeRejection,
 };
 use serde::Deserialize;
@@ -142,6 +142,8 @@ fn whatever_is_displayed_is_one_short_line() {
     let path: String = text.chars().take(64).collect();
     table.text(&Endpoint::parse(&format!("ws://localhost/{path}?{text}")).unwrap());
     table.text(&Endpoint::default().with_param(text, text).request("2.0.0"));
+    // A host with anything that isn't printable ASCII is refused or percent-encoded.
+    table.text(&Proxy::parse("socks5://ann:hush@a\u{202e}b\u{200b}c\u{ad}").unwrap());
     let causes = [
         CloseCause::frame(CloseCode::NORMAL, text),
         CloseCause::io(text),

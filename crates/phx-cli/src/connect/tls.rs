@@ -55,8 +55,7 @@ impl Tls {
             _ if self.insecure => insecure(),
             Some(path) => tls::with_custom_roots(certificates(path)?)
                 .map_err(|error| format!("a certificate in {path}: {error}"))?,
-            // A system without roots is one of Mozilla's.
-            None => tls::with_platform_roots().unwrap_or_else(|_| tls::with_webpki_roots()),
+            None => system_roots(),
         };
         let (Some(cert), Some(key)) = (&self.cert, &self.key) else {
             return Ok(builder.with_no_client_auth());
@@ -67,6 +66,11 @@ impl Tls {
             .with_client_auth_cert(certificates(cert)?, secret)
             .map_err(|error| format!("{cert} and {key} don't work: {error}"))
     }
+}
+
+/// The system's roots; Mozilla's where it has none.
+pub(super) fn system_roots() -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    tls::with_platform_roots().unwrap_or_else(|_| tls::with_webpki_roots())
 }
 
 /// The file, and what is wrong with it. Nothing of what it holds is quoted.

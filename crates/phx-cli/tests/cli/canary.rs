@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::raw::{Answer, Received, raw};
-use crate::support::{Ended, Phx, Server, command, phx, phx_with_input};
+use crate::support::{self, Ended, Phx, Server, command, phx, phx_with_input};
 
 /// What the secrets look like: as they are, in base64, and percent-encoded.
 const MARKS: [&str; 4] = ["hush", "HUSH", "aHVza", "%68ush"];
@@ -68,6 +68,7 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--no-history", Nothing),
     ("--no-reconnect", Nothing),
     ("--no-reply", Nothing),
+    ("--noproxy", Value(&["hush", "hush:hush", "*"])),
     ("--output", File),
     ("--param", Value(&["token=hush", "=hush", "a[b=hush"])),
     ("--port", Value(&["99999999"])),
@@ -123,12 +124,32 @@ const URLS: &[&str] = &[
     "hush",
 ];
 
-const VARIABLES: [(&str, &[&str]); 5] = [
+const VARIABLES: [(&str, &[&str]); 12] = [
+    ("ALL_PROXY", PROXIES),
+    ("HTTPS_PROXY", PROXIES),
+    ("NO_PROXY", &["hush", "*"]),
     ("PHX_AUTH_TOKEN", &["hush", ""]),
     ("PHX_HEADER", &["X-Key: hush\nX-Other: hush", "hush", "X: y\n\nhush", "Host: hush"]),
     ("PHX_PARAMS", &["token=hush\na=hush", "hush", "a=b\n=hush"]),
     ("PHX_PROXY", &["http://hush:hush@127.0.0.1:1", "hush", "hush:hush", "http://hush@"]),
     ("PHX_SERVE_TOKEN", &["hush"]),
+    ("all_proxy", PROXIES),
+    ("http_proxy", PROXIES),
+    ("https_proxy", PROXIES),
+    ("no_proxy", &["hush", "*"]),
+];
+
+/// Values that name a proxy, and some that don't since a password isn't encoded.
+const PROXIES: &[&str] = &[
+    "http://hush:hush@127.0.0.1:1",
+    "hush:hush@127.0.0.1:1",
+    "https://hush@127.0.0.1:1",
+    "socks5://hush:hush@127.0.0.1:1",
+    "http://hush:hu/sh@127.0.0.1:1",
+    "http://hush:1#hush@127.0.0.1:1",
+    "socks4://hush:hush@127.0.0.1:1",
+    "hush:hush",
+    "http://hush@",
 ];
 
 /// All commands, with what they need to get as far as a connection that fails.
@@ -305,8 +326,11 @@ async fn no_environment_variable_is_shown() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let named: BTreeSet<String> = VARIABLES.iter().map(|(name, _)| (*name).to_owned()).collect();
-    assert_eq!(named, variables_in(&source), "the table is complete");
+    let named: Vec<&str> = VARIABLES.iter().map(|(name, _)| *name).collect();
+    assert_eq!(named, support::VARIABLES);
+    let ours: BTreeSet<String> =
+        named.iter().filter(|name| name.starts_with("PHX_")).map(ToString::to_string).collect();
+    assert_eq!(ours, variables_in(&source), "the table is complete");
     for (variable, values) in VARIABLES {
         let pair = match variable {
             "PHX_PARAMS" => "name=",
@@ -316,6 +340,10 @@ async fn no_environment_variable_is_shown() {
         let from_file = format!("{pair}@{secret}");
         for value in values.iter().copied().chain([&*from_file]) {
             for (words, connects) in commands(&script, &port) {
+                // Those of other programs mean the same for all commands.
+                if !variable.starts_with("PHX_") && words[0] != "push" {
+                    continue;
+                }
                 let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
                 words.extend(connects.then_some("-vv"));
                 let ended = Phx::spawn(command(&words).env(variable, value)).ends().await;

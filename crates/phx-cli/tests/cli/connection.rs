@@ -1,6 +1,7 @@
 //! Options of the connection: tokens, versions, TLS, proxies.
 
 use std::fs;
+use std::net::SocketAddr;
 
 use phx_pty::{CTRL_C, CTRL_D};
 use phx_testing::tls::{Authority, Identity};
@@ -9,6 +10,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::raw::{Received, raw};
 use crate::support::{Phx, Server, command, phx};
@@ -169,35 +171,84 @@ async fn servers_may_ask_for_certificates() {
     server.stops_empty().await;
 }
 
+/// An HTTP proxy for connections one after another. Its address, and the heads of the requests that it gets.
+async fn proxy() -> (SocketAddr, UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, heads) = unbounded_channel();
+    tokio::spawn(async move {
+        loop {
+            let (client, _) = listener.accept().await.unwrap();
+            let mut client = BufReader::new(client);
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") {
+                client.read_line(&mut head).await.unwrap();
+            }
+            let host = head.split(' ').nth(1).unwrap().to_owned();
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            let mut behind = TcpStream::connect(host).await.unwrap();
+            let _ = sender.send(head);
+            let _ = copy_bidirectional(&mut client, &mut behind).await;
+        }
+    });
+    (address, heads)
+}
+
 #[tokio::test]
 async fn through_a_proxy() {
     let server = Server::start().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let proxy = tokio::spawn(async move {
-        let (client, _) = listener.accept().await.unwrap();
-        let mut client = BufReader::new(client);
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            client.read_line(&mut head).await.unwrap();
-        }
-        let host = head.split(' ').nth(1).unwrap().to_owned();
-        client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
-        let mut behind = TcpStream::connect(host).await.unwrap();
-        copy_bidirectional(&mut client, &mut behind).await.unwrap();
-        head
-    });
+    let (address, mut heads) = proxy().await;
     let url = format!("http://ann:s3cret@{address}");
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("proxy");
-    fs::write(&path, url).unwrap();
-    let mut push = command(&["push", &server.url, "room:a", "echo", "1", "-v"]);
-    let push = Phx::spawn(push.env("PHX_PROXY", format!("@{}", path.display()))).ends().await;
-    assert_eq!((push.code, &*push.out), (Some(0), "1\n"));
-    assert!(!push.err.contains("s3cret"), "{}", push.err);
-    let head = proxy.await.unwrap();
-    assert!(head.starts_with("CONNECT 127.0.0.1:"), "{head}");
-    assert!(head.to_lowercase().contains("proxy-authorization: basic "), "{head}");
+    fs::write(&path, &url).unwrap();
+    let words = ["push", &server.url, "room:a", "echo", "1", "-v"];
+    let from_file = format!("@{}", path.display());
+    // Of an option, of the program's own variable, and of those of other programs.
+    for (variable, value) in [("PHX_PROXY", &from_file), ("http_proxy", &url), ("ALL_PROXY", &url)]
+    {
+        let push = Phx::spawn(command(&words).env(variable, value)).ends().await;
+        assert_eq!((push.code, &*push.out), (Some(0), "1\n"), "{variable}: {push:?}");
+        assert!(!push.err.contains("s3cret"), "{}", push.err);
+        let head = heads.try_recv().unwrap();
+        assert!(head.starts_with("CONNECT 127.0.0.1:"), "{head}");
+        assert!(head.to_lowercase().contains("proxy-authorization: basic "), "{head}");
+    }
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn around_the_environments_proxy() {
+    let server = Server::start().await;
+    let (address, mut heads) = proxy().await;
+    let words = ["push", &server.url, "room:a", "echo", "1"];
+    let with = |more: &[&str], variables: &[(&str, &str)]| {
+        let mut command = command(&[&words[..], more].concat());
+        command.env("http_proxy", address.to_string()).envs(variables.iter().copied());
+        Phx::spawn(&mut command)
+    };
+    for (more, variables) in [
+        (&["--noproxy", "*"][..], &[][..]),
+        (&["--noproxy", "127.0.0.0/8"], &[("no_proxy", "elsewhere")]),
+        (&[], &[("no_proxy", "a.test,127.0.0.1")]),
+        (&[], &[("NO_PROXY", "127.0.0.1")]),
+    ] {
+        assert_eq!(with(more, variables).ends().await.well(), "1\n");
+        assert!(heads.try_recv().is_err(), "{more:?} {variables:?}");
+    }
+    assert_eq!(with(&["--noproxy", ""], &[("NO_PROXY", "*")]).ends().await.well(), "1\n");
+    heads.try_recv().unwrap();
+
+    // Variables that don't count for `ws`, and one that can't be read.
+    let mut push = command(&words);
+    push.env("https_proxy", "hush://").env("HTTP_PROXY", "hush://");
+    assert_eq!(Phx::spawn(&mut push).ends().await.well(), "1\n");
+    let broken = with(&[], &[("http_proxy", "hush://hush")]).ends().await;
+    broken.badly(2, "the setting `http_proxy` must be the URL of a proxy");
+    assert!(!broken.err.contains("hush"), "{broken:?}");
+    let nowhere = with(&[], &[("http_proxy", "ann:hush@127.0.0.1:1")]).ends().await;
+    nowhere.badly(3, "the proxy http://127.0.0.1:1: ");
+    assert!(!nowhere.err.contains("hush"), "{nowhere:?}");
     server.stops_empty().await;
 }
 

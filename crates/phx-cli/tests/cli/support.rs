@@ -26,11 +26,23 @@ pub(crate) struct Ended {
     pub(crate) err: String,
 }
 
-/// The variables that it looks at.
-pub(crate) const VARIABLES: [&str; 5] =
-    ["PHX_AUTH_TOKEN", "PHX_HEADER", "PHX_PARAMS", "PHX_PROXY", "PHX_SERVE_TOKEN"];
+/// The variables that it reads.
+pub(crate) const VARIABLES: [&str; 12] = [
+    "ALL_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "PHX_AUTH_TOKEN",
+    "PHX_HEADER",
+    "PHX_PARAMS",
+    "PHX_PROXY",
+    "PHX_SERVE_TOKEN",
+    "all_proxy",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+];
 
-/// The program, without anything that the environment might tell it.
+/// The program, without the variables that it reads.
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phx"));
     command.args(args).kill_on_drop(true);

@@ -1,4 +1,4 @@
-//! What the client itself can be told, beside the core's settings.
+//! Settings of the client, beside the core's.
 
 use std::time::Duration;
 
@@ -6,13 +6,14 @@ use phx_proto::ConfigError;
 
 use super::credentials::CredentialsFunction;
 use crate::log::Log;
+use crate::proxy::Proxy;
 
 const STREAM_CAPACITY: usize = 1_024;
 const STREAM_BYTES: usize = 64 << 20;
 const STALL_AFTER: Duration = Duration::from_secs(5);
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the client itself can be told, beside the core's [`Config`](phx_proto::Config).
+/// Settings of the client, beside the core's [`Config`](phx_proto::Config).
 #[derive(Clone)]
 pub(crate) struct ClientConfig {
     pub(crate) stream_capacity: usize,
@@ -21,10 +22,11 @@ pub(crate) struct ClientConfig {
     pub(crate) credentials: Option<CredentialsFunction>,
     pub(crate) credentials_timeout: Duration,
     pub(crate) log: Log,
+    pub(crate) proxy: Option<Proxy>,
 }
 
 impl ClientConfig {
-    /// Whether every setting can work.
+    /// Checks whether every setting can work.
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         for (setting, limit) in
             [("stream_capacity", self.stream_capacity), ("stream_bytes", self.stream_bytes)]
@@ -49,6 +51,7 @@ impl Default for ClientConfig {
             credentials: None,
             credentials_timeout: CREDENTIALS_TIMEOUT,
             log: Log::default(),
+            proxy: None,
         }
     }
 }

@@ -10,15 +10,15 @@ use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use phx_proto::{CloseCause, ProxyCause};
 
 use super::Dialer;
-use crate::http::{HeadError, receive_head};
+use crate::http::{Head, HeadError, receive_head};
 use crate::runtime::BoxFuture;
 use crate::turn::{Metered, Turn};
 
 /// Dials through an HTTP proxy, which is reached by another dialer.
 ///
 /// The proxy is asked with CONNECT for a tunnel to the server, and looks its name up. TLS to the
-/// server, for `wss`, goes through the tunnel, so that the proxy sees neither params nor messages of it;
-/// those of `ws` it sees.
+/// server, for `wss`, goes through the tunnel, so that the proxy sees neither its params nor its messages;
+/// it sees those of `ws`.
 ///
 /// # Errors
 ///
@@ -53,8 +53,8 @@ impl<D: Dialer> HttpProxy<D> {
         HttpProxy { dialer: Arc::new(dialer), host: host.into(), port, authorization: None }
     }
 
-    /// Says who asks (RFC 7617). A user with a colon in it can't be said: the proxy takes what is
-    /// behind it for the beginning of the password.
+    /// Authenticates with user and password (RFC 7617, Basic). A user can't hold a colon: the proxy takes the rest
+    /// for the beginning of the password.
     #[must_use]
     pub fn with_basic_auth(mut self, user: &str, password: &str) -> Self {
         self.authorization =
@@ -82,7 +82,7 @@ impl<D: Dialer> Dialer for HttpProxy<D> {
 fn request(host: &str, port: u16, authorization: Option<&str>) -> Result<String, CloseCause> {
     // An endpoint has no such host, but a dialer can be called by anyone.
     if host.is_empty() || host.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err(CloseCause::invalid_request("the host can't be said to a proxy"));
+        return Err(CloseCause::invalid_request("the host can't be sent to a proxy"));
     }
     let server =
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
@@ -102,12 +102,24 @@ where
         // In both TLS and WebSocket it is the client who speaks first: what came behind the head isn't
         // the server's.
         Ok((head, rest)) if (200..300).contains(&head.status) && rest.is_empty() => return Ok(()),
+        Ok((head, _)) if head.status == 407 && wants_ntlm(&head) => ProxyCause::NtlmRequired,
         Ok((head, _)) if !(200..300).contains(&head.status) => ProxyCause::http_status(head.status),
         Ok(_) | Err(HeadError::Malformed(_) | HeadError::Tls) => ProxyCause::Malformed,
         Err(HeadError::Ended) => ProxyCause::Ended,
         Err(HeadError::Io(error)) => return Err(lost(error)),
     };
     Err(CloseCause::Proxy(failure))
+}
+
+/// Whether a 407 offers NTLM or Negotiate, and not Basic, which is all there is here.
+fn wants_ntlm(head: &Head) -> bool {
+    let offers = |scheme: &str| {
+        head.values("Proxy-Authenticate").flat_map(|list| list.split(',')).any(|challenge| {
+            let name = challenge.trim().split(' ').next();
+            name.is_some_and(|name| name.eq_ignore_ascii_case(scheme))
+        })
+    };
+    !offers("Basic") && (offers("NTLM") || offers("Negotiate"))
 }
 
 /// Leaves out user and password.

@@ -58,7 +58,7 @@ impl<D: Dialer> Socks5Proxy<D> {
         Socks5Proxy { dialer: Arc::new(dialer), host: host.into(), port, user: None }
     }
 
-    /// Says who asks, if the proxy wants to know. Each of the two has from 1 to 255 bytes.
+    /// Authenticates with user and password if the proxy asks for them. Each has from 1 to 255 bytes.
     #[must_use]
     pub fn with_password(mut self, user: &str, password: &str) -> Self {
         self.user = Some(Arc::new((user.to_owned(), password.to_owned())));
@@ -168,7 +168,7 @@ where
     if code != 0 {
         return Err(CloseCause::Proxy(ProxyCause::socks_reply(code)));
     }
-    // The address at the proxy's other side, which nobody needs, and its port.
+    // The address at the proxy's other side, which isn't needed, and its port.
     let rest = match kind {
         IPV4 => 4,
         IPV6 => 16,

@@ -30,7 +30,8 @@ pub(super) fn start(
         };
         let request = endpoint.request(serializer.vsn());
         let runtime = Arc::clone(shared.runtime.runtime());
-        connector.connect(Attempt { request, max_frame_size, runtime }).await
+        let proxy = shared.settings.proxy.clone();
+        connector.connect(Attempt { request, max_frame_size, runtime, proxy }).await
     })
 }
 

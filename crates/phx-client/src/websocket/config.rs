@@ -22,19 +22,23 @@ pub struct WebSocketConfig {
     /// filled with zeros before each read. A stream that fills it is read with another buffer of
     /// up to 64 KiB until there is nothing more to read. Default: 1 KiB.
     pub read_buffer_size: usize,
-    /// Bytes gathered before they are written to the stream without waiting for a flush, so that
+    /// Bytes gathered before they are written to the stream without a flush, so that
     /// many frames go out in one write, up to 1 GiB. Besides these, one frame of any size may wait.
     /// Zero writes each frame at once. Default: 32 KiB.
     pub write_buffer_size: usize,
     /// Bytes kept of the body of a refusal; the rest is not read. Default: 16 KiB.
     pub max_refusal_body: usize,
-    /// How long the body of a refusal is waited for once its head is there; what has come by then
-    /// is kept. Default: 2 s.
+    /// Time to wait for the body of a refusal once its head has come; the bytes that came by then
+    /// are kept. Default: 2 s.
     pub refusal_timeout: Duration,
-    /// How TLS is done for `wss`: roots, client certificates, versions. Default:
+    /// TLS to the server, for `wss`: roots, client certificates, versions. Default:
     /// [`tls::client_config`](crate::tls::client_config).
     #[cfg(feature = "tls")]
     pub tls: std::sync::Arc<rustls::ClientConfig>,
+    /// TLS to a proxy whose URL says `https`: roots and versions. It isn't `tls`, so that a client certificate for
+    /// the server isn't shown to the proxy. Default: [`tls::client_config`](crate::tls::client_config).
+    #[cfg(feature = "tls")]
+    pub proxy_tls: std::sync::Arc<rustls::ClientConfig>,
 }
 
 impl WebSocketConfig {
@@ -63,6 +67,8 @@ impl Default for WebSocketConfig {
             refusal_timeout: Duration::from_secs(2),
             #[cfg(feature = "tls")]
             tls: crate::tls::client_config(),
+            #[cfg(feature = "tls")]
+            proxy_tls: crate::tls::client_config(),
         }
     }
 }

@@ -8,16 +8,17 @@ use phx_proto::{CloseCause, ConfigError};
 use super::{WebSocketConfig, check_tls, open};
 use crate::builder::{IntoEndpoint, SocketBuilder};
 use crate::connector::{Attempt, Connector, Transport};
-use crate::dial::{Dialer, Network, TcpDialer};
+use crate::dial::{Dialer, Network, TcpDialer, dial_through_proxy};
 use crate::runtime::BoxFuture;
 
-/// Opens WebSocket connections over whatever a [`Dialer`] leads to, with TLS for `wss`.
+/// Opens WebSocket connections over the streams of a [`Dialer`], with TLS for `wss`; through a proxy, which the dialer
+/// reaches then, if the attempt has one.
 ///
 /// There is no time limit here: the client drops an attempt once the connect timeout has passed.
 ///
 /// # Examples
 ///
-/// An adapter's dialer, and settings of one's own:
+/// An adapter's dialer, and other settings:
 ///
 /// ```
 /// # use phx_client::dial::Dialer;
@@ -54,8 +55,8 @@ impl<D: Dialer> WebSocketConnector<D> {
     }
 }
 
-/// A socket in the making that connects to `endpoint` over TCP, and runs on the runtime of the caller: what the
-/// adapters' `socket` returns.
+/// A builder for a socket that connects to `endpoint` over TCP, and runs on the runtime of the caller: the adapters'
+/// `socket` returns it.
 pub fn builder<N: Network>(endpoint: impl IntoEndpoint) -> SocketBuilder {
     let builder = SocketBuilder::new(endpoint);
     match N::current() {
@@ -78,8 +79,14 @@ impl<D: Dialer> Connector for WebSocketConnector<D> {
         Box::pin(async move {
             // Asked first, so that no connection is made in vain.
             check_tls(&attempt.request)?;
-            let stream = dialer.dial(attempt.request.host(), attempt.request.port()).await?;
-            open(stream, &attempt, &config).await
+            let (host, port) = (attempt.request.host(), attempt.request.port());
+            match &attempt.proxy {
+                None => open(dialer.dial(host, port).await?, &attempt, &config).await,
+                Some(proxy) => {
+                    let tunnel = dial_through_proxy(&dialer, proxy, &config, host, port).await?;
+                    open(tunnel, &attempt, &config).await
+                }
+            }
         })
     }
 }

@@ -1,9 +1,10 @@
 //! What is said to proxies and made of their answers; the proxies are scripts.
 
 use phx_client::dial::{Dialer, HttpProxy, Socks5Proxy};
-use phx_client::{CloseCause, ProxyCause};
+use phx_client::websocket::WebSocketConnector;
+use phx_client::{CloseCause, Connector, Proxy, ProxyCause};
 
-use crate::peer::Peer;
+use crate::peer::{Peer, attempt};
 
 async fn http(says: impl Into<Vec<u8>>) -> Result<(), CloseCause> {
     HttpProxy::new(Peer::saying(says), "proxy.test", 3128).dial("a.test", 443).await.map(drop)
@@ -43,6 +44,17 @@ async fn connect_has_ipv6_addresses_in_brackets() {
 async fn an_http_proxys_answers_are_told_apart() {
     let status = ProxyCause::http_status;
     assert_eq!(http("HTTP/1.1 407 Who?\r\n\r\n").await, failed(ProxyCause::NotAuthenticated));
+    for (offers, expected) in [
+        ("NTLM", ProxyCause::NtlmRequired),
+        ("Negotiate, NTLM", ProxyCause::NtlmRequired),
+        ("negotiate\r\nProxy-Authenticate: ntlm TlRMTVNT", ProxyCause::NtlmRequired),
+        ("Negotiate, Basic realm=\"a\"", ProxyCause::NotAuthenticated),
+        ("NTLM\r\nProxy-Authenticate: basic realm=\"a\"", ProxyCause::NotAuthenticated),
+        ("Digest realm=\"NTLM\"", ProxyCause::NotAuthenticated),
+    ] {
+        let answer = format!("HTTP/1.1 407 Who?\r\nProxy-Authenticate: {offers}\r\n\r\n");
+        assert_eq!(http(answer).await, failed(expected), "{offers}");
+    }
     assert_eq!(http("HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno").await, failed(status(403)));
     assert_eq!(http("HTTP/1.1 502 Bad Gateway\r\n\r\n").await, failed(status(502)));
     assert_eq!(http("").await, failed(ProxyCause::Ended));
@@ -120,6 +132,64 @@ async fn what_socks_cannot_say_is_not_tried() {
         assert!(matches!(failed, Err(CloseCause::InvalidRequest { .. })), "{failed:?}");
     }
     assert!(proxy.heard().is_empty());
+}
+
+/// The end of an attempt through this proxy.
+async fn through(proxy: &str, peer: &Peer) -> CloseCause {
+    let mut attempt = attempt();
+    attempt.proxy = Some(Proxy::parse(proxy).unwrap());
+    let connector = WebSocketConnector::new(peer.clone());
+    connector.connect(attempt).await.map(drop).unwrap_err()
+}
+
+#[tokio::test]
+async fn the_proxy_of_an_attempt_gets_user_and_password_and_the_server_does_not() {
+    let peer = Peer::new("HTTP/1.1 200 OK\r\n\r\n", "", usize::MAX);
+    peer.ends();
+    through("http://ann:MARK-pw@proxy.test:3128", &peer).await;
+    assert_eq!(peer.asked_for(), [("proxy.test".to_owned(), 3128)]);
+    let heard = String::from_utf8(peer.heard()).unwrap();
+    let (to_proxy, to_server) = heard.split_once("\r\n\r\n").unwrap();
+    assert!(to_proxy.starts_with("CONNECT server.test:80 HTTP/1.1\r\n"), "{heard}");
+    assert!(to_proxy.contains("Proxy-Authorization: Basic YW5uOk1BUkstcHc="), "{heard}");
+    assert!(to_server.starts_with("GET /socket/websocket?vsn=2.0.0 HTTP/1.1"), "{heard}");
+    assert!(!to_server.contains("Proxy-Auth") && !to_server.contains("YW5uOk1BUkstcHc"), "{heard}");
+
+    let peer = Peer::saying([5, 2, 1, 0, 5, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    through("socks5://ann:pw@proxy.test", &peer).await;
+    assert_eq!(peer.asked_for(), [("proxy.test".to_owned(), 1080)]);
+    let heard = peer.heard();
+    let expected = b"\x05\x02\x00\x02\x01\x03ann\x02pw\x05\x01\x00\x03\x0bserver.test\x00\x50GET /";
+    assert!(heard.starts_with(expected), "{heard:?}");
+}
+
+#[tokio::test]
+async fn failures_on_the_way_through_show_no_user_and_no_password() {
+    let mut shown = String::new();
+    for proxy in [
+        "http://MARK:MARK-pw@proxy.test",
+        "socks5://MARK:MARK-pw@proxy.test",
+        "https://MARK@proxy.test",
+    ] {
+        shown.push_str(&format!("{:?}", Proxy::parse(proxy)));
+        for answer in [
+            "",
+            "HTTP/1.1 407 Who?\r\n\r\nMARK",
+            "HTTP/1.1 403 MARK\r\n\r\n",
+            "\x05\x02\x01\x01",
+            "MARK\r\n",
+        ] {
+            let cause = through(proxy, &Peer::saying(answer)).await;
+            shown.push_str(&format!("{cause} {cause:?}\n"));
+        }
+        let proxy = Proxy::parse(proxy).unwrap();
+        let mut attempt = attempt();
+        attempt.proxy = Some(proxy.clone());
+        shown.push_str(&format!("{proxy} {proxy:?} {attempt:?}"));
+    }
+    for mark in ["MARK", "TUFSSz", "77, 65, 82"] {
+        assert!(!shown.contains(mark), "{shown}");
+    }
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use futures::FutureExt as _;
 use futures::task::AtomicWaker;
 use phx_client::proto::{V2Server, events};
 use phx_client::{
-    BoxFuture, Channel, CloseCause, CloseCode, Connector, Frame, Message, Payload, Request,
+    BoxFuture, Channel, CloseCause, CloseCode, Connector, Frame, Message, Payload, Proxy, Request,
     Serializer, Socket, SocketBuilder, Status, Transport,
 };
 use serde_json::{Value, json};
@@ -107,6 +107,7 @@ pub struct Attempt {
     pub request: Request,
     pub max_frame_size: usize,
     answer: oneshot::Sender<Result<Pin<Box<dyn Transport>>, CloseCause>>,
+    pub proxy: Option<Proxy>,
 }
 
 impl Attempt {
@@ -145,8 +146,8 @@ impl Connector for TestConnector {
         asked: phx_client::Attempt,
     ) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
         let (answer, answered) = oneshot::channel();
-        let phx_client::Attempt { request, max_frame_size, .. } = asked;
-        let sent = self.attempts.send(Attempt { request, max_frame_size, answer });
+        let phx_client::Attempt { request, max_frame_size, proxy, .. } = asked;
+        let sent = self.attempts.send(Attempt { request, max_frame_size, proxy, answer });
         Box::pin(async move {
             match sent {
                 Ok(()) => answered.await.unwrap_or_else(|_| Err(CloseCause::io("no answer"))),

@@ -51,6 +51,12 @@ async fn each_setting_of_a_builder_says_what_it_may_be() {
         error_of(|it| it.stream_bytes(0)).await,
         error_of(|it| it.reconnect(Backoff::exponential(second, 0, second))).await,
         error_of(|it| it.rejoin(Backoff::default().with_jitter_percent(101))).await,
+        error_of(|it| it.proxy("socks4://ann:hush@proxy.test")).await,
+        error_of(|it| {
+            let read = |name: &str| (name == "all_proxy").then(|| "http://ann:hush@".into());
+            it.proxy_from_variables(read)
+        })
+        .await,
     ];
     let errors: Vec<String> = errors.into_iter().map(Option::unwrap).collect();
     assert_eq!(
@@ -70,6 +76,10 @@ async fn each_setting_of_a_builder_says_what_it_may_be() {
             "the setting `stream_bytes` must be 1 or more",
             "the setting `reconnect` must be a schedule with a factor of 1 or more",
             "the setting `rejoin` must be a schedule with a jitter of 100 percent at the most",
+            "the setting `proxy` must be the URL of a proxy: \
+             `http://[USER:PASSWORD@]HOST[:PORT]`, `https://..` or `socks5://..`",
+            "the setting `all_proxy` must be the URL of a proxy: \
+             `http://[USER:PASSWORD@]HOST[:PORT]`, `https://..` or `socks5://..`",
         ]
     );
 }

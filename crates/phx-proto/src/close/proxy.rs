@@ -8,6 +8,8 @@ use core::fmt;
 pub enum ProxyCause {
     /// It wants a user and a password, or others than it was given.
     NotAuthenticated,
+    /// An HTTP proxy wants NTLM or Negotiate and doesn't offer Basic, which is what clients here can do.
+    NtlmRequired,
     /// An HTTP proxy answered CONNECT with this status.
     #[non_exhaustive]
     HttpStatus {
@@ -49,6 +51,9 @@ impl fmt::Display for ProxyCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let meaning = match self {
             ProxyCause::NotAuthenticated => "wants another user and password",
+            ProxyCause::NtlmRequired => {
+                "wants NTLM or Negotiate, which isn't supported: a local proxy such as cntlm can speak it"
+            }
             ProxyCause::Ended => "ended the connection",
             ProxyCause::Malformed => "gave no proper answer",
             ProxyCause::HttpStatus { status } => {

@@ -59,6 +59,7 @@ fn of_a_proxys_http_statuses_two_are_about_the_password() {
         assert_eq!(ProxyCause::http_status(status), ProxyCause::NotAuthenticated);
     }
     assert_eq!(ProxyCause::NotAuthenticated.to_string(), "wants another user and password");
+    assert!(ProxyCause::NtlmRequired.to_string().starts_with("wants NTLM or Negotiate, which"));
     assert_eq!(ProxyCause::http_status(502).to_string(), "answered with HTTP status 502");
     assert_eq!(ProxyCause::Malformed.to_string(), "gave no proper answer");
 }

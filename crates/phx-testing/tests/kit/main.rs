@@ -13,6 +13,8 @@ mod wire;
 mod drop_at_every_poll;
 #[cfg(feature = "listener")]
 mod fault_proxy;
+#[cfg(feature = "suite")]
+mod https_proxy;
 #[cfg(feature = "client")]
 mod in_memory;
 #[cfg(feature = "listener")]

@@ -14,7 +14,9 @@ use futures::{AsyncRead, AsyncWrite};
 use phx_client::dial::Dialer;
 use phx_client::tls::rustls::ServerConnection;
 use phx_client::websocket::{WebSocketConfig, WebSocketConnector};
-use phx_client::{Attempt, BoxFuture, CloseCause, CloseCode, Connector, Endpoint, tls};
+use phx_client::{
+    Attempt, BoxFuture, CloseCause, CloseCode, Connector, Endpoint, Proxy, ProxyCause, tls,
+};
 use phx_testing::in_memory::VirtualTime;
 use phx_testing::tls::Authority;
 
@@ -96,11 +98,14 @@ impl State {
         if !self.upgraded && self.heard.ends_with(b"\r\n\r\n") {
             let head = String::from_utf8(self.heard.clone()).unwrap();
             let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "));
-            let accept = derive_accept_key(key.unwrap().as_bytes());
-            let answer = format!(
-                "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-                 Sec-WebSocket-Accept: {accept}\r\n\r\n\x01\0"
-            );
+            let answer = match key {
+                Some(key) => format!(
+                    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                     Sec-WebSocket-Accept: {}\r\n\r\n\x01\0",
+                    derive_accept_key(key.as_bytes())
+                ),
+                None => "HTTP/1.1 200 OK\r\nX: ".to_owned(),
+            };
             self.connection.writer().write_all(answer.as_bytes()).unwrap();
             self.upgraded = true;
         }
@@ -164,13 +169,30 @@ impl fmt::Debug for Server {
     }
 }
 
-/// The client's side leads to the server itself.
+/// The client's side leads to the server itself, or to it as a proxy.
 impl Dialer for Server {
     type Stream = Server;
 
     fn dial(&self, _: &str, _: u16) -> BoxFuture<Result<Server, CloseCause>> {
         let server = self.clone();
         Box::pin(async { Ok(server) })
+    }
+}
+
+/// What a proxy says below TLS is limited as what a server says.
+#[test]
+fn a_proxy_without_end() {
+    for tickets in [0, 500] {
+        let (proxy, mut config) = Server::new(tickets, b"xxxxxxxx");
+        config.proxy_tls = config.tls.clone();
+        let request = Endpoint::parse("ws://server.test/socket").unwrap().request("2.0.0");
+        let mut attempt = Attempt::new(request, VirtualTime::new().runtime());
+        attempt.proxy = Some(Proxy::parse("https://localhost").unwrap());
+        let connector = WebSocketConnector::new(proxy.clone()).with_config(config);
+        let (ended, polls) = proxy.in_turns(10_000, connector.connect(attempt));
+        let cause = ended.expect("it ends").map(drop).unwrap_err();
+        assert_eq!(cause, CloseCause::Proxy(ProxyCause::Malformed));
+        assert!(polls > 1, "{polls} polls");
     }
 }
 

@@ -65,6 +65,13 @@ impl Path {
         net.attempt().await.request
     }
 
+    /// The proxy of the first attempt.
+    async fn proxy(self, change: impl FnOnce(SocketBuilder) -> SocketBuilder) -> Option<String> {
+        let mut net = Net::new();
+        let _socket = self.start(change(net.builder()));
+        net.attempt().await.proxy.map(|proxy| proxy.to_string())
+    }
+
     /// From a failed attempt to the next one.
     async fn first_delay(self, change: impl FnOnce(SocketBuilder) -> SocketBuilder) -> Duration {
         let mut net = Net::new();
@@ -105,6 +112,21 @@ const TABLE: &[(&str, Check)] = &[
         let delay = path.first_delay(|builder| builder.seed(11)).await;
         assert_eq!(path.first_delay(|builder| builder.seed(11)).await, delay);
         assert_ne!(path.first_delay(|builder| builder.seed(12)).await, delay);
+    })),
+    ("proxy", |path| Box::pin(async move {
+        let proxy = path.proxy(|builder| builder.proxy("socks5://proxy.test")).await;
+        assert_eq!(proxy.as_deref(), Some("socks5://proxy.test:1080"));
+    })),
+    ("proxy_from_env", |path| Box::pin(async move {
+        // A process can't change its own: those of the tests, which have none.
+        let expected = path.proxy(|builder| builder.proxy_from_variables(|name| std::env::var_os(name)));
+        let expected = expected.await;
+        assert_eq!(path.proxy(|builder| builder.proxy("p.test").proxy_from_env()).await, expected);
+    })),
+    ("proxy_from_variables", |path| Box::pin(async move {
+        let read = |name: &str| (name == "http_proxy").then(|| "http://proxy.test:3128".into());
+        let proxy = path.proxy(|builder| builder.proxy_from_variables(read)).await;
+        assert_eq!(proxy.as_deref(), Some("http://proxy.test:3128"));
     })),
     ("param", |path| Box::pin(async move {
         let request = path.request(|builder| builder.param("a", "1")).await;
