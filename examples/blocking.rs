@@ -117,7 +117,7 @@ impl Worker {
             }
             let more = self.driver.turn();
             while let Some(event) = self.driver.core.poll_event() {
-                if self.tell(event) {
+                if self.dispatch(event) {
                     return Ok(());
                 }
             }
@@ -163,7 +163,7 @@ impl Worker {
     }
 
     /// Answers whom the event concerns; true if it is the last one.
-    fn tell(&mut self, event: Event) -> bool {
+    fn dispatch(&mut self, event: Event) -> bool {
         match event {
             Event::Opened { .. } => drop(self.opened.take().map(|waiting| waiting.send(Ok(())))),
             Event::Joined { channel, .. } => {

@@ -4,8 +4,8 @@
 //! cargo run --example game_loop
 //! ```
 //!
-//! A player walks through `room:arena` and tells everybody with `shout`; the server sends each
-//! position to all, us included. Ends by itself after three seconds, and tells what the network cost
+//! A player walks through `room:arena` and broadcasts each position with `shout`; the server sends each
+//! position to all, us included. Ends by itself after three seconds, and prints what the network cost
 //! of a tick.
 #![allow(clippy::print_stdout, reason = "telling is what this example is for")]
 
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 _ => {}
             }
         }
-        // The game's own work. Moves are told only while joined: an old position is worth nothing.
+        // The game's own work. Moves are pushed only while joined: an old position is worth nothing.
         if world.joined_in.is_some() && tick % STEP == 0 && tick < TICKS - STEP {
             world.moves += 1;
             let position = Payload::json(&(world.moves, tick))?;
@@ -62,7 +62,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let World { joined_in, moves, seen, position } = world;
     println!("joined in tick {}", joined_in.ok_or("never joined")?);
-    println!("{moves} moves told, {seen} positions seen, the last {position:?}");
+    println!("{moves} moves sent, {seen} positions seen, the last {position:?}");
     println!("the network took {longest:?} of a tick of {TICK:?} at the most");
     if seen == moves { Ok(()) } else { Err("a position is missing".into()) }
 }

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Each socket joins a room of its own, pushes `echo`, and disconnects once it has the reply. Ends by
-//! itself when all have. `support/link.rs` is the transport: it never blocks, and tells what to wait
+//! itself when all have. `support/link.rs` is the transport: it never blocks, and returns what to wait
 //! for.
 #![allow(clippy::print_stdout, reason = "telling is what this example is for")]
 

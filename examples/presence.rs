@@ -21,7 +21,7 @@ use phx_tokio::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// What everybody is told of each device: a meta of its user's presence.
+/// A meta of a user's presence: what all see of each device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Device {
     device: String,

@@ -4,7 +4,7 @@
 //! cargo run --example simulation
 //! ```
 //!
-//! Ann and Bob meet in a room. Ann's cable is pulled, and nobody is told; her heartbeat finds out, and
+//! Ann and Bob meet in a room. Ann's cable is pulled in silence; her heartbeat finds out, and
 //! she comes back. A minute and a half pass in no time, and every run prints the same.
 #![allow(clippy::print_stdout, reason = "telling is what this example is for")]
 
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     say(&mut sim, ann, ann_room, "hello")?;
     run(&mut sim, &people, Duration::from_secs(1));
 
-    tell(&sim, "world", "ann's cable is pulled");
+    show(&sim, "world", "ann's cable is pulled");
     sim.half_open(ann);
     say(&mut sim, bob, bob_room, "are you there?")?;
     run(&mut sim, &people, Duration::from_secs(90));
@@ -71,16 +71,16 @@ fn run(sim: &mut Simulation, people: &[(ClientId, &str)], duration: Duration) {
         for (client, name) in people {
             for event in sim.events(*client) {
                 match event {
-                    Event::Opened { .. } => tell(sim, name, "connected"),
-                    Event::Joined { rejoined: false, .. } => tell(sim, name, "joined"),
+                    Event::Opened { .. } => show(sim, name, "connected"),
+                    Event::Joined { rejoined: false, .. } => show(sim, name, "joined"),
                     Event::Joined { .. } => {
-                        tell(sim, name, "joined again: something may be missing");
+                        show(sim, name, "joined again: something may be missing");
                     }
                     Event::Message { event, payload, .. } if &*event == "shout" => {
                         let text: String = payload.decode().unwrap_or_default();
-                        tell(sim, name, &format!("hears \"{text}\""));
+                        show(sim, name, &format!("hears \"{text}\""));
                     }
-                    Event::Closed { cause, .. } => tell(sim, name, &cause.to_string()),
+                    Event::Closed { cause, .. } => show(sim, name, &cause.to_string()),
                     _ => {}
                 }
             }
@@ -88,6 +88,6 @@ fn run(sim: &mut Simulation, people: &[(ClientId, &str)], duration: Duration) {
     }
 }
 
-fn tell(sim: &Simulation, who: &str, what: &str) {
+fn show(sim: &Simulation, who: &str, what: &str) {
     println!("{:>6.2} s  {who}: {what}", sim.now().since_epoch().as_secs_f64());
 }

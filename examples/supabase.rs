@@ -9,7 +9,7 @@
 //! | `apikey` | a param of the connection |
 //! | the socket at `/realtime/v1/websocket` | `wss://PROJECT.supabase.co/realtime/v1` |
 //! | a channel `room` | the topic `realtime:room` |
-//! | `config` of a channel, and its `access_token` | the params of the join, made afresh for every rejoin |
+//! | `config` of a channel, and its `access_token` | the params of the join, made again for each rejoin |
 //! | `setAuth` | a push of `access_token`, which has no reply |
 //! | `send({ type: "broadcast", .. })` | a push of `broadcast`; with `ack` it has a reply |
 //! | `track` | a push of `presence` |
@@ -117,7 +117,7 @@ async fn story(server: &Listener) -> Result<(), Box<dyn Error>> {
     let response: Value = room.join().await?.decode()?;
     println!("subscribed: {}", response["postgres_changes"]);
 
-    // Presence is told by a push of one's own.
+    // Presence is announced by a separate push.
     let track = json!({ "type": "presence", "event": "track", "payload": { "typing": true } });
     room.push("presence", &track).acknowledged().await?;
     while let Some(item) = changes.next().await {
@@ -170,7 +170,7 @@ async fn story(server: &Listener) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Has the imitation tell of a new row.
+/// Makes the imitation report a new row.
 fn insert(server: &Listener, body: &str) -> Result<(), Box<dyn Error>> {
     let change = json!({
         "ids": [1],

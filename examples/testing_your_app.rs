@@ -25,7 +25,7 @@ struct Said {
     text: String,
 }
 
-/// The program under test: it answers every question until it is told to go, and gives the number of
+/// The program under test: it answers every question until it is dismissed, and returns the number of
 /// its answers.
 async fn bot(builder: SocketBuilder) -> Result<u32, Box<dyn Error + Send + Sync>> {
     let socket = builder.connect().await?;
@@ -130,7 +130,7 @@ fn it_comes_back_from_a_lost_connection() -> Checked {
     time.run(async {
         let mut scene = Scene::set(&time).await?;
         scene.bots_link.cut();
-        scene.say("Where").await?; // nobody hears it
+        scene.say("Where").await?; // it isn't heard
         same(scene.answer(&time).await.as_deref(), Some("I was away. Ask me again."))?;
         scene.say("Where").await?;
         same(scene.answer(&time).await.as_deref(), Some("Where? No idea."))
@@ -141,7 +141,7 @@ fn it_notices_a_pulled_cable() -> Checked {
     let time = VirtualTime::new();
     time.run(async {
         let mut scene = Scene::set(&time).await?;
-        // Neither side is told. The heartbeat finds out, after 40 s at the latest.
+        // Neither side notices. The heartbeat finds out, after 40 s at the latest.
         scene.bots_link.half_open();
         time.sleep(Duration::from_secs(40)).await;
         same(scene.answer(&time).await.as_deref(), Some("I was away. Ask me again."))

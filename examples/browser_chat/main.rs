@@ -65,7 +65,7 @@ impl Site {
 
     /// Answers one request, and closes the connection.
     async fn answer(&self, stream: TcpStream) -> io::Result<()> {
-        // Nobody's request is as large as that.
+        // No request is as large as that.
         let mut request = BufReader::new(stream).take(16 << 10);
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {

@@ -52,7 +52,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             () = type_lines(&channel, &people, &arguments.name) => Ok(()),
             interrupted = tokio::signal::ctrl_c() => interrupted,
         };
-        // The others are told. What the server answers makes no difference any more.
+        // The others see it. The server's answer makes no difference any more.
         let _ = channel.leave().await;
         interrupted
     };

@@ -85,7 +85,7 @@ pub(crate) fn who(people: &Presence<Seen>) -> String {
     format!("here: {}", names.join(", "))
 }
 
-/// A second device of somebody who is here already is no news, nor is the end of one of two.
+/// A second device of a person who is present isn't shown, nor is the end of one of two.
 fn show_change<E>(change: &PresenceChange<Seen, E>) {
     match change {
         PresenceChange::Joined { key, before: None, .. } => {

@@ -1,6 +1,6 @@
 //! What is printed, and how the text of others is kept from doing anything to the terminal.
 
-/// Prints a line that nobody said.
+/// Prints a line of the program.
 pub(crate) fn notice(text: &str) {
     println!("* {text}");
 }

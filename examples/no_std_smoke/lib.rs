@@ -22,7 +22,7 @@ pub trait Device {
     /// Time since it was started.
     fn uptime(&self) -> Duration;
 
-    /// Opens a WebSocket; the request tells URL, headers and subprotocols.
+    /// Opens a WebSocket; the request has URL, headers and subprotocols.
     ///
     /// # Errors
     ///

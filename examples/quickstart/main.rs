@@ -1,12 +1,12 @@
-//! The main job, told as a story: two people in a chat room, over a real WebSocket.
+//! The main job as a story: two people in a chat room, over a real WebSocket.
 //!
 //! ```sh
 //! cargo run -p quickstart
 //! ```
 //!
 //! The server is embedded (`phx-testing`), so this needs nothing else. It ends by itself, with exit
-//! code 0 if every step went as told, and with another one if a step failed or took too long.
-#![allow(clippy::print_stdout, reason = "telling is what this example is for")]
+//! code 0 if every step succeeded, and with another one if a step failed or took too long.
+#![allow(clippy::print_stdout, reason = "printing is what this example is for")]
 
 use std::error::Error;
 use std::future::Future;
@@ -24,7 +24,7 @@ struct Said {
     text: String,
 }
 
-/// What the room knows of everybody who is there.
+/// A meta of a presence: what the room knows about each person.
 #[derive(Debug, Deserialize)]
 struct Seen {
     online_at: u64,
@@ -71,7 +71,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     expect(people.list().len() == 2, "ann and bob are present")?;
 
-    println!("5. Bob shouts: a broadcast to everybody in the room.");
+    println!("5. Bob shouts: a broadcast to all in the room.");
     let hello = Said { from: "bob".into(), text: "I am!".into() };
     bobs_room.push("shout", &hello).detach()?;
     let first = step("the broadcast", heard.next()).await?;
@@ -93,7 +93,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     })
     .await?;
 
-    println!("7. Her channel rejoins by itself, and tells that she may have missed something.");
+    println!("7. Her channel rejoins by itself, and reports that messages may be missing.");
     let gap = step("the gap marker", heard.next()).await?;
     println!("   Her stream has {gap:?}.");
     expect(matches!(gap, Some(StreamItem::Gap)), "the stream has a gap marker")?;
@@ -105,7 +105,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("   Ann's stream has {second:?}.");
     expect(matches!(second, Some(StreamItem::Message(said)) if said == again), "ann hears bob")?;
 
-    println!("9. Everybody leaves and disconnects.");
+    println!("9. Both leave and disconnect.");
     step("bob's leave", bobs_room.leave()).await??;
     step("ann's leave", anns_room.leave()).await??;
     step("bob's goodbye", bob.disconnect()).await?;

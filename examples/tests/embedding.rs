@@ -37,32 +37,32 @@ fn output(example: &str) -> String {
 
 #[test]
 fn one_thread_drives_many_sockets() {
-    let told = "50 sockets on one thread: 50 replies, all disconnected\n";
-    assert_eq!(output("mio_loop"), told);
+    let printed = "50 sockets on one thread: 50 replies, all disconnected\n";
+    assert_eq!(output("mio_loop"), printed);
 }
 
 #[test]
 fn a_game_sees_every_move_that_it_told() {
-    let told = output("game_loop");
-    assert!(told.contains("positions seen"), "{told}");
+    let printed = output("game_loop");
+    assert!(printed.contains("positions seen"), "{printed}");
 }
 
 #[test]
 fn calls_block_until_their_reply() {
-    let told = "the reply is one\nthe reply is two\ndisconnected\n";
-    assert_eq!(output("blocking"), told);
+    let printed = "the reply is one\nthe reply is two\ndisconnected\n";
+    assert_eq!(output("blocking"), printed);
 }
 
 #[test]
 fn a_simulation_is_the_same_each_time() {
-    let told = output("simulation");
-    assert_eq!(told, output("simulation"));
+    let printed = output("simulation");
+    assert_eq!(printed, output("simulation"));
     for line in [
         "ann: the heartbeat had no reply in time",
         "ann: joined again",
         "bob: hears \"I was away\"",
     ] {
-        assert!(told.contains(line), "no {line:?} in\n{told}");
+        assert!(printed.contains(line), "no {line:?} in\n{printed}");
     }
 }
 
@@ -85,7 +85,7 @@ fn the_same_program_on_every_runtime() {
 
 #[test]
 fn a_proxy_is_asked_for_the_server() {
-    let told = output("proxy");
-    assert!(told.starts_with("the proxy is asked for 127.0.0.1:"), "{told}");
-    assert!(told.ends_with("the reply is there and back\n"), "{told}");
+    let printed = output("proxy");
+    assert!(printed.starts_with("the proxy is asked for 127.0.0.1:"), "{printed}");
+    assert!(printed.ends_with("the reply is there and back\n"), "{printed}");
 }

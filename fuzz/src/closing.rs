@@ -130,7 +130,7 @@ fn check_cause(cause: &CloseCause, was_open: bool) {
         Event::Closed { retry_in, .. } => Some(retry_in),
         _ => None,
     });
-    let retry_in = retry_in.expect("a connection that ended is told");
+    let retry_in = retry_in.expect("the end of a connection is reported");
     assert_eq!(socket.poll_timeout(), retry_in.map(|delay| now + delay));
 
     let status = match cause {

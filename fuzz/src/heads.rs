@@ -2,7 +2,7 @@
 //! proxy's to a CONNECT, a SOCKS5 proxy's.
 //!
 //! The first byte says who answers: `0` a server, `1` an HTTP proxy, `2` a SOCKS5 proxy, `3` one that
-//! is told user and password; `4` to `7` the same, but the stream stalls after the last byte instead
+//! is given user and password; `4` to `7` the same, but the stream stalls after the last byte instead
 //! of ending. Two digits are the sizes of the pieces, in turns (`0` all at once, `1` one byte, more
 //! for larger ones). The rest is what is said; `{accept}` in it becomes the right
 //! `Sec-WebSocket-Accept`.

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use phx_proto::{DecodeError, DecodeCause, Message, Payload, Ref, Status, events};
 use serde_json::value::RawValue;
 
-/// What is wrong with a text, as far as the model tells it apart.
+/// What is wrong with a text, as far as the model distinguishes it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Wrong {
     /// It isn't JSON, or not of the outermost type that the format has.
     Json,
     /// It is, but no message.
     Message,
-    /// The model can't tell: `serde_json` refuses a key that is half a surrogate pair, where a decoder
+    /// The model can't know: `serde_json` refuses a key that is half a surrogate pair, where a decoder
     /// skips it as unknown.
     CantTell,
 }

@@ -59,7 +59,7 @@ impl Peer {
         self.0.lock().unwrap()
     }
 
-    /// Bytes that nobody has read.
+    /// Bytes that weren't read.
     pub(crate) fn unread(&self) -> usize {
         self.state().said.len()
     }

@@ -120,7 +120,7 @@ fn may_be(error: &PresenceError, refusal: UpgradeRejection) -> bool {
     }
 }
 
-/// What somebody has who had `list` and is told these changes.
+/// The list that results from `list` and these changes.
 fn fold(mut list: List, changes: &[PresenceChange<Value, Map<String, Value>>]) -> List {
     let Some((last, others)) = changes.split_last() else {
         return list;

@@ -6,7 +6,7 @@
 //!
 //! What must hold while it goes and in the end is in the crate `phx-chaos`, for the tests of
 //! `phx-proto` too. Here: the same steps give the same outputs; facts about old connections change
-//! nothing; nor does it matter how often the socket is polled and told the time.
+//! nothing; nor does it matter how often the socket is polled and given the time.
 
 use phx_chaos::{Chaos, Options};
 

@@ -91,7 +91,7 @@ impl Record {
         Ok(())
     }
 
-    /// How many crates nobody has checked.
+    /// Number of crates that haven't been checked.
     pub(crate) fn unchecked(&self) -> usize {
         self.unchecked.len()
     }

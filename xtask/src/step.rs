@@ -9,7 +9,7 @@ use crate::steps::{
 use crate::summary::Report;
 use crate::tools;
 
-/// Every step, in the order in which `ci` runs them: what is quick to tell comes first.
+/// Every step, in the order in which `ci` runs them: quick ones first.
 pub(crate) const ALL: &[Step] = &[
     Step { name: "tools", about: "bring the tools and targets the steps need", check: tools::all },
     Step { name: "fmt", about: "the sources are formatted", check: cargo::fmt },
@@ -20,7 +20,7 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "suite", about: "one behaviour suite on every adapter", check: cargo::suite },
     Step { name: "simulation", about: "simulated runs under faults", check: runs::simulation },
     Step { name: "differential", about: "core and phoenix.js alike", check: runs::differential },
-    Step { name: "faults", about: "real faults, noticed and mended in time", check: runs::faults },
+    Step { name: "faults", about: "real faults, noticed and healed in time", check: runs::faults },
     Step { name: "hostile", about: "a server that attacks every adapter", check: runs::hostile },
     Step { name: "soak", about: "traffic under faults, for a minute", check: runs::soak },
     Step { name: "counts", about: "instructions and allocations", check: counts::check },
@@ -95,7 +95,7 @@ pub(crate) fn usage() -> String {
     text.extend(ALL.iter().map(|step| line(step.name, step.about)));
     text.push_str("\non request only:\n");
     text.extend(ON_REQUEST.iter().map(|step| line(step.name, step.about)));
-    text.push_str("\nprograms, which tell more with --help:\n");
+    text.push_str("\nprograms, which have --help:\n");
     text.extend(programs::ALL.iter().map(|program| line(program.name, program.about)));
     text
 }

@@ -165,7 +165,7 @@ impl Terminal {
         program.ends(&[code], &output);
     }
 
-    /// Stops all output, as Ctrl-S does: whoever writes waits.
+    /// Stops all output, as Ctrl-S does: writers wait.
     pub fn stops_output(&self) {
         tcflow(&self.terminal, Action::OOff).unwrap();
     }
@@ -185,7 +185,7 @@ impl Terminal {
         let left = deadline.saturating_duration_since(Instant::now());
         let mut fds = [PollFd::new(&self.terminal, PollFlags::IN)];
         let ready = match poll(&mut fds, Some(&left.try_into().unwrap())) {
-            // A signal came, such as that a program has ended: whoever called asks again.
+            // A signal came, such as that a program has ended: the caller asks again.
             Err(Errno::INTR) => return true,
             ready => ready.unwrap(),
         };

@@ -51,7 +51,7 @@ impl Browser {
 
     /// Waits until an element has this in its text.
     pub(crate) async fn sees(&self, selector: &str, text: &str) {
-        // The page tells when it has changed.
+        // The page reports when it has changed.
         let script = "
             const [selector, text, done] = arguments
             const isThere = () => document.querySelector(selector)?.textContent.includes(text)

@@ -53,7 +53,7 @@ pub(crate) fn record_advisories() -> Outcome {
     Ok(Some(record.summary()))
 }
 
-/// Fetching apart from checking tells a network that isn't there from a finding.
+/// Fetching and checking are separate, so that a missing network isn't mistaken for a finding.
 fn database_is_there() -> bool {
     let fetched = deny(&["fetch", "db"]).run_within(FETCH_DEADLINE);
     if let Err(error) = &fetched {

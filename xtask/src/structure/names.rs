@@ -25,7 +25,7 @@ pub(super) fn edges(of: &Crate, edges: &mut Edges) {
         for item in &module.items {
             names.visit_item(item);
         }
-        // Nobody writes the name of a trait whose methods are called.
+        // A trait whose methods are called isn't named in the call.
         let unseen = |name: &String| !names.seen.contains(name);
         let imports = module.imports.iter();
         let imports = imports.filter(|import| !import.is_public && unseen(&import.name));
