@@ -50,7 +50,8 @@
 //! | missed messages, slow readers | [`StreamItem`], [`StreamOptions`] |
 //! | who is present | [`Presence`] |
 //! | JSON and bytes | [`Payload`], [`IntoPayload`] |
-//! | TLS, proxies, Unix sockets | [`websocket::WebSocketConnector`], [`dial`], [`UnixDialer`] |
+//! | proxies | [`SocketBuilder::proxy_from_env`], [`SocketBuilder::proxy`] |
+//! | TLS, Unix sockets | [`websocket::WebSocketConnector`], [`UnixDialer`] |
 //! | another runtime or transport | [`Runtime`], [`Connector`] |
 //! | how to do it, step by step; coming from another client | the [guide] |
 //! | tests without a server | the crate `phx-testing` |
@@ -73,14 +74,14 @@
 //! use std::sync::Arc;
 //!
 //! use phx_smol::TcpDialer;
-//! use phx_smol::tls::{self, rustls::RootCertStore, rustls::pki_types::CertificateDer};
+//! use phx_smol::tls::{self, rustls::pki_types::CertificateDer};
 //! use phx_smol::websocket::{WebSocketConfig, WebSocketConnector};
 //!
 //! # async fn doc(certificate: Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
-//! let mut roots = RootCertStore::empty();
-//! roots.add(CertificateDer::from(certificate))?; // DER; `CertificateDer::from_pem_file` for PEM
+//! // A private authority's certificate, or the server's, self-signed: DER; `CertificateDer::from_pem_file` for PEM.
+//! let certificate = CertificateDer::from(certificate);
 //! let mut config = WebSocketConfig::default();
-//! config.tls = Arc::new(tls::builder().with_root_certificates(roots).with_no_client_auth());
+//! config.tls = Arc::new(tls::with_custom_roots([certificate])?.with_no_client_auth());
 //!
 //! let socket = phx_smol::socket("wss://phoenix.internal/socket")
 //!     .connector(WebSocketConnector::new(TcpDialer::new()).with_config(config))
