@@ -258,7 +258,8 @@ fn hint(url: &str) -> String {
     let address = url.split(['?', '#']).next().unwrap_or_default();
     let authority = address.split('/').next().unwrap_or_default();
     let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    let meant = format!("ws://{address}");
+    let scheme = if authority.ends_with(":443") { "wss" } else { "ws" };
+    let meant = format!("{scheme}://{address}");
     match has_port && Endpoint::parse(&meant).is_ok() {
         true => format!("; did you mean {}?", shown(&meant)),
         false => String::new(),
@@ -320,6 +321,7 @@ mod tests {
             hint_of("localhost:4000/socket?token=hush#hush"),
             "; did you mean ws://localhost:4000/socket?"
         );
+        assert_eq!(hint_of("example.com:443/a?b"), "; did you mean wss://example.com:443/a?");
         for url in ["hush", "ann:hush@h:4000/socket", "hush:4000000/", "hush.hush/x", "hush:hush"] {
             assert_eq!(hint_of(url), "", "{url}");
         }

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use clap::Args;
-use futures::Stream;
-use futures::future::{ready, try_join_all};
-use futures::stream::{BoxStream, SelectAll, StreamExt as _, once};
-use phx_tokio::{Channel, ChannelCloseCause, ConnectionState, Socket};
+use futures::future::try_join_all;
+use futures::stream::{BoxStream, SelectAll, StreamExt as _};
+use phx_tokio::{ConnectionState, Socket};
 
 use crate::connect::Connect;
 use crate::failure::Failure;
@@ -15,8 +14,8 @@ use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::record::{Kind, Record};
 use crate::session::{
-    JoinRefs, Joining, channel, join, report_connection, report_failures, said, topic_filter,
-    unjoined, while_open,
+    JoinRefs, Joining, channel, channel_records, join, report_connection, report_failures,
+    topic_records, while_open,
 };
 use crate::terminal;
 use crate::value;
@@ -96,13 +95,13 @@ async fn connected(
     let outcome = async {
         let mut records = SelectAll::new();
         for topics in &options.also {
-            records.push(also(&socket, topics).boxed());
+            records.push(topic_records(&socket, topics).boxed());
         }
         for topic in &options.topics {
             let channel = channel(&socket, topic, params.clone(), false)?;
             report_failures(&channel, printer.hook());
             refs.expect(channel.topic());
-            records.push(with_end(&channel, &refs).boxed());
+            records.push(channel_records(&channel, &refs).boxed());
             channels.push(channel);
         }
         let joins = channels.iter().map(|channel| async {
@@ -167,31 +166,4 @@ impl Tail<'_> {
             || wanted.is_empty()
             || wanted.iter().any(|event| Some(&**event) == record.event.as_deref())
     }
-}
-
-/// The records of a channel, with its end as the last one.
-fn with_end(channel: &Channel, refs: &JoinRefs) -> impl Stream<Item = Record> + use<> {
-    let (refs, channel) = (refs.clone(), channel.clone());
-    let topic = channel.topic().clone();
-    let records = channel.incoming().filter_map(move |item| {
-        let record = said(&topic, item, &refs);
-        ready(record.map(|record| match record.kind {
-            Kind::Rejoined => record.detail("messages may be missing before this"),
-            _ => record,
-        }))
-    });
-    records.chain(once(async move {
-        let detail = match channel.close_cause() {
-            Some(ChannelCloseCause::ByServer(_)) => "by the server",
-            Some(ChannelCloseCause::Rejected(_)) => "the server rejected the rejoin",
-            _ => "for good",
-        };
-        Record::new(Kind::Closed).topic(channel.topic()).detail(detail)
-    }))
-}
-
-/// The records of topics that aren't joined.
-fn also(socket: &Socket, topics: &str) -> impl Stream<Item = Record> + use<> {
-    let (messages, topics) = (socket.topic_messages(topic_filter(topics)), topics.to_owned());
-    messages.filter_map(move |item| ready(unjoined(&topics, item)))
 }

@@ -1,6 +1,7 @@
 //! Payloads as they are given on the command line: JSON, `@FILE` or `-`.
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 
 use phx_tokio::Payload;
 use serde_json::value::RawValue;
@@ -35,8 +36,10 @@ pub(crate) fn read(path: &str) -> Result<Vec<u8>, Failure> {
 pub(crate) fn checked(text: Vec<u8>, what: &str) -> Result<Payload, Failure> {
     let is_word = text.first().is_some_and(u8::is_ascii_alphabetic);
     Payload::from_json_text(text).map_err(|error| {
+        // The error itself says the same again.
+        let why = error.source().unwrap_or(&error);
         let hint = if is_word { "; a string needs double quotes, as in '\"hello\"'" } else { "" };
-        Failure::usage(format!("{what} isn't JSON: {}{hint}", chain(&error)))
+        Failure::usage(format!("{what} isn't JSON: {}{hint}", chain(why)))
     })
 }
 

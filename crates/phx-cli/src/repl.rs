@@ -14,7 +14,8 @@ use crate::printer::{Format, Printer};
 use crate::queue::{Sender, queue};
 use crate::record::{Kind, Record};
 use crate::session::{
-    JoinRefs, JoinedChannel, forward, join, report_connection, report_failures, while_open,
+    JoinRefs, JoinedChannel, channel_records, forward, join, report_connection, report_failures,
+    while_open,
 };
 use crate::terminal::shown;
 use crate::value;
@@ -208,14 +209,14 @@ impl Repl<'_> {
         let joined = JoinedChannel::new(&self.socket, &topic, params, replace)?;
         self.channels.remove(&topic);
         let channel = &joined.channel;
-        let messages = channel.incoming();
+        let messages = channel_records(channel, &self.refs);
         let records = self.records.clone();
         report_failures(channel, move |record| records.send_now(record));
         self.refs.expect(channel.topic());
         let response = while_open(&self.socket, join(channel, self.timeout)).await?;
         let record = Record::new(Kind::Joined).topic(channel.topic()).answer(&response);
         self.printer.print(record).await?;
-        tokio::spawn(forward(channel.clone(), messages, self.refs.clone(), self.records.clone()));
+        tokio::spawn(forward(messages, self.records.clone()));
         self.seen.topic(&topic);
         self.channels.insert(topic.clone(), joined);
         self.last = Some(topic);

@@ -1,15 +1,18 @@
 //! Parts of commands that join: params, joins, and records of channels and of the connection.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
+use futures::Stream;
 use futures::future::ready;
+use futures::stream::{StreamExt as _, once};
 use phx_tokio::{
     ByteString, Channel, ChannelCloseCause, CloseCause, ConnectionState, Incoming, JoinCause,
-    JoinError, Message, Messages, Payload, PayloadDropped, Socket, SocketBuilder, Status,
-    StreamItem, TopicFilter, TopicMessage,
+    JoinError, Message, Payload, PayloadDropped, Socket, SocketBuilder, Status, StreamItem,
+    TopicFilter, TopicMessage,
 };
 use tokio::task::spawn_blocking;
 
@@ -231,32 +234,46 @@ pub(crate) fn report_failures(channel: &Channel, report: impl Fn(Record) + Send 
     });
 }
 
-/// Forwards what a channel receives after its join, until it is closed.
-pub(crate) async fn forward(
-    channel: Channel,
-    mut messages: Messages<Incoming>,
-    refs: JoinRefs,
-    records: Sender<Record>,
-) {
+/// The records of a channel from now on. The last one is its end, unless it was left or replaced, which is reported
+/// as that.
+pub(crate) fn channel_records(
+    channel: &Channel,
+    refs: &JoinRefs,
+) -> impl Stream<Item = Record> + use<> {
+    let (refs, channel) = (refs.clone(), channel.clone());
     let topic = channel.topic().clone();
-    while let Some(item) = messages.next().await {
-        if let Some(record) = said(&topic, item, &refs)
-            && records.send(record).await.is_err()
-        {
+    let records =
+        channel.incoming().filter_map(move |item| ready(channel_record(&topic, item, &refs)));
+    let end = once(async move {
+        let detail = match channel.close_cause()? {
+            ChannelCloseCause::Left | ChannelCloseCause::Replaced => return None,
+            ChannelCloseCause::ByServer(_) => "by the server",
+            ChannelCloseCause::Rejected(_) => "the server rejected the rejoin",
+            _ => "for good",
+        };
+        Some(Record::new(Kind::Closed).topic(channel.topic()).detail(detail))
+    });
+    records.chain(end.filter_map(ready))
+}
+
+/// The records of topics that aren't joined, from now on.
+pub(crate) fn topic_records(socket: &Socket, topics: &str) -> impl Stream<Item = Record> + use<> {
+    let (messages, topics) = (socket.topic_messages(topic_filter(topics)), topics.to_owned());
+    messages.filter_map(move |item| ready(topic_record(&topics, item)))
+}
+
+/// Sends records on, until there are none, or the receiver is gone.
+pub(crate) async fn forward(records: impl Stream<Item = Record>, to: Sender<Record>) {
+    let mut records = pin!(records);
+    while let Some(record) = records.next().await {
+        if to.send(record).await.is_err() {
             return;
         }
     }
-    // A leave is reported as one, and a replacement by its own join.
-    if !matches!(
-        channel.close_cause(),
-        None | Some(ChannelCloseCause::Left | ChannelCloseCause::Replaced)
-    ) {
-        let _ = records.send(Record::new(Kind::Closed).topic(&topic)).await;
-    }
 }
 
-/// The record of something that a channel says after it was joined.
-pub(crate) fn said(
+/// The record of an item of a channel.
+fn channel_record(
     topic: &ByteString,
     item: StreamItem<Incoming>,
     refs: &JoinRefs,
@@ -266,7 +283,8 @@ pub(crate) fn said(
             Record::message(topic, &message.event, &message.payload)
         }
         StreamItem::Message(Incoming::Joined { response, rejoined: true, .. }) => {
-            Record::new(Kind::Rejoined).topic(topic).reference(refs.of(topic)).answer(&response)
+            let record = Record::new(Kind::Rejoined).topic(topic).reference(refs.of(topic));
+            record.answer(&response).detail("messages may be missing before this")
         }
         StreamItem::Lagged(count) => Record::lagged(topic, count),
         // A gap is what the rejoin says, and nothing is decoded here that could be malformed.
@@ -274,31 +292,16 @@ pub(crate) fn said(
     })
 }
 
-/// Forwards messages on topics that aren't joined.
-pub(crate) async fn forward_topics(
-    mut messages: Messages<TopicMessage>,
-    topics: String,
-    records: Sender<Record>,
-) {
-    while let Some(item) = messages.next().await {
-        if let Some(record) = unjoined(&topics, item)
-            && records.send(record).await.is_err()
-        {
-            return;
-        }
-    }
-}
-
 /// The topics that an argument names: one, or with `*` at its end all that begin like that.
-pub(crate) fn topic_filter(text: &str) -> TopicFilter {
+fn topic_filter(text: &str) -> TopicFilter {
     match text.strip_suffix('*') {
         Some(prefix) => TopicFilter::prefix(prefix),
         None => TopicFilter::topic(text),
     }
 }
 
-/// The record of something that came on a topic that isn't joined.
-pub(crate) fn unjoined(topics: &str, item: StreamItem<TopicMessage>) -> Option<Record> {
+/// The record of an item of topics that aren't joined.
+fn topic_record(topics: &str, item: StreamItem<TopicMessage>) -> Option<Record> {
     Some(match item {
         StreamItem::Message(message) => {
             Record::message(&message.topic, &message.event, &message.payload)

@@ -24,8 +24,8 @@ use crate::printer::Printer;
 use crate::queue::{Receiver, Sender, queue};
 use crate::record::{Kind, Record};
 use crate::session::{
-    JoinRefs, JoinedChannel, accepted, forward, forward_topics, report_connection, report_failures,
-    topic_filter, while_open,
+    JoinRefs, JoinedChannel, accepted, channel_records, forward, report_connection,
+    report_failures, topic_records, while_open,
 };
 use crate::terminal::{self, shown};
 
@@ -128,8 +128,8 @@ impl Runner {
                 Ok(())
             }
             Task::Listen { topic } => {
-                let messages = self.socket()?.topic_messages(topic_filter(&topic));
-                tokio::spawn(forward_topics(messages, topic, self.records.clone()));
+                let messages = topic_records(self.socket()?, &topic);
+                tokio::spawn(forward(messages, self.records.clone()));
                 Ok(())
             }
             Task::Wait(pattern) => self.wait(&pattern, step.timeout).await,
@@ -274,7 +274,7 @@ impl Runner {
         patience: Duration,
     ) -> Result<(), Failure> {
         let channel = joined.channel.clone();
-        let messages = channel.incoming();
+        let messages = channel_records(&channel, &self.refs);
         let records = self.records.clone();
         report_failures(&channel, move |record| records.send_now(record));
         let topic = channel.topic().clone();
@@ -285,7 +285,7 @@ impl Runner {
             Ok(response) => {
                 self.print(origin.mark(record.answer(&response))).await?;
                 self.channels.insert(topic.to_string(), joined);
-                tokio::spawn(forward(channel, messages, self.refs.clone(), self.records.clone()));
+                tokio::spawn(forward(messages, self.records.clone()));
                 match expect {
                     Expect::Error => {
                         let text = "expected the server to reject the join, and it accepted";
