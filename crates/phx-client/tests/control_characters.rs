@@ -200,8 +200,7 @@ fn whatever_is_displayed_is_one_short_line() {
 
 /// Errors that only handles make.
 fn shown_by_handles(text: &str) -> BTreeSet<String> {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.start_paused(true).enable_all().build().unwrap().block_on(async {
+    common::paused().block_on(async {
         let mut table = Table::default();
         let (socket, room, mut peer) = Net::new().joined().await;
         let first = socket.channel(text).create().unwrap();

@@ -45,16 +45,6 @@ fn peak(run: impl FnOnce()) -> usize {
     usize::try_from(bytes_max).unwrap()
 }
 
-/// In virtual time, on this thread.
-fn in_runtime<F: Future>(future: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(future)
-}
-
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }

@@ -301,6 +301,15 @@ impl Peer {
         joined.unwrap();
     }
 
+    /// Accepts the leave of a channel.
+    pub async fn leave(&mut self, room: &Channel) {
+        let (left, ()) = tokio::join!(room.leave(), async {
+            let leave = self.receive().await;
+            self.reply(&leave, "ok", &json!({}));
+        });
+        left.unwrap();
+    }
+
     pub fn reply(&self, to: &Message, status: &str, response: &Value) {
         let reply = Message::reply(
             to.topic.clone(),
@@ -383,6 +392,12 @@ impl<T> Watched<T> {
     pub fn take(&self) -> Pin<Box<dyn Future<Output = T> + Send>> {
         self.0.lock().unwrap().take().unwrap()
     }
+}
+
+/// A runtime on this thread, in virtual time.
+pub fn paused() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_time().start_paused(true).build().unwrap()
 }
 
 /// Lets all tasks run until they wait, without time passing.

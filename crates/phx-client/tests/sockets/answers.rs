@@ -8,7 +8,7 @@ use phx_client::{
 };
 use serde_json::{Value, json};
 
-use crate::common::{Net, Peer, settle, soon};
+use crate::common::{Net, Peer, paused, settle, soon};
 
 /// JSON text of this many bytes.
 fn text(bytes: usize) -> Value {
@@ -173,12 +173,7 @@ const KIB: usize = 1 << 10;
 /// What `test` has allocated, with a limit of 1 MiB.
 fn measured(test: impl AsyncFn(Socket, Channel, Peer)) -> AllocationInfo {
     measure(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        paused().block_on(async {
             let mut net = Net::new();
             let (socket, room, peer) = limited_to(&mut net, 1_024 * KIB).await;
             test(socket, room, peer).await;

@@ -5,7 +5,7 @@ use futures::future::join_all;
 use phx_client::{CloseCause, PushCause, PushError};
 use serde_json::{Value, json};
 
-use crate::common::{Net, settle, soon};
+use crate::common::{Net, paused, settle, soon};
 
 /// What is left of a peak: room for a few entries, and what the test itself keeps.
 const LITTLE: i64 = 12 << 10;
@@ -15,11 +15,7 @@ const PEAK: usize = 1_000;
 
 #[test]
 fn of_a_connection_that_was_dead() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
+    let runtime = paused();
     let mut net = Net::new();
     let (socket, room, mut peer) = runtime.block_on(net.joined());
     // While outcomes are kept, nothing is empty. The first has a place of its own.

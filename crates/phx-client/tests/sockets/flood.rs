@@ -19,7 +19,7 @@ use phx_client::{
 };
 use tokio::time::Instant;
 
-use crate::common::TestRuntime;
+use crate::common::{TestRuntime, paused};
 
 const MESSAGES: u32 = 3_000;
 /// What the real servers sent that this is modelled on.
@@ -209,13 +209,8 @@ impl Flooded {
 /// Runs on one thread, in virtual time, and says what it allocated.
 fn measured<F: Future<Output = ()>>(test: impl Fn() -> F) -> AllocationInfo {
     measure(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
         let limit = Duration::from_secs(3_600);
-        runtime.block_on(async { tokio::time::timeout(limit, test()).await.expect("it ends") });
+        paused().block_on(async { tokio::time::timeout(limit, test()).await.expect("it ends") });
     })
 }
 

@@ -67,8 +67,7 @@ async fn the_message_hook_of_a_socket_sees_everything_that_comes() {
 #[tokio::test(start_paused = true)]
 async fn channel_hooks_tell_of_joins_errors_and_the_end() {
     let mut net = Net::new();
-    let (socket, mut peer) = net.connected().await;
-    let room = socket.channel("room:a").create().unwrap();
+    let (_socket, room, mut peer) = net.unjoined().await;
     let notes = Notes::default();
     let (joins, errors, closes) = (notes.clone(), notes.clone(), notes.clone());
     drop(room.on_join(move |response, rejoined| joins.note(format!("{response:?} {rejoined}"))));
@@ -77,17 +76,12 @@ async fn channel_hooks_tell_of_joins_errors_and_the_end() {
         assert_eq!(cause, &ChannelCloseCause::Left);
         closes.note("closed");
     }));
-    let (joined, _) = tokio::join!(room.join(), peer.accept_join());
-    joined.unwrap();
+    peer.join(&room).await;
     peer.close(CloseCause::io("cable"));
     let mut peer = net.attempt().await.accept();
     peer.accept_join().await;
     settle().await;
-    let (left, ()) = tokio::join!(room.leave(), async {
-        let leave = peer.receive().await;
-        peer.reply(&leave, "ok", &json!({}));
-    });
-    left.unwrap();
+    peer.leave(&room).await;
     settle().await;
     assert_eq!(
         notes.taken(),

@@ -5,20 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use phx_client::{
-    CallError, Channel, ChannelCloseCause, ChannelState, ClosePolicy, JoinCause, JoinError,
-    Message, Payload, Rejoin, StreamItem,
+    CallError, ChannelCloseCause, ChannelState, ClosePolicy, JoinCause, JoinError, Message,
+    Payload, Rejoin, StreamItem,
 };
 use serde_json::json;
 
 use crate::common::{Net, Notes, Peer, settle, soon};
-
-async fn leave(room: &Channel, peer: &mut Peer) {
-    let (left, ()) = tokio::join!(room.leave(), async {
-        let leave = peer.receive().await;
-        peer.reply(&leave, "ok", &json!({}));
-    });
-    left.unwrap();
-}
 
 fn close(peer: &Peer, join: &Message) {
     let close = Message::new("room:a", "phx_close", Payload::empty());
@@ -60,7 +52,7 @@ async fn hooks_stay_streams_have_ended_and_params_are_made_anew() {
         if life == 1 {
             close(&peer, &request);
         } else {
-            leave(&room, &mut peer).await;
+            peer.leave(&room).await;
         }
         assert!(soon(stream.next()).await.is_none());
         assert!(room.on::<u32>("n").next().await.is_none(), "made between two lives");
@@ -74,7 +66,7 @@ async fn hooks_stay_streams_have_ended_and_params_are_made_anew() {
 async fn one_status_stream_ends_with_the_life_and_a_new_one_shows_the_next() {
     let (_socket, room, mut peer) = Net::new().joined().await;
     let mut status = room.status();
-    leave(&room, &mut peer).await;
+    peer.leave(&room).await;
     assert_eq!(soon(status.next()).await, Some(ChannelState::Closed));
     assert_eq!(soon(status.next()).await, None);
     peer.join(&room).await;
@@ -130,7 +122,7 @@ async fn what_was_replaced_or_removed_or_lost_its_topic_cannot_be_joined_again()
         "{refused:?}"
     );
     peer.join(&other).await;
-    leave(&other, &mut peer).await;
+    peer.leave(&other).await;
     let third = socket.channel("room:a").create().unwrap();
     let refused = other.join().await;
     let Err(JoinError { cause: JoinCause::InvalidState(taken), .. }) = refused else {

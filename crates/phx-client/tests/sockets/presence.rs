@@ -105,11 +105,7 @@ async fn a_closed_channel_has_no_list_that_is_the_servers() {
     peer.broadcast("presence_state", &json!({ "ann": { "metas": [{ "phx_ref": "1" }] } }));
     settle().await;
     assert_eq!(presence.status(), PresenceStatus::Synced);
-    let (left, ()) = tokio::join!(room.leave(), async {
-        let leave = peer.receive().await;
-        peer.reply(&leave, "ok", &json!({}));
-    });
-    left.unwrap();
+    peer.leave(&room).await;
     settle().await;
     assert_eq!(presence.status(), PresenceStatus::Pending);
 }

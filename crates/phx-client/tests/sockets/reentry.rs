@@ -110,11 +110,7 @@ async fn hooks_that_hold_their_channel_let_go_when_it_is_removed() {
     let notes = Notes::default();
     let (closes, also_held) = (notes.clone(), room.clone());
     drop(room.on_close(move |_| closes.note(also_held.topic().to_string())));
-    let (left, ()) = tokio::join!(room.leave(), async {
-        let leave = peer.receive().await;
-        peer.reply(&leave, "ok", &json!({}));
-    });
-    left.unwrap();
+    peer.leave(&room).await;
     settle().await;
     assert_eq!(notes.taken(), ["room:a"]);
     // A closed channel can be joined again.

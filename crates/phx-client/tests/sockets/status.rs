@@ -30,8 +30,7 @@ async fn a_sockets_status_follows_the_connection() {
 #[tokio::test(start_paused = true)]
 async fn a_channels_status_follows_joins_errors_and_the_end() {
     let mut net = Net::new();
-    let (socket, mut peer) = net.connected().await;
-    let room = socket.channel("room:a").create().unwrap();
+    let (_socket, room, mut peer) = net.unjoined().await;
     let mut status = room.status();
     assert_eq!(soon(status.next()).await, Some(ChannelState::New));
     let join = room.join();

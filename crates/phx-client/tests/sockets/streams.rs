@@ -47,8 +47,7 @@ async fn a_stream_made_before_the_join_misses_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_ends_after_what_it_holds_when_the_server_closes_the_channel() {
     let mut net = Net::new();
-    let (socket, mut peer) = net.connected().await;
-    let room = socket.channel("room:a").create().unwrap();
+    let (_socket, room, mut peer) = net.unjoined().await;
     let mut numbers = room.on::<u32>("n");
     let join = room.join();
     let joined = peer.accept_join().await;

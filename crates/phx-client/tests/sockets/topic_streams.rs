@@ -58,11 +58,7 @@ async fn messages_of_a_topic_go_to_its_channel_alone_while_it_has_one() {
     let mut messages = room.messages();
     send(&peer, "room:a", 1);
     assert!(matches!(soon(messages.next()).await, Some(StreamItem::Message(_))));
-    let (left, ()) = tokio::join!(room.leave(), async {
-        let leave = peer.receive().await;
-        peer.reply(&leave, "ok", &json!({}));
-    });
-    left.unwrap();
+    peer.leave(&room).await;
     send(&peer, "room:a", 2);
     assert_eq!(next(&mut topic).await, "room:a subscription:data 2");
     assert!(soon(messages.next()).await.is_none());

@@ -8,14 +8,14 @@ use phx_client::dial::{Dialer, TcpDialer};
 use phx_client::{Config, Payload, SocketBuilder, StreamOptions, StreamOverflow};
 use serde_json::{Value, json};
 
-use super::{OFFERED, OFFERED_BYTES, PIECE, in_runtime, peak};
+use super::{OFFERED, OFFERED_BYTES, PIECE, peak};
 use crate::common::network::TestNetwork;
-use crate::common::{Net, settle};
+use crate::common::{Net, paused, settle};
 
 /// The peak of a socket with a stream that nobody reads, and a server that sends so many messages.
 fn unread(set: impl FnOnce(SocketBuilder) -> SocketBuilder, count: usize, bytes: usize) -> usize {
     peak(|| {
-        in_runtime(async {
+        paused().block_on(async {
             let mut net = Net::new();
             let builder = set(net.builder());
             let (_socket, room, peer) = net.joined_with(builder).await;
@@ -36,7 +36,7 @@ fn unread_changes(
     bytes: usize,
 ) -> usize {
     peak(|| {
-        in_runtime(async {
+        paused().block_on(async {
             let mut net = Net::new();
             let builder = set(net.builder());
             let (socket, mut peer) = net.connected_with(builder).await;
@@ -78,7 +78,7 @@ pub(crate) fn params(max_channels: usize) -> usize {
     let started = Arc::new(AtomicUsize::new(0));
     let starting = Arc::clone(&started);
     let peak = peak(|| {
-        in_runtime(async {
+        paused().block_on(async {
             let mut net = Net::new();
             let mut config = Config::default();
             config.max_channels = max_channels;
@@ -110,7 +110,7 @@ pub(crate) fn params(max_channels: usize) -> usize {
 /// Connections that the program gives up one after the other, and that don't end.
 pub(crate) fn closing() -> usize {
     peak(|| {
-        in_runtime(async {
+        paused().block_on(async {
             let mut net = Net::new();
             let (socket, mut peer) = net.connected().await;
             for _ in 0..500 {
@@ -125,7 +125,7 @@ pub(crate) fn closing() -> usize {
 
 pub(crate) fn addresses() -> usize {
     peak(|| {
-        in_runtime(async {
+        paused().block_on(async {
             TestNetwork::set(100_000, None);
             TcpDialer::<TestNetwork>::new().dial("server.test", 80).await.unwrap_err();
         });

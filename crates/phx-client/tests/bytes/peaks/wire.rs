@@ -8,7 +8,8 @@ use phx_client::dial::{Dialer, HttpProxy};
 use phx_client::websocket::{self, WebSocketConfig, WebSocketTransport};
 use phx_client::{Frame, Transport};
 
-use super::{MIB, OFFERED_BYTES, PIECE, in_runtime, peak};
+use super::{MIB, OFFERED_BYTES, PIECE, peak};
+use crate::common::paused;
 use crate::peer::{Peer, Stream, attempt};
 
 /// Polls for as long as it takes to read all that is offered, or until there is an output. A poll reads 16 KiB,
@@ -25,7 +26,7 @@ fn polled<T>(peer: &Peer, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> 
 
 /// The peak of an attempt to connect, and whether it has failed.
 fn upgrading(peer: &Peer, config: &WebSocketConfig) -> (usize, bool) {
-    in_runtime(async {
+    paused().block_on(async {
         let attempt = attempt();
         let mut ended = false;
         let peak = peak(|| {
@@ -44,7 +45,7 @@ fn with_transport(
     max_frame_size: usize,
     test: impl Fn(Pin<&mut WebSocketTransport<Stream>>),
 ) -> usize {
-    in_runtime(async {
+    paused().block_on(async {
         let mut attempt = attempt();
         attempt.max_frame_size = max_frame_size;
         peak(|| {
@@ -150,7 +151,7 @@ pub(crate) fn many_headers() -> usize {
 
 pub(crate) fn a_proxys_head() -> usize {
     let peer = Peer::new("HTTP/1.1 200 OK\r\nX: ", "x", usize::MAX);
-    in_runtime(async {
+    paused().block_on(async {
         peak(|| {
             let mut dialing = HttpProxy::new(peer.clone(), "proxy.test", 3128).dial("a.test", 443);
             assert!(polled(&peer, |cx| dialing.as_mut().poll(cx)).expect("it ends").is_err());
