@@ -56,6 +56,8 @@ pub(crate) struct Driver {
     /// Wakes for the current transport.
     wake_flag: WakeFlag,
     closing: Vec<Closing>,
+    /// How long a transport is kept while it closes. The core limits how long the socket is closing: the close may
+    /// wait for frames, and of a transport that was replaced the core knows nothing any more.
     close_timeout: Duration,
     /// Pending params; most sockets never make any.
     params: Option<MakingParams>,

@@ -119,7 +119,7 @@ impl Socket {
     }
 
     /// Calls `handler` with every message that comes, replies and heartbeats included, before it is
-    /// dispatched. While there is such a hook every message is decoded a second time.
+    /// dispatched.
     pub fn on_message(&self, handler: impl Fn(&Message) + Send + Sync + 'static) -> Subscription {
         self.hook::<OnMessage>(Arc::new(handler), |hooks| &mut hooks.message)
     }

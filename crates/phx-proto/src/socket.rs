@@ -29,8 +29,9 @@ use self::dispatch::Dispatch;
 use self::requests::{Request, What};
 pub use self::state::{ChannelState, ConnectionState, Params, TimeoutReason};
 use crate::{
-    Action, CallError, ChannelId, CloseCause, CloseCode, Config, Counters, Event, Frame, Instant,
-    Outcome, ParamsRequestId, Payload, PingId, PushError, RequestId, TransportId,
+    Action, CallError, ChannelId, CloseCause, CloseCode, Config, Counters, DecodeError, Event,
+    Frame, Instant, Message, Outcome, ParamsRequestId, Payload, PingId, PushError, RequestId,
+    TransportId,
 };
 
 /// A Phoenix socket: channels multiplexed over one connection at a time.
@@ -349,6 +350,21 @@ impl Socket {
         self.advance(now);
         let Socket { cx, connection, channels } = self;
         Dispatch { cx, connection, channels }.frame(transport, frame);
+    }
+
+    /// A frame that the driver has decoded itself with [`Config::serializer`], to see every message; `len` is the
+    /// frame's length in bytes. The same as [`handle_frame`](Self::handle_frame), which must be given the frames that
+    /// are longer than [`Config::max_frame_size`].
+    pub fn handle_decoded(
+        &mut self,
+        now: Instant,
+        transport: TransportId,
+        len: usize,
+        decoded: Result<Message, DecodeError>,
+    ) {
+        self.advance(now);
+        let Socket { cx, connection, channels } = self;
+        Dispatch { cx, connection, channels }.decoded(transport, len, decoded);
     }
 
     /// The driver has chosen not to read from the transport, up to now: that no frame came says nothing

@@ -5,7 +5,6 @@
 //! events, and before what they are about can be seen by futures.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use phx_proto::{
@@ -20,7 +19,7 @@ use crate::socket::SocketError;
 mod events;
 mod stop;
 
-use events::Outside;
+use events::{Outside, Shown};
 
 /// Events dispatched to hooks and logs per turn, at most: a hook may produce more by what it calls.
 const MAX_OUTSIDE: u32 = 64;
@@ -57,7 +56,7 @@ pub(super) struct Dispatch {
     /// An event for hooks and logs, which see it before anything else happens.
     outside: Option<Outside>,
     /// A frame that the hooks of all messages have seen, and the core hasn't been given yet.
-    shown: Option<(TransportId, Frame)>,
+    shown: Option<Box<Shown>>,
     /// Until when nothing is read, because a stream is full.
     held_until: Option<Instant>,
     /// Whether a logger or a tracing subscriber wants events.
@@ -135,7 +134,7 @@ impl Dispatch {
             // Their wakers come after the hooks, but a hook may wait for another thread that looks.
             state.wake_connection_watchers(&mut self.deferred);
             drop(guard);
-            outside.run(shared, &mut self.deferred);
+            self.shown = outside.run(shared, &mut self.deferred).or_else(|| self.shown.take());
             self.deferred.run();
             may_hook -= 1;
         }
@@ -179,18 +178,17 @@ impl Dispatch {
         while self.outside.is_none()
             && !(state.mailboxes.hold_back() && self.is_held(shared, state, now))
         {
-            let (transport, frame) = match self.shown.take() {
-                Some(shown) => shown,
-                None => match link.next_frame() {
-                    Some(next) if state.hooks.message.is_empty() => next,
-                    Some((transport, frame)) => match self.show(state, transport, frame) {
-                        Some(next) => next,
-                        None => break,
-                    },
-                    None => break,
-                },
-            };
-            state.core.handle_frame(now, transport, frame);
+            if let Some(shown) = self.shown.take() {
+                let Shown { transport, len, decoded } = *shown;
+                state.core.handle_decoded(now, transport, len, decoded);
+            } else {
+                let mut next = link.next_frame();
+                if !state.hooks.message.is_empty() {
+                    next = next.and_then(|(transport, frame)| self.show(state, transport, frame));
+                }
+                let Some((transport, frame)) = next else { break };
+                state.core.handle_frame(now, transport, frame);
+            }
             self.events(state, now);
         }
         if self.outside.is_none()
@@ -226,18 +224,12 @@ impl Dispatch {
         transport: TransportId,
         frame: Frame,
     ) -> Option<(TransportId, Frame)> {
-        let config = state.core.config();
-        if frame.len() > config.max_frame_size {
+        let (config, len) = (state.core.config(), frame.len());
+        if len > config.max_frame_size {
             return Some((transport, frame));
         }
-        let (serializer, hooks) = (Arc::clone(&config.serializer), state.hooks.message.clone());
-        self.shown = Some((transport, frame.clone()));
-        self.outside(true, move |_| {
-            // What can't be decoded is reported by an event of its own.
-            if let Ok(message) = serializer.decode(frame) {
-                hooks.each("on_message", |hook| hook(&message));
-            }
-        });
+        let shown = Box::new(Shown { transport, len, decoded: config.serializer.decode(frame) });
+        self.outside = Some(Outside::Shown(shown, state.hooks.message.clone()));
         None
     }
 

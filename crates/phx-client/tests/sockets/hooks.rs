@@ -1,10 +1,12 @@
 //! Hooks: when they run, that they can be removed, and that a panic stays its own.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use futures::FutureExt as _;
 use phx_client::{
-    ChannelCloseCause, CloseCause, CloseCode, ConnectionState, Frame, LogKind, Payload, Socket,
-    SocketError, UpgradeRejection,
+    ChannelCloseCause, CloseCause, CloseCode, ConnectionState, DecodeError, EncodeError, Frame,
+    LogKind, Message, Payload, Serializer, Socket, SocketError, UpgradeRejection, V2,
 };
 use serde_json::json;
 
@@ -270,4 +272,44 @@ async fn a_second_disconnect_waits_for_the_hooks_of_the_first() {
     soon(socket.disconnect()).await;
     soon(second.take()).await;
     assert_eq!(notes.taken(), ["false"]);
+}
+
+/// V2, which counts the frames that it decodes.
+#[derive(Debug, Default)]
+struct Counting(Arc<AtomicUsize>);
+
+impl Serializer for Counting {
+    fn vsn(&self) -> &str {
+        "2.0.0"
+    }
+    fn encode(&self, message: &Message) -> Result<Frame, EncodeError> {
+        V2.encode(message)
+    }
+    fn check(&self, message: &Message) -> Result<(), EncodeError> {
+        V2.check(message)
+    }
+    fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        V2.decode(frame)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_hooks_see_is_decoded_once() {
+    let mut net = Net::new();
+    let counting = Counting::default();
+    let decoded = Arc::clone(&counting.0);
+    let (socket, room, peer) = net.joined_with(net.builder().serializer(counting)).await;
+    let (seen, notes) = (Notes::default(), Notes::default());
+    let (note, errors) = (seen.clone(), notes.clone());
+    drop(socket.on_message(move |message| note.note(message.event.to_string())));
+    drop(socket.on_error(move |error| errors.note(error.to_string())));
+    let before = decoded.load(Ordering::SeqCst);
+    let mut stream = room.on_raw("n");
+    peer.broadcast("n", &json!(1));
+    peer.send_frame(Frame::text("not a message"));
+    settle().await;
+    assert!(stream.next().now_or_never().is_some());
+    assert_eq!(decoded.load(Ordering::SeqCst) - before, 2);
+    assert_eq!((seen.taken().len(), notes.taken().len()), (1, 1));
 }

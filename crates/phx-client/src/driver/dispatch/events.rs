@@ -1,7 +1,8 @@
 //! Dispatches each event: under the lock to streams and futures, and then without it to hooks and logs.
 
 use phx_proto::{
-    ByteString, ChannelCloseCause, ChannelId, CloseCause, Escaped, Event, Instant, Payload,
+    ByteString, ChannelCloseCause, ChannelId, CloseCause, DecodeError, Escaped, Event, Instant,
+    Message, Payload, TransportId,
 };
 
 use super::Dispatch;
@@ -9,8 +10,8 @@ use crate::channel::ChannelError;
 use crate::log::LogKind;
 use crate::messages::item::TopicMessage;
 use crate::shared::{
-    Content, Deferred, HookList, OnChannelClose, OnClose, OnError, OnEvent, OnPayload, Shared,
-    State,
+    Content, Deferred, HookList, OnChannelClose, OnClose, OnError, OnEvent, OnMessage, OnPayload,
+    Shared, State,
 };
 use crate::socket::{Closed, SocketError};
 use crate::subscription::isolated;
@@ -213,16 +214,36 @@ pub(super) enum Outside {
         changes: HookList<OnPayload>,
         handlers: HookList<OnEvent>,
     },
+    /// A frame for the hooks of all messages.
+    Shown(Box<Shown>, HookList<OnMessage>),
     Other(Box<dyn FnOnce(&Shared) + Send>),
 }
 
+/// A frame of `len` bytes that was decoded for hooks before the core is given it.
+pub(super) struct Shown {
+    pub(super) transport: TransportId,
+    pub(super) len: usize,
+    pub(super) decoded: Result<Message, DecodeError>,
+}
+
 impl Outside {
-    pub(super) fn run(self, shared: &Shared, deferred: &mut Deferred) {
+    /// Runs hooks and logs. Returns the frame that they have seen, if it was one.
+    pub(super) fn run(self, shared: &Shared, deferred: &mut Deferred) -> Option<Box<Shown>> {
         let (channel, topic, event, mut payload, changes, handlers) = match self {
             Outside::Message { channel, topic, event, payload, changes, handlers } => {
                 (channel, topic, event, payload, changes, handlers)
             }
-            Outside::Other(run) => return run(shared),
+            Outside::Shown(shown, hooks) => {
+                // A frame that can't be decoded is reported by an event.
+                if let Ok(message) = &shown.decoded {
+                    hooks.each("on_message", |hook| hook(message));
+                }
+                return Some(shown);
+            }
+            Outside::Other(run) => {
+                run(shared);
+                return None;
+            }
         };
         shared.settings.log.received(&topic, &event, &payload);
         for hook in changes.iter() {
@@ -238,6 +259,7 @@ impl Outside {
             shared.lock().deliver(now, channel, message, deferred);
         }
         handlers.each("on_event", |hook| hook(&payload));
+        None
     }
 }
 
