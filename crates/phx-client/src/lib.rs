@@ -103,7 +103,6 @@ mod driver;
 mod http;
 mod log;
 mod messages;
-mod payload;
 mod presence;
 mod proxy;
 mod push;
@@ -130,7 +129,6 @@ pub use messages::item::{
     ChannelMessage, Incoming, StreamItem, StreamOptions, StreamOverflow, TopicFilter, TopicMessage,
 };
 pub use messages::{Messages, Values};
-pub use payload::IntoPayload;
 pub use presence::{Presence, PresenceChanges, PresenceItem};
 pub use proxy::Proxy;
 pub use push::{Push, PushCause, PushError, PushReply, Reply};
@@ -148,11 +146,11 @@ pub use phx_proto::{
     Backoff, ByteString, Bytes, CallError, ChannelCloseCause, ChannelErrorCause, ChannelState,
     CloseCause, CloseCode, ClosePolicy, Config, ConfigError, ConnectionState, Counters,
     DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT, DecodeCause, DecodeError, EncodeError, Endpoint,
-    EndpointError, Escaped, Field, Frame, Instant, JsonError, Message, ParamCause, Payload,
-    PayloadDropped, PayloadError, PresenceChange, PresenceConfig, PresenceEntry, PresenceError,
-    PresenceMeta, PresenceStatus, ProxyCause, PushOverflow, Reconnect, ReconnectPolicy, Ref,
-    Rejection, Rejoin, RejoinPolicy, Request, RequestId, Serializer, Status, TlsCause,
-    TlsCauseKind, UpgradeRejection, V1, V2, events,
+    EndpointError, Escaped, Field, Frame, Instant, IntoPayload, JsonError, Message, ParamCause,
+    Payload, PayloadDropped, PayloadError, PresenceChange, PresenceConfig, PresenceEntry,
+    PresenceError, PresenceMeta, PresenceStatus, ProxyCause, PushOverflow, Reconnect,
+    ReconnectPolicy, Ref, Rejection, Rejoin, RejoinPolicy, Request, RequestId, Serializer, Shown,
+    Status, TlsCause, TlsCauseKind, UpgradeRejection, V1, V2, events,
 };
 
 #[cfg(doctest)]

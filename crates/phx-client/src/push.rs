@@ -7,11 +7,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use phx_proto::{ByteString, Outcome, Payload, RequestId, Status};
+use phx_proto::{ByteString, IntoPayload, Outcome, Payload, RequestId, Status};
 use serde::de::DeserializeOwned;
 
 use crate::channel::Channel;
-use crate::payload::IntoPayload;
 use crate::shared::Pending;
 
 mod error;

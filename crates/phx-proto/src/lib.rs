@@ -154,7 +154,7 @@ pub use event::{ChannelCloseCause, ChannelErrorCause, Event, Outcome};
 pub use frame::Frame;
 pub use id::{ChannelId, ParamsRequestId, PingId, RequestId, TransportId};
 pub use message::{Message, PHOENIX, Ref, Status, event as events};
-pub use payload::{JsonError, Payload, PayloadDropped, PayloadError};
+pub use payload::{IntoPayload, JsonError, Payload, PayloadDropped, PayloadError, Shown};
 pub use policy::{ClosePolicy, Reconnect, ReconnectPolicy, Rejection, Rejoin, RejoinPolicy};
 pub use presence::{
     Presence, PresenceChange, PresenceConfig, PresenceEntry, PresenceError, PresenceList,

@@ -11,9 +11,13 @@ use serde_json::value::RawValue;
 use crate::Frame;
 
 mod check;
+mod into_payload;
 mod json_error;
+mod shown;
 
+pub use into_payload::IntoPayload;
 pub use json_error::JsonError;
+pub use shown::Shown;
 
 /// The payload of a message: JSON text, or bytes of a V2 binary frame.
 ///
@@ -21,7 +25,8 @@ pub use json_error::JsonError;
 /// that, once, into the type that is wanted. One to be sent is encoded where it is made, so that a
 /// value that can't be serialised is an error at the call.
 ///
-/// `Debug` shows the kind and the length, never the contents: payloads carry join params.
+/// `Debug` shows the kind and the length, never the contents: payloads carry join params. A test that
+/// needs them asks for [`shown`](Self::shown).
 ///
 /// # Examples
 ///

@@ -19,8 +19,7 @@ use crate::Context;
 /// # Examples
 ///
 /// ```
-/// use phx_proto::{ByteString, Payload};
-/// use phx_testing::{Channel, Context, Handled};
+/// use phx_testing::{Channel, Context, Handled, Payload};
 ///
 /// #[derive(Default)]
 /// struct Room {
@@ -140,12 +139,12 @@ type InfoFn = dyn FnMut(&mut Context<'_>, Box<dyn Any + Send>) -> Handled + Send
 /// # Examples
 ///
 /// ```
-/// use phx_testing::{Handled, Handlers, Server};
+/// use phx_testing::{Handled, Handlers, Server, Status};
 ///
 /// let server = Server::builder()
 ///     .channel("room:*", || {
 ///         Handlers::new()
-///             .handle_in("echo", |_, payload| Handled::Reply(phx_proto::Status::Ok, payload))
+///             .handle_in("echo", |_, payload| Handled::Reply(Status::Ok, payload))
 ///             .handle_in("boom", |_, _| Handled::Crash)
 ///     })
 ///     .build();

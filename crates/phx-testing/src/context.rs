@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phx_proto::{
-    ByteString, CloseCode, EncodeError, Instant, Message, Payload, Ref, Serializer, Status,
+    ByteString, CloseCode, EncodeError, Instant, IntoPayload, Message, Payload, Ref, Serializer,
+    Status,
 };
 use serde_json::Value;
 
@@ -133,25 +134,46 @@ impl<'a> Context<'a> {
         self.world.now() + self.slept
     }
 
-    /// Pushes an event to this client. A payload that the connection's serializer can't carry
-    /// crashes the channel.
-    pub fn push(&mut self, event: impl Into<ByteString>, payload: Payload) {
-        let push = Message::new(self.life.topic.clone(), event, payload)
-            .with_join_ref(self.life.join_ref.clone());
-        self.send_message(&push);
+    /// Pushes an event to this client.
+    ///
+    /// A payload that can't be written as JSON, or that the connection's serializer can't carry, crashes the
+    /// channel: here and in the other calls that take one.
+    pub fn push(&mut self, event: impl Into<ByteString>, payload: impl IntoPayload) {
+        let topic = self.life.topic.clone();
+        if let Some(push) = self.message(topic, event, payload) {
+            let push = push.with_join_ref(self.life.join_ref.clone());
+            self.send_message(&push);
+        }
     }
 
     /// Sends an event on another topic to this client, which need not have joined it: as a socket does
     /// that is subscribed to the topic itself. Absinthe sends the data of subscriptions so.
-    ///
-    /// A payload that the connection's serializer can't carry crashes the channel.
     pub fn push_on(
         &mut self,
         topic: impl Into<ByteString>,
         event: impl Into<ByteString>,
-        payload: Payload,
+        payload: impl IntoPayload,
     ) {
-        self.send_message(&Message::new(topic, event, payload));
+        if let Some(message) = self.message(topic, event, payload) {
+            self.send_message(&message);
+        }
+    }
+
+    /// A message; none if its payload can't be written, which crashes the channel.
+    fn message(
+        &mut self,
+        topic: impl Into<ByteString>,
+        event: impl Into<ByteString>,
+        payload: impl IntoPayload,
+    ) -> Option<Message> {
+        let payload = self.payload(payload)?;
+        Some(Message::new(topic, event, payload))
+    }
+
+    fn payload(&mut self, payload: impl IntoPayload) -> Option<Payload> {
+        let payload = payload.into_payload().ok();
+        self.crashed |= payload.is_none();
+        payload
     }
 
     fn send_message(&mut self, message: &Message) {
@@ -168,16 +190,26 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Sends an event to every client that has joined the topic, this one too.
-    pub fn broadcast(&mut self, event: impl Into<ByteString>, payload: Payload) {
-        let broadcast = Message::new(self.life.topic.clone(), event, payload);
-        self.world.broadcast(self.now(), &broadcast, None);
+    /// Sends an event to every client that has joined the topic, this one included.
+    pub fn broadcast(&mut self, event: impl Into<ByteString>, payload: impl IntoPayload) {
+        self.broadcast_except(event, payload, None);
     }
 
     /// Sends an event to every other client that has joined the topic.
-    pub fn broadcast_from(&mut self, event: impl Into<ByteString>, payload: Payload) {
-        let broadcast = Message::new(self.life.topic.clone(), event, payload);
-        self.world.broadcast(self.now(), &broadcast, Some(self.life.process));
+    pub fn broadcast_from(&mut self, event: impl Into<ByteString>, payload: impl IntoPayload) {
+        self.broadcast_except(event, payload, Some(self.life.process));
+    }
+
+    fn broadcast_except(
+        &mut self,
+        event: impl Into<ByteString>,
+        payload: impl IntoPayload,
+        except: Option<ProcessId>,
+    ) {
+        let topic = self.life.topic.clone();
+        if let Some(broadcast) = self.message(topic, event, payload) {
+            self.world.broadcast(self.now(), &broadcast, except);
+        }
     }
 
     /// A handle that [`reply`](Context::reply) needs to answer the current push later.
@@ -187,9 +219,9 @@ impl<'a> Context<'a> {
     }
 
     /// Replies to a push, now or in a later callback. Nothing keeps a channel from replying twice.
-    /// A payload that the connection's serializer can't carry crashes the channel.
-    pub fn reply(&mut self, to: &SocketRef, status: Status, response: Payload) {
+    pub fn reply(&mut self, to: &SocketRef, status: Status, response: impl IntoPayload) {
         let at = self.now();
+        let Some(response) = self.payload(response) else { return };
         if to.post(self.world, at, status, response).is_err() {
             self.crashed = true;
         }

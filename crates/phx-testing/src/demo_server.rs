@@ -1,6 +1,7 @@
 //! A small application for examples and first tests.
 
 use std::any::Any;
+use std::time::Duration;
 
 use phx_proto::{Payload, Status};
 use serde::Deserialize;
@@ -9,18 +10,26 @@ use serde_json::json;
 use crate::server::ServerBuilder;
 use crate::{Channel, Context, Handled, Server};
 
-/// A server with a room for everybody: a builder to which more can be added.
+/// A chat and a clock, as a builder to which more can be added: the server of `phx serve`, which allows more
+/// channels and larger frames.
 ///
-/// | topic | what it does |
+/// Any path below `/socket`, any params and any auth token are accepted. A join of another topic is rejected, as by
+/// Phoenix.
+///
+/// | topic | on a join |
 /// |---|---|
-/// | `room:*` | joins with `{"name": ..}` are present under that name; a join without is silent, and one with `{"reject": true}` is rejected |
-/// | event `new_msg` | broadcasts the payload to everybody, the sender too, and replies ok with `{"id": ..}`: 1 for the first of this join, and so on |
-/// | event `echo` | replies ok with the payload, which may be binary |
-/// | event `shout` | broadcasts the payload to everybody, the sender too |
-/// | event `whisper` | broadcasts it to the others |
-/// | event `fail` | replies error with the payload |
-/// | event `stop` | closes the channel |
-/// | event `crash`, and any other | crashes it |
+/// | `room:*` | `{"name": ..}` makes the client present under that name; `{"reject": true}` is rejected with the reason `unauthorized` |
+/// | `clock:*` | sends `tick` with `{"n": ..}` every second, or every `{"interval_ms": ..}` |
+///
+/// | event on `room:*` | effect |
+/// |---|---|
+/// | `new_msg` | broadcasts the payload to everybody, the sender included, and replies ok with `{"id": ..}`: 1 for the first of this join, and so on |
+/// | `echo` | replies ok with the payload, which may be binary |
+/// | `shout` | broadcasts the payload to everybody, the sender included |
+/// | `whisper` | broadcasts the payload to the others |
+/// | `fail` | replies error with the payload |
+/// | `stop` | closes the channel |
+/// | `crash`, and any other | crashes the channel |
 ///
 /// # Examples
 ///
@@ -29,7 +38,10 @@ use crate::{Channel, Context, Handled, Server};
 /// # let _ = server;
 /// ```
 pub fn demo_server() -> ServerBuilder {
-    Server::builder().channel("room:*", Room::default)
+    Server::builder()
+        .channel("room:*", Room::default)
+        .channel("clock:*", Clock::default)
+        .auth_token(true)
 }
 
 #[derive(Default)]
@@ -91,8 +103,46 @@ impl Channel for Room {
                 return Handled::Crash;
             }
             let state = ctx.list();
-            ctx.push("presence_state", Payload::json(&state).unwrap_or_default());
+            ctx.push("presence_state", &state);
         }
+        Handled::NoReply
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+struct ClockParams {
+    interval_ms: u64,
+}
+
+impl Default for ClockParams {
+    fn default() -> Self {
+        ClockParams { interval_ms: 1_000 }
+    }
+}
+
+/// A channel that sends by itself, at even intervals.
+#[derive(Default)]
+struct Clock {
+    interval: Duration,
+    ticks: u64,
+}
+
+/// The clock's message to itself.
+struct Tick;
+
+impl Channel for Clock {
+    fn join(&mut self, ctx: &mut Context<'_>, params: Payload) -> Result<Payload, Payload> {
+        let params: ClockParams = params.decode().unwrap_or_default();
+        self.interval = Duration::from_millis(params.interval_ms.max(1));
+        ctx.send_after(self.interval, Tick);
+        Ok(Payload::empty())
+    }
+
+    fn handle_info(&mut self, ctx: &mut Context<'_>, _tick: Box<dyn Any + Send>) -> Handled {
+        self.ticks = self.ticks.saturating_add(1);
+        ctx.push("tick", &json!({ "n": self.ticks }));
+        ctx.send_after(self.interval, Tick);
         Handled::NoReply
     }
 }

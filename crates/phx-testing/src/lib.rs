@@ -68,8 +68,7 @@
 //! # #[cfg(feature = "listener")] {
 //! use async_tungstenite::{tokio::connect_async, tungstenite::Message};
 //! use futures::StreamExt;
-//! use phx_proto::Payload;
-//! use phx_testing::{Channel, Context, Handled, Server, listener::Listener};
+//! use phx_testing::{Channel, Context, Handled, Payload, Server, listener::Listener};
 //!
 //! #[derive(Default)]
 //! struct Room {
@@ -199,6 +198,7 @@ pub use channel::{Channel, Handled, Handlers, Reason};
 pub use context::{Context, SocketRef};
 pub use demo_server::demo_server;
 pub use network::{ClientId, Connectivity};
+pub use phx_proto::{IntoPayload, Payload, Status};
 pub use script::{Expectations, Expected, Mismatch, Script};
 pub use server::{
     Accepted, Action, ConnectInfo, ConnectRequest, PresenceError, Server, ServerBuilder, SocketId,

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use phx_proto::{ByteString, Escaped, Params, Payload, PayloadError};
+use phx_proto::{ByteString, Escaped, IntoPayload, Params, Payload, PayloadError};
 
 use super::{Channel, JoinCause, JoinError};
-use crate::payload::IntoPayload;
 use crate::shared::{ChannelEntry, ParamsFunction};
 use crate::socket::{Socket, SocketHandle};
 

@@ -1,22 +1,22 @@
-//! What can be pushed or joined with: anything that serialises, or a payload that is there already.
+//! Values that make payloads.
 
-use phx_proto::{Payload, PayloadError};
 use serde::Serialize;
 
-/// What can be sent: a reference to anything that [`Serialize`]s, written as JSON at the call; or a
+use super::{Payload, PayloadError};
+
+/// A value to send: a reference to anything that [`Serialize`]s, written as JSON at the call; or a
 /// [`Payload`], taken as it is (raw JSON text, or [binary](Payload::binary)).
 ///
 /// # Examples
 ///
-/// ```no_run
-/// use phx_client::{Channel, Payload};
-/// use serde_json::json;
+/// ```
+/// use phx_proto::{IntoPayload, Payload};
 ///
-/// # async fn doc(room: Channel) -> Result<(), phx_client::PushError> {
-/// room.push("typing", &json!({ "on": true })).acknowledged().await?;
-/// room.push("photo", Payload::binary(vec![0xff, 0xd8])).acknowledged().await?;
-/// # Ok(())
-/// # }
+/// let typing = (&[("on", true)]).into_payload()?;
+/// assert_eq!(typing.as_json(), Some(r#"[["on",true]]"#));
+/// let photo = Payload::binary(vec![0xff, 0xd8]).into_payload()?;
+/// assert!(photo.is_binary());
+/// # Ok::<(), phx_proto::PayloadError>(())
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be sent as a payload",
