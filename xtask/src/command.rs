@@ -2,16 +2,18 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::io;
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::io::{self, BufRead as _, BufReader, Read, Write as _};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use wait_timeout::ChildExt as _;
 
 /// A program and its arguments.
 ///
-/// Nothing is ever read from standard input, so that no check can wait for somebody.
+/// Nothing is ever read from standard input, so that no check waits for a person.
 pub(crate) struct Program {
     command: Command,
     shown: String,
@@ -111,6 +113,80 @@ impl Program {
     }
 }
 
+/// A program that runs beside this one, with its lines in both directions. It is killed when this is dropped.
+pub(crate) struct Session {
+    child: Child,
+    shown: String,
+    lines: Receiver<String>,
+    /// What it has printed, on standard output and standard error.
+    printed: Vec<String>,
+}
+
+impl Session {
+    pub(crate) fn start(path: &str, args: &[&str]) -> anyhow::Result<Self> {
+        let shown = format!("{path} {}", args.join(" "));
+        println!("$ {shown}");
+        let piped = Command::new(path)
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut child = piped.with_context(|| format!("can't start `{shown}`"))?;
+        let (sender, lines) = mpsc::channel();
+        if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
+            forward(stdout, sender.clone());
+            forward(stderr, sender);
+        }
+        Ok(Session { child, shown, lines, printed: Vec::new() })
+    }
+
+    /// Waits for a line that contains `text`, and returns it.
+    pub(crate) fn wait_for(&mut self, text: &str, patience: Duration) -> anyhow::Result<String> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(line) = self.lines.recv_timeout(left) else {
+                let printed = self.printed.join("\n");
+                bail!("`{}` didn't print `{text}`, but\n{printed}", self.shown);
+            };
+            self.printed.push(line.clone());
+            if line.contains(text) {
+                return Ok(line);
+            }
+        }
+    }
+
+    /// Writes a line to its standard input.
+    pub(crate) fn say(&mut self, line: &str) -> anyhow::Result<()> {
+        let stdin = self.child.stdin.as_mut().context("there is no standard input")?;
+        writeln!(stdin, "{line}").with_context(|| format!("`{}` reads nothing", self.shown))
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(&mut self, patience: Duration) -> anyhow::Result<ExitStatus> {
+        let waited = self.child.wait_timeout(patience);
+        let status = waited.with_context(|| format!("can't wait for `{}`", self.shown))?;
+        status.with_context(|| format!("`{}` didn't end", self.shown))
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends each line on, from another thread, until the end or until the session is dropped.
+fn forward(from: impl Read + Send + 'static, to: Sender<String>) {
+    thread::spawn(move || {
+        let lines = BufReader::new(from).lines();
+        lines.map_while(Result::ok).try_for_each(|line| to.send(line))
+    });
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
@@ -136,7 +212,20 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_there_is_told_from_one_that_fails() {
+    fn a_session_hears_and_is_heard() {
+        let patience = Duration::from_secs(10);
+        let script = "read line; echo \"heard $line\"; echo why >&2; exit 3";
+        let mut session = Session::start("sh", &["-c", script]).unwrap();
+        session.say("this").unwrap();
+        assert_eq!(session.wait_for("heard", patience).unwrap(), "heard this");
+        session.wait_for("why", patience).unwrap();
+        assert_eq!(session.wait(patience).unwrap().code(), Some(3));
+        let error = session.wait_for("more", Duration::from_millis(1)).unwrap_err().to_string();
+        assert!(error.contains("didn't print `more`") && error.contains("heard this"), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_is_missing_is_not_one_that_fails() {
         let missing = Program::new("no-such-program-anywhere");
         assert_eq!(missing.output_if_any().unwrap(), None);
         let error = Program::new("no-such-program-anywhere").run().unwrap_err().to_string();

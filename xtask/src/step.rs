@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::programs;
 use crate::steps::{
-    api, cargo, counts, coverage, deny, examples, features, files, fuzz, miri, runs, tree,
+    api, cargo, counts, coverage, deny, examples, features, files, fuzz, miri, outside, runs, tree,
 };
 use crate::summary::Report;
 use crate::tools;
@@ -25,6 +25,7 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "soak", about: "traffic under faults, for a minute", check: runs::soak },
     Step { name: "counts", about: "instructions and allocations", check: counts::check },
     Step { name: "examples", about: "the examples run and exit with 0", check: examples::check },
+    Step { name: "outside", about: "the docs' programs, elsewhere", check: outside::check },
     Step { name: "doc", about: "the docs build without a warning", check: cargo::doc },
     Step { name: "api", about: "the public APIs are those in api/", check: api::check },
     Step { name: "fuzz-build", about: "the fuzz targets build", check: fuzz::build },

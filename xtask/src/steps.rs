@@ -10,5 +10,6 @@ pub(crate) mod features;
 pub(crate) mod files;
 pub(crate) mod fuzz;
 pub(crate) mod miri;
+pub(crate) mod outside;
 pub(crate) mod runs;
 pub(crate) mod tree;

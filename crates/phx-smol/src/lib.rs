@@ -95,7 +95,7 @@
 mod runtime;
 
 pub use phx_client::*;
-pub use runtime::AdapterRuntime;
+pub use runtime::{AdapterRuntime, block_on};
 
 /// Dials TCP: the dialer of [`socket`].
 pub type TcpDialer = dial::TcpDialer<AdapterRuntime>;

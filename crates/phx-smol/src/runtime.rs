@@ -34,6 +34,29 @@ impl AdapterRuntime {
     }
 }
 
+/// Runs a future to its end on this thread, with the sockets that it makes: for the `main` of a program that has no
+/// runtime yet. The same call in every adapter.
+///
+/// # Errors
+///
+/// None. Other adapters have some, and the same API.
+///
+/// # Examples
+///
+/// ```no_run
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     phx_smol::block_on(async {
+///         let socket = phx_smol::socket("ws://localhost:4000/socket").connect().await?;
+///         let room = socket.channel("room:lobby").join().await?;
+///         room.push("shout", &"hello").acknowledged().await?;
+///         Ok(())
+///     })?
+/// }
+/// ```
+pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
+    Ok(smol::block_on(future))
+}
+
 impl Runtime for AdapterRuntime {
     fn now(&self) -> Instant {
         Instant::from_epoch(EPOCH.elapsed())

@@ -10,7 +10,7 @@ use async_tungstenite::tokio::TokioAdapter;
 use phx_client::dial::{ByteStream, Network};
 use phx_client::{BoxFuture, Instant, NoRuntimeError, Runtime, suspended};
 use tokio::net::{TcpStream, lookup_host};
-use tokio::runtime::Handle;
+use tokio::runtime::{Builder, Handle};
 use tokio::time;
 
 /// tokio as the client needs it: a clock, timers, tasks and connections.
@@ -33,6 +33,33 @@ impl AdapterRuntime {
         let handle = Handle::try_current().map_err(|_| NoRuntimeError::new())?;
         Ok(AdapterRuntime { handle, epoch: time::Instant::now() })
     }
+}
+
+/// Runs a future to its end on this thread, with the sockets that it makes: for the `main` of a program that has no
+/// runtime yet. The same call in every adapter.
+///
+/// # Errors
+///
+/// If the calling code runs on a runtime already, where it can await instead, or tokio can't make one.
+///
+/// # Examples
+///
+/// ```no_run
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     phx_tokio::block_on(async {
+///         let socket = phx_tokio::socket("ws://localhost:4000/socket").connect().await?;
+///         let room = socket.channel("room:lobby").join().await?;
+///         room.push("shout", &"hello").acknowledged().await?;
+///         Ok(())
+///     })?
+/// }
+/// ```
+pub fn block_on<F: Future>(future: F) -> io::Result<F::Output> {
+    if Handle::try_current().is_ok() {
+        return Err(io::Error::other("the calling code runs on a runtime already: await instead"));
+    }
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(future))
 }
 
 impl Runtime for AdapterRuntime {
