@@ -10,7 +10,7 @@ use phx_proto::{CloseCause, CloseCode, Config, ConfigError, Frame, Request};
 use crate::proxy::Proxy;
 use crate::runtime::{BoxFuture, Runtime};
 
-/// Opens transports: the adapters' WebSocket over TCP and TLS, or one's own (a proxy, a Unix
+/// Opens transports: the adapters' WebSocket over TCP and TLS, or custom ones (a proxy, a Unix
 /// socket, an in-memory link).
 pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// Opens a transport. Dropping the future abandons the attempt; the client drops it when the
@@ -56,7 +56,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// An attempt with the default limit of frames, for those who call a connector themselves.
+    /// An attempt with the default limit of frames, for programs that call a connector themselves.
     #[must_use]
     pub fn new(request: Request, runtime: impl Runtime) -> Self {
         let max_frame_size = Config::default().max_frame_size;
@@ -83,7 +83,7 @@ pub trait Transport: fmt::Debug + Send {
     /// Whether a frame can be taken now.
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>>;
 
-    /// How many bytes of frames can be taken after `poll_ready` said yes, before it is to be asked again. One frame can
+    /// How many bytes of frames can be taken after `poll_ready` was ready, before it must be polled again. One frame can
     /// be taken in any case, and more where they fit: then the driver fetches them together. Default: 0, one frame.
     fn capacity(&self) -> usize {
         0

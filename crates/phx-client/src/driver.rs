@@ -38,7 +38,7 @@ use dispatch::{Dispatch, Input, MAX_ACTIONS, Rest};
 use link::Link;
 use wake_flag::WakeFlag;
 
-/// Rounds of a wake, at the most.
+/// Rounds per wake, at most.
 const MAX_ROUNDS: u32 = 4;
 
 /// After this no other round of a wake begins. tokio's executor of one thread looks at its timers only
@@ -144,7 +144,7 @@ impl Driver {
         }
     }
 
-    /// Reads frames, unless a stream holds back. True if the transport is to be asked again.
+    /// Reads frames, unless a stream holds back. True if the transport must be polled again.
     fn receive(&mut self) -> bool {
         // Frames left over come first, and the turn checks whether streams still hold back.
         if self.link.has_frames() || self.dispatch.held_until().is_some() {

@@ -23,17 +23,17 @@ pub(crate) mod item;
 /// A stream of messages: server pushes and broadcasts.
 ///
 /// Made by [`Channel::on`], [`Channel::on_raw`], [`Channel::messages`] and [`Channel::incoming`], and,
-/// for topics without a channel, by [`Socket::topic_messages`]. It sees what comes after
-/// it was made, ends when its channel is left or closed for good (not when the socket disconnects:
+/// for topics without a channel, by [`Socket::topic_messages`]. It yields the messages that come
+/// after it was made, ends when its channel is left or closed for good (not when the socket disconnects:
 /// it may connect again), and keeps the channel (and the socket) until it is dropped. Dropping it is
 /// the `off` of other clients.
 ///
 /// # When messages come faster than they are taken
 ///
-/// A stream holds so many messages as its [`StreamOptions`] say, of
-/// [`stream_bytes`](crate::SocketBuilder::stream_bytes) together, and beside these up to 63 that it has taken
-/// together with the last one. [`StreamOverflow`](crate::StreamOverflow) says what happens when it is full; by default nothing is lost as long as the stream is read at all, see
-/// [`StreamOverflow::Wait`](crate::StreamOverflow::Wait).
+/// A stream holds as many messages as its [`StreamOptions`] say, of at most
+/// [`stream_bytes`](crate::SocketBuilder::stream_bytes) together, and up to 63 more that it has taken together with
+/// the last one. [`StreamOverflow`](crate::StreamOverflow) says what happens when it is full; by default no message
+/// is lost as long as the stream is read at all, see [`StreamOverflow::Wait`](crate::StreamOverflow::Wait).
 ///
 /// # Examples
 ///
@@ -64,12 +64,12 @@ pub struct Messages<T> {
     source: Source,
     mailbox: Arc<Mailbox>,
     decode: Decode<T>,
-    /// Taken from the mailbox together with one that was given, so that its lock is taken once for many.
+    /// Entries taken from the mailbox together with the last one, so that its lock is taken once for many.
     taken: VecDeque<Entry>,
     ended: bool,
 }
 
-/// What a stream makes of the content of its mailbox; `None` for what this kind of stream never gets.
+/// Converts the content of a mailbox to an item; `None` for content that this kind of stream never gets.
 type Decode<T> = fn(Content) -> Option<StreamItem<T>>;
 
 /// Where a stream's messages come from.
@@ -86,7 +86,7 @@ impl Source {
         }
     }
 
-    /// The topic, or what is known of it.
+    /// The topic, or the filter's text.
     fn topic(&self) -> &ByteString {
         match self {
             Source::Channel { channel, .. } => channel.topic(),
@@ -111,7 +111,7 @@ impl Source {
         }
     }
 
-    /// Whether nothing will come.
+    /// Whether no message can come.
     fn is_over(&self, state: &State) -> bool {
         let is_closed = match self {
             Source::Channel { channel, .. } => {
@@ -185,7 +185,7 @@ impl<T> Messages<T> {
         }
     }
 
-    /// Shows that the stream is alive, for it may hold back reading.
+    /// Records that the stream is being read, since it may hold back reading.
     #[cold]
     fn take_of_full(&self, taken: Option<Entry>) -> Option<Entry> {
         let shared = self.source.shared();
@@ -212,7 +212,7 @@ impl Channel {
         self.on_with(event, StreamOptions::new())
     }
 
-    /// [`on`](Self::on), with room and a rule of its own.
+    /// [`on`](Self::on), with options for its capacity and overflow.
     pub fn on_with<T: DeserializeOwned>(
         &self,
         event: impl Into<ByteString>,
@@ -227,7 +227,7 @@ impl Channel {
         self.on_raw_with(event, StreamOptions::new())
     }
 
-    /// [`on_raw`](Self::on_raw), with room and a rule of its own.
+    /// [`on_raw`](Self::on_raw), with options for its capacity and overflow.
     pub fn on_raw_with(
         &self,
         event: impl Into<ByteString>,
@@ -241,21 +241,21 @@ impl Channel {
         self.messages_with(StreamOptions::new())
     }
 
-    /// [`messages`](Self::messages), with room and a rule of its own.
+    /// [`messages`](Self::messages), with options for its capacity and overflow.
     pub fn messages_with(&self, options: StreamOptions) -> Messages<ChannelMessage> {
         Messages::of_channel(self, Wanted::Messages, options, any)
     }
 
-    /// Messages and replies, in the order in which the server sent them: for who applies them one after
-    /// another, as a LiveView's renderer applies diffs. From this call on, as with [`on`](Self::on).
+    /// Messages and replies, in the order in which the server sent them: for programs that apply them one
+    /// after another, as a LiveView's renderer applies diffs. From this call on, as with [`on`](Self::on).
     ///
-    /// It yields what the futures of joins and pushes get, too. A reply to a push that has timed out,
+    /// It also yields the replies that the futures of joins and pushes get. A reply to a push that has timed out,
     /// was cancelled or has been answered already is dropped, as it is for the future.
     pub fn incoming(&self) -> Messages<Incoming> {
         self.incoming_with(StreamOptions::new())
     }
 
-    /// [`incoming`](Self::incoming), with room and a rule of its own.
+    /// [`incoming`](Self::incoming), with options for its capacity and overflow.
     pub fn incoming_with(&self, options: StreamOptions) -> Messages<Incoming> {
         Messages::of_channel(self, Wanted::Incoming, options, incoming)
     }
@@ -295,7 +295,7 @@ impl Socket {
         self.topic_messages_with(filter, StreamOptions::new())
     }
 
-    /// [`topic_messages`](Self::topic_messages), with room and a rule of its own.
+    /// [`topic_messages`](Self::topic_messages), with options for its capacity and overflow.
     pub fn topic_messages_with(
         &self,
         filter: TopicFilter,

@@ -105,7 +105,7 @@ struct Shown<M, E> {
 }
 
 impl Channel {
-    /// Who is in this channel, with metas of type `M`. To be asked for before the join, see
+    /// The presences of this channel, with metas of type `M`. Call this before the join, see
     /// [`Presence`].
     #[must_use]
     pub fn presence<M>(&self) -> Presence<M>
@@ -219,7 +219,7 @@ impl<M, E> State<M, E> {
         self.hooks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The list as it is now, to be read without the lock.
+    /// A copy of the list, which can be read without the lock.
     fn list(&self) -> PresenceList<M, E> {
         self.shown().list.clone()
     }

@@ -1,4 +1,4 @@
-//! What handles, streams and the driver share: one lock around the core, and who waits for what.
+//! The state that handles, streams and the driver share: one lock around the core, and the futures that wait.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -93,7 +93,7 @@ impl Shared {
     }
 
     /// The state. A panic while the lock was held can't have left it half-changed in a way that
-    /// matters more than stopping everybody else, so poisoning is ignored.
+    /// matters more than stopping every other task, so poisoning is ignored.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -136,15 +136,15 @@ impl fmt::Debug for Shared {
 pub(crate) struct State {
     pub(crate) core: phx_proto::Socket,
     pub(crate) pushes: Waiters<RequestId, Outcome>,
-    /// What the futures of pushes, joins and leaves haven't taken of answers.
+    /// The answers that the futures of pushes, joins and leaves haven't taken.
     unread: Budget,
     pub(crate) pings: Waiters<PingId, Option<Duration>>,
     pub(crate) channels: ChannelEntries,
-    /// What the channels keep of answers.
+    /// The answers that the channels keep.
     kept: Budget,
     pub(crate) mailboxes: Mailboxes,
     pub(crate) topics: Streams,
-    /// Who waits for the connection to change, or for hooks to have run.
+    /// Watchers of the connection, and futures that wait for hooks to have run.
     pub(crate) connection: Watchers<ConnectionState>,
     pub(crate) ends: Ends,
     pub(crate) hooks: SocketHooks,
@@ -157,7 +157,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Has those woken who watch the connection, if it changed.
+    /// Wakes the watchers of the connection, if it changed.
     #[inline]
     pub(crate) fn wake_connection_watchers(&mut self, deferred: &mut Deferred) {
         let (core, is_gone) = (&self.core, self.is_driver_gone());
@@ -173,7 +173,7 @@ impl State {
         }
     }
 
-    /// Has those woken who watch a channel, if it changed.
+    /// Wakes the watchers of a channel, if it changed.
     pub(crate) fn wake_channel_watchers(&mut self, channel: ChannelId, deferred: &mut Deferred) {
         let state = self.channel_state(channel);
         if let Some(entry) = self.channels.get_mut(channel) {
@@ -290,7 +290,7 @@ impl State {
         self.wake_channel_watchers(channel, deferred);
     }
 
-    /// Keeps why the channel isn't joined, and notifies who watches it.
+    /// Keeps the reason why the channel isn't joined, and wakes its watchers.
     pub(crate) fn note_failure(
         &mut self,
         channel: ChannelId,
@@ -354,7 +354,7 @@ impl State {
         self.end_streams(channel, deferred);
     }
 
-    /// Takes out what is kept of a channel that has no handles any more.
+    /// Removes the entry of a channel that has no handles any more.
     pub(crate) fn remove_channel(&mut self, channel: ChannelId) -> Option<ChannelEntry> {
         let entry = self.channels.remove(channel)?;
         self.kept.give_back(entry.answer_len());

@@ -64,7 +64,7 @@ impl Socket {
         &self.handle
     }
 
-    /// Connects anew at once, without waiting for the reconnect schedule: for when the network came
+    /// Reconnects at once, without waiting for the reconnect schedule: for when the network came
     /// back or changed. An attempt or a connection is replaced.
     ///
     /// Returns `false`, and does nothing, if no connection is wanted.

@@ -15,8 +15,7 @@ use crate::socket::Socket;
 
 /// What a socket's connection is doing, as a stream: the present state first, then every change.
 ///
-/// States that came and went while nobody looked are skipped, so the stream holds one state at the
-/// most. It doesn't keep the socket: it ends when the socket's last handle is gone.
+/// States between two polls are skipped, so the stream holds at most one state. It doesn't keep the socket: it ends when the socket's last handle is gone.
 #[must_use = "a stream that is dropped shows nothing"]
 pub struct SocketStatus {
     shared: Arc<Shared>,
@@ -26,9 +25,7 @@ pub struct SocketStatus {
 
 /// What a channel is doing, as a stream: the present state first, then every change.
 ///
-/// States that came and went while nobody looked are skipped, so the stream holds one state at the
-/// most. [`Errored`](ChannelState::Errored) comes once more if the channel has failed once more
-/// meanwhile; [`failure`](Self::failure) says why. It doesn't keep the channel: it ends after
+/// States between two polls are skipped, so the stream holds at most one state. [`Errored`](ChannelState::Errored) comes again if the channel has failed again since; [`failure`](Self::failure) says why. It doesn't keep the channel: it ends after
 /// [`Closed`](ChannelState::Closed), or when the channel's last handle is gone.
 ///
 /// # Examples

@@ -1,4 +1,4 @@
-//! What a stream of presence changes yields, and what of it waits to be taken.
+//! The items of a stream of presence changes, and their queue.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -23,18 +23,18 @@ pub enum PresenceItem<M, E> {
     Refused(Arc<PresenceError>),
 }
 
-/// Room for so many items stays when all have been taken.
+/// Capacity that stays when all items have been taken.
 const KEPT: usize = 64;
 
 /// The changes that a stream hasn't taken yet.
 pub(super) struct Feed<M, E> {
     queue: VecDeque<PresenceItem<M, E>>,
-    /// What they hold. What several of them share counts for each.
+    /// The bytes they hold. Data that several of them share counts for each.
     bytes: usize,
     waker: Option<Waker>,
 }
 
-/// What a feed may hold.
+/// Limits of a feed.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
     pub(super) items: usize,
@@ -89,7 +89,7 @@ impl<M, E> Feed<M, E> {
         Some(item)
     }
 
-    /// Who waits for the next item; gives the waker before this one.
+    /// Registers a waker for the next item; returns the one before.
     pub(super) fn wait(&mut self, cx: &Context<'_>) -> Option<Waker> {
         self.waker.replace(cx.waker().clone())
     }

@@ -62,7 +62,7 @@ fn index(id: ChannelId) -> usize {
 pub(crate) struct ChannelEntry {
     pub(crate) hooks: Option<Box<ChannelHooks>>,
     pub(crate) streams: Streams,
-    /// Who waits for its state to change, or for another failure.
+    /// Watchers of its state and of further failures.
     pub(crate) watchers: Watchers<(ChannelState, u32)>,
     /// Lets another part of the program find the channel by its topic.
     /// It holds the socket, so that its type is unknown here.

@@ -79,7 +79,7 @@ impl<F: ?Sized + Send + Sync + 'static> HookList<F> {
         Arc::make_mut(self.0.get_or_insert_default()).push((hook, function));
     }
 
-    /// Gives the function, whose destructor is foreign code: it is to be dropped after the lock is released.
+    /// Returns the function, whose destructor is foreign code: the caller drops it after the lock is released.
     #[must_use = "to be dropped outside of the lock"]
     pub(crate) fn remove(&mut self, hook: HookId) -> Option<Arc<F>> {
         let list = self.0.as_mut()?;

@@ -72,11 +72,11 @@ impl Other {
     }
 }
 
-/// Entries that a stream takes at a time, at the most: as many as are read at a time. Room for so many
+/// Entries that a stream takes at a time, at most: as many as are read at a time. Capacity for this many
 /// stays when all have been taken.
 const MAX_TAKEN: usize = 64;
 
-/// A stream's bounded queue, with a lock of its own: the driver fills it and the stream empties it,
+/// A stream's bounded queue, with a separate lock: the driver fills it and the stream empties it,
 /// without waiting for anything else. No foreign code runs under the lock, and no other lock is taken.
 pub(crate) struct Mailbox {
     queue: Mutex<Queue>,
@@ -186,7 +186,7 @@ impl Mailbox {
         (entry, changed)
     }
 
-    /// Takes a message in, and gives the waker of who waits for it.
+    /// Adds a message, and wakes the stream's task.
     #[inline]
     pub(super) fn deliver(
         self: &Arc<Self>,
@@ -256,10 +256,10 @@ impl Mailbox {
     }
 }
 
-/// What the streams of a socket have in common: those that hold back reading.
+/// The streams of a socket that hold back reading.
 #[derive(Default)]
 pub(crate) struct Mailboxes {
-    /// Perhaps with some that don't any more.
+    /// May include streams that don't any more.
     holding: Vec<Arc<Mailbox>>,
 }
 
@@ -296,7 +296,7 @@ impl Mailboxes {
 }
 
 impl Queue {
-    /// Loses messages for a new one; `false` if that is the one to be lost.
+    /// Drops messages for a new one; `false` if the new one must be dropped.
     #[cold]
     fn makes_room(&mut self, deferred: &mut Deferred) -> bool {
         if self.overflow == StreamOverflow::DropNewest {
@@ -330,7 +330,7 @@ impl Queue {
         Some(entry)
     }
 
-    /// Something was taken, or looked for. True if it holds back reading no more, or, having stalled, again.
+    /// Records that the stream was read. True if it stops holding back reading, or, after it had stalled, begins again.
     fn note_taken(&mut self, now: Instant) -> bool {
         // Reading goes on when half is taken, so that it doesn't stop and start at every message.
         let roomy = self.messages <= self.capacity / 2 && self.bytes <= self.max_bytes / 2;
@@ -367,13 +367,13 @@ impl Queue {
         self.entries.push_back(Entry::Lagged(1));
     }
 
-    /// The notices after the last message: one of each kind at the most, so that they don't pile up
+    /// The notices after the last message: at most one of each kind, so that they don't pile up
     /// in a stream that is never read.
     fn last_notices(&mut self) -> impl Iterator<Item = &mut Entry> {
         self.entries.iter_mut().rev().take_while(|entry| !matches!(entry, Entry::Content(_)))
     }
 
-    /// Loses the oldest message, and says so where it stood.
+    /// Drops the oldest message, and puts a notice in its place.
     fn drop_oldest(&mut self, deferred: &mut Deferred) {
         let mut lost = 0_u64;
         let mut gap = false;

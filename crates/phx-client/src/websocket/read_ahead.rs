@@ -1,4 +1,4 @@
-//! Reads much at a time while much comes.
+//! Reads larger pieces at a time under load.
 
 use std::cell::Cell;
 use std::io;
@@ -10,7 +10,7 @@ use futures::{AsyncRead, AsyncWrite};
 /// Bytes read at a time when more has come than the library's buffer takes.
 const FIRST_SIZE: usize = 8 << 10;
 
-/// Bytes read at a time, at the most: while much comes, twice as many each time.
+/// Bytes read at a time, at most: under load the size doubles with each full read.
 const MAX_SIZE: usize = 64 << 10;
 
 thread_local! {
@@ -45,10 +45,10 @@ fn spare_buffer(size: usize) -> Vec<u8> {
 pub(super) struct ReadAhead<S> {
     stream: S,
     buffer: Vec<u8>,
-    /// What was read and not given, in the buffer.
+    /// The range of the buffer that was read and not handed out.
     next: usize,
     end: usize,
-    /// Bytes to be read at a time; `None` if the library's own buffer will do.
+    /// Bytes to read at a time; `None` if the library's buffer is large enough.
     size: Option<usize>,
 }
 

@@ -195,7 +195,7 @@ where
                     return Poll::Ready(Ok(Received::Close(close_frame_cause(frame.as_ref()))));
                 }
                 Message::Ping(_) => self.answer_ping(cx),
-                // The library hands out raw frames only to those who put them in.
+                // The library hands out raw frames only to callers that put them in.
                 Message::Pong(_) | Message::Frame(_) => {}
             }
             self.turn.spend_read();
