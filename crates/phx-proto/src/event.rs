@@ -205,6 +205,9 @@ pub enum Outcome {
         /// The length of the response in bytes.
         len: usize,
     },
+    /// The transport has taken a push that expects no reply, see
+    /// [`push_without_reply`](crate::Socket::push_without_reply). Whether the server receives it isn't known.
+    Sent,
     /// The leave is done: the server confirmed it, or there was nothing to leave.
     Left,
     /// No reply came before the deadline. Whether the server received it isn't known if it was sent:

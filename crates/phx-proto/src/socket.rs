@@ -263,13 +263,30 @@ impl Socket {
         timeout: Option<Duration>,
     ) -> Result<RequestId, PushError> {
         self.advance(now);
-        let timeout = timeout.unwrap_or(self.cx.config.push_timeout);
-        let event = event.into();
-        // Nothing is gone because of a push.
-        match self.channels.known_mut(channel) {
-            Some(channel) => channel.push(&mut self.cx, event, payload, timeout),
-            None => Err(PushError { reason: CallError::UnknownChannel, event, payload }),
-        }
+        self.channels.push(&mut self.cx, channel, (event.into(), payload), true, timeout)
+    }
+
+    /// Pushes an event to which no reply is expected: its frame has no ref, so the server sends none.
+    ///
+    /// It waits for the join, counts in every limit and can be cancelled like another [`push`](Self::push); the
+    /// deadline limits the wait for the transport. The outcome is [`Outcome::Sent`](crate::Outcome::Sent) as soon as
+    /// the transport has taken the frame. Whether the server receives it isn't known.
+    ///
+    /// phoenix.js has no such push: each of its pushes has a ref.
+    ///
+    /// # Errors
+    ///
+    /// [`PushError`], with the event and the payload; nothing is sent.
+    pub fn push_without_reply(
+        &mut self,
+        now: Instant,
+        channel: ChannelId,
+        event: impl Into<ByteString>,
+        payload: Payload,
+        timeout: Option<Duration>,
+    ) -> Result<RequestId, PushError> {
+        self.advance(now);
+        self.channels.push(&mut self.cx, channel, (event.into(), payload), false, timeout)
     }
 
     /// Leaves a channel. It closes when the server confirms that, when `timeout`
@@ -314,7 +331,7 @@ impl Socket {
     /// has been decided.
     pub fn cancel(&mut self, push: RequestId) -> bool {
         match self.cx.requests.get(push.0).map(Request::what) {
-            Some(What::Push(_) | What::JoinCall { .. }) => {
+            Some(What::Push { .. } | What::JoinCall { .. }) => {
                 self.channels.finish(&mut self.cx, push, Outcome::Cancelled);
                 true
             }
@@ -472,7 +489,8 @@ impl Socket {
             match self.cx.config.serializer.encode(&message) {
                 Ok(frame) => {
                     let connected = self.connection.is_open();
-                    self.channels.frame_taken(&mut self.cx, frame.len(), why, connected);
+                    let (len, wants_reply) = (frame.len(), message.reference.is_some());
+                    self.channels.frame_taken(&mut self.cx, len, why, wants_reply, connected);
                     return Some(Action::Send { transport, frame, why });
                 }
                 // A join that can't be encoded frees its turn for another one.

@@ -30,7 +30,7 @@ use super::attempt::Attempt;
 use super::context::Context;
 use super::leaving::{LeaveReason, Leaving};
 use super::pushes::{Pushes, is_unmatched};
-use super::requests::What;
+use super::requests::{Request, What};
 use super::state::{ChannelState, Params};
 use super::timers::TimerKey;
 use crate::{
@@ -67,8 +67,7 @@ enum State {
     Joined {
         /// Until the join proves stable.
         stable: Option<TimerKey>,
-        /// Whether the server named the join in its answer to it, as it does in all that is from the
-        /// channel, unless the format (V1) has no place for that.
+        /// Whether the server's answer named the join, as all from the channel does, but in V1.
         named: bool,
     },
     Errored {
@@ -216,10 +215,7 @@ impl Channel {
         };
         let Some(join_ref) = self.join_ref.filter(|_| known_to_server) else {
             let leave = cx.next_number();
-            if reason.has_outcome() {
-                let (push, channel) = (RequestId(leave), self.id);
-                cx.emit(Event::RequestDone { push, channel, outcome: Outcome::Left });
-            }
+            reason.report(cx, self.id, leave, Outcome::Left);
             self.close(cx, reason.close_cause());
             return leave;
         };
@@ -228,8 +224,7 @@ impl Channel {
         self.stop_attempt(cx);
         self.stop_timer(cx);
         self.finish_join_call(cx, Outcome::ChannelClosed);
-        let joined = (&self.topic, join_ref);
-        let leaving = Leaving::begin(cx, self.id, joined, timeout, reason);
+        let leaving = Leaving::begin(cx, self.id, (&self.topic, join_ref), timeout, reason);
         self.state = State::Leaving(leaving);
         leaving.number()
     }
@@ -239,23 +234,19 @@ impl Channel {
         cx: &mut Context,
         event: ByteString,
         payload: Payload,
+        wants_reply: bool,
         timeout: Duration,
     ) -> Result<RequestId, PushError> {
-        // Made of what is given, and taken apart again: a copy would cost an allocation.
-        let message = Message::new(self.topic.clone(), event, payload);
-        let checked = match self.state {
-            State::New => Err(CallError::NotJoined),
-            State::Leaving(_) | State::Closed { .. } => Err(CallError::Closed),
+        let joined = matches!(self.state, State::Joined { .. });
+        let reason = match self.state {
+            State::New => CallError::NotJoined,
+            State::Leaving(_) | State::Closed { .. } => CallError::Closed,
             State::Joining(_) | State::Joined { .. } | State::Errored { .. } => {
-                self.pushes.check(cx, self.id, &message)
+                let message = Message::new(self.topic.clone(), event, payload);
+                return self.pushes.push(cx, self.id, message, (wants_reply, joined), timeout);
             }
         };
-        let Message { event, payload, .. } = message;
-        if let Err(reason) = checked {
-            return Err(PushError { reason, event, payload });
-        }
-        let joined = matches!(self.state, State::Joined { .. });
-        Ok(self.pushes.add(cx, self.id, timeout, (event, payload), joined))
+        Err(PushError { reason, event, payload })
     }
 }
 
@@ -276,38 +267,34 @@ impl Channel {
     /// joins.
     pub(super) fn lost_connection(&mut self, cx: &mut Context, draining: bool) {
         self.pushes.fail_sent(cx, self.id, &Outcome::Disconnected);
-        let id = self.id;
         match self.state {
             State::Joined { .. } => {
                 self.await_rejoin(cx, None);
                 let cause = ChannelErrorCause::Disconnected;
-                cx.emit(Event::ChannelErrored { channel: id, cause, retry_in: None });
+                cx.emit(Event::ChannelErrored { channel: self.id, cause, retry_in: None });
             }
-            State::Joining(Attempt::Connection) => {}
+            State::New | State::Closed { .. } | State::Joining(Attempt::Connection) => {}
             State::Joining(_) => {
                 self.stop_attempt(cx);
                 self.await_rejoin(cx, None);
                 let cause = ChannelErrorCause::Disconnected;
-                cx.emit(Event::JoinFailed { channel: id, cause, retry_in: None });
+                cx.emit(Event::JoinFailed { channel: self.id, cause, retry_in: None });
             }
             State::Errored { .. } => self.await_rejoin(cx, None),
             State::Leaving(_) if draining => {}
             // The server forgets a channel with its connection: that is what was wanted.
             State::Leaving(_) => self.finish_leaving(cx, Outcome::Left),
-            State::New | State::Closed { .. } => {}
         }
     }
 
     fn begin_attempt(&mut self, cx: &mut Context) {
         self.stop_timer(cx);
-        let attempt = Attempt::begin(cx, self.id, &self.params, self.join_timeout);
-        self.await_next(attempt);
+        self.await_next(Attempt::begin(cx, self.id, &self.params, self.join_timeout));
     }
 
     /// It is the channel's turn.
     pub(super) fn start_attempt(&mut self, cx: &mut Context) {
-        let attempt = Attempt::start(cx, self.id, &self.params, self.join_timeout);
-        self.await_next(attempt);
+        self.await_next(Attempt::start(cx, self.id, &self.params, self.join_timeout));
     }
 
     fn await_next(&mut self, attempt: Attempt) {
@@ -326,17 +313,13 @@ impl Channel {
             return self.fail_attempt(cx, ChannelErrorCause::NoParams, Rejoin::Backoff);
         };
         cx.end(request);
-        let params = Some(Box::new(params));
-        let attempt = Attempt::join(cx, self.id, params, self.join_timeout);
-        self.await_next(attempt);
+        self.await_next(Attempt::join(cx, self.id, Some(Box::new(params)), self.join_timeout));
     }
 
     /// The transport takes a push.
     pub(super) fn take_push(&mut self, push: u64, event: ByteString, payload: Payload) -> Message {
         self.pushes.note_sent(push);
-        let mut message = Message::new(self.topic.clone(), event, payload);
-        message.join_ref = self.join_ref.map(Ref::from);
-        message
+        Message::new(self.topic.clone(), event, payload).with_join_ref(self.join_ref.map(Ref::from))
     }
 
     /// The transport takes the join, with the params made for it.
@@ -448,8 +431,7 @@ impl Channel {
         let outcome = Outcome::of_reply(rejection.status.clone(), rejection.response.clone());
         if decision == Rejoin::Stop {
             self.finish_join_call(cx, outcome);
-            self.close(cx, ChannelCloseCause::Rejected(rejection));
-            return;
+            return self.close(cx, ChannelCloseCause::Rejected(rejection));
         }
         self.fail_attempt(cx, ChannelErrorCause::Rejected(rejection), decision);
         if crashed {
@@ -462,8 +444,8 @@ impl Channel {
 
     /// A message that isn't outdated; `false` if it isn't for the channel as it is.
     pub(super) fn received(&mut self, cx: &mut Context, message: &mut Message) -> bool {
-        if message.event == events::CLOSE || message.event == events::ERROR {
-            let closed = message.event == events::CLOSE;
+        let closed = message.event == events::CLOSE;
+        if closed || message.event == events::ERROR {
             self.ended(cx, message, closed)
         } else if let State::Joined { .. } = self.state {
             cx.counters.messages = cx.counters.messages.saturating_add(1);
@@ -560,8 +542,7 @@ impl Channel {
 
     /// The deadline of a push, or of the call of a join or leave, has passed.
     pub(super) fn call_timed_out(&mut self, cx: &mut Context, call: u64) {
-        if let Some(request) = cx.requests.get(call) {
-            let outcome = request.outcome_of_deadline();
+        if let Some(outcome) = cx.requests.get(call).map(Request::outcome_of_deadline) {
             self.finish(cx, call, outcome);
         }
     }

@@ -1,6 +1,7 @@
 //! The channels of a socket: each is looked up once, and handed what it needs.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use bytestring::ByteString;
 use slotmap::SlotMap;
@@ -13,7 +14,7 @@ use super::state::Params;
 use crate::id::ChannelKey;
 use crate::{
     CallError, ChannelErrorCause, ChannelId, CloseCause, EncodeError, Message, Outcome, PHOENIX,
-    Payload, Ref, Rejoin, RequestId, SendReason, events,
+    Payload, PushError, Ref, Rejoin, RequestId, SendReason, events,
 };
 
 /// All channels that a user has, and those removed that are still being left.
@@ -68,7 +69,7 @@ impl Channels {
         self.0.get(id.0).filter(|channel| !channel.is_forgotten())
     }
 
-    pub(super) fn known_mut(&mut self, id: ChannelId) -> Option<&mut Channel> {
+    fn known_mut(&mut self, id: ChannelId) -> Option<&mut Channel> {
         self.0.get_mut(id.0).filter(|channel| !channel.is_forgotten())
     }
 
@@ -119,6 +120,22 @@ impl Channels {
         }
     }
 
+    /// Hands a push to its channel, which nothing removes because of it.
+    pub(super) fn push(
+        &mut self,
+        cx: &mut Context,
+        id: ChannelId,
+        (event, payload): (ByteString, Payload),
+        wants_reply: bool,
+        timeout: Option<Duration>,
+    ) -> Result<RequestId, PushError> {
+        let timeout = timeout.unwrap_or(cx.config.push_timeout);
+        match self.known_mut(id) {
+            Some(channel) => channel.push(cx, event, payload, wants_reply, timeout),
+            None => Err(PushError { reason: CallError::UnknownChannel, event, payload }),
+        }
+    }
+
     /// The connection opened.
     pub(super) fn got_connection(&mut self, cx: &mut Context) {
         let (turns, at) = cx.turns();
@@ -148,10 +165,15 @@ impl Channels {
         loop {
             let (number, channel, what) = cx.requests.take()?;
             let (mut message, why) = match (what, channel) {
-                (What::Push(Some((event, payload))), Some(id)) => {
+                (What::Push { message: Some((event, payload)), wants_reply }, Some(id)) => {
                     let Some(channel) = self.0.get_mut(id.0) else { continue };
                     let push = channel.take_push(number, event, payload);
-                    (push, SendReason::Push(RequestId(number)))
+                    let why = SendReason::Push(RequestId(number));
+                    if !wants_reply {
+                        // Without a ref the server has nothing to reply to.
+                        return Some((push, why));
+                    }
+                    (push, why)
                 }
                 (What::Join(params), Some(id)) => {
                     let Some(channel) = self.0.get_mut(id.0) else { continue };
@@ -171,12 +193,14 @@ impl Channels {
         }
     }
 
-    /// The transport has taken a frame; `connected` is whether it will bring a reply.
+    /// The transport has taken a frame. `wants_reply` is whether it names a ref, `connected` whether the transport
+    /// will bring a reply.
     pub(super) fn frame_taken(
         &mut self,
         cx: &mut Context,
         len: usize,
         why: SendReason,
+        wants_reply: bool,
         connected: bool,
     ) {
         let counters = &mut cx.counters;
@@ -184,6 +208,7 @@ impl Channels {
         counters.bytes_sent = counters.bytes_sent.saturating_add(len as u64);
         match why {
             SendReason::Join(_) => counters.joins_sent = counters.joins_sent.saturating_add(1),
+            SendReason::Push(push) if !wants_reply => self.finish(cx, push, Outcome::Sent),
             SendReason::Push(push) if !connected => self.finish(cx, push, Outcome::Disconnected),
             SendReason::Push(_) | SendReason::Leave(_) | SendReason::Heartbeat => {}
         }

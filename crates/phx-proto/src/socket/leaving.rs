@@ -21,9 +21,17 @@ pub(super) enum LeaveReason {
 }
 
 impl LeaveReason {
-    /// Whether the leave has an outcome for the user.
-    pub(super) fn has_outcome(self) -> bool {
-        self == LeaveReason::Call
+    /// Reports the outcome of the leave of this number to the user who called for it.
+    pub(super) fn report(
+        self,
+        cx: &mut Context,
+        channel: ChannelId,
+        number: u64,
+        outcome: Outcome,
+    ) {
+        if self == LeaveReason::Call {
+            cx.emit(Event::RequestDone { push: RequestId(number), channel, outcome });
+        }
     }
 
     /// Why the channel is closed after it.
@@ -77,9 +85,7 @@ impl Leaving {
         if outcome != Outcome::TimedOut || !cx.requests.orphan(self.number) {
             cx.end(self.number);
         }
-        if self.reason.has_outcome() {
-            cx.emit(Event::RequestDone { push: RequestId(self.number), channel: id, outcome });
-        }
+        self.reason.report(cx, id, self.number, outcome);
         self.reason.close_cause()
     }
 }

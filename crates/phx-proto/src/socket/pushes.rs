@@ -14,13 +14,12 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use bytestring::ByteString;
-
 use super::context::Context;
 use super::requests::What;
 use super::seq_map::SeqMap;
 use crate::{
-    CallError, ChannelId, Message, Outcome, Payload, PushOverflow, RequestId, Status, events,
+    CallError, ChannelId, Message, Outcome, Payload, PushError, PushOverflow, RequestId, Status,
+    events,
 };
 
 /// The numbers of a channel's pushes that wait for their outcome.
@@ -34,24 +33,32 @@ pub(super) struct Pushes {
 }
 
 impl Pushes {
-    /// Accepts a push that [may come](Self::check); it can be sent if the channel is `joined`.
-    pub(super) fn add(
+    /// Accepts a push, or hands it back. `joined` is whether it can be sent now.
+    ///
+    /// The message is made of what is given and taken apart again: a copy would cost an allocation.
+    pub(super) fn push(
         &mut self,
         cx: &mut Context,
         id: ChannelId,
+        message: Message,
+        (wants_reply, joined): (bool, bool),
         timeout: Duration,
-        message: (ByteString, Payload),
-        joined: bool,
-    ) -> RequestId {
-        let push = cx.call(id, timeout, What::Push(Some(message)), joined);
+    ) -> Result<RequestId, PushError> {
+        let checked = self.check(cx, id, &message);
+        let Message { event, payload, .. } = message;
+        if let Err(reason) = checked {
+            return Err(PushError { reason, event, payload });
+        }
+        let what = What::Push { message: Some((event, payload)), wants_reply };
+        let push = cx.call(id, timeout, what, joined);
         cx.counters.pushes = cx.counters.pushes.saturating_add(1);
         self.waiting.push(push, ());
         self.unsent = self.unsent.saturating_add(1);
-        RequestId(push)
+        Ok(RequestId(push))
     }
 
     /// Whether a push of this message is accepted; makes room for it if that is what the configuration wants.
-    pub(super) fn check(
+    fn check(
         &mut self,
         cx: &mut Context,
         id: ChannelId,

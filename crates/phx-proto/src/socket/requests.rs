@@ -26,7 +26,7 @@ pub(super) struct Request {
 #[derive(Debug)]
 pub(super) enum What {
     /// A push; the number is its id and its ref. Event and payload, until they go with the frame.
-    Push(Option<(ByteString, Payload)>),
+    Push { message: Option<(ByteString, Payload)>, wants_reply: bool },
     /// A call of `join` that waits for its outcome. Its number is never a ref: every attempt has one
     /// of its own. `crashed` is whether an attempt has.
     JoinCall { crashed: bool },
@@ -85,7 +85,9 @@ impl What {
     /// What it counts for in the limit on buffered bytes, until it is sent.
     fn size(&self) -> usize {
         match self {
-            What::Push(Some((event, payload))) => event.len().saturating_add(payload.len()),
+            What::Push { message: Some((event, payload)), .. } => {
+                event.len().saturating_add(payload.len())
+            }
             _ => 0,
         }
     }
@@ -93,7 +95,9 @@ impl What {
     /// What goes with the frame.
     fn take(&mut self) -> What {
         match self {
-            What::Push(message) => What::Push(message.take()),
+            What::Push { message, wants_reply } => {
+                What::Push { message: message.take(), wants_reply: *wants_reply }
+            }
             What::Join(params) => What::Join(params.take()),
             What::Leave(leave) => What::Leave(leave.take()),
             What::Heartbeat { since } => What::Heartbeat { since: *since },
@@ -140,7 +144,7 @@ impl Request {
     /// What becomes of a call when its deadline has passed.
     pub(super) fn outcome_of_deadline(&self) -> Outcome {
         match self.what {
-            What::Push(_) if !self.is_sent() => Outcome::NotSent,
+            What::Push { .. } if !self.is_sent() => Outcome::NotSent,
             What::JoinCall { crashed: true } => Outcome::JoinCrashed,
             _ => Outcome::TimedOut,
         }

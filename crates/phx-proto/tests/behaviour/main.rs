@@ -51,6 +51,7 @@ mod presence_rules;
 mod presences;
 mod presets;
 mod push;
+mod push_without_reply;
 mod reconnect;
 mod reconnect_policy;
 mod rejoin;
