@@ -1,4 +1,4 @@
-//! The logger hook, and the same news for `tracing`.
+//! The logger hook, and the same records for `tracing`.
 //!
 //! Neither ever shows a param, a header or a token. `tracing` gets names and lengths only; the
 //! logger also gets the payloads of messages and pushes, but not the params of joins. The texts of peers

@@ -32,9 +32,9 @@ pub enum Action {
         why: SendReason,
     },
     /// Close a transport: send a close frame, wait for the peer's a little, and end it. Whether it
-    /// is open yet doesn't matter. Tell when that is done, with
-    /// [`handle_closed`](crate::Socket::handle_closed): a disconnect waits for it. Of a transport
-    /// that has been replaced it is no news, and does no harm.
+    /// is open yet doesn't matter. Report when that is done, with
+    /// [`handle_closed`](crate::Socket::handle_closed): a disconnect waits for it. Reports about a
+    /// replaced transport are ignored.
     #[non_exhaustive]
     Close {
         /// The transport to close.

@@ -95,7 +95,7 @@ impl Backoff {
     }
 
     /// The same schedule with a jitter of `percent` either way, up to 100: more is an error of
-    /// [`Config::validate`](crate::Config::validate), and counts as 100 where nobody asks.
+    /// [`Config::validate`](crate::Config::validate), and counts as 100 where that isn't called.
     #[must_use]
     pub fn with_jitter_percent(mut self, percent: u8) -> Self {
         self.jitter_percent = percent;

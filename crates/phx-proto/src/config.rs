@@ -107,7 +107,7 @@ pub struct Config {
     /// What to do with a push for which its channel's buffer has no room. Default: refuse it.
     pub push_overflow: PushOverflow,
     /// Events of the peer's traffic (messages, frames that are none) that wait to be polled at the
-    /// most. News of the connection and the channels have as many places again, and two for each of
+    /// most. Events about the connection and the channels have as many places again, and two for each of
     /// [`max_channels`](Self::max_channels); the outcomes of pushes are never dropped. What doesn't
     /// fit is dropped and counted, see [`EventsLost`](crate::Event::EventsLost): a driver that polls
     /// until there are no more events after every call never loses any. Default: 65,536.

@@ -1,4 +1,4 @@
-//! The text of others, made harmless for whoever reads it: escaped and short.
+//! Text of a peer, made safe to display: escaped and short.
 
 use core::fmt::{self, Write as _};
 

@@ -6,7 +6,7 @@ use slotmap::Key as _;
 
 /// One attempt to connect, and the transport that comes of it. The first of a socket is 1.
 ///
-/// Every fact about a transport carries its id, so that news of an old one changes nothing.
+/// Every input about a transport carries its id, so that a report about an old one changes nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransportId(pub(crate) u64);
 
@@ -35,7 +35,7 @@ slotmap::new_key_type! {
 pub struct ChannelId(pub(crate) ChannelKey);
 
 impl ChannelId {
-    /// The id as a number, for logs and for maps of one's own: the low half is a small index that is used
+    /// The id as a number, for logs and for custom maps: the low half is a small index that is used
     /// again, the high half makes it another number then.
     #[must_use]
     pub fn as_u64(self) -> u64 {

@@ -47,7 +47,7 @@ pub enum PresenceStatus {
 
 /// The presences of one channel: a pure fold over its presence events.
 ///
-/// Feed it with every message of the channel by [`handle_event`](Self::handle_event), and tell it of
+/// Feed it with every message of the channel by [`handle_event`](Self::handle_event), and report to it
 /// every join and rejoin by [`handle_joined`](Self::handle_joined). What comes out are the
 /// [changes](PresenceChange), with the rules of phoenix.js's `Presence`:
 ///
@@ -122,13 +122,13 @@ impl<M, E> Phase<M, E> {
 }
 
 impl<M, E> Presence<M, E> {
-    /// Nobody, with the default settings, before the first join.
+    /// An empty list with the default settings, before the first join.
     #[must_use]
     pub fn new() -> Self {
         Presence::with_config(PresenceConfig::default())
     }
 
-    /// Nobody, with these settings, before the first join.
+    /// An empty list with these settings, before the first join.
     ///
     /// # Examples
     ///
@@ -201,7 +201,7 @@ impl<M, E> Presence<M, E> {
         self.list.len()
     }
 
-    /// Whether nobody is present.
+    /// Whether the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()

@@ -58,7 +58,7 @@ pub use v2::{V2, V2Server};
 /// # Ok::<(), DecodeError>(())
 /// ```
 pub trait Serializer: fmt::Debug + Send + Sync {
-    /// The `vsn` parameter of the URL that tells the server which serializer to use.
+    /// The `vsn` parameter of the URL, by which the server chooses the serializer.
     fn vsn(&self) -> &str;
 
     /// Encodes one message.

@@ -1,4 +1,4 @@
-//! What is said when connecting, made afresh for every attempt.
+//! Credentials for connecting, made for each attempt.
 
 use std::error::Error;
 use std::fmt;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use futures::{AsyncRead, AsyncWrite};
 
-/// A stream of bytes whose type isn't told: what the adapters' dialers open, so that their APIs are the
+/// A stream of bytes whose type is hidden: what the adapters' dialers open, so that their APIs are the
 /// same on every runtime.
 pub struct ByteStream(Pin<Box<dyn ReadWrite>>);
 

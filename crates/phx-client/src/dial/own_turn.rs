@@ -8,7 +8,7 @@ use futures::{AsyncRead, AsyncWrite};
 
 use crate::turn::Turn;
 
-/// A TLS stream with a turn of its own for the stream below it: the connection, whose turn counts what is read above, knows
+/// A TLS stream with a separate turn for the stream below it: the connection, whose turn counts what is read above, knows
 /// nothing of records that lead to nothing. Once this turn is spent the stream is pending, and begins another.
 pub(super) struct OwnTurn<S> {
     stream: S,

@@ -17,7 +17,7 @@ use super::cause::is_ca_as_end_entity;
 /// certificate, as you choose next.
 ///
 /// A server is trusted if one of them signed its certificate, directly or through intermediates. It is trusted as
-/// well if its own certificate is one of them, byte for byte, whoever signed it, and also if it is marked as a CA's,
+/// well if its own certificate is one of them, byte for byte, regardless of its signer, and also if it is marked as a CA's,
 /// as self-signed ones of `openssl req -x509` are. Name, dates, and that the server has the key are checked in either
 /// case.
 ///

@@ -203,7 +203,7 @@ mod tests {
         assert_eq!((stream.size, stream.buffer.capacity()), (None, 0));
     }
 
-    /// Gives so many bytes at a time.
+    /// Bytes that it gives at a time.
     struct Portions(Vec<usize>);
 
     impl AsyncRead for Portions {

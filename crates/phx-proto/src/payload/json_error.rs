@@ -1,4 +1,4 @@
-//! What `serde_json` says, made harmless for whoever reads it.
+//! Errors of `serde_json`, made safe to display.
 
 use alloc::string::ToString as _;
 use core::error::Error;

@@ -44,7 +44,7 @@ impl<M, E> PresenceList<M, E> {
         self.entries.len()
     }
 
-    /// Whether nobody is present.
+    /// Whether the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

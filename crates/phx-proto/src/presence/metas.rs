@@ -8,7 +8,7 @@ use core::slice;
 use super::PresenceMeta;
 use super::tree::{self, Tree};
 
-/// Up to so many metas are a plain list, which is smaller and looked through as quickly.
+/// Metas that are kept as a plain list, at most: it is smaller, and as quick to search.
 const FEW: usize = 32;
 
 /// A list of metas. A ref may be there more than once: a server sends no such thing, but its state is

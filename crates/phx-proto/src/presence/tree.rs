@@ -5,13 +5,13 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::mem;
 
-/// Values in an order that whoever calls knows, always the same for one tree: a B-tree.
+/// Values in an order that the caller defines, always the same for one tree: a B-tree.
 ///
 /// A change makes new nodes only on its way down, and only of those that another copy shares: a tree
 /// without copies changes in place.
 pub(super) struct Tree<T>(Option<Arc<Node<T>>>);
 
-/// A node holds at most so many values, and at least half of them unless it is the root.
+/// Values of a node, at most; at least half of them unless it is the root.
 const MOST: usize = 15;
 const LEAST: usize = MOST / 2;
 

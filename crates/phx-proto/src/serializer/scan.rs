@@ -206,7 +206,7 @@ impl<'a> Scanner<'a> {
         Ok(key)
     }
 
-    /// One value, told apart as far as names and refs need it.
+    /// One value, distinguished as far as names and refs need it.
     #[inline(always)]
     pub(crate) fn element(&mut self) -> Result<Element, DecodeCause> {
         match self.peek() {

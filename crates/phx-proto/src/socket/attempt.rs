@@ -101,7 +101,7 @@ impl Attempt {
         Message::new(topic.clone(), events::JOIN, params).with_join_ref(Some(Ref::from(join_ref)))
     }
 
-    /// It has taken too long. The server may yet accept a join that was sent: it must not keep a channel that nobody
+    /// It has taken too long. The server may yet accept a join that was sent: it must not keep a channel that no one
     /// waits for.
     pub(super) fn give_up(&self, cx: &mut Context, id: ChannelId, topic: &ByteString) {
         if let Attempt::Answer(join_ref) = *self

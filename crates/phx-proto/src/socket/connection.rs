@@ -383,7 +383,7 @@ impl Connection {
         self.state = State::Connecting { transport, begun: false, timeout };
     }
 
-    /// The connection or attempt ended, and nobody asked for it: wait for the next attempt, or stop.
+    /// The connection or attempt ended unasked: wait for the next attempt, or stop.
     fn lose(
         &mut self,
         cx: &mut Context,

@@ -17,7 +17,7 @@ use crate::{ChannelId, Config, Counters, Event, Instant, Outcome, RequestId};
 pub(super) struct Context {
     pub(super) config: Config,
     pub(super) rng: Rng,
-    /// The latest moment that was heard of.
+    /// Latest `now` seen; never moves backwards.
     pub(super) now: Instant,
     pub(super) timers: Timers,
     pub(super) requests: Requests,

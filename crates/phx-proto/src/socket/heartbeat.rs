@@ -131,7 +131,7 @@ impl Pulse {
     }
 
     pub(super) fn ping(&mut self, cx: &mut Context) -> Result<PingId, CallError> {
-        // Those count whose answer nobody has polled, since an answer is never dropped.
+        // Pings count until their answer is polled, since an answer is never dropped.
         if !cx.events.promise_pong(MAX_PINGS) {
             return Err(CallError::TooManyPings { max: MAX_PINGS });
         }

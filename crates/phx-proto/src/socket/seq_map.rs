@@ -2,7 +2,7 @@
 
 use alloc::collections::VecDeque;
 
-/// Room for so many things is never given back.
+/// Capacity that is never given back, in entries.
 const KEPT: usize = 16;
 
 /// An ordered map of numbers that only grow: what is added comes last, and what is taken is nearly always the first.
@@ -136,7 +136,7 @@ mod tests {
         line
     }
 
-    /// Removes so many from behind the first.
+    /// Removes this many from behind the first.
     fn with_gaps(things: u64, gaps: u64) -> SeqMap<u64> {
         let mut line = filled(things);
         (1..=gaps).for_each(|number| assert_eq!(line.remove(number), Some(number)));

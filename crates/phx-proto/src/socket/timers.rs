@@ -13,8 +13,8 @@ const SHORTEST: Duration = Duration::from_millis(1);
 
 const END_OF_TIME: Instant = Instant::from_epoch(Duration::MAX);
 
-/// An armed timer. Whoever armed it holds the key, and disarms it when the reason for it ends. No two
-/// timers have the same, so the key of one that has fired is nobody else's.
+/// The key of an armed timer. Its owner holds it, and disarms the timer when the reason for it ends. No two
+/// timers have the same key, so that of one that has fired names no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct TimerKey {
     at: Instant,
@@ -133,11 +133,11 @@ mod tests {
     /// What happens to a set of timers.
     #[derive(Clone, Debug)]
     enum Step {
-        /// In so many milliseconds.
+        /// In this many milliseconds.
         Arm(u64),
-        /// The one armed so many before the last, whether it has fired or not.
+        /// The one armed this many before the last, whether it has fired or not.
         Disarm(usize),
-        /// So many milliseconds pass, and what is due is taken.
+        /// This many milliseconds pass, and what is due is taken.
         Pass(u64),
         /// Only one that is due is taken.
         PopOne,

@@ -14,7 +14,7 @@
 //! join that is accepted, half as fast after as many rejections again.
 //!
 //! The connection's end counts although the server rejected nothing: one that closes the connection of a
-//! client that joins too fast would close it each time, and nobody would ever be joined.
+//! client that joins too fast would close it each time, and no channel would ever be joined.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -294,7 +294,7 @@ impl Turns {
         }
     }
 
-    /// Drops a pace that nobody is expected to need any more.
+    /// Drops a pace that is no longer needed.
     fn drop_old_pace(&mut self, at: &mut Pacing<'_>) {
         if self.pace.as_ref().is_some_and(|pace| at.now > pace.until.saturating_add(LINGER)) {
             self.drop_pace(at);
