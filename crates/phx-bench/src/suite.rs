@@ -32,7 +32,7 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<()> {
         bail!("the scenarios are {}", names.join(", "));
     }
     let medians = rounds::measure(&scenarios, options.rounds)?;
-    let goals = goals::judge(&medians, options.only.is_none())?;
+    let goals = goals::check(&medians, options.only.is_none())?;
     let mut out = std::io::stdout().lock();
     if options.json {
         let report = json!({ "rounds": options.rounds, "goals": goals, "medians": medians.rows() });

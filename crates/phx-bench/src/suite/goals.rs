@@ -35,8 +35,8 @@ impl Goal {
 
 const TOKIO: &str = "phx-tokio";
 
-/// Judges what was measured; with `micro` also single operations.
-pub(super) fn judge(medians: &Medians, micro: bool) -> anyhow::Result<Vec<Goal>> {
+/// Compares the medians with the goals; with `micro` also single operations.
+pub(super) fn check(medians: &Medians, micro: bool) -> anyhow::Result<Vec<Goal>> {
     let cpu = |scenario: &str, client: &str| medians.find(scenario, client).map(|cost| cost.cpu_us);
     let mut goals = Vec::new();
     let mut beside = |what: &str, scenario: &str, floor: (&str, &str), at_most: f64| {
