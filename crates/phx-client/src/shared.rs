@@ -18,6 +18,7 @@ use crate::runtime::{Clock, Runtime};
 
 mod answers;
 mod channels;
+mod content;
 mod deferred;
 mod ends;
 mod hooks;
@@ -30,13 +31,14 @@ mod watch;
 
 use answers::Budget;
 pub(crate) use channels::{ChannelEntries, ChannelEntry, ParamsFunction};
+pub(crate) use content::{Content, Other};
 pub(crate) use deferred::Deferred;
 use ends::Ends;
 pub(crate) use hooks::{
     ChannelHooks, HookId, HookList, OnChannelClose, OnClose, OnError, OnEvent, OnMessage, OnOpen,
     OnPayload, SocketHooks,
 };
-pub(crate) use mailbox::{Content, Entry, Mailbox, Mailboxes, Other};
+pub(crate) use mailbox::{Entry, Mailbox, Mailboxes};
 pub(crate) use pending::{Handle, Pending};
 use stop::Life;
 pub(crate) use streams::Streams;

@@ -19,7 +19,7 @@ use crate::socket::SocketError;
 mod events;
 mod stop;
 
-use events::{Outside, Shown};
+use events::{Outside, Shown, append};
 
 /// Events dispatched to hooks and logs per turn, at most: a hook may produce more by what it calls.
 const MAX_OUTSIDE: u32 = 64;
@@ -320,7 +320,7 @@ impl Dispatch {
             if let Some(channel) = joining {
                 state.note_joining(channel, &mut self.deferred);
             }
-            push(&mut self.actions, action);
+            append(&mut self.actions, action);
         }
         true
     }
@@ -333,12 +333,4 @@ impl Dispatch {
         self.actions.shrink_to(KEPT);
         self.inputs.shrink_to(0);
     }
-}
-
-/// Adds to a buffer of which most sockets need one entry: there are many idle ones.
-fn push<T>(buffer: &mut Vec<T>, entry: T) {
-    if buffer.capacity() == 0 {
-        buffer.reserve_exact(1);
-    }
-    buffer.push(entry);
 }

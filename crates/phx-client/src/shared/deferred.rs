@@ -4,7 +4,7 @@ use std::task::Waker;
 
 use phx_proto::Outcome;
 
-use super::mailbox::Content;
+use super::content::Content;
 use crate::subscription::isolated;
 
 /// Capacity that is always kept.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use phx_proto::Instant;
 
+use super::content::{Content, Other};
 use super::deferred::Deferred;
-use super::mailbox::{Content, Mailbox, Mailboxes, Other};
+use super::mailbox::{Mailbox, Mailboxes};
 use crate::messages::item::Wanted;
 
 /// Streams with what they want, in the order in which they were made. A message is held against each:

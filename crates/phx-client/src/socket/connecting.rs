@@ -109,7 +109,7 @@ impl Connecting {
             Either::Left((connected, _)) => connected,
             Either::Right(((), _)) => {
                 let last = socket.shared().lock().ends.cause().cloned();
-                Err(ConnectError::of(socket.shared(), ConnectCause::TimedOut { last }))
+                Err(ConnectError::of(&socket.shared().endpoint, ConnectCause::TimedOut { last }))
             }
         }
     }
@@ -160,7 +160,7 @@ impl Wait {
     }
 
     fn error(&self, cause: ConnectCause) -> ConnectError {
-        ConnectError::of(self.socket.shared(), cause)
+        ConnectError::of(&self.socket.shared().endpoint, cause)
     }
 
     /// Has the task woken when the connection's state isn't `known` any more.

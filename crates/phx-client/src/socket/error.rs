@@ -4,9 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use phx_proto::{CloseCause, ConfigError, DecodeError, EndpointError};
-
-use crate::shared::Shared;
+use phx_proto::{CloseCause, ConfigError, DecodeError, Endpoint, EndpointError};
 
 /// The end of a connection or of an attempt, as [`Socket::on_close`](crate::Socket::on_close) tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,8 +88,8 @@ impl ConnectError {
         ConnectError { url: None, cause: cause.into() }
     }
 
-    pub(crate) fn of(shared: &Shared, cause: ConnectCause) -> Self {
-        let url = shared.endpoint.to_string();
+    pub(crate) fn of(endpoint: &Endpoint, cause: ConnectCause) -> Self {
+        let url = endpoint.to_string();
         let url = url.split_once('?').map(|(before, _)| before.to_owned()).unwrap_or(url);
         ConnectError { url: Some(url), cause }
     }

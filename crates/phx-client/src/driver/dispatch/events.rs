@@ -101,7 +101,7 @@ impl Dispatch {
         match event {
             Event::RequestDone { push, channel, outcome, .. } => {
                 state.deliver_reply(now, channel, push, &outcome, deferred);
-                super::push(&mut self.outcomes, (push, outcome));
+                append(&mut self.outcomes, (push, outcome));
             }
             Event::Pong { ping, round_trip, .. } => self.pongs.push((ping, round_trip)),
             Event::HeartbeatAnswered { .. } => self.shrink(state),
@@ -313,4 +313,12 @@ pub(super) fn report_error(shared: &Shared, error: &SocketError, hooks: &HookLis
     }
     shared.settings.log.record(LogKind::Error, None, || error.to_string());
     hooks.each("on_error", |hook| hook(error));
+}
+
+/// Adds to a buffer of which most sockets need one entry: there are many idle ones.
+pub(super) fn append<T>(buffer: &mut Vec<T>, entry: T) {
+    if buffer.capacity() == 0 {
+        buffer.reserve_exact(1);
+    }
+    buffer.push(entry);
 }
