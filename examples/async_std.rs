@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Ends by itself.
-#![allow(clippy::print_stdout, reason = "telling is what this example is for")]
+#![allow(clippy::print_stdout, reason = "an example shows its work")]
 
 use std::error::Error;
 

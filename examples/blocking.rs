@@ -7,7 +7,7 @@
 //!
 //! Joins `room:lobby`, pushes `echo` from two threads at once, prints the replies, and ends. The thread
 //! sleeps until the stream is ready, the deadline has come, or a call wakes it.
-#![allow(clippy::print_stdout, reason = "telling is what this example is for")]
+#![allow(clippy::print_stdout, reason = "an example shows its work")]
 
 use std::collections::HashMap;
 use std::error::Error;

@@ -7,7 +7,7 @@
 //! A player walks through `room:arena` and broadcasts each position with `shout`; the server sends each
 //! position to all, us included. Ends by itself after three seconds, and prints what the network cost
 //! of a tick.
-#![allow(clippy::print_stdout, reason = "telling is what this example is for")]
+#![allow(clippy::print_stdout, reason = "an example shows its work")]
 
 use std::error::Error;
 use std::thread;

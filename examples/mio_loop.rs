@@ -4,10 +4,10 @@
 //! cargo run --example mio_loop
 //! ```
 //!
-//! Each socket joins a room of its own, pushes `echo`, and disconnects once it has the reply. Ends by
+//! Each socket joins another room, pushes `echo`, and disconnects once it has the reply. Ends by
 //! itself when all have. `support/link.rs` is the transport: it never blocks, and returns what to wait
 //! for.
-#![allow(clippy::print_stdout, reason = "telling is what this example is for")]
+#![allow(clippy::print_stdout, reason = "an example shows its work")]
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! Who is here: presence with metas of one's own type, and several devices of one person.
+//! Presence: typed metas, and several devices of one person.
 //!
 //! ```sh
 //! cargo run --example presence
@@ -6,7 +6,7 @@
 //!
 //! The server is embedded (`phx-testing`), and its channel is below. It ends by itself, with exit
 //! code 0 if everything came as it says.
-#![allow(clippy::print_stdout, reason = "telling is what this example is for")]
+#![allow(clippy::print_stdout, reason = "an example shows its work")]
 
 use std::error::Error;
 use std::future::Future;

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Ends by itself. `Socks5Proxy` is used in the same way, and `UnixDialer` for a Unix socket.
-#![allow(clippy::print_stdout, reason = "telling is what this example is for")]
+#![allow(clippy::print_stdout, reason = "an example shows its work")]
 
 use std::error::Error;
 use std::io;

@@ -6,7 +6,7 @@
 //!
 //! Ann and Bob meet in a room. Ann's cable is pulled in silence; her heartbeat finds out, and
 //! she comes back. A minute and a half pass in no time, and every run prints the same.
-#![allow(clippy::print_stdout, reason = "telling is what this example is for")]
+#![allow(clippy::print_stdout, reason = "an example shows its work")]
 
 use std::error::Error;
 use std::time::Duration;

@@ -16,7 +16,7 @@
 //! | `on("postgres_changes", ..)` | the event `postgres_changes` |
 //!
 //! The server here is an imitation of forty lines. Exit code 0 if all went as expected.
-#![allow(clippy::print_stdout, reason = "telling is what this example is for")]
+#![allow(clippy::print_stdout, reason = "an example shows its work")]
 
 use std::any::Any;
 use std::error::Error;

@@ -8,7 +8,7 @@
 //! The program is a bot that joins a room and answers questions. It takes a `SocketBuilder`: in production
 //! an adapter makes it, `phx_tokio::socket(url)`, and here a link to a server in memory does. The
 //! checks cover minutes of the bot's life, and take milliseconds.
-#![allow(clippy::print_stdout, reason = "telling is what this example is for")]
+#![allow(clippy::print_stdout, reason = "an example shows its work")]
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -59,7 +59,7 @@ fn server() -> Server {
     Server::builder().channel("room:*", room).build()
 }
 
-/// A bot that runs beside the check, and a person to talk to it over a link of their own.
+/// A bot that runs beside the check, and a person who talks to it over a separate link.
 struct Scene {
     bots_link: Link,
     person: phx_tokio::Channel,
@@ -173,17 +173,17 @@ fn a_refusal_is_its_error() -> Checked {
     })
 }
 
-fn it_goes_when_told() -> Checked {
+fn it_leaves_when_asked() -> Checked {
     let time = VirtualTime::new();
     let link = time.link(server());
     time.run(async {
         let clock = time.runtime();
-        let teller = link.clone();
+        let person = link.clone();
         time.runtime().spawn(Box::pin(async move {
             clock.sleep(Duration::from_secs(1)).await;
             let go = Said { from: "ann".to_owned(), text: "go!".to_owned() };
             let go = Payload::json(&go).unwrap_or_default();
-            teller.with_server(|server, now| server.broadcast(now, "room:lobby", "said", go));
+            person.with_server(|server, now| server.broadcast(now, "room:lobby", "said", go));
         }));
         same(bot(link.socket()).await?, 0)
     })?;
@@ -222,7 +222,7 @@ checks!(
     it_notices_a_pulled_cable,
     it_waits_for_a_slow_server,
     a_refusal_is_its_error,
-    it_goes_when_told,
+    it_leaves_when_asked,
 );
 
 fn main() -> Checked {

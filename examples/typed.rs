@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The server is a to-do list of thirty lines, embedded. Exit code 0 if all went as expected.
-#![allow(clippy::print_stdout, reason = "telling is what this example is for")]
+#![allow(clippy::print_stdout, reason = "an example shows its work")]
 
 use std::error::Error;
 use std::time::Duration;
@@ -73,7 +73,7 @@ async fn story(url: &str) -> Result<(), Box<dyn Error>> {
         other => return Err(format!("an empty title should be refused, but: {other:?}").into()),
     }
 
-    // Broadcasts are decoded one by one. What doesn't fit is an item of its own, not the end.
+    // Broadcasts are decoded one by one. What doesn't fit is a separate item, not the end.
     match added.next().await {
         Some(StreamItem::Message(item)) if item == milk => println!("everybody heard of {item:?}"),
         other => return Err(format!("expected the item that was added, got {other:?}").into()),

@@ -91,7 +91,7 @@ impl Site {
     }
 }
 
-/// Waits on a thread of its own, since reading can't be cancelled.
+/// Waits on another thread, since reading can't be cancelled.
 async fn end_of_input() {
     let (ended, end) = oneshot::channel();
     thread::spawn(move || {

@@ -9,7 +9,7 @@ pub(crate) struct Arguments {
     pub(crate) name: String,
     /// A topic below `room:`.
     pub(crate) room: String,
-    /// The socket's URL; a server of one's own without it.
+    /// The socket's URL; without it the program starts a server.
     pub(crate) server: Option<String>,
 }
 

@@ -5,7 +5,7 @@
 //! cargo run --example chat -- --name bob --server ws://127.0.0.1:PORT/socket
 //! ```
 //!
-//! Without `--server` it starts one of its own, and prints the URL for others. Elsewhere it talks to
+//! Without `--server` it starts one, and prints the URL for others. Elsewhere it talks to
 //! any channel that broadcasts `shout`, as those of Phoenix's `mix phx.gen.channel` do.
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
@@ -94,7 +94,7 @@ async fn type_lines(channel: &Channel, people: &Presence<Seen>, name: &str) {
     }
 }
 
-/// The lines of standard input. They are read on a thread of their own, since reading can't be
+/// The lines of standard input. They are read on another thread, since reading can't be
 /// cancelled: the runtime would wait for it at the end of the program.
 fn typed_lines() -> mpsc::Receiver<String> {
     let (lines, typed) = mpsc::channel(16);

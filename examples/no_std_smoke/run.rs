@@ -1,7 +1,7 @@
 //! Runs the crate without a standard library on this machine: `cargo run --example no_std_smoke`.
 //!
 //! The device is a fake whose server says ok to everything, and gives the payload back. Ends by itself.
-#![allow(clippy::print_stdout, reason = "telling is what this example is for")]
+#![allow(clippy::print_stdout, reason = "an example shows its work")]
 
 use std::collections::VecDeque;
 use std::error::Error;

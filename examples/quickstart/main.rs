@@ -81,7 +81,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("6. Someone trips over the cable: every connection is cut, without a goodbye.");
     let mut status = ann.status();
     server.drop_connections();
-    step("the cut to be noticed and mended", async {
+    step("the reconnect after the cut", async {
         let mut was_away = false;
         while let Some(state) = status.next().await {
             println!("   Ann's socket is {state:?}.");

@@ -16,7 +16,7 @@ use phx_testing::listener::Listener;
 
 pub mod link;
 
-/// The URL of the command line, or that of a server on a thread of its own.
+/// The URL of the command line, or that of a server on another thread.
 pub fn server_url() -> io::Result<String> {
     match std::env::args().nth(1) {
         Some(url) => Ok(url),
@@ -24,7 +24,7 @@ pub fn server_url() -> io::Result<String> {
     }
 }
 
-/// Starts a server on a thread of its own, and returns its URL. It lives as long as the program.
+/// Starts a server on another thread, and returns its URL. It lives as long as the program.
 pub fn embedded_server() -> io::Result<String> {
     let (sender, url) = mpsc::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -47,7 +47,7 @@ fn terminals_talk_over_the_embedded_server() {
 }
 
 #[test]
-fn a_lost_connection_is_told_and_mended() {
+fn a_lost_connection_is_reported_and_recovers() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let listener = runtime.block_on(Listener::bind(phx_testing::demo_server().build())).unwrap();
     let mut ann = chat(&["--name", "ann", "--server", listener.url()]);
@@ -100,7 +100,7 @@ static CHAT: LazyLock<PathBuf> = LazyLock::new(|| {
     build.all_features().args(["--workspace", "--locked"]).run().unwrap().path().to_owned()
 });
 
-/// The chat in a terminal of its own.
+/// The chat in a separate terminal.
 fn chat(arguments: &[&str]) -> Terminal {
     let mut command = Command::new(&*CHAT);
     command.args(arguments);

@@ -1,8 +1,9 @@
-//! The examples for loops of one's own, and for each runtime, do what they say.
+//! The examples for custom loops, and for each runtime, do what they say.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::process::Stdio;
 use std::sync::mpsc;
 use std::thread;
@@ -13,13 +14,22 @@ use escargot::CargoBuild;
 /// For an example to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What the example prints. It must end by itself, and well.
+/// What the example prints. It must end by itself, with exit code 0.
 fn output(example: &str) -> String {
+    let (succeeded, text) = run(example, &[]);
+    assert!(succeeded, "{example} failed: {text}");
+    text
+}
+
+/// Whether the example succeeds with these arguments, and what it prints.
+fn run(example: &str, args: &[&str]) -> (bool, String) {
     // As the other tests are built, so that nothing is built twice.
     let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
     let build = CargoBuild::new().manifest_path(workspace).example(example);
     let run = build.all_features().args(["--workspace", "--locked"]).run().unwrap();
-    let mut child = run.command().stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut command = run.command();
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     let (sender, read) = mpsc::channel();
     thread::spawn(move || {
@@ -31,8 +41,25 @@ fn output(example: &str) -> String {
         child.kill().unwrap();
         panic!("{example} doesn't end");
     };
-    assert!(child.wait().unwrap().success(), "{example} failed: {text}");
-    text
+    (child.wait().unwrap().success(), text)
+}
+
+#[test]
+fn a_bare_loop_stops_at_a_403() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/socket", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").unwrap();
+    });
+    let (succeeded, printed) = run("bare_loop", &[&url]);
+    assert!(!succeeded && printed.contains("403"), "{printed}");
 }
 
 #[test]
@@ -42,7 +69,7 @@ fn one_thread_drives_many_sockets() {
 }
 
 #[test]
-fn a_game_sees_every_move_that_it_told() {
+fn a_game_sees_every_move_that_it_sent() {
     let printed = output("game_loop");
     assert!(printed.contains("positions seen"), "{printed}");
 }

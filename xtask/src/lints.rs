@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::steps::fuzz;
 
 /// What is wrong with the lints of a manifest below the root: it has to inherit the workspace's, or,
-/// where it is a workspace of its own and can't, to have the same tables.
+/// where it is a separate workspace and can't, to have the same tables.
 pub(crate) fn faults(root: &str, path: &str, manifest: &str) -> Vec<String> {
     if !manifest.lines().any(|line| line.trim() == "[workspace]") {
         let inherits = section(manifest, "[lints]").contains("workspace = true");

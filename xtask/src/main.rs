@@ -1,7 +1,7 @@
 //! `cargo xtask ci` runs every check of this repository; `cargo xtask STEP` runs one of them.
 //!
 //! The steps are listed in [`step::ALL`], in the order in which `ci` runs them, and each has a file
-//! of its own under `steps/`. A step brings the tools it needs (see [`tools`]) and fails with one
+//! under `steps/`. A step brings the tools it needs (see [`tools`]) and fails with one
 //! clear sentence when it can't. `cargo xtask PROGRAM ARGS...` runs one of [`programs`].
 
 #![expect(clippy::print_stdout, reason = "a command-line program speaks through standard output")]
@@ -59,7 +59,7 @@ fn at_the_root() -> anyhow::Result<()> {
 
 /// Runs the steps from the root of the workspace; true when all of them passed.
 ///
-/// A failed step doesn't keep the later ones from running: one run shows all there is to mend.
+/// A failed step doesn't keep the later ones from running: one run shows everything that fails.
 fn run(steps: &[&Step]) -> anyhow::Result<bool> {
     at_the_root()?;
     let reports: Vec<_> = steps.iter().map(|step| step.run()).collect();

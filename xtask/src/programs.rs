@@ -1,11 +1,11 @@
-//! Programs of the workspace that take arguments of their own: `cargo xtask NAME ARGS...`.
+//! Programs of the workspace that take arguments: `cargo xtask NAME ARGS...`.
 //!
 //! They are built with optimisation, since what they do is done many thousand times.
 
 use crate::command::Program;
 use crate::tools;
 
-/// A program of the workspace that `cargo xtask` runs under a name of its own.
+/// A program of the workspace that `cargo xtask` runs under a separate name.
 pub(crate) struct Forwarded {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,

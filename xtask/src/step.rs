@@ -62,7 +62,7 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// Runs the step under a header line of its own.
+    /// Runs the step under a header line.
     pub(crate) fn run(&self) -> Report {
         println!("\n=== {}: {}", self.name, self.about);
         let started = Instant::now();

@@ -27,7 +27,7 @@ pub(crate) fn clippy() -> Outcome {
     done(targets().args(["--manifest-path", fuzz::manifest()?]).args(strict))
 }
 
-/// Unit, integration and doc tests, with all features. The behaviour suite is a step of its own.
+/// Unit, integration and doc tests, with all features. The behaviour suite is a separate step.
 pub(crate) fn test() -> Outcome {
     Program::cargo()
         .args(["test", "--locked", "--workspace", "--all-features", "--", "--skip", SUITE])
@@ -84,7 +84,7 @@ pub(crate) fn msrv() -> Outcome {
     Program::cargo_of(&version)
         .args(["check", "--locked", "--lib", "--bins", "--examples"])
         .args(users.flat_map(|it| ["--package", &it.name]))
-        // A directory of its own, or the two compilers would throw away each other's work.
+        // A separate directory, or the two compilers would throw away each other's work.
         .args(["--all-features", "--target-dir", "target/msrv"])
         .run()?;
     Ok(Some(format!("Rust {version}")))

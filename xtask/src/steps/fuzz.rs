@@ -11,7 +11,7 @@ use anyhow::ensure;
 use crate::command::Program;
 use crate::step::Outcome;
 
-/// The manifest of the fuzz targets, which are a workspace of their own.
+/// The manifest of the fuzz targets, which are a separate workspace.
 pub(crate) const MANIFEST: &str = "fuzz/Cargo.toml";
 
 pub(crate) fn build() -> Outcome {

@@ -82,7 +82,7 @@ fn what_is_for_tests_alone_makes_none() {
 
 #[test]
 fn a_reexport_leads_to_the_file_that_defines() {
-    // The root names nothing of its own in what it passes on.
+    // The root names nothing that it defines in what it passes on.
     let root = "mod x;\nmod y;\npub use x::X;\npub use y::*;\npub struct Root;";
     let y = "pub struct Y(crate::Root);";
     let x = "pub struct X(crate::Y);";

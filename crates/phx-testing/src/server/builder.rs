@@ -71,7 +71,7 @@ impl ServerBuilder {
         self
     }
 
-    /// Adds the server's side of a serializer of one's own; V1 and V2 are there.
+    /// Adds the server's side of a custom serializer; V1 and V2 are there.
     pub fn serializer(mut self, serializer: Arc<dyn Serializer>) -> Self {
         self.gate.serializers.push(serializer);
         self
