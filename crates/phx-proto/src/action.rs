@@ -1,10 +1,10 @@
-//! What a socket asks its driver to do.
+//! Actions that a socket asks its driver to take.
 
 use alloc::string::String;
 
 use crate::{ChannelId, CloseCode, Frame, ParamsRequestId, RequestId, TransportId};
 
-/// What a socket asks its driver to do; see [`Socket::poll_action`](crate::Socket::poll_action).
+/// An action that a socket asks its driver to take; see [`Socket::poll_action`](crate::Socket::poll_action).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
@@ -24,11 +24,11 @@ pub enum Action {
     /// Send a frame. Once polled it counts as sent.
     #[non_exhaustive]
     Send {
-        /// Where to.
+        /// The transport that takes the frame.
         transport: TransportId,
-        /// What.
+        /// The encoded message.
         frame: Frame,
-        /// On whose behalf.
+        /// The call or machine on whose behalf it is sent.
         why: SendReason,
     },
     /// Close a transport: send a close frame, wait for the peer's a little, and end it. Whether it
@@ -50,7 +50,7 @@ pub enum Action {
     RequestParams {
         /// The channel that needs params.
         channel: ChannelId,
-        /// What to answer with. A later request for the same channel makes an earlier one void.
+        /// The id to answer with. A later request for the same channel makes an earlier one void.
         request: ParamsRequestId,
     },
 }

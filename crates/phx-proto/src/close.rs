@@ -110,7 +110,7 @@ pub enum CloseCause {
     /// or asking for them failed.
     #[non_exhaustive]
     InvalidRequest {
-        /// Why, without secrets.
+        /// The reason in words, without secrets.
         error: String,
     },
 

@@ -1,4 +1,4 @@
-//! What a socket tells its user.
+//! Events that a socket reports to its user.
 
 use core::fmt;
 use core::time::Duration;
@@ -12,7 +12,7 @@ use crate::{
     RequestId, Status, TransportId, policy::Reason,
 };
 
-/// What a socket tells its user; see [`Socket::poll_event`](crate::Socket::poll_event).
+/// An event that a socket reports to its user; see [`Socket::poll_event`](crate::Socket::poll_event).
 ///
 /// Events come in the order in which they happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub enum Event {
         transport: TransportId,
         /// Whether this connection had been open; policies get whether the socket ever had been.
         was_open: bool,
-        /// What ended it, or why it never opened.
+        /// The reason why it ended or never opened.
         cause: CloseCause,
         /// Time until the next attempt to connect; `None` if the socket stays closed.
         retry_in: Option<Duration>,
@@ -54,7 +54,7 @@ pub enum Event {
     JoinFailed {
         /// The channel that was to be joined.
         channel: ChannelId,
-        /// What made the attempt fail.
+        /// The reason for the failure.
         cause: ChannelErrorCause,
         /// Time until the next attempt; `None` if it waits for a connection.
         retry_in: Option<Duration>,
@@ -64,7 +64,7 @@ pub enum Event {
     ChannelErrored {
         /// The channel that will be joined again.
         channel: ChannelId,
-        /// What ended its join.
+        /// The reason why its join ended.
         cause: ChannelErrorCause,
         /// Time until the attempt to rejoin; `None` if it waits for a connection.
         retry_in: Option<Duration>,
@@ -74,7 +74,7 @@ pub enum Event {
     ChannelClosed {
         /// The channel that is closed.
         channel: ChannelId,
-        /// What closed it.
+        /// The reason why it closed.
         cause: ChannelCloseCause,
     },
     /// A server push or broadcast to a joined channel.
@@ -87,14 +87,14 @@ pub enum Event {
         /// The payload.
         payload: Payload,
     },
-    /// What became of a push, a join or a leave: exactly once for each.
+    /// The outcome of a push, a join or a leave: exactly once for each.
     #[non_exhaustive]
     RequestDone {
         /// The id that the call returned.
         push: RequestId,
         /// Its channel.
         channel: ChannelId,
-        /// What became of it.
+        /// The outcome.
         outcome: Outcome,
     },
     /// A ping was answered, or won't be: exactly once for each.
@@ -126,19 +126,19 @@ pub enum Event {
     /// A frame that isn't a message came, and was dropped.
     #[non_exhaustive]
     Malformed {
-        /// From where.
+        /// The transport that it came from.
         transport: TransportId,
         /// The topic, if the serializer could read that far: messages of this topic are missing here.
         topic: Option<ByteString>,
-        /// What is wrong with it, and the frame.
+        /// The fault that was found, and the frame.
         error: DecodeError,
     },
     /// Events were dropped here because more than
     /// [`Config::max_events`](crate::Config::max_events) waited to be polled. Outcomes never are, and
-    /// may be told before this.
+    /// may be reported before this.
     #[non_exhaustive]
     EventsLost {
-        /// How many.
+        /// The number of events that were dropped.
         count: u64,
     },
 }
@@ -167,7 +167,7 @@ pub enum ChannelErrorCause {
     EncodeFailed(EncodeError),
 }
 
-/// Why a channel is closed.
+/// The reason why a channel is closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChannelCloseCause {
@@ -183,7 +183,7 @@ pub enum ChannelCloseCause {
     Stopped,
 }
 
-/// What became of a push, a join or a leave.
+/// The outcome of a push, a join or a leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {

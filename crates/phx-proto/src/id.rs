@@ -4,7 +4,7 @@ use core::fmt;
 
 use slotmap::Key as _;
 
-/// One attempt to connect, and the transport that comes of it. The first of a socket is 1.
+/// One attempt to connect, and its transport. The first of a socket is 1.
 ///
 /// Every input about a transport carries its id, so that a report about an old one changes nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,7 +25,7 @@ impl fmt::Debug for TransportId {
 }
 
 slotmap::new_key_type! {
-    /// Where a socket keeps a channel.
+    /// The slot in which a socket keeps a channel.
     pub(crate) struct ChannelKey;
 }
 

@@ -234,7 +234,7 @@ pub enum PayloadError {
     #[error("the payload isn't one valid JSON value")]
     #[non_exhaustive]
     NotJson {
-        /// What the parser said.
+        /// The parser's error.
         #[source]
         error: JsonError,
         /// The text, as it was given.
@@ -244,7 +244,7 @@ pub enum PayloadError {
     #[error("the payload isn't what was expected")]
     #[non_exhaustive]
     Deserialize {
-        /// What the parser said.
+        /// The parser's error.
         #[source]
         error: JsonError,
         /// The payload, as it came.

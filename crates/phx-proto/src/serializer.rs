@@ -1,4 +1,4 @@
-//! Messages to frames and back: V2 (text and binary), V1, and a trait for one's own.
+//! Messages to frames and back: V2 (text and binary), V1, and a trait for custom formats.
 
 use alloc::string::String;
 use core::fmt;

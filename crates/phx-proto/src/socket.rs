@@ -36,16 +36,16 @@ use crate::{
 
 /// A Phoenix socket: channels multiplexed over one connection at a time.
 ///
-/// It does no input or output, reads no clock and starts no task. A driver of your own, or one of
-/// the adapters, feeds it and polls it:
+/// It does no input or output, reads no clock and starts no task. A custom driver, or one of the adapters, feeds it and
+/// polls it:
 ///
 /// - *intents* ([`connect`](Self::connect), [`join`](Self::join), [`push`](Self::push) ...): what the
 ///   user wants. What is wrong with a call is its error, and the caller's data is handed back.
-/// - *facts* (`handle_*`): what happened, and when. They never fail.
-/// - *outputs* (`poll_*`): what is to be done, what is to be told, and when to come back.
+/// - *inputs* (`handle_*`): what happened, and when. They never fail.
+/// - *outputs* (`poll_*`): actions to take, events to report, and the next deadline.
 ///
-/// Inputs may come in any order, with or without polling in between. Time that runs backwards counts
-/// as standing still. A fact about a transport that isn't the current one changes nothing.
+/// Inputs may come in any order, with or without polling in between. Time that runs backwards counts as standing still.
+/// An input about a transport that isn't the current one changes nothing.
 ///
 /// Equal configurations, seeds and inputs give equal outputs, so a session can be replayed.
 ///
@@ -75,9 +75,8 @@ impl Socket {
 
     /// Connects, and stays connected until [`disconnect`](Self::disconnect).
     ///
-    /// Always acts: a wait for the next attempt ends at once, a disconnect under way is overtaken,
-    /// and the reconnect schedule starts over. If an attempt is under way or the socket is
-    /// connected, that is all.
+    /// Always acts: a wait for the next attempt ends at once, a disconnect under way is overtaken, and the reconnect
+    /// schedule starts over. If an attempt is under way or the socket is connected, that is all.
     ///
     /// # Examples
     ///
@@ -98,11 +97,10 @@ impl Socket {
 
     /// Disconnects, and stays so until [`connect`](Self::connect).
     ///
-    /// What was accepted while connected is still sent, then a close frame with `code` and `reason`;
-    /// [`Event::Closed`] tells when the transport is closed, at the latest after
-    /// [`Config::close_timeout`]. Channels stay known, and rejoin when the socket connects again.
-    /// A wait for the next attempt ends with [`Event::RetryCancelled`]. If no connection is wanted anyway, no event
-    /// comes.
+    /// What was accepted while connected is still sent, then a close frame with `code` and `reason`; [`Event::Closed`]
+    /// comes when the transport is closed, at the latest after [`Config::close_timeout`]. Channels stay known, and
+    /// rejoin when the socket connects again. A wait for the next attempt ends with [`Event::RetryCancelled`]. If no
+    /// connection is wanted anyway, no event comes.
     ///
     /// # Errors
     ///
@@ -126,9 +124,8 @@ impl Socket {
 
     /// Connects anew, now: for when the network came back or changed.
     ///
-    /// A wait ends at once; a connection or an attempt is dropped, as if it had been lost, and
-    /// replaced. The reconnect schedule starts over. Returns `false`, and does nothing, if no connection is wanted: a
-    /// disconnect always wins.
+    /// A wait ends at once; a connection or an attempt is dropped, as if it had been lost, and replaced. The reconnect
+    /// schedule starts over. Returns `false`, and does nothing, if no connection is wanted: a disconnect always wins.
     pub fn reconnect_now(&mut self, now: Instant) -> bool {
         self.advance(now);
         self.connection.replace(&mut self.cx, &mut self.channels)
@@ -138,8 +135,7 @@ impl Socket {
     ///
     /// # Errors
     ///
-    /// [`CallError`]: above all, a topic has one channel at a time. One that is being left or
-    /// is closed doesn't count.
+    /// [`CallError`]: above all, a topic has one channel at a time. One that is being left or is closed doesn't count.
     ///
     /// # Examples
     ///
@@ -159,8 +155,8 @@ impl Socket {
         self.channels.add(&mut self.cx, topic.into(), params.into(), false)
     }
 
-    /// Like [`channel`](Self::channel), but takes the topic from a channel that has it: that one is
-    /// left first, and closes with [`ChannelCloseCause::Replaced`](crate::ChannelCloseCause::Replaced).
+    /// Like [`channel`](Self::channel), but takes the topic from a channel that has it: that one is left first, and
+    /// closes with [`ChannelCloseCause::Replaced`](crate::ChannelCloseCause::Replaced).
     ///
     /// # Errors
     ///
@@ -177,8 +173,8 @@ impl Socket {
 
     /// Forgets a channel. One that isn't closed is left first, and its topic is free at once.
     ///
-    /// Its pushes still have their outcomes, but nothing more is told of the channel itself.
-    /// Returns `false` if there is no such channel.
+    /// Its pushes still have their outcomes, but no more events of the channel itself come. Returns `false` if there is
+    /// no such channel.
     pub fn remove(&mut self, now: Instant, channel: ChannelId) -> bool {
         self.advance(now);
         self.channels.with_known(&mut self.cx, channel, Channel::forget).is_some()
@@ -186,17 +182,15 @@ impl Socket {
 
     /// Joins a channel, and keeps it joined: it rejoins by itself until it is left or closed.
     ///
-    /// A join is sent as soon as the socket is connected; once for every connection and attempt. The
-    /// outcome of the returned id is the server's answer to the first attempt that has one, crashes
-    /// excepted, or [`Outcome::TimedOut`](crate::Outcome::TimedOut) after `timeout`
-    /// ([`Config::join_timeout`] if `None`), or
-    /// [`Outcome::JoinCrashed`](crate::Outcome::JoinCrashed) if the attempts that the server answered
-    /// until then had crashed. The attempts go on after that, and each waits as long for its answer. If
-    /// the channel is left or closed before, the outcome is
-    /// [`Outcome::ChannelClosed`](crate::Outcome::ChannelClosed).
+    /// A join is sent as soon as the socket is connected; once for every connection and attempt. The outcome of the
+    /// returned id is the server's answer to the first attempt that has one, crashes excepted, or
+    /// [`Outcome::TimedOut`](crate::Outcome::TimedOut) after `timeout` ([`Config::join_timeout`] if `None`), or
+    /// [`Outcome::JoinCrashed`](crate::Outcome::JoinCrashed) if the attempts that the server answered until then had
+    /// crashed. The attempts go on after that, and each waits as long for its answer. If the channel is left or closed
+    /// before, the outcome is [`Outcome::ChannelClosed`](crate::Outcome::ChannelClosed).
     ///
-    /// A channel that is closed, but wasn't replaced, begins a new life: everything is as at the
-    /// first join, and if another channel hasn't taken the topic meanwhile, it has the topic again.
+    /// A channel that is closed, but wasn't replaced, begins a new life: everything is as at the first join, and if
+    /// another channel hasn't taken the topic meanwhile, it has the topic again.
     ///
     /// # Errors
     ///
@@ -230,9 +224,8 @@ impl Socket {
 
     /// Pushes an event to the server.
     ///
-    /// While the channel isn't joined the push waits, in order, for the join. Its deadline counts
-    /// from this call: `timeout`, or [`Config::push_timeout`] if `None`. The returned id has exactly
-    /// one [`Outcome`](crate::Outcome).
+    /// While the channel isn't joined the push waits, in order, for the join. Its deadline counts from this call:
+    /// `timeout`, or [`Config::push_timeout`] if `None`. The returned id has exactly one [`Outcome`](crate::Outcome).
     ///
     /// # Errors
     ///
@@ -289,12 +282,11 @@ impl Socket {
         self.channels.push(&mut self.cx, channel, (event.into(), payload), false, timeout)
     }
 
-    /// Leaves a channel. It closes when the server confirms that, when `timeout`
-    /// ([`Config::leave_timeout`] if `None`) has passed, or when the connection ends; at once if the
-    /// server doesn't know of it.
+    /// Leaves a channel. It closes when the server confirms that, when `timeout` ([`Config::leave_timeout`] if `None`)
+    /// has passed, or when the connection ends; at once if the server doesn't know of it.
     ///
-    /// Pushes accepted before while joined are still sent. What has no reply by the time the
-    /// channel closes ends with [`Outcome::ChannelClosed`](crate::Outcome::ChannelClosed).
+    /// Pushes accepted before while joined are still sent. What has no reply by the time the channel closes ends with
+    /// [`Outcome::ChannelClosed`](crate::Outcome::ChannelClosed).
     ///
     /// # Errors
     ///
@@ -326,9 +318,8 @@ impl Socket {
 
     /// Gives up on a push or join: its outcome is [`Outcome::Cancelled`](crate::Outcome::Cancelled).
     ///
-    /// A push that wasn't sent never will be. Of a join only the wait for its outcome ends; the
-    /// channel goes on. A leave can't be cancelled. Returns `false`, and does nothing, if the outcome
-    /// has been decided.
+    /// A push that wasn't sent never will be. Of a join only the wait for its outcome ends; the channel goes on. A
+    /// leave can't be cancelled. Returns `false`, and does nothing, if the outcome has been decided.
     pub fn cancel(&mut self, push: RequestId) -> bool {
         match self.cx.requests.get(push.0).map(Request::what) {
             Some(What::Push { .. } | What::JoinCall { .. }) => {
@@ -339,9 +330,9 @@ impl Socket {
         }
     }
 
-    /// Asks the server for a sign of life; [`Event::Pong`] has the round-trip time. Without a reply in
-    /// the time that a heartbeat has ([`Config::heartbeat_timeout`] after the last frame,
-    /// [`Config::heartbeat_limit`] after the ping at the latest) it has none; the connection stays.
+    /// Asks the server for a sign of life; [`Event::Pong`] has the round-trip time. Without a reply in the time that a
+    /// heartbeat has ([`Config::heartbeat_timeout`] after the last frame, [`Config::heartbeat_limit`] after the ping at
+    /// the latest) it has none; the connection stays.
     ///
     /// # Errors
     ///
@@ -352,7 +343,7 @@ impl Socket {
     }
 }
 
-/// Facts: what happened, and when.
+/// Inputs: what happened, and when.
 impl Socket {
     /// The transport is open: the server has accepted the upgrade.
     pub fn handle_opened(&mut self, now: Instant, transport: TransportId) {
@@ -360,9 +351,9 @@ impl Socket {
         self.connection.opened(&mut self.cx, &mut self.channels, transport);
     }
 
-    /// A frame came. Whatever it holds, and whether or not it can be decoded, it shows that the peer is
-    /// alive: see [`Config::heartbeat_timeout`]. What belongs to the transport alone, such as a ping of
-    /// the WebSocket layer, isn't handed over and doesn't count.
+    /// A frame came. Whatever it holds, and whether or not it can be decoded, it shows that the peer is alive: see
+    /// [`Config::heartbeat_timeout`]. What belongs to the transport alone, such as a ping of the WebSocket layer, isn't
+    /// handed over and doesn't count.
     pub fn handle_frame(&mut self, now: Instant, transport: TransportId, frame: Frame) {
         self.advance(now);
         let Socket { cx, connection, channels } = self;
@@ -384,27 +375,26 @@ impl Socket {
         Dispatch { cx, connection, channels }.decoded(transport, len, decoded);
     }
 
-    /// The driver has chosen not to read from the transport, up to now: that no frame came says nothing
-    /// about the peer.
+    /// The driver has chosen not to read from the transport, up to now: that no frame came says nothing about the peer.
     ///
     /// To be called whenever the driver wakes while it holds back reading, before
-    /// [`handle_timeout`](Self::handle_timeout). The reply to a heartbeat may be among what isn't read,
-    /// so reading must go on early enough before [`Config::heartbeat_limit`] has passed since
+    /// [`handle_timeout`](Self::handle_timeout). The reply to a heartbeat may be among what isn't read, so reading must
+    /// go on early enough before [`Config::heartbeat_limit`] has passed since
     /// [`unanswered_since`](Self::unanswered_since): then the connection counts as dead all the same.
     pub fn handle_unread(&mut self, now: Instant, transport: TransportId) {
         self.advance(now);
         self.connection.note_heard(&mut self.cx, transport);
     }
 
-    /// The transport is closed, or couldn't be opened. After an [`Action::Close`] any cause will do:
-    /// the socket knows why it closed it.
+    /// The transport is closed, or couldn't be opened. After an [`Action::Close`] any cause will do: the socket knows
+    /// why it closed it.
     pub fn handle_closed(&mut self, now: Instant, transport: TransportId, cause: CloseCause) {
         self.advance(now);
         self.connection.closed(&mut self.cx, &mut self.channels, transport, cause);
     }
 
-    /// The params that [`Action::RequestParams`] asked for; `None` if they couldn't be made, and the
-    /// join is tried again later.
+    /// The params that [`Action::RequestParams`] asked for; `None` if they couldn't be made, and the join is tried
+    /// again later.
     pub fn handle_params(
         &mut self,
         now: Instant,
@@ -416,8 +406,8 @@ impl Socket {
         self.channels.with_request(&mut self.cx, request.0, made);
     }
 
-    /// Time passed. To be called when [`poll_timeout`](Self::poll_timeout)'s moment has come; a call
-    /// that comes early or late does no harm.
+    /// Time passed. To be called when [`poll_timeout`](Self::poll_timeout)'s moment has come; a call that comes early
+    /// or late does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
         let Socket { cx, connection, channels } = self;
@@ -447,13 +437,13 @@ impl Socket {
     }
 }
 
-/// Outputs: what is to be done, what is to be told, and when to come back.
+/// Outputs: actions to take, events to report, and the next deadline.
 impl Socket {
-    /// The next thing to do. Poll until there is nothing more, after every other call.
+    /// The next action for the driver. Poll until there is nothing more, after every other call.
     ///
     /// A frame counts as sent once it has been polled: poll when the transport can take one, and call
-    /// [`poll_control`](Self::poll_control) while it can't. Until then a push can still be timed out,
-    /// cancelled, or wait for another connection.
+    /// [`poll_control`](Self::poll_control) while it can't. Until then a push can still be timed out, cancelled, or
+    /// wait for another connection.
     ///
     /// # Examples
     ///
@@ -499,8 +489,7 @@ impl Socket {
         }
     }
 
-    /// The next thing to do that needs no transport that can take a frame: never
-    /// [`Action::Send`].
+    /// The next action that needs no transport that can take a frame: never [`Action::Send`].
     #[must_use]
     pub fn poll_control(&mut self) -> Option<Action> {
         if self.cx.turns.is_awaited() {
@@ -514,7 +503,7 @@ impl Socket {
         Some(Action::RequestParams { channel, request: ParamsRequestId(request) })
     }
 
-    /// The next thing to tell the user. Poll until there is nothing more, after every other call.
+    /// The next event for the user. Poll until there is nothing more, after every other call.
     #[must_use]
     #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
@@ -522,8 +511,8 @@ impl Socket {
         if self.cx.events.is_at_rest() { None } else { self.cx.events.poll() }
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout); `None`: not until something else
-    /// happens. Changes with every other call.
+    /// When to call [`handle_timeout`](Self::handle_timeout); `None`: not until something else happens. Changes with
+    /// every other call.
     ///
     /// # Examples
     ///
@@ -542,16 +531,16 @@ impl Socket {
         self.cx.timers.next().map(|(at, _)| at)
     }
 
-    /// What [`poll_timeout`](Self::poll_timeout)'s moment is for.
+    /// The reason for [`poll_timeout`](Self::poll_timeout)'s deadline.
     #[must_use]
     pub fn timeout_reason(&self) -> Option<TimeoutReason> {
         self.cx.timers.next().map(|(_, why)| why)
     }
 }
 
-/// What can be seen from outside.
+/// State that can be read from outside.
 impl Socket {
-    /// What the connection is doing.
+    /// The state of the connection.
     #[must_use]
     pub fn connection_state(&self) -> ConnectionState {
         self.connection.state()
@@ -563,13 +552,13 @@ impl Socket {
         self.connection.is_open()
     }
 
-    /// Since when the oldest heartbeat or ping waits for its reply; `None` if none does.
+    /// The moment since which the oldest heartbeat or ping waits for its reply; `None` if none does.
     #[must_use]
     pub fn unanswered_since(&self) -> Option<Instant> {
         self.connection.unanswered_since(&self.cx)
     }
 
-    /// What a channel is doing; `None` if it was removed.
+    /// The state of a channel; `None` if it was removed.
     #[must_use]
     pub fn channel_state(&self, channel: ChannelId) -> Option<ChannelState> {
         self.channels.known(channel).map(|channel| channel.state(&self.cx))
@@ -587,7 +576,7 @@ impl Socket {
         self.cx.topics.owner(topic)
     }
 
-    /// What happened so far, as numbers.
+    /// Counts of what happened so far.
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.cx.counters

@@ -12,7 +12,7 @@ pub struct PresenceConfig {
     pub state_event: ByteString,
     /// The event that carries who came and who went. Default: `presence_diff`.
     pub diff_event: ByteString,
-    /// How many diffs may wait for the state of the current join. Default: 1,000.
+    /// The most diffs that may wait for the state of the current join. Default: 1,000.
     pub max_pending_diffs: usize,
     /// How many metas all keys may have together; a key without metas counts as one. The same again
     /// may wait in diffs, and no state, no `joins` and no `leaves` may have more. Default: 100,000.

@@ -149,7 +149,7 @@ impl<M> Placed<M> {
         self.meta.phx_ref()
     }
 
-    /// What the index is sorted by.
+    /// The order of the index.
     fn in_index(&self) -> (&str, u64) {
         (self.phx_ref(), self.place)
     }

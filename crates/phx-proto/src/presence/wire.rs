@@ -27,7 +27,7 @@ pub(super) struct Diff<M, E> {
     pub(super) leaves: Entries<M, E>,
 }
 
-/// What a payload is of.
+/// The kind of a presence payload.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
     /// `{key: {"metas": [..], ..}, ..}`
@@ -98,7 +98,7 @@ struct Text<'a> {
     config: &'a PresenceConfig,
 }
 
-/// Why reading stops.
+/// The reason why reading stops.
 enum Fault {
     /// The text isn't JSON, or not of the outermost shape.
     Grammar,
@@ -174,7 +174,7 @@ trait Reader {
     fn presence(&mut self, key: Element, entry: Span, has_extra: bool) -> Result<(), Fault>;
 }
 
-/// What a key says.
+/// The metas of one key.
 fn name(key: Element, json: &[u8]) -> Result<Cow<'_, [u8]>, Fault> {
     key.text(json).ok_or(Fault::Shape("a key with half of a surrogate pair"))
 }
@@ -322,7 +322,7 @@ struct Refs {
     phx_ref_prev: Option<Box<str>>,
 }
 
-/// What stands beside the metas.
+/// The fields beside the metas.
 #[derive(Deserialize)]
 #[serde(bound = "E: DeserializeOwned")]
 struct Beside<E> {

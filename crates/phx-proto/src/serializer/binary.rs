@@ -23,7 +23,7 @@ pub(super) fn encode_client(message: &Message) -> Result<Bytes, EncodeError> {
     encode(PUSH, &client_names(message)?, &message.payload)
 }
 
-/// Whether the message can be encoded, without doing so.
+/// Checks that the message can be encoded, without doing so.
 pub(super) fn check_client(message: &Message) -> Result<(), EncodeError> {
     client_names(message)?.iter().try_for_each(|(field, name)| length(*field, *name).map(drop))
 }
@@ -178,7 +178,7 @@ fn length(field: Field, name: Name<'_>) -> Result<u8, EncodeError> {
     u8::try_from(len).map_err(|_| EncodeError::TooLong { field, len })
 }
 
-/// What hasn't been read of a frame.
+/// The rest of a frame that hasn't been read.
 #[derive(Debug)]
 struct Reader {
     rest: Bytes,

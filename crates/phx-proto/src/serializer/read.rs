@@ -50,7 +50,7 @@ pub(super) fn valid(frame: &[u8]) -> &[u8] {
     frame.get(..end).unwrap_or_default()
 }
 
-/// What becomes of the payload of a `phx_reply`.
+/// Treatment of the payload of a `phx_reply`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Replies {
     /// Status and response are taken out of it.
@@ -167,7 +167,7 @@ enum WrittenStatus {
     Other(Element),
 }
 
-/// What the payload of a `phx_reply` holds, as it is written.
+/// The contents of the payload of a `phx_reply`, as they are written.
 #[derive(Debug, Default)]
 pub(super) struct Reply {
     status: Option<WrittenStatus>,

@@ -62,7 +62,7 @@ impl Span {
         Scanner { offset: self.start, ..Scanner::new(text.get(..self.end).unwrap_or_default()) }
     }
 
-    /// What becomes of the frame that was scanned when nothing but this part is kept.
+    /// Cuts the frame that was scanned down to this part.
     #[inline]
     pub(crate) fn cut(self, mut frame: Bytes) -> Bytes {
         frame.truncate(self.end);
@@ -76,7 +76,7 @@ impl Span {
 pub(crate) enum Element {
     /// `null`
     Null,
-    /// What is between the quotes of a string without escapes.
+    /// The text between the quotes of a string without escapes.
     Plain(Span),
     /// Anything else, as it is written: perhaps a string with escapes.
     Other(Span),
@@ -232,7 +232,7 @@ impl<'a> Scanner<'a> {
         self.value().map(Element::Other)
     }
 
-    /// What `read` makes of what comes next, and where that stands: without white space around it.
+    /// Reads a value with `read`, and returns it with its place, without white space around it.
     #[inline(always)]
     pub(crate) fn spanned<T, E>(
         &mut self,

@@ -216,7 +216,7 @@ fn reference(
     }
 }
 
-/// What is between two elements, of which the next one holds `field`.
+/// Skips what separates two elements, of which the next one holds `field`.
 #[inline(always)]
 fn next(scanner: &mut Scanner<'_>, field: Field) -> Result<(), DecodeCause> {
     if !scanner.eat(b',') {

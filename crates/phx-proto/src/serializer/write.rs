@@ -1,4 +1,4 @@
-//! JSON text of messages, written into one buffer.
+//! JSON text of messages, written into one buffer of the right size.
 
 use alloc::vec::Vec;
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::scan;
 use crate::{Message, Ref};
 
-/// JSON text in the making.
+/// A buffer of JSON text.
 #[derive(Debug)]
 pub(super) struct Writer(Vec<u8>);
 

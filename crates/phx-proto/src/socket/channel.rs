@@ -53,10 +53,10 @@ pub(super) struct Channel {
     has_been_joined: bool,
     /// It was Errored since.
     joins_again: bool,
-    /// How often the rejoin timer has fired since the schedule started over.
+    /// Number of times that the rejoin timer has fired since the schedule started over.
     tries: u32,
     pushes: Pushes,
-    /// The user removed it: it goes without a word when it is closed.
+    /// The user removed it: it is dropped without an event when it is closed.
     forgotten: bool,
 }
 
@@ -122,7 +122,7 @@ impl Channel {
         self.forgotten
     }
 
-    /// Whether nobody needs it any more.
+    /// Whether it can be dropped.
     pub(super) fn is_gone(&self) -> bool {
         self.forgotten && matches!(self.state, State::Closed { .. })
     }
@@ -133,7 +133,7 @@ impl Channel {
     }
 }
 
-/// What the user wants.
+/// Calls of the user.
 impl Channel {
     /// Joins for the first time, or, closed, once more.
     pub(super) fn join(
@@ -190,7 +190,7 @@ impl Channel {
         Ok(RequestId(self.start_leaving(cx, timeout, LeaveReason::Call)))
     }
 
-    /// The user lets go: the close will not be reported.
+    /// Leaves for a user who removes it: the close won't be reported.
     pub(super) fn forget(&mut self, cx: &mut Context) {
         self.forgotten = true;
         // One that is being left goes on with that.
@@ -250,9 +250,9 @@ impl Channel {
     }
 }
 
-/// What the connection brings, and attempts to join.
+/// Changes of the connection, and attempts to join.
 impl Channel {
-    /// The connection opened: whoever wants to be joined joins now.
+    /// Joins if it should be joined, since the connection opened.
     pub(super) fn got_connection(&mut self, cx: &mut Context) {
         if let State::Joining(Attempt::Connection) | State::Errored { .. } = self.state {
             if cx.config.stable_after.is_zero() {
@@ -365,7 +365,7 @@ impl Channel {
     }
 }
 
-/// What the server says.
+/// Messages of the server.
 impl Channel {
     /// The answer to the request of this number, which was sent; `false` if it isn't.
     pub(super) fn answered(
@@ -523,7 +523,7 @@ impl Channel {
     }
 }
 
-/// What time brings, and the end.
+/// Timeouts, and the end.
 impl Channel {
     pub(super) fn rejoin_is_due(&mut self, cx: &mut Context) {
         if let State::Errored { rejoin } = &mut self.state {
@@ -584,7 +584,7 @@ impl Channel {
         }
     }
 
-    /// Whatever of its pushes waits fails.
+    /// Closes, and ends what waits: its attempt, its call of `join` and its pushes.
     fn close(&mut self, cx: &mut Context, cause: ChannelCloseCause) {
         self.stop_attempt(cx);
         self.stop_timer(cx);

@@ -214,7 +214,7 @@ impl Channels {
         }
     }
 
-    /// A custom serializer said yes at the call and no now.
+    /// Handles a message for which `check` of a custom serializer passed but `encode` failed.
     pub(super) fn frame_impossible(
         &mut self,
         cx: &mut Context,
@@ -227,7 +227,7 @@ impl Channels {
                 let cause = ChannelErrorCause::EncodeFailed(error);
                 self.with(cx, id, |channel, cx| channel.fail_attempt(cx, cause, Rejoin::Backoff));
             }
-            // Their timeouts tell.
+            // Their timeouts report it.
             SendReason::Leave(_) | SendReason::Heartbeat => {}
         }
     }

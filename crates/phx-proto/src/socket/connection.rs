@@ -31,10 +31,10 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Connection {
     state: State,
-    /// Transports to be closed that are no longer anybody's.
+    /// Transports to close that have been given up.
     closes: VecDeque<PendingClose>,
     next_transport: u64,
-    /// How often the reconnect timer has fired since the schedule started over.
+    /// Number of times that the reconnect timer has fired since the schedule started over.
     tries: u32,
     /// Whether there was an open connection since the user asked for one.
     was_open: bool,
@@ -105,7 +105,7 @@ impl Connection {
         matches!(self.state, State::Open { .. })
     }
 
-    /// Something came over this transport, or isn't looked for; `false` if nothing of it is wanted.
+    /// Notes that a frame came, or isn't looked for; `false` if the transport isn't the open one.
     #[inline]
     pub(super) fn note_heard(&mut self, cx: &mut Context, id: TransportId) -> bool {
         match &mut self.state {
@@ -131,7 +131,7 @@ impl Connection {
         }
     }
 
-    /// Since when the oldest heartbeat or ping waits for its reply.
+    /// The moment since which the oldest heartbeat or ping waits for its reply.
     pub(super) fn unanswered_since(&self, cx: &Context) -> Option<Instant> {
         match &self.state {
             State::Open { pulse, .. } => pulse.unanswered_since(cx),
@@ -157,7 +157,7 @@ impl Connection {
     }
 }
 
-/// What the user wants.
+/// Calls of the user.
 impl Connection {
     pub(super) fn connect(&mut self, cx: &mut Context, channels: &mut Channels) {
         self.tries = 0;
@@ -247,7 +247,7 @@ impl Connection {
     }
 }
 
-/// What the driver reports.
+/// Reports of the driver.
 impl Connection {
     pub(super) fn opened(&mut self, cx: &mut Context, channels: &mut Channels, id: TransportId) {
         let timeout = match self.state {
@@ -302,7 +302,7 @@ impl Connection {
     }
 }
 
-/// What time brings.
+/// Timeouts.
 impl Connection {
     pub(super) fn connect_timed_out(&mut self, cx: &mut Context, channels: &mut Channels) {
         if let State::Connecting { transport, begun, .. } = self.state {

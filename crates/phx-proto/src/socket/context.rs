@@ -12,7 +12,7 @@ use super::topics::Topics;
 use super::turns::{Pacing, Turns};
 use crate::{ChannelId, Config, Counters, Event, Instant, Outcome, RequestId};
 
-/// What the connection and the channels are handed at each call.
+/// The shared parts that the connection and the channels are handed at each call.
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) config: Config,
@@ -76,7 +76,7 @@ impl Context {
         number
     }
 
-    /// Begins what will have exactly one outcome.
+    /// Begins a call, which will have exactly one outcome.
     pub(super) fn call(
         &mut self,
         channel: ChannelId,

@@ -1,5 +1,5 @@
-//! Received messages find their channel or request: one look-up for the ref or the topic, and nothing is
-//! scanned.
+//! Routes received messages to their channel or request: one look-up for the ref or the topic, and no
+//! scan.
 //!
 //! The rules are phoenix.js's: the topic must be equal, and the `join_ref` absent or equal to the
 //! channel's current one; whatever else comes is outdated, and dropped. A reply is found by its ref.
@@ -15,7 +15,7 @@ use crate::{
     DecodeCause, DecodeError, Event, Frame, Message, Outcome, Ref, Status, TransportId, events,
 };
 
-/// What a received frame may concern.
+/// The machines that a received frame may concern.
 pub(super) struct Dispatch<'a> {
     pub(super) cx: &'a mut Context,
     pub(super) connection: &'a mut Connection,
@@ -108,7 +108,7 @@ impl Dispatch<'_> {
         let Some(number) = message.reference.as_ref().and_then(Ref::as_number) else {
             return false;
         };
-        // Nobody can answer what hasn't been sent.
+        // A server can't answer what hasn't been sent.
         let Some(request) = self.cx.requests.get(number).filter(|request| request.is_sent()) else {
             return false;
         };
@@ -133,7 +133,7 @@ impl Dispatch<'_> {
     /// `known` is whether the topic has a channel.
     fn deliver_to_leaving(&mut self, message: &mut Message, known: bool) {
         let leaving = match &message.join_ref {
-            // A ref that is no number is nobody's.
+            // This client's refs are numbers.
             Some(join_ref) => join_ref
                 .as_number()
                 .and_then(|number| self.cx.topics.leaving(&message.topic, Some(number))),

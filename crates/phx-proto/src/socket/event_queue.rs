@@ -6,56 +6,56 @@ use bytes::Bytes;
 
 use crate::{CloseCause, Config, Event, Outcome, Payload, PayloadDropped, Rejection, Status};
 
-/// Room for so many events is always kept.
+/// The capacity, in events, that is always kept.
 const KEPT: usize = 8;
 
-/// Room for more is given back as soon as none waits.
+/// The capacity, in events, above which the queue shrinks as soon as none waits.
 const LARGE: usize = 512;
 
 /// A queue that keeps every outcome and pong, and a bounded number and size of everything else.
 ///
 /// The number of outcomes is bounded by [`Config::max_pushes`](crate::Config::max_pushes), since a call counts from
-/// when its outcome is [promised](Self::promise_outcome) until that has been polled; so does a ping. News of states and traffic have limits of
-/// their own: a flood of messages can't take the place of the end of the connection. What the server
+/// when its outcome is [promised](Self::promise_outcome) until that has been polled; so does a ping. States and traffic have separate
+/// limits: a flood of messages can't take the place of the end of the connection. What the server
 /// answered and outcomes and states hold is limited together: see [`keep`](Self::keep).
 #[derive(Debug)]
 pub(super) struct EventQueue {
     waiting: VecDeque<Event>,
-    /// Promised, and not polled.
+    /// Outcomes that are promised and not polled.
     outcomes: usize,
     max_outcomes: usize,
-    /// Promised, and not polled.
+    /// Pongs that are promised and not polled.
     pongs: usize,
     states: usize,
     max_states: usize,
     traffic: usize,
     max_traffic: usize,
-    /// What traffic holds.
+    /// Bytes that waiting traffic holds.
     bytes: usize,
     max_bytes: usize,
-    /// What outcomes and states hold.
+    /// Bytes that waiting outcomes and states hold.
     answer_bytes: usize,
     max_answer_bytes: usize,
     lost: u64,
 }
 
-/// What an event counts as.
+/// The limit in which an event counts.
 #[derive(Clone, Copy)]
 enum Kind {
     /// The end of a call, with the bytes that it holds.
     Outcome(usize),
     Pong,
-    /// News of the connection or a channel, with the bytes that it holds. At most two for each
-    /// channel come of one call.
+    /// A change of the connection or a channel, with the bytes that it holds. One call causes at most two for each
+    /// channel.
     State(usize),
-    /// What the peer sent, with the bytes that it holds.
+    /// A message or frame of the peer, with the bytes that it holds.
     Traffic(usize),
 }
 
 impl EventQueue {
     pub(super) fn new(config: &Config) -> Self {
         EventQueue {
-            // An idle socket has its join's news and outcome, at the most.
+            // An idle socket has at most its join's event and outcome.
             waiting: VecDeque::with_capacity(2),
             outcomes: 0,
             max_outcomes: config.max_pushes,
@@ -80,6 +80,7 @@ impl EventQueue {
             self.lost = self.lost.saturating_add(1);
             return false;
         }
+        // Counted where they are missing, so that a reader knows between which events the gap is.
         if self.lost > 0 {
             self.report_lost_before(kind);
         }
@@ -157,7 +158,7 @@ impl EventQueue {
         }
     }
 
-    /// Whether a poll would give and change nothing.
+    /// Whether a poll would return and change nothing.
     #[inline]
     pub(super) fn is_at_rest(&self) -> bool {
         self.waiting.is_empty() && self.lost == 0 && self.waiting.capacity() <= LARGE
@@ -212,8 +213,8 @@ impl EventQueue {
         }
     }
 
-    /// Makes smaller again what grew for a peak: while a connection is dead and nobody knows it yet, outcomes
-    /// pile up. Called at times that are too seldom to cost anything. More is kept than is needed, so that
+    /// Shrinks the queue after a burst: while a dead connection isn't noticed yet, outcomes
+    /// pile up. Called rarely, at the ends of connections and at heartbeats. More is kept than is needed, so that
     /// traffic which comes and goes doesn't have the queue grow and shrink all the time.
     pub(super) fn shrink(&mut self) {
         self.waiting.shrink_to(self.waiting.len().saturating_mul(2).max(KEPT));

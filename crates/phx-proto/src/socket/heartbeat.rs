@@ -22,7 +22,7 @@ const MAX_PINGS: usize = 16;
 pub(super) struct Pulse {
     beat: Beat,
     pings: VecDeque<u64>,
-    /// When the last frame came, or the driver last chose not to look for one.
+    /// The moment when the last frame came, or the driver last chose not to look for one.
     heard: Instant,
 }
 
@@ -36,7 +36,7 @@ enum Beat {
     Beating(u64),
 }
 
-/// What is wrong with a connection.
+/// The reason why a connection counts as dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dead {
     /// The heartbeat had no reply.
@@ -104,7 +104,7 @@ impl Pulse {
         true
     }
 
-    /// Since when the oldest heartbeat or ping waits for its reply; `None` if none does.
+    /// The moment since which the oldest heartbeat or ping waits for its reply; `None` if none does.
     pub(super) fn unanswered_since(&self, cx: &Context) -> Option<Instant> {
         let beat = match self.beat {
             Beat::Beating(number) => Some(number),

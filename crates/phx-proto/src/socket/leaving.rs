@@ -9,7 +9,7 @@ use super::context::Context;
 use super::requests::{Leave, What};
 use crate::{ChannelCloseCause, ChannelId, Event, Outcome, RequestId};
 
-/// Why a channel is left.
+/// The reason for a leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LeaveReason {
     /// A call of `leave`, which has an outcome.
@@ -34,7 +34,7 @@ impl LeaveReason {
         }
     }
 
-    /// Why the channel is closed after it.
+    /// The cause of the close after it.
     pub(super) fn close_cause(self) -> ChannelCloseCause {
         match self {
             LeaveReason::Call | LeaveReason::Removed => ChannelCloseCause::Left,
@@ -43,7 +43,7 @@ impl LeaveReason {
     }
 }
 
-/// What a channel that is being left waits for.
+/// The leave that a channel waits for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Leaving {
     number: u64,
@@ -80,8 +80,8 @@ impl Leaving {
         outcome: Outcome,
     ) -> ChannelCloseCause {
         cx.topics.left(topic, self.join_ref);
-        // One that the transport took too long to take is still sent: the server must not keep a channel that nobody
-        // wants.
+        // One that the transport took too long to take is still sent: the server must not keep a channel without a
+        // user.
         if outcome != Outcome::TimedOut || !cx.requests.orphan(self.number) {
             cx.end(self.number);
         }

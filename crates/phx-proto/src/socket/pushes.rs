@@ -28,7 +28,7 @@ pub(super) struct Pushes {
     waiting: SeqMap<()>,
     /// The last that the transport has taken. Calls are sent in their order, so those after it aren't.
     last_sent: u64,
-    /// How many aren't sent.
+    /// Number of pushes that aren't sent.
     unsent: usize,
 }
 
@@ -57,7 +57,7 @@ impl Pushes {
         Ok(RequestId(push))
     }
 
-    /// Whether a push of this message is accepted; makes room for it if that is what the configuration wants.
+    /// Checks that a push of this message can be accepted; evicts the oldest for it if the configuration says so.
     fn check(
         &mut self,
         cx: &mut Context,
@@ -97,22 +97,22 @@ impl Pushes {
         self.waiting.iter_after(self.last_sent).map(|(push, ())| push)
     }
 
-    /// The channel is joined: all that wait are to be sent.
+    /// Releases all that wait, since the channel is joined.
     pub(super) fn make_ready(&self, cx: &mut Context) {
         self.unsent().for_each(|push| cx.requests.make_ready(push));
     }
 
-    /// Not to be sent for now.
+    /// Holds back all that aren't sent.
     pub(super) fn hold(&self, cx: &mut Context) {
         self.unsent().for_each(|push| cx.requests.hold(push));
     }
 
-    /// Whether there are some to be sent: they come before others.
+    /// Whether some are ready to be sent: they come before others.
     pub(super) fn are_ready(&self, cx: &Context) -> bool {
         self.unsent().next().is_some_and(|oldest| cx.requests.is_ready(oldest))
     }
 
-    /// The transport takes the next.
+    /// Notes that the transport takes the next.
     pub(super) fn note_sent(&mut self, push: u64) {
         self.last_sent = push;
         self.unsent = self.unsent.saturating_sub(1);
@@ -149,7 +149,7 @@ impl Pushes {
     }
 }
 
-/// Whether Phoenix says in its own name that it has no channel for the topic of a push.
+/// Whether this is Phoenix's own answer that it has no channel for the topic of a push.
 pub(super) fn is_unmatched(status: &Status, response: &Payload) -> bool {
     *status == Status::Error && response.reason().is_some_and(|reason| reason == "unmatched topic")
 }

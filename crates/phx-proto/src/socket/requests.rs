@@ -12,17 +12,17 @@ use super::seq_map::SeqMap;
 use super::timers::{TimerKey, Timers};
 use crate::{ChannelId, Instant, Message, Outcome, Payload, Ref, events};
 
-/// One thing that is under way.
+/// One request that is under way.
 #[derive(Debug)]
 pub(super) struct Request {
-    /// Whose it is; heartbeats and pings are the connection's.
+    /// The channel that made it; heartbeats and pings are the connection's.
     channel: Option<ChannelId>,
     deadline: Option<TimerKey>,
     stage: Stage,
     what: What,
 }
 
-/// What is under way.
+/// The kind of a request, and what it holds.
 #[derive(Debug)]
 pub(super) enum What {
     /// A push; the number is its id and its ref. Event and payload, until they go with the frame.
@@ -35,7 +35,7 @@ pub(super) enum What {
     /// An attempt to join, with the params made for it until they go with the frame; `None` if the channel's are
     /// fixed.
     Join(Option<Box<Payload>>),
-    /// What is sent, until it is.
+    /// The leave to send, until it is sent.
     Leave(Option<Leave>),
     /// A heartbeat or a ping.
     Heartbeat { since: Instant },
@@ -46,7 +46,7 @@ pub(super) enum What {
 pub(super) struct Leave {
     topic: ByteString,
     join_ref: u64,
-    /// Whether nobody waits for its answer: it is sent lest the server keep a channel that nobody wants.
+    /// Whether no call waits for its answer: it is sent so that the server doesn't keep a channel without a user.
     orphan: bool,
 }
 
@@ -63,15 +63,15 @@ impl Leave {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Not to be sent, or not yet.
+    /// Not sent, now or ever.
     Waiting,
-    /// To be sent as soon as the transport can take it.
+    /// Sent as soon as the transport can take it.
     Ready,
     /// Taken by the transport. Only this can be answered.
     Sent,
 }
 
-/// What goes first. Behind a long line of pushes a healthy connection would look dead.
+/// The order of sending. Behind a long line of pushes a healthy connection would look dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     /// No frame: it needs no transport.
@@ -82,7 +82,7 @@ enum Rank {
 }
 
 impl What {
-    /// What it counts for in the limit on buffered bytes, until it is sent.
+    /// Bytes that it counts for in the limit on buffered bytes, until it is sent.
     fn size(&self) -> usize {
         match self {
             What::Push { message: Some((event, payload)), .. } => {
@@ -92,7 +92,7 @@ impl What {
         }
     }
 
-    /// What goes with the frame.
+    /// Takes out what goes with the frame.
     fn take(&mut self) -> What {
         match self {
             What::Push { message, wants_reply } => {
@@ -106,7 +106,7 @@ impl What {
         }
     }
 
-    /// Whether nobody waits for the answer to it.
+    /// Whether no call waits for the answer to it.
     fn is_orphan(&self) -> bool {
         matches!(self, What::Leave(Some(leave)) if leave.orphan)
     }
@@ -133,7 +133,7 @@ impl Request {
         self.stage == Stage::Sent
     }
 
-    /// Since when a heartbeat waits for its reply.
+    /// The moment since which a heartbeat waits for its reply.
     pub(super) fn since(&self) -> Option<Instant> {
         match self.what {
             What::Heartbeat { since } => Some(since),
@@ -141,7 +141,7 @@ impl Request {
         }
     }
 
-    /// What becomes of a call when its deadline has passed.
+    /// The outcome of a call whose deadline has passed.
     pub(super) fn outcome_of_deadline(&self) -> Outcome {
         match self.what {
             What::Push { .. } if !self.is_sent() => Outcome::NotSent,
@@ -192,7 +192,7 @@ impl Ready {
     }
 }
 
-/// All that is under way.
+/// All requests that are under way.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     /// Numbers are drawn in order, and what comes first has nearly always its answer first.
@@ -221,7 +221,7 @@ impl Requests {
         self.by_number.push(number, Request { channel, deadline, stage, what });
     }
 
-    /// To be sent as soon as it can be.
+    /// Releases a request to the transport.
     pub(super) fn make_ready(&mut self, number: u64) {
         if let Some(request) = self.by_number.get_mut(number)
             && request.stage == Stage::Waiting
@@ -231,7 +231,7 @@ impl Requests {
         }
     }
 
-    /// Not to be sent for now.
+    /// Takes a request back from the transport.
     pub(super) fn hold(&mut self, number: u64) {
         if let Some(request) = self.by_number.get_mut(number)
             && request.stage == Stage::Ready
@@ -252,7 +252,7 @@ impl Requests {
         }
     }
 
-    /// Whether nothing waits for the driver.
+    /// Whether no request waits for the driver.
     pub(super) fn is_drained(&self) -> bool {
         self.ready.is_empty()
     }
@@ -304,14 +304,14 @@ impl Requests {
         }
     }
 
-    /// It may take longer.
+    /// Replaces the deadline of a request.
     pub(super) fn set_deadline(&mut self, number: u64, deadline: TimerKey) {
         if let Some(request) = self.by_number.get_mut(number) {
             request.deadline = Some(deadline);
         }
     }
 
-    /// Nobody waits for the answer to a leave any more. Returns whether it is still to be sent.
+    /// Detaches a leave from its call. Returns whether it will still be sent.
     pub(super) fn orphan(&mut self, number: u64) -> bool {
         match self.by_number.get_mut(number) {
             Some(Request {
@@ -343,7 +343,7 @@ impl Requests {
         self.buffered_bytes
     }
 
-    /// What this push counts for in the limit on buffered bytes.
+    /// Bytes that this push counts for in the limit on buffered bytes.
     pub(super) fn size(&self, number: u64) -> usize {
         self.get(number).map_or(0, |request| request.what.size())
     }

@@ -15,7 +15,7 @@ pub(super) struct SeqMap<T> {
 }
 
 impl<T> SeqMap<T> {
-    /// Adds what has this number, which is higher than those that are there.
+    /// Adds a thing under a number that is higher than those that are there.
     pub(super) fn push(&mut self, number: u64, thing: T) {
         debug_assert!(self.in_order.back().is_none_or(|(last, _)| *last < number), "{number}");
         if self.in_order.capacity() == 0 {
@@ -25,7 +25,7 @@ impl<T> SeqMap<T> {
         self.in_order.push_back((number, Some(thing)));
     }
 
-    /// What comes after this number.
+    /// The things after this number.
     pub(super) fn iter_after(&self, number: u64) -> impl Iterator<Item = (u64, &T)> {
         let from = self.in_order.partition_point(|(other, _)| *other <= number);
         self.in_order.range(from..).filter_map(|(number, thing)| Some((*number, thing.as_ref()?)))
@@ -43,7 +43,7 @@ impl<T> SeqMap<T> {
         self.in_order.back().and_then(|(_, thing)| thing.as_ref())
     }
 
-    /// Takes what comes first.
+    /// Takes the first thing.
     #[inline]
     pub(super) fn pop_first(&mut self) -> Option<(u64, T)> {
         let (number, thing) = self.in_order.pop_front()?;
@@ -51,7 +51,7 @@ impl<T> SeqMap<T> {
         Some((number, thing?))
     }
 
-    /// Takes what has this number.
+    /// Takes the thing of this number.
     #[inline]
     pub(super) fn remove(&mut self, number: u64) -> Option<T> {
         let thing = if self.in_order.front()?.0 == number {
@@ -68,6 +68,7 @@ impl<T> SeqMap<T> {
 
     #[inline]
     fn tidy(&mut self) {
+        // Memory follows the number of things, so that a peak isn't paid for ever after.
         if self.gaps > 0 {
             self.close_gaps();
         }
@@ -86,7 +87,7 @@ impl<T> SeqMap<T> {
         self.in_order.get_mut(index)?.1.as_mut()
     }
 
-    /// Where this number is.
+    /// The index of this number.
     #[inline]
     fn index(&self, number: u64) -> Option<usize> {
         let distance = number.checked_sub(self.in_order.front()?.0)?;

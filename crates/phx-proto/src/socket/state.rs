@@ -18,7 +18,7 @@ impl From<Payload> for Params {
     }
 }
 
-/// What a socket's connection is doing.
+/// The state of a socket's connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectionState {
@@ -34,7 +34,7 @@ pub enum ConnectionState {
     Waiting,
 }
 
-/// What a channel is doing.
+/// The state of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ChannelState {
@@ -54,7 +54,7 @@ pub enum ChannelState {
     Closed,
 }
 
-/// What the earliest deadline is for.
+/// The reason for the earliest deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TimeoutReason {

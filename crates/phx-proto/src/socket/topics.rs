@@ -1,4 +1,4 @@
-//! Whose a topic is, and who is leaving one.
+//! Owners of topics, and the channels that are leaving one.
 
 use alloc::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Turns to join: how many joins are under way at a time, who waits, and how they are spread after a
+//! Turns to join: a limit on joins under way, a line of channels that wait, and a pace after a
 //! burst that the server didn't take.
 //!
 //! ```text
@@ -31,10 +31,10 @@ const MANY: u32 = 5;
 /// The time in which rejections are counted.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// How long a pace is kept after the last turn and the last retry.
+/// Time for which a pace is kept after the last turn and the last retry.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// How long a pace is kept after the end of a connection that began it or slowed it down: the next
+/// Time for which a pace is kept after the end of a connection that began it or slowed it down: the next
 /// connection needs it.
 const LINGER_AFTER_END: Duration = Duration::from_secs(60);
 
@@ -45,7 +45,7 @@ const SLOWEST_PACE: u64 = 8;
 /// A pace of 1,000 a second is none.
 const NO_PACE: u64 = 8_000;
 
-/// How many joins are accepted before the pace grows twice as fast, and before the limit is lifted that
+/// Number of accepted joins before the pace grows twice as fast, and before the limit is lifted that
 /// rejections set.
 const STREAK: u64 = 32;
 
@@ -77,11 +77,11 @@ struct Pace {
     fastest: u64,
     /// Joins accepted since it was slowed down.
     accepted: u64,
-    /// How many must be accepted until `fastest` is lifted.
+    /// Number of joins to accept until `fastest` is lifted.
     patience: u64,
-    /// When there may be the next turn.
+    /// The earliest moment of the next turn.
     next: Instant,
-    /// Set to that moment while somebody waits for it.
+    /// The timer of that moment while a channel waits for it.
     timer: Option<TimerKey>,
     /// The last moment at which a channel is expected to ask.
     until: Instant,
@@ -142,7 +142,7 @@ impl<'a> Pacing<'a> {
 }
 
 impl Turns {
-    /// Whether somebody waits for a turn.
+    /// Whether a channel waits for a turn.
     pub(super) fn is_awaited(&self) -> bool {
         !self.waiting.is_empty()
     }

@@ -123,7 +123,7 @@ fn key(text: &[u8], at: usize, bits: &mut Bits) -> End {
     token(text, at, b':')
 }
 
-/// What comes after a backslash.
+/// The rest of an escape, after its backslash.
 fn escape(text: &[u8], at: usize) -> End {
     if text.get(at) == Some(&b'u') {
         let digits = at.wrapping_add(1);

@@ -48,7 +48,7 @@ fn long_end(text: &[u8], mut at: usize, bits: &mut Bits) -> usize {
     }
 }
 
-/// Whether all of a text means itself in a string.
+/// Checks that a text needs no escapes in a string.
 #[inline(always)]
 pub(in crate::serializer) fn is_plain(text: &[u8]) -> bool {
     let (words, rest) = text.as_chunks();
