@@ -160,7 +160,10 @@ impl Made {
             self.params.iter().filter(|(key, _)| root(key) != "vsn").cloned().collect();
         assert_eq!(params_of(&request), expected, "{url}");
         if !self.exact {
-            let again = Endpoint::from_url(url.clone()).map(|endpoint| endpoint.request("2.0.0"));
+            // Without its `vsn`, which is last.
+            let mut own = url.clone();
+            own.set_query(url.query().and_then(|query| query.strip_suffix("vsn=2.0.0")));
+            let again = Endpoint::from_url(own).map(|endpoint| endpoint.request("2.0.0"));
             assert_eq!(again.as_ref().map(Request::url), Ok(url), "an endpoint's own URL");
         }
     }

@@ -4,6 +4,7 @@ use std::io;
 
 use futures::{AsyncRead, AsyncReadExt};
 use httparse::Status;
+use phx_proto::ResponseHeaders;
 
 use crate::turn::Metered;
 
@@ -46,6 +47,11 @@ impl Head {
             .iter()
             .filter(move |(given, _)| given.eq_ignore_ascii_case(name))
             .map(|(_, value)| std::str::from_utf8(value).map_or("\u{fffd}", str::trim))
+    }
+
+    /// All headers, for the caller.
+    pub(crate) fn response_headers(&self) -> ResponseHeaders {
+        ResponseHeaders::new(self.headers.iter().map(|(name, value)| (name, value)))
     }
 
     /// Whether a list of tokens names this one.

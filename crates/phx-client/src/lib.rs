@@ -149,8 +149,8 @@ pub use phx_proto::{
     EndpointError, Escaped, Field, Frame, Instant, IntoPayload, JsonError, Message, ParamCause,
     Payload, PayloadDropped, PayloadError, PresenceChange, PresenceConfig, PresenceEntry,
     PresenceError, PresenceMeta, PresenceStatus, ProxyCause, PushOverflow, Reconnect,
-    ReconnectPolicy, Ref, Rejection, Rejoin, RejoinPolicy, Request, RequestId, Serializer, Shown,
-    Status, TlsCause, TlsCauseKind, UpgradeRejection, V1, V2, events,
+    ReconnectPolicy, Ref, Rejection, Rejoin, RejoinPolicy, Request, RequestId, ResponseHeaders,
+    Serializer, Shown, Status, TlsCause, TlsCauseKind, UpgradeRejection, V1, V2, events,
 };
 
 #[cfg(doctest)]

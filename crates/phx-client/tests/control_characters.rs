@@ -17,7 +17,7 @@ use phx_client::proto::{self, Instant, Params};
 use phx_client::{
     ByteString, ChannelErrorCause, CloseCause, CloseCode, ConnectCause, DecodeCause, DecodeError,
     EncodeError, Endpoint, Escaped, Frame, Message, Payload, Proxy, PushCause, Ref, Rejection,
-    SocketError, Status, TlsCause, TlsCauseKind, UpgradeRejection,
+    ResponseHeaders, SocketError, Status, TlsCause, TlsCauseKind, UpgradeRejection,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -137,6 +137,10 @@ fn whatever_is_displayed_is_one_short_line() {
     table.text(&Escaped::new(text));
     table.text(&Status::Other(bytes()));
     table.text(&Ref::from(bytes()));
+    let headers = ResponseHeaders::new([("Location", format!("https://a.test/{text}"))]);
+    table.text(&UpgradeRejection::new(302).with_headers(headers));
+    let headers = ResponseHeaders::new([("Location", "b://\u{1b}\u{202e}")]);
+    table.text(&UpgradeRejection::new(302).with_headers(headers));
     table.text(&TlsCause::new(TlsCauseKind::Other, text));
     // The user's own, and shown as long as it is.
     let path: String = text.chars().take(64).collect();

@@ -2,16 +2,17 @@
 
 use alloc::string::String;
 use core::fmt;
-use core::time::Duration;
-
-use bytes::Bytes;
 
 use crate::Escaped;
 
 mod proxy;
+mod rejection;
+mod response_headers;
 mod tls;
 
 pub use proxy::ProxyCause;
+pub use rejection::UpgradeRejection;
+pub use response_headers::ResponseHeaders;
 pub use tls::{TlsCause, TlsCauseKind};
 
 /// A WebSocket close code (RFC 6455, section 7.4).
@@ -178,9 +179,7 @@ impl fmt::Display for CloseCause {
             CloseCause::Io { error } if error.is_empty() => f.write_str("connection lost"),
             CloseCause::Io { error } => write!(f, "connection lost: {}", Escaped::new(error)),
             CloseCause::Tls(failure) => write!(f, "TLS: {failure}"),
-            CloseCause::UpgradeRejected(refusal) => {
-                write!(f, "the server refused the connection with HTTP status {}", refusal.status)
-            }
+            CloseCause::UpgradeRejected(rejection) => rejection.fmt(f),
             CloseCause::Proxy(failure) => write!(f, "the proxy {failure}"),
             CloseCause::InvalidRequest { error } => {
                 write!(f, "the request can't be made: {}", Escaped::new(error))
@@ -194,52 +193,5 @@ impl fmt::Display for CloseCause {
             CloseCause::Stopped => f.write_str("the socket's driver has ended"),
             CloseCause::HeartbeatTimedOut => f.write_str("the heartbeat had no reply in time"),
         }
-    }
-}
-
-/// An HTTP answer that isn't the upgrade: what the application or a proxy said instead.
-///
-/// `Debug` shows the body's length only.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct UpgradeRejection {
-    /// The HTTP status: 403 for `:error` and a bad origin, or what the application chose.
-    pub status: u16,
-    /// `Retry-After`, as the time to wait from the moment the answer came.
-    pub retry_after: Option<Duration>,
-    /// The beginning of the body; the driver caps it. Empty in an [`Event::Closed`](crate::Event::Closed) for which
-    /// there was no room, see [`Config::max_answer_bytes`](crate::Config::max_answer_bytes).
-    pub body: Bytes,
-}
-
-impl UpgradeRejection {
-    /// An answer with this status and an empty body.
-    #[must_use]
-    pub fn new(status: u16) -> Self {
-        UpgradeRejection { status, retry_after: None, body: Bytes::new() }
-    }
-
-    /// The same answer with a `Retry-After`.
-    #[must_use]
-    pub fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
-        self.retry_after = retry_after;
-        self
-    }
-
-    /// The same answer with this body.
-    #[must_use]
-    pub fn with_body(mut self, body: impl Into<Bytes>) -> Self {
-        self.body = body.into();
-        self
-    }
-}
-
-impl fmt::Debug for UpgradeRejection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UpgradeRejection")
-            .field("status", &self.status)
-            .field("retry_after", &self.retry_after)
-            .field("body", &format_args!("{} bytes", self.body.len()))
-            .finish()
     }
 }

@@ -26,6 +26,9 @@ use params::Params;
 /// The last segment of the path of Phoenix's WebSocket transport.
 const TRANSPORT: &str = "websocket";
 
+/// Characters of a zone; names of interfaces have up to 15 on Linux, and 255 on Windows.
+const MAX_ZONE: usize = 255;
+
 /// What stands before the token in the subprotocol. In spite of the name, what follows is read as
 /// STANDARD base64 by the server: `-` or `_` in it is an HTTP 500.
 const TOKEN_PREFIX: &str = "base64url.bearer.phx.";
@@ -66,6 +69,8 @@ pub struct Endpoint {
     headers: Headers,
     /// The second subprotocol, which holds the auth token.
     bearer: Option<String>,
+    /// The zone of the IPv6 address in `url`.
+    zone: Option<String>,
 }
 
 impl Endpoint {
@@ -75,8 +80,9 @@ impl Endpoint {
     /// - `/websocket` is appended to the path, unless it is the last segment already. Trailing
     ///   slashes don't count.
     /// - Params in the query are kept, in order, before those that are set later. A `vsn` among
-    ///   them is left out: the serializer says it.
-    /// - Userinfo (`user:password@`) and a fragment are refused: WebSocket knows neither.
+    ///   them is refused: the serializer sets it.
+    /// - Userinfo (`user:password@`) and a fragment are refused: WebSocket knows neither. So is an IPv6
+    ///   zone (`%eth0`), which a URL can't hold: see [`from_parts`](Self::from_parts).
     ///
     /// # Errors
     ///
@@ -96,7 +102,11 @@ impl Endpoint {
     /// # Ok::<(), EndpointError>(())
     /// ```
     pub fn parse(url: &str) -> Result<Self, EndpointError> {
-        Endpoint::from_url(Url::parse(url)?)
+        match Url::parse(url) {
+            Ok(url) => Endpoint::from_url(url),
+            Err(_) if has_zone(url) => Err(EndpointError::Zone),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The endpoint at `url`: see [`parse`](Self::parse).
@@ -121,14 +131,18 @@ impl Endpoint {
         }
         url.set_scheme(scheme).map_err(|()| EndpointError::Scheme)?;
         let params = Params::from_query(&url);
+        if params.has("vsn") {
+            return Err(EndpointError::Vsn);
+        }
         url.set_query(None);
         append_transport(&mut url);
-        Ok(Endpoint { url, params, headers: Headers::default(), bearer: None })
+        Ok(Endpoint { url, params, headers: Headers::default(), bearer: None, zone: None })
     }
 
     /// The endpoint at `path` on `host`. `Endpoint::default()` is localhost, `/socket`, port 4000, without TLS.
     ///
-    /// `host` is a name, an IPv4 address, or an IPv6 address with or without brackets. `path` may
+    /// `host` is a name, an IPv4 address, or an IPv6 address with or without brackets, which may have a zone:
+    /// `fe80::1%eth0`. The zone is for [`Request::dial_host`] alone; neither the URL nor the server sees it. `path` may
     /// leave out its leading slash, and gets `/websocket` appended as in [`parse`](Self::parse).
     /// Without a port it is the scheme's: 443 with TLS, 80 without.
     ///
@@ -158,6 +172,7 @@ impl Endpoint {
         }
         // Only the port and the path may follow a host in a URL, so it is parsed on its own first:
         // otherwise "example.com/other" would be a host.
+        let (host, zone) = split_zone(host)?;
         let host = match host.parse::<Ipv6Addr>() {
             Ok(_) => format!("[{host}]"),
             Err(_) => host.to_string(),
@@ -167,7 +182,7 @@ impl Endpoint {
         let mut url = Url::parse(&format!("{scheme}://{host}"))?;
         url.set_port(port).map_err(|()| EndpointError::Port)?;
         url.set_path(path);
-        Endpoint::from_url(url)
+        Ok(Endpoint { zone: zone.map(str::to_string), ..Endpoint::from_url(url)? })
     }
 
     /// The same endpoint with this whole path and nothing appended to it: for a server whose
@@ -299,8 +314,32 @@ impl Endpoint {
             Some(bearer) => Vec::from(["phoenix".to_string(), bearer.clone()]),
             None => Vec::new(),
         };
-        Request::new(url, self.headers.as_slice().to_vec(), protocols)
+        Request::new(url, self.zone.as_deref(), self.headers.as_slice().to_vec(), protocols)
     }
+}
+
+/// The host, and the zone of an IPv6 address. A zone is the name or the number of an interface.
+fn split_zone(host: &str) -> Result<(&str, Option<&str>), EndpointError> {
+    let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let Some((address, zone)) = inside.split_once('%') else { return Ok((host, None)) };
+    if address.parse::<Ipv6Addr>().is_err() {
+        return Ok((host, None));
+    }
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~@:".contains(&byte);
+    match !zone.is_empty() && zone.len() <= MAX_ZONE && zone.bytes().all(is_name) {
+        true => Ok((address, Some(zone))),
+        false => Err(EndpointError::Host),
+    }
+}
+
+/// Whether the host of a URL is an IPv6 address with a zone (RFC 6874).
+fn has_zone(url: &str) -> bool {
+    let host = url.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next());
+    let host = host.flatten().and_then(|host| host.rsplit('@').next());
+    let inside = host.and_then(|host| host.strip_prefix('[')?.split_once(']'));
+    inside
+        .and_then(|(inside, _)| inside.split_once('%'))
+        .is_some_and(|(address, zone)| address.parse::<Ipv6Addr>().is_ok() && !zone.is_empty())
 }
 
 fn append_transport(url: &mut Url) {

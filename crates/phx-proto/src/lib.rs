@@ -144,7 +144,9 @@ mod time;
 
 pub use action::{Action, SendReason};
 pub use backoff::Backoff;
-pub use close::{CloseCause, CloseCode, ProxyCause, TlsCause, TlsCauseKind, UpgradeRejection};
+pub use close::{
+    CloseCause, CloseCode, ProxyCause, ResponseHeaders, TlsCause, TlsCauseKind, UpgradeRejection,
+};
 pub use config::{Config, ConfigError, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT, PushOverflow};
 pub use counters::Counters;
 pub use endpoint::{Endpoint, EndpointError, ParamCause, Request};

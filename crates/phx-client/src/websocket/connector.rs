@@ -81,7 +81,10 @@ impl<D: Dialer> Connector for WebSocketConnector<D> {
             check_tls(&attempt.request)?;
             let (host, port) = (attempt.request.host(), attempt.request.port());
             match &attempt.proxy {
-                None => open(dialer.dial(host, port).await?, &attempt, &config).await,
+                None => {
+                    let stream = dialer.dial(attempt.request.dial_host(), port).await?;
+                    open(stream, &attempt, &config).await
+                }
                 Some(proxy) => {
                     let tunnel = dial_through_proxy(&dialer, proxy, &config, host, port).await?;
                     open(tunnel, &attempt, &config).await

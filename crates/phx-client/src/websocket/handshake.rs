@@ -12,6 +12,9 @@ use crate::connector::Attempt;
 use crate::http::{Head, HeadError, receive_head};
 use crate::turn::Metered;
 
+/// Some web firewalls refuse requests without this header.
+const USER_AGENT: &str = concat!("User-Agent: phx/", env!("CARGO_PKG_VERSION"), "\r\n");
+
 /// A stream after its upgrade.
 pub(super) struct Upgraded<S> {
     pub(super) stream: S,
@@ -68,6 +71,9 @@ fn request_head(request: &Request, key: &str) -> String {
     );
     if !request.protocols().is_empty() {
         let _ = write!(head, "Sec-WebSocket-Protocol: {}\r\n", request.protocols().join(", "));
+    }
+    if !request.headers().iter().any(|(name, _)| name.eq_ignore_ascii_case("User-Agent")) {
+        head.push_str(USER_AGENT);
     }
     for (name, value) in request.headers() {
         let _ = write!(head, "{name}: {value}\r\n");

@@ -37,7 +37,10 @@ pub(super) async fn receive<S: AsyncRead + Unpin>(
         .values("Retry-After")
         .next()
         .and_then(|value| retry_after(value, head.values("Date").next(), SystemTime::now()));
-    UpgradeRejection::new(head.status).with_retry_after(wait).with_body(body.kept)
+    UpgradeRejection::new(head.status)
+        .with_retry_after(wait)
+        .with_headers(head.response_headers())
+        .with_body(body.kept)
 }
 
 /// How the end of a body is known (RFC 9112, section 6.3).

@@ -31,6 +31,16 @@ pub enum EndpointError {
     /// The URL has a fragment.
     #[error("the URL has a fragment (#...), which WebSocket URLs can't have")]
     Fragment,
+    /// The host of the URL is an IPv6 address with a zone, which URLs can't hold.
+    #[error(
+        "a URL can't hold an IPv6 zone (`%..`): make the endpoint from host and port (`Endpoint::from_parts`)"
+    )]
+    Zone,
+    /// The query of the URL holds `vsn`.
+    #[error(
+        "the URL's query has `vsn`, which the serializer sets: use the setting `serializer` (`V1` for 1.0.0)"
+    )]
+    Vsn,
     /// The URL is wrong in another way.
     #[error("the URL is invalid")]
     Url(#[source] ParseError),

@@ -65,6 +65,10 @@ impl Params {
         query
     }
 
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| root(key) == name)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }

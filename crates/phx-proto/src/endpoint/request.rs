@@ -1,5 +1,6 @@
 //! One attempt's upgrade request.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -27,13 +28,22 @@ use super::headers;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     url: Url,
+    /// The host without brackets and with its zone, if it has one.
+    zoned: Option<String>,
     headers: Vec<(String, String)>,
     protocols: Vec<String>,
 }
 
 impl Request {
-    pub(super) fn new(url: Url, headers: Vec<(String, String)>, protocols: Vec<String>) -> Self {
-        Request { url, headers, protocols }
+    pub(super) fn new(
+        url: Url,
+        zone: Option<&str>,
+        headers: Vec<(String, String)>,
+        protocols: Vec<String>,
+    ) -> Self {
+        let mut request = Request { url, zoned: None, headers, protocols };
+        request.zoned = zone.map(|zone| format!("{}%{zone}", request.host()));
+        request
     }
 
     /// The ws or wss URL with path, all params and vsn. It holds secrets: don't log it; log the
@@ -68,6 +78,13 @@ impl Request {
     pub fn host(&self) -> &str {
         let host = self.url.host_str().unwrap_or_default();
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    }
+
+    /// The host to look up and connect to: [`host`](Self::host), with the zone of an IPv6 address that has one. The
+    /// `Host` header and the name that TLS checks are without it.
+    #[must_use]
+    pub fn dial_host(&self) -> &str {
+        self.zoned.as_deref().unwrap_or_else(|| self.host())
     }
 
     /// The port, the scheme's default filled in: 443 with TLS, 80 without.

@@ -2,8 +2,6 @@
 
 use alloc::collections::VecDeque;
 
-use bytes::Bytes;
-
 use crate::{CloseCause, Config, Event, Outcome, Payload, PayloadDropped, Rejection, Status};
 
 /// The capacity, in events, that is always kept.
@@ -143,9 +141,9 @@ impl EventQueue {
     pub(super) fn keep_cause(&self, cause: CloseCause) -> CloseCause {
         match cause {
             CloseCause::UpgradeRejected(refusal)
-                if !self.has_room_for_answer(refusal.body.len()) =>
+                if !self.has_room_for_answer(refusal.answer_len()) =>
             {
-                CloseCause::UpgradeRejected(refusal.with_body(Bytes::new()))
+                CloseCause::UpgradeRejected(refusal.without_answer())
             }
             cause => cause,
         }
@@ -258,7 +256,7 @@ fn kind(event: &Event) -> Kind {
         Event::ChannelErrored { cause, .. } => Kind::State(cause.answer_len()),
         Event::ChannelClosed { cause, .. } => Kind::State(cause.answer_len()),
         Event::Closed { cause: CloseCause::UpgradeRejected(refusal), .. } => {
-            Kind::State(refusal.body.len())
+            Kind::State(refusal.answer_len())
         }
         Event::Opened { .. } | Event::Closed { .. } | Event::RetryCancelled => Kind::State(0),
     }

@@ -147,14 +147,18 @@ fn bodies_of_refusals_that_nobody_polls_are_limited_in_bytes() {
     socket.connect(now);
     for _ in 0..5 {
         let Some(Action::Connect { transport, .. }) = socket.poll_action() else { panic!() };
-        let refusal = UpgradeRejection::new(503).with_body(vec![b'x'; 300]);
+        // The headers count as the body does: 100 bytes and 200.
+        let headers = phx_proto::ResponseHeaders::new([("a", vec![b'x'; 97])]);
+        let refusal = UpgradeRejection::new(503).with_headers(headers).with_body(vec![b'x'; 200]);
         socket.handle_closed(now, transport, CloseCause::UpgradeRejected(refusal));
         now = socket.poll_timeout().unwrap();
         socket.handle_timeout(now);
     }
     let bodies: Vec<usize> = std::iter::from_fn(|| socket.poll_event())
         .map(|event| match event {
-            Event::Closed { cause: CloseCause::UpgradeRejected(refusal), .. } => refusal.body.len(),
+            Event::Closed { cause: CloseCause::UpgradeRejected(refusal), .. } => {
+                refusal.headers.len() + refusal.body.len()
+            }
             other => panic!("{other:?}"),
         })
         .collect();

@@ -1,6 +1,8 @@
 //! What is said to people of a connection that ended.
 
-use phx_proto::{CloseCause, CloseCode, ProxyCause, TlsCause, TlsCauseKind, UpgradeRejection};
+use phx_proto::{
+    CloseCause, CloseCode, ProxyCause, ResponseHeaders, TlsCause, TlsCauseKind, UpgradeRejection,
+};
 
 #[test]
 fn every_cause_says_what_happened() {
@@ -43,6 +45,58 @@ fn every_cause_says_what_happened() {
         assert_eq!(cause.to_string(), words);
         assert_eq!(cause.code(), code, "{words}");
     }
+}
+
+#[test]
+fn of_a_redirect_scheme_host_and_path_are_shown() {
+    let long = format!("/{}", "x".repeat(1_000));
+    for (location, shown) in [
+        ("https://ann:hush@h.test:8443/login?token=hush#hush", Some("https://h.test:8443/login")),
+        ("https://h.test", Some("https://h.test/")),
+        ("/login?token=hush", Some("/login")),
+        ("login#hush", Some("/login")),
+        ("//ann:hush@other.test/a?hush", Some("//other.test/a")),
+        ("?hush", Some("/")),
+        ("data:text/html,hush", Some("data:")),
+        ("mailto:hush@h.test", Some("mailto:")),
+        ("https://h.test/\u{1b}[2J\u{202e}", Some("https://h.test/%1B[2J%E2%80%AE")),
+        ("http://[hush", None),
+        (&long, Some(&long[..100])),
+    ] {
+        for status in [301, 302, 307, 308] {
+            let headers = ResponseHeaders::new([("location", location)]);
+            let rejection = UpgradeRejection::new(status).with_headers(headers);
+            let text = rejection.to_string();
+            assert!(!format!("{text} {rejection:?}").contains("hush"), "{location}: {text}");
+            match shown {
+                None => assert!(!text.contains("redirect"), "{text}"),
+                Some(shown) => {
+                    let begin = format!("HTTP status {status}, a redirect to {shown}");
+                    assert!(
+                        text.contains(&begin) && text.ends_with(", which isn't followed"),
+                        "{text}"
+                    );
+                }
+            }
+            assert!(text.len() < 400, "{text}");
+            assert_eq!(CloseCause::UpgradeRejected(rejection).to_string(), text);
+        }
+    }
+    let headers = ResponseHeaders::new([("Location", "https://h.test/")]);
+    let created = UpgradeRejection::new(201).with_headers(headers).to_string();
+    assert_eq!(created, "the server refused the connection with HTTP status 201");
+}
+
+#[test]
+fn headers_of_an_answer_keep_their_order_and_show_their_names() {
+    let pairs: [(&str, &[u8]); 4] =
+        [("A", b"hush: 1"), ("b", b""), ("A", b"\xff"), ("Bad", b"x\ny: z")];
+    let headers = ResponseHeaders::new(pairs);
+    assert_eq!(headers.iter().collect::<Vec<_>>(), pairs[..3]);
+    assert_eq!(headers.get("a"), Some(&b"hush: 1"[..]));
+    assert_eq!((headers.get("c"), headers.is_empty()), (None, false));
+    assert_eq!(format!("{headers:?}"), r#"["A", "b", "A"]"#);
+    assert!(ResponseHeaders::default().is_empty());
 }
 
 #[test]

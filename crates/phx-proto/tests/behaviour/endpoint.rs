@@ -125,8 +125,47 @@ fn queries_are_those_of_the_recorded_javascript_client() {
 }
 
 #[test]
+fn a_vsn_in_the_url_is_refused_and_its_setting_named() {
+    for url in ["ws://h/s?vsn=1.0.0", "ws://h/s?a=1&v%73n=hush", "ws://h/s?vsn", "ws://h/s?vsn[]=2"]
+    {
+        let error = Endpoint::parse(url).unwrap_err();
+        assert_eq!(error, EndpointError::Vsn, "{url}");
+        assert!(error.to_string().contains("use the setting `serializer`"), "{error}");
+    }
+    assert!(Endpoint::parse("ws://h/s?vsn2=1&avsn=2").is_ok());
+}
+
+#[test]
+fn a_zone_is_for_dialing_only() {
+    for host in ["fe80::1%eth0", "[fe80::1%eth0]"] {
+        let endpoint = Endpoint::from_parts(host, "/socket", Some(4000), true).unwrap();
+        let request = endpoint.request("2.0.0");
+        assert_eq!(request.url().as_str(), "wss://[fe80::1]:4000/socket/websocket?vsn=2.0.0");
+        assert_eq!((request.host(), request.dial_host()), ("fe80::1", "fe80::1%eth0"));
+        let other = Endpoint::from_parts("fe80::1", "/socket", Some(4000), true).unwrap();
+        assert_ne!(endpoint, other);
+        assert_eq!(other.request("2.0.0").dial_host(), "fe80::1");
+        let exact = endpoint.with_exact_path("/x").unwrap().request("2.0.0");
+        assert_eq!(exact.dial_host(), "fe80::1%eth0");
+    }
+    let long = format!("fe80::1%{}", "x".repeat(256));
+    for host in
+        ["fe80::1%", "fe80::1%a b", "fe80::1%a\r\nX: y", "fe80::1%a/b", "fe80::1%\u{202e}", &long]
+    {
+        let made = Endpoint::from_parts(host, "/socket", None, false);
+        assert_eq!(made, Err(EndpointError::Host), "{host:?}");
+    }
+    for url in ["ws://[fe80::1%25eth0]/socket", "wss://[fe80::1%eth0]:4000/s?a=b"] {
+        let error = Endpoint::parse(url).unwrap_err();
+        assert_eq!(error, EndpointError::Zone, "{url}");
+        assert!(error.to_string().contains("Endpoint::from_parts"), "{error}");
+    }
+    assert_eq!(Endpoint::parse("ws://[hush%25eth0]/s"), Err(EndpointError::Host));
+}
+
+#[test]
 fn params_of_the_url_come_first_and_vsn_last() {
-    let endpoint = Endpoint::parse("ws://h/s?b=1+2&vsn=9&a=%26&flag").unwrap();
+    let endpoint = Endpoint::parse("ws://h/s?b=1+2&a=%26&flag").unwrap();
     let endpoint = endpoint.with_param("c", "3").with_param("vsn", "8").with_param("vsn[x]", "7");
     assert_eq!(query(&endpoint), "b=1%202&a=%26&flag=&c=3&vsn=2.0.0");
 }

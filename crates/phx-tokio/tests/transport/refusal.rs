@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use phx_tokio::websocket::WebSocketConfig;
-use phx_tokio::{CloseCause, UpgradeRejection};
+use phx_tokio::{CloseCause, ResponseHeaders, UpgradeRejection};
 use tokio::io::AsyncWriteExt;
 
 use crate::common::{answering, connect_with, listen, receive_head};
 
 async fn refused(answer: &str) -> UpgradeRejection {
     match answering(listen().await, |_| answer.into()).await {
-        Err(CloseCause::UpgradeRejected(refusal)) => refusal,
+        Err(CloseCause::UpgradeRejected(refusal)) => {
+            refusal.with_headers(ResponseHeaders::default())
+        }
         other => panic!("not refused: {other:?}"),
     }
 }
@@ -48,6 +50,22 @@ async fn each_has_its_status_and_its_body() {
     // A body without a length lasts until the end.
     let refusal = refused("HTTP/1.0 502 Bad Gateway\r\n\r\nno backend").await;
     assert_eq!(refusal, UpgradeRejection::new(502).with_body("no backend"));
+}
+
+#[tokio::test]
+async fn its_headers_are_kept_and_not_shown() {
+    let answer = "HTTP/1.1 302 Found\r\nLocation: https://h.test/login?next=hush\r\nSet-Cookie: hush\r\n\
+                  X-Request-Id: F1\r\nContent-Length: 0\r\n\r\n";
+    let Err(CloseCause::UpgradeRejected(refusal)) =
+        answering(listen().await, |_| answer.into()).await
+    else {
+        panic!("not refused")
+    };
+    assert_eq!(refusal.headers.get("set-cookie"), Some(&b"hush"[..]));
+    assert_eq!(refusal.headers.get("X-REQUEST-ID"), Some(&b"F1"[..]));
+    let shown = format!("{refusal} {refusal:?}");
+    assert!(shown.contains("https://h.test/login") && shown.contains("Set-Cookie"), "{shown}");
+    assert!(!shown.contains("hush"), "{shown}");
 }
 
 #[tokio::test]
@@ -113,7 +131,9 @@ async fn refused_and_held(answer: Vec<u8>, config: WebSocketConfig) -> UpgradeRe
         stream
     };
     match futures::join!(connect_with(&endpoint, config), serve).0 {
-        Err(CloseCause::UpgradeRejected(refusal)) => refusal,
+        Err(CloseCause::UpgradeRejected(refusal)) => {
+            refusal.with_headers(ResponseHeaders::default())
+        }
         other => panic!("not refused: {other:?}"),
     }
 }

@@ -31,9 +31,22 @@ async fn the_request_carries_path_query_headers_and_subprotocols() {
         "Sec-WebSocket-Version: 13",
         "X-Client: phx",
         protocols.as_str(),
+        concat!("User-Agent: phx/", env!("CARGO_PKG_VERSION")),
     ] {
         assert_eq!(headers.iter().filter(|line| **line == expected).count(), 1, "{expected}");
     }
     // A server checks the origin of whoever names one.
     assert!(!head.to_ascii_lowercase().contains("\norigin:"));
+}
+
+#[tokio::test]
+async fn the_user_agent_can_be_replaced() {
+    let (listener, endpoint) = listen().await;
+    let endpoint = endpoint.with_header("user-agent", "mine/1").unwrap();
+    let serve = async { receive_head(&mut listener.accept().await.unwrap().0).await };
+    let (failed, head) = futures::join!(connect(&endpoint), serve);
+    failed.unwrap_err();
+    let head = head.to_ascii_lowercase();
+    assert!(head.contains("\r\nuser-agent: mine/1\r\n"), "{head}");
+    assert_eq!(head.matches("user-agent").count(), 1, "{head}");
 }
