@@ -321,6 +321,7 @@ impl Socket {
     /// A push that wasn't sent never will be. Of a join only the wait for its outcome ends; the channel goes on. A
     /// leave can't be cancelled. Returns `false`, and does nothing, if the outcome has been decided.
     pub fn cancel(&mut self, push: RequestId) -> bool {
+        // A leave goes on, so that server and client agree about the channel.
         match self.cx.requests.get(push.0).map(Request::what) {
             Some(What::Push { .. } | What::JoinCall { .. }) => {
                 self.channels.finish(&mut self.cx, push, Outcome::Cancelled);
@@ -411,6 +412,7 @@ impl Socket {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
         let Socket { cx, connection, channels } = self;
+        // One at a time, since what a timer starts may disarm others.
         while let Some((at, why)) = cx.timers.pop_due(cx.now) {
             match why {
                 TimeoutReason::Connect => connection.connect_timed_out(cx, channels),

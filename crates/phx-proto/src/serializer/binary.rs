@@ -209,6 +209,7 @@ impl Reader {
         if self.rest.len() < len {
             return Err(DecodeCause::Truncated(field));
         }
+        // A slice of the frame: names cost no copy.
         let name = self.rest.split_to(len);
         ByteString::try_from(name).map_err(|_| DecodeCause::Utf8(field))
     }

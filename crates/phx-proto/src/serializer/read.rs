@@ -68,6 +68,7 @@ pub(super) fn name(
 ) -> Result<ByteString, DecodeCause> {
     let text = match element {
         Element::Plain(span) => span.shared(frame),
+        // Escapes in names are rare, so they may cost a copy.
         _ => match element.text(frame) {
             Some(text) => Bytes::from(text.into_owned()),
             None => return Err(DecodeCause::Field(field)),

@@ -26,6 +26,7 @@ impl Writer {
             status,
             message.payload.len(),
         ];
+        // Exact, so that the buffer becomes a frame without another allocation.
         Writer(Vec::with_capacity(parts.into_iter().fold(0, usize::saturating_add)))
     }
 

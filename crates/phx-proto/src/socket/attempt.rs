@@ -96,6 +96,7 @@ impl Attempt {
         let params = match (made, params) {
             (Some(params), _) => *params,
             (None, Params::Fixed(params)) => params.clone(),
+            // Never so, since a join on request has its params.
             (None, Params::OnRequest) => Payload::empty(),
         };
         Message::new(topic.clone(), events::JOIN, params).with_join_ref(Some(Ref::from(join_ref)))

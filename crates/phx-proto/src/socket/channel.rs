@@ -1,5 +1,4 @@
-//! A channel's machine: new, joining, joined, errored, leaving, closed. All its transitions are in
-//! this file.
+//! A channel's machine: new, joining, joined, errored, leaving, closed. All its transitions are in this file.
 //!
 //! ```text
 //!          join            attempt answered ok            leave
@@ -129,6 +128,7 @@ impl Channel {
 
     /// Whether a message with this `join_ref` belongs to an older life of the channel.
     pub(super) fn has_stale_join_ref(&self, join_ref: Option<&Ref>) -> bool {
+        // Broadcasts and V1 name no join.
         join_ref.is_some_and(|join_ref| join_ref.as_number() != self.join_ref)
     }
 }
@@ -262,9 +262,8 @@ impl Channel {
         }
     }
 
-    /// The connection ended, or is being ended: nothing is joined any more, and what was sent will
-    /// have no reply. While it is `draining`, what is ready is still sent: pushes and leaves, but no
-    /// joins.
+    /// The connection ended, or is being ended: nothing is joined any more, and what was sent will have no reply. While
+    /// it is `draining`, what is ready is still sent: pushes and leaves, but no joins.
     pub(super) fn lost_connection(&mut self, cx: &mut Context, draining: bool) {
         self.pushes.fail_sent(cx, self.id, &Outcome::Disconnected);
         match self.state {
@@ -343,6 +342,7 @@ impl Channel {
     ) {
         self.stop_attempt(cx);
         let retry_in = self.schedule_rejoin(cx, next);
+        // Only a rejection says that the server has too much to do.
         if let ChannelErrorCause::Rejected(_) = &cause {
             let (turns, at) = cx.turns();
             turns.join_will_be_retried(at, retry_in);
@@ -498,8 +498,8 @@ impl Channel {
         true
     }
 
-    /// A joined channel is gone on the server, and is joined again: by the schedule, or as the
-    /// policy says. What was sent has no reply any more; what wasn't waits for the rejoin.
+    /// A joined channel is gone on the server, and is joined again: by the schedule, or as the policy says. What was
+    /// sent has no reply any more; what wasn't waits for the rejoin.
     fn end_life(
         &mut self,
         cx: &mut Context,
@@ -508,6 +508,7 @@ impl Channel {
         next: Rejoin,
     ) {
         self.pushes.fail_sent(cx, self.id, sent);
+        // They would go out with the ref of a join that the server no longer knows.
         self.pushes.hold(cx);
         let retry_in = Some(self.schedule_rejoin(cx, next));
         cx.emit(Event::ChannelErrored { channel: self.id, cause, retry_in });

@@ -83,6 +83,7 @@ impl Channels {
     ) -> Option<R> {
         let channel = self.0.get_mut(id.0)?;
         let result = hand(channel, cx);
+        // Here alone, since every change that can end a channel comes through here.
         if channel.is_gone() {
             self.0.remove(id.0);
         }
@@ -114,6 +115,7 @@ impl Channels {
     }
 
     fn with_all(&mut self, cx: &mut Context, hand: impl Fn(&mut Channel, &mut Context)) {
+        // Keys first, since a channel may be removed while it reacts.
         let all: Vec<ChannelKey> = self.0.keys().collect();
         for key in all {
             self.with(cx, ChannelId(key), &hand);
@@ -166,6 +168,7 @@ impl Channels {
             let (number, channel, what) = cx.requests.take()?;
             let (mut message, why) = match (what, channel) {
                 (What::Push { message: Some((event, payload)), wants_reply }, Some(id)) => {
+                    // A channel that is gone has ended its requests.
                     let Some(channel) = self.0.get_mut(id.0) else { continue };
                     let push = channel.take_push(number, event, payload);
                     let why = SendReason::Push(RequestId(number));

@@ -190,6 +190,7 @@ impl Connection {
             }
             State::Connecting { transport, begun, timeout } => {
                 cx.timers.disarm(timeout);
+                // The driver has never seen this transport, so there is nothing to close.
                 if !begun {
                     self.state = State::Closed;
                     report_closed(cx, transport, false, CloseCause::Disconnected, None);
@@ -392,6 +393,7 @@ impl Connection {
         was_open: bool,
         cause: CloseCause,
     ) {
+        // Before the channels react: their requests must not go to a transport that is gone.
         self.state = State::Closed;
         if was_open {
             cx.requests.hold_all();
@@ -414,6 +416,7 @@ impl Connection {
                     CloseCause::UpgradeRejected(refusal) => refusal.retry_after.unwrap_or_default(),
                     _ => Duration::ZERO,
                 };
+                // A server must not keep a client away for as long as it likes.
                 let asked_for = asked_for.min(cx.config.max_retry_after);
                 Some(cx.config.reconnect.delay_of(next_try, asked_for, &mut cx.rng))
             }
@@ -435,6 +438,7 @@ impl Connection {
         cx.timers.disarm(timeout);
         cx.requests.hold_all();
         channels.lost_connection(cx, &CloseCause::Disconnected, false);
+        // The close waited for frames, and there won't be any more.
         self.closes.extend(close);
         report_closed(cx, transport, was_open, CloseCause::Disconnected, retry_in);
     }
@@ -465,6 +469,7 @@ fn report_closed(
 ) {
     let cause = cx.events.keep_cause(cause);
     cx.emit(Event::Closed { transport, was_open, cause, retry_in });
+    // Outcomes may have piled up while the connection was dead.
     cx.events.shrink();
 }
 

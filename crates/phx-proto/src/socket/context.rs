@@ -47,6 +47,7 @@ impl Context {
     }
 
     pub(super) fn next_number(&mut self) -> u64 {
+        // At a billion calls a second it lasts for 584 years.
         self.last_number = self.last_number.saturating_add(1);
         self.last_number
     }

@@ -30,6 +30,7 @@ impl Dispatch<'_> {
         }
         let cx = &mut *self.cx;
         let max = cx.config.max_frame_size;
+        // Before it is decoded: a frame over the limit must cost nothing.
         if len > max {
             let too_large = DecodeCause::TooLarge { len, max };
             malformed(cx, transport, DecodeError::new(too_large, frame));
@@ -85,6 +86,7 @@ impl Dispatch<'_> {
             *counter = counter.saturating_add(1);
             return;
         }
+        // A topic without an owner may still have a channel that is being left.
         let Some(owner) = self.cx.topics.owner(&message.topic) else {
             self.deliver_to_leaving(message, false);
             return;

@@ -109,10 +109,12 @@ impl EventQueue {
     }
 
     fn has_room_for(&self, size: usize) -> bool {
+        // One event of any size is let through: otherwise a message over the limit could never arrive.
         self.bytes == 0 || self.bytes.saturating_add(size) <= self.max_bytes
     }
 
     fn has_room_for_answer(&self, size: usize) -> bool {
+        // One answer of any size is let through, as above.
         self.answer_bytes == 0 || self.answer_bytes.saturating_add(size) <= self.max_answer_bytes
     }
 

@@ -93,6 +93,7 @@ impl Pulse {
             return true;
         };
         let timeout = cx.config.heartbeat_timeout;
+        // Frames since the heartbeat show that the peer lives, but not that it answers: the limit holds all the same.
         let silence = self.heard.max(since).saturating_add(timeout);
         let limit = since.saturating_add(cx.config.heartbeat_limit.max(timeout));
         let left = silence.min(limit).saturating_duration_since(cx.now);

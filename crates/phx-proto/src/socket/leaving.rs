@@ -63,6 +63,7 @@ impl Leaving {
         let leave = What::Leave(Some(Leave::new(topic.clone(), join_ref, false)));
         let why = |number| TimeoutReason::Push(RequestId(number));
         let number = cx.begin(Some(id), timeout, leave, true, why);
+        // At once: another channel may join the topic while this leave is under way.
         cx.topics.leave(topic, join_ref, id);
         Leaving { number, join_ref, reason }
     }

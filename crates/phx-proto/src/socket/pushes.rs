@@ -75,12 +75,14 @@ impl Pushes {
         if !cx.events.has_room_for_outcome() {
             return Err(CallError::TooManyPushes { max: cx.config.max_pushes });
         }
+        // The count includes pushes that wait for a slow transport, so each channel is bounded in both states.
         let max = cx.config.max_buffered_pushes;
         let is_full = self.unsent >= max;
         if is_full && (max == 0 || cx.config.push_overflow == PushOverflow::Reject) {
             return Err(CallError::BufferFull { max });
         }
         let oldest = if is_full { self.unsent().next() } else { None };
+        // The evicted push makes place for the bytes of this one.
         let freed = oldest.map_or(0, |oldest| cx.requests.size(oldest));
         let size = event.len().saturating_add(payload.len());
         let total = cx.requests.buffered_bytes().saturating_sub(freed).saturating_add(size);
@@ -120,6 +122,7 @@ impl Pushes {
 
     #[inline]
     pub(super) fn finish(&mut self, cx: &mut Context, id: ChannelId, push: u64, outcome: Outcome) {
+        // Pushes are sent in the order of their numbers, so a later one isn't sent yet.
         if self.waiting.remove(push).is_some() && push > self.last_sent {
             self.unsent = self.unsent.saturating_sub(1);
         }
@@ -128,6 +131,7 @@ impl Pushes {
 
     /// Ends those that are neither sent nor to be sent now.
     pub(super) fn fail_held(&mut self, cx: &mut Context, id: ChannelId, outcome: &Outcome) {
+        // Collected first, since each end changes the list.
         let held: Vec<u64> = self.unsent().filter(|push| !cx.requests.is_ready(*push)).collect();
         for push in held {
             self.finish(cx, id, push, outcome.clone());

@@ -163,6 +163,7 @@ struct Ready {
 
 impl Ready {
     fn insert(&mut self, rank: Rank, number: u64) {
+        // A call that waited for its join is older than others that are ready: it would break the queue's order.
         let is_last = self.calls.last_number().is_none_or(|last| last < number);
         if rank == Rank::Call && is_last {
             self.calls.push(number, ());
@@ -246,6 +247,7 @@ impl Requests {
         while let Some(number) = self.ready.pop() {
             let Some(request) = self.by_number.get_mut(number) else { continue };
             request.stage = Stage::Waiting;
+            // The server forgets its channel with the connection.
             if request.what.is_orphan() {
                 self.by_number.remove(number);
             }

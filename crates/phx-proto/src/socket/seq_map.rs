@@ -110,6 +110,7 @@ impl<T> SeqMap<T> {
             self.in_order.pop_back();
             self.gaps = self.gaps.saturating_sub(1);
         }
+        // Rarely, and then many at once: the cost of each removal stays constant on average.
         if self.gaps > KEPT && self.gaps > self.in_order.len() / 2 {
             self.in_order.retain(|(_, thing)| thing.is_some());
             self.gaps = 0;

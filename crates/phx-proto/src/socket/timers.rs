@@ -38,6 +38,7 @@ impl Timers {
     pub(super) fn arm(&mut self, now: Instant, after: Duration, why: TimeoutReason) -> TimerKey {
         let key = TimerKey { at: now.saturating_add(after.max(SHORTEST)), order: self.next_order };
         self.next_order = self.next_order.wrapping_add(1);
+        // A deadline far ahead, such as a heartbeat's, would keep later ones out of the queue.
         let is_call = matches!(why, TimeoutReason::Push(_) | TimeoutReason::Join(_));
         if key.at >= END_OF_TIME {
             // What lies beyond all time never comes. Armed, it would be due at the end of time

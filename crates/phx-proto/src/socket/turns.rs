@@ -159,6 +159,7 @@ impl Turns {
 
     /// Takes a turn if one is free.
     pub(super) fn take(&mut self, mut at: Pacing<'_>) -> bool {
+        // Channels that asked before come first.
         if self.is_awaited() {
             return false;
         }
