@@ -184,13 +184,7 @@ impl From<io::Error> for Failure {
 fn hint(cause: &CloseCause) -> &'static str {
     match cause {
         CloseCause::UpgradeRejected(refusal) => match refusal.status {
-            403 => {
-                "\n  its `connect/3` or its `check_origin` refused, or a web firewall before it: is the token right, or \
-                 the param that is its name? Does it want an Origin (`-H 'Origin: https://..'`)?"
-            }
-            404 => {
-                "\n  is this the socket's path? It is the one in `socket \"/socket\"` of the endpoint"
-            }
+            403 => "\n  does the server want an Origin? `-H 'Origin: https://..'` sends one",
             _ => "",
         },
         CloseCause::Proxy(_) => {

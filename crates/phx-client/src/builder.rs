@@ -256,7 +256,7 @@ impl SocketBuilder {
     ///
     /// If `make` fails, panics, or takes longer than
     /// [`credentials_timeout`](Self::credentials_timeout), the attempt has failed, and is repeated as
-    /// any other. The text of its error is shown in [`CloseCause::Io`](phx_proto::CloseCause::Io)
+    /// any other. The text of its error is shown in [`CloseCause::ConnectFailed`](phx_proto::CloseCause::ConnectFailed)
     /// and in logs: keep secrets out of it.
     ///
     /// # Examples
@@ -500,8 +500,16 @@ impl SocketBuilder {
         self
     }
 
+    /// Whether errors and logs show the `reason` of a response that rejects a join or a push, and of the payload of
+    /// a channel that crashed or was closed: its first 120 characters, escaped. It is the only part of payloads that they
+    /// show. Default: true.
+    pub fn show_reasons(mut self, show: bool) -> Self {
+        self.settings.hide_reasons = !show;
+        self
+    }
+
     /// Calls `logger` with what happens: kind, text, data. It must return soon, and a panic in it is
-    /// ignored. The same news goes to `tracing`, without any data.
+    /// ignored. `tracing` gets the same, without any data.
     pub fn logger(mut self, logger: impl Fn(&LogRecord) + Send + Sync + 'static) -> Self {
         self.settings.log = Log::to(logger);
         self

@@ -217,7 +217,7 @@ impl Driver {
                     self.closing.push(Closing::new(id, transport, code, reason, deadline));
                 }
                 Link::Connecting { .. } => {
-                    let cause = CloseCause::io("the attempt was abandoned");
+                    let cause = CloseCause::connect_failed("the attempt was abandoned");
                     inputs.push_back(Input::Closed(id, cause));
                 }
                 // The core learns it now, whatever holds back.

@@ -131,7 +131,7 @@ pub use messages::item::{
 pub use messages::{Messages, Values};
 pub use presence::{Presence, PresenceChanges, PresenceItem};
 pub use proxy::Proxy;
-pub use push::{Push, PushCause, PushError, PushReply, Reply};
+pub use push::{Push, PushCause, PushError, PushReply, Reply, Response};
 pub use runtime::{BoxFuture, NoRuntimeError, Runtime, suspended};
 pub use socket::{
     Closed, ConnectCause, ConnectError, Connecting, Disconnecting, Ping, PingError, Socket,

@@ -1,5 +1,6 @@
 //! Streams of messages: of a channel, or of topics without one.
 
+use std::any::type_name;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
@@ -157,10 +158,10 @@ impl<T> Messages<T> {
         poll_fn(|cx| self.poll_item(cx)).await
     }
 
-    /// Only the messages. Gaps, losses and what isn't a `T` are skipped, and logged to `tracing` at
-    /// the level of a warning.
+    /// Only the messages. Gaps, losses and what isn't a `T` are skipped, each with a warning to `tracing`;
+    /// [`Values::skipped`] counts the messages that weren't a `T`.
     pub fn values(self) -> Values<T> {
-        Values { messages: self }
+        Values { messages: self, skipped: 0 }
     }
 
     fn poll_item(&mut self, cx: &Context<'_>) -> Poll<Option<StreamItem<T>>> {
@@ -405,9 +406,17 @@ impl<T> fmt::Debug for Messages<T> {
 #[must_use = "a stream that is dropped takes nothing"]
 pub struct Values<T> {
     messages: Messages<T>,
+    /// Messages that weren't a `T`.
+    skipped: u64,
 }
 
 impl<T> Values<T> {
+    /// Number of messages that were skipped so far because they weren't a `T`.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
     /// The next message; `None` when the channel is closed for good. Cancel-safe.
     pub async fn next(&mut self) -> Option<T> {
         poll_fn(|cx| self.poll_value(cx)).await
@@ -429,7 +438,9 @@ impl<T> Values<T> {
                 }
                 // The error's text could quote the payload.
                 StreamItem::Malformed(_) => {
-                    tracing::warn!(target: "phx_client::channel", topic = %Escaped::new(topic), "skipped a message of another shape");
+                    self.skipped = self.skipped.saturating_add(1);
+                    let (wanted, skipped) = (type_name::<T>(), self.skipped);
+                    tracing::warn!(target: "phx_client::channel", topic = %Escaped::new(topic), wanted, skipped, "skipped a message of another type");
                 }
             }
         }

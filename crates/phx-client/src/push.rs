@@ -31,8 +31,8 @@ pub use error::{PushCause, PushError};
 ///
 /// `R` is inferred from what is done with the response; `()` takes any. Where nothing is done with
 /// it, say so: [`acknowledged`](Push::acknowledged), [`reply`](Push::reply) or
-/// [`detach`](Push::detach). Otherwise the compiler finds no `R`, and `room.push(..).await?;` is the
-/// error `the trait bound "!: Deserialize" is not satisfied` (or `type annotations needed`).
+/// [`detach`](Push::detach). Otherwise the compiler finds no `R`, and its error for `room.push(..).await?;` names
+/// these methods (or it is `type annotations needed`).
 ///
 /// # Examples
 ///
@@ -111,12 +111,13 @@ impl Channel {
     ) -> Result<RequestId, PushError> {
         let payload = match payload.into_payload() {
             Ok(payload) => payload,
-            Err(error) => return Err(self.error(event, PushCause::Payload(error))),
+            Err(error) => {
+                return Err(PushError::new(self, event, None, PushCause::Payload(error)));
+            }
         };
         let log = &self.shared().settings.log;
         let shown = log.wants().then(|| (event.clone(), payload.clone()));
-        let refused =
-            |event, payload, cause| PushError::refused(self.topic().clone(), event, payload, cause);
+        let refused = |event, payload, cause| PushError::new(self, event, Some(payload), cause);
         let push = self.shared().call(|state, now, _| {
             if state.is_driver_gone() {
                 return Err(refused(event, payload, PushCause::Stopped));
@@ -132,10 +133,6 @@ impl Channel {
             log.pushed(self.topic(), &event, &payload);
         }
         Ok(push)
-    }
-
-    fn error(&self, event: ByteString, cause: PushCause) -> PushError {
-        PushError::new(self.topic().clone(), event, cause)
     }
 }
 
@@ -234,7 +231,7 @@ impl PushWait {
     }
 
     fn error(&self, cause: PushCause) -> PushError {
-        self.pending.handle.error(self.event.clone(), cause)
+        PushError::new(&self.pending.handle, self.event.clone(), None, cause)
     }
 }
 
@@ -268,7 +265,20 @@ impl<R> fmt::Debug for Push<R> {
     }
 }
 
-impl<R: DeserializeOwned + 'static> Future for Push<R> {
+/// A type that a push's response can be decoded into: any that implements [`serde::Deserialize`] without borrowing; `()`
+/// takes any response.
+#[diagnostic::on_unimplemented(
+    message = "the response of this push has no type that it can be decoded into",
+    label = "nothing says what the response is",
+    note = "if the response isn't needed, say `.push(..).acknowledged().await?`, or `.push(..).detach()?` to wait for nothing",
+    note = "otherwise give it a type that implements `serde::Deserialize`: `let response: serde_json::Value = room.push(..).await?`"
+)]
+pub trait Response: DeserializeOwned + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<R: DeserializeOwned + 'static> Response for R {}
+
+impl<R: Response> Future for Push<R> {
     type Output = Result<R, PushError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

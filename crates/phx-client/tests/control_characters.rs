@@ -15,9 +15,10 @@ use common::log::Log;
 use common::{Net, Notes, settle};
 use phx_client::proto::{self, Instant, Params};
 use phx_client::{
-    ByteString, ChannelErrorCause, CloseCause, CloseCode, ConnectCause, DecodeCause, DecodeError,
-    EncodeError, Endpoint, Escaped, Frame, Message, Payload, Proxy, PushCause, Ref, Rejection,
-    ResponseHeaders, SocketError, Status, TlsCause, TlsCauseKind, UpgradeRejection,
+    ByteString, ChannelCloseCause, ChannelErrorCause, CloseCause, CloseCode, ConnectCause,
+    DecodeCause, DecodeError, EncodeError, Endpoint, Escaped, Frame, Message, Payload, Proxy,
+    PushCause, Ref, Rejection, ResponseHeaders, SocketError, Status, TlsCause, TlsCauseKind,
+    UpgradeRejection,
 };
 use serde::Deserialize;
 use serde_json::json;
@@ -41,7 +42,9 @@ fn assert_harmless(what: &str, shown: &str) {
 }
 
 /// Types whose `Display` holds nothing but this project's own words and numbers.
-const OWN_WORDS: [&str; 13] = [
+const OWN_WORDS: [&str; 14] = [
+    // A part of `ConnectCause`, which is in the table.
+    "Attempted",
     "CallError",
     "CloseCode",
     "ConfigError",
@@ -151,6 +154,7 @@ fn whatever_is_displayed_is_one_short_line() {
     let causes = [
         CloseCause::frame(CloseCode::NORMAL, text),
         CloseCause::io(text),
+        CloseCause::connect_failed(text),
         CloseCause::invalid_request(text),
         CloseCause::tls(TlsCauseKind::Other, text),
         CloseCause::UpgradeRejected(UpgradeRejection::new(403).with_body(text.to_owned())),
@@ -185,6 +189,8 @@ fn whatever_is_displayed_is_one_short_line() {
     let reason = || Ok(Payload::json(&json!({ "reason": text })).unwrap());
     let rejection = Rejection::new(Status::Other(bytes()), reason().unwrap(), true);
     table.text(&rejection);
+    table.text(&ChannelCloseCause::Rejected(rejection.clone()));
+    table.text(&ChannelCloseCause::ByServer(reason()));
     table.text(&ChannelErrorCause::Rejected(rejection));
     table.text(&ChannelErrorCause::Crashed(reason()));
     table.text(&ChannelErrorCause::Closed(reason()));

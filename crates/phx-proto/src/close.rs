@@ -92,11 +92,17 @@ pub enum CloseCause {
         /// Its reason; empty if it held none.
         reason: String,
     },
-    /// The transport ended or failed without a close frame (1006 in the browser's terms), or never
-    /// came to be: no such host, connection refused. The text is for people and
-    /// must not hold secrets.
+    /// An open connection ended or failed without a close frame (1006 in the browser's terms). The text is for people
+    /// and must not hold secrets.
     #[non_exhaustive]
     Io {
+        /// What the operating system or the library said; may be empty.
+        error: String,
+    },
+    /// An attempt to connect failed before there was a connection: no such host, connection refused. The text is
+    /// for people and must not hold secrets.
+    #[non_exhaustive]
+    ConnectFailed {
         /// What the operating system or the library said; may be empty.
         error: String,
     },
@@ -139,9 +145,23 @@ impl CloseCause {
         CloseCause::Frame { code, reason: reason.into() }
     }
 
-    /// An end without a close frame, or a connection that never came to be.
+    /// An end of an open connection without a close frame.
     pub fn io(error: impl Into<String>) -> Self {
         CloseCause::Io { error: error.into() }
+    }
+
+    /// An attempt to connect that failed.
+    pub fn connect_failed(error: impl Into<String>) -> Self {
+        CloseCause::ConnectFailed { error: error.into() }
+    }
+
+    /// The cause of an attempt that failed: an I/O error of one is no lost connection.
+    #[must_use]
+    pub fn of_attempt(self) -> Self {
+        match self {
+            CloseCause::Io { error } => CloseCause::ConnectFailed { error },
+            cause => cause,
+        }
     }
 
     /// A TLS failure.
@@ -178,6 +198,10 @@ impl fmt::Display for CloseCause {
             }
             CloseCause::Io { error } if error.is_empty() => f.write_str("connection lost"),
             CloseCause::Io { error } => write!(f, "connection lost: {}", Escaped::new(error)),
+            CloseCause::ConnectFailed { error } if error.is_empty() => f.write_str("can't connect"),
+            CloseCause::ConnectFailed { error } => {
+                write!(f, "can't connect: {}", Escaped::new(error))
+            }
             CloseCause::Tls(failure) => write!(f, "TLS: {failure}"),
             CloseCause::UpgradeRejected(rejection) => rejection.fmt(f),
             CloseCause::Proxy(failure) => write!(f, "the proxy {failure}"),

@@ -255,3 +255,17 @@ impl fmt::Display for ChannelErrorCause {
         }
     }
 }
+
+impl fmt::Display for ChannelCloseCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ChannelCloseCause::Left => f.write_str("left"),
+            ChannelCloseCause::Replaced => f.write_str("another channel took the topic"),
+            ChannelCloseCause::ByServer(payload) => {
+                write!(f, "the server closed the channel{}", Reason::of(payload))
+            }
+            ChannelCloseCause::Rejected(rejection) => rejection.fmt(f),
+            ChannelCloseCause::Stopped => f.write_str("the socket's driver has ended"),
+        }
+    }
+}

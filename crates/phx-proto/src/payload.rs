@@ -47,6 +47,9 @@ pub use shown::Shown;
 pub struct Payload(Frame);
 
 impl Payload {
+    /// 120: the characters of a [`reason`](Self::reason) that errors show.
+    pub const MAX_SHOWN_REASON: usize = 120;
+
     /// The JSON text of `value`.
     ///
     /// # Errors

@@ -217,7 +217,7 @@ impl<'a> Reason<'a> {
 impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Some(reason) => write!(f, ": {}", Escaped::new(reason)),
+            Some(reason) => write!(f, ": {}", Escaped::short(reason, Payload::MAX_SHOWN_REASON)),
             None => Ok(()),
         }
     }

@@ -203,7 +203,7 @@ const INVALID: Breach =
 const GARBLED: Breach = Breach::new(|cause| matches!(cause, CloseCause::Tls(_)));
 
 fn is_lost(cause: &CloseCause) -> bool {
-    matches!(cause, CloseCause::Io { .. })
+    matches!(cause, CloseCause::Io { .. } | CloseCause::ConnectFailed { .. })
 }
 
 fn is_unanswered(cause: &CloseCause) -> bool {

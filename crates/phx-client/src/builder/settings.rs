@@ -23,6 +23,8 @@ pub(crate) struct ClientConfig {
     pub(crate) credentials_timeout: Duration,
     pub(crate) log: Log,
     pub(crate) proxy: Option<Proxy>,
+    /// Whether errors and logs leave out the `reason` of payloads.
+    pub(crate) hide_reasons: bool,
 }
 
 impl ClientConfig {
@@ -52,6 +54,7 @@ impl Default for ClientConfig {
             credentials_timeout: CREDENTIALS_TIMEOUT,
             log: Log::default(),
             proxy: None,
+            hide_reasons: false,
         }
     }
 }

@@ -136,7 +136,8 @@ impl ChannelBuilder {
     /// [`JoinError`] if the params or the topic are unusable, or the topic is taken.
     pub fn create(self) -> Result<Channel, JoinError> {
         let topic = self.topic;
-        let failed = |cause| JoinError { topic: topic.clone(), cause };
+        let hides_reason = self.socket.shared().settings.hide_reasons;
+        let failed = |cause| JoinError { topic: topic.clone(), cause, hides_reason };
         let payload = self.params.map_err(|error| failed(JoinCause::Params(error)))?;
         let params = match &self.params_function {
             Some(_) => Params::OnRequest,

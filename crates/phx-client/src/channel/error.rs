@@ -21,17 +21,10 @@ pub struct ChannelError {
     pub is_join: bool,
     /// Time from the failure to the next attempt to join; `None` if it waits for the connection.
     pub retry_in: Option<Duration>,
+    pub(crate) hides_reason: bool,
 }
 
 impl ChannelError {
-    pub(crate) fn errored(cause: &ChannelErrorCause, retry_in: Option<Duration>) -> Self {
-        ChannelError { cause: cause.clone(), is_join: false, retry_in }
-    }
-
-    pub(crate) fn join_failed(cause: &ChannelErrorCause, retry_in: Option<Duration>) -> Self {
-        ChannelError { cause: cause.clone(), is_join: true, retry_in }
-    }
-
     /// Bytes of what the server sent with it.
     pub(crate) fn answer_len(&self) -> usize {
         self.cause.answer_len()
@@ -61,7 +54,11 @@ impl fmt::Display for ChannelError {
             }
             _ => {}
         }
-        self.cause.fmt(f)?;
+        if self.hides_reason {
+            self.cause.clone().without_payload().fmt(f)?;
+        } else {
+            self.cause.fmt(f)?;
+        }
         match self.retry_in {
             Some(delay) => write!(f, "; next attempt in {delay:.1?}"),
             None => f.write_str("; next attempt when the socket is connected"),
@@ -78,6 +75,7 @@ pub struct JoinError {
     pub topic: ByteString,
     /// What was wrong with the channel, or became of the join.
     pub cause: JoinCause,
+    pub(crate) hides_reason: bool,
 }
 
 /// Cause of a [`JoinError`].
@@ -129,26 +127,32 @@ impl fmt::Display for JoinError {
         match &self.cause {
             JoinCause::Rejected { status, response } => {
                 write!(f, "join of `{topic}` ")?;
-                rejected(f, status, response)
+                rejected(f, status, (!self.hides_reason).then_some(response))?;
+                let is_unknown = !self.hides_reason
+                    && response.reason().is_some_and(|reason| reason == "unmatched topic");
+                f.write_str(if is_unknown { UNMATCHED } else { "" })
             }
             cause => write!(f, "join of `{topic}` failed: {cause}"),
         }
     }
 }
 
+/// Hint for topics that Phoenix's router doesn't know.
+const UNMATCHED: &str = " (no `channel` of the server's socket has such a topic)";
+
 /// `rejected`, the status unless it is `error` and the response gives a reason, and that reason.
 pub(crate) fn rejected(
     f: &mut fmt::Formatter<'_>,
     status: &Status,
-    response: &Payload,
+    response: Option<&Payload>,
 ) -> fmt::Result {
-    let reason = response.reason();
+    let reason = response.and_then(Payload::reason);
     f.write_str("rejected")?;
     if *status != Status::Error || reason.is_none() {
         write!(f, " with the status `{status}`")?;
     }
     match reason {
-        Some(reason) => write!(f, ": {}", Escaped::short(&reason, 120)),
+        Some(reason) => write!(f, ": {}", Escaped::short(&reason, Payload::MAX_SHOWN_REASON)),
         None => Ok(()),
     }
 }
@@ -158,7 +162,7 @@ impl fmt::Display for JoinCause {
         match self {
             JoinCause::Params(_) => f.write_str("the params can't be written as JSON"),
             JoinCause::InvalidState(error) => error.fmt(f),
-            JoinCause::Rejected { status, response } => rejected(f, status, response),
+            JoinCause::Rejected { status, .. } => rejected(f, status, None),
             JoinCause::ReplyDropped { status, len } => write!(
                 f,
                 "the server answered with the status `{status}`, and its response of {len} bytes was dropped: too many answers waited to be read"

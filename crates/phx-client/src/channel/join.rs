@@ -39,6 +39,11 @@ impl Channel {
         self.start_joining(Some(timeout))
     }
 
+    fn join_error(&self, cause: JoinCause) -> JoinError {
+        let hides_reason = self.shared().settings.hide_reasons;
+        JoinError { topic: self.topic().clone(), cause, hides_reason }
+    }
+
     fn start_joining(&self, timeout: Option<Duration>) -> Join {
         let id = self.id();
         Join(Pending::ask(self.clone(), JoinCause::Stopped, |state, now, wakers| {
@@ -89,9 +94,7 @@ impl Future for Join {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let outcome = ready!(self.0.poll(cx));
         let joined = outcome.and_then(|outcome| outcome.map_or(Err(JoinCause::Stopped), response));
-        Poll::Ready(
-            joined.map_err(|cause| JoinError { topic: self.0.handle.topic().clone(), cause }),
-        )
+        Poll::Ready(joined.map_err(|cause| self.0.handle.join_error(cause)))
     }
 }
 

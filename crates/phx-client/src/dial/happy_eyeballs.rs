@@ -97,6 +97,9 @@ fn unreachable(failures: &[(SocketAddr, io::Error)]) -> CloseCause {
     if failures.len() > QUOTED {
         let _ = write!(text, "; and {} more addresses", failures.len() - QUOTED);
     }
+    if failures.iter().all(|(_, error)| error.kind() == io::ErrorKind::ConnectionRefused) {
+        text.push_str("; is the server running?");
+    }
     CloseCause::io(text)
 }
 
@@ -185,7 +188,7 @@ mod tests {
             reached.unwrap_err().to_string(),
             "connection lost: 192.0.2.1:80: connection refused; 192.0.2.2:80: connection refused; \
              192.0.2.3:80: connection refused; 192.0.2.4:80: connection refused; \
-             and 2 more addresses"
+             and 2 more addresses; is the server running?"
         );
     }
 

@@ -61,9 +61,9 @@ impl<N: Network> Dialer for TcpDialer<N> {
         Box::pin(async move {
             let runtime =
                 N::current().map_err(|error| CloseCause::invalid_request(error.to_string()))?;
-            let addresses = N::resolve(host.clone(), port)
-                .await
-                .map_err(|error| CloseCause::io(format!("can't look up `{host}`: {error}")))?;
+            let addresses = N::resolve(host.clone(), port).await.map_err(|error| {
+                CloseCause::io(format!("can't look up `{host}`: {error}; is the name right?"))
+            })?;
             race(addresses, N::connect_tcp, |wait| runtime.timer(runtime.now() + wait)).await
         })
     }

@@ -31,7 +31,8 @@ pub(super) fn start(
         let request = endpoint.request(serializer.vsn());
         let runtime = Arc::clone(shared.runtime.runtime());
         let proxy = shared.settings.proxy.clone();
-        connector.connect(Attempt { request, max_frame_size, runtime, proxy }).await
+        let attempt = Attempt { request, max_frame_size, runtime, proxy };
+        connector.connect(attempt).await.map_err(CloseCause::of_attempt)
     })
 }
 
@@ -44,14 +45,14 @@ async fn endpoint(shared: &Shared, now: Instant) -> Result<Endpoint, CloseCause>
     let deadline = now + shared.settings.credentials_timeout;
     // The reason may pass, so these failures are retried.
     let Some(making) = isolated("credentials", || function()) else {
-        return Err(CloseCause::io("the function that makes the credentials panicked"));
+        return Err(CloseCause::connect_failed("the function that makes the credentials panicked"));
     };
     let credentials = match limited(making, &shared.runtime, deadline).await {
         Some(Ok(credentials)) => credentials,
         Some(Err(error)) => {
-            return Err(CloseCause::io(format!("no credentials: {error}")));
+            return Err(CloseCause::connect_failed(format!("no credentials: {error}")));
         }
-        None => return Err(CloseCause::io("no credentials in time")),
+        None => return Err(CloseCause::connect_failed("no credentials in time")),
     };
     credentials.apply(endpoint).map_err(|error| CloseCause::invalid_request(error.to_string()))
 }

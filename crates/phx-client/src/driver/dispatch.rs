@@ -63,6 +63,8 @@ pub(super) struct Dispatch {
     is_logged: bool,
     /// Whether it wants every single message.
     is_verbose: bool,
+    /// Whether errors and logs leave out the `reason` of payloads.
+    hides_reasons: bool,
 }
 
 /// What remains after a turn.
@@ -85,6 +87,7 @@ impl Dispatch {
         self.is_logged = has_logger
             || enabled!(target: "phx_client::channel", Level::ERROR)
             || enabled!(target: "phx_client::connection", Level::ERROR);
+        self.hides_reasons = shared.settings.hide_reasons;
         self.is_verbose = has_logger || enabled!(target: "phx_client::channel", Level::TRACE);
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use phx_proto::{ByteString, CallError, EncodeError, Escaped, Payload, PayloadError, Status};
 
-use crate::channel::rejected;
+use crate::channel::{Channel, rejected};
 
 /// A push without a response. `Debug` shows the same text as `Display`.
 ///
@@ -37,6 +37,7 @@ struct Pushed {
     topic: ByteString,
     event: ByteString,
     payload: Option<Payload>,
+    hides_reason: bool,
 }
 
 /// Cause of a [`PushError`].
@@ -89,19 +90,16 @@ pub enum PushCause {
 }
 
 impl PushError {
-    pub(super) fn new(topic: ByteString, event: ByteString, cause: PushCause) -> Self {
-        PushError { cause, push: Box::new(Pushed { topic, event, payload: None }) }
-    }
-
-    /// An error of a push that wasn't accepted.
-    pub(super) fn refused(
-        topic: ByteString,
+    /// An error of this push; `payload` if it wasn't accepted.
+    pub(super) fn new(
+        channel: &Channel,
         event: ByteString,
-        payload: Payload,
+        payload: Option<Payload>,
         cause: PushCause,
     ) -> Self {
-        let payload = Some(payload);
-        PushError { cause, push: Box::new(Pushed { topic, event, payload }) }
+        let topic = channel.topic().clone();
+        let hides_reason = channel.shared().settings.hide_reasons;
+        PushError { cause, push: Box::new(Pushed { topic, event, payload, hides_reason }) }
     }
 
     /// The channel's topic.
@@ -136,7 +134,7 @@ impl fmt::Display for PushError {
         match &self.cause {
             PushCause::Rejected { status, response } => {
                 write!(f, "push of `{event}` to `{topic}` ")?;
-                rejected(f, status, response)
+                rejected(f, status, (!self.push.hides_reason).then_some(response))
             }
             PushCause::ChannelCrashed => write!(
                 f,
@@ -168,7 +166,7 @@ impl fmt::Display for PushCause {
         match self {
             PushCause::Payload(error) => error.fmt(f),
             PushCause::InvalidState(error) => error.fmt(f),
-            PushCause::Rejected { status, response } => rejected(f, status, response),
+            PushCause::Rejected { status, .. } => rejected(f, status, None),
             PushCause::ReplyDropped { status, len } => write!(
                 f,
                 "the server replied with the status `{status}`, and its response of {len} bytes was dropped: too many replies waited to be read"

@@ -4,9 +4,9 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use phx_proto::{CloseCause, ConfigError, DecodeError, Endpoint, EndpointError};
+use phx_proto::{CloseCause, ConfigError, DecodeError, Endpoint, EndpointError, Escaped};
 
-/// The end of a connection or of an attempt, as [`Socket::on_close`](crate::Socket::on_close) tells it.
+/// The end of a connection or of an attempt, as [`Socket::on_close`](crate::Socket::on_close) reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Closed {
@@ -18,7 +18,7 @@ pub struct Closed {
     pub retry_in: Option<Duration>,
 }
 
-/// Something that went wrong on a socket, as [`Socket::on_error`](crate::Socket::on_error) tells it.
+/// Something that went wrong on a socket, as [`Socket::on_error`](crate::Socket::on_error) reports it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SocketError {
@@ -34,7 +34,7 @@ pub enum SocketError {
         "the server ignored the auth token: before Phoenix 1.8, and without `auth_token: true`, it has to be a param"
     )]
     TokenIgnored,
-    /// Messages or other news were lost, because
+    /// Messages or other events were lost, because
     /// [`Config::max_events`](phx_proto::Config::max_events) of them waited.
     #[error("{0} events lost")]
     EventsLost(u64),
@@ -89,9 +89,14 @@ impl ConnectError {
     }
 
     pub(crate) fn of(endpoint: &Endpoint, cause: ConnectCause) -> Self {
-        let url = endpoint.to_string();
-        let url = url.split_once('?').map(|(before, _)| before.to_owned()).unwrap_or(url);
-        ConnectError { url: Some(url), cause }
+        ConnectError { url: Some(ConnectError::url(endpoint)), cause }
+    }
+
+    /// The URL without its query, which may hold secrets.
+    pub(crate) fn url(endpoint: &Endpoint) -> String {
+        let mut url = endpoint.to_string();
+        url.truncate(url.find('?').unwrap_or(url.len()));
+        url
     }
 }
 
@@ -109,13 +114,39 @@ impl fmt::Display for ConnectCause {
         match self {
             ConnectCause::Endpoint(error) => error.fmt(f),
             ConnectCause::Config(error) => error.fmt(f),
-            ConnectCause::Closed(cause) => cause.fmt(f),
+            ConnectCause::Closed(cause) => Attempted(cause).fmt(f),
             ConnectCause::Incomplete { missing } => write!(f, "the builder has no {missing}"),
-            ConnectCause::TimedOut { last: None } => f.write_str("it took too long"),
+            ConnectCause::TimedOut { last: None } => f.write_str("no connection in time"),
             ConnectCause::TimedOut { last: Some(cause) } => {
-                write!(f, "it took too long; the last attempt failed: {cause}")
+                write!(f, "no connection in time; the last attempt failed: {}", Attempted(cause))
             }
             ConnectCause::Stopped => f.write_str("the socket's driver has ended"),
+        }
+    }
+}
+
+/// The cause of an attempt that failed, in a text that says so already.
+struct Attempted<'a>(&'a CloseCause);
+
+impl fmt::Display for Attempted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            CloseCause::ConnectFailed { error, .. } if !error.is_empty() => {
+                Escaped::new(error).fmt(f)
+            }
+            CloseCause::UpgradeRejected(rejection) => {
+                let hint = match rejection.status {
+                    403 => {
+                        " (is the token right? `connect/3`, `check_origin` or a web firewall refused it)"
+                    }
+                    404 => {
+                        " (is this the socket's path? It is the one in `socket \"/socket\"` of the endpoint)"
+                    }
+                    _ => "",
+                };
+                write!(f, "{}{hint}", self.0)
+            }
+            cause => cause.fmt(f),
         }
     }
 }

@@ -33,12 +33,12 @@ async fn connect_within_tells_why_the_last_attempt_failed() {
     let failed = failed.unwrap_err();
     assert_eq!(
         failed.to_string(),
-        "can't connect to ws://server.test/socket/websocket: it took too long; the last attempt failed: connection lost: no door"
+        "can't connect to ws://server.test/socket/websocket: no connection in time; the last attempt failed: no door"
     );
     assert!(matches!(
         failed,
         ConnectError {
-            cause: ConnectCause::TimedOut { last: Some(CloseCause::Io { .. }), .. },
+            cause: ConnectCause::TimedOut { last: Some(CloseCause::ConnectFailed { .. }), .. },
             ..
         }
     ));
@@ -52,7 +52,7 @@ async fn a_wait_within_a_time_ends_alone() {
     let failed = socket.wait_connected().with_timeout(Duration::from_secs(1)).await.unwrap_err();
     assert_eq!(
         failed.to_string(),
-        "can't connect to ws://server.test/socket/websocket: it took too long"
+        "can't connect to ws://server.test/socket/websocket: no connection in time"
     );
     let (opened, _peer) =
         tokio::join!(socket.wait_connected().with_timeout(Duration::from_secs(1)), async {

@@ -35,9 +35,9 @@ async fn a_function_that_fails_panics_or_hangs_fails_the_attempt_and_is_asked_ag
     assert_eq!(
         notes.taken(),
         [
-            "connection lost: no credentials: the vault is shut",
-            "connection lost: no credentials in time",
-            "connection lost: no credentials in time",
+            "can't connect: no credentials: the vault is shut",
+            "can't connect: no credentials in time",
+            "can't connect: no credentials in time",
         ]
     );
     drop(peer);

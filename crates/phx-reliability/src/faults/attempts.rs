@@ -33,7 +33,7 @@ pub(super) async fn dns_fails(mut fixture: Fixture) -> anyhow::Result<Times> {
     fixture.name_fails.store(true, Ordering::Relaxed);
     // A resolver without a network may take longer than an attempt.
     let expected = |cause: &CloseCause| match cause {
-        CloseCause::Io { error, .. } => error.contains("look up"),
+        CloseCause::ConnectFailed { error, .. } => error.contains("look up"),
         cause => *cause == CloseCause::ConnectTimedOut,
     };
     let noticed = fails(&mut fixture, expected).await?;

@@ -29,7 +29,9 @@ pub(super) async fn stopped(mut fixture: Fixture) -> anyhow::Result<Times> {
 }
 
 pub(super) async fn killed(mut fixture: Fixture) -> anyhow::Result<Times> {
-    let is_lost = |cause: &CloseCause| matches!(cause, CloseCause::Io { .. });
+    let is_lost = |cause: &CloseCause| {
+        matches!(cause, CloseCause::Io { .. } | CloseCause::ConnectFailed { .. })
+    };
     fixture.push(20, Expect::Anything);
     let fault = Instant::now();
     fixture.server.end();

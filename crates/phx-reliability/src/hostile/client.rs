@@ -257,7 +257,7 @@ impl End {
 fn kind(cause: &CloseCause) -> &'static str {
     match cause {
         CloseCause::Frame { .. } => "frame",
-        CloseCause::Io { .. } => "lost",
+        CloseCause::Io { .. } | CloseCause::ConnectFailed { .. } => "lost",
         CloseCause::UpgradeRejected(_) => "refused",
         CloseCause::Proxy(_) => "proxy",
         CloseCause::ConnectTimedOut => "connect timed out",

@@ -119,7 +119,7 @@ pub(super) async fn nobody_listens<A: Adapter>() {
     let connecting = builder.connect_with_timeout(Duration::from_millis(500));
     match connecting.await {
         Err(ConnectError {
-            cause: ConnectCause::TimedOut { last: Some(CloseCause::Io { .. }), .. },
+            cause: ConnectCause::TimedOut { last: Some(CloseCause::ConnectFailed { .. }), .. },
             ..
         }) => {}
         other => panic!("{other:?}"),

@@ -14,6 +14,8 @@ mod drop_at_every_poll;
 #[cfg(feature = "listener")]
 mod fault_proxy;
 #[cfg(feature = "suite")]
+mod first_errors;
+#[cfg(feature = "suite")]
 mod https_proxy;
 #[cfg(feature = "client")]
 mod in_memory;

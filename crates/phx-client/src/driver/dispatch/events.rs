@@ -1,8 +1,10 @@
 //! Dispatches each event: under the lock to streams and futures, and then without it to hooks and logs.
 
+use std::time::Duration;
+
 use phx_proto::{
-    ByteString, ChannelCloseCause, ChannelId, CloseCause, DecodeError, Escaped, Event, Instant,
-    Message, Payload, TransportId,
+    ByteString, ChannelCloseCause, ChannelErrorCause, ChannelId, CloseCause, DecodeError, Escaped,
+    Event, Instant, Message, Payload, TransportId,
 };
 
 use super::Dispatch;
@@ -13,7 +15,7 @@ use crate::shared::{
     Content, Deferred, HookList, OnChannelClose, OnClose, OnError, OnEvent, OnMessage, OnPayload,
     Shared, State,
 };
-use crate::socket::{Closed, SocketError};
+use crate::socket::{Closed, ConnectError, SocketError};
 use crate::subscription::isolated;
 
 impl Dispatch {
@@ -144,10 +146,10 @@ impl Dispatch {
                 });
             }
             Event::JoinFailed { channel, cause, retry_in, .. } => {
-                self.not_joined(state, channel, ChannelError::join_failed(&cause, retry_in));
+                self.not_joined(state, channel, (cause, true), retry_in);
             }
             Event::ChannelErrored { channel, cause, retry_in, .. } => {
-                self.not_joined(state, channel, ChannelError::errored(&cause, retry_in));
+                self.not_joined(state, channel, (cause, false), retry_in);
             }
             Event::ChannelClosed { channel, cause, .. } => {
                 state.note_channel_closed(channel, &cause, deferred);
@@ -183,7 +185,15 @@ impl Dispatch {
         }
     }
 
-    fn not_joined(&mut self, state: &mut State, channel: ChannelId, failure: ChannelError) {
+    fn not_joined(
+        &mut self,
+        state: &mut State,
+        channel: ChannelId,
+        (cause, is_join): (ChannelErrorCause, bool),
+        retry_in: Option<Duration>,
+    ) {
+        let hides_reason = self.hides_reasons;
+        let failure = ChannelError { cause, is_join, retry_in, hides_reason };
         state.note_failure(channel, failure.clone(), &mut self.deferred);
         let hooks = state.channel_hooks(channel, |hooks| &hooks.error);
         let topic = state.topic(channel);
@@ -270,10 +280,17 @@ pub(super) fn report_closed(
     on_close: &HookList<OnClose>,
 ) {
     let Closed { cause, was_open, retry_in } = closed;
-    tracing::info!(target: "phx_client::connection", %cause, was_open, ?retry_in, "closed");
+    if !was_open && retry_in.is_some() {
+        // Whoever waits for the first connection sees why it takes long.
+        let url = ConnectError::url(&shared.endpoint);
+        tracing::warn!(target: "phx_client::connection", url, %cause, ?retry_in, "an attempt to connect failed");
+    } else {
+        tracing::info!(target: "phx_client::connection", %cause, was_open, ?retry_in, "closed");
+    }
+    let closed_by = if *was_open { "closed: " } else { "" };
     shared.settings.log.record(LogKind::Transport, None, || match retry_in {
-        Some(delay) => format!("closed: {cause}; next attempt in {delay:?}"),
-        None => format!("closed: {cause}"),
+        Some(delay) => format!("{closed_by}{cause}; next attempt in {delay:?}"),
+        None => format!("{closed_by}{cause}"),
     });
     let is_wanted =
         matches!(cause, CloseCause::Frame { .. } | CloseCause::Disconnected | CloseCause::Replaced);
@@ -291,8 +308,10 @@ pub(super) fn report_channel_closed(
     hooks: &HookList<OnChannelClose>,
 ) {
     let topic = Escaped::new(topic);
-    tracing::info!(target: "phx_client::channel", %topic, ?cause, "closed");
-    shared.settings.log.record(LogKind::Channel, None, || format!("{topic} closed: {cause:?}"));
+    let without = shared.settings.hide_reasons.then(|| cause.clone().without_payload());
+    let shown = without.as_ref().unwrap_or(cause);
+    tracing::info!(target: "phx_client::channel", %topic, cause = %shown, "closed");
+    shared.settings.log.record(LogKind::Channel, None, || format!("{topic} closed: {shown}"));
     hooks.each("on_close", |hook| hook(cause));
 }
 

@@ -253,6 +253,41 @@ const TABLE: &[(&str, Check)] = &[
         settle().await;
         assert_eq!(room.state(), ChannelState::Joined);
     })),
+    ("show_reasons", |path| Box::pin(async move {
+        let mut net = Net::new();
+        let notes = Notes::default();
+        let (log, errors) = (notes.clone(), notes.clone());
+        let builder = net.builder().show_reasons(false).logger(move |record| log.note(&*record.message));
+        let (socket, mut peer) = path.connected(&mut net, builder).await;
+        let why = json!({ "reason": "hush" });
+        let rejected = socket.channel("room:b").create().unwrap();
+        let (joined, ()) = tokio::join!(rejected.join(), async {
+            let join = peer.receive().await;
+            peer.reply(&join, "error", &why);
+        });
+        let joined = joined.unwrap_err();
+        assert_eq!(joined.to_string(), "join of `room:b` rejected with the status `error`");
+        assert!(matches!(joined.cause, JoinCause::Rejected { response, .. } if response.reason().is_some()));
+        let room = socket.channel("room:a").create().unwrap();
+        let _kept = room.on_error(move |error| errors.note(error.to_string()));
+        let (_, join) = tokio::join!(room.join(), peer.accept_join());
+        let (pushed, ()) = tokio::join!(room.push::<Value>("a", &json!({})), async {
+            let push = peer.receive().await;
+            peer.reply(&push, "error", &why);
+        });
+        let pushed = pushed.unwrap_err().to_string();
+        assert_eq!(pushed, "push of `a` to `room:a` rejected with the status `error`");
+        let why = phx_client::Payload::json(&why).unwrap();
+        let crash = phx_client::Message::new("room:a", events::ERROR, why);
+        peer.send(&crash.with_join_ref(join.join_ref.clone()).with_reference(join.join_ref));
+        settle().await;
+        let failure = room.failure().unwrap();
+        assert!(failure.to_string().starts_with("the channel crashed on the server; next"), "{failure}");
+        let lines = notes.taken();
+        assert!(lines.iter().any(|line| line.contains("crashed on the server; next")), "{lines:?}");
+        assert!(lines.iter().any(|line| line.contains("room:b closed: the server rejected")), "{lines:?}");
+        assert!(!lines.iter().any(|line| line.contains("hush")), "{lines:?}");
+    })),
     ("stable_after", |path| Box::pin(async move {
         let mut net = Net::new();
         let builder = net.builder().stable_after(Duration::ZERO).reconnect(fixed(&[3, 60]));
