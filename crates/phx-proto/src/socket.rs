@@ -184,10 +184,10 @@ impl Socket {
     ///
     /// A join is sent as soon as the socket is connected; once for every connection and attempt. The outcome of the
     /// returned id is the server's answer to the first attempt that has one, crashes excepted, or
-    /// [`Outcome::TimedOut`](crate::Outcome::TimedOut) after `timeout` ([`Config::join_timeout`] if `None`), or
-    /// [`Outcome::JoinCrashed`](crate::Outcome::JoinCrashed) if the attempts that the server answered until then had
+    /// [`Outcome::TimedOut`] after `timeout` ([`Config::join_timeout`] if `None`), or
+    /// [`Outcome::JoinCrashed`] if the attempts that the server answered until then had
     /// crashed. The attempts go on after that, and each waits as long for its answer. If the channel is left or closed
-    /// before, the outcome is [`Outcome::ChannelClosed`](crate::Outcome::ChannelClosed).
+    /// before, the outcome is [`Outcome::ChannelClosed`].
     ///
     /// A channel that is closed, but wasn't replaced, begins a new life: everything is as at the first join, and if
     /// another channel hasn't taken the topic meanwhile, it has the topic again.
@@ -262,7 +262,7 @@ impl Socket {
     /// Pushes an event to which no reply is expected: its frame has no ref, so the server sends none.
     ///
     /// It waits for the join, counts in every limit and can be cancelled like another [`push`](Self::push); the
-    /// deadline limits the wait for the transport. The outcome is [`Outcome::Sent`](crate::Outcome::Sent) as soon as
+    /// deadline limits the wait for the transport. The outcome is [`Outcome::Sent`] as soon as
     /// the transport has taken the frame. Whether the server receives it isn't known.
     ///
     /// phoenix.js has no such push: each of its pushes has a ref.
@@ -286,7 +286,7 @@ impl Socket {
     /// has passed, or when the connection ends; at once if the server doesn't know of it.
     ///
     /// Pushes accepted before while joined are still sent. What has no reply by the time the channel closes ends with
-    /// [`Outcome::ChannelClosed`](crate::Outcome::ChannelClosed).
+    /// [`Outcome::ChannelClosed`].
     ///
     /// # Errors
     ///
@@ -316,7 +316,7 @@ impl Socket {
             .unwrap_or(Err(CallError::UnknownChannel))
     }
 
-    /// Gives up on a push or join: its outcome is [`Outcome::Cancelled`](crate::Outcome::Cancelled).
+    /// Gives up on a push or join: its outcome is [`Outcome::Cancelled`].
     ///
     /// A push that wasn't sent never will be. Of a join only the wait for its outcome ends; the channel goes on. A
     /// leave can't be cancelled. Returns `false`, and does nothing, if the outcome has been decided.
