@@ -194,6 +194,7 @@ const STEPS: [&str; 9] = [
     "MAX_REASON",
     "MAX_ROUNDS",
     "MAX_SENT",
+    "MAX_SHOWN_REASON",
     "MAX_TARGET",
     "MAX_ZONE",
 ];
