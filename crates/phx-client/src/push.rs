@@ -14,6 +14,9 @@ use crate::channel::Channel;
 use crate::shared::Pending;
 
 mod error;
+mod event_name;
+
+use event_name::EventName;
 
 pub use error::{PushCause, PushError};
 
@@ -99,8 +102,9 @@ impl Channel {
         payload: impl IntoPayload,
         timeout: Option<Duration>,
     ) -> PushWait {
-        let made = self.make_push(event.clone(), payload, timeout);
-        PushWait { pending: Pending::new(self.clone(), made), event }
+        let name = EventName::of(&event);
+        let made = self.make_push(event, payload, timeout);
+        PushWait { pending: Pending::new(self.clone(), made), event: name }
     }
 
     fn make_push(
@@ -211,7 +215,7 @@ pub struct Reply {
 /// The part of a push's future that doesn't depend on the type of the response.
 struct PushWait {
     pending: Pending<Channel, RequestId, PushError>,
-    event: ByteString,
+    event: EventName,
 }
 
 impl PushWait {
@@ -231,7 +235,7 @@ impl PushWait {
     }
 
     fn error(&self, cause: PushCause) -> PushError {
-        PushError::new(&self.pending.handle, self.event.clone(), None, cause)
+        PushError::new(&self.pending.handle, self.event.get(), None, cause)
     }
 }
 

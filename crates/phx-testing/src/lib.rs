@@ -199,7 +199,7 @@ pub use context::{Context, SocketRef};
 pub use demo_server::demo_server;
 pub use network::{ClientId, Connectivity};
 pub use phx_proto::{IntoPayload, Payload, Status};
-pub use script::{Expectations, Expected, Mismatch, Script};
+pub use script::{Expectations, Expected, MismatchError, Script};
 pub use server::{
     Accepted, Action, ConnectInfo, ConnectRequest, PresenceError, Server, ServerBuilder, SocketId,
     UpgradeRejection,

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::{Connectivity, Expectations, Mismatch, Server};
+use crate::{Connectivity, Expectations, MismatchError, Server};
 
 mod connection;
 mod faults;
@@ -160,13 +160,13 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// [`Mismatch`]: what came instead of what was expected, as soon as it came, or what hasn't come
+    /// [`MismatchError`]: what came instead of what was expected, as soon as it came, or what hasn't come
     /// by then.
     pub async fn verify(
         &self,
         expectations: &Expectations,
         within: Duration,
-    ) -> Result<(), Mismatch> {
+    ) -> Result<(), MismatchError> {
         // The outcome says whether it was in time.
         let _ = tokio::time::timeout(within, expectations.ended()).await;
         expectations.report(Some(self.hub.now()))

@@ -18,13 +18,13 @@ use channel::ScriptedChannel;
 use expectation::{Act, Answer, Expectation, Kind, WantedPayload};
 use progress::Shared;
 
-pub use mismatch::Mismatch;
+pub use mismatch::MismatchError;
 pub use progress::Expectations;
 
 /// Expectations of a fake server and its answers, in order: for one-off tests.
 ///
 /// The first thing that comes must be the first that is expected, and so on. Anything else is a
-/// [`Mismatch`], which says what was expected, what came, where they differ, and when. It is the
+/// [`MismatchError`], which says what was expected, what came, where they differ, and when. It is the
 /// script's end: what comes afterwards is not compared any more. A join or push that doesn't match
 /// is answered with an error, so that the client's test goes on and fails with these words instead
 /// of waiting for a timeout.

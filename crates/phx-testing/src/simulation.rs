@@ -6,7 +6,7 @@ use std::time::Duration;
 use phx_proto::{Config, Event, Frame, Instant, Payload, Socket, TransportId};
 
 use crate::network::{ConnectionId, MAX_ROUNDS, Network, stuck};
-use crate::{ClientId, ConnectRequest, Expectations, Mismatch, Server, SocketId};
+use crate::{ClientId, ConnectRequest, Expectations, MismatchError, Server, SocketId};
 
 mod client;
 mod clock;
@@ -220,13 +220,13 @@ impl Simulation {
     ///
     /// # Errors
     ///
-    /// [`Mismatch`]: what came instead of what was expected, as soon as it came, or what hasn't come
+    /// [`MismatchError`]: what came instead of what was expected, as soon as it came, or what hasn't come
     /// by then.
     pub fn verify(
         &mut self,
         expectations: &Expectations,
         within: Duration,
-    ) -> Result<(), Mismatch> {
+    ) -> Result<(), MismatchError> {
         let until = self.now + within;
         self.settle();
         while !expectations.has_ended() && self.step(until) {}

@@ -7,7 +7,7 @@ use std::time::Duration;
 use phx_proto::{ByteString, Payload, Status};
 use serde_json::json;
 
-use super::Mismatch;
+use super::MismatchError;
 use super::expectation::{Act, Answer, Came, Kind};
 use super::progress::Shared;
 use crate::{Channel, Context, Handled, Reason};
@@ -120,6 +120,6 @@ fn end_after_reply(ctx: &mut Context<'_>, acts: &[Act]) {
 }
 
 /// The client's test sees it at once, in its error reply.
-fn reason(mismatch: &Mismatch) -> Payload {
+fn reason(mismatch: &MismatchError) -> Payload {
     Payload::json(&json!({ "reason": mismatch.to_string() })).unwrap_or_default()
 }

@@ -11,7 +11,7 @@ use super::expectation::{Came, Expectation};
 /// `Display` and `Debug` are the same text, so that an `unwrap` shows it well. It shows payloads,
 /// which are the test's own.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Mismatch(Box<Details>);
+pub struct MismatchError(Box<Details>);
 
 #[derive(Clone, PartialEq, Eq)]
 struct Details {
@@ -25,7 +25,7 @@ struct Details {
     last: Option<(String, Instant)>,
 }
 
-impl Mismatch {
+impl MismatchError {
     pub(super) fn differs(
         at: Instant,
         step: usize,
@@ -34,7 +34,7 @@ impl Mismatch {
         came: &Came,
         differences: Vec<String>,
     ) -> Self {
-        Mismatch(Box::new(Details {
+        MismatchError(Box::new(Details {
             at: Some(at),
             step,
             steps,
@@ -53,7 +53,7 @@ impl Mismatch {
         last: Option<(String, Instant)>,
     ) -> Self {
         let (expected, got, differences) = (Some(expected.to_string()), None, Vec::new());
-        Mismatch(Box::new(Details { at, step, steps, expected, got, differences, last }))
+        MismatchError(Box::new(Details { at, step, steps, expected, got, differences, last }))
     }
 
     /// When, on the server's clock: when the wrong thing came, or until when the missing one was
@@ -88,7 +88,7 @@ impl Mismatch {
     }
 }
 
-impl fmt::Display for Mismatch {
+impl fmt::Display for MismatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Details { at, step, steps, expected, got, differences, last } = &*self.0;
         f.write_str("the script was not followed")?;
@@ -111,13 +111,13 @@ impl fmt::Display for Mismatch {
     }
 }
 
-impl fmt::Debug for Mismatch {
+impl fmt::Debug for MismatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl std::error::Error for Mismatch {}
+impl std::error::Error for MismatchError {}
 
 /// Seconds on the server's clock, to the millisecond where there are any.
 struct Seconds(Instant);

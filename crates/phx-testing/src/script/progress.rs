@@ -6,7 +6,7 @@ use std::thread;
 
 use phx_proto::Instant;
 
-use super::Mismatch;
+use super::MismatchError;
 use super::expectation::{Came, Expectation};
 
 /// Reports whether a script was followed.
@@ -17,7 +17,7 @@ use super::expectation::{Came, Expectation};
 ///
 /// # Panics
 ///
-/// Dropping it before it has reported a [`Mismatch`] panics with the mismatch, unless the
+/// Dropping it before it has reported a [`MismatchError`] panics with the mismatch, unless the
 /// thread is panicking already: a test can't forget it.
 ///
 /// # Examples
@@ -48,7 +48,7 @@ pub(super) struct Shared {
 struct Progress {
     /// Expectations that were met.
     met: usize,
-    mismatch: Option<Mismatch>,
+    mismatch: Option<MismatchError>,
     /// The last thing that met one, and when.
     last: Option<(String, Instant)>,
     /// Whether a mismatch was reported: dropping the handle needn't report it again.
@@ -68,7 +68,7 @@ impl Expectations {
 
     /// The first thing so far that wasn't expected. Missing things don't count yet.
     #[must_use]
-    pub fn mismatch(&self) -> Option<Mismatch> {
+    pub fn mismatch(&self) -> Option<MismatchError> {
         let mut progress = self.shared.lock();
         progress.is_reported |= progress.mismatch.is_some();
         progress.mismatch.clone()
@@ -78,8 +78,8 @@ impl Expectations {
     ///
     /// # Errors
     ///
-    /// [`Mismatch`]: what came instead of what was expected, or what hasn't come.
-    pub fn finish(self) -> Result<(), Mismatch> {
+    /// [`MismatchError`]: what came instead of what was expected, or what hasn't come.
+    pub fn finish(self) -> Result<(), MismatchError> {
         self.report(None)
     }
 
@@ -87,7 +87,7 @@ impl Expectations {
     ///
     /// # Panics
     ///
-    /// With the [`Mismatch`].
+    /// With the [`MismatchError`].
     #[track_caller]
     #[expect(clippy::panic, reason = "documented: its purpose")]
     pub fn assert_met(self) {
@@ -102,7 +102,7 @@ impl Expectations {
     }
 
     /// The outcome, for who waited until `at`.
-    pub(crate) fn report(&self, at: Option<Instant>) -> Result<(), Mismatch> {
+    pub(crate) fn report(&self, at: Option<Instant>) -> Result<(), MismatchError> {
         let outcome = self.shared.outcome(at);
         self.shared.lock().is_reported |= outcome.is_err();
         outcome
@@ -153,7 +153,7 @@ impl Shared {
     }
 
     /// Something came: the step that it meets, or the mismatch that there is now or was before.
-    pub(super) fn take(&self, now: Instant, came: &Came) -> Result<&Expectation, Mismatch> {
+    pub(super) fn take(&self, now: Instant, came: &Came) -> Result<&Expectation, MismatchError> {
         let mut progress = self.lock();
         if let Some(mismatch) = &progress.mismatch {
             return Err(mismatch.clone());
@@ -169,7 +169,8 @@ impl Shared {
             (expected, differences) => {
                 let (step, steps) = (progress.met + 1, self.script.len());
                 let differences = differences.unwrap_or_default();
-                let mismatch = Mismatch::differs(now, step, steps, expected, came, differences);
+                let mismatch =
+                    MismatchError::differs(now, step, steps, expected, came, differences);
                 progress.mismatch = Some(mismatch.clone());
                 Err(mismatch)
             }
@@ -182,14 +183,14 @@ impl Shared {
         met
     }
 
-    fn outcome(&self, at: Option<Instant>) -> Result<(), Mismatch> {
+    fn outcome(&self, at: Option<Instant>) -> Result<(), MismatchError> {
         let progress = self.lock();
         match (&progress.mismatch, self.script.get(progress.met)) {
             (Some(mismatch), _) => Err(mismatch.clone()),
             (None, None) => Ok(()),
             (None, Some(missing)) => {
                 let (step, steps) = (progress.met + 1, self.script.len());
-                Err(Mismatch::missing(at, step, steps, missing, progress.last.clone()))
+                Err(MismatchError::missing(at, step, steps, missing, progress.last.clone()))
             }
         }
     }

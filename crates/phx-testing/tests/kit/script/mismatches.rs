@@ -1,6 +1,6 @@
 //! What wasn't expected is told in the test's words, and its sender isn't left waiting.
 
-use phx_testing::{Mismatch, Script, Server};
+use phx_testing::{MismatchError, Script, Server};
 use serde_json::json;
 
 use crate::wire::{JOIN, JOINED, Wire};
@@ -27,7 +27,7 @@ fn play(server: Server, frames: &[&str]) -> Vec<String> {
     wire.answers()
 }
 
-fn mismatch(frames: &[&str]) -> Mismatch {
+fn mismatch(frames: &[&str]) -> MismatchError {
     let (server, expectations) = script().serve();
     play(server, frames);
     expectations.finish().unwrap_err()

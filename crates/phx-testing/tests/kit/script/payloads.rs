@@ -1,13 +1,13 @@
 //! Payloads that are expected: any, equal, binary, or passing a test.
 
 use phx_proto::Frame;
-use phx_testing::{Expected, Mismatch, Script};
+use phx_testing::{Expected, MismatchError, Script};
 use serde_json::{Value, json};
 
 use crate::wire::Wire;
 
 /// What comes of a push with this frame where that is expected.
-fn outcome(expect: fn(Expected) -> Expected, frame: Frame) -> Result<(), Mismatch> {
+fn outcome(expect: fn(Expected) -> Expected, frame: Frame) -> Result<(), MismatchError> {
     let joined = Script::new().expect_join("*").reply_ok(&json!({}));
     let (server, expectations) = expect(joined.expect_push("*", "go")).no_reply().serve();
     let mut wire = Wire::new(server);
