@@ -7,7 +7,8 @@ use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
 use phx_tokio::{
-    Attempt, BoxFuture, CloseCause, CloseCode, ConfigError, Connector, Frame, Request, Transport,
+    Attempt, BoxFuture, CloseCause, CloseCode, ConfigError, Connector, Frame, Request,
+    ResponseHeaders, Transport,
 };
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -77,6 +78,10 @@ struct Watched {
 impl Transport for Watched {
     fn ignored_subprotocols(&self) -> bool {
         self.transport.ignored_subprotocols()
+    }
+
+    fn response_headers(&self) -> ResponseHeaders {
+        self.transport.response_headers()
     }
 
     fn poll_receive(

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use phx_proto::{CloseCause, CloseCode, Config, ConfigError, Frame, Request};
+use phx_proto::{CloseCause, CloseCode, Config, ConfigError, Frame, Request, ResponseHeaders};
 
 use crate::proxy::Proxy;
 use crate::runtime::{BoxFuture, Runtime};
@@ -72,6 +72,13 @@ pub trait Transport: fmt::Debug + Send {
     /// token. A transport around another one passes the question on. Default: no.
     fn ignored_subprotocols(&self) -> bool {
         false
+    }
+
+    /// The headers of the answer that opened the connection, for
+    /// [`Socket::response_headers`](crate::Socket::response_headers). A transport around another one passes the
+    /// question on. Default: none.
+    fn response_headers(&self) -> ResponseHeaders {
+        ResponseHeaders::default()
     }
 
     /// The next frame.

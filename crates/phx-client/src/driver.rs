@@ -115,7 +115,7 @@ impl Driver {
         match attempt.as_mut().poll(cx) {
             Poll::Pending => {}
             Poll::Ready(Ok(transport)) => {
-                self.dispatch.inputs.push_back(Input::Opened(id));
+                self.dispatch.inputs.push_back(Input::Opened(id, transport.response_headers()));
                 // Another connection to the same server has the same answer.
                 if transport.ignored_subprotocols()
                     && !std::mem::replace(&mut self.token_ignored, true)

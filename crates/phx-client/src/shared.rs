@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::task::AtomicWaker;
 use phx_proto::{
     ByteString, CallError, ChannelCloseCause, ChannelId, CloseCode, ConnectionState, Endpoint,
-    Instant, Outcome, Payload, PayloadDropped, PingId, RequestId,
+    Instant, Outcome, Payload, PayloadDropped, PingId, RequestId, ResponseHeaders,
 };
 
 use crate::builder::ClientConfig;
@@ -78,6 +78,7 @@ impl Shared {
             mailboxes: Mailboxes::default(),
             topics: Streams::default(),
             connection: Watchers::default(),
+            response_headers: ResponseHeaders::default(),
             ends: Ends::default(),
             hooks,
             last_hook: 0,
@@ -148,6 +149,8 @@ pub(crate) struct State {
     pub(crate) topics: Streams,
     /// Watchers of the connection, and futures that wait for hooks to have run.
     pub(crate) connection: Watchers<ConnectionState>,
+    /// Of the latest connection that opened.
+    pub(crate) response_headers: ResponseHeaders,
     pub(crate) ends: Ends,
     pub(crate) hooks: SocketHooks,
     last_hook: u64,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use phx_proto::{ConnectionState, Counters, Endpoint, Message};
+use phx_proto::{ConnectionState, Counters, Endpoint, Message, ResponseHeaders};
 
 use crate::shared::{Handle, HookList, OnClose, OnError, OnMessage, OnOpen, Shared, SocketHooks};
 use crate::subscription::Subscription;
@@ -89,6 +89,27 @@ impl Socket {
     #[must_use]
     pub fn counters(&self) -> Counters {
         *self.shared().lock().core.counters()
+    }
+
+    /// The headers of the answer that opened the connection: a load balancer's cookie, the id of a request or a node.
+    ///
+    /// Empty before the first connection has opened, and for a transport without HTTP. `on_open` sees those of the new
+    /// connection. After its end they stay until the next one opens, so that `on_close` can log an id of the one that
+    /// was lost. No more than 32 KiB, in one buffer that clones share. `Debug` shows the names only, since a value may
+    /// be a secret.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # fn doc(socket: phx_client::Socket) {
+    /// if let Some(id) = socket.response_headers().get("x-request-id") {
+    ///     println!("connected by request {}", String::from_utf8_lossy(id));
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn response_headers(&self) -> ResponseHeaders {
+        self.shared().lock().response_headers.clone()
     }
 
     /// Where the socket connects to. Shown without secrets by `Display` and `Debug`.

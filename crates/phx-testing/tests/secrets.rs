@@ -10,10 +10,13 @@ use std::fmt::{Debug, Display, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use futures::FutureExt as _;
 use phx_client::dial::{HttpProxy, Socks5Proxy};
 use phx_client::websocket::WebSocketConnector;
-use phx_client::{Backoff, Connector, Credentials, Frame, Payload, RejoinPolicy, SocketBuilder};
+use phx_client::{
+    Attempt, Backoff, Connector, Credentials, Endpoint, Frame, Payload, RejoinPolicy, SocketBuilder,
+};
 use phx_testing::listener::Listener;
 use phx_testing::{UpgradeRejection, demo_server};
 use phx_tokio::TcpDialer;
@@ -146,6 +149,31 @@ async fn says(answer: &'static [u8]) -> (String, u16) {
     (address.to_string(), address.port())
 }
 
+/// A server whose answer 101 holds a secret. It keeps its connections.
+async fn sets_a_cookie() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut streams = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            let head = String::from_utf8(head).unwrap();
+            let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: "));
+            let accept = derive_accept_key(key.unwrap().as_bytes());
+            let answer = format!(
+                "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                 Sec-WebSocket-Accept: {accept}\r\nSet-Cookie: hush-cookie\r\n\r\n"
+            );
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            streams.push(stream);
+        }
+    });
+    address.to_string()
+}
+
 #[tokio::test]
 async fn nothing_shown_or_logged_holds_a_secret() {
     log::set_logger(&Everything).unwrap();
@@ -185,6 +213,18 @@ async fn nothing_shown_or_logged_holds_a_secret() {
     shown.debug(&messages);
     shown.debug(&Payload::json("hush").unwrap());
 
+    // An answer 101 with a secret, and of a transport by itself.
+    let cookie = sets_a_cookie().await;
+    let with_cookie = shown.builder(&format!("ws://{cookie}/socket")).connect().await.unwrap();
+    assert_eq!(with_cookie.response_headers().get("set-cookie"), Some(&b"hush-cookie"[..]));
+    shown.debug(&with_cookie);
+    shown.debug(&with_cookie.response_headers());
+    let endpoint = Endpoint::parse(&format!("ws://{cookie}/socket")).unwrap();
+    let runtime = phx_tokio::AdapterRuntime::current().unwrap();
+    let connector = WebSocketConnector::new(TcpDialer::new());
+    let attempt = Attempt::new(endpoint.request("2.0.0"), runtime);
+    shown.debug(&connector.connect(attempt).await.unwrap());
+
     // Connections that never come to be.
     let refusing = demo_server()
         .connect(|_| Err(UpgradeRejection::new(429).with_body("hush-body")))
@@ -219,7 +259,14 @@ async fn nothing_shown_or_logged_holds_a_secret() {
     ] {
         assert!(logged.contains(expected), "nothing of {expected} was logged:\n{logged}");
     }
-    for expected in ["HTTP status 429", "TLS", "the proxy", "TimedOut", "Rejected"] {
+    for expected in [
+        "Set-Cookie",
+        "HTTP status 429",
+        "TLS",
+        "the proxy",
+        "no reply came in time",
+        "rejected with",
+    ] {
         assert!(shown.contains(expected), "{expected} isn't in:\n{shown}");
     }
     for (what, text) in [("shown", shown), ("logged", logged)] {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use phx_proto::{CloseCause, Config, Request, UpgradeRejection};
+use phx_proto::{CloseCause, Config, Request, ResponseHeaders, UpgradeRejection};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::handshake::client::Response;
 use tungstenite::http::{self, HeaderName, HeaderValue};
@@ -10,6 +10,9 @@ use tungstenite::protocol::WebSocketConfig;
 
 /// Bytes kept of the body of an answer that rejects the upgrade.
 const MAX_BODY: usize = 16 << 10;
+
+/// Bytes kept of the names and values of the headers of such an answer, as `phx-client` takes it.
+const MAX_HEAD: usize = 32 << 10;
 
 /// The upgrade request for tungstenite: URL, headers and subprotocols, and a fresh key.
 ///
@@ -56,8 +59,8 @@ pub fn websocket_config(config: &Config) -> WebSocketConfig {
         .max_frame_size(Some(config.max_frame_size))
 }
 
-/// An HTTP answer that isn't the upgrade, as the core takes it: status, `Retry-After`, and up to 16 KiB of the
-/// body. tungstenite reads only the part of the body that came together with the head.
+/// An HTTP answer that isn't the upgrade, as the core takes it: status, `Retry-After`, headers up to 32 KiB, and up to
+/// 16 KiB of the body. Headers beyond that are left out. tungstenite reads only the part of the body that came together with the head.
 #[must_use]
 pub fn rejection(response: &Response) -> UpgradeRejection {
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
@@ -67,7 +70,20 @@ pub fn rejection(response: &Response) -> UpgradeRejection {
     let body = body.get(..MAX_BODY).unwrap_or(body);
     UpgradeRejection::new(response.status().as_u16())
         .with_retry_after(wait)
+        .with_headers(response_headers(response))
         .with_body(body.to_vec())
+}
+
+/// The headers in order, up to the first that has no room.
+fn response_headers(response: &Response) -> ResponseHeaders {
+    let mut room = MAX_HEAD;
+    let headers = response.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    ResponseHeaders::new(headers.take_while(|(name, value)| {
+        // A header has a colon and a line end besides.
+        let left = room.checked_sub(name.len() + value.len() + 2);
+        room = left.unwrap_or_default();
+        left.is_some()
+    }))
 }
 
 /// The time that a `Retry-After` header asks to wait (RFC 9110, section 10.2.3); `None` if it is

@@ -54,6 +54,27 @@ fn an_answer_that_rejects_the_upgrade_keeps_what_the_core_uses() {
 
     let bare = rejection(&Response::new(None));
     assert_eq!((bare.retry_after, bare.body.len()), (None, 0));
+    assert!(bare.headers.is_empty());
+}
+
+#[test]
+fn an_answer_that_rejects_the_upgrade_keeps_its_headers_up_to_a_limit() {
+    let mut response = Response::new(None);
+    let headers = response.headers_mut();
+    headers.append("Set-Cookie", "hush".parse().unwrap());
+    headers.append("x-request-id", "F1".parse().unwrap());
+    let refusal = rejection(&response);
+    assert_eq!(refusal.headers.get("set-cookie"), Some(&b"hush"[..]));
+    assert_eq!(refusal.headers.get("X-Request-Id"), Some(&b"F1"[..]));
+    let shown = format!("{refusal} {refusal:?}");
+    assert!(shown.contains("set-cookie") && !shown.contains("hush"), "{shown}");
+
+    // `a:` and a line end take three bytes.
+    for (len, kept) in [((32 << 10) - 3, 32 << 10), ((32 << 10) - 2, 0)] {
+        let mut response = Response::new(None);
+        response.headers_mut().insert("a", "x".repeat(len).parse().unwrap());
+        assert_eq!(rejection(&response).headers.len(), kept);
+    }
 }
 
 #[test]

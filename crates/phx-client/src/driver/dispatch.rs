@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use phx_proto::{
     Action, CloseCause, ConnectionState, Frame, Instant, Outcome, ParamsRequestId, Payload, PingId,
-    RequestId, SendReason, TransportId,
+    RequestId, ResponseHeaders, SendReason, TransportId,
 };
 
 use super::link::Link;
@@ -32,7 +32,7 @@ const KEPT: usize = 1;
 
 /// An input for the core that isn't a frame.
 pub(super) enum Input {
-    Opened(TransportId),
+    Opened(TransportId, ResponseHeaders),
     /// The server ignored the auth token.
     TokenIgnored,
     Closed(TransportId, CloseCause),
@@ -211,7 +211,13 @@ impl Dispatch {
 
     fn hand_over(&mut self, state: &mut State, now: Instant, fact: Input) {
         match fact {
-            Input::Opened(id) => state.core.handle_opened(now, id),
+            Input::Opened(id, headers) => {
+                state.core.handle_opened(now, id);
+                // Otherwise the transport was replaced before it opened.
+                if state.core.connection_state() == ConnectionState::Open {
+                    state.response_headers = headers;
+                }
+            }
             Input::Closed(id, cause) => state.core.handle_closed(now, id, cause),
             Input::Params(request, params) => state.core.handle_params(now, request, params),
             Input::TokenIgnored => self.error(state, SocketError::TokenIgnored),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use async_tungstenite::tungstenite::handshake::client::generate_key;
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use phx_proto::{CloseCause, Request};
+use phx_proto::{CloseCause, Request, ResponseHeaders};
 
 use super::{WebSocketConfig, failure, refusal};
 use crate::connector::Attempt;
@@ -22,6 +22,8 @@ pub(super) struct Upgraded<S> {
     pub(super) leftover: Vec<u8>,
     /// Whether subprotocols were offered and none was named.
     pub(super) ignored_subprotocols: bool,
+    /// Those of the answer 101.
+    pub(super) response_headers: ResponseHeaders,
 }
 
 /// Sends the request and reads the answer.
@@ -45,7 +47,9 @@ where
         check_upgrade(&head, &key, offered)?;
         let is_named = head.values("Sec-WebSocket-Protocol").next().is_some();
         let ignored_subprotocols = !offered.is_empty() && !is_named;
-        return Ok(Upgraded { stream: stream.into_inner(), leftover, ignored_subprotocols });
+        let response_headers = head.response_headers();
+        let stream = stream.into_inner();
+        return Ok(Upgraded { stream, leftover, ignored_subprotocols, response_headers });
     }
     Err(CloseCause::UpgradeRejected(
         refusal::receive(stream, &head, leftover, config, &*attempt.runtime).await,

@@ -8,7 +8,7 @@ use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig as TungsteniteConfig};
 use async_tungstenite::tungstenite::{Error, Message};
 use futures::{AsyncRead, AsyncWrite, Sink, Stream};
-use phx_proto::{Bytes, CloseCause, CloseCode, Frame};
+use phx_proto::{Bytes, CloseCause, CloseCode, Frame, ResponseHeaders};
 use phx_tungstenite::{close_code, close_frame_cause, close_message, message};
 
 use super::handshake::Upgraded;
@@ -27,7 +27,7 @@ const MAX_WAITING_PONGS: usize = 64;
 /// being copied. A close frame whose code must not be sent (RFC 6455, section 7.4.1) is reported
 /// as 1002.
 ///
-/// `Debug` shows neither frames nor buffers.
+/// `Debug` shows neither frames nor buffers, and of the answer's headers the names only.
 pub struct WebSocketTransport<S> {
     socket: WebSocketStream<Metered<ReadAhead<S>>>,
     /// A new turn begins with each call, except after a frame: the caller may receive many frames
@@ -44,6 +44,7 @@ pub struct WebSocketTransport<S> {
     /// while receiving is held back.
     woken: bool,
     ignored_subprotocols: bool,
+    response_headers: ResponseHeaders,
     closing: Closing,
 }
 
@@ -73,7 +74,7 @@ where
             .write_buffer_size(config.write_buffer_size)
             .max_message_size(Some(max_frame_size))
             .max_frame_size(Some(max_frame_size));
-        let Upgraded { stream, leftover, ignored_subprotocols } = upgraded;
+        let Upgraded { stream, leftover, ignored_subprotocols, response_headers } = upgraded;
         let stream = turn.metered(ReadAhead::new(stream, leftover));
         let socket = WebSocketStream::from_raw_socket(stream, Role::Client, Some(settings));
         WebSocketTransport {
@@ -85,6 +86,7 @@ where
             unwritable: None,
             woken: false,
             ignored_subprotocols,
+            response_headers,
             closing: Closing::No,
         }
     }
@@ -230,6 +232,10 @@ where
         self.ignored_subprotocols
     }
 
+    fn response_headers(&self) -> ResponseHeaders {
+        self.response_headers.clone()
+    }
+
     fn poll_receive(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Frame, CloseCause>> {
         let this = self.get_mut();
         let Poll::Ready(received) = this.poll_received(cx) else {
@@ -307,7 +313,9 @@ where
 
 impl<S> fmt::Debug for WebSocketTransport<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebSocketTransport").finish_non_exhaustive()
+        f.debug_struct("WebSocketTransport")
+            .field("response_headers", &self.response_headers)
+            .finish_non_exhaustive()
     }
 }
 

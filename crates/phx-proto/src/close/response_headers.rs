@@ -36,7 +36,8 @@ impl ResponseHeaders {
             lines.extend_from_slice(value);
             lines.push(b'\n');
         }
-        ResponseHeaders(lines.into())
+        // Without the room to grow: those of an open connection are kept as long as it is.
+        ResponseHeaders(lines.into_boxed_slice().into())
     }
 
     /// The first value of the header of this name, whatever its case.

@@ -17,6 +17,7 @@ mod limits;
 mod ping;
 mod refusal;
 mod request;
+mod response_headers;
 mod silence;
 mod subprotocol;
 #[cfg(feature = "tls")]

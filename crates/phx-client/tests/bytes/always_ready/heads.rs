@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use phx_client::dial::{Dialer, HttpProxy, Socks5Proxy};
 use phx_client::websocket::{self, WebSocketConfig};
-use phx_client::{CloseCause, ProxyCause, UpgradeRejection};
+use phx_client::{CloseCause, ProxyCause, ResponseHeaders, UpgradeRejection};
 
 use crate::peer::{Peer, SWITCHING, attempt};
 
@@ -98,8 +98,11 @@ async fn the_same_comes_of_an_answer_whatever_its_pieces() {
         let extension = "y".repeat(extension);
         format!("HTTP/1.1 503 Nope\r\nTransfer-Encoding: chunked\r\n\r\n1;{extension}\r\nx")
     };
-    let (refused, kept) =
-        (CloseCause::UpgradeRejected, |status| UpgradeRejection::new(status).with_body("x"));
+    let parsed = |lines: &str| {
+        ResponseHeaders::new(lines.lines().map(|line| line.split_once(": ").expect("a header")))
+    };
+    let chunked = parsed("Transfer-Encoding: chunked");
+    let (refused, kept) = (CloseCause::UpgradeRejected, UpgradeRejection::new(503).with_body("x"));
     for (answer, expected) in [
         // What comes behind the last line isn't looked at before that line has ended.
         (
@@ -108,14 +111,14 @@ async fn the_same_comes_of_an_answer_whatever_its_pieces() {
         ),
         (
             format!("HTTP/1.1 404 Not Found\r\n{}\r\n", headers(longest)),
-            refused(UpgradeRejection::new(404)),
+            refused(UpgradeRejection::new(404).with_headers(parsed(&headers(longest)))),
         ),
         (
             format!("HTTP/1.1 404 Not Found\r\n{}\r\n", headers(longest + 1)),
             CloseCause::io("the server's answer has too long a head"),
         ),
-        (chunk(252), refused(kept(503))),
-        (chunk(253), refused(UpgradeRejection::new(503))),
+        (chunk(252), refused(kept.with_headers(chunked.clone()))),
+        (chunk(253), refused(UpgradeRejection::new(503).with_headers(chunked))),
     ] {
         for piece in [usize::MAX, 1, 7, 1_000] {
             let (attempt, config) = (attempt(), WebSocketConfig::default());

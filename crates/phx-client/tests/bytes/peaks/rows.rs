@@ -91,7 +91,13 @@ pub(crate) const ROWS: &[Row] = &[
     constant(
         "http.rs MAX_HEAD",
         32 * KIB,
-        &[wire::long_line, wire::empty_lines, wire::many_headers, wire::a_proxys_head],
+        &[
+            wire::long_line,
+            wire::empty_lines,
+            wire::many_headers,
+            wire::kept_headers,
+            wire::a_proxys_head,
+        ],
     ),
     within("http.rs MAX_HEADERS", "http.rs MAX_HEAD", "headers are slices of the head"),
     within("http.rs MAX_INTERIM", "http.rs MAX_HEAD", "they are dropped one by one"),

@@ -10,7 +10,7 @@ use phx_client::{Frame, Transport};
 
 use super::{MIB, OFFERED_BYTES, PIECE, peak};
 use crate::common::paused;
-use crate::peer::{Peer, Stream, attempt};
+use crate::peer::{Peer, SWITCHING, Stream, attempt};
 
 /// Polls for as long as it takes to read all that is offered, or until there is an output. A poll reads 16 KiB,
 /// or 32 times what comes at a time.
@@ -147,6 +147,16 @@ pub(crate) fn empty_lines() -> usize {
 
 pub(crate) fn many_headers() -> usize {
     attempt_fails("HTTP/1.1 200 OK\r\n", "X:\r\n")
+}
+
+/// Headers that are kept with the connection.
+pub(crate) fn kept_headers() -> usize {
+    let head = SWITCHING.strip_suffix("\r\n").expect("it has no headers to come");
+    let value = "x".repeat(32_000);
+    let peer = Peer::new(format!("{head}X: {value}\r\n\r\n"), "", usize::MAX);
+    with_transport(&peer, &WebSocketConfig::default(), MIB, |client| {
+        assert_eq!(client.response_headers().get("x"), Some(value.as_bytes()));
+    })
 }
 
 pub(crate) fn a_proxys_head() -> usize {
