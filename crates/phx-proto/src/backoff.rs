@@ -1,4 +1,4 @@
-//! How long to wait before the next try: steps, exponential or a function, with seeded jitter.
+//! Delays before the next try: steps, exponential or a function, with seeded jitter.
 
 use alloc::borrow::Cow;
 use alloc::sync::Arc;
@@ -102,7 +102,7 @@ impl Backoff {
         self
     }
 
-    /// Whether the schedule can work; otherwise what it must be.
+    /// Checks that the schedule can work; the error says what it must be.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         if self.jitter_percent > 100 {
             return Err("a schedule with a jitter of 100 percent at the most");

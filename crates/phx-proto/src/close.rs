@@ -1,4 +1,4 @@
-//! How connections end: close codes, and why a transport closed or never opened.
+//! Ends of connections: close codes, and the causes of transports that closed or never opened.
 
 use alloc::string::String;
 use core::fmt;
@@ -50,7 +50,7 @@ impl CloseCode {
         self.0
     }
 
-    /// Whether an application may send this code: 1000 and 3000 to 4999.
+    /// Returns `true` for codes that an application may send: 1000 and 3000 to 4999.
     #[must_use]
     pub const fn is_sendable(self) -> bool {
         matches!(self.0, 1000 | 3000..=4999)
@@ -75,7 +75,7 @@ impl fmt::Debug for CloseCode {
     }
 }
 
-/// Why a connection ended, or an attempt to connect failed.
+/// The cause of a connection's end, or of an attempt to connect that failed.
 ///
 /// `Display` shows the texts in it [`Escaped`]; the fields hold them as they came.
 ///
@@ -96,14 +96,14 @@ pub enum CloseCause {
     /// and must not hold secrets.
     #[non_exhaustive]
     Io {
-        /// What the operating system or the library said; may be empty.
+        /// The text of the operating system or the library; may be empty.
         error: String,
     },
     /// An attempt to connect failed before there was a connection: no such host, connection refused. The text is
     /// for people and must not hold secrets.
     #[non_exhaustive]
     ConnectFailed {
-        /// What the operating system or the library said; may be empty.
+        /// The text of the operating system or the library; may be empty.
         error: String,
     },
     /// TLS failed: one side doesn't trust the other, or they don't understand each other.
@@ -134,7 +134,7 @@ pub enum CloseCause {
     /// machine slept, or the clock jumped.
     Suspended,
 
-    /// What drives the socket has ended: the async runtime was shut down, the task was aborted, or it panicked. The core
+    /// The socket's driver has ended: the async runtime was shut down, the task was aborted, or it panicked. The core
     /// never says so; drivers do.
     Stopped,
 }

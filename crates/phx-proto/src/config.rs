@@ -9,7 +9,7 @@ use crate::{Backoff, ClosePolicy, ReconnectPolicy, RejoinPolicy, Serializer, V2}
 
 pub use range::ConfigError;
 
-/// How long a push, join or leave waits for its reply: 10 s, as in phoenix.js.
+/// Time that a push, join or leave has for its reply: 10 s, as in phoenix.js.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Time between heartbeats: 30 s, as in phoenix.js.
@@ -32,48 +32,48 @@ pub const DEFAULT_HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
 pub struct Config {
     /// Encodes and decodes messages. Default: [`V2`].
     pub serializer: Arc<dyn Serializer>,
-    /// How long a push waits for its reply, counted from the call, unless the call says otherwise.
+    /// Time that a push has for its reply, counted from the call, unless the call says otherwise.
     /// Default: 10 s.
     pub push_timeout: Duration,
-    /// How long a join waits for its reply, counted from the call, and how long each of its
-    /// attempts waits, counted from its turn (see [`max_joins_in_flight`](Self::max_joins_in_flight)),
+    /// Time that a join has for its reply, counted from the call, and that each of its attempts
+    /// has, counted from its turn (see [`max_joins_in_flight`](Self::max_joins_in_flight)),
     /// when it is put in line for the transport. Default: 10 s.
     pub join_timeout: Duration,
-    /// How long a leave waits for its reply. Default: 10 s.
+    /// Time that a leave has for its reply. Default: 10 s.
     pub leave_timeout: Duration,
     /// Time from the opening of a connection to the first heartbeat, and from a heartbeat's reply to
     /// the next heartbeat. `None`: no heartbeats. Servers close what is silent for 60 s. Default:
     /// 30 s.
     pub heartbeat_interval: Option<Duration>,
-    /// How long nothing may come while a heartbeat waits for its reply before the connection counts
-    /// as dead: counted from the heartbeat, or from the last frame that came after it, since every
+    /// Longest silence while a heartbeat waits for its reply; after that the connection counts as
+    /// dead. Counted from the heartbeat, or from the last frame that came after it, since every
     /// frame shows that the peer is alive. Default: 10 s.
     pub heartbeat_timeout: Duration,
-    /// How long a heartbeat waits for its reply at the most, whatever else comes meanwhile: a peer
-    /// that is heard and hears nothing is noticed by this. Less than
+    /// Longest time that a heartbeat waits for its reply, whatever else comes before it: this finds
+    /// a peer that is heard but hears nothing. Less than
     /// [`heartbeat_timeout`](Self::heartbeat_timeout) counts as that, and only the reply counts then,
     /// as in phoenix.js. Default: 30 s, the time that phoenix.js gives it.
     pub heartbeat_limit: Duration,
-    /// How long an attempt to connect may take over everything: credentials, name look-up, TCP, TLS
+    /// Time that an attempt to connect has for everything: credentials, name look-up, TCP, TLS
     /// and the upgrade. Default: 20 s.
     pub connect_timeout: Duration,
-    /// How long a disconnect waits for the transport to close properly before it is reported closed
+    /// Time that the transport has to close properly after a disconnect before it is reported closed
     /// all the same. Default: 5 s.
     pub close_timeout: Duration,
     /// The delays between attempts to connect. Default: 1, 2, 5, then 10 s, a quarter either way.
     pub reconnect: Backoff,
-    /// When to reconnect at all.
+    /// Decides after each end of a connection whether to reconnect. Default: see [`ReconnectPolicy`].
     pub reconnect_policy: ReconnectPolicy,
     /// The longest `Retry-After` that is honoured; a longer one counts as this. Default: 5 min.
     pub max_retry_after: Duration,
     /// The delays between attempts to join a channel. Default: 1, 2, 5, then 10 s, a quarter either
     /// way.
     pub rejoin: Backoff,
-    /// Whether to join again after a rejection.
+    /// Decides after a rejection whether to join again. Default: see [`RejoinPolicy`].
     pub rejoin_policy: RejoinPolicy,
-    /// Whether to join again after the server closed a channel. Default: never.
+    /// Decides whether to join again after the server closed a channel. Default: never.
     pub close_policy: ClosePolicy,
-    /// How long a connection must stay open before the reconnect schedule starts over, and a channel
+    /// Time that a connection must stay open before the reconnect schedule starts over, and a channel
     /// joined before its rejoin schedule does. Zero starts over at once. Default: 10 s.
     pub stable_after: Duration,
     /// The largest frame that is decoded, in bytes; a larger one is a
@@ -104,7 +104,7 @@ pub struct Config {
     /// Payload bytes that a socket's pushes hold at the most before the transport has taken them.
     /// Default: 64 MiB.
     pub max_buffered_bytes: usize,
-    /// What to do with a push for which its channel's buffer has no room. Default: refuse it.
+    /// Treatment of a push for which its channel's buffer has no room. Default: refuse it.
     pub push_overflow: PushOverflow,
     /// Events of the peer's traffic (messages, frames that are none) that wait to be polled at the
     /// most. Events about the connection and the channels have as many places again, and two for each of
@@ -124,7 +124,7 @@ pub struct Config {
     pub max_answer_bytes: usize,
 }
 
-/// What to do with a push for which a channel's buffer has no room.
+/// Treatment of a push for which a channel's buffer has no room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PushOverflow {

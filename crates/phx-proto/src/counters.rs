@@ -1,6 +1,6 @@
-//! What happened on a socket, as numbers.
+//! Counts of what happened on a socket.
 
-/// What happened on a socket since it was made, as numbers. None ever goes down.
+/// Counts of what happened on a socket since it was made. None ever goes down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {

@@ -1,4 +1,4 @@
-//! Where to connect, and what to say there: URL, params, headers, subprotocols.
+//! The server to connect to, and the upgrade request: URL, params, headers, subprotocols.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -29,16 +29,16 @@ const TRANSPORT: &str = "websocket";
 /// Characters of a zone; names of interfaces have up to 15 on Linux, and 255 on Windows.
 const MAX_ZONE: usize = 255;
 
-/// What stands before the token in the subprotocol. In spite of the name, what follows is read as
-/// STANDARD base64 by the server: `-` or `_` in it is an HTTP 500.
+/// Prefix of the token in the subprotocol. In spite of the name, the server reads the token as
+/// STANDARD base64: `-` or `_` in it is an HTTP 500.
 const TOKEN_PREFIX: &str = "base64url.bearer.phx.";
 
-/// Where a socket connects to, and what it says there.
+/// The server that a socket connects to, and the contents of its upgrade request.
 ///
 /// An endpoint is made from a URL or from its parts, and turned into a [`Request`] for each attempt
-/// to connect. Setters take it by value; to evaluate params, headers or a token afresh for each
-/// attempt, keep one endpoint as the base, clone it, and set on the clone what is new: what is set
-/// later replaces what was set before under the same name.
+/// to connect. Setters take it by value; to evaluate params, headers or a token for each
+/// attempt, keep one endpoint as the base, clone it, and set the fresh values on the clone: a later
+/// value replaces an earlier one of the same name.
 ///
 /// `Debug` and `Display` show scheme, host, port and path, and never a param, a header's value or a
 /// token. The Origin header, which Phoenix compares with its `check_origin` option, is sent only if
@@ -332,7 +332,7 @@ fn split_zone(host: &str) -> Result<(&str, Option<&str>), EndpointError> {
     }
 }
 
-/// Whether the host of a URL is an IPv6 address with a zone (RFC 6874).
+/// Returns `true` if the host of a URL is an IPv6 address with a zone (RFC 6874).
 fn has_zone(url: &str) -> bool {
     let host = url.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next());
     let host = host.flatten().and_then(|host| host.rsplit('@').next());

@@ -117,7 +117,7 @@ pub enum CallError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PushError {
-    /// What is wrong with the push, or with its time.
+    /// The reason: something is wrong with the push, or the channel can't take it now.
     pub reason: CallError,
     /// The event, as it was given.
     pub event: ByteString,

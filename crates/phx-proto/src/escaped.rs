@@ -50,7 +50,7 @@ impl<'a> Escaped<'a> {
         Escaped { text, max_chars: usize::MAX }
     }
 
-    /// Whether this character is escaped.
+    /// Returns `true` for a character that is escaped.
     #[must_use]
     pub fn is_escaped(c: char) -> bool {
         c.is_control()

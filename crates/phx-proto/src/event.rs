@@ -29,7 +29,7 @@ pub enum Event {
     Closed {
         /// The transport of the connection or attempt.
         transport: TransportId,
-        /// Whether this connection had been open; policies get whether the socket ever had been.
+        /// `true` if this connection had been open; policies get the same about the socket's whole time.
         was_open: bool,
         /// The reason why it ended or never opened.
         cause: CloseCause,
@@ -46,7 +46,7 @@ pub enum Event {
         channel: ChannelId,
         /// The response to the join, unless it was too much to keep.
         response: Result<Payload, PayloadDropped>,
-        /// Whether it had been joined before. Messages that the server sent in between are lost.
+        /// `true` if it had been joined before. Messages that the server sent in between are lost.
         rejoined: bool,
     },
     /// An attempt to join failed, and there will be another one.
@@ -179,7 +179,7 @@ pub enum ChannelCloseCause {
     ByServer(Result<Payload, PayloadDropped>),
     /// The server rejected its join, and the policy says that this is final.
     Rejected(Rejection),
-    /// What drives the socket has ended, see [`CloseCause::Stopped`].
+    /// The socket's driver has ended, see [`CloseCause::Stopped`].
     Stopped,
 }
 

@@ -1,4 +1,4 @@
-//! What travels over a transport: one WebSocket message.
+//! The unit of a transport: one WebSocket message.
 
 use core::fmt;
 
@@ -56,13 +56,13 @@ impl Frame {
         self.as_bytes().len()
     }
 
-    /// Whether the frame has no bytes.
+    /// Returns `true` if the frame has no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.as_bytes().is_empty()
     }
 
-    /// Whether this is a text frame.
+    /// Returns `true` for a text frame.
     #[must_use]
     pub fn is_text(&self) -> bool {
         matches!(self, Frame::Text(_))

@@ -104,8 +104,8 @@ pub mod event {
     /// Server to client: who came and who went.
     pub const PRESENCE_DIFF: ByteString = ByteString::from_static("presence_diff");
 
-    /// Whether `event` is one that only the protocol itself may send: an application that pushed
-    /// it would be misunderstood.
+    /// Returns `true` if only the protocol itself may send `event`: an application that pushed it
+    /// would be misunderstood.
     #[must_use]
     pub fn is_reserved(event: &str) -> bool {
         matches!(event, "phx_join" | "phx_leave" | "phx_reply" | "phx_close" | "phx_error")

@@ -101,7 +101,7 @@ impl Payload {
         Err(PayloadError::NotJson { error: error.into(), payload: Payload(Frame::Text(text)) })
     }
 
-    /// What stood in a frame where JSON belongs: checked when it is decoded.
+    /// Text that stood in a frame where JSON belongs: checked when it is decoded.
     ///
     /// For serializers. Text for sending goes through [`from_json_text`](Self::from_json_text):
     /// serializers copy it into frames as it is, and a server closes the connection on a frame that
@@ -116,7 +116,7 @@ impl Payload {
         Payload(Frame::Binary(data.into()))
     }
 
-    /// Whether these are the bytes of a binary frame.
+    /// Returns `true` for the bytes of a binary frame.
     #[must_use]
     pub fn is_binary(&self) -> bool {
         !self.0.is_text()
@@ -149,7 +149,7 @@ impl Payload {
         self.0.len()
     }
 
-    /// Whether there are no bytes; `{}` has two.
+    /// Returns `true` if there are no bytes; `{}` has two.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -220,7 +220,7 @@ impl fmt::Debug for Payload {
     }
 }
 
-/// Why a payload couldn't be encoded or decoded.
+/// The error of a payload that couldn't be encoded or decoded.
 ///
 /// The texts of these errors and their `Debug` never quote the payload; `Debug` says at which line
 /// and column it went wrong. Their sources may quote it, [`Escaped`](crate::Escaped): [`JsonError`] says what was found

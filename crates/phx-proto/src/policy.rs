@@ -1,5 +1,5 @@
-//! When to try again: after a connection ended, after a join was rejected, and after the server closed a
-//! channel.
+//! Policies for trying again: after a connection ended, after a join was rejected, and after the server
+//! closed a channel.
 
 use alloc::borrow::Cow;
 use alloc::sync::Arc;
@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use crate::{CloseCause, Escaped, Payload, PayloadDropped, Status, TlsCauseKind};
 
-/// Whether to connect again after a connection ended that the client did not end itself.
+/// Decides whether to connect again after a connection ended that the client did not end itself.
 ///
 /// The default reconnects whatever happened to a socket that has been open before, and after every close code.
 /// For a socket that never was open, these ends are final, since another attempt would end the same way:
@@ -20,7 +20,7 @@ use crate::{CloseCause, Escaped, Payload, PayloadDropped, Status, TlsCauseKind};
 #[derive(Clone, Default)]
 pub struct ReconnectPolicy(Rule<ReconnectFn>);
 
-/// What a policy goes by.
+/// The rule of a policy.
 #[derive(Clone, Default)]
 enum Rule<F> {
     #[default]
@@ -45,7 +45,7 @@ impl<F> Rule<F> {
 
 type ReconnectFn = Arc<dyn Fn(&CloseCause, bool) -> Reconnect + Send + Sync>;
 
-/// What a [`ReconnectPolicy`] decides.
+/// The decision of a [`ReconnectPolicy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reconnect {
@@ -71,7 +71,7 @@ impl ReconnectPolicy {
         ReconnectPolicy(Rule::Never)
     }
 
-    /// A policy of one's own. The function gets the cause and whether this socket has ever been
+    /// A custom policy. The function gets the cause and whether this socket has ever been
     /// open since the user connected, and must be pure, or a session can't be replayed.
     ///
     /// # Examples
@@ -91,7 +91,7 @@ impl ReconnectPolicy {
         ReconnectPolicy(Rule::Function(Arc::new(decide)))
     }
 
-    /// What to do after `cause`; `was_open` is whether the socket has ever been open since the user
+    /// Decides what to do after `cause`; `was_open` is `true` if the socket has been open since the user
     /// connected (the field of this name in [`Event::Closed`](crate::Event::Closed) is about one connection).
     #[must_use]
     pub fn decide(&self, cause: &CloseCause, was_open: bool) -> Reconnect {
@@ -104,7 +104,7 @@ impl ReconnectPolicy {
     }
 }
 
-/// Whether a first attempt that ended like this would end the same way if it were made again.
+/// Returns `true` if a first attempt that ended like this would end the same way again.
 fn is_final(cause: &CloseCause) -> bool {
     match cause {
         CloseCause::UpgradeRejected(refusal) => match refusal.status {
@@ -139,7 +139,7 @@ impl fmt::Debug for ReconnectPolicy {
     }
 }
 
-/// Whether to join again after the server rejected a join.
+/// Decides whether to join again after the server rejected a join.
 ///
 /// The default takes the rejection of a first join as final, unless the join
 /// [crashed](Rejection::is_crash), and tries a rejected rejoin again with the rejoin schedule. Joins
@@ -150,7 +150,7 @@ pub struct RejoinPolicy(Rule<RejoinFn>);
 
 type RejoinFn = Arc<dyn Fn(&Rejection) -> Rejoin + Send + Sync>;
 
-/// What a [`RejoinPolicy`] or a [`ClosePolicy`] decides.
+/// The decision of a [`RejoinPolicy`] or a [`ClosePolicy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Rejoin {
@@ -171,7 +171,7 @@ pub struct Rejection {
     /// The reply's response, often `{"reason":"..."}`. A policy always gets it. An event doesn't if that is too much
     /// to keep, see [`Config::max_answer_bytes`](crate::Config::max_answer_bytes).
     pub response: Result<Payload, PayloadDropped>,
-    /// Whether this channel had been joined before.
+    /// `true` if this channel had been joined before.
     pub rejoin: bool,
 }
 
@@ -182,9 +182,9 @@ impl Rejection {
         Rejection { status, response: Ok(response), rejoin }
     }
 
-    /// Whether the channel's `join` raised an error on the server: Phoenix answers with the status
-    /// `error` and `{"reason":"join crashed"}` then. That is trouble that may pass, a database that
-    /// is away for one, and no decision of the application.
+    /// Returns `true` if the channel's `join` raised an error on the server: Phoenix answers with the
+    /// status `error` and `{"reason":"join crashed"}` then. Such trouble may pass, a database that is
+    /// away for one; it is no decision of the application.
     #[must_use]
     pub fn is_crash(&self) -> bool {
         self.status == Status::Error && self.reason().is_some_and(|reason| reason == "join crashed")
@@ -236,7 +236,7 @@ impl RejoinPolicy {
         RejoinPolicy(Rule::Never)
     }
 
-    /// A policy of one's own. The function must be pure, or a session can't be replayed.
+    /// A custom policy. The function must be pure, or a session can't be replayed.
     ///
     /// # Examples
     ///
@@ -256,7 +256,7 @@ impl RejoinPolicy {
         RejoinPolicy(Rule::Function(Arc::new(decide)))
     }
 
-    /// What to do after `rejection`.
+    /// Decides what to do after `rejection`.
     #[must_use]
     pub fn decide(&self, rejection: &Rejection) -> Rejoin {
         match &self.0 {
@@ -274,7 +274,7 @@ impl fmt::Debug for RejoinPolicy {
     }
 }
 
-/// Whether to join again after the server closed a channel (`phx_close`): its process stopped, as it
+/// Decides whether to join again after the server closed a channel (`phx_close`): its process stopped, as it
 /// does when a token has expired or a room is over.
 ///
 /// The default takes that as the end, as phoenix.js does. A channel that is joined again by a policy
@@ -316,7 +316,7 @@ impl ClosePolicy {
         ClosePolicy(Rule::Function(Arc::new(decide)))
     }
 
-    /// What to do after a `phx_close` with this payload.
+    /// Decides what to do after a `phx_close` with this payload.
     #[must_use]
     pub fn decide(&self, payload: &Payload) -> Rejoin {
         match &self.0 {

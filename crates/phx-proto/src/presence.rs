@@ -1,4 +1,4 @@
-//! Who is there: folds the presence events of a channel into a list.
+//! Presence: folds the presence events of a channel into a list.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -32,7 +32,7 @@ pub use meta::PresenceMeta;
 use list::Weight;
 use wire::{Counted, Diff, Kind};
 
-/// How far a [`Presence`] can be trusted.
+/// The state of a [`Presence`]: complete, outdated or incomplete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PresenceStatus {
@@ -40,15 +40,15 @@ pub enum PresenceStatus {
     Pending,
     /// The list is the server's.
     Synced,
-    /// A payload of the current join was refused, so the list lacks what it said. Joining again
-    /// mends that.
+    /// A payload of the current join was refused, so the list lacks its contents. Joining
+    /// again repairs that.
     Incomplete,
 }
 
 /// The presences of one channel: a pure fold over its presence events.
 ///
 /// Feed it with every message of the channel by [`handle_event`](Self::handle_event), and report to it
-/// every join and rejoin by [`handle_joined`](Self::handle_joined). What comes out are the
+/// every join and rejoin by [`handle_joined`](Self::handle_joined). It returns the
 /// [changes](PresenceChange), with the rules of phoenix.js's `Presence`:
 ///
 /// - A state makes the list equal to what it says; joins and leaves are what differs by `phx_ref`
@@ -68,13 +68,13 @@ pub enum PresenceStatus {
 /// `user` that a server's `fetch/2` adds; the default takes any fields. A payload of which any part
 /// doesn't decode is an error and changes nothing in the list.
 ///
-/// The limits of the [configuration](PresenceConfig) hold while a payload is decoded, too: it is
+/// The limits of the [configuration](PresenceConfig) hold while a payload is decoded as well: it is
 /// counted first, and nothing of it is decoded or copied before it is known to be within them.
 ///
 /// Applying a diff costs in proportion to the diff, and to the logarithms of how many keys there are and
 /// of how many metas a key has. Metas are never copied: list and changes share them.
 ///
-/// `Debug` shows how many there are, not who.
+/// `Debug` shows the number of keys, and no key.
 ///
 /// # Examples
 ///
@@ -102,7 +102,7 @@ pub struct Presence<M = Value, E = Map<String, Value>> {
     config: PresenceConfig,
     list: PresenceList<M, E>,
     phase: Phase<M, E>,
-    /// Whether a payload of the current join was refused.
+    /// `true` once a payload of the current join was refused.
     refused: bool,
 }
 
@@ -110,7 +110,7 @@ enum Phase<M, E> {
     /// Waiting for the state of the current join, with the diffs that came before it.
     Pending {
         diffs: Vec<Diff<M, E>>,
-        /// What the diffs' payloads had.
+        /// Sum of the weights of the diffs' payloads.
         weight: Weight,
     },
     Synced,
@@ -161,7 +161,7 @@ impl<M, E> Presence<M, E> {
         self.handle_joined();
     }
 
-    /// How far the list can be trusted.
+    /// Reports whether the list is complete, that of an earlier join, or incomplete.
     #[must_use]
     pub fn status(&self) -> PresenceStatus {
         match self.phase {
@@ -184,7 +184,7 @@ impl<M, E> Presence<M, E> {
         self.list.clone()
     }
 
-    /// What `by` makes of each presence, in the order of their keys: phoenix.js's `list(by)`.
+    /// The results of `by` for each presence, in the order of their keys: phoenix.js's `list(by)`.
     pub fn list_by<T>(&self, mut by: impl FnMut(&str, &PresenceEntry<M, E>) -> T) -> Vec<T> {
         self.list.iter().map(|(key, entry)| by(key, entry)).collect()
     }
@@ -201,7 +201,7 @@ impl<M, E> Presence<M, E> {
         self.list.len()
     }
 
-    /// Whether the list is empty.
+    /// Returns `true` if there are no keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()

@@ -20,7 +20,7 @@ pub use v2::{V2, V2Server};
 /// Turns messages into frames and frames into messages, for one side of a connection.
 ///
 /// [`V2`] and [`V1`] are the client's sides of Phoenix's own two, [`V2Server`] and [`V1Server`] the
-/// server's. Implement this for a format of your own; the server needs a serializer of the same
+/// server's. Implement this for a custom format; the server needs a serializer of the same
 /// format. `tests/message_pack.rs` of this crate is one for MessagePack, to be read as an example.
 ///
 /// # Rules
@@ -68,8 +68,8 @@ pub trait Serializer: fmt::Debug + Send + Sync {
     /// [`EncodeError`] if the format can't express this message.
     fn encode(&self, message: &Message) -> Result<Frame, EncodeError>;
 
-    /// Whether [`encode`](Self::encode) would succeed, whatever the refs. Asked at the call of a
-    /// push, so that what can't be sent is that call's error.
+    /// Checks that [`encode`](Self::encode) would succeed, whatever the refs. Called when a push is
+    /// made, so that a message which can't be sent is that call's error.
     ///
     /// The default encodes the message and drops the frame; a cheaper answer is welcome.
     ///
@@ -97,7 +97,7 @@ pub trait Serializer: fmt::Debug + Send + Sync {
     }
 }
 
-/// Why a message couldn't be encoded.
+/// The error of a message that couldn't be encoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodeError {
@@ -133,7 +133,7 @@ pub enum EncodeError {
 #[error("not a message: {reason}")]
 #[non_exhaustive]
 pub struct DecodeError {
-    /// What is wrong with it.
+    /// The reason.
     #[source]
     pub reason: DecodeCause,
     /// The frame, as it came.
@@ -148,7 +148,7 @@ impl DecodeError {
     }
 }
 
-/// What is wrong with a frame.
+/// The reason why a frame can't be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeCause {
@@ -156,7 +156,7 @@ pub enum DecodeCause {
     #[error("{len} bytes are more than the {max} allowed")]
     #[non_exhaustive]
     TooLarge {
-        /// The frame's length.
+        /// The frame's length in bytes.
         len: usize,
         /// The limit in bytes.
         max: usize,

@@ -97,7 +97,7 @@ impl Socket {
 
     /// Disconnects, and stays so until [`connect`](Self::connect).
     ///
-    /// What was accepted while connected is still sent, then a close frame with `code` and `reason`; [`Event::Closed`]
+    /// Requests accepted while connected are still sent, then a close frame with `code` and `reason`; [`Event::Closed`]
     /// comes when the transport is closed, at the latest after [`Config::close_timeout`]. Channels stay known, and
     /// rejoin when the socket connects again. A wait for the next attempt ends with [`Event::RetryCancelled`]. If no
     /// connection is wanted anyway, no event comes.
@@ -513,8 +513,8 @@ impl Socket {
         if self.cx.events.is_at_rest() { None } else { self.cx.events.poll() }
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout); `None`: not until something else happens. Changes with
-    /// every other call.
+    /// The moment to call [`handle_timeout`](Self::handle_timeout); `None`: not until something else happens. Changes
+    /// with every other call.
     ///
     /// # Examples
     ///
@@ -548,7 +548,7 @@ impl Socket {
         self.connection.state()
     }
 
-    /// Whether the socket is connected.
+    /// Returns `true` while the socket is connected.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.connection.is_open()

@@ -33,7 +33,7 @@ impl Instant {
         Instant(since_epoch)
     }
 
-    /// How long after the driver's epoch this moment is.
+    /// The time from the driver's epoch to this moment.
     #[must_use]
     pub const fn since_epoch(self) -> Duration {
         self.0

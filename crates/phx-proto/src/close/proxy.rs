@@ -1,8 +1,8 @@
-//! Why a proxy opened no tunnel.
+//! Causes of a proxy that opened no tunnel.
 
 use core::fmt;
 
-/// Why a proxy opened no tunnel to the server.
+/// The cause of a proxy that opened no tunnel to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyCause {

@@ -61,7 +61,7 @@ impl ResponseHeaders {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns `true` if there are no headers.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

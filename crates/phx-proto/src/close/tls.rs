@@ -1,11 +1,11 @@
-//! How TLS failed.
+//! Failures of TLS.
 
 use alloc::string::String;
 use core::fmt;
 
 use crate::Escaped;
 
-/// How TLS failed, in kind and in words.
+/// A failure of TLS, in kind and in words.
 ///
 /// `Display` shows the words, [`Escaped`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct TlsCause {
     pub error: String,
 }
 
-/// What was wrong with TLS.
+/// The kind of a TLS failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TlsCauseKind {

@@ -1,4 +1,4 @@
-//! What settings may be, and the error of one that can't work.
+//! The ranges of settings, and the error of a setting outside its range.
 
 use core::time::Duration;
 
@@ -29,7 +29,7 @@ const MOST_CHANNELS: usize = (u32::MAX as usize).saturating_sub(1);
 pub struct ConfigError {
     /// The name of the field or method that sets it.
     pub setting: &'static str,
-    /// What it may be, in words.
+    /// The range of values that work, in words: "1 ms or more".
     pub range: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! What can be wrong with an endpoint.
+//! Errors of endpoints.
 
 use alloc::string::String;
 
@@ -6,7 +6,7 @@ use url::ParseError;
 
 use crate::Escaped;
 
-/// Which part of an endpoint is wrong, and how.
+/// The part of an endpoint that is wrong, and the reason.
 ///
 /// Neither `Debug` nor `Display` quotes what was given, since any of it may be a secret, except the
 /// names of params that were set and of headers that are valid.
@@ -74,12 +74,12 @@ pub enum EndpointError {
     Param {
         /// The name with its nesting, as in `user[name]`.
         name: String,
-        /// Why not.
+        /// The reason.
         kind: ParamCause,
     },
 }
 
-/// Why the form encoding can't express a param.
+/// The reason why the form encoding can't express a param.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParamCause {

@@ -11,8 +11,8 @@ use url::Url;
 
 use super::{EndpointError, ParamCause};
 
-/// What JavaScript's `encodeURIComponent` encodes, and the quote, which the URL standard encodes in
-/// a query anyway.
+/// The characters that JavaScript's `encodeURIComponent` encodes, and the quote, which the URL
+/// standard encodes in a query anyway.
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')

@@ -67,7 +67,7 @@ impl Request {
         &self.protocols
     }
 
-    /// Whether this is wss.
+    /// Returns `true` for wss, `false` for ws.
     #[must_use]
     pub fn is_tls(&self) -> bool {
         self.url.scheme() == "wss"

@@ -1,4 +1,4 @@
-//! What outcomes and causes hold of the server's answers, and how that is dropped.
+//! The bytes of the server's answers that outcomes and causes hold, and how they are dropped.
 
 use bytestring::ByteString;
 
@@ -9,7 +9,7 @@ use crate::{Payload, PayloadDropped, Rejection, Status};
 const MAX_STATUS: usize = 255;
 
 impl Outcome {
-    /// What became of a call that the server answered.
+    /// The outcome of a call that the server answered.
     pub(crate) fn of_reply(status: Status, response: Result<Payload, PayloadDropped>) -> Self {
         match response {
             Ok(response) => Outcome::Reply { status, response },

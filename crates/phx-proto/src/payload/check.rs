@@ -1,4 +1,4 @@
-//! What a Phoenix server refuses although it is valid JSON by its grammar.
+//! Finds JSON that is valid by the grammar, but that a Phoenix server refuses.
 
 /// The first thing in `json` that makes Phoenix close the connection with 1011.
 ///
@@ -25,7 +25,7 @@ struct LoneSurrogate;
 
 struct OutOfRange;
 
-/// What follows a string whose opening quote has been read.
+/// Returns the text after a string whose opening quote has been read.
 fn after_string(text: &[u8]) -> Result<&[u8], LoneSurrogate> {
     let mut rest = text;
     loop {
@@ -52,8 +52,8 @@ fn code_unit(text: &[u8]) -> Option<u16> {
     u16::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// What follows the number that `text` starts with. Integers have no limit on the server; what has a
-/// fraction or an exponent must fit a double there.
+/// Returns the text after the number that `text` starts with. Integers have no limit on the server;
+/// a number with a fraction or an exponent must fit a double there.
 fn after_number(text: &[u8]) -> Result<&[u8], OutOfRange> {
     let end = text
         .iter()

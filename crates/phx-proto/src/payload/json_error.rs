@@ -6,7 +6,7 @@ use core::fmt;
 
 use crate::Escaped;
 
-/// Why JSON can't be written or read, in the words of `serde_json` or of your own type.
+/// The error of JSON that can't be written or read, in the words of `serde_json` or of your own type.
 ///
 /// `Display` may quote the value that had the wrong type; what it shows is [`Escaped`]. `Debug` quotes nothing: it shows
 /// the kind of the error, the line and the column.

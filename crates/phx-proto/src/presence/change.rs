@@ -1,4 +1,4 @@
-//! What changed in a list of presences.
+//! Changes in a list of presences.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -20,7 +20,7 @@ pub enum PresenceChange<M, E> {
     Joined {
         /// The key of the presence.
         key: ByteString,
-        /// What was there before; `None` if the key is new.
+        /// The presence before the change; `None` if the key is new.
         before: Option<Arc<PresenceEntry<M, E>>>,
         /// The metas that came.
         joined: Arc<PresenceEntry<M, E>>,
@@ -29,7 +29,7 @@ pub enum PresenceChange<M, E> {
     Left {
         /// The key of the presence.
         key: ByteString,
-        /// What remains. If it has no metas, the key is gone.
+        /// The presence after the change. If it has no metas, the key is gone.
         after: Arc<PresenceEntry<M, E>>,
         /// The metas that went.
         left: Arc<PresenceEntry<M, E>>,

@@ -1,4 +1,4 @@
-//! One presence: its metas, and what the server says beside them.
+//! One presence: its metas, and the fields that the server adds beside them.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -6,8 +6,8 @@ use core::fmt;
 use super::meta::PresenceMeta;
 use super::metas::Metas;
 
-/// What is known of one key: a meta for each process that tracks it (one per device, or per tab),
-/// and what the server adds beside them.
+/// The presence of one key: a meta for each process that tracks it (one per device, or per tab),
+/// and the fields that the server adds beside them.
 ///
 /// `Debug` shows the number of metas only.
 pub struct PresenceEntry<M, E> {
@@ -26,7 +26,7 @@ impl<M, E> PresenceEntry<M, E> {
         self.metas.iter().map(|meta| &**meta)
     }
 
-    /// What the presence has beside its metas, such as the `user` that a server's `fetch/2` adds.
+    /// The fields beside the metas, such as the `user` that a server's `fetch/2` adds.
     #[must_use]
     pub fn extra(&self) -> &E {
         &self.extra
@@ -46,7 +46,7 @@ impl<M, E> PresenceEntry<M, E> {
     }
 }
 
-/// Whatever the texts looked like.
+/// Compares refs and decoded values; the lengths of the JSON texts don't count.
 impl<M: PartialEq, E: PartialEq> PartialEq for PresenceEntry<M, E> {
     fn eq(&self, other: &Self) -> bool {
         self.metas.iter().eq(other.metas.iter()) && self.extra == other.extra

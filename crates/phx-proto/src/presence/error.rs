@@ -1,9 +1,9 @@
-//! Why a presence payload was refused.
+//! The error of a presence payload that was refused.
 
 use crate::{Payload, PayloadError};
 
-/// Why the payload of a presence event was refused. The list is as it was before; all but the first
-/// hold the payload, and the first's error does.
+/// The error of a presence event whose payload was refused. The list is as it was before;
+/// [`payload`](Self::payload) hands the payload back.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PresenceError {

@@ -14,7 +14,7 @@ use crate::Payload;
 /// A clone costs a reference count and shares what it holds, whatever its length: it stays as it is while the
 /// [`Presence`](super::Presence) that it is from goes on.
 ///
-/// `Debug` shows how many there are, not who.
+/// `Debug` shows the number of keys, and no key.
 pub struct PresenceList<M, E> {
     entries: Tree<Present<M, E>>,
     weight: Weight,
@@ -44,7 +44,7 @@ impl<M, E> PresenceList<M, E> {
         self.entries.len()
     }
 
-    /// Whether the list is empty.
+    /// Returns `true` if there are no keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -55,8 +55,8 @@ impl<M, E> PresenceList<M, E> {
         self.weight
     }
 
-    /// The list as it is, to go back to, if growing by as much could bring it over a limit. Otherwise
-    /// none, so that it changes in place.
+    /// A copy to go back to, if growing by `growth` could exceed a limit; otherwise `None`, so that
+    /// the list changes in place.
     pub(super) fn clone_if_over(&self, config: &PresenceConfig, growth: Weight) -> Option<Self> {
         let most = self.weight.plus(growth);
         (most.metas > config.max_metas || most.bytes > config.max_bytes).then(|| self.clone())
@@ -94,12 +94,12 @@ impl<M, E> fmt::Debug for PresenceList<M, E> {
     }
 }
 
-/// What counts towards the limits.
+/// The amounts that count towards the limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Weight {
-    /// A key without metas counts as one, so that the keys are limited too.
+    /// Number of metas. A key without metas counts as one, so that keys are limited as well.
     pub(super) metas: usize,
-    /// Bytes of text.
+    /// Length of JSON text and keys in bytes.
     pub(super) bytes: usize,
 }
 
@@ -109,7 +109,7 @@ impl Weight {
         Weight { metas: entry.metas.len().max(1), bytes }
     }
 
-    /// Whether this much is within the limits, or the error that `payload` is too much.
+    /// Checks the weight against the limits; the error holds `payload`.
     pub(super) fn check(
         self,
         config: &PresenceConfig,

@@ -1,4 +1,4 @@
-//! One meta: one way in which somebody is present.
+//! One meta of a presence: one process that tracks the key.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -10,7 +10,7 @@ pub struct PresenceMeta<M> {
     pub(super) phx_ref: Box<str>,
     pub(super) phx_ref_prev: Option<Box<str>>,
     pub(super) data: M,
-    /// Bytes of the meta's text.
+    /// Length of the meta's JSON text in bytes.
     pub(super) size: usize,
 }
 
@@ -34,7 +34,7 @@ impl<M> PresenceMeta<M> {
     }
 }
 
-/// Whatever the texts looked like.
+/// Compares refs and decoded values; the lengths of the JSON texts don't count.
 impl<M: PartialEq> PartialEq for PresenceMeta<M> {
     fn eq(&self, other: &Self) -> bool {
         self.phx_ref == other.phx_ref

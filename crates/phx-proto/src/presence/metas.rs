@@ -1,4 +1,4 @@
-//! The metas of one presence, in their order, and found by their refs.
+//! The metas of one presence, in order, with a look-up by ref.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -21,16 +21,16 @@ pub(super) enum Metas<M> {
 }
 
 pub(super) struct Many<M> {
-    /// By place.
+    /// Sorted by place, which is the order of joining.
     list: Tree<Placed<M>>,
-    /// By ref, and equal refs by place.
+    /// Sorted by ref, and equal refs by place.
     index: Tree<Placed<M>>,
     next_place: u64,
-    /// Bytes of the metas' texts.
+    /// Length of the metas' JSON texts in bytes.
     size: usize,
 }
 
-/// A meta, and where in the list it is.
+/// A meta, and its place in the list.
 pub(super) struct Placed<M> {
     place: u64,
     meta: Arc<PresenceMeta<M>>,

@@ -50,8 +50,8 @@ impl<T> Tree<T> {
         self.0.as_ref().map_or(0, |root| root.len)
     }
 
-    /// The value that is equal by `order`, which says how a value compares to the one wanted. One of
-    /// them, if there are several.
+    /// The value that is equal by `order`, which compares a value to the one wanted; any of them, if
+    /// there are several.
     pub(super) fn get(&self, order: impl Fn(&T) -> Ordering) -> Option<&T> {
         let mut node = self.0.as_ref()?;
         loop {

@@ -1,4 +1,4 @@
-//! Reads the payloads of the two presence events: first how much there is, then what it is.
+//! Reads the payloads of the two presence events: counts first, then decodes.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -40,12 +40,13 @@ pub(super) enum Kind {
 /// been decoded or copied.
 pub(super) struct Counted<'a> {
     text: Text<'a>,
-    /// What a state has, or what a diff joins.
+    /// Contents of a state, or of the joins of a diff.
     joins: Count,
+    /// Contents of the leaves of a diff; zero for a state.
     leaves: Count,
 }
 
-/// What there is of what is limited. What is there twice counts twice.
+/// Numbers of the things that are limited. Duplicates count each time.
 #[derive(Clone, Copy, Default)]
 struct Count {
     keys: usize,
@@ -64,12 +65,12 @@ impl<'a> Counted<'a> {
         Ok(Counted { text, joins: joins.count, leaves: leaves.count })
     }
 
-    /// By how much the list grows with it at the most.
+    /// Upper bound of the list's growth by this payload.
     pub(super) fn growth(&self) -> Weight {
         Weight { metas: self.joins.metas, bytes: self.text.json.len() }
     }
 
-    /// What it takes while it waits.
+    /// Weight of a diff while it waits for the state.
     pub(super) fn weight(&self) -> Weight {
         let metas = self.joins.metas.saturating_add(self.leaves.metas);
         Weight { metas, bytes: self.text.json.len() }
@@ -165,16 +166,16 @@ impl<'a> Text<'a> {
     }
 }
 
-/// What is made of presences while they are read.
+/// Receives presences while they are scanned.
 trait Reader {
-    /// A meta of the presence that comes next.
+    /// Takes a meta of the presence that comes next.
     fn meta(&mut self, meta: Span) -> Result<(), Fault>;
 
-    /// A presence. Says whether it has anything beside its metas.
+    /// Takes a presence, after its metas; `has_extra` is `true` if it has fields beside them.
     fn presence(&mut self, key: Element, entry: Span, has_extra: bool) -> Result<(), Fault>;
 }
 
-/// The metas of one key.
+/// The text of a key.
 fn name(key: Element, json: &[u8]) -> Result<Cow<'_, [u8]>, Fault> {
     key.text(json).ok_or(Fault::Shape("a key with half of a surrogate pair"))
 }
@@ -211,7 +212,7 @@ fn entries(scanner: &mut Scanner<'_>, reader: &mut dyn Reader) -> Result<(), Fau
     })
 }
 
-/// Reads `{"metas": [..], ..}`; whether there is anything beside the metas.
+/// Reads `{"metas": [..], ..}`. Returns `true` if there are fields beside the metas.
 fn entry(scanner: &mut Scanner<'_>, reader: &mut dyn Reader) -> Result<bool, Fault> {
     let (mut has_metas, mut has_extra) = (false, false);
     object(scanner, |scanner, key| {
@@ -299,7 +300,7 @@ impl<'a, M, E> Decoder<'a, M, E> {
         Decoder { json, entries: Vec::with_capacity(count.keys), metas: Vec::new() }
     }
 
-    /// What was read, in order. Of equal keys the last counts, as in a JavaScript object.
+    /// The entries sorted by key. Of equal keys the last counts, as in a JavaScript object.
     fn finish(self) -> Entries<M, E> {
         let mut entries = self.entries;
         if !entries.is_sorted_by(|(one, _), (next, _)| one < next) {

@@ -129,13 +129,13 @@ impl<'a> Scanner<'a> {
         self
     }
 
-    /// Whether what was accepted is all ASCII, and so UTF-8. If it isn't said, it may be all the same.
+    /// Returns `true` if all that was accepted is known to be ASCII, and so UTF-8; `false` proves nothing.
     #[inline(always)]
     pub(crate) fn is_ascii(&self) -> bool {
         self.bits.are_ascii()
     }
 
-    /// Whether all of the text has been read.
+    /// Returns `true` once all of the text has been read.
     pub(crate) fn is_at_end(&self) -> bool {
         self.offset == self.text.len()
     }

@@ -12,7 +12,7 @@ use crate::{Message, Ref};
 pub(super) struct Writer(Vec<u8>);
 
 impl Writer {
-    /// A writer with room for `message` and `syntax` bytes of brackets, quotes, commas and keys.
+    /// A writer with capacity for `message` and `syntax` bytes of brackets, quotes, commas and keys.
     pub(super) fn for_message(message: &Message, syntax: usize) -> Self {
         let status = message.status.as_ref().map_or(0, |status| {
             status.as_str().len().saturating_add(r#"{"response":,"status":""}"#.len())

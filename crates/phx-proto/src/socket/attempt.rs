@@ -6,7 +6,7 @@
 //!              +------ params are fixed -----------+     each step: failed, timed out, stopped
 //! ```
 //!
-//! What an attempt has asked for or put in line ends with it.
+//! Requests and places in line that an attempt holds end with it.
 
 use alloc::boxed::Box;
 use core::time::Duration;
@@ -72,12 +72,12 @@ impl Attempt {
         Attempt::Answer(ask(cx, id, What::Join(params), timeout))
     }
 
-    /// Whether the transport has taken the join.
+    /// Returns `true` once the transport has taken the join.
     pub(super) fn is_sent(&self, cx: &Context) -> bool {
         matches!(self, Attempt::Answer(join_ref) if cx.requests.is_sent(*join_ref))
     }
 
-    /// Whether a driver has been asked for something by it, or a user has asked for it.
+    /// Returns `true` if the user has asked for the attempt, or the driver has polled an action of it.
     pub(super) fn is_visible(&self, cx: &Context, params: &Params) -> bool {
         match (self, params) {
             (Attempt::Turn(_), _) => false,

@@ -66,7 +66,7 @@ enum State {
     Joined {
         /// Until the join proves stable.
         stable: Option<TimerKey>,
-        /// Whether the server's answer named the join, as all from the channel does, but in V1.
+        /// `true` if the server's answer named the join, as everything from the channel does, except in V1.
         named: bool,
     },
     Errored {
@@ -121,12 +121,12 @@ impl Channel {
         self.forgotten
     }
 
-    /// Whether it can be dropped.
+    /// Returns `true` if the channel can be dropped.
     pub(super) fn is_gone(&self) -> bool {
         self.forgotten && matches!(self.state, State::Closed { .. })
     }
 
-    /// Whether a message with this `join_ref` belongs to an older life of the channel.
+    /// Returns `true` if a message with this `join_ref` belongs to an older life of the channel.
     pub(super) fn has_stale_join_ref(&self, join_ref: Option<&Ref>) -> bool {
         // Broadcasts and V1 name no join.
         join_ref.is_some_and(|join_ref| join_ref.as_number() != self.join_ref)

@@ -36,7 +36,7 @@ pub(super) struct Connection {
     next_transport: u64,
     /// Number of times that the reconnect timer has fired since the schedule started over.
     tries: u32,
-    /// Whether there was an open connection since the user asked for one.
+    /// `true` once a connection has opened since the user asked for one.
     was_open: bool,
 }
 
@@ -45,7 +45,7 @@ enum State {
     Closed,
     Connecting {
         transport: TransportId,
-        /// Whether the driver has polled the action: before that nothing is to be closed.
+        /// `true` once the driver has polled the action: before that there is nothing to close.
         begun: bool,
         timeout: TimerKey,
     },

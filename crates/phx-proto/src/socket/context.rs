@@ -1,4 +1,4 @@
-//! What the machines of a socket share: the clock and the settings, and where deadlines, requests and events go.
+//! Shared parts of a socket's machines: clock, settings, and the queues of deadlines, requests and events.
 
 use core::time::Duration;
 

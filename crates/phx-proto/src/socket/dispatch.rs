@@ -123,7 +123,7 @@ impl Dispatch<'_> {
             .unwrap_or_default()
     }
 
-    /// Whether this ends a channel, names none (V1), and there is one of its topic that is being left.
+    /// Returns `true` if this ends a channel without naming its join (V1) while one of its topic is being left.
     /// The server ends that one first, often only after it has answered the next one's join.
     fn ends_a_leave(&self, message: &Message) -> bool {
         message.join_ref.is_none()
@@ -131,7 +131,7 @@ impl Dispatch<'_> {
             && self.cx.topics.leaving(&message.topic, None).is_some()
     }
 
-    /// What concerns a channel that is being left, found by its join: its topic may be another's by now.
+    /// Delivers to a channel that is being left, found by its join: its topic may belong to another by now.
     /// `known` is whether the topic has a channel.
     fn deliver_to_leaving(&mut self, message: &mut Message, known: bool) {
         let leaving = match &message.join_ref {
@@ -173,16 +173,16 @@ fn count_outdated(cx: &mut Context) {
     cx.counters.outdated = cx.counters.outdated.saturating_add(1);
 }
 
-/// Whether the channel is gone on the server after this event.
+/// Returns `true` if the channel is gone on the server after this event.
 fn is_end(event: &ByteString) -> bool {
     *event == events::CLOSE || *event == events::ERROR
 }
 
-/// What is kept of a message keeps its frame. No more of that is to be unused than so many bytes, or an eighth of
-/// what is used: otherwise the limits in bytes would not limit the memory that is held.
+/// Parts of a message that are kept keep its frame in memory. At most this many bytes of it, or an eighth of the
+/// bytes in use, may be unused: otherwise the limits in bytes would not limit the memory that is held.
 const UNUSED: usize = 1 << 10;
 
-/// Whether a peer has padded the frame: with other elements, a long topic, white space.
+/// Detects a frame that the peer has padded: with other elements, a long topic, white space.
 #[inline]
 fn wastes_its_frame(message: &Message, frame: usize) -> bool {
     let status = match &message.status {

@@ -158,7 +158,7 @@ impl EventQueue {
         }
     }
 
-    /// Whether a poll would return and change nothing.
+    /// Returns `true` if a poll would return and change nothing.
     #[inline]
     pub(super) fn is_at_rest(&self) -> bool {
         self.waiting.is_empty() && self.lost == 0 && self.waiting.capacity() <= LARGE
@@ -220,7 +220,7 @@ impl EventQueue {
         self.waiting.shrink_to(self.waiting.len().saturating_mul(2).max(KEPT));
     }
 
-    /// Whether one more call with an outcome stays within the limit.
+    /// Returns `true` if one more call with an outcome stays within the limit.
     pub(super) fn has_room_for_outcome(&self) -> bool {
         self.outcomes < self.max_outcomes
     }

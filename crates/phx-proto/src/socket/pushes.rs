@@ -109,7 +109,7 @@ impl Pushes {
         self.unsent().for_each(|push| cx.requests.hold(push));
     }
 
-    /// Whether some are ready to be sent: they come before others.
+    /// Returns `true` if some are ready to be sent: these come before the others.
     pub(super) fn are_ready(&self, cx: &Context) -> bool {
         self.unsent().next().is_some_and(|oldest| cx.requests.is_ready(oldest))
     }
@@ -153,7 +153,7 @@ impl Pushes {
     }
 }
 
-/// Whether this is Phoenix's own answer that it has no channel for the topic of a push.
+/// Recognises Phoenix's own answer that it has no channel for the topic of a push.
 pub(super) fn is_unmatched(status: &Status, response: &Payload) -> bool {
     *status == Status::Error && response.reason().is_some_and(|reason| reason == "unmatched topic")
 }

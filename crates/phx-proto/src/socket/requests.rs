@@ -46,7 +46,7 @@ pub(super) enum What {
 pub(super) struct Leave {
     topic: ByteString,
     join_ref: u64,
-    /// Whether no call waits for its answer: it is sent so that the server doesn't keep a channel without a user.
+    /// `true` if no call waits for its answer: it is sent so that the server doesn't keep a channel without a user.
     orphan: bool,
 }
 
@@ -106,7 +106,7 @@ impl What {
         }
     }
 
-    /// Whether no call waits for the answer to it.
+    /// Returns `true` if no call waits for its answer.
     fn is_orphan(&self) -> bool {
         matches!(self, What::Leave(Some(leave)) if leave.orphan)
     }
@@ -254,7 +254,7 @@ impl Requests {
         }
     }
 
-    /// Whether no request waits for the driver.
+    /// Returns `true` if no request waits for the driver.
     pub(super) fn is_drained(&self) -> bool {
         self.ready.is_empty()
     }

@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(timers.pop_due(shortest), Some((shortest, TimeoutReason::Reconnect)));
     }
 
-    /// What happens to a set of timers.
+    /// A step of the test: an operation on a set of timers.
     #[derive(Clone, Debug)]
     enum Step {
         /// In this many milliseconds.

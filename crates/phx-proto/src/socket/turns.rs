@@ -56,7 +56,7 @@ pub(super) struct Turns {
     waiting: BTreeMap<u64, ChannelId>,
     /// Attempts that have had their turn and aren't over.
     under_way: usize,
-    /// Whether the last connection ended, and not by the client's wish, while joins were under way.
+    /// `true` if the last connection ended while joins were under way, and not by the client's wish.
     ended_unanswered: bool,
     rejected: Rejected,
     pace: Option<Box<Pace>>,
@@ -69,11 +69,12 @@ struct Rejected {
     since: Instant,
 }
 
-/// How turns are spread.
+/// The pace at which turns follow each other.
 #[derive(Debug)]
 struct Pace {
+    /// Turns in eight seconds, from 8 to 8,000.
     turns: u64,
-    /// It doesn't become faster than this: a faster one was too fast.
+    /// Upper limit of `turns`: a faster pace was too fast.
     fastest: u64,
     /// Joins accepted since it was slowed down.
     accepted: u64,
@@ -142,7 +143,7 @@ impl<'a> Pacing<'a> {
 }
 
 impl Turns {
-    /// Whether a channel waits for a turn.
+    /// Returns `true` if a channel waits for a turn.
     pub(super) fn is_awaited(&self) -> bool {
         !self.waiting.is_empty()
     }
@@ -255,7 +256,7 @@ impl Turns {
         }
     }
 
-    /// Whether a turn can be given now.
+    /// Returns `true` if a turn can be given now.
     fn has_room(&self, at: &Pacing<'_>) -> bool {
         self.under_way < at.max && self.pace.as_ref().is_none_or(|pace| pace.next <= at.now)
     }

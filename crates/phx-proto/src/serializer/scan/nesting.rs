@@ -1,4 +1,4 @@
-//! What a JSON value is nested in.
+//! The arrays and objects around a JSON value.
 
 use alloc::vec::Vec;
 

@@ -10,7 +10,7 @@ impl Bits {
     }
 }
 
-/// Where the first byte at or after `at` is that doesn't mean itself in a string, or the text's end.
+/// Position of the first byte at or after `at` that doesn't mean itself in a string, or the text's end.
 #[inline(always)]
 pub(super) fn end(text: &[u8], at: usize, bits: &mut Bits) -> usize {
     short_end(text, at, bits).unwrap_or_else(|at| long_end(text, at, bits))
@@ -62,8 +62,8 @@ pub(in crate::serializer) fn is_plain(text: &[u8]) -> bool {
 const SMALL: usize = 16;
 const LARGE: usize = 128;
 
-/// Where the first of up to `max` blocks is that isn't plain, or the first that isn't ASCII if all was ASCII before,
-/// or where they end.
+/// Position of the first of up to `max` blocks that isn't plain, or, if all was ASCII before, that isn't ASCII;
+/// without one, their end.
 #[inline(always)]
 fn blocks_end<const SIZE: usize>(text: &[u8], at: usize, max: usize, bits: Bits) -> usize {
     // Of signed bytes, those that aren't ASCII are less than control characters.
