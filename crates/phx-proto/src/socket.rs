@@ -111,6 +111,7 @@ impl Socket {
         code: CloseCode,
         reason: &str,
     ) -> Result<(), CallError> {
+        // Before the clock moves: a call that is refused changes nothing.
         if !code.is_sendable() {
             return Err(CallError::CloseCode { code: code.as_u16() });
         }
@@ -407,8 +408,7 @@ impl Socket {
         self.channels.with_request(&mut self.cx, request.0, made);
     }
 
-    /// Time passed. To be called when [`poll_timeout`](Self::poll_timeout)'s moment has come; a call that comes early
-    /// or late does no harm.
+    /// Time passed. Call it at [`poll_timeout`](Self::poll_timeout)'s moment; early or late is harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
         let Socket { cx, connection, channels } = self;
@@ -494,6 +494,7 @@ impl Socket {
     /// The next action that needs no transport that can take a frame: never [`Action::Send`].
     #[must_use]
     pub fn poll_control(&mut self) -> Option<Action> {
+        // Here, since any call may have freed a turn.
         if self.cx.turns.is_awaited() {
             self.channels.give_turns(&mut self.cx);
         }

@@ -43,6 +43,7 @@ impl Attempt {
         if turns.take(at) {
             return Attempt::start(cx, id, params, timeout);
         }
+        // The shared counter only grows, so places in line are in the order of asking.
         let number = cx.next_number();
         let (turns, at) = cx.turns();
         turns.wait(at, number, id);
@@ -58,6 +59,7 @@ impl Attempt {
     ) -> Self {
         match params {
             Params::Fixed(_) => Attempt::join(cx, id, None, timeout),
+            // Asked for at every attempt: params may hold a token that expires.
             Params::OnRequest => Attempt::Params(ask(cx, id, What::Params, timeout)),
         }
     }
@@ -80,8 +82,10 @@ impl Attempt {
     /// Returns `true` if the user has asked for the attempt, or the driver has polled an action of it.
     pub(super) fn is_visible(&self, cx: &Context, params: &Params) -> bool {
         match (self, params) {
+            // A place in line is the client's own affair: no action shows it.
             (Attempt::Turn(_), _) => false,
             (Attempt::Answer(_), Params::Fixed(_)) => self.is_sent(cx),
+            // Params were asked for first, and that was visible.
             _ => true,
         }
     }
@@ -110,6 +114,7 @@ impl Attempt {
         {
             let leave = What::Leave(Some(Leave::new(topic.clone(), join_ref, true)));
             let number = cx.next_number();
+            // No deadline: no call waits for the answer.
             cx.requests.add(number, Some(id), None, leave, true);
         }
     }
@@ -120,6 +125,7 @@ impl Attempt {
             Attempt::Connection => {}
             Attempt::Turn(number) => cx.turns.leave(*number),
             Attempt::Params(number) | Attempt::Answer(number) => {
+                // Both have had their turn, which another channel can take now.
                 cx.turns.end();
                 cx.end(*number);
             }
@@ -129,5 +135,6 @@ impl Attempt {
 
 /// Puts a step of the attempt in line, which has so long.
 fn ask(cx: &mut Context, id: ChannelId, what: What, timeout: Duration) -> u64 {
+    // Ready at once: attempts begin only while the socket is connected.
     cx.begin(Some(id), timeout, what, true, |_| TimeoutReason::Join(id))
 }

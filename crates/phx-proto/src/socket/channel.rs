@@ -14,7 +14,7 @@
 //!   Closed -> Joining: join, unless it was replaced or another channel has its topic
 //! ```
 //!
-//! Joined becomes Errored, too, if the server has forgotten the channel, and by a `phx_close` after which
+//! Joined also becomes Errored if the server has forgotten the channel, and by a `phx_close` after which
 //! the policy joins again. A first join that waits for the connection or its turn is Joining already. Of a rejoin the user sees
 //! Errored until its params are asked for or its join is sent: the action is what reports the change. The steps of an attempt to join are in `attempt.rs`, and what becomes of pushes in `pushes.rs`.
 
@@ -164,6 +164,7 @@ impl Channel {
             self.tries = 0;
             cx.topics.own(self.topic.clone(), self.id);
         }
+        // Not ready, now or later: the call has no frame, its attempts have.
         let call = cx.call(self.id, timeout, What::JoinCall { crashed: false }, false);
         self.join_timeout = timeout;
         self.join_call = Some(call);
@@ -207,8 +208,7 @@ impl Channel {
         let known_to_server = match &self.state {
             State::Joined { .. } => true,
             State::Joining(attempt) => attempt.is_sent(cx),
-            // While the socket disconnects, what was accepted before that is still sent, so the
-            // leave goes after it instead of taking it away.
+            // While the socket disconnects, pushes accepted before are still sent: the leave goes after them.
             State::Errored { .. } => self.pushes.are_ready(cx),
             State::New => false,
             State::Leaving(_) | State::Closed { .. } => return 0,
@@ -448,6 +448,7 @@ impl Channel {
         if closed || message.event == events::ERROR {
             self.ended(cx, message, closed)
         } else if let State::Joined { .. } = self.state {
+            // Only while joined; phoenix.js delivers broadcasts to errored channels as well.
             cx.counters.messages = cx.counters.messages.saturating_add(1);
             let event = mem::take(&mut message.event);
             let payload = mem::take(&mut message.payload);
@@ -498,8 +499,7 @@ impl Channel {
         true
     }
 
-    /// A joined channel is gone on the server, and is joined again: by the schedule, or as the policy says. What was
-    /// sent has no reply any more; what wasn't waits for the rejoin.
+    /// Rejoins a channel that is gone on the server. Pushes that were sent get no reply; others wait for the rejoin.
     fn end_life(
         &mut self,
         cx: &mut Context,
@@ -548,9 +548,9 @@ impl Channel {
         }
     }
 
-    /// Errored, until the rejoin timer says otherwise. Only what the server or the clock ends is scheduled, and both
-    /// need the connection.
+    /// Errored until the rejoin timer fires. Only ends by the server or the clock are scheduled: both need a connection.
     fn schedule_rejoin(&mut self, cx: &mut Context, next: Rejoin) -> Duration {
+        // The count itself grows when the timer fires: scheduling twice keeps the delay.
         let next_try = self.tries.saturating_add(1);
         let delay = match next {
             Rejoin::After(delay) => delay,

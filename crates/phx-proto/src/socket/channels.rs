@@ -38,16 +38,20 @@ impl Channels {
         if topic.is_empty() {
             return Err(CallError::EmptyTopic);
         }
+        // The topic of heartbeats, which belongs to the connection.
         if topic == PHOENIX {
             return Err(CallError::ReservedTopic);
         }
+        // Closed channels count until they are removed, since they hold memory.
         if self.0.len() >= cx.config.max_channels {
             return Err(CallError::TooManyChannels { max: cx.config.max_channels });
         }
         if let Params::Fixed(payload) = &params {
+            // Checked here: params that can't be encoded are this call's error, not an attempt that fails for ever.
             let join = Message::new(topic.clone(), events::JOIN, payload.clone());
             cx.config.serializer.check(&join).map_err(CallError::Encode)?;
         }
+        // Last: if the new channel is refused, the topic's channel stays as it is.
         match cx.topics.owner(&topic) {
             Some(owner) if replace => {
                 let timeout = cx.config.leave_timeout;
@@ -141,6 +145,7 @@ impl Channels {
     /// The connection opened.
     pub(super) fn got_connection(&mut self, cx: &mut Context) {
         let (turns, at) = cx.turns();
+        // First: the channels ask for turns as they react.
         turns.connection_opened(at);
         self.with_all(cx, Channel::got_connection);
     }
@@ -148,6 +153,7 @@ impl Channels {
     /// The connection ended, or is being ended.
     pub(super) fn lost_connection(&mut self, cx: &mut Context, cause: &CloseCause, draining: bool) {
         let (turns, at) = cx.turns();
+        // First: it counts the joins under way, which the channels then stop.
         turns.connection_lost(at, cause);
         self.with_all(cx, |channel, cx| channel.lost_connection(cx, draining));
     }
@@ -211,7 +217,9 @@ impl Channels {
         counters.bytes_sent = counters.bytes_sent.saturating_add(len as u64);
         match why {
             SendReason::Join(_) => counters.joins_sent = counters.joins_sent.saturating_add(1),
+            // Before the next arm: such a push is done once it is sent, connected or not.
             SendReason::Push(push) if !wants_reply => self.finish(cx, push, Outcome::Sent),
+            // A transport that is closing brings no reply any more.
             SendReason::Push(push) if !connected => self.finish(cx, push, Outcome::Disconnected),
             SendReason::Push(_) | SendReason::Leave(_) | SendReason::Heartbeat => {}
         }
@@ -227,6 +235,7 @@ impl Channels {
         match why {
             SendReason::Push(push) => self.finish(cx, push, Outcome::EncodeFailed(error)),
             SendReason::Join(id) => {
+                // Tried again: `check` passed, so the failure may pass.
                 let cause = ChannelErrorCause::EncodeFailed(error);
                 self.with(cx, id, |channel, cx| channel.fail_attempt(cx, cause, Rejoin::Backoff));
             }

@@ -142,6 +142,7 @@ impl Connection {
     /// The next action that needs no transport that can take a frame. `drained` is whether no
     /// frame waits that belongs before a close.
     pub(super) fn poll_control(&mut self, drained: bool) -> Option<Action> {
+        // Closes first: an old transport is given up before the next one is opened.
         if let Some(close) = self.closes.pop_front() {
             return Some(close.into());
         }
@@ -151,6 +152,7 @@ impl Connection {
                 let attempt = self.tries.saturating_add(1);
                 Some(Action::Connect { transport: *transport, attempt })
             }
+            // After the frames: requests accepted before the disconnect are still sent.
             State::Closing { close, .. } if drained => close.take().map(Action::from),
             _ => None,
         }
@@ -163,11 +165,14 @@ impl Connection {
         self.tries = 0;
         match self.state {
             State::Connecting { .. } | State::Open { .. } => return,
+            // `was_open` stays: the wait belongs to the connection that the user asked for before.
             State::Waiting { retry } => cx.timers.disarm(retry),
             State::Closing { .. } => {
+                // Closed is reported with no delay, since the next attempt follows at once.
                 self.finish_closing(cx, channels, Some(Duration::ZERO));
                 self.was_open = false;
             }
+            // The user asks anew: until a connection opens, refusals are final again.
             State::Closed => self.was_open = false,
         }
         self.attempt(cx);
@@ -185,6 +190,7 @@ impl Connection {
             State::Waiting { retry } => {
                 cx.timers.disarm(retry);
                 self.state = State::Closed;
+                // There is no transport to report as closed, but the wait has ended.
                 cx.emit(Event::RetryCancelled);
                 return;
             }
@@ -199,6 +205,7 @@ impl Connection {
                 (transport, false)
             }
             State::Open { transport, .. } => {
+                // At once: in phoenix.js the heartbeat timer of a dead link reconnects after a disconnect.
                 self.stop_timers(cx);
                 (transport, true)
             }
@@ -228,6 +235,7 @@ impl Connection {
             }
             State::Open { transport, .. } => {
                 self.stop_timers(cx);
+                // As in `lose`: nothing must go to the transport that is given up.
                 self.state = State::Closed;
                 cx.requests.hold_all();
                 channels.lost_connection(cx, &CloseCause::Replaced, false);
@@ -252,12 +260,14 @@ impl Connection {
 impl Connection {
     pub(super) fn opened(&mut self, cx: &mut Context, channels: &mut Channels, id: TransportId) {
         let timeout = match self.state {
+            // A driver can't have opened a transport that it hasn't polled.
             State::Connecting { transport, begun: true, timeout } if transport == id => timeout,
             _ => return count_stale_fact(cx),
         };
         cx.timers.disarm(timeout);
         self.was_open = true;
         cx.counters.opened = cx.counters.opened.saturating_add(1);
+        // Zero starts over at once, as phoenix.js does.
         if cx.config.stable_after.is_zero() {
             self.tries = 0;
         }
@@ -266,6 +276,7 @@ impl Connection {
             (self.tries > 0).then(|| cx.arm(cx.config.stable_after, TimeoutReason::Stable));
         let pulse = Pulse::new(cx);
         self.state = State::Open { transport: id, stable, pulse };
+        // Before the channels react, so that no event of a join comes before it.
         cx.emit(Event::Opened { transport: id });
         channels.got_connection(cx);
     }
@@ -352,12 +363,14 @@ impl Connection {
             Dead::Suspended => ("slept", CloseCause::Suspended),
         };
         self.stop_timers(cx);
+        // In the background: a dead link may never answer a close, and phoenix.js waits for that.
         self.close_in_background(transport, reason);
         self.lose(cx, channels, transport, true, cause);
     }
 
     pub(super) fn retry_is_due(&mut self, cx: &mut Context) {
         if let State::Waiting { .. } = self.state {
+            // Tries grow when the timer fires and not when it is armed, as in phoenix.js.
             self.tries = self.tries.saturating_add(1);
             self.attempt(cx);
         }
@@ -378,6 +391,7 @@ impl Connection {
 impl Connection {
     fn attempt(&mut self, cx: &mut Context) {
         let transport = TransportId(self.next_transport);
+        // No id is used twice, so a late report about an old transport is recognised.
         self.next_transport = self.next_transport.saturating_add(1);
         cx.counters.attempts = cx.counters.attempts.saturating_add(1);
         let timeout = cx.arm(cx.config.connect_timeout, TimeoutReason::Connect);
@@ -409,6 +423,7 @@ impl Connection {
     fn reconnect_delay(&self, cx: &mut Context, cause: &CloseCause) -> Option<Duration> {
         match cx.config.reconnect_policy.decide(cause, self.was_open) {
             Reconnect::Stop => None,
+            // Exactly as the policy says: neither jitter nor `Retry-After` changes it.
             Reconnect::After(delay) => Some(delay),
             Reconnect::Backoff => {
                 let next_try = self.tries.saturating_add(1);
@@ -454,6 +469,7 @@ impl Connection {
     fn close_in_background(&mut self, transport: TransportId, reason: &str) {
         self.closes.push_back(PendingClose {
             transport,
+            // phoenix.js sends a close without a code; the server treats both alike.
             code: CloseCode::NORMAL,
             reason: String::from(reason),
         });

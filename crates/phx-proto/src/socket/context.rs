@@ -33,6 +33,7 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(config: Config, seed: u64) -> Self {
         Context {
+            // From the caller: equal seeds and inputs must give equal outputs.
             rng: Rng::with_seed(seed),
             now: Instant::EPOCH,
             timers: Timers::default(),
@@ -42,6 +43,7 @@ impl Context {
             events: EventQueue::new(&config),
             counters: Counters::default(),
             last_number: 0,
+            // Last: the event queue above reads its limits before it moves.
             config,
         }
     }
@@ -93,6 +95,7 @@ impl Context {
     /// Ends a call of a channel, and reports its outcome.
     #[inline]
     pub(super) fn finish(&mut self, channel: ChannelId, call: u64, outcome: Outcome) {
+        // At most one outcome: a call that isn't under way has had it.
         if self.end(call) {
             self.emit_in_place(Event::RequestDone { push: RequestId(call), channel, outcome });
         }
@@ -106,10 +109,12 @@ impl Context {
 
     /// The turns to join, and what they need of this.
     pub(super) fn turns(&mut self) -> (&mut Turns, Pacing<'_>) {
+        // Two borrows, since the turns arm timers of the same context.
         let pacing = Pacing::new(self.now, self.config.max_joins_in_flight, &mut self.timers);
         (&mut self.turns, pacing)
     }
 
+    // Rare events share one copy of the code that counts them.
     #[inline(never)]
     pub(super) fn emit(&mut self, event: Event) {
         self.emit_in_place(event);

@@ -63,6 +63,7 @@ impl Dispatch<'_> {
     /// Counts a frame; `false` if its transport isn't the current one.
     #[inline]
     fn count(&mut self, transport: TransportId, len: usize) -> bool {
+        // Before any limit or decoding: whatever it holds, a frame shows that the peer is alive.
         if !self.connection.note_heard(self.cx, transport) {
             return false;
         }
@@ -78,6 +79,7 @@ impl Dispatch<'_> {
         if len > UNUSED && wastes_its_frame(message, len) {
             leave_frame(message);
         }
+        // Replies go by their ref: their topic may belong to another channel by now.
         if let Some(status) = message.status.take() {
             let answered = self.answer(status, message);
             let counters = &mut self.cx.counters;
@@ -114,6 +116,7 @@ impl Dispatch<'_> {
         let Some(request) = self.cx.requests.get(number).filter(|request| request.is_sent()) else {
             return false;
         };
+        // Heartbeats and pings are the only requests without a channel.
         let Some(channel) = request.channel() else {
             self.connection.answered(self.cx, number);
             return true;
@@ -142,6 +145,7 @@ impl Dispatch<'_> {
             None => self.cx.topics.leaving(&message.topic, None),
         };
         match leaving {
+            // Of a channel that is being left only the end counts: its messages aren't delivered.
             Some(id) if is_end(&message.event) => {
                 self.channels
                     .with(self.cx, id, |channel, cx| channel.finish_leaving(cx, Outcome::Left));
@@ -165,6 +169,7 @@ impl Dispatch<'_> {
 #[cold]
 fn malformed(cx: &mut Context, transport: TransportId, error: DecodeError) {
     cx.counters.malformed = cx.counters.malformed.saturating_add(1);
+    // The topic's streams get a gap, so that a lost message isn't silent.
     let topic = cx.config.serializer.topic(&error.frame);
     cx.emit(Event::Malformed { transport, topic, error });
 }
@@ -197,6 +202,7 @@ fn wastes_its_frame(message: &Message, frame: usize) -> bool {
 /// Copies what may be kept of a message.
 #[cold]
 fn leave_frame(message: &mut Message) {
+    // All of them: a single slice would keep the whole frame.
     message.topic = ByteString::from(&*message.topic);
     message.event = ByteString::from(&*message.event);
     message.payload = message.payload.copied();

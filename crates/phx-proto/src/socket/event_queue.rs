@@ -59,6 +59,7 @@ impl EventQueue {
             max_outcomes: config.max_pushes,
             pongs: 0,
             states: 0,
+            // Enough for whatever one call causes, so a driver that polls after each call loses none.
             max_states: config.max_events.saturating_add(config.max_channels.saturating_mul(2)),
             traffic: 0,
             max_traffic: config.max_events,
@@ -102,6 +103,7 @@ impl EventQueue {
     #[inline(always)]
     fn has_room(&self, kind: Kind) -> bool {
         match kind {
+            // Their number was limited when the call was accepted.
             Kind::Outcome(_) | Kind::Pong => true,
             Kind::State(_) => self.states < self.max_states,
             Kind::Traffic(size) => self.traffic < self.max_traffic && self.has_room_for(size),
@@ -166,6 +168,7 @@ impl EventQueue {
 
     pub(super) fn poll(&mut self) -> Option<Event> {
         let Some(event) = self.waiting.pop_front() else {
+            // Empty and large: the memory of a burst goes back at once.
             if self.waiting.capacity() > LARGE {
                 self.shrink();
             }
@@ -232,6 +235,7 @@ impl EventQueue {
 
     /// A ping will have exactly one pong; `false` if there would be more than `max`.
     pub(super) fn promise_pong(&mut self, max: usize) -> bool {
+        // Counted until it is polled, since a pong is never dropped.
         let has_room = self.pongs < max;
         if has_room {
             self.pongs = self.pongs.saturating_add(1);
@@ -251,6 +255,7 @@ fn kind(event: &Event) -> Kind {
         Event::UnjoinedMessage { topic, event, payload } => {
             Kind::Traffic(topic.len().saturating_add(event.len()).saturating_add(payload.len()))
         }
+        // The error holds the frame.
         Event::Malformed { error, .. } => Kind::Traffic(error.frame.len()),
         Event::HeartbeatAnswered { .. } | Event::EventsLost { .. } => Kind::Traffic(0),
         Event::Joined { response, .. } => Kind::State(response.as_ref().map_or(0, Payload::len)),

@@ -47,6 +47,7 @@ pub(super) enum Dead {
 
 impl Pulse {
     pub(super) fn new(cx: &mut Context) -> Self {
+        // The opening of the connection is a sign of life.
         Pulse { beat: Beat::rest(cx), pings: VecDeque::new(), heard: cx.now }
     }
 
@@ -60,6 +61,7 @@ impl Pulse {
     /// With the defaults the peer has then heard nothing for 70 s, and Phoenix gives up after 60 s:
     /// asking whether it is still there would only cost the heartbeat's timeout.
     pub(super) fn beat(&mut self, cx: &mut Context, at: Instant) -> Result<(), Dead> {
+        // Never `None` here: without an interval no timer is armed.
         let interval = cx.config.heartbeat_interval.unwrap_or(Duration::MAX);
         let patience = interval.saturating_add(cx.config.heartbeat_timeout);
         if cx.now.saturating_duration_since(at) >= patience {
@@ -95,6 +97,7 @@ impl Pulse {
         let timeout = cx.config.heartbeat_timeout;
         // Frames since the heartbeat show that the peer lives, but not that it answers: the limit holds all the same.
         let silence = self.heard.max(since).saturating_add(timeout);
+        // A limit below the timeout counts as the timeout: then only the reply counts, as in phoenix.js.
         let limit = since.saturating_add(cx.config.heartbeat_limit.max(timeout));
         let left = silence.min(limit).saturating_duration_since(cx.now);
         if left.is_zero() {
@@ -111,6 +114,7 @@ impl Pulse {
             Beat::Beating(number) => Some(number),
             Beat::Off | Beat::Resting(_) => None,
         };
+        // Numbers only grow, so the lowest is the oldest.
         let oldest = beat.into_iter().chain(self.pings.front().copied()).min()?;
         cx.requests.get(oldest)?.since()
     }
@@ -121,6 +125,7 @@ impl Pulse {
             return;
         };
         let round_trip = cx.now.saturating_duration_since(since);
+        // Heartbeats and pings are the same frame: only the ref distinguishes them.
         if !matches!(self.beat, Beat::Beating(beat) if beat == number) {
             self.end_ping(cx, number, Some(round_trip));
             return;
@@ -128,6 +133,7 @@ impl Pulse {
         cx.end(number);
         self.beat = Beat::rest(cx);
         cx.emit(Event::HeartbeatAnswered { round_trip });
+        // Often enough for a socket that lives for weeks, and rare enough to cost nothing.
         cx.events.shrink();
     }
 
@@ -142,6 +148,7 @@ impl Pulse {
     }
 
     fn end_ping(&mut self, cx: &mut Context, number: u64, round_trip: Option<Duration>) {
+        // Replies may come in any order, so it needn't be the first.
         self.pings.retain(|ping| *ping != number);
         cx.end(number);
         cx.emit(Event::Pong { ping: PingId(number), round_trip });
@@ -154,6 +161,7 @@ impl Pulse {
             Beat::Beating(number) => drop(cx.end(number)),
             Beat::Off => {}
         }
+        // Each ping has exactly one pong, and no reply can come any more.
         while let Some(ping) = self.pings.pop_front() {
             self.end_ping(cx, ping, None);
         }

@@ -78,6 +78,7 @@ impl Pushes {
         // The count includes pushes that wait for a slow transport, so each channel is bounded in both states.
         let max = cx.config.max_buffered_pushes;
         let is_full = self.unsent >= max;
+        // With a limit of zero there is no push to evict.
         if is_full && (max == 0 || cx.config.push_overflow == PushOverflow::Reject) {
             return Err(CallError::BufferFull { max });
         }
@@ -86,9 +87,11 @@ impl Pushes {
         let freed = oldest.map_or(0, |oldest| cx.requests.size(oldest));
         let size = event.len().saturating_add(payload.len());
         let total = cx.requests.buffered_bytes().saturating_sub(freed).saturating_add(size);
+        // At most one push is evicted for another, so a large one may not fit even then.
         if total > cx.config.max_buffered_bytes {
             return Err(CallError::TooManyBytes { max: cx.config.max_buffered_bytes });
         }
+        // Last: a push that is refused must not evict another.
         if let Some(oldest) = oldest {
             self.finish(cx, id, oldest, Outcome::Evicted);
         }
@@ -147,6 +150,7 @@ impl Pushes {
     }
 
     fn fail_up_to(&mut self, cx: &mut Context, id: ChannelId, outcome: &Outcome, last: u64) {
+        // From the front, so that outcomes come in the order of the calls.
         while let Some((push, ())) = self.waiting.first().filter(|(push, ())| *push <= last) {
             self.finish(cx, id, push, outcome.clone());
         }
@@ -155,5 +159,6 @@ impl Pushes {
 
 /// Recognises Phoenix's own answer that it has no channel for the topic of a push.
 pub(super) fn is_unmatched(status: &Status, response: &Payload) -> bool {
+    // Phoenix has no code for it: its exact text is all there is to compare.
     *status == Status::Error && response.reason().is_some_and(|reason| reason == "unmatched topic")
 }

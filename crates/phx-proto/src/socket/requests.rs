@@ -94,6 +94,7 @@ impl What {
 
     /// Takes out what goes with the frame.
     fn take(&mut self) -> What {
+        // The kind stays until the answer: the outcome of a deadline depends on it.
         match self {
             What::Push { message, wants_reply } => {
                 What::Push { message: message.take(), wants_reply: *wants_reply }
@@ -184,6 +185,7 @@ impl Ready {
 
     fn pop(&mut self) -> Option<u64> {
         let call = self.calls.first().map(|(number, ())| (Rank::Call, number));
+        // Merged by rank and number, so that calls keep their order across both queues.
         match self.others.first() {
             Some(other) if call.is_none_or(|call| *other < call) => {
                 self.others.pop_first().map(|(_, number)| number)
@@ -249,6 +251,7 @@ impl Requests {
             request.stage = Stage::Waiting;
             // The server forgets its channel with the connection.
             if request.what.is_orphan() {
+                // Orphans have no deadline that must be disarmed.
                 self.by_number.remove(number);
             }
         }
@@ -261,9 +264,11 @@ impl Requests {
 
     /// The next request for params, which the driver takes by that.
     pub(super) fn take_params(&mut self) -> Option<(u64, ChannelId)> {
+        // Params rank before all others, so a look at the first is enough.
         let &(Rank::Params, number) = self.ready.others.first()? else { return None };
         self.ready.remove(Rank::Params, number);
         let request = self.by_number.get_mut(number)?;
+        // Not `Sent`: the driver answers it, and no reply of the server may.
         request.stage = Stage::Waiting;
         request.channel.map(|channel| (number, channel))
     }
@@ -274,9 +279,11 @@ impl Requests {
         let number = self.ready.pop()?;
         let request = self.by_number.get_mut(number)?;
         request.stage = Stage::Sent;
+        // Before the contents are taken out, since their size counts.
         self.buffered_bytes = self.buffered_bytes.saturating_sub(request.what.size());
         let channel = request.channel;
         let what = request.what.take();
+        // No entry: its answer counts as unmatched.
         if let What::Leave(_) = what
             && what.is_orphan()
         {
@@ -320,9 +327,11 @@ impl Requests {
                 stage: Stage::Ready, what: What::Leave(Some(leave)), deadline, ..
             }) => {
                 leave.orphan = true;
+                // Its timer has fired: a leave is orphaned by its timeout alone.
                 *deadline = None;
                 true
             }
+            // A leave that was sent has done its work: its answer isn't needed.
             _ => false,
         }
     }

@@ -17,6 +17,7 @@ pub(super) struct SeqMap<T> {
 impl<T> SeqMap<T> {
     /// Adds a thing under a number that is higher than those that are there.
     pub(super) fn push(&mut self, number: u64, thing: T) {
+        // A number out of order would break the binary search.
         debug_assert!(self.in_order.back().is_none_or(|(last, _)| *last < number), "{number}");
         if self.in_order.capacity() == 0 {
             // Most sockets do one thing at a time, and a queue that grows by itself begins with four.
@@ -54,6 +55,7 @@ impl<T> SeqMap<T> {
     /// Takes the thing of this number.
     #[inline]
     pub(super) fn remove(&mut self, number: u64) -> Option<T> {
+        // The oldest is nearly always answered first: no search.
         let thing = if self.in_order.front()?.0 == number {
             self.in_order.pop_front()?.1
         } else {
@@ -72,6 +74,7 @@ impl<T> SeqMap<T> {
         if self.gaps > 0 {
             self.close_gaps();
         }
+        // Shrinks below a quarter, to a half: at the boundary it doesn't grow and shrink in turns.
         let capacity = self.in_order.capacity();
         if capacity > KEPT && self.in_order.len() < capacity / 4 {
             self.in_order.shrink_to(KEPT.max(capacity / 2));

@@ -44,6 +44,7 @@ impl Timers {
             // What lies beyond all time never comes. Armed, it would be due at the end of time
             // whenever it is armed, and firing would never end.
         } else if is_call && self.calls.last().is_none_or(|(last, _)| *last <= key.at) {
+            // Equal moments are fine: they fire in the order of arming, which the queue keeps.
             self.calls.push(key.order, (key.at, why));
         } else {
             self.others.insert(key, why);
@@ -52,6 +53,7 @@ impl Timers {
     }
 
     pub(super) fn disarm(&mut self, key: TimerKey) {
+        // No order is used twice, so one that is in the queue can't be in the map.
         if self.calls.remove(key.order).is_none() {
             self.others.remove(&key);
         }

@@ -12,8 +12,10 @@ use crate::ChannelId;
 #[derive(Debug, Default)]
 pub(super) struct Topics {
     /// Channels that are being left or closed own none.
+    // A fixed seed will do: peers look topics up, but only the user adds them.
     owners: HashMap<ByteString, ChannelId, FixedState>,
     /// The channels that are being left, by topic and join: the topic may be another's by now.
+    // Ordered, so that the first of a topic is found without its join.
     leaving: BTreeMap<(ByteString, u64), ChannelId>,
 }
 
@@ -28,6 +30,7 @@ impl Topics {
     }
 
     pub(super) fn free(&mut self, topic: &ByteString, channel: ChannelId) {
+        // Another channel may own the topic by now.
         if self.owner(topic) == Some(channel) {
             self.owners.remove(topic);
         }
@@ -46,6 +49,7 @@ impl Topics {
     /// The channel that is being left and was joined with this ref; of those without one, the channel that has been
     /// left first.
     pub(super) fn leaving(&self, topic: &ByteString, join_ref: Option<u64>) -> Option<ChannelId> {
+        // Nearly always, and then no key has to be made.
         if self.leaving.is_empty() {
             return None;
         }

@@ -59,6 +59,7 @@ pub(super) struct Turns {
     /// `true` if the last connection ended while joins were under way, and not by the client's wish.
     ended_unanswered: bool,
     rejected: Rejected,
+    // Boxed: most sockets never need one.
     pace: Option<Box<Pace>>,
 }
 
@@ -102,14 +103,17 @@ impl Pace {
     }
 
     fn spacing(&self) -> Duration {
+        // Never divides by zero: see `SLOWEST_PACE`.
         Duration::from_micros(EIGHT_SECONDS_US.checked_div(self.turns).unwrap_or(EIGHT_SECONDS_US))
     }
 
     fn slow_down(&mut self) {
         // A server that has accepted nothing is busy: that says nothing of the pace that it can take.
         if self.accepted > 0 {
+            // Three quarters: below the pace that was too fast, and not far below.
             self.fastest = self.turns.saturating_sub(self.turns / 4).max(SLOWEST_PACE);
         }
+        // Half as fast, but never slower than one join a second.
         self.turns = (self.turns / 2).max(SLOWEST_PACE);
         self.accepted = 0;
     }
@@ -134,6 +138,7 @@ pub(super) struct Pacing<'a> {
 
 impl<'a> Pacing<'a> {
     pub(super) fn new(now: Instant, max_joins: usize, timers: &'a mut Timers) -> Self {
+        // With a limit of zero no channel would ever join.
         Pacing { now, max: max_joins.max(1), timers }
     }
 
@@ -208,10 +213,12 @@ impl Turns {
             *rejected = Rejected { count: 0, since: now };
         }
         rejected.count = rejected.count.saturating_add(1);
+        // Equal and not more: one window slows the pace down once.
         if rejected.count == MANY {
             self.slow_down(&mut at);
         }
         if let Some(pace) = &mut self.pace {
+            // The pace must still be there when the rejected join is tried again.
             pace.until = pace.until.max(now.saturating_add(retry_in));
         }
     }
@@ -264,6 +271,7 @@ impl Turns {
     fn begin(&mut self, now: Instant) {
         self.under_way = self.under_way.saturating_add(1);
         if let Some(pace) = &mut self.pace {
+            // From now, not from the last turn: turns that were missed don't come as a burst.
             pace.next = now.saturating_add(pace.spacing());
             pace.until = pace.until.max(pace.next);
         }
