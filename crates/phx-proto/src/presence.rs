@@ -254,11 +254,13 @@ impl<M: DeserializeOwned, E: DeserializeOwned> Presence<M, E> {
         payload: &Payload,
     ) -> Result<Vec<PresenceChange<M, E>>, PresenceError> {
         let counted = Counted::new(Kind::State, payload, &self.config)?;
+        // Before anything changes: one part of the wrong type refuses the whole.
         let state = counted.decode()?.joins;
         let (diffs, waiting) = match &self.phase {
             Phase::Pending { diffs, weight } => (diffs.as_slice(), *weight),
             Phase::Synced => (&[][..], Weight::default()),
         };
+        // The diffs that wait are applied with the state, so they count as well.
         let before = self.list.clone_if_over(&self.config, counted.growth().plus(waiting));
         let mut changes = Vec::new();
         self.list.sync_state(state, &mut changes);
@@ -266,6 +268,7 @@ impl<M: DeserializeOwned, E: DeserializeOwned> Presence<M, E> {
             self.list.sync_diff(diff, &mut changes);
         }
         self.keep(before, payload)?;
+        // Only now: a state that is refused leaves the diffs waiting.
         self.phase = Phase::Synced;
         changes.push(PresenceChange::Synced);
         Ok(changes)
@@ -277,6 +280,7 @@ impl<M: DeserializeOwned, E: DeserializeOwned> Presence<M, E> {
     ) -> Result<Vec<PresenceChange<M, E>>, PresenceError> {
         let mut changes = Vec::new();
         if let Phase::Pending { diffs, weight } = &mut self.phase {
+            // Before the payload is read, which costs more.
             let limit = self.config.max_pending_diffs;
             if diffs.len() >= limit {
                 let payload = payload.clone();

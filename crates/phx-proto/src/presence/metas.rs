@@ -81,6 +81,7 @@ impl<M> Metas<M> {
             Metas::Few(mut metas) => {
                 metas.reserve_exact(others.len());
                 metas.extend(others.iter().cloned());
+                // There may be too many for a plain list now.
                 Metas::from(metas)
             }
             Metas::Many(mut many) => {
@@ -128,6 +129,7 @@ impl<M> Many<M> {
 
     fn push(&mut self, meta: Arc<PresenceMeta<M>>) {
         let placed = Placed { place: self.next_place, meta };
+        // Never used again, so that new metas always come last.
         self.next_place = self.next_place.saturating_add(1);
         self.size = self.size.saturating_add(placed.meta.size);
         self.list.insert(placed.clone(), |one, other| one.place.cmp(&other.place));

@@ -48,6 +48,7 @@ impl<M, E> PresenceList<M, E> {
         // With room for the last change, which says that all are made.
         let len = diff.joins.len().saturating_add(diff.leaves.len()).saturating_add(1);
         changes.reserve_exact(len);
+        // Joins first, as in phoenix.js: an update never shows its key as gone.
         for (key, joined) in &diff.joins {
             changes.push(self.join(key, joined));
         }
@@ -64,6 +65,7 @@ impl<M, E> PresenceList<M, E> {
         let before = self.get(key).cloned();
         let after = match &before {
             Some(before) => {
+                // A meta that is there already goes to the end with the new ones, as in phoenix.js.
                 joined.with_metas(before.metas.without(&joined.metas).followed_by(&joined.metas))
             }
             None => Arc::clone(joined),

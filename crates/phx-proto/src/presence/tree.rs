@@ -89,6 +89,7 @@ impl<T: Clone> Tree<T> {
         let root = Arc::make_mut(self.0.as_mut()?);
         let removed = root.remove(&order);
         if root.values.is_empty() {
+            // A root without values has one child, or none.
             self.0 = root.children.pop();
         }
         removed
@@ -133,6 +134,7 @@ impl<T> Node<T> {
         let after = (self.values.len() / 2).saturating_add(1);
         let values = self.values.split_off(after);
         let middle = self.values.pop()?;
+        // Values that come in order never fill the left half again.
         self.values.shrink_to_fit();
         let children = self.children.split_off(after.min(self.children.len()));
         let right = Node::new(values, children);
@@ -170,6 +172,7 @@ impl<T: Clone> Node<T> {
         let removed = match (found, self.children.get_mut(index).map(Arc::make_mut)) {
             (Ok(index), None) => Some(self.values.remove(index)),
             (Ok(index), Some(child)) => {
+                // The greatest value below takes its place, which keeps the order.
                 let last = child.remove_last()?;
                 self.values.get_mut(index).map(|value| mem::replace(value, last))
             }
@@ -197,8 +200,10 @@ impl<T: Clone> Node<T> {
             return;
         }
         let Some(last) = self.values.len().checked_sub(1) else { return };
+        // The last child has no right neighbour, and joins its left one.
         let index = index.min(last);
         let value = self.values.remove(index);
+        // Copied only if another tree shares it.
         let right = Arc::unwrap_or_clone(self.children.remove(index.saturating_add(1)));
         let Some(left) = self.children.get_mut(index).map(Arc::make_mut) else { return };
         left.len = left.len.saturating_add(right.len).saturating_add(1);

@@ -128,6 +128,7 @@ impl<'a> Text<'a> {
         payload: &'a Payload,
         config: &'a PresenceConfig,
     ) -> Result<Self, PresenceError> {
+        // Before the text is looked at: a payload over the limit must cost nothing.
         let limit = config.max_bytes;
         if payload.len() > limit {
             return Err(PresenceError::TooManyBytes { limit, payload: payload.clone() });
@@ -139,6 +140,7 @@ impl<'a> Text<'a> {
 
     fn read(self, joins: &mut dyn Reader, leaves: &mut dyn Reader) -> Result<(), PresenceError> {
         let mut scanner = Scanner::new(self.json.as_bytes());
+        // The readers are trait objects: one copy of this code serves counting and all types.
         let result = match self.kind {
             Kind::State => entries(&mut scanner, joins),
             Kind::Diff => diff(&mut scanner, joins, leaves),
@@ -297,16 +299,19 @@ struct Decoder<'a, M, E> {
 
 impl<'a, M, E> Decoder<'a, M, E> {
     fn new(json: &'a str, count: Count) -> Self {
+        // Counted before and within the limits, so one allocation is enough and safe.
         Decoder { json, entries: Vec::with_capacity(count.keys), metas: Vec::new() }
     }
 
     /// The entries sorted by key. Of equal keys the last counts, as in a JavaScript object.
     fn finish(self) -> Entries<M, E> {
         let mut entries = self.entries;
+        // Small objects often come sorted by key: nothing to do then.
         if !entries.is_sorted_by(|(one, _), (next, _)| one < next) {
             entries.sort_by(|(one, _), (other, _)| one.cmp(other));
             entries.dedup_by(|next, kept| {
                 let is_same = next.0 == kept.0;
+                // The sort is stable, so `next` came later in the text and counts.
                 if is_same {
                     mem::swap(next, kept);
                 }
@@ -352,11 +357,14 @@ impl<M: DeserializeOwned, E: DeserializeOwned> Reader for Decoder<'_, M, E> {
     fn presence(&mut self, key: Element, entry: Span, has_extra: bool) -> Result<(), Fault> {
         let text = entry.of_str(self.json);
         let mut metas = mem::take(&mut self.metas);
+        // Kept as long as the presence is there.
         metas.shrink_to_fit();
         let metas = Metas::from(metas);
+        // Without other fields the metas needn't be read once more.
         let Beside { extra, .. } =
             serde_json::from_str::<Beside<E>>(if has_extra { text } else { "{}" })?;
         let extra_size = text.len().saturating_sub(metas.size());
+        // Copied: a slice would keep the whole payload as long as the key.
         let key = Bytes::from(name(key, self.json.as_bytes())?.into_owned());
         let key = ByteString::try_from(key).map_err(|_| Fault::Grammar)?;
         let entry = PresenceEntry { metas, extra: Arc::new(extra), extra_size };

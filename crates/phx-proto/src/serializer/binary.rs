@@ -154,6 +154,7 @@ fn encode(kind: u8, names: &[(Field, Name<'_>)], payload: &Payload) -> Result<By
     let size = names.iter().fold(payload.len().saturating_add(1), |size, (_, name)| {
         size.saturating_add(name.len()).saturating_add(1)
     });
+    // Exact, so that the buffer becomes a frame without another allocation.
     let mut frame = Vec::with_capacity(size);
     frame.push(kind);
     for (field, name) in names {
@@ -186,6 +187,7 @@ struct Reader {
 
 impl Reader {
     fn new(frame: &Bytes) -> Self {
+        // The caller keeps the frame, for the error that hands it back.
         Reader { rest: frame.clone() }
     }
 

@@ -18,6 +18,7 @@ pub(super) fn message(
     again: impl FnOnce(&mut Scanner<'_>, &Bytes) -> Result<Parts, DecodeCause>,
 ) -> Result<Message, DecodeError> {
     let reason = match parts {
+        // ASCII is UTF-8: most frames need no second pass.
         Ok(parts) if is_ascii || is_utf8(&frame) => return Ok(parts.into_message(frame)),
         Err(reason) if is_utf8(&frame) => reason,
         _ => not_utf8(&frame, again),
@@ -33,6 +34,7 @@ fn not_utf8(
     let mut scanner = Scanner::new(valid(frame));
     match (again(&mut scanner, frame), scanner.field) {
         (Err(error), _) if !scanner.is_at_end() => error,
+        // The valid text ended inside this field, so that is where the bytes are wrong.
         (Err(DecodeCause::Json { .. }), Some(field)) => DecodeCause::Utf8(field),
         (Err(error), _) => error,
         (Ok(_), _) => scanner.malformed(),
@@ -121,6 +123,7 @@ impl Parts {
     #[inline(always)]
     pub(super) fn into_message(self, frame: Bytes) -> Message {
         let payload = match self.payload {
+            // The payload takes over the frame, which saves a reference count.
             Some(span) => span.cut(frame),
             None => Bytes::from_static(b"null"),
         };
@@ -182,6 +185,7 @@ impl Reply {
     pub(super) fn scan(scanner: &mut Scanner<'_>) -> Result<Self, DecodeCause> {
         let mut reply = Reply::default();
         if scanner.peek() != Some(b'{') {
+            // Malformed JSON comes first: that error names the place.
             scanner.value()?;
             return Err(DecodeCause::Field(Field::Payload));
         }

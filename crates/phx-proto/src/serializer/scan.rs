@@ -43,6 +43,7 @@ impl Span {
     /// This part of the text that was scanned.
     #[inline]
     pub(crate) fn of(self, text: &[u8]) -> &[u8] {
+        // Never out of range for the text that was scanned; for another it must not panic.
         text.get(self.start..self.end).unwrap_or_default()
     }
 
@@ -65,6 +66,7 @@ impl Span {
     /// Cuts the frame that was scanned down to this part.
     #[inline]
     pub(crate) fn cut(self, mut frame: Bytes) -> Bytes {
+        // The end first, since `advance` shifts the offsets.
         frame.truncate(self.end);
         frame.advance(self.start);
         frame
@@ -103,6 +105,7 @@ fn unescape(element: &[u8]) -> Option<Vec<u8>> {
 /// The error that `text` isn't JSON at `offset`.
 #[cold]
 fn malformed(text: &[u8], offset: usize) -> DecodeCause {
+    // Counted only now: tracking lines would cost every frame.
     let before = text.get(..offset).unwrap_or_default();
     let newlines = before.iter().filter(|byte| **byte == b'\n').count();
     let column = before.iter().rev().take_while(|byte| **byte != b'\n').count();
@@ -151,6 +154,7 @@ impl<'a> Scanner<'a> {
     pub(crate) fn skip(&mut self, bytes: &[u8]) -> bool {
         let are_next = self.text.get(self.offset..).is_some_and(|rest| rest.starts_with(bytes));
         if are_next {
+            // Wrapping is never reached: a position is at most the text's length.
             self.offset = self.offset.wrapping_add(bytes.len());
         }
         are_next
@@ -229,6 +233,7 @@ impl<'a> Scanner<'a> {
             }
             _ => {}
         }
+        // A string with escapes is read once more from its start: they are rare.
         self.value().map(Element::Other)
     }
 

@@ -156,6 +156,7 @@ fn topic(frame: &Bytes) -> Option<ByteString> {
     let mut scanner = Scanner::new(read::valid(frame));
     scanner.expect(b'{').ok()?;
     loop {
+        // The first one: the text may be broken before the last.
         if scanner.key().ok()?.text(scanner.text()).as_deref() == Some(b"topic") {
             return read::name(frame, scanner.element().ok()?, Field::Topic).ok();
         }
@@ -192,6 +193,7 @@ impl Keys {
                     }
                     _ => drop(scanner.value()?),
                 }
+                // An error after the value belongs to no field.
                 scanner.field = None;
                 if !scanner.eat(b',') {
                     break;

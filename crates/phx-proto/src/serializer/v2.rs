@@ -163,6 +163,7 @@ fn decode(frame: Bytes, replies: Replies) -> Result<Message, DecodeError> {
 #[inline(always)]
 fn parts(scanner: &mut Scanner<'_>, frame: &Bytes, replies: Replies) -> Result<Parts, DecodeCause> {
     scanner.expect(b'[')?;
+    // `[]` is JSON: a field is missing, and the text isn't malformed.
     if scanner.eat(b']') {
         return Err(DecodeCause::Field(Field::JoinRef));
     }
@@ -173,6 +174,7 @@ fn parts(scanner: &mut Scanner<'_>, frame: &Bytes, replies: Replies) -> Result<P
     let topic = read::name(frame, scanner.at(Field::Topic).element()?, Field::Topic)?;
     next(scanner, Field::Event)?;
     scanner.at(Field::Event);
+    // As Phoenix writes it, and most frequent; a name with escapes is compared below.
     let is_reply = scanner.skip(br#""phx_reply""#);
     let event = if is_reply { REPLY } else { read::name(frame, scanner.element()?, Field::Event)? };
     next(scanner, Field::Payload)?;
@@ -184,6 +186,7 @@ fn parts(scanner: &mut Scanner<'_>, frame: &Bytes, replies: Replies) -> Result<P
         (None, Some(scanner.value()?))
     };
     scanner.field = None;
+    // Phoenix ignores elements after the fifth.
     while scanner.eat(b',') {
         scanner.value()?;
     }

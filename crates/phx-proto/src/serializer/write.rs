@@ -79,6 +79,7 @@ impl Writer {
     /// The payload; for a reply, the object that holds its status and response.
     pub(super) fn payload(&mut self, message: &Message) {
         if let Some(status) = &message.status {
+            // Phoenix writes the keys in the order of the alphabet.
             self.raw(r#"{"response":"#);
             self.0.extend_from_slice(message.payload.as_bytes());
             self.raw(r#","status":"#);

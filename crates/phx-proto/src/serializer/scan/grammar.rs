@@ -12,6 +12,7 @@ pub(super) type End = Result<usize, usize>;
 /// Any number of white space: mostly none, which is all that is inlined.
 #[inline(always)]
 pub(super) fn space(text: &[u8], at: usize) -> usize {
+    // One comparison for all control characters; `some_space` looks closely.
     if let Some(..=b' ') = text.get(at) { some_space(text, at) } else { at }
 }
 
@@ -42,6 +43,7 @@ fn spaced_token(text: &[u8], at: usize, byte: u8) -> End {
 /// White space and one value of any type.
 #[inline(never)]
 pub(super) fn value(text: &[u8], mut at: usize, bits: &mut Bits) -> End {
+    // No recursion: nested text must not be able to exhaust the stack.
     let mut nesting = Nesting::new();
     loop {
         at = match text.get(at) {

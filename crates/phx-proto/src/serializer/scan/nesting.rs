@@ -36,6 +36,7 @@ impl Nesting {
 
     #[inline]
     pub(super) fn push(&mut self, enclosing: Enclosing) {
+        // The marker has reached the top bit: 63 levels are in the word.
         if self.inner.leading_zeros() == 0 {
             self.outer.push(self.inner);
             self.inner = NONE;

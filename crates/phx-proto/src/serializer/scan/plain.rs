@@ -38,6 +38,7 @@ fn long_end(text: &[u8], mut at: usize, bits: &mut Bits) -> usize {
     loop {
         let large = at.wrapping_add(LARGE);
         at = blocks_end::<SMALL>(text, at, LARGE / SMALL, *bits);
+        // All small blocks were plain: the string is long enough for large ones.
         if at == large {
             at = blocks_end::<LARGE>(text, at, usize::MAX, *bits);
         }
@@ -52,6 +53,7 @@ fn long_end(text: &[u8], mut at: usize, bits: &mut Bits) -> usize {
 #[inline(always)]
 pub(in crate::serializer) fn is_plain(text: &[u8]) -> bool {
     let (words, rest) = text.as_chunks();
+    // Padded with a byte that is plain.
     let mut last = [b' '; 8];
     if let Some(start) = last.get_mut(..rest.len()) {
         start.copy_from_slice(rest);
@@ -86,6 +88,7 @@ fn blocks_of<const SIZE: usize>(
 ) -> usize {
     let (blocks, _) = text.get(at..).unwrap_or_default().as_chunks::<SIZE>();
     for block in blocks.iter().take(max) {
+        // No early exit within a block: a branch per byte would prevent vectors.
         if !block.iter().fold(true, |all, byte| all & is_plain(*byte)) {
             break;
         }
@@ -121,6 +124,7 @@ fn special(word: [u8; 8], bits: &mut Bits) -> u64 {
     if special_or_not_ascii == 0 {
         return 0;
     }
+    // Only here: a word without any high bit adds nothing.
     bits.0 |= word;
     special_or_not_ascii & !word
 }
