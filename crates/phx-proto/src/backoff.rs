@@ -143,6 +143,7 @@ impl Backoff {
     /// moment is spread by as much as the delay itself, and never shortened.
     pub(crate) fn delay_of(&self, tries: u32, asked_for: Duration, rng: &mut Rng) -> Duration {
         let base = self.base_delay(tries);
+        // Nothing is drawn, so exact schedules don't depend on the seed.
         if self.jitter_percent == 0 {
             return base.max(asked_for);
         }
@@ -168,6 +169,7 @@ fn thousandths(base: Duration, count: u32) -> Duration {
 /// `first` times `factor`, `index` times over, up to `max`.
 fn exponential(first: Duration, factor: u32, max: Duration, index: u32) -> Duration {
     if factor <= 1 {
+        // Without the loop below, which would run `index` times: up to four billion.
         return if factor == 1 || index == 0 { first.min(max) } else { Duration::ZERO };
     }
     let mut delay = first;

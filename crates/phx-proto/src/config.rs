@@ -144,6 +144,7 @@ impl Default for Config {
             join_timeout: DEFAULT_TIMEOUT,
             leave_timeout: DEFAULT_TIMEOUT,
             heartbeat_interval: Some(DEFAULT_HEARTBEAT_INTERVAL),
+            // With the interval a silent peer is noticed after 40 s at most; phoenix.js takes up to 60 s.
             heartbeat_timeout: Duration::from_secs(10),
             heartbeat_limit: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(20),
@@ -154,11 +155,13 @@ impl Default for Config {
             rejoin: Backoff::default(),
             rejoin_policy: RejoinPolicy::default(),
             close_policy: ClosePolicy::default(),
+            // A server that accepts and drops at once isn't tried at the first step for ever.
             stable_after: Duration::from_secs(10),
             max_frame_size: 64 << 20,
             max_channels: 65_536,
             max_joins_in_flight: 100,
             max_pushes: 131_072,
+            // While a program only pushes the driver doesn't run: 1,024 refused ordinary bursts.
             max_buffered_pushes: 65_536,
             max_buffered_bytes: 64 << 20,
             push_overflow: PushOverflow::Reject,
@@ -184,6 +187,7 @@ impl Config {
             heartbeat_limit: DEFAULT_HEARTBEAT_INTERVAL,
             reconnect: Backoff::phoenix_js(),
             reconnect_policy: ReconnectPolicy::always(),
+            // phoenix.js rejoins by the same steps.
             rejoin: Backoff::phoenix_cr(),
             rejoin_policy: RejoinPolicy::always(),
             stable_after: Duration::ZERO,

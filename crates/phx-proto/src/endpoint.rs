@@ -126,14 +126,17 @@ impl Endpoint {
         if url.fragment().is_some() {
             return Err(EndpointError::Fragment);
         }
+        // No server can listen on port 0.
         if url.port() == Some(0) {
             return Err(EndpointError::Port);
         }
+        // Never fails: all four schemes are special ones of the URL standard.
         url.set_scheme(scheme).map_err(|()| EndpointError::Scheme)?;
         let params = Params::from_query(&url);
         if params.has("vsn") {
             return Err(EndpointError::Vsn);
         }
+        // Params stay beside the URL, so that later ones replace them and `Debug` hides them.
         url.set_query(None);
         append_transport(&mut url);
         Ok(Endpoint { url, params, headers: Headers::default(), bearer: None, zone: None })

@@ -77,6 +77,7 @@ impl<'a> Escaped<'a> {
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Characters are counted only as far as shown, so a huge text costs no more.
         let (shown, rest) = match self.text.char_indices().nth(self.max_chars) {
             Some((at, _)) => self.text.split_at_checked(at).unwrap_or((self.text, "")),
             None => (self.text, ""),

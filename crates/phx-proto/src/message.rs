@@ -108,6 +108,7 @@ pub mod event {
     /// would be misunderstood.
     #[must_use]
     pub fn is_reserved(event: &str) -> bool {
+        // Not `heartbeat`: it is special on the topic `phoenix` alone, which has no channel.
         matches!(event, "phx_join" | "phx_leave" | "phx_reply" | "phx_close" | "phx_error")
     }
 }
@@ -198,6 +199,7 @@ pub(crate) fn number_at_start(text: &[u8]) -> Option<(u64, usize)> {
         if digit > 9 {
             break;
         }
+        // Wrapping is harmless: a number that may have wrapped is parsed again below.
         number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
         len = len.wrapping_add(1);
     }

@@ -91,6 +91,7 @@ impl Payload {
     /// ```
     pub fn from_json_text(text: impl Into<Bytes>) -> Result<Self, PayloadError> {
         let text = text.into();
+        // A raw value checks the grammar and builds nothing.
         let error = match serde_json::from_slice::<&RawValue>(&text) {
             Ok(_) => match check::refused_by_servers(&text) {
                 None => return Ok(Payload(Frame::Text(text))),

@@ -129,6 +129,7 @@ fn is_final(cause: &CloseCause) -> bool {
             | TlsCauseKind::Other => false,
         },
         CloseCause::InvalidRequest { .. } => true,
+        // Close frames, I/O errors, timeouts and proxies: the next attempt may end in another way.
         _ => false,
     }
 }
@@ -260,6 +261,7 @@ impl RejoinPolicy {
     #[must_use]
     pub fn decide(&self, rejection: &Rejection) -> Rejoin {
         match &self.0 {
+            // A rejoin was accepted once, and a crash is no decision: both may pass.
             Rule::Standard if rejection.rejoin || rejection.is_crash() => Rejoin::Backoff,
             Rule::Always => Rejoin::Backoff,
             Rule::Standard | Rule::Never => Rejoin::Stop,

@@ -88,6 +88,7 @@ impl UpgradeRejection {
             }),
             // Relative to the request, with or without another host.
             Err(url::ParseError::RelativeUrlWithoutBase) => {
+                // `.invalid` is reserved (RFC 2606): no real redirect names this host.
                 let base = Url::parse("http://redirect.invalid/").ok()?;
                 let url = base.join(location).ok()?;
                 Some(match url.host_str() {

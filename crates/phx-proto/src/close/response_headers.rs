@@ -49,6 +49,7 @@ impl ResponseHeaders {
     /// The names and values in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.0.split(|byte| *byte == b'\n').filter_map(|line| {
+            // The first colon ends the name: a value may hold more.
             let colon = line.iter().position(|byte| *byte == b':')?;
             let (name, value) = line.split_at(colon);
             Some((core::str::from_utf8(name).ok()?, value.get(1..)?))

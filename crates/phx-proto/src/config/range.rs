@@ -60,6 +60,7 @@ impl Config {
     ///
     /// [`ConfigError`]: the first setting that can't work.
     pub fn validate(&self) -> Result<(), ConfigError> {
+        // Not in this list: times that may be zero, such as `leave_timeout` and `stable_after`.
         for (setting, time) in [
             ("push_timeout", Some(self.push_timeout)),
             ("join_timeout", Some(self.join_timeout)),

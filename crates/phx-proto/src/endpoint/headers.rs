@@ -26,6 +26,7 @@ impl Headers {
         if !value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
             return Err(EndpointError::HeaderValue { name: name.to_string() });
         }
+        // Names are equal in any case (RFC 9110, section 5.1).
         self.0.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
         self.0.push((name.to_string(), value.to_string()));
         Ok(())

@@ -58,6 +58,7 @@ impl Params {
 
     pub(super) fn to_query(&self, vsn: &str) -> String {
         let mut query = String::new();
+        // The setters take any name, but the version must be the serializer's.
         for (key, value) in self.0.iter().filter(|(key, _)| root(key) != "vsn") {
             write_pair(&mut query, key, value);
         }
@@ -83,6 +84,7 @@ fn write_pair(query: &mut String, key: &str, value: &str) {
     if !query.is_empty() {
         query.push('&');
     }
+    // A space becomes `%20` and not `+`, as in phoenix.js.
     query.extend(utf8_percent_encode(key, COMPONENT));
     query.push('=');
     query.extend(utf8_percent_encode(value, COMPONENT));

@@ -62,6 +62,7 @@ fn after_number(text: &[u8]) -> Result<&[u8], OutOfRange> {
     let (number, rest) = text.split_at_checked(end).unwrap_or((text, &[]));
     let is_float = number.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
     let value = core::str::from_utf8(number).ok().and_then(|number| number.parse::<f64>().ok());
+    // Rust reads a number out of range as infinite.
     if is_float && value.is_some_and(f64::is_infinite) { Err(OutOfRange) } else { Ok(rest) }
 }
 
