@@ -139,8 +139,8 @@ impl Backoff {
         self.delay_of(tries, Duration::ZERO, rng)
     }
 
-    /// The same, but not before `asked_for` has passed. What was asked of everybody at the same
-    /// moment is spread by as much as the delay itself, and never shortened.
+    /// The same, but not before `asked_for` has passed. A time that a server asked of all clients at
+    /// the same moment is spread by as much as the delay itself, and never shortened.
     pub(crate) fn delay_of(&self, tries: u32, asked_for: Duration, rng: &mut Rng) -> Duration {
         let base = self.base_delay(tries);
         // Nothing is drawn, so exact schedules don't depend on the seed.

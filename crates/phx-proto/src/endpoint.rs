@@ -173,7 +173,7 @@ impl Endpoint {
         if path.contains(['?', '#']) {
             return Err(EndpointError::Path);
         }
-        // Only the port and the path may follow a host in a URL, so it is parsed on its own first:
+        // Only the port and the path may follow a host in a URL, so it is parsed separately first:
         // otherwise "example.com/other" would be a host.
         let (host, zone) = split_zone(host)?;
         let host = match host.parse::<Ipv6Addr>() {

@@ -99,9 +99,9 @@ pub mod event {
     pub const ERROR: ByteString = ByteString::from_static("phx_error");
     /// Client to server, on the topic [`PHOENIX`](super::PHOENIX): I am alive.
     pub const HEARTBEAT: ByteString = ByteString::from_static("heartbeat");
-    /// Server to client: everybody who is present.
+    /// Server to client: all presences of the topic.
     pub const PRESENCE_STATE: ByteString = ByteString::from_static("presence_state");
-    /// Server to client: who came and who went.
+    /// Server to client: presences that joined and left.
     pub const PRESENCE_DIFF: ByteString = ByteString::from_static("presence_diff");
 
     /// Returns `true` if only the protocol itself may send `event`: an application that pushed it

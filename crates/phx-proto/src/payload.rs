@@ -22,7 +22,7 @@ pub use shown::Shown;
 /// The payload of a message: JSON text, or bytes of a V2 binary frame.
 ///
 /// A received payload is a slice of its frame and hasn't been parsed: [`decode`](Self::decode) does
-/// that, once, into the type that is wanted. One to be sent is encoded where it is made, so that a
+/// that, once, into the type that is wanted. A payload to send is encoded where it is made, so that a
 /// value that can't be serialised is an error at the call.
 ///
 /// `Debug` shows the kind and the length, never the contents: payloads carry join params. A test that
@@ -55,7 +55,7 @@ impl Payload {
     /// # Errors
     ///
     /// [`PayloadError::Serialize`] if `value` can't be written as JSON (a map whose keys aren't
-    /// strings, or an error of its own).
+    /// strings, or its `Serialize` fails).
     pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, PayloadError> {
         let text: Vec<u8> =
             serde_json::to_vec(value).map_err(|error| PayloadError::Serialize(error.into()))?;
@@ -112,7 +112,7 @@ impl Payload {
         Payload(Frame::Text(text))
     }
 
-    /// Bytes, to be sent in a V2 binary frame. Any bytes, also none.
+    /// Bytes for a V2 binary frame. Any bytes, also none.
     pub fn binary(data: impl Into<Bytes>) -> Self {
         Payload(Frame::Binary(data.into()))
     }
@@ -156,7 +156,7 @@ impl Payload {
         self.0.is_empty()
     }
 
-    /// The same payload in memory of its own, which a slice of a frame hasn't.
+    /// The same payload in separate memory, so that it doesn't keep its frame.
     pub(crate) fn copied(&self) -> Self {
         match &self.0 {
             Frame::Text(text) => Payload(Frame::Text(Bytes::copy_from_slice(text))),

@@ -178,7 +178,7 @@ impl<M, E> Presence<M, E> {
         self.list.iter()
     }
 
-    /// The presences as they are now, to be kept while this goes on. It costs a reference count.
+    /// The presences as they are now. The copy costs a reference count and never changes.
     #[must_use]
     pub fn snapshot(&self) -> PresenceList<M, E> {
         self.list.clone()

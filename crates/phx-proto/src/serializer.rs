@@ -21,7 +21,7 @@ pub use v2::{V2, V2Server};
 ///
 /// [`V2`] and [`V1`] are the client's sides of Phoenix's own two, [`V2Server`] and [`V1Server`] the
 /// server's. Implement this for a custom format; the server needs a serializer of the same
-/// format. `tests/message_pack.rs` of this crate is one for MessagePack, to be read as an example.
+/// format. `tests/message_pack.rs` of this crate is one for MessagePack, as an example.
 ///
 /// # Rules
 ///

@@ -191,7 +191,7 @@ impl Socket {
     /// before, the outcome is [`Outcome::ChannelClosed`].
     ///
     /// A channel that is closed, but wasn't replaced, begins a new life: everything is as at the first join, and if
-    /// another channel hasn't taken the topic meanwhile, it has the topic again.
+    /// another channel hasn't taken the topic by then, it has the topic again.
     ///
     /// # Errors
     ///
@@ -379,7 +379,7 @@ impl Socket {
 
     /// The driver has chosen not to read from the transport, up to now: that no frame came says nothing about the peer.
     ///
-    /// To be called whenever the driver wakes while it holds back reading, before
+    /// Call it whenever the driver wakes while it holds back reading, before
     /// [`handle_timeout`](Self::handle_timeout). The reply to a heartbeat may be among what isn't read, so reading must
     /// go on early enough before [`Config::heartbeat_limit`] has passed since
     /// [`unanswered_since`](Self::unanswered_since): then the connection counts as dead all the same.

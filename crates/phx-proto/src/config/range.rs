@@ -8,7 +8,7 @@ use crate::PresenceConfig;
 /// Timers know no shorter time.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// A channel's id has a number of 32 bits, and not all of them are to be had.
+/// The most channels: their ids have an index of 32 bits, of which two values are reserved.
 const MOST_CHANNELS: usize = (u32::MAX as usize).saturating_sub(1);
 
 /// A setting that can't work. Nothing is done with a configuration that has one, and nothing is made to fit.
@@ -34,7 +34,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    /// An error of this setting, for connectors and runtimes with settings of their own.
+    /// An error of this setting, for connectors and runtimes with separate settings.
     #[must_use]
     pub const fn new(setting: &'static str, range: &'static str) -> Self {
         ConfigError { setting, range }

@@ -36,8 +36,8 @@ pub(super) enum Kind {
     Diff,
 }
 
-/// A payload that is known to be within the limits: it has been looked through, and nothing of it has
-/// been decoded or copied.
+/// A payload that is known to be within the limits: it has been scanned, and nothing of it has been
+/// decoded or copied.
 pub(super) struct Counted<'a> {
     text: Text<'a>,
     /// Contents of a state, or of the joins of a diff.

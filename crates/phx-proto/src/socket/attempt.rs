@@ -50,7 +50,7 @@ impl Attempt {
         Attempt::Turn(number)
     }
 
-    /// It is the channel's turn.
+    /// Starts the attempt, at its turn.
     pub(super) fn start(
         cx: &mut Context,
         id: ChannelId,
@@ -106,8 +106,8 @@ impl Attempt {
         Message::new(topic.clone(), events::JOIN, params).with_join_ref(Some(Ref::from(join_ref)))
     }
 
-    /// It has taken too long. The server may yet accept a join that was sent: it must not keep a channel that no one
-    /// waits for.
+    /// Sends a leave after a timeout. The server may yet accept a join that was sent, and must not keep a channel
+    /// without a user.
     pub(super) fn give_up(&self, cx: &mut Context, id: ChannelId, topic: &ByteString) {
         if let Attempt::Answer(join_ref) = *self
             && self.is_sent(cx)
@@ -133,7 +133,7 @@ impl Attempt {
     }
 }
 
-/// Puts a step of the attempt in line, which has so long.
+/// Puts a step of the attempt in line, with this timeout.
 fn ask(cx: &mut Context, id: ChannelId, what: What, timeout: Duration) -> u64 {
     // Ready at once: attempts begin only while the socket is connected.
     cx.begin(Some(id), timeout, what, true, |_| TimeoutReason::Join(id))

@@ -14,9 +14,9 @@
 //!   Closed -> Joining: join, unless it was replaced or another channel has its topic
 //! ```
 //!
-//! Joined also becomes Errored if the server has forgotten the channel, and by a `phx_close` after which
-//! the policy joins again. A first join that waits for the connection or its turn is Joining already. Of a rejoin the user sees
-//! Errored until its params are asked for or its join is sent: the action is what reports the change. The steps of an attempt to join are in `attempt.rs`, and what becomes of pushes in `pushes.rs`.
+//! Joined also becomes Errored if the server has forgotten the channel, or by a `phx_close` if the policy joins again.
+//! A first join is Joining while it waits for connection or turn; a rejoin is Errored for the user until the action
+//! that asks for its params or sends it. See `attempt.rs` for the steps of an attempt, `pushes.rs` for pushes.
 
 use alloc::boxed::Box;
 use core::mem;
@@ -158,7 +158,7 @@ impl Channel {
             return Err(CallError::TooManyPushes { max: cx.config.max_pushes });
         }
         if again {
-            // Another life. A closed channel has no pushes, and its attempts get refs of their own.
+            // Another life. A closed channel has no pushes, and its attempts get new refs.
             self.has_been_joined = false;
             self.joins_again = false;
             self.tries = 0;

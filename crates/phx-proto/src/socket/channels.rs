@@ -77,7 +77,7 @@ impl Channels {
         self.0.get_mut(id.0).filter(|channel| !channel.is_forgotten())
     }
 
-    /// Hands something to a channel; `None` if there is none of this id.
+    /// Calls `hand` with a channel, and drops the channel if that ended it; `None` if the id is unknown.
     #[inline]
     pub(super) fn with<R>(
         &mut self,
@@ -142,7 +142,7 @@ impl Channels {
         }
     }
 
-    /// The connection opened.
+    /// Lets the channels join, since the connection opened.
     pub(super) fn got_connection(&mut self, cx: &mut Context) {
         let (turns, at) = cx.turns();
         // First: the channels ask for turns as they react.
@@ -150,7 +150,7 @@ impl Channels {
         self.with_all(cx, Channel::got_connection);
     }
 
-    /// The connection ended, or is being ended.
+    /// Informs turns and channels that the connection ended, or is being ended.
     pub(super) fn lost_connection(&mut self, cx: &mut Context, cause: &CloseCause, draining: bool) {
         let (turns, at) = cx.turns();
         // First: it counts the joins under way, which the channels then stop.
@@ -167,7 +167,7 @@ impl Channels {
         }
     }
 
-    /// The next message for the transport, which is taken by being asked for.
+    /// Takes the next message for the transport.
     #[inline]
     pub(super) fn next_message(&mut self, cx: &mut Context) -> Option<(Message, SendReason)> {
         loop {

@@ -120,8 +120,8 @@ impl EventQueue {
         self.answer_bytes == 0 || self.answer_bytes.saturating_add(size) <= self.max_answer_bytes
     }
 
-    /// The payload of an answer, if there is room for it. To be asked before the first event that holds it, and once
-    /// for all of them: an answer that is kept in two counts twice, and must not stand in its own way.
+    /// The payload of an answer, if the limit allows it. Call it before the first event that holds the answer, and once
+    /// for all of them: an answer in two events counts twice, and must not exceed the limit by that.
     pub(super) fn keep(&self, payload: Payload) -> Result<Payload, PayloadDropped> {
         if self.has_room_for_answer(payload.len()) {
             Ok(payload)

@@ -55,7 +55,7 @@ impl Pulse {
         self.heard = now;
     }
 
-    /// A heartbeat is due since `at`.
+    /// Sends a heartbeat that is due since `at`.
     ///
     /// One that is late by a whole interval and its timeout was not sent because nothing ran.
     /// With the defaults the peer has then heard nothing for 70 s, and Phoenix gives up after 60 s:
@@ -71,7 +71,7 @@ impl Pulse {
         Ok(())
     }
 
-    /// The timer of a heartbeat has fired. Frames that came meanwhile have left it alone.
+    /// Checks a heartbeat whose timer has fired. Frames that came before that didn't change the timer.
     pub(super) fn reply_is_due(&self, cx: &mut Context) -> Result<(), Dead> {
         match self.beat {
             Beat::Beating(number) if !self.waits_on(cx, number, TimeoutReason::HeartbeatReply) => {
@@ -81,8 +81,7 @@ impl Pulse {
         }
     }
 
-    /// Without a reply it fails, and nothing more: whether the peer is alive is the heartbeat's
-    /// business.
+    /// Ends a ping without a reply. The connection stays: only heartbeats decide that a peer is dead.
     pub(super) fn pong_is_due(&mut self, cx: &mut Context, ping: PingId) {
         if !self.waits_on(cx, ping.0, TimeoutReason::Ping(ping)) {
             self.end_ping(cx, ping.0, None);
@@ -119,7 +118,7 @@ impl Pulse {
         cx.requests.get(oldest)?.since()
     }
 
-    /// The heartbeat or ping of this number has its reply.
+    /// Ends the heartbeat or ping of this number, which has its reply.
     pub(super) fn answered(&mut self, cx: &mut Context, number: u64) {
         let Some(since) = cx.requests.get(number).and_then(|request| request.since()) else {
             return;
@@ -154,7 +153,7 @@ impl Pulse {
         cx.emit(Event::Pong { ping: PingId(number), round_trip });
     }
 
-    /// The connection is over, for whatever reason.
+    /// Disarms the heartbeat and ends all pings, since the connection is over.
     pub(super) fn stop(&mut self, cx: &mut Context) {
         match core::mem::replace(&mut self.beat, Beat::Off) {
             Beat::Resting(next) => cx.timers.disarm(next),

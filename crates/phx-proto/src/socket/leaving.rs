@@ -52,7 +52,7 @@ pub(super) struct Leaving {
 }
 
 impl Leaving {
-    /// Leaves what was joined with this ref: behind what is to be sent, and the topic is free at once.
+    /// Leaves the join of this ref. The leave is sent after all that is ready; the topic is free at once.
     pub(super) fn begin(
         cx: &mut Context,
         id: ChannelId,

@@ -132,7 +132,7 @@ impl Pushes {
         cx.finish(id, push, outcome);
     }
 
-    /// Ends those that are neither sent nor to be sent now.
+    /// Ends those that aren't sent and aren't ready.
     pub(super) fn fail_held(&mut self, cx: &mut Context, id: ChannelId, outcome: &Outcome) {
         // Collected first, since each end changes the list.
         let held: Vec<u64> = self.unsent().filter(|push| !cx.requests.is_ready(*push)).collect();

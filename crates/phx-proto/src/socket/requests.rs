@@ -27,8 +27,8 @@ pub(super) struct Request {
 pub(super) enum What {
     /// A push; the number is its id and its ref. Event and payload, until they go with the frame.
     Push { message: Option<(ByteString, Payload)>, wants_reply: bool },
-    /// A call of `join` that waits for its outcome. Its number is never a ref: every attempt has one
-    /// of its own. `crashed` is whether an attempt has.
+    /// A call of `join` that waits for its outcome. Its number is never a ref: every attempt has a
+    /// separate one. `crashed` is `true` once an attempt has crashed.
     JoinCall { crashed: bool },
     /// A request for a channel's params, which is the driver's to answer.
     Params,
@@ -82,7 +82,7 @@ enum Rank {
 }
 
 impl What {
-    /// Bytes that it counts for in the limit on buffered bytes, until it is sent.
+    /// Bytes that count in the limit on buffered bytes, until the request is sent.
     fn size(&self) -> usize {
         match self {
             What::Push { message: Some((event, payload)), .. } => {
@@ -206,7 +206,7 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    /// Adds what has this number, which is higher than any before; `ready` is whether it can be sent.
+    /// Adds a request under this number, which is higher than any before; `ready`: it can be sent now.
     #[inline]
     pub(super) fn add(
         &mut self,
@@ -244,7 +244,7 @@ impl Requests {
         }
     }
 
-    /// The connection is over: what wasn't sent on it waits for the next, and orphans aren't needed.
+    /// Holds back all unsent requests for the next connection, and drops orphans, which it doesn't need.
     pub(super) fn hold_all(&mut self) {
         while let Some(number) = self.ready.pop() {
             let Some(request) = self.by_number.get_mut(number) else { continue };
@@ -262,7 +262,7 @@ impl Requests {
         self.ready.is_empty()
     }
 
-    /// The next request for params, which the driver takes by that.
+    /// Takes the next request for params, for the driver.
     pub(super) fn take_params(&mut self) -> Option<(u64, ChannelId)> {
         // Params rank before all others, so a look at the first is enough.
         let &(Rank::Params, number) = self.ready.others.first()? else { return None };
@@ -273,7 +273,7 @@ impl Requests {
         request.channel.map(|channel| (number, channel))
     }
 
-    /// The next that the transport can take, which is sent by that. Requests for params aren't frames.
+    /// Takes the next request for the transport, and counts it as sent. Requests for params aren't frames.
     #[inline]
     pub(super) fn take(&mut self) -> Option<(u64, Option<ChannelId>, What)> {
         let number = self.ready.pop()?;
@@ -305,7 +305,7 @@ impl Requests {
         self.get(number).is_some_and(|request| request.stage == Stage::Ready)
     }
 
-    /// An attempt of this call of `join` has crashed.
+    /// Notes that an attempt of this call of `join` has crashed.
     pub(super) fn note_crash(&mut self, call: Option<u64>) {
         let request = call.and_then(|call| self.by_number.get_mut(call));
         if let Some(Request { what: What::JoinCall { crashed }, .. }) = request {
@@ -336,7 +336,7 @@ impl Requests {
         }
     }
 
-    /// Ends it, wherever it is, and its deadline; `false` if it isn't under way.
+    /// Ends a request at any stage, and its deadline; `false` if it isn't under way.
     #[inline]
     pub(super) fn end(&mut self, number: u64, timers: &mut Timers) -> bool {
         let Some(request) = self.by_number.remove(number) else { return false };

@@ -249,7 +249,7 @@ impl Turns {
         }
         self.slow_down(&mut at);
         if let Some(pace) = &mut self.pace {
-            // To be too fast once more would cost all that is joined.
+            // Too fast once more, and all joined channels would be lost with the connection.
             pace.patience = pace.patience.saturating_mul(8);
             pace.until = pace.until.max(at.now.saturating_add(LINGER_AFTER_END));
         }
