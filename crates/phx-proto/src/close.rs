@@ -53,6 +53,7 @@ impl CloseCode {
     /// Returns `true` for codes that an application may send: 1000 and 3000 to 4999.
     #[must_use]
     pub const fn is_sendable(self) -> bool {
+        // The rule of browsers: the other codes belong to the protocol (RFC 6455, section 7.4).
         matches!(self.0, 1000 | 3000..=4999)
     }
 }

@@ -29,7 +29,7 @@ pub enum Event {
     Closed {
         /// The transport of the connection or attempt.
         transport: TransportId,
-        /// `true` if this connection had been open; policies get the same about the socket's whole time.
+        /// `true` if this connection had been open. Policies get another value: whether the socket ever was.
         was_open: bool,
         /// The reason why it ended or never opened.
         cause: CloseCause,

@@ -178,6 +178,7 @@ impl Ref {
     pub(crate) fn encoded_len(&self) -> usize {
         match &self.0 {
             Repr::Number(number) => {
+                // Zero has no logarithm, and one digit.
                 number.checked_ilog10().map_or(1, |log| (log as usize).saturating_add(1))
             }
             Repr::Text(text) => text.len(),

@@ -201,6 +201,7 @@ impl Payload {
     pub fn reason(&self) -> Option<Cow<'_, str>> {
         #[derive(Deserialize)]
         struct Reason<'a> {
+            // Copied only if the text has escapes.
             #[serde(borrow)]
             reason: Cow<'a, str>,
         }

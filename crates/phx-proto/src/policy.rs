@@ -96,6 +96,7 @@ impl ReconnectPolicy {
     #[must_use]
     pub fn decide(&self, cause: &CloseCause, was_open: bool) -> Reconnect {
         match &self.0 {
+            // After an open connection the same end is more often a deploy, or a proxy in trouble.
             Rule::Standard if !was_open && is_final(cause) => Reconnect::Stop,
             Rule::Standard | Rule::Always => Reconnect::Backoff,
             Rule::Never => Reconnect::Stop,
@@ -322,6 +323,7 @@ impl ClosePolicy {
     #[must_use]
     pub fn decide(&self, payload: &Payload) -> Rejoin {
         match &self.0 {
+            // phoenix.js takes `phx_close` as the end as well.
             Rule::Standard | Rule::Never => Rejoin::Stop,
             Rule::Always => Rejoin::Backoff,
             Rule::Function(decide) => decide(payload),

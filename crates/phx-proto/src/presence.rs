@@ -151,6 +151,7 @@ impl<M, E> Presence<M, E> {
     /// Diffs that wait for a state are dropped, since the new state includes them. The list stays as
     /// it is until that state comes; the changes then are what differs.
     pub fn handle_joined(&mut self) {
+        // Old diffs go: phoenix.js applies them after a rejoin, and shows presences that are gone.
         self.phase = Phase::WAITING;
         self.refused = false;
     }

@@ -90,6 +90,7 @@ impl Request {
     /// The port, the scheme's default filled in: 443 with TLS, 80 without.
     #[must_use]
     pub fn port(&self) -> u16 {
+        // `url` leaves out a port that is the scheme's default.
         let default = if self.is_tls() { 443 } else { 80 };
         self.url.port().unwrap_or(default)
     }

@@ -126,6 +126,7 @@ fn payload_len(payload: &Result<Payload, PayloadDropped>) -> usize {
 #[inline]
 fn status_len(status: &Status) -> usize {
     match status {
+        // Nothing of the frame is kept for these.
         Status::Ok | Status::Error => 0,
         Status::Other(name) => name.len(),
     }

@@ -17,6 +17,7 @@ const FEW: usize = 32;
 /// A copy of a long list costs as much as one of a short list, and so does a change.
 pub(super) enum Metas<M> {
     Few(Vec<Arc<PresenceMeta<M>>>),
+    // Boxed: nearly all presences have few.
     Many(Box<Many<M>>),
 }
 
@@ -66,6 +67,7 @@ impl<M> Metas<M> {
     /// These without the ones whose refs are among those of `others`, in the time that `others` take.
     pub(super) fn without(&self, others: &Self) -> Self {
         match self {
+            // At most 32, so searching `others` for each is cheap.
             Metas::Few(_) => Metas::Few(self.not_in(others)),
             Metas::Many(many) => {
                 let mut many = many.clone();
@@ -138,6 +140,7 @@ impl<M> Many<M> {
 
     /// Removes all metas of this ref.
     fn remove(&mut self, phx_ref: &str) {
+        // A state may hold a ref more than once.
         while let Some(placed) = self.find(phx_ref).cloned() {
             self.list.remove(|other| other.place.cmp(&placed.place));
             self.index.remove(|other| other.in_index().cmp(&placed.in_index()));

@@ -333,6 +333,7 @@ struct Refs {
 #[serde(bound = "E: DeserializeOwned")]
 struct Beside<E> {
     #[serde(default, rename = "metas")]
+    // Named, so that `flatten` doesn't collect the metas into `E`.
     _metas: IgnoredAny,
     #[serde(flatten)]
     extra: E,

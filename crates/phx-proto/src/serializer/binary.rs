@@ -29,6 +29,7 @@ pub(super) fn check_client(message: &Message) -> Result<(), EncodeError> {
 }
 
 fn client_names(message: &Message) -> Result<[(Field, Name<'_>); 4], EncodeError> {
+    // The server closes the connection on a binary join.
     if message.event == message::event::JOIN {
         return Err(EncodeError::BinaryJoin);
     }

@@ -211,6 +211,7 @@ impl Keys {
         let event = self.event.ok_or(missing(Field::Event))?;
         let payload = self.payload.ok_or(missing(Field::Payload))?;
         let reference = match (self.reference, replies) {
+            // Phoenix requires the key of clients, even if it is null.
             (None, Replies::Keep) => return Err(missing(Field::Ref)),
             (reference, _) => reference.unwrap_or(Element::Null),
         };

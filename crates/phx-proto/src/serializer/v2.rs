@@ -224,6 +224,7 @@ fn reference(
 fn next(scanner: &mut Scanner<'_>, field: Field) -> Result<(), DecodeCause> {
     if !scanner.eat(b',') {
         return Err(match scanner.peek() {
+            // The array is JSON, but ends too early.
             Some(b']') => DecodeCause::Field(field),
             _ => scanner.malformed(),
         });

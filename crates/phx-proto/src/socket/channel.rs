@@ -50,7 +50,7 @@ pub(super) struct Channel {
     /// The call of `join`, as long as it waits for its outcome.
     join_call: Option<u64>,
     has_been_joined: bool,
-    /// It was Errored since.
+    /// `true` if it was Errored since the last time that it was Joined.
     joins_again: bool,
     /// Number of times that the rejoin timer has fired since the schedule started over.
     tries: u32,
@@ -64,7 +64,7 @@ enum State {
     New,
     Joining(Attempt),
     Joined {
-        /// Until the join proves stable.
+        /// Timer until the join proves stable; `None` after that, or if the schedule has not begun.
         stable: Option<TimerKey>,
         /// `true` if the server's answer named the join, as everything from the channel does, except in V1.
         named: bool,
@@ -291,7 +291,7 @@ impl Channel {
         self.await_next(Attempt::begin(cx, self.id, &self.params, self.join_timeout));
     }
 
-    /// It is the channel's turn.
+    /// Starts the attempt, at the channel's turn.
     pub(super) fn start_attempt(&mut self, cx: &mut Context) {
         self.await_next(Attempt::start(cx, self.id, &self.params, self.join_timeout));
     }

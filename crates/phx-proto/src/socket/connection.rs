@@ -51,7 +51,7 @@ enum State {
     },
     Open {
         transport: TransportId,
-        /// Until the connection proves stable.
+        /// Timer until the connection proves stable; `None` after that, or if the schedule has not begun.
         stable: Option<TimerKey>,
         pulse: Pulse,
     },

@@ -57,7 +57,7 @@ impl Pulse {
 
     /// Sends a heartbeat that is due since `at`.
     ///
-    /// One that is late by a whole interval and its timeout was not sent because nothing ran.
+    /// If it is late by a whole interval and its timeout, nothing ran in between.
     /// With the defaults the peer has then heard nothing for 70 s, and Phoenix gives up after 60 s:
     /// asking whether it is still there would only cost the heartbeat's timeout.
     pub(super) fn beat(&mut self, cx: &mut Context, at: Instant) -> Result<(), Dead> {

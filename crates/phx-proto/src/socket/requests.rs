@@ -63,7 +63,7 @@ impl Leave {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Not sent, now or ever.
+    /// Held back, or a call without a frame.
     Waiting,
     /// Sent as soon as the transport can take it.
     Ready,
