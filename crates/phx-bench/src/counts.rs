@@ -13,10 +13,10 @@ use stats_alloc::INSTRUMENTED_SYSTEM;
 use crate::measure::complain;
 use crate::operations::{self, ALL};
 
-/// A count may grow by so much over the stored figure.
+/// Largest ratio of a count to the stored figure.
 const TOLERANCE: f64 = 1.05;
 
-/// Of each two operations the first may take only so many times the instructions of the second.
+/// Limits of the ratio of instructions of the first operation to those of the second.
 const RATIOS: &[(&str, &str, f64)] = &[(operations::MANY_METAS, operations::FEW_METAS, 3.0)];
 
 /// Instructions of an operation are the difference of two runs, divided by that of their lengths, so
@@ -40,7 +40,7 @@ pub(crate) struct Count {
     pub(crate) allocations: f64,
 }
 
-/// Does an operation so many times: what is run under valgrind.
+/// Repeats an operation `times` times: the program that runs under valgrind.
 pub(crate) fn repeat(name: &str, times: u64) -> anyhow::Result<()> {
     let mut operation = operations::find(name)?.prepare()?;
     (0..times).for_each(|_| operation());

@@ -81,8 +81,8 @@ impl Cost {
     }
 }
 
-/// The cost of `count` connections, which were made since `start`, and of their heartbeats
-/// for so many seconds. `answered` counts those.
+/// Measures the cost of `count` connections, made since `start`, and of their heartbeats for this many seconds.
+/// `answered` counts those.
 pub(crate) async fn idle(
     runtime: Runtime,
     client: &str,

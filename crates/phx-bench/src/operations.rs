@@ -1,4 +1,4 @@
-//! Single operations of the core, to be timed, and to have their allocations and instructions counted.
+//! Single operations of the core, for measurements of time, allocations and instructions.
 
 use std::hint::black_box;
 
@@ -11,7 +11,7 @@ use phx_proto::{
 /// An operation to repeat.
 type Repeated = Box<dyn FnMut()>;
 
-/// An operation, ready to be done as often as wanted.
+/// An operation, ready for any number of repetitions.
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
     prepare: fn() -> anyhow::Result<Repeated>,
@@ -21,7 +21,7 @@ pub(crate) struct Operation {
 pub(crate) const FEW_METAS: &str = "presence diff, key of 10 metas";
 pub(crate) const MANY_METAS: &str = "presence diff, key of 99,000 metas";
 
-/// All there are.
+/// All operations.
 pub(crate) const ALL: &[Operation] = &[
     Operation { name: "decode a reply of 150 B", prepare: decode_reply },
     Operation { name: "decode a message of 4 KiB", prepare: decode_large },
@@ -120,7 +120,7 @@ impl Connected {
         self.socket.handle_frame(Instant::EPOCH, self.transport, frame);
     }
 
-    /// The refs of the next frame to be sent, as the server would echo them.
+    /// Sends the next frame, and returns its refs, as the server would echo them.
     fn send(&mut self) -> anyhow::Result<(Ref, Ref)> {
         let Some(Action::Send { frame, .. }) = self.socket.poll_action() else {
             anyhow::bail!("nothing to send");

@@ -31,8 +31,8 @@ impl Runtime {
         }
     }
 
-    /// Runs `main` to its end, as a task on one thread: as most of a program runs. Whoever waits for
-    /// it outside is one more to wake, and on two of the runtimes that is another thread.
+    /// Runs `main` to its end as a task on one thread, as most programs do. A caller that waits outside the task
+    /// would have to be woken as well, and on two of the runtimes that is another thread.
     pub(crate) fn run<T: Send + 'static>(
         self,
         main: impl Future<Output = anyhow::Result<T>> + Send + 'static,
@@ -74,7 +74,7 @@ impl Runtime {
     }
 }
 
-/// Where clients and floors find their server.
+/// Returns the port on which clients and floors find their server.
 pub(crate) fn server_port() -> anyhow::Result<u16> {
     match std::env::var("PERF_PORT") {
         Ok(port) => port.parse().context("PERF_PORT isn't a port"),

@@ -42,7 +42,7 @@ impl Sequence {
         }
     }
 
-    /// Takes the next message by its number and text, where somebody else has parsed it.
+    /// Takes the next message by its number and text, if the caller has parsed it.
     pub(crate) fn take_parsed(&mut self, number: u64, pad: &str) -> anyhow::Result<()> {
         let expected = self.tail.get(8..self.tail.len() - 2).unwrap_or_default();
         if pad.as_bytes() != expected {

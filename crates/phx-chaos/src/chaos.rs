@@ -19,16 +19,16 @@ use crate::choices::Choices;
 pub struct Options {
     /// Seed of the choices and of the socket's jitter.
     pub seed: u64,
-    /// Whether everything is polled after every step, or only now and then.
+    /// Polls everything after every step; otherwise only now and then.
     pub drains: bool,
-    /// Whether inputs of old transports are sent as well. Everything else is the same as without.
+    /// Sends inputs of old transports as well. Everything else is the same as without.
     pub stale_inputs: bool,
-    /// Whether time goes from timeout to timeout, or past them.
+    /// Moves time from timeout to timeout; otherwise past them.
     pub punctual: bool,
-    /// Whether the socket is polled and given the time more often than it needs. Everything is the
-    /// same as without if it `drains` and is `punctual`.
+    /// Polls the socket and gives it the time more often than it needs. Everything is the same as without if it
+    /// `drains` and is `punctual`.
     pub extra_polls: bool,
-    /// Whether all actions and events are logged.
+    /// Logs all actions and events.
     pub logs: bool,
 }
 
@@ -51,7 +51,7 @@ pub struct Chaos {
     pub(crate) choices: Choices,
     pub(crate) now: Instant,
     pub(crate) server: &'static dyn Serializer,
-    /// Whether the network and the server mostly do what they should.
+    /// True if the network and the server mostly work.
     pub(crate) kind: bool,
     pub(crate) seen: Seen,
 }
@@ -72,13 +72,13 @@ pub(crate) struct Seen {
     pub(crate) closes: HashSet<TransportId>,
     pub(crate) joined: HashSet<ChannelId>,
     pub(crate) ever_joined: HashSet<ChannelId>,
-    /// How often a channel that was closed was joined again, less how often it was closed.
+    /// Number of joins after a close less the number of closes, by channel.
     pub(crate) lives: HashMap<ChannelId, i32>,
     pub(crate) joins_sent: HashSet<(TransportId, Ref)>,
     pub(crate) last_push_sent: HashMap<ChannelId, RequestId>,
-    /// Whether the user wants a connection.
+    /// True if the user wants a connection.
     pub(crate) wanted: bool,
-    /// Whether events were dropped: what is reported is no longer everything.
+    /// True if events were dropped: reports are incomplete then.
     pub(crate) missed_events: bool,
 }
 
@@ -86,7 +86,7 @@ pub(crate) struct Seen {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
     pub(crate) channel: ChannelId,
-    /// Whether its outcome has come.
+    /// True if the outcome has come.
     pub(crate) is_done: bool,
 }
 

@@ -56,7 +56,7 @@ impl Choices {
         self.below(times) + 1 == times
     }
 
-    /// Whether there is nothing left to choose by.
+    /// Returns true if no choices are left.
     pub(crate) fn are_used_up(&self) -> bool {
         match self {
             Choices::Random(_) => false,

@@ -91,7 +91,7 @@ impl Chaos {
         let status = if self.choices.below(4) == 3 { Status::Error } else { Status::Ok };
         let join_ref = if self.choices.below(6) == 5 { self.any_ref() } else { sent.join_ref };
         let reference = if self.choices.below(6) == 5 { self.any_ref() } else { sent.reference };
-        // What Phoenix says in its own name, with a join ref or without.
+        // Phoenix's messages on its own behalf, with a join ref or without.
         let reason = match (status == Status::Error).then(|| self.choices.below(4)) {
             Some(0) => r#"{"reason":"join crashed"}"#,
             Some(1) => r#"{"reason":"unmatched topic"}"#,

@@ -25,7 +25,7 @@ impl Chaos {
         if is_kind && matches!(letter, b'd' | b'n' | b'z') && !self.choices.once_in(8) {
             return;
         }
-        // What can't be done isn't.
+        // Steps that can't be done are skipped.
         let _ = self.take(letter);
         if is_kind && self.choices.flag() {
             self.be_kind();

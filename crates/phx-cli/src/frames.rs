@@ -20,12 +20,12 @@ use crate::terminal::{self, DIM, clock, shortened, shown, styled};
 /// Characters of a frame that are shown, unless all are asked for.
 const SHORT: usize = 2_000;
 
-/// How frames are shown.
+/// Options of showing frames.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown {
     /// Frames of any length, whole.
     pub(crate) whole: bool,
-    /// Params, tokens and headers, too.
+    /// Shows params, tokens and headers as well.
     pub(crate) secrets: bool,
 }
 
@@ -181,7 +181,7 @@ fn frame_text(frame: &Frame, is_sent: bool, how: Shown) -> String {
             Ok(text) if serde_json::from_str::<IgnoredAny>(text).is_ok() => {
                 one_line(text, mask(text, how))
             }
-            // What can't be understood can't be masked either.
+            // Text that can't be parsed can't be masked either.
             _ if how.secrets => bytes.escape_ascii().to_string(),
             _ => format!("<{} bytes, not JSON>", bytes.len()),
         },

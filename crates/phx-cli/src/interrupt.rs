@@ -68,7 +68,7 @@ mod platform {
 
     use super::Signal;
 
-    /// Signals that wait to be handled; further ones are dropped.
+    /// Number of signals that may wait; further ones are dropped.
     const CAPACITY: usize = 4;
 
     #[derive(Debug)]

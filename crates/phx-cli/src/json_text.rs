@@ -18,7 +18,7 @@ const MAX_PRETTY: usize = 1 << 20;
 /// Depth down to which values have lines.
 const MAX_DEPTH: usize = 16;
 
-/// Which parts of a text are masked.
+/// Masked parts of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mask {
     Nothing,
@@ -128,7 +128,7 @@ struct Writer {
 #[derive(Default)]
 struct Level {
     object: bool,
-    /// Everything below is.
+    /// True below a masked value.
     masked: bool,
     index: usize,
     /// In an object: what comes next is a key.

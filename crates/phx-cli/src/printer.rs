@@ -15,7 +15,7 @@ use crate::queue::{Closed, Receiver, Sender, Size, queue};
 use crate::record::Record;
 use crate::terminal::closed_as_pipe;
 
-/// Records that wait to be written.
+/// Number of records that may wait for the printer.
 const CAPACITY: usize = 256;
 
 /// Bytes of lines that are written together; one line of any size may exceed it.
@@ -24,7 +24,7 @@ const GATHERED: usize = 64 << 10;
 /// Time to write what is queued at the end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How records are shown.
+/// Format of the records.
 #[derive(Clone, Debug)]
 pub(crate) enum Format {
     Json,
@@ -221,7 +221,7 @@ mod tests {
             };
             print(receiver, Format::Json, write).unwrap();
         });
-        // What the queue held at first, and a buffer that is there twice while it grows.
+        // The queue's first content, and a buffer that exists twice while it grows.
         assert!(used.bytes_max < CAPACITY as u64 * 1_024 + 4 * GATHERED as u64, "{used:?}");
         assert_eq!(written, [GATHERED; CAPACITY / 64]);
     }

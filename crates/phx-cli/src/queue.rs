@@ -245,7 +245,7 @@ mod tests {
                 while sender.send(vec![0; size]).now_or_never().is_some() {}
                 (0..1_000).for_each(|_| sender.send_now(vec![0; size]));
             });
-            // Records of hooks have their own room beside the others.
+            // Records of hooks have a separate limit.
             let allowed = u64::try_from(2 * (limit + 2 * size + 64 * KIB)).unwrap();
             assert!(used.bytes_max < allowed, "{used:?}, {allowed} allowed");
         }

@@ -30,7 +30,7 @@ use command::{Command, HELP};
 use completion::Seen;
 use editor::{Editor, Typed};
 
-/// Records that wait to be printed, at most.
+/// Largest number of records that wait for the printer.
 const CAPACITY: usize = 256;
 
 /// Talk to a server line by line: join, push, leave, ping, look at the state.

@@ -100,7 +100,7 @@ async fn perform(
     outcome
 }
 
-/// The script's lines.
+/// Reads the script's lines.
 fn script(path: &str) -> Result<mpsc::Receiver<io::Result<String>>, Failure> {
     if path == "-" {
         // The thread that reads it takes the lock again.

@@ -167,7 +167,7 @@ impl JoinRefs {
             && message.join_ref.as_ref() == Some(reference)
             && let Some(known) = self.refs().get_mut(&message.topic)
         {
-            // Ours are numbers.
+            // This client's refs are numbers.
             *known = reference.as_number();
         }
     }
@@ -202,7 +202,7 @@ pub(crate) fn channel(
     Ok(builder.create()?)
 }
 
-/// Joins; the response.
+/// Joins, and returns the response.
 pub(crate) async fn join(
     channel: &Channel,
     patience: Duration,
@@ -223,7 +223,7 @@ pub(crate) fn accepted(
     }
 }
 
-/// Reports why a channel isn't joined, whenever that is so: to be called before it is joined.
+/// Reports the cause whenever a channel isn't joined. Call it before the join.
 pub(crate) fn report_failures(channel: &Channel, report: impl Fn(Record) + Send + Sync + 'static) {
     let topic = channel.topic().clone();
     let _stays = channel.on_error(move |failure| {

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::failure::chain;
 
-/// The lines of some input, read on a thread of their own, since reading can't be cancelled.
+/// Reads the lines of an input on a separate thread, since reading can't be cancelled.
 pub(crate) fn lines(
     open: impl FnOnce() -> Box<dyn BufRead> + Send + 'static,
 ) -> mpsc::Receiver<io::Result<String>> {

@@ -1,4 +1,4 @@
-//! A socket in the making: where to, with what, and how.
+//! Builder of a socket: endpoint, credentials, settings.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -28,10 +28,10 @@ pub use credentials::Credentials;
 pub use into_endpoint::IntoEndpoint;
 pub(crate) use settings::ClientConfig;
 
-/// A socket in the making.
+/// Builder of a [`Socket`].
 ///
-/// The adapter crates have a function that makes a builder which knows their runtime and how they
-/// connect; [`SocketBuilder::new`] is for one's own.
+/// Each adapter crate has a function that returns a builder with its runtime and connector; use
+/// [`SocketBuilder::new`] for a custom runtime.
 ///
 /// A mistake in the endpoint, a param, a header or a setting is kept, and is the error of
 /// [`connect`](Self::connect) or [`spawn`](Self::spawn), so that the calls can be chained. Nothing runs then.
@@ -91,11 +91,11 @@ impl SocketBuilder {
 
     /// Connects, and waits until the connection is open.
     ///
-    /// Attempts that fail are repeated as the reconnect policy and schedule say; the error is an
-    /// attempt after which there is no other, by default a refusal that no retry can mend. So while
-    /// no server listens, or none can be reached, this waits for as long as it takes;
-    /// [`connect_with_timeout`](Self::connect_with_timeout) doesn't. [`on_close`](Self::on_close) and `tracing`
-    /// tell of each attempt why it failed.
+    /// Failed attempts are repeated as the reconnect policy and schedule say. The error is that of an attempt after
+    /// which the client stops trying, by default a refusal that no retry can change. So while the server isn't
+    /// listening or can't be reached, this waits without a limit;
+    /// [`connect_with_timeout`](Self::connect_with_timeout) has one. [`on_close`](Self::on_close) and `tracing`
+    /// report why each attempt failed.
     ///
     /// Dropping the future drops the socket.
     ///
@@ -160,7 +160,7 @@ impl SocketBuilder {
     }
 }
 
-/// What the socket runs on.
+/// Runtime, connector and TLS.
 impl SocketBuilder {
     /// The async runtime to run on.
     pub fn runtime(mut self, runtime: impl Runtime) -> Self {
@@ -168,7 +168,7 @@ impl SocketBuilder {
         self
     }
 
-    /// What opens the transports: one's own for a proxy, a Unix socket, or a test.
+    /// Sets the connector, which opens the transports: a custom one serves a proxy, a Unix socket, or a test.
     pub fn connector(mut self, connector: impl Connector) -> Self {
         self.connector = Some(Arc::new(connector));
         self
@@ -213,7 +213,7 @@ impl SocketBuilder {
     /// As [`proxy_from_env`](Self::proxy_from_env), with variables that `read` gives by their names: for programs that
     /// have their own source of them, or change some.
     pub fn proxy_from_variables(mut self, read: impl Fn(&str) -> Option<OsString>) -> Self {
-        // An endpoint that is wrong is an error of its own.
+        // A wrong endpoint is a separate error.
         if let Ok(endpoint) = &self.endpoint {
             let request = endpoint.request("");
             self.proxy = proxy::choose(read, request.is_tls(), request.host(), request.port());
@@ -222,7 +222,7 @@ impl SocketBuilder {
     }
 }
 
-/// What is said when connecting.
+/// Data sent to the server when connecting.
 impl SocketBuilder {
     /// Adds a param to the URL: the server's `connect/3` gets it.
     pub fn param(mut self, key: &str, value: &str) -> Self {
@@ -284,8 +284,8 @@ impl SocketBuilder {
         self
     }
 
-    /// How long [`credentials`](Self::credentials) and
-    /// [`ChannelBuilder::params_with`](crate::ChannelBuilder::params_with) may take. Default: 10 s.
+    /// Sets the time limit of [`credentials`](Self::credentials) and
+    /// [`ChannelBuilder::params_with`](crate::ChannelBuilder::params_with). Default: 10 s.
     pub fn credentials_timeout(mut self, timeout: Duration) -> Self {
         self.settings.credentials_timeout = timeout;
         self
@@ -312,31 +312,31 @@ impl SocketBuilder {
         self
     }
 
-    /// How long a push waits for its reply. Default: 10 s.
+    /// Sets the time limit for the reply to a push. Default: 10 s.
     pub fn push_timeout(mut self, timeout: Duration) -> Self {
         self.config.push_timeout = timeout;
         self
     }
 
-    /// How long a join waits for its reply. Default: 10 s.
+    /// Sets the time limit for the reply to a join. Default: 10 s.
     pub fn join_timeout(mut self, timeout: Duration) -> Self {
         self.config.join_timeout = timeout;
         self
     }
 
-    /// How long a leave waits for its reply. Default: 10 s.
+    /// Sets the time limit for the reply to a leave. Default: 10 s.
     pub fn leave_timeout(mut self, timeout: Duration) -> Self {
         self.config.leave_timeout = timeout;
         self
     }
 
-    /// How long an attempt to connect may take over everything, credentials included. Default: 20 s.
+    /// Sets the time limit of a whole connect attempt, credentials included. Default: 20 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.config.connect_timeout = timeout;
         self
     }
 
-    /// How long a transport may take to close properly. Default: 5 s.
+    /// Sets the time limit for a transport's closing handshake. Default: 5 s.
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
         self.config.close_timeout = timeout;
         self
@@ -348,15 +348,15 @@ impl SocketBuilder {
         self
     }
 
-    /// How long nothing may come while a heartbeat waits for its reply before the connection counts as
-    /// dead. Default: 10 s.
+    /// Sets the time without incoming frames, while a heartbeat waits for its reply, after which the connection
+    /// counts as dead. Default: 10 s.
     pub fn heartbeat_timeout(mut self, timeout: Duration) -> Self {
         self.config.heartbeat_timeout = timeout;
         self
     }
 
-    /// How long a heartbeat waits for its reply at the most, whatever else comes meanwhile; less than
-    /// [`heartbeat_timeout`](Self::heartbeat_timeout) counts as that. Default: 30 s.
+    /// Sets the longest time that a heartbeat waits for its reply, even while other frames arrive; at least
+    /// [`heartbeat_timeout`](Self::heartbeat_timeout). Default: 30 s.
     pub fn heartbeat_limit(mut self, limit: Duration) -> Self {
         self.config.heartbeat_limit = limit;
         self
@@ -369,7 +369,7 @@ impl SocketBuilder {
         self
     }
 
-    /// When to reconnect at all. A function must not call anything on handles of this socket.
+    /// Sets when to reconnect at all. A function must not call anything on handles of this socket.
     pub fn reconnect_policy(mut self, policy: ReconnectPolicy) -> Self {
         self.config.reconnect_policy = policy;
         self
@@ -382,15 +382,14 @@ impl SocketBuilder {
         self
     }
 
-    /// Whether to join again after a rejection. A function must not call anything on handles of
-    /// this socket.
+    /// Sets whether to join again after a rejection. A function must not call anything on handles of this socket.
     pub fn rejoin_policy(mut self, policy: RejoinPolicy) -> Self {
         self.config.rejoin_policy = policy;
         self
     }
 
-    /// Whether to join again after the server closed a channel. Default: never, as phoenix.js. A
-    /// function must not call anything on handles of this socket.
+    /// Sets whether to join again after the server closed a channel. Default: never, as phoenix.js. A function must
+    /// not call anything on handles of this socket.
     ///
     /// A channel that the policy joins again isn't closed: its streams go on, with a
     /// [gap](crate::StreamItem::Gap).
@@ -399,7 +398,7 @@ impl SocketBuilder {
         self
     }
 
-    /// How long a connection must stay open, and a channel joined, before the retry schedule starts
+    /// Sets the time for which a connection must stay open, and a channel joined, before the retry schedule starts
     /// over. Default: 10 s.
     pub fn stable_after(mut self, time: Duration) -> Self {
         self.config.stable_after = time;
@@ -439,7 +438,7 @@ impl SocketBuilder {
         self
     }
 
-    /// What to do with a push for which there is no room. Default: refuse it.
+    /// Sets what happens to a push when the buffer is full. Default: the push is refused.
     pub fn push_overflow(mut self, push_overflow: PushOverflow) -> Self {
         self.config.push_overflow = push_overflow;
         self
@@ -448,7 +447,7 @@ impl SocketBuilder {
 
 /// Settings of streams.
 impl SocketBuilder {
-    /// Messages that a stream holds at the most, unless it is told otherwise. Default: 1,024.
+    /// Sets the largest number of messages that a stream holds, unless its options set another. Default: 1,024.
     pub fn stream_capacity(mut self, messages: usize) -> Self {
         self.settings.stream_capacity = messages;
         self
@@ -461,7 +460,7 @@ impl SocketBuilder {
         self
     }
 
-    /// How long a full stream that takes nothing may hold back everybody else, see
+    /// Sets the time for which a full stream that takes nothing may hold back all others, see
     /// [`StreamOverflow::Wait`](crate::StreamOverflow::Wait). Default: 5 s.
     pub fn stall_after(mut self, time: Duration) -> Self {
         self.settings.stall_after = time;
@@ -500,9 +499,9 @@ impl SocketBuilder {
         self
     }
 
-    /// Whether errors and logs show the `reason` of a response that rejects a join or a push, and of the payload of
-    /// a channel that crashed or was closed: its first 120 characters, escaped. It is the only part of payloads that they
-    /// show. Default: true.
+    /// Sets whether errors and logs show the `reason` of a response that rejects a join or a push, and of the
+    /// payload of a channel that crashed or was closed: its first 120 characters, escaped. Errors and logs show no
+    /// other part of payloads. Default: true.
     pub fn show_reasons(mut self, show: bool) -> Self {
         self.settings.hide_reasons = !show;
         self

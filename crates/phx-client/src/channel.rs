@@ -37,12 +37,12 @@ pub struct Channel {
     handle: Arc<ChannelHandle>,
 }
 
-/// What the clones of a handle share; its drop leaves.
+/// State shared by the clones of a handle; dropping it leaves the channel.
 struct ChannelHandle {
     socket: Arc<SocketHandle>,
     id: ChannelId,
     topic: ByteString,
-    /// How long a join waits for its answer, if the builder said.
+    /// Time limit for the reply to a join; `None`: the socket's.
     join_timeout: Option<Duration>,
 }
 
@@ -82,7 +82,7 @@ impl Channel {
         Channel { handle: Arc::new(ChannelHandle { socket, id, topic, join_timeout }) }
     }
 
-    /// What lets others find the channel by its topic.
+    /// Returns the weak handle by which the socket finds the channel for a topic.
     fn downgrade(&self) -> Weak<dyn Any + Send + Sync> {
         let handle: Arc<dyn Any + Send + Sync> = self.handle.clone();
         Arc::downgrade(&handle)
@@ -96,36 +96,35 @@ impl Channel {
         self.handle.id
     }
 
-    /// The topic.
+    /// Returns the topic.
     #[must_use]
     pub fn topic(&self) -> &ByteString {
         &self.handle.topic
     }
 
-    /// What the channel is doing.
+    /// Returns the channel's state.
     #[must_use]
     pub fn state(&self) -> ChannelState {
         self.shared().lock().channel_state(self.id())
     }
 
-    /// The response to the latest join; `None` before the first. It is an error if the channels of this socket keep
-    /// so much already that there was no room for it, see
-    /// [`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes).
+    /// The response to the latest join; `None` before the first. It is an error if the responses kept for this
+    /// socket's channels have reached [`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes).
     #[must_use]
     pub fn join_response(&self) -> Option<Result<Payload, PayloadDropped>> {
         self.kept(|entry| entry.response.clone())
     }
 
-    /// Why the channel isn't joined, if its last attempt to join or its last time of being joined
-    /// failed, and when it is tried again; `None` once it is joined, and when it is closed. What the server sent with
-    /// that is kept if there is room for it, see [`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes).
+    /// Returns the failure of the last attempt to join, or of the last joined period, and when the client tries
+    /// again; `None` while the channel is joined or closed. The server's payload is kept within
+    /// [`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes).
     #[must_use]
     pub fn failure(&self) -> Option<ChannelError> {
         self.kept(|entry| entry.failure.as_deref().cloned())
     }
 
-    /// Why the channel is closed; `None` while it isn't. What the server sent with that is kept if there is room for
-    /// it, see [`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes).
+    /// Returns the cause of the channel's close; `None` unless it is closed. The server's payload is kept within
+    /// [`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes).
     #[must_use]
     pub fn close_cause(&self) -> Option<ChannelCloseCause> {
         self.kept(|entry| entry.closed.as_deref().cloned())

@@ -1,4 +1,4 @@
-//! How the client gets its connections: the seam for adapters, proxies and tests.
+//! Connectors and transports: the interface for adapters, proxies and tests.
 
 use std::fmt;
 use std::pin::Pin;
@@ -68,8 +68,8 @@ impl Attempt {
 ///
 /// An `Err(cause)` from any method is the end of the transport: it is dropped then.
 pub trait Transport: fmt::Debug + Send {
-    /// Whether subprotocols were offered and the server named none in its answer: it has ignored the auth
-    /// token. A transport around another one passes the question on. Default: no.
+    /// Returns true if the client offered subprotocols and the server's answer named none: the server has ignored
+    /// the auth token. A transport around another one forwards the question. Default: false.
     fn ignored_subprotocols(&self) -> bool {
         false
     }
@@ -81,33 +81,35 @@ pub trait Transport: fmt::Debug + Send {
         ResponseHeaders::default()
     }
 
-    /// The next frame.
+    /// Receives the next frame.
     ///
     /// The driver limits the frames that it takes before it lets other tasks run. A transport limits the work that leads
     /// to no frame: when bytes never stop coming and make none, it wakes the task and is pending.
     fn poll_receive(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Frame, CloseCause>>;
 
-    /// Whether a frame can be taken now.
+    /// Ready when the transport can take a frame.
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>>;
 
-    /// How many bytes of frames can be taken after `poll_ready` was ready, before it must be polled again. One frame can
-    /// be taken in any case, and more where they fit: then the driver fetches them together. Default: 0, one frame.
+    /// The number of bytes of frames that the transport takes after `poll_ready` was ready, before the driver must
+    /// poll it again. The transport takes one frame in any case, and more while they fit: then the driver fetches
+    /// them together. Default: 0, one frame.
     fn capacity(&self) -> usize {
         0
     }
 
-    /// Takes a frame, after `poll_ready` said yes. It may wait to be flushed.
+    /// Takes a frame, after `poll_ready` was ready. The frame may wait for a flush.
     ///
     /// # Errors
     ///
-    /// Why the transport has ended.
+    /// The cause of the transport's end.
     fn start_send(self: Pin<&mut Self>, frame: Frame) -> Result<(), CloseCause>;
 
     /// Writes out all frames taken.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>>;
 
-    /// Sends what was taken, then a close frame, waits for the peer's, and ends the connection.
-    /// Ready when all is over, whatever came of it. Called with the same arguments until it is.
+    /// Sends the frames taken before, then a close frame, waits for the peer's, and ends the connection. Ready when
+    /// the connection has ended, closed properly or not. The driver calls it with the same arguments until it is
+    /// ready.
     fn poll_close(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

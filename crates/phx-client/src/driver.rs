@@ -56,14 +56,14 @@ pub(crate) struct Driver {
     /// Wakes for the current transport.
     wake_flag: WakeFlag,
     closing: Vec<Closing>,
-    /// How long a transport is kept while it closes. The core limits how long the socket is closing: the close may
-    /// wait for frames, and of a transport that was replaced the core knows nothing any more.
+    /// Time limit for a transport that closes. The core limits only the time in which the socket closes: the close
+    /// may wait for frames, and the core has forgotten a transport that was replaced.
     close_timeout: Duration,
     /// Pending params; most sockets never make any.
     params: Option<MakingParams>,
     /// The number of params that may be pending at the same time: as many as there may be channels.
     max_params: usize,
-    /// Whether it was reported that the server ignores the auth token.
+    /// True once the driver has reported that the server ignores the auth token.
     token_ignored: bool,
     alarm: Alarm,
 }

@@ -18,23 +18,23 @@ const MAX_HEADERS: usize = 128;
 /// two: `Continue`, `Early Hints`.
 const MAX_INTERIM: usize = 16;
 
-/// Why there is no head.
+/// Error of reading a head.
 #[derive(Debug)]
 pub(crate) enum HeadError {
     /// The stream failed.
     Io(io::Error),
     /// The stream ended before the end of the head.
     Ended,
-    /// What came is no head, or one beyond the limits: what is wrong, as in "the answer ..".
+    /// The bytes are no head, or one beyond the limits. Holds a description, as in "the answer ..".
     Malformed(&'static str),
-    /// What came is an alert of TLS.
+    /// The bytes are a TLS alert.
     Tls,
 }
 
 /// The head of an HTTP answer.
 pub(crate) struct Head {
     pub(crate) status: u16,
-    /// Whether it is HTTP/1.0, which knows no upgrade; otherwise it is HTTP/1.1.
+    /// True for HTTP/1.0, which has no upgrade; otherwise HTTP/1.1.
     pub(crate) is_http_1_0: bool,
     headers: Vec<(String, Vec<u8>)>,
 }
@@ -54,7 +54,7 @@ impl Head {
         ResponseHeaders::new(self.headers.iter().map(|(name, value)| (name, value)))
     }
 
-    /// Whether a list of tokens names this one.
+    /// Returns true if the list of tokens in header `name` contains `token`.
     pub(crate) fn has_token(&self, name: &str, token: &str) -> bool {
         self.values(name)
             .flat_map(|list| list.split(','))

@@ -15,15 +15,15 @@ use crate::subscription::isolated;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LogRecord {
-    /// What it is about.
+    /// Subject of the record.
     pub kind: LogKind,
-    /// What happened, for people: one line, in which the texts of peers are [`Escaped`].
+    /// Description of the event for people: one line, in which the peer's texts are [`Escaped`].
     pub message: String,
     /// The payload of a push or message. Its `Debug` shows the length only.
     pub data: Option<Payload>,
 }
 
-/// What a log record is about. Shown in the words of phoenix.js.
+/// Subject of a log record. Shown in the words of phoenix.js.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LogKind {
@@ -53,7 +53,7 @@ impl fmt::Display for LogKind {
 
 type Logger = dyn Fn(&LogRecord) + Send + Sync;
 
-/// Where log records go. Never called with the lock held.
+/// Destination of log records. Never called with the lock held.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Option<Arc<Logger>>);
 

@@ -73,7 +73,7 @@ pub struct Messages<T> {
 /// Converts the content of a mailbox to an item; `None` for content that this kind of stream never gets.
 type Decode<T> = fn(Content) -> Option<StreamItem<T>>;
 
-/// Where a stream's messages come from.
+/// Source of a stream's messages.
 enum Source {
     Channel { channel: Channel, wanted: Wanted },
     Topics { socket: Socket, filter: TopicFilter },
@@ -112,7 +112,7 @@ impl Source {
         }
     }
 
-    /// Whether no message can come.
+    /// Returns true if no more messages can come.
     fn is_over(&self, state: &State) -> bool {
         let is_closed = match self {
             Source::Channel { channel, .. } => {
@@ -202,7 +202,7 @@ impl<T> Messages<T> {
     }
 }
 
-/// Listening.
+/// Streams of a channel's messages.
 impl Channel {
     /// The messages of one event, each decoded as a `T`.
     ///
@@ -266,11 +266,10 @@ impl Socket {
     /// The messages on topics that no channel of this socket has, as they come: broadcasts to the whole
     /// connection, such as the data of Absinthe's subscriptions, whose topics must not be joined.
     ///
-    /// A stream that was made with [`TopicFilter::prefix`] before a push misses nothing that the server
-    /// sends right behind the reply. It is bounded and holds back reading as a channel's streams do,
-    /// yields a [`StreamItem::Gap`] when the socket has reconnected (what was subscribed on the old
-    /// connection has to be subscribed again), and ends with the socket's driver. Messages on a topic
-    /// go to its channel alone while it has one.
+    /// A stream made with [`TopicFilter::prefix`] before a push receives everything that the server sends right
+    /// behind the reply. It is bounded and holds back reading as a channel's streams do, yields a
+    /// [`StreamItem::Gap`] when the socket has reconnected (the client must subscribe again on the new connection),
+    /// and ends with the socket's driver. Messages on a topic go only to its channel while it has one.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! Who is in a channel: the core's fold, fed by the driver.
+//! Presence lists: the driver feeds the core's fold.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +25,7 @@ pub use feed::PresenceItem;
 use feed::{Feed, FeedKey, Limits};
 use hooks::PresenceHooks;
 
-/// Who is in a channel, always up to date.
+/// Live list of the presences in a channel.
 ///
 /// Made by [`Channel::presence`] before the channel is joined: the server sends who is there once,
 /// right after the join. The list stays right across rejoins; see
@@ -85,7 +85,7 @@ struct Listening {
     hooks: Vec<Subscription>,
 }
 
-/// What the handles and the channel's hooks share.
+/// State shared by the handles and the channel's hooks.
 ///
 /// The locks are this presence's own. Those of `shown` and `hooks` are held while nothing of the user's
 /// runs: no decoding, no destructor, no hook. That of `fold` is the driver's: handles never take
@@ -97,7 +97,7 @@ struct State<M, E> {
     limits: Limits,
 }
 
-/// What handles and streams see.
+/// State that handles and streams see.
 struct Shown<M, E> {
     list: PresenceList<M, E>,
     status: PresenceStatus,
@@ -174,7 +174,7 @@ impl<M, E> Presence<M, E> {
         list.iter().map(|(key, entry)| (key.clone(), Arc::clone(entry))).collect()
     }
 
-    /// What `by` makes of each presence, in the order of their keys: phoenix.js's `list(by)`.
+    /// Maps each presence with `by`, in the order of their keys: phoenix.js's `list(by)`.
     ///
     /// `by` is called on a copy of the list, so it may take its time.
     pub fn list_by<T>(&self, mut by: impl FnMut(&str, &PresenceEntry<M, E>) -> T) -> Vec<T> {
@@ -193,13 +193,13 @@ impl<M, E> Presence<M, E> {
         self.state.shown().list.len()
     }
 
-    /// Whether the list is empty.
+    /// Returns true if the list is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How far the list can be trusted.
+    /// Returns how far the list is in step with the server.
     #[must_use]
     pub fn status(&self) -> PresenceStatus {
         self.state.shown().status
@@ -254,7 +254,7 @@ impl<M, E> State<M, E> {
     }
 }
 
-/// What became of a payload.
+/// Outcome of folding a payload.
 type Folded<M, E> = Result<Vec<PresenceChange<M, E>>, Arc<PresenceError>>;
 
 impl<M: DeserializeOwned, E: DeserializeOwned> State<M, E> {

@@ -39,7 +39,7 @@ struct Parts {
     user: Option<(String, String)>,
 }
 
-/// How a proxy is spoken to.
+/// Protocol of a proxy.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scheme {
     Http,

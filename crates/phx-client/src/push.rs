@@ -22,10 +22,10 @@ pub use error::{PushCause, PushError};
 
 /// A push that has been made, and the future of its reply, decoded as an `R`.
 ///
-/// The push was handed to the socket by [`Channel::push`] itself, as in phoenix.js: the order of the
-/// calls is the order on the wire, however and whenever the futures are awaited, and a push that
-/// nobody awaits is sent all the same. Awaiting gives the response of an `ok` reply; everything
-/// else is a [`PushError`], a push that was refused on the spot included.
+/// [`Channel::push`] itself hands the push to the socket, as in phoenix.js: the order of the calls is the order on
+/// the wire, however and whenever the futures are awaited, and a push whose future is never awaited is sent all the
+/// same. Awaiting gives the response of an `ok` reply; everything else is a [`PushError`], including a push that
+/// was refused at once.
 ///
 /// The outcome is kept until it is taken, so a `Push` can be awaited long after its reply came. Where many are kept,
 /// their responses are limited in bytes ([`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes)).
@@ -78,14 +78,14 @@ impl Channel {
     /// The push is made here and now; the returned future waits for the reply, see [`Push`]. While
     /// the channel is joining, or the connection is away, pushes wait in order for the join.
     ///
-    /// A task that awaits the reply doesn't read its streams meanwhile. If one of them is full, the
-    /// reply can't be read before the stream has stalled, see
-    /// [`StreamOverflow::Wait`](crate::StreamOverflow::Wait): where many messages come, read in another task.
+    /// A task that awaits the reply doesn't read its streams during that. If one of them is full, the reply can't
+    /// be read before the stream has stalled, see [`StreamOverflow::Wait`](crate::StreamOverflow::Wait): if many
+    /// messages arrive, read them in another task.
     pub fn push<R>(&self, event: impl Into<ByteString>, payload: impl IntoPayload) -> Push<R> {
         Push::new(self.start_push(event.into(), payload, None))
     }
 
-    /// [`push`](Self::push), with a deadline of its own, counted from here, instead of
+    /// As [`push`](Self::push), with a separate time limit, counted from this call, instead of
     /// [`SocketBuilder::push_timeout`](crate::SocketBuilder::push_timeout).
     pub fn push_with_timeout<R>(
         &self,
@@ -174,8 +174,8 @@ impl<R> Push<R> {
 
 /// For pushes whose response isn't decoded: these choose `R` where nothing else does.
 impl Push<()> {
-    /// The reply, whatever its status: where the application has statuses of its own, or says more
-    /// with `error` than that something failed.
+    /// Returns a future of the reply with any status: for applications with custom statuses, or with details in
+    /// their `error` replies.
     pub fn reply(self) -> PushReply {
         PushReply { wait: self.wait }
     }

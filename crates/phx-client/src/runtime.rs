@@ -1,4 +1,4 @@
-//! What the client needs of an async runtime: a clock, timers and tasks.
+//! The client's interface to an async runtime: a clock, timers and tasks.
 
 use std::fmt;
 use std::future::Future;
@@ -17,7 +17,7 @@ pub use suspended::suspended;
 /// A future that owns all it needs.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 
-/// What the client needs of an async runtime. The adapters implement it; so can anyone else.
+/// Clock, timers and tasks of an async runtime. The adapters implement this trait; other crates can too.
 ///
 /// On Linux, Android and Apple's systems the clocks and timers of async runtimes stand still while
 /// the machine is suspended, and a connection that the server gave up long ago would look alive for as
@@ -30,10 +30,10 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
     /// The time since this runtime's epoch, which never changes. Monotonic.
     fn now(&self) -> Instant;
 
-    /// How long the machine has been suspended so far, if [`now`](Self::now) leaves that out. It never gets
-    /// less. The adapters return [`suspended()`]. Default: `None`, for a clock that counts that time
-    /// itself, or isn't the machine's. Timers are then set to the deadlines themselves; otherwise to whole
-    /// milliseconds, so that those of many sockets wake the program together.
+    /// Returns the total time for which the machine has been suspended, if [`now`](Self::now) leaves that out. It
+    /// never decreases. The adapters return [`suspended()`]. Default: `None`, for a clock that includes suspended
+    /// time, or isn't the machine's. With `None` the client sets timers to the deadlines themselves, otherwise to
+    /// whole milliseconds, so that those of many sockets wake the program together.
     fn suspended(&self) -> Option<Duration> {
         None
     }

@@ -135,7 +135,7 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// What the lock protects.
+/// State protected by the lock.
 pub(crate) struct State {
     pub(crate) core: phx_proto::Socket,
     pub(crate) pushes: Waiters<RequestId, Outcome>,
@@ -446,8 +446,8 @@ fn dropped(response: Result<Payload, PayloadDropped>) -> Result<Payload, Payload
     response.and_then(|payload| Err(PayloadDropped::new(payload.len())))
 }
 
-/// A payload to be kept for long: a small one is copied, since it is a slice of a read buffer and would
-/// keep all of that.
+/// Detaches a payload that is kept for long: a small one is copied, since it is a slice of a read buffer and would
+/// keep the whole buffer.
 fn detached(payload: &Payload) -> Payload {
     const SMALL: usize = 1 << 10;
     let bytes = payload.as_bytes();

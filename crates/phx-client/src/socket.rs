@@ -46,7 +46,7 @@ pub struct Socket {
     handle: Arc<SocketHandle>,
 }
 
-/// What all handles of a socket share; its drop closes the connection.
+/// State shared by all handles of a socket; dropping it closes the connection.
 pub(crate) struct SocketHandle {
     shared: Arc<Shared>,
 }
@@ -73,19 +73,19 @@ impl Socket {
         self.shared().call(|state, now, _| !state.is_driver_gone() && state.core.reconnect_now(now))
     }
 
-    /// Whether the socket is connected.
+    /// Returns true if the socket is connected.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.state() == ConnectionState::Open
     }
 
-    /// What the connection is doing.
+    /// Returns the connection's state.
     #[must_use]
     pub fn state(&self) -> ConnectionState {
         self.shared().lock().connection_state()
     }
 
-    /// What happened so far, as numbers.
+    /// Returns counters of connections, messages and failures so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
         *self.shared().lock().core.counters()
@@ -112,7 +112,7 @@ impl Socket {
         self.shared().lock().response_headers.clone()
     }
 
-    /// Where the socket connects to. Shown without secrets by `Display` and `Debug`.
+    /// Returns the socket's endpoint. `Display` and `Debug` show it without secrets.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.shared().endpoint

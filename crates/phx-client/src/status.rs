@@ -13,7 +13,7 @@ use crate::channel::{Channel, ChannelError};
 use crate::shared::{Shared, WatchKey};
 use crate::socket::Socket;
 
-/// What a socket's connection is doing, as a stream: the present state first, then every change.
+/// Stream of a socket's connection states: the present state first, then every change.
 ///
 /// States between two polls are skipped, so the stream holds at most one state. It doesn't keep the socket: it ends when the socket's last handle is gone.
 #[must_use = "a stream that is dropped shows nothing"]
@@ -23,7 +23,7 @@ pub struct SocketStatus {
     shown: Option<ConnectionState>,
 }
 
-/// What a channel is doing, as a stream: the present state first, then every change.
+/// Stream of a channel's states: the present state first, then every change.
 ///
 /// States between two polls are skipped, so the stream holds at most one state. [`Errored`](ChannelState::Errored) comes again if the channel has failed again since; [`failure`](Self::failure) says why. It doesn't keep the channel: it ends after
 /// [`Closed`](ChannelState::Closed), or when the channel's last handle is gone.
@@ -102,9 +102,9 @@ impl ChannelStatus {
         poll_fn(|cx| self.poll_state(cx)).await
     }
 
-    /// Why the channel was not joined when it was in the state that came last: why it is
-    /// [`Errored`](ChannelState::Errored), or, [`Joining`](ChannelState::Joining), why the attempt
-    /// before failed. `None` if there was no failure since it was joined, or began to be.
+    /// Returns the failure behind the state that came last: the cause of [`Errored`](ChannelState::Errored), or, in
+    /// [`Joining`](ChannelState::Joining), of the previous attempt's failure. `None` if nothing failed since the
+    /// channel was joined, or began to join.
     #[must_use]
     pub fn failure(&self) -> Option<&ChannelError> {
         self.failure.as_deref()

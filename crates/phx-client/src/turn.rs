@@ -1,4 +1,4 @@
-//! How much a connection reads and writes before it lets other tasks run.
+//! Limits on the reads and writes of a connection before it lets other tasks run.
 //!
 //! A stream whose bytes are always ready never makes its reader wait, so a peer that never stops
 //! could keep the executor from every other task. The libraries between stream and transport read on
@@ -28,7 +28,7 @@ const MAX_READS: usize = 32;
 /// from the front of the library's buffer, so each may cost as much as the frame's size.
 const MAX_WRITES: usize = 16;
 
-/// What is left of a connection's turn.
+/// Remainder of a connection's turn.
 #[derive(Clone, Debug)]
 pub(crate) struct Turn(Arc<Left>);
 

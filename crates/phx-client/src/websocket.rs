@@ -60,8 +60,8 @@ where
     Ok(Box::pin(upgrade_in(&turn, stream, attempt, config).await?))
 }
 
-/// Whether the TLS that `request` may ask for is built in. A connector asks before it dials, so that
-/// no connection is made in vain.
+/// Checks that this build has the TLS that `request` may need. A connector calls it before it dials, so that it
+/// makes no useless connection.
 fn check_tls(request: &Request) -> Result<(), CloseCause> {
     if cfg!(feature = "tls") || !request.is_tls() {
         return Ok(());
@@ -79,8 +79,8 @@ fn check_tls(request: &Request) -> Result<(), CloseCause> {
 /// The attempt's `max_frame_size` holds for messages, whether they come in one piece or in fragments. A larger one ends the connection with code 1009, and nothing of it is kept. A
 /// message's memory is taken when its length has come.
 ///
-/// A stream whose bytes are always ready doesn't keep the executor: the future and the transport read and write so
-/// much at a time, then wake their task and are pending.
+/// A stream whose bytes are always ready doesn't block the executor: the future and the transport read and write a
+/// limited number of bytes per poll, then wake their task and return pending.
 ///
 /// There is no time limit but for the body of a refusal, for which the attempt's runtime is asked; the caller
 /// drops the future when it has waited enough, and the stream is dropped with it.

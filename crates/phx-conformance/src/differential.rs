@@ -24,16 +24,16 @@ use crate::official::{Error, Official};
 /// The numbers of the deviations that can show in a script: those of docs/CONFORMANCE.md.
 pub const RULES: [u8; 14] = [1, 2, 3, 4, 7, 9, 10, 11, 18, 19, 20, 22, 25, 26];
 
-/// How many scripts are made, run and forgotten at a time.
+/// Number of scripts that are made and run together, and then dropped.
 const CHUNK: u64 = 100;
 
 /// The result of some runs.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Summary {
-    /// Scripts.
+    /// Number of scripts.
     pub runs: u64,
-    /// Their steps.
+    /// Number of steps of all scripts.
     pub steps: u64,
     /// Frames that the core sent.
     pub frames: u64,

@@ -19,7 +19,7 @@ pub struct Official {
 }
 
 impl Official {
-    /// Starts it.
+    /// Starts the Node process.
     ///
     /// # Errors
     ///

@@ -27,7 +27,7 @@ pub struct Line {
     /// Its place in the file, from 1.
     #[serde(skip)]
     pub number: usize,
-    /// When it happened.
+    /// Time of the entry; in milliseconds in the file.
     #[serde(rename = "t_ms", deserialize_with = "instant")]
     pub at: Instant,
     /// The connection, from 1; 0 without one.
@@ -36,7 +36,7 @@ pub struct Line {
     /// The side that sent it.
     #[serde(rename = "dir")]
     pub from: Side,
-    /// The contents.
+    /// Contents of the entry.
     #[serde(flatten)]
     pub fact: Fact,
 }
@@ -67,10 +67,10 @@ pub enum Fact {
     Reject(Upgrade),
     /// The connection couldn't be made.
     UpstreamError {
-        /// The request.
+        /// The client's request.
         #[serde(flatten)]
         request: Request,
-        /// The reason.
+        /// Text of the error.
         error: String,
     },
     /// A text frame, UTF-8 or not.
@@ -79,11 +79,11 @@ pub enum Fact {
     Binary(Data),
     /// A close frame; from the server also the end without one, which has the code 1006.
     Close {
-        /// Its code.
+        /// Code of the close frame.
         code: u16,
-        /// Its reason.
+        /// Reason of the close frame.
         reason: String,
-        /// Whether it answers the other side's.
+        /// True if the frame answers the other side's close frame.
         #[serde(default)]
         echo: bool,
     },
@@ -93,12 +93,12 @@ pub enum Fact {
     Pong,
     /// A report of the client to its user, or an action of the script.
     Note {
-        /// In words.
+        /// Text of the report or action.
         text: String,
     },
     /// A hand-made request for an upgrade, and the answer.
     RawHandshake {
-        /// The remark.
+        /// Text of the remark.
         label: String,
         /// The bytes of the request.
         req: String,
@@ -107,18 +107,18 @@ pub enum Fact {
     },
     /// A plain HTTP request.
     HttpReq {
-        /// Its number.
+        /// Number of the request.
         req: u32,
-        /// Its method.
+        /// Method of the request.
         method: String,
         /// Path and query.
         url: String,
     },
     /// The answer to one.
     HttpRes {
-        /// The request's number.
+        /// Number of the request.
         req: u32,
-        /// Status and body.
+        /// Status and body of the answer.
         #[serde(flatten)]
         answer: Answer,
     },
@@ -132,10 +132,10 @@ pub enum Fact {
 #[derive(Clone, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct Upgrade {
-    /// The request.
+    /// The request for the upgrade.
     #[serde(flatten)]
     pub request: Request,
-    /// The answer.
+    /// The server's answer.
     #[serde(flatten)]
     pub answer: Answer,
 }
@@ -155,12 +155,12 @@ pub struct Request {
 #[derive(Clone, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct Answer {
-    /// Its status.
+    /// HTTP status.
     pub status: u16,
     /// The headers that matter.
     #[serde(default, rename = "res_headers")]
     pub headers: Vec<(String, String)>,
-    /// Its body.
+    /// Text of the body.
     #[serde(default, rename = "body_text")]
     pub body: String,
 }

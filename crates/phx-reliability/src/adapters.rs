@@ -3,7 +3,7 @@
 use phx_client::dial::{ByteStream, Dialer};
 use phx_client::{NoRuntimeError, Runtime, SocketBuilder};
 
-/// Their names.
+/// Names of the adapters.
 pub(crate) const ADAPTERS: [&str; 3] = [Tokio::NAME, Smol::NAME, AsyncStd::NAME];
 
 /// An adapter: its name, its entry, and how it runs a future.

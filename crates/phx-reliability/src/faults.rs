@@ -134,7 +134,7 @@ const CASES: &[Case] = cases! {
         LOST.before(BURST).strikes(fixture, |it| it.proxy.all().end())
     };
     half_open: SILENCE, Proxy, |fixture| SILENT.strikes(fixture, |it| it.proxy.all().half_open());
-    // What the server sends still comes: it is alive, which is no sign that it hears anything.
+    // The server's frames still arrive: the server is alive, but that doesn't show that it hears the client.
     nothing_arrives: UNHEARD, Proxy, |fixture| {
         SILENT.strikes(fixture, |it| it.proxy.all().swallow(ToServer))
     };
@@ -142,7 +142,7 @@ const CASES: &[Case] = cases! {
         SILENT.strikes(fixture, |it| it.proxy.all().swallow(ToClient))
     };
     delay_within_the_timeout: NEVER, Proxy, |fixture| connections::delay(fixture);
-    // Nothing comes for so long, and then all of it, late.
+    // Nothing arrives for three heartbeat timeouts, and then everything, late.
     delay_beyond_the_timeout: SILENCE, Proxy, |fixture| {
         SILENT.strikes(fixture, |it| it.proxy.all().set_latency(HEARTBEAT_TIMEOUT * 3))
     };

@@ -31,20 +31,20 @@ pub struct Args {
 pub struct Herd {
     /// Attempts to connect since the restart, in each [`SLICE`] of time.
     pub attempts: Vec<u64>,
-    /// How many clients had rejoined in the end.
+    /// Number of clients that had rejoined at the end.
     pub rejoined: usize,
-    /// When the last of them had.
+    /// Time at which the last client had rejoined.
     pub all_rejoined: Duration,
 }
 
-/// How finely the attempts are counted.
+/// Width of a slot in which attempts are counted.
 pub const SLICE: Duration = Duration::from_millis(100);
 
 /// The longest that a client waits between two attempts: the last step of the schedule and a
 /// quarter.
 const LONGEST_WAIT: Duration = Duration::from_millis(12_500);
 
-/// Runs, prints what came of it, and says whether it is as promised.
+/// Runs the herd, prints the result, and returns true if it is as promised.
 #[expect(clippy::print_stdout, reason = "what it prints is what it is for")]
 #[must_use]
 pub fn run(args: &Args) -> bool {
@@ -63,8 +63,8 @@ pub fn run(args: &Args) -> bool {
     peak <= bound && in_time
 }
 
-/// How many attempts there may be in one [`SLICE`] at the most: the first step is a second, and its
-/// jitter spreads it over half of that. Chance adds a little: four standard deviations.
+/// Returns the promised limit of attempts in one [`SLICE`]: the first step is a second, and its jitter spreads it
+/// over half of that. Chance adds a little: four standard deviations.
 #[must_use]
 pub fn peak_bound(clients: usize) -> u64 {
     let mean = u64::try_from(clients / 5).unwrap_or(u64::MAX);

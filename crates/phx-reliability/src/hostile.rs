@@ -90,7 +90,7 @@ fn cell(outcome: &Outcome) -> String {
     format!("{:.1}/{:>7}", outcome.gap_us as f64 / 1e3, outcome.peak_kib)
 }
 
-/// A server and a client in processes of their own.
+/// Runs a server and a client in separate processes.
 fn run_one(case: &Case, adapter: usize) -> anyhow::Result<Outcome> {
     let adapter = ADAPTERS.get(adapter).context("no such adapter")?;
     let mut server = Process::start(&["hostile-server", case.name])?;

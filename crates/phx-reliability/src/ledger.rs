@@ -30,15 +30,15 @@ pub(crate) struct Entries {
     /// The last of them, by their numbers; 0 is none.
     lives: BTreeMap<u64, Life>,
     last_life: u64,
-    /// Whether the traffic has no end: then the record stays small, and no receipts are kept.
+    /// True for endless traffic: then the record stays small, and no receipts are kept.
     is_endless: bool,
-    /// Whether the server pushes nothing.
+    /// True while the server pushes nothing.
     pub(crate) is_paused: bool,
     receipts: Vec<Receipt>,
     rejections: u64,
     /// Numbered messages that were damaged on their way, by the client and what they are numbers of.
     damaged: BTreeSet<(usize, u64, u64)>,
-    /// How many frames reached each client that weren't as the server sent them.
+    /// Number of frames that reached each client altered.
     odd_frames: BTreeMap<usize, u64>,
 }
 
@@ -129,7 +129,7 @@ impl Entries {
         self.lives.values().filter(|life| !life.has_ended).count()
     }
 
-    /// Whether the server ended a life of a topic.
+    /// Returns true if the server ended a life of a topic.
     pub(crate) fn has_ended_one(&self, topic: &str) -> bool {
         self.lives.values().any(|life| life.has_ended && *life.topic == *topic)
     }
@@ -173,7 +173,7 @@ impl Entries {
         self.topics.get(topic)
     }
 
-    /// All topics together.
+    /// Iterates over the records of all topics.
     pub(crate) fn topics(&self) -> impl Iterator<Item = &Topic> {
         self.topics.values()
     }

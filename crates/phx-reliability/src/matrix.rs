@@ -11,13 +11,13 @@ use crate::adapters::ADAPTERS;
 /// One row of a table.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
-    /// The promised limits.
+    /// Text of the promised limits.
     pub(crate) limits: String,
     /// The results, in the order of [`ADAPTERS`].
     pub(crate) cells: Vec<anyhow::Result<String>>,
 }
 
-/// Whether a name holds one of these parts, if there are any.
+/// Returns true if a name contains one of these parts, or if there are none.
 pub(crate) fn is_wanted(only: &[String], name: &str) -> bool {
     only.is_empty() || only.iter().any(|part| name.contains(part.as_str()))
 }
@@ -38,7 +38,7 @@ pub(crate) fn run<C: Sync, T: Send>(
     cases.iter().map(|_| done.by_ref().take(ADAPTERS.len()).collect()).collect()
 }
 
-/// Calls `one` with each number below `count`, on so many threads.
+/// Calls `one` with each number below `count`, on `threads` threads.
 pub(crate) fn in_parallel(threads: usize, count: usize, one: impl Fn(usize) + Sync) {
     let next = AtomicUsize::new(0);
     let work = || {

@@ -6,8 +6,8 @@ use anyhow::{Context as _, ensure};
 use cap::Cap;
 use tikv_jemallocator::Jemalloc;
 
-/// An allocator whose resident memory shows what is needed: it puts what is new where there is room
-/// low in memory, and gives every page that is free back to the system.
+/// An allocator whose resident memory shows the memory in use: it places allocations low in memory, and gives every
+/// free page back to the system.
 ///
 /// glibc's gives back only what is free at the end of its heap. With it a soak's memory went up at
 /// every peak that was higher than those before, as when other programs kept the machine busy, and
@@ -17,8 +17,8 @@ use tikv_jemallocator::Jemalloc;
 #[global_allocator]
 static ALLOCATOR: Cap<Jemalloc> = Cap::new(Jemalloc, usize::MAX);
 
-/// Where the allocator reads its settings from, and what they are: one heap for all threads, and no
-/// waiting before pages are given back.
+/// Variable from which the allocator reads its settings, and its value: one heap for all threads, and no delay
+/// before pages are given back.
 const SETTINGS: (&str, &str) =
     ("_RJEM_MALLOC_CONF", "narenas:1,tcache:false,dirty_decay_ms:0,muzzy_decay_ms:0");
 

@@ -51,7 +51,7 @@ impl Process {
         Ok(line.trim().to_owned())
     }
 
-    /// Ends its input.
+    /// Closes the process's input.
     pub(crate) fn end_input(&mut self) {
         drop(self.child.stdin.take());
     }
@@ -63,7 +63,7 @@ impl Process {
         let status = self.child.wait().map(|status| status.to_string()).unwrap_or_default();
         let mut said = String::new();
         if let Some(stderr) = &mut self.child.stderr {
-            // What can't be read is missing.
+            // Output that can't be read is missing from the report.
             let _ = stderr.read_to_string(&mut said);
         }
         format!("{status}, {}", said.lines().next().unwrap_or("without a word"))

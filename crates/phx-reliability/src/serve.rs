@@ -24,8 +24,8 @@ pub struct Args {
     port: u16,
 }
 
-/// How long the server waits for a sign of a client, so that connections whose clients can't say
-/// goodbye end in time.
+/// Time without a frame from a client after which the server ends the connection, so that half-open connections end
+/// in time.
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Serves until standard input ends, so that it never outlives its parent.

@@ -71,7 +71,7 @@ pub struct Args {
 /// Growth that resident memory and memory in use may have, in percent.
 const MAX_GROWTH: u64 = 5;
 
-/// Runs the traffic and the faults, and prints what came of it.
+/// Runs the traffic and the faults, and prints the result.
 ///
 /// # Errors
 ///

@@ -35,7 +35,7 @@ pub struct Args {
 /// The promised time: with the default settings the client looks at the clock that often.
 const NOTICED_WITHIN: Duration = Duration::from_secs(5);
 
-/// How late a busy machine may run what is due.
+/// Largest delay with which a busy machine may run a due task.
 const LATE: Duration = Duration::from_millis(500);
 
 /// For waits without a promised time.
@@ -63,7 +63,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// How long after waking it was noticed, and how long until a push was answered again.
+/// Returns the time from waking until the client noticed, and until a push was answered again.
 async fn sleep_and_wake(url: &str, later: &Later) -> anyhow::Result<(Duration, Duration)> {
     let (sender, mut closes) = mpsc::unbounded();
     let builder = phx_tokio::socket(url).on_close(move |closed| {

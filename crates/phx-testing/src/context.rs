@@ -51,7 +51,7 @@ pub(crate) enum Callback {
 
 /// Effects of a callback.
 pub(crate) struct Done {
-    /// When it is done: later than it began if it slept.
+    /// Time at which the callback finished: later than its start if it slept.
     pub(crate) at: Instant,
     /// Envelopes to post after its reply.
     pub(crate) late: Vec<(Instant, Envelope)>,
@@ -92,7 +92,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The channel's topic.
+    /// Returns the channel's topic.
     #[must_use]
     pub fn topic(&self) -> &ByteString {
         &self.life.topic
@@ -122,7 +122,7 @@ impl<'a> Context<'a> {
         self.life.connection.id.as_deref()
     }
 
-    /// The connection.
+    /// Returns the connection's id.
     #[must_use]
     pub fn socket(&self) -> SocketId {
         self.life.socket
@@ -256,8 +256,8 @@ impl<'a> Context<'a> {
         self.crashed = true;
     }
 
-    /// Tracks a presence of `key` on the topic for as long as this channel lives, and gives its
-    /// `phx_ref`. Everybody on the topic gets a `presence_diff`.
+    /// Tracks a presence of `key` on the topic for as long as this channel lives, and returns its `phx_ref`. All
+    /// channels on the topic get a `presence_diff`.
     ///
     /// The diff comes after the reply to the push that is being handled, as Phoenix's trackers run
     /// beside the channel. In `handle_info` it comes at once: track first, then push
@@ -297,8 +297,8 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
-    /// Everybody who is present on the topic: `{key: {"metas": [meta, ..]}, ..}`, which is what
-    /// `presence_state` carries.
+    /// Lists all presences on the topic, in the form of a `presence_state` payload: `{key: {"metas": [meta, ..]},
+    /// ..}`.
     #[must_use]
     pub fn list(&self) -> Value {
         self.world.presence.list(&self.life.topic)

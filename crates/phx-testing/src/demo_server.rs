@@ -46,7 +46,7 @@ pub fn demo_server() -> ServerBuilder {
 
 #[derive(Default)]
 struct Room {
-    /// How many messages were posted since the join.
+    /// Number of messages posted since the join.
     posted: u64,
 }
 

@@ -92,7 +92,7 @@ impl FaultProxy {
         Ok(FaultProxy { shared, address, orders })
     }
 
-    /// Where clients are to connect.
+    /// Returns the address to which clients connect.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 /// Faults of a pipe.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Faults {
-    /// Each way.
+    /// Delay of each direction.
     pub(crate) latency: Duration,
     /// Sent bytes are held back.
     pub(crate) stalled: bool,
@@ -33,7 +33,7 @@ pub(crate) struct Faults {
 pub(crate) struct WayFaults {
     /// Sent bytes vanish, and the receiver doesn't learn of the sender's end.
     pub(crate) vanishes: bool,
-    /// How many bytes pass before the line is reset, from its beginning.
+    /// Number of bytes, from the beginning, after which the pipe is reset.
     pub(crate) cut_at: Option<u64>,
     /// The byte whose highest bit is flipped, counted from the beginning.
     pub(crate) alter_at: Option<u64>,
@@ -50,7 +50,7 @@ impl Faults {
     }
 }
 
-/// How many bytes have passed.
+/// Number of bytes that have passed in each direction.
 #[derive(Debug, Default)]
 pub(crate) struct Passed {
     pub(crate) to_server: AtomicU64,
@@ -63,13 +63,13 @@ pub(crate) struct FaultyPipe<N> {
     pub(crate) passed: Arc<Passed>,
     /// The bytes that it takes each way before their sender has to wait.
     pub(crate) capacity: usize,
-    /// Whether the server, when it ends, has ended for both directions.
+    /// True if the server's end closes both directions.
     pub(crate) server_ends_both: bool,
     /// Called after a byte was altered.
     pub(crate) altered: N,
 }
 
-/// How a line ended.
+/// End of a pipe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// Both sides ended.
@@ -81,7 +81,7 @@ pub(crate) enum Ended {
 }
 
 impl Ended {
-    /// Whether the other side must be reset.
+    /// Returns true if the other side must be reset.
     pub(crate) fn is_reset(self) -> bool {
         self != Ended::Orderly
     }
@@ -192,7 +192,7 @@ impl<N: Fn()> Way<'_, N> {
     ) -> Result<(), Ended> {
         let WayFaults { cut_at, alter_at, .. } = (self.of)(&self.faults.borrow());
         let passed = self.passed.load(Ordering::Relaxed);
-        // How far into these bytes.
+        // Offset within these bytes.
         let place = |at: u64| usize::try_from(at.saturating_sub(passed)).unwrap_or(usize::MAX);
         let cut = cut_at.map(place).filter(|at| *at <= bytes.len());
         if let Some(at) = cut {
@@ -299,7 +299,7 @@ mod tests {
                 let carried = carry(tokio::io::split(near), tokio::io::split(far), line);
                 let sent = async {
                     for _ in 0..1_000 {
-                        // As much as there is room for: it is read before the next is written.
+                        // Small writes: the other side reads each before the next.
                         client.write_all(&[0; 64]).await.unwrap();
                     }
                 };

@@ -30,11 +30,10 @@ pub use faults::Connections;
 /// It differs from Phoenix in what its WebSocket library decides: a client's close frame is answered
 /// with the client's own code. It closes a connection after an HTTP answer.
 ///
-/// What one client sends takes no more memory than its largest frame: the head of its request has up
-/// to 64 KiB and 100 headers, and a message over
-/// [`max_frame_size`](crate::ServerBuilder::max_frame_size) is refused with 1009 before any of it is
-/// gathered. What a client doesn't read waits without a limit, and so many clients come as will:
-/// let only those reach it whom you trust.
+/// The data of one client takes no more memory than its largest frame: the head of its request has up to 64 KiB and
+/// 100 headers, and a message over [`max_frame_size`](crate::ServerBuilder::max_frame_size) is refused with 1009
+/// before any of it is gathered. Frames for a client that doesn't read wait without a limit, and the number of
+/// clients has no limit: let only trusted clients reach the listener.
 ///
 /// # Examples
 ///
@@ -63,7 +62,7 @@ pub struct Listener {
 /// listener take as much.
 const MAX_FRAME_SIZE: usize = 1 << 30;
 
-/// How long [`Listener::stop`] waits for clients to answer its close frames.
+/// Time limit within which clients must answer the close frames of [`Listener::stop`].
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Listener {
@@ -111,7 +110,7 @@ impl Listener {
         &self.url
     }
 
-    /// Where it listens.
+    /// Returns the address on which the listener accepts connections.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -174,7 +173,7 @@ impl Listener {
 
     /// Stops listening, closes every connection properly, and waits up to 5 s for the clients.
     pub async fn stop(mut self) {
-        // Who can't be reached can't say goodbye.
+        // A half-open connection can't close properly: cut it.
         self.hub.change_faults(None, |faults| {
             faults.stalled = false;
             faults.cut |= faults.is_half_open();
@@ -227,7 +226,7 @@ async fn accept(listener: TcpListener, hub: Arc<Hub>, stopping: Arc<Notify>) {
     }
     drop((listener, unanswered));
     let ended = async { while connections.join_next().await.is_some() {} };
-    // Who doesn't answer in time is dropped.
+    // Clients that don't answer in time are dropped.
     let _ = tokio::time::timeout(STOP_TIMEOUT, ended).await;
 }
 

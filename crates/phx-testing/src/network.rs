@@ -47,7 +47,7 @@ struct Connection {
     held: Option<VecDeque<InFlight>>,
     /// After how many more frames it is cut.
     frames_left: Option<u32>,
-    /// When what was sent last arrives, to the server and to the client: nothing overtakes.
+    /// Arrival of the last packet to the server, and of the last to the client: packets don't overtake.
     last_up: Instant,
     last_down: Instant,
 }
@@ -147,7 +147,7 @@ impl Network {
         let last = if cargo.is_up() { &mut connection.last_up } else { &mut connection.last_down };
         // A shorter latency than before counts from the last arrival.
         let arrival = (now + delay).max(*last) + late_by;
-        // What is late on purpose is overtaken.
+        // Later packets may overtake one that is late on purpose.
         if late_by.is_zero() {
             *last = arrival;
         }

@@ -111,7 +111,7 @@ impl Script {
         self.expect(Kind::Leave, topic.into()).answer(Answer::Ended)
     }
 
-    /// Waits before what follows: the channel is busy for so long.
+    /// Waits for `delay` before the next step; the channel is busy during that.
     ///
     /// # Panics
     ///

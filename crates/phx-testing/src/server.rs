@@ -73,7 +73,7 @@ pub struct Server {
     clock: Instant,
     sockets: BTreeMap<SocketId, Socket>,
     channels: BTreeMap<ProcessId, Process>,
-    /// When each connection has been idle for too long.
+    /// Idle deadline of each connection.
     idle: BTreeSet<(Instant, SocketId)>,
     actions: VecDeque<Action>,
     /// Ids given to sockets and processes.
@@ -85,7 +85,7 @@ pub struct Server {
 const MAX_DELIVERIES: u32 = 1_000_000;
 
 impl Server {
-    /// Settings and channels.
+    /// Returns a builder of a server: settings and channels.
     pub fn builder() -> ServerBuilder {
         ServerBuilder::default()
     }
@@ -151,7 +151,7 @@ impl Server {
         self.run();
     }
 
-    /// Time has passed.
+    /// Advances the server to `now`, and runs the timers that are due.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
     }
@@ -162,8 +162,7 @@ impl Server {
         self.actions.pop_front()
     }
 
-    /// When to call [`handle_timeout`](Server::handle_timeout); `None` if nothing will happen by
-    /// itself.
+    /// Returns when to call [`handle_timeout`](Server::handle_timeout); `None` if no timer is set.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let idle = self.idle.first().map(|(at, _)| *at);
@@ -301,7 +300,7 @@ impl Server {
         self.sockets.get(&socket).into_iter().flat_map(Socket::topics)
     }
 
-    /// Where the socket is mounted, such as `/socket`.
+    /// Returns the path of the socket, such as `/socket`.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.gate.path

@@ -70,7 +70,7 @@ pub struct Simulation {
     owners: BTreeMap<ConnectionId, (ClientId, TransportId)>,
     /// Clients whose core was called and hasn't been polled since.
     touched: BTreeSet<ClientId>,
-    /// When each core wants to be called by itself.
+    /// Time of each core's next timeout.
     alarms: BTreeSet<(Instant, ClientId)>,
 }
 
@@ -103,13 +103,13 @@ impl Simulation {
         id
     }
 
-    /// The time.
+    /// Returns the simulation's time.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.now
     }
 
-    /// A client's core.
+    /// Returns a client's core.
     #[must_use]
     pub fn socket(&self, client: ClientId) -> &Socket {
         &self.at(client).socket
@@ -132,7 +132,7 @@ impl Simulation {
         result
     }
 
-    /// The server.
+    /// Returns the server.
     #[must_use]
     pub fn server(&self) -> &Server {
         self.network.server()
@@ -151,8 +151,8 @@ impl Simulation {
         self.network.server_socket(client)
     }
 
-    /// Whether a connection, or an attempt to make one, goes on as far as the client's machine knows:
-    /// the client has asked for it, and its end hasn't been reported to the client.
+    /// Returns true if a connection, or an attempt to make one, goes on as far as the client's machine knows: the
+    /// client has asked for it, and its end hasn't been reported to the client.
     #[must_use]
     pub fn goes_on(&self, client: ClientId, transport: TransportId) -> bool {
         self.at(client).connections.contains_key(&transport)

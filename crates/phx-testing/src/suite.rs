@@ -66,7 +66,7 @@ mod tls;
 pub use report::{Report, Verdict, table};
 pub use runner::{Selection, run};
 
-/// How long a test may take.
+/// Time limit of a test.
 pub const LIMIT: Duration = Duration::from_secs(40);
 
 /// A runtime to test, and connections on it.
@@ -74,8 +74,8 @@ pub trait Adapter: 'static {
     /// Its name in the table.
     const NAME: &'static str;
 
-    /// Runs `future` to its end on the runtime, on the calling thread. Tasks that are spawned
-    /// meanwhile must make progress until then. It is called on many threads at once.
+    /// Runs `future` to its end on the runtime, on the calling thread. Tasks that it spawns must make progress
+    /// until then. The suite calls it on many threads at once.
     fn block_on<F: Future<Output = ()>>(future: F);
 
     /// A builder of a socket that connects to `endpoint` with these settings. Called within
@@ -89,7 +89,7 @@ pub trait Adapter: 'static {
 pub struct Case {
     /// The theme and what holds, as in `story::a_push_has_its_reply`.
     pub name: &'static str,
-    /// Whether no other test runs meanwhile.
+    /// True if no other test may run at the same time.
     pub(crate) alone: bool,
     pub(crate) test: fn(),
 }

@@ -51,7 +51,7 @@ impl PhoenixVersion {
         self >= PhoenixVersion::new(1, 8, 8)
     }
 
-    /// How many channels a connection may have joined unless the application says so.
+    /// Returns the default limit of channels that a connection may have joined.
     pub(crate) fn max_channels(self) -> usize {
         if self >= PhoenixVersion::new(1, 8, 9) { 100 } else { usize::MAX }
     }

@@ -26,7 +26,7 @@ pub(super) struct Sent {
     pub(super) payload: Box<RawValue>,
 }
 
-/// Stands for a bounded queue: so many messages are sent to a task before it runs.
+/// Number of messages sent to a task before it runs, in place of a bounded queue.
 pub(super) const TURN: u64 = 64;
 
 pub(super) async fn run(n: u64, size: u64, kind: Kind) -> anyhow::Result<Vec<Cost>> {

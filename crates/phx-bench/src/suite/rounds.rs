@@ -8,7 +8,7 @@ use crate::measure::{Cost, complain};
 /// Clients and floors in one scenario.
 pub(super) struct Scenario {
     pub(super) name: String,
-    /// Arguments of each.
+    /// Arguments of each scenario's command.
     commands: Vec<Vec<String>>,
     pinned: bool,
 }
@@ -77,7 +77,7 @@ impl Medians {
     }
 }
 
-/// Runs the scenarios, one after the other, each in so many rounds.
+/// Runs the scenarios, one after the other, each in `rounds` rounds.
 pub(super) fn measure(scenarios: &[Scenario], rounds: u32) -> anyhow::Result<Medians> {
     let server = Server::start()?;
     let mut medians = Vec::new();

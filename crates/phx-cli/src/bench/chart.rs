@@ -143,7 +143,7 @@ fn up(value: f64, max: f64) -> f64 {
     HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * share
 }
 
-/// Round numbers from 0 to `max`, about so many.
+/// Returns about `about` round numbers from 0 to `max`.
 fn ticks(max: f64, about: u32) -> Vec<f64> {
     if max <= 0.0 || !max.is_finite() {
         return vec![0.0];

@@ -12,7 +12,7 @@ const STYLE: &str = include_str!("report.css");
 /// Columns of the histogram.
 const BUCKETS: u32 = 48;
 
-/// The page.
+/// Renders the page.
 pub(super) fn page(summary: &Summary<'_>) -> String {
     let measured = summary.measured;
     let title = format!("phx bench: {}", summary.url());
@@ -156,7 +156,7 @@ fn distribution(measured: &Measured) -> String {
     bars(&Axis { title: "replies by latency", ticks: 4, label: &count }, "latency", &columns)
 }
 
-/// The scale gives each further nine as much room as the one before.
+/// Draws the percentiles on a scale that gives each further nine as much width as the one before.
 fn percentiles(measured: &Measured) -> String {
     let latencies = &measured.total.latencies;
     #[expect(clippy::cast_precision_loss, reason = "it is drawn")]

@@ -46,7 +46,7 @@ impl Live {
         }
     }
 
-    /// Takes a change to be shown below the list.
+    /// Keeps a change, which is shown below the list.
     pub(super) fn remember(&mut self, change: Record) {
         if change.kind == Kind::Synced {
             return;
@@ -57,7 +57,7 @@ impl Live {
         self.changes.push_back(change);
     }
 
-    /// Redraws everything.
+    /// Redraws the whole list.
     pub(super) fn show(
         &mut self,
         present: &[Present],

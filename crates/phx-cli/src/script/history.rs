@@ -105,7 +105,7 @@ fn matches(pattern: &Pattern, record: &Record) -> bool {
         })
 }
 
-/// Objects contain those that have some of their fields; everything else has to be equal.
+/// Objects contain those that have some of their fields; all other values must be equal.
 fn contains(whole: &Value, part: &Value) -> bool {
     match (whole, part) {
         (Value::Object(whole), Value::Object(part)) => part

@@ -29,7 +29,7 @@ use crate::session::{
 };
 use crate::terminal::{self, shown};
 
-/// Records that wait to be printed, at most.
+/// Largest number of records that wait for the printer.
 const CAPACITY: usize = 256;
 
 /// A script being performed.
@@ -109,7 +109,7 @@ impl Runner {
                 let push = channel.push_with_timeout(step.timeout, &*event, payload);
                 let push: phx_tokio::Push<()> = push.accepted()?;
                 if expect == Expect::None {
-                    // It was accepted.
+                    // The socket accepted the push.
                     let _ = push.detach();
                     return Ok(());
                 }
@@ -176,7 +176,7 @@ impl Runner {
     pub(super) async fn failed(&mut self, line: u64, failure: Failure) -> Failure {
         if let Some(text) = failure.text() {
             let record = Record::new(Kind::Failed).detail(text).more("line", line);
-            // Whether or not it can be printed it has failed.
+            // The step has failed, even if the printer fails too.
             let _ = self.print(record).await;
             return failure.at(&format!("line {line}"));
         }

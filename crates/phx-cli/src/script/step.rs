@@ -219,7 +219,7 @@ fn unfit(error: &serde_json::Error) -> String {
     if !error.is_data() || text.starts_with("unknown field") {
         return shown(&text);
     }
-    // Behind this are the names of types and of our own words.
+    // The text after this has names of types and this program's words.
     let expected = text.rsplit_once("expected ").map_or("another value", |(_, expected)| expected);
     let expected = expected.rsplit_once(" at line ").map_or(expected, |(expected, _)| expected);
     let expected = match expected {

@@ -33,7 +33,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// None at all.
+    /// Returns credentials without params, headers or a token.
     pub fn new() -> Self {
         Self::default()
     }

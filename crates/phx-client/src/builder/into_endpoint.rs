@@ -3,14 +3,14 @@
 use phx_proto::{Endpoint, EndpointError};
 use url::Url;
 
-/// What can be made an [`Endpoint`]: a URL as text or parsed, an endpoint, or the result of making one,
-/// whose error is kept.
+/// Conversion into an [`Endpoint`]: from a URL as text or parsed, from an endpoint, or from the result of making
+/// one, whose error is kept.
 pub trait IntoEndpoint {
     /// Makes the endpoint.
     ///
     /// # Errors
     ///
-    /// What is wrong with the URL.
+    /// The error of parsing or checking the URL.
     fn into_endpoint(self) -> Result<Endpoint, EndpointError>;
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct ClientConfig {
     pub(crate) credentials_timeout: Duration,
     pub(crate) log: Log,
     pub(crate) proxy: Option<Proxy>,
-    /// Whether errors and logs leave out the `reason` of payloads.
+    /// True if errors and logs leave out the `reason` of payloads.
     pub(crate) hide_reasons: bool,
 }
 

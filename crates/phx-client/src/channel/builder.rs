@@ -41,7 +41,7 @@ pub struct ChannelBuilder {
 }
 
 impl Socket {
-    /// A channel for `topic`, to be given params and joined.
+    /// Returns a builder of a channel for `topic`, which takes params and joins.
     pub fn channel(&self, topic: impl Into<ByteString>) -> ChannelBuilder {
         ChannelBuilder {
             socket: Arc::clone(self.handle()),
@@ -65,7 +65,7 @@ impl ChannelBuilder {
         self
     }
 
-    /// Params that are made afresh for every join and rejoin: a token that expires.
+    /// Sets a function that makes new params for every join and rejoin, such as a token that expires.
     ///
     /// `make` has [`credentials_timeout`](crate::SocketBuilder::credentials_timeout) to answer. If it
     /// takes longer, fails or panics, the join is tried again with the rejoin schedule. Its errors
@@ -113,8 +113,8 @@ impl ChannelBuilder {
         self
     }
 
-    /// How long [`join`](Self::join) and [`Channel::join`] wait for the server's answer, and each rejoin
-    /// for its own. Default: [`SocketBuilder::join_timeout`](crate::SocketBuilder::join_timeout).
+    /// Sets the time limit for the server's reply to [`join`](Self::join), [`Channel::join`] and each rejoin.
+    /// Default: [`SocketBuilder::join_timeout`](crate::SocketBuilder::join_timeout).
     pub fn join_timeout(mut self, timeout: Duration) -> Self {
         self.join_timeout = Some(timeout);
         self

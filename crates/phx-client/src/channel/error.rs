@@ -15,9 +15,9 @@ use phx_proto::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChannelError {
-    /// What ended the channel's join, or made an attempt to join fail.
+    /// The cause: it ended the joined channel, or made an attempt to join fail.
     pub cause: ChannelErrorCause,
-    /// Whether an attempt to join failed; otherwise the channel was joined, and isn't any more.
+    /// True if an attempt to join failed; false if the channel was joined and no longer is.
     pub is_join: bool,
     /// Time from the failure to the next attempt to join; `None` if it waits for the connection.
     pub retry_in: Option<Duration>,
@@ -35,7 +35,7 @@ impl ChannelError {
         ChannelError { cause: self.cause.without_payload(), ..self }
     }
 
-    /// Whether the connection's end is all that happened.
+    /// Returns true if the only cause is the connection's end.
     #[must_use]
     pub fn is_disconnect(&self) -> bool {
         self.cause == ChannelErrorCause::Disconnected
@@ -71,9 +71,9 @@ impl std::error::Error for ChannelError {}
 /// A channel that couldn't be created or joined. `Debug` shows the same text as `Display`.
 #[non_exhaustive]
 pub struct JoinError {
-    /// The channel's topic.
+    /// Topic of the channel.
     pub topic: ByteString,
-    /// What was wrong with the channel, or became of the join.
+    /// The cause: a mistake in the call, or the outcome of the join.
     pub cause: JoinCause,
     pub(crate) hides_reason: bool,
 }
@@ -185,7 +185,7 @@ impl fmt::Debug for JoinError {
 }
 
 impl std::error::Error for JoinError {
-    /// What the serialiser of the params said; everything else is in the text.
+    /// Error of the params' serialiser; the text above has everything else.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.cause {
             JoinCause::Params(error) => error.source(),
@@ -198,9 +198,9 @@ impl std::error::Error for JoinError {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeaveError {
-    /// The channel's topic.
+    /// Topic of the channel.
     pub topic: ByteString,
-    /// What became of the leave.
+    /// The cause: a mistake in the call, or the outcome of the leave.
     pub cause: LeaveCause,
 }
 

@@ -64,8 +64,8 @@ impl Channel {
 impl ChannelBuilder {
     /// Makes the channel and joins it.
     ///
-    /// What the server sends right after the join may come before a stream is made of the returned
-    /// channel, and is lost then. To miss nothing, [`create`](Self::create) the channel, make its
+    /// Messages that the server sends right after the join may arrive before the caller makes a stream from the
+    /// returned channel, and are lost then. To receive all of them, [`create`](Self::create) the channel, make its
     /// streams, and [join](Channel::join) it.
     ///
     /// A join that fails leaves nothing behind: the channel is dropped with the error. Dropping the

@@ -111,7 +111,7 @@ where
     Err(CloseCause::Proxy(failure))
 }
 
-/// Whether a 407 offers NTLM or Negotiate, and not Basic, which is all there is here.
+/// Returns true if a 407 offers NTLM or Negotiate but not Basic, the only scheme supported here.
 fn wants_ntlm(head: &Head) -> bool {
     let offers = |scheme: &str| {
         head.values("Proxy-Authenticate").flat_map(|list| list.split(',')).any(|challenge| {

@@ -13,7 +13,7 @@ use super::happy_eyeballs::race;
 use super::{ByteStream, Dialer};
 use crate::runtime::{BoxFuture, NoRuntimeError, Runtime};
 
-/// What a runtime has for connections: [`TcpDialer`] and [`UnixDialer`] are made of it.
+/// Networking of a runtime, on which [`TcpDialer`] and [`UnixDialer`] build.
 pub trait Network: Runtime + Sized {
     /// The runtime that the calling code runs on, or has entered.
     ///

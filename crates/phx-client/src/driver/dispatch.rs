@@ -59,15 +59,15 @@ pub(super) struct Dispatch {
     shown: Option<Box<Shown>>,
     /// Until when nothing is read, because a stream is full.
     held_until: Option<Instant>,
-    /// Whether a logger or a tracing subscriber wants events.
+    /// True if a logger or a tracing subscriber wants events.
     is_logged: bool,
-    /// Whether it wants every single message.
+    /// True if it wants every single message.
     is_verbose: bool,
-    /// Whether errors and logs leave out the `reason` of payloads.
+    /// True if errors and logs leave out the `reason` of payloads.
     hides_reasons: bool,
 }
 
-/// What remains after a turn.
+/// Work left after a turn.
 pub(super) struct Rest {
     /// The core has events left.
     pub(super) is_behind: bool,
@@ -110,7 +110,7 @@ impl Dispatch {
         loop {
             let mut guard = shared.lock();
             let state = &mut *guard;
-            // Calls from here on may come too late to be seen in this section.
+            // This section may miss calls made after this line, so they must wake the driver again.
             state.driver_called = false;
             // No hook is under way between two sections.
             state.report_ends(&mut self.deferred);
@@ -263,8 +263,8 @@ impl Dispatch {
         true
     }
 
-    /// Whether streams hold back reading; updates `held_until`. The reply to a heartbeat must be read in time, so
-    /// streams hold back nothing once one has been due for three quarters of the heartbeat limit.
+    /// Returns true if streams hold back reading; updates `held_until`. The reply to a heartbeat must be read in
+    /// time, so streams hold back nothing once one has been due for three quarters of the heartbeat limit.
     fn is_held(&mut self, shared: &Shared, state: &mut State, now: Instant) -> bool {
         self.held_until = None;
         if state.mailboxes.hold_back() {

@@ -27,7 +27,7 @@ pub(super) enum Link {
         id: TransportId,
         transport: Pin<Box<dyn Transport>>,
         frames: VecDeque<Frame>,
-        /// Whether the transport can take a frame, as far as that is known.
+        /// True if the transport can take a frame, as far as the driver knows.
         is_ready: bool,
         is_flushed: bool,
     },
@@ -72,7 +72,7 @@ impl Link {
         }
     }
 
-    /// Whether the transport has ended and all its frames were taken.
+    /// Returns true if the transport has ended and the driver has taken all its frames.
     pub(super) fn is_over(&self) -> bool {
         matches!(self, Link::Ended { frames, .. } if frames.is_empty())
     }

@@ -30,8 +30,8 @@ impl WakeFlag {
         Context::from_waker(&self.waker)
     }
 
-    /// Whether the flag is set; clears it. Called before each poll, after the driver's waker has been
-    /// registered, so that a wake during the poll isn't lost.
+    /// Returns the flag and clears it. Called before each poll, after the driver's waker has been registered, so
+    /// that a wake during the poll isn't lost.
     pub(super) fn take(&self) -> bool {
         self.called.called.load(Ordering::Relaxed)
             && self.called.called.swap(false, Ordering::AcqRel)

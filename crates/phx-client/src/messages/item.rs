@@ -1,8 +1,8 @@
-//! What streams of messages want and yield, and what happens when they are full.
+//! Filters and items of message streams, and their overflow policies.
 
 use phx_proto::{ByteString, Payload, PayloadDropped, PayloadError, RequestId, Status};
 
-/// What a stream of messages yields.
+/// Item of a stream of messages.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StreamItem<T> {
@@ -60,7 +60,7 @@ pub enum Incoming {
     Joined {
         /// The response, unless it was too much to keep.
         response: Result<Payload, PayloadDropped>,
-        /// Whether the channel had been joined before; then a [`StreamItem::Gap`] stands before this.
+        /// True if the channel had been joined before; then a [`StreamItem::Gap`] comes before this item.
         rejoined: bool,
     },
     /// A server push or broadcast.
@@ -77,7 +77,7 @@ pub enum Incoming {
     },
 }
 
-/// What happens when a stream is full.
+/// Policy of a full stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StreamOverflow {
@@ -102,7 +102,7 @@ pub enum StreamOverflow {
     DropNewest,
 }
 
-/// How much a stream of messages holds, and what happens when it is full: given when it is made.
+/// Capacity and overflow policy of a stream of messages, given when it is made.
 ///
 /// # Examples
 ///
@@ -123,7 +123,7 @@ pub struct StreamOptions {
 }
 
 impl StreamOptions {
-    /// The defaults.
+    /// Returns the socket's defaults.
     pub fn new() -> Self {
         Self::default()
     }
@@ -142,21 +142,20 @@ impl StreamOptions {
     }
 }
 
-/// What a stream wants.
+/// Filter of a stream.
 #[derive(Clone, Debug)]
 pub(crate) enum Wanted {
     /// The messages of one event.
     Event(ByteString),
     /// The messages of all events.
     Messages,
-    /// These, and replies.
+    /// Messages and replies.
     Incoming,
     /// The messages of topics without a channel.
     Topics(TopicFilter),
 }
 
-/// Which topics without a channel a stream wants, see
-/// [`Socket::topic_messages`](crate::Socket::topic_messages).
+/// Filter for topics without a channel, see [`Socket::topic_messages`](crate::Socket::topic_messages).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TopicFilter(Rule);
 
@@ -167,7 +166,7 @@ enum Rule {
 }
 
 impl TopicFilter {
-    /// This topic alone.
+    /// Matches this topic alone.
     #[must_use]
     pub fn topic(topic: impl Into<ByteString>) -> Self {
         TopicFilter(Rule::Topic(topic.into()))

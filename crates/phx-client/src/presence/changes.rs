@@ -12,7 +12,7 @@ use super::feed::{Feed, FeedKey, PresenceItem};
 use super::{Listening, Presence, State};
 use crate::status::ChannelStatus;
 
-/// What changes in a [`Presence`], from when it was asked for.
+/// Stream of the changes of a [`Presence`] since the stream was made.
 ///
 /// The stream holds as many changes as [`stream_capacity`](crate::SocketBuilder::stream_capacity) and
 /// [`stream_bytes`](crate::SocketBuilder::stream_bytes) say. When it is full the oldest give way, and it says [`PresenceItem::Lagged`]: the list itself is
@@ -27,7 +27,7 @@ pub struct PresenceChanges<M, E> {
 }
 
 impl<M, E> Presence<M, E> {
-    /// What changes from now on, as a stream.
+    /// Returns a stream of the changes from now on.
     pub fn changes(&self) -> PresenceChanges<M, E> {
         let key = self.state.shown().feeds.insert(Feed::new());
         let (listening, state) = (Arc::clone(&self.listening), Arc::clone(&self.state));

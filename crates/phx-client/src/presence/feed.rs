@@ -12,10 +12,10 @@ slotmap::new_key_type! {
     pub(super) struct FeedKey;
 }
 
-/// What a stream of presence changes yields.
+/// Item of a stream of presence changes.
 #[non_exhaustive]
 pub enum PresenceItem<M, E> {
-    /// Someone came or went, or the list is in step with the server again.
+    /// A presence joined or left, or the list is in step with the server again.
     Change(PresenceChange<M, E>),
     /// The stream was too slow, and this many changes are missing here.
     Lagged(u64),
@@ -42,8 +42,7 @@ pub(super) struct Limits {
     pub(super) bytes: usize,
 }
 
-/// Items that gave way: to be dropped after the lock is released, since they hold values of the
-/// user's types.
+/// Items evicted from a feed. Drop them after the lock is released, since they hold values of the user's types.
 pub(super) type Lost<M, E> = Vec<PresenceItem<M, E>>;
 
 impl<M, E> Feed<M, E> {

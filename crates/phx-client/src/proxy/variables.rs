@@ -54,7 +54,7 @@ pub(crate) fn choose(
     proxy.map(Some).ok_or(ConfigError::new(name, REQUIREMENT))
 }
 
-/// Whether the list names this server. An entry that is none of these matches nothing:
+/// Returns true if the list names this server. An entry that is none of these matches nothing:
 ///
 /// - `*`: all hosts;
 /// - `example.com`, also with a dot or `*.` before it: the name, and all names that end with a dot and it;

@@ -27,7 +27,7 @@ use crate::channel::{Channel, rejected};
 /// ```
 #[non_exhaustive]
 pub struct PushError {
-    /// What was wrong with the push, or became of it.
+    /// The cause: a mistake in the call, or the outcome of the push.
     pub cause: PushCause,
     push: Box<Pushed>,
 }
@@ -51,9 +51,9 @@ pub enum PushCause {
     /// The server replied with a status other than `ok`.
     #[non_exhaustive]
     Rejected {
-        /// The status.
+        /// Status of the reply: any but `ok`.
         status: Status,
-        /// The response.
+        /// Response of the reply.
         response: Payload,
     },
     /// The server replied, and the response was dropped: replies that weren't awaited yet held as many bytes as
@@ -78,7 +78,7 @@ pub enum PushCause {
     ChannelCrashed,
     /// The channel was closed.
     ChannelClosed,
-    /// It was cancelled.
+    /// The caller cancelled the push.
     Cancelled,
     /// The channel's buffer was full, and a newer push took its place. It was never sent.
     Evicted,
@@ -102,7 +102,7 @@ impl PushError {
         PushError { cause, push: Box::new(Pushed { topic, event, payload, hides_reason }) }
     }
 
-    /// The channel's topic.
+    /// Returns the channel's topic.
     #[must_use]
     pub fn topic(&self) -> &str {
         &self.push.topic
@@ -122,7 +122,7 @@ impl PushError {
 }
 
 impl PushCause {
-    /// Whether the server replied `ok`, and the response was dropped.
+    /// Returns true if the server replied `ok` and the client dropped the response.
     pub(super) fn is_dropped_ok(&self) -> bool {
         matches!(self, PushCause::ReplyDropped { status: Status::Ok, .. })
     }
@@ -152,7 +152,7 @@ impl fmt::Debug for PushError {
 }
 
 impl Error for PushError {
-    /// What the serialiser said of the value or the response; everything else is in the text.
+    /// Error of the serialiser of the value or the response; the text above has everything else.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.cause {
             PushCause::Payload(error) | PushCause::Response(error) => error.source(),

@@ -10,7 +10,7 @@ const COPIED: usize = 22;
 pub(super) enum EventName {
     /// The first `len` bytes are the name.
     Copied {
-        /// At most 22.
+        /// Length in bytes, at most 22.
         len: u8,
         bytes: [u8; COPIED],
     },

@@ -8,8 +8,8 @@ use phx_proto::Instant;
 
 use super::{BoxFuture, Runtime};
 
-/// How long a timer goes without a look at the clock. It costs an idle socket a few microseconds
-/// each time, and is how late a machine that woke is noticed.
+/// Longest time that a timer runs before the driver reads the clock. Each reading costs an idle socket a few
+/// microseconds; a wake from suspension is noticed this late at most.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Looks are taken at multiples of this, so that those of many sockets wake the program together.
@@ -23,19 +23,19 @@ const RESOLUTION: Duration = Duration::from_millis(1);
 /// Two readings of clocks can't be taken at once. What lies between them is no suspension.
 const NOISE: Duration = Duration::from_secs(1);
 
-/// A measurement holds for so long. Suspending a machine takes longer, so none is missed, and the clocks,
-/// which may cost a system call each, aren't read for every call on a handle.
+/// Time for which a measurement stays valid. Suspending a machine takes longer, so none is missed, and calls on
+/// handles don't each read the clocks, which may cost a system call each.
 const HOLDS: Duration = Duration::from_millis(1);
 
-/// When to measure what is never suspended.
+/// Value of `next` for a clock that is never suspended.
 const NEVER: u64 = u64::MAX;
 
 /// The runtime of a socket, and its time.
 pub(crate) struct Clock {
     runtime: Arc<dyn Runtime>,
-    /// How long the machine was suspended, in whole milliseconds. It only grows.
+    /// Total time for which the machine was suspended, in whole milliseconds. It only grows.
     suspended: AtomicU64,
-    /// When to measure that again, in nanoseconds of the runtime's own time.
+    /// Time of the next measurement, in nanoseconds of the runtime's clock.
     next: AtomicU64,
 }
 
@@ -68,7 +68,7 @@ impl Clock {
         self.awake(now) + wait
     }
 
-    /// When the clock must be read again because of `deadline`, in the runtime's own time.
+    /// Returns when the clock must be read again because of `deadline`, in the runtime's time.
     pub(crate) fn next_look(&self, now: Instant, deadline: Instant) -> Instant {
         if self.next.load(Ordering::Relaxed) == NEVER {
             return deadline;

@@ -1,10 +1,11 @@
-//! How long the machine was suspended.
+//! Measurement of the time for which the machine was suspended.
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-/// How long the machine has been suspended since this was called first, within the noise between two
-/// clocks: one of the operating system's that runs while the machine is suspended, and the standard library's, which doesn't.
+/// Returns the time for which the machine has been suspended since the first call, within the noise between two
+/// clocks: one of the operating system's that runs while the machine is suspended, and the standard library's,
+/// which doesn't.
 ///
 /// Zero on Windows, where the runtimes' clocks go on, and on systems that aren't known here.
 ///
@@ -32,7 +33,7 @@ pub fn suspended() -> Duration {
     Reading::now().suspended_since(since)
 }
 
-/// What the two clocks show. The one that goes on was read first, so that a pause between the
+/// Readings of the two clocks. The one that runs during suspension is read first, so that a pause between the
 /// readings makes a suspension look shorter, never longer.
 #[derive(Clone, Copy)]
 struct Reading {

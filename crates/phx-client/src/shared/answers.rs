@@ -11,7 +11,7 @@ impl Budget {
         Budget { held: 0, max }
     }
 
-    /// Counts the answer, or what is left without what the server sent with it, if there is no room for that.
+    /// Counts the answer; without capacity for the server's payload it drops the payload and counts the rest.
     pub(crate) fn keep<A>(
         &mut self,
         answer: A,
@@ -24,7 +24,7 @@ impl Budget {
         kept
     }
 
-    /// What was counted is gone.
+    /// Subtracts the size of a counted answer that was dropped.
     pub(crate) fn give_back(&mut self, size: usize) {
         self.held = self.held.saturating_sub(size);
     }

@@ -1,4 +1,4 @@
-//! What the client keeps of each channel beside the core's own state.
+//! The client's state of each channel, beside the core's.
 
 use std::any::Any;
 use std::sync::{Arc, Weak};
@@ -73,11 +73,11 @@ pub(crate) struct ChannelEntry {
     /// The response to the last join.
     pub(crate) response: Option<Result<Payload, PayloadDropped>>,
     pub(crate) closed: Option<Box<ChannelCloseCause>>,
-    /// Why it isn't joined, until it is or is closed.
+    /// Failure since which the channel isn't joined; `None` once it is joined or closed.
     pub(crate) failure: Option<Box<ChannelError>>,
-    /// How many failures there were.
+    /// Number of failures so far.
     pub(crate) failures: u32,
-    /// Whether the last of them came after the last attempt had begun.
+    /// True if the last failure came after the last attempt had begun.
     pub(crate) is_errored: bool,
     /// Ends that came before a join of a user, and are reported after it.
     pub(crate) overtaken_ends: u32,
@@ -101,7 +101,7 @@ impl ChannelEntry {
         }
     }
 
-    /// Whether it is never joined again: it was replaced, or the driver has ended.
+    /// Returns true if the channel is never joined again: it was replaced, or the driver has ended.
     pub(crate) fn is_over(&self) -> bool {
         matches!(
             self.closed.as_deref(),

@@ -1,4 +1,4 @@
-//! What the server sent, as streams hold it.
+//! Content from the server, in the form that streams hold.
 
 use phx_proto::{ByteString, Payload, PayloadDropped};
 
@@ -13,7 +13,7 @@ pub(crate) enum Content {
     Other(Box<Other>),
 }
 
-/// What only some streams get.
+/// Content that only some streams receive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Other {
     Incoming(Incoming),

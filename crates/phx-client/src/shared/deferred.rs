@@ -1,4 +1,4 @@
-//! What waits until the lock is released.
+//! Wakes and drops deferred until the lock is released.
 
 use std::task::Waker;
 

@@ -12,9 +12,9 @@ pub(crate) struct Ends {
     end: u64,
     /// Ends that calls of users have made, and whose events have yet to come.
     due: u32,
-    /// Whether hooks have yet to run for the last one.
+    /// True until the hooks have run for the last end.
     is_unreported: bool,
-    /// Why the last connection ended or the last attempt failed, and whether the core tries again.
+    /// Cause of the last connection's end or the last attempt's failure, and true if the core tries again.
     cause: Option<Box<(CloseCause, bool)>>,
 }
 
@@ -54,12 +54,12 @@ impl Ends {
         std::mem::take(&mut self.is_unreported)
     }
 
-    /// Whether a connection is open whose end hasn't come.
+    /// Returns true if a connection is open whose end hasn't come.
     pub(crate) fn is_open(&self) -> bool {
         self.opening > self.end
     }
 
-    /// Whether a connection is open, and the hooks of its opening have run.
+    /// Returns true if a connection is open and the hooks of its opening have run.
     pub(crate) fn is_open_reported(&self) -> bool {
         self.is_open() && !self.is_unreported
     }
@@ -72,13 +72,13 @@ impl Ends {
         self.end > number && !self.is_unreported
     }
 
-    /// Why the attempts were given up, if that was after the event of this number.
+    /// Returns the cause for which the client stopped trying, if that was after the event of this number.
     pub(crate) fn given_up_since(&self, number: u64) -> Option<&CloseCause> {
         let (cause, will_retry) = self.cause.as_deref()?;
         (self.has_ended_since(number) && !will_retry).then_some(cause)
     }
 
-    /// Why the last connection ended, or the last attempt failed.
+    /// Returns the cause of the last connection's end, or of the last attempt's failure.
     pub(crate) fn cause(&self) -> Option<&CloseCause> {
         self.cause.as_deref().map(|(cause, _)| cause)
     }

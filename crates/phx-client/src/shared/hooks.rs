@@ -9,7 +9,7 @@ use crate::channel::ChannelError;
 use crate::socket::{Closed, SocketError};
 use crate::subscription::isolated;
 
-/// One registered function.
+/// Identifier of a registered function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HookId(pub(crate) u64);
 
@@ -48,7 +48,7 @@ pub(crate) struct ChannelHooks {
 }
 
 impl ChannelHooks {
-    /// Whether a message of this event has to leave the lock before it is delivered.
+    /// Returns true if hooks need a message of this event outside the lock before it is delivered.
     pub(crate) fn want(&self, event: &str) -> bool {
         !self.payload.is_empty() || (!self.event.is_empty() && self.event.contains_key(event))
     }

@@ -13,7 +13,7 @@ use super::content::Content;
 use super::deferred::Deferred;
 use crate::messages::item::StreamOverflow;
 
-/// What a stream holds.
+/// Entry of a stream's mailbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
     Content(Content),
@@ -29,9 +29,9 @@ const MAX_TAKEN: usize = 64;
 /// without waiting for anything else. No foreign code runs under the lock, and no other lock is taken.
 pub(crate) struct Mailbox {
     queue: Mutex<Queue>,
-    /// Whether the mailbox was filled, and not emptied by half since: then it matters when something is
-    /// taken. Read without the lock by the stream, for what it has taken before: if it reads this too
-    /// late, it shows one message later that it is alive.
+    /// True from when the mailbox was full until it is emptied by half: in between, every take counts as a sign of
+    /// life. The stream reads it without the lock, for items that it took before: a stale value only delays that
+    /// sign by one message.
     was_full: AtomicBool,
 }
 
@@ -41,7 +41,7 @@ struct Queue {
     entries: VecDeque<Entry>,
     messages: usize,
     capacity: usize,
-    /// What the messages hold.
+    /// Total size of the messages in bytes.
     bytes: usize,
     max_bytes: usize,
     overflow: StreamOverflow,
@@ -52,7 +52,7 @@ struct Queue {
     ended: bool,
 }
 
-/// What a full mailbox means for reading from the transport.
+/// Effect of a full mailbox on reading from the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Backpressure {
     /// The mailbox isn't full, or never holds back reading.
@@ -64,7 +64,7 @@ enum Backpressure {
 }
 
 impl Mailbox {
-    /// A mailbox with room for this many messages and bytes, 1 or more of each.
+    /// Creates a mailbox for this many messages and bytes, 1 or more of each.
     pub(crate) fn new(capacity: usize, max_bytes: usize, overflow: StreamOverflow) -> Arc<Self> {
         let queue = Queue {
             entries: VecDeque::new(),
@@ -86,7 +86,7 @@ impl Mailbox {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether what a stream takes is to go through [`take_of_full`](Self::take_of_full).
+    /// Returns true if the stream must take through [`take_of_full`](Self::take_of_full).
     #[inline]
     pub(crate) fn was_full(&self) -> bool {
         self.was_full.load(Ordering::Relaxed)
@@ -213,13 +213,13 @@ pub(crate) struct Mailboxes {
 }
 
 impl Mailboxes {
-    /// Whether some mailbox may hold back reading.
+    /// Returns true if some mailbox may hold back reading.
     pub(crate) fn hold_back(&self) -> bool {
         !self.holding.is_empty()
     }
 
-    /// Whether reading is held back, and until when at the latest. Mailboxes that have given nothing
-    /// for `stall_after` no longer hold back reading; with `force` none does.
+    /// Returns until when at the latest reading is held back, if it is. Mailboxes that have given nothing for
+    /// `stall_after` no longer hold back reading; with `force` none does.
     pub(crate) fn held_until(
         &mut self,
         now: Instant,

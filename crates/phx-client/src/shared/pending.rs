@@ -1,4 +1,4 @@
-//! What a future was made for: asked for, refused at once, or over.
+//! State of a request's future: pending, refused at once, or over.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ impl<H: Handle, K: Asked, E> Pending<H, K, E> {
         Pending { handle, state: made.map_or_else(Progress::Refused, Progress::Made) }
     }
 
-    /// The refusal, once.
+    /// Takes the refusal; `None` after the first call.
     pub(crate) fn take_refusal(&mut self) -> Option<E> {
         match std::mem::replace(&mut self.state, Progress::Over) {
             Progress::Refused(refused) => Some(refused),

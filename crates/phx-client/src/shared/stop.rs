@@ -6,7 +6,7 @@ use phx_proto::{ChannelCloseCause, ChannelId, ChannelState, ConnectionState, Eve
 
 use super::{Deferred, Shared, State};
 
-/// Whether there is a driver.
+/// State of the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Life {
     Running,
@@ -17,22 +17,22 @@ pub(super) enum Life {
 }
 
 impl State {
-    /// Whether the driver is gone: calls are refused then.
+    /// Returns true if the driver is gone: calls are refused then.
     pub(crate) fn is_driver_gone(&self) -> bool {
         self.life != Life::Running
     }
 
-    /// Whether the hooks of the driver's end have run: futures and streams end then.
+    /// Returns true if the hooks of the driver's end have run: futures and streams end then.
     pub(crate) fn is_stop_reported(&self) -> bool {
         self.life == Life::Ended
     }
 
-    /// What the connection is doing.
+    /// Returns the connection's state.
     pub(crate) fn connection_state(&self) -> ConnectionState {
         if self.is_driver_gone() { ConnectionState::Closed } else { self.core.connection_state() }
     }
 
-    /// What a channel is doing.
+    /// Returns the channel's state.
     pub(crate) fn channel_state(&self, channel: ChannelId) -> ChannelState {
         let state = self.core.channel_state(channel).filter(|_| !self.is_driver_gone());
         state.unwrap_or(ChannelState::Closed)
@@ -71,7 +71,8 @@ impl State {
         (stopped, ends)
     }
 
-    /// Ends futures and streams, once the hooks have run. Returns the hooks, to be dropped after the lock is released.
+    /// Ends futures and streams, once the hooks have run. Returns the hooks; the caller drops them after releasing
+    /// the lock.
     pub(crate) fn finish_stop(&mut self, deferred: &mut Deferred) -> impl Sized + use<> {
         self.life = Life::Ended;
         self.connection.take_all(deferred);

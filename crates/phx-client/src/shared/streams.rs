@@ -1,4 +1,4 @@
-//! Which streams a message goes to.
+//! Routing of messages to streams.
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ impl Streams {
         }
     }
 
-    /// Whether some want replies.
+    /// Returns true if some streams want replies.
     pub(crate) fn want_incoming(&self) -> bool {
         self.0.iter().any(|(wanted, _)| matches!(wanted, Wanted::Incoming))
     }
@@ -77,7 +77,7 @@ impl Streams {
     }
 }
 
-/// Whether a stream that wants this gets it.
+/// Returns true if a stream with this filter receives `content`.
 #[inline]
 fn wants(wanted: &Wanted, content: &Content) -> bool {
     match content {
@@ -108,12 +108,12 @@ mod tests {
         std::array::from_fn(|_| Mailbox::new(1, 1, StreamOverflow::Wait))
     }
 
-    /// Whether these are those.
+    /// Returns true if `found` yields exactly `those`.
     fn are<'a>(found: impl Iterator<Item = &'a Arc<Mailbox>>, those: &[&Arc<Mailbox>]) -> bool {
         found.map(Arc::as_ptr).eq(those.iter().map(|those| Arc::as_ptr(those)))
     }
 
-    /// Whether `content` is delivered to these `of` all.
+    /// Checks that `content` is delivered to exactly those `of` the four mailboxes that `these` marks.
     fn get(streams: &Streams, of: &[Arc<Mailbox>; 4], these: [bool; 4], content: Content) -> bool {
         streams.deliver(
             Instant::EPOCH,

@@ -17,8 +17,8 @@ const LARGE: usize = 512;
 /// Futures that wait for something that has an id, and what has come for them. The ids are this side's
 /// own, so a peer can't choose them to collide, and none is used twice.
 ///
-/// A waker that isn't needed any more may be all that keeps a task and the handles in it. So it is given back, to be
-/// dropped after the lock is released.
+/// An unneeded waker may hold the last reference to a task and the handles in it. So it is returned to the caller,
+/// which drops it after releasing the lock.
 pub(crate) struct Waiters<K, V> {
     /// Mostly there is no other, and then no table.
     one: Option<(K, Slot<V>)>,

@@ -7,7 +7,7 @@ use slotmap::SlotMap;
 use super::deferred::Deferred;
 
 slotmap::new_key_type! {
-    /// One watcher.
+    /// Key of a watcher.
     pub(crate) struct WatchKey;
 }
 
@@ -24,14 +24,14 @@ impl<S: Copy + PartialEq> Watchers<S> {
         self.0.get_or_insert_default().insert(None)
     }
 
-    /// Registers a waker for when the state isn't `known` any more. Returns the waker before this one, to be dropped
-    /// after the lock is released: it may be all that keeps a task and the handles in it.
+    /// Registers a waker for when the state is no longer `known`. Returns the previous waker; the caller drops it
+    /// after releasing the lock, since it may hold the last reference to a task and the handles in it.
     pub(crate) fn wait(&mut self, key: WatchKey, known: S, cx: &Context<'_>) -> Option<Waker> {
         let slot = self.0.as_mut()?.get_mut(key)?;
         slot.replace((known, cx.waker().clone())).map(|(_, old)| old)
     }
 
-    /// Removes a watcher. Returns its waker, to be dropped after the lock is released.
+    /// Removes a watcher. Returns its waker; the caller drops it after releasing the lock.
     pub(crate) fn unwatch(&mut self, key: WatchKey) -> Option<Waker> {
         let slots = self.0.as_mut()?;
         let slot = slots.remove(key).flatten();

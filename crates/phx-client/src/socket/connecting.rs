@@ -49,7 +49,7 @@ impl Socket {
     /// Waits until the connection is open, or given up. Does nothing to it. Cancel-safe.
     pub fn wait_connected(&self) -> Connecting {
         let state = self.shared().lock();
-        // Where nothing is tried any more, the cause of that is what the future returns.
+        // If the client has stopped trying, the future returns the cause of that.
         let over = state.connection_state() == ConnectionState::Closed;
         let since = if over { state.ends.before_closed() } else { state.ends.now() };
         drop(state);
@@ -128,7 +128,7 @@ impl Future for Connecting {
         if is_open || state.ends.has_opened_since(self.0.since) {
             return Poll::Ready(Ok(()));
         }
-        // Where a new attempt is wanted, the report of the end before it may still be on its way.
+        // If the caller wants a new attempt, the report of the previous end may still be on its way.
         if now == ConnectionState::Closed
             && let Some(cause) = state.ends.given_up_since(self.0.since)
         {

@@ -10,9 +10,9 @@ use phx_proto::{CloseCause, ConfigError, DecodeError, Endpoint, EndpointError, E
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Closed {
-    /// Why.
+    /// The cause of the connection's end, or of the attempt's failure.
     pub cause: CloseCause,
-    /// Whether the connection had been open.
+    /// True if the connection had been open; false if an attempt to connect failed.
     pub was_open: bool,
     /// Time until the next attempt; `None` if the socket stays closed.
     pub retry_in: Option<Duration>,
@@ -46,7 +46,7 @@ pub enum SocketError {
 pub struct ConnectError {
     /// The URL without its query, which may hold secrets; `None` if the endpoint itself is wrong.
     pub url: Option<String>,
-    /// What was wrong with the settings, or became of the attempts.
+    /// The cause: a mistake in the settings, or the outcome of the attempts.
     pub cause: ConnectCause,
 }
 
@@ -66,7 +66,7 @@ pub enum ConnectCause {
     /// [`SocketBuilder::connector`](crate::SocketBuilder::connector). The adapters' entries set both.
     #[non_exhaustive]
     Incomplete {
-        /// `runtime` or `connector`.
+        /// The missing part: `runtime` or `connector`.
         missing: &'static str,
     },
     /// It wasn't open within the time given to
@@ -74,8 +74,8 @@ pub enum ConnectCause {
     /// [`SocketBuilder::connect_with_timeout`](crate::SocketBuilder::connect_with_timeout).
     #[non_exhaustive]
     TimedOut {
-        /// Why the last connection ended or the last attempt failed; `None` if there was none yet,
-        /// as with a server that takes the connection and says nothing.
+        /// Cause of the last connection's end or the last attempt's failure; `None` if there was none yet, as with
+        /// a server that accepts the connection and sends nothing.
         last: Option<CloseCause>,
     },
     /// The socket's driver has ended: its runtime was shut down, or it panicked.
@@ -158,7 +158,7 @@ impl fmt::Debug for ConnectError {
 }
 
 impl Error for ConnectError {
-    /// What is behind the endpoint's error; everything else is in the text.
+    /// Source of the endpoint's error; the text above has everything else.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.cause {
             ConnectCause::Endpoint(error) => error.source(),

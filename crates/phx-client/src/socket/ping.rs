@@ -1,4 +1,4 @@
-//! Pings.
+//! WebSocket pings and their answers.
 
 use std::fmt;
 use std::pin::Pin;

@@ -91,8 +91,8 @@ fn certificate_failure(error: &CertificateError) -> CloseCause {
     CloseCause::tls(kind, text)
 }
 
-/// Whether this is webpki's refusal of a CA certificate as a server's own, which rustls has no variant for.
-/// Text is all there is to go by; should webpki change it, nothing more is trusted than before.
+/// Returns true for webpki's refusal of a CA certificate as an end-entity certificate, for which rustls has no
+/// variant. Only the text identifies it; if webpki changes it, nothing more is trusted than before.
 pub(super) fn is_ca_as_end_entity(error: &CertificateError) -> bool {
     matches!(error, CertificateError::Other(other) if other.to_string() == "CaUsedAsEndEntity")
 }

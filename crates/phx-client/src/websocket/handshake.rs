@@ -20,7 +20,7 @@ pub(super) struct Upgraded<S> {
     pub(super) stream: S,
     /// The bytes that came after the answer: the first frames.
     pub(super) leftover: Vec<u8>,
-    /// Whether subprotocols were offered and none was named.
+    /// True if the client offered subprotocols and the server named none.
     pub(super) ignored_subprotocols: bool,
     /// Those of the answer 101.
     pub(super) response_headers: ResponseHeaders,

@@ -35,8 +35,8 @@ fn spare_buffer(size: usize) -> Vec<u8> {
     buffer
 }
 
-/// A stream that is read with a large buffer while it fills small ones, and without a buffer of its
-/// own otherwise.
+/// Wrapper of a stream that reads into a large buffer while the callers' buffers are small, and directly into
+/// theirs otherwise.
 ///
 /// The WebSocket library has one read buffer of a fixed size, which it fills with zeros before each
 /// read. A small one suits idle connections and single messages, a large one saves system calls in a
@@ -81,7 +81,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadAhead<S> {
                 this.size = (len == buffer.len()).then_some(FIRST_SIZE);
                 return Poll::Ready(Ok(len));
             };
-            // A larger one stays until nothing comes: another one would have to be filled with zeros.
+            // Keep a larger buffer until the stream is pending: a new one would have to be zeroed.
             if this.buffer.len() < size {
                 this.buffer = spare_buffer(size);
             }
@@ -101,7 +101,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadAhead<S> {
     }
 }
 
-/// How much to read next, when `len` bytes came of `size` that were asked for.
+/// Returns the size of the next read, when the last one asked for `size` bytes and got `len`.
 fn next_size(size: usize, len: usize) -> usize {
     let next = if len == size {
         size * 2

@@ -1,4 +1,4 @@
-//! What a server said instead of upgrading: `Retry-After` and the beginning of the body.
+//! The server's refusal of an upgrade: `Retry-After` and the beginning of the body.
 
 use std::io;
 use std::time::SystemTime;
@@ -43,7 +43,7 @@ pub(super) async fn receive<S: AsyncRead + Unpin>(
         .with_body(body.kept)
 }
 
-/// How the end of a body is known (RFC 9112, section 6.3).
+/// Framing of the body (RFC 9112, section 6.3).
 enum Length {
     Bytes(u64),
     Chunked,
@@ -91,7 +91,7 @@ impl<S: AsyncRead + Unpin> Body<S> {
         }
     }
 
-    /// Keeps the next `bytes`, or as many as there is room for.
+    /// Keeps the next `bytes`, up to the limit.
     async fn keep(&mut self, bytes: u64) -> io::Result<()> {
         let room = self.max.saturating_sub(self.kept.len());
         let mut wanted = usize::try_from(bytes).map_or(room, |bytes| bytes.min(room));
@@ -107,7 +107,7 @@ impl<S: AsyncRead + Unpin> Body<S> {
         Ok(())
     }
 
-    /// Makes room for `count` bytes that the limit allows, and never for more than it does.
+    /// Reserves memory for `count` bytes within the limit, and never for more than the limit.
     fn make_room(&mut self, count: usize) {
         let needed = self.kept.len().saturating_add(count);
         if needed > self.kept.capacity() {

@@ -37,18 +37,18 @@ pub struct WebSocketTransport<S> {
     /// Bytes that may be gathered before they are written, and how many were since all was written.
     write_buffer_size: usize,
     unwritten: usize,
-    /// Why nothing can be written any more. What the server said before that is still read: its
-    /// close frame says more than a broken pipe does.
+    /// Cause for which nothing can be written any more. The transport still reads what the server sent before that:
+    /// its close frame says more than a broken pipe does.
     unwritable: Option<Box<CloseCause>>,
-    /// Whether the receiving side was woken to report that. Once is enough, and more would spin
-    /// while receiving is held back.
+    /// True once the receiving side was woken to report that. A second wake would spin while receiving is held
+    /// back.
     woken: bool,
     ignored_subprotocols: bool,
     response_headers: ResponseHeaders,
     closing: Closing,
 }
 
-/// How far our own closing is.
+/// State of the closing handshake on this side.
 #[derive(Clone, Debug)]
 enum Closing {
     /// No close frame was sent.
@@ -132,12 +132,12 @@ where
         Poll::Pending
     }
 
-    /// Why nothing can be written, which ends the connection.
+    /// Returns the write failure that ends the connection.
     fn write_failure(&self) -> Option<CloseCause> {
         self.unwritable.as_deref().cloned()
     }
 
-    /// Whether another ping may be taken.
+    /// Ready when another ping may be taken.
     fn poll_pongs(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.waiting_pongs >= MAX_WAITING_PONGS {
             self.poll_written(cx)
@@ -204,8 +204,8 @@ where
         }
     }
 
-    /// How the connection ends once our close frame is queued: with the peer's close frame or
-    /// without. What else comes is too late for anyone.
+    /// Polls for the connection's end after our close frame is queued, with the peer's close frame or without.
+    /// Other frames are discarded.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
         // Reading goes on whatever becomes of the writing: the peer may not read before it has
         // written itself.
@@ -319,7 +319,7 @@ impl<S> fmt::Debug for WebSocketTransport<S> {
     }
 }
 
-/// Messages smaller than this have no spare room that matters.
+/// Size below which a message's spare capacity doesn't matter.
 const SMALL: usize = 1 << 10;
 
 /// A message that came in fragments was gathered in memory that doubled as it grew, of which up to a half is of no

@@ -57,9 +57,9 @@ pub(crate) struct Mark {
 /// The official client's answer to a script.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Answer {
-    /// As it is.
+    /// Run of the unchanged phoenix.js.
     pub(crate) official: Run,
-    /// With our deviations.
+    /// Run of phoenix.js with our deviations.
     pub(crate) deviating: Run,
 }
 
@@ -74,7 +74,7 @@ pub(crate) enum Verdict {
     Unexplained(Difference),
 }
 
-/// Where two runs differ first, in one of the streams that have an order.
+/// First difference of two runs, in one of the ordered streams.
 #[derive(Clone, Debug)]
 pub(crate) struct Difference {
     pub(crate) what: &'static str,

@@ -144,7 +144,7 @@ fn topic(rng: &mut Rng, topics: usize) -> String {
     format!("room:{}", rng.usize(0..topics))
 }
 
-/// How likely each step is.
+/// Probability weight of each step.
 struct Weights {
     connect: u32,
     disconnect: u32,
@@ -291,7 +291,7 @@ fn pick<T: Copy>(rng: &mut Rng, from: &[T]) -> T {
 /// A server that answers at once, a user who waits for it, and connections that end between two pushes.
 fn plain(rng: &mut Rng) -> Script {
     let auto = Auto {
-        // So soon that nothing else happens meanwhile.
+        // Soon enough that nothing else happens in between.
         delay: rng.u64(1..4),
         joins: true,
         pushes: true,
@@ -309,7 +309,7 @@ fn plain(rng: &mut Rng) -> Script {
     steps.extend([Step::Open, soon(rng)]);
     for _ in 0..rng.usize(5..40) {
         user.act(rng, &mut steps);
-        // Long enough for whatever is on its way to be answered.
+        // Long enough for the answers to all frames under way.
         steps.push(soon(rng));
         if rng.bool() {
             steps.push(wait(rng));
@@ -329,7 +329,7 @@ struct PlainUser {
     channels: usize,
     /// Channels that the server has closed, as far as the script knows.
     closed: Vec<usize>,
-    /// How many pushes each channel has had.
+    /// Number of pushes of each channel.
     pushes: HashMap<usize, usize>,
 }
 

@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 /// One run, from beginning to end.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Script {
-    /// How long the server takes to answer a close frame, in microseconds, by the connection's number;
-    /// `None`: it never does.
+    /// Time until the server answers a close frame, in microseconds, by the connection's number; `None`: never.
     pub(crate) close_answers: Vec<Option<u64>>,
     pub(crate) auto: Auto,
     /// Times that the clients wait for a heartbeat's reply; `None`: as phoenix.js.
@@ -14,7 +13,7 @@ pub(crate) struct Script {
     pub(crate) steps: Vec<Step>,
 }
 
-/// How long a heartbeat waits for its reply, in microseconds: in silence, and whatever comes.
+/// Limits of a heartbeat's wait for its reply, in microseconds: in silence, and while other frames arrive.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Patience {
     pub(crate) timeout: u64,
@@ -24,7 +23,7 @@ pub(crate) struct Patience {
 /// Automatic answers of the server.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Auto {
-    /// How long it takes, in microseconds.
+    /// Delay of the automatic answers, in microseconds.
     pub(crate) delay: u64,
     pub(crate) joins: bool,
     pub(crate) pushes: bool,
@@ -60,7 +59,7 @@ pub(crate) enum Step {
     },
     Ping,
 
-    // Time, in microseconds.
+    // Duration in microseconds.
     Wait {
         us: u64,
     },

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::compare::{Arrival, Run, What};
 use super::script::{Line, Patience, Script, Step};
 
-/// The bound on what waits in a channel, small enough to be met. `MAX_BUFFERED` of
+/// Limit of the pushes that wait in a channel, small enough that scripts reach it. Equal to `MAX_BUFFERED` of
 /// `js/differential/deviations.mjs`.
 const MAX_BUFFERED: usize = 6;
 
@@ -35,8 +35,8 @@ pub(crate) fn run(script: &Script, official: &Run) -> Vec<Line> {
     world.lines
 }
 
-/// The preset for comparisons, and what the script's world needs: a small buffer, and no patience of
-/// its own for an attempt, since that is the browser's.
+/// Returns the preset for comparisons with the settings of the script's world: a small buffer, and no time limit of
+/// an attempt, since the browser has that.
 fn config(script: &Script) -> Config {
     let mut config = Config::phoenix_js();
     if let Some(Patience { timeout, limit }) = script.heartbeat {
@@ -130,7 +130,7 @@ impl<'a> World<'a> {
                 }
             }
             Step::Wait { us } => self.wait(*us),
-            // What these bring is among the arrivals.
+            // The outcomes of these are among the arrivals.
             Step::Open
             | Step::Closed { .. }
             | Step::Lost
@@ -162,7 +162,7 @@ impl<'a> World<'a> {
         };
         self.channels.push(Some(channel));
         self.numbers.insert(channel, number);
-        // What became of the channel before it.
+        // Takes the outcome of the previous channel.
         self.drain();
         match self.socket.join(now, channel, Some(Duration::from_millis(timeout))) {
             Ok(call) => {

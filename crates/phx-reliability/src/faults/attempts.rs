@@ -13,7 +13,7 @@ use super::fixture::{Expect, Fixture, Times};
 /// Attempts that fail before the fault is over.
 const ATTEMPTS: usize = 3;
 
-/// Where a handshake is cut: after so many bytes on that way.
+/// Place at which a handshake is cut: a direction, and the bytes that pass in it.
 pub(super) type Cut = (Direction, u64);
 
 /// Attempts fail before they reach the server, and then they don't.

@@ -12,7 +12,7 @@ use super::settings::{HEARTBEAT_TIMEOUT, SLACK};
 /// Pushes that are on their way when the fault comes, and some that come after it was noticed.
 pub(super) const BURST: usize = 20;
 
-/// How a connection ends of a fault.
+/// Expected end of a connection by a fault.
 #[derive(Clone, Copy)]
 pub(super) struct Breach {
     /// Pushes before the fault; otherwise they come after it, before it is noticed.
@@ -30,7 +30,7 @@ impl Breach {
         self
     }
 
-    /// Has the fault strike, and waits for the end that it brings, and for all to be well again.
+    /// Strikes with the fault, and waits for the end that it causes, and for the recovery.
     pub(super) async fn strikes(
         self,
         mut fixture: Fixture,

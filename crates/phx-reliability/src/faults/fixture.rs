@@ -36,7 +36,7 @@ const TICK_MS: u64 = 20;
 pub(super) struct Fixture {
     pub(super) server: Process,
     port: Port,
-    /// Whether the proxy's name can't be looked up.
+    /// True if the proxy's name can't be looked up.
     pub(super) name_fails: Arc<AtomicBool>,
     pub(super) proxy: FaultProxy,
     pub(super) socket: Socket,
@@ -50,7 +50,7 @@ pub(super) struct Fixture {
     pushed: u64,
     pushes: VecDeque<(u64, Expect, Push<Numbered>)>,
     acknowledged: Vec<u64>,
-    /// When the attempt under way began, or begins.
+    /// Start of the attempt under way, or of the next one.
     attempt_at: Instant,
 }
 
@@ -193,7 +193,7 @@ impl Fixture {
         Ok(Times { noticed: Some(noticed), joined: Some(joined) })
     }
 
-    /// The fault is over and wasn't to be noticed: checks everything.
+    /// Checks after the fault that no client noticed it.
     pub(super) async fn unnoticed(self) -> anyhow::Result<Times> {
         let opened = self.socket.counters().opened;
         ensure!(opened == 1, "there were {opened} connections");

@@ -29,7 +29,7 @@ pub(super) const UNHEARD: Option<Duration> =
 /// An attempt to connect ends by itself.
 pub(super) const ATTEMPT: Option<Duration> = Some(CONNECT_TIMEOUT);
 
-/// It isn't to be noticed at all.
+/// The client must not notice the fault.
 pub(super) const NEVER: Option<Duration> = None;
 
 /// The longest of the delays with the most of its jitter: who can reconnect does so by then.

@@ -8,14 +8,14 @@ use super::users::User;
 /// One attack.
 #[derive(Clone, Copy)]
 pub(super) struct Case {
-    /// The attack.
+    /// Name of the attack.
     pub(super) name: &'static str,
     pub(super) server: fn(&mut Peer) -> std::io::Result<()>,
     pub(super) proxy: bool,
     pub(super) user: User,
     pub(super) tune: fn(SocketBuilder) -> SocketBuilder,
     pub(super) ends: Ends,
-    /// Whether the server reads, and so sees heartbeats.
+    /// True if the server reads, and so sees heartbeats.
     pub(super) reads: bool,
     /// The largest frame that is taken.
     pub(super) frame_mib: u64,
@@ -23,7 +23,7 @@ pub(super) struct Case {
     pub(super) peak_kib: u64,
 }
 
-/// How the connection, or the attempt to connect, has to end; with the kinds of causes that are right.
+/// Required end of the connection, or of the attempt to connect, with the accepted kinds of causes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Ends {
     /// The attempt fails within the connect timeout.
@@ -86,7 +86,7 @@ impl Case {
         self
     }
 
-    /// Whether a frame takes so long to come that heartbeats have to wait for it.
+    /// Returns true if a frame takes so long to arrive that heartbeats must wait for it.
     pub(super) const fn is_large(&self) -> bool {
         self.frame_mib >= 40
     }

@@ -51,7 +51,7 @@ pub(super) struct Outcome {
     pub(super) peak_kib: u64,
     /// From the beginning of the attempt until the connection was open, in milliseconds.
     pub(super) opened_ms: Option<u64>,
-    /// How the connection or the attempt ended by itself.
+    /// End of the connection or the attempt, unless the client ended it.
     pub(super) end: Option<End>,
     pub(super) disconnect_ms: u64,
     /// The user's complaint, if there is one.
@@ -170,7 +170,7 @@ async fn play_on<A: Adapter>(case: &Case, address: SocketAddr) -> anyhow::Result
         // The Arc here is no task.
         outcome.tasks_left = Arc::strong_count(&tasks).saturating_sub(1);
         outcome.sockets_left = self::sockets()?.saturating_sub(sockets);
-        // The tick that shows what the end did to others has to come, too.
+        // Wait for the tick that shows what the end did to other tasks.
         if (outcome.tasks_left, outcome.sockets_left) == (0, 0) && ticker.ticks() > ticks {
             break;
         }
@@ -200,7 +200,7 @@ async fn first(
     }
 }
 
-/// How long a connection is watched that doesn't end.
+/// Returns the time for which the client watches a connection that doesn't end.
 fn watch_time(case: &Case) -> Duration {
     match case.ends {
         // It takes its time to come.
@@ -228,7 +228,7 @@ fn builder<A: Adapter>(case: &Case, address: SocketAddr) -> SocketBuilder {
 }
 
 fn settings(builder: SocketBuilder, case: &Case) -> SocketBuilder {
-    // While a frame comes there is nothing else to be heard.
+    // While a frame arrives, no other frame can.
     let patience = if case.is_large() { ATTACK } else { Duration::ZERO };
     builder
         .heartbeat_interval(Some(HEARTBEAT_INTERVAL))

@@ -1,4 +1,5 @@
-//! The server's end of a connection: it attacks, and answers heartbeats and joins meanwhile, as far as it is to.
+//! The server's end of a connection: it attacks, and answers heartbeats and joins in the meantime, as far as the
+//! case says.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -62,7 +63,7 @@ struct Heard {
 
 #[derive(Default)]
 struct State {
-    /// Answers to heartbeats.
+    /// Queued answers to heartbeats, in bytes.
     answers: Vec<u8>,
     requests: VecDeque<Request>,
     heartbeats: Vec<Instant>,
@@ -100,7 +101,7 @@ impl Request {
 }
 
 impl Peer {
-    /// The attack is over when `over` says so, too.
+    /// The attack also ends when `over` is set.
     pub(super) fn new(stream: TcpStream, over: &Arc<AtomicBool>) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(LOOK_EVERY))?;
@@ -113,12 +114,12 @@ impl Peer {
         Ok(Peer { stream, heard: Arc::default(), until, over, unfinished: false, chunks: 0 })
     }
 
-    /// Whether there is time left for the attack. A flood doesn't end because the client closes.
+    /// Returns true if there is time left for the attack. A flood doesn't end because the client closes.
     fn has_time(&self) -> bool {
         Instant::now() < self.until && !self.over.load(Ordering::Relaxed)
     }
 
-    /// Whether there is time, and a client.
+    /// Returns true if there is time left and a client.
     fn goes_on(&self) -> bool {
         self.has_time() && self.heard.lock().gone.is_none()
     }
@@ -174,7 +175,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Listens no more.
+    /// Stops reading.
     pub(super) fn stop_reading(&self) {
         self.heard.lock().deaf = true;
     }
@@ -199,7 +200,7 @@ impl Peer {
         Ok(join)
     }
 
-    /// The client's next message with this event. Answers heartbeats meanwhile.
+    /// Receives the client's next message with this event, and answers heartbeats until then.
     pub(super) fn next(&mut self, event: &str) -> io::Result<Request> {
         loop {
             if !self.goes_on() {
@@ -226,7 +227,7 @@ impl Peer {
         }
     }
 
-    /// Makes a large message, which may take a while, and sends it. Answers heartbeats meanwhile.
+    /// Makes a large message, which may take a while, and sends it. Answers heartbeats during that.
     pub(super) fn send_large(&mut self, make: impl FnOnce() -> Vec<u8> + Send) -> io::Result<()> {
         self.unfinished = true;
         let made = thread::scope(|scope| {
@@ -238,7 +239,7 @@ impl Peer {
             making.join().map_err(|_| io::Error::from(io::ErrorKind::Other))
         })?;
         self.answer()?;
-        // It is quicker with more room in the kernel, and nothing comes after it for a while.
+        // A larger send buffer in the kernel is quicker, and nothing follows this message for a while.
         #[cfg(unix)]
         rustix::net::sockopt::set_socket_send_buffer_size(&self.stream, LARGE_SEND_BUFFER)?;
         self.send_only(&made)?;
@@ -392,7 +393,7 @@ fn listen(stream: TcpStream, heard: &Heard, until: Instant) {
             Ok(Message::Pong(payload)) => heard.pong(&payload),
             Ok(_) => {}
             Err(Error::Io(error)) if is_timeout(&error) => {}
-            // Whatever ends it: there is nothing more to be heard.
+            // After any error there is nothing more to read.
             Err(_) => return,
         }
     }

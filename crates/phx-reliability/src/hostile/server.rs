@@ -51,7 +51,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The connections.
+/// All connections of the server.
 #[derive(Default)]
 struct All {
     attacks: Mutex<Vec<JoinHandle<Report>>>,

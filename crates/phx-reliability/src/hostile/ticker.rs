@@ -14,7 +14,7 @@ pub(super) struct Ticker(Arc<Seen>);
 #[derive(Default)]
 struct Seen {
     ticks: AtomicU64,
-    /// In microseconds.
+    /// Longest delay in microseconds.
     longest: AtomicU64,
     longest_wall: AtomicU64,
     over: AtomicBool,
@@ -31,7 +31,7 @@ impl Ticker {
         self.0.ticks.load(Ordering::Relaxed)
     }
 
-    /// The longest time that it was kept from running, as far as its thread was running meanwhile.
+    /// Returns the longest time for which the task was kept from running, while its thread was running.
     pub(super) fn longest(&self) -> Duration {
         Duration::from_micros(self.0.longest.load(Ordering::Relaxed))
     }
@@ -72,7 +72,7 @@ fn processor_time() -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), nanos)
 }
 
-/// Where that isn't known all time counts.
+/// On systems without that clock, all time counts.
 #[cfg(not(unix))]
 fn processor_time() -> Duration {
     static EPOCH: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);

@@ -6,7 +6,7 @@ use phx_client::{BoxFuture, Runtime};
 
 pub(super) const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(100);
 pub(super) const HEARTBEAT_TIMEOUT: Duration = Duration::from_millis(400);
-/// How long a heartbeat waits while other messages come.
+/// Longest time that a heartbeat waits while other messages arrive.
 pub(super) const HEARTBEAT_LIMIT: Duration = Duration::from_millis(600);
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_millis(400);
 pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
@@ -15,10 +15,10 @@ pub(super) const PUSH_TIMEOUT: Duration = Duration::from_millis(800);
 /// Time that a busy machine may add to each of these.
 pub(super) const SLACK: Duration = Duration::from_secs(1);
 
-/// How long a server attacks, at the most.
+/// Longest time of an attack.
 pub(super) const ATTACK: Duration = Duration::from_secs(4);
 
-/// How long a client stands an attack before it disconnects. Longer than two heartbeats may be apart.
+/// Time under attack after which a client disconnects. Longer than the time between two heartbeats.
 pub(super) const WATCH: Duration = Duration::from_millis(1_300);
 
 pub(super) fn millis(time: Duration) -> u64 {

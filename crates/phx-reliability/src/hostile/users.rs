@@ -113,7 +113,7 @@ impl<'a> Session<'a> {
             let room = self.socket.channel(format!("room:{number}")).create()?;
             self.channels.push(room);
         }
-        // Rejections are outcomes, too. What came with them is the user's, who drops it.
+        // Rejections are outcomes as well. Their payloads belong to the user, who drops them.
         join_all(self.channels.iter().map(|room| room.join().into_future().map(drop))).await;
         Ok(())
     }

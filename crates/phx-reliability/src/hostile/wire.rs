@@ -9,7 +9,7 @@ pub(super) const PONG: u8 = 0x0A;
 /// The last frame of its message.
 pub(super) const FINAL: u8 = 0x80;
 
-/// A server's frame header that announces so many bytes.
+/// Returns a server's frame header that announces `length` bytes.
 pub(super) fn header(first: u8, length: u64) -> Vec<u8> {
     let mut header = vec![first];
     match (u8::try_from(length), u16::try_from(length)) {

@@ -63,12 +63,12 @@ impl Deliveries {
         if life == self.life { self.last } else { 0 }
     }
 
-    /// Whether this many gaps were reported, and a message came after the last of them.
+    /// Returns true if this many gaps were reported, and a message came after the last of them.
     pub(crate) fn is_in_life(&self, gaps: u64) -> bool {
         self.gaps >= gaps && !self.gap
     }
 
-    /// Whether this is the last message.
+    /// Returns true if this is the last message.
     pub(crate) fn is_at(&self, life: u64, n: u64) -> bool {
         (self.life, self.last) == (life, n) && !self.gap
     }
@@ -82,7 +82,7 @@ mod tests {
         StreamItem::Message(Numbered::new(life, n))
     }
 
-    /// Received, lost, doubled.
+    /// Returns the counts of messages received, lost and doubled.
     fn counted(items: impl IntoIterator<Item = StreamItem<Numbered>>) -> (u64, u64, u64) {
         let mut deliveries = Deliveries::default();
         items.into_iter().for_each(|item| deliveries.take(&item, |life| (life == 7).then_some(5)));

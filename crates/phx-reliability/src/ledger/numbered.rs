@@ -27,7 +27,7 @@ impl Numbered {
         }
     }
 
-    /// One that takes so many bytes more.
+    /// Returns a payload with this many bytes of padding.
     pub(crate) fn padded(self, bytes: usize) -> Payload {
         let Numbered { of, number, sum } = self;
         let pad = "x".repeat(bytes);

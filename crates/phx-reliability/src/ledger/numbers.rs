@@ -1,4 +1,4 @@
-//! A set of numbers that takes little room as long as few are missing between them.
+//! A set of numbers that takes little memory as long as few are missing between them.
 
 use std::collections::BTreeMap;
 
@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// A set of numbers, kept as ranges.
 ///
-/// Where they are to stay small, of many ranges the lowest are joined: who has so many gaps after a
-/// number is settled about it, and the memory stays the same however long the books are kept.
+/// A bounded set joins the lowest of many ranges: a number with that many gaps after it is settled, and the memory
+/// stays the same however long the record is kept.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub(crate) struct Numbers {
     /// From the first number of a range to its last.

@@ -1,4 +1,4 @@
-//! Very many runs, and what came of them.
+//! Campaigns of many runs, and their results.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -38,7 +38,7 @@ pub struct Args {
 /// Failing seeds that are shrunk and kept; more are only counted.
 const KEPT: usize = 3;
 
-/// Every so many runs are made twice, to see whether both are the same.
+/// One run in this many is made twice, to check that both are equal.
 const TWICE_EVERY: usize = 8;
 
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ struct Total {
     nearest_to_bound: u128,
 }
 
-/// Runs, prints what came of it, and says whether all promises were kept.
+/// Runs the campaign, prints the result, and returns true if all promises were kept.
 ///
 /// # Errors
 ///

@@ -12,7 +12,7 @@ use crate::ledger::room::JoinIs;
 /// The state of a client.
 #[derive(Debug, Default)]
 pub(super) struct Client {
-    /// Whether the user wants a connection, and nothing final came in between.
+    /// True if the user wants a connection, and no final failure has ended it.
     pub(super) wants_connection: bool,
     pub(super) is_open: bool,
     /// Connections that were reported closed.
@@ -28,9 +28,9 @@ pub(super) struct Client {
     pub(super) joins: Joins,
     /// The joins that were sent for each topic.
     pub(super) joins_sent: [Vec<SentJoin>; ROOMS],
-    /// Whether a join of the topic arrived twice, which makes the server close what it has joined.
+    /// True for each topic with a join that arrived twice, which makes the server close the joined channel.
     pub(super) has_repeated: [bool; ROOMS],
-    /// Whether a channel of the topic crashed without a word.
+    /// True for each topic with a channel that crashed without a message to the client.
     pub(super) has_forgotten: [bool; ROOMS],
     pub(super) suspended_since: Option<Duration>,
     /// By how much its clock was set ahead in all.
@@ -43,13 +43,13 @@ pub(super) struct Client {
 pub(super) struct Pulse {
     /// Frames that it has received, on all connections.
     pub(super) frames: u64,
-    /// When the last of them came.
+    /// Arrival of the last of them, since the run began.
     pub(super) heard: Duration,
     /// Pings that it hasn't sent, which look like heartbeats.
     pub(super) pings: u32,
-    /// When it sent its last heartbeat.
+    /// Time of the client's last heartbeat, since the run began.
     pub(super) beat: Duration,
-    /// Whether its times aren't those of the run: it slept, its clock was set, or its transport took
+    /// True if the run's time limits don't apply: the client slept, its clock was set, or its transport took
     /// nothing.
     pub(super) is_doubtful: bool,
 }
@@ -69,9 +69,9 @@ pub(super) struct SentJoin {
 #[derive(Debug, Default)]
 pub(super) struct Channel {
     pub(super) room: usize,
-    /// Whether it should be joined, whenever that is possible.
+    /// True if the channel should be joined whenever that is possible.
     pub(super) is_wanted: bool,
-    /// Whether its user has left or removed it.
+    /// True if its user has left or removed it.
     pub(super) is_left: bool,
     pub(super) is_replaced: bool,
     pub(super) is_removed: bool,
@@ -94,11 +94,11 @@ pub(super) struct Call {
     pub(super) kind: CallKind,
     pub(super) called: Duration,
     pub(super) timeout: Duration,
-    /// How long the client had slept until then.
+    /// Total sleep of the client until then.
     pub(super) slept: Duration,
     pub(super) is_cancelled: bool,
     pub(super) is_done: bool,
-    /// Whether the server replied ok.
+    /// True if the server replied ok.
     pub(super) is_ok: bool,
 }
 
@@ -142,7 +142,7 @@ impl Client {
         }
     }
 
-    /// How long it has slept in all.
+    /// Returns the total sleep of the client.
     pub(super) fn slept(&self) -> Duration {
         self.slept
     }

@@ -266,7 +266,7 @@ impl World {
         let expected = number_of_topic(channel.room);
         let last = std::mem::replace(&mut channel.last_broadcast, (message.number, true));
         let follows = match last {
-            // What was broadcast before the join wasn't for this life.
+            // A message broadcast before the join doesn't belong to this life.
             (last, false) => message.number > last,
             (last, true) => self.follows(client, message, last),
         };
@@ -275,7 +275,7 @@ impl World {
         });
     }
 
-    /// Whether a message is the next after number `last`, but for those that were damaged.
+    /// Returns true if a message is the next one after number `last`, not counting damaged ones.
     fn follows(&self, client: usize, message: Numbered, last: u64) -> bool {
         let entries = self.ledger.lock();
         let mut between = last.saturating_add(1)..message.number;
@@ -333,7 +333,7 @@ impl World {
         self.check_open_calls(client, state);
     }
 
-    /// Nothing waits that nothing can come of any more.
+    /// Checks that no call waits for an outcome that can no longer come.
     fn check_open_calls(&mut self, client: usize, connection: ConnectionState) {
         let is_connected = matches!(connection, ConnectionState::Open | ConnectionState::Closing);
         let known = &self.clients[client];

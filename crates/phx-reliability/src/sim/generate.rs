@@ -55,8 +55,8 @@ fn restart(steps: &mut Vec<Step>, step: Step, clients: usize, rng: &mut Rng) {
     steps.extend((0..clients).map(back_up));
 }
 
-/// A transport that takes nothing, what a user does meanwhile, often the end of the connection, and
-/// soon a transport that takes something.
+/// Adds a transport that takes nothing, the user's steps during that, often the end of the connection, and soon a
+/// transport that takes frames again.
 fn block(steps: &mut Vec<Step>, step: Step, rng: &mut Rng) {
     let client = step.client;
     steps.push(step);

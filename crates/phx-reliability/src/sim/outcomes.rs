@@ -78,8 +78,8 @@ impl World {
         }
     }
 
-    /// The server's rooms send a push back. One that it couldn't read, or for which it had no room,
-    /// it refuses.
+    /// The server's rooms send a push back. They refuse one that they couldn't read, or for which they had no
+    /// capacity.
     fn is_true_reply(
         &self,
         client: usize,

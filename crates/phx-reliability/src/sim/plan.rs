@@ -11,15 +11,15 @@ use crate::ledger::room::{JoinIs, MAX_SLOW};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Plan {
-    /// How the clients are set up.
+    /// Settings of the clients.
     pub settings: Settings,
-    /// How many there are.
+    /// Number of clients.
     pub clients: usize,
     /// The steps, in order.
     pub steps: Vec<Step>,
 }
 
-/// How the clients are set up. Times in milliseconds.
+/// Settings of the clients. Times in milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Settings {
@@ -58,11 +58,11 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Step {
-    /// How long after the one before, in milliseconds.
+    /// Time since the previous step, in milliseconds.
     pub after: u64,
-    /// To which client.
+    /// Number of the client that the operation is for.
     pub client: usize,
-    /// The operation.
+    /// The operation to do.
     pub op: Op,
 }
 
@@ -70,7 +70,7 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::exhaustive_enums, missing_docs, reason = "each says what it is")]
 pub enum Op {
-    // What users do.
+    // Operations of users.
     Connect,
     Disconnect,
     ReconnectNow,
@@ -99,7 +99,7 @@ pub enum Op {
         back: usize,
     },
 
-    // What the server does.
+    // Operations of the server.
     NextJoin {
         is: JoinIs,
     },
@@ -137,7 +137,7 @@ pub enum Op {
         room: usize,
     },
 
-    // What the network does.
+    // Operations of the network.
     Latency {
         up_to: u64,
     },
@@ -169,7 +169,7 @@ pub enum Op {
     BlockSends,
     UnblockSends,
 
-    // What the client's machine does.
+    // Operations of the client's machine.
     Suspend,
     Wake,
     ClockAhead {
@@ -223,7 +223,7 @@ pub struct Push {
     pub timeout: Option<u64>,
 }
 
-/// How an attempt to connect is refused; `retry_after` in seconds.
+/// Refusal of an attempt to connect; `retry_after` in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::exhaustive_structs, missing_docs, reason = "as in `Op`")]
 pub struct Refuse {
@@ -280,7 +280,7 @@ impl Push {
     }
 }
 
-/// How many topics there are.
+/// Number of topics.
 pub(super) const ROOMS: usize = 3;
 
 /// The longest that a server's answer can be asked to wait for, see [`Refuse`].
@@ -295,7 +295,7 @@ pub(super) const MAX_CHANNELS: usize = 12;
 /// The longest that turns are apart: one a second, for all topics.
 const MAX_SPREAD: Duration = Duration::from_secs(3);
 
-/// How far clocks are set back in a run at the most.
+/// Largest total by which a run sets clocks back.
 pub(super) const MAX_BACK: Duration = Duration::from_secs(4);
 /// The longest way, jitter included.
 pub(super) const MAX_LATENCY: Duration = Duration::from_secs(2);

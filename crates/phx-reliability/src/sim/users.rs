@@ -65,8 +65,8 @@ impl World {
         }
     }
 
-    /// The user's channel of the topic, or a new one if that is being left, or is closed and isn't to be
-    /// joined again.
+    /// Returns the user's channel of the topic; a new one if that is being left, or is closed and won't be joined
+    /// again.
     fn channel_to_join(&mut self, client: usize, room: usize) -> Option<ChannelId> {
         if let Some((channel, known)) = self.clients[client].channel_of(room) {
             if !known.is_closed && !known.is_left {

@@ -7,11 +7,11 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
-    /// The promise.
+    /// The broken promise.
     pub rule: Rule,
-    /// When, since the run began.
+    /// Time of the violation, since the run began.
     pub at: Duration,
-    /// The facts.
+    /// Description of the violation.
     pub what: String,
 }
 

@@ -29,9 +29,9 @@ pub struct Outcome {
     pub faults: BTreeMap<&'static str, u64>,
     /// Events that the clients emitted.
     pub events: u64,
-    /// How long it took after the network healed until everything was joined.
+    /// Time from when the network healed until everything was joined.
     pub recovery: Duration,
-    /// How long that may take.
+    /// Promised limit of that time.
     pub recovery_bound: Duration,
     /// Hash of all frames and events: equal plans give equal digests.
     pub digest: u64,
@@ -40,7 +40,7 @@ pub struct Outcome {
 /// Changes what a client reports, before it is checked.
 pub type Tamper = dyn FnMut(usize, Vec<Event>) -> Vec<Event>;
 
-/// Phoenix's default.
+/// Idle timeout of Phoenix.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(super) struct World {

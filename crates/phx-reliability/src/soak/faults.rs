@@ -22,7 +22,7 @@ struct Fault {
     strike: fn(&mut Faults, Blow) -> anyhow::Result<()>,
 }
 
-/// How a fault strikes.
+/// Targets, direction and size of a fault.
 #[derive(Clone, Copy)]
 struct Blow {
     everybody: bool,
@@ -86,7 +86,7 @@ const ALL: &[Fault] = faults! {
 /// Longer than it takes to notice, to connect and to join, on however busy a machine.
 const SETTLING: Duration = Duration::from_secs(4);
 
-/// Each way.
+/// Largest delay of each direction.
 const MAX_LATENCY: Duration = Duration::from_millis(400);
 
 /// The server, the proxy before it, and what was done to them.
@@ -119,13 +119,13 @@ impl Faults {
         Ok(Faults { host, proxy, rng, every, wanted, silent, to_come, done })
     }
 
-    /// Where clients connect.
+    /// Returns the address to which clients connect.
     pub(super) fn address(&self) -> SocketAddr {
         self.proxy.address()
     }
 
-    /// Every kind of faults, for everybody and as bad as it gets, so that the memory has been at its
-    /// peaks: once in order and once at random, since a fault finds what the one before has left.
+    /// Strikes with every kind of fault, on all clients and at its worst, so that the memory has been at its peaks:
+    /// once in order and once at random, since each fault meets the state that the one before has left.
     pub(super) fn warm_up(&mut self) -> anyhow::Result<()> {
         let mut again: Vec<_> = ALL.iter().collect();
         self.rng.shuffle(&mut again);

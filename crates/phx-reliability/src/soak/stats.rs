@@ -60,10 +60,10 @@ impl State {
     }
 }
 
-/// How often each of some things happened, in words.
+/// Count of each kind of outcome, by its description.
 type Counts = BTreeMap<&'static str, u64>;
 
-/// One channel's part.
+/// Record of one channel.
 #[derive(Debug, Default)]
 pub(super) struct Page {
     topic: ByteString,
@@ -71,7 +71,7 @@ pub(super) struct Page {
     /// Pushes without an outcome yet.
     pub(super) waiting: u64,
     outcomes: Counts,
-    /// The first outcome that isn't to be expected.
+    /// The first unexpected outcome.
     surprise: Option<String>,
     /// Pushes that were answered with ok and not handled.
     unhandled: u64,
@@ -82,7 +82,7 @@ pub(super) struct Page {
 
 const OK: &str = "ok";
 
-/// Any other outcome than those that are to be expected.
+/// Name of all unexpected outcomes.
 const OTHERWISE: &str = "otherwise";
 
 /// The channel had crashed when they came.
@@ -122,7 +122,7 @@ impl Page {
         *self.outcomes.entry(outcome).or_default() += 1;
     }
 
-    /// How many messages of the present life haven't come.
+    /// Returns the number of messages of the present life that haven't come.
     fn missing(&self, ledger: &Ledger) -> u64 {
         let pushed = ledger.lock().life(self.life).map(|life| life.pushed);
         pushed.unwrap_or_default().saturating_sub(self.deliveries.last_of(self.life))
@@ -139,7 +139,7 @@ fn is_unmatched(response: &Payload) -> bool {
     response.decode::<Response<'_>>().is_ok_and(|response| response.reason == "unmatched topic")
 }
 
-/// All stats together.
+/// Sum of all records.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sum {
     pub(super) sent: u64,
@@ -167,7 +167,7 @@ impl Stats {
         changed
     }
 
-    /// Opens a page.
+    /// Adds the record of a channel.
     pub(super) fn open(&self, topic: ByteString) -> usize {
         let mut state = self.lock();
         state.channels.push(Page { topic, ..Page::default() });

@@ -1,4 +1,4 @@
-//! A time namespace that is ahead, to be moved into.
+//! A time namespace that is ahead, for processes to enter.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};

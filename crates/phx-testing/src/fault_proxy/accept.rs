@@ -22,7 +22,7 @@ const BACKLOG: u32 = 1024;
 /// A change of what becomes of attempts to connect.
 pub(super) struct Order {
     pub(super) connectivity: Connectivity,
-    /// Receives the result.
+    /// Sender of the change's result.
     pub(super) report: Sender<io::Result<()>>,
 }
 
@@ -56,7 +56,7 @@ pub(super) async fn run(
     }
 }
 
-/// Where clients come in.
+/// The port that clients connect to.
 struct Door {
     address: SocketAddr,
     listener: Option<TcpListener>,
@@ -106,7 +106,7 @@ impl Door {
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
-    // What is accepted inherits it: a client's send buffer fills up soon when the server doesn't read.
+    // Accepted connections inherit the size: a client's send buffer fills up soon when the server doesn't read.
     socket.set_recv_buffer_size(64 * 1024)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)

@@ -23,7 +23,7 @@ impl FaultProxy {
         Connections { shared: &self.shared, which: Which::All }
     }
 
-    /// One connection.
+    /// Selects one connection.
     pub fn connection(&self, id: ConnectionId) -> Connections<'_> {
         Connections { shared: &self.shared, which: Which::One(id) }
     }

@@ -28,7 +28,7 @@ pub enum Direction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A client came.
+    /// A client connected.
     Connected(ConnectionId),
     /// A byte was altered by [`Connections::alter_after`](super::Connections::alter_after).
     Altered(ConnectionId),

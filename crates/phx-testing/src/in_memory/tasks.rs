@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use futures::stream::{FuturesUnordered, StreamExt};
 use phx_client::BoxFuture;
 
-/// Whether a task must be polled.
+/// Flag of a task that must be polled.
 pub(super) struct Woken(AtomicBool);
 
 impl Woken {

@@ -59,7 +59,7 @@ impl VirtualTime {
         }
     }
 
-    /// How much virtual time one [`run`](Self::run) may take. Default: 1 h.
+    /// Sets the largest virtual time that one [`run`](Self::run) may take. Default: 1 h.
     #[must_use]
     pub fn with_limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
@@ -80,7 +80,7 @@ impl VirtualTime {
         self.runtime.clone()
     }
 
-    /// The time.
+    /// Returns the virtual time.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.runtime.now()

@@ -25,10 +25,10 @@ use super::upgrade;
 use crate::SocketId;
 use crate::faulty_pipe::{self, Faults, FaultyPipe};
 
-/// How long the upgrade, a frame or a close may take before the connection is given up.
+/// Time limit of an upgrade, a frame or a close, after which the connection is dropped.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a client whose frame was refused may send nothing before the connection ends.
+/// Time without data, after a refused frame, after which the connection ends.
 const LINGER: Duration = Duration::from_secs(1);
 
 type Stream = WebSocketStream<TokioAdapter<DuplexStream>>;
@@ -36,7 +36,7 @@ type Stream = WebSocketStream<TokioAdapter<DuplexStream>>;
 /// Bytes that the pipe holds between the WebSocket and its faults.
 const LINE_BUFFER: usize = 64 * 1024;
 
-/// How many messages of a client are handed to the server together.
+/// Largest number of a client's messages that are passed to the server together.
 const MAX_TOGETHER: usize = 64;
 
 /// The bytes that a line takes before its sender has to wait.
@@ -181,7 +181,7 @@ async fn run(
     }
 }
 
-/// How the messages of a client end.
+/// End of a client's messages.
 enum End {
     Stream,
     Error(Error),

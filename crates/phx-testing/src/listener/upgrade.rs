@@ -15,7 +15,7 @@ use crate::{ConnectRequest, UpgradeRejection};
 pub(super) struct Head {
     method: String,
     path: String,
-    /// HTTP/1.0 or 1.1.
+    /// Minor version of HTTP/1: 0 or 1.
     version: u8,
     headers: Vec<(String, String)>,
 }
@@ -81,7 +81,7 @@ impl Head {
         }
     }
 
-    /// Whether it asks for an upgrade: Phoenix looks at that last. With what to accept it.
+    /// Returns the key that accepts the upgrade, or the rejection of a request for none. Phoenix checks this last.
     pub(super) fn accept_key(&self) -> Result<String, UpgradeRejection> {
         self.contains("connection", "upgrade")?;
         self.contains("upgrade", "websocket")?;

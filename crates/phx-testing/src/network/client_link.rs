@@ -14,7 +14,7 @@ use crate::UpgradeRejection;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub(crate) usize);
 
-/// How a client's attempts to connect end.
+/// Outcome of a client's attempts to connect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Connectivity {
@@ -32,7 +32,7 @@ pub enum Connectivity {
 pub(crate) struct ClientLink {
     pub(crate) latency: Duration,
     pub(crate) jitter: Duration,
-    /// How much later than all else replies to heartbeats arrive.
+    /// Extra delay of replies to heartbeats.
     pub(crate) heartbeats_late_by: Duration,
     /// For the jitter alone: equal programs give equal runs.
     rng: Rng,
@@ -67,7 +67,7 @@ impl ClientLink {
         }
     }
 
-    /// How long the next thing takes.
+    /// Returns the delay of the next packet.
     pub(super) fn delay(&mut self) -> Duration {
         if self.jitter.is_zero() {
             return self.latency;

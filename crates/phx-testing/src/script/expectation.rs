@@ -12,7 +12,7 @@ pub(super) struct Expectation {
     kind: Kind,
     topic: String,
     pub(super) payload: WantedPayload,
-    /// Before the answer.
+    /// Delay before the answer.
     pub(super) delay: Duration,
     pub(super) answer: Answer,
     /// After the answer, in order.
@@ -76,7 +76,7 @@ impl Expectation {
         }
     }
 
-    /// Whether a channel lives after the step, as far as it is written.
+    /// Returns true if a channel lives after the step, as written so far.
     pub(super) fn has_channel(&self) -> bool {
         let answered = match (&self.kind, &self.answer) {
             (_, Answer::Crash | Answer::Ended) | (Kind::Join, Answer::Nothing) => false,
@@ -86,13 +86,13 @@ impl Expectation {
         answered && self.has_connection()
     }
 
-    /// Whether the step, as far as it is written, leaves a connection that can still be ended.
+    /// Returns true if the step, as written so far, leaves a connection that can still be ended.
     pub(super) fn has_connection(&self) -> bool {
         let ends = |act: &Act| matches!(act, Act::Stop | Act::Crash | Act::Close(_) | Act::Cut);
         !matches!(self.answer, Answer::Crash) && !self.acts.iter().any(ends)
     }
 
-    /// Where it differs from what came: nowhere if it matches.
+    /// Returns the differences to the message that came; empty if it matches.
     pub(super) fn differences(&self, came: &Came) -> Vec<String> {
         let mut found = Vec::new();
         match (&self.kind, &came.kind) {
@@ -187,7 +187,7 @@ impl WantedPayload {
     }
 }
 
-/// Where two JSON values differ, each place with its path.
+/// Collects the differences of two JSON values, each with its path.
 fn compare(path: &str, expected: &Value, got: &Value, found: &mut Vec<String>) {
     match (expected, got) {
         (Value::Object(expected), Value::Object(got)) => {

@@ -16,7 +16,7 @@ pub struct MismatchError(Box<Details>);
 #[derive(Clone, PartialEq, Eq)]
 struct Details {
     at: Option<Instant>,
-    /// From 1.
+    /// Number of the step, from 1.
     step: usize,
     steps: usize,
     expected: Option<String>,
@@ -56,8 +56,8 @@ impl MismatchError {
         MismatchError(Box::new(Details { at, step, steps, expected, got, differences, last }))
     }
 
-    /// When, on the server's clock: when the wrong thing came, or until when the missing one was
-    /// waited for. `None` without a wait.
+    /// Returns the time on the server's clock: when the wrong message came, or when the wait for the missing one
+    /// ended. `None` without a wait.
     #[must_use]
     pub fn at(&self) -> Option<Instant> {
         self.0.at
@@ -81,7 +81,7 @@ impl MismatchError {
         self.0.got.as_deref()
     }
 
-    /// Where they differ, such as `payload.body: expected "hi", got "ho"`.
+    /// Returns the differences, such as `payload.body: expected "hi", got "ho"`.
     #[must_use]
     pub fn differences(&self) -> &[String] {
         &self.0.differences

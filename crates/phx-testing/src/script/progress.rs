@@ -51,7 +51,7 @@ struct Progress {
     mismatch: Option<MismatchError>,
     /// The last thing that met one, and when.
     last: Option<(String, Instant)>,
-    /// Whether a mismatch was reported: dropping the handle needn't report it again.
+    /// True if a mismatch was reported: dropping the handle needn't report it again.
     is_reported: bool,
 }
 
@@ -60,7 +60,7 @@ impl Expectations {
         Expectations { shared }
     }
 
-    /// Whether everything came that was expected, and nothing else.
+    /// Returns true if all expected messages came, and no others.
     #[must_use]
     pub fn is_met(&self) -> bool {
         self.shared.outcome(None).is_ok()
@@ -74,7 +74,7 @@ impl Expectations {
         progress.mismatch.clone()
     }
 
-    /// Whether the script was followed to its end.
+    /// Checks that the script was followed to its end.
     ///
     /// # Errors
     ///

@@ -21,25 +21,25 @@ pub enum Action {
     /// Send a frame.
     #[non_exhaustive]
     Send {
-        /// To which connection.
+        /// Connection that the frame goes to.
         socket: SocketId,
-        /// The frame.
+        /// The frame to send.
         frame: Frame,
     },
     /// Send a close frame, and end the connection. The server has forgotten it.
     #[non_exhaustive]
     Close {
-        /// The connection.
+        /// Connection to close.
         socket: SocketId,
-        /// The code.
+        /// Code of the close frame.
         code: CloseCode,
-        /// The reason: empty, unless a test [said one](crate::Server::close_because).
+        /// Reason of the close frame: empty, unless a test [set one](crate::Server::close_because).
         reason: ByteString,
     },
     /// End the connection without a close frame. The server has forgotten it.
     #[non_exhaustive]
     Drop {
-        /// The connection.
+        /// Connection to end.
         socket: SocketId,
     },
 }
@@ -48,7 +48,7 @@ pub enum Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Accepted {
-    /// Its id.
+    /// Id of the connection.
     pub socket: SocketId,
     /// The subprotocol to answer the upgrade with.
     pub protocol: Option<&'static str>,

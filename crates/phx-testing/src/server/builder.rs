@@ -45,7 +45,7 @@ impl ServerBuilder {
         self
     }
 
-    /// Where the socket is mounted; its endpoint is this and `/websocket`. Default: `/socket`.
+    /// Sets the path of the socket; its endpoint is this path and `/websocket`. Default: `/socket`.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.gate.path = path.into();
         self
@@ -64,8 +64,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Whether tokens are taken from the subprotocols, and `phoenix` is answered to who offers it.
-    /// Default: no; then subprotocols are ignored, as they are by every socket before 1.8.0.
+    /// Sets whether the server takes tokens from the subprotocols, and answers `phoenix` to clients that offer it.
+    /// Default: false; then it ignores subprotocols, as every socket before 1.8.0 does.
     pub fn auth_token(mut self, enabled: bool) -> Self {
         self.gate.auth_token = enabled;
         self
@@ -111,7 +111,7 @@ impl ServerBuilder {
         self
     }
 
-    /// Where the `phx_ref`s of presences begin; equal seeds and inputs give equal outputs.
+    /// Sets the seed of the presences' `phx_ref`s; equal seeds and inputs give equal outputs.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self

@@ -162,7 +162,7 @@ impl UpgradeRejection {
         self
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     #[must_use]
     pub fn status(&self) -> u16 {
         self.status
@@ -174,7 +174,7 @@ impl UpgradeRejection {
         &self.headers
     }
 
-    /// The body.
+    /// Returns the body.
     #[must_use]
     pub fn body(&self) -> &Bytes {
         &self.body
@@ -268,7 +268,7 @@ impl Handshake {
         Ok((info, id))
     }
 
-    /// Phoenix's requirements are `~> 2.0.0` and `~> 1.0.0`; one's own serializers match exactly.
+    /// Phoenix's requirements are `~> 2.0.0` and `~> 1.0.0`; custom serializers match exactly.
     fn serializer(&self, vsn: &str) -> Option<Arc<dyn Serializer>> {
         let own = self.serializers.iter().find(|serializer| serializer.vsn() == vsn);
         own.cloned().or_else(|| match vsn.rsplit_once('.') {

@@ -11,8 +11,7 @@ use super::action::SocketId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ProcessId(pub(super) u64);
 
-/// What [`Context::send`](crate::Context::send) carries to
-/// [`Channel::handle_info`](crate::Channel::handle_info).
+/// Message from [`Context::send`](crate::Context::send) to [`Channel::handle_info`](crate::Channel::handle_info).
 pub(crate) type Info = Box<dyn Any + Send>;
 
 /// Envelope of one moment is delivered in this order: what a process does by itself, then its mailbox.

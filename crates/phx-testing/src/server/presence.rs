@@ -118,7 +118,7 @@ impl Presence {
         (!leaves.is_empty()).then(|| diff(&Map::new(), &leaves))
     }
 
-    /// Everybody who is present on a topic, in the shape of `presence_state`.
+    /// Lists all presences on a topic, in the form of a `presence_state` payload.
     pub(crate) fn list(&self, topic: &ByteString) -> Value {
         let mut state = Map::new();
         for entry in self.topics.get(topic).into_iter().flatten() {
@@ -141,7 +141,7 @@ impl Presence {
     }
 }
 
-/// The meta as what it has to be.
+/// Converts the meta to an object, the only type that a meta may have.
 fn object(meta: Value) -> Result<Map<String, Value>, PresenceError> {
     match meta {
         Value::Object(meta) => Ok(meta),

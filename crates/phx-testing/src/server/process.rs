@@ -19,7 +19,7 @@ pub(super) struct Process {
 
 /// The result of a join.
 pub(super) struct Started {
-    /// When it was over.
+    /// Time at which the join finished.
     pub(super) at: Instant,
     /// None if it failed.
     pub(super) process: Option<Process>,

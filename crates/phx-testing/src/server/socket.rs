@@ -190,8 +190,8 @@ impl Server {
         }
     }
 
-    /// Whether a message with another `join_ref` than that of the channel's current life is dropped is
-    /// the release's to say, but for a leave, which always is.
+    /// Passes a message to its channel. The Phoenix release decides if a message with another `join_ref` than that
+    /// of the channel's current life is dropped; a leave with another one always is.
     fn pass_on(&mut self, process: ProcessId, join_ref: Option<&Ref>, mail: ChannelMessage) {
         let Some(life) = self.channels.get(&process).map(|process| &process.life) else {
             return;

@@ -58,8 +58,8 @@ impl Simulation {
         self.network.half_open(client);
     }
 
-    /// Whether the client's newest connection is [half-open](Simulation::half_open), which the client
-    /// may not have noticed yet.
+    /// Returns true if the client's newest connection is [half-open](Simulation::half_open), which the client may
+    /// not have noticed yet.
     #[must_use]
     pub fn is_half_open(&self, client: ClientId) -> bool {
         self.network.is_half_open(client)
@@ -139,7 +139,8 @@ impl Simulation {
         self.settle();
     }
 
-    /// Wakes the client's machine: it sees what has arrived meanwhile, and that its clock has jumped.
+    /// Wakes the client's machine: it sees the packets that arrived during the suspension, and that its clock has
+    /// jumped.
     pub fn wake(&mut self, client: ClientId) {
         let held: VecDeque<_> = self.at_mut(client).held.take().unwrap_or_default();
         self.touched.insert(client);

@@ -73,7 +73,7 @@ pub(super) async fn a_slow_stream_holds_back_and_loses_nothing<A: Adapter>() {
 
 pub(super) async fn a_forgotten_stream_frees_the_others_and_the_connection_lives<A: Adapter>() {
     const MESSAGES: u32 = 200;
-    // Longer than it takes to send them all, so that the one that is read isn't forgotten, too.
+    // Longer than it takes to send all messages, so that the stream that is read doesn't stall either.
     const STALL_AFTER: Duration = Duration::from_secs(2);
     let host = Host::start(demo_server().build());
     let builder = client::<A>(host.url()).stream_capacity(8);

@@ -45,7 +45,7 @@ pub(super) fn closes(builder: SocketBuilder) -> (SocketBuilder, mpsc::UnboundedR
     (builder.on_close(move |closed| drop(sender.unbounded_send(closed.clone()))), ends)
 }
 
-/// How the first connection ended, or the first attempt failed.
+/// Returns the end of the first connection, or the failure of the first attempt.
 pub(super) async fn first_end(builder: SocketBuilder) -> Closed {
     let (builder, mut ends) = closes(builder);
     let _socket = builder.spawn().expect("a socket");
@@ -116,7 +116,7 @@ impl Host {
         let _ = done.await;
     }
 
-    /// Where tasks of the server's side run.
+    /// Returns the runtime of the server's tasks.
     pub(super) fn runtime(&self) -> &Handle {
         &self.runtime
     }

@@ -25,23 +25,23 @@ const INTERVAL: Duration = Duration::from_secs(3);
 const TIMEOUT: Duration = Duration::from_secs(1);
 const LIMIT: Duration = Duration::from_secs(3);
 
-/// How a server floods.
+/// Schedule of a flooding server.
 #[derive(Clone, Copy)]
 struct Flood {
     messages: u32,
-    /// When it begins, counted from the join.
+    /// Start of the flood, counted from the join.
     after: Duration,
-    /// At the most so many at a time, and these so far apart.
+    /// Largest number of messages sent at once, one batch per `every`.
     batch: u32,
     every: Duration,
     /// Messages that the client hasn't acknowledged, at the most: the times are a tenth of the real ones, but
     /// what the operating system's buffers hold isn't.
     window: u32,
-    /// How late heartbeats are answered.
+    /// Delay of the replies to heartbeats.
     late: Duration,
 }
 
-/// The client acknowledges every so many messages.
+/// Number of messages after which the client acknowledges them.
 const ACKNOWLEDGED: u32 = 500;
 
 impl Flood {
@@ -163,7 +163,8 @@ pub(super) async fn a_reader_that_pauses_loses_nothing<A: Adapter>() {
     let (socket, room) = joined(builder).await;
     take_all(&room, MESSAGES, async |number| {
         if number % 500 == 499 {
-            // Runtimes wait in ways of their own; this takes nothing for 300 ms on all of them.
+            // Each runtime has its own sleep function; this push waits 300 ms on all of them without taking
+            // messages.
             let unanswered =
                 room.push_with_timeout::<()>(Duration::from_millis(300), "pause", &()).await;
             assert!(

@@ -3,17 +3,17 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// How the suite went on one adapter.
+/// Result of the suite on one adapter.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// The adapter's name.
+    /// Name of the adapter.
     pub adapter: &'static str,
     /// Each test that ran, in the order of the list.
     pub verdicts: Vec<(&'static str, Verdict)>,
 }
 
-/// How one test went.
+/// Result of one test.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
@@ -32,7 +32,7 @@ pub enum Verdict {
 }
 
 impl Report {
-    /// Whether every test that ran held.
+    /// Returns true if every test that ran passed.
     #[must_use]
     pub fn passed(&self) -> bool {
         self.failures().next().is_none()

@@ -43,7 +43,7 @@ impl Selection {
         selection
     }
 
-    /// Whether a test is to run: its full name is `suite::ADAPTER::THEME::NAME`.
+    /// Returns true if a test is selected by its full name, `suite::ADAPTER::THEME::NAME`.
     fn takes(&self, name: &str) -> bool {
         let holds = |part: &String| name.contains(part.as_str());
         (self.only.is_empty() || self.only.iter().any(holds)) && !self.skip.iter().any(holds)

@@ -144,7 +144,7 @@ pub(super) async fn a_left_channel_ends_its_streams<A: Adapter>() {
     assert!(messages.next().await.is_none());
     assert_eq!(channel.state(), ChannelState::Closed);
     assert!(channel.push("any", &1).detach().is_err());
-    // A handle's drop leaves, too.
+    // Dropping a handle leaves as well.
     drop(socket.channel("end:b").join().await.unwrap());
     assert_eq!(ends.next().await, Some(Reason::Left));
     assert!(socket.is_connected());

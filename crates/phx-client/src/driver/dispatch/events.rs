@@ -140,7 +140,8 @@ impl Dispatch {
                     tracing::info!(target: "phx_client::channel", %topic, "{what}");
                     let log = &shared.settings.log;
                     log.record(LogKind::Channel, None, || format!("{topic} {what}"));
-                    // Never dropped: the core has room for one answer, and its queue was empty before this one came.
+                    // Never dropped: the core has capacity for one answer, and its queue was empty before this one
+                    // came.
                     let response = response.unwrap_or_default();
                     hooks.each("on_join", |hook| hook(&response, rejoined));
                 });
@@ -281,7 +282,7 @@ pub(super) fn report_closed(
 ) {
     let Closed { cause, was_open, retry_in } = closed;
     if !was_open && retry_in.is_some() {
-        // Whoever waits for the first connection sees why it takes long.
+        // A caller that waits for the first connection sees why it takes long.
         let url = ConnectError::url(&shared.endpoint);
         tracing::warn!(target: "phx_client::connection", url, %cause, ?retry_in, "an attempt to connect failed");
     } else {

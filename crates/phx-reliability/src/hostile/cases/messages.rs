@@ -7,8 +7,8 @@ use crate::hostile::peer::Peer;
 use crate::hostile::users::User;
 use crate::hostile::wire::message;
 
-/// Where answers of up to 64 MiB are kept, besides one of any size, and of those under way the one that is
-/// gathered, the one that is read and the one that is handled.
+/// Memory of kept answers, in KiB: up to 64 MiB, one more of any size, and those under way: gathered, read and
+/// handled.
 const KEPT: u64 = (64 + 4 * 4 + 1) << 10;
 
 pub(super) const CASES: &[Case] = &[

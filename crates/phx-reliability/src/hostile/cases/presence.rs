@@ -57,7 +57,7 @@ pub(super) const CASES: &[Case] = &[
         .kept_kib(4 << 10),
     Case::new("presence_states_that_are_none", |peer| flood_state(peer, "[1,2,3]"), Ends::Stays)
         .user(User::ForgetsPresence)
-        // The errors wait to be read.
+        // The stream holds the errors until the user reads them.
         .kept_kib(1 << 10),
     Case::new("presence_leaves_of_strangers", strangers_leave, Ends::Stays)
         .user(User::ForgetsPresence),
