@@ -33,8 +33,9 @@ pub(crate) use settings::ClientConfig;
 /// Each adapter crate has a function that returns a builder with its runtime and connector; use
 /// [`SocketBuilder::new`] for a custom runtime.
 ///
-/// A mistake in the endpoint, a param, a header or a setting is kept, and is the error of
-/// [`connect`](Self::connect) or [`spawn`](Self::spawn), so that the calls can be chained. Nothing runs then.
+/// A mistake in the endpoint, a param, a header or a setting is kept, and becomes the error of
+/// [`connect`](Self::connect) or [`spawn`](Self::spawn), so that calls can be chained. The client starts nothing in
+/// that case.
 ///
 /// # Examples
 ///
@@ -65,8 +66,8 @@ pub struct SocketBuilder {
 }
 
 impl SocketBuilder {
-    /// A socket that connects to `endpoint`: the socket's path on the server, as in
-    /// `ws://localhost:4000/socket` (`wss`, `http` and `https` do too), or an [`Endpoint`].
+    /// Creates the builder of a socket that connects to `endpoint`: the socket's URL, as in
+    /// `ws://localhost:4000/socket` (`wss`, `http` and `https` work as well), or an [`Endpoint`].
     ///
     /// # Examples
     ///
@@ -108,13 +109,13 @@ impl SocketBuilder {
         Ok(socket)
     }
 
-    /// Connects as [`connect`](Self::connect) does, but gives up when it has taken this long, and
-    /// says why the last attempt failed.
+    /// Connects as [`connect`](Self::connect) does, with a time limit; the error has the cause of the last
+    /// attempt's failure.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`]; after the time that is [`ConnectCause::TimedOut`](crate::ConnectCause::TimedOut), and the socket is
-    /// dropped.
+    /// [`ConnectError`]; when the time is over, [`ConnectCause::TimedOut`](crate::ConnectCause::TimedOut), and the
+    /// socket is dropped.
     ///
     /// # Examples
     ///
@@ -133,8 +134,8 @@ impl SocketBuilder {
         Ok(socket)
     }
 
-    /// Starts to connect, and returns the socket at once. It keeps trying; see
-    /// [`Socket::wait_connected`], [`Socket::status`] and [`Socket::on_close`] for how it goes.
+    /// Starts to connect, and returns the socket at once. The socket keeps trying; [`Socket::wait_connected`],
+    /// [`Socket::status`] and [`Socket::on_close`] report its progress.
     ///
     /// # Errors
     ///
@@ -162,7 +163,7 @@ impl SocketBuilder {
 
 /// Runtime, connector and TLS.
 impl SocketBuilder {
-    /// The async runtime to run on.
+    /// Sets the async runtime on which the socket runs.
     pub fn runtime(mut self, runtime: impl Runtime) -> Self {
         self.runtime = Some(Arc::new(runtime));
         self
@@ -174,14 +175,14 @@ impl SocketBuilder {
         self
     }
 
-    /// The seed of the jitter in the retry schedules. Default: random.
+    /// Sets the seed of the jitter in the retry schedules. Default: random.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// Connects through the proxy at `url`, see [`Proxy::parse`]. Default: none. Each of the three methods about
-    /// proxies replaces what another has set.
+    /// Connects through the proxy at `url`, see [`Proxy::parse`]. Default: no proxy. Each of the three methods
+    /// about proxies replaces the setting of the others.
     ///
     /// A custom connector finds it in [`Attempt::proxy`](crate::Attempt::proxy).
     pub fn proxy(mut self, url: &str) -> Self {
@@ -189,13 +190,14 @@ impl SocketBuilder {
         self
     }
 
-    /// Connects through the proxy that the environment names, if it names one.
+    /// Connects through the environment's proxy, if its variables name one.
     ///
-    /// The variables are curl's: `http_proxy` for `ws://`, `https_proxy` or `HTTPS_PROXY` for `wss://`, and for both
-    /// `all_proxy` or `ALL_PROXY`; the values are those of [`Proxy::parse`]. `no_proxy` or `NO_PROXY` lists servers
-    /// that are connected to directly: `*`, names that stand for all names below them, IP addresses and networks
-    /// (`10.0.0.0/8`), each with a port if need be. They are read now. One that counts and can't be read is
-    /// the error of [`connect`](Self::connect) and [`spawn`](Self::spawn), which names the variable and not its value.
+    /// The variables are curl's: `http_proxy` for `ws://`, `https_proxy` or `HTTPS_PROXY` for `wss://`, and for
+    /// both `all_proxy` or `ALL_PROXY`; the values are those of [`Proxy::parse`]. `no_proxy` or `NO_PROXY` lists
+    /// the servers to connect to directly: `*`, names that include all names below them, IP addresses and networks
+    /// (`10.0.0.0/8`), each with an optional port. This call reads the variables. If a variable that applies can't
+    /// be read, [`connect`](Self::connect) and [`spawn`](Self::spawn) fail with an error that names the variable
+    /// and not its value.
     ///
     /// # Examples
     ///
@@ -210,8 +212,8 @@ impl SocketBuilder {
         self.proxy_from_variables(|name| std::env::var_os(name))
     }
 
-    /// As [`proxy_from_env`](Self::proxy_from_env), with variables that `read` gives by their names: for programs that
-    /// have their own source of them, or change some.
+    /// As [`proxy_from_env`](Self::proxy_from_env), but `read` returns the value of a variable by its name: for
+    /// programs with a different source of variables, or that change some.
     pub fn proxy_from_variables(mut self, read: impl Fn(&str) -> Option<OsString>) -> Self {
         // A wrong endpoint is a separate error.
         if let Ok(endpoint) = &self.endpoint {
@@ -230,8 +232,7 @@ impl SocketBuilder {
         self
     }
 
-    /// Adds all fields of a struct or map to the URL, nested ones too, see
-    /// [`Endpoint::with_params`].
+    /// Adds all fields of a struct or map to the URL, including nested ones, see [`Endpoint::with_params`].
     pub fn params<T: Serialize + ?Sized>(mut self, params: &T) -> Self {
         self.endpoint = self.endpoint.and_then(|endpoint| endpoint.with_params(params));
         self
@@ -243,21 +244,20 @@ impl SocketBuilder {
         self
     }
 
-    /// Sends a token outside of the URL: the server's socket must have `auth_token: true`, which Phoenix has
-    /// since 1.8. A server that ignores it is reported, see [`SocketError::TokenIgnored`]. An empty one counts
-    /// as none.
+    /// Sends a token outside of the URL: the server's socket must have `auth_token: true`, available since Phoenix
+    /// 1.8. If the server ignores the token, the client reports [`SocketError::TokenIgnored`]. An empty token
+    /// counts as none.
     pub fn auth_token(mut self, token: &str) -> Self {
         self.endpoint = self.endpoint.map(|endpoint| endpoint.with_auth_token(token));
         self
     }
 
-    /// Asks `make` for params, headers and a token before every attempt to connect, so that what
-    /// expires is always fresh. They are added to those given here.
+    /// Calls `make` for params, headers and a token before every attempt to connect, so that expiring values are
+    /// always fresh. They are added to those given here.
     ///
-    /// If `make` fails, panics, or takes longer than
-    /// [`credentials_timeout`](Self::credentials_timeout), the attempt has failed, and is repeated as
-    /// any other. The text of its error is shown in [`CloseCause::ConnectFailed`](phx_proto::CloseCause::ConnectFailed)
-    /// and in logs: keep secrets out of it.
+    /// If `make` fails, panics, or takes longer than [`credentials_timeout`](Self::credentials_timeout), the
+    /// attempt fails, and is repeated as any other. The text of its error appears in
+    /// [`CloseCause::ConnectFailed`](phx_proto::CloseCause::ConnectFailed) and in logs: keep secrets out of it.
     ///
     /// # Examples
     ///
@@ -294,14 +294,14 @@ impl SocketBuilder {
 
 /// Settings of the protocol; the fields of [`Config`] describe each.
 impl SocketBuilder {
-    /// All settings at once: a preset such as [`Config::phoenix_js`], or limits that have no method
-    /// here. It replaces what the methods below have set so far, so call it first.
+    /// Sets all settings at once: a preset such as [`Config::phoenix_js`], or limits without a method here. It
+    /// replaces the settings made by the methods below, so call it first.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
     }
 
-    /// Encodes and decodes messages. Default: [`V2`](phx_proto::V2).
+    /// Sets the serializer, which encodes and decodes messages. Default: [`V2`](phx_proto::V2).
     ///
     /// A serializer runs with the socket's lock held: it must not call anything on handles of this
     /// socket. If it panics the driver ends. The same holds for functions given to
@@ -342,7 +342,7 @@ impl SocketBuilder {
         self
     }
 
-    /// Time between heartbeats; `None` for none. Default: 30 s.
+    /// Sets the time between heartbeats; `None` disables them. Default: 30 s.
     pub fn heartbeat_interval(mut self, interval: Option<Duration>) -> Self {
         self.config.heartbeat_interval = interval;
         self
@@ -362,8 +362,8 @@ impl SocketBuilder {
         self
     }
 
-    /// The delays between attempts to connect. Default: 1, 2, 5, then 10 s, a quarter either way.
-    /// A function must not call anything on handles of this socket.
+    /// Sets the delays between attempts to connect. Default: 1, 2, 5, then 10 s, each up to a quarter shorter or
+    /// longer. A function must not call anything on handles of this socket.
     pub fn reconnect(mut self, backoff: Backoff) -> Self {
         self.config.reconnect = backoff;
         self
@@ -375,8 +375,8 @@ impl SocketBuilder {
         self
     }
 
-    /// The delays between attempts to join. Default: 1, 2, 5, then 10 s, a quarter either way.
-    /// A function must not call anything on handles of this socket.
+    /// Sets the delays between attempts to join. Default: 1, 2, 5, then 10 s, each up to a quarter shorter or
+    /// longer. A function must not call anything on handles of this socket.
     pub fn rejoin(mut self, backoff: Backoff) -> Self {
         self.config.rejoin = backoff;
         self
@@ -391,7 +391,7 @@ impl SocketBuilder {
     /// Sets whether to join again after the server closed a channel. Default: never, as phoenix.js. A function must
     /// not call anything on handles of this socket.
     ///
-    /// A channel that the policy joins again isn't closed: its streams go on, with a
+    /// A channel that the policy joins again isn't closed: its streams continue after a
     /// [gap](crate::StreamItem::Gap).
     pub fn close_policy(mut self, policy: ClosePolicy) -> Self {
         self.config.close_policy = policy;
@@ -405,34 +405,34 @@ impl SocketBuilder {
         self
     }
 
-    /// The largest frame that is received, in bytes; what happens to a larger one is up to the
-    /// transport. The WebSocket one ends the connection with code 1009 and keeps nothing of it.
-    /// At most 1 GiB. Default: 64 MiB.
+    /// Sets the largest incoming frame, in bytes, up to 1 GiB. The transport decides what happens to a larger one:
+    /// the WebSocket transport ends the connection with code 1009 and discards the frame. Default: 64 MiB.
     pub fn max_frame_size(mut self, bytes: usize) -> Self {
         self.config.max_frame_size = bytes;
         self
     }
 
-    /// Bytes of the server's answers that futures haven't taken, at the most, and as many again of those that channels
-    /// keep: [`Channel::join_response`](crate::Channel::join_response) and
-    /// [`Channel::close_cause`](crate::Channel::close_cause). One answer of any size fits alone. What doesn't fit is
-    /// dropped and the outcome says so, with its status: [`PushCause::ReplyDropped`](crate::PushCause::ReplyDropped),
-    /// [`JoinCause::ReplyDropped`](crate::JoinCause::ReplyDropped),
-    /// [`PayloadDropped`](crate::PayloadDropped). Default: 64 MiB.
+    /// Sets the limit, in bytes, of the server's answers that futures haven't taken yet, and the same limit for
+    /// answers that channels keep: [`Channel::join_response`](crate::Channel::join_response) and
+    /// [`Channel::close_cause`](crate::Channel::close_cause). One answer of any size is always kept. Over the limit
+    /// the client drops the payload, and the outcome says so, with the status:
+    /// [`PushCause::ReplyDropped`](crate::PushCause::ReplyDropped),
+    /// [`JoinCause::ReplyDropped`](crate::JoinCause::ReplyDropped), [`PayloadDropped`](crate::PayloadDropped).
+    /// Default: 64 MiB.
     pub fn max_answer_bytes(mut self, bytes: usize) -> Self {
         self.config.max_answer_bytes = bytes;
         self
     }
 
-    /// Joins that are under way at the most; further ones wait for their turn, and after a burst that
-    /// the server didn't take they are spread, see [`Config::max_joins_in_flight`]. Default: 100.
+    /// Sets the largest number of joins under way; further ones wait, and after a burst that the server didn't
+    /// accept they are spread, see [`Config::max_joins_in_flight`]. Default: 100.
     pub fn max_joins_in_flight(mut self, joins: usize) -> Self {
         self.config.max_joins_in_flight = joins;
         self
     }
 
-    /// Pushes of one channel that the transport hasn't taken, at the most; their bytes are bounded by
-    /// [`Config::max_buffered_bytes`]. Default: 65,536.
+    /// Sets the largest number of one channel's pushes that the transport hasn't taken;
+    /// [`Config::max_buffered_bytes`] limits their bytes. Default: 65,536.
     pub fn max_buffered_pushes(mut self, pushes: usize) -> Self {
         self.config.max_buffered_pushes = pushes;
         self
@@ -453,8 +453,8 @@ impl SocketBuilder {
         self
     }
 
-    /// Bytes that the messages of a stream, or the changes of a presence, hold at the most before
-    /// they are taken; one message of any size may come on top. Default: 64 MiB.
+    /// Sets the largest number of bytes that the untaken messages of a stream, or the changes of a presence, may
+    /// hold; one more message of any size is allowed. Default: 64 MiB.
     pub fn stream_bytes(mut self, bytes: usize) -> Self {
         self.settings.stream_bytes = bytes;
         self
@@ -468,10 +468,10 @@ impl SocketBuilder {
     }
 }
 
-/// Hooks that are there before the first connection, and stay. See [`Socket::on_open`] and its
-/// like for those that can be removed.
+/// Hooks registered before the first connection. They can't be removed; [`Socket::on_open`] and the other methods
+/// of [`Socket`] register removable ones.
 ///
-/// A hook has always run before a future that waits for the same thing resolves: `on_close` before
+/// A hook has always run before a future that waits for the same event resolves: `on_close` before
 /// [`Socket::disconnect`] or a refused [`connect`](SocketBuilder::connect), a channel's `on_close` before
 /// [`Channel::leave`](crate::Channel::leave).
 impl SocketBuilder {
@@ -487,13 +487,13 @@ impl SocketBuilder {
         self
     }
 
-    /// Calls `handler` when something went wrong.
+    /// Calls `handler` with every error of the socket.
     pub fn on_error(mut self, handler: impl Fn(&SocketError) + Send + Sync + 'static) -> Self {
         self.hooks.error.add(HookId::KEPT, Arc::new(handler));
         self
     }
 
-    /// Calls `handler` with every message that comes.
+    /// Calls `handler` with every incoming message.
     pub fn on_message(mut self, handler: impl Fn(&Message) + Send + Sync + 'static) -> Self {
         self.hooks.message.add(HookId::KEPT, Arc::new(handler));
         self
@@ -507,8 +507,8 @@ impl SocketBuilder {
         self
     }
 
-    /// Calls `logger` with what happens: kind, text, data. It must return soon, and a panic in it is
-    /// ignored. `tracing` gets the same, without any data.
+    /// Sets a logger, called with the kind, text and data of each event. It must return soon; a panic in it is
+    /// ignored. `tracing` gets the same records without any data.
     pub fn logger(mut self, logger: impl Fn(&LogRecord) + Send + Sync + 'static) -> Self {
         self.settings.log = Log::to(logger);
         self

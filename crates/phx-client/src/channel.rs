@@ -22,16 +22,15 @@ pub use error::{ChannelError, JoinCause, JoinError, LeaveCause, LeaveError};
 pub use join::Join;
 pub use leave::Leave;
 
-/// A channel of a socket: one topic's conversation with the server.
+/// Handle to a channel of a socket: one topic's conversation with the server.
 ///
-/// Made by [`Socket::channel`](crate::Socket::channel). Once joined it stays joined: after a lost
-/// connection or a crash of the channel's process it rejoins by itself, until it is left, or the
-/// server closes it, or a rejection is final. A closed channel can be joined again, see
-/// [`join`](Self::join).
+/// [`Socket::channel`](crate::Socket::channel) makes one. A joined channel stays joined: it rejoins after a lost
+/// connection or a crash of the server's channel process, until the client leaves it, the server closes it, or a
+/// rejection is final. A closed channel can be joined again, see [`join`](Self::join).
 ///
-/// A `Channel` is a handle: clones share the channel, so several parts of a program can read and
-/// push on one topic. Streams and pushes hold a handle too. When the last one is dropped the channel
-/// is left and forgotten. Handles of channels keep the socket connected.
+/// Clones share the channel, so several parts of a program can read and push on one topic. Streams and pushes hold
+/// a handle as well. When the last handle is dropped, the client leaves the channel and forgets it. Handles of
+/// channels keep the socket connected.
 #[derive(Clone)]
 pub struct Channel {
     handle: Arc<ChannelHandle>,
@@ -46,9 +45,9 @@ struct ChannelHandle {
     join_timeout: Option<Duration>,
 }
 
-/// The channels that there are.
+/// Lookup and removal of channels.
 impl Socket {
-    /// Another handle to the channel that has `topic` now; `None` if none has.
+    /// Returns another handle to the channel that has `topic` now, if there is one.
     #[must_use]
     pub fn get_channel(&self, topic: &str) -> Option<Channel> {
         let handle = {
@@ -60,10 +59,10 @@ impl Socket {
         Some(Channel { handle })
     }
 
-    /// Leaves a channel and frees its topic at once, without waiting for the server. Other handles
-    /// to it stay valid: they are handles to a closed channel, whose streams end.
+    /// Leaves a channel and frees its topic at once, without waiting for the server. Other handles stay valid, for
+    /// a closed channel whose streams end.
     ///
-    /// A channel that is simply not needed any more is left by dropping its handles.
+    /// To leave a channel that is no longer needed, drop its handles.
     pub fn remove(&self, channel: &Channel) {
         if Arc::ptr_eq(channel.shared(), self.shared()) {
             channel.handle.close();
@@ -72,7 +71,7 @@ impl Socket {
 }
 
 impl Channel {
-    /// A handle for a channel that was just made.
+    /// Creates the handle of a new channel.
     fn new(
         socket: Arc<SocketHandle>,
         id: ChannelId,
@@ -108,8 +107,9 @@ impl Channel {
         self.shared().lock().channel_state(self.id())
     }
 
-    /// The response to the latest join; `None` before the first. It is an error if the responses kept for this
-    /// socket's channels have reached [`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes).
+    /// Returns the response to the latest join; `None` before the first. It is an error if the responses kept for
+    /// this socket's channels have reached
+    /// [`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes).
     #[must_use]
     pub fn join_response(&self) -> Option<Result<Payload, PayloadDropped>> {
         self.kept(|entry| entry.response.clone())
@@ -139,7 +139,7 @@ impl Channel {
 impl Channel {
     /// Calls `handler` with every message of one event, until [`Subscription::off`].
     ///
-    /// See [`Subscription`] for where handlers run. A stream can do all that this can and more.
+    /// See [`Subscription`] for where handlers run. Streams can do the same and more.
     pub fn on_event(
         &self,
         event: impl Into<ByteString>,
@@ -153,9 +153,9 @@ impl Channel {
         )
     }
 
-    /// Passes every message of this channel through `change` before anyone gets it: the event's
-    /// name and the payload go in, the payload to be delivered comes out. The overridable
-    /// `onMessage` of other clients. Replies aren't messages in this sense.
+    /// Passes every message of this channel through `change` before delivery: it gets the event's name and the
+    /// payload, and returns the payload to deliver. This is the overridable `onMessage` of other clients. Replies
+    /// aren't messages in this sense.
     pub fn on_message(
         &self,
         change: impl Fn(&str, Payload) -> Payload + Send + Sync + 'static,
@@ -166,7 +166,7 @@ impl Channel {
         )
     }
 
-    /// Calls `handler` after every join with the response, and whether it was a rejoin.
+    /// Calls `handler` after every join with the response, and true for a rejoin.
     pub fn on_join(
         &self,
         handler: impl Fn(&Payload, bool) + Send + Sync + 'static,
@@ -177,8 +177,8 @@ impl Channel {
         )
     }
 
-    /// Calls `handler` whenever the channel isn't joined any more and will rejoin, and whenever an
-    /// attempt to join failed that isn't the last one: with the cause, and when it is tried again.
+    /// Calls `handler` with the cause and the time of the next attempt whenever the channel is no longer joined and
+    /// will rejoin, and whenever an attempt to join failed that isn't the last one.
     pub fn on_error(
         &self,
         handler: impl Fn(&ChannelError) + Send + Sync + 'static,
@@ -210,7 +210,7 @@ impl Channel {
         let entry = state.channels.get_mut(self.id());
         match entry.filter(|entry| !is_driver_gone && !entry.is_over()) {
             Some(entry) => add(entry.hooks.get_or_insert_default(), id),
-            // Nothing will happen any more. `add` holds foreign code, and is dropped after the lock.
+            // The driver is gone, so no hook will run. `add` holds foreign code: drop it after the lock.
             None => drop(state),
         }
         let (shared, channel) = (Arc::downgrade(self.shared()), self.id());

@@ -17,9 +17,9 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// connect timeout has passed.
     fn connect(&self, attempt: Attempt) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>>;
 
-    /// Checks whether the connector's own settings can work. A socket asks before anything runs, so that the mistake
-    /// is an error of [`SocketBuilder::connect`](crate::SocketBuilder::connect) and not of every attempt. One connector around
-    /// another passes the question on. The default has no settings.
+    /// Checks the connector's settings. A socket calls it before it starts, so that a mistake is an error of
+    /// [`SocketBuilder::connect`](crate::SocketBuilder::connect) and not of every attempt. A connector around
+    /// another one forwards the call. The default accepts everything.
     ///
     /// # Errors
     ///
@@ -39,24 +39,24 @@ impl<C: Connector + ?Sized> Connector for Arc<C> {
     }
 }
 
-/// One attempt to connect: what to ask for, and what to do it with.
+/// One attempt to connect: the request, and the limit, runtime and proxy for it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Attempt {
     /// The upgrade request: URL, headers, subprotocols.
     pub request: Request,
-    /// The socket's [limit](crate::SocketBuilder::max_frame_size) in bytes: frames over it won't be decoded,
-    /// so the transport had better not gather them in the first place.
+    /// The socket's [limit](crate::SocketBuilder::max_frame_size) in bytes: the client doesn't decode larger
+    /// frames, so the transport should not gather them.
     pub max_frame_size: usize,
-    /// The runtime that the socket runs on, for timers.
+    /// The socket's runtime, for timers.
     pub runtime: Arc<dyn Runtime>,
-    /// The proxy to go through, if the socket was given one. A connector that leads elsewhere than to the request's
-    /// host may leave it aside.
+    /// The proxy to connect through, if the socket has one. A connector that connects to something other than the
+    /// request's host may ignore it.
     pub proxy: Option<Proxy>,
 }
 
 impl Attempt {
-    /// An attempt with the default limit of frames, for programs that call a connector themselves.
+    /// Creates an attempt with the default frame limit, for programs that call a connector themselves.
     #[must_use]
     pub fn new(request: Request, runtime: impl Runtime) -> Self {
         let max_frame_size = Config::default().max_frame_size;
@@ -64,9 +64,9 @@ impl Attempt {
     }
 }
 
-/// A connection that carries whole frames both ways.
+/// Connection that carries whole frames both ways.
 ///
-/// An `Err(cause)` from any method is the end of the transport: it is dropped then.
+/// An `Err(cause)` from any method ends the transport: the driver drops it then.
 pub trait Transport: fmt::Debug + Send {
     /// Returns true if the client offered subprotocols and the server's answer named none: the server has ignored
     /// the auth token. A transport around another one forwards the question. Default: false.
@@ -83,8 +83,9 @@ pub trait Transport: fmt::Debug + Send {
 
     /// Receives the next frame.
     ///
-    /// The driver limits the frames that it takes before it lets other tasks run. A transport limits the work that leads
-    /// to no frame: when bytes never stop coming and make none, it wakes the task and is pending.
+    /// The driver limits the frames that it takes before it lets other tasks run. The transport must limit the work
+    /// that produces no frame: if bytes keep arriving without completing one, it wakes the task and returns
+    /// pending.
     fn poll_receive(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Frame, CloseCause>>;
 
     /// Ready when the transport can take a frame.

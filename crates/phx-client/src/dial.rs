@@ -1,9 +1,9 @@
-//! Streams of bytes to a host, over which WebSocket connections are made.
+//! Dialers: byte streams to a host, over which WebSocket connections are made.
 //!
-//! Each adapter has two [`Dialer`]s, one for TCP and one for Unix sockets, made of its runtime's [`Network`]. [`HttpProxy`] and
-//! [`Socks5Proxy`] go through a proxy that another dialer reaches;
-//! [`SocketBuilder::proxy`](crate::SocketBuilder::proxy) does the same for most uses. A custom dialer is anything else
-//! that leads to the server.
+//! Each adapter has two [`Dialer`]s, one for TCP and one for Unix sockets, built on its runtime's [`Network`].
+//! [`HttpProxy`] and [`Socks5Proxy`] go through a proxy that another dialer reaches;
+//! [`SocketBuilder::proxy`](crate::SocketBuilder::proxy) does the same for most uses. A custom dialer can use any
+//! other way to the server.
 
 mod byte_stream;
 mod happy_eyeballs;
@@ -29,11 +29,11 @@ pub use network::{Network, TcpDialer};
 pub use socks5_proxy::Socks5Proxy;
 pub(crate) use through_proxy::dial as dial_through_proxy;
 
-/// Opens a stream of bytes to a host.
+/// Opens byte streams to a host.
 ///
 /// # Examples
 ///
-/// A pipe in memory, whose other end is left to a server in the same process:
+/// A pipe in memory, whose other end goes to a server in the same process:
 ///
 /// ```
 /// use std::sync::mpsc::Sender;
@@ -73,10 +73,10 @@ pub(crate) use through_proxy::dial as dial_through_proxy;
 /// # }
 /// ```
 pub trait Dialer: fmt::Debug + Send + Sync + 'static {
-    /// The type of its streams.
+    /// Type of the streams.
     type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
 
-    /// Opens a stream to `host` (a DNS name, or an IP address without brackets) and `port`. There is
-    /// no time limit here; dropping the future abandons the attempt.
+    /// Opens a stream to `host` (a DNS name, or an IP address without brackets) and `port`. There is no time limit
+    /// here; dropping the future abandons the attempt.
     fn dial(&self, host: &str, port: u16) -> BoxFuture<Result<Self::Stream, CloseCause>>;
 }

@@ -285,7 +285,7 @@ impl Future for Driver {
     }
 }
 
-/// However the driver ends, everything that waits for it ends too.
+/// When the driver ends in any way, all futures and streams that wait for it end as well.
 impl Drop for Driver {
     fn drop(&mut self) {
         self.dispatch.stop(&self.shared);

@@ -62,8 +62,8 @@ impl Head {
     }
 }
 
-/// Reads up to the end of the head of the final answer, and whatever came together with it. What
-/// comes of the bytes doesn't depend on the pieces that they come in.
+/// Reads up to the end of the head of the final answer, and the bytes that arrived together with it. The result
+/// doesn't depend on how the bytes are split into reads.
 pub(crate) async fn receive_head<S: AsyncRead + Unpin>(
     stream: &mut Metered<S>,
 ) -> Result<(Head, Vec<u8>), HeadError> {
@@ -100,7 +100,8 @@ pub(crate) async fn receive_head<S: AsyncRead + Unpin>(
     }
 }
 
-/// The error, unless what came is a TLS alert (RFC 8446, section 5.1): what a TLS server says to plain HTTP.
+/// Returns the error, unless the bytes are a TLS alert (RFC 8446, section 5.1): a TLS server's answer to plain
+/// HTTP.
 fn if_no_tls(received: &[u8], error: HeadError) -> HeadError {
     match received {
         [21, 3, ..] => HeadError::Tls,
@@ -108,14 +109,14 @@ fn if_no_tls(received: &[u8], error: HeadError) -> HeadError {
     }
 }
 
-/// The lines that are there to their end, as far as a head may reach.
+/// Returns the complete lines, up to the limit of a head.
 fn whole_lines(bytes: &[u8]) -> &[u8] {
     let bytes = bytes.get(..MAX_HEAD).unwrap_or(bytes);
     let end = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
     bytes.split_at(end).0
 }
 
-/// The head at the beginning of `bytes` and its length, if all of it is there.
+/// Returns the head at the beginning of `bytes` and its length, if it is complete.
 fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, HeadError> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);

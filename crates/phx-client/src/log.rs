@@ -11,7 +11,7 @@ use phx_proto::{ByteString, Escaped, Payload};
 
 use crate::subscription::isolated;
 
-/// One line for the logger, see [`SocketBuilder::logger`](crate::SocketBuilder::logger).
+/// Log record for the logger, see [`SocketBuilder::logger`](crate::SocketBuilder::logger).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LogRecord {
@@ -35,7 +35,7 @@ pub enum LogKind {
     Push,
     /// A message from the server.
     Receive,
-    /// Something that is wrong: a malformed frame, a panicking hook.
+    /// An error: a malformed frame, a panicking hook.
     Error,
 }
 
@@ -66,7 +66,7 @@ impl Log {
         self.0.is_some()
     }
 
-    /// `message` is only made if there is a logger.
+    /// Records a message, made only if there is a logger.
     pub(crate) fn record(
         &self,
         kind: LogKind,
@@ -74,7 +74,7 @@ impl Log {
         message: impl FnOnce() -> String,
     ) {
         if let Some(logger) = &self.0 {
-            // The parts are short already; this holds whatever they are.
+            // The parts are short already; this limits any others.
             let message = Escaped::whole(&message()).to_string();
             let record = LogRecord { kind, message, data: data.cloned() };
             isolated("logger", || logger(&record));

@@ -21,13 +21,12 @@ use crate::socket::Socket;
 
 pub(crate) mod item;
 
-/// A stream of messages: server pushes and broadcasts.
+/// Stream of messages: server pushes and broadcasts.
 ///
-/// Made by [`Channel::on`], [`Channel::on_raw`], [`Channel::messages`] and [`Channel::incoming`], and,
-/// for topics without a channel, by [`Socket::topic_messages`]. It yields the messages that come
-/// after it was made, ends when its channel is left or closed for good (not when the socket disconnects:
-/// it may connect again), and keeps the channel (and the socket) until it is dropped. Dropping it is
-/// the `off` of other clients.
+/// Made by [`Channel::on`], [`Channel::on_raw`], [`Channel::messages`] and [`Channel::incoming`], and, for topics
+/// without a channel, by [`Socket::topic_messages`]. It yields the messages that arrive after it was made, ends
+/// when its channel is left or closed for good (not when the socket disconnects: it may connect again), and keeps
+/// the channel (and the socket) until it is dropped. Dropping it is the `off` of other clients.
 ///
 /// # When messages come faster than they are taken
 ///
@@ -150,7 +149,7 @@ impl<T> Messages<T> {
         Messages { source, mailbox, decode, taken: VecDeque::new(), ended: false }
     }
 
-    /// The next item; `None` when the channel is closed for good.
+    /// Returns the next item; `None` when the channel is closed for good.
     ///
     /// Cancel-safe: dropping the future loses nothing. The same as `StreamExt::next` of the futures
     /// crate, without the import.
@@ -158,8 +157,8 @@ impl<T> Messages<T> {
         poll_fn(|cx| self.poll_item(cx)).await
     }
 
-    /// Only the messages. Gaps, losses and what isn't a `T` are skipped, each with a warning to `tracing`;
-    /// [`Values::skipped`] counts the messages that weren't a `T`.
+    /// Returns a stream of the messages only. It skips gaps, losses and messages that aren't a `T`, each with a
+    /// warning to `tracing`; [`Values::skipped`] counts the messages that weren't a `T`.
     pub fn values(self) -> Values<T> {
         Values { messages: self, skipped: 0 }
     }
@@ -204,16 +203,16 @@ impl<T> Messages<T> {
 
 /// Streams of a channel's messages.
 impl Channel {
-    /// The messages of one event, each decoded as a `T`.
+    /// Returns a stream of the messages of one event, each decoded as a `T`.
     ///
-    /// The stream sees what comes after this call. What the server sends right after a join may
-    /// come before: to miss none of it, make the channel with [`ChannelBuilder::create`](crate::ChannelBuilder::create), call this,
-    /// and then [`join`](Self::join).
+    /// The stream receives messages that arrive after this call. Those that the server sends right after a join may
+    /// arrive earlier: to receive them all, create the channel with
+    /// [`ChannelBuilder::create`](crate::ChannelBuilder::create), call this, and then [`join`](Self::join).
     pub fn on<T: DeserializeOwned>(&self, event: impl Into<ByteString>) -> Messages<T> {
         self.on_with(event, StreamOptions::new())
     }
 
-    /// [`on`](Self::on), with options for its capacity and overflow.
+    /// As [`on`](Self::on), with options for its capacity and overflow.
     pub fn on_with<T: DeserializeOwned>(
         &self,
         event: impl Into<ByteString>,
@@ -222,13 +221,13 @@ impl Channel {
         Messages::of_channel(self, Wanted::Event(event.into()), options, decode)
     }
 
-    /// The messages of one event, undecoded: also for binary ones. From this call on, as with
+    /// Returns a stream of the undecoded messages of one event, including binary ones, from this call on, as with
     /// [`on`](Self::on).
     pub fn on_raw(&self, event: impl Into<ByteString>) -> Messages<Payload> {
         self.on_raw_with(event, StreamOptions::new())
     }
 
-    /// [`on_raw`](Self::on_raw), with options for its capacity and overflow.
+    /// As [`on_raw`](Self::on_raw), with options for its capacity and overflow.
     pub fn on_raw_with(
         &self,
         event: impl Into<ByteString>,
@@ -237,33 +236,34 @@ impl Channel {
         Messages::of_channel(self, Wanted::Event(event.into()), options, raw)
     }
 
-    /// The messages of all events. From this call on, as with [`on`](Self::on).
+    /// Returns a stream of the messages of all events, from this call on, as with [`on`](Self::on).
     pub fn messages(&self) -> Messages<ChannelMessage> {
         self.messages_with(StreamOptions::new())
     }
 
-    /// [`messages`](Self::messages), with options for its capacity and overflow.
+    /// As [`messages`](Self::messages), with options for its capacity and overflow.
     pub fn messages_with(&self, options: StreamOptions) -> Messages<ChannelMessage> {
         Messages::of_channel(self, Wanted::Messages, options, any)
     }
 
-    /// Messages and replies, in the order in which the server sent them: for programs that apply them one
-    /// after another, as a LiveView's renderer applies diffs. From this call on, as with [`on`](Self::on).
+    /// Returns a stream of messages and replies, in the order in which the server sent them, from this call on, as
+    /// with [`on`](Self::on): for programs that apply them one after another, as a LiveView's renderer applies
+    /// diffs.
     ///
-    /// It also yields the replies that the futures of joins and pushes get. A reply to a push that has timed out,
-    /// was cancelled or has been answered already is dropped, as it is for the future.
+    /// It also yields the replies that the futures of joins and pushes get. The client drops a reply to a push that
+    /// has timed out, was cancelled or has been answered already.
     pub fn incoming(&self) -> Messages<Incoming> {
         self.incoming_with(StreamOptions::new())
     }
 
-    /// [`incoming`](Self::incoming), with options for its capacity and overflow.
+    /// As [`incoming`](Self::incoming), with options for its capacity and overflow.
     pub fn incoming_with(&self, options: StreamOptions) -> Messages<Incoming> {
         Messages::of_channel(self, Wanted::Incoming, options, incoming)
     }
 }
 
 impl Socket {
-    /// The messages on topics that no channel of this socket has, as they come: broadcasts to the whole
+    /// Returns a stream of the messages on topics without a channel of this socket: broadcasts to the whole
     /// connection, such as the data of Absinthe's subscriptions, whose topics must not be joined.
     ///
     /// A stream made with [`TopicFilter::prefix`] before a push receives everything that the server sends right
@@ -295,7 +295,7 @@ impl Socket {
         self.topic_messages_with(filter, StreamOptions::new())
     }
 
-    /// [`topic_messages`](Self::topic_messages), with options for its capacity and overflow.
+    /// As [`topic_messages`](Self::topic_messages), with options for its capacity and overflow.
     pub fn topic_messages_with(
         &self,
         filter: TopicFilter,
@@ -400,23 +400,23 @@ impl<T> fmt::Debug for Messages<T> {
     }
 }
 
-/// The messages of a stream without its notices, see [`Messages::values`].
+/// Stream of messages without notices, see [`Messages::values`].
 #[derive(Debug)]
 #[must_use = "a stream that is dropped takes nothing"]
 pub struct Values<T> {
     messages: Messages<T>,
-    /// Messages that weren't a `T`.
+    /// Number of messages that weren't a `T`.
     skipped: u64,
 }
 
 impl<T> Values<T> {
-    /// Number of messages that were skipped so far because they weren't a `T`.
+    /// Returns the number of messages skipped so far because they weren't a `T`.
     #[must_use]
     pub fn skipped(&self) -> u64 {
         self.skipped
     }
 
-    /// The next message; `None` when the channel is closed for good. Cancel-safe.
+    /// Returns the next message; `None` when the channel is closed for good. Cancel-safe.
     pub async fn next(&mut self) -> Option<T> {
         poll_fn(|cx| self.poll_value(cx)).await
     }

@@ -27,16 +27,15 @@ use hooks::PresenceHooks;
 
 /// Live list of the presences in a channel.
 ///
-/// Made by [`Channel::presence`] before the channel is joined: the server sends who is there once,
-/// right after the join. The list stays right across rejoins; see
-/// [`phx_proto::Presence`] for the rules.
+/// Made by [`Channel::presence`] before the channel is joined: the server sends the whole list once, right after
+/// the join. The list stays correct across rejoins; see [`phx_proto::Presence`] for the rules.
 ///
-/// `M` is the type of a meta, and `E` of what the server adds beside the metas of a key. A payload
+/// `M` is the type of a meta, and `E` that of the fields which the server adds beside the metas of a key. A payload
 /// that doesn't decode changes nothing, makes the [status](Self::status)
 /// [`Incomplete`](PresenceStatus::Incomplete), and is reported by [`PresenceItem::Refused`].
 ///
-/// While a payload is decoded the list is the one before it, and reading it waits for nothing. The driver decodes:
-/// nothing is sent or received during that. An `M` or `E` that panics makes the status `Incomplete` too.
+/// While a payload is decoded, handles read the previous list without waiting. The driver decodes: it sends and
+/// receives nothing during that. An `M` or `E` that panics makes the status `Incomplete` as well.
 ///
 /// A `Presence` is a handle: clones share the list. It keeps the channel.
 ///
@@ -87,9 +86,8 @@ struct Listening {
 
 /// State shared by the handles and the channel's hooks.
 ///
-/// The locks are this presence's own. Those of `shown` and `hooks` are held while nothing of the user's
-/// runs: no decoding, no destructor, no hook. That of `fold` is the driver's: handles never take
-/// it, so no handle waits for the decoding.
+/// The locks belong to this presence. No user code runs while those of `shown` and `hooks` are held: no decoding,
+/// no destructor, no hook. Only the driver takes that of `fold`, so no handle waits for the decoding.
 struct State<M, E> {
     fold: Mutex<phx_proto::Presence<M, E>>,
     shown: Mutex<Shown<M, E>>,
@@ -105,8 +103,7 @@ struct Shown<M, E> {
 }
 
 impl Channel {
-    /// The presences of this channel, with metas of type `M`. Call this before the join, see
-    /// [`Presence`].
+    /// Returns the presences of this channel, with metas of type `M`. Call this before the join, see [`Presence`].
     #[must_use]
     pub fn presence<M>(&self) -> Presence<M>
     where
@@ -115,7 +112,7 @@ impl Channel {
         Presence::new(self.clone(), PresenceConfig::default())
     }
 
-    /// [`presence`](Self::presence) with other event names or limits, and with a type for what the
+    /// As [`presence`](Self::presence), with other event names or limits, and with a type for the fields which the
     /// server adds beside the metas.
     ///
     /// # Errors
@@ -167,7 +164,7 @@ where
 }
 
 impl<M, E> Presence<M, E> {
-    /// The presences in the order of their keys.
+    /// Returns the presences in the order of their keys.
     #[must_use]
     pub fn list(&self) -> Vec<(ByteString, Arc<PresenceEntry<M, E>>)> {
         let list = self.state.list();
@@ -176,18 +173,18 @@ impl<M, E> Presence<M, E> {
 
     /// Maps each presence with `by`, in the order of their keys: phoenix.js's `list(by)`.
     ///
-    /// `by` is called on a copy of the list, so it may take its time.
+    /// `by` runs on a copy of the list, so it may take long.
     pub fn list_by<T>(&self, mut by: impl FnMut(&str, &PresenceEntry<M, E>) -> T) -> Vec<T> {
         self.list().iter().map(|(key, entry)| by(key, entry)).collect()
     }
 
-    /// The presence of this key.
+    /// Returns the presence with this key.
     #[must_use]
     pub fn entry(&self, key: &str) -> Option<Arc<PresenceEntry<M, E>>> {
         self.state.list().get(key).cloned()
     }
 
-    /// The number of keys.
+    /// Returns the number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.state.shown().list.len()
@@ -233,7 +230,7 @@ impl<M, E> State<M, E> {
         self.show(now, &Ok(Vec::new()));
     }
 
-    /// Shows the handles what there is now, and the streams how it came about.
+    /// Updates the list that handles see, and sends the changes to the streams.
     fn show(&self, now: (PresenceList<M, E>, PresenceStatus), result: &Folded<M, E>) {
         let (list, status) = now;
         let mut deferred = Deferred::default();

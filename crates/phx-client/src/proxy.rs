@@ -1,4 +1,4 @@
-//! Proxies on the way to the server, as URLs and as variables of the environment name them.
+//! Proxies, from URLs and from environment variables.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ pub(crate) use variables::choose;
 const REQUIREMENT: &str =
     "the URL of a proxy: `http://[USER:PASSWORD@]HOST[:PORT]`, `https://..` or `socks5://..`";
 
-/// A proxy: how it is spoken to, where it is, and the user and password for it.
+/// Proxy: its protocol, address, user and password.
 ///
 /// Connections go through a tunnel that the proxy opens (CONNECT, or SOCKS5), those of `ws://` as well. The proxy
 /// looks the server's name up. `Debug` and `Display` leave out user and password.
@@ -48,13 +48,13 @@ enum Scheme {
 }
 
 impl Proxy {
-    /// The proxy at `url`: `http://[USER:PASSWORD@]HOST[:PORT]`, `https://..` for a proxy that is reached over TLS, or
-    /// `socks5://..` (`socks5h` means the same). Without a scheme it is `http`. The default ports are 80, 443 and 1080.
-    /// User and password are percent-decoded.
+    /// Parses the URL of a proxy: `http://[USER:PASSWORD@]HOST[:PORT]`, `https://..` for a proxy that is reached
+    /// over TLS, or `socks5://..` (`socks5h` means the same). Without a scheme it is `http`. The default ports are
+    /// 80, 443 and 1080. User and password are percent-decoded.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] with the setting `proxy` if it is no such URL.
+    /// [`ConfigError`] with the setting `proxy` if `url` isn't such a URL.
     pub fn parse(url: &str) -> Result<Self, ConfigError> {
         Proxy::from_url(url).ok_or(ConfigError::new("proxy", REQUIREMENT))
     }
@@ -87,7 +87,7 @@ impl Proxy {
         (port > 0).then(|| Proxy(Arc::new(Parts { scheme, host, port, user })))
     }
 
-    /// `http`, `https` or `socks5`.
+    /// Returns `http`, `https` or `socks5`.
     #[must_use]
     pub fn scheme(&self) -> &'static str {
         match self.0.scheme {
@@ -97,19 +97,19 @@ impl Proxy {
         }
     }
 
-    /// The proxy's name or IP address, the latter without brackets.
+    /// Returns the proxy's name or IP address, the latter without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.0.host
     }
 
-    /// The proxy's port, the scheme's default filled in.
+    /// Returns the proxy's port, or the scheme's default.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.0.port
     }
 
-    /// The user and password for the proxy. They are for it alone: show them nowhere.
+    /// Returns the user and password. They are only for the proxy: never show them.
     #[must_use]
     pub fn credentials(&self) -> Option<(&str, &str)> {
         self.0.user.as_ref().map(|(user, password)| (&**user, &**password))

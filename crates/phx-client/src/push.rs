@@ -20,22 +20,22 @@ use event_name::EventName;
 
 pub use error::{PushCause, PushError};
 
-/// A push that has been made, and the future of its reply, decoded as an `R`.
+/// A push, and the future of its reply, decoded as an `R`.
 ///
 /// [`Channel::push`] itself hands the push to the socket, as in phoenix.js: the order of the calls is the order on
 /// the wire, however and whenever the futures are awaited, and a push whose future is never awaited is sent all the
 /// same. Awaiting gives the response of an `ok` reply; everything else is a [`PushError`], including a push that
 /// was refused at once.
 ///
-/// The outcome is kept until it is taken, so a `Push` can be awaited long after its reply came. Where many are kept,
-/// their responses are limited in bytes ([`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes)).
-/// Dropping it only gives up the outcome: the push goes on. [`cancel`](Self::cancel) takes it back.
-/// The future is cancel-safe in the sense that it can be polled through a `&mut` reference and kept.
+/// The outcome is kept until it is taken, so a `Push` can be awaited long after its reply arrived; the kept
+/// responses are limited in bytes ([`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes)).
+/// Dropping the future only gives up the outcome: the push continues. [`cancel`](Self::cancel) withdraws it. The
+/// future is cancel-safe in the sense that it can be polled through a `&mut` reference and kept.
 ///
-/// `R` is inferred from what is done with the response; `()` takes any. Where nothing is done with
-/// it, say so: [`acknowledged`](Push::acknowledged), [`reply`](Push::reply) or
-/// [`detach`](Push::detach). Otherwise the compiler finds no `R`, and its error for `room.push(..).await?;` names
-/// these methods (or it is `type annotations needed`).
+/// `R` is inferred from the use of the response; `()` accepts any. If the program ignores the response, call
+/// [`acknowledged`](Push::acknowledged), [`reply`](Push::reply) or [`detach`](Push::detach). Otherwise the compiler
+/// can't infer `R`, and its error for `room.push(..).await?;` names these methods (or it is `type annotations
+/// needed`).
 ///
 /// # Examples
 ///
@@ -75,8 +75,8 @@ pub struct Push<R> {
 impl Channel {
     /// Pushes an event to the server: `&value` for anything that serialises, or a [`Payload`].
     ///
-    /// The push is made here and now; the returned future waits for the reply, see [`Push`]. While
-    /// the channel is joining, or the connection is away, pushes wait in order for the join.
+    /// The push is made at once; the returned future waits for the reply, see [`Push`]. While the channel is
+    /// joining or the connection is lost, pushes wait in order for the join.
     ///
     /// A task that awaits the reply doesn't read its streams during that. If one of them is full, the reply can't
     /// be read before the stream has stalled, see [`StreamOverflow::Wait`](crate::StreamOverflow::Wait): if many
@@ -145,11 +145,11 @@ impl<R> Push<R> {
         Push { wait, response: PhantomData }
     }
 
-    /// The push, if the socket accepted it. Without this a refusal is the future's error.
+    /// Returns the push if the socket accepted it. Without this call a refusal is the future's error.
     ///
     /// # Errors
     ///
-    /// [`PushError`]: nothing was sent; it hands the payload back.
+    /// [`PushError`] if nothing was sent; it holds the payload.
     pub fn accepted(mut self) -> Result<Self, PushError> {
         match self.wait.pending.take_refusal() {
             Some(refused) => Err(refused),
@@ -157,14 +157,14 @@ impl<R> Push<R> {
         }
     }
 
-    /// The push's id, by which [`Channel::incoming`] names it in replies; `None` if the push was refused.
+    /// Returns the push's id, which identifies its reply in [`Channel::incoming`]; `None` if the push was refused.
     #[must_use]
     pub fn id(&self) -> Option<RequestId> {
         self.wait.pending.id()
     }
 
-    /// Takes the push back. One that hasn't been sent never will be; of one that has, only the
-    /// outcome is given up. Returns `false` if the outcome had been decided already.
+    /// Cancels the push. If it hasn't been sent, it never will be; otherwise this only gives up the outcome.
+    /// Returns `false` if the outcome had been decided already.
     pub fn cancel(self) -> bool {
         let cancel =
             |push| self.wait.pending.handle.shared().call(|state, _, _| state.core.cancel(push));
@@ -172,7 +172,7 @@ impl<R> Push<R> {
     }
 }
 
-/// For pushes whose response isn't decoded: these choose `R` where nothing else does.
+/// Methods for pushes whose response isn't decoded: they choose `R` if nothing else does.
 impl Push<()> {
     /// Returns a future of the reply with any status: for applications with custom statuses, or with details in
     /// their `error` replies.
@@ -180,35 +180,35 @@ impl Push<()> {
         PushReply { wait: self.wait }
     }
 
-    /// The same push, awaited for an `ok` whose response is ignored.
+    /// Returns the same push, to await an `ok` whose response is ignored.
     pub fn acknowledged(self) -> Self {
         self
     }
 
-    /// Lets the push go without waiting for its outcome.
+    /// Detaches the push: nothing waits for its outcome.
     ///
     /// # Errors
     ///
-    /// [`PushError`] if the socket didn't accept it; it hands the payload back.
+    /// [`PushError`] if the socket didn't accept the push; it holds the payload.
     pub fn detach(self) -> Result<(), PushError> {
         self.accepted().map(drop)
     }
 }
 
-/// The future of a push's [`Reply`], see [`Push::reply`]. Cancel-safe as [`Push`] is.
+/// Future of a push's [`Reply`], see [`Push::reply`]. Cancel-safe as [`Push`] is.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct PushReply {
     wait: PushWait,
 }
 
-/// A reply to a push.
+/// Reply to a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reply {
-    /// `ok`, `error` or the application's own.
+    /// Status of the reply: `ok`, `error` or a custom one.
     pub status: Status,
-    /// The response.
+    /// Response of the reply.
     pub response: Payload,
 }
 
@@ -297,7 +297,8 @@ impl<R: Response> Future for Push<R> {
     }
 }
 
-/// `()` takes any response, one that was dropped too: serde's own would take `null` only, which servers don't send.
+/// `()` accepts any response, including a dropped one: serde's impl would accept only `null`, which servers don't
+/// send.
 fn unit<R: 'static>() -> Option<R> {
     let unit: &mut dyn Any = &mut Some(());
     unit.downcast_mut::<Option<R>>().and_then(Option::take)

@@ -19,15 +19,15 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 
 /// Clock, timers and tasks of an async runtime. The adapters implement this trait; other crates can too.
 ///
-/// On Linux, Android and Apple's systems the clocks and timers of async runtimes stand still while
-/// the machine is suspended, and a connection that the server gave up long ago would look alive for as
-/// long again. So the client adds what [`suspended`](Self::suspended) returns to [`now`](Self::now), and
-/// looks at both every 5 s at the latest: what came due while the machine was suspended is noticed within
-/// 5 s after it woke, or at the next call on a handle or the next frame, whichever comes first. A program
-/// that hears of waking up needn't wait: [`reconnect_now`](crate::Socket::reconnect_now). Less than a
-/// second isn't counted, so that the noise between two clocks isn't taken for it.
+/// On Linux, Android and Apple's systems the clocks and timers of async runtimes stop while the machine is
+/// suspended, and a connection that the server dropped long ago would look alive for as long again. So the client
+/// adds the result of [`suspended`](Self::suspended) to [`now`](Self::now), and reads both at least every 5 s: it
+/// notices what became due during the suspension within 5 s after waking, or at the next call on a handle or the
+/// next frame, whichever comes first. A program that is notified of waking can call
+/// [`reconnect_now`](crate::Socket::reconnect_now) at once. Less than a second isn't counted, because the noise
+/// between two clocks can be as large.
 pub trait Runtime: fmt::Debug + Send + Sync + 'static {
-    /// The time since this runtime's epoch, which never changes. Monotonic.
+    /// Returns the time since this runtime's epoch, which never changes. Monotonic.
     fn now(&self) -> Instant;
 
     /// Returns the total time for which the machine has been suspended, if [`now`](Self::now) leaves that out. It
@@ -38,11 +38,11 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// A timer that completes once [`now`](Self::now) is `deadline` or a little more.
+    /// Returns a timer that completes at `deadline` by [`now`](Self::now), or a little later.
     fn timer(&self, deadline: Instant) -> BoxFuture<()>;
 
-    /// Runs `task` to its end, in the background. If it is dropped before that, the socket is closed for good, with
-    /// [`CloseCause::Stopped`](phx_proto::CloseCause::Stopped).
+    /// Runs `task` to its end, in the background. If the runtime drops it before that, the socket is closed for
+    /// good, with [`CloseCause::Stopped`](phx_proto::CloseCause::Stopped).
     fn spawn(&self, task: BoxFuture<()>);
 }
 
@@ -64,14 +64,14 @@ impl<R: Runtime + ?Sized> Runtime for Arc<R> {
     }
 }
 
-/// The calling code runs on no runtime that a socket could run on.
+/// Error of calling code outside of any runtime that a socket could run on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, thiserror::Error)]
 #[error("the calling code runs on no async runtime")]
 #[non_exhaustive]
 pub struct NoRuntimeError;
 
 impl NoRuntimeError {
-    /// For runtimes that one can be outside of.
+    /// Creates the error, for runtimes that the caller must enter first.
     #[must_use]
     pub fn new() -> Self {
         NoRuntimeError

@@ -1,4 +1,4 @@
-//! The state that handles, streams and the driver share: one lock around the core, and the futures that wait.
+//! State shared by handles, streams and the driver: one lock around the core and the waiting futures.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,12 +45,12 @@ pub(crate) use streams::Streams;
 pub(crate) use waiters::Waiters;
 pub(crate) use watch::{WatchKey, Watchers};
 
-/// One socket: its state behind a lock that is never held while foreign code runs, and what never
-/// changes beside it.
+/// State of one socket: a part behind a lock that is never held while foreign code runs, and a part that never
+/// changes.
 ///
-/// Foreign code is hooks, loggers, what waking a task or dropping a waker does, and the destructors
-/// of what users gave: all of it may call back into the socket. The exceptions are what the core
-/// itself calls, serializers and the functions of schedules and policies, and their docs say so.
+/// Foreign code is hooks, loggers, wakers and the destructors of users' values: all of it may call back into the
+/// socket. The exceptions are serializers and the functions of schedules and policies, which the core itself calls;
+/// their docs say so.
 pub(crate) struct Shared {
     state: Mutex<State>,
     driver: AtomicWaker,
@@ -101,7 +101,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state on a user's behalf, wakes the driver to act on it, and then does what `change` deferred.
+    /// Changes the state on a user's behalf, wakes the driver, and then runs the deferred wakes and drops.
     pub(crate) fn call<R>(
         &self,
         change: impl FnOnce(&mut State, Instant, &mut Deferred) -> R,
@@ -273,7 +273,7 @@ impl State {
         deferred: &mut Deferred,
     ) {
         if let Some(entry) = self.channels.get_mut(channel) {
-            // The ones before make room.
+            // The previous response frees its share of the budget.
             self.kept.give_back(entry.response_len().saturating_add(entry.failure_len()));
             let kept = &mut self.kept;
             let response = match response {
@@ -303,7 +303,7 @@ impl State {
         deferred: &mut Deferred,
     ) {
         if let Some(entry) = self.channels.get_mut(channel) {
-            // The one before makes room.
+            // The previous failure frees its share of the budget.
             self.kept.give_back(entry.failure_len());
             let (len, without) = (ChannelError::answer_len, ChannelError::without_payload);
             let failure = Box::new(self.kept.keep(failure, len, without));
@@ -316,8 +316,8 @@ impl State {
         self.wake_channel_watchers(channel, deferred);
     }
 
-    /// A closed channel was joined again. If its end hasn't been reported yet, its streams end here:
-    /// those that are made from now on belong to the new life.
+    /// Begins a new life of a closed channel that was joined again. If its end hasn't been reported yet, its
+    /// streams end here: new ones belong to the new life.
     pub(crate) fn begin_life(&mut self, channel: ChannelId, deferred: &mut Deferred) {
         let Some(entry) = self.channels.get_mut(channel) else {
             return;
@@ -359,7 +359,7 @@ impl State {
         self.end_streams(channel, deferred);
     }
 
-    /// Removes the entry of a channel that has no handles any more.
+    /// Removes the entry of a channel without handles.
     pub(crate) fn remove_channel(&mut self, channel: ChannelId) -> Option<ChannelEntry> {
         let entry = self.channels.remove(channel)?;
         self.kept.give_back(entry.answer_len());
@@ -433,7 +433,7 @@ impl State {
         }
     }
 
-    /// Ends a channel's streams, after what they hold.
+    /// Ends a channel's streams after the entries that they hold.
     pub(crate) fn end_streams(&mut self, channel: ChannelId, deferred: &mut Deferred) {
         if let Some(entry) = self.channels.get(channel) {
             entry.streams.all().for_each(|mailbox| mailbox.end(deferred));

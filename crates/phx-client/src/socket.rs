@@ -1,4 +1,4 @@
-//! The socket's handle.
+//! Handle of a socket.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,12 +16,11 @@ pub use connecting::{Connecting, Disconnecting};
 pub use error::{Closed, ConnectCause, ConnectError, SocketError};
 pub use ping::{Ping, PingError};
 
-/// A Phoenix socket: one connection to the server, made again whenever it is lost, and the channels
-/// on it.
+/// A Phoenix socket: a connection to the server, reopened whenever it is lost, and the channels on it.
 ///
-/// Made by a [`SocketBuilder`](crate::SocketBuilder); the adapter crates have an entry that knows their runtime.
-/// A `Socket` is a handle: clones share the connection. When the last handle of the socket and of
-/// its channels is dropped, the connection is closed and the driver ends.
+/// Made by a [`SocketBuilder`](crate::SocketBuilder); each adapter crate has a function that returns a builder for
+/// its runtime. A `Socket` is a handle: clones share the connection. When the last handle of the socket and of its
+/// channels is dropped, the connection is closed and the driver ends.
 ///
 /// The driver is a task of the runtime. If the runtime drops it (it shuts down, or the task panics), the socket and its
 /// channels are closed for good: [`CloseCause::Stopped`](phx_proto::CloseCause::Stopped) and [`ChannelCloseCause::Stopped`](phx_proto::ChannelCloseCause::Stopped).
@@ -64,10 +63,10 @@ impl Socket {
         &self.handle
     }
 
-    /// Reconnects at once, without waiting for the reconnect schedule: for when the network came
-    /// back or changed. An attempt or a connection is replaced.
+    /// Reconnects at once, without waiting for the reconnect schedule: call it when the network came back or
+    /// changed. It replaces an attempt or a connection.
     ///
-    /// Returns `false`, and does nothing, if no connection is wanted.
+    /// Returns `false`, and does nothing, if the socket is disconnected.
     #[expect(clippy::must_use_candidate, reason = "it acts; the answer is for who wants it")]
     pub fn reconnect_now(&self) -> bool {
         self.shared().call(|state, now, _| !state.is_driver_gone() && state.core.reconnect_now(now))
@@ -133,14 +132,12 @@ impl Socket {
         self.hook::<OnClose>(Arc::new(handler), |hooks| &mut hooks.close)
     }
 
-    /// Calls `handler` when something went wrong: before `on_close` if that was the connection's
-    /// end.
+    /// Calls `handler` with every error of the socket: before `on_close` if the error ended the connection.
     pub fn on_error(&self, handler: impl Fn(&SocketError) + Send + Sync + 'static) -> Subscription {
         self.hook::<OnError>(Arc::new(handler), |hooks| &mut hooks.error)
     }
 
-    /// Calls `handler` with every message that comes, replies and heartbeats included, before it is
-    /// dispatched.
+    /// Calls `handler` with every incoming message, replies and heartbeats included, before it is dispatched.
     pub fn on_message(&self, handler: impl Fn(&Message) + Send + Sync + 'static) -> Subscription {
         self.hook::<OnMessage>(Arc::new(handler), |hooks| &mut hooks.message)
     }
@@ -152,7 +149,7 @@ impl Socket {
     ) -> Subscription {
         let mut state = self.shared().lock();
         let id = state.next_hook();
-        // If the driver is gone, nothing will happen any more. The function is foreign code, and dropped after the lock.
+        // If the driver is gone, no hook will run. The function is foreign code: drop it after the lock.
         if !state.is_driver_gone() {
             list(&mut state.hooks).add(id, function);
         }

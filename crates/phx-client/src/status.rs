@@ -15,7 +15,8 @@ use crate::socket::Socket;
 
 /// Stream of a socket's connection states: the present state first, then every change.
 ///
-/// States between two polls are skipped, so the stream holds at most one state. It doesn't keep the socket: it ends when the socket's last handle is gone.
+/// States between two polls are skipped, so the stream holds at most one state. It doesn't keep the socket alive:
+/// it ends when the socket's last handle is dropped.
 #[must_use = "a stream that is dropped shows nothing"]
 pub struct SocketStatus {
     shared: Arc<Shared>,
@@ -25,8 +26,9 @@ pub struct SocketStatus {
 
 /// Stream of a channel's states: the present state first, then every change.
 ///
-/// States between two polls are skipped, so the stream holds at most one state. [`Errored`](ChannelState::Errored) comes again if the channel has failed again since; [`failure`](Self::failure) says why. It doesn't keep the channel: it ends after
-/// [`Closed`](ChannelState::Closed), or when the channel's last handle is gone.
+/// States between two polls are skipped, so the stream holds at most one state. [`Errored`](ChannelState::Errored)
+/// is yielded again if the channel has failed again since; [`failure`](Self::failure) has the cause. It doesn't
+/// keep the channel: it ends after [`Closed`](ChannelState::Closed), or when the channel's last handle is dropped.
 ///
 /// # Examples
 ///
@@ -48,15 +50,15 @@ pub struct ChannelStatus {
     shared: Arc<Shared>,
     channel: ChannelId,
     key: Option<WatchKey>,
-    /// The state, and how many failures there had been then.
+    /// The state shown last, and the number of failures at that time.
     shown: Option<(ChannelState, u32)>,
-    /// The latest of them.
+    /// The latest failure.
     failure: Option<Box<ChannelError>>,
     ended: bool,
 }
 
 impl Socket {
-    /// The connection's state as a stream: the present one first, then every change.
+    /// Returns a stream of the connection's state: the present one first, then every change.
     pub fn status(&self) -> SocketStatus {
         let shared = Arc::clone(self.shared());
         let key = shared.lock().connection.watch();
@@ -65,7 +67,7 @@ impl Socket {
 }
 
 impl SocketStatus {
-    /// The next state; `None` when the socket is gone. Cancel-safe.
+    /// Returns the next state; `None` when the socket is gone. Cancel-safe.
     pub async fn next(&mut self) -> Option<ConnectionState> {
         poll_fn(|cx| self.poll_state(cx)).await
     }
@@ -88,7 +90,7 @@ impl SocketStatus {
 }
 
 impl Channel {
-    /// The channel's state as a stream: the present one first, then every change.
+    /// Returns a stream of the channel's state: the present one first, then every change.
     pub fn status(&self) -> ChannelStatus {
         let (shared, channel) = (Arc::clone(self.shared()), self.id());
         let key = shared.lock().channels.get_mut(channel).map(|entry| entry.watchers.watch());
@@ -97,7 +99,7 @@ impl Channel {
 }
 
 impl ChannelStatus {
-    /// The next state; `None` when the channel is closed or gone. Cancel-safe.
+    /// Returns the next state; `None` when the channel is closed or gone. Cancel-safe.
     pub async fn next(&mut self) -> Option<ChannelState> {
         poll_fn(|cx| self.poll_state(cx)).await
     }
@@ -119,7 +121,7 @@ impl ChannelStatus {
         let (Some(key), Some(entry)) = (self.key, state.channels.get_mut(self.channel)) else {
             return Poll::Ready(None);
         };
-        // The state comes with its cause, of which the driver may have yet to learn.
+        // The driver may learn the cause of this state later.
         let is_known = match current {
             ChannelState::Closed => entry.closed.is_some(),
             ChannelState::Errored => entry.is_errored,

@@ -3,19 +3,17 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A function that was registered with a socket or channel; [`off`](Self::off) removes it.
+/// Handle to a function registered with a socket or channel; [`off`](Self::off) removes it.
 ///
-/// Dropping the handle removes nothing, so it can be ignored where a hook is meant to stay.
+/// Dropping the handle removes nothing, so the program can ignore it for a permanent hook.
 ///
-/// Hooks run one after another in the socket's driver, in the order in which they were registered,
-/// and may call anything on handles; they should return soon, because nothing is sent or received
-/// while one runs. One that panics is reported to `tracing`, and disturbs neither the others
-/// nor the driver.
+/// Hooks run one after another in the socket's driver, in the order of their registration, and may call anything on
+/// handles. They should return soon, because the driver sends and receives nothing while one runs. A hook that
+/// panics is reported to `tracing`, and affects neither the others nor the driver.
 ///
-/// A hook that holds a [`Socket`](crate::Socket) or [`Channel`](crate::Channel) keeps it from being
-/// dropped, and so connected or joined: those of a channel until it is removed
-/// ([`remove`](crate::Socket::remove)) or replaced, since a closed one can be joined again, those of a
-/// socket until they are removed.
+/// A hook that holds a [`Socket`](crate::Socket) or [`Channel`](crate::Channel) keeps it from being dropped, and so
+/// connected or joined: a channel's hooks until the channel is removed ([`remove`](crate::Socket::remove)) or
+/// replaced, since a closed one can be joined again, a socket's hooks until they are removed.
 #[must_use = "ignore it with `let _ =` or `drop` if the hook is to stay"]
 pub struct Subscription {
     remove: Box<dyn FnOnce() + Send + Sync>,
@@ -27,8 +25,7 @@ impl Subscription {
         Subscription { remove: Box::new(remove) }
     }
 
-    /// Removes the function. One that is running, or about to run for something that has happened
-    /// already, does so once more.
+    /// Removes the function. If it is running, or about to run for an earlier event, it completes that run.
     pub fn off(self) {
         (self.remove)();
     }
@@ -40,8 +37,7 @@ impl fmt::Debug for Subscription {
     }
 }
 
-/// Runs foreign code so that its panic stays its own; `None` if it panicked. The panic has been
-/// printed by the panic hook then.
+/// Runs foreign code and catches its panic; `None` if it panicked. The panic hook has printed the panic then.
 pub(crate) fn isolated<R>(what: &'static str, run: impl FnOnce() -> R) -> Option<R> {
     let result = catch_unwind(AssertUnwindSafe(run));
     if result.is_err() {

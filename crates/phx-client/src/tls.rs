@@ -1,8 +1,8 @@
 //! TLS over any stream of bytes: rustls with ring.
 //!
-//! The server is checked against the roots of Mozilla, which are built in, unless you give another
-//! [`ClientConfig`]: [`with_custom_roots`] for certificates of yours, `with_platform_roots` for those of the
-//! operating system, [`builder`] for all else. No process-wide default of rustls is read or set.
+//! The client checks the server against the built-in roots of Mozilla, unless you give another [`ClientConfig`]:
+//! [`with_custom_roots`] for certificates of yours, `with_platform_roots` for those of the operating system,
+//! [`builder`] for all else. No process-wide default of rustls is read or set.
 
 use std::io;
 use std::sync::{Arc, LazyLock};
@@ -21,10 +21,10 @@ mod given_roots;
 pub(crate) use cause::failure;
 pub use given_roots::with_custom_roots;
 
-/// The rustls whose types these are.
+/// The version of rustls that this crate uses.
 pub use rustls;
 
-/// The default configuration: the roots of Mozilla, TLS 1.2 and 1.3, no client certificate.
+/// Returns the default configuration: the roots of Mozilla, TLS 1.2 and 1.3, no client certificate.
 ///
 /// All callers share one configuration, and so its cache of sessions to resume.
 #[must_use]
@@ -34,8 +34,7 @@ pub fn client_config() -> Arc<ClientConfig> {
     Arc::clone(&DEFAULT)
 }
 
-/// The beginning of a configuration with the default roots; with or without a client certificate, as you choose
-/// next.
+/// Begins a configuration with the default roots; the next call adds a client certificate or none.
 ///
 /// # Examples
 ///
@@ -48,15 +47,14 @@ pub fn with_webpki_roots() -> ConfigBuilder<ClientConfig, WantsClientCert> {
     builder().with_root_certificates(roots)
 }
 
-/// The beginning of a configuration that trusts what the operating system trusts; with or without a client
-/// certificate, as you choose next.
+/// Begins a configuration with the operating system's roots; the next call adds a client certificate or none.
 ///
-/// The roots are read at each call, which takes some milliseconds: keep the configuration. Where
-/// the variables `SSL_CERT_FILE` or `SSL_CERT_DIR` are set, they name the places of the roots.
+/// Each call reads the roots, which takes some milliseconds: keep the configuration. The variables `SSL_CERT_FILE`
+/// and `SSL_CERT_DIR`, if set, name the places of the roots.
 ///
 /// # Errors
 ///
-/// If there are no roots, or none that can be read. Some that can't are no error.
+/// If there are no readable roots. Unreadable ones beside them are no error.
 ///
 /// # Examples
 ///
@@ -80,8 +78,8 @@ pub fn with_platform_roots() -> io::Result<ConfigBuilder<ClientConfig, WantsClie
     Ok(builder().with_root_certificates(roots))
 }
 
-/// The beginning of a configuration with the cryptography of ring: choose the roots next, then with or without a
-/// client certificate.
+/// Begins a configuration with the cryptography of ring: the next calls choose the roots, then a client certificate
+/// or none.
 ///
 /// # Examples
 ///
@@ -108,8 +106,8 @@ pub fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
 ///
 /// # Errors
 ///
-/// [`CloseCause::InvalidRequest`] if no certificate can be for such a host, or the configuration doesn't
-/// work; [`CloseCause::Tls`] if it is TLS that failed; [`CloseCause::Io`] if it is the stream.
+/// [`CloseCause::InvalidRequest`] if no certificate can be for such a host, or the configuration doesn't work;
+/// [`CloseCause::Tls`] if TLS failed; [`CloseCause::Io`] if the stream failed.
 ///
 /// Bytes are read as long as the stream has any ready; the caller meters the stream.
 ///

@@ -1,11 +1,10 @@
 //! Limits on the reads and writes of a connection before it lets other tasks run.
 //!
-//! A stream whose bytes are always ready never makes its reader wait, so a peer that never stops
-//! could keep the executor from every other task. The libraries between stream and transport read on
-//! as long as bytes come: tungstenite until it has a message (empty continuation frames are none),
-//! rustls until a record has content. So the limit is below them: each connection has one [`Turn`],
-//! in which all its [`Metered`] streams take part. Once the turn is spent they wake their task and
-//! are pending, until the task that polls the connection begins another turn.
+//! A stream whose bytes are always ready never makes its reader wait, so a peer that never stops could block the
+//! executor for every other task. The libraries between stream and transport keep reading while bytes arrive:
+//! tungstenite until it has a message (empty continuation frames are none), rustls until a record has content. So
+//! the limit is below them: each connection has one [`Turn`], shared by all its [`Metered`] streams. Once the turn
+//! is spent they wake their task and return pending, until the task that polls the connection begins another turn.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -21,7 +20,7 @@ use futures::{AsyncRead, AsyncWrite};
 /// Executors look at their timers only after some dozen tasks that were ready.
 const MAX_READ: usize = 16 << 10;
 
-/// Reads of a turn, however few bytes each of them gives.
+/// Largest number of reads of a turn, however few bytes each of them gives.
 const MAX_READS: usize = 32;
 
 /// Writes of a turn, however few bytes each of them takes. What was written of a large frame is cut
@@ -41,7 +40,7 @@ struct Left {
 }
 
 impl Turn {
-    /// A turn that has begun.
+    /// Begins the first turn.
     pub(crate) fn new() -> Self {
         let (read, writes) = (AtomicUsize::new(MAX_READ), AtomicUsize::new(MAX_WRITES));
         Turn(Arc::new(Left { read, writes }))
@@ -69,7 +68,7 @@ impl Turn {
         })
     }
 
-    /// The stream, as a part of this connection.
+    /// Wraps a stream of this connection.
     pub(crate) fn metered<S>(&self, stream: S) -> Metered<S> {
         Metered { stream, turn: self.clone() }
     }
@@ -79,8 +78,8 @@ impl Turn {
         self.spend(0);
     }
 
-    /// Returns the bytes of a frame that was handed out to the turn: the caller limits the frames that it takes.
-    /// What remains are the bytes around frames, and those of a frame that isn't complete.
+    /// Returns the bytes of a delivered frame to the turn: the caller limits the frames that it takes. The turn
+    /// keeps counting the bytes around frames, and those of an incomplete frame.
     pub(crate) fn give_back(&self, bytes: usize) {
         let left = self.0.read.load(Ordering::Relaxed).saturating_add(bytes);
         self.0.read.store(left.min(MAX_READ), Ordering::Relaxed);
@@ -90,7 +89,7 @@ impl Turn {
         self.0.read.load(Ordering::Relaxed) > 0
     }
 
-    /// The bytes that may be read; if there are none, the task is woken for its next turn.
+    /// Returns the number of bytes that may be read; if there are none, the task is woken for its next turn.
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>) -> Poll<usize> {
         let left = self.0.read.load(Ordering::Relaxed);
         if left > 0 {

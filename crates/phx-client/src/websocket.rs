@@ -1,16 +1,14 @@
 //! The WebSocket transport, over any stream of bytes.
 //!
-//! A [`WebSocketConnector`] opens it over what a [`Dialer`](crate::dial::Dialer) leads to: TCP, a tunnel
-//! through a proxy, a Unix socket, a pipe in a test.
+//! A [`WebSocketConnector`] opens it over the stream of a [`Dialer`](crate::dial::Dialer): TCP, a tunnel through a
+//! proxy, a Unix socket, a pipe in a test.
 //!
-//! The upgrade is written here rather than left to the WebSocket library, for three reasons. Phoenix
-//! may answer 101 without naming a subprotocol although some were offered, and the library fails
-//! there. Of a refusal the library shows only those bytes of the body that came together with the
-//! head. And it logs requests, which carry tokens.
+//! This module implements the upgrade itself, for three reasons. Phoenix may answer 101 without naming a
+//! subprotocol although the client offered some, and the WebSocket library fails there. The library shows only
+//! those bytes of a refusal's body that arrived together with the head. And it logs requests, which carry tokens.
 //!
-//! The frames are the library's work. At the level `trace` of the `log` facade it logs their
-//! contents, under the target `tungstenite`: leave that target's level above `trace` where payloads
-//! are confidential.
+//! The library handles the frames. At the level `trace` of the `log` facade it logs their contents, under the
+//! target `tungstenite`: keep that target's level above `trace` if payloads are confidential.
 
 mod config;
 mod connector;
@@ -32,7 +30,7 @@ pub use config::WebSocketConfig;
 pub use connector::{WebSocketConnector, builder};
 pub use transport::WebSocketTransport;
 
-/// Opens a transport over a stream to the host of the attempt's request: TLS if the request asks for it, then
+/// Opens a transport over a stream to the host of the attempt's request: with TLS if the request asks for it, then
 /// [`upgrade`].
 ///
 /// # Errors
@@ -73,17 +71,17 @@ fn check_tls(request: &Request) -> Result<(), CloseCause> {
 
 /// Turns a stream of bytes into a transport: sends the upgrade request and reads the answer.
 ///
-/// The request's subprotocols are offered. An answer that names none of them is accepted, since a
-/// Phoenix socket without `auth_token` gives it; one that names another is not.
+/// It offers the request's subprotocols. An answer that names none of them is accepted, since a Phoenix socket
+/// without `auth_token` gives it; one that names another is not.
 ///
-/// The attempt's `max_frame_size` holds for messages, whether they come in one piece or in fragments. A larger one ends the connection with code 1009, and nothing of it is kept. A
-/// message's memory is taken when its length has come.
+/// The attempt's `max_frame_size` limits messages, whole or in fragments. A larger one ends the connection with
+/// code 1009, and is discarded. The transport allocates a message's memory when its length has arrived.
 ///
 /// A stream whose bytes are always ready doesn't block the executor: the future and the transport read and write a
 /// limited number of bytes per poll, then wake their task and return pending.
 ///
-/// There is no time limit but for the body of a refusal, for which the attempt's runtime is asked; the caller
-/// drops the future when it has waited enough, and the stream is dropped with it.
+/// Only the body of a refusal has a time limit, by the attempt's runtime; the caller sets any other limit by
+/// dropping the future, which drops the stream.
 ///
 /// # Errors
 ///
@@ -119,7 +117,8 @@ where
     Ok(WebSocketTransport::new(turn, upgraded, attempt.max_frame_size, config).await)
 }
 
-/// Again for those who make attempts themselves: the WebSocket library panics if a setting can't work.
+/// Checks again for callers that make attempts themselves: the WebSocket library panics on settings that can't
+/// work.
 fn check_settings(max_frame_size: usize, config: &WebSocketConfig) -> Result<(), ConfigError> {
     if !(1..=Config::LARGEST_FRAME).contains(&max_frame_size) {
         return Err(ConfigError::new("max_frame_size", "from 1 byte to 1 GiB"));

@@ -1,4 +1,4 @@
-//! Whatever says where to connect.
+//! Conversions into endpoints.
 
 use phx_proto::{Endpoint, EndpointError};
 use url::Url;
@@ -6,7 +6,7 @@ use url::Url;
 /// Conversion into an [`Endpoint`]: from a URL as text or parsed, from an endpoint, or from the result of making
 /// one, whose error is kept.
 pub trait IntoEndpoint {
-    /// Makes the endpoint.
+    /// Converts the value into an endpoint.
     ///
     /// # Errors
     ///

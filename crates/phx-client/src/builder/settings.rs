@@ -28,7 +28,7 @@ pub(crate) struct ClientConfig {
 }
 
 impl ClientConfig {
-    /// Checks whether every setting can work.
+    /// Checks every setting.
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         for (setting, limit) in
             [("stream_capacity", self.stream_capacity), ("stream_bytes", self.stream_bytes)]

@@ -1,4 +1,4 @@
-//! The builder of a channel.
+//! Builder of a channel.
 
 use std::fmt;
 use std::sync::Arc;
@@ -55,7 +55,7 @@ impl Socket {
 }
 
 impl ChannelBuilder {
-    /// The params to join with, the same at every rejoin. Default: `{}`.
+    /// Sets the params of the join and of every rejoin. Default: `{}`.
     ///
     /// Params that can't be written as JSON are an error of [`create`](Self::create) and
     /// [`join`](Self::join).
@@ -67,9 +67,9 @@ impl ChannelBuilder {
 
     /// Sets a function that makes new params for every join and rejoin, such as a token that expires.
     ///
-    /// `make` has [`credentials_timeout`](crate::SocketBuilder::credentials_timeout) to answer. If it
-    /// takes longer, fails or panics, the join is tried again with the rejoin schedule. Its errors
-    /// are logged: keep secrets out of them.
+    /// `make` has [`credentials_timeout`](crate::SocketBuilder::credentials_timeout) to return. If it takes longer,
+    /// fails or panics, the join is tried again with the rejoin schedule. Its errors are logged: keep secrets out
+    /// of them.
     ///
     /// # Examples
     ///
@@ -120,16 +120,16 @@ impl ChannelBuilder {
         self
     }
 
-    /// Takes the topic from a channel that has it: that one is left first, and closes with
-    /// [`ChannelCloseCause::Replaced`](phx_proto::ChannelCloseCause::Replaced). Without this, a
-    /// taken topic is an error, because two channels of one topic would fight over it.
+    /// Takes the topic from the channel that has it: the client leaves that channel first, and closes it with
+    /// [`ChannelCloseCause::Replaced`](phx_proto::ChannelCloseCause::Replaced). Without this, a taken topic is an
+    /// error, because the server closes the first of two channels with one topic.
     pub fn replace(mut self) -> Self {
         self.replace = true;
         self
     }
 
-    /// Makes the channel without joining it, so that streams and hooks can be added before
-    /// [`Channel::join`] and miss nothing.
+    /// Creates the channel without joining it, so that the caller can add streams and hooks before
+    /// [`Channel::join`] and miss no message.
     ///
     /// # Errors
     ///

@@ -25,12 +25,12 @@ pub struct ChannelError {
 }
 
 impl ChannelError {
-    /// Bytes of what the server sent with it.
+    /// Returns the size of the server's payload in bytes.
     pub(crate) fn answer_len(&self) -> usize {
         self.cause.answer_len()
     }
 
-    /// The same without that.
+    /// Returns the error without that payload.
     pub(crate) fn without_payload(self) -> Self {
         ChannelError { cause: self.cause.without_payload(), ..self }
     }
@@ -68,7 +68,7 @@ impl fmt::Display for ChannelError {
 
 impl std::error::Error for ChannelError {}
 
-/// A channel that couldn't be created or joined. `Debug` shows the same text as `Display`.
+/// Error of creating or joining a channel. `Debug` shows the same text as `Display`.
 #[non_exhaustive]
 pub struct JoinError {
     /// Topic of the channel.
@@ -107,11 +107,10 @@ pub enum JoinCause {
         /// The length of the response in bytes.
         len: usize,
     },
-    /// No answer came in time. The channel keeps trying for as long as there is a handle to it.
+    /// The server didn't answer in time. The channel keeps trying while there is a handle to it.
     TimedOut,
-    /// The join crashed on the server, and no later attempt was answered otherwise in time. The channel
-    /// keeps trying for as long as there is a handle to it; its [`failure`](crate::Channel::failure) has what
-    /// the server said.
+    /// The join crashed on the server, and no later attempt was answered otherwise in time. The channel keeps
+    /// trying while there is a handle to it; its [`failure`](crate::Channel::failure) has the server's payload.
     Crashed,
     /// The channel was closed before it was joined.
     Closed,
@@ -194,7 +193,7 @@ impl std::error::Error for JoinError {
     }
 }
 
-/// A leave that wasn't confirmed. `Debug` shows the same text as `Display`.
+/// Error of a leave that the server didn't confirm. `Debug` shows the same text as `Display`.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeaveError {
@@ -208,9 +207,9 @@ pub struct LeaveError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LeaveCause {
-    /// There is nothing to leave.
+    /// The channel isn't joined or joining, so there is nothing to leave.
     InvalidState(CallError),
-    /// The server didn't confirm it in time. The channel is closed all the same.
+    /// The server didn't confirm the leave in time. The channel is closed all the same.
     TimedOut,
     /// The socket's driver has ended: its runtime was shut down, or it panicked.
     Stopped,

@@ -1,4 +1,4 @@
-//! A join under way.
+//! The future of a join.
 
 use std::fmt;
 use std::pin::Pin;
@@ -10,31 +10,27 @@ use phx_proto::{ChannelState, Outcome, Payload, RequestId, Status};
 use super::{Channel, ChannelBuilder, JoinCause, JoinError};
 use crate::shared::Pending;
 
-/// The future of the server's first answer to a join that isn't a crash: the response to it.
+/// Future of the server's first answer to a join that isn't a crash. Resolves to the response.
 ///
-/// The join itself doesn't depend on this future, and goes on when it is dropped. Cancel-safe.
+/// The join itself doesn't depend on this future, and continues when it is dropped. Cancel-safe.
 #[must_use = "the join is under way; the future has its outcome"]
 pub struct Join(Pending<Channel, RequestId, JoinCause>);
 
 /// Joining.
 impl Channel {
-    /// Joins the channel; for one that was made by
-    /// [`ChannelBuilder::create`], after its streams and hooks.
+    /// Joins the channel. Add streams and hooks to a channel from [`ChannelBuilder::create`] before this call.
     ///
-    /// The join is under way when this returns, and goes on when the future is dropped: the future
-    /// only waits for the server's first answer that isn't a crash, until its deadline. Cancel-safe in
-    /// that sense.
+    /// The join is under way when this returns, and continues when the future is dropped: the future only waits for
+    /// the server's first answer that isn't a crash, until its deadline. Cancel-safe in that sense.
     ///
-    /// A channel that was left, that the server closed or whose join it rejected begins a new life by
-    /// this: its params are made anew, and its hooks stay. Streams that ended stay ended; those made
-    /// from here on belong to the new life. A channel that was removed or replaced can't be joined
-    /// again, nor can one whose topic has another channel by now.
+    /// A channel that was left, closed by the server or rejected begins a new life: its params are made again, and
+    /// its hooks stay. Ended streams stay ended; new ones belong to the new life. A removed or replaced channel
+    /// can't be joined again, nor can one whose topic now has another channel.
     pub fn join(&self) -> Join {
         self.start_joining(self.handle.join_timeout)
     }
 
-    /// [`join`](Self::join), with this time to wait for the answer instead of
-    /// [`ChannelBuilder::join_timeout`].
+    /// As [`join`](Self::join), with this time limit for the answer instead of [`ChannelBuilder::join_timeout`].
     pub fn join_with_timeout(&self, timeout: Duration) -> Join {
         self.start_joining(Some(timeout))
     }
@@ -62,23 +58,22 @@ impl Channel {
 }
 
 impl ChannelBuilder {
-    /// Makes the channel and joins it.
+    /// Creates the channel and joins it.
     ///
     /// Messages that the server sends right after the join may arrive before the caller makes a stream from the
     /// returned channel, and are lost then. To receive all of them, [`create`](Self::create) the channel, make its
     /// streams, and [join](Channel::join) it.
     ///
-    /// A join that fails leaves nothing behind: the channel is dropped with the error. Dropping the
-    /// future does the same.
+    /// A failed join leaves nothing behind: the channel is dropped with the error. Dropping the future drops it as
+    /// well.
     ///
     /// # Errors
     ///
-    /// [`JoinError`]: the channel can't be made, the server rejected the join, or gave no answer in
-    /// time.
+    /// [`JoinError`]: the channel can't be created, or the server rejected the join or didn't answer in time.
     pub async fn join(self) -> Result<Channel, JoinError> {
         let channel = self.create()?;
         match channel.join().await {
-            // Joined, though the response is lost.
+            // The channel is joined, though the response is lost.
             Ok(_)
             | Err(JoinError {
                 cause: JoinCause::ReplyDropped { status: Status::Ok, .. }, ..

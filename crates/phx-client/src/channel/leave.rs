@@ -1,4 +1,4 @@
-//! A leave under way.
+//! The future of a leave.
 
 use std::fmt;
 use std::pin::Pin;
@@ -10,23 +10,23 @@ use phx_proto::{Outcome, RequestId};
 use super::{Channel, LeaveCause, LeaveError};
 use crate::shared::Pending;
 
-/// The future of a leave: ready when the channel is closed.
+/// Future of a leave: ready when the channel is closed.
 ///
-/// The leave itself doesn't depend on this future, and goes on when it is dropped. Cancel-safe.
+/// The leave itself doesn't depend on this future, and continues when it is dropped. Cancel-safe.
 #[must_use = "the leave is under way; the future has its outcome"]
 pub struct Leave(Pending<Channel, RequestId, LeaveCause>);
 
 /// Leaving.
 impl Channel {
-    /// Leaves the channel. It is closed when the server has confirmed that, or the time
-    /// ([`SocketBuilder::leave_timeout`](crate::SocketBuilder::leave_timeout)) is over, or the connection ends.
+    /// Leaves the channel. The channel is closed when the server has confirmed the leave, when
+    /// [`SocketBuilder::leave_timeout`](crate::SocketBuilder::leave_timeout) is over, or when the connection ends.
     ///
-    /// The leave is under way when this returns, and goes on when the future is dropped.
+    /// The leave is under way when this returns, and continues when the future is dropped.
     pub fn leave(&self) -> Leave {
         self.start_leaving(None)
     }
 
-    /// [`leave`](Self::leave), with this time for the server to confirm it.
+    /// As [`leave`](Self::leave), with this time limit for the server to confirm it.
     pub fn leave_with_timeout(&self, timeout: Duration) -> Leave {
         self.start_leaving(Some(timeout))
     }

@@ -1,4 +1,4 @@
-//! Any stream of bytes, without its type.
+//! A byte stream with its type erased.
 
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 
 use futures::{AsyncRead, AsyncWrite};
 
-/// A stream of bytes whose type is hidden: what the adapters' dialers open, so that their APIs are the
-/// same on every runtime.
+/// Byte stream with its type erased. The adapters' dialers open it, so that their APIs are the same on every
+/// runtime.
 pub struct ByteStream(Pin<Box<dyn ReadWrite>>);
 
 trait ReadWrite: AsyncRead + AsyncWrite + Send {}
@@ -16,7 +16,7 @@ trait ReadWrite: AsyncRead + AsyncWrite + Send {}
 impl<S: AsyncRead + AsyncWrite + Send> ReadWrite for S {}
 
 impl ByteStream {
-    /// Hides the type of `stream`.
+    /// Erases the type of `stream`.
     pub fn new(stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Self {
         ByteStream(Box::pin(stream))
     }

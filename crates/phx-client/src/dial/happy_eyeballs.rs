@@ -1,4 +1,4 @@
-//! The race between the addresses of a host.
+//! Happy Eyeballs (RFC 8305): the race between the addresses of a host.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -16,17 +16,17 @@ use phx_proto::CloseCause;
 /// The "connection attempt delay" that RFC 8305 recommends.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// Addresses that are tried at the most, whatever a name server says.
+/// Largest number of addresses to try, however many the name server returns.
 const MAX_ADDRESSES: usize = 64;
 
-/// Failures that are quoted when none of the addresses could be reached.
+/// Number of failures quoted when no address could be reached.
 const QUOTED: usize = 4;
 
 /// Connects to the first of `addresses` that can be reached.
 ///
-/// They are tried in their order, but with IPv6 and IPv4 taking turns. Each gets a start of 250 ms, for which `sleep`
-/// is asked, before the next joins in, or less if it fails sooner (as RFC 8305 describes it). At the most 64 are
-/// tried. Dropping the future drops all attempts.
+/// Addresses are tried in their order, with IPv6 and IPv4 taking turns. Each gets a head start of 250 ms, timed
+/// with `sleep`, before the next one starts, or less if it fails sooner (RFC 8305). At most 64 are tried. Dropping
+/// the future drops all attempts.
 pub(super) async fn race<S, F, T>(
     addresses: impl Iterator<Item = SocketAddr>,
     connect: impl Fn(SocketAddr) -> F,
@@ -63,15 +63,15 @@ where
             Some((address, Err(error))) => failures.push((address, error)),
             None => {}
         }
-        // Either an attempt failed or the youngest had its head start: it is the next one's turn.
+        // An attempt failed, or the latest has had its head start: start the next one.
         if let Some(address) = waiting.pop_front() {
             attempts.push(start(address));
         }
     }
 }
 
-/// The addresses in their order, but with the two families taking turns, beginning with the first
-/// one's, so that a broken IPv6 costs one head start and not one per address.
+/// Orders the addresses so that the two families take turns, beginning with the family of the first one: a broken
+/// IPv6 then costs one head start and not one per address.
 fn alternate(addresses: impl IntoIterator<Item = SocketAddr>) -> VecDeque<SocketAddr> {
     let addresses: Vec<_> = addresses.into_iter().collect();
     let first = addresses.first().map(SocketAddr::is_ipv6);

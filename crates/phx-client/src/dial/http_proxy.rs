@@ -1,4 +1,4 @@
-//! Through an HTTP proxy: CONNECT (RFC 9110, section 9.3.6).
+//! Tunnels through an HTTP proxy: CONNECT (RFC 9110, section 9.3.6).
 
 use std::fmt;
 use std::pin::pin;
@@ -14,11 +14,11 @@ use crate::http::{Head, HeadError, receive_head};
 use crate::runtime::BoxFuture;
 use crate::turn::{Metered, Turn};
 
-/// Dials through an HTTP proxy, which is reached by another dialer.
+/// Dials through an HTTP proxy, which another dialer reaches.
 ///
-/// The proxy is asked with CONNECT for a tunnel to the server, and looks its name up. TLS to the
-/// server, for `wss`, goes through the tunnel, so that the proxy sees neither its params nor its messages;
-/// it sees those of `ws`.
+/// The client asks the proxy with CONNECT for a tunnel to the server; the proxy looks the server's name up. TLS to
+/// the server, for `wss`, goes through the tunnel, so that the proxy sees neither its params nor its messages; it
+/// sees those of `ws`.
 ///
 /// # Errors
 ///
@@ -48,13 +48,13 @@ pub struct HttpProxy<D> {
 }
 
 impl<D: Dialer> HttpProxy<D> {
-    /// The proxy at `host` and `port`, without a user.
+    /// Creates a dialer for the proxy at `host` and `port`, without a user.
     pub fn new(dialer: D, host: impl Into<String>, port: u16) -> Self {
         HttpProxy { dialer: Arc::new(dialer), host: host.into(), port, authorization: None }
     }
 
-    /// Authenticates with user and password (RFC 7617, Basic). A user can't hold a colon: the proxy takes the rest
-    /// for the beginning of the password.
+    /// Authenticates with user and password (RFC 7617, Basic). A user can't contain a colon: the proxy would take
+    /// the rest for the beginning of the password.
     #[must_use]
     pub fn with_basic_auth(mut self, user: &str, password: &str) -> Self {
         self.authorization =
@@ -99,8 +99,7 @@ where
     stream.write_all(request.as_bytes()).await.map_err(lost)?;
     stream.flush().await.map_err(lost)?;
     let failure = match receive_head(stream).await {
-        // In both TLS and WebSocket it is the client who speaks first: what came behind the head isn't
-        // the server's.
+        // In both TLS and WebSocket the client speaks first: bytes behind the head aren't the server's.
         Ok((head, rest)) if (200..300).contains(&head.status) && rest.is_empty() => return Ok(()),
         Ok((head, _)) if head.status == 407 && wants_ntlm(&head) => ProxyCause::NtlmRequired,
         Ok((head, _)) if !(200..300).contains(&head.status) => ProxyCause::http_status(head.status),

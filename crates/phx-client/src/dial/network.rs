@@ -15,11 +15,11 @@ use crate::runtime::{BoxFuture, NoRuntimeError, Runtime};
 
 /// Networking of a runtime, on which [`TcpDialer`] and [`UnixDialer`] build.
 pub trait Network: Runtime + Sized {
-    /// The runtime that the calling code runs on, or has entered.
+    /// Returns the runtime that the calling code runs on, or has entered.
     ///
     /// # Errors
     ///
-    /// If there is none.
+    /// [`NoRuntimeError`] without such a runtime.
     fn current() -> Result<Self, NoRuntimeError>;
 
     /// Looks a host up.
@@ -38,15 +38,14 @@ pub trait Network: Runtime + Sized {
     fn connect_unix(path: PathBuf) -> impl Future<Output = io::Result<ByteStream>> + Send;
 }
 
-/// Dials TCP, on the runtime of the caller.
+/// Dials TCP on the caller's runtime.
 ///
-/// The host's name is looked up each time. All its addresses are tried, each with a head start of
-/// 250 ms before the next, but IPv6 and IPv4 take turns (RFC 8305); at the most 64. Small writes are
-/// sent at once (`TCP_NODELAY`).
+/// Each dial looks the host's name up, and tries up to 64 of its addresses, each with a head start of 250 ms before
+/// the next; IPv6 and IPv4 take turns (RFC 8305). Small writes are sent at once (`TCP_NODELAY`).
 pub struct TcpDialer<N>(PhantomData<N>);
 
 impl<N: Network> TcpDialer<N> {
-    /// The dialer that the adapters' `socket` uses.
+    /// Creates the dialer that the adapters' `socket` uses.
     #[must_use]
     pub fn new() -> Self {
         TcpDialer(PhantomData)
@@ -87,8 +86,7 @@ impl<N> fmt::Debug for TcpDialer<N> {
     }
 }
 
-/// Dials a Unix socket, whatever host and port the endpoint names; the server sees them in the `Host`
-/// header.
+/// Dials a Unix socket, regardless of the endpoint's host and port; the server sees those in the `Host` header.
 #[cfg(unix)]
 pub struct UnixDialer<N> {
     path: PathBuf,
@@ -97,7 +95,7 @@ pub struct UnixDialer<N> {
 
 #[cfg(unix)]
 impl<N: Network> UnixDialer<N> {
-    /// A dialer of the socket at `path`.
+    /// Creates a dialer for the socket at `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         UnixDialer { path: path.into(), network: PhantomData }
     }

@@ -1,4 +1,4 @@
-//! Through a SOCKS5 proxy (RFC 1928), with user and password (RFC 1929).
+//! Tunnels through a SOCKS5 proxy (RFC 1928), with user and password (RFC 1929).
 
 use std::fmt;
 use std::io;
@@ -21,10 +21,9 @@ const IPV4: u8 = 1;
 const NAME: u8 = 3;
 const IPV6: u8 = 4;
 
-/// Dials through a SOCKS5 proxy, which is reached by another dialer.
+/// Dials through a SOCKS5 proxy, which another dialer reaches.
 ///
-/// The proxy looks the server's name up. User and password go to the proxy as they are, which is what
-/// the protocol has.
+/// The proxy looks the server's name up. User and password go to the proxy unencrypted, as the protocol defines.
 ///
 /// # Errors
 ///
@@ -53,7 +52,7 @@ pub struct Socks5Proxy<D> {
 }
 
 impl<D: Dialer> Socks5Proxy<D> {
-    /// The proxy at `host` and `port`, without a user.
+    /// Creates a dialer for the proxy at `host` and `port`, without a user.
     pub fn new(dialer: D, host: impl Into<String>, port: u16) -> Self {
         Socks5Proxy { dialer: Arc::new(dialer), host: host.into(), port, user: None }
     }
@@ -83,7 +82,7 @@ impl<D: Dialer> Dialer for Socks5Proxy<D> {
     }
 }
 
-/// The message with user and password.
+/// Returns the message with user and password.
 fn login(user: &str, password: &str) -> Result<Vec<u8>, CloseCause> {
     let unusable =
         || CloseCause::invalid_request("the proxy's user or password hasn't 1 to 255 bytes");
@@ -96,7 +95,7 @@ fn login(user: &str, password: &str) -> Result<Vec<u8>, CloseCause> {
     Ok(message)
 }
 
-/// The message that asks for a connection.
+/// Returns the message that asks for a connection.
 fn request(host: &str, port: u16) -> Result<Vec<u8>, CloseCause> {
     let mut message = vec![VERSION, CONNECT, 0];
     match host.parse() {
@@ -168,7 +167,7 @@ where
     if code != 0 {
         return Err(CloseCause::Proxy(ProxyCause::socks_reply(code)));
     }
-    // The address at the proxy's other side, which isn't needed, and its port.
+    // Skip the address on the proxy's far side, and its port.
     let rest = match kind {
         IPV4 => 4,
         IPV6 => 16,

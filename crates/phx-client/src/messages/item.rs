@@ -18,7 +18,7 @@ pub enum StreamItem<T> {
 }
 
 impl<T> StreamItem<T> {
-    /// The message, if this is one.
+    /// Returns the message, if the item is one.
     pub fn message(self) -> Option<T> {
         match self {
             StreamItem::Message(message) => Some(message),
@@ -27,38 +27,39 @@ impl<T> StreamItem<T> {
     }
 }
 
-/// A message of any event, undecoded: what [`Channel::messages`](crate::Channel::messages) yields.
+/// Undecoded message of any event, from [`Channel::messages`](crate::Channel::messages).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChannelMessage {
-    /// The event's name.
+    /// Name of the event.
     pub event: ByteString,
-    /// The payload.
+    /// Payload of the message.
     pub payload: Payload,
 }
 
-/// A message on a topic that no channel of the socket has: what
-/// [`Socket::topic_messages`](crate::Socket::topic_messages) yields.
+/// Message on a topic without a channel of the socket, from
+/// [`Socket::topic_messages`](crate::Socket::topic_messages).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TopicMessage {
-    /// The topic.
+    /// Topic of the message.
     pub topic: ByteString,
-    /// The event's name.
+    /// Name of the event.
     pub event: ByteString,
-    /// The payload.
+    /// Payload of the message.
     pub payload: Payload,
 }
 
-/// Something that the server sent to a channel, in the order of the wire: what
-/// [`Channel::incoming`](crate::Channel::incoming) yields.
+/// Message, reply or join from the server to a channel, in the order of the wire, from
+/// [`Channel::incoming`](crate::Channel::incoming).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Incoming {
     /// The server accepted a join or rejoin.
     #[non_exhaustive]
     Joined {
-        /// The response, unless it was too much to keep.
+        /// The response, or an error if the client dropped it, see
+        /// [`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes).
         response: Result<Payload, PayloadDropped>,
         /// True if the channel had been joined before; then a [`StreamItem::Gap`] comes before this item.
         rejoined: bool,
@@ -70,9 +71,10 @@ pub enum Incoming {
     Reply {
         /// The push, see [`Push::id`](crate::Push::id).
         push: RequestId,
-        /// `ok`, `error` or the application's own.
+        /// Status of the reply: `ok`, `error` or a custom one.
         status: Status,
-        /// The response, unless it was too much to keep.
+        /// The response, or an error if the client dropped it, see
+        /// [`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes).
         response: Result<Payload, PayloadDropped>,
     },
 }
@@ -81,24 +83,22 @@ pub enum Incoming {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StreamOverflow {
-    /// Nothing is read from the transport until the stream has been read by half: the server feels
-    /// it, and so do all the other streams of this socket. Pushes and heartbeats still go out.
+    /// The client stops reading from the transport until the stream is half empty: the server feels it, and so do
+    /// all other streams of this socket. Pushes and heartbeats still go out.
     ///
-    /// A stream that takes nothing for
-    /// [`stall_after`](crate::SocketBuilder::stall_after) (5 s) is considered abandoned: it no longer holds
-    /// back reading, loses its oldest messages, and says so by [`StreamItem::Lagged`] when it is
-    /// read again. The same happens to whatever is full if the reply to a heartbeat couldn't be read
-    /// for three quarters of [`heartbeat_limit`](crate::SocketBuilder::heartbeat_limit) (22.5 s), so that a
-    /// slow stream never costs the connection. What is read in time, and goes on being read, loses
-    /// nothing.
+    /// A stream that takes nothing for [`stall_after`](crate::SocketBuilder::stall_after) (5 s) is considered
+    /// abandoned: it no longer holds back reading, loses its oldest messages, and yields [`StreamItem::Lagged`]
+    /// when it is read again. The same happens to every full stream if the reply to a heartbeat couldn't be read
+    /// for three quarters of [`heartbeat_limit`](crate::SocketBuilder::heartbeat_limit) (22.5 s), so that a slow
+    /// stream never costs the connection. A stream that is read in time loses nothing.
     ///
-    /// Replies to pushes aren't read either while reading is held back: a program that takes messages and waits
-    /// for replies in turns should use separate tasks for the two.
+    /// While reading is held back the client doesn't read replies to pushes either: a program that takes messages
+    /// and waits for replies in turn should use separate tasks for the two.
     #[default]
     Wait,
-    /// The oldest message gives way; the stream says [`StreamItem::Lagged`] in its place.
+    /// The oldest message is dropped; the stream yields [`StreamItem::Lagged`] in its place.
     DropOldest,
-    /// The new message is dropped; the stream says [`StreamItem::Lagged`] in its place.
+    /// The new message is dropped; the stream yields [`StreamItem::Lagged`] in its place.
     DropNewest,
 }
 
@@ -128,14 +128,14 @@ impl StreamOptions {
         Self::default()
     }
 
-    /// Room for this many messages; 0 counts as 1. Default: the builder's
+    /// Sets the number of messages that the stream holds; 0 counts as 1. Default: the builder's
     /// [`stream_capacity`](crate::SocketBuilder::stream_capacity).
     pub fn capacity(mut self, messages: usize) -> Self {
         self.capacity = Some(messages);
         self
     }
 
-    /// The rule for when it is full. Default: [`StreamOverflow::Wait`].
+    /// Sets the overflow policy. Default: [`StreamOverflow::Wait`].
     pub fn overflow(mut self, overflow: StreamOverflow) -> Self {
         self.overflow = overflow;
         self
@@ -166,13 +166,13 @@ enum Rule {
 }
 
 impl TopicFilter {
-    /// Matches this topic alone.
+    /// Creates a filter for this topic alone.
     #[must_use]
     pub fn topic(topic: impl Into<ByteString>) -> Self {
         TopicFilter(Rule::Topic(topic.into()))
     }
 
-    /// Every topic that starts with `prefix`; all topics if it is empty.
+    /// Creates a filter for every topic that starts with `prefix`; an empty one matches all topics.
     #[must_use]
     pub fn prefix(prefix: impl Into<ByteString>) -> Self {
         TopicFilter(Rule::Prefix(prefix.into()))

@@ -14,10 +14,10 @@ use crate::status::ChannelStatus;
 
 /// Stream of the changes of a [`Presence`] since the stream was made.
 ///
-/// The stream holds as many changes as [`stream_capacity`](crate::SocketBuilder::stream_capacity) and
-/// [`stream_bytes`](crate::SocketBuilder::stream_bytes) say. When it is full the oldest give way, and it says [`PresenceItem::Lagged`]: the list itself is
-/// right all the same. It ends when the channel is closed for good, and keeps the channel until it
-/// is dropped.
+/// The stream holds up to [`stream_capacity`](crate::SocketBuilder::stream_capacity) changes and
+/// [`stream_bytes`](crate::SocketBuilder::stream_bytes) bytes. When it is full, it drops the oldest and yields
+/// [`PresenceItem::Lagged`]; the list itself stays correct. The stream ends when the channel is closed for good,
+/// and keeps the channel until it is dropped.
 #[must_use = "a stream that is dropped shows nothing"]
 pub struct PresenceChanges<M, E> {
     listening: Arc<Listening>,
@@ -36,7 +36,7 @@ impl<M, E> Presence<M, E> {
 }
 
 impl<M, E> PresenceChanges<M, E> {
-    /// The next item; `None` when the channel is closed for good. Cancel-safe.
+    /// Returns the next item; `None` when the channel is closed for good. Cancel-safe.
     pub async fn next(&mut self) -> Option<PresenceItem<M, E>> {
         poll_fn(|cx| self.poll_item(cx)).await
     }

@@ -19,7 +19,7 @@ pub enum PresenceItem<M, E> {
     Change(PresenceChange<M, E>),
     /// The stream was too slow, and this many changes are missing here.
     Lagged(u64),
-    /// A payload was refused, and the list lacks what it said until the next join.
+    /// A payload was refused; the list lacks its changes until the next join.
     Refused(Arc<PresenceError>),
 }
 

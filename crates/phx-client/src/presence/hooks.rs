@@ -60,7 +60,7 @@ impl<M, E> Default for PresenceHooks<M, E> {
 
 /// Hooks; see [`Subscription`] for where they run.
 impl<M: Send + Sync + 'static, E: Send + Sync + 'static> Presence<M, E> {
-    /// Calls `handler` when metas came: with the key, what was there before, and what came.
+    /// Calls `handler` when metas joined: with the key, the metas before, and those that joined.
     pub fn on_join(
         &self,
         handler: impl Fn(&str, Option<&PresenceEntry<M, E>>, &PresenceEntry<M, E>)
@@ -71,7 +71,7 @@ impl<M: Send + Sync + 'static, E: Send + Sync + 'static> Presence<M, E> {
         self.hook::<OnJoin<M, E>>(Arc::new(handler), |hooks| &mut hooks.join)
     }
 
-    /// Calls `handler` when metas went: with the key, what remains, and what went.
+    /// Calls `handler` when metas left: with the key, the metas that remain, and those that left.
     pub fn on_leave(
         &self,
         handler: impl Fn(&str, &PresenceEntry<M, E>, &PresenceEntry<M, E>) + Send + Sync + 'static,

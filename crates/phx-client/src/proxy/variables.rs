@@ -26,8 +26,8 @@ const EXCEPTIONS: &[&str] = &["no_proxy", "NO_PROXY"];
 ///
 /// # Errors
 ///
-/// [`ConfigError`] with the name of the variable that can't be read, and nothing of its value. Variables that don't
-/// count for this server can be as they please.
+/// [`ConfigError`] with the name of a variable that applies and can't be read, without its value. Variables that
+/// don't apply to this server aren't checked.
 pub(crate) fn choose(
     read: impl Fn(&str) -> Option<OsString>,
     tls: bool,

@@ -7,7 +7,7 @@ use phx_proto::{ByteString, CallError, EncodeError, Escaped, Payload, PayloadErr
 
 use crate::channel::{Channel, rejected};
 
-/// A push without a response. `Debug` shows the same text as `Display`.
+/// Error of a push without an `ok` response. `Debug` shows the same text as `Display`.
 ///
 /// # Examples
 ///
@@ -46,7 +46,7 @@ struct Pushed {
 pub enum PushCause {
     /// The value can't be written as JSON. Nothing was sent.
     Payload(PayloadError),
-    /// The channel can't take the push. Nothing was sent, and [`PushError::into_payload`] hands the payload back.
+    /// The channel can't take the push. Nothing was sent; [`PushError::into_payload`] returns the payload.
     InvalidState(CallError),
     /// The server replied with a status other than `ok`.
     #[non_exhaustive]
@@ -56,7 +56,7 @@ pub enum PushCause {
         /// Response of the reply.
         response: Payload,
     },
-    /// The server replied, and the response was dropped: replies that weren't awaited yet held as many bytes as
+    /// The server replied, and the client dropped the response: replies not awaited yet held as many bytes as
     /// [`SocketBuilder::max_answer_bytes`](crate::SocketBuilder::max_answer_bytes) allows.
     #[non_exhaustive]
     ReplyDropped {
@@ -65,27 +65,27 @@ pub enum PushCause {
         /// The length of the response in bytes.
         len: usize,
     },
-    /// The server replied `ok`, but the response isn't of the type that was asked for.
+    /// The server replied `ok`, but the response doesn't decode as the requested type.
     Response(PayloadError),
-    /// No reply came in time. Whether the server received the push isn't known.
+    /// No reply arrived in time. The server may have received the push.
     TimedOut,
-    /// It couldn't be sent in time: the channel wasn't joined (its [`failure`](crate::Channel::failure) says
-    /// why), or the connection took nothing more. The server never saw it.
+    /// The push couldn't be sent in time: the channel wasn't joined (its [`failure`](crate::Channel::failure) has
+    /// the cause), or the transport took no more frames. The server never received it.
     NotSent,
-    /// The connection ended after the push was sent. Whether the server received it isn't known.
+    /// The connection ended after the push was sent. The server may have received it.
     Disconnected,
-    /// The channel crashed after the push was sent. Whether the server received it isn't known.
+    /// The channel crashed after the push was sent. The server may have received it.
     ChannelCrashed,
     /// The channel was closed.
     ChannelClosed,
     /// The caller cancelled the push.
     Cancelled,
-    /// The channel's buffer was full, and a newer push took its place. It was never sent.
+    /// The channel's buffer was full, and a newer push evicted this one. It was never sent.
     Evicted,
-    /// The serializer couldn't encode it. It was never sent.
+    /// The serializer couldn't encode the push. It was never sent.
     EncodeFailed(EncodeError),
     /// The socket's driver has ended: its runtime was shut down, or it panicked. If that was before the push,
-    /// [`PushError::into_payload`] hands the payload back.
+    /// [`PushError::into_payload`] returns the payload.
     Stopped,
 }
 
@@ -108,13 +108,13 @@ impl PushError {
         &self.push.topic
     }
 
-    /// The event that was pushed.
+    /// Returns the event's name.
     #[must_use]
     pub fn event(&self) -> &str {
         &self.push.event
     }
 
-    /// The payload, if the socket didn't accept the push: to try again with.
+    /// Returns the payload, to push it again, if the socket didn't accept the push.
     #[must_use]
     pub fn into_payload(self) -> Option<Payload> {
         self.push.payload

@@ -20,7 +20,7 @@ const LOOKS_AT: Duration = Duration::from_millis(100);
 /// sockets cost nearly twice as much otherwise.
 const RESOLUTION: Duration = Duration::from_millis(1);
 
-/// Two readings of clocks can't be taken at once. What lies between them is no suspension.
+/// Largest difference between two clocks that counts as noise, since they can't be read at the same moment.
 const NOISE: Duration = Duration::from_secs(1);
 
 /// Time for which a measurement stays valid. Suspending a machine takes longer, so none is missed, and calls on
@@ -101,7 +101,7 @@ impl Clock {
         Duration::from_millis(self.suspended.load(Ordering::Relaxed))
     }
 
-    /// Counts what is more than is known by more than noise.
+    /// Adds the suspension measured beyond the known one, if it exceeds the noise.
     fn note(&self, measured: Duration) {
         if measured >= self.suspended() + NOISE {
             self.suspended.fetch_max(millis(measured), Ordering::Relaxed);

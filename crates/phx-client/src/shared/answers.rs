@@ -1,6 +1,6 @@
-//! Answers of the server that weren't read yet, bounded in bytes.
+//! Unread answers of the server, bounded in bytes.
 
-/// Bytes of answers that are kept, of which no more than the limit are, but one answer of any size.
+/// Bytes of kept answers: up to the limit, or one answer of any size.
 pub(crate) struct Budget {
     held: usize,
     max: usize,

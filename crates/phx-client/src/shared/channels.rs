@@ -57,8 +57,8 @@ fn index(id: ChannelId) -> usize {
     usize::try_from(id.as_u64() & u64::from(u32::MAX)).unwrap_or(usize::MAX).saturating_sub(1)
 }
 
-/// One channel: its handle, its streams and its hooks. There are many, and each message looks into
-/// one: what most of them never have is in a box.
+/// One channel: its handle, its streams and its hooks. There are many channels, and each message looks at one:
+/// fields that few channels use are in a box.
 pub(crate) struct ChannelEntry {
     pub(crate) hooks: Option<Box<ChannelHooks>>,
     pub(crate) streams: Streams,
@@ -114,24 +114,24 @@ impl ChannelEntry {
         self.response.as_ref().map_or(0, response_len)
     }
 
-    /// Bytes of what the server sent with the failure.
+    /// Returns the size of the failure's payload in bytes.
     pub(super) fn failure_len(&self) -> usize {
         self.failure.as_ref().map_or(0, |failure| failure.answer_len())
     }
 
-    /// Bytes of what the server sent with the end.
+    /// Returns the size of the close cause's payload in bytes.
     pub(super) fn cause_len(&self) -> usize {
         self.closed.as_ref().map_or(0, |cause| cause.answer_len())
     }
 
-    /// Bytes of all that the server answered.
+    /// Returns the size of all kept answers in bytes.
     pub(super) fn answer_len(&self) -> usize {
         let ends = self.cause_len().saturating_add(self.failure_len());
         self.response_len().saturating_add(ends)
     }
 }
 
-/// Bytes of a response that is kept.
+/// Returns the size of a kept response in bytes.
 pub(super) fn response_len(response: &Result<Payload, PayloadDropped>) -> usize {
     response.as_ref().map_or(0, Payload::len)
 }

@@ -4,10 +4,10 @@ use phx_proto::{ByteString, Payload, PayloadDropped};
 
 use crate::messages::item::{Incoming, TopicMessage};
 
-/// Something that the server sent.
+/// Content from the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
-    /// A message of the stream's channel: nearly all there is.
+    /// A message of the stream's channel: the usual case.
     Message { event: ByteString, payload: Payload },
     /// Content for some streams only. It is larger, and rare.
     Other(Box<Other>),

@@ -1,4 +1,4 @@
-//! Openings and ends of a socket's connections, as far as its futures may know of them.
+//! Openings and ends of a socket's connections, as its futures see them.
 
 use phx_proto::CloseCause;
 

@@ -14,7 +14,7 @@ use crate::subscription::isolated;
 pub(crate) struct HookId(pub(crate) u64);
 
 impl HookId {
-    /// Those of the builder, which can't be removed.
+    /// Id of the builder's hooks, which can't be removed.
     pub(crate) const KEPT: HookId = HookId(0);
 }
 
@@ -53,7 +53,7 @@ impl ChannelHooks {
         !self.payload.is_empty() || (!self.event.is_empty() && self.event.contains_key(event))
     }
 
-    /// As [`HookList::remove`].
+    /// Removes an event's function, as [`HookList::remove`] does.
     pub(crate) fn remove_event(
         &mut self,
         event: &ByteString,
@@ -93,7 +93,7 @@ impl<F: ?Sized> HookList<F> {
         self.0.as_ref().is_none_or(|list| list.is_empty())
     }
 
-    /// Calls each function; their panics stay their own.
+    /// Calls each function, and catches their panics.
     pub(crate) fn each(&self, what: &'static str, call: impl Fn(&F)) {
         for function in self.iter() {
             isolated(what, || call(function));

@@ -21,8 +21,8 @@ pub(crate) enum Entry {
     Lagged(u64),
 }
 
-/// Entries that a stream takes at a time, at most: as many as are read at a time. Capacity for this many
-/// stays when all have been taken.
+/// Largest number of entries that a stream takes at a time, equal to the number of frames read at a time. Capacity
+/// for this many stays when all have been taken.
 const MAX_TAKEN: usize = 64;
 
 /// A stream's bounded queue, with a separate lock: the driver fills it and the stream empties it,
@@ -57,9 +57,10 @@ struct Queue {
 enum Backpressure {
     /// The mailbox isn't full, or never holds back reading.
     No,
-    /// It was filled, and not emptied by half since; the moment is when it last gave something.
+    /// The mailbox was full, and hasn't been half emptied since. Holds the time of the last take.
     Since(Instant),
-    /// It has given nothing for too long, and loses its oldest until it gives something.
+    /// The stream has taken nothing for `stall_after`; the mailbox drops its oldest messages until the stream takes
+    /// one.
     Stalled,
 }
 
@@ -92,7 +93,7 @@ impl Mailbox {
         self.was_full.load(Ordering::Relaxed)
     }
 
-    /// Moves what is there to `taken`, which is empty; `false` if nothing more will come.
+    /// Moves all entries to `taken`, which is empty; `false` if no more will come.
     pub(crate) fn poll_take(&self, taken: &mut VecDeque<Entry>, cx: &Context<'_>) -> Poll<bool> {
         let mut queue = self.lock();
         if queue.entries.is_empty() {
@@ -103,7 +104,7 @@ impl Mailbox {
             }
             let old = queue.waker.replace(cx.waker().clone());
             drop(queue);
-            // It may be all that keeps a task and the handles in it.
+            // The waker may hold the last reference to a task and the handles in it.
             drop(old);
             return Poll::Pending;
         }
@@ -116,9 +117,9 @@ impl Mailbox {
         Poll::Ready(true)
     }
 
-    /// The next entry of a mailbox that was full, unless it was `taken` before, and whether the driver is to
-    /// look at what that means. The caller holds the lock under which the driver delivers, so that a
-    /// stream that had stalled loses nothing between its first sign of life and the next message.
+    /// Returns the next entry of a mailbox that was full, unless it was `taken` before, and true if the driver must
+    /// check whether reading can continue. The caller holds the lock under which the driver delivers, so that a
+    /// stalled stream loses nothing between its first sign of life and the next message.
     pub(crate) fn take_of_full(
         self: &Arc<Self>,
         taken: Option<Entry>,
@@ -185,7 +186,7 @@ impl Mailbox {
         }
     }
 
-    /// Ends the stream, after what it holds.
+    /// Ends the stream after the entries that it holds.
     pub(crate) fn end(&self, deferred: &mut Deferred) {
         let mut queue = self.lock();
         queue.end();
@@ -199,7 +200,7 @@ impl Mailbox {
         queue.end();
         let content = (std::mem::take(&mut queue.entries), queue.waker.take());
         drop(queue);
-        // The waker may be all that keeps a task and the handles in it.
+        // The waker may hold the last reference to a task and the handles in it.
         drop(content);
         held
     }
@@ -208,7 +209,7 @@ impl Mailbox {
 /// The streams of a socket that hold back reading.
 #[derive(Default)]
 pub(crate) struct Mailboxes {
-    /// May include streams that don't any more.
+    /// May include streams that no longer hold back reading.
     holding: Vec<Arc<Mailbox>>,
 }
 
@@ -290,7 +291,7 @@ impl Queue {
         match before {
             Backpressure::No => false,
             Backpressure::Since(_) => roomy,
-            // It is alive after all, and loses nothing from here on.
+            // The stream is alive, and loses nothing from here on.
             Backpressure::Stalled => !roomy,
         }
     }

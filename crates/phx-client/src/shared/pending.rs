@@ -14,14 +14,14 @@ pub(crate) trait Handle {
     fn shared(&self) -> &Arc<Shared>;
 }
 
-/// The id of something that was asked for, which has one answer.
+/// Id of a request that has one answer.
 pub(crate) trait Asked: Copy + Eq + Hash {
     type Answer;
 
     /// The futures that wait for such answers.
     fn waiting(state: &mut State) -> &mut Waiters<Self, Self::Answer>;
 
-    /// The answer is kept no longer.
+    /// Releases the budget of an answer that is no longer kept.
     fn give_back(state: &mut State, answer: &Self::Answer);
 }
 
@@ -80,7 +80,7 @@ impl<H: Handle, K: Asked, E> Pending<H, K, E> {
     /// The answer, or `None` if there will be none because the driver has ended.
     pub(crate) fn poll(&mut self, cx: &Context<'_>) -> Poll<Result<Option<K::Answer>, E>> {
         let Progress::Made(key) = self.state else {
-            // Polled again after it was over: a future may do anything then but panic.
+            // Polled again after completion: a future may do anything then but panic.
             return self.take_refusal().map_or(Poll::Pending, |refused| Poll::Ready(Err(refused)));
         };
         let mut state = self.handle.shared().lock();

@@ -10,7 +10,7 @@ use super::{Deferred, Shared, State};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Life {
     Running,
-    /// It is gone: nothing is open or joined any more, and nothing is accepted. Not all hooks have run.
+    /// The driver is gone: nothing is open or joined, and calls are refused. Not all hooks have run.
     Ending,
     /// The hooks have run, so futures and streams end.
     Ended,
@@ -38,8 +38,8 @@ impl State {
         state.unwrap_or(ChannelState::Closed)
     }
 
-    /// The driver is gone, and so are the connection and the channels. Gives the channels that weren't closed yet, and
-    /// whether a connection ends by this, or the wait for one.
+    /// Marks the driver, the connection and the channels as gone. Returns the channels that weren't closed yet, and
+    /// true if this ends a connection, or the wait for one.
     pub(crate) fn begin_stop(&mut self, deferred: &mut Deferred) -> (Vec<ChannelId>, bool) {
         // A panic may have come between the core and this side: what either knows of counts.
         let mut ends =

@@ -9,8 +9,8 @@ use super::deferred::Deferred;
 use super::mailbox::{Mailbox, Mailboxes};
 use crate::messages::item::Wanted;
 
-/// Streams with what they want, in the order in which they were made. A message is held against each:
-/// there are few, and as many as the program itself has made.
+/// Streams with their filters, in the order in which they were made. Each message is compared with all of them:
+/// there are only those that the program itself has made.
 #[derive(Default)]
 pub(crate) struct Streams(Vec<(Wanted, Arc<Mailbox>)>);
 
@@ -59,19 +59,19 @@ impl Streams {
         self.0.iter().any(|(wanted, _)| matches!(wanted, Wanted::Incoming))
     }
 
-    /// Those that want this topic, which no channel has.
+    /// Returns the streams that want this topic, which no channel has.
     pub(crate) fn of(&self, topic: &str) -> impl Iterator<Item = &Arc<Mailbox>> {
         let wants =
             move |wanted: &Wanted| matches!(wanted, Wanted::Topics(filter) if filter.wants(topic));
         self.0.iter().filter(move |(wanted, _)| wants(wanted)).map(|(_, mailbox)| mailbox)
     }
 
-    /// An open connection ended.
+    /// Notes in all streams that an open connection ended.
     pub(crate) fn interrupt(&self) {
         self.all().for_each(|mailbox| mailbox.interrupt());
     }
 
-    /// A connection opened: streams that saw the one before may have missed something.
+    /// Notes that a connection opened: streams of the previous one may have missed messages.
     pub(crate) fn resume(&self, deferred: &mut Deferred) {
         self.all().for_each(|mailbox| mailbox.resume(deferred));
     }

@@ -14,13 +14,13 @@ const KEPT: usize = 8;
 /// A larger capacity is released as soon as no future waits.
 const LARGE: usize = 512;
 
-/// Futures that wait for something that has an id, and what has come for them. The ids are this side's
-/// own, so a peer can't choose them to collide, and none is used twice.
+/// Futures that wait by an id, and the values that have come for them. This side chooses the ids, so a peer can't
+/// make them collide, and none is used twice.
 ///
 /// An unneeded waker may hold the last reference to a task and the handles in it. So it is returned to the caller,
 /// which drops it after releasing the lock.
 pub(crate) struct Waiters<K, V> {
-    /// Mostly there is no other, and then no table.
+    /// Usually the only one, without a table.
     one: Option<(K, Slot<V>)>,
     others: HashMap<K, Slot<V>, FixedState>,
 }
@@ -59,7 +59,7 @@ impl<K: Eq + Hash, V> Waiters<K, V> {
         }
     }
 
-    /// The value for `key`, once; and the waker before this one.
+    /// Returns the value for `key`, once, and the previous waker.
     pub(crate) fn poll(&mut self, key: &K, cx: &Context<'_>) -> (Poll<V>, Option<Waker>) {
         if let Some(Slot::Pending(waker)) = self.slot(key) {
             return (Poll::Pending, waker.replace(cx.waker().clone()));

@@ -12,12 +12,13 @@ use phx_proto::{CallError, CloseCode, ConnectionState};
 use super::{ConnectCause, ConnectError, Socket};
 use crate::shared::{State, WatchKey};
 
-/// The future of an open connection. It resolves after the hooks of the same opening or end have run.
-/// Cancel-safe: dropping it changes nothing about the connection.
+/// Future of an open connection. It resolves after the hooks of the same opening or end have run. Cancel-safe:
+/// dropping it changes nothing about the connection.
 #[must_use = "the socket connects all the same; await this to know when it has"]
 pub struct Connecting(Wait);
 
-/// The future of a closed connection. It resolves after the hooks of that end have run. Cancel-safe: dropping it changes nothing about the connection.
+/// Future of a closed connection. It resolves after the hooks of that end have run. Cancel-safe: dropping it
+/// changes nothing about the connection.
 #[must_use = "the socket disconnects all the same; await this to know when it has"]
 pub struct Disconnecting(Wait);
 
@@ -30,11 +31,10 @@ struct Wait {
 }
 
 impl Socket {
-    /// Connects, and stays connected until [`disconnect`](Self::disconnect). Only needed after a
-    /// `disconnect`, or after a refusal that ended the attempts; it also ends a wait for the next
-    /// attempt at once.
+    /// Connects, and stays connected until [`disconnect`](Self::disconnect). Call it after a `disconnect`, or after
+    /// a refusal that ended the attempts; it also ends the wait for the next attempt at once.
     ///
-    /// It acts here and now; the future waits until the connection is open, or is given up.
+    /// The call takes effect at once; the future waits until the connection is open, or the client stops trying.
     /// Cancel-safe.
     pub fn connect(&self) -> Connecting {
         let since = self.shared().call(|state, now, _| {
@@ -46,7 +46,7 @@ impl Socket {
         Connecting(Wait::new(self, since))
     }
 
-    /// Waits until the connection is open, or given up. Does nothing to it. Cancel-safe.
+    /// Waits until the connection is open, or the client stops trying. Doesn't affect the connection. Cancel-safe.
     pub fn wait_connected(&self) -> Connecting {
         let state = self.shared().lock();
         // If the client has stopped trying, the future returns the cause of that.
@@ -56,22 +56,22 @@ impl Socket {
         Connecting(Wait::new(self, since))
     }
 
-    /// Disconnects with close code 1000, and stays so until [`connect`](Self::connect).
+    /// Disconnects with close code 1000, and stays disconnected until [`connect`](Self::connect).
     ///
-    /// It acts here and now; the future waits until the transport is closed, at the latest after
-    /// [`SocketBuilder::close_timeout`](crate::SocketBuilder::close_timeout). Channels stay known and rejoin
-    /// after the next `connect`, so their streams don't end. Cancel-safe.
+    /// The call takes effect at once; the future waits until the transport is closed, at the latest after
+    /// [`SocketBuilder::close_timeout`](crate::SocketBuilder::close_timeout). Channels are kept and rejoin after
+    /// the next `connect`, so their streams don't end. Cancel-safe.
     pub fn disconnect(&self) -> Disconnecting {
         let since = self.shared().call(|state, now, _| state.disconnect_normally(now));
         Disconnecting(Wait::new(self, since))
     }
 
-    /// [`disconnect`](Self::disconnect), telling the server why.
+    /// As [`disconnect`](Self::disconnect), with a code and a reason for the server.
     ///
     /// # Errors
     ///
-    /// [`CallError`], and nothing is done, if a close frame can't hold `code` (1000 and 3000 to
-    /// 4999 are allowed) or `reason` (123 bytes at the most).
+    /// [`CallError`], without any effect, if a close frame can't hold `code` (1000 and 3000 to 4999 are allowed) or
+    /// `reason` (at most 123 bytes).
     pub fn disconnect_with(
         &self,
         code: CloseCode,
@@ -83,8 +83,8 @@ impl Socket {
 }
 
 impl Connecting {
-    /// Gives up the wait when it has taken this long; the error says why the last attempt failed.
-    /// The socket itself keeps trying. Cancel-safe.
+    /// Limits the wait to this time; the error has the cause of the last attempt's failure. The socket itself keeps
+    /// trying. Cancel-safe.
     ///
     /// # Examples
     ///
@@ -100,7 +100,7 @@ impl Connecting {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`]; after the time that is [`ConnectCause::TimedOut`].
+    /// [`ConnectError`]; when the time is over, [`ConnectCause::TimedOut`].
     pub async fn with_timeout(self, limit: Duration) -> Result<(), ConnectError> {
         let socket = self.0.socket.clone();
         let clock = &socket.shared().runtime;
@@ -163,7 +163,7 @@ impl Wait {
         ConnectError::of(&self.socket.shared().endpoint, cause)
     }
 
-    /// Has the task woken when the connection's state isn't `known` any more.
+    /// Registers the task for when the connection's state is no longer `known`.
     fn wait(&self, mut state: MutexGuard<'_, State>, known: ConnectionState, cx: &Context<'_>) {
         let old = state.connection.wait(self.key, known, cx);
         drop(state);

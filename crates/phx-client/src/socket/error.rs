@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use phx_proto::{CloseCause, ConfigError, DecodeError, Endpoint, EndpointError, Escaped};
 
-/// The end of a connection or of an attempt, as [`Socket::on_close`](crate::Socket::on_close) reports it.
+/// End of a connection or of an attempt, reported by [`Socket::on_close`](crate::Socket::on_close).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Closed {
@@ -18,18 +18,18 @@ pub struct Closed {
     pub retry_in: Option<Duration>,
 }
 
-/// Something that went wrong on a socket, as [`Socket::on_error`](crate::Socket::on_error) reports it.
+/// Error of a socket, reported by [`Socket::on_error`](crate::Socket::on_error).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SocketError {
     /// The connection was lost, or an attempt failed.
     #[error("{0}")]
     Connection(CloseCause),
-    /// A frame came that isn't a message. It was dropped.
+    /// A received frame isn't a message. The client dropped it.
     #[error("a frame that isn't a message came")]
     Malformed(#[source] DecodeError),
-    /// The server has ignored the auth token: it named no subprotocol, as Phoenix does before 1.8, and for a
-    /// socket without `auth_token: true`. The connection stays. Reported once for each socket.
+    /// The server ignored the auth token: it named no subprotocol, as Phoenix before 1.8 does, and later versions
+    /// for a socket without `auth_token: true`. The connection stays. Reported once for each socket.
     #[error(
         "the server ignored the auth token: before Phoenix 1.8, and without `auth_token: true`, it has to be a param"
     )]
@@ -40,7 +40,8 @@ pub enum SocketError {
     EventsLost(u64),
 }
 
-/// A socket that isn't connected, and won't be without another call. `Debug` shows the same text as `Display`.
+/// Error of a socket that isn't connected, and won't be without another call. `Debug` shows the same text as
+/// `Display`.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectError {
@@ -58,18 +59,19 @@ pub enum ConnectCause {
     Endpoint(EndpointError),
     /// A setting can't work. Nothing was tried.
     Config(ConfigError),
-    /// A connection ended, or an attempt failed, and the
-    /// [reconnect policy](crate::SocketBuilder::reconnect_policy) says not to try again: with the default
-    /// one, because the server refused the first attempt for good. Or the user disconnected.
+    /// A connection ended, or an attempt failed, and the [reconnect policy](crate::SocketBuilder::reconnect_policy)
+    /// doesn't allow another attempt: the default one, because the server refused the first attempt for good. Or
+    /// the user disconnected.
     Closed(CloseCause),
-    /// The builder lacks what to run on: [`SocketBuilder::runtime`](crate::SocketBuilder::runtime) and
-    /// [`SocketBuilder::connector`](crate::SocketBuilder::connector). The adapters' entries set both.
+    /// The builder lacks the runtime or the connector: set
+    /// [`SocketBuilder::runtime`](crate::SocketBuilder::runtime) and
+    /// [`SocketBuilder::connector`](crate::SocketBuilder::connector). The adapters' `socket` functions set both.
     #[non_exhaustive]
     Incomplete {
         /// The missing part: `runtime` or `connector`.
         missing: &'static str,
     },
-    /// It wasn't open within the time given to
+    /// The connection wasn't open within the time limit of
     /// [`Connecting::with_timeout`](crate::Connecting::with_timeout) or
     /// [`SocketBuilder::connect_with_timeout`](crate::SocketBuilder::connect_with_timeout).
     #[non_exhaustive]

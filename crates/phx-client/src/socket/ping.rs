@@ -10,26 +10,26 @@ use phx_proto::{CallError, PingId};
 use super::Socket;
 use crate::shared::Pending;
 
-/// The future of a ping's round-trip time. Cancel-safe.
+/// Future of a ping's round-trip time. Cancel-safe.
 #[must_use = "the future has the round-trip time"]
 pub struct Ping(Pending<Socket, PingId, CallError>);
 
-/// A ping without a round-trip time.
+/// Error of a ping without an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PingError {
-    /// The ping couldn't be made.
+    /// The socket couldn't send the ping.
     #[error("can't ping: {0}")]
     InvalidState(CallError),
-    /// The connection ended first.
+    /// The connection ended before the answer.
     #[error("ping failed: the connection ended before the answer came")]
     Disconnected,
 }
 
 impl Socket {
-    /// Asks the server for a sign of life, and measures the time until it comes.
+    /// Sends a WebSocket ping, and measures the time until its answer.
     ///
-    /// The ping is made here and now. Cancel-safe.
+    /// The ping is sent at once. Cancel-safe.
     pub fn ping(&self) -> Ping {
         let stopped = CallError::NotConnected;
         Ping(Pending::ask(self.clone(), stopped, |state, now, _| state.core.ping(now)))

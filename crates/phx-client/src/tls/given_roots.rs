@@ -1,4 +1,4 @@
-//! Trust in certificates that the user gave: as roots, and for the server that shows one of them.
+//! Trust in given certificates: as roots, and as a server's certificate.
 
 use std::sync::Arc;
 
@@ -13,17 +13,17 @@ use rustls::{
 
 use super::cause::is_ca_as_end_entity;
 
-/// The beginning of a configuration that trusts these certificates (DER) and no others; with or without a client
-/// certificate, as you choose next.
+/// Begins a configuration that trusts these certificates (DER) and no others; the next call adds a client
+/// certificate or none.
 ///
 /// A server is trusted if one of them signed its certificate, directly or through intermediates. It is trusted as
-/// well if its own certificate is one of them, byte for byte, regardless of its signer, and also if it is marked as a CA's,
-/// as self-signed ones of `openssl req -x509` are. Name, dates, and that the server has the key are checked in either
-/// case.
+/// well if its certificate is one of them, byte for byte, regardless of its signer, and also if it is marked as a
+/// CA's, as self-signed ones of `openssl req -x509` are. Name, dates, and the server's possession of the key are
+/// checked in either case.
 ///
 /// # Errors
 ///
-/// If a certificate can't be read, or none is given.
+/// If a certificate can't be read, or the list is empty.
 ///
 /// # Examples
 ///
@@ -54,7 +54,7 @@ pub fn with_custom_roots(
     Ok(builder.dangerous().with_custom_certificate_verifier(verifier))
 }
 
-/// webpki's verifier, but for a server whose own certificate was given.
+/// webpki's verifier, except for a server whose certificate is one of the given ones.
 #[derive(Debug)]
 struct GivenRoots {
     given: Vec<CertificateDer<'static>>,

@@ -1,11 +1,11 @@
-//! The settings of a WebSocket transport.
+//! Settings of a WebSocket transport.
 
 use std::fmt;
 use std::time::Duration;
 
 use phx_proto::ConfigError;
 
-/// The settings of a WebSocket transport.
+/// Settings of a WebSocket transport.
 ///
 /// # Examples
 ///
@@ -18,31 +18,31 @@ use phx_proto::ConfigError;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct WebSocketConfig {
-    /// Bytes asked of the stream at a time, from 1 byte to 16 MiB. Each connection keeps a buffer of this size, and it is
-    /// filled with zeros before each read. A stream that fills it is read with another buffer of
-    /// up to 64 KiB until there is nothing more to read. Default: 1 KiB.
+    /// Bytes requested from the stream per read, from 1 byte to 16 MiB. Each connection keeps a buffer of this
+    /// size, and fills it with zeros before each read. A stream that fills it is read with another buffer of up to
+    /// 64 KiB until no more bytes are ready. Default: 1 KiB.
     pub read_buffer_size: usize,
-    /// Bytes gathered before they are written to the stream without a flush, so that
-    /// many frames go out in one write, up to 1 GiB. Besides these, one frame of any size may wait.
-    /// Zero writes each frame at once. Default: 32 KiB.
+    /// Bytes gathered before they are written to the stream without a flush, so that many frames go out in one
+    /// write, from 0 to 1 GiB. One frame of any size may wait in addition. Zero writes each frame at once. Default:
+    /// 32 KiB.
     pub write_buffer_size: usize,
     /// Bytes kept of the body of a refusal; the rest is not read. Default: 16 KiB.
     pub max_refusal_body: usize,
-    /// Time to wait for the body of a refusal once its head has come; the bytes that came by then
-    /// are kept. Default: 2 s.
+    /// Time limit for the body of a refusal after its head; bytes that arrived by then are kept. Default: 2 s.
     pub refusal_timeout: Duration,
-    /// TLS to the server, for `wss`: roots, client certificates, versions. Default:
+    /// TLS configuration for the server, for `wss`: roots, client certificates, versions. Default:
     /// [`tls::client_config`](crate::tls::client_config).
     #[cfg(feature = "tls")]
     pub tls: std::sync::Arc<rustls::ClientConfig>,
-    /// TLS to a proxy whose URL says `https`: roots and versions. It isn't `tls`, so that a client certificate for
-    /// the server isn't shown to the proxy. Default: [`tls::client_config`](crate::tls::client_config).
+    /// TLS configuration for a proxy whose URL has the scheme `https`: roots and versions. It is separate from
+    /// `tls`, so that a client certificate for the server isn't shown to the proxy. Default:
+    /// [`tls::client_config`](crate::tls::client_config).
     #[cfg(feature = "tls")]
     pub proxy_tls: std::sync::Arc<rustls::ClientConfig>,
 }
 
 impl WebSocketConfig {
-    /// Checks whether every setting can work. A connector does so before anything runs.
+    /// Checks every setting. A connector calls it before it dials.
     ///
     /// # Errors
     ///

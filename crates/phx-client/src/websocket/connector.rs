@@ -11,8 +11,8 @@ use crate::connector::{Attempt, Connector, Transport};
 use crate::dial::{Dialer, Network, TcpDialer, dial_through_proxy};
 use crate::runtime::BoxFuture;
 
-/// Opens WebSocket connections over the streams of a [`Dialer`], with TLS for `wss`; through a proxy, which the dialer
-/// reaches then, if the attempt has one.
+/// Opens WebSocket connections over the streams of a [`Dialer`], with TLS for `wss`. If the attempt has a proxy,
+/// the dialer connects to that.
 ///
 /// There is no time limit here: the client drops an attempt once the connect timeout has passed.
 ///
@@ -39,15 +39,16 @@ pub struct WebSocketConnector<D> {
 }
 
 impl<D: Dialer> WebSocketConnector<D> {
-    /// A connector with the default settings.
+    /// Creates a connector with the default settings.
     #[must_use]
     pub fn new(dialer: D) -> Self {
         static DEFAULT: LazyLock<Arc<WebSocketConfig>> = LazyLock::new(Arc::default);
         WebSocketConnector { dialer: Arc::new(dialer), config: Arc::clone(&DEFAULT) }
     }
 
-    /// The same connector with these settings. One that can't work is an error of
-    /// [`SocketBuilder::connect`](crate::SocketBuilder::connect) and [`SocketBuilder::spawn`](crate::SocketBuilder::spawn).
+    /// Sets the connector's settings. One that can't work is an error of
+    /// [`SocketBuilder::connect`](crate::SocketBuilder::connect) and
+    /// [`SocketBuilder::spawn`](crate::SocketBuilder::spawn).
     #[must_use]
     pub fn with_config(mut self, config: WebSocketConfig) -> Self {
         self.config = Arc::new(config);
@@ -55,15 +56,15 @@ impl<D: Dialer> WebSocketConnector<D> {
     }
 }
 
-/// A builder for a socket that connects to `endpoint` over TCP, and runs on the runtime of the caller: the adapters'
-/// `socket` returns it.
+/// Returns a builder of a socket that connects to `endpoint` over TCP, and runs on the caller's runtime: the
+/// adapters' `socket` functions return it.
 pub fn builder<N: Network>(endpoint: impl IntoEndpoint) -> SocketBuilder {
     let builder = SocketBuilder::new(endpoint);
     match N::current() {
         Ok(runtime) => {
             builder.connector(WebSocketConnector::new(TcpDialer::<N>::new())).runtime(runtime)
         }
-        // A builder without a runtime says so when it is to connect.
+        // `connect` and `spawn` report a missing runtime.
         Err(_) => builder,
     }
 }
@@ -77,7 +78,7 @@ impl<D: Dialer> Connector for WebSocketConnector<D> {
         let dialer = Arc::clone(&self.dialer);
         let config = Arc::clone(&self.config);
         Box::pin(async move {
-            // Asked first, so that no connection is made in vain.
+            // Checked first, so that no useless connection is made.
             check_tls(&attempt.request)?;
             let (host, port) = (attempt.request.host(), attempt.request.port());
             match &attempt.proxy {

@@ -1,4 +1,4 @@
-//! The causes of connections that failed: for people, and without secrets.
+//! Causes of failed connections: for people, and without secrets.
 
 use std::io;
 

@@ -64,7 +64,7 @@ fn request_head(request: &Request, key: &str) -> String {
         let _ = write!(head, "?{query}");
     }
     let _ = write!(head, " HTTP/1.1\r\nHost: {}", url.host_str().unwrap_or_default());
-    // The port is absent where it is the scheme's own, as browsers do it.
+    // The port is absent if it is the scheme's default, as in browsers.
     if let Some(port) = url.port() {
         let _ = write!(head, ":{port}");
     }
@@ -95,7 +95,7 @@ fn head_failed(error: HeadError) -> CloseCause {
     }
 }
 
-/// Checks what RFC 6455 section 4.1 wants of a 101, save that a subprotocol need not be named.
+/// Checks the requirements of RFC 6455, section 4.1, for a 101, except that no subprotocol need be named.
 fn check_upgrade(head: &Head, key: &str, offered: &[String]) -> Result<(), CloseCause> {
     let accept = derive_accept_key(key.as_bytes());
     let mut upgrades = head.values("Upgrade");

@@ -38,9 +38,9 @@ fn spare_buffer(size: usize) -> Vec<u8> {
 /// Wrapper of a stream that reads into a large buffer while the callers' buffers are small, and directly into
 /// theirs otherwise.
 ///
-/// The WebSocket library has one read buffer of a fixed size, which it fills with zeros before each
-/// read. A small one suits idle connections and single messages, a large one saves system calls in a
-/// flood. While nothing comes there is no large one, however much came before.
+/// The WebSocket library has one read buffer of a fixed size, which it fills with zeros before each read. A small
+/// one suits idle connections and single messages; a large one saves system calls in a flood. An idle connection
+/// keeps no large one, even after a flood.
 #[derive(Debug)]
 pub(super) struct ReadAhead<S> {
     stream: S,

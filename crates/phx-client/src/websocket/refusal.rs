@@ -17,8 +17,7 @@ use crate::turn::Metered;
 /// A chunk's size, its extensions and the line's end have to fit.
 const MAX_CHUNK_LINE: usize = 256;
 
-/// Reads the body, as much of it as the limits allow. The status is known, so no failure from here
-/// on can take it back.
+/// Reads the body within the limits. The status is known, so no later failure changes it.
 pub(super) async fn receive<S: AsyncRead + Unpin>(
     stream: Metered<S>,
     head: &Head,

@@ -17,15 +17,14 @@ use super::{WebSocketConfig, failure};
 use crate::connector::Transport;
 use crate::turn::{Metered, Turn};
 
-/// Pongs that may wait for a peer which sends pings but reads nothing. Then nothing more is read
-/// from it until they are written, so that they can't pile up.
+/// Largest number of pongs that wait for a peer which sends pings but reads nothing. At the limit the transport
+/// stops reading until they are written, so that they can't pile up.
 const MAX_WAITING_PONGS: usize = 64;
 
 /// A WebSocket connection as a [`Transport`], made by [`upgrade`](super::upgrade).
 ///
-/// Pings are answered while frames are received. Text and binary messages are handed on without
-/// being copied. A close frame whose code must not be sent (RFC 6455, section 7.4.1) is reported
-/// as 1002.
+/// The transport answers pings while it receives frames. It hands on text and binary messages without copying them.
+/// A close frame whose code must not be sent (RFC 6455, section 7.4.1) is reported as 1002.
 ///
 /// `Debug` shows neither frames nor buffers, and of the answer's headers the names only.
 pub struct WebSocketTransport<S> {
@@ -98,20 +97,20 @@ where
         let _ = Pin::new(&mut self.socket).poll_flush(cx);
     }
 
-    /// Sends the peer a close code for what it did wrong, if that can be done without waiting.
+    /// Sends the peer a close code for its mistake, if that is possible without waiting.
     fn complain(&mut self, cx: &mut Context<'_>, code: CloseCode) {
         let _ = Pin::new(&mut self.socket).start_send(close_message(code, ""));
         self.flush_once(cx);
     }
 
-    /// Writes out all that was taken. A failure is not the end yet: see `unwritable`.
+    /// Writes out all frames taken. A failure isn't the end yet: see `unwritable`.
     fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let flushed = ready!(Pin::new(&mut self.socket).poll_flush(cx));
         (self.waiting_pongs, self.unwritten) = (0, 0);
         self.note_written(flushed, Some(cx))
     }
 
-    /// Ready if writing went well; otherwise never again.
+    /// Ready if the write succeeded; pending for ever otherwise.
     fn note_written(
         &mut self,
         written: Result<(), Error>,
@@ -123,7 +122,7 @@ where
         if self.unwritable.is_none() {
             return Poll::Ready(());
         }
-        // Receiving is what reports it.
+        // The receiving side reports the failure.
         if let Some(cx) = cx
             && !std::mem::replace(&mut self.woken, true)
         {
@@ -153,8 +152,8 @@ where
         }
     }
 
-    /// The next message that is data or a close, pings having been answered; if there is nothing more to read, why
-    /// nothing can be written.
+    /// Returns the next data message or close, and answers pings on the way; at the end of the stream, the write
+    /// failure if there is one.
     fn poll_received(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, CloseCause>> {
         loop {
             // Frames that the library has read already cost no further read.
@@ -207,8 +206,7 @@ where
     /// Polls for the connection's end after our close frame is queued, with the peer's close frame or without.
     /// Other frames are discarded.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<CloseCause> {
-        // Reading goes on whatever becomes of the writing: the peer may not read before it has
-        // written itself.
+        // Reading continues even if writing fails: the peer may not read before it has written.
         let _ = self.poll_written(cx);
         loop {
             match ready!(self.poll_received(cx)) {
@@ -271,7 +269,7 @@ where
         this.unwritten = this.unwritten.saturating_add(frame.len());
         let message = message(frame)?;
         if this.unwritable.is_some() {
-            // It goes the way of those that were taken before.
+            // This failure is handled as that of earlier frames.
             return Ok(());
         }
         let sent = Pin::new(&mut this.socket).start_send(message);
@@ -302,7 +300,7 @@ where
         if matches!(this.closing, Closing::Sent) {
             this.closing = Closing::Shutting(Box::new(ready!(this.poll_end(cx))));
         }
-        // Lets TLS say goodbye. It may fail, since the peer may be gone: that changes nothing.
+        // Sends TLS's close alert. It may fail, since the peer may be gone: that changes nothing.
         let _ = ready!(Pin::new(this.socket.get_mut()).poll_close(cx));
         match &this.closing {
             Closing::Shutting(cause) => Poll::Ready(CloseCause::clone(cause)),
