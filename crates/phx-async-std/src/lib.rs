@@ -60,8 +60,8 @@
 //!
 //! All of [`phx_client`] is re-exported here, so a program needs no other crate of this workspace.
 //!
-//! async-std is no longer maintained ([RUSTSEC-2025-0052]) and names smol as its successor. This crate is for programs that
-//! use it already; `phx-smol` has the same API, so that moving is a change of names.
+//! async-std is no longer maintained ([RUSTSEC-2025-0052]) and names smol as its successor. This crate is for
+//! programs that use it already; `phx-smol` has the same API, so that a program only changes names to move.
 //!
 //! [RUSTSEC-2025-0052]: https://rustsec.org/advisories/RUSTSEC-2025-0052.html
 //!
@@ -102,7 +102,7 @@ mod runtime;
 pub use phx_client::*;
 pub use runtime::{AdapterRuntime, block_on};
 
-/// Dials TCP: the dialer of [`socket`].
+/// Dials TCP, for [`socket`].
 pub type TcpDialer = dial::TcpDialer<AdapterRuntime>;
 
 /// Dials a Unix socket.
@@ -124,15 +124,15 @@ pub type TcpDialer = dial::TcpDialer<AdapterRuntime>;
 #[cfg(unix)]
 pub type UnixDialer = dial::UnixDialer<AdapterRuntime>;
 
-/// Builds a socket that connects to `endpoint` over TCP and runs on the runtime of the caller.
+/// Returns a builder of a socket that connects to `endpoint` over TCP and runs on the caller's runtime.
 ///
-/// `endpoint` is the URL of the socket on the server, such as `ws://localhost:4000/socket` (or `wss`, `http`, `https`), or
-/// an [`Endpoint`].
+/// `endpoint` is the socket's URL, such as `ws://localhost:4000/socket` (or `wss`, `http`, `https`), or an
+/// [`Endpoint`].
 ///
 /// # Errors
 ///
-/// None here, so that calls can be chained. An invalid endpoint and a missing runtime are errors of
-/// [`SocketBuilder::connect`] and [`SocketBuilder::spawn`].
+/// This function returns none, so that calls can be chained. An invalid endpoint and a missing runtime are errors
+/// of [`SocketBuilder::connect`] and [`SocketBuilder::spawn`].
 ///
 /// # Examples
 ///

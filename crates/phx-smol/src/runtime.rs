@@ -1,4 +1,4 @@
-//! smol's clock, timers, tasks and connections.
+//! Clock, timers, tasks and connections of smol.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,35 +11,35 @@ use phx_client::dial::{ByteStream, Network};
 use phx_client::{BoxFuture, Instant, NoRuntimeError, Runtime, suspended};
 use smol::net::{TcpStream, resolve};
 
-/// One for all sockets of the program, so that their timers go off together.
+/// Epoch of all sockets of the program, so that their timers go off together.
 static EPOCH: LazyLock<time::Instant> = LazyLock::new(time::Instant::now);
 
-/// smol as the client needs it: a clock, timers, tasks and connections.
+/// smol as the client's runtime: clock, timers, tasks and connections.
 ///
-/// Time is the standard library's; the time that the machine sleeps is [added](Runtime). Its epoch
-/// is the moment at which the first value was made.
+/// Time is the standard library's; the time for which the machine is suspended is [added](Runtime). The epoch is
+/// the moment at which the first value was made.
 #[derive(Clone, Debug)]
 pub struct AdapterRuntime {
     _private: (),
 }
 
 impl AdapterRuntime {
-    /// The runtime: smol has one for the whole program.
+    /// Returns the runtime: smol has one for the whole program.
     ///
     /// # Errors
     ///
-    /// None. Other adapters have some, and the same API.
+    /// Never fails here; the error is for the adapters' common API.
     pub fn current() -> Result<Self, NoRuntimeError> {
         Ok(AdapterRuntime { _private: () })
     }
 }
 
-/// Runs a future to its end on this thread, with the sockets that it makes: for the `main` of a program that has no
-/// runtime yet. The same call in every adapter.
+/// Runs a future to its end on this thread, with the sockets that it makes: for the `main` of a program without a
+/// runtime. Every adapter has this function.
 ///
 /// # Errors
 ///
-/// None. Other adapters have some, and the same API.
+/// Never fails here; the error is for the adapters' common API.
 ///
 /// # Examples
 ///
@@ -67,7 +67,7 @@ impl Runtime for AdapterRuntime {
     }
 
     fn timer(&self, deadline: Instant) -> BoxFuture<()> {
-        // A deadline that the clock can't express is one that never comes.
+        // A deadline beyond the range of the clock never comes.
         let at = EPOCH.checked_add(deadline.since_epoch());
         let timer = at.map_or_else(smol::Timer::never, smol::Timer::at);
         Box::pin(async move {

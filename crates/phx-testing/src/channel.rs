@@ -9,12 +9,11 @@ use serde::Serialize;
 
 use crate::Context;
 
-/// One life of a channel: made for each join, dropped when the channel ends.
+/// One life of a channel: created for each join, dropped when the channel ends.
 ///
-/// The callbacks are those of a `Phoenix.Channel`, and have its rules: a `join` blocks its socket
-/// for as long as it [sleeps](Context::sleep), the others only their channel; an event that isn't
-/// handled crashes the channel. A Rust panic is not a crash: it goes through the server to the
-/// test that called it.
+/// The callbacks are those of a `Phoenix.Channel`, with its rules: a `join` blocks its socket while it
+/// [sleeps](Context::sleep), the others only their channel; an unhandled event crashes the channel. A Rust panic
+/// isn't a crash: it goes through the server to the test that called it.
 ///
 /// # Examples
 ///
@@ -44,8 +43,7 @@ use crate::Context;
 /// }
 /// ```
 pub trait Channel: Send + 'static {
-    /// The client joins: `Ok` with the response, or `Err` with the reason, which is the response of
-    /// an error reply.
+    /// Handles a join: `Ok` with the response, or `Err` with the reason, which is the response of an error reply.
     ///
     /// Pushes made here are sent after the reply.
     #[expect(clippy::missing_errors_doc, reason = "the error is the channel's own")]
@@ -54,34 +52,34 @@ pub trait Channel: Send + 'static {
         Ok(Payload::empty())
     }
 
-    /// The client pushed an event.
+    /// Handles an event that the client pushed.
     fn handle_in(&mut self, ctx: &mut Context<'_>, event: &str, payload: Payload) -> Handled {
         let _ = (ctx, event, payload);
         Handled::Crash
     }
 
-    /// A message came that was sent with [`Context::send`] or [`Context::send_after`].
+    /// Handles a message sent with [`Context::send`] or [`Context::send_after`].
     ///
-    /// There is no push to reply to here: a reply is a crash, as in Phoenix.
+    /// There is no push to reply to: a reply is a crash, as in Phoenix.
     fn handle_info(&mut self, ctx: &mut Context<'_>, message: Box<dyn Any + Send>) -> Handled {
         let _ = (ctx, message);
         Handled::NoReply
     }
 
-    /// The channel ends. (Phoenix skips this for [`Duplicate`](Reason::Duplicate), unless the channel
+    /// Handles the channel's end. (Phoenix skips this for [`Duplicate`](Reason::Duplicate), unless the channel
     /// traps exits.)
     fn terminate(&mut self, ctx: &mut Context<'_>, reason: Reason) {
         let _ = (ctx, reason);
     }
 }
 
-/// The result of an event.
+/// Result of handling an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "Phoenix's own return values")]
 pub enum Handled {
     /// Reply to the push.
     Reply(Status, Payload),
-    /// No reply, or one that comes [later](Context::reply).
+    /// Send no reply, or send it [later](Context::reply).
     NoReply,
     /// Stop the channel: the client gets `phx_close`.
     Stop,
@@ -92,18 +90,17 @@ pub enum Handled {
 }
 
 impl Handled {
-    /// A reply with the status `ok`. A response that can't be written as JSON is a crash, as in
-    /// Phoenix.
+    /// Returns a reply with the status `ok`. A response that can't be written as JSON is a crash, as in Phoenix.
     pub fn ok<T: Serialize + ?Sized>(response: &T) -> Self {
         Handled::reply(Status::Ok, response)
     }
 
-    /// A reply with the status `error`.
+    /// Returns a reply with the status `error`.
     pub fn error<T: Serialize + ?Sized>(response: &T) -> Self {
         Handled::reply(Status::Error, response)
     }
 
-    /// A reply with any status.
+    /// Returns a reply with any status.
     pub fn reply<T: Serialize + ?Sized>(status: Status, response: &T) -> Self {
         match Payload::json(response) {
             Ok(response) => Handled::Reply(status, response),
@@ -112,7 +109,7 @@ impl Handled {
     }
 }
 
-/// The reason why a channel ends.
+/// Reason of a channel's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
@@ -132,7 +129,7 @@ type JoinFn = dyn FnMut(&mut Context<'_>, Payload) -> Result<Payload, Payload> +
 type EventFn = dyn FnMut(&mut Context<'_>, Payload) -> Handled + Send;
 type InfoFn = dyn FnMut(&mut Context<'_>, Box<dyn Any + Send>) -> Handled + Send;
 
-/// A channel made of closures.
+/// Channel made of closures.
 ///
 /// Without a `join` every join is ok. Events without a closure crash the channel.
 ///
@@ -158,13 +155,13 @@ pub struct Handlers {
 }
 
 impl Handlers {
-    /// Joins are ok, and no event is handled.
+    /// Creates handlers that accept every join and handle no event.
     #[must_use]
     pub fn new() -> Self {
         Handlers::default()
     }
 
-    /// Decides about joins; see [`Channel::join`].
+    /// Sets the function that decides about joins; see [`Channel::join`].
     #[must_use]
     pub fn join(
         mut self,
@@ -174,7 +171,7 @@ impl Handlers {
         self
     }
 
-    /// Handles one event; see [`Channel::handle_in`].
+    /// Sets the function that handles one event; see [`Channel::handle_in`].
     #[must_use]
     pub fn handle_in(
         mut self,
@@ -185,7 +182,7 @@ impl Handlers {
         self
     }
 
-    /// Handles what is sent with [`Context::send`]; see [`Channel::handle_info`].
+    /// Sets the function that handles messages of [`Context::send`]; see [`Channel::handle_info`].
     #[must_use]
     pub fn handle_info(
         mut self,

@@ -14,10 +14,10 @@ use serde_json::Value;
 use crate::server::{ChannelMessage, Connection, Envelope, ProcessId, SocketMessage, World};
 use crate::{ConnectInfo, PresenceError, SocketId};
 
-/// The context of a channel's callback: what it can read and do.
+/// Context of a channel's callback: its inputs and actions.
 ///
-/// Actions take effect in the order of the calls, and the callback's own reply after it; two
-/// exceptions are documented at [`Channel::join`](crate::Channel::join) and [`track`](Context::track).
+/// Actions take effect in the order of the calls, and the callback's reply after them;
+/// [`Channel::join`](crate::Channel::join) and [`track`](Context::track) document two exceptions.
 pub struct Context<'a> {
     world: &'a mut World,
     life: &'a Incarnation,
@@ -98,25 +98,25 @@ impl<'a> Context<'a> {
         &self.life.topic
     }
 
-    /// The ref of the join that created this life of the channel; none in V1.
+    /// Returns the ref of the join that created this life of the channel; `None` in V1.
     #[must_use]
     pub fn join_ref(&self) -> Option<&Ref> {
         self.life.join_ref.as_ref()
     }
 
-    /// The ref of the push or join being handled.
+    /// Returns the ref of the push or join that is handled.
     #[must_use]
     pub fn reference(&self) -> Option<&Ref> {
         self.reference.as_ref()
     }
 
-    /// The connection's params, headers and token.
+    /// Returns the connection's params, headers and token.
     #[must_use]
     pub fn connect_info(&self) -> &ConnectInfo {
         &self.life.connection.info
     }
 
-    /// The id that the application gave the socket when it connected.
+    /// Returns the id that the application gave the socket when it connected.
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.life.connection.id.as_deref()
@@ -128,7 +128,7 @@ impl<'a> Context<'a> {
         self.life.socket
     }
 
-    /// The time on the server's clock, with what this callback slept.
+    /// Returns the time on the server's clock, including this callback's sleeps.
     #[must_use]
     pub fn now(&self) -> Instant {
         self.world.now() + self.slept
@@ -137,7 +137,7 @@ impl<'a> Context<'a> {
     /// Pushes an event to this client.
     ///
     /// A payload that can't be written as JSON, or that the connection's serializer can't carry, crashes the
-    /// channel: here and in the other calls that take one.
+    /// channel: here and in the other calls with a payload.
     pub fn push(&mut self, event: impl Into<ByteString>, payload: impl IntoPayload) {
         let topic = self.life.topic.clone();
         if let Some(push) = self.message(topic, event, payload) {
@@ -146,8 +146,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Sends an event on another topic to this client, which need not have joined it: as a socket does
-    /// that is subscribed to the topic itself. Absinthe sends the data of subscriptions so.
+    /// Sends an event on another topic to this client, even if it hasn't joined that: as a socket subscribed to the
+    /// topic does. Absinthe sends the data of subscriptions this way.
     pub fn push_on(
         &mut self,
         topic: impl Into<ByteString>,
@@ -212,13 +212,13 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// A handle that [`reply`](Context::reply) needs to answer the current push later.
+    /// Returns a handle that [`reply`](Context::reply) needs to answer the current push later.
     #[must_use]
     pub fn socket_ref(&self) -> SocketRef {
         SocketRef { life: self.life.clone(), reference: self.reference.clone() }
     }
 
-    /// Replies to a push, now or in a later callback. Nothing keeps a channel from replying twice.
+    /// Replies to a push, now or in a later callback. A channel may reply twice, as in Phoenix.
     pub fn reply(&mut self, to: &SocketRef, status: Status, response: impl IntoPayload) {
         let at = self.now();
         let Some(response) = self.payload(response) else { return };
@@ -227,8 +227,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Sends a message to this channel's own [`handle_info`](crate::Channel::handle_info), which
-    /// gets it when this callback is done.
+    /// Sends a message to this channel's [`handle_info`](crate::Channel::handle_info), which gets it after this
+    /// callback.
     pub fn send(&mut self, message: impl Any + Send) {
         self.send_after(Duration::ZERO, message);
     }
@@ -244,8 +244,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Blocks the process that runs this callback, in the server's time: the whole socket in
-    /// `join`, otherwise this channel. What is done after it happens after it.
+    /// Blocks the process that runs this callback, in the server's time: the whole socket in `join`, otherwise this
+    /// channel. Later actions happen after the sleep.
     pub fn sleep(&mut self, duration: Duration) {
         self.slept = self.slept.saturating_add(duration);
     }
@@ -259,9 +259,9 @@ impl<'a> Context<'a> {
     /// Tracks a presence of `key` on the topic for as long as this channel lives, and returns its `phx_ref`. All
     /// channels on the topic get a `presence_diff`.
     ///
-    /// The diff comes after the reply to the push that is being handled, as Phoenix's trackers run
-    /// beside the channel. In `handle_info` it comes at once: track first, then push
-    /// `presence_state`, and the client gets the diff before the state, as from Phoenix.
+    /// The diff comes after the reply to the push that is handled, since Phoenix's trackers run beside the channel.
+    /// In `handle_info` it comes at once: track first, then push `presence_state`, and the client gets the diff
+    /// before the state, as from Phoenix.
     ///
     /// # Errors
     ///
@@ -273,7 +273,7 @@ impl<'a> Context<'a> {
         Ok(phx_ref)
     }
 
-    /// Replaces the meta of a presence, and gives its new `phx_ref`.
+    /// Replaces the meta of a presence, and returns its new `phx_ref`.
     ///
     /// # Errors
     ///
@@ -371,7 +371,7 @@ impl Incarnation {
     }
 }
 
-/// A push that can be replied to later: Phoenix's `socket_ref`.
+/// Handle to a push that can be replied to later: Phoenix's `socket_ref`.
 #[derive(Clone)]
 pub struct SocketRef {
     life: Incarnation,

@@ -10,11 +10,11 @@ use serde_json::json;
 use crate::server::ServerBuilder;
 use crate::{Channel, Context, Handled, Server};
 
-/// A chat and a clock, as a builder to which more can be added: the server of `phx serve`, which allows more
+/// Returns a builder of a chat and a clock, for further settings: the server of `phx serve`, which allows more
 /// channels and larger frames.
 ///
-/// Any path below `/socket`, any params and any auth token are accepted. A join of another topic is rejected, as by
-/// Phoenix.
+/// It accepts any path below `/socket`, any params and any auth token. It rejects joins of other topics, as Phoenix
+/// does.
 ///
 /// | topic | on a join |
 /// |---|---|

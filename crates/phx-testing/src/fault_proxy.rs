@@ -1,9 +1,8 @@
-//! A TCP proxy with faults on command, for any client and any server.
+//! TCP proxy with faults on command, for any client and any server.
 //!
-//! It stands between the two on this machine, and does to the connections what networks do: delays,
-//! holds back, swallows, garbles, resets, refuses. The [`listener`](crate::listener) has such faults
-//! too; this is for servers that aren't this crate's, for what is below the WebSocket (TLS, the
-//! handshake), and for send buffers that are full.
+//! It runs between the two on this machine, and has the faults of networks: it delays, holds back, swallows,
+//! garbles, resets and refuses. The [`listener`](crate::listener) has such faults as well; the proxy is for other
+//! servers, for the layers below the WebSocket (TLS, the handshake), and for full send buffers.
 
 use std::fmt;
 use std::io;
@@ -27,13 +26,13 @@ use connections::Shared;
 pub use commands::Connections;
 pub use connections::{ConnectionId, Direction, Event};
 
-/// A proxy on a free port of 127.0.0.1 that leads to a server, with faults on command.
+/// Proxy on a free port of 127.0.0.1 to a server, with faults on command.
 ///
-/// It runs on a separate thread, so that it works with every runtime and with none. Its methods
-/// return at once; the faults are set by then. Dropping it resets its connections.
+/// It runs on a separate thread, so that it works with every runtime and with none. Its methods return at once,
+/// after setting the faults. Dropping it resets its connections.
 ///
-/// A connection takes 64 KiB each way beside the buffers of the operating system; then its sender
-/// has to wait.
+/// A connection holds 64 KiB in each direction beside the buffers of the operating system; then its sender has to
+/// wait.
 ///
 /// # Examples
 ///
@@ -61,17 +60,17 @@ pub struct FaultProxy {
 }
 
 impl FaultProxy {
-    /// A proxy to the server at this address.
+    /// Starts a proxy to the server at this address.
     ///
     /// # Errors
     ///
-    /// Whatever the operating system says to a new thread or listening socket.
+    /// The operating system's error for a new thread or listening socket.
     pub fn start(server: SocketAddr) -> io::Result<Self> {
         FaultProxy::start_watched(server, |_| {})
     }
 
-    /// The same, and `watch` is called with each event of a connection, when it happens: for
-    /// measurements. It runs on the proxy's thread and must return soon.
+    /// As [`start`](FaultProxy::start), and calls `watch` with each event of a connection, at the time of the
+    /// event: for measurements. It runs on the proxy's thread and must return soon.
     ///
     /// # Errors
     ///
@@ -98,34 +97,31 @@ impl FaultProxy {
         self.address
     }
 
-    /// Leads connections to come to another server.
+    /// Connects further connections to another server.
     pub fn set_server(&self, server: SocketAddr) {
         self.shared.set_server(server);
     }
 
-    /// Time that everything takes from one side to the other, from now on, on all connections and
-    /// those to come.
+    /// Sets the delay in each direction, from now on, of all present and future connections.
     pub fn set_latency(&self, latency: Duration) {
         self.shared.set_latency(latency);
         self.all().set_latency(latency);
     }
 
-    /// Sets how attempts to connect end: behind a proxy that is
-    /// [`Offline`](Connectivity::Offline) the port is closed and the operating system refuses them; one
-    /// that is [`Silent`](Connectivity::Silent) takes them and says nothing. Connections that are there
-    /// already go on.
+    /// Sets the outcome of attempts to connect: a proxy that is [`Offline`](Connectivity::Offline) has closed its
+    /// port, and the operating system refuses them; one that is [`Silent`](Connectivity::Silent) accepts them and
+    /// sends nothing. Present connections continue.
     ///
     /// # Errors
     ///
-    /// Whatever the operating system says to listening on the port again; the proxy stays as it was
-    /// then.
+    /// The operating system's error for listening on the port again; the proxy then stays as it was.
     pub fn set_connectivity(&self, connectivity: Connectivity) -> io::Result<()> {
         let (report, done) = sync_mpsc::channel();
         self.orders.send(Order { connectivity, report }).map_err(|_| gone())?;
         done.recv().map_err(|_| gone())?
     }
 
-    /// The connections that there are, the oldest first.
+    /// Returns the present connections, the oldest first.
     #[must_use]
     pub fn connections(&self) -> Vec<ConnectionId> {
         self.shared.ids()

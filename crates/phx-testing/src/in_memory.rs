@@ -1,15 +1,13 @@
-//! Programs against a server in memory: the client's own handles, virtual time, no sockets.
+//! Programs against a server in memory: the client's handles, virtual time, no sockets.
 //!
-//! A [`Link`] leads to a [`Server`](crate::Server) in the same process. It makes builders for
-//! sockets, as an adapter does, so that the program under test runs as it is; and it fails on
-//! command. It takes the time from the runtime that it is given, and there are two ways to have
-//! that be virtual.
+//! A [`Link`] connects to a [`Server`](crate::Server) in the same process. It makes builders for sockets, as an
+//! adapter does, so that the program under test runs unchanged, and it fails on command. It uses the clock of the
+//! given runtime, which can be virtual in two ways.
 //!
 //! # With a runtime of ours
 //!
-//! [`VirtualTime`] runs the test and everything that it starts. Whenever all of it waits, the clock
-//! jumps to the next thing that happens, so a heartbeat every 30 s takes no time. Equal programs
-//! give equal runs.
+//! [`VirtualTime`] runs the test and everything that it starts. Whenever all of it waits, the clock jumps to the
+//! next event, so a heartbeat every 30 s takes no time. Equal programs give equal runs.
 //!
 //! ```
 //! use std::time::Duration;
@@ -49,9 +47,9 @@
 //!
 //! # On tokio
 //!
-//! A program that spawns tasks on tokio, or sleeps with it, runs on tokio in its tests too. With
-//! `tokio::time::pause`, or `#[tokio::test(start_paused = true)]`, tokio's clock jumps by itself, and
-//! the link and the server follow it:
+//! A program that spawns tasks on tokio, or sleeps with it, runs on tokio in its tests as well. With
+//! `tokio::time::pause`, or `#[tokio::test(start_paused = true)]`, tokio's clock jumps by itself, and the link and
+//! the server follow it:
 //!
 //! ```
 //! use std::time::Duration;

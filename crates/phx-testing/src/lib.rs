@@ -1,7 +1,7 @@
 //! The server's side of Phoenix Channels, for tests: without Elixir, and without real time unless you want it.
 //!
-//! [`Server`] is a sans-IO state machine that answers as Phoenix 1.8.12 does, or as
-//! [another release](PhoenixVersion); it is tested against conversations recorded from a real one. It serves
+//! [`Server`] is a sans-IO state machine that answers as Phoenix 1.8.12 does, or as [another
+//! release](PhoenixVersion); it is tested against conversations recorded from a real one. It serves
 //!
 //! - a [`Script`]: what the test expects, in order, and the answers;
 //! - or your channels: a type that implements [`Channel`], or closures in [`Handlers`]. [`demo_server`] is a ready-made
@@ -62,7 +62,7 @@
 //!
 //! # Channels as code
 //!
-//! For applications that several tests share. Here it is behind a real socket:
+//! For applications that several tests share. This one runs behind a real socket:
 //!
 //! ```
 //! # #[cfg(feature = "listener")] {
@@ -116,7 +116,7 @@
 //!
 //! # In memory, under virtual time
 //!
-//! The clock jumps from one thing that happens to the next, so this takes no time at all:
+//! The clock jumps from one event to the next, so this takes no time:
 //!
 //! ```
 //! use std::time::Duration;
@@ -164,13 +164,13 @@
 //!
 //! # Custom adapters
 //!
-//! `suite` (feature `suite`) tests whether a runtime or a transport carries the client as the adapters of
-//! this workspace do, over real sockets.
+//! `suite` (feature `suite`) tests that a runtime or a transport carries the client as the adapters of this
+//! workspace do, over real sockets.
 //!
 //! # What it doesn't do
 //!
-//! It is a tool for tests: a process's mailbox has no limit, as in Erlang, and a panic in a channel
-//! is a panic of the test. There is no long-poll yet.
+//! This crate is for tests: a process's mailbox has no limit, as in Erlang, and a panic in a channel is a panic of
+//! the test. There is no long-poll yet.
 
 mod channel;
 mod context;

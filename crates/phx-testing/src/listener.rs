@@ -1,4 +1,4 @@
-//! A server behind a real WebSocket listener, on tokio: for examples and end-to-end tests.
+//! Server behind a real WebSocket listener, on tokio: for examples and end-to-end tests.
 
 use std::fmt;
 use std::io;
@@ -24,11 +24,10 @@ pub use faults::Connections;
 
 /// A [`Server`] that listens on a port of this machine.
 ///
-/// Its clock is tokio's. Everything it does is done in the background; dropping it ends that and
-/// resets its connections.
+/// Its clock is tokio's. It works in the background; dropping it ends that and resets its connections.
 ///
-/// It differs from Phoenix in what its WebSocket library decides: a client's close frame is answered
-/// with the client's own code. It closes a connection after an HTTP answer.
+/// Its WebSocket library makes it differ from Phoenix: it answers a client's close frame with the client's code. It
+/// closes a connection after an HTTP answer.
 ///
 /// The data of one client takes no more memory than its largest frame: the head of its request has up to 64 KiB and
 /// 100 headers, and a message over [`max_frame_size`](crate::ServerBuilder::max_frame_size) is refused with 1009
@@ -58,8 +57,7 @@ pub struct Listener {
     task: JoinHandle<()>,
 }
 
-/// The most that a server's largest frame may be, in bytes: a client that announces as much makes the
-/// listener take as much.
+/// Largest limit of a server's frames, in bytes: the listener allocates the size that a client announces.
 const MAX_FRAME_SIZE: usize = 1 << 30;
 
 /// Time limit within which clients must answer the close frames of [`Listener::stop`].
@@ -70,7 +68,7 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// Whatever the operating system says to it; `InvalidInput` if the server's
+    /// The operating system's error; `InvalidInput` if the server's
     /// [`max_frame_size`](crate::ServerBuilder::max_frame_size) is over 1 GiB.
     ///
     /// # Panics
@@ -80,11 +78,11 @@ impl Listener {
         Listener::bind_to(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), server).await
     }
 
-    /// Listens on an address: that of an earlier listener, say, to come back after a stop.
+    /// Listens on an address, such as that of an earlier listener, to come back after a stop.
     ///
     /// # Errors
     ///
-    /// Whatever the operating system says to it; `InvalidInput` if the server's
+    /// The operating system's error; `InvalidInput` if the server's
     /// [`max_frame_size`](crate::ServerBuilder::max_frame_size) is over 1 GiB.
     ///
     /// # Panics
@@ -104,7 +102,7 @@ impl Listener {
         Ok(Listener { hub, url, address, stopping, task })
     }
 
-    /// The endpoint's URL, such as `ws://127.0.0.1:4711/socket`.
+    /// Returns the endpoint's URL, such as `ws://127.0.0.1:4711/socket`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -116,14 +114,13 @@ impl Listener {
         self.address
     }
 
-    /// Calls the server: whatever it can do, a listener can. The closure must not call the
-    /// listener.
+    /// Calls the server: a listener can use all of its methods. The closure must not call the listener.
     pub fn with<T>(&self, f: impl FnOnce(&mut Server, Instant) -> T) -> T {
         self.hub.with(f)
     }
 
-    /// Ends every connection without a close frame, after what the server has sent before: a server
-    /// that lost its power. [`all().cut()`](Connections::cut) doesn't wait for that.
+    /// Ends every connection without a close frame, after sending the server's earlier frames: like a server that
+    /// lost its power. [`all().cut()`](Connections::cut) doesn't wait for that.
     pub fn drop_connections(&self) {
         self.with(|server, now| {
             let sockets: Vec<_> = server.sockets().collect();
@@ -153,14 +150,13 @@ impl Listener {
         self.with(|server, now| server.broadcast(now, topic, event, payload));
     }
 
-    /// Waits for up to `within` until a script has ended, and says whether it was followed.
+    /// Waits for up to `within` until a script has ended, and checks that it was followed.
     ///
-    /// It is safe to cancel.
+    /// Cancel-safe.
     ///
     /// # Errors
     ///
-    /// [`MismatchError`]: what came instead of what was expected, as soon as it came, or what hasn't come
-    /// by then.
+    /// [`MismatchError`] as soon as a message differs from the script, or when an expected one hasn't come by then.
     pub async fn verify(
         &self,
         expectations: &Expectations,

@@ -1,4 +1,4 @@
-//! A server that follows a script: what it expects of its client, in order, and what it answers.
+//! Scripted servers: expected requests of a client, in order, and the answers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,18 +23,16 @@ pub use progress::Expectations;
 
 /// Expectations of a fake server and its answers, in order: for one-off tests.
 ///
-/// The first thing that comes must be the first that is expected, and so on. Anything else is a
-/// [`MismatchError`], which says what was expected, what came, where they differ, and when. It is the
-/// script's end: what comes afterwards is not compared any more. A join or push that doesn't match
-/// is answered with an error, so that the client's test goes on and fails with these words instead
-/// of waiting for a timeout.
+/// The first request must be the first expected one, and so on. Anything else is a [`MismatchError`], with the
+/// expectation, the request, their differences, and the time. It ends the script: later requests aren't compared. A
+/// join or push that doesn't match is answered with an error, so that the client's test fails with this text
+/// instead of a timeout.
 ///
-/// Heartbeats are answered by themselves and are no part of a script. Expectations are met in the
-/// order in which things reach the channels; a channel that waits (see [`after`](Script::after))
-/// reads on when it is done.
+/// The server answers heartbeats by itself; they are no part of a script. Requests count in the order in which they
+/// reach the channels; a channel that waits (see [`after`](Script::after)) reads on afterwards.
 ///
-/// A script is data: [`serve`](Script::serve) makes a server of it as often as wanted, in memory for
-/// a [`Simulation`](crate::Simulation) or behind a [`Listener`](crate::listener::Listener).
+/// A script is data: [`serve`](Script::serve) makes any number of servers from it, in memory for a
+/// [`Simulation`](crate::Simulation) or behind a [`Listener`](crate::listener::Listener).
 ///
 /// # Examples
 ///
@@ -90,12 +88,12 @@ pub struct Expected {
 }
 
 impl Script {
-    /// Nothing is expected yet, so that anything that comes is a mismatch.
+    /// Creates an empty script: any request is a mismatch.
     pub fn new() -> Self {
         Script::default()
     }
 
-    /// Expects a join of a topic, or of any topic that begins with what stands before a final `*`.
+    /// Expects a join of a topic, or of any topic that starts with the text before a final `*`.
     pub fn expect_join(self, topic: impl Into<String>) -> Expected {
         self.expect(Kind::Join, topic.into())
     }
@@ -105,8 +103,8 @@ impl Script {
         self.expect(Kind::Push(event.into()), topic.into())
     }
 
-    /// Expects a leave of a topic, or of any that matches `*` at its end. It is answered with ok and
-    /// `phx_close`, as Phoenix does always.
+    /// Expects a leave of a topic, or of any that matches `*` at its end. The server answers with ok and
+    /// `phx_close`, as Phoenix always does.
     pub fn expect_leave(self, topic: impl Into<String>) -> Script {
         self.expect(Kind::Leave, topic.into()).answer(Answer::Ended)
     }
@@ -124,8 +122,8 @@ impl Script {
     ///
     /// # Panics
     ///
-    /// If the expectation before it leaves no channel that could push: a join that isn't accepted, a
-    /// leave, a channel that crashed or stopped. And if the payload can't be written as JSON.
+    /// If the previous expectation leaves no channel that could push: a join that isn't accepted, a leave, a
+    /// channel that crashed or stopped. And if the payload can't be written as JSON.
     pub fn then_push<T>(self, event: impl Into<ByteString>, payload: &T) -> Script
     where
         T: Serialize + ?Sized,
@@ -169,8 +167,8 @@ impl Script {
     ///
     /// # Panics
     ///
-    /// If nothing is expected before it, or that ends with a channel or connection that stopped,
-    /// crashed, or was closed or cut.
+    /// If there is no expectation before it, or it leaves a channel or connection that stopped, crashed, or was
+    /// closed or cut.
     pub fn then_close(self, code: CloseCode) -> Script {
         self.then(Act::Close(code), "then_close", Expectation::has_connection)
     }
@@ -184,14 +182,14 @@ impl Script {
         self.then(Act::Cut, "then_cut", Expectation::has_connection)
     }
 
-    /// A server that follows the script on all topics, and a handle that reports whether it was followed.
+    /// Returns a server that follows the script on all topics, and a handle that reports mismatches.
     #[must_use = "an unmet script panics when it is dropped"]
     pub fn serve(&self) -> (Server, Expectations) {
         self.serve_with(Server::builder())
     }
 
-    /// Like [`serve`](Script::serve), with a server's other settings. Topics that the builder has
-    /// channels for are theirs, and not the script's.
+    /// As [`serve`](Script::serve), with a server's other settings. The builder's channels keep their topics; the
+    /// script gets all others.
     #[must_use = "an unmet script panics when it is dropped"]
     pub fn serve_with(&self, builder: ServerBuilder) -> (Server, Expectations) {
         let shared = Arc::new(Shared::new(self.expectations.clone()));
@@ -235,7 +233,7 @@ impl Expected {
         self
     }
 
-    /// Expects a payload that passes a test; the description says in a mismatch what it is.
+    /// Expects a payload that passes a test; the description stands for the test in a mismatch.
     pub fn with_payload_that(
         mut self,
         description: impl Into<String>,
@@ -276,7 +274,7 @@ impl Expected {
         self.answer(Answer::Reply(status, response))
     }
 
-    /// Never replies: the client's timeout comes.
+    /// Never replies: the client's push times out.
     pub fn no_reply(self) -> Script {
         self.answer(Answer::Nothing)
     }

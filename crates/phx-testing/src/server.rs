@@ -1,8 +1,7 @@
 //! The server's side of the protocol, sans-IO: frames and times in, frames and closes out.
 //!
-//! It is built as Phoenix is: a process for each connection and one for each joined channel, which
-//! send each other mail. Processes run when their mail is due and block when they sleep, all in
-//! the time that the driver passes.
+//! Its structure is Phoenix's: a process for each connection and one for each joined channel, which send each other
+//! messages. Processes run when a message is due and block when they sleep, all in the time that the driver passes.
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -37,16 +36,14 @@ use connect::Handshake;
 use process::Process;
 use socket::Socket;
 
-/// A Phoenix server: connections, their channels, and what they share.
+/// A Phoenix server: connections, channels, and shared state.
 ///
-/// After every call, poll the actions until there are none, and call
-/// [`handle_timeout`](Server::handle_timeout) when the time of
-/// [`poll_timeout`](Server::poll_timeout) has come. A time that runs backwards counts as standing
-/// still.
+/// After every call, poll the actions until there are none, and call [`handle_timeout`](Server::handle_timeout) at
+/// the time of [`poll_timeout`](Server::poll_timeout). A time that moves backwards counts as no change.
 ///
 /// # Panics
 ///
-/// If a channel's callback panics, and if channels send themselves mail without end at one moment.
+/// If a channel's callback panics, and if channels send themselves messages without end at one moment.
 ///
 /// # Examples
 ///
@@ -90,13 +87,12 @@ impl Server {
         ServerBuilder::default()
     }
 
-    /// A client asks for a connection.
+    /// Handles a client's upgrade request.
     ///
     /// # Errors
     ///
-    /// [`UpgradeRejection`], the HTTP answer: 404 for another path, 403 for an unknown `vsn` or subprotocol,
-    /// 500 for a token that isn't base64, 503 after [`shutdown`](Server::shutdown), or what the
-    /// application said.
+    /// [`UpgradeRejection`], the HTTP answer: 404 for another path, 403 for an unknown `vsn` or subprotocol, 500
+    /// for a token that isn't base64, 503 after [`shutdown`](Server::shutdown), or the application's rejection.
     pub fn connect(
         &mut self,
         now: Instant,
@@ -112,14 +108,14 @@ impl Server {
         Ok(Accepted { socket, protocol: passed.protocol })
     }
 
-    /// A frame came from a client.
+    /// Handles a frame from a client.
     pub fn handle_frame(&mut self, now: Instant, socket: SocketId, frame: Frame) {
         self.post_to(now, socket, SocketMessage::Received(frame));
     }
 
-    /// Frames came from a client together, as in one segment of TCP. A socket's process reads them all
-    /// before it sends what channels have to say, so the order of the answers differs from that of
-    /// frames that come one by one; and of two leaves that come together one is answered.
+    /// Handles frames that arrived together from a client, as in one segment of TCP. A socket's process reads them
+    /// all before it sends its channels' messages, so the order of the answers differs from that of single frames;
+    /// and of two leaves that arrive together one is answered.
     pub fn handle_frames(
         &mut self,
         now: Instant,
@@ -133,18 +129,18 @@ impl Server {
         self.run();
     }
 
-    /// A WebSocket ping came from a client: it isn't idle.
+    /// Handles a WebSocket ping from a client: the client isn't idle.
     pub fn handle_ping(&mut self, now: Instant, socket: SocketId) {
         self.advance(now);
         self.defer_idle(socket, self.clock);
     }
 
-    /// A close frame came from a client: it is answered with 1000, whatever its code.
+    /// Handles a close frame from a client: the server answers with 1000, whatever its code.
     pub fn handle_close(&mut self, now: Instant, socket: SocketId) {
         self.post_to(now, socket, SocketMessage::Closing);
     }
 
-    /// A connection ended without a close frame, or its upgrade failed.
+    /// Handles a connection that ended without a close frame, or whose upgrade failed.
     pub fn handle_lost(&mut self, now: Instant, socket: SocketId) {
         self.advance(now);
         self.end(socket);
@@ -156,7 +152,7 @@ impl Server {
         self.advance(now);
     }
 
-    /// Envelopes to handle, in order.
+    /// Returns the next action to perform, in order.
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
@@ -182,8 +178,8 @@ impl Server {
         self.run();
     }
 
-    /// Pushes an event to one client. False if it hasn't joined the topic, or its serializer can't
-    /// carry the payload.
+    /// Pushes an event to one client. Returns false if it hasn't joined the topic, or its serializer can't carry
+    /// the payload.
     pub fn push(
         &mut self,
         now: Instant,
@@ -206,7 +202,7 @@ impl Server {
         true
     }
 
-    /// Replies to a push that a channel kept the [`SocketRef`] of.
+    /// Replies to a push whose [`SocketRef`] a channel kept.
     ///
     /// # Errors
     ///
@@ -224,8 +220,8 @@ impl Server {
         Ok(())
     }
 
-    /// Sends a message to a channel's [`handle_info`](crate::Channel::handle_info). False if the
-    /// client hasn't joined the topic.
+    /// Sends a message to a channel's [`handle_info`](crate::Channel::handle_info). Returns false if the client
+    /// hasn't joined the topic.
     pub fn send(
         &mut self,
         now: Instant,
@@ -242,7 +238,7 @@ impl Server {
         true
     }
 
-    /// Sends a frame as it is, well-formed or not.
+    /// Sends a frame unchanged, well-formed or not.
     pub fn send_frame(&mut self, now: Instant, socket: SocketId, frame: Frame) {
         self.post_to(now, socket, SocketMessage::Send(frame));
     }
@@ -259,7 +255,7 @@ impl Server {
         self.post(now, Envelope::Drain);
     }
 
-    /// [Drains](Server::drain), closes what is left with 1000, and refuses new connections.
+    /// [Drains](Server::drain), closes the remaining connections with 1000, and refuses new ones.
     pub fn shutdown(&mut self, now: Instant) {
         self.drain(now);
         self.closed = true;
@@ -274,7 +270,7 @@ impl Server {
         self.close_because(now, socket, code, "");
     }
 
-    /// Closes one connection with a reason, which Phoenix never says but a proxy before it may.
+    /// Closes one connection with a reason, which Phoenix never sends but a proxy in front of it may.
     pub fn close_because(
         &mut self,
         now: Instant,
@@ -290,12 +286,12 @@ impl Server {
         self.post_to(now, socket, SocketMessage::Kill);
     }
 
-    /// The connections there are, in the order in which they came.
+    /// Returns the present connections, the oldest first.
     pub fn sockets(&self) -> impl Iterator<Item = SocketId> + '_ {
         self.sockets.keys().copied()
     }
 
-    /// The topics that a connection has joined, in the alphabet's order.
+    /// Returns the topics that a connection has joined, in alphabetical order.
     pub fn topics(&self, socket: SocketId) -> impl Iterator<Item = &ByteString> + '_ {
         self.sockets.get(&socket).into_iter().flat_map(Socket::topics)
     }
@@ -390,7 +386,7 @@ fn stuck(now: Instant) -> ! {
 }
 
 impl ServerBuilder {
-    /// The server, with no connections yet.
+    /// Builds the server, without connections.
     #[must_use]
     pub fn build(self) -> Server {
         let mut gate = self.gate;

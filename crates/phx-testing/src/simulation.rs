@@ -1,4 +1,4 @@
-//! Clients and a server in one process, under a clock that jumps from one thing to the next.
+//! Clients and a server in one process, with a clock that jumps from one event to the next.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -31,8 +31,8 @@ use client::Client;
 ///
 /// # Panics
 ///
-/// A [`ClientId`] of another simulation panics, if there are fewer clients here. So does a clock
-/// that can't move on because something happens again and again at one moment.
+/// If a [`ClientId`] of another simulation is passed that isn't known here, or if the clock can't move on because
+/// events repeat at one moment.
 ///
 /// # Examples
 ///
@@ -75,7 +75,7 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    /// A server without clients, at [`Instant::EPOCH`].
+    /// Creates a simulation with a server and no clients, at [`Instant::EPOCH`].
     #[must_use]
     pub fn new(server: Server) -> Self {
         Simulation {
@@ -95,7 +95,7 @@ impl Simulation {
         self.client_with(config, ConnectRequest::new(&path))
     }
 
-    /// Adds a client that makes this request at each attempt to connect; `vsn` must be in it.
+    /// Adds a client that makes this request at each attempt to connect; it must contain `vsn`.
     pub fn client_with(&mut self, config: Config, request: ConnectRequest) -> ClientId {
         let id = self.network.add_client();
         let seed = u64::try_from(id.0).unwrap_or(u64::MAX);

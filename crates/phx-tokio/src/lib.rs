@@ -99,7 +99,7 @@ mod runtime;
 pub use phx_client::*;
 pub use runtime::{AdapterRuntime, block_on};
 
-/// Dials TCP: the dialer of [`socket`].
+/// Dials TCP, for [`socket`].
 pub type TcpDialer = dial::TcpDialer<AdapterRuntime>;
 
 /// Dials a Unix socket.
@@ -121,15 +121,15 @@ pub type TcpDialer = dial::TcpDialer<AdapterRuntime>;
 #[cfg(unix)]
 pub type UnixDialer = dial::UnixDialer<AdapterRuntime>;
 
-/// Builds a socket that connects to `endpoint` over TCP and runs on the runtime of the caller.
+/// Returns a builder of a socket that connects to `endpoint` over TCP and runs on the caller's runtime.
 ///
-/// `endpoint` is the URL of the socket on the server, such as `ws://localhost:4000/socket` (or `wss`, `http`, `https`), or
-/// an [`Endpoint`].
+/// `endpoint` is the socket's URL, such as `ws://localhost:4000/socket` (or `wss`, `http`, `https`), or an
+/// [`Endpoint`].
 ///
 /// # Errors
 ///
-/// None here, so that calls can be chained. An invalid endpoint and a missing runtime are errors of
-/// [`SocketBuilder::connect`] and [`SocketBuilder::spawn`].
+/// This function returns none, so that calls can be chained. An invalid endpoint and a missing runtime are errors
+/// of [`SocketBuilder::connect`] and [`SocketBuilder::spawn`].
 ///
 /// # Examples
 ///

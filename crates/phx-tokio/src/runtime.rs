@@ -1,4 +1,4 @@
-//! tokio's clock, timers, tasks and connections.
+//! Clock, timers, tasks and connections of tokio.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,10 +13,10 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::runtime::{Builder, Handle};
 use tokio::time;
 
-/// tokio as the client needs it: a clock, timers, tasks and connections.
+/// tokio as the client's runtime: clock, timers, tasks and connections.
 ///
-/// Time is tokio's, so that `tokio::time::pause` and `advance` govern the client too; the time that the
-/// machine sleeps is [added](Runtime). Its epoch is the moment at which the value was made.
+/// Time is tokio's, so that `tokio::time::pause` and `advance` govern the client as well; the time for which the
+/// machine is suspended is [added](Runtime). The epoch is the moment at which the value was made.
 #[derive(Clone, Debug)]
 pub struct AdapterRuntime {
     handle: Handle,
@@ -24,23 +24,23 @@ pub struct AdapterRuntime {
 }
 
 impl AdapterRuntime {
-    /// The runtime that the calling code runs on, or has entered.
+    /// Returns the runtime that the calling code runs on, or has entered.
     ///
     /// # Errors
     ///
-    /// If there is none.
+    /// If the calling code is outside of a runtime.
     pub fn current() -> Result<Self, NoRuntimeError> {
         let handle = Handle::try_current().map_err(|_| NoRuntimeError::new())?;
         Ok(AdapterRuntime { handle, epoch: time::Instant::now() })
     }
 }
 
-/// Runs a future to its end on this thread, with the sockets that it makes: for the `main` of a program that has no
-/// runtime yet. The same call in every adapter.
+/// Runs a future to its end on this thread, with the sockets that it makes: for the `main` of a program without a
+/// runtime. Every adapter has this function.
 ///
 /// # Errors
 ///
-/// If the calling code runs on a runtime already, where it can await instead, or tokio can't make one.
+/// If the calling code runs on a runtime already (await there instead), or tokio can't create one.
 ///
 /// # Examples
 ///
@@ -72,7 +72,7 @@ impl Runtime for AdapterRuntime {
     }
 
     fn timer(&self, deadline: Instant) -> BoxFuture<()> {
-        // A deadline that tokio's clock can't express is as good as one that never comes.
+        // A deadline beyond the range of tokio's clock never comes.
         const FAR: Duration = Duration::from_secs(86_400 * 365 * 30);
         let at = self.epoch.checked_add(deadline.since_epoch());
         let _entered = self.handle.enter();

@@ -1,4 +1,4 @@
-//! Connections over streams that block.
+//! Connections over blocking streams.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -11,18 +11,18 @@ use tungstenite::{Error, WebSocket};
 
 use crate::{Received, close_cause, close_message, io_cause, message, received, websocket_config};
 
-/// The shortest read timeout: a stream takes zero for none.
+/// The shortest read timeout: a stream takes zero for no timeout.
 const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// Opens a WebSocket over a blocking TCP connection, for [`Action::Connect`](phx_proto::Action::Connect).
 ///
-/// Each address of the host, and each step of the upgrade, may take the
-/// [`connect_timeout`](Config::connect_timeout). A later write that takes longer ends the connection.
+/// [`connect_timeout`](Config::connect_timeout) limits the connect to each address of the host, and each step of
+/// the upgrade. A later write that takes longer ends the connection.
 ///
 /// # Errors
 ///
-/// Those of [`client`], [`CloseCause::Io`] if no address takes the connection, and
-/// [`CloseCause::InvalidRequest`] for `wss`: there is no TLS here.
+/// Those of [`client`], [`CloseCause::Io`] if no address accepts the connection, and [`CloseCause::InvalidRequest`]
+/// for `wss`: this function has no TLS.
 pub fn connect(endpoint: &Endpoint, config: &Config) -> Result<WebSocket<TcpStream>, CloseCause> {
     let request = endpoint.request(config.serializer.vsn());
     if request.is_tls() {
@@ -74,7 +74,7 @@ pub fn client<S: Read + Write>(
 
 /// Waits up to `timeout` for a message; `None` waits without a limit. At least 1 ms.
 ///
-/// Nothing of a message is lost that has come in part when the time is over: the next call continues.
+/// If the time ends in the middle of a message, nothing is lost: the next call continues.
 pub fn read(websocket: &mut WebSocket<TcpStream>, timeout: Option<Duration>) -> Received {
     let timeout = timeout.map(|timeout| timeout.max(MIN_TIMEOUT));
     let set = websocket.get_ref().set_read_timeout(timeout);
@@ -94,6 +94,6 @@ pub fn send<S: Read + Write>(websocket: &mut WebSocket<S>, frame: Frame) -> Resu
 /// Sends a close frame if the stream takes it, and drops the connection, for
 /// [`Action::Close`](phx_proto::Action::Close). Doesn't wait for the peer's close frame.
 pub fn close<S: Read + Write>(mut websocket: WebSocket<S>, code: CloseCode, reason: &str) {
-    // The connection is over, whether the peer hears of it or not.
+    // The connection is over, even if the peer doesn't get the close frame.
     let _ = websocket.send(close_message(code, reason));
 }

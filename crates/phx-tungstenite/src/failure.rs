@@ -8,11 +8,11 @@ use tungstenite::error::{CapacityError, ProtocolError, SubProtocolError};
 
 use crate::rejection;
 
-/// The cause for an error of tungstenite, in a handshake or later.
+/// Converts an error of tungstenite, in a handshake or later, to a cause.
 ///
-/// Any HTTP answer but 101 is [`CloseCause::UpgradeRejected`], by [`rejection`]: by default the core gives up on a
-/// 403 or 404 of the first connection. The texts of errors that may quote the request are left out,
-/// since it holds credentials.
+/// Any HTTP answer but 101 is [`CloseCause::UpgradeRejected`], by [`rejection`]: by default the core stops trying
+/// after a 403 or 404 of the first connection. The texts of errors that may quote the request are left out, since
+/// it holds credentials.
 #[must_use]
 pub fn close_cause(error: &Error) -> CloseCause {
     match error {
@@ -38,8 +38,8 @@ pub fn close_cause(error: &Error) -> CloseCause {
     }
 }
 
-/// The cause for a stream that failed: the operating system's text, or that the stream ended without a
-/// close frame.
+/// Converts a stream's error to a cause: the operating system's text, or that the stream ended without a close
+/// frame.
 #[must_use]
 pub fn io_cause(error: &io::Error) -> CloseCause {
     if error.kind() == io::ErrorKind::UnexpectedEof {
@@ -53,7 +53,7 @@ fn ended() -> CloseCause {
     CloseCause::io("the server ended the connection without a close frame")
 }
 
-/// The code for the close frame that reports the peer's own mistake to it; `None` where none is due.
+/// Returns the code of the close frame that reports a mistake of the peer to it; `None` if no report is due.
 #[must_use]
 pub fn close_code(error: &Error) -> Option<CloseCode> {
     match error {

@@ -1,4 +1,4 @@
-//! The opening handshake: the request, and the answers that reject it.
+//! Opening handshake: the request, and the answers that reject it.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,11 +14,11 @@ const MAX_BODY: usize = 16 << 10;
 /// Bytes kept of the names and values of the headers of such an answer, as `phx-client` takes it.
 const MAX_HEAD: usize = 32 << 10;
 
-/// The upgrade request for tungstenite: URL, headers and subprotocols, and a fresh key.
+/// Converts the upgrade request for tungstenite: URL, headers, subprotocols, and a fresh key.
 ///
 /// # Errors
 ///
-/// [`CloseCause::InvalidRequest`] if HTTP can't carry it: a URL of 64 KiB or more.
+/// [`CloseCause::InvalidRequest`] if HTTP can't carry the request: a URL of 64 KiB or more.
 ///
 /// # Examples
 ///
@@ -32,7 +32,7 @@ const MAX_HEAD: usize = 32 << 10;
 /// # Ok::<(), phx_proto::EndpointError>(())
 /// ```
 pub fn request(request: &Request) -> Result<http::Request<()>, CloseCause> {
-    // The errors' own texts may quote the URL or a header.
+    // The texts of the errors may quote the URL or a header.
     let invalid = || CloseCause::invalid_request("HTTP can't carry the URL or a header");
     let mut upgrade = request.url().as_str().into_client_request().map_err(|_| invalid())?;
     let headers = upgrade.headers_mut();
@@ -50,8 +50,8 @@ pub fn request(request: &Request) -> Result<http::Request<()>, CloseCause> {
     Ok(upgrade)
 }
 
-/// Settings for tungstenite that keep the core's
-/// [`max_frame_size`](phx_proto::Config::max_frame_size), for messages in one frame or in fragments.
+/// Returns settings for tungstenite with the core's [`max_frame_size`](phx_proto::Config::max_frame_size), for
+/// messages in one frame or in fragments.
 #[must_use]
 pub fn websocket_config(config: &Config) -> WebSocketConfig {
     WebSocketConfig::default()
@@ -59,8 +59,9 @@ pub fn websocket_config(config: &Config) -> WebSocketConfig {
         .max_frame_size(Some(config.max_frame_size))
 }
 
-/// An HTTP answer that isn't the upgrade, as the core takes it: status, `Retry-After`, headers up to 32 KiB, and up to
-/// 16 KiB of the body. Headers beyond that are left out. tungstenite reads only the part of the body that came together with the head.
+/// Converts an HTTP answer other than the upgrade for the core: status, `Retry-After`, headers up to 32 KiB (those beyond
+/// are left out), and up to 16 KiB of the body. tungstenite reads only the part of the body that arrived together with the
+/// head.
 #[must_use]
 pub fn rejection(response: &Response) -> UpgradeRejection {
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
@@ -74,7 +75,7 @@ pub fn rejection(response: &Response) -> UpgradeRejection {
         .with_body(body.to_vec())
 }
 
-/// The headers in order, up to the first that has no room.
+/// Keeps the headers in order, up to the first that has no room.
 fn response_headers(response: &Response) -> ResponseHeaders {
     let mut room = MAX_HEAD;
     let headers = response.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
@@ -86,11 +87,11 @@ fn response_headers(response: &Response) -> ResponseHeaders {
     }))
 }
 
-/// The time that a `Retry-After` header asks to wait (RFC 9110, section 10.2.3); `None` if it is
-/// neither seconds nor a date.
+/// Parses the delay in a `Retry-After` header (RFC 9110, section 10.2.3); `None` if it is neither seconds nor a
+/// date.
 ///
-/// A date counts from `date`, the answer's own `Date` header, so that a difference between the clocks does no
-/// harm; without one, from `now`. A date in the past is zero.
+/// A date counts from `date`, the answer's `Date` header, so that a difference between the clocks doesn't matter;
+/// without one, from `now`. A date in the past is zero.
 ///
 /// # Examples
 ///

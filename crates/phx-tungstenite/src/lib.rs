@@ -1,7 +1,7 @@
 //! [`phx_proto`] over [`tungstenite`]: the conversions that a driver of the core needs.
 //!
-//! The core asks for connections and frames by [`Action`](phx_proto::Action)s; a driver carries them out with a
-//! WebSocket library. For tungstenite this crate has the pieces between the two:
+//! The core asks for connections and frames by [`Action`](phx_proto::Action)s; a driver performs them with a
+//! WebSocket library. For tungstenite this crate has the conversions between the two:
 //!
 //! | the core has | tungstenite has | conversion |
 //! |---|---|---|
@@ -13,20 +13,20 @@
 //! | [`CloseCause`](phx_proto::CloseCause) | [`Error`](tungstenite::Error), [`std::io::Error`] | [`close_cause`], [`io_cause`] |
 //! | [`UpgradeRejection`](phx_proto::UpgradeRejection) | an HTTP answer | [`rejection`], [`retry_after`] |
 //!
-//! These do no input or output. Over a stream that blocks, [`connect`] or [`client`], [`read`], [`send`] and
-//! [`close`] are all that a driver needs; the README has one of 65 lines. A loop that doesn't block calls
+//! These do no input or output. Over a blocking stream, a driver needs only [`connect`] or [`client`], [`read`],
+//! [`send`] and [`close`]; the README has one of 65 lines. A non-blocking loop calls
 //! [`tungstenite::client::client_with_config`] with the conversions.
 //!
 //! # Subprotocols
 //!
-//! An auth token ([`Endpoint::with_auth_token`](phx_proto::Endpoint::with_auth_token)) travels as a subprotocol. A
+//! An auth token ([`Endpoint::with_auth_token`](phx_proto::Endpoint::with_auth_token)) is sent as a subprotocol. A
 //! server whose socket takes none (without `auth_token: true`) names no subprotocol in its answer, and
 //! tungstenite's handshake fails there.
 //!
 //! # Logs
 //!
-//! tungstenite logs requests and frames at the level `trace` of the `log` facade, under the target
-//! `tungstenite`. They hold credentials: leave that target's level above `trace`.
+//! tungstenite logs requests and frames at the level `trace` of the `log` facade, under the target `tungstenite`.
+//! They hold credentials: keep that target's level above `trace`.
 
 mod blocking;
 mod failure;

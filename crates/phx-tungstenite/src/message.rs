@@ -8,9 +8,9 @@ use tungstenite::{Error, Message, Utf8Bytes};
 
 use crate::close_cause;
 
-/// The result of one read of a [`WebSocket`](tungstenite::WebSocket), as the core takes it.
+/// Result of one read of a [`WebSocket`](tungstenite::WebSocket), for the core.
 ///
-/// Made by [`received`].
+/// Returned by [`received`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Received {
@@ -21,11 +21,11 @@ pub enum Received {
     Closed(CloseCause),
     /// A ping or pong. tungstenite sends the pong for a ping with the next read, write or flush.
     Control,
-    /// Nothing to read now: the stream doesn't block (`WouldBlock`), or its read timeout has passed.
+    /// Nothing to read now: the stream returned `WouldBlock`, or its read timeout has passed.
     Empty,
 }
 
-/// The result of [`WebSocket::read`](tungstenite::WebSocket::read), as the core takes it.
+/// Converts the result of [`WebSocket::read`](tungstenite::WebSocket::read) for the core.
 ///
 /// # Examples
 ///
@@ -52,7 +52,7 @@ pub fn received(read: Result<Message, Error>) -> Received {
     }
 }
 
-/// The cause for the peer's close frame: its code and reason, or [`CloseCode::NO_STATUS`] for an empty one.
+/// Returns the cause for the peer's close frame: its code and reason, or [`CloseCode::NO_STATUS`] for an empty one.
 #[must_use]
 pub fn close_frame_cause(frame: Option<&CloseFrame>) -> CloseCause {
     match frame {
@@ -63,11 +63,11 @@ pub fn close_frame_cause(frame: Option<&CloseFrame>) -> CloseCause {
     }
 }
 
-/// The message for a frame of [`Action::Send`](phx_proto::Action::Send). Copies nothing.
+/// Converts the frame of [`Action::Send`](phx_proto::Action::Send) to a message. Copies nothing.
 ///
 /// # Errors
 ///
-/// [`CloseCause::Io`] for a text frame that isn't UTF-8, which only a custom serializer makes: report it by
+/// [`CloseCause::Io`] for a text frame that isn't UTF-8, which only a custom serializer can produce: report it by
 /// [`Socket::handle_closed`](phx_proto::Socket::handle_closed).
 #[inline]
 pub fn message(frame: Frame) -> Result<Message, CloseCause> {
@@ -79,10 +79,10 @@ pub fn message(frame: Frame) -> Result<Message, CloseCause> {
     }
 }
 
-/// The close frame of [`Action::Close`](phx_proto::Action::Close).
+/// Returns the close frame of [`Action::Close`](phx_proto::Action::Close).
 ///
-/// It has no code where `code` is one that never goes over the wire ([`CloseCode::NO_STATUS`],
-/// [`CloseCode::ABNORMAL`]). The reason is cut at a character to [`CloseCode::MAX_REASON`] bytes.
+/// The frame has no code if `code` never goes over the wire ([`CloseCode::NO_STATUS`], [`CloseCode::ABNORMAL`]).
+/// The reason is cut at a character to [`CloseCode::MAX_REASON`] bytes.
 ///
 /// # Examples
 ///

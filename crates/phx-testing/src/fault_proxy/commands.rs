@@ -1,4 +1,4 @@
-//! Faults on command, for one connection of a proxy, for all, or for the next.
+//! Faults on command, for one connection of a proxy, for all, or for the next one.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -7,9 +7,10 @@ use super::FaultProxy;
 use super::connections::{ConnectionId, Direction, Shared, Which};
 use crate::faulty_pipe::{Faults, Passed, WayFaults};
 
-/// Some connections of a [`FaultProxy`](super::FaultProxy), to do something to. A connection that has ended is left alone.
+/// Connections of a [`FaultProxy`](super::FaultProxy) that a command applies to. It skips connections that have
+/// ended.
 ///
-/// Faults stay for as long as their connection, unless they are ended.
+/// Faults last as long as their connection, unless a command ends them.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "the connections are named, and nothing is done to them"]
 pub struct Connections<'a> {
@@ -18,7 +19,7 @@ pub struct Connections<'a> {
 }
 
 impl FaultProxy {
-    /// All connections that there are now.
+    /// Selects all present connections.
     pub fn all(&self) -> Connections<'_> {
         Connections { shared: &self.shared, which: Which::All }
     }
@@ -28,65 +29,62 @@ impl FaultProxy {
         Connections { shared: &self.shared, which: Which::One(id) }
     }
 
-    /// The connection that comes next, and none after it: its faults are there from its first byte.
-    /// Several faults add up until it comes.
+    /// Selects the next connection, and none after it: its faults apply from its first byte. Several faults add up
+    /// until it comes.
     pub fn next(&self) -> Connections<'_> {
         Connections { shared: &self.shared, which: Which::Next }
     }
 }
 
 impl Connections<'_> {
-    /// Resets the connection: both sides notice at once, and what is on its way is lost.
+    /// Resets the connection: both sides notice at once, and bytes on their way are lost.
     pub fn cut(self) {
         self.change(|faults, _| faults.cut = true);
     }
 
-    /// Resets the connection when this many more bytes have passed in this direction and another one
-    /// comes: at any byte, in the middle of a frame or of a handshake.
+    /// Resets the connection when this many more bytes have passed in this direction and another one comes: at any
+    /// byte, in the middle of a frame or of a handshake.
     pub fn cut_after(self, direction: Direction, bytes: u64) {
         self.change(|faults, passed| {
             way(faults, direction).cut_at = Some(so_far(passed, direction).saturating_add(bytes));
         });
     }
 
-    /// Ends the stream to each side, as a server does that closes its connections without
-    /// a close frame. What is on its way is lost.
+    /// Ends the stream to each side, as a server does that closes its connections without a close frame. Bytes on
+    /// their way are lost.
     pub fn end(self) {
         self.change(|faults, _| faults.ended = true);
     }
 
-    /// From now on nothing that is sent over the connection arrives, and neither side notices, not
-    /// even the other's end: what is left of a connection when a cable is pulled.
+    /// Drops everything sent over the connection from now on. Neither side notices, not even the other's end: like
+    /// a pulled cable.
     pub fn half_open(self) {
         self.change(|faults, _| faults.half_open());
     }
 
-    /// From now on nothing that is sent in this direction arrives, and its sender doesn't notice. The other
-    /// direction works.
+    /// Drops everything sent in this direction from now on, unnoticed by its sender. The other direction works.
     pub fn swallow(self, direction: Direction) {
         self.change(|faults, _| way(faults, direction).vanishes = true);
     }
 
-    /// Holds back what is sent over the connection in either direction until
-    /// [`resume`](Connections::resume). Soon the buffers are full, and nothing more can be sent: a peer
-    /// that doesn't read.
+    /// Holds back everything sent over the connection in either direction until [`resume`](Connections::resume).
+    /// Soon the buffers are full, and nothing more can be sent: like a peer that doesn't read.
     pub fn stall(self) {
         self.change(|faults, _| faults.stalled = true);
     }
 
-    /// Ends a [`stall`](Connections::stall): what was held back arrives now.
+    /// Ends a [`stall`](Connections::stall): the held bytes arrive now.
     pub fn resume(self) {
         self.change(|faults, _| faults.stalled = false);
     }
 
-    /// Time that everything takes from one side to the other, from now on.
+    /// Sets the delay in each direction, from now on.
     pub fn set_latency(self, latency: Duration) {
         self.change(|faults, _| faults.latency = latency);
     }
 
-    /// Flips the highest bit of the byte after the next `bytes` in this direction. Text in ASCII isn't
-    /// UTF-8 any more by that, and a frame's header is another one, so that it can't be taken for what
-    /// was sent.
+    /// Flips the highest bit of the byte after the next `bytes` in this direction. ASCII text is no longer UTF-8
+    /// then, and a frame's header differs, so that the receiver can't take it for the original.
     pub fn alter_after(self, direction: Direction, bytes: u64) {
         self.change(|faults, passed| {
             way(faults, direction).alter_at = Some(so_far(passed, direction).saturating_add(bytes));

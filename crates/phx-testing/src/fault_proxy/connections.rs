@@ -10,11 +10,11 @@ use tokio::sync::watch;
 
 use crate::faulty_pipe::{Faults, Passed};
 
-/// A connection through a proxy, from the moment a client came. Newer ones are greater.
+/// Connection through a proxy, from the client's arrival. Newer ones are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(u64);
 
-/// One of the two ways through a connection.
+/// Direction of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(clippy::exhaustive_enums, reason = "a line has two ends")]
 pub enum Direction {
@@ -24,7 +24,7 @@ pub enum Direction {
     ToClient,
 }
 
-/// An event of a connection, see [`FaultProxy::start_watched`](super::FaultProxy::start_watched).
+/// Event of a connection, see [`FaultProxy::start_watched`](super::FaultProxy::start_watched).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -35,11 +35,11 @@ pub enum Event {
     /// It was reset by [`Connections::cut`](super::Connections::cut) or
     /// [`Connections::cut_after`](super::Connections::cut_after).
     Cut(ConnectionId),
-    /// It is over, for whatever reason: once for each, after the others.
+    /// The connection ended for any reason: once for each, after its other events.
     Ended(ConnectionId),
 }
 
-/// The connections that a command is about.
+/// Connections that a command applies to.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Which {
     All,

@@ -13,15 +13,14 @@ use super::transport::LinkTransport;
 use crate::network::ClientId;
 use crate::{Connectivity, Server, SocketId, UpgradeRejection};
 
-/// A link to a [`Server`] in memory: a [`Connector`] that fails on command.
+/// Link to a [`Server`] in memory: a [`Connector`] that fails on command.
 ///
-/// Faults are about the connections over this link: those that are open when a fault is set, but for
-/// latency, connectivity and refusals, which last or wait for the next one. A clone is the same link.
-/// [`new_client`](Self::new_client) leads to the same server and has separate faults: one for each device
-/// in the test.
+/// Faults apply to the connections over this link that are open when a fault is set. Latency, connectivity and
+/// refusals also apply to later ones. A clone is the same link. [`new_client`](Self::new_client) connects to the
+/// same server and has separate faults: one for each device in the test.
 ///
-/// Its methods must not be called from within a channel of the server or from
-/// [`with_server`](Self::with_server): they wait for the server.
+/// Don't call its methods from within a channel of the server or from [`with_server`](Self::with_server): they wait
+/// for the server.
 ///
 /// # Examples
 ///
@@ -46,8 +45,8 @@ pub struct Link {
 }
 
 impl Link {
-    /// A link to `server`, which takes its time from `runtime`. A task watches the time there until
-    /// all links and connections to the server are gone.
+    /// Creates a link to `server`, with the clock of `runtime`. A task there watches the time until all links and
+    /// connections to the server are gone.
     ///
     /// [`VirtualTime::link`](super::VirtualTime::link) makes one for virtual time.
     #[must_use]
@@ -59,15 +58,15 @@ impl Link {
         Link { exchange, client }
     }
 
-    /// Another link to the same server, without connections and with no faults set.
+    /// Creates another link to the same server, without connections and without faults.
     #[must_use]
     pub fn new_client(&self) -> Self {
         let client = self.exchange.with(|network, _| network.add_client());
         Link { exchange: Arc::clone(&self.exchange), client }
     }
 
-    /// A builder of a socket that connects over this link and runs on its runtime. Its seed is its
-    /// number, so sockets differ in their jitter, and equal programs give equal runs.
+    /// Returns a builder of a socket that connects over this link and runs on its runtime. Its seed is its number,
+    /// so sockets differ in their jitter, and equal programs give equal runs.
     pub fn socket(&self) -> SocketBuilder {
         let path = self.with_server(|server, _| server.path().to_owned());
         SocketBuilder::new(Endpoint::from_parts("server.test", &path, None, false))
@@ -76,12 +75,12 @@ impl Link {
             .seed(self.exchange.next_seed())
     }
 
-    /// Calls the server: whatever it can do, a test can have it do.
+    /// Calls the server: a test can use all of its methods.
     pub fn with_server<T>(&self, f: impl FnOnce(&mut Server, Instant) -> T) -> T {
         self.exchange.with(|network, now| f(network.server_mut(), now))
     }
 
-    /// The server's side of the newest connection, if it is open.
+    /// Returns the server's side of the newest connection, if it is open.
     #[must_use]
     pub fn server_socket(&self) -> Option<SocketId> {
         self.exchange.with(|network, _| network.server_socket(self.client))
@@ -95,50 +94,47 @@ impl Link {
 
 /// Faults.
 impl Link {
-    /// Time that everything takes from one side to the other, from now on; what is on its way
-    /// arrives first. Default: none.
+    /// Sets the delay in each direction, from now on; packets on their way arrive first. Default: none.
     pub fn set_latency(&self, latency: Duration) {
         self.exchange.with(|network, _| network.line(self.client).latency = latency);
     }
 
-    /// Sets how attempts to connect end from now on.
+    /// Sets the outcome of attempts to connect from now on.
     pub fn set_connectivity(&self, connectivity: Connectivity) {
         self.exchange.with(|network, _| network.line(self.client).connectivity = connectivity);
     }
 
-    /// Has the next attempt to connect answered with `refusal`; several queue up.
+    /// Answers the next attempt to connect with `refusal`; several queue up.
     pub fn refuse_next(&self, refusal: UpgradeRejection) {
         self.exchange.with(|network, _| network.line(self.client).refusals.push_back(refusal));
     }
 
-    /// Cuts the connections: both sides notice at once, and what is on its way is lost.
+    /// Cuts the connections: both sides notice at once, and packets on their way are lost.
     pub fn cut(&self) {
         self.exchange.with(|network, now| network.cut(now, self.client));
     }
 
-    /// From now on nothing that is sent over the connections arrives, and neither side notices: what
-    /// is left of a connection when a cable is pulled.
+    /// Drops everything sent over the connections from now on. Neither side notices: like a pulled cable.
     pub fn half_open(&self) {
         self.exchange.with(|network, _| network.half_open(self.client));
     }
 
-    /// Holds back what arrives over the connections in either direction, until
-    /// [`resume`](Self::resume).
+    /// Holds back packets over the connections in either direction, until [`resume`](Self::resume).
     pub fn stall(&self) {
         self.exchange.with(|network, _| network.stall(self.client));
     }
 
-    /// Ends a [`stall`](Self::stall): what was held back arrives now.
+    /// Ends a [`stall`](Self::stall): the held packets arrive now.
     pub fn resume(&self) {
         self.exchange.with(|network, now| network.resume(now, self.client));
     }
 
-    /// Has the newest connection receive a frame that the server never sent.
+    /// Delivers a frame to the newest connection that the server never sent.
     pub fn inject(&self, frame: Frame) {
         self.exchange.with(|network, _| network.inject(self.client, frame));
     }
 
-    /// Has the server close the newest connection.
+    /// Makes the server close the newest connection.
     pub fn close(&self, code: CloseCode) {
         self.exchange.with(|network, now| {
             network.close_from_server(now, self.client, code, ByteString::new());
@@ -147,7 +143,7 @@ impl Link {
 }
 
 impl Connector for Link {
-    /// Frames have no limit here: the client's core has its own.
+    /// Frames have no limit here: the client's core has one.
     fn connect(&self, attempt: Attempt) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
         Box::pin(LinkTransport::open(Arc::clone(&self.exchange), self.client, attempt.request))
     }

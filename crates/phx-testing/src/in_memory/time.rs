@@ -1,4 +1,4 @@
-//! A runtime whose clock jumps from one thing that happens to the next.
+//! Runtime with a clock that jumps from one event to the next.
 
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
@@ -19,15 +19,15 @@ use super::timers::Clock;
 use crate::Server;
 use crate::network::{MAX_ROUNDS, stuck};
 
-/// Virtual time: it runs a test and everything that the test starts, on one thread, and moves the
-/// clock to the next timer whenever all of it waits.
+/// Virtual time: it runs a test and everything that the test starts, on one thread, and moves the clock to the next
+/// timer whenever all of it waits.
 ///
-/// It begins at [`Instant::EPOCH`], and goes on from one [`run`](Self::run) to the next. Tasks are run
-/// in the order in which they were woken, so equal programs give equal runs. Dropping it drops all
-/// tasks that haven't ended, as a runtime that is shut down does.
+/// It begins at [`Instant::EPOCH`], and continues from one [`run`](Self::run) to the next. Tasks run in the order
+/// in which they were woken, so equal programs give equal runs. Dropping it drops all tasks that haven't ended, as
+/// a runtime's shutdown does.
 ///
-/// Other threads are not waited for: what the test does must happen in its own future and in tasks
-/// of the [`runtime`](Self::runtime).
+/// It doesn't wait for other threads: the test must work in its future and in tasks of the
+/// [`runtime`](Self::runtime).
 ///
 /// # Examples
 ///
@@ -48,7 +48,7 @@ pub struct VirtualTime {
 }
 
 impl VirtualTime {
-    /// A clock at [`Instant::EPOCH`], without tasks.
+    /// Creates a clock at [`Instant::EPOCH`], without tasks.
     #[must_use]
     pub fn new() -> Self {
         VirtualTime {
@@ -66,7 +66,7 @@ impl VirtualTime {
         self
     }
 
-    /// A link to a server that lives in this time.
+    /// Creates a link to a server that runs in this time.
     #[must_use]
     pub fn link(&self, server: Server) -> Link {
         let link = Link::new(server, self.runtime());
@@ -74,7 +74,7 @@ impl VirtualTime {
         link
     }
 
-    /// The runtime, for a builder that wasn't made by a link, and to spawn tasks.
+    /// Returns the runtime, for a builder that wasn't made by a link, and to spawn tasks.
     #[must_use]
     pub fn runtime(&self) -> VirtualRuntime {
         self.runtime.clone()
@@ -91,11 +91,11 @@ impl VirtualTime {
         self.runtime.sleep(duration)
     }
 
-    /// Waits for `future`, which must be done within `within`. `what` names it for people.
+    /// Waits for `future`, which must be done within `within`. `what` names it in the panic's text.
     ///
     /// # Panics
     ///
-    /// If it isn't done by then: what was waited for, where, and how the links are.
+    /// If `future` isn't done by then. The text has `what`, the caller's place, and the state of the links.
     #[track_caller]
     pub fn wait_for<F: Future>(
         &self,
@@ -115,14 +115,13 @@ impl VirtualTime {
         }
     }
 
-    /// Runs a future to its end, and tasks beside it. When it is done, so is everything else that
-    /// happens at that moment.
+    /// Runs a future to its end, and tasks beside it. It returns after all other events of the moment at which the
+    /// future is done.
     ///
     /// # Panics
     ///
-    /// If the future isn't done within the [limit](Self::with_limit), or waits for something that
-    /// can't happen any more, since nothing waits for a time; if things happen again and again
-    /// without time passing; if a task panics; and if it is called from within a run.
+    /// If the future isn't done within the [limit](Self::with_limit), or waits while no timer is set; if events
+    /// repeat without time passing; if a task panics; and if it is called from within a run.
     #[track_caller]
     pub fn run<F: Future>(&self, future: F) -> F::Output {
         let Ok(mut tasks) = self.tasks.try_borrow_mut() else {
@@ -205,7 +204,7 @@ impl fmt::Debug for VirtualTime {
     }
 }
 
-/// The [`Runtime`] of a [`VirtualTime`]. Its tasks run while that runs.
+/// The [`Runtime`] of a [`VirtualTime`]. Its tasks run during that one's runs.
 #[derive(Clone, Debug, Default)]
 pub struct VirtualRuntime {
     clock: Arc<Clock>,

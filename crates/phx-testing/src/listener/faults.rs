@@ -8,11 +8,11 @@ use super::Listener;
 use crate::faulty_pipe::Faults;
 use crate::{Connectivity, SocketId, UpgradeRejection};
 
-/// Some connections of a [`Listener`], to do something to: what a
-/// [`Simulation`](crate::Simulation) can do to a client, by the same names.
+/// Connections of a [`Listener`] that a command applies to. The commands have the names of a
+/// [`Simulation`](crate::Simulation)'s.
 ///
-/// The commands work on the bytes below the WebSocket, so that its pings and close frames are
-/// under them too. They return at once; a connection that has ended is left alone.
+/// The commands work on the bytes below the WebSocket, so they affect its pings and close frames as well. They
+/// return at once, and skip connections that have ended.
 ///
 /// # Examples
 ///
@@ -43,66 +43,65 @@ pub struct Connections<'a> {
 }
 
 impl Listener {
-    /// All connections that there are now.
+    /// Selects all present connections.
     pub fn all(&self) -> Connections<'_> {
         Connections { listener: self, only: None }
     }
 
-    /// One connection; [`Server::sockets`](crate::Server::sockets) gives their ids.
+    /// Selects one connection; [`Server::sockets`](crate::Server::sockets) returns their ids.
     pub fn connection(&self, socket: SocketId) -> Connections<'_> {
         Connections { listener: self, only: Some(socket) }
     }
 
-    /// Has the next attempt to connect answered with `refusal`; several queue up.
+    /// Answers the next attempt to connect with `refusal`; several queue up.
     pub fn refuse_next(&self, refusal: UpgradeRejection) {
         self.hub.refuse_next(refusal);
     }
 
-    /// Time that everything takes from one side to the other, from now on, on all connections and
-    /// those to come.
+    /// Sets the delay in each direction, from now on, of all present and future connections.
     pub fn set_latency(&self, latency: Duration) {
         self.hub.set_latency(latency);
         self.all().set_latency(latency);
     }
 
-    /// Sets how attempts to connect end. The port stays taken: who is
-    /// [`Offline`](Connectivity::Offline) is accepted and reset at once.
+    /// Sets the outcome of attempts to connect. The port stays open: with [`Offline`](Connectivity::Offline) the
+    /// listener accepts a client and resets its connection at once.
     pub fn set_connectivity(&self, connectivity: Connectivity) {
         self.hub.set_connectivity(connectivity);
     }
 }
 
 impl Connections<'_> {
-    /// Resets the connection: both sides notice at once, and what is on its way is lost.
+    /// Resets the connection: both sides notice at once, and bytes on their way are lost.
     pub fn cut(&self) {
         for socket in self.listener.hub.lines(self.only) {
             self.listener.hub.cut(socket);
         }
     }
 
-    /// From now on nothing that is sent over the connection arrives, and neither side notices, not
-    /// even the other's end: what is left of a connection when a cable is pulled.
+    /// Drops everything sent over the connection from now on. Neither side notices, not even the other's end: like
+    /// a pulled cable.
     pub fn half_open(&self) {
         self.change(Faults::half_open);
     }
 
-    /// Holds back what is sent over the connection in either direction, up to 16 MiB each way, until
-    /// [`resume`](Connections::resume): a server that takes everything and answers nothing.
+    /// Holds back everything sent over the connection in either direction, up to 16 MiB each, until
+    /// [`resume`](Connections::resume): like a server that accepts everything and answers nothing.
     pub fn stall(&self) {
         self.change(|faults| faults.stalled = true);
     }
 
-    /// Ends a [`stall`](Connections::stall): what was held back arrives now.
+    /// Ends a [`stall`](Connections::stall): the held bytes arrive now.
     pub fn resume(&self) {
         self.change(|faults| faults.stalled = false);
     }
 
-    /// Time that everything takes from one side to the other, from now on.
+    /// Sets the delay in each direction, from now on.
     pub fn set_latency(&self, latency: Duration) {
         self.change(|faults| faults.latency = latency);
     }
 
-    /// Has the client receive a frame that the server never sent, well-formed or not.
+    /// Delivers a frame to the client that the server never sent, well-formed or not.
     pub fn inject(&self, frame: &Frame) {
         self.listener.with(|server, now| {
             for socket in self.sockets(server) {
@@ -111,13 +110,12 @@ impl Connections<'_> {
         });
     }
 
-    /// Has the server close the connection, with an empty reason.
+    /// Makes the server close the connection, with an empty reason.
     pub fn close(&self, code: CloseCode) {
         self.close_because(code, "");
     }
 
-    /// Has the server close the connection with this reason, of which the protocol carries 123
-    /// bytes.
+    /// Makes the server close the connection with this reason, of which the protocol carries 123 bytes.
     pub fn close_because(&self, code: CloseCode, reason: impl Into<ByteString>) {
         let reason = reason.into();
         self.listener.with(|server, now| {

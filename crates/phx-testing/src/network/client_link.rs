@@ -10,7 +10,7 @@ use phx_proto::Frame;
 use super::in_flight::Packet;
 use crate::UpgradeRejection;
 
-/// A client in a [`Simulation`](crate::Simulation).
+/// Client in a [`Simulation`](crate::Simulation).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub(crate) usize);
 

@@ -1,4 +1,4 @@
-//! A script that wasn't followed, in the test's words.
+//! Error of a script that wasn't followed.
 
 use std::fmt;
 
@@ -6,10 +6,9 @@ use phx_proto::Instant;
 
 use super::expectation::{Came, Expectation};
 
-/// A script wasn't followed: something else came, or nothing did.
+/// Error of a script that wasn't followed: a wrong request came, or none.
 ///
-/// `Display` and `Debug` are the same text, so that an `unwrap` shows it well. It shows payloads,
-/// which are the test's own.
+/// `Display` and `Debug` are the same text, so that an `unwrap` shows it well. It shows the test's payloads.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MismatchError(Box<Details>);
 
@@ -63,19 +62,19 @@ impl MismatchError {
         self.0.at
     }
 
-    /// The script's step, from 1; one more than it has if something came after its end.
+    /// Returns the script's step, from 1; one more than the script has if a request came after its end.
     #[must_use]
     pub fn step(&self) -> usize {
         self.0.step
     }
 
-    /// The expectation, such as `push "new_msg" on "room:lobby"`; `None` at the script's end.
+    /// Returns the expectation, such as `push "new_msg" on "room:lobby"`; `None` at the script's end.
     #[must_use]
     pub fn expected(&self) -> Option<&str> {
         self.0.expected.as_deref()
     }
 
-    /// The thing that came instead, such as `leave of "room:lobby"`; `None` if nothing did.
+    /// Returns the request that came instead, such as `leave of "room:lobby"`; `None` if none came.
     #[must_use]
     pub fn got(&self) -> Option<&str> {
         self.0.got.as_deref()

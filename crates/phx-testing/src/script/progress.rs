@@ -9,7 +9,7 @@ use phx_proto::Instant;
 use super::MismatchError;
 use super::expectation::{Came, Expectation};
 
-/// Reports whether a script was followed.
+/// Handle that reports a script's mismatches.
 ///
 /// Ask with [`finish`](Expectations::finish), or wait until the script has ended with
 /// [`Simulation::verify`](crate::Simulation::verify) or
@@ -17,8 +17,8 @@ use super::expectation::{Came, Expectation};
 ///
 /// # Panics
 ///
-/// Dropping it before it has reported a [`MismatchError`] panics with the mismatch, unless the
-/// thread is panicking already: a test can't forget it.
+/// Dropping it before it has reported a [`MismatchError`] panics with the mismatch, unless the thread is panicking
+/// already, so that no test can miss it.
 ///
 /// # Examples
 ///
@@ -66,7 +66,7 @@ impl Expectations {
         self.shared.outcome(None).is_ok()
     }
 
-    /// The first thing so far that wasn't expected. Missing things don't count yet.
+    /// Returns the first mismatch so far. Missing requests don't count yet.
     #[must_use]
     pub fn mismatch(&self) -> Option<MismatchError> {
         let mut progress = self.shared.lock();
@@ -78,7 +78,7 @@ impl Expectations {
     ///
     /// # Errors
     ///
-    /// [`MismatchError`]: what came instead of what was expected, or what hasn't come.
+    /// [`MismatchError`] with the wrong request, or with the expectation that wasn't met.
     pub fn finish(self) -> Result<(), MismatchError> {
         self.report(None)
     }
@@ -101,7 +101,7 @@ impl Expectations {
         self.shared.lock().has_ended(self.shared.script.len())
     }
 
-    /// The outcome, for who waited until `at`.
+    /// Returns the outcome, for a caller that waited until `at`.
     pub(crate) fn report(&self, at: Option<Instant>) -> Result<(), MismatchError> {
         let outcome = self.shared.outcome(at);
         self.shared.lock().is_reported |= outcome.is_err();

@@ -4,7 +4,7 @@ use std::fmt;
 
 use phx_proto::{ByteString, CloseCode, Frame};
 
-/// A connection. None is ever used again for another one.
+/// Id of a connection. None is used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId(pub(super) u64);
 
@@ -14,7 +14,7 @@ impl fmt::Debug for SocketId {
     }
 }
 
-/// An action that a server asks of its driver.
+/// Action that a server asks of its driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {

@@ -39,7 +39,7 @@ impl Default for ServerBuilder {
 }
 
 impl ServerBuilder {
-    /// The release of Phoenix to behave like. Default: 1.8.12.
+    /// Sets the release of Phoenix to imitate. Default: 1.8.12.
     pub fn version(mut self, version: PhoenixVersion) -> Self {
         self.app.version = version;
         self
@@ -51,8 +51,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Decides about connections, and gives each its id (which [`disconnect`](crate::Server::disconnect)
-    /// takes) or none. Default: every connection is accepted and has no id.
+    /// Sets the function that decides about connections, and gives each its id (for
+    /// [`disconnect`](crate::Server::disconnect)) or none. Default: every connection is accepted and has no id.
     pub fn connect(
         mut self,
         connect: impl Fn(&ConnectInfo) -> Result<Option<String>, UpgradeRejection>
@@ -71,14 +71,14 @@ impl ServerBuilder {
         self
     }
 
-    /// Adds the server's side of a custom serializer; V1 and V2 are there.
+    /// Adds the server's side of a custom serializer, beside V1 and V2.
     pub fn serializer(mut self, serializer: Arc<dyn Serializer>) -> Self {
         self.gate.serializers.push(serializer);
         self
     }
 
-    /// Serves a topic, or all topics that begin with what stands before a final `*`. The first
-    /// pattern that matches counts. `channel` makes a new channel for each join.
+    /// Serves a topic, or all topics that start with the text before a final `*`. The first matching pattern
+    /// counts. `channel` makes a new channel for each join.
     pub fn channel<C: Channel>(
         mut self,
         pattern: impl Into<String>,
@@ -89,23 +89,22 @@ impl ServerBuilder {
         self
     }
 
-    /// Channels that a connection may have joined at the same time. Default: 100, without a limit
-    /// before 1.8.9.
+    /// Sets the largest number of channels that a connection may have joined. Default: 100, without a limit before
+    /// 1.8.9.
     pub fn max_channels(mut self, max: usize) -> Self {
         self.app.max_channels = Some(max);
         self
     }
 
-    /// The largest frame taken, in bytes; a larger one closes the connection with 1009. Default:
-    /// 10,000,000. A listener takes up to 1 GiB here, and refuses a frame over the limit as soon as
-    /// its header has come. For a smaller one it takes the memory then.
+    /// Sets the largest incoming frame, in bytes; a larger one closes the connection with 1009. Default:
+    /// 10,000,000. A listener allows up to 1 GiB here, and refuses a frame over the limit as soon as its header has
+    /// arrived. For a smaller one it allocates the memory then.
     pub fn max_frame_size(mut self, max: usize) -> Self {
         self.app.max_frame_size = max;
         self
     }
 
-    /// After how long without a frame from the client a connection is closed with 1002. Default:
-    /// 60 s.
+    /// Sets the time without a frame from the client after which a connection is closed with 1002. Default: 60 s.
     pub fn idle_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.app.idle_timeout = timeout;
         self

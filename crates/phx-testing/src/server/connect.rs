@@ -1,4 +1,4 @@
-//! From an upgrade request to a socket, or a refusal.
+//! Upgrade requests, and their acceptance or refusal.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::params;
 
-/// A client's upgrade request: path, query and headers.
+/// Upgrade request of a client: path, query and headers.
 ///
 /// `Debug` shows the path and the names of the headers only.
 ///
@@ -34,15 +34,14 @@ pub struct ConnectRequest {
 }
 
 impl ConnectRequest {
-    /// A request for `path_and_query`, without headers.
+    /// Creates a request for `path_and_query`, without headers.
     #[must_use]
     pub fn new(path_and_query: &str) -> Self {
         let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
         ConnectRequest { path: path.to_owned(), query: query.to_owned(), headers: Vec::new() }
     }
 
-    /// The same request with one more header. Those that the application sees are
-    /// `Sec-WebSocket-Protocol` and names that start with `x-`.
+    /// Adds a header. The application sees `Sec-WebSocket-Protocol` and names that start with `x-`.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_ascii_lowercase(), value.to_owned()));
@@ -74,7 +73,7 @@ impl fmt::Debug for ConnectRequest {
     }
 }
 
-/// A connection as an application sees it: Phoenix's connect params and `connect_info`.
+/// Connection as an application sees it: Phoenix's connect params and `connect_info`.
 ///
 /// `Debug` shows the serializer's version only.
 #[derive(Clone)]
@@ -86,32 +85,32 @@ pub struct ConnectInfo {
 }
 
 impl ConnectInfo {
-    /// The params of the URL, decoded as Plug does: nested maps and lists, whose leaves are
-    /// strings. `vsn` is one of them.
+    /// Returns the URL's params, decoded as Plug does: nested maps and lists with strings as leaves. `vsn` is one
+    /// of them.
     #[must_use]
     pub fn params(&self) -> &Map<String, Value> {
         &self.params
     }
 
-    /// A param that is a string.
+    /// Returns a param that is a string.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&str> {
         self.params.get(name).and_then(Value::as_str)
     }
 
-    /// The headers whose names start with `x-`, in lower case.
+    /// Returns the headers whose names start with `x-`, in lower case.
     #[must_use]
     pub fn x_headers(&self) -> &[(String, String)] {
         &self.headers
     }
 
-    /// The token that came by subprotocol, if the server asks for one.
+    /// Returns the token from the subprotocol, if the server asks for one.
     #[must_use]
     pub fn auth_token(&self) -> Option<&str> {
         self.auth_token.as_deref()
     }
 
-    /// The serializer of this connection.
+    /// Returns the serializer of this connection.
     #[must_use]
     pub fn serializer(&self) -> &Arc<dyn Serializer> {
         &self.serializer
@@ -124,7 +123,7 @@ impl fmt::Debug for ConnectInfo {
     }
 }
 
-/// An HTTP answer that isn't the upgrade.
+/// HTTP answer other than the upgrade.
 ///
 /// # Examples
 ///
@@ -142,20 +141,20 @@ pub struct UpgradeRejection {
 }
 
 impl UpgradeRejection {
-    /// An answer with this HTTP status and an empty body. Phoenix's `:error` is 403.
+    /// Creates an answer with this HTTP status and an empty body. Phoenix's `:error` is 403.
     #[must_use]
     pub fn new(status: u16) -> Self {
         UpgradeRejection { status, headers: Vec::new(), body: Bytes::new() }
     }
 
-    /// The same answer with one more header.
+    /// Adds a header to the answer.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_ascii_lowercase(), value.to_owned()));
         self
     }
 
-    /// The same answer with this body.
+    /// Sets the answer's body.
     #[must_use]
     pub fn with_body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
@@ -168,7 +167,7 @@ impl UpgradeRejection {
         self.status
     }
 
-    /// The headers, with their names in lower case.
+    /// Returns the headers, with their names in lower case.
     #[must_use]
     pub fn headers(&self) -> &[(String, String)] {
         &self.headers
@@ -181,7 +180,7 @@ impl UpgradeRejection {
     }
 }
 
-/// As a driver would report it; `Retry-After` is understood in seconds.
+/// Converts as a driver would report it, with `Retry-After` in seconds.
 impl From<UpgradeRejection> for phx_proto::UpgradeRejection {
     fn from(refusal: UpgradeRejection) -> Self {
         let retry_after = refusal.headers.iter().find(|(name, _)| name == "retry-after");

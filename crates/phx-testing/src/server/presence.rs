@@ -9,17 +9,17 @@ use serde_json::{Map, Value, json};
 
 use super::envelope::ProcessId;
 
-/// The reason why something couldn't be tracked, updated or untracked.
+/// Error of tracking, updating or untracking a presence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PresenceError {
-    /// This channel tracks the key already: update it instead.
+    /// This channel tracks the key already: call `update` instead.
     #[error("this channel tracks the key already")]
     AlreadyTracked,
     /// This channel doesn't track the key.
     #[error("this channel doesn't track the key")]
     NotTracked,
-    /// A presence's meta must be a JSON object: `phx_ref` is put into it.
+    /// A presence's meta must be a JSON object, since `phx_ref` is put into it.
     #[error("a presence's meta must be a JSON object")]
     NotAnObject,
 }
@@ -132,7 +132,7 @@ impl Presence {
         entries.iter().position(|entry| entry.process == process && entry.key == key)
     }
 
-    /// As long as Phoenix's own: 16 characters of the URL's base64.
+    /// As long as Phoenix's: 16 characters of URL-safe base64.
     fn next_ref(&mut self) -> String {
         self.refs = self.refs.wrapping_add(1);
         let mut bytes = *b"phx_\0\0\0\0\0\0\0\0";
