@@ -1,4 +1,4 @@
-//! `phx bench`: many sockets and channels push, and the replies are measured.
+//! `phx bench`: pushes on many sockets and channels, and measures the replies.
 
 use std::fs;
 use std::io::Write as _;

@@ -7,14 +7,14 @@ use crate::json_text::{Mask, pretty, shown_payload};
 use crate::record::{Kind, Record};
 use crate::terminal::{self, BAD, DIM, EVENT, NOTE, TOPIC, clock, shown, styled};
 
-/// Columns that a topic and an event get at most. Longer names push the rest of their line to the right.
+/// Largest width of the topic and event columns. Longer names move the rest of their line to the right.
 const MAX_TOPIC: usize = 40;
 const MAX_EVENT: usize = 32;
 
-/// Text that is wrapped gets at least as many columns; a narrower terminal wraps it itself.
+/// Smallest width of wrapped text; a narrower terminal wraps it itself.
 const MIN_TEXT: usize = 24;
 
-/// The indent of wrapped text where there is no space below its beginning, and of payloads on several lines.
+/// Indent of wrapped text without space below its beginning, and of payloads on several lines.
 const INDENT: usize = 4;
 
 /// The layout of records in columns.
@@ -106,8 +106,8 @@ fn pad(text: &str, width: usize) -> String {
     " ".repeat(width.saturating_sub(text.width()))
 }
 
-/// The text in lines that end at `width`, where the first begins at column `start`: behind a comma or a space if
-/// there is one, and indented.
+/// Breaks the text into lines that end at `width`, the first of which begins at column `start`: behind a comma or a
+/// space if there is one, and indented.
 fn wrapped(text: &str, start: usize, width: usize) -> String {
     if start.saturating_add(text.width()) <= width {
         return text.to_owned();

@@ -86,7 +86,7 @@ pub(crate) struct Connect {
     #[arg(skip)]
     environment: OnceLock<Result<Environment, String>>,
 
-    /// The configuration of TLS, where it is needed.
+    /// TLS configuration, made when needed.
     #[arg(skip)]
     tls_config: OnceLock<Result<Arc<ClientConfig>, String>>,
 }
@@ -133,7 +133,7 @@ impl Connect {
         if self.is_v1() {
             builder = builder.serializer(V1);
         }
-        // An option takes the place of a line of the same name.
+        // An option replaces a line of the same name.
         for (name, value) in environment.params.iter().chain(&self.param) {
             builder = builder.param(name, value);
         }
@@ -146,12 +146,12 @@ impl Connect {
         Ok(builder)
     }
 
-    /// The environment's variables of proxies; the options take their places.
+    /// Returns an environment variable for proxies; options replace them.
     fn variable(&self, name: &str) -> Option<OsString> {
         match (name, &self.noproxy, &self.proxy) {
             ("no_proxy", Some(hosts), _) => Some(hosts.into()),
             ("NO_PROXY", Some(_), _) => None,
-            // The proxy of the option is for all hosts.
+            // The option's proxy is for all hosts.
             ("no_proxy" | "NO_PROXY", None, Some(_)) => None,
             (_, _, Some(proxy)) => Some(proxy.into()),
             (_, _, None) => env::var_os(name),
@@ -167,7 +167,7 @@ impl Connect {
         self.vsn == "1.0.0"
     }
 
-    /// Connects what [`builder`](Self::builder) made.
+    /// Connects a builder from [`builder`](Self::builder).
     pub(crate) async fn open(&self, builder: SocketBuilder) -> Result<Socket, Failure> {
         let connected = if self.reconnect {
             builder.connect().await
@@ -253,7 +253,7 @@ fn warn(
     })
 }
 
-/// The URL that was probably meant by `HOST:PORT/PATH`. Anything else may be a secret, and gets no hint.
+/// Returns the URL that was probably meant by `HOST:PORT/PATH`. Anything else may be a secret, and gets no hint.
 fn hint(url: &str) -> String {
     let address = url.split(['?', '#']).next().unwrap_or_default();
     let authority = address.split('/').next().unwrap_or_default();

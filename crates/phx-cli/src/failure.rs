@@ -19,9 +19,9 @@ const MAX_REASON: usize = 120;
 pub(crate) enum Failure {
     /// An error with its exit code and its text for the user.
     Error(Code, String),
-    /// By the user, before it was done.
+    /// A signal interrupted the command before it was done.
     Interrupted(Signal),
-    /// The reader closed our output: the program ends with success.
+    /// The reader closed the output: the program ends with success.
     OutputClosed,
 }
 
@@ -55,7 +55,7 @@ impl Failure {
         Failure::Error(Code::TimedOut, text.into())
     }
 
-    /// The connection has ended, and none is made again.
+    /// Returns the failure of a connection that ended and won't be reopened.
     pub(crate) fn ended() -> Self {
         Failure::failed("the connection has ended")
     }
@@ -96,7 +96,7 @@ impl Failure {
         }
     }
 
-    /// Prints it on standard error, and returns the exit code.
+    /// Prints the failure on standard error, and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         ExitCode::from(match self {
             Failure::Error(code, text) => {
@@ -156,7 +156,7 @@ impl From<PushError> for Failure {
             PushCause::Rejected { .. } => Code::Rejected,
             PushCause::ReplyDropped { status, .. } if *status != Status::Ok => Code::Rejected,
             PushCause::TimedOut | PushCause::NotSent => Code::TimedOut,
-            // Such as bytes with V1: the server has nothing to do with it.
+            // Such as bytes with V1: the server isn't involved.
             PushCause::InvalidState(error) if is_unusable(error) => Code::Usage,
             _ => Code::Failed,
         };

@@ -23,13 +23,13 @@ const SHORT: usize = 2_000;
 /// Options of showing frames.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shown {
-    /// Frames of any length, whole.
+    /// True to show frames of any length in full.
     pub(crate) whole: bool,
     /// Shows params, tokens and headers as well.
     pub(crate) secrets: bool,
 }
 
-/// A connector that shows what goes over the connections of another one.
+/// Connector that shows the frames of another one.
 #[derive(Debug)]
 pub(crate) struct ShowFrames<C> {
     connector: C,
@@ -68,7 +68,7 @@ impl<C: Connector> Connector for ShowFrames<C> {
     }
 }
 
-/// A transport whose frames are shown.
+/// Transport whose frames are shown.
 struct Watched {
     transport: Pin<Box<dyn Transport>>,
     shown: Shown,
@@ -211,7 +211,7 @@ fn binary_text(bytes: &[u8], is_sent: bool) -> String {
     format!("{text} <payload of {} bytes>", rest.len())
 }
 
-/// The params of a join are secrets as those of the connection are.
+/// The params of a join are secrets, as those of the connection are.
 fn mask(frame: &str, how: Shown) -> Mask {
     #[derive(Deserialize)]
     struct V1 {

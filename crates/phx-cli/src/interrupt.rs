@@ -55,8 +55,8 @@ impl Interrupt {
     }
 }
 
-/// A thread waits for signals that are blocked in all of them: a handler wouldn't do, since the line editor
-/// of `phx repl` puts its own in the place of that for Ctrl-C, and loses what comes to it.
+/// A thread waits for signals that all threads block. Handlers wouldn't work, since the line editor of `phx repl`
+/// replaces that for Ctrl-C, and loses the signals.
 #[cfg(unix)]
 mod platform {
     use std::future::pending;

@@ -125,7 +125,7 @@ struct Tail<'a> {
 }
 
 impl Tail<'_> {
-    /// Prints records until there is a reason to end.
+    /// Prints records until the command ends.
     async fn print(
         &self,
         mut records: SelectAll<BoxStream<'_, Record>>,
@@ -159,7 +159,7 @@ impl Tail<'_> {
         Ok(())
     }
 
-    /// Returns whether to print it: messages of the events that were asked for, and all other records.
+    /// Returns true for messages of the requested events, and for all other records.
     fn is_wanted(&self, record: &Record) -> bool {
         let wanted = &self.options.event;
         record.kind != Kind::Message

@@ -1,7 +1,6 @@
 //! JSON text for display: on one line or indented, without anything that acts on a terminal, and with secrets masked.
 //!
-//! The text is rewritten, not decoded, so that what is shown is what came: the order of keys and the
-//! digits of numbers included.
+//! The text is rewritten, not decoded, so that the display keeps the order of keys and the digits of numbers.
 
 use std::borrow::Cow;
 
@@ -28,7 +27,7 @@ pub(crate) enum Mask {
     FramePayload,
 }
 
-/// A payload on one line: JSON, or how many bytes and what they are in base64.
+/// Returns a payload on one line: JSON, or the number of bytes and their base64.
 pub(crate) fn shown_payload(payload: &Payload, mask: Mask) -> String {
     match payload.as_json() {
         Some(text) => one_line(text, mask),
@@ -36,8 +35,8 @@ pub(crate) fn shown_payload(payload: &Payload, mask: Mask) -> String {
     }
 }
 
-/// The same JSON on several lines, indented; in one line below a depth of 16, and if it is longer than 1 MiB, so that
-/// the indents don't add up.
+/// Returns the same JSON on several lines, indented; on one line below a depth of 16, and if it is longer than 1
+/// MiB, so that the indents don't add up.
 pub(crate) fn pretty(text: &str) -> String {
     match text.len() {
         0..=MAX_PRETTY => rewritten(text, Mask::Nothing, MAX_DEPTH),
@@ -118,10 +117,10 @@ fn rewritten(text: &str, mask: Mask, line_depth: usize) -> String {
 
 struct Writer {
     out: String,
-    /// A level for each object or array that is open: no recursion, since the server decides how deep it goes.
+    /// Levels of the open objects and arrays: no recursion, since the server decides the depth.
     levels: Vec<Level>,
     mask: Mask,
-    /// Down to this depth each value is on a line of its parent's indent and two more.
+    /// Depth down to which each value is on a separate line, indented by two more than its parent.
     line_depth: usize,
 }
 
@@ -131,14 +130,14 @@ struct Level {
     /// True below a masked value.
     masked: bool,
     index: usize,
-    /// In an object: what comes next is a key.
+    /// In an object: true if a key comes next.
     key: bool,
-    /// In an object: the current key's name sounds like a secret.
+    /// In an object: true if the current key sounds like a secret.
     named_secret: bool,
 }
 
 impl Writer {
-    /// Begins a line for what follows at this depth, or `outer` levels above.
+    /// Begins a line at this depth, or `outer` levels above.
     fn end_line(&mut self, outer: usize) {
         let depth = self.levels.len();
         if (1..=self.line_depth).contains(&depth) {
@@ -193,7 +192,7 @@ impl Writer {
         self.out.push('"');
     }
 
-    /// JSON has an escape for what acts on a terminal; it means the same.
+    /// Escapes characters that act on a terminal; the JSON means the same.
     fn safe(&mut self, text: &str) {
         for c in text.chars() {
             if Escaped::is_escaped(c) {
@@ -208,7 +207,7 @@ impl Writer {
     }
 }
 
-/// The text of a string as a quoted one with the secrets masked that have names within it; `None` if there are none.
+/// Masks the named secrets within a string, and returns it quoted; `None` if there are none.
 fn masked_within(text: &str) -> Option<String> {
     let is_json = text.trim_start().starts_with(['{', '[']);
     // Each level of JSON in a string doubles its escapes, so levels are few.

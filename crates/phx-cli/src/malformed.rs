@@ -1,4 +1,4 @@
-//! Reports of frames that aren't messages: the first at once, the others once a second with their count.
+//! Reports of frames that aren't messages: the first at once, further ones once a second with their count.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl Watch {
         Watch(Arc::new(Seen { state: Mutex::default(), report: Box::new(report) }))
     }
 
-    /// Looks at a connection. What was counted is reported at its end at the latest.
+    /// Watches a connection. Its counts are reported at its end at the latest.
     pub(crate) fn on(&self, builder: SocketBuilder) -> SocketBuilder {
         let (seen, last) = (Arc::clone(&self.0), Arc::clone(&self.0));
         let builder = builder.on_error(move |error| {

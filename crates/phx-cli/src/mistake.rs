@@ -9,7 +9,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::secret::MASKED;
 
-/// Prints the help that was asked for, or the mistake, and returns the exit code.
+/// Prints the requested help, or the mistake, and returns the exit code.
 pub(crate) fn report(mut error: Error) -> ExitCode {
     hide_values(&mut error);
     // Nothing can be done if standard error is closed.
@@ -17,7 +17,7 @@ pub(crate) fn report(mut error: Error) -> ExitCode {
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-/// Masks everything that was typed and isn't a known name.
+/// Masks all arguments that aren't known names.
 fn hide_values(error: &mut Error) {
     for kind in [ContextKind::InvalidValue, ContextKind::InvalidSubcommand] {
         // An empty one says that there is none.
@@ -36,7 +36,7 @@ fn hide_values(error: &mut Error) {
     }
 }
 
-/// The advice of clap quotes what was typed: in its place is which argument it was.
+/// Replaces clap's advice, which quotes the arguments, with the name of the argument.
 fn say_where(error: &mut Error, typed: Option<ContextValue>) {
     error.remove(ContextKind::Suggested);
     let Some(ContextValue::String(typed)) = typed else { return };

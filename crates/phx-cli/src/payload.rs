@@ -1,4 +1,4 @@
-//! Payloads as they are given on the command line: JSON, `@FILE` or `-`.
+//! Payloads on the command line: JSON, `@FILE` or `-`.
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
@@ -32,11 +32,11 @@ pub(crate) fn read(path: &str) -> Result<Vec<u8>, Failure> {
     value::read(path, MAX_PAYLOAD).map(|(bytes, _)| bytes).map_err(Failure::usage)
 }
 
-/// The payload that is this text; `what` names it in the error.
+/// Checks that the text is a payload; `what` names it in the error.
 pub(crate) fn checked(text: Vec<u8>, what: &str) -> Result<Payload, Failure> {
     let is_word = text.first().is_some_and(u8::is_ascii_alphabetic);
     Payload::from_json_text(text).map_err(|error| {
-        // The error itself says the same again.
+        // The error itself repeats the text.
         let why = error.source().unwrap_or(&error);
         let hint = if is_word { "; a string needs double quotes, as in '\"hello\"'" } else { "" };
         Failure::usage(format!("{what} isn't JSON: {}{hint}", chain(why)))

@@ -30,13 +30,13 @@ mod live;
 
 use live::{Live, Present};
 
-/// Records of the live list, all of which come from hooks and have their own limit.
+/// Limit of the live list's records from streams: all of them come from hooks, which have a separate limit.
 const CAPACITY: usize = 1;
 
-/// Time for the list to come after the join, at most.
+/// Time limit for the list to arrive after the join.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A hint for a list that doesn't come.
+/// Hint for a list that doesn't arrive.
 const MISSING: &str =
     "does the channel push it after the join, or has it another name (--state-event)?";
 
@@ -105,7 +105,7 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
 }
 
 impl Options {
-    /// The push that makes us present: its event and payload.
+    /// Returns the push that tracks this client: its event and payload.
     fn tracked(&self) -> Result<Option<(String, Payload)>, Failure> {
         let Some(meta) = &self.track else { return Ok(None) };
         let meta = payload::checked(meta.as_bytes().to_vec(), "--track")?;
@@ -163,7 +163,7 @@ async fn connected(
         let report = Arc::clone(&report);
         move |record| report(record)
     };
-    // Warnings that are written over a live list would tear it apart.
+    // Warnings written over a live list would break its lines.
     let shown = Arc::clone(&report);
     let warn = move |text: &str| {
         if is_live {
@@ -229,7 +229,7 @@ struct Watching<'a> {
     with_refs: bool,
     /// The name of the event with the whole list.
     state_event: &'a str,
-    /// Time for it to come.
+    /// Time limit for the list to arrive.
     patience: Duration,
 }
 
@@ -284,7 +284,7 @@ impl Watching<'_> {
         live.show(&present(&self.presence), is_synced, self.socket.state())
     }
 
-    /// Warns that no list has come.
+    /// Warns that no list has arrived.
     async fn missing_state(&self) -> Result<(), Failure> {
         match &self.output {
             Output::Lines(printer) if self.presence.status() == PresenceStatus::Pending => {
@@ -334,12 +334,12 @@ impl Watching<'_> {
     }
 }
 
-/// Returns whether all of these metas were there before, as with a diff that repeats the state.
+/// Returns true if all of these metas were there before, as with a diff that repeats the state.
 fn has_all(before: &PresenceEntry<Meta, Beside>, joined: &PresenceEntry<Meta, Beside>) -> bool {
     joined.metas().all(|meta| before.metas().any(|old| old.phx_ref() == meta.phx_ref()))
 }
 
-/// The metas as a JSON array, with or without the server's own refs.
+/// Returns the metas as a JSON array, with or without the server's refs.
 fn metas(entry: &PresenceEntry<Meta, Beside>, with_refs: bool) -> Payload {
     let metas = entry.metas().map(|meta| {
         let mut data = meta.data().clone();

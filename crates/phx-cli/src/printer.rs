@@ -1,7 +1,7 @@
 //! Writes the output on a separate thread.
 //!
-//! The reader, `less` for example, may be slow. Only this thread waits for it: the connection goes on, and the
-//! streams report what was lost.
+//! The reader, `less` for example, may be slow. Only this thread waits for it: the connection continues, and the
+//! streams report their losses.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::thread;
@@ -32,12 +32,12 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// Lines of JSON, or columns for these topics, wrapped on a terminal.
+    /// Returns the format: lines of JSON, or columns for these topics, wrapped on a terminal.
     pub(crate) fn new<'a>(is_json: bool, topics: impl IntoIterator<Item = &'a str>) -> Self {
         if is_json { Format::Json } else { Format::Columns(Columns::new(topics).wrapped()) }
     }
 
-    /// The same, with payloads on several lines in columns.
+    /// Shows payloads on several lines, in columns.
     pub(crate) fn pretty(self, pretty: bool) -> Self {
         match self {
             Format::Json => Format::Json,
@@ -83,14 +83,14 @@ impl Size for Print {
     }
 }
 
-/// The end of a printer.
+/// Handle that waits for a printer's end.
 #[derive(Debug)]
 pub(crate) struct Printed {
     done: oneshot::Receiver<io::Result<()>>,
 }
 
 impl Printer {
-    /// A printer to standard output.
+    /// Starts a printer to standard output.
     pub(crate) fn start(format: Format) -> (Self, Printed) {
         Printer::start_by(format, |lines| {
             let mut out = anstream::stdout().lock();
@@ -98,14 +98,14 @@ impl Printer {
         })
     }
 
-    /// The same, where something else writes the lines there.
+    /// Starts a printer whose lines are written by `write`.
     pub(crate) fn start_by(
         format: Format,
         mut write: impl FnMut(&str) -> io::Result<()> + Send + 'static,
     ) -> (Self, Printed) {
         let is_terminal = io::stdout().is_terminal();
         let write = move |lines: &str| {
-            // Of a file it is a failure of the disk.
+            // If the output is a file, the disk has failed.
             write(lines).map_err(|error| if is_terminal { closed_as_pipe(error) } else { error })
         };
         let (printed, received) = queue(CAPACITY);
@@ -136,7 +136,7 @@ impl Printer {
         self.printed.send_now(Print::Record(Box::new(record)));
     }
 
-    /// The same, as a hook.
+    /// Returns a hook that prints records without waiting.
     pub(crate) fn hook(&self) -> impl Fn(Record) + Clone + Send + Sync + 'static {
         let printer = self.clone();
         move |record| printer.print_now(record)
@@ -156,7 +156,7 @@ impl Printed {
         outcome: Result<(), Failure>,
     ) -> Result<(), Failure> {
         let finished = async {
-            // It fails if the end has come by itself.
+            // It fails if the printer has ended already.
             let _ = printer.send(Print::End).await;
             self.done.await
         };

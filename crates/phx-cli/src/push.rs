@@ -110,7 +110,7 @@ struct Pushing<'a> {
     options: &'a Options,
     channel: &'a Channel,
     payload: &'a Payload,
-    /// The first failure of a push: the others go on.
+    /// The first failure of a push; the other pushes continue.
     worst: Option<Failure>,
 }
 
@@ -151,7 +151,7 @@ impl Pushing<'_> {
         Ok(())
     }
 
-    /// Pushes once; `None` if no reply is wanted.
+    /// Pushes once; `None` if the user wants no reply.
     fn push(&self) -> Result<Option<PushReply>, Failure> {
         let Options { event, timeout, no_reply, .. } = self.options;
         let push = self.channel.push_with_timeout(*timeout, &**event, self.payload.clone());

@@ -1,24 +1,24 @@
 //! Queues of records on their way to the printer, limited in number and in bytes.
 //!
 //! The server decides how large a record is, and the reader of the output may be slow. Records of hooks, which
-//! can't wait, have a separate limit, so that messages never displace them; beyond it the latest is kept.
+//! can't wait, have a separate limit, so that messages never displace them; beyond it only the latest is kept.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-/// Bytes of messages that wait in a queue, and of what hooks report; one record of any size fits alone.
+/// Largest size of waiting messages, and of waiting records of hooks, in bytes; one record of any size fits alone.
 const MAX_BYTES: u32 = 16 << 20;
 
-/// Records of hooks that wait in a queue.
+/// Largest number of waiting records of hooks.
 const MAX_HOOKS: usize = 256;
 
 /// A value with a size in bytes.
 pub(crate) trait Size {
-    /// The bytes it keeps, about.
+    /// Returns the approximate size in bytes.
     fn size(&self) -> usize;
 
-    /// Notes how many earlier records of hooks gave way to this one.
+    /// Notes how many earlier records of hooks this one replaced.
     fn note_lost(&mut self, count: u64);
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn queue<T: Size>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 /// The sending end of a queue.
 #[derive(Debug)]
 pub(crate) struct Sender<T> {
-    /// The lanes limit it.
+    /// Unbounded itself; the lanes limit it.
     queue: mpsc::UnboundedSender<(T, Room)>,
     /// Limit for senders that can wait.
     waiting: Lane,
@@ -53,7 +53,7 @@ pub(crate) struct Receiver<T> {
 /// The latest record of a hook beyond the limit, and the number of those that it replaced.
 type Last<T> = Arc<Mutex<Option<(T, u64)>>>;
 
-/// The receiver is gone.
+/// Error of a queue whose receiver is gone.
 #[derive(Debug)]
 pub(crate) struct Closed;
 
@@ -96,7 +96,7 @@ impl Lane {
 impl<T: Size> Sender<T> {
     /// Queues a record; waits while the queue is full.
     pub(crate) async fn send(&self, record: T) -> Result<(), Closed> {
-        // A receiver that goes releases all shares.
+        // A dropped receiver releases all shares.
         let room = self.waiting.room(record.size()).await?;
         self.queue.send((record, room)).map_err(|_| Closed)
     }
@@ -121,7 +121,7 @@ impl<T: Size> Sender<T> {
 }
 
 impl<T: Size> Receiver<T> {
-    /// The next record. Cancel-safe.
+    /// Returns the next record. Cancel-safe.
     pub(crate) async fn recv(&mut self) -> Option<T> {
         match self.try_recv() {
             // The queue is empty, so further records of hooks go through it.
@@ -130,7 +130,7 @@ impl<T: Size> Receiver<T> {
         }
     }
 
-    /// The same, for a thread that may wait.
+    /// Returns the next record, for a thread that may block.
     pub(crate) fn blocking_recv(&mut self) -> Option<T> {
         match self.try_recv() {
             None => self.queue.blocking_recv().map(|(record, _)| record),
@@ -138,7 +138,7 @@ impl<T: Size> Receiver<T> {
         }
     }
 
-    /// A record that waits, if there is one.
+    /// Returns a waiting record, if there is one.
     pub(crate) fn try_recv(&mut self) -> Option<T> {
         if let Ok((record, _)) = self.queue.try_recv() {
             return Some(record);
@@ -166,7 +166,7 @@ fn locked<T>(last: &Mutex<Option<(T, u64)>>) -> MutexGuard<'_, Option<(T, u64)>>
     last.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The bytes of a limit that a record of this size takes.
+/// Returns the share of the limit that a record of this size takes, in bytes.
 fn share(size: usize) -> u32 {
     u32::try_from(size).unwrap_or(MAX_BYTES).min(MAX_BYTES)
 }

@@ -1,4 +1,4 @@
-//! Records of what happened, and their lines of JSON.
+//! Records of events, and their lines of JSON.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -26,7 +26,7 @@ pub(crate) enum Kind {
     Joined,
     /// A channel is joined again; messages may be missing before this.
     Rejoined,
-    /// The channel isn't joined any more, or a join failed, and it is tried again.
+    /// The channel is no longer joined, or a join failed, and the client tries again.
     Errored,
     /// The channel is closed for good.
     Closed,
@@ -34,7 +34,7 @@ pub(crate) enum Kind {
     Message,
     /// The reply to a push.
     Reply,
-    /// Messages were lost, since the output was read too slowly.
+    /// Messages were lost, because the output was read too slowly.
     Lagged,
     /// The server rejected a join.
     Rejected,
@@ -48,7 +48,7 @@ pub(crate) enum Kind {
     PresenceLeft,
     /// The presence list agrees with the server's.
     Synced,
-    /// Frames came that aren't messages.
+    /// The client received frames that aren't messages.
     Malformed,
     /// Messages on a topic that isn't joined may be missing before this.
     Gap,
@@ -96,7 +96,7 @@ impl Kind {
     }
 }
 
-/// A record of something that happened.
+/// Record of an event.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) time: SystemTime,
@@ -107,7 +107,7 @@ pub(crate) struct Record {
     /// The presence key that joined or left.
     pub(crate) key: Option<ByteString>,
     pub(crate) payload: Option<Payload>,
-    /// For people; in JSON the field `detail`.
+    /// Detail for people; in JSON the field `detail`.
     pub(crate) detail: Option<String>,
     /// Further fields in JSON, at its end.
     pub(crate) more: Vec<(&'static str, Value)>,
@@ -147,7 +147,7 @@ impl Record {
         Record::new(Kind::Lagged).topic(topic).detail(detail).more("count", count)
     }
 
-    /// A record of why a channel isn't joined, and when the next attempt is.
+    /// Returns a record of a channel's failure, with the time of the next attempt.
     pub(crate) fn errored(failure: &ChannelError) -> Self {
         let mut record = Record::new(Kind::Errored);
         let said = match &failure.cause {
@@ -163,7 +163,7 @@ impl Record {
         record.because(&failure.cause, failure.retry_in)
     }
 
-    /// Adds the cause of an end, and when the next attempt is.
+    /// Adds the cause of an end, and the time of the next attempt.
     fn because(self, cause: impl fmt::Display, retry_in: Option<Duration>) -> Self {
         let retry = retry_in.map(|time| format!("; next attempt in {:.1} s", time.as_secs_f64()));
         let record = self.detail(format!("{cause}{}", retry.unwrap_or_default()));
@@ -213,7 +213,7 @@ impl Record {
         self
     }
 
-    /// The record as one JSON object. The first six fields are always there.
+    /// Returns the record as one JSON object. The first six fields are always present.
     pub(crate) fn to_json(&self) -> String {
         let text = |text: Option<&str>| text.map_or("null".to_owned(), quoted);
         let mut line = format!(
@@ -269,7 +269,7 @@ impl Size for Record {
     }
 }
 
-/// The bytes that a further field keeps, about. Arrays and objects come from a script's own `id`.
+/// Returns the approximate size of a further field in bytes. Arrays and objects come from a script's `id`.
 fn size_of_value(value: &Value) -> usize {
     let held = match value {
         Value::String(text) => text.len(),

@@ -108,7 +108,7 @@ async fn connected(
 struct Repl<'a> {
     socket: Socket,
     channels: BTreeMap<String, JoinedChannel>,
-    /// The topic that was joined last: `.` in commands.
+    /// The latest joined topic: `.` in commands.
     last: Option<String>,
     seen: Seen,
     refs: JoinRefs,
@@ -118,7 +118,7 @@ struct Repl<'a> {
 }
 
 impl Repl<'_> {
-    /// Runs the commands that are typed, until the end.
+    /// Reads and runs commands until the end.
     async fn talk(
         &mut self,
         editor: &mut Editor,
@@ -195,7 +195,7 @@ impl Repl<'_> {
                 self.printer.print(Record::new(Kind::Disconnected).detail("as asked for")).await
             }
             Command::Help => self.printer.say(HELP.to_owned()).await,
-            // Handled where the loop is.
+            // The loop handles it.
             Command::Quit => Ok(()),
         }
     }

@@ -49,11 +49,11 @@ const ENDS: [&str; 12] = [
     "accesskey",
 ];
 
-/// Words that make a key a secret one when they stand before it.
+/// Words that make a following key a secret one.
 const KEYS: [&str; 8] =
     ["access", "api", "auth", "encryption", "private", "secret", "service", "signing"];
 
-/// Words at the end of names that are about a secret, and don't hold it: `token_type`, `session_count`.
+/// Words at the end of names that describe a secret, and don't hold it: `token_type`, `session_count`.
 const ABOUT: [&str; 20] = [
     "age",
     "at",
@@ -77,15 +77,16 @@ const ABOUT: [&str; 20] = [
     "valid",
 ];
 
-/// The same, at the beginning: `max_tokens`, `has_password`.
+/// Such words at the beginning: `max_tokens`, `has_password`.
 const ABOUT_FIRST: [&str; 5] = ["has", "is", "max", "min", "num"];
 
-/// The beginnings of signed and encrypted tokens: those of `Phoenix.Token` and Plug's cookies, and so the `session`
-/// and `static` of a live view, by their algorithms in base64, and what follows the scheme in an Authorization header.
+/// Beginnings of signed and encrypted tokens: those of `Phoenix.Token` and Plug's cookies, and so the `session` and
+/// `static` of a live view, by their algorithms in base64, and the text after the scheme in an Authorization
+/// header.
 const BEGINNINGS: [&str; 6] =
     ["SFMyNTY.", "SFMzODQ.", "SFM1MTI.", "QTEyOEdDTQ.", "QTI1NkdDTQ.", "Bearer "];
 
-/// Returns whether a name, such as the key of a JSON object, is that of a secret.
+/// Returns true if a name, such as the key of a JSON object, names a secret.
 pub(crate) fn is_name(name: &str) -> bool {
     let words = words(name);
     let words: Vec<&str> = words.iter().map(|word| singular(word)).collect();
@@ -96,13 +97,13 @@ pub(crate) fn is_name(name: &str) -> bool {
     !is_about && (words.iter().any(is_word) || words.windows(2).any(is_key))
 }
 
-/// Returns whether a text holds the name of a secret, or something that looks like a secret.
+/// Returns true if a text contains the name of a secret, or text that looks like a secret.
 pub(crate) fn is_in(text: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
     text.split(|c| !is_part(c)).any(is_name) || matches!(without_tokens(text), Cow::Owned(_))
 }
 
-/// The text with everything masked that looks like a token, wherever it stands: in the HTML of a live view, for example.
+/// Masks all text that looks like a token, at any place: in the HTML of a live view, for example.
 pub(crate) fn without_tokens(text: &str) -> Cow<'_, str> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.~+/=".contains(c);
     let mut masked = String::new();
@@ -123,8 +124,8 @@ pub(crate) fn without_tokens(text: &str) -> Cow<'_, str> {
     Cow::Owned(masked)
 }
 
-/// The text with the values of `name=value` masked whose names are those of secrets, as in forms, URLs and attributes, and
-/// what stands before the host of a URL.
+/// Masks the values of `name=value` with names of secrets, as in forms, URLs and attributes, and the text before
+/// the host of a URL.
 pub(crate) fn without_values(text: &str) -> Cow<'_, str> {
     let is_name_part = |c: char| c.is_alphanumeric() || "_-.%+[]".contains(c);
     let ends_value = |c: char| c.is_whitespace() || "&;,\"'<>#".contains(c);
@@ -161,13 +162,13 @@ pub(crate) fn without_values(text: &str) -> Cow<'_, str> {
     if masked == text { Cow::Borrowed(text) } else { Cow::Owned(masked) }
 }
 
-/// The position of the first token.
+/// Returns the position of the first token.
 fn first_token(text: &str) -> Option<usize> {
     let known = BEGINNINGS.iter().filter_map(|beginning| text.find(beginning));
     known.chain(first_jwt(text)).min()
 }
 
-/// A JSON Web Token: two parts that begin with `{"` in base64, and a third one.
+/// Finds a JSON Web Token: two parts that begin with `{"` in base64, and a third one.
 fn first_jwt(text: &str) -> Option<usize> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     text.match_indices("eyJ").map(|(at, _)| at).find(|at| {
@@ -178,7 +179,7 @@ fn first_jwt(text: &str) -> Option<usize> {
     })
 }
 
-/// The words of a name in `snake_case`, `kebab-case` or `camelCase`, in lower case.
+/// Splits a name in `snake_case`, `kebab-case` or `camelCase` into its words, in lower case.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before: Option<char> = None;

@@ -1,4 +1,4 @@
-//! `phx serve`: a server to try things on, without any Elixir.
+//! `phx serve`: a server for experiments, without Elixir.
 
 use std::future::pending;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -188,10 +188,10 @@ impl Serving {
         }))
     }
 
-    /// Stops, and comes back after a pause on the same port, having forgotten everything.
+    /// Stops, and restarts after a pause on the same port, without any state.
     async fn restart(&mut self, pause: Duration) -> Result<(), Failure> {
         let address = self.listener.address();
-        // An unused listener takes the place of the stopped one, which is consumed.
+        // An unused listener replaces the stopped one, which is consumed.
         let nowhere = Listener::bind(app::server(None)).await?;
         std::mem::replace(&mut self.listener, nowhere).stop().await;
         sleep(pause).await;

@@ -46,7 +46,7 @@ pub(crate) struct Joining {
 }
 
 impl Joining {
-    /// The params to join with. `warn_of` gets a warning when the file can't be used for a rejoin.
+    /// Returns the params of the join. `warn_of` gets a warning when the file can't be used for a rejoin.
     pub(crate) fn params(
         &self,
         warn_of: impl Fn(&str) + Send + Sync + 'static,
@@ -74,12 +74,12 @@ impl Joining {
 #[derive(Clone)]
 pub(crate) enum JoinParams {
     Fixed(Payload),
-    /// Made for each join; none if that fails.
+    /// Made for each join; `None` is a failure.
     Made(Arc<dyn Fn() -> Option<Payload> + Send + Sync>),
     Current(Arc<Mutex<Payload>>),
 }
 
-/// A channel whose params can be changed between its joins.
+/// Channel with params that can change between its joins.
 #[derive(Debug)]
 pub(crate) struct JoinedChannel {
     pub(crate) channel: Channel,
@@ -125,14 +125,14 @@ pub(crate) async fn while_open<T>(
     }
 }
 
-/// Reports what the connection reports, except for its end by our own wish.
+/// Reports the connection's records, except for an end that this program caused.
 pub(crate) fn report_connection(
     builder: SocketBuilder,
     report: impl Fn(Record) + Clone + Send + Sync + 'static,
 ) -> SocketBuilder {
     let (opened, closed) = (report.clone(), report);
     builder.on_open(move || opened(Record::new(Kind::Connected))).on_close(move |end| {
-        // A first attempt that failed is what the command fails with.
+        // A first attempt that failed is the command's error.
         let is_news = end.was_open || end.retry_in.is_some();
         if is_news && end.cause != CloseCause::Disconnected {
             closed(Record::disconnected(end));
@@ -145,12 +145,12 @@ pub(crate) fn report_connection(
 pub(crate) struct JoinRefs(Arc<Mutex<BTreeMap<ByteString, Option<u64>>>>);
 
 impl JoinRefs {
-    /// Keeps the refs of this topic from now on. Other topics are the server's to name, without end.
+    /// Keeps the refs of this topic from now on. The server may name any number of other topics.
     pub(crate) fn expect(&self, topic: &ByteString) {
         self.refs().entry(topic.clone()).or_default();
     }
 
-    /// Looks at all messages that come.
+    /// Watches all incoming messages.
     pub(crate) fn watch(&self, builder: SocketBuilder) -> SocketBuilder {
         let refs = self.clone();
         builder.on_message(move |message| refs.see(message))
@@ -211,7 +211,7 @@ pub(crate) async fn join(
     Ok(joined?)
 }
 
-/// The outcome of a join, which is one with ok although its response was too large to keep.
+/// Returns the outcome of a join; a join with ok succeeded even if its response was too large to keep.
 pub(crate) fn accepted(
     joined: Result<Payload, JoinError>,
 ) -> Result<Result<Payload, PayloadDropped>, JoinError> {
@@ -234,8 +234,8 @@ pub(crate) fn report_failures(channel: &Channel, report: impl Fn(Record) + Send 
     });
 }
 
-/// The records of a channel from now on. The last one is its end, unless it was left or replaced, which is reported
-/// as that.
+/// Returns the records of a channel from now on. The last one is its end, unless it was left or replaced, which has
+/// a separate record.
 pub(crate) fn channel_records(
     channel: &Channel,
     refs: &JoinRefs,
@@ -256,13 +256,13 @@ pub(crate) fn channel_records(
     records.chain(end.filter_map(ready))
 }
 
-/// The records of topics that aren't joined, from now on.
+/// Returns the records of topics that aren't joined, from now on.
 pub(crate) fn topic_records(socket: &Socket, topics: &str) -> impl Stream<Item = Record> + use<> {
     let (messages, topics) = (socket.topic_messages(topic_filter(topics)), topics.to_owned());
     messages.filter_map(move |item| ready(topic_record(&topics, item)))
 }
 
-/// Sends records on, until there are none, or the receiver is gone.
+/// Forwards records until there are none, or the receiver is gone.
 pub(crate) async fn forward(records: impl Stream<Item = Record>, to: Sender<Record>) {
     let mut records = pin!(records);
     while let Some(record) = records.next().await {
@@ -272,7 +272,7 @@ pub(crate) async fn forward(records: impl Stream<Item = Record>, to: Sender<Reco
     }
 }
 
-/// The record of an item of a channel.
+/// Returns the record of a channel's item.
 fn channel_record(
     topic: &ByteString,
     item: StreamItem<Incoming>,
@@ -287,12 +287,12 @@ fn channel_record(
             record.answer(&response).detail("messages may be missing before this")
         }
         StreamItem::Lagged(count) => Record::lagged(topic, count),
-        // A gap is what the rejoin says, and nothing is decoded here that could be malformed.
+        // The rejoin's record reports a gap, and undecoded messages can't be malformed.
         _ => return None,
     })
 }
 
-/// The topics that an argument names: one, or with `*` at its end all that begin like that.
+/// Parses an argument: one topic, or with a final `*` all topics that start with the text before it.
 fn topic_filter(text: &str) -> TopicFilter {
     match text.strip_suffix('*') {
         Some(prefix) => TopicFilter::prefix(prefix),
@@ -300,7 +300,7 @@ fn topic_filter(text: &str) -> TopicFilter {
     }
 }
 
-/// The record of an item of topics that aren't joined.
+/// Returns the record of an item of topics that aren't joined.
 fn topic_record(topics: &str, item: StreamItem<TopicMessage>) -> Option<Record> {
     Some(match item {
         StreamItem::Message(message) => {

@@ -1,4 +1,4 @@
-//! The line between a client and a server: bytes pass both ways, as far as its faults let them.
+//! Pipe between a client and a server: bytes pass both ways, as its faults allow.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ pub(crate) struct Passed {
     pub(crate) to_client: AtomicU64,
 }
 
-/// A line, for the one who carries what is sent over it.
+/// Pipe with faults, for the task that carries its bytes.
 pub(crate) struct FaultyPipe<N> {
     pub(crate) faults: watch::Receiver<Faults>,
     pub(crate) passed: Arc<Passed>,
@@ -207,7 +207,7 @@ impl<N: Fn()> Way<'_, N> {
             bytes = altered.into();
             (self.altered)();
         }
-        // Counted first: who has seen them arrive counts on from there.
+        // Counted first: a receiver of these bytes may read the count next.
         self.passed.fetch_add(bytes.len().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
         to.write_all(&bytes).await.map_err(|_| Ended::Failed)?;
         if cut.is_some() { Err(Ended::Cut) } else { Ok(()) }
@@ -234,7 +234,7 @@ impl Queue {
         Queue { flights: VecDeque::new(), bytes: 0, capacity, ended: false }
     }
 
-    /// Copies, so that what is on its way takes as much memory as it is long.
+    /// Copies the bytes, so that those on their way take no more memory than their length.
     fn depart(&mut self, latency: Duration, bytes: &[u8]) {
         self.bytes += bytes.len();
         self.push(latency, Some(Bytes::copy_from_slice(bytes)));
@@ -245,7 +245,7 @@ impl Queue {
         self.push(latency, None);
     }
 
-    /// Nothing overtakes: a shorter latency than before counts from the last arrival.
+    /// Bytes don't overtake: a shorter latency than before counts from the last arrival.
     fn push(&mut self, latency: Duration, flight: Option<Bytes>) {
         let arrival = Instant::now() + latency;
         let last = self.flights.back().map(|(at, _)| *at);
@@ -309,7 +309,7 @@ mod tests {
                 }
             });
         });
-        // For each what it is long, and where it is kept; and the buffers for reading.
+        // Per chunk its bytes and its entry, and the buffers for reading.
         let most = 1_000 * (64 + 200) + 4 * READ_SIZE as u64;
         assert!(held.bytes_max > 64_000 && held.bytes_max < most, "{held:?}");
     }

@@ -1,5 +1,4 @@
-//! Connections between clients and a server, in memory: what is on its way, and the faults that
-//! are set on them.
+//! Connections between clients and a server, in memory: packets on their way, and the faults set on them.
 //!
 //! Sans-IO: its drivers pass the time.
 
@@ -34,7 +33,7 @@ pub(crate) struct Network {
     made: u64,
 }
 
-/// A connection that the client hasn't seen the end of.
+/// A connection whose end the client hasn't seen.
 #[derive(Debug)]
 struct Connection {
     client: ClientId,
@@ -45,7 +44,7 @@ struct Connection {
     half_open: bool,
     /// Packets that arrived while the connection is stalled.
     held: Option<VecDeque<InFlight>>,
-    /// After how many more frames it is cut.
+    /// Number of frames after which it is cut.
     frames_left: Option<u32>,
     /// Arrival of the last packet to the server, and of the last to the client: packets don't overtake.
     last_up: Instant,
@@ -98,7 +97,7 @@ impl Network {
         self.server.poll_timeout().into_iter().chain(self.flights.next_arrival()).min()
     }
 
-    /// Lets everything happen that happens by itself at this moment.
+    /// Performs everything that is due at this moment.
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
         for _ in 0..MAX_ROUNDS {
             let mut happened = false;
@@ -218,7 +217,7 @@ impl Network {
         }
     }
 
-    /// A fault on no client would go unnoticed.
+    /// Panics for an unknown client, so that no fault goes unnoticed.
     fn must_be_known(&self, client: ClientId) {
         assert!(client.0 < self.clients.len(), "{client:?} is a client of another simulation");
     }
@@ -234,7 +233,7 @@ impl Network {
     }
 }
 
-/// For people who ask why nothing happens.
+/// For reports of a test that hangs.
 #[cfg(feature = "client")]
 impl Network {
     /// A line for each client, and one for each of its connections: no payload, and no param.
@@ -318,8 +317,8 @@ impl Network {
         self.depart(now, id, Packet::FrameUp(frame));
     }
 
-    /// An open connection waits for the server's close frame, and an attempt to connect just ends.
-    /// False if the client won't get to know an end, since the connection leads nowhere.
+    /// Closes a connection: an open one waits for the server's close frame, an attempt to connect just ends.
+    /// Returns false if the client won't see an end, since the connection is half-open.
     pub(crate) fn close(&mut self, now: Instant, id: ConnectionId) -> bool {
         let Some(connection) = self.connections.get(&id) else { return false };
         if connection.half_open {
@@ -336,7 +335,7 @@ impl Network {
         true
     }
 
-    /// The client has dropped its side of a connection, and wants to know nothing more of it.
+    /// Forgets a connection whose client side was dropped.
     #[cfg(feature = "client")]
     pub(crate) fn abandon(&mut self, now: Instant, id: ConnectionId) {
         let Some(connection) = self.connections.get(&id) else { return };

@@ -115,12 +115,11 @@ impl Simulation {
         &self.at(client).socket
     }
 
-    /// Calls a client's core with the time that its clock shows, and lets what follows at this moment
-    /// happen.
+    /// Calls a client's core with the time of its clock, and performs all that follows at this moment.
     ///
     /// # Panics
     ///
-    /// If the client is [suspended](Simulation::suspend): its program stands still.
+    /// If the client is [suspended](Simulation::suspend).
     pub fn with<T>(&mut self, client: ClientId, f: impl FnOnce(&mut Socket, Instant) -> T) -> T {
         let now = self.now;
         let called = self.at_mut(client);
@@ -138,14 +137,14 @@ impl Simulation {
         self.network.server()
     }
 
-    /// Calls the server, and lets what follows at this moment happen.
+    /// Calls the server, and performs all that follows at this moment.
     pub fn with_server<T>(&mut self, f: impl FnOnce(&mut Server, Instant) -> T) -> T {
         let result = f(self.network.server_mut(), self.now);
         self.settle();
         result
     }
 
-    /// The server's side of a client's connection, if it is open.
+    /// Returns the server's side of a client's connection, if it is open.
     #[must_use]
     pub fn server_socket(&self, client: ClientId) -> Option<SocketId> {
         self.network.server_socket(client)
@@ -158,8 +157,8 @@ impl Simulation {
         self.at(client).connections.contains_key(&transport)
     }
 
-    /// Makes the params of a client's channels, for those that ask before every join; `None` means
-    /// that they couldn't be made. Without it they are `{}`.
+    /// Sets the function that makes the params of a client's channels, for those that ask before every join; `None`
+    /// is a failure. Default: `{}`.
     pub fn on_params(
         &mut self,
         client: ClientId,
@@ -168,7 +167,7 @@ impl Simulation {
         self.at_mut(client).params = Some(Box::new(params));
     }
 
-    /// Lets time pass.
+    /// Advances the clock by `duration`.
     pub fn advance(&mut self, duration: Duration) {
         let until = self.now + duration;
         self.settle();
@@ -176,13 +175,13 @@ impl Simulation {
         self.now = until;
     }
 
-    /// The client's next event, waiting for it for up to `within`.
+    /// Returns the client's next event, waiting for it for up to `within`.
     pub fn next_event(&mut self, client: ClientId, within: Duration) -> Option<Event> {
         self.find_event(client, within, |_| true)
     }
 
-    /// The client's next event that is wanted, waiting for it for up to `within`. Those before it
-    /// are dropped.
+    /// Returns the client's next event that `wanted` accepts, waiting for it for up to `within`. Earlier ones are
+    /// dropped.
     pub fn find_event(
         &mut self,
         client: ClientId,
@@ -204,24 +203,23 @@ impl Simulation {
         }
     }
 
-    /// The client's events that haven't been taken yet.
+    /// Returns the client's events that the test hasn't taken yet.
     pub fn events(&mut self, client: ClientId) -> Vec<Event> {
         self.settle();
         self.at_mut(client).events.drain(..).collect()
     }
 
-    /// The frames that the client has sent since this was asked last, whether they arrive or not.
+    /// Returns the frames that the client has sent since the last call, including lost ones.
     pub fn frames_sent(&mut self, client: ClientId) -> Vec<Frame> {
         self.settle();
         self.at_mut(client).sent.drain(..).collect()
     }
 
-    /// Waits for up to `within` until a script has ended, and says whether it was followed.
+    /// Waits for up to `within` until a script has ended, and checks that it was followed.
     ///
     /// # Errors
     ///
-    /// [`MismatchError`]: what came instead of what was expected, as soon as it came, or what hasn't come
-    /// by then.
+    /// [`MismatchError`] as soon as a message differs from the script, or when an expected one hasn't come by then.
     pub fn verify(
         &mut self,
         expectations: &Expectations,
@@ -236,11 +234,10 @@ impl Simulation {
         expectations.report(Some(self.now))
     }
 
-    /// Moves the clock to the next thing that happens by `until`, and lets it happen. False if there
-    /// is none; the clock stands still then.
+    /// Moves the clock to the next event by `until`, and performs it. Returns false, without moving the clock, if
+    /// there is none.
     ///
-    /// For tests that look at everything the moment it happens; most want
-    /// [`find_event`](Simulation::find_event).
+    /// For tests that check everything at each moment; most need [`find_event`](Simulation::find_event).
     pub fn step(&mut self, until: Instant) -> bool {
         let alarm = self.alarms.first().map(|(at, _)| *at);
         let next = alarm.into_iter().chain(self.network.poll_timeout()).min();
@@ -254,7 +251,7 @@ impl Simulation {
         }
     }
 
-    /// Lets everything happen that happens at this moment.
+    /// Performs everything that happens at this moment.
     fn settle(&mut self) {
         for _ in 0..MAX_ROUNDS {
             self.network.handle_timeout(self.now);

@@ -1,11 +1,11 @@
-//! One behaviour suite for every runtime and transport, over real sockets.
+//! Behaviour suite for every runtime and transport, over real sockets.
 //!
 //! The adapters of this workspace pass it, and you can check a custom runtime or transport
 //! with it: implement [`Adapter`], and call [`run`] from a test without the usual harness.
 //!
-//! The server is this crate's [`Listener`](crate::listener::Listener), or a script, on separate
-//! threads, whatever the adapter. Each test runs on a separate thread, and fails if it isn't done
-//! within [`LIMIT`]; so no wait in it is without a deadline. None of them sleeps.
+//! The server is this crate's [`Listener`](crate::listener::Listener), or a script, on separate threads, with any
+//! adapter. Each test runs on a separate thread, and fails if it isn't done within [`LIMIT`]; so every wait in it
+//! has a deadline. None of them sleeps.
 //!
 //! # Examples
 //!
@@ -69,32 +69,32 @@ pub use runner::{Selection, run};
 /// Time limit of a test.
 pub const LIMIT: Duration = Duration::from_secs(40);
 
-/// A runtime to test, and connections on it.
+/// Runtime to test, and connections on it.
 pub trait Adapter: 'static {
-    /// Its name in the table.
+    /// Name of the adapter in the table.
     const NAME: &'static str;
 
     /// Runs `future` to its end on the runtime, on the calling thread. Tasks that it spawns must make progress
     /// until then. The suite calls it on many threads at once.
     fn block_on<F: Future<Output = ()>>(future: F);
 
-    /// A builder of a socket that connects to `endpoint` with these settings. Called within
+    /// Returns a builder of a socket that connects to `endpoint` with these settings. Called within
     /// [`block_on`](Self::block_on).
     fn socket(endpoint: Endpoint, config: WebSocketConfig) -> SocketBuilder;
 }
 
-/// One test, for one adapter.
+/// One test of one adapter.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Case {
-    /// The theme and what holds, as in `story::a_push_has_its_reply`.
+    /// Theme and promise, as in `story::a_push_has_its_reply`.
     pub name: &'static str,
     /// True if no other test may run at the same time.
     pub(crate) alone: bool,
     pub(crate) test: fn(),
 }
 
-/// Lists the tests; the compiler warns about a test that isn't listed: it is never used.
+/// Lists the tests; the compiler warns about an unlisted test, since it is never used.
 macro_rules! cases {
     (alone: $alone:literal; $($theme:ident { $($name:ident,)* })*) => {
         vec![$($(Case {
@@ -105,7 +105,7 @@ macro_rules! cases {
     };
 }
 
-/// All tests, in the order in which they are listed: the same for every adapter.
+/// Returns all tests, in the order of the list: the same for every adapter.
 #[must_use]
 pub fn cases<A: Adapter>() -> Vec<Case> {
     let mut all = cases! {

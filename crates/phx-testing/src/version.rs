@@ -1,6 +1,6 @@
-//! The release of Phoenix that a server behaves like.
+//! Phoenix releases that a server can imitate.
 
-/// A release of Phoenix: what a [`Server`](crate::Server) does where releases differ.
+/// Phoenix release, for the behaviour of a [`Server`](crate::Server) where releases differ.
 ///
 /// | | since | before |
 /// |---|---|---|
@@ -11,7 +11,7 @@
 /// | `phx_error` has the payload `{"reason":"channel_crash"}` | 1.8.10 | `{}` |
 /// | a push whose `join_ref` is null is handled | 1.8.12 | dropped since 1.8.3 |
 ///
-/// 1.7.24, 1.8.12 and 1.9-dev were run; where between them a rule changed was read in the sources.
+/// 1.7.24, 1.8.12 and 1.9-dev were run; for rules that changed in between, the sources show the release.
 ///
 /// # Examples
 ///
@@ -29,7 +29,7 @@ pub struct PhoenixVersion {
 }
 
 impl PhoenixVersion {
-    /// The release of these numbers. 1.9-dev is `new(1, 9, 0)`.
+    /// Creates the release of these numbers. 1.9-dev is `new(1, 9, 0)`.
     #[must_use]
     pub const fn new(major: u16, minor: u16, patch: u16) -> Self {
         PhoenixVersion { major, minor, patch }

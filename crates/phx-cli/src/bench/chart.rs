@@ -63,7 +63,7 @@ pub(super) fn lines(end: f64, x: &Axis<'_>, y: &Axis<'_>, series: &[Series<'_>])
             line.class,
             escaped(line.name)
         );
-        // Points to point at, each with what it is.
+        // Points with tooltips.
         for ((px, py), (vx, vy)) in places.iter().zip(&line.points) {
             let tip = format!("{} at {}: {}", line.name, (x.label)(*vx), (y.label)(*vy));
             let _infallible = write!(
@@ -85,7 +85,7 @@ pub(super) fn bars(y: &Axis<'_>, title: &str, bars: &[Bar]) -> String {
     let count = bars.len().max(1);
     #[expect(clippy::cast_precision_loss, reason = "there are some dozens")]
     let step = (WIDTH - LEFT - RIGHT) / count as f64;
-    // Labels that have room.
+    // Labels that fit.
     let every = count.div_ceil(10);
     for (number, bar) in bars.iter().enumerate() {
         #[expect(clippy::cast_precision_loss, reason = "there are some dozens")]
@@ -155,7 +155,7 @@ fn ticks(max: f64, about: u32) -> Vec<f64> {
     (0..=count).map(|number| step * f64::from(number)).collect()
 }
 
-/// The next of 1, 2, 2.5 and 5 times a power of ten.
+/// Returns the next of 1, 2, 2.5 and 5 times a power of ten.
 fn nice(value: f64) -> f64 {
     let power = 10_f64.powf(value.log10().floor());
     let steps = [1.0, 2.0, 2.5, 5.0, 10.0];
@@ -163,7 +163,7 @@ fn nice(value: f64) -> f64 {
     step.unwrap_or(10.0) * power
 }
 
-/// A round number above `max`, so that nothing touches the top.
+/// Returns a round number above `max`, so that nothing touches the top.
 fn nice_max(max: f64) -> f64 {
     if max <= 0.0 || !max.is_finite() {
         return 1.0;
@@ -172,7 +172,7 @@ fn nice_max(max: f64) -> f64 {
     (max / step).ceil() * step
 }
 
-/// Text as HTML and SVG have it.
+/// Escapes text for HTML and SVG.
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

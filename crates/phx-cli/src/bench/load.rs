@@ -24,10 +24,10 @@ use crate::terminal;
 /// Connections that are being opened at the same time.
 const OPENING: usize = 64;
 
-/// Replies of a channel that are waited for at a rate, at most.
+/// Largest number of a channel's unanswered pushes, with a rate.
 const WAITING: usize = 1_000;
 
-/// Parts of the measurement. More than there are threads are no use.
+/// Number of shards of the measurement. More than the number of threads are no use.
 const SHARDS: u32 = 16;
 
 /// Sockets with channels that are joined.
@@ -246,7 +246,7 @@ struct Pushing {
 }
 
 impl Pushing {
-    /// Each reply is followed by the next push.
+    /// Pushes again after each reply.
     async fn back_to_back(&self, in_flight: usize, shard: &Shard) {
         let mut replies: FuturesUnordered<_> =
             (0..in_flight).map(|_| self.push(Instant::now())).collect();
@@ -259,7 +259,7 @@ impl Pushing {
         }
     }
 
-    /// Pushes when it is time, and counts from when it was.
+    /// Pushes on schedule, and measures from the scheduled time.
     async fn at_times(&self, mut times: Times, shard: &Shard) {
         let mut replies = FuturesUnordered::new();
         while times.next < self.end {

@@ -25,7 +25,7 @@ const REPLIED: &str = "replied ";
 /// The name that further statuses are counted under.
 const OTHERS: &str = "replied otherwise";
 
-/// A part of what is measured, and its own lock, so that threads don't wait for each other.
+/// Part of the measurement with a separate lock, so that threads don't wait for each other.
 #[derive(Debug)]
 pub(super) struct Shard(Mutex<Window>);
 
@@ -142,7 +142,7 @@ impl Measured {
         Measured { took: Duration::ZERO, total: Window::new(), samples: Vec::new() }
     }
 
-    /// Takes what the shards have, as one more sample, unless the time since the last is too short for one.
+    /// Takes the shards' figures as one more sample, unless the time since the last is too short.
     pub(super) fn sample(&mut self, shards: &[Shard], at: Duration, shortest: Duration) {
         let mut window = Window::new();
         for shard in shards {
@@ -217,7 +217,7 @@ mod tests {
                 shards[number % 2].failed("timed out");
             }
         });
-        // Of each kind 64 characters, in both shards; and a status under way.
+        // 64 characters of each kind, in both shards; and a status under way.
         assert!(used.bytes_max < 2 * 512 * MAX_KINDS as u64 + 16_000, "{used:?}");
         measured.sample(&shards, Duration::from_secs(1), Duration::from_millis(1));
         let errors = &measured.total.errors;

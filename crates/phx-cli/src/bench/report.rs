@@ -1,4 +1,4 @@
-//! The report: one page with plots that needs nothing but a browser.
+//! Report: one page with plots, readable in any browser.
 
 use std::time::SystemTime;
 
@@ -127,7 +127,7 @@ fn seconds_short(value: f64) -> String {
     format!("{} s", (value * 100.0).round() / 100.0)
 }
 
-/// Columns whose widths grow with the latency, so that the fast and the slow have room.
+/// Draws columns whose widths grow with the latency, so that both fast and slow replies are visible.
 #[expect(clippy::cast_precision_loss, reason = "it is drawn")]
 fn distribution(measured: &Measured) -> String {
     let latencies = &measured.total.latencies;

@@ -1,4 +1,4 @@
-//! TLS as the command line wants it: roots, a client certificate, or no check at all.
+//! TLS options of the command line: roots, a client certificate, or no check at all.
 
 use std::sync::Arc;
 
@@ -68,12 +68,12 @@ impl Tls {
     }
 }
 
-/// The system's roots; Mozilla's where it has none.
+/// Returns the system's roots, or Mozilla's if there are none.
 pub(super) fn system_roots() -> ConfigBuilder<ClientConfig, WantsClientCert> {
     tls::with_platform_roots().unwrap_or_else(|_| tls::with_webpki_roots())
 }
 
-/// The file, and what is wrong with it. Nothing of what it holds is quoted.
+/// Returns the file's name and its error, without quoting its contents.
 fn why(path: &str, error: &pem::Error) -> String {
     match error {
         pem::Error::Io(error) => format!("{path}: {error}"),
@@ -98,7 +98,7 @@ fn insecure() -> ConfigBuilder<ClientConfig, WantsClientCert> {
     builder.dangerous().with_custom_certificate_verifier(Arc::new(TrustEverybody(provider)))
 }
 
-/// Takes every certificate. That the server has the key to it is checked all the same.
+/// Accepts every certificate. The server must still prove that it has the key.
 #[derive(Debug)]
 struct TrustEverybody(Arc<CryptoProvider>);
 

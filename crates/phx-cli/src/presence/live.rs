@@ -1,4 +1,4 @@
-//! The list of who is present, redrawn in place when something changes.
+//! Live list of presences, redrawn in place on each change.
 
 use std::collections::VecDeque;
 use std::io::Write as _;
@@ -31,7 +31,7 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// Returns whether the terminal can show it.
+    /// Returns true if the terminal can show the list.
     pub(super) fn works() -> bool {
         std::env::var_os("TERM").is_none_or(|term| term != "dumb")
     }
@@ -69,7 +69,7 @@ impl Live {
         let has_colours = anstream::AutoStream::choice(&std::io::stdout()) != ColorChoice::Never;
         let mut text = String::new();
         if self.drawn > 0 {
-            // To the first line of what was drawn, and everything from there on is erased.
+            // Move to the first line of the last drawing, and erase everything from there on.
             text.push_str(&format!("\x1b[{}A\r\x1b[J", self.drawn));
         }
         for line in &lines {
@@ -114,7 +114,7 @@ impl Live {
         for ((_, metas), key) in present.iter().zip(&shown_keys).take(room) {
             let pad = " ".repeat(width.saturating_sub(measure_text_width(key)));
             let metas = shown_payload(metas, Mask::Nothing);
-            // Most have one meta, whose list is of no interest.
+            // Most keys have one meta: show it without its list.
             let metas = metas.strip_prefix('[').and_then(|metas| metas.strip_suffix(']'));
             lines.push(format!("  {}{pad}  {}", styled(EVENT, key), metas.unwrap_or_default()));
         }

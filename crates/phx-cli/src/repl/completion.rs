@@ -13,10 +13,10 @@ use rustyline::{Context, Helper, Result};
 use super::command::NAMES;
 use super::screen::Screen;
 
-/// Names kept of each kind, at most: the server chooses them.
+/// Largest number of names of each kind: the server chooses them.
 const CAPACITY: usize = 1_000;
 
-/// Bytes of a name, at most.
+/// Largest name in bytes.
 const MAX_NAME: usize = 256;
 
 /// The topics and events seen so far.
@@ -42,7 +42,7 @@ impl Seen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The completions of the word that ends at `pos`, and where it begins.
+    /// Returns the completions of the word that ends at `pos`, and its beginning.
     fn candidates(&self, line: &str, pos: usize) -> (usize, Vec<String>) {
         let line = line.get(..pos).unwrap_or(line);
         let start = line.rfind(char::is_whitespace).map_or(0, |at| at.saturating_add(1));
@@ -64,7 +64,7 @@ impl Seen {
 }
 
 fn add(names: &mut BTreeSet<String>, name: &str) {
-    // A name with such characters can't be typed as one word, or would do something to the terminal.
+    // Such a name can't be typed as one word, or would act on the terminal.
     let is_typable = !name.contains(|c: char| c.is_whitespace() || Escaped::is_escaped(c));
     if is_typable && name.len() <= MAX_NAME && names.len() < CAPACITY {
         names.insert(name.to_owned());
@@ -88,7 +88,7 @@ impl Completer for ReplHelper {
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> Result<(usize, Vec<String>)> {
         let (start, found) = self.seen.candidates(line, pos);
-        // A word that can be nothing else is over.
+        // A word with a single completion is complete.
         let found = match <[String; 1]>::try_from(found) {
             Ok([only]) => vec![format!("{only} ")],
             Err(found) => found,
@@ -100,7 +100,7 @@ impl Completer for ReplHelper {
 impl Hinter for ReplHelper {
     type Hint = String;
 
-    /// Gives none, but hears of every change of the line.
+    /// Returns no hint, but records every change of the line.
     fn hint(&self, line: &str, pos: usize, _: &Context<'_>) -> Option<String> {
         self.screen.edits(Some((line, pos)));
         None

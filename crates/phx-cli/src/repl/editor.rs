@@ -17,7 +17,7 @@ use super::screen::{PROMPT, Screen};
 use crate::failure::Failure;
 use crate::terminal::{Original, is_closed};
 
-/// For the cursor to leave the line that is edited, in the end.
+/// Time limit at the end for the cursor to leave the edited line.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The result of waiting for a line.
@@ -29,14 +29,14 @@ pub(super) enum Typed {
     Failed(String),
 }
 
-/// The editor, as the rest of the program sees it.
+/// Handle to the line editor.
 pub(super) struct Editor {
     ask: SyncSender<()>,
     typed: mpsc::Receiver<Typed>,
-    /// A line has been asked for, and hasn't come.
+    /// True while a line was requested and hasn't come.
     is_asked: bool,
     screen: Screen,
-    /// As it was before; none where keys don't come from a terminal.
+    /// Original settings of the terminal; `None` if the keys don't come from one.
     terminal: Option<Original>,
 }
 
@@ -52,7 +52,7 @@ impl Editor {
             .build();
         let mut editor =
             rustyline::Editor::<ReplHelper, DefaultHistory>::with_config(config).map_err(failed)?;
-        // There is one for exactly those terminals that show the line which is edited.
+        // Only terminals that show the edited line have one.
         let is_edited = editor.create_external_printer().is_ok();
         let screen = Screen::start(is_edited).map_err(|error| failed(error.into()))?;
         let terminal = Original::of_input().map_err(|error| failed(error.into()))?;
@@ -78,8 +78,8 @@ impl Editor {
         typed.unwrap_or(Typed::End)
     }
 
-    /// Gives the terminal back as it was. The thread may be drawing, or go on waiting for keys: nothing but a key
-    /// or the end of the program ends that. It reaches the terminal no more.
+    /// Restores the terminal. The thread may be drawing, or still wait for keys: only a key or the end of the
+    /// program ends that. It no longer reaches the terminal.
     pub(super) async fn end(mut self) {
         self.typed.close();
         let Some(terminal) = self.terminal.filter(|_| self.is_asked) else { return };
@@ -116,7 +116,7 @@ fn read(
         }
         let typed = match read {
             Ok(line) => {
-                // A history that can't be written is none.
+                // Without a writable file there is no history.
                 if editor.add_history_entry(&line).is_ok_and(|added| added)
                     && let Some(history) = history
                 {

@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 
 use crate::secret;
 
-/// Lines that are kept, about.
+/// Approximate number of kept lines.
 pub(super) const LINES: usize = 1_000;
 
-/// The file.
+/// File of the history.
 #[derive(Debug)]
 pub(super) struct HistoryFile {
     path: PathBuf,
 }
 
 impl HistoryFile {
-    /// The user's, in the directory for the state of programs, which is made.
+    /// Returns the user's file, in the state directory of programs, which is created.
     pub(super) fn of_user() -> Option<Self> {
         let directory =
             |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -29,20 +29,20 @@ impl HistoryFile {
         Some(HistoryFile { path: state.join("history") })
     }
 
-    /// The latest lines, oldest first; none if there is no file yet.
+    /// Returns the latest lines, oldest first; none if there is no file yet.
     pub(super) fn load(&self) -> Vec<String> {
         let text = fs::read_to_string(&self.path).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         let start = lines.len().saturating_sub(LINES);
         let latest: Vec<String> = lines.into_iter().skip(start).map(String::from).collect();
-        // Once in a while the file is shortened to what is loaded; if it can't be it stays long.
+        // Sometimes the file is shortened to the loaded lines; if that fails it stays long.
         if start > LINES {
             let _ = self.open(false).and_then(|mut file| write(&mut file, &latest));
         }
         latest
     }
 
-    /// Adds a line, unless there is something like a token in it.
+    /// Adds a line, unless it contains text like a token.
     pub(super) fn add(&self, line: &str) -> io::Result<()> {
         if secret::is_in(line) {
             return Ok(());
@@ -50,7 +50,7 @@ impl HistoryFile {
         write(&mut self.open(true)?, &[line.to_owned()])
     }
 
-    /// Opens the file for its owner alone.
+    /// Opens the file with access for its owner alone.
     fn open(&self, append: bool) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.create(true).append(append).write(true).truncate(!append);

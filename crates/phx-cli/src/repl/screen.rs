@@ -10,11 +10,11 @@ use crate::terminal::output;
 
 pub(super) const PROMPT: &str = "phx> ";
 
-/// The end of what the line editor asks of a terminal: an update that is shown as a whole, for it may be
-/// silenced in the middle of one, and bracketed paste.
+/// Ends the terminal modes that the line editor uses: synchronized updates, in the middle of which it may be
+/// stopped, and bracketed paste.
 const AS_IT_WAS: &str = "\x1b[?2026l\x1b[?2004l";
 
-/// The output, as its printer, the line editor and the end of the program share it.
+/// Output shared by the printer, the line editor and the end of the program.
 ///
 /// rustyline 18 has a printer for output while a line is edited. With it, keys that come faster
 /// than they are handled stay in a buffer until the next one.
@@ -27,17 +27,17 @@ struct Shown {
 }
 
 enum Editing {
-    /// Lines are edited elsewhere, or not any more.
+    /// Lines are edited elsewhere, or no longer.
     Elsewhere,
     /// No line is awaited.
     Nothing,
-    /// The line, and the place of the cursor, in bytes.
+    /// The line, and the position of the cursor, in bytes.
     Line(String, usize),
 }
 
 impl Screen {
-    /// Standard output, which stays what it is when the line editor's is taken away. `is_edited` if it
-    /// also shows the line that is edited.
+    /// Opens standard output, which stays open when the line editor's is taken away. `is_edited` if it also shows
+    /// the edited line.
     pub(super) fn start(is_edited: bool) -> io::Result<Self> {
         Ok(Screen::of(Box::new(output()?), is_edited))
     }
@@ -47,7 +47,7 @@ impl Screen {
         Screen(Arc::new(Mutex::new(Shown { output, editing })))
     }
 
-    /// Returns a function that prints lines here, without colours where they aren't wanted.
+    /// Returns a function that prints lines here, without colours if the user wants none.
     pub(super) fn printer(&self) -> impl FnMut(&str) -> io::Result<()> + Send + 'static {
         let screen = self.clone();
         let has_colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
@@ -57,7 +57,7 @@ impl Screen {
         }
     }
 
-    /// Records the line that is edited, with the place of the cursor, before it is drawn.
+    /// Records the edited line and the position of the cursor, before it is drawn.
     pub(super) fn edits(&self, line: Option<(&str, usize)>) {
         let mut shown = self.shown();
         if !matches!(shown.editing, Editing::Elsewhere) {
@@ -68,12 +68,12 @@ impl Screen {
         }
     }
 
-    /// Returns whether something has been typed on the line that is edited.
+    /// Returns true if the edited line has text.
     pub(super) fn is_typed(&self) -> bool {
         matches!(&self.shown().editing, Editing::Line(line, _) if !line.is_empty())
     }
 
-    /// Ends the line that is edited; further lines are written as they are.
+    /// Ends the edited line; further lines are written unchanged.
     pub(super) fn leave(&self) -> io::Result<()> {
         let mut shown = self.shown();
         match std::mem::replace(&mut shown.editing, Editing::Elsewhere) {
@@ -82,7 +82,7 @@ impl Screen {
         }
     }
 
-    /// Writes lines above the one that is being edited, and that one again.
+    /// Writes lines above the edited one, and then redraws that.
     fn print(&self, lines: &str) -> io::Result<()> {
         let mut shown = self.shown();
         match &shown.editing {

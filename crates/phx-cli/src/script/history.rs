@@ -10,10 +10,10 @@ use crate::queue::Size as _;
 use crate::record::{Kind, Record};
 use crate::terminal::shown;
 
-/// Records kept for `wait`, at most; beyond this the oldest is dropped.
+/// Largest number of records kept for `wait`; beyond this the oldest is dropped.
 const CAPACITY: usize = 10_000;
 
-/// Bytes of these records, beyond which the oldest is dropped as well; the latest is kept, however large.
+/// Largest size of these records in bytes, beyond which the oldest is dropped as well; the latest is always kept.
 const MAX_BYTES: usize = 64 << 20;
 
 /// Records since the one that the last `wait` found.
@@ -25,10 +25,10 @@ pub(super) struct History {
     forgotten: u64,
 }
 
-/// A search by one `wait`. It looks at each record once, however often it is called.
+/// Search of one `wait`. It checks each record once, however often it is called.
 pub(super) struct Search<'a> {
     pattern: &'a Pattern,
-    /// The number of the first record that it hasn't looked at.
+    /// Number of the first unchecked record.
     next: u64,
 }
 
@@ -54,7 +54,7 @@ impl History {
         }
     }
 
-    /// The last record since the last `wait`, in words.
+    /// Describes the last record since the last `wait`.
     pub(super) fn summary(&self) -> String {
         let Some(last) = self.records.back() else {
             return "there was no record since the last `wait`".to_owned();
@@ -63,7 +63,7 @@ impl History {
         format!("the last record was {last}")
     }
 
-    /// Returns whether a record matches; it and all before it are dropped then.
+    /// Returns true if a record matches, and drops it and all before it.
     pub(super) fn find(&mut self, search: &mut Search<'_>) -> bool {
         let looked_at = search.next.saturating_sub(self.forgotten);
         let looked_at = usize::try_from(looked_at).unwrap_or(usize::MAX);
@@ -78,7 +78,7 @@ impl History {
     }
 }
 
-/// A record in words, without its payload, which may be a secret.
+/// Describes a record without its payload, which may be a secret.
 fn described(kind: Kind, topic: Option<&str>, event: Option<&str>) -> String {
     let event = event.map(|event| format!(" `{}`", shown(event))).unwrap_or_default();
     let topic = topic.map(|topic| format!(" on {}", shown(topic))).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Runs the steps of a script, and prints what happens in between.
+//! Runs the steps of a script, and prints the records in between.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ use crate::terminal::{self, shown};
 /// Largest number of records that wait for the printer.
 const CAPACITY: usize = 256;
 
-/// A script being performed.
+/// State of a running script.
 pub(super) struct Runner {
     connect: Arc<Connect>,
     url: Option<String>,
@@ -47,17 +47,17 @@ pub(super) struct Runner {
     refs: JoinRefs,
 }
 
-/// A connection, which may have ended, with what it takes to connect again.
+/// Connection, which may have ended, with the settings to connect again.
 struct Connection {
     socket: Socket,
     address: Address,
-    /// True once a step has printed that it is open.
+    /// True once a step has printed its opening.
     is_announced: Arc<AtomicBool>,
-    /// True once a step ended it.
+    /// True once a step has ended it.
     is_left: bool,
 }
 
-/// The step that a record is the outcome of.
+/// Step whose outcome a record is.
 struct Origin {
     line: u64,
     id: Option<Value>,
@@ -90,7 +90,7 @@ impl Runner {
         }
     }
 
-    /// Does one step.
+    /// Performs one step.
     pub(super) async fn perform(&mut self, line: u64, step: Step) -> Result<(), Failure> {
         let origin = Origin { line, id: step.id };
         match step.task {
@@ -153,7 +153,7 @@ impl Runner {
         }
     }
 
-    /// Waits for a future, and prints what happens in between.
+    /// Waits for a future, and prints the records in between.
     pub(super) async fn during<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
         let mut work = std::pin::pin!(work);
         loop {
@@ -166,7 +166,7 @@ impl Runner {
         }
     }
 
-    /// The same, for what waits for the server.
+    /// Waits as `during` does, for a future that depends on the server.
     async fn while_open<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
         let socket = self.socket()?.clone();
         self.during(while_open(&socket, work.map(Ok))).await?
@@ -237,7 +237,7 @@ impl Runner {
         Ok(builder)
     }
 
-    /// Reports what happens to the connection, and whether it has ended for good.
+    /// Reports the connection's records, and its final end.
     fn report(
         &self,
         builder: SocketBuilder,
@@ -245,7 +245,7 @@ impl Runner {
     ) -> (SocketBuilder, watch::Receiver<bool>) {
         let (records, is_announced) = (self.records.clone(), Arc::clone(is_announced));
         let builder = report_connection(self.refs.watch(builder), move |record| {
-            // The first time is the outcome of the step.
+            // The first opening is the outcome of the step.
             if record.kind != Kind::Connected || is_announced.swap(true, Ordering::Relaxed) {
                 records.send_now(record);
             }
@@ -255,7 +255,7 @@ impl Runner {
         let (over, is_over) = watch::channel(false);
         let over = Arc::new(over);
         let opened = Arc::clone(&over);
-        // Added last, so that all that the others report is there when it is over.
+        // Added last, so that the records of the others come before the end.
         let builder = malformed::warn(builder)
             .on_open(move || {
                 opened.send_replace(false);
@@ -338,7 +338,7 @@ impl Runner {
             tokio::select! {
                 biased;
                 Some(record) = self.happened.recv() => self.print(record).await?,
-                // Without a connection there never was an end of it, and the sender is gone.
+                // Without a connection there was no end, and the sender is gone.
                 Ok(_) = is_over.wait_for(|is_over| *is_over) => return self.find_last(search).await,
                 () = sleep_until(deadline) => {
                     return Err(Failure::timed_out(self.missing(pattern, patience)));
@@ -348,17 +348,17 @@ impl Runner {
         Ok(())
     }
 
-    /// The text for a pattern that nothing matched.
+    /// Returns the text for a pattern without a match.
     fn missing(&self, pattern: &Pattern, patience: Duration) -> String {
         let patience = humantime::format_duration(patience);
         format!("expected {pattern} within {patience}; {}", self.history.summary())
     }
 
-    /// Looks through what had come when the connection ended, and what those who forward it hold.
+    /// Searches the records that had come when the connection ended, and those of the forwarding tasks.
     async fn find_last(&mut self, mut search: Search<'_>) -> Result<(), Failure> {
         let mut is_all = false;
         while !is_all {
-            // They run before this goes on, since they were woken before the end was reported.
+            // The tasks run before this continues, since they were woken before the report of the end.
             yield_now().await;
             is_all = true;
             while let Some(record) = self.happened.try_recv() {

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The names of all steps.
 const STEPS: &str = "connect, join, params, push, wait, listen, leave, ping, sleep, disconnect";
 
-/// One step, and what goes with all of them.
+/// One step with its common fields.
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) task: Task,
@@ -80,21 +80,21 @@ pub(super) enum Expect {
     Ok,
     Error,
     Any,
-    /// Nothing is waited for.
+    /// The step waits for nothing.
     None,
 }
 
-/// The pattern of a `wait`: all fields that are given must match.
+/// Pattern of a `wait`: all given fields must match.
 #[derive(Debug)]
 pub(super) struct Pattern {
     pub(super) kind: Kind,
     pub(super) topic: Option<String>,
     pub(super) event: Option<String>,
-    /// Contained in the payload.
+    /// JSON that the payload must contain.
     pub(super) payload: Option<Value>,
 }
 
-/// All fields that a line can have.
+/// All fields of a line.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Line {
@@ -129,7 +129,7 @@ impl Step {
 }
 
 impl Line {
-    /// Takes what the step needs.
+    /// Takes the step's fields.
     fn task(&mut self) -> Result<Task, String> {
         Ok(match &*self.r#do.clone() {
             "connect" => Task::Connect(Address {
@@ -193,7 +193,7 @@ impl Line {
         self.topic.take().ok_or_else(|| format!("`{}` needs a `topic`", self.r#do))
     }
 
-    /// A field that was given, and that the step doesn't have.
+    /// Returns a given field that the step doesn't have.
     fn left_over(&self) -> Option<&'static str> {
         let fields = [
             ("url", self.url.is_some()),
@@ -213,7 +213,7 @@ impl Line {
     }
 }
 
-/// The mistake in a line. It quotes names of fields but no values, which may be secrets.
+/// Describes the mistake in a line. It quotes names of fields but no values, which may be secrets.
 fn unfit(error: &serde_json::Error) -> String {
     let text = error.to_string();
     if !error.is_data() || text.starts_with("unknown field") {

@@ -1,9 +1,9 @@
-//! The application that `phx serve` serves.
+//! Application of `phx serve`.
 
 use phx_testing::{Server, UpgradeRejection, demo_server};
 
-/// The demo server with limits that suit `phx bench`. With a token, it refuses every connection that doesn't
-/// have it.
+/// Returns the demo server with limits that suit `phx bench`. With a token, it refuses every connection that
+/// doesn't have it.
 pub(super) fn server(token: Option<String>) -> Server {
     demo_server()
         .max_channels(65_536)

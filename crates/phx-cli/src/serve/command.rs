@@ -1,4 +1,4 @@
-//! The lines that `phx serve` takes on its standard input.
+//! Commands that `phx serve` reads from its standard input.
 
 use std::time::Duration;
 

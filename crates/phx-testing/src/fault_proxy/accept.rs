@@ -1,4 +1,4 @@
-//! A proxy's thread: it takes connections, and carries what is sent over them.
+//! A proxy's thread: accepts connections, and carries their bytes.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,7 +19,7 @@ const CAPACITY: usize = 64 * 1024;
 
 const BACKLOG: u32 = 1024;
 
-/// A change of what becomes of attempts to connect.
+/// Change of the outcome of attempts to connect.
 pub(super) struct Order {
     pub(super) connectivity: Connectivity,
     /// Sender of the change's result.
@@ -60,7 +60,7 @@ pub(super) async fn run(
 struct Door {
     address: SocketAddr,
     listener: Option<TcpListener>,
-    /// Taken, and never answered.
+    /// Connections accepted and never answered.
     silent: Option<Vec<Pair>>,
     /// Both ends of a connection to the port: while they are there the port stays taken, also without a listener.
     _held: (TcpStream, TcpStream),
@@ -82,7 +82,7 @@ impl Door {
             self.listener = Some(listen(self.address)?);
         }
         let silent = connectivity == Connectivity::Silent;
-        // Those that were never answered are reset now.
+        // Connections that were never answered are reset now.
         self.silent = silent.then(Vec::new);
         Ok(())
     }
@@ -91,7 +91,7 @@ impl Door {
     async fn accept(&mut self, shared: &Arc<Shared>) -> Pair {
         loop {
             let Some(listener) = &self.listener else { return std::future::pending().await };
-            // An error is that of one connection that went away before it was accepted.
+            // The error concerns one connection that ended before it was accepted.
             let Ok((client, _)) = listener.accept().await else { continue };
             let (shared, came) = (Arc::clone(shared), shared.came());
             let pair = Pair { shared, came, client, server: None, reset: true };
@@ -134,7 +134,7 @@ impl Drop for Pair {
 }
 
 async fn serve(mut pair: Pair) {
-    // A server that isn't there is a reset: there is no other way to say so.
+    // Without a server, reset the client: TCP has no other way to report that.
     let Ok(server) = TcpStream::connect(pair.came.server).await else { return };
     let server = pair.server.insert(server);
     for stream in [&pair.client, server] {

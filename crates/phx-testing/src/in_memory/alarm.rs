@@ -1,4 +1,4 @@
-//! The task that wakes a network when its time has come.
+//! Task that wakes a network at its next deadline.
 
 use std::pin::Pin;
 use std::sync::Weak;

@@ -19,7 +19,7 @@ pub(super) struct Exchange {
 struct State {
     network: Network,
     ends: BTreeMap<ConnectionId, End>,
-    /// Of the task that watches the time.
+    /// Waker of the task that watches the time.
     alarm: Option<Waker>,
     sockets: u64,
 }
@@ -44,7 +44,7 @@ impl Exchange {
         &self.runtime
     }
 
-    /// Calls the network, and lets what is due happen, before and after.
+    /// Calls the network, and performs all that is due, before and after.
     pub(super) fn with<T>(&self, f: impl FnOnce(&mut Network, Instant) -> T) -> T {
         self.call(|state, now| f(&mut state.network, now))
     }
@@ -74,7 +74,7 @@ impl Exchange {
         result
     }
 
-    /// The client's side of a connection is gone.
+    /// Handles the end of a connection's client side.
     pub(super) fn disconnected(&self, id: ConnectionId) {
         let ended = self.lock().ends.remove(&id).is_some_and(|end| end.closed.is_some());
         if !ended {
@@ -94,7 +94,7 @@ impl Exchange {
         })
     }
 
-    /// Frames come first, and then the end.
+    /// Returns frames first, and then the end.
     pub(super) fn poll_received(
         &self,
         id: ConnectionId,
@@ -106,7 +106,7 @@ impl Exchange {
         })
     }
 
-    /// The end, without the frames before it.
+    /// Returns the end, without the frames before it.
     pub(super) fn poll_closed(&self, id: ConnectionId, cx: &mut Context<'_>) -> Poll<CloseCause> {
         self.poll(id, cx, |end| end.closed.clone())
     }
@@ -128,7 +128,7 @@ impl Exchange {
         }
     }
 
-    /// Lets what is due happen. The waker is woken when the next deadline has become another one.
+    /// Performs all that is due. The waker is woken when the next deadline changes.
     pub(super) fn pass_time(&self, waker: &Waker) -> Option<Instant> {
         self.with(|_, _| ());
         let mut state = self.lock();
@@ -136,7 +136,7 @@ impl Exchange {
         state.network.poll_timeout()
     }
 
-    /// A number for each socket: its seed.
+    /// Returns a number for each socket: its seed.
     pub(super) fn next_seed(&self) -> u64 {
         let mut state = self.lock();
         state.sockets += 1;
@@ -150,7 +150,7 @@ impl Exchange {
         }
     }
 
-    /// A test's own channel panicked while it held the lock: its test fails by that.
+    /// If a test's channel panicked while it held the lock, the test fails by that.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -185,7 +185,7 @@ impl fmt::Debug for Exchange {
     }
 }
 
-/// For people who ask why nothing happens.
+/// For reports of a test that hangs.
 impl fmt::Display for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.lock().network.describe(f)

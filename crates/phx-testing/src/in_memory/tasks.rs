@@ -63,7 +63,7 @@ impl Tasks {
         self.running.len()
     }
 
-    /// Polls the tasks that were woken; whether there were any.
+    /// Polls the tasks that were woken; returns true if there were any.
     pub(super) fn run(&mut self, spawned: &Spawned) -> bool {
         let new = spawned.take();
         if !self.woken.take() && new.is_empty() {

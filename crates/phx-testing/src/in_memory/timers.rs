@@ -1,4 +1,4 @@
-//! A clock that stands still until it is moved, and its timers.
+//! Clock that stands still until it is moved, and its timers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,7 +37,7 @@ impl Clock {
         self.lock().timers.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Moves the clock, and wakes the timers that go off by then.
+    /// Moves the clock, and wakes the timers that are due.
     pub(super) fn move_to(&self, now: Instant) {
         let mut state = self.lock();
         let now = state.now.max(now);
@@ -80,7 +80,7 @@ impl Future for VirtualTimer {
 
 impl Drop for VirtualTimer {
     fn drop(&mut self) {
-        // The waker is dropped without the lock: it may hold what has timers itself.
+        // Drop the waker without the lock: it may own timers.
         let waker = self.clock.lock().timers.remove(&self.key);
         drop(waker);
     }

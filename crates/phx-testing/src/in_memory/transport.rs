@@ -1,4 +1,4 @@
-//! A connection in memory, as the client sees it.
+//! Connection in memory, as the client sees it.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::exchange::Exchange;
 use crate::ConnectRequest;
 use crate::network::{ClientId, ConnectionId};
 
-/// Dropped before its end, the connection is lost to the server.
+/// Client's end of a connection. If it is dropped before the end, the server loses the connection.
 #[derive(Debug)]
 pub(super) struct LinkTransport {
     exchange: Arc<Exchange>,

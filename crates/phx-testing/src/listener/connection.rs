@@ -42,7 +42,7 @@ const MAX_TOGETHER: usize = 64;
 /// The bytes that a line takes before its sender has to wait.
 const LINE_CAPACITY: usize = 16 * 1024 * 1024;
 
-/// A connection that the server knows: however its task ends, the server notices.
+/// A connection that the server knows. The server notices any end of its task.
 struct Open {
     hub: Arc<Hub>,
     socket: SocketId,
@@ -94,7 +94,7 @@ async fn upgrade(
     let head = upgrade::read_head(&mut stream, &mut buffer).await?;
     let connected = head.check_method().and_then(|()| {
         let (accepted, outgoing) = hub.connect(&head.connect_request(), line)?;
-        // If it doesn't ask for an upgrade, this is dropped, and the server notices.
+        // If the client doesn't ask for an upgrade, this is dropped, and the server notices.
         let open = Open { hub, socket: accepted.socket };
         head.accept_key().map(|key| (key, accepted.protocol, open, outgoing))
     });
@@ -116,8 +116,8 @@ async fn upgrade(
     }
 }
 
-/// A frame over the limit is refused once its header has come, and fragments are once together they
-/// are over it: nothing of a message over the limit is gathered.
+/// A frame over the limit is refused after its header, and fragments once their sum is over it: nothing of a
+/// message over the limit is gathered.
 fn config(max_frame_size: usize) -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(16 * 1024)
@@ -187,8 +187,8 @@ enum End {
     Error(Error),
 }
 
-/// The messages that have come, of several those that are there together, and the end if it is behind
-/// them. Nothing is lost if it is dropped while it waits: it waits for the first alone.
+/// Receives the messages that are ready, and the end if it is behind them; it waits for the first alone, so
+/// dropping the future loses nothing.
 async fn receive(stream: &mut Stream) -> (Vec<Message>, Option<End>) {
     let (mut messages, mut bytes) = (Vec::new(), 0_usize);
     let mut next = Some(stream.next().await);
@@ -234,25 +234,25 @@ fn hand_over(open: &Open, messages: Vec<Message>) {
 async fn close(stream: &mut Stream, code: CloseCode, reason: &str) {
     let reason = Utf8Bytes::from(shortened(reason));
     let frame = CloseFrame { code: code.as_u16().into(), reason };
-    // It fails if the client was first, whose close frame is answered by reading on.
+    // It fails if the client closed first; reading on answers its close frame.
     let _ = stream.close(Some(frame)).await;
     while let Some(Ok(_)) = stream.next().await {}
 }
 
-/// Drops what a client still sends of a frame that was refused: an end before it is silent would
-/// reset the connection, and the client might miss the close frame.
+/// Drops the rest of a refused frame: an early end would reset the connection, and the client might miss the close
+/// frame.
 async fn linger(stream: &mut DuplexStream) {
     let mut dropped = [0; 4096];
     while let Ok(Ok(1..)) = timeout(LINGER, stream.read(&mut dropped)).await {}
 }
 
-/// As much of a reason as a close frame carries.
+/// Cuts a reason to the length that a close frame carries.
 fn shortened(reason: &str) -> &str {
     let end = (0..=CloseCode::MAX_REASON).rev().find(|end| reason.is_char_boundary(*end));
     end.and_then(|end| reason.get(..end)).unwrap_or_default()
 }
 
-/// The close code after a frame that the WebSocket library didn't take.
+/// Returns the close code for a frame that the WebSocket library refused.
 fn code_of(error: &Error) -> Option<CloseCode> {
     match error {
         Error::Utf8(_) => Some(CloseCode::from_u16(1007)),
@@ -262,7 +262,7 @@ fn code_of(error: &Error) -> Option<CloseCode> {
     }
 }
 
-/// Text goes as it is, unchecked: garbage is something that a test may want to send.
+/// Text isn't checked: a test may want to send garbage.
 fn message(frame: Frame) -> Message {
     match frame {
         Frame::Text(text) => {

@@ -1,4 +1,4 @@
-//! The server that all connections share, and where its answers go.
+//! The server that all connections share, and the routing of its answers.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ use crate::{Accepted, Action, ConnectRequest, Connectivity, Server, SocketId, Up
 
 pub(super) struct Hub {
     state: Mutex<State>,
-    /// The server's clock counts from here.
+    /// Epoch of the server's clock.
     epoch: TokioInstant,
     changed: Notify,
 }
@@ -23,11 +23,11 @@ pub(super) struct Hub {
 struct State {
     server: Server,
     outboxes: BTreeMap<SocketId, UnboundedSender<Outgoing>>,
-    /// Of the connections whose tasks run, whether the server knows them still or not.
+    /// Faults of the connections whose tasks run, known to the server or not.
     lines: BTreeMap<SocketId, watch::Sender<Faults>>,
     refusals: VecDeque<UpgradeRejection>,
     connectivity: Connectivity,
-    /// Of connections to come.
+    /// Latency of future connections.
     latency: Duration,
 }
 
@@ -55,7 +55,7 @@ impl Hub {
         }
     }
 
-    /// Calls the server and passes on what it answers.
+    /// Calls the server and routes its answers.
     pub(super) fn with<T>(&self, f: impl FnOnce(&mut Server, Instant) -> T) -> T {
         let mut state = self.lock();
         let result = f(&mut state.server, self.now());
@@ -120,7 +120,7 @@ impl Hub {
         Faults { latency: self.lock().latency, ..Faults::default() }
     }
 
-    /// The connections whose tasks run: all, or this one if it is among them.
+    /// Returns the connections whose tasks run: all, or this one if it is among them.
     pub(super) fn lines(&self, only: Option<SocketId>) -> Vec<SocketId> {
         let state = self.lock();
         let wanted = |socket: &SocketId| only.is_none_or(|only| only == *socket);
@@ -135,7 +135,7 @@ impl Hub {
         }
     }
 
-    /// Resets a connection: the server knows at once.
+    /// Resets a connection: the server notices at once.
     pub(super) fn cut(&self, socket: SocketId) {
         self.change_faults(Some(socket), |faults| faults.cut = true);
         self.disconnected(socket);
@@ -155,8 +155,7 @@ impl Hub {
         Instant::from_epoch(self.epoch.elapsed())
     }
 
-    /// A test's own channel panicked while it held the lock: its test fails by that, and the others
-    /// go on.
+    /// If a test's channel panicked while it held the lock, its test fails by that, and the others continue.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

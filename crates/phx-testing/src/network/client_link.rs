@@ -1,4 +1,4 @@
-//! A client's way to the server: what is set on it, and what that does to what is sent.
+//! A client's way to the server: its faults, and their effects on packets.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -34,7 +34,7 @@ pub(crate) struct ClientLink {
     pub(crate) jitter: Duration,
     /// Extra delay of replies to heartbeats.
     pub(crate) heartbeats_late_by: Duration,
-    /// For the jitter alone: equal programs give equal runs.
+    /// Used for the jitter alone: equal programs give equal runs.
     rng: Rng,
     pub(crate) connectivity: Connectivity,
     pub(crate) refusals: VecDeque<UpgradeRejection>,
@@ -56,7 +56,7 @@ impl ClientLink {
         }
     }
 
-    /// The part of a sent packet that arrives.
+    /// Returns the part of a sent packet that arrives.
     pub(super) fn alter(&mut self, cargo: Packet) -> Packet {
         match cargo {
             Packet::FrameUp(frame) => Packet::FrameUp(altered(&mut self.alterations_up, frame)),

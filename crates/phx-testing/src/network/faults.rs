@@ -1,4 +1,4 @@
-//! The faults that can be set on connections in memory.
+//! Faults of connections in memory.
 
 use phx_proto::{ByteString, CloseCause, CloseCode, Frame, Instant};
 
@@ -56,7 +56,7 @@ impl Network {
         }
     }
 
-    /// Ends what lasts or waits. Half-open connections stay dead.
+    /// Ends lasting and pending faults. Half-open connections stay dead.
     pub(crate) fn heal(&mut self, now: Instant, client: ClientId) {
         *self.line(client) = ClientLink::new(client);
         self.all_of(client).for_each(|connection| connection.frames_left = None);

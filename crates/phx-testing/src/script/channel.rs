@@ -1,4 +1,4 @@
-//! The channel that plays a script: every topic's, on every connection.
+//! Channel that follows a script: every topic's, on every connection.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub(super) struct ScriptedChannel {
     shared: Arc<Shared>,
 }
 
-/// Work that a join leaves for when the channel has joined.
+/// Actions of a join to perform once the channel has joined.
 struct AfterJoin(Vec<Act>);
 
 impl ScriptedChannel {
@@ -106,7 +106,7 @@ fn act(ctx: &mut Context<'_>, acts: &[Act]) -> Handled {
     Handled::NoReply
 }
 
-/// A join that isn't accepted has no channel: all that can follow is its connection's end.
+/// A join that isn't accepted has no channel: only its connection's end can follow.
 fn end_after_reply(ctx: &mut Context<'_>, acts: &[Act]) {
     let mut delay = Duration::ZERO;
     for act in acts {

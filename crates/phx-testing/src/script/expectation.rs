@@ -1,4 +1,4 @@
-//! One step of a script: what must come, and what is done then.
+//! One step of a script: the expected request, and the answer.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub(super) struct Expectation {
     /// Delay before the answer.
     pub(super) delay: Duration,
     pub(super) answer: Answer,
-    /// After the answer, in order.
+    /// Actions after the answer, in order.
     pub(super) acts: Vec<Act>,
 }
 
@@ -38,7 +38,7 @@ pub(super) enum Answer {
     Reply(Status, Payload),
     Nothing,
     Crash,
-    /// The server's own, to a leave.
+    /// The server's answer to a leave.
     Ended,
 }
 
@@ -111,7 +111,7 @@ impl Expectation {
         if !matches {
             found.push(format!("topic: expected {:?}, got {:?}", self.topic, &*came.topic));
         }
-        // The payload of something else altogether would only distract.
+        // The payload of an unrelated request would only distract.
         if found.is_empty() {
             found = self.payload.differences(&came.payload);
         }

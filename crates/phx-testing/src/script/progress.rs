@@ -1,4 +1,4 @@
-//! The progress of a script, and the handle by which a test asks for it.
+//! Progress of a script, and the test's handle to it.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,10 +46,10 @@ pub(super) struct Shared {
 
 #[derive(Default)]
 struct Progress {
-    /// Expectations that were met.
+    /// Number of expectations that were met.
     met: usize,
     mismatch: Option<MismatchError>,
-    /// The last thing that met one, and when.
+    /// The last request that met one, and its time.
     last: Option<(String, Instant)>,
     /// True if a mismatch was reported: dropping the handle needn't report it again.
     is_reported: bool,
@@ -96,7 +96,7 @@ impl Expectations {
         }
     }
 
-    /// Nothing more that comes can change the outcome to the better.
+    /// Returns true if no further request can improve the outcome.
     pub(crate) fn has_ended(&self) -> bool {
         self.shared.lock().has_ended(self.shared.script.len())
     }
@@ -152,7 +152,7 @@ impl Shared {
         }
     }
 
-    /// Something came: the step that it meets, or the mismatch that there is now or was before.
+    /// Handles a request: returns the step that it meets, or the first mismatch.
     pub(super) fn take(&self, now: Instant, came: &Came) -> Result<&Expectation, MismatchError> {
         let mut progress = self.lock();
         if let Some(mismatch) = &progress.mismatch {
@@ -195,8 +195,7 @@ impl Shared {
         }
     }
 
-    /// Nothing panics while it holds the lock but a test's own payload test, and then that test
-    /// fails.
+    /// Only a test's payload check can panic under the lock, and then that test fails.
     fn lock(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }

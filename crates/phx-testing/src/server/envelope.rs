@@ -87,7 +87,7 @@ impl Mailroom {
         self.queue.insert((at, mail.turn(), self.posted), mail);
     }
 
-    /// The next piece of mail that is due by `now`, and when it was due.
+    /// Returns the next envelope that is due by `now`, and its time.
     pub(super) fn take_due(&mut self, now: Instant) -> Option<(Instant, Envelope)> {
         let entry = self.queue.first_entry()?;
         let (at, ..) = *entry.key();

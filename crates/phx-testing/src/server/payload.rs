@@ -1,4 +1,4 @@
-//! Payloads as an application gets them from Phoenix's JSON library.
+//! Payloads in the form that Phoenix's JSON library gives them.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -21,7 +21,7 @@ pub(super) fn parsed(payload: Payload) -> Payload {
     }
 }
 
-/// Writes what a value reads; true if that is something else.
+/// Writes the value as read; returns true if that differs.
 fn write(json: &str, to: &mut String) -> serde_json::Result<bool> {
     let mut changed = false;
     match json.as_bytes().first() {

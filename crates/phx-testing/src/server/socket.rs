@@ -266,8 +266,8 @@ impl Server {
         self.send_message(id, &ended);
     }
 
-    /// The socket's own messages are JSON, which every serializer can carry; if one of the user's
-    /// can't, the socket crashes.
+    /// The socket's messages are JSON, which every serializer can carry; if a user's message can't be encoded, the
+    /// socket crashes.
     fn send_message(&mut self, id: SocketId, message: &Message) {
         let Some(socket) = self.sockets.get(&id) else {
             return;
@@ -331,7 +331,7 @@ fn odd_ref(value: &Value) -> Option<Ref> {
     }
 }
 
-/// A payload must be JSON all through, and a join's can't be binary.
+/// A payload must be valid JSON, and a join's can't be binary.
 fn is_acceptable(message: &Message) -> bool {
     if message.payload.is_binary() {
         message.event != events::JOIN

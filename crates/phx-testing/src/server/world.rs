@@ -8,7 +8,7 @@ use super::presence::Presence;
 use super::pubsub::PubSub;
 
 pub(crate) struct World {
-    /// The time of the mail that is being delivered.
+    /// Time of the envelope that is being delivered.
     now: Instant,
     mail: Mailroom,
     pub(super) pubsub: PubSub,
@@ -57,7 +57,7 @@ impl World {
         self.post_all(self.broadcast_mail(at, message, except));
     }
 
-    /// The mail that a presence's diff becomes.
+    /// Returns the envelopes of a presence's diff.
     pub(crate) fn diff_mail(
         &self,
         at: Instant,
@@ -69,7 +69,7 @@ impl World {
         self.broadcast_mail(at, &diff, None)
     }
 
-    /// The mail that a broadcast becomes, for who is subscribed now.
+    /// Returns the envelopes of a broadcast, for the present subscribers.
     fn broadcast_mail(
         &self,
         at: Instant,

@@ -12,11 +12,11 @@ use crate::network::{ConnectionId, Delivery};
 pub(super) struct Client {
     pub(super) socket: Socket,
     pub(super) request: ConnectRequest,
-    /// Those the client hasn't seen the end of; the newest is the one in use.
+    /// Connections whose end the client hasn't seen; the newest is the one in use.
     pub(super) connections: BTreeMap<TransportId, ConnectionId>,
     pub(super) params: Option<Box<ParamsFn>>,
     pub(super) clock: Clock,
-    /// Its transports take no frames.
+    /// True while its transports take no frames.
     pub(super) is_blocked: bool,
     /// Deliveries while the client is suspended.
     pub(super) held: Option<VecDeque<(ConnectionId, Delivery)>>,

@@ -1,4 +1,4 @@
-//! A client's clock: the simulation's, and by how much it is off.
+//! Clock of a client: the simulation's, with an offset.
 
 use std::time::Duration;
 

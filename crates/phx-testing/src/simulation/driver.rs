@@ -1,4 +1,4 @@
-//! Carries out what the client cores ask for, and passes them the time and what the network delivers.
+//! Driver of the client cores: performs their actions, and passes them the time and the network's deliveries.
 
 use phx_proto::{Action, Payload};
 
@@ -6,7 +6,7 @@ use super::{ClientId, Simulation};
 use crate::network::{ConnectionId, Delivery};
 
 impl Simulation {
-    /// Polls the cores that were called; whether there were any.
+    /// Polls the cores that were called; returns true if there were any.
     pub(super) fn drain(&mut self) -> bool {
         let mut happened = false;
         while let Some(id) = self.touched.pop_first() {
@@ -23,7 +23,7 @@ impl Simulation {
         happened
     }
 
-    /// Calls the cores whose time has come; whether there were any.
+    /// Calls the cores whose timeout has come; returns true if there were any.
     pub(super) fn ring(&mut self) -> bool {
         let mut happened = false;
         while let Some((_, id)) = self.alarms.first().copied().filter(|(at, _)| *at <= self.now) {
@@ -84,7 +84,7 @@ impl Simulation {
         }
     }
 
-    /// Passes a client what happened to one of its connections, once its machine is awake.
+    /// Passes a client an event of one of its connections, once its machine is awake.
     pub(super) fn deliver(&mut self, connection: ConnectionId, delivery: Delivery) {
         let now = self.now;
         let Some((id, transport)) = self.owners.get(&connection).copied() else { return };

@@ -1,4 +1,4 @@
-//! The faults that can be set on a simulation's clients.
+//! Faults of a simulation's clients.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,49 +11,45 @@ use crate::{Connectivity, UpgradeRejection};
 
 /// Faults.
 impl Simulation {
-    /// Time that everything takes from one side to the other, from now on; what is on its way
-    /// arrives first. Default: none.
+    /// Sets the delay in each direction, from now on; packets on their way arrive first. Default: none.
     pub fn set_latency(&mut self, client: ClientId, latency: Duration) {
         self.network.line(client).latency = latency;
     }
 
-    /// Time of up to this, a different one each time, that everything takes beyond the latency, from
-    /// now on. Nothing overtakes anything on one connection, but connections overtake each other.
-    /// Default: none.
+    /// Sets the largest random delay beyond the latency, from now on. Packets of one connection stay in order, but
+    /// connections overtake each other. Default: none.
     pub fn set_jitter(&mut self, client: ClientId, up_to: Duration) {
         self.network.line(client).jitter = up_to;
     }
 
-    /// Has the server's replies to heartbeats arrive later than all else by this much, from now on, as
-    /// if they waited behind a backlog: what is sent after them overtakes them. Default: none.
+    /// Delays the server's replies to heartbeats beyond all else by this much, from now on, as if they waited
+    /// behind a backlog: later packets overtake them. Default: none.
     pub fn set_heartbeats_late_by(&mut self, client: ClientId, late_by: Duration) {
         self.network.line(client).heartbeats_late_by = late_by;
     }
 
-    /// Sets how the client's attempts to connect end from now on.
+    /// Sets the outcome of the client's attempts to connect from now on.
     pub fn set_connectivity(&mut self, client: ClientId, connectivity: Connectivity) {
         self.network.line(client).connectivity = connectivity;
     }
 
-    /// Has the client's next attempt to connect answered with `refusal`; several queue up.
+    /// Answers the client's next attempt to connect with `refusal`; several queue up.
     pub fn refuse_next(&mut self, client: ClientId, refusal: UpgradeRejection) {
         self.network.line(client).refusals.push_back(refusal);
     }
 
-    /// Cuts the client's connection: both sides notice at once, and what is on its way is lost.
+    /// Cuts the client's connection: both sides notice at once, and packets on their way are lost.
     pub fn cut(&mut self, client: ClientId) {
         self.network.cut(self.now, client);
         self.settle();
     }
 
-    /// Cuts the client's newest connection when this many more frames have arrived over it, in
-    /// whichever direction.
+    /// Cuts the client's newest connection when this many more frames have arrived over it, in any direction.
     pub fn cut_after(&mut self, client: ClientId, frames: u32) {
         self.network.cut_after(client, frames);
     }
 
-    /// From now on nothing that is sent over the client's connection arrives, and neither side
-    /// notices: what is left of a connection when a cable is pulled.
+    /// Drops everything sent over the client's connection from now on. Neither side notices: like a pulled cable.
     pub fn half_open(&mut self, client: ClientId) {
         self.network.half_open(client);
     }
@@ -65,43 +61,42 @@ impl Simulation {
         self.network.is_half_open(client)
     }
 
-    /// Holds back what arrives over the client's connection in either direction, until
-    /// [`resume`](Simulation::resume).
+    /// Holds back packets over the client's connection in either direction, until [`resume`](Simulation::resume).
     pub fn stall(&mut self, client: ClientId) {
         self.network.stall(client);
     }
 
-    /// Ends a [`stall`](Simulation::stall): what was held back arrives now.
+    /// Ends a [`stall`](Simulation::stall): the held packets arrive now.
     pub fn resume(&mut self, client: ClientId) {
         self.network.resume(self.now, client);
         self.settle();
     }
 
-    /// Has the client's transports take no frames, as when a send buffer is full, until
+    /// Makes the client's transports take no frames, as with a full send buffer, until
     /// [`unblock_sends`](Simulation::unblock_sends). They can still be opened and closed.
     pub fn block_sends(&mut self, client: ClientId) {
         self.at_mut(client).is_blocked = true;
     }
 
-    /// Ends what [`block_sends`](Simulation::block_sends) began.
+    /// Ends [`block_sends`](Simulation::block_sends).
     pub fn unblock_sends(&mut self, client: ClientId) {
         self.at_mut(client).is_blocked = false;
         self.touched.insert(client);
         self.settle();
     }
 
-    /// Has the client receive a frame that its server never sent.
+    /// Delivers a frame to the client that its server never sent.
     pub fn inject(&mut self, client: ClientId, frame: Frame) {
         self.network.inject(client, frame);
         self.settle();
     }
 
-    /// Has the server close the client's connection.
+    /// Makes the server close the client's connection.
     pub fn close(&mut self, client: ClientId, code: CloseCode) {
         self.close_because(client, code, "");
     }
 
-    /// Has the server close the client's connection with this reason.
+    /// Makes the server close the client's connection with this reason.
     pub fn close_because(
         &mut self,
         client: ClientId,
@@ -131,8 +126,8 @@ impl Simulation {
         self.network.line(client).alterations_up.push_back(Alteration(Box::new(alter)));
     }
 
-    /// Puts the client's machine to sleep: until [`wake`](Simulation::wake) its timers don't fire, and
-    /// it doesn't see what arrives. The network and the server go on.
+    /// Suspends the client's machine: until [`wake`](Simulation::wake) its timers don't fire, and it doesn't see
+    /// what arrives. The network and the server continue.
     pub fn suspend(&mut self, client: ClientId) {
         self.at_mut(client).held.get_or_insert_default();
         self.touched.insert(client);
@@ -164,9 +159,9 @@ impl Simulation {
         self.settle();
     }
 
-    /// Ends every fault on the client that lasts or waits: latency, jitter, late replies to heartbeats, stalls, connectivity,
-    /// refusals, alterations, a cut that was to come, blocked sends, sleep. A half-open connection stays dead, and
-    /// a clock that is off stays off.
+    /// Ends every lasting or pending fault of the client: latency, jitter, late replies to heartbeats, stalls,
+    /// connectivity, refusals, alterations, a pending cut, blocked sends, suspension. A half-open connection stays
+    /// dead, and a clock keeps its offset.
     pub fn heal(&mut self, client: ClientId) {
         self.network.heal(self.now, client);
         self.unblock_sends(client);

@@ -69,7 +69,7 @@ pub(super) async fn a_token_that_the_server_ignores_is_reported_once<A: Adapter>
         let socket = builder.connect().await.unwrap();
         for _ in 0..3 {
             opened.next().await.unwrap();
-            // It is reported in the turn in which the connection opens, and the answer comes after that.
+            // The token's report comes in the turn in which the connection opens, and the ping's answer after that.
             socket.ping().await.unwrap();
             host.all().cut();
         }

@@ -48,7 +48,7 @@ pub(super) async fn a_push_made_without_a_connection_is_sent_after_the_rejoin<A:
 pub(super) async fn a_sent_push_fails_when_the_connection_is_lost<A: Adapter>() {
     let host = Host::start(demo_server().build());
     let (_, room) = joined(client::<A>(host.url())).await;
-    // No reply comes to a whisper; the echo's says that both were sent.
+    // A whisper has no reply; the echo's reply shows that both were sent.
     let push = room.push("whisper", &1).acknowledged();
     room.push::<u32>("echo", &1).await.unwrap();
     host.all().cut();

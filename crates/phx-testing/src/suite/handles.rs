@@ -93,7 +93,7 @@ pub(super) async fn a_forgotten_stream_frees_the_others_and_the_connection_lives
         }
     }
     assert!(start.elapsed() >= STALL_AFTER / 2, "it was waited for");
-    // The forgotten one reports what it lost, and holds the rest: no more than its capacity.
+    // The abandoned stream reports its losses, and holds the rest: no more than its capacity.
     match forgotten.next().await {
         Some(StreamItem::Lagged(lost)) => assert_eq!(lost, u64::from(MESSAGES) - 8),
         other => panic!("{other:?}"),
@@ -123,7 +123,7 @@ pub(super) async fn many_sockets_share_a_runtime<A: Adapter>() {
     }
 }
 
-/// Times that no clock can express are no special case for any adapter.
+/// Times beyond the range of the clocks are no special case for any adapter.
 pub(super) async fn the_longest_times_never_end<A: Adapter>() {
     let host = Host::start(demo_server().build());
     for time in [Duration::MAX, Duration::MAX / 2] {

@@ -17,12 +17,12 @@ use super::Adapter;
 use crate::listener::Listener;
 use crate::{Channel, Context, Handled, Reason, Server, demo_server};
 
-/// Delays that a test can wait for, without any jitter.
+/// Returns the delays of a schedule without jitter, for tests that wait.
 pub(super) fn at_once() -> Backoff {
     Backoff::steps([Duration::from_millis(20)]).with_jitter_percent(0)
 }
 
-/// A client that loses no time.
+/// Returns a builder of a client with short delays.
 pub(super) fn client<A: Adapter>(url: &str) -> SocketBuilder {
     client_with::<A>(url, WebSocketConfig::default())
 }
@@ -32,14 +32,14 @@ pub(super) fn client_with<A: Adapter>(url: &str, config: WebSocketConfig) -> Soc
     A::socket(endpoint, config).reconnect(at_once()).rejoin(at_once())
 }
 
-/// A client that has connected and joined a room.
+/// Connects a client and joins a room.
 pub(super) async fn joined(builder: SocketBuilder) -> (Socket, phx_client::Channel) {
     let socket = builder.connect().await.unwrap();
     let room = socket.channel("room:a").join().await.unwrap();
     (socket, room)
 }
 
-/// The ends of a client's connections and attempts, as they come.
+/// Returns a stream of the ends of a client's connections and attempts.
 pub(super) fn closes(builder: SocketBuilder) -> (SocketBuilder, mpsc::UnboundedReceiver<Closed>) {
     let (sender, ends) = mpsc::unbounded();
     (builder.on_close(move |closed| drop(sender.unbounded_send(closed.clone()))), ends)
@@ -52,7 +52,7 @@ pub(super) async fn first_end(builder: SocketBuilder) -> Closed {
     ends.next().await.expect("the socket is there")
 }
 
-/// A server whose channels `end:*` report how they end.
+/// Starts a server whose channels `end:*` report their ends.
 pub(super) fn with_ends() -> (Host, mpsc::UnboundedReceiver<Reason>) {
     let (sender, ends) = mpsc::unbounded();
     let server = demo_server().channel("end:*", move || Ends(sender.clone()));
@@ -71,9 +71,9 @@ impl Channel for Ends {
     }
 }
 
-/// A listener that runs in the background; the end of the value is its end.
+/// Listener in the background; dropping the value ends it.
 pub(super) struct Host {
-    /// There until it is stopped.
+    /// `None` once it is stopped.
     listener: Option<Arc<Listener>>,
     runtime: Handle,
     stop: Option<oneshot::Sender<oneshot::Sender<()>>>,
@@ -84,7 +84,7 @@ impl Host {
         Host::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), server)
     }
 
-    /// Starts a server where another one was.
+    /// Starts a server on the address of an earlier one.
     pub(super) fn start_at(address: SocketAddr, server: Server) -> Self {
         let (report, started) = channel();
         let (stop, stopping) = oneshot::channel::<oneshot::Sender<()>>();
@@ -106,7 +106,7 @@ impl Host {
         Host { listener: Some(listener), runtime, stop: Some(stop) }
     }
 
-    /// Stops as [`Listener::stop`] does, and waits for that.
+    /// Stops as [`Listener::stop`] does, and waits for it.
     pub(super) async fn stop(mut self) {
         self.listener = None;
         let (stopped, done) = oneshot::channel();

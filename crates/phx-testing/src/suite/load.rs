@@ -11,7 +11,7 @@ use super::Adapter;
 use super::host::{client, joined};
 use super::raw::{Raw, Sent, serve};
 
-/// The default settings, with all times divided by ten.
+/// Divides all times of the default settings by ten.
 fn ten_times_faster(builder: SocketBuilder) -> SocketBuilder {
     builder
         .heartbeat_interval(Some(INTERVAL))
@@ -34,8 +34,8 @@ struct Flood {
     /// Largest number of messages sent at once, one batch per `every`.
     batch: u32,
     every: Duration,
-    /// Messages that the client hasn't acknowledged, at the most: the times are a tenth of the real ones, but
-    /// what the operating system's buffers hold isn't.
+    /// Largest number of messages that the client hasn't acknowledged: the times are a tenth of the real ones, but
+    /// the operating system's buffers aren't.
     window: u32,
     /// Delay of the replies to heartbeats.
     late: Duration,
@@ -86,7 +86,7 @@ impl Flood {
     }
 }
 
-/// Messages until then; `None` if the client has gone.
+/// Returns the messages until then; `None` if the client has gone.
 fn until(then: Instant, heard: &Receiver<(Instant, Sent)>) -> Option<Vec<(Instant, Sent)>> {
     let mut came = Vec::new();
     loop {
@@ -126,7 +126,7 @@ fn assert_healthy(socket: &Socket) {
 /// As Phoenix 1.7 to 1.9 on Bandit and Cowboy under a backlog, a tenth of the times: a flood begins in second
 /// 25, and the heartbeat of second 30 is answered 12 s later.
 ///
-/// A server that sends nothing for the timeout of 1 s is rightly given up, so this case runs alone.
+/// A server that sends nothing for the timeout of 1 s counts as dead, so this case runs alone.
 pub(super) async fn a_flood_whose_heartbeats_are_answered_late_loses_nothing<A: Adapter>() {
     const MESSAGES: u32 = 100_000;
     let flood = Flood {
@@ -143,9 +143,9 @@ pub(super) async fn a_flood_whose_heartbeats_are_answered_late_loses_nothing<A: 
     assert_healthy(&socket);
 }
 
-/// A reader that pauses, and a reply that waits behind a backlog for longer than the timeout: what is held
-/// back is no silence. The backlog of 6000 messages takes 3.6 s of pauses, longer than the timeout, which
-/// outlasts a stall of either side of 2 s.
+/// A reader that pauses, and a reply that waits behind a backlog for longer than the timeout: frames held back are
+/// no silence. The backlog of 6000 messages takes 3.6 s of pauses, longer than the timeout, which outlasts a stall
+/// of either side of 2 s.
 pub(super) async fn a_reader_that_pauses_loses_nothing<A: Adapter>() {
     const MESSAGES: u32 = 12_000;
     let flood = Flood {

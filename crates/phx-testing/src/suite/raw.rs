@@ -1,4 +1,4 @@
-//! Scripted servers over blocking sockets, without the kit's own server.
+//! Scripted servers over blocking sockets, without the kit's server.
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use serde_json::Value;
 /// The server's end of a connection, after the upgrade.
 pub(super) struct Raw(WebSocket<TcpStream>);
 
-/// A message of the client.
+/// Message of the client.
 pub(super) struct Sent {
     pub(super) join_ref: Value,
     pub(super) reference: Value,
@@ -29,7 +29,7 @@ impl Sent {
     }
 }
 
-/// A server whose script handles each connection on a thread that ends with the test program. Gives its
+/// Starts a server whose script handles each connection on a thread that ends with the test program. Returns its
 /// URL.
 pub(super) fn serve(script: impl Fn(Raw) + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -50,13 +50,13 @@ pub(super) fn serve(script: impl Fn(Raw) + Send + Sync + 'static) -> String {
 }
 
 impl Raw {
-    /// The sending side of the same connection, for another thread.
+    /// Returns the sending side of the same connection, for another thread.
     pub(super) fn sender(&self) -> Self {
         let stream = self.0.get_ref().try_clone().unwrap();
         Raw(WebSocket::from_raw_socket(stream, Role::Server, None))
     }
 
-    /// The next message of the client; `None` at the end.
+    /// Receives the next message of the client; `None` at the end.
     pub(super) fn receive(&mut self) -> Option<Sent> {
         loop {
             match self.0.read().ok()? {
@@ -71,7 +71,7 @@ impl Raw {
         }
     }
 
-    /// Sends text frames, in one piece; false if the client has gone.
+    /// Sends text frames, in one piece; returns false if the client has gone.
     pub(super) fn send<T: Into<String>>(&mut self, texts: impl IntoIterator<Item = T>) -> bool {
         texts.into_iter().all(|text| self.0.write(Message::text(text.into())).is_ok())
             && self.0.flush().is_ok()

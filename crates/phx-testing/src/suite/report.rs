@@ -17,16 +17,16 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// It held, and took this long.
+    /// The test passed.
     #[non_exhaustive]
     Passed {
-        /// From its start to its end.
+        /// Time from its start to its end.
         took: Duration,
     },
-    /// It didn't, for this reason.
+    /// The test failed.
     #[non_exhaustive]
     Failed {
-        /// The message of the panic.
+        /// Message of the panic.
         why: String,
     },
 }
@@ -38,7 +38,7 @@ impl Report {
         self.failures().next().is_none()
     }
 
-    /// The tests that failed, and why.
+    /// Returns the failed tests with their panic messages.
     pub fn failures(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.verdicts.iter().filter_map(|(name, verdict)| match verdict {
             Verdict::Failed { why } => Some((*name, why.as_str())),
@@ -47,7 +47,7 @@ impl Report {
     }
 }
 
-/// One row for each test and one column for each adapter; then the totals, and why tests failed.
+/// Returns a table with a row for each test and a column for each adapter; then the totals, and the panic messages.
 #[must_use]
 pub fn table(reports: &[&Report]) -> String {
     let mut text = String::new();

@@ -9,24 +9,24 @@ use std::time::Instant;
 
 use super::{Adapter, Case, LIMIT, Report, Verdict, cases};
 
-/// Tests that run at the same time: they wait more than they work.
+/// Number of tests that run at the same time: they wait more than they work.
 const AT_A_TIME: usize = 4;
 
-/// The tests to run.
+/// Selection of the tests to run.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Selection {
-    /// Only tests whose name holds one of these; all, if there are none.
+    /// Runs only tests whose name contains one of these; all, if there are none.
     pub only: Vec<String>,
-    /// No test whose name holds one of these.
+    /// Skips tests whose name contains one of these.
     pub skip: Vec<String>,
-    /// Run none, and list the names: what `--list` asks for.
+    /// Runs none, and lists the names, as `--list` asks for.
     pub list: bool,
 }
 
 impl Selection {
-    /// The selection that the arguments of a test program ask for: names, or parts of them;
-    /// `--skip NAME`; and `--list`. Other options of the usual harness are ignored.
+    /// Parses the arguments of a test program: names, or parts of them; `--skip NAME`; and `--list`. Other options
+    /// of the usual harness are ignored.
     pub fn from_args(args: impl IntoIterator<Item = String>) -> Self {
         let mut selection = Selection::default();
         let mut args = args.into_iter();
@@ -34,7 +34,7 @@ impl Selection {
             match arg.as_str() {
                 "--skip" => selection.skip.extend(args.next()),
                 "--list" => selection.list = true,
-                // These have a value, which is no name.
+                // These have a value, which isn't a name.
                 "--format" | "--color" | "--test-threads" | "--logfile" => drop(args.next()),
                 option if option.starts_with('-') => {}
                 _ => selection.only.push(arg),
@@ -50,8 +50,8 @@ impl Selection {
     }
 }
 
-/// Runs the selected tests on an adapter: several at a time, and then, one after another, those that
-/// need the machine for themselves.
+/// Runs the selected tests on an adapter: several at a time, and then, one after another, those that must run
+/// alone.
 #[must_use]
 #[expect(clippy::print_stdout, reason = "`--list` speaks through standard output")]
 pub fn run<A: Adapter>(selection: &Selection) -> Report {
@@ -67,7 +67,7 @@ pub fn run<A: Adapter>(selection: &Selection) -> Report {
     Report { adapter: A::NAME, verdicts }
 }
 
-/// A test's full name.
+/// Returns a test's full name.
 fn full<A: Adapter>(case: &Case) -> String {
     format!("suite::{}::{}", A::NAME, case.name)
 }
@@ -95,7 +95,7 @@ fn run_all<A: Adapter>(cases: &[Case], at_a_time: usize) -> Vec<(&'static str, V
     verdicts.into_iter().flatten().collect()
 }
 
-/// Runs a test. A thread that isn't done in time is left behind: nothing can end it.
+/// Runs a test. A thread that isn't done in time is left behind, since nothing can end it.
 fn run_one(case: &Case, name: String) -> Verdict {
     let (done, over) = channel::<()>();
     let test = case.test;

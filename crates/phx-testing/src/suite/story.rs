@@ -19,7 +19,7 @@ pub(super) async fn a_push_has_its_reply<A: Adapter>() {
     let (_, room) = joined(client::<A>(host.url())).await;
     let echoed: Value = room.push("echo", &json!({ "n": [1, 2.5, "\u{e9}"] })).await.unwrap();
     assert_eq!(echoed, json!({ "n": [1, 2.5, "\u{e9}"] }));
-    // The order of the calls is the order on the wire, whenever they are awaited.
+    // The order of the calls is the order on the wire, regardless of when they are awaited.
     let pushes: Vec<_> = (0..100).map(|n| room.push::<u32>("echo", &n)).collect();
     for (n, push) in (0..100).zip(pushes) {
         assert_eq!(push.await.unwrap(), n);

@@ -1,4 +1,4 @@
-//! TLS: which servers and clients are trusted, and how a failure is reported.
+//! TLS: trusted servers and clients, and the reports of failures.
 
 use std::sync::Arc;
 
@@ -14,18 +14,18 @@ use super::host::{Host, client_with, first_end};
 use crate::demo_server;
 use crate::tls::{Authority, Identity};
 
-/// A client that trusts this authority alone.
+/// Returns a configuration that trusts this authority alone.
 fn trusting(authority: &Authority) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     tls::builder().with_root_certificates(authority.roots())
 }
 
-/// A client that was given this certificate alone.
+/// Returns a configuration with this certificate as the only given one.
 fn given(identity: &Identity) -> ClientConfig {
     let given = [identity.certificate.der().clone()];
     tls::with_custom_roots(given).unwrap().with_no_client_auth()
 }
 
-/// A server behind TLS; the URL leads to it.
+/// Server behind TLS; the URL leads to it.
 struct Secured {
     url: String,
     _host: Host,
@@ -161,7 +161,7 @@ pub(super) async fn a_certificate_that_was_not_given<A: Adapter>() {
         assert!(failure.1.contains("a CA's own (CA:TRUE, often self-signed)"), "{failure:?}");
     }
 
-    // A given one is checked for all but its issuer.
+    // A given certificate is checked for all but its issuer.
     let expired = Identity::self_signed(|params| params.not_after = date_time_ymd(2001, 1, 1));
     let early = Identity::self_signed(|params| params.not_before = date_time_ymd(3000, 1, 1));
     let elsewhere = Identity::self_signed(|params| {
