@@ -132,7 +132,7 @@ pub(crate) fn instructions(args: &[&str], short: u64, long: u64) -> anyhow::Resu
     Ok((total(long)? - total(short)?) / (long - short))
 }
 
-/// Costs that have grown, in words.
+/// Describes the costs that have grown.
 fn grown(counted: &Counts, stored: &Counts) -> Vec<String> {
     let mut grown = Vec::new();
     for (name, count) in &counted.operations {

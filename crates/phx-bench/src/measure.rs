@@ -70,8 +70,7 @@ pub(crate) struct Cost {
 }
 
 impl Cost {
-    /// The same cost with the memory that is resident now, and by how much it has grown since it was
-    /// `before` bytes.
+    /// Adds the resident memory, and its growth since it was `before` bytes, to the cost.
     pub(crate) fn with_memory(mut self, before: u64) -> Self {
         let now = resident();
         self.rss_mib = Some(now as f64 / 1048576.0);
@@ -109,7 +108,7 @@ pub(crate) fn print(costs: &[Cost]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Bytes of this process that are in memory; 0 where that isn't known.
+/// Returns the resident memory of this process in bytes; 0 if unknown.
 pub(crate) fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -119,7 +118,7 @@ pub(crate) fn resident() -> u64 {
 
 /// Prints a line for people, beside what is for programs.
 pub(crate) fn complain(line: &str) {
-    // Without standard error there is no other place to report to.
+    // If standard error is closed, there is nowhere else to report to.
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 

@@ -159,8 +159,8 @@ fn dispatch(channels: u64) -> anyhow::Result<Repeated> {
     }))
 }
 
-/// Replies made ahead, so that making them is no part of what is counted. Counting takes no more of
-/// them than this; what is timed for longer makes the others on the spot.
+/// Number of replies made ahead, so that making them isn't counted. Counting takes no more than this; longer
+/// timings make the others on the spot.
 const AHEAD: usize = 40_000;
 
 /// Replies, each made from its number, counted from 0.

@@ -60,7 +60,7 @@ fn parse<'a>(args: &[&'a str]) -> anyhow::Result<Options<'a>> {
     Ok(options)
 }
 
-/// All medians as a table in Markdown.
+/// Returns all medians as a table in Markdown.
 fn table(medians: &Medians) -> String {
     let head = "| scenario | client | CPU us | user | sys | allocations | RSS KiB each |\n|---|---|---|---|---|---|---|\n";
     let rows = medians.rows().iter().map(|cost| {

@@ -234,7 +234,7 @@ impl Chaos {
         }
         while self.socket.poll_event().is_some() {}
         assert_eq!(self.socket.poll_timeout(), None);
-        // Settings, counters and empty tables: what the session has left behind would be in here.
+        // Settings, counters and empty tables: data left behind by the session would show here.
         let shown = format!("{:?}", self.socket);
         assert!(shown.len() < 6_000, "{} bytes: {shown}", shown.len());
     }

@@ -97,7 +97,7 @@ impl Chaos {
                 assert!(count > 0 && self.socket.counters().events_lost >= count);
                 self.seen.missed_events = true;
             }
-            // The missed events may include one that this depends on.
+            // A missed event may be the one that this depends on.
             _ if self.seen.missed_events => {}
             Event::Opened { transport, .. } => {
                 assert!(!self.seen.closed.contains(&transport), "opened after it was closed");

@@ -116,7 +116,7 @@ impl Chaos {
         Some(())
     }
 
-    /// The transport opens, and the server accepts whatever came since.
+    /// Opens the transport, and makes the server accept all that was sent since.
     fn be_kind(&mut self) {
         self.poll_actions(usize::MAX);
         let Some(&transport) = self.seen.transports.last() else { return };

@@ -6,7 +6,7 @@ use phx_client::{NoRuntimeError, Runtime, SocketBuilder};
 /// Names of the adapters.
 pub(crate) const ADAPTERS: [&str; 3] = [Tokio::NAME, Smol::NAME, AsyncStd::NAME];
 
-/// An adapter: its name, its entry, and how it runs a future.
+/// Adapter under test: its name, its builder function, and its executor.
 pub(crate) trait Adapter: Send + 'static {
     const NAME: &'static str;
 
@@ -21,7 +21,7 @@ pub(crate) trait Adapter: Send + 'static {
 
     fn tcp() -> Self::Tcp;
 
-    /// The runtime that the calling future runs on.
+    /// Returns the runtime that the calling future runs on.
     fn runtime() -> Result<Self::Runtime, NoRuntimeError>;
 }
 

@@ -1,4 +1,4 @@
-//! A runtime for the servers' side, whatever the clients run on.
+//! Runtime for the servers' side, independent of the clients' runtimes.
 
 use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};

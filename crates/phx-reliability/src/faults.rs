@@ -1,5 +1,5 @@
-//! Real faults on every adapter, over real sockets: how soon each is noticed, how soon all is well
-//! again, and that nothing is lost or doubled by it.
+//! Real faults on every adapter, over real sockets: the time until each is noticed, the time until recovery, and a
+//! check that nothing is lost or doubled.
 
 #![expect(clippy::print_stdout, reason = "the table goes to standard output")]
 
@@ -38,10 +38,10 @@ pub struct Args {
     only: Vec<String>,
 }
 
-/// They wait more than they work.
+/// Number of faults that run at the same time: they wait more than they work.
 const AT_A_TIME: usize = 6;
 
-/// Nothing here takes nearly as long: whatever hangs is reported by its name.
+/// Time limit of a fault, far above the usual; a fault that hangs is reported by its name.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs the faults on every adapter, and prints the table.
@@ -75,7 +75,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A thread that isn't done in time is left behind: nothing can end it.
+/// Runs a fault. A thread that isn't done in time is left behind, since nothing can end it.
 fn run_one<A: Adapter>(case: &'static Case) -> anyhow::Result<String> {
     let (report, done) = channel();
     let thread = thread::Builder::new().name(format!("{} {}", A::NAME, case.name));
@@ -97,7 +97,7 @@ async fn play<A: Adapter>(case: &Case, report: Sender<anyhow::Result<Times>>) {
         Ok(fixture) => (case.story)(fixture).await,
         Err(error) => Err(error),
     };
-    // The one who waited may have lost patience.
+    // The receiver may have timed out.
     let _ = report.send(times);
 }
 
@@ -108,14 +108,14 @@ fn millis(time: Option<Duration>) -> String {
 /// One fault.
 struct Case {
     name: &'static str,
-    /// Within what time it must be noticed, by the settings; `None` if it mustn't be.
+    /// Time limit for noticing it, by the settings; `None` if the client must not notice it.
     noticed: Option<Duration>,
     between: Between,
     story: fn(Fixture) -> BoxFuture<anyhow::Result<Times>>,
 }
 
-/// Lists the faults: the name, within what time each is noticed, what stands between client and server,
-/// and what happens on the fixture.
+/// Lists the faults: the name, the time limit for noticing it, the proxies between client and server, and the steps
+/// on the fixture.
 macro_rules! cases {
     ($($name:ident: $noticed:expr, $between:ident, |$fixture:ident| $story:expr;)*) => {
         &[$(Case {
@@ -150,14 +150,14 @@ const CASES: &[Case] = cases! {
     full_send_buffer: SILENCE, Proxy, |fixture| connections::full_send_buffer(fixture, &SILENT);
     reset_mid_frame: AT_ONCE, Proxy, |fixture| LOST.strikes(fixture, |it| {
         it.proxy.all().cut_after(ToClient, 50_000);
-        // Its outcome is of no interest: the answer never comes.
+        // Its outcome doesn't matter: the answer never comes.
         drop(it.room.push::<()>("big", &json!({ "bytes": 100_000 })).detach());
     });
     // In the text of the next frame, not in its header.
     garbled_frame_from_the_server: AT_ONCE, Proxy, |fixture| {
         LOST.strikes(fixture, |it| it.proxy.all().alter_after(ToClient, 10))
     };
-    // It isn't text any more, and the server says so.
+    // The frame is no longer text, and the server reports that.
     garbled_frame_to_the_server: AT_ONCE, Proxy, |fixture| {
         INVALID.strikes(fixture, |it| it.proxy.all().alter_after(ToServer, 20))
     };
@@ -194,9 +194,9 @@ const CASES: &[Case] = cases! {
     server_killed_and_restarted: AT_ONCE, Nothing, |fixture| processes::killed(fixture);
 };
 
-/// The operating system or the bytes say that the connection is lost.
+/// The operating system or the bytes report the lost connection.
 const LOST: Breach = Breach::new(is_lost);
-/// Only a heartbeat shows it.
+/// Only a heartbeat notices it.
 const SILENT: Breach = Breach::new(|cause| *cause == CloseCause::HeartbeatTimedOut);
 const INVALID: Breach =
     Breach::new(|cause| *cause == CloseCause::frame(CloseCode::from_u16(1007), ""));

@@ -1,9 +1,8 @@
-//! A herd: very many clients whose server restarts at once.
+//! A herd: many clients whose server restarts at once.
 //!
-//! They all lose their connection at the same moment. What keeps them from coming back at the same
-//! moment is the jitter: each delay of the schedule is spread over half its length, a quarter either
-//! way. So the first attempts of `N` clients come at `N` in half a second at the most, and later ones
-//! at less, since the delays grow.
+//! All clients lose their connection at the same moment. Jitter keeps them from reconnecting at the same moment:
+//! each delay of the schedule is spread over half its length, a quarter either way. So the first attempts of `N`
+//! clients come at a rate of at most `N` in half a second, and later ones more slowly, since the delays grow.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -40,8 +39,7 @@ pub struct Herd {
 /// Width of a slot in which attempts are counted.
 pub const SLICE: Duration = Duration::from_millis(100);
 
-/// The longest that a client waits between two attempts: the last step of the schedule and a
-/// quarter.
+/// Longest time between two attempts of a client: the last step of the schedule and a quarter.
 const LONGEST_WAIT: Duration = Duration::from_millis(12_500);
 
 /// Runs the herd, prints the result, and returns true if it is as promised.
@@ -71,12 +69,12 @@ pub fn peak_bound(clients: usize) -> u64 {
     mean.saturating_add(mean.isqrt().saturating_mul(4))
 }
 
-/// Lets clients with default settings connect and join, and restarts their server.
+/// Connects and joins clients with default settings, and restarts their server.
 #[must_use]
 pub fn restart(clients: usize, down: Duration) -> Herd {
     let mut sim = Simulation::new(demo_server().build());
     let herd: Vec<ClientId> = (0..clients).map(|_| join(&mut sim)).collect();
-    // Long enough for every connection to have proved stable.
+    // Long enough for every connection to count as stable.
     sim.advance(Duration::from_secs(20));
     for client in &herd {
         let _before = sim.events(*client);
@@ -99,7 +97,7 @@ pub fn restart(clients: usize, down: Duration) -> Herd {
         for client in &herd {
             for event in sim.events(*client) {
                 match event {
-                    // Nothing takes any time here: an attempt opens or fails at once.
+                    // Attempts take no time here: they open or fail at once.
                     Event::Opened { .. } | Event::Closed { was_open: false, .. } => count += 1,
                     Event::Joined { rejoined: true, .. } => {
                         rejoined += 1;
@@ -125,7 +123,7 @@ fn join(sim: &mut Simulation) -> ClientId {
     client
 }
 
-/// A line for each slice in which there was something: when it began, a bar, and the count.
+/// Returns a line for each slice with attempts: its start, a bar, and the count.
 #[must_use]
 pub fn lines(counts: &[u64]) -> String {
     let (peak, mut text) = (counts.iter().copied().max().unwrap_or_default(), String::new());

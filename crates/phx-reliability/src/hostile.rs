@@ -1,20 +1,20 @@
-//! A hostile server against every adapter, over real sockets: what it does to other tasks, to heartbeats, to times and to memory.
+//! A hostile server against every adapter, over real sockets: its effects on other tasks, heartbeats, times and
+//! memory.
 //!
-//! Each case is a row of a table: what the server does, the client's settings, and what must hold. A case
-//! runs once for each adapter, with a server and a client that are processes of their own, and the client
-//! has one thread for all its tasks. So a client that dies of its case dies alone, and what a case leaves
-//! behind is all there is.
+//! Each case is a row of a table: the server's attack, the client's settings, and the limits. A case runs once for
+//! each adapter, with a server and a client in separate processes, and the client has one thread for all its tasks.
+//! So a case that kills its client affects no other, and all leaks are the case's.
 //!
-//! Of each run are asserted:
+//! Each run asserts:
 //!
 //! - *other tasks*: the longest time that a task which wants to run every 10 ms didn't, at most 100 ms, and
 //!   5 ms more for each MiB of a frame over 1 MiB. Only the processor time counts that the executor's thread
-//!   has used meanwhile, so that a busy machine isn't taken for a busy client;
+//!   has used in that time, so that a busy machine isn't taken for a busy client;
 //! - *heartbeats*: while the connection is open the server sees one every 100 ms, unless it doesn't read;
 //! - *times*: an attempt to connect ends within its timeout, a peer that doesn't answer a heartbeat counts
 //!   as dead within interval and timeout, `disconnect` ends within the close timeout. A busy machine may
 //!   add a second to each of these;
-//! - *memory*: the most that was allocated at any time, with the runtime's own and the user's, stays within
+//! - *memory*: the most that was allocated at any time, with that of the runtime and the user, stays within
 //!   the row's limit;
 //! - *the end*: the cause that the row names, one outcome for each push and join, and no socket and no task
 //!   left a moment after the last handle is gone.
@@ -54,7 +54,7 @@ pub struct Args {
     only: Vec<String>,
 }
 
-/// They wait more than they work.
+/// Number of cases that run at the same time: they wait more than they work.
 const AT_A_TIME: usize = 3;
 
 /// Runs the cases on every adapter, and prints the table.

@@ -134,8 +134,8 @@ impl Entries {
         self.lives.values().any(|life| life.has_ended && *life.topic == *topic)
     }
 
-    /// The last number that the client must have got of a life that is over: known if the life crashed,
-    /// and the next one began on the same connection.
+    /// Returns the last number that the client must have received of an ended life: known if the life crashed, and
+    /// the next one began on the same connection.
     pub(crate) fn must_have_got(&self, life: u64) -> Option<u64> {
         let over = self.lives.get(&life).filter(|life| life.crashed)?;
         let mut later = self.lives.range(life.saturating_add(1)..).map(|(_, life)| life);

@@ -13,7 +13,7 @@ use tikv_jemallocator::Jemalloc;
 /// every peak that was higher than those before, as when other programs kept the machine busy, and
 /// stayed there, while what was in use didn't grow.
 ///
-/// Around it is what counts the most that was ever allocated, and can refuse more.
+/// The wrapper counts the peak of allocated memory, and can refuse more.
 #[global_allocator]
 static ALLOCATOR: Cap<Jemalloc> = Cap::new(Jemalloc, usize::MAX);
 

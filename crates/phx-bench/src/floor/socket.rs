@@ -20,7 +20,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 pub(super) struct Socket<S = TokioAdapter<tokio::net::TcpStream>>(WebSocketStream<S>);
 
 impl Socket {
-    /// Connects with tokio, and with the library's own read buffer of 128 KiB.
+    /// Connects with tokio, and with the library's default read buffer of 128 KiB.
     pub(super) async fn connect() -> anyhow::Result<Self> {
         let stream = tokio::net::TcpStream::connect(address()?).await?;
         stream.set_nodelay(true)?;

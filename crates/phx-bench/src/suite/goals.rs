@@ -114,7 +114,7 @@ fn nanoseconds(name: &str) -> anyhow::Result<f64> {
     Ok(runs.get(RUNS / 2).copied().unwrap_or_default())
 }
 
-/// The goals as a table in Markdown.
+/// Returns the goals as a table in Markdown.
 pub(super) fn table(goals: &[Goal]) -> String {
     let mut text = "| goal | measured | at most | met |\n|---|---|---|---|\n".to_owned();
     for Goal { what, unit, figure, at_most, of, met } in goals {

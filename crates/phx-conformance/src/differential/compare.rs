@@ -68,7 +68,7 @@ pub(crate) struct Answer {
 pub(crate) enum Verdict {
     /// The core is equal to the official client as it is, to the end.
     Equal,
-    /// These deviations, and nothing else, make the difference. The runs are equal up to `until`.
+    /// Exactly these deviations make the difference. The runs are equal up to `until`.
     Explained { until: usize },
     /// Something is not as it should be.
     Unexplained(Difference),

@@ -103,11 +103,11 @@ pub(crate) enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Join {
-    /// That which the server has accepted, and which hasn't ended; otherwise there is no line.
+    /// The join that the server has accepted, and which hasn't ended; otherwise there is no line.
     Alive,
-    /// None, and there is no line if there is no such join.
+    /// No join ref; there is no line without such a join.
     Broadcast,
-    /// The latest on this connection, whatever became of it; otherwise there is no line.
+    /// The latest join on this connection, in any state; otherwise there is no line.
     Latest,
     /// None.
     Null,

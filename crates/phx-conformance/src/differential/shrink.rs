@@ -3,7 +3,7 @@
 use super::script::Script;
 use crate::official::Error;
 
-/// The shortest script found of which `fails` still holds, by leaving out steps.
+/// Returns the shortest script found for which `fails` still holds, by leaving out steps.
 pub(crate) fn shrink(
     script: Script,
     mut fails: impl FnMut(&Script) -> Result<bool, Error>,

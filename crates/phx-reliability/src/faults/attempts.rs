@@ -1,4 +1,4 @@
-//! Faults of attempts to connect. The first connection is cut, so that there are any.
+//! Faults of attempts to connect. The first connection is cut, so that the client makes some.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ const ATTEMPTS: usize = 3;
 /// Place at which a handshake is cut: a direction, and the bytes that pass in it.
 pub(super) type Cut = (Direction, u64);
 
-/// Attempts fail before they reach the server, and then they don't.
+/// Makes attempts fail before they reach the server, and then ends the fault.
 pub(super) async fn unreachable(
     mut fixture: Fixture,
     connectivity: Connectivity,
@@ -28,7 +28,7 @@ pub(super) async fn unreachable(
     fixture.recover(noticed).await
 }
 
-/// The name can't be looked up, and then it can.
+/// Makes the name's lookup fail, and then ends the fault.
 pub(super) async fn dns_fails(mut fixture: Fixture) -> anyhow::Result<Times> {
     fixture.name_fails.store(true, Ordering::Relaxed);
     // A resolver without a network may take longer than an attempt.
@@ -41,7 +41,7 @@ pub(super) async fn dns_fails(mut fixture: Fixture) -> anyhow::Result<Times> {
     fixture.recover(noticed).await
 }
 
-/// The connection is lost, and attempts fail: how long the longest of them took.
+/// Loses the connection, and makes attempts fail. Returns the time of the longest one.
 async fn fails(
     fixture: &mut Fixture,
     is_right: fn(&CloseCause) -> bool,
@@ -56,7 +56,7 @@ async fn fails(
     Ok(longest)
 }
 
-/// Cuts the connection, and each attempt after it in its turn: how long the longest of them took.
+/// Cuts the connection, and then each attempt at its place. Returns the time of the longest one.
 pub(super) async fn cut_at_each(
     mut fixture: Fixture,
     places: &[Cut],

@@ -27,7 +27,7 @@ pub(super) enum Between {
 }
 
 impl Between {
-    /// The proxy, which leads nowhere if nothing stands between, and a client that reaches the server.
+    /// Returns the proxy, without a target if nothing is between, and a client that reaches the server.
     pub(super) fn client<A: Adapter>(
         self,
         server: SocketAddr,
@@ -50,7 +50,7 @@ impl Between {
     }
 }
 
-/// The dialer of an adapter that looks up the name, or one that there can't be (RFC 6761).
+/// Dialer of an adapter that looks up the name, or one that can't exist (RFC 6761).
 #[derive(Debug)]
 struct FlakyName<D> {
     tcp: D,
@@ -66,7 +66,7 @@ impl<D: Dialer<Stream = ByteStream>> Dialer for FlakyName<D> {
     }
 }
 
-/// A client that trusts the authority of the TLS behind the proxy, which is made just now.
+/// Returns a client that trusts the authority of the TLS behind the proxy, which is made here.
 fn secured<A: Adapter>(server: SocketAddr) -> anyhow::Result<(FaultProxy, SocketBuilder)> {
     let authority = Authority::new("faults");
     let runtime = RUNTIME.as_ref().map_err(|error| anyhow!("{error:#}"))?;
@@ -80,5 +80,5 @@ fn secured<A: Adapter>(server: SocketAddr) -> anyhow::Result<(FaultProxy, Socket
     Ok((proxy, A::socket(&url).connector(connector)))
 }
 
-/// A separate runtime for TLS, whatever the client runs on.
+/// Separate runtime for TLS, independent of the client's.
 static RUNTIME: LazyLock<anyhow::Result<Runtime>> = LazyLock::new(background::runtime);

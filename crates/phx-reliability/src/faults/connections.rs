@@ -54,7 +54,7 @@ pub(super) async fn delay(mut fixture: Fixture) -> anyhow::Result<Times> {
     let each_way = HEARTBEAT_TIMEOUT / 8;
     fixture.proxy.all().set_latency(each_way);
     let began = Instant::now();
-    // As long as it takes for two heartbeats to come and go.
+    // Long enough for two heartbeats and their replies.
     while began.elapsed() < HEARTBEAT_TIMEOUT * 3 {
         fixture.push(BURST, Expect::Reply);
         fixture.settle().await?;
@@ -72,9 +72,9 @@ pub(super) async fn stall(mut fixture: Fixture) -> anyhow::Result<Times> {
     fixture.unnoticed().await
 }
 
-/// The server doesn't read, so that soon nothing can be written, not even a heartbeat. Deadlines hold all the same.
+/// Stops the server's reading, so that soon nothing can be written, not even a heartbeat. Deadlines still hold.
 pub(super) async fn full_send_buffer(fixture: Fixture, silent: &Breach) -> anyhow::Result<Times> {
-    /// More than the operating system takes: its send buffers end at 4 MiB.
+    /// More than the operating system buffers: its send buffers end at 4 MiB.
     const BLOBS: usize = 32;
     let blob = Payload::json(&"x".repeat(256 * 1024))?;
     let fault = Instant::now();
@@ -89,7 +89,7 @@ pub(super) async fn full_send_buffer(fixture: Fixture, silent: &Breach) -> anyho
     );
     ensure!(took <= deadline + SLACK, "its deadline passed, and it took {took:?}");
     let times = silent.ends(fixture, fault).await?;
-    // The connection took some, and the others waited for the next one.
+    // The connection took some, and the others waited for the next connection.
     let outcomes = join_all(blobs).await;
     for outcome in &outcomes {
         ensure!(

@@ -1,5 +1,5 @@
-//! The fixture of every fault: a server process, a proxy before it, a client with a joined channel,
-//! and traffic both ways.
+//! Fixture of every fault: a server process, a proxy before it, a client with a joined channel, and traffic both
+//! ways.
 
 use std::collections::VecDeque;
 use std::future::IntoFuture;
@@ -26,13 +26,13 @@ use crate::port::Port;
 use crate::process::Process;
 use crate::serve;
 
-/// Longer than whatever is waited for takes, however busy the machine is.
+/// Time limit of every wait, long enough for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// From one message of the server to the next.
+/// Time between two messages of the server, in milliseconds.
 const TICK_MS: u64 = 20;
 
-/// The fixture, with everything in order.
+/// The fixture, before any fault.
 pub(super) struct Fixture {
     pub(super) server: Process,
     port: Port,
@@ -57,23 +57,23 @@ pub(super) struct Fixture {
 /// Times of one adapter after a fault.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Times {
-    /// From the fault until the client reported it.
+    /// Time from the fault until the client reported it.
     pub(super) noticed: Option<Duration>,
-    /// Until the channel was joined again: from then, or from the fault's end if that was later.
+    /// Time until the channel was joined again: from the report, or from the fault's end if that was later.
     pub(super) joined: Option<Duration>,
 }
 
 /// Outcomes that a push may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expect {
-    /// It may have been on its way when the fault came: any outcome of a lost connection will do.
+    /// It may have been on its way when the fault came: any outcome of a lost connection is right.
     Anything,
-    /// Nothing may keep it from being answered.
+    /// It must be answered.
     Reply,
 }
 
 impl Fixture {
-    /// A client on this adapter that is joined, and talks.
+    /// Sets up a joined client with traffic on this adapter.
     pub(super) async fn set<A: Adapter>(between: Between) -> anyhow::Result<Self> {
         let port = Port::take()?;
         let server = serve(&port).await?;
@@ -151,7 +151,7 @@ impl Fixture {
         Ok(())
     }
 
-    /// Waits for the next end of a connection or an attempt, which must be for a right cause.
+    /// Waits for the next end of a connection or an attempt, which must have an expected cause.
     async fn closed(
         &mut self,
         was_open: bool,
@@ -165,7 +165,7 @@ impl Fixture {
         Ok(at)
     }
 
-    /// Waits for the end of the open connection, and gives the time since `fault`.
+    /// Waits for the end of the open connection, and returns the time since `fault`.
     pub(super) async fn lost(
         &mut self,
         fault: Instant,
@@ -174,7 +174,7 @@ impl Fixture {
         Ok(self.closed(true, is_right).await?.saturating_duration_since(fault))
     }
 
-    /// Waits for the next failed attempt, and gives the time that it took.
+    /// Waits for the next failed attempt, and returns its duration.
     pub(super) async fn attempt_failed(
         &mut self,
         is_right: fn(&CloseCause) -> bool,
@@ -183,7 +183,7 @@ impl Fixture {
         Ok(self.closed(false, is_right).await?.saturating_duration_since(began))
     }
 
-    /// The fault is over and was noticed: joins again, and checks everything.
+    /// Joins again after a noticed fault, and checks everything.
     pub(super) async fn recover(mut self, noticed: Duration) -> anyhow::Result<Times> {
         let healed = Instant::now();
         let joined = within(PATIENCE, self.joins.next()).await.context("it wasn't joined again")?;
@@ -207,13 +207,13 @@ impl Fixture {
         Ok(())
     }
 
-    /// Forgets what the server confirmed before it lost its memory.
+    /// Forgets the pushes that the server confirmed before it lost its state.
     pub(super) fn forget_acknowledged(&mut self) {
         self.acknowledged.clear();
     }
 
-    /// Every push has one outcome, what was confirmed was handled, nothing was handled twice or out of
-    /// order; every message was delivered once and in order, and each rejoin is a gap.
+    /// Checks that every push has one outcome, that confirmed ones were handled, and none twice or out of order;
+    /// that every message was delivered once and in order, and that each rejoin is a gap.
     async fn check(mut self) -> anyhow::Result<()> {
         self.push(20, Expect::Reply);
         self.settle().await?;
@@ -246,7 +246,7 @@ async fn serve(port: &Port) -> anyhow::Result<Process> {
     smol::unblock(move || serve::spawn(port)).await
 }
 
-/// Waits for `future`, but not for longer than this.
+/// Waits for `future`, up to this limit.
 pub(super) async fn within<F: IntoFuture>(limit: Duration, future: F) -> anyhow::Result<F::Output> {
     let future = std::pin::pin!(future.into_future());
     match select(future, smol::Timer::after(limit)).await {
@@ -255,7 +255,7 @@ pub(super) async fn within<F: IntoFuture>(limit: Duration, future: F) -> anyhow:
     }
 }
 
-/// Lets time pass: a fault that must not be noticed has nothing else to wait for.
+/// Waits, for a fault that the client must not notice.
 pub(super) async fn pass(time: Duration) {
     smol::Timer::after(time).await;
 }

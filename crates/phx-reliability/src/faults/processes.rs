@@ -1,4 +1,4 @@
-//! Faults of the server's process. The client is connected to it without anything between.
+//! Faults of the server's process, to which the client connects directly.
 
 use std::time::Instant;
 
@@ -16,7 +16,7 @@ pub(super) async fn stopped_shortly(mut fixture: Fixture) -> anyhow::Result<Time
     fixture.unnoticed().await
 }
 
-/// The operating system still takes connections for the process, but it doesn't answer.
+/// Stops the process: the operating system still accepts connections for it, but it doesn't answer.
 pub(super) async fn stopped(mut fixture: Fixture) -> anyhow::Result<Times> {
     let fault = Instant::now();
     fixture.server.stop(true)?;
@@ -36,7 +36,7 @@ pub(super) async fn killed(mut fixture: Fixture) -> anyhow::Result<Times> {
     let fault = Instant::now();
     fixture.server.end();
     let noticed = fixture.lost(fault, is_lost).await?;
-    // The server that comes knows nothing of what was before.
+    // The new server has no state of the old one.
     fixture.settle().await?;
     fixture.forget_acknowledged();
     fixture.push(20, Expect::Reply);

@@ -1,4 +1,4 @@
-//! The settings of every client here, and the times that follow from them.
+//! Settings of every client here, and the times that follow from them.
 
 use std::time::Duration;
 
@@ -14,25 +14,25 @@ pub(super) const PUSH_TIMEOUT: Duration = Duration::from_secs(8);
 const DELAYS: [u32; 3] = [50, 100, 200];
 const JITTER_PERCENT: u8 = 25;
 
-/// The operating system reports it: no timer has to run out.
+/// The operating system reports the fault: no timer is involved.
 pub(super) const AT_ONCE: Option<Duration> = Some(Duration::ZERO);
 
-/// Only a heartbeat notices it, and nothing comes: one is sent an interval after the last reply, and
-/// waits for its own.
+/// Only a heartbeat notices the fault, and nothing arrives: the client sends one an interval after the last reply,
+/// and then waits for its reply.
 pub(super) const SILENCE: Option<Duration> =
     Some(HEARTBEAT_INTERVAL.saturating_add(HEARTBEAT_TIMEOUT));
 
-/// Only a heartbeat notices it, and everything else comes as ever.
+/// Only a heartbeat notices the fault, while all other messages arrive.
 pub(super) const UNHEARD: Option<Duration> =
     Some(HEARTBEAT_INTERVAL.saturating_add(HEARTBEAT_LIMIT));
 
-/// An attempt to connect ends by itself.
+/// An attempt to connect times out.
 pub(super) const ATTEMPT: Option<Duration> = Some(CONNECT_TIMEOUT);
 
 /// The client must not notice the fault.
 pub(super) const NEVER: Option<Duration> = None;
 
-/// The longest of the delays with the most of its jitter: who can reconnect does so by then.
+/// The longest of the delays with the most of its jitter: a client that can reconnect does so by then.
 pub(super) const REJOIN: Duration = Duration::from_millis(250);
 
 /// Time that a busy machine may add to each.

@@ -1,4 +1,4 @@
-//! One attack: what the server does, the client's settings, and what must hold.
+//! One attack: the server's actions, the client's settings, and the limits.
 
 use phx_client::SocketBuilder;
 
@@ -17,9 +17,9 @@ pub(super) struct Case {
     pub(super) ends: Ends,
     /// True if the server reads, and so sees heartbeats.
     pub(super) reads: bool,
-    /// The largest frame that is taken.
+    /// Largest frame that the client accepts, in MiB.
     pub(super) frame_mib: u64,
-    /// The most that the client may have allocated.
+    /// Largest memory that the client may have allocated, in KiB.
     pub(super) peak_kib: u64,
 }
 
@@ -28,13 +28,13 @@ pub(super) struct Case {
 pub(super) enum Ends {
     /// The attempt fails within the connect timeout.
     Fails(&'static [&'static str]),
-    /// It stays until the client disconnects.
+    /// The connection stays until the client disconnects.
     Stays,
-    /// It ends by the time at which a peer that says nothing counts as dead.
+    /// The connection ends by the time at which a silent peer counts as dead.
     Dies(&'static [&'static str]),
-    /// It ends as soon as the server has done it.
+    /// The connection ends as soon as the attack is done.
     AtOnce(&'static [&'static str]),
-    /// Connections come and go.
+    /// Connections are opened and closed repeatedly.
     Repeats,
 }
 
@@ -91,7 +91,7 @@ impl Case {
         self.frame_mib >= 40
     }
 
-    /// KiB that the limits of this row let pile up, beyond the base.
+    /// Adds the KiB that the limits of this row allow, beyond the base.
     pub(super) const fn kept_kib(mut self, kib: u64) -> Self {
         self.peak_kib = BASE_KIB + kib;
         self

@@ -8,13 +8,13 @@ mod frames;
 mod messages;
 mod presence;
 
-/// All there are, by what is attacked.
+/// Returns all cases, by the target of the attack.
 pub(super) fn all() -> impl Iterator<Item = &'static Case> {
     let all = [attempts::CASES, frames::CASES, floods::CASES, messages::CASES, presence::CASES];
     all.into_iter().flatten()
 }
 
-/// The case of this name.
+/// Returns the case of this name.
 pub(super) fn find(name: &str) -> Option<&'static Case> {
     all().find(|case| case.name == name)
 }

@@ -1,4 +1,4 @@
-//! The process of a client: one case, one adapter, one thread for all tasks.
+//! Process of a client: one case, one adapter, one thread for all tasks.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -43,13 +43,13 @@ pub struct Args {
 /// The result of a run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Outcome {
-    /// The longest that another task was kept from running, in microseconds.
+    /// Longest time that another task was kept from running, in microseconds.
     pub(super) gap_us: u64,
-    /// The same, with the time that the machine gave to others.
+    /// The same in wall-clock time, including the time of other processes.
     pub(super) gap_wall_us: u64,
     pub(super) ticks: u64,
     pub(super) peak_kib: u64,
-    /// From the beginning of the attempt until the connection was open, in milliseconds.
+    /// Time from the beginning of the attempt until the connection was open, in milliseconds.
     pub(super) opened_ms: Option<u64>,
     /// End of the connection or the attempt, unless the client ended it.
     pub(super) end: Option<End>,
@@ -63,18 +63,18 @@ pub(super) struct Outcome {
 /// An end that the client reported.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct End {
-    /// From when it was open, or from the beginning of the attempt, in milliseconds.
+    /// Time since the opening, or since the beginning of the attempt, in milliseconds.
     pub(super) after_ms: u64,
     pub(super) was_open: bool,
-    /// The kind of the cause, and the cause.
+    /// Kind of the cause, and the cause.
     pub(super) kind: String,
     pub(super) cause: String,
 }
 
-/// No case may need nearly as much: whatever does ends at once.
+/// Memory limit, far above any case's need: a client beyond it ends at once.
 const MEMORY_LIMIT: usize = 1 << 30;
 
-/// Runs a case, and prints what it came to.
+/// Runs a case, and prints its outcome.
 ///
 /// # Errors
 ///
@@ -182,7 +182,7 @@ async fn play_on<A: Adapter>(case: &Case, address: SocketAddr) -> anyhow::Result
     Ok(outcome)
 }
 
-/// The end of the first attempt to connect, unless it opens.
+/// Returns the end of the first attempt to connect, unless it opens.
 async fn first(
     socket: &Socket,
     ends: &mut mpsc::UnboundedReceiver<(Instant, Closed)>,
@@ -203,7 +203,7 @@ async fn first(
 /// Returns the time for which the client watches a connection that doesn't end.
 fn watch_time(case: &Case) -> Duration {
     match case.ends {
-        // It takes its time to come.
+        // It takes long to arrive.
         Ends::Stays if case.is_large() => 2 * WATCH,
         Ends::Stays | Ends::Repeats => WATCH,
         _ if case.is_large() => ATTACK,
@@ -267,14 +267,14 @@ fn kind(cause: &CloseCause) -> &'static str {
     }
 }
 
-/// The sockets that this process has open, as Linux shows them.
+/// Returns the number of this process's open sockets, as Linux shows them.
 fn sockets() -> anyhow::Result<usize> {
     let open = std::fs::read_dir("/proc/self/fd").context("open files are only shown by Linux")?;
     let links = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
     Ok(links.filter(|link| link.to_string_lossy().starts_with("socket:")).count())
 }
 
-/// A runtime that counts the client's tasks.
+/// Runtime that counts the client's tasks.
 #[derive(Clone, Debug)]
 struct Counted<R> {
     runtime: R,

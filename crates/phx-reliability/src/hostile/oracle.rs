@@ -11,13 +11,13 @@ use super::times::{
     ATTACK, CLOSE_TIMEOUT, CONNECT_TIMEOUT, HEARTBEAT_INTERVAL, HEARTBEAT_LIMIT, SLACK, millis,
 };
 
-/// The longest that another task may have been kept from running.
+/// Returns the longest time that another task may have been kept from running.
 pub(super) fn max_gap(case: &Case) -> Duration {
     let more = if case.frame_mib > 1 { 5 * case.frame_mib } else { 0 };
     Duration::from_millis(100 + more)
 }
 
-/// Says what isn't as it must be.
+/// Returns the violations of the case's limits.
 pub(super) fn check(case: &Case, outcome: &Outcome, report: Option<&Report>) -> anyhow::Result<()> {
     check_end(case, outcome)?;
     let gap = Duration::from_micros(outcome.gap_us);
@@ -46,7 +46,7 @@ pub(super) fn check(case: &Case, outcome: &Outcome, report: Option<&Report>) -> 
     }
     if let (Some(report), Ends::Stays | Ends::Dies(_), true) = (report, case.ends, case.reads) {
         ensure!(report.heartbeats > 0, "no heartbeat was sent");
-        // A peer that counts as dead by the end of it gets no other.
+        // A peer that counts as dead by the end of it gets no further heartbeat.
         let wait =
             if matches!(case.ends, Ends::Dies(_)) { HEARTBEAT_LIMIT } else { Duration::ZERO };
         ensure!(

@@ -18,13 +18,13 @@ use serde_json::Value;
 use super::times::ATTACK;
 use super::wire::{self, FINAL, PING};
 
-/// After this it is looked whether the attack is over.
+/// Time between checks for the attack's end.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// From one byte of a slow answer to the next.
+/// Time between two bytes of a slow answer.
 const DRIP_EVERY: Duration = Duration::from_millis(5);
 
-/// Bytes of a flood that are sent together, and how many of these parts the client hasn't read.
+/// Bytes of a flood that are sent together, and the largest number of such parts that the client has yet to read.
 const CHUNK: usize = 64 << 10;
 const CHUNKS_AHEAD: u64 = 2;
 
@@ -39,7 +39,7 @@ pub(super) struct Report {
     pub(super) heartbeats: u64,
     /// The longest time without a heartbeat while a connection was open.
     pub(super) longest_silence_ms: u64,
-    /// A message couldn't be sent in time.
+    /// True if a message couldn't be sent in time.
     pub(super) unfinished: bool,
 }
 
@@ -67,11 +67,11 @@ struct State {
     answers: Vec<u8>,
     requests: VecDeque<Request>,
     heartbeats: Vec<Instant>,
-    /// The last part of a flood that it has read.
+    /// Number of the last part of a flood that the client has read.
     pong: u64,
-    /// It closed, or ended the connection.
+    /// Time at which the client closed or ended the connection.
     gone: Option<Instant>,
-    /// Nothing more is read.
+    /// True if the server reads nothing more.
     deaf: bool,
 }
 
@@ -85,7 +85,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// The reply to it.
+    /// Returns the reply to the request.
     pub(super) fn reply(&self, status: &str, response: &str) -> Vec<u8> {
         let Request { join_ref, reference, topic, .. } = self;
         wire::text(&format!(
@@ -93,7 +93,7 @@ impl Request {
         ))
     }
 
-    /// A message that belongs to it.
+    /// Returns a message on the request's topic.
     pub(super) fn message(&self, event: &str, payload: &str) -> Vec<u8> {
         let Request { join_ref, topic, .. } = self;
         wire::text(&format!(r#"[{join_ref},null,"{topic}","{event}",{payload}]"#))
@@ -128,7 +128,7 @@ impl Peer {
         if self.has_time() { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
     }
 
-    /// Reads the head of the client's request, and gives it.
+    /// Reads the head of the client's request, and returns it.
     pub(super) fn request(&mut self) -> io::Result<String> {
         let mut head = Vec::new();
         let mut byte = [0];
@@ -144,7 +144,7 @@ impl Peer {
         String::from_utf8(head).map_err(|_| io::ErrorKind::InvalidData.into())
     }
 
-    /// Answers a request for an upgrade with this status line, and with what belongs to it.
+    /// Answers a request for an upgrade with this status line and its headers.
     pub(super) fn upgrade_with(&mut self, status: &str) -> io::Result<()> {
         let request = self.request()?;
         let is_key = |line: &&str| line.to_ascii_lowercase().starts_with("sec-websocket-key:");
@@ -161,7 +161,7 @@ impl Peer {
         self.upgrade_with("HTTP/1.1 101 Switching Protocols")
     }
 
-    /// Upgrades the connection, and listens to the client from then on.
+    /// Upgrades the connection, and reads from the client from then on.
     pub(super) fn upgrade(&mut self) -> io::Result<()> {
         self.upgrade_deaf()?;
         let (stream, heard, until) =
@@ -180,19 +180,19 @@ impl Peer {
         self.heard.lock().deaf = true;
     }
 
-    /// Upgrades, and goes on.
+    /// Upgrades, and returns the peer.
     pub(super) fn upgraded(&mut self) -> io::Result<&mut Self> {
         self.upgrade()?;
         Ok(self)
     }
 
-    /// Upgrades, takes the client's join, and goes on.
+    /// Upgrades, accepts the client's join, and returns the peer.
     pub(super) fn joined(&mut self) -> io::Result<&mut Self> {
         self.join()?;
         Ok(self)
     }
 
-    /// Upgrades, and takes the client's join.
+    /// Upgrades, and accepts the client's join.
     pub(super) fn join(&mut self) -> io::Result<Request> {
         self.upgrade()?;
         let join = self.next("phx_join")?;
@@ -215,7 +215,7 @@ impl Peer {
         }
     }
 
-    /// Answers each of the client's messages with this event, for as long as it is there.
+    /// Answers each of the client's messages with this event, while the client is there.
     pub(super) fn answer_each(
         &mut self,
         event: &str,
@@ -256,7 +256,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Says nothing any more until the attack is over.
+    /// Sends nothing more until the attack is over.
     pub(super) fn be_silent(&mut self) -> io::Result<()> {
         while self.has_time() {
             self.heard.wait(|_| None::<()>);
@@ -269,13 +269,13 @@ impl Peer {
         self.send_only(&answers)
     }
 
-    /// Sends whole messages, after the answers that wait.
+    /// Sends whole messages, after the queued answers.
     pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.answer()?;
         self.send_only(bytes)
     }
 
-    /// Sends bytes amid a message: heartbeats have to wait for their answers.
+    /// Sends bytes amid a message: answers to heartbeats must wait.
     pub(super) fn send_only(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             self.check()?;
@@ -289,7 +289,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Sends the same again and again, and answers heartbeats in between.
+    /// Sends the same bytes repeatedly, and answers heartbeats in between.
     pub(super) fn flood(&mut self, bytes: &[u8]) -> io::Result<()> {
         let many = bytes.repeat(CHUNK / bytes.len().max(1) + 1);
         while self.has_time() {
@@ -298,9 +298,8 @@ impl Peer {
         Ok(())
     }
 
-    /// Sends a part of a flood, so soon that the client always has something to read, and so late that
-    /// the answers to its heartbeats don't wait behind megabytes in the kernel: it answers pings when it
-    /// reads them.
+    /// Sends a part of a flood, so early that the client always has something to read, and so late that the answers
+    /// to its heartbeats don't wait behind megabytes in the kernel: the client answers pings when it reads them.
     fn send_chunk(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.chunks += 1;
         self.send(bytes)?;
@@ -323,7 +322,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Sends what `next` makes of the numbers from 0, many at a time.
+    /// Sends the results of `next` for the numbers from 0, many at a time.
     pub(super) fn flood_with(&mut self, mut next: impl FnMut(usize) -> Vec<u8>) -> io::Result<()> {
         let mut number = 0;
         while self.has_time() {
@@ -337,7 +336,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Sends a byte every 5 ms, the first ones being these, then always the last.
+    /// Sends a byte every 5 ms: these, then the last one repeatedly.
     pub(super) fn drip(&mut self, bytes: &[u8]) -> io::Result<()> {
         let last = bytes.last().copied().unwrap_or_default();
         for byte in bytes.iter().copied().chain(std::iter::repeat(last)) {
@@ -353,12 +352,12 @@ impl Peer {
         Ok(())
     }
 
-    /// Ends the sending side, and reads on.
+    /// Ends the sending side, and continues to read.
     pub(super) fn end(&mut self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)
     }
 
-    /// The report of the connection.
+    /// Returns the connection's report.
     pub(super) fn report(&self) -> Report {
         let state = self.heard.lock();
         let opened = self.until.checked_sub(ATTACK).unwrap_or(self.until);
@@ -399,7 +398,7 @@ fn listen(stream: TcpStream, heard: &Heard, until: Instant) {
     }
 }
 
-/// A stream that only reads: the attack alone writes.
+/// Stream that only reads: the attack alone writes.
 struct ReadOnly(TcpStream);
 
 impl Read for ReadOnly {
@@ -423,7 +422,7 @@ impl Heard {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits a moment for what `look` finds.
+    /// Waits a moment until `look` returns a value.
     fn wait<T>(&self, look: impl Fn(&mut State) -> Option<T>) -> Option<T> {
         self.wait_for(LOOK_EVERY, look)
     }

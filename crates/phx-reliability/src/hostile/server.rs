@@ -1,4 +1,4 @@
-//! The process of the server: one case, one address, a thread for each connection.
+//! Process of the server: one case, one address, a thread for each connection.
 
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
@@ -21,7 +21,7 @@ pub struct Args {
     case: String,
 }
 
-/// More connections aren't taken.
+/// Largest number of connections; further ones are refused.
 const MAX_CONNECTIONS: u64 = 1_000;
 
 /// Attacks every client until standard input ends, then prints its report.
@@ -36,7 +36,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let all = Arc::new(All::default());
     let taken = Arc::clone(&all);
     thread::spawn(move || accept(&listener, case, &taken));
-    // Whatever ends the wait ends the server.
+    // Any end of the input ends the server.
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     all.over.store(true, Ordering::Relaxed);
     let attacks = std::mem::take(&mut *all.attacks.lock().unwrap_or_else(PoisonError::into_inner));
@@ -64,7 +64,7 @@ fn accept(listener: &TcpListener, case: &'static Case, all: &All) {
         let over = Arc::clone(&all.over);
         let attack = thread::spawn(move || {
             let Ok(mut peer) = Peer::new(stream, &over) else { return Report::default() };
-            // Its end is that of the attack, or of the client.
+            // It ends with the attack, or with the client.
             let _ = (case.server)(&mut peer);
             peer.report()
         });

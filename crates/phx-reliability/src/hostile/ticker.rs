@@ -1,4 +1,4 @@
-//! A task that wants to run every 10 ms, and how long it didn't.
+//! Task that wants to run every 10 ms, and its longest delay.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

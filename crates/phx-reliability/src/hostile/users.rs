@@ -39,7 +39,7 @@ pub(super) enum User {
     JoinsManyChannels,
 }
 
-/// A user's own type for metas.
+/// Meta of a user-defined type.
 #[derive(Deserialize)]
 struct Meta {
     #[serde(rename = "phx_ref")]

@@ -22,8 +22,7 @@ pub(crate) struct Deliveries {
 }
 
 impl Deliveries {
-    /// Records an item. `must_have_got` is asked for the last number of a life that is over, if that is
-    /// known.
+    /// Records an item. `must_have_got` returns the last number of an ended life, if that is known.
     pub(crate) fn take(
         &mut self,
         item: &StreamItem<Numbered>,

@@ -4,7 +4,7 @@ use phx_proto::Payload;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-/// A number of something, of which 0 is no number.
+/// Number within a life of a channel, a topic or the pushes; 0 is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Numbered {
     /// Of what: a life of a channel, a topic, or 0.

@@ -287,7 +287,7 @@ impl World {
         self.ledger.lock().life(life).is_some_and(|life| life.has_ended)
     }
 
-    /// The channel of an event: one that the user has.
+    /// Returns the user's channel of an event.
     fn known(&mut self, client: usize, id: ChannelId) -> Option<&mut Channel> {
         let is_known =
             self.clients[client].channels.get(&id).is_some_and(|channel| !channel.is_removed);

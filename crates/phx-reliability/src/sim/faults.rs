@@ -13,7 +13,7 @@ use super::world::World;
 use crate::ledger::numbered::Numbered;
 use crate::ledger::room::Order;
 
-/// Broadcasts are numbers of a topic: this and the topic's own number, which no life has.
+/// `Numbered::of` of the first topic, for broadcasts: no life has a number as large.
 pub(super) const FIRST_TOPIC: u64 = 1 << 40;
 
 impl World {

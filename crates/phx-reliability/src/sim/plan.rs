@@ -54,7 +54,7 @@ pub struct Settings {
     pub join_again: bool,
 }
 
-/// One thing that is done, some time after the one before it.
+/// One operation, some time after the previous one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Step {
@@ -344,7 +344,7 @@ impl Settings {
         let ms = Duration::from_millis;
         let notice = ms(self.heartbeat_interval + self.heartbeat_timeout.max(self.heartbeat_limit));
         let reconnect = longest_delay(Duration::from_secs(10)) + MAX_RETRY_AFTER;
-        // Those before it in line, with its own.
+        // The joins before it in the queue, and its turn.
         let turns = ROOMS.div_ceil(self.joins_in_flight.clamp(1, ROOMS));
         let turns = u32::try_from(turns).unwrap_or(u32::MAX);
         let join = ms(self.timeout) * turns + MAX_SPREAD + longest_delay(Duration::from_secs(10));

@@ -108,7 +108,7 @@ impl World {
         let timeout = timeout.map(Duration::from_millis);
         let number = self.pushes + 1;
         let payload = Numbered::new(0, number).payload(binary);
-        // Whose it is must be known before the server receives it, which is in this call.
+        // The owner must be known before the server receives the push, which is in this call.
         self.push_owners.insert(number, Owner { client, channel, call: None });
         let pushed = self.with(client, |socket, now| {
             socket.push(now, channel, format!("{event:?}"), payload.clone(), timeout)
@@ -163,7 +163,7 @@ impl World {
 
     fn leave(&mut self, client: usize, room: usize) {
         let Some((channel, _)) = self.clients[client].channel_of(room) else { return };
-        // Events of this moment come after the call, when the channel is known as left.
+        // Events of this moment come after the call, when the channel counts as left.
         if let Ok(call) = self.with(client, |socket, now| socket.leave(now, channel, None)) {
             self.accepted(client, call, channel, CallKind::Leave, None);
             if let Some(channel) = self.clients[client].channels.get_mut(&channel) {

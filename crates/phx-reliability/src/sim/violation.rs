@@ -23,8 +23,7 @@ pub enum Rule {
     OneOutcome,
     /// An outcome comes no later than the deadline of its call.
     InTime,
-    /// An outcome agrees with what the server saw: what was answered was received once, and what
-    /// was never sent wasn't received.
+    /// An outcome agrees with the server's record: answered requests were received once, and unsent ones never.
     TrueOutcome,
     /// The server receives no push twice, and those of one channel in the order of the calls.
     PushedOnce,

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::ledger::Ledger;
 use crate::ledger::deliveries::Deliveries;
 
-/// Longer than it takes to reconnect, to rejoin and to have the outcome of every push.
+/// Time limit for a reconnect, a rejoin and the outcome of every push.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The stats of all channels.
@@ -38,7 +38,7 @@ pub(super) enum Phase {
     /// They push.
     #[default]
     Busy,
-    /// They wait for the outcomes of what they have pushed.
+    /// Users wait for the outcomes of their pushes.
     Quiet,
     /// They leave.
     Over,
@@ -89,7 +89,7 @@ const OTHERWISE: &str = "otherwise";
 const CRASHED: &str = "on a crashed channel";
 
 impl Page {
-    /// Stats the outcome of push `n`.
+    /// Counts the outcome of push `n`.
     pub(super) fn done(&mut self, n: u64, outcome: &Result<(), PushError>, ledger: &Ledger) {
         self.waiting -= 1;
         let outcome = match outcome {

@@ -13,7 +13,7 @@ use crate::hostile::wire::{self, FINAL, TEXT};
 const TIMED_OUT: Ends = Ends::Fails(&["connect timed out"]);
 const REFUSED: Ends = Ends::Fails(&["refused"]);
 const LOST: Ends = Ends::Fails(&["lost"]);
-/// There may be a limit, or nothing but the time.
+/// The attempt may end by a limit or by its timeout.
 const EITHER: Ends = Ends::Fails(&["lost", "connect timed out", "proxy"]);
 const PROXY: Ends = Ends::Fails(&["proxy"]);
 
@@ -76,14 +76,14 @@ const CHUNKED: &[u8] = b"HTTP/1.1 503 a\r\ntransfer-encoding: chunked\r\n\r\n";
 const HUGE_CHUNK: &[u8] =
     b"HTTP/1.1 503 a\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffff\r\na";
 
-/// Answers with this, and then with `more` without an end.
+/// Sends `bytes`, and then `more` without end.
 fn answer(peer: &mut Peer, bytes: &[u8], more: &[u8]) -> io::Result<()> {
     peer.request()?;
     peer.send_only(bytes)?;
     if more.is_empty() { peer.be_silent() } else { peer.flood_only(more) }
 }
 
-/// Answers with this, then a byte at a time without an end.
+/// Sends `bytes`, then a byte at a time without end.
 fn slow(peer: &mut Peer, bytes: &[u8]) -> io::Result<()> {
     peer.request()?;
     peer.send_only(bytes)?;
@@ -115,7 +115,7 @@ fn close_at_once(peer: &mut Peer) -> io::Result<()> {
     peer.send_only(&[wire::frame(FINAL | TEXT, b"[]"), wire::close(1001)].concat())
 }
 
-/// Attempts follow each other soon.
+/// Sets short delays between attempts.
 fn soon(builder: SocketBuilder) -> SocketBuilder {
     builder.reconnect(Backoff::steps([Duration::from_millis(10)]))
 }

@@ -1,4 +1,4 @@
-//! Floods: frames and messages at full speed, for as long as the connection is there. Heartbeats are answered.
+//! Floods: frames and messages at full speed, for as long as the connection lasts. Heartbeats are answered.
 
 use std::io;
 
@@ -74,7 +74,7 @@ fn join_flood(peer: &mut Peer, bytes: &[u8]) -> io::Result<()> {
     peer.joined()?.flood(bytes)
 }
 
-/// Neither pongs nor anything else is read.
+/// Floods with pings, and reads nothing, not even pongs.
 fn pings_unread(peer: &mut Peer) -> io::Result<()> {
     peer.upgrade_deaf()?;
     peer.flood_only(&frame(FINAL | PING, &[0; 125]))

@@ -1,4 +1,4 @@
-//! Attacks on WebSocket's frames: lengths, fragments, what the protocol forbids, and ends.
+//! Attacks on WebSocket's frames: lengths, fragments, protocol violations, and ends.
 
 use std::io;
 
@@ -38,7 +38,7 @@ pub(super) const CASES: &[Case] = &[
     )
     .tune(|builder| builder.max_frame_size(1 << 20))
     .kept_kib(2 << 10),
-    // Each of them is answered, but no heartbeat can be.
+    // The client answers each of them, but no heartbeat can be answered.
     Case::new(
         "pings_amid_fragments",
         |peer| amid(peer, &[frame(CONTINUATION, b""), frame(FINAL | PING, b"")].concat()),
@@ -109,7 +109,7 @@ fn slow_frame(peer: &mut Peer) -> io::Result<()> {
     peer.drip(b"a")
 }
 
-/// Sends this again and again amid a message of fragments.
+/// Sends `bytes` again and again amid a message of fragments.
 fn amid(peer: &mut Peer, bytes: &[u8]) -> io::Result<()> {
     peer.upgraded()?.send_only(&frame(TEXT, b"a"))?;
     peer.flood_only(bytes)
@@ -126,7 +126,7 @@ fn flood_after_close(peer: &mut Peer) -> io::Result<()> {
     peer.flood_only(&message("x", "{}"))
 }
 
-/// It doesn't answer anything else, either.
+/// Answers nothing, close frames included.
 fn close_unanswered(peer: &mut Peer) -> io::Result<()> {
     peer.upgraded()?.be_silent()
 }

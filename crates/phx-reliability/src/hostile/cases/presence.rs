@@ -8,10 +8,10 @@ use crate::hostile::peer::Peer;
 use crate::hostile::users::User;
 use crate::hostile::wire::message;
 
-/// Of a list of 100,000 metas, besides the user's own type: 400 bytes each.
+/// Memory of a list of 100,000 metas, besides the user's type: 400 bytes each.
 const METAS_KIB: u64 = 100_000 * 400 / 1024;
 
-/// Bytes that the user's type takes for each of them.
+/// Memory of the user's type for them: 50 bytes each.
 const USERS_KIB: u64 = 100_000 * 50 / 1024;
 
 pub(super) const CASES: &[Case] = &[
@@ -52,7 +52,7 @@ pub(super) const CASES: &[Case] = &[
         .kept_kib(METAS_KIB),
     Case::new("presence_states_again_and_again", states_again_and_again, Ends::Stays)
         .user(User::WatchesPresence)
-        // Changes that wait are counted as text; as metas they take ten times as much.
+        // Waiting changes are counted as text; as metas they take ten times as much.
         .tune(|builder| builder.stream_bytes(1 << 18))
         .kept_kib(4 << 10),
     Case::new("presence_states_that_are_none", |peer| flood_state(peer, "[1,2,3]"), Ends::Stays)
@@ -99,7 +99,7 @@ fn flood_state(peer: &mut Peer, state: &str) -> io::Result<()> {
     peer.joined()?.flood(&message("presence_state", state))
 }
 
-/// Each of them joins one and lets one leave.
+/// Sends diffs that each add one meta and remove one.
 fn diffs_of_a_large_key(peer: &mut Peer) -> io::Result<()> {
     peer.joined()?.send_large(|| message("presence_state", &numbered(0, 90_000)))?;
     peer.flood_with(|n| diff(&numbered(n + 90_000, n + 90_001), &numbered(n, n + 1)))
