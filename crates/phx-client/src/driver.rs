@@ -220,7 +220,7 @@ impl Driver {
                     let cause = CloseCause::connect_failed("the attempt was abandoned");
                     inputs.push_back(Input::Closed(id, cause));
                 }
-                // The core learns it now, whatever holds back.
+                // The core gets the end at once, even while streams hold back reading.
                 Link::Ended { cause, .. } => inputs.push_back(Input::Closed(id, cause)),
                 Link::Idle => {}
             },
@@ -285,7 +285,7 @@ impl Future for Driver {
     }
 }
 
-/// When the driver ends in any way, all futures and streams that wait for it end as well.
+/// Ends all futures and streams that wait for the driver, in whatever way it ends.
 impl Drop for Driver {
     fn drop(&mut self) {
         self.dispatch.stop(&self.shared);

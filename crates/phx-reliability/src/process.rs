@@ -41,7 +41,7 @@ impl Process {
         thread::spawn(move || {
             let mut line = String::new();
             let read = output.read_line(&mut line);
-            // The one who waited may have lost patience.
+            // The receiver may have timed out.
             let _ = send.send((output, read.map(|_| line)));
         });
         let (output, line) = received.recv_timeout(LIMIT).context("it hung")?;

@@ -39,7 +39,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let listener = Listener::bind_to(address, room::server(&Ledger::endless(), IDLE_TIMEOUT));
     let listener = runtime.block_on(listener).context("can't listen")?;
     println!("{}", listener.address());
-    // Whatever ends the wait ends the server.
+    // Any end of the input ends the server.
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     drop(listener);
     Ok(ExitCode::SUCCESS)

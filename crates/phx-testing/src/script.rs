@@ -113,7 +113,7 @@ impl Script {
     ///
     /// # Panics
     ///
-    /// Where nothing can follow, see [`then_close`](Script::then_close).
+    /// If nothing can follow, see [`then_close`](Script::then_close).
     pub fn after(self, delay: Duration) -> Script {
         self.then(Act::Wait(delay), "after", Expectation::has_connection)
     }

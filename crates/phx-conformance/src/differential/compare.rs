@@ -36,7 +36,7 @@ pub(crate) enum What {
     Closed {
         code: u16,
     },
-    /// Whatever it is.
+    /// A text frame of any content.
     Text {
         text: String,
     },

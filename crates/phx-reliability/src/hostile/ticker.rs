@@ -36,7 +36,7 @@ impl Ticker {
         Duration::from_micros(self.0.longest.load(Ordering::Relaxed))
     }
 
-    /// The same, whatever the thread did: with the time that the machine gave to others.
+    /// Returns the same in wall-clock time, including the time of other processes.
     pub(super) fn longest_wall(&self) -> Duration {
         Duration::from_micros(self.0.longest_wall.load(Ordering::Relaxed))
     }
