@@ -66,7 +66,7 @@ impl Socket {
     /// Reconnects at once, without waiting for the reconnect schedule: call it when the network came back or
     /// changed. It replaces an attempt or a connection.
     ///
-    /// Returns `false`, and does nothing, if the socket is disconnected.
+    /// Returns `false`, and does nothing, if no connection is wanted, as after a `disconnect`.
     #[expect(clippy::must_use_candidate, reason = "it acts; the answer is for who wants it")]
     pub fn reconnect_now(&self) -> bool {
         self.shared().call(|state, now, _| !state.is_driver_gone() && state.core.reconnect_now(now))

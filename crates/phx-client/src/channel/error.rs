@@ -207,7 +207,7 @@ pub struct LeaveError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LeaveCause {
-    /// The channel isn't joined or joining, so there is nothing to leave.
+    /// There is nothing to leave: the channel is closed, for example.
     InvalidState(CallError),
     /// The server didn't confirm the leave in time. The channel is closed all the same.
     TimedOut,
