@@ -17,8 +17,8 @@ use futures::Future as _;
 use phx_client::websocket::{self, WebSocketConfig};
 use phx_client::{Attempt, Transport as _};
 use phx_proto::{
-    Action, CloseCause, CloseCode, Config, CallError, Endpoint, Event, Instant, UpgradeRejection,
-    Socket,
+    Action, CallError, CloseCause, CloseCode, Config, Endpoint, Event, Instant, Socket,
+    UpgradeRejection,
 };
 
 use crate::peer::{Peer, Timers};

@@ -17,7 +17,7 @@ use std::time::Duration;
 use futures::Future as _;
 use phx_client::dial::{Dialer, HttpProxy, Socks5Proxy};
 use phx_client::websocket::{self, WebSocketConfig};
-use phx_client::{Attempt, CloseCause, ProxyCause, };
+use phx_client::{Attempt, CloseCause, ProxyCause};
 use phx_proto::Endpoint;
 
 use crate::peer::{Peer, Timers, place_of_key, sizes};
@@ -91,7 +91,10 @@ fn are_same(at_once: &Outcome, in_pieces: &Outcome, has_key: bool) -> bool {
     match (at_once, in_pieces) {
         (Outcome::Opened(_), Outcome::Opened(_)) | (Outcome::Waits, Outcome::Waits) => true,
         (Outcome::Failed(cause), Outcome::Opened(unread)) => *cause == MALFORMED && *unread > 0,
-        (Outcome::Failed(CloseCause::UpgradeRejected(a)), Outcome::Failed(CloseCause::UpgradeRejected(b))) => {
+        (
+            Outcome::Failed(CloseCause::UpgradeRejected(a)),
+            Outcome::Failed(CloseCause::UpgradeRejected(b)),
+        ) => {
             let (after_a, after_b) = (a.retry_after, b.retry_after);
             // A date counts from now if the server says nothing else.
             let passed = after_a.unwrap_or_default().abs_diff(after_b.unwrap_or_default());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use phx_proto::{DecodeError, DecodeCause, Message, Payload, Ref, Status, events};
+use phx_proto::{DecodeCause, DecodeError, Message, Payload, Ref, Status, events};
 use serde_json::value::RawValue;
 
 /// What is wrong with a text, as far as the model distinguishes it.

@@ -72,7 +72,10 @@ impl Model {
         payload: &[u8],
         config: &PresenceConfig,
     ) -> Result<(), UpgradeRejection> {
-        let mut refusal = UpgradeRejection { bytes: payload.len() > config.max_bytes, ..UpgradeRejection::default() };
+        let mut refusal = UpgradeRejection {
+            bytes: payload.len() > config.max_bytes,
+            ..UpgradeRejection::default()
+        };
         let read = str::from_utf8(payload).map_err(drop).and_then(|text| Read::of(is_state, text));
         refusal.payload = read.is_err();
         let read = read.unwrap_or_else(|()| Read::none());
