@@ -156,7 +156,8 @@ impl CloseCause {
         CloseCause::ConnectFailed { error: error.into() }
     }
 
-    /// The cause of an attempt that failed: an I/O error of one is no lost connection.
+    /// Turns the `Io` of an attempt that never opened into `ConnectFailed`. Drivers call it before
+    /// [`Socket::handle_closed`](crate::Socket::handle_closed).
     #[must_use]
     pub fn of_attempt(self) -> Self {
         match self {

@@ -25,6 +25,9 @@ pub enum Event {
         transport: TransportId,
     },
     /// A connection ended, or an attempt failed: exactly once for every transport.
+    ///
+    /// The transport of the next [`Action::Connect`](crate::Action::Connect) may be open already: a driver drops a
+    /// connection only if its id is this one.
     #[non_exhaustive]
     Closed {
         /// The transport of the connection or attempt.

@@ -21,15 +21,17 @@ const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 ///
 /// # Errors
 ///
-/// Those of [`client`], [`CloseCause::Io`] if no address accepts the connection, and [`CloseCause::InvalidRequest`]
-/// for `wss`: this function has no TLS.
+/// Those of [`client`], [`CloseCause::ConnectFailed`] instead of [`CloseCause::Io`], also if no address accepts the
+/// connection, and [`CloseCause::InvalidRequest`] for `wss`: this function has no TLS.
 pub fn connect(endpoint: &Endpoint, config: &Config) -> Result<WebSocket<TcpStream>, CloseCause> {
     let request = endpoint.request(config.serializer.vsn());
     if request.is_tls() {
         return Err(CloseCause::invalid_request("`wss` and `https` need a stream with TLS"));
     }
-    let stream = dial(&request, config.connect_timeout).map_err(|error| io_cause(&error))?;
-    client(&request, stream, config)
+    dial(&request, config.connect_timeout)
+        .map_err(|error| io_cause(&error))
+        .and_then(|stream| client(&request, stream, config))
+        .map_err(CloseCause::of_attempt)
 }
 
 fn dial(request: &Request, timeout: Duration) -> io::Result<TcpStream> {

@@ -14,7 +14,7 @@
 //! | [`UpgradeRejection`](phx_proto::UpgradeRejection) | an HTTP answer | [`rejection`], [`retry_after`] |
 //!
 //! These do no input or output. Over a blocking stream, a driver needs only [`connect`] or [`client`], [`read`],
-//! [`send`] and [`close`]; the README has one of 65 lines. A non-blocking loop calls
+//! [`send`] and [`close`]; the README has one. A non-blocking loop calls
 //! [`tungstenite::client::client_with_config`] with the conversions.
 //!
 //! # Subprotocols

@@ -104,11 +104,11 @@ impl Outside<'_> {
         let (mut server, url) = self.server()?;
         let mut driver = self.start("driver", &[&url])?;
         driver.wait_for("joined", PATIENCE)?;
-        driver.wait_for("heard hello", PATIENCE)?;
+        driver.wait_for("shout: ", PATIENCE)?;
         server.say("restart 100ms")?;
         server.wait_for("restarted", PATIENCE)?;
         driver.wait_for("joined", PATIENCE)?;
-        driver.wait_for("heard hello", PATIENCE)?;
+        driver.wait_for("shout: ", PATIENCE)?;
         drop(driver);
 
         server.say("refuse 403")?;
