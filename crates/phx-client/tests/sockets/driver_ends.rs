@@ -9,36 +9,27 @@ use std::time::Duration;
 use futures::StreamExt;
 use phx_client::{
     BoxFuture, Channel, ChannelCloseCause, ChannelState, CloseCause, ConnectCause, ConnectError,
-    ConnectionState, DecodeError, EncodeError, Frame, Instant, JoinCause, JoinError, LeaveCause,
-    LeaveError, Message, PingError, PushCause, PushError, Reconnect, ReconnectPolicy, Runtime,
-    Serializer, Socket, SocketBuilder, V2,
+    ConnectionState, Instant, JoinCause, JoinError, LeaveCause, LeaveError, Message, PingError,
+    PushCause, PushError, Reconnect, ReconnectPolicy, Runtime, Serializer, Socket, SocketBuilder,
+    V2,
 };
 use serde_json::{Value, json};
 
 use crate::common::{Net, Notes, Peer, settle, soon};
+use crate::custom::Custom;
 
 /// V2, but for two events.
-#[derive(Debug)]
-struct Panics;
-
-impl Serializer for Panics {
-    fn vsn(&self) -> &str {
-        "2.0.0"
-    }
-
-    fn check(&self, message: &Message) -> Result<(), EncodeError> {
-        V2.check(message)
-    }
-
-    fn encode(&self, message: &Message) -> Result<Frame, EncodeError> {
-        assert!(message.event != "encoded", "this event makes encoding panic");
-        V2.encode(message)
-    }
-
-    fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
-        let message = V2.decode(frame)?;
-        assert!(message.event != "decoded", "this event makes decoding panic");
-        Ok(message)
+fn panics() -> impl Serializer {
+    Custom {
+        encode: |message: &Message| {
+            assert!(message.event != "encoded", "this event makes encoding panic");
+            V2.encode(message)
+        },
+        decode: |frame| {
+            let message = V2.decode(frame)?;
+            assert!(message.event != "decoded", "this event makes decoding panic");
+            Ok(message)
+        },
     }
 }
 
@@ -64,7 +55,7 @@ const EVERYTHING: [&str; 3] = [
 
 /// A connected socket with a joined channel and hooks.
 async fn noted_and_joined(net: &mut Net, notes: &Notes) -> (Socket, Channel, Peer) {
-    let builder = noted(net.builder().serializer(Panics), notes);
+    let builder = noted(net.builder().serializer(panics()), notes);
     let (socket, room, peer) = net.joined_with(builder).await;
     noted_channel(&room, notes);
     (socket, room, peer)
@@ -230,7 +221,7 @@ impl Wake for PanickingWaker {
 #[tokio::test(start_paused = true)]
 async fn hooks_and_wakers_that_panic_meanwhile_harm_nobody() {
     let (mut net, notes) = (Net::new(), Notes::default());
-    let builder = net.builder().serializer(Panics).on_error(|_| panic!("on_error"));
+    let builder = net.builder().serializer(panics()).on_error(|_| panic!("on_error"));
     let builder = builder.on_close(|_| panic!("on_close")).logger(|_| panic!("logger"));
     let (_socket, room, _peer) = net.joined_with(noted(builder, &notes)).await;
     notes.taken();

@@ -8,14 +8,15 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt};
-use phx_client::proto::{Bytes, DecodeError, EncodeError, V2};
+use phx_client::proto::{Bytes, V2};
 use phx_client::{
-    ConnectionState, Frame, Message, Payload, Serializer, Socket, StreamItem, StreamOptions,
+    ConnectionState, Message, Payload, Serializer, Socket, StreamItem, StreamOptions,
     StreamOverflow,
 };
 use serde_json::{Value, json};
 
 use crate::common::{Net, settle, soon};
+use crate::custom::Custom;
 
 /// Memory of the user's: when it is dropped, another thread must be able to use the socket.
 struct Memory {
@@ -46,46 +47,26 @@ impl Drop for Memory {
     }
 }
 
-/// Decodes every payload into memory of the user's.
-struct Own {
-    socket: Arc<std::sync::OnceLock<Socket>>,
-    was_locked: Arc<AtomicBool>,
-}
-
-impl std::fmt::Debug for Own {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Own")
-    }
-}
-
-impl Serializer for Own {
-    fn vsn(&self) -> &str {
-        "2.0.0"
-    }
-    fn encode(&self, message: &Message) -> Result<Frame, EncodeError> {
-        V2.encode(message)
-    }
-    fn check(&self, message: &Message) -> Result<(), EncodeError> {
-        V2.check(message)
-    }
-    fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
-        let mut message = V2.decode(frame)?;
-        let memory = Memory {
-            bytes: Bytes::copy_from_slice(message.payload.as_bytes()),
-            socket: Arc::downgrade(&self.socket),
-            was_locked: Arc::clone(&self.was_locked),
-        };
-        message.payload = Payload::binary(Bytes::from_owner(memory));
-        Ok(message)
-    }
-}
-
 /// A joined channel whose payloads are [`Memory`].
 async fn joined_with_memory(
     net: &mut Net,
 ) -> (Socket, phx_client::Channel, crate::common::Peer, Arc<AtomicBool>, impl Sized) {
     let (cell, was_locked) = (Arc::default(), Arc::<AtomicBool>::default());
-    let own = Own { socket: Arc::clone(&cell), was_locked: Arc::clone(&was_locked) };
+    let (socket, locked) =
+        (Arc::<std::sync::OnceLock<Socket>>::clone(&cell), Arc::clone(&was_locked));
+    let own = Custom {
+        encode: |message: &Message| V2.encode(message),
+        decode: move |frame| {
+            let mut message = V2.decode(frame)?;
+            let memory = Memory {
+                bytes: Bytes::copy_from_slice(message.payload.as_bytes()),
+                socket: Arc::downgrade(&socket),
+                was_locked: Arc::clone(&locked),
+            };
+            message.payload = Payload::binary(Bytes::from_owner(memory));
+            Ok(message)
+        },
+    };
     let builder = net.builder().serializer(own).max_answer_bytes(40);
     let (socket, room, peer) = net.joined_with(builder).await;
     assert!(cell.set(socket.clone()).is_ok());

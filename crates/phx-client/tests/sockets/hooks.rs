@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use futures::FutureExt as _;
 use phx_client::{
-    ChannelCloseCause, CloseCause, CloseCode, ConnectionState, DecodeError, EncodeError, Frame,
-    LogKind, Message, Payload, Serializer, Socket, SocketError, UpgradeRejection, V2,
+    ChannelCloseCause, CloseCause, CloseCode, ConnectionState, Frame, LogKind, Message, Payload,
+    Serializer, Socket, SocketError, UpgradeRejection, V2,
 };
 use serde_json::json;
 
 use crate::common::{Net, Notes, Watched, settle, soon};
+use crate::custom::Custom;
 
 #[tokio::test(start_paused = true)]
 async fn socket_hooks_tell_of_opens_closes_and_errors() {
@@ -274,31 +275,18 @@ async fn a_second_disconnect_waits_for_the_hooks_of_the_first() {
     assert_eq!(notes.taken(), ["false"]);
 }
 
-/// V2, which counts the frames that it decodes.
-#[derive(Debug, Default)]
-struct Counting(Arc<AtomicUsize>);
-
-impl Serializer for Counting {
-    fn vsn(&self) -> &str {
-        "2.0.0"
-    }
-    fn encode(&self, message: &Message) -> Result<Frame, EncodeError> {
-        V2.encode(message)
-    }
-    fn check(&self, message: &Message) -> Result<(), EncodeError> {
-        V2.check(message)
-    }
-    fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        V2.decode(frame)
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_frame_that_hooks_see_is_decoded_once() {
     let mut net = Net::new();
-    let counting = Counting::default();
-    let decoded = Arc::clone(&counting.0);
+    let decoded = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&decoded);
+    let counting = Custom {
+        encode: |message: &Message| V2.encode(message),
+        decode: move |frame| {
+            count.fetch_add(1, Ordering::SeqCst);
+            V2.decode(frame)
+        },
+    };
     let (socket, room, peer) = net.joined_with(net.builder().serializer(counting)).await;
     let (seen, notes) = (Notes::default(), Notes::default());
     let (note, errors) = (seen.clone(), notes.clone());

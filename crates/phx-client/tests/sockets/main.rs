@@ -14,6 +14,7 @@ mod answers;
 mod capacity;
 mod connection;
 mod credentials;
+mod custom;
 mod driver_ends;
 mod drop_and_cancel;
 mod every_setting;

@@ -5,40 +5,29 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use phx_client::proto::{DecodeError, EncodeError, V2};
-use phx_client::{Frame, Message, Payload, Serializer, StreamItem, StreamOptions};
+use phx_client::proto::{EncodeError, V2};
+use phx_client::{Message, Payload, Serializer, StreamItem, StreamOptions};
 use serde_json::{Value, json};
 
 use crate::common::{Net, settle, soon};
-
-/// Finds out only when it encodes that it can't.
-#[derive(Debug, Default)]
-struct Moody(Arc<AtomicBool>);
-
-impl Serializer for Moody {
-    fn vsn(&self) -> &str {
-        "2.0.0"
-    }
-    fn encode(&self, message: &Message) -> Result<Frame, EncodeError> {
-        if message.event == "bad" {
-            self.0.store(true, Ordering::SeqCst);
-            return Err(EncodeError::Custom("no".into()));
-        }
-        V2.encode(message)
-    }
-    fn check(&self, _: &Message) -> Result<(), EncodeError> {
-        Ok(())
-    }
-    fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
-        V2.decode(frame)
-    }
-}
+use crate::custom::Custom;
 
 #[tokio::test(start_paused = true)]
 async fn an_unsendable_push_is_reported_at_once() {
     let mut net = Net::new();
-    let moody = Moody::default();
-    let has_tried = Arc::clone(&moody.0);
+    let has_tried = Arc::new(AtomicBool::new(false));
+    let tried = Arc::clone(&has_tried);
+    // Finds out only when it encodes that it can't.
+    let moody = Custom {
+        encode: move |message: &Message| {
+            if message.event == "bad" {
+                tried.store(true, Ordering::SeqCst);
+                return Err(EncodeError::Custom("no".into()));
+            }
+            V2.encode(message)
+        },
+        decode: |frame| V2.decode(frame),
+    };
     let builder = net.builder().serializer(moody);
     let (_socket, room, _peer) = net.joined_with(builder).await;
     settle().await;
