@@ -119,10 +119,10 @@ impl Dispatch {
             } else {
                 // Hooks may produce events without end: inputs reach the core, and outcomes their futures, all the same.
                 self.resolve(state);
-                while self.inputs.front().is_some_and(|fact| !matches!(fact, Input::TokenIgnored))
-                    && let Some(fact) = self.inputs.pop_front()
+                while self.inputs.front().is_some_and(|input| !matches!(input, Input::TokenIgnored))
+                    && let Some(input) = self.inputs.pop_front()
                 {
-                    self.hand_over(state, now, fact);
+                    self.hand_over(state, now, input);
                 }
                 if !is_timed {
                     self.handle_timeout(state, now, link, true);
@@ -173,9 +173,9 @@ impl Dispatch {
         // First the events of users' calls.
         self.events(state, now);
         while self.outside.is_none()
-            && let Some(fact) = self.inputs.pop_front()
+            && let Some(input) = self.inputs.pop_front()
         {
-            self.hand_over(state, now, fact);
+            self.hand_over(state, now, input);
             self.events(state, now);
         }
         while self.outside.is_none()
@@ -209,8 +209,8 @@ impl Dispatch {
         }
     }
 
-    fn hand_over(&mut self, state: &mut State, now: Instant, fact: Input) {
-        match fact {
+    fn hand_over(&mut self, state: &mut State, now: Instant, input: Input) {
+        match input {
             Input::Opened(id, headers) => {
                 state.core.handle_opened(now, id);
                 // Otherwise the transport was replaced before it opened.

@@ -104,22 +104,22 @@ fn names_host(entry: &str, host: &str) -> bool {
 
 fn names_address(entry: &str, address: IpAddr) -> bool {
     let inside = entry.strip_prefix('[').and_then(|entry| entry.strip_suffix(']'));
-    let (network, bits) = match inside.unwrap_or(entry).split_once('/') {
-        Some((network, bits)) => (network, bits.parse::<u32>().ok()),
-        None => (inside.unwrap_or(entry), Some(u32::MAX)),
+    let entry = inside.unwrap_or(entry);
+    let (network, bits) = match entry.split_once('/') {
+        Some((network, bits)) => (network, Some(bits)),
+        None => (entry, None),
     };
-    let (Ok(network), Some(bits)) = (network.parse::<IpAddr>(), bits) else {
-        return false;
+    // Without bits it is a single address.
+    let is_within = |equal: u32, width: u32| {
+        let bits = bits.map_or(Ok(width), str::parse);
+        bits.is_ok_and(|bits| bits <= width && equal >= bits)
     };
-    let is_whole = !entry.contains('/');
-    match (network, address) {
-        (IpAddr::V4(network), IpAddr::V4(address)) => {
-            let bits = if is_whole { 32 } else { bits };
-            bits <= 32 && (network.to_bits() ^ address.to_bits()).leading_zeros() >= bits
+    match (network.parse(), address) {
+        (Ok(IpAddr::V4(network)), IpAddr::V4(address)) => {
+            is_within((network.to_bits() ^ address.to_bits()).leading_zeros(), 32)
         }
-        (IpAddr::V6(network), IpAddr::V6(address)) => {
-            let bits = if is_whole { 128 } else { bits };
-            bits <= 128 && (network.to_bits() ^ address.to_bits()).leading_zeros() >= bits
+        (Ok(IpAddr::V6(network)), IpAddr::V6(address)) => {
+            is_within((network.to_bits() ^ address.to_bits()).leading_zeros(), 128)
         }
         _ => false,
     }
