@@ -54,7 +54,7 @@ async fn what_goes_wrong_is_counted() {
     let mut server = Server::start().await;
     let mut bench = Phx::start(&["bench", &server.url, "-d", "30s", "-v"]);
     bench.shows_on_stderr("\"echo\"").await;
-    server.tell("drop").await;
+    server.say("drop").await;
     // The first time was before what we have seen.
     bench.shows_on_stderr("< open").await;
     // With one push in flight a reply is counted before the next push is made.

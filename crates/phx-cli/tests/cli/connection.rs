@@ -289,7 +289,7 @@ async fn many_connections_read_a_value_once_and_warn_once() {
     let server = Server::with(&["--token", "s3cret"]).await;
     let mut bench = command(&["bench", &server.url, "-s", "3", "-d", "100ms"]);
     let mut bench = Phx::spawn(bench.env("PHX_PARAMS", "token=@-"));
-    bench.tell("s3cret").await;
+    bench.say("s3cret").await;
     bench.close_input();
     bench.ends().await.well();
     server.stops_empty().await;

@@ -75,7 +75,7 @@ async fn only_the_events_asked_for_are_shown_and_counted() {
 async fn a_lost_connection_is_told_and_mended() {
     let mut server = Server::start().await;
     let mut join = Phx::joined(&["join", "--json", &server.url, "room:a"]).await;
-    assert_eq!(server.tell("drop").await, "dropped 1 connections");
+    assert_eq!(server.say("drop").await, "dropped 1 connections");
     let lost = join.record("disconnected").await;
     assert_eq!(lost["code"], 1006);
     assert!(lost["retry_in_ms"].is_u64(), "{lost}");
@@ -83,7 +83,7 @@ async fn a_lost_connection_is_told_and_mended() {
     let rejoined = join.record("rejoined").await;
     assert_eq!((&rejoined["topic"], &rejoined["payload"]), (&json!("room:a"), &json!({})));
     assert!(rejoined["detail"].as_str().unwrap().contains("missing"), "{rejoined}");
-    assert_eq!(server.tell(r#"broadcast room:a news {"n": 1}"#).await, "broadcast");
+    assert_eq!(server.say(r#"broadcast room:a news {"n": 1}"#).await, "broadcast");
     assert_eq!(join.record("message").await["payload"], json!({ "n": 1 }));
     join.signal("TERM").await;
     join.ends().await.well();
@@ -94,7 +94,7 @@ async fn a_lost_connection_is_told_and_mended() {
 async fn it_ends_with_the_connection_if_told_so() {
     let mut server = Server::start().await;
     let mut join = Phx::joined(&["join", "--json", &server.url, "room:a", "--no-reconnect"]).await;
-    server.tell("close 1001").await;
+    server.say("close 1001").await;
     let lost = join.record("disconnected").await;
     assert_eq!((&lost["code"], &lost["retry_in_ms"]), (&json!(1001), &json!(null)));
     join.ends().await.badly(6, "the connection has ended");
@@ -108,7 +108,7 @@ async fn who_reads_no_longer_ends_it_quietly() {
     join.line().await;
     join.line().await;
     join.close_output();
-    server.tell("broadcast room:a news").await;
+    server.say("broadcast room:a news").await;
     join.ends().await.well();
     server.stops_empty().await;
 }
@@ -159,11 +159,11 @@ async fn params_from_a_file_are_read_for_each_join() {
     let mut join = Phx::joined(&[&join[..], &options].concat()).await;
     assert!(join.record("message").await["payload"]["ann"].is_object());
     std::fs::write(path, r#"{"name": "bob"}"#).unwrap();
-    server.tell("drop").await;
+    server.say("drop").await;
     join.ended_up("rejoined").await;
     assert!(join.ended_up("message").await["payload"]["bob"].is_object());
     std::fs::write(path, "hush").unwrap();
-    server.tell("drop").await;
+    server.say("drop").await;
     join.shows_on_stderr("can't join again: ").await;
     std::fs::write(path, "{}").unwrap();
     join.ended_up("rejoined").await;

@@ -88,13 +88,13 @@ async fn a_rejected_rejoin_is_printed_with_its_reason_and_its_retry() {
 async fn a_script_prints_a_rejected_rejoin_and_a_push_that_was_never_sent() {
     let url = full_after_a_crash().await;
     let mut script = Phx::start(&["script", "--url", &url, "-"]);
-    script.tell(r#"{"do": "connect"}"#).await;
+    script.say(r#"{"do": "connect"}"#).await;
     script.record("connected").await;
-    script.tell(r#"{"do": "join", "topic": "room:a"}"#).await;
+    script.say(r#"{"do": "join", "topic": "room:a"}"#).await;
     assert_errored(&script.ended_up("errored").await, "channel_crash");
     assert_errored(&script.ended_up("errored").await, "full");
     let push = r#"{"do": "push", "topic": "room:a", "event": "post", "timeout_ms": 50}"#;
-    script.tell(push).await;
+    script.say(push).await;
     let ended = script.ends().await;
     assert_eq!(ended.code, Some(5), "{ended:?}");
     assert!(ended.out.contains("couldn't be sent in time"), "{ended:?}");

@@ -26,7 +26,7 @@ async fn changes_as_objects() {
     let left = ann.ended_up("presence_left").await;
     assert_eq!((&left["key"], &left["present"]), (&json!("bob"), &json!(1)));
 
-    server.tell("drop").await;
+    server.say("drop").await;
     ann.ended_up("connected").await;
     let synced = ann.ended_up("synced").await;
     assert_eq!(synced["present"], 1);
@@ -64,8 +64,8 @@ async fn on_a_terminal_it_is_a_live_list() {
     ann.sees("b\\u{7f}b");
     bob.interrupted().await;
     ann.sees("- b\\u{7f}b");
-    server.tell("stall").await;
-    server.tell("drop").await;
+    server.say("stall").await;
+    server.say("drop").await;
     ann.sees("not connected");
     ann.sees("1 present");
     ann.types(CTRL_C);
@@ -91,12 +91,12 @@ async fn events_may_have_other_names() {
     let names = ["--state-event", "who", "--diff-event", "who_changed"];
     let watch = ["presence", "--json", &server.url, "room:a"];
     let mut watch = Phx::joined(&[&watch[..], &names].concat()).await;
-    server.tell(r#"broadcast room:a who {"eve": {"metas": [{"phx_ref": "1", "n": 1}]}}"#).await;
+    server.say(r#"broadcast room:a who {"eve": {"metas": [{"phx_ref": "1", "n": 1}]}}"#).await;
     let joined = watch.record("presence_joined").await;
     let metas = json!([{ "n": 1, "phx_ref": "1" }]);
     assert_eq!((&joined["key"], &joined["payload"]), (&json!("eve"), &metas));
     watch.record("synced").await;
-    server.tell("broadcast room:a who_changed [1]").await;
+    server.say("broadcast room:a who_changed [1]").await;
     let refused: Value = watch.record("errored").await;
     assert_eq!(refused["present"], 1);
     watch.interrupted().await.well();

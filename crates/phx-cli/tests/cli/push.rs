@@ -118,7 +118,7 @@ async fn the_end_of_the_connection_is_no_timeout() {
     let mut server = Server::start().await;
     let mut push = Phx::start(&["push", "-v", &server.url, "room:a", "shout"]);
     push.shows_on_stderr("\"shout\"").await;
-    server.tell("drop").await;
+    server.say("drop").await;
     push.ends().await.badly(6, "the connection ended before the reply came");
     server.stops_empty().await;
 }

@@ -29,7 +29,7 @@ async fn a_conversation_in_a_terminal() {
     // What comes while something is typed is above the prompt.
     repl.types("send room:a sh");
     repl.sees("send room:a sh");
-    server.tell(r#"broadcast room:a shout {"from": "above"}"#).await;
+    server.say(r#"broadcast room:a shout {"from": "above"}"#).await;
     repl.sees("shout           {\"from\":\"above\"}\r\n");
     repl.sees("phx> send room:a sh");
     // The event is known now.
@@ -154,7 +154,7 @@ async fn input_that_stays_open_keeps_no_signal_from_ending_it() {
     for signal in ["INT", "TERM", "HUP"] {
         let mut repl = Phx::start(&["repl", &server.url]);
         repl.line().await;
-        repl.tell("join room:a").await;
+        repl.say("join room:a").await;
         assert!(repl.line().await.contains("* joined"));
         repl.signal(signal).await;
         repl.ends().await.well();

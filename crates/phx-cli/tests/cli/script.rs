@@ -75,21 +75,21 @@ async fn a_whole_story() {
 async fn each_line_is_done_as_it_comes() {
     let mut server = Server::start().await;
     let mut script = Phx::start(&["script", "--url", &server.url, "-"]);
-    script.tell(r#"{"do": "connect"}"#).await;
+    script.say(r#"{"do": "connect"}"#).await;
     script.record("connected").await;
-    script.tell(r#"{"do": "join", "topic": "room:a"}"#).await;
+    script.say(r#"{"do": "join", "topic": "room:a"}"#).await;
     assert!(script.record("joined").await["ref"].is_string());
     // What happens is told although nothing is being done.
-    server.tell(r#"broadcast room:a news {"n": 1}"#).await;
+    server.say(r#"broadcast room:a news {"n": 1}"#).await;
     assert_eq!(script.record("message").await["event"], "news");
-    script.tell(r#"{"do": "push", "topic": "room:a", "event": "crash", "expect": "none"}"#).await;
+    script.say(r#"{"do": "push", "topic": "room:a", "event": "crash", "expect": "none"}"#).await;
     script.record("errored").await;
     script.record("rejoined").await;
-    server.tell("drop").await;
+    server.say("drop").await;
     script.record("disconnected").await;
     script.record("connected").await;
     script.record("rejoined").await;
-    script.tell(r#"{"do": "push", "topic": "room:a", "event": "stop", "expect": "none"}"#).await;
+    script.say(r#"{"do": "push", "topic": "room:a", "event": "stop", "expect": "none"}"#).await;
     script.record("closed").await;
     assert_eq!(script.interrupted().await.code, Some(130));
     server.stops_empty().await;
@@ -165,35 +165,35 @@ async fn a_step_that_fails_ends_it_with_its_code() {
 async fn channels_are_joined_again_after_a_disconnect() {
     let mut server = Server::start().await;
     let mut script = Phx::start(&["script", "--url", &server.url, "-"]);
-    script.tell(r#"{"do": "connect"}"#).await;
+    script.say(r#"{"do": "connect"}"#).await;
     script.record("connected").await;
-    script.tell(r#"{"do": "join", "topic": "room:a"}"#).await;
+    script.say(r#"{"do": "join", "topic": "room:a"}"#).await;
     script.record("joined").await;
-    script.tell(r#"{"do": "params", "topic": "room:a", "params": {"name": "ann"}}"#).await;
-    script.tell(r#"{"do": "disconnect"}"#).await;
+    script.say(r#"{"do": "params", "topic": "room:a", "params": {"name": "ann"}}"#).await;
+    script.say(r#"{"do": "disconnect"}"#).await;
     script.record("disconnected").await;
     server.has_connections(0).await;
-    script.tell(r#"{"do": "connect", "id": "again"}"#).await;
+    script.say(r#"{"do": "connect", "id": "again"}"#).await;
     let connected = script.ended_up("connected").await;
     assert_eq!((&connected["id"], &connected["line"]), (&json!("again"), &json!(5)));
     script.record("rejoined").await;
     // The rejoin had the new params.
-    script.tell(r#"{"do": "wait", "event": "presence_state", "payload": {"ann": {}}}"#).await;
-    script.tell(r#"{"do": "push", "topic": "room:a", "event": "echo", "payload": 7}"#).await;
+    script.say(r#"{"do": "wait", "event": "presence_state", "payload": {"ann": {}}}"#).await;
+    script.say(r#"{"do": "push", "topic": "room:a", "event": "echo", "payload": 7}"#).await;
     assert_eq!(script.ended_up("reply").await["payload"], 7);
     // The channel that is replaced is left, and the new one has its topic.
     script
-        .tell(r#"{"do": "join", "topic": "room:a", "replace": true, "params": {"name": "bob"}}"#)
+        .say(r#"{"do": "join", "topic": "room:a", "replace": true, "params": {"name": "bob"}}"#)
         .await;
     script.ended_up("joined").await;
-    script.tell(r#"{"do": "wait", "event": "presence_state", "payload": {"bob": {}}}"#).await;
-    script.tell(r#"{"do": "disconnect"}"#).await;
+    script.say(r#"{"do": "wait", "event": "presence_state", "payload": {"bob": {}}}"#).await;
+    script.say(r#"{"do": "disconnect"}"#).await;
     script.ended_up("disconnected").await;
     // Another address is another connection, without those channels.
     let other = json!({ "do": "connect", "url": server.url, "params": { "a": "b" } }).to_string();
-    script.tell(&other).await;
+    script.say(&other).await;
     script.ended_up("connected").await;
-    script.tell(r#"{"do": "push", "topic": "room:a", "event": "echo"}"#).await;
+    script.say(r#"{"do": "push", "topic": "room:a", "event": "echo"}"#).await;
     script.ended_up("failed").await;
     script.ends().await.badly(2, "line 12: `room:a` isn't joined");
     server.stops_empty().await;

@@ -22,29 +22,29 @@ async fn who_has_no_token_is_refused() {
 async fn its_commands_do_what_they_say() {
     let mut server = Server::start().await;
     let mut join = Phx::joined(&["join", "--json", &server.url, "room:a"]).await;
-    assert_eq!(server.tell("connections").await, "1 connections");
+    assert_eq!(server.say("connections").await, "1 connections");
     assert_eq!(server.line().await, "  1: room:a");
 
-    assert_eq!(server.tell("stall").await, "stalled 1 connections");
-    assert_eq!(server.tell("broadcast room:a late").await, "broadcast");
-    assert_eq!(server.tell("resume").await, "resumed 1 connections");
+    assert_eq!(server.say("stall").await, "stalled 1 connections");
+    assert_eq!(server.say("broadcast room:a late").await, "broadcast");
+    assert_eq!(server.say("resume").await, "resumed 1 connections");
     assert_eq!(join.record("message").await["event"], "late");
 
-    assert_eq!(server.tell("refuse 503").await, "the next attempt to connect is refused with 503");
-    assert_eq!(server.tell("drain").await, "drained 1 connections");
+    assert_eq!(server.say("refuse 503").await, "the next attempt to connect is refused with 503");
+    assert_eq!(server.say("drain").await, "drained 1 connections");
     assert_eq!(join.record("disconnected").await["code"], 1012);
     let refused = join.record("disconnected").await;
     assert!(refused["detail"].as_str().unwrap().contains("503"), "{refused}");
     join.record("connected").await;
     join.record("rejoined").await;
 
-    assert_eq!(server.tell("restart 10ms").await, "restarted, with 1 connections lost");
+    assert_eq!(server.say("restart 10ms").await, "restarted, with 1 connections lost");
     assert_eq!(join.record("disconnected").await["code"], 1012);
     join.record("connected").await;
     join.record("rejoined").await;
     join.interrupted().await.well();
 
-    let nothing = server.tell("nothing").await;
+    let nothing = server.say("nothing").await;
     assert_eq!(nothing, "not done: there is no `nothing`; `help` lists the commands");
     server.stops_empty().await;
 }

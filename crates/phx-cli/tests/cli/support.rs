@@ -133,7 +133,7 @@ impl Phx {
     }
 
     /// Types a line.
-    pub(crate) async fn tell(&mut self, line: &str) {
+    pub(crate) async fn say(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().unwrap();
         stdin.write_all(format!("{line}\n").as_bytes()).await.unwrap();
         stdin.flush().await.unwrap();
@@ -224,8 +224,8 @@ impl Server {
     }
 
     /// Types a command, and gives the first line of the answer.
-    pub(crate) async fn tell(&mut self, command: &str) -> String {
-        self.phx.tell(command).await;
+    pub(crate) async fn say(&mut self, command: &str) -> String {
+        self.phx.say(command).await;
         self.phx.line().await
     }
 
@@ -236,7 +236,7 @@ impl Server {
     /// Waits until so many are connected.
     pub(crate) async fn has_connections(&mut self, count: usize) {
         let wanted = format!("{count} connections");
-        let connected = async { while self.tell("connections").await != wanted {} };
+        let connected = async { while self.say("connections").await != wanted {} };
         timeout(PATIENCE, connected).await.expect("so many connections in time");
     }
 

@@ -122,14 +122,14 @@ async fn every_signal_ends_it_properly_and_gives_the_terminal_back() {
 async fn keys_do_nothing_in_a_terminal_that_was_given_back() {
     let mut server = Server::start().await;
     let mut repl = joined_repl(&server);
-    server.tell("stall").await;
+    server.say("stall").await;
     repl.signal(Signal::TERM);
     repl.sees("\x1b[?2004l\r\n");
     repl.types("ls\r");
     repl.sees("ls\r\n");
     let shown = repl.ends(0);
     assert!(shown.ends_with("\x1b[?2004l\r\nls\r\n"), "{shown:?}");
-    server.tell("resume").await;
+    server.say("resume").await;
     server.stops_empty().await;
 }
 
@@ -138,7 +138,7 @@ async fn output_that_was_stopped_keeps_no_signal_from_ending_it() {
     let mut server = Server::start().await;
     let repl = joined_repl(&server);
     repl.stops_output();
-    server.tell(r#"broadcast room:a shout {"n": 1}"#).await;
+    server.say(r#"broadcast room:a shout {"n": 1}"#).await;
     repl.signal(Signal::TERM);
     repl.is_gone(0);
     server.stops_empty().await;
