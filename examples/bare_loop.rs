@@ -66,7 +66,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             match action {
                 // Headers and subprotocols of the endpoint are part of the upgrade request.
                 Action::Connect { transport, .. } => match connect(&endpoint, core.config()) {
-                    Ok(websocket) => {
+                    Ok((websocket, _headers)) => {
                         link = Some((transport, websocket));
                         core.handle_opened(now(), transport);
                     }

@@ -11,9 +11,9 @@
 use std::error::Error;
 use std::io;
 
+use phx_tokio::StreamConnector;
 use phx_tokio::TcpDialer;
 use phx_tokio::dial::HttpProxy;
-use phx_tokio::websocket::WebSocketConnector;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let proxy = HttpProxy::new(TcpDialer::new(), host, port).with_basic_auth("ann", "secret");
     let socket = phx_tokio::socket(url)
-        .connector(WebSocketConnector::new(proxy))
+        .connector(StreamConnector::new(proxy))
         .connect_with_timeout(std::time::Duration::from_secs(10))
         .await?;
     let room = socket.channel("room:lobby").join().await?;

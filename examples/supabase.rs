@@ -1,42 +1,33 @@
-//! Supabase Realtime: the conventions of another server on top of Channels, and how they look from here.
+//! Supabase Realtime: broadcasts, presence, changes of the database, and tokens that expire.
 //!
 //! ```sh
 //! cargo run --example supabase
 //! ```
 //!
-//! | there | here |
-//! |---|---|
-//! | `apikey` | a param of the connection |
-//! | the socket at `/realtime/v1/websocket` | `wss://PROJECT.supabase.co/realtime/v1` |
-//! | a channel `room` | the topic `realtime:room` |
-//! | `config` of a channel, and its `access_token` | the params of the join, made again for each rejoin |
-//! | `setAuth` | a push of `access_token`, which has no reply |
-//! | `send({ type: "broadcast", .. })` | a push of `broadcast`; with `ack` it has a reply |
-//! | `track` | a push of `presence` |
-//! | `on("postgres_changes", ..)` | the event `postgres_changes` |
+//! The server is that of `phx_supabase::testing`, which answers as the recorded one did; a program of yours has the URL and
+//! the key of a project instead. Exit code 0 if all went as expected.
 //!
-//! The server here is an imitation of forty lines. Exit code 0 if all went as expected.
+//! With Node, and the packages that `cargo xtask tools` brings, Supabase's own JavaScript client is in the room too.
 #![allow(clippy::print_stdout, reason = "an example shows its work")]
 
-use std::any::Any;
 use std::error::Error;
+use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use phx_supabase::testing::{self, Change, Command, RealtimeServer};
+use phx_supabase::{Client, PostgresChanges};
 use phx_testing::listener::Listener;
-use phx_testing::{Channel, Context, Handled, Server, UpgradeRejection};
-use phx_tokio::{Backoff, Payload, PresenceChange, PresenceItem, StreamItem};
+use phx_tokio::{Backoff, PresenceChange, PresenceItem, StreamItem};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::process::Child;
 
-/// What is sent to the others, and comes from them.
-#[derive(Debug, Deserialize, PartialEq, Serialize)]
-struct Broadcast<T> {
-    r#type: String,
-    event: String,
-    payload: T,
-}
+type AnyError = Box<dyn Error + Send + Sync>;
+
+const KEY: &str = "anon-key";
 
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
 struct Cursor {
@@ -44,204 +35,161 @@ struct Cursor {
     y: u32,
 }
 
-/// A change of a table.
 #[derive(Debug, Deserialize)]
-struct PostgresChange<Row> {
-    data: ChangeData<Row>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ChangeData<Row> {
-    r#type: String,
-    table: String,
-    record: Option<Row>,
-}
-
-#[derive(Debug, Deserialize)]
-struct MessageRow {
+struct Message {
     body: String,
 }
 
-/// Tokens that expire: a real program asks its session for the present one.
-#[derive(Default)]
-struct Session {
-    issued: AtomicU32,
-}
-
-impl Session {
-    fn token(&self) -> String {
-        format!("jwt-{}", self.issued.fetch_add(1, Ordering::Relaxed).saturating_add(1))
-    }
-}
-
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let server = Listener::bind(imitation()).await?;
-    tokio::time::timeout(Duration::from_secs(15), story(&server)).await??;
+async fn main() -> Result<(), AnyError> {
+    let server = Listener::bind(RealtimeServer::new(KEY).builder().build()).await?;
+    tokio::time::timeout(Duration::from_secs(40), story(&server)).await??;
     server.stop().await;
     Ok(())
 }
 
-async fn story(server: &Listener) -> Result<(), Box<dyn Error>> {
-    let session = Arc::new(Session::default());
-
-    // wss://PROJECT.supabase.co/realtime/v1
-    let socket = phx_tokio::socket(server.url())
-        .param("apikey", "anon")
-        .reconnect(Backoff::steps([Duration::from_millis(20)]))
-        .connect()
+async fn story(server: &Listener) -> Result<(), AnyError> {
+    // A project's URL is https://PROJECT.supabase.co.
+    let url = format!("http://{}", server.address());
+    let issued = Arc::new(AtomicU32::new(0));
+    let tokens = Arc::clone(&issued);
+    let client = Client::builder(&url, KEY)
+        // A real program asks its session for the token that is valid now.
+        .access_token_with(move || {
+            let number = tokens.fetch_add(1, Ordering::Relaxed);
+            async move { Ok(Some(format!("jwt-{number}"))) }
+        })
+        // Any function from an endpoint to a builder of a socket; here one with a faster schedule.
+        .connect(|endpoint| {
+            let schedule = Backoff::steps([Duration::from_millis(20)]);
+            phx_tokio::socket(endpoint).reconnect(schedule.clone()).rejoin(schedule)
+        })
         .await?;
 
-    let tokens = Arc::clone(&session);
-    let room = socket
-        .channel("realtime:room")
-        .params_with(move || {
-            let token = tokens.token();
-            async move {
-                Ok(Payload::json(&json!({
-                    "config": {
-                        "broadcast": { "ack": true, "self": false },
-                        "presence": { "key": "ann" },
-                        "postgres_changes": [
-                            { "event": "INSERT", "schema": "public", "table": "messages" },
-                        ],
-                    },
-                    "access_token": token,
-                }))?)
-            }
-        })
-        .create()?;
-    let mut rows = room.on::<PostgresChange<MessageRow>>("postgres_changes");
-    let mut cursors = room.on::<Broadcast<Cursor>>("broadcast").values();
-    let mut changes = room.presence::<Value>().changes();
-    let response: Value = room.join().await?.decode()?;
-    println!("subscribed: {}", response["postgres_changes"]);
+    let room = client.channel("room").ack(true).presence_key("ann").create()?;
+    let mut cursors = room.on_broadcast::<Cursor>("cursor");
+    let mut presences = room.presence::<Value>()?.changes();
+    let wanted = PostgresChanges::insert().table("messages");
+    let mut rows = room.on_postgres_changes::<Message>(wanted)?;
+    room.join().await?;
+    room.postgres_ready().await?;
+    println!("joined, and subscribed to the database");
 
-    // Presence is announced by a separate push.
-    let track = json!({ "type": "presence", "event": "track", "payload": { "typing": true } });
-    room.push("presence", &track).acknowledged().await?;
-    while let Some(item) = changes.next().await {
+    // Presence is tracked again by itself after each rejoin.
+    room.track(&json!({ "typing": true })).await?;
+    while let Some(item) = presences.next().await {
         if let PresenceItem::Change(PresenceChange::Joined { key, .. }) = item {
             println!("{key} is here");
             break;
         }
     }
 
-    // A row that somebody inserted.
-    insert(server, "from the database")?;
-    let Some(StreamItem::Message(change)) = rows.next().await else {
-        return Err("expected a row".into());
-    };
-    println!("{} on {}: {:?}", change.data.r#type, change.data.table, change.data.record);
-
-    // A broadcast, which the server acknowledges, and one of somebody else's.
-    let cursor = |x| Broadcast {
-        r#type: "broadcast".to_owned(),
-        event: "cursor".to_owned(),
-        payload: Cursor { x, y: 2 },
-    };
-    room.push("broadcast", &cursor(1)).acknowledged().await?;
-    server.broadcast("realtime:room", "broadcast", Payload::json(&cursor(7))?);
-    let theirs = cursors.next().await.ok_or("expected a cursor")?;
-    if theirs != cursor(7) {
-        return Err("our own broadcast came back".into());
-    }
-    println!("a cursor at {:?}", theirs.payload);
-
-    // A new token for a channel that stays joined: a push without a reply.
-    room.push("access_token", &json!({ "access_token": session.token() })).detach()?;
-
-    // The connection is lost, and the channel rejoins with a token that is fresh.
-    server.drop_connections();
+    insert(server, "from the database");
     match rows.next().await {
-        Some(StreamItem::Gap) => println!("rejoined: rows may have been missed"),
+        Some(StreamItem::Message(change)) => println!("{:?}: {:?}", change.kind, change.record),
+        other => return Err(format!("expected a row, not {other:?}").into()),
+    }
+
+    // Somebody else in the room.
+    let bob = Client::builder(&url, KEY).connect(phx_tokio::socket).await?;
+    let theirs = bob.channel("room").create()?;
+    let mut all = theirs.broadcasts();
+    theirs.join().await?;
+    room.send("cursor", &Cursor { x: 1, y: 2 }).await?;
+    room.send_bytes("photo", vec![0xff, 0xd8]).await?;
+    for _ in 0..2 {
+        let Some(StreamItem::Message(broadcast)) = all.next().await else {
+            return Err("expected a broadcast".into());
+        };
+        println!("bob got {}: {:?}", broadcast.event, broadcast.payload.shown());
+    }
+    theirs.send("cursor", &Cursor { x: 7, y: 2 }).await?;
+    expect_cursor(&mut cursors, 7).await?;
+
+    if let Some(mut javascript) = official_client(&url)? {
+        // It answers a cursor with the next one, and ends. It may not have joined yet.
+        loop {
+            room.send("cursor", &Cursor { x: 20, y: 2 }).await?;
+            let answer = tokio::time::timeout(Duration::from_millis(200), cursors.next());
+            if let Ok(Some(StreamItem::Message(answer))) = answer.await {
+                println!("JavaScript answered {:?}", answer.payload);
+                break;
+            }
+        }
+        javascript.wait().await?;
+    }
+
+    // The token has expired: the channel is joined again with the function's next one.
+    let before = issued.load(Ordering::Relaxed);
+    let expired = Command::Shutdown("Token has expired 0 seconds ago".to_owned());
+    server.with(|server, now| testing::send(server, now, "realtime:room", &expired));
+    match rows.next().await {
+        Some(StreamItem::Gap) => println!("joined again with another token: rows may be missing"),
         other => return Err(format!("expected a gap, not {other:?}").into()),
     }
-    insert(server, "after the rejoin")?;
+    if issued.load(Ordering::Relaxed) == before {
+        return Err("the token function wasn't asked".into());
+    }
+    room.postgres_ready().await?;
+    insert(server, "after the rejoin");
     let Some(StreamItem::Message(change)) = rows.next().await else {
         return Err("expected a row".into());
     };
-    println!("{}", change.data.record.map(|row| row.body).unwrap_or_default());
-    if session.issued.load(Ordering::Relaxed) < 3 {
-        return Err("the rejoin had an old token".into());
-    }
+    println!("{}", change.record.map(|row| row.body).unwrap_or_default());
     room.leave().await?;
-    socket.disconnect().await;
+    client.disconnect().await;
     Ok(())
 }
 
-/// Makes the imitation report a new row.
-fn insert(server: &Listener, body: &str) -> Result<(), Box<dyn Error>> {
-    let change = json!({
-        "ids": [1],
-        "data": {
-            "type": "INSERT", "schema": "public", "table": "messages",
-            "record": { "body": body }, "errors": null,
-        },
-    });
-    server.broadcast("realtime:room", "postgres_changes", Payload::json(&change)?);
-    Ok(())
-}
-
-fn imitation() -> Server {
-    Server::builder()
-        .path("/realtime/v1")
-        .connect(|info| match info.param("apikey") {
-            Some("anon") => Ok(None),
-            _ => Err(UpgradeRejection::new(403)),
-        })
-        .channel("realtime:*", Realtime::default)
-        .build()
-}
-
-#[derive(Default)]
-struct Realtime {
-    key: String,
-}
-
-/// What a channel sends itself after a join.
-struct AfterJoin;
-
-impl Channel for Realtime {
-    fn join(&mut self, ctx: &mut Context<'_>, params: Payload) -> Result<Payload, Payload> {
-        let answer = |value: &Value| Payload::json(value).unwrap_or_default();
-        let params: Value = params.decode().unwrap_or_default();
-        if !params["access_token"].as_str().is_some_and(|token| token.starts_with("jwt-")) {
-            return Err(answer(&json!({ "reason": "Invalid token" })));
+async fn expect_cursor(
+    cursors: &mut phx_supabase::Broadcasts<Cursor>,
+    x: u32,
+) -> Result<(), AnyError> {
+    match cursors.next().await {
+        Some(StreamItem::Message(cursor)) if cursor.payload.x == x => {
+            println!("a cursor at {:?}", cursor.payload);
+            Ok(())
         }
-        let config = &params["config"];
-        self.key = config["presence"]["key"].as_str().unwrap_or_default().to_owned();
-        let mut wanted = config["postgres_changes"].clone();
-        for (change, id) in wanted.as_array_mut().into_iter().flatten().zip(1..) {
-            change["id"] = Value::from(id);
-        }
-        ctx.send(AfterJoin);
-        Ok(answer(&json!({ "postgres_changes": wanted })))
+        other => Err(format!("expected a cursor, not {other:?}").into()),
     }
+}
 
-    fn handle_in(&mut self, ctx: &mut Context<'_>, event: &str, payload: Payload) -> Handled {
-        match event {
-            "broadcast" => ctx.broadcast_from("broadcast", payload),
-            "presence" => {
-                let payload: Value = payload.decode().unwrap_or_default();
-                if ctx.track(&self.key, payload["payload"].clone()).is_err() {
-                    return Handled::Crash;
-                }
-            }
-            "access_token" => return Handled::NoReply,
-            _ => return Handled::Crash,
-        }
-        Handled::ok(&json!({}))
+/// Inserts a row into the server's database.
+fn insert(server: &Listener, body: &str) {
+    let change = Change::insert("messages", json!({ "body": body }));
+    server.with(|server, now| testing::change(server, now, "realtime:room", &change));
+}
+
+/// Starts Supabase's JavaScript client, if Node and its packages are there: it answers the first cursor that it gets.
+fn official_client(url: &str) -> Result<Option<Child>, AnyError> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/phx-supabase/tests/judges");
+    if !folder.join("node_modules").is_dir() {
+        println!("(without JavaScript: `cargo xtask tools` brings its packages)");
+        return Ok(None);
     }
-
-    fn handle_info(&mut self, ctx: &mut Context<'_>, _message: Box<dyn Any + Send>) -> Handled {
-        let state = ctx.list();
-        ctx.push("presence_state", Payload::json(&state).unwrap_or_default());
-        let system = json!({
-            "status": "ok", "extension": "postgres_changes",
-            "message": "Subscribed to PostgreSQL",
-        });
-        ctx.push("system", Payload::json(&system).unwrap_or_default());
-        Handled::NoReply
+    let script = r"
+        import { RealtimeClient } from '@supabase/realtime-js';
+        import WebSocket from 'ws';
+        const [url, apikey] = process.argv.slice(-2);
+        const client = new RealtimeClient(url, { params: { apikey }, transport: WebSocket });
+        const room = client.channel('room', { config: { broadcast: { ack: true } } });
+        room.on('broadcast', { event: 'cursor' }, async ({ payload: { x, y } }) => {
+            if (x !== 20) return;
+            await room.send({ type: 'broadcast', event: 'cursor', payload: { x: x + 1, y } });
+            process.exit(0);
+        }).subscribe();
+    ";
+    let started = tokio::process::Command::new("node")
+        .args(["--input-type=module", "--eval", script, "--", &format!("{url}/realtime/v1"), KEY])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .spawn();
+    match started {
+        Ok(child) => Ok(Some(child)),
+        Err(error) => {
+            println!("(without JavaScript: {error})");
+            Ok(None)
+        }
     }
 }

@@ -42,3 +42,8 @@ pub fn embedded_server() -> io::Result<String> {
     });
     url.recv().map_err(io::Error::other)?
 }
+
+/// The programs in the guide compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/GUIDE.md")]
+struct Guide;

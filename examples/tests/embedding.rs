@@ -21,7 +21,7 @@ fn output(example: &str) -> String {
     text
 }
 
-/// Whether the example succeeds with these arguments, and what it prints.
+/// Runs the example with these arguments. Returns true if it succeeds, and its output.
 fn run(example: &str, args: &[&str]) -> (bool, String) {
     // As the other tests are built, so that nothing is built twice.
     let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");

@@ -1,21 +1,19 @@
-//! How connections end and never begin: what a server says to an upgrade, in HTTP, and after it, in
-//! frames of WebSocket.
+//! Ends of connections and failed attempts: a server's answers to an upgrade, and frames after it.
 //!
-//! The first byte is how many bytes come at a time (`0` all at once), and whether the server stalls
-//! after the last one (if it is odd) instead of ending the connection. The rest is what the server
-//! says; `{accept}` in it becomes the right `Sec-WebSocket-Accept`.
+//! The first byte is the number of bytes that arrive at a time (`0` and `1`: all); if it is odd, the server stalls
+//! after the last byte instead of ending the connection. The rest are the server's bytes; `{accept}` in them becomes
+//! the right `Sec-WebSocket-Accept`.
 //!
-//! What must hold: the limits on bodies and frames; `Retry-After` is read as it is written; close
-//! codes are codes; and whatever the cause is, the socket's next attempt is no earlier than the
-//! server asked for, no later than the schedule and the limit say, or not at all where the cause is
-//! final.
+//! Checks: the limits on bodies and frames; `Retry-After` has the value in the head; close codes are valid; the
+//! socket's next attempt is no earlier than the server asked for and no later than the schedule and the limit allow,
+//! and there is none after a final cause.
 
 use std::pin::pin;
 use std::time::Duration;
 
 use futures::Future as _;
 use phx_client::websocket::{self, WebSocketConfig};
-use phx_client::{Attempt, Transport as _};
+use phx_client::{Attempt, Received, Transport as _};
 use phx_proto::{
     Action, CallError, CloseCause, CloseCode, Config, Endpoint, Event, Instant, Socket,
     UpgradeRejection,
@@ -26,7 +24,7 @@ use crate::peer::{Peer, Timers};
 const MAX_BODY: usize = 40;
 const MAX_FRAME: usize = 300;
 
-/// Panics if something doesn't hold.
+/// Panics if the input shows a fault.
 pub fn check(input: &[u8]) {
     let Some((&how, said)) = input.split_first() else {
         return;
@@ -60,9 +58,10 @@ pub fn check(input: &[u8]) {
             let mut transport = pin!(transport);
             let cause = loop {
                 match peer.run(limit, |cx| transport.as_mut().poll_receive(cx)) {
-                    Some(Ok(frame)) => assert!(frame.len() <= MAX_FRAME),
+                    Some(Ok(Received::Frame(frame))) => assert!(frame.len() <= MAX_FRAME),
+                    Some(Ok(Received::Gap)) => panic!("a WebSocket has no gaps"),
                     Some(Err(cause)) => break Some(cause),
-                    // It stalls, so it is closed from this side, and the server never answers.
+                    // The stream stalls: close from this side, without an answer of the server.
                     None => {
                         break peer.run(limit, |cx| {
                             transport.as_mut().poll_close(cx, CloseCode::NORMAL, "bye")
@@ -78,10 +77,10 @@ pub fn check(input: &[u8]) {
 }
 
 fn check_refusal(refusal: &UpgradeRejection, said: &[u8]) {
-    // One of 0 to 99 counts as a 5xx, as RFC 9110, section 15, wants it.
+    // A status from 0 to 99 counts as a 5xx (RFC 9110, section 15).
     assert!(!(100..200).contains(&refusal.status) && refusal.status < 1000, "{}", refusal.status);
     assert!(refusal.body.len() <= MAX_BODY);
-    // The model only reads heads that are as plain as can be.
+    // The model reads plain heads only.
     let Some(end) = said.windows(4).position(|window| window == b"\r\n\r\n") else {
         return;
     };
@@ -151,7 +150,7 @@ fn check_cause(cause: &CloseCause, was_open: bool) {
     assert!(delay <= latest.max(asked_for + (latest - earliest)), "{delay:?} after {shown}");
 }
 
-/// What came as a code and reason goes as one, if an application may send it.
+/// Checks that a received code and reason can be sent, if applications may send that code.
 fn check_disconnect(code: CloseCode, reason: &str) {
     let mut socket = Socket::new(Config::default(), 1);
     let now = Instant::EPOCH;

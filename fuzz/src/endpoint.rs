@@ -1,4 +1,4 @@
-//! Endpoints from any text, and what is set on them.
+//! Endpoints from any text, with any settings.
 //!
 //! The input is lines. The first letter of each says what it sets:
 //!
@@ -12,20 +12,19 @@
 //! | `hname:value` | a header |
 //! | `ttoken` | the auth token |
 //!
-//! What must hold: the request is a URL of WebSocket without userinfo and fragment, which any parser
-//! reads as it is meant; its params are those that were set, and `vsn` is the last and the only one;
-//! its headers can't end a line; a path is only what was given and the transport's segment; and no
-//! secret shows in any output.
+//! Checks: the request is a WebSocket URL without userinfo and fragment, and is the same when parsed again; its params
+//! are those that were set, and the only `vsn` is the last one; its headers can't end a line; the path is the given one
+//! and the transport's segment; no secret shows in any output.
 
 use std::collections::BTreeSet;
 
 use phx_proto::{Endpoint, EndpointError, Request};
 use url::Url;
 
-/// The end of all values that are secret.
+/// Suffix of all secret values.
 const SECRET: &str = "Hunter2";
 
-/// Panics if something doesn't hold.
+/// Panics if the input shows a fault.
 pub fn check(input: &[u8]) {
     let Ok(input) = str::from_utf8(input) else {
         return;
@@ -54,13 +53,13 @@ pub fn check(input: &[u8]) {
 #[derive(Clone)]
 struct Made {
     endpoint: Endpoint,
-    /// The params in order, as they must be in the request.
+    /// Params in the order in which they must be in the request.
     params: Vec<(String, String)>,
     exact: bool,
 }
 
 impl Made {
-    /// The endpoint after this line; `None` if it says nothing.
+    /// Returns the endpoint after this line; `None` if the line sets nothing.
     fn set(self, kind: char, rest: &str) -> Result<Option<Self>, EndpointError> {
         let Made { endpoint, mut params, exact } = self;
         let made = match kind {
@@ -99,7 +98,7 @@ impl Made {
                 let endpoint = endpoint.with_params(&json)?;
                 let replaced: BTreeSet<&String> =
                     json.as_object().into_iter().flat_map(|map| map.keys()).collect();
-                // How JSON is flattened is what unit tests say. Here: the others stay as they were.
+                // Unit tests check how JSON is flattened. Here: the other params are unchanged.
                 let others = |pairs: &[(String, String)]| -> Vec<(String, String)> {
                     let stays = |key: &str| !replaced.iter().any(|name| root(key) == **name);
                     pairs
@@ -154,7 +153,7 @@ impl Made {
             assert!(!value.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0)), "{name}");
         }
 
-        // What is read is what was meant.
+        // Parsed again, it has the same parts.
         assert_eq!(Url::parse(url.as_str()).as_ref(), Ok(url));
         let expected: Vec<_> =
             self.params.iter().filter(|(key, _)| root(key) != "vsn").cloned().collect();
@@ -181,7 +180,7 @@ impl Made {
     }
 }
 
-/// The params of a request; `vsn` has to be the last, and the only one of its name.
+/// Returns the params of a request; `vsn` must be the last, and the only one of its name.
 fn params_of(request: &Request) -> Vec<(String, String)> {
     let mut pairs: Vec<(String, String)> = request.url().query_pairs().into_owned().collect();
     assert_eq!(pairs.pop(), Some(("vsn".to_owned(), "2.0.0".to_owned())));

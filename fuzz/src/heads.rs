@@ -1,15 +1,12 @@
-//! Answers in HTTP and of proxies, in pieces: a server's to an upgrade with the body of a refusal, a
-//! proxy's to a CONNECT, a SOCKS5 proxy's.
+//! Answers in pieces: a server's to an upgrade with the body of a refusal, a proxy's to a CONNECT, a SOCKS5 proxy's.
 //!
-//! The first byte says who answers: `0` a server, `1` an HTTP proxy, `2` a SOCKS5 proxy, `3` one that
-//! is given user and password; `4` to `7` the same, but the stream stalls after the last byte instead
-//! of ending. Two digits are the sizes of the pieces, in turns (`0` all at once, `1` one byte, more
-//! for larger ones). The rest is what is said; `{accept}` in it becomes the right
-//! `Sec-WebSocket-Accept`.
+//! The first byte is the peer: `0` a server, `1` an HTTP proxy, `2` a SOCKS5 proxy, `3` one with user and password; `4`
+//! to `7` the same with a stream that stalls after the last byte instead of ending. Two digits are the sizes of the
+//! pieces in turns (`0` all at once, `1` one byte, larger digits more). The rest are the peer's bytes; `{accept}` in
+//! them becomes the right `Sec-WebSocket-Accept`.
 //!
-//! What must hold: the limit on bodies; so many reads and bytes in each poll, and an end; and the
-//! same outcome whatever the pieces. But bytes behind a proxy's head are a fault only if they come
-//! together with it, since later ones may be the server's.
+//! Checks: the limit on bodies; limited reads and bytes in each poll, and an end; the same outcome with any pieces.
+//! Bytes behind a proxy's head are a fault only if they arrive together with it, since later ones may be the server's.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -24,17 +21,17 @@ use crate::peer::{Peer, Timers, place_of_key, sizes};
 
 const MAX_BODY: usize = 40;
 
-/// What came of an answer.
+/// Outcome of an answer.
 #[derive(Debug)]
 enum Outcome {
-    /// A connection, with so many bytes unread.
+    /// A connection, with this number of unread bytes.
     Opened(usize),
     Failed(CloseCause),
-    /// More is waited for.
+    /// Waits for more bytes.
     Waits,
 }
 
-/// Panics if something doesn't hold.
+/// Panics if the input shows a fault.
 pub fn check(input: &[u8]) {
     let [who, first, second, said @ ..] = input else {
         return;
@@ -85,7 +82,7 @@ fn dial(peer: &Peer, limit: usize, proxy: &impl Dialer) -> Option<Result<(), Clo
     Some(peer.run(limit, |cx| dialing.as_mut().poll(cx))?.map(drop))
 }
 
-/// `has_key`: the answer to the request's key is in it, which is another one each time.
+/// Compares two outcomes. With `has_key` the bytes have the answer to the request's key, which differs each time.
 fn are_same(at_once: &Outcome, in_pieces: &Outcome, has_key: bool) -> bool {
     const MALFORMED: CloseCause = CloseCause::Proxy(ProxyCause::Malformed);
     match (at_once, in_pieces) {
@@ -96,7 +93,7 @@ fn are_same(at_once: &Outcome, in_pieces: &Outcome, has_key: bool) -> bool {
             Outcome::Failed(CloseCause::UpgradeRejected(b)),
         ) => {
             let (after_a, after_b) = (a.retry_after, b.retry_after);
-            // A date counts from now if the server says nothing else.
+            // A `Retry-After` with a date counts from now, unless the answer has a `Date`.
             let passed = after_a.unwrap_or_default().abs_diff(after_b.unwrap_or_default());
             (a.status, a.body.len(), after_a.is_some())
                 == (b.status, b.body.len(), after_b.is_some())

@@ -1,24 +1,22 @@
-//! The text formats once more, slowly and by way of `serde_json`: what the decoders must say.
+//! A model of the text formats, by way of `serde_json`: slow, and independent of the decoders.
 
 use std::collections::BTreeMap;
 
 use phx_proto::{DecodeCause, DecodeError, Message, Payload, Ref, Status, events};
 use serde_json::value::RawValue;
 
-/// What is wrong with a text, as far as the model distinguishes it.
+/// Errors that the model distinguishes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Wrong {
-    /// It isn't JSON, or not of the outermost type that the format has.
+    /// It isn't JSON, or its outermost type is not the format's.
     Json,
-    /// It is, but no message.
+    /// It is JSON, but no message.
     Message,
-    /// The model can't know: `serde_json` refuses a key that is half a surrogate pair, where a decoder
-    /// skips it as unknown.
+    /// Unknown to the model: `serde_json` refuses a key that is half a surrogate pair, and a decoder skips it.
     CantTell,
 }
 
-/// Panics unless a decoder decodes what the model does, as the same message, and calls malformed only
-/// what the model does.
+/// Panics unless a decoder returns the model's message, and an error only where the model has one.
 pub(crate) fn agrees(expected: Result<Message, Wrong>, decoded: Result<Message, DecodeError>) {
     match (expected, decoded) {
         (Ok(expected), decoded) => assert_eq!(decoded, Ok(expected)),
@@ -31,7 +29,7 @@ pub(crate) fn agrees(expected: Result<Message, Wrong>, decoded: Result<Message, 
     }
 }
 
-/// The message that a V2 text is. `replies` is whether a `phx_reply` is a reply, as it is for a client.
+/// Decodes a V2 text. `replies` is true if a `phx_reply` is a reply, as it is for a client.
 pub(crate) fn v2(text: &[u8], replies: bool) -> Result<Message, Wrong> {
     let text = std::str::from_utf8(text).map_err(|_| Wrong::Json)?;
     let elements: Vec<&RawValue> = serde_json::from_str(text).map_err(|_| Wrong::Json)?;
@@ -41,7 +39,7 @@ pub(crate) fn v2(text: &[u8], replies: bool) -> Result<Message, Wrong> {
     message(Some(join_ref), Some(reference), topic, event, payload, replies)
 }
 
-/// The message that a V1 text is.
+/// Decodes a V1 text.
 pub(crate) fn v1(text: &[u8], is_client: bool) -> Result<Message, Wrong> {
     let text = std::str::from_utf8(text).map_err(|_| Wrong::Json)?;
     let keys = object(text)?;

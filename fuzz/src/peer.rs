@@ -1,5 +1,4 @@
-//! A peer that says what the fuzzer says, the limits on what one poll does with it, and the little that a
-//! transport needs of a runtime.
+//! A peer that sends the fuzzer's bytes, with limits on the reads of one poll, and a runtime for transports.
 
 use std::future::Future;
 use std::io;
@@ -14,17 +13,17 @@ use phx_client::dial::Dialer;
 use phx_client::{BoxFuture, CloseCause, Runtime};
 use phx_proto::Instant;
 
-/// What stands for the right `Sec-WebSocket-Accept` in what a server says.
+/// Placeholder of the right `Sec-WebSocket-Accept` in a server's bytes.
 const ACCEPT: &[u8] = b"{accept}";
 
-/// Reads of one poll. A turn has 32, and half as many again for the frames it gives out; the poll in which one
-/// step ends and the next begins has two turns.
+/// Largest number of reads in one poll. A turn has 32, and half as many again for the frames that it returns; the poll
+/// in which one step ends and the next begins has two turns.
 const MAX_READS: usize = 2 * 48;
 
-/// Bytes of one poll: 16 KiB a turn, and what is read ahead.
+/// Largest number of bytes read in one poll: 16 KiB a turn, and those that are read ahead.
 const MAX_BYTES: usize = 2 * (16 << 10) + (64 << 10);
 
-/// A peer that says what the fuzzer says. Clones are the same peer.
+/// A peer that sends the fuzzer's bytes. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer(Arc<Mutex<State>>);
 
@@ -34,21 +33,21 @@ struct State {
     next: usize,
     sizes: Vec<usize>,
     ends: bool,
-    /// Whether nothing was read yet; the request is there then.
+    /// True until the first read, at which the request is complete.
     is_first: bool,
     heard: Vec<u8>,
     reads: usize,
     bytes: usize,
 }
 
-/// The sizes of pieces that a digit each stands for, in turns.
+/// Returns the sizes of pieces, one for each digit.
 pub(crate) fn sizes(digits: &[u8]) -> Vec<usize> {
     const SIZES: [usize; 10] = [usize::MAX, 1, 2, 3, 5, 8, 64, 65, 511, 4096];
     digits.iter().map(|digit| SIZES[usize::from(digit % 10)]).collect()
 }
 
 impl Peer {
-    /// One whose pieces have these sizes in turns, and which ends or says nothing any more.
+    /// Creates a peer whose pieces have these sizes in turns. After the last byte its stream ends or stalls.
     pub(crate) fn new(said: Vec<u8>, sizes: &[usize], ends: bool) -> Self {
         let (sizes, heard) = (sizes.to_vec(), Vec::new());
         let (next, is_first, reads, bytes) = (0, true, 0, 0);
@@ -59,17 +58,17 @@ impl Peer {
         self.0.lock().unwrap()
     }
 
-    /// Bytes that weren't read.
+    /// Returns the number of bytes that weren't read.
     pub(crate) fn unread(&self) -> usize {
         self.state().said.len()
     }
 
-    /// Bytes that were said to it.
+    /// Returns the number of bytes that were written to it.
     pub(crate) fn heard(&self) -> usize {
         self.state().heard.len()
     }
 
-    /// Polls as [`run`] does; each poll must do no more than it may.
+    /// Polls as [`run`] does, and checks the limits of each poll.
     pub(crate) fn run<T>(
         &self,
         limit: usize,
@@ -143,12 +142,12 @@ impl Dialer for Peer {
     }
 }
 
-/// Where the answer to the request's key belongs.
+/// Returns the position of the placeholder for the answer to the request's key.
 pub(crate) fn place_of_key(said: &[u8]) -> Option<usize> {
     said.windows(ACCEPT.len()).position(|window| window == ACCEPT)
 }
 
-/// Puts in the answer to the request's key, once the request is there.
+/// Replaces the placeholder by the answer to the request's key.
 fn answer_key(said: &mut Vec<u8>, heard: &[u8]) {
     let Some(at) = place_of_key(said) else {
         return;
@@ -161,7 +160,7 @@ fn answer_key(said: &mut Vec<u8>, heard: &[u8]) {
     }
 }
 
-/// A runtime on which no time passes, and every timer goes off when somebody waits for it, or none ever does.
+/// A runtime on which no time passes. Its timers complete when they are polled, or never.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Timers {
     AtOnce,
@@ -193,7 +192,7 @@ impl Future for Timers {
     }
 }
 
-/// Polls until it is ready, or waits for something that won't happen: then `None`.
+/// Polls until it is ready. Returns `None` if it is pending and its waker wasn't called.
 fn run<T>(limit: usize, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Option<T> {
     let woken = Arc::new(Woken(AtomicBool::new(false)));
     let waker = Arc::clone(&woken).into();

@@ -1,11 +1,11 @@
 //! Presence events of any JSON, with any limits.
 //!
-//! The input is lines. The first letter of each says what happens: `s` a `presence_state` and `d` a
-//! `presence_diff`, with the rest of the line as their payload, `j` a join and `e` an error of the
-//! channel, `l` three numbers for a new presence with these limits: metas, diffs that wait, bytes.
+//! The input is lines, each with a letter first: `s` a `presence_state` and `d` a `presence_diff`, with the rest of the
+//! line as payload; `j` a join and `e` an error of the channel; `l` and three numbers for a new presence with these
+//! limits: metas, waiting diffs, bytes.
 //!
-//! What must hold: the list, and whether a payload is refused and why, are those of a plain model; whoever
-//! folds the changes has the list; a payload that is refused changes nothing; the limits are kept.
+//! Checks: the list, refusals and their reasons are those of a plain model; the fold of the changes is the list; a
+//! refused payload changes nothing; the limits are kept.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use model::{Model, UpgradeRejection};
 type Entry = PresenceEntry<Value, Map<String, Value>>;
 type List = BTreeMap<String, Vec<String>>;
 
-/// Panics if something doesn't hold.
+/// Panics if the input shows a fault.
 pub fn check(input: &[u8]) {
     let mut both = Both::new(16, 3, 16 << 20);
     for line in input.split(|byte| *byte == b'\n') {
@@ -50,7 +50,7 @@ pub fn check(input: &[u8]) {
     }
 }
 
-/// A presence and what it is compared with.
+/// A presence and its model.
 struct Both {
     presence: Presence,
     model: Model,
@@ -65,7 +65,7 @@ impl Both {
         Both { presence: Presence::with_config(config), model: Model::new() }
     }
 
-    /// Feeds one event to both.
+    /// Passes an event to both.
     fn handle(&mut self, is_state: bool, text: &[u8]) {
         let payload = Payload::from_unchecked_json(text.to_vec().into());
         let before = list(&self.presence);
@@ -109,7 +109,8 @@ impl Both {
     }
 }
 
-/// Whether this is one of the reasons there are. What isn't presences may be found to be too many of them first.
+/// Returns true if the error is one of the model's reasons. A payload that is no list of presences may also exceed the
+/// limit of metas before that shows.
 fn may_be(error: &PresenceError, refusal: UpgradeRejection) -> bool {
     match error {
         PresenceError::Payload(_) => refusal.payload,
@@ -120,7 +121,7 @@ fn may_be(error: &PresenceError, refusal: UpgradeRejection) -> bool {
     }
 }
 
-/// The list that results from `list` and these changes.
+/// Returns the list that results from `list` and these changes.
 fn fold(mut list: List, changes: &[PresenceChange<Value, Map<String, Value>>]) -> List {
     let Some((last, others)) = changes.split_last() else {
         return list;

@@ -1,9 +1,9 @@
-//! What holds of every decoder: an error has the frame, and what was decoded can be encoded by the
-//! side that sends such frames, and is then decoded as the same message.
+//! Checks for every decoder: an error returns the frame; a decoded message can be encoded by the side that sends such
+//! frames, and is then decoded as the same message.
 
 use phx_proto::{DecodeError, EncodeError, Frame, Message, Ref, Serializer};
 
-/// Who receives a frame, and who sends such frames.
+/// Receiver and sender of a kind of frames.
 #[derive(Clone, Copy)]
 pub(crate) struct Sides<'a> {
     receiver: &'a dyn Serializer,
@@ -11,7 +11,7 @@ pub(crate) struct Sides<'a> {
 }
 
 impl<'a> Sides<'a> {
-    /// The client receives, or the server does.
+    /// Creates the pair in which the client receives, or the server.
     pub(crate) fn of(
         is_client: bool,
         client: &'a dyn Serializer,
@@ -21,14 +21,14 @@ impl<'a> Sides<'a> {
         Sides { receiver, sender }
     }
 
-    /// Decodes the frame, and checks what holds of every decoder.
+    /// Decodes the frame, with the checks for every decoder.
     pub(crate) fn decode(self, frame: &Frame) -> Result<Message, DecodeError> {
         let decoded = self.receiver.decode(frame.clone());
         assert_eq!(self.receiver.decode(frame.clone()), decoded, "the same once more");
         match &decoded {
             Err(error) => {
                 assert_eq!(error.frame, *frame);
-                // Errors can be shown.
+                // Showing an error must not panic.
                 let _ = format!("{error} {error:?} {:?}", error.reason);
             }
             Ok(message) => self.check_round_trip(message),
@@ -52,7 +52,7 @@ impl<'a> Sides<'a> {
     }
 }
 
-/// The part of a message that its format can say.
+/// Returns the part of a message that its format can express.
 fn expressible(receiver: &dyn Serializer, mut message: Message) -> Message {
     if receiver.vsn() == "1.0.0" {
         message.join_ref = None;

@@ -1,16 +1,15 @@
-//! Sessions in which anything happens in any order: what users, transports and servers do, stale
-//! facts, time that jumps about, polls here and there.
+//! Random sessions of the core: calls of users, inputs of transports and servers, stale inputs, jumping time and polls,
+//! in any order.
 //!
-//! The first byte says how the session is driven and with which other one it is compared; the rest
-//! are its settings and steps. `fuzz/README.md` lists the letters.
+//! The first byte selects how the session is driven and with which other session it is compared. The rest are its
+//! settings and steps; `fuzz/README.md` lists the letters.
 //!
-//! What must hold while it goes and in the end is in the crate `phx-chaos`, for the tests of
-//! `phx-proto` too. Here: the same steps give the same outputs; facts about old connections change
-//! nothing; nor does it matter how often the socket is polled and given the time.
+//! The crate `phx-chaos` has the checks of a session, which the tests of `phx-proto` share. Checks here: the same steps
+//! give the same outputs, also with inputs about old connections, and with more polls and timeouts.
 
 use phx_chaos::{Chaos, Options};
 
-/// Panics if something doesn't hold.
+/// Panics if the input shows a fault.
 pub fn check(input: &[u8]) {
     let Some((&how, steps)) = input.split_first() else {
         return;

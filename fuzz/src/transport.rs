@@ -1,19 +1,17 @@
 //! Bytes after the upgrade, in pieces, through the WebSocket library to the transport.
 //!
-//! Two digits are the sizes of the pieces, in turns (`0` all at once, `1` one byte, more for larger
-//! ones). The next says after how many frames the transport is closed from this side (`9` never), and
-//! the one after it whether the stream ends after the last byte (`0`) or stalls (`1`). The rest is
-//! what the server says.
+//! Two digits are the sizes of the pieces in turns (`0` all at once, `1` one byte, larger digits more). The next digit is
+//! the number of frames after which the client closes (`9` never). The one after it is `0` if the stream ends after the
+//! last byte, `1` if it stalls. The rest are the server's bytes.
 //!
-//! What must hold: no frame beyond the limit; so many reads and bytes in each poll, and an end; no
-//! more is said in answer than what is proper; and the same frames and the same end whatever the
-//! pieces.
+//! Checks: no frame over the limit; limited reads and bytes in each poll, and an end; answers no longer than pongs and
+//! a close frame; the same frames and the same end with any pieces.
 
 use std::pin::pin;
 
 use futures::Future as _;
 use phx_client::websocket::{self, WebSocketConfig};
-use phx_client::{Attempt, CloseCause, CloseCode, Frame, Transport as _};
+use phx_client::{Attempt, CloseCause, CloseCode, Frame, Received, Transport as _};
 use phx_proto::Endpoint;
 
 use crate::peer::{Peer, Timers, sizes};
@@ -23,7 +21,7 @@ const SWITCHING: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgra
 
 const MAX_FRAME: usize = 300;
 
-/// Panics if something doesn't hold.
+/// Panics if the input shows a fault.
 pub fn check(input: &[u8]) {
     let [first, second, close_after, ends, said @ ..] = input else {
         return;
@@ -40,7 +38,7 @@ pub fn check(input: &[u8]) {
     }
 }
 
-/// The frames, and the end if there is one.
+/// Returns the frames, and the end if there is one.
 fn received(
     said: &[u8],
     sizes: &[usize],
@@ -68,7 +66,8 @@ fn received(
             break end;
         }
         match peer.run(limit, |cx| transport.as_mut().poll_receive(cx)) {
-            Some(Ok(frame)) => {
+            Some(Ok(Received::Gap)) => panic!("a WebSocket has no gaps"),
+            Some(Ok(Received::Frame(frame))) => {
                 assert!(frame.len() <= MAX_FRAME, "{} bytes", frame.len());
                 frames.push(frame);
             }

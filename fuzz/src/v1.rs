@@ -1,17 +1,16 @@
 //! Frames of any bytes into both sides of V1.
 //!
-//! The first byte says who receives the frame: `0` the client, `1` the server, and `2` and `3` the
-//! same with a binary frame. The rest is the frame.
+//! The first byte is the receiver: `0` the client, `1` the server, `2` and `3` the same with a binary frame. The rest is
+//! the frame.
 //!
-//! What must hold, besides what holds of every decoder: it decodes what the model decodes, as the
-//! same message, and no binary frame.
+//! Checks, besides those for every decoder: it decodes the same messages as the model, and no binary frame.
 
 use phx_proto::{DecodeCause, Frame, V1, V1Server};
 
 use crate::model;
 use crate::round_trip::Sides;
 
-/// Panics if something doesn't hold.
+/// Panics if the input shows a fault.
 pub fn check(input: &[u8]) {
     let Some((&choice, bytes)) = input.split_first() else {
         return;

@@ -1,15 +1,15 @@
 //! Binary frames of any bytes into both sides of V2.
 //!
-//! The first byte says who receives the frame: `0` the client, `1` the server. The rest is the frame.
+//! The first byte is the receiver: `0` the client, `1` the server. The rest is the frame.
 //!
-//! What must hold, besides what holds of every decoder: it decodes what the model decodes, as the
-//! same message; and a text frame of the same bytes is never a binary message.
+//! Checks, besides those for every decoder: it decodes the same messages as the model; a text frame of the same bytes
+//! is never a binary message.
 
 use phx_proto::{Frame, Message, Payload, Ref, Status, V2, V2Server};
 
 use crate::round_trip::Sides;
 
-/// Panics if something doesn't hold.
+/// Panics if the input shows a fault.
 pub fn check(input: &[u8]) {
     let Some((&choice, bytes)) = input.split_first() else {
         return;
@@ -23,10 +23,10 @@ pub fn check(input: &[u8]) {
     }
 }
 
-/// The format once more, as the table of its layouts says it.
+/// A second decoder, by the table of the format's layouts.
 fn model(bytes: &[u8], is_client: bool) -> Option<Message> {
     let (&kind, rest) = bytes.split_first()?;
-    // Which names the frame has, and whether the last one is a status.
+    // The names in the frame. A status is the last one.
     let names = match (kind, is_client) {
         (0, true) => ["join_ref", "topic", "event"].as_slice(),
         (0, false) => &["join_ref", "ref", "topic", "event"],

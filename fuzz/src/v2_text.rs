@@ -1,16 +1,16 @@
 //! Text frames of any bytes into both sides of V2.
 //!
-//! The first byte says who receives the frame: `0` the client, `1` the server. The rest is the frame.
+//! The first byte is the receiver: `0` the client, `1` the server. The rest is the frame.
 //!
-//! What must hold, besides what holds of every decoder: it decodes what the model decodes, as the
-//! same message, and calls malformed only what the model does.
+//! Checks, besides those for every decoder: it decodes the same messages as the model, and refuses only what the model
+//! refuses.
 
 use phx_proto::{Frame, V2, V2Server};
 
 use crate::model;
 use crate::round_trip::Sides;
 
-/// Panics if something doesn't hold.
+/// Panics if the input shows a fault.
 pub fn check(input: &[u8]) {
     let Some((&choice, text)) = input.split_first() else {
         return;

@@ -1,9 +1,8 @@
-//! The record of which crates were checked against the database of advisories, and when.
+//! Record of the crates that were checked against the database of advisories, with the date.
 //!
-//! The database is fetched over the network, which not every machine that runs CI allows. There the
-//! `deny` step compares the lock files with this record instead, so that a crate that nobody has
-//! checked is visible in the repository until somebody does. Only a check that passed moves a crate to
-//! the checked ones: [`Record::checked`] is called after one, and from nowhere else.
+//! The database is fetched over the network, which isn't allowed on all machines that run CI. There the `deny` step
+//! compares the lock files with this record instead, so that unchecked crates are visible in the repository. Only
+//! [`Record::checked`], called after a check that passed, makes crates checked ones.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -14,10 +13,10 @@ use anyhow::{Context as _, bail, ensure};
 use crate::command::Program;
 use crate::steps::fuzz;
 
-/// Where the record is.
+/// Path of the record.
 pub(crate) const FILE: &str = "xtask/advisories-unchecked.toml";
 
-/// What brings the record up to date.
+/// Command that updates the record.
 pub(crate) const COMMAND: &str = "cargo xtask advisories";
 
 const NEVER: &str = "never";
@@ -36,10 +35,10 @@ const UNCHECKED: &str = "\n# Added or raised since that day. No release while th
 /// Crates as `name version`, in the order in which the file has them.
 type Crates = BTreeSet<String>;
 
-/// Which crates were checked, and when.
+/// Checked crates, with the date of the check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
-    /// The day of the last check that passed, as `2026-12-01`; `None` if there was none.
+    /// Day of the last check that passed, as `2026-12-01`; `None` if there was none.
     checked_on: Option<String>,
     checked: Crates,
     unchecked: Crates,
@@ -56,25 +55,25 @@ impl Record {
         fs::write(FILE, self.render()).with_context(|| format!("can't write {FILE}"))
     }
 
-    /// The record after a check of these crates that passed today.
+    /// Creates the record after a check of these crates that passed today.
     pub(crate) fn checked(today: String, crates: Crates) -> Self {
         Record { checked_on: Some(today), checked: crates, unchecked: Crates::new() }
     }
 
-    /// The record where nothing was ever checked.
+    /// Creates the record before the first check.
     pub(crate) fn never() -> Self {
         Record { checked_on: None, checked: Crates::new(), unchecked: Crates::new() }
     }
 
-    /// The record of these crates when no check was possible: a crate that is gone is forgotten, one
-    /// that is new is unchecked. A crate that was raised is a new one.
+    /// Returns the record of these crates when no check was possible: without the removed crates, and with new ones
+    /// unchecked. Another version of a crate counts as new.
     pub(crate) fn updated(&self, crates: &Crates) -> Self {
         let checked: Crates = self.checked.intersection(crates).cloned().collect();
         let unchecked = crates.difference(&checked).cloned().collect();
         Record { checked_on: self.checked_on.clone(), checked, unchecked }
     }
 
-    /// Fails unless the record has exactly these crates.
+    /// Checks that the record has exactly these crates.
     pub(crate) fn compare(&self, crates: &Crates) -> anyhow::Result<()> {
         let expected = self.updated(crates);
         let missing = expected.unchecked.difference(&self.unchecked);
@@ -91,12 +90,12 @@ impl Record {
         Ok(())
     }
 
-    /// Number of crates that haven't been checked.
+    /// Returns the number of unchecked crates.
     pub(crate) fn unchecked(&self) -> usize {
         self.unchecked.len()
     }
 
-    /// The state of the record for the summary of a run that checked nothing.
+    /// Returns the text for the summary of a run that checked nothing.
     pub(crate) fn summary(&self) -> String {
         let of = self.checked.len() + self.unchecked.len();
         match &self.checked_on {
@@ -107,7 +106,7 @@ impl Record {
         }
     }
 
-    /// Reads what [`render`](Self::render) wrote; of anything else it says so.
+    /// Reads the text that [`render`](Self::render) writes; any other is an error.
     fn parse(text: &str) -> anyhow::Result<Self> {
         let mut record = Record::never();
         let mut list = &mut record.unchecked;
@@ -149,14 +148,14 @@ impl Record {
     }
 }
 
-/// Today, in UTC.
+/// Returns today's date in UTC.
 pub(crate) fn today() -> anyhow::Result<String> {
     let day = Program::new("date").args(["-u", "+%Y-%m-%d"]).output()?.trim().to_owned();
     ensure!(is_day(&day), "`date` doesn't say a day but {day:?}");
     Ok(day)
 }
 
-/// The crates of both lock files that come from somewhere else.
+/// Returns the external crates of both lock files.
 pub(crate) fn locked() -> anyhow::Result<Crates> {
     let fuzz = fuzz::manifest()?.replace("Cargo.toml", "Cargo.lock");
     let mut crates = Crates::new();
@@ -167,7 +166,7 @@ pub(crate) fn locked() -> anyhow::Result<Crates> {
     Ok(crates)
 }
 
-/// The packages of a lock file that have a source: what is without one is in this repository.
+/// Returns the packages of a lock file that have a source; those without one are in this repository.
 fn in_lock_file(text: &str) -> anyhow::Result<Crates> {
     let mut crates = Crates::new();
     for package in text.split("[[package]]").skip(1) {
@@ -189,7 +188,7 @@ fn quoted(text: &str) -> Option<&str> {
     text.strip_prefix('"')?.strip_suffix('"').filter(|inner| !inner.contains('"'))
 }
 
-/// Whether the text has the form of a day, `2026-12-01`.
+/// Returns true if the text has the form of a day, `2026-12-01`.
 fn is_day(text: &str) -> bool {
     let form = text.bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte });
     form.eq(b"0000-00-00".iter().copied())

@@ -1,4 +1,4 @@
-//! Running other programs, with the command line shown first and a failure that names it.
+//! Runs other programs. The command line is printed first, and errors name it.
 
 use std::env;
 use std::ffi::OsStr;
@@ -13,7 +13,7 @@ use wait_timeout::ChildExt as _;
 
 /// A program and its arguments.
 ///
-/// Nothing is ever read from standard input, so that no check waits for a person.
+/// Its standard input is empty, so that no check waits for a person.
 pub(crate) struct Program {
     command: Command,
     shown: String,
@@ -24,7 +24,7 @@ impl Program {
         Program::found_at(name, name)
     }
 
-    /// The cargo of the toolchain that runs this program.
+    /// Returns the cargo of the toolchain that runs this program.
     pub(crate) fn cargo() -> Self {
         match env::var_os("CARGO") {
             Some(path) => Program::found_at(path, "cargo"),
@@ -32,7 +32,7 @@ impl Program {
         }
     }
 
-    /// The cargo of another toolchain, as rustup names it.
+    /// Returns the cargo of another toolchain, by rustup's name.
     pub(crate) fn cargo_of(toolchain: &str) -> Self {
         Program::new("rustup").args(["run", toolchain, "cargo"])
     }
@@ -95,7 +95,7 @@ impl Program {
             .with_context(|| format!("`{}` wrote something that isn't UTF-8", self.shown))
     }
 
-    /// Its captured output, or `None` when there is no such program or it fails: for asking what is
+    /// Runs it with its output captured; `None` if there is no such program or it fails. For questions about what is
     /// installed.
     pub(crate) fn output_if_any(mut self) -> io::Result<Option<String>> {
         match self.command.output() {
@@ -113,12 +113,12 @@ impl Program {
     }
 }
 
-/// A program that runs beside this one, with its lines in both directions. It is killed when this is dropped.
+/// A running program, with lines in both directions. It is killed when this is dropped.
 pub(crate) struct Session {
     child: Child,
     shown: String,
     lines: Receiver<String>,
-    /// What it has printed, on standard output and standard error.
+    /// Lines that it has printed, on standard output and standard error.
     printed: Vec<String>,
 }
 
@@ -141,7 +141,8 @@ impl Session {
         Ok(Session { child, shown, lines, printed: Vec::new() })
     }
 
-    /// Waits for a line that contains `text`, and returns it.
+    /// Waits for a line that contains `text`, and returns it. Lines before it are skipped; those of standard output
+    /// and standard error have no order.
     pub(crate) fn wait_for(&mut self, text: &str, patience: Duration) -> anyhow::Result<String> {
         let deadline = Instant::now() + patience;
         loop {
@@ -173,13 +174,13 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // It may have ended already.
+        // Fails if it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Sends each line on, from another thread, until the end or until the session is dropped.
+/// Forwards each line on another thread, until the end or until the session is dropped.
 fn forward(from: impl Read + Send + 'static, to: Sender<String>) {
     thread::spawn(move || {
         let lines = BufReader::new(from).lines();
@@ -205,7 +206,7 @@ mod tests {
 
     #[test]
     fn what_does_not_end_is_killed_at_the_deadline() {
-        // It would wait until its parent is gone, were it not killed.
+        // Without the kill it would wait until its parent is gone.
         let hangs = Program::new("sleep").args(["600"]);
         let error = hangs.run_within(Duration::from_millis(20)).unwrap_err().to_string();
         assert!(error.contains("didn't end"), "{error}");
@@ -214,10 +215,12 @@ mod tests {
     #[test]
     fn a_session_hears_and_is_heard() {
         let patience = Duration::from_secs(10);
-        let script = "read line; echo \"heard $line\"; echo why >&2; exit 3";
+        // It waits between its two outputs, which are read on different threads: lines of both have no order.
+        let script = "read line; echo \"heard $line\"; read line; echo why >&2; exit 3";
         let mut session = Session::start("sh", &["-c", script]).unwrap();
         session.say("this").unwrap();
         assert_eq!(session.wait_for("heard", patience).unwrap(), "heard this");
+        session.say("that").unwrap();
         session.wait_for("why", patience).unwrap();
         assert_eq!(session.wait(patience).unwrap().code(), Some(3));
         let error = session.wait_for("more", Duration::from_millis(1)).unwrap_err().to_string();

@@ -1,11 +1,11 @@
-//! Every crate is under the lints of the root Cargo.toml, those outside the workspace too.
+//! Checks that every crate has the lints of the root Cargo.toml, also outside of the workspace.
 
 use std::collections::BTreeSet;
 
 use crate::steps::fuzz;
 
-/// What is wrong with the lints of a manifest below the root: it has to inherit the workspace's, or,
-/// where it is a separate workspace and can't, to have the same tables.
+/// Returns the faults in the lints of a manifest below the root. It must inherit the workspace's, or have the same tables
+/// if it is a separate workspace, which can't inherit.
 pub(crate) fn faults(root: &str, path: &str, manifest: &str) -> Vec<String> {
     if !manifest.lines().any(|line| line.trim() == "[workspace]") {
         let inherits = section(manifest, "[lints]").contains("workspace = true");
@@ -28,7 +28,7 @@ pub(crate) fn faults(root: &str, path: &str, manifest: &str) -> Vec<String> {
     faults
 }
 
-/// The lines between this header and the next one.
+/// Returns the lines between this header and the next one.
 fn section<'a>(manifest: &'a str, header: &str) -> BTreeSet<&'a str> {
     let lines = manifest.lines().map(str::trim).skip_while(|line| *line != header).skip(1);
     let lines = lines.take_while(|line| !line.starts_with('['));

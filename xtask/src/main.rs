@@ -1,8 +1,7 @@
 //! `cargo xtask ci` runs every check of this repository; `cargo xtask STEP` runs one of them.
 //!
-//! The steps are listed in [`step::ALL`], in the order in which `ci` runs them, and each has a file
-//! under `steps/`. A step brings the tools it needs (see [`tools`]) and fails with one
-//! clear sentence when it can't. `cargo xtask PROGRAM ARGS...` runs one of [`programs`].
+//! The steps are listed in [`step::ALL`], in the order in which `ci` runs them; their files are under `steps/`. A step
+//! installs the tools it needs (see [`tools`]), and fails with one clear sentence when it can't. `cargo xtask PROGRAM ARGS...` runs one of [`programs`].
 
 #![expect(clippy::print_stdout, reason = "a command-line program speaks through standard output")]
 #![expect(clippy::print_stderr, reason = "usage errors belong on standard error")]
@@ -57,9 +56,9 @@ fn at_the_root() -> anyhow::Result<()> {
     env::set_current_dir(root).with_context(|| format!("can't enter {}", root.display()))
 }
 
-/// Runs the steps from the root of the workspace; true when all of them passed.
+/// Runs the steps from the root of the workspace. Returns true if all of them passed.
 ///
-/// A failed step doesn't keep the later ones from running: one run shows everything that fails.
+/// The steps after a failed one run as well, so that one run shows all failures.
 fn run(steps: &[&Step]) -> anyhow::Result<bool> {
     at_the_root()?;
     let reports: Vec<_> = steps.iter().map(|step| step.run()).collect();

@@ -1,6 +1,6 @@
 //! Programs of the workspace that take arguments: `cargo xtask NAME ARGS...`.
 //!
-//! They are built with optimisation, since what they do is done many thousand times.
+//! They are built with optimisation, since they repeat their work many thousand times.
 
 use crate::command::Program;
 use crate::tools;
@@ -11,7 +11,7 @@ pub(crate) struct Forwarded {
     pub(crate) about: &'static str,
     package: &'static str,
     profile: &'static str,
-    /// Brings what it needs beside the compiler.
+    /// Installs what it needs besides the compiler.
     prepare: fn() -> anyhow::Result<()>,
 }
 
@@ -19,7 +19,7 @@ fn nothing() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All there are. Each is the subcommand `name` of its package's binary.
+/// All programs. Each is the subcommand `name` of its package's binary.
 pub(crate) const ALL: &[&Forwarded] =
     &[&SIM, &HERD, &FAULTS, &HOSTILE, &SOAK, &SUSPEND, &DIFFERENTIAL, &BENCH];
 
@@ -47,17 +47,17 @@ pub(crate) const DIFFERENTIAL: Forwarded = Forwarded {
 
 pub(crate) const BENCH: Forwarded = Forwarded {
     package: "phx-bench",
-    // What users get.
+    // The profile that users build with.
     profile: "release",
     ..reliability("bench", "what things cost beside their floors, and the goals")
 };
 
-/// One of phx-reliability, in a profile that is quick to build, and as strict as a test.
+/// Returns a program of phx-reliability, in a profile that builds quickly and has a test's assertions.
 const fn reliability(name: &'static str, about: &'static str) -> Forwarded {
     Forwarded { name, about, package: "phx-reliability", profile: "checks", prepare: nothing }
 }
 
-/// The program of this name.
+/// Returns the program of this name.
 pub(crate) fn find(name: &str) -> Option<&'static Forwarded> {
     ALL.iter().find(|program| program.name == name).copied()
 }

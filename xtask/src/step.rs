@@ -1,4 +1,4 @@
-//! The list of steps, and how one is chosen and run.
+//! The list of steps, and their selection.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::steps::{
 use crate::summary::Report;
 use crate::tools;
 
-/// Every step, in the order in which `ci` runs them: quick ones first.
+/// Steps of `ci`, in the order in which it runs them: quick ones first.
 pub(crate) const ALL: &[Step] = &[
     Step { name: "tools", about: "bring the tools and targets the steps need", check: tools::all },
     Step { name: "fmt", about: "the sources are formatted", check: cargo::fmt },
@@ -20,6 +20,7 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "suite", about: "one behaviour suite on every adapter", check: cargo::suite },
     Step { name: "simulation", about: "simulated runs under faults", check: runs::simulation },
     Step { name: "differential", about: "core and phoenix.js alike", check: runs::differential },
+    Step { name: "supabase", about: "Supabase's official clients", check: cargo::supabase },
     Step { name: "faults", about: "real faults, noticed and healed in time", check: runs::faults },
     Step { name: "hostile", about: "a server that attacks every adapter", check: runs::hostile },
     Step { name: "soak", about: "traffic under faults, for a minute", check: runs::soak },
@@ -32,11 +33,15 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "fuzz-replay", about: "the fuzz targets' seeds pass", check: fuzz::replay },
     Step { name: "deny", about: "licences, bans, sources, advisories", check: deny::check },
     Step { name: "features", about: "each crate and feature alone", check: features::check },
-    Step { name: "no-std", about: "phx-proto on targets without std", check: cargo::no_std },
+    Step {
+        name: "no-std",
+        about: "phx-proto and phx-websocket on targets without std",
+        check: cargo::no_std,
+    },
     Step { name: "msrv", about: "the oldest supported compiler", check: cargo::msrv },
 ];
 
-/// What isn't a check, and runs only when it is named.
+/// Steps that aren't checks, and run only when they are named.
 const ON_REQUEST: &[Step] = &[
     Step { name: "api-accept", about: "write the texts in api/ anew", check: api::accept },
     Step {
@@ -50,12 +55,12 @@ const ON_REQUEST: &[Step] = &[
     Step { name: "counts-accept", about: "store the counts of today", check: counts::accept },
 ];
 
-/// What a step that passed has to say in the summary, if anything.
+/// Text of a passed step for the summary, if there is one.
 pub(crate) type Outcome = anyhow::Result<Option<String>>;
 
-/// One check of the repository.
+/// A check of the repository.
 pub(crate) struct Step {
-    /// What to call it on the command line.
+    /// Name on the command line.
     pub(crate) name: &'static str,
     about: &'static str,
     check: fn() -> Outcome,
@@ -74,8 +79,7 @@ impl Step {
     }
 }
 
-/// The steps that the command line names, `ci` being all of them; `None` when it names none, or one
-/// that doesn't exist.
+/// Returns the steps that the command line names; `ci` stands for all. `None` if it names no step, or an unknown one.
 pub(crate) fn select(names: &[String]) -> Option<Vec<&'static Step>> {
     match names {
         [] => None,
@@ -87,7 +91,7 @@ pub(crate) fn select(names: &[String]) -> Option<Vec<&'static Step>> {
     }
 }
 
-/// What to print when the command line can't be understood.
+/// Returns the help text for a wrong command line.
 pub(crate) fn usage() -> String {
     let mut text = String::from(
         "usage: cargo xtask ci | STEP... | PROGRAM ARGS...\n\nsteps, in the order of ci:\n",

@@ -1,4 +1,4 @@
-//! One file a step, or for a few that are alike.
+//! Steps: a file for each, or for several similar ones.
 
 pub(crate) mod api;
 pub(crate) mod cargo;

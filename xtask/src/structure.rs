@@ -1,5 +1,5 @@
-//! Rules about what is in the files of the crates: no circles of files, the core's state is private
-//! to its files, and the core's socket is implemented in one.
+//! Rules about the contents of files: no circles of files, the core's state is private to its files, and the core's
+//! socket is implemented in one file.
 
 mod circles;
 mod names;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use source::Crate;
 
-/// What is wrong with these files: path and text.
+/// Returns the faults of these files, given as path and text.
 pub(crate) fn faults<'a>(files: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
     let text: BTreeMap<&str, &str> = files.collect();
     let mut faults = Vec::new();

@@ -1,11 +1,11 @@
-//! The table at the end of a run.
+//! Table at the end of a run.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::step::Outcome;
 
-/// How one step went.
+/// Result of a step.
 pub(crate) struct Report {
     pub(crate) name: &'static str,
     pub(crate) took: Duration,
@@ -18,7 +18,7 @@ impl Report {
     }
 }
 
-/// One line a step: its name, its verdict, its time, and what it has to say; then the total.
+/// Returns a line for each step: its name, its verdict, its time and its text; then the total.
 pub(crate) fn table(reports: &[Report]) -> String {
     let mut text = String::new();
     for report in reports {

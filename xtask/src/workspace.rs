@@ -1,27 +1,27 @@
-//! What `cargo metadata` says about this workspace.
+//! The workspace, as `cargo metadata` reports it.
 
 use anyhow::Context as _;
 use serde_json::Value;
 
 use crate::command::Program;
 
-/// The crates of a workspace.
+/// Crates of a workspace.
 pub(crate) struct Workspace {
-    /// Sorted by name.
+    /// Crates, sorted by name.
     pub(crate) packages: Vec<Package>,
 }
 
-/// One crate of the workspace.
+/// A crate of the workspace.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Package {
     pub(crate) name: String,
-    /// Sorted; with `default`, if it has one, and the features optional dependencies make.
+    /// Features in alphabetical order, with `default` and those of optional dependencies.
     pub(crate) features: Vec<String>,
-    /// The names of its examples.
+    /// Names of its examples.
     pub(crate) examples: Vec<String>,
-    /// The oldest compiler it supports, as its manifest says.
+    /// Oldest supported compiler, from its manifest.
     pub(crate) rust_version: Option<String>,
-    /// Whether it may be published anywhere.
+    /// True if it may be published.
     pub(crate) is_published: bool,
 }
 
@@ -42,7 +42,7 @@ impl Workspace {
         Ok(Workspace { packages })
     }
 
-    /// The oldest compiler the workspace supports: one for all crates.
+    /// Returns the oldest compiler that the workspace supports: the same for all crates.
     pub(crate) fn rust_version(&self) -> anyhow::Result<&str> {
         let mut versions: Vec<&str> = Vec::new();
         for package in &self.packages {
@@ -70,7 +70,7 @@ impl Package {
         let targets = targets.with_context(|| format!("{name} has no targets"))?;
         let examples = targets.iter().filter(|target| is_example(target));
         let examples = examples.filter_map(|target| text(target, "name")).collect();
-        // The registries it may go to; missing or null for all of them.
+        // The allowed registries; missing or null for all of them.
         let registries = package.get("publish").and_then(Value::as_array);
         let is_published = registries.is_none_or(|registries| !registries.is_empty());
         let rust_version = text(package, "rust_version");

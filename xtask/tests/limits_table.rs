@@ -1,5 +1,5 @@
-//! The tables of SECURITY.md are true: defaults are those of the code, no limit of the code is
-//! missing, and the tests that they name exist.
+//! Checks the tables of SECURITY.md: defaults are those of the code, no limit of the code is missing, and the tests
+//! named there exist.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use phx_client::websocket::WebSocketConfig;
+use phx_proto::longpoll::SessionConfig;
 use phx_proto::{Config, PresenceConfig};
 
-/// A default: a number of things or bytes, or a time.
+/// A default: a number of items or bytes, or a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Value {
     Number(usize),
@@ -29,7 +30,7 @@ impl From<Duration> for Value {
     }
 }
 
-/// Says the fields of a configuration; with the names from the same tokens as the values.
+/// Lists the fields of a configuration, with names and values from the same tokens.
 macro_rules! fields {
     ($config:ident { $($field:ident),* $(,)? }) => {{
         let config = $config::default();
@@ -63,6 +64,8 @@ fn fields() -> BTreeMap<String, Value> {
         max_answer_bytes,
     });
     let presence = fields!(PresenceConfig { max_pending_diffs, max_metas, max_bytes });
+    let session =
+        fields!(SessionConfig { max_answer_bytes, max_refusal_body, answer_timeout, busy_timeout });
     let websocket = fields!(WebSocketConfig {
         read_buffer_size,
         write_buffer_size,
@@ -70,7 +73,7 @@ fn fields() -> BTreeMap<String, Value> {
         refusal_timeout,
     });
     let interval = ("Config::heartbeat_interval".to_owned(), Value::Time(interval));
-    core.into_iter().chain(presence).chain(websocket).chain([interval]).collect()
+    core.into_iter().chain(presence).chain(websocket).chain(session).chain([interval]).collect()
 }
 
 #[derive(Debug)]
@@ -97,12 +100,12 @@ fn rows() -> Vec<Row> {
     .collect()
 }
 
-/// What stands between backticks.
+/// Returns the texts between backticks.
 fn code(cell: &str) -> Vec<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// `1,024`, `64 MiB`, `10 s` or `250 µs`.
+/// Parses `1,024`, `64 MiB`, `10 s` or `250 µs`.
 fn value(cell: &str) -> Option<Value> {
     let mut words = cell.split(' ');
     let number: usize = words.next()?.replace(',', "").parse().ok()?;
@@ -116,7 +119,7 @@ fn value(cell: &str) -> Option<Value> {
     }
 }
 
-/// The value of a constant as it is written in a source.
+/// Returns the value of a constant in a source.
 fn constant(source: &str, name: &str) -> Option<Value> {
     let (_, rest) = source.split_once(&format!("const {name}: "))?;
     let (_, written) = rest.split(';').next()?.split_once(" = ")?;
@@ -135,7 +138,7 @@ fn constant(source: &str, name: &str) -> Option<Value> {
     }
 }
 
-/// All Rust sources under `crates`, with their paths from there.
+/// Returns all Rust sources under `crates`, with their paths from there.
 fn sources() -> Vec<(String, String)> {
     fn collect(directory: &Path, sources: &mut Vec<(String, String)>) {
         let crates = root().join("crates");
@@ -185,9 +188,12 @@ fn the_tests_that_are_named_exist() {
     }
 }
 
-/// Constants that bound the work of one step, or a line of text, rather than what is kept.
-const STEPS: [&str; 10] = [
+/// Constants that bound the work of one step, or a line of text, rather than memory.
+const STEPS: [&str; 16] = [
     "MAX_ACTIONS",
+    "MAX_DROPPED",
+    "MAX_FAILURES",
+    "MAX_LINES",
     "MAX_NAME",
     "MAX_NAMES",
     "MAX_OUTSIDE",
@@ -196,6 +202,9 @@ const STEPS: [&str; 10] = [
     "MAX_SENT",
     "MAX_SHOWN_REASON",
     "MAX_TARGET",
+    "MAX_UNOPENED",
+    "MAX_CREATIONS",
+    "MAX_UNREAD",
     "MAX_ZONE",
 ];
 
@@ -215,11 +224,12 @@ fn no_limit_of_the_code_is_missing() {
             let known = listed.contains(&name) || STEPS.contains(&&*name);
             assert!(known, "{name} of {path} has no row");
         }
-        // Fields that `fields` doesn't know, of the configurations.
+        // Fields of the configurations that `fields` lacks.
         for (start, of) in [
             ("pub struct Config {", "Config"),
             ("pub struct PresenceConfig {", "PresenceConfig"),
             ("pub struct WebSocketConfig {", "WebSocketConfig"),
+            ("pub struct SessionConfig {", "SessionConfig"),
         ] {
             let Some((_, body)) = source.split_once(start) else { continue };
             let body = body.split("\n}").next().unwrap();

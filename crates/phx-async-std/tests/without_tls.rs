@@ -1,4 +1,4 @@
-//! `wss` in a program that was built without TLS is an error that says so.
+//! `wss` in a program that was built without TLS is an error that names TLS.
 
 #![cfg(not(feature = "tls"))]
 

@@ -1,4 +1,4 @@
-//! The client in one scenario, and what it cost.
+//! The client in one scenario, and its costs.
 
 mod channels;
 mod connections;

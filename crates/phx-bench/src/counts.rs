@@ -1,5 +1,5 @@
-//! Instructions and allocations of the operations: figures that are the same on every run,
-//! stored beside this crate, and held to by CI.
+//! Instructions and allocations of the operations. These figures are the same on every run; they are stored in
+//! `counts.json`, and CI compares them.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,35 +19,34 @@ const TOLERANCE: f64 = 1.05;
 /// Limits of the ratio of instructions of the first operation to those of the second.
 const RATIOS: &[(&str, &str, f64)] = &[(operations::MANY_METAS, operations::FEW_METAS, 3.0)];
 
-/// Instructions of an operation are the difference of two runs, divided by that of their lengths, so
-/// that what comes before and after doesn't count.
+/// Repetitions of the shorter run. An operation's instructions are the difference of two runs, divided by the
+/// difference of their lengths: set-up and tear-down don't count.
 const SHORT_RUN: u64 = 1_000;
 const LONG_RUN: u64 = 3_000;
 
-/// The stored figures.
+/// Stored figures.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Counts {
-    /// The compiler's version. Another one makes other instructions, so these are compared only with
-    /// those of the same.
+    /// Version of the compiler. Instructions are compared only if it is the same.
     rustc: String,
     operations: BTreeMap<String, Count>,
 }
 
-/// For one time that the operation is done.
+/// Counts for one repetition of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Count {
     pub(crate) instructions: u64,
     pub(crate) allocations: f64,
 }
 
-/// Repeats an operation `times` times: the program that runs under valgrind.
+/// Repeats an operation `times` times. This program runs under valgrind.
 pub(crate) fn repeat(name: &str, times: u64) -> anyhow::Result<()> {
     let mut operation = operations::find(name)?.prepare()?;
     (0..times).for_each(|_| operation());
     Ok(())
 }
 
-/// Counts everything, and fails if something costs more than the stored figures say.
+/// Counts all operations, and fails if one costs more than the stored figures allow.
 pub(crate) fn check() -> anyhow::Result<()> {
     let stored = std::fs::read_to_string(file()).context("the stored figures can't be read")?;
     let stored: Counts = serde_json::from_str(&stored).context("the stored figures are broken")?;
@@ -73,7 +72,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
     );
 }
 
-/// Counts everything, and stores the figures.
+/// Counts all operations, and stores the figures.
 pub(crate) fn accept() -> anyhow::Result<()> {
     let counted = count()?;
     complain(&table(&counted, &counted));
@@ -101,7 +100,7 @@ fn rustc() -> anyhow::Result<String> {
     text.split_whitespace().nth(1).map(str::to_owned).context("rustc prints no version")
 }
 
-/// Allocations of an operation, once everything it keeps has its size.
+/// Returns the allocations of an operation, after a warm-up in which tables and buffers have grown.
 pub(crate) fn allocations(name: &str) -> anyhow::Result<f64> {
     const TIMES: u32 = 10_000;
     let mut operation = operations::find(name)?.prepare()?;
@@ -113,8 +112,8 @@ pub(crate) fn allocations(name: &str) -> anyhow::Result<f64> {
     Ok((each * 100.0).round() / 100.0)
 }
 
-/// Instructions that this program executes for each of what it does `short` and `long`
-/// times, its last argument.
+/// Returns the instructions for each repetition, from two runs of this program with the last arguments `short` and
+/// `long`.
 pub(crate) fn instructions(args: &[&str], short: u64, long: u64) -> anyhow::Result<u64> {
     let total = |times: u64| -> anyhow::Result<u64> {
         let output = Command::new("valgrind")
@@ -152,7 +151,7 @@ fn grown(counted: &Counts, stored: &Counts) -> Vec<String> {
     grown
 }
 
-/// Operations that cost more beside others than they may, in words.
+/// Describes the operations that cost too much compared with others.
 fn too_far_apart(counted: &Counts) -> Vec<String> {
     let mut lines = Vec::new();
     for (name, other, ratio) in RATIOS {

@@ -1,16 +1,15 @@
-//! The floor: the WebSocket library the client is built on, and as little around it
-//! as does the same job.
+//! Floors: the same jobs with the WebSocket library alone, and as little code around it as possible.
 //!
-//! | floor | is |
+//! | floor | does |
 //! |---|---|
-//! | `none` | frames are read and counted |
-//! | `decode` | and decoded by the core's serializer |
-//! | `task` | frames are read, parsed by serde into borrowed parts, found a channel by one look-up, and sent to its task |
+//! | `none` | reads frames and counts them |
+//! | `decode` | the same, and decodes them with the core's serializer |
+//! | `task` | reads frames, parses them with serde into borrowed parts, finds the channel by one look-up, and sends them to its task |
 //! | `each` | echoes, with a flush for each push |
-//! | `batch` | echoes, with a flush for as many pushes as there are |
+//! | `batch` | echoes, with one flush for all pushes that are ready |
 //!
-//! They run on tokio. Echoes and connections do so on the other runtimes as well, as `each@smol` or
-//! `none@async-std`: what a runtime itself costs.
+//! Floors run on tokio. Those of echoes and connections run on the other runtimes as well, as `each@smol` or
+//! `none@async-std`, which shows the costs of the runtime itself.
 
 mod channels;
 mod connections;

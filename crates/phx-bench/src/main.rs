@@ -1,8 +1,7 @@
-//! Costs of a message, a connection and a channel, beside the floors below which no client gets.
+//! Costs of a message, a connection and a channel, beside floors: the same jobs with the WebSocket library alone.
 //!
-//! `run` measures everything side by side. What it starts for that can be started alone: a server, a
-//! client in one scenario, a floor in one scenario, a single operation. `counts` holds CI to what is
-//! the same on every run.
+//! `run` measures all scenarios side by side. The processes that it starts can be started alone: a server, a client or
+//! a floor in one scenario, a single operation. `counts` compares the figures that are the same on every run, for CI.
 
 use std::process::ExitCode;
 
@@ -20,7 +19,7 @@ mod sequence;
 mod server;
 mod suite;
 
-/// Counts what this program allocates.
+/// Allocator that counts this program's allocations.
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
 

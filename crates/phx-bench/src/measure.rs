@@ -10,7 +10,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Stats};
 
 use crate::runtime::Runtime;
 
-/// A moment from which on costs are counted, for the whole process.
+/// Start of a measurement of the whole process.
 pub(crate) struct Start {
     at: Instant,
     user: Duration,
@@ -24,7 +24,7 @@ impl Start {
         Start { at: Instant::now(), user, system, allocated: INSTRUMENTED_SYSTEM.stats() }
     }
 
-    /// The cost of `n` things since then.
+    /// Returns the costs since the start, for each of `n` repetitions.
     pub(crate) fn cost_of(&self, client: &str, scenario: String, n: u64) -> Cost {
         let (user, system) = cpu_time();
         let (user, system) = (user.saturating_sub(self.user), system.saturating_sub(self.system));
@@ -48,7 +48,7 @@ impl Start {
     }
 }
 
-/// The cost of `n` things: but for `n` and `wall_s`, for each of them.
+/// Costs of `n` repetitions. All fields but `n` and `wall_s` are for one of them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Cost {
     pub(crate) client: String,
@@ -61,16 +61,16 @@ pub(crate) struct Cost {
     pub(crate) sys_us: f64,
     pub(crate) allocs: f64,
     pub(crate) alloc_bytes: f64,
-    /// The resident memory of the process.
+    /// Resident memory of the process, in MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rss_mib: Option<f64>,
-    /// By how much the resident memory grew for each of the `n`.
+    /// Growth of the resident memory for each of the `n`, in KiB.
     #[serde(rename = "rss_per_conn_kib", skip_serializing_if = "Option::is_none")]
     pub(crate) rss_each_kib: Option<f64>,
 }
 
 impl Cost {
-    /// Adds the resident memory, and its growth since it was `before` bytes, to the cost.
+    /// Adds the resident memory, and its growth since `before` bytes.
     pub(crate) fn with_memory(mut self, before: u64) -> Self {
         let now = resident();
         self.rss_mib = Some(now as f64 / 1048576.0);
@@ -80,8 +80,8 @@ impl Cost {
     }
 }
 
-/// Measures the cost of `count` connections, made since `start`, and of their heartbeats for this many seconds.
-/// `answered` counts those.
+/// Measures `count` connections opened since `start`, and their heartbeats for this many seconds. `answered` counts
+/// the heartbeats.
 pub(crate) async fn idle(
     runtime: Runtime,
     client: &str,
@@ -100,7 +100,7 @@ pub(crate) async fn idle(
     vec![connected, idle]
 }
 
-/// Prints a line of JSON for each.
+/// Prints a line of JSON for each measurement.
 pub(crate) fn print(costs: &[Cost]) -> anyhow::Result<()> {
     for cost in costs {
         writeln!(std::io::stdout(), "{}", serde_json::to_string(cost)?)?;
@@ -116,9 +116,9 @@ pub(crate) fn resident() -> u64 {
     kib.unwrap_or_default() * 1024
 }
 
-/// Prints a line for people, beside what is for programs.
+/// Prints a line for people to standard error; standard output is for programs.
 pub(crate) fn complain(line: &str) {
-    // If standard error is closed, there is nowhere else to report to.
+    // A closed standard error can't be reported anywhere.
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 

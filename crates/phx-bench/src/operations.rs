@@ -7,6 +7,9 @@ use phx_proto::{
     Action, ChannelId, ChannelState, Config, Event, Frame, Instant, Message, Payload, Presence,
     Ref, Serializer, Socket, TransportId, V2,
 };
+use phx_supabase::Broadcast;
+
+mod longpoll;
 
 /// An operation to repeat.
 type Repeated = Box<dyn FnMut()>;
@@ -17,7 +20,7 @@ pub(crate) struct Operation {
     prepare: fn() -> anyhow::Result<Repeated>,
 }
 
-/// A diff is to cost what it holds, however many metas its key has.
+/// Operation with few metas: a diff must cost the same with many metas of its key.
 pub(crate) const FEW_METAS: &str = "presence diff, key of 10 metas";
 pub(crate) const MANY_METAS: &str = "presence diff, key of 99,000 metas";
 
@@ -26,6 +29,9 @@ pub(crate) const ALL: &[Operation] = &[
     Operation { name: "decode a reply of 150 B", prepare: decode_reply },
     Operation { name: "decode a message of 4 KiB", prepare: decode_large },
     Operation { name: "decode a binary broadcast of 150 B", prepare: decode_binary },
+    Operation { name: "decode a Supabase broadcast of 100 B, bytes", prepare: || Ok(supabase(0)) },
+    Operation { name: "decode a Supabase broadcast of 100 B, JSON", prepare: || Ok(supabase(1)) },
+    Operation { name: "decode and read a Supabase broadcast of 100 B", prepare: read_supabase },
     Operation { name: "encode a push with a ready payload", prepare: encode_push },
     Operation { name: "dispatch a broadcast, 1 channel", prepare: || dispatch(1) },
     Operation { name: "dispatch a broadcast, 10,000 channels", prepare: || dispatch(10_000) },
@@ -36,21 +42,29 @@ pub(crate) const ALL: &[Operation] = &[
     Operation { name: "presence diff, 10,000 users", prepare: || presence_diff(10_000) },
     Operation { name: FEW_METAS, prepare: || presence_metas(10) },
     Operation { name: MANY_METAS, prepare: || presence_metas(99_000) },
+    Operation {
+        name: "long-poll, an answer of 100 messages",
+        prepare: || longpoll::answer(100, &reply_of_150_bytes()),
+    },
+    Operation {
+        name: "long-poll, a POST of 100 pushes",
+        prepare: || longpoll::post(reply_of_150_bytes()),
+    },
 ];
 
 impl Operation {
-    /// Does what comes before, and returns the operation to repeat.
+    /// Prepares the operation, and returns the function to repeat.
     pub(crate) fn prepare(&self) -> anyhow::Result<Repeated> {
         (self.prepare)().with_context(|| format!("preparing `{}`", self.name))
     }
 }
 
-/// The operation of this name.
+/// Returns the operation of this name.
 pub(crate) fn find(name: &str) -> anyhow::Result<&'static Operation> {
     ALL.iter().find(|operation| operation.name == name).context("no such operation")
 }
 
-/// A frame as a WebSocket library hands it over: a slice of a buffer that is shared.
+/// Makes a frame as a WebSocket library does: a slice of a shared buffer.
 fn received(text: String) -> Frame {
     let buffer = bytes::Bytes::from(text.into_bytes());
     // The first slice of a `Bytes` that was a `Vec` allocates the reference count.
@@ -64,14 +78,17 @@ fn decode(frame: Frame) -> Repeated {
 }
 
 fn decode_reply() -> anyhow::Result<Repeated> {
+    Ok(decode(received(reply_of_150_bytes())))
+}
+
+fn reply_of_150_bytes() -> String {
     let reply = |pad: usize| {
         format!(
             r#"["1","123456","room:lobby","phx_reply",{{"status":"ok","response":{{"i":123456,"pad":"{}"}}}}]"#,
             "x".repeat(pad)
         )
     };
-    let padding = 150 - reply(0).len();
-    Ok(decode(received(reply(padding))))
+    reply(150 - reply(0).len())
 }
 
 fn decode_large() -> anyhow::Result<Repeated> {
@@ -88,6 +105,30 @@ fn decode_binary() -> anyhow::Result<Repeated> {
     Ok(decode(frame))
 }
 
+/// Decodes a frame of kind 4 with this encoding, 0 for bytes and 1 for JSON.
+fn supabase(encoding: u8) -> Repeated {
+    let frame = user_broadcast(encoding);
+    Box::new(move || drop(black_box(phx_supabase::V2.decode(black_box(frame.clone())))))
+}
+
+/// Decodes a frame of kind 4, and reads its parts, as a stream does.
+#[expect(clippy::unnecessary_wraps, reason = "as the other operations")]
+fn read_supabase() -> anyhow::Result<Repeated> {
+    let frame = user_broadcast(0);
+    Ok(Box::new(move || {
+        let message = phx_supabase::V2.decode(black_box(frame.clone()));
+        drop(black_box(message.map(|message| Broadcast::read(&message.payload))));
+    }))
+}
+
+fn user_broadcast(encoding: u8) -> Frame {
+    let mut bytes = [b"\x04\x0e\x06\x00", &[encoding][..], b"realtime:lobbycursor\""].concat();
+    bytes.resize(99, b'7');
+    bytes.push(b'"');
+    let shared = bytes::Bytes::from(bytes);
+    Frame::Binary(shared.slice(..))
+}
+
 fn encode_push() -> anyhow::Result<Repeated> {
     let payload = Payload::from_json_text(format!(r#"{{"i":1,"pad":"{}"}}"#, "x".repeat(80)))?;
     let push = Message::new("room:lobby", "new_msg", payload)
@@ -96,7 +137,7 @@ fn encode_push() -> anyhow::Result<Repeated> {
     Ok(Box::new(move || drop(black_box(V2.encode(black_box(&push))))))
 }
 
-/// A connected socket, and what it was asked to send.
+/// A connected socket and its transport.
 struct Connected {
     socket: Socket,
     transport: TransportId,
@@ -120,7 +161,7 @@ impl Connected {
         self.socket.handle_frame(Instant::EPOCH, self.transport, frame);
     }
 
-    /// Sends the next frame, and returns its refs, as the server would echo them.
+    /// Takes the next frame to send, and returns its refs, as the server would echo them.
     fn send(&mut self) -> anyhow::Result<(Ref, Ref)> {
         let Some(Action::Send { frame, .. }) = self.socket.poll_action() else {
             anyhow::bail!("nothing to send");
@@ -142,7 +183,7 @@ impl Connected {
     }
 }
 
-/// A broadcast goes in, an event comes out.
+/// Passes a broadcast in and takes the event out.
 fn dispatch(channels: u64) -> anyhow::Result<Repeated> {
     let mut connected = Connected::new()?;
     for index in 0..channels {
@@ -159,11 +200,11 @@ fn dispatch(channels: u64) -> anyhow::Result<Repeated> {
     }))
 }
 
-/// Number of replies made ahead, so that making them isn't counted. Counting takes no more than this; longer
-/// timings make the others on the spot.
+/// Number of replies made ahead, so that their making isn't counted. Counts need no more than this; longer timings
+/// make the others as they go.
 const AHEAD: usize = 40_000;
 
-/// Replies, each made from its number, counted from 0.
+/// Replies, made from their numbers from 0 on.
 struct Replies {
     next: u64,
     text: Box<dyn Fn(u64) -> String>,
@@ -171,7 +212,7 @@ struct Replies {
 }
 
 impl Replies {
-    /// Replies that are slices of one shared buffer.
+    /// Creates replies that are slices of one shared buffer.
     fn new(text: impl Fn(u64) -> String + 'static) -> Self {
         let mut all = String::new();
         let mut ends = Vec::new();
@@ -193,7 +234,7 @@ impl Replies {
     }
 }
 
-/// A push goes out, its reply comes in; each with a deadline among those of the others.
+/// Sends a push and passes its reply in, beside the deadlines of `pending` other pushes.
 fn push_and_reply(pending: u64) -> anyhow::Result<Repeated> {
     let mut connected = Connected::new()?;
     let (room, join_ref) = connected.join("room:0")?;
@@ -222,7 +263,7 @@ fn push_and_reply(pending: u64) -> anyhow::Result<Repeated> {
     }))
 }
 
-/// A channel is made, joined, left and removed among the others.
+/// Creates, joins, leaves and removes a channel beside `channels` others.
 fn join_and_leave(channels: u64) -> anyhow::Result<Repeated> {
     let mut connected = Connected::new()?;
     for index in 0..channels {
@@ -231,7 +272,7 @@ fn join_and_leave(channels: u64) -> anyhow::Result<Repeated> {
     let (_, last) = connected.join("room:last")?;
     let last = last.to_string().parse::<u64>()?;
     let mut replies = Replies::new(move |number| {
-        // The call of `join`, its join and the leave take a number each; the last two are answered.
+        // The call of `join`, its frame and the leave take a number each; the last two are answered.
         let join_ref = last + 2 + number / 2 * 3;
         let reference = join_ref + number % 2;
         format!(
@@ -266,14 +307,14 @@ fn join_and_leave(channels: u64) -> anyhow::Result<Repeated> {
     }))
 }
 
-/// One user comes and goes among the others.
+/// Passes the join and the leave of one user among `users` in.
 fn presence_diff(users: u64) -> anyhow::Result<Repeated> {
     let metas = |user: u64| format!(r#""user:{user:05}":{{"metas":[{{"phx_ref":"F{user}"}}]}}"#);
     let state: Vec<String> = (0..users).map(metas).collect();
     comes_and_goes(&format!("{{{}}}", state.join(",")), &format!("{{{}}}", metas(users + 1)))
 }
 
-/// One meta comes and goes among the others of its key.
+/// Passes the join and the leave of one meta among `metas` of its key in.
 fn presence_metas(metas: u64) -> anyhow::Result<Repeated> {
     let of = |metas: &[String]| format!(r#"{{"ann":{{"metas":[{}]}}}}"#, metas.join(","));
     let meta = |number: u64| format!(r#"{{"phx_ref":"F{number:05}"}}"#);
@@ -281,7 +322,7 @@ fn presence_metas(metas: u64) -> anyhow::Result<Repeated> {
     comes_and_goes(&of(&others), &of(&[meta(metas)]))
 }
 
-/// One presence comes and goes in the list of `state`.
+/// Passes diffs in that add and remove one presence in the list of `state`.
 fn comes_and_goes(state: &str, one: &str) -> anyhow::Result<Repeated> {
     let payload = |text: String| Payload::from_json_text(text);
     let join = payload(format!(r#"{{"joins":{one},"leaves":{{}}}}"#))?;

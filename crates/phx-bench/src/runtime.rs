@@ -1,11 +1,11 @@
-//! The runtimes that a scenario can run on, behind one face, and where its server is.
+//! Runtimes on which a scenario can run, and the port of its server.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use phx_tokio::SocketBuilder;
 
-/// One of the adapters, and the runtime it is for.
+/// An adapter and its runtime.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Runtime {
     Tokio,
@@ -63,7 +63,7 @@ impl Runtime {
         }
     }
 
-    /// A builder of a socket to the server on `PERF_PORT`, as a program would make it.
+    /// Returns a builder of a socket to the server on `PERF_PORT`, as a program would make it.
     pub(crate) fn socket(self) -> anyhow::Result<SocketBuilder> {
         let url = format!("ws://127.0.0.1:{}/socket", server_port()?);
         Ok(match self {

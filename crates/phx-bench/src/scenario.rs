@@ -1,4 +1,4 @@
-//! A scenario of the command line: its name, and its numbers.
+//! A scenario of the command line: its name and its arguments.
 
 use anyhow::{Context as _, bail};
 
@@ -16,14 +16,14 @@ impl<'a> Scenario<'a> {
         }
     }
 
-    /// The number in this place.
+    /// Returns the number at this index.
     pub(crate) fn number(&self, index: usize) -> anyhow::Result<u64> {
         let Scenario { name, .. } = self;
         let arg = self.word(index).with_context(|| format!("`{name}` has too few numbers"))?;
         arg.parse().with_context(|| format!("`{arg}` isn't a number"))
     }
 
-    /// The word in this place, if there is one.
+    /// Returns the word at this index, if there is one.
     pub(crate) fn word(&self, index: usize) -> Option<&'a str> {
         self.args.get(index).copied()
     }

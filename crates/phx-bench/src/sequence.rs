@@ -1,12 +1,12 @@
-//! Checks that messages are received as they were sent: count, order and content.
+//! Checks of received messages: count, order and content.
 
 use std::sync::Arc;
 
 use anyhow::bail;
 
-/// The messages that one consumer is to get, in order: `{"i":I,"pad":"xx.."}` with growing `I`.
+/// Messages that one consumer must receive, in order: `{"i":I,"pad":"xx.."}` with growing `I`.
 ///
-/// It compares bytes and parses one number, so that the check costs little beside what is measured.
+/// The check compares bytes and parses one number, so that it costs little beside the measured work.
 #[derive(Clone, Debug)]
 pub(crate) struct Sequence {
     next: u64,
@@ -16,18 +16,18 @@ pub(crate) struct Sequence {
 }
 
 impl Sequence {
-    /// From `first` on in steps of `step`, with `size` bytes of text.
+    /// Creates messages from number `first` on in steps of `step`, with `size` bytes of text.
     pub(crate) fn new(first: u64, step: u64, size: usize) -> Self {
         let tail = format!(",\"pad\":\"{}\"}}", "x".repeat(size));
         Sequence { next: first, step, tail: tail.into_bytes().into() }
     }
 
-    /// The same messages for another consumer.
+    /// Returns the same messages for another consumer, from number `first` on.
     pub(crate) fn starting_at(&self, first: u64) -> Self {
         Sequence { next: first, ..self.clone() }
     }
 
-    /// Takes the text of the next message.
+    /// Checks the text of the next message.
     pub(crate) fn take(&mut self, text: &[u8]) -> anyhow::Result<()> {
         let number = text.strip_prefix(b"{\"i\":").and_then(|rest| rest.strip_suffix(&*self.tail));
         let number = number.and_then(|digits| {
@@ -42,7 +42,7 @@ impl Sequence {
         }
     }
 
-    /// Takes the next message by its number and text, if the caller has parsed it.
+    /// Checks the number and text of the next message, for callers that have parsed it.
     pub(crate) fn take_parsed(&mut self, number: u64, pad: &str) -> anyhow::Result<()> {
         let expected = self.tail.get(8..self.tail.len() - 2).unwrap_or_default();
         if pad.as_bytes() != expected {

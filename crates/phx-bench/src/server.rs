@@ -1,9 +1,9 @@
-//! A server for measurements: one thread, and floods that are ready in one buffer before the first byte
-//! of them is sent, so that the client is what is measured.
+//! A server for measurements: one thread, and a flood is complete in one buffer before its first byte is sent, so that
+//! the figures show the client.
 //!
-//! It takes any path and speaks V2. `phx_join`, `phx_leave` and `heartbeat` are answered `ok`, `echo`
-//! with its own payload; `flood` `{n, size, spread, bin}` is answered `ok`, and then by `n` times `msg`
-//! `{"i":I,"pad":"xx.."}`, to one channel or spread over all of the connection.
+//! It accepts any path and speaks V2. It answers `phx_join`, `phx_leave` and `heartbeat` with ok, and `echo` with the
+//! push's payload. It answers `flood` `{n, size, spread, bin}` with ok and then `n` times `msg`
+//! `{"i":I,"pad":"xx.."}`, to one channel or spread over all channels of the connection.
 
 mod frames;
 
@@ -26,7 +26,7 @@ const CLOSE: OpCode = OpCode::Control(Control::Close);
 const PING: OpCode = OpCode::Control(Control::Ping);
 const PONG: OpCode = OpCode::Control(Control::Pong);
 
-/// Serves until it is ended. Its port is the first line of its output.
+/// Serves until the process is killed. The first line of the output is the port.
 pub(crate) fn run() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     LocalSet::new().block_on(&runtime, async {
@@ -58,7 +58,7 @@ async fn serve(mut stream: TcpStream) -> anyhow::Result<()> {
             }
         }
         stream.write_all(&connection.out).await?;
-        // A flood's buffer isn't kept.
+        // Frees the buffer of a flood.
         connection.out = Vec::new();
         if stream.read_buf(&mut received.buffer).await? == 0 {
             return Ok(());
@@ -66,7 +66,7 @@ async fn serve(mut stream: TcpStream) -> anyhow::Result<()> {
     }
 }
 
-/// Answers the upgrade; gives what came after it.
+/// Answers the upgrade, and returns the bytes after it.
 async fn upgrade(stream: &mut TcpStream) -> anyhow::Result<Incoming> {
     let mut buffer = Vec::new();
     let end = loop {
@@ -91,7 +91,7 @@ async fn upgrade(stream: &mut TcpStream) -> anyhow::Result<Incoming> {
     Ok(Incoming { buffer: rest })
 }
 
-/// Join ref, ref, topic, event, payload. What clients send here has no escapes.
+/// Join ref, ref, topic, event and payload. The clients here send no escapes.
 type Message<'a> = (&'a RawValue, &'a RawValue, &'a str, &'a str, &'a RawValue);
 
 #[derive(Deserialize)]
@@ -106,7 +106,7 @@ struct Flood {
 
 #[derive(Default)]
 struct Connection {
-    /// Joined topics and their join refs, as they are written.
+    /// Joined topics and their join refs, as JSON.
     joined: Vec<(String, String)>,
     out: Vec<u8>,
 }

@@ -20,7 +20,7 @@ struct Options<'a> {
     quick: bool,
 }
 
-/// Runs everything, or the scenario that is named.
+/// Runs all scenarios, or the one that is named.
 pub(crate) fn run(args: &[&str]) -> anyhow::Result<()> {
     let options = parse(args)?;
     let scenarios: Vec<Scenario> = rounds::all(options.quick)

@@ -1,4 +1,4 @@
-//! The driver and its record of the session.
+//! The driver of a session, and its record.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -19,28 +19,28 @@ use crate::choices::Choices;
 pub struct Options {
     /// Seed of the choices and of the socket's jitter.
     pub seed: u64,
-    /// Polls everything after every step; otherwise only now and then.
+    /// True to poll everything after every step; otherwise polls are steps.
     pub drains: bool,
-    /// Sends inputs of old transports as well. Everything else is the same as without.
+    /// True to add inputs of old transports, which must change nothing.
     pub stale_inputs: bool,
-    /// Moves time from timeout to timeout; otherwise past them.
+    /// True to move time from timeout to timeout; otherwise past them.
     pub punctual: bool,
-    /// Polls the socket and gives it the time more often than it needs. Everything is the same as without if it
-    /// `drains` and is `punctual`.
+    /// True to add polls and timeouts between the steps, which must change nothing if `drains` and `punctual` are
+    /// set.
     pub extra_polls: bool,
-    /// Logs all actions and events.
+    /// True to log all actions and events.
     pub logs: bool,
 }
 
 impl Options {
-    /// A seed, and every second one drains.
+    /// Creates the options of a seed. Every second seed drains.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Options { seed, drains: seed.is_multiple_of(2), ..Options::default() }
     }
 }
 
-/// A driver that does everything in any order.
+/// A driver that makes any calls and inputs in any order.
 #[derive(Debug)]
 pub struct Chaos {
     /// The socket under test.
@@ -51,7 +51,7 @@ pub struct Chaos {
     pub(crate) choices: Choices,
     pub(crate) now: Instant,
     pub(crate) server: &'static dyn Serializer,
-    /// True if the network and the server mostly work.
+    /// True if the network and the server work most of the time.
     pub(crate) kind: bool,
     pub(crate) seen: Seen,
 }
@@ -64,6 +64,10 @@ pub(crate) struct Seen {
     /// Messages that a kind server will reply to.
     pub(crate) unanswered: Vec<Message>,
     pub(crate) transports: Vec<TransportId>,
+    /// Those that opened with limits and without heartbeats.
+    pub(crate) narrow: HashSet<TransportId>,
+    /// Pings that were accepted, less the heartbeats sent on narrow transports.
+    pub(crate) pings: u64,
     pub(crate) requests: VecDeque<ParamsRequestId>,
     pub(crate) calls: HashMap<RequestId, Call>,
     pub(crate) recent_calls: VecDeque<RequestId>,
@@ -72,7 +76,7 @@ pub(crate) struct Seen {
     pub(crate) closes: HashSet<TransportId>,
     pub(crate) joined: HashSet<ChannelId>,
     pub(crate) ever_joined: HashSet<ChannelId>,
-    /// Number of joins after a close less the number of closes, by channel.
+    /// Number of joins after a close less the number of closes, by channel: 0, or -1 for a closed one.
     pub(crate) lives: HashMap<ChannelId, i32>,
     pub(crate) joins_sent: HashSet<(TransportId, Ref)>,
     pub(crate) last_push_sent: HashMap<ChannelId, RequestId>,
@@ -82,15 +86,15 @@ pub(crate) struct Seen {
     pub(crate) missed_events: bool,
 }
 
-/// A call that was accepted.
+/// An accepted call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
     pub(crate) channel: ChannelId,
-    /// True if the outcome has come.
+    /// True if its outcome was reported.
     pub(crate) is_done: bool,
 }
 
-/// Small limits, so that they are reached, and a mixture of settings.
+/// Chooses settings, with limits so small that they are reached.
 fn config(choices: &mut Choices) -> Config {
     let mut config = Config::default();
     config.serializer = if choices.once_in(4) { Arc::new(V1) } else { Arc::new(V2) };
@@ -120,22 +124,22 @@ fn config(choices: &mut Choices) -> Config {
 }
 
 impl Chaos {
-    /// A session that the seed decides.
+    /// Creates a session whose choices come from the seed.
     #[must_use]
     pub fn new(options: Options) -> Self {
         let config = config(&mut Choices::Random(Rng::with_seed(options.seed)));
         Chaos::with_config(options, config)
     }
 
-    /// The same with these settings.
+    /// As [`new`](Self::new), with these settings.
     #[must_use]
     pub fn with_config(options: Options, config: Config) -> Self {
         let choices = Choices::Random(Rng::with_seed(options.seed));
         Chaos::with_choices(options, config, choices)
     }
 
-    /// A session that `bytes` decide: its settings first, then a letter for each step, and what the
-    /// step needs. They are explained in `fuzz/README.md`.
+    /// Creates a session whose choices come from `bytes`: settings, then steps, a letter and its arguments each.
+    /// `fuzz/README.md` describes the format.
     #[must_use]
     pub fn given(options: Options, bytes: &[u8]) -> Self {
         let mut choices = Choices::Given { bytes: bytes.to_vec(), next: 0 };
@@ -162,7 +166,7 @@ impl Chaos {
         }
     }
 
-    /// Does this many steps, or as many as were given.
+    /// Runs up to this many steps; fewer if the bytes end.
     pub fn run(&mut self, steps: usize) {
         for _ in 0..steps {
             if self.choices.are_used_up() {
@@ -186,7 +190,7 @@ impl Chaos {
     ///
     /// # Panics
     ///
-    /// If something is.
+    /// If anything is left.
     pub fn end(&mut self) {
         self.poll_actions(usize::MAX);
         self.socket.disconnect(self.now, CloseCode::NORMAL, "").unwrap();
@@ -215,7 +219,7 @@ impl Chaos {
         self.check_that_nothing_is_held();
     }
 
-    /// All that the limits allow can be held again.
+    /// Checks that the socket can hold again as much as its limits allow.
     fn check_that_nothing_is_held(&mut self) {
         let config = self.socket.config().clone();
         let channels: Vec<_> = (0..config.max_channels)
@@ -234,7 +238,7 @@ impl Chaos {
         }
         while self.socket.poll_event().is_some() {}
         assert_eq!(self.socket.poll_timeout(), None);
-        // Settings, counters and empty tables: data left behind by the session would show here.
+        // Settings, counters and empty tables: data left by the session would make it longer.
         let shown = format!("{:?}", self.socket);
         assert!(shown.len() < 6_000, "{} bytes: {shown}", shown.len());
     }
@@ -246,7 +250,7 @@ impl Chaos {
     }
 }
 
-/// Appends to a list that keeps the last `most` things.
+/// Appends to a list that keeps the last `most` items.
 pub(crate) fn remember<T>(list: &mut VecDeque<T>, thing: T, most: usize) {
     list.push_back(thing);
     if list.len() > most {

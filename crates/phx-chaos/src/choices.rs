@@ -5,15 +5,15 @@ use fastrand::Rng;
 /// A source of choices.
 #[derive(Clone, Debug)]
 pub(crate) enum Choices {
-    /// As many as are asked for.
+    /// Any number of choices from a generator.
     Random(Rng),
-    /// One for each byte; when they are used up, always the first there is to choose.
+    /// A choice for each byte. After the last byte it is always the first possibility.
     Given { bytes: Vec<u8>, next: usize },
 }
 
 impl Choices {
-    /// One of the letters of `weighted`, where each stands as often as it weighs. A given byte that is
-    /// one of them means itself.
+    /// Chooses a letter of `weighted`, in which each letter occurs as often as its weight. A given byte that is a
+    /// letter of either list stands for itself.
     pub(crate) fn letter(&mut self, weighted: &[u8], others: &[u8]) -> u8 {
         match self {
             Choices::Random(rng) => weighted[rng.usize(..weighted.len())],
@@ -25,8 +25,8 @@ impl Choices {
         }
     }
 
-    /// A number below `end`. Of a given byte: the number, or what the digit says; if `end` is more
-    /// than a byte can say, its 256th parts, or its tenths for a digit.
+    /// Chooses a number below `end`. A given byte is the number, or the digit's value; if `end` is over 256, it stands
+    /// for a 256th of `end`, and a digit for a tenth.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         let Choices::Random(rng) = self else {
             let byte = usize::from(self.byte());
@@ -39,7 +39,7 @@ impl Choices {
         rng.usize(..end)
     }
 
-    /// Any number, small ones and large ones alike.
+    /// Chooses any number, with small and large ones equally likely.
     pub(crate) fn number(&mut self) -> u64 {
         match self {
             Choices::Random(rng) => rng.u64(..),
@@ -51,7 +51,7 @@ impl Choices {
         self.below(2) == 1
     }
 
-    /// True once in `times`. Of a given byte: if it is `times - 1`.
+    /// Returns true once in `times`; for a given byte, if it is `times - 1`.
     pub(crate) fn once_in(&mut self, times: usize) -> bool {
         self.below(times) + 1 == times
     }

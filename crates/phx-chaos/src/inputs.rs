@@ -18,7 +18,7 @@ impl Chaos {
         (count > 0).then(|| self.seen.channels[self.choices.below(count)])
     }
 
-    /// Usually the current one.
+    /// Chooses a transport, usually the current one.
     pub(crate) fn any_transport(&mut self) -> Option<TransportId> {
         let latest = self.seen.transports.last().copied()?;
         let is_older = self.choices.below(5) == 4;
@@ -74,14 +74,14 @@ impl Chaos {
         }
     }
 
-    /// One of the messages sent last.
+    /// Chooses one of the last `count` sent messages.
     fn recently_sent(&mut self, count: usize) -> Option<Message> {
         let there = self.seen.sent.len();
         let count = count.min(there);
         (count > 0).then(|| self.seen.sent[there - 1 - self.choices.below(count)].clone())
     }
 
-    /// The server's ok to a message.
+    /// Returns the server's ok reply to a message.
     pub(crate) fn ok(&self, sent: Message) -> Frame {
         let reply = Message::reply(sent.topic, sent.reference, Status::Ok, Payload::empty());
         self.server.encode(&reply.with_join_ref(sent.join_ref)).unwrap()
@@ -91,7 +91,7 @@ impl Chaos {
         let status = if self.choices.below(4) == 3 { Status::Error } else { Status::Ok };
         let join_ref = if self.choices.below(6) == 5 { self.any_ref() } else { sent.join_ref };
         let reference = if self.choices.below(6) == 5 { self.any_ref() } else { sent.reference };
-        // Phoenix's messages on its own behalf, with a join ref or without.
+        // Messages that Phoenix itself sends, with a join ref or without.
         let reason = match (status == Status::Error).then(|| self.choices.below(4)) {
             Some(0) => r#"{"reason":"join crashed"}"#,
             Some(1) => r#"{"reason":"unmatched topic"}"#,
@@ -116,7 +116,7 @@ impl Chaos {
         self.server.encode(&message).unwrap_or_else(|_| Frame::text(""))
     }
 
-    /// No ref, one that was used, or one that wasn't.
+    /// Chooses no ref, a used one, or an unused one.
     fn any_ref(&mut self) -> Option<Ref> {
         match self.choices.below(6) {
             0 | 1 => None,

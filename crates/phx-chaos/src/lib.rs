@@ -1,9 +1,9 @@
-//! Sessions in which anything happens in any order, and what must hold of them all the same.
+//! Random sessions of the core, and checks of its invariants.
 //!
-//! A [`Chaos`] is a driver of a [`Socket`](phx_proto::Socket) that does what users, transports and
-//! servers do, what they shouldn't do, and lets time jump about. It checks after every step what must
-//! always hold, and in the end that nothing is left. What it does is chosen by a seed in the tests of
-//! `phx-proto`, and by the fuzzer's bytes in the fuzz target `session`: the checks are the same.
+//! A [`Chaos`] drives a [`Socket`](phx_proto::Socket) with the calls and inputs of users, transports and servers in any
+//! order, including wrong ones, and with time that jumps. It checks the invariants after every step, and at the end
+//! that nothing is left. The choices come from a seed in the tests of `phx-proto`, and from the fuzzer's bytes in the
+//! fuzz target `session`; the checks are the same.
 
 #![expect(
     clippy::unwrap_used,

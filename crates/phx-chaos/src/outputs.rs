@@ -6,6 +6,7 @@ use phx_proto::{Action, ConnectionState, Event, SendReason};
 
 use crate::Chaos;
 use crate::chaos::{Call, remember};
+use crate::steps::narrow;
 
 impl Chaos {
     pub(crate) fn poll_actions(&mut self, count: usize) {
@@ -43,6 +44,13 @@ impl Chaos {
                     "sent on an old transport"
                 );
                 assert!(!self.seen.closes.contains(&transport), "sent after the close");
+                if self.seen.narrow.contains(&transport) {
+                    assert_eq!(narrow().exceeded_by(&frame), None, "over the transport's limit");
+                    if why == SendReason::Heartbeat {
+                        let pings = self.seen.pings.checked_sub(1);
+                        self.seen.pings = pings.expect("no heartbeat but for a ping");
+                    }
+                }
                 if let SendReason::Push(push) = why {
                     let Call { channel, is_done } = self.seen.calls[&push];
                     let before = self.seen.last_push_sent.insert(channel, push);
@@ -97,11 +105,15 @@ impl Chaos {
                 assert!(count > 0 && self.socket.counters().events_lost >= count);
                 self.seen.missed_events = true;
             }
-            // A missed event may be the one that this depends on.
+            // A dropped event may be the one that this check needs.
             _ if self.seen.missed_events => {}
             Event::Opened { transport, .. } => {
                 assert!(!self.seen.closed.contains(&transport), "opened after it was closed");
                 assert!(self.seen.opened.insert(transport), "{transport:?} opened twice");
+            }
+            Event::MessagesLost { transport, .. } => {
+                assert!(self.seen.opened.contains(&transport), "lost before it was open");
+                assert!(!self.seen.closed.contains(&transport), "lost after it was closed");
             }
             Event::Closed { transport, was_open, .. } => {
                 assert_eq!(self.seen.opened.contains(&transport), was_open);
@@ -118,7 +130,7 @@ impl Chaos {
             Event::ChannelClosed { channel, .. } => {
                 self.seen.joined.remove(&channel);
                 self.seen.ever_joined.remove(&channel);
-                // Once for each life, and nothing may come after it but another one.
+                // Once for each life, and no event of the channel after it until the next join.
                 let lives = self.seen.lives.entry(channel).or_default();
                 *lives -= 1;
                 assert!(*lives >= -1, "{channel:?} closed again in one life");

@@ -1,28 +1,36 @@
-//! The steps of a session.
+//! Steps of a session.
 
 use std::time::Duration;
 
 use phx_proto::{
     Action, ChannelId, ChannelState, CloseCause, CloseCode, ConnectionState, Frame, Instant,
-    Params, Payload,
+    Lifecycle, Params, Payload, TransportKind, TransportProperties,
 };
 
 use crate::Chaos;
 use crate::choices::Choices;
 use crate::inputs::{EVENTS, TOPICS};
 
-/// Letters of steps, each as often as it weighs.
-const STEPS: &[u8] = b"cccdnmmmrjjjpppppplxiooofffffffuzatttssqe";
+/// Letters of steps, each as often as its weight.
+const STEPS: &[u8] = b"cccdnhmmmrjjjpppppplxiooooowgfffffffuzattttssqe";
 
-/// Letters that only bytes choose: be kind, and nothing. Nothing is what a digit too many does, and
-/// a space between steps, for those who write them by hand.
+/// Letters that only bytes choose: `k`, and a space or digit, which does nothing, so that spaces may separate steps and
+/// an extra digit does no harm.
 const GIVEN: &[u8] = b"k 0123456789";
+
+/// Properties of a transport like long-poll, with limits that are reached.
+pub(crate) fn narrow() -> TransportProperties {
+    let mut properties = TransportKind::LongPoll.properties();
+    properties.max_sent_frame = Some(60);
+    properties.max_sent_binary_frame = Some(40);
+    properties
+}
 
 impl Chaos {
     pub(crate) fn step(&mut self) {
         let letter = self.choices.letter(STEPS, GIVEN);
         let is_kind = self.kind && matches!(self.choices, Choices::Random(_));
-        if is_kind && matches!(letter, b'd' | b'n' | b'z') && !self.choices.once_in(8) {
+        if is_kind && matches!(letter, b'd' | b'n' | b'h' | b'z') && !self.choices.once_in(8) {
             return;
         }
         // Steps that can't be done are skipped.
@@ -32,7 +40,7 @@ impl Chaos {
         }
     }
 
-    /// `None` if there is nothing to do it to.
+    /// Runs the step of this letter; `None` if it isn't possible, such as a leave without a channel.
     fn take(&mut self, letter: u8) -> Option<()> {
         let now = self.now;
         match letter {
@@ -51,6 +59,14 @@ impl Chaos {
                 assert!(wins, "disconnect always wins: {state:?}");
             }
             b'n' => drop(self.socket.reconnect_now(now)),
+            b'h' => {
+                let lifecycle = match self.choices.below(3) {
+                    0 => Lifecycle::Active,
+                    1 => Lifecycle::Held,
+                    _ => Lifecycle::Suspending,
+                };
+                self.socket.handle_lifecycle(now, lifecycle);
+            }
             b'm' => self.make_channel(),
             b'r' => {
                 let channel = self.any_channel()?;
@@ -71,10 +87,22 @@ impl Chaos {
                 let back = self.choices.below(count);
                 self.socket.cancel(self.seen.recent_calls[count - 1 - back]);
             }
-            b'i' => drop(self.socket.ping(now)),
+            b'i' => self.seen.pings += u64::from(self.socket.ping(now).is_ok()),
             b'o' => {
                 let transport = self.any_transport()?;
                 self.socket.handle_opened(now, transport);
+            }
+            b'w' => {
+                let transport = self.any_transport()?;
+                let was_open = self.socket.is_connected();
+                self.socket.handle_opened_with(now, transport, narrow());
+                if !was_open && self.socket.is_connected() {
+                    self.seen.narrow.insert(transport);
+                }
+            }
+            b'g' => {
+                let transport = self.any_transport()?;
+                self.socket.handle_gap(now, transport);
             }
             b'f' => {
                 let (transport, frame) = (self.any_transport()?, self.any_frame());
@@ -116,7 +144,7 @@ impl Chaos {
         Some(())
     }
 
-    /// Opens the transport, and makes the server accept all that was sent since.
+    /// Opens the transport, and answers all frames that were sent since with ok.
     fn be_kind(&mut self) {
         self.poll_actions(usize::MAX);
         let Some(&transport) = self.seen.transports.last() else { return };
@@ -216,7 +244,7 @@ impl Chaos {
         }
     }
 
-    /// Polls and passes the time without need.
+    /// Polls and passes the current time, without need.
     pub(crate) fn poll_extra(&mut self) {
         if !self.options.extra_polls {
             return;
@@ -230,12 +258,13 @@ impl Chaos {
         assert_eq!((self.socket.poll_timeout(), self.socket.timeout_reason()), (next, why));
     }
 
-    /// Passes the socket inputs of every transport but the latest. Chooses nothing, so that a
-    /// session with these and one without do the same otherwise.
+    /// Passes inputs of every transport but the latest. Takes no choices, so that a session without these inputs is
+    /// the same otherwise.
     pub(crate) fn send_stale_inputs(&mut self) {
         let Some((_, old)) = self.seen.transports.split_last() else { return };
         for transport in old.iter().rev().take(3) {
             self.socket.handle_opened(self.now, *transport);
+            self.socket.handle_gap(self.now, *transport);
             for frame in [
                 "garbage",
                 r#"[null,null,"room:a","msg",{}]"#,

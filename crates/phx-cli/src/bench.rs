@@ -14,6 +14,7 @@ mod options;
 mod progress;
 mod report;
 mod summary;
+mod traffic;
 
 use load::Load;
 pub(crate) use options::Options;

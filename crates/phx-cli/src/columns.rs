@@ -1,9 +1,10 @@
 //! Records in columns, for people: aligned by display width, and wrapped where a terminal shows them.
 
 use phx_tokio::Payload;
+use serde_json::Value;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use crate::json_text::{Mask, pretty, shown_payload};
+use crate::json_text::{Mask, one_line, pretty, shown_payload};
 use crate::record::{Kind, Record};
 use crate::terminal::{self, BAD, DIM, EVENT, NOTE, TOPIC, clock, shown, styled};
 
@@ -82,9 +83,10 @@ impl Columns {
         format!("{head}  {}  {text}", styled(style, event))
     }
 
-    /// Status, payload and detail.
+    /// Status, payload, metadata and detail.
     fn text(&self, record: &Record) -> String {
-        let status = record.more.iter().find(|(name, _)| *name == "status");
+        let more = |wanted| record.more.iter().find(|(name, _)| *name == wanted).map(|it| &it.1);
+        let meta = more("meta").filter(|meta| !meta.is_null());
         let json = record.payload.as_ref().and_then(Payload::as_json).filter(|_| self.pretty);
         let payload = match (json.map(pretty), &record.payload) {
             (Some(json), _) if json.contains('\n') => {
@@ -94,8 +96,9 @@ impl Columns {
             (_, None) => None,
         };
         let parts = [
-            status.and_then(|(_, status)| status.as_str()).map(shown),
+            more("status").and_then(Value::as_str).map(shown),
             payload,
+            meta.map(|meta| format!("meta {}", one_line(&meta.to_string(), Mask::Nothing))),
             record.detail.as_deref().map(shown),
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join("  ")

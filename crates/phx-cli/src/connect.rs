@@ -8,12 +8,13 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use futures::future::join_all;
+use phx_tokio::StreamConnector;
 use phx_tokio::dial::Dialer;
 use phx_tokio::tls::rustls::ClientConfig;
-use phx_tokio::websocket::{WebSocketConfig, WebSocketConnector};
+use phx_tokio::websocket::{Compression, WebSocketConfig};
 use phx_tokio::{
     Channel, CloseCause, CloseCode, Endpoint, Proxy, Reconnect, ReconnectPolicy, Socket,
-    SocketBuilder, SocketError, TcpDialer, V1,
+    SocketBuilder, SocketError, TcpDialer, TransportKind, V1,
 };
 
 use crate::failure::Failure;
@@ -27,6 +28,9 @@ mod tls;
 
 use timing::Timing;
 use tls::Tls;
+
+/// Time after which long-poll takes the place of a WebSocket; phoenix.js's docs use the same.
+const FALLBACK_AFTER: Duration = Duration::from_millis(2_500);
 
 /// Options of a connection.
 #[derive(Args, Debug)]
@@ -49,6 +53,15 @@ pub(crate) struct Connect {
     /// Version of the serializer.
     #[arg(long, value_name = "VERSION", default_value = "2.0.0", value_parser = value::OneOf(PossibleValuesParser::new(["2.0.0", "1.0.0"])))]
     vsn: String,
+
+    /// Transport: `auto` uses long-poll if no WebSocket works within 2.5 s.
+    #[arg(long, value_name = "TRANSPORT", default_value = "websocket", value_parser = value::OneOf(PossibleValuesParser::new(["websocket", "longpoll", "auto"])))]
+    transport: String,
+
+    /// Offer to compress messages (permessage-deflate). Joins are never compressed. Without the option nothing is: who sees the
+    /// lengths of compressed messages can guess secrets that stand beside known text.
+    #[arg(long)]
+    compress: bool,
 
     #[command(flatten)]
     tls: Tls,
@@ -91,6 +104,13 @@ pub(crate) struct Connect {
     tls_config: OnceLock<Result<Arc<ClientConfig>, String>>,
 }
 
+/// Settings of a connection that depend on its endpoint or the environment.
+#[derive(Debug)]
+pub(crate) struct Settings<'a> {
+    config: WebSocketConfig,
+    environment: &'a Environment,
+}
+
 /// Values from the environment, read once, since a file may be a pipe.
 #[derive(Debug)]
 struct Environment {
@@ -112,10 +132,13 @@ impl Connect {
         url: &str,
         warn_of: impl Fn(&str) + Clone + Send + Sync + 'static,
     ) -> Result<SocketBuilder, Failure> {
-        // The URL isn't quoted: any part of a malformed one may be a secret.
-        let endpoint = Endpoint::parse(url).map_err(|error| {
-            Failure::usage(format!("the URL can't be used: {error}{}", hint(url)))
-        })?;
+        let endpoint = parsed(url)?;
+        let settings = self.settings(&endpoint)?;
+        Ok(self.builder_to(endpoint, settings, warn_of))
+    }
+
+    /// Makes what a connection to this endpoint needs and may fail.
+    pub(crate) fn settings(&self, endpoint: &Endpoint) -> Result<Settings<'_>, Failure> {
         let mut config = WebSocketConfig::default();
         if endpoint.request("").is_tls() || self.tls.is_said() {
             let tls = self.tls_config.get_or_init(|| self.tls.config().map(Arc::new));
@@ -126,12 +149,31 @@ impl Connect {
         }
         let environment = self.environment.get_or_init(Environment::read);
         let environment = environment.as_ref().map_err(|why| Failure::usage(&**why))?;
+        Ok(Settings { config, environment })
+    }
+
+    /// Makes a socket builder for an endpoint, with its settings.
+    pub(crate) fn builder_to(
+        &self,
+        endpoint: Endpoint,
+        settings: Settings<'_>,
+        warn_of: impl Fn(&str) + Clone + Send + Sync + 'static,
+    ) -> SocketBuilder {
+        let Settings { config, environment } = settings;
         let dialer = TcpDialer::new();
         let builder = phx_tokio::socket(endpoint).proxy_from_variables(|name| self.variable(name));
         let builder = self.through(builder, dialer, config);
         let mut builder = self.timing.apply(warn(builder, warn_of)).reconnect_policy(self.policy());
         if self.is_v1() {
             builder = builder.serializer(V1);
+        }
+        builder = match &*self.transport {
+            "longpoll" => builder.transport(TransportKind::LongPoll),
+            "auto" => builder.long_poll_fallback(FALLBACK_AFTER.min(self.connect_timeout() / 2)),
+            _ => builder,
+        };
+        if self.compress {
+            builder = builder.compression(Compression::new());
         }
         // An option replaces a line of the same name.
         for (name, value) in environment.params.iter().chain(&self.param) {
@@ -143,7 +185,7 @@ impl Connect {
         if let Some(token) = &self.auth_token {
             builder = builder.auth_token(token);
         }
-        Ok(builder)
+        builder
     }
 
     /// Returns an environment variable for proxies; options replace them.
@@ -169,12 +211,18 @@ impl Connect {
 
     /// Connects a builder from [`builder`](Self::builder).
     pub(crate) async fn open(&self, builder: SocketBuilder) -> Result<Socket, Failure> {
-        let connected = if self.reconnect {
-            builder.connect().await
-        } else {
-            builder.connect_with_timeout(self.timing.connect_timeout).await
-        };
-        Ok(connected?)
+        let socket = builder.spawn()?;
+        self.opened(&socket).await?;
+        Ok(socket)
+    }
+
+    /// Waits until a socket is connected, within the limits of [`open`](Self::open).
+    pub(crate) async fn opened(&self, socket: &Socket) -> Result<(), Failure> {
+        let connected = socket.wait_connected();
+        Ok(match self.reconnect {
+            true => connected.await,
+            false => connected.with_timeout(self.timing.connect_timeout).await,
+        }?)
     }
 
     /// Limit for an attempt to connect.
@@ -210,7 +258,7 @@ impl Connect {
         dialer: D,
         config: WebSocketConfig,
     ) -> SocketBuilder {
-        let connector = WebSocketConnector::new(dialer).with_config(config);
+        let connector = StreamConnector::new(dialer).with_config(config);
         match self.verbose {
             0 => builder.connector(connector),
             verbose => {
@@ -251,6 +299,12 @@ fn warn(
             SIZE.call_once(|| warn_of(text));
         }
     })
+}
+
+/// Parses a URL. The error doesn't quote it: any part of a malformed one may be a secret.
+pub(crate) fn parsed(url: &str) -> Result<Endpoint, Failure> {
+    Endpoint::parse(url)
+        .map_err(|error| Failure::usage(format!("the URL can't be used: {error}{}", hint(url))))
 }
 
 /// Returns the URL that was probably meant by `HOST:PORT/PATH`. Anything else may be a secret, and gets no hint.

@@ -7,8 +7,8 @@ use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
 use phx_tokio::{
-    Attempt, BoxFuture, CloseCause, CloseCode, ConfigError, Connector, Frame, Request,
-    ResponseHeaders, Transport,
+    Attempt, BoxFuture, CloseCause, CloseCode, ConfigError, Connector, Frame, Received, Request,
+    ResponseHeaders, Transport, TransportKind, TransportProperties,
 };
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -47,8 +47,13 @@ impl<C: Connector> Connector for ShowFrames<C> {
         self.connector.check()
     }
 
+    fn supports(&self, transport: TransportKind) -> bool {
+        self.connector.supports(transport)
+    }
+
     fn connect(&self, attempt: Attempt) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
-        for line in request_lines(&attempt.request, self.shown) {
+        let kind = attempt.transport;
+        for line in request_lines(&attempt.request, kind, self.shown) {
             say('>', &line);
         }
         let opening = self.connector.connect(attempt);
@@ -56,10 +61,13 @@ impl<C: Connector> Connector for ShowFrames<C> {
         Box::pin(async move {
             match opening.await {
                 Ok(transport) => {
-                    say('<', "open");
+                    say(
+                        '<',
+                        if kind == TransportKind::LongPoll { "open: long-poll" } else { "open" },
+                    );
                     let closing = AtomicBool::new(false);
                     let transport: Pin<Box<dyn Transport>> =
-                        Box::pin(Watched { transport, shown, closing });
+                        Box::pin(Watched { transport, kind, shown, closing });
                     Ok(transport)
                 }
                 Err(cause) => Err(ended(cause)),
@@ -71,6 +79,7 @@ impl<C: Connector> Connector for ShowFrames<C> {
 /// Transport whose frames are shown.
 struct Watched {
     transport: Pin<Box<dyn Transport>>,
+    kind: TransportKind,
     shown: Shown,
     closing: AtomicBool,
 }
@@ -84,19 +93,29 @@ impl Transport for Watched {
         self.transport.response_headers()
     }
 
+    fn properties(&self) -> TransportProperties {
+        self.transport.properties()
+    }
+
     fn poll_receive(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Frame, CloseCause>> {
+    ) -> Poll<Result<Received, CloseCause>> {
         let received = ready!(self.transport.as_mut().poll_receive(cx));
-        if let Ok(frame) = &received {
-            say('<', &frame_text(frame, false, self.shown));
+        match &received {
+            Ok(Received::Frame(frame)) => say('<', &frame_text(frame, false, self.shown)),
+            Ok(Received::Gap) => say('<', "messages lost"),
+            Err(_) => {}
         }
         Poll::Ready(received.map_err(ended))
     }
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
         self.transport.as_mut().poll_ready(cx).map_err(ended)
+    }
+
+    fn prepare_send(mut self: Pin<&mut Self>, cx: &mut Context<'_>) {
+        self.transport.as_mut().prepare_send(cx);
     }
 
     fn capacity(&self) -> usize {
@@ -106,6 +125,11 @@ impl Transport for Watched {
     fn start_send(mut self: Pin<&mut Self>, frame: Frame) -> Result<(), CloseCause> {
         say('>', &frame_text(&frame, true, self.shown));
         self.transport.as_mut().start_send(frame).map_err(ended)
+    }
+
+    fn start_send_uncompressed(mut self: Pin<&mut Self>, frame: Frame) -> Result<(), CloseCause> {
+        say('>', &frame_text(&frame, true, self.shown));
+        self.transport.as_mut().start_send_uncompressed(frame).map_err(ended)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
@@ -118,7 +142,8 @@ impl Transport for Watched {
         code: CloseCode,
         reason: &str,
     ) -> Poll<CloseCause> {
-        if !self.closing.swap(true, Ordering::Relaxed) {
+        // Long-poll has no close frame.
+        if self.kind == TransportKind::WebSocket && !self.closing.swap(true, Ordering::Relaxed) {
             say('>', &format!("close {code} {reason}"));
         }
         self.transport.as_mut().poll_close(cx, code, reason).map(ended)
@@ -141,9 +166,12 @@ fn say(direction: char, text: &str) {
     terminal::say(&format!("{time} {direction} {}", text.trim_end()));
 }
 
-/// The upgrade request. Of its params all but the version may be secrets, and so may its headers.
-fn request_lines(request: &Request, how: Shown) -> Vec<String> {
-    let url = request.url();
+/// The request that opens the transport. Of its params all but the version may be secrets, and so may its headers.
+fn request_lines(request: &Request, kind: TransportKind, how: Shown) -> Vec<String> {
+    let url = match kind {
+        TransportKind::LongPoll => request.long_poll_url(),
+        _ => request.url().clone(),
+    };
     let mut params = url.query_pairs().map(|(name, value)| {
         if how.secrets || name == "vsn" {
             format!("{}={}", shown(&name), shown(&value))
@@ -155,12 +183,17 @@ fn request_lines(request: &Request, how: Shown) -> Vec<String> {
         }
     });
     let query = params.by_ref().collect::<Vec<_>>().join("&");
-    let mut lines = vec![format!("GET {request}?{query}")];
+    let address = url.as_str().split('?').next().unwrap_or_default();
+    let mut lines = vec![format!("GET {address}?{query}")];
     for (name, value) in request.headers() {
         let value = if how.secrets { shown(value) } else { MASKED.to_owned() };
         lines.push(format!("{name}: {value}"));
     }
-    for protocol in request.protocols() {
+    let protocols = match kind {
+        TransportKind::LongPoll => &[],
+        _ => request.protocols(),
+    };
+    for protocol in protocols {
         let value = match protocol.as_str() {
             "phoenix" => "phoenix",
             _ if how.secrets => protocol,
@@ -191,15 +224,21 @@ fn frame_text(frame: &Frame, is_sent: bool, how: Shown) -> String {
 
 /// The names in a binary frame of version 2, and the length of its payload, which may hold secrets.
 fn binary_text(bytes: &[u8], is_sent: bool) -> String {
-    // Behind the kind are the lengths of the names: refs, topic, and event or status.
-    let names = match (bytes.first(), is_sent) {
-        (Some(0), true) | (Some(1), false) => 4,
-        (Some(0), false) => 3,
-        (Some(2), false) => 2,
-        _ => 0,
+    // Behind the kind are the lengths of the names: refs, topic, and event or status. Supabase's kinds 3 and 4 have
+    // the length of metadata and an encoding behind them.
+    let (names, others) = match (bytes.first(), is_sent) {
+        (Some(0), true) | (Some(1), false) => (4, 0),
+        (Some(3), true) => (4, 2),
+        (Some(0), false) => (3, 0),
+        (Some(2), false) => (2, 0),
+        (Some(4), false) => (2, 2),
+        _ => (0, 0),
     };
     let rest = bytes.get(1..).unwrap_or_default();
-    let Some((lengths, mut rest)) = rest.split_at_checked(names) else {
+    let Some((lengths, rest)) = rest.split_at_checked(names) else {
+        return format!("<{} bytes>", bytes.len());
+    };
+    let Some((_, mut rest)) = rest.split_at_checked(others) else {
         return format!("<{} bytes>", bytes.len());
     };
     let mut text = format!("<{} bytes>", bytes.len());
@@ -253,7 +292,7 @@ mod tests {
 
     #[test]
     fn nothing_of_a_request_that_may_be_secret_is_shown() {
-        let lines = request_lines(&request(), CLOSED);
+        let lines = request_lines(&request(), TransportKind::WebSocket, CLOSED);
         assert_eq!(
             lines,
             [
@@ -263,7 +302,9 @@ mod tests {
                 "sec-websocket-protocol: ***",
             ]
         );
-        assert!(request_lines(&request(), OPEN).join(" ").contains("s3cret"));
+        assert!(
+            request_lines(&request(), TransportKind::WebSocket, OPEN).join(" ").contains("s3cret")
+        );
     }
 
     #[test]
@@ -301,6 +342,14 @@ mod tests {
             frame_text(&broadcast, false, CLOSED),
             "<18 bytes> room:a shout <payload of 4 bytes>"
         );
+        // Metadata may be a secret as well.
+        let user = Frame::binary(&b"\x04\x06\x04\x04\x00room:asendhushhush"[..]);
+        assert_eq!(frame_text(&user, false, CLOSED), "<23 bytes> room:a send <payload of 8 bytes>");
+        let sent = Frame::binary(&b"\x03\x01\x01\x06\x04\x04\x0012room:asendhushhush"[..]);
+        assert_eq!(
+            frame_text(&sent, true, CLOSED),
+            "<27 bytes> 1 2 room:a send <payload of 8 bytes>"
+        );
         for garbage in [&b""[..], b"\0", b"\0\xff\xff\xff\xffhush", b"hush", b"\x01hush"] {
             let shown = frame_text(&Frame::binary(garbage), false, CLOSED);
             assert!(!shown.contains("hush"), "{shown}");
@@ -310,7 +359,11 @@ mod tests {
     #[test]
     fn a_query_that_is_a_token_is_masked() {
         let endpoint = Endpoint::parse("ws://h/socket?s3cret&a=b").unwrap();
-        let lines = request_lines(&endpoint.request("2.0.0"), CLOSED);
-        assert_eq!(lines, ["GET ws://h/socket/websocket?***&a=***&vsn=2.0.0"]);
+        let request = endpoint.with_auth_token("s3cret").request("2.0.0");
+        let lines = request_lines(&request, TransportKind::WebSocket, CLOSED);
+        assert_eq!(lines[0], "GET ws://h/socket/websocket?***&a=***&vsn=2.0.0");
+        // Long-poll has neither that address nor subprotocols.
+        let lines = request_lines(&request, TransportKind::LongPoll, CLOSED);
+        assert_eq!(lines, ["GET http://h/socket/longpoll?***&a=***&vsn=2.0.0"]);
     }
 }

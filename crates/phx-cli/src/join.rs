@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use futures::future::try_join_all;
 use futures::stream::{BoxStream, SelectAll, StreamExt as _};
-use phx_tokio::{ConnectionState, Socket};
+use phx_tokio::{ConnectionState, Socket, SocketBuilder};
 
 use crate::connect::Connect;
 use crate::failure::Failure;
@@ -14,9 +14,10 @@ use crate::malformed;
 use crate::printer::{Format, Printer};
 use crate::record::{Kind, Record};
 use crate::session::{
-    JoinRefs, Joining, channel, channel_records, join, report_connection, report_failures,
-    topic_records, while_open,
+    JoinRefs, Joining, channel_records, join, report_connection, report_failures, topic_records,
+    while_open,
 };
+use crate::supabase::Supabase;
 use crate::terminal;
 use crate::value;
 
@@ -26,10 +27,14 @@ use crate::value;
 /// connected, joined, message, disconnected, rejoined, errored, lagged, gap, malformed and closed. A binary
 /// payload is base64 in the field `binary`.
 ///
+/// With --supabase the URL is that of a project, topics are names of its channels, and a broadcast has the event that its
+/// sender gave it, and in JSON a field `meta`.
+///
 /// Ctrl-C leaves the topics, disconnects, and ends with exit code 0.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The socket's URL, such as `ws://localhost:4000/socket`, or `@FILE` that holds it.
+    /// The socket's URL, such as `ws://localhost:4000/socket`, or `@FILE` that holds it; with --supabase the
+    /// project's, such as `https://PROJECT.supabase.co`.
     #[arg(value_parser = value::text)]
     url: String,
 
@@ -66,11 +71,15 @@ pub(crate) struct Options {
     joining: Joining,
 
     #[command(flatten)]
+    supabase: Supabase,
+
+    #[command(flatten)]
     connect: Connect,
 }
 
 pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(), Failure> {
-    let topics = options.topics.iter().map(String::as_str);
+    let topics: Vec<_> = options.topics.iter().map(|it| options.supabase.topic(it)).collect();
+    let topics = topics.iter().map(String::as_str);
     let (printer, printed) =
         Printer::start(Format::new(options.json, topics).pretty(options.pretty));
     let outcome = connected(&options, &printer, interrupt).await;
@@ -82,26 +91,30 @@ async fn connected(
     printer: &Printer,
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
-    let params = options.joining.params(terminal::warning)?;
+    let params = options.supabase.params(options.joining.params(terminal::warning)?)?;
     let refs = JoinRefs::default();
-    let builder = options.connect.builder(&options.url, terminal::warning)?;
-    let builder = refs.watch(report_connection(builder, printer.hook()));
-    let mut builder = malformed::warn(builder);
-    if options.json {
-        builder = malformed::records(builder, printer.hook());
-    }
-    let socket = interrupt.guard(options.connect.open(builder)).await?;
+    let watched = |builder: SocketBuilder| {
+        let builder = refs.watch(report_connection(builder, printer.hook()));
+        let builder = malformed::warn(builder);
+        match options.json {
+            true => malformed::records(builder, printer.hook()),
+            false => builder,
+        }
+    };
+    let opening = options.supabase.open(&options.url, &options.connect, terminal::warning, watched);
+    let mut connection = interrupt.guard(opening).await?;
+    let (socket, read) = (connection.socket().clone(), options.supabase.read());
     let mut channels = Vec::new();
     let outcome = async {
         let mut records = SelectAll::new();
         for topics in &options.also {
-            records.push(topic_records(&socket, topics).boxed());
+            records.push(topic_records(&socket, topics).map(read).boxed());
         }
         for topic in &options.topics {
-            let channel = channel(&socket, topic, params.clone(), false)?;
+            let channel = connection.channel(topic, params.clone(), false)?;
             report_failures(&channel, printer.hook());
             refs.expect(channel.topic());
-            records.push(channel_records(&channel, &refs).boxed());
+            records.push(channel_records(&channel, &refs).map(read).boxed());
             channels.push(channel);
         }
         let joins = channels.iter().map(|channel| async {

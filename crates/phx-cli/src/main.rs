@@ -23,6 +23,7 @@ mod script;
 mod secret;
 mod serve;
 mod session;
+mod supabase;
 mod terminal;
 mod typed;
 mod value;

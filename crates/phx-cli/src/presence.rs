@@ -8,7 +8,8 @@ use std::time::Duration;
 use clap::Args;
 use phx_tokio::{
     Channel, ConfigError, ConnectionState, Payload, Presence, PresenceChange, PresenceChanges,
-    PresenceConfig, PresenceEntry, PresenceItem, PresenceStatus, Push, Socket, Status,
+    PresenceConfig, PresenceEntry, PresenceItem, PresenceStatus, Push, Socket, SocketBuilder,
+    Status,
 };
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -22,7 +23,8 @@ use crate::payload;
 use crate::printer::{Format, Printer};
 use crate::queue::{Receiver, queue};
 use crate::record::{Kind, Record};
-use crate::session::{Joining, channel, join, report_connection, report_failures, while_open};
+use crate::session::{Joining, join, report_connection, report_failures, while_open};
+use crate::supabase::Supabase;
 use crate::terminal::{self, shown};
 use crate::value;
 
@@ -54,11 +56,12 @@ type Beside = Map<String, Value>;
 /// Ctrl-C ends it with exit code 0.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The socket's URL, such as `ws://localhost:4000/socket`, or `@FILE` that holds it.
+    /// The socket's URL, such as `ws://localhost:4000/socket`, or `@FILE` that holds it; with --supabase the
+    /// project's, such as `https://PROJECT.supabase.co`.
     #[arg(value_parser = value::text)]
     url: String,
 
-    /// The topic to join.
+    /// The topic to join, or with --supabase the name of a channel.
     topic: String,
 
     /// Print each change as an object of JSON.
@@ -83,11 +86,14 @@ pub(crate) struct Options {
     track: Option<String>,
 
     /// Push the meta of --track itself, as this event.
-    #[arg(long, value_name = "EVENT", requires = "track", value_parser = value::text)]
+    #[arg(long, value_name = "EVENT", requires = "track", conflicts_with = "supabase", value_parser = value::text)]
     track_event: Option<String>,
 
     #[command(flatten)]
     joining: Joining,
+
+    #[command(flatten)]
+    supabase: Supabase,
 
     #[command(flatten)]
     connect: Connect,
@@ -96,10 +102,11 @@ pub(crate) struct Options {
 pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(), Failure> {
     let is_live = !options.json && !options.lines && io::stdout().is_terminal() && Live::works();
     if is_live {
-        let mut live = Live::new(&options.topic);
+        let mut live = Live::new(&options.supabase.topic(&options.topic));
         return connected(&options, Output::Live(&mut live), interrupt).await;
     }
-    let (printer, printed) = Printer::start(Format::new(options.json, [&*options.topic]));
+    let topic = options.supabase.topic(&options.topic);
+    let (printer, printed) = Printer::start(Format::new(options.json, [&*topic]));
     let outcome = connected(&options, Output::Lines(&printer), interrupt).await;
     printed.finish(&printer, outcome).await
 }
@@ -172,24 +179,28 @@ async fn connected(
             terminal::warning(text);
         }
     };
-    let params = options.joining.params(warn.clone())?;
-    let mut builder = options.connect.builder(&options.url, warn)?;
-    if !is_live {
-        builder = malformed::warn(report_connection(builder, hook()));
-    }
-    if options.json || is_live {
-        builder = malformed::records(builder, hook());
-    }
+    let params = options.supabase.params(options.joining.params(warn.clone())?)?;
+    let watched = |mut builder: SocketBuilder| {
+        if !is_live {
+            builder = malformed::warn(report_connection(builder, hook()));
+        }
+        if options.json || is_live {
+            builder = malformed::records(builder, hook());
+        }
+        builder
+    };
     let track = options.tracked()?;
     let unusable = |error: ConfigError| Failure::usage(error.to_string());
     let mut config = PresenceConfig::default();
     config.state_event = (&*options.state_event).into();
     config.diff_event = (&*options.diff_event).into();
     config.validate().map_err(unusable)?;
-    let socket = interrupt.guard(options.connect.open(builder)).await?;
+    let opening = options.supabase.open(&options.url, &options.connect, warn, watched);
+    let mut connection = interrupt.guard(opening).await?;
+    let socket = connection.socket().clone();
     let mut channels = Vec::new();
     let outcome = async {
-        let channel = channel(&socket, &options.topic, params, false)?;
+        let channel = connection.channel_with_presence(&options.topic, params)?;
         channels.push(channel.clone());
         let presence = channel.presence_with(config).map_err(unusable)?;
         let changes = presence.changes();
@@ -318,6 +329,8 @@ impl Watching<'_> {
                 .more("count", count),
             PresenceItem::Refused(_) => Record { kind: Kind::Errored, ..record }
                 .detail("something came that isn't a presence"),
+            PresenceItem::Gap => Record { kind: Kind::Errored, ..record }
+                .detail("messages were lost: changes may be missing until the next join"),
             _ => return Ok(()),
         };
         let count = self.presence.len();

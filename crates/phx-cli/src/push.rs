@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use phx_tokio::{Channel, Payload, Push, PushError, PushReply, Reply, Status};
+use phx_tokio::{ByteString, Channel, Payload, Push, PushError, PushReply, Reply, Status};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::connect::Connect;
@@ -16,7 +16,8 @@ use crate::json_text::{Mask, one_line, pretty, shown_payload};
 use crate::malformed;
 use crate::payload;
 use crate::record::Record;
-use crate::session::{Joining, channel, join, while_open};
+use crate::session::{Joining, join, while_open};
+use crate::supabase::Supabase;
 use crate::terminal;
 use crate::value;
 
@@ -27,13 +28,16 @@ const IN_FLIGHT: usize = 1_000;
 ///
 /// Prints the response as one line of JSON, and a binary one as it is, or as base64 on a terminal. The exit
 /// code is 0 for ok, 1 for an error reply, 5 if no reply came in time.
+///
+/// With --supabase it is a broadcast of the event in the channel.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The socket's URL, such as `ws://localhost:4000/socket`, or `@FILE` that holds it.
+    /// The socket's URL, such as `ws://localhost:4000/socket`, or `@FILE` that holds it; with --supabase the
+    /// project's, such as `https://PROJECT.supabase.co`.
     #[arg(value_parser = value::text)]
     url: String,
 
-    /// The topic to join.
+    /// The topic to join, or with --supabase the name of a channel.
     topic: String,
 
     /// The event to push.
@@ -76,6 +80,9 @@ pub(crate) struct Options {
     joining: Joining,
 
     #[command(flatten)]
+    supabase: Supabase,
+
+    #[command(flatten)]
     connect: Connect,
 }
 
@@ -89,15 +96,18 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
         Some(path) => Payload::binary(payload::read(path)?),
         None => payload::json(options.payload.as_deref())?,
     };
-    let params = options.joining.params(terminal::warning)?;
-    let builder = malformed::warn(options.connect.builder(&options.url, terminal::warning)?);
-    let socket = interrupt.guard(options.connect.open(builder)).await?;
+    let params = options.supabase.params(options.joining.params(terminal::warning)?)?;
+    let (event, payload) = options.supabase.pushed(&options.event, payload)?;
+    let opening =
+        options.supabase.open(&options.url, &options.connect, terminal::warning, malformed::warn);
+    let mut connection = interrupt.guard(opening).await?;
+    let socket = connection.socket().clone();
     let mut joined = Vec::new();
     let outcome = async {
-        let channel = channel(&socket, &options.topic, params, false)?;
+        let channel = connection.channel(&options.topic, params, false)?;
         joined.push(channel.clone());
         let mut pushing =
-            Pushing { options: &options, channel: &channel, payload: &payload, worst: None };
+            Pushing { options: &options, channel: &channel, event, payload, worst: None };
         let done = interrupt.guard(while_open(&socket, pushing.run())).await;
         done.and(pushing.worst.map_or(Ok(()), Err))
     }
@@ -109,7 +119,9 @@ pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(
 struct Pushing<'a> {
     options: &'a Options,
     channel: &'a Channel,
-    payload: &'a Payload,
+    /// Event and payload of the push, which with --supabase aren't those of the options.
+    event: ByteString,
+    payload: Payload,
     /// The first failure of a push; the other pushes continue.
     worst: Option<Failure>,
 }
@@ -153,8 +165,9 @@ impl Pushing<'_> {
 
     /// Pushes once; `None` if the user wants no reply.
     fn push(&self) -> Result<Option<PushReply>, Failure> {
-        let Options { event, timeout, no_reply, .. } = self.options;
-        let push = self.channel.push_with_timeout(*timeout, &**event, self.payload.clone());
+        let Options { timeout, no_reply, .. } = self.options;
+        let (event, payload) = (self.event.clone(), self.payload.clone());
+        let push = self.channel.push_with_timeout(*timeout, event, payload);
         let push: Push<()> = push.accepted()?;
         if *no_reply {
             push.detach()?;

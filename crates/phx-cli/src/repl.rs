@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
-use phx_tokio::{Payload, Push, Socket};
+use futures::StreamExt as _;
+use phx_tokio::{Payload, Push, Socket, SocketBuilder};
 
 use crate::connect::Connect;
 use crate::failure::Failure;
@@ -14,9 +15,10 @@ use crate::printer::{Format, Printer};
 use crate::queue::{Sender, queue};
 use crate::record::{Kind, Record};
 use crate::session::{
-    JoinRefs, JoinedChannel, channel_records, forward, join, report_connection, report_failures,
-    while_open,
+    JoinParams, JoinRefs, JoinedChannel, channel_records, forward, join, report_connection,
+    report_failures, while_open,
 };
+use crate::supabase::{Connection, Supabase};
 use crate::terminal::shown;
 use crate::value;
 
@@ -38,9 +40,12 @@ const CAPACITY: usize = 256;
 /// `help` lists the commands. Tab completes them, and the topics and events seen so far. The history is kept for
 /// the next time, except for lines that begin with a space or hold something like a token. Ctrl-C gives up what a command waits for, and clears a line that is being typed; on an empty
 /// line it ends the program, as Ctrl-D does.
+///
+/// With --supabase topics are names of a project's channels, and pushes are broadcasts.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// The socket's URL, such as `ws://localhost:4000/socket`, or `@FILE` that holds it.
+    /// The socket's URL, such as `ws://localhost:4000/socket`, or `@FILE` that holds it; with --supabase the
+    /// project's, such as `https://PROJECT.supabase.co`.
     #[arg(value_parser = value::text)]
     url: String,
 
@@ -55,6 +60,9 @@ pub(crate) struct Options {
     /// Limit for the answers to joins and pushes.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::time)]
     timeout: Duration,
+
+    #[command(flatten)]
+    supabase: Supabase,
 
     #[command(flatten)]
     connect: Connect,
@@ -79,10 +87,14 @@ async fn connected(
     let refs = JoinRefs::default();
     let report = printer.hook();
     let warn = move |text: &str| report(Record::new(Kind::Warning).detail(text));
-    let builder = options.connect.builder(&options.url, warn)?;
-    let builder = refs.watch(report_connection(builder, printer.hook()));
-    let builder = malformed::records(builder, printer.hook());
-    let socket = interrupt.guard(options.connect.open(builder)).await?;
+    let watched = |builder: SocketBuilder| {
+        let builder = refs.watch(report_connection(builder, printer.hook()));
+        malformed::records(builder, printer.hook())
+    };
+    let supabase = &options.supabase;
+    let opening = supabase.open(&options.url, &options.connect, warn, watched);
+    let connection = interrupt.guard(opening).await?;
+    let socket = connection.socket().clone();
     let (records, mut received) = queue::<Record>(CAPACITY);
     let (to, events) = (printer.clone(), seen.clone());
     tokio::spawn(async move {
@@ -97,7 +109,18 @@ async fn connected(
     });
     let timeout = options.timeout;
     let channels = BTreeMap::new();
-    let mut repl = Repl { socket, channels, last: None, seen, refs, records, printer, timeout };
+    let mut repl = Repl {
+        socket,
+        connection,
+        supabase,
+        channels,
+        last: None,
+        seen,
+        refs,
+        records,
+        printer,
+        timeout,
+    };
     let outcome = repl.talk(&mut editor, interrupt).await;
     editor.end().await;
     let channels: Vec<_> = repl.channels.into_values().map(|joined| joined.channel).collect();
@@ -107,6 +130,8 @@ async fn connected(
 
 struct Repl<'a> {
     socket: Socket,
+    connection: Connection,
+    supabase: &'a Supabase,
     channels: BTreeMap<String, JoinedChannel>,
     /// The latest joined topic: `.` in commands.
     last: Option<String>,
@@ -155,10 +180,12 @@ impl Repl<'_> {
         match command {
             Command::Join { topic, params, replace } => self.join(topic, params, replace).await,
             Command::Params(topic, params) => {
+                self.supabase.params(JoinParams::Fixed(params.clone()))?;
                 self.joined(&topic)?.set_params(params);
                 Ok(())
             }
             Command::Leave(topic) => {
+                let topic = self.supabase.topic(&topic);
                 let channel = self.joined(&topic)?.channel.clone();
                 let left = channel.leave_with_timeout(self.timeout).await;
                 self.channels.remove(&topic);
@@ -168,14 +195,16 @@ impl Repl<'_> {
             Command::Push(topic, event, payload) => {
                 let channel = self.joined(&topic)?.channel.clone();
                 self.seen.event(&event);
-                let push: Push<()> = channel.push_with_timeout(self.timeout, &*event, payload);
+                let (sent, payload) = self.supabase.pushed(&event, payload)?;
+                let push: Push<()> = channel.push_with_timeout(self.timeout, sent, payload);
                 let reply = while_open(&self.socket, async { Ok(push.reply().await?) }).await?;
                 self.printer.print(Record::reply(channel.topic(), &event, &reply)).await
             }
             Command::Send(topic, event, payload) => {
                 let channel = &self.joined(&topic)?.channel;
                 self.seen.event(&event);
-                let push: Push<()> = channel.push_with_timeout(self.timeout, &*event, payload);
+                let (sent, payload) = self.supabase.pushed(&event, payload)?;
+                let push: Push<()> = channel.push_with_timeout(self.timeout, sent, payload);
                 Ok(push.detach()?)
             }
             Command::Ping => {
@@ -201,15 +230,18 @@ impl Repl<'_> {
     }
 
     async fn join(&mut self, topic: String, params: Payload, replace: bool) -> Result<(), Failure> {
+        let topic = self.supabase.topic(&topic);
+        self.supabase.params(JoinParams::Fixed(params.clone()))?;
         let old = self.channels.get(&topic).map(|joined| &joined.channel);
         if !replace && old.is_some_and(|channel| channel.close_cause().is_none()) {
             let text = format!("`{topic}` is joined already: `replace {topic}` joins anew");
             return Err(Failure::usage(text));
         }
-        let joined = JoinedChannel::new(&self.socket, &topic, params, replace)?;
+        let joined =
+            JoinedChannel::new(params, |params| self.connection.channel(&topic, params, replace))?;
         self.channels.remove(&topic);
         let channel = &joined.channel;
-        let messages = channel_records(channel, &self.refs);
+        let messages = channel_records(channel, &self.refs).map(self.supabase.read());
         let records = self.records.clone();
         report_failures(channel, move |record| records.send_now(record));
         self.refs.expect(channel.topic());
@@ -224,7 +256,7 @@ impl Repl<'_> {
     }
 
     fn joined(&self, topic: &str) -> Result<&JoinedChannel, Failure> {
-        let joined = self.channels.get(topic);
+        let joined = self.channels.get(&self.supabase.topic(topic));
         joined.ok_or_else(|| Failure::usage(format!("`{topic}` isn't joined: `join {topic}`")))
     }
 

@@ -10,6 +10,7 @@ use crate::connect::Connect;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::printer::{Format, Printer};
+use crate::supabase::Supabase;
 use crate::typed::lines;
 use crate::value;
 
@@ -46,6 +47,8 @@ use step::Step;
 /// `payload`. Every step that waits can have a `timeout_ms`, and every step an `id`, which comes back with the
 /// outcome. Empty lines and those that begin with # are skipped.
 ///
+/// With --supabase URLs are those of projects, topics are names of channels, and pushes are broadcasts.
+///
 /// A step that fails ends the script, with the exit code of `phx push`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
@@ -58,13 +61,16 @@ pub(crate) struct Options {
     url: Option<String>,
 
     #[command(flatten)]
+    supabase: Supabase,
+
+    #[command(flatten)]
     connect: Connect,
 }
 
 pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(), Failure> {
     let lines = script(&options.file)?;
     let (printer, printed) = Printer::start(Format::Json);
-    let runner = Runner::new(options.connect, options.url, printer.clone());
+    let runner = Runner::new(options.supabase, options.connect, options.url, printer.clone());
     let outcome = perform(runner, lines, interrupt).await;
     printed.finish(&printer, outcome).await
 }

@@ -79,6 +79,18 @@ pub(crate) enum JoinParams {
     Current(Arc<Mutex<Payload>>),
 }
 
+impl JoinParams {
+    /// Returns true unless they are an empty object.
+    pub(crate) fn is_given(&self) -> bool {
+        let is_given = |params: &Payload| params.as_json().is_none_or(|json| json != "{}");
+        match self {
+            JoinParams::Fixed(params) => is_given(params),
+            JoinParams::Made(_) => true,
+            JoinParams::Current(params) => is_given(&locked(params)),
+        }
+    }
+}
+
 /// Channel with params that can change between its joins.
 #[derive(Debug)]
 pub(crate) struct JoinedChannel {
@@ -87,15 +99,13 @@ pub(crate) struct JoinedChannel {
 }
 
 impl JoinedChannel {
-    /// Makes a channel that isn't joined yet; with `replace` it takes the topic from another one.
+    /// Makes a channel that isn't joined yet, by a function from its params.
     pub(crate) fn new(
-        socket: &Socket,
-        topic: &str,
         params: Payload,
-        replace: bool,
+        channel: impl FnOnce(JoinParams) -> Result<Channel, Failure>,
     ) -> Result<Self, Failure> {
         let params = Arc::new(Mutex::new(params));
-        let channel = channel(socket, topic, JoinParams::Current(Arc::clone(&params)), replace)?;
+        let channel = channel(JoinParams::Current(Arc::clone(&params)))?;
         Ok(JoinedChannel { channel, params })
     }
 

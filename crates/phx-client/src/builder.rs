@@ -2,13 +2,12 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use phx_proto::{
     Backoff, ClosePolicy, Config, ConfigError, Endpoint, EndpointError, Message, PushOverflow,
-    ReconnectPolicy, RejoinPolicy, Serializer,
+    ReconnectPolicy, RejoinPolicy, Serializer, TransportKind,
 };
 use serde::Serialize;
 
@@ -21,10 +20,12 @@ use crate::shared::{HookId, Shared, SocketHooks};
 use crate::socket::{Closed, ConnectCause, ConnectError, Socket, SocketError};
 
 mod credentials;
+mod fallback;
 mod into_endpoint;
 mod settings;
 
 pub use credentials::Credentials;
+pub use fallback::LongPollFallback;
 pub use into_endpoint::IntoEndpoint;
 pub(crate) use settings::ClientConfig;
 
@@ -149,8 +150,8 @@ impl SocketBuilder {
         let runtime = self.runtime.ok_or_else(|| missing("runtime"))?;
         let connector = self.connector.ok_or_else(|| missing("connector"))?;
         connector.check().map_err(ConnectError::unmade)?;
-        // The standard library's source of randomness, which needs no crate.
-        let seed = self.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
+        self.settings.check_transports(&self.config, &*connector).map_err(ConnectError::unmade)?;
+        let seed = self.seed.unwrap_or_else(|| runtime.seed());
         let core = phx_proto::Socket::new(self.config, seed);
         let shared =
             Arc::new(Shared::new(core, Arc::clone(&runtime), endpoint, self.settings, self.hooks));
@@ -163,6 +164,22 @@ impl SocketBuilder {
 
 /// Runtime, connector and TLS.
 impl SocketBuilder {
+    /// Returns a client for single HTTP requests over the builder's connector, with its TLS settings, and through the
+    /// builder's proxy.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectCause::Config`](crate::ConnectCause::Config) or [`ConnectCause::Incomplete`](crate::ConnectCause::Incomplete).
+    #[cfg(feature = "http")]
+    pub fn http_client(&self) -> Result<crate::HttpClient, ConnectError> {
+        let missing = |missing| ConnectError::unmade(ConnectCause::Incomplete { missing });
+        let proxy = self.proxy.clone().map_err(ConnectError::unmade)?;
+        let runtime = self.runtime.clone().ok_or_else(|| missing("runtime"))?;
+        let connector = self.connector.clone().ok_or_else(|| missing("connector"))?;
+        connector.check().map_err(ConnectError::unmade)?;
+        Ok(crate::HttpClient::new(connector, runtime, proxy))
+    }
+
     /// Sets the async runtime on which the socket runs.
     pub fn runtime(mut self, runtime: impl Runtime) -> Self {
         self.runtime = Some(Arc::new(runtime));
@@ -175,7 +192,47 @@ impl SocketBuilder {
         self
     }
 
-    /// Sets the seed of the jitter in the retry schedules. Default: random.
+    /// Sets the kind of transport. Default: a WebSocket.
+    ///
+    /// Another kind needs a connector that [supports](Connector::supports) it: for long-poll the adapters have the feature
+    /// `longpoll`. The server's socket needs `longpoll: true` then. The endpoint stays the same.
+    pub fn transport(mut self, transport: TransportKind) -> Self {
+        self.settings.transport = transport;
+        self
+    }
+
+    /// Uses long-poll where no WebSocket works, as phoenix.js does with `longPollFallbackMs`: given a `Duration`, or a
+    /// [`LongPollFallback`] with more options. Default: no fallback.
+    ///
+    /// Long-poll takes the place of a WebSocket at once when an attempt to open one has failed, or when it isn't open
+    /// after that time, or when it is, but no frame has come after that time: the client asks the server for a sign of
+    /// life then. If both fail, one end is reported: that of long-poll if the server refused it, but for HTTP status
+    /// 404; otherwise that of the WebSocket. The next attempt begins with a WebSocket again.
+    ///
+    /// Once long-poll has opened it is remembered for the socket's life, if no WebSocket has proved itself before;
+    /// see [`Socket::retry_web_socket`] and [`LongPollFallback::web_socket_after`] for the way back. Pushes that were
+    /// surely not sent wait for the new transport; those that may have arrived fail as disconnected.
+    ///
+    /// It needs a connector that [supports](Connector::supports) both, by the adapters' feature `longpoll`, and
+    /// `longpoll: true` on the server's socket.
+    pub fn long_poll_fallback(mut self, fallback: impl Into<LongPollFallback>) -> Self {
+        self.settings.fallback = Some(fallback.into());
+        self
+    }
+
+    /// Offers to compress messages. Default: nothing is compressed, because compression shows by its length how much of a
+    /// secret is equal to text that others chose, see [`Compression`](crate::websocket::Compression).
+    ///
+    /// If the server agrees, messages of both sides are compressed; otherwise they go as they are. Joins and payloads
+    /// marked [`uncompressed`](crate::Payload::uncompressed) always go as they are. An answer that isn't one to the offer
+    /// ends the attempt with [`CloseCause::Compression`](crate::CloseCause::Compression). Long-poll ignores the setting.
+    #[cfg(feature = "deflate")]
+    pub fn compression(mut self, compression: crate::websocket::Compression) -> Self {
+        self.settings.compression = Some(compression);
+        self
+    }
+
+    /// Sets the seed of the jitter in the retry schedules. Default: that of the [runtime](Runtime::seed), random.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self

@@ -87,6 +87,10 @@ impl Channel {
         Arc::downgrade(&handle)
     }
 
+    pub(crate) fn socket(&self) -> Socket {
+        Socket::of(Arc::clone(&self.handle.socket))
+    }
+
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         self.handle.socket.shared()
     }

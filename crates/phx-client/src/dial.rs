@@ -1,4 +1,4 @@
-//! Dialers: byte streams to a host, over which WebSocket connections are made.
+//! Dialers: byte streams to a host, over which connections to a Phoenix server are made.
 //!
 //! Each adapter has two [`Dialer`]s, one for TCP and one for Unix sockets, built on its runtime's [`Network`].
 //! [`HttpProxy`] and [`Socks5Proxy`] go through a proxy that another dialer reaches;
@@ -9,7 +9,8 @@ mod byte_stream;
 mod happy_eyeballs;
 mod http_proxy;
 mod network;
-#[cfg(feature = "tls")]
+mod open;
+#[cfg(any(feature = "http", feature = "tls"))]
 mod own_turn;
 mod socks5_proxy;
 mod through_proxy;
@@ -26,8 +27,29 @@ pub use http_proxy::HttpProxy;
 #[cfg(unix)]
 pub use network::UnixDialer;
 pub use network::{Network, TcpDialer};
+#[cfg(feature = "http")]
+pub(crate) use open::Untyped;
+pub(crate) use open::{OverStream, open};
+#[cfg(feature = "http")]
+pub(crate) use own_turn::OwnTurn;
 pub use socks5_proxy::Socks5Proxy;
-pub(crate) use through_proxy::dial as dial_through_proxy;
+
+pub use crate::stream_connector::builder;
+
+/// Ends the text of a refused connection: the address was right, but no program listens there.
+const SERVER_HINT: &str = "; is the server running?";
+
+/// Returns the cause of a failed connection to a proxy, with the hint about the program that was dialed. The dialer
+/// doesn't know that it connects to a proxy.
+fn of_proxy(cause: CloseCause) -> CloseCause {
+    match cause {
+        CloseCause::Io { error, .. } => CloseCause::io(match error.strip_suffix(SERVER_HINT) {
+            Some(error) => format!("{error}; is the proxy running?"),
+            None => error,
+        }),
+        cause => cause,
+    }
+}
 
 /// Opens byte streams to a host.
 ///

@@ -18,28 +18,35 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
-use phx_proto::{Action, CloseCause, Instant, ParamsRequestId, Payload};
+use phx_proto::{Action, CloseCause, Instant, Lifecycle, ParamsRequestId, Payload};
 
 use crate::connector::Connector;
-use crate::runtime::BoxFuture;
+use crate::runtime::{BoxFuture, BoxStream};
 use crate::shared::Shared;
+use crate::subscription::isolated;
 
 mod alarm;
 mod attempt;
 mod closing;
 mod dispatch;
+mod fallback;
 mod link;
 mod params;
 mod wake_flag;
 
 use alarm::Alarm;
+use attempt::Opened;
 use closing::{Closing, MAX_CLOSING};
-use dispatch::{Dispatch, Input, MAX_ACTIONS, Rest};
+use dispatch::{Dispatch, Input, MAX_ACTIONS, OpenTransport, Rest};
+use fallback::{Fallback, Plan};
 use link::Link;
 use wake_flag::WakeFlag;
 
 /// Rounds per wake, at most.
 const MAX_ROUNDS: u32 = 4;
+
+/// Changes around the program that are looked at per wake, at most.
+const CHANGES_PER_WAKE: usize = 8;
 
 /// After this no other round of a wake begins. tokio's executor of one thread looks at its timers only
 /// after 61 wakes, so that what each takes is what others wait for 61 times.
@@ -65,6 +72,9 @@ pub(crate) struct Driver {
     max_params: usize,
     /// True once the driver has reported that the server ignores the auth token.
     token_ignored: bool,
+    fallback: Option<Box<Fallback>>,
+    /// Changes around the program, from a runtime that reports them.
+    lifecycle: Option<BoxStream<Lifecycle>>,
     alarm: Alarm,
 }
 
@@ -83,6 +93,8 @@ impl Driver {
             params: None,
             max_params,
             token_ignored: false,
+            fallback: shared.settings.fallback.as_ref().map(|it| Box::new(Fallback::new(it))),
+            lifecycle: shared.runtime.runtime().lifecycle(),
             alarm: Alarm::new(Arc::clone(&shared)),
             shared,
             connector,
@@ -91,13 +103,22 @@ impl Driver {
 
     /// Passes inputs and the time to the core, and performs its actions. True if there may be more to do right now.
     fn round(&mut self, now: Instant, cx: &mut Context<'_>) -> (Rest, bool) {
-        self.connect(cx);
+        self.connect(now, cx);
         self.make_params(cx);
         self.close(now, cx);
         let read_on = self.receive();
         let room = self.link.poll_room(&mut self.wake_flag.context());
+        if let Some(fallback) = &mut self.fallback
+            && self.link.has_heard()
+        {
+            fallback.heard();
+        }
         let mut rest = self.dispatch.turn(&self.shared, now, &mut self.link, room);
+        self.fall_back(now, read_on);
         let more = self.act(now, &mut rest);
+        if rest.is_blocked {
+            self.link.prepare_send(&mut self.wake_flag.context());
+        }
         let may_read = self.dispatch.held_until().is_none();
         let more = more
             || rest.is_behind
@@ -107,15 +128,23 @@ impl Driver {
         (rest, more)
     }
 
-    fn connect(&mut self, cx: &mut Context<'_>) {
+    fn connect(&mut self, now: Instant, cx: &mut Context<'_>) {
         let Link::Connecting { id, attempt } = &mut self.link else {
             return;
         };
         let id = *id;
         match attempt.as_mut().poll(cx) {
             Poll::Pending => {}
-            Poll::Ready(Ok(transport)) => {
-                self.dispatch.inputs.push_back(Input::Opened(id, transport.response_headers()));
+            Poll::Ready(Ok(Opened { kind, transport })) => {
+                let is_unproven =
+                    self.fallback.as_mut().is_some_and(|fallback| fallback.opened(now, kind));
+                let opened = OpenTransport {
+                    kind,
+                    headers: transport.response_headers(),
+                    properties: transport.properties(),
+                    is_unproven,
+                };
+                self.dispatch.inputs.push_back(Input::Opened(id, opened));
                 // Another connection to the same server has the same answer.
                 if transport.ignored_subprotocols()
                     && !std::mem::replace(&mut self.token_ignored, true)
@@ -130,6 +159,52 @@ impl Driver {
                 self.link = Link::Idle;
             }
         }
+    }
+
+    /// The transports of the next attempt.
+    fn plan(&mut self) -> Plan {
+        let Some(fallback) = &mut self.fallback else {
+            return Plan::only(self.shared.settings.transport);
+        };
+        if std::mem::take(&mut self.shared.lock().prefers_web_socket) {
+            fallback.prefer_web_socket();
+        }
+        fallback.begin()
+    }
+
+    /// Replaces a transport that has failed, or whose time is over, by one of another kind. `read_on` is whether
+    /// frames may have come that weren't read.
+    fn fall_back(&mut self, now: Instant, read_on: bool) {
+        let Some(fallback) = &mut self.fallback else { return };
+        if (!read_on && fallback.handle_timeout(now)) || (self.link.is_idle() && fallback.ended()) {
+            attempt::report_switch(&self.shared, fallback.next());
+            // Not if the policy has stopped the socket: then the core wants no connection.
+            self.shared.call(|state, now, _| state.core.switch_transport(now));
+        }
+        if let Some(remembered) = fallback.take_memory()
+            && let Some(settings) = &self.shared.settings.fallback
+            && let Some(hook) = &settings.on_remember
+        {
+            isolated("on_remember", || hook(remembered));
+        }
+    }
+
+    /// Takes what has changed around the program.
+    fn observe(&mut self, cx: &mut Context<'_>) {
+        let Some(lifecycle) = &mut self.lifecycle else { return };
+        for _ in 0..CHANGES_PER_WAKE {
+            match lifecycle.poll_next_unpin(cx) {
+                Poll::Pending => return,
+                Poll::Ready(Some(change)) => {
+                    self.dispatch.inputs.push_back(Input::Lifecycle(change));
+                }
+                Poll::Ready(None) => {
+                    self.lifecycle = None;
+                    return;
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
     }
 
     fn make_params(&mut self, cx: &mut Context<'_>) {
@@ -173,9 +248,9 @@ impl Driver {
         loop {
             for action in actions.drain(..) {
                 match action {
-                    Action::Send { frame, .. } => {
+                    Action::Send { frame, may_compress, .. } => {
                         sent += 1;
-                        self.link.send(frame);
+                        self.link.send(frame, may_compress);
                     }
                     action => {
                         more = true;
@@ -204,11 +279,15 @@ impl Driver {
         match action {
             Action::Connect { transport: id, attempt, .. } => {
                 tracing::debug!(target: "phx_client::connection", id = id.as_u64(), attempt, "connecting");
-                let attempt = attempt::start(&self.shared, &self.connector, now);
+                let plan = self.plan();
+                let attempt = attempt::start(&self.shared, &self.connector, now, plan);
                 self.link = Link::Connecting { id, attempt };
             }
             Action::Close { transport: id, code, reason, .. } => match self.link.take(id) {
                 Link::Open { transport, .. } => {
+                    if let Some(fallback) = &mut self.fallback {
+                        fallback.closed();
+                    }
                     if self.closing.len() >= MAX_CLOSING {
                         let cause = CloseCause::io("too many transports are closing");
                         inputs.push_back(Input::Closed(self.closing.remove(0).id(), cause));
@@ -251,7 +330,11 @@ impl Driver {
 
     fn next_deadline(&self, core: Option<Instant>) -> Option<Instant> {
         let closing = self.closing.iter().map(Closing::deadline).min();
-        [core, closing, self.dispatch.held_until()].into_iter().flatten().min()
+        let held_until = self.dispatch.held_until();
+        // While nothing is read it can't be due: see `fall_back`.
+        let fallback = self.fallback.as_ref().filter(|_| held_until.is_none());
+        let fallback = fallback.and_then(|fallback| fallback.deadline());
+        [core, closing, held_until, fallback].into_iter().flatten().min()
     }
 }
 
@@ -264,6 +347,7 @@ impl Future for Driver {
         let began = this.shared.runtime.now();
         let mut now = began;
         this.dispatch.begin(&this.shared);
+        this.observe(cx);
         for _ in 0..MAX_ROUNDS {
             let (rest, more) = this.round(now, cx);
             if !more {

@@ -1,137 +1,85 @@
-//! Heads of HTTP answers, read from a stream: a server's to an upgrade, a proxy's to a CONNECT.
+//! HTTP/1.1, as far as an upgrade, a CONNECT and long-poll share it: heads and bodies of answers, and failures.
+//!
+//! httparse reads heads and the sizes of chunks. Around it stands our own reader, since the libraries for whole exchanges
+//! don't fit: hyper keeps 25 KiB for each connection that waits, and `ureq-proto` writes all it sends and receives, with
+//! the tokens in it, to the `log` facade.
 
+mod body;
+#[cfg(feature = "http")]
+mod client;
+#[cfg(feature = "http")]
+mod exchange;
+mod gather;
+mod head;
+mod request;
+
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::task::{Poll, ready};
 
-use futures::{AsyncRead, AsyncReadExt};
-use httparse::Status;
-use phx_proto::ResponseHeaders;
+use futures::AsyncRead;
+use phx_proto::{CloseCause, Request};
+use phx_tungstenite::io_cause;
 
-use crate::turn::Metered;
+pub(crate) use body::Body;
+#[cfg(feature = "http")]
+pub use client::{HttpAnswer, HttpClient, HttpError, HttpRequest};
+#[cfg(feature = "longpoll")]
+pub(crate) use exchange::{Answer, Exchanged};
+#[cfg(feature = "http")]
+pub(crate) use exchange::{Connection, Limits, Message};
+pub(crate) use gather::beginning;
+pub(crate) use head::{Head, HeadError, receive_head};
+pub(crate) use request::request_head;
 
-/// Bytes that the head of an answer may have; servers keep to 8 or 16 KiB themselves.
-const MAX_HEAD: usize = 32 << 10;
+/// Some web firewalls refuse requests without such a `User-Agent`.
+pub(crate) const USER_AGENT: &str = concat!("phx/", env!("CARGO_PKG_VERSION"));
 
-/// Headers that an answer may have.
-const MAX_HEADERS: usize = 128;
+/// Bytes that are read at a time.
+const MAX_READ: usize = 8 << 10;
 
-/// Interim answers (100 to 199 but for 101) that may come before the final one. Servers send one or
-/// two: `Continue`, `Early Hints`.
-const MAX_INTERIM: usize = 16;
-
-/// Error of reading a head.
-#[derive(Debug)]
-pub(crate) enum HeadError {
-    /// The stream failed.
-    Io(io::Error),
-    /// The stream ended before the end of the head.
-    Ended,
-    /// The bytes are no head, or one beyond the limits. Holds a description, as in "the answer ..".
-    Malformed(&'static str),
-    /// The bytes are a TLS alert.
-    Tls,
+/// A stream to the server that failed.
+pub(crate) fn stream_failed(error: &io::Error) -> CloseCause {
+    #[cfg(feature = "tls")]
+    if let Some(cause) = crate::tls::failure(error) {
+        return cause;
+    }
+    io_cause(error)
 }
 
-/// The head of an HTTP answer.
-pub(crate) struct Head {
-    pub(crate) status: u16,
-    /// True for HTTP/1.0, which has no upgrade; otherwise HTTP/1.1.
-    pub(crate) is_http_1_0: bool,
-    headers: Vec<(String, Vec<u8>)>,
+/// A stream that ended, when nothing more is known.
+pub(crate) fn ended() -> CloseCause {
+    io_cause(&io::ErrorKind::UnexpectedEof.into())
 }
 
-impl Head {
-    /// The values of all headers of this name. One that isn't text is given as one that has no
-    /// meaning, so that it isn't taken for absent.
-    pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.headers
-            .iter()
-            .filter(move |(given, _)| given.eq_ignore_ascii_case(name))
-            .map(|(_, value)| std::str::from_utf8(value).map_or("\u{fffd}", str::trim))
-    }
-
-    /// All headers, for the caller.
-    pub(crate) fn response_headers(&self) -> ResponseHeaders {
-        ResponseHeaders::new(self.headers.iter().map(|(name, value)| (name, value)))
-    }
-
-    /// Returns true if the list of tokens in header `name` contains `token`.
-    pub(crate) fn has_token(&self, name: &str, token: &str) -> bool {
-        self.values(name)
-            .flat_map(|list| list.split(','))
-            .any(|given| given.trim().eq_ignore_ascii_case(token))
+/// The `Host` of a request: the port is absent if it is the scheme's default, as in browsers.
+pub(crate) fn host_and_port(request: &Request) -> String {
+    let host = request.url().host_str().unwrap_or_default();
+    match request.url().port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
     }
 }
 
-/// Reads up to the end of the head of the final answer, and the bytes that arrived together with it. The result
-/// doesn't depend on how the bytes are split into reads.
-pub(crate) async fn receive_head<S: AsyncRead + Unpin>(
-    stream: &mut Metered<S>,
-) -> Result<(Head, Vec<u8>), HeadError> {
-    let mut received = Vec::new();
-    let mut interim = 0;
-    let mut chunk = [0; 4096];
-    loop {
-        let read = stream.read(&mut chunk).await;
-        let count = read.map_err(|error| if_no_tls(&received, HeadError::Io(error)))?;
-        let Some(new) = chunk.get(..count).filter(|new| !new.is_empty()) else {
-            return Err(if_no_tls(&received, HeadError::Ended));
-        };
-        received.extend_from_slice(new);
-        // A head ends with a line, and no more lines than headers are taken: so a server that sends
-        // single bytes can't make this quadratic.
-        if new.contains(&b'\n') {
-            while let Some((head, len)) =
-                parse_head(whole_lines(&received)).map_err(|error| if_no_tls(&received, error))?
-            {
-                let rest = received.split_off(len);
-                if head.status == 101 || !(100..200).contains(&head.status) {
-                    return Ok((head, rest));
-                }
-                interim += 1;
-                if interim > MAX_INTERIM {
-                    return Err(HeadError::Malformed("comes after too many interim ones"));
-                }
-                received = rest;
-            }
-        }
-        if received.len() > MAX_HEAD {
-            return Err(HeadError::Malformed("has too long a head"));
-        }
+/// Reserves memory for `count` bytes more within a limit, and never for more than the limit.
+pub(crate) fn reserve_within(bytes: &mut Vec<u8>, count: usize, max: usize) {
+    let needed = bytes.len().saturating_add(count);
+    if needed > bytes.capacity() {
+        let doubled = bytes.capacity().saturating_mul(2).min(max).max(needed);
+        bytes.reserve_exact(doubled.saturating_sub(bytes.len()));
     }
 }
 
-/// Returns the error, unless the bytes are a TLS alert (RFC 8446, section 5.1): a TLS server's answer to plain
-/// HTTP.
-fn if_no_tls(received: &[u8], error: HeadError) -> HeadError {
-    match received {
-        [21, 3, ..] => HeadError::Tls,
-        _ => error,
-    }
-}
-
-/// Returns the complete lines, up to the limit of a head.
-fn whole_lines(bytes: &[u8]) -> &[u8] {
-    let bytes = bytes.get(..MAX_HEAD).unwrap_or(bytes);
-    let end = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |last| last + 1);
-    bytes.split_at(end).0
-}
-
-/// Returns the head at the beginning of `bytes` and its length, if it is complete.
-fn parse_head(bytes: &[u8]) -> Result<Option<(Head, usize)>, HeadError> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut response = httparse::Response::new(&mut headers);
-    match response.parse(bytes) {
-        Ok(Status::Complete(len)) => {
-            let headers = response
-                .headers
-                .iter()
-                .map(|header| (header.name.to_owned(), header.value.to_owned()))
-                .collect();
-            let is_http_1_0 = response.version == Some(0);
-            Ok(response.code.map(|status| (Head { status, is_http_1_0, headers }, len)))
-        }
-        Ok(Status::Partial) => Ok(None),
-        Err(httparse::Error::TooManyHeaders) => Err(HeadError::Malformed("has too many headers")),
-        Err(_) => Err(HeadError::Malformed("is not HTTP")),
-    }
+/// Appends the bytes of one read, and returns their number: zero at the stream's end.
+///
+/// They pass through the stack, so that a connection that waits keeps no buffer.
+async fn read_more<S: AsyncRead + Unpin>(stream: &mut S, bytes: &mut Vec<u8>) -> io::Result<usize> {
+    poll_fn(|cx| {
+        let mut chunk = [0; MAX_READ];
+        let count = ready!(Pin::new(&mut *stream).poll_read(cx, &mut chunk))?;
+        bytes.extend_from_slice(chunk.get(..count).ok_or(io::ErrorKind::InvalidData)?);
+        Poll::Ready(Ok(count))
+    })
+    .await
 }

@@ -102,6 +102,8 @@ mod driver;
 #[cfg(feature = "websocket")]
 mod http;
 mod log;
+#[cfg(feature = "longpoll")]
+pub mod longpoll;
 mod messages;
 mod presence;
 mod proxy;
@@ -110,6 +112,8 @@ mod runtime;
 mod shared;
 mod socket;
 mod status;
+#[cfg(feature = "websocket")]
+mod stream_connector;
 mod subscription;
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -117,13 +121,17 @@ pub mod tls;
 mod turn;
 #[cfg(feature = "websocket")]
 pub mod websocket;
+#[cfg(feature = "deflate")]
+mod wire;
 
-pub use builder::{Credentials, IntoEndpoint, SocketBuilder};
+pub use builder::{Credentials, IntoEndpoint, LongPollFallback, SocketBuilder};
 pub use channel::{
     Channel, ChannelBuilder, ChannelError, Join, JoinCause, JoinError, Leave, LeaveCause,
     LeaveError,
 };
-pub use connector::{Attempt, Connector, Transport};
+pub use connector::{Attempt, Connector, Received, Transport};
+#[cfg(feature = "http")]
+pub use http::{HttpAnswer, HttpClient, HttpError, HttpRequest};
 pub use log::{LogKind, LogRecord};
 pub use messages::item::{
     ChannelMessage, Incoming, StreamItem, StreamOptions, StreamOverflow, TopicFilter, TopicMessage,
@@ -132,25 +140,30 @@ pub use messages::{Messages, Values};
 pub use presence::{Presence, PresenceChanges, PresenceItem};
 pub use proxy::Proxy;
 pub use push::{Push, PushCause, PushError, PushReply, Reply, Response};
-pub use runtime::{BoxFuture, NoRuntimeError, Runtime, suspended};
+pub use runtime::{BoxFuture, BoxStream, NoRuntimeError, Runtime, suspended};
 pub use socket::{
     Closed, ConnectCause, ConnectError, Connecting, Disconnecting, Ping, PingError, Socket,
     SocketError,
 };
 pub use status::{ChannelStatus, SocketStatus};
+#[cfg(feature = "websocket")]
+pub use stream_connector::StreamConnector;
 pub use subscription::Subscription;
+#[cfg(feature = "deflate")]
+pub use wire::WireBytes;
 
 /// The core, for what this crate doesn't re-export.
 pub use phx_proto as proto;
 pub use phx_proto::{
     Backoff, ByteString, Bytes, CallError, ChannelCloseCause, ChannelErrorCause, ChannelState,
-    CloseCause, CloseCode, ClosePolicy, Config, ConfigError, ConnectionState, Counters,
-    DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT, DecodeCause, DecodeError, EncodeError, Endpoint,
-    EndpointError, Escaped, Field, Frame, Instant, IntoPayload, JsonError, Message, ParamCause,
-    Payload, PayloadDropped, PayloadError, PresenceChange, PresenceConfig, PresenceEntry,
-    PresenceError, PresenceMeta, PresenceStatus, ProxyCause, PushOverflow, Reconnect,
-    ReconnectPolicy, Ref, Rejection, Rejoin, RejoinPolicy, Request, RequestId, ResponseHeaders,
-    Serializer, Shown, Status, TlsCause, TlsCauseKind, UpgradeRejection, V1, V2, events,
+    CloseCause, CloseCode, ClosePolicy, CompressionCause, Config, ConfigError, ConnectionState,
+    Counters, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT, DecodeCause, DecodeError, EncodeError,
+    Endpoint, EndpointError, Escaped, Field, Frame, Instant, IntoPayload, JsonError, Lifecycle,
+    Message, ParamCause, Payload, PayloadDropped, PayloadError, PresenceChange, PresenceConfig,
+    PresenceEntry, PresenceError, PresenceMeta, PresenceStatus, ProxyCause, PushOverflow,
+    Reconnect, ReconnectPolicy, Ref, Rejection, Rejoin, RejoinPolicy, Request, RequestId,
+    ResponseHeaders, Serializer, Shown, Status, TlsCause, TlsCauseKind, TransportKind,
+    TransportProperties, UpgradeRejection, V1, V2, events,
 };
 
 #[cfg(doctest)]

@@ -7,7 +7,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use phx_proto::{ByteString, Escaped, Payload};
+use phx_proto::{ByteString, Escaped, Payload, PayloadError};
+use serde_json::error::Category;
+use tracing::{Level, enabled};
 
 use crate::subscription::isolated;
 
@@ -81,6 +83,25 @@ impl Log {
         }
     }
 
+    /// Warns of messages that a stream or a presence lacks. Without an event, they may be of any.
+    pub(crate) fn lacks(
+        &self,
+        topic: &str,
+        event: Option<&str>,
+        payload: Option<&Payload>,
+        why: impl FnOnce() -> String,
+    ) {
+        if !self.wants() && !enabled!(target: "phx_client::channel", Level::WARN) {
+            return;
+        }
+        let (topic, event, why) = (Escaped::new(topic), event.map(Escaped::new), why());
+        tracing::warn!(target: "phx_client::channel", %topic, event = event.map(display), "{why}");
+        self.record(LogKind::Error, payload, || match event {
+            Some(event) => format!("{topic} {event}: {why}"),
+            None => format!("{topic}: {why}"),
+        });
+    }
+
     pub(crate) fn pushed(&self, topic: &ByteString, event: &ByteString, payload: &Payload) {
         self.record(LogKind::Push, Some(payload), || about(topic, event));
     }
@@ -89,6 +110,23 @@ impl Log {
         tracing::trace!(target: "phx_client::channel", topic = %Escaped::new(topic), event = %Escaped::new(event), len = payload.len(), "message");
         self.record(LogKind::Receive, Some(payload), || about(topic, event));
     }
+}
+
+/// Returns the reason why a payload couldn't be decoded, for logs. Without the error's text, which may quote the
+/// payload.
+pub(crate) fn undecodable(error: &PayloadError) -> String {
+    let (PayloadError::Serialize(json)
+    | PayloadError::NotJson { error: json, .. }
+    | PayloadError::Deserialize { error: json, .. }) = error
+    else {
+        return error.to_string();
+    };
+    let json = json.inner();
+    let what = match json.classify() {
+        Category::Data => "the payload has another type",
+        Category::Syntax | Category::Eof | Category::Io => "the payload isn't valid JSON",
+    };
+    format!("{what}, at line {} column {}", json.line(), json.column())
 }
 
 /// The topic and the event of a message or a push.

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures::stream::{FusedStream, Stream};
-use phx_proto::{ByteString, Escaped, Payload};
+use phx_proto::{ByteString, Payload};
 use serde::de::DeserializeOwned;
 
 use self::item::{
     ChannelMessage, Incoming, StreamItem, StreamOptions, TopicFilter, TopicMessage, Wanted,
 };
 use crate::channel::Channel;
+use crate::log::undecodable;
 use crate::shared::{Content, Deferred, Entry, Mailbox, Other, Shared, State, Streams};
 use crate::socket::Socket;
 
@@ -86,11 +87,19 @@ impl Source {
         }
     }
 
-    /// The topic, or the filter's text.
+    /// Returns the topic or the filter's text.
     fn topic(&self) -> &ByteString {
         match self {
             Source::Channel { channel, .. } => channel.topic(),
             Source::Topics { filter, .. } => filter.text(),
+        }
+    }
+
+    /// Returns the event of a stream of one event.
+    fn event(&self) -> Option<&str> {
+        match self {
+            Source::Channel { wanted: Wanted::Event(event), .. } => Some(event),
+            Source::Channel { .. } | Source::Topics { .. } => None,
         }
     }
 
@@ -234,6 +243,21 @@ impl Channel {
         options: StreamOptions,
     ) -> Messages<Payload> {
         Messages::of_channel(self, Wanted::Event(event.into()), options, raw)
+    }
+
+    /// Returns a stream of the undecoded messages of all events whose names start with `prefix`, from this call on, as
+    /// with [`on`](Self::on).
+    pub fn on_prefix(&self, prefix: impl Into<ByteString>) -> Messages<ChannelMessage> {
+        self.on_prefix_with(prefix, StreamOptions::new())
+    }
+
+    /// As [`on_prefix`](Self::on_prefix), with options for its capacity and overflow.
+    pub fn on_prefix_with(
+        &self,
+        prefix: impl Into<ByteString>,
+        options: StreamOptions,
+    ) -> Messages<ChannelMessage> {
+        Messages::of_channel(self, Wanted::EventPrefix(prefix.into()), options, any)
     }
 
     /// Returns a stream of the messages of all events, from this call on, as with [`on`](Self::on).
@@ -421,25 +445,29 @@ impl<T> Values<T> {
         poll_fn(|cx| self.poll_value(cx)).await
     }
 
+    #[cold]
+    fn lacks(&self, payload: Option<&Payload>, why: impl FnOnce() -> String) {
+        let source = &self.messages.source;
+        source.shared().settings.log.lacks(source.topic(), source.event(), payload, why);
+    }
+
     fn poll_value(&mut self, cx: &Context<'_>) -> Poll<Option<T>> {
         loop {
             let Some(item) = ready!(self.messages.poll_item(cx)) else {
                 return Poll::Ready(None);
             };
-            let topic = self.messages.source.topic();
             match item {
                 StreamItem::Message(message) => return Poll::Ready(Some(message)),
-                StreamItem::Gap => {
-                    tracing::warn!(target: "phx_client::channel", topic = %Escaped::new(topic), "messages may be missing");
-                }
+                StreamItem::Gap => self.lacks(None, || "messages may be missing".to_owned()),
                 StreamItem::Lagged(count) => {
-                    tracing::warn!(target: "phx_client::channel", topic = %Escaped::new(topic), count, "messages lost: the stream is too slow");
+                    self.lacks(None, || format!("{count} messages lost: the stream is too slow"));
                 }
-                // The error's text could quote the payload.
-                StreamItem::Malformed(_) => {
+                StreamItem::Malformed(error) => {
                     self.skipped = self.skipped.saturating_add(1);
-                    let (wanted, skipped) = (type_name::<T>(), self.skipped);
-                    tracing::warn!(target: "phx_client::channel", topic = %Escaped::new(topic), wanted, skipped, "skipped a message of another type");
+                    self.lacks(error.payload(), || {
+                        let (wanted, why) = (type_name::<T>(), undecodable(&error));
+                        format!("skipped a message that isn't a `{wanted}`: {why}")
+                    });
                 }
             }
         }

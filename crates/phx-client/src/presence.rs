@@ -12,7 +12,9 @@ use serde_json::{Map, Value};
 use slotmap::SlotMap;
 
 use crate::channel::Channel;
+use crate::log::{Log, undecodable};
 use crate::shared::Deferred;
+use crate::socket::SocketError;
 use crate::subscription::{Subscription, isolated};
 
 mod changes;
@@ -32,7 +34,13 @@ use hooks::PresenceHooks;
 ///
 /// `M` is the type of a meta, and `E` that of the fields which the server adds beside the metas of a key. A payload
 /// that doesn't decode changes nothing, makes the [status](Self::status)
-/// [`Incomplete`](PresenceStatus::Incomplete), and is reported by [`PresenceItem::Refused`].
+/// [`Incomplete`](PresenceStatus::Incomplete), and is reported by [`PresenceItem::Refused`]. So do messages that the
+/// transport has lost, as long-poll may, which are reported by [`PresenceItem::Gap`].
+///
+/// A user may be reported as joined twice. Phoenix sends a client that joins two messages about itself, a diff and a
+/// state, so its own presence is usually joined by both: the second time `before` is `Some`. A second device of a
+/// user, and an update of a meta, are joins with `before` as well. So a program that counts or announces users looks
+/// at joins whose `before` is `None`, and at leaves whose `after` has no metas.
 ///
 /// While a payload is decoded, handles read the previous list without waiting. The driver decodes: it sends and
 /// receives nothing during that. An `M` or `E` that panics makes the status `Incomplete` as well.
@@ -93,6 +101,8 @@ struct State<M, E> {
     shown: Mutex<Shown<M, E>>,
     hooks: Mutex<PresenceHooks<M, E>>,
     limits: Limits,
+    topic: ByteString,
+    log: Log,
 }
 
 /// State that handles and streams see.
@@ -146,13 +156,20 @@ where
             }),
             hooks: Mutex::new(PresenceHooks::default()),
             limits,
+            topic: channel.topic().clone(),
+            log: settings.log.clone(),
         });
         // Hooks run in the order of the events, so a join is known before its first message.
-        let [joined, errored, closed] = [(); 3].map(|()| Arc::clone(&state));
+        let [joined, errored, closed, lost] = [(); 4].map(|()| Arc::clone(&state));
         let mut hooks = vec![
             channel.on_join(move |_, _| joined.begin_anew(phx_proto::Presence::handle_joined)),
             channel.on_error(move |_| errored.begin_anew(phx_proto::Presence::handle_errored)),
             channel.on_close(move |_| closed.begin_anew(phx_proto::Presence::handle_errored)),
+            channel.socket().on_error(move |error| {
+                if let SocketError::MessagesLost = error {
+                    lost.mark_gap();
+                }
+            }),
         ];
         for event in events {
             let (state, name) = (Arc::clone(&state), event.clone());
@@ -227,11 +244,30 @@ impl<M, E> State<M, E> {
         how(&mut fold);
         let now = (fold.snapshot(), fold.status());
         drop(fold);
-        self.show(now, &Ok(Vec::new()));
+        self.show(now, &Update::Changes(Vec::new()));
+    }
+
+    /// Runs in the driver. The transport has lost messages of the socket.
+    fn mark_gap(&self) {
+        let mut fold = self.fold();
+        fold.handle_gap();
+        let now = (fold.snapshot(), fold.status());
+        drop(fold);
+        self.show(now, &Update::Gap);
+    }
+
+    fn refused(&self, event: &str, error: &PresenceError) {
+        self.log.lacks(&self.topic, Some(event), error.payload(), || {
+            let why = match error {
+                PresenceError::Payload(error) => undecodable(error),
+                error => error.to_string(),
+            };
+            format!("a presence payload was refused: {why}")
+        });
     }
 
     /// Updates the list that handles see, and sends the changes to the streams.
-    fn show(&self, now: (PresenceList<M, E>, PresenceStatus), result: &Folded<M, E>) {
+    fn show(&self, now: (PresenceList<M, E>, PresenceStatus), update: &Update<M, E>) {
         let (list, status) = now;
         let mut deferred = Deferred::default();
         let mut lost = Vec::new();
@@ -239,9 +275,10 @@ impl<M, E> State<M, E> {
         let old = std::mem::replace(&mut shown.list, list);
         shown.status = status;
         for (_, feed) in &mut shown.feeds {
-            match result {
-                Ok(changes) => feed.change(self.limits, changes, &mut lost),
-                Err(error) => feed.refuse(self.limits, error, &mut lost),
+            match update {
+                Update::Changes(changes) => feed.change(self.limits, changes, &mut lost),
+                Update::Refused(error) => feed.refuse(self.limits, error, &mut lost),
+                Update::Gap => feed.mark_gap(self.limits, &mut lost),
             }
             deferred.wake(feed.take_waker());
         }
@@ -251,8 +288,12 @@ impl<M, E> State<M, E> {
     }
 }
 
-/// Outcome of folding a payload.
-type Folded<M, E> = Result<Vec<PresenceChange<M, E>>, Arc<PresenceError>>;
+/// What streams see of an event.
+enum Update<M, E> {
+    Changes(Vec<PresenceChange<M, E>>),
+    Refused(Arc<PresenceError>),
+    Gap,
+}
 
 impl<M: DeserializeOwned, E: DeserializeOwned> State<M, E> {
     /// Runs in the driver, with the socket's lock released.
@@ -261,25 +302,18 @@ impl<M: DeserializeOwned, E: DeserializeOwned> State<M, E> {
         let result = isolated("a presence's types", || fold.handle_event(event, payload));
         let now = (fold.snapshot(), fold.status());
         drop(fold);
-        let result: Folded<M, E> = match result {
-            Some(result) => result.map(Option::unwrap_or_default).map_err(Arc::new),
-            None => Ok(Vec::new()),
+        let update = match result {
+            Some(Ok(changes)) => Update::Changes(changes.unwrap_or_default()),
+            Some(Err(error)) => Update::Refused(Arc::new(error)),
+            None => Update::Changes(Vec::new()),
         };
-        self.show(now, &result);
-        match result {
-            Ok(changes) => PresenceHooks::run(|| self.hooks(), &changes),
-            Err(error) => refused(&error),
+        self.show(now, &update);
+        match update {
+            Update::Changes(changes) => PresenceHooks::run(|| self.hooks(), &changes),
+            Update::Refused(error) => self.refused(event, &error),
+            Update::Gap => {}
         }
     }
-}
-
-/// The error's text could quote the payload.
-fn refused(error: &PresenceError) {
-    let why = match error {
-        PresenceError::Payload(_) => "it isn't of the expected shape",
-        _ => "it exceeds a limit",
-    };
-    tracing::warn!(target: "phx_client::presence", why, "a presence payload was refused");
 }
 
 impl Drop for Listening {

@@ -71,6 +71,13 @@ pub struct Push<R> {
     response: PhantomData<fn() -> R>,
 }
 
+/// Kind of a push: with a reply from the server, or without.
+#[derive(Clone, Copy)]
+enum WithReply {
+    Yes,
+    No,
+}
+
 /// Pushing.
 impl Channel {
     /// Pushes an event to the server: `&value` for anything that serialises, or a [`Payload`].
@@ -82,7 +89,19 @@ impl Channel {
     /// be read before the stream has stalled, see [`StreamOverflow::Wait`](crate::StreamOverflow::Wait): if many
     /// messages arrive, read them in another task.
     pub fn push<R>(&self, event: impl Into<ByteString>, payload: impl IntoPayload) -> Push<R> {
-        Push::new(self.start_push(event.into(), payload, None))
+        Push::new(self.start_push(event.into(), payload, WithReply::Yes, None))
+    }
+
+    /// Pushes an event to which the server sends no reply: the frame has no ref. The future resolves as soon as the
+    /// transport has taken the frame; whether the server receives it isn't known.
+    ///
+    /// It waits for the join, counts in every limit, and fails as another [`push`](Self::push) does if it can't be sent.
+    pub fn push_without_reply(
+        &self,
+        event: impl Into<ByteString>,
+        payload: impl IntoPayload,
+    ) -> Push<()> {
+        Push::new(self.start_push(event.into(), payload, WithReply::No, None))
     }
 
     /// As [`push`](Self::push), with a separate time limit, counted from this call, instead of
@@ -93,17 +112,18 @@ impl Channel {
         event: impl Into<ByteString>,
         payload: impl IntoPayload,
     ) -> Push<R> {
-        Push::new(self.start_push(event.into(), payload, Some(timeout)))
+        Push::new(self.start_push(event.into(), payload, WithReply::Yes, Some(timeout)))
     }
 
     fn start_push(
         &self,
         event: ByteString,
         payload: impl IntoPayload,
+        with_reply: WithReply,
         timeout: Option<Duration>,
     ) -> PushWait {
         let name = EventName::of(&event);
-        let made = self.make_push(event, payload, timeout);
+        let made = self.make_push(event, payload, with_reply, timeout);
         PushWait { pending: Pending::new(self.clone(), made), event: name }
     }
 
@@ -111,6 +131,7 @@ impl Channel {
         &self,
         event: ByteString,
         payload: impl IntoPayload,
+        with_reply: WithReply,
         timeout: Option<Duration>,
     ) -> Result<RequestId, PushError> {
         let payload = match payload.into_payload() {
@@ -126,7 +147,11 @@ impl Channel {
             if state.is_driver_gone() {
                 return Err(refused(event, payload, PushCause::Stopped));
             }
-            let made = state.core.push(now, self.id(), event, payload, timeout);
+            let core = &mut state.core;
+            let made = match with_reply {
+                WithReply::Yes => core.push(now, self.id(), event, payload, timeout),
+                WithReply::No => core.push_without_reply(now, self.id(), event, payload, timeout),
+            };
             let push = made.map_err(|error| {
                 refused(error.event, error.payload, PushCause::InvalidState(error.reason))
             })?;
@@ -242,6 +267,8 @@ impl PushWait {
 fn reply(outcome: Outcome) -> Result<Reply, PushCause> {
     Err(match outcome {
         Outcome::Reply { status, response, .. } => return Ok(Reply { status, response }),
+        // All that a push without a reply has to say.
+        Outcome::Sent => return Ok(Reply { status: Status::Ok, response: Payload::empty() }),
         Outcome::ReplyDropped { status, len, .. } => PushCause::ReplyDropped { status, len },
         Outcome::TimedOut => PushCause::TimedOut,
         Outcome::NotSent => PushCause::NotSent,
@@ -250,6 +277,7 @@ fn reply(outcome: Outcome) -> Result<Reply, PushCause> {
         Outcome::Cancelled => PushCause::Cancelled,
         Outcome::Evicted => PushCause::Evicted,
         Outcome::EncodeFailed(error) => PushCause::EncodeFailed(error),
+        Outcome::TooLarge { len, max, .. } => PushCause::TooLarge { len, max },
         // `Left` belongs to leaves.
         _ => PushCause::ChannelClosed,
     })

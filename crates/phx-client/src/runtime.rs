@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::future::Future;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use phx_proto::Instant;
+use futures::Stream;
+use phx_proto::{Instant, Lifecycle};
 
 mod clock;
 mod suspended;
@@ -16,6 +18,9 @@ pub use suspended::suspended;
 
 /// A future that owns all it needs.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
+
+/// A stream that owns all it needs.
+pub type BoxStream<T> = Pin<Box<dyn Stream<Item = T> + Send + 'static>>;
 
 /// Clock, timers and tasks of an async runtime. The adapters implement this trait; other crates can too.
 ///
@@ -44,6 +49,18 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
     /// Runs `task` to its end, in the background. If the runtime drops it before that, the socket is closed for
     /// good, with [`CloseCause::Stopped`](phx_proto::CloseCause::Stopped).
     fn spawn(&self, task: BoxFuture<()>);
+
+    /// Returns a random number, from which a socket draws the jitter of its retry schedules. Default: one of the
+    /// standard library's source of randomness, which on `wasm32-unknown-unknown` is the same in every program.
+    fn seed(&self) -> u64 {
+        RandomState::new().build_hasher().finish()
+    }
+
+    /// Returns the changes around the program that decide whether attempts to connect make sense, for one socket. Default:
+    /// `None`, for a program that runs all the time.
+    fn lifecycle(&self) -> Option<BoxStream<Lifecycle>> {
+        None
+    }
 }
 
 impl<R: Runtime + ?Sized> Runtime for Arc<R> {
@@ -61,6 +78,14 @@ impl<R: Runtime + ?Sized> Runtime for Arc<R> {
 
     fn spawn(&self, task: BoxFuture<()>) {
         (**self).spawn(task);
+    }
+
+    fn seed(&self) -> u64 {
+        (**self).seed()
+    }
+
+    fn lifecycle(&self) -> Option<BoxStream<Lifecycle>> {
+        (**self).lifecycle()
     }
 }
 

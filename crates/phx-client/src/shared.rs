@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::task::AtomicWaker;
 use phx_proto::{
     ByteString, CallError, ChannelCloseCause, ChannelId, CloseCode, ConnectionState, Endpoint,
-    Instant, Outcome, Payload, PayloadDropped, PingId, RequestId, ResponseHeaders,
+    Instant, Outcome, Payload, PayloadDropped, PingId, RequestId, ResponseHeaders, TransportKind,
 };
 
 use crate::builder::ClientConfig;
@@ -57,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) runtime: Clock,
     pub(crate) endpoint: Endpoint,
     pub(crate) settings: ClientConfig,
+    #[cfg(feature = "deflate")]
+    pub(crate) wire: crate::wire::WireCounters,
 }
 
 impl Shared {
@@ -79,6 +81,8 @@ impl Shared {
             topics: Streams::default(),
             connection: Watchers::default(),
             response_headers: ResponseHeaders::default(),
+            transport: TransportKind::WebSocket,
+            prefers_web_socket: false,
             ends: Ends::default(),
             hooks,
             last_hook: 0,
@@ -92,6 +96,8 @@ impl Shared {
             runtime: Clock::new(runtime),
             endpoint,
             settings,
+            #[cfg(feature = "deflate")]
+            wire: crate::wire::WireCounters::default(),
         }
     }
 
@@ -151,6 +157,10 @@ pub(crate) struct State {
     pub(crate) connection: Watchers<ConnectionState>,
     /// Of the latest connection that opened.
     pub(crate) response_headers: ResponseHeaders,
+    /// Of the latest connection that opened.
+    pub(crate) transport: TransportKind,
+    /// The user has asked for a WebSocket; the driver hasn't seen it.
+    pub(crate) prefers_web_socket: bool,
     pub(crate) ends: Ends,
     pub(crate) hooks: SocketHooks,
     last_hook: u64,
@@ -193,6 +203,11 @@ impl State {
             entry.is_errored = false;
         }
         self.wake_channel_watchers(channel, deferred);
+    }
+
+    /// The kind of the transport that is open.
+    pub(crate) fn open_transport(&self) -> Option<TransportKind> {
+        (self.connection_state() == ConnectionState::Open).then_some(self.transport)
     }
 
     /// Some hooks of a channel as they are now.
@@ -424,6 +439,12 @@ impl State {
             return;
         }
         self.topics.of(topic).for_each(|mailbox| mailbox.mark_gap(deferred));
+    }
+
+    /// Marks in all streams that messages may be missing.
+    pub(crate) fn mark_gaps(&mut self, deferred: &mut Deferred) {
+        let channels = self.channels.iter().flat_map(|entry| entry.streams.all());
+        channels.chain(self.topics.all()).for_each(|mailbox| mailbox.mark_gap(deferred));
     }
 
     /// Marks in a channel's streams that messages may be missing.

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use phx_proto::{ConnectionState, Counters, Endpoint, Message, ResponseHeaders};
+use phx_proto::{ConnectionState, Counters, Endpoint, Message, ResponseHeaders, TransportKind};
 
+use crate::runtime::Runtime;
 use crate::shared::{Handle, HookList, OnClose, OnError, OnMessage, OnOpen, Shared, SocketHooks};
 use crate::subscription::Subscription;
 
@@ -55,6 +56,10 @@ impl Socket {
         Socket { handle: Arc::new(SocketHandle { shared }) }
     }
 
+    pub(crate) fn of(handle: Arc<SocketHandle>) -> Self {
+        Socket { handle }
+    }
+
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.handle.shared
     }
@@ -70,6 +75,30 @@ impl Socket {
     #[expect(clippy::must_use_candidate, reason = "it acts; the answer is for who wants it")]
     pub fn reconnect_now(&self) -> bool {
         self.shared().call(|state, now, _| !state.is_driver_gone() && state.core.reconnect_now(now))
+    }
+
+    /// Tries a WebSocket again, if the socket has [fallen back](crate::SocketBuilder::long_poll_fallback) to long-poll:
+    /// it forgets that, and reconnects at once. If no WebSocket works, it falls back again.
+    ///
+    /// Returns `false`, and does nothing, if a WebSocket is open, no connection is wanted, or the socket has no
+    /// fallback.
+    #[expect(clippy::must_use_candidate, reason = "it acts; the answer is for who wants it")]
+    pub fn retry_web_socket(&self) -> bool {
+        let has_fallback = self.shared().settings.fallback.is_some();
+        self.shared().call(|state, now, _| {
+            let acts = has_fallback
+                && !state.is_driver_gone()
+                && state.open_transport() != Some(TransportKind::WebSocket)
+                && state.core.reconnect_now(now);
+            state.prefers_web_socket |= acts;
+            acts
+        })
+    }
+
+    /// Returns the kind of the transport that is open; `None` if the socket isn't connected.
+    #[must_use]
+    pub fn transport(&self) -> Option<TransportKind> {
+        self.shared().lock().open_transport()
     }
 
     /// Returns true if the socket is connected.
@@ -88,6 +117,15 @@ impl Socket {
     #[must_use]
     pub fn counters(&self) -> Counters {
         *self.shared().lock().core.counters()
+    }
+
+    /// Returns the bytes of WebSocket frames on the wire so far, on all connections of the socket: beside
+    /// [`bytes_sent`](Counters::bytes_sent) and [`bytes_received`](Counters::bytes_received) of
+    /// [`counters`](Self::counters) they show what compression saves. Long-poll and custom transports don't count.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn wire_bytes(&self) -> crate::WireBytes {
+        self.shared().wire.get()
     }
 
     /// The headers of the answer that opened the connection: a load balancer's cookie, the id of a request or a node.
@@ -109,6 +147,12 @@ impl Socket {
     #[must_use]
     pub fn response_headers(&self) -> ResponseHeaders {
         self.shared().lock().response_headers.clone()
+    }
+
+    /// Returns the runtime on which the socket runs, for libraries that need its clock, timers and tasks.
+    #[must_use]
+    pub fn runtime(&self) -> Arc<dyn Runtime> {
+        Arc::clone(self.shared().runtime.runtime())
     }
 
     /// Returns the socket's endpoint. `Display` and `Debug` show it without secrets.

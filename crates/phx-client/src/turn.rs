@@ -37,13 +37,15 @@ pub(crate) struct Turn(Arc<Left>);
 struct Left {
     read: AtomicUsize,
     writes: AtomicUsize,
+    /// Bytes read and written so far, modulo the largest number.
+    moved: AtomicUsize,
 }
 
 impl Turn {
     /// Begins the first turn.
     pub(crate) fn new() -> Self {
         let (read, writes) = (AtomicUsize::new(MAX_READ), AtomicUsize::new(MAX_WRITES));
-        Turn(Arc::new(Left { read, writes }))
+        Turn(Arc::new(Left { read, writes, moved: AtomicUsize::new(0) }))
     }
 
     /// Begins another turn: the task has been polled from outside, or will wait now.
@@ -78,6 +80,12 @@ impl Turn {
         self.spend(0);
     }
 
+    /// Ends the turn's reading: work that isn't reading has taken its time.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn end_reading(&self) {
+        self.0.read.store(0, Ordering::Relaxed);
+    }
+
     /// Returns the bytes of a delivered frame to the turn: the caller limits the frames that it takes. The turn
     /// keeps counting the bytes around frames, and those of an incomplete frame.
     pub(crate) fn give_back(&self, bytes: usize) {
@@ -99,7 +107,26 @@ impl Turn {
         Poll::Pending
     }
 
-    fn spend(&self, bytes: usize) {
+    /// The number of bytes read and written so far, which begins again at some time.
+    #[cfg(feature = "longpoll")]
+    pub(crate) fn moved(&self) -> usize {
+        self.0.moved.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, moved: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(bytes)) = moved {
+            let before = self.0.moved.load(Ordering::Relaxed);
+            self.0.moved.store(before.wrapping_add(*bytes), Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until bytes may be read, and so for the next turn if there are none.
+    pub(crate) async fn wait_to_read(&self) {
+        poll_fn(|cx| self.poll_read(cx)).await;
+    }
+
+    /// Counts bytes that were read, or cost as much.
+    pub(crate) fn spend(&self, bytes: usize) {
         let cost = bytes.max(MAX_READ / MAX_READS);
         let left = self.0.read.load(Ordering::Relaxed).saturating_sub(cost);
         self.0.read.store(left, Ordering::Relaxed);
@@ -127,6 +154,11 @@ impl<S> Metered<S> {
     pub(crate) fn into_inner(self) -> S {
         self.stream
     }
+
+    /// The connection's turn.
+    pub(crate) fn turn(&self) -> &Turn {
+        &self.turn
+    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
@@ -142,6 +174,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
         if let Poll::Ready(Ok(len)) = read {
             this.turn.spend(len);
         }
+        this.turn.note(&read);
         read
     }
 }
@@ -154,7 +187,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         ready!(this.turn.poll_write(cx));
-        Pin::new(&mut this.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        this.turn.note(&written);
+        written
     }
 
     fn poll_write_vectored(
@@ -164,7 +199,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         ready!(this.turn.poll_write(cx));
-        Pin::new(&mut this.stream).poll_write_vectored(cx, buffers)
+        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, buffers);
+        this.turn.note(&written);
+        written
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

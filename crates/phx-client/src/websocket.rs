@@ -1,7 +1,7 @@
 //! The WebSocket transport, over any stream of bytes.
 //!
-//! A [`WebSocketConnector`] opens it over the stream of a [`Dialer`](crate::dial::Dialer): TCP, a tunnel through a
-//! proxy, a Unix socket, a pipe in a test.
+//! A [`StreamConnector`](crate::StreamConnector) opens it over the stream of a [`Dialer`](crate::dial::Dialer): TCP, a
+//! tunnel through a proxy, a Unix socket, a pipe in a test.
 //!
 //! This module implements the upgrade itself, for three reasons. Phoenix may answer 101 without naming a
 //! subprotocol although the client offered some, and the WebSocket library fails there. The library shows only
@@ -10,64 +10,31 @@
 //! The library handles the frames. At the level `trace` of the `log` facade it logs their contents, under the
 //! target `tungstenite`: keep that target's level above `trace` if payloads are confidential.
 
+#[cfg(feature = "deflate")]
+mod compressed;
+#[cfg(feature = "deflate")]
+mod compression;
 mod config;
-mod connector;
 mod failure;
+mod frames;
 mod handshake;
+mod incoming;
 mod read_ahead;
 mod refusal;
 mod transport;
 
-use std::pin::{Pin, pin};
+use std::pin::pin;
 
 use futures::{AsyncRead, AsyncWrite};
-use phx_proto::{CloseCause, Config, ConfigError, Request};
+use phx_proto::{CloseCause, Config, ConfigError};
 
-use crate::connector::{Attempt, Transport};
+use crate::connector::Attempt;
 use crate::turn::Turn;
 
+#[cfg(feature = "deflate")]
+pub use compression::Compression;
 pub use config::WebSocketConfig;
-pub use connector::{WebSocketConnector, builder};
 pub use transport::WebSocketTransport;
-
-/// Opens a transport over a stream to the host of the attempt's request: with TLS if the request asks for it, then
-/// [`upgrade`].
-///
-/// # Errors
-///
-/// Those of [`upgrade`] and, for `wss`, those of `tls::connect`. Without the feature `tls`, `wss` is
-/// [`CloseCause::InvalidRequest`].
-async fn open<S>(
-    stream: S,
-    attempt: &Attempt,
-    config: &WebSocketConfig,
-) -> Result<Pin<Box<dyn Transport>>, CloseCause>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    check_tls(&attempt.request)?;
-    let turn = Turn::new();
-    #[cfg(feature = "tls")]
-    if attempt.request.is_tls() {
-        // TLS is below the frames, and loops over records as they do over bytes.
-        let stream = turn.metered(stream);
-        let connecting = crate::tls::connect(stream, attempt.request.host(), config.tls.clone());
-        let stream = turn.run(pin!(connecting)).await?;
-        return Ok(Box::pin(upgrade_in(&turn, stream, attempt, config).await?));
-    }
-    Ok(Box::pin(upgrade_in(&turn, stream, attempt, config).await?))
-}
-
-/// Checks that this build has the TLS that `request` may need. A connector calls it before it dials, so that it
-/// makes no useless connection.
-fn check_tls(request: &Request) -> Result<(), CloseCause> {
-    if cfg!(feature = "tls") || !request.is_tls() {
-        return Ok(());
-    }
-    Err(CloseCause::invalid_request(
-        "`wss` and `https` need TLS, and this program was built without it",
-    ))
-}
 
 /// Turns a stream of bytes into a transport: sends the upgrade request and reads the answer.
 ///
@@ -101,7 +68,8 @@ where
     upgrade_in(&Turn::new(), stream, attempt, config).await
 }
 
-async fn upgrade_in<S>(
+/// [`upgrade`], in the connection's turn.
+pub(crate) async fn upgrade_in<S>(
     turn: &Turn,
     stream: S,
     attempt: &Attempt,

@@ -1,5 +1,5 @@
-//! No text of a peer can forge a log line or act on a terminal: whatever has a `Display`, each line of the
-//! logger and each field of `tracing` is one short line without a character that does anything but be seen.
+//! No text of a peer can forge a log line or act on a terminal: the `Display` of every type, each line of the logger and
+//! each field of `tracing` is one short line of visible characters.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -18,12 +18,12 @@ use phx_client::{
     ByteString, ChannelCloseCause, ChannelErrorCause, CloseCause, CloseCode, ConnectCause,
     DecodeCause, DecodeError, EncodeError, Endpoint, Escaped, Frame, Message, Payload, Proxy,
     PushCause, Ref, Rejection, ResponseHeaders, SocketError, Status, TlsCause, TlsCauseKind,
-    UpgradeRejection,
+    TransportKind, UpgradeRejection,
 };
 use serde::Deserialize;
 use serde_json::json;
 
-/// Forges a line, drives a terminal, turns the direction around, hides something, and is long.
+/// Returns a long text that forges a line, controls a terminal, reverses the direction and has invisible characters.
 fn hostile() -> String {
     let mut text = String::from("a\n2026-01-01 ERROR forged\r\x1b[2J\u{9b}2J\0\u{85}\u{7f}");
     text.push_str(
@@ -33,7 +33,7 @@ fn hostile() -> String {
     text
 }
 
-/// Whether it's a short line that is only seen.
+/// Returns true for a short line of visible characters.
 #[track_caller]
 fn assert_harmless(what: &str, shown: &str) {
     let bad = shown.chars().find(|c| Escaped::is_escaped(*c));
@@ -41,16 +41,22 @@ fn assert_harmless(what: &str, shown: &str) {
     assert!(shown.len() < 2_000, "{what} has {} bytes", shown.len());
 }
 
-/// Types whose `Display` holds nothing but this project's own words and numbers.
-const OWN_WORDS: [&str; 14] = [
+/// Types whose `Display` has only words and numbers of this project.
+const OWN_WORDS: [&str; 19] = [
+    "AnswerCause",
     // A part of `ConnectCause`, which is in the table.
     "Attempted",
     "CallError",
     "CloseCode",
+    "CompressionCause",
     "ConfigError",
+    "ExchangeKind",
     "Field",
+    // That of a `CloseCause`, which is in the table.
+    "HttpError",
     "LeaveCause",
     "LogKind",
+    "LongPollCause",
     "NoRuntimeError",
     "ParamCause",
     "PayloadDropped",
@@ -61,7 +67,7 @@ const OWN_WORDS: [&str; 14] = [
     "Reason",
 ];
 
-/// What was shown of a type that holds texts of others.
+/// The text shown for a type that holds a peer's texts.
 #[derive(Default)]
 struct Table {
     names: BTreeSet<String>,
@@ -80,7 +86,7 @@ impl Table {
         assert_eq!(bad, None, "the Debug of {name}: {}", debug.escape_debug());
     }
 
-    /// The error, and all that it comes from.
+    /// Returns the error and all its sources.
     #[track_caller]
     fn error<E: Error + 'static>(&mut self, error: &E) {
         self.text(error);
@@ -92,7 +98,7 @@ impl Table {
     }
 }
 
-/// The names of everything under `src` that has a `Display`.
+/// Returns the names of all types under `src` with a `Display`.
 fn names_in_source() -> BTreeSet<String> {
     fn read(directory: &Path, names: &mut BTreeSet<String>) {
         for entry in fs::read_dir(directory).unwrap() {
@@ -145,7 +151,8 @@ fn whatever_is_displayed_is_one_short_line() {
     let headers = ResponseHeaders::new([("Location", "b://\u{1b}\u{202e}")]);
     table.text(&UpgradeRejection::new(302).with_headers(headers));
     table.text(&TlsCause::new(TlsCauseKind::Other, text));
-    // The user's own, and shown as long as it is.
+    table.text(&TransportKind::LongPoll);
+    // The user's own text, shown in full.
     let path: String = text.chars().take(64).collect();
     table.text(&Endpoint::parse(&format!("ws://localhost/{path}?{text}")).unwrap());
     table.text(&Endpoint::default().with_param(text, text).request("2.0.0"));
@@ -208,7 +215,7 @@ fn whatever_is_displayed_is_one_short_line() {
     assert_eq!(known, names_in_source(), "the table is complete, and holds nothing that is gone");
 }
 
-/// Errors that only handles make.
+/// Returns the errors that only handles make.
 fn shown_by_handles(text: &str) -> BTreeSet<String> {
     common::paused().block_on(async {
         let mut table = Table::default();

@@ -1,4 +1,4 @@
-//! The compiler's words about a push whose response has no type name the ways out.
+//! The compiler's error about a push without a type of response names the solutions.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::env;
@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// A function that pushes and ends with `rest`.
+/// Returns a program with a push that ends with `rest`.
 fn program(rest: &str) -> String {
     format!(
         "use phx_client::{{Channel, Payload, PushError}};
@@ -36,7 +36,7 @@ fn compile(directory: &Path, library: &Path, source: &str) -> Output {
         .unwrap()
 }
 
-/// The builds of this crate beside this test, the newest first: one of them is the test's.
+/// Returns the builds of this crate beside this test, the newest first. One of them is the test's.
 fn libraries() -> Vec<PathBuf> {
     let test = env::current_exe().unwrap();
     let entries = fs::read_dir(test.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());

@@ -1,6 +1,8 @@
 // The story of the quickstart example, told by the official JavaScript client:
 //
-//   node quickstart.mjs ws://127.0.0.1:4711/socket
+//   node quickstart.mjs ws://127.0.0.1:4711/socket [compressed]
+//
+// With `compressed`, each connection must have agreed on compression.
 //
 // The server is `phx_testing::rooms()`. A line {"please": "cut"} asks whoever started this to reset
 // all connections. It ends by itself, with exit code 0 if nothing failed.
@@ -10,14 +12,26 @@ import WebSocket from "ws"
 
 import { News, bytes, reply, tell, told, within } from "./telling.mjs"
 
-const url = process.argv[2]
+const [url, compressed] = process.argv.slice(2)
 // For pushes that get no reply: their timers would keep the program alive for 10 s.
 const soon = 50
 const retries = { reconnectAfterMs: () => 20, rejoinAfterMs: () => 20 }
 
+// `ws` offers compression without being asked.
+class Compressed extends WebSocket {
+  constructor(...args) {
+    super(...args)
+    this.on("open", () => {
+      if (this.extensions !== "permessage-deflate") throw new Error("nothing is compressed")
+    })
+  }
+}
+
+const transport = compressed ? Compressed : WebSocket
+
 // A socket, and what happens to its connection.
 function connect(what) {
-  const socket = new Socket(url, { transport: WebSocket, ...retries })
+  const socket = new Socket(url, { transport, ...retries })
   const connection = new News()
   socket.onOpen(() => connection.add("open"))
   socket.onClose(event => connection.add({ code: event.code, clean: event.wasClean }))

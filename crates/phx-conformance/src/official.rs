@@ -1,16 +1,16 @@
-//! The official JavaScript client in a process of Node that answers questions, one line of JSON each.
+//! The official JavaScript client in a process of Node, which answers questions of one line of JSON each.
 
 use std::io::{self, BufRead, BufReader, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// A failure on the way to an answer.
+/// Failure of a question.
 pub type Error = Box<dyn std::error::Error>;
 
-/// A running `js/judge.mjs`. Dropping it ends it.
+/// A running program of Node that answers questions, such as `js/judge.mjs`. Dropping it ends it.
 #[derive(Debug)]
 pub struct Official {
     node: Child,
@@ -23,14 +23,19 @@ impl Official {
     ///
     /// # Errors
     ///
-    /// Node or the npm packages aren't there; the text says what to do.
+    /// If Node or the npm packages are missing; the text says how to install them.
     pub fn start() -> Result<Self, Error> {
-        let scripts = scripts()?;
-        let spawned = Command::new("node")
-            .arg(scripts.join("judge.mjs"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn();
+        Official::run(&scripts()?.join("judge.mjs"))
+    }
+
+    /// Starts another program of its kind.
+    ///
+    /// # Errors
+    ///
+    /// Node isn't there; the text says what to do.
+    pub fn run(script: &Path) -> Result<Self, Error> {
+        let spawned =
+            Command::new("node").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut node = spawned
             .map_err(|error| format!("Node 18 or newer is needed, https://nodejs.org: {error}"))?;
         let questions = node.stdin.take();
@@ -42,7 +47,7 @@ impl Official {
     ///
     /// # Errors
     ///
-    /// Node ended, or a question made it fail; the text says how.
+    /// If Node ended, or a question made it fail; the text says how.
     pub fn ask<A: DeserializeOwned>(
         &mut self,
         kind: &str,
@@ -58,7 +63,7 @@ impl Official {
         let Official { node, questions, answers } = self;
         let input = questions.as_mut().ok_or("Node has ended")?;
         std::thread::scope(|scope| {
-            // Beside the reading: Node takes no more questions while its answers aren't read.
+            // On a separate thread: Node takes no questions while its answers aren't read.
             let writer = scope.spawn(|| -> io::Result<()> {
                 for line in &lines {
                     input.write_all(line.as_bytes())?;
@@ -93,7 +98,7 @@ fn answer<A: DeserializeOwned>(answers: &mut impl BufRead) -> Result<A, Error> {
 
 impl Drop for Official {
     fn drop(&mut self) {
-        // The end of its input is the end of the program.
+        // The program ends at the end of its input.
         self.questions = None;
         let _ended = self.node.wait();
     }

@@ -1,7 +1,9 @@
-//! Reads the recorded conversations with a real Phoenix server: one JSON object a line, as the README beside
-//! them describes it.
+//! Reads the recorded conversations with a real Phoenix server: one JSON object a line, in the format of the README
+//! beside them.
 
-use std::path::PathBuf;
+pub mod long_poll;
+
+use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -10,33 +12,33 @@ use phx_proto::{Frame, Instant, UpgradeRejection};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-/// One recorded conversation.
+/// A recorded conversation.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Recording {
-    /// Of its file, without the ending.
+    /// Name of its file, without the extension.
     pub name: String,
-    /// In the order of their times; those of one moment in that of the file.
+    /// Lines in the order of their times; those of the same moment as in the file.
     pub lines: Vec<Line>,
 }
 
-/// One line of a recording.
+/// A line of a recording.
 #[derive(Clone, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct Line {
-    /// Its place in the file, from 1.
+    /// Line number in the file, from 1.
     #[serde(skip)]
     pub number: usize,
-    /// Time of the entry; in milliseconds in the file.
+    /// Time of the line; the file has milliseconds.
     #[serde(rename = "t_ms", deserialize_with = "instant")]
     pub at: Instant,
-    /// The connection, from 1; 0 without one.
+    /// Number of the connection, from 1; 0 without one.
     #[serde(default)]
     pub conn: u32,
     /// The side that sent it.
     #[serde(rename = "dir")]
     pub from: Side,
-    /// Contents of the entry.
+    /// Contents of the line.
     #[serde(flatten)]
     pub fact: Fact,
 }
@@ -51,12 +53,12 @@ pub enum Side {
     /// The server.
     #[serde(rename = "s2c")]
     Server,
-    /// The proxy between them, or the script.
+    /// The proxy between client and server, or the script.
     #[serde(rename = "meta")]
     Observer,
 }
 
-/// The contents of a line.
+/// Contents of a line.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[allow(clippy::exhaustive_enums, reason = "these are the kinds of lines that there are")]
@@ -77,7 +79,7 @@ pub enum Fact {
     Text(Data),
     /// A binary frame.
     Binary(Data),
-    /// A close frame; from the server also the end without one, which has the code 1006.
+    /// A close frame. An end of the server without one has the code 1006.
     Close {
         /// Code of the close frame.
         code: u16,
@@ -96,7 +98,7 @@ pub enum Fact {
         /// Text of the report or action.
         text: String,
     },
-    /// A hand-made request for an upgrade, and the answer.
+    /// An upgrade request that was written by hand, and the answer.
     RawHandshake {
         /// Text of the remark.
         label: String,
@@ -107,25 +109,41 @@ pub enum Fact {
     },
     /// A plain HTTP request.
     HttpReq {
-        /// Number of the request.
+        /// Number of the request; 0 without one.
+        #[serde(default)]
         req: u32,
         /// Method of the request.
         method: String,
         /// Path and query.
         url: String,
+        /// The headers that matter.
+        #[serde(default)]
+        headers: Vec<(String, String)>,
+        /// Text of the body.
+        #[serde(default, rename = "body_text")]
+        body: String,
     },
-    /// The answer to one.
+    /// The answer to a plain HTTP request.
     HttpRes {
-        /// Number of the request.
+        /// Number of the request; 0 without one.
+        #[serde(default)]
         req: u32,
         /// Status and body of the answer.
         #[serde(flatten)]
         answer: Answer,
     },
-    /// The client gave a request up.
-    HttpAbort,
+    /// The client aborted a request.
+    HttpAbort {
+        /// Number of the request; 0 without one.
+        #[serde(default)]
+        req: u32,
+    },
     /// A request had no answer.
-    HttpError,
+    HttpError {
+        /// Number of the request; 0 without one.
+        #[serde(default)]
+        req: u32,
+    },
 }
 
 /// A request for an upgrade, and its answer.
@@ -158,14 +176,14 @@ pub struct Answer {
     /// HTTP status.
     pub status: u16,
     /// The headers that matter.
-    #[serde(default, rename = "res_headers")]
+    #[serde(default, rename = "res_headers", alias = "headers")]
     pub headers: Vec<(String, String)>,
     /// Text of the body.
     #[serde(default, rename = "body_text")]
     pub body: String,
 }
 
-/// The content of a frame: text that is UTF-8, or bytes.
+/// Content of a frame: UTF-8 text, or bytes.
 #[derive(Clone, Debug, Deserialize)]
 #[non_exhaustive]
 pub struct Data {
@@ -183,19 +201,26 @@ fn base64<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Erro
     STANDARD.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
-fn file(name: &str) -> PathBuf {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../phx-testing/transcripts");
-    PathBuf::from(folder).join(name)
-}
+/// Folder of the recordings with Phoenix.
+const PHOENIX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../phx-testing/transcripts");
 
 impl Recording {
-    /// The names of all recordings, in the alphabet's order.
+    /// Returns the names of all recordings with Phoenix in alphabetical order.
     ///
     /// # Errors
     ///
-    /// Their folder can't be read.
+    /// If their folder can't be read.
     pub fn names() -> Result<Vec<String>, String> {
-        let entries = std::fs::read_dir(file("")).map_err(|error| error.to_string())?;
+        Recording::names_in(Path::new(PHOENIX))
+    }
+
+    /// Returns the names of the recordings in a folder in alphabetical order.
+    ///
+    /// # Errors
+    ///
+    /// If the folder can't be read.
+    pub fn names_in(folder: &Path) -> Result<Vec<String>, String> {
+        let entries = std::fs::read_dir(folder).map_err(|error| error.to_string())?;
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let mut names: Vec<String> =
             names.filter_map(|name| name.strip_suffix(".jsonl").map(str::to_owned)).collect();
@@ -203,30 +228,38 @@ impl Recording {
         Ok(names)
     }
 
-    /// The text of a recording's file.
+    /// Returns the text of the file of a recording with Phoenix.
     ///
     /// # Errors
     ///
-    /// It can't be read.
+    /// If it can't be read.
     pub fn text(name: &str) -> Result<String, String> {
-        let text = std::fs::read_to_string(file(&format!("{name}.jsonl")));
-        text.map_err(|error| format!("{name}: {error}"))
+        text_in(Path::new(PHOENIX), name)
     }
 
-    /// Reads a recording.
+    /// Reads a recording with Phoenix.
     ///
     /// # Errors
     ///
-    /// There is none, or a line isn't as it should be.
+    /// If there is none of this name, or a line isn't in the format.
     pub fn open(name: &str) -> Result<Self, String> {
-        Recording::parse(name, &Recording::text(name)?)
+        Recording::open_in(Path::new(PHOENIX), name)
+    }
+
+    /// Reads a recording of a folder.
+    ///
+    /// # Errors
+    ///
+    /// If there is none of this name, or a line isn't in the format.
+    pub fn open_in(folder: &Path, name: &str) -> Result<Self, String> {
+        Recording::parse(name, &text_in(folder, name)?)
     }
 
     /// Reads the text of a recording.
     ///
     /// # Errors
     ///
-    /// A line isn't as it should be.
+    /// If a line isn't in the format.
     pub fn parse(name: &str, text: &str) -> Result<Self, String> {
         let mut lines = Vec::new();
         for (number, line) in (1..).zip(text.lines()) {
@@ -238,7 +271,7 @@ impl Recording {
         Ok(Recording { name: name.to_owned(), lines })
     }
 
-    /// The URL of a connection's upgrade; empty without one.
+    /// Returns the URL of a connection's upgrade; empty without one.
     #[must_use]
     pub fn url_of(&self, conn: u32) -> &str {
         let url = self.lines.iter().find_map(|line| match &line.fact {
@@ -249,8 +282,13 @@ impl Recording {
     }
 }
 
+fn text_in(folder: &Path, name: &str) -> Result<String, String> {
+    let text = std::fs::read_to_string(folder.join(format!("{name}.jsonl")));
+    text.map_err(|error| format!("{name}: {error}"))
+}
+
 impl Line {
-    /// The frame that was sent.
+    /// Returns the frame; `None` for other lines.
     #[must_use]
     pub fn frame(&self) -> Option<Frame> {
         match &self.fact {
@@ -263,7 +301,7 @@ impl Line {
 }
 
 impl Request {
-    /// The subprotocols that it offers.
+    /// Returns the offered subprotocols.
     #[must_use]
     pub fn protocols(&self) -> Option<&str> {
         let mut headers = self.headers.iter();
@@ -273,7 +311,7 @@ impl Request {
 }
 
 impl Answer {
-    /// The same, as the core is handed it.
+    /// Returns the answer as the core gets it.
     #[must_use]
     pub fn refusal(&self) -> UpgradeRejection {
         UpgradeRejection::new(self.status).with_body(self.body.clone())

@@ -1,9 +1,9 @@
 //! phoenix.js's Presence and the core's in the same random states and diffs: the same lists, and the same
 //! callbacks with the same arguments.
 //!
-//! The order of keys isn't compared: phoenix.js has that of a JavaScript object, the core sorts. Deviation
-//! 6 is recognised: without it the two must be equal up to the moment at which it forgets a diff, with it
-//! to the end.
+//! The order of keys isn't compared: phoenix.js has that of a JavaScript object, and the core sorts. Deviation 6 is
+//! known: phoenix.js as it is must be equal up to the moment at which it forgets a diff, and with the deviation to the
+//! end.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 const RUNS: u64 = 1_500;
 
-/// Some of them are names that every JavaScript object has, or that it would sort as numbers.
+/// Keys; some are properties of every JavaScript object, and some sort as numbers there.
 const KEYS: [&str; 9] = ["ann", "bob", "cid", "10", "9", "__proto__", "constructor", "", "\u{fc}"];
 
 #[derive(Debug, Deserialize)]
@@ -24,7 +24,7 @@ struct Answer {
     marks: Vec<usize>,
 }
 
-/// What a step told, and what the list was then.
+/// Callbacks of a step, and the list after it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 struct Seen {
     told: Vec<Value>,
@@ -63,12 +63,12 @@ fn assert_same(seed: usize, steps: &[Value], expected: &[Seen], found: &[Seen]) 
     assert_eq!(expected.len(), found.len());
 }
 
-/// With the keys in one order: within joins, within leaves and in the list.
+/// Returns the same with sorted keys: within joins, within leaves and in the list.
 fn sorted(seen: &[Seen]) -> Vec<Seen> {
     let mut seen = seen.to_vec();
     for Seen { told, list, refs } in &mut seen {
         for group in told.chunk_by_mut(|one, next| one[0] == next[0]) {
-            // Stable: what is told of one key keeps its order.
+            // Stable: callbacks of one key keep their order.
             group.sort_by(|one, other| one[1].as_str().cmp(&other[1].as_str()));
         }
         list.sort_by(|one, other| one[0].as_str().cmp(&other[0].as_str()));
@@ -126,8 +126,8 @@ fn shown(entry: &PresenceEntry<Value, Map<String, Value>>) -> Value {
     Value::Object(shown)
 }
 
-/// States and diffs like a server's, and some that no server would send: leaves of what isn't there, joins
-/// of what is, the same ref twice, presences without metas. Some have so many metas that the core keeps them as a tree.
+/// Generates states and diffs like a server's, and some that no server sends: leaves of absent presences, joins of
+/// present ones, the same ref twice, presences without metas. Some have so many metas that the core keeps a tree.
 fn steps(seed: u64) -> Vec<Value> {
     let mut rng = Rng::with_seed(seed);
     let step = |rng: &mut Rng| match rng.u8(0..10) {
@@ -156,7 +156,7 @@ fn entries(rng: &mut Rng) -> Value {
 }
 
 fn meta(rng: &mut Rng, refs: u8) -> Value {
-    // So few that states and diffs are often about the same.
+    // Few refs, so that states and diffs often have the same.
     let phx_ref = |rng: &mut Rng| format!("ref{}", rng.u8(0..refs));
     let mut meta = json!({ "phx_ref": phx_ref(rng), "online_at": rng.u32(..) });
     if rng.u8(0..3) == 0 {

@@ -1,5 +1,5 @@
-//! Random messages, encoded by phoenix.js's serializer and decoded by ours, and the other way round, as
-//! text and as bytes. npm's package has V2 only.
+//! Random messages, encoded by phoenix.js's serializer and decoded by ours and the other way round, as text and as
+//! binary. npm's package has V2 only.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 const MESSAGES: u64 = 4_000;
 
-/// What a client sends: both encode it to the same frame, byte for byte if it is binary.
+/// Messages of a client: both encode them to the same frame, byte for byte if it is binary.
 #[test]
 fn both_encode_alike_and_decode_each_others_frames() {
     let mut official = Official::start().unwrap();
@@ -32,7 +32,7 @@ fn both_encode_alike_and_decode_each_others_frames() {
         let theirs = frame(theirs);
         if message.payload.is_binary() {
             assert_eq!(ours, theirs, "seed {seed}");
-            // phoenix.js has no decoder for what clients send as bytes.
+            // phoenix.js has no decoder for binary frames of clients.
             assert_same(seed, message, &V2Server.decode(theirs).unwrap());
         } else {
             assert_same(seed, message, &V2.decode(theirs).unwrap());
@@ -48,7 +48,7 @@ fn both_encode_alike_and_decode_each_others_frames() {
     assert!(refused > 10, "{refused}");
 }
 
-/// What a server sends: both decode it to the same message.
+/// Frames of a server: both decode them to the same message.
 #[test]
 fn both_decode_a_servers_frames_alike() {
     let mut official = Official::start().unwrap();
@@ -73,9 +73,9 @@ fn both_decode_a_servers_frames_alike() {
     assert!(binary > 500, "{binary}");
 }
 
-/// Deviation 21: phoenix.js decodes the names of a binary frame as a browser decodes a file, and drops a
-/// byte order mark at their beginning; to us, as to the server, it is a part of the name. True if there
-/// was one.
+/// Removes byte order marks (deviation 21): phoenix.js decodes the names of a binary frame as a browser decodes a
+/// file, and drops a mark at their beginning. In the core, as on the server, it is a part of the name. Returns true if
+/// there was one.
 fn drop_marks(message: &mut Value) -> bool {
     let dropped = |name: &mut Value| {
         let rest = name.as_str().and_then(|name| name.strip_prefix('\u{feff}')).map(str::to_owned);
@@ -95,7 +95,7 @@ fn assert_same(seed: usize, expected: &Message, found: &Message) {
     assert_eq!(plain(&shown(expected)), plain(&shown(found)), "seed {seed}");
 }
 
-/// A message in phoenix.js's words.
+/// Returns a message in phoenix.js's form.
 fn shown(message: &Message) -> Value {
     let text = |reference: &Option<Ref>| reference.as_ref().map(|it| it.to_text().to_string());
     let mut shown = json!({
@@ -118,8 +118,8 @@ fn shown(message: &Message) -> Value {
     shown
 }
 
-/// Without what only the question needs, with empty refs as none (they are the same in binary frames), and
-/// with one kind of number.
+/// Returns the message without the fields of the question, with empty refs as null (they are the same in binary
+/// frames), and with one kind of number.
 fn plain(message: &Value) -> Value {
     let mut message = message.clone();
     let fields = message.as_object_mut().unwrap();
@@ -199,7 +199,7 @@ fn server_message(seed: u64) -> Message {
     }
 }
 
-/// An event that isn't a reply's.
+/// Generates an event that isn't a reply's.
 fn event(rng: &mut Rng) -> String {
     let name = name(rng, 255);
     if events::REPLY == name { "news".to_owned() } else { name }
@@ -217,7 +217,7 @@ fn reference(rng: &mut Rng) -> Ref {
     }
 }
 
-/// Text of at most so many bytes, and often of just as many; never empty.
+/// Generates text of at most `longest` bytes, often of exactly as many; never empty.
 fn name(rng: &mut Rng, longest: usize) -> String {
     let len = if rng.u8(0..8) == 0 { longest } else { rng.usize(1..longest.min(30)) };
     let mut name = String::new();
@@ -257,7 +257,7 @@ fn json_value(rng: &mut Rng, depth: usize) -> Value {
         // phoenix.js asks a payload for its constructor, so none can be null.
         0 if depth > 0 => Value::Null,
         0 | 1 => json!(rng.bool()),
-        // The numbers that both sides have.
+        // Numbers that both sides can represent.
         2 => json!(rng.i64(-(1 << 53)..=1 << 53)),
         3 => json!(f64::from(rng.i32(..)) / 8.0),
         4 | 5 => json!(name(rng, 40)),

@@ -30,6 +30,9 @@ pub enum Action {
         frame: Frame,
         /// The call or machine on whose behalf it is sent.
         why: SendReason,
+        /// `false` if a transport that compresses must send the frame uncompressed: a join, whose params hold tokens, or a
+        /// payload that is [marked](crate::Payload::uncompressed).
+        may_compress: bool,
     },
     /// Close a transport: send a close frame, wait for the peer's a little, and end it. Whether it
     /// is open yet doesn't matter. Report when that is done, with

@@ -5,11 +5,15 @@ use core::fmt;
 
 use crate::Escaped;
 
+mod compression;
+mod long_poll;
 mod proxy;
 mod rejection;
 mod response_headers;
 mod tls;
 
+pub use compression::CompressionCause;
+pub use long_poll::{AnswerCause, ExchangeKind, LongPollCause};
 pub use proxy::ProxyCause;
 pub use rejection::UpgradeRejection;
 pub use response_headers::ResponseHeaders;
@@ -101,7 +105,8 @@ pub enum CloseCause {
         error: String,
     },
     /// An attempt to connect failed before there was a connection: no such host, connection refused. The text is
-    /// for people and must not hold secrets.
+    /// for people and must not hold secrets. The socket reports the [`Io`](Self::Io) of a transport that never
+    /// opened as this.
     #[non_exhaustive]
     ConnectFailed {
         /// The text of the operating system or the library; may be empty.
@@ -114,6 +119,10 @@ pub enum CloseCause {
     /// A proxy on the way to the server opened no tunnel. Not the server's answer: by default it is
     /// tried again, since proxies are configured and restarted while programs run.
     Proxy(ProxyCause),
+    /// The server made a mistake with compression: in its answer to the upgrade, or in a message.
+    Compression(CompressionCause),
+    /// A long-poll session ended, or couldn't be used.
+    LongPoll(LongPollCause),
     /// The request couldn't be made: the endpoint or the credentials of this attempt are unusable,
     /// or asking for them failed.
     #[non_exhaustive]
@@ -132,7 +141,8 @@ pub enum CloseCause {
     /// [`Config::heartbeat_timeout`](crate::Config::heartbeat_timeout).
     HeartbeatTimedOut,
     /// The program didn't run for so long that the peer must have given the connection up: the
-    /// machine slept, or the clock jumped.
+    /// machine slept, or the clock jumped. Or the driver has reported that the program
+    /// [stops](crate::Lifecycle::Suspending), as a page does that its browser puts away.
     Suspended,
 
     /// The socket's driver has ended: the async runtime was shut down, the task was aborted, or it panicked. The core
@@ -156,10 +166,8 @@ impl CloseCause {
         CloseCause::ConnectFailed { error: error.into() }
     }
 
-    /// Turns the `Io` of an attempt that never opened into `ConnectFailed`. Drivers call it before
-    /// [`Socket::handle_closed`](crate::Socket::handle_closed).
-    #[must_use]
-    pub fn of_attempt(self) -> Self {
+    /// Returns the cause for a transport that never opened: `ConnectFailed` instead of `Io`.
+    pub(crate) fn of_attempt(self) -> Self {
         match self {
             CloseCause::Io { error } => CloseCause::ConnectFailed { error },
             cause => cause,
@@ -207,15 +215,15 @@ impl fmt::Display for CloseCause {
             CloseCause::Tls(failure) => write!(f, "TLS: {failure}"),
             CloseCause::UpgradeRejected(rejection) => rejection.fmt(f),
             CloseCause::Proxy(failure) => write!(f, "the proxy {failure}"),
+            CloseCause::Compression(failure) => write!(f, "the server {failure}"),
+            CloseCause::LongPoll(cause) => write!(f, "long-poll: {cause}"),
             CloseCause::InvalidRequest { error } => {
                 write!(f, "the request can't be made: {}", Escaped::new(error))
             }
             CloseCause::Disconnected => f.write_str("disconnected"),
             CloseCause::Replaced => f.write_str("replaced by a new connection"),
             CloseCause::ConnectTimedOut => f.write_str("the connection took too long to open"),
-            CloseCause::Suspended => {
-                f.write_str("the program was asleep for longer than the peer waits")
-            }
+            CloseCause::Suspended => f.write_str("the program was suspended"),
             CloseCause::Stopped => f.write_str("the socket's driver has ended"),
             CloseCause::HeartbeatTimedOut => f.write_str("the heartbeat had no reply in time"),
         }

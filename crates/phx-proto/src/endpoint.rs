@@ -2,13 +2,10 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 use core::fmt;
 use core::net::Ipv6Addr;
 use core::str::FromStr;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::Serialize;
 use url::Url;
 
@@ -28,10 +25,6 @@ const TRANSPORT: &str = "websocket";
 
 /// Characters of a zone; names of interfaces have up to 15 on Linux, and 255 on Windows.
 const MAX_ZONE: usize = 255;
-
-/// Prefix of the token in the subprotocol. In spite of the name, the server reads the token as
-/// STANDARD base64: `-` or `_` in it is an HTTP 500.
-const TOKEN_PREFIX: &str = "base64url.bearer.phx.";
 
 /// The server that a socket connects to, and the contents of its upgrade request.
 ///
@@ -67,8 +60,7 @@ pub struct Endpoint {
     url: Url,
     params: Params,
     headers: Headers,
-    /// The second subprotocol, which holds the auth token.
-    bearer: Option<String>,
+    auth_token: Option<String>,
     /// The zone of the IPv6 address in `url`.
     zone: Option<String>,
 }
@@ -139,7 +131,7 @@ impl Endpoint {
         // Params stay beside the URL, so that later ones replace them and `Debug` hides them.
         url.set_query(None);
         append_transport(&mut url);
-        Ok(Endpoint { url, params, headers: Headers::default(), bearer: None, zone: None })
+        Ok(Endpoint { url, params, headers: Headers::default(), auth_token: None, zone: None })
     }
 
     /// The endpoint at `path` on `host`. `Endpoint::default()` is localhost, `/socket`, port 4000, without TLS.
@@ -300,8 +292,7 @@ impl Endpoint {
     /// sockets. It replaces an earlier one. An empty one counts as none, as in phoenix.js.
     #[must_use]
     pub fn with_auth_token(mut self, token: &str) -> Self {
-        let bearer = || format!("{TOKEN_PREFIX}{}", STANDARD_NO_PAD.encode(token));
-        self.bearer = (!token.is_empty()).then(bearer);
+        self.auth_token = (!token.is_empty()).then(|| token.to_string());
         self
     }
 
@@ -311,13 +302,12 @@ impl Endpoint {
     pub fn request(&self, vsn: &str) -> Request {
         let mut url = self.url.clone();
         url.set_query(Some(&self.params.to_query(vsn)));
-        let protocols = match &self.bearer {
-            // A server whose socket takes no token answers the token alone without a subprotocol,
-            // which WebSocket clients treat as an error.
-            Some(bearer) => Vec::from(["phoenix".to_string(), bearer.clone()]),
-            None => Vec::new(),
-        };
-        Request::new(url, self.zone.as_deref(), self.headers.as_slice().to_vec(), protocols)
+        Request::new(
+            url,
+            self.zone.as_deref(),
+            self.headers.as_slice().to_vec(),
+            self.auth_token.clone(),
+        )
     }
 }
 
@@ -407,7 +397,7 @@ impl fmt::Debug for Endpoint {
             .field("url", &self.url.as_str())
             .field("params", &self.params.len())
             .field("headers", &self.headers.names())
-            .field("auth_token", &self.bearer.is_some())
+            .field("auth_token", &self.auth_token.is_some())
             .finish()
     }
 }

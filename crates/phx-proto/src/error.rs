@@ -113,6 +113,19 @@ pub enum CallError {
     },
 }
 
+impl CallError {
+    /// Checks that a close frame of an application can hold this code and reason.
+    pub(crate) const fn check_close(code: CloseCode, reason: &str) -> Result<(), Self> {
+        if !code.is_sendable() {
+            return Err(CallError::CloseCode { code: code.as_u16() });
+        }
+        if reason.len() > CloseCode::MAX_REASON {
+            return Err(CallError::CloseReasonTooLong { len: reason.len() });
+        }
+        Ok(())
+    }
+}
+
 /// A push that was not accepted: why, and the event and payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

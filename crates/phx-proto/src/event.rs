@@ -136,6 +136,12 @@ pub enum Event {
         /// The fault that was found, and the frame.
         error: DecodeError,
     },
+    /// The transport has lost messages here that the server sent, and goes on: they may have been of any topic.
+    #[non_exhaustive]
+    MessagesLost {
+        /// The transport that lost them.
+        transport: TransportId,
+    },
     /// Events were dropped here because more than
     /// [`Config::max_events`](crate::Config::max_events) waited to be polled. Outcomes never are, and
     /// may be reported before this.
@@ -168,6 +174,14 @@ pub enum ChannelErrorCause {
     NoParams,
     /// A join: the serializer couldn't encode it.
     EncodeFailed(EncodeError),
+    /// A join: its frame is larger than the transport can send.
+    #[non_exhaustive]
+    TooLarge {
+        /// The length of the frame in bytes.
+        len: usize,
+        /// The limit in bytes.
+        max: usize,
+    },
 }
 
 /// The reason why a channel is closed.
@@ -234,6 +248,15 @@ pub enum Outcome {
     Evicted,
     /// The serializer couldn't encode it. It was never sent.
     EncodeFailed(EncodeError),
+    /// A push or a join: its frame is larger than the transport can send, see
+    /// [`TransportProperties`](crate::TransportProperties). It was never sent. Attempts to join go on.
+    #[non_exhaustive]
+    TooLarge {
+        /// The length of the frame in bytes.
+        len: usize,
+        /// The limit in bytes.
+        max: usize,
+    },
 }
 
 impl fmt::Display for ChannelErrorCause {
@@ -254,6 +277,9 @@ impl fmt::Display for ChannelErrorCause {
             ChannelErrorCause::NoParams => f.write_str("the channel's params couldn't be made"),
             ChannelErrorCause::EncodeFailed(error) => {
                 write!(f, "the join couldn't be encoded: {error}")
+            }
+            ChannelErrorCause::TooLarge { len, max } => {
+                write!(f, "the join has {len} bytes, and the transport takes {max}")
             }
         }
     }

@@ -134,6 +134,8 @@ mod escaped;
 mod event;
 mod frame;
 mod id;
+mod lifecycle;
+pub mod longpoll;
 mod message;
 mod payload;
 mod policy;
@@ -141,11 +143,13 @@ mod presence;
 mod serializer;
 mod socket;
 mod time;
+mod transport;
 
 pub use action::{Action, SendReason};
 pub use backoff::Backoff;
 pub use close::{
-    CloseCause, CloseCode, ProxyCause, ResponseHeaders, TlsCause, TlsCauseKind, UpgradeRejection,
+    AnswerCause, CloseCause, CloseCode, CompressionCause, LongPollCause, ProxyCause,
+    ResponseHeaders, TlsCause, TlsCauseKind, UpgradeRejection,
 };
 pub use config::{Config, ConfigError, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT, PushOverflow};
 pub use counters::Counters;
@@ -155,6 +159,7 @@ pub use escaped::Escaped;
 pub use event::{ChannelCloseCause, ChannelErrorCause, Event, Outcome};
 pub use frame::Frame;
 pub use id::{ChannelId, ParamsRequestId, PingId, RequestId, TransportId};
+pub use lifecycle::Lifecycle;
 pub use message::{Message, PHOENIX, Ref, Status, event as events};
 pub use payload::{IntoPayload, JsonError, Payload, PayloadDropped, PayloadError, Shown};
 pub use policy::{ClosePolicy, Reconnect, ReconnectPolicy, Rejection, Rejoin, RejoinPolicy};
@@ -167,6 +172,7 @@ pub use serializer::{
 };
 pub use socket::{ChannelState, ConnectionState, Params, Socket, TimeoutReason};
 pub use time::Instant;
+pub use transport::{TransportKind, TransportProperties};
 
 /// A slice of a reference-counted buffer: frames and payloads.
 pub use bytes::Bytes;

@@ -8,8 +8,6 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::Error as _};
 use serde_json::value::RawValue;
 
-use crate::Frame;
-
 mod check;
 mod into_payload;
 mod json_error;
@@ -44,7 +42,11 @@ pub use shown::Shown;
 /// # Ok::<(), phx_proto::PayloadError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Payload(Frame);
+pub struct Payload {
+    bytes: Bytes,
+    is_binary: bool,
+    is_uncompressed: bool,
+}
 
 impl Payload {
     /// 120: the characters of a [`reason`](Self::reason) that errors show.
@@ -59,13 +61,13 @@ impl Payload {
     pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, PayloadError> {
         let text: Vec<u8> =
             serde_json::to_vec(value).map_err(|error| PayloadError::Serialize(error.into()))?;
-        Ok(Payload(Frame::Text(Bytes::from(text))))
+        Ok(Payload::from_unchecked_json(Bytes::from(text)))
     }
 
     /// The payload `{}`, which Phoenix expects where there is nothing to say.
     #[must_use]
     pub const fn empty() -> Self {
-        Payload(Frame::Text(Bytes::from_static(b"{}")))
+        Payload::from_unchecked_json(Bytes::from_static(b"{}"))
     }
 
     /// JSON text that is there already, taken as it is.
@@ -94,12 +96,15 @@ impl Payload {
         // A raw value checks the grammar and builds nothing.
         let error = match serde_json::from_slice::<&RawValue>(&text) {
             Ok(_) => match check::refused_by_servers(&text) {
-                None => return Ok(Payload(Frame::Text(text))),
+                None => return Ok(Payload::from_unchecked_json(text)),
                 Some(refused) => serde_json::Error::custom(refused),
             },
             Err(error) => error,
         };
-        Err(PayloadError::NotJson { error: error.into(), payload: Payload(Frame::Text(text)) })
+        Err(PayloadError::NotJson {
+            error: error.into(),
+            payload: Payload::from_unchecked_json(text),
+        })
     }
 
     /// Text that stood in a frame where JSON belongs: checked when it is decoded.
@@ -109,59 +114,81 @@ impl Payload {
     /// isn't JSON.
     #[must_use]
     pub const fn from_unchecked_json(text: Bytes) -> Self {
-        Payload(Frame::Text(text))
+        Payload { bytes: text, is_binary: false, is_uncompressed: false }
     }
 
     /// Bytes for a V2 binary frame. Any bytes, also none.
     pub fn binary(data: impl Into<Bytes>) -> Self {
-        Payload(Frame::Binary(data.into()))
+        Payload { bytes: data.into(), is_binary: true, is_uncompressed: false }
+    }
+
+    /// Marks the payload: its message is sent uncompressed, also over a connection that compresses. For a payload that
+    /// has a secret beside text that others chose, since the length of a compressed message shows how much of them is equal.
+    /// Join params need no mark: joins are never compressed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use phx_proto::Payload;
+    ///
+    /// let payload = Payload::json(&["token", "hunter2"])?.uncompressed();
+    /// assert!(payload.is_uncompressed());
+    /// # Ok::<(), phx_proto::PayloadError>(())
+    /// ```
+    #[must_use]
+    pub const fn uncompressed(mut self) -> Self {
+        self.is_uncompressed = true;
+        self
+    }
+
+    /// Returns `true` if the message must be sent uncompressed.
+    #[must_use]
+    pub const fn is_uncompressed(&self) -> bool {
+        self.is_uncompressed
     }
 
     /// Returns `true` for the bytes of a binary frame.
     #[must_use]
     pub fn is_binary(&self) -> bool {
-        !self.0.is_text()
+        self.is_binary
     }
 
     /// The JSON text, or the bytes of a binary payload.
     #[must_use]
     pub fn as_bytes(&self) -> &Bytes {
-        self.0.as_bytes()
+        &self.bytes
     }
 
     /// The JSON text, or the bytes of a binary payload.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
-        self.0.into_bytes()
+        self.bytes
     }
 
     /// The JSON text, if it is JSON and UTF-8.
     #[must_use]
     pub fn as_json(&self) -> Option<&str> {
-        match &self.0 {
-            Frame::Text(text) => core::str::from_utf8(text).ok(),
-            Frame::Binary(_) => None,
+        if self.is_binary {
+            return None;
         }
+        core::str::from_utf8(&self.bytes).ok()
     }
 
     /// Number of bytes.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 
     /// Returns `true` if there are no bytes; `{}` has two.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.bytes.is_empty()
     }
 
     /// The same payload in separate memory, so that it doesn't keep its frame.
     pub(crate) fn copied(&self) -> Self {
-        match &self.0 {
-            Frame::Text(text) => Payload(Frame::Text(Bytes::copy_from_slice(text))),
-            Frame::Binary(data) => Payload(Frame::Binary(Bytes::copy_from_slice(data))),
-        }
+        Payload { bytes: Bytes::copy_from_slice(&self.bytes), ..*self }
     }
 
     /// Decodes the JSON text. `T` may borrow from the payload (`&str`, `&serde_json::value::RawValue`).
@@ -171,13 +198,13 @@ impl Payload {
     /// [`PayloadError::Deserialize`] if the text isn't JSON, or isn't a `T`;
     /// [`PayloadError::Binary`] if this is a binary payload. Both hold the payload.
     pub fn decode<'a, T: Deserialize<'a>>(&'a self) -> Result<T, PayloadError> {
-        let Frame::Text(bytes) = &self.0 else {
+        if self.is_binary {
             return Err(PayloadError::Binary { payload: self.clone() });
-        };
+        }
         // Checked as a whole, the strings in it needn't be checked one by one.
         let decoded = match self.as_json() {
             Some(text) => serde_json::from_str(text),
-            None => serde_json::from_slice(bytes),
+            None => serde_json::from_slice(&self.bytes),
         };
         decoded.map_err(|error| PayloadError::Deserialize {
             error: error.into(),

@@ -150,7 +150,7 @@ impl fmt::Debug for ReconnectPolicy {
 #[derive(Clone, Default)]
 pub struct RejoinPolicy(Rule<RejoinFn>);
 
-type RejoinFn = Arc<dyn Fn(&Rejection) -> Rejoin + Send + Sync>;
+type RejoinFn = Arc<dyn Fn(&str, &Rejection) -> Rejoin + Send + Sync>;
 
 /// The decision of a [`RejoinPolicy`] or a [`ClosePolicy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -255,18 +255,24 @@ impl RejoinPolicy {
     /// });
     /// ```
     pub fn function(decide: impl Fn(&Rejection) -> Rejoin + Send + Sync + 'static) -> Self {
+        RejoinPolicy::by_topic(move |_, rejection| decide(rejection))
+    }
+
+    /// A custom policy that decides by the channel's topic too. It must be pure, as that of
+    /// [`function`](Self::function).
+    pub fn by_topic(decide: impl Fn(&str, &Rejection) -> Rejoin + Send + Sync + 'static) -> Self {
         RejoinPolicy(Rule::Function(Arc::new(decide)))
     }
 
-    /// Decides what to do after `rejection`.
+    /// Decides what to do after `rejection` of a join of `topic`.
     #[must_use]
-    pub fn decide(&self, rejection: &Rejection) -> Rejoin {
+    pub fn decide(&self, topic: &str, rejection: &Rejection) -> Rejoin {
         match &self.0 {
             // A rejoin was accepted once, and a crash is no decision: both may pass.
             Rule::Standard if rejection.rejoin || rejection.is_crash() => Rejoin::Backoff,
             Rule::Always => Rejoin::Backoff,
             Rule::Standard | Rule::Never => Rejoin::Stop,
-            Rule::Function(decide) => decide(rejection),
+            Rule::Function(decide) => decide(topic, rejection),
         }
     }
 }
@@ -287,7 +293,7 @@ impl fmt::Debug for RejoinPolicy {
 #[derive(Clone, Default)]
 pub struct ClosePolicy(Rule<CloseFn>);
 
-type CloseFn = Arc<dyn Fn(&Payload) -> Rejoin + Send + Sync>;
+type CloseFn = Arc<dyn Fn(&str, &Payload) -> Rejoin + Send + Sync>;
 
 impl ClosePolicy {
     /// Join again whatever the server said, after the delay of the rejoin schedule.
@@ -316,17 +322,23 @@ impl ClosePolicy {
     /// });
     /// ```
     pub fn function(decide: impl Fn(&Payload) -> Rejoin + Send + Sync + 'static) -> Self {
+        ClosePolicy::by_topic(move |_, payload| decide(payload))
+    }
+
+    /// A custom policy that decides by the channel's topic too. It must be pure, as that of
+    /// [`function`](Self::function): it may depend on what the server sent to the channel before.
+    pub fn by_topic(decide: impl Fn(&str, &Payload) -> Rejoin + Send + Sync + 'static) -> Self {
         ClosePolicy(Rule::Function(Arc::new(decide)))
     }
 
-    /// Decides what to do after a `phx_close` with this payload.
+    /// Decides what to do after a `phx_close` of `topic` with this payload.
     #[must_use]
-    pub fn decide(&self, payload: &Payload) -> Rejoin {
+    pub fn decide(&self, topic: &str, payload: &Payload) -> Rejoin {
         match &self.0 {
             // phoenix.js takes `phx_close` as the end as well.
             Rule::Standard | Rule::Never => Rejoin::Stop,
             Rule::Always => Rejoin::Backoff,
-            Rule::Function(decide) => decide(payload),
+            Rule::Function(decide) => decide(topic, payload),
         }
     }
 }

@@ -40,8 +40,8 @@ pub enum PresenceStatus {
     Pending,
     /// The list is the server's.
     Synced,
-    /// A payload of the current join was refused, so the list lacks its contents. Joining
-    /// again repairs that.
+    /// A payload of the current join was refused, so the list lacks its contents, or the transport has lost messages, and
+    /// the list may lack changes. Joining again repairs that; after lost messages a state repairs it as well.
     Incomplete,
 }
 
@@ -104,6 +104,8 @@ pub struct Presence<M = Value, E = Map<String, Value>> {
     phase: Phase<M, E>,
     /// `true` once a payload of the current join was refused.
     refused: bool,
+    /// `true` since the transport lost messages of the current join, until a state comes.
+    gap: bool,
 }
 
 enum Phase<M, E> {
@@ -143,7 +145,8 @@ impl<M, E> Presence<M, E> {
     /// ```
     #[must_use]
     pub fn with_config(config: PresenceConfig) -> Self {
-        Presence { config, list: PresenceList::default(), phase: Phase::WAITING, refused: false }
+        let (list, phase) = (PresenceList::default(), Phase::WAITING);
+        Presence { config, list, phase, refused: false, gap: false }
     }
 
     /// The channel was joined or rejoined: call it before the first message of that join.
@@ -154,6 +157,7 @@ impl<M, E> Presence<M, E> {
         // Old diffs go: phoenix.js applies them after a rejoin, and shows presences that are gone.
         self.phase = Phase::WAITING;
         self.refused = false;
+        self.gap = false;
     }
 
     /// The channel errored, or its connection was lost: the same as
@@ -162,11 +166,17 @@ impl<M, E> Presence<M, E> {
         self.handle_joined();
     }
 
+    /// The transport lost messages, see [`Event::MessagesLost`](crate::Event::MessagesLost): a state or a diff may have
+    /// been among them. The list stays as it is, and the [status](Self::status) says so.
+    pub fn handle_gap(&mut self) {
+        self.gap = true;
+    }
+
     /// Reports whether the list is complete, that of an earlier join, or incomplete.
     #[must_use]
     pub fn status(&self) -> PresenceStatus {
         match self.phase {
-            _ if self.refused => PresenceStatus::Incomplete,
+            _ if self.refused || self.gap => PresenceStatus::Incomplete,
             Phase::Pending { .. } => PresenceStatus::Pending,
             Phase::Synced => PresenceStatus::Synced,
         }
@@ -271,6 +281,8 @@ impl<M: DeserializeOwned, E: DeserializeOwned> Presence<M, E> {
         self.keep(before, payload)?;
         // Only now: a state that is refused leaves the diffs waiting.
         self.phase = Phase::Synced;
+        // Whatever was lost before, the state has it.
+        self.gap = false;
         changes.push(PresenceChange::Synced);
         Ok(changes)
     }

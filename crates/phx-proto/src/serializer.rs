@@ -23,6 +23,10 @@ pub use v2::{V2, V2Server};
 /// server's. Implement this for a custom format; the server needs a serializer of the same
 /// format. `tests/message_pack.rs` of this crate is one for MessagePack, as an example.
 ///
+/// A format may carry more than a [`Message`] has fields for, such as metadata beside the payload. Then the message's
+/// payload is the part of the frame that holds it all, as a [binary payload](crate::Payload::binary), which costs no copy,
+/// under an event name that only this format uses; a function of the format reads the parts where they are wanted.
+///
 /// # Rules
 ///
 /// - `encode` and `decode` are pure: same input, same output.
@@ -128,6 +132,21 @@ pub enum EncodeError {
     Custom(String),
 }
 
+/// For custom serializers.
+impl EncodeError {
+    /// The name in `field` has `len` bytes, and a length byte can say 255.
+    #[must_use]
+    pub const fn too_long(field: Field, len: usize) -> Self {
+        EncodeError::TooLong { field, len }
+    }
+
+    /// The format with this `vsn` has no binary payloads.
+    #[must_use]
+    pub const fn binary_unsupported(vsn: &'static str) -> Self {
+        EncodeError::BinaryUnsupported { vsn }
+    }
+}
+
 /// A frame that isn't a message, and why. The frame is handed back.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a message: {reason}")]
@@ -216,6 +235,9 @@ pub enum Field {
     Status,
     /// `response` of a reply
     Response,
+    /// A part that only a custom serializer's format has, by its name: `Field::Custom(&"metadata")`.
+    // Two references, so that errors stay as small as they are without it.
+    Custom(&'static &'static str),
 }
 
 impl fmt::Display for Field {
@@ -229,6 +251,7 @@ impl fmt::Display for Field {
             Field::Payload => "payload",
             Field::Status => "status",
             Field::Response => "response",
+            Field::Custom(name) => name,
         })
     }
 }

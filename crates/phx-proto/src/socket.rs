@@ -13,6 +13,7 @@ mod pushes;
 mod requests;
 mod seq_map;
 mod state;
+mod timeouts;
 mod timers;
 mod topics;
 mod turns;
@@ -30,8 +31,8 @@ use self::requests::{Request, What};
 pub use self::state::{ChannelState, ConnectionState, Params, TimeoutReason};
 use crate::{
     Action, CallError, ChannelId, CloseCause, CloseCode, Config, Counters, DecodeError, Event,
-    Frame, Instant, Message, Outcome, ParamsRequestId, Payload, PingId, PushError, RequestId,
-    TransportId,
+    Frame, Instant, Lifecycle, Message, Outcome, ParamsRequestId, Payload, PingId, PushError,
+    RequestId, TransportId, TransportProperties,
 };
 
 /// A Phoenix socket: channels multiplexed over one connection at a time.
@@ -86,8 +87,7 @@ impl Socket {
     /// let (mut socket, now) = (Socket::new(Config::default(), 42), Instant::EPOCH);
     /// socket.connect(now);
     /// let Some(Action::Connect { transport, attempt: 1, .. }) = socket.poll_action() else { panic!() };
-    /// // Open a WebSocket, then say that it is open.
-    /// socket.handle_opened(now, transport);
+    /// socket.handle_opened(now, transport); // Once a WebSocket is open.
     /// assert!(socket.is_connected());
     /// ```
     pub fn connect(&mut self, now: Instant) {
@@ -112,12 +112,7 @@ impl Socket {
         reason: &str,
     ) -> Result<(), CallError> {
         // Before the clock moves: a call that is refused changes nothing.
-        if !code.is_sendable() {
-            return Err(CallError::CloseCode { code: code.as_u16() });
-        }
-        if reason.len() > CloseCode::MAX_REASON {
-            return Err(CallError::CloseReasonTooLong { len: reason.len() });
-        }
+        CallError::check_close(code, reason)?;
         self.advance(now);
         self.connection.disconnect(&mut self.cx, &mut self.channels, code, reason);
         Ok(())
@@ -129,7 +124,13 @@ impl Socket {
     /// schedule starts over. Returns `false`, and does nothing, if no connection is wanted: a disconnect always wins.
     pub fn reconnect_now(&mut self, now: Instant) -> bool {
         self.advance(now);
-        self.connection.replace(&mut self.cx, &mut self.channels)
+        self.connection.replace(&mut self.cx, &mut self.channels, true)
+    }
+
+    /// As [`reconnect_now`](Self::reconnect_now), but the schedule goes on: for another kind of transport.
+    pub fn switch_transport(&mut self, now: Instant) -> bool {
+        self.advance(now);
+        self.connection.replace(&mut self.cx, &mut self.channels, false)
     }
 
     /// Makes a channel for a topic; [`join`](Self::join) joins it.
@@ -347,10 +348,31 @@ impl Socket {
 
 /// Inputs: what happened, and when.
 impl Socket {
-    /// The transport is open: the server has accepted the upgrade.
+    /// The transport is open: the server has accepted the upgrade. It is a WebSocket, or has the same properties.
     pub fn handle_opened(&mut self, now: Instant, transport: TransportId) {
+        self.handle_opened_with(now, transport, TransportProperties::default());
+    }
+
+    /// The transport is open, and has these properties. Without a need for heartbeats none is sent nor waited for, but
+    /// [`ping`](Self::ping) works; a frame that is too large for it ends its call with [`Outcome::TooLarge`].
+    pub fn handle_opened_with(
+        &mut self,
+        now: Instant,
+        transport: TransportId,
+        properties: TransportProperties,
+    ) {
         self.advance(now);
-        self.connection.opened(&mut self.cx, &mut self.channels, transport);
+        self.connection.opened(&mut self.cx, &mut self.channels, transport, properties);
+    }
+
+    /// The transport has lost messages that the server sent, it isn't known which or how many, and goes on: reported as
+    /// [`Event::MessagesLost`].
+    pub fn handle_gap(&mut self, now: Instant, transport: TransportId) {
+        self.advance(now);
+        // What the transport has lost had come: a sign of life as a frame is one.
+        if self.connection.note_heard(&mut self.cx, transport) {
+            self.cx.emit(Event::MessagesLost { transport });
+        }
     }
 
     /// A frame came. Whatever it holds, and whether or not it can be decoded, it shows that the peer is alive: see
@@ -362,9 +384,8 @@ impl Socket {
         Dispatch { cx, connection, channels }.frame(transport, frame);
     }
 
-    /// A frame that the driver has decoded itself with [`Config::serializer`], to see every message; `len` is the
-    /// frame's length in bytes. The same as [`handle_frame`](Self::handle_frame), which must be given the frames that
-    /// are longer than [`Config::max_frame_size`].
+    /// A frame that the driver has decoded itself with [`Config::serializer`]; `len` is its length in bytes. The same as
+    /// [`handle_frame`](Self::handle_frame), which must be given those longer than [`Config::max_frame_size`].
     pub fn handle_decoded(
         &mut self,
         now: Instant,
@@ -388,15 +409,20 @@ impl Socket {
         self.connection.note_heard(&mut self.cx, transport);
     }
 
-    /// The transport is closed, or couldn't be opened. After an [`Action::Close`] any cause will do: the socket knows
-    /// why it closed it.
+    /// Attempts to connect make sense again, or no longer do. Whether a connection is wanted stays as it is.
+    pub fn handle_lifecycle(&mut self, now: Instant, lifecycle: Lifecycle) {
+        self.advance(now);
+        self.connection.lifecycle(&mut self.cx, &mut self.channels, lifecycle);
+    }
+
+    /// The transport is closed, or couldn't be opened: then [`CloseCause::Io`] is reported as
+    /// [`CloseCause::ConnectFailed`]. After an [`Action::Close`] any cause will do: the socket knows why it closed it.
     pub fn handle_closed(&mut self, now: Instant, transport: TransportId, cause: CloseCause) {
         self.advance(now);
         self.connection.closed(&mut self.cx, &mut self.channels, transport, cause);
     }
 
-    /// The params that [`Action::RequestParams`] asked for; `None` if they couldn't be made, and the join is tried
-    /// again later.
+    /// The params that [`Action::RequestParams`] asked for; `None` if they couldn't be made: the join is retried.
     pub fn handle_params(
         &mut self,
         now: Instant,
@@ -411,31 +437,7 @@ impl Socket {
     /// Time passed. Call it at [`poll_timeout`](Self::poll_timeout)'s moment; early or late is harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.advance(now);
-        let Socket { cx, connection, channels } = self;
-        // One at a time, since what a timer starts may disarm others.
-        while let Some((at, why)) = cx.timers.pop_due(cx.now) {
-            match why {
-                TimeoutReason::Connect => connection.connect_timed_out(cx, channels),
-                TimeoutReason::Reconnect => connection.retry_is_due(cx),
-                TimeoutReason::Stable => connection.proved_stable(),
-                TimeoutReason::Close => connection.close_timed_out(cx, channels),
-                TimeoutReason::Heartbeat => connection.heartbeat_is_due(cx, channels, at),
-                TimeoutReason::HeartbeatReply => connection.heartbeat_reply_is_due(cx, channels),
-                TimeoutReason::Ping(ping) => connection.pong_is_due(cx, ping),
-                TimeoutReason::NextJoin => {
-                    cx.turns.are_due();
-                    channels.give_turns(cx);
-                }
-                TimeoutReason::Join(id) => drop(channels.with(cx, id, Channel::attempt_timed_out)),
-                TimeoutReason::Rejoin(id) => drop(channels.with(cx, id, Channel::rejoin_is_due)),
-                TimeoutReason::ChannelStable(id) => {
-                    channels.with(cx, id, |channel, _| channel.proved_stable());
-                }
-                TimeoutReason::Push(RequestId(call)) => {
-                    channels.with_request(cx, call, |channel, cx| channel.call_timed_out(cx, call));
-                }
-            }
-        }
+        timeouts::fire_due(&mut self.cx, &mut self.connection, &mut self.channels);
     }
 }
 
@@ -477,16 +479,11 @@ impl Socket {
                 return Some(action);
             }
             let transport = self.connection.sending_transport()?;
-            let (message, why) = self.channels.next_message(&mut self.cx)?;
-            match self.cx.config.serializer.encode(&message) {
-                Ok(frame) => {
-                    let connected = self.connection.is_open();
-                    let (len, wants_reply) = (frame.len(), message.reference.is_some());
-                    self.channels.frame_taken(&mut self.cx, len, why, wants_reply, connected);
-                    return Some(Action::Send { transport, frame, why });
-                }
-                // A join that can't be encoded frees its turn for another one.
-                Err(error) => self.channels.frame_impossible(&mut self.cx, why, error),
+            let (takes, connected) = (self.connection.properties(), self.connection.is_open());
+            // A join that can't be sent frees its turn for another one.
+            let sent = self.channels.next_frame(&mut self.cx, takes, connected)?;
+            if let Ok((frame, why, may_compress)) = sent {
+                return Some(Action::Send { transport, frame, why, may_compress });
             }
         }
     }
@@ -498,12 +495,18 @@ impl Socket {
         if self.cx.turns.is_awaited() {
             self.channels.give_turns(&mut self.cx);
         }
-        let drained = self.cx.requests.is_drained();
-        if let Some(action) = self.connection.poll_control(drained) {
+        if let Some(action) = self.connection.poll_control(&self.cx.requests) {
             return Some(action);
         }
         let (request, channel) = self.cx.requests.take_params()?;
         Some(Action::RequestParams { channel, request: ParamsRequestId(request) })
+    }
+
+    /// Returns `true` if a frame waits for the transport: while the transport can't take one, a driver may have to
+    /// prepare it for that.
+    #[must_use]
+    pub fn has_unsent_frames(&self) -> bool {
+        self.connection.sending_transport().is_some() && !self.cx.requests.is_drained()
     }
 
     /// The next event for the user. Poll until there is nothing more, after every other call.
@@ -522,7 +525,6 @@ impl Socket {
     /// ```
     /// # use phx_proto::{Config, ConnectionState, Instant, Socket};
     /// # let (mut socket, now) = (Socket::new(Config::default(), 42), Instant::EPOCH);
-    /// assert_eq!(socket.poll_timeout(), None);
     /// socket.connect(now);
     /// let deadline = socket.poll_timeout().unwrap();
     /// assert_eq!(deadline, now + socket.config().connect_timeout);
@@ -590,9 +592,7 @@ impl Socket {
     pub fn config(&self) -> &Config {
         &self.cx.config
     }
-}
 
-impl Socket {
     /// Moves the clock; it never runs backwards.
     fn advance(&mut self, now: Instant) {
         self.cx.now = self.cx.now.max(now);

@@ -10,16 +10,16 @@ use std::time::Duration;
 use phx_proto::{CloseCode, Config, Event, Payload};
 use phx_testing::{ClientId, Connectivity, Simulation, demo_server};
 
-/// Restarts the server of very many clients, and shows when they come back.
+/// Restart the server of thousands of clients, and show when they reconnect.
 ///
-/// Ends with 1 if more came back at a time than is promised, or not all of them in time.
+/// Exits with 1 if more reconnect at the same time than is promised, or if not all of them do in time.
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[non_exhaustive]
 pub struct Args {
-    /// How many clients.
+    /// Number of clients
     #[arg(long, default_value_t = 10_000)]
     pub clients: usize,
-    /// For how many seconds there is no server.
+    /// Seconds without a server
     #[arg(long, default_value_t = 10)]
     pub down: u64,
 }

@@ -1,8 +1,7 @@
 //! The server's record of the traffic, for simulated runs and real ones.
 //!
-//! Everything is numbered. Pushes have numbers that grow for as long as their channel lives. The server
-//! numbers what it pushes anew in each *life* of a channel, which is the time from one join to the end of
-//! that join.
+//! Pushes and messages carry numbers. Those of the client's pushes grow for as long as its channel exists. Those of
+//! the server's messages start at 1 in each *life* of a channel: the time from a join to the end of that join.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +26,7 @@ pub(crate) struct Ledger(Arc<Mutex<Entries>>);
 #[derive(Debug, Default)]
 pub(crate) struct Entries {
     topics: BTreeMap<ByteString, Topic>,
-    /// The last of them, by their numbers; 0 is none.
+    /// The latest lives by number; 0 means none.
     lives: BTreeMap<u64, Life>,
     last_life: u64,
     /// True for endless traffic: then the record stays small, and no receipts are kept.
@@ -36,9 +35,9 @@ pub(crate) struct Entries {
     pub(crate) is_paused: bool,
     receipts: Vec<Receipt>,
     rejections: u64,
-    /// Numbered messages that were damaged on their way, by the client and what they are numbers of.
+    /// Numbered messages that were damaged on their way: the client, what the number counts, and the number.
     damaged: BTreeSet<(usize, u64, u64)>,
-    /// Number of frames that reached each client altered.
+    /// Number of altered frames that reached each client.
     odd_frames: BTreeMap<usize, u64>,
 }
 
@@ -61,7 +60,7 @@ pub(crate) struct Life {
     pub(crate) pushed: u64,
     last_handled: u64,
     pub(crate) has_ended: bool,
-    /// It crashed while its connection went on.
+    /// True if it crashed on a connection that stayed open.
     crashed: bool,
 }
 
@@ -74,20 +73,20 @@ pub(crate) struct Receipt {
     pub(crate) is_in_order: bool,
 }
 
-/// Lives that are remembered, besides those that go on: a client asks for one soon after its end.
+/// Number of ended lives that are kept: a client asks about one soon after its end.
 const LIVES: usize = 1024;
 
-/// The record of a life, for a client that asks.
+/// Record of a life, for the client.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Report {
     pub(crate) life: u64,
-    /// The last number it has pushed.
+    /// Number of the last message pushed in it.
     pub(crate) pushed: u64,
     pub(crate) topic: Topic,
 }
 
 impl Ledger {
-    /// A record of endless traffic, whose lives have greater numbers than those of all that were begun before.
+    /// Creates a record of endless traffic. Its lives have greater numbers than those of all earlier records.
     pub(crate) fn endless() -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let last_life = u64::try_from(since.as_micros()).unwrap_or_default();
@@ -103,7 +102,7 @@ impl Ledger {
 impl Entries {
     pub(crate) fn begin(&mut self, topic: &ByteString, socket: SocketId) -> u64 {
         self.last_life += 1;
-        // Or the whole frame would be kept that it came in.
+        // A copy, since a slice would keep its whole frame in memory.
         let topic = ByteString::from(&**topic);
         let (pushed, last_handled, has_ended, crashed) = (0, 0, false, false);
         let life = Life { topic, socket, pushed, last_handled, has_ended, crashed };
@@ -143,7 +142,7 @@ impl Entries {
         (next.socket == over.socket).then_some(over.pushed)
     }
 
-    /// The number of the next message pushed in a life, unless the server is paused.
+    /// Returns the number of the next message to push in a life; `None` while the server is paused.
     fn next_push(&mut self, life: u64) -> Option<u64> {
         let life = self.lives.get_mut(&life).filter(|_| !self.is_paused)?;
         life.pushed += 1;
@@ -164,7 +163,7 @@ impl Entries {
         }
     }
 
-    /// Receipts since the last call.
+    /// Returns the receipts since the last call.
     pub(crate) fn take_receipts(&mut self) -> Vec<Receipt> {
         std::mem::take(&mut self.receipts)
     }
@@ -192,7 +191,7 @@ impl Entries {
         self.rejections > 0
     }
 
-    /// A frame on its way to a client is damaged, or was never sent by the server.
+    /// Records a frame on its way to a client that is damaged, or that the server never sent.
     pub(crate) fn note_odd_frame(&mut self, client: usize, numbered: Option<Numbered>) {
         *self.odd_frames.entry(client).or_default() += 1;
         if let Some(Numbered { of, number, .. }) = numbered {

@@ -1,15 +1,15 @@
-//! Shows under faults what the client promises: nothing lost, nothing doubled, nothing stuck.
+//! Tests of the client's promises under faults: no message lost, doubled or stuck.
 //!
 //! | `cargo xtask` | shows |
 //! |---|---|
-//! | `sim` | client cores and a server under virtual time, by the ten thousand: every promise is checked at every event |
-//! | `herd` | very many clients whose server restarts: when they come back |
-//! | `faults` | each fault of real connections and servers on every adapter: how soon it is noticed, and how soon all is well again |
-//! | `hostile` | a server that attacks: what it does to other tasks, heartbeats, times and memory, on every adapter |
-//! | `soak` | traffic under faults for as long as you like: nothing lost, nothing doubled, no memory growing |
-//! | `suspend` | a connected client whose machine sleeps, as Linux shows it to a process |
+//! | `sim` | thousands of simulated runs of clients and a server in virtual time; every promise is checked at every event |
+//! | `herd` | the times at which thousands of clients reconnect after their server restarted |
+//! | `faults` | each fault of real connections and servers on every adapter: the time until it is noticed, and until recovery |
+//! | `hostile` | the effects of an attacking server on other tasks, heartbeats, times and memory, on every adapter |
+//! | `soak` | traffic under faults for any length of time: nothing lost or doubled, and no growth of memory |
+//! | `suspend` | a connected client whose machine sleeps, in a time namespace of Linux |
 //!
-//! `docs/RELIABILITY.md` says what is promised and what isn't.
+//! `docs/RELIABILITY.md` lists the promises, and what isn't promised.
 
 mod adapters;
 mod background;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use phx_reliability::{faults, herd, hostile, serve, sim, soak, suspend};
 
-/// Shows under faults what the clients of this workspace promise.
+/// Tests the promises of this workspace's clients under faults.
 #[derive(Parser)]
 #[command(name = "phx-reliability")]
 struct Cli {
@@ -17,7 +17,7 @@ struct Cli {
 enum Program {
     /// Clients and a server under virtual time, with faults
     Sim(sim::Args),
-    /// Very many clients whose server restarts
+    /// Thousands of clients whose server restarts
     Herd(herd::Args),
     /// Real faults on every adapter, with times
     Faults(faults::Args),
@@ -29,7 +29,7 @@ enum Program {
     /// A client of `hostile`
     #[command(hide = true)]
     HostileClient(hostile::ClientArgs),
-    /// Traffic under faults: nothing lost, nothing doubled, no memory growing
+    /// Traffic under faults: nothing lost or doubled, no growth of memory
     Soak(soak::Args),
     /// A client whose machine sleeps; needs `CAP_SYS_ADMIN`
     Suspend(suspend::Args),
@@ -52,7 +52,7 @@ fn main() -> anyhow::Result<ExitCode> {
     }
 }
 
-/// 1 if a promise was broken.
+/// Returns 1 if a promise was broken.
 fn exit_code(kept: bool) -> ExitCode {
     if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,4 +1,4 @@
-//! Cases that run on every adapter, some at a time, and the table of results.
+//! Cases that run on every adapter, a few at the same time, and the table of results.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,7 +22,7 @@ pub(crate) fn is_wanted(only: &[String], name: &str) -> bool {
     only.is_empty() || only.iter().any(|part| name.contains(part.as_str()))
 }
 
-/// Runs each case on each adapter, which it gets the number of: a row for each case, in order.
+/// Runs each case on each adapter, given by its index. Returns a row for each case, in order.
 pub(crate) fn run<C: Sync, T: Send>(
     cases: &[C],
     at_a_time: usize,
@@ -57,7 +57,7 @@ pub(crate) fn in_parallel(threads: usize, count: usize, one: impl Fn(usize) + Sy
     });
 }
 
-/// The table, then why runs failed; and how many did.
+/// Returns the text of the table with the reasons of failures below it, and the number of failures.
 pub(crate) fn table(limits: &str, rows: &[Row]) -> (String, usize) {
     let name_width = rows.iter().map(|row| row.name.len()).max().unwrap_or_default();
     let width = rows.iter().map(|row| row.limits.len()).max().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The memory of this process.
+//! Memory of this process.
 
 use std::process::{Command, ExitCode};
 
@@ -9,9 +9,8 @@ use tikv_jemallocator::Jemalloc;
 /// An allocator whose resident memory shows the memory in use: it places allocations low in memory, and gives every
 /// free page back to the system.
 ///
-/// glibc's gives back only what is free at the end of its heap. With it a soak's memory went up at
-/// every peak that was higher than those before, as when other programs kept the machine busy, and
-/// stayed there, while what was in use didn't grow.
+/// glibc's allocator gives back only what is free at the end of its heap. With it the resident memory of a soak rose
+/// at each new peak and stayed there, while the memory in use didn't grow.
 ///
 /// The wrapper counts the peak of allocated memory, and can refuse more.
 #[global_allocator]
@@ -36,7 +35,7 @@ pub(crate) fn with_settings() -> anyhow::Result<Option<ExitCode>> {
     Ok(Some(code.map_or(ExitCode::FAILURE, ExitCode::from)))
 }
 
-/// The resident memory in KiB, as Linux reports it.
+/// Returns the resident memory in KiB, as Linux reports it.
 pub(crate) fn resident_kib() -> anyhow::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status");
     let status = status.context("the memory of a process is only reported by Linux")?;
@@ -45,17 +44,17 @@ pub(crate) fn resident_kib() -> anyhow::Result<u64> {
     kib.parse().context("VmRSS is no number")
 }
 
-/// Bytes that are allocated and not freed.
+/// Returns the bytes that are allocated and not freed.
 pub(crate) fn allocated() -> usize {
     ALLOCATOR.allocated()
 }
 
-/// The most that was allocated at any time, in bytes.
+/// Returns the largest memory that was allocated at any time, in bytes.
 pub(crate) fn peak() -> usize {
     ALLOCATOR.max_allocated()
 }
 
-/// From now on an allocation beyond this total ends the process.
+/// Sets the total in bytes beyond which an allocation ends the process.
 pub(crate) fn limit(bytes: usize) -> anyhow::Result<()> {
     ensure!(ALLOCATOR.set_limit(bytes).is_ok(), "more than {bytes} bytes are allocated already");
     Ok(())

@@ -1,15 +1,15 @@
-//! Ports for servers that go and come back.
+//! Reserved ports, for servers that restart.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::Context as _;
 use tokio::net::TcpSocket;
 
-/// A reserved port of 127.0.0.1, also while its server is away: it is bound here, and the server
-/// listens on it.
+/// A port of 127.0.0.1 that stays reserved while its server is down: a socket here is bound to it, and the server
+/// listens on another one.
 pub(crate) struct Port {
     address: SocketAddr,
-    /// It never listens itself.
+    /// Bound, but never listening.
     _bound: TcpSocket,
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
-/// Nothing here takes nearly as long.
+/// Time limit of every wait, far above the usual.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// This program in another process, which is killed when this is dropped.
@@ -34,7 +34,7 @@ impl Process {
         Ok(Process { child, output })
     }
 
-    /// The next line of its output.
+    /// Returns the next line of its output.
     pub(crate) fn line(&mut self) -> anyhow::Result<String> {
         let mut output = self.output.take().context("it has hung before")?;
         let (send, received) = channel();
@@ -56,9 +56,9 @@ impl Process {
         drop(self.child.stdin.take());
     }
 
-    /// Kills it; how it ended, and the first line of what it said about that.
+    /// Kills the process. Returns its exit status, and the first line of its standard error.
     pub(crate) fn end(&mut self) -> String {
-        // It may have ended by itself.
+        // Fails if it has ended already.
         let _ = self.child.kill();
         let status = self.child.wait().map(|status| status.to_string()).unwrap_or_default();
         let mut said = String::new();
@@ -69,7 +69,7 @@ impl Process {
         format!("{status}, {}", said.lines().next().unwrap_or("without a word"))
     }
 
-    /// Stops it as `kill -STOP` does, or has it go on.
+    /// Stops the process as `kill -STOP` does, or continues it.
     #[cfg(unix)]
     pub(crate) fn stop(&self, stops: bool) -> anyhow::Result<()> {
         use rustix::process::{Pid, Signal, kill_process};
@@ -86,7 +86,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already.
+        // Fails if it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,10 +1,9 @@
-//! Simulated runs: random users, a server that misbehaves, and a network that fails, all in virtual
-//! time.
+//! Simulated runs: random users, a server that misbehaves, and a network that fails, in virtual time.
 //!
-//! A run is a [`Plan`], which is made from its seed and is data: equal plans give equal runs, and a
-//! plan that shows a violation can be made smaller and kept as a test. [`run`] carries a plan out and
-//! checks every event that a client emits against what the users did and what the server saw; then
-//! it ends all faults, and checks that everything recovers in time and that nothing is left behind.
+//! A run is a [`Plan`]: data, generated from a seed. Equal plans give equal runs, and a plan that shows a violation
+//! can be shrunk and kept as a test. [`run`] executes a plan and checks every event of a client against the users'
+//! calls and the server's record. Then it ends all faults, and checks that everything recovers in time and that
+//! nothing is left.
 
 mod campaign;
 mod channels;

@@ -1,9 +1,9 @@
-//! Sleep as the operating system shows it: the clock that counts it has jumped when the process goes
-//! on, and the clock that timers run by hasn't.
+//! Suspend as a process sees it: when the process continues, `CLOCK_BOOTTIME` has jumped, and the clock of timers,
+//! `CLOCK_MONOTONIC`, hasn't.
 //!
-//! Linux can show that to one process without putting the machine to sleep: it moves into a time
-//! namespace whose `CLOCK_BOOTTIME` is ahead. It must have a single thread for that, so this shows
-//! phx-tokio on a runtime without others, and may do it, so it needs `CAP_SYS_ADMIN`.
+//! On Linux one process can see that without a suspended machine: it moves into a time namespace whose
+//! `CLOCK_BOOTTIME` is ahead. The process must have a single thread, so this tests phx-tokio on a current-thread
+//! runtime, and needs `CAP_SYS_ADMIN`.
 
 #![expect(clippy::print_stdout, reason = "what is shown goes to standard output")]
 
@@ -23,29 +23,29 @@ mod later;
 
 use later::Later;
 
-/// How long the machine seems to sleep.
+/// Let the machine of a client seem to sleep
 #[derive(clap::Args, Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Args {
-    /// Seconds of sleep; the default settings ask for 70 before they give a connection up
+    /// Seconds of sleep; with the default settings a connection is given up after 70
     #[arg(long, default_value_t = 3600)]
     seconds: u32,
 }
 
-/// The promised time: with the default settings the client looks at the clock that often.
+/// Promised time: with the default settings the client checks the clock that often.
 const NOTICED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Largest delay with which a busy machine may run a due task.
 const LATE: Duration = Duration::from_millis(500);
 
-/// For waits without a promised time.
+/// Time limit of waits without a promised time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Lets a connected client sleep and wake, and prints what it does.
+/// Lets a connected client sleep and wake, and prints its times.
 ///
 /// # Errors
 ///
-/// If the operating system doesn't let it, or the client doesn't do what is promised.
+/// If the operating system refuses the namespace, or the client breaks the promise.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let later = Later::by(args.seconds)?;
     let port = Port::take()?;
@@ -67,7 +67,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 async fn sleep_and_wake(url: &str, later: &Later) -> anyhow::Result<(Duration, Duration)> {
     let (sender, mut closes) = mpsc::unbounded();
     let builder = phx_tokio::socket(url).on_close(move |closed| {
-        // The other end is there until all is over.
+        // The receiver lives until the end.
         let _ = sender.unbounded_send(closed.cause.clone());
     });
     let socket = builder.connect().await?;

@@ -1,4 +1,4 @@
-//! Simulated runs keep what is promised, and a run that broke a promise once keeps it now.
+//! Simulated runs keep the promises, and so do the plans that broke one in the past.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn equal_plans_give_equal_runs_and_others_give_others() {
     assert_ne!(outcome.digest, run(&Plan::from_seed(8)).digest);
 }
 
-/// `plans/README.md` says where they come from.
+/// `plans/README.md` lists the faults that they found.
 #[test]
 fn kept_plans() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");

@@ -1,17 +1,16 @@
-//! The checker notices what it is there for: here what the clients tell is changed before it is
-//! checked, and each change must be found.
+//! Tests of the checker: the clients' events are changed before they are checked, and each change must be found.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use phx_proto::{Event, Outcome, Payload};
-use phx_reliability::sim::{Plan, Rule, run_tampered};
+use phx_reliability::sim::{Plan, Rule, run, run_tampered};
 
-/// Changes events in one way, if there is something to change.
+/// A change of events. Returns false if there was nothing to change.
 type Change = fn(&mut Vec<Event>) -> bool;
 
-/// Runs the changed stories of many seeds. Each must be found to break this rule, but for the few
-/// where nobody can tell: a message that was the last one of its life, for instance.
+/// Runs many seeds with this change. Each must break this rule, except a few in which the change can't show, such as
+/// the loss of the last message of a life.
 fn found(rule: Rule, change: Change) {
     let (mut struck, mut found) = (0, 0);
     for seed in 0..1_000 {
@@ -50,7 +49,7 @@ fn is_message(event: &Event) -> bool {
     matches!(event, Event::Message { event, .. } if *event == "pushed")
 }
 
-/// Two messages of one channel.
+/// Returns true for two messages of one channel.
 fn is_followed(one: &Event, other: &Event) -> bool {
     let of = |event: &Event| match event {
         Event::Message { channel, .. } => Some(*channel),
@@ -101,7 +100,7 @@ fn a_reply_to_something_else() {
 
 #[test]
 fn a_message_that_is_not_delivered() {
-    // With another one behind it on the same channel: nobody misses a last one.
+    // Only a message with another one after it on the same channel: the loss of the last one doesn't show.
     found(Rule::InOrder, |events| {
         let at = events.windows(2).position(|two| is_followed(&two[0], &two[1]));
         at.map(|at| events.remove(at)).is_some()
@@ -176,4 +175,29 @@ fn change_reply(events: &mut [Event], change: fn(&mut Outcome)) -> bool {
         }
     }
     false
+}
+
+/// Over long-poll a poll may lose messages; then the client must say so.
+#[test]
+fn a_gap_that_is_not_told() {
+    let mut plan = Plan::from_seed(0);
+    plan.settings.long_poll = true;
+    plan.clients = 1;
+    let steps = r#"[
+        {"after":0,"client":0,"op":"Connect"},
+        {"after":0,"client":0,"op":{"Join":{"room":0,"timeout":null}}},
+        {"after":1000,"client":0,"op":{"Broadcast":{"room":0,"binary":false}}},
+        {"after":1000,"client":0,"op":"FailPoll"},
+        {"after":1000,"client":0,"op":{"Broadcast":{"room":0,"binary":false}}},
+        {"after":1000,"client":0,"op":{"Broadcast":{"room":0,"binary":false}}}
+    ]"#;
+    plan.steps = serde_json::from_str(steps).expect("steps");
+    assert_eq!(run(&plan).violations, []);
+    let is_gap = |event: &Event| matches!(event, Event::MessagesLost { .. });
+    let drop_gaps = move |_, mut events: Vec<Event>| {
+        events.retain(|event| !is_gap(event));
+        events
+    };
+    let outcome = run_tampered(&plan, Box::new(drop_gaps));
+    assert!(outcome.violations.iter().any(|found| found.rule == Rule::InOrder));
 }

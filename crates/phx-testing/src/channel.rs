@@ -43,6 +43,13 @@ use crate::Context;
 /// }
 /// ```
 pub trait Channel: Send + 'static {
+    /// Returns the topic of the server's side, of which the channel has the broadcasts and presences; `None` for the
+    /// channel's topic, which the client's messages have in either case. It is called before [`join`](Self::join).
+    fn server_topic(&self, topic: &ByteString, params: &Payload) -> Option<ByteString> {
+        let _ = (topic, params);
+        None
+    }
+
     /// Handles a join: `Ok` with the response, or `Err` with the reason, which is the response of an error reply.
     ///
     /// Pushes made here are sent after the reply.

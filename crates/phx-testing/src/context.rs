@@ -37,6 +37,8 @@ pub(crate) struct Incarnation {
     pub(crate) socket: SocketId,
     pub(crate) connection: Arc<Connection>,
     pub(crate) topic: ByteString,
+    /// Topic of its broadcasts and presences.
+    pub(crate) server_topic: ByteString,
     pub(crate) join_ref: Option<Ref>,
 }
 
@@ -206,7 +208,7 @@ impl<'a> Context<'a> {
         payload: impl IntoPayload,
         except: Option<ProcessId>,
     ) {
-        let topic = self.life.topic.clone();
+        let topic = self.life.server_topic.clone();
         if let Some(broadcast) = self.message(topic, event, payload) {
             self.world.broadcast(self.now(), &broadcast, except);
         }
@@ -268,7 +270,8 @@ impl<'a> Context<'a> {
     /// [`PresenceError`] if this channel tracks `key` already, or `meta` isn't an object.
     pub fn track(&mut self, key: &str, meta: Value) -> Result<String, PresenceError> {
         let life = self.life;
-        let (phx_ref, diff) = self.world.presence.track(&life.topic, life.process, key, meta)?;
+        let (phx_ref, diff) =
+            self.world.presence.track(&life.server_topic, life.process, key, meta)?;
         self.push_diff(&diff);
         Ok(phx_ref)
     }
@@ -280,7 +283,8 @@ impl<'a> Context<'a> {
     /// [`PresenceError`] if this channel doesn't track `key`, or `meta` isn't an object.
     pub fn update(&mut self, key: &str, meta: Value) -> Result<String, PresenceError> {
         let life = self.life;
-        let (phx_ref, diff) = self.world.presence.update(&life.topic, life.process, key, meta)?;
+        let (phx_ref, diff) =
+            self.world.presence.update(&life.server_topic, life.process, key, meta)?;
         self.push_diff(&diff);
         Ok(phx_ref)
     }
@@ -292,7 +296,7 @@ impl<'a> Context<'a> {
     /// [`PresenceError::NotTracked`] if this channel doesn't track `key`.
     pub fn untrack(&mut self, key: &str) -> Result<(), PresenceError> {
         let life = self.life;
-        let diff = self.world.presence.untrack(&life.topic, life.process, key)?;
+        let diff = self.world.presence.untrack(&life.server_topic, life.process, key)?;
         self.push_diff(&diff);
         Ok(())
     }
@@ -301,7 +305,7 @@ impl<'a> Context<'a> {
     /// ..}`.
     #[must_use]
     pub fn list(&self) -> Value {
-        self.world.presence.list(&self.life.topic)
+        self.world.presence.list(&self.life.server_topic)
     }
 
     /// Closes every connection with this [`id`](Context::id) with 1001, as the broadcast of
@@ -346,7 +350,7 @@ impl<'a> Context<'a> {
     }
 
     fn push_diff(&mut self, diff: &Value) {
-        let mail = self.world.diff_mail(self.now(), &self.life.topic, diff);
+        let mail = self.world.diff_mail(self.now(), &self.life.server_topic, diff);
         if self.callback == Callback::HandleIn {
             self.late.extend(mail);
         } else {

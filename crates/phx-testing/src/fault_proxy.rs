@@ -108,6 +108,14 @@ impl FaultProxy {
         self.all().set_latency(latency);
     }
 
+    /// Sets whether every WebSocket is opened and then carries nothing, from now on, on all present and future
+    /// connections: the upgrade passes, and what is sent behind it vanishes in either direction. Other HTTP passes, so
+    /// long-poll works. Some inspecting firewalls are like this.
+    pub fn swallow_frames(&self, swallows: bool) {
+        self.shared.set_swallows_frames(swallows);
+        self.all().swallow_frames(swallows);
+    }
+
     /// Sets the outcome of attempts to connect: a proxy that is [`Offline`](Connectivity::Offline) has closed its
     /// port, and the operating system refuses them; one that is [`Silent`](Connectivity::Silent) accepts them and
     /// sends nothing. Present connections continue.

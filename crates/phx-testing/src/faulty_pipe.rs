@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -24,6 +24,8 @@ pub(crate) struct Faults {
     pub(crate) ended: bool,
     /// It is reset when the server's side has ended and all it sent has passed.
     pub(crate) reset_at_end: bool,
+    /// Bytes behind the answer that upgrades the connection to a WebSocket vanish, in both directions.
+    pub(crate) swallows_frames: bool,
     pub(crate) to_server: WayFaults,
     pub(crate) to_client: WayFaults,
 }
@@ -55,6 +57,48 @@ impl Faults {
 pub(crate) struct Passed {
     pub(crate) to_server: AtomicU64,
     pub(crate) to_client: AtomicU64,
+    /// The answer that upgrades the connection to a WebSocket has passed.
+    upgraded: AtomicBool,
+}
+
+/// Search for the end of the first answer's head.
+#[derive(Debug, Default)]
+enum Answer {
+    /// Its bytes so far.
+    #[default]
+    None,
+    Head(Vec<u8>),
+    Passed,
+}
+
+/// Largest head that is searched.
+const MAX_HEAD: usize = 64 * 1024;
+
+impl Answer {
+    /// Looks at the next bytes of the server. Returns how many of them belong to the head of an upgrade, if it ends in
+    /// them.
+    fn upgrade_ends(&mut self, bytes: &[u8]) -> Option<usize> {
+        let mut head = match std::mem::take(self) {
+            Answer::None => Vec::new(),
+            Answer::Head(head) => head,
+            Answer::Passed => {
+                *self = Answer::Passed;
+                return None;
+            }
+        };
+        let before = head.len();
+        head.extend_from_slice(bytes);
+        let end = head.windows(4).position(|end| end == b"\r\n\r\n").map(|at| at + 4);
+        *self = match end {
+            None if head.len() < MAX_HEAD => Answer::Head(head),
+            None | Some(_) => {
+                let upgrades = head.starts_with(b"HTTP/1.1 101 ");
+                *self = Answer::Passed;
+                return end.filter(|_| upgrades).map(|end| end.saturating_sub(before));
+            }
+        };
+        None
+    }
 }
 
 /// Pipe with faults, for the task that carries its bytes.
@@ -100,6 +144,8 @@ pub(crate) async fn carry(
         faults: line.faults.clone(),
         of: |faults| faults.to_server,
         passed: &line.passed.to_server,
+        upgraded: &line.passed.upgraded,
+        answer: Answer::Passed,
         altered: &line.altered,
     };
     let mut down = Way {
@@ -107,6 +153,8 @@ pub(crate) async fn carry(
         faults: line.faults.clone(),
         of: |faults| faults.to_client,
         passed: &line.passed.to_client,
+        upgraded: &line.passed.upgraded,
+        answer: Answer::None,
         altered: &line.altered,
     };
     let up = async { up.carry(client.0, server.1).await.map(drop) };
@@ -132,6 +180,9 @@ struct Way<'a, N> {
     faults: watch::Receiver<Faults>,
     of: fn(&Faults) -> WayFaults,
     passed: &'a AtomicU64,
+    upgraded: &'a AtomicBool,
+    /// The server's first answer, in its direction.
+    answer: Answer,
     altered: &'a N,
 }
 
@@ -190,7 +241,16 @@ impl<N: Fn()> Way<'_, N> {
         mut bytes: Bytes,
         to: &mut (impl AsyncWrite + Unpin),
     ) -> Result<(), Ended> {
-        let WayFaults { cut_at, alter_at, .. } = (self.of)(&self.faults.borrow());
+        let faults = *self.faults.borrow();
+        let WayFaults { cut_at, alter_at, .. } = (self.of)(&faults);
+        let was_upgraded = self.upgraded.load(Ordering::Relaxed);
+        let head = self.answer.upgrade_ends(&bytes);
+        if head.is_some() {
+            self.upgraded.store(true, Ordering::Relaxed);
+        }
+        if faults.swallows_frames {
+            bytes.truncate(if was_upgraded { 0 } else { head.unwrap_or(usize::MAX) });
+        }
         let passed = self.passed.load(Ordering::Relaxed);
         // Offset within these bytes.
         let place = |at: u64| usize::try_from(at.saturating_sub(passed)).unwrap_or(usize::MAX);

@@ -45,6 +45,11 @@
 //! });
 //! ```
 //!
+//! # Over long-poll
+//!
+//! `link.socket().transport(TransportKind::LongPoll)` makes sockets whose frames travel in requests and answers, with
+//! the server's timeouts and losses.
+//!
 //! # On tokio
 //!
 //! A program that spawns tasks on tokio, or sleeps with it, runs on tokio in its tests as well. With

@@ -11,8 +11,8 @@
 //!
 //! - in memory under virtual time, against client cores: [`Simulation`];
 //! - the same for programs that use the client's handles: `in_memory`, feature `client`;
-//! - behind a real WebSocket listener on tokio: [`listener::Listener`], feature `listener`, which is
-//!   on by default;
+//! - behind a real listener on tokio, for WebSocket and long-poll: [`listener::Listener`], feature `listener`,
+//!   which is on by default;
 //! - in your own loop, which passes it frames and times.
 //!
 //! The first three have the same faults on command: cuts, stalls, latency, half-open connections,
@@ -170,7 +170,7 @@
 //! # What it doesn't do
 //!
 //! This crate is for tests: a process's mailbox has no limit, as in Erlang, and a panic in a channel is a panic of
-//! the test. There is no long-poll yet.
+//! the test.
 
 mod channel;
 mod context;
@@ -201,16 +201,11 @@ pub use network::{ClientId, Connectivity};
 pub use phx_proto::{IntoPayload, Payload, Status};
 pub use script::{Expectations, Expected, MismatchError, Script};
 pub use server::{
-    Accepted, Action, ConnectInfo, ConnectRequest, PresenceError, Server, ServerBuilder, SocketId,
-    UpgradeRejection,
+    Accepted, Action, ChannelCrash, ConnectInfo, ConnectRequest, ExchangeId, HttpAnswer,
+    HttpRequest, HttpServer, PresenceError, Server, ServerBuilder, SocketId, UpgradeRejection,
 };
 pub use simulation::Simulation;
 pub use version::PhoenixVersion;
-
-/// The programs in the guide compile.
-#[cfg(all(doctest, feature = "client"))]
-#[doc = include_str!("../../../docs/GUIDE.md")]
-struct Guide;
 
 #[cfg(all(doctest, feature = "client"))]
 #[doc = include_str!("../README.md")]

@@ -1,4 +1,4 @@
-//! Server behind a real WebSocket listener, on tokio: for examples and end-to-end tests.
+//! Server behind a real listener for WebSocket and long-poll, on tokio: for examples and end-to-end tests.
 
 use std::fmt;
 use std::io;
@@ -13,26 +13,41 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::{Connectivity, Expectations, MismatchError, Server};
 
+mod batch;
 mod connection;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod faults;
 mod hub;
+mod longpoll;
+mod patience;
 mod upgrade;
+mod wire;
 
 use hub::Hub;
 
+#[cfg(feature = "deflate")]
+pub use deflate::CompressionFault;
 pub use faults::Connections;
 
 /// A [`Server`] that listens on a port of this machine.
 ///
 /// Its clock is tokio's. It works in the background; dropping it ends that and resets its connections.
 ///
-/// Its WebSocket library makes it differ from Phoenix: it answers a client's close frame with the client's code. It
-/// closes a connection after an HTTP answer.
+/// WebSocket and long-poll share the port, at `/websocket` and `/longpoll` below the socket's path. HTTP/1.1
+/// connections of long-poll are kept and closed as the [`HttpServer`](crate::HttpServer) does.
 ///
-/// The data of one client takes no more memory than its largest frame: the head of its request has up to 64 KiB and
-/// 100 headers, and a message over [`max_frame_size`](crate::ServerBuilder::max_frame_size) is refused with 1009
-/// before any of it is gathered. Frames for a client that doesn't read wait without a limit, and the number of
-/// clients has no limit: let only trusted clients reach the listener.
+/// Its WebSocket library makes it differ from Phoenix: it answers a client's close frame with the client's code. It
+/// closes a connection after it refused an upgrade.
+///
+/// With the feature `deflate` and [`compress`](crate::ServerBuilder::compress) it speaks permessage-deflate.
+///
+/// The data of one client takes no more memory than its largest frame or body, or twice that if it is compressed: the
+/// head of its request has up to 64 KiB and 100 headers, a message over
+/// [`max_frame_size`](crate::ServerBuilder::max_frame_size) is refused with 1009 before any of it is gathered, or
+/// inflated beyond it, and of a body over 8 MB no more is gathered than that. Frames for a client that doesn't read,
+/// or doesn't poll, wait without a limit, and the number of clients has no limit: let only trusted clients reach the
+/// listener.
 ///
 /// # Examples
 ///
@@ -120,7 +135,8 @@ impl Listener {
     }
 
     /// Ends every connection without a close frame, after sending the server's earlier frames: like a server that
-    /// lost its power. [`all().cut()`](Connections::cut) doesn't wait for that.
+    /// lost its power. [`all().cut()`](Connections::cut) doesn't wait for that. Sessions of long-poll end too, and
+    /// their clients learn of it as from Phoenix: when their next poll finds none.
     pub fn drop_connections(&self) {
         self.with(|server, now| {
             let sockets: Vec<_> = server.sockets().collect();
@@ -150,6 +166,13 @@ impl Listener {
         self.with(|server, now| server.broadcast(now, topic, event, payload));
     }
 
+    /// Waits until as many polls as this wait for messages.
+    ///
+    /// Cancel-safe.
+    pub async fn wait_for_polls(&self, count: usize) {
+        self.hub.wait_for_polls(count).await;
+    }
+
     /// Waits for up to `within` until a script has ended, and checks that it was followed.
     ///
     /// Cancel-safe.
@@ -167,7 +190,8 @@ impl Listener {
         expectations.report(Some(self.hub.now()))
     }
 
-    /// Stops listening, closes every connection properly, and waits up to 5 s for the clients.
+    /// Stops listening, closes every connection properly, and waits up to 5 s for the clients. Polls that wait get no
+    /// answer: their connections are reset.
     pub async fn stop(mut self) {
         // A half-open connection can't close properly: cut it.
         self.hub.change_faults(None, |faults| {
@@ -175,6 +199,7 @@ impl Listener {
             faults.cut |= faults.is_half_open();
         });
         self.with(Server::shutdown);
+        self.hub.stop_requests();
         self.stopping.notify_one();
         // The task ends by itself; whether it panicked is not the caller's business.
         let _ = (&mut self.task).await;

@@ -2,24 +2,26 @@
 //!
 //! Sans-IO: its drivers pass the time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 #[cfg(feature = "client")]
 use std::fmt;
 use std::time::Duration;
 
-use phx_proto::{CloseCause, Frame, Instant};
+use phx_proto::{CloseCause, Frame, Instant, longpoll};
 
-use crate::{Action, ConnectRequest, Server, SocketId};
+use crate::{Action, ConnectRequest, ExchangeId, Server, SocketId};
 
 mod client_link;
 mod faults;
 mod in_flight;
+mod polling;
 
 pub(crate) use client_link::Alteration;
 use client_link::ClientLink;
 pub use client_link::{ClientId, Connectivity};
 pub(crate) use in_flight::{ConnectionId, Delivery};
 use in_flight::{Flights, InFlight, Packet};
+use polling::Polling;
 
 #[derive(Debug)]
 pub(crate) struct Network {
@@ -28,6 +30,9 @@ pub(crate) struct Network {
     connections: BTreeMap<ConnectionId, Connection>,
     /// The connection of each of the server's sockets.
     owners: BTreeMap<SocketId, ConnectionId>,
+    /// The connection of each request that the server has, and the client's number of it.
+    exchanges: BTreeMap<ExchangeId, (ConnectionId, longpoll::ExchangeId)>,
+    session_deadlines: BTreeSet<(Instant, ConnectionId)>,
     flights: Flights,
     deliveries: VecDeque<(ConnectionId, Delivery)>,
     made: u64,
@@ -37,7 +42,10 @@ pub(crate) struct Network {
 #[derive(Debug)]
 struct Connection {
     client: ClientId,
-    request: ConnectRequest,
+    /// Of an upgrade that is under way.
+    request: Option<ConnectRequest>,
+    /// The session in the place of a WebSocket.
+    polling: Option<Polling>,
     /// The server's side of it, once the server has accepted it.
     socket: Option<SocketId>,
     opened: bool,
@@ -61,6 +69,8 @@ impl Network {
             clients: Vec::new(),
             connections: BTreeMap::new(),
             owners: BTreeMap::new(),
+            exchanges: BTreeMap::new(),
+            session_deadlines: BTreeSet::new(),
             flights: Flights::default(),
             deliveries: VecDeque::new(),
             made: 0,
@@ -94,7 +104,9 @@ impl Network {
 
     #[must_use]
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.server.poll_timeout().into_iter().chain(self.flights.next_arrival()).min()
+        let sessions = self.session_deadlines.first().map(|(at, _)| *at);
+        let network = self.flights.next_arrival().into_iter().chain(sessions);
+        network.chain(self.server.poll_timeout()).min()
     }
 
     /// Performs everything that is due at this moment.
@@ -113,6 +125,7 @@ impl Network {
                 happened = true;
                 self.server.handle_timeout(now);
             }
+            happened |= self.ring_sessions(now);
             if !happened {
                 return;
             }
@@ -131,6 +144,7 @@ impl Network {
                 (socket, Packet::Closed(CloseCause::frame(code, &*reason)))
             }
             Action::Drop { socket } => (socket, Packet::Closed(CloseCause::io("connection reset"))),
+            Action::Answer { exchange, answer } => return self.answer(now, exchange, answer),
         };
         if let Some(connection) = self.owners.remove(&socket) {
             self.depart(now, connection, cargo);
@@ -173,6 +187,12 @@ impl Network {
         }
         let socket = connection.socket;
         let Some(line) = self.clients.get_mut(connection.client.0) else { return };
+        if line.swallows_frames && flight.cargo.is_web_sockets() {
+            return;
+        }
+        if let (Packet::Answer(..), Some(unseen)) = (&flight.cargo, &mut line.unseen) {
+            return unseen.push(flight);
+        }
         let cargo = line.alter(flight.cargo);
         match (cargo, socket) {
             (Packet::Connect, _) => self.accept(now, id),
@@ -181,6 +201,8 @@ impl Network {
             (Packet::FrameUp(_) | Packet::CloseUp, None) => {}
             #[cfg(feature = "client")]
             (Packet::LostUp, _) => self.forget(now, id),
+            (Packet::Request(asked, request), _) => self.request_arrives(now, id, asked, request),
+            (Packet::Answer(asked, answer), _) => self.answer_arrives(now, id, asked, &answer),
             (Packet::Opened, _) => {
                 connection.opened = true;
                 self.deliveries.push_back((id, Delivery::Opened));
@@ -197,7 +219,8 @@ impl Network {
 
     fn accept(&mut self, now: Instant, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
-        let answer = match self.server.connect(now, &connection.request) {
+        let Some(request) = connection.request.take() else { return };
+        let answer = match self.server.connect(now, &request) {
             Ok(accepted) => {
                 connection.socket = Some(accepted.socket);
                 self.owners.insert(accepted.socket, id);
@@ -211,7 +234,9 @@ impl Network {
     /// Ends a connection on the server's side alone.
     fn forget(&mut self, now: Instant, id: ConnectionId) {
         let Some(connection) = self.connections.remove(&id) else { return };
-        if let Some(socket) = connection.socket {
+        if let Some(polling) = connection.polling {
+            self.forget_session(now, id, polling);
+        } else if let Some(socket) = connection.socket {
             self.owners.remove(&socket);
             self.server.handle_lost(now, socket);
         }
@@ -256,8 +281,9 @@ impl Network {
         connection: &Connection,
         f: &mut fmt::Formatter<'_>,
     ) -> fmt::Result {
+        let kind = if connection.polling.is_some() { "session" } else { "connection" };
         let state = if connection.opened { "open" } else { "connecting" };
-        write!(f, "\n    a connection, {state}")?;
+        write!(f, "\n    a {kind}, {state}")?;
         if connection.half_open {
             f.write_str(", half-open")?;
         }
@@ -286,20 +312,7 @@ impl Network {
         client: ClientId,
         request: ConnectRequest,
     ) -> ConnectionId {
-        self.made += 1;
-        let id = ConnectionId(self.made);
-        let connection = Connection {
-            client,
-            request,
-            socket: None,
-            opened: false,
-            half_open: false,
-            held: None,
-            frames_left: None,
-            last_up: now,
-            last_down: now,
-        };
-        self.connections.insert(id, connection);
+        let id = self.add_connection(now, client, Some(request), None);
         let Some(line) = self.clients.get_mut(client.0) else { return id };
         let cargo = match line.connectivity {
             Connectivity::Silent => return id,
@@ -313,14 +326,48 @@ impl Network {
         id
     }
 
+    fn add_connection(
+        &mut self,
+        now: Instant,
+        client: ClientId,
+        request: Option<ConnectRequest>,
+        polling: Option<Polling>,
+    ) -> ConnectionId {
+        self.made += 1;
+        let id = ConnectionId(self.made);
+        let connection = Connection {
+            client,
+            request,
+            polling,
+            socket: None,
+            opened: false,
+            half_open: false,
+            held: None,
+            frames_left: None,
+            last_up: now,
+            last_down: now,
+        };
+        self.connections.insert(id, connection);
+        id
+    }
+
+    /// Sends a frame. One of a session leaves with the next [flush](Self::flush).
     pub(crate) fn send(&mut self, now: Instant, id: ConnectionId, frame: Frame) {
-        self.depart(now, id, Packet::FrameUp(frame));
+        match self.connections.get_mut(&id).and_then(|connection| connection.polling.as_mut()) {
+            Some(polling) => Network::send_over_session(polling, frame),
+            None => self.depart(now, id, Packet::FrameUp(frame)),
+        }
     }
 
     /// Closes a connection: an open one waits for the server's close frame, an attempt to connect just ends.
     /// Returns false if the client won't see an end, since the connection is half-open.
     pub(crate) fn close(&mut self, now: Instant, id: ConnectionId) -> bool {
         let Some(connection) = self.connections.get(&id) else { return false };
+        if connection.polling.is_some() {
+            // Its client's part is done when its requests are given up.
+            self.close_session(now, id);
+            return true;
+        }
         if connection.half_open {
             self.connections.remove(&id);
             return false;
@@ -339,7 +386,9 @@ impl Network {
     #[cfg(feature = "client")]
     pub(crate) fn abandon(&mut self, now: Instant, id: ConnectionId) {
         let Some(connection) = self.connections.get(&id) else { return };
-        if connection.half_open {
+        if connection.polling.is_some() {
+            self.forget(now, id);
+        } else if connection.half_open {
             self.connections.remove(&id);
         } else {
             self.depart(now, id, Packet::LostUp);

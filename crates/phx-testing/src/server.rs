@@ -14,7 +14,10 @@ use crate::SocketRef;
 mod action;
 mod builder;
 mod connect;
+mod deadline;
 mod envelope;
+mod http;
+mod longpoll;
 mod params;
 mod payload;
 mod presence;
@@ -24,15 +27,20 @@ mod socket;
 mod world;
 
 pub use action::{Accepted, Action, SocketId};
-pub use builder::ServerBuilder;
+pub use builder::{ChannelCrash, ServerBuilder};
 pub(crate) use connect::Connection;
 pub use connect::{ConnectInfo, ConnectRequest, UpgradeRejection};
 pub(crate) use envelope::{ChannelMessage, Envelope, ProcessId, SocketMessage};
+pub use http::{ExchangeId, HttpAnswer, HttpRequest, HttpServer};
+#[cfg(feature = "listener")]
+pub(crate) use longpoll::MAX_BODY;
 pub use presence::PresenceError;
 pub(crate) use world::World;
 
 use builder::App;
 use connect::Handshake;
+use deadline::Deadline;
+use longpoll::LongPoll;
 use process::Process;
 use socket::Socket;
 
@@ -70,8 +78,8 @@ pub struct Server {
     clock: Instant,
     sockets: BTreeMap<SocketId, Socket>,
     channels: BTreeMap<ProcessId, Process>,
-    /// Idle deadline of each connection.
-    idle: BTreeSet<(Instant, SocketId)>,
+    deadlines: BTreeSet<(Instant, Deadline)>,
+    longpoll: LongPoll,
     actions: VecDeque<Action>,
     /// Ids given to sockets and processes.
     made: u64,
@@ -104,7 +112,7 @@ impl Server {
         }
         let passed = self.gate.pass(request)?;
         let socket = SocketId(self.next_id());
-        self.open(socket, Connection { id: passed.id, info: passed.info });
+        self.open(socket, Connection { id: passed.id, info: passed.info }, None);
         Ok(Accepted { socket, protocol: passed.protocol })
     }
 
@@ -161,8 +169,8 @@ impl Server {
     /// Returns when to call [`handle_timeout`](Server::handle_timeout); `None` if no timer is set.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let idle = self.idle.first().map(|(at, _)| *at);
-        self.world.next_due().into_iter().chain(idle).min()
+        let deadline = self.deadlines.first().map(|(at, _)| *at);
+        self.world.next_due().into_iter().chain(deadline).min()
     }
 
     /// Sends an event to every client that has joined a topic: `Endpoint.broadcast`.
@@ -308,6 +316,17 @@ impl Server {
         self.app.max_frame_size
     }
 
+    /// Answers offers of compression from now on.
+    #[cfg(all(feature = "deflate", feature = "suite"))]
+    pub(crate) fn enable_compression(&mut self) {
+        self.app.compresses = true;
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(crate) fn compresses(&self) -> bool {
+        self.app.compresses
+    }
+
     /// Lets everything happen that is due by `now`, in the order of its time.
     fn advance(&mut self, now: Instant) {
         self.clock = self.clock.max(now);
@@ -324,12 +343,17 @@ impl Server {
             if deliveries > MAX_DELIVERIES {
                 stuck(moment);
             }
-            let idle = self.idle.first().copied().filter(|(at, _)| *at <= self.clock);
+            let deadline = self.deadlines.first().copied().filter(|(at, _)| *at <= self.clock);
             let mail = self.world.next_due().filter(|at| *at <= self.clock);
-            match (idle, mail) {
-                (Some((at, socket)), mail) if mail.is_none_or(|mail| at < mail) => {
+            match (deadline, mail) {
+                (Some((at, deadline)), mail) if mail.is_none_or(|mail| at < mail) => {
                     self.world.set_now(at);
-                    self.close_now(socket, CloseCode::from_u16(1002));
+                    match deadline {
+                        Deadline::Idle(socket) => {
+                            self.close_now(socket, CloseCode::from_u16(1002));
+                        }
+                        Deadline::Exchange(exchange) => self.exchange_timed_out(exchange),
+                    }
                 }
                 _ => match self.world.take_due(self.clock) {
                     Some(mail) => self.deliver(mail),
@@ -398,7 +422,8 @@ impl ServerBuilder {
             clock: Instant::EPOCH,
             sockets: BTreeMap::new(),
             channels: BTreeMap::new(),
-            idle: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            longpoll: LongPoll::new(self.http, self.poll_window, self.seed),
             actions: VecDeque::new(),
             made: 0,
             closed: false,

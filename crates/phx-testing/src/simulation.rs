@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use phx_proto::{Config, Event, Frame, Instant, Payload, Socket, TransportId};
+use phx_proto::{Config, Event, Frame, Instant, Payload, Socket, TransportId, TransportKind};
 
 use crate::network::{ConnectionId, MAX_ROUNDS, Network, stuck};
 use crate::{ClientId, ConnectRequest, Expectations, MismatchError, Server, SocketId};
@@ -101,6 +101,12 @@ impl Simulation {
         let seed = u64::try_from(id.0).unwrap_or(u64::MAX);
         self.clients.push(Client::new(Socket::new(config, seed), request));
         id
+    }
+
+    /// Sets the kind of transport of the client's attempts to connect from now on. Default: a WebSocket. Faults that
+    /// alter frames don't apply to the requests of long-poll.
+    pub fn set_transport(&mut self, client: ClientId, transport: TransportKind) {
+        self.at_mut(client).transport = transport;
     }
 
     /// Returns the simulation's time.

@@ -1,7 +1,8 @@
 //! Behaviour suite for every runtime and transport, over real sockets.
 //!
 //! The adapters of this workspace pass it, and you can check a custom runtime or transport
-//! with it: implement [`Adapter`], and call [`run`] from a test without the usual harness.
+//! with it: implement [`Adapter`], and call [`run`] from a test without the usual harness. Every test runs once
+//! for each transport of the adapter; a test that can't be about a transport is in the table with the reason.
 //!
 //! The server is this crate's [`Listener`](crate::listener::Listener), or a script, on separate threads, with any
 //! adapter. Each test runs on a separate thread, and fails if it isn't done within [`LIMIT`]; so every wait in it
@@ -14,7 +15,8 @@
 //! ```no_run
 //! use std::process::ExitCode;
 //!
-//! use phx_client::websocket::{WebSocketConfig, WebSocketConnector};
+//! use phx_client::websocket::WebSocketConfig;
+//! use phx_client::StreamConnector;
 //! use phx_client::{SocketBuilder, Endpoint};
 //! use phx_testing::suite::{self, Adapter};
 //!
@@ -29,15 +31,15 @@
 //!     }
 //!
 //!     fn socket(endpoint: Endpoint, config: WebSocketConfig) -> SocketBuilder {
-//!         let connector = WebSocketConnector::new(phx_tokio::TcpDialer::new()).with_config(config);
+//!         let connector = StreamConnector::new(phx_tokio::TcpDialer::new()).with_config(config);
 //!         phx_tokio::socket(endpoint).connector(connector)
 //!     }
 //! }
 //!
 //! fn main() -> ExitCode {
-//!     let report = suite::run::<Tokio>(&suite::Selection::from_args(std::env::args().skip(1)));
-//!     println!("{}", suite::table(&[&report]));
-//!     if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+//!     let reports = suite::run::<Tokio>(&suite::Selection::from_args(std::env::args().skip(1)));
+//!     println!("{}", suite::table(&reports));
+//!     if reports.iter().all(suite::Report::passed) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 //! }
 //! ```
 #![allow(
@@ -49,9 +51,9 @@
 
 use std::time::Duration;
 
-use phx_client::websocket::WebSocketConfig;
-use phx_client::{Endpoint, SocketBuilder};
+use phx_client::TransportKind;
 
+mod adapter;
 mod credentials;
 mod faults;
 mod handles;
@@ -61,53 +63,63 @@ mod raw;
 mod report;
 mod runner;
 mod story;
+mod subject;
 mod tls;
 
+pub use adapter::Adapter;
 pub use report::{Report, Verdict, table};
 pub use runner::{Selection, run};
+
+use subject::{LongPoll, Subject, WebSocket};
 
 /// Time limit of a test.
 pub const LIMIT: Duration = Duration::from_secs(40);
 
-/// Runtime to test, and connections on it.
-pub trait Adapter: 'static {
-    /// Name of the adapter in the table.
-    const NAME: &'static str;
-
-    /// Runs `future` to its end on the runtime, on the calling thread. Tasks that it spawns must make progress
-    /// until then. The suite calls it on many threads at once.
-    fn block_on<F: Future<Output = ()>>(future: F);
-
-    /// Returns a builder of a socket that connects to `endpoint` with these settings. Called within
-    /// [`block_on`](Self::block_on).
-    fn socket(endpoint: Endpoint, config: WebSocketConfig) -> SocketBuilder;
-}
-
-/// One test of one adapter.
+/// One test of one adapter over one transport.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Case {
     /// Theme and promise, as in `story::a_push_has_its_reply`.
     pub name: &'static str,
+    /// Reason why the transport can't have what the test is about. Such a test doesn't run.
+    pub omitted: Option<&'static str>,
     /// True if no other test may run at the same time.
     pub(crate) alone: bool,
     pub(crate) test: fn(),
 }
 
-/// Lists the tests; the compiler warns about an unlisted test, since it is never used.
+/// Lists the tests, each with the reason why it can't be about long-poll, if there is one; the compiler warns about
+/// an unlisted test, since it is never used.
 macro_rules! cases {
-    (alone: $alone:literal; $($theme:ident { $($name:ident,)* })*) => {
+    (alone: $alone:literal; $($theme:ident { $($name:ident $(not over long-poll: $why:literal)?,)* })*) => {
         vec![$($(Case {
             name: concat!(stringify!($theme), "::", stringify!($name)),
+            omitted: not_over_long_poll::<S>(&[$($why)?]),
             alone: $alone,
-            test: || A::block_on($theme::$name::<A>()),
+            test: || S::block_on($theme::$name::<S>()),
         },)*)*]
     };
 }
 
-/// Returns all tests, in the order of the list: the same for every adapter.
+fn not_over_long_poll<S: Subject>(reason: &[&'static str]) -> Option<&'static str> {
+    reason.first().copied().filter(|_| S::TRANSPORT == TransportKind::LongPoll)
+}
+
+/// Returns all tests over a transport, in the order of the list: the same for every adapter.
+///
+/// # Panics
+///
+/// If the suite doesn't know the transport.
 #[must_use]
-pub fn cases<A: Adapter>() -> Vec<Case> {
+pub fn cases<A: Adapter>(transport: TransportKind) -> Vec<Case> {
+    match transport {
+        TransportKind::WebSocket => all::<WebSocket<A>>(),
+        TransportKind::LongPoll => all::<LongPoll<A>>(),
+        other => panic!("the suite has no tests over {other}"),
+    }
+}
+
+fn all<S: Subject>() -> Vec<Case> {
     let mut all = cases! {
         alone: false;
         story {
@@ -120,7 +132,8 @@ pub fn cases<A: Adapter>() -> Vec<Case> {
             a_rejected_join_has_its_response,
             a_left_channel_ends_its_streams,
             a_disconnect_has_its_code_and_reason,
-            a_close_by_the_server_has_its_code_and_reason,
+            a_close_by_the_server_has_its_code_and_reason
+                not over long-poll: "a session ends without a code: the server only forgets it",
             the_first_serializer_works_too,
             params_headers_and_token_reach_the_server,
         }
@@ -141,7 +154,8 @@ pub fn cases<A: Adapter>() -> Vec<Case> {
             a_sent_push_fails_when_the_connection_is_lost,
             a_server_that_restarts_is_found_again,
             a_crashed_channel_rejoins,
-            a_half_open_connection_is_noticed_by_the_heartbeat,
+            a_half_open_connection_is_noticed_by_the_heartbeat
+                not over long-poll: "a session has no heartbeats; a poll's deadline of 20 s is tested under virtual time",
             garbage_does_no_harm,
             nobody_listens,
             a_refusal_for_good_is_the_error_of_connect,
@@ -152,7 +166,8 @@ pub fn cases<A: Adapter>() -> Vec<Case> {
         }
         credentials {
             every_attempt_has_its_own,
-            a_token_that_the_server_ignores_is_reported_once,
+            a_token_that_the_server_ignores_is_reported_once
+                not over long-poll: "no answer says whether the token was read",
         }
         tls {
             a_server_that_a_root_vouches_for,
@@ -167,7 +182,8 @@ pub fn cases<A: Adapter>() -> Vec<Case> {
     all.extend(cases! {
         alone: true;
         load {
-            a_flood_whose_heartbeats_are_answered_late_loses_nothing,
+            a_flood_whose_heartbeats_are_answered_late_loses_nothing
+                not over long-poll: "a session has no heartbeats",
         }
     });
     all

@@ -9,6 +9,7 @@
 /// | [`disconnect`](crate::Server::disconnect) closes with 1001 | 1.8.8 | 1000 |
 /// | a connection may have joined 100 channels | 1.8.9 | any number |
 /// | `phx_error` has the payload `{"reason":"channel_crash"}` | 1.8.10 | `{}` |
+/// | the header `x-phoenix-longpoll-token` names a long-poll session | 1.8.10 | only the query parameter does |
 /// | a push whose `join_ref` is null is handled | 1.8.12 | dropped since 1.8.3 |
 ///
 /// 1.7.24, 1.8.12 and 1.9-dev were run; for rules that changed in between, the sources show the release.
@@ -54,6 +55,10 @@ impl PhoenixVersion {
     /// Returns the default limit of channels that a connection may have joined.
     pub(crate) fn max_channels(self) -> usize {
         if self >= PhoenixVersion::new(1, 8, 9) { 100 } else { usize::MAX }
+    }
+
+    pub(crate) fn reads_session_headers(self) -> bool {
+        self >= PhoenixVersion::new(1, 8, 10)
     }
 
     pub(crate) fn says_why_channels_crash(self) -> bool {

@@ -1,4 +1,4 @@
-//! What the operating system trusts is trusted; here a file says what that is.
+//! The operating system's roots are trusted; the test gives them in a file.
 
 #![cfg(feature = "suite")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -9,7 +9,7 @@ use phx_client::tls;
 use phx_testing::tls::Authority;
 use tempfile::TempDir;
 
-/// Set in the child.
+/// Variable that is set in the child process.
 const CHILD: &str = "PHX_TEST_ROOTS";
 
 #[test]

@@ -1,7 +1,6 @@
-//! Secrets over real sockets: connections break in every way, and nothing that is shown or logged by
-//! anyone holds a mark.
+//! Secrets over real sockets: connections fail in every way, and no output or log of any crate has a secret.
 //!
-//! One exception, which SECURITY.md tells: tungstenite logs the contents of frames at its level `trace`.
+//! The exception is in SECURITY.md: tungstenite logs the contents of frames at its level `trace`.
 
 #![cfg(feature = "suite")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -12,8 +11,8 @@ use std::time::Duration;
 
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use futures::FutureExt as _;
+use phx_client::StreamConnector;
 use phx_client::dial::{HttpProxy, Socks5Proxy};
-use phx_client::websocket::WebSocketConnector;
 use phx_client::{
     Attempt, Backoff, Connector, Credentials, Endpoint, Frame, Payload, RejoinPolicy, SocketBuilder,
 };
@@ -25,12 +24,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 
-/// What secrets look like: as they are, in base64 and percent-encoded.
+/// Forms of the secrets: plain, in base64 and percent-encoded.
 const MARKS: [&str; 3] = ["hush", "aHVza", "%68ush"];
 
 static LOGGED: Mutex<String> = Mutex::new(String::new());
 
-/// Everything that any crate logs, at every level.
+/// Logger of all crates, at every level.
 struct Everything;
 
 impl log::Log for Everything {
@@ -84,7 +83,7 @@ impl Visit for Line {
     }
 }
 
-/// What a user might print.
+/// Records text that a user might print.
 #[derive(Clone, Default)]
 struct Shown(Arc<Mutex<String>>);
 
@@ -98,7 +97,7 @@ impl Shown {
         let _ = writeln!(self.0.lock().unwrap(), "{value}");
     }
 
-    /// A builder with a secret in every place, whose hooks show what they are told.
+    /// Returns a builder with a secret in every setting, whose hooks print their arguments.
     fn builder(&self, url: &str) -> SocketBuilder {
         let (closes, errors, lines) = (self.clone(), self.clone(), self.clone());
         let builder = phx_tokio::socket(url)
@@ -124,7 +123,7 @@ impl Shown {
         builder
     }
 
-    /// A connection that doesn't come to be.
+    /// Runs an attempt to connect that fails.
     async fn fails(&self, builder: SocketBuilder) {
         let failed = builder.connect_with_timeout(Duration::from_millis(500)).await.unwrap_err();
         self.both(&failed);
@@ -136,7 +135,7 @@ impl Shown {
     }
 }
 
-/// A server that answers each connection with these bytes.
+/// Starts a server that answers each connection with these bytes.
 async fn says(answer: &'static [u8]) -> (String, u16) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -149,7 +148,7 @@ async fn says(answer: &'static [u8]) -> (String, u16) {
     (address.to_string(), address.port())
 }
 
-/// A server whose answer 101 holds a secret. It keeps its connections.
+/// Starts a server whose answer 101 has a secret. It keeps its connections.
 async fn sets_a_cookie() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -181,7 +180,7 @@ async fn nothing_shown_or_logged_holds_a_secret() {
     tracing::subscriber::set_global_default(Everything).unwrap();
     let shown = Shown::default();
 
-    // A conversation in which much goes wrong.
+    // A conversation with many failures.
     let listener = Listener::bind(demo_server().auth_token(true).build()).await.unwrap();
     let socket = shown.builder(listener.url()).connect().await.unwrap();
     let room = socket.channel("room:a").params(&json!({ "name": "hush-join" }));
@@ -221,11 +220,11 @@ async fn nothing_shown_or_logged_holds_a_secret() {
     shown.debug(&with_cookie.response_headers());
     let endpoint = Endpoint::parse(&format!("ws://{cookie}/socket")).unwrap();
     let runtime = phx_tokio::AdapterRuntime::current().unwrap();
-    let connector = WebSocketConnector::new(TcpDialer::new());
+    let connector = StreamConnector::new(TcpDialer::new());
     let attempt = Attempt::new(endpoint.request("2.0.0"), runtime);
     shown.debug(&connector.connect(attempt).await.unwrap());
 
-    // Connections that never come to be.
+    // Attempts to connect that fail.
     let refusing = demo_server()
         .connect(|_| Err(UpgradeRejection::new(429).with_body("hush-body")))
         .auth_token(true);
@@ -239,11 +238,11 @@ async fn nothing_shown_or_logged_holds_a_secret() {
     shown.fails(shown.builder("ws://nowhere.invalid/socket")).await;
     shown.fails(shown.builder("ws://hush:hush@localhost/socket")).await;
 
-    // And those that get no further than a proxy.
+    // Attempts that fail at a proxy.
     let http = HttpProxy::new(TcpDialer::new(), "127.0.0.1", port).with_basic_auth("hush", "hush");
-    shown.fails_over(WebSocketConnector::new(http), listener.url()).await;
+    shown.fails_over(StreamConnector::new(http), listener.url()).await;
     let socks = Socks5Proxy::new(TcpDialer::new(), "127.0.0.1", port).with_password("hush", "hush");
-    shown.fails_over(WebSocketConnector::new(socks), listener.url()).await;
+    shown.fails_over(StreamConnector::new(socks), listener.url()).await;
 
     let (shown, logged) = (shown.0.lock().unwrap().clone(), LOGGED.lock().unwrap().clone());
     for expected in [

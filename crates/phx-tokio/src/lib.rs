@@ -48,7 +48,7 @@
 //! | who is present | [`Presence`] |
 //! | JSON and bytes | [`Payload`], [`IntoPayload`] |
 //! | proxies | [`SocketBuilder::proxy_from_env`], [`SocketBuilder::proxy`] |
-//! | TLS, Unix sockets | [`websocket::WebSocketConnector`], [`UnixDialer`] |
+//! | TLS, Unix sockets | [`StreamConnector`], [`UnixDialer`] |
 //! | another runtime or transport | [`Runtime`], [`Connector`] |
 //! | how to do it, step by step; coming from another client | the [guide] |
 //! | tests without a server | the crate `phx-testing` |
@@ -62,6 +62,10 @@
 //! - `tls` (default): `wss` and `https`, by rustls with ring. The roots are Mozilla's; for others, and for client
 //!   certificates, see [below](#custom-tls-settings). Without the feature such an endpoint is
 //!   [`CloseCause::InvalidRequest`].
+//! - `http`: single HTTP requests to the server beside the socket, over the same TLS and proxy, by
+//!   `SocketBuilder::http_client`.
+//! - `longpoll`: long-poll, for networks that let no WebSocket through, by [`SocketBuilder::long_poll_fallback`] or
+//!   [`SocketBuilder::transport`].
 //! - `platform-roots`: the roots that the operating system trusts, by `tls::with_platform_roots`.
 //!
 //! # Custom TLS settings
@@ -70,9 +74,9 @@
 //! # #[cfg(feature = "tls")] {
 //! use std::sync::Arc;
 //!
-//! use phx_tokio::TcpDialer;
+//! use phx_tokio::{StreamConnector, TcpDialer};
 //! use phx_tokio::tls::{self, rustls::pki_types::CertificateDer};
-//! use phx_tokio::websocket::{WebSocketConfig, WebSocketConnector};
+//! use phx_tokio::websocket::WebSocketConfig;
 //!
 //! # async fn doc(certificate: Vec<u8>) -> Result<(), Box<dyn std::error::Error>> {
 //! // A private authority's certificate, or the server's, self-signed: DER; `CertificateDer::from_pem_file` for PEM.
@@ -81,7 +85,7 @@
 //! config.tls = Arc::new(tls::with_custom_roots([certificate])?.with_no_client_auth());
 //!
 //! let socket = phx_tokio::socket("wss://phoenix.internal/socket")
-//!     .connector(WebSocketConnector::new(TcpDialer::new()).with_config(config))
+//!     .connector(StreamConnector::new(TcpDialer::new()).with_config(config))
 //!     .connect()
 //!     .await?;
 //! # Ok(())
@@ -107,12 +111,11 @@ pub type TcpDialer = dial::TcpDialer<AdapterRuntime>;
 /// # Examples
 ///
 /// ```no_run
-/// use phx_tokio::UnixDialer;
-/// use phx_tokio::websocket::WebSocketConnector;
+/// use phx_tokio::{StreamConnector, UnixDialer};
 ///
 /// # async fn doc() -> Result<(), phx_tokio::ConnectError> {
 /// let socket = phx_tokio::socket("ws://localhost/socket")
-///     .connector(WebSocketConnector::new(UnixDialer::new("/run/phoenix.sock")))
+///     .connector(StreamConnector::new(UnixDialer::new("/run/phoenix.sock")))
 ///     .connect()
 ///     .await?;
 /// # Ok(())
@@ -143,7 +146,7 @@ pub type UnixDialer = dial::UnixDialer<AdapterRuntime>;
 /// # }
 /// ```
 pub fn socket(endpoint: impl IntoEndpoint) -> SocketBuilder {
-    websocket::builder::<AdapterRuntime>(endpoint)
+    dial::builder::<AdapterRuntime>(endpoint)
 }
 
 #[cfg(doctest)]

@@ -1,8 +1,8 @@
-//! The entries make sockets that run on the caller's runtime, and say what is wrong.
+//! The adapters' entries: sockets on the caller's runtime, and errors.
 
 use phx_tokio::{ConnectCause, ConnectError, SocketBuilder};
 
-/// Each adapter's, for an endpoint.
+/// Entry of each adapter.
 const ENTRIES: [fn(&'static str) -> SocketBuilder; 3] =
     [|url| phx_tokio::socket(url), |url| phx_smol::socket(url), |url| phx_async_std::socket(url)];
 
@@ -17,7 +17,7 @@ fn without_a_runtime_the_error_says_so() {
 
 #[test]
 fn smol_and_async_std_need_no_runtime_to_be_entered_first() {
-    // Nothing has to listen there: the socket is there before its connection.
+    // No listener is needed: the socket exists before its connection.
     phx_smol::socket("ws://127.0.0.1:1/socket").spawn().unwrap();
     phx_async_std::socket("ws://127.0.0.1:1/socket").spawn().unwrap();
 }

@@ -1,4 +1,4 @@
-//! Clock, timers and tasks of each runtime as the client sees them.
+//! Clock, timers and tasks of each adapter's runtime.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -4,26 +4,31 @@ use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
-use phx_proto::{CloseCause, CloseCode, Config, Endpoint, Frame, Request};
+use phx_proto::{CloseCause, CloseCode, Config, Endpoint, Frame, Request, ResponseHeaders};
 use tungstenite::client::client_with_config;
 use tungstenite::handshake::HandshakeError;
 use tungstenite::{Error, WebSocket};
 
+use crate::handshake::response_headers;
 use crate::{Received, close_cause, close_message, io_cause, message, received, websocket_config};
 
 /// The shortest read timeout: a stream takes zero for no timeout.
 const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
-/// Opens a WebSocket over a blocking TCP connection, for [`Action::Connect`](phx_proto::Action::Connect).
+/// Opens a WebSocket over a blocking TCP connection, for [`Action::Connect`](phx_proto::Action::Connect). Returns it
+/// with the headers of the answer 101, as [`client`] does.
 ///
 /// [`connect_timeout`](Config::connect_timeout) limits the connect to each address of the host, and each step of
 /// the upgrade. A later write that takes longer ends the connection.
 ///
 /// # Errors
 ///
-/// Those of [`client`], [`CloseCause::ConnectFailed`] instead of [`CloseCause::Io`], also if no address accepts the
-/// connection, and [`CloseCause::InvalidRequest`] for `wss`: this function has no TLS.
-pub fn connect(endpoint: &Endpoint, config: &Config) -> Result<WebSocket<TcpStream>, CloseCause> {
+/// Those of [`client`], [`CloseCause::Io`] also if no address accepts the connection, and
+/// [`CloseCause::InvalidRequest`] for `wss`: this function has no TLS.
+pub fn connect(
+    endpoint: &Endpoint,
+    config: &Config,
+) -> Result<(WebSocket<TcpStream>, ResponseHeaders), CloseCause> {
     let request = endpoint.request(config.serializer.vsn());
     if request.is_tls() {
         return Err(CloseCause::invalid_request("`wss` and `https` need a stream with TLS"));
@@ -31,7 +36,6 @@ pub fn connect(endpoint: &Endpoint, config: &Config) -> Result<WebSocket<TcpStre
     dial(&request, config.connect_timeout)
         .map_err(|error| io_cause(&error))
         .and_then(|stream| client(&request, stream, config))
-        .map_err(CloseCause::of_attempt)
 }
 
 fn dial(request: &Request, timeout: Duration) -> io::Result<TcpStream> {
@@ -52,7 +56,7 @@ fn dial(request: &Request, timeout: Duration) -> io::Result<TcpStream> {
 }
 
 /// Opens a WebSocket over a blocking stream that is connected to the request's host, with TLS if
-/// [`Request::is_tls`].
+/// [`Request::is_tls`]. Returns it with the headers of the answer 101, up to 32 KiB (those beyond are left out).
 ///
 /// # Errors
 ///
@@ -63,10 +67,10 @@ pub fn client<S: Read + Write>(
     request: &Request,
     stream: S,
     config: &Config,
-) -> Result<WebSocket<S>, CloseCause> {
+) -> Result<(WebSocket<S>, ResponseHeaders), CloseCause> {
     let upgrade = crate::request(request)?;
     match client_with_config(upgrade, stream, Some(websocket_config(config))) {
-        Ok((websocket, _)) => Ok(websocket),
+        Ok((websocket, response)) => Ok((websocket, response_headers(&response))),
         Err(HandshakeError::Interrupted(_)) => {
             Err(CloseCause::io("the server didn't answer the upgrade in time"))
         }

@@ -11,7 +11,7 @@ use tungstenite::protocol::WebSocketConfig;
 /// Bytes kept of the body of an answer that rejects the upgrade.
 const MAX_BODY: usize = 16 << 10;
 
-/// Bytes kept of the names and values of the headers of such an answer, as `phx-client` takes it.
+/// Bytes kept of the names and values of an answer's headers, as in `phx-client`.
 const MAX_HEAD: usize = 32 << 10;
 
 /// Converts the upgrade request for tungstenite: URL, headers, subprotocols, and a fresh key.
@@ -75,8 +75,8 @@ pub fn rejection(response: &Response) -> UpgradeRejection {
         .with_body(body.to_vec())
 }
 
-/// Keeps the headers in order, up to the first that has no room.
-fn response_headers(response: &Response) -> ResponseHeaders {
+/// Converts the headers of an answer, in order, up to the first one beyond the limit.
+pub(crate) fn response_headers(response: &Response) -> ResponseHeaders {
     let mut room = MAX_HEAD;
     let headers = response.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     ResponseHeaders::new(headers.take_while(|(name, value)| {

@@ -138,7 +138,7 @@ fn failures_say_what_happened() {
     }
 }
 
-/// A server for one connection.
+/// Starts a server for one connection.
 fn serve(serve: impl FnOnce(TcpStream) + Send + 'static) -> Endpoint {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -170,7 +170,8 @@ fn a_conversation_over_tcp() {
         stream.write_all(b"llo").unwrap();
         assert!(matches!(server.read(), Ok(Message::Close(Some(frame))) if frame.reason == "done"));
     });
-    let mut websocket = connect(&endpoint, &Config::default()).unwrap();
+    let (mut websocket, headers) = connect(&endpoint, &Config::default()).unwrap();
+    assert_eq!(headers.get("upgrade"), Some(&b"websocket"[..]));
     send(&mut websocket, Frame::text("ping")).unwrap();
     assert_eq!(read(&mut websocket, Some(Duration::ZERO)), Received::Empty);
     go.send(()).unwrap();
@@ -201,7 +202,7 @@ fn a_message_beyond_the_limit_ends_the_connection() {
     });
     let mut config = Config::default();
     config.max_frame_size = 100;
-    let mut websocket: WebSocket<TcpStream> = connect(&endpoint, &config).unwrap();
+    let (mut websocket, _): (WebSocket<TcpStream>, _) = connect(&endpoint, &config).unwrap();
     match read(&mut websocket, None) {
         Received::Closed(cause) => assert!(cause.to_string().contains("100 bytes"), "{cause}"),
         other => panic!("{other:?}"),

@@ -1,4 +1,4 @@
-//! What a presence does, the plain way: everything decoded by `serde_json`, every list copied.
+//! A plain model of presences: decoded by `serde_json`, with copied lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,11 +9,11 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-/// Who is there, and what waits.
+/// The list, and the diffs that wait.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Model {
     pub(super) list: Presences,
-    /// Diffs that wait for the state of the current join; none if it has come.
+    /// Diffs that wait for the state of the current join; `None` once it has arrived.
     waiting: Option<Waiting>,
 }
 
@@ -23,7 +23,7 @@ pub(super) type Presences = BTreeMap<String, Present>;
 pub(super) struct Present {
     pub(super) metas: Vec<Meta>,
     pub(super) extra: Map<String, Value>,
-    /// Bytes of its text beside its metas'.
+    /// Bytes of its text besides those of its metas.
     extra_size: usize,
 }
 
@@ -47,7 +47,7 @@ struct Diff {
     leaves: Presences,
 }
 
-/// Why a payload must be refused. There may be several reasons, and any of them may be given.
+/// Reasons to refuse a payload. If there are several, the presence may report any of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct UpgradeRejection {
     pub(super) payload: bool,
@@ -65,7 +65,7 @@ impl Model {
         self.waiting = Some(Waiting::default());
     }
 
-    /// Takes a payload, or says why it must be refused.
+    /// Applies a payload, or returns the reasons to refuse it.
     pub(super) fn handle(
         &mut self,
         is_state: bool,
@@ -166,10 +166,10 @@ impl Present {
     }
 }
 
-/// What a payload has.
+/// Counts of a payload.
 struct Read {
     diff: Diff,
-    /// Metas, with one for each key without any; equal keys counted each.
+    /// Number of metas, with one for each key without metas. Equal keys count separately.
     joined: usize,
     left: usize,
 }
@@ -228,7 +228,7 @@ struct Entry {
     extra: Map<String, Value>,
 }
 
-/// The members of an object in their order, equal names each.
+/// Members of an object in their order. Equal names stay separate.
 struct Members(Vec<(String, Box<RawValue>)>);
 
 impl<'de> Deserialize<'de> for Members {

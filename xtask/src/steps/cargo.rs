@@ -1,4 +1,4 @@
-//! Steps that are a call or two of cargo.
+//! Steps that are one or two calls of cargo.
 
 use crate::command::Program;
 use crate::step::Outcome;
@@ -6,10 +6,13 @@ use crate::steps::fuzz;
 use crate::tools;
 use crate::workspace::Workspace;
 
-/// What the names of all tests of the behaviour suite begin with, and no other test's.
+/// Beginning of the names of the behaviour suite's tests, and of no other test.
 const SUITE: &str = "suite::phx-";
 
-/// The sources are formatted, those of the fuzz targets too.
+/// Part of the names of the tests with Supabase's official clients, and of no other test.
+const SUPABASE: &str = "supabase_judge_";
+
+/// Checks that the sources are formatted, with those of the fuzz targets.
 pub(crate) fn fmt() -> Outcome {
     tools::rustfmt()?;
     Program::cargo().args(["fmt", "--all", "--check"]).run()?;
@@ -17,8 +20,7 @@ pub(crate) fn fmt() -> Outcome {
     done(Program::cargo().args(fuzz))
 }
 
-/// No lint fires in any target, those of the fuzz targets' workspace included; which lints there are
-/// is said in the root Cargo.toml.
+/// Checks that no lint of the root Cargo.toml fires in any target, including the fuzz targets' workspace.
 pub(crate) fn clippy() -> Outcome {
     tools::clippy()?;
     let targets = || Program::cargo().args(["clippy", "--locked", "--all-targets"]);
@@ -27,12 +29,14 @@ pub(crate) fn clippy() -> Outcome {
     done(targets().args(["--manifest-path", fuzz::manifest()?]).args(strict))
 }
 
-/// Unit, integration and doc tests, with all features. The behaviour suite is a separate step.
+/// Runs unit, integration and doc tests with all features. The behaviour suite and the tests with Supabase's official
+/// clients are separate steps.
 pub(crate) fn test() -> Outcome {
     Program::cargo()
-        .args(["test", "--locked", "--workspace", "--all-features", "--", "--skip", SUITE])
+        .args(["test", "--locked", "--workspace", "--all-features", "--"])
+        .args(["--skip", SUITE, "--skip", SUPABASE])
         .run()?;
-    // What is there only without TLS.
+    // Code that exists only without TLS.
     for package in ["phx-tokio", "phx-smol", "phx-async-std"] {
         Program::cargo()
             .args(["test", "--locked", "-p", package, "--no-default-features", "--tests"])
@@ -41,66 +45,90 @@ pub(crate) fn test() -> Outcome {
     Ok(None)
 }
 
-/// The behaviour suite on every adapter, over real sockets, with one table of the results.
+/// Runs the behaviour suite on every adapter, over real sockets, with one table of results.
 ///
-/// The three run in one program, `crates/phx-testing/tests/suite.rs`, from one list of tests, so that
-/// none can have fewer than another.
+/// One program, `crates/phx-testing/tests/suite.rs`, runs one list of tests on all adapters.
 pub(crate) fn suite() -> Outcome {
     let suite = ["test", "--locked", "--workspace", "--all-features", "--test", "suite"];
     done(Program::cargo().args(suite))
 }
 
-/// The docs build without a warning: no broken link, no item without docs.
+/// Runs Supabase's official clients for JavaScript and Python against the server kit, and compares their codec.
+pub(crate) fn supabase() -> Outcome {
+    tools::supabase_clients()?;
+    let clients =
+        ["test", "--locked", "--workspace", "--all-features", "--test", "official_clients"];
+    done(Program::cargo().args(clients))
+}
+
+/// Builds the docs without a warning: no broken link, no item without docs.
 pub(crate) fn doc() -> Outcome {
     let doc = ["doc", "--locked", "--workspace", "--no-deps", "--all-features"];
     done(Program::cargo().env("RUSTDOCFLAGS", "-D warnings").args(doc))
 }
 
-/// phx-proto builds where there is no std, with all of its features, and so does a crate that uses it.
+/// Builds phx-proto with all features, phx-websocket without any, and a crate that uses the core, for targets without std;
+/// phx-supabase for a page; and phx-web for a page, on which target alone it has code: its lints, its docs, and the programs
+/// in them.
 pub(crate) fn no_std() -> Outcome {
     tools::targets()?;
     for target in tools::NO_STD_TARGETS {
         Program::cargo()
             .args(["check", "--locked", "-p", "phx-proto", "--all-features", "--target", target])
             .run()?;
-        // A crate without std that uses all of the core: checked alone, or its neighbours' features
-        // would be turned on for it.
+        Program::cargo()
+            .args(["check", "--locked", "-p", "phx-websocket", "--no-default-features"])
+            .args(["--target", target])
+            .run()?;
+        // A crate without std that uses all of the core. It is checked alone: other crates would turn features of
+        // its dependencies on.
         Program::cargo()
             .args(["build", "--locked", "-p", "no-std-smoke", "--target", target])
             .run()?;
     }
+    let page = |command| {
+        let all = ["--locked", "-p", "phx-web", "--all-features", "--target", tools::PAGE_TARGET];
+        Program::cargo().args([command]).args(all)
+    };
+    page("clippy").args(["--lib", "--", "-D", "warnings"]).run()?;
+    page("doc").args(["--no-deps"]).env("RUSTDOCFLAGS", "-D warnings").run()?;
+    // They compile, and can't run without a browser: each is `no_run`.
+    page("test").args(["--doc"]).run()?;
+    // Over phx-web's connector; broadcasts by HTTP need a socket of TCP.
+    Program::cargo()
+        .args(["check", "--locked", "-p", "phx-supabase", "--target", tools::PAGE_TARGET])
+        .run()?;
     Ok(None)
 }
 
-/// The oldest supported compiler, `rust-version` in Cargo.toml, takes the libraries and programs that are
-/// published, and the examples.
+/// Checks the published crates and the examples with the oldest supported compiler, `rust-version` in Cargo.toml.
 ///
-/// Tests are left out: their dependencies may ask for a newer compiler than users need.
+/// Tests are left out: their dependencies may need a newer compiler than users do.
 pub(crate) fn msrv() -> Outcome {
     let version = tools::msrv_toolchain()?;
     let workspace = Workspace::load()?;
-    // The others are run in this repository only, with the compiler that is there.
+    // The other crates run in this repository only, with its compiler.
     let users = workspace.packages.iter().filter(|it| it.is_published || !it.examples.is_empty());
     Program::cargo_of(&version)
         .args(["check", "--locked", "--lib", "--bins", "--examples"])
         .args(users.flat_map(|it| ["--package", &it.name]))
-        // A separate directory, or the two compilers would throw away each other's work.
+        // A separate directory, since two compilers would replace each other's files.
         .args(["--all-features", "--target-dir", "target/msrv"])
         .run()?;
     Ok(Some(format!("Rust {version}")))
 }
 
-/// phx-proto's machines and serializers with one fault put in at a time: a test must see each.
+/// Runs the tests against mutants of phx-proto's state machines and serializers: each must fail a test.
 ///
-/// Which files, and which faults no test can see, is in `.cargo/mutants.toml`. It takes hours; pass a
-/// file or two to `cargo mutants` itself to do it in parts.
+/// `.cargo/mutants.toml` lists the files, and the mutants that no test can detect. A run takes hours; pass single files
+/// to `cargo mutants` for parts of it.
 pub(crate) fn mutants() -> Outcome {
     tools::cargo_mutants()?;
     let mutants = ["mutants", "--package", "phx-proto", "--output", "target", "--no-shuffle"];
     done(Program::cargo().args(mutants).env("CARGO_PROFILE_DEV_DEBUG", "0"))
 }
 
-/// For a step that has nothing more to say.
+/// Runs a program, for a step without text for the summary.
 fn done(program: Program) -> Outcome {
     program.run()?;
     Ok(None)

@@ -1,6 +1,6 @@
-//! What the operations of the core cost, in instructions and allocations, held to stored figures.
+//! Compares the core's costs, in instructions and allocations, with stored figures.
 //!
-//! `phx-bench` counts them under valgrind, which the step brings, and says how to accept new figures.
+//! `phx-bench` counts them under valgrind, which the step installs, and prints how to accept new figures.
 
 use crate::command::Program;
 use crate::step::Outcome;

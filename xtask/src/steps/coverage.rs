@@ -1,6 +1,6 @@
-//! How many of phx-proto's lines its own tests reach, and which they don't.
+//! Checks the share of phx-proto's lines that its own tests reach, and lists the others.
 //!
-//! Lines of unit tests don't count. Doc tests aren't run, since only nightly can measure them.
+//! Lines of unit tests don't count. Doc tests aren't run, since measuring them needs nightly.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ use crate::command::Program;
 use crate::step::Outcome;
 use crate::tools;
 
-/// The part of all lines that has to be reached.
+/// Smallest share of lines, in percent.
 const LEAST_PERCENT: f64 = 98.0;
 
 const SOURCES: &str = "crates/phx-proto/src/";
@@ -46,7 +46,7 @@ pub(crate) fn check() -> Outcome {
 #[derive(Debug, Default)]
 struct Lines {
     all: usize,
-    /// File, number and text.
+    /// Lines that weren't reached: file, number and text.
     missed: Vec<String>,
 }
 
@@ -69,7 +69,7 @@ impl Lines {
     }
 }
 
-/// How often each line of each source file was reached, by its path from the root.
+/// Returns how often each line of each source file was reached, by the path from the root.
 fn parse(report: &str) -> BTreeMap<String, BTreeMap<usize, u64>> {
     let mut files: BTreeMap<String, BTreeMap<usize, u64>> = BTreeMap::new();
     let mut current = None;

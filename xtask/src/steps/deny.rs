@@ -1,5 +1,5 @@
-//! Licences, bans and sources of all dependencies; known vulnerabilities where the database of them
-//! can be had, and elsewhere a record of what is unchecked. The rules are in deny.toml.
+//! Checks licences, bans and sources of all dependencies, and known vulnerabilities. Where the database of those can't
+//! be fetched, a record of unchecked crates takes its place. The rules are in deny.toml.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::step::Outcome;
 use crate::steps::fuzz;
 use crate::tools;
 
-/// How long fetching the advisory database may take.
+/// Time limit for fetching the advisory database.
 const FETCH_DEADLINE: Duration = Duration::from_secs(120);
 
 const WITHOUT_DATABASE: [&str; 3] = ["licenses", "bans", "sources"];
 
-/// The fuzz targets don't have everything that deny.toml has a rule for.
+/// Rules of deny.toml that nothing in the fuzz targets' workspace needs.
 const UNUSED_BY_FUZZ: [&str; 4] =
     ["license-not-encountered", "unmatched-skip", "unnecessary-skip", "advisory-not-detected"];
 
@@ -37,7 +37,7 @@ pub(crate) fn check() -> Outcome {
     }))
 }
 
-/// Checks the advisories if the database can be had, and writes the record of what was checked.
+/// Checks the advisories if the database can be fetched, and updates the record.
 pub(crate) fn record_advisories() -> Outcome {
     let crates = advisories::locked()?;
     tools::cargo_deny()?;
@@ -53,7 +53,7 @@ pub(crate) fn record_advisories() -> Outcome {
     Ok(Some(record.summary()))
 }
 
-/// Fetching and checking are separate, so that a missing network isn't mistaken for a finding.
+/// Fetches the database. Separate from the check, so that a missing network isn't mistaken for a finding.
 fn database_is_there() -> bool {
     let fetched = deny(&["fetch", "db"]).run_within(FETCH_DEADLINE);
     if let Err(error) = &fetched {
@@ -62,13 +62,13 @@ fn database_is_there() -> bool {
     fetched.is_ok()
 }
 
-/// Both lock files against the database, and against the index for what was yanked.
+/// Checks both lock files against the database, and against the index for yanked crates.
 fn check_advisories() -> anyhow::Result<()> {
     deny(&["check", "advisories"]).run()?;
     deny_fuzz(&["advisories"])
 }
 
-/// The same rules for the workspace of the fuzz targets.
+/// Checks the fuzz targets' workspace by the same rules.
 fn deny_fuzz(what: &[&str]) -> anyhow::Result<()> {
     let allowed = UNUSED_BY_FUZZ.into_iter().flat_map(|lint| ["-A", lint]);
     let check = deny(&["--manifest-path", fuzz::manifest()?, "check"]).args(allowed);

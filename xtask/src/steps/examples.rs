@@ -1,4 +1,4 @@
-//! The examples run, end by themselves and exit with 0.
+//! Checks that the examples run, end by themselves and exit with 0.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use crate::command::Program;
 use crate::step::Outcome;
 use crate::workspace::Workspace;
 
-/// The first command of a newcomer: a program in a package with nothing that it doesn't run.
+/// Example that newcomers run first; its package has no dependency that it doesn't use.
 const QUICKSTART: &str = "quickstart";
 
-/// What would make the first build long: other runtimes, and TLS, which needs a C compiler.
+/// Dependencies that would make the first build long: other runtimes, and TLS, which needs a C compiler.
 const NOT_IN_QUICKSTART: [&str; 3] = ["async-std", "ring", "smol"];
 
-/// Every example; none needs somebody at the keyboard. `chat` ends with its input, which is empty:
-/// examples/tests/chat.rs types something. So does `browser_chat`, whose page examples/tests/browser opens.
+/// All examples; none waits for a person. `chat` and `browser_chat` end with their input, which is empty here;
+/// examples/tests/chat.rs types text, and examples/tests/browser opens the page.
 const EXAMPLES: [&str; 15] = [
     "bare_loop",
     "testing_your_app",
@@ -34,7 +34,7 @@ const EXAMPLES: [&str; 15] = [
     "browser_chat",
 ];
 
-/// How long one may take once it is built.
+/// Time limit of an example, without its build.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 pub(crate) fn check() -> Outcome {
@@ -47,7 +47,7 @@ pub(crate) fn check() -> Outcome {
         bail!("{QUICKSTART} builds {package}, which it doesn't run");
     }
 
-    // Built first, so that the deadlines are for the running alone.
+    // Built first, so that the deadlines don't include the build.
     let mut build = Program::cargo().args(["build", "--locked"]);
     for name in EXAMPLES {
         build = build.args(["--example", name]);
@@ -68,13 +68,13 @@ pub(crate) fn check() -> Outcome {
     Ok(Some(format!("{} examples", EXAMPLES.len() + 1)))
 }
 
-/// The first package of the tree that isn't for newcomers.
+/// Returns the first package of the tree that a newcomer doesn't need.
 fn needless(tree: &str) -> Option<&str> {
     let mut names = tree.lines().filter_map(|line| line.split(' ').next());
     names.find(|name| NOT_IN_QUICKSTART.contains(name))
 }
 
-/// An error unless the list above names exactly the examples there are.
+/// Checks that [`EXAMPLES`] has exactly the examples of the package.
 fn agree(present: &[&str]) -> anyhow::Result<()> {
     if let Some(name) = present.iter().find(|name| !EXAMPLES.contains(name)) {
         bail!("the example {name} isn't in the list in xtask/src/steps/examples.rs");

@@ -1,8 +1,7 @@
-//! Each crate builds alone: as it is, without its default features, with each feature by itself, and
-//! with all of them.
+//! Checks each crate alone: with default features, without them, with each single feature, and with all.
 //!
-//! In a build of the whole workspace one crate's features hide what another forgot to ask for.
-//! Clippy does the checking, so that code that is unused in one of the sets is found as well.
+//! In a build of the whole workspace the features of one crate hide those that another one lacks. Clippy checks, so
+//! that code which is unused in one of the sets is found as well.
 
 use anyhow::ensure;
 
@@ -33,7 +32,7 @@ pub(crate) fn check() -> Outcome {
     Ok(Some(format!("{checked} sets of features in {} crates", workspace.packages.len())))
 }
 
-/// The arguments that choose each set of features worth a build, none of them twice.
+/// Returns the arguments for each set of features, without repetitions.
 fn sets(package: &Package) -> Vec<Vec<String>> {
     let named: Vec<&String> = package.features.iter().filter(|name| *name != "default").collect();
     let has_default = named.len() < package.features.len();

@@ -1,5 +1,5 @@
-//! Rules about the files of the repository: length, modules named in ARCHITECTURE.md that are absent, paths of
-//! somebody's machine, lints that differ between crates, stale lock files.
+//! Checks the files of the repository: their length, modules in ARCHITECTURE.md that don't exist, paths of a person's
+//! machine, lints that differ between crates, stale lock files.
 
 use std::collections::BTreeSet;
 use std::{fs, io};
@@ -14,13 +14,13 @@ use crate::structure;
 
 const MAX_LINES: usize = 600;
 const ARCHITECTURE: &str = "ARCHITECTURE.md";
-/// Longer, it is a list of files and no map.
+/// Largest length of ARCHITECTURE.md: a longer one would be a list of files, not a map.
 const MAX_ARCHITECTURE_BYTES: usize = 14 << 10;
 const README: &str = "README.md";
-/// What a newcomer reads before the first try.
+/// Largest length of README.md, which newcomers read before the first try.
 const MAX_README_LINES: usize = 150;
 
-/// Top directories in which people and build machines keep their files.
+/// Top-level directories in which people and build machines keep files.
 const MACHINE_DIRECTORIES: [&str; 4] = ["root", "home", "work", "Users"];
 
 pub(crate) fn check() -> Outcome {
@@ -57,12 +57,12 @@ pub(crate) fn check() -> Outcome {
 }
 
 struct File {
-    /// From the root of the repository, with forward slashes.
+    /// Path from the root of the repository, with forward slashes.
     path: String,
     text: String,
 }
 
-/// The files that are tracked, or would be after `git add --all`, and are text.
+/// Returns the text files that are tracked, or would be after `git add --all`.
 fn files() -> anyhow::Result<Vec<File>> {
     let list = Program::new("git")
         .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
@@ -71,7 +71,7 @@ fn files() -> anyhow::Result<Vec<File>> {
     for path in list.split_terminator('\0') {
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
-            // Deleted, and not committed yet.
+            // Deleted, but the deletion isn't committed.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error).with_context(|| format!("can't read {path}")),
         };
@@ -102,8 +102,8 @@ fn machine_paths(file: &File) -> Vec<String> {
     found.collect()
 }
 
-/// Whether the line holds an absolute path below this top directory; the same name further down in a
-/// path or an address is no match.
+/// Returns true if the line has an absolute path below this top-level directory. The same name further down in a path
+/// or an address doesn't match.
 fn names_directory(line: &str, name: &str) -> bool {
     let path = format!("/{name}/");
     line.match_indices(&path).any(|(at, _)| {
@@ -112,19 +112,19 @@ fn names_directory(line: &str, name: &str) -> bool {
     })
 }
 
-/// Source files that ARCHITECTURE.md names and that don't exist.
+/// Returns the source files that ARCHITECTURE.md names and that don't exist.
 fn architecture_faults(architecture: &str, paths: &BTreeSet<&str>) -> Vec<String> {
     let absent = source_paths(architecture).filter(|path| !paths.contains(path));
     absent.map(|path| format!("{ARCHITECTURE} names {path}: absent")).collect()
 }
 
-/// The words of the text that are paths of Rust files of a crate.
+/// Returns the words of the text that are paths of a crate's Rust files.
 fn source_paths(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| !c.is_alphanumeric() && !"/._-".contains(c));
     words.filter(|word| word.starts_with("crates/") && word.ends_with(".rs"))
 }
 
-/// Manifests whose crates aren't under the lints of the root's.
+/// Returns the manifests whose lints differ from those of the root.
 fn lint_faults(files: &[File]) -> Vec<String> {
     let Some(root) = files.iter().find(|file| file.path == "Cargo.toml") else {
         return vec!["Cargo.toml is missing".to_owned()];

@@ -1,8 +1,7 @@
-//! The fuzz targets on the stable toolchain: they build and link, and pass with every seed.
+//! Builds and links the fuzz targets on the stable toolchain, and runs every seed.
 //!
-//! That keeps them in step with the crates, and what a fuzzer found once is never found again. Fuzzing itself
-//! needs the coverage instrumentation that cargo-fuzz turns on, and with it a nightly toolchain; it isn't part of
-//! CI.
+//! So they follow changes of the crates, and faults that a fuzzer found stay fixed. Fuzzing itself isn't part of CI: the
+//! coverage instrumentation of cargo-fuzz needs a nightly toolchain.
 
 use std::path::Path;
 
@@ -11,7 +10,7 @@ use anyhow::ensure;
 use crate::command::Program;
 use crate::step::Outcome;
 
-/// The manifest of the fuzz targets, which are a separate workspace.
+/// Manifest of the fuzz targets, which are a separate workspace.
 pub(crate) const MANIFEST: &str = "fuzz/Cargo.toml";
 
 pub(crate) fn build() -> Outcome {
@@ -28,7 +27,7 @@ fn cargo(command: &str) -> anyhow::Result<Program> {
     Ok(Program::cargo().args([command, "--locked", "--manifest-path", manifest()?]))
 }
 
-/// [`MANIFEST`], if it is there.
+/// Returns [`MANIFEST`]; an error if it is missing.
 pub(crate) fn manifest() -> anyhow::Result<&'static str> {
     ensure!(Path::new(MANIFEST).exists(), "{MANIFEST} is missing");
     Ok(MANIFEST)

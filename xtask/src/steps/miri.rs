@@ -1,14 +1,13 @@
-//! phx-proto's tests of decoders and machines under Miri, which interprets them and finds undefined
-//! behaviour.
+//! Runs phx-proto's tests of decoders and state machines under Miri, an interpreter that finds undefined behaviour.
 //!
-//! There is no `unsafe` in phx-proto itself: what is looked at is how it uses the crates below it. The
-//! tests that are left out do the same many thousand times, read files, or count allocations.
+//! phx-proto has no `unsafe`; this tests its use of the crates below it. The skipped tests repeat their work many
+//! thousand times, read files, or count allocations.
 
 use crate::command::Program;
 use crate::step::Outcome;
 use crate::tools;
 
-/// Files of `tests/behaviour`, besides the tests beside the code.
+/// Files of `tests/behaviour` to run, besides the unit tests.
 const TESTS: &[&str] = &[
     "connection_table::",
     "dispatch::",
@@ -25,7 +24,7 @@ const TESTS: &[&str] = &[
     "stale_transports::",
 ];
 
-/// Tests that do their thing with hundreds of inputs.
+/// Tests with hundreds of inputs, which would take too long.
 const SKIPPED: &[&str] = &[
     "agrees_with_serde_json_on_",
     "nesting_is_remembered_",

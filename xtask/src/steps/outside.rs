@@ -1,5 +1,4 @@
-//! The programs of the docs, built and run in a folder outside of the workspace: with the lines that the docs
-//! give, and no others.
+//! Builds and runs the programs of the docs in a folder outside of the workspace, from the lines in the docs alone.
 //!
 //! A comment `<!-- file: PROJECT/PATH -->` before a fenced block makes it a file. A `Cargo.toml` there has the
 //! lines that a reader adds to that of `cargo new`.
@@ -13,13 +12,13 @@ use anyhow::{Context as _, bail, ensure};
 use crate::command::{Program, Session};
 use crate::step::Outcome;
 
-/// The pages that have programs.
+/// Pages with programs.
 const PAGES: [&str; 2] = ["crates/phx-tungstenite/README.md", "docs/TUTORIAL.md"];
 
-/// The checkout, as the pages name it from a project beside it.
+/// Path of the checkout from a project, as the pages have it.
 const CHECKOUT: &str = "../phx/";
 
-/// For each thing that a program or the server must print.
+/// Time limit for each line that a program or the server must print.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(crate) fn check() -> Outcome {
@@ -44,7 +43,7 @@ pub(crate) fn check() -> Outcome {
     outside.cargo("driver", "build")?;
     outside.driver()?;
     for tutorial in ["tutorial", "tutorial-smol"] {
-        // Builds the program as well. The port has the same name, and takes its place.
+        // Builds the program as well. The port has the same name, and replaces its binary.
         outside.cargo(tutorial, "test")?;
         outside.tutorial()?;
     }
@@ -55,12 +54,12 @@ pub(crate) fn check() -> Outcome {
 struct Outside<'a> {
     folder: &'a Path,
     root: &'a Path,
-    /// Shared with the workspace, so that only what differs is compiled.
+    /// Target directory of the workspace, so that common dependencies aren't compiled again.
     target: &'a Path,
 }
 
 impl Outside<'_> {
-    /// Copies a project, with other names.
+    /// Copies a project, and replaces names in it.
     fn port(&self, from: &str, to: &str, names: &[(&str, &str)]) -> anyhow::Result<()> {
         for path in ["Cargo.toml", "src/lib.rs", "src/main.rs", "tests/tokens.rs"] {
             let original = self.folder.join(from).join(path);
@@ -92,14 +91,14 @@ impl Outside<'_> {
         Session::start(utf8(&path)?, args)
     }
 
-    /// A server, and its URL.
+    /// Starts a server. Returns it with its URL.
     fn server(&self) -> anyhow::Result<(Session, String)> {
         let mut server = self.start("phx", &["serve", "--port", "0"])?;
         let url = server.wait_for("ws://", PATIENCE)?;
         Ok((server, url))
     }
 
-    /// Joins, pushes, survives a restart, and stops at a 403.
+    /// Checks the driver: it joins, pushes, survives a restart, and stops at a 403.
     fn driver(&self) -> anyhow::Result<()> {
         let (mut server, url) = self.server()?;
         let mut driver = self.start("driver", &[&url])?;
@@ -119,7 +118,7 @@ impl Outside<'_> {
         Ok(())
     }
 
-    /// Joins, is rejected, posts, and comes back from a restart with another token.
+    /// Checks the tutorial's program: a join, a rejected join, a post, and a restart with another token.
     fn tutorial(&self) -> anyhow::Result<()> {
         let (mut server, url) = self.server()?;
         let mut program = self.start("tutorial", &[&url])?;
@@ -134,10 +133,10 @@ impl Outside<'_> {
     }
 }
 
-/// A file that a page shows.
+/// A file in a page.
 #[derive(Debug, PartialEq, Eq)]
 struct File {
-    /// From the folder of all projects, with forward slashes.
+    /// Path from the folder of all projects, with forward slashes.
     path: String,
     text: String,
 }
@@ -167,7 +166,7 @@ fn utf8(path: &Path) -> anyhow::Result<&str> {
     path.to_str().with_context(|| format!("{} isn't UTF-8", path.display()))
 }
 
-/// The blocks of a page that are files, in their order.
+/// Returns the files in a page, in their order.
 fn files(page: &str) -> anyhow::Result<Vec<File>> {
     let mut files = Vec::new();
     let mut lines = page.lines();

@@ -1,7 +1,6 @@
-//! phx-proto depends on the crates listed here and on no other: no runtime, no WebSocket crate,
-//! nothing that needs std.
+//! Checks that phx-proto depends only on the crates listed here: no runtime, no WebSocket crate, nothing that needs std.
 //!
-//! A list of what is allowed rather than of what isn't, so that whatever is new has to be looked at.
+//! The list has the allowed crates, so that every new dependency is reviewed.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +9,7 @@ use anyhow::{Context as _, bail};
 use crate::command::Program;
 use crate::step::Outcome;
 
-/// What phx-proto itself asks for: buffers, maps, ids, randomness, numbers as text, text encodings, JSON, errors.
+/// Direct dependencies: buffers, maps, ids, randomness, numbers as text, text encodings, JSON, errors.
 const DIRECT: &[&str] = &[
     "base64",
     "bytes",
@@ -27,10 +26,10 @@ const DIRECT: &[&str] = &[
     "url",
 ];
 
-/// What `serde_json` needs: floating-point numbers as text, searching.
+/// Dependencies of `serde_json`: floating-point numbers as text, searching.
 const FOR_JSON: &[&str] = &["memchr", "serde_core", "zmij"];
 
-/// What url needs: international domain names, by the tables of ICU4X.
+/// Dependencies of url: international domain names, with the tables of ICU4X.
 const FOR_URL: &[&str] = &[
     "form_urlencoded",
     "icu_collections",
@@ -56,7 +55,7 @@ const FOR_URL: &[&str] = &[
     "zerovec",
 ];
 
-/// Macros, which run in the compiler and are no part of the program, and what they are made of.
+/// Macros and their dependencies, which run in the compiler and are no part of the program.
 const AT_COMPILE_TIME: &[&str] = &[
     "displaydoc",
     "proc-macro2",
@@ -82,8 +81,8 @@ pub(crate) fn check() -> Outcome {
     Ok(Some(format!("{} crates, all expected", found.len())))
 }
 
-/// The names of the crates below `root` in the output of `cargo tree`, whose lines begin with a
-/// name and a version.
+/// Returns the names of the crates below `root` in the output of `cargo tree`, whose lines begin with a name and a
+/// version.
 fn crates<'a>(tree: &'a str, root: &str) -> anyhow::Result<BTreeSet<&'a str>> {
     let lines = tree.lines().filter(|line| !line.is_empty());
     let mut names: BTreeSet<&str> =

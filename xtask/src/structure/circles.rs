@@ -1,12 +1,11 @@
-//! Circles in a graph of files, each shown as the shortest way around.
+//! Circles in a graph of files, each shown by its shortest path.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::names::Edges;
 
-/// The faults, a line each: files of which each depends on each other, directly or through others of them,
-/// by the shortest way around and what is named on it.
+/// Returns a line for each strongly connected set of files: its shortest circle, with the names on it.
 pub(super) fn find(edges: &Edges) -> Vec<String> {
     let reached: BTreeMap<&str, BTreeSet<&str>> =
         edges.keys().map(|file| (file.as_str(), reached(edges, file))).collect();
@@ -37,7 +36,7 @@ fn next<'a>(edges: &'a Edges, file: &str) -> impl Iterator<Item = &'a str> {
     edges.get(file).into_iter().flatten().map(|(to, _)| to.as_str())
 }
 
-/// All files that one depends on, with it itself only if it is in a circle.
+/// Returns all files that a file depends on; itself only if it is in a circle.
 fn reached<'a>(edges: &'a Edges, file: &str) -> BTreeSet<&'a str> {
     let mut found = BTreeSet::new();
     let mut open: Vec<&str> = next(edges, file).collect();
@@ -49,7 +48,7 @@ fn reached<'a>(edges: &'a Edges, file: &str) -> BTreeSet<&'a str> {
     found
 }
 
-/// The shortest way from a file back to it: all files on it, with it at both ends.
+/// Returns the shortest path from a file back to itself, with the file at both ends.
 fn shortest<'a>(edges: &'a Edges, file: &'a str) -> Option<Vec<&'a str>> {
     let mut before: BTreeMap<&str, &str> = BTreeMap::new();
     let mut open = VecDeque::from([file]);

@@ -1,4 +1,4 @@
-//! Which files a file depends on: those that define what it names.
+//! Dependencies between files: a file depends on those that define the items it names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,20 +12,20 @@ use syn::{
 use super::resolve::Target;
 use super::source::{Crate, Id, for_tests, only_in_tests};
 
-/// For each file, those it depends on and what it names of them.
+/// Files that each file depends on, with the names of their items.
 pub(super) type Edges = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 
-/// What the files of a crate name of each other.
+/// Adds the dependencies between the files of a crate.
 ///
-/// `mod` lines, re-exports and what is for tests alone don't count. Nor does a type in front of an
-/// `impl` block in a child of the type's module: that is where a long `impl` goes.
+/// `mod` lines, re-exports and code for tests don't count. Nor does the type of an `impl` block in a child of the type's
+/// module, since long `impl` blocks are split that way.
 pub(super) fn edges(of: &Crate, edges: &mut Edges) {
     for (id, module) in of.modules.iter().enumerate() {
         let mut names = Names { of, id, seen: BTreeSet::new(), edges };
         for item in &module.items {
             names.visit_item(item);
         }
-        // A trait whose methods are called isn't named in the call.
+        // A call of a trait's method doesn't name the trait.
         let unseen = |name: &String| !names.seen.contains(name);
         let imports = module.imports.iter();
         let imports = imports.filter(|import| !import.is_public && unseen(&import.name));
@@ -38,7 +38,7 @@ pub(super) fn edges(of: &Crate, edges: &mut Edges) {
 struct Names<'a> {
     of: &'a Crate,
     id: Id,
-    /// The first parts of all paths.
+    /// First segments of all paths.
     seen: BTreeSet<String>,
     edges: &'a mut Edges,
 }
@@ -62,14 +62,14 @@ impl Names<'_> {
         }
     }
 
-    /// Whether the path is that of an item of a module around this one.
+    /// Returns true if the path leads to an item of an enclosing module.
     fn is_of_parent(&self, path: &[String]) -> bool {
         let parents: Vec<Id> = self.of.and_ancestors(self.id).skip(1).collect();
         let targets = self.of.resolve(self.id, path);
         targets.iter().any(|target| matches!(target, Target::Item(id, _) if parents.contains(id)))
     }
 
-    /// Paths in what a macro is given, as far as they can be seen.
+    /// Collects the paths in a macro's arguments, as far as they are visible.
     fn tokens(&mut self, tokens: TokenStream) {
         let mut path: Vec<String> = Vec::new();
         let mut colons = 0_u8;
@@ -119,7 +119,7 @@ pub(super) fn segments(path: &Path) -> Vec<String> {
 }
 
 impl<'ast> Visit<'ast> for Names<'_> {
-    // What `use` brings counts where its name is written.
+    // An import counts where its name is used.
     fn visit_item_use(&mut self, _: &'ast ItemUse) {}
 
     fn visit_item(&mut self, item: &'ast Item) {

@@ -1,4 +1,4 @@
-//! State that only one file may change, and blocks of `impl` that only one file may have.
+//! State that only one file may change, and types that only one file may implement.
 
 use syn::{Item, ItemImpl, Type, Visibility};
 
@@ -6,7 +6,7 @@ use super::names::segments;
 use super::resolve::Target;
 use super::source::{Crate, Module};
 
-/// Where the core's state is: each of its structs is written by its file alone.
+/// Files with the core's state: each struct is written by its file alone.
 pub(super) const STATE: State = State {
     below: "crates/phx-proto/src/socket/",
     structs: &["Channel", "Connection", "Request"],
@@ -16,22 +16,22 @@ pub(super) const STATE: State = State {
     ],
 };
 
-/// The front of the core.
+/// Front of the core.
 pub(super) const SOCKET: Of = Of("crates/phx-proto/src/socket.rs", "Socket");
 
-/// The files that have an `impl` block of it besides its own, each with the reason.
+/// Other files with an `impl` block of it, each with the reason.
 pub(super) const IMPLS: &[(&str, &str)] = &[];
 
 /// Files whose structs are private to them.
 pub(super) struct State {
     pub(super) below: &'static str,
-    /// Some that have to be there.
+    /// Structs that must exist, so that a renamed one is noticed.
     pub(super) structs: &'static [&'static str],
-    /// Those whose fields others may see, each with the reason.
+    /// Structs whose fields other files may see, each with the reason.
     pub(super) open: &'static [(&'static str, &'static str)],
 }
 
-/// A type, by the file that defines it and its name.
+/// A type: the file that defines it, and its name.
 pub(super) struct Of(pub(super) &'static str, pub(super) &'static str);
 
 impl Of {
@@ -41,13 +41,13 @@ impl Of {
     }
 }
 
-/// Whether the crate is the one that has such paths.
+/// Returns true if the path belongs to the crate.
 fn is_in(of: &Crate, path: &str) -> bool {
     let directory = |file: &str| file.split('/').take(3).map(str::to_owned).collect::<Vec<_>>();
     of.modules.first().is_some_and(|root| directory(&root.file) == directory(path))
 }
 
-/// Fields that another file can reach.
+/// Returns the fields that another file can reach.
 pub(super) fn faults(of: &Crate, state: &State) -> Vec<String> {
     let mut faults = Vec::new();
     if !is_in(of, state.below) {
@@ -88,7 +88,7 @@ pub(super) fn faults(of: &Crate, state: &State) -> Vec<String> {
     faults
 }
 
-/// `impl` blocks of a type outside its file that aren't listed, and files listed without need.
+/// Returns unlisted `impl` blocks of a type outside its file, and files that are listed without need.
 pub(super) fn impl_faults(of: &Crate, ty: &Of, listed: &[(&str, &str)]) -> Vec<String> {
     if !is_in(of, ty.0) {
         return Vec::new();
@@ -118,7 +118,7 @@ pub(super) fn impl_faults(of: &Crate, ty: &Of, listed: &[(&str, &str)]) -> Vec<S
     new.chain(stale).collect()
 }
 
-/// The type that an `impl` block without a trait is for.
+/// Returns the type of an `impl` block without a trait.
 fn implemented(item: &Item) -> Option<Vec<String>> {
     match item {
         Item::Impl(ItemImpl { trait_: None, self_ty, .. }) => match &**self_ty {

@@ -1,18 +1,18 @@
-//! From a path in the source to the items it names, through imports and re-exports.
+//! Resolves paths in the source to items, through imports and re-exports.
 
 use super::source::{Crate, Id, Import, Module};
 
-/// What a path leads to.
+/// Target of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     Module(Id),
-    /// The module that defines it, and its name there.
+    /// An item: the module that defines it, and its name there.
     Item(Id, String),
 }
 
 impl Crate {
-    /// What a path in this module names: nothing if it leads to another crate, several things where a
-    /// type, a function and a macro share a name.
+    /// Returns the targets of a path in this module: none if it leads to another crate, several if a type, a function
+    /// and a macro share a name.
     pub(super) fn resolve(&self, from: Id, path: &[String]) -> Vec<Target> {
         Resolver { modules: &self.modules, under_way: Vec::new() }.path(from, path)
     }
@@ -20,7 +20,7 @@ impl Crate {
 
 struct Resolver<'a> {
     modules: &'a [Module],
-    /// The imports that are being followed: one that leads to itself ends there.
+    /// Imports that are being followed, to stop at one that leads to itself.
     under_way: Vec<*const Import>,
 }
 
@@ -48,7 +48,7 @@ impl Resolver<'_> {
         for name in rest {
             let step = |target| match target {
                 Target::Module(id) => self.name(id, name),
-                // A variant or something else that belongs to the item.
+                // A variant or another member of the item.
                 item @ Target::Item(..) => vec![item],
             };
             found = found.into_iter().flat_map(step).collect();

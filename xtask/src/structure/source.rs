@@ -1,6 +1,6 @@
-//! The modules of a crate, read from its files: what each defines, imports and contains.
+//! Modules of a crate, read from its files, with their definitions and imports.
 //!
-//! What is compiled for tests alone is left out everywhere; all features count as turned on.
+//! Code for tests is left out; all features count as enabled.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,40 +9,40 @@ use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 use syn::{Attribute, Ident, Item, ItemUse, Meta, Token, UseTree, Visibility};
 
-/// Where a module stands in its crate.
+/// Index of a module in its crate.
 pub(super) type Id = usize;
 
-/// The modules of one crate; the first one is its root.
+/// Modules of a crate; the first one is its root.
 pub(super) struct Crate {
     pub(super) modules: Vec<Module>,
-    /// The modules that have a macro of this name, wherever it can be seen.
+    /// Module of each macro, by the macro's name.
     pub(super) macros: BTreeMap<String, Id>,
-    /// The paths, without `.rs`, of modules that are for tests alone.
+    /// Paths, without `.rs`, of modules for tests.
     tests: Vec<String>,
 }
 
 pub(super) struct Module {
-    /// Where it is written, from the root of the repository.
+    /// Path of its file from the root of the repository.
     pub(super) file: String,
     pub(super) parent: Option<Id>,
     pub(super) children: BTreeMap<String, Id>,
-    /// The names of what it defines, other than modules.
+    /// Names of the items it defines, other than modules.
     pub(super) defined: BTreeSet<String>,
     pub(super) imports: Vec<Import>,
     pub(super) items: Vec<Item>,
 }
 
-/// One name that `use` brings, also inside a function.
+/// An imported name, also inside a function.
 pub(super) struct Import {
-    /// As it is known here; `*` for all there are, `_` for a trait whose methods are wanted.
+    /// Name in this module; `*` for a glob, `_` for a trait imported for its methods.
     pub(super) name: String,
     pub(super) path: Vec<String>,
-    /// Whether it is there for others.
+    /// True for a re-export.
     pub(super) is_public: bool,
 }
 
 impl Crate {
-    /// Reads the crate with this root; `text` has what is in each file there is.
+    /// Reads the crate with this root; `text` has the contents of all files.
     pub(super) fn read(root: &str, text: &BTreeMap<&str, &str>) -> anyhow::Result<Self> {
         let directory = root.rsplit_once('/').map_or("", |(directory, _)| directory);
         let mut new = Crate { modules: Vec::new(), macros: BTreeMap::new(), tests: Vec::new() };
@@ -50,7 +50,7 @@ impl Crate {
         Ok(new)
     }
 
-    /// The roots among these paths: `crates/NAME/src/lib.rs` and `main.rs`.
+    /// Returns the roots among these paths: `crates/NAME/src/lib.rs` and `main.rs`.
     pub(super) fn roots<'a>(paths: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
         let root = |path: &&str| match path.split('/').collect::<Vec<_>>().as_slice() {
             ["crates", _, "src", name] => ["lib.rs", "main.rs"].contains(name),
@@ -59,7 +59,7 @@ impl Crate {
         paths.filter(root).collect()
     }
 
-    /// Whether this file is one of its modules, or of their tests.
+    /// Returns true if this file is one of its modules, or of their tests.
     pub(super) fn has(&self, file: &str) -> bool {
         let is_below = |start: &String| {
             let rest = file.strip_prefix(start.as_str());
@@ -68,12 +68,12 @@ impl Crate {
         self.modules.iter().any(|module| module.file == file) || self.tests.iter().any(is_below)
     }
 
-    /// A module and all those before it, from the innermost.
+    /// Iterates over a module and its ancestors, from the innermost.
     pub(super) fn and_ancestors(&self, id: Id) -> impl Iterator<Item = Id> {
         std::iter::successors(Some(id), |id| self.modules.get(*id)?.parent)
     }
 
-    /// Adds the module that `file` is, whose children are in `directory`.
+    /// Adds the module of `file`, whose children are in `directory`.
     fn file(
         &mut self,
         parent: Option<Id>,
@@ -140,7 +140,7 @@ impl Crate {
     }
 }
 
-/// The name that an item has where it is defined, and its attributes.
+/// Returns the name of an item where it is defined, and its attributes.
 fn head(item: &Item) -> (Option<&Ident>, &[Attribute]) {
     match item {
         Item::Const(item) => (Some(&item.ident), &item.attrs),
@@ -170,7 +170,7 @@ impl Visit<'_> for Imports {
     }
 
     fn visit_item_use(&mut self, item: &ItemUse) {
-        // What begins with `::` is another crate.
+        // A path that begins with `::` leads to another crate.
         if item.leading_colon.is_none() {
             let is_public = !matches!(item.vis, Visibility::Inherited);
             self.tree(&item.tree, &[], is_public);
@@ -207,13 +207,13 @@ pub(super) fn only_in_tests(item: &Item) -> bool {
     for_tests(head(item).1)
 }
 
-/// Whether something with these attributes is there only when tests are compiled.
+/// Returns true if an item with these attributes is compiled only for tests.
 pub(super) fn for_tests(attributes: &[Attribute]) -> bool {
     let mut conditions = attributes.iter().filter(|attribute| attribute.path().is_ident("cfg"));
     conditions.any(|cfg| cfg.parse_args().is_ok_and(|condition: Meta| !may_hold(&condition)))
 }
 
-/// Whether a condition of `cfg` can hold when `test` doesn't.
+/// Returns true if a condition of `cfg` can hold without `test`.
 fn may_hold(condition: &Meta) -> bool {
     let Meta::List(list) = condition else { return !condition.path().is_ident("test") };
     let parts = list.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);

@@ -1,11 +1,11 @@
-//! Small crates that break each rule, and the crates there are.
+//! Small crates that break each rule, and the crates of the workspace.
 
 use std::path::Path;
 use std::{env, fs};
 
 use super::*;
 
-/// The files of a crate `a`, below its `src`.
+/// Returns the files of a crate `a`, below its `src`.
 fn files(texts: &[(&str, &str)]) -> Vec<(String, String)> {
     texts.iter().map(|(path, text)| (format!("crates/a/src/{path}"), (*text).to_owned())).collect()
 }
@@ -15,7 +15,7 @@ fn faults_of(texts: &[(&str, &str)]) -> Vec<String> {
     faults(files.iter().map(|(path, text)| (path.as_str(), text.as_str())))
 }
 
-/// The circle of two files that these are, without the directory.
+/// Returns the circle in these files, without the directory.
 fn circle(texts: &[(&str, &str)]) -> Option<String> {
     let mut found = faults_of(texts);
     assert!(found.len() < 2, "{found:?}");
@@ -23,7 +23,7 @@ fn circle(texts: &[(&str, &str)]) -> Option<String> {
     Some(found.strip_prefix("a circle of files: ").expect("it is one of two files").to_owned())
 }
 
-/// A root and two files `x` and `y`.
+/// Returns a root and two files, `x` and `y`.
 fn x_and_y<'a>(x: &'a str, y: &'a str) -> [(&'a str, &'a str); 3] {
     [("lib.rs", "mod x;\nmod y;\n"), ("x.rs", x), ("y.rs", y)]
 }
@@ -82,7 +82,7 @@ fn what_is_for_tests_alone_makes_none() {
 
 #[test]
 fn a_reexport_leads_to_the_file_that_defines() {
-    // The root names nothing that it defines in what it passes on.
+    // The root names none of its own items in its re-exports.
     let root = "mod x;\nmod y;\npub use x::X;\npub use y::*;\npub struct Root;";
     let y = "pub struct Y(crate::Root);";
     let x = "pub struct X(crate::Y);";
@@ -104,7 +104,7 @@ fn a_child_may_implement_its_parents_type_and_name_nothing_else_of_it() {
         let found = circle(&[("lib.rs", root), ("x.rs", x), ("x/y.rs", &y)]);
         assert_eq!(found.as_deref(), Some("x.rs -> x/y.rs (Y) -> x.rs (X)"), "{also}");
     }
-    // A neighbour isn't a child.
+    // A sibling isn't a child.
     let found =
         circle(&x_and_y("pub struct X(crate::y::Y);", "pub struct Y;\nimpl crate::x::X {}"));
     assert_eq!(found.as_deref(), Some("x.rs -> y.rs (Y) -> x.rs (X)"));

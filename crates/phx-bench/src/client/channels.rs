@@ -1,4 +1,4 @@
-//! Many channels on one socket: what joining them costs, and what a message costs then.
+//! Many channels on one socket: the costs of joining them, and of a message then.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -58,7 +58,7 @@ pub(super) async fn run(runtime: Runtime, channels: u64, n: u64) -> anyhow::Resu
     Ok(vec![joined, start.cost_of(runtime.client(), format!("chans-{channels}"), n)])
 }
 
-/// Takes a channel's messages, and reports when it was the last of all, or something is wrong.
+/// Takes a channel's messages, and reports the last one, or an error.
 async fn consume(
     mut messages: Messages<Payload>,
     mut sequence: Sequence,
@@ -68,7 +68,7 @@ async fn consume(
     loop {
         let taken = wanted(messages.next().await);
         if let Err(error) = taken.and_then(|payload| sequence.take(payload.as_bytes())) {
-            // The receiver is gone when the scenario is over.
+            // The receiver is dropped at the end of the scenario.
             let _ = done.unbounded_send(Err(error));
             return;
         }

@@ -1,4 +1,4 @@
-//! Many sockets that do nothing but stay connected.
+//! Many idle sockets: only heartbeats.
 
 use std::time::Duration;
 

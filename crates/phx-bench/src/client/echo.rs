@@ -1,4 +1,4 @@
-//! Round trips: pushes whose payload comes back as the reply's response.
+//! Round trips: pushes whose payload is the response of their reply.
 
 use std::collections::VecDeque;
 

@@ -53,7 +53,7 @@ pub(super) async fn run(
     Ok(vec![start.cost_of(runtime.client(), format!("{name}-{size}"), n)])
 }
 
-/// Takes `n` messages. The stream is made at the call, the rest is a future.
+/// Creates the stream at once, and returns a future that takes `n` messages.
 fn consume(
     room: &Channel,
     n: u64,
@@ -86,7 +86,7 @@ fn consume(
     }
 }
 
-/// The message, where nothing but messages is to come.
+/// Returns the message of an item; any other item is an error.
 pub(super) fn wanted<T>(item: Option<StreamItem<T>>) -> anyhow::Result<T> {
     let item = item.context("the channel ended")?;
     item.message().context("something else than a message came")

@@ -15,7 +15,7 @@ pub(super) async fn run(runtime: Runtime, n: u64) -> anyhow::Result<Vec<Cost>> {
     let pad = "x".repeat(PAD);
     let memory = resident();
     let start = Start::now();
-    // Nothing is awaited, so the driver, which has the same thread, has sent none of them yet.
+    // The driver has the same thread, and nothing was awaited: it has sent none of them yet.
     let pushes: Vec<PushReply> =
         (0..n).map(|i| room.push("echo", &Echo { i, pad: &pad }).reply()).collect();
     let made = start.cost_of(runtime.client(), format!("push-{n}"), n).with_memory(memory);

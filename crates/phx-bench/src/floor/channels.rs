@@ -1,4 +1,4 @@
-//! The floors of many channels on one connection.
+//! Floors of many channels on one connection.
 
 use std::collections::HashMap;
 

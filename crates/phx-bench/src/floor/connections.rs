@@ -1,4 +1,4 @@
-//! The floor of many connections that only stay connected.
+//! Floor of many idle connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

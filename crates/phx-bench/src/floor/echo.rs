@@ -1,4 +1,4 @@
-//! The floors of round trips.
+//! Floors of round trips.
 
 use std::fmt::Write as _;
 
@@ -56,7 +56,7 @@ struct Replies {
 impl Replies {
     fn take(&mut self, text: &str) -> anyhow::Result<()> {
         let (_, _, _, _, payload): Parsed<'_> = serde_json::from_str(text)?;
-        // The server's text around the response; parsing it would add to the floor.
+        // Cuts off the server's text around the response: parsing it would add to the floor.
         let response = payload.get().strip_prefix(r#"{"status":"ok","response":"#);
         let response = response.and_then(|rest| rest.strip_suffix('}')).unwrap_or_default();
         self.sequence.take(response.as_bytes())?;

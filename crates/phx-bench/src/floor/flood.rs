@@ -1,4 +1,4 @@
-//! The floors of a flood.
+//! Floors of a flood.
 
 use std::collections::HashMap;
 
@@ -82,7 +82,7 @@ pub(super) fn route(
     routes: &HashMap<String, UnboundedSender<Sent>>,
     message: &Message,
 ) -> anyhow::Result<()> {
-    // The library has checked that it is UTF-8.
+    // The WebSocket library has checked that it is UTF-8.
     let (_, _, topic, event, payload): Parsed<'_> = serde_json::from_str(message.to_text()?)?;
     let route = routes.get(topic).context("no such topic")?;
     route.send(Sent { event: event.to_owned(), payload: payload.to_owned() })?;

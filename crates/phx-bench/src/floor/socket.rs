@@ -1,4 +1,4 @@
-//! A WebSocket connection without a client.
+//! A WebSocket connection without the client.
 
 use anyhow::{Context as _, bail};
 use async_tungstenite::tokio::TokioAdapter;
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::runtime::{Runtime, server_port};
 
-/// Join ref, ref, topic, event, payload; nothing is copied. Names with escapes aren't among them.
+/// Join ref, ref, topic, event and payload, borrowed: names with escapes can't be parsed into it.
 pub(super) type Parsed<'a> = (Option<&'a str>, Option<&'a str>, &'a str, &'a str, &'a RawValue);
 
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -63,7 +63,7 @@ impl<S: Stream> Socket<S> {
         Ok(Socket(socket))
     }
 
-    /// The next text or binary message.
+    /// Returns the next text or binary message.
     pub(super) async fn next(&mut self) -> anyhow::Result<Message> {
         loop {
             let message = self.0.next().await.context("the connection ended")??;
@@ -82,7 +82,7 @@ impl<S: Stream> Socket<S> {
         Ok(self.0.flush().await?)
     }
 
-    /// Sends a text frame, and takes the reply to it.
+    /// Sends a text frame, and waits for its reply.
     pub(super) async fn call(&mut self, text: String) -> anyhow::Result<()> {
         self.feed(text).await?;
         self.flush().await?;

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use async_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use async_tungstenite::tungstenite::protocol::frame::coding::OpCode;
 
-/// Bytes received, and not yet read as frames.
+/// Received bytes that aren't parsed yet.
 pub(super) struct Incoming {
     pub(super) buffer: Vec<u8>,
 }
@@ -18,7 +18,7 @@ pub(super) struct Frame {
 }
 
 impl Incoming {
-    /// The next frame, if all of it is here.
+    /// Returns the next frame if all of it has arrived.
     pub(super) fn next(&mut self) -> anyhow::Result<Option<Frame>> {
         let mut cursor = Cursor::new(self.buffer.as_slice());
         let Some((header, len)) = FrameHeader::parse(&mut cursor)? else { return Ok(None) };
@@ -54,7 +54,7 @@ mod tests {
             let payload: Vec<u8> = (0..len).map(|i| i as u8).collect();
             let mut whole = Vec::new();
             write(&mut whole, opcode, &payload).unwrap();
-            // Masked with zeros.
+            // The mask is zero, so the payload is unchanged.
             let header = whole.len() - len;
             whole[1] |= 0x80;
             whole.splice(header..header, [0; 4]);

@@ -1,4 +1,4 @@
-//! The goals, and whether they are met.
+//! Goals, and their comparison with the medians.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::rounds::Medians;
 use crate::{counts, operations};
 
-/// One goal: a figure, and what it may be at most.
+/// A goal: a figure and its limit.
 #[derive(Debug, Serialize)]
 pub(super) struct Goal {
     what: String,
@@ -90,13 +90,13 @@ fn operations_goals(goals: &mut Vec<Goal>) -> anyhow::Result<()> {
     goals.push(Goal::new("encode of a push: allocations", "", allocations, 1.0));
     let many = nanoseconds("presence diff, 10,000 users")?;
     let few = nanoseconds("presence diff, 100 users")?;
-    // A look-up among a hundred times as many may take twice as many steps, and no more.
+    // A look-up among a hundred times as many users may take twice as many steps.
     let what = "presence diff among 10,000 users beside 100: time";
     goals.push(Goal::ratio(what, many, few, 2.0));
     Ok(())
 }
 
-/// The median time of an operation.
+/// Returns the median time of an operation.
 fn nanoseconds(name: &str) -> anyhow::Result<f64> {
     const RUNS: usize = 15;
     const TIMES: u32 = 20_000;

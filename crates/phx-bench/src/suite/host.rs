@@ -1,4 +1,4 @@
-//! This program as other processes: the server, and one for each run of a client.
+//! This program as other processes: a server, and a client or floor for each run.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 
 use crate::measure::Cost;
 
-/// The server, on the first core; it ends with this value.
+/// A server process on the first core. It is killed when this is dropped.
 pub(super) struct Server {
     child: Child,
     port: String,
@@ -27,12 +27,11 @@ impl Server {
         Ok(Server { child, port: port.trim().to_owned() })
     }
 
-    /// Runs a client or floor to its end. `pinned` to the server's core it is measured without what it
-    /// costs to wake another one.
+    /// Runs a client or floor to its end; if `pinned`, on the server's core, where no other core must be woken.
     pub(super) fn run(&self, args: &[String], pinned: bool) -> anyhow::Result<Vec<Cost>> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(args).env("PERF_PORT", &self.port);
-        // One thread for the tasks, as the others have it.
+        // One thread for the tasks, as with tokio.
         command.env("ASYNC_STD_THREAD_COUNT", "1").env("SMOL_THREADS", "1");
         command.stdin(Stdio::null()).stderr(Stdio::inherit()).stdout(Stdio::piped());
         let child =
@@ -46,13 +45,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // If it has ended already there is nothing left to do.
+        // Fails if it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Starts a process that stays on the first core: it inherits that from this thread.
+/// Starts a process on the first core, which it inherits from this thread.
 fn on_first_core(start: impl FnOnce() -> anyhow::Result<Child>) -> anyhow::Result<Child> {
     let this = Pid::from_raw(0);
     let before = sched_getaffinity(this)?;

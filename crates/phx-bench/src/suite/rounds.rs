@@ -1,4 +1,4 @@
-//! The scenarios, and their rounds: each runs every client once, so that all share the noise.
+//! Scenarios and their rounds. A round runs every client once, so that noise affects all of them.
 
 use anyhow::Context as _;
 
@@ -15,14 +15,14 @@ pub(super) struct Scenario {
 
 pub(super) const RUNTIMES: [&str; 3] = ["tokio", "async-std", "smol"];
 
-/// Floors on every runtime, where the adapters differ: what a runtime itself costs.
+/// Floors on every runtime, which show the costs of the runtime itself.
 const EACH: [&str; 3] = ["each", "each@async-std", "each@smol"];
 const NONE: [&str; 3] = ["none", "none@async-std", "none@smol"];
 
 /// Floods of other sizes than the goals'.
 const SIZES: [u64; 3] = [16, 1_024, 16_384];
 
-/// All scenarios; `quick` ones are long enough for a ratio.
+/// Returns all scenarios; `quick` ones are shorter, but long enough for a ratio.
 pub(super) fn all(quick: bool) -> Vec<Scenario> {
     let n = |full: u64| if quick { full / 4 } else { full };
     let mut all = vec![
@@ -99,7 +99,7 @@ pub(super) fn measure(scenarios: &[Scenario], rounds: u32) -> anyhow::Result<Med
     Ok(Medians(medians))
 }
 
-/// The median of each figure by itself.
+/// Returns the median of each figure, taken separately.
 fn median(first: &Cost, runs: &[Cost]) -> Cost {
     let memory = |figure: fn(&Cost) -> Option<f64>| {
         let mut figures: Vec<f64> = runs.iter().filter_map(figure).collect();

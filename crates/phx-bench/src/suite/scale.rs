@@ -9,17 +9,17 @@ use super::host::Server;
 use super::rounds::RUNTIMES;
 use crate::measure::{Cost, complain};
 
-/// Files that the largest scenario opens, in the client and in the server: a socket each, and a few.
+/// Open files of the largest scenario, in the client and in the server: a socket for each connection, and a few.
 const FILES: u64 = 10_100;
 
-/// Scenarios, each in its sizes.
+/// Scenarios, each in several sizes.
 const SCENARIOS: [&[&[&str]]; 3] = [
     &[&["conns", "1000", "4", "2000"], &["conns", "10000", "4", "2000"]],
     &[&["chans", "1000", "50000"], &["chans", "10000", "50000"]],
     &[&["inflight", "1000"], &["inflight", "10000"], &["inflight", "100000"]],
 ];
 
-/// Runs every scenario on every runtime, in every size, and prints what each costs.
+/// Runs every scenario on every runtime in every size, and prints the costs.
 pub(crate) fn run() -> anyhow::Result<()> {
     allow_files()?;
     let mut out = std::io::stdout().lock();
@@ -32,8 +32,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
                 complain(&format!("{} on {runtime}", args.join(" ")));
                 let client = ["client", "--runtime", runtime];
                 let command: Vec<_> = client.iter().chain(*args).map(ToString::to_string).collect();
-                // A new server has another port, so that the ports of the connections before
-                // aren't missed.
+                // A new server has a new port: for the old one the client's ports of earlier connections are still taken.
                 let costs = Server::start()?.run(&command, false)?;
                 for (index, cost) in costs.iter().enumerate() {
                     writeln!(out, "{}", row(cost, smaller.get(index)))?;

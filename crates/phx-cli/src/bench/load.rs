@@ -15,6 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout
 use super::measure::{Measured, Shard, name_of};
 use super::options::Options;
 use super::progress::Progress;
+use super::traffic::Traffic;
 use crate::failure::Failure;
 use crate::interrupt::{Interrupt, Signal};
 use crate::malformed::Watch;
@@ -41,7 +42,7 @@ pub(super) struct Load<'a> {
     pub(super) connecting: Duration,
     pub(super) joining: Duration,
     /// Bytes sent and received until then.
-    bytes: (u64, u64),
+    traffic: Traffic,
 }
 
 impl<'a> Load<'a> {
@@ -89,9 +90,9 @@ impl<'a> Load<'a> {
             opened,
             connecting: connected - started,
             joining: connected.elapsed(),
-            bytes: (0, 0),
+            traffic: Traffic::default(),
         };
-        load.bytes = load.bytes();
+        load.traffic = Traffic::of(&load.sockets);
         Ok(load)
     }
 
@@ -178,16 +179,9 @@ impl<'a> Load<'a> {
         opened.saturating_sub(self.sockets.len() as u64)
     }
 
-    /// Bytes that were sent and received for the measurement.
-    pub(super) fn traffic(&self) -> (u64, u64) {
-        let (sent, received) = self.bytes();
-        (sent.saturating_sub(self.bytes.0), received.saturating_sub(self.bytes.1))
-    }
-
-    fn bytes(&self) -> (u64, u64) {
-        self.sockets.iter().map(Socket::counters).fold((0_u64, 0_u64), |(sent, received), next| {
-            (sent.saturating_add(next.bytes_sent), received.saturating_add(next.bytes_received))
-        })
+    /// Traffic of the measurement.
+    pub(super) fn traffic(&self) -> Traffic {
+        Traffic::of(&self.sockets).since(&self.traffic)
     }
 
     pub(super) async fn end(self, interrupt: &mut Interrupt) {

@@ -189,8 +189,8 @@ fn table(summary: &Summary<'_>) -> String {
         ("measured for", format!("{:.1} s", summary.measured.took.as_secs_f64())),
         ("connected in", micros(summary.connecting.as_secs_f64() * 1e6)),
         ("joined in", micros(summary.joining.as_secs_f64() * 1e6)),
-        ("sent", summary.rate_of(summary.sent)),
-        ("received", summary.rate_of(summary.received)),
+        ("sent", summary.rate_of(summary.traffic.sent)),
+        ("received", summary.rate_of(summary.traffic.received)),
     ];
     if let Some(latency) = &summary.latency {
         rows.extend([

@@ -8,6 +8,7 @@ use super::load::Load;
 use super::measure::{Measured, Quantiles};
 use super::numbers::{grouped, time};
 use super::options::Options;
+use super::traffic::Traffic;
 use crate::connect::shown_url;
 use crate::terminal::{BAD, BOLD, DIM, shown, styled};
 
@@ -21,14 +22,13 @@ pub(super) struct Summary<'a> {
     pub(super) replies: u64,
     pub(super) per_second: f64,
     pub(super) reconnects: u64,
-    pub(super) sent: u64,
-    pub(super) received: u64,
+    pub(super) traffic: Traffic,
     pub(super) latency: Option<Quantiles>,
 }
 
 impl<'a> Summary<'a> {
     pub(super) fn new(options: &'a Options, load: &Load<'_>, measured: &'a Measured) -> Self {
-        let (sent, received) = load.traffic();
+        let traffic = load.traffic();
         let replies = measured.total.latencies.len();
         #[expect(clippy::cast_precision_loss, reason = "it is shown with less")]
         let per_second = replies as f64 / measured.took.as_secs_f64().max(f64::EPSILON);
@@ -42,8 +42,7 @@ impl<'a> Summary<'a> {
             replies,
             per_second,
             reconnects,
-            sent,
-            received,
+            traffic,
             latency,
         }
     }
@@ -98,7 +97,12 @@ impl<'a> Summary<'a> {
             ));
         }
         let rate = |bytes: u64| self.rate_of(bytes);
-        lines.push(format!("traffic      {} out, {} in", rate(self.sent), rate(self.received)));
+        let Traffic { sent, received, wire_sent, wire_received } = self.traffic;
+        lines.push(format!("traffic      {} out, {} in", rate(sent), rate(received)));
+        // Long-poll doesn't count them.
+        if wire_sent > 0 {
+            lines.push(format!("on the wire  {} out, {} in", rate(wire_sent), rate(wire_received)));
+        }
         let errors = match self.failures() {
             0 => "0".to_owned(),
             count => {
@@ -150,8 +154,10 @@ impl<'a> Summary<'a> {
             "latency_us": self.latency,
             "errors": self.measured.total.errors,
             "reconnects": self.reconnects,
-            "bytes_sent": self.sent,
-            "bytes_received": self.received,
+            "bytes_sent": self.traffic.sent,
+            "bytes_received": self.traffic.received,
+            "wire_bytes_sent": self.traffic.wire_sent,
+            "wire_bytes_received": self.traffic.wire_received,
             "samples": samples.collect::<Vec<_>>(),
         })
         .to_string()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures::FutureExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use phx_tokio::{
     Channel, ConnectionState, JoinCause, JoinError, PushError, Reply, Socket, SocketBuilder, Status,
 };
@@ -24,9 +24,10 @@ use crate::printer::Printer;
 use crate::queue::{Receiver, Sender, queue};
 use crate::record::{Kind, Record};
 use crate::session::{
-    JoinRefs, JoinedChannel, accepted, channel_records, forward, report_connection,
+    JoinParams, JoinRefs, JoinedChannel, accepted, channel_records, forward, report_connection,
     report_failures, topic_records, while_open,
 };
+use crate::supabase::{self, Supabase};
 use crate::terminal::{self, shown};
 
 /// Largest number of records that wait for the printer.
@@ -34,6 +35,7 @@ const CAPACITY: usize = 256;
 
 /// State of a running script.
 pub(super) struct Runner {
+    supabase: Arc<Supabase>,
     connect: Arc<Connect>,
     url: Option<String>,
     printer: Printer,
@@ -49,7 +51,7 @@ pub(super) struct Runner {
 
 /// Connection, which may have ended, with the settings to connect again.
 struct Connection {
-    socket: Socket,
+    to: supabase::Connection,
     address: Address,
     /// True once a step has printed its opening.
     is_announced: Arc<AtomicBool>,
@@ -74,9 +76,15 @@ impl Origin {
 }
 
 impl Runner {
-    pub(super) fn new(connect: Connect, url: Option<String>, printer: Printer) -> Self {
+    pub(super) fn new(
+        supabase: Supabase,
+        connect: Connect,
+        url: Option<String>,
+        printer: Printer,
+    ) -> Self {
         let (records, happened) = queue(CAPACITY);
         Runner {
+            supabase: Arc::new(supabase),
             connect: Arc::new(connect),
             url,
             printer,
@@ -93,20 +101,27 @@ impl Runner {
     /// Performs one step.
     pub(super) async fn perform(&mut self, line: u64, step: Step) -> Result<(), Failure> {
         let origin = Origin { line, id: step.id };
-        match step.task {
+        match step.task.map_topic(|topic| self.supabase.topic(topic)) {
             Task::Connect(address) => self.connect(&origin, address).await,
             Task::Join { topic, params, replace, expect } => {
-                let joined = JoinedChannel::new(self.socket()?, &topic, params, replace)?;
+                self.socket()?;
+                self.supabase.params(JoinParams::Fixed(params.clone()))?;
+                let joined = JoinedChannel::new(params, |params| match &mut self.connection {
+                    Some(connection) => connection.to.channel(&topic, params, replace),
+                    None => Err(unconnected()),
+                })?;
                 self.join(&origin, joined, expect, step.timeout).await
             }
             Task::Params { topic, params } => {
+                self.supabase.params(JoinParams::Fixed(params.clone()))?;
                 self.joined(&topic)?.set_params(params);
                 Ok(())
             }
             Task::Push { topic, event, payload, expect } => {
                 self.socket()?;
                 let channel = self.joined(&topic)?.channel.clone();
-                let push = channel.push_with_timeout(step.timeout, &*event, payload);
+                let (sent, payload) = self.supabase.pushed(&event, payload)?;
+                let push = channel.push_with_timeout(step.timeout, sent, payload);
                 let push: phx_tokio::Push<()> = push.accepted()?;
                 if expect == Expect::None {
                     // The socket accepted the push.
@@ -128,7 +143,7 @@ impl Runner {
                 Ok(())
             }
             Task::Listen { topic } => {
-                let messages = topic_records(self.socket()?, &topic);
+                let messages = topic_records(self.socket()?, &topic).map(self.supabase.read());
                 tokio::spawn(forward(messages, self.records.clone()));
                 Ok(())
             }
@@ -188,21 +203,21 @@ impl Runner {
         if let Some(connection) = self.connection.take() {
             let channels: Vec<_> =
                 self.channels.into_values().map(|joined| joined.channel).collect();
-            self.connect.close(&connection.socket, &channels, interrupt).await;
+            self.connect.close(connection.to.socket(), &channels, interrupt).await;
         }
     }
 
     /// Connects; after the end of a connection to the same address its channels join again.
     async fn connect(&mut self, origin: &Origin, address: Address) -> Result<(), Failure> {
         let options = Arc::clone(&self.connect);
-        let is_ended = |last: &Connection| last.socket.state() == ConnectionState::Closed;
+        let is_ended = |last: &Connection| last.to.socket().state() == ConnectionState::Closed;
         if !self.connection.as_ref().is_none_or(is_ended) {
             return Err(Failure::usage("`connect` again needs a `disconnect` before it"));
         }
         let is_same =
             |last: &mut Connection| address == Address::default() || address == last.address;
         if let Some(last) = self.connection.take_if(is_same) {
-            let socket = last.socket.clone();
+            let socket = last.to.socket().clone();
             last.is_announced.store(false, Ordering::Relaxed);
             self.connection = Some(Connection { is_left: false, ..last });
             let connecting = socket.connect().with_timeout(options.connect_timeout());
@@ -213,57 +228,20 @@ impl Runner {
             self.connection = None;
             let url = address.url.clone().or_else(|| self.url.clone());
             let url = url.ok_or(Failure::usage("`connect` needs a `url`, or `--url`"))?;
-            let builder = self.builder(&address, &url)?;
             let is_announced = Arc::new(AtomicBool::new(false));
-            let (builder, is_over) = self.report(builder, &is_announced);
-            let socket = self.during(options.open(builder)).await??;
-            self.connection = Some(Connection { socket, address, is_announced, is_left: false });
+            let (over, is_over) = watch::channel(false);
+            let (refs, records) = (self.refs.clone(), self.records.clone());
+            let watched = |builder| {
+                let builder = settle(builder, &address);
+                report(builder, &refs, records, Arc::clone(&is_announced), over)
+            };
+            let supabase = Arc::clone(&self.supabase);
+            let opening = supabase.open(&url, &options, terminal::warning, watched);
+            let to = self.during(opening).await??;
+            self.connection = Some(Connection { to, address, is_announced, is_left: false });
             self.is_over = is_over;
         }
         self.print(origin.mark(Record::new(Kind::Connected))).await
-    }
-
-    fn builder(&self, address: &Address, url: &str) -> Result<SocketBuilder, Failure> {
-        let mut builder = self.connect.builder(url, terminal::warning)?;
-        for (name, value) in &address.params {
-            builder = builder.param(name, value);
-        }
-        for (name, value) in &address.headers {
-            builder = builder.header(name, value);
-        }
-        if let Some(token) = &address.auth_token {
-            builder = builder.auth_token(token);
-        }
-        Ok(builder)
-    }
-
-    /// Reports the connection's records, and its final end.
-    fn report(
-        &self,
-        builder: SocketBuilder,
-        is_announced: &Arc<AtomicBool>,
-    ) -> (SocketBuilder, watch::Receiver<bool>) {
-        let (records, is_announced) = (self.records.clone(), Arc::clone(is_announced));
-        let builder = report_connection(self.refs.watch(builder), move |record| {
-            // The first opening is the outcome of the step.
-            if record.kind != Kind::Connected || is_announced.swap(true, Ordering::Relaxed) {
-                records.send_now(record);
-            }
-        });
-        let malformed = self.records.clone();
-        let builder = malformed::records(builder, move |record| malformed.send_now(record));
-        let (over, is_over) = watch::channel(false);
-        let over = Arc::new(over);
-        let opened = Arc::clone(&over);
-        // Added last, so that the records of the others come before the end.
-        let builder = malformed::warn(builder)
-            .on_open(move || {
-                opened.send_replace(false);
-            })
-            .on_close(move |end| {
-                over.send_replace(end.retry_in.is_none());
-            });
-        (builder, is_over)
     }
 
     async fn join(
@@ -274,7 +252,7 @@ impl Runner {
         patience: Duration,
     ) -> Result<(), Failure> {
         let channel = joined.channel.clone();
-        let messages = channel_records(&channel, &self.refs);
+        let messages = channel_records(&channel, &self.refs).map(self.supabase.read());
         let records = self.records.clone();
         report_failures(&channel, move |record| records.send_now(record));
         let topic = channel.topic().clone();
@@ -379,12 +357,58 @@ impl Runner {
 
     fn socket(&self) -> Result<&Socket, Failure> {
         let connection = self.connection.as_ref().filter(|connection| !connection.is_left);
-        let socket = connection.map(|connection| &connection.socket);
-        socket.ok_or(Failure::usage("there is no connection: `connect` comes first"))
+        let socket = connection.map(|connection| connection.to.socket());
+        socket.ok_or_else(unconnected)
     }
 
     fn joined(&self, topic: &str) -> Result<&JoinedChannel, Failure> {
         let joined = self.channels.get(topic);
         joined.ok_or_else(|| Failure::usage(format!("`{topic}` isn't joined")))
     }
+}
+
+fn unconnected() -> Failure {
+    Failure::usage("there is no connection: `connect` comes first")
+}
+
+/// Adds the params, headers and token of an address.
+fn settle(mut builder: SocketBuilder, address: &Address) -> SocketBuilder {
+    for (name, value) in &address.params {
+        builder = builder.param(name, value);
+    }
+    for (name, value) in &address.headers {
+        builder = builder.header(name, value);
+    }
+    if let Some(token) = &address.auth_token {
+        builder = builder.auth_token(token);
+    }
+    builder
+}
+
+/// Reports the connection's records, and its final end.
+fn report(
+    builder: SocketBuilder,
+    refs: &JoinRefs,
+    records: Sender<Record>,
+    is_announced: Arc<AtomicBool>,
+    over: watch::Sender<bool>,
+) -> SocketBuilder {
+    let malformed = records.clone();
+    let builder = report_connection(refs.watch(builder), move |record| {
+        // The first opening is the outcome of the step.
+        if record.kind != Kind::Connected || is_announced.swap(true, Ordering::Relaxed) {
+            records.send_now(record);
+        }
+    });
+    let builder = malformed::records(builder, move |record| malformed.send_now(record));
+    let over = Arc::new(over);
+    let opened = Arc::clone(&over);
+    // Added last, so that the records of the others come before the end.
+    malformed::warn(builder)
+        .on_open(move || {
+            opened.send_replace(false);
+        })
+        .on_close(move |end| {
+            over.send_replace(end.retry_in.is_none());
+        })
 }

@@ -63,6 +63,27 @@ pub(super) enum Task {
     Disconnect,
 }
 
+impl Task {
+    /// Replaces the topic of a step about one channel.
+    pub(super) fn map_topic(mut self, map: impl Fn(&str) -> String) -> Self {
+        let topic = match &mut self {
+            Task::Join { topic, .. }
+            | Task::Params { topic, .. }
+            | Task::Push { topic, .. }
+            | Task::Leave { topic }
+            | Task::Wait(Pattern { topic: Some(topic), .. }) => topic,
+            Task::Connect(_)
+            | Task::Listen { .. }
+            | Task::Wait(_)
+            | Task::Sleep(_)
+            | Task::Ping
+            | Task::Disconnect => return self,
+        };
+        *topic = map(topic);
+        self
+    }
+}
+
 /// The address of a connection, with params, headers and token.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Address {

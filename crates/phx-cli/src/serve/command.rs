@@ -7,6 +7,9 @@ use phx_tokio::{CloseCode, Payload};
 
 use crate::typed::{first_word, json};
 
+/// Largest bomb, which is about a thousandth of that on the wire.
+const MAX_BOMB: usize = 4 << 30;
+
 pub(super) const HELP: &str = "\
 drop                            reset all connections
 close CODE                      close them properly, with this code
@@ -17,6 +20,13 @@ latency TIME                    delay everything from now on: latency 50ms
 offline, silent, online         refuse new connections, accept and never answer, or as usual
 refuse STATUS                   answer the next attempt to connect with this HTTP status
 restart [TIME]                  stop, and start again without any state after this time (1s)
+abort-polls                     reset the connections of long-poll that wait for messages
+close-idle                      close those that wait for requests
+fail-poll                       answer the next poll that has messages with 500, which loses them
+slow-posts TIME                 hold the answers to POSTs back from now on
+break-stream                    send a compressed message that can't be inflated to all
+bomb BYTES                      send a compressed message of this many zeros to all
+busy TIME                       keep all clients' processes busy, as a slow join does
 broadcast TOPIC EVENT [JSON]    send an event to all who joined the topic
 connections                     list the connections and their topics
 quit                            stop and end";
@@ -34,6 +44,13 @@ pub(super) enum Command {
     Connectivity(Connectivity),
     Refuse(u16),
     Restart(Duration),
+    AbortPolls,
+    CloseIdle,
+    FailPoll,
+    SlowPosts(Duration),
+    BreakStream,
+    Bomb(usize),
+    Busy(Duration),
     Broadcast(String, String, Payload),
     Connections,
     Help,
@@ -63,6 +80,13 @@ impl Command {
             "refuse" => Command::Refuse(number("an HTTP status, such as 503")?),
             "restart" if rest.is_empty() => Command::Restart(Duration::from_secs(1)),
             "restart" => Command::Restart(time(rest)?),
+            "abort-polls" => Command::AbortPolls,
+            "close-idle" => Command::CloseIdle,
+            "fail-poll" => Command::FailPoll,
+            "slow-posts" => Command::SlowPosts(time(rest)?),
+            "break-stream" => Command::BreakStream,
+            "bomb" => Command::Bomb(bytes(rest)?),
+            "busy" => Command::Busy(time(rest)?),
             "broadcast" => {
                 let (topic, rest) = first_word(rest);
                 let (event, text) = first_word(rest);
@@ -77,6 +101,11 @@ impl Command {
             _ => return Err(format!("there is no `{name}`; `help` lists the commands")),
         }))
     }
+}
+
+fn bytes(text: &str) -> Result<usize, String> {
+    let bytes = text.parse().ok().filter(|bytes| *bytes <= MAX_BOMB);
+    bytes.ok_or_else(|| format!("`bomb` needs a number of bytes up to {MAX_BOMB}"))
 }
 
 fn time(text: &str) -> Result<Duration, String> {
@@ -94,7 +123,7 @@ mod tests {
             for name in names.split(", ") {
                 let (name, rest) = first_word(name);
                 let line = match rest {
-                    "CODE" | "STATUS" => format!("{name} 503"),
+                    "CODE" | "STATUS" | "BYTES" => format!("{name} 503"),
                     "TIME" => format!("{name} 5ms"),
                     rest => format!("{name} {}", rest.split('[').next().unwrap_or_default()),
                 };
@@ -106,8 +135,16 @@ mod tests {
     #[test]
     fn other_lines_are_refused_with_a_reason() {
         assert!(matches!(Command::parse("  "), Ok(None)));
-        for line in ["nonsense", "close", "latency", "latency 5", "broadcast a", "broadcast a b {"]
-        {
+        for line in [
+            "nonsense",
+            "bomb",
+            "bomb 1099511627776",
+            "close",
+            "latency",
+            "latency 5",
+            "broadcast a",
+            "broadcast a b {",
+        ] {
             assert!(Command::parse(line).is_err(), "{line}");
         }
     }

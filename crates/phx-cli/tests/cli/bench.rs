@@ -55,7 +55,7 @@ async fn what_goes_wrong_is_counted() {
     let mut bench = Phx::start(&["bench", &server.url, "-d", "30s", "-v"]);
     bench.shows_on_stderr("\"echo\"").await;
     server.say("drop").await;
-    // The first time was before what we have seen.
+    // The first record was printed before the part that the test has read.
     bench.shows_on_stderr("< open").await;
     // With one push in flight a reply is counted before the next push is made.
     bench.shows_on_stderr(r#""phx_reply",{"response":{"data""#).await;
@@ -86,7 +86,7 @@ async fn a_terminal_shows_how_far_it_is() {
     server.stops_empty().await;
 }
 
-/// A server that says something else each time.
+/// Starts a server that gives a different answer each time.
 #[tokio::test]
 async fn statuses_without_end_are_counted_together() {
     let next = AtomicU64::new(0);

@@ -1,7 +1,7 @@
-//! Secrets go in everywhere: each option, each part of a URL, each environment variable, files, and payloads. Nothing of
-//! them comes out, whatever goes wrong, with and without `-v`.
+//! Secrets in every input: options, parts of URLs, environment variables, files and payloads. None of them is in any
+//! output, whatever fails, with and without `-v`.
 //!
-//! The options are those that `--help` lists, so one that the table doesn't name fails the test.
+//! `--help` lists the options, so an option without a row in the table fails the test.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,17 +16,17 @@ use tokio::net::TcpListener;
 use crate::raw::{Answer, Received, raw};
 use crate::support::{self, Ended, Phx, Server, command, phx, phx_with_input};
 
-/// What the secrets look like: as they are, in base64, and percent-encoded.
+/// Forms of the secrets: plain, in base64, and percent-encoded.
 const MARKS: [&str; 4] = ["hush", "HUSH", "aHVza", "%68ush"];
 
-/// Nobody listens there.
+/// URL of a port without a listener.
 const NOWHERE: &str = "ws://127.0.0.1:1/socket";
 
-/// What the value of an option is.
+/// Kind of value that an option takes.
 enum Takes {
-    /// A value that may be a secret, in these forms besides those that every option has.
+    /// A value that may be a secret, in these forms besides those of every option.
     Value(&'static [&'static str]),
-    /// The name of a file, which is shown; what it holds may be a secret.
+    /// The name of a file, which is shown; its contents may be a secret.
     Path,
     Nothing,
 }
@@ -34,6 +34,7 @@ enum Takes {
 use Takes::{Nothing, Path as File, Value};
 
 const OPTIONS: &[(&str, Takes)] = &[
+    ("--access-token", Value(&[""])),
     ("--also", Value(&[])),
     ("--auth-token", Value(&[""])),
     ("--binary", File),
@@ -42,6 +43,7 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--close-timeout", Value(&["5hush"])),
     ("--channels", Value(&["99999999999"])),
     ("--color", Value(&[])),
+    ("--compress", Nothing),
     ("--connect-timeout", Value(&["5hush"])),
     ("--count", Value(&[])),
     ("--diff-event", Value(&[])),
@@ -55,6 +57,7 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--heartbeat-timeout", Value(&["5hush"])),
     ("--help", Nothing),
     ("--host", Value(&["hush::"])),
+    ("--http-server", Value(&[])),
     ("--in-flight", Value(&[])),
     ("--insecure", Nothing),
     ("--join-param", Value(&["key=hush", "=hush", "key:=hush", "key:=\"hush\"", ":=hush"])),
@@ -84,6 +87,7 @@ const OPTIONS: &[(&str, Takes)] = &[
         ]),
     ),
     ("--pretty", Nothing),
+    ("--private", Nothing),
     ("--rate", Value(&["-hush"])),
     ("--reconnect", Nothing),
     ("--reconnect-delays", Value(&["5hush", "1s,hush"])),
@@ -95,9 +99,11 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--size", Value(&[])),
     ("--sockets", Value(&[])),
     ("--state-event", Value(&[])),
+    ("--supabase", Value(&[""])),
     ("--timeout", Value(&["5hush"])),
     ("--token", Value(&[])),
     ("--topic", Value(&[])),
+    ("--transport", Value(&["longpollhush", "auto"])),
     ("--track", Value(&["{\"a\":\"hush\"}", "{\"a\":hush}", "[\"hush\"]"])),
     ("--track-event", Value(&[])),
     ("--url", Value(URLS)),
@@ -139,7 +145,7 @@ const VARIABLES: [(&str, &[&str]); 12] = [
     ("no_proxy", &["hush", "*"]),
 ];
 
-/// Values that name a proxy, and some that don't since a password isn't encoded.
+/// URLs of proxies, and some that are wrong because a password isn't encoded.
 const PROXIES: &[&str] = &[
     "http://hush:hush@127.0.0.1:1",
     "hush:hush@127.0.0.1:1",
@@ -152,7 +158,7 @@ const PROXIES: &[&str] = &[
     "http://hush@",
 ];
 
-/// All commands, with what they need to get as far as a connection that fails.
+/// Returns all commands, with the arguments that lead to a connection that fails.
 fn commands(script: &str, taken_port: &str) -> Vec<(Vec<String>, bool)> {
     let commands: [(&[&str], bool); 9] = [
         (&["join", NOWHERE, "room:a"], true),
@@ -169,7 +175,7 @@ fn commands(script: &str, taken_port: &str) -> Vec<(Vec<String>, bool)> {
     commands.iter().map(|(words, connects)| (owned(words), *connects)).collect()
 }
 
-/// The long options in a help.
+/// Returns the long options in a help text.
 fn listed(help: &str) -> BTreeSet<String> {
     let lines = help.lines().filter_map(|line| {
         let line = line.trim_start();
@@ -194,7 +200,7 @@ fn assert_silent_on_stderr(what: &str, ended: &Ended) {
     assert_eq!(mark, None, "{what} said it: {ended:?}");
 }
 
-/// A file with this text; its name.
+/// Writes a file with this text, and returns its name.
 fn file(directory: &TempDir, name: &str, text: &str) -> String {
     let path = directory.path().join(name);
     fs::write(&path, text).unwrap();
@@ -206,7 +212,7 @@ async fn no_option_shows_its_value() {
     let directory = TempDir::new().unwrap();
     let secret = file(&directory, "secret", "hush\n-----BEGIN hush-----\nhush\n");
     let missing = directory.path().join("missing").display().to_string();
-    // What writes may make it.
+    // Commands that write may create it.
     let unmade = directory.path().join("unmade").display().to_string();
     let large = file(&directory, "large", &"hush".repeat(1 << 15));
     let script = file(&directory, "script", "{\"do\":\"connect\"}\n");
@@ -293,7 +299,7 @@ async fn no_url_and_no_argument_is_shown() {
             &["presence", url, "room:a"],
             &["repl", url, "--no-history"],
             &["bench", url, "--json"],
-            // Where a word is missing before it.
+            // The URL in place of a missing word.
             &[url, "room:a"],
         ] {
             assert_silent(&command.join(" "), &phx(command).await);
@@ -340,7 +346,7 @@ async fn no_environment_variable_is_shown() {
         let from_file = format!("{pair}@{secret}");
         for value in values.iter().copied().chain([&*from_file]) {
             for (words, connects) in commands(&script, &port) {
-                // Those of other programs mean the same for all commands.
+                // Variables shared with other programs mean the same for all commands.
                 if !variable.starts_with("PHX_") && words[0] != "push" {
                     continue;
                 }
@@ -355,7 +361,7 @@ async fn no_environment_variable_is_shown() {
     }
 }
 
-/// The names of our variables in the sources.
+/// Returns the names of this program's variables in the sources.
 fn variables_in(directory: &Path) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for entry in fs::read_dir(directory).unwrap() {
@@ -373,7 +379,7 @@ fn variables_in(directory: &Path) -> BTreeSet<String> {
     names
 }
 
-/// Everything that a connection can be told, with secrets in it.
+/// Returns all options of a connection, with secrets.
 fn secrets(directory: &TempDir) -> Vec<String> {
     let from_file = file(directory, "token", "hush\n");
     let options = [
@@ -395,7 +401,7 @@ fn secrets(directory: &TempDir) -> Vec<String> {
     options.map(String::from).to_vec()
 }
 
-/// Names that mark what `-v` shows as a secret; other fields are what it is there to show.
+/// Payload whose secrets `-v` masks by their names or form. Other fields are shown on purpose.
 const PAYLOAD: &str = r#"{"password":"hush","pwd":"hush","pin":"hush","session":{"a":["hush"]},
     "apiKey":"hush","credentials":"hush","static":"SFMyNTY.hush.hush","html":"<a b=\"SFMyNTY.hush\">",
     "value":"_csrf_token=hush&user%5Bpassword%5D=hush","url":"https://h/x?token=hush","db":"postgres://me:hush@db",
@@ -410,7 +416,7 @@ async fn no_failure_shows_a_secret() {
     let rooms = Server::start().await;
     let proxy = answering(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
     let garbage = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
-    // The payload as a whole is a secret where it isn't shown by -v.
+    // Without -v no part of a payload is shown.
     let all = json!({ "code": "hush", "errors": [{ "field": "hush" }], "reason": { "a": "hush" } });
     let rejecting = {
         let all = all.clone();
@@ -457,7 +463,7 @@ async fn no_failure_shows_a_secret() {
         (6, with(push(&rooms.url), &["--vsn", "1.0.0"]), true),
     ];
     for (code, mut words, is_masked) in cases {
-        // `fail` replies with the payload; `crash` with nothing.
+        // `fail` replies with the payload, `crash` doesn't reply.
         if words.contains(&rooms.url) {
             words[3] = if code == 1 { "fail" } else { "crash" }.to_owned();
         }
@@ -483,6 +489,40 @@ async fn no_failure_shows_a_secret() {
         assert_silent(&words.join(" "), &ended);
         assert_eq!(ended.code, Some(4), "{words:?}: {ended:?}");
     }
+}
+
+/// A string `reason` is the one field of a payload that errors show: its first 120 characters, escaped.
+#[tokio::test]
+async fn no_more_than_the_beginning_of_a_reason_is_shown() {
+    let reason = format!("because\u{1b}[2J {}hush", "r".repeat(120));
+    let response = json!({ "reason": reason, "code": "hush", "errors": { "reason": "hush" } });
+    let rejecting = {
+        let response = response.clone();
+        raw(move |message: &Received| vec![message.reply("error", &response)]).await
+    };
+    let failing = raw(move |message: &Received| match message.event() {
+        "phx_join" => vec![message.reply("ok", &json!({}))],
+        _ => vec![message.reply("error", &response)],
+    })
+    .await;
+    let shown = format!("because\\u{{1b}}[2J {}", "r".repeat(100));
+    for (code, words) in [
+        (4, &["join", &rejecting, "room:a"][..]),
+        (4, &["presence", &rejecting, "room:a"]),
+        (4, &["bench", &rejecting]),
+        (4, &["push", &rejecting, "room:a", "echo"]),
+        (1, &["push", &failing, "room:a", "echo"]),
+    ] {
+        let ended = phx(words).await;
+        assert_silent_on_stderr(&words.join(" "), &ended);
+        ended.badly(code, &shown);
+    }
+    let script = format!(
+        "{{\"do\":\"connect\",\"url\":\"{rejecting}\"}}\n{{\"do\":\"join\",\"topic\":\"room:a\"}}\n"
+    );
+    let ended = phx_with_input(&["script", "-"], script.as_bytes()).await;
+    assert_silent_on_stderr("script", &ended);
+    ended.badly(4, &shown);
 }
 
 #[tokio::test]
@@ -527,10 +567,10 @@ async fn no_line_of_a_script_or_a_conversation_is_shown() {
     let ended = phx_with_input(&["repl", &server.url, "--no-history", "-v"], talk).await;
     assert_silent("a conversation", &ended);
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    server.stops_empty().await;
+    server.stops_with_log("the channel `room:a` crashed at `crash`\n").await;
 }
 
-/// A server that says this to everybody; its address.
+/// Starts a server that sends the same answer to every client, and returns its address.
 async fn answering(answer: &'static [u8]) -> String {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

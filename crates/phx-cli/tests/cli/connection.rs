@@ -171,7 +171,7 @@ async fn servers_may_ask_for_certificates() {
     server.stops_empty().await;
 }
 
-/// An HTTP proxy for connections one after another. Its address, and the heads of the requests that it gets.
+/// Starts an HTTP proxy for one connection at a time. Returns its address and the heads of its requests.
 async fn proxy() -> (SocketAddr, UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -204,7 +204,7 @@ async fn through_a_proxy() {
     fs::write(&path, &url).unwrap();
     let words = ["push", &server.url, "room:a", "echo", "1", "-v"];
     let from_file = format!("@{}", path.display());
-    // Of an option, of the program's own variable, and of those of other programs.
+    // By an option, by this program's variable, and by variables shared with other programs.
     for (variable, value) in [("PHX_PROXY", &from_file), ("http_proxy", &url), ("ALL_PROXY", &url)]
     {
         let push = Phx::spawn(command(&words).env(variable, value)).ends().await;
@@ -239,7 +239,7 @@ async fn around_the_environments_proxy() {
     assert_eq!(with(&["--noproxy", ""], &[("NO_PROXY", "*")]).ends().await.well(), "1\n");
     heads.try_recv().unwrap();
 
-    // Variables that don't count for `ws`, and one that can't be read.
+    // Variables that don't apply to `ws`, and one with a wrong value.
     let mut push = command(&words);
     push.env("https_proxy", "hush://").env("HTTP_PROXY", "hush://");
     assert_eq!(Phx::spawn(&mut push).ends().await.well(), "1\n");
@@ -248,11 +248,12 @@ async fn around_the_environments_proxy() {
     assert!(!broken.err.contains("hush"), "{broken:?}");
     let nowhere = with(&[], &[("http_proxy", "ann:hush@127.0.0.1:1")]).ends().await;
     nowhere.badly(3, "the proxy http://127.0.0.1:1: ");
+    nowhere.badly(3, "; is the proxy running?");
     assert!(!nowhere.err.contains("hush"), "{nowhere:?}");
     server.stops_empty().await;
 }
 
-/// An authority, and the certificates that it has issued: one for a server, one for a client.
+/// An authority, and its certificates for a server and for a client.
 struct Certificates {
     directory: TempDir,
     ca: Authority,
@@ -275,8 +276,8 @@ impl Certificates {
         self.directory.path().join(name).to_str().unwrap().to_owned()
     }
 
-    /// Puts TLS before the server at `url`, which asks for certificates of these clients, if any. Returns
-    /// the URL that leads there.
+    /// Starts TLS in front of the server at `url`, with an authority for client certificates if they are required.
+    /// Returns the new URL.
     fn serve(&self, url: &str, clients: Option<&Authority>) -> String {
         let behind = url.split('/').nth(2).unwrap().parse().unwrap();
         let port = self.server.terminate(clients, behind, &Handle::current());
@@ -314,4 +315,26 @@ async fn a_warning_comes_by_the_lane_of_what_is_shown() {
     list.sees("* warning       ");
     list.types(CTRL_C);
     assert!(!list.ends(0).contains("warning:"), "it isn't written over the list");
+}
+
+#[tokio::test]
+async fn everything_works_over_long_poll() {
+    let server = Server::with(&["--token", "s3cret"]).await;
+    let over = |transport| {
+        ["push", &server.url, "room:a", "echo", "{\"n\":1}", "-v", "--transport", transport]
+    };
+    let token = ["-p", "token=s3cret"];
+    for transport in ["websocket", "longpoll", "auto"] {
+        let ended = phx(&[&over(transport)[..], &token].concat()).await;
+        assert_eq!((ended.code, &*ended.out), (Some(0), "{\"n\":1}\n"), "{transport}: {ended:?}");
+        let opened = ended.err.lines().any(|line| line.ends_with("< open: long-poll"));
+        assert_eq!(opened, transport == "longpoll", "{transport}: {}", ended.err);
+        assert!(!ended.err.contains("s3cret"), "{transport}: {}", ended.err);
+        phx(&over(transport)).await.badly(3, "HTTP status 403");
+    }
+    let v1 = [&over("longpoll")[..], &token, &["--vsn", "1.0.0"]].concat();
+    let ended = phx(&v1).await;
+    assert_eq!((ended.code, &*ended.out), (Some(0), "{\"n\":1}\n"), "{ended:?}");
+    // The server keeps a session for up to 30 s after its last poll, so it doesn't stop empty.
+    drop(server);
 }

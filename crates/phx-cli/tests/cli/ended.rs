@@ -1,4 +1,4 @@
-//! Where nothing connects again, the end of the connection ends whatever waits for it, at once and with code 6.
+//! Without reconnects, the end of the connection ends all waits at once, with exit code 6.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +7,10 @@ use serde_json::json;
 use crate::raw::{Answer, Received, raw};
 use crate::support::phx_with_input;
 
-/// Far less than the ten seconds that a push, a join or a step waits.
+/// Far less than the 10 s timeout of a push, a join or a step.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
-/// How connections end.
+/// Kind of a connection's end.
 #[derive(Clone, Copy, Debug)]
 enum End {
     Closed,
@@ -27,7 +27,7 @@ impl End {
         }
     }
 
-    /// A server that answers joins and ends with the same write.
+    /// Starts a server that answers a join and ends the connection with the same write.
     async fn after_the_join(self) -> String {
         raw(move |message: &Received| match message.event() {
             "phx_join" => vec![message.reply("ok", &json!({})), self.answer()],
@@ -36,12 +36,12 @@ impl End {
         .await
     }
 
-    /// A server that ends when somebody wants to join.
+    /// Starts a server that ends the connection at a join.
     async fn before_the_join(self) -> String {
         raw(move |_: &Received| vec![self.answer()]).await
     }
 
-    /// A server that answers joins, and ends when something else comes.
+    /// Starts a server that answers joins, and ends the connection at any other message.
     async fn later(self) -> String {
         raw(move |message: &Received| match message.event() {
             "phx_join" => vec![message.reply("ok", &json!({}))],
@@ -51,7 +51,7 @@ impl End {
     }
 }
 
-/// Runs it with this on its standard input to its end, which comes at once.
+/// Runs `phx` with this standard input, and checks that it ends at once.
 async fn ends_at_once(args: &[&str], input: &str) {
     let started = Instant::now();
     let ended = phx_with_input(&[args, &["--no-reconnect"]].concat(), input.as_bytes()).await;
@@ -66,7 +66,7 @@ async fn ends_at_once(args: &[&str], input: &str) {
 async fn a_push_after_the_end_waits_for_nothing() {
     for end in ENDS {
         let url = end.after_the_join().await;
-        // Which comes first, the push or the end, is a race; both ends are the same.
+        // The push and the end are a race; the result is the same.
         for _ in 0..5 {
             ends_at_once(&["push", &url, "room:a", "echo"], "").await;
         }
@@ -120,7 +120,7 @@ async fn so_does_every_step_of_a_script() {
     }
 }
 
-/// What came before the end is found, and so is the end itself.
+/// Messages before the end are matched, and so is the end.
 #[tokio::test]
 async fn a_wait_finds_what_came_before_the_end() {
     for end in ENDS {

@@ -1,4 +1,4 @@
-//! Whatever a server says, what `phx` writes for people is lines of its own, and nothing in them acts on a terminal.
+//! No text of a server can forge a line in the output of `phx` for people, or act on a terminal.
 
 use std::fmt::Debug;
 
@@ -11,7 +11,7 @@ use crate::raw::{Answer, Received, raw};
 use crate::support::{Ended, Phx, phx, phx_with_input};
 use crate::terminal;
 
-/// Forges a line, drives a terminal, turns the direction around, and hides things.
+/// Text that forges a line, controls a terminal, reverses the direction, and has invisible characters.
 const HOSTILE: &str = "a\r\n12:00:00.000  forged\x1b[2J\x1b]0;title\x07\u{9b}2J\0\u{85}\u{7f}\u{2028}\u{2029}\u{202e}\u{2066}\u{2069}\u{200b}\u{200f}\u{feff}\u{ad}\u{e0041}";
 
 #[track_caller]
@@ -26,7 +26,7 @@ fn assert_harmless(what: impl Debug, ended: &Ended) {
     assert!(shows_it, "{what:?} shows nothing of it: {ended:?}");
 }
 
-/// Everything that a server can name, each time that something comes.
+/// Answers every message with all kinds of names that a server can send.
 fn answers(message: &Received) -> Vec<Answer> {
     let payload = json!({ HOSTILE: HOSTILE, "reason": HOSTILE });
     let presence: Value = json!({ HOSTILE: { "metas": [{ "phx_ref": HOSTILE, "x": HOSTILE }] } });
@@ -89,7 +89,7 @@ async fn of_a_server_that_names_everything_like_that() {
     assert_harmless("script", &phx_with_input(&command, script.as_bytes()).await);
 }
 
-/// Arguments can't hold it.
+/// Removes NUL, which arguments can't hold.
 fn without_zeros<'a>(command: &[&'a str]) -> Vec<&'a str> {
     command.iter().map(|word| word.split('\0').next().unwrap_or_default()).collect()
 }
@@ -111,7 +111,7 @@ async fn of_a_server_that_refuses_like_that() {
     assert_eq!((bad, ended.code), (None, Some(3)), "{ended:?}");
 }
 
-/// In a terminal our own escape sequences are all there is, and Tab completes no such name.
+/// In a terminal there are only this program's escape sequences, and Tab completes no hostile name.
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_terminal() {
     let url = raw(answers).await;
@@ -129,10 +129,10 @@ async fn in_a_terminal() {
     let mut repl = terminal::start(&["repl", &url, "--no-history"], &[]);
     repl.sees("phx> ");
     repl.types("join room:a\r");
-    // The name of the event that comes last.
+    // The name of the last event.
     repl.sees("\\u{202e}");
     repl.sees("phx> ");
-    // What is left are our own names.
+    // Only harmless names are completed.
     repl.types("push . \t\t");
     repl.sees("presence_diff   presence_state\r\n");
     repl.types("echo\r");

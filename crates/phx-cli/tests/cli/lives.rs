@@ -1,5 +1,4 @@
-//! What `phx` says of joins that crash, of rejections, and of channels that crash, against servers that say what
-//! Phoenix 1.8.12 does.
+//! Output of `phx` for joins that crash, rejections, and channels that crash, with the answers of Phoenix 1.8.12.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -8,7 +7,7 @@ use serde_json::{Value, json};
 use crate::raw::{Answer, Received, raw};
 use crate::support::{Phx, phx};
 
-/// A server with which every join crashes.
+/// Starts a server on which every join crashes.
 async fn crashing() -> String {
     raw(|message: &Received| match message.event() {
         "phx_join" => vec![message.reply("error", &json!({ "reason": "join crashed" }))],
@@ -17,7 +16,7 @@ async fn crashing() -> String {
     .await
 }
 
-/// A server that accepts the first join, crashes that channel, and rejects the next join; and so on.
+/// Starts a server that accepts a join, crashes the channel, rejects the next join, and repeats that.
 async fn full_after_a_crash() -> String {
     let joins = AtomicU32::new(0);
     raw(move |message: &Received| -> Vec<Answer> {
@@ -33,7 +32,7 @@ async fn full_after_a_crash() -> String {
     .await
 }
 
-/// What an `errored` line says: the payload, and whether it says when there is another attempt.
+/// Returns the payload of an `errored` record, and true if it has the time of the next attempt.
 #[track_caller]
 fn assert_errored(record: &Value, reason: &str) {
     assert_eq!(record["topic"], "room:a", "{record}");
@@ -68,7 +67,7 @@ async fn a_crashed_join_is_printed_while_it_is_tried_again() {
 async fn a_rejected_rejoin_is_printed_with_its_reason_and_its_retry() {
     let url = full_after_a_crash().await;
     let mut join = Phx::start(&["join", &url, "room:a", "--json"]);
-    // The crash comes with the join's answer, and may be printed before it.
+    // The crash arrives with the join's answer, and may be printed before it.
     assert_errored(&join.ended_up("errored").await, "channel_crash");
     assert_errored(&join.ended_up("errored").await, "full");
     join.interrupted().await;

@@ -1,5 +1,4 @@
-//! `phx` as its users meet it: real processes against a real `phx serve`, and terminals where it
-//! matters.
+//! `phx` as a process, against a `phx serve` process, and in pseudo-terminals where that matters.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,6 +17,7 @@ mod hostile_text;
 mod join;
 mod lives;
 mod malformed;
+mod official_client;
 mod presence;
 mod push;
 mod raw;
@@ -25,6 +25,7 @@ mod readme;
 mod repl;
 mod script;
 mod serve;
+mod supabase;
 mod support;
 mod terminal;
 mod unjoined;

@@ -1,4 +1,4 @@
-//! Frames that aren't messages: a line for people, once a second at most, and an event for programs.
+//! Frames that aren't messages: at most one line a second for people, and a record for programs.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::raw::{Answer, Received, raw};
 use crate::support::{Phx, phx, phx_with_input};
 
-/// A server that sends `malformed` malformed frames and one message behind each answer to a join.
+/// Starts a server that sends this number of malformed frames and a message after each answer to a join.
 async fn server(malformed: usize) -> String {
     raw(move |message: &Received| {
         let mut answers = vec![message.reply("ok", &json!({}))];
@@ -44,7 +44,7 @@ async fn a_flood_of_them_is_counted_and_reported_once_a_second() {
     }
     let ended = joined.interrupted().await;
     assert_eq!(count, 5_000);
-    // The first at once, and then one a second.
+    // The first line at once, then one a second.
     let most = started.elapsed().as_secs() + 2;
     let lines = ended.err.lines().filter(|line| line.contains("no message")).count();
     assert!(events <= most && lines > 0 && lines as u64 <= most, "{events} events, {ended:?}");

@@ -58,7 +58,7 @@ async fn on_a_terminal_it_is_a_live_list() {
     ann.sees("1 present");
     ann.sees("ann");
     let bob = Phx::start(&["join", &server.url, "room:a", "-j", "name=b\u{7f}b"]);
-    // It is drawn over the old one.
+    // The new list is drawn over the old one.
     ann.sees("A\r\x1b[J");
     ann.sees("2 present");
     ann.sees("b\\u{7f}b");
@@ -103,8 +103,8 @@ async fn events_may_have_other_names() {
     server.stops_empty().await;
 }
 
-/// A server that crashes the channel behind each join but the first, whose frames behind it aren't messages; it rejects
-/// the second join.
+/// Starts a server that sends malformed frames after the first join, rejects the second one, and crashes the channel
+/// after each later join.
 async fn crashing() -> String {
     let joins = AtomicU64::new(0);
     raw(move |message: &Received| match message.event() {
@@ -161,7 +161,7 @@ async fn a_list_that_does_not_come_is_reported() {
     server.stops_empty().await;
 }
 
-/// A server that answers each join and push, and sends back what was pushed; the second join comes after a crash.
+/// Starts a server that answers each join and push, and sends pushes back. It crashes the channel once.
 async fn tracking() -> String {
     let joins = AtomicU64::new(0);
     raw(move |message: &Received| {

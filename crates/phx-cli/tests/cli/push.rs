@@ -30,7 +30,7 @@ async fn the_reply_is_printed_and_is_the_exit_code() {
 
 #[tokio::test]
 async fn what_it_cannot_use_is_told() {
-    // Nothing of this gets as far as the connection.
+    // None of these opens a connection.
     let url = "ws://127.0.0.1:1/socket";
     phx(&["push", url, "room:a", "echo", "hello"]).await.badly(2, "needs double quotes");
     phx(&["push", url, "room:a", "echo", "@no/such/file"]).await.badly(2, "no/such/file");
@@ -182,7 +182,7 @@ async fn nothing_is_written_where_nobody_reads() {
     server.stops_empty().await;
 }
 
-/// As Phoenix 1.7 does, and a socket without `auth_token: true`: its 101 names no protocol.
+/// Starts a server whose 101 names no protocol, as with Phoenix 1.7 or without `auth_token: true`.
 #[tokio::test]
 async fn a_server_that_ignores_the_token_is_a_warning() {
     let url = raw(|message| vec![message.reply("ok", &json!({}))]).await;
@@ -190,7 +190,7 @@ async fn a_server_that_ignores_the_token_is_a_warning() {
     let warned = phx(&[&push[..], &["--auth-token", "s3cret"]].concat()).await;
     assert_eq!((warned.code, warned.err.lines().count()), (Some(0), 1), "{warned:?}");
     assert!(warned.err.contains("ignored the auth token"), "{warned:?}");
-    // With frames shown, too, and an empty one counts as none.
+    // With frames shown as well; an empty token counts as none.
     let shown = phx(&[&push[..], &["-v", "--auth-token", "s3cret"]].concat()).await;
     assert!(shown.err.contains("ignored the auth token"), "{shown:?}");
     assert!(!warned.err.contains("s3cret") && !shown.err.contains("s3cret"));

@@ -1,4 +1,4 @@
-//! A server that sends whatever a test wants, and at once.
+//! A server whose answers are written in the test.
 
 use std::sync::Arc;
 
@@ -9,16 +9,17 @@ use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// What is done about a message.
+/// Answer to a message.
 pub(crate) enum Answer {
     Text(String),
-    /// A close frame with this code and reason, after which nothing is read.
+    Binary(&'static [u8]),
+    /// A close frame with this code and reason; nothing is read after it.
     Close(u16, String),
     /// The end of the stream, without a close frame.
     Drop,
 }
 
-/// Starts a server whose answers to each message leave in one write; its URL.
+/// Starts a server that sends its answers to a message in one write, and returns its URL.
 pub(crate) async fn raw(
     answer: impl Fn(&Received) -> Vec<Answer> + Send + Sync + 'static,
 ) -> String {
@@ -36,6 +37,7 @@ pub(crate) async fn raw(
                     for answer in answer(&Received(message)) {
                         let frame = match answer {
                             Answer::Text(text) => Message::text(text),
+                            Answer::Binary(bytes) => Message::binary(bytes),
                             Answer::Close(code, reason) => Message::Close(Some(CloseFrame {
                                 code: code.into(),
                                 reason: reason.into(),
@@ -59,7 +61,7 @@ pub(crate) async fn raw(
     url
 }
 
-/// A message of version 2, as it came.
+/// A received V2 message.
 pub(crate) struct Received(Value);
 
 impl Received {
@@ -75,14 +77,14 @@ impl Received {
         &self.0[4]
     }
 
-    /// A reply to it.
+    /// Returns a reply to it.
     pub(crate) fn reply(&self, status: &str, response: &Value) -> Answer {
         let payload = json!({ "status": status, "response": response });
         let reply = json!([self.0[0], self.0[1], self.0[2], "phx_reply", payload]);
         Answer::Text(reply.to_string())
     }
 
-    /// An event for the channel that it came from.
+    /// Returns an event for its channel.
     pub(crate) fn event_of(&self, event: &str, payload: &Value) -> Answer {
         Answer::Text(json!([self.0[0], null, self.0[2], event, payload]).to_string())
     }

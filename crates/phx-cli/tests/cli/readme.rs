@@ -1,7 +1,7 @@
-//! Every block of the README that begins with `$` is run, and does what it says.
+//! Runs every block of the README that begins with `$`, and compares its output.
 //!
-//! Each block is a terminal. `phx serve` runs to the end of the page; `phx join` and `phx presence` in a
-//! block of their own run to the end of their section, and are ended by Ctrl-C then. `[..]` stands for anything.
+//! Each block is a terminal. `phx serve` runs to the end of the page; `phx join` and `phx presence` in a separate block
+//! run to the end of their section, and are ended by Ctrl-C then. `[..]` matches any text.
 
 use tokio::process::Command;
 
@@ -10,7 +10,7 @@ use crate::support::{Phx, VARIABLES};
 const README: &str = include_str!("../../README.md");
 const ADDRESS: &str = "127.0.0.1:4000";
 
-/// A command, and what it must print.
+/// A command and its expected output.
 #[derive(Debug)]
 struct Example {
     command: String,
@@ -53,7 +53,7 @@ async fn the_page_is_true() {
     assert!(examples >= 12, "{examples} examples");
 }
 
-/// Whether it goes on until somebody ends it.
+/// Returns true if the command runs until it is ended.
 fn is_endless(command: &str) -> bool {
     (command.starts_with("phx join ") && !command.contains("--count"))
         || command.starts_with("phx presence ")
@@ -75,7 +75,7 @@ fn parse(block: &str) -> Vec<Example> {
     examples
 }
 
-/// A shell that finds `phx`.
+/// Returns a shell with `phx` in its path.
 fn shell(command: &str) -> Command {
     let phx = std::path::Path::new(env!("CARGO_BIN_EXE_phx"));
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -89,7 +89,7 @@ fn shell(command: &str) -> Command {
     shell
 }
 
-/// Runs it to its end; its exit code.
+/// Runs it to its end, and returns the exit code.
 async fn run(command: &str, example: &Example, address: &str) -> i32 {
     // Both outputs are one in a terminal.
     let ended = Phx::spawn(&mut shell(&format!("{{ {command}\n}} 2>&1 </dev/null"))).ends().await;
@@ -112,7 +112,7 @@ fn check(example: &Example, shown: Vec<String>, address: &str) {
     );
 }
 
-/// Whether a line is as expected; a first or last `[..]` may be nothing.
+/// Returns true if a line is as expected. `[..]` at the beginning or end may match no text.
 fn matches(expected: &str, shown: &str) -> bool {
     let mut parts = expected.split("[..]");
     let first = parts.next().unwrap_or_default();
@@ -128,7 +128,7 @@ fn matches(expected: &str, shown: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// A command that runs in a terminal of its own.
+/// A command that runs in a separate terminal.
 struct Running {
     phx: Phx,
     shown: Vec<String>,
@@ -146,7 +146,7 @@ impl Running {
         self.shown[0].clone()
     }
 
-    /// Waits for what is there before anything else happens: the connection and the join.
+    /// Waits for the first lines: the connection and the join.
     async fn lines_at_once(&mut self) {
         while !self.shown.iter().any(|line| line.contains("joined")) {
             self.line().await;
@@ -157,7 +157,7 @@ impl Running {
         self.shown.push(self.phx.line().await);
     }
 
-    /// Waits for the rest of what it must show, ends it, and compares.
+    /// Waits for the rest of the expected output, ends the command, and compares.
     async fn ends(mut self, address: &str) {
         while self.shown.len() < self.example.expected.len() {
             self.line().await;

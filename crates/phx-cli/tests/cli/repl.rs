@@ -26,13 +26,13 @@ async fn a_conversation_in_a_terminal() {
     repl.types("push . echo {\"b\": 1}\r");
     repl.sees("room:a  echo            ok  {\"b\":1}");
     repl.sees("phx> ");
-    // What comes while something is typed is above the prompt.
+    // Messages that arrive during typing are printed above the prompt.
     repl.types("send room:a sh");
     repl.sees("send room:a sh");
     server.say(r#"broadcast room:a shout {"from": "above"}"#).await;
     repl.sees("shout           {\"from\":\"above\"}\r\n");
     repl.sees("phx> send room:a sh");
-    // The event is known now.
+    // Now the event's name can be completed.
     repl.types(TAB);
     repl.sees("out");
     repl.types("{\"from\": \"us\"}\r");
@@ -109,7 +109,7 @@ async fn ctrl_c_clears_the_line_and_a_second_one_ends_it() {
     repl.sees("secret");
     repl.types(CTRL_C);
     repl.sees("phx> ");
-    // Nothing of the line is left, and what is typed now is a line.
+    // The line was cleared: the next text is a line by itself.
     repl.types("join room:a\r");
     repl.sees("room:a  * joined");
     repl.sees("phx> ");

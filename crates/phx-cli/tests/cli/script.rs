@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::support::{Ended, Phx, Server, phx, phx_with_input};
 
-/// What a script told, without the times.
+/// Returns the records of a script without their times.
 fn told(ended: &Ended) -> Vec<Value> {
     let mut told = ended.records();
     for record in &mut told {
@@ -79,7 +79,7 @@ async fn each_line_is_done_as_it_comes() {
     script.record("connected").await;
     script.say(r#"{"do": "join", "topic": "room:a"}"#).await;
     assert!(script.record("joined").await["ref"].is_string());
-    // What happens is told although nothing is being done.
+    // Events are printed while no step runs as well.
     server.say(r#"broadcast room:a news {"n": 1}"#).await;
     assert_eq!(script.record("message").await["event"], "news");
     script.say(r#"{"do": "push", "topic": "room:a", "event": "crash", "expect": "none"}"#).await;
@@ -92,7 +92,7 @@ async fn each_line_is_done_as_it_comes() {
     script.say(r#"{"do": "push", "topic": "room:a", "event": "stop", "expect": "none"}"#).await;
     script.record("closed").await;
     assert_eq!(script.interrupted().await.code, Some(130));
-    server.stops_empty().await;
+    server.stops_with_log("the channel `room:a` crashed at `crash`\n").await;
 }
 
 #[tokio::test]
@@ -181,7 +181,7 @@ async fn channels_are_joined_again_after_a_disconnect() {
     script.say(r#"{"do": "wait", "event": "presence_state", "payload": {"ann": {}}}"#).await;
     script.say(r#"{"do": "push", "topic": "room:a", "event": "echo", "payload": 7}"#).await;
     assert_eq!(script.ended_up("reply").await["payload"], 7);
-    // The channel that is replaced is left, and the new one has its topic.
+    // The replaced channel is left, and the new one has its topic.
     script
         .say(r#"{"do": "join", "topic": "room:a", "replace": true, "params": {"name": "bob"}}"#)
         .await;
@@ -189,7 +189,7 @@ async fn channels_are_joined_again_after_a_disconnect() {
     script.say(r#"{"do": "wait", "event": "presence_state", "payload": {"bob": {}}}"#).await;
     script.say(r#"{"do": "disconnect"}"#).await;
     script.ended_up("disconnected").await;
-    // Another address is another connection, without those channels.
+    // Another address means a new connection without these channels.
     let other = json!({ "do": "connect", "url": server.url, "params": { "a": "b" } }).to_string();
     script.say(&other).await;
     script.ended_up("connected").await;

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
 use crate::support::{Phx, Server, phx};
 
 #[tokio::test]
@@ -50,6 +53,16 @@ async fn its_commands_do_what_they_say() {
 }
 
 #[tokio::test]
+async fn a_channel_that_crashes_is_logged_without_its_payload() {
+    let mut serve = Phx::start(&["serve", "--port", "0"]);
+    let url = serve.line().await;
+    let push = ["push", &url, "room:a", "no\u{1b}such", "{\"token\":\"s3cret\"}"];
+    phx(&push).await.badly(6, "crashed the channel");
+    let ended = serve.interrupted().await;
+    assert_eq!(ended.err, "the channel `room:a` crashed at `no\\u{1b}such`\n");
+}
+
+#[tokio::test]
 async fn faults_by_options() {
     let server = Server::with(&["--latency", "30ms", "--refuse-first", "1"]).await;
     phx(&["push", &server.url, "room:a", "echo"]).await.badly(3, "503");
@@ -83,5 +96,60 @@ async fn an_address_that_other_machines_reach_is_warned_of() {
         let mut serve = Phx::start(&["serve", "--port", "0", "--host", host]);
         serve.line().await;
         serve.interrupted().await.well();
+    }
+}
+
+#[tokio::test]
+async fn long_poll_shares_the_port_and_has_its_faults() {
+    let mut server = Server::start().await;
+    let mut join = Phx::joined(&["join", "--json", &server.url, "room:a"]).await;
+    let address = server.url.split('/').nth(2).unwrap().to_owned();
+    let mut http = TcpStream::connect(&address).await.unwrap();
+    let created = ask(&mut http, "GET", "", "").await;
+    let token = created.split('"').find(|text| text.starts_with("SFMyNTY.")).unwrap().to_owned();
+    let token = format!("x-phoenix-longpoll-token: {token}\r\n");
+    let posted = r#"["1","1","room:a","phx_join",{}]"#;
+    assert!(ask(&mut http, "POST", &token, posted).await.ends_with(r#"{"status":200}"#));
+    assert!(ask(&mut http, "GET", &token, "").await.contains("phx_reply"));
+    assert_eq!(server.say("connections").await, "2 connections");
+    assert_eq!(server.line().await, "  1: room:a");
+    assert_eq!(server.line().await, "  2: room:a");
+
+    assert_eq!(server.say("fail-poll").await, "the next poll with messages fails");
+    assert_eq!(server.say("broadcast room:a lost").await, "broadcast");
+    assert_eq!(join.record("message").await["event"], "lost");
+    assert!(ask(&mut http, "GET", &token, "").await.starts_with("HTTP/1.1 500 "));
+    // It ended behind that answer.
+    let mut http = TcpStream::connect(&address).await.unwrap();
+    assert_eq!(server.say("slow-posts 20ms").await, "POSTs take 20ms longer");
+    let started = Instant::now();
+    ask(&mut http, "POST", &token, r#"[null,"2","phoenix","heartbeat",{}]"#).await;
+    assert!(started.elapsed() >= Duration::from_millis(20));
+    assert_eq!(server.say("busy 1ms").await, "2 connections are busy");
+    assert_eq!(server.say("close-idle").await, "closed the idle connections");
+    assert_eq!(http.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(server.say("abort-polls").await, "aborted the polls");
+    join.interrupted().await.well();
+    // Without polls the session would live for 15 s.
+    server.say("drain").await;
+    server.stops_empty().await;
+}
+
+/// Sends a request and reads its answer.
+async fn ask(http: &mut TcpStream, method: &str, headers: &str, body: &str) -> String {
+    let request = format!(
+        "{method} /socket/longpoll?vsn=2.0.0 HTTP/1.1\r\nhost: here\r\n{headers}content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    http.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    loop {
+        assert_ne!(http.read_buf(&mut answer).await.unwrap(), 0);
+        let text = std::str::from_utf8(&answer).unwrap();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        if length.is_some_and(|length| length == body.len().to_string()) {
+            return text.to_owned();
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Processes and the server they talk to.
+//! `phx` processes, and the server for them.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -8,17 +8,17 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-/// For anything to happen.
+/// Time limit of every wait.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A `phx` that runs. Dropping it kills it.
+/// A running `phx`. Dropping it kills it.
 pub(crate) struct Phx {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Option<Lines<BufReader<ChildStdout>>>,
 }
 
-/// What there is to say about a `phx` that has ended.
+/// Result of a `phx` that has ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -26,7 +26,7 @@ pub(crate) struct Ended {
     pub(crate) err: String,
 }
 
-/// The variables that it reads.
+/// Environment variables that it reads.
 pub(crate) const VARIABLES: [&str; 12] = [
     "ALL_PROXY",
     "HTTPS_PROXY",
@@ -42,7 +42,7 @@ pub(crate) const VARIABLES: [&str; 12] = [
     "no_proxy",
 ];
 
-/// The program, without the variables that it reads.
+/// Returns the program's command, without the variables that it reads.
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_phx"));
     command.args(args).kill_on_drop(true);
@@ -58,11 +58,11 @@ pub(crate) async fn phx(args: &[&str]) -> Ended {
     Phx::start(args).ends().await
 }
 
-/// Runs it to its end with this on its standard input.
+/// Runs it to its end with this standard input.
 pub(crate) async fn phx_with_input(args: &[&str], input: &[u8]) -> Ended {
     let mut phx = Phx::start(args);
     let mut stdin = phx.stdin.take().unwrap();
-    // It fails if nobody reads it.
+    // Fails if the program doesn't read its input.
     let _ = stdin.write_all(input).await;
     drop(stdin);
     phx.ends().await
@@ -73,7 +73,7 @@ impl Phx {
         Phx::spawn(&mut command(args))
     }
 
-    /// Starts it, and reads the objects that say that it is connected and has joined.
+    /// Starts it, and reads the records of the connection and the join.
     pub(crate) async fn joined(args: &[&str]) -> Self {
         let mut phx = Phx::start(args);
         phx.record("connected").await;
@@ -88,7 +88,7 @@ impl Phx {
         Phx { stdin: child.stdin.take(), lines: Some(lines), child }
     }
 
-    /// The next line of its output.
+    /// Returns the next line of its output.
     pub(crate) async fn line(&mut self) -> String {
         let lines = self.lines.as_mut().expect("the output wasn't closed");
         let line = timeout(PATIENCE, lines.next_line()).await.expect("a line in time").unwrap();
@@ -102,7 +102,7 @@ impl Phx {
         }
     }
 
-    /// The next line of its output, which is an object of this kind.
+    /// Returns the next line of its output, which must be a record of this kind.
     pub(crate) async fn record(&mut self, kind: &str) -> Value {
         let line = self.line().await;
         let record: Value = serde_json::from_str(&line).expect(&line);
@@ -110,7 +110,7 @@ impl Phx {
         record
     }
 
-    /// Reads on until there is an object of this kind.
+    /// Reads up to the next record of this kind.
     pub(crate) async fn ended_up(&mut self, kind: &str) -> Value {
         loop {
             let record: Value = serde_json::from_str(&self.line().await).unwrap();
@@ -120,7 +120,7 @@ impl Phx {
         }
     }
 
-    /// Waits until it has shown this on standard error.
+    /// Waits for this text on standard error.
     pub(crate) async fn shows_on_stderr(&mut self, text: &str) {
         let stderr = self.child.stderr.as_mut().unwrap();
         let mut shown = Vec::new();
@@ -151,16 +151,16 @@ impl Phx {
         assert!(kill.unwrap().success());
     }
 
-    /// Closes our end of its output.
+    /// Closes the test's end of its output.
     pub(crate) fn close_output(&mut self) {
         self.lines = None;
     }
 
-    /// Waits for its end, with what it has written since we looked.
+    /// Waits for its end. The result has the output that wasn't read yet.
     pub(crate) async fn ends(mut self) -> Ended {
         let mut out = String::new();
         let mut err = String::new();
-        // Its input stays open, so that it doesn't end because of that.
+        // The input stays open, so that its end doesn't end the program.
         let _stdin = self.stdin.take();
         let mut stderr = self.child.stderr.take().unwrap();
         let reading = async {
@@ -185,19 +185,19 @@ impl Phx {
 }
 
 impl Ended {
-    /// The objects that it printed.
+    /// Returns the records that it printed.
     pub(crate) fn records(&self) -> Vec<Value> {
         self.out.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
     }
 
-    /// It did what it should, and had nothing to complain about.
+    /// Checks for exit code 0 and an empty standard error, and returns the output.
     #[track_caller]
     pub(crate) fn well(self) -> String {
         assert_eq!((self.code, &*self.err), (Some(0), ""), "{self:?}");
         self.out
     }
 
-    /// It ended with this code, and said this about it.
+    /// Checks for this exit code, and for this text on standard error.
     #[track_caller]
     pub(crate) fn badly(&self, code: i32, text: &str) {
         assert_eq!(self.code, Some(code), "{self:?}");
@@ -223,7 +223,7 @@ impl Server {
         Server { phx, url }
     }
 
-    /// Types a command, and gives the first line of the answer.
+    /// Types a command, and returns the first line of the answer.
     pub(crate) async fn say(&mut self, command: &str) -> String {
         self.phx.say(command).await;
         self.phx.line().await
@@ -233,16 +233,22 @@ impl Server {
         self.phx.line().await
     }
 
-    /// Waits until so many are connected.
+    /// Waits until it has this number of connections.
     pub(crate) async fn has_connections(&mut self, count: usize) {
         let wanted = format!("{count} connections");
         let connected = async { while self.say("connections").await != wanted {} };
         timeout(PATIENCE, connected).await.expect("so many connections in time");
     }
 
-    /// Everybody has left, which the server may hear a moment after they have ended, and it ends properly.
-    pub(crate) async fn stops_empty(mut self) {
+    /// Stops the server and checks that all clients have left, which it may notice a moment after they have ended.
+    pub(crate) async fn stops_empty(self) {
+        self.stops_with_log("").await;
+    }
+
+    /// As [`stops_empty`](Self::stops_empty), with these lines about channels that crashed.
+    pub(crate) async fn stops_with_log(mut self, log: &str) {
         self.has_connections(0).await;
-        self.phx.interrupted().await.well();
+        let ended = self.phx.interrupted().await;
+        assert_eq!((ended.code, &*ended.err), (Some(0), log), "{ended:?}");
     }
 }

@@ -88,7 +88,7 @@ async fn bytes_are_not_written_to_a_terminal() {
     server.stops_empty().await;
 }
 
-/// The terminal is checked wherever a program ends in one.
+/// The settings of the terminal are checked in each test in which a program ends.
 #[tokio::test]
 async fn every_signal_ends_it_properly_and_gives_the_terminal_back() {
     let server = Server::start().await;
@@ -117,7 +117,7 @@ async fn every_signal_ends_it_properly_and_gives_the_terminal_back() {
     server.stops_empty().await;
 }
 
-/// What is typed while the server's farewell is awaited is shown by the terminal, and by nobody else.
+/// Text that is typed during the wait for the server's close frame is echoed by the terminal only.
 #[tokio::test]
 async fn keys_do_nothing_in_a_terminal_that_was_given_back() {
     let mut server = Server::start().await;
@@ -156,7 +156,7 @@ async fn output_that_was_stopped_before_the_first_prompt_does_not_either() {
     server.stops_empty().await;
 }
 
-/// The line editor takes any terminal over that keys come from.
+/// The line editor changes the settings of any terminal that keys come from.
 #[tokio::test]
 async fn a_terminal_that_only_keys_come_from_is_given_back() {
     let server = Server::start().await;
@@ -170,7 +170,7 @@ async fn a_terminal_that_only_keys_come_from_is_given_back() {
     server.stops_empty().await;
 }
 
-/// The signal may come while the line editor is about to take the terminal over.
+/// The signal may arrive while the line editor is changing the terminal's settings.
 #[tokio::test]
 async fn a_signal_before_the_first_prompt_gives_the_terminal_back() {
     let server = Server::start().await;
@@ -196,7 +196,7 @@ async fn closing_the_terminal_ends_it_properly() {
     server.stops_empty().await;
 }
 
-/// A `phx repl` that has joined `room:a` and shows its prompt.
+/// Starts a `phx repl` that has joined `room:a` and shows its prompt.
 fn joined_repl(server: &Server) -> Terminal {
     let mut repl = start(&["repl", "--no-history", &server.url], &[]);
     repl.sees("phx> ");
@@ -206,7 +206,7 @@ fn joined_repl(server: &Server) -> Terminal {
     repl
 }
 
-/// A `phx` in a terminal of its own, with these variables.
+/// Starts a `phx` in a separate terminal, with these variables.
 pub(crate) fn start(args: &[&str], variables: &[(&str, &str)]) -> Terminal {
     let mut command = command(args).into_std();
     command.envs(variables.iter().copied());

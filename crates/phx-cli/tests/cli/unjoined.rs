@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::raw::{Answer, Received, raw};
 use crate::support::{phx, phx_with_input};
 
-/// A server that sends on two such topics behind each answer to a push or join.
+/// Starts a server that sends messages on two such topics after each answer to a push or join.
 async fn server() -> String {
     raw(|message: &Received| {
         let send = |topic: &str, n: u32| {

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use phx_proto::ConfigError;
+use phx_proto::{Config, ConfigError, TransportKind};
 
 use super::credentials::CredentialsFunction;
+use super::fallback::LongPollFallback;
+use crate::connector::Connector;
 use crate::log::Log;
 use crate::proxy::Proxy;
 
@@ -23,8 +25,12 @@ pub(crate) struct ClientConfig {
     pub(crate) credentials_timeout: Duration,
     pub(crate) log: Log,
     pub(crate) proxy: Option<Proxy>,
+    pub(crate) transport: TransportKind,
+    pub(crate) fallback: Option<LongPollFallback>,
     /// True if errors and logs leave out the `reason` of payloads.
     pub(crate) hide_reasons: bool,
+    #[cfg(feature = "deflate")]
+    pub(crate) compression: Option<crate::websocket::Compression>,
 }
 
 impl ClientConfig {
@@ -40,7 +46,38 @@ impl ClientConfig {
         if self.credentials_timeout < Duration::from_millis(1) {
             return Err(ConfigError::new("credentials_timeout", "1 ms or more"));
         }
+        #[cfg(feature = "deflate")]
+        if let Some(compression) = &self.compression {
+            compression.validate()?;
+        }
         Ok(())
+    }
+
+    /// Checks the kinds of transports.
+    pub(super) fn check_transports(
+        &self,
+        config: &Config,
+        connector: &dyn Connector,
+    ) -> Result<(), ConfigError> {
+        if !connector.supports(self.transport) {
+            let range = match self.transport {
+                TransportKind::LongPoll => {
+                    "one that the connector supports: for long-poll the feature `longpoll` of an adapter other than phx-web"
+                }
+                _ => "one that the connector supports",
+            };
+            return Err(ConfigError::new("transport", range));
+        }
+        let Some(fallback) = &self.fallback else { return Ok(()) };
+        if self.transport != TransportKind::WebSocket {
+            return Err(ConfigError::new("transport", "a WebSocket with `long_poll_fallback`"));
+        }
+        if !connector.supports(TransportKind::LongPoll) {
+            let range = "used with a connector that supports long-poll: the feature `longpoll` of an adapter other \
+                         than phx-web";
+            return Err(ConfigError::new("long_poll_fallback", range));
+        }
+        fallback.validate(config.connect_timeout)
     }
 }
 
@@ -54,7 +91,11 @@ impl Default for ClientConfig {
             credentials_timeout: CREDENTIALS_TIMEOUT,
             log: Log::default(),
             proxy: None,
+            transport: TransportKind::WebSocket,
+            fallback: None,
             hide_reasons: false,
+            #[cfg(feature = "deflate")]
+            compression: None,
         }
     }
 }

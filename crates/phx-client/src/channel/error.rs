@@ -116,6 +116,14 @@ pub enum JoinCause {
     Closed,
     /// The serializer couldn't encode the join.
     EncodeFailed(EncodeError),
+    /// The frame is larger than the transport can send: long-poll has a limit. Nothing was sent; the channel tries again.
+    #[non_exhaustive]
+    TooLarge {
+        /// The length of the frame in bytes.
+        len: usize,
+        /// The limit in bytes.
+        max: usize,
+    },
     /// The socket's driver has ended: its runtime was shut down, or it panicked.
     Stopped,
 }
@@ -172,6 +180,9 @@ impl fmt::Display for JoinCause {
             }
             JoinCause::Closed => f.write_str("the channel closed before it was joined"),
             JoinCause::EncodeFailed(error) => write!(f, "it couldn't be encoded: {error}"),
+            JoinCause::TooLarge { len, max } => {
+                write!(f, "it has {len} bytes, and the transport takes {max}")
+            }
             JoinCause::Stopped => f.write_str("the socket's driver has ended"),
         }
     }

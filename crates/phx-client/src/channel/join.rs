@@ -101,6 +101,7 @@ fn response(outcome: Outcome) -> Result<Payload, JoinCause> {
         Outcome::TimedOut => JoinCause::TimedOut,
         Outcome::JoinCrashed => JoinCause::Crashed,
         Outcome::EncodeFailed(error) => JoinCause::EncodeFailed(error),
+        Outcome::TooLarge { len, max, .. } => JoinCause::TooLarge { len, max },
         _ => JoinCause::Closed,
     })
 }

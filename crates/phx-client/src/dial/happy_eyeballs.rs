@@ -13,6 +13,8 @@ use futures::future::{self, Either};
 use futures::stream::FuturesUnordered;
 use phx_proto::CloseCause;
 
+use super::SERVER_HINT;
+
 /// The "connection attempt delay" that RFC 8305 recommends.
 const HEAD_START: Duration = Duration::from_millis(250);
 
@@ -98,7 +100,7 @@ fn unreachable(failures: &[(SocketAddr, io::Error)]) -> CloseCause {
         let _ = write!(text, "; and {} more addresses", failures.len() - QUOTED);
     }
     if failures.iter().all(|(_, error)| error.kind() == io::ErrorKind::ConnectionRefused) {
-        text.push_str("; is the server running?");
+        text.push_str(SERVER_HINT);
     }
     CloseCause::io(text)
 }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use phx_proto::{CloseCause, ProxyCause};
 
-use super::Dialer;
+use super::{Dialer, of_proxy};
 use crate::http::{Head, HeadError, receive_head};
 use crate::runtime::BoxFuture;
 use crate::turn::{Metered, Turn};
@@ -28,14 +28,13 @@ use crate::turn::{Metered, Turn};
 ///
 /// ```no_run
 /// # use phx_client::dial::Dialer;
-/// use phx_client::SocketBuilder;
 /// use phx_client::dial::HttpProxy;
-/// use phx_client::websocket::WebSocketConnector;
+/// use phx_client::{SocketBuilder, StreamConnector};
 ///
 /// // The dialer is an adapter's `TcpDialer`.
 /// # fn doc(dialer: impl Dialer) -> SocketBuilder {
 /// let proxy = HttpProxy::new(dialer, "proxy.internal", 3128).with_basic_auth("ann", "secret");
-/// SocketBuilder::new("wss://example.com/socket").connector(WebSocketConnector::new(proxy))
+/// SocketBuilder::new("wss://example.com/socket").connector(StreamConnector::new(proxy))
 /// # }
 /// ```
 #[derive(Clone)]
@@ -72,7 +71,7 @@ impl<D: Dialer> Dialer for HttpProxy<D> {
         Box::pin(async move {
             let request = request?;
             let turn = Turn::new();
-            let mut stream = turn.metered(proxy.await?);
+            let mut stream = turn.metered(proxy.await.map_err(of_proxy)?);
             turn.run(pin!(open_tunnel(&mut stream, &request))).await?;
             Ok(stream.into_inner())
         })

@@ -8,16 +8,16 @@ use futures::{AsyncRead, AsyncWrite};
 
 use crate::turn::Turn;
 
-/// A TLS stream with a separate turn for the stream below it: the connection, whose turn counts what is read above, knows
-/// nothing of records that lead to nothing. Once this turn is spent the stream is pending, and begins another.
-pub(super) struct OwnTurn<S> {
+/// A stream, of TLS mostly, with a separate turn for the stream below it: the connection, whose turn counts what is read
+/// above, knows nothing of records that lead to nothing. Once this turn is spent the stream is pending, and begins another.
+pub(crate) struct OwnTurn<S> {
     stream: S,
     turn: Turn,
 }
 
 impl<S> OwnTurn<S> {
     /// The stream of TLS; `turn` is that of the streams below it.
-    pub(super) fn new(stream: S, turn: Turn) -> Self {
+    pub(crate) fn new(stream: S, turn: Turn) -> Self {
         OwnTurn { stream, turn }
     }
 

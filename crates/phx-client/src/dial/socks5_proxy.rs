@@ -9,7 +9,7 @@ use std::sync::Arc;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use phx_proto::{CloseCause, ProxyCause};
 
-use super::Dialer;
+use super::{Dialer, of_proxy};
 use crate::runtime::BoxFuture;
 use crate::turn::{Metered, Turn};
 
@@ -33,14 +33,13 @@ const IPV6: u8 = 4;
 ///
 /// ```no_run
 /// # use phx_client::dial::Dialer;
-/// use phx_client::SocketBuilder;
 /// use phx_client::dial::Socks5Proxy;
-/// use phx_client::websocket::WebSocketConnector;
+/// use phx_client::{SocketBuilder, StreamConnector};
 ///
 /// // The dialer is an adapter's `TcpDialer`.
 /// # fn doc(dialer: impl Dialer) -> SocketBuilder {
 /// let proxy = Socks5Proxy::new(dialer, "proxy.internal", 1080).with_password("ann", "secret");
-/// SocketBuilder::new("wss://example.com/socket").connector(WebSocketConnector::new(proxy))
+/// SocketBuilder::new("wss://example.com/socket").connector(StreamConnector::new(proxy))
 /// # }
 /// ```
 #[derive(Clone)]
@@ -75,7 +74,7 @@ impl<D: Dialer> Dialer for Socks5Proxy<D> {
         Box::pin(async move {
             let (login, request) = (login?, request?);
             let turn = Turn::new();
-            let mut stream = turn.metered(proxy.await?);
+            let mut stream = turn.metered(proxy.await.map_err(of_proxy)?);
             turn.run(pin!(open_tunnel(&mut stream, login, &request))).await?;
             Ok(stream.into_inner())
         })

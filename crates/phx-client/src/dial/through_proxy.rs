@@ -14,7 +14,7 @@ use crate::turn::Turn;
 use crate::websocket::WebSocketConfig;
 
 /// Opens a stream to `host` and `port` through `proxy`, which `dialer` reaches.
-pub(crate) async fn dial<D: Dialer>(
+pub(super) async fn dial<D: Dialer>(
     dialer: &Arc<D>,
     proxy: &Proxy,
     config: &Arc<WebSocketConfig>,

@@ -8,11 +8,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use phx_proto::{
-    Action, CloseCause, ConnectionState, Frame, Instant, Outcome, ParamsRequestId, Payload, PingId,
-    RequestId, ResponseHeaders, SendReason, TransportId,
+    Action, CloseCause, ConnectionState, Frame, Instant, Lifecycle, Outcome, ParamsRequestId,
+    Payload, PingId, RequestId, ResponseHeaders, SendReason, TransportId, TransportKind,
+    TransportProperties,
 };
 
 use super::link::Link;
+use crate::connector::Received;
 use crate::shared::{Deferred, Shared, State};
 use crate::socket::SocketError;
 
@@ -32,11 +34,21 @@ const KEPT: usize = 1;
 
 /// An input for the core that isn't a frame.
 pub(super) enum Input {
-    Opened(TransportId, ResponseHeaders),
+    Opened(TransportId, OpenTransport),
     /// The server ignored the auth token.
     TokenIgnored,
     Closed(TransportId, CloseCause),
+    Lifecycle(Lifecycle),
     Params(ParamsRequestId, Option<Payload>),
+}
+
+/// What is known of a transport that has opened.
+pub(super) struct OpenTransport {
+    pub(super) kind: TransportKind,
+    pub(super) headers: ResponseHeaders,
+    pub(super) properties: TransportProperties,
+    /// True if the peer must show that frames arrive.
+    pub(super) is_unproven: bool,
 }
 
 /// Passes inputs to the core, and dispatches its events and actions. The buffers are reused.
@@ -59,6 +71,10 @@ pub(super) struct Dispatch {
     shown: Option<Box<Shown>>,
     /// Until when nothing is read, because a stream is full.
     held_until: Option<Instant>,
+    /// Since when nothing is read.
+    held_since: Option<Instant>,
+    /// Longest time for which nothing may be read from the transport; `None` if heartbeats limit it.
+    max_read_pause: Option<Duration>,
     /// True if a logger or a tracing subscriber wants events.
     is_logged: bool,
     /// True if it wants every single message.
@@ -73,6 +89,8 @@ pub(super) struct Rest {
     pub(super) is_behind: bool,
     /// The core may have actions left, which the transport couldn't take yet.
     pub(super) has_actions: bool,
+    /// The core has frames that the transport can't take.
+    pub(super) is_blocked: bool,
     /// The last handle is gone, and the connection is closed.
     pub(super) is_over: bool,
     /// The core's next deadline.
@@ -185,12 +203,17 @@ impl Dispatch {
                 let Shown { transport, len, decoded } = *shown;
                 state.core.handle_decoded(now, transport, len, decoded);
             } else {
-                let mut next = link.next_frame();
-                if !state.hooks.message.is_empty() {
-                    next = next.and_then(|(transport, frame)| self.show(state, transport, frame));
+                let Some((transport, received)) = link.next_received() else { break };
+                match received {
+                    Received::Frame(frame) if state.hooks.message.is_empty() => {
+                        state.core.handle_frame(now, transport, frame);
+                    }
+                    Received::Frame(frame) => {
+                        let Some(frame) = self.show(state, transport, frame) else { break };
+                        state.core.handle_frame(now, transport, frame);
+                    }
+                    Received::Gap => state.core.handle_gap(now, transport),
                 }
-                let Some((transport, frame)) = next else { break };
-                state.core.handle_frame(now, transport, frame);
             }
             self.events(state, now);
         }
@@ -211,14 +234,21 @@ impl Dispatch {
 
     fn hand_over(&mut self, state: &mut State, now: Instant, input: Input) {
         match input {
-            Input::Opened(id, headers) => {
-                state.core.handle_opened(now, id);
+            Input::Opened(id, opened) => {
+                state.core.handle_opened_with(now, id, opened.properties);
                 // Otherwise the transport was replaced before it opened.
                 if state.core.connection_state() == ConnectionState::Open {
-                    state.response_headers = headers;
+                    state.response_headers = opened.headers;
+                    state.transport = opened.kind;
+                    self.max_read_pause = opened.properties.max_read_pause;
+                    if opened.is_unproven {
+                        // No future waits for the answer, and the first ping of a connection is never refused.
+                        let _ = state.core.ping(now);
+                    }
                 }
             }
             Input::Closed(id, cause) => state.core.handle_closed(now, id, cause),
+            Input::Lifecycle(lifecycle) => state.core.handle_lifecycle(now, lifecycle),
             Input::Params(request, params) => state.core.handle_params(now, request, params),
             Input::TokenIgnored => self.error(state, SocketError::TokenIgnored),
         }
@@ -227,15 +257,10 @@ impl Dispatch {
     /// Dispatches a frame to the hooks of all messages, before the core is given it. Returns the frame if it is too
     /// large to be decoded.
     #[cold]
-    fn show(
-        &mut self,
-        state: &State,
-        transport: TransportId,
-        frame: Frame,
-    ) -> Option<(TransportId, Frame)> {
+    fn show(&mut self, state: &State, transport: TransportId, frame: Frame) -> Option<Frame> {
         let (config, len) = (state.core.config(), frame.len());
         if len > config.max_frame_size {
-            return Some((transport, frame));
+            return Some(frame);
         }
         let shown = Box::new(Shown { transport, len, decoded: config.serializer.decode(frame) });
         self.outside = Some(Outside::Shown(shown, state.hooks.message.clone()));
@@ -264,20 +289,25 @@ impl Dispatch {
     }
 
     /// Returns true if streams hold back reading; updates `held_until`. The reply to a heartbeat must be read in
-    /// time, so streams hold back nothing once one has been due for three quarters of the heartbeat limit.
+    /// time, so streams hold back nothing once one has been due for three quarters of the heartbeat limit. A transport
+    /// without heartbeats has a limit for each pause.
     fn is_held(&mut self, shared: &Shared, state: &mut State, now: Instant) -> bool {
         self.held_until = None;
         if state.mailboxes.hold_back() {
             let config = state.core.config();
             let limit = config.heartbeat_limit.max(config.heartbeat_timeout);
             let patience = limit.saturating_sub(limit / 4);
-            let must_read =
+            let unanswered =
                 state.core.unanswered_since().map(|since| since.saturating_add(patience));
+            let paused =
+                self.max_read_pause.map(|max| self.held_since.unwrap_or(now).saturating_add(max));
+            let must_read = [unanswered, paused].into_iter().flatten().min();
             let force = must_read.is_some_and(|at| now >= at);
             let held_until = state.mailboxes.held_until(now, shared.settings.stall_after, force);
             self.held_until =
                 held_until.map(|until| must_read.map_or(until, |must_read| must_read.min(until)));
         }
+        self.held_since = self.held_until.map(|_| self.held_since.unwrap_or(now));
         self.held_until.is_some()
     }
 
@@ -301,6 +331,7 @@ impl Dispatch {
         Rest {
             is_behind: is_behind || self.outside.is_some(),
             has_actions,
+            is_blocked: room.is_none() && state.core.has_unsent_frames(),
             is_over: state.abandoned && state.core.connection_state() == ConnectionState::Closed,
             deadline: state.core.poll_timeout(),
         }

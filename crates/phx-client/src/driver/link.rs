@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 
 use phx_proto::{CloseCause, Frame, TransportId};
 
-use crate::connector::Transport;
-use crate::runtime::BoxFuture;
+use super::attempt::Opening;
+use crate::connector::{Received, Transport};
 
 /// Frames read at a time, at most.
 const MAX_FRAMES: usize = 64;
@@ -21,12 +21,12 @@ pub(super) enum Link {
     Idle,
     Connecting {
         id: TransportId,
-        attempt: BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>>,
+        attempt: Opening,
     },
     Open {
         id: TransportId,
         transport: Pin<Box<dyn Transport>>,
-        frames: VecDeque<Frame>,
+        frames: VecDeque<Received>,
         /// True if the transport can take a frame, as far as the driver knows.
         is_ready: bool,
         is_flushed: bool,
@@ -34,7 +34,7 @@ pub(super) enum Link {
     /// It has ended. The core is given the frames that came before, and then the cause.
     Ended {
         id: TransportId,
-        frames: VecDeque<Frame>,
+        frames: VecDeque<Received>,
         cause: CloseCause,
     },
 }
@@ -61,9 +61,18 @@ impl Link {
         }
     }
 
-    /// The next frame that was read.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self, Link::Idle)
+    }
+
+    /// Returns true if frames have come that the core hasn't been given, or the peer's close frame.
+    pub(super) fn has_heard(&self) -> bool {
+        self.has_frames() || matches!(self, Link::Ended { cause: CloseCause::Frame { .. }, .. })
+    }
+
+    /// The next frame or gap that was read.
     #[inline]
-    pub(super) fn next_frame(&mut self) -> Option<(TransportId, Frame)> {
+    pub(super) fn next_received(&mut self) -> Option<(TransportId, Received)> {
         match self {
             Link::Open { id, frames, .. } | Link::Ended { id, frames, .. } => {
                 Some((*id, frames.pop_front()?))
@@ -98,9 +107,11 @@ impl Link {
         while frames.len() < MAX_FRAMES && bytes < MAX_BYTES {
             match transport.as_mut().poll_receive(cx) {
                 Poll::Pending => return false,
-                Poll::Ready(Ok(frame)) => {
-                    bytes += frame.len();
-                    frames.push_back(frame);
+                Poll::Ready(Ok(received)) => {
+                    if let Received::Frame(frame) = &received {
+                        bytes += frame.len();
+                    }
+                    frames.push_back(received);
                 }
                 Poll::Ready(Err(cause)) => {
                     self.end(cause);
@@ -129,20 +140,35 @@ impl Link {
         Some(transport.capacity())
     }
 
+    /// Prepares the transport for a frame that waits, after `poll_room` returned `None`.
+    pub(super) fn prepare_send(&mut self, cx: &mut Context<'_>) {
+        if let Link::Open { transport, .. } = self {
+            transport.as_mut().prepare_send(cx);
+        }
+    }
+
     /// Sends a frame, after `poll_room` returned its capacity.
-    pub(super) fn send(&mut self, frame: Frame) {
+    pub(super) fn send(&mut self, frame: Frame, may_compress: bool) {
         if let Link::Open { transport, is_ready, is_flushed, .. } = self {
             (*is_ready, *is_flushed) = (false, false);
-            if let Err(cause) = transport.as_mut().start_send(frame) {
+            let transport = transport.as_mut();
+            let sent = if may_compress {
+                transport.start_send(frame)
+            } else {
+                transport.start_send_uncompressed(frame)
+            };
+            if let Err(cause) = sent {
                 self.end(cause);
             }
         }
     }
 
     pub(super) fn flush(&mut self, cx: &mut Context<'_>) {
-        if let Link::Open { transport, is_flushed, .. } = self
+        if let Link::Open { transport, is_ready, is_flushed, .. } = self
             && !*is_flushed
         {
+            // A flush may start a request, and then there is no room until its answer.
+            *is_ready = false;
             match transport.as_mut().poll_flush(cx) {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => *is_flushed = true,

@@ -147,6 +147,8 @@ impl StreamOptions {
 pub(crate) enum Wanted {
     /// The messages of one event.
     Event(ByteString),
+    /// The messages of all events that start with this.
+    EventPrefix(ByteString),
     /// The messages of all events.
     Messages,
     /// Messages and replies.

@@ -21,6 +21,8 @@ pub enum PresenceItem<M, E> {
     Lagged(u64),
     /// A payload was refused; the list lacks its changes until the next join.
     Refused(Arc<PresenceError>),
+    /// The transport lost messages; the list may lack changes until the next state, which the next join brings.
+    Gap,
 }
 
 /// Capacity that stays when all items have been taken.
@@ -74,6 +76,14 @@ impl<M, E> Feed<M, E> {
         self.shorten(limits, 0, lost);
     }
 
+    pub(super) fn mark_gap(&mut self, limits: Limits, lost: &mut Lost<M, E>) {
+        // Several with nothing between them are one.
+        if !matches!(self.queue.back(), Some(PresenceItem::Gap)) {
+            self.push(PresenceItem::Gap);
+            self.shorten(limits, 0, lost);
+        }
+    }
+
     fn push(&mut self, item: PresenceItem<M, E>) {
         self.bytes = self.bytes.saturating_add(item.size());
         self.queue.push_back(item);
@@ -124,7 +134,7 @@ impl<M, E> PresenceItem<M, E> {
             PresenceItem::Change(PresenceChange::Left { key, after, left }) => {
                 key.len().saturating_add(after.size()).saturating_add(left.size())
             }
-            PresenceItem::Change(_) | PresenceItem::Lagged(_) => 0,
+            PresenceItem::Change(_) | PresenceItem::Lagged(_) | PresenceItem::Gap => 0,
             PresenceItem::Refused(error) => error.payload().map_or(0, Payload::len),
         }
     }
@@ -136,6 +146,7 @@ impl<M, E> fmt::Debug for PresenceItem<M, E> {
             PresenceItem::Change(change) => f.debug_tuple("Change").field(change).finish(),
             PresenceItem::Lagged(count) => f.debug_tuple("Lagged").field(count).finish(),
             PresenceItem::Refused(_) => f.write_str("Refused(..)"),
+            PresenceItem::Gap => f.write_str("Gap"),
         }
     }
 }

@@ -84,6 +84,14 @@ pub enum PushCause {
     Evicted,
     /// The serializer couldn't encode the push. It was never sent.
     EncodeFailed(EncodeError),
+    /// The frame is larger than the transport can send: long-poll has a limit. Nothing was sent.
+    #[non_exhaustive]
+    TooLarge {
+        /// The length of the frame in bytes.
+        len: usize,
+        /// The limit in bytes.
+        max: usize,
+    },
     /// The socket's driver has ended: its runtime was shut down, or it panicked. If that was before the push,
     /// [`PushError::into_payload`] returns the payload.
     Stopped,
@@ -182,6 +190,9 @@ impl fmt::Display for PushCause {
             PushCause::Cancelled => f.write_str("it was cancelled"),
             PushCause::Evicted => f.write_str("it gave way to a newer push in a full buffer"),
             PushCause::EncodeFailed(error) => write!(f, "it couldn't be encoded: {error}"),
+            PushCause::TooLarge { len, max } => {
+                write!(f, "it has {len} bytes, and the transport takes {max}")
+            }
             PushCause::Stopped => f.write_str("the socket's driver has ended"),
         }
     }

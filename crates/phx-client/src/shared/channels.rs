@@ -47,6 +47,10 @@ impl ChannelEntries {
         self.0.get_mut(index(id))?.as_mut().filter(|(own, _)| *own == id).map(|(_, entry)| entry)
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &ChannelEntry> {
+        self.0.iter().flatten().map(|(_, entry)| entry)
+    }
+
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (ChannelId, &mut ChannelEntry)> {
         self.0.iter_mut().flatten().map(|(id, entry)| (*id, entry))
     }

@@ -83,6 +83,7 @@ fn wants(wanted: &Wanted, content: &Content) -> bool {
     match content {
         Content::Message { event, .. } => match wanted {
             Wanted::Event(wanted) => wanted == event,
+            Wanted::EventPrefix(prefix) => event.starts_with(&**prefix),
             Wanted::Messages | Wanted::Incoming => true,
             Wanted::Topics(_) => false,
         },
@@ -144,6 +145,23 @@ mod tests {
         assert!(streams.want_incoming());
         streams.remove(all);
         assert!(are(streams.all(), &[leaves, joins, incoming]));
+    }
+
+    #[test]
+    fn a_message_finds_the_streams_of_its_prefixes() {
+        let four = mailboxes();
+        let [broadcasts, cursors, all, incoming] = &four;
+        let mut streams = Streams::default();
+        streams.add(Wanted::EventPrefix("broadcast:".into()), broadcasts);
+        streams.add(Wanted::EventPrefix("broadcast:cursor".into()), cursors);
+        streams.add(Wanted::EventPrefix("".into()), all);
+        streams.add(Wanted::Incoming, incoming);
+        let of = |event: &str| Content::Message { event: event.into(), payload: Payload::empty() };
+        assert!(get(&streams, &four, [true, true, true, true], of("broadcast:cursors")));
+        assert!(get(&streams, &four, [true, false, true, true], of("broadcast:")));
+        assert!(get(&streams, &four, [false, false, true, true], of("broadcast")));
+        let joined = Incoming::Joined { response: Ok(Payload::empty()), rejoined: false };
+        assert!(get(&streams, &four, [false, false, false, true], Content::incoming(joined)));
     }
 
     #[test]

@@ -34,6 +34,10 @@ pub enum SocketError {
         "the server ignored the auth token: before Phoenix 1.8, and without `auth_token: true`, it has to be a param"
     )]
     TokenIgnored,
+    /// The transport lost messages that the server sent, and goes on: long-poll can. All streams get a
+    /// [gap](crate::StreamItem::Gap).
+    #[error("the transport lost messages of the server")]
+    MessagesLost,
     /// Messages or other events were lost, because
     /// [`Config::max_events`](phx_proto::Config::max_events) of them waited.
     #[error("{0} events lost")]
@@ -142,7 +146,7 @@ impl fmt::Display for Attempted<'_> {
                         " (is the token right? `connect/3`, `check_origin` or a web firewall refused it)"
                     }
                     404 => {
-                        " (is this the socket's path? It is the one in `socket \"/socket\"` of the endpoint)"
+                        " (is this the socket's path? It is the one in `socket \"/socket\"` of the endpoint, where long-poll needs `longpoll: true`)"
                     }
                     _ => "",
                 };

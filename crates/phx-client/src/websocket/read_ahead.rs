@@ -50,13 +50,31 @@ pub(super) struct ReadAhead<S> {
     end: usize,
     /// Bytes to read at a time; `None` if the library's buffer is large enough.
     size: Option<usize>,
+    #[cfg(feature = "deflate")]
+    wire: crate::wire::WireCounters,
 }
 
 impl<S> ReadAhead<S> {
     /// A stream of which `first` was read already. To give that to the library itself would make its
     /// later buffers as small as this.
     pub(super) fn new(stream: S, first: Vec<u8>) -> Self {
-        ReadAhead { stream, next: 0, end: first.len(), buffer: first, size: None }
+        ReadAhead {
+            stream,
+            next: 0,
+            end: first.len(),
+            buffer: first,
+            size: None,
+            #[cfg(feature = "deflate")]
+            wire: crate::wire::WireCounters::default(),
+        }
+    }
+
+    /// Adds the stream's bytes to these counts, with those that were read already.
+    #[cfg(feature = "deflate")]
+    pub(super) fn counted(mut self, wire: crate::wire::WireCounters) -> Self {
+        wire.add_received(self.end);
+        self.wire = wire;
+        self
     }
 
     fn drop_buffer(&mut self) {
@@ -78,6 +96,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadAhead<S> {
             let Some(size) = this.size else {
                 this.drop_buffer();
                 let len = ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
+                #[cfg(feature = "deflate")]
+                this.wire.add_received(len);
                 this.size = (len == buffer.len()).then_some(FIRST_SIZE);
                 return Poll::Ready(Ok(len));
             };
@@ -90,6 +110,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadAhead<S> {
                 this.drop_buffer();
                 return read;
             };
+            #[cfg(feature = "deflate")]
+            this.wire.add_received(len);
             (this.next, this.end) = (0, len);
             this.size = (len > buffer.len()).then(|| next_size(size, len));
         }
@@ -119,7 +141,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for ReadAhead<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        #[cfg(feature = "deflate")]
+        if let Poll::Ready(Ok(len)) = written {
+            this.wire.add_sent(len);
+        }
+        written
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

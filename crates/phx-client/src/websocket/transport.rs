@@ -4,18 +4,16 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use async_tungstenite::WebSocketStream;
-use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig as TungsteniteConfig};
-use async_tungstenite::tungstenite::{Error, Message};
-use futures::{AsyncRead, AsyncWrite, Sink, Stream};
+use futures::{AsyncRead, AsyncWrite};
 use phx_proto::{Bytes, CloseCause, CloseCode, Frame, ResponseHeaders};
-use phx_tungstenite::{close_code, close_frame_cause, close_message, message};
 
+use super::WebSocketConfig;
+use super::frames::{Frames, outgoing};
 use super::handshake::Upgraded;
-use super::read_ahead::ReadAhead;
-use super::{WebSocketConfig, failure};
-use crate::connector::Transport;
-use crate::turn::{Metered, Turn};
+use super::incoming::Incoming;
+use crate::connector::{Received, Transport};
+use crate::http;
+use crate::turn::Turn;
 
 /// Largest number of pongs that wait for a peer which sends pings but reads nothing. At the limit the transport
 /// stops reading until they are written, so that they can't pile up.
@@ -28,7 +26,7 @@ const MAX_WAITING_PONGS: usize = 64;
 ///
 /// `Debug` shows neither frames nor buffers, and of the answer's headers the names only.
 pub struct WebSocketTransport<S> {
-    socket: WebSocketStream<Metered<ReadAhead<S>>>,
+    frames: Frames<S>,
     /// A new turn begins with each call, except after a frame: the caller may receive many frames
     /// before it lets other tasks run.
     turn: Turn,
@@ -64,20 +62,14 @@ where
 {
     pub(super) async fn new(
         turn: &Turn,
-        upgraded: Upgraded<S>,
+        mut upgraded: Upgraded<S>,
         max_frame_size: usize,
         config: &WebSocketConfig,
     ) -> Self {
-        let settings = TungsteniteConfig::default()
-            .read_buffer_size(config.read_buffer_size)
-            .write_buffer_size(config.write_buffer_size)
-            .max_message_size(Some(max_frame_size))
-            .max_frame_size(Some(max_frame_size));
-        let Upgraded { stream, leftover, ignored_subprotocols, response_headers } = upgraded;
-        let stream = turn.metered(ReadAhead::new(stream, leftover));
-        let socket = WebSocketStream::from_raw_socket(stream, Role::Client, Some(settings));
+        let ignored_subprotocols = upgraded.ignored_subprotocols;
+        let response_headers = std::mem::take(&mut upgraded.response_headers);
         WebSocketTransport {
-            socket: socket.await,
+            frames: Frames::new(turn, upgraded, max_frame_size, config).await,
             turn: turn.clone(),
             waiting_pongs: 0,
             write_buffer_size: config.write_buffer_size,
@@ -94,18 +86,18 @@ where
     fn flush_once(&mut self, cx: &mut Context<'_>) {
         // Pongs may have spent the turn's writes, and there is no other turn.
         self.turn.begin_writing();
-        let _ = Pin::new(&mut self.socket).poll_flush(cx);
+        let _ = self.frames.poll_flush(cx);
     }
 
     /// Sends the peer a close code for its mistake, if that is possible without waiting.
     fn complain(&mut self, cx: &mut Context<'_>, code: CloseCode) {
-        let _ = Pin::new(&mut self.socket).start_send(close_message(code, ""));
+        let _ = self.frames.start_close(code, "");
         self.flush_once(cx);
     }
 
     /// Writes out all frames taken. A failure isn't the end yet: see `unwritable`.
     fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let flushed = ready!(Pin::new(&mut self.socket).poll_flush(cx));
+        let flushed = ready!(self.frames.poll_flush(cx));
         (self.waiting_pongs, self.unwritten) = (0, 0);
         self.note_written(flushed, Some(cx))
     }
@@ -113,11 +105,11 @@ where
     /// Ready if the write succeeded; pending for ever otherwise.
     fn note_written(
         &mut self,
-        written: Result<(), Error>,
+        written: Result<(), CloseCause>,
         cx: Option<&mut Context<'_>>,
     ) -> Poll<()> {
-        if let Err(error) = written {
-            self.unwritable.get_or_insert_with(|| Box::new(failure::websocket_failed(&error)));
+        if let Err(cause) = written {
+            self.unwritable.get_or_insert_with(|| Box::new(cause));
         }
         if self.unwritable.is_none() {
             return Poll::Ready(());
@@ -154,25 +146,24 @@ where
 
     /// Returns the next data message or close, and answers pings on the way; at the end of the stream, the write
     /// failure if there is one.
-    fn poll_received(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, CloseCause>> {
+    fn poll_received(&mut self, cx: &mut Context<'_>) -> Poll<Result<Arrived, CloseCause>> {
         loop {
             // Frames that the library has read already cost no further read.
             ready!(self.turn.poll_read(cx));
             let next = match self.poll_pongs(cx) {
-                Poll::Ready(()) => Pin::new(&mut self.socket).poll_next(cx),
+                Poll::Ready(()) => self.frames.poll_next(cx),
                 Poll::Pending => Poll::Pending,
             };
-            let message = match next {
-                Poll::Ready(Some(Ok(message))) => message,
-                Poll::Ready(Some(Err(error))) => {
-                    if let Some(code) = close_code(&error) {
+            let incoming = match next {
+                Poll::Ready(Some(Ok(incoming))) => incoming,
+                Poll::Ready(Some(Err(failure))) => {
+                    if let Some(code) = failure.code {
                         self.complain(cx, code);
                     }
-                    let cause = failure::websocket_failed(&error);
-                    return Poll::Ready(Err(self.write_failure().unwrap_or(cause)));
+                    return Poll::Ready(Err(self.write_failure().unwrap_or(failure.cause)));
                 }
                 Poll::Ready(None) => {
-                    let cause = self.write_failure().unwrap_or_else(failure::ended);
+                    let cause = self.write_failure().unwrap_or_else(http::ended);
                     return Poll::Ready(Err(cause));
                 }
                 // There is more to read in the next turn, or nothing more.
@@ -183,24 +174,33 @@ where
                         .map_or(Poll::Pending, |cause| Poll::Ready(Err(cause)));
                 }
             };
-            match message {
-                Message::Text(text) => {
-                    let text = without_spare_room(text.into());
-                    return Poll::Ready(Ok(Received::Frame(Frame::Text(text))));
+            match incoming {
+                Incoming::Frame(frame) => {
+                    let frame = match frame {
+                        Frame::Text(text) => Frame::Text(without_spare_room(text)),
+                        Frame::Binary(data) => Frame::Binary(without_spare_room(data)),
+                    };
+                    return Poll::Ready(Ok(Arrived::Frame(frame)));
                 }
-                Message::Binary(data) => {
-                    let data = without_spare_room(data);
-                    return Poll::Ready(Ok(Received::Frame(Frame::Binary(data))));
-                }
-                Message::Close(frame) => {
-                    return Poll::Ready(Ok(Received::Close(close_frame_cause(frame.as_ref()))));
-                }
-                Message::Ping(_) => self.answer_ping(cx),
-                // The library hands out raw frames only to callers that put them in.
-                Message::Pong(_) | Message::Frame(_) => {}
+                Incoming::Close(cause) => return Poll::Ready(Ok(Arrived::Close(cause))),
+                Incoming::Ping => self.answer_ping(cx),
+                Incoming::Other => {}
             }
             self.turn.spend_read();
         }
+    }
+
+    fn send(&mut self, frame: Frame, may_compress: bool) -> Result<(), CloseCause> {
+        self.unwritten = self.unwritten.saturating_add(frame.len());
+        let message = outgoing(frame)?;
+        if self.unwritable.is_some() {
+            // This failure is handled as that of earlier frames.
+            return Ok(());
+        }
+        let sent = self.frames.start_send(message, may_compress);
+        // The flush that follows wakes the receiving side, which reports a failure.
+        let _ = self.note_written(sent, None);
+        Ok(())
     }
 
     /// Polls for the connection's end after our close frame is queued, with the peer's close frame or without.
@@ -210,14 +210,15 @@ where
         let _ = self.poll_written(cx);
         loop {
             match ready!(self.poll_received(cx)) {
-                Ok(Received::Frame(_)) => self.turn.spend_read(),
-                Ok(Received::Close(cause)) | Err(cause) => return Poll::Ready(cause),
+                Ok(Arrived::Frame(_)) => self.turn.spend_read(),
+                Ok(Arrived::Close(cause)) | Err(cause) => return Poll::Ready(cause),
             }
         }
     }
 }
 
-enum Received {
+/// What the caller needs of what has come.
+enum Arrived {
     Frame(Frame),
     Close(CloseCause),
 }
@@ -234,18 +235,21 @@ where
         self.response_headers.clone()
     }
 
-    fn poll_receive(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Frame, CloseCause>> {
+    fn poll_receive(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Received, CloseCause>> {
         let this = self.get_mut();
         let Poll::Ready(received) = this.poll_received(cx) else {
             this.turn.begin();
             return Poll::Pending;
         };
         Poll::Ready(match received? {
-            Received::Frame(frame) => {
+            Arrived::Frame(frame) => {
                 this.turn.give_back(frame.len());
-                Ok(frame)
+                Ok(Received::Frame(frame))
             }
-            Received::Close(cause) => {
+            Arrived::Close(cause) => {
                 // The answer to it is queued, and the transport is dropped after this.
                 this.flush_once(cx);
                 Err(cause)
@@ -256,7 +260,7 @@ where
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
         let this = self.get_mut();
         this.turn.begin_writing();
-        let ready = ready!(Pin::new(&mut this.socket).poll_ready(cx));
+        let ready = ready!(this.frames.poll_ready(cx));
         this.note_written(ready, Some(cx)).map(Ok)
     }
 
@@ -265,17 +269,11 @@ where
     }
 
     fn start_send(self: Pin<&mut Self>, frame: Frame) -> Result<(), CloseCause> {
-        let this = self.get_mut();
-        this.unwritten = this.unwritten.saturating_add(frame.len());
-        let message = message(frame)?;
-        if this.unwritable.is_some() {
-            // This failure is handled as that of earlier frames.
-            return Ok(());
-        }
-        let sent = Pin::new(&mut this.socket).start_send(message);
-        // The flush that follows wakes the receiving side, which reports a failure.
-        let _ = this.note_written(sent, None);
-        Ok(())
+        self.get_mut().send(frame, true)
+    }
+
+    fn start_send_uncompressed(self: Pin<&mut Self>, frame: Frame) -> Result<(), CloseCause> {
+        self.get_mut().send(frame, false)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
@@ -293,18 +291,17 @@ where
         let this = self.get_mut();
         this.turn.begin();
         if matches!(this.closing, Closing::No) {
-            let sent = Pin::new(&mut this.socket).start_send(close_message(code, reason));
+            let sent = this.frames.start_close(code, reason);
             let _ = this.note_written(sent, None);
             this.closing = Closing::Sent;
         }
         if matches!(this.closing, Closing::Sent) {
             this.closing = Closing::Shutting(Box::new(ready!(this.poll_end(cx))));
         }
-        // Sends TLS's close alert. It may fail, since the peer may be gone: that changes nothing.
-        let _ = ready!(Pin::new(this.socket.get_mut()).poll_close(cx));
+        ready!(this.frames.poll_close(cx));
         match &this.closing {
             Closing::Shutting(cause) => Poll::Ready(CloseCause::clone(cause)),
-            Closing::No | Closing::Sent => Poll::Ready(failure::ended()),
+            Closing::No | Closing::Sent => Poll::Ready(http::ended()),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! A peer whose bytes are always ready doesn't keep the executor: a poll reads and writes so much,
-//! and then it wakes itself and is pending.
+//! A peer whose bytes are always ready doesn't block the executor: a poll reads and writes a limited number of bytes,
+//! then wakes its task and is pending.
 
 mod driver;
 mod frames;

@@ -1,4 +1,4 @@
-//! An attempt to connect that is dropped at any poll takes its stream with it, and leaves nothing.
+//! An attempt to connect that is dropped at any poll drops its stream, and leaves nothing.
 
 use std::future::Future;
 use std::pin::pin;
@@ -7,9 +7,10 @@ use std::task::{Context, Waker};
 use std::{fmt, io};
 
 use allocation_counter::measure;
+use phx_client::StreamConnector;
 use phx_client::dial::{Dialer, TcpDialer};
-use phx_client::websocket::{self, WebSocketConfig, WebSocketConnector};
-use phx_client::{Attempt, BoxFuture, CloseCause, Connector, Endpoint};
+use phx_client::websocket::{self, WebSocketConfig};
+use phx_client::{Attempt, BoxFuture, CloseCause, Connector};
 
 use crate::common::network::TestNetwork;
 use crate::peer::{Peer, Stream, attempt};
@@ -17,7 +18,7 @@ use crate::peer::{Peer, Stream, attempt};
 const REFUSAL: &[u8] =
     b"HTTP/1.1 503 Nope\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbusy\r\n0\r\n\r\n";
 
-/// Polls what `start` makes of a stream so many times, and drops it; true if it got to its end.
+/// Polls the future of `start` up to this number of times, and drops it. Returns true if it completed.
 fn polled<F: Future>(start: impl FnOnce(Stream) -> F, polls: u32) -> bool {
     let peer = Peer::new(REFUSAL, "", 1);
     peer.ends();
@@ -57,7 +58,7 @@ async fn an_upgrade() {
     dropped_at_every_poll(|stream| websocket::upgrade(stream, &attempt, &config));
 }
 
-/// Leads to one stream.
+/// Dialer with one stream.
 struct OneStream(Mutex<Option<Stream>>);
 
 impl fmt::Debug for OneStream {
@@ -75,9 +76,9 @@ impl Dialer for OneStream {
     }
 }
 
-/// An attempt of a connector, over the stream.
+/// Connects with a connector over the stream.
 fn connect(stream: Stream, attempt: Attempt) -> impl Future {
-    WebSocketConnector::new(OneStream(Mutex::new(Some(stream)))).connect(attempt)
+    StreamConnector::new(OneStream(Mutex::new(Some(stream)))).connect(attempt)
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,7 +91,8 @@ async fn an_open() {
 #[tokio::test(start_paused = true)]
 async fn a_handshake_of_tls() {
     let mut attempt = attempt();
-    attempt.request = Endpoint::parse("wss://server.test/socket").unwrap().request("2.0.0");
+    attempt.request =
+        phx_client::Endpoint::parse("wss://server.test/socket").unwrap().request("2.0.0");
     dropped_at_every_poll(|stream| connect(stream, attempt.clone()));
 }
 

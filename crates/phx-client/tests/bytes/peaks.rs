@@ -1,8 +1,7 @@
-//! The heap's high-water mark at each limit of SECURITY.md's tables, while what comes is decoded, too.
+//! The peak of the heap at each limit of SECURITY.md's tables, decoding included.
 //!
-//! Each row has an entry here. An entry runs a peer or a program that offers far more than the limit, and compares
-//! the most that was allocated at any moment with what [`allowed`] says; or it names a test elsewhere that does so,
-//! or the row whose limit holds for the same bytes.
+//! Each row has an entry here. An entry runs a peer or a program that offers far more than the limit, and compares the
+//! peak with [`allowed`]; or it names a test elsewhere that does so, or the row whose limit covers the same bytes.
 
 mod handles;
 mod rows;
@@ -19,23 +18,22 @@ use rows::{ROWS, Shown};
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// What one of the things takes that a row counts: a push, a channel, an event. Most take less than half of it.
+/// Memory of an item that a row counts: a push, a channel, an event. Most take less than half of it.
 const THING: usize = KIB;
 
-/// A setting so large that nothing here reaches it: the high-water mark goes beyond the allowance then.
+/// A setting so large that no test reaches it: the peak exceeds the allowance then.
 const UNLIMITED: usize = 16 * MIB;
 
-/// Things, and bytes, that are offered. More than any limit here, and less than `UNLIMITED`.
+/// Items or bytes that are offered: more than any limit here, and less than `UNLIMITED`.
 const OFFERED: usize = 10_000;
 const OFFERED_BYTES: usize = 8 * MIB;
-/// How much comes at a time where bytes are limited.
+/// Bytes that are offered at a time where bytes are limited.
 const PIECE: usize = 8 * KIB;
 
-/// The most that may be allocated where `limit` bytes may be kept: twice the limit, and 96 KiB.
+/// Returns the allowed peak where `limit` bytes may be kept: twice the limit, and 96 KiB.
 ///
-/// Twice, since a buffer or table that grows is there twice while it is copied, and since what is decoded is there
-/// beside what it was decoded from. The constant is for what is there without any load, of which what
-/// a connection reads ahead (64 KiB) is the largest part, and for what is under way in the test.
+/// Twice, since a growing buffer or table exists twice while it is copied, and a decoded value exists beside its text.
+/// The constant covers memory without any load, mostly a connection's read-ahead (64 KiB), and the test's own.
 const fn allowed(limit: usize) -> usize {
     2 * limit + 96 * KIB
 }
@@ -68,7 +66,7 @@ fn the_peak_at_each_limit_stays_within_its_allowance() {
     assert!(failures.is_empty(), "{failures:#?}");
 }
 
-/// Each setting is what keeps the peak down: so much is offered that it shows.
+/// Each setting limits the peak: with an unlimited one the peak exceeds the allowance.
 #[test]
 fn without_its_limit_a_peak_would_be_beyond_the_allowance() {
     for row in ROWS {
@@ -80,7 +78,7 @@ fn without_its_limit_a_peak_would_be_beyond_the_allowance() {
     }
 }
 
-/// The limits in the rows of SECURITY.md but for times: `Config::max_channels`, `http.rs MAX_HEAD`.
+/// Returns the limits in the rows of SECURITY.md, without times: `Config::max_channels`, `http.rs MAX_HEAD`.
 fn limits_in_the_tables() -> Vec<String> {
     let text = fs::read_to_string(root().join("SECURITY.md")).unwrap();
     let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what "));

@@ -1,4 +1,4 @@
-//! A peer that says what it is to say, and what a poll of the client does with it.
+//! A peer with scripted bytes, and the work of the client's polls with it.
 
 use std::future::Future;
 use std::io;
@@ -15,21 +15,20 @@ use phx_client::{Attempt, BoxFuture, CloseCause, Endpoint};
 
 use crate::common::TestRuntime;
 
-/// Reads and writes of one poll, at the most. The limits are 32 and 16; frames that are given out
-/// leave room for half as many reads again, complaints and answers to a close have writes of their own.
+/// Largest number of reads and writes in one poll. The limits are 32 and 16; frames that are returned allow half as many
+/// reads again, and errors and answers to a close need further writes.
 const MAX_CALLS: usize = 48;
 
-/// Bytes of one poll: 16 KiB, and what is read ahead.
+/// Largest number of bytes in one poll: 16 KiB, and those read ahead.
 const MAX_BYTES: usize = (16 << 10) + (64 << 10);
 
-/// Calls and bytes after which a poll is taken for endless.
+/// Calls and bytes after which a poll counts as endless.
 const ENDLESS: (usize, usize) = (100_000, 8 << 20);
 
 /// The proper answer to an upgrade; the peer knows the key.
-pub(crate) const SWITCHING: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\
-                                    Upgrade: websocket\r\nSec-WebSocket-Accept: {accept}\r\n\r\n";
+pub(crate) use crate::SWITCHING;
 
-/// A peer that says something once, and then something else again and again.
+/// A peer that sends some bytes once, and then repeats others.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer(Arc<Mutex<State>>);
 
@@ -38,12 +37,12 @@ struct State {
     once: Vec<u8>,
     again: Vec<u8>,
     next: usize,
-    /// Bytes that it says and takes at a time.
+    /// Bytes that it sends and reads at a time.
     piece: usize,
     hears: Hears,
-    /// Whether the stream ends when all is said; otherwise it stalls.
+    /// True if the stream ends after the last byte; otherwise it stalls.
     ends: bool,
-    /// Whether its client must come twice for each piece, and whether it has come once.
+    /// True if each piece needs two reads; `came` is true after the first of them.
     slow: bool,
     came: bool,
     heard: Vec<u8>,
@@ -53,11 +52,11 @@ struct State {
     bytes: usize,
 }
 
-/// Whether it takes what the client writes.
+/// How it reads the client's bytes.
 #[derive(Debug)]
 enum Hears {
     All,
-    /// It takes nothing, and may yet do so.
+    /// It reads nothing, but may later.
     Stalls,
     Nothing,
 }
@@ -65,7 +64,7 @@ enum Hears {
 impl Peer {
     pub(crate) fn new(once: impl Into<Vec<u8>>, again: impl Into<Vec<u8>>, piece: usize) -> Self {
         let again = again.into();
-        // Often enough that a large piece costs no loop.
+        // Repeated so often that a large piece needs no loop.
         let again =
             again.repeat((64_usize << 10).checked_div(again.len()).map_or(0, |times| times + 1));
         let state = State {
@@ -86,14 +85,14 @@ impl Peer {
         Peer(Arc::new(Mutex::new(state)))
     }
 
-    /// One that says this and ends the stream.
+    /// Creates a peer that sends these bytes and ends the stream.
     pub(crate) fn saying(once: impl Into<Vec<u8>>) -> Self {
         let peer = Peer::new(once, "", usize::MAX);
         peer.ends();
         peer
     }
 
-    /// One that upgrades the connection first.
+    /// Creates a peer that upgrades the connection first.
     pub(crate) fn websocket(first: &[u8], again: &[u8], piece: usize) -> Self {
         Peer::new([SWITCHING.as_bytes(), first].concat(), again, piece)
     }
@@ -102,7 +101,7 @@ impl Peer {
         Stream(Arc::clone(&self.0))
     }
 
-    /// Whether the client has dropped the stream; its peers here are one.
+    /// Returns true if the client has dropped the stream.
     pub(crate) fn is_dropped(&self) -> bool {
         Arc::strong_count(&self.0) == 1
     }
@@ -124,7 +123,7 @@ impl Peer {
         self.0.lock().unwrap().slow = true;
     }
 
-    /// The hosts and ports that it was dialed for.
+    /// Returns the hosts and ports for which it was dialed.
     pub(crate) fn asked_for(&self) -> Vec<(String, u16)> {
         self.0.lock().unwrap().asked_for.clone()
     }
@@ -138,7 +137,7 @@ impl Peer {
         self.0.lock().unwrap().ends = true;
     }
 
-    /// A transport over the stream.
+    /// Returns a transport over the stream.
     pub(crate) fn upgraded(&self, config: &WebSocketConfig) -> WebSocketTransport<Stream> {
         let attempt = attempt();
         let upgrading = websocket::upgrade(self.stream(), &attempt, config);
@@ -146,7 +145,7 @@ impl Peer {
         upgraded.expect("it is answered").unwrap()
     }
 
-    /// Runs it for as long as it wakes itself. What comes of it, and how often it was polled.
+    /// Polls the future while it wakes itself. Returns its output, and the number of polls.
     pub(crate) fn in_turns<F: Future>(
         &self,
         max_polls: usize,
@@ -163,7 +162,7 @@ impl Peer {
         (None, max_polls)
     }
 
-    /// One poll, whose work must be limited.
+    /// Polls once, and checks the limits of a poll.
     pub(crate) fn turn<T>(&self, poll: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Turn<T> {
         let wakes = Arc::new(Wakes(AtomicUsize::new(0)));
         let waker = Waker::from(Arc::clone(&wakes));
@@ -199,10 +198,10 @@ impl Wake for Wakes {
 
 pub(crate) fn attempt() -> Attempt {
     let request = Endpoint::parse("ws://server.test/socket").unwrap().request("2.0.0");
-    Attempt::new(request, TestRuntime::new())
+    crate::offering(Attempt::new(request, TestRuntime::new()))
 }
 
-/// A dialer that leads to this peer.
+/// A dialer with this peer as its stream.
 impl Dialer for Peer {
     type Stream = Stream;
 

@@ -1,7 +1,7 @@
-//! What is said to proxies and made of their answers; the proxies are scripts.
+//! Requests to proxies, and the outcomes of their answers; the proxies are scripted.
 
+use phx_client::StreamConnector;
 use phx_client::dial::{Dialer, HttpProxy, Socks5Proxy};
-use phx_client::websocket::WebSocketConnector;
 use phx_client::{CloseCause, Connector, Proxy, ProxyCause};
 
 use crate::peer::{Peer, attempt};
@@ -134,11 +134,11 @@ async fn what_socks_cannot_say_is_not_tried() {
     assert!(proxy.heard().is_empty());
 }
 
-/// The end of an attempt through this proxy.
+/// Returns the cause of an attempt through this proxy.
 async fn through(proxy: &str, peer: &Peer) -> CloseCause {
     let mut attempt = attempt();
     attempt.proxy = Some(Proxy::parse(proxy).unwrap());
-    let connector = WebSocketConnector::new(peer.clone());
+    let connector = StreamConnector::new(peer.clone());
     connector.connect(attempt).await.map(drop).unwrap_err()
 }
 

@@ -1,4 +1,4 @@
-//! Everything that the crate gives to `tracing`, written down.
+//! All events of `tracing`, as text.
 
 use std::fmt::Debug;
 
@@ -8,7 +8,7 @@ use tracing::{Event, Metadata, Subscriber};
 
 use super::Notes;
 
-/// Writes every event of every level down.
+/// Subscriber that records every event of every level.
 #[derive(Clone, Default)]
 pub struct Log(pub Notes);
 

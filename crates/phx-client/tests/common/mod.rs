@@ -21,8 +21,9 @@ use futures::FutureExt as _;
 use futures::task::AtomicWaker;
 use phx_client::proto::{V2Server, events};
 use phx_client::{
-    BoxFuture, Channel, CloseCause, CloseCode, Connector, Frame, Message, Payload, Proxy, Request,
-    Serializer, Socket, SocketBuilder, Status, Transport,
+    BoxFuture, Channel, CloseCause, CloseCode, Connector, Frame, Message, Payload, Proxy, Received,
+    Request, Serializer, Socket, SocketBuilder, Status, Transport, TransportKind,
+    TransportProperties,
 };
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
@@ -34,7 +35,7 @@ mod runtime;
 
 pub use runtime::TestRuntime;
 
-/// A network with one server on it: the test.
+/// A network with one server, which is the test.
 pub struct Net {
     attempts: mpsc::UnboundedReceiver<Attempt>,
     pub runtime: Arc<TestRuntime>,
@@ -44,11 +45,11 @@ pub struct Net {
 impl Net {
     pub fn new() -> Self {
         let (sender, attempts) = mpsc::unbounded_channel();
-        let connector = Arc::new(TestConnector { attempts: sender });
+        let connector = Arc::new(TestConnector { attempts: sender, kinds: ALL_KINDS });
         Net { attempts, runtime: TestRuntime::new(), connector }
     }
 
-    /// A builder for a socket on this network.
+    /// Returns a builder for a socket on this network.
     pub fn builder(&self) -> SocketBuilder {
         SocketBuilder::new("ws://server.test/socket")
             .runtime(self.runtime.clone())
@@ -60,7 +61,7 @@ impl Net {
         self.connector.clone()
     }
 
-    /// A socket that is connected, and its server.
+    /// Returns a connected socket, and its server.
     pub async fn connected(&mut self) -> (Socket, Peer) {
         let builder = self.builder();
         self.connected_with(builder).await
@@ -72,7 +73,7 @@ impl Net {
         (socket.unwrap(), peer)
     }
 
-    /// A socket with one joined channel, and their server.
+    /// Returns a socket with a joined channel, and the server.
     pub async fn joined(&mut self) -> (Socket, Channel, Peer) {
         let builder = self.builder();
         self.joined_with(builder).await
@@ -84,20 +85,20 @@ impl Net {
         (socket, room.unwrap(), peer)
     }
 
-    /// A socket with a channel that isn't joined yet, and their server.
+    /// Returns a socket with a channel that isn't joined, and the server.
     pub async fn unjoined(&mut self) -> (Socket, Channel, Peer) {
         let (socket, peer) = self.connected().await;
         let room = socket.channel("room:a").create().unwrap();
         (socket, room, peer)
     }
 
-    /// The client's next attempt to connect.
+    /// Returns the client's next attempt to connect.
     pub async fn attempt(&mut self) -> Attempt {
         soon(self.attempts.recv()).await.expect("the connector is there")
     }
 }
 
-/// Waits for something that must happen, within virtual minutes.
+/// Waits for a future that must complete within virtual minutes.
 pub async fn soon<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(600), future).await.expect("it happens in time")
 }
@@ -106,8 +107,11 @@ pub async fn soon<F: Future>(future: F) -> F::Output {
 pub struct Attempt {
     pub request: Request,
     pub max_frame_size: usize,
+    pub kind: TransportKind,
     answer: oneshot::Sender<Result<Pin<Box<dyn Transport>>, CloseCause>>,
     pub proxy: Option<Proxy>,
+    #[cfg(feature = "deflate")]
+    pub compression: Option<phx_client::websocket::Compression>,
 }
 
 impl Attempt {
@@ -115,7 +119,8 @@ impl Attempt {
         let (to_server, received) = mpsc::unbounded_channel();
         let (to_client, frames) = mpsc::unbounded_channel();
         let gate = Arc::new(Gate::default());
-        let transport = TestTransport { frames, to_server, gate: Arc::clone(&gate) };
+        let properties = self.kind.properties();
+        let transport = TestTransport { frames, to_server, gate: Arc::clone(&gate), properties };
         self.answer.send(Ok(Box::pin(transport))).expect("the client waits");
         Peer { to_client: Some(to_client), received, gate, answer_heartbeats: true }
     }
@@ -124,7 +129,7 @@ impl Attempt {
         let _ = self.answer.send(Err(cause));
     }
 
-    /// Whether the client has given the attempt up.
+    /// Waits until the client has abandoned the attempt.
     pub async fn abandoned(mut self) {
         soon(self.answer.closed()).await;
     }
@@ -132,7 +137,10 @@ impl Attempt {
 
 struct TestConnector {
     attempts: mpsc::UnboundedSender<Attempt>,
+    kinds: &'static [TransportKind],
 }
+
+const ALL_KINDS: &[TransportKind] = &[TransportKind::WebSocket, TransportKind::LongPoll];
 
 impl fmt::Debug for TestConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -141,13 +149,27 @@ impl fmt::Debug for TestConnector {
 }
 
 impl Connector for TestConnector {
+    fn supports(&self, kind: TransportKind) -> bool {
+        self.kinds.contains(&kind)
+    }
+
     fn connect(
         &self,
         asked: phx_client::Attempt,
     ) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
         let (answer, answered) = oneshot::channel();
-        let phx_client::Attempt { request, max_frame_size, proxy, .. } = asked;
-        let sent = self.attempts.send(Attempt { request, max_frame_size, proxy, answer });
+        #[cfg(feature = "deflate")]
+        let compression = asked.compression;
+        let phx_client::Attempt { request, max_frame_size, proxy, transport: kind, .. } = asked;
+        let sent = self.attempts.send(Attempt {
+            request,
+            max_frame_size,
+            kind,
+            proxy,
+            #[cfg(feature = "deflate")]
+            compression,
+            answer,
+        });
         Box::pin(async move {
             match sent {
                 Ok(()) => answered.await.unwrap_or_else(|_| Err(CloseCause::io("no answer"))),
@@ -157,13 +179,15 @@ impl Connector for TestConnector {
     }
 }
 
-/// Whether the transport takes frames, and what it has done.
+/// Shared state of a transport.
 #[derive(Debug, Default)]
 pub struct Gate {
     shut: AtomicBool,
     hangs_on_close: AtomicBool,
     waker: AtomicWaker,
     pub flushes: AtomicUsize,
+    /// Number of calls of `prepare_send`.
+    pub prepared: AtomicUsize,
 }
 
 enum FromClient {
@@ -172,7 +196,8 @@ enum FromClient {
 }
 
 struct TestTransport {
-    frames: mpsc::UnboundedReceiver<Result<Frame, CloseCause>>,
+    frames: mpsc::UnboundedReceiver<Result<Received, CloseCause>>,
+    properties: TransportProperties,
     to_server: mpsc::UnboundedSender<FromClient>,
     gate: Arc<Gate>,
 }
@@ -184,10 +209,18 @@ impl fmt::Debug for TestTransport {
 }
 
 impl Transport for TestTransport {
+    fn properties(&self) -> TransportProperties {
+        self.properties
+    }
+
+    fn prepare_send(self: Pin<&mut Self>, _: &mut Context<'_>) {
+        self.gate.prepared.fetch_add(1, Ordering::SeqCst);
+    }
+
     fn poll_receive(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Frame, CloseCause>> {
+    ) -> Poll<Result<Received, CloseCause>> {
         self.frames
             .poll_recv(cx)
             .map(|frame| frame.unwrap_or_else(|| Err(CloseCause::io("the server is gone"))))
@@ -222,16 +255,16 @@ impl Transport for TestTransport {
     }
 }
 
-/// The server's end of one connection.
+/// Server's end of a connection.
 pub struct Peer {
-    to_client: Option<mpsc::UnboundedSender<Result<Frame, CloseCause>>>,
+    to_client: Option<mpsc::UnboundedSender<Result<Received, CloseCause>>>,
     received: mpsc::UnboundedReceiver<FromClient>,
     pub gate: Arc<Gate>,
     pub answer_heartbeats: bool,
 }
 
 impl Peer {
-    /// The client's next message. Heartbeats are answered and skipped.
+    /// Returns the client's next message. Heartbeats are answered and skipped.
     pub async fn receive(&mut self) -> Message {
         loop {
             match soon(self.received.recv()).await.expect("the client is there") {
@@ -249,7 +282,7 @@ impl Peer {
         }
     }
 
-    /// The client's next heartbeat, which is left to the test.
+    /// Returns the client's next heartbeat, which the test answers.
     pub async fn receive_heartbeat(&mut self) -> Message {
         match soon(self.received.recv()).await.expect("the client is there") {
             FromClient::Frame(frame) => {
@@ -261,7 +294,7 @@ impl Peer {
         }
     }
 
-    /// The client's next message; `None` if it closes the connection instead.
+    /// Returns the client's next message; `None` if it closes the connection instead.
     pub async fn receive_or_close(&mut self) -> Option<Message> {
         match soon(self.received.recv()).await? {
             FromClient::Frame(frame) => Some(V2Server.decode(frame).unwrap()),
@@ -269,7 +302,7 @@ impl Peer {
         }
     }
 
-    /// The client's next message, if it is there already.
+    /// Returns the client's next message if it has arrived.
     pub fn try_receive(&mut self) -> Option<Message> {
         match self.received.try_recv().ok()? {
             FromClient::Frame(frame) => Some(V2Server.decode(frame).unwrap()),
@@ -277,7 +310,7 @@ impl Peer {
         }
     }
 
-    /// The code and reason that the client closes with. Frames before are skipped.
+    /// Returns the code and reason of the client's close. Frames before it are skipped.
     pub async fn receive_close(&mut self) -> (CloseCode, String) {
         loop {
             if let FromClient::Close(code, reason) =
@@ -295,7 +328,7 @@ impl Peer {
         join
     }
 
-    /// Joins a channel that was made without.
+    /// Joins a channel that was created without a join.
     pub async fn join(&mut self, room: &Channel) {
         let (joined, _) = tokio::join!(room.join(), self.accept_join());
         joined.unwrap();
@@ -330,7 +363,14 @@ impl Peer {
 
     pub fn send_frame(&self, frame: Frame) {
         if let Some(to_client) = &self.to_client {
-            let _ = to_client.send(Ok(frame));
+            let _ = to_client.send(Ok(frame.into()));
+        }
+    }
+
+    /// The transport loses messages.
+    pub fn gap(&self) {
+        if let Some(to_client) = &self.to_client {
+            let _ = to_client.send(Ok(Received::Gap));
         }
     }
 
@@ -341,13 +381,13 @@ impl Peer {
         }
     }
 
-    /// Whether the transport takes frames.
+    /// Sets if the transport takes frames.
     pub fn takes_frames(&self, takes: bool) {
         self.gate.shut.store(!takes, Ordering::SeqCst);
         self.gate.waker.wake();
     }
 
-    /// Whether the client has dropped its end.
+    /// Returns true if the client has dropped its end.
     pub fn is_dropped(&self) -> bool {
         self.received.is_closed()
     }
@@ -371,7 +411,7 @@ impl Notes {
     }
 }
 
-/// A future that a hook looks at: whether it had resolved by the time the hook ran.
+/// A future that hooks poll, to see if it resolved before the hook ran.
 pub struct Watched<T>(Mutex<Option<Pin<Box<dyn Future<Output = T> + Send>>>>);
 
 impl<T> Watched<T> {
@@ -383,7 +423,7 @@ impl<T> Watched<T> {
         *self.0.lock().unwrap() = Some(Box::pin(future));
     }
 
-    /// Polls the future, as another thread may at any moment.
+    /// Polls the future, as another thread may at any time.
     pub fn is_resolved(&self) -> bool {
         let mut future = self.0.lock().unwrap();
         future.as_mut().is_some_and(|future| future.now_or_never().is_some())
@@ -394,7 +434,7 @@ impl<T> Watched<T> {
     }
 }
 
-/// A runtime on this thread, in virtual time.
+/// Returns a runtime on this thread, with virtual time.
 pub fn paused() -> tokio::runtime::Runtime {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_time().start_paused(true).build().unwrap()

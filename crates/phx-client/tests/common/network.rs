@@ -1,4 +1,4 @@
-//! A network in which hosts have as many addresses as a test likes.
+//! A network in which the test sets the addresses of hosts.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -21,7 +21,7 @@ thread_local! {
 pub struct TestNetwork(Arc<TestRuntime>);
 
 impl TestNetwork {
-    /// What hosts have from now on in this thread: so many addresses. The next attempt to connect is `first`, the
+    /// Sets the number of addresses that hosts have in this thread. The next attempt to connect is `first`; the
     /// others fail.
     pub fn set(addresses: u32, first: Option<Connecting>) {
         ADDRESSES.set(addresses);

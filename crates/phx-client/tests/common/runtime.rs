@@ -5,13 +5,15 @@ use std::sync::{Arc, Mutex};
 
 use phx_client::{BoxFuture, Instant, Runtime};
 
-/// Tokio with paused time: it jumps to the next timer when nothing else is left to do.
+/// Tokio with paused time, which jumps to the next timer when all tasks wait.
 #[derive(Debug)]
 pub struct TestRuntime {
     epoch: tokio::time::Instant,
     running: Arc<AtomicUsize>,
     ended: Arc<tokio::sync::Notify>,
     tasks: Mutex<Vec<tokio::task::AbortHandle>>,
+    /// Each timer that is there has a clone.
+    timers: Arc<()>,
 }
 
 impl TestRuntime {
@@ -21,6 +23,7 @@ impl TestRuntime {
             running: Arc::default(),
             ended: Arc::default(),
             tasks: Mutex::default(),
+            timers: Arc::default(),
         })
     }
 
@@ -35,6 +38,11 @@ impl TestRuntime {
         }
     }
 
+    /// The number of timers that haven't fired.
+    pub fn timers(&self) -> usize {
+        Arc::strong_count(&self.timers) - 1
+    }
+
     /// Drops all tasks, as a runtime that is shut down does.
     pub fn stop(&self) {
         self.tasks.lock().unwrap().drain(..).for_each(|task| task.abort());
@@ -47,7 +55,12 @@ impl Runtime for TestRuntime {
     }
 
     fn timer(&self, deadline: Instant) -> BoxFuture<()> {
-        Box::pin(tokio::time::sleep_until(moment(self.epoch, deadline)))
+        let (sleep, counted) =
+            (tokio::time::sleep_until(moment(self.epoch, deadline)), Arc::clone(&self.timers));
+        Box::pin(async move {
+            sleep.await;
+            drop(counted);
+        })
     }
 
     fn spawn(&self, task: BoxFuture<()>) {
@@ -62,7 +75,7 @@ impl Runtime for TestRuntime {
     }
 }
 
-/// Nothing is further away than a century.
+/// Converts a deadline; those beyond a century are a century away.
 fn moment(epoch: tokio::time::Instant, deadline: Instant) -> tokio::time::Instant {
     epoch + deadline.since_epoch().min(std::time::Duration::from_secs(100 * 365 * 86_400))
 }

@@ -1,5 +1,4 @@
-//! What the server answers is limited in bytes while nobody reads it, what is dropped is told, and what nobody
-//! can read any more isn't kept.
+//! Unread answers are limited in bytes, dropped ones are reported, and answers that can't be read any more are freed.
 
 use allocation_counter::{AllocationInfo, measure};
 use phx_client::{
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Net, Peer, paused, settle, soon};
 
-/// JSON text of this many bytes.
+/// Returns JSON text of this number of bytes.
 fn text(bytes: usize) -> Value {
     json!("x".repeat(bytes - 2))
 }
@@ -24,7 +23,7 @@ fn push(room: &Channel) -> PushReply {
     room.push("msg", &json!({})).reply()
 }
 
-/// Answers what the client sent last with so many bytes, and lets it have the answer.
+/// Answers the client's last message with this number of bytes, and lets the client receive it.
 async fn answer(peer: &mut Peer, status: &str, bytes: usize) -> Message {
     let sent = peer.receive().await;
     peer.reply(&sent, status, &text(bytes));
@@ -55,7 +54,7 @@ async fn replies_that_nobody_awaits_are_limited_in_bytes() {
     assert_eq!(kept, 3 * 300);
     assert!(socket.is_connected());
 
-    // Taken or dropped, they make room.
+    // Answers that are taken or dropped free their bytes.
     let read = push(&room);
     answer(&mut peer, "fine", 900).await;
     assert_eq!(soon(read).await.unwrap().response.len(), 900);
@@ -111,7 +110,7 @@ async fn join_responses_are_limited_in_bytes() {
     let are_kept: Vec<_> = rooms.iter().map(kept).collect();
     assert_eq!(are_kept, [Ok(300), Ok(300), Ok(300), dropped, dropped]);
 
-    // A channel that is gone makes room.
+    // A removed channel frees its bytes.
     rooms.remove(0);
     peer.receive().await;
     let room = socket.channel("room:new").join();
@@ -170,7 +169,7 @@ async fn rejections_are_limited_in_bytes() {
 
 const KIB: usize = 1 << 10;
 
-/// What `test` has allocated, with a limit of 1 MiB.
+/// Returns the allocations of `test`, with a limit of 1 MiB.
 fn measured(test: impl AsyncFn(Socket, Channel, Peer)) -> AllocationInfo {
     measure(|| {
         paused().block_on(async {
@@ -228,7 +227,7 @@ fn rejected_channels_hold_no_more_than_the_limit() {
             answer(&mut peer, "error", 200 * KIB).await;
         }
     });
-    // The futures that nobody has awaited, and the channels.
+    // The futures that weren't awaited, and the channels.
     stayed_within_the_limit(&used, 2);
 }
 

@@ -1,4 +1,4 @@
-//! What grew while a connection was dead is made smaller again on the next one.
+//! Queues that grew during a lost connection shrink on the next one.
 
 use allocation_counter::measure;
 use futures::future::join_all;
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use crate::common::{Net, paused, settle, soon};
 
-/// What is left of a peak: room for a few entries, and what the test itself keeps.
+/// Memory that remains after a peak: capacity for a few entries, and the test's own.
 const LITTLE: i64 = 12 << 10;
 
-/// Pushes under way: as many as may wait for the transport at the same time.
+/// Number of pushes under way: as many as may wait for the transport.
 const PEAK: usize = 1_000;
 
 #[test]

@@ -1,4 +1,4 @@
-//! Connect, disconnect, reconnect, ping: what the handles say and when their futures are ready.
+//! Connect, disconnect, reconnect, ping: the state of handles, and the times at which their futures resolve.
 
 use std::time::Duration;
 

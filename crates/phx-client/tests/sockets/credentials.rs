@@ -1,4 +1,4 @@
-//! What is said when connecting and joining is made afresh for every attempt, in limited time.
+//! Credentials and join params are made again for every attempt, in limited time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

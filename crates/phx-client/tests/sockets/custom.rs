@@ -1,11 +1,11 @@
-//! A serializer made of two functions, where a test interferes with V2.
+//! A serializer of two functions, for tests that change V2.
 
 use std::fmt;
 
 use phx_client::proto::{DecodeError, EncodeError, V2};
 use phx_client::{Frame, Message, Serializer};
 
-/// Encodes and decodes by its functions; the rest is V2.
+/// V2 with other functions to encode and decode.
 pub(crate) struct Custom<E, D> {
     pub(crate) encode: E,
     pub(crate) decode: D,

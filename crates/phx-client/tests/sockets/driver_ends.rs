@@ -1,4 +1,4 @@
-//! However the driver ends, every handle, future, stream and hook learns of it, once.
+//! Any end of the driver is reported once to every handle, future, stream and hook.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::common::{Net, Notes, Peer, settle, soon};
 use crate::custom::Custom;
 
-/// V2, but for two events.
+/// V2, but panics for two events.
 fn panics() -> impl Serializer {
     Custom {
         encode: |message: &Message| {
@@ -33,7 +33,7 @@ fn panics() -> impl Serializer {
     }
 }
 
-/// Hooks that note what they are called with.
+/// Adds hooks that record their calls.
 fn noted(builder: SocketBuilder, notes: &Notes) -> SocketBuilder {
     let (errors, closes) = (notes.clone(), notes.clone());
     builder.on_error(move |error| errors.note(format!("error: {error}"))).on_close(move |closed| {
@@ -53,7 +53,7 @@ const EVERYTHING: [&str; 3] = [
     "closed: the socket's driver has ended, true, None",
 ];
 
-/// A connected socket with a joined channel and hooks.
+/// Returns a connected socket with a joined channel and hooks.
 async fn noted_and_joined(net: &mut Net, notes: &Notes) -> (Socket, Channel, Peer) {
     let builder = noted(net.builder().serializer(panics()), notes);
     let (socket, room, peer) = net.joined_with(builder).await;
@@ -61,7 +61,7 @@ async fn noted_and_joined(net: &mut Net, notes: &Notes) -> (Socket, Channel, Pee
     (socket, room, peer)
 }
 
-/// Nothing is open or joined, and nothing is accepted.
+/// Checks that nothing is open or joined, and that calls are refused.
 async fn is_over(socket: &Socket, room: &Channel) {
     assert_eq!((socket.state(), socket.is_connected()), (ConnectionState::Closed, false));
     assert_eq!(room.state(), ChannelState::Closed);
@@ -116,7 +116,7 @@ async fn an_aborted_task_ends_all_that_waits() {
     let closing = socket.disconnect();
     settle().await;
     soon(closing).await;
-    // What was away is wanted again, and doesn't come.
+    // The connection is wanted again, but the driver is gone.
     let connecting = socket.connect();
     settle().await;
     net.runtime.stop();
@@ -207,7 +207,7 @@ async fn a_policy_that_panics_does_the_same() {
     is_over(&socket, &room).await;
 }
 
-/// Panics when it is to wake someone.
+/// Waker that panics.
 struct PanickingWaker(AtomicBool);
 
 impl Wake for PanickingWaker {
@@ -217,7 +217,7 @@ impl Wake for PanickingWaker {
     }
 }
 
-/// All of this happens while a panic unwinds already: a second one that isn't caught ends the program.
+/// A second panic during unwinding that isn't caught would abort the program.
 #[tokio::test(start_paused = true)]
 async fn hooks_and_wakers_that_panic_meanwhile_harm_nobody() {
     let (mut net, notes) = (Net::new(), Notes::default());
@@ -290,7 +290,7 @@ async fn a_socket_without_a_connection_has_no_end_of_one() {
     ));
 }
 
-/// As at the end of many a program: handles are dropped, and so is the runtime before the driver is done.
+/// As at the end of many programs: handles are dropped, and then the runtime before the driver has finished.
 #[tokio::test(start_paused = true)]
 async fn nobody_misses_the_driver_of_a_socket_without_handles() {
     let (mut net, notes) = (Net::new(), Notes::default());
@@ -303,7 +303,7 @@ async fn nobody_misses_the_driver_of_a_socket_without_handles() {
     assert_eq!(notes.taken(), ["closed: the socket's driver has ended, true, None"]);
 }
 
-/// A runtime that is shutting down already.
+/// A runtime that is shutting down.
 #[derive(Debug)]
 struct ShutDown(Arc<crate::common::TestRuntime>);
 

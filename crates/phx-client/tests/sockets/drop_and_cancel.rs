@@ -1,4 +1,4 @@
-//! What dropping does: futures give up their outcome only; handles leave and close.
+//! Drops: a dropped future only gives up its outcome; dropped handles leave and close.
 
 use futures::FutureExt;
 use phx_client::proto::events;

@@ -14,10 +14,10 @@ use tokio::time::Instant;
 
 use crate::common::soon;
 
-/// A time that is no default.
+/// A time that differs from every default.
 const THREE: Duration = Duration::from_secs(3);
 
-/// The names of the methods in a source that give `Self` back for a `self`: its settings.
+/// Returns the names of a source's methods from `self` to `Self`: its settings.
 fn settings_in(source: &str) -> BTreeSet<&str> {
     let methods = source.split("\n    pub fn ").skip(1);
     let names = methods.filter_map(|method| {
@@ -39,7 +39,7 @@ fn settings_are_found_in_a_source() {
     assert_eq!(settings_in(source), BTreeSet::from(["a", "c"]));
 }
 
-/// How long it takes until this is ready.
+/// Returns a future's output, and the time until it was ready.
 async fn time_of<F: Future>(future: F) -> (F::Output, Duration) {
     let start = Instant::now();
     let output = soon(future).await;

@@ -1,5 +1,5 @@
-//! A server that sends as fast as it is read: memory stays where it is, heartbeats go on, and nobody
-//! is held back for longer than promised, whatever is done with the messages.
+//! A server that sends as fast as the client reads: memory stays bounded, heartbeats continue, and reading pauses no
+//! longer than promised, with any handling of the messages.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,7 +14,7 @@ use futures::FutureExt;
 use phx_client::proto::{V2Server, events};
 use phx_client::{
     Attempt, BoxFuture, Channel, CloseCause, CloseCode, ConnectionState, Connector, Frame, Message,
-    Payload, Ref, Serializer, Socket, SocketBuilder, Status, StreamItem, StreamOptions,
+    Payload, Received, Ref, Serializer, Socket, SocketBuilder, Status, StreamItem, StreamOptions,
     StreamOverflow, Transport,
 };
 use tokio::time::Instant;
@@ -22,39 +22,39 @@ use tokio::time::Instant;
 use crate::common::{TestRuntime, paused};
 
 const MESSAGES: u32 = 3_000;
-/// What the real servers sent that this is modelled on.
+/// Number of messages in the floods of real servers.
 const HUNDRED_THOUSAND: u32 = 100_000;
 const KIB: u64 = 1 << 10;
-/// What a stream holds here.
+/// Capacity of the streams here.
 const CAPACITY: usize = 64;
 
-/// What the server sends.
+/// Frames of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// Numbered messages of 1 KiB each.
     Messages,
-    /// Text that is no message.
+    /// Text that isn't a message.
     Garbage,
-    /// Replies that nobody waits for.
+    /// Replies without a request.
     Replies,
-    /// Messages of a topic that nobody has joined.
+    /// Messages of a topic that isn't joined.
     Strangers,
-    /// Nothing any more.
+    /// No more frames.
     Nothing,
 }
 
-/// A server in which each frame is made when it is read, so that all memory is the client's.
+/// A server that makes each frame when it is read, so that all memory is the client's.
 #[derive(Debug)]
 struct Server {
     kind: Kind,
-    /// Whether replies wait behind all of the flood.
+    /// True if replies come after the whole flood.
     replies_last: bool,
     started: bool,
     messages: u32,
     sent: u32,
-    /// How late replies are while it floods.
+    /// Delay of replies during the flood.
     late: Duration,
-    /// With the moment at which they were asked for.
+    /// Replies, with the times of their requests.
     replies: VecDeque<(Instant, Frame)>,
     heartbeats: Arc<AtomicUsize>,
     waker: Option<Waker>,
@@ -116,11 +116,14 @@ impl Connector for Line {
 }
 
 impl Transport for Line {
-    fn poll_receive(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Frame, CloseCause>> {
+    fn poll_receive(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Received, CloseCause>> {
         let mut server = self.0.lock().unwrap();
         let frame = server.next();
         server.waker = Some(cx.waker().clone());
-        frame.map_or(Poll::Pending, |frame| Poll::Ready(Ok(frame)))
+        frame.map_or(Poll::Pending, |frame| Poll::Ready(Ok(Received::Frame(frame))))
     }
 
     fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
@@ -146,7 +149,7 @@ impl Transport for Line {
     }
 }
 
-/// A joined client of a server that is about to flood it.
+/// A joined client, before the flood.
 struct Flooded {
     line: Line,
     heartbeats: Arc<AtomicUsize>,
@@ -194,7 +197,7 @@ impl Flooded {
         server.waker.take().into_iter().for_each(Waker::wake);
     }
 
-    /// It is the first connection still, and every heartbeat was answered in time.
+    /// Checks that the first connection is open, and that every heartbeat was answered in time.
     fn is_alive(&self) {
         let counters = self.socket.counters();
         assert!(self.socket.is_connected());
@@ -206,7 +209,7 @@ impl Flooded {
     }
 }
 
-/// Runs on one thread, in virtual time, and says what it allocated.
+/// Runs a test on one thread in virtual time, and returns its allocations.
 fn measured<F: Future<Output = ()>>(test: impl Fn() -> F) -> AllocationInfo {
     measure(|| {
         let limit = Duration::from_secs(3_600);
@@ -214,8 +217,8 @@ fn measured<F: Future<Output = ()>>(test: impl Fn() -> F) -> AllocationInfo {
     })
 }
 
-/// What a stream of `CAPACITY` messages of 1 KiB may hold, for so many streams, and as much again
-/// for all the rest.
+/// Returns the allowed memory for this number of streams of `CAPACITY` messages of 1 KiB, and as much again for the
+/// rest.
 fn at_most(streams: u64) -> u64 {
     2 * (streams + 1) * CAPACITY as u64 * (KIB + 128)
 }
@@ -272,7 +275,7 @@ fn a_forgotten_stream_holds_the_others_back_once_and_memory_stays() {
         tokio::time::sleep(Duration::from_secs(60)).await;
         flooded.is_alive();
         assert!(flooded.heartbeats() >= 29, "{}", flooded.heartbeats());
-        // What it lost it tells, and the rest is there.
+        // The stream reports the lost messages, and yields the others.
         let mut seen = 0;
         while let Some(item) = forgotten.next().now_or_never().flatten() {
             seen += match item {
@@ -306,7 +309,7 @@ fn a_stream_that_drops_holds_nobody_back() {
     }
 }
 
-/// The reply to the heartbeat comes behind all of the flood, which nobody takes.
+/// The reply to the heartbeat comes behind the whole flood, which the program doesn't read.
 #[test]
 fn a_heartbeat_reply_behind_a_flood_is_found_in_time() {
     measured(async || {
@@ -346,7 +349,7 @@ fn a_late_heartbeat_reply_costs_nothing_while_data_flows() {
     });
 }
 
-/// The reply waits behind all of the flood, and whenever the reader pauses nothing is read.
+/// The reply waits behind the whole flood, and no frame is read while the reader pauses.
 #[test]
 fn a_reader_that_pauses_loses_nothing_though_the_reply_waits_behind_the_flood() {
     measured(async || {
@@ -424,7 +427,7 @@ fn what_is_for_nobody_is_dropped_as_it_comes() {
         let used = measured(async || {
             let flooded = Flooded::by(kind, false).await;
             flooded.start();
-            // A push gets through in the midst of it.
+            // A push is answered during the flood.
             flooded.room.push("post", &1).acknowledged().await.unwrap();
             tokio::time::sleep(Duration::from_secs(10)).await;
             flooded.is_alive();

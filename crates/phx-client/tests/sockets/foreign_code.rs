@@ -1,4 +1,4 @@
-//! Wakers and destructors are foreign code: none of it runs under a lock, and a panic in it ends nothing else.
+//! Wakers and destructors are foreign code: they run without the lock, and a panic in one affects nothing else.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::common::{Net, settle, soon};
 use crate::custom::Custom;
 
-/// Memory of the user's: when it is dropped, another thread must be able to use the socket.
+/// Memory of the user. While it is dropped, another thread must be able to use the socket.
 struct Memory {
     bytes: Bytes,
     socket: Weak<std::sync::OnceLock<Socket>>,
@@ -47,7 +47,7 @@ impl Drop for Memory {
     }
 }
 
-/// A joined channel whose payloads are [`Memory`].
+/// Returns a joined channel whose payloads are [`Memory`].
 async fn joined_with_memory(
     net: &mut Net,
 ) -> (Socket, phx_client::Channel, crate::common::Peer, Arc<AtomicBool>, impl Sized) {
@@ -102,7 +102,7 @@ async fn answers_that_are_replaced_are_dropped_without_the_lock() {
     let mut net = Net::new();
     let (_socket, room, mut peer, was_locked, _cell) = joined_with_memory(&mut net).await;
     let large = json!({ "text": "x".repeat(2_000) });
-    // A reply that nobody waits for, and two of which the second is too much to keep.
+    // A reply without a request, and two replies of which the second is over the limit.
     room.push("post", &json!({})).detach().unwrap();
     let replied = [(); 2].map(|()| room.push("post", &json!({})).reply());
     for _ in 0..3 {
@@ -112,7 +112,7 @@ async fn answers_that_are_replaced_are_dropped_without_the_lock() {
     }
     assert!(!was_locked.load(Ordering::SeqCst), "replies");
     drop(replied);
-    // Rejections of one rejoin after the other, and then a join in their place.
+    // Rejections of several rejoins, and then a join that replaces them.
     let crash = Message::new("room:a", "phx_error", Payload::json(&large).unwrap());
     peer.send(&crash);
     for status in ["error", "error", "ok"] {
@@ -121,7 +121,7 @@ async fn answers_that_are_replaced_are_dropped_without_the_lock() {
         settle().await;
     }
     assert!(!was_locked.load(Ordering::SeqCst), "failures");
-    // A close with a payload, and the next life in its place.
+    // A close with a payload, and the next join that replaces it.
     peer.send(&Message::new("room:a", "phx_close", Payload::json(&large).unwrap()));
     settle().await;
     let join = room.join();
@@ -130,7 +130,7 @@ async fn answers_that_are_replaced_are_dropped_without_the_lock() {
     drop(join);
 }
 
-/// A task that can't be woken.
+/// Waker that panics.
 struct Broken;
 
 impl Wake for Broken {
@@ -144,7 +144,7 @@ fn poll_broken<F: Future + Unpin>(future: &mut F) {
     assert!(Pin::new(future).poll(&mut Context::from_waker(&waker)).is_pending());
 }
 
-/// Whether a future was woken.
+/// Waker that records its call.
 #[derive(Default)]
 struct Woken(AtomicBool);
 
@@ -175,7 +175,7 @@ async fn a_waker_that_panics_ends_nothing_else() {
     let item = first.next().now_or_never();
     assert!(matches!(item, Some(Some(StreamItem::Message(_)))), "{item:?}");
     assert!(change.next().now_or_never().is_some());
-    // The same in a user's call: the leave closes the streams of this channel.
+    // The same during a user's call: the leave closes the streams of this channel.
     poll_broken(&mut StreamExt::next(&mut first));
     let mut status = room.status();
     assert!(status.next().now_or_never().is_some());

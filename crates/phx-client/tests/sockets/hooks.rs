@@ -1,4 +1,4 @@
-//! Hooks: when they run, that they can be removed, and that a panic stays its own.
+//! Hooks: their order, their removal, and panics in them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -245,7 +245,7 @@ async fn a_disconnect_during_a_loss_waits_for_the_hooks_of_the_loss() {
     let builder = net.builder().on_close(move |_| noted.note(format!("{}", seen.is_resolved())));
     let (socket, room, mut peer) = net.joined_with(builder).await;
     let (leaving, slot) = (socket.clone(), Arc::clone(&watched));
-    // The channel hears of the loss first, and the socket waits for its next attempt then.
+    // The channel's hook runs first, and the socket is waiting for its next attempt by then.
     let hook = room.on_error(move |_| slot.set(leaving.disconnect()));
     peer.close(CloseCause::io("cable"));
     settle().await;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::common::{Net, soon};
 
-/// The next item, as text.
+/// Returns the next item as text.
 async fn next(stream: &mut Messages<Incoming>) -> String {
     match soon(stream.next()).await {
         Some(StreamItem::Message(Incoming::Message(message))) => {

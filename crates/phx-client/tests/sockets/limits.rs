@@ -1,5 +1,4 @@
-//! What the client keeps beside the core is limited: each row of the table in SECURITY.md that is
-//! about this crate and has no test elsewhere.
+//! Limits of the client beside the core: the rows of SECURITY.md's table about this crate that have no test elsewhere.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,13 +10,12 @@ use serde_json::{Value, json};
 
 use crate::common::{Net, settle, soon};
 
-/// JSON text of this many bytes.
+/// Returns JSON text of this number of bytes.
 fn text(bytes: usize) -> Value {
     json!("x".repeat(bytes - 2))
 }
 
-/// The transport takes them only when the driver runs, which it can't before the loop is over. phoenix.js
-/// 1.8 sends them all.
+/// The transport takes the pushes only when the driver runs, which is after the loop. phoenix.js 1.8 sends them all.
 #[tokio::test(start_paused = true)]
 async fn five_thousand_pushes_in_a_row_are_accepted() {
     let mut net = Net::new();
@@ -44,7 +42,7 @@ async fn a_stream_is_limited_in_bytes() {
         peer.broadcast("n", &text(300));
     }
     settle().await;
-    // Full with the fourth message: one that goes beyond the limit, and then no more.
+    // Full with the fourth message: one may exceed the limit, then reading stops.
     assert_eq!(socket.counters().frames_received - before, 4);
     let mut held = 0;
     let mut taken = 0;
@@ -94,7 +92,7 @@ async fn presence_changes_are_limited_in_bytes() {
         let diff = json!({ "joins": { number.to_string(): { "metas": [meta] } }, "leaves": {} });
         peer.broadcast("presence_diff", &diff);
     }
-    // What is refused is held too.
+    // Refused payloads are held as well.
     for _ in 0..20 {
         peer.broadcast("presence_diff", &text(300));
     }
@@ -129,7 +127,7 @@ async fn no_more_than_eight_transports_are_closing() {
     let open = peers.iter().filter(|peer| !peer.is_dropped()).count();
     assert_eq!(open, 8 + 1, "those that are closing, and the one that is open");
     assert_eq!(socket.state(), ConnectionState::Open);
-    // The rest end in their own time.
+    // The others end by their timeouts.
     tokio::time::sleep(Duration::from_secs(6)).await;
     assert_eq!(peers.iter().filter(|peer| !peer.is_dropped()).count(), 1);
 }
@@ -150,7 +148,7 @@ async fn params_in_the_making_are_limited() {
     });
     let room = room.create().unwrap();
     soon(room.join()).await.unwrap_err();
-    // It is tried again and again, and each attempt would leave a function that never ends.
+    // Each attempt would leave a future that never completes.
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(running.load(Ordering::SeqCst), 3);
     assert!(socket.is_connected());

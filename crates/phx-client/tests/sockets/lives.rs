@@ -1,5 +1,5 @@
-//! A channel that was left, or that the server closed, can be joined again: its hooks stay, its streams
-//! have ended, its params are made anew.
+//! A channel that was left or closed by the server can be joined again: its hooks stay, its streams have ended, its
+//! params are made again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -74,7 +74,7 @@ async fn one_status_stream_ends_with_the_life_and_a_new_one_shows_the_next() {
     assert_eq!(soon(room.status().next()).await, Some(ChannelState::Joined));
 }
 
-/// The end of the life before is reported by the driver, and may be overtaken by the user.
+/// The driver reports the end of the previous life, and the user may join again before that.
 #[tokio::test(start_paused = true)]
 async fn a_join_right_behind_the_end_loses_nothing_of_the_new_life() {
     let (_socket, room, mut peer) = Net::new().unjoined().await;
@@ -82,7 +82,7 @@ async fn a_join_right_behind_the_end_loses_nothing_of_the_new_life() {
     let notes = Notes::default();
     let closes = notes.clone();
     drop(room.on_close(move |cause| closes.note(format!("{cause:?}"))));
-    // Nobody knows of it, so it is closed at once.
+    // The server doesn't know the channel, so it is closed at once.
     drop(room.leave());
     let join = room.join();
     let mut after = room.on::<u32>("n");

@@ -1,4 +1,4 @@
-//! What one turn of the driver owes to those outside it, whatever else it does.
+//! A turn of the driver wakes all futures and streams that it concerns, in every case.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,7 +17,7 @@ async fn an_unsendable_push_is_reported_at_once() {
     let mut net = Net::new();
     let has_tried = Arc::new(AtomicBool::new(false));
     let tried = Arc::clone(&has_tried);
-    // Finds out only when it encodes that it can't.
+    // Passes the check, and fails to encode.
     let moody = Custom {
         encode: move |message: &Message| {
             if message.event == "bad" {
@@ -147,7 +147,7 @@ async fn a_stream_is_slow_from_when_it_was_filled_not_from_before_a_slow_hook() 
     let (_socket, room, peer) = net.joined().await;
     let mut stream = room.on_raw_with("n", StreamOptions::new().capacity(1));
     drop(room.on_message(|_, payload| {
-        // Longer than a stream may take nothing.
+        // Longer than a stream may stay unread.
         let _ = tokio::time::advance(Duration::from_secs(6)).now_or_never();
         payload
     }));

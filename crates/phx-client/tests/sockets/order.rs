@@ -1,5 +1,4 @@
-//! What comes before what: frames, hooks, streams and futures. Many frames come in one read, so that
-//! nothing of this holds by chance.
+//! The order of frames, hooks, streams and futures. Many frames arrive in one read, so that no order holds by chance.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,17 +11,17 @@ use serde_json::{Value, json};
 
 use crate::common::{Net, Notes, Peer, Watched, settle, soon};
 
-/// A payload's number, and a word that the hook of [`doubling`] leaves alone.
+/// Returns a payload's number.
 fn number(payload: &Payload) -> u32 {
     payload.decode().unwrap()
 }
 
-/// A hook that doubles the numbers of a channel's messages.
+/// Adds a hook that doubles the numbers of a channel's messages.
 fn doubling(room: &Channel) -> Subscription {
     room.on_message(|_, payload| Payload::json(&(number(&payload) * 2)).unwrap())
 }
 
-/// The items that are there now, as text.
+/// Returns the items that are ready, as text.
 fn there(stream: &mut Messages<Incoming>) -> Vec<String> {
     let text = |item| match item {
         StreamItem::Message(Incoming::Message(message)) => {
@@ -46,18 +45,18 @@ fn there(stream: &mut Messages<Incoming>) -> Vec<String> {
     items
 }
 
-/// A frame of the channel that isn't a message.
+/// Sends a malformed frame of the channel.
 fn malformed(peer: &Peer) {
     peer.send_frame(Frame::text(r#"[null,null,"room:a","n",{]"#));
 }
 
-/// The server's message about a join, as `phx_close` and `phx_error` are.
+/// Sends a message about a join, such as `phx_close` or `phx_error`.
 fn about(peer: &Peer, join: &Message, event: &str) {
     let message = Message::new("room:a", event.to_owned(), Payload::empty());
     peer.send(&message.with_join_ref(join.join_ref.clone()));
 }
 
-/// A socket with a joined channel, the join, and their server.
+/// Returns a socket with a joined channel, the join, and the server.
 async fn joined(net: &mut Net) -> (phx_client::Socket, Channel, Message, Peer) {
     let (socket, room, mut peer) = net.unjoined().await;
     let (joined, join) = tokio::join!(room.join(), peer.accept_join());
@@ -65,7 +64,7 @@ async fn joined(net: &mut Net) -> (phx_client::Socket, Channel, Message, Peer) {
     (socket, room, join, peer)
 }
 
-// Hooks come before the futures that they concern.
+// Hooks run before the futures of the same event resolve.
 
 #[tokio::test(start_paused = true)]
 async fn hooks_of_a_join_run_before_its_future_resolves() {
@@ -221,7 +220,7 @@ async fn what_came_before_the_end_has_been_handled_and_delivered_when_its_hooks_
     assert_eq!(notes.taken(), ["n 2", "n 2", "m 4", "end"]);
 }
 
-// Hooks among themselves.
+// Hooks before and after other hooks.
 
 #[tokio::test(start_paused = true)]
 async fn hooks_run_in_the_order_of_the_wire_whichever_channel_it_is() {

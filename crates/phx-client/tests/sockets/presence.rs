@@ -1,5 +1,6 @@
-//! Presence through the handles: list, changes, hooks, and that it stays right across a rejoin.
+//! Presence through the handles: list, changes, hooks, and a rejoin.
 
+use futures::FutureExt;
 use phx_client::{CloseCause, PresenceChange, PresenceConfig, PresenceItem, PresenceStatus};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -108,6 +109,39 @@ async fn a_closed_channel_has_no_list_that_is_the_servers() {
     peer.leave(&room).await;
     settle().await;
     assert_eq!(presence.status(), PresenceStatus::Pending);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_messages_make_the_list_uncertain_until_the_next_state() {
+    let mut net = Net::new();
+    let (socket, room, mut peer) = net.unjoined().await;
+    let presence = room.presence::<Meta>();
+    let mut changes = presence.changes();
+    peer.join(&room).await;
+    peer.broadcast("presence_state", &present(&[("ann", "1")]));
+    for _ in 0..2 {
+        assert!(matches!(soon(changes.next()).await, Some(PresenceItem::Change(_))));
+    }
+    for _ in 0..2 {
+        peer.gap();
+    }
+    assert!(matches!(soon(changes.next()).await, Some(PresenceItem::Gap)));
+    settle().await;
+    assert_eq!(presence.status(), PresenceStatus::Incomplete);
+    assert_eq!(presence.len(), 1, "what is known stays");
+    peer.broadcast("presence_state", &present(&[("bob", "2")]));
+    settle().await;
+    assert_eq!(presence.status(), PresenceStatus::Synced);
+    let mut gaps = 0;
+    while let Some(item) = changes.next().now_or_never().flatten() {
+        gaps += u32::from(matches!(item, PresenceItem::Gap));
+    }
+    assert!(gaps <= 1, "{gaps}");
+    // Without the list nothing listens any more.
+    drop((changes, presence));
+    peer.gap();
+    settle().await;
+    assert!(socket.is_connected());
 }
 
 #[tokio::test(start_paused = true)]

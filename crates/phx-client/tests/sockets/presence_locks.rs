@@ -1,4 +1,4 @@
-//! The user's types are decoded and dropped while no lock is held that a handle of the presence takes.
+//! The user's types are decoded and dropped without any lock that a handle of the presence takes.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, OnceLock};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Net, settle, soon};
 
-/// So long at the most another thread waits for a lock. It never comes to that unless one is held.
+/// Time limit of another thread's wait for a lock. Reached only if the lock is held.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 fn state(refs: &[&str]) -> Value {
@@ -20,7 +20,7 @@ fn state(refs: &[&str]) -> Value {
     json!({ "ann": { "metas": metas } })
 }
 
-/// Everything that a handle can be asked.
+/// Calls all getters of a handle.
 fn ask<M: Send + Sync + 'static>(presence: &Presence<M>) -> (usize, PresenceStatus) {
     drop((presence.list(), presence.entry("ann"), presence.changes(), presence.clone()));
     presence.on_sync(|| {}).off();
@@ -129,7 +129,7 @@ async fn values_that_go_are_dropped_outside_of_the_locks() {
     settle().await;
     were_dropped(1, "the list");
 
-    // What a stream holds goes when it is full, and with it.
+    // A full stream drops items, and dropping the stream drops the rest.
     let diff = json!({ "joins": state(&["4"]), "leaves": state(&["4"]) });
     assert!(matches!(soon(changes.next()).await, Some(PresenceItem::Lagged(_))));
     peer.broadcast("presence_diff", &diff);

@@ -1,4 +1,4 @@
-//! A push has one outcome, whenever it is asked for, and a refusal hands the payload back.
+//! A push has one outcome, at whatever time it is awaited, and a refused push returns its payload.
 
 use std::time::Duration;
 
@@ -109,4 +109,14 @@ async fn a_value_that_cannot_be_written_is_refused_before_anything_is_sent() {
     ));
     crate::common::settle().await;
     assert!(peer.try_receive().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_without_reply_is_over_once_the_transport_has_it() {
+    let (_socket, room, mut peer) = Net::new().joined().await;
+    room.push_without_reply("cast", &json!(1)).await.unwrap();
+    let message = peer.receive().await;
+    assert_eq!((&*message.event, message.reference), ("cast", None));
+    let refused = room.push_without_reply("", &json!(1)).await.unwrap_err();
+    assert!(matches!(refused.cause, PushCause::InvalidState(CallError::EmptyEvent)));
 }

@@ -1,4 +1,4 @@
-//! Hooks that act on the socket they are told about: nothing hangs, nothing goes round for ever.
+//! Hooks that call their own socket: no deadlock and no endless loop.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,7 +28,7 @@ async fn reconnecting_from_on_close_settles() {
     hook.off();
 }
 
-/// Far more than the driver tells in the turns that [`settle`] gives it.
+/// Far more calls than the driver makes in the turns of [`settle`].
 const LIMIT: usize = 1_000_000;
 
 #[tokio::test(start_paused = true)]
@@ -38,7 +38,7 @@ async fn a_hook_that_disconnects_and_connects_for_ever_leaves_room_for_others() 
     let calls = Arc::new(AtomicUsize::new(0));
     let (again, counted) = (socket.clone(), Arc::clone(&calls));
     let hook = socket.on_close(move |_| {
-        // So that a defect fails this test rather than hang it.
+        // A defect fails this test instead of hanging it.
         if counted.fetch_add(1, Ordering::SeqCst) < LIMIT {
             drop(again.connect());
             drop(again.disconnect());

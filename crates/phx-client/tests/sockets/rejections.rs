@@ -1,5 +1,5 @@
-//! Every failure of a channel is reported with its reason and with the time of the next attempt, wherever
-//! somebody may look: hooks, status, log, and the pushes that couldn't be sent.
+//! Every failure of a channel is reported with its reason and the time of the next attempt: to hooks, in the status and
+//! the log, and by the pushes that couldn't be sent.
 
 use std::time::Duration;
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::io::Cursor;
+use phx_client::StreamConnector;
 use phx_client::dial::Dialer;
-use phx_client::websocket::{WebSocketConfig, WebSocketConnector, upgrade};
+use phx_client::websocket::{WebSocketConfig, upgrade};
 use phx_client::{
     Attempt, Backoff, BoxFuture, CloseCause, ConnectCause, ConnectError, ConnectionState, Endpoint,
     PresenceConfig, SocketBuilder,
@@ -13,7 +14,7 @@ use phx_client::{
 
 use crate::common::{Net, settle};
 
-/// What the builder's error says, and that nothing ran.
+/// Returns the text of the builder's error, and checks that nothing ran.
 async fn error_of(change: impl FnOnce(SocketBuilder) -> SocketBuilder) -> Option<String> {
     let mut net = Net::new();
     let spawned = change(net.builder()).spawn();
@@ -119,7 +120,7 @@ async fn extreme_settings_that_can_work_do() {
     push.await.unwrap();
 }
 
-/// Leads nowhere, and must not be asked.
+/// Connector that must not be called.
 #[derive(Debug)]
 struct Nowhere;
 
@@ -136,7 +137,7 @@ async fn a_connector_says_what_its_settings_may_be() {
     let with = |change: fn(&mut WebSocketConfig)| {
         let mut config = WebSocketConfig::default();
         change(&mut config);
-        let connector = WebSocketConnector::new(Nowhere).with_config(config);
+        let connector = StreamConnector::new(Nowhere).with_config(config);
         error_of(move |it| it.connector(std::sync::Arc::new(connector)))
     };
     let errors = [

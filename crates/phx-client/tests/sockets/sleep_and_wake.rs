@@ -1,5 +1,4 @@
-//! A machine that sleeps: the runtime's clock and timers stand still, and the client notices all the
-//! same, soon after waking and without a burst.
+//! Suspend: the runtime's clock and timers stand still, and the client notices it soon after waking, without a burst.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,16 +14,16 @@ use serde_json::json;
 use crate::common::{Net, Notes, Peer, TestRuntime, settle, soon};
 
 const HOUR: Duration = Duration::from_secs(3_600);
-/// How late waking up may be noticed, as the docs of `Runtime` say.
+/// Time until waking is noticed, as promised in the docs of `Runtime`.
 const NOTICED: Duration = Duration::from_secs(5);
 
-/// A machine that can be put to sleep. It wakes at once: the test's own clock stands still, too.
+/// A machine that can be suspended. It wakes at once, since the test's clock stands still as well.
 #[derive(Clone, Debug, Default)]
 struct Machine(Arc<AtomicU64>);
 
 impl Machine {
     async fn sleeps(&self, duration: Duration) {
-        // To fall asleep takes longer than a measurement holds.
+        // Longer than the client keeps a measurement of the suspended time.
         tokio::time::advance(Duration::from_millis(1)).await;
         self.0.fetch_add(duration.as_secs(), Ordering::SeqCst);
     }
@@ -34,7 +33,7 @@ impl Machine {
     }
 }
 
-/// A runtime that knows how long its machine has slept.
+/// A runtime that reports the suspended time of its machine.
 #[derive(Debug)]
 struct OnMachine(Arc<TestRuntime>, Machine);
 
@@ -56,7 +55,7 @@ impl Runtime for OnMachine {
     }
 }
 
-/// What the client sends on this connection until it closes it.
+/// Returns the frames that the client sends until it closes this connection.
 async fn sent_until_closed(peer: &mut Peer) -> Vec<String> {
     let mut sent = Vec::new();
     while let Some(message) = soon(peer.receive_or_close()).await {
@@ -104,9 +103,9 @@ async fn a_call_notices_it_at_once() {
     let push = room.push("hello", &json!({})).acknowledged();
     assert!(sent_until_closed(&mut peer).await.is_empty());
     assert_eq!(woke.elapsed(), Duration::ZERO);
-    // What was pushed after waking up is sent once, to the server that is there then.
+    // Pushes after waking are sent once, on the new connection.
     let mut peer = net.attempt().await.accept();
-    // The schedule's first step is 1 s, a quarter either way: timers are right again, too.
+    // The schedule's first step is 1 s, a quarter either way: timers are right again.
     assert!(woke.elapsed() <= Duration::from_millis(1_250), "{:?}", woke.elapsed());
     soon(peer.accept_join()).await;
     let hello = soon(peer.receive()).await;
@@ -150,7 +149,7 @@ async fn waking_up_is_no_burst() {
         settle().await;
         assert!(peer.try_receive().is_none(), "one join for each channel, and nothing else");
         assert_eq!(socket.counters().attempts, attempts + 1);
-        // The next heartbeat is where it belongs, and alone.
+        // The next heartbeat is on time, and there is only one.
         let joined = tokio::time::Instant::now();
         let heartbeat = peer.receive_heartbeat().await;
         peer.reply(&heartbeat, "ok", &json!({}));
@@ -174,8 +173,7 @@ async fn a_nap_keeps_the_connection() {
     assert!(peer.try_receive().is_none());
 }
 
-/// The timer was set before the machine slept, and doesn't know of it: a frame that comes first has it
-/// set anew.
+/// The timer was set before the suspend and is late: a frame that arrives first resets it.
 #[tokio::test(start_paused = true)]
 async fn after_the_first_frame_nothing_is_late() {
     let (mut net, machine) = (Net::new(), Machine::default());

@@ -1,5 +1,5 @@
-//! A stream that isn't read: lossless while it is alive, explicit when it loses something, and
-//! never the end of the connection.
+//! Streams that are read slowly or not at all: no loss while they are read, reported losses otherwise, and never the
+//! end of the connection.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::common::{Net, settle};
 
 const WAIT: Duration = Duration::from_millis(10);
 
-/// What a stream of numbers holds right now.
+/// Returns the items that a stream holds.
 fn held(messages: &mut Messages<u32>) -> Vec<String> {
     std::iter::from_fn(|| messages.next().now_or_never().flatten())
         .map(|item| match item {
@@ -79,7 +79,7 @@ async fn a_forgotten_stream_stalls_loses_its_oldest_and_frees_the_others() {
     }
     assert_eq!(start.elapsed().as_secs(), 5, "others wait once for `stall_after`");
     assert_eq!(held(&mut forgotten), ["lagged 8", "8", "9", "10", "11"]);
-    // It is alive again, and loses nothing from here on.
+    // The stream is read again, and loses nothing from here on.
     for number in 12..18 {
         peer.broadcast("n", &json!(number));
     }

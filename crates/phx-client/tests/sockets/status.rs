@@ -1,4 +1,4 @@
-//! The states of socket and channel as streams: the present one, then every change, never a queue.
+//! The states of socket and channel as streams: the current state, then the latest change, without a queue.
 
 use phx_client::{ChannelState, CloseCause, ConnectionState};
 use serde_json::json;

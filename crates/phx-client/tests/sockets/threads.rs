@@ -1,4 +1,4 @@
-//! Handles shared by many threads: every push gets its own reply, and everybody is woken.
+//! Handles shared by many threads: every push gets its own reply, and every task is woken.
 
 use phx_client::{
     Channel, ChannelStatus, Connecting, Disconnecting, Join, Leave, Messages, Ping, Presence,

@@ -1,4 +1,4 @@
-//! Streams of topics that no channel has: whom a message reaches, and what a reconnect does to them.
+//! Streams of topics without a channel: the receivers of a message, and reconnects.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn send(peer: &Peer, topic: &str, number: u32) {
     peer.send(&Message::new(topic.to_owned(), "subscription:data", payload));
 }
 
-/// The next item, as text.
+/// Returns the next item as text.
 async fn next(stream: &mut Messages<TopicMessage>) -> String {
     match soon(stream.next()).await {
         Some(StreamItem::Message(message)) => {

@@ -1,4 +1,4 @@
-//! One owner per topic: a second channel is refused, shared or takes over, as is asked for.
+//! One owner per topic: a second channel is refused, shares the first one, or replaces it.
 
 use phx_client::{CallError, ChannelCloseCause, JoinCause, JoinError};
 use serde_json::json;

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::common::Net;
 
-/// A task that is nothing but its waker, and holds a handle.
+/// A task whose only owner is its waker, with a handle in it.
 struct Task {
     _room: Channel,
 }
@@ -20,7 +20,7 @@ impl Wake for Task {
     fn wake(self: Arc<Self>) {}
 }
 
-/// Runs on another thread what would hang in case of a defect.
+/// Runs work on another thread, since a defect would block it for ever.
 async fn returns(work: impl FnOnce() + Send + 'static) {
     let (done, returned) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
@@ -37,7 +37,7 @@ fn waker_with_the_last_handle(socket: &Socket) -> Waker {
     Waker::from(Arc::new(Task { _room: room }))
 }
 
-/// Polls in a task that owns a channel's last handle, and then in another one.
+/// Polls a future in a task that owns a channel's last handle, and then in another task.
 fn poll_in_two_tasks<F: Future + Unpin>(socket: &Socket, future: &mut F) {
     let waker = waker_with_the_last_handle(socket);
     assert!(Pin::new(&mut *future).poll(&mut Context::from_waker(&waker)).is_pending());
@@ -46,7 +46,7 @@ fn poll_in_two_tasks<F: Future + Unpin>(socket: &Socket, future: &mut F) {
     assert!(socket.get_channel("room:b").is_none());
 }
 
-/// Polls in a task that owns a channel's last handle, and drops the future.
+/// Polls a future in a task that owns a channel's last handle, and drops it.
 fn poll_and_drop<F: Future + Unpin>(socket: &Socket, mut future: F) {
     let waker = waker_with_the_last_handle(socket);
     assert!(Pin::new(&mut future).poll(&mut Context::from_waker(&waker)).is_pending());
@@ -96,7 +96,7 @@ async fn the_waker_of_a_wait_may_own_the_last_handle() {
     .await;
 }
 
-/// Counts how often it was woken.
+/// Waker that counts its calls.
 #[derive(Default)]
 struct Count(std::sync::atomic::AtomicUsize);
 
@@ -106,7 +106,7 @@ impl Wake for Count {
     }
 }
 
-/// Three that wait for the same, each with a waker of its own.
+/// Three futures for the same event, with separate wakers.
 struct Three<F> {
     futures: [F; 3],
     counts: [Arc<Count>; 3],
@@ -122,7 +122,7 @@ impl<F: Future + Unpin> Three<F> {
         Three { futures, counts }
     }
 
-    /// Each of them was woken, and is ready.
+    /// Checks that each of them was woken, and is ready.
     fn all_are_woken(self, what: &str) {
         for (mut future, count) in self.futures.into_iter().zip(self.counts) {
             let times = count.0.load(std::sync::atomic::Ordering::SeqCst);
@@ -190,7 +190,7 @@ async fn everybody_who_waits_for_a_channel_is_woken() {
     change.all_are_woken("a change of the presence");
     pushes.all_are_woken("a reply");
     pings.all_are_woken("a pong");
-    // The end reaches everybody, too.
+    // The end wakes all of them.
     let message = Three::waiting(streams.each_mut().map(futures::StreamExt::next));
     let change = Three::waiting(changes.each_mut().map(futures::StreamExt::next));
     let pushes = Three::waiting(three(|| room.push("post", &json!({})).acknowledged()));

@@ -7,6 +7,8 @@ export class Clock {
   now = 0
   #timers = new Map()
   #last = 0
+  // What becomes of what a timer's callback throws.
+  thrown = error => { throw error }
 
   set(callback, ms) {
     this.#timers.set(++this.#last, { at: this.now + Math.round(ms * 1000), callback })
@@ -23,7 +25,7 @@ export class Clock {
       const { at, callback } = this.#timers.get(due)
       this.#timers.delete(due)
       this.now = at
-      callback()
+      try { callback() } catch (error) { this.thrown(error) }
     }
     this.now = end
   }

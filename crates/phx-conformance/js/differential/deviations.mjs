@@ -30,7 +30,12 @@ export class DeviatingSocket extends Socket {
     this.world = world
     // When the last frame came.
     this.heard = 0
+    // 35: refs of pushes that waited, with the refs that they had when they were called.
+    this.calls = new Map()
   }
+
+  // 35: the number of a frame's call. Refs are drawn from one counter, for a push that waits at its call too.
+  callOf(ref) { return this.calls.get(ref) ?? Number(ref) }
 
   applies(number) { return this.world.rules.includes(number) }
 
@@ -376,10 +381,12 @@ class DeviatingChannel extends Channel {
     this.open.add(push)
     const buffered = !push.sent
     const original = push.send.bind(push)
+    const call = Number(push.ref)
     // 9: one deadline, from the call.
     push.send = () => {
       if (this.applies(9)) { push.timeout = (deadline - this.socket.world.clock.now) / 1000 }
       original()
+      this.socket.calls.set(push.ref, call)
     }
     for (const status of ["ok", "error", "custom", "timeout"]) {
       push.receive(status, () => {

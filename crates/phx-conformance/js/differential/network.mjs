@@ -29,6 +29,8 @@ export class Network {
     }
   }
 
+  get transport() { return this.WebSocket }
+
   get latest() { return this.sockets.at(-1) }
 
   connected(socket, url) {
@@ -42,6 +44,11 @@ export class Network {
   sent(socket, text) {
     if (socket.readyState !== OPEN) { return }
     this.world.log("frames", `${socket.number} ${text}`)
+    this.received(socket, text)
+  }
+
+  // The server has a frame of the client.
+  received(socket, text) {
     const [joinRef, ref, topic, event] = JSON.parse(text)
     const frame = { socket, joinRef, ref, topic, event, answered: false, dead: false }
     this.frames.push(frame)
@@ -95,14 +102,14 @@ export class Network {
   }
 
   deliver(message) {
-    this.#bring(JSON.stringify(message), { kind: "message", message })
+    this.bring(JSON.stringify(message), { kind: "message", message })
   }
 
   deliverText(text) {
-    this.#bring(text, { kind: "text", text })
+    this.bring(text, { kind: "text", text })
   }
 
-  #bring(data, arrival) {
+  bring(data, arrival) {
     if (this.latest?.readyState !== OPEN) { return }
     this.world.arrive(this.latest, arrival)
     // What a handler throws ends up in a browser's console.

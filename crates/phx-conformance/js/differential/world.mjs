@@ -4,6 +4,7 @@ import { Socket } from "phoenix"
 
 import { Clock, install } from "./clock.mjs"
 import { DeviatingSocket } from "./deviations.mjs"
+import { LongPollNetwork } from "./longpoll.mjs"
 import { Network } from "./network.mjs"
 
 // The events that the users of scripts listen to.
@@ -17,6 +18,8 @@ export function run(script, rules) {
     script.steps.forEach((step, index) => {
       world.step = index
       world[step.do](step)
+      // What phoenix.js does over long-poll when the caller is done.
+      if (script.long_poll) { world.clock.advance(0) }
     })
   } catch (error) {
     world.log("socket", `the client threw: ${error.stack}`)
@@ -38,13 +41,13 @@ class World {
     // What came to the client, before it saw it.
     this.arrivals = []
     this.thrown = []
-    this.network = new Network(this)
+    this.network = script.long_poll ? new LongPollNetwork(this) : new Network(this)
     // A channel that was refused has no object.
     this.channels = []
     this.pushes = 0
     let attempts = 0
     const options = {
-      transport: this.network.WebSocket,
+      transport: this.network.transport,
       params: () => ({ attempt: ++attempts }),
     }
     this.socket = rules
@@ -52,7 +55,7 @@ class World {
       : new Socket("ws://host.example/socket", options)
     this.socket.onOpen(() => this.log("socket", "open"))
     this.socket.onClose(({ code }) => {
-      this.log("socket", this.socket.closeWasClean ? "closed on request" : `closed ${code}`)
+      this.log("socket", this.socket.closeWasClean ? "closed on request" : script.long_poll ? "closed" : `closed ${code}`)
     })
   }
 
@@ -168,6 +171,8 @@ class World {
   open() { this.network.open() }
   closed({ code }) { this.network.closed(code) }
   lost() { this.network.lost() }
+  refuse() { this.network.refuse() }
+  harm(step) { this.network.harm(step) }
   reply(step) { this.network.reply(step) }
   end(step) { this.network.end(step) }
   message(step) { this.network.message(step) }

@@ -1,14 +1,15 @@
-//! Compares what two clients did and reported in one script.
+//! Compares the frames and reports of two clients in one script.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::script::Line;
 
-/// A run of the official client: what it did, at which moments a deviation changed something, and what
-/// came to it, if that is wanted.
+/// A run of the official client: its lines, the moments at which a deviation changed something, and its inputs if the
+/// core needs them.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Run {
     pub(crate) lines: Vec<Line>,
@@ -17,12 +18,12 @@ pub(crate) struct Run {
     pub(crate) arrivals: Vec<Arrival>,
 }
 
-/// Something that came to the client.
+/// An input of the client.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Arrival {
     pub(crate) step: usize,
     pub(crate) us: u64,
-    /// The number of its connection, from 1.
+    /// The number of its connection or session, from 1.
     pub(crate) socket: usize,
     #[serde(flatten)]
     pub(crate) what: What,
@@ -36,17 +37,51 @@ pub(crate) enum What {
     Closed {
         code: u16,
     },
-    /// A text frame of any content.
+    /// A text frame with any content.
     Text {
         text: String,
     },
-    /// With the refs of the official client.
+    /// A message with the official client's refs.
     Message {
         message: Vec<Value>,
     },
+    /// The answer to a session's request.
+    Answer {
+        method: Method,
+        body: Body,
+    },
+    /// The answer of a server that raised, or of a proxy, to a session's request.
+    Http {
+        method: Method,
+        status: u16,
+        text: String,
+    },
+    /// A session's request has no answer: its connection ended.
+    Failed {
+        method: Method,
+    },
+    /// The official client gave a request up.
+    Late,
 }
 
-/// A deviation makes a difference from here on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Method {
+    Get,
+    Post,
+}
+
+/// Body of a long-poll answer.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Body {
+    pub(crate) status: u16,
+    pub(crate) token: Option<String>,
+    /// Texts and messages.
+    #[serde(default)]
+    pub(crate) messages: Vec<What>,
+}
+
+/// Moment from which a deviation makes a difference.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(crate) struct Mark {
     pub(crate) number: u8,
@@ -54,7 +89,7 @@ pub(crate) struct Mark {
     pub(crate) us: u64,
 }
 
-/// The official client's answer to a script.
+/// Runs of the official client in a script.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Answer {
     /// Run of the unchanged phoenix.js.
@@ -66,11 +101,11 @@ pub(crate) struct Answer {
 /// The result of comparing one run.
 #[derive(Clone, Debug)]
 pub(crate) enum Verdict {
-    /// The core is equal to the official client as it is, to the end.
+    /// The core is equal to the unchanged official client, to the end.
     Equal,
     /// Exactly these deviations make the difference. The runs are equal up to `until`.
     Explained { until: usize },
-    /// Something is not as it should be.
+    /// The runs differ in another way.
     Unexplained(Difference),
 }
 
@@ -86,12 +121,11 @@ pub(crate) struct Difference {
 
 /// Compares a run of the core with the two of the official client.
 ///
-/// 1. With our deviations the official client is equal to the core, to the end: what the deviations
-///    say is all there is.
-/// 2. Before a deviation says that it makes a difference there is none: the official client as it is
-///    is equal to the core up to that moment; to the end, if no deviation says anything.
+/// 1. The official client with our deviations must be equal to the core, to the end: the deviations are complete.
+/// 2. The unchanged official client must be equal to the core up to the first moment that a deviation marks; to the
+///    end if none does.
 ///
-/// In a `plain` script none has anything to say.
+/// In a `plain` script no deviation may mark anything.
 pub(crate) fn compare(answer: &Answer, core: &[Line], plain: bool) -> Verdict {
     let core = Streams::of(core);
     let deviating = Streams::of(&answer.deviating.lines);
@@ -125,7 +159,7 @@ pub(crate) fn compare(answer: &Answer, core: &[Line], plain: bool) -> Verdict {
     }
 }
 
-/// The lines of a run by their subject, with refs replaced by the order in which they came up first.
+/// Lines of a run by their subject, with refs replaced by the order of their first appearance.
 #[derive(Debug)]
 struct Streams(BTreeMap<String, Vec<Line>>);
 
@@ -143,7 +177,7 @@ impl Streams {
         Streams(streams)
     }
 
-    /// The earliest place in which they differ, of what happened before this moment.
+    /// Returns the earliest difference before this moment.
     fn first_difference(&self, found: &Streams, before: u64) -> Option<Difference> {
         let subjects = self.0.keys().chain(found.0.keys());
         let differences = subjects.filter_map(|subject| {
@@ -179,13 +213,20 @@ impl Difference {
     }
 }
 
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Difference { what, left, subject, expected, found } = self;
+        write!(f, "{what}, in {subject}:\n  {left}: {expected:?}\n  core: {found:?}")
+    }
+}
+
 /// Refs in the order of their first appearance: a bijection between those of two runs whose frames are
 /// equal after renaming.
 #[derive(Debug, Default)]
 struct Refs(HashMap<String, usize>);
 
 impl Refs {
-    /// `1 ["4","7",...]`: a connection's number and a frame.
+    /// Renames the refs of a line such as `1 ["4","7",...]`: a connection's number and a frame.
     fn rename(&mut self, text: &str) -> String {
         let parsed = text.split_once(' ').and_then(|(connection, frame)| {
             Some((connection, serde_json::from_str::<Value>(frame).ok()?))
@@ -211,7 +252,7 @@ mod tests {
     use crate::differential::{RULES, question, world};
     use crate::official::Official;
 
-    /// A run with something of everything, in which both did the same.
+    /// Returns equal runs with a line of each kind.
     fn equal() -> (Answer, Vec<Line>) {
         let script = generator::script(Profile::Plain, 7);
         let mut official = Official::start().unwrap();
@@ -258,8 +299,7 @@ mod tests {
         assert_unexplained(&answer, &core);
     }
 
-    /// Whatever line it is: if the core leaves it out, says it twice, at another time or otherwise, the
-    /// checker says so.
+    /// For each line: if the core omits it, repeats it, moves it in time or changes it, the checker finds that.
     #[test]
     fn a_log_that_was_tampered_with_is_unexplained() {
         let (answer, core) = equal();
@@ -295,7 +335,7 @@ mod tests {
         assert_unexplained(&answer, &core);
     }
 
-    /// A deviation explains what comes after it, and only if it says so.
+    /// A deviation explains differences after its mark only.
     #[test]
     fn a_deviation_explains_from_its_moment_on() {
         let (mut answer, mut core) = equal();
@@ -312,7 +352,7 @@ mod tests {
         assert_unexplained(&answer, &core);
     }
 
-    /// A rule that predicts a difference where the core shows none is wrong, marked or not.
+    /// A deviation that predicts a difference which the core doesn't show is wrong, marked or not.
     #[test]
     fn a_deviation_where_it_does_not_hold_is_unexplained() {
         let (mut answer, core) = equal();

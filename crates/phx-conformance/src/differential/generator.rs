@@ -1,4 +1,4 @@
-//! Makes scripts of seeds: what users, servers and networks do, likely or not.
+//! Generates scripts from seeds: likely and unlikely actions of users, servers and networks.
 
 use std::collections::HashMap;
 
@@ -6,19 +6,19 @@ use fastrand::Rng;
 
 use super::script::{Auto, Join, Patience, Script, Step};
 
-/// The kind of script that a seed makes.
+/// Kind of script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Profile {
-    /// Nothing in which a deviation could show: the core must be equal to the official client, to the
-    /// end.
+    /// Without anything in which a deviation can show: the core must be equal to the unchanged official client, to
+    /// the end.
     Plain,
-    /// A server that answers everything, users who do anything.
+    /// A server that answers everything, and users who do anything.
     Orderly,
-    /// A server that answers some things, late or not at all.
+    /// A server that answers late or not at all.
     Silent,
-    /// A server and a network that do anything at any time.
+    /// A server and a network that do anything, at any time.
     Wild,
-    /// Mostly connections that come and go.
+    /// Mostly opened and closed connections.
     Connections,
     /// Mostly channels of few topics, joined, left and replaced.
     Channels,
@@ -34,14 +34,14 @@ impl Profile {
         Profile::Channels,
     ];
 
-    /// The profile of the run with this number.
+    /// Returns the profile of the run with this number.
     pub(crate) fn of(run: u64) -> Self {
         let index = usize::try_from(run % 6).unwrap_or_default();
         Self::ALL[index]
     }
 }
 
-/// The script of a seed.
+/// Generates the script of a seed.
 pub(crate) fn script(profile: Profile, seed: u64) -> Script {
     let mut rng = Rng::with_seed(seed);
     if profile == Profile::Plain {
@@ -74,11 +74,11 @@ pub(crate) fn script(profile: Profile, seed: u64) -> Script {
         }
     }
     steps.push(Step::Wait { us: rng.u64(20_000_000..80_000_000) });
-    Script { close_answers, auto, heartbeat: patience(seed), steps }
+    Script { long_poll: false, close_answers, auto, heartbeat: patience(seed), steps }
 }
 
-/// Times that half of the scripts' clients wait for heartbeats, by separate dice: what else happens in a script
-/// doesn't depend on it. In odd microseconds, so that nothing else happens at the same time.
+/// Returns the heartbeat limits of half of the scripts, from a separate random source, so that the rest of the script
+/// doesn't depend on them. In odd microseconds, so that nothing else happens at the same time.
 fn patience(seed: u64) -> Option<Patience> {
     let mut rng = Rng::with_seed(seed.rotate_left(32));
     rng.bool().then(|| {
@@ -120,7 +120,7 @@ fn close_answer(rng: &mut Rng) -> Option<u64> {
     }
 }
 
-/// From a moment to longer than any timeout, and fine enough that nothing happens at the same time by
+/// Returns a wait from a moment to longer than any timeout, fine enough that nothing happens at the same time by
 /// chance.
 fn wait(rng: &mut Rng) -> Step {
     let us = match rng.u8(0..10) {
@@ -159,7 +159,7 @@ struct Weights {
     message: u32,
     garbage: u32,
     ping: u32,
-    /// Lines that a Phoenix server would never send.
+    /// True for lines that a Phoenix server never sends.
     impossible: bool,
 }
 
@@ -288,7 +288,8 @@ fn pick<T: Copy>(rng: &mut Rng, from: &[T]) -> T {
     from[rng.usize(0..from.len())]
 }
 
-/// A server that answers at once, a user who waits for it, and connections that end between two pushes.
+/// Generates a script with a server that answers at once, a user who waits for it, and connections that end between
+/// two pushes.
 fn plain(rng: &mut Rng) -> Script {
     let auto = Auto {
         // Soon enough that nothing else happens in between.
@@ -316,18 +317,115 @@ fn plain(rng: &mut Rng) -> Script {
         }
     }
     steps.push(Step::Wait { us: rng.u64(20_000_000..80_000_000) });
-    Script { close_answers, auto, heartbeat: None, steps }
+    Script { long_poll: false, close_answers, auto, heartbeat: None, steps }
+}
+
+/// The script of a seed over long-poll: the user of a plain one, and a server and a network that fail in the ways of
+/// long-poll, one at a time.
+pub(crate) fn long_poll_script(seed: u64) -> Script {
+    let mut rng = Rng::with_seed(seed);
+    let rng = &mut rng;
+    let mut script = plain(rng);
+    let harmless = rng.u8(0..4) == 0;
+    // Separate sources, so that the rest of the script doesn't depend on them.
+    let mut pings = Rng::with_seed(seed.rotate_left(32));
+    let mut extras = Rng::with_seed(seed.rotate_left(16));
+    let mut steps = Vec::new();
+    let mut rest = script.steps.into_iter();
+    if !harmless && extras.bool() {
+        late_join(&mut extras, &mut rest, &mut steps);
+    }
+    for step in rest {
+        let (acts, forgets) =
+            (!matches!(step, Step::Wait { .. } | Step::Open), matches!(step, Step::Closed { .. }));
+        steps.push(step);
+        if acts && !harmless && rng.u8(0..4) == 0 {
+            steps.push(soon(rng));
+            long_poll_trouble(rng, &mut pings, &mut steps);
+        }
+        if acts && (forgets || !harmless) {
+            settle(rng, &mut steps);
+        }
+    }
+    if !harmless && extras.u8(0..4) == 0 {
+        joins_in_one_answer(&mut extras, &mut steps);
+    }
+    script.steps = steps;
+    script.long_poll = true;
+    script
+}
+
+/// A join called before the session is there, if the script begins with one, whose POST is answered too late: its call and
+/// its attempt have separate deadlines.
+fn late_join(rng: &mut Rng, rest: &mut impl Iterator<Item = Step>, steps: &mut Vec<Step>) {
+    steps.extend(rest.take(3));
+    if let Some(Step::Join { .. }) = steps.last() {
+        steps.extend([soon(rng), Step::Harm { method: "POST", status: 408, us: None }]);
+        steps.extend(rest.take(1));
+        settle(rng, steps);
+    }
+}
+
+/// Two channels that join in the answer to one poll, with pushes that waited in the other order.
+fn joins_in_one_answer(rng: &mut Rng, steps: &mut Vec<Step>) {
+    settle(rng, steps);
+    let first = steps.iter().filter(|step| matches!(step, Step::Join { .. })).count();
+    for topic in ["room:late", "room:later"] {
+        let join = Step::Join { topic: topic.to_owned(), timeout: 10_000, replace: true };
+        steps.extend([join, soon(rng)]);
+    }
+    steps.extend([Step::Disconnect, soon(rng)]);
+    for channel in [first + 1, first, first + 1] {
+        steps.extend([Step::Push { channel, timeout: 100_000_000 }, soon(rng)]);
+    }
+    steps.extend([Step::Connect, soon(rng), Step::Open]);
+    settle(rng, steps);
+}
+
+/// Something of long-poll that goes wrong.
+fn long_poll_trouble(rng: &mut Rng, pings: &mut Rng, steps: &mut Vec<Step>) {
+    let harm = |method, status, us| Step::Harm { method, status, us };
+    match rng.u8(0..8) {
+        0 | 1 => steps.push(harm("GET", pick(rng, &[500, 502, 0]), None)),
+        2 | 3 => {
+            steps.push(harm("POST", pick(rng, &[500, 502, 0, 408, 410]), None));
+            steps.extend([Step::Ping, soon(rng)]);
+        }
+        4 | 5 => {
+            // Frames that wait for a POST to be over go out together, or stay with their channels.
+            let status = pick(rng, &[200, 200, 500, 502, 0]);
+            steps.push(harm("POST", status, Some(rng.u64(1_000..5_000))));
+            for _ in 0..rng.usize(1..4) {
+                steps.push(Step::Push { channel: 0, timeout: 100_000_000 });
+            }
+            if pings.bool() {
+                steps.push(Step::Ping);
+            }
+        }
+        6 => {
+            steps.extend([Step::Lost, Step::Wait { us: rng.u64(6_000_000..7_000_000) }]);
+            steps.extend([Step::Refuse, Step::Closed { code: 1000 }]);
+        }
+        _ => steps.push(Step::Lost),
+    }
+}
+
+/// The time until it is over: a poll waits for 10 s, and a session that is asked for is made.
+fn settle(rng: &mut Rng, steps: &mut Vec<Step>) {
+    for _ in 0..3 {
+        steps.extend([Step::Wait { us: rng.u64(10_500_000..12_000_000) }, Step::Open]);
+    }
 }
 
 fn soon(rng: &mut Rng) -> Step {
     Step::Wait { us: rng.u64(10_000..200_000) }
 }
 
-/// The actions of a user of a plain script so far, so that it does nothing that a channel refuses.
+/// Actions of a plain script's user so far, to avoid calls that a channel refuses.
 #[derive(Default)]
 struct PlainUser {
     channels: usize,
-    /// Channels that the server has closed, as far as the script knows.
+    /// Channels that the server has closed by the script.
     closed: Vec<usize>,
     /// Number of pushes of each channel.
     pushes: HashMap<usize, usize>,
@@ -347,10 +445,10 @@ impl PlainUser {
             2..=6 if self.channels > 0 => {
                 let channel = rng.usize(0..self.channels);
                 let pushes = self.pushes.entry(channel).or_default();
-                // Never more than fit into the buffer, should the channel not be joined.
+                // No more than the buffer takes, since the channel may not be joined.
                 if *pushes < 6 && !self.closed.contains(&channel) {
                     *pushes += 1;
-                    // Nor is one on its way when its time is over.
+                    // The timeout is far away, so that no push is on its way when it ends.
                     steps.push(Step::Push { channel, timeout: 100_000_000 });
                 }
             }
@@ -377,7 +475,7 @@ impl PlainUser {
             }),
             11 if self.channels > 0 => {
                 let channel = rng.usize(0..self.channels);
-                // A push that waits would have no outcome.
+                // A waiting push would have no outcome.
                 if !self.pushes.contains_key(&channel) {
                     self.closed.push(channel);
                     let topic = format!("room:{channel}");

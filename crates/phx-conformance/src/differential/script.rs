@@ -1,14 +1,16 @@
-//! Steps of a run: the same words for the official client and for the core.
+//! Steps of a run, for the official client and for the core.
 
 use serde::{Deserialize, Serialize};
 
-/// One run, from beginning to end.
+/// A whole run.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Script {
-    /// Time until the server answers a close frame, in microseconds, by the connection's number; `None`: never.
+    /// Transport of all connections: long-poll, or else `WebSocket`.
+    pub(crate) long_poll: bool,
+    /// Time until the server answers a close frame, in microseconds, by the connection's number; `None` for never.
     pub(crate) close_answers: Vec<Option<u64>>,
     pub(crate) auto: Auto,
-    /// Times that the clients wait for a heartbeat's reply; `None`: as phoenix.js.
+    /// Limits of the wait for a heartbeat's reply; `None` for phoenix.js's.
     pub(crate) heartbeat: Option<Patience>,
     pub(crate) steps: Vec<Step>,
 }
@@ -29,21 +31,20 @@ pub(crate) struct Auto {
     pub(crate) pushes: bool,
     pub(crate) leaves: bool,
     pub(crate) heartbeats: bool,
-    /// Joins that it rejects: one bit each, repeated.
+    /// Joins that it rejects: one bit each; the pattern repeats.
     pub(crate) reject: u8,
-    /// Joins that crash, in the same way.
+    /// Joins that crash, as bits in the same way.
     pub(crate) crash: u8,
 }
 
-/// One thing that happens. What can't happen at its time (the end of a connection that isn't there, a
-/// reply to nothing) doesn't.
+/// A step. One that isn't possible at its time (the end of a connection without one, a reply to nothing) is skipped.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub(crate) enum Step {
-    // The user. Timeouts are milliseconds.
+    // Steps of the user. Timeouts in milliseconds.
     Connect,
     Disconnect,
-    /// Makes a channel and joins it. `replace`: also if the topic has one.
+    /// Creates a channel and joins it. `replace`: even if the topic has one.
     Join {
         topic: String,
         timeout: u64,
@@ -64,18 +65,28 @@ pub(crate) enum Step {
         us: u64,
     },
 
-    // The latest connection.
+    // Steps of the latest connection.
     Open,
     Closed {
         code: u16,
     },
     Lost,
 
-    // Lines of the server.
-    /// A reply to what the client sent: `back` frames ago, of those on this connection that have none,
-    /// or of `any`. `named`: it carries the frame's join ref; `stale`: another one, so that it's outdated.
-    /// `status`: `phoenix` is what Phoenix says by itself, of a crashed join or of a push to a topic that it
-    /// doesn't know, and `imitation` the latter of an application.
+    // Long-poll alone.
+    /// Answers the request for a session with 403.
+    Refuse,
+    /// Answers the next request of this method otherwise: with this status (0: not at all, its connection ends; 500 and
+    /// 502 are HTTP's; the others are in the body), at once or after this time in microseconds.
+    Harm {
+        method: &'static str,
+        status: u16,
+        us: Option<u64>,
+    },
+
+    // Frames of the server.
+    /// A reply to the frame that the client sent `back` frames ago, counting those of this connection without a reply,
+    /// or `any`. `named`: with the frame's join ref; `stale`: with an older one. `status`: `phoenix` for Phoenix's
+    /// own reply to a crashed join or to a push on an unknown topic, `imitation` for the latter from an application.
     Reply {
         back: usize,
         any: bool,
@@ -83,7 +94,7 @@ pub(crate) enum Step {
         named: bool,
         stale: bool,
     },
-    /// `phx_close` or `phx_error`.
+    /// A `phx_close` or `phx_error`.
     End {
         topic: String,
         event: &'static str,
@@ -99,28 +110,28 @@ pub(crate) enum Step {
     },
 }
 
-/// The join that a line of the server names.
+/// The join ref of a server's frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Join {
-    /// The join that the server has accepted, and which hasn't ended; otherwise there is no line.
+    /// That of the join which the server has accepted, and which hasn't ended; without one there is no frame.
     Alive,
-    /// No join ref; there is no line without such a join.
+    /// None; without such a join there is no frame.
     Broadcast,
-    /// The latest join on this connection, in any state; otherwise there is no line.
+    /// That of the latest join on this connection, in any state; without one there is no frame.
     Latest,
-    /// None.
+    /// None, in any state.
     Null,
-    /// An older one.
+    /// That of an older join.
     Stale,
 }
 
-/// One line of a run: a frame that was sent, or what was reported to a user.
+/// A line of a run: a sent frame, or a report to a user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Line {
     pub(crate) step: usize,
     pub(crate) us: u64,
-    /// `frames`, `connection`, `socket`, `channel N`: order counts within each of them.
+    /// `frames`, `connection`, `socket` or `channel N`. The order of lines counts within a subject.
     pub(crate) subject: String,
     pub(crate) text: String,
 }

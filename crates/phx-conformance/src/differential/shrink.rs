@@ -1,9 +1,9 @@
-//! Makes a script that shows a difference as short as it can be.
+//! Shrinks a script that shows a difference.
 
 use super::script::Script;
 use crate::official::Error;
 
-/// Returns the shortest script found for which `fails` still holds, by leaving out steps.
+/// Returns the shortest script found for which `fails` still holds, by removing steps.
 pub(crate) fn shrink(
     script: Script,
     mut fails: impl FnMut(&Script) -> Result<bool, Error>,

@@ -1,8 +1,9 @@
-//! One run of a script with the core: the same lines as the official client's run.
+//! A run of a script with the core, as the same kinds of lines as the official client's run.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
+use phx_proto::longpoll::TokenPlace;
 use phx_proto::{
     Action, CallError, ChannelCloseCause, ChannelErrorCause, ChannelId, CloseCause, CloseCode,
     Config, Endpoint, Event, Frame, Instant, Outcome, Payload, PayloadDropped, RequestId, Socket,
@@ -13,6 +14,11 @@ use serde_json::{Value, json};
 use super::compare::{Arrival, Run, What};
 use super::script::{Line, Patience, Script, Step};
 
+mod long_poll;
+mod refs;
+
+use refs::refs;
+
 /// Limit of the pushes that wait in a channel, small enough that scripts reach it. Equal to `MAX_BUFFERED` of
 /// `js/differential/deviations.mjs`.
 const MAX_BUFFERED: usize = 6;
@@ -20,12 +26,10 @@ const MAX_BUFFERED: usize = 6;
 /// The events that the users of scripts listen to.
 const HEARD: [&str; 2] = ["talk", "chat"];
 
-/// Runs the core in this script; returns what it does and reports when all comes to it that came to the official client in
-/// its run.
+/// Runs the core in this script with the inputs of the official client's run, and returns its lines.
 ///
-/// It comes at the same microseconds, with the core's refs in place of the official client's. As long as the core
-/// does the same, that is what a network and a server would have brought; and what it does first that
-/// isn't the same is in the lines.
+/// Inputs come at the same microseconds, with the core's refs in place of the official client's. While the core behaves
+/// the same, a network and a server would have given it the same inputs. The first difference is in the lines.
 pub(crate) fn run(script: &Script, official: &Run) -> Vec<Line> {
     let mut world = World::new(script, official);
     for (index, step) in script.steps.iter().enumerate() {
@@ -44,14 +48,16 @@ fn config(script: &Script) -> Config {
         config.heartbeat_limit = Duration::from_micros(limit);
     }
     config.max_buffered_pushes = MAX_BUFFERED;
-    config.connect_timeout = Duration::MAX;
+    config.connect_timeout = if script.long_poll { long_poll::TIMEOUT } else { Duration::MAX };
     config
 }
 
 struct World<'a> {
     socket: Socket,
+    long_poll: bool,
+    token_place: TokenPlace,
     transports: Vec<Transport>,
-    /// Arrivals still to come.
+    /// Arrivals that remain.
     arrivals: std::slice::Iter<'a, Arrival>,
     /// Join refs and refs of the official client's frames that the core hasn't sent yet.
     frames: std::vec::IntoIter<[Option<String>; 2]>,
@@ -60,7 +66,7 @@ struct World<'a> {
     now: u64,
     step: usize,
     lines: Vec<Line>,
-    /// By number; one that was refused has no id.
+    /// Channels by their number; a refused one has no id.
     channels: Vec<Option<ChannelId>>,
     numbers: HashMap<ChannelId, usize>,
     pushes: usize,
@@ -70,8 +76,10 @@ struct World<'a> {
 
 struct Transport {
     id: TransportId,
-    /// As in a browser, what is closing or closed stays so.
+    /// True once the transport is closing or closed. As in a browser it stays so.
     closing: bool,
+    /// Of long-poll.
+    requests: Option<long_poll::Requests>,
 }
 
 enum Call {
@@ -86,6 +94,8 @@ impl<'a> World<'a> {
         let frames: Vec<_> = frames.map(|line| refs(&line.text)).collect();
         World {
             socket: Socket::new(config(script), 1),
+            long_poll: script.long_poll,
+            token_place: TokenPlace::default(),
             transports: Vec::new(),
             arrivals: official.arrivals.iter(),
             frames: frames.into_iter(),
@@ -130,10 +140,12 @@ impl<'a> World<'a> {
                 }
             }
             Step::Wait { us } => self.wait(*us),
-            // The outcomes of these are among the arrivals.
+            // The outcomes of these steps are among the arrivals.
             Step::Open
             | Step::Closed { .. }
             | Step::Lost
+            | Step::Refuse
+            | Step::Harm { .. }
             | Step::Reply { .. }
             | Step::End { .. }
             | Step::Message { .. }
@@ -212,7 +224,7 @@ impl<'a> World<'a> {
     fn wait(&mut self, us: u64) {
         let end = self.now + us;
         loop {
-            let timer = self.socket.poll_timeout();
+            let timer = self.socket.poll_timeout().into_iter().chain(self.session_timeout()).min();
             let timer = timer.and_then(|at| u64::try_from(at.since_epoch().as_micros()).ok());
             let arrival = self.next_arrival();
             let next = timer.into_iter().chain(arrival.map(|arrival| arrival.us)).min();
@@ -222,6 +234,7 @@ impl<'a> World<'a> {
                 Some(arrival) if timer != Some(at) => self.arrive(arrival),
                 _ => {
                     self.socket.handle_timeout(self.instant());
+                    self.handle_session_timeout();
                     self.drain();
                 }
             }
@@ -229,7 +242,7 @@ impl<'a> World<'a> {
         self.now = end;
     }
 
-    /// The next thing that comes during this step.
+    /// Returns the next arrival during this step.
     fn next_arrival(&self) -> Option<&'a Arrival> {
         self.arrivals.as_slice().first().filter(|arrival| arrival.step == self.step)
     }
@@ -237,23 +250,23 @@ impl<'a> World<'a> {
     fn arrive(&mut self, arrival: &Arrival) {
         self.arrivals.next();
         let now = self.instant();
-        // A connection that the core hasn't asked for: it differs already.
-        let Some(transport) = self.transports.get_mut(arrival.socket - 1) else { return };
+        // The core hasn't opened this connection, so the runs differ already.
+        let index = arrival.socket - 1;
+        let Some(transport) = self.transports.get_mut(index) else { return };
         let id = transport.id;
         transport.closing |= matches!(arrival.what, What::Lost | What::Closed { .. });
         match &arrival.what {
             What::Open => self.socket.handle_opened(now, id),
             What::Text { text } => self.socket.handle_frame(now, id, Frame::text(text.clone())),
             What::Message { message } => {
-                let mut message = message.clone();
-                for reference in message.iter_mut().take(2) {
-                    if let Some(own) = reference.as_str().and_then(|it| self.refs.get(it)) {
-                        *reference = own.as_str().into();
-                    }
-                }
-                let text = Value::Array(message).to_string();
+                let text = self.with_own_refs(message);
                 self.socket.handle_frame(now, id, Frame::text(text));
             }
+            What::Answer { method, body } => self.answer(index, *method, body),
+            What::Http { method, status, text } => self.answer_http(index, *method, *status, text),
+            What::Failed { method } => self.fail(index, *method),
+            // The core has given it up by itself.
+            What::Late => {}
             What::Lost => self.socket.handle_closed(now, id, CloseCause::io("")),
             What::Closed { code } => {
                 let cause = CloseCause::frame(CloseCode::from_u16(*code), "");
@@ -263,13 +276,27 @@ impl<'a> World<'a> {
         self.drain();
     }
 
-    /// Does what the socket wants done, and notes what it reports.
+    /// Performs the socket's actions, and records its events.
     fn drain(&mut self) {
-        while let Some(action) = self.socket.poll_action() {
-            self.act(action);
+        loop {
+            while let Some(action) = self.next_action() {
+                self.act(action);
+            }
+            while let Some(event) = self.socket.poll_event() {
+                self.note(event);
+            }
+            if !self.pump() {
+                return;
+            }
         }
-        while let Some(event) = self.socket.poll_event() {
-            self.note(event);
+    }
+
+    /// Returns the next action. A session takes frames while none are on their way.
+    fn next_action(&mut self) -> Option<Action> {
+        if self.long_poll && !self.has_room() {
+            self.socket.poll_control()
+        } else {
+            self.socket.poll_action()
         }
     }
 
@@ -277,15 +304,18 @@ impl<'a> World<'a> {
         match action {
             Action::Connect { transport, .. } => self.connect(transport),
             Action::Send { transport, frame, .. } => {
-                let text = String::from_utf8_lossy(frame.as_bytes()).into_owned();
-                let line = format!("{} {text}", self.index(transport) + 1);
-                let official = self.frames.next().into_iter().flatten();
-                for (official, own) in official.zip(refs(&line)) {
-                    if let (Some(official), Some(own)) = (official, own) {
-                        self.refs.entry(official).or_insert(own);
-                    }
+                let index = self.index(transport);
+                if self.long_poll {
+                    self.send(index, frame);
+                } else {
+                    let text = String::from_utf8_lossy(frame.as_bytes());
+                    self.note_frame(format!("{} {text}", index + 1));
                 }
-                self.log("frames", line);
+            }
+            Action::Close { transport, .. } if self.long_poll => {
+                // Nothing is asked of the server, so it is over at once.
+                self.end_session(self.index(transport));
+                self.socket.handle_closed(self.instant(), transport, CloseCause::io(""));
             }
             Action::Close { transport, code, reason, .. } => {
                 let index = self.index(transport);
@@ -307,10 +337,16 @@ impl<'a> World<'a> {
         self.attempts += 1;
         let endpoint = Endpoint::parse("ws://host.example/socket")
             .map(|endpoint| endpoint.with_param("attempt", &self.attempts.to_string()));
-        self.transports.push(Transport { id: transport, closing: false });
-        let number = self.transports.len();
-        let url = endpoint.map(|endpoint| endpoint.request("2.0.0").url().to_string());
-        self.log("connection", format!("connect {number} {}", url.unwrap_or_default()));
+        let Ok(endpoint) = endpoint else {
+            return self.log("connection", "the endpoint isn't valid");
+        };
+        let request = endpoint.request("2.0.0");
+        let requests = self.long_poll.then(|| self.create(&request));
+        self.transports.push(Transport { id: transport, closing: false, requests });
+        if !self.long_poll {
+            let (number, url) = (self.transports.len(), request.url());
+            self.log("connection", format!("connect {number} {url}"));
+        }
     }
 
     fn note(&mut self, event: Event) {
@@ -319,6 +355,8 @@ impl<'a> World<'a> {
             Event::Closed { cause: CloseCause::Disconnected, .. } => {
                 self.log("socket", "closed on request");
             }
+            // The codes of long-poll are phoenix.js's own.
+            Event::Closed { .. } if self.long_poll => self.log("socket", "closed"),
             Event::Closed { cause, .. } => self.log("socket", format!("closed {}", cause.code())),
             Event::Joined { channel, response, .. } => {
                 self.about(channel, format!("joined {}", answer(&response)));
@@ -364,6 +402,7 @@ impl<'a> World<'a> {
             | Event::RetryCancelled
             | Event::Malformed { .. }
             | Event::UnjoinedMessage { .. }
+            | Event::MessagesLost { .. }
             | Event::Message { .. }
             | Event::Pong { .. } => {}
             other => self.log("socket", format!("{other:?}")),
@@ -373,7 +412,7 @@ impl<'a> World<'a> {
     fn done(&mut self, push: RequestId, channel: ChannelId, outcome: Outcome) {
         let Some(call) = self.calls.remove(&push) else { return };
         let name = match call {
-            // The server's answer to a join is reported with the attempt.
+            // The server's answer to a join is reported by the event of the attempt.
             Call::Join => match outcome {
                 Outcome::Reply { .. } => return,
                 Outcome::TimedOut => return self.timed_out(channel),
@@ -397,7 +436,7 @@ impl<'a> World<'a> {
         self.about(channel, format!("{name}: {what}"));
     }
 
-    /// The join's call and its attempt may run out together: that is reported once.
+    /// Records a join's timeout. Its call and its attempt may time out together, which is one line.
     fn timed_out(&mut self, channel: ChannelId) {
         let Some(&number) = self.numbers.get(&channel) else { return };
         let subject = format!("channel {number}");
@@ -414,13 +453,6 @@ impl<'a> World<'a> {
             self.report(number, what);
         }
     }
-}
-
-/// The join ref and the ref of a line of `frames`: the number of its connection, and its text.
-fn refs(line: &str) -> [Option<String>; 2] {
-    let text = line.split_once(' ').map_or("", |(_, text)| text);
-    let frame: Value = serde_json::from_str(text).unwrap_or_default();
-    [0, 1].map(|index| frame[index].as_str().map(str::to_owned))
 }
 
 fn payload(value: &Value) -> Payload {

@@ -1,4 +1,4 @@
-//! The ends of channels, and what belongs to none. The story itself is `js/channels.mjs`.
+//! Ends of channels, and messages without a channel. The client's program is `js/channels.mjs`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What happens to connections. The story itself is `js/connections.mjs`.
+//! Connections: params, refusals, heartbeats, ends. The client's program is `js/connections.mjs`.
 
 use phx_proto::{Payload, Status};
 use phx_testing::listener::Listener;
@@ -26,7 +26,7 @@ async fn what_happens_to_connections() {
     listener.stop().await;
 }
 
-/// Lets in who has the token, and tells in the join's reply who came, and at which attempt.
+/// Accepts connections with the token. The join's reply has the user and the number of the attempt.
 fn server() -> Server {
     Server::builder()
         .auth_token(true)

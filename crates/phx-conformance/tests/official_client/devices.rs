@@ -1,4 +1,4 @@
-//! One person with several devices. The story itself is `js/devices.mjs`.
+//! A user with several devices. The client's program is `js/devices.mjs`.
 
 use phx_proto::Payload;
 use phx_testing::listener::Listener;
@@ -38,7 +38,7 @@ fn team() -> Handlers {
     Handlers::new()
         .join(move |ctx, params| {
             *joined.lock().unwrap() = params.decode().unwrap_or_default();
-            // Presence comes after the join's reply.
+            // The presence state is pushed after the join's reply.
             ctx.send(());
             Ok(Payload::empty())
         })

@@ -1,14 +1,26 @@
-//! The story of the quickstart example. The story itself is `js/quickstart.mjs`.
+//! The quickstart example. The client's program is `js/quickstart.mjs`.
 
 use phx_testing::listener::Listener;
+use phx_testing::{HttpServer, ServerBuilder, demo_server};
 use serde_json::{Value, json};
 
 use crate::story::Story;
 
 #[tokio::test]
 async fn the_story_of_quickstart() {
-    let listener = Listener::bind(phx_testing::demo_server().build()).await.unwrap();
-    let mut story = Story::start("quickstart.mjs", listener.url());
+    the_story(demo_server(), &[]).await;
+}
+
+#[tokio::test]
+async fn the_story_of_quickstart_compressed() {
+    for server in [HttpServer::Bandit, HttpServer::Cowboy] {
+        the_story(demo_server().http_server(server).compress(true), &["compressed"]).await;
+    }
+}
+
+async fn the_story(server: ServerBuilder, args: &[&str]) {
+    let listener = Listener::bind(server.build()).await.unwrap();
+    let mut story = Story::with("quickstart.mjs", &[&[listener.url()], args].concat());
     let cut = |wish: &str| {
         assert_eq!(wish, "cut");
         listener.drop_connections();

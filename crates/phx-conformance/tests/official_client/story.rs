@@ -1,4 +1,4 @@
-//! Stories that the official client tells over real sockets.
+//! Programs with the official client over real sockets, and their output.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -8,10 +8,10 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-/// For one line. The story itself gives up earlier, and says where.
+/// Time limit for one line. The program has a shorter one, and prints where it waited.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A program of `js/` that runs and tells lines of JSON. Dropping it kills it.
+/// A running program of `js/`, which prints lines of JSON. Dropping it kills it.
 pub(crate) struct Story {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
@@ -19,10 +19,14 @@ pub(crate) struct Story {
 
 impl Story {
     pub(crate) fn start(script: &str, url: &str) -> Self {
+        Story::with(script, &[url])
+    }
+
+    pub(crate) fn with(script: &str, args: &[&str]) -> Self {
         let scripts = scripts();
         let spawned = Command::new("node")
             .arg(scripts.join(script))
-            .arg(url)
+            .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -40,12 +44,12 @@ impl Story {
         Some(serde_json::from_str(&line).expect("a line of JSON"))
     }
 
-    /// These lines and no others. What it asks for in `{"please": ..}` isn't among them.
+    /// Checks that the output is these lines and no others. Requests, `{"please": ..}`, don't count.
     pub(crate) async fn must_tell(&mut self, expected: Vec<Value>) {
         self.must_tell_and(expected, |wish| panic!("nobody does {wish}")).await;
     }
 
-    /// The same, with somebody who does what it asks for.
+    /// As [`must_tell`](Self::must_tell), with a function that handles the requests.
     pub(crate) async fn must_tell_and(
         &mut self,
         expected: Vec<Value>,
@@ -61,7 +65,7 @@ impl Story {
         assert_eq!(expected.next(), None, "the story ended early");
     }
 
-    /// It ends by itself: nothing of the client is left running.
+    /// Waits for the program's end, which shows that the client leaves nothing running.
     pub(crate) async fn end(mut self) {
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         assert!(status.expect("node ends").unwrap().success());

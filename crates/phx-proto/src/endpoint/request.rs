@@ -1,13 +1,19 @@
 //! One attempt's upgrade request.
 
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use url::Url;
 
 use super::headers;
+
+/// Prefix of the token in the subprotocol. In spite of the name, the server reads the token as
+/// STANDARD base64: `-` or `_` in it is an HTTP 500.
+const TOKEN_PREFIX: &str = "base64url.bearer.phx.";
 
 /// One WebSocket upgrade request: what the driver of an attempt to connect needs.
 ///
@@ -31,6 +37,7 @@ pub struct Request {
     /// The host without brackets and with its zone, if it has one.
     zoned: Option<String>,
     headers: Vec<(String, String)>,
+    auth_token: Option<String>,
     protocols: Vec<String>,
 }
 
@@ -39,9 +46,18 @@ impl Request {
         url: Url,
         zone: Option<&str>,
         headers: Vec<(String, String)>,
-        protocols: Vec<String>,
+        auth_token: Option<String>,
     ) -> Self {
-        let mut request = Request { url, zoned: None, headers, protocols };
+        let protocols = match &auth_token {
+            // A server whose socket takes no token answers the token alone without a subprotocol,
+            // which WebSocket clients treat as an error.
+            Some(token) => Vec::from([
+                "phoenix".to_string(),
+                format!("{TOKEN_PREFIX}{}", STANDARD_NO_PAD.encode(token)),
+            ]),
+            None => Vec::new(),
+        };
+        let mut request = Request { url, zoned: None, headers, auth_token, protocols };
         request.zoned = zone.map(|zone| format!("{}%{zone}", request.host()));
         request
     }
@@ -51,6 +67,20 @@ impl Request {
     #[must_use]
     pub fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// The http or https URL of the long-poll transport beside the WebSocket, with the same params: `longpoll` takes the
+    /// place of `websocket` at the path's end, as in phoenix.js. Another path is that of
+    /// [`Endpoint::with_exact_path`](super::Endpoint::with_exact_path), and stays. It holds secrets as well.
+    #[must_use]
+    pub fn long_poll_url(&self) -> Url {
+        let mut url = self.url.clone();
+        // From one scheme of the web to another: it can't fail.
+        let _ = url.set_scheme(if self.is_tls() { "https" } else { "http" });
+        if let Some(path) = self.url.path().strip_suffix("/websocket") {
+            url.set_path(&format!("{path}/longpoll"));
+        }
+        url
     }
 
     /// The extra headers in order: valid HTTP names and values, no name twice, none that the
@@ -65,6 +95,13 @@ impl Request {
     #[must_use]
     pub fn protocols(&self) -> &[String] {
         &self.protocols
+    }
+
+    /// The auth token as it was given, for transports that send it in a header. It is a secret, and may hold
+    /// characters that a header can't.
+    #[must_use]
+    pub fn auth_token(&self) -> Option<&str> {
+        self.auth_token.as_deref()
     }
 
     /// Returns `true` for wss, `false` for ws.
@@ -107,7 +144,7 @@ impl fmt::Debug for Request {
         f.debug_struct("Request")
             .field("url", &without_query(&self.url))
             .field("headers", &headers::names(&self.headers))
-            .field("auth_token", &!self.protocols.is_empty())
+            .field("auth_token", &self.auth_token.is_some())
             .finish()
     }
 }

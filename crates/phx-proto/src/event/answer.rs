@@ -79,7 +79,8 @@ impl ChannelErrorCause {
             | ChannelErrorCause::Forgotten
             | ChannelErrorCause::TimedOut
             | ChannelErrorCause::NoParams
-            | ChannelErrorCause::EncodeFailed(_) => 0,
+            | ChannelErrorCause::EncodeFailed(_)
+            | ChannelErrorCause::TooLarge { .. } => 0,
         }
     }
 
@@ -95,7 +96,8 @@ impl ChannelErrorCause {
             | ChannelErrorCause::Forgotten
             | ChannelErrorCause::TimedOut
             | ChannelErrorCause::NoParams
-            | ChannelErrorCause::EncodeFailed(_) => {}
+            | ChannelErrorCause::EncodeFailed(_)
+            | ChannelErrorCause::TooLarge { .. } => {}
         }
         self
     }

@@ -10,28 +10,29 @@ use super::PresenceEntry;
 /// One change in a list of presences: phoenix.js's `onJoin`, `onLeave` and `onSync`.
 ///
 /// An update of a meta is a join of the new meta, which knows the old one's `phx_ref` as its
-/// `phx_ref_prev`, and a leave of the old one. A join may report a meta that was there already: the
-/// server sends one that joins both its own diff and a state which includes it.
+/// `phx_ref_prev`, and a leave of the old one. A join may report a meta that was present already: the
+/// server sends a client that joins both the diff of its own join and a state which includes it.
+/// A user is new if `before` is `None`, and gone if `after` has no metas.
 ///
 /// `Debug` shows neither keys nor metas. Cloning copies no meta.
 #[non_exhaustive]
 pub enum PresenceChange<M, E> {
-    /// Metas came.
+    /// Metas joined.
     Joined {
         /// The key of the presence.
         key: ByteString,
         /// The presence before the change; `None` if the key is new.
         before: Option<Arc<PresenceEntry<M, E>>>,
-        /// The metas that came.
+        /// The metas that joined.
         joined: Arc<PresenceEntry<M, E>>,
     },
-    /// Metas went.
+    /// Metas left.
     Left {
         /// The key of the presence.
         key: ByteString,
         /// The presence after the change. If it has no metas, the key is gone.
         after: Arc<PresenceEntry<M, E>>,
-        /// The metas that went.
+        /// The metas that left.
         left: Arc<PresenceEntry<M, E>>,
     },
     /// A state with the diffs that waited for it, or one diff, has been applied in full.

@@ -17,6 +17,7 @@ use crate::message;
 mod grammar;
 mod nesting;
 mod plain;
+mod unescape;
 
 use plain::Bits;
 pub(super) use plain::is_plain;
@@ -117,6 +118,22 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     pub(crate) fn new(text: &'a [u8]) -> Self {
         Scanner { text, offset: 0, bits: Bits::default(), field: None }
+    }
+
+    /// A string, whose text is written to the start of `out` without its escapes. Returns the length of the text; `None` if it
+    /// isn't text. `out` must have the length of what is left to scan, and a word more.
+    pub(crate) fn unescaped(&mut self, out: &mut [u8]) -> Result<Option<usize>, DecodeCause> {
+        self.expect(b'"')?;
+        match unescape::unescape(self.text, self.offset, out) {
+            Ok(unescaped) => {
+                self.offset = unescaped.end;
+                Ok(unescaped.is_text.then_some(unescaped.len))
+            }
+            Err(wrong) => {
+                self.offset = wrong.min(self.text.len());
+                Err(self.malformed())
+            }
+        }
     }
 
     /// The text that is scanned.

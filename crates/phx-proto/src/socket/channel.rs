@@ -358,7 +358,8 @@ impl Channel {
         }
     }
 
-    fn finish_join_call(&mut self, cx: &mut Context, outcome: Outcome) {
+    /// Ends the call of `join`, if it waits for its outcome.
+    pub(super) fn finish_join_call(&mut self, cx: &mut Context, outcome: Outcome) {
         if let Some(call) = self.join_call.take() {
             cx.finish(self.id, call, outcome);
         }
@@ -425,7 +426,7 @@ impl Channel {
 
     fn join_rejected(&mut self, cx: &mut Context, status: Status, response: Payload) {
         let mut rejection = Rejection::new(status, response, self.has_been_joined);
-        let decision = cx.config.rejoin_policy.decide(&rejection);
+        let decision = cx.config.rejoin_policy.decide(&self.topic, &rejection);
         let crashed = rejection.is_crash();
         cx.events.keep_rejection(&mut rejection);
         let outcome = Outcome::of_reply(rejection.status.clone(), rejection.response.clone());
@@ -468,31 +469,23 @@ impl Channel {
             _ => return false,
         };
         let payload = mem::take(&mut message.payload);
-        let next = if closed { cx.config.close_policy.decide(&payload) } else { Rejoin::Backoff };
+        let policy = &cx.config.close_policy;
+        let next = if closed { policy.decide(&self.topic, &payload) } else { Rejoin::Backoff };
         let payload = cx.events.keep(payload);
-        match (closed, joined) {
-            (true, _) if next == Rejoin::Stop => {
-                self.close(cx, ChannelCloseCause::ByServer(payload));
-            }
-            (true, true) => {
-                self.end_life(
-                    cx,
-                    &Outcome::ChannelClosed,
-                    ChannelErrorCause::Closed(payload),
-                    next,
-                );
-            }
-            (false, true) => {
-                self.end_life(
-                    cx,
-                    &Outcome::ChannelCrashed,
-                    ChannelErrorCause::Crashed(payload),
-                    next,
-                );
-            }
-            (true, false) => self.fail_attempt(cx, ChannelErrorCause::Closed(payload), next),
-            (false, false) => {
-                self.fail_attempt(cx, ChannelErrorCause::Crashed(payload), next);
+        if closed && next == Rejoin::Stop {
+            self.close(cx, ChannelCloseCause::ByServer(payload));
+            return true;
+        }
+        let (sent, cause) = if closed {
+            (Outcome::ChannelClosed, ChannelErrorCause::Closed(payload))
+        } else {
+            (Outcome::ChannelCrashed, ChannelErrorCause::Crashed(payload))
+        };
+        if joined {
+            self.end_life(cx, &sent, cause, next);
+        } else {
+            self.fail_attempt(cx, cause, next);
+            if !closed {
                 cx.requests.note_crash(self.join_call);
             }
         }

@@ -13,9 +13,18 @@ use super::requests::What;
 use super::state::Params;
 use crate::id::ChannelKey;
 use crate::{
-    CallError, ChannelErrorCause, ChannelId, CloseCause, EncodeError, Message, Outcome, PHOENIX,
-    Payload, PushError, Ref, Rejoin, RequestId, SendReason, events,
+    CallError, ChannelErrorCause, ChannelId, CloseCause, EncodeError, Frame, Message, Outcome,
+    PHOENIX, Payload, PushError, Ref, Rejoin, RequestId, SendReason, TransportProperties, events,
 };
+
+/// The reason why the transport can't take a message.
+#[derive(Debug)]
+enum Unsent {
+    /// `check` of a custom serializer passed but `encode` failed.
+    NotEncoded(EncodeError),
+    /// The frame of `len` bytes is over the transport's limit.
+    TooLarge { len: usize, max: usize },
+}
 
 /// All channels that a user has, and those removed that are still being left.
 #[derive(Debug)]
@@ -167,9 +176,36 @@ impl Channels {
         }
     }
 
+    /// Makes the next frame, and counts it as sent; the last part is whether it may be compressed. `connected` is whether the
+    /// transport will bring a reply; the error is that a message ended here, which `takes` or the serializer doesn't allow to be sent.
+    #[inline]
+    pub(super) fn next_frame(
+        &mut self,
+        cx: &mut Context,
+        takes: &TransportProperties,
+        connected: bool,
+    ) -> Option<Result<(Frame, SendReason, bool), ()>> {
+        let (message, why) = self.next_message(cx)?;
+        let unsent = match cx.config.serializer.encode(&message) {
+            Ok(frame) => match takes.exceeded_by(&frame) {
+                None => {
+                    let wants_reply = message.reference.is_some();
+                    self.frame_taken(cx, frame.len(), why, wants_reply, connected);
+                    let is_join = matches!(why, SendReason::Join(_));
+                    let may_compress = !is_join && !message.payload.is_uncompressed();
+                    return Some(Ok((frame, why, may_compress)));
+                }
+                Some(max) => Unsent::TooLarge { len: frame.len(), max },
+            },
+            Err(error) => Unsent::NotEncoded(error),
+        };
+        self.frame_impossible(cx, why, unsent);
+        Some(Err(()))
+    }
+
     /// Takes the next message for the transport.
     #[inline]
-    pub(super) fn next_message(&mut self, cx: &mut Context) -> Option<(Message, SendReason)> {
+    fn next_message(&mut self, cx: &mut Context) -> Option<(Message, SendReason)> {
         loop {
             let (number, channel, what) = cx.requests.take()?;
             let (mut message, why) = match (what, channel) {
@@ -204,7 +240,7 @@ impl Channels {
 
     /// The transport has taken a frame. `wants_reply` is whether it names a ref, `connected` whether the transport
     /// will bring a reply.
-    pub(super) fn frame_taken(
+    fn frame_taken(
         &mut self,
         cx: &mut Context,
         len: usize,
@@ -225,19 +261,32 @@ impl Channels {
         }
     }
 
-    /// Handles a message for which `check` of a custom serializer passed but `encode` failed.
-    pub(super) fn frame_impossible(
-        &mut self,
-        cx: &mut Context,
-        why: SendReason,
-        error: EncodeError,
-    ) {
+    /// Handles a message that the transport can't take.
+    fn frame_impossible(&mut self, cx: &mut Context, why: SendReason, unsent: Unsent) {
         match why {
-            SendReason::Push(push) => self.finish(cx, push, Outcome::EncodeFailed(error)),
+            SendReason::Push(push) => {
+                let outcome = match unsent {
+                    Unsent::NotEncoded(error) => Outcome::EncodeFailed(error),
+                    Unsent::TooLarge { len, max } => Outcome::TooLarge { len, max },
+                };
+                self.finish(cx, push, outcome);
+            }
             SendReason::Join(id) => {
-                // Tried again: `check` passed, so the failure may pass.
-                let cause = ChannelErrorCause::EncodeFailed(error);
-                self.with(cx, id, |channel, cx| channel.fail_attempt(cx, cause, Rejoin::Backoff));
+                let (cause, outcome) = match unsent {
+                    Unsent::NotEncoded(error) => (ChannelErrorCause::EncodeFailed(error), None),
+                    Unsent::TooLarge { len, max } => {
+                        let outcome = Outcome::TooLarge { len, max };
+                        (ChannelErrorCause::TooLarge { len, max }, Some(outcome))
+                    }
+                };
+                self.with(cx, id, |channel, cx| {
+                    // Tried again: another call of the serializer, other params or another transport may do.
+                    channel.fail_attempt(cx, cause, Rejoin::Backoff);
+                    // Its size is an answer to the call; a serializer's failure may pass before its deadline.
+                    if let Some(outcome) = outcome {
+                        channel.finish_join_call(cx, outcome);
+                    }
+                });
             }
             // Their timeouts report it.
             SendReason::Leave(_) | SendReason::Heartbeat => {}

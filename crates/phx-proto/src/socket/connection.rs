@@ -6,8 +6,8 @@
 //!   Closed ------------> Connecting ------------> Open ------------------> Closing
 //!     ^                   |  ^                     |                          |
 //!     |   refused, lost,  |  | retry timer,        | lost, heartbeat          | handle_closed,
-//!     |   timed out       |  | connect,            | timed out                | close timer
-//!     |                   v  | reconnect_now       v                          v
+//!     |   timed out,      |  | connect, active,    | timed out, suspending    | close timer
+//!     |   suspending      v  | reconnect_now       v                          v
 //!     +--- disconnect -- Waiting <-----------------+                       Closed
 //!     |                   |
 //!     +--- policy: stop --+        (connect while Closing: Closed is reported, then Connecting)
@@ -21,11 +21,16 @@ use super::TimeoutReason;
 use super::channels::Channels;
 use super::context::Context;
 use super::heartbeat::{Dead, Pulse};
+use super::requests::Requests;
 use super::state::ConnectionState;
 use super::timers::TimerKey;
 use crate::{
-    Action, CallError, CloseCause, CloseCode, Event, Instant, PingId, Reconnect, TransportId,
+    Action, CallError, CloseCause, CloseCode, Event, Instant, Lifecycle, PingId, Reconnect,
+    TransportId, TransportProperties,
 };
+
+/// Time between the beginnings of two attempts, if the second is that of a report that the program is active.
+const MIN_DISTANCE: Duration = Duration::from_secs(2);
 
 /// The connection of a socket, and what outlives a single transport.
 #[derive(Debug)]
@@ -38,6 +43,12 @@ pub(super) struct Connection {
     tries: u32,
     /// `true` once a connection has opened since the user asked for one.
     was_open: bool,
+    /// Those of the transport that opened last.
+    properties: TransportProperties,
+    /// `true` while no attempt begins but those that the user asks for.
+    is_held: bool,
+    /// The moment when the last attempt began.
+    attempted: Instant,
 }
 
 #[derive(Debug)]
@@ -63,7 +74,8 @@ enum State {
         timeout: TimerKey,
     },
     Waiting {
-        retry: TimerKey,
+        /// `None` if its time has come while attempts are held.
+        retry: Option<TimerKey>,
     },
 }
 
@@ -88,6 +100,9 @@ impl Connection {
             next_transport: 1,
             tries: 0,
             was_open: false,
+            properties: TransportProperties::default(),
+            is_held: false,
+            attempted: Instant::EPOCH,
         }
     }
 
@@ -103,6 +118,12 @@ impl Connection {
 
     pub(super) fn is_open(&self) -> bool {
         matches!(self.state, State::Open { .. })
+    }
+
+    /// The properties of the transport that takes frames.
+    #[inline]
+    pub(super) fn properties(&self) -> &TransportProperties {
+        &self.properties
     }
 
     /// Notes that a frame came, or isn't looked for; `false` if the transport isn't the open one.
@@ -139,9 +160,8 @@ impl Connection {
         }
     }
 
-    /// The next action that needs no transport that can take a frame. `drained` is whether no
-    /// frame waits that belongs before a close.
-    pub(super) fn poll_control(&mut self, drained: bool) -> Option<Action> {
+    /// The next action that needs no transport that can take a frame.
+    pub(super) fn poll_control(&mut self, requests: &Requests) -> Option<Action> {
         // Closes first: an old transport is given up before the next one is opened.
         if let Some(close) = self.closes.pop_front() {
             return Some(close.into());
@@ -153,7 +173,9 @@ impl Connection {
                 Some(Action::Connect { transport: *transport, attempt })
             }
             // After the frames: requests accepted before the disconnect are still sent.
-            State::Closing { close, .. } if drained => close.take().map(Action::from),
+            State::Closing { close, .. } if !requests.delays_close() => {
+                close.take().map(Action::from)
+            }
             _ => None,
         }
     }
@@ -166,7 +188,7 @@ impl Connection {
         match self.state {
             State::Connecting { .. } | State::Open { .. } => return,
             // `was_open` stays: the wait belongs to the connection that the user asked for before.
-            State::Waiting { retry } => cx.timers.disarm(retry),
+            State::Waiting { retry } => cx.disarm(retry),
             State::Closing { .. } => {
                 // Closed is reported with no delay, since the next attempt follows at once.
                 self.finish_closing(cx, channels, Some(Duration::ZERO));
@@ -188,7 +210,7 @@ impl Connection {
         let (transport, was_open) = match self.state {
             State::Closed | State::Closing { .. } => return,
             State::Waiting { retry } => {
-                cx.timers.disarm(retry);
+                cx.disarm(retry);
                 self.state = State::Closed;
                 // There is no transport to report as closed, but the wait has ended.
                 cx.emit(Event::RetryCancelled);
@@ -218,14 +240,21 @@ impl Connection {
         }
     }
 
-    pub(super) fn replace(&mut self, cx: &mut Context, channels: &mut Channels) -> bool {
+    /// Connects anew, now; `starts_over` is about the schedule.
+    pub(super) fn replace(
+        &mut self,
+        cx: &mut Context,
+        channels: &mut Channels,
+        starts_over: bool,
+    ) -> bool {
+        let tries = if starts_over { 0 } else { self.tries };
         match self.state {
             State::Closed | State::Closing { .. } => return false,
-            State::Waiting { retry } => cx.timers.disarm(retry),
+            State::Waiting { retry } => cx.disarm(retry),
             // As new as it can be. To report its end would send a user who reconnects whenever a
             // connection ends round in circles.
             State::Connecting { begun: false, .. } => {
-                self.tries = 0;
+                self.tries = tries;
                 return true;
             }
             State::Connecting { transport, begun: true, timeout } => {
@@ -243,7 +272,7 @@ impl Connection {
                 report_closed(cx, transport, true, CloseCause::Replaced, Some(Duration::ZERO));
             }
         }
-        self.tries = 0;
+        self.tries = tries;
         self.attempt(cx);
         true
     }
@@ -258,7 +287,13 @@ impl Connection {
 
 /// Reports of the driver.
 impl Connection {
-    pub(super) fn opened(&mut self, cx: &mut Context, channels: &mut Channels, id: TransportId) {
+    pub(super) fn opened(
+        &mut self,
+        cx: &mut Context,
+        channels: &mut Channels,
+        id: TransportId,
+        properties: TransportProperties,
+    ) {
         let timeout = match self.state {
             // A driver can't have opened a transport that it hasn't polled.
             State::Connecting { transport, begun: true, timeout } if transport == id => timeout,
@@ -266,6 +301,7 @@ impl Connection {
         };
         cx.timers.disarm(timeout);
         self.was_open = true;
+        self.properties = properties;
         cx.counters.opened = cx.counters.opened.saturating_add(1);
         // Zero starts over at once, as phoenix.js does.
         if cx.config.stable_after.is_zero() {
@@ -274,7 +310,7 @@ impl Connection {
         // Only a schedule that has begun can start over.
         let stable =
             (self.tries > 0).then(|| cx.arm(cx.config.stable_after, TimeoutReason::Stable));
-        let pulse = Pulse::new(cx);
+        let pulse = Pulse::new(cx, properties);
         self.state = State::Open { transport: id, stable, pulse };
         // Before the channels react, so that no event of a join comes before it.
         cx.emit(Event::Opened { transport: id });
@@ -291,7 +327,7 @@ impl Connection {
         match &mut self.state {
             State::Connecting { transport, begun: true, timeout } if *transport == id => {
                 cx.timers.disarm(*timeout);
-                self.lose(cx, channels, id, false, cause);
+                self.lose(cx, channels, id, false, cause.of_attempt());
             }
             State::Open { transport, .. } if *transport == id => {
                 self.stop_timers(cx);
@@ -303,6 +339,50 @@ impl Connection {
                 self.finish_closing(cx, channels, None);
             }
             _ => count_stale_fact(cx),
+        }
+    }
+
+    /// The surroundings of the program have changed.
+    pub(super) fn lifecycle(
+        &mut self,
+        cx: &mut Context,
+        channels: &mut Channels,
+        lifecycle: Lifecycle,
+    ) {
+        self.is_held = lifecycle != Lifecycle::Active;
+        match (lifecycle, &mut self.state) {
+            (Lifecycle::Active, State::Open { pulse, .. }) => pulse.beat_early(cx),
+            (Lifecycle::Active, State::Waiting { .. }) => self.retry_early(cx),
+            (Lifecycle::Suspending, State::Open { transport, .. }) => {
+                let transport = *transport;
+                self.stop_timers(cx);
+                self.close_in_background(transport, "suspended");
+                self.lose(cx, channels, transport, true, CloseCause::Suspended);
+            }
+            (Lifecycle::Suspending, State::Connecting { transport, begun, timeout }) => {
+                let (transport, begun) = (*transport, *begun);
+                cx.timers.disarm(*timeout);
+                if begun {
+                    self.close_in_background(transport, "suspended");
+                }
+                self.lose(cx, channels, transport, false, CloseCause::Suspended);
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends the wait for the next attempt, and starts the schedule over. Reports of a change may come in numbers, so the
+    /// attempts that they begin have a distance.
+    fn retry_early(&mut self, cx: &mut Context) {
+        let State::Waiting { retry } = self.state else { return };
+        self.tries = 0;
+        let at = self.attempted.saturating_add(MIN_DISTANCE);
+        let wait = at.saturating_duration_since(cx.now);
+        cx.disarm(retry);
+        if wait.is_zero() {
+            self.attempt(cx);
+        } else {
+            self.state = State::Waiting { retry: Some(cx.arm(wait, TimeoutReason::Reconnect)) };
         }
     }
 
@@ -369,7 +449,11 @@ impl Connection {
     }
 
     pub(super) fn retry_is_due(&mut self, cx: &mut Context) {
-        if let State::Waiting { .. } = self.state {
+        if let State::Waiting { retry } = &mut self.state {
+            if self.is_held {
+                *retry = None;
+                return;
+            }
             // Tries grow when the timer fires and not when it is armed, as in phoenix.js.
             self.tries = self.tries.saturating_add(1);
             self.attempt(cx);
@@ -395,6 +479,7 @@ impl Connection {
         self.next_transport = self.next_transport.saturating_add(1);
         cx.counters.attempts = cx.counters.attempts.saturating_add(1);
         let timeout = cx.arm(cx.config.connect_timeout, TimeoutReason::Connect);
+        self.attempted = cx.now;
         self.state = State::Connecting { transport, begun: false, timeout };
     }
 
@@ -415,7 +500,7 @@ impl Connection {
         }
         let retry_in = self.reconnect_delay(cx, &cause);
         if let Some(delay) = retry_in {
-            self.state = State::Waiting { retry: cx.arm(delay, TimeoutReason::Reconnect) };
+            self.state = State::Waiting { retry: Some(cx.arm(delay, TimeoutReason::Reconnect)) };
         }
         report_closed(cx, transport, was_open, cause, retry_in);
     }

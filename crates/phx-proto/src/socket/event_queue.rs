@@ -257,7 +257,9 @@ fn kind(event: &Event) -> Kind {
         }
         // The error holds the frame.
         Event::Malformed { error, .. } => Kind::Traffic(error.frame.len()),
-        Event::HeartbeatAnswered { .. } | Event::EventsLost { .. } => Kind::Traffic(0),
+        Event::HeartbeatAnswered { .. } | Event::MessagesLost { .. } | Event::EventsLost { .. } => {
+            Kind::Traffic(0)
+        }
         Event::Joined { response, .. } => Kind::State(response.as_ref().map_or(0, Payload::len)),
         Event::JoinFailed { cause, .. } => Kind::State(cause.answer_len()),
         Event::ChannelErrored { cause, .. } => Kind::State(cause.answer_len()),

@@ -12,7 +12,7 @@ use super::TimeoutReason;
 use super::context::Context;
 use super::requests::What;
 use super::timers::TimerKey;
-use crate::{CallError, Event, Instant, PingId};
+use crate::{CallError, Event, Instant, PingId, TransportProperties};
 
 /// Pings that may wait for their reply at the same time.
 const MAX_PINGS: usize = 16;
@@ -24,11 +24,13 @@ pub(super) struct Pulse {
     pings: VecDeque<u64>,
     /// The moment when the last frame came, or the driver last chose not to look for one.
     heard: Instant,
+    /// `true` if a heartbeat that is late says nothing about the connection.
+    outlives_pauses: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Beat {
-    /// Switched off by the configuration.
+    /// Switched off by the configuration, or not needed by the transport.
     Off,
     /// The next one is due when the timer fires.
     Resting(TimerKey),
@@ -46,9 +48,11 @@ pub(super) enum Dead {
 }
 
 impl Pulse {
-    pub(super) fn new(cx: &mut Context) -> Self {
+    pub(super) fn new(cx: &mut Context, properties: TransportProperties) -> Self {
+        let beat = if properties.needs_heartbeats { Beat::rest(cx) } else { Beat::Off };
         // The opening of the connection is a sign of life.
-        Pulse { beat: Beat::rest(cx), pings: VecDeque::new(), heard: cx.now }
+        let (heard, outlives_pauses) = (cx.now, properties.outlives_pauses);
+        Pulse { beat, pings: VecDeque::new(), heard, outlives_pauses }
     }
 
     pub(super) fn note_heard(&mut self, now: Instant) {
@@ -59,16 +63,25 @@ impl Pulse {
     ///
     /// If it is late by a whole interval and its timeout, nothing ran in between.
     /// With the defaults the peer has then heard nothing for 70 s, and Phoenix gives up after 60 s:
-    /// asking whether it is still there would only cost the heartbeat's timeout.
+    /// asking whether it is still there would only cost the heartbeat's timeout. A transport that outlives pauses
+    /// would have reported that the peer is gone, so there it is asked.
     pub(super) fn beat(&mut self, cx: &mut Context, at: Instant) -> Result<(), Dead> {
         // Never `None` here: without an interval no timer is armed.
         let interval = cx.config.heartbeat_interval.unwrap_or(Duration::MAX);
         let patience = interval.saturating_add(cx.config.heartbeat_timeout);
-        if cx.now.saturating_duration_since(at) >= patience {
+        if !self.outlives_pauses && cx.now.saturating_duration_since(at) >= patience {
             return Err(Dead::Suspended);
         }
         self.beat = Beat::Beating(ask(cx, |_| TimeoutReason::HeartbeatReply));
         Ok(())
+    }
+
+    /// Sends the next heartbeat now, unless one is under way.
+    pub(super) fn beat_early(&mut self, cx: &mut Context) {
+        if let Beat::Resting(next) = self.beat {
+            cx.timers.disarm(next);
+            self.beat = Beat::Beating(ask(cx, |_| TimeoutReason::HeartbeatReply));
+        }
     }
 
     /// Checks a heartbeat whose timer has fired. Frames that came before that didn't change the timer.

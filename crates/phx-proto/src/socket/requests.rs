@@ -183,6 +183,13 @@ impl Ready {
         self.calls.first().is_none() && self.others.is_empty()
     }
 
+    /// All numbers, in no order.
+    fn numbers(&self) -> impl Iterator<Item = u64> {
+        // Numbers begin with 1.
+        let calls = self.calls.iter_after(0).map(|(number, ())| number);
+        calls.chain(self.others.iter().map(|(_, number)| *number))
+    }
+
     fn pop(&mut self) -> Option<u64> {
         let call = self.calls.first().map(|(number, ())| (Rank::Call, number));
         // Merged by rank and number, so that calls keep their order across both queues.
@@ -260,6 +267,13 @@ impl Requests {
     /// Returns `true` if no request waits for the driver.
     pub(super) fn is_drained(&self) -> bool {
         self.ready.is_empty()
+    }
+
+    /// Returns `true` if a request waits for the driver that must be sent before a close: any but an orphan, since the
+    /// server forgets its channel with the connection.
+    pub(super) fn delays_close(&self) -> bool {
+        let is_orphan = |number| self.get(number).is_none_or(|request| request.what.is_orphan());
+        !self.ready.numbers().all(is_orphan)
     }
 
     /// Takes the next request for params, for the driver.

@@ -1,4 +1,4 @@
-//! What the server answers is limited in bytes while nobody polls it, and what is dropped is told.
+//! Unpolled answers are limited in bytes, and dropped ones are reported.
 
 use crate::common::{Script, json, quiet, quiet_but, reply};
 use allocation_counter::measure;
@@ -7,12 +7,12 @@ use phx_proto::{
     ReconnectPolicy, RejoinPolicy, Serializer, Socket, UpgradeRejection, V2, V2Server,
 };
 
-/// At most this many bytes of answers.
+/// Settings with this limit of answers, in bytes.
 fn limited_to(bytes: usize) -> Config {
     quiet_but(|config| config.max_answer_bytes = bytes)
 }
 
-/// JSON text of this many bytes.
+/// Returns JSON text of this number of bytes.
 fn text(bytes: usize) -> Payload {
     json(&format!("{:?}", "x".repeat(bytes - 2)))
 }
@@ -22,7 +22,7 @@ fn to_channel(join: &Message, event: &str, payload: Payload) -> Frame {
     V2Server.encode(&message.with_join_ref(join.join_ref.clone())).unwrap()
 }
 
-/// Lets the socket have a frame, and polls nothing.
+/// Passes a frame to the socket, without polling.
 fn unpolled(s: &mut Script, frame: Frame) {
     let transport = s.transport();
     s.socket.handle_frame(s.now, transport, frame);
@@ -62,7 +62,7 @@ fn replies_that_nobody_polls_are_limited_in_bytes() {
     assert_eq!(dropped.len(), 7, "one outcome each: {dropped:?}");
     assert!(s.socket.is_connected());
 
-    // Polled, they make room.
+    // Polled answers free their bytes.
     s.push(a, "again");
     let sent = s.latest("again room:a");
     unpolled(&mut s, reply(&sent, "error", text(300)));
@@ -87,7 +87,7 @@ fn the_memory_of_answers_that_nobody_polls_stays_within_the_limit() {
         }
     });
     assert!(used.bytes_total > 100 * 100 * KIB as u64, "all of it came: {used:?}");
-    // What is kept, and a frame that is made while it comes.
+    // The kept answers, and the frame being made.
     assert!(used.bytes_max < 1_300 * KIB as u64, "{used:?}");
 }
 
@@ -112,7 +112,7 @@ fn joins_rejections_crashes_and_ends_that_nobody_polls_are_limited_in_bytes() {
     config.rejoin_policy = RejoinPolicy::always();
     let mut s = Script::open(config);
     let joins = joining(&mut s, 6);
-    // Fills all the room.
+    // Fills the limit.
     unpolled(&mut s, reply(&joins[0].1, "ok", text(1_000)));
     unpolled(&mut s, reply(&joins[1].1, "ok", text(300)));
     unpolled(&mut s, to_channel(&joins[1].1, "phx_error", text(301)));
@@ -213,7 +213,7 @@ fn of_a_status_255_bytes_are_kept_when_the_response_is_dropped() {
     assert_eq!((whole.as_str(), cut.as_str()), (&*long, &*"ö".repeat(127)));
 }
 
-/// What is left allocated after a frame of a megabyte and what came of it.
+/// Returns the bytes that stay allocated after a frame of a megabyte and its outcome.
 #[track_caller]
 fn held_after(s: &mut Script, frame: impl Fn() -> Frame) -> u64 {
     let transport = s.transport();
@@ -226,7 +226,7 @@ fn held_after(s: &mut Script, frame: impl Fn() -> Frame) -> u64 {
     u64::try_from(measured.bytes_current).unwrap_or_default()
 }
 
-/// A peer can put much beside what is kept: that isn't kept with it.
+/// A peer can send much besides the kept part of a frame, which must be freed.
 #[test]
 fn a_small_payload_does_not_keep_a_large_frame() {
     const LITTLE: u64 = 16 << 10;

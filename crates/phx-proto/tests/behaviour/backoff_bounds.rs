@@ -1,5 +1,5 @@
-//! What a schedule, its jitter and a `Retry-After` make of the wait for the next attempt, for any of
-//! them: never earlier than asked for, never later than they say together.
+//! Bounds of the delay before the next attempt, for any schedule, jitter and `Retry-After`: never earlier than the
+//! server asked for, never later than their sum.
 use std::time::Duration;
 
 use crate::common::{ms, quiet};
@@ -22,13 +22,13 @@ fn backoff() -> impl Strategy<Value = Backoff> {
     ]
 }
 
-/// How attempts fail: lost, or refused with a `Retry-After`.
+/// Failures of attempts: lost, or refused with a `Retry-After`.
 fn failures() -> impl Strategy<Value = Vec<Option<Duration>>> {
     let asked = prop_oneof![delay(), Just(Duration::MAX)];
     prop::collection::vec(prop::option::of(asked), 1..12)
 }
 
-/// How long the socket waits after each of these failures, one after the other.
+/// Returns the socket's delays after these failures.
 fn waits(reconnect: Backoff, failures: &[Option<Duration>], seed: u64) -> Vec<Duration> {
     let mut config = quiet();
     config.reconnect = reconnect;
@@ -50,7 +50,7 @@ fn waits(reconnect: Backoff, failures: &[Option<Duration>], seed: u64) -> Vec<Du
         let Some(Event::Closed { retry_in: Some(wait), .. }) = socket.poll_event() else {
             panic!("no retry")
         };
-        // Nothing is shorter than a millisecond.
+        // No delay is shorter than a millisecond.
         let at = socket.poll_timeout().unwrap();
         assert_eq!(at, now + wait.max(ms(1)));
         now = at;
@@ -126,7 +126,7 @@ proptest! {
 fn seeds_spread_the_waits_over_the_whole_quarter() {
     let all: Vec<_> = (0..200).map(|seed| waits(Backoff::default(), &[None], seed)[0]).collect();
     assert!(all.iter().any(|wait| *wait < ms(800)) && all.iter().any(|wait| *wait > ms(1_200)));
-    // Those who were asked to wait as long don't come back at once.
+    // Clients with the same `Retry-After` don't reconnect at the same time.
     let asked = [Some(Duration::from_secs(60))];
     let all = (0..100).map(|seed| waits(Backoff::default(), &asked, seed)[0]);
     assert!(all.collect::<std::collections::BTreeSet<_>>().len() > 50);

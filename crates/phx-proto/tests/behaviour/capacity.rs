@@ -1,4 +1,4 @@
-//! What grew at a peak is made smaller again when the peak is over.
+//! Tables and queues shrink after a peak.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use crate::common::{Script, quiet, secs};
 use allocation_counter::measure;
 use phx_proto::{ChannelId, CloseCause, CloseCode, Config, Event, Outcome, Payload, RequestId};
 
-/// What is left of a peak: room for a few entries, and what the script itself keeps.
+/// Memory that remains after a peak: capacity for a few entries, and the script's own.
 const LITTLE: i64 = 4 << 10;
 
 const PEAK: usize = 5_000;
 
-/// A peak whose outcomes have their room until something gives it back.
+/// Number of pushes in a peak whose outcomes keep their capacity until a shrink.
 const SMALL_PEAK: usize = 500;
 
 /// Without heartbeats, and without a time after which a connection is stable.
@@ -28,7 +28,7 @@ fn with_heartbeats() -> Config {
     config
 }
 
-/// Pushes so many that the room for them is far more than [`LITTLE`], and which wait for an hour.
+/// Pushes so often that the capacity for it is far more than [`LITTLE`]. The pushes wait for an hour.
 fn push_many(s: &mut Script, channel: ChannelId, count: usize) -> Vec<RequestId> {
     let hour = Some(secs(3_600));
     let push = |_| s.socket.push(s.now, channel, "msg", Payload::empty(), hour).unwrap();
@@ -41,7 +41,7 @@ fn poll_events(s: &mut Script) -> usize {
     std::iter::from_fn(|| s.socket.poll_event()).count()
 }
 
-/// The bytes that the peak leaves allocated, and those that are left of them after the rest.
+/// Returns the bytes that are allocated after the peak, and after the rest.
 #[track_caller]
 fn is_given_back(s: &mut Script, peak: impl FnOnce(&mut Script), rest: impl FnOnce(&mut Script)) {
     let at_peak = measure(|| peak(s)).bytes_current;
@@ -50,7 +50,7 @@ fn is_given_back(s: &mut Script, peak: impl FnOnce(&mut Script), rest: impl FnOn
     assert!(left < LITTLE, "{left} bytes are left of {at_peak}");
 }
 
-/// Some pushes that are cancelled before any outcome is polled.
+/// Cancels some pushes before any outcome is polled.
 fn cancel_some(s: &mut Script, channel: ChannelId) {
     push_many(s, channel, SMALL_PEAK).into_iter().for_each(|push| assert!(s.socket.cancel(push)));
     assert_eq!(poll_events(s), SMALL_PEAK);
@@ -107,7 +107,7 @@ fn of_outcomes_that_have_all_been_polled() {
     assert!(left < LITTLE, "{left} bytes are left");
 }
 
-/// Nothing happens on the socket after its end.
+/// After its end the socket has no events that could shrink it.
 #[test]
 fn of_outcomes_that_are_polled_after_the_end() {
     let (mut s, channel) = Script::joined(config(), "room:a");

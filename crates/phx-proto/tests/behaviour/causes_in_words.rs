@@ -1,7 +1,9 @@
-//! What is said to people of a connection that ended.
+//! Texts of the causes of a connection's end.
 
+use phx_proto::longpoll::ExchangeKind;
 use phx_proto::{
-    CloseCause, CloseCode, ProxyCause, ResponseHeaders, TlsCause, TlsCauseKind, UpgradeRejection,
+    AnswerCause, CloseCause, CloseCode, CompressionCause, LongPollCause, ProxyCause,
+    ResponseHeaders, TlsCause, TlsCauseKind, UpgradeRejection,
 };
 
 #[test]
@@ -28,6 +30,59 @@ fn every_cause_says_what_happened() {
             CloseCode::ABNORMAL,
         ),
         (
+            CloseCause::Compression(CompressionCause::OtherExtension),
+            "the server answered with an extension that wasn't offered",
+            CloseCode::ABNORMAL,
+        ),
+        (
+            CloseCause::Compression(CompressionCause::MalformedAnswer),
+            "the server answered the offer of compression with malformed parameters",
+            CloseCode::ABNORMAL,
+        ),
+        (
+            CloseCause::Compression(CompressionCause::BeyondOffer),
+            "the server wants compression that needs more memory than was offered",
+            CloseCode::ABNORMAL,
+        ),
+        (
+            CloseCause::Compression(CompressionCause::BrokenMessage),
+            "the server sent a compressed message that can't be inflated",
+            CloseCode::ABNORMAL,
+        ),
+        (
+            CloseCause::LongPoll(LongPollCause::Gone),
+            "long-poll: the server doesn't know the session any more",
+            CloseCode::ABNORMAL,
+        ),
+        (
+            CloseCause::LongPoll(LongPollCause::timed_out(ExchangeKind::Poll)),
+            "long-poll: the server didn't answer a poll in time",
+            CloseCode::ABNORMAL,
+        ),
+        (
+            CloseCause::LongPoll(LongPollCause::status(ExchangeKind::Post, 500)),
+            "long-poll: the server answered a POST with the status 500",
+            CloseCode::ABNORMAL,
+        ),
+        (
+            CloseCause::LongPoll(LongPollCause::invalid_answer(
+                ExchangeKind::Create,
+                AnswerCause::NoToken,
+            )),
+            "long-poll: the answer to the request for a session isn't one of Phoenix: it has no token",
+            CloseCode::ABNORMAL,
+        ),
+        (
+            CloseCause::LongPoll(LongPollCause::answer_too_large(9)),
+            "long-poll: an answer is over the limit of 9 bytes",
+            CloseCode::ABNORMAL,
+        ),
+        (
+            CloseCause::LongPoll(LongPollCause::EmptyFrame),
+            "long-poll: the serializer made an empty frame",
+            CloseCode::ABNORMAL,
+        ),
+        (
             CloseCause::invalid_request("no token"),
             "the request can't be made: no token",
             CloseCode::ABNORMAL,
@@ -36,11 +91,7 @@ fn every_cause_says_what_happened() {
         (CloseCause::Replaced, "replaced by a new connection", CloseCode::ABNORMAL),
         (CloseCause::ConnectTimedOut, "the connection took too long to open", CloseCode::ABNORMAL),
         (CloseCause::HeartbeatTimedOut, "the heartbeat had no reply in time", CloseCode::ABNORMAL),
-        (
-            CloseCause::Suspended,
-            "the program was asleep for longer than the peer waits",
-            CloseCode::ABNORMAL,
-        ),
+        (CloseCause::Suspended, "the program was suspended", CloseCode::ABNORMAL),
     ] {
         assert_eq!(cause.to_string(), words);
         assert_eq!(cause.code(), code, "{words}");

@@ -1,4 +1,4 @@
-//! Every state of a channel, and what every input makes of it.
+//! Every state of a channel with every input.
 
 use crate::common::{Script, quiet, secs};
 use crate::diagram;
@@ -7,15 +7,15 @@ use phx_proto::{CallError, ChannelId, ClosePolicy, Config, Payload, TimeoutReaso
 
 mod states_diagram;
 
-/// States, and what an input makes of them: the next state (`None` is gone), what the socket wants done
-/// and what it tells, with semicolons between.
+/// A row: the state, the next state (`None` for a removed channel), and the actions and events, separated by
+/// semicolons.
 type Row = (&'static str, Option<ChannelState>, &'static str, &'static str);
 
 type State = (&'static str, fn(&mut Script) -> ChannelId);
 
-/// How to bring the channel `a` of a fresh socket into a state. While it is joining, it waits for a
-/// connection (`offline`), for its params (`asking`), for the transport (`queued`) or for the server's
-/// answer (`joining`); once it is errored, for its timer (`errored`) or for a connection (`lost`).
+/// Steps that bring the channel `a` of a new socket into a state. A joining channel waits for a connection (`offline`),
+/// its params (`asking`), the transport (`queued`) or the server's answer (`joining`); an errored one for its timer
+/// (`errored`) or a connection (`lost`).
 const STATES: [State; 11] = [
     ("new", |s| {
         connect(s);
@@ -104,8 +104,8 @@ const NOT_PUSHED: &[&str] = &[
     "replaced",
 ];
 
-/// Checks what the input makes of each state. In those without a row the channel stays as it is, and
-/// nothing is done or told; in the states `never` there is no such input.
+/// Checks the input in each state. In states without a row nothing changes, and there are no actions and events; in the
+/// states `never` the input is impossible.
 #[track_caller]
 fn check(input: fn(&mut Script, ChannelId), rows: &[Row], never: &[&str]) {
     check_with(&quiet(), input, rows, never);
@@ -142,7 +142,7 @@ fn try_leave(s: &mut Script, a: ChannelId) {
     } else {
         s.leave(a);
     }
-    // What it had for the transport is gone.
+    // Its frames for the transport are gone.
     s.stuck = false;
 }
 

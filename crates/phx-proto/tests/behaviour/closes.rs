@@ -1,8 +1,10 @@
-//! What becomes of a channel that the server closes (`phx_close`: an expired token, a stopped process;
-//! recording `server_stop`), and of a channel that is joined again after its end.
+//! Channels that the server closes (`phx_close`: an expired token, a stopped process; recording `server_stop`), and
+//! channels that are joined again after their end.
 
 use crate::common::{NOTHING, Script, json, quiet, quiet_but, secs};
-use phx_proto::{CallError, ChannelState, ClosePolicy, Config, Message, Payload, Rejoin};
+use phx_proto::{
+    CallError, ChannelState, ClosePolicy, Config, Message, Payload, Rejoin, RejoinPolicy,
+};
 
 fn rejoining(policy: ClosePolicy) -> Config {
     quiet_but(|config| config.close_policy = policy)
@@ -14,12 +16,12 @@ fn close_with(s: &mut Script, payload: &str) {
     s.says(&close);
 }
 
-/// In phoenix.js the timer of a join goes on, and brings back a channel that is closed while it joins.
+/// In phoenix.js the timer of a join continues, and rejoins a channel that was closed while it joined.
 #[test]
 fn by_default_a_close_is_final() {
     let payload = Payload::empty();
-    assert_eq!(ClosePolicy::default().decide(&payload), Rejoin::Stop);
-    assert_eq!(ClosePolicy::never().decide(&payload), Rejoin::Stop);
+    assert_eq!(ClosePolicy::default().decide("room:a", &payload), Rejoin::Stop);
+    assert_eq!(ClosePolicy::never().decide("room:a", &payload), Rejoin::Stop);
     for joined in [true, false] {
         let mut s = Script::open(quiet());
         let a = if joined { s.join_ok("room:a") } else { s.channel("room:a") };
@@ -75,7 +77,39 @@ fn a_policy_decides_by_the_payload() {
     }
 }
 
-/// Whoever closed it: it begins anew.
+#[test]
+fn a_policy_decides_by_the_topic() {
+    let close = ClosePolicy::by_topic(|topic, _| match topic {
+        "room:a" => Rejoin::After(secs(3)),
+        _ => Rejoin::Stop,
+    });
+    let rejoin = RejoinPolicy::by_topic(|topic, rejection| match topic {
+        "room:a" if rejection.reason().is_some() => Rejoin::After(secs(4)),
+        _ => Rejoin::Stop,
+    });
+    let config = quiet_but(|config| {
+        config.close_policy = close;
+        config.rejoin_policy = rejoin;
+    });
+    let mut s = Script::open(config);
+    s.join_ok("room:a");
+    s.join_ok("room:b");
+    s.forget_lines();
+    s.server_push("room:a", "phx_close");
+    s.server_push("room:b", "phx_close");
+    assert_eq!(
+        s.events(),
+        ["room:a errored: closed {}, retry in 3s", "room:b closed: by server {}"]
+    );
+    s.wait(secs(3));
+    s.reply("phx_join room:a", "error", r#"{"reason":"full"}"#);
+    assert_eq!(
+        s.events(),
+        [r#"room:a join failed: rejected error {"reason":"full"}, retry in 4s"#]
+    );
+}
+
+/// A join after any close starts a new life.
 #[test]
 fn a_closed_channel_can_be_joined_again() {
     let ends: [fn(&mut Script, phx_proto::ChannelId); 3] = [

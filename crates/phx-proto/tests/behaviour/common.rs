@@ -1,8 +1,7 @@
 //! A scripted driver around a [`Socket`], under virtual time.
 //!
-//! A test reads like a protocol log. Whatever the script does, the transport takes every frame at once
-//! (unless it is [`stuck`](Script::stuck)), and what the socket wants done and tells is kept as short
-//! lines until the script takes it:
+//! A test reads like a protocol log. The transport takes every frame at once (unless it is
+//! [`stuck`](Script::stuck)), and the socket's actions and events are kept as short lines until the script takes them:
 //!
 //! | [`Script::actions`] | [`Script::events`] |
 //! |---|---|
@@ -15,8 +14,10 @@
 //! | | `room:a new_msg {"n":1}` |
 //! | | `join room:a: ok {}`, `new_msg: timed out`, `leave room:a: left` |
 //!
-//! A frame that was sent is called by its words later on: `script.reply("phx_join room:a", "ok", "{}")`
-//! answers the latest join of that topic.
+//! Sent frames are named by event and topic: `script.reply("phx_join room:a", "ok", "{}")` answers the latest join of
+//! that topic.
+
+mod words;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,10 +25,12 @@ use std::time::Duration;
 
 use phx_proto::{
     Action, Backoff, CallError, ChannelCloseCause, ChannelErrorCause, ChannelId, CloseCause,
-    CloseCode, Config, Event, Frame, Instant, Message, Outcome, Params, ParamsRequestId, Payload,
-    PayloadDropped, PingId, PushError, Rejection, RequestId, Serializer, Socket, Status,
-    TransportId, V1, V1Server, V2Server,
+    CloseCode, Config, Event, Frame, Instant, Lifecycle, Message, Params, ParamsRequestId, Payload,
+    PingId, PushError, RequestId, Serializer, Socket, Status, TransportId, TransportProperties, V1,
+    V1Server, V2Server,
 };
+
+use self::words::{answer, describe_outcome, join_failure, rejected, retry, text};
 
 /// No actions, or no events.
 pub(crate) const NOTHING: [&str; 0] = [];
@@ -44,27 +47,27 @@ pub(crate) fn json(text: &str) -> Payload {
     Payload::from_json_text(text.to_owned()).unwrap()
 }
 
-/// The default settings without jitter and without heartbeats: every time in a script is exact, and
-/// waiting sends nothing.
+/// Returns the default settings without jitter and heartbeats: every time in a script is exact, and a wait sends
+/// nothing.
 pub(crate) fn quiet() -> Config {
     let mut config = Config::phoenix_cr();
     config.heartbeat_interval = None;
     config
 }
 
-/// [`quiet`] settings but for one.
+/// Returns [`quiet`] settings with a change.
 pub(crate) fn quiet_but(change: impl FnOnce(&mut Config)) -> Config {
     let mut config = quiet();
     change(&mut config);
     config
 }
 
-/// [`quiet`] settings with V1, which has no binary frames and no refs of joins.
+/// Returns [`quiet`] settings with V1, which has no binary frames and no join refs.
 pub(crate) fn v1() -> Config {
     quiet_but(|config| config.serializer = Arc::new(V1))
 }
 
-/// The server's reply to a message.
+/// Returns the server's reply to a message.
 pub(crate) fn reply(to: &Message, status: &str, response: Payload) -> Frame {
     let status = Status::from(status);
     let reply = Message::reply(to.topic.clone(), to.reference.clone(), status, response)
@@ -75,12 +78,12 @@ pub(crate) fn reply(to: &Message, status: &str, response: Payload) -> Frame {
 pub(crate) struct Script {
     pub(crate) socket: Socket,
     pub(crate) now: Instant,
-    /// While it is stuck the transport takes no frame.
+    /// True while the transport takes no frames.
     pub(crate) stuck: bool,
     server: &'static dyn Serializer,
     actions: Vec<String>,
     events: Vec<String>,
-    /// All that was ever sent.
+    /// All sent messages.
     sent: Vec<Message>,
     transports: Vec<TransportId>,
     requests: Vec<(String, ParamsRequestId)>,
@@ -111,7 +114,7 @@ impl Script {
         }
     }
 
-    /// A socket that is connected.
+    /// Creates a connected socket.
     pub(crate) fn open(config: Config) -> Self {
         let mut script = Script::new(config);
         script.connect();
@@ -120,7 +123,7 @@ impl Script {
         script
     }
 
-    /// A connected socket with a channel whose join was sent.
+    /// Creates a connected socket with a channel whose join was sent.
     pub(crate) fn joining(config: Config, topic: &str) -> (Self, ChannelId) {
         let mut script = Script::open(config);
         let channel = script.channel(topic);
@@ -128,7 +131,7 @@ impl Script {
         (script, channel)
     }
 
-    /// A connected socket with a channel whose params were asked for.
+    /// Creates a connected socket with a channel whose params were asked for.
     pub(crate) fn asking(config: Config, topic: &str) -> (Self, ChannelId) {
         let mut script = Script::open(config);
         let channel = script.asking_channel(topic);
@@ -136,7 +139,7 @@ impl Script {
         (script, channel)
     }
 
-    /// A connected socket with one joined channel.
+    /// Creates a connected socket with a joined channel.
     pub(crate) fn joined(config: Config, topic: &str) -> (Self, ChannelId) {
         let mut script = Script::open(config);
         let channel = script.join_ok(topic);
@@ -144,7 +147,7 @@ impl Script {
     }
 }
 
-/// What the user does.
+/// Calls of the user.
 impl Script {
     pub(crate) fn connect(&mut self) {
         self.socket.connect(self.now);
@@ -166,7 +169,7 @@ impl Script {
         self.channel_with(topic, Payload::empty()).unwrap()
     }
 
-    /// A channel whose params are asked for.
+    /// Creates a channel whose params are asked for.
     pub(crate) fn asking_channel(&mut self, topic: &str) -> ChannelId {
         self.channel_with(topic, Params::OnRequest).unwrap()
     }
@@ -209,7 +212,7 @@ impl Script {
         Ok(call)
     }
 
-    /// A channel that is joined, with nothing left to say about how that came.
+    /// Joins a channel, and drops the actions and events of that.
     pub(crate) fn join_ok(&mut self, topic: &str) -> ChannelId {
         let channel = self.channel(topic);
         self.join(channel);
@@ -273,20 +276,20 @@ impl Script {
         self.drain();
     }
 
-    /// The latest request for the topic's params.
+    /// Returns the latest request for the topic's params.
     pub(crate) fn request(&self, topic: &str) -> ParamsRequestId {
         self.requests.iter().rev().find(|(of, _)| of == topic).unwrap().1
     }
 }
 
-/// What the transport does.
+/// Inputs of the transport.
 impl Script {
-    /// The transport that was asked for last.
+    /// Returns the latest transport.
     pub(crate) fn transport(&self) -> TransportId {
         *self.transports.last().unwrap()
     }
 
-    /// The `number`th transport that was asked for, from 1.
+    /// Returns the transport with this number, from 1.
     pub(crate) fn transport_number(&self, number: usize) -> TransportId {
         self.transports[number - 1]
     }
@@ -298,6 +301,23 @@ impl Script {
 
     pub(crate) fn opened_on(&mut self, transport: TransportId) {
         self.socket.handle_opened(self.now, transport);
+        self.drain();
+    }
+
+    /// Opens the transport with these properties.
+    pub(crate) fn opened_with(&mut self, properties: TransportProperties) {
+        self.socket.handle_opened_with(self.now, self.transport(), properties);
+        self.drain();
+    }
+
+    pub(crate) fn lifecycle(&mut self, lifecycle: Lifecycle) {
+        self.socket.handle_lifecycle(self.now, lifecycle);
+        self.drain();
+    }
+
+    /// Messages were lost on a transport.
+    pub(crate) fn gap_on(&mut self, transport: TransportId) {
+        self.socket.handle_gap(self.now, transport);
         self.drain();
     }
 
@@ -315,7 +335,7 @@ impl Script {
         self.drain();
     }
 
-    /// Loses the connection, waits until the next one is tried, and opens that.
+    /// Loses the connection, waits for the next attempt, and opens it.
     pub(crate) fn reconnect(&mut self) {
         self.lost();
         let retry = self.socket.poll_timeout().unwrap();
@@ -335,14 +355,14 @@ impl Script {
     }
 }
 
-/// What the server says.
+/// Frames of the server.
 impl Script {
-    /// A text frame, as it stands.
+    /// Passes a text frame in unchanged.
     pub(crate) fn server(&mut self, text: &str) {
         self.frame(Frame::text(text.to_owned()));
     }
 
-    /// A reply to the latest frame that was sent with these words: event and topic.
+    /// Replies to the latest sent frame with this event and topic.
     pub(crate) fn reply(&mut self, words: &str, status: &str, response: &str) {
         let sent = self.latest(words);
         self.reply_to(&sent, status, response);
@@ -360,13 +380,13 @@ impl Script {
         self.says(&Message::new(topic, event, Payload::empty()));
     }
 
-    /// A message that names the topic's latest join: a server push, `phx_close`, `phx_error`.
+    /// Passes a message with the join ref of the topic's latest join in: a server push, `phx_close`, `phx_error`.
     pub(crate) fn server_push(&mut self, topic: &str, event: &str) {
         let join = self.latest(&format!("phx_join {topic}"));
         self.server_push_for(&join, event);
     }
 
-    /// A message that names this join.
+    /// Passes a message with this join's ref in.
     pub(crate) fn server_push_for(&mut self, join: &Message, event: &str) {
         let message = Message::new(join.topic.clone(), event, Payload::empty())
             .with_join_ref(join.join_ref.clone());
@@ -378,16 +398,16 @@ impl Script {
         self.frame(frame);
     }
 
-    /// The latest frame that was sent with these words: event and topic.
+    /// Returns the latest sent frame with this event and topic.
     pub(crate) fn latest(&self, words: &str) -> Message {
         let is_meant = |message: &&Message| format!("{} {}", message.event, message.topic) == words;
         self.sent.iter().rev().find(is_meant).unwrap_or_else(|| panic!("not sent: {words}")).clone()
     }
 }
 
-/// What time brings.
+/// Time.
 impl Script {
-    /// Goes from timeout to timeout for this long.
+    /// Advances the time from timeout to timeout.
     pub(crate) fn wait(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(at) = self.socket.poll_timeout().filter(|at| *at <= end) {
@@ -400,25 +420,25 @@ impl Script {
         self.drain();
     }
 
-    /// Lets this much time pass without anybody looking at it.
+    /// Advances the time past all timeouts.
     pub(crate) fn oversleep(&mut self, time: Duration) {
         self.now = self.now + time;
     }
 
-    /// Waits until the socket wants to be woken, and says how long that was.
+    /// Waits for the next timeout, and returns the time until it.
     pub(crate) fn wait_for_timeout(&mut self) -> Duration {
         let delay = self.next_timeout().unwrap();
         self.wait(delay);
         delay
     }
 
-    /// How long until the socket wants to be woken.
+    /// Returns the time until the next timeout.
     pub(crate) fn next_timeout(&self) -> Option<Duration> {
         self.socket.poll_timeout().map(|at| at.saturating_duration_since(self.now))
     }
 }
 
-/// What the socket wants done, and what it tells.
+/// Actions and events of the socket.
 impl Script {
     #[must_use]
     pub(crate) fn actions(&mut self) -> Vec<String> {
@@ -537,63 +557,16 @@ impl Script {
                 format!("unjoined {topic} {event} {}", text(&payload))
             }
             Event::Malformed { error, .. } => format!("malformed: {}", error.reason),
+            Event::MessagesLost { transport, .. } => {
+                format!("messages lost on {}", transport.as_u64())
+            }
             Event::EventsLost { count, .. } => format!("{count} events lost"),
             other => panic!("unknown event {other:?}"),
         }
     }
 }
 
-fn describe_outcome(outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Reply { status, response, .. } => format!("{status} {}", text(response)),
-        Outcome::ReplyDropped { status, len, .. } => format!("{status}, {len} bytes dropped"),
-        Outcome::Left => "left".to_owned(),
-        Outcome::TimedOut => "timed out".to_owned(),
-        Outcome::NotSent => "not sent in time".to_owned(),
-        Outcome::JoinCrashed => "crashed".to_owned(),
-        Outcome::ChannelCrashed => "channel crashed".to_owned(),
-        Outcome::Disconnected => "disconnected".to_owned(),
-        Outcome::ChannelClosed => "channel closed".to_owned(),
-        Outcome::Cancelled => "cancelled".to_owned(),
-        Outcome::Evicted => "evicted".to_owned(),
-        Outcome::EncodeFailed(error) => format!("unsendable, {error}"),
-        other => panic!("unknown outcome {other:?}"),
-    }
-}
-
-fn join_failure(failure: &ChannelErrorCause) -> String {
-    match failure {
-        ChannelErrorCause::Rejected(rejection) => rejected(rejection),
-        ChannelErrorCause::TimedOut => "timed out".to_owned(),
-        ChannelErrorCause::Crashed(payload) => format!("crashed {}", answer(payload)),
-        ChannelErrorCause::Closed(payload) => format!("closed {}", answer(payload)),
-        ChannelErrorCause::NoParams => "no params".to_owned(),
-        ChannelErrorCause::EncodeFailed(error) => format!("unsendable, {error}"),
-        ChannelErrorCause::Disconnected => "disconnected".to_owned(),
-        other => panic!("unknown failure {other:?}"),
-    }
-}
-
-fn rejected(rejection: &Rejection) -> String {
-    format!("rejected {} {}", rejection.status, answer(&rejection.response))
-}
-
-fn answer(payload: &Result<Payload, PayloadDropped>) -> String {
-    payload.as_ref().map_or_else(|dropped| format!("{} bytes dropped", dropped.len), text)
-}
-
-fn text(payload: &Payload) -> String {
-    match payload.as_json() {
-        Some(text) => text.to_owned(),
-        None => format!("{:?}", payload.as_bytes()),
-    }
-}
-
-fn retry(delay: Option<Duration>) -> String {
-    delay.map_or_else(String::new, |delay| format!(", retry in {delay:?}"))
-}
-
-/// A schedule of these milliseconds, without jitter.
+/// Returns a schedule of these milliseconds, without jitter.
 pub(crate) fn steps<const N: usize>(delays: [u64; N]) -> Backoff {
     Backoff::steps(delays.map(ms))
 }

@@ -1,4 +1,4 @@
-//! Connecting takes its time, and no more than that.
+//! Connect attempts and their timeout.
 
 use crate::common::{Script, quiet, secs};
 use phx_proto::{ConnectionState, TimeoutReason};

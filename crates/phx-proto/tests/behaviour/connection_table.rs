@@ -1,12 +1,12 @@
-//! Every state of the connection, and what every input makes of it.
+//! Every state of the connection with every input.
 
-use crate::common::{Script, quiet, secs};
+use crate::common::{Script, ms, quiet, secs};
 use crate::diagram;
-use phx_proto::ConnectionState;
+use phx_proto::{ConnectionState, Lifecycle, TransportKind};
 
 type State = (&'static str, fn(&mut Script));
 
-/// How to bring a fresh socket into a state.
+/// Steps that bring a new socket into a state.
 const STATES: [State; 7] = [
     ("closed", |_| {}),
     ("connect wanted", |s| s.socket.connect(s.now)),
@@ -39,8 +39,7 @@ fn reconnect_now(s: &mut Script) {
     assert_eq!(acted, wanted, "a disconnect always wins");
 }
 
-/// What happens to a socket in the state `from` on `input`: its new state, and what it wants and
-/// tells.
+/// Returns the new state of a socket in the state `from` after `input`, with its actions and events.
 #[track_caller]
 fn check(
     from: &str,
@@ -155,7 +154,7 @@ fn an_old_attempt_opens() {
 fn closed() {
     use ConnectionState::{Closed, Waiting};
     let closed = |s: &mut Script| s.lost();
-    check("connecting", closed, Waiting, &[], &["unopened 1: connection lost, retry in 1s"]);
+    check("connecting", closed, Waiting, &[], &["unopened 1: can't connect, retry in 1s"]);
     check("open", closed, Waiting, &[], &["closed 1: connection lost, retry in 1s"]);
     check("waiting", closed, Waiting, &[], &[]);
     check("closing unopened", closed, Closed, &[], &["unopened 1: disconnected"]);
@@ -184,7 +183,7 @@ fn time() {
         &["close 1: 1000 connect timeout"],
         &[timed_out],
     );
-    // The driver never looked: there is nothing to close.
+    // The driver hasn't polled the attempt: there is nothing to close.
     let connect_timeout_unseen = |s: &mut Script| {
         s.oversleep(secs(20));
         s.socket.handle_timeout(s.now);
@@ -192,14 +191,102 @@ fn time() {
     check("connect wanted", connect_timeout_unseen, ConnectionState::Waiting, &[], &[timed_out]);
 }
 
-/// The inputs of the diagram: its words, and the test that has their table.
-const INPUTS: [(&str, fn()); 6] = [
+#[test]
+fn a_gap() {
+    use ConnectionState::{Closing, Connecting, Open, Waiting};
+    let gap = |s: &mut Script| s.gap_on(s.transport());
+    check("connecting", gap, Connecting, &[], &[]);
+    check("open", gap, Open, &[], &["messages lost on 1"]);
+    check("waiting", gap, Waiting, &[], &[]);
+    check("closing unopened", gap, Closing, &[], &[]);
+    check("closing", gap, Closing, &[], &[]);
+}
+
+#[test]
+fn opened_with_other_properties() {
+    use ConnectionState::{Closing, Open, Waiting};
+    let opened = |s: &mut Script| s.opened_with(TransportKind::LongPoll.properties());
+    check("connecting", opened, Open, &[], &["opened 1"]);
+    check("open", opened, Open, &[], &[]);
+    check("waiting", opened, Waiting, &[], &[]);
+    check("closing unopened", opened, Closing, &[], &[]);
+    check("closing", opened, Closing, &[], &[]);
+}
+
+#[test]
+fn active() {
+    use ConnectionState::{Closed, Closing, Connecting, Open, Waiting};
+    let active = |s: &mut Script| s.lifecycle(Lifecycle::Active);
+    check("closed", active, Closed, &[], &[]);
+    check("connect wanted", active, Connecting, &["connect 1, attempt 1"], &[]);
+    check("connecting", active, Connecting, &[], &[]);
+    // The table's sockets have no heartbeats.
+    check("open", active, Open, &[], &[]);
+    // The first attempt has just begun.
+    check("waiting", active, Waiting, &[], &[]);
+    check("closing unopened", active, Closing, &[], &[]);
+    check("closing", active, Closing, &[], &[]);
+    let active_later = |s: &mut Script| {
+        s.oversleep(ms(999));
+        s.lifecycle(Lifecycle::Held);
+        s.oversleep(ms(1_001));
+        s.lifecycle(Lifecycle::Active);
+    };
+    check("waiting", active_later, Connecting, &["connect 2, attempt 1"], &[]);
+}
+
+#[test]
+fn held() {
+    use ConnectionState::{Closed, Closing, Connecting, Open, Waiting};
+    let held = |s: &mut Script| s.lifecycle(Lifecycle::Held);
+    check("closed", held, Closed, &[], &[]);
+    check("connect wanted", held, Connecting, &["connect 1, attempt 1"], &[]);
+    check("connecting", held, Connecting, &[], &[]);
+    check("open", held, Open, &[], &[]);
+    check("waiting", held, Waiting, &[], &[]);
+    check("closing unopened", held, Closing, &[], &[]);
+    check("closing", held, Closing, &[], &[]);
+    let held_for_long = |s: &mut Script| {
+        s.lifecycle(Lifecycle::Held);
+        s.wait(secs(3_600));
+    };
+    check("waiting", held_for_long, Waiting, &[], &[]);
+}
+
+#[test]
+fn suspending() {
+    use ConnectionState::{Closed, Closing, Waiting};
+    let suspending = |s: &mut Script| s.lifecycle(Lifecycle::Suspending);
+    let suspended = "unopened 1: the program was suspended, retry in 1s";
+    check("closed", suspending, Closed, &[], &[]);
+    // The driver hasn't polled the attempt: there is nothing to close.
+    check("connect wanted", suspending, Waiting, &[], &[suspended]);
+    check("connecting", suspending, Waiting, &["close 1: 1000 suspended"], &[suspended]);
+    check(
+        "open",
+        suspending,
+        Waiting,
+        &["close 1: 1000 suspended"],
+        &["closed 1: the program was suspended, retry in 1s"],
+    );
+    check("waiting", suspending, Waiting, &[], &[]);
+    check("closing unopened", suspending, Closing, &[], &[]);
+    check("closing", suspending, Closing, &[], &[]);
+}
+
+/// Inputs of the diagram: the label, and the test with their table.
+const INPUTS: [(&str, fn()); 11] = [
     ("connect", connect),
     ("disconnect", disconnect),
     ("reconnect_now", reconnect),
     ("opened", opened),
+    ("opened", opened_with_other_properties),
+    ("gap", a_gap),
     ("closed", closed),
     ("time", time),
+    ("active", active),
+    ("held", held),
+    ("suspending", suspending),
 ];
 
 #[test]

@@ -73,7 +73,7 @@ fn a_refusal_after_crashes_is_final_and_the_calls_outcome() {
     );
 }
 
-/// What Phoenix itself refuses, and what an application does, stays final for a first join.
+/// Refusals by Phoenix itself and by applications stay final for a first join.
 #[test]
 fn real_refusals_of_a_first_join_are_final() {
     for response in [
@@ -90,7 +90,11 @@ fn real_refusals_of_a_first_join_are_final() {
     ] {
         let rejection = rejection("error", response);
         assert!(!rejection.is_crash(), "{response}");
-        assert_eq!(RejoinPolicy::default().decide(&rejection), Rejoin::Stop, "{response}");
+        assert_eq!(
+            RejoinPolicy::default().decide("room:a", &rejection),
+            Rejoin::Stop,
+            "{response}"
+        );
     }
     assert!(!rejection("crashed", CRASHED).is_crash(), "another status");
     assert!(rejection("error", r#"{"at":"db","reason":"join\u0020crashed"}"#).is_crash());
@@ -106,9 +110,9 @@ fn policies_decide_about_crashes_too() {
         (of_a_rejoin, Rejoin::Backoff),
         (rejection("error", "{}"), Rejoin::Stop),
     ] {
-        assert_eq!(RejoinPolicy::default().decide(&rejection), by_default);
-        assert_eq!(RejoinPolicy::always().decide(&rejection), Rejoin::Backoff);
-        assert_eq!(RejoinPolicy::never().decide(&rejection), Rejoin::Stop);
+        assert_eq!(RejoinPolicy::default().decide("room:a", &rejection), by_default);
+        assert_eq!(RejoinPolicy::always().decide("room:a", &rejection), Rejoin::Backoff);
+        assert_eq!(RejoinPolicy::never().decide("room:a", &rejection), Rejoin::Stop);
     }
     let mut config = quiet();
     config.rejoin_policy = RejoinPolicy::function(|rejection| {

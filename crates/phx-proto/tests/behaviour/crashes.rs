@@ -1,5 +1,5 @@
-//! A push in flight when its channel crashes fails at once. What the server answers all the same is
-//! late. phoenix.js lets it wait for its timeout.
+//! A push in flight when its channel crashes fails at once; a reply after that is ignored. In phoenix.js it waits for
+//! its timeout.
 
 use crate::common::{Script, quiet, secs};
 
@@ -12,7 +12,7 @@ fn what_was_sent_fails_at_once_and_what_was_not_waits_for_the_rejoin() {
     s.push(a, "unsent");
     s.stuck = false;
     let sent = s.latest("first room:a");
-    // Not by `server_push`, which would let the transport take what is unsent.
+    // Not by `server_push`, which would let the transport take the unsent frames.
     s.stuck = true;
     s.server_push("room:a", "phx_error");
     s.stuck = false;

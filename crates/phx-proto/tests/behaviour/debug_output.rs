@@ -1,4 +1,4 @@
-//! What `Debug` shows, and what it keeps to itself.
+//! Contents of `Debug` output, and what it hides.
 
 use std::collections::BTreeMap;
 
@@ -127,7 +127,7 @@ fn presences_and_their_changes_show_how_many_there_are() {
     assert_eq!(presence.config().state_event, "presence_state");
 }
 
-/// Nothing of a change has to be `Clone` for that.
+/// `Debug` of a change doesn't need `Clone`.
 #[test]
 fn a_copy_of_a_change_is_that_change() {
     #[derive(serde::Deserialize)]

@@ -5,17 +5,17 @@ use std::fmt::{Debug, Write as _};
 use std::fs;
 
 thread_local! {
-    /// The changes of state that the tables on this thread have shown.
+    /// Changes of state that the tables on this thread have shown.
     static CHANGES: RefCell<Vec<[String; 2]>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Notes that an input led from one state to another; `None` is one that is gone.
+/// Records that an input led from one state to another; `None` for a removed channel.
 #[expect(clippy::needless_pass_by_value, reason = "the tables make what they record")]
 pub fn record<S: Debug>(from: Option<S>, to: Option<S>) {
     CHANGES.with_borrow_mut(|changes| changes.push([name(&from), name(&to)]));
 }
 
-/// A state's name in Mermaid.
+/// Returns a state's name in Mermaid.
 fn name<S: Debug>(state: &Option<S>) -> String {
     state.as_ref().map_or_else(|| "[*]".to_owned(), |state| format!("{state:?}"))
 }

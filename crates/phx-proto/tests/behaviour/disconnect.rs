@@ -1,6 +1,6 @@
 //! A disconnect sends what was accepted, then a close frame, and ends in time.
 
-use crate::common::{Script, quiet, quiet_but, secs};
+use crate::common::{NOTHING, Script, quiet, quiet_but, secs};
 use phx_proto::{CloseCode, TimeoutReason};
 
 #[test]
@@ -69,6 +69,52 @@ fn a_transport_that_takes_nothing_more_is_closed_in_time_all_the_same() {
     assert_eq!(s.actions(), [""; 0]);
     assert_eq!(s.events(), ["never_sent: not sent in time"], "its own deadline");
     assert_eq!(s.socket.poll_timeout(), None);
+}
+
+#[test]
+fn a_leave_that_no_call_waits_for_does_not_delay_the_close() {
+    // Of a join that timed out: the server forgets it with the connection.
+    let mut s = Script::open(quiet());
+    let a = s.channel("room:a");
+    s.join(a);
+    s.stuck = true;
+    s.wait(secs(10));
+    s.forget_lines();
+    s.disconnect();
+    assert_eq!(s.actions(), ["close 1: 1000 bye"]);
+
+    // Of a leave whose time is over while pushes wait: those are sent, and what is before them.
+    for is_late in [false, true] {
+        let (mut s, a) = Script::joined(quiet(), "room:a");
+        let (b, c) = (s.channel("room:b"), s.channel("room:c"));
+        for channel in [b, c] {
+            s.join(channel);
+        }
+        s.reply("phx_join room:b", "ok", "{}");
+        s.reply("phx_join room:c", "ok", "{}");
+        s.stuck = true;
+        for channel in [b, a, c] {
+            match channel == a {
+                true => _ = s.push(a, "before"),
+                false => _ = s.socket.leave(s.now, channel, Some(secs(1))).unwrap(),
+            }
+        }
+        if !is_late {
+            s.wait(secs(1));
+        }
+        s.disconnect();
+        if is_late {
+            s.wait(secs(1));
+        }
+        s.forget_lines();
+        assert_eq!(s.actions(), NOTHING, "the push is sent first");
+        s.stuck = false;
+        let sent = ["send phx_leave room:b", "send before room:a", "close 1: 1000 bye"];
+        assert_eq!(s.actions(), sent);
+        s.lost();
+        assert_eq!(s.events(), ["before: disconnected", "closed 1: disconnected"]);
+        assert_eq!(s.socket.poll_timeout(), None);
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the server says reaches the channel it is meant for, in that channel's current life, or nobody.
+//! Messages of the server reach their channel in its current life, or no channel.
 
 use crate::common::{NOTHING, Script, quiet, secs, v1};
 use phx_proto::{ChannelState, Frame};
@@ -64,7 +64,7 @@ fn a_close_is_never_matched_on_its_ref_alone() {
     s.push(a, "msg");
     let push = s.latest("msg room:a");
     s.forget_lines();
-    // The ref says "this join" or "this push", the join_ref says that it is another life.
+    // The ref is that of this join or push, but the join_ref is that of another life.
     for reference in [&join.reference, &push.reference] {
         let reference = reference.as_ref().unwrap();
         s.server(&format!(r#"["4711","{reference}","room:a","phx_close",{{}}]"#));
@@ -89,7 +89,7 @@ fn broadcasts_on_topics_without_a_channel_are_reported() {
     let (mut s, _) = Script::joined(quiet(), "room:a");
     s.server(r#"[null,null,"__absinthe__:doc:7","subscription:data",{"n":1}]"#);
     s.frame(Frame::binary(b"\x02\x06\x05room:bshoutdata".to_vec()));
-    // What names a join was meant for a channel that is gone; what belongs to the protocol is no message.
+    // A message with a join ref was for a removed channel, and events of the protocol are no messages.
     s.server(r#"["4",null,"room:b","late",{}]"#);
     for event in ["phx_close", "phx_error", "phx_join"] {
         s.broadcast("room:b", event);

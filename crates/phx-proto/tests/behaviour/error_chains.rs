@@ -1,4 +1,4 @@
-//! An error says the whole in one text, and its sources repeat none of it.
+//! An error's text is complete, and its sources don't repeat it.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! Where events were dropped, the queue says so at that place: before whatever came after them.
+//! Dropped events are reported at their place in the queue.
 
 use crate::common::{Script, quiet, quiet_but};
 use phx_proto::{CloseCause, Event, Frame};
@@ -61,7 +61,7 @@ fn what_waits_is_bounded_in_bytes_too() {
     let (mut s, _) = Script::joined(quiet_but(|config| config.max_event_bytes = 100), "room:a");
     let transport = s.transport();
     let large = format!(r#"[null,null,"room:a","large",["{}"]]"#, "x".repeat(200));
-    // One of any size has room alone, and nothing beside it.
+    // A single event of any size fits, but no other one beside it.
     for frame in [large.as_str(), &large, "garbage"] {
         s.socket.handle_frame(s.now, transport, Frame::text(frame.to_owned()));
     }
@@ -108,7 +108,7 @@ fn news_of_states_have_places_of_their_own_and_no_more() {
     let mut s = Script::new(config);
     s.socket.connect(s.now);
     for _ in 0..10 {
-        // Each tells of an attempt that was replaced.
+        // Each reports a replaced attempt.
         while s.socket.poll_action().is_some() {}
         s.socket.reconnect_now(s.now);
     }

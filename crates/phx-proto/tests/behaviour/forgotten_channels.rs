@@ -1,13 +1,12 @@
-//! A server that has forgotten a channel answers its pushes with `unmatched topic`, in its own name: the
-//! reply names no join (Phoenix 1.7 and 1.8; recording `push_unjoined_topic`). That is a crash of the
-//! channel's life.
+//! A server without the channel answers its pushes with `unmatched topic`, in a reply without a join ref (Phoenix 1.7 and
+//! 1.8; recording `push_unjoined_topic`). The client takes that for a crash of the channel.
 
 use crate::common::{Script, quiet, secs, v1};
 use phx_proto::{ChannelState, Message};
 
 const UNMATCHED: &str = r#"{"reason":"unmatched topic"}"#;
 
-/// A reply of the server's own: it names no join.
+/// Returns a reply of Phoenix itself, which has no join ref.
 fn unnamed(mut sent: Message) -> Message {
     sent.join_ref = None;
     sent
@@ -37,7 +36,7 @@ fn it_is_rejoined() {
     assert_eq!(s.events(), ["room:a rejoined {}"]);
 }
 
-/// V1 has no place for a join's ref, so nothing tells the server's own words from the application's.
+/// V1 has no join refs, so Phoenix's own replies can't be distinguished from the application's.
 #[test]
 fn other_errors_are_ordinary() {
     let no_such_topic = r#"{"reason":"no such topic"}"#;
@@ -60,7 +59,7 @@ fn other_errors_are_ordinary() {
 
 #[test]
 fn what_is_not_about_a_push_of_this_life_that_waits_changes_nothing() {
-    // A push of an older life.
+    // A push of an earlier life.
     let (mut s, a) = Script::joined(quiet(), "room:a");
     s.push(a, "old");
     let old = unnamed(s.latest("old room:a"));
@@ -69,17 +68,17 @@ fn what_is_not_about_a_push_of_this_life_that_waits_changes_nothing() {
     s.reply("phx_join room:a", "ok", "{}");
     s.forget_lines();
     s.reply_to(&old, "error", UNMATCHED);
-    // One that was answered.
+    // A push that was answered.
     s.push(a, "msg");
     s.reply("msg room:a", "ok", "{}");
     s.reply_to(&unnamed(s.latest("msg room:a")), "error", UNMATCHED);
-    // Nobody's.
+    // A ref that no request has.
     let mut foreign = unnamed(s.latest("msg room:a"));
     foreign.reference = Some(4711.into());
     s.reply_to(&foreign, "error", UNMATCHED);
     assert_eq!(s.events(), ["msg: ok {}"]);
     assert_eq!(s.socket.channel_state(a), Some(ChannelState::Joined));
-    // One of a channel that is being left.
+    // A push of a channel that is being left.
     s.push(a, "last");
     s.leave(a);
     s.reply_to(&unnamed(s.latest("last room:a")), "error", UNMATCHED);

@@ -1,8 +1,8 @@
 //! Guarantee 1: inputs may come in any order, with no drain in between; time that runs backwards is
 //! clamped; no input panics.
 //!
-//! [`Chaos`] does all of that at random, and checks after every step what must always hold. The time
-//! that stands still is in `clock.rs`.
+//! [`Chaos`] does all of that at random, and checks the invariants after every step. `clock.rs` tests time that stands
+//! still.
 
 use crate::common::{Script, quiet};
 use phx_chaos::{Chaos, Options};
@@ -17,7 +17,7 @@ fn anything_may_happen_at_any_time() {
     }
 }
 
-/// The random runs are worth something only if they get everywhere.
+/// The random runs must reach all kinds of actions and events.
 #[test]
 fn the_random_runs_get_everywhere() {
     let mut reached = phx_proto::Counters::default();

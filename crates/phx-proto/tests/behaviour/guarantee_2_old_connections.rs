@@ -1,5 +1,5 @@
-//! Guarantee 2: a fact about an old connection changes nothing, and all timers belong to one
-//! connection, one channel or one push.
+//! Guarantee 2: an input about an old connection changes nothing, and each timer belongs to one connection, channel or
+//! push.
 
 use crate::common::{Script, secs};
 use phx_chaos::{Chaos, Options};
@@ -25,8 +25,8 @@ fn a_session_strewn_with_old_facts_goes_as_if_they_had_not_come() {
     }
 }
 
-/// A socket with every kind of timer armed: heartbeat or its reply, stability of the connection and a
-/// channel, a join attempt, a rejoin, params, pushes, a leave.
+/// Creates a socket with every kind of timer: heartbeat or its reply, stability of the connection and a channel, a join
+/// attempt, a rejoin, params, pushes, a leave.
 fn with_all_timers(answer_heartbeat: bool) -> Script {
     let mut config = Config::default();
     config.reconnect_policy = ReconnectPolicy::never();
@@ -60,7 +60,7 @@ fn no_timer_of_a_connection_outlives_it() {
         for answer_heartbeat in [true, false] {
             let mut s = with_all_timers(answer_heartbeat);
             end(&mut s);
-            // What is left are the deadlines of the calls that still wait: the two joins.
+            // The deadlines that remain are those of the waiting calls: the two joins.
             while let Some(reason) = s.socket.timeout_reason() {
                 assert!(matches!(reason, TimeoutReason::Push(_)), "{reason:?}");
                 s.wait_for_timeout();

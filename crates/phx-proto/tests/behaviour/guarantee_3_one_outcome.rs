@@ -1,8 +1,8 @@
-//! Guarantee 3: every accepted push has exactly one outcome. Pushes of one channel are sent in call
-//! order; what the transport has taken fails with its connection, what it hasn't waits.
+//! Guarantee 3: every accepted push has exactly one outcome. Pushes of one channel are sent in call order; those that the
+//! transport has taken fail with the connection, the others wait.
 //!
-//! Every single way to end is in `outcomes.rs`, the order in `push.rs`. Here all of them happen at
-//! once: [`Chaos`] counts the outcomes of every call, and the order of what is sent.
+//! `outcomes.rs` has each outcome, `push.rs` the order. Here they are mixed: [`Chaos`] counts the outcomes of every call,
+//! and checks the order of frames.
 
 use crate::common::{Script, quiet, secs};
 use phx_chaos::{Chaos, Options};

@@ -2,7 +2,7 @@
 
 use phx_chaos::{Chaos, Options};
 
-/// Everything that comes out of a random session. [`Chaos`] writes down the contents of frames too.
+/// Returns all outputs of a random session, with the contents of frames.
 fn session(seed: u64) -> String {
     let mut chaos = Chaos::new(Options { logs: true, ..Options::new(seed) });
     chaos.run(600);

@@ -1,14 +1,13 @@
-//! Guarantee 5: memory is bounded by the configured limits, whatever the peer and the user do.
+//! Guarantee 5: memory is bounded by the configured limits, for any actions of the peer and the user.
 //!
-//! Each test does for a while what might pile something up, and then counts what more of the same
-//! leaves allocated.
+//! Each test repeats steps that might accumulate memory, and then counts the memory that more repetitions leave.
 
 use crate::common::{Script, ms, quiet, reply, secs};
 use allocation_counter::measure;
 use phx_chaos::{Chaos, Options};
 use phx_proto::{Config, Frame, Params, Payload};
 
-/// Limits small enough to be reached at once.
+/// Settings with limits so small that they are reached at once.
 fn small() -> Config {
     let mut config = quiet();
     config.max_channels = 8;
@@ -19,7 +18,7 @@ fn small() -> Config {
     config
 }
 
-/// What 1,000 more rounds of something leave behind, in bytes.
+/// Returns the bytes that 1,000 more rounds leave allocated.
 #[track_caller]
 fn does_not_grow(s: &mut Script, mut round: impl FnMut(&mut Script, usize)) {
     for number in 0..1_000 {
@@ -30,7 +29,7 @@ fn does_not_grow(s: &mut Script, mut round: impl FnMut(&mut Script, usize)) {
             round(s, number);
         }
     });
-    // A table that is rehashed, a tree that is split: but nothing for every round.
+    // A table may be rehashed or a tree split, but no memory may stay for every round.
     assert!(more.bytes_current < 4_000, "{} bytes in 1,000 rounds", more.bytes_current);
 }
 
@@ -174,7 +173,7 @@ fn random_sessions_without_drains() {
     }
 }
 
-/// The server says ok to whatever is sent.
+/// Answers all sent frames with ok.
 fn answer_everything(s: &mut Script) {
     let transport = s.transport();
     while let Some(action) = s.socket.poll_action() {

@@ -15,7 +15,7 @@ fn config() -> Config {
     config
 }
 
-/// A socket with this many joined channels and as many sent pushes that wait for a reply.
+/// Creates a socket with this number of joined channels, and as many sent pushes that wait for a reply.
 fn with_channels(count: usize) -> (Script, ChannelId) {
     let mut s = Script::open(config());
     let lobby = s.join_ok("room:lobby");
@@ -37,7 +37,7 @@ fn with_channels(count: usize) -> (Script, ChannelId) {
     (s, lobby)
 }
 
-/// A frame as a WebSocket library hands it over: cut from its read buffer, which is shared already.
+/// Makes a frame as a WebSocket library does: a slice of its read buffer, which is shared.
 fn received(text: &str) -> Frame {
     let mut buffer = BytesMut::with_capacity(2 * text.len());
     buffer.put_slice(text.as_bytes());
@@ -71,7 +71,7 @@ fn a_broadcast_allocates_nothing() {
     }
 }
 
-/// The time for 200 messages of each kind, the best of several tries.
+/// Returns the time for 200 messages of each kind, the best of several tries.
 fn time(s: &mut Script) -> Duration {
     let texts = [
         BROADCAST,
@@ -96,8 +96,7 @@ fn time(s: &mut Script) -> Duration {
     (0..10).map(|_| once(s)).fold(Duration::MAX, Duration::min)
 }
 
-/// One scan over the channels or pushes would cost thousands of times as much, so the margin is wide
-/// enough for any machine.
+/// A scan over the channels or pushes would cost thousands of times as much, so the margin suffices for any machine.
 #[test]
 fn work_does_not_grow_with_channels_and_pushes() {
     let (mut few, _) = with_channels(1);

@@ -1,4 +1,4 @@
-//! Heartbeats find out whether the peer is still there.
+//! Heartbeats detect a dead peer.
 
 use crate::common::{Script, ms, quiet, quiet_but, secs};
 use phx_proto::{CallError, CloseCause, Config, ConnectionState, Event, TimeoutReason};
@@ -87,8 +87,8 @@ fn while_frames_come_the_peer_is_alive() {
     assert_eq!(s.next_timeout(), Some(secs(30)), "the next comes an interval after the reply");
 }
 
-/// A link on which nothing comes is noticed after an interval and a timeout at the latest: what came
-/// before the heartbeat changes nothing.
+/// A silent connection is noticed after an interval and a timeout at the latest; frames before the heartbeat don't
+/// count.
 #[test]
 fn silence_is_noticed_within_an_interval_and_a_timeout() {
     for last_frame in [0, 15, 29] {
@@ -155,7 +155,7 @@ fn a_frame_that_is_no_message_counts_and_one_of_an_older_connection_does_not() {
     assert_eq!(s.socket.connection_state(), ConnectionState::Waiting);
 }
 
-/// What the driver doesn't read it can't hear.
+/// Unread frames don't count against the peer.
 #[test]
 fn time_in_which_nothing_is_read_does_not_count_but_for_the_limit() {
     let mut s = Script::open(beating());
@@ -300,7 +300,7 @@ fn a_ping_without_a_reply_in_time_fails_alone() {
     assert_eq!(s.events(), ["no pong"]);
     assert!(s.socket.is_connected());
     assert_eq!(s.socket.poll_timeout(), None);
-    // What comes too late is no longer waited for.
+    // A late reply is ignored.
     s.reply("heartbeat phoenix", "ok", "{}");
     assert_eq!(s.events(), [""; 0]);
 }
@@ -335,7 +335,7 @@ fn a_pong_is_never_lost() {
         s.socket.ping(s.now).unwrap();
     }
     s.socket.handle_timeout(s.now + secs(10));
-    // Those nobody has polled count.
+    // Unpolled frames count.
     assert!(matches!(s.socket.ping(s.now), Err(CallError::TooManyPings { max: 16, .. })));
     let mut pongs = 0;
     while let Some(event) = s.socket.poll_event() {

@@ -127,7 +127,7 @@ fn its_topic_is_free_at_once_and_both_lives_are_told_apart() {
     s.join(b);
     assert_eq!(s.socket.channel_of("room:a"), Some(b));
     assert_eq!(s.actions(), ["send phx_leave room:a", "send phx_join room:a"]);
-    // What a server does: the reply to the leave never comes, the old close comes late.
+    // As a server does: no reply to the leave, and a late close of the old channel.
     s.reply("phx_join room:a", "ok", "{}");
     s.server_push_for(&old_join, "phx_close");
     assert_eq!(

@@ -1,9 +1,9 @@
-//! What waits to be polled is bounded, and frames that aren't messages do no harm.
+//! Events and actions that wait for polls are bounded, and malformed frames are harmless.
 
 use crate::common::{Script, quiet, quiet_but, secs};
 use phx_proto::{CallError, ChannelState, Event, Frame, Outcome, Payload};
 
-/// Polls everything the socket tells.
+/// Polls all events.
 fn poll_all(s: &mut Script) -> Vec<Event> {
     std::iter::from_fn(|| s.socket.poll_event()).collect()
 }

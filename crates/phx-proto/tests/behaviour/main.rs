@@ -1,4 +1,4 @@
-//! What phx-proto does, a behaviour a file; in one program, which links once.
+//! Behaviour of phx-proto, one file each, in one program that links once.
 
 #![cfg(test)]
 #![allow(
@@ -17,6 +17,7 @@ mod channel_table;
 mod clock;
 mod closes;
 mod common;
+mod compression;
 mod connect;
 mod connection_table;
 mod crashed_joins;
@@ -40,7 +41,9 @@ mod guarantee_7_intents;
 mod heartbeat;
 mod join;
 mod leave;
+mod lifecycle;
 mod limits;
+mod longpoll;
 mod message_pack;
 mod outcomes;
 mod presence_bytes;
@@ -72,6 +75,7 @@ mod sleep_and_wake;
 mod splits_in_time;
 mod stale_transports;
 mod topics;
+mod transports;
 mod turns;
 mod turns_recover;
 mod unnamed_closes;

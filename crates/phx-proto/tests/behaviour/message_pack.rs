@@ -1,4 +1,4 @@
-//! A serializer of one's own: messages as MessagePack, `[join_ref, ref, topic, event, payload]` in
+//! A custom serializer: messages as MessagePack, `[join_ref, ref, topic, event, payload]` in
 //! binary frames.
 //!
 //! The server needs a serializer of the same format under the same `vsn`. An application's payloads
@@ -52,7 +52,7 @@ impl Serializer for MessagePack {
     }
 
     fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
-        // Whatever happens, the frame goes back to the caller.
+        // Any error returns the frame to the caller.
         let message = match &frame {
             Frame::Text(_) => Err(DecodeCause::UnexpectedText),
             Frame::Binary(bytes) => decode(bytes),
@@ -63,7 +63,7 @@ impl Serializer for MessagePack {
 
 fn decode(bytes: &[u8]) -> Result<Message, DecodeCause> {
     let mut reader = rmp_serde::Deserializer::new(Cursor::new(bytes));
-    // Not the decoder's own words: they may quote the payload.
+    // Not the decoder's text, which may quote the payload.
     let wire = Wire::deserialize(&mut reader)
         .map_err(|_| DecodeCause::Custom("not a MessagePack message".into()))?;
     if reader.position() != bytes.len() as u64 {

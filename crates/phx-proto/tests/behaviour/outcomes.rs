@@ -3,7 +3,7 @@
 use crate::common::{NOTHING, Script, json, quiet, secs};
 use phx_proto::{CloseCause, CloseCode, Payload, PushOverflow};
 
-/// A socket with one sent push, `msg`, that waits for its reply.
+/// Creates a socket with one sent push, `msg`, that waits for its reply.
 fn with_sent_push() -> (Script, phx_proto::ChannelId) {
     let (mut s, a) = Script::joined(quiet(), "room:a");
     s.push(a, "msg");
@@ -11,7 +11,7 @@ fn with_sent_push() -> (Script, phx_proto::ChannelId) {
     (s, a)
 }
 
-/// Whatever happens next, the push has had its one outcome.
+/// Checks that no later input gives the push another outcome.
 #[track_caller]
 fn ends_once(mut s: Script, outcome: &str) {
     let outcomes = |s: &mut Script| {
@@ -155,7 +155,7 @@ fn a_reply_on_another_topic_or_of_another_life_is_ignored() {
     outdated.join_ref = Some(phx_proto::Ref::from("4711"));
     s.reply_to(&outdated, "ok", "{}");
     assert_eq!(s.events(), NOTHING);
-    // One that names no join is taken.
+    // A reply without a join ref is accepted.
     let mut unnamed = sent;
     unnamed.join_ref = None;
     s.reply_to(&unnamed, "ok", "{}");

@@ -1,4 +1,4 @@
-//! However large its metas, what a server sends makes a presence list only so large.
+//! A presence list is limited in bytes, for metas of any size.
 
 use phx_proto::{Payload, Presence, PresenceConfig, PresenceError, PresenceStatus};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ fn limited(bytes: usize) -> Presence {
     Presence::with_config(config)
 }
 
-/// One key with one meta of about `size` bytes.
+/// Returns one key with one meta of about `size` bytes.
 fn one(key: &str, reference: &str, size: usize) -> Value {
     json!({ key: { "metas": [{ "phx_ref": reference, "x": "x".repeat(size) }] } })
 }
@@ -30,14 +30,14 @@ fn the_list_is_limited_in_bytes() {
     assert!(matches!(error, PresenceError::TooManyBytes { limit: 1_000, .. }), "{error:?}");
     assert_eq!(presence.len(), 1, "nothing of it is applied");
     assert_eq!(presence.status(), PresenceStatus::Incomplete);
-    // What goes makes room, also within one payload, and an update needs only what it adds.
+    // Leaves free bytes, also within one payload, and an update needs only the added bytes.
     let update = json!({ "joins": one("ann", "3", 600), "leaves": one("ann", "1", 0) });
     presence.handle_event(DIFF, &payload(&update)).unwrap();
     let gone = json!({ "joins": {}, "leaves": one("ann", "3", 0) });
     presence.handle_event(DIFF, &payload(&gone)).unwrap();
     assert!(presence.is_empty());
     presence.handle_event(DIFF, &joins(&one("bob", "2", 900))).unwrap();
-    // A state takes the place of what is there.
+    // A state replaces the list.
     presence.handle_event(STATE, &payload(&one("cid", "4", 900))).unwrap();
 }
 
@@ -62,7 +62,7 @@ fn waiting_diffs_are_limited_in_bytes() {
     presence.handle_event(DIFF, &joins(&one("ann", "1", 600))).unwrap();
     let error = presence.handle_event(DIFF, &joins(&one("bob", "2", 600))).unwrap_err();
     assert!(matches!(error, PresenceError::TooManyBytes { limit: 1_000, .. }), "{error:?}");
-    // The next join begins with nothing.
+    // The next join begins with an empty list.
     presence.handle_joined();
     presence.handle_event(DIFF, &joins(&one("bob", "2", 600))).unwrap();
     presence.handle_event(STATE, &payload(&json!({}))).unwrap();
@@ -73,7 +73,7 @@ fn waiting_diffs_are_limited_in_bytes() {
 fn no_payload_may_be_longer_than_the_limit() {
     let mut presence = limited(1_000);
     presence.handle_event(STATE, &payload(&json!({}))).unwrap();
-    // What leaves has to be decoded, too.
+    // Leaves are decoded as well.
     let left = json!({ "joins": {}, "leaves": one("ann", "1", 1_000) });
     let error = presence.handle_event(DIFF, &payload(&left)).unwrap_err();
     assert!(matches!(error, PresenceError::TooManyBytes { limit: 1_000, .. }), "{error:?}");

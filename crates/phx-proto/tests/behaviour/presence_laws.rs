@@ -21,7 +21,7 @@ fn json_of(state: &State) -> Value {
     state.iter().map(|(key, refs)| (key.to_string(), entry(refs))).collect()
 }
 
-/// The list without the order of metas.
+/// Returns the list without the order of metas.
 fn sets(presence: &Presence) -> State {
     let list = presence.list_by(|key, entry| {
         let refs = entry.metas().map(|meta| meta.phx_ref().parse().unwrap()).collect();
@@ -71,7 +71,7 @@ proptest! {
         prop_assert_eq!(joined.trim_start_matches('-'), "s");
     }
 
-    /// Refs that are there more than once included.
+    /// Including refs that occur more than once.
     #[test]
     fn long_lists_of_metas_are_what_a_plain_list_would_be(
         first in proptest::collection::vec(0_u8..60, 0..90),

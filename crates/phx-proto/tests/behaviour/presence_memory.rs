@@ -1,4 +1,4 @@
-//! The memory of a presence is bounded while a payload is decoded, too, and an accepted list is small.
+//! The memory of a presence is bounded also while a payload is decoded, and an accepted list is small.
 
 use crate::presences::{DIFF, STATE};
 use allocation_counter::{AllocationInfo, measure};
@@ -6,7 +6,7 @@ use phx_proto::{Payload, Presence, PresenceConfig, PresenceError};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Map, Value};
 
-/// A little below what a frame may have.
+/// Size of a payload, a little below the limit of frames.
 const FRAME: usize = 60_000_000;
 
 const METAS: usize = 100_000;
@@ -18,7 +18,7 @@ fn long(before: &str, item: &str, after: &str) -> Payload {
     Payload::from_unchecked_json(text.into())
 }
 
-/// Payloads that hold more than a list may, each in another way.
+/// Returns payloads that exceed the limits of a list, each in a different way.
 fn too_much() -> Vec<(&'static str, Payload)> {
     let meta = r#"{"phx_ref":""}"#;
     let one = r#""k":{"metas":[{"phx_ref":""}]}"#;
@@ -35,7 +35,7 @@ fn too_much() -> Vec<(&'static str, Payload)> {
     ]
 }
 
-/// Feeds a payload, and counts what that takes.
+/// Passes a payload in, and returns its allocations.
 fn refusal<M: DeserializeOwned>(
     config: PresenceConfig,
     (event, payload): &(&str, Payload),
@@ -78,7 +78,7 @@ fn nothing_is_decoded_of_a_payload_of_more_metas_than_the_limit() {
     }
 }
 
-/// As many metas as are allowed, `each` of them with each key.
+/// Returns the largest allowed number of metas, `each` for every key.
 fn full(each: usize) -> Payload {
     let entry = |key: usize| {
         let meta = |meta: usize| {

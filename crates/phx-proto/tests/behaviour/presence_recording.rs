@@ -4,8 +4,8 @@ use phx_conformance::recordings::{Fact, Recording, Side};
 use phx_proto::{Payload, Presence, PresenceChange};
 use serde_json::{Value, json};
 
-/// The server's frames and, as notes, what phoenix.js 1.8.16 told its user meanwhile. Connection 1
-/// belongs to client A, which notes all callbacks; connection 2 to B, which notes onSync only.
+/// The server's frames, and the callbacks of phoenix.js 1.8.16 as notes. Connection 1 belongs to client A, which notes all
+/// callbacks; connection 2 to B, which notes onSync only.
 fn recording() -> Recording {
     Recording::open("presence").unwrap()
 }

@@ -1,4 +1,4 @@
-//! The rules of states and diffs, typed metas, and what is refused.
+//! Rules of states and diffs, typed metas, and refusals.
 use std::sync::Arc;
 
 use crate::presences::{DIFF, STATE, changes, list_json, metas, payload};
@@ -170,6 +170,46 @@ fn a_refused_payload_changes_nothing_but_the_status() {
 }
 
 #[test]
+fn after_lost_messages_the_list_is_incomplete_until_a_state_or_the_next_join() {
+    let state = json!({"ann": metas(&["1"])});
+    let diff = json!({"joins": {"bob": metas(&["2"])}, "leaves": {}});
+    let mut presence = synced(&state);
+    presence.handle_gap();
+    assert_eq!(presence.status(), PresenceStatus::Incomplete);
+    // What comes is applied all the same, and says nothing of what didn't come.
+    assert_eq!(changes(&mut presence, DIFF, &diff), ["+bob", "sync"]);
+    assert_eq!(presence.status(), PresenceStatus::Incomplete);
+    // A refused state isn't known.
+    presence.handle_event(STATE, &payload(&json!(null))).unwrap_err();
+    assert_eq!(changes(&mut presence, STATE, &state), ["-bob", "sync"]);
+    assert_eq!(presence.status(), PresenceStatus::Incomplete, "until the next join");
+
+    let mut presence = synced(&state);
+    presence.handle_gap();
+    assert_eq!(changes(&mut presence, STATE, &state), ["sync"]);
+    assert_eq!(presence.status(), PresenceStatus::Synced, "the state has all");
+
+    for errored in [false, true] {
+        let mut presence = synced(&state);
+        presence.handle_gap();
+        match errored {
+            true => presence.handle_errored(),
+            false => presence.handle_joined(),
+        }
+        assert_eq!(presence.status(), PresenceStatus::Pending);
+    }
+
+    // The state itself may be what was lost.
+    let mut presence: Presence = Presence::new();
+    presence.handle_joined();
+    presence.handle_gap();
+    assert_eq!(presence.status(), PresenceStatus::Incomplete);
+    assert!(changes(&mut presence, DIFF, &diff).is_empty());
+    assert_eq!(changes(&mut presence, STATE, &state), ["+ann", "+bob", "sync"]);
+    assert_eq!(presence.status(), PresenceStatus::Synced);
+}
+
+#[test]
 fn pending_diffs_are_limited() {
     let mut config = PresenceConfig::default();
     config.max_pending_diffs = 1;
@@ -187,7 +227,7 @@ fn metas_are_limited_by_what_a_payload_leaves_behind() {
     config.max_metas = 2;
     let mut presence: Presence = Presence::with_config(config);
     changes(&mut presence, STATE, &json!({"ann": metas(&["1"]), "bob": metas(&["2"])}));
-    // An update needs no room.
+    // An update needs no further capacity.
     let update = json!({"joins": {"bob": metas(&["3"])}, "leaves": {"bob": metas(&["2"])}});
     changes(&mut presence, DIFF, &update);
 
@@ -195,7 +235,7 @@ fn metas_are_limited_by_what_a_payload_leaves_behind() {
     let error = presence.handle_event(DIFF, &full).unwrap_err();
     assert!(matches!(error, PresenceError::TooManyMetas { limit: 2, .. }));
     assert_eq!(list_json(&presence), json!({"ann": metas(&["1"]), "bob": metas(&["3"])}));
-    // A key without metas takes room too.
+    // A key without metas counts as well.
     let empty = payload(&json!({"joins": {"cid": metas(&[])}, "leaves": {}}));
     assert!(presence.handle_event(DIFF, &empty).is_err());
 
@@ -218,9 +258,9 @@ fn metas_of_one_payload_and_of_waiting_diffs_are_limited() {
     let mut presence = limited();
     too_many(presence.handle_event(STATE, &payload(&three)));
     too_many(presence.handle_event(DIFF, &payload(&json!({"joins": three, "leaves": {}}))));
-    // Nobody can be there whom it names, but it would have to be decoded.
+    // Its keys can't be present, but would have to be decoded.
     too_many(presence.handle_event(DIFF, &payload(&json!({"joins": {}, "leaves": three}))));
-    // Equal keys count each, whichever of them counts in the end.
+    // Equal keys count separately, although only one of them stays.
     let twice = r#"{"ann":{"metas":[]},"ann":{"metas":[]},"ann":{"metas":[]}}"#;
     too_many(presence.handle_event(STATE, &Payload::from_json_text(twice).unwrap()));
 

@@ -23,13 +23,13 @@ pub fn payload(json: &Value) -> Payload {
     Payload::json(json).unwrap()
 }
 
-/// A presence with metas that hold nothing but these refs.
+/// Returns a presence whose metas have only these refs.
 pub fn metas(refs: &[&str]) -> Value {
     let metas: Vec<Value> = refs.iter().map(|phx_ref| json!({ "phx_ref": phx_ref })).collect();
     json!({ "metas": metas })
 }
 
-/// Feeds one event and tells its changes in short: `+key`, `-key`, `sync`.
+/// Passes an event in, and returns its changes in short: `+key`, `-key`, `sync`.
 pub fn changes(presence: &mut Presence, event: &str, json: &Value) -> Vec<String> {
     let changes = presence.handle_event(event, &payload(json)).unwrap().unwrap();
     changes

@@ -62,6 +62,25 @@ fn channels_share_the_transport_in_call_order() {
 }
 
 #[test]
+fn what_waited_for_several_joins_goes_out_in_call_order() {
+    let mut s = Script::open(quiet());
+    let (a, b) = (s.channel("room:a"), s.channel("room:b"));
+    s.join(a);
+    s.join(b);
+    for (channel, event) in [(b, "1"), (a, "2"), (b, "3")] {
+        s.push(channel, event);
+    }
+    s.forget_lines();
+    // Both are answered before the transport can take a frame, as in the answer to one poll.
+    s.stuck = true;
+    s.reply("phx_join room:a", "ok", "{}");
+    s.reply("phx_join room:b", "ok", "{}");
+    s.push(a, "4");
+    s.stuck = false;
+    assert_eq!(s.actions(), ["send 1 room:b", "send 2 room:a", "send 3 room:b", "send 4 room:a"]);
+}
+
+#[test]
 fn one_the_transport_did_not_take_waits_for_the_rejoin_in_order() {
     let (mut s, a) = Script::joined(quiet(), "room:a");
     s.push(a, "taken");

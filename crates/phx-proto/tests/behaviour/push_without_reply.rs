@@ -56,7 +56,7 @@ impl Joining {
         frames
     }
 
-    /// The outcomes reported since the last call.
+    /// Returns the outcomes since the last call.
     fn outcomes(&mut self) -> Vec<(RequestId, Outcome)> {
         let mut outcomes = Vec::new();
         while let Some(event) = self.socket.poll_event() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::common::{Script, ms, quiet, quiet_but, secs, steps};
 use phx_proto::{Backoff, CloseCause, Config, TimeoutReason, UpgradeRejection};
 
-/// Loses attempt after attempt, and says how long the socket waited after each.
+/// Loses one attempt after another, and returns the delay after each.
 pub(crate) fn delays(config: Config, seed: u64, attempts: usize) -> Vec<Duration> {
     let mut s = Script::with_seed(config, seed);
     s.connect();

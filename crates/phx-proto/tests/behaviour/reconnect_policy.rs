@@ -1,5 +1,5 @@
-//! Whether the socket connects again at all: by default always, but for a first refusal that asking
-//! again can't mend.
+//! Reconnect policies: by default the socket always reconnects, unless a first attempt is refused in a way that repeating
+//! can't change.
 
 use crate::common::{Script, quiet, quiet_but, secs};
 use phx_proto::{

@@ -1,5 +1,4 @@
-//! A channel that isn't joined any more joins again: at once when the connection opens, after the
-//! delays of its schedule while the connection stays.
+//! A channel that was joined rejoins: at once when a connection opens, by its schedule while the connection stays open.
 
 use crate::common::{NOTHING, Script, ms, quiet, secs};
 use phx_proto::ChannelState;

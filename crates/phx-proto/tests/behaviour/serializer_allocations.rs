@@ -1,11 +1,11 @@
-//! What decoding and encoding cost the allocator.
+//! Allocations of decoding and encoding.
 
 use allocation_counter::measure;
 use bytes::{BufMut as _, BytesMut};
 use phx_proto::{Frame, Message, Payload, Ref, Serializer, Status, V1, V1Server, V2, V2Server};
 
-/// A frame as a WebSocket library hands it over: cut from its read buffer, which is shared already.
-/// (The first slice of a `Bytes` made from a `Vec` allocates the reference count.)
+/// Makes a frame as a WebSocket library does: a slice of its read buffer, which is shared. (The first slice of a `Bytes`
+/// made from a `Vec` allocates the reference count.)
 fn received(bytes: &[u8]) -> BytesMut {
     let mut buffer = BytesMut::with_capacity(2 * bytes.len());
     buffer.put_slice(bytes);

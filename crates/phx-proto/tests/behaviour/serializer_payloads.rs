@@ -1,4 +1,4 @@
-//! Payloads: JSON that isn't valid is an error at the latest where it is decoded, and keeps its bytes.
+//! Payloads: invalid JSON is an error when it is decoded at the latest, and keeps its bytes.
 
 use std::error::Error as _;
 

@@ -1,10 +1,10 @@
-//! Every WebSocket frame that a real Phoenix server sent or was sent is decoded by the side that
-//! received it, and encoded again by the side that sent it.
+//! Every WebSocket frame of the recordings with a real Phoenix server is decoded by the receiving side's serializer, and
+//! encoded again by the sending side's.
 use phx_conformance::recordings::{Recording, Side};
 use phx_proto::{Bytes, DecodeCause, Field, Frame, Serializer, V1, V1Server, V2, V2Server, events};
 use serde_json::Value;
 
-/// One frame of a recording.
+/// A frame of a recording.
 struct Recorded {
     recording: String,
     /// Line in the recording, from 1.
@@ -15,12 +15,12 @@ struct Recorded {
 }
 
 impl Recorded {
-    /// The serializer of the side that received the frame.
+    /// Returns the serializer of the side that received the frame.
     fn receiver(&self) -> &'static dyn Serializer {
         side(self.v1, !self.from_server)
     }
 
-    /// The serializer of the side that sent it.
+    /// Returns the serializer of the side that sent it.
     fn sender(&self) -> &'static dyn Serializer {
         side(self.v1, self.from_server)
     }
@@ -35,7 +35,7 @@ fn side(v1: bool, server: bool) -> &'static dyn Serializer {
     }
 }
 
-/// Every WebSocket frame of every recording.
+/// Returns every WebSocket frame of every recording.
 fn recorded_frames() -> Vec<Recorded> {
     let names = Recording::names().unwrap();
     let recordings = names.iter().map(|name| Recording::open(name).unwrap());
@@ -55,8 +55,8 @@ fn recorded_frames() -> Vec<Recorded> {
     frames.collect()
 }
 
-/// Frames that are no messages, by recording, line and what is wrong with them. The last column says
-/// whether Phoenix closed the connection (1011, and 1007 for the text that isn't UTF-8).
+/// Returns the frames that aren't messages: recording, line and cause. The last column is true if Phoenix closed the
+/// connection (with 1011, or 1007 for text that isn't UTF-8).
 fn not_messages() -> Vec<(&'static str, usize, DecodeCause, &'static str)> {
     use DecodeCause::{Empty, Truncated, UnknownKind, Utf8};
     let field = DecodeCause::Field;
@@ -131,13 +131,13 @@ fn messages_decode_and_encode_to_the_same_again() {
         }
         assert_eq!(recorded.receiver().decode(again).as_ref(), Ok(&message), "{place}");
     }
-    // A filter that lets nothing through would make this test pass.
+    // A filter without any match would make this test pass.
     assert!(frames.len() > 800, "{} frames", frames.len());
     assert!(binary >= 15, "{binary} binary frames");
     assert!(v1 >= 15, "{v1} frames of V1");
 }
 
-/// Two things are written in one way only: refs are strings, and V1 has no `join_ref`.
+/// Normalises what the serializers write in one way only: refs are strings, and V1 has no `join_ref`.
 fn as_this_project_writes_it(place: &str, frame: &mut Value) {
     match frame {
         Value::Array(elements) => {
@@ -204,7 +204,7 @@ fn what_is_no_message_says_why_and_hands_the_frame_back() {
     }
 }
 
-/// All but escaped names, and the name of the event of replies.
+/// All names but escaped ones, and the event of replies.
 #[test]
 fn names_and_payloads_are_slices_of_their_frames() {
     let mut names = 0;

@@ -1,4 +1,4 @@
-//! A client takes status and response out of a `phx_reply`, however the object is written.
+//! A client extracts status and response from a `phx_reply`, in any notation of the object.
 
 use phx_proto::{DecodeCause, Field, Frame, Payload, Serializer, Status, V1, V2, V2Server};
 
@@ -26,7 +26,7 @@ fn status_and_response_are_found() {
         (r#"{"status":"weird","response":"text"}"#, "weird", r#""text""#),
         (r#"{"status":"","response":1.5e3}"#, "", "1.5e3"),
         (r#"{"status":"ok","response":null}"#, "ok", "null"),
-        // phoenix.js hands `undefined` to its callbacks.
+        // phoenix.js passes `undefined` to its callbacks.
         (r#"{"status":"ok"}"#, "ok", "null"),
         // Unknown keys are skipped, and keys inside of values aren't keys.
         (

@@ -1,4 +1,4 @@
-//! Any message that one side can say, the other side hears as it was said.
+//! Any message that one side can encode is decoded as the same message by the other side.
 
 use phx_proto::{Message, Payload, Ref, Serializer, Status, V1, V1Server, V2, V2Server, events};
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ fn reference() -> impl Strategy<Value = Option<Ref>> {
     ]
 }
 
-/// Names are any text: quotes, control characters, what isn't ASCII.
+/// Names with any characters: quotes, control characters, characters beyond ASCII.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof!["[a-z]{1,8}:[a-z0-9]{0,8}", any::<String>()]
         .prop_filter("a `phx_reply` is what a message with a status is", |name| {
@@ -112,7 +112,7 @@ proptest! {
     fn binary_pushes_and_broadcasts_of_a_server(
         message in message(bytes()).prop_filter("too long", short)
     ) {
-        // They have no room for a ref.
+        // They have no field for a ref.
         let message = message.with_reference(None);
         heard(&V2, &V2Server, &message)?;
     }

@@ -1,4 +1,4 @@
-//! V2 text frames: each shape of message goes there and back, and each kind of damage has its error.
+//! V2 text frames: round trips of each kind of message, and the error of each kind of damage.
 
 use bytes::Bytes;
 use phx_proto::{

@@ -1,4 +1,4 @@
-//! What serializers are called, and what is said of the parts of a frame.
+//! Names of serializers, and the texts about the parts of a frame.
 
 use phx_proto::{
     DecodeCause, DecodeError, EncodeError, Field, Frame, Message, Payload, Serializer, V1,
@@ -22,15 +22,28 @@ fn parts_are_called_as_in_the_protocol() {
         Field::Payload,
         Field::Status,
         Field::Response,
+        Field::Custom(&"metadata"),
     ];
     assert_eq!(
         fields.map(|field| field.to_string()),
-        ["header", "join_ref", "ref", "topic", "event", "payload", "status", "response"]
+        [
+            "header", "join_ref", "ref", "topic", "event", "payload", "status", "response",
+            "metadata"
+        ]
     );
     assert_eq!(format!("[{:>6}]", Field::Ref), "[   ref]");
 }
 
-/// One that doesn't say how to check.
+#[test]
+fn a_custom_serializer_has_the_errors_of_the_others() {
+    let error = EncodeError::too_long(Field::Custom(&"metadata"), 256);
+    assert_eq!(error.to_string(), "the metadata has 256 bytes; a binary frame has room for 255");
+    let error = EncodeError::binary_unsupported("1.0.0-app");
+    assert_eq!(error.to_string(), "1.0.0-app can't carry binary payloads");
+    assert_eq!(size_of::<DecodeCause>(), size_of::<String>(), "a field costs errors nothing");
+}
+
+/// A serializer without its own `check`.
 #[derive(Debug)]
 struct Short;
 

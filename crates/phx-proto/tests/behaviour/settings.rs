@@ -1,5 +1,4 @@
-//! A setting that can't work is an error that says which and what it may be; and a socket that has one all the
-//! same neither panics nor hangs.
+//! A setting that can't work is an error with its name and range; a socket with such a setting neither panics nor hangs.
 
 use std::time::Duration;
 
@@ -111,7 +110,7 @@ fn all_fields_are_in_that_table_and_presets_work() {
     let mut count = 0;
     for (name, _) in names {
         count += 1;
-        // What has no value that can't work: a type of its own.
+        // Types of which every value works.
         let works =
             ["serializer", "reconnect_policy", "rejoin_policy", "close_policy", "push_overflow"]
                 .contains(&name);

@@ -1,5 +1,5 @@
-//! A program that didn't run for a long time, as on a laptop that slept, knows that its connection
-//! is gone, and starts over without a burst.
+//! A program that didn't run for a long time, as on a suspended laptop, gives its connection up, and reconnects without a
+//! burst.
 
 use crate::common::{Script, ms, secs};
 use phx_proto::{CloseCause, Config, Event, Payload};
@@ -21,7 +21,7 @@ fn so_is_one_while_a_heartbeat_is_under_way() {
 #[test]
 fn a_nap_is_asked_about_first() {
     let mut s = Script::open(exact());
-    // The heartbeat was due after 30 s; 40 s later nothing can be alive any more.
+    // The heartbeat was due after 30 s; 40 s later the connection must be dead.
     s.oversleep(ms(69_999));
     s.socket.handle_timeout(s.now);
     assert_eq!(s.actions(), ["send heartbeat phoenix"]);

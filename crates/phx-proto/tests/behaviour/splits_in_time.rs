@@ -1,5 +1,4 @@
-//! However often the socket is asked and told the time between two inputs, what it sends, when, and
-//! what it tells is the same.
+//! Additional polls and timeouts between two inputs don't change the frames, their times, or the events.
 
 use phx_chaos::{Chaos, Options};
 use proptest::prelude::*;

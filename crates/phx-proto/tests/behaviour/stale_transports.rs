@@ -1,4 +1,4 @@
-//! A fact about an old connection changes nothing.
+//! An input about an old connection changes nothing.
 
 use crate::common::{NOTHING, Script, quiet, secs};
 use phx_proto::{CloseCause, ConnectionState, Frame};
@@ -19,12 +19,13 @@ fn whatever_an_old_transport_says_is_counted_and_dropped() {
     let reply =
         format!(r#"[null,"{push}","room:a","phx_reply",{{"status":"ok","response":{{}}}}]"#);
     s.frame_on(old, Frame::text(reply));
+    s.gap_on(old);
     s.closed_on(old, CloseCause::io(""));
     assert_eq!(s.events(), NOTHING);
     assert_eq!(s.actions(), NOTHING);
     assert_eq!(s.socket.connection_state(), ConnectionState::Open);
     assert_eq!(s.socket.poll_timeout(), timeout);
-    assert_eq!(s.socket.counters().stale_inputs, 5);
+    assert_eq!(s.socket.counters().stale_inputs, 6);
     assert_eq!(s.socket.counters().malformed, 0);
 }
 

@@ -1,5 +1,4 @@
-//! Joins take turns: a limited number at a time, in order, and spread after a burst that the server
-//! didn't take.
+//! Joins take turns: a limited number at a time, in order, and spread over time after the server rejected a burst.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,7 +13,7 @@ fn at_a_time(joins: usize) -> Config {
     quiet_but(|config| config.max_joins_in_flight = joins)
 }
 
-/// Channels whose joins have been asked for.
+/// Creates channels and joins them.
 fn joining(s: &mut Script, count: usize) -> Vec<ChannelId> {
     let join = |number| {
         let channel = s.channel(&format!("room:{number}"));
@@ -77,7 +76,7 @@ fn an_attempt_has_its_time_from_its_turn_and_the_call_from_the_call() {
     s.wait(secs(6));
     accept(&mut s, 0);
     s.forget_lines();
-    // The calls are over, 10 s after they were made, but the attempt of the second isn't.
+    // The calls have timed out after 10 s, but the second channel's attempt hasn't.
     s.wait(secs(4));
     assert_eq!(s.events(), ["join room:1: timed out", "join room:2: timed out"]);
     assert_eq!(s.actions(), NOTHING);
@@ -97,12 +96,12 @@ fn who_is_left_closed_or_removed_gives_its_turn_to_the_next() {
     let mut s = Script::open(at_a_time(1));
     let channels = joining(&mut s, 7);
     s.forget_lines();
-    // In line.
+    // Waiting for its turn.
     s.leave(channels[1]);
     assert!(s.remove(channels[2]));
     assert_eq!(s.actions(), NOTHING, "the server knows of neither");
     assert_eq!(s.socket.channel_state(channels[1]), Some(ChannelState::Closed));
-    // Under way.
+    // Sent, without an answer.
     s.leave(channels[0]);
     assert_eq!(s.actions(), ["send phx_leave room:0", "send phx_join room:3"]);
     s.server_push("room:3", "phx_close");
@@ -163,8 +162,8 @@ fn the_end_of_the_connection_ends_all_turns() {
     assert_eq!(s.actions().len(), 3, "a connection and two joins");
 }
 
-/// Chance doesn't end two connections in a row while joins are under way, and a server that restarts
-/// doesn't close them with a code that blames the client.
+/// Two connections in a row that end during joins aren't chance, unless the server restarts, which it reports with
+/// another code.
 #[test]
 fn connections_that_end_with_joins_unanswered_spread_the_next_ones() {
     let frame = |code| CloseCause::frame(CloseCode::from_u16(code), "");
@@ -199,7 +198,7 @@ fn connections_that_end_with_joins_unanswered_spread_the_next_ones() {
     }
 }
 
-/// A server that ends or rejects what is too much.
+/// A server with a rate limit of joins: it rejects the others, or ends the connection.
 struct Limiter {
     joins: VecDeque<Instant>,
     closes: bool,
@@ -212,14 +211,14 @@ impl Limiter {
         Limiter { joins: VecDeque::new(), closes }
     }
 
-    /// Whether this join is one too many. Those that were rejected count, too.
+    /// Returns true if this join exceeds the rate. Rejected joins count as well.
     fn is_too_much(&mut self, now: Instant) -> bool {
         self.joins.push_back(now);
         self.joins.retain(|at| now.saturating_duration_since(*at) < secs(1));
         self.joins.len() > Self::PER_SECOND
     }
 
-    /// Answers what comes, until this many channels are joined. Says how long that took.
+    /// Answers frames until this number of channels are joined, and returns the time.
     fn joins_all(&mut self, s: &mut Script, count: usize) -> Duration {
         let start = s.now;
         let is_joined = |s: &Script, number| {
@@ -292,7 +291,7 @@ fn many_more_are_joined_as_fast_as_the_server_takes_them() {
     }
 }
 
-/// Connected, with joined channels that have lost their connection and join again now.
+/// Creates a connected socket with channels that rejoin after a lost connection.
 fn rejoining(count: usize) -> Script {
     let mut s = Script::open(quiet());
     joining(&mut s, count);
@@ -341,7 +340,7 @@ fn after_five_they_are_ten_a_second_and_more_with_each_that_is_accepted() {
     s.forget_lines();
     // Eight more in eight seconds than eighty.
     assert!(s.next_timeout().unwrap() < ms(92), "{:?}", s.next_timeout());
-    // Who was accepted and then loses its channel alone doesn't wait long.
+    // A channel that was accepted and then crashes alone doesn't wait long.
     s.wait(secs(20));
     s.forget_lines();
     s.server_push("room:0", "phx_error");

@@ -1,4 +1,4 @@
-//! A pace ends with what it was for: joins are as fast again as the server takes them.
+//! The limited rate of joins ends when the server accepts them again.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use phx_proto::{
     Serializer, Socket, TransportId, V2Server,
 };
 
-/// A socket whose server answers each join 10 ms after it came.
+/// A socket whose server answers each join after 10 ms.
 struct Busy {
     socket: Socket,
     now: Instant,
@@ -37,7 +37,7 @@ impl Busy {
         self.channels.iter().all(|id| is_joined(*id))
     }
 
-    /// Goes on until all are joined, or for this long. Says how long that took.
+    /// Runs until all channels are joined, or up to the limit. Returns the time.
     fn run(&mut self, limit: Duration, mut accepts: impl FnMut(Duration) -> bool) -> Duration {
         let start = self.now;
         loop {
@@ -92,7 +92,7 @@ fn a_server_that_was_busy_is_joined_within_thirty_seconds() {
     }
 }
 
-/// What was accepted before the server became busy limits the pace, but not for ever.
+/// Joins accepted before the server became busy limit the rate, but not for ever.
 #[test]
 fn a_server_that_becomes_busy_in_between_twice_is_joined_within_a_minute() {
     for seed in 0..3 {
@@ -105,7 +105,7 @@ fn a_server_that_becomes_busy_in_between_twice_is_joined_within_a_minute() {
     }
 }
 
-/// Connected, with two hundred channels whose joins follow each other at a pace.
+/// Creates a connected socket with two hundred channels that join at a limited rate.
 fn paced() -> Busy {
     let mut busy = Busy::new(200, 1);
     busy.act();
@@ -154,7 +154,7 @@ fn what_the_client_itself_ended_counts_against_no_server() {
             s.opened();
             assert_eq!(s.actions().len(), 5, "all at once");
         }
-        // One that is lost between two that were wished for isn't the second in a row.
+        // A lost connection between two requested ends isn't the second in a row.
         for _ in 0..2 {
             s.lost();
             s.wait_for_timeout();
@@ -167,7 +167,7 @@ fn what_the_client_itself_ended_counts_against_no_server() {
     }
 }
 
-/// An end that nobody wished for counts, whoever noticed it.
+/// An unrequested end counts, whether the driver or the core noticed it.
 #[test]
 fn connections_that_die_with_joins_unanswered_count_too() {
     let mut config = quiet();

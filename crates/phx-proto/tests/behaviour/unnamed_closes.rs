@@ -1,6 +1,6 @@
-//! V1 names no join in `phx_close` and `phx_error`. While a channel is being left, such a message on
-//! its topic is about it, and not about the channel that has its topic now: the server ends the old
-//! one first, often only after the new one's join was answered.
+//! V1 has no join ref in `phx_close` and `phx_error`. While a channel is being left, such a message on its topic belongs
+//! to it, and not to the new channel of the topic: the server ends the old one first, often after it has answered the
+//! new one's join.
 
 use crate::common::{Script, v1};
 use phx_proto::ChannelState;

@@ -1,4 +1,4 @@
-//! A serializer of one's own that said yes at the call and says no when the frame is made.
+//! A custom serializer whose `check` passes at the call and whose `encode` fails later.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use phx_proto::{
     V2,
 };
 
-/// V2, but for one event.
+/// V2, but fails to encode one event.
 #[derive(Debug)]
 struct Without(&'static str);
 

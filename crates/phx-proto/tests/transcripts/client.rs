@@ -1,5 +1,4 @@
-//! One client of a recording: a socket, a driver in virtual time, and what the recording says that
-//! it sends.
+//! A client of a recording: a socket, a driver in virtual time, and the frames that the recording expects of it.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -15,8 +14,8 @@ use crate::table::{Rule, Settings};
 use crate::told::{CallKind, Told};
 use crate::wire::{Content, Parts, Refs};
 
-/// How far apart the recorded client and the core may do the same thing: timers of JavaScript fire
-/// late, and a line of the recording is written a little after the thing itself.
+/// Largest difference between the times of the recorded client and the core: timers of JavaScript fire late, and a line
+/// of the recording is written a little after its event.
 pub(crate) const TOLERANCE: Duration = Duration::from_millis(10);
 
 /// A socket under replay.
@@ -33,22 +32,22 @@ pub(crate) struct Client {
     pub(crate) tries: u32,
     /// Close frames to send: transport, code, reason.
     pub(crate) closes: VecDeque<(TransportId, u16, String)>,
-    /// Sent by the core, and not found in the recording yet.
+    /// Frames of the core that aren't found in the recording yet.
     pub(crate) sent: VecDeque<(Instant, Frame, SendReason)>,
-    /// Sent by the recorded client, and not by the core yet.
+    /// Frames of the recorded client that the core hasn't sent yet.
     pub(crate) expected: VecDeque<(Instant, Frame)>,
     pub(crate) refs: Refs,
     /// The params of all recorded joins of a topic that the core hasn't asked for, in order.
     pub(crate) params: HashMap<String, VecDeque<Payload>>,
     pub(crate) channels: Vec<Channel>,
     pub(crate) calls: HashMap<RequestId, Call>,
-    /// What the recorded refs belong to.
+    /// Requests of the recorded refs.
     pub(crate) awaited: HashMap<String, Awaited>,
-    /// The user has disconnected.
+    /// True once the user has disconnected.
     pub(crate) disconnected: bool,
-    /// Told since the last comparison.
+    /// Reports since the last comparison.
     pub(crate) fresh: Vec<Told>,
-    /// Told from the beginning.
+    /// All reports.
     pub(crate) log: Vec<(Instant, Told)>,
     pub(crate) rules: BTreeSet<Rule>,
     pub(crate) frames_compared: usize,
@@ -61,11 +60,11 @@ pub(crate) struct Client {
 pub(crate) struct Attempt {
     pub(crate) transport: TransportId,
     pub(crate) at: Instant,
-    /// Its number, as the core counts.
+    /// Its number, counted by the core.
     pub(crate) number: u32,
 }
 
-/// A channel, as the recording says that it is.
+/// Expected state of a channel, by the recording.
 #[derive(Debug)]
 pub(crate) struct Channel {
     pub(crate) id: ChannelId,
@@ -77,14 +76,14 @@ pub(crate) struct Channel {
     pub(crate) join_call: Option<RequestId>,
 }
 
-/// A call that has exactly one outcome.
+/// A call, which has exactly one outcome.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) kind: CallKind,
     pub(crate) done: bool,
 }
 
-/// What a reply with a ref answers; channels by their index.
+/// The request of a ref; channels by their index.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Awaited {
     Join(usize),
@@ -129,8 +128,7 @@ impl Client {
         }
     }
 
-    /// Lets time pass, and wakes the socket whenever it asked for it. What it then does by itself
-    /// must be in the recording.
+    /// Advances the time, with all timeouts of the socket. Frames that these cause must be in the recording.
     pub(crate) fn advance(&mut self, to: Instant) -> Check {
         while let Some(at) = self.socket.poll_timeout().filter(|at| *at <= to) {
             self.now = self.now.max(at);
@@ -149,7 +147,7 @@ impl Client {
         Ok(())
     }
 
-    /// Does what the socket asks for, takes what it tells, and compares what it sends.
+    /// Performs the socket's actions, takes its reports, and compares its frames.
     pub(crate) fn drain(&mut self) -> Check {
         self.take_outputs()?;
         while !self.sent.is_empty() && !self.expected.is_empty() {
@@ -171,7 +169,7 @@ impl Client {
         Ok(())
     }
 
-    /// As [`drain`](Self::drain), but leaves what was sent for the caller.
+    /// As [`drain`](Self::drain), but leaves the sent frames for the caller.
     pub(crate) fn take_outputs(&mut self) -> Check {
         loop {
             while let Some(action) = self.socket.poll_action() {
@@ -215,7 +213,7 @@ impl Client {
         Ok(())
     }
 
-    /// The same frame, but for the names of the refs.
+    /// Compares two frames, up to the names of their refs.
     fn compare(&mut self, sent: &Frame, why: SendReason, recorded: &Frame) -> Check {
         if sent.is_text() != recorded.is_text() {
             return Err("one is text, the other binary".to_owned());
@@ -240,7 +238,7 @@ impl Client {
         self.refs.pair(recorded.reference.as_deref(), sent.reference.as_deref())
     }
 
-    /// What was told since the last comparison must be this, in this order.
+    /// Checks that these are the reports since the last comparison, in this order.
     pub(crate) fn expect_told(&mut self, expected: &[Told]) -> Check {
         let mut told = std::mem::take(&mut self.fresh);
         told.retain(|told| !told.follows());
@@ -250,7 +248,7 @@ impl Client {
         Err(format!("told {told:?}\n  instead of {expected:?}"))
     }
 
-    /// The channels are in the states that the recording says.
+    /// Checks the states of the channels with the recording.
     pub(crate) fn expect_states(&self) -> Check {
         for channel in &self.channels {
             let state = self.socket.channel_state(channel.id);
@@ -262,7 +260,7 @@ impl Client {
         Ok(())
     }
 
-    /// The end of the recording: nothing is left over on either side.
+    /// Checks at the end of the recording that no frame is left on either side.
     pub(crate) fn finish(&mut self) -> Check {
         self.drain()?;
         self.expect_told(&[])?;
@@ -287,7 +285,7 @@ impl Client {
     }
 }
 
-/// A frame for people.
+/// Returns a frame as text.
 pub(crate) fn show(frame: &Frame) -> String {
     match frame {
         Frame::Text(text) => String::from_utf8_lossy(text).into_owned(),

@@ -1,16 +1,15 @@
 //! Recorded conversations of a real Phoenix server, replayed against the core.
 //!
-//! The core takes the place of the recorded client. Its user calls what the recorded client's user
-//! called, at the recorded moments of a virtual clock; the server's lines are fed when they came.
-//! Compared are
+//! The core takes the place of the recorded client. Its user makes the calls of the recorded client's user at the
+//! recorded moments of a virtual clock, and the server's frames arrive at their recorded times. The test compares
 //!
 //! - every frame that the core sends with the recorded one: topic, event, payload, and the refs up to
 //!   their names (phoenix.js skips numbers). What a client does by itself (heartbeats, rejoins,
 //!   reconnects) has to come from the core's own schedule, at the recorded moments.
-//! - what the core tells its user of each line of the server, with the rules of the protocol.
-//! - what the recorded client told its user, where a note gives it.
+//! - the core's reports of each frame of the server, with the rules of the protocol.
+//! - the recorded client's reports to its user, where a note has them.
 //!
-//! [`table::TABLE`] names every file, and why something of it is left out.
+//! [`table::TABLE`] has every file, with the reasons for frames that are left out.
 
 mod client;
 mod notes;
@@ -29,7 +28,7 @@ use phx_conformance::recordings::Recording;
 use self::replay::{Tally, replay};
 use self::table::{Coverage, TABLE};
 
-/// A comparison; the error says what differs.
+/// Result of a comparison; the error describes the difference.
 pub(crate) type Check<T = ()> = Result<T, String>;
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the recorded client told its user, compared with what the core told its own.
+//! Reports of the recorded client to its user, compared with those of the core.
 
 use phx_proto::{ChannelState, Instant};
 use serde_json::Value;
@@ -9,10 +9,10 @@ use crate::table::Rule;
 use crate::told::{CallKind, Done, Told};
 use crate::wire::Content;
 
-/// What one note says.
+/// Contents of a note.
 #[derive(Clone, Debug)]
 pub(crate) enum Note {
-    /// A call was answered. Without a response: with bytes that the note doesn't give.
+    /// A call was answered. Without a response if the note doesn't show its bytes.
     Replied {
         call: Option<CallKind>,
         status: String,
@@ -41,13 +41,13 @@ pub(crate) enum Note {
     /// The states of the channels, in the order in which they were made.
     States(Vec<String>),
     StaysOpen,
-    /// The messages came in order, and before the reply.
+    /// The messages arrived in order, and before the reply.
     Ordered,
-    /// Not compared, and why.
+    /// A note that isn't compared, with the reason.
     Remark(&'static str),
 }
 
-/// What a binding was called with.
+/// Arguments of a binding's call.
 #[derive(Clone, Debug)]
 pub(crate) enum With {
     Json(Value),
@@ -61,7 +61,7 @@ const PRESENCE: &str = "changes of presence: compared in tests/presence_recordin
 const ON_ERROR: &str = "the core has no second event for a connection that failed: Closed says why";
 const REPEATED: &str = "repeats frames that are fed to the core";
 
-/// Notes that aren't compared, by how they begin.
+/// Notes that aren't compared, by their beginning.
 const REMARKS: [(&str, &str); 36] = [
     ("socket onError", ON_ERROR),
     ("last two ", REPEATED),
@@ -102,7 +102,7 @@ const REMARKS: [(&str, &str); 36] = [
 ];
 
 impl Note {
-    /// What the note says; an error if that isn't known, so that no note is passed over.
+    /// Parses a note. An unknown one is an error, so that none is skipped.
     pub(crate) fn parse(text: &str) -> Check<Vec<Self>> {
         if let Some((_, why)) = REMARKS.iter().find(|(start, _)| text.starts_with(start)) {
             return Ok(vec![Note::Remark(why)]);
@@ -195,7 +195,7 @@ impl Note {
     }
 }
 
-/// Whether a binding of this name, or of "A" or "B" for all that a client heard, is for the event.
+/// Returns true if a binding of this name is for the event; "A" and "B" are for all events of a client.
 fn called_for(name: &str, event: &str, client: usize) -> bool {
     let (who, name) = match name.split_once(' ') {
         Some((who, name)) => (who, name),
@@ -234,7 +234,7 @@ fn parse_callback(text: &str) -> Check<Note> {
     Ok(Note::Called { name: name.to_owned(), with })
 }
 
-/// A reply whose response is written in hexadecimal.
+/// Parses a reply whose response is written in hexadecimal.
 fn parse_bytes(words: &str) -> Check<Note> {
     let not_known = || format!("a note that isn't known: {words}");
     let (status, hex) = match words.strip_prefix("json request, binary reply ") {
@@ -253,7 +253,7 @@ fn parse_bytes(words: &str) -> Check<Note> {
     Ok(Note::Replied { call: None, status: status.to_owned(), response })
 }
 
-/// `["ok", response]`, `["timeout"]`, or a list of such.
+/// Parses `["ok", response]`, `["timeout"]`, or a list of such replies.
 fn parse_replies(words: &str, list: &Value, notes: &mut Vec<Note>) -> Check {
     let not_known = || format!("a note that isn't known: {words} {list}");
     let list = list.as_array().ok_or_else(not_known)?;
@@ -278,7 +278,7 @@ fn json<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Check<T> {
     serde_json::from_str(text).map_err(|error| format!("{text}: {error}"))
 }
 
-/// Checks what a note says of this very moment; `false` if it is about something told.
+/// Checks a note about the current state; `false` if it is about a report.
 pub(crate) fn check_now(note: &Note, clients: &[Client]) -> Check<bool> {
     match note {
         Note::States(states) => {
@@ -322,7 +322,7 @@ fn check_order(clients: &[Client]) -> Check {
     if last == Some(1999) { Ok(()) } else { Err(format!("the last message was {last:?}")) }
 }
 
-/// Finds each note in what the core told within the [`TOLERANCE`], and no two in the same.
+/// Finds a separate report of the core for each note, within the [`TOLERANCE`].
 pub(crate) fn compare(notes: &[(Instant, Note)], clients: &mut [Client]) -> Check {
     let mut heard: Vec<(usize, Instant, Told)> = Vec::new();
     for (index, client) in clients.iter().enumerate() {

@@ -12,10 +12,10 @@ use crate::table::{Rule, Settings};
 use crate::wire::Parts;
 use crate::{refusals, requests};
 
-/// What was compared.
+/// Counts of what was compared.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    /// Frames of the client that the core sent too.
+    /// Frames of the client that the core sent as well.
     pub(crate) frames: usize,
     /// Frames of the client that the core never sends; the table says why.
     pub(crate) left_out: usize,
@@ -24,9 +24,9 @@ pub(crate) struct Tally {
     /// Frames of the server that were fed to the core.
     pub(crate) server_frames: usize,
     pub(crate) notes: usize,
-    /// Requests to upgrade that an endpoint makes too.
+    /// Upgrade requests that an endpoint makes as well.
     pub(crate) requests: usize,
-    /// HTTP answers for which the default policy was asked.
+    /// HTTP answers that were checked with the default policy.
     pub(crate) refusals: usize,
     /// Notes that aren't compared, by the reason.
     pub(crate) remarks: BTreeMap<&'static str, usize>,
@@ -56,7 +56,7 @@ struct Replay<'a> {
     client_frames: usize,
 }
 
-/// Whether anything in it concerns a WebSocket.
+/// Returns true if the recording has a WebSocket connection.
 pub(crate) fn has_connections(recording: &Recording) -> bool {
     recording.lines.iter().any(|line| line.conn > 0)
 }
@@ -120,9 +120,11 @@ impl Replay<'_> {
             Fact::Note { text } => self.note(at, text),
             Fact::HttpRes { answer, .. } => self.answer(&answer.refusal()),
             Fact::RawHandshake { res, .. } => self.answer(&refusals::parse(res)?),
-            Fact::Ping | Fact::Pong | Fact::HttpReq { .. } | Fact::HttpAbort | Fact::HttpError => {
-                Ok(())
-            }
+            Fact::Ping
+            | Fact::Pong
+            | Fact::HttpReq { .. }
+            | Fact::HttpAbort { .. }
+            | Fact::HttpError { .. } => Ok(()),
         }
     }
 
@@ -157,7 +159,7 @@ impl Replay<'_> {
         self.clients.get_mut(index).ok_or_else(|| format!("connection {conn} has no client"))
     }
 
-    /// The client of a connection that begins, made with the first one.
+    /// Returns the client of a connection that begins; the first one creates it.
     fn client_at(&mut self, conn: u32, now: Instant) -> Check<&mut Client> {
         let index = self.settings.client_of(conn);
         while self.clients.len() <= index {
@@ -170,7 +172,7 @@ impl Replay<'_> {
         Ok(client)
     }
 
-    /// Looks ahead: the params of joins to come, and what the user called before connecting.
+    /// Looks ahead for the params of later joins, and for calls before the connection.
     fn prepare(&self, client: &mut Client, index: usize) -> Check {
         let sent = self.recording.lines.iter().filter(|line| line.from == Side::Client);
         let sent = sent.filter_map(|line| line.frame().map(|frame| (line.conn, frame)));

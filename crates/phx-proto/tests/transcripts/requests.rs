@@ -1,4 +1,4 @@
-//! The recorded requests to upgrade, compared with those that an endpoint makes.
+//! The recorded upgrade requests, compared with those of an endpoint.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -10,8 +10,7 @@ use crate::Check;
 
 const BEARER: &str = "phoenix,base64url.bearer.phx.";
 
-/// Compares path, query and subprotocols, byte for byte; `false` if the script asked for what no
-/// endpoint does.
+/// Compares path, query and subprotocols byte for byte; `false` for a script's request that no endpoint makes.
 ///
 /// The official client writes the vsn last, as an endpoint does; some scripts write it first.
 pub(crate) fn check(recorded: &Request) -> Check<bool> {

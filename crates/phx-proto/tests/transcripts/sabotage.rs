@@ -1,16 +1,16 @@
-//! Recordings that were changed: the replay has to notice each change, and to say what it is.
+//! Changed recordings: the replay must notice each change, and name it.
 
 use phx_conformance::recordings::Recording;
 
 use crate::replay::replay;
 use crate::table::{Coverage, TABLE};
 
-/// What is changed in a recording.
+/// A change of a recording.
 #[derive(Clone, Copy)]
 enum Change {
-    /// The first line that holds this is lost.
+    /// Removes the first line that contains this.
     Without(&'static str),
-    /// The first of these is the second instead.
+    /// Replaces the first occurrence of the first text by the second.
     Instead(&'static str, &'static str),
 }
 use Change::{Instead, Without};

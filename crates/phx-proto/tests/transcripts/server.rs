@@ -1,4 +1,4 @@
-//! What the server did, fed to the core, and what the core must tell of it.
+//! The server's side of a recording, passed to the core, and the reports that it requires.
 
 use phx_proto::{ChannelState, CloseCause, CloseCode, ConnectionState, Frame, TransportId};
 
@@ -56,7 +56,7 @@ impl Client {
         let expected = if self.socket.is_connected() && !self.disconnected {
             self.consequences(recorded)?
         } else {
-            // Nobody listens any more.
+            // The transport is closed.
             Vec::new()
         };
         self.socket.handle_frame(self.now, transport, self.refs.rewrite(frame)?);
@@ -66,7 +66,7 @@ impl Client {
             .map_err(|why| format!("{why}\n  after {}", show(frame)))
     }
 
-    /// What the core must tell of a frame, by the rules of the protocol.
+    /// Returns the reports that a frame requires, by the rules of the protocol.
     fn consequences(&mut self, frame: Option<Parts>) -> Check<Vec<Told>> {
         let Some(frame) = frame else { return Ok(vec![Told::Malformed]) };
         let Parts { join_ref, reference, topic, event, status, payload } = frame;
@@ -79,7 +79,7 @@ impl Client {
             return self.answer(awaited, outcome, reference.as_deref());
         }
         let retry_in = Some(self.settings.rejoin());
-        // V1 and broadcasts name no join: they are the topic's.
+        // V1 and broadcasts have no join ref: they belong to the topic.
         let index = match &join_ref {
             Some(_) => self.channels.iter().position(|it| it.join_ref == join_ref),
             None => self.channels.iter().rposition(|it| it.topic == topic),
@@ -159,7 +159,7 @@ impl Client {
         }
     }
 
-    /// The connection ended: the server's close frame, its answer to ours, or neither (1006).
+    /// The connection ended: by the server's close frame, by its answer to the client's, or by neither (1006).
     pub(crate) fn server_close(&mut self, conn: u32, code: u16, reason: &str) -> Check {
         let transport = *self.transports.get(&conn).ok_or("a close of no connection")?;
         let mut expected = Vec::new();
@@ -173,7 +173,7 @@ impl Client {
                 let retry_in = Some(self.settings.reconnect());
                 expected.push(Told::Closed { was_open: true, code, retry_in });
             }
-            // Late news of a connection that never opened.
+            // A late report about a connection that never opened.
             _ => {}
         }
         let cause = match code {
@@ -193,7 +193,7 @@ impl Client {
         if wanted { Ok(()) } else { Err(format!("{state:?} after close {code}")) }
     }
 
-    /// What every channel has to tell when its connection ends, in the order of the channels.
+    /// Returns the reports of every channel at the end of its connection, in the order of the channels.
     pub(crate) fn connection_ends(&mut self) -> Vec<Told> {
         let mut told = Vec::new();
         for channel in &mut self.channels {
@@ -215,7 +215,7 @@ impl Client {
         told
     }
 
-    /// Deviation 7: when a connection ends, what was sent over it fails at once.
+    /// Deviation 7: pushes sent on a connection fail at once when it ends.
     pub(crate) fn expect_no_push_waits(&self) -> Check {
         let waiting = self.calls.values().any(|call| call.kind == CallKind::Push && !call.done);
         if waiting { Err("a push waits for a reply that can't come".to_owned()) } else { Ok(()) }

@@ -1,4 +1,4 @@
-//! Every recording, and how it is replayed.
+//! All recordings, with their settings for the replay.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use self::Coverage::{NotApplicable, Reaction, Replayed};
 use self::Refused::{EmptyEvent, NotJoined, ReservedEvent};
 use self::Rule::{Deviation3, Deviation18, NothingToLeave};
 
-/// One recording.
+/// A recording.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Row {
     /// The file's name, without `.jsonl`.
@@ -16,60 +16,60 @@ pub(crate) struct Row {
     pub(crate) coverage: Coverage,
 }
 
-/// How much of a recording applies to the core.
+/// Part of a recording that applies to the core.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Coverage {
-    /// Every frame that the client sent is sent by the core too, but for the named rules.
+    /// The core sends every frame of the client, except by the named rules.
     Replayed(Settings),
-    /// A script sent what no user of the core can. That is left out, what the server did then is
-    /// fed all the same, and the core's reaction is compared; with what was left out and why.
+    /// A script sent frames that no user of the core can send. They are left out, the server's answers are passed to the
+    /// core, and its reaction is compared. With the reason.
     Reaction(&'static str, Settings),
-    /// Nothing in it concerns the core; with the reason.
+    /// It doesn't concern the core, with the reason.
     NotApplicable(&'static str),
 }
 
-/// What the recorded client was set to, and who it was.
+/// Settings of the recorded client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     reconnect_ms: u64,
     rejoin_ms: u64,
-    /// `None`: the heartbeats of the recording are the script's own, and become pings.
+    /// Heartbeat interval in milliseconds; `None` if the script sends heartbeats itself, which become pings.
     heartbeat_ms: Option<u64>,
     pub(crate) v1: bool,
-    /// Params are made for each join.
+    /// True if params are made for each join.
     pub(crate) fresh_params: bool,
-    /// The user called everything before the connection was open.
+    /// True if the user made all calls before the connection was open.
     pub(crate) early: bool,
     clients: Clients,
-    /// Events whose pushes have a timeout of their own, in milliseconds.
+    /// Events whose pushes have a separate timeout, in milliseconds.
     timeouts: &'static [(&'static str, u64)],
-    /// Frames of the client that are left out, by their ordinal number.
+    /// Frames of the client that are left out, by their number.
     left_out: &'static [(usize, LeftOut)],
-    /// The differences between the recorded client and the core, exactly.
+    /// Differences between the recorded client and the core.
     pub(crate) rules: &'static [Rule],
 }
 
-/// Whose the connections of a recording are.
+/// Clients of a recording's connections.
 #[derive(Clone, Copy, Debug)]
 enum Clients {
-    /// All are one client's, which reconnects.
+    /// All belong to one client, which reconnects.
     One,
-    /// Each has a client of its own.
+    /// Each belongs to a separate client.
     Each,
-    /// The first so many are one client's, the others have a client each.
+    /// The first ones, up to this number, belong to one client, the others to separate ones.
     First(u32),
 }
 
-/// Why a frame of the recorded client is left out.
+/// Reason to leave a frame of the recorded client out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum LeftOut {
     /// No call of the core's user sends this.
     NoCall,
-    /// The call that would send this is refused. It is made, and must be.
+    /// The call that would send this must be refused; the replay makes it.
     Refused(Refused),
 }
 
-/// The errors that [`LeftOut::Refused`] stands for.
+/// Errors for [`LeftOut::Refused`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Refused {
     EmptyEvent,
@@ -77,7 +77,7 @@ pub(crate) enum Refused {
     ReservedEvent,
 }
 
-/// Where the core does otherwise than the recorded client, on purpose.
+/// Intended differences between the core and the recorded client.
 ///
 /// Deviations have their numbers of docs/CONFORMANCE.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,7 +111,7 @@ impl Settings {
         own.map(|(_, millis)| Duration::from_millis(*millis))
     }
 
-    /// Why the client's frame with this number is left out, if it is.
+    /// Returns the reason to leave the client's frame with this number out.
     pub(crate) fn left_out(&self, number: usize) -> Option<LeftOut> {
         self.left_out.iter().find(|(left_out, _)| *left_out == number).map(|(_, why)| *why)
     }
@@ -120,7 +120,7 @@ impl Settings {
         self.rules.contains(&rule)
     }
 
-    /// The index of the client whose connection this is.
+    /// Returns the index of the connection's client.
     pub(crate) fn client_of(&self, conn: u32) -> usize {
         let index = match self.clients {
             Clients::One => 0,
@@ -149,7 +149,7 @@ impl Refused {
     }
 }
 
-/// The official JavaScript client, as the recordings set it.
+/// Settings of the official JavaScript client in the recordings.
 const JS: Settings = Settings {
     reconnect_ms: 100,
     rejoin_ms: 150,

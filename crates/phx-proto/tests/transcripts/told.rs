@@ -1,4 +1,4 @@
-//! What a socket told its user, in a form that can be compared with a recording.
+//! Reports of a socket to its user, in a form that can be compared with a recording.
 
 use core::time::Duration;
 
@@ -9,7 +9,7 @@ use phx_proto::{
 use crate::Check;
 use crate::wire::Content;
 
-/// Something a socket told its user.
+/// A report of a socket to its user.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Told {
     Opened,
@@ -48,7 +48,7 @@ pub(crate) enum Told {
         event: String,
         payload: Content,
     },
-    /// A call had its outcome.
+    /// Outcome of a call.
     Done {
         call: CallKind,
         outcome: Done,
@@ -59,7 +59,7 @@ pub(crate) enum Told {
     Malformed,
 }
 
-/// What the user called.
+/// A call of the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CallKind {
     Join,
@@ -67,7 +67,7 @@ pub(crate) enum CallKind {
     Leave,
 }
 
-/// What became of it.
+/// Outcome of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Done {
     Reply { status: String, response: Content },
@@ -136,8 +136,8 @@ impl Told {
         })
     }
 
-    /// Whether this follows from something else that is compared: pushes that end because their
-    /// channel or connection did, and a leave that ends with its channel.
+    /// Returns true if this follows from another compared report: pushes that end with their channel or connection,
+    /// and a leave that ends with its channel.
     pub(crate) fn follows(&self) -> bool {
         match self {
             Told::Done { outcome, .. } => !matches!(outcome, Done::Reply { .. }),

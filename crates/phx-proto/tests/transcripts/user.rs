@@ -1,7 +1,6 @@
-//! What the recorded client's user did, done by the core's user at the same moment.
+//! Calls of the recorded client's user, made by the core's user at the same moment.
 //!
-//! Only what a user calls is called here. What a client does by itself (rejoins, reconnects,
-//! heartbeats that its schedule sends) is expected of the core, and never asked for.
+//! Only users' calls are made here. Rejoins, reconnects and heartbeats must come from the core's own schedule.
 
 use std::collections::VecDeque;
 
@@ -36,7 +35,7 @@ impl Client {
         self.drain()
     }
 
-    /// Makes the user's call; `false` if nothing is sent for it.
+    /// Makes the user's call; `false` if it sends nothing.
     pub(crate) fn issue(&mut self, frame: &Parts) -> Check<bool> {
         match (frame.topic.as_str(), frame.event.as_str()) {
             ("phoenix", "heartbeat") => {
@@ -170,8 +169,8 @@ impl Client {
         Ok(())
     }
 
-    /// The recorded client pushed what the core refuses at the call: nothing is sent, nothing is
-    /// told, and what was to be pushed is handed back.
+    /// The recorded client made a push that the core refuses: nothing is sent or reported, and topic, event and payload
+    /// are returned.
     fn refused(&mut self, frame: &Frame, reason: Refused) -> Check {
         let Parts { topic, event, payload, .. } = Parts::of_client(frame)?;
         let index = match self.live(&topic) {
@@ -246,7 +245,7 @@ impl Client {
         self.channels.len() - 1
     }
 
-    /// The channel that has the topic.
+    /// Returns the channel that has the topic.
     pub(crate) fn live(&self, topic: &str) -> Option<usize> {
         self.channels.iter().rposition(|channel| {
             channel.topic == topic

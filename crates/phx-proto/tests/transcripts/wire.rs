@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::Check;
 
-/// A payload as it is compared: JSON as a value, bytes as they are.
+/// A payload in a form for comparisons: JSON as a value, or bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Content {
     Json(Value),
@@ -34,7 +34,7 @@ impl Content {
     }
 }
 
-/// The parts of a frame.
+/// Parts of a frame.
 #[derive(Clone, Debug)]
 pub(crate) struct Parts {
     pub(crate) join_ref: Option<String>,
@@ -61,25 +61,25 @@ impl From<Message> for Parts {
 }
 
 impl Parts {
-    /// The parts of a client's frame.
+    /// Returns the parts of a client's frame.
     pub(crate) fn of_client(frame: &Frame) -> Check<Self> {
         let decoded = serializers(frame).1.decode(frame.clone());
         decoded.map(Parts::from).map_err(|error| error.to_string())
     }
 
-    /// The parts of a server's frame; `None` if it isn't a message: the server repeats a client's wrong names.
+    /// Returns the parts of a server's frame; `None` if it isn't a message, since the server repeats a client's wrong names.
     pub(crate) fn of_server(frame: &Frame) -> Option<Self> {
         serializers(frame).0.decode(frame.clone()).ok().map(Parts::from)
     }
 }
 
-/// The serializers of client and server for the version of this frame.
+/// Returns the serializers of client and server for the version of this frame.
 fn serializers(frame: &Frame) -> (&'static dyn Serializer, &'static dyn Serializer) {
     let is_v1 = frame.is_text() && frame.as_bytes().starts_with(b"{");
     if is_v1 { (&V1, &V1Server) } else { (&V2, &V2Server) }
 }
 
-/// Which ref of the core stands for which ref of the recording, both ways.
+/// Bijection between the refs of the core and of the recording.
 #[derive(Debug, Default)]
 pub(crate) struct Refs {
     to_core: HashMap<String, String>,
@@ -87,7 +87,7 @@ pub(crate) struct Refs {
 }
 
 impl Refs {
-    /// The two must be each other's, now and later.
+    /// Pairs two refs; an error if either has another partner.
     pub(crate) fn pair(&mut self, recorded: Option<&str>, core: Option<&str>) -> Check {
         let (recorded, core) = match (recorded, core) {
             (None, None) => return Ok(()),
@@ -106,13 +106,12 @@ impl Refs {
         Ok(())
     }
 
-    /// The core's ref; for one that the core never sent, a ref that it never will.
+    /// Returns the core's ref; for one that the core never sent, a ref that it never sends.
     pub(crate) fn core(&self, recorded: &str) -> String {
         self.to_core.get(recorded).cloned().unwrap_or_else(|| format!("77777{recorded}"))
     }
 
-    /// A frame of the server with the core's refs in place of the recorded ones. What isn't a message stays
-    /// as it was.
+    /// Returns a server's frame with the core's refs in place of the recorded ones. Malformed frames stay unchanged.
     pub(crate) fn rewrite(&self, frame: &Frame) -> Check<Frame> {
         let (client, server) = serializers(frame);
         let Ok(mut message) = client.decode(frame.clone()) else { return Ok(frame.clone()) };

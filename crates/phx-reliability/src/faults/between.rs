@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use anyhow::anyhow;
+use phx_client::StreamConnector;
 use phx_client::dial::{ByteStream, Dialer};
-use phx_client::websocket::{WebSocketConfig, WebSocketConnector};
+use phx_client::websocket::WebSocketConfig;
 use phx_client::{BoxFuture, CloseCause, SocketBuilder, tls};
 use phx_testing::fault_proxy::FaultProxy;
 use phx_testing::tls::Authority;
@@ -41,7 +42,7 @@ impl Between {
             Between::ProxyByName => {
                 let dialer = FlakyName { tcp: A::tcp(), fails: Arc::clone(name_fails) };
                 let url = format!("ws://localhost:{}/socket", proxy.address().port());
-                A::socket(&url).connector(WebSocketConnector::new(dialer))
+                A::socket(&url).connector(StreamConnector::new(dialer))
             }
             Between::Nothing => A::socket(&format!("ws://{server}/socket")),
             _ => A::socket(&format!("ws://{}/socket", proxy.address())),
@@ -76,7 +77,7 @@ fn secured<A: Adapter>(server: SocketAddr) -> anyhow::Result<(FaultProxy, Socket
     config.tls = Arc::new(roots.with_no_client_auth());
     let proxy = FaultProxy::start(([127, 0, 0, 1], behind).into())?;
     let url = format!("wss://localhost:{}/socket", proxy.address().port());
-    let connector = WebSocketConnector::new(A::tcp()).with_config(config);
+    let connector = StreamConnector::new(A::tcp()).with_config(config);
     Ok((proxy, A::socket(&url).connector(connector)))
 }
 

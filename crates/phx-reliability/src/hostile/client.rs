@@ -9,8 +9,9 @@ use anyhow::{Context as _, bail};
 use futures::channel::mpsc;
 use futures::future::{Either, ready, select};
 use futures::{FutureExt, StreamExt};
+use phx_client::StreamConnector;
 use phx_client::dial::HttpProxy;
-use phx_client::websocket::{WebSocketConfig, WebSocketConnector};
+use phx_client::websocket::WebSocketConfig;
 use phx_client::{
     Backoff, BoxFuture, CloseCause, Closed, Instant as RuntimeInstant, Runtime, Socket,
     SocketBuilder,
@@ -219,10 +220,10 @@ fn builder<A: Adapter>(case: &Case, address: SocketAddr) -> SocketBuilder {
     config.refusal_timeout = CONNECT_TIMEOUT / 2;
     if case.proxy {
         let proxy = HttpProxy::new(A::tcp(), address.ip().to_string(), address.port());
-        let connector = WebSocketConnector::new(proxy).with_config(config);
+        let connector = StreamConnector::new(proxy).with_config(config);
         A::socket("ws://behind.invalid/socket").connector(connector)
     } else {
-        let connector = WebSocketConnector::new(A::tcp()).with_config(config);
+        let connector = StreamConnector::new(A::tcp()).with_config(config);
         A::socket(&format!("ws://{address}/socket")).connector(connector)
     }
 }
@@ -260,6 +261,7 @@ fn kind(cause: &CloseCause) -> &'static str {
         CloseCause::Io { .. } | CloseCause::ConnectFailed { .. } => "lost",
         CloseCause::UpgradeRejected(_) => "refused",
         CloseCause::Proxy(_) => "proxy",
+        CloseCause::Compression(_) => "compression",
         CloseCause::ConnectTimedOut => "connect timed out",
         CloseCause::HeartbeatTimedOut => "heartbeat timed out",
         CloseCause::Suspended => "slept",

@@ -54,7 +54,7 @@ async fn tick<R: Runtime>(runtime: R, seen: Arc<Seen>) {
         runtime.timer(runtime.now() + EVERY).await;
         let late = began.elapsed().saturating_sub(EVERY);
         let used = processor_time().saturating_sub(began_used);
-        // Nothing here blocks its thread, so what it didn't use others did.
+        // Nothing here blocks the thread, so other processes had the time that it didn't use.
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         seen.longest.fetch_max(micros(late.min(used)), Ordering::Relaxed);
         seen.longest_wall.fetch_max(micros(late), Ordering::Relaxed);
@@ -62,7 +62,7 @@ async fn tick<R: Runtime>(runtime: R, seen: Arc<Seen>) {
     }
 }
 
-/// The processor time that the calling thread has used.
+/// Returns the processor time that the calling thread has used.
 #[cfg(unix)]
 fn processor_time() -> Duration {
     use rustix::time::{ClockId, clock_gettime};

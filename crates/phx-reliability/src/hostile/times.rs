@@ -1,4 +1,4 @@
-//! The settings of every client here, and how long things take.
+//! Settings of every client here, and the times that follow from them.
 
 use std::time::Duration;
 

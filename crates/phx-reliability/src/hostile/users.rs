@@ -134,7 +134,7 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// After the end: what was pushed has its outcome by now, or will have it in time.
+    /// Waits after the end for the outcomes of all pushes.
     pub(super) async fn settle<R: Runtime>(&mut self, runtime: &R) -> anyhow::Result<()> {
         let left = self.pushes.len();
         let limit = sleep(runtime, PUSH_TIMEOUT + SLACK);
@@ -146,7 +146,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Pushes a KiB at a time; what isn't taken is tried again when there may be room.
+/// Pushes a KiB at a time. A push that the buffer refuses is tried again later.
 async fn push_always(room: &Channel) -> anyhow::Result<()> {
     let payload = Payload::json(&json!({ "text": "x".repeat(1_000) }))?;
     let mut waiting = VecDeque::new();

@@ -6,7 +6,7 @@ pub(super) const BINARY: u8 = 0x02;
 pub(super) const CLOSE: u8 = 0x08;
 pub(super) const PING: u8 = 0x09;
 pub(super) const PONG: u8 = 0x0A;
-/// The last frame of its message.
+/// Bit of the last frame of a message.
 pub(super) const FINAL: u8 = 0x80;
 
 /// Returns a server's frame header that announces `length` bytes.
@@ -40,7 +40,7 @@ pub(super) fn close(code: u16) -> Vec<u8> {
     frame(FINAL | CLOSE, &code.to_be_bytes())
 }
 
-/// A message on the channel that every client here joins.
+/// Returns a message on the channel that every client here joins.
 pub(super) fn message(event: &str, payload: &str) -> Vec<u8> {
     text(&format!(r#"[null,null,"room:a","{event}",{payload}]"#))
 }

@@ -1,4 +1,4 @@
-//! The client's record: what its stream has yielded.
+//! The client's record: the items that its stream has yielded.
 
 use phx_client::StreamItem;
 
@@ -7,11 +7,13 @@ use super::numbered::Numbered;
 /// Items of one stream, in order, and their faults.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Deliveries {
-    /// The life that the last message was of, and its number.
+    /// Life of the last message.
     life: u64,
     last: u64,
-    /// Since the last message.
+    /// True if a gap was reported since the last message.
     gap: bool,
+    /// True if the transport may lose messages within a life, and then reports a gap, as long-poll does.
+    gaps_within_lives: bool,
     lagged: u64,
     pub(crate) received: u64,
     pub(crate) gaps: u64,
@@ -22,6 +24,12 @@ pub(crate) struct Deliveries {
 }
 
 impl Deliveries {
+    /// Creates a record of a stream over transports that may lose messages within a life. Where a gap is, any number of
+    /// messages may be missing.
+    pub(crate) fn with_gaps_within_lives() -> Self {
+        Deliveries { gaps_within_lives: true, ..Deliveries::default() }
+    }
+
     /// Records an item. `must_have_got` returns the last number of an ended life, if that is known.
     pub(crate) fn take(
         &mut self,
@@ -35,14 +43,15 @@ impl Deliveries {
                 self.gaps += 1;
             }
             StreamItem::Lagged(count) => self.lagged += count,
-            // It isn't what the server sent.
+            // Damaged, so not a message that the server sent.
             _ => self.lost += 1,
         }
     }
 
     fn message(&mut self, life: u64, n: u64, must_have_got: impl FnOnce(u64) -> Option<u64>) {
         self.received += 1;
-        let (is_new, is_over) = (life > self.life, life < self.life || self.gap);
+        let gap_ends_life = self.gap && !self.gaps_within_lives;
+        let (is_new, is_over) = (life > self.life, life < self.life || gap_ends_life);
         if !is_new && (is_over || n <= self.last) {
             self.doubled += 1;
             return;
@@ -53,11 +62,17 @@ impl Deliveries {
             missing += rest.saturating_sub(self.last);
             missing += u64::from(!self.gap);
         }
-        self.lost += missing.saturating_sub(self.lagged);
+        if !(self.gap && self.gaps_within_lives) {
+            self.lost += missing.saturating_sub(self.lagged);
+        }
         *self = Deliveries { life, last: n, gap: false, lagged: 0, ..self.clone() };
     }
 
-    /// The number of the last message of this life; zero if none has come.
+    pub(crate) fn life(&self) -> u64 {
+        self.life
+    }
+
+    /// Returns the number of the last message of this life; 0 if there is none.
     pub(crate) fn last_of(&self, life: u64) -> u64 {
         if life == self.life { self.last } else { 0 }
     }
@@ -83,7 +98,13 @@ mod tests {
 
     /// Returns the counts of messages received, lost and doubled.
     fn counted(items: impl IntoIterator<Item = StreamItem<Numbered>>) -> (u64, u64, u64) {
-        let mut deliveries = Deliveries::default();
+        counted_by(Deliveries::default(), items)
+    }
+
+    fn counted_by(
+        mut deliveries: Deliveries,
+        items: impl IntoIterator<Item = StreamItem<Numbered>>,
+    ) -> (u64, u64, u64) {
         items.into_iter().for_each(|item| deliveries.take(&item, |life| (life == 7).then_some(5)));
         (deliveries.received, deliveries.lost, deliveries.doubled)
     }
@@ -102,7 +123,7 @@ mod tests {
         assert_eq!(counted([message(1, 2)]), (1, 1, 0));
         // No gap was reported.
         assert_eq!(counted([message(1, 1), message(2, 1)]), (2, 1, 0));
-        // The end of a life is missing that must have come.
+        // The end of a life is missing, although it must have arrived.
         assert_eq!(counted([message(7, 1), StreamItem::Gap, message(8, 1)]), (2, 4, 0));
         assert_eq!(counted([message(1, 1), StreamItem::Lagged(1), message(1, 4)]), (2, 1, 0));
     }
@@ -112,5 +133,20 @@ mod tests {
         assert_eq!(counted([message(1, 1), message(1, 1)]), (2, 0, 1));
         assert_eq!(counted([message(1, 1), StreamItem::Gap, message(1, 2)]), (2, 0, 1));
         assert_eq!(counted([message(2, 1), message(1, 9)]), (2, 0, 1));
+    }
+
+    #[test]
+    fn a_gap_within_a_life_is_fine_where_the_transport_may_have_one() {
+        let counted = |items: Vec<_>| counted_by(Deliveries::with_gaps_within_lives(), items);
+        let gap = || StreamItem::Gap;
+        assert_eq!(counted(vec![message(1, 1), gap(), message(1, 4)]), (2, 0, 0));
+        assert_eq!(counted(vec![message(1, 1), gap(), message(2, 3)]), (2, 0, 0));
+        // Without a gap it is lost all the same, and what came before comes once.
+        assert_eq!(counted(vec![message(1, 1), message(1, 3)]), (2, 1, 0));
+        assert_eq!(counted(vec![message(1, 1), message(2, 1)]), (2, 1, 0));
+        assert_eq!(counted(vec![message(1, 1), gap(), message(1, 1)]), (2, 0, 1));
+        assert_eq!(counted(vec![message(2, 1), gap(), message(1, 9)]), (2, 0, 1));
+        // One gap covers its place only.
+        assert_eq!(counted(vec![gap(), message(1, 2), message(1, 4)]), (2, 1, 0));
     }
 }

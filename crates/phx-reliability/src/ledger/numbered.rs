@@ -1,4 +1,4 @@
-//! Payloads with a number, and with a sum that shows damage.
+//! Payloads with a number and a checksum.
 
 use phx_proto::Payload;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use serde_json::json;
 /// Number within a life of a channel, a topic or the pushes; 0 is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Numbered {
-    /// Of what: a life of a channel, a topic, or 0.
+    /// What the number counts: a life of a channel, a topic, or 0 for pushes.
     pub(crate) of: u64,
     pub(crate) number: u64,
     sum: u64,
@@ -35,7 +35,7 @@ impl Numbered {
             .unwrap_or_default()
     }
 
-    /// None if it was damaged.
+    /// Reads the number; `None` if the payload was damaged.
     pub(crate) fn read(payload: &Payload) -> Option<Self> {
         let read: Numbered = if payload.is_binary() {
             let mut words = payload.as_bytes().chunks(8).map(|word| word.try_into().ok());

@@ -1,4 +1,4 @@
-//! A set of numbers that takes little memory as long as few are missing between them.
+//! A set of numbers that takes little memory if few are missing between them.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 
 /// A set of numbers, kept as ranges.
 ///
-/// A bounded set joins the lowest of many ranges: a number with that many gaps after it is settled, and the memory
-/// stays the same however long the record is kept.
+/// A bounded set merges its lowest ranges when there are too many, so that its memory stays the same in endless
+/// traffic. Numbers so far back don't arrive any more.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 pub(crate) struct Numbers {
-    /// From the first number of a range to its last.
+    /// The last number of each range, by its first.
     ranges: BTreeMap<u64, u64>,
 }
 
-/// The ranges of a set that is to stay small.
+/// Largest number of ranges of a bounded set.
 const MAX_RANGES: usize = 16;
 
 impl Numbers {
-    /// False if the number was there already.
+    /// Inserts a number. Returns false if it was there already.
     pub(crate) fn insert(&mut self, n: u64, stays_small: bool) -> bool {
         if self.contains(n) {
             return false;
@@ -54,7 +54,7 @@ mod tests {
         let mut rng = fastrand::Rng::with_seed(1);
         let (mut numbers, mut set) = (Numbers::default(), BTreeSet::new());
         for _ in 0..20 {
-            // Never more ranges than are kept.
+            // No more ranges than a bounded set keeps.
             let n = rng.u64(0..2 * MAX_RANGES as u64);
             assert_eq!(numbers.insert(n, true), set.insert(n), "{n}");
         }
@@ -68,7 +68,7 @@ mod tests {
         let mut numbers = Numbers::default();
         assert!((0..1000).all(|n| numbers.insert(n * 2, true)));
         assert_eq!(numbers.ranges.len(), MAX_RANGES);
-        // The newest are as they were, and between the oldest nothing is new any more.
+        // The newest ranges are unchanged, and the oldest were merged.
         assert!(!numbers.contains(1997) && numbers.contains(1));
         assert!(!numbers.insert(1998, true) && numbers.insert(1997, true));
     }

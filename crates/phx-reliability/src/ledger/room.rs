@@ -1,4 +1,4 @@
-//! The application on the server: rooms that do with a join or a push what it asks for, and keep the books.
+//! The application on the server: rooms that answer a join or a push as it asks, and record it in the ledger.
 
 use std::any::Any;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub enum JoinIs {
     },
     Rejected,
     Crashed,
-    /// The client can't make the params.
+    /// The client fails to make the params.
     WithoutParams,
 }
 
@@ -32,33 +32,33 @@ pub enum JoinIs {
 #[serde(default)]
 pub(crate) struct JoinParams {
     pub(crate) is: JoinIs,
-    /// Milliseconds from one message to the next; none, if it is zero.
+    /// Time between two messages, in milliseconds; 0 for no messages.
     pub(crate) tick_ms: u64,
 }
 
-/// The response to a join that was accepted.
+/// Response to an accepted join.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Joined {
     pub(crate) life: u64,
 }
 
-/// An order for a room.
+/// A message to a room's own process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Order {
     Push {
         binary: bool,
     },
-    /// The same, again and again.
+    /// Pushes a message, and again after each interval.
     Tick,
     Crash,
     Stop,
 }
 
-/// The longest that a slow join or push takes.
+/// Longest time that a slow join or push takes.
 pub(crate) const MAX_SLOW: Duration = Duration::from_secs(12);
 
-/// A server of rooms that keep these books. What pushes are called says what is done with them; but for
-/// `blob`, `big` and `pause` each is booked. A connection that says nothing for this time ends.
+/// Creates a server of rooms with this record. The event of a push says how it is handled; all but `blob`, `big` and
+/// `pause` are recorded. A connection without a frame from its client ends after `idle_timeout`.
 pub(crate) fn server(ledger: &Ledger, idle_timeout: Duration) -> Server {
     let ledger = ledger.clone();
     Server::builder()

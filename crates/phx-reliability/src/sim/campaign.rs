@@ -15,22 +15,22 @@ use super::violation::{Rule, Violation};
 use super::world::{Outcome, run, run_logged};
 use crate::matrix::in_parallel;
 
-/// Runs the simulation many times, each with another seed.
+/// Run the simulation many times, each with a different seed.
 ///
-/// Ends with 1 if a promise was broken. The plan that broke it is made smaller and kept.
+/// Exits with 1 if a promise was broken, and keeps the shrunk plan that broke it.
 #[derive(Clone, Debug, clap::Args)]
 #[non_exhaustive]
 pub struct Args {
-    /// How many runs.
+    /// Number of runs
     #[arg(long, default_value_t = 20_000)]
     pub runs: usize,
-    /// The first run's seed; each has that of the one before and one more.
+    /// Seed of the first run; each further run adds one
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Carries one kept plan out instead, and prints all frames and events.
+    /// Run one kept plan instead, and print all frames and events
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
-    /// Where plans are kept that broke a promise; the tests run those in `plans/` of this package.
+    /// Directory for plans that broke a promise; the tests run those in `plans/` of this package
     #[arg(long, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/plans"))]
     pub keep: PathBuf,
 }
@@ -46,10 +46,10 @@ struct Total {
     faults: BTreeMap<&'static str, u64>,
     violations: u64,
     events: u64,
-    /// By seed, the first of each.
+    /// The first violation of each seed.
     broken: BTreeMap<u64, Violation>,
     longest_recovery: Duration,
-    /// In hundredths of what is promised.
+    /// Longest recovery, in hundredths of its bound.
     nearest_to_bound: u128,
 }
 
@@ -91,11 +91,11 @@ pub fn campaign(args: &Args) -> anyhow::Result<bool> {
 }
 
 impl Plan {
-    /// A plan that was kept.
+    /// Reads a kept plan.
     ///
     /// # Errors
     ///
-    /// If the file can't be read, or holds none.
+    /// If the file can't be read, or holds no plan.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let text =
             fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;

@@ -33,7 +33,7 @@ pub(super) struct Client {
     /// True for each topic with a channel that crashed without a message to the client.
     pub(super) has_forgotten: [bool; ROOMS],
     pub(super) suspended_since: Option<Duration>,
-    /// By how much its clock was set ahead in all.
+    /// Total by which its clock was set ahead.
     pub(super) set_ahead: Duration,
     slept: Duration,
 }
@@ -43,14 +43,14 @@ pub(super) struct Client {
 pub(super) struct Pulse {
     /// Frames that it has received, on all connections.
     pub(super) frames: u64,
-    /// Arrival of the last of them, since the run began.
+    /// Time of the last frame's arrival, since the run began.
     pub(super) heard: Duration,
-    /// Pings that it hasn't sent, which look like heartbeats.
+    /// Accepted pings that aren't sent yet. On the wire they look like heartbeats.
     pub(super) pings: u32,
     /// Time of the client's last heartbeat, since the run began.
     pub(super) beat: Duration,
     /// True if the run's time limits don't apply: the client slept, its clock was set, or its transport took
-    /// nothing.
+    /// no frames.
     pub(super) is_doubtful: bool,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct Joins(Arc<Mutex<VecDeque<JoinIs>>>);
 pub(super) struct SentJoin {
     pub(super) join_ref: Ref,
     pub(super) frame: Frame,
-    /// The number of the connection, of those that opened.
+    /// Number of the connection among those that opened.
     pub(super) connection: u64,
 }
 
@@ -71,20 +71,28 @@ pub(super) struct Channel {
     pub(super) room: usize,
     /// True if the channel should be joined whenever that is possible.
     pub(super) is_wanted: bool,
-    /// True if its user has left or removed it.
+    /// True if the user has left or removed it.
     pub(super) is_left: bool,
     pub(super) is_replaced: bool,
     pub(super) is_removed: bool,
     pub(super) is_closed: bool,
     pub(super) is_joined: bool,
-    /// The last life that it joined; 0 if there was none.
+    /// Life of its last join; 0 if there was none.
     pub(super) life: u64,
-    /// The number of the last message of this life.
+    /// Number of the last message of this life.
     pub(super) last_push: u64,
-    /// The number of the last broadcast, and whether it was of this life.
+    /// Number of the last broadcast, and true if it belonged to this life.
     pub(super) last_broadcast: (u64, bool),
-    /// The last of its pushes that was sent.
+    /// True for each kind of message that may be missing before the next one, which a gap has announced.
+    pub(super) may_miss: MayMiss,
+    /// Number of the last push that was sent.
     pub(super) last_sent: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct MayMiss {
+    pub(super) push: bool,
+    pub(super) broadcast: bool,
 }
 
 /// A push, a join or a leave that was accepted.
@@ -110,7 +118,7 @@ pub(super) enum CallKind {
 }
 
 impl Channel {
-    /// Its user has joined it, for the first time or after its end.
+    /// Records the user's join, the first one or one after the channel's end.
     pub(super) fn is_joining(&mut self) {
         if self.is_closed {
             // A new life: it has no events yet.

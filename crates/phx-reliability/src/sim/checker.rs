@@ -1,5 +1,5 @@
-//! Checks every event that a client emits, and every frame that it sends, against what its user did
-//! and what the server saw.
+//! Checks every event that a client emits, and every frame that it sends, against its user's calls and the server's
+//! record.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use phx_proto::{
     ConnectionState, Event, Payload, PayloadDropped, TransportId,
 };
 
-use super::channels::{CallKind, Channel, Pulse, topic};
+use super::channels::{CallKind, Channel, MayMiss, Pulse, topic};
 use super::faults::number_of_topic;
 use super::violation::Rule;
 use super::world::World;
@@ -48,6 +48,7 @@ impl World {
                 let is_open = self.clients[client].pings.remove(&ping);
                 self.ensure(is_open, Rule::OneOutcome, || format!("{ping:?} was answered twice"));
             }
+            Event::MessagesLost { .. } => self.note_gap(client),
             Event::HeartbeatAnswered { .. } | Event::RetryCancelled => {}
             Event::Malformed { .. } => {
                 self.clients[client].malformed += 1;
@@ -64,6 +65,20 @@ impl World {
             }
             other => self.violation(Rule::States, format!("an event of no known kind: {other:?}")),
         }
+    }
+
+    /// Messages of any channel may be missing now, and the ends of channels.
+    fn note_gap(&mut self, client: usize) {
+        let (known, long_poll) = (&mut self.clients[client], self.settings.long_poll);
+        for channel in known.channels.values_mut() {
+            channel.may_miss = MayMiss { push: true, broadcast: true };
+        }
+        known.has_forgotten.fill(true);
+        self.ensure(
+            long_poll && self.clients[client].is_open,
+            Rule::States,
+            || "a gap in what can't have one",
+        );
     }
 
     fn check_opened(&mut self, client: usize) {
@@ -95,10 +110,13 @@ impl World {
         self.ensure(was_open == reported_open, Rule::States, || {
             format!("open: reported {reported_open}, closed {was_open}")
         });
-        // Other causes are the core's: it closes what it gives up.
+        // The others are causes of the core, which closes the transport itself.
         let is_reported = matches!(
             cause,
-            CloseCause::Frame { .. } | CloseCause::Io { .. } | CloseCause::UpgradeRejected(_)
+            CloseCause::Frame { .. }
+                | CloseCause::Io { .. }
+                | CloseCause::ConnectFailed { .. }
+                | CloseCause::UpgradeRejected(_)
         );
         let goes_on = is_reported && self.sim.goes_on(self.ids[client], transport);
         self.ensure(!goes_on, Rule::States, || {
@@ -115,7 +133,7 @@ impl World {
         self.ensure(!is_final || may_be_final, Rule::Recovers, || format!("it gave up: {cause}"));
     }
 
-    /// While frames come, a heartbeat waits up to its limit.
+    /// Checks the time of a heartbeat's timeout: while frames arrive, it may wait up to its limit.
     fn check_given_up(&mut self, client: usize) {
         let ms = Duration::from_millis;
         let Pulse { heard, beat, is_doubtful, .. } = self.clients[client].pulse;
@@ -144,6 +162,7 @@ impl World {
         channel.life = life;
         channel.last_push = 0;
         channel.last_broadcast.1 = false;
+        channel.may_miss = MayMiss::default();
         self.ensure(!was_joined && may_join, Rule::States, || {
             format!("{id:?} joined, and it was joined or left")
         });
@@ -251,12 +270,14 @@ impl World {
         let Some(channel) = self.known(client, id) else { return };
         let life = channel.life;
         let last = std::mem::replace(&mut channel.last_push, message.number);
+        let may_miss = std::mem::take(&mut channel.may_miss.push) && message.number > last;
         if message.of != life {
             let what = format!("{id:?} of life {life} got a message of life {}", message.of);
             self.violation(Rule::CurrentJoin, what);
             return;
         }
-        self.ensure(self.follows(client, message, last), Rule::InOrder, || {
+        let follows = may_miss || self.follows(client, message, last);
+        self.ensure(follows, Rule::InOrder, || {
             format!("{id:?} got message {} after {last}", message.number)
         });
     }
@@ -265,10 +286,11 @@ impl World {
         let Some(channel) = self.known(client, id) else { return };
         let expected = number_of_topic(channel.room);
         let last = std::mem::replace(&mut channel.last_broadcast, (message.number, true));
+        let may_miss = std::mem::take(&mut channel.may_miss.broadcast);
         let follows = match last {
             // A message broadcast before the join doesn't belong to this life.
-            (last, false) => message.number > last,
-            (last, true) => self.follows(client, message, last),
+            (last, is_known) if !is_known || may_miss => message.number > last,
+            (last, _) => self.follows(client, message, last),
         };
         self.ensure(message.of == expected && follows, Rule::InOrder, || {
             format!("{id:?} got broadcast {message:?} after {last:?}")
@@ -312,7 +334,7 @@ impl World {
         let state = socket.connection_state();
         let agree = match state {
             ConnectionState::Open => known.is_open,
-            // A disconnect is reported when it is over.
+            // A disconnect is reported when it is complete.
             ConnectionState::Closing => true,
             _ => !known.is_open,
         };
@@ -355,7 +377,7 @@ impl World {
         self.check_timers(client, connection);
     }
 
-    /// Without a connection, and without a wish for one, only calls have deadlines.
+    /// Checks that only calls have deadlines if the user wants no connection.
     fn check_timers(&mut self, client: usize, connection: ConnectionState) {
         let known = &self.clients[client];
         if connection != ConnectionState::Closed || known.open_calls() > 0 {
@@ -368,7 +390,7 @@ impl World {
         });
     }
 
-    /// `connection` is the number of the connection that is open.
+    /// Checks a push that was sent. `connection` is the number of the open connection.
     pub(super) fn check_sent(&mut self, client: usize, push: u64, connection: u64) {
         let is_new = self.sent.insert(push);
         self.ensure(is_new, Rule::PushedOnce, || format!("push {push} was sent twice"));
@@ -394,7 +416,7 @@ impl World {
         });
     }
 
-    /// Checks what the server has handled since the last call.
+    /// Checks the pushes that the server has handled since the last call.
     pub(super) fn check_received(&mut self) {
         let receipts = self.ledger.lock().take_receipts();
         for Receipt { topic: in_topic, push, is_again, is_in_order } in receipts {

@@ -17,7 +17,8 @@ use crate::ledger::room::Order;
 pub(super) const FIRST_TOPIC: u64 = 1 << 40;
 
 impl World {
-    /// Does what isn't the user's doing, and counts it if it is a fault that strikes.
+    /// Performs an operation of the server, the network or the machine, and counts it if it is a fault that takes
+    /// effect.
     pub(super) fn act_as_fault(&mut self, client: usize, op: &Op) {
         let (id, ms) = (self.ids[client], Duration::from_millis);
         let is_connected = self.sim.server_socket(id).is_some();
@@ -31,6 +32,7 @@ impl World {
             | Op::Cut
             | Op::CutAfter { .. }
             | Op::HalfOpen
+            | Op::Busy { .. }
             | Op::Stall => is_connected,
             _ => true,
         };
@@ -61,6 +63,9 @@ impl World {
             }
             Op::BlockSends => self.sim.block_sends(id),
             Op::UnblockSends => self.sim.unblock_sends(id),
+            Op::FailPoll => self.sim.with_server(|server, _| server.fail_next_poll()),
+            Op::SlowPosts { by } => self.sim.with_server(|server, _| server.delay_posts(ms(*by))),
+            Op::Busy { by } => self.keep_busy(client, ms(*by)),
             Op::Suspend => {
                 let now = self.now();
                 self.clients[client].fall_asleep(now);
@@ -94,15 +99,21 @@ impl World {
         self.sim.with_server(|server, now| server.broadcast(now, topic(room), "talk", payload));
     }
 
-    /// False if the server knows no such channel.
+    /// Sends a message to a channel's process. Returns false if the server knows no such channel.
     pub(super) fn order(&mut self, client: usize, room: usize, order: Order) -> bool {
         let Some(socket) = self.sim.server_socket(self.ids[client]) else { return false };
         self.sim.with_server(|server, now| server.send(now, socket, topic(room), order))
     }
 
-    /// Crashes a channel, and has the message of that lost if it is the next that comes.
+    fn keep_busy(&mut self, client: usize, time: Duration) {
+        if let Some(socket) = self.sim.server_socket(self.ids[client]) {
+            self.sim.with_server(|server, now| server.keep_busy(now, socket, time));
+        }
+    }
+
+    /// Crashes a channel, and loses the message about it if that is the next frame.
     fn forget(&mut self, client: usize, room: usize) -> bool {
-        // A channel that a repeated join has made would take its place, under the same ref.
+        // The channel of a repeated join has the same ref and would take its place.
         if self.clients[client].has_repeated[room] || !self.order(client, room, Order::Crash) {
             return false;
         }
@@ -168,7 +179,7 @@ impl World {
         true
     }
 
-    /// The end of a channel is spared: the client can't know of it if its one message is damaged.
+    /// Damages a frame to the client, but no message about a channel's end: the client couldn't know of it then.
     fn damage_received(&mut self, client: usize, how: Damage) {
         let ledger = self.ledger.clone();
         self.sim.alter_next_received(self.ids[client], move |frame| {
@@ -184,14 +195,14 @@ impl World {
     }
 }
 
-/// Events that a channel's end on the server has.
+/// Events of a channel's end on the server.
 const ENDS: [ByteString; 2] = [events::CLOSE, events::ERROR];
 
 pub(super) fn number_of_topic(room: usize) -> u64 {
     FIRST_TOPIC + u64::try_from(room).unwrap_or_default()
 }
 
-/// None if the client has had one join only: nothing is stale yet.
+/// Makes a message that no channel may take; `None` if it needs a stale ref, and the client has had one join only.
 fn stray_message(is: Stray, topic: &'static str, stale: Option<Ref>) -> Option<Message> {
     let message = match is {
         Stray::StaleClose => Message::new(topic, events::CLOSE, Payload::empty())

@@ -8,7 +8,7 @@ use super::plan::{
 use crate::ledger::room::{JoinIs, MAX_SLOW};
 
 impl Plan {
-    /// The plan of a seed.
+    /// Generates the plan of a seed.
     #[must_use]
     pub fn from_seed(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed);
@@ -40,11 +40,31 @@ impl Plan {
                 _ => steps.push(step),
             }
         }
-        Plan { settings: Settings::random(&mut rng), clients, steps }
+        let mut settings = Settings::random(&mut rng);
+        // Of separate dice, so that the other plans stay what they were.
+        let mut rng = Rng::with_seed(seed.rotate_left(32));
+        settings.long_poll = rng.u8(..3) == 0;
+        if settings.long_poll {
+            steps.iter_mut().for_each(|step| over_long_poll(&mut step.op, &mut rng));
+        }
+        Plan { settings, clients, steps }
     }
 }
 
-/// A restart, and the server's return.
+/// Puts a fault of long-poll in the place of one that it can't have: there is nothing between a frame and its answer
+/// that could change it, and there are no heartbeats.
+fn over_long_poll(op: &mut Op, rng: &mut Rng) {
+    *op = match op {
+        // Nor does a session read a POST twice.
+        Op::DamageReceived { .. } | Op::DamageSent { .. } | Op::RepeatJoin { .. } => Op::FailPoll,
+        Op::LateHeartbeats { by } => Op::SlowPosts { by: *by },
+        Op::ForgetChannel { .. } | Op::HalfOpen if rng.bool() => Op::Busy { by: rng.u64(..8_000) },
+        Op::ForgetChannel { .. } => Op::FailPoll,
+        _ => return,
+    };
+}
+
+/// Adds a restart, and the server's return.
 fn restart(steps: &mut Vec<Step>, step: Step, clients: usize, rng: &mut Rng) {
     let down = rng.u64(..20_000);
     steps.push(step);
@@ -69,7 +89,7 @@ fn block(steps: &mut Vec<Step>, step: Step, rng: &mut Rng) {
     steps.push(Step { after: rng.u64(..4_000), client, op: Op::UnblockSends });
 }
 
-/// Replies to heartbeats that come late, while messages come all the time.
+/// Adds late replies to heartbeats while messages arrive all the time.
 fn load(steps: &mut Vec<Step>, step: Step, rng: &mut Rng) {
     let client = step.client;
     steps.push(step);
@@ -95,6 +115,7 @@ impl Settings {
             join_again: rng.bool(),
             heartbeat_limit: rng.u64(..20_000),
             joins_in_flight: rng.usize(..=ROOMS),
+            long_poll: false,
         }
     }
 }
@@ -202,7 +223,7 @@ fn any_stray(rng: &mut Rng) -> Stray {
 }
 
 fn network_op(rng: &mut Rng) -> Op {
-    // Latency and jitter together stay below the longest way.
+    // Latency and jitter together stay below the largest latency.
     let longest = u64::try_from(MAX_LATENCY.as_millis() / 2).unwrap_or(u64::MAX);
     let up_to = if rng.bool() { rng.u64(..100) } else { rng.u64(..longest) };
     match rng.u8(..35) {

@@ -1,4 +1,4 @@
-//! Checks what became of pushes, joins and leaves.
+//! Checks the outcomes of pushes, joins and leaves.
 
 use std::time::Duration;
 
@@ -78,8 +78,8 @@ impl World {
         }
     }
 
-    /// The server's rooms send a push back. They refuse one that they couldn't read, or for which they had no
-    /// capacity.
+    /// Returns true if a reply is what the server's rooms send: the push itself, or an error if it was damaged or over
+    /// their capacity.
     fn is_true_reply(
         &self,
         client: usize,

@@ -1,4 +1,4 @@
-//! A run as data: who is there, and what is done when.
+//! A run as data: the clients, and the operations with their times.
 
 use std::time::Duration;
 
@@ -27,31 +27,33 @@ pub struct Settings {
     pub heartbeat_interval: u64,
     /// [`Config::heartbeat_timeout`].
     pub heartbeat_timeout: u64,
-    /// [`Config::heartbeat_limit`]; plans that were made before it was there have none.
+    /// [`Config::heartbeat_limit`]; plans that are older than this setting have none.
     #[serde(default)]
     pub heartbeat_limit: u64,
-    /// [`Config::max_joins_in_flight`]; zero, as in plans that were made before it was there, is the
-    /// default.
+    /// [`Config::max_joins_in_flight`]; 0, as in plans that are older than this setting, is the default.
     #[serde(default)]
     pub joins_in_flight: usize,
     /// [`Config::connect_timeout`].
     pub connect_timeout: u64,
-    /// Of pushes, joins and leaves.
+    /// Timeout of pushes, joins and leaves.
     pub timeout: u64,
     /// [`Config::stable_after`].
     pub stable_after: u64,
-    /// phoenix.js's reconnect schedule instead of the default one.
+    /// True for phoenix.js's reconnect schedule instead of the default one.
     pub quick_reconnect: bool,
-    /// [`RejoinPolicy::always`] instead of the default.
+    /// True for [`RejoinPolicy::always`] instead of the default.
     pub always_rejoin: bool,
-    /// [`PushOverflow::DropOldest`] instead of the default.
+    /// True for [`PushOverflow::DropOldest`] instead of the default.
     pub evict_oldest: bool,
-    /// [`ClosePolicy::always`] instead of the default.
+    /// True for [`ClosePolicy::always`] instead of the default.
     #[serde(default)]
     pub rejoin_closed: bool,
-    /// Users join a channel that was closed once more, and make no new one.
+    /// True if users join a closed channel again instead of creating a new one.
     #[serde(default)]
     pub join_again: bool,
+    /// True if the clients connect over long-poll; plans that were made before it was there have no such clients.
+    #[serde(default)]
+    pub long_poll: bool,
 }
 
 /// One operation, some time after the previous one.
@@ -94,7 +96,7 @@ pub enum Op {
     Replace {
         room: usize,
     },
-    /// The call before this many calls.
+    /// Cancels the call that was made this many calls ago.
     Cancel {
         back: usize,
     },
@@ -117,14 +119,14 @@ pub enum Op {
     StopChannel {
         room: usize,
     },
-    /// The channel crashes, and the client isn't notified: its next frame is another one, if it was that.
+    /// The channel crashes, and the message about it is lost.
     ForgetChannel {
         room: usize,
     },
     CloseConnection {
         code: u16,
     },
-    /// All connections end, with this code or none, and new ones fail until [`Op::Online`].
+    /// All connections end, with this code or without a close frame, and new ones fail until [`Op::Online`].
     Restart {
         code: Option<u16>,
     },
@@ -132,7 +134,7 @@ pub enum Op {
         room: usize,
         is: Stray,
     },
-    /// The client's last join of the topic arrives at the server once more.
+    /// The client's last join of the topic arrives at the server again.
     RepeatJoin {
         room: usize,
     },
@@ -144,7 +146,7 @@ pub enum Op {
     Jitter {
         up_to: u64,
     },
-    /// Replies to heartbeats come later than all else.
+    /// Replies to heartbeats arrive later than all other frames.
     LateHeartbeats {
         by: u64,
     },
@@ -169,6 +171,18 @@ pub enum Op {
     BlockSends,
     UnblockSends,
 
+    // Faults of long-poll.
+    /// The next poll with messages is answered with 500, and they are lost.
+    FailPoll,
+    /// Answers to POSTs come later than their frames.
+    SlowPosts {
+        by: u64,
+    },
+    /// The client's session does nothing for a time, and may look gone.
+    Busy {
+        by: u64,
+    },
+
     // Operations of the client's machine.
     Suspend,
     Wake,
@@ -181,7 +195,7 @@ pub enum Op {
 }
 
 impl Op {
-    /// The kind of fault that it is, if it is one.
+    /// Returns the kind of fault; `None` if the operation is none.
     pub(super) fn fault(&self) -> Option<&'static str> {
         Some(match self {
             Op::NextJoin { .. } => "join that goes wrong",
@@ -205,6 +219,9 @@ impl Op {
             Op::DamageReceived { .. } => "damaged frame to the client",
             Op::DamageSent { .. } => "damaged frame to the server",
             Op::BlockSends => "transport that takes nothing",
+            Op::FailPoll => "poll that loses messages",
+            Op::SlowPosts { by: 1.. } => "slow answers to POSTs",
+            Op::Busy { .. } => "busy session",
             Op::Suspend => "machine sleeps",
             Op::ClockAhead { .. } => "clock set ahead",
             Op::ClockBack { .. } => "clock set back",
@@ -267,14 +284,14 @@ pub enum Stray {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::exhaustive_enums, missing_docs, reason = "each says what is done to the frame")]
 pub enum Damage {
-    /// Cut after this many hundredths of it.
+    /// Cuts the frame after this percentage of its bytes.
     Cut { percent: u8 },
-    /// The byte there is one that occurs in no UTF-8 text.
+    /// Replaces the byte at this percentage with one that occurs in no UTF-8 text.
     Garble { percent: u8 },
 }
 
 impl Push {
-    /// One that is answered.
+    /// Creates a push that is answered.
     pub(super) fn echo(room: usize) -> Self {
         Push { room, event: PushEvent::Echo, binary: false, timeout: None }
     }
@@ -283,21 +300,25 @@ impl Push {
 /// Number of topics.
 pub(super) const ROOMS: usize = 3;
 
-/// The longest that a server's answer can be asked to wait for, see [`Refuse`].
+/// Largest `Retry-After` of a server's answer, see [`Refuse`].
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(15);
 
-/// Pushes of a channel that wait at the most.
+/// Largest number of buffered pushes of a channel.
 pub(super) const MAX_BUFFERED: usize = 8;
-/// Calls that are open at the most.
+/// Largest number of open calls.
 pub(super) const MAX_PUSHES: usize = 48;
 pub(super) const MAX_CHANNELS: usize = 12;
 
-/// The longest that turns are apart: one a second, for all topics.
+/// The longest until a dead session is noticed: a poll without an answer ends it after 20 s; one that waits at a
+/// dead session is answered after 10 s, and the server looks twice for 2 s before it says that there is none.
+const LONG_POLL_NOTICE: Duration = Duration::from_secs(40);
+
+/// Longest time between turns to join: one a second, for all topics.
 const MAX_SPREAD: Duration = Duration::from_secs(3);
 
 /// Largest total by which a run sets clocks back.
 pub(super) const MAX_BACK: Duration = Duration::from_secs(4);
-/// The longest way, jitter included.
+/// Largest latency, jitter included.
 pub(super) const MAX_LATENCY: Duration = Duration::from_secs(2);
 
 impl Settings {
@@ -333,18 +354,22 @@ impl Settings {
         config
     }
 
-    /// The bound that is promised: the longest that a channel which should be joined isn't, after the
+    /// Returns the promised bound: the longest time until every channel that should be joined is joined, after the
     /// network has healed.
     ///
-    /// In the worst case the connection is dead and isn't noticed though it is heard, the server has
-    /// just said when to come back, a slow join blocks the new connection, the answers to the joins whose
-    /// turns come first and to the join itself are lost, turns are spread because many were rejected
-    /// before, and the client's clock stands still until the time catches up with it.
+    /// In the worst case the connection is dead while frames still arrive on it, the server has just sent a
+    /// `Retry-After`, a slow join blocks the new connection, the answers to this join and to those with earlier
+    /// turns are lost, turns are spread because many joins were rejected before, and the client's clock stands still
+    /// because it was set back.
     pub(super) fn recovery_bound(&self) -> Duration {
         let ms = Duration::from_millis;
-        let notice = ms(self.heartbeat_interval + self.heartbeat_timeout.max(self.heartbeat_limit));
+        let notice = if self.long_poll {
+            LONG_POLL_NOTICE
+        } else {
+            ms(self.heartbeat_interval + self.heartbeat_timeout.max(self.heartbeat_limit))
+        };
         let reconnect = longest_delay(Duration::from_secs(10)) + MAX_RETRY_AFTER;
-        // The joins before it in the queue, and its turn.
+        // The joins with earlier turns, and this one.
         let turns = ROOMS.div_ceil(self.joins_in_flight.clamp(1, ROOMS));
         let turns = u32::try_from(turns).unwrap_or(u32::MAX);
         let join = ms(self.timeout) * turns + MAX_SPREAD + longest_delay(Duration::from_secs(10));
@@ -352,7 +377,7 @@ impl Settings {
     }
 }
 
-/// The jitter is a quarter either way.
+/// Returns the longest delay of a step, with its jitter of a quarter either way.
 fn longest_delay(step: Duration) -> Duration {
     step * 5 / 4
 }

@@ -1,13 +1,11 @@
-//! Makes a plan that shows a violation smaller.
+//! Shrinks plans that show a violation.
 
 use super::plan::{Plan, Step};
 use super::violation::Rule;
 use super::world::run;
 
-/// The smallest plan that was found to break the same rule: steps are left out, as many at a time
-/// as can be, and what is left happens without waiting where that does.
-///
-/// A plan that breaks nothing is returned as it is.
+/// Returns the smallest plan found that breaks the same rule: without the steps that it doesn't need, and without
+/// waits before the others where possible. A plan that breaks no rule is returned unchanged.
 #[must_use]
 pub fn shrink(plan: &Plan) -> Plan {
     let Some(rule) = broken(plan) else { return plan.clone() };
@@ -39,7 +37,7 @@ fn leave_out_steps(plan: &mut Plan, rule: Rule) {
             let end = at.saturating_add(count).min(plan.steps.len());
             let mut smaller = plan.clone();
             let passed: u64 = smaller.steps.drain(at..end).map(|step: Step| step.after).sum();
-            // The time is left in: much depends on it.
+            // The step's time is added to the next one, since violations often depend on times.
             if let Some(next) = smaller.steps.get_mut(at) {
                 next.after = next.after.saturating_add(passed);
             }

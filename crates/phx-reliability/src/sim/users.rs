@@ -11,7 +11,7 @@ use super::world::{Owner, World};
 use crate::ledger::numbered::Numbered;
 
 impl World {
-    /// Does what a user does. A program on a machine that sleeps does nothing.
+    /// Performs a user's operation. While the machine sleeps, the program does nothing.
     pub(super) fn act_as_user(&mut self, client: usize, op: &Op) {
         if self.clients[client].suspended_since.is_some() {
             return;
@@ -65,8 +65,7 @@ impl World {
         }
     }
 
-    /// Returns the user's channel of the topic; a new one if that is being left, or is closed and won't be joined
-    /// again.
+    /// Returns the user's channel of the topic; a new one if that is being left, or is closed and isn't joined again.
     fn channel_to_join(&mut self, client: usize, room: usize) -> Option<ChannelId> {
         if let Some((channel, known)) = self.clients[client].channel_of(room) {
             if !known.is_closed && !known.is_left {
@@ -84,7 +83,7 @@ impl World {
                 self.made(client, channel, room);
                 Some(channel)
             }
-            // Those that were being left count until they are removed.
+            // Channels that are being left count until they are removed.
             Err(CallError::TooManyChannels { .. }) => {
                 self.remove_closed(client);
                 None
@@ -108,7 +107,7 @@ impl World {
         let timeout = timeout.map(Duration::from_millis);
         let number = self.pushes + 1;
         let payload = Numbered::new(0, number).payload(binary);
-        // The owner must be known before the server receives the push, which is in this call.
+        // The server receives the push within this call, and must know its owner.
         self.push_owners.insert(number, Owner { client, channel, call: None });
         let pushed = self.with(client, |socket, now| {
             socket.push(now, channel, format!("{event:?}"), payload.clone(), timeout)
@@ -203,7 +202,7 @@ impl World {
                 self.made(client, new, room);
                 self.join(client, room, None);
             }
-            // Those that were replaced count until they are removed.
+            // Replaced channels count until they are removed.
             Err(CallError::TooManyChannels { .. }) => self.remove_closed(client),
             Err(error) => self.violation(Rule::States, format!("a replacement failed: {error}")),
         }

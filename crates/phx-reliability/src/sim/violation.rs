@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// A promise that wasn't kept.
+/// A broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
@@ -43,7 +43,7 @@ pub enum Rule {
     Works,
     /// When everything is closed no timer is left.
     NoTimers,
-    /// No more is held than the limits say, and everything is given back.
+    /// Buffers stay within their limits, and their memory is freed.
     Limits,
     /// Equal plans give equal runs.
     Deterministic,

@@ -1,4 +1,4 @@
-//! Carries a plan out.
+//! Execution of a plan.
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use phx_proto::{
-    ChannelId, Event, Instant, Payload, RequestId, Serializer, Socket, V2Server, events,
+    ChannelId, Event, Instant, Payload, RequestId, Serializer, Socket, TransportKind, V2Server,
+    events,
 };
 use phx_testing::{ClientId, Simulation};
 
@@ -25,19 +26,19 @@ use crate::ledger::room::{JoinIs, JoinParams, server};
 pub struct Outcome {
     /// Violations, in the order in which they were found.
     pub violations: Vec<Violation>,
-    /// The faults that struck, by kind.
+    /// Number of faults that took effect, by kind.
     pub faults: BTreeMap<&'static str, u64>,
-    /// Events that the clients emitted.
+    /// Number of events that the clients emitted.
     pub events: u64,
     /// Time from when the network healed until everything was joined.
     pub recovery: Duration,
-    /// Promised limit of that time.
+    /// Promised bound of `recovery`.
     pub recovery_bound: Duration,
     /// Hash of all frames and events: equal plans give equal digests.
     pub digest: u64,
 }
 
-/// Changes what a client reports, before it is checked.
+/// Function that changes a client's events before they are checked.
 pub type Tamper = dyn FnMut(usize, Vec<Event>) -> Vec<Event>;
 
 /// Idle timeout of Phoenix.
@@ -49,38 +50,38 @@ pub(super) struct World {
     pub(super) settings: Settings,
     pub(super) ids: Vec<ClientId>,
     pub(super) clients: Vec<Client>,
-    /// Pushes that were accepted, in the order of the calls.
+    /// Number of accepted pushes, which are numbered in the order of the calls.
     pub(super) pushes: u64,
-    /// Whose each push is.
+    /// Owner of each push.
     pub(super) push_owners: BTreeMap<u64, Owner>,
-    /// Pushes that were sent.
+    /// Numbers of the pushes that were sent.
     pub(super) sent: BTreeSet<u64>,
-    /// Broadcasts to each topic.
+    /// Number of broadcasts to each topic.
     pub(super) broadcasts: [u64; ROOMS],
     pub(super) outcome: Outcome,
     pub(super) tamper: Option<Box<Tamper>>,
     digest: DefaultHasher,
-    /// All frames and events, a line each, if that is wanted.
+    /// All frames and events, a line each, of a logged run.
     log: Option<Vec<String>>,
 }
 
-/// Whose a push is.
+/// Owner of a push.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Owner {
     pub(super) client: usize,
     pub(super) channel: ChannelId,
-    /// None until it has been accepted.
+    /// `None` until the core has accepted it.
     pub(super) call: Option<RequestId>,
 }
 
-/// Carries a plan out, ends all faults, and checks that everything recovers.
+/// Executes a plan, ends all faults, and checks that everything recovers.
 #[must_use]
 pub fn run(plan: &Plan) -> Outcome {
     World::new(plan, None).run(plan)
 }
 
-/// Carries a plan out, and returns the outcome and all frames and events, a line
-/// each: the time, the client's number, and what.
+/// Executes a plan. Returns the outcome, and a line for each frame and event: the time, the client's number, and the
+/// frame or event.
 #[must_use]
 pub fn run_logged(plan: &Plan) -> (Outcome, Vec<String>) {
     let mut world = World::new(plan, None);
@@ -89,8 +90,7 @@ pub fn run_logged(plan: &Plan) -> (Outcome, Vec<String>) {
     (outcome, world.log.unwrap_or_default())
 }
 
-/// Carries a plan out, and has `tamper` change events before it is checked: a check
-/// of the checker.
+/// Executes a plan, and lets `tamper` change events before they are checked: a test of the checker.
 #[must_use]
 pub fn run_tampered(plan: &Plan, tamper: Box<Tamper>) -> Outcome {
     World::new(plan, Some(tamper)).run(plan)
@@ -108,6 +108,9 @@ impl World {
         let (mut ids, mut clients) = (Vec::new(), Vec::new());
         for _ in 0..plan.clients.max(1) {
             let id = sim.client(plan.settings.config());
+            if plan.settings.long_poll {
+                sim.set_transport(id, TransportKind::LongPoll);
+            }
             let client = Client::default();
             let joins = client.joins.clone();
             sim.on_params(id, move |_| match joins.next() {
@@ -158,7 +161,7 @@ impl World {
         self.sim.now().since_epoch()
     }
 
-    /// Calls a client's core.
+    /// Runs a function with a client's core.
     pub(super) fn with<T>(
         &mut self,
         client: usize,
@@ -167,7 +170,7 @@ impl World {
         self.sim.with(self.ids[client], f)
     }
 
-    /// Lets time pass, and looks at everything the moment it happens.
+    /// Advances the time, and checks each event at the moment at which it happens.
     pub(super) fn pass(&mut self, duration: Duration) {
         let until = self.sim.now() + duration;
         while self.sim.step(until) {
@@ -177,7 +180,7 @@ impl World {
         self.collect();
     }
 
-    /// Checks what the clients have sent and reported.
+    /// Checks the frames and events of the clients.
     pub(super) fn collect(&mut self) {
         for number in 0..self.clients.len() {
             self.note_frames(number);
@@ -202,7 +205,7 @@ impl World {
         self.check_received();
     }
 
-    /// Writes a thing into the digest.
+    /// Adds a frame or an event to the digest.
     fn note(&mut self, client: usize, what: &impl Debug) {
         let line = format!("{:?} {client} {what:?}", self.now());
         line.hash(&mut self.digest);
@@ -245,7 +248,7 @@ impl World {
         self.outcome.violations.push(violation);
     }
 
-    /// A violation, unless it holds.
+    /// Records a violation unless `holds`.
     pub(super) fn ensure<T: Into<String>>(
         &mut self,
         holds: bool,

@@ -1,11 +1,12 @@
-//! The faults of a soak: one after another, at random, on some connections or on all.
+//! Faults of a soak: one after another, at random, on some connections or on all.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use fastrand::Rng;
 use phx_client::{ByteString, CloseCode, Frame};
 use phx_testing::fault_proxy::{ConnectionId, Connections, Direction, FaultProxy};
@@ -13,10 +14,11 @@ use phx_testing::listener::Listener;
 use phx_testing::{Connectivity, UpgradeRejection};
 
 use super::host::Host;
+use super::stats::Stats;
 use crate::ledger::room::Order;
 use crate::matrix::is_wanted;
 
-/// A fault: its name and its action, on all connections and as bad as it gets, or on some.
+/// A fault: its name and its action, on all connections at its worst, or on some.
 struct Fault {
     name: &'static str,
     strike: fn(&mut Faults, Blow) -> anyhow::Result<()>,
@@ -83,22 +85,61 @@ const ALL: &[Fault] = faults! {
     ChannelsCrash |it, _| it.crash_channels();
 };
 
-/// Longer than it takes to notice, to connect and to join, on however busy a machine.
+/// Faults of a soak that switches between WebSocket and long-poll, besides most of [`ALL`]. The first one leads to
+/// long-poll, and the last one back.
+const SWITCHING: &[Fault] = faults! {
+    FramesVanish |it, blow| {
+        it.proxy.swallow_frames(true);
+        it.each(blow, |some| some.cut());
+    };
+    PollsFail |it, blow| {
+        let polls = if blow.everybody { 100 } else { it.rng.u8(1..30) };
+        it.at_host(|listener| listener.with(|server, _| {
+            (0..polls).for_each(|_| server.fail_next_poll());
+        }));
+    };
+    PollsAborted |it, _| it.at_host(Listener::abort_polls);
+    PostsSlow |it, _| {
+        it.at_host(|listener| listener.with(|server, _| server.delay_posts(MAX_POST_DELAY)));
+    };
+    SessionsBusy |it, blow| it.keep_busy(blow);
+    IdleClosed |it, _| it.at_host(Listener::close_idle);
+    FramesPass |it, _| {
+        // A WebSocket that has lost frames ends first, since it must not go on.
+        it.proxy.all().cut();
+        it.proxy.swallow_frames(false);
+        it.stats.retry_web_sockets();
+    };
+};
+
+/// Faults that a soak which switches doesn't have: where long-poll may lose messages, the records can't distinguish the
+/// effects of these from a client's fault.
+const NOT_SWITCHING: [&str; 3] = ["Garble", "MalformedFrame", "ChannelsCrash"];
+
+/// Time that slow answers to POSTs take.
+const MAX_POST_DELAY: Duration = Duration::from_secs(1);
+
+/// Time for which a session is kept busy; after 2 s its requests find it gone.
+const BUSY: Duration = Duration::from_millis(2500);
+
+/// Time within which clients notice a fault, connect and join, on a busy machine as well.
 const SETTLING: Duration = Duration::from_secs(4);
 
 /// Largest delay of each direction.
 const MAX_LATENCY: Duration = Duration::from_millis(400);
 
-/// The server, the proxy before it, and what was done to them.
+/// The server, the proxy before it, and the state of their faults.
 pub(super) struct Faults {
     host: Host,
     proxy: FaultProxy,
     rng: Rng,
     every: Duration,
+    stats: Arc<Stats>,
+    all: Vec<&'static Fault>,
     wanted: Vec<&'static Fault>,
-    /// Connections that their clients have given up after this time, and the server hasn't.
+    /// Connections that the server still holds, with the time after which their clients have given them up.
     silent: VecDeque<(Instant, ConnectionId)>,
-    /// Every kind once, in random order, before any comes again.
+    /// Faults that remain before each kind comes again, in random order.
     to_come: Vec<&'static Fault>,
     done: BTreeMap<&'static str, u64>,
 }
@@ -109,14 +150,24 @@ impl Faults {
         seed: u64,
         every: Duration,
         only: &[String],
+        (stats, switching): (&Arc<Stats>, bool),
     ) -> anyhow::Result<Self> {
-        let wanted: Vec<_> = ALL.iter().filter(|fault| is_wanted(only, fault.name)).collect();
-        let names = || ALL.iter().map(|fault| fault.name).collect::<Vec<_>>().join(", ");
+        let all: Vec<_> = if switching {
+            let others = ALL.iter().filter(|fault| !NOT_SWITCHING.contains(&fault.name));
+            let (last, first) = SWITCHING.split_last().context("a list of faults")?;
+            first.iter().chain(others).chain([last]).collect()
+        } else {
+            ALL.iter().collect()
+        };
+        let wanted = |fault: &&&Fault| is_wanted(only, fault.name);
+        let wanted: Vec<_> = all.iter().filter(wanted).copied().collect();
+        let names = || all.iter().map(|fault| fault.name).collect::<Vec<_>>().join(", ");
         ensure!(!wanted.is_empty(), "there are no such faults; there are {}", names());
         let proxy = FaultProxy::start(host.port().address())?;
         let (silent, to_come, done) = (VecDeque::new(), Vec::new(), BTreeMap::new());
         let rng = Rng::with_seed(seed);
-        Ok(Faults { host, proxy, rng, every, wanted, silent, to_come, done })
+        let stats = Arc::clone(stats);
+        Ok(Faults { host, proxy, rng, every, stats, all, wanted, silent, to_come, done })
     }
 
     /// Returns the address to which clients connect.
@@ -124,12 +175,12 @@ impl Faults {
         self.proxy.address()
     }
 
-    /// Strikes with every kind of fault, on all clients and at its worst, so that the memory has been at its peaks:
-    /// once in order and once at random, since each fault meets the state that the one before has left.
+    /// Applies every kind of fault to all clients at its worst, so that memory has reached its peaks: once in order and
+    /// once at random, since each fault meets the state that the previous one left.
     pub(super) fn warm_up(&mut self) -> anyhow::Result<()> {
-        let mut again: Vec<_> = ALL.iter().collect();
+        let mut again = self.all.clone();
         self.rng.shuffle(&mut again);
-        for fault in ALL.iter().chain(again) {
+        for fault in self.all.clone().into_iter().chain(again) {
             let next = Instant::now() + self.every;
             self.begin(fault, true)?;
             pass(next - self.every / 2);
@@ -139,11 +190,11 @@ impl Faults {
         Ok(())
     }
 
-    /// Makes faults until then.
+    /// Makes faults until `end`.
     pub(super) fn until(&mut self, end: Instant) -> anyhow::Result<()> {
         loop {
             let next = Instant::now() + self.every;
-            // Between two faults there is a time without any.
+            // Each fault ends before the next one begins.
             if next > end {
                 pass(end);
                 return Ok(());
@@ -162,30 +213,32 @@ impl Faults {
         }
     }
 
-    /// Ends all faults and all connections, and gives the clients time to make new ones: a connection
-    /// keeps the buffers that its peaks needed for as long as it lives, and one that was given up
-    /// without the server's knowledge lives on there.
+    /// Ends all faults and all connections, and gives the clients time to reconnect. A connection keeps the buffers of
+    /// its peaks, and one that only the client has given up still exists on the server.
     pub(super) fn settle(&mut self) -> anyhow::Result<()> {
         self.heal()?;
         self.proxy.all().cut();
-        // Connections that fell silent would stay with the server for as long as it waits for them.
+        self.proxy.swallow_frames(false);
+        // The server would keep silent connections until its idle timeout.
         self.host.stop(false);
         self.host.listen()?;
         pass(Instant::now() + SETTLING);
         Ok(())
     }
 
-    /// Ends what doesn't end by itself.
+    /// Ends the faults that don't end by themselves.
     pub(super) fn heal(&mut self) -> anyhow::Result<()> {
         self.proxy.set_connectivity(Connectivity::Online)?;
         self.proxy.all().resume();
         self.proxy.set_latency(Duration::ZERO);
-        // They would pile up.
+        // Otherwise the server would hold more and more of them.
         let noticed = self.silent.partition_point(|(at, _)| *at <= Instant::now());
         for (_, id) in self.silent.drain(..noticed) {
             self.proxy.connection(id).cut();
         }
-        self.host.listen()
+        self.host.listen()?;
+        self.at_host(|listener| listener.with(|server, _| server.heal_long_poll()));
+        Ok(())
     }
 
     fn begin(&mut self, fault: &Fault, everybody: bool) -> anyhow::Result<()> {
@@ -198,13 +251,13 @@ impl Faults {
         self.host.listener().map(fault);
     }
 
-    /// Does it to all connections; or to one of them, to a third, or to all.
+    /// Applies a fault to all connections, or to one, a third or all of them at random.
     fn each(&mut self, blow: Blow, fault: impl Fn(Connections<'_>)) {
         let some = self.some(blow);
         some.into_iter().for_each(|id| fault(self.proxy.connection(id)));
     }
 
-    /// The same; clients notice that nothing comes any more, and the server doesn't.
+    /// As [`each`](Self::each), for faults that the clients notice by the silence, and the server doesn't.
     fn silence(&mut self, blow: Blow, fault: impl Fn(Connections<'_>)) {
         let noticed = Instant::now() + SETTLING;
         for id in self.some(blow) {
@@ -224,7 +277,20 @@ impl Faults {
         self.rng.choose_multiple(ids, some)
     }
 
-    /// About half of all.
+    /// Keeps about half of all sessions busy, or all.
+    fn keep_busy(&mut self, blow: Blow) {
+        let (Some(listener), rng) = (self.host.listener(), &mut self.rng) else { return };
+        listener.with(|server, now| {
+            let sockets: Vec<_> = server.sockets().collect();
+            for socket in sockets {
+                if blow.everybody || rng.bool() {
+                    server.keep_busy(now, socket, BUSY);
+                }
+            }
+        });
+    }
+
+    /// Crashes about half of all channels.
     fn crash_channels(&mut self) {
         let (Some(listener), rng) = (self.host.listener(), &mut self.rng) else { return };
         listener.with(|server, now| {

@@ -1,4 +1,4 @@
-//! The server, which can be restarted.
+//! A server that can be restarted.
 
 use anyhow::Context as _;
 use phx_testing::listener::Listener;
@@ -14,7 +14,7 @@ pub(super) struct Host {
     runtime: Runtime,
     port: Port,
     ledger: Ledger,
-    /// There but while it restarts.
+    /// `None` during a restart.
     listener: Option<Listener>,
 }
 
@@ -34,7 +34,8 @@ impl Host {
         self.listener.as_ref()
     }
 
-    /// Stops listening, and closes all connections with 1012, or as a crash does; the stats stay.
+    /// Stops listening, and closes all connections: with 1012, or without a close frame as a crash does. The record
+    /// stays.
     pub(super) fn stop(&mut self, properly: bool) {
         if let Some(listener) = self.listener.take() {
             if !properly {
@@ -44,7 +45,7 @@ impl Host {
         }
     }
 
-    /// Listens again, unless it does.
+    /// Listens again, unless it listens already.
     pub(super) fn listen(&mut self) -> anyhow::Result<()> {
         if self.listener.is_none() {
             let server = room::server(&self.ledger, IDLE_TIMEOUT);

@@ -1,4 +1,4 @@
-//! Counts of the traffic of a soak, and when it is quiet.
+//! Counts of a soak's traffic, and waits until there is none.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use phx_client::{ByteString, CloseCause, Closed, Payload, PushCause, PushError};
+use phx_client::{ByteString, CloseCause, Closed, Payload, PushCause, PushError, TransportKind};
 use serde::Deserialize;
 
 use crate::ledger::Ledger;
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub(super) struct Stats {
     state: Mutex<State>,
-    /// Something in them changed.
+    /// Notified at each change.
     changed: Condvar,
 }
 
@@ -28,17 +28,19 @@ pub(super) struct State {
     pub(super) phase: Phase,
     pub(super) channels: Vec<Page>,
     pub(super) reconnects: u64,
+    /// Number of times that sockets on long-poll were asked to try a WebSocket.
+    pub(super) retries: u64,
     /// Ends of connections and attempts by cause.
     closes: Counts,
 }
 
-/// The phase of the clients.
+/// Phase of the clients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Phase {
     /// They push.
     #[default]
     Busy,
-    /// Users wait for the outcomes of their pushes.
+    /// They only wait for the outcomes of their pushes.
     Quiet,
     /// They leave.
     Over,
@@ -68,16 +70,35 @@ type Counts = BTreeMap<&'static str, u64>;
 pub(super) struct Page {
     topic: ByteString,
     pub(super) sent: u64,
-    /// Pushes without an outcome yet.
+    /// Number of pushes without an outcome.
     pub(super) waiting: u64,
     outcomes: Counts,
     /// The first unexpected outcome.
     surprise: Option<String>,
-    /// Pushes that were answered with ok and not handled.
+    /// Number of pushes that were answered with ok and not handled.
     unhandled: u64,
     pub(super) deliveries: Deliveries,
-    /// The life of the last join's answer.
+    /// Life of the last join.
     pub(super) life: u64,
+    transports: Transports,
+}
+
+/// Transports over which the messages of one channel came.
+#[derive(Debug, Default)]
+struct Transports {
+    last: Option<TransportKind>,
+    to_long_poll: u64,
+    to_web_socket: u64,
+}
+
+impl Transports {
+    fn note(&mut self, kind: TransportKind) {
+        match (self.last.replace(kind), kind) {
+            (Some(TransportKind::WebSocket), TransportKind::LongPoll) => self.to_long_poll += 1,
+            (Some(TransportKind::LongPoll), TransportKind::WebSocket) => self.to_web_socket += 1,
+            _ => {}
+        }
+    }
 }
 
 const OK: &str = "ok";
@@ -85,7 +106,7 @@ const OK: &str = "ok";
 /// Name of all unexpected outcomes.
 const OTHERWISE: &str = "otherwise";
 
-/// The channel had crashed when they came.
+/// Name of the outcome of pushes to a channel that had crashed.
 const CRASHED: &str = "on a crashed channel";
 
 impl Page {
@@ -122,14 +143,19 @@ impl Page {
         *self.outcomes.entry(outcome).or_default() += 1;
     }
 
-    /// Returns the number of messages of the present life that haven't come.
+    /// Notes the transport over which the first message of a life has come.
+    pub(super) fn heard_over(&mut self, kind: TransportKind) {
+        self.transports.note(kind);
+    }
+
+    /// Returns the number of messages of the current life that are missing.
     fn missing(&self, ledger: &Ledger) -> u64 {
         let pushed = ledger.lock().life(self.life).map(|life| life.pushed);
         pushed.unwrap_or_default().saturating_sub(self.deliveries.last_of(self.life))
     }
 }
 
-/// Phoenix's reply to a push for a topic that isn't joined: its channel has crashed, and the client
+/// Returns true for Phoenix's reply to a push on a topic that isn't joined: the channel has crashed, and the client
 /// doesn't know yet.
 fn is_unmatched(response: &Payload) -> bool {
     #[derive(Deserialize)]
@@ -147,6 +173,9 @@ pub(super) struct Sum {
     pub(super) lost: u64,
     pub(super) doubled: u64,
     pub(super) reconnects: u64,
+    /// Switches of channels whose messages went on to come over the other transport.
+    pub(super) to_long_poll: u64,
+    pub(super) to_web_socket: u64,
     outcomes: Counts,
     out_of_order: u64,
     without_outcome: u64,
@@ -160,21 +189,26 @@ impl Stats {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes a channel's page.
+    /// Changes the record of a channel.
     pub(super) fn change<T>(&self, page: usize, change: impl FnOnce(&mut Page) -> T) -> Option<T> {
         let changed = self.lock().channels.get_mut(page).map(change);
         self.changed.notify_all();
         changed
     }
 
+    /// Asks sockets on long-poll to try a WebSocket.
+    pub(super) fn retry_web_sockets(&self) {
+        self.lock().retries += 1;
+    }
+
     /// Adds the record of a channel.
-    pub(super) fn open(&self, topic: ByteString) -> usize {
+    pub(super) fn open(&self, topic: ByteString, deliveries: Deliveries) -> usize {
         let mut state = self.lock();
-        state.channels.push(Page { topic, ..Page::default() });
+        state.channels.push(Page { topic, deliveries, ..Page::default() });
         state.channels.len() - 1
     }
 
-    /// Waits until all channels have got something.
+    /// Waits until all channels have received a message.
     pub(super) fn wait_for_channels(&self, count: usize) -> anyhow::Result<()> {
         let there = |state: &State| {
             state.channels.iter().filter(|page| page.deliveries.received > 0).count() == count
@@ -182,15 +216,15 @@ impl Stats {
         self.wait("the channels don't come", there)
     }
 
-    /// Has the clients and then the server say nothing more, and waits until all that was said has
-    /// come. What hasn't by then is lost: the [`sum`](Stats::sum) counts it.
+    /// Stops the clients' pushes and then the server's messages, and waits until all of them have arrived. The
+    /// [`sum`](Stats::sum) counts those that haven't by then as lost.
     pub(super) fn quiet(&self, ledger: &Ledger) -> anyhow::Result<()> {
         self.lock().phase = Phase::Quiet;
         let settled = |state: &State| state.channels.iter().all(|page| page.waiting == 0);
         self.wait("pushes have no outcome", settled)?;
         ledger.lock().is_paused = true;
         let come = |state: &State| state.channels.iter().all(|page| page.missing(ledger) == 0);
-        // The sum counts what is missing.
+        // The sum counts the missing messages.
         let _ = self.wait("messages don't come", come);
         Ok(())
     }
@@ -228,6 +262,8 @@ impl Stats {
             sum.without_outcome += page.waiting;
             sum.received += page.deliveries.received;
             sum.gaps += page.deliveries.gaps;
+            sum.to_long_poll += page.transports.to_long_poll;
+            sum.to_web_socket += page.transports.to_web_socket;
             sum.doubled += page.deliveries.doubled;
             sum.lost += page.deliveries.lost + page.unhandled + page.missing(ledger);
         }
@@ -240,7 +276,7 @@ impl Sum {
         self.outcomes.get(OK).copied().unwrap_or_default()
     }
 
-    /// Failures that the last line doesn't have.
+    /// Returns the number of failures that the last line doesn't show.
     pub(super) fn other_failures(&self) -> u64 {
         let otherwise = self.outcomes.get(OTHERWISE).copied().unwrap_or_default();
         otherwise + self.out_of_order + self.without_outcome

@@ -1,4 +1,4 @@
-//! A time namespace that is ahead, for processes to enter.
+//! A time namespace whose clock is ahead, for processes to enter.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
 
-/// The namespace is there as long as the process that was started in it.
+/// A time namespace. It exists as long as the process that was started in it.
 pub(super) struct Later {
     inside: Child,
     namespace: File,
@@ -20,7 +20,7 @@ impl Later {
             .stdout(Stdio::piped())
             .spawn()
             .context("util-linux's unshare can't be started")?;
-        // Once it answers it has moved.
+        // Its answer shows that it has entered the namespace.
         let mut echo = [0];
         let mut ask = inside.stdin.take().context("no input")?;
         let mut answer = inside.stdout.take().context("no output")?;
@@ -31,7 +31,7 @@ impl Later {
         Ok(Later { inside, namespace: namespace.context("no time namespace")? })
     }
 
-    /// Moves this process into it.
+    /// Moves this process into the namespace.
     #[cfg(target_os = "linux")]
     pub(super) fn enter(&self) -> anyhow::Result<()> {
         use std::os::fd::AsFd as _;
@@ -50,7 +50,7 @@ impl Later {
 
 impl Drop for Later {
     fn drop(&mut self) {
-        // It may be dead already.
+        // Fails if it has ended already.
         let _ = self.inside.kill();
         let _ = self.inside.wait();
     }

@@ -67,6 +67,12 @@ impl Connections<'_> {
         self.change(|faults, _| way(faults, direction).vanishes = true);
     }
 
+    /// Sets whether what is sent behind an upgrade to a WebSocket vanishes, see
+    /// [`FaultProxy::swallow_frames`].
+    pub fn swallow_frames(self, swallows: bool) {
+        self.change(|faults, _| faults.swallows_frames = swallows);
+    }
+
     /// Holds back everything sent over the connection in either direction until [`resume`](Connections::resume).
     /// Soon the buffers are full, and nothing more can be sent: like a peer that doesn't read.
     pub fn stall(self) {

@@ -59,6 +59,7 @@ struct State {
     next: Faults,
     /// Of connections to come.
     latency: Duration,
+    swallows_frames: bool,
     made: u64,
 }
 
@@ -77,6 +78,7 @@ impl Shared {
             lines: BTreeMap::new(),
             next: Faults::default(),
             latency: Duration::ZERO,
+            swallows_frames: false,
             made: 0,
         };
         Shared { state: Mutex::new(state), watch }
@@ -88,6 +90,7 @@ impl Shared {
         let id = ConnectionId(state.made);
         let mut faults = std::mem::take(&mut state.next);
         faults.latency = faults.latency.max(state.latency);
+        faults.swallows_frames |= state.swallows_frames;
         let (line, faults) = watch::channel(faults);
         let passed = Arc::<Passed>::default();
         state.lines.insert(id, (line, Arc::clone(&passed)));
@@ -116,6 +119,10 @@ impl Shared {
 
     pub(super) fn set_latency(&self, latency: Duration) {
         self.lock().latency = latency;
+    }
+
+    pub(super) fn set_swallows_frames(&self, swallows: bool) {
+        self.lock().swallows_frames = swallows;
     }
 
     pub(super) fn change(&self, which: Which, change: impl Fn(&mut Faults, &Passed)) {

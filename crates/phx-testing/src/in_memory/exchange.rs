@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use phx_client::Runtime;
-use phx_proto::{CloseCause, Frame, Instant};
+use phx_client::{Received, Runtime};
+use phx_proto::{CloseCause, Instant, Request, TransportKind};
 
 use crate::network::{ClientId, ConnectionId, Delivery, Network};
 use crate::{ConnectRequest, Server};
@@ -28,7 +28,7 @@ struct State {
 #[derive(Default)]
 struct End {
     opened: bool,
-    received: VecDeque<Frame>,
+    received: VecDeque<Received>,
     closed: Option<CloseCause>,
     waker: Option<Waker>,
 }
@@ -50,9 +50,17 @@ impl Exchange {
     }
 
     /// Starts an attempt to connect.
-    pub(super) fn connect(&self, client: ClientId, request: ConnectRequest) -> ConnectionId {
+    pub(super) fn connect(
+        &self,
+        client: ClientId,
+        kind: TransportKind,
+        request: &Request,
+    ) -> ConnectionId {
         self.call(|state, now| {
-            let id = state.network.connect(now, client, request);
+            let id = match kind {
+                TransportKind::LongPoll => state.network.connect_session(now, client, request),
+                _ => state.network.connect(now, client, ConnectRequest::from(request)),
+            };
             state.ends.insert(id, End::default());
             id
         })
@@ -94,16 +102,33 @@ impl Exchange {
         })
     }
 
-    /// Returns frames first, and then the end.
+    /// Returns frames and gaps first, and then the end.
     pub(super) fn poll_received(
         &self,
         id: ConnectionId,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Frame, CloseCause>> {
+    ) -> Poll<Result<Received, CloseCause>> {
         self.poll(id, cx, |end| match end.received.pop_front() {
-            Some(frame) => Some(Ok(frame)),
+            Some(received) => Some(Ok(received)),
             None => end.closed.clone().map(Err),
         })
+    }
+
+    /// Returns the number of bytes of frames that a connection takes now, once it takes some. The end is reported by
+    /// [`poll_received`](Self::poll_received).
+    pub(super) fn poll_room(&self, id: ConnectionId, cx: &mut Context<'_>) -> Poll<usize> {
+        let mut state = self.lock();
+        let room = state.network.room(id);
+        let Some(end) = state.ends.get_mut(&id).filter(|end| end.closed.is_none()) else {
+            return Poll::Ready(usize::MAX);
+        };
+        match room {
+            Some(room) => Poll::Ready(room),
+            None => {
+                end.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
     }
 
     /// Returns the end, without the frames before it.
@@ -164,7 +189,10 @@ impl State {
             let Some(end) = self.ends.get_mut(&id) else { continue };
             match delivery {
                 Delivery::Opened => end.opened = true,
-                Delivery::Frame(frame) => end.received.push_back(frame),
+                Delivery::Frame(frame) => end.received.push_back(Received::Frame(frame)),
+                Delivery::Gap => end.received.push_back(Received::Gap),
+                // Its waker is the driver's, which asks for room again.
+                Delivery::Ready => {}
                 Delivery::Closed(cause) => end.closed = Some(cause),
             }
             wakers.extend(end.waker.take());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use phx_client::{Attempt, BoxFuture, Connector, Endpoint, Runtime, SocketBuilder, Transport};
-use phx_proto::{ByteString, CloseCause, CloseCode, Frame, Instant};
+use phx_proto::{ByteString, CloseCause, CloseCode, Frame, Instant, TransportKind};
 
 use super::alarm::Alarm;
 use super::exchange::Exchange;
@@ -104,12 +104,19 @@ impl Link {
         self.exchange.with(|network, _| network.line(self.client).connectivity = connectivity);
     }
 
+    /// Sets whether every WebSocket is opened and then carries nothing, from now on, as behind some firewalls. The
+    /// requests of long-poll pass.
+    pub fn swallow_frames(&self, swallows: bool) {
+        self.exchange.with(|network, _| network.line(self.client).swallows_frames = swallows);
+    }
+
     /// Answers the next attempt to connect with `refusal`; several queue up.
     pub fn refuse_next(&self, refusal: UpgradeRejection) {
         self.exchange.with(|network, _| network.line(self.client).refusals.push_back(refusal));
     }
 
-    /// Cuts the connections: both sides notice at once, and packets on their way are lost.
+    /// Cuts the connections: both sides notice at once, and packets on their way are lost. A session of long-poll goes
+    /// on over new ones.
     pub fn cut(&self) {
         self.exchange.with(|network, now| network.cut(now, self.client));
     }
@@ -145,6 +152,11 @@ impl Link {
 impl Connector for Link {
     /// Frames have no limit here: the client's core has one.
     fn connect(&self, attempt: Attempt) -> BoxFuture<Result<Pin<Box<dyn Transport>>, CloseCause>> {
-        Box::pin(LinkTransport::open(Arc::clone(&self.exchange), self.client, attempt.request))
+        let exchange = Arc::clone(&self.exchange);
+        Box::pin(LinkTransport::open(exchange, self.client, attempt.transport, attempt.request))
+    }
+
+    fn supports(&self, transport: TransportKind) -> bool {
+        matches!(transport, TransportKind::WebSocket | TransportKind::LongPoll)
     }
 }

@@ -4,11 +4,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use phx_client::Transport;
-use phx_proto::{CloseCause, CloseCode, Frame, Request};
+use phx_client::{Received, Transport};
+use phx_proto::{CloseCause, CloseCode, Frame, Request, TransportKind, TransportProperties};
 
 use super::exchange::Exchange;
-use crate::ConnectRequest;
 use crate::network::{ClientId, ConnectionId};
 
 /// Client's end of a connection. If it is dropped before the end, the server loses the connection.
@@ -16,6 +15,9 @@ use crate::network::{ClientId, ConnectionId};
 pub(super) struct LinkTransport {
     exchange: Arc<Exchange>,
     id: ConnectionId,
+    kind: TransportKind,
+    /// Bytes of frames that a session takes before it is asked again.
+    room: usize,
     closing: bool,
 }
 
@@ -24,23 +26,41 @@ impl LinkTransport {
     pub(super) async fn open(
         exchange: Arc<Exchange>,
         client: ClientId,
+        kind: TransportKind,
         request: Request,
     ) -> Result<Pin<Box<dyn Transport>>, CloseCause> {
-        let id = exchange.connect(client, connect_request(&request));
-        let transport = LinkTransport { exchange, id, closing: false };
+        let id = exchange.connect(client, kind, &request);
+        let transport = LinkTransport { exchange, id, kind, room: 0, closing: false };
         std::future::poll_fn(|cx| transport.exchange.poll_opened(id, cx)).await?;
         Ok(Box::pin(transport))
     }
 }
 
 impl Transport for LinkTransport {
-    fn poll_receive(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Frame, CloseCause>> {
+    fn properties(&self) -> TransportProperties {
+        self.kind.properties()
+    }
+
+    fn poll_receive(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Received, CloseCause>> {
         self.exchange.poll_received(self.id, cx)
     }
 
-    /// Always ready; `poll_receive` reports the end, after the frames that came before it.
-    fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
+    /// A session is ready once its last POST is answered. `poll_receive` reports the end, after the frames that came
+    /// before it.
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
+        self.room = ready!(self.exchange.poll_room(self.id, cx));
         Poll::Ready(Ok(()))
+    }
+
+    /// A session has room for a batch; another connection takes a frame at a time.
+    fn capacity(&self) -> usize {
+        match self.kind {
+            TransportKind::LongPoll => self.room,
+            _ => 0,
+        }
     }
 
     fn start_send(self: Pin<&mut Self>, frame: Frame) -> Result<(), CloseCause> {
@@ -49,6 +69,9 @@ impl Transport for LinkTransport {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), CloseCause>> {
+        if self.kind == TransportKind::LongPoll {
+            self.exchange.with(|network, now| network.flush(now, self.id));
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -69,21 +92,5 @@ impl Transport for LinkTransport {
 impl Drop for LinkTransport {
     fn drop(&mut self) {
         self.exchange.disconnected(self.id);
-    }
-}
-
-fn connect_request(request: &Request) -> ConnectRequest {
-    let url = request.url();
-    let path = match url.query() {
-        Some(query) => format!("{}?{query}", url.path()),
-        None => url.path().to_owned(),
-    };
-    let mut connect = ConnectRequest::new(&path);
-    for (name, value) in request.headers() {
-        connect = connect.with_header(name, value);
-    }
-    match request.protocols() {
-        [] => connect,
-        protocols => connect.with_header("sec-websocket-protocol", &protocols.join(", ")),
     }
 }

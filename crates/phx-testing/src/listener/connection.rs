@@ -1,43 +1,28 @@
-//! One client's connection: the upgrade, then frames both ways until it ends.
+//! One client's connection: requests of long-poll, or the upgrade and then frames both ways until it ends.
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use async_tungstenite::WebSocketStream;
-use async_tungstenite::tokio::TokioAdapter;
-use async_tungstenite::tungstenite::error::{CapacityError, Error};
-use async_tungstenite::tungstenite::protocol::frame::Frame as WebSocketFrame;
-use async_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
-use async_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use async_tungstenite::tungstenite::{Message, Utf8Bytes};
+use async_tungstenite::tungstenite::Message;
 use bytes::BytesMut;
-use futures::{FutureExt, SinkExt, StreamExt};
-use phx_proto::{ByteString, CloseCode, Frame};
-use tokio::io::{AsyncReadExt, DuplexStream};
+use phx_proto::{ByteString, Frame};
+use tokio::io::DuplexStream;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::hub::{Hub, Outgoing};
-use super::upgrade;
+use super::batch::End;
+use super::hub::{Hub, Line, Outgoing};
+use super::longpoll::Requests;
+use super::patience::{PATIENCE, linger};
+use super::upgrade::{self, Answer, Head};
+use super::wire::{Extensions, Wire};
 use crate::SocketId;
 use crate::faulty_pipe::{self, Faults, FaultyPipe};
 
-/// Time limit of an upgrade, a frame or a close, after which the connection is dropped.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Time without data, after a refused frame, after which the connection ends.
-const LINGER: Duration = Duration::from_secs(1);
-
-type Stream = WebSocketStream<TokioAdapter<DuplexStream>>;
-
 /// Bytes that the pipe holds between the WebSocket and its faults.
 const LINE_BUFFER: usize = 64 * 1024;
-
-/// Largest number of a client's messages that are passed to the server together.
-const MAX_TOGETHER: usize = 64;
 
 /// The bytes that a line takes before its sender has to wait.
 const LINE_CAPACITY: usize = 16 * 1024 * 1024;
@@ -76,38 +61,43 @@ async fn carry(mut stream: TcpStream, server: DuplexStream, faults: watch::Recei
     }
 }
 
-async fn speak(stream: DuplexStream, hub: Arc<Hub>, line: &watch::Sender<Faults>) {
-    let upgraded = timeout(PATIENCE, upgrade(stream, hub, line)).await;
-    if let Ok(Ok(Some((stream, open, outgoing)))) = upgraded {
-        run(stream, &open, outgoing, line).await;
+async fn speak(stream: DuplexStream, hub: Arc<Hub>, line: &Line) {
+    let mut requests = Requests::new(stream, Arc::clone(&hub), line);
+    let Ok(Some(head)) = requests.serve().await else { return };
+    let (stream, buffer) = requests.into_parts();
+    let upgraded = timeout(PATIENCE, upgrade(stream, buffer, &head, hub, line)).await;
+    if let Ok(Ok(Some((wire, open, outgoing)))) = upgraded {
+        run(wire, &open, outgoing, line).await;
     }
 }
 
 /// `None` if the client was refused.
 async fn upgrade(
     mut stream: DuplexStream,
+    buffer: BytesMut,
+    head: &Head,
     hub: Arc<Hub>,
-    line: &watch::Sender<Faults>,
-) -> io::Result<Option<(Stream, Open, UnboundedReceiver<Outgoing>)>> {
-    let mut buffer = BytesMut::new();
+    line: &Line,
+) -> io::Result<Option<(Wire, Open, UnboundedReceiver<Outgoing>)>> {
     let max_frame_size = hub.max_frame_size();
-    let head = upgrade::read_head(&mut stream, &mut buffer).await?;
     let connected = head.check_method().and_then(|()| {
         let (accepted, outgoing) = hub.connect(&head.connect_request(), line)?;
         // If the client doesn't ask for an upgrade, this is dropped, and the server notices.
         let open = Open { hub, socket: accepted.socket };
-        head.accept_key().map(|key| (key, accepted.protocol, open, outgoing))
+        let key = head.accept_key()?;
+        let extensions = Extensions::negotiate(&open.hub, head)?;
+        let answer = Answer {
+            key,
+            protocol: accepted.protocol,
+            extensions: open.hub.forged_extensions().or_else(|| extensions.answer()),
+        };
+        Ok((answer, extensions, open, outgoing))
     });
     match connected {
-        Ok((key, protocol, open, outgoing)) => {
-            upgrade::accept(&mut stream, &key, protocol).await?;
-            let stream = WebSocketStream::from_partially_read(
-                TokioAdapter::new(stream),
-                buffer.to_vec(),
-                Role::Server,
-                Some(config(max_frame_size)),
-            );
-            Ok(Some((stream.await, open, outgoing)))
+        Ok((answer, extensions, open, outgoing)) => {
+            upgrade::accept(&mut stream, &answer).await?;
+            let wire = extensions.wire(stream, buffer, max_frame_size).await;
+            Ok(Some((wire, open, outgoing)))
         }
         Err(refusal) => {
             upgrade::refuse(&mut stream, &refusal).await?;
@@ -116,29 +106,19 @@ async fn upgrade(
     }
 }
 
-/// A frame over the limit is refused after its header, and fragments once their sum is over it: nothing of a
-/// message over the limit is gathered.
-fn config(max_frame_size: usize) -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(16 * 1024)
-        .write_buffer_size(16 * 1024)
-        .max_message_size(Some(max_frame_size))
-        .max_frame_size(Some(max_frame_size))
-}
-
-async fn run(
-    mut stream: Stream,
-    open: &Open,
-    mut outgoing: UnboundedReceiver<Outgoing>,
-    line: &watch::Sender<Faults>,
-) {
+async fn run(mut wire: Wire, open: &Open, mut outgoing: UnboundedReceiver<Outgoing>, line: &Line) {
     let (mut closing, mut refused) = (None, false);
     loop {
         tokio::select! {
             next = outgoing.recv(), if closing.is_none() => match next {
                 Some(Outgoing::Frame(frame)) => {
-                    let sent = stream.send(message(frame));
-                    if !matches!(timeout(PATIENCE, sent).await, Ok(Ok(()))) {
+                    if !matches!(timeout(PATIENCE, wire.send(frame)).await, Ok(Ok(()))) {
+                        return;
+                    }
+                }
+                #[cfg(feature = "deflate")]
+                Some(Outgoing::Fault(fault)) => {
+                    if !matches!(timeout(PATIENCE, wire.send_fault(fault)).await, Ok(Ok(()))) {
                         return;
                     }
                 }
@@ -148,21 +128,18 @@ async fn run(
                     return;
                 }
             },
-            (messages, end) = receive(&mut stream), if closing.is_none() => {
+            (messages, end) = wire.receive(), if closing.is_none() => {
                 let pinged = messages.iter().any(Message::is_ping);
                 hand_over(open, messages);
                 // Unread pongs would pile up.
-                if pinged && !matches!(timeout(PATIENCE, stream.flush()).await, Ok(Ok(()))) {
+                if pinged && !matches!(timeout(PATIENCE, wire.flush()).await, Ok(Ok(()))) {
                     return;
                 }
                 match end {
-                    Some(End::Error(error)) => match code_of(&error) {
-                        Some(code) => {
-                            closing = Some((code, ByteString::new()));
-                            refused = true;
-                        }
-                        None => return,
-                    },
+                    Some(End::Refused(code)) => {
+                        closing = Some((code, ByteString::new()));
+                        refused = true;
+                    }
                     Some(End::Stream) => return,
                     None => {}
                 }
@@ -172,43 +149,13 @@ async fn run(
     }
     if let Some((code, reason)) = closing {
         let closed = async {
-            close(&mut stream, code, &reason).await;
+            wire.close(code, &reason).await;
             if refused {
-                linger(stream.get_mut().get_mut()).await;
+                linger(wire.stream()).await;
             }
         };
         let _ = timeout(PATIENCE, closed).await;
     }
-}
-
-/// End of a client's messages.
-enum End {
-    Stream,
-    Error(Error),
-}
-
-/// Receives the messages that are ready, and the end if it is behind them; it waits for the first alone, so
-/// dropping the future loses nothing.
-async fn receive(stream: &mut Stream) -> (Vec<Message>, Option<End>) {
-    let (mut messages, mut bytes) = (Vec::new(), 0_usize);
-    let mut next = Some(stream.next().await);
-    while let Some(received) = next {
-        match received {
-            Some(Ok(message)) => {
-                bytes = bytes.saturating_add(message.len());
-                let is_last =
-                    message.is_close() || messages.len() >= MAX_TOGETHER || bytes >= LINE_BUFFER;
-                messages.push(message);
-                if is_last {
-                    break;
-                }
-            }
-            Some(Err(error)) => return (messages, Some(End::Error(error))),
-            None => return (messages, Some(End::Stream)),
-        }
-        next = stream.next().now_or_never();
-    }
-    (messages, None)
 }
 
 fn hand_over(open: &Open, messages: Vec<Message>) {
@@ -228,47 +175,4 @@ fn hand_over(open: &Open, messages: Vec<Message>) {
         }
         server.handle_frames(now, socket, frames);
     });
-}
-
-/// Sends a close frame, or flushes the answer to the client's, and waits for the end.
-async fn close(stream: &mut Stream, code: CloseCode, reason: &str) {
-    let reason = Utf8Bytes::from(shortened(reason));
-    let frame = CloseFrame { code: code.as_u16().into(), reason };
-    // It fails if the client closed first; reading on answers its close frame.
-    let _ = stream.close(Some(frame)).await;
-    while let Some(Ok(_)) = stream.next().await {}
-}
-
-/// Drops the rest of a refused frame: an early end would reset the connection, and the client might miss the close
-/// frame.
-async fn linger(stream: &mut DuplexStream) {
-    let mut dropped = [0; 4096];
-    while let Ok(Ok(1..)) = timeout(LINGER, stream.read(&mut dropped)).await {}
-}
-
-/// Cuts a reason to the length that a close frame carries.
-fn shortened(reason: &str) -> &str {
-    let end = (0..=CloseCode::MAX_REASON).rev().find(|end| reason.is_char_boundary(*end));
-    end.and_then(|end| reason.get(..end)).unwrap_or_default()
-}
-
-/// Returns the close code for a frame that the WebSocket library refused.
-fn code_of(error: &Error) -> Option<CloseCode> {
-    match error {
-        Error::Utf8(_) => Some(CloseCode::from_u16(1007)),
-        Error::Capacity(CapacityError::MessageTooLong { .. }) => Some(CloseCode::TOO_BIG),
-        Error::Protocol(_) => Some(CloseCode::from_u16(1002)),
-        _ => None,
-    }
-}
-
-/// Text isn't checked: a test may want to send garbage.
-fn message(frame: Frame) -> Message {
-    match frame {
-        Frame::Text(text) => {
-            let opcode = OpCode::Data(Data::Text);
-            Message::Frame(WebSocketFrame::message(text, opcode, true))
-        }
-        Frame::Binary(data) => Message::Binary(data),
-    }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use phx_proto::{ByteString, CloseCode, Frame};
 
 use super::Listener;
+#[cfg(feature = "deflate")]
+use super::deflate::CompressionFault;
 use crate::faulty_pipe::Faults;
 use crate::{Connectivity, SocketId, UpgradeRejection};
 
@@ -12,7 +14,8 @@ use crate::{Connectivity, SocketId, UpgradeRejection};
 /// [`Simulation`](crate::Simulation)'s.
 ///
 /// The commands work on the bytes below the WebSocket, so they affect its pings and close frames as well. They
-/// return at once, and skip connections that have ended.
+/// return at once, and skip connections that have ended. Of a session of long-poll they affect the connections that
+/// carried its last requests, not the session: it goes on over new ones.
 ///
 /// # Examples
 ///
@@ -53,15 +56,33 @@ impl Listener {
         Connections { listener: self, only: Some(socket) }
     }
 
-    /// Answers the next attempt to connect with `refusal`; several queue up.
+    /// Answers the next attempt to connect with `refusal`; several queue up. A request for a new session of long-poll is
+    /// such an attempt: the answer is HTTP's, as that of a proxy.
     pub fn refuse_next(&self, refusal: UpgradeRejection) {
         self.hub.refuse_next(refusal);
+    }
+
+    /// Answers the next accepted upgrade with this value of `sec-websocket-extensions`, whatever the client offered;
+    /// several queue up. The connection is compressed as if it hadn't been replaced.
+    pub fn forge_extensions_next(&self, answer: impl Into<String>) {
+        self.hub.forge_extensions(answer.into());
     }
 
     /// Sets the delay in each direction, from now on, of all present and future connections.
     pub fn set_latency(&self, latency: Duration) {
         self.hub.set_latency(latency);
         self.all().set_latency(latency);
+    }
+
+    /// Resets the connections of long-poll whose polls wait for messages, as a proxy does that doesn't wait so long.
+    pub fn abort_polls(&self) {
+        self.hub.abort_polls();
+    }
+
+    /// Closes the connections of long-poll that are idle, without a header that says so: a request that is on its way
+    /// isn't read.
+    pub fn close_idle(&self) {
+        self.hub.close_idle();
     }
 
     /// Sets the outcome of attempts to connect. The port stays open: with [`Offline`](Connectivity::Offline) the
@@ -74,8 +95,9 @@ impl Listener {
 impl Connections<'_> {
     /// Resets the connection: both sides notice at once, and bytes on their way are lost.
     pub fn cut(&self) {
+        self.change(|faults| faults.cut = true);
         for socket in self.listener.hub.lines(self.only) {
-            self.listener.hub.cut(socket);
+            self.listener.hub.disconnected(socket);
         }
     }
 
@@ -108,6 +130,12 @@ impl Connections<'_> {
                 server.send_frame(now, socket, frame.clone());
             }
         });
+    }
+
+    /// Sends compressed frames that the client doesn't expect.
+    #[cfg(feature = "deflate")]
+    pub fn inject_compressed(&self, fault: CompressionFault) {
+        self.listener.hub.send_fault(self.only, fault);
     }
 
     /// Makes the server close the connection, with an empty reason.

@@ -5,11 +5,11 @@ use std::io;
 
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use async_tungstenite::tungstenite::http::StatusCode;
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use phx_proto::ByteString;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-use crate::{ConnectRequest, UpgradeRejection};
+use crate::{ConnectRequest, HttpRequest, UpgradeRejection};
 
 /// The head of a request for an upgrade, or for anything else.
 pub(super) struct Head {
@@ -18,6 +18,20 @@ pub(super) struct Head {
     /// Minor version of HTTP/1: 0 or 1.
     version: u8,
     headers: Vec<(String, String)>,
+}
+
+/// Answer that upgrades a connection.
+#[derive(Default)]
+pub(super) struct Answer {
+    pub(super) key: String,
+    pub(super) protocol: Option<&'static str>,
+    pub(super) extensions: Option<String>,
+}
+
+/// Length of a body, as its head has it.
+pub(super) enum Length {
+    Bytes(u64),
+    Chunks,
 }
 
 const MAX_HEAD: usize = 64 * 1024;
@@ -29,6 +43,11 @@ pub(super) async fn read_head(
     stream: &mut DuplexStream,
     buffer: &mut BytesMut,
 ) -> io::Result<Head> {
+    // What came behind an earlier request.
+    if let Some((head, length)) = parse(buffer)? {
+        buffer.advance(length);
+        return Ok(head);
+    }
     loop {
         let known = buffer.len();
         if stream.read_buf(buffer).await? == 0 {
@@ -72,6 +91,56 @@ impl Head {
         })
     }
 
+    pub(super) fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Returns the path, without the query.
+    pub(super) fn path(&self) -> &str {
+        self.path.split_once('?').map_or(&self.path, |(path, _)| path)
+    }
+
+    pub(super) fn http_request(&self, body: Bytes) -> HttpRequest {
+        let request = HttpRequest::new(&self.method, &self.path).with_body(body);
+        self.headers.iter().fold(request, |request, (name, value)| request.with_header(name, value))
+    }
+
+    /// Returns the length of the body; `None` if it isn't clear.
+    pub(super) fn body_length(&self) -> Option<Length> {
+        if self.values("transfer-encoding").next().is_some() {
+            let chunked = self.contains("transfer-encoding", "chunked");
+            return chunked.ok().map(|()| Length::Chunks);
+        }
+        let mut lengths = self.values("content-length");
+        match (lengths.next(), lengths.next()) {
+            (None, _) => Some(Length::Bytes(0)),
+            (Some(length), None) => length.parse().ok().map(Length::Bytes),
+            (Some(_), Some(_)) => None,
+        }
+    }
+
+    pub(super) fn accepts_gzip(&self) -> bool {
+        self.contains("accept-encoding", "gzip").is_ok()
+    }
+
+    /// Returns the values of the headers with the client's offers of extensions.
+    #[cfg(feature = "deflate")]
+    pub(super) fn extensions(&self) -> impl Iterator<Item = &str> {
+        self.values("sec-websocket-extensions")
+    }
+
+    pub(super) fn expects_continue(&self) -> bool {
+        self.contains("expect", "100-continue").is_ok()
+    }
+
+    /// Returns true if the client sends no further request.
+    pub(super) fn closes(&self) -> bool {
+        match self.version {
+            0 => self.contains("connection", "keep-alive").is_err(),
+            _ => self.contains("connection", "close").is_ok(),
+        }
+    }
+
     /// The first fault that doesn't depend on its path.
     pub(super) fn check_method(&self) -> Result<(), UpgradeRejection> {
         match (self.version, &*self.method) {
@@ -113,17 +182,17 @@ impl Head {
 }
 
 /// Writes the answer to an upgrade.
-pub(super) async fn accept(
-    stream: &mut DuplexStream,
-    key: &str,
-    protocol: Option<&str>,
-) -> io::Result<()> {
+pub(super) async fn accept(stream: &mut DuplexStream, answer: &Answer) -> io::Result<()> {
+    let Answer { key, protocol, extensions } = answer;
     let mut head = format!(
         "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
          sec-websocket-accept: {key}\r\n"
     );
     if let Some(protocol) = protocol {
         head.push_str(&format!("sec-websocket-protocol: {protocol}\r\n"));
+    }
+    if let Some(extensions) = extensions {
+        push_headers(&mut head, &[("sec-websocket-extensions".to_owned(), extensions.clone())]);
     }
     head.push_str("\r\n");
     stream.write_all(head.as_bytes()).await
@@ -142,13 +211,18 @@ pub(super) async fn refuse(
         status.canonical_reason().unwrap_or_default(),
         refusal.body().len(),
     );
-    for (name, value) in refusal.headers().iter().filter(|(name, value)| is_valid(name, value)) {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
+    push_headers(&mut head, refusal.headers());
     head.push_str("\r\n");
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(refusal.body()).await?;
     stream.shutdown().await
+}
+
+/// Appends headers, without those that aren't valid HTTP.
+pub(super) fn push_headers(head: &mut String, headers: &[(String, String)]) {
+    for (name, value) in headers.iter().filter(|(name, value)| is_valid(name, value)) {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
 }
 
 /// Neither ends its line, and the name isn't one that is said already.

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use phx_proto::Frame;
+use phx_proto::longpoll::TokenPlace;
 
-use super::in_flight::Packet;
+use super::in_flight::{InFlight, Packet};
 use crate::UpgradeRejection;
 
 /// Client in a [`Simulation`](crate::Simulation).
@@ -37,7 +38,13 @@ pub(crate) struct ClientLink {
     /// Used for the jitter alone: equal programs give equal runs.
     rng: Rng,
     pub(crate) connectivity: Connectivity,
+    /// Frames vanish; the requests of long-poll pass.
+    pub(crate) swallows_frames: bool,
     pub(crate) refusals: VecDeque<UpgradeRejection>,
+    /// Where the server read the token of the last session.
+    pub(super) token_place: TokenPlace,
+    /// Answers that have come since the client's machine was suspended.
+    pub(super) unseen: Option<Vec<InFlight>>,
     pub(crate) alterations_up: VecDeque<Alteration>,
     pub(crate) alterations_down: VecDeque<Alteration>,
 }
@@ -50,10 +57,19 @@ impl ClientLink {
             heartbeats_late_by: Duration::ZERO,
             rng: Rng::with_seed(u64::try_from(client.0).unwrap_or(u64::MAX)),
             connectivity: Connectivity::default(),
+            swallows_frames: false,
             refusals: VecDeque::new(),
+            token_place: TokenPlace::default(),
+            unseen: None,
             alterations_up: VecDeque::new(),
             alterations_down: VecDeque::new(),
         }
+    }
+
+    /// Ends lasting and pending faults. A suspended machine stays suspended, and the token's place is no fault.
+    pub(super) fn heal(&mut self, client: ClientId) {
+        let (token_place, unseen) = (self.token_place, self.unseen.take());
+        *self = ClientLink { token_place, unseen, ..ClientLink::new(client) };
     }
 
     /// Returns the part of a sent packet that arrives.

@@ -30,6 +30,9 @@ impl Network {
     }
 
     pub(super) fn cut_one(&mut self, now: Instant, id: ConnectionId) {
+        if self.connections.get(&id).is_some_and(|connection| connection.polling.is_some()) {
+            return self.cut_session(now, id);
+        }
         self.forget(now, id);
         self.deliveries.push_back((id, Delivery::Closed(CloseCause::io("cut"))));
     }
@@ -58,7 +61,7 @@ impl Network {
 
     /// Ends lasting and pending faults. Half-open connections stay dead.
     pub(crate) fn heal(&mut self, now: Instant, client: ClientId) {
-        *self.line(client) = ClientLink::new(client);
+        self.line(client).heal(client);
         self.all_of(client).for_each(|connection| connection.frames_left = None);
         self.resume(now, client);
     }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use phx_proto::{CloseCause, Frame, Instant, PHOENIX, Serializer as _, V2};
+use phx_proto::{CloseCause, Frame, Instant, PHOENIX, Serializer as _, V2, longpoll};
+
+use crate::{HttpAnswer, HttpRequest};
 
 /// A connection, from the attempt to make it to its end. Newer ones are greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -13,6 +15,10 @@ pub(crate) struct ConnectionId(pub(super) u64);
 pub(crate) enum Delivery {
     Opened,
     Frame(Frame),
+    /// The connection has lost messages, and goes on.
+    Gap,
+    /// The connection takes frames again.
+    Ready,
     Closed(CloseCause),
 }
 
@@ -30,7 +36,9 @@ pub(super) enum Packet {
     CloseUp,
     #[cfg(feature = "client")]
     LostUp,
+    Request(longpoll::ExchangeId, HttpRequest),
     // To the client.
+    Answer(longpoll::ExchangeId, HttpAnswer),
     Opened,
     FrameDown(Frame),
     Closed(CloseCause),
@@ -61,7 +69,19 @@ impl Flights {
 
 impl Packet {
     pub(super) fn is_frame(&self) -> bool {
-        matches!(self, Packet::FrameUp(_) | Packet::FrameDown(_))
+        match self {
+            Packet::FrameUp(_) | Packet::FrameDown(_) => true,
+            // Those of long-poll count as frames.
+            Packet::Request(..) | Packet::Answer(..) => true,
+            Packet::Connect | Packet::CloseUp | Packet::Opened | Packet::Closed(_) => false,
+            #[cfg(feature = "client")]
+            Packet::LostUp => false,
+        }
+    }
+
+    /// Returns true for what an open WebSocket carries.
+    pub(super) fn is_web_sockets(&self) -> bool {
+        matches!(self, Packet::FrameUp(_) | Packet::FrameDown(_) | Packet::CloseUp)
     }
 
     pub(super) fn is_heartbeat_reply(&self) -> bool {
@@ -71,10 +91,10 @@ impl Packet {
 
     pub(super) fn is_up(&self) -> bool {
         match self {
-            Packet::Connect | Packet::FrameUp(_) | Packet::CloseUp => true,
+            Packet::Connect | Packet::FrameUp(_) | Packet::CloseUp | Packet::Request(..) => true,
             #[cfg(feature = "client")]
             Packet::LostUp => true,
-            Packet::Opened | Packet::FrameDown(_) | Packet::Closed(_) => false,
+            Packet::Opened | Packet::FrameDown(_) | Packet::Closed(_) | Packet::Answer(..) => false,
         }
     }
 }

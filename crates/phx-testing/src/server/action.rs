@@ -4,6 +4,8 @@ use std::fmt;
 
 use phx_proto::{ByteString, CloseCode, Frame};
 
+use super::http::{ExchangeId, HttpAnswer};
+
 /// Id of a connection. None is used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId(pub(super) u64);
@@ -41,6 +43,14 @@ pub enum Action {
     Drop {
         /// Connection to end.
         socket: SocketId,
+    },
+    /// Answer a request of a long-poll client.
+    #[non_exhaustive]
+    Answer {
+        /// The [request](crate::Server::handle_request).
+        exchange: ExchangeId,
+        /// Its answer.
+        answer: HttpAnswer,
     },
 }
 

@@ -9,8 +9,9 @@ use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use phx_proto::{Serializer, V1Server, V2Server};
+use phx_proto::{Endpoint, Request, Serializer, TransportKind, V1Server, V2Server};
 use serde_json::{Map, Value};
+use url::form_urlencoded;
 
 use super::params;
 
@@ -54,12 +55,69 @@ impl ConnectRequest {
         &self.path
     }
 
+    /// Returns the upgrade request that a client would make; `None` if there is none for this path or these headers.
+    /// Subprotocols are left out.
+    pub(crate) fn to_request(&self) -> Option<Request> {
+        let url = format!("ws://server.test{}", self.path);
+        let mut endpoint = Endpoint::parse(&url).ok()?;
+        let mut vsn = None;
+        for (name, value) in form_urlencoded::parse(self.query.as_bytes()) {
+            if name == "vsn" {
+                vsn = Some(value.into_owned());
+            } else {
+                endpoint = endpoint.with_param(&name, &value);
+            }
+        }
+        for (name, value) in self.headers.iter().filter(|(name, _)| name.starts_with("x-")) {
+            endpoint = endpoint.with_header(name, value).ok()?;
+        }
+        Some(endpoint.request(&vsn.unwrap_or_default()))
+    }
+
+    /// The first header of this name.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        headers.find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn params(&self) -> Map<String, Value> {
+        params::decode(&self.query)
+    }
+
+    /// A param of the query that is a string.
+    pub(super) fn param(&self, name: &str) -> Option<String> {
+        let mut params = self.params();
+        match params.remove(name) {
+            Some(Value::String(value)) => Some(value),
+            _ => None,
+        }
+    }
+
     /// The elements of all `Sec-WebSocket-Protocol` headers; `None` if there is no such header.
     fn protocols(&self) -> Option<Vec<&str>> {
         let mut headers =
             self.headers.iter().filter(|(name, _)| name == "sec-websocket-protocol").peekable();
         headers.peek()?;
         Some(headers.flat_map(|(_, value)| value.split(',')).map(str::trim).collect())
+    }
+}
+
+/// Converts a client's upgrade request.
+impl From<&Request> for ConnectRequest {
+    fn from(request: &Request) -> Self {
+        let url = request.url();
+        let path = match url.query() {
+            Some(query) => format!("{}?{query}", url.path()),
+            None => url.path().to_owned(),
+        };
+        let headers = request.headers().iter();
+        let connect = headers.fold(ConnectRequest::new(&path), |connect, (name, value)| {
+            connect.with_header(name, value)
+        });
+        match request.protocols() {
+            [] => connect,
+            protocols => connect.with_header("sec-websocket-protocol", &protocols.join(", ")),
+        }
     }
 }
 
@@ -82,6 +140,7 @@ pub struct ConnectInfo {
     headers: Vec<(String, String)>,
     auth_token: Option<String>,
     serializer: Arc<dyn Serializer>,
+    transport: TransportKind,
 }
 
 impl ConnectInfo {
@@ -104,10 +163,16 @@ impl ConnectInfo {
         &self.headers
     }
 
-    /// Returns the token from the subprotocol, if the server asks for one.
+    /// Returns the auth token, if the server asks for one: from the subprotocol, or the header of long-poll.
     #[must_use]
     pub fn auth_token(&self) -> Option<&str> {
         self.auth_token.as_deref()
+    }
+
+    /// Returns the kind of transport that the client uses.
+    #[must_use]
+    pub fn transport(&self) -> TransportKind {
+        self.transport
     }
 
     /// Returns the serializer of this connection.
@@ -237,32 +302,53 @@ const TOKEN_BASE64: GeneralPurpose = GeneralPurpose::new(
 
 impl Handshake {
     pub(super) fn pass(&self, request: &ConnectRequest) -> Result<Passed, UpgradeRejection> {
-        let path = request.path.strip_suffix('/').unwrap_or(&request.path);
-        if path.strip_suffix("/websocket") != Some(&self.path) {
+        if !self.is_path(&request.path, "/websocket") {
             return Err(UpgradeRejection::new(404).with_body("not found"));
         }
         let (protocol, auth_token) =
             if self.auth_token { subprotocol(request)? } else { (None, None) };
-        self.authorize(request, auth_token).map(|(info, id)| Passed { info, id, protocol }).map_err(
-            |refusal| match protocol {
+        self.authorize(request, auth_token, TransportKind::WebSocket)
+            .map(|(info, id)| Passed { info, id, protocol })
+            .map_err(|refusal| match protocol {
                 Some(protocol) => refusal.with_header("sec-websocket-protocol", protocol),
                 None => refusal,
-            },
-        )
+            })
+    }
+
+    /// Returns true for the path of the long-poll transport.
+    pub(super) fn is_longpoll(&self, path: &str) -> bool {
+        self.is_path(path, "/longpoll")
+    }
+
+    fn is_path(&self, path: &str, transport: &str) -> bool {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        path.strip_suffix(transport) == Some(&self.path)
+    }
+
+    /// Passes a request for a long-poll session.
+    pub(super) fn pass_session(
+        &self,
+        request: &ConnectRequest,
+    ) -> Result<(Option<String>, ConnectInfo), UpgradeRejection> {
+        let token = request.header("x-phoenix-authtoken").filter(|_| self.auth_token);
+        let (info, id) =
+            self.authorize(request, token.map(str::to_owned), TransportKind::LongPoll)?;
+        Ok((id, info))
     }
 
     fn authorize(
         &self,
         request: &ConnectRequest,
         auth_token: Option<String>,
+        transport: TransportKind,
     ) -> Result<(ConnectInfo, Option<String>), UpgradeRejection> {
-        let params = params::decode(&request.query);
+        let params = request.params();
         let vsn = params.get("vsn").map_or(Some("1.0.0"), Value::as_str);
         let serializer =
             vsn.and_then(|vsn| self.serializer(vsn)).ok_or(UpgradeRejection::new(403))?;
         let x_headers = request.headers.iter().filter(|(name, _)| name.starts_with("x-"));
-        let info =
-            ConnectInfo { params, headers: x_headers.cloned().collect(), auth_token, serializer };
+        let headers = x_headers.cloned().collect();
+        let info = ConnectInfo { params, headers, auth_token, serializer, transport };
         let id = (self.connect)(&info)?;
         Ok((info, id))
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use phx_proto::{ByteString, CloseCode, Frame, Instant, Message, Ref};
 
 use super::action::SocketId;
+use super::http::ExchangeId;
 
 /// A channel's process: one life of a channel, from its join to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,12 +18,17 @@ pub(crate) type Info = Box<dyn Any + Send>;
 /// Envelope of one moment is delivered in this order: what a process does by itself, then its mailbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Turn {
+    /// A session's process confirms a frame before it sends what it says to it.
+    Taken,
     /// A socket's process replies to a join as the last thing it does for it.
     JoinReply,
     /// Frames that a socket's process finds in its buffer, and the work of channels.
     Work,
     /// Frames and messages to a socket's process: it reads its buffer first.
     Mailbox,
+    /// A frame of a body: its request passes it on once it has heard of the frame before it, and by then the channel
+    /// has answered that one.
+    Dispatch,
 }
 
 pub(crate) enum Envelope {
@@ -44,11 +50,31 @@ pub(crate) enum SocketMessage {
     /// A channel's process sends a frame to the client.
     Send(Frame),
     /// A channel's process ended.
-    Ended { process: ProcessId, topic: ByteString, join_ref: Option<Ref>, crashed: bool },
+    Ended {
+        process: ProcessId,
+        topic: ByteString,
+        join_ref: Option<Ref>,
+        crashed: bool,
+    },
     /// Close the connection, for this reason.
     Close(CloseCode, ByteString),
     /// The socket's process is killed: the connection ends without a close frame.
     Kill,
+    Session(SessionMessage),
+}
+
+/// Message of a long-poll request to its session.
+pub(crate) enum SessionMessage {
+    /// The request asks if the session is there.
+    Subscribe(ExchangeId),
+    /// The request asks for messages.
+    Flush(ExchangeId),
+    /// The request has a frame.
+    Dispatch(ExchangeId, Frame),
+    /// The session itself is through with the request's frame.
+    Taken(ExchangeId),
+    /// The session itself looks if it was polled.
+    Look,
 }
 
 pub(crate) enum ChannelMessage {
@@ -66,6 +92,10 @@ pub(crate) enum ChannelMessage {
 impl Envelope {
     fn turn(&self) -> Turn {
         match self {
+            Envelope::Socket(_, SocketMessage::Session(SessionMessage::Taken(_))) => Turn::Taken,
+            Envelope::Socket(_, SocketMessage::Session(SessionMessage::Dispatch(..))) => {
+                Turn::Dispatch
+            }
             Envelope::Socket(_, SocketMessage::JoinReply(_)) => Turn::JoinReply,
             Envelope::Socket(_, SocketMessage::Received(_) | SocketMessage::Closing)
             | Envelope::Channel(..) => Turn::Work,

@@ -7,6 +7,7 @@ use phx_proto::{Instant, Message, Payload, Status};
 use super::action::SocketId;
 use super::connect::Connection;
 use super::envelope::{ChannelMessage, Envelope, ProcessId, SocketMessage};
+use super::pubsub::Subscriber;
 use super::{Server, World};
 use crate::context::{Callback, Done, Incarnation};
 use crate::{Channel, Context, Handled, Reason, SocketRef};
@@ -23,6 +24,8 @@ pub(super) struct Started {
     pub(super) at: Instant,
     /// None if it failed.
     pub(super) process: Option<Process>,
+    /// True if the callback crashed, or its reply couldn't be encoded.
+    pub(super) crashed: bool,
     /// The reply, and what follows it.
     pub(super) mail: Vec<(Instant, Envelope)>,
 }
@@ -36,8 +39,15 @@ impl Process {
         join: Message,
         world: &mut World,
     ) -> Started {
-        let life =
-            Incarnation { process, socket, connection, topic: join.topic, join_ref: join.join_ref };
+        let server_topic = channel.server_topic(&join.topic, &join.payload);
+        let life = Incarnation {
+            process,
+            socket,
+            connection,
+            server_topic: server_topic.unwrap_or_else(|| join.topic.clone()),
+            topic: join.topic,
+            join_ref: join.join_ref,
+        };
         let mut ctx = Context::new(world, &life, Callback::Join, join.reference.clone());
         let result = channel.join(&mut ctx, join.payload);
         let Done { at, late, after_reply, withheld, crashed } = ctx.done();
@@ -50,7 +60,9 @@ impl Process {
         let joined = status == Status::Ok;
         let reply = Message::reply(life.topic.clone(), join.reference, status, response)
             .with_join_ref(life.join_ref.clone());
-        let (joined, frame) = match life.serializer().encode(&reply) {
+        let encoded = life.serializer().encode(&reply);
+        let crashed = crashed || encoded.is_err();
+        let (joined, frame) = match encoded {
             Ok(frame) => (joined, Some(frame)),
             Err(_) => {
                 let mut reply = reply;
@@ -67,12 +79,12 @@ impl Process {
         if joined {
             mail.push((at, Envelope::Channel(process, ChannelMessage::Subscribe)));
             mail.extend(late);
-        } else if let Some(diff) = world.presence.remove(&life.topic, process) {
-            mail.extend(world.diff_mail(at, &life.topic, &diff));
+        } else if let Some(diff) = world.presence.remove(&life.server_topic, process) {
+            mail.extend(world.diff_mail(at, &life.server_topic, &diff));
         }
         mail.extend(after_reply);
         let process = joined.then_some(Process { life, channel, busy_until: at });
-        Started { at, process, mail }
+        Started { at, process, crashed, mail }
     }
 
     fn handle(
@@ -104,8 +116,13 @@ impl Process {
             }
             ChannelMessage::Subscribe => {
                 let life = &self.life;
-                let serializer = life.serializer().clone();
-                world.pubsub.subscribe(&life.topic, life.process, life.socket, serializer);
+                let subscriber = Subscriber {
+                    process: life.process,
+                    socket: life.socket,
+                    topic: life.topic.clone(),
+                    serializer: Arc::clone(life.serializer()),
+                };
+                world.pubsub.subscribe(&life.server_topic, subscriber);
                 let done = Context::new(world, life, Callback::HandleInfo, None).done();
                 (None, Handled::NoReply, done)
             }
@@ -123,8 +140,13 @@ impl Server {
             return;
         }
         let left = matches!(mail, ChannelMessage::Leave { .. });
+        let event = match &mail {
+            ChannelMessage::Push(push) => Some(push.event.clone()),
+            _ => None,
+        };
         let (to, handled, done) = process.handle(&mut self.world, mail);
         process.busy_until = done.at;
+        let topic = process.life.topic.clone();
         let (reply, reason) = match handled {
             _ if done.crashed => (None, Some(Reason::Crashed)),
             Handled::NoReply => (None, None),
@@ -146,6 +168,9 @@ impl Server {
         self.world.post_all(done.late);
         let reason = if replied { reason } else { Some(Reason::Crashed) };
         if let Some(reason) = reason {
+            if reason == Reason::Crashed {
+                self.app.report_crash(&topic, event);
+            }
             let mail = self.end_channel(id, reason);
             self.world.post_all(mail);
         }
@@ -171,8 +196,8 @@ impl Server {
         process.channel.terminate(&mut ctx, reason);
         let at = ctx.done().at;
 
-        let Incarnation { process: id, socket, topic, join_ref, .. } = &process.life;
-        self.world.pubsub.unsubscribe(topic, *id);
+        let Incarnation { process: id, socket, topic, server_topic, join_ref, .. } = &process.life;
+        self.world.pubsub.unsubscribe(server_topic, *id);
         let ended = SocketMessage::Ended {
             process: *id,
             topic: topic.clone(),
@@ -180,8 +205,8 @@ impl Server {
             crashed: reason == Reason::Crashed,
         };
         let mut mail = vec![(at, Envelope::Socket(*socket, ended))];
-        if let Some(diff) = self.world.presence.remove(topic, *id) {
-            mail.extend(self.world.diff_mail(at, topic, &diff));
+        if let Some(diff) = self.world.presence.remove(server_topic, *id) {
+            mail.extend(self.world.diff_mail(at, server_topic, &diff));
         }
         mail
     }

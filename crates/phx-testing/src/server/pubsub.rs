@@ -13,21 +13,17 @@ pub(crate) struct PubSub {
     topics: BTreeMap<ByteString, Vec<Subscriber>>,
 }
 
-struct Subscriber {
-    process: ProcessId,
-    socket: SocketId,
-    serializer: Arc<dyn Serializer>,
+/// A channel's process that gets the broadcasts of a topic of the server's side.
+pub(super) struct Subscriber {
+    pub(super) process: ProcessId,
+    pub(super) socket: SocketId,
+    /// Topic that the client knows, in the frames.
+    pub(super) topic: ByteString,
+    pub(super) serializer: Arc<dyn Serializer>,
 }
 
 impl PubSub {
-    pub(super) fn subscribe(
-        &mut self,
-        topic: &ByteString,
-        process: ProcessId,
-        socket: SocketId,
-        serializer: Arc<dyn Serializer>,
-    ) {
-        let subscriber = Subscriber { process, socket, serializer };
+    pub(super) fn subscribe(&mut self, topic: &ByteString, subscriber: Subscriber) {
         self.topics.entry(topic.clone()).or_default().push(subscriber);
     }
 
@@ -41,21 +37,24 @@ impl PubSub {
     }
 
     /// The frames that a broadcast becomes, in the order of the subscriptions; encoded once for
-    /// each serializer. Subscribers whose serializer can't express it get none.
+    /// each serializer and topic. Subscribers whose serializer can't express it get none.
     pub(super) fn frames(
         &self,
         broadcast: &Message,
         except: Option<ProcessId>,
     ) -> Vec<(SocketId, Frame)> {
-        let mut encoded: BTreeMap<&str, Option<Frame>> = BTreeMap::new();
+        let mut encoded: BTreeMap<(&str, &ByteString), Option<Frame>> = BTreeMap::new();
         let subscribers = self.topics.get(&broadcast.topic).into_iter().flatten();
         subscribers
             .filter(|subscriber| Some(subscriber.process) != except)
             .filter_map(|subscriber| {
                 let serializer = &subscriber.serializer;
-                let frame = encoded
-                    .entry(serializer.vsn())
-                    .or_insert_with(|| serializer.encode(broadcast).ok());
+                let topic = &subscriber.topic;
+                let frame = encoded.entry((serializer.vsn(), topic)).or_insert_with(|| {
+                    let mut message = broadcast.clone();
+                    message.topic.clone_from(topic);
+                    serializer.encode(&message).ok()
+                });
                 frame.clone().map(|frame| (subscriber.socket, frame))
             })
             .collect()

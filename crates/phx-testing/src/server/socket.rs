@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 
 use super::action::{Action, SocketId};
 use super::connect::Connection;
+use super::deadline::Deadline;
 use super::envelope::{ChannelMessage, Envelope, ProcessId, SocketMessage};
+use super::longpoll::Session;
 use super::process::Process;
 use super::{Server, payload};
 use crate::Reason;
@@ -22,6 +24,8 @@ pub(super) struct Socket {
     channels: BTreeMap<ByteString, ProcessId>,
     busy_until: Instant,
     idle_at: Option<Instant>,
+    /// Of a long-poll client.
+    session: Option<Session>,
 }
 
 /// 1007: a text frame wasn't UTF-8.
@@ -43,15 +47,29 @@ impl Socket {
     pub(super) fn has_channels(&self) -> bool {
         !self.channels.is_empty()
     }
+
+    pub(super) fn session_mut(&mut self) -> Option<&mut Session> {
+        self.session.as_mut()
+    }
+
+    /// The time until which its process does something else.
+    pub(super) fn busy_until(&self) -> Instant {
+        self.busy_until
+    }
+
+    pub(super) fn block_until(&mut self, until: Instant) {
+        self.busy_until = self.busy_until.max(until);
+    }
 }
 
 impl Server {
-    pub(super) fn open(&mut self, id: SocketId, connection: Connection) {
+    pub(super) fn open(&mut self, id: SocketId, connection: Connection, session: Option<Session>) {
         let socket = Socket {
             connection: Arc::new(connection),
             channels: BTreeMap::new(),
             busy_until: Instant::EPOCH,
             idle_at: None,
+            session,
         };
         self.sockets.insert(id, socket);
         self.defer_idle(id, self.clock);
@@ -72,9 +90,8 @@ impl Server {
                 self.receive(id, frame);
             }
             SocketMessage::Closing => self.close_now(id, CloseCode::NORMAL),
-            SocketMessage::JoinReply(frame) | SocketMessage::Send(frame) => {
-                self.actions.push_back(Action::Send { socket: id, frame });
-            }
+            SocketMessage::JoinReply(frame) | SocketMessage::Send(frame) => self.send_to(id, frame),
+            SocketMessage::Session(mail) => self.deliver_to_session(id, mail),
             SocketMessage::Ended { process, topic, join_ref, crashed } => {
                 if socket.channels.get(&topic) == Some(&process) {
                     socket.channels.remove(&topic);
@@ -83,8 +100,9 @@ impl Server {
             }
             SocketMessage::Close(code, reason) => self.close_because_now(id, code, reason),
             SocketMessage::Kill => {
-                self.end(id);
-                self.actions.push_back(Action::Drop { socket: id });
+                if self.end(id).is_none() {
+                    self.actions.push_back(Action::Drop { socket: id });
+                }
             }
         }
     }
@@ -94,42 +112,48 @@ impl Server {
     }
 
     fn close_because_now(&mut self, id: SocketId, code: CloseCode, reason: ByteString) {
-        self.end(id);
-        self.actions.push_back(Action::Close { socket: id, code, reason });
+        if self.end(id).is_none() {
+            self.actions.push_back(Action::Close { socket: id, code, reason });
+        }
     }
 
-    /// Forgets a connection and ends its channels.
-    pub(super) fn end(&mut self, id: SocketId) {
-        let Some(socket) = self.sockets.remove(&id) else {
-            return;
-        };
+    /// Forgets a connection and ends its channels. A client isn't notified of the end of the returned session: its
+    /// requests find out.
+    pub(super) fn end(&mut self, id: SocketId) -> Option<Session> {
+        let socket = self.sockets.remove(&id)?;
         if let Some(at) = socket.idle_at {
-            self.idle.remove(&(at, id));
+            self.deadlines.remove(&(at, Deadline::Idle(id)));
         }
         for process in socket.channels.into_values() {
             let mail = self.end_channel(process, Reason::Closed);
             self.world.post_all(mail);
         }
+        if let Some(session) = &socket.session {
+            self.longpoll.forget(session);
+        }
+        socket.session
     }
 
     /// The connection isn't idle at `from`.
     pub(super) fn defer_idle(&mut self, id: SocketId, from: Instant) {
-        let (Some(socket), Some(timeout)) = (self.sockets.get_mut(&id), self.app.idle_timeout)
-        else {
+        // A session has its own rule.
+        let socket = self.sockets.get_mut(&id).filter(|socket| socket.session.is_none());
+        let (Some(socket), Some(timeout)) = (socket, self.app.idle_timeout) else {
             return;
         };
         let at = from + timeout;
         if let Some(old) = socket.idle_at.replace(at) {
-            self.idle.remove(&(old, id));
+            self.deadlines.remove(&(old, Deadline::Idle(id)));
         }
-        self.idle.insert((at, id));
+        self.deadlines.insert((at, Deadline::Idle(id)));
     }
 
-    fn receive(&mut self, id: SocketId, frame: Frame) {
+    pub(super) fn receive(&mut self, id: SocketId, frame: Frame) {
         let Some(socket) = self.sockets.get(&id) else {
             return;
         };
-        if frame.len() > self.app.max_frame_size {
+        // A session's frames were bounded by their body.
+        if frame.len() > self.app.max_frame_size && socket.session.is_none() {
             return self.close_now(id, CloseCode::TOO_BIG);
         }
         if frame.is_text() && std::str::from_utf8(frame.as_bytes()).is_err() {
@@ -152,10 +176,16 @@ impl Server {
                 ..
             }) => {
                 if self.handle_odd(id, &frame).is_none() {
-                    self.close_now(id, CloseCode::ERROR);
+                    self.refuse_malformed(id);
                 }
             }
-            _ => self.close_now(id, CloseCode::ERROR),
+            _ => self.refuse_malformed(id),
+        }
+    }
+
+    fn refuse_malformed(&mut self, id: SocketId) {
+        if !self.app.skips_malformed {
+            self.close_now(id, CloseCode::ERROR);
         }
     }
 
@@ -221,8 +251,12 @@ impl Server {
             return self.refuse(id, message, join_ref, "too many channels joined");
         }
         let (topic, connection) = (message.topic.clone(), socket.connection.clone());
+        let event = message.event.clone();
         let process = ProcessId(self.next_id());
         let started = Process::start(process, id, connection, channel, message, &mut self.world);
+        if started.crashed {
+            self.app.report_crash(&topic, Some(event));
+        }
         let Some(socket) = self.sockets.get_mut(&id) else {
             return;
         };
@@ -273,7 +307,7 @@ impl Server {
             return;
         };
         match socket.connection.info.serializer().encode(message) {
-            Ok(frame) => self.actions.push_back(Action::Send { socket: id, frame }),
+            Ok(frame) => self.send_to(id, frame),
             Err(_) => self.close_now(id, CloseCode::ERROR),
         }
     }
@@ -313,8 +347,7 @@ impl Server {
             let reason = json!({ "response": { "reason": "unmatched topic" }, "status": "error" });
             json!([null, reference_value, topic_value, "phx_reply", reason])
         };
-        let frame = Frame::text(reply.to_string());
-        self.actions.push_back(Action::Send { socket: id, frame });
+        self.send_to(id, Frame::text(reply.to_string()));
         Some(())
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use phx_proto::{Action, ChannelId, Event, Frame, Instant, Payload, Socket, TransportId};
+use phx_proto::{
+    Action, ChannelId, Event, Frame, Instant, Payload, Socket, TransportId, TransportKind,
+};
 
 use super::clock::Clock;
 use crate::ConnectRequest;
@@ -12,8 +14,10 @@ use crate::network::{ConnectionId, Delivery};
 pub(super) struct Client {
     pub(super) socket: Socket,
     pub(super) request: ConnectRequest,
-    /// Connections whose end the client hasn't seen; the newest is the one in use.
-    pub(super) connections: BTreeMap<TransportId, ConnectionId>,
+    /// The kind of its next transports.
+    pub(super) transport: TransportKind,
+    /// Connections whose end the client hasn't seen, and their kinds; the newest is the one in use.
+    pub(super) connections: BTreeMap<TransportId, (ConnectionId, TransportKind)>,
     pub(super) params: Option<Box<ParamsFn>>,
     pub(super) clock: Clock,
     /// True while its transports take no frames.
@@ -34,6 +38,7 @@ impl Client {
         Client {
             socket,
             request,
+            transport: TransportKind::default(),
             connections: BTreeMap::new(),
             params: None,
             clock: Clock::default(),
@@ -47,9 +52,18 @@ impl Client {
 }
 
 impl Client {
-    /// The next action of its core that is possible.
-    pub(super) fn poll_action(&mut self) -> Option<Action> {
-        if self.is_blocked { self.socket.poll_control() } else { self.socket.poll_action() }
+    /// The next action of its core that is possible: `takes_frames` says if its transport has room.
+    pub(super) fn poll_action(&mut self, takes_frames: bool) -> Option<Action> {
+        if takes_frames && !self.is_blocked {
+            self.socket.poll_action()
+        } else {
+            self.socket.poll_control()
+        }
+    }
+
+    /// The connection in use.
+    pub(super) fn newest(&self) -> Option<ConnectionId> {
+        self.connections.last_key_value().map(|(_, (connection, _))| *connection)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Driver of the client cores: performs their actions, and passes them the time and the network's deliveries.
 
-use phx_proto::{Action, Payload};
+use phx_proto::{Action, Payload, TransportKind};
 
 use super::{ClientId, Simulation};
 use crate::network::{ConnectionId, Delivery};
@@ -11,8 +11,11 @@ impl Simulation {
         let mut happened = false;
         while let Some(id) = self.touched.pop_first() {
             happened = true;
-            while let Some(action) = self.at_mut(id).poll_action() {
+            while let Some(action) = self.next_action(id) {
                 self.act(id, action);
+            }
+            if let Some(connection) = self.at(id).newest() {
+                self.network.flush(self.now, connection);
             }
             let client = self.at_mut(id);
             while let Some(event) = client.socket.poll_event() {
@@ -21,6 +24,12 @@ impl Simulation {
             self.set_alarm(id);
         }
         happened
+    }
+
+    fn next_action(&mut self, id: ClientId) -> Option<Action> {
+        let newest = self.at(id).newest();
+        let takes_frames = newest.is_none_or(|newest| self.network.room(newest).is_some());
+        self.at_mut(id).poll_action(takes_frames)
     }
 
     /// Calls the cores whose timeout has come; returns true if there were any.
@@ -55,18 +64,23 @@ impl Simulation {
         let Some(client) = self.clients.get_mut(id.0) else { return };
         match action {
             Action::Connect { transport, .. } => {
-                let connection = self.network.connect(now, id, client.request.clone());
-                client.connections.insert(transport, connection);
+                let connection = match (client.transport, client.request.to_request()) {
+                    (TransportKind::LongPoll, Some(request)) => {
+                        self.network.connect_session(now, id, &request)
+                    }
+                    _ => self.network.connect(now, id, client.request.clone()),
+                };
+                client.connections.insert(transport, (connection, client.transport));
                 self.owners.insert(connection, (id, transport));
             }
             Action::Send { transport, frame, .. } => {
                 client.sent.push(frame.clone());
-                if let Some(connection) = client.connections.get(&transport) {
+                if let Some((connection, _)) = client.connections.get(&transport) {
                     self.network.send(now, *connection, frame);
                 }
             }
             Action::Close { transport, .. } => {
-                if let Some(connection) = client.connections.get(&transport).copied()
+                if let Some((connection, _)) = client.connections.get(&transport).copied()
                     && !self.network.close(now, connection)
                 {
                     client.connections.remove(&transport);
@@ -95,8 +109,15 @@ impl Simulation {
         }
         let now = client.clock.read(now);
         match delivery {
-            Delivery::Opened => client.socket.handle_opened(now, transport),
+            Delivery::Opened => {
+                let kind = client.connections.get(&transport).map(|(_, kind)| *kind);
+                let properties = kind.unwrap_or_default().properties();
+                client.socket.handle_opened_with(now, transport, properties);
+            }
             Delivery::Frame(frame) => client.socket.handle_frame(now, transport, frame),
+            Delivery::Gap => client.socket.handle_gap(now, transport),
+            // The core is polled for frames next.
+            Delivery::Ready => {}
             Delivery::Closed(cause) => {
                 client.connections.remove(&transport);
                 client.socket.handle_closed(now, transport, cause);

@@ -33,12 +33,19 @@ impl Simulation {
         self.network.line(client).connectivity = connectivity;
     }
 
+    /// Sets whether every WebSocket is opened and then carries nothing, from now on, as behind some firewalls. The
+    /// requests of long-poll pass.
+    pub fn swallow_frames(&mut self, client: ClientId, swallows: bool) {
+        self.network.line(client).swallows_frames = swallows;
+    }
+
     /// Answers the client's next attempt to connect with `refusal`; several queue up.
     pub fn refuse_next(&mut self, client: ClientId, refusal: UpgradeRejection) {
         self.network.line(client).refusals.push_back(refusal);
     }
 
-    /// Cuts the client's connection: both sides notice at once, and packets on their way are lost.
+    /// Cuts the client's connection: both sides notice at once, and packets on their way are lost. A session of
+    /// long-poll goes on over new connections.
     pub fn cut(&mut self, client: ClientId) {
         self.network.cut(self.now, client);
         self.settle();
@@ -130,6 +137,7 @@ impl Simulation {
     /// what arrives. The network and the server continue.
     pub fn suspend(&mut self, client: ClientId) {
         self.at_mut(client).held.get_or_insert_default();
+        self.network.suspend(client);
         self.touched.insert(client);
         self.settle();
     }
@@ -142,6 +150,7 @@ impl Simulation {
         for (connection, delivery) in held {
             self.deliver(connection, delivery);
         }
+        self.network.wake(self.now, client);
         self.settle();
     }
 

@@ -5,21 +5,21 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use futures::channel::mpsc;
 use futures::future::join_all;
-use phx_client::{Backoff, CloseCause, ConnectionState, Payload, StreamItem};
+use phx_client::{Backoff, CloseCause, ConnectionState, Payload, StreamItem, TransportKind};
 
-use super::Adapter;
 use super::host::{Host, client, closes, joined, with_ends};
+use super::subject::Subject;
 use crate::{Reason, UpgradeRejection, demo_server};
 
-pub(super) async fn a_ping_measures_the_way<A: Adapter>() {
+pub(super) async fn a_ping_measures_the_way<S: Subject>() {
     let host = Host::start(demo_server().build());
     let latency = Duration::from_millis(20);
     host.set_latency(latency);
-    let socket = client::<A>(host.url()).connect().await.unwrap();
+    let socket = client::<S>(host.url()).connect().await.unwrap();
     assert!(socket.ping().await.unwrap() >= 2 * latency);
 }
 
-pub(super) async fn hooks_report_opening_and_closing<A: Adapter>() {
+pub(super) async fn hooks_report_opening_and_closing<S: Subject>() {
     let host = Host::start(demo_server().build());
     let (sender, mut reports) = mpsc::unbounded();
     let note = move |what: &'static str| {
@@ -28,21 +28,24 @@ pub(super) async fn hooks_report_opening_and_closing<A: Adapter>() {
     };
     let (opened, closed, errored) = (note("open"), note("close"), note("error"));
     let (joined, off) = (note("join"), note("off"));
-    let builder = client::<A>(host.url()).on_open(opened).on_close(move |_| closed());
+    let builder = client::<S>(host.url()).on_open(opened).on_close(move |_| closed());
     let socket = builder.on_error(move |_| errored()).connect().await.unwrap();
     let room = socket.channel("room:a").create().unwrap();
     let _hook = room.on_join(move |_, _| joined());
     socket.on_open(off).off();
     room.join().await.unwrap();
-    host.all().cut();
-    for expected in ["open", "join", "error", "close", "open", "join"] {
+    host.lose_clients::<S>();
+    // The poll that fails is an error before that of the end.
+    let failed_poll = (S::TRANSPORT == TransportKind::LongPoll).then_some("error");
+    let before = ["open", "join"].into_iter().chain(failed_poll);
+    for expected in before.chain(["error", "close", "open", "join"]) {
         assert_eq!(reports.next().await, Some(expected));
     }
 }
 
-pub(super) async fn the_drop_of_the_last_handle_closes_the_connection<A: Adapter>() {
+pub(super) async fn the_drop_of_the_last_handle_closes_the_connection<S: Subject>() {
     let (host, mut ends) = with_ends();
-    let (builder, mut closes) = closes(client::<A>(host.url()));
+    let (builder, mut closes) = closes(client::<S>(host.url()));
     let socket = builder.connect().await.unwrap();
     let channel = socket.channel("end:a").join().await.unwrap();
     drop(socket);
@@ -55,10 +58,10 @@ pub(super) async fn the_drop_of_the_last_handle_closes_the_connection<A: Adapter
     assert!(closes.next().await.is_none());
 }
 
-pub(super) async fn a_slow_stream_holds_back_and_loses_nothing<A: Adapter>() {
+pub(super) async fn a_slow_stream_holds_back_and_loses_nothing<S: Subject>() {
     const MESSAGES: u32 = 2_000;
     let host = Host::start(demo_server().build());
-    let (_, room) = joined(client::<A>(host.url()).stream_capacity(8)).await;
+    let (_, room) = joined(client::<S>(host.url()).stream_capacity(8)).await;
     let mut numbers = room.on::<u32>("n");
     for number in 0..MESSAGES {
         host.broadcast("room:a", "n", Payload::json(&number).unwrap());
@@ -71,12 +74,12 @@ pub(super) async fn a_slow_stream_holds_back_and_loses_nothing<A: Adapter>() {
     }
 }
 
-pub(super) async fn a_forgotten_stream_frees_the_others_and_the_connection_lives<A: Adapter>() {
+pub(super) async fn a_forgotten_stream_frees_the_others_and_the_connection_lives<S: Subject>() {
     const MESSAGES: u32 = 200;
     // Longer than it takes to send all messages, so that the stream that is read doesn't stall either.
     const STALL_AFTER: Duration = Duration::from_secs(2);
     let host = Host::start(demo_server().build());
-    let builder = client::<A>(host.url()).stream_capacity(8);
+    let builder = client::<S>(host.url()).stream_capacity(8);
     let builder = builder.stall_after(STALL_AFTER);
     let builder = builder.heartbeat_interval(Some(Duration::from_millis(50)));
     let (socket, room) = joined(builder).await;
@@ -107,11 +110,11 @@ pub(super) async fn a_forgotten_stream_frees_the_others_and_the_connection_lives
     assert_eq!((counters.opened, counters.heartbeats_missed, counters.events_lost), (1, 0, 0));
 }
 
-pub(super) async fn many_sockets_share_a_runtime<A: Adapter>() {
+pub(super) async fn many_sockets_share_a_runtime<S: Subject>() {
     const SOCKETS: u32 = 50;
     let host = Host::start(demo_server().build());
     let clients = (0..SOCKETS).map(async |number| {
-        let (_, room) = joined(client::<A>(host.url())).await;
+        let (_, room) = joined(client::<S>(host.url())).await;
         assert_eq!(room.push::<u32>("echo", &number).await.unwrap(), number);
         room
     });
@@ -124,10 +127,10 @@ pub(super) async fn many_sockets_share_a_runtime<A: Adapter>() {
 }
 
 /// Times beyond the range of the clocks are no special case for any adapter.
-pub(super) async fn the_longest_times_never_end<A: Adapter>() {
+pub(super) async fn the_longest_times_never_end<S: Subject>() {
     let host = Host::start(demo_server().build());
     for time in [Duration::MAX, Duration::MAX / 2] {
-        let builder = client::<A>(host.url())
+        let builder = client::<S>(host.url())
             .push_timeout(time)
             .join_timeout(time)
             .leave_timeout(time)
@@ -153,19 +156,19 @@ pub(super) async fn the_longest_times_never_end<A: Adapter>() {
 /// Often enough for threads to meet in every order.
 const TIMES: u32 = 40;
 
-pub(super) async fn hooks_of_a_disconnect_have_run_when_its_future_is_done<A: Adapter>() {
+pub(super) async fn hooks_of_a_disconnect_have_run_when_its_future_is_done<S: Subject>() {
     let host = Host::start(demo_server().build());
     for _ in 0..TIMES {
-        let (builder, mut closes) = closes(client::<A>(host.url()));
+        let (builder, mut closes) = closes(client::<S>(host.url()));
         builder.connect().await.unwrap().disconnect().await;
         assert!(closes.try_recv().is_ok());
     }
 }
 
-pub(super) async fn hooks_of_a_refused_connect_have_run_when_its_future_is_done<A: Adapter>() {
+pub(super) async fn hooks_of_a_refused_connect_have_run_when_its_future_is_done<S: Subject>() {
     let host = Host::start(demo_server().connect(|_| Err(UpgradeRejection::new(403))).build());
     for _ in 0..TIMES {
-        let (builder, mut closes) = closes(client::<A>(host.url()));
+        let (builder, mut closes) = closes(client::<S>(host.url()));
         builder.connect().await.unwrap_err();
         assert!(closes.try_recv().is_ok());
     }

@@ -10,10 +10,10 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::channel::{mpsc, oneshot};
 use phx_client::websocket::WebSocketConfig;
-use phx_client::{Backoff, Closed, Endpoint, Payload, Socket, SocketBuilder};
+use phx_client::{Backoff, Closed, Endpoint, Payload, Socket, SocketBuilder, TransportKind};
 use tokio::runtime::Handle;
 
-use super::Adapter;
+use super::subject::Subject;
 use crate::listener::Listener;
 use crate::{Channel, Context, Handled, Reason, Server, demo_server};
 
@@ -23,13 +23,13 @@ pub(super) fn at_once() -> Backoff {
 }
 
 /// Returns a builder of a client with short delays.
-pub(super) fn client<A: Adapter>(url: &str) -> SocketBuilder {
-    client_with::<A>(url, WebSocketConfig::default())
+pub(super) fn client<S: Subject>(url: &str) -> SocketBuilder {
+    client_with::<S>(url, WebSocketConfig::default())
 }
 
-pub(super) fn client_with<A: Adapter>(url: &str, config: WebSocketConfig) -> SocketBuilder {
+pub(super) fn client_with<S: Subject>(url: &str, config: WebSocketConfig) -> SocketBuilder {
     let endpoint = Endpoint::parse(url).expect("an endpoint");
-    A::socket(endpoint, config).reconnect(at_once()).rejoin(at_once())
+    S::socket(endpoint, config).reconnect(at_once()).rejoin(at_once())
 }
 
 /// Connects a client and joins a room.
@@ -85,7 +85,14 @@ impl Host {
     }
 
     /// Starts a server on the address of an earlier one.
-    pub(super) fn start_at(address: SocketAddr, server: Server) -> Self {
+    pub(super) fn start_at(
+        address: SocketAddr,
+        #[cfg_attr(not(feature = "deflate"), expect(unused_mut, reason = "set with the feature"))]
+        mut server: Server,
+    ) -> Self {
+        // Adapters that don't offer it notice nothing.
+        #[cfg(feature = "deflate")]
+        server.enable_compression();
         let (report, started) = channel();
         let (stop, stopping) = oneshot::channel::<oneshot::Sender<()>>();
         thread::spawn(move || {
@@ -114,6 +121,15 @@ impl Host {
             let _ = stop.send(stopped);
         }
         let _ = done.await;
+    }
+
+    /// Ends all connections on the server's side, or all sessions, whose next polls find that out.
+    pub(super) fn lose_clients<S: Subject>(&self) {
+        // The next polls come after the end of the sessions, and find it sooner than those that wait.
+        self.all().cut();
+        if S::TRANSPORT == TransportKind::LongPoll {
+            self.drop_connections();
+        }
     }
 
     /// Returns the runtime of the server's tasks.

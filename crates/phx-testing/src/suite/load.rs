@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use phx_client::{Channel, Payload, PushCause, PushError, Socket, SocketBuilder, StreamItem};
 
-use super::Adapter;
 use super::host::{client, joined};
 use super::raw::{Raw, Sent, serve};
+use super::subject::Subject;
 
 /// Divides all times of the default settings by ten.
 fn ten_times_faster(builder: SocketBuilder) -> SocketBuilder {
@@ -127,7 +127,7 @@ fn assert_healthy(socket: &Socket) {
 /// 25, and the heartbeat of second 30 is answered 12 s later.
 ///
 /// A server that sends nothing for the timeout of 1 s counts as dead, so this case runs alone.
-pub(super) async fn a_flood_whose_heartbeats_are_answered_late_loses_nothing<A: Adapter>() {
+pub(super) async fn a_flood_whose_heartbeats_are_answered_late_loses_nothing<S: Subject>() {
     const MESSAGES: u32 = 100_000;
     let flood = Flood {
         messages: MESSAGES,
@@ -138,7 +138,7 @@ pub(super) async fn a_flood_whose_heartbeats_are_answered_late_loses_nothing<A: 
         late: Duration::from_millis(1_200),
     };
     let url = serve(move |raw| flood.run(raw));
-    let (socket, room) = joined(ten_times_faster(client::<A>(&url))).await;
+    let (socket, room) = joined(ten_times_faster(client::<S>(&url))).await;
     take_all(&room, MESSAGES, async |_| {}).await;
     assert_healthy(&socket);
 }
@@ -146,7 +146,7 @@ pub(super) async fn a_flood_whose_heartbeats_are_answered_late_loses_nothing<A: 
 /// A reader that pauses, and a reply that waits behind a backlog for longer than the timeout: frames held back are
 /// no silence. The backlog of 6000 messages takes 3.6 s of pauses, longer than the timeout, which outlasts a stall
 /// of either side of 2 s.
-pub(super) async fn a_reader_that_pauses_loses_nothing<A: Adapter>() {
+pub(super) async fn a_reader_that_pauses_loses_nothing<S: Subject>() {
     const MESSAGES: u32 = 12_000;
     let flood = Flood {
         messages: MESSAGES,
@@ -157,7 +157,7 @@ pub(super) async fn a_reader_that_pauses_loses_nothing<A: Adapter>() {
         late: Duration::ZERO,
     };
     let url = serve(move |raw| flood.run(raw));
-    let builder = client::<A>(&url)
+    let builder = client::<S>(&url)
         .heartbeat_interval(Some(Duration::from_secs(1)))
         .heartbeat_timeout(Duration::from_millis(2_500));
     let (socket, room) = joined(builder).await;

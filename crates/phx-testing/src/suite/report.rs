@@ -3,12 +3,16 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// Result of the suite on one adapter.
+use phx_client::TransportKind;
+
+/// Result of the suite on one adapter over one transport.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Report {
     /// Name of the adapter.
     pub adapter: &'static str,
+    /// Transport of all connections.
+    pub transport: TransportKind,
     /// Each test that ran, in the order of the list.
     pub verdicts: Vec<(&'static str, Verdict)>,
 }
@@ -29,6 +33,12 @@ pub enum Verdict {
         /// Message of the panic.
         why: String,
     },
+    /// The test can't be about the transport, and didn't run.
+    #[non_exhaustive]
+    Omitted {
+        /// Reason, which is the same for every adapter.
+        why: &'static str,
+    },
 }
 
 impl Report {
@@ -42,21 +52,25 @@ impl Report {
     pub fn failures(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.verdicts.iter().filter_map(|(name, verdict)| match verdict {
             Verdict::Failed { why } => Some((*name, why.as_str())),
-            Verdict::Passed { .. } => None,
+            Verdict::Passed { .. } | Verdict::Omitted { .. } => None,
+        })
+    }
+
+    /// Returns the tests that can't be about the transport, with the reasons.
+    pub fn omissions(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.verdicts.iter().filter_map(|(name, verdict)| match verdict {
+            Verdict::Omitted { why } => Some((*name, *why)),
+            Verdict::Passed { .. } | Verdict::Failed { .. } => None,
         })
     }
 }
 
-/// Returns a table with a row for each test and a column for each adapter; then the totals, and the panic messages.
+/// Returns a table with a row for each test and a column for each adapter and transport; then the totals, the
+/// reasons of omissions, and the panic messages.
 #[must_use]
-pub fn table(reports: &[&Report]) -> String {
+pub fn table(reports: &[Report]) -> String {
     let mut text = String::new();
-    let mut names: Vec<&str> = Vec::new();
-    for (name, _) in reports.iter().flat_map(|report| &report.verdicts) {
-        if !names.contains(name) {
-            names.push(name);
-        }
-    }
+    let names = distinct(reports.iter().flat_map(|report| &report.verdicts).map(|(name, _)| *name));
     let width = names.iter().map(|name| name.len()).max().unwrap_or_default();
     let mut row = |name: &str, cells: &mut dyn Iterator<Item = String>| {
         let _infallible = write!(text, "{name:<width$}");
@@ -67,27 +81,52 @@ pub fn table(reports: &[&Report]) -> String {
         text.push('\n');
     };
     row("", &mut reports.iter().map(|report| report.adapter.to_owned()));
+    row("", &mut reports.iter().map(|report| report.transport.to_string()));
     for name in names {
         row(name, &mut reports.iter().map(|report| cell(report, name)));
     }
     for report in reports {
-        let failed = report.failures().count();
-        let passed = report.verdicts.len().saturating_sub(failed);
+        let Report { adapter, transport, verdicts } = report;
+        let (failed, omitted) = (report.failures().count(), report.omissions().count());
+        let passed = verdicts.len().saturating_sub(failed).saturating_sub(omitted);
         let _infallible =
-            writeln!(text, "suite {}: {passed} passed, {failed} failed", report.adapter);
+            write!(text, "suite {adapter} {transport}: {passed} passed, {failed} failed");
+        let not_applicable =
+            if omitted > 0 { format!(", {omitted} not applicable") } else { String::new() };
+        let _infallible = writeln!(text, "{not_applicable}");
+    }
+    // The same for every adapter.
+    let omissions = reports.iter().flat_map(|report| {
+        report.omissions().map(move |(name, why)| (report.transport, name, why))
+    });
+    for (transport, name, why) in distinct(omissions) {
+        let _infallible = writeln!(text, "not over {transport}: {name}: {why}");
     }
     for report in reports {
         for (name, why) in report.failures() {
-            let _infallible = writeln!(text, "FAILED {} {name}: {why}", report.adapter);
+            let Report { adapter, transport, .. } = report;
+            let _infallible = writeln!(text, "FAILED {adapter} {transport} {name}: {why}");
         }
     }
     text
+}
+
+/// Returns each item once, in the order of the first ones.
+fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut found = Vec::new();
+    for item in items {
+        if !found.contains(&item) {
+            found.push(item);
+        }
+    }
+    found
 }
 
 fn cell(report: &Report, name: &str) -> String {
     match report.verdicts.iter().find(|(ran, _)| *ran == name) {
         Some((_, Verdict::Passed { took })) => format!("ok {:>5} ms", took.as_millis()),
         Some((_, Verdict::Failed { .. })) => "FAILED".to_owned(),
+        Some((_, Verdict::Omitted { .. })) => "n/a".to_owned(),
         None => "-".to_owned(),
     }
 }

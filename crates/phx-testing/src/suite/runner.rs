@@ -7,10 +7,12 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
+use phx_client::TransportKind;
+
 use super::{Adapter, Case, LIMIT, Report, Verdict, cases};
 
 /// Number of tests that run at the same time: they wait more than they work.
-const AT_A_TIME: usize = 4;
+const AT_A_TIME: usize = 6;
 
 /// Selection of the tests to run.
 #[derive(Clone, Debug, Default)]
@@ -43,49 +45,73 @@ impl Selection {
         selection
     }
 
-    /// Returns true if a test is selected by its full name, `suite::ADAPTER::THEME::NAME`.
+    /// Returns true if a test is selected by its full name, `suite::ADAPTER::TRANSPORT::THEME::NAME`.
     fn takes(&self, name: &str) -> bool {
         let holds = |part: &String| name.contains(part.as_str());
         (self.only.is_empty() || self.only.iter().any(holds)) && !self.skip.iter().any(holds)
     }
 }
 
-/// Runs the selected tests on an adapter: several at a time, and then, one after another, those that must run
-/// alone.
-#[must_use]
-#[expect(clippy::print_stdout, reason = "`--list` speaks through standard output")]
-pub fn run<A: Adapter>(selection: &Selection) -> Report {
-    let chosen: Vec<Case> =
-        cases::<A>().into_iter().filter(|case| selection.takes(&full::<A>(case))).collect();
-    if selection.list {
-        chosen.iter().for_each(|case| println!("{}: test", full::<A>(case)));
-        return Report { adapter: A::NAME, verdicts: Vec::new() };
-    }
-    let (alone, beside): (Vec<Case>, Vec<Case>) = chosen.iter().partition(|case| case.alone);
-    let mut verdicts = run_all::<A>(&beside, AT_A_TIME);
-    verdicts.extend(run_all::<A>(&alone, 1));
-    Report { adapter: A::NAME, verdicts }
+/// One test over one transport.
+#[derive(Clone, Copy)]
+struct Chosen {
+    transport: TransportKind,
+    case: Case,
 }
 
-/// Returns a test's full name.
-fn full<A: Adapter>(case: &Case) -> String {
-    format!("suite::{}::{}", A::NAME, case.name)
+/// Runs the selected tests on an adapter, over each of its transports: several at a time, and then, one after
+/// another, those that must run alone. Returns a report for each transport.
+#[must_use]
+#[expect(clippy::print_stdout, reason = "`--list` speaks through standard output")]
+pub fn run<A: Adapter>(selection: &Selection) -> Vec<Report> {
+    let mut chosen: Vec<Chosen> = A::TRANSPORTS
+        .iter()
+        .flat_map(|&transport| {
+            cases::<A>(transport).into_iter().map(move |case| Chosen { transport, case })
+        })
+        .collect();
+    chosen.retain(|it| selection.takes(&it.full_name(A::NAME)));
+    if selection.list {
+        chosen.iter().for_each(|it| println!("{}: test", it.full_name(A::NAME)));
+        chosen.clear();
+    }
+    // The transports' tests run beside each other, since most of their time is waiting.
+    let (alone, beside): (Vec<Chosen>, Vec<Chosen>) = chosen.iter().partition(|it| it.case.alone);
+    let mut verdicts = run_all(A::NAME, &beside, AT_A_TIME);
+    verdicts.extend(run_all(A::NAME, &alone, 1));
+    let report = |&transport: &TransportKind| {
+        let of_it = verdicts.iter().filter(|(it, _)| it.transport == transport);
+        let verdicts = of_it.map(|(it, verdict)| (it.case.name, verdict.clone())).collect();
+        Report { adapter: A::NAME, transport, verdicts }
+    };
+    A::TRANSPORTS.iter().map(report).collect()
+}
+
+impl Chosen {
+    fn full_name(&self, adapter: &str) -> String {
+        let transport = match self.transport {
+            TransportKind::WebSocket => "websocket".to_owned(),
+            TransportKind::LongPoll => "longpoll".to_owned(),
+            other => other.to_string(),
+        };
+        format!("suite::{adapter}::{transport}::{}", self.case.name)
+    }
 }
 
 /// Runs tests, at most `at_a_time` at once.
-fn run_all<A: Adapter>(cases: &[Case], at_a_time: usize) -> Vec<(&'static str, Verdict)> {
+fn run_all(adapter: &str, chosen: &[Chosen], at_a_time: usize) -> Vec<(Chosen, Verdict)> {
     let next = AtomicUsize::new(0);
-    let verdicts = Mutex::new(vec![None; cases.len()]);
+    let verdicts = Mutex::new(vec![None; chosen.len()]);
     thread::scope(|scope| {
         for _ in 0..at_a_time {
             scope.spawn(|| {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(case) = cases.get(index) else { break };
-                    let verdict = run_one(case, full::<A>(case));
+                    let Some(it) = chosen.get(index) else { break };
+                    let verdict = run_one(&it.case, it.full_name(adapter));
                     let mut verdicts = verdicts.lock().unwrap_or_else(PoisonError::into_inner);
                     if let Some(place) = verdicts.get_mut(index) {
-                        *place = Some((case.name, verdict));
+                        *place = Some((*it, verdict));
                     }
                 }
             });
@@ -97,6 +123,9 @@ fn run_all<A: Adapter>(cases: &[Case], at_a_time: usize) -> Vec<(&'static str, V
 
 /// Runs a test. A thread that isn't done in time is left behind, since nothing can end it.
 fn run_one(case: &Case, name: String) -> Verdict {
+    if let Some(why) = case.omitted {
+        return Verdict::Omitted { why };
+    }
     let (done, over) = channel::<()>();
     let test = case.test;
     let began = Instant::now();

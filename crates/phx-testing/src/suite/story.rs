@@ -6,17 +6,17 @@ use std::time::Duration;
 use futures::StreamExt;
 use phx_client::{
     Bytes, ChannelState, CloseCause, CloseCode, JoinCause, JoinError, Payload, PresenceChanges,
-    PushCause, PushError, Status, V1,
+    PushCause, PushError, Status, TransportKind, V1,
 };
 use serde_json::{Value, json};
 
-use super::Adapter;
 use super::host::{Host, client, closes, joined, with_ends};
+use super::subject::Subject;
 use crate::{Reason, demo_server};
 
-pub(super) async fn a_push_has_its_reply<A: Adapter>() {
+pub(super) async fn a_push_has_its_reply<S: Subject>() {
     let host = Host::start(demo_server().build());
-    let (_, room) = joined(client::<A>(host.url())).await;
+    let (_, room) = joined(client::<S>(host.url())).await;
     let echoed: Value = room.push("echo", &json!({ "n": [1, 2.5, "\u{e9}"] })).await.unwrap();
     assert_eq!(echoed, json!({ "n": [1, 2.5, "\u{e9}"] }));
     // The order of the calls is the order on the wire, regardless of when they are awaited.
@@ -26,9 +26,9 @@ pub(super) async fn a_push_has_its_reply<A: Adapter>() {
     }
 }
 
-pub(super) async fn an_error_reply_has_its_response<A: Adapter>() {
+pub(super) async fn an_error_reply_has_its_response<S: Subject>() {
     let host = Host::start(demo_server().build());
-    let (_, room) = joined(client::<A>(host.url())).await;
+    let (_, room) = joined(client::<S>(host.url())).await;
     match room.push("fail", &json!({ "why": "muted" })).acknowledged().await {
         Err(PushError {
             cause: PushCause::Rejected { status: Status::Error, response, .. },
@@ -40,18 +40,18 @@ pub(super) async fn an_error_reply_has_its_response<A: Adapter>() {
     }
 }
 
-pub(super) async fn a_push_without_a_reply_times_out<A: Adapter>() {
+pub(super) async fn a_push_without_a_reply_times_out<S: Subject>() {
     let host = Host::start(demo_server().build());
-    let (_, room) = joined(client::<A>(host.url())).await;
+    let (_, room) = joined(client::<S>(host.url())).await;
     let push = room.push_with_timeout(Duration::from_millis(30), "whisper", &1).acknowledged();
     assert!(matches!(push.await, Err(PushError { cause: PushCause::TimedOut, .. })));
     assert_eq!(room.state(), ChannelState::Joined);
 }
 
-pub(super) async fn a_broadcast_reaches_everybody<A: Adapter>() {
+pub(super) async fn a_broadcast_reaches_everybody<S: Subject>() {
     let host = Host::start(demo_server().build());
-    let ann = client::<A>(host.url()).connect().await.unwrap();
-    let bob = client::<A>(host.url()).connect().await.unwrap();
+    let ann = client::<S>(host.url()).connect().await.unwrap();
+    let bob = client::<S>(host.url()).connect().await.unwrap();
     let ann = ann.channel("room:a").join().await.unwrap();
     let bob = bob.channel("room:a").join().await.unwrap();
     let (mut to_ann, mut to_bob) =
@@ -65,13 +65,15 @@ pub(super) async fn a_broadcast_reaches_everybody<A: Adapter>() {
     assert_eq!((to_ann.next().await, to_bob.next().await), (Some(3), Some(3)));
 }
 
-pub(super) async fn binary_payloads_go_both_ways<A: Adapter>() {
+pub(super) async fn binary_payloads_go_both_ways<S: Subject>() {
     let host = Host::start(demo_server().build());
-    let (_, room) = joined(client::<A>(host.url())).await;
+    let (_, room) = joined(client::<S>(host.url())).await;
     let mut shouts = room.on_raw("shout").values();
+    // Phoenix's long-poll loses binary messages that aren't UTF-8.
+    let last = if S::TRANSPORT == TransportKind::LongPoll { 0x7f } else { 0xff };
     // Larger than every buffer on the way.
-    let large: Vec<u8> = (0..=u8::MAX).cycle().take(1 << 20).collect();
-    for data in [Vec::new(), vec![0, 255, 10], large] {
+    let large: Vec<u8> = (0..=last).cycle().take(1 << 20).collect();
+    for data in [Vec::new(), vec![0, last, 10], large] {
         let data = Bytes::from(data);
         let payload = Payload::binary(data.clone());
         let reply = room.push("echo", payload.clone()).reply().await.unwrap();
@@ -82,16 +84,16 @@ pub(super) async fn binary_payloads_go_both_ways<A: Adapter>() {
     }
 }
 
-pub(super) async fn presences_come_and_go<A: Adapter>() {
+pub(super) async fn presences_come_and_go<S: Subject>() {
     let host = Host::start(demo_server().build());
-    let ann = client::<A>(host.url()).connect().await.unwrap();
+    let ann = client::<S>(host.url()).connect().await.unwrap();
     let room = ann.channel("room:a").params(&json!({ "name": "ann" })).create().unwrap();
     let presence = room.presence::<Value>();
     let mut changes = presence.changes();
     room.join().await.unwrap();
     until_listed(&mut changes, || presence.entry("ann").is_some()).await;
 
-    let bob = client::<A>(host.url()).connect().await.unwrap();
+    let bob = client::<S>(host.url()).connect().await.unwrap();
     let bobs = bob.channel("room:a").params(&json!({ "name": "bob" })).join().await.unwrap();
     until_listed(&mut changes, || presence.entry("bob").is_some()).await;
     assert_eq!(presence.list_by(|key, _| key.to_owned()), ["ann", "bob"]);
@@ -112,9 +114,9 @@ async fn until_listed<M, E>(changes: &mut PresenceChanges<M, E>, listed: impl Fn
     }
 }
 
-pub(super) async fn a_rejected_join_has_its_response<A: Adapter>() {
+pub(super) async fn a_rejected_join_has_its_response<S: Subject>() {
     let host = Host::start(demo_server().build());
-    let socket = client::<A>(host.url()).connect().await.unwrap();
+    let socket = client::<S>(host.url()).connect().await.unwrap();
     match socket.channel("room:a").params(&json!({ "reject": true })).join().await {
         Err(JoinError {
             cause: JoinCause::Rejected { status: Status::Error, response, .. },
@@ -134,9 +136,9 @@ pub(super) async fn a_rejected_join_has_its_response<A: Adapter>() {
     }
 }
 
-pub(super) async fn a_left_channel_ends_its_streams<A: Adapter>() {
+pub(super) async fn a_left_channel_ends_its_streams<S: Subject>() {
     let (host, mut ends) = with_ends();
-    let socket = client::<A>(host.url()).connect().await.unwrap();
+    let socket = client::<S>(host.url()).connect().await.unwrap();
     let channel = socket.channel("end:a").join().await.unwrap();
     let mut messages = channel.messages();
     channel.leave().await.unwrap();
@@ -150,16 +152,19 @@ pub(super) async fn a_left_channel_ends_its_streams<A: Adapter>() {
     assert!(socket.is_connected());
 }
 
-pub(super) async fn a_disconnect_has_its_code_and_reason<A: Adapter>() {
+pub(super) async fn a_disconnect_has_its_code_and_reason<S: Subject>() {
     let (host, mut ends) = with_ends();
-    let (builder, mut closes) = closes(client::<A>(host.url()));
+    let (builder, mut closes) = closes(client::<S>(host.url()));
     let socket = builder.connect().await.unwrap();
     let channel = socket.channel("end:a").join().await.unwrap();
     let code = CloseCode::from_u16(4321);
     socket.disconnect_with(code, "good night").unwrap().await;
     let closed = closes.next().await.unwrap();
     assert_eq!((closed.cause, closed.retry_in), (CloseCause::Disconnected, None));
-    assert_eq!(ends.next().await, Some(Reason::Closed));
+    // Of a session that was left, the server hears after 15 to 30 s.
+    if S::TRANSPORT != TransportKind::LongPoll {
+        assert_eq!(ends.next().await, Some(Reason::Closed));
+    }
     assert!(!socket.is_connected());
     assert!(socket.disconnect_with(CloseCode::GOING_AWAY, "").is_err());
     // The channel is still known.
@@ -168,9 +173,9 @@ pub(super) async fn a_disconnect_has_its_code_and_reason<A: Adapter>() {
     while status.next().await.unwrap() != ChannelState::Joined {}
 }
 
-pub(super) async fn a_close_by_the_server_has_its_code_and_reason<A: Adapter>() {
+pub(super) async fn a_close_by_the_server_has_its_code_and_reason<S: Subject>() {
     let host = Host::start(demo_server().build());
-    let (builder, mut closes) = closes(client::<A>(host.url()));
+    let (builder, mut closes) = closes(client::<S>(host.url()));
     let (socket, _room) = joined(builder).await;
     host.all().close_because(CloseCode::from_u16(4001), "too loud");
     let closed = closes.next().await.unwrap();
@@ -179,9 +184,9 @@ pub(super) async fn a_close_by_the_server_has_its_code_and_reason<A: Adapter>() 
     socket.wait_connected().await.unwrap();
 }
 
-pub(super) async fn the_first_serializer_works_too<A: Adapter>() {
+pub(super) async fn the_first_serializer_works_too<S: Subject>() {
     let host = Host::start(demo_server().build());
-    let (_, room) = joined(client::<A>(host.url()).serializer(V1)).await;
+    let (_, room) = joined(client::<S>(host.url()).serializer(V1)).await;
     let mut shouts = room.on::<u32>("shout").values();
     assert_eq!(room.push::<u32>("echo", &7).await.unwrap(), 7);
     room.push("shout", &8).detach().unwrap();
@@ -189,7 +194,7 @@ pub(super) async fn the_first_serializer_works_too<A: Adapter>() {
     room.leave().await.unwrap();
 }
 
-pub(super) async fn params_headers_and_token_reach_the_server<A: Adapter>() {
+pub(super) async fn params_headers_and_token_reach_the_server<S: Subject>() {
     let seen = Arc::new(Mutex::new(None));
     let note = Arc::clone(&seen);
     let server = demo_server().auth_token(true).connect(move |info| {
@@ -197,8 +202,10 @@ pub(super) async fn params_headers_and_token_reach_the_server<A: Adapter>() {
         Ok(None)
     });
     let host = Host::start(server.build());
-    let token = "t/o+k=en \u{e9}";
-    let builder = client::<A>(host.url())
+    // A header of long-poll holds ASCII alone.
+    let sign = if S::TRANSPORT == TransportKind::LongPoll { "~" } else { "\u{e9}" };
+    let token = &format!("t/o+k=en {sign}");
+    let builder = client::<S>(host.url())
         .param("name", "ann & b\u{e9}a")
         .params(&json!({ "device": { "kind": "phone" } }))
         .header("x-trace", "4711")
@@ -207,7 +214,10 @@ pub(super) async fn params_headers_and_token_reach_the_server<A: Adapter>() {
     let info = seen.lock().unwrap().take().unwrap();
     assert_eq!(info.param("name"), Some("ann & b\u{e9}a"));
     assert_eq!(info.params()["device"], json!({ "kind": "phone" }));
-    assert_eq!(info.x_headers(), [("x-trace".to_owned(), "4711".to_owned())]);
-    assert_eq!(info.auth_token(), Some(token));
+    // The token of long-poll is such a header.
+    let headers: Vec<_> =
+        info.x_headers().iter().filter(|(name, _)| name != "x-phoenix-authtoken").collect();
+    assert_eq!(headers, [&("x-trace".to_owned(), "4711".to_owned())]);
+    assert_eq!(info.auth_token(), Some(&**token));
     socket.channel("room:a").join().await.unwrap();
 }

@@ -9,8 +9,8 @@ use phx_client::{CloseCause, SocketBuilder, TlsCauseKind, tls};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use serde_json::json;
 
-use super::Adapter;
 use super::host::{Host, client_with, first_end};
+use super::subject::Subject;
 use crate::demo_server;
 use crate::tls::{Authority, Identity};
 
@@ -39,23 +39,23 @@ impl Secured {
         Secured { url: format!("wss://localhost:{port}/socket"), _host: host }
     }
 
-    fn client<A: Adapter>(&self, tls: ClientConfig) -> SocketBuilder {
+    fn client<S: Subject>(&self, tls: ClientConfig) -> SocketBuilder {
         let mut config = WebSocketConfig::default();
         config.tls = Arc::new(tls);
-        client_with::<A>(&self.url, config)
+        client_with::<S>(&self.url, config)
     }
 
-    async fn lets_in<A: Adapter>(&self, tls: ClientConfig) {
-        let socket = self.client::<A>(tls).connect().await.unwrap();
+    async fn lets_in<S: Subject>(&self, tls: ClientConfig) {
+        let socket = self.client::<S>(tls).connect().await.unwrap();
         let room = socket.channel("room:a").join().await.unwrap();
         let reply: String = room.push("echo", &json!("secret")).await.unwrap();
         assert_eq!(reply, "secret");
         socket.disconnect().await;
     }
 
-    async fn failure<A: Adapter>(&self, tls: ClientConfig) -> (TlsCauseKind, String) {
+    async fn failure<S: Subject>(&self, tls: ClientConfig) -> (TlsCauseKind, String) {
         use TlsCauseKind::{BadCertificate, Expired, UnknownIssuer, WrongName};
-        let end = first_end(self.client::<A>(tls)).await;
+        let end = first_end(self.client::<S>(tls)).await;
         match end.cause {
             CloseCause::Tls(failure) => {
                 let is_final =
@@ -67,38 +67,38 @@ impl Secured {
         }
     }
 
-    async fn failure_kind<A: Adapter>(&self, tls: ClientConfig) -> TlsCauseKind {
-        self.failure::<A>(tls).await.0
+    async fn failure_kind<S: Subject>(&self, tls: ClientConfig) -> TlsCauseKind {
+        self.failure::<S>(tls).await.0
     }
 }
 
-pub(super) async fn a_server_that_a_root_vouches_for<A: Adapter>() {
+pub(super) async fn a_server_that_a_root_vouches_for<S: Subject>() {
     let authority = Authority::new("known");
     let server = Secured::start(&authority.issue(|_| {}), None);
-    server.lets_in::<A>(trusting(&authority).with_no_client_auth()).await;
+    server.lets_in::<S>(trusting(&authority).with_no_client_auth()).await;
 }
 
-pub(super) async fn a_server_that_no_root_vouches_for<A: Adapter>() {
+pub(super) async fn a_server_that_no_root_vouches_for<S: Subject>() {
     let server = Secured::start(&Authority::new("unknown").issue(|_| {}), None);
     let other = trusting(&Authority::new("known")).with_no_client_auth();
-    assert_eq!(server.failure_kind::<A>(other).await, TlsCauseKind::UnknownIssuer);
+    assert_eq!(server.failure_kind::<S>(other).await, TlsCauseKind::UnknownIssuer);
     let default = tls::with_webpki_roots().with_no_client_auth();
-    assert_eq!(server.failure_kind::<A>(default).await, TlsCauseKind::UnknownIssuer);
+    assert_eq!(server.failure_kind::<S>(default).await, TlsCauseKind::UnknownIssuer);
 }
 
-pub(super) async fn a_certificate_for_another_name<A: Adapter>() {
+pub(super) async fn a_certificate_for_another_name<S: Subject>() {
     let authority = Authority::new("known");
     let identity = authority.issue(|params| {
         *params = CertificateParams::new(["example.com".to_owned()]).unwrap();
     });
     let server = Secured::start(&identity, None);
     let client = trusting(&authority).with_no_client_auth();
-    let failure = server.failure::<A>(client).await;
+    let failure = server.failure::<S>(client).await;
     let text = "the certificate is for `example.com`, not for `localhost`";
     assert_eq!(failure, (TlsCauseKind::WrongName, text.to_owned()));
 }
 
-pub(super) async fn a_certificate_out_of_its_time<A: Adapter>() {
+pub(super) async fn a_certificate_out_of_its_time<S: Subject>() {
     let authority = Authority::new("known");
     let expired = authority.issue(|params| params.not_after = date_time_ymd(2001, 1, 1));
     let early = authority.issue(|params| params.not_before = date_time_ymd(3000, 1, 1));
@@ -108,41 +108,41 @@ pub(super) async fn a_certificate_out_of_its_time<A: Adapter>() {
     ] {
         let server = Secured::start(&identity, None);
         let client = trusting(&authority).with_no_client_auth();
-        let failure = server.failure::<A>(client).await;
+        let failure = server.failure::<S>(client).await;
         assert_eq!(failure.0, kind);
         assert!(failure.1.starts_with(text), "{failure:?}");
     }
 }
 
-pub(super) async fn a_client_certificate_that_is_demanded<A: Adapter>() {
+pub(super) async fn a_client_certificate_that_is_demanded<S: Subject>() {
     let (servers, clients) = (Authority::new("servers"), Authority::new("clients"));
     let server = Secured::start(&servers.issue(|_| {}), Some(&clients));
 
     let without = trusting(&servers).with_no_client_auth();
-    let failure = server.failure_kind::<A>(without).await;
+    let failure = server.failure_kind::<S>(without).await;
     assert_eq!(failure, TlsCauseKind::ClientCertificateRequired);
 
     let identity = clients.issue(|_| {});
     let chain = vec![identity.certificate.der().clone()];
     let with = trusting(&servers).with_client_auth_cert(chain, identity.key()).unwrap();
-    server.lets_in::<A>(with).await;
+    server.lets_in::<S>(with).await;
 }
 
-pub(super) async fn a_certificate_that_was_given<A: Adapter>() {
+pub(super) async fn a_certificate_that_was_given<S: Subject>() {
     // One as `openssl req -x509` makes it, and one that an unknown authority has signed.
     let signed = Authority::new("unknown").issue(|_| {});
     for identity in [Identity::self_signed(|_| {}), signed] {
         let server = Secured::start(&identity, None);
-        server.lets_in::<A>(given(&identity)).await;
+        server.lets_in::<S>(given(&identity)).await;
     }
     // One that a given certificate has signed.
     let authority = Authority::new("known");
     let given = [authority.certificate.der().clone()];
     let server = Secured::start(&authority.issue(|_| {}), None);
-    server.lets_in::<A>(tls::with_custom_roots(given).unwrap().with_no_client_auth()).await;
+    server.lets_in::<S>(tls::with_custom_roots(given).unwrap().with_no_client_auth()).await;
 }
 
-pub(super) async fn a_certificate_that_was_not_given<A: Adapter>() {
+pub(super) async fn a_certificate_that_was_not_given<S: Subject>() {
     use TlsCauseKind::{BadCertificate, Expired, NotYetValid, UnknownIssuer, WrongName};
     let own = Identity::self_signed(|_| {});
     // Another certificate of the same name, and one with the same key and other dates.
@@ -156,7 +156,7 @@ pub(super) async fn a_certificate_that_was_not_given<A: Adapter>() {
     };
     for identity in [other, twin] {
         let server = Secured::start(&identity, None);
-        let failure = server.failure::<A>(given(&own)).await;
+        let failure = server.failure::<S>(given(&own)).await;
         assert_eq!(failure.0, UnknownIssuer, "{failure:?}");
         assert!(failure.1.contains("a CA's own (CA:TRUE, often self-signed)"), "{failure:?}");
     }
@@ -173,12 +173,12 @@ pub(super) async fn a_certificate_that_was_not_given<A: Adapter>() {
         [(expired, Expired), (early, NotYetValid), (elsewhere, WrongName), (nameless, WrongName)]
     {
         let server = Secured::start(&identity, None);
-        let failure = server.failure::<A>(given(&identity)).await;
+        let failure = server.failure::<S>(given(&identity)).await;
         assert_eq!(failure.0, kind, "{failure:?}");
     }
 
     // A server that shows a given certificate must have its key: all but the key is public.
     let server = Secured::start(&own.with_wrong_key(), None);
-    let failure = server.failure::<A>(given(&own)).await;
+    let failure = server.failure::<S>(given(&own)).await;
     assert_eq!(failure.0, BadCertificate, "{failure:?}");
 }

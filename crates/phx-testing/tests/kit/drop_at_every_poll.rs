@@ -1,9 +1,8 @@
-//! Dropping a future at any of its await points: nobody else misses a wake-up, nothing is left
-//! behind, and what was promised to others comes.
+//! Futures dropped at any of their await points: no other task misses a wake-up, nothing is left, and the outcomes of
+//! other calls arrive.
 //!
-//! Each operation runs again and again; the first time its future is dropped before its first poll,
-//! then after one poll, and so on until it gets to its end. It is also polled several times at each
-//! wake-up, as select loops do.
+//! Each operation is repeated. Its future is dropped before its first poll, then after one poll, and so on until it
+//! completes. It is also polled several times at each wake-up, as select loops do.
 
 use std::future::Future;
 use std::path::Path;
@@ -24,8 +23,7 @@ mod operations;
 
 use operations::{OPERATIONS, Operation, Running, World};
 
-/// Polls `future` so many times, `at_once` of them at each wake-up, and drops it; true if it got to
-/// its end.
+/// Polls `future` up to `times` times, `at_once` at each wake-up, and drops it. Returns true if it completed.
 async fn polled(future: Running, times: u32, at_once: u32) -> bool {
     let mut future = Some(future);
     let mut polls = 0;
@@ -45,7 +43,7 @@ async fn polled(future: Running, times: u32, at_once: u32) -> bool {
     .await
 }
 
-/// One life in which the operation is dropped after so many polls; true if it wasn't.
+/// Runs the operation on a new socket and drops it after this number of polls. Returns true if it completed.
 fn life(operation: &Operation, polls: u32, at_once: u32) -> bool {
     let time = VirtualTime::new();
     let link = time.link(demo_server().build());
@@ -60,15 +58,15 @@ fn life(operation: &Operation, polls: u32, at_once: u32) -> bool {
             socket: socket.clone(),
             room: room.clone(),
         };
-        // The same operation by someone else, who gets to its end whatever becomes of the first.
-        // Each of the two has a waker of its own.
+        // The same operation in another task, which must complete whether or not the first one does.
+        // Each of the two has a separate waker.
         let both = FuturesUnordered::<Pin<Box<dyn Future<Output = Option<bool>>>>>::new();
         let (first, second) = ((operation.run)(world.clone()), (operation.run)(world));
         both.push(Box::pin(polled(first, polls, at_once).map(Some)));
         both.push(Box::pin(second.map(|()| None)));
         let done = both.filter_map(ready).collect::<Vec<_>>().await == [true];
 
-        // Nothing is stuck: what everybody else does works, and comes once.
+        // Nothing is stuck: other operations work, and their outcomes arrive once.
         let minute = Duration::from_secs(60);
         let after = async {
             socket.connect().await.unwrap();
@@ -97,15 +95,14 @@ fn life(operation: &Operation, polls: u32, at_once: u32) -> bool {
         time.wait_for("the bystander's message", minute, pin!(last)).await;
         done
     });
-    // All handles are gone: every task ends by itself, and the server has nobody left.
+    // All handles are dropped: every task ends, and the server has no connections left.
     time.run(time.sleep(Duration::from_secs(60)));
     let left = link.with_server(|server, _| server.sockets().count());
     assert_eq!(left, 0, "connections of `{}` after {polls} polls", operation.name);
     done
 }
 
-/// Nothing is left of a life either: what it allocated is free again, whether or not anyone could
-/// still reach it.
+/// Memory is freed as well, also memory that nothing could reach any more.
 #[test]
 fn any_future_can_be_dropped_at_any_poll() {
     for operation in OPERATIONS {
@@ -133,7 +130,7 @@ fn any_future_can_be_dropped_at_any_poll() {
     }
 }
 
-/// Also while the socket lives on: the hundredth dropped future takes no more memory than the tenth.
+/// The same while the socket is kept: the hundredth dropped future takes no more memory than the tenth.
 #[test]
 fn a_living_socket_keeps_nothing_of_what_was_dropped() {
     let time = VirtualTime::new().with_limit(Duration::from_secs(86_400));
@@ -145,8 +142,8 @@ fn a_living_socket_keeps_nothing_of_what_was_dropped() {
         World { runtime: time.runtime(), link: link.clone(), socket, room }
     };
     let world = time.run(connected);
-    // Left out: a builder makes a socket of its own, which the test's network remembers; and hooks
-    // stay when their handles are dropped.
+    // Left out: a builder makes another socket, which the test's network keeps; and hooks stay when their handles are
+    // dropped.
     let fits = |operation: &&Operation| {
         !operation.drops.iter().any(|it| it.starts_with("SocketBuilder"))
             && !operation.drops.is_empty()
@@ -172,7 +169,7 @@ fn a_living_socket_keeps_nothing_of_what_was_dropped() {
     assert!(kept.count_current == 0 && kept.bytes_current < 64, "{kept:?}");
 }
 
-/// The table of operations names every future and stream that there is.
+/// The table of operations has every future and stream of the API.
 #[test]
 fn no_future_and_no_stream_of_the_api_is_missing() {
     // Attempts to connect, which the driver drops: `bytes/attempts_can_be_dropped.rs` of phx-client.

@@ -1,4 +1,4 @@
-//! The faults of the TCP proxy, on plain bytes: what the client and the server see of each.
+//! Faults of the TCP proxy, on plain bytes, as the client and the server see them.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::within;
 
-/// A server, a proxy to it, and what the proxy tells.
+/// A server, a proxy to it, and the proxy's events.
 struct Stage {
     server: TcpListener,
     proxy: FaultProxy,
@@ -29,7 +29,7 @@ impl Stage {
         Stage { server, proxy, told }
     }
 
-    /// The same, with both ends of a connection.
+    /// Creates the same, with both ends of a connection.
     async fn connected() -> (Self, TcpStream, TcpStream) {
         let mut stage = Stage::new().await;
         let (client, server) = stage.connect().await;
@@ -40,7 +40,7 @@ impl Stage {
     async fn connect(&mut self) -> (TcpStream, TcpStream) {
         let client = within(TcpStream::connect(self.proxy.address())).await.unwrap();
         let (server, _) = within(self.server.accept()).await.unwrap();
-        // Earlier connections may still have something to tell.
+        // Earlier connections may still have events.
         while !matches!(self.told().await, Event::Connected(_)) {}
         (client, server)
     }
@@ -60,7 +60,7 @@ async fn hear(stream: &mut TcpStream, text: &str) {
     assert_eq!(heard, text.as_bytes());
 }
 
-/// Everything until the end, and whether that was a reset.
+/// Reads until the end. Returns the bytes, and true if the end was a reset.
 async fn rest(stream: &mut TcpStream) -> (Vec<u8>, bool) {
     let mut heard = Vec::new();
     match within(stream.read_to_end(&mut heard)).await {
@@ -141,7 +141,7 @@ async fn one_direction_can_be_swallowed() {
     say(&mut client, "lost").await;
     say(&mut server, "heard").await;
     hear(&mut client, "heard").await;
-    // Neither came what was said nor the end, only the cut.
+    // Neither the bytes nor the end arrived, only the cut.
     drop(client);
     stage.proxy.all().cut();
     assert_eq!(rest(&mut server).await, (vec![], true));
@@ -164,7 +164,7 @@ async fn a_stalled_connection_fills_the_buffers_and_loses_nothing() {
     let (stage, mut client, mut server) = Stage::connected().await;
     stage.proxy.all().stall();
     let mut sent = 0;
-    // The operating system takes some time to find that it has no room.
+    // The operating system takes some time to report a full buffer.
     let full = Duration::from_millis(200);
     while let Ok(written) = tokio::time::timeout(full, client.write(&CHUNK)).await {
         sent += written.unwrap();
@@ -232,7 +232,7 @@ async fn a_server_that_is_not_there_is_a_reset_and_another_can_take_its_place() 
     let mut stage = Stage::new().await;
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     stage.proxy.set_server(gone);
-    // The reset may be faster than the news of the connection.
+    // The reset may arrive before the event of the connection.
     if let Ok(mut client) = within(TcpStream::connect(stage.proxy.address())).await {
         assert_eq!(rest(&mut client).await, (vec![], true));
     }
@@ -251,4 +251,46 @@ async fn a_dropped_proxy_resets_its_connections() {
         (rest(&mut client).await, rest(&mut server).await),
         ((vec![], true), (vec![], true))
     );
+}
+
+#[tokio::test]
+async fn an_upgrade_passes_and_its_frames_are_swallowed() {
+    let mut stage = Stage::new().await;
+    stage.proxy.swallow_frames(true);
+    let (mut client, mut server) = stage.connect().await;
+    say(&mut client, "GET / HTTP/1.1\r\nupgrade: websocket\r\n\r\n").await;
+    hear(&mut server, "GET / HTTP/1.1\r\nupgrade: websocket\r\n\r\n").await;
+    // The head comes in pieces, and the last has a frame behind it.
+    say(&mut server, "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r").await;
+    hear(&mut client, "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r").await;
+    say(&mut server, "\nframe").await;
+    hear(&mut client, "\n").await;
+    say(&mut client, "frame").await;
+    say(&mut server, "frame").await;
+    client.shutdown().await.unwrap();
+    assert_eq!(rest(&mut server).await, (vec![], false));
+    server.shutdown().await.unwrap();
+    assert_eq!(rest(&mut client).await, (vec![], false));
+
+    // Other HTTP passes, also behind an answer.
+    let (mut client, mut server) = stage.connect().await;
+    for _ in 0..2 {
+        say(&mut client, "GET / HTTP/1.1\r\n\r\n").await;
+        hear(&mut server, "GET / HTTP/1.1\r\n\r\n").await;
+        say(&mut server, "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n101 ").await;
+        hear(&mut client, "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n101 ").await;
+    }
+
+    // A WebSocket that carried frames carries none once the command has come, and then some again.
+    stage.proxy.swallow_frames(false);
+    let (mut client, mut server) = stage.connect().await;
+    say(&mut server, "HTTP/1.1 101 \r\n\r\nframe").await;
+    hear(&mut client, "HTTP/1.1 101 \r\n\r\nframe").await;
+    stage.proxy.swallow_frames(true);
+    say(&mut server, "lost").await;
+    client.shutdown().await.unwrap();
+    // Behind the end of the other direction: what was sent before it has been read by now.
+    assert_eq!(rest(&mut server).await, (vec![], false));
+    server.shutdown().await.unwrap();
+    assert_eq!(rest(&mut client).await, (vec![], false));
 }

@@ -1,10 +1,11 @@
-//! The errors that a program meets first: each says what failed, where, and what to do about it. `Debug`, which a `main`
-//! that returns the error prints, has the same text.
+//! First errors of a new program: each says what failed, where, and what to do. `Debug`, which a `main` that returns the
+//! error prints, has the same text.
 
 use std::time::Duration;
 
+use phx_client::StreamConnector;
 use phx_client::tls::rustls::RootCertStore;
-use phx_client::websocket::{WebSocketConfig, WebSocketConnector};
+use phx_client::websocket::WebSocketConfig;
 use phx_client::{SocketBuilder, tls};
 use phx_testing::listener::Listener;
 use phx_testing::tls::{Authority, Identity};
@@ -15,7 +16,7 @@ use tokio::runtime::Handle;
 
 use crate::within;
 
-/// The operating system's words.
+/// Text of the operating system.
 const REFUSED: &str = "Connection refused (os error 111)";
 
 /// The program of README.md.
@@ -37,7 +38,7 @@ async fn program(socket: SocketBuilder, topic: &str, event: &str) -> Result<(), 
     })
 }
 
-/// The text of a program that doesn't get beyond `connect`.
+/// Returns the error text of a program whose `connect` fails.
 async fn connect(socket: SocketBuilder) -> String {
     program(socket, "room:lobby", "new_msg").await.unwrap_err()
 }
@@ -46,13 +47,13 @@ async fn server() -> Listener {
     Listener::bind(demo_server().build()).await.unwrap()
 }
 
-/// A client with these roots instead of the system's.
+/// Returns a builder with these roots instead of the default ones.
 fn trusting(url: &str, roots: RootCertStore) -> SocketBuilder {
     let mut config = WebSocketConfig::default();
     config.tls =
         std::sync::Arc::new(tls::builder().with_root_certificates(roots).with_no_client_auth());
     let dialer = phx_tokio::TcpDialer::new();
-    phx_tokio::socket(url).connector(WebSocketConnector::new(dialer).with_config(config))
+    phx_tokio::socket(url).connector(StreamConnector::new(dialer).with_config(config))
 }
 
 #[tokio::test]
@@ -85,7 +86,7 @@ async fn wrong_path() {
         connect(phx_tokio::socket(url)).await,
         format!(
             "can't connect to ws://{}/sockets/websocket: the server refused the connection with HTTP status 404 (is this \
-             the socket's path? It is the one in `socket \"/socket\"` of the endpoint)",
+             the socket's path? It is the one in `socket \"/socket\"` of the endpoint, where long-poll needs `longpoll: true`)",
             server.address()
         )
     );

@@ -1,9 +1,10 @@
-//! Through a proxy that is reached over TLS, with a certificate of its own.
+//! Proxies reached over TLS, with their own certificate.
 
 use std::sync::Arc;
 
-use phx_client::websocket::{WebSocketConfig, WebSocketConnector};
-use phx_client::{CloseCause, ConnectCause, SocketBuilder, TlsCauseKind, tls};
+use phx_client::StreamConnector;
+use phx_client::websocket::WebSocketConfig;
+use phx_client::{CloseCause, ConnectCause, SocketBuilder, TlsCauseKind, TransportKind, tls};
 use phx_testing::demo_server;
 use phx_testing::listener::Listener;
 use phx_testing::tls::{Authority, Identity};
@@ -14,7 +15,7 @@ use tokio::runtime::Handle;
 
 use crate::within;
 
-/// An HTTP proxy behind TLS with this certificate; its port.
+/// Starts an HTTP proxy behind TLS with this certificate, and returns its port.
 async fn proxy(identity: &Identity) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -37,7 +38,7 @@ async fn proxy(identity: &Identity) -> u16 {
 }
 
 fn client(url: &str, port: u16, config: WebSocketConfig) -> SocketBuilder {
-    let connector = WebSocketConnector::new(phx_tokio::TcpDialer::new()).with_config(config);
+    let connector = StreamConnector::new(phx_tokio::TcpDialer::new()).with_config(config);
     let proxy = format!("https://ann:hush@localhost:{port}");
     phx_tokio::socket(url).connector(connector).proxy(&proxy)
 }
@@ -55,8 +56,15 @@ async fn its_certificate_is_checked_with_its_own_settings() {
     config.tls = trusting(&servers);
     config.proxy_tls = trusting(&proxies);
     // Without TLS in the tunnel, and with it.
-    for url in [listener.url(), &format!("wss://localhost:{server}/socket")] {
-        let socket = within(client(url, port, config.clone()).connect()).await.unwrap();
+    let secure = format!("wss://localhost:{server}/socket");
+    for (url, transport) in [
+        (listener.url(), TransportKind::WebSocket),
+        (&*secure, TransportKind::WebSocket),
+        (listener.url(), TransportKind::LongPoll),
+        (&*secure, TransportKind::LongPoll),
+    ] {
+        let builder = client(url, port, config.clone()).transport(transport);
+        let socket = within(builder.connect()).await.unwrap();
         let room = within(socket.channel("room:lobby").join()).await.unwrap();
         let long = "x".repeat(100_000);
         let reply: String = within(room.push("echo", &json!(long))).await.unwrap();
@@ -64,7 +72,7 @@ async fn its_certificate_is_checked_with_its_own_settings() {
         within(socket.disconnect()).await;
     }
 
-    // Who is trusted as a server isn't as a proxy.
+    // Trust in a server's certificate doesn't extend to a proxy.
     config.proxy_tls = trusting(&servers);
     let failed = within(client(listener.url(), port, config).connect()).await.unwrap_err();
     let shown = format!("{failed} {failed:?}");

@@ -30,13 +30,13 @@ async fn open(socket: &Socket) {
     while status.next().await != Some(ConnectionState::Open) {}
 }
 
-/// A channel, which keeps its socket.
+/// Returns a joined channel, which keeps its socket.
 async fn joined(link: &Link) -> Channel {
     let socket = link.socket().connect().await.unwrap();
     socket.channel("room:a").join().await.unwrap()
 }
 
-/// What it panics with.
+/// Returns the text of a panic.
 fn panic_of(f: impl FnOnce()) -> String {
     let panicked = catch_unwind(AssertUnwindSafe(f)).unwrap_err();
     *panicked.downcast().unwrap()
@@ -204,7 +204,7 @@ fn dropping_the_time_drops_tasks_and_server() {
     let link = time.link(server.build());
     let sleep = time.runtime();
     let builder = link.socket();
-    // A task that never ends, with a socket of its own, and one that never begins.
+    // A task with a separate socket that never ends, and one that never begins.
     phx_client::Runtime::spawn(
         &time.runtime(),
         Box::pin(async move {
@@ -285,7 +285,7 @@ fn a_wait_without_any_timer_fails_at_once() {
     assert!(text.contains("can't happen any more"));
 }
 
-/// When a socket with jitter comes back from a number of cuts.
+/// Returns the times at which a socket with jitter reconnects after several cuts.
 fn returns() -> Vec<Duration> {
     let (time, link) = world();
     time.run(async {

@@ -9,6 +9,8 @@
 
 mod wire;
 
+#[cfg(feature = "deflate")]
+mod compressed_client;
 #[cfg(feature = "client")]
 mod drop_at_every_poll;
 #[cfg(feature = "listener")]
@@ -21,6 +23,10 @@ mod https_proxy;
 mod in_memory;
 #[cfg(feature = "listener")]
 mod listener;
+#[cfg(feature = "client")]
+mod long_poll;
+#[cfg(feature = "suite")]
+mod long_poll_over_tls;
 mod recordings;
 #[cfg(all(feature = "client", feature = "listener"))]
 mod runtimes_that_end;

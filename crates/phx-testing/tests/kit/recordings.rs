@@ -2,6 +2,7 @@
 //! answer the same, connection by connection, up to presence refs, times and the order of keys.
 
 mod app;
+mod longpoll;
 mod transcript;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use std::collections::BTreeMap;
 use phx_conformance::recordings::Recording;
 use transcript::{Comparison, compare};
 
-/// Why a recording can't be replayed against the machine.
+/// Reason why a recording can't be replayed against the machine.
 fn not_applicable(name: &str) -> Option<&'static str> {
     match name {
         "deflate_offer" | "fragmented_message" => {
@@ -18,7 +19,9 @@ fn not_applicable(name: &str) -> Option<&'static str> {
         "handshake_raw" | "http_wrong_requests" => {
             Some("of HTTP, which listener/upgrade.rs compares")
         }
-        _ if name.starts_with("longpoll_") => Some("of long-poll, which is not served yet"),
+        _ if name.starts_with("longpoll_") => {
+            Some("of long-poll, which recordings/longpoll.rs compares")
+        }
         _ => None,
     }
 }
@@ -35,7 +38,7 @@ fn the_server_answers_as_the_recorded_one() {
             *others.entry(why).or_default() += 1;
             continue;
         }
-        // That one was shortened: its answers are a part of the server's, in the same order.
+        // This recording was shortened: its answers are a part of the server's, in the same order.
         let comparison = if name == "flood" { Comparison::Shortened } else { Comparison::Equal };
         match Recording::open(name).and_then(|recording| compare(&recording, comparison)) {
             Ok(answers) => {

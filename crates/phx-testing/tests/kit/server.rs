@@ -1,22 +1,25 @@
-//! What the recordings don't hold of the server's behaviour: one file for each.
+//! Behaviour of the server that isn't in the recordings: one file each.
 
 mod callbacks;
 mod garbage;
+mod http_api;
 mod idle;
 mod json;
 mod limits;
+mod longpoll;
 mod order;
 mod presence;
 mod releases;
 mod replies;
 mod serializers;
+mod server_topic;
 mod sleep;
 
 use phx_testing::ServerBuilder;
 
 use crate::wire::Wire;
 
-/// What a server answers to the last of these texts, the others being sent before it.
+/// Sends these texts, and returns the server's answers to the last one.
 fn answers(server: ServerBuilder, vsn: &str, texts: &[&str]) -> Vec<String> {
     let mut wire = Wire::new(server.build());
     let socket = wire.connect(&format!("vsn={vsn}"));

@@ -169,7 +169,7 @@ fn silence_ends_by_the_connect_timeout() {
     sim.with(ann, |socket, now| socket.connect(now));
     assert_eq!(closed(&mut sim, ann, 60 * SECOND), Some(CloseCause::ConnectTimedOut));
     sim.set_connectivity(ann, Connectivity::Offline);
-    assert!(matches!(closed(&mut sim, ann, 60 * SECOND), Some(CloseCause::Io { .. })));
+    assert!(matches!(closed(&mut sim, ann, 60 * SECOND), Some(CloseCause::ConnectFailed { .. })));
 }
 
 #[test]

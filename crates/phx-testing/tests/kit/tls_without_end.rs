@@ -1,5 +1,5 @@
-//! A server that says more and more below TLS doesn't keep the executor: a poll takes so much of it,
-//! and then it wakes itself and is pending.
+//! A server that sends without end below TLS doesn't block the executor: a poll reads a limited number of bytes, then
+//! wakes its task and is pending.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -11,20 +11,21 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use futures::{AsyncRead, AsyncWrite};
+use phx_client::StreamConnector;
 use phx_client::dial::Dialer;
 use phx_client::tls::rustls::ServerConnection;
-use phx_client::websocket::{WebSocketConfig, WebSocketConnector};
+use phx_client::websocket::WebSocketConfig;
 use phx_client::{
     Attempt, BoxFuture, CloseCause, CloseCode, Connector, Endpoint, Proxy, ProxyCause, tls,
 };
 use phx_testing::in_memory::VirtualTime;
 use phx_testing::tls::Authority;
 
-/// Reads and bytes of one poll: the limits are 32 and 16 KiB. The poll in which one step ends and the
-/// next begins has those of both.
+/// Largest number of reads and bytes in one poll: 32 and 16 KiB, and twice that in the poll in which one step ends and
+/// the next begins.
 const MAX: (usize, usize) = (2 * 32, 2 * (16 << 10));
 
-/// The server, and what the client's poll has read.
+/// The server, and the bytes that the client's poll has read.
 #[derive(Clone)]
 struct Server(Arc<Mutex<State>>);
 
@@ -32,16 +33,16 @@ struct State {
     connection: ServerConnection,
     heard: Vec<u8>,
     upgraded: bool,
-    /// To be sent.
+    /// Bytes to send.
     records: Vec<u8>,
-    /// What it says after the upgrade, in a record each time.
+    /// Bytes that it sends after the upgrade, each time in a record.
     again: &'static [u8],
     reads: usize,
     bytes: usize,
 }
 
 impl Server {
-    /// With this many session tickets after its handshake.
+    /// Creates a server that sends this number of session tickets after its handshake.
     fn new(tickets: usize, again: &'static [u8]) -> (Self, WebSocketConfig) {
         let authority = Authority::new("endless");
         let mut server = authority.issue(|_| {}).config(None);
@@ -57,7 +58,7 @@ impl Server {
         (Server(Arc::new(Mutex::new(state))), config)
     }
 
-    /// Polls, as often as it wakes itself; each time it must have taken no more than it may.
+    /// Polls a future while it wakes itself, and checks the limits of each poll.
     fn in_turns<F: Future>(&self, max_polls: usize, future: F) -> (Option<F::Output>, usize) {
         let mut future = pin!(future);
         for polls in 1..=max_polls {
@@ -169,7 +170,7 @@ impl fmt::Debug for Server {
     }
 }
 
-/// The client's side leads to the server itself, or to it as a proxy.
+/// A dialer with the server as its stream, also as a proxy.
 impl Dialer for Server {
     type Stream = Server;
 
@@ -179,7 +180,7 @@ impl Dialer for Server {
     }
 }
 
-/// What a proxy says below TLS is limited as what a server says.
+/// Bytes of a proxy below TLS are limited as those of a server.
 #[test]
 fn a_proxy_without_end() {
     for tickets in [0, 500] {
@@ -188,7 +189,7 @@ fn a_proxy_without_end() {
         let request = Endpoint::parse("ws://server.test/socket").unwrap().request("2.0.0");
         let mut attempt = Attempt::new(request, VirtualTime::new().runtime());
         attempt.proxy = Some(Proxy::parse("https://localhost").unwrap());
-        let connector = WebSocketConnector::new(proxy.clone()).with_config(config);
+        let connector = StreamConnector::new(proxy.clone()).with_config(config);
         let (ended, polls) = proxy.in_turns(10_000, connector.connect(attempt));
         let cause = ended.expect("it ends").map(drop).unwrap_err();
         assert_eq!(cause, CloseCause::Proxy(ProxyCause::Malformed));
@@ -196,12 +197,12 @@ fn a_proxy_without_end() {
     }
 }
 
-/// Opens a connection, receives in vain, and closes in vain; how many polls the first took.
+/// Opens a connection, receives nothing, and closes without an answer. Returns the polls of the first step.
 fn open_and_receive(tickets: usize, again: &'static [u8]) -> usize {
     let (server, config) = Server::new(tickets, again);
     let request = Endpoint::parse("wss://localhost/socket").unwrap().request("2.0.0");
     let attempt = Attempt::new(request, VirtualTime::new().runtime());
-    let connector = WebSocketConnector::new(server.clone()).with_config(config);
+    let connector = StreamConnector::new(server.clone()).with_config(config);
     let (opened, polls) = server.in_turns(10_000, connector.connect(attempt));
     let mut client = opened.expect("it opens").unwrap();
     let received = server.in_turns(100, poll_fn(|cx| client.as_mut().poll_receive(cx))).0;
@@ -218,7 +219,7 @@ fn records_without_end() {
     open_and_receive(0, &[0x00, 0x01, b'x']);
 }
 
-/// They carry nothing for the layer above, so that nothing above sees them come.
+/// They have no data for the layer above, which doesn't notice them.
 #[test]
 fn session_tickets_without_end() {
     let polls = open_and_receive(500, &[0x00, 0x00]);

@@ -1,19 +1,20 @@
-//! Every adapter gets through real proxies and Unix sockets to a server: tinyproxy for HTTP CONNECT,
-//! microsocks for SOCKS5, both from Debian's packages (`cargo xtask tools` brings them).
+//! Every adapter connects through real proxies and Unix sockets: tinyproxy for HTTP CONNECT, microsocks for SOCKS5, both
+//! Debian packages (`cargo xtask tools` installs them).
 
 mod proxies;
 mod server;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use phx_client::StreamConnector;
 use phx_client::dial::{Dialer, HttpProxy, Socks5Proxy};
-use phx_client::websocket::WebSocketConnector;
-use phx_client::{Backoff, CloseCause, ProxyCause, SocketBuilder};
+use phx_client::{Backoff, CloseCause, ProxyCause, SocketBuilder, TransportKind};
 use proxies::{Microsocks, Tinyproxy};
 use serde_json::json;
 use server::Server;
 
-/// Nothing here takes nearly as long, on however busy a machine.
+/// Time limit, far above the usual on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A proxy takes a moment to start: attempts are repeated until it has.
@@ -21,21 +22,25 @@ fn patient(builder: SocketBuilder) -> SocketBuilder {
     builder.reconnect(Backoff::steps([Duration::from_millis(20)]).with_jitter_percent(0))
 }
 
-/// The story of a connection that works.
-async fn talks(builder: SocketBuilder, dialer: impl Dialer) {
-    let connector = WebSocketConnector::new(dialer);
-    let socket = patient(builder).connector(connector).connect_with_timeout(LIMIT).await.unwrap();
-    let room = socket.channel("room:lobby").join().await.unwrap();
-    let reply: String = room.push("echo", &json!("there and back")).await.unwrap();
-    assert_eq!(reply, "there and back");
-    socket.disconnect().await;
+/// Checks a connection with a push and its reply, over each transport.
+async fn talks(builder: impl Fn() -> SocketBuilder, dialer: impl Dialer) {
+    let connector = Arc::new(StreamConnector::new(dialer));
+    for transport in [TransportKind::WebSocket, TransportKind::LongPoll] {
+        let builder = patient(builder()).connector(Arc::clone(&connector)).transport(transport);
+        let socket = builder.connect_with_timeout(LIMIT).await.unwrap();
+        let room = socket.channel("room:lobby").join().await.unwrap();
+        let reply: String = room.push("echo", &json!("there and back")).await.unwrap();
+        assert_eq!(reply, "there and back");
+        assert_eq!(socket.transport(), Some(transport));
+        socket.disconnect().await;
+    }
 }
 
-/// What the proxy says, once it is there.
+/// Returns the proxy's refusal, after it has started.
 async fn refused(builder: SocketBuilder, dialer: impl Dialer) -> ProxyCause {
     let (sender, mut causes) = futures::channel::mpsc::unbounded();
     let socket = patient(builder)
-        .connector(WebSocketConnector::new(dialer))
+        .connector(StreamConnector::new(dialer))
         .on_close(move |closed| drop(sender.unbounded_send(closed.cause.clone())))
         .spawn()
         .unwrap();
@@ -69,7 +74,7 @@ macro_rules! ways_through {
                 $block_on(async {
                     let dialer = || HttpProxy::new(TcpDialer::new(), "127.0.0.1", proxy.port());
                     let ann = dialer().with_basic_auth("ann", "s3cret");
-                    talks(socket(server.url()), ann).await;
+                    talks(|| socket(server.url()), ann).await;
                     let eve = dialer().with_basic_auth("ann", "guess");
                     for dialer in [dialer(), eve] {
                         let failure = refused(socket(server.url()), dialer).await;
@@ -97,10 +102,10 @@ macro_rules! ways_through {
                 let (server, proxy) = (Server::start(), Microsocks::start(None));
                 $block_on(async {
                     let dialer = || Socks5Proxy::new(TcpDialer::new(), "127.0.0.1", proxy.port());
-                    talks(socket(server.url()), dialer()).await;
-                    // The proxy is the one who looks the name up.
+                    talks(|| socket(server.url()), dialer()).await;
+                    // The proxy looks the name up.
                     let named = server.url().replace("127.0.0.1", "localhost");
-                    talks(socket(named), dialer()).await;
+                    talks(|| socket(named.as_str()), dialer()).await;
                     let closed = server::closed_port();
                     let url = format!("ws://{}/socket", closed.local_addr().unwrap());
                     let failure = refused(socket(url), dialer()).await;
@@ -114,7 +119,7 @@ macro_rules! ways_through {
                 $block_on(async {
                     let dialer = || Socks5Proxy::new(TcpDialer::new(), "127.0.0.1", proxy.port());
                     let ann = dialer().with_password("ann", "s3cret");
-                    talks(socket(server.url()), ann).await;
+                    talks(|| socket(server.url()), ann).await;
                     let eve = dialer().with_password("ann", "guess");
                     for dialer in [dialer(), eve] {
                         let failure = refused(socket(server.url()), dialer).await;
@@ -130,7 +135,7 @@ macro_rules! ways_through {
                 $block_on(async {
                     let outer = Socks5Proxy::new(TcpDialer::new(), "127.0.0.1", outer.port());
                     let inner = HttpProxy::new(outer, "127.0.0.1", inner.port());
-                    talks(socket(server.url()), inner).await;
+                    talks(|| socket(server.url()), inner).await;
                 });
             }
 
@@ -139,7 +144,7 @@ macro_rules! ways_through {
                 let server = Server::start();
                 let path = server.unix_socket();
                 $block_on(async {
-                    talks(socket("ws://localhost/socket"), UnixDialer::new(path)).await;
+                    talks(|| socket("ws://localhost/socket"), UnixDialer::new(path)).await;
                 });
             }
         }

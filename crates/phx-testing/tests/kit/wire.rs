@@ -1,4 +1,4 @@
-//! A server with its connections, spoken to in text frames.
+//! A server with its connections, tested with text frames.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ impl Wire {
         self.connect("vsn=2.0.0")
     }
 
-    /// A connection that has joined `room:a`.
+    /// Opens a connection that has joined `room:a`.
     pub(crate) fn join(&mut self) -> SocketId {
         let socket = self.open();
         self.sent(socket, JOIN);
@@ -36,7 +36,7 @@ impl Wire {
         self.server.handle_frame(self.now, socket, frame);
     }
 
-    /// Sends a frame to a connection and drops what is answered.
+    /// Sends a frame on a connection, and drops the answers.
     pub(crate) fn sent(&mut self, socket: SocketId, text: &str) {
         self.send(socket, text);
         self.answers();
@@ -47,8 +47,8 @@ impl Wire {
         self.server.handle_timeout(self.now);
     }
 
-    /// What the server has said since the last time, on all connections: text as it is, binary
-    /// escaped, `close` and its code, or `drop`.
+    /// Returns the server's output on all connections since the last call: text, escaped binary, `close` and its code, or
+    /// `drop`.
     pub(crate) fn answers(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.server.poll_action())
             .map(|action| match action {

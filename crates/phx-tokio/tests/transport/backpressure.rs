@@ -1,4 +1,4 @@
-//! A transport whose peer doesn't read takes so much and no more, and loses nothing of it.
+//! A transport whose peer doesn't read takes a limited number of bytes, and loses none of them.
 
 use std::future::poll_fn;
 

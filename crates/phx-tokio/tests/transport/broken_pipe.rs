@@ -1,4 +1,4 @@
-//! When nothing can be written any more, what the server had said is still received.
+//! After a failed write, frames that the server sent before are still received.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -12,8 +12,7 @@ use tokio::io::{AsyncWriteExt, DuplexStream, duplex, join};
 
 use crate::common::{Connection, attempt, close, receive, receive_head, switching, within};
 
-/// A connection whose server says `last` and can't be written to any more. Its end for writing is
-/// kept open.
+/// Returns a connection whose server sends `last` and can't be written to any more. Its sending end stays open.
 async fn broken(last: &[u8]) -> (Connection, DuplexStream) {
     let (reading, mut saying) = duplex(4_096);
     let (writing, mut hearing) = duplex(4_096);
@@ -30,14 +29,14 @@ async fn broken(last: &[u8]) -> (Connection, DuplexStream) {
     (Box::pin(client.unwrap()), saying)
 }
 
-/// Sends a frame, which fails; receiving tells so.
+/// Sends a frame, which fails; receiving reports that.
 async fn send_in_vain(client: &mut Connection) {
     client.as_mut().start_send(Frame::text("in vain")).unwrap();
     assert!(futures::poll!(poll_fn(|cx| client.as_mut().poll_flush(cx))).is_pending());
     assert!(futures::poll!(poll_fn(|cx| client.as_mut().poll_ready(cx))).is_pending());
 }
 
-/// Counts how often a task is woken.
+/// Waker that counts its calls.
 struct Wakes(AtomicUsize);
 
 impl Wake for Wakes {

@@ -1,4 +1,4 @@
-//! How connections end: close frames both ways, and ends without one.
+//! Ends of connections: close frames both ways, and ends without one.
 
 use async_tungstenite::tungstenite::Message;
 use async_tungstenite::tungstenite::protocol::CloseFrame;
@@ -40,7 +40,7 @@ async fn closing_sends_what_was_taken_then_code_and_reason_and_waits_for_the_ans
     send(&mut client, Frame::text("last words")).await;
     let serve = async {
         assert_eq!(within(server.next()).await.unwrap().unwrap(), Message::text("last words"));
-        // What the server still says is too late for anyone.
+        // Further frames of the server are ignored.
         server.send(Message::text("too late")).await.unwrap();
         assert_eq!(within(server.next()).await.unwrap().unwrap(), close_frame(3001, "bye"));
         assert!(within(server.next()).await.is_none());
@@ -55,7 +55,7 @@ async fn closing_reads_while_it_writes() {
     let much = vec![0; 15 << 20];
     send(&mut client, Frame::binary(much.clone())).await;
     let serve = async {
-        // This server doesn't read until it has written all.
+        // This server doesn't read until it has written everything.
         within(server.send(Message::binary(much.clone()))).await.unwrap();
         assert_eq!(within(server.next()).await.unwrap().unwrap().len(), much.len());
         assert_eq!(within(server.next()).await.unwrap().unwrap(), close_frame(1000, ""));

@@ -1,4 +1,4 @@
-//! Both ends of a connection: the connector, and servers that are scripts.
+//! Both ends of a connection: the connector, and scripted servers.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tokio::{TokioAdapter, accept_async};
-use phx_tokio::websocket::{WebSocketConfig, WebSocketConnector};
+use phx_tokio::StreamConnector;
+use phx_tokio::websocket::WebSocketConfig;
 use phx_tokio::{
-    AdapterRuntime, Attempt, CloseCause, CloseCode, Connector, Endpoint, Frame, TcpDialer,
-    Transport,
+    AdapterRuntime, Attempt, CloseCause, CloseCode, Connector, Endpoint, Frame, Received,
+    TcpDialer, Transport,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,12 +19,12 @@ pub(crate) type Connection = Pin<Box<dyn Transport>>;
 
 pub(crate) type Server = WebSocketStream<TokioAdapter<TcpStream>>;
 
-/// Awaits what must come, with a deadline so that a defect fails instead of hanging.
+/// Awaits a future, with a deadline so that a defect fails the test instead of hanging it.
 pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(20), future).await.expect("it takes too long")
 }
 
-/// A listener, and the endpoint that leads to it.
+/// Returns a listener and its endpoint.
 pub(crate) async fn listen() -> (TcpListener, Endpoint) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}/socket", listener.local_addr().unwrap());
@@ -34,8 +35,8 @@ pub(crate) fn attempt(endpoint: &Endpoint) -> Attempt {
     Attempt::new(endpoint.request("2.0.0"), AdapterRuntime::current().unwrap())
 }
 
-pub(crate) fn connector(config: WebSocketConfig) -> WebSocketConnector<TcpDialer> {
-    WebSocketConnector::new(TcpDialer::new()).with_config(config)
+pub(crate) fn connector(config: WebSocketConfig) -> StreamConnector<TcpDialer> {
+    StreamConnector::new(TcpDialer::new()).with_config(config)
 }
 
 pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Connection, CloseCause> {
@@ -59,7 +60,7 @@ pub(crate) async fn connect_limited(
     within(connector.connect(attempt)).await
 }
 
-/// A connection to a WebSocket server, both ends.
+/// Returns both ends of a connection to a WebSocket server.
 pub(crate) async fn pair(config: WebSocketConfig) -> (Connection, Server) {
     let (listener, endpoint) = listen().await;
     let accept = async { accept_async(listener.accept().await.unwrap().0).await.unwrap() };
@@ -67,7 +68,7 @@ pub(crate) async fn pair(config: WebSocketConfig) -> (Connection, Server) {
     (client.unwrap(), server)
 }
 
-/// Connects to a server that answers with what `answer` makes of the request's head, and then ends the connection.
+/// Connects to a server that answers the request's head by `answer`, and then ends the connection.
 pub(crate) async fn answering(
     endpoint: (TcpListener, Endpoint),
     answer: impl FnOnce(&str) -> Vec<u8>,
@@ -81,7 +82,7 @@ pub(crate) async fn answering(
     futures::join!(connect(&endpoint), serve).0
 }
 
-/// A connection with this limit, whose server sends `bytes` right behind its answer, and then reads.
+/// Returns a connection with this limit, whose server sends `bytes` right behind its answer, and then reads.
 pub(crate) async fn receiving(max_frame_size: usize, bytes: &[u8]) -> (Connection, TcpStream) {
     let (listener, endpoint) = listen().await;
     let serve = async {
@@ -94,7 +95,7 @@ pub(crate) async fn receiving(max_frame_size: usize, bytes: &[u8]) -> (Connectio
     (client.unwrap(), stream)
 }
 
-/// The head of the request that comes.
+/// Reads the head of the request.
 pub(crate) async fn receive_head(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -103,7 +104,7 @@ pub(crate) async fn receive_head(stream: &mut (impl AsyncRead + Unpin)) -> Strin
     String::from_utf8(head).unwrap()
 }
 
-/// The proper answer to a request, up to further headers and the empty line.
+/// Returns the right answer to a request, without further headers and the empty line.
 pub(crate) fn switching(head: &str) -> String {
     let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
     let accept =
@@ -115,7 +116,10 @@ pub(crate) fn switching(head: &str) -> String {
 }
 
 pub(crate) async fn receive(connection: &mut Connection) -> Result<Frame, CloseCause> {
-    within(poll_fn(|cx| connection.as_mut().poll_receive(cx))).await
+    match within(poll_fn(|cx| connection.as_mut().poll_receive(cx))).await? {
+        Received::Frame(frame) => Ok(frame),
+        Received::Gap => panic!("a WebSocket has no gaps"),
+    }
 }
 
 pub(crate) async fn send(connection: &mut Connection, frame: Frame) {

@@ -1,4 +1,4 @@
-//! Messages over the limit, and text that is none, end the connection, and the server is told why.
+//! Messages over the limit and invalid text end the connection, with a close code for the server.
 
 use async_tungstenite::tokio::accept_async;
 use async_tungstenite::tungstenite::Message;
@@ -11,7 +11,7 @@ use crate::common::{connect_limited, listen, pair, receive, receiving, within};
 
 const SMALL: usize = 1_000;
 
-/// The code of the close frame that comes next.
+/// Returns the code of the next close frame.
 async fn closed_with(server: &mut crate::common::Server) -> u16 {
     match within(server.next()).await.unwrap().unwrap() {
         Message::Close(Some(frame)) => frame.code.into(),
@@ -33,7 +33,7 @@ async fn a_message_over_the_limit() {
     assert_eq!(closed_with(&mut server).await, 1009);
 }
 
-/// The code of the masked close frame that the client sends.
+/// Returns the code of the client's masked close frame.
 async fn raw_close_code(stream: &mut tokio::net::TcpStream) -> u16 {
     let mut frame = [0; 8];
     within(stream.read_exact(&mut frame)).await.unwrap();

@@ -1,4 +1,4 @@
-//! Pings are answered by receiving alone.
+//! Pings are answered while frames are received.
 
 use async_tungstenite::tungstenite::Message;
 use futures::StreamExt;

@@ -120,7 +120,7 @@ async fn retry_after_as_a_date_counts_from_now_where_the_server_names_no_date() 
     assert!(refusal.retry_after > Some(Duration::from_secs(3_600)), "{refusal:?}");
 }
 
-/// Connects to a server that gives `answer` and then neither says more nor ends the connection.
+/// Connects to a server that sends `answer` and then stalls.
 async fn refused_and_held(answer: Vec<u8>, config: WebSocketConfig) -> UpgradeRejection {
     let (listener, endpoint) = listen().await;
     let serve = async {

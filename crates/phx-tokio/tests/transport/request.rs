@@ -35,7 +35,7 @@ async fn the_request_carries_path_query_headers_and_subprotocols() {
     ] {
         assert_eq!(headers.iter().filter(|line| **line == expected).count(), 1, "{expected}");
     }
-    // A server checks the origin of whoever names one.
+    // A server checks the origin of requests that have one.
     assert!(!head.to_ascii_lowercase().contains("\norigin:"));
 }
 

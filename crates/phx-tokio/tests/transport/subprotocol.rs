@@ -4,7 +4,7 @@ use phx_tokio::CloseCause;
 
 use crate::common::{Connection, answering, listen, switching};
 
-/// What comes of a proper answer with these further headers, to a client with a token or without.
+/// Returns the outcome of a right answer with these further headers, for a client with or without a token.
 async fn answered(token: Option<&str>, headers: &str) -> Result<Connection, CloseCause> {
     let (listener, mut endpoint) = listen().await;
     if let Some(token) = token {

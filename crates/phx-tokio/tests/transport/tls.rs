@@ -1,4 +1,4 @@
-//! TLS with servers that have none; who is trusted is tested by the suite in `phx-testing`.
+//! TLS with servers that have none. The suite in `phx-testing` tests trust.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ async fn a_server_that_speaks_no_tls() {
             stream.read_exact(&mut [0; 5]).await.unwrap();
             stream.write_all(answer.as_bytes()).await.unwrap();
             stream.shutdown().await.unwrap();
-            // What is unread at the end would reset the connection.
+            // Unread bytes at the end would reset the connection.
             let _ = stream.read_to_end(&mut Vec::new()).await;
         };
         let client = tls::with_webpki_roots().with_no_client_auth();
@@ -39,7 +39,7 @@ async fn a_server_that_speaks_no_tls() {
     }
 }
 
-/// The settings hold a client's key: what they show of themselves must not.
+/// The settings may have a client's key, which `Debug` must not show.
 #[test]
 fn debug_shows_nothing_of_the_tls_configuration() {
     assert!(!format!("{:?}", WebSocketConfig::default()).contains("tls"));

@@ -1,4 +1,4 @@
-//! Hosts that can't be reached are told with what the system says.
+//! Errors of unreachable hosts have the operating system's text.
 
 use phx_tokio::{CloseCause, Endpoint};
 use tokio::net::TcpSocket;

@@ -1,4 +1,4 @@
-//! Without the feature `tls`, a `wss` request says so.
+//! Without the feature `tls`, a `wss` request is an error that names TLS.
 
 use phx_tokio::{CloseCause, Endpoint};
 

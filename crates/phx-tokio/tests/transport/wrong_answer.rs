@@ -1,16 +1,16 @@
-//! Answers that are no proper upgrade are told apart, and none of them opens a connection.
+//! Wrong answers to an upgrade have different errors, and none opens a connection.
 
 use phx_tokio::CloseCause;
 
 use crate::common::{answering, listen, switching};
 
-/// What comes of the proper answer after `change`.
+/// Returns the cause after `change` of the right answer.
 async fn changed(change: impl Fn(String) -> String) -> CloseCause {
     let answer = |head: &str| change(format!("{}\r\n", switching(head))).into_bytes();
     answering(listen().await, answer).await.unwrap_err()
 }
 
-/// What comes of this answer.
+/// Returns the cause of this answer.
 async fn answered(answer: &str) -> CloseCause {
     answering(listen().await, |_| answer.into()).await.unwrap_err()
 }
@@ -52,7 +52,7 @@ async fn only_http_1_1_upgrades() {
         let other = changed(|answer| answer.replace("HTTP/1.1", version)).await;
         assert_eq!(other, CloseCause::io("the server's answer is not HTTP"), "{version}");
     }
-    // What a server of HTTP/2 says first: its settings.
+    // The first frame of an HTTP/2 server: its settings.
     let cause = answered("\0\0\0\x04\0\0\0\0\0\n").await;
     assert_eq!(cause, CloseCause::io("the server's answer is not HTTP"));
 }
@@ -83,7 +83,7 @@ async fn headers_that_are_missing_or_come_twice() {
     assert_eq!(two.await, upgrade);
 }
 
-/// They aren't taken for absent.
+/// They don't count as absent.
 #[tokio::test]
 async fn headers_that_are_no_text() {
     for (name, what) in [

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use phx_proto::{
     ByteString, ChannelCloseCause, ChannelErrorCause, ChannelId, CloseCause, DecodeError, Escaped,
-    Event, Instant, Message, Payload, TransportId,
+    Event, Instant, Message, Payload, TransportId, TransportKind,
 };
 
 use super::Dispatch;
@@ -110,10 +110,14 @@ impl Dispatch {
             Event::Opened { transport, .. } => {
                 state.ends.note_opened();
                 state.topics.resume(deferred);
-                let hooks = state.hooks.open.clone();
+                let (hooks, kind) = (state.hooks.open.clone(), state.transport);
                 self.outside(!hooks.is_empty(), move |shared| {
-                    tracing::info!(target: "phx_client::connection", id = transport.as_u64(), "opened");
-                    shared.settings.log.record(LogKind::Transport, None, || "opened".into());
+                    tracing::info!(target: "phx_client::connection", id = transport.as_u64(), transport = %kind, "opened");
+                    let log = &shared.settings.log;
+                    log.record(LogKind::Transport, None, || match kind {
+                        TransportKind::WebSocket => "opened".into(),
+                        other => format!("opened: {other}"),
+                    });
                     hooks.each("on_open", |hook| hook());
                 });
             }
@@ -179,6 +183,10 @@ impl Dispatch {
                     state.mark_topic_gap(&topic, deferred);
                 }
                 self.error(state, SocketError::Malformed(error));
+            }
+            Event::MessagesLost { .. } => {
+                state.mark_gaps(deferred);
+                self.error(state, SocketError::MessagesLost);
             }
             Event::EventsLost { count, .. } => self.error(state, SocketError::EventsLost(count)),
             // Unknown to this release.
@@ -323,6 +331,9 @@ pub(super) fn report_error(shared: &Shared, error: &SocketError, hooks: &HookLis
         }
         SocketError::TokenIgnored => {
             tracing::warn!(target: "phx_client::connection", "the server ignored the auth token");
+        }
+        SocketError::MessagesLost => {
+            tracing::warn!(target: "phx_client::connection", "messages lost");
         }
         SocketError::EventsLost(count) => {
             tracing::error!(target: "phx_client::connection", count, "events lost");

@@ -1,8 +1,9 @@
-//! A socket whose peer always has bytes ready keeps its promises about time.
+//! A socket whose peer always has bytes ready keeps its timeouts.
 
 use std::time::Duration;
 
-use phx_client::websocket::{WebSocketConfig, WebSocketConnector};
+use phx_client::StreamConnector;
+use phx_client::websocket::WebSocketConfig;
 use phx_client::{CloseCause, SocketBuilder};
 use tokio::time::advance;
 
@@ -14,19 +15,19 @@ fn builder(peer: &Peer, config: WebSocketConfig) -> (SocketBuilder, Notes) {
     let closes = notes.clone();
     let builder = SocketBuilder::new("ws://server.test/socket")
         .runtime(TestRuntime::new())
-        .connector(WebSocketConnector::new(peer.clone()).with_config(config))
+        .connector(StreamConnector::new(peer.clone()).with_config(config))
         .on_close(move |closed| closes.note(format!("{:?}", closed.cause)))
         .seed(7);
     (builder, notes)
 }
 
-/// Lets the driver run. It is never done, so dozens of its turns go by.
+/// Lets the driver run for dozens of turns; it never finishes.
 async fn settle(peer: &Peer) {
     peer.count_anew();
     tokio::task::yield_now().await;
 }
 
-/// The text frames that the client has sent.
+/// Returns the text frames that the client has sent.
 fn sent(peer: &Peer) -> Vec<String> {
     let heard = peer.heard();
     let end = heard.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
@@ -44,7 +45,7 @@ fn sent(peer: &Peer) -> Vec<String> {
     frames
 }
 
-/// Empty fragments, fragments of a byte, pings: each with a message that begins it.
+/// Empty fragments, fragments of a byte, pings: each with the bytes before it.
 const FLOODS: [(&[u8], &[u8]); 3] =
     [(&[0x01, 0x00], &[0x00, 0x00]), (&[0x01, 0x00], &[0x00, 0x01, b'x']), (b"", &[0x89, 0x00])];
 

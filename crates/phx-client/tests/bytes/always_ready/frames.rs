@@ -3,7 +3,7 @@
 use std::pin::pin;
 
 use phx_client::websocket::WebSocketConfig;
-use phx_client::{CloseCause, CloseCode, Frame, Transport};
+use phx_client::{CloseCause, CloseCode, Frame, Received, Transport};
 
 use crate::peer::{Peer, Turn};
 
@@ -11,7 +11,7 @@ use crate::peer::{Peer, Turn};
 const BEGINNING: &[u8] = &[0x01, 0x00];
 const EMPTY: &[u8] = &[0x00, 0x00];
 
-/// What is no message however much of it comes: its name, what comes once, and then again and again.
+/// Bytes that never make a message: the name, the bytes that arrive once, and those that repeat.
 const WASTE: [(&str, &[u8], &[u8]); 5] = [
     ("empty fragments", BEGINNING, EMPTY),
     ("fragments of a byte", &[0x02, 0x01, 7], &[0x00, 0x01, 7]),
@@ -48,7 +48,7 @@ async fn a_large_read_buffer_does_not_make_it_more() {
     }
 }
 
-/// Whoever takes frames asks again and again until there are none: all that together is one turn.
+/// The caller takes frames until there are none: all these polls together are one turn.
 #[tokio::test(start_paused = true)]
 async fn messages_between_do_not_make_it_more() {
     for waste in [&EMPTY.repeat(500), &[0x89, 0x00].repeat(20), &[0x00, 0x01, b'x'].repeat(500)] {
@@ -71,7 +71,7 @@ async fn messages_between_do_not_make_it_more() {
     }
 }
 
-/// Messages themselves are limited by whoever takes them, and cost no further turns.
+/// The caller limits the number of messages; they cost no further turns.
 #[tokio::test(start_paused = true)]
 async fn messages_are_given_as_long_as_they_are_taken() {
     let message = [&[0x82, 80][..], &[7; 80]].concat();
@@ -79,7 +79,7 @@ async fn messages_are_given_as_long_as_they_are_taken() {
     let mut client = pin!(peer.upgraded(&WebSocketConfig::default()));
     for _ in 0..1_000 {
         let turn = peer.turn(|cx| client.as_mut().poll_receive(cx));
-        assert!(matches!(turn, Turn::Ready(Ok(Frame::Binary(_)))), "{turn:?}");
+        assert!(matches!(turn, Turn::Ready(Ok(Received::Frame(Frame::Binary(_))))), "{turn:?}");
     }
 }
 
@@ -90,7 +90,8 @@ async fn a_large_message_comes_in_many_turns() {
     let mut client = pin!(peer.upgraded(&WebSocketConfig::default()));
     let receiving = std::future::poll_fn(|cx| client.as_mut().poll_receive(cx));
     let (received, polls) = peer.in_turns(1_000, receiving);
-    assert_eq!(received.unwrap().unwrap().len(), 1 << 20);
+    let Some(Ok(Received::Frame(frame))) = received else { panic!("{received:?}") };
+    assert_eq!(frame.len(), 1 << 20);
     assert!((64..70).contains(&polls), "{polls} polls");
 }
 

@@ -10,7 +10,7 @@ use crate::peer::{Peer, SWITCHING, attempt};
 
 const INTERIM: &str = "HTTP/1.1 103 Early Hints\r\n\r\n";
 
-/// The cause with which an upgrade fails, after more than one poll if bytes come one by one.
+/// Returns the cause with which an upgrade fails, after more than one poll if bytes arrive one by one.
 fn refused(peer: &Peer) -> CloseCause {
     let (attempt, config) = (attempt(), WebSocketConfig::default());
     let upgrading = websocket::upgrade(peer.stream(), &attempt, &config);
@@ -104,10 +104,10 @@ async fn the_same_comes_of_an_answer_whatever_its_pieces() {
     let chunked = parsed("Transfer-Encoding: chunked");
     let (refused, kept) = (CloseCause::UpgradeRejected, UpgradeRejection::new(503).with_body("x"));
     for (answer, expected) in [
-        // What comes behind the last line isn't looked at before that line has ended.
+        // Bytes behind the last line aren't read before that line has ended.
         (
             "HTTP/1.1 200 OK\r\nbad header{".to_owned(),
-            CloseCause::io("the server ended the connection during the upgrade"),
+            CloseCause::io("the server ended the connection before its answer"),
         ),
         (
             format!("HTTP/1.1 404 Not Found\r\n{}\r\n", headers(longest)),

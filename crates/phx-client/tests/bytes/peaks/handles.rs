@@ -1,4 +1,4 @@
-//! Limits of handles and streams, and of what the driver keeps beside the core.
+//! Limits of handles and streams, and of the driver's own state.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use super::{OFFERED, OFFERED_BYTES, PIECE, peak};
 use crate::common::network::TestNetwork;
 use crate::common::{Net, paused, settle};
 
-/// The peak of a socket with a stream that nobody reads, and a server that sends so many messages.
+/// Returns the peak of a socket with an unread stream, and a server that sends this number of messages.
 fn unread(set: impl FnOnce(SocketBuilder) -> SocketBuilder, count: usize, bytes: usize) -> usize {
     peak(|| {
         paused().block_on(async {
@@ -29,7 +29,7 @@ fn unread(set: impl FnOnce(SocketBuilder) -> SocketBuilder, count: usize, bytes:
     })
 }
 
-/// The same for the changes of a presence: one member that comes and goes.
+/// Returns the same for a presence's changes: one member that joins and leaves.
 fn unread_changes(
     set: impl FnOnce(SocketBuilder) -> SocketBuilder,
     count: usize,
@@ -73,7 +73,7 @@ pub(crate) fn changes_bytes(bytes: usize) -> usize {
     unread_changes(|it| it.stream_bytes(bytes), OFFERED_BYTES / PIECE, PIECE)
 }
 
-/// Functions that make params and never end, of 1 KiB each. Every attempt to join starts one.
+/// Futures of params that never complete, of 1 KiB each. Every attempt to join starts one.
 pub(crate) fn params(max_channels: usize) -> usize {
     let started = Arc::new(AtomicUsize::new(0));
     let starting = Arc::clone(&started);
@@ -107,7 +107,7 @@ pub(crate) fn params(max_channels: usize) -> usize {
     peak
 }
 
-/// Connections that the program gives up one after the other, and that don't end.
+/// Connections that the program replaces one after the other, and that don't close.
 pub(crate) fn closing() -> usize {
     peak(|| {
         paused().block_on(async {

@@ -1,4 +1,4 @@
-//! The entries: one for each row of SECURITY.md's tables.
+//! Entries: one for each row of SECURITY.md's tables.
 
 use super::{KIB, THING, handles, sans_io, wire};
 
@@ -9,20 +9,20 @@ pub(crate) struct Row {
     pub(crate) shown: Shown,
 }
 
-/// What shows that the peak stays within a row's limit.
+/// Proof that the peak stays within a row's limit.
 #[derive(Debug)]
 pub(crate) enum Shown {
     /// Runs with the setting at `limit`, each of `unit` bytes. They take the setting, and return the peak.
     Setting { limit: usize, unit: usize, runs: &'static [fn(usize) -> usize] },
-    /// Runs against a constant that lets so many bytes be kept.
+    /// Runs against a constant that allows this number of bytes.
     Constant { bytes: usize, runs: &'static [fn() -> usize] },
     /// A test elsewhere, with its file below `crates`.
     Test { file: &'static str, name: &'static str },
-    /// The limit of another row holds for the same bytes.
+    /// Another row's limit covers the same bytes.
     Within { row: &'static str, why: &'static str },
 }
 
-/// A number of things.
+/// Returns an entry that counts items.
 const fn things(name: &'static str, runs: &'static [fn(usize) -> usize]) -> Row {
     Row { name, shown: Shown::Setting { limit: 100, unit: THING, runs } }
 }
@@ -43,6 +43,10 @@ const fn within(name: &'static str, row: &'static str, why: &'static str) -> Row
     Row { name, shown: Shown::Within { row, why } }
 }
 
+const LONG_POLL: &str = "phx-proto/tests/behaviour/longpoll/memory.rs";
+const LONG_POLL_PEAK: &str = "the_peak_of_a_session_stays_within_its_limits";
+const LONG_POLL_CLIENT: &str = "phx-client/tests/longpoll/memory.rs";
+const LONG_POLL_CLIENT_PEAK: &str = "the_peak_of_what_a_server_says_stays_within_its_limits";
 const SLOW_CONSUMER: &str = "a_live_slow_consumer_loses_nothing_and_memory_stays";
 
 const KINDS: &str = "kinds_of_errors_are_limited_in_number_and_length";
@@ -58,6 +62,12 @@ pub(crate) const ROWS: &[Row] = &[
     things("Config::max_buffered_pushes", &[sans_io::unsent]),
     bytes("Config::max_buffered_bytes", &[sans_io::unsent_bytes]),
     within("Config::max_joins_in_flight", "Config::max_channels", "a channel has one join"),
+    within("inbox.rs MIN_BACKLOG", "Config::max_frame_size", "a page keeps what it has received"),
+    within(
+        "buffered.rs MAX_BUFFERED",
+        "Config::max_buffered_bytes",
+        "the browser has what the socket no longer keeps",
+    ),
     constant("heartbeat.rs MAX_PINGS", 16 * THING, &[sans_io::pings]),
     things("Config::max_events", &[sans_io::events]),
     bytes("Config::max_event_bytes", &[sans_io::event_bytes]),
@@ -83,13 +93,13 @@ pub(crate) const ROWS: &[Row] = &[
     within("mailbox.rs MAX_TAKEN", "settings.rs STREAM_CAPACITY", "they were in the stream before"),
     test("link.rs MAX_FRAMES", "phx-client/tests/sockets/flood.rs", SLOW_CONSUMER),
     test("link.rs MAX_BYTES", "phx-client/tests/sockets/flood.rs", SLOW_CONSUMER),
-    // The functions that make params.
+    // Futures of params.
     things("Config::max_channels", &[handles::params]),
     // The transports of these tests have two channels of 3 KiB each.
     constant("closing.rs MAX_CLOSING", 8 * 8 * KIB, &[handles::closing]),
     constant("happy_eyeballs.rs MAX_ADDRESSES", 64 * THING, &[handles::addresses]),
     constant(
-        "http.rs MAX_HEAD",
+        "head.rs MAX_HEAD",
         32 * KIB,
         &[
             wire::long_line,
@@ -99,17 +109,37 @@ pub(crate) const ROWS: &[Row] = &[
             wire::a_proxys_head,
         ],
     ),
-    within("http.rs MAX_HEADERS", "http.rs MAX_HEAD", "headers are slices of the head"),
-    within("http.rs MAX_INTERIM", "http.rs MAX_HEAD", "they are dropped one by one"),
+    within("head.rs MAX_HEADERS", "head.rs MAX_HEAD", "headers are slices of the head"),
+    within("head.rs MAX_INTERIM", "head.rs MAX_HEAD", "they are dropped one by one"),
     bytes(
         "WebSocketConfig::max_refusal_body",
         &[wire::body, wire::body_of_known_length, wire::body_in_chunks],
     ),
-    constant("refusal.rs MAX_CHUNK_LINE", 256, &[wire::chunk_line]),
+    constant("body.rs MAX_LINE", 256, &[wire::chunk_line]),
+    within("body.rs MAX_TRAILERS", "body.rs MAX_LINE", "they are dropped one by one"),
+    within("client.rs MAX_REFUSAL", "WebSocketConfig::max_refusal_body", "one reader has both"),
     bytes("WebSocketConfig::read_buffer_size", &[wire::read_buffer]),
     constant("read_ahead.rs MAX_SIZE", 64 * KIB, &[wire::read_ahead]),
     bytes("WebSocketConfig::write_buffer_size", &[wire::write_buffer]),
+    test("SessionConfig::max_answer_bytes", LONG_POLL, LONG_POLL_PEAK),
+    within("session.rs MAX_ANSWERS", "SessionConfig::max_answer_bytes", "two such answers"),
+    within("session.rs MAX_UNREAD_BYTES", "SessionConfig::max_answer_bytes", "two such answers"),
+    test("SessionConfig::max_refusal_body", LONG_POLL, LONG_POLL_PEAK),
+    test("answer.rs MAX_TOKEN", LONG_POLL, LONG_POLL_PEAK),
+    test("transport.rs MAX_POST", LONG_POLL, LONG_POLL_PEAK),
+    test("cookies.rs MAX_COOKIES", LONG_POLL_CLIENT, LONG_POLL_CLIENT_PEAK),
+    test("cookies.rs MAX_BYTES", LONG_POLL_CLIENT, LONG_POLL_CLIENT_PEAK),
     constant("transport.rs MAX_WAITING_PONGS", 64 * THING, &[wire::pongs]),
+    within(
+        "codec.rs MAX_WAITING_PONGS",
+        "transport.rs MAX_WAITING_PONGS",
+        "the transport is over the codec, and counts the same pongs",
+    ),
+    test(
+        "deflate.rs PIECE",
+        "phx-websocket/tests/memory.rs",
+        "the_peak_of_a_bomb_stays_within_the_limit",
+    ),
     // The longest escape of a character, `\u{10ffff}`, has ten bytes.
     constant("escaped.rs MAX_CHARS", 256 * 10, &[sans_io::displayed]),
     within("turn.rs MAX_READ", "read_ahead.rs MAX_SIZE", "it is read into that buffer"),

@@ -1,4 +1,4 @@
-//! Limits of the core: what is kept of calls and frames, and what decoding takes.
+//! Limits of the core: memory of calls and frames, and of decoding.
 
 use phx_client::proto::{
     Action, CloseCause, CloseCode, Config, Event, Frame, Instant, Message, Payload, Presence,
@@ -10,7 +10,7 @@ use super::{OFFERED, OFFERED_BYTES, PIECE, peak};
 
 const NOW: Instant = Instant::EPOCH;
 
-/// JSON text of this many bytes.
+/// Returns JSON text of this number of bytes.
 fn text(bytes: usize) -> Payload {
     Payload::from_json_text(format!("\"{}\"", "x".repeat(bytes - 2))).unwrap()
 }
@@ -30,7 +30,7 @@ fn open(config: Config) -> (Socket, TransportId) {
     (socket, transport)
 }
 
-/// What the socket sends next.
+/// Returns the next message that the socket sends.
 fn sent(socket: &mut Socket) -> Message {
     let Some(Action::Send { frame, .. }) = socket.poll_action() else { panic!() };
     V2Server.decode(frame).unwrap()
@@ -57,7 +57,7 @@ fn push((socket, _, channel): &mut Joined, payload: Payload) -> Option<RequestId
     socket.push(NOW, *channel, "msg", payload, None).ok()
 }
 
-/// One message just within the limit, of which nearly all is a name that must be unescaped.
+/// Decodes a message just within the limit that is mostly a name with escapes.
 pub(crate) fn decoding(max_frame_size: usize) -> usize {
     let (start, end) = (r#"[null,null,""#, r#"","news",{}]"#);
     let size = max_frame_size.min(OFFERED_BYTES) - start.len() - end.len();
@@ -114,7 +114,7 @@ pub(crate) fn pings() -> usize {
     })
 }
 
-/// Messages and what is none, by turns, that nobody polls.
+/// Passes messages and malformed frames in turns, without polling events.
 fn received(config: Config, count: usize, bytes: usize) -> usize {
     let (mut socket, transport, _) = joined(config);
     peak(|| {
@@ -136,7 +136,7 @@ pub(crate) fn event_bytes(max_event_bytes: usize) -> usize {
     received(config(|it| it.max_event_bytes = max_event_bytes), OFFERED_BYTES / PIECE, PIECE)
 }
 
-/// Pushes whose responses are dropped, with statuses of 8 KiB.
+/// Number of pushes whose responses are dropped, with statuses of 8 KiB.
 pub(crate) const STATUSES: usize = 500;
 
 pub(crate) fn statuses() -> usize {
@@ -173,7 +173,7 @@ pub(crate) fn pending_diffs(max_pending_diffs: usize) -> usize {
     })
 }
 
-/// A reason of a megabyte, each character of which is escaped.
+/// Shows a reason of a megabyte in which each character is escaped.
 pub(crate) fn displayed() -> usize {
     let cause = CloseCause::frame(CloseCode::NORMAL, "\u{202e}".repeat(OFFERED_BYTES / 8));
     peak(|| drop(cause.to_string()))

@@ -12,8 +12,7 @@ use super::{MIB, OFFERED_BYTES, PIECE, peak};
 use crate::common::paused;
 use crate::peer::{Peer, SWITCHING, Stream, attempt};
 
-/// Polls for as long as it takes to read all that is offered, or until there is an output. A poll reads 16 KiB,
-/// or 32 times what comes at a time.
+/// Polls until all offered bytes are read, or until there is an output. A poll reads 16 KiB, or 32 pieces.
 fn polled<T>(peer: &Peer, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Option<T> {
     (0..OFFERED_BYTES >> 12).find_map(|_| {
         peer.count_anew();
@@ -24,7 +23,7 @@ fn polled<T>(peer: &Peer, mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> 
     })
 }
 
-/// The peak of an attempt to connect, and whether it has failed.
+/// Returns the peak of an attempt to connect, and true if it failed.
 fn upgrading(peer: &Peer, config: &WebSocketConfig) -> (usize, bool) {
     paused().block_on(async {
         let attempt = attempt();
@@ -38,7 +37,7 @@ fn upgrading(peer: &Peer, config: &WebSocketConfig) -> (usize, bool) {
     })
 }
 
-/// The peak of what `test` does with a transport, whose making counts, too.
+/// Returns the peak of `test` with a transport, including the making of the transport.
 fn with_transport(
     peer: &Peer,
     config: &WebSocketConfig,
@@ -58,13 +57,13 @@ fn with_transport(
     })
 }
 
-/// A frame's head, with the length in eight bytes, and `bytes` of it.
+/// Returns a frame's head with an eight-byte length, and `bytes` bytes of payload.
 fn frame(kind: u8, length: usize, bytes: usize) -> Vec<u8> {
     let length = u64::try_from(length).unwrap().to_be_bytes();
     [&[kind, 127][..], &length, &vec![b'x'; bytes]].concat()
 }
 
-/// Reads all that is offered; messages are dropped as they come.
+/// Reads all offered bytes, and drops the messages.
 fn reading(peer: &Peer, config: &WebSocketConfig, max_frame_size: usize) -> usize {
     with_transport(peer, config, max_frame_size, |mut client| {
         polled(peer, |cx| {
@@ -89,7 +88,7 @@ pub(crate) fn long_fragments(max_frame_size: usize) -> usize {
     reading(&peer, &WebSocketConfig::default(), max_frame_size)
 }
 
-/// Messages of 80 bytes without end, 4 MiB of which are there at a time.
+/// Returns a peer with endless messages of 80 bytes, 4 MiB at a time.
 fn short_messages() -> Peer {
     let message = [&[0x82, 80][..], &[7; 80]].concat();
     Peer::websocket(b"", &message.repeat(4 * MIB / message.len()), usize::MAX)
@@ -105,7 +104,7 @@ pub(crate) fn read_ahead() -> usize {
     reading(&short_messages(), &WebSocketConfig::default(), MIB)
 }
 
-/// Frames for a peer that takes nothing, for as long as there is room.
+/// Sends frames to a peer that reads nothing, until the buffer is full.
 pub(crate) fn write_buffer(write_buffer_size: usize) -> usize {
     let mut config = WebSocketConfig::default();
     config.write_buffer_size = write_buffer_size;
@@ -121,7 +120,7 @@ pub(crate) fn write_buffer(write_buffer_size: usize) -> usize {
     })
 }
 
-/// Pings of 125 bytes, to a client whose pongs nobody takes.
+/// Sends pings of 125 bytes to a client, and doesn't read its pongs.
 pub(crate) fn pongs() -> usize {
     let ping = [&[0x89, 125][..], &[7; 125]].concat();
     let peer = Peer::websocket(b"", &ping, usize::MAX);

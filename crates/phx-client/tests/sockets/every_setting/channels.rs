@@ -1,4 +1,4 @@
-//! The settings of a channel and of its calls, on every path to a join.
+//! Settings of a channel and of its calls, on every path to a join.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{THREE, settings_in, time_of};
 use crate::common::{Net, soon};
 
-/// From a builder to a channel that is joined.
+/// A path from a builder to a joined channel.
 #[derive(Clone, Copy, Debug)]
 enum Path {
     /// The order that the docs recommend: streams and hooks first.
@@ -22,7 +22,7 @@ enum Path {
     Join,
     /// By a clone of the handle.
     CreateThenJoinClone,
-    /// By the handle that another part of the program has looked up.
+    /// By a handle from `get_channel`.
     CreateThenJoinExisting,
     ReplaceThenJoin,
     ReplaceByJoin,
@@ -112,7 +112,7 @@ const TABLE: &[(&str, Check)] = &[
     })),
 ];
 
-/// The params of a join and of the rejoin after a lost connection.
+/// Returns the params of a join, and of the rejoin after a lost connection.
 async fn params_of_joins(
     path: Path,
     change: impl FnOnce(ChannelBuilder) -> ChannelBuilder,

@@ -1,4 +1,4 @@
-//! The settings of a socket: each by `connect`, `connect_with_timeout` and `spawn`.
+//! Settings of a socket: each by `connect`, `connect_with_timeout` and `spawn`.
 
 use std::collections::BTreeSet;
 use std::future::pending;
@@ -8,7 +8,7 @@ use phx_client::{
     Backoff, BoxFuture, CallError, Channel, ChannelState, CloseCause, CloseCode, ClosePolicy,
     Config, ConnectCause, ConnectError, Credentials, Frame, JoinCause, JoinError, LeaveCause,
     PushCause, PushError, PushOverflow, ReconnectPolicy, RejoinPolicy, Request, Socket,
-    SocketBuilder, StreamItem, V1, events,
+    SocketBuilder, StreamItem, TransportKind, V1, events,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc::unbounded_channel;
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::{THREE, settings_in, time_of};
 use crate::common::{Net, Notes, Peer, settle, soon};
 
-/// From a builder to a socket.
+/// A path from a builder to a socket.
 #[derive(Clone, Copy, Debug)]
 enum Path {
     Connect,
@@ -58,21 +58,21 @@ impl Path {
         (socket, room, peer)
     }
 
-    /// The request of the first attempt.
+    /// Returns the request of the first attempt.
     async fn request(self, change: impl FnOnce(SocketBuilder) -> SocketBuilder) -> Request {
         let mut net = Net::new();
         let _socket = self.start(change(net.builder()));
         net.attempt().await.request
     }
 
-    /// The proxy of the first attempt.
+    /// Returns the proxy of the first attempt.
     async fn proxy(self, change: impl FnOnce(SocketBuilder) -> SocketBuilder) -> Option<String> {
         let mut net = Net::new();
         let _socket = self.start(change(net.builder()));
         net.attempt().await.proxy.map(|proxy| proxy.to_string())
     }
 
-    /// From a failed attempt to the next one.
+    /// Returns the time from a failed attempt to the next one.
     async fn first_delay(self, change: impl FnOnce(SocketBuilder) -> SocketBuilder) -> Duration {
         let mut net = Net::new();
         let _socket = self.start(change(net.builder()));
@@ -116,6 +116,17 @@ const TABLE: &[(&str, Check)] = &[
     ("proxy", |path| Box::pin(async move {
         let proxy = path.proxy(|builder| builder.proxy("socks5://proxy.test")).await;
         assert_eq!(proxy.as_deref(), Some("socks5://proxy.test:1080"));
+    })),
+    #[cfg(feature = "deflate")]
+    ("compression", |path| Box::pin(async move {
+        let asked = phx_client::websocket::Compression::new().threshold(9);
+        let mut net = Net::new();
+        let _socket = path.start(net.builder().compression(asked));
+        assert_eq!(net.attempt().await.compression, Some(asked));
+        let _socket = path.start(net.builder());
+        assert_eq!(net.attempt().await.compression, None);
+        let error = path.open(net.builder().compression(asked.window_bits(8))).await.unwrap_err();
+        assert!(error.to_string().contains("window_bits"), "{error}");
     })),
     ("proxy_from_env", |path| Box::pin(async move {
         // A process can't change its own: those of the tests, which have none.
@@ -350,6 +361,18 @@ const TABLE: &[(&str, Check)] = &[
         room.push("a", &json!({})).detach().unwrap();
         assert!(matches!(soon(first).await, Err(PushError { cause: PushCause::Evicted, .. })));
     })),
+    ("transport", |path| Box::pin(async move {
+        let mut net = Net::new();
+        let builder = net.builder().transport(TransportKind::LongPoll);
+        let _socket = path.start(builder);
+        assert_eq!(net.attempt().await.kind, TransportKind::LongPoll);
+    })),
+    ("long_poll_fallback", |path| Box::pin(async move {
+        let mut net = Net::new();
+        let _socket = path.start(net.builder().long_poll_fallback(THREE));
+        let (_web_socket, fallback) = (net.attempt().await, time_of(net.attempt()).await);
+        assert_eq!((fallback.0.kind, fallback.1), (TransportKind::LongPoll, THREE));
+    })),
     ("stream_capacity", |path| Box::pin(async move {
         assert_eq!(read_ahead(path, |builder| builder.stream_capacity(4)).await, 4);
     })),
@@ -424,7 +447,7 @@ async fn unanswered_push(path: Path, change: impl FnOnce(SocketBuilder) -> Socke
     assert_eq!(time, THREE);
 }
 
-/// How many messages of 100 bytes are read before a stream takes any.
+/// Returns the number of messages of 100 bytes that are read before a stream takes any.
 async fn read_ahead(path: Path, change: impl FnOnce(SocketBuilder) -> SocketBuilder) -> u64 {
     let mut net = Net::new();
     let builder = change(net.builder());
@@ -436,7 +459,7 @@ async fn read_ahead(path: Path, change: impl FnOnce(SocketBuilder) -> SocketBuil
     socket.counters().frames_received - before
 }
 
-/// A connection opens, a message and a frame that is none come, and it closes: the hook is called once.
+/// Opens a connection, sends a message and a malformed frame, and closes it. The hook must be called once.
 async fn noted(path: Path, change: impl FnOnce(SocketBuilder, Notes) -> SocketBuilder) {
     let (mut net, notes) = (Net::new(), Notes::default());
     let builder = change(net.builder(), notes.clone());
@@ -461,7 +484,10 @@ async fn each_setting_of_a_socket_takes_effect_on_every_path() {
 
 #[test]
 fn the_table_of_a_sockets_settings_is_complete() {
-    let named: BTreeSet<&str> = TABLE.iter().map(|(name, _)| *name).collect();
+    let mut named: BTreeSet<&str> = TABLE.iter().map(|(name, _)| *name).collect();
+    if cfg!(not(feature = "deflate")) {
+        named.insert("compression");
+    }
     assert_eq!(named, settings_in(include_str!("../../../src/builder.rs")));
 }
 
@@ -488,4 +514,13 @@ async fn each_of_the_credentials_takes_effect() {
     }
     let source = include_str!("../../../src/builder/credentials.rs");
     assert_eq!(table.iter().map(|(name, _)| *name).collect::<BTreeSet<_>>(), settings_in(source));
+}
+
+#[test]
+fn every_option_of_the_fallback_is_tested() {
+    // `fallback.rs` has them all: one test after the other.
+    let options = settings_in(include_str!("../../../src/builder/fallback.rs"));
+    assert_eq!(options, BTreeSet::from(["on_remember", "remembered", "web_socket_after"]));
+    let tests = include_str!("../fallback.rs");
+    assert!(options.iter().all(|option| tests.contains(&format!(".{option}("))));
 }

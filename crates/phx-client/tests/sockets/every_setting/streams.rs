@@ -1,4 +1,4 @@
-//! The settings of streams and of presences, on every stream there is.
+//! Settings of streams and of presences, on every kind of stream.
 
 use std::collections::BTreeSet;
 
@@ -39,7 +39,7 @@ async fn filled<T>(
     Filled { read, items: items.collect() }
 }
 
-/// Messages of a channel and of a topic without one.
+/// Sends messages of a channel, and of a topic without one.
 fn send(peer: &Peer, count: u32) {
     for number in 0..count {
         peer.broadcast("n", &json!(number));
@@ -86,7 +86,7 @@ async fn each_setting_of_a_stream_takes_effect_on_every_stream() {
     assert_eq!(named, settings_in(include_str!("../../../src/messages/item.rs")));
 }
 
-/// The changes that a presence yields when these messages come.
+/// Returns the changes that a presence yields for these messages.
 async fn changes(
     config: PresenceConfig,
     messages: &[(&str, Value)],

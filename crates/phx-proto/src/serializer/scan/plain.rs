@@ -114,7 +114,7 @@ const SWAP: u8 = b'"' ^ b' ';
 
 /// 0 if all of a word is plain, else with the lowest set bit in the first byte that isn't.
 #[inline(always)]
-fn special(word: [u8; 8], bits: &mut Bits) -> u64 {
+pub(super) fn special(word: [u8; 8], bits: &mut Bits) -> u64 {
     let word = u64::from_le_bytes(word);
     // A byte that borrows, though its high bit was clear, was less than what was taken from it. Bytes
     // above the first such one may be wrong.

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The inputs of the diagram: its words, and the test that has their table.
+/// Inputs of the diagram: the label, and the test with their table.
 const INPUTS: [(&str, fn()); 23] = [
     ("join", the_user_joins),
     ("push", the_user_pushes),

@@ -1,4 +1,4 @@
-//! What is dropped: every future and stream of the client's API, alone and in the middle of others.
+//! Operations to drop: every future and stream of the client's API, alone and in the middle of others.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use phx_client::{
 use phx_testing::in_memory::{Link, VirtualRuntime};
 use serde_json::{Value, json};
 
-/// Handles of one life, for an operation to use.
+/// Handles for an operation.
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) runtime: VirtualRuntime,
@@ -27,17 +27,17 @@ impl World {
 
 pub(crate) type Running = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Something that a program does.
+/// An operation of a program.
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
-    /// The futures and streams that it is about, as `api/phx-client.txt` calls them.
+    /// The futures and streams that it drops, by their names in `api/phx-client.txt`.
     pub(crate) drops: &'static [&'static str],
     pub(crate) run: fn(World) -> Running,
 }
 
 macro_rules! operations {
     ($($name:literal [$($drops:literal),*] |$world:ident| $run:block)*) => {
-        /// All of them.
+        /// All operations.
         pub(crate) const OPERATIONS: &[Operation] = &[$(Operation {
             name: $name,
             drops: &[$($drops),*],

@@ -28,12 +28,12 @@ pub(crate) async fn bind() -> Listener {
     Listener::bind(demo_server().build()).await.unwrap()
 }
 
-/// How many connections the server knows.
+/// Returns the number of connections that the server knows.
 pub(crate) fn open(listener: &Listener) -> usize {
     listener.with(|server, _| server.sockets().count())
 }
 
-/// The bytes of a connection, behind the answer to its upgrade.
+/// Bytes of a connection after the answer to its upgrade.
 pub(crate) async fn upgraded(listener: &Listener) -> TcpStream {
     let mut stream = TcpStream::connect(listener.address()).await.unwrap();
     stream.write_all(UPGRADE.as_bytes()).await.unwrap();

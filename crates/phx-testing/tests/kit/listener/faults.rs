@@ -186,7 +186,7 @@ async fn who_is_offline_is_reset_and_who_meets_silence_waits() {
     assert!(within(connect(&listener)).await.is_err());
     listener.set_connectivity(Connectivity::Silent);
     let mut silent = std::pin::pin!(connect(&listener));
-    // That nothing comes can only be seen by waiting; an answer takes a fraction of this.
+    // Only waiting shows that nothing comes; an answer takes a fraction of this time.
     let waited = tokio::time::timeout(Duration::from_millis(100), silent.as_mut()).await;
     assert!(waited.is_err());
     listener.set_connectivity(Connectivity::Online);

@@ -37,7 +37,7 @@ fn header(first: u8, length: u64) -> Vec<u8> {
     header
 }
 
-/// The code of the close frame that comes next.
+/// Returns the code of the next close frame.
 async fn close_code(stream: &mut TcpStream) -> u16 {
     let mut frame = [0; 4];
     stream.read_exact(&mut frame).await.unwrap();
@@ -45,7 +45,7 @@ async fn close_code(stream: &mut TcpStream) -> u16 {
     u16::from_be_bytes([frame[2], frame[3]])
 }
 
-/// With which code the listener closes a connection whose client sends this.
+/// Returns the code with which the listener closes a connection whose client sends these bytes.
 async fn code_after(listener: &Listener, bytes: &[u8]) -> u16 {
     let refused = async {
         let mut stream = upgraded(listener).await;
@@ -58,13 +58,13 @@ async fn code_after(listener: &Listener, bytes: &[u8]) -> u16 {
 async fn refuses_a_frame_that_announces(length: u64) {
     let listener = Listener::bind(demo_server().max_frame_size(LIMIT).build()).await.unwrap();
     for first in [FINAL | TEXT, TEXT, FINAL | PING] {
-        // Nothing follows: who waited for it would never answer.
+        // Nothing follows: a listener that waited for the rest would never answer.
         assert_eq!(code_after(&listener, &header(first, length)).await, 1009, "{length} bytes");
     }
     join(&listener).await;
 }
 
-/// Nothing is reserved for what is announced: client and listener run on this thread, whose memory is measured.
+/// The listener reserves no memory for an announced length: client and listener run on this thread, whose memory is measured.
 #[test]
 fn a_frame_is_refused_once_its_header_announces_too_much() {
     const MOST: u64 = 512 << 10;
@@ -106,7 +106,7 @@ async fn pongs_that_are_not_read_do_not_pile_up() {
     let listener = bind().await;
     let mut stream = within(upgraded(&listener)).await;
     let pings = zeros(FINAL | PING, 125).repeat(8_000);
-    // What the line and the kernel take each way, and as much again.
+    // The buffers of the kernel in each direction, twice.
     let most = 4 * (16 << 20) / pings.len();
     for _ in 0..most {
         if timeout(Duration::from_secs(2), stream.write_all(&pings)).await.is_err() {
@@ -116,7 +116,7 @@ async fn pongs_that_are_not_read_do_not_pile_up() {
     panic!("it reads on while its pongs wait");
 }
 
-/// Sends a head without an end until the listener ends the connection, and gives how much it took.
+/// Sends a head without an end until the listener ends the connection, and returns the number of bytes it took.
 async fn endless_head(listener: &Listener, line: &[u8]) -> usize {
     let mut stream = TcpStream::connect(listener.address()).await.unwrap();
     let mut taken = 0;

@@ -1,22 +1,26 @@
-//! The application of the recordings, as transcripts/README.md tells it.
+//! The application of the recordings, as described in transcripts/README.md.
 
 use std::any::Any;
 use std::time::Duration;
 
-use phx_proto::{Payload, Status};
-use phx_testing::{Channel, ConnectInfo, Context, Handled, Server, SocketRef, UpgradeRejection};
+use phx_proto::{Payload, Status, TransportKind};
+use phx_testing::{
+    Channel, ConnectInfo, Context, Handled, Server, ServerBuilder, SocketRef, UpgradeRejection,
+};
 use serde_json::{Map, Value, json};
 
 pub(crate) fn server(path: &str, idle_timeout: Duration) -> Server {
+    builder(path).idle_timeout(Some(idle_timeout)).build()
+}
+
+pub(crate) fn builder(path: &str) -> ServerBuilder {
     Server::builder()
         .path(path)
-        .idle_timeout(Some(idle_timeout))
         .auth_token(true)
         .connect(connect)
         .channel("room:*", || Room)
         .channel("presence:*", PresenceRoom::default)
         .channel("exact", || Room)
-        .build()
 }
 
 fn connect(info: &ConnectInfo) -> Result<Option<String>, UpgradeRejection> {
@@ -144,7 +148,10 @@ fn whoami(ctx: &Context<'_>) -> Value {
             "1.0.0" => "Phoenix.Socket.V1.JSONSerializer",
             _ => "Phoenix.Socket.V2.JSONSerializer",
         },
-        "transport": "websocket",
+        "transport": match info.transport() {
+            TransportKind::LongPoll => "longpoll",
+            _ => "websocket",
+        },
         "x_headers": Map::from_iter(
             info.x_headers().iter().map(|(name, value)| (name.clone(), Value::from(&**value))),
         ),

@@ -17,7 +17,7 @@ pub(crate) enum Comparison {
     Shortened,
 }
 
-/// One thing that the server said on a connection.
+/// One frame or end that the server sent on a connection.
 #[derive(Clone, PartialEq)]
 enum Answer {
     Accepted { protocol: Option<String> },
@@ -41,7 +41,7 @@ impl fmt::Debug for Answer {
 
 type Answers = BTreeMap<u32, Vec<Answer>>;
 
-/// How many answers were equal, or the first that wasn't.
+/// Returns the number of equal answers, or the first that differs.
 pub(crate) fn compare(recording: &Recording, comparison: Comparison) -> Result<usize, String> {
     let recorded = normalize(recorded_answers(&recording.lines));
     let replayed = normalize(Replay::run(&recording.lines));

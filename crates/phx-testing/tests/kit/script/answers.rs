@@ -1,4 +1,4 @@
-//! What a script answers goes out as it says, in order.
+//! The answers of a script are sent as written, in order.
 
 use phx_proto::{Payload, Status};
 use phx_testing::Script;

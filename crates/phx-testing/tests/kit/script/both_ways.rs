@@ -47,7 +47,7 @@ async fn a_wait_behind_a_listener_ends_at_a_mismatch() {
     let (server, expectations) = script().serve();
     let listener = Listener::bind(server).await.unwrap();
     let url = format!("{}/websocket?vsn=2.0.0", listener.url());
-    // In a task of its own, so that only the script wakes this one.
+    // In a separate task, so that only the script wakes this one.
     let client = tokio::spawn(async move {
         let (mut client, _) = connect_async(url).await.unwrap();
         client.send(Message::text(r#"["1","1","room:b","phx_join",{}]"#)).await.unwrap();

@@ -1,4 +1,4 @@
-//! A script that wasn't followed can't be forgotten: it is told once, at the latest by a panic.
+//! A script that wasn't followed is reported once, at the latest by a panic.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

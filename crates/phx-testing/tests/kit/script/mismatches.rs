@@ -1,4 +1,4 @@
-//! What wasn't expected is told in the test's words, and its sender isn't left waiting.
+//! An unexpected frame is reported in the words of the test, and its sender gets an answer.
 
 use phx_testing::{MismatchError, Script, Server};
 use serde_json::json;
@@ -16,7 +16,7 @@ fn script() -> Script {
         .expect_leave("room:a")
 }
 
-/// What comes of these frames, each sent a second after the one before.
+/// Returns the outcome of these frames, sent one second apart.
 fn play(server: Server, frames: &[&str]) -> Vec<String> {
     let mut wire = Wire::new(server);
     let ann = wire.open();

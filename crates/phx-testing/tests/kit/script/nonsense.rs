@@ -1,4 +1,4 @@
-//! A script that makes no sense is refused where it is written.
+//! A script that can't be followed is refused where it is written.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::wire::Wire;
 
-/// What comes of a push with this frame where that is expected.
+/// Returns the outcome of a push with this frame, where such a push is expected.
 fn outcome(expect: fn(Expected) -> Expected, frame: Frame) -> Result<(), MismatchError> {
     let joined = Script::new().expect_join("*").reply_ok(&json!({}));
     let (server, expectations) = expect(joined.expect_push("*", "go")).no_reply().serve();

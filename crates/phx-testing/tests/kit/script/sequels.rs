@@ -1,4 +1,4 @@
-//! What follows an answer: pushes, broadcasts, and ends, in the order of the script.
+//! Pushes, broadcasts and ends after an answer, in the order of the script.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
-//! When callbacks run, and what waits for what.
+//! Order of callbacks, and the messages that wait for them.
 
 use std::sync::{Arc, Mutex};
 
 use phx_proto::Payload;
-use phx_testing::{Channel, Context, Handled, Handlers, Reason, Server, SocketId};
+use phx_testing::{Channel, ChannelCrash, Context, Handled, Handlers, Reason, Server, SocketId};
 
 use crate::wire::{CLOSED, CRASHED, JOIN, JOINED, Wire};
 
@@ -120,4 +120,42 @@ fn a_channel_that_sends_to_itself_without_end_fails_its_test() {
     let mut wire = Wire::new(server.build());
     let socket = wire.open();
     wire.send(socket, JOIN);
+}
+
+#[test]
+fn each_crash_is_reported_with_the_event_that_caused_it() {
+    let crashes: Arc<Mutex<Vec<ChannelCrash>>> = Arc::default();
+    let reported = crashes.clone();
+    let server = Server::builder()
+        .on_crash(move |crash| reported.lock().unwrap().push(crash.clone()))
+        .channel("room:*", || {
+            Handlers::new()
+                .join(|ctx, params| {
+                    if params.decode::<bool>().is_ok() {
+                        ctx.crash();
+                    }
+                    Ok(Payload::empty())
+                })
+                .handle_in("stop", |_, _| Handled::Stop)
+                .handle_info(|_, _| Handled::Crash)
+        });
+    let mut wire = Wire::new(server.build());
+    let expect = |wire: &mut Wire, event: Option<&str>| {
+        let shown = |crash: ChannelCrash| (crash.topic.to_string(), crash.event);
+        let got: Vec<_> = crashes.lock().unwrap().drain(..).map(shown).collect();
+        assert_eq!(got, [("room:a".to_owned(), event.map(Into::into))]);
+        wire.answers();
+    };
+    let socket = wire.open();
+    wire.send(socket, r#"["1","1","room:a","phx_join",true]"#);
+    expect(&mut wire, Some("phx_join"));
+    let socket = wire.join();
+    wire.send(socket, r#"["1","2","room:a","nosuch",{"token":"s3cret"}]"#);
+    expect(&mut wire, Some("nosuch"));
+    let socket = wire.join();
+    assert!(wire.server.send(wire.now, socket, "room:a", ()));
+    expect(&mut wire, None);
+    let socket = wire.join();
+    wire.send(socket, r#"["1","2","room:a","stop",{}]"#);
+    assert!(crashes.lock().unwrap().is_empty(), "a channel that stops hasn't crashed");
 }

@@ -1,4 +1,4 @@
-//! Whatever comes, the server neither panics nor speaks to a connection that it has closed.
+//! With any input, the server neither panics nor sends to a connection that it has closed.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -28,6 +28,19 @@ fn a_join_cannot_be_binary() {
     assert_eq!(wire.answers(), ["close 1011"]);
 }
 
+#[test]
+fn a_server_can_skip_what_is_no_message() {
+    let mut wire = Wire::new(demo_server().skip_malformed(true).build());
+    let socket = wire.join();
+    for garbage in ["[", "{}", r#"["1","2","room:a",1]"#, r#"["1","2","room:a","echo",[[["#] {
+        wire.send(socket, garbage);
+    }
+    wire.server.handle_frame(wire.now, socket, Frame::binary(b"\x09".as_slice()));
+    assert!(wire.answers().is_empty());
+    wire.send(socket, r#"["1","2","room:a","echo",{}]"#);
+    assert_eq!(wire.answers().len(), 1, "the connection goes on");
+}
+
 const FRAMES: &[&str] = &[
     JOIN,
     r#"["2","2","room:a","phx_join",{"name":"ann"}]"#,
@@ -43,7 +56,7 @@ const FRAMES: &[&str] = &[
     "[]",
 ];
 
-/// One random session; everything the server did, and when it stopped speaking to whom.
+/// Runs a random session, and returns the server's actions.
 fn session(seed: u64) -> Vec<Action> {
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut server: Server = demo_server().seed(seed).build();
@@ -61,7 +74,7 @@ fn session(seed: u64) -> Vec<Action> {
                 sockets.push(server.connect(now, &request).unwrap().socket);
             }
             (2, Some(socket)) => {
-                // It may have been idle for too long before that.
+                // The connection may have been idle for too long before that.
                 lost = Some(socket);
                 server.handle_lost(now, socket);
             }

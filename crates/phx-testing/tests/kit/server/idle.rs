@@ -1,4 +1,4 @@
-//! What keeps a connection from being idle.
+//! Inputs that keep a connection from being idle.
 
 use phx_proto::Payload;
 use phx_testing::demo_server;

@@ -1,4 +1,4 @@
-//! How many channels and how large frames may be, and who is disconnected when.
+//! Limits of channels and frames, and disconnects.
 
 use phx_proto::Frame;
 use phx_testing::{ConnectRequest, demo_server};

@@ -1,4 +1,4 @@
-//! The order of answers when a socket's process had more than one thing to do, as with Phoenix 1.8.12.
+//! Order of answers when a socket's process had several messages, as with Phoenix 1.8.12.
 
 use std::time::Duration;
 

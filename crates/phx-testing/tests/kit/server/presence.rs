@@ -1,4 +1,4 @@
-//! Presence at the ends of channels, and what can't be tracked.
+//! Presence at the end of channels, and metas that can't be tracked.
 
 use phx_proto::Payload;
 use phx_testing::{Channel, Context, Handled, PresenceError, Server};
@@ -30,7 +30,7 @@ fn wire() -> Wire {
     Wire::new(Server::builder().channel("room:*", || Tracker).build())
 }
 
-/// Joins and leaves of a diff, each as a list of keys.
+/// Returns the keys of a diff's joins and leaves.
 fn diff(answer: &str) -> (Vec<String>, Vec<String>) {
     let message: Value = serde_json::from_str(answer).unwrap();
     assert_eq!(message[3], "presence_diff");

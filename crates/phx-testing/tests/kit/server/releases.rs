@@ -1,5 +1,5 @@
-//! What releases of Phoenix do differently. 1.7.24, 1.8.12 and 1.9-dev were run; what holds for the
-//! releases between them was read in the sources.
+//! Differences between releases of Phoenix. 1.7.24, 1.8.12 and 1.9-dev were run; those between them are known from the
+//! sources.
 
 use phx_proto::{Frame, Payload};
 use phx_testing::{ConnectRequest, PhoenixVersion, demo_server};

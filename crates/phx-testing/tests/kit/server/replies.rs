@@ -1,4 +1,4 @@
-//! Replies that come late, twice, or after their channel.
+//! Late replies, second replies, and replies after the channel's end.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use phx_testing::{Channel, Context, Handled, Handlers, Server, SocketRef};
 
 use crate::wire::{CLOSED, CRASHED, Wire};
 
-/// Replies a second later with what it was sent.
+/// Replies a second later with the push's payload.
 struct Later;
 
 impl Channel for Later {

@@ -1,4 +1,4 @@
-//! Which serializer a connection gets, and what one can't carry.
+//! Choice of a connection's serializer, and payloads that it can't carry.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Each fault of a simulation does what it says, and nothing else.
+//! Each fault of a simulation has its effect, and no other one.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use phx_testing::{ClientId, Connectivity, Simulation, UpgradeRejection, demo_ser
 
 use super::{SECOND, join, joined, push};
 
-/// The numbers of the messages that the client got, and when, until nothing happens for a while.
+/// Returns the numbers of the client's messages with their times, until nothing happens for a while.
 fn numbers(sim: &mut Simulation, client: ClientId, until: Instant) -> Vec<(u32, Duration)> {
     let mut numbers = Vec::new();
     loop {

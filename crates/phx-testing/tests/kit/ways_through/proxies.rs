@@ -1,4 +1,4 @@
-//! Real proxies as processes of the test's own.
+//! Real proxies as child processes.
 
 use std::fs;
 use std::net::TcpListener;
@@ -54,7 +54,7 @@ impl Microsocks {
     }
 }
 
-/// It is killed when it is dropped.
+/// A child process, which is killed when this is dropped.
 struct Process {
     child: Child,
     port: u16,
@@ -78,7 +78,7 @@ impl Drop for Process {
     }
 }
 
-/// Neither program tells a port that it chose by itself.
+/// Returns a free port, since neither program reports a port that it chose.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

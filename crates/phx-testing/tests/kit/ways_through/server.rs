@@ -1,4 +1,4 @@
-//! The server at the end of all ways, on a runtime of its own.
+//! The server behind the proxies, on a separate runtime.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpSocket, TcpStream, UnixListener};
 use tokio::runtime::{self, Runtime};
 
-/// It stops when it is dropped.
+/// A server, which stops when this is dropped.
 pub(crate) struct Server {
     listener: Listener,
     directory: TempDir,
@@ -35,7 +35,7 @@ impl Server {
         self.listener.url()
     }
 
-    /// The path of a Unix socket that leads to it too.
+    /// Returns the path of a Unix socket that leads to it as well.
     pub(crate) fn unix_socket(&self) -> PathBuf {
         socket_in(self.directory.path())
     }
@@ -54,7 +54,7 @@ async fn relay(listener: UnixListener, server: SocketAddr) {
     }
 }
 
-/// A socket on a port without a listener: the port stays taken.
+/// Returns a socket that keeps a port taken, without a listener.
 pub(crate) fn closed_port() -> TcpSocket {
     let taken = TcpSocket::new_v4().unwrap();
     taken.bind(([127, 0, 0, 1], 0).into()).unwrap();
