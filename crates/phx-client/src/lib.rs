@@ -158,7 +158,7 @@ pub use phx_proto::{
     Backoff, ByteString, Bytes, CallError, ChannelCloseCause, ChannelErrorCause, ChannelState,
     CloseCause, CloseCode, ClosePolicy, CompressionCause, Config, ConfigError, ConnectionState,
     Counters, DEFAULT_HEARTBEAT_INTERVAL, DEFAULT_TIMEOUT, DecodeCause, DecodeError, EncodeError,
-    Endpoint, EndpointError, Escaped, Field, Frame, Instant, IntoPayload, JsonError, Lifecycle,
+    Endpoint, EndpointError, Escaped, Field, Frame, Instant, IntoPayload, JsonCause, Lifecycle,
     Message, ParamCause, Payload, PayloadDropped, PayloadError, PresenceChange, PresenceConfig,
     PresenceEntry, PresenceError, PresenceMeta, PresenceStatus, ProxyCause, PushOverflow,
     Reconnect, ReconnectPolicy, Ref, Rejection, Rejoin, RejoinPolicy, Request, RequestId,

@@ -178,7 +178,7 @@ fn whatever_is_displayed_is_one_short_line() {
     let unknown_field = payload.decode::<Strict>().unwrap_err();
     table.error(&unknown_field);
     let error = unknown_field.source().unwrap();
-    table.error(error.downcast_ref::<phx_client::JsonError>().unwrap());
+    table.error(error.downcast_ref::<phx_client::JsonCause>().unwrap());
     table.text(&PushCause::Response(unknown_field));
     table.text(&PushCause::Payload(payload.decode::<u64>().unwrap_err()));
 

@@ -161,7 +161,7 @@ pub use frame::Frame;
 pub use id::{ChannelId, ParamsRequestId, PingId, RequestId, TransportId};
 pub use lifecycle::Lifecycle;
 pub use message::{Message, PHOENIX, Ref, Status, event as events};
-pub use payload::{IntoPayload, JsonError, Payload, PayloadDropped, PayloadError, Shown};
+pub use payload::{IntoPayload, JsonCause, Payload, PayloadDropped, PayloadError, Shown};
 pub use policy::{ClosePolicy, Reconnect, ReconnectPolicy, Rejection, Rejoin, RejoinPolicy};
 pub use presence::{
     Presence, PresenceChange, PresenceConfig, PresenceEntry, PresenceError, PresenceList,

@@ -10,11 +10,11 @@ use serde_json::value::RawValue;
 
 mod check;
 mod into_payload;
-mod json_error;
+mod json_cause;
 mod shown;
 
 pub use into_payload::IntoPayload;
-pub use json_error::JsonError;
+pub use json_cause::JsonCause;
 pub use shown::Shown;
 
 /// The payload of a message: JSON text, or bytes of a V2 binary frame.
@@ -252,7 +252,7 @@ impl fmt::Debug for Payload {
 /// The error of a payload that couldn't be encoded or decoded.
 ///
 /// The texts of these errors and their `Debug` never quote the payload; `Debug` says at which line
-/// and column it went wrong. Their sources may quote it, [`Escaped`](crate::Escaped): [`JsonError`] says what was found
+/// and column it went wrong. Their sources may quote it, [`Escaped`](crate::Escaped): [`JsonCause`] says what was found
 /// where something else was wanted (`invalid type: string "hunter2", expected u64`), and your own
 /// type's `Serialize` or `Deserialize` says what it likes. Don't log the sources where payloads are
 /// secret.
@@ -261,14 +261,14 @@ impl fmt::Debug for Payload {
 pub enum PayloadError {
     /// The value can't be written as JSON.
     #[error("the value can't be written as JSON")]
-    Serialize(#[source] JsonError),
+    Serialize(#[source] JsonCause),
     /// The text given for a payload isn't one JSON value.
     #[error("the payload isn't one valid JSON value")]
     #[non_exhaustive]
     NotJson {
         /// The parser's error.
         #[source]
-        error: JsonError,
+        error: JsonCause,
         /// The text, as it was given.
         payload: Payload,
     },
@@ -278,7 +278,7 @@ pub enum PayloadError {
     Deserialize {
         /// The parser's error.
         #[source]
-        error: JsonError,
+        error: JsonCause,
         /// The payload, as it came.
         payload: Payload,
     },
