@@ -152,7 +152,7 @@ async fn echoes(client: &mut Client, rng: &mut fastrand::Rng, count: usize) -> (
 async fn judge(judge: Judge, settings: [&str; 3]) {
     let mut compressed = 0;
     for (number, options) in settings.into_iter().enumerate() {
-        let server = judge.serve(options).await;
+        let server = judge.serve("server", &[options]).await;
         for (seed, offer) in (0..).zip(offers()) {
             let Some(mut client) = connect_to(server.port, "/", &offer).await else { continue };
             compressed += 1;

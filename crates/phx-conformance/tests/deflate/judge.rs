@@ -20,8 +20,8 @@ pub(crate) enum Judge {
     Websockets,
 }
 
-/// A server that sends each message back. Dropping it ends it.
-pub(crate) struct EchoServer {
+/// A server's program. Dropping it ends it.
+pub(crate) struct Server {
     pub(crate) port: u16,
     _child: Child,
 }
@@ -46,16 +46,16 @@ impl Judge {
         }
     }
 
-    /// Starts an echo server with these options.
-    pub(crate) async fn serve(self, options: &str) -> EchoServer {
-        let mut command = self.command("server");
-        command.arg(options).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    /// Starts a server that sends messages back, or has them sent back.
+    pub(crate) async fn serve(self, name: &str, args: &[&str]) -> Server {
+        let mut command = self.command(name);
+        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = tokio::time::timeout(PATIENCE, lines.next_line()).await.expect("it starts");
         let line: Value = serde_json::from_str(&line.unwrap().expect("a line")).unwrap();
         let port = line["port"].as_u64().and_then(|port| port.try_into().ok());
-        EchoServer { port: port.expect("a port"), _child: child }
+        Server { port: port.expect("a port"), _child: child }
     }
 
     /// Runs a program, and returns the last line that it prints.
