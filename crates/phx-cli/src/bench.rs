@@ -12,6 +12,7 @@ mod measure;
 mod numbers;
 mod options;
 mod progress;
+mod recorder;
 mod report;
 mod summary;
 mod traffic;

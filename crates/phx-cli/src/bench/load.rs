@@ -12,9 +12,10 @@ use phx_tokio::{
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 
-use super::measure::{Measured, Shard, name_of};
+use super::measure::Measured;
 use super::options::Options;
 use super::progress::Progress;
+use super::recorder::{ErrorClass, Recorder, StepName, StepSample};
 use super::traffic::Traffic;
 use crate::failure::Failure;
 use crate::interrupt::{Interrupt, Signal};
@@ -29,7 +30,7 @@ const OPENING: usize = 64;
 const WAITING: usize = 1_000;
 
 /// Number of shards of the measurement. More than the number of threads are no use.
-const SHARDS: u32 = 16;
+const SHARDS: usize = 16;
 
 /// Sockets with channels that are joined.
 pub(super) struct Load<'a> {
@@ -86,7 +87,7 @@ impl<'a> Load<'a> {
             options,
             sockets,
             channels: channels.into_iter().flatten().collect(),
-            payload: payload(options.size)?,
+            payload: options.payload()?,
             opened,
             connecting: connected - started,
             joining: connected.elapsed(),
@@ -98,15 +99,16 @@ impl<'a> Load<'a> {
 
     /// Pushes for the time given, or until it is interrupted.
     pub(super) async fn measure(&self, interrupt: &mut Interrupt) -> (Measured, Option<Signal>) {
-        let shards = self.options.sockets.min(SHARDS);
-        let shards: Arc<Vec<Shard>> = Arc::new((0..shards).map(|_| Shard::new()).collect());
+        let step = StepName { name: format!("push {}", self.options.event), is_push: true };
+        let recorder = Arc::new(Recorder::new(vec![step], SHARDS));
         let start = Instant::now();
         let end = start + self.options.duration;
         let mut tasks = JoinSet::new();
         let count = self.channels.len();
         for (number, channel) in self.channels.iter().enumerate() {
-            let shards = Arc::clone(&shards);
             let pushing = Pushing {
+                number,
+                recorder: Arc::clone(&recorder),
                 channel: channel.clone(),
                 event: self.options.event.clone(),
                 payload: self.payload.clone(),
@@ -116,22 +118,21 @@ impl<'a> Load<'a> {
             let times = self.options.rate.map(|rate| Times::new(start, rate, number, count));
             let in_flight = self.options.in_flight as usize;
             tasks.spawn(async move {
-                let Some(shard) = shards.get(number % shards.len().max(1)) else { return };
                 match times {
-                    Some(times) => pushing.at_times(times, shard).await,
-                    None => pushing.back_to_back(in_flight, shard).await,
+                    Some(times) => pushing.at_times(times).await,
+                    None => pushing.back_to_back(in_flight).await,
                 }
             });
         }
-        let mut measured = Measured::new();
-        let interrupted = self.watch(&mut measured, &shards, start, interrupt).await;
+        let mut measured = Measured::new(recorder.steps());
+        let interrupted = self.watch(&mut measured, &recorder, start, interrupt).await;
         let last = async { while tasks.join_next().await.is_some() {} };
         // Replies to pushes made before the end still count, unless the user interrupts.
         if interrupted.is_none() && !self.has_ended() {
             let _ = timeout(self.options.timeout, last).await;
         }
         let shortest = self.period() / 2;
-        measured.sample(&shards, start.elapsed(), shortest);
+        measured.sample(&recorder, start.elapsed(), shortest);
         (measured, interrupted)
     }
 
@@ -139,7 +140,7 @@ impl<'a> Load<'a> {
     async fn watch(
         &self,
         measured: &mut Measured,
-        shards: &[Shard],
+        recorder: &Recorder,
         start: Instant,
         interrupt: &mut Interrupt,
     ) -> Option<Signal> {
@@ -154,7 +155,7 @@ impl<'a> Load<'a> {
                 signal = interrupt.next() => return Some(signal),
                 () = sleep_until(start + self.options.duration) => return None,
                 _ = ticks.tick() => {
-                    measured.sample(shards, start.elapsed(), Duration::from_millis(1));
+                    measured.sample(recorder, start.elapsed(), Duration::from_millis(1));
                     progress.show(measured, self.reconnects());
                     if self.has_ended() {
                         return None;
@@ -177,6 +178,11 @@ impl<'a> Load<'a> {
     pub(super) fn reconnects(&self) -> u64 {
         let opened = self.opened.load(Ordering::Relaxed);
         opened.saturating_sub(self.sockets.len() as u64)
+    }
+
+    /// Bytes of each payload.
+    pub(super) fn payload_size(&self) -> usize {
+        self.payload.len()
     }
 
     /// Traffic of the measurement.
@@ -207,14 +213,6 @@ async fn join(
     .await
 }
 
-/// `{"data":"xx.."}` of this size.
-fn payload(size: u32) -> Result<Payload, Failure> {
-    let frame = r#"{"data":""}"#.len();
-    let data = "x".repeat((size as usize).saturating_sub(frame));
-    Payload::from_json_text(format!("{{\"data\":\"{data}\"}}"))
-        .map_err(|error| Failure::failed(error.to_string()))
-}
-
 /// The times at which a channel pushes: evenly spread over all channels.
 struct Times {
     next: Instant,
@@ -232,6 +230,9 @@ impl Times {
 
 /// The pushes of one channel.
 struct Pushing {
+    /// The channel's number, by which it has a shard of the recorder.
+    number: usize,
+    recorder: Arc<Recorder>,
     channel: Channel,
     event: String,
     payload: Payload,
@@ -239,14 +240,17 @@ struct Pushing {
     end: Instant,
 }
 
+/// A push that was made, with the times when it was due and sent.
+type Made = (Instant, Instant, Result<Reply, PushError>);
+
 impl Pushing {
     /// Pushes again after each reply.
-    async fn back_to_back(&self, in_flight: usize, shard: &Shard) {
+    async fn back_to_back(&self, in_flight: usize) {
         let mut replies: FuturesUnordered<_> =
             (0..in_flight).map(|_| self.push(Instant::now())).collect();
-        while let Some((from, outcome)) = replies.next().await {
-            let lost = matches!(outcome, Err(PushError { cause: PushCause::InvalidState(_), .. }));
-            record(shard, from, outcome);
+        while let Some(made) = replies.next().await {
+            let lost = matches!(made.2, Err(PushError { cause: PushCause::InvalidState(_), .. }));
+            self.record(made);
             if Instant::now() < self.end && !lost {
                 replies.push(self.push(Instant::now()));
             }
@@ -254,48 +258,45 @@ impl Pushing {
     }
 
     /// Pushes on schedule, and measures from the scheduled time.
-    async fn at_times(&self, mut times: Times, shard: &Shard) {
+    async fn at_times(&self, mut times: Times) {
         let mut replies = FuturesUnordered::new();
         while times.next < self.end {
             tokio::select! {
-                Some((from, outcome)) = replies.next() => record(shard, from, outcome),
+                Some(made) = replies.next() => self.record(made),
                 () = sleep_until(times.next), if replies.len() < WAITING => {
                     replies.push(self.push(times.next));
                     times.next += times.period;
                 }
             }
         }
-        while let Some((from, outcome)) = replies.next().await {
-            record(shard, from, outcome);
+        while let Some(made) = replies.next().await {
+            self.record(made);
         }
     }
 
-    fn push(&self, from: Instant) -> impl Future<Output = (Instant, Result<Reply, PushError>)> {
+    fn push(&self, due: Instant) -> impl Future<Output = Made> {
+        let sent = Instant::now();
         let push: Push<()> =
             self.channel.push_with_timeout(self.timeout, &*self.event, self.payload.clone());
         let reply = push.reply();
-        async move { (from, reply.await) }
+        async move { (due, sent, reply.await) }
     }
-}
 
-fn record(shard: &Shard, from: Instant, outcome: Result<Reply, PushError>) {
-    match outcome {
-        Ok(Reply { status: Status::Ok, .. }) => shard.replied(from.elapsed()),
-        Ok(reply) => shard.rejected(&reply.status),
-        Err(failed) => shard.failed(name_of(&failed)),
+    fn record(&self, (due, sent, outcome): Made) {
+        let latency = sent.elapsed();
+        let (bytes, error) = match outcome {
+            Ok(Reply { status: Status::Ok, response, .. }) => (response.len(), None),
+            Ok(reply) => (reply.response.len(), Some(ErrorClass::replied(&reply.status))),
+            Err(failed) => (0, Some(ErrorClass::of_push(&failed))),
+        };
+        let sample = StepSample { step: 0, due, sent, latency, bytes, error };
+        self.recorder.record(self.number, sample);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn payloads_have_the_size_asked_for() {
-        for size in [11, 12, 1_000] {
-            assert_eq!(payload(size).unwrap().len(), size as usize);
-        }
-    }
 
     #[test]
     fn pushes_are_spread_evenly() {

@@ -1,40 +1,10 @@
 //! Measurements: latencies, counts, and both over time.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-use phx_tokio::{Escaped, PushCause, PushError, Status};
 use serde::Serialize;
 
-/// Latencies in microseconds, up to an hour, to three digits.
-#[expect(clippy::expect_used, reason = "these bounds are proper ones")]
-fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 3_600_000_000, 3).expect("1 * 2 <= 3_600_000_000, and 3 <= 5")
-}
-
-/// Kinds of errors, beyond which further statuses are counted together: they are the server's words.
-pub(super) const MAX_KINDS: usize = 64;
-
-/// Characters of a status that make a kind.
-const MAX_STATUS: usize = 64;
-
-const REPLIED: &str = "replied ";
-
-/// The name that further statuses are counted under.
-const OTHERS: &str = "replied otherwise";
-
-/// Part of the measurement with a separate lock, so that threads don't wait for each other.
-#[derive(Debug)]
-pub(super) struct Shard(Mutex<Window>);
-
-/// The figures of a span of time.
-#[derive(Debug)]
-pub(super) struct Window {
-    pub(super) latencies: Histogram<u64>,
-    pub(super) errors: BTreeMap<String, u64>,
-}
+use super::recorder::{Recorder, StepName, Window};
 
 /// A moment of the measurement.
 #[derive(Clone, Debug)]
@@ -64,65 +34,14 @@ pub(super) struct Quantiles {
 #[derive(Debug)]
 pub(super) struct Measured {
     pub(super) took: Duration,
+    /// The errors of all steps, and the latencies of those that push.
     pub(super) total: Window,
+    /// The figures of each step, in the order of the recorder.
+    pub(super) steps: Vec<(StepName, Window)>,
     pub(super) samples: Vec<Sample>,
 }
 
-impl Shard {
-    pub(super) fn new() -> Self {
-        Shard(Mutex::new(Window::new()))
-    }
-
-    pub(super) fn replied(&self, latency: Duration) {
-        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-        self.with(|window| window.latencies.saturating_record(micros.max(1)));
-    }
-
-    pub(super) fn failed(&self, name: &str) {
-        self.with(|window| window.count(name, 1));
-    }
-
-    /// A reply with another status than ok.
-    pub(super) fn rejected(&self, status: &Status) {
-        self.failed(&format!("{REPLIED}{}", Escaped::short(status.as_str(), MAX_STATUS)));
-    }
-
-    fn with<T>(&self, f: impl FnOnce(&mut Window) -> T) -> T {
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
 impl Window {
-    fn new() -> Self {
-        Window { latencies: histogram(), errors: BTreeMap::new() }
-    }
-
-    pub(super) fn failures(&self) -> u64 {
-        self.errors.values().sum()
-    }
-
-    fn add(&mut self, other: &Window) {
-        // Both have the same bounds.
-        let _ = self.latencies.add(&other.latencies);
-        for (name, count) in &other.errors {
-            self.count(name, *count);
-        }
-    }
-
-    fn count(&mut self, name: &str, more: u64) {
-        let is_full = self.errors.len() >= MAX_KINDS && !self.errors.contains_key(name);
-        let name = if is_full && name.starts_with(REPLIED) { OTHERS } else { name };
-        match self.errors.get_mut(name) {
-            Some(count) => *count = count.saturating_add(more),
-            None => drop(self.errors.insert(name.to_owned(), more)),
-        }
-    }
-
-    fn clear(&mut self) {
-        self.latencies.reset();
-        self.errors.clear();
-    }
-
     pub(super) fn quantiles(&self) -> Option<Quantiles> {
         let latencies = &self.latencies;
         (!latencies.is_empty()).then(|| Quantiles {
@@ -138,18 +57,21 @@ impl Window {
 }
 
 impl Measured {
-    pub(super) fn new() -> Self {
-        Measured { took: Duration::ZERO, total: Window::new(), samples: Vec::new() }
+    pub(super) fn new(steps: &[StepName]) -> Self {
+        let steps = steps.iter().map(|step| (step.clone(), Window::new())).collect();
+        Measured { took: Duration::ZERO, total: Window::new(), steps, samples: Vec::new() }
     }
 
-    /// Takes the shards' figures as one more sample, unless the time since the last is too short.
-    pub(super) fn sample(&mut self, shards: &[Shard], at: Duration, shortest: Duration) {
+    /// Takes the recorder's figures as one more sample, unless the time since the last is too short.
+    pub(super) fn sample(&mut self, recorder: &Recorder, at: Duration, shortest: Duration) {
         let mut window = Window::new();
-        for shard in shards {
-            shard.with(|part| {
-                window.add(part);
-                part.clear();
-            });
+        for ((name, total), part) in self.steps.iter_mut().zip(recorder.take()) {
+            total.add(&part);
+            if name.is_push {
+                window.add(&part);
+            } else {
+                window.add_errors(&part);
+            }
         }
         self.total.add(&window);
         let time = at.saturating_sub(self.took);
@@ -168,62 +90,40 @@ impl Measured {
     }
 }
 
-/// The name that an error is counted under.
-pub(super) fn name_of(failed: &PushError) -> &'static str {
-    match failed.cause {
-        PushCause::TimedOut => "timed out",
-        PushCause::NotSent => "not sent",
-        PushCause::Disconnected => "disconnected",
-        PushCause::ChannelCrashed => "channel crashed",
-        PushCause::ChannelClosed => "channel closed",
-        PushCause::InvalidState(_) => "refused locally",
-        _ => "failed",
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use allocation_counter::measure;
+    use tokio::time::Instant;
 
+    use super::super::recorder::{ErrorClass, StepSample};
     use super::*;
 
     #[test]
     fn samples_and_their_sum() {
-        let shards = [Shard::new(), Shard::new()];
-        let mut measured = Measured::new();
-        shards[0].replied(Duration::from_micros(100));
-        shards[1].replied(Duration::from_micros(300));
-        shards[1].failed("timed out");
-        measured.sample(&shards, Duration::from_secs(1), Duration::from_millis(1));
-        shards[0].replied(Duration::from_micros(200));
-        measured.sample(&shards, Duration::from_millis(1_500), Duration::from_millis(1));
+        let steps = [("join", false), ("push", true)];
+        let steps = steps.map(|(name, is_push)| StepName { name: name.to_owned(), is_push });
+        let recorder = Recorder::new(steps.to_vec(), 2);
+        let record = |step, micros, error: Option<&'static str>| {
+            let (now, latency) = (Instant::now(), Duration::from_micros(micros));
+            let error = error.map(ErrorClass::new);
+            recorder.record(0, StepSample { step, due: now, sent: now, latency, bytes: 0, error });
+        };
+        let mut measured = Measured::new(recorder.steps());
+        record(1, 100, None);
+        record(1, 300, None);
+        record(1, 0, Some("timed out"));
+        record(0, 5_000, None);
+        record(0, 0, Some("rejected"));
+        measured.sample(&recorder, Duration::from_secs(1), Duration::from_millis(1));
+        record(1, 200, None);
+        measured.sample(&recorder, Duration::from_millis(1_500), Duration::from_millis(1));
 
         let rates: Vec<f64> = measured.samples.iter().map(|sample| sample.per_second).collect();
         assert_eq!(rates, [2.0, 2.0]);
-        assert_eq!(measured.samples[0].errors, 1);
+        assert_eq!(measured.samples[0].errors, 2);
         let total = measured.total.quantiles().unwrap();
-        assert_eq!((total.min, total.p50, total.max), (100, 200, 300));
-        assert_eq!(measured.total.errors["timed out"], 1);
-    }
-
-    #[test]
-    fn kinds_of_errors_are_limited_in_number_and_length() {
-        let shards = [Shard::new(), Shard::new()];
-        let mut measured = Measured::new();
-        let used = measure(|| {
-            for number in 0..10_000 {
-                let status = format!("{number}\n\u{1b}[2J{}", "long".repeat(1_000));
-                shards[number % 2].rejected(&Status::from(status.as_str()));
-                shards[number % 2].failed("timed out");
-            }
-        });
-        // 64 characters of each kind, in both shards; and a status under way.
-        assert!(used.bytes_max < 2 * 512 * MAX_KINDS as u64 + 16_000, "{used:?}");
-        measured.sample(&shards, Duration::from_secs(1), Duration::from_millis(1));
-        let errors = &measured.total.errors;
-        assert!(errors.len() <= MAX_KINDS + 2, "{}", errors.len());
-        assert_eq!(errors.values().sum::<u64>(), 20_000, "none is lost");
-        assert_eq!(errors["timed out"], 10_000);
-        assert!(errors.keys().all(|name| name.len() < 200 && !name.contains(['\n', '\u{1b}'])));
+        assert_eq!((total.min, total.p50, total.max), (100, 200, 300), "those of pushes");
+        assert_eq!((measured.total.errors["timed out"], measured.total.errors["rejected"]), (1, 1));
+        let joins = &measured.steps[0].1;
+        assert_eq!((joins.latencies.len(), joins.errors["rejected"]), (1, 1));
     }
 }

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use clap::Args;
+use phx_tokio::Payload;
 
 use crate::connect::Connect;
+use crate::failure::Failure;
+use crate::payload;
 use crate::session::Joining;
 use crate::value;
 
@@ -43,6 +46,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "BYTES", default_value_t = 64, value_parser = value::number::<u32, 11, 10_000_000>)]
     pub(super) size: u32,
 
+    /// The payload of each push, as JSON, `@FILE` or `-` for standard input, in place of one made of --size bytes.
+    #[arg(long, value_name = "JSON|-", conflicts_with = "size", value_parser = value::text_or_stdin)]
+    payload: Option<String>,
+
     /// The topics; {socket} and {channel} are numbers.
     #[arg(long, value_name = "TOPIC", default_value = "room:bench-{socket}-{channel}", value_parser = value::text)]
     pub(super) topic: String,
@@ -68,4 +75,33 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     pub(super) connect: Connect,
+}
+
+impl Options {
+    /// The payload of each push: the one given, or `{"data":"xx.."}` of the size given.
+    pub(super) fn payload(&self) -> Result<Payload, Failure> {
+        let text = match &self.payload {
+            Some(text) => text.clone(),
+            None => of_size(self.size),
+        };
+        payload::checked(text.into_bytes(), "--payload")
+    }
+}
+
+fn of_size(size: u32) -> String {
+    let frame = r#"{"data":""}"#.len();
+    let data = "x".repeat((size as usize).saturating_sub(frame));
+    format!("{{\"data\":\"{data}\"}}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_have_the_size_asked_for() {
+        for size in [11, 12, 1_000] {
+            assert_eq!(of_size(size).len(), size as usize);
+        }
+    }
 }

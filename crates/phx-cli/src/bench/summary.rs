@@ -19,6 +19,8 @@ pub(super) struct Summary<'a> {
     pub(super) measured: &'a Measured,
     pub(super) connecting: Duration,
     pub(super) joining: Duration,
+    /// Bytes of each payload.
+    pub(super) size: usize,
     pub(super) replies: u64,
     pub(super) per_second: f64,
     pub(super) reconnects: u64,
@@ -39,6 +41,7 @@ impl<'a> Summary<'a> {
             measured,
             connecting,
             joining,
+            size: load.payload_size(),
             replies,
             per_second,
             reconnects,
@@ -57,7 +60,8 @@ impl<'a> Summary<'a> {
 
     /// The load in words.
     pub(super) fn load(&self) -> String {
-        let Options { sockets, channels, size, in_flight, .. } = self.options;
+        let Options { sockets, channels, in_flight, .. } = self.options;
+        let size = self.size;
         let pace = match self.options.rate {
             Some(rate) => format!("{rate} pushes/s"),
             None => format!("{in_flight} in flight on each channel"),
@@ -145,7 +149,7 @@ impl<'a> Summary<'a> {
             "channels": options.channels,
             "rate": options.rate,
             "in_flight": options.in_flight,
-            "size": options.size,
+            "size": self.size,
             "took_s": self.measured.took.as_secs_f64(),
             "connect_ms": self.connecting.as_secs_f64() * 1e3,
             "join_ms": self.joining.as_secs_f64() * 1e3,

@@ -74,6 +74,7 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--noproxy", Value(&["hush", "hush:hush", "*"])),
     ("--output", File),
     ("--param", Value(&["token=hush", "=hush", "a[b=hush"])),
+    ("--payload", Value(&["{\"key\":\"hush\"}", "{\"key\":hush}", "\"hush\""])),
     ("--port", Value(&["99999999"])),
     (
         "--proxy",
