@@ -41,6 +41,33 @@ macro_rules! fields {
     }};
 }
 
+/// Lists the limits of the small presets in the same way.
+macro_rules! small {
+    ($config:ident { $($field:ident),* $(,)? }) => {{
+        let config = $config::small();
+        [$((
+            format!("{}::small().{}", stringify!($config), stringify!($field)),
+            Value::from(config.$field),
+        )),*]
+    }};
+}
+
+fn small() -> BTreeMap<String, Value> {
+    let core = small!(Config {
+        max_frame_size,
+        max_channels,
+        max_joins_in_flight,
+        max_pushes,
+        max_buffered_pushes,
+        max_buffered_bytes,
+        max_events,
+        max_event_bytes,
+        max_answer_bytes,
+    });
+    let presence = small!(PresenceConfig { max_pending_diffs, max_metas, max_bytes });
+    core.into_iter().chain(presence).collect()
+}
+
 fn fields() -> BTreeMap<String, Value> {
     let interval = Config::default().heartbeat_interval.unwrap();
     let core = fields!(Config {
@@ -73,7 +100,8 @@ fn fields() -> BTreeMap<String, Value> {
         refusal_timeout,
     });
     let interval = ("Config::heartbeat_interval".to_owned(), Value::Time(interval));
-    core.into_iter().chain(presence).chain(websocket).chain(session).chain([interval]).collect()
+    let all = core.into_iter().chain(presence).chain(websocket).chain(session).chain([interval]);
+    all.chain(small()).collect()
 }
 
 #[derive(Debug)]

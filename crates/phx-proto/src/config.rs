@@ -196,6 +196,45 @@ impl Config {
         }
     }
 
+    /// The default timing, with limits for machines with a few KiB of memory: frames of at most 1 KiB, four channels,
+    /// and eight pushes that wait.
+    ///
+    /// A server that sends larger messages needs a larger [`max_frame_size`](Self::max_frame_size): a transport may close the
+    /// connection at one (code 1009), and would do so again after each reconnect. The memory that a socket takes at these
+    /// limits is bounded; where the allocator has less the program's allocation error handler runs.
+    /// [`PresenceConfig::small`](crate::PresenceConfig::small) is for the lists of presences.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use phx_proto::{Config, Instant, Socket};
+    ///
+    /// let mut config = Config::small();
+    /// config.max_frame_size = 2 << 10;
+    /// config.heartbeat_interval = Some(Duration::from_secs(45)); // Fewer wake-ups.
+    /// assert_eq!(config.validate(), Ok(()));
+    /// let mut socket = Socket::new(config, 42);
+    /// socket.connect(Instant::EPOCH);
+    /// ```
+    #[must_use]
+    pub fn small() -> Self {
+        Config {
+            max_frame_size: 1 << 10,
+            max_channels: 4,
+            // One after the other: at the peak there is one response to a join.
+            max_joins_in_flight: 1,
+            // The pushes that wait, and a join and a leave of each channel.
+            max_pushes: 16,
+            max_buffered_pushes: 8,
+            max_buffered_bytes: 1 << 10,
+            max_events: 8,
+            max_event_bytes: 2 << 10,
+            max_answer_bytes: 2 << 10,
+            ..Config::default()
+        }
+    }
+
     /// The timing of phoenix.cr, the client for Crystal: timeouts of 10 s, a heartbeat every 30 s, and its exact reconnect
     /// steps of 1, 2, 5, then 10 s, without jitter.
     #[must_use]

@@ -37,3 +37,19 @@ impl Default for PresenceConfig {
         }
     }
 }
+
+impl PresenceConfig {
+    /// Limits for machines with a few KiB of memory, as [`Config::small`](crate::Config::small): 32 metas, made of at most
+    /// 2 KiB of JSON text.
+    ///
+    /// Decode metas to a small type: the default one, a map of values, takes many times the text.
+    #[must_use]
+    pub fn small() -> Self {
+        PresenceConfig {
+            max_pending_diffs: 4,
+            max_metas: 32,
+            max_bytes: 2 << 10,
+            ..PresenceConfig::default()
+        }
+    }
+}

@@ -72,6 +72,7 @@ mod serializer_v2_text;
 mod serializer_words;
 mod settings;
 mod sleep_and_wake;
+mod small_preset;
 mod splits_in_time;
 mod stale_transports;
 mod topics;

@@ -117,7 +117,7 @@ fn all_fields_are_in_that_table_and_presets_work() {
         assert!(works || rows.iter().any(|row| row.setting == name), "{name} isn't in the table");
     }
     assert!(count > 20, "the source is read wrongly");
-    for preset in [Config::default(), Config::phoenix_js(), Config::phoenix_cr()] {
+    for preset in [Config::default(), Config::phoenix_js(), Config::phoenix_cr(), Config::small()] {
         assert_eq!(preset.validate(), Ok(()));
     }
 }
