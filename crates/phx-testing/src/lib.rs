@@ -187,7 +187,7 @@ mod network;
 mod script;
 mod server;
 mod simulation;
-#[cfg(feature = "suite")]
+#[cfg(feature = "cases")]
 pub mod suite;
 #[cfg(feature = "tls")]
 #[doc(hidden)]

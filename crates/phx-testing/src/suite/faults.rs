@@ -5,21 +5,21 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::channel::mpsc;
 use phx_client::{
-    ChannelState, CloseCause, ConnectCause, ConnectError, Frame, Payload, PushCause, PushError,
-    SocketError, StreamItem, TransportKind,
+    ChannelState, CloseCause, ConnectCause, ConnectError, PushCause, PushError, SocketError,
+    StreamItem, TransportKind,
 };
 use serde_json::json;
 
-use super::host::{Host, at_once, client, closes, first_end, joined};
-use super::subject::Subject;
-use crate::{Connectivity, UpgradeRejection, demo_server};
+use super::order::{Order, ServerKind};
+use super::server::{Server, closes, first_end, joined};
+use super::stage::Stage;
 
-pub(super) async fn after_a_cut_the_channel_rejoins_and_streams_have_a_gap<S: Subject>() {
-    let host = Host::start(demo_server().build());
-    let (builder, mut closes) = closes(client::<S>(host.url()));
+pub(super) async fn after_a_cut_the_channel_rejoins_and_streams_have_a_gap<S: Stage>() {
+    let server = Server::<S>::demo().await;
+    let (builder, mut closes) = closes(server.client());
     let (socket, room) = joined(builder).await;
     let mut shouts = room.on::<u32>("shout");
-    host.all().cut();
+    server.order(Order::Cut).await;
     if S::TRANSPORT == TransportKind::WebSocket {
         let closed = closes.next().await.unwrap();
         assert!(matches!(closed.cause, CloseCause::Io { .. }), "{closed:?}");
@@ -42,46 +42,45 @@ pub(super) async fn after_a_cut_the_channel_rejoins_and_streams_have_a_gap<S: Su
     assert!(matches!(next, Some(StreamItem::Message(1))));
 }
 
-pub(super) async fn a_push_made_without_a_connection_is_sent_after_the_rejoin<S: Subject>() {
-    let host = Host::start(demo_server().build());
-    let (builder, mut closes) = closes(client::<S>(host.url()));
+pub(super) async fn a_push_made_without_a_connection_is_sent_after_the_rejoin<S: Stage>() {
+    let server = Server::<S>::demo().await;
+    let (builder, mut closes) = closes(server.client());
     let (_, room) = joined(builder).await;
-    host.set_connectivity(Connectivity::Offline);
-    host.all().cut();
+    server.order(Order::GoOffline).await;
+    server.order(Order::Cut).await;
     // The cut, and an attempt that failed.
     assert!(closes.next().await.unwrap().was_open);
     assert!(!closes.next().await.unwrap().was_open);
     let pushes: Vec<_> = (0..10).map(|number| room.push::<u32>("echo", &number)).collect();
-    host.set_connectivity(Connectivity::Online);
+    server.order(Order::GoOnline).await;
     for (number, push) in (0..10).zip(pushes) {
         assert_eq!(push.await.unwrap(), number);
     }
 }
 
-pub(super) async fn a_sent_push_fails_when_the_connection_is_lost<S: Subject>() {
-    let host = Host::start(demo_server().build());
-    let (_, room) = joined(client::<S>(host.url())).await;
+pub(super) async fn a_sent_push_fails_when_the_connection_is_lost<S: Stage>() {
+    let server = Server::<S>::demo().await;
+    let (_, room) = joined(server.client()).await;
     // A whisper has no reply; the echo's reply shows that both were sent.
     let long = Duration::from_secs(30);
     let push = room.push_with_timeout(long, "whisper", &1).acknowledged();
     room.push::<u32>("echo", &1).await.unwrap();
-    host.lose_clients::<S>();
+    server.lose_clients().await;
     assert!(matches!(push.await, Err(PushError { cause: PushCause::Disconnected, .. })));
 }
 
-pub(super) async fn a_server_that_restarts_is_found_again<S: Subject>() {
-    let host = Host::start(demo_server().build());
-    let address = host.address();
-    let (builder, mut closes) = closes(client::<S>(host.url()));
+pub(super) async fn a_server_that_restarts_is_found_again<S: Stage>() {
+    let server = Server::<S>::demo().await;
+    let (builder, mut closes) = closes(server.client());
     let (_, room) = joined(builder).await;
     let mut shouts = room.on::<u32>("shout");
-    host.stop().await;
+    server.order(Order::Stop).await;
     assert!(closes.next().await.unwrap().was_open);
     let mut states = room.status();
-    let host = Host::start_at(address, demo_server().build());
+    server.order(Order::Restart).await;
     assert!(matches!(shouts.next().await, Some(StreamItem::Gap)));
     while states.next().await.unwrap() != ChannelState::Joined {}
-    host.broadcast("room:a", "shout", Payload::json(&1).unwrap());
+    server.broadcast("shout", 1).await;
     // Over long-poll there was a gap before the session's end, for the poll that failed.
     let mut next = shouts.next().await;
     while S::TRANSPORT == TransportKind::LongPoll && matches!(next, Some(StreamItem::Gap)) {
@@ -90,9 +89,9 @@ pub(super) async fn a_server_that_restarts_is_found_again<S: Subject>() {
     assert!(matches!(next, Some(StreamItem::Message(1))), "{next:?}");
 }
 
-pub(super) async fn a_crashed_channel_rejoins<S: Subject>() {
-    let host = Host::start(demo_server().build());
-    let (socket, room) = joined(client::<S>(host.url())).await;
+pub(super) async fn a_crashed_channel_rejoins<S: Stage>() {
+    let server = Server::<S>::demo().await;
+    let (socket, room) = joined(server.client()).await;
     let mut states = room.status();
     assert_eq!(states.next().await, Some(ChannelState::Joined));
     let mut shouts = room.on::<u32>("shout");
@@ -102,41 +101,39 @@ pub(super) async fn a_crashed_channel_rejoins<S: Subject>() {
     assert_eq!(socket.counters().opened, 1);
 }
 
-pub(super) async fn a_half_open_connection_is_noticed_by_the_heartbeat<S: Subject>() {
-    let host = Host::start(demo_server().build());
-    let builder = client::<S>(host.url())
+pub(super) async fn a_half_open_connection_is_noticed_by_the_heartbeat<S: Stage>() {
+    let server = Server::<S>::demo().await;
+    let builder = server
+        .client()
         .heartbeat_interval(Some(Duration::from_millis(50)))
         .heartbeat_timeout(Duration::from_secs(1))
         .close_timeout(Duration::from_millis(50));
     let (builder, mut closes) = closes(builder);
     let (_, room) = joined(builder).await;
     let mut shouts = room.on::<u32>("shout");
-    host.all().half_open();
+    server.order(Order::HalfOpen).await;
     assert_eq!(closes.next().await.unwrap().cause, CloseCause::HeartbeatTimedOut);
     assert!(matches!(shouts.next().await, Some(StreamItem::Gap)));
     assert_eq!(room.push::<u32>("echo", &1).await.unwrap(), 1);
 }
 
-pub(super) async fn garbage_does_no_harm<S: Subject>() {
-    let host = Host::start(demo_server().build());
+pub(super) async fn garbage_does_no_harm<S: Stage>() {
+    let server = Server::<S>::demo().await;
     let (sender, mut errors) = mpsc::unbounded();
-    let builder = client::<S>(host.url());
+    let builder = server.client();
     let builder = builder.on_error(move |error| drop(sender.unbounded_send(error.clone())));
     let (socket, room) = joined(builder).await;
-    for frame in [Frame::text("[garbage"), Frame::binary(vec![9, 9, 9])] {
-        host.all().inject(&frame);
+    for garbage in [Order::InjectText("[garbage".to_owned()), Order::InjectBinary(vec![9, 9, 9])] {
+        server.order(garbage).await;
         assert!(matches!(errors.next().await, Some(SocketError::Malformed(_))));
     }
     assert_eq!(room.push::<u32>("echo", &1).await.unwrap(), 1);
     assert_eq!((socket.counters().malformed, socket.counters().opened), (2, 1));
 }
 
-pub(super) async fn nobody_listens<S: Subject>() {
-    // The port stays taken, so that no other test listens there.
-    let taken = tokio::net::TcpSocket::new_v4().unwrap();
-    taken.bind(([127, 0, 0, 1], 0).into()).unwrap();
-    let url = format!("ws://{}/socket", taken.local_addr().unwrap());
-    let (builder, mut closes) = closes(client::<S>(&url).reconnect(at_once()));
+pub(super) async fn nobody_listens<S: Stage>() {
+    let server = Server::<S>::start(ServerKind::Nobody).await;
+    let (builder, mut closes) = closes(server.client());
     let connecting = builder.connect_with_timeout(Duration::from_millis(500));
     match connecting.await {
         Err(ConnectError {
@@ -149,16 +146,15 @@ pub(super) async fn nobody_listens<S: Subject>() {
     assert!(closed.retry_in.is_some() && !closed.was_open, "{closed:?}");
 }
 
-pub(super) async fn a_refusal_for_good_is_the_error_of_connect<S: Subject>() {
+pub(super) async fn a_refusal_for_good_is_the_error_of_connect<S: Stage>() {
     // Over long-poll all refusals of Phoenix are one, which has no text.
     let (statuses, expected) = match S::TRANSPORT {
         TransportKind::LongPoll => (&[403][..], r#"{"status":403}"#),
         _ => (&[401, 403, 404][..], "banned"),
     };
     for &status in statuses {
-        let refuse = move |_: &_| Err(UpgradeRejection::new(status).with_body("banned"));
-        let host = Host::start(demo_server().connect(refuse).build());
-        match client::<S>(host.url()).connect().await {
+        let server = Server::<S>::start(ServerKind::Refusing(status)).await;
+        match server.client().connect().await {
             Err(ConnectError {
                 cause: ConnectCause::Closed(CloseCause::UpgradeRejected(refusal)),
                 ..
@@ -170,9 +166,9 @@ pub(super) async fn a_refusal_for_good_is_the_error_of_connect<S: Subject>() {
     }
 }
 
-pub(super) async fn a_server_that_says_nothing_is_given_up<S: Subject>() {
-    let host = Host::start(demo_server().build());
-    host.set_connectivity(Connectivity::Silent);
-    let builder = client::<S>(host.url()).connect_timeout(Duration::from_millis(200));
+pub(super) async fn a_server_that_says_nothing_is_given_up<S: Stage>() {
+    let server = Server::<S>::demo().await;
+    server.order(Order::FallSilent).await;
+    let builder = server.client().connect_timeout(Duration::from_millis(200));
     assert_eq!(first_end(builder).await.cause, CloseCause::ConnectTimedOut);
 }

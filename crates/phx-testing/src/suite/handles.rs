@@ -1,26 +1,26 @@
 //! Handles beside the story: pings, hooks, streams, drops, and many sockets.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::channel::mpsc;
 use futures::future::join_all;
-use phx_client::{Backoff, CloseCause, ConnectionState, Payload, StreamItem, TransportKind};
+use phx_client::{Backoff, CloseCause, ConnectionState, StreamItem, TransportKind};
 
-use super::host::{Host, client, closes, joined, with_ends};
-use super::subject::Subject;
-use crate::{Reason, UpgradeRejection, demo_server};
+use super::order::{End, Order, ServerKind};
+use super::server::{Server, closes, joined};
+use super::stage::Stage;
 
-pub(super) async fn a_ping_measures_the_way<S: Subject>() {
-    let host = Host::start(demo_server().build());
+pub(super) async fn a_ping_measures_the_way<S: Stage>() {
+    let server = Server::<S>::demo().await;
     let latency = Duration::from_millis(20);
-    host.set_latency(latency);
-    let socket = client::<S>(host.url()).connect().await.unwrap();
+    server.order(Order::Delay(latency)).await;
+    let socket = server.client().connect().await.unwrap();
     assert!(socket.ping().await.unwrap() >= 2 * latency);
 }
 
-pub(super) async fn hooks_report_opening_and_closing<S: Subject>() {
-    let host = Host::start(demo_server().build());
+pub(super) async fn hooks_report_opening_and_closing<S: Stage>() {
+    let server = Server::<S>::demo().await;
     let (sender, mut reports) = mpsc::unbounded();
     let note = move |what: &'static str| {
         let sender = sender.clone();
@@ -28,13 +28,13 @@ pub(super) async fn hooks_report_opening_and_closing<S: Subject>() {
     };
     let (opened, closed, errored) = (note("open"), note("close"), note("error"));
     let (joined, off) = (note("join"), note("off"));
-    let builder = client::<S>(host.url()).on_open(opened).on_close(move |_| closed());
+    let builder = server.client().on_open(opened).on_close(move |_| closed());
     let socket = builder.on_error(move |_| errored()).connect().await.unwrap();
     let room = socket.channel("room:a").create().unwrap();
     let _hook = room.on_join(move |_, _| joined());
     socket.on_open(off).off();
     room.join().await.unwrap();
-    host.lose_clients::<S>();
+    server.lose_clients().await;
     // The poll that fails is an error before that of the end.
     let failed_poll = (S::TRANSPORT == TransportKind::LongPoll).then_some("error");
     let before = ["open", "join"].into_iter().chain(failed_poll);
@@ -43,29 +43,27 @@ pub(super) async fn hooks_report_opening_and_closing<S: Subject>() {
     }
 }
 
-pub(super) async fn the_drop_of_the_last_handle_closes_the_connection<S: Subject>() {
-    let (host, mut ends) = with_ends();
-    let (builder, mut closes) = closes(client::<S>(host.url()));
+pub(super) async fn the_drop_of_the_last_handle_closes_the_connection<S: Stage>() {
+    let server = Server::<S>::demo().await;
+    let (builder, mut closes) = closes(server.client());
     let socket = builder.connect().await.unwrap();
     let channel = socket.channel("end:a").join().await.unwrap();
     drop(socket);
     // A channel keeps its socket.
     assert!(matches!(channel.state(), phx_client::ChannelState::Joined));
     drop(channel);
-    assert!(matches!(ends.next().await, Some(Reason::Left | Reason::Closed)));
+    assert!(matches!(server.next_end().await, End::Left | End::Closed));
     assert_eq!(closes.next().await.unwrap().cause, CloseCause::Disconnected);
     // The driver has ended and dropped its hooks.
     assert!(closes.next().await.is_none());
 }
 
-pub(super) async fn a_slow_stream_holds_back_and_loses_nothing<S: Subject>() {
+pub(super) async fn a_slow_stream_holds_back_and_loses_nothing<S: Stage>() {
     const MESSAGES: u32 = 2_000;
-    let host = Host::start(demo_server().build());
-    let (_, room) = joined(client::<S>(host.url()).stream_capacity(8)).await;
+    let server = Server::<S>::demo().await;
+    let (_, room) = joined(server.client().stream_capacity(8)).await;
     let mut numbers = room.on::<u32>("n");
-    for number in 0..MESSAGES {
-        host.broadcast("room:a", "n", Payload::json(&number).unwrap());
-    }
+    server.broadcast_numbers("n", 0, MESSAGES).await;
     for expected in 0..MESSAGES {
         match numbers.next().await {
             Some(StreamItem::Message(number)) => assert_eq!(number, expected),
@@ -74,28 +72,26 @@ pub(super) async fn a_slow_stream_holds_back_and_loses_nothing<S: Subject>() {
     }
 }
 
-pub(super) async fn a_forgotten_stream_frees_the_others_and_the_connection_lives<S: Subject>() {
+pub(super) async fn a_forgotten_stream_frees_the_others_and_the_connection_lives<S: Stage>() {
     const MESSAGES: u32 = 200;
     // Longer than it takes to send all messages, so that the stream that is read doesn't stall either.
     const STALL_AFTER: Duration = Duration::from_secs(2);
-    let host = Host::start(demo_server().build());
-    let builder = client::<S>(host.url()).stream_capacity(8);
+    let server = Server::<S>::demo().await;
+    let builder = server.client().stream_capacity(8);
     let builder = builder.stall_after(STALL_AFTER);
     let builder = builder.heartbeat_interval(Some(Duration::from_millis(50)));
     let (socket, room) = joined(builder).await;
     let mut forgotten = room.on::<u32>("n");
     let mut read = room.on::<u32>("n");
-    let start = Instant::now();
-    for number in 0..MESSAGES {
-        host.broadcast("room:a", "n", Payload::json(&number).unwrap());
-    }
+    let start = S::now();
+    server.broadcast_numbers("n", 0, MESSAGES).await;
     for expected in 0..MESSAGES {
         match read.next().await {
             Some(StreamItem::Message(number)) => assert_eq!(number, expected),
             other => panic!("{other:?} instead of {expected}"),
         }
     }
-    assert!(start.elapsed() >= STALL_AFTER / 2, "it was waited for");
+    assert!(S::now().saturating_duration_since(start) >= STALL_AFTER / 2, "it was waited for");
     // The abandoned stream reports its losses, and holds the rest: no more than its capacity.
     match forgotten.next().await {
         Some(StreamItem::Lagged(lost)) => assert_eq!(lost, u64::from(MESSAGES) - 8),
@@ -110,27 +106,28 @@ pub(super) async fn a_forgotten_stream_frees_the_others_and_the_connection_lives
     assert_eq!((counters.opened, counters.heartbeats_missed, counters.events_lost), (1, 0, 0));
 }
 
-pub(super) async fn many_sockets_share_a_runtime<S: Subject>() {
+pub(super) async fn many_sockets_share_a_runtime<S: Stage>() {
     const SOCKETS: u32 = 50;
-    let host = Host::start(demo_server().build());
+    let server = Server::<S>::demo().await;
     let clients = (0..SOCKETS).map(async |number| {
-        let (_, room) = joined(client::<S>(host.url())).await;
+        let (_, room) = joined(server.client()).await;
         assert_eq!(room.push::<u32>("echo", &number).await.unwrap(), number);
         room
     });
     let rooms = join_all(clients).await;
     let mut streams: Vec<_> = rooms.iter().map(|room| room.on::<u32>("shout").values()).collect();
-    host.broadcast("room:a", "shout", Payload::json(&1).unwrap());
+    server.broadcast("shout", 1).await;
     for stream in &mut streams {
         assert_eq!(stream.next().await, Some(1));
     }
 }
 
 /// Times beyond the range of the clocks are no special case for any adapter.
-pub(super) async fn the_longest_times_never_end<S: Subject>() {
-    let host = Host::start(demo_server().build());
+pub(super) async fn the_longest_times_never_end<S: Stage>() {
+    let server = Server::<S>::demo().await;
     for time in [Duration::MAX, Duration::MAX / 2] {
-        let builder = client::<S>(host.url())
+        let builder = server
+            .client()
             .push_timeout(time)
             .join_timeout(time)
             .leave_timeout(time)
@@ -156,19 +153,19 @@ pub(super) async fn the_longest_times_never_end<S: Subject>() {
 /// Often enough for threads to meet in every order.
 const TIMES: u32 = 40;
 
-pub(super) async fn hooks_of_a_disconnect_have_run_when_its_future_is_done<S: Subject>() {
-    let host = Host::start(demo_server().build());
+pub(super) async fn hooks_of_a_disconnect_have_run_when_its_future_is_done<S: Stage>() {
+    let server = Server::<S>::demo().await;
     for _ in 0..TIMES {
-        let (builder, mut closes) = closes(client::<S>(host.url()));
+        let (builder, mut closes) = closes(server.client());
         builder.connect().await.unwrap().disconnect().await;
         assert!(closes.try_recv().is_ok());
     }
 }
 
-pub(super) async fn hooks_of_a_refused_connect_have_run_when_its_future_is_done<S: Subject>() {
-    let host = Host::start(demo_server().connect(|_| Err(UpgradeRejection::new(403))).build());
+pub(super) async fn hooks_of_a_refused_connect_have_run_when_its_future_is_done<S: Stage>() {
+    let server = Server::<S>::start(ServerKind::Refusing(403)).await;
     for _ in 0..TIMES {
-        let (builder, mut closes) = closes(client::<S>(host.url()));
+        let (builder, mut closes) = closes(server.client());
         builder.connect().await.unwrap_err();
         assert!(closes.try_recv().is_ok());
     }

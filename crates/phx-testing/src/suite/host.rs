@@ -1,69 +1,187 @@
-//! A server on a separate thread and runtime.
+//! Servers in this program, each on a separate thread and runtime.
 
 use std::net::SocketAddr;
-use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use futures::StreamExt;
 use futures::channel::{mpsc, oneshot};
-use phx_client::websocket::WebSocketConfig;
-use phx_client::{Backoff, Closed, Endpoint, Payload, Socket, SocketBuilder, TransportKind};
+use phx_client::{CloseCode, Frame, Payload};
+use tokio::net::TcpSocket;
 use tokio::runtime::Handle;
 
-use super::subject::Subject;
+use super::order::{Answer, Connect, End, Order, ServerKind};
+use super::raw;
+use super::stage::Site;
 use crate::listener::Listener;
-use crate::{Channel, Context, Handled, Reason, Server, demo_server};
+use crate::{
+    Channel, Connectivity, Context, Handled, PhoenixVersion, Reason, Server, UpgradeRejection,
+    demo_server,
+};
 
-/// Returns the delays of a schedule without jitter, for tests that wait.
-pub(super) fn at_once() -> Backoff {
-    Backoff::steps([Duration::from_millis(20)]).with_jitter_percent(0)
+/// Server of a case in this program. Dropping it ends it, but for a flood's, which ends with the program.
+#[derive(Debug)]
+pub struct Host {
+    url: String,
+    kind: ServerKind,
+    notes: Notes,
+    ends: futures::lock::Mutex<mpsc::UnboundedReceiver<End>>,
+    /// `None` where no listener of this crate serves, or while it is stopped.
+    running: Mutex<Option<Running>>,
+    /// Port on which nobody listens; it stays taken, so that no other test does.
+    _taken: Option<TcpSocket>,
 }
 
-/// Returns a builder of a client with short delays.
-pub(super) fn client<S: Subject>(url: &str) -> SocketBuilder {
-    client_with::<S>(url, WebSocketConfig::default())
+/// What the server's callbacks note.
+#[derive(Clone, Debug)]
+struct Notes {
+    connects: Arc<Mutex<Vec<Connect>>>,
+    ends: mpsc::UnboundedSender<End>,
 }
 
-pub(super) fn client_with<S: Subject>(url: &str, config: WebSocketConfig) -> SocketBuilder {
-    let endpoint = Endpoint::parse(url).expect("an endpoint");
-    S::socket(endpoint, config).reconnect(at_once()).rejoin(at_once())
+/// Listener in the background.
+#[derive(Debug)]
+pub(super) struct Running {
+    listener: Arc<Listener>,
+    runtime: Handle,
+    /// Dropped, it ends the listener.
+    stop: oneshot::Sender<oneshot::Sender<()>>,
 }
 
-/// Connects a client and joins a room.
-pub(super) async fn joined(builder: SocketBuilder) -> (Socket, phx_client::Channel) {
-    let socket = builder.connect().await.unwrap();
-    let room = socket.channel("room:a").join().await.unwrap();
-    (socket, room)
+impl Host {
+    /// Starts a server.
+    ///
+    /// # Panics
+    ///
+    /// If the operating system has no port or thread for it.
+    #[must_use]
+    pub fn start(kind: ServerKind) -> Self {
+        let (sender, ends) = mpsc::unbounded();
+        let notes = Notes { connects: Arc::default(), ends: sender };
+        let (url, running, taken) = match kind {
+            ServerKind::Nobody => {
+                let taken = TcpSocket::new_v4().expect("a socket");
+                taken.bind(any_port()).expect("a port");
+                let address = taken.local_addr().expect("an address");
+                (format!("ws://{address}/socket"), None, Some(taken))
+            }
+            ServerKind::Flooding(flood) => (raw::serve(move |raw| flood.run(raw)), None, None),
+            ServerKind::Demo | ServerKind::Version(..) | ServerKind::Refusing(_) => {
+                let running = Running::start(any_port(), notes.server(kind));
+                (running.listener.url().to_owned(), Some(running), None)
+            }
+        };
+        let (ends, running) = (futures::lock::Mutex::new(ends), Mutex::new(running));
+        Host { url, kind, notes, ends, running, _taken: taken }
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        lock(&self.running)
+    }
+
+    /// Calls the listener.
+    fn with(&self, f: impl FnOnce(&Listener)) -> Answer {
+        f(&self.running().as_ref().expect("a server that obeys orders").listener);
+        Answer::Done
+    }
 }
 
-/// Returns a stream of the ends of a client's connections and attempts.
-pub(super) fn closes(builder: SocketBuilder) -> (SocketBuilder, mpsc::UnboundedReceiver<Closed>) {
-    let (sender, ends) = mpsc::unbounded();
-    (builder.on_close(move |closed| drop(sender.unbounded_send(closed.clone()))), ends)
+impl Site for Host {
+    fn url(&self) -> &str {
+        &self.url
+    }
+
+    async fn order(&self, order: Order) -> Answer {
+        match order {
+            Order::Broadcast { event, first, count } => self.with(|listener| {
+                for number in (first..).take(count as usize) {
+                    let payload = Payload::json(&number).expect("a number is JSON");
+                    listener.broadcast("room:a", event.as_str(), payload);
+                }
+            }),
+            Order::Close { code, reason } => self.with(|listener| {
+                listener.all().close_because(CloseCode::from_u16(code), reason);
+            }),
+            Order::Cut => self.with(|listener| listener.all().cut()),
+            Order::HalfOpen => self.with(|listener| listener.all().half_open()),
+            Order::InjectText(text) => {
+                self.with(|listener| listener.all().inject(&Frame::text(text)))
+            }
+            Order::InjectBinary(bytes) => {
+                self.with(|listener| listener.all().inject(&Frame::binary(bytes)))
+            }
+            Order::EndSessions => self.with(Listener::drop_connections),
+            Order::GoOffline => {
+                self.with(|listener| listener.set_connectivity(Connectivity::Offline))
+            }
+            Order::FallSilent => {
+                self.with(|listener| listener.set_connectivity(Connectivity::Silent))
+            }
+            Order::GoOnline => {
+                self.with(|listener| listener.set_connectivity(Connectivity::Online))
+            }
+            Order::Delay(latency) => self.with(|listener| listener.set_latency(latency)),
+            Order::Stop => {
+                let running = self.running().take().expect("a server that runs");
+                running.stop().await;
+                Answer::Done
+            }
+            Order::Restart => {
+                let address = self.url.trim_start_matches("ws://").trim_end_matches("/socket");
+                let address = address.parse().expect("an address");
+                *self.running() = Some(Running::start(address, self.notes.server(self.kind)));
+                Answer::Done
+            }
+            Order::AwaitEnd => {
+                Answer::End(self.ends.lock().await.next().await.expect("`notes` has a sender"))
+            }
+            Order::TakeConnects => {
+                Answer::Connects(std::mem::take(&mut *lock(&self.notes.connects)))
+            }
+        }
+    }
 }
 
-/// Returns the end of the first connection, or the failure of the first attempt.
-pub(super) async fn first_end(builder: SocketBuilder) -> Closed {
-    let (builder, mut ends) = closes(builder);
-    let _socket = builder.spawn().expect("a socket");
-    ends.next().await.expect("the socket is there")
+impl Notes {
+    /// Returns the server of a kind.
+    fn server(&self, kind: ServerKind) -> Server {
+        let ends = self.ends.clone();
+        let builder = demo_server().channel("end:*", move || Ends(ends.clone()));
+        match kind {
+            ServerKind::Refusing(status) => {
+                let refusal = UpgradeRejection::new(status).with_body("banned");
+                builder.connect(move |_| Err(refusal.clone())).build()
+            }
+            ServerKind::Version(major, minor, patch) => {
+                builder.version(PhoenixVersion::new(major, minor, patch)).build()
+            }
+            _ => {
+                let connects = Arc::clone(&self.connects);
+                let builder = builder.connect(move |info| {
+                    lock(&connects).push(Connect {
+                        params: info.params().clone(),
+                        x_headers: info.x_headers().to_vec(),
+                        auth_token: info.auth_token().map(str::to_owned),
+                    });
+                    Ok(None)
+                });
+                builder.build()
+            }
+        }
+    }
 }
 
-/// Starts a server whose channels `end:*` report their ends.
-pub(super) fn with_ends() -> (Host, mpsc::UnboundedReceiver<Reason>) {
-    let (sender, ends) = mpsc::unbounded();
-    let server = demo_server().channel("end:*", move || Ends(sender.clone()));
-    (Host::start(server.build()), ends)
-}
-
-struct Ends(mpsc::UnboundedSender<Reason>);
+struct Ends(mpsc::UnboundedSender<End>);
 
 impl Channel for Ends {
     fn terminate(&mut self, _: &mut Context<'_>, reason: Reason) {
-        let _ = self.0.unbounded_send(reason);
+        let end = match reason {
+            Reason::Left => End::Left,
+            Reason::Closed => End::Closed,
+            _ => End::Other,
+        };
+        let _ = self.0.unbounded_send(end);
     }
 
     fn handle_in(&mut self, _: &mut Context<'_>, _: &str, _: Payload) -> Handled {
@@ -71,21 +189,8 @@ impl Channel for Ends {
     }
 }
 
-/// Listener in the background; dropping the value ends it.
-pub(super) struct Host {
-    /// `None` once it is stopped.
-    listener: Option<Arc<Listener>>,
-    runtime: Handle,
-    stop: Option<oneshot::Sender<oneshot::Sender<()>>>,
-}
-
-impl Host {
-    pub(super) fn start(server: Server) -> Self {
-        Host::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), server)
-    }
-
-    /// Starts a server on the address of an earlier one.
-    pub(super) fn start_at(
+impl Running {
+    pub(super) fn start(
         address: SocketAddr,
         #[cfg_attr(not(feature = "deflate"), expect(unused_mut, reason = "set with the feature"))]
         mut server: Server,
@@ -110,38 +215,31 @@ impl Host {
             });
         });
         let (listener, runtime) = started.recv().expect("the server's thread ended");
-        Host { listener: Some(listener), runtime, stop: Some(stop) }
+        Running { listener, runtime, stop }
     }
 
-    /// Stops as [`Listener::stop`] does, and waits for it.
-    pub(super) async fn stop(mut self) {
-        self.listener = None;
-        let (stopped, done) = oneshot::channel();
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(stopped);
-        }
-        let _ = done.await;
-    }
-
-    /// Ends all connections on the server's side, or all sessions, whose next polls find that out.
-    pub(super) fn lose_clients<S: Subject>(&self) {
-        // The next polls come after the end of the sessions, and find it sooner than those that wait.
-        self.all().cut();
-        if S::TRANSPORT == TransportKind::LongPoll {
-            self.drop_connections();
-        }
+    pub(super) fn address(&self) -> SocketAddr {
+        self.listener.address()
     }
 
     /// Returns the runtime of the server's tasks.
     pub(super) fn runtime(&self) -> &Handle {
         &self.runtime
     }
+
+    /// Stops as [`Listener::stop`] does, and waits for it.
+    async fn stop(self) {
+        drop(self.listener);
+        let (stopped, done) = oneshot::channel();
+        let _ = self.stop.send(stopped);
+        let _ = done.await;
+    }
 }
 
-impl Deref for Host {
-    type Target = Listener;
+pub(super) fn any_port() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
 
-    fn deref(&self) -> &Listener {
-        self.listener.as_ref().expect("it isn't stopped")
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

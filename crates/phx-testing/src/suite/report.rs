@@ -33,15 +33,45 @@ pub enum Verdict {
         /// Message of the panic.
         why: String,
     },
-    /// The test can't be about the transport, and didn't run.
+    /// The test can't be about the transport, or about a client in a page, and didn't run.
     #[non_exhaustive]
     Omitted {
-        /// Reason, which is the same for every adapter.
+        /// Reason, as in [`Case`](super::Case).
         why: &'static str,
     },
 }
 
+impl Verdict {
+    /// Creates the verdict of a test that passed.
+    #[must_use]
+    pub fn passed(took: Duration) -> Self {
+        Verdict::Passed { took }
+    }
+
+    /// Creates the verdict of a test that failed.
+    #[must_use]
+    pub fn failed(why: String) -> Self {
+        Verdict::Failed { why }
+    }
+
+    /// Creates the verdict of a test that didn't run, with the reason of its [`Case`](super::Case).
+    #[must_use]
+    pub fn omitted(why: &'static str) -> Self {
+        Verdict::Omitted { why }
+    }
+}
+
 impl Report {
+    /// Creates the report of an adapter over a transport from its verdicts, in the order of the list.
+    #[must_use]
+    pub fn new(
+        adapter: &'static str,
+        transport: TransportKind,
+        verdicts: Vec<(&'static str, Verdict)>,
+    ) -> Self {
+        Report { adapter, transport, verdicts }
+    }
+
     /// Returns true if every test that ran passed.
     #[must_use]
     pub fn passed(&self) -> bool {
@@ -56,7 +86,7 @@ impl Report {
         })
     }
 
-    /// Returns the tests that can't be about the transport, with the reasons.
+    /// Returns the tests that can't be about the transport or the place, with the reasons.
     pub fn omissions(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         self.verdicts.iter().filter_map(|(name, verdict)| match verdict {
             Verdict::Omitted { why } => Some((*name, *why)),
@@ -95,12 +125,8 @@ pub fn table(reports: &[Report]) -> String {
             if omitted > 0 { format!(", {omitted} not applicable") } else { String::new() };
         let _infallible = writeln!(text, "{not_applicable}");
     }
-    // The same for every adapter.
-    let omissions = reports.iter().flat_map(|report| {
-        report.omissions().map(move |(name, why)| (report.transport, name, why))
-    });
-    for (transport, name, why) in distinct(omissions) {
-        let _infallible = writeln!(text, "not over {transport}: {name}: {why}");
+    for (name, why) in distinct(reports.iter().flat_map(Report::omissions)) {
+        let _infallible = writeln!(text, "n/a {name}: {why}");
     }
     for report in reports {
         for (name, why) in report.failures() {

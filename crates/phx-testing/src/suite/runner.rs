@@ -9,7 +9,10 @@ use std::time::Instant;
 
 use phx_client::TransportKind;
 
-use super::{Adapter, Case, LIMIT, Report, Verdict, cases};
+use super::adapter::Adapter;
+use super::report::{Report, Verdict};
+use super::subject::{LongPoll, WebSocket};
+use super::{Case, LIMIT, cases, start_with_adapter};
 
 /// Number of tests that run at the same time: they wait more than they work.
 const AT_A_TIME: usize = 6;
@@ -66,9 +69,7 @@ struct Chosen {
 pub fn run<A: Adapter>(selection: &Selection) -> Vec<Report> {
     let mut chosen: Vec<Chosen> = A::TRANSPORTS
         .iter()
-        .flat_map(|&transport| {
-            cases::<A>(transport).into_iter().map(move |case| Chosen { transport, case })
-        })
+        .flat_map(|&transport| cases().into_iter().map(move |case| Chosen { transport, case }))
         .collect();
     chosen.retain(|it| selection.takes(&it.full_name(A::NAME)));
     if selection.list {
@@ -77,12 +78,12 @@ pub fn run<A: Adapter>(selection: &Selection) -> Vec<Report> {
     }
     // The transports' tests run beside each other, since most of their time is waiting.
     let (alone, beside): (Vec<Chosen>, Vec<Chosen>) = chosen.iter().partition(|it| it.case.alone);
-    let mut verdicts = run_all(A::NAME, &beside, AT_A_TIME);
-    verdicts.extend(run_all(A::NAME, &alone, 1));
+    let mut verdicts = run_all::<A>(&beside, AT_A_TIME);
+    verdicts.extend(run_all::<A>(&alone, 1));
     let report = |&transport: &TransportKind| {
         let of_it = verdicts.iter().filter(|(it, _)| it.transport == transport);
         let verdicts = of_it.map(|(it, verdict)| (it.case.name, verdict.clone())).collect();
-        Report { adapter: A::NAME, transport, verdicts }
+        Report::new(A::NAME, transport, verdicts)
     };
     A::TRANSPORTS.iter().map(report).collect()
 }
@@ -99,7 +100,7 @@ impl Chosen {
 }
 
 /// Runs tests, at most `at_a_time` at once.
-fn run_all(adapter: &str, chosen: &[Chosen], at_a_time: usize) -> Vec<(Chosen, Verdict)> {
+fn run_all<A: Adapter>(chosen: &[Chosen], at_a_time: usize) -> Vec<(Chosen, Verdict)> {
     let next = AtomicUsize::new(0);
     let verdicts = Mutex::new(vec![None; chosen.len()]);
     thread::scope(|scope| {
@@ -108,7 +109,7 @@ fn run_all(adapter: &str, chosen: &[Chosen], at_a_time: usize) -> Vec<(Chosen, V
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(it) = chosen.get(index) else { break };
-                    let verdict = run_one(&it.case, it.full_name(adapter));
+                    let verdict = run_one::<A>(*it);
                     let mut verdicts = verdicts.lock().unwrap_or_else(PoisonError::into_inner);
                     if let Some(place) = verdicts.get_mut(index) {
                         *place = Some((*it, verdict));
@@ -122,17 +123,24 @@ fn run_all(adapter: &str, chosen: &[Chosen], at_a_time: usize) -> Vec<(Chosen, V
 }
 
 /// Runs a test. A thread that isn't done in time is left behind, since nothing can end it.
-fn run_one(case: &Case, name: String) -> Verdict {
-    if let Some(why) = case.omitted {
+fn run_one<A: Adapter>(it: Chosen) -> Verdict {
+    if it.transport == TransportKind::LongPoll
+        && let Some(why) = it.case.not_over_long_poll
+    {
         return Verdict::Omitted { why };
     }
     let (done, over) = channel::<()>();
-    let test = case.test;
     let began = Instant::now();
-    let thread = thread::Builder::new().name(name).spawn(move || {
+    let thread = thread::Builder::new().name(it.full_name(A::NAME)).spawn(move || {
         // Dropped at the end, also by a panic.
         let _done = done;
-        test();
+        let name = it.case.name;
+        let test = match it.transport {
+            TransportKind::WebSocket => start_with_adapter::<WebSocket<A>>(name),
+            TransportKind::LongPoll => start_with_adapter::<LongPoll<A>>(name),
+            other => panic!("the suite has no tests over {other}"),
+        };
+        A::block_on(test.expect("a listed test"));
     });
     let thread = match thread {
         Ok(thread) => thread,

@@ -1,6 +1,5 @@
 //! The whole story of a client: connect, join, push, listen, leave, disconnect.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -10,13 +9,13 @@ use phx_client::{
 };
 use serde_json::{Value, json};
 
-use super::host::{Host, client, closes, joined, with_ends};
-use super::subject::Subject;
-use crate::{Reason, demo_server};
+use super::order::End;
+use super::server::{Server, closes, joined};
+use super::stage::Stage;
 
-pub(super) async fn a_push_has_its_reply<S: Subject>() {
-    let host = Host::start(demo_server().build());
-    let (_, room) = joined(client::<S>(host.url())).await;
+pub(super) async fn a_push_has_its_reply<S: Stage>() {
+    let server = Server::<S>::demo().await;
+    let (_, room) = joined(server.client()).await;
     let echoed: Value = room.push("echo", &json!({ "n": [1, 2.5, "\u{e9}"] })).await.unwrap();
     assert_eq!(echoed, json!({ "n": [1, 2.5, "\u{e9}"] }));
     // The order of the calls is the order on the wire, regardless of when they are awaited.
@@ -26,9 +25,9 @@ pub(super) async fn a_push_has_its_reply<S: Subject>() {
     }
 }
 
-pub(super) async fn an_error_reply_has_its_response<S: Subject>() {
-    let host = Host::start(demo_server().build());
-    let (_, room) = joined(client::<S>(host.url())).await;
+pub(super) async fn an_error_reply_has_its_response<S: Stage>() {
+    let server = Server::<S>::demo().await;
+    let (_, room) = joined(server.client()).await;
     match room.push("fail", &json!({ "why": "muted" })).acknowledged().await {
         Err(PushError {
             cause: PushCause::Rejected { status: Status::Error, response, .. },
@@ -40,9 +39,9 @@ pub(super) async fn an_error_reply_has_its_response<S: Subject>() {
     }
 }
 
-pub(super) async fn a_push_without_a_reply_times_out<S: Subject>() {
-    let host = Host::start(demo_server().build());
-    let (_, room) = joined(client::<S>(host.url())).await;
+pub(super) async fn a_push_without_a_reply_times_out<S: Stage>() {
+    let server = Server::<S>::demo().await;
+    let (_, room) = joined(server.client()).await;
     // Long enough to be written on a busy machine: a push that wasn't has another outcome.
     let timeout = Duration::from_millis(500);
     let push = room.push_with_timeout(timeout, "whisper", &1).acknowledged();
@@ -50,10 +49,10 @@ pub(super) async fn a_push_without_a_reply_times_out<S: Subject>() {
     assert_eq!(room.state(), ChannelState::Joined);
 }
 
-pub(super) async fn a_broadcast_reaches_everybody<S: Subject>() {
-    let host = Host::start(demo_server().build());
-    let ann = client::<S>(host.url()).connect().await.unwrap();
-    let bob = client::<S>(host.url()).connect().await.unwrap();
+pub(super) async fn a_broadcast_reaches_everybody<S: Stage>() {
+    let server = Server::<S>::demo().await;
+    let ann = server.client().connect().await.unwrap();
+    let bob = server.client().connect().await.unwrap();
     let ann = ann.channel("room:a").join().await.unwrap();
     let bob = bob.channel("room:a").join().await.unwrap();
     let (mut to_ann, mut to_bob) =
@@ -63,13 +62,13 @@ pub(super) async fn a_broadcast_reaches_everybody<S: Subject>() {
     ann.push("shout", &2).detach().unwrap();
     assert_eq!(whispers.next().await, Some(1));
     assert_eq!((to_ann.next().await, to_bob.next().await), (Some(2), Some(2)));
-    host.broadcast("room:a", "shout", Payload::json(&3).unwrap());
+    server.broadcast("shout", 3).await;
     assert_eq!((to_ann.next().await, to_bob.next().await), (Some(3), Some(3)));
 }
 
-pub(super) async fn binary_payloads_go_both_ways<S: Subject>() {
-    let host = Host::start(demo_server().build());
-    let (_, room) = joined(client::<S>(host.url())).await;
+pub(super) async fn binary_payloads_go_both_ways<S: Stage>() {
+    let server = Server::<S>::demo().await;
+    let (_, room) = joined(server.client()).await;
     let mut shouts = room.on_raw("shout").values();
     // Phoenix's long-poll loses binary messages that aren't UTF-8.
     let last = if S::TRANSPORT == TransportKind::LongPoll { 0x7f } else { 0xff };
@@ -86,16 +85,16 @@ pub(super) async fn binary_payloads_go_both_ways<S: Subject>() {
     }
 }
 
-pub(super) async fn presences_come_and_go<S: Subject>() {
-    let host = Host::start(demo_server().build());
-    let ann = client::<S>(host.url()).connect().await.unwrap();
+pub(super) async fn presences_come_and_go<S: Stage>() {
+    let server = Server::<S>::demo().await;
+    let ann = server.client().connect().await.unwrap();
     let room = ann.channel("room:a").params(&json!({ "name": "ann" })).create().unwrap();
     let presence = room.presence::<Value>();
     let mut changes = presence.changes();
     room.join().await.unwrap();
     until_listed(&mut changes, || presence.entry("ann").is_some()).await;
 
-    let bob = client::<S>(host.url()).connect().await.unwrap();
+    let bob = server.client().connect().await.unwrap();
     let bobs = bob.channel("room:a").params(&json!({ "name": "bob" })).join().await.unwrap();
     until_listed(&mut changes, || presence.entry("bob").is_some()).await;
     assert_eq!(presence.list_by(|key, _| key.to_owned()), ["ann", "bob"]);
@@ -116,9 +115,9 @@ async fn until_listed<M, E>(changes: &mut PresenceChanges<M, E>, listed: impl Fn
     }
 }
 
-pub(super) async fn a_rejected_join_has_its_response<S: Subject>() {
-    let host = Host::start(demo_server().build());
-    let socket = client::<S>(host.url()).connect().await.unwrap();
+pub(super) async fn a_rejected_join_has_its_response<S: Stage>() {
+    let server = Server::<S>::demo().await;
+    let socket = server.client().connect().await.unwrap();
     match socket.channel("room:a").params(&json!({ "reject": true })).join().await {
         Err(JoinError {
             cause: JoinCause::Rejected { status: Status::Error, response, .. },
@@ -138,25 +137,25 @@ pub(super) async fn a_rejected_join_has_its_response<S: Subject>() {
     }
 }
 
-pub(super) async fn a_left_channel_ends_its_streams<S: Subject>() {
-    let (host, mut ends) = with_ends();
-    let socket = client::<S>(host.url()).connect().await.unwrap();
+pub(super) async fn a_left_channel_ends_its_streams<S: Stage>() {
+    let server = Server::<S>::demo().await;
+    let socket = server.client().connect().await.unwrap();
     let channel = socket.channel("end:a").join().await.unwrap();
     let mut messages = channel.messages();
     channel.leave().await.unwrap();
-    assert_eq!(ends.next().await, Some(Reason::Left));
+    assert_eq!(server.next_end().await, End::Left);
     assert!(messages.next().await.is_none());
     assert_eq!(channel.state(), ChannelState::Closed);
     assert!(channel.push("any", &1).detach().is_err());
     // Dropping a handle leaves as well.
     drop(socket.channel("end:b").join().await.unwrap());
-    assert_eq!(ends.next().await, Some(Reason::Left));
+    assert_eq!(server.next_end().await, End::Left);
     assert!(socket.is_connected());
 }
 
-pub(super) async fn a_disconnect_has_its_code_and_reason<S: Subject>() {
-    let (host, mut ends) = with_ends();
-    let (builder, mut closes) = closes(client::<S>(host.url()));
+pub(super) async fn a_disconnect_has_its_code_and_reason<S: Stage>() {
+    let server = Server::<S>::demo().await;
+    let (builder, mut closes) = closes(server.client());
     let socket = builder.connect().await.unwrap();
     let channel = socket.channel("end:a").join().await.unwrap();
     let code = CloseCode::from_u16(4321);
@@ -165,7 +164,7 @@ pub(super) async fn a_disconnect_has_its_code_and_reason<S: Subject>() {
     assert_eq!((closed.cause, closed.retry_in), (CloseCause::Disconnected, None));
     // Of a session that was left, the server hears after 15 to 30 s.
     if S::TRANSPORT != TransportKind::LongPoll {
-        assert_eq!(ends.next().await, Some(Reason::Closed));
+        assert_eq!(server.next_end().await, End::Closed);
     }
     assert!(!socket.is_connected());
     assert!(socket.disconnect_with(CloseCode::GOING_AWAY, "").is_err());
@@ -175,20 +174,20 @@ pub(super) async fn a_disconnect_has_its_code_and_reason<S: Subject>() {
     while status.next().await.unwrap() != ChannelState::Joined {}
 }
 
-pub(super) async fn a_close_by_the_server_has_its_code_and_reason<S: Subject>() {
-    let host = Host::start(demo_server().build());
-    let (builder, mut closes) = closes(client::<S>(host.url()));
+pub(super) async fn a_close_by_the_server_has_its_code_and_reason<S: Stage>() {
+    let server = Server::<S>::demo().await;
+    let (builder, mut closes) = closes(server.client());
     let (socket, _room) = joined(builder).await;
-    host.all().close_because(CloseCode::from_u16(4001), "too loud");
+    server.close_because(CloseCode::from_u16(4001), "too loud").await;
     let closed = closes.next().await.unwrap();
     assert_eq!(closed.cause, CloseCause::frame(CloseCode::from_u16(4001), "too loud"));
     assert!(closed.was_open && closed.retry_in.is_some(), "{closed:?}");
     socket.wait_connected().await.unwrap();
 }
 
-pub(super) async fn the_first_serializer_works_too<S: Subject>() {
-    let host = Host::start(demo_server().build());
-    let (_, room) = joined(client::<S>(host.url()).serializer(V1)).await;
+pub(super) async fn the_first_serializer_works_too<S: Stage>() {
+    let server = Server::<S>::demo().await;
+    let (_, room) = joined(server.client().serializer(V1)).await;
     let mut shouts = room.on::<u32>("shout").values();
     assert_eq!(room.push::<u32>("echo", &7).await.unwrap(), 7);
     room.push("shout", &8).detach().unwrap();
@@ -196,30 +195,33 @@ pub(super) async fn the_first_serializer_works_too<S: Subject>() {
     room.leave().await.unwrap();
 }
 
-pub(super) async fn params_headers_and_token_reach_the_server<S: Subject>() {
-    let seen = Arc::new(Mutex::new(None));
-    let note = Arc::clone(&seen);
-    let server = demo_server().auth_token(true).connect(move |info| {
-        *note.lock().unwrap() = Some(info.clone());
-        Ok(None)
-    });
-    let host = Host::start(server.build());
+pub(super) async fn params_and_token_reach_the_server<S: Stage>() {
+    let server = Server::<S>::demo().await;
     // A header of long-poll holds ASCII alone.
     let sign = if S::TRANSPORT == TransportKind::LongPoll { "~" } else { "\u{e9}" };
     let token = &format!("t/o+k=en {sign}");
-    let builder = client::<S>(host.url())
+    let builder = server
+        .client()
         .param("name", "ann & b\u{e9}a")
         .params(&json!({ "device": { "kind": "phone" } }))
-        .header("x-trace", "4711")
         .auth_token(token);
     let socket = builder.connect().await.unwrap();
-    let info = seen.lock().unwrap().take().unwrap();
-    assert_eq!(info.param("name"), Some("ann & b\u{e9}a"));
-    assert_eq!(info.params()["device"], json!({ "kind": "phone" }));
+    let connects = server.take_connects().await;
+    let [connect] = &*connects else { panic!("{connects:?}") };
+    assert_eq!(connect.params["name"], json!("ann & b\u{e9}a"));
+    assert_eq!(connect.params["device"], json!({ "kind": "phone" }));
+    assert_eq!(connect.auth_token.as_ref(), Some(token));
+    socket.channel("room:a").join().await.unwrap();
+}
+
+pub(super) async fn headers_reach_the_server<S: Stage>() {
+    let server = Server::<S>::demo().await;
+    let builder = server.client().header("x-trace", "4711").auth_token("token");
+    let _socket = builder.connect().await.unwrap();
+    let connects = server.take_connects().await;
+    let [connect] = &*connects else { panic!("{connects:?}") };
     // The token of long-poll is such a header.
     let headers: Vec<_> =
-        info.x_headers().iter().filter(|(name, _)| name != "x-phoenix-authtoken").collect();
+        connect.x_headers.iter().filter(|(name, _)| name != "x-phoenix-authtoken").collect();
     assert_eq!(headers, [&("x-trace".to_owned(), "4711".to_owned())]);
-    assert_eq!(info.auth_token(), Some(&**token));
-    socket.channel("room:a").join().await.unwrap();
 }

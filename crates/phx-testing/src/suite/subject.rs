@@ -1,23 +1,16 @@
-//! An adapter over one of its transports: what a test is about.
+//! An adapter over one of its transports, as a stage beside its servers.
 
 use std::marker::PhantomData;
+use std::sync::LazyLock;
+use std::time::Instant as StdInstant;
 
 use phx_client::websocket::WebSocketConfig;
-use phx_client::{Endpoint, SocketBuilder, TransportKind};
+use phx_client::{Endpoint, Instant, SocketBuilder, TransportKind};
 
 use super::adapter::Adapter;
-
-/// An adapter over one transport.
-pub(super) trait Subject: 'static {
-    /// The transport.
-    const TRANSPORT: TransportKind;
-
-    /// Runs `future` as [`Adapter::block_on`] does.
-    fn block_on<F: Future<Output = ()>>(future: F);
-
-    /// Returns a builder as [`Adapter::socket`] does, with the transport set.
-    fn socket(endpoint: Endpoint, config: WebSocketConfig) -> SocketBuilder;
-}
+use super::host::Host;
+use super::order::ServerKind;
+use super::stage::Stage;
 
 /// An adapter over a `WebSocket`.
 pub(super) struct WebSocket<A>(PhantomData<A>);
@@ -25,26 +18,40 @@ pub(super) struct WebSocket<A>(PhantomData<A>);
 /// An adapter over long-poll.
 pub(super) struct LongPoll<A>(PhantomData<A>);
 
-impl<A: Adapter> Subject for WebSocket<A> {
-    const TRANSPORT: TransportKind = TransportKind::WebSocket;
-
-    fn block_on<F: Future<Output = ()>>(future: F) {
-        A::block_on(future);
-    }
-
-    fn socket(endpoint: Endpoint, config: WebSocketConfig) -> SocketBuilder {
-        A::socket(endpoint, config)
-    }
+/// A stage whose clients have settings for TLS.
+pub(super) trait Subject: Stage {
+    /// Returns a builder as [`Stage::socket`] does, with these settings.
+    fn socket_with(endpoint: Endpoint, config: WebSocketConfig) -> SocketBuilder;
 }
 
-impl<A: Adapter> Subject for LongPoll<A> {
-    const TRANSPORT: TransportKind = TransportKind::LongPoll;
+macro_rules! subject {
+    ($type:ident, $transport:expr) => {
+        impl<A: Adapter> Stage for $type<A> {
+            const TRANSPORT: TransportKind = $transport;
 
-    fn block_on<F: Future<Output = ()>>(future: F) {
-        A::block_on(future);
-    }
+            type Site = Host;
 
-    fn socket(endpoint: Endpoint, config: WebSocketConfig) -> SocketBuilder {
-        A::socket(endpoint, config).transport(Self::TRANSPORT)
-    }
+            async fn start(server: ServerKind) -> Host {
+                Host::start(server)
+            }
+
+            fn socket(endpoint: Endpoint) -> SocketBuilder {
+                Self::socket_with(endpoint, WebSocketConfig::default())
+            }
+
+            fn now() -> Instant {
+                static START: LazyLock<StdInstant> = LazyLock::new(StdInstant::now);
+                Instant::from_epoch(START.elapsed())
+            }
+        }
+
+        impl<A: Adapter> Subject for $type<A> {
+            fn socket_with(endpoint: Endpoint, config: WebSocketConfig) -> SocketBuilder {
+                A::socket(endpoint, config).transport(Self::TRANSPORT)
+            }
+        }
+    };
 }
+
+subject!(WebSocket, TransportKind::WebSocket);
+subject!(LongPoll, TransportKind::LongPoll);

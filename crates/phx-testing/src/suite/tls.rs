@@ -5,11 +5,12 @@ use std::sync::Arc;
 use phx_client::tls::rustls::client::WantsClientCert;
 use phx_client::tls::rustls::{ClientConfig, ConfigBuilder};
 use phx_client::websocket::WebSocketConfig;
-use phx_client::{CloseCause, SocketBuilder, TlsCauseKind, tls};
+use phx_client::{CloseCause, Endpoint, SocketBuilder, TlsCauseKind, tls};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use serde_json::json;
 
-use super::host::{Host, client_with, first_end};
+use super::host::{Running, any_port};
+use super::server::{first_end, with_short_delays};
 use super::subject::Subject;
 use crate::demo_server;
 use crate::tls::{Authority, Identity};
@@ -28,21 +29,22 @@ fn given(identity: &Identity) -> ClientConfig {
 /// Server behind TLS; the URL leads to it.
 struct Secured {
     url: String,
-    _host: Host,
+    _running: Running,
 }
 
 impl Secured {
     /// A server with this certificate, which demands one of the clients of `clients`, if given.
     fn start(identity: &Identity, clients: Option<&Authority>) -> Self {
-        let host = Host::start(demo_server().build());
-        let port = identity.terminate(clients, host.address(), host.runtime());
-        Secured { url: format!("wss://localhost:{port}/socket"), _host: host }
+        let running = Running::start(any_port(), demo_server().build());
+        let port = identity.terminate(clients, running.address(), running.runtime());
+        Secured { url: format!("wss://localhost:{port}/socket"), _running: running }
     }
 
     fn client<S: Subject>(&self, tls: ClientConfig) -> SocketBuilder {
         let mut config = WebSocketConfig::default();
         config.tls = Arc::new(tls);
-        client_with::<S>(&self.url, config)
+        let endpoint = Endpoint::parse(&self.url).unwrap();
+        with_short_delays(S::socket_with(endpoint, config))
     }
 
     async fn lets_in<S: Subject>(&self, tls: ClientConfig) {
