@@ -280,6 +280,7 @@ impl Driver {
             Action::Connect { transport: id, attempt, .. } => {
                 tracing::debug!(target: "phx_client::connection", id = id.as_u64(), attempt, "connecting");
                 let plan = self.plan();
+                self.shared.lock().tried_transport = plan.first;
                 let attempt = attempt::start(&self.shared, &self.connector, now, plan);
                 self.link = Link::Connecting { id, attempt };
             }

@@ -82,6 +82,7 @@ impl Shared {
             connection: Watchers::default(),
             response_headers: ResponseHeaders::default(),
             transport: TransportKind::WebSocket,
+            tried_transport: settings.transport,
             prefers_web_socket: false,
             ends: Ends::default(),
             hooks,
@@ -159,6 +160,8 @@ pub(crate) struct State {
     pub(crate) response_headers: ResponseHeaders,
     /// Of the latest connection that opened.
     pub(crate) transport: TransportKind,
+    /// The transport that the latest attempt began with.
+    pub(crate) tried_transport: TransportKind,
     /// The user has asked for a WebSocket; the driver hasn't seen it.
     pub(crate) prefers_web_socket: bool,
     pub(crate) ends: Ends,

@@ -108,8 +108,10 @@ impl Connecting {
         match select(self, timer).await {
             Either::Left((connected, _)) => connected,
             Either::Right(((), _)) => {
-                let last = socket.shared().lock().ends.cause().cloned();
-                Err(ConnectError::of(&socket.shared().endpoint, ConnectCause::TimedOut { last }))
+                let state = socket.shared().lock();
+                let last = state.ends.cause().cloned();
+                let (endpoint, tried) = (&socket.shared().endpoint, state.tried_transport);
+                Err(ConnectError::of(endpoint, tried, ConnectCause::TimedOut { last }))
             }
         }
     }
@@ -121,7 +123,7 @@ impl Future for Connecting {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let state = self.0.socket.shared().lock();
         if state.is_stop_reported() {
-            return Poll::Ready(Err(self.0.error(ConnectCause::Stopped)));
+            return Poll::Ready(Err(self.0.error(&state, ConnectCause::Stopped)));
         }
         let now = state.connection_state();
         let is_open = now == ConnectionState::Open && state.ends.is_open_reported();
@@ -132,7 +134,8 @@ impl Future for Connecting {
         if now == ConnectionState::Closed
             && let Some(cause) = state.ends.given_up_since(self.0.since)
         {
-            return Poll::Ready(Err(self.0.error(ConnectCause::Closed(cause.clone()))));
+            let cause = ConnectCause::Closed(cause.clone());
+            return Poll::Ready(Err(self.0.error(&state, cause)));
         }
         self.0.wait(state, now, cx);
         Poll::Pending
@@ -159,8 +162,8 @@ impl Wait {
         Wait { socket: socket.clone(), key, since }
     }
 
-    fn error(&self, cause: ConnectCause) -> ConnectError {
-        ConnectError::of(&self.socket.shared().endpoint, cause)
+    fn error(&self, state: &State, cause: ConnectCause) -> ConnectError {
+        ConnectError::of(&self.socket.shared().endpoint, state.tried_transport, cause)
     }
 
     /// Registers the task for when the connection's state is no longer `known`.

@@ -4,7 +4,9 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use phx_proto::{CloseCause, ConfigError, DecodeError, Endpoint, EndpointError, Escaped};
+use phx_proto::{
+    CloseCause, ConfigError, DecodeError, Endpoint, EndpointError, Escaped, TransportKind,
+};
 
 /// End of a connection or of an attempt, reported by [`Socket::on_close`](crate::Socket::on_close).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +51,8 @@ pub enum SocketError {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectError {
-    /// The URL without its query, which may hold secrets; `None` if the endpoint itself is wrong.
+    /// The URL that the last attempt began with, without its query, which may hold secrets: that of long-poll if no WebSocket was
+    /// tried. `None` if the endpoint itself is wrong.
     pub url: Option<String>,
     /// The cause: a mistake in the settings, or the outcome of the attempts.
     pub cause: ConnectCause,
@@ -94,13 +97,16 @@ impl ConnectError {
         ConnectError { url: None, cause: cause.into() }
     }
 
-    pub(crate) fn of(endpoint: &Endpoint, cause: ConnectCause) -> Self {
-        ConnectError { url: Some(ConnectError::url(endpoint)), cause }
+    pub(crate) fn of(endpoint: &Endpoint, tried: TransportKind, cause: ConnectCause) -> Self {
+        ConnectError { url: Some(ConnectError::url(endpoint, tried)), cause }
     }
 
-    /// The URL without its query, which may hold secrets.
-    pub(crate) fn url(endpoint: &Endpoint) -> String {
-        let mut url = endpoint.to_string();
+    /// The URL of this transport without its query, which may hold secrets.
+    pub(crate) fn url(endpoint: &Endpoint, tried: TransportKind) -> String {
+        let mut url = match tried {
+            TransportKind::LongPoll => endpoint.request("").long_poll_url().into(),
+            _ => endpoint.to_string(),
+        };
         url.truncate(url.find('?').unwrap_or(url.len()));
         url
     }

@@ -156,6 +156,31 @@ async fn long_poll_is_remembered_until_it_fails() {
     attempt(&mut net, WS).await;
 }
 
+/// An error names the URL of the transport that was tried.
+#[tokio::test(start_paused = true)]
+async fn an_error_names_the_url_of_long_poll() {
+    let mut net = Net::new();
+    let connecting = net.builder().transport(LP).connect_with_timeout(Duration::from_secs(3));
+    let (failed, ()) = tokio::join!(connecting, async {
+        attempt(&mut net, LP).await.0.refuse(refused(502));
+    });
+    assert_eq!(
+        failed.unwrap_err().url.as_deref(),
+        Some("http://server.test/socket/longpoll"),
+        "no WebSocket was tried"
+    );
+
+    let (mut net, builder) = self::net();
+    let (socket, _room, mut peer) = fallen(&mut net, builder).await;
+    peer.close(CloseCause::io("lost"));
+    attempt(&mut net, LP).await.0.refuse(CloseCause::io("no route"));
+    let (failed, _attempt) = tokio::join!(
+        socket.wait_connected().with_timeout(Duration::from_secs(3)),
+        attempt(&mut net, WS)
+    );
+    assert_eq!(failed.unwrap_err().url.as_deref(), Some("ws://server.test/socket/websocket"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn long_poll_is_not_remembered_where_a_web_socket_has_worked() {
     let (mut net, builder) = net();

@@ -291,7 +291,7 @@ pub(super) fn report_closed(
     let Closed { cause, was_open, retry_in } = closed;
     if !was_open && retry_in.is_some() {
         // A caller that waits for the first connection sees why it takes long.
-        let url = ConnectError::url(&shared.endpoint);
+        let url = ConnectError::url(&shared.endpoint, shared.lock().tried_transport);
         tracing::warn!(target: "phx_client::connection", url, %cause, ?retry_in, "an attempt to connect failed");
     } else {
         tracing::info!(target: "phx_client::connection", %cause, was_open, ?retry_in, "closed");
