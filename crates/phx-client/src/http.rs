@@ -16,7 +16,7 @@ mod request;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 
 use futures::AsyncRead;
 use phx_proto::{CloseCause, Request};
@@ -36,8 +36,9 @@ pub(crate) use request::request_head;
 /// Some web firewalls refuse requests without such a `User-Agent`.
 pub(crate) const USER_AGENT: &str = concat!("phx/", env!("CARGO_PKG_VERSION"));
 
-/// Bytes that are read at a time.
+/// Bytes that are read at a time, and those of the first read of an answer.
 const MAX_READ: usize = 8 << 10;
+const FIRST_READ: usize = 1 << 10;
 
 /// A stream to the server that failed.
 pub(crate) fn stream_failed(error: &io::Error) -> CloseCause {
@@ -75,11 +76,21 @@ pub(crate) fn reserve_within(bytes: &mut Vec<u8>, count: usize, max: usize) {
 ///
 /// They pass through the stack, so that a connection that waits keeps no buffer.
 async fn read_more<S: AsyncRead + Unpin>(stream: &mut S, bytes: &mut Vec<u8>) -> io::Result<usize> {
-    poll_fn(|cx| {
-        let mut chunk = [0; MAX_READ];
-        let count = ready!(Pin::new(&mut *stream).poll_read(cx, &mut chunk))?;
-        bytes.extend_from_slice(chunk.get(..count).ok_or(io::ErrorKind::InvalidData)?);
-        Poll::Ready(Ok(count))
-    })
-    .await
+    // Each poll clears its chunk, and most polls find nothing: only once an answer comes is it worth a large one.
+    if bytes.capacity() < FIRST_READ {
+        poll_fn(|cx| poll_chunk::<_, FIRST_READ>(&mut *stream, bytes, cx)).await
+    } else {
+        poll_fn(|cx| poll_chunk::<_, MAX_READ>(&mut *stream, bytes, cx)).await
+    }
+}
+
+fn poll_chunk<S: AsyncRead + Unpin, const SIZE: usize>(
+    stream: &mut S,
+    bytes: &mut Vec<u8>,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let mut chunk = [0; SIZE];
+    let count = ready!(Pin::new(stream).poll_read(cx, &mut chunk))?;
+    bytes.extend_from_slice(chunk.get(..count).ok_or(io::ErrorKind::InvalidData)?);
+    Poll::Ready(Ok(count))
 }
