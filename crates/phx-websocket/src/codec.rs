@@ -167,6 +167,13 @@ impl<M: Masks> Codec<M> {
         self.reader.has_more()
     }
 
+    /// Returns the number of bytes inflated since the last call. Few bytes may become many, so a caller that bounds its work counts
+    /// these beside those it has read.
+    #[cfg(feature = "deflate")]
+    pub fn take_inflated(&mut self) -> usize {
+        self.reader.take_inflated()
+    }
+
     /// Returns true if pongs must be written before more is received: the server sends pings and reads nothing.
     #[must_use]
     pub fn is_congested(&self) -> bool {

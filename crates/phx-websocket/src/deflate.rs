@@ -51,6 +51,8 @@ pub(crate) struct Inflater {
     stream: Option<Decompress>,
     keeps_context: bool,
     bits: u8,
+    /// Bytes that were inflated since they were last asked for.
+    work: usize,
     /// True if the next bytes begin a block: no tail completes one. So it is before the first byte of a message, and after a
     /// final block.
     at_start: bool,
@@ -58,7 +60,12 @@ pub(crate) struct Inflater {
 
 impl Inflater {
     pub(crate) fn new(keeps_context: bool, bits: u8) -> Self {
-        Inflater { stream: None, keeps_context, bits, at_start: true }
+        Inflater { stream: None, keeps_context, bits, work: 0, at_start: true }
+    }
+
+    /// Returns the bytes that were inflated since the last call.
+    pub(crate) fn take_work(&mut self) -> usize {
+        std::mem::take(&mut self.work)
     }
 
     fn open(&self) -> Decompress {
@@ -97,6 +104,7 @@ impl Inflater {
             let (taken, made, status) = inflate_once(stream, input, scratch)?;
             *input = input.split_at_checked(taken).unwrap_or_default().1;
             message.push_inflated(scratch.get(..made).unwrap_or_default(), max)?;
+            self.work = self.work.saturating_add(made);
             let has_ended = status == Status::StreamEnd;
             self.at_start = has_ended || (self.at_start && taken == 0);
             if has_ended {

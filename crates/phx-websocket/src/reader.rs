@@ -65,6 +65,11 @@ impl Reader {
         self.inflater = Some(inflater);
     }
 
+    #[cfg(feature = "deflate")]
+    pub(crate) fn take_inflated(&mut self) -> usize {
+        self.inflater.as_mut().map(Inflater::take_work).unwrap_or_default()
+    }
+
     pub(crate) fn control(&self) -> &[u8] {
         self.control.get(..self.control_len).unwrap_or_default()
     }
@@ -199,6 +204,7 @@ impl Reader {
             None => Ok(None),
         }
     }
+
     /// Takes payload bytes from the front of `piece`: all of them, unless the work of a call is done; then it returns false.
     fn take(&mut self, opcode: Opcode, piece: &mut &[u8]) -> Result<bool, Error> {
         if opcode.is_control() {

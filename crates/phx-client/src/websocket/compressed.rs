@@ -74,6 +74,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Compressed<S> {
             let mut input = self.buffer.get(self.next..self.end).unwrap_or_default();
             let received = self.codec.receive(&mut input);
             self.next = self.end.saturating_sub(input.len());
+            match self.codec.take_inflated() {
+                0 => {}
+                // A message that is delivered gives them back.
+                inflated => self.turn.spend(inflated),
+            }
             match received {
                 Ok(Some(event)) => return Poll::Ready(Some(Ok(incoming(event)))),
                 Err(error) => return Poll::Ready(Some(Err(failure(error)))),

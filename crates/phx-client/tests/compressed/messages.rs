@@ -76,6 +76,30 @@ async fn a_large_message_is_inflated_in_many_turns() {
     assert!(polls > MAX_FRAME / (128 << 10), "{polls} polls");
 }
 
+/// Each read of 1 KiB gives less than a call may inflate, so it is the turn that bounds a poll.
+#[tokio::test(start_paused = true)]
+async fn a_poll_inflates_no_more_than_a_turn_reads() {
+    // Runs of letters and bytes of chance: about 50 KiB for each KiB.
+    let mut rng = 7_u32;
+    let mut data = Vec::new();
+    while data.len() < 4 << 20 {
+        data.resize(data.len() + 30_000, b'a');
+        data.extend((0..450).map(|_| {
+            rng = rng.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            rng.to_be_bytes()[0]
+        }));
+    }
+    let said = compressed(&data);
+    assert!((30..60).contains(&(data.len() / said.len())), "{}", data.len() / said.len());
+    let peer = Peer::websocket(&said, b"", 1 << 10);
+    let mut client = pin!(upgraded(&peer));
+    let receiving = std::future::poll_fn(|cx| client.as_mut().poll_receive(cx));
+    let (received, polls) = peer.in_turns(1_000, receiving);
+    assert_eq!(received, Some(Ok(Received::Frame(Frame::binary(data.clone())))));
+    // A turn of 16 KiB, and the call that spends it.
+    assert!(polls >= data.len() / (96 << 10), "{polls} polls");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_bomb_ends_the_connection() {
     let peer = Peer::websocket(&compressed(&vec![0; MAX_FRAME + 1]), b"", usize::MAX);
