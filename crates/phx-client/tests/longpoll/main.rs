@@ -21,3 +21,4 @@ mod refusals;
 mod secrets;
 mod sending;
 mod single_requests;
+mod slow_reader;
