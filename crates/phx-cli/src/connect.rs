@@ -2,6 +2,7 @@
 
 use std::env::{self, VarError};
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::sync::{Arc, Once, OnceLock};
 use std::time::Duration;
 
@@ -23,9 +24,11 @@ use crate::interrupt::Interrupt;
 use crate::terminal::shown;
 use crate::value;
 
+mod source;
 mod timing;
 mod tls;
 
+use source::{SourceDialer, Sources};
 use timing::Timing;
 use tls::Tls;
 
@@ -95,6 +98,10 @@ pub(crate) struct Connect {
     #[arg(long, requires = "verbose")]
     show_secrets: bool,
 
+    /// Addresses that connections begin at, in turns; empty for any.
+    #[arg(skip)]
+    sources: Sources,
+
     /// Values of the environment variables, once they are read.
     #[arg(skip)]
     environment: OnceLock<Result<Environment, String>>,
@@ -160,9 +167,11 @@ impl Connect {
         warn_of: impl Fn(&str) + Clone + Send + Sync + 'static,
     ) -> SocketBuilder {
         let Settings { config, environment } = settings;
-        let dialer = TcpDialer::new();
         let builder = phx_tokio::socket(endpoint).proxy_from_variables(|name| self.variable(name));
-        let builder = self.through(builder, dialer, config);
+        let builder = match self.sources.is_empty() {
+            true => self.through(builder, TcpDialer::new(), config),
+            false => self.through(builder, SourceDialer::new(self.sources.clone()), config),
+        };
         let mut builder = self.timing.apply(warn(builder, warn_of)).reconnect_policy(self.policy());
         if self.is_v1() {
             builder = builder.serializer(V1);
@@ -186,6 +195,11 @@ impl Connect {
             builder = builder.auth_token(token);
         }
         builder
+    }
+
+    /// Makes connections begin at these addresses, in turns.
+    pub(crate) fn set_sources(&mut self, addresses: &[IpAddr]) {
+        self.sources = Sources::new(addresses);
     }
 
     /// Returns an environment variable for proxies; options replace them.

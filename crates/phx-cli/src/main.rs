@@ -19,6 +19,7 @@ mod push;
 mod queue;
 mod record;
 mod repl;
+mod scenario;
 mod script;
 mod secret;
 mod serve;

@@ -16,6 +16,7 @@ use super::measure::Measured;
 use super::options::Options;
 use super::progress::Progress;
 use super::recorder::{ErrorClass, Recorder, StepName, StepSample};
+use super::summary::Conditions;
 use super::traffic::Traffic;
 use crate::failure::Failure;
 use crate::interrupt::{Interrupt, Signal};
@@ -40,8 +41,8 @@ pub(super) struct Load<'a> {
     payload: Payload,
     opened: Arc<AtomicU64>,
     /// Time that it took to connect, and to join everything.
-    pub(super) connecting: Duration,
-    pub(super) joining: Duration,
+    connecting: Duration,
+    joining: Duration,
     /// Bytes sent and received until then.
     traffic: Traffic,
 }
@@ -180,9 +181,25 @@ impl<'a> Load<'a> {
         opened.saturating_sub(self.sockets.len() as u64)
     }
 
-    /// Bytes of each payload.
-    pub(super) fn payload_size(&self) -> usize {
-        self.payload.len()
+    /// The load in words.
+    pub(super) fn in_words(&self) -> String {
+        let Options { sockets, channels, in_flight, .. } = self.options;
+        let pace = match self.options.rate {
+            Some(rate) => format!("{rate} pushes/s"),
+            None => format!("{in_flight} in flight on each channel"),
+        };
+        let size = self.payload.len();
+        format!("{sockets} sockets x {channels} channels, {pace}, payloads of {size} bytes")
+    }
+
+    pub(super) fn conditions(&self) -> Conditions {
+        Conditions {
+            words: self.in_words(),
+            before: Some((self.connecting, self.joining)),
+            size: Some(self.payload.len()),
+            reconnects: self.reconnects(),
+            traffic: self.traffic(),
+        }
     }
 
     /// Traffic of the measurement.

@@ -1,10 +1,12 @@
 //! Options of `phx bench`.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::Args;
 use phx_tokio::Payload;
 
+use super::crowd::stages::{MAX_TARGET, Stage, stage};
 use crate::connect::Connect;
 use crate::failure::Failure;
 use crate::payload;
@@ -16,6 +18,9 @@ use crate::value;
 /// Without --rate each channel pushes when a reply has come. With --rate pushes are due at even times, and a
 /// latency counts from when its push was due, so that a server that stalls can't hide it. The server must reply
 /// to the event.
+///
+/// With --scenario users perform the steps of a file, which `phx script --help` lists, as many of them or at such a rate
+/// as the stages say. docs/LOADTEST.md begins with a first scenario.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     /// The socket's URL, such as `ws://localhost:4000/socket`, or `@FILE` that holds it.
@@ -62,6 +67,18 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = value::time)]
     pub(super) timeout: Duration,
 
+    #[command(flatten)]
+    pub(super) users: Users,
+
+    /// Connect from this address of the machine. Repeatable: users take turns, and each address has ports for some 28,000
+    /// connections to one server.
+    #[arg(long, value_name = "ADDRESS", value_parser = value::address)]
+    pub(super) source: Vec<IpAddr>,
+
+    /// Go on with more than 100 users against another machine.
+    #[arg(long)]
+    pub(super) yes: bool,
+
     /// Print the result as one JSON object.
     #[arg(long)]
     pub(super) json: bool,
@@ -75,6 +92,43 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     pub(super) connect: Connect,
+}
+
+/// Users that perform a scenario.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Scenario")]
+pub(super) struct Users {
+    /// Perform the steps of this file.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["sockets", "channels", "rate", "in_flight", "size", "payload", "topic", "event", "timeout"],
+        value_parser = value::path
+    )]
+    pub(super) scenario: Option<String>,
+
+    /// Number of users, each of which begins again when its scenario ends; with stages, the number at the start. Default:
+    /// 1, and 0 with stages.
+    #[arg(long = "users", value_name = "COUNT", requires = "scenario", value_parser = value::number::<u32, 0, { MAX_TARGET as u64 }>)]
+    pub(super) count: Option<u32>,
+
+    /// Users that arrive in a second, whatever the server does, and leave when their scenario ends; with stages, the
+    /// number at the start.
+    #[arg(long, value_name = "PER_SECOND", requires = "scenario", conflicts_with = "count", value_parser = value::rate)]
+    pub(super) arrival_rate: Option<f64>,
+
+    /// A stage, in which the number of users, or of arrivals in a second, moves to this target: `30s:100` is a ramp, and
+    /// `1m:100` after it a hold; `0s:500` is a jump. Repeatable.
+    #[arg(long, value_name = "TIME:TARGET", requires = "scenario", conflicts_with = "duration", value_parser = stage)]
+    pub(super) stage: Vec<Stage>,
+
+    /// Users at a time with --arrival-rate. An arrival beyond it is counted as a failure.
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000, value_parser = value::number::<u32, 1, { MAX_TARGET as u64 }>)]
+    pub(super) max_users: u32,
+
+    /// The seed of choices, pauses and rows that are drawn at random. Default: another one each time.
+    #[arg(long, value_name = "NUMBER", requires = "scenario", value_parser = value::number::<u64, 0, { u64::MAX }>)]
+    pub(super) seed: Option<u64>,
 }
 
 impl Options {

@@ -24,10 +24,19 @@ const MAX_BUFFERED: usize = 1_024;
 /// The name that further kinds of errors are counted under.
 const OTHER: &str = "other";
 
-/// Latencies in microseconds, up to an hour, to three digits.
-#[expect(clippy::expect_used, reason = "these bounds are proper ones")]
+/// Largest latency in microseconds: an hour. Longer ones count as this.
+const LONGEST: u64 = 3_600_000_000;
+
+/// Latencies in microseconds, to three digits; its memory grows with the largest.
+#[expect(clippy::expect_used, reason = "the number of digits is a proper one")]
 fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 3_600_000_000, 3).expect("1 * 2 <= 3_600_000_000, and 3 <= 5")
+    Histogram::new(3).expect("3 <= 5")
+}
+
+fn count(latency: Duration, to: &mut Histogram<u64>) {
+    let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+    // It fails for none up to the largest.
+    let _ = to.record(micros.clamp(1, LONGEST));
 }
 
 /// A step that samples are about.
@@ -172,8 +181,8 @@ impl Counted {
     fn succeed(&mut self, samples: &mut Vec<Timed>) {
         for Timed { step, since_due, since_sent, bytes } in samples.drain(..) {
             let Some(window) = self.windows.get_mut(step) else { continue };
-            window.latencies.saturating_record(micros(since_due));
-            window.uncorrected.saturating_record(micros(since_sent));
+            count(since_due, &mut window.latencies);
+            count(since_sent, &mut window.uncorrected);
             window.bytes = window.bytes.saturating_add(bytes as u64);
         }
     }
@@ -205,7 +214,7 @@ impl Window {
     }
 
     pub(super) fn add(&mut self, other: &Window) {
-        // Both have the same bounds.
+        // Sums grow as needed.
         let _ = self.latencies.add(&other.latencies);
         let _ = self.uncorrected.add(&other.uncorrected);
         self.bytes = self.bytes.saturating_add(other.bytes);
@@ -224,10 +233,6 @@ impl Window {
             None => drop(self.errors.insert(name.to_owned(), more)),
         }
     }
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

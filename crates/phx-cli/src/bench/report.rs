@@ -19,7 +19,7 @@ pub(super) fn page(summary: &Summary<'_>) -> String {
     let mut body = format!(
         "<h1>{}</h1><p class=\"sub\">{}<br>`{}`, {}, with phx {}</p>",
         escaped(&title),
-        escaped(&summary.load()),
+        escaped(&summary.words),
         escaped(&summary.options.event),
         humantime::format_rfc3339_seconds(SystemTime::now()),
         env!("CARGO_PKG_VERSION"),
@@ -187,11 +187,13 @@ fn table(summary: &Summary<'_>) -> String {
     let mut rows = vec![
         ("replies", grouped(summary.replies)),
         ("measured for", format!("{:.1} s", summary.measured.took.as_secs_f64())),
-        ("connected in", micros(summary.connecting.as_secs_f64() * 1e6)),
-        ("joined in", micros(summary.joining.as_secs_f64() * 1e6)),
         ("sent", summary.rate_of(summary.traffic.sent)),
         ("received", summary.rate_of(summary.traffic.received)),
     ];
+    if let Some((connecting, joining)) = summary.before {
+        rows.push(("connected in", micros(connecting.as_secs_f64() * 1e6)));
+        rows.push(("joined in", micros(joining.as_secs_f64() * 1e6)));
+    }
     if let Some(latency) = &summary.latency {
         rows.extend([
             ("latency, least", time(latency.min)),

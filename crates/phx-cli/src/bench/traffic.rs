@@ -17,13 +17,22 @@ impl Traffic {
     pub(super) fn of(sockets: &[Socket]) -> Self {
         sockets.iter().fold(Traffic::default(), |sum, socket| {
             let (counters, wire) = (socket.counters(), socket.wire_bytes());
-            Traffic {
-                sent: sum.sent.saturating_add(counters.bytes_sent),
-                received: sum.received.saturating_add(counters.bytes_received),
-                wire_sent: sum.wire_sent.saturating_add(wire.sent),
-                wire_received: sum.wire_received.saturating_add(wire.received),
-            }
+            sum.plus(&Traffic {
+                sent: counters.bytes_sent,
+                received: counters.bytes_received,
+                wire_sent: wire.sent,
+                wire_received: wire.received,
+            })
         })
+    }
+
+    pub(super) fn plus(self, more: &Traffic) -> Self {
+        Traffic {
+            sent: self.sent.saturating_add(more.sent),
+            received: self.received.saturating_add(more.received),
+            wire_sent: self.wire_sent.saturating_add(more.wire_sent),
+            wire_received: self.wire_received.saturating_add(more.wire_received),
+        }
     }
 
     pub(super) fn since(self, before: &Traffic) -> Self {

@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use serde_json::Value;
+use phx_tokio::ByteString;
 
-use super::step::Pattern;
 use crate::queue::Size as _;
 use crate::record::{Kind, Record};
+use crate::scenario::Pattern;
 use crate::terminal::shown;
 
 /// Largest number of records kept for `wait`; beyond this the oldest is dropped.
@@ -63,18 +63,19 @@ impl History {
         format!("the last record was {last}")
     }
 
-    /// Returns true if a record matches, and drops it and all before it.
-    pub(super) fn find(&mut self, search: &mut Search<'_>) -> bool {
+    /// Returns the first record that matches, and drops it and all before it.
+    pub(super) fn find(&mut self, search: &mut Search<'_>) -> Option<Record> {
         let looked_at = search.next.saturating_sub(self.forgotten);
         let looked_at = usize::try_from(looked_at).unwrap_or(usize::MAX);
         let mut new = self.records.iter().enumerate().skip(looked_at);
         let found = new.find(|(_, record)| matches(search.pattern, record));
-        if let Some((at, _)) = found {
+        if let Some((at, record)) = found {
+            let record = record.clone();
             self.forget(at.saturating_add(1));
-            return true;
+            return Some(record);
         }
         search.next = self.forgotten.saturating_add(self.records.len() as u64);
-        false
+        None
     }
 }
 
@@ -93,49 +94,26 @@ impl fmt::Display for Pattern {
 }
 
 fn matches(pattern: &Pattern, record: &Record) -> bool {
-    let same = |wanted: &Option<String>, found: Option<&str>| {
+    let same = |wanted: &Option<ByteString>, found: Option<&str>| {
         wanted.as_deref().is_none_or(|wanted| Some(wanted) == found)
     };
     pattern.kind == record.kind
         && same(&pattern.topic, record.topic.as_deref())
         && same(&pattern.event, record.event.as_deref())
-        && pattern.payload.as_ref().is_none_or(|part| {
-            let whole = record.payload.as_ref().and_then(|payload| payload.decode().ok());
-            whole.is_some_and(|whole: Value| contains(&whole, part))
-        })
-}
-
-/// Objects contain those that have some of their fields; all other values must be equal.
-fn contains(whole: &Value, part: &Value) -> bool {
-    match (whole, part) {
-        (Value::Object(whole), Value::Object(part)) => part
-            .iter()
-            .all(|(name, part)| whole.get(name).is_some_and(|whole| contains(whole, part))),
-        (whole, part) => whole == part,
-    }
+        && pattern.matches_payload(record.payload.as_ref())
 }
 
 #[cfg(test)]
 mod tests {
     use allocation_counter::measure;
     use phx_tokio::Payload;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
-    fn pattern(payload: Value) -> Pattern {
-        Pattern { kind: Kind::Message, topic: None, event: None, payload: Some(payload) }
-    }
-
-    #[test]
-    fn an_object_contains_parts_of_itself() {
-        let whole = json!({ "a": { "b": 1, "c": [1, 2] }, "d": null });
-        for part in [json!({}), json!({ "a": { "b": 1 } }), json!({ "a": { "c": [1, 2] } })] {
-            assert!(contains(&whole, &part), "{part}");
-        }
-        for part in [json!({ "x": null }), json!({ "a": { "c": [1] } }), json!([]), json!(null)] {
-            assert!(!contains(&whole, &part), "{part}");
-        }
+    fn pattern(payload: &Value) -> Pattern {
+        let payload = Some(Payload::json(payload).unwrap());
+        Pattern { kind: Kind::Message, topic: None, event: None, payload }
     }
 
     #[test]
@@ -145,27 +123,30 @@ mod tests {
             let payload = Payload::json(&json!({ "n": n })).unwrap();
             history.add(Record::new(Kind::Message).payload(&payload));
         }
-        assert!(history.find(&mut Search::new(&pattern(json!({ "n": 1 })))));
-        assert!(!history.find(&mut Search::new(&pattern(json!({ "n": 1 })))));
-        assert!(!history.find(&mut Search::new(&pattern(json!({ "n": 0 })))), "it came before");
-        assert!(history.find(&mut Search::new(&pattern(json!({ "n": 2 })))));
+        assert!(history.find(&mut Search::new(&pattern(&json!({ "n": 1 })))).is_some());
+        assert!(history.find(&mut Search::new(&pattern(&json!({ "n": 1 })))).is_none());
+        assert!(
+            history.find(&mut Search::new(&pattern(&json!({ "n": 0 })))).is_none(),
+            "it came before"
+        );
+        assert!(history.find(&mut Search::new(&pattern(&json!({ "n": 2 })))).is_some());
     }
 
     #[test]
     fn a_search_looks_at_each_record_once() {
         let (mut history, last) = (History::default(), 2 * CAPACITY);
-        let wanted = pattern(json!({ "n": last }));
+        let wanted = pattern(&json!({ "n": last }));
         let mut search = Search::new(&wanted);
         for n in 0..=last {
             let payload = Payload::json(&json!({ "n": n })).unwrap();
             history.add(Record::new(Kind::Message).payload(&payload));
-            assert_eq!(history.find(&mut search), n == last);
+            assert_eq!(history.find(&mut search).is_some(), n == last);
             assert_eq!(search.next, if n == last { n } else { n + 1 } as u64);
         }
         assert_eq!(history.records.len(), 0);
         history.add(Record::new(Kind::Message).payload(&Payload::json(&json!({})).unwrap()));
-        assert!(!history.find(&mut search), "the new one is looked at, and is another");
-        assert!(history.find(&mut Search::new(&pattern(json!({})))));
+        assert!(history.find(&mut search).is_none(), "the new one is looked at, and is another");
+        assert!(history.find(&mut Search::new(&pattern(&json!({})))).is_some());
     }
 
     #[test]
@@ -180,7 +161,8 @@ mod tests {
             history.add(Record::new(Kind::Message).payload(&large));
         }
         assert!(history.records.len() <= 4 && history.bytes <= MAX_BYTES, "{}", history.bytes);
-        while history.find(&mut Search::new(&pattern(json!("x".repeat(MAX_BYTES / 4))))) {}
+        let large = pattern(&json!("x".repeat(MAX_BYTES / 4)));
+        while history.find(&mut Search::new(&large)).is_some() {}
         assert_eq!((history.records.len(), history.bytes), (0, 0));
     }
 

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use futures::{FutureExt as _, StreamExt as _};
 use phx_tokio::{
-    Channel, ConnectionState, JoinCause, JoinError, PushError, Reply, Socket, SocketBuilder, Status,
+    Channel, ConnectionState, JoinCause, JoinError, Payload, PushError, Reply, Socket,
+    SocketBuilder, Status,
 };
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::history::{History, Search};
-use super::step::{Address, Expect, Pattern, Step, Task};
 use crate::connect::Connect;
 use crate::failure::{Code, Failure};
 use crate::interrupt::Interrupt;
@@ -23,6 +23,10 @@ use crate::malformed;
 use crate::printer::Printer;
 use crate::queue::{Receiver, Sender, queue};
 use crate::record::{Kind, Record};
+use crate::scenario::{
+    Address, Content, Cursor, Expect, Next, Pattern, Present, Program, Step, Task, Unfilled,
+    Unsaved, User,
+};
 use crate::session::{
     JoinParams, JoinRefs, JoinedChannel, accepted, channel_records, forward, report_connection,
     report_failures, topic_records, while_open,
@@ -46,7 +50,9 @@ pub(super) struct Runner {
     /// True once the connection has ended for good.
     is_over: watch::Receiver<bool>,
     channels: BTreeMap<String, JoinedChannel>,
+    presences: BTreeMap<String, Present>,
     refs: JoinRefs,
+    user: User,
 }
 
 /// Connection, which may have ended, with the settings to connect again.
@@ -94,14 +100,41 @@ impl Runner {
             connection: None,
             is_over: watch::channel(false).1,
             channels: BTreeMap::new(),
+            presences: BTreeMap::new(),
             refs: JoinRefs::default(),
+            user: User::new(0, fastrand::u64(..)),
         }
     }
 
+    /// Runs a program; the error has the line of the step that failed.
+    pub(super) async fn run(&mut self, program: &Program) -> Result<(), (u64, Failure)> {
+        let mut cursor = Cursor::default();
+        while let Some(next) = cursor.next(program, &mut self.user.rng, Instant::now()) {
+            match next {
+                Next::Step(step, _) => {
+                    self.perform(step).await.map_err(|failure| (step.line, failure))?;
+                }
+                Next::Pass(due) => {
+                    self.user.set_pass(cursor.pass());
+                    let due = due.unwrap_or_else(Instant::now);
+                    // A loop may have no step that waits.
+                    let waited = self.during(async {
+                        sleep_until(due).await;
+                        yield_now().await;
+                    });
+                    waited.await.map_err(|failure| (0, failure))?;
+                }
+                Next::GroupEnded(..) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Performs one step.
-    pub(super) async fn perform(&mut self, line: u64, step: Step) -> Result<(), Failure> {
-        let origin = Origin { line, id: step.id };
-        match step.task.map_topic(|topic| self.supabase.topic(topic)) {
+    async fn perform(&mut self, step: &Step) -> Result<(), Failure> {
+        let origin = Origin { line: step.line, id: step.id.clone() };
+        let task = step.fill(&self.user.variables).map_err(unfilled)?;
+        match task.map_topic(|topic| self.supabase.topic(topic)) {
             Task::Connect(address) => self.connect(&origin, address).await,
             Task::Join { topic, params, replace, expect } => {
                 self.socket()?;
@@ -110,7 +143,8 @@ impl Runner {
                     Some(connection) => connection.to.channel(&topic, params, replace),
                     None => Err(unconnected()),
                 })?;
-                self.join(&origin, joined, expect, step.timeout).await
+                let answer = self.join(&origin, joined, expect, step.timeout).await?;
+                self.save(step, answer.as_ref())
             }
             Task::Params { topic, params } => {
                 self.supabase.params(JoinParams::Fixed(params.clone()))?;
@@ -120,6 +154,7 @@ impl Runner {
             Task::Push { topic, event, payload, expect } => {
                 self.socket()?;
                 let channel = self.joined(&topic)?.channel.clone();
+                let (Content::Json(payload) | Content::Binary(payload)) = payload;
                 let (sent, payload) = self.supabase.pushed(&event, payload)?;
                 let push = channel.push_with_timeout(step.timeout, sent, payload);
                 let push: phx_tokio::Push<()> = push.accepted()?;
@@ -129,12 +164,14 @@ impl Runner {
                     return Ok(());
                 }
                 let reply = self.while_open(push.reply()).await?;
-                self.replied(&origin, &channel, &event, expect, reply).await
+                let answer = self.replied(&origin, &channel, &event, expect, reply).await?;
+                self.save(step, Some(&answer))
             }
             Task::Leave { topic } => {
                 self.socket()?;
                 self.joined(&topic)?;
-                if let Some(JoinedChannel { channel, .. }) = self.channels.remove(&topic) {
+                self.presences.remove(&*topic);
+                if let Some(JoinedChannel { channel, .. }) = self.channels.remove(&*topic) {
                     let left = self.while_open(channel.leave_with_timeout(step.timeout)).await?;
                     left?;
                     let record = Record::new(Kind::Left).topic(channel.topic());
@@ -147,8 +184,38 @@ impl Runner {
                 tokio::spawn(forward(messages, self.records.clone()));
                 Ok(())
             }
-            Task::Wait(pattern) => self.wait(&pattern, step.timeout).await,
-            Task::Sleep(time) => self.during(sleep(time)).await,
+            Task::Wait(pattern) => {
+                let record = self.wait(&pattern, step.timeout).await?;
+                self.save(step, record.payload.as_ref())
+            }
+            Task::Presence { topic, key, at_least } => {
+                self.socket()?;
+                self.joined(&topic)?;
+                let present = self.presences.get(&*topic).cloned();
+                let present = present.ok_or_else(|| Failure::usage("it isn't joined"))?;
+                let reached = present.reaches(key.as_deref(), at_least);
+                let reached = self.while_open(timeout(step.timeout, reached)).await?;
+                let patience = humantime::format_duration(step.timeout);
+                let place = shown(&topic);
+                let expected = match key {
+                    Some(_) => {
+                        format!("expected the key to be present on {place} within {patience}")
+                    }
+                    None => {
+                        format!("expected {at_least} to be present on {place} within {patience}")
+                    }
+                };
+                reached.map_err(|_| Failure::timed_out(expected))?.ok_or(Failure::ended())
+            }
+            Task::Sleep { least, most } => {
+                let time = self.user.between(least, most);
+                self.during(sleep(time)).await
+            }
+            Task::Set(values) => Ok(self.user.set(&values).map_err(unsaved)?),
+            Task::Data(table, order) => {
+                self.user.take_row(&table, order);
+                Ok(())
+            }
             Task::Ping => {
                 let socket = self.socket()?.clone();
                 let round_trip = self.while_open(socket.ping()).await?;
@@ -166,6 +233,16 @@ impl Runner {
                     .await
             }
         }
+    }
+
+    /// Sets the variables that a step takes from its answer.
+    fn save(&mut self, step: &Step, answer: Option<&Payload>) -> Result<(), Failure> {
+        let saved = match answer {
+            Some(answer) => step.save(answer, &mut self.user.variables),
+            None if step.save.is_empty() => Ok(()),
+            None => Err(Unsaved::NotFound),
+        };
+        saved.map_err(unsaved)
     }
 
     /// Waits for a future, and prints the records in between.
@@ -214,8 +291,7 @@ impl Runner {
         if !self.connection.as_ref().is_none_or(is_ended) {
             return Err(Failure::usage("`connect` again needs a `disconnect` before it"));
         }
-        let is_same =
-            |last: &mut Connection| address == Address::default() || address == last.address;
+        let is_same = |last: &mut Connection| address.is_empty() || address == last.address;
         if let Some(last) = self.connection.take_if(is_same) {
             let socket = last.to.socket().clone();
             last.is_announced.store(false, Ordering::Relaxed);
@@ -225,14 +301,15 @@ impl Runner {
             connected?;
         } else {
             self.channels.clear();
+            self.presences.clear();
             self.connection = None;
-            let url = address.url.clone().or_else(|| self.url.clone());
+            let url = address.url.as_deref().map(str::to_owned).or_else(|| self.url.clone());
             let url = url.ok_or(Failure::usage("`connect` needs a `url`, or `--url`"))?;
             let is_announced = Arc::new(AtomicBool::new(false));
             let (over, is_over) = watch::channel(false);
             let (refs, records) = (self.refs.clone(), self.records.clone());
             let watched = |builder| {
-                let builder = settle(builder, &address);
+                let builder = address.settle(builder);
                 report(builder, &refs, records, Arc::clone(&is_announced), over)
             };
             let supabase = Arc::clone(&self.supabase);
@@ -250,19 +327,21 @@ impl Runner {
         joined: JoinedChannel,
         expect: Expect,
         patience: Duration,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Payload>, Failure> {
         let channel = joined.channel.clone();
         let messages = channel_records(&channel, &self.refs).map(self.supabase.read());
         let records = self.records.clone();
         report_failures(&channel, move |record| records.send_now(record));
         let topic = channel.topic().clone();
         self.refs.expect(&topic);
+        let present = Present::on(&channel);
         let answer = self.while_open(channel.join_with_timeout(patience)).await?;
         let record = Record::new(Kind::Joined).topic(&topic).reference(self.refs.of(&topic));
         match accepted(answer) {
             Ok(response) => {
                 self.print(origin.mark(record.answer(&response))).await?;
                 self.channels.insert(topic.to_string(), joined);
+                self.presences.insert(topic.to_string(), present);
                 tokio::spawn(forward(messages, self.records.clone()));
                 match expect {
                     Expect::Error => {
@@ -272,14 +351,15 @@ impl Runner {
                             format!("join of `{}`: {text}", shown(&topic)),
                         ))
                     }
-                    _ => Ok(()),
+                    _ => Ok(response.ok()),
                 }
             }
             Err(JoinError { cause: JoinCause::Rejected { status, response, .. }, .. })
                 if expect != Expect::Ok =>
             {
                 let record = Record { kind: Kind::Rejected, ..record }.payload(&response);
-                self.print(origin.mark(record.more("status", status.as_str()))).await
+                self.print(origin.mark(record.more("status", status.as_str()))).await?;
+                Ok(Some(response))
             }
             Err(failed) => Err(failed.into()),
         }
@@ -292,7 +372,7 @@ impl Runner {
         event: &str,
         expect: Expect,
         reply: Result<Reply, PushError>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Payload, Failure> {
         let topic = channel.topic();
         let reply = reply?;
         self.print(origin.mark(Record::reply(topic, event, &reply))).await?;
@@ -302,16 +382,19 @@ impl Runner {
             Expect::Any | Expect::None => true,
         };
         if is_expected {
-            return Ok(());
+            return Ok(reply.response);
         }
         let expected = if expect == Expect::Ok { "expected ok" } else { "expected an error" };
         Err(Failure::replied(topic, event, &reply).at(expected))
     }
 
-    async fn wait(&mut self, pattern: &Pattern, patience: Duration) -> Result<(), Failure> {
+    async fn wait(&mut self, pattern: &Pattern, patience: Duration) -> Result<Record, Failure> {
         let deadline = Instant::now() + patience;
         let mut search = Search::new(pattern);
-        while !self.history.find(&mut search) {
+        loop {
+            if let Some(record) = self.history.find(&mut search) {
+                return Ok(record);
+            }
             let mut is_over = self.is_over.clone();
             tokio::select! {
                 biased;
@@ -323,7 +406,6 @@ impl Runner {
                 }
             }
         }
-        Ok(())
     }
 
     /// Returns the text for a pattern without a match.
@@ -333,7 +415,7 @@ impl Runner {
     }
 
     /// Searches the records that had come when the connection ended, and those of the forwarding tasks.
-    async fn find_last(&mut self, mut search: Search<'_>) -> Result<(), Failure> {
+    async fn find_last(&mut self, mut search: Search<'_>) -> Result<Record, Failure> {
         let mut is_all = false;
         while !is_all {
             // The tasks run before this continues, since they were woken before the report of the end.
@@ -343,8 +425,8 @@ impl Runner {
                 self.print(record).await?;
                 is_all = false;
             }
-            if self.history.find(&mut search) {
-                return Ok(());
+            if let Some(record) = self.history.find(&mut search) {
+                return Ok(record);
             }
         }
         Err(Failure::ended())
@@ -367,22 +449,25 @@ impl Runner {
     }
 }
 
-fn unconnected() -> Failure {
-    Failure::usage("there is no connection: `connect` comes first")
+fn unfilled(why: Unfilled) -> Failure {
+    Failure::usage(match why {
+        Unfilled::NoValue(name) => {
+            format!("`{name}` has no value: expected a `set`, `data` or `save` of it before")
+        }
+        Unfilled::TooLarge => "the values of its variables are too large".to_owned(),
+    })
 }
 
-/// Adds the params, headers and token of an address.
-fn settle(mut builder: SocketBuilder, address: &Address) -> SocketBuilder {
-    for (name, value) in &address.params {
-        builder = builder.param(name, value);
-    }
-    for (name, value) in &address.headers {
-        builder = builder.header(name, value);
-    }
-    if let Some(token) = &address.auth_token {
-        builder = builder.auth_token(token);
-    }
-    builder
+fn unsaved(why: Unsaved) -> Failure {
+    Failure::failed(match why {
+        Unsaved::NotJson => "`save` needs an answer, and it isn't JSON",
+        Unsaved::NotFound => "a pointer of `save` finds nothing in the answer",
+        Unsaved::TooLarge => "the value of a variable is too large",
+    })
+}
+
+fn unconnected() -> Failure {
+    Failure::usage("there is no connection: `connect` comes first")
 }
 
 /// Reports the connection's records, and its final end.

@@ -36,6 +36,7 @@ use Takes::{Nothing, Path as File, Value};
 const OPTIONS: &[(&str, Takes)] = &[
     ("--access-token", Value(&[""])),
     ("--also", Value(&[])),
+    ("--arrival-rate", Value(&["-hush"])),
     ("--auth-token", Value(&[""])),
     ("--binary", File),
     ("--cacert", File),
@@ -68,6 +69,7 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--key", File),
     ("--latency", Value(&["5hush"])),
     ("--lines", Nothing),
+    ("--max-users", Value(&[])),
     ("--no-history", Nothing),
     ("--no-reconnect", Nothing),
     ("--no-reply", Nothing),
@@ -96,9 +98,13 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--rejoin-closed", Nothing),
     ("--rejoin-delays", Value(&["5hush", "1s,hush"])),
     ("--repeat", Value(&[])),
+    ("--scenario", File),
+    ("--seed", Value(&[])),
     ("--show-secrets", Nothing),
     ("--size", Value(&[])),
     ("--sockets", Value(&[])),
+    ("--source", Value(&["hush::"])),
+    ("--stage", Value(&["hush:1", "1s:hush", "1s:99999999999"])),
     ("--state-event", Value(&[])),
     ("--supabase", Value(&[""])),
     ("--timeout", Value(&["5hush"])),
@@ -108,9 +114,11 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--track", Value(&["{\"a\":\"hush\"}", "{\"a\":hush}", "[\"hush\"]"])),
     ("--track-event", Value(&[])),
     ("--url", Value(URLS)),
+    ("--users", Value(&["99999999999"])),
     ("--verbose", Nothing),
     ("--version", Nothing),
     ("--vsn", Value(&[])),
+    ("--yes", Nothing),
 ];
 
 const URLS: &[&str] = &[

@@ -1,0 +1,414 @@
+//! One user of a load, who performs the scenario's steps and records them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures::FutureExt as _;
+use phx_tokio::{
+    ByteString, Channel, ConnectCause, ConnectError, JoinCause, JoinError, Payload, Push, Reply,
+    Socket, Status,
+};
+use tokio::sync::oneshot;
+use tokio::task::consume_budget;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::Shared;
+use super::inbox::Inbox;
+use crate::bench::recorder::{ErrorClass, StepSample};
+use crate::bench::traffic::Traffic;
+use crate::scenario::{
+    Address, Content, Cursor, Expect, Next, Pattern, Present, Step, Task, Unfilled, Unsaved,
+    User as State,
+};
+use crate::terminal;
+
+/// The request to a user to stop: the sender was dropped.
+#[derive(Debug)]
+pub(super) struct Stop {
+    sender: oneshot::Receiver<()>,
+    is_asked: bool,
+}
+
+impl Stop {
+    pub(super) fn new() -> (oneshot::Sender<()>, Self) {
+        let (asks, sender) = oneshot::channel();
+        (asks, Stop { sender, is_asked: false })
+    }
+
+    /// Waits for the request. Cancel-safe.
+    pub(super) async fn asked(&mut self) {
+        if !self.is_asked {
+            let _ = (&mut self.sender).await;
+            self.is_asked = true;
+        }
+    }
+
+    pub(super) fn is_asked(&mut self) -> bool {
+        self.asked().now_or_never().is_some()
+    }
+}
+
+/// How a pass of the scenario ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// All its steps were performed.
+    Whole,
+    /// A step failed without which the others make no sense.
+    Failed,
+    /// The user was asked to stop.
+    Stopped,
+}
+
+/// Why a step has no outcome to count as a success.
+enum Failed {
+    /// The step is counted as failed, and the next one is performed.
+    Step(ErrorClass),
+    /// The step is counted as failed, and the pass ends.
+    Pass(ErrorClass),
+    /// The user was asked to stop; nothing is counted.
+    Stopped,
+}
+
+impl Failed {
+    const fn step(word: &'static str) -> Self {
+        Failed::Step(ErrorClass::new(word))
+    }
+
+    const fn pass(word: &'static str) -> Self {
+        Failed::Pass(ErrorClass::new(word))
+    }
+}
+
+/// A user with its connection.
+pub(super) struct User<'a> {
+    shared: &'a Shared,
+    state: State,
+    stop: &'a mut Stop,
+    /// When the schedule wants the next step, if there is one.
+    due: Option<Instant>,
+    socket: Option<Socket>,
+    channels: BTreeMap<ByteString, Joined>,
+    inbox: Arc<Inbox>,
+}
+
+/// A channel that was joined.
+struct Joined {
+    channel: Channel,
+    /// Those present there, if the scenario asks for them.
+    present: Option<Present>,
+}
+
+/// Performs the scenario once as the user with this number, whose first step is due at a time.
+pub(super) async fn pass(
+    shared: &Shared,
+    number: u64,
+    due: Option<Instant>,
+    stop: &mut Stop,
+) -> Ended {
+    let mut user = User {
+        shared,
+        state: State::new(number, shared.seed),
+        stop,
+        due,
+        socket: None,
+        channels: BTreeMap::new(),
+        inbox: Arc::default(),
+    };
+    let ended = user.perform_all().await;
+    user.disconnect().await;
+    ended
+}
+
+impl User<'_> {
+    async fn perform_all(&mut self) -> Ended {
+        let shared = self.shared;
+        let mut cursor = Cursor::default();
+        loop {
+            if self.stop.is_asked() {
+                return Ended::Stopped;
+            }
+            match cursor.next(&shared.program, &mut self.state.rng, Instant::now()) {
+                None => return Ended::Whole,
+                Some(Next::Step(step, name)) => {
+                    if let Some(ended) = self.perform_and_record(step, name).await {
+                        return ended;
+                    }
+                }
+                Some(Next::Pass(due)) => {
+                    self.state.set_pass(cursor.pass());
+                    if let Some(due) = due {
+                        self.due = Some(due);
+                        tokio::select! {
+                            () = sleep_until(due) => {}
+                            () = self.stop.asked() => return Ended::Stopped,
+                        }
+                    }
+                    // A loop may have no step that waits.
+                    consume_budget().await;
+                }
+                Some(Next::GroupEnded(name, began)) => {
+                    let latency = began.elapsed();
+                    self.shared.recorder.record(
+                        self.shard(),
+                        StepSample {
+                            step: name,
+                            due: began,
+                            sent: began,
+                            latency,
+                            bytes: 0,
+                            error: None,
+                        },
+                    );
+                }
+            }
+        }
+    }
+
+    async fn perform_and_record(&mut self, step: &Step, name: usize) -> Option<Ended> {
+        let is_measured = is_measured(&step.task);
+        let sent = Instant::now();
+        let due = if is_measured { self.due.take() } else { None };
+        let outcome = self.perform(step).await;
+        let latency = sent.elapsed();
+        let (bytes, error, ended) = match outcome {
+            Ok(bytes) => (bytes, None, None),
+            Err(Failed::Step(class)) => (0, Some(class), None),
+            Err(Failed::Pass(class)) => (0, Some(class), Some(Ended::Failed)),
+            Err(Failed::Stopped) => return Some(Ended::Stopped),
+        };
+        if is_measured || error.is_some() {
+            let due = due.unwrap_or(sent);
+            let sample = StepSample { step: name, due, sent, latency, bytes, error };
+            self.shared.recorder.record(self.shard(), sample);
+        }
+        ended
+    }
+
+    /// Performs a step, and returns the bytes of the server's answer.
+    async fn perform(&mut self, step: &Step) -> Result<usize, Failed> {
+        let task = step.fill(&self.state.variables).map_err(|why| match why {
+            Unfilled::NoValue(_) => Failed::pass("a variable has no value"),
+            Unfilled::TooLarge => Failed::pass("variables too large"),
+        })?;
+        match task {
+            Task::Connect(address) => self.connect(&address, step).await.map(|()| 0),
+            Task::Join { topic, params, replace, expect } => {
+                let answer = self.join(topic, params, replace, expect, step).await?;
+                self.save(step, &answer)
+            }
+            Task::Push { topic, event, payload, expect } => {
+                let channel = &self.joined(&topic)?.channel;
+                let (Content::Json(payload) | Content::Binary(payload)) = payload;
+                let push: Push<()> = channel.push_with_timeout(step.timeout, event, payload);
+                if expect == Expect::None {
+                    let push = push.accepted();
+                    // Its outcome makes no difference.
+                    let push = push.map_err(|failed| Failed::Step(ErrorClass::of_push(&failed)))?;
+                    let _ = push.detach();
+                    return Ok(0);
+                }
+                let reply = push.reply().await;
+                let reply = reply.map_err(|failed| Failed::Step(ErrorClass::of_push(&failed)))?;
+                self.replied(step, expect, &reply)
+            }
+            Task::Leave { topic } => {
+                self.joined(&topic)?;
+                if let Some(Joined { channel, .. }) = self.channels.remove(&topic) {
+                    let left = channel.leave_with_timeout(step.timeout).await;
+                    left.map_err(|_| Failed::step("timed out"))?;
+                }
+                Ok(0)
+            }
+            Task::Wait(pattern) => self.wait(&pattern, step).await,
+            Task::Presence { topic, key, at_least } => {
+                let present = self.joined(&topic)?.present.clone();
+                let present = present.ok_or(Failed::step("not joined"))?;
+                let reached = present.reaches(key.as_deref(), at_least);
+                let reached = self.within(step, reached).await?;
+                reached.map(|()| 0).ok_or(Failed::step("channel closed"))
+            }
+            Task::Sleep { least, most } => {
+                let wake = Instant::now() + self.state.between(least, most);
+                tokio::select! {
+                    () = sleep_until(wake) => Ok(0),
+                    () = self.stop.asked() => Err(Failed::Stopped),
+                }
+            }
+            Task::Ping => {
+                let pinged = timeout(step.timeout, self.socket()?.ping()).await;
+                match pinged {
+                    Ok(Ok(_)) => Ok(0),
+                    Ok(Err(_)) => Err(Failed::step("disconnected")),
+                    Err(_) => Err(Failed::step("timed out")),
+                }
+            }
+            Task::Disconnect => {
+                self.socket()?;
+                self.disconnect().await;
+                Ok(0)
+            }
+            Task::Set(values) => {
+                let set = self.state.set(&values).map(|()| 0);
+                set.map_err(|_| Failed::pass("variables too large"))
+            }
+            Task::Data(table, order) => {
+                self.state.take_row(&table, order);
+                Ok(0)
+            }
+            // Refused before the load began.
+            Task::Params { .. } | Task::Listen { .. } => Err(Failed::pass("not performed")),
+        }
+    }
+
+    async fn connect(&mut self, address: &Address, step: &Step) -> Result<(), Failed> {
+        if self.socket.is_some() {
+            return Err(Failed::pass("connected already"));
+        }
+        let shared = self.shared;
+        let url = address.url.as_deref().unwrap_or(&shared.options.url);
+        let builder = shared.options.connect.builder(url, terminal::warning);
+        let builder = builder.map_err(|_| Failed::pass("the URL can't be used"))?;
+        let opened = Arc::clone(&shared.opened);
+        let mut builder = shared.malformed.on(address.settle(builder)).on_open(move || {
+            opened.fetch_add(1, Ordering::Relaxed);
+        });
+        if shared.has_waits {
+            let inbox = Arc::clone(&self.inbox);
+            builder = builder.on_message(move |message| inbox.add(message));
+        }
+        let socket = builder.spawn().map_err(|failed| Failed::Pass(class_of_connect(&failed)))?;
+        match socket.wait_connected().with_timeout(step.timeout).await {
+            Ok(()) => {
+                shared.connected.fetch_add(1, Ordering::Relaxed);
+                self.socket = Some(socket);
+                Ok(())
+            }
+            Err(failed) => {
+                socket.disconnect().await;
+                Err(Failed::Pass(class_of_connect(&failed)))
+            }
+        }
+    }
+
+    async fn join(
+        &mut self,
+        topic: ByteString,
+        params: Payload,
+        replace: bool,
+        expect: Expect,
+        step: &Step,
+    ) -> Result<Payload, Failed> {
+        let failed = |failed: &JoinError| Failed::Pass(class_of_join(failed));
+        let builder = self.socket()?.channel(topic.clone()).params(params);
+        let builder = if replace { builder.replace() } else { builder };
+        let channel = builder.create().map_err(|error| failed(&error))?;
+        let present = self.shared.has_presence.then(|| Present::on(&channel));
+        match (channel.join_with_timeout(step.timeout).await, expect) {
+            (Ok(_), Expect::Error) => Err(Failed::step("joined")),
+            (Ok(response), _) => {
+                self.channels.insert(topic, Joined { channel, present });
+                Ok(response)
+            }
+            (
+                Err(JoinError { cause: JoinCause::Rejected { response, .. }, .. }),
+                Expect::Error | Expect::Any,
+            ) => Ok(response),
+            (Err(error), _) => Err(failed(&error)),
+        }
+    }
+
+    fn replied(&mut self, step: &Step, expect: Expect, reply: &Reply) -> Result<usize, Failed> {
+        let is_ok = reply.status == Status::Ok;
+        match expect {
+            Expect::Ok if !is_ok => Err(Failed::Step(ErrorClass::replied(&reply.status))),
+            Expect::Error if is_ok => Err(Failed::Step(ErrorClass::replied(&reply.status))),
+            _ => self.save(step, &reply.response),
+        }
+    }
+
+    async fn wait(&mut self, pattern: &Pattern, step: &Step) -> Result<usize, Failed> {
+        self.socket()?;
+        let inbox = Arc::clone(&self.inbox);
+        let received = self.within(step, inbox.find(pattern)).await?;
+        self.save(step, &received.payload)
+    }
+
+    /// Waits for a future within the step's time, unless the user is asked to stop.
+    async fn within<T>(&mut self, step: &Step, work: impl Future<Output = T>) -> Result<T, Failed> {
+        tokio::select! {
+            biased;
+            done = timeout(step.timeout, work) => done.map_err(|_| Failed::step("timed out")),
+            () = self.stop.asked() => Err(Failed::Stopped),
+        }
+    }
+
+    /// Sets the variables that a step takes from its answer, and returns the answer's bytes.
+    fn save(&mut self, step: &Step, answer: &Payload) -> Result<usize, Failed> {
+        let saved = step.save(answer, &mut self.state.variables);
+        saved.map(|()| answer.len()).map_err(|why| match why {
+            Unsaved::NotJson => Failed::step("the answer isn't JSON"),
+            Unsaved::NotFound => Failed::step("a pointer finds nothing"),
+            Unsaved::TooLarge => Failed::step("variables too large"),
+        })
+    }
+
+    async fn disconnect(&mut self) {
+        self.channels.clear();
+        if let Some(socket) = &self.socket {
+            socket.disconnect().await;
+        }
+        self.count_traffic();
+    }
+
+    /// Counts the connection's traffic, and drops it.
+    fn count_traffic(&mut self) {
+        if let Some(socket) = self.socket.take() {
+            self.shared.add_traffic(Traffic::of(&[socket]));
+        }
+    }
+
+    fn socket(&self) -> Result<&Socket, Failed> {
+        self.socket.as_ref().ok_or(Failed::pass("not connected"))
+    }
+
+    fn joined(&self, topic: &ByteString) -> Result<&Joined, Failed> {
+        self.channels.get(topic).ok_or(Failed::step("not joined"))
+    }
+
+    /// The user's shard of the recorder.
+    fn shard(&self) -> usize {
+        usize::try_from(self.state.number).unwrap_or_default()
+    }
+}
+
+/// A user who is dropped before its end was connected all the same.
+impl Drop for User<'_> {
+    fn drop(&mut self) {
+        self.count_traffic();
+    }
+}
+
+/// Returns whether the time of a step is that of the server.
+fn is_measured<T, J>(task: &Task<T, J>) -> bool {
+    !matches!(task, Task::Sleep { .. } | Task::Set(_) | Task::Data(..))
+}
+
+fn class_of_connect(failed: &ConnectError) -> ErrorClass {
+    ErrorClass::new(match &failed.cause {
+        ConnectCause::TimedOut { last: None, .. } => "timed out",
+        ConnectCause::Endpoint(_) | ConnectCause::Config(_) => "the URL can't be used",
+        _ => "can't connect",
+    })
+}
+
+fn class_of_join(failed: &JoinError) -> ErrorClass {
+    ErrorClass::new(match &failed.cause {
+        JoinCause::Rejected { .. } => "rejected",
+        JoinCause::ReplyDropped { .. } => "reply too large",
+        JoinCause::Crashed => "crashed",
+        JoinCause::TimedOut => "timed out",
+        JoinCause::InvalidState(_) => "refused locally",
+        _ => "failed",
+    })
+}

@@ -1,0 +1,302 @@
+//! A scenario's lines as a program: blocks are checked, and each knows where it ends.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use super::line::{Line, Loop};
+use super::task::{Step, Task};
+
+/// Blocks within blocks.
+const MAX_DEPTH: usize = 16;
+
+/// Lines of a program.
+const MAX_LINES: usize = 10_000;
+
+/// Different names of steps and groups, each of which is measured.
+const MAX_NAMES: usize = 64;
+
+/// A mistake in a scenario. The text says what was expected, and at which column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Flaw {
+    pub(crate) line: u64,
+    pub(crate) text: String,
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.text)
+    }
+}
+
+/// One instruction.
+#[derive(Debug)]
+pub(crate) enum Op {
+    /// A step, with its name's number.
+    Step(Box<Step>, usize),
+    /// Begins a loop, whose first step is the next instruction.
+    Loop(Loop),
+    LoopEnd,
+    /// Begins a group with this number of its name.
+    Group(usize),
+    GroupEnd,
+    /// Goes to one of the places, by their weights.
+    Choose(Vec<(u64, usize)>),
+    Jump(usize),
+}
+
+/// A program that was checked.
+#[derive(Debug, Default)]
+pub(crate) struct Program {
+    ops: Vec<Op>,
+    names: Vec<Named>,
+}
+
+/// A name of steps or groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+    /// True if the steps are pushes with a reply.
+    pub(crate) is_push: bool,
+}
+
+impl Program {
+    pub(crate) fn op(&self, at: usize) -> Option<&Op> {
+        self.ops.get(at)
+    }
+
+    pub(crate) fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.ops.iter().filter_map(|op| match op {
+            Op::Step(step, _) => Some(&**step),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn names(&self) -> &[Named] {
+        &self.names
+    }
+
+    /// Returns the first step that needs a variable which nothing sets, apart from these.
+    pub(crate) fn check_variables(&self, known: &[&str]) -> Result<(), Flaw> {
+        let mut set: BTreeSet<Arc<str>> = known.iter().map(|name| Arc::from(*name)).collect();
+        for step in self.steps() {
+            set.extend(step.save.iter().map(|(name, _)| Arc::clone(name)));
+            match &step.task {
+                Task::Set(values) => set.extend(values.iter().map(|(name, _)| Arc::clone(name))),
+                Task::Data(table, _) => set.extend(table.columns().iter().cloned()),
+                _ => {}
+            }
+        }
+        for step in self.steps() {
+            let mut unset = None;
+            step.task.each_name(|name| {
+                if !set.contains(name) {
+                    unset.get_or_insert_with(|| Arc::clone(name));
+                }
+            });
+            if let Some(name) = unset {
+                let text = format!(
+                    "nothing gives `{name}` a value: expected a `set`, `data` or `save` of it"
+                );
+                return Err(Flaw { line: step.line, text });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes programs of lines.
+#[derive(Debug, Default)]
+pub(crate) struct Builder {
+    program: Program,
+    /// The blocks that haven't ended.
+    open: Vec<Block>,
+}
+
+#[derive(Debug)]
+struct Block {
+    line: u64,
+    /// The instruction that begins it.
+    start: usize,
+    /// The instructions that leave a `choose` after its options.
+    jumps: Vec<usize>,
+}
+
+impl Builder {
+    /// Adds a line.
+    pub(crate) fn add(&mut self, number: u64, line: Line) -> Result<(), Flaw> {
+        let flaw = |text: String| Flaw { line: number, text };
+        let here = self.program.ops.len();
+        if here >= MAX_LINES {
+            return Err(flaw(format!("expected at most {MAX_LINES} lines of steps")));
+        }
+        let needs_option = self.options().is_some_and(|options| options.is_empty());
+        if needs_option && !matches!(line, Line::Option(_)) {
+            return Err(flaw("expected an `option` of the `choose` at column 1".to_owned()));
+        }
+        match line {
+            Line::Step(step) => {
+                let is_push = step.is_measured_push();
+                let name = self.name(step.name.clone(), is_push).map_err(flaw)?;
+                self.program.ops.push(Op::Step(step, name));
+            }
+            Line::Loop(limits) => self.open(number, Op::Loop(limits)).map_err(flaw)?,
+            Line::Group(name) => {
+                let name = self.name(format!("group {name}"), false).map_err(flaw)?;
+                self.open(number, Op::Group(name)).map_err(flaw)?;
+            }
+            Line::Choose => self.open(number, Op::Choose(Vec::new())).map_err(flaw)?,
+            Line::Option(weight) => self.option(weight).map_err(flaw)?,
+            Line::End => self.end().map_err(flaw)?,
+        }
+        Ok(())
+    }
+
+    /// Returns whether all blocks have ended.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Returns the program, or the block that is still open as a flaw, and begins another one.
+    pub(crate) fn take(&mut self) -> Result<Program, Flaw> {
+        if let Some(block) = self.open.last() {
+            let text = "expected an `end` of this block".to_owned();
+            return Err(Flaw { line: block.line, text });
+        }
+        Ok(std::mem::take(&mut self.program))
+    }
+
+    fn open(&mut self, line: u64, op: Op) -> Result<(), String> {
+        if self.open.len() >= MAX_DEPTH {
+            return Err(format!("expected at most {MAX_DEPTH} blocks within each other"));
+        }
+        self.open.push(Block { line, start: self.program.ops.len(), jumps: Vec::new() });
+        self.program.ops.push(op);
+        Ok(())
+    }
+
+    /// The options of the innermost block, if that is a `choose`.
+    fn options(&mut self) -> Option<&mut Vec<(u64, usize)>> {
+        let start = self.open.last()?.start;
+        match self.program.ops.get_mut(start) {
+            Some(Op::Choose(options)) => Some(options),
+            _ => None,
+        }
+    }
+
+    fn option(&mut self, weight: u64) -> Result<(), String> {
+        let Some(is_first) = self.options().map(|options| options.is_empty()) else {
+            return Err("expected a `choose` before the `option` at column 1".to_owned());
+        };
+        if !is_first {
+            self.jump_to_end();
+        }
+        let here = self.program.ops.len();
+        if let Some(options) = self.options() {
+            options.push((weight, here));
+        }
+        Ok(())
+    }
+
+    /// Ends an option; `end` says where it goes.
+    fn jump_to_end(&mut self) {
+        let here = self.program.ops.len();
+        if let Some(block) = self.open.last_mut() {
+            block.jumps.push(here);
+        }
+        self.program.ops.push(Op::Jump(0));
+    }
+
+    fn end(&mut self) -> Result<(), String> {
+        let block = self.open.pop().ok_or("expected a block before its `end` at column 1")?;
+        let here = self.program.ops.len();
+        match self.program.ops.get_mut(block.start) {
+            Some(Op::Loop(_)) => self.program.ops.push(Op::LoopEnd),
+            Some(Op::Group(_)) => self.program.ops.push(Op::GroupEnd),
+            _ => {
+                for jump in block.jumps {
+                    if let Some(Op::Jump(to)) = self.program.ops.get_mut(jump) {
+                        *to = here;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the number of a name.
+    fn name(&mut self, name: String, is_push: bool) -> Result<usize, String> {
+        let named = Named { name, is_push };
+        let names = &mut self.program.names;
+        if let Some(known) = names.iter().position(|known| *known == named) {
+            return Ok(known);
+        }
+        if names.len() >= MAX_NAMES {
+            return Err(format!(
+                "expected at most {MAX_NAMES} different names of steps: a `name` may be that of several"
+            ));
+        }
+        names.push(named);
+        Ok(names.len().saturating_sub(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn build(lines: &str) -> Result<Program, Flaw> {
+        let mut builder = Builder::default();
+        for (line, number) in lines.lines().zip(1..) {
+            let line =
+                Line::parse(number, line, ".").map_err(|text| Flaw { line: number, text })?;
+            builder.add(number, line)?;
+        }
+        builder.take()
+    }
+
+    #[test]
+    fn blocks_are_checked() {
+        let deep = |times: usize| "{\"do\":\"group\",\"name\":\"g\"}\n".repeat(times);
+        for (lines, why) in [
+            (r#"{"do":"end"}"#, "line 1: expected a block before its `end`"),
+            ("{\"do\":\"ping\"}\n{\"do\":\"loop\",\"times\":2}", "line 2: expected an `end`"),
+            ("{\"do\":\"choose\"}\n{\"do\":\"ping\"}", "line 2: expected an `option`"),
+            ("{\"do\":\"choose\"}\n{\"do\":\"end\"}", "line 2: expected an `option`"),
+            (r#"{"do":"option"}"#, "line 1: expected a `choose` before"),
+            (&deep(MAX_DEPTH + 1), "line 17: expected at most 16 blocks"),
+            (&deep(2), "line 2: expected an `end`"),
+        ] {
+            let error = build(lines).unwrap_err().to_string();
+            assert!(error.starts_with(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_and_lines_are_limited_in_number() {
+        let names = |count: usize| -> String {
+            (0..count).map(|n| format!("{{\"do\":\"ping\",\"name\":\"n{n}\"}}\n")).collect()
+        };
+        let group = |lines: String| {
+            format!("{{\"do\":\"group\",\"name\":\"g\"}}\n{lines}{{\"do\":\"end\"}}")
+        };
+        assert_eq!(build(&group(names(MAX_NAMES - 1))).unwrap().names().len(), MAX_NAMES);
+        let error = build(&group(names(MAX_NAMES))).unwrap_err().to_string();
+        assert!(error.contains("line 65: expected at most 64 different names"), "{error}");
+        let many = group("{\"do\":\"ping\"}\n".repeat(MAX_LINES));
+        let error = build(&many).unwrap_err().to_string();
+        assert!(error.contains("expected at most 10000 lines"), "{error}");
+    }
+
+    #[test]
+    fn a_variable_that_nothing_sets_is_found() {
+        let program = build(
+            "{\"do\":\"group\",\"name\":\"g\"}\n\
+             {\"do\":\"join\",\"topic\":\"room:${user}\",\"save\":{\"id\":\"/id\"}}\n\
+             {\"do\":\"push\",\"topic\":\"a\",\"event\":\"${id}\",\"payload\":[\"${n}\"]}\n\
+             {\"do\":\"end\"}",
+        );
+        let flaw = program.unwrap().check_variables(&["user"]).unwrap_err().to_string();
+        assert!(flaw.starts_with("line 3: nothing gives `n` a value: expected"), "{flaw}");
+    }
+}
