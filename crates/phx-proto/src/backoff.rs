@@ -25,15 +25,35 @@ use fastrand::Rng;
 /// ```
 #[derive(Clone)]
 pub struct Backoff {
-    schedule: Schedule,
+    schedule: Delays,
     jitter_percent: u8,
 }
 
 #[derive(Clone)]
-enum Schedule {
+enum Delays {
     Steps(Cow<'static, [Duration]>),
     Exponential { first: Duration, factor: u32, max: Duration },
     Function(Arc<dyn Fn(u32) -> Duration + Send + Sync>),
+}
+
+/// A schedule as it was made, without its jitter; see [`Backoff::schedule`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Schedule<'a> {
+    /// These delays, then always the last.
+    Steps(&'a [Duration]),
+    /// `first`, then `factor` times the one before, up to `max`.
+    #[non_exhaustive]
+    Exponential {
+        /// The first delay.
+        first: Duration,
+        /// The factor from one delay to the next.
+        factor: u32,
+        /// The longest delay.
+        max: Duration,
+    },
+    /// A function of the caller.
+    Function,
 }
 
 /// 1, 2, 5, then 10 s: phoenix.cr's reconnect and phoenix.js's rejoin schedule.
@@ -63,27 +83,27 @@ impl Backoff {
     /// always 10 s.
     #[must_use]
     pub const fn phoenix_cr() -> Self {
-        Backoff { schedule: Schedule::Steps(Cow::Borrowed(&PHOENIX_CR_STEPS)), jitter_percent: 0 }
+        Backoff { schedule: Delays::Steps(Cow::Borrowed(&PHOENIX_CR_STEPS)), jitter_percent: 0 }
     }
 
     /// The reconnect delays of phoenix.js: 10, 50, 100, 150, 200, 250, 500, 1000, 2000, then always
     /// 5000 ms.
     #[must_use]
     pub const fn phoenix_js() -> Self {
-        Backoff { schedule: Schedule::Steps(Cow::Borrowed(&PHOENIX_JS_STEPS)), jitter_percent: 0 }
+        Backoff { schedule: Delays::Steps(Cow::Borrowed(&PHOENIX_JS_STEPS)), jitter_percent: 0 }
     }
 
     /// These delays, then always the last. No delays at all mean none: every retry at once.
     #[must_use]
     pub fn steps(steps: impl Into<alloc::vec::Vec<Duration>>) -> Self {
-        Backoff { schedule: Schedule::Steps(Cow::Owned(steps.into())), jitter_percent: 0 }
+        Backoff { schedule: Delays::Steps(Cow::Owned(steps.into())), jitter_percent: 0 }
     }
 
     /// `first`, then `factor` times the one before, up to `max`. A factor of zero, or a `first` longer than `max`, is an
     /// error of [`Config::validate`](crate::Config::validate).
     #[must_use]
     pub const fn exponential(first: Duration, factor: u32, max: Duration) -> Self {
-        Backoff { schedule: Schedule::Exponential { first, factor, max }, jitter_percent: 0 }
+        Backoff { schedule: Delays::Exponential { first, factor, max }, jitter_percent: 0 }
     }
 
     /// The delay before try number `n`, from 1, for each `n`: the `reconnect_after_ms`
@@ -91,7 +111,7 @@ impl Backoff {
     ///
     /// The function must be pure, or a session can't be replayed.
     pub fn function(delay: impl Fn(u32) -> Duration + Send + Sync + 'static) -> Self {
-        Backoff { schedule: Schedule::Function(Arc::new(delay)), jitter_percent: 0 }
+        Backoff { schedule: Delays::Function(Arc::new(delay)), jitter_percent: 0 }
     }
 
     /// The same schedule with a jitter of `percent` either way, up to 100: more is an error of
@@ -102,14 +122,32 @@ impl Backoff {
         self
     }
 
+    /// The schedule as it was made.
+    #[must_use]
+    pub fn schedule(&self) -> Schedule<'_> {
+        match &self.schedule {
+            Delays::Steps(steps) => Schedule::Steps(steps),
+            Delays::Exponential { first, factor, max } => {
+                Schedule::Exponential { first: *first, factor: *factor, max: *max }
+            }
+            Delays::Function(_) => Schedule::Function,
+        }
+    }
+
+    /// The jitter either way in percent, as it was given.
+    #[must_use]
+    pub const fn jitter_percent(&self) -> u8 {
+        self.jitter_percent
+    }
+
     /// Checks that the schedule can work; the error says what it must be.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         if self.jitter_percent > 100 {
             return Err("a schedule with a jitter of 100 percent at the most");
         }
         match self.schedule {
-            Schedule::Exponential { factor: 0, .. } => Err("a schedule with a factor of 1 or more"),
-            Schedule::Exponential { first, max, .. } if first > max => {
+            Delays::Exponential { factor: 0, .. } => Err("a schedule with a factor of 1 or more"),
+            Delays::Exponential { first, max, .. } if first > max => {
                 Err("a schedule whose first delay is no longer than its longest")
             }
             _ => Ok(()),
@@ -121,16 +159,14 @@ impl Backoff {
     pub fn base_delay(&self, tries: u32) -> Duration {
         let index = tries.saturating_sub(1);
         match &self.schedule {
-            Schedule::Steps(steps) => usize::try_from(index)
+            Delays::Steps(steps) => usize::try_from(index)
                 .ok()
                 .and_then(|index| steps.get(index))
                 .or_else(|| steps.last())
                 .copied()
                 .unwrap_or_default(),
-            Schedule::Exponential { first, factor, max } => {
-                exponential(*first, *factor, *max, index)
-            }
-            Schedule::Function(delay) => delay(tries),
+            Delays::Exponential { first, factor, max } => exponential(*first, *factor, *max, index),
+            Delays::Function(delay) => delay(tries),
         }
     }
 
@@ -193,11 +229,11 @@ impl Default for Backoff {
 impl fmt::Debug for Backoff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.schedule {
-            Schedule::Steps(steps) => write!(f, "Backoff::steps({steps:?})")?,
-            Schedule::Exponential { first, factor, max } => {
+            Delays::Steps(steps) => write!(f, "Backoff::steps({steps:?})")?,
+            Delays::Exponential { first, factor, max } => {
                 write!(f, "Backoff::exponential({first:?}, {factor}, {max:?})")?;
             }
-            Schedule::Function(_) => f.write_str("Backoff::function(..)")?,
+            Delays::Function(_) => f.write_str("Backoff::function(..)")?,
         }
         write!(f, " ± {} %", self.jitter_percent)
     }

@@ -117,7 +117,11 @@
 //!
 //! # Features
 //!
-//! None: the crate is `no_std` with `alloc` as it is.
+//! | feature | for |
+//! |---|---|
+//! | `observer` | recorders of sessions, such as `phx-recorder`: `Socket::observe`; a socket is 16 bytes larger |
+//!
+//! The crate is `no_std` with `alloc` as it is.
 #![no_std]
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::std_instead_of_core)]
 
@@ -137,6 +141,8 @@ mod id;
 mod lifecycle;
 pub mod longpoll;
 mod message;
+#[cfg(feature = "observer")]
+mod observer;
 mod payload;
 mod policy;
 mod presence;
@@ -146,7 +152,7 @@ mod time;
 mod transport;
 
 pub use action::{Action, SendReason};
-pub use backoff::Backoff;
+pub use backoff::{Backoff, Schedule};
 pub use close::{
     AnswerCause, CloseCause, CloseCode, CompressionCause, LongPollCause, ProxyCause,
     ResponseHeaders, TlsCause, TlsCauseKind, UpgradeRejection,
@@ -161,8 +167,12 @@ pub use frame::Frame;
 pub use id::{ChannelId, ParamsRequestId, PingId, RequestId, TransportId};
 pub use lifecycle::Lifecycle;
 pub use message::{Message, PHOENIX, Ref, Status, event as events};
+#[cfg(feature = "observer")]
+pub use observer::{Input, Observer, Output};
 pub use payload::{IntoPayload, JsonCause, Payload, PayloadDropped, PayloadError, Shown};
-pub use policy::{ClosePolicy, Reconnect, ReconnectPolicy, Rejection, Rejoin, RejoinPolicy};
+pub use policy::{
+    ClosePolicy, PolicyKind, Reconnect, ReconnectPolicy, Rejection, Rejoin, RejoinPolicy,
+};
 pub use presence::{
     Presence, PresenceChange, PresenceConfig, PresenceEntry, PresenceError, PresenceList,
     PresenceMeta, PresenceStatus,

@@ -30,7 +30,30 @@ enum Rule<F> {
     Function(F),
 }
 
+/// The way in which a policy was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PolicyKind {
+    /// `default()`.
+    Standard,
+    /// `always()`.
+    Always,
+    /// `never()`; of a [`ClosePolicy`] that is the default.
+    Never,
+    /// A function of the caller.
+    Function,
+}
+
 impl<F> Rule<F> {
+    fn kind(&self) -> PolicyKind {
+        match self {
+            Rule::Standard => PolicyKind::Standard,
+            Rule::Always => PolicyKind::Always,
+            Rule::Never => PolicyKind::Never,
+            Rule::Function(_) => PolicyKind::Function,
+        }
+    }
+
     /// Shows the policy of this name as it is made.
     fn fmt(&self, policy: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let made_by = match self {
@@ -89,6 +112,12 @@ impl ReconnectPolicy {
         decide: impl Fn(&CloseCause, bool) -> Reconnect + Send + Sync + 'static,
     ) -> Self {
         ReconnectPolicy(Rule::Function(Arc::new(decide)))
+    }
+
+    /// The way in which the policy was made.
+    #[must_use]
+    pub fn kind(&self) -> PolicyKind {
+        self.0.kind()
     }
 
     /// Decides what to do after `cause`; `was_open` is `true` if the socket has been open since the user
@@ -264,6 +293,12 @@ impl RejoinPolicy {
         RejoinPolicy(Rule::Function(Arc::new(decide)))
     }
 
+    /// The way in which the policy was made.
+    #[must_use]
+    pub fn kind(&self) -> PolicyKind {
+        self.0.kind()
+    }
+
     /// Decides what to do after `rejection` of a join of `topic`.
     #[must_use]
     pub fn decide(&self, topic: &str, rejection: &Rejection) -> Rejoin {
@@ -329,6 +364,12 @@ impl ClosePolicy {
     /// [`function`](Self::function): it may depend on what the server sent to the channel before.
     pub fn by_topic(decide: impl Fn(&str, &Payload) -> Rejoin + Send + Sync + 'static) -> Self {
         ClosePolicy(Rule::Function(Arc::new(decide)))
+    }
+
+    /// The way in which the policy was made.
+    #[must_use]
+    pub fn kind(&self) -> PolicyKind {
+        self.0.kind()
     }
 
     /// Decides what to do after a `phx_close` of `topic` with this payload.

@@ -1,5 +1,9 @@
 //! The client's side of one connection and its channels: the machine a driver feeds and polls.
 
+#[macro_use]
+mod observed;
+
+mod actions;
 mod attempt;
 mod channel;
 mod channels;
@@ -91,7 +95,7 @@ impl Socket {
     /// assert!(socket.is_connected());
     /// ```
     pub fn connect(&mut self, now: Instant) {
-        self.advance(now);
+        input!(self, now, Input::Connect);
         self.connection.connect(&mut self.cx, &mut self.channels);
     }
 
@@ -113,7 +117,7 @@ impl Socket {
     ) -> Result<(), CallError> {
         // Before the clock moves: a call that is refused changes nothing.
         CallError::check_close(code, reason)?;
-        self.advance(now);
+        input!(self, now, Input::Disconnect(code, reason));
         self.connection.disconnect(&mut self.cx, &mut self.channels, code, reason);
         Ok(())
     }
@@ -123,14 +127,14 @@ impl Socket {
     /// A wait ends at once; a connection or an attempt is dropped, as if it had been lost, and replaced. The reconnect
     /// schedule starts over. Returns `false`, and does nothing, if no connection is wanted: a disconnect always wins.
     pub fn reconnect_now(&mut self, now: Instant) -> bool {
-        self.advance(now);
-        self.connection.replace(&mut self.cx, &mut self.channels, true)
+        input!(self, now, Input::ReconnectNow);
+        output!(self, done, self.connection.replace(&mut self.cx, &mut self.channels, true))
     }
 
     /// As [`reconnect_now`](Self::reconnect_now), but the schedule goes on: for another kind of transport.
     pub fn switch_transport(&mut self, now: Instant) -> bool {
-        self.advance(now);
-        self.connection.replace(&mut self.cx, &mut self.channels, false)
+        input!(self, now, Input::SwitchTransport);
+        output!(self, done, self.connection.replace(&mut self.cx, &mut self.channels, false))
     }
 
     /// Makes a channel for a topic; [`join`](Self::join) joins it.
@@ -154,7 +158,9 @@ impl Socket {
         topic: impl Into<ByteString>,
         params: impl Into<Params>,
     ) -> Result<ChannelId, CallError> {
-        self.channels.add(&mut self.cx, topic.into(), params.into(), false)
+        let (topic, params) = (topic.into(), params.into());
+        observe!(self.cx, Input::Channel(&topic, &params));
+        output!(self, channel, self.channels.add(&mut self.cx, topic, params, false))
     }
 
     /// Like [`channel`](Self::channel), but takes the topic from a channel that has it: that one is left first, and
@@ -169,8 +175,9 @@ impl Socket {
         topic: impl Into<ByteString>,
         params: impl Into<Params>,
     ) -> Result<ChannelId, CallError> {
-        self.advance(now);
-        self.channels.add(&mut self.cx, topic.into(), params.into(), true)
+        let (topic, params) = (topic.into(), params.into());
+        input!(self, now, Input::Replace(&topic, &params));
+        output!(self, channel, self.channels.add(&mut self.cx, topic, params, true))
     }
 
     /// Forgets a channel. One that isn't closed is left first, and its topic is free at once.
@@ -178,8 +185,9 @@ impl Socket {
     /// Its pushes still have their outcomes, but no more events of the channel itself come. Returns `false` if there is
     /// no such channel.
     pub fn remove(&mut self, now: Instant, channel: ChannelId) -> bool {
-        self.advance(now);
-        self.channels.with_known(&mut self.cx, channel, Channel::forget).is_some()
+        input!(self, now, Input::Remove(channel));
+        let known = self.channels.with_known(&mut self.cx, channel, Channel::forget);
+        output!(self, done, known.is_some())
     }
 
     /// Joins a channel, and keeps it joined: it rejoins by itself until it is left or closed.
@@ -215,13 +223,12 @@ impl Socket {
         channel: ChannelId,
         timeout: Option<Duration>,
     ) -> Result<RequestId, CallError> {
-        self.advance(now);
+        input!(self, now, Input::Join(channel, timeout));
         let timeout = timeout.unwrap_or(self.cx.config.join_timeout);
         let connected = self.connection.is_open();
         let join = |channel: &mut Channel, cx: &mut _| channel.join(cx, timeout, connected);
-        self.channels
-            .with_known(&mut self.cx, channel, join)
-            .unwrap_or(Err(CallError::UnknownChannel))
+        let joined = self.channels.with_known(&mut self.cx, channel, join);
+        output!(self, request, joined.unwrap_or(Err(CallError::UnknownChannel)))
     }
 
     /// Pushes an event to the server.
@@ -257,8 +264,11 @@ impl Socket {
         payload: Payload,
         timeout: Option<Duration>,
     ) -> Result<RequestId, PushError> {
-        self.advance(now);
-        self.channels.push(&mut self.cx, channel, (event.into(), payload), true, timeout)
+        let (event, expects_reply) = (event.into(), true);
+        input!(self, now, Input::push(channel, &event, &payload, expects_reply, timeout));
+        let message = (event, payload);
+        let pushed = self.channels.push(&mut self.cx, channel, message, expects_reply, timeout);
+        output!(self, push, pushed)
     }
 
     /// Pushes an event to which no reply is expected: its frame has no ref, so the server sends none.
@@ -280,8 +290,11 @@ impl Socket {
         payload: Payload,
         timeout: Option<Duration>,
     ) -> Result<RequestId, PushError> {
-        self.advance(now);
-        self.channels.push(&mut self.cx, channel, (event.into(), payload), false, timeout)
+        let (event, expects_reply) = (event.into(), false);
+        input!(self, now, Input::push(channel, &event, &payload, expects_reply, timeout));
+        let message = (event, payload);
+        let pushed = self.channels.push(&mut self.cx, channel, message, expects_reply, timeout);
+        output!(self, push, pushed)
     }
 
     /// Leaves a channel. It closes when the server confirms that, when `timeout` ([`Config::leave_timeout`] if `None`)
@@ -311,11 +324,11 @@ impl Socket {
         channel: ChannelId,
         timeout: Option<Duration>,
     ) -> Result<RequestId, CallError> {
-        self.advance(now);
+        input!(self, now, Input::Leave(channel, timeout));
         let timeout = timeout.unwrap_or(self.cx.config.leave_timeout);
-        self.channels
-            .with_known(&mut self.cx, channel, |channel, cx| channel.leave(cx, timeout))
-            .unwrap_or(Err(CallError::UnknownChannel))
+        let leave = |channel: &mut Channel, cx: &mut _| channel.leave(cx, timeout);
+        let left = self.channels.with_known(&mut self.cx, channel, leave);
+        output!(self, request, left.unwrap_or(Err(CallError::UnknownChannel)))
     }
 
     /// Gives up on a push or join: its outcome is [`Outcome::Cancelled`].
@@ -323,14 +336,16 @@ impl Socket {
     /// A push that wasn't sent never will be. Of a join only the wait for its outcome ends; the channel goes on. A
     /// leave can't be cancelled. Returns `false`, and does nothing, if the outcome has been decided.
     pub fn cancel(&mut self, push: RequestId) -> bool {
+        observe!(self.cx, Input::Cancel(push));
         // A leave goes on, so that server and client agree about the channel.
-        match self.cx.requests.get(push.0).map(Request::what) {
+        let waits = match self.cx.requests.get(push.0).map(Request::what) {
             Some(What::Push { .. } | What::JoinCall { .. }) => {
                 self.channels.finish(&mut self.cx, push, Outcome::Cancelled);
                 true
             }
             _ => false,
-        }
+        };
+        output!(self, done, waits)
     }
 
     /// Asks the server for a sign of life; [`Event::Pong`] has the round-trip time. Without a reply in the time that a
@@ -341,8 +356,8 @@ impl Socket {
     ///
     /// [`CallError`] if the socket isn't connected, or 16 pings are under way.
     pub fn ping(&mut self, now: Instant) -> Result<PingId, CallError> {
-        self.advance(now);
-        self.connection.ping(&mut self.cx)
+        input!(self, now, Input::Ping);
+        output!(self, ping, self.connection.ping(&mut self.cx))
     }
 }
 
@@ -361,14 +376,14 @@ impl Socket {
         transport: TransportId,
         properties: TransportProperties,
     ) {
-        self.advance(now);
+        input!(self, now, Input::Opened(transport, properties));
         self.connection.opened(&mut self.cx, &mut self.channels, transport, properties);
     }
 
     /// The transport has lost messages that the server sent, it isn't known which or how many, and goes on: reported as
     /// [`Event::MessagesLost`].
     pub fn handle_gap(&mut self, now: Instant, transport: TransportId) {
-        self.advance(now);
+        input!(self, now, Input::Gap(transport));
         // What the transport has lost had come: a sign of life as a frame is one.
         if self.connection.note_heard(&mut self.cx, transport) {
             self.cx.emit(Event::MessagesLost { transport });
@@ -405,20 +420,20 @@ impl Socket {
     /// go on early enough before [`Config::heartbeat_limit`] has passed since
     /// [`unanswered_since`](Self::unanswered_since): then the connection counts as dead all the same.
     pub fn handle_unread(&mut self, now: Instant, transport: TransportId) {
-        self.advance(now);
+        input!(self, now, Input::Unread(transport));
         self.connection.note_heard(&mut self.cx, transport);
     }
 
     /// Attempts to connect make sense again, or no longer do. Whether a connection is wanted stays as it is.
     pub fn handle_lifecycle(&mut self, now: Instant, lifecycle: Lifecycle) {
-        self.advance(now);
+        input!(self, now, Input::Lifecycle(lifecycle));
         self.connection.lifecycle(&mut self.cx, &mut self.channels, lifecycle);
     }
 
     /// The transport is closed, or couldn't be opened: then [`CloseCause::Io`] is reported as
     /// [`CloseCause::ConnectFailed`]. After an [`Action::Close`] any cause will do: the socket knows why it closed it.
     pub fn handle_closed(&mut self, now: Instant, transport: TransportId, cause: CloseCause) {
-        self.advance(now);
+        input!(self, now, Input::Closed(transport, &cause));
         self.connection.closed(&mut self.cx, &mut self.channels, transport, cause);
     }
 
@@ -429,14 +444,14 @@ impl Socket {
         request: ParamsRequestId,
         params: Option<Payload>,
     ) {
-        self.advance(now);
+        input!(self, now, Input::Params(request, params.as_ref()));
         let made = |channel: &mut Channel, cx: &mut _| channel.params_made(cx, request.0, params);
         self.channels.with_request(&mut self.cx, request.0, made);
     }
 
     /// Time passed. Call it at [`poll_timeout`](Self::poll_timeout)'s moment; early or late is harmless.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.advance(now);
+        input!(self, now, Input::Timeout);
         timeouts::fire_due(&mut self.cx, &mut self.connection, &mut self.channels);
     }
 }
@@ -447,59 +462,18 @@ impl Socket {
     ///
     /// A frame counts as sent once it has been polled: poll when the transport can take one, and call
     /// [`poll_control`](Self::poll_control) while it can't. Until then a push can still be timed out, cancelled, or
-    /// wait for another connection.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use phx_proto::{Action, Config, Event, Frame, Instant, Payload, Socket};
-    /// # let (mut socket, now) = (Socket::new(Config::default(), 42), Instant::EPOCH);
-    /// let lobby = socket.channel("room:lobby", Payload::empty())?;
-    /// socket.join(now, lobby, None)?;
-    /// socket.connect(now);
-    /// while let Some(action) = socket.poll_action() {
-    ///     match action {
-    ///         Action::Connect { transport, .. } => socket.handle_opened(now, transport),
-    ///         Action::Send { transport, frame, .. } => {
-    ///             assert_eq!(frame, Frame::text(r#"["2","2","room:lobby","phx_join",{}]"#));
-    ///             let reply = r#"["2","2","room:lobby","phx_reply",{"response":{},"status":"ok"}]"#;
-    ///             socket.handle_frame(now, transport, Frame::text(reply));
-    ///         }
-    ///         _ => {}
-    ///     }
-    /// }
-    /// assert!(matches!(socket.poll_event(), Some(Event::Opened { .. })));
-    /// assert!(matches!(socket.poll_event(), Some(Event::Joined { channel, .. }) if channel == lobby));
-    /// # Ok::<(), Box<dyn core::error::Error>>(())
-    /// ```
+    /// wait for another connection. The [crate's front page](crate) has the loop around it.
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
-        loop {
-            if let Some(action) = self.poll_control() {
-                return Some(action);
-            }
-            let transport = self.connection.sending_transport()?;
-            let (takes, connected) = (self.connection.properties(), self.connection.is_open());
-            // A join that can't be sent frees its turn for another one.
-            let sent = self.channels.next_frame(&mut self.cx, takes, connected)?;
-            if let Ok((frame, why, may_compress)) = sent {
-                return Some(Action::Send { transport, frame, why, may_compress });
-            }
-        }
+        let Socket { cx, connection, channels } = self;
+        output!(self, action, actions::next(cx, connection, channels))
     }
 
     /// The next action that needs no transport that can take a frame: never [`Action::Send`].
     #[must_use]
     pub fn poll_control(&mut self) -> Option<Action> {
-        // Here, since any call may have freed a turn.
-        if self.cx.turns.is_awaited() {
-            self.channels.give_turns(&mut self.cx);
-        }
-        if let Some(action) = self.connection.poll_control(&self.cx.requests) {
-            return Some(action);
-        }
-        let (request, channel) = self.cx.requests.take_params()?;
-        Some(Action::RequestParams { channel, request: ParamsRequestId(request) })
+        let Socket { cx, connection, channels } = self;
+        output!(self, control, actions::next_control(cx, connection, channels))
     }
 
     /// Returns `true` if a frame waits for the transport: while the transport can't take one, a driver may have to
@@ -514,7 +488,10 @@ impl Socket {
     #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
         // Asked after each frame, and often in vain.
-        if self.cx.events.is_at_rest() { None } else { self.cx.events.poll() }
+        if self.cx.events.is_at_rest() {
+            return None;
+        }
+        output!(self, event, self.cx.events.poll())
     }
 
     /// The moment to call [`handle_timeout`](Self::handle_timeout); `None`: not until something else happens. Changes
@@ -540,6 +517,15 @@ impl Socket {
     #[must_use]
     pub fn timeout_reason(&self) -> Option<TimeoutReason> {
         self.cx.timers.next().map(|(_, why)| why)
+    }
+}
+
+/// For recorders.
+#[cfg(feature = "observer")]
+impl Socket {
+    /// Sets the observer: it sees everything that goes into this socket and comes out of it from now on.
+    pub fn observe(&mut self, observer: alloc::boxed::Box<dyn crate::Observer>) {
+        self.cx.observer = Some(observer);
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Context {
     /// Refs on the wire and ids of calls: one counter, never reset, so that a late reply never
     /// matches something new.
     last_number: u64,
+    #[cfg(feature = "observer")]
+    pub(super) observer: Option<alloc::boxed::Box<dyn crate::Observer>>,
 }
 
 impl Context {
@@ -43,6 +45,8 @@ impl Context {
             events: EventQueue::new(&config),
             counters: Counters::default(),
             last_number: 0,
+            #[cfg(feature = "observer")]
+            observer: None,
             // Last: the event queue above reads its limits before it moves.
             config,
         }

@@ -26,17 +26,20 @@ impl Dispatch<'_> {
     pub(super) fn frame(&mut self, transport: TransportId, frame: Frame) {
         let len = frame.len();
         if !self.count(transport, len) {
+            observe!(self.cx, Input::Stale(transport));
             return;
         }
         let cx = &mut *self.cx;
         let max = cx.config.max_frame_size;
         // Before it is decoded: a frame over the limit must cost nothing.
         if len > max {
-            let too_large = DecodeCause::TooLarge { len, max };
-            malformed(cx, transport, DecodeError::new(too_large, frame));
+            let error = DecodeError::new(DecodeCause::TooLarge { len, max }, frame);
+            observe!(cx, Input::Frame(transport, len, Err(&error)));
+            malformed(cx, transport, error);
             return;
         }
         let mut decoded = cx.config.serializer.decode(frame);
+        observe!(cx, Input::Frame(transport, len, decoded.as_ref()));
         // By reference: a message is large, and most of it isn't kept.
         if let Ok(message) = &mut decoded {
             self.message(len, message);
@@ -53,10 +56,13 @@ impl Dispatch<'_> {
         decoded: Result<Message, DecodeError>,
     ) {
         if self.count(transport, len) {
+            observe!(self.cx, Input::Frame(transport, len, decoded.as_ref()));
             match decoded {
                 Ok(mut message) => self.message(len, &mut message),
                 Err(error) => malformed(self.cx, transport, error),
             }
+        } else {
+            observe!(self.cx, Input::Stale(transport));
         }
     }
 
