@@ -36,8 +36,8 @@ const PAGE_DIFFERENCES: [(char, &str, &str); 11] = [
 ];
 
 /// Other crates whose API is kept as a text.
-const BELOW: [&str; 5] =
-    ["phx-client", "phx-proto", "phx-supabase", "phx-tungstenite", "phx-websocket"];
+const BELOW: [&str; 6] =
+    ["phx-client", "phx-proto", "phx-recorder", "phx-supabase", "phx-tungstenite", "phx-websocket"];
 
 /// Largest number of lines of a difference to show.
 const SHOWN: usize = 20;

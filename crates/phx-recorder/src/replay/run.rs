@@ -1,0 +1,464 @@
+//! A socket under replay: each entry of a recording goes into it, and what comes out is compared.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use phx_proto::{
+    Action, ByteString, ChannelId, CloseCode, Config, DecodeCause, DecodeError, EncodeError,
+    Event as CoreEvent, Frame, Instant, Lifecycle, Message as CoreMessage, Params, ParamsRequestId,
+    Payload, Ref as CoreRef, RequestId, Serializer, Socket, TransportId, TransportProperties,
+};
+
+use super::error::ReplayError;
+use crate::cause::StatusIs;
+use crate::decisions::Decisions;
+use crate::entry::{Body, Entry, LifecycleIs, Malformed, Message, Name, Properties, Push, Ref};
+use crate::filler::{MAX_FILLER, filler};
+use crate::header::Header;
+use crate::names::MAX_NAMES;
+use crate::options::RecordingOptions;
+use crate::recorder::{Sink, record};
+
+/// Most bytes of payloads that a replay hands to its socket for sending: each of them is copied into a frame.
+pub const MAX_SENT: u64 = 8 << 30;
+
+/// Outputs that may differ in number before the first of them is compared.
+const MAX_AHEAD: usize = 64;
+
+/// A socket under replay, and what the recording calls its things.
+pub(super) struct Run {
+    socket: Socket,
+    made: Made,
+    /// Recorded outputs that the socket hasn't given yet, with their lines.
+    expected: VecDeque<(u64, Entry)>,
+    decisions: Decisions,
+    /// The topic of the malformed frame that the socket is given.
+    topic: Topic,
+    names: HashMap<u32, ByteString>,
+    now: Instant,
+    channels: HashMap<u64, ChannelId>,
+    requests: HashMap<u64, RequestId>,
+    transports: HashMap<u64, TransportId>,
+    params: HashMap<u64, ParamsRequestId>,
+    /// A request that has had its outcome.
+    done: Option<RequestId>,
+    /// The newest transport, of which messages come.
+    newest: Option<TransportId>,
+    sent: u64,
+    compared: u64,
+}
+
+type Topic = Arc<Mutex<Option<ByteString>>>;
+
+/// What the socket's own recorder gave and hasn't been compared.
+#[derive(Clone, Debug, Default)]
+struct Made(Arc<Mutex<VecDeque<Entry>>>);
+
+impl Sink for Made {
+    fn begin(&mut self, _: Header) {}
+
+    fn add(&mut self, entry: Entry) {
+        if is_output(&entry) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(entry);
+        }
+    }
+}
+
+fn is_output(entry: &Entry) -> bool {
+    matches!(
+        entry,
+        Entry::Deadline(_)
+            | Entry::Returned(_)
+            | Entry::Action(_)
+            | Entry::Control(_)
+            | Entry::NoAction
+            | Entry::NoControl
+            | Entry::Delivered
+            | Entry::Event(_)
+            | Entry::Check(_)
+    )
+}
+
+/// The recorded session's serializer, which also knows the topic of a frame that wasn't recorded.
+#[derive(Debug)]
+struct Replayed {
+    inner: Arc<dyn Serializer>,
+    topic: Topic,
+}
+
+impl Serializer for Replayed {
+    fn vsn(&self) -> &str {
+        self.inner.vsn()
+    }
+
+    fn encode(&self, message: &CoreMessage) -> Result<Frame, EncodeError> {
+        self.inner.encode(message)
+    }
+
+    fn check(&self, message: &CoreMessage) -> Result<(), EncodeError> {
+        self.inner.check(message)
+    }
+
+    fn decode(&self, frame: Frame) -> Result<CoreMessage, DecodeError> {
+        self.inner.decode(frame)
+    }
+
+    fn topic(&self, _: &Frame) -> Option<ByteString> {
+        self.topic.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Run {
+    pub(super) fn new(header: &Header, serializer: Arc<dyn Serializer>) -> Self {
+        let (made, decisions, topic) = (Made::default(), Decisions::default(), Topic::default());
+        let serializer = Replayed { inner: serializer, topic: Arc::clone(&topic) };
+        let config = header.config.config(Arc::new(serializer), &decisions);
+        Run {
+            socket: record(config, header.seed, RecordingOptions::default(), made.clone()),
+            made,
+            expected: VecDeque::new(),
+            decisions,
+            topic,
+            names: HashMap::new(),
+            now: Instant::EPOCH,
+            channels: HashMap::new(),
+            requests: HashMap::new(),
+            transports: HashMap::new(),
+            params: HashMap::new(),
+            done: None,
+            newest: None,
+            sent: 0,
+            compared: 0,
+        }
+    }
+
+    /// The number of outputs that were compared.
+    pub(super) fn compared(&self) -> u64 {
+        self.compared
+    }
+
+    /// Notes a decision of the recorded session's functions, for the next calls of them.
+    pub(super) fn decided(&self, decided: crate::entry::Decided) {
+        self.decisions.add(decided);
+    }
+
+    /// Replays an entry.
+    pub(super) fn take(&mut self, line: u64, entry: Entry) -> Result<(), ReplayError> {
+        if is_output(&entry) {
+            self.poll(line, &entry)?;
+            self.expected.push_back((line, entry));
+        } else {
+            self.input(line, entry)?;
+        }
+        self.compare(line)
+    }
+
+    /// Ends the session, as the recorded one ended, and compares what is left. Returns the number of outputs that were
+    /// compared.
+    pub(super) fn end(mut self, line: u64) -> Result<u64, ReplayError> {
+        // The recorder's last check comes with it.
+        self.socket = Socket::new(Config::default(), 0);
+        self.compare(line)?;
+        let made = self.made.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        match (self.expected.pop_front(), made) {
+            (None, None) => Ok(self.compared),
+            (Some((line, recorded)), made) => Err(parted(line, Some(&recorded), made.as_ref())),
+            (None, Some(made)) => Err(parted(line, None, Some(&made))),
+        }
+    }
+
+    fn compare(&mut self, line: u64) -> Result<(), ReplayError> {
+        let made = Arc::clone(&self.made.0);
+        let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+        while !self.expected.is_empty() && !made.is_empty() {
+            let (Some((line, recorded)), Some(made)) =
+                (self.expected.pop_front(), made.pop_front())
+            else {
+                break;
+            };
+            if recorded != made {
+                return Err(parted(line, Some(&recorded), Some(&made)));
+            }
+            self.compared = self.compared.saturating_add(1);
+        }
+        if made.len() > MAX_AHEAD {
+            return Err(parted(line, None, made.front()));
+        }
+        match self.expected.front() {
+            Some((line, recorded)) if self.expected.len() > MAX_AHEAD => {
+                Err(parted(*line, Some(recorded), None))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Polls what the recording says was polled.
+    fn poll(&mut self, line: u64, entry: &Entry) -> Result<(), ReplayError> {
+        match entry {
+            Entry::Action(_) | Entry::NoAction => {
+                let action = self.socket.poll_action();
+                self.note_action(action.as_ref());
+            }
+            Entry::Control(_) | Entry::NoControl => {
+                let action = self.socket.poll_control();
+                self.note_action(action.as_ref());
+            }
+            Entry::Delivered | Entry::Event(_) => match self.socket.poll_event() {
+                None => return Err(parted(line, Some(entry), None)),
+                Some(CoreEvent::RequestDone { push, .. }) => {
+                    self.requests.remove(&push.as_u64());
+                    self.done = Some(push);
+                }
+                Some(_) => {}
+            },
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn note_action(&mut self, action: Option<&Action>) {
+        match action {
+            Some(Action::Connect { transport, .. }) => {
+                self.transports.insert(transport.as_u64(), *transport);
+                self.newest = Some(*transport);
+            }
+            Some(Action::RequestParams { request, .. }) => {
+                self.params.insert(request.as_u64(), *request);
+            }
+            _ => {}
+        }
+    }
+
+    #[expect(clippy::too_many_lines, reason = "a line or two for each kind of input")]
+    fn input(&mut self, line: u64, entry: Entry) -> Result<(), ReplayError> {
+        let now = self.now;
+        match entry {
+            Entry::At(at) => self.now = at.into(),
+            Entry::Name(name) | Entry::CutName(name) => self.define(line, name)?,
+            Entry::Connect => self.socket.connect(now),
+            Entry::Disconnect(code, reason) => {
+                let code = CloseCode::from_u16(code);
+                self.socket
+                    .disconnect(now, code, &reason)
+                    .map_err(|_| invalid(line, "a close that can't be sent"))?;
+            }
+            Entry::ReconnectNow => drop(self.socket.reconnect_now(now)),
+            Entry::SwitchTransport => drop(self.socket.switch_transport(now)),
+            Entry::Channel(topic, params) => {
+                let (topic, params) = (self.name(line, topic)?, self.join_params(line, params)?);
+                if let Ok(channel) = self.socket.channel(topic, params) {
+                    self.channels.insert(channel.as_u64(), channel);
+                }
+            }
+            Entry::Replace(topic, params) => {
+                let (topic, params) = (self.name(line, topic)?, self.join_params(line, params)?);
+                if let Ok(channel) = self.socket.replace(now, topic, params) {
+                    self.channels.insert(channel.as_u64(), channel);
+                }
+            }
+            Entry::Remove(channel) => {
+                let channel = self.channel(line, channel)?;
+                self.socket.remove(now, channel);
+            }
+            Entry::Join(channel, timeout) => {
+                let channel = self.channel(line, channel)?;
+                let joined = self.socket.join(now, channel, timeout.map(|it| it.0));
+                self.note_request(joined.ok());
+            }
+            Entry::Push(push) => self.push(line, &push)?,
+            Entry::Leave(channel, timeout) => {
+                let channel = self.channel(line, channel)?;
+                let left = self.socket.leave(now, channel, timeout.map(|it| it.0));
+                self.note_request(left.ok());
+            }
+            Entry::Cancel(request) => {
+                // Of one that has had its outcome any other such will do.
+                let request = self.requests.get(&request).copied().or(self.done);
+                let known = request.ok_or_else(|| invalid(line, "a request that wasn't made"))?;
+                self.socket.cancel(known);
+            }
+            Entry::Ping => drop(self.socket.ping(now)),
+            Entry::Opened(transport, properties) => {
+                let transport = self.transport(line, transport)?;
+                let properties = properties.map(|it| properties_of(&it)).unwrap_or_default();
+                self.socket.handle_opened_with(now, transport, properties);
+            }
+            Entry::MessagesLost(transport) => {
+                let transport = self.transport(line, transport)?;
+                self.socket.handle_gap(now, transport);
+            }
+            Entry::Broadcast(topic, event, payload, frame) => {
+                let payload = received(line, &payload)?;
+                let message =
+                    CoreMessage::new(self.name(line, topic)?, self.name(line, event)?, payload);
+                self.message(line, frame, message)?;
+            }
+            Entry::Message(message) => {
+                let frame = message.frame;
+                let message = self.core_message(line, &message)?;
+                self.message(line, frame, message)?;
+            }
+            Entry::Malformed(malformed) => self.malformed(line, &malformed)?,
+            Entry::Stale(transport) => {
+                let transport = self.transport(line, transport)?;
+                self.socket.handle_frame(now, transport, Frame::text(""));
+            }
+            Entry::Unread(transport) => {
+                let transport = self.transport(line, transport)?;
+                self.socket.handle_unread(now, transport);
+            }
+            Entry::Lifecycle(lifecycle) => self.socket.handle_lifecycle(
+                now,
+                match lifecycle {
+                    LifecycleIs::Active => Lifecycle::Active,
+                    LifecycleIs::Held => Lifecycle::Held,
+                    LifecycleIs::Suspending => Lifecycle::Suspending,
+                },
+            ),
+            Entry::Closed(transport, cause) => {
+                let transport = self.transport(line, transport)?;
+                let cause = cause.cause().ok_or_else(|| invalid(line, "an unknown cause"))?;
+                self.socket.handle_closed(now, transport, cause);
+            }
+            Entry::Params(request, params) => {
+                let request = *self
+                    .params
+                    .get(&request)
+                    .ok_or_else(|| invalid(line, "params that weren't asked for"))?;
+                let params = match params {
+                    Some(params) => Some(self.sent(line, &params)?),
+                    None => None,
+                };
+                self.socket.handle_params(now, request, params);
+            }
+            Entry::Timeout => self.socket.handle_timeout(now),
+            Entry::Gap(_) => return Err(ReplayError::Gap { line }),
+            // Outputs aren't inputs, decisions come before their input, and at the end nothing is done.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn define(&mut self, line: u64, Name(number, text): Name) -> Result<(), ReplayError> {
+        if self.names.len() >= MAX_NAMES && !self.names.contains_key(&number) {
+            return Err(invalid(line, "more names than a recording has at a time"));
+        }
+        self.names.insert(number, ByteString::from(&*text));
+        Ok(())
+    }
+
+    fn name(&self, line: u64, number: u32) -> Result<ByteString, ReplayError> {
+        let name = self.names.get(&number).cloned();
+        name.ok_or_else(|| invalid(line, "a name that no line before gives"))
+    }
+
+    fn channel(&self, line: u64, channel: u64) -> Result<ChannelId, ReplayError> {
+        let known = self.channels.get(&channel).copied();
+        known.ok_or_else(|| invalid(line, "a channel that was never made"))
+    }
+
+    fn transport(&self, line: u64, transport: u64) -> Result<TransportId, ReplayError> {
+        let known = self.transports.get(&transport).copied();
+        known.ok_or_else(|| invalid(line, "a transport that was never asked for"))
+    }
+
+    fn note_request(&mut self, request: Option<RequestId>) {
+        if let Some(request) = request {
+            self.requests.insert(request.as_u64(), request);
+        }
+    }
+
+    /// A payload that is copied into a frame.
+    fn sent(&mut self, line: u64, body: &Body) -> Result<Payload, ReplayError> {
+        self.sent = self.sent.saturating_add(body.len());
+        if self.sent > MAX_SENT {
+            return Err(invalid(line, "more bytes of payloads than a replay sends"));
+        }
+        received(line, body)
+    }
+
+    fn join_params(&mut self, line: u64, params: Option<Body>) -> Result<Params, ReplayError> {
+        Ok(match params {
+            Some(params) => Params::Fixed(self.sent(line, &params)?),
+            None => Params::OnRequest,
+        })
+    }
+
+    fn push(&mut self, line: u64, push: &Push) -> Result<(), ReplayError> {
+        let (channel, event) = (self.channel(line, push.channel)?, self.name(line, push.event)?);
+        let payload = self.sent(line, &push.payload)?;
+        let timeout = push.timeout.map(|timeout| timeout.0);
+        let now = self.now;
+        let pushed = if push.no_reply {
+            self.socket.push_without_reply(now, channel, event, payload, timeout)
+        } else {
+            self.socket.push(now, channel, event, payload, timeout)
+        };
+        self.note_request(pushed.ok());
+        Ok(())
+    }
+
+    fn core_message(&self, line: u64, message: &Message) -> Result<CoreMessage, ReplayError> {
+        let payload = received(line, &message.payload)?;
+        let (topic, event) = (self.name(line, message.topic)?, self.name(line, message.event)?);
+        let mut made = CoreMessage::new(topic, event, payload);
+        made.join_ref = message.join_ref.as_ref().map(core_ref);
+        made.reference = message.reference.as_ref().map(core_ref);
+        made.status = message.status.as_ref().map(StatusIs::status);
+        Ok(made)
+    }
+
+    fn message(&mut self, line: u64, len: u64, message: CoreMessage) -> Result<(), ReplayError> {
+        let newest = self.newest.ok_or_else(|| invalid(line, "a message without a transport"))?;
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        self.socket.handle_decoded(self.now, newest, len, Ok(message));
+        Ok(())
+    }
+
+    fn malformed(&mut self, line: u64, malformed: &Malformed) -> Result<(), ReplayError> {
+        let transport = self.transport(line, malformed.transport)?;
+        let topic = malformed.topic.map(|topic| self.name(line, topic)).transpose()?;
+        *self.topic.lock().unwrap_or_else(PoisonError::into_inner) = topic;
+        let bytes = filler(malformed.frame.min(MAX_FILLER)).unwrap_or_default();
+        let frame = if malformed.binary { Frame::Binary(bytes) } else { Frame::Text(bytes) };
+        let len = usize::try_from(malformed.frame).unwrap_or(usize::MAX);
+        let error = DecodeError::new(DecodeCause::Custom((*malformed.why).to_owned()), frame);
+        self.socket.handle_decoded(self.now, transport, len, Err(error));
+        Ok(())
+    }
+}
+
+fn received(line: u64, body: &Body) -> Result<Payload, ReplayError> {
+    body.payload()
+        .ok_or_else(|| invalid(line, "a payload that is larger than any, or contradicts itself"))
+}
+
+fn core_ref(reference: &Ref) -> CoreRef {
+    match reference {
+        Ref::Number(number) => CoreRef::from(*number),
+        Ref::Text(text) => CoreRef::from(&**text),
+    }
+}
+
+fn properties_of(recorded: &Properties) -> TransportProperties {
+    let narrow = |max: Option<u64>| max.map(|max| usize::try_from(max).unwrap_or(usize::MAX));
+    let mut properties = TransportProperties::default();
+    properties.needs_heartbeats = recorded.needs_heartbeats;
+    properties.max_sent_frame = narrow(recorded.max_sent_frame);
+    properties.max_sent_binary_frame = narrow(recorded.max_sent_binary_frame);
+    properties.max_read_pause = recorded.max_read_pause.map(|pause| pause.0);
+    properties.outlives_pauses = recorded.outlives_pauses;
+    properties
+}
+
+fn invalid(line: u64, what: &'static str) -> ReplayError {
+    ReplayError::Invalid { line, what }
+}
+
+fn parted(line: u64, recorded: Option<&Entry>, replayed: Option<&Entry>) -> ReplayError {
+    let shown = |entry: Option<&Entry>| match entry {
+        Some(entry) => serde_json::to_string(entry).unwrap_or_default(),
+        None => "nothing".to_owned(),
+    };
+    ReplayError::Parted { line, recorded: shown(recorded), replayed: shown(replayed) }
+}

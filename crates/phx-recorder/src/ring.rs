@@ -1,0 +1,239 @@
+//! A ring in memory: the latest entries of a session, made into lines when they are asked for.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use phx_proto::{Config, Socket};
+
+use crate::entry::{Entry, Name};
+use crate::header::Header;
+use crate::options::RecordingOptions;
+use crate::recorder::{Sink, record};
+use crate::time::Time;
+
+/// Bytes of memory of a ring by default.
+const RING_BYTES: usize = 4 << 20;
+
+/// The limits of a [`Ring`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RingLimits {
+    /// Most bytes of memory that the entries take. Default: 4 MiB.
+    pub max_bytes: usize,
+    /// Longest time from the oldest to the newest entry; `None`: any. Default: `None`.
+    pub max_age: Option<Duration>,
+}
+
+impl Default for RingLimits {
+    fn default() -> Self {
+        RingLimits { max_bytes: RING_BYTES, max_age: None }
+    }
+}
+
+impl RingLimits {
+    /// Limits of this many bytes, and of any age.
+    #[must_use]
+    pub const fn bytes(max_bytes: usize) -> Self {
+        RingLimits { max_bytes, max_age: None }
+    }
+
+    /// The same limits, and no entry older than this.
+    #[must_use]
+    pub const fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = Some(max_age);
+        self
+    }
+}
+
+/// The latest entries of a session's recording, in memory.
+///
+/// While nothing has left it the dump is the recording of the whole session, which can be [replayed](crate::replay). After
+/// that it begins with a gap, and can be shown but not replayed.
+///
+/// A `Ring` is a handle: clones are of the same ring. It can be dumped while the session goes on, from any thread, and
+/// after the socket is gone; from a panic hook of the program too, unless the panic was in the dump itself.
+///
+/// # Examples
+///
+/// ```
+/// use phx_proto::{Config, Instant};
+/// use phx_recorder::{RecordingOptions, Ring, RingLimits, replay};
+///
+/// let ring = Ring::new(RingLimits::default());
+/// let mut socket = ring.record(Config::default(), 42, RecordingOptions::default());
+/// socket.connect(Instant::EPOCH);
+/// drop(socket);
+///
+/// let recording = ring.dump();
+/// let replayed = replay(&recording[..])?;
+/// assert!(replayed.is_complete);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Ring(Arc<Mutex<State>>);
+
+struct State {
+    limits: RingLimits,
+    header: Option<Header>,
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    /// Names whose entries have left.
+    names: BTreeMap<u32, Entry>,
+    /// The time of the oldest entry, and of the newest.
+    oldest: Time,
+    newest: Time,
+    /// Entries that have left.
+    left: u64,
+}
+
+impl Ring {
+    /// A ring with nothing in it.
+    #[must_use]
+    pub fn new(limits: RingLimits) -> Self {
+        Ring(Arc::new(Mutex::new(State {
+            limits,
+            header: None,
+            entries: VecDeque::new(),
+            bytes: 0,
+            names: BTreeMap::new(),
+            oldest: Time::default(),
+            newest: Time::default(),
+            left: 0,
+        })))
+    }
+
+    /// Makes a socket, as [`Socket::new`] does, whose session this ring records. Another session that it held is dropped.
+    #[must_use]
+    pub fn record(&self, config: Config, seed: u64, options: RecordingOptions) -> Socket {
+        record(config, seed, options, Writer(self.clone()))
+    }
+
+    /// The recording: lines of JSON.
+    #[must_use]
+    pub fn dump(&self) -> Vec<u8> {
+        let mut lines = Vec::new();
+        // Memory takes everything.
+        let _ = self.dump_to(&mut lines);
+        lines
+    }
+
+    /// Writes the recording. The session goes on meanwhile: what the ring held at the call is copied first.
+    ///
+    /// # Errors
+    ///
+    /// That of `writer`.
+    pub fn dump_to(&self, mut writer: impl Write) -> io::Result<()> {
+        let (header, first, entries) = {
+            let state = self.lock();
+            let Some(header) = state.header.clone() else { return Ok(()) };
+            (header, state.first(), state.entries.clone())
+        };
+        line(&mut writer, &header)?;
+        for entry in first.iter().chain(&entries) {
+            line(&mut writer, entry)?;
+        }
+        writer.flush()
+    }
+
+    /// The memory that the entries take, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.lock().bytes
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The memory that it takes: payloads may be in the entries.
+impl fmt::Debug for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ring").field("bytes", &self.bytes()).finish_non_exhaustive()
+    }
+}
+
+/// Writes a value as a line of JSON.
+pub(crate) fn line(mut writer: impl Write, value: &impl serde::Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut writer, value)?;
+    writer.write_all(b"\n")
+}
+
+impl State {
+    /// What stands before the entries that are left.
+    fn first(&self) -> Vec<Entry> {
+        if self.left == 0 {
+            return Vec::new();
+        }
+        let names = self.names.values().cloned();
+        [Entry::Gap(self.left)].into_iter().chain(names).chain([Entry::At(self.oldest)]).collect()
+    }
+
+    fn is_over(&self) -> bool {
+        let age = self.newest.0.saturating_sub(self.oldest.0);
+        self.bytes > self.limits.max_bytes || self.limits.max_age.is_some_and(|max| age > max)
+    }
+
+    fn drop_oldest(&mut self) {
+        while self.is_over() {
+            let Some(entry) = self.entries.pop_front() else { return };
+            self.bytes = self.bytes.saturating_sub(size(&entry));
+            match entry {
+                Entry::At(at) => self.oldest = at,
+                Entry::Name(Name(number, _)) | Entry::CutName(Name(number, _)) => {
+                    self.names.insert(number, entry);
+                }
+                _ => {}
+            }
+            self.left = self.left.saturating_add(1);
+        }
+    }
+}
+
+/// The memory of an entry.
+fn size(entry: &Entry) -> usize {
+    let beside = match entry {
+        Entry::Name(Name(_, text)) | Entry::CutName(Name(_, text)) => text.len(),
+        Entry::Broadcast(_, _, payload, _) => payload.memory(),
+        Entry::Message(message) => message.payload.memory(),
+        Entry::Push(push) => push.payload.memory(),
+        // Rare ones, with texts that are limited.
+        Entry::Closed(..) | Entry::Malformed(_) | Entry::Returned(_) | Entry::Disconnect(..) => 300,
+        _ => 0,
+    };
+    size_of::<Entry>().saturating_add(beside)
+}
+
+struct Writer(Ring);
+
+impl Sink for Writer {
+    fn begin(&mut self, header: Header) {
+        let mut state = self.0.lock();
+        let limits = state.limits;
+        *state = State {
+            limits,
+            header: Some(header),
+            entries: VecDeque::new(),
+            bytes: 0,
+            names: BTreeMap::new(),
+            oldest: Time::default(),
+            newest: Time::default(),
+            left: 0,
+        };
+    }
+
+    fn add(&mut self, entry: Entry) {
+        let mut state = self.0.lock();
+        state.bytes = state.bytes.saturating_add(size(&entry));
+        if let Entry::At(at) = entry {
+            state.newest = at;
+        }
+        state.entries.push_back(entry);
+        if state.is_over() {
+            state.drop_oldest();
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Behaviour of recordings and their replay, by file.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
+
+mod damaged;
+mod functions;
+mod limits;
+mod parting;
+mod random_sessions;
+mod rings;
+mod secrets;
+mod session;
