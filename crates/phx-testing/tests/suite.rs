@@ -42,6 +42,7 @@ macro_rules! compressed {
         impl Adapter for $type {
             const NAME: &'static str = $name;
             const TRANSPORTS: &'static [TransportKind] = &[TransportKind::WebSocket];
+            const COMPRESSES: bool = true;
 
             fn block_on<F: Future<Output = ()>>(future: F) {
                 $of::block_on(future);

@@ -11,6 +11,10 @@ pub trait Adapter: 'static {
     /// Transports to test, each of which the connector of [`socket`](Self::socket) must support.
     const TRANSPORTS: &'static [TransportKind] = &[TransportKind::WebSocket];
 
+    /// True if the sockets offer to compress messages. The suite's servers agree to it with the feature `deflate`, and each
+    /// test that joins a channel fails where that wasn't agreed on.
+    const COMPRESSES: bool = false;
+
     /// Runs `future` to its end on the runtime, on the calling thread. Tasks that it spawns must make progress
     /// until then. The suite calls it on many threads at once.
     fn block_on<F: Future<Output = ()>>(future: F);

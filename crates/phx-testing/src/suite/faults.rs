@@ -17,7 +17,7 @@ use super::stage::Stage;
 pub(super) async fn after_a_cut_the_channel_rejoins_and_streams_have_a_gap<S: Stage>() {
     let server = Server::<S>::demo().await;
     let (builder, mut closes) = closes(server.client());
-    let (socket, room) = joined(builder).await;
+    let (socket, room) = joined::<S>(builder).await;
     let mut shouts = room.on::<u32>("shout");
     server.order(Order::Cut).await;
     if S::TRANSPORT == TransportKind::WebSocket {
@@ -45,7 +45,7 @@ pub(super) async fn after_a_cut_the_channel_rejoins_and_streams_have_a_gap<S: St
 pub(super) async fn a_push_made_without_a_connection_is_sent_after_the_rejoin<S: Stage>() {
     let server = Server::<S>::demo().await;
     let (builder, mut closes) = closes(server.client());
-    let (_, room) = joined(builder).await;
+    let (_, room) = joined::<S>(builder).await;
     server.order(Order::GoOffline).await;
     server.order(Order::Cut).await;
     // The cut, and an attempt that failed.
@@ -60,7 +60,7 @@ pub(super) async fn a_push_made_without_a_connection_is_sent_after_the_rejoin<S:
 
 pub(super) async fn a_sent_push_fails_when_the_connection_is_lost<S: Stage>() {
     let server = Server::<S>::demo().await;
-    let (_, room) = joined(server.client()).await;
+    let (_, room) = joined::<S>(server.client()).await;
     // A whisper has no reply; the echo's reply shows that both were sent.
     let long = Duration::from_secs(30);
     let push = room.push_with_timeout(long, "whisper", &1).acknowledged();
@@ -72,7 +72,7 @@ pub(super) async fn a_sent_push_fails_when_the_connection_is_lost<S: Stage>() {
 pub(super) async fn a_server_that_restarts_is_found_again<S: Stage>() {
     let server = Server::<S>::demo().await;
     let (builder, mut closes) = closes(server.client());
-    let (_, room) = joined(builder).await;
+    let (_, room) = joined::<S>(builder).await;
     let mut shouts = room.on::<u32>("shout");
     server.order(Order::Stop).await;
     assert!(closes.next().await.unwrap().was_open);
@@ -91,7 +91,7 @@ pub(super) async fn a_server_that_restarts_is_found_again<S: Stage>() {
 
 pub(super) async fn a_crashed_channel_rejoins<S: Stage>() {
     let server = Server::<S>::demo().await;
-    let (socket, room) = joined(server.client()).await;
+    let (socket, room) = joined::<S>(server.client()).await;
     let mut states = room.status();
     assert_eq!(states.next().await, Some(ChannelState::Joined));
     let mut shouts = room.on::<u32>("shout");
@@ -109,7 +109,7 @@ pub(super) async fn a_half_open_connection_is_noticed_by_the_heartbeat<S: Stage>
         .heartbeat_timeout(Duration::from_secs(1))
         .close_timeout(Duration::from_millis(50));
     let (builder, mut closes) = closes(builder);
-    let (_, room) = joined(builder).await;
+    let (_, room) = joined::<S>(builder).await;
     let mut shouts = room.on::<u32>("shout");
     server.order(Order::HalfOpen).await;
     assert_eq!(closes.next().await.unwrap().cause, CloseCause::HeartbeatTimedOut);
@@ -122,7 +122,7 @@ pub(super) async fn garbage_does_no_harm<S: Stage>() {
     let (sender, mut errors) = mpsc::unbounded();
     let builder = server.client();
     let builder = builder.on_error(move |error| drop(sender.unbounded_send(error.clone())));
-    let (socket, room) = joined(builder).await;
+    let (socket, room) = joined::<S>(builder).await;
     for garbage in [Order::InjectText("[garbage".to_owned()), Order::InjectBinary(vec![9, 9, 9])] {
         server.order(garbage).await;
         assert!(matches!(errors.next().await, Some(SocketError::Malformed(_))));

@@ -61,7 +61,7 @@ pub(super) async fn the_drop_of_the_last_handle_closes_the_connection<S: Stage>(
 pub(super) async fn a_slow_stream_holds_back_and_loses_nothing<S: Stage>() {
     const MESSAGES: u32 = 2_000;
     let server = Server::<S>::demo().await;
-    let (_, room) = joined(server.client().stream_capacity(8)).await;
+    let (_, room) = joined::<S>(server.client().stream_capacity(8)).await;
     let mut numbers = room.on::<u32>("n");
     server.broadcast_numbers("n", 0, MESSAGES).await;
     for expected in 0..MESSAGES {
@@ -80,7 +80,7 @@ pub(super) async fn a_forgotten_stream_frees_the_others_and_the_connection_lives
     let builder = server.client().stream_capacity(8);
     let builder = builder.stall_after(STALL_AFTER);
     let builder = builder.heartbeat_interval(Some(Duration::from_millis(50)));
-    let (socket, room) = joined(builder).await;
+    let (socket, room) = joined::<S>(builder).await;
     let mut forgotten = room.on::<u32>("n");
     let mut read = room.on::<u32>("n");
     let start = S::now();
@@ -110,7 +110,7 @@ pub(super) async fn many_sockets_share_a_runtime<S: Stage>() {
     const SOCKETS: u32 = 50;
     let server = Server::<S>::demo().await;
     let clients = (0..SOCKETS).map(async |number| {
-        let (_, room) = joined(server.client()).await;
+        let (_, room) = joined::<S>(server.client()).await;
         assert_eq!(room.push::<u32>("echo", &number).await.unwrap(), number);
         room
     });

@@ -5,7 +5,7 @@ use std::time::Duration;
 use phx_client::{Channel, Payload, PushCause, PushError, Socket, SocketBuilder, StreamItem};
 
 use super::order::{ACKNOWLEDGED, Flood, ServerKind};
-use super::server::{Server, joined};
+use super::server::{Server, joined_to_script};
 use super::stage::Stage;
 
 /// Divides all times of the default settings by ten.
@@ -62,7 +62,7 @@ pub(super) async fn a_flood_whose_heartbeats_are_answered_late_loses_nothing<S: 
         late: Duration::from_millis(1_200),
     };
     let server = Server::<S>::start(ServerKind::Flooding(flood)).await;
-    let (socket, room) = joined(ten_times_faster(server.client())).await;
+    let (socket, room) = joined_to_script(ten_times_faster(server.client())).await;
     take_all(&room, MESSAGES, async |_| {}).await;
     assert_healthy(&socket);
 }
@@ -85,7 +85,7 @@ pub(super) async fn a_reader_that_pauses_loses_nothing<S: Stage>() {
         .client()
         .heartbeat_interval(Some(Duration::from_secs(1)))
         .heartbeat_timeout(Duration::from_millis(2_500));
-    let (socket, room) = joined(builder).await;
+    let (socket, room) = joined_to_script(builder).await;
     take_all(&room, MESSAGES, async |number| {
         if number % 500 == 499 {
             // Each runtime has its own sleep function; this push waits 300 ms on all of them without taking

@@ -24,8 +24,18 @@ pub(super) fn with_short_delays(builder: SocketBuilder) -> SocketBuilder {
     builder.reconnect(at_once()).rejoin(at_once())
 }
 
-/// Connects a client and joins a room.
-pub(super) async fn joined(builder: SocketBuilder) -> (Socket, phx_client::Channel) {
+/// Connects a client and joins a room. Messages must be compressed if that was offered.
+pub(super) async fn joined<S: Stage>(builder: SocketBuilder) -> (Socket, phx_client::Channel) {
+    let (socket, room) = joined_to_script(builder).await;
+    let headers = socket.response_headers();
+    let agreed = headers.get("Sec-WebSocket-Extensions");
+    let compresses = agreed.is_some_and(|value| value.starts_with(b"permessage-deflate"));
+    assert_eq!(compresses, S::COMPRESSES, "{headers:?}");
+    (socket, room)
+}
+
+/// Connects a client to a server that follows a script, and so compresses nothing, and joins a room.
+pub(super) async fn joined_to_script(builder: SocketBuilder) -> (Socket, phx_client::Channel) {
     let socket = builder.connect().await.unwrap();
     let room = socket.channel("room:a").join().await.unwrap();
     (socket, room)

@@ -11,6 +11,9 @@ pub trait Stage: 'static {
     /// Transport of all connections.
     const TRANSPORT: TransportKind;
 
+    /// True if the sockets offer to compress messages, and the servers must agree.
+    const COMPRESSES: bool = false;
+
     /// Servers of the cases.
     type Site: Site;
 

@@ -15,7 +15,7 @@ use super::stage::Stage;
 
 pub(super) async fn a_push_has_its_reply<S: Stage>() {
     let server = Server::<S>::demo().await;
-    let (_, room) = joined(server.client()).await;
+    let (_, room) = joined::<S>(server.client()).await;
     let echoed: Value = room.push("echo", &json!({ "n": [1, 2.5, "\u{e9}"] })).await.unwrap();
     assert_eq!(echoed, json!({ "n": [1, 2.5, "\u{e9}"] }));
     // The order of the calls is the order on the wire, regardless of when they are awaited.
@@ -27,7 +27,7 @@ pub(super) async fn a_push_has_its_reply<S: Stage>() {
 
 pub(super) async fn an_error_reply_has_its_response<S: Stage>() {
     let server = Server::<S>::demo().await;
-    let (_, room) = joined(server.client()).await;
+    let (_, room) = joined::<S>(server.client()).await;
     match room.push("fail", &json!({ "why": "muted" })).acknowledged().await {
         Err(PushError {
             cause: PushCause::Rejected { status: Status::Error, response, .. },
@@ -41,7 +41,7 @@ pub(super) async fn an_error_reply_has_its_response<S: Stage>() {
 
 pub(super) async fn a_push_without_a_reply_times_out<S: Stage>() {
     let server = Server::<S>::demo().await;
-    let (_, room) = joined(server.client()).await;
+    let (_, room) = joined::<S>(server.client()).await;
     // Long enough to be written on a busy machine: a push that wasn't has another outcome.
     let timeout = Duration::from_millis(500);
     let push = room.push_with_timeout(timeout, "whisper", &1).acknowledged();
@@ -68,7 +68,7 @@ pub(super) async fn a_broadcast_reaches_everybody<S: Stage>() {
 
 pub(super) async fn binary_payloads_go_both_ways<S: Stage>() {
     let server = Server::<S>::demo().await;
-    let (_, room) = joined(server.client()).await;
+    let (_, room) = joined::<S>(server.client()).await;
     let mut shouts = room.on_raw("shout").values();
     // Phoenix's long-poll loses binary messages that aren't UTF-8.
     let last = if S::TRANSPORT == TransportKind::LongPoll { 0x7f } else { 0xff };
@@ -177,7 +177,7 @@ pub(super) async fn a_disconnect_has_its_code_and_reason<S: Stage>() {
 pub(super) async fn a_close_by_the_server_has_its_code_and_reason<S: Stage>() {
     let server = Server::<S>::demo().await;
     let (builder, mut closes) = closes(server.client());
-    let (socket, _room) = joined(builder).await;
+    let (socket, _room) = joined::<S>(builder).await;
     server.close_because(CloseCode::from_u16(4001), "too loud").await;
     let closed = closes.next().await.unwrap();
     assert_eq!(closed.cause, CloseCause::frame(CloseCode::from_u16(4001), "too loud"));
@@ -187,7 +187,7 @@ pub(super) async fn a_close_by_the_server_has_its_code_and_reason<S: Stage>() {
 
 pub(super) async fn the_first_serializer_works_too<S: Stage>() {
     let server = Server::<S>::demo().await;
-    let (_, room) = joined(server.client().serializer(V1)).await;
+    let (_, room) = joined::<S>(server.client().serializer(V1)).await;
     let mut shouts = room.on::<u32>("shout").values();
     assert_eq!(room.push::<u32>("echo", &7).await.unwrap(), 7);
     room.push("shout", &8).detach().unwrap();

@@ -25,9 +25,11 @@ pub(super) trait Subject: Stage {
 }
 
 macro_rules! subject {
-    ($type:ident, $transport:expr) => {
+    ($type:ident, $transport:expr, $compresses:expr) => {
         impl<A: Adapter> Stage for $type<A> {
             const TRANSPORT: TransportKind = $transport;
+
+            const COMPRESSES: bool = $compresses;
 
             type Site = Host;
 
@@ -53,5 +55,5 @@ macro_rules! subject {
     };
 }
 
-subject!(WebSocket, TransportKind::WebSocket);
-subject!(LongPoll, TransportKind::LongPoll);
+subject!(WebSocket, TransportKind::WebSocket, A::COMPRESSES);
+subject!(LongPoll, TransportKind::LongPoll, false);

@@ -10,7 +10,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use serde_json::json;
 
 use super::host::{Running, any_port};
-use super::server::{first_end, with_short_delays};
+use super::server::{first_end, joined, with_short_delays};
 use super::subject::Subject;
 use crate::demo_server;
 use crate::tls::{Authority, Identity};
@@ -48,8 +48,7 @@ impl Secured {
     }
 
     async fn lets_in<S: Subject>(&self, tls: ClientConfig) {
-        let socket = self.client::<S>(tls).connect().await.unwrap();
-        let room = socket.channel("room:a").join().await.unwrap();
+        let (socket, room) = joined::<S>(self.client::<S>(tls)).await;
         let reply: String = room.push("echo", &json!("secret")).await.unwrap();
         assert_eq!(reply, "secret");
         socket.disconnect().await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use phx_client::StreamConnector;
-use phx_client::websocket::WebSocketConfig;
+use phx_client::websocket::{Compression, WebSocketConfig};
 use phx_client::{CloseCause, ConnectCause, SocketBuilder, TlsCauseKind, TransportKind, tls};
 use phx_testing::demo_server;
 use phx_testing::listener::Listener;
@@ -49,7 +49,7 @@ async fn its_certificate_is_checked_with_its_own_settings() {
     let trusting = |authority: &Authority| {
         Arc::new(tls::builder().with_root_certificates(authority.roots()).with_no_client_auth())
     };
-    let listener = Listener::bind(demo_server().build()).await.unwrap();
+    let listener = Listener::bind(demo_server().compress(true).build()).await.unwrap();
     let server = servers.issue(|_| {}).terminate(None, listener.address(), &Handle::current());
     let port = proxy(&proxies.issue(|_| {})).await;
     let mut config = WebSocketConfig::default();
@@ -57,18 +57,26 @@ async fn its_certificate_is_checked_with_its_own_settings() {
     config.proxy_tls = trusting(&proxies);
     // Without TLS in the tunnel, and with it.
     let secure = format!("wss://localhost:{server}/socket");
-    for (url, transport) in [
-        (listener.url(), TransportKind::WebSocket),
-        (&*secure, TransportKind::WebSocket),
-        (listener.url(), TransportKind::LongPoll),
-        (&*secure, TransportKind::LongPoll),
+    for (url, transport, compresses) in [
+        (listener.url(), TransportKind::WebSocket, false),
+        (&*secure, TransportKind::WebSocket, false),
+        (&*secure, TransportKind::WebSocket, true),
+        (listener.url(), TransportKind::LongPoll, false),
+        (&*secure, TransportKind::LongPoll, false),
     ] {
-        let builder = client(url, port, config.clone()).transport(transport);
+        let mut builder = client(url, port, config.clone()).transport(transport);
+        if compresses {
+            builder = builder.compression(Compression::new());
+        }
         let socket = within(builder.connect()).await.unwrap();
         let room = within(socket.channel("room:lobby").join()).await.unwrap();
         let long = "x".repeat(100_000);
         let reply: String = within(room.push("echo", &json!(long))).await.unwrap();
         assert_eq!(reply, long);
+        let wire = socket.wire_bytes();
+        // It counts frames of WebSockets alone.
+        let is_small = [wire.sent, wire.received].iter().all(|bytes| (1..20_000).contains(bytes));
+        assert_eq!(is_small, compresses, "{wire:?}");
         within(socket.disconnect()).await;
     }
 

@@ -17,7 +17,7 @@ mod drop_at_every_poll;
 mod fault_proxy;
 #[cfg(feature = "suite")]
 mod first_errors;
-#[cfg(feature = "suite")]
+#[cfg(all(feature = "suite", feature = "deflate"))]
 mod https_proxy;
 #[cfg(feature = "client")]
 mod in_memory;
@@ -35,7 +35,7 @@ mod server;
 mod simulation;
 #[cfg(feature = "suite")]
 mod tls_without_end;
-#[cfg(all(unix, feature = "client", feature = "listener"))]
+#[cfg(all(unix, feature = "client", feature = "deflate"))]
 mod ways_through;
 
 /// Awaits what must come, with a deadline so that a defect fails instead of hanging.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use phx_client::StreamConnector;
 use phx_client::dial::{Dialer, HttpProxy, Socks5Proxy};
+use phx_client::websocket::Compression;
 use phx_client::{Backoff, CloseCause, ProxyCause, SocketBuilder, TransportKind};
 use proxies::{Microsocks, Tinyproxy};
 use serde_json::json;
@@ -22,16 +23,24 @@ fn patient(builder: SocketBuilder) -> SocketBuilder {
     builder.reconnect(Backoff::steps([Duration::from_millis(20)]).with_jitter_percent(0))
 }
 
-/// Checks a connection with a push and its reply, over each transport.
+/// Checks a connection with a push and its reply, over each transport, and over a WebSocket with compression.
 async fn talks(builder: impl Fn() -> SocketBuilder, dialer: impl Dialer) {
     let connector = Arc::new(StreamConnector::new(dialer));
-    for transport in [TransportKind::WebSocket, TransportKind::LongPoll] {
-        let builder = patient(builder()).connector(Arc::clone(&connector)).transport(transport);
+    let web_socket = TransportKind::WebSocket;
+    for (transport, compresses) in
+        [(web_socket, false), (web_socket, true), (TransportKind::LongPoll, false)]
+    {
+        let mut builder = patient(builder()).connector(Arc::clone(&connector)).transport(transport);
+        if compresses {
+            builder = builder.compression(Compression::new().threshold(1));
+        }
         let socket = builder.connect_with_timeout(LIMIT).await.unwrap();
         let room = socket.channel("room:lobby").join().await.unwrap();
         let reply: String = room.push("echo", &json!("there and back")).await.unwrap();
         assert_eq!(reply, "there and back");
         assert_eq!(socket.transport(), Some(transport));
+        let extension = socket.response_headers().get("Sec-WebSocket-Extensions").map(<[u8]>::len);
+        assert_eq!(extension.is_some(), compresses);
         socket.disconnect().await;
     }
 }

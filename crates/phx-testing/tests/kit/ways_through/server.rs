@@ -23,7 +23,7 @@ impl Server {
         let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.unwrap();
         let listener = runtime.block_on(async {
-            let listener = Listener::bind(demo_server().build()).await.unwrap();
+            let listener = Listener::bind(demo_server().compress(true).build()).await.unwrap();
             let path = socket_in(directory.path());
             tokio::spawn(relay(UnixListener::bind(path).unwrap(), listener.address()));
             listener
