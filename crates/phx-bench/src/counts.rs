@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_grows_by_more_than_five_percent_is_told() {
+    fn what_grows_by_more_than_five_percent_is_reported() {
         let stored = counts("1.95.0", 1_000, 1.0);
         assert!(grown(&counts("1.95.0", 1_050, 1.0), &stored).is_empty());
         assert!(grown(&counts("1.95.0", 10, 0.0), &stored).is_empty());
@@ -215,13 +215,13 @@ mod tests {
     }
 
     #[test]
-    fn an_operation_that_is_not_stored_is_told() {
+    fn an_operation_that_is_not_stored_is_reported() {
         let stored = Counts { rustc: "1.95.0".into(), operations: BTreeMap::new() };
         assert_eq!(grown(&counts("1.95.0", 1, 1.0), &stored), ["decode: not stored yet"]);
     }
 
     #[test]
-    fn operations_that_are_too_far_apart_are_told() {
+    fn operations_that_are_too_far_apart_are_reported() {
         let counts = |many, few| Counts {
             rustc: "1.95.0".into(),
             operations: [(operations::MANY_METAS, many), (operations::FEW_METAS, few)]

@@ -5,7 +5,7 @@
 import { Socket } from "phoenix"
 import WebSocket from "ws"
 
-import { News, bytes, reply, tell, told, within } from "./telling.mjs"
+import { Reports, bytes, reply, print, play, within } from "./story.mjs"
 
 const url = process.argv[2]
 const soon = 50
@@ -13,51 +13,51 @@ const soon = 50
 async function story() {
   const retries = { reconnectAfterMs: () => 20, rejoinAfterMs: () => 20 }
   const socket = new Socket(url, { transport: WebSocket, ...retries })
-  const wire = new News()
+  const wire = new Reports()
   // What comes over the wire, with the join it names: "own" is the channel's.
   let own = () => null
   socket.onMessage(({ event, payload, ref, join_ref }) => {
     const join = join_ref === null ? null : join_ref === own() ? "own" : "other"
     wire.add({ event, join, ref: ref === join_ref ? "join's" : ref && "push's", payload })
   })
-  const opened = new News()
+  const opened = new Reports()
   socket.onOpen(() => opened.add("open"))
   socket.connect()
   await within("the connection", opened.next("the connection"))
 
   // Stop: phx_close with the join's ref, twice.
   const first = socket.channel("desk:1")
-  const ends = new News()
+  const ends = new Reports()
   first.onClose(() => ends.add("closed"))
-  tell({ step: "join", ...await reply("the join", first.join()) })
+  print({ step: "join", ...await reply("the join", first.join()) })
   own = () => first.joinRef()
   wire.clear()
   first.push("stop", {}, soon)
-  tell({ step: "stop", wire: await wire.next("the close") })
-  tell({ step: "stop", news: await ends.next("the end"), state: first.state })
+  print({ step: "stop", wire: await wire.next("the close") })
+  print({ step: "stop", news: await ends.next("the end"), state: first.state })
 
   // A crash, and the rejoin.
   const second = socket.channel("desk:1")
-  const crashes = new News()
+  const crashes = new Reports()
   second.onError(reason => crashes.add(reason))
-  const joins = new News()
+  const joins = new Reports()
   second.join().receive("ok", () => joins.add("joined"))
   await joins.next("the join")
   own = () => second.joinRef()
   wire.clear()
   second.push("crash", {}, soon)
-  tell({ step: "crash", wire: await wire.next("the crash") })
-  tell({ step: "crash", reason: await crashes.next("the crash"), state: second.state })
-  tell({ step: "rejoin", news: await joins.next("the rejoin"), state: second.state })
+  print({ step: "crash", wire: await wire.next("the crash") })
+  print({ step: "crash", reason: await crashes.next("the crash"), state: second.state })
+  print({ step: "rejoin", news: await joins.next("the rejoin"), state: second.state })
 
   // Replies with a status of the application's own, and in another order.
-  const custom = new News()
+  const custom = new Reports()
   second.push("custom", { n: 1 }).receive("busy", response => custom.add(response))
-  tell({ step: "custom status", response: await custom.next("the status") })
-  const order = new News()
+  print({ step: "custom status", response: await custom.next("the status") })
+  const order = new Reports()
   second.push("slow", {}).receive("ok", () => order.add("slow"))
   second.push("echo", {}).receive("ok", () => order.add("fast"))
-  tell({ step: "order", news: [await order.next("one reply"), await order.next("the other")] })
+  print({ step: "order", news: [await order.next("one reply"), await order.next("the other")] })
 
   // Bytes: none at all, and many.
   for (const length of [0, 100_000]) {
@@ -65,7 +65,7 @@ async function story() {
     const { status, response } = await reply("the bytes", second.push("echo", sent.buffer))
     const back = bytes(response)
     const same = back.length === length && back.every((byte, index) => byte === sent[index])
-    tell({ step: "bytes", length, status, same })
+    print({ step: "bytes", length, status, same })
   }
 
   // A push with a stale join_ref gets no answer: the next one's is the first to come.
@@ -73,44 +73,44 @@ async function story() {
   const stale = { topic: "desk:1", event: "echo", payload: { stale: true }, ref: "800", join_ref: "1" }
   socket.push(stale)
   second.push("echo", { stale: false })
-  tell({ step: "stale push", wire: await wire.next("the answer") })
+  print({ step: "stale push", wire: await wire.next("the answer") })
 
-  // A leave of what isn't joined is ok, and names the join that it was told.
+  // A leave of what isn't joined is ok, and names the join that it was given.
   socket.push({ topic: "desk:2", event: "phx_leave", payload: {}, ref: "801", join_ref: "810" })
-  tell({ step: "leave of nothing", wire: await wire.next("the answer") })
+  print({ step: "leave of nothing", wire: await wire.next("the answer") })
   // A push to what isn't joined is an error without a join.
   socket.push({ topic: "desk:2", event: "echo", payload: {}, ref: "802", join_ref: "810" })
-  tell({ step: "push to nothing", wire: await wire.next("the answer") })
+  print({ step: "push to nothing", wire: await wire.next("the answer") })
 
   // The server's view of a topic that is joined twice: the new join is answered, then the old one closed.
-  const replaced = new News()
+  const replaced = new Reports()
   second.onClose(() => replaced.add("closed"))
   socket.push({ topic: "desk:1", event: "phx_join", payload: {}, ref: "900", join_ref: "900" })
-  tell({ step: "joined twice", wire: await wire.next("the join's answer") })
-  tell({ step: "joined twice", wire: await wire.next("the old one's close") })
-  tell({ step: "joined twice", news: await replaced.next("the end"), state: second.state })
+  print({ step: "joined twice", wire: await wire.next("the join's answer") })
+  print({ step: "joined twice", wire: await wire.next("the old one's close") })
+  print({ step: "joined twice", news: await replaced.next("the end"), state: second.state })
 
   // The client's view: it leaves the first before it joins the second.
   const third = socket.channel("desk:3", { nth: 1 })
   await reply("the join", third.join())
-  const thirds = new News()
+  const thirds = new Reports()
   third.onClose(() => thirds.add("closed"))
   third.on("hello", () => thirds.add("heard"))
   const fourth = socket.channel("desk:3", { nth: 2 })
-  const fourths = new News()
+  const fourths = new Reports()
   fourth.on("hello", payload => fourths.add(payload))
-  tell({ step: "second channel", ...await reply("the join", fourth.join()) })
-  tell({ step: "second channel", news: await thirds.next("the first's end"), states: [third.state, fourth.state] })
+  print({ step: "second channel", ...await reply("the join", fourth.join()) })
+  print({ step: "second channel", news: await thirds.next("the first's end"), states: [third.state, fourth.state] })
   fourth.push("hello", { to: "all" }, soon)
-  tell({ step: "second channel", message: await fourths.next("the broadcast"), first: thirds.size })
+  print({ step: "second channel", message: await fourths.next("the broadcast"), first: thirds.size })
 
   // A leave: the reply, then the close.
   own = () => fourth.joinRef()
   wire.clear()
   fourth.leave()
-  tell({ step: "leave", wire: [await wire.next("the reply"), await wire.next("the close")] })
+  print({ step: "leave", wire: [await wire.next("the reply"), await wire.next("the close")] })
 
   socket.disconnect()
 }
 
-await told(story)
+await play(story)

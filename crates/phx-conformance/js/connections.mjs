@@ -8,7 +8,7 @@
 import { Socket } from "phoenix"
 import WebSocket from "ws"
 
-import { News, reply, tell, told, within } from "./telling.mjs"
+import { Reports, reply, print, play, within } from "./story.mjs"
 
 const url = process.argv[2]
 const HEARTBEAT_MS = 150
@@ -16,10 +16,10 @@ const HEARTBEAT_MS = 150
 async function story() {
   // Without a token nobody is let in.
   const stranger = new Socket(url, { transport: WebSocket, reconnectAfterMs: () => 60_000 })
-  const refused = new News()
+  const refused = new Reports()
   stranger.onClose(({ code }) => refused.add(code))
   stranger.connect()
-  tell({ step: "no token", code: await within("the refusal", refused.next("the refusal")) })
+  print({ step: "no token", code: await within("the refusal", refused.next("the refusal")) })
   stranger.disconnect()
 
   let attempts = 0
@@ -31,51 +31,51 @@ async function story() {
     reconnectAfterMs: () => 20,
     rejoinAfterMs: () => 20,
   })
-  const [connection, heartbeats, joins, errors] = [new News(), new News(), new News(), new News()]
+  const [connection, heartbeats, joins, errors] = [new Reports(), new Reports(), new Reports(), new Reports()]
   socket.onOpen(() => connection.add("open"))
   socket.onClose(({ code }) => connection.add({ code }))
   socket.onMessage(({ topic, event, payload, join_ref }) => {
     if (topic === "phoenix") { heartbeats.add({ event, payload, join_ref }) }
   })
   socket.connect()
-  tell({ step: "token", news: await connection.next("the connection") })
+  print({ step: "token", news: await connection.next("the connection") })
   const room = socket.channel("room:1")
   room.onError(({ reason }) => errors.add(reason))
   room.join().receive("ok", response => joins.add(response))
-  tell({ step: "join", who: await joins.next("the join") })
+  print({ step: "join", who: await joins.next("the join") })
 
-  tell({ step: "heartbeat", ...await heartbeats.next("the heartbeat's reply") })
-  tell({ step: "heartbeat", ...await heartbeats.next("the next one's"), state: socket.connectionState() })
+  print({ step: "heartbeat", ...await heartbeats.next("the heartbeat's reply") })
+  print({ step: "heartbeat", ...await heartbeats.next("the next one's"), state: socket.connectionState() })
 
   const comeBack = async step => {
-    tell({ step, news: await connection.until("the reconnect", news => news === "open") })
-    tell({ step, who: await joins.next("the rejoin") })
+    print({ step, news: await connection.until("the reconnect", news => news === "open") })
+    print({ step, who: await joins.next("the rejoin") })
   }
 
-  tell({ please: "refuse" })
-  tell({ step: "refused", lost: await connection.next("the cut") })
-  tell({ step: "refused", refused: await connection.next("the refusal") })
-  tell({ step: "refused", reason: await errors.next("the channel's error") })
+  print({ please: "refuse" })
+  print({ step: "refused", lost: await connection.next("the cut") })
+  print({ step: "refused", refused: await connection.next("the refusal") })
+  print({ step: "refused", reason: await errors.next("the channel's error") })
   await comeBack("refused")
 
-  tell({ please: "drain" })
-  tell({ step: "drain", ...await connection.next("the close") })
+  print({ please: "drain" })
+  print({ step: "drain", ...await connection.next("the close") })
   await comeBack("drain")
 
-  tell({ please: "disconnect" })
-  tell({ step: "disconnect by id", ...await connection.next("the close") })
+  print({ please: "disconnect" })
+  print({ step: "disconnect by id", ...await connection.next("the close") })
   await comeBack("disconnect by id")
 
   errors.clear()
   const dead = socket.conn
-  tell({ please: "half-open" })
-  tell({ step: "half-open", reason: await errors.next("the heartbeat's timeout") })
+  print({ please: "half-open" })
+  print({ step: "half-open", reason: await errors.next("the heartbeat's timeout") })
   await comeBack("half-open")
-  tell({ step: "push", ...await reply("the reply", room.push("echo", { still: "there" })) })
+  print({ step: "push", ...await reply("the reply", room.push("echo", { still: "there" })) })
 
   // Node's WebSocket would wait half a minute for the dead link's answer.
   dead.terminate()
   socket.disconnect()
 }
 
-await told(story)
+await play(story)

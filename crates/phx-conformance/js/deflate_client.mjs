@@ -10,7 +10,7 @@ import { once } from "node:events"
 import WebSocket from "ws"
 
 import { numbers, text } from "./random.mjs"
-import { tell, told, within } from "./telling.mjs"
+import { print, play, within } from "./story.mjs"
 
 const [url, count, seed, options] = process.argv.slice(2)
 const number = numbers(Number(seed))
@@ -72,7 +72,7 @@ async function story() {
   const { bytesRead, bytesWritten } = client._socket
   client.close(1000)
   const [code] = await within("the end", once(client, "close"))
-  tell({ agreed: client.extensions, messages: Number(count), bytes, bytesRead, bytesWritten, code })
+  print({ agreed: client.extensions, messages: Number(count), bytes, bytesRead, bytesWritten, code })
 }
 
-await told(story)
+await play(story)

@@ -7,12 +7,12 @@
 
 import { WebSocketServer } from "ws"
 
-import { tell } from "./telling.mjs"
+import { print } from "./story.mjs"
 
 const options = JSON.parse(process.argv[2])
 const perMessageDeflate = { threshold: 0, ...options }
 const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate })
-server.on("listening", () => tell({ port: server.address().port }))
+server.on("listening", () => print({ port: server.address().port }))
 server.on("connection", client => {
   let count = 0
   client.on("message", (data, binary) => {

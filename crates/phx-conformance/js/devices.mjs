@@ -5,14 +5,14 @@
 import { Presence, Socket } from "phoenix"
 import WebSocket from "ws"
 
-import { News, reply, tell, told, within } from "./telling.mjs"
+import { Reports, reply, print, play, within } from "./story.mjs"
 
 const url = process.argv[2]
 const soon = 50
 
 async function connect() {
   const socket = new Socket(url, { transport: WebSocket, rejoinAfterMs: () => 20 })
-  const opened = new News()
+  const opened = new Reports()
   socket.onOpen(() => opened.add("open"))
   socket.connect()
   await within("the connection", opened.next("the connection"))
@@ -23,7 +23,7 @@ async function join(name, device) {
   const socket = await connect()
   const channel = socket.channel("team:1", { name, device })
   const presence = new Presence(channel)
-  const news = new News()
+  const news = new Reports()
   const devices = entry => entry.metas.map(({ device, state }) => state ? `${device} ${state}` : device)
   const updates = entry => entry.metas.filter(meta => meta.phx_ref_prev).length
   presence.onJoin((key, before, joined) => {
@@ -37,7 +37,7 @@ async function join(name, device) {
 
 async function story() {
   const watcher = await join("watcher", "desk")
-  const next = async step => tell({ step, ...await watcher.news.next(step) })
+  const next = async step => print({ step, ...await watcher.news.next(step) })
   await next("the watcher")
   // The diff of its own coming was there before the state, which has it already.
   await next("the diff")
@@ -50,9 +50,9 @@ async function story() {
   await next("the second device")
   await next("the second device")
   // Who comes later gets a state with everybody.
-  tell({ step: "the later one's state", ...await laptop.news.until("its state", ({ list }) => list?.length === 2) })
+  print({ step: "the later one's state", ...await laptop.news.until("its state", ({ list }) => list?.length === 2) })
 
-  tell({ step: "update", ...await reply("the update", phone.channel.push("state", { state: "away" })) })
+  print({ step: "update", ...await reply("the update", phone.channel.push("state", { state: "away" })) })
   await next("update")
   await next("update")
   await next("update")
@@ -74,4 +74,4 @@ async function story() {
   watcher.socket.disconnect()
 }
 
-await told(story)
+await play(story)

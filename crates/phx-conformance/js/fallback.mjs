@@ -9,7 +9,7 @@ import { connect, createServer } from "node:net"
 import { Socket } from "phoenix"
 import WebSocket from "ws"
 
-import { News, reply, tell, told } from "./telling.mjs"
+import { Reports, reply, print, play } from "./story.mjs"
 
 const { host, port, pathname } = new URL(process.argv[2])
 
@@ -54,13 +54,13 @@ async function joined(step, address, sessionStorage) {
     reconnectAfterMs: () => 20,
     rejoinAfterMs: () => 20,
   })
-  const opened = new News()
+  const opened = new Reports()
   socket.onOpen(() => opened.add(socket.transportName(socket.transport)))
   socket.connect()
-  tell({ step, over: await opened.until("long-poll", over => over === "LongPoll") })
+  print({ step, over: await opened.until("long-poll", over => over === "LongPoll") })
   const room = socket.channel("room:a")
-  tell({ step, ...await reply("the join", room.join()) })
-  tell({ step, ...await reply("the reply", room.push("echo", { n: 1 })) })
+  print({ step, ...await reply("the join", room.join()) })
+  print({ step, ...await reply("the reply", room.push("echo", { n: 1 })) })
   socket.disconnect()
 }
 
@@ -69,10 +69,10 @@ async function story() {
     const { address, stop } = await proxy(harm)
     const storage = new Storage()
     await joined(harm, address, storage)
-    tell({ step: harm, remembered: [...storage.items] })
+    print({ step: harm, remembered: [...storage.items] })
     await joined("remembered", address, storage)
     stop()
   }
 }
 
-await told(story)
+await play(story)

@@ -9,7 +9,7 @@
 import { LongPoll, Presence, Socket } from "phoenix"
 import WebSocket from "ws"
 
-import { News, bytes, reply, tell, told, within } from "./telling.mjs"
+import { Reports, bytes, reply, print, play, within } from "./story.mjs"
 
 const [, , url, quick] = process.argv
 // For pushes that get no reply: their timers would keep the program alive for 10 s.
@@ -17,7 +17,7 @@ const soon = 50
 const retries = { reconnectAfterMs: () => 20, rejoinAfterMs: () => 20 }
 
 // The numbers of lines of the client's POSTs. Node has no XMLHttpRequest, so phoenix.js uses fetch.
-const batches = new News()
+const batches = new Reports()
 const { fetch } = globalThis
 globalThis.fetch = (address, options) => {
   if (options.method === "POST") { batches.add({ lines: options.body.split("\n").length }) }
@@ -25,7 +25,7 @@ globalThis.fetch = (address, options) => {
 }
 
 function listen(socket) {
-  const connection = new News()
+  const connection = new Reports()
   socket.onOpen(() => connection.add("open"))
   socket.onClose(({ code, wasClean }) => connection.add({ code, clean: wasClean }))
   return connection
@@ -37,7 +37,7 @@ async function story() {
     const stranger = new Socket(url, { transport: LongPoll, params, reconnectAfterMs: () => 60_000 })
     const refused = listen(stranger)
     stranger.connect()
-    tell({ step: "stranger", ...await refused.next("the refusal") })
+    print({ step: "stranger", ...await refused.next("the refusal") })
     stranger.disconnect()
   }
 
@@ -47,71 +47,71 @@ async function story() {
   const connection = listen(ann)
 
   ann.connect()
-  tell({ step: "open", news: await connection.next("the session"), state: ann.connectionState() })
+  print({ step: "open", news: await connection.next("the session"), state: ann.connectionState() })
 
   const room = ann.channel("room:lobby", { name: "ann" })
-  const [joins, errors, heard, lists] = [new News(), new News(), new News(), new News()]
+  const [joins, errors, heard, lists] = [new Reports(), new Reports(), new Reports(), new Reports()]
   room.onError(({ reason }) => errors.add(reason))
   room.on("shout", payload => heard.add(payload))
   const presence = new Presence(room)
   presence.onSync(() => lists.add(presence.list(key => key).join()))
   room.join().receive("ok", response => joins.add(response))
-  tell({ step: "join", response: await joins.next("the join"), state: room.state })
-  tell({ step: "presence", list: await lists.until("the list", list => list === "ann") })
+  print({ step: "join", response: await joins.next("the join"), state: room.state })
+  print({ step: "presence", list: await lists.until("the list", list => list === "ann") })
 
   const rejected = ann.channel("room:private", { reject: true })
-  tell({ step: "rejected join", ...await reply("the rejection", rejected.join()) })
+  print({ step: "rejected join", ...await reply("the rejection", rejected.join()) })
   rejected.leave()
-  tell({ step: "push", ...await reply("the reply", room.push("echo", { text: "anybody? \u{1f426}" })) })
-  tell({ step: "error reply", ...await reply("the error reply", room.push("fail", { why: "no" })) })
+  print({ step: "push", ...await reply("the reply", room.push("echo", { text: "anybody? \u{1f426}" })) })
+  print({ step: "error reply", ...await reply("the error reply", room.push("fail", { why: "no" })) })
   const pong = new Promise(resolve => ann.ping(() => resolve("pong")))
-  tell({ step: "ping", news: await within("the pong", pong) })
+  print({ step: "ping", news: await within("the pong", pong) })
 
   // More than a POST may hold: the order stays.
   batches.clear()
   const pushes = Array.from({ length: 250 }, (_, n) => reply(`the reply to ${n}`, room.push("echo", { n })))
   const replies = await Promise.all(pushes)
-  tell({ step: "burst", replies: replies.length, ordered: replies.every(({ response }, n) => response.n === n) })
+  print({ step: "burst", replies: replies.length, ordered: replies.every(({ response }, n) => response.n === n) })
   for (const step of ["first batch", "second batch", "third batch"]) {
-    tell({ step, ...await batches.next("a batch") })
+    print({ step, ...await batches.next("a batch") })
   }
 
   // Binary goes up. phoenix.js can't decode what comes down: it is a string there.
   const bob = new Socket(url, { transport: WebSocket, ...retries })
   bob.connect()
   const bobs = bob.channel("room:lobby", { name: "bob" })
-  const whispers = new News()
+  const whispers = new Reports()
   bobs.on("whisper", payload => whispers.add(payload))
-  tell({ step: "bob", ...await reply("bob's join", bobs.join()) })
-  tell({ step: "presence", list: await lists.until("both", list => list === "ann,bob") })
+  print({ step: "bob", ...await reply("bob's join", bobs.join()) })
+  print({ step: "presence", list: await lists.until("both", list => list === "ann,bob") })
   room.push("whisper", new Uint8Array([0, 1, 255]).buffer, soon)
-  tell({ step: "binary", bytes: bytes(await whispers.next("the whisper")) })
+  print({ step: "binary", bytes: bytes(await whispers.next("the whisper")) })
   bobs.push("shout", { from: "bob" }, soon)
-  tell({ step: "broadcast", message: await heard.next("bob's broadcast") })
+  print({ step: "broadcast", message: await heard.next("bob's broadcast") })
   room.push("shout", { from: "ann" }, soon)
-  tell({ step: "broadcast", message: await heard.next("her own broadcast") })
+  print({ step: "broadcast", message: await heard.next("her own broadcast") })
   bob.disconnect()
-  tell({ step: "presence", list: await lists.until("ann alone", list => list === "ann") })
+  print({ step: "presence", list: await lists.until("ann alone", list => list === "ann") })
 
   room.push("crash", {}, soon)
-  tell({ step: "crash", reason: await errors.next("the crash") })
-  tell({ step: "crash", response: await joins.next("the rejoin") })
+  print({ step: "crash", reason: await errors.next("the crash") })
+  print({ step: "crash", response: await joins.next("the rejoin") })
 
   for (const step of quick ? ["cut", "refuse"] : ["cut", "refuse", "forget"]) {
-    tell({ please: step })
+    print({ please: step })
     // A cut between two polls harms nobody: it is asked for again.
-    const asking = step === "forget" ? null : setInterval(() => tell({ please: "cut" }), 500)
-    tell({ step, ...await connection.next("the end of the session") })
+    const asking = step === "forget" ? null : setInterval(() => print({ please: "cut" }), 500)
+    print({ step, ...await connection.next("the end of the session") })
     clearInterval(asking)
-    if (step === "refuse") { tell({ step, ...await connection.next("the refusal") }) }
-    tell({ step, news: await connection.next("the next session"), attempts })
-    tell({ step, response: await joins.next("the rejoin") })
-    tell({ step, ...await reply("the reply", room.push("echo", { still: "there" })) })
+    if (step === "refuse") { print({ step, ...await connection.next("the refusal") }) }
+    print({ step, news: await connection.next("the next session"), attempts })
+    print({ step, response: await joins.next("the rejoin") })
+    print({ step, ...await reply("the reply", room.push("echo", { still: "there" })) })
   }
 
-  tell({ step: "leave", ...await reply("the leave", room.leave()), state: room.state })
+  print({ step: "leave", ...await reply("the leave", room.leave()), state: room.state })
   ann.disconnect()
-  tell({ step: "disconnect", ...await connection.next("the end"), state: ann.connectionState() })
+  print({ step: "disconnect", ...await connection.next("the end"), state: ann.connectionState() })
 }
 
-await told(story)
+await play(story)

@@ -5,7 +5,7 @@ import { Presence } from "phoenix"
 const copy = value => JSON.parse(JSON.stringify(value ?? null))
 
 // Plays steps: {"rejoin": true}, {"state": ..}, {"diff": ..}. `deviating`: diffs that waited for the state
-// of a join are forgotten with it (deviation 6). Returns what each step told, the list after it, and the
+// of a join are forgotten with it (deviation 6). Returns what each step reported, the list after it, and the
 // steps at which deviation 6 forgot something.
 export function play({ steps, deviating }) {
   const bindings = {}
@@ -15,14 +15,14 @@ export function play({ steps, deviating }) {
     joinRef: () => `${joins}`,
   }
   const presence = new Presence(channel)
-  let told = []
-  presence.onJoin((key, before, joined) => told.push(["join", key, copy(before), copy(joined)]))
-  presence.onLeave((key, after, left) => told.push(["leave", key, copy(after), copy(left)]))
-  presence.onSync(() => told.push(["sync"]))
+  let reported = []
+  presence.onJoin((key, before, joined) => reported.push(["join", key, copy(before), copy(joined)]))
+  presence.onLeave((key, after, left) => reported.push(["leave", key, copy(after), copy(left)]))
+  presence.onSync(() => reported.push(["sync"]))
 
   const marks = []
   const seen = steps.map((step, index) => {
-    told = []
+    reported = []
     if (step.rejoin) {
       joins += 1
       if (deviating && presence.pendingDiffs.length > 0) {
@@ -36,7 +36,7 @@ export function play({ steps, deviating }) {
     }
     const list = presence.list((key, entry) => [key, copy(entry)])
     const refs = presence.list((key, { metas }) => `${key}: ${metas.map(meta => meta.phx_ref)}`)
-    return { told, list, refs }
+    return { reported, list, refs }
   })
   return { seen, marks }
 }

@@ -1,4 +1,4 @@
-// The story of the quickstart example, told by the official JavaScript client:
+// The story of the quickstart example, by the official JavaScript client:
 //
 //   node quickstart.mjs ws://127.0.0.1:4711/socket [compressed]
 //
@@ -10,7 +10,7 @@
 import { Presence, Socket } from "phoenix"
 import WebSocket from "ws"
 
-import { News, bytes, reply, tell, told, within } from "./telling.mjs"
+import { Reports, bytes, reply, print, play, within } from "./story.mjs"
 
 const [url, compressed] = process.argv.slice(2)
 // For pushes that get no reply: their timers would keep the program alive for 10 s.
@@ -32,7 +32,7 @@ const transport = compressed ? Compressed : WebSocket
 // A socket, and what happens to its connection.
 function connect(what) {
   const socket = new Socket(url, { transport, ...retries })
-  const connection = new News()
+  const connection = new Reports()
   socket.onOpen(() => connection.add("open"))
   socket.onClose(event => connection.add({ code: event.code, clean: event.wasClean }))
   socket.connect()
@@ -42,7 +42,7 @@ function connect(what) {
 // A channel that is being joined: what the server answers to each join, and what it sends.
 function join(socket, name) {
   const channel = socket.channel("room:lobby", { name })
-  const [joins, heard, errors] = [new News(), new News(), new News()]
+  const [joins, heard, errors] = [new Reports(), new Reports(), new Reports()]
   channel.on("shout", payload => heard.add(payload))
   channel.onError(() => errors.add("error"))
   channel.join()
@@ -54,7 +54,7 @@ function join(socket, name) {
 // Who comes, who goes, and the list after each of the server's presence events.
 function watch(channel) {
   const presence = new Presence(channel)
-  const news = new News()
+  const news = new Reports()
   presence.onJoin((key, before) => { if (!before) news.add({ came: key }) })
   presence.onLeave((key, after) => { if (after.metas.length === 0) news.add({ went: key }) })
   presence.onSync(() => news.add({ list: presence.list((key, { metas }) => [key, metas.length]) }))
@@ -65,71 +65,71 @@ const lists = names => ({ list }) => list?.map(([key]) => key).join() === names
 
 async function story() {
   const ann = await connect("ann's connection")
-  tell({ step: "open", news: ann.opened, state: ann.socket.connectionState() })
+  print({ step: "open", news: ann.opened, state: ann.socket.connectionState() })
 
   const anns = join(ann.socket, "ann")
   const people = watch(anns.channel)
-  tell({ step: "join", ...await anns.joins.next("ann's join"), state: anns.channel.state })
-  tell({ step: "presence", ...await people.next("ann's presence") })
-  tell({ step: "presence", ...await people.until("the first list", lists("ann")) })
+  print({ step: "join", ...await anns.joins.next("ann's join"), state: anns.channel.state })
+  print({ step: "presence", ...await people.next("ann's presence") })
+  print({ step: "presence", ...await people.until("the first list", lists("ann")) })
 
   const rejected = ann.socket.channel("room:private", { reject: true })
-  tell({ step: "rejected join", ...await reply("the rejection", rejected.join()) })
+  print({ step: "rejected join", ...await reply("the rejection", rejected.join()) })
   rejected.leave()
   const nowhere = ann.socket.channel("nowhere")
-  tell({ step: "unmatched join", ...await reply("the refusal", nowhere.join()) })
+  print({ step: "unmatched join", ...await reply("the refusal", nowhere.join()) })
   nowhere.leave()
 
   const question = { from: "ann", text: "anybody here? \u{1f426}" }
-  tell({ step: "push", ...await reply("the reply", anns.channel.push("echo", question)) })
+  print({ step: "push", ...await reply("the reply", anns.channel.push("echo", question)) })
   const failed = reply("the error reply", anns.channel.push("fail", { why: "no" }))
-  tell({ step: "error reply", ...await failed })
+  print({ step: "error reply", ...await failed })
   const echoed = await reply("the reply", anns.channel.push("echo", new Uint8Array([0, 1, 255]).buffer))
-  tell({ step: "binary push", status: echoed.status, bytes: bytes(echoed.response) })
+  print({ step: "binary push", status: echoed.status, bytes: bytes(echoed.response) })
 
   const bob = await connect("bob's connection")
   const bobs = join(bob.socket, "bob")
   await bobs.joins.next("bob's join")
-  tell({ step: "presence", ...await people.until("bob", ({ came }) => came) })
-  tell({ step: "presence", ...await people.until("both", lists("ann,bob")) })
+  print({ step: "presence", ...await people.until("bob", ({ came }) => came) })
+  print({ step: "presence", ...await people.until("both", lists("ann,bob")) })
 
   bobs.channel.push("shout", { from: "bob", text: "I am!" }, soon)
-  tell({ step: "broadcast", message: await anns.heard.next("the broadcast") })
-  tell({ step: "own broadcast", message: await bobs.heard.next("his own broadcast") })
+  print({ step: "broadcast", message: await anns.heard.next("the broadcast") })
+  print({ step: "own broadcast", message: await bobs.heard.next("his own broadcast") })
   bobs.channel.push("shout", new Uint8Array([7, 8, 9]).buffer, soon)
-  tell({ step: "binary broadcast", bytes: bytes(await anns.heard.next("the binary broadcast")) })
+  print({ step: "binary broadcast", bytes: bytes(await anns.heard.next("the binary broadcast")) })
 
   bobs.channel.push("crash", {}, soon)
-  tell({ step: "crash", news: await bobs.errors.next("the crash") })
-  tell({ step: "rejoin", ...await bobs.joins.next("bob's rejoin"), state: bobs.channel.state })
-  tell({ step: "presence", ...await people.until("bob's crash", ({ went }) => went) })
-  tell({ step: "presence", ...await people.until("bob's rejoin", lists("ann,bob")) })
+  print({ step: "crash", news: await bobs.errors.next("the crash") })
+  print({ step: "rejoin", ...await bobs.joins.next("bob's rejoin"), state: bobs.channel.state })
+  print({ step: "presence", ...await people.until("bob's crash", ({ went }) => went) })
+  print({ step: "presence", ...await people.until("bob's rejoin", lists("ann,bob")) })
 
-  tell({ please: "cut" })
+  print({ please: "cut" })
   for (const [who, { connection }, { joins }] of [["ann", ann, anns], ["bob", bob, bobs]]) {
-    tell({ step: "cut", who, ...await connection.next("the cut") })
-    tell({ step: "reconnect", who, news: await connection.next("the reconnect") })
-    tell({ step: "rejoin", who, ...await joins.next("the rejoin") })
+    print({ step: "cut", who, ...await connection.next("the cut") })
+    print({ step: "reconnect", who, news: await connection.next("the reconnect") })
+    print({ step: "rejoin", who, ...await joins.next("the rejoin") })
   }
-  tell({ step: "presence", ...await people.until("both again", lists("ann,bob")) })
+  print({ step: "presence", ...await people.until("both again", lists("ann,bob")) })
   bobs.channel.push("shout", { from: "bob", text: "still there?" }, soon)
   const again = await anns.heard.until("the next broadcast", ({ text }) => text === "still there?")
-  tell({ step: "broadcast", message: again })
+  print({ step: "broadcast", message: again })
 
-  tell({ step: "leave", ...await reply("bob's leave", bobs.channel.leave()), state: bobs.channel.state })
-  tell({ step: "presence", ...await people.until("bob's leave", ({ went }) => went) })
-  tell({ step: "presence", ...await people.until("ann alone", lists("ann")) })
-  const stopped = new News()
+  print({ step: "leave", ...await reply("bob's leave", bobs.channel.leave()), state: bobs.channel.state })
+  print({ step: "presence", ...await people.until("bob's leave", ({ went }) => went) })
+  print({ step: "presence", ...await people.until("ann alone", lists("ann")) })
+  const stopped = new Reports()
   anns.channel.onClose(() => stopped.add("closed"))
   anns.channel.push("stop", {}, soon)
-  tell({ step: "stop", news: await stopped.next("the channel's end"), state: anns.channel.state })
+  print({ step: "stop", news: await stopped.next("the channel's end"), state: anns.channel.state })
 
   for (const [who, { socket, connection }] of [["ann", ann], ["bob", bob]]) {
     socket.disconnect()
     // Not its code: the listener's WebSocket library echoes the client's, where Phoenix says 1000.
     const { clean } = await connection.next("the end")
-    tell({ step: "disconnect", who, clean, state: socket.connectionState() })
+    print({ step: "disconnect", who, clean, state: socket.connectionState() })
   }
 }
 
-await told(story)
+await play(story)

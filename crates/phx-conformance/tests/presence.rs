@@ -27,7 +27,7 @@ struct Answer {
 /// Callbacks of a step, and the list after it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 struct Seen {
-    told: Vec<Value>,
+    reported: Vec<Value>,
     list: Vec<Value>,
     /// `list(by)`.
     refs: Vec<String>,
@@ -66,8 +66,8 @@ fn assert_same(seed: usize, steps: &[Value], expected: &[Seen], found: &[Seen]) 
 /// Returns the same with sorted keys: within joins, within leaves and in the list.
 fn sorted(seen: &[Seen]) -> Vec<Seen> {
     let mut seen = seen.to_vec();
-    for Seen { told, list, refs } in &mut seen {
-        for group in told.chunk_by_mut(|one, next| one[0] == next[0]) {
+    for Seen { reported, list, refs } in &mut seen {
+        for group in reported.chunk_by_mut(|one, next| one[0] == next[0]) {
             // Stable: callbacks of one key keep their order.
             group.sort_by(|one, other| one[1].as_str().cmp(&other[1].as_str()));
         }
@@ -98,7 +98,7 @@ fn play(steps: &[Value]) -> Vec<Seen> {
             let refs: Vec<&str> = entry.metas().map(|meta| meta.phx_ref()).collect();
             format!("{key}: {}", refs.join(","))
         });
-        seen.push(Seen { told: changes, list, refs });
+        seen.push(Seen { reported: changes, list, refs });
     }
     seen
 }
@@ -106,7 +106,7 @@ fn play(steps: &[Value]) -> Vec<Seen> {
 fn event(presence: &mut Presence, event: &str, payload: &Value) -> Vec<Value> {
     let payload = Payload::json(payload).unwrap();
     let changes = presence.handle_event(event, &payload).unwrap().unwrap();
-    let told = changes.iter().map(|change| match change {
+    let reported = changes.iter().map(|change| match change {
         PresenceChange::Joined { key, before, joined, .. } => {
             json!(["join", &**key, before.as_ref().map(|before| shown(before)), shown(joined)])
         }
@@ -116,7 +116,7 @@ fn event(presence: &mut Presence, event: &str, payload: &Value) -> Vec<Value> {
         PresenceChange::Synced => json!(["sync"]),
         other => panic!("{other:?}"),
     });
-    told.collect()
+    reported.collect()
 }
 
 fn shown(entry: &PresenceEntry<Value, Map<String, Value>>) -> Value {

@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_not_taken_back_is_told() {
+    fn what_was_not_taken_back_is_reported() {
         assert_eq!(private_modes("plain \x1b[31mred"), [""; 0]);
         assert_eq!(private_modes("\x1b[?25l\x1b[?2004h..\x1b[?25h\x1b[?2004l"), [""; 0]);
         assert_eq!(private_modes("\x1b[?2004l\x1b[?2004hphx> "), ["2004"]);

@@ -67,12 +67,12 @@ fn is_closed(event: &Event) -> bool {
 }
 
 #[test]
-fn an_outcome_that_is_not_told() {
+fn an_outcome_that_is_not_reported() {
     found(Rule::OneOutcome, |events| drop_first(events, is_outcome));
 }
 
 #[test]
-fn an_outcome_that_is_told_twice() {
+fn an_outcome_that_is_reported_twice() {
     found(Rule::OneOutcome, |events| double_first(events, is_outcome));
 }
 
@@ -137,29 +137,29 @@ fn a_message_before_the_join() {
 }
 
 #[test]
-fn a_join_that_is_not_told() {
+fn a_join_that_is_not_reported() {
     found(Rule::States, |events| drop_first(events, |it| matches!(it, Event::Joined { .. })));
 }
 
 #[test]
-fn a_channel_error_that_is_not_told() {
+fn a_channel_error_that_is_not_reported() {
     found(Rule::States, |events| {
         drop_first(events, |it| matches!(it, Event::ChannelErrored { .. }))
     });
 }
 
 #[test]
-fn an_end_that_is_not_told() {
+fn an_end_that_is_not_reported() {
     found(Rule::ClosedOnce, |events| drop_first(events, is_closed));
 }
 
 #[test]
-fn an_end_that_is_told_twice() {
+fn an_end_that_is_reported_twice() {
     found(Rule::ClosedOnce, |events| double_first(events, is_closed));
 }
 
 #[test]
-fn a_pong_that_is_told_twice() {
+fn a_pong_that_is_reported_twice() {
     found(Rule::OneOutcome, |events| double_first(events, |it| matches!(it, Event::Pong { .. })));
 }
 
@@ -179,7 +179,7 @@ fn change_reply(events: &mut [Event], change: fn(&mut Outcome)) -> bool {
 
 /// Over long-poll a poll may lose messages; then the client must say so.
 #[test]
-fn a_gap_that_is_not_told() {
+fn a_gap_that_is_not_reported() {
     let mut plan = Plan::from_seed(0);
     plan.settings.long_poll = true;
     plan.clients = 1;

@@ -111,7 +111,7 @@ async fn a_server_that_takes_the_connection_and_says_nothing() {
 }
 
 #[tokio::test]
-async fn certificates_are_checked_unless_told_otherwise() {
+async fn certificates_are_checked_unless_that_is_turned_off() {
     let server = Server::start().await;
     let files = Certificates::make();
     let url = files.serve(&server.url, None);

@@ -72,7 +72,7 @@ async fn only_the_events_asked_for_are_shown_and_counted() {
 }
 
 #[tokio::test]
-async fn a_lost_connection_is_told_and_mended() {
+async fn a_lost_connection_is_reported_and_replaced() {
     let mut server = Server::start().await;
     let mut join = Phx::joined(&["join", "--json", &server.url, "room:a"]).await;
     assert_eq!(server.say("drop").await, "dropped 1 connections");
@@ -91,7 +91,7 @@ async fn a_lost_connection_is_told_and_mended() {
 }
 
 #[tokio::test]
-async fn it_ends_with_the_connection_if_told_so() {
+async fn it_ends_with_the_connection_if_asked_to() {
     let mut server = Server::start().await;
     let mut join = Phx::joined(&["join", "--json", &server.url, "room:a", "--no-reconnect"]).await;
     server.say("close 1001").await;

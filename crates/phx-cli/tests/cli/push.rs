@@ -29,7 +29,7 @@ async fn the_reply_is_printed_and_is_the_exit_code() {
 }
 
 #[tokio::test]
-async fn what_it_cannot_use_is_told() {
+async fn what_it_cannot_use_is_reported() {
     // None of these opens a connection.
     let url = "ws://127.0.0.1:1/socket";
     phx(&["push", url, "room:a", "echo", "hello"]).await.badly(2, "needs double quotes");

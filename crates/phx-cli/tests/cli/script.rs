@@ -8,14 +8,14 @@ use tempfile::TempDir;
 use crate::support::{Ended, Phx, Server, phx, phx_with_input};
 
 /// Returns the records of a script without their times.
-fn told(ended: &Ended) -> Vec<Value> {
-    let mut told = ended.records();
-    for record in &mut told {
+fn reported(ended: &Ended) -> Vec<Value> {
+    let mut reported = ended.records();
+    for record in &mut reported {
         assert!(record["time"].is_string());
         let fields = record.as_object_mut().unwrap();
         fields.retain(|name, value| name != "time" && name != "ref" && !value.is_null());
     }
-    told
+    reported
 }
 
 async fn script(server: &Server, script: &str) -> Ended {
@@ -44,12 +44,12 @@ async fn a_whole_story() {
     fs::write(&path, story).unwrap();
     let ended = phx(&["script", path.to_str().unwrap()]).await;
     assert_eq!((ended.code, &*ended.err), (Some(0), ""), "{ended:?}");
-    let mut told = told(&ended);
-    assert!(told[7]["round_trip_us"].is_u64());
-    told[7]["round_trip_us"] = json!(0);
+    let mut reported = reported(&ended);
+    assert!(reported[7]["round_trip_us"].is_u64());
+    reported[7]["round_trip_us"] = json!(0);
     assert!(ended.out.contains(r#""payload":{"b":1.50,"a":2}"#), "as it was written");
     assert_eq!(
-        told,
+        reported,
         [
             json!({ "kind": "connected", "line": 2 }),
             json!({ "kind": "joined", "topic": "room:a", "payload": {}, "line": 4, "id": [1] }),
@@ -112,7 +112,7 @@ async fn what_came_before_is_waited_for_no_more() {
     let again = steps(r#"{"do": "wait", "payload": 1, "timeout_ms": 10}"#);
     let ended = script(&server, &again).await;
     ended.badly(5, "line 7: expected message with the given payload within 10ms; the last record was reply `echo` on room:a");
-    let failed = told(&ended).pop().unwrap();
+    let failed = reported(&ended).pop().unwrap();
     assert_eq!((&failed["kind"], &failed["line"]), (&json!("failed"), &json!(7)));
     server.stops_empty().await;
 }

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn every_address_is_tried_once_and_the_failures_are_told() {
+    async fn every_address_is_tried_once_and_the_failures_are_reported() {
         let tried = RefCell::new(Vec::new());
         let addresses: Vec<_> = (1..=6).map(v4).collect();
         let reached: Result<(), _> = race(addresses.clone(), async |address| {
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_without_an_address_is_told() {
+    async fn a_name_without_an_address_is_reported() {
         let reached: Result<(), _> = race([], async |_| Err(refused())).await;
         assert_eq!(reached, Err(CloseCause::io("the host has no address")));
     }

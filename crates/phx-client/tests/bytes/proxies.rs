@@ -41,7 +41,7 @@ async fn connect_has_ipv6_addresses_in_brackets() {
 }
 
 #[tokio::test]
-async fn an_http_proxys_answers_are_told_apart() {
+async fn an_http_proxys_answers_are_distinguished() {
     let status = ProxyCause::http_status;
     assert_eq!(http("HTTP/1.1 407 Who?\r\n\r\n").await, failed(ProxyCause::NotAuthenticated));
     for (offers, expected) in [
@@ -100,7 +100,7 @@ async fn socks_says_user_and_password_when_asked() {
 }
 
 #[tokio::test]
-async fn a_socks_proxys_answers_are_told_apart() {
+async fn a_socks_proxys_answers_are_distinguished() {
     for code in 1..=9 {
         let reply = socks([5, 0, 5, code, 0, 1, 0, 0, 0, 0, 0, 0]).await;
         assert_eq!(reply, failed(ProxyCause::socks_reply(code)));

@@ -21,7 +21,7 @@ async fn connect_waits_through_failed_attempts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connect_within_tells_why_the_last_attempt_failed() {
+async fn connect_within_says_why_the_last_attempt_failed() {
     let mut net = Net::new();
     let start = tokio::time::Instant::now();
     let (failed, ()) =

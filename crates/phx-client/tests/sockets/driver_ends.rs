@@ -135,9 +135,9 @@ async fn an_aborted_task_ends_all_that_waits() {
     assert_eq!(states.last(), Some(&ConnectionState::Closed));
     let channel_states = soon(channel_states.collect::<Vec<_>>()).await;
     assert_eq!(channel_states.last(), Some(&ChannelState::Closed));
-    let told = notes.taken();
+    let reported = notes.taken();
     assert_eq!(
-        told,
+        reported,
         [
             "closed: disconnected, true, None",
             "channel: Stopped",
@@ -328,9 +328,9 @@ async fn a_runtime_that_runs_nothing_any_more() {
     assert_eq!(soon(builder().connect()).await.unwrap_err().cause, ConnectCause::Stopped);
     let socket = builder().spawn().unwrap();
     assert_eq!(socket.state(), ConnectionState::Closed);
-    let told = [
+    let reported = [
         "error: the socket's driver has ended",
         "closed: the socket's driver has ended, false, None",
     ];
-    assert_eq!(notes.taken(), [told, told].concat());
+    assert_eq!(notes.taken(), [reported, reported].concat());
 }

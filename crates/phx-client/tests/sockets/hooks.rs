@@ -14,7 +14,7 @@ use crate::common::{Net, Notes, Watched, settle, soon};
 use crate::custom::Custom;
 
 #[tokio::test(start_paused = true)]
-async fn socket_hooks_tell_of_opens_closes_and_errors() {
+async fn socket_hooks_report_opens_closes_and_errors() {
     let mut net = Net::new();
     let notes = Notes::default();
     let (opens, closes, errors) = (notes.clone(), notes.clone(), notes.clone());
@@ -68,7 +68,7 @@ async fn the_message_hook_of_a_socket_sees_everything_that_comes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn channel_hooks_tell_of_joins_errors_and_the_end() {
+async fn channel_hooks_report_joins_errors_and_the_end() {
     let mut net = Net::new();
     let (_socket, room, mut peer) = net.unjoined().await;
     let notes = Notes::default();

@@ -58,7 +58,7 @@ async fn changes_come_as_a_stream_that_ends_with_the_channel() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn hooks_tell_of_joins_leaves_and_syncs_until_they_are_off() {
+async fn hooks_report_joins_leaves_and_syncs_until_they_are_off() {
     let mut net = Net::new();
     let (_socket, room, mut peer) = net.unjoined().await;
     let presence = room.presence::<Meta>();
@@ -145,7 +145,7 @@ async fn lost_messages_make_the_list_uncertain_until_the_next_state() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_payload_of_another_shape_changes_nothing_and_is_told() {
+async fn a_payload_of_another_shape_changes_nothing_and_is_reported() {
     let mut net = Net::new();
     let (_socket, room, mut peer) = net.unjoined().await;
     let presence = room.presence::<Meta>();

@@ -56,7 +56,7 @@ async fn a_hook_that_disconnects_and_connects_for_ever_leaves_room_for_others() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connect_is_not_told_of_the_end_before_it() {
+async fn a_connect_does_not_see_the_end_before_it() {
     let mut net = Net::new();
     let socket = net.builder().spawn().unwrap();
     drop(socket.disconnect());

@@ -67,8 +67,9 @@ async fn sent_until_closed(peer: &mut Peer) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn an_hour_of_sleep_is_noticed_within_five_seconds() {
     let (mut net, machine, notes) = (Net::new(), Machine::default(), Notes::default());
-    let told = notes.clone();
-    let builder = machine.builder(&net).on_close(move |closed| told.note(closed.cause.to_string()));
+    let reported = notes.clone();
+    let builder =
+        machine.builder(&net).on_close(move |closed| reported.note(closed.cause.to_string()));
     let (_socket, room, mut peer) = net.joined_with(builder).await;
     // Just after a heartbeat: the next one is 30 s away on a clock that stood still.
     let heartbeat = peer.receive_heartbeat().await;

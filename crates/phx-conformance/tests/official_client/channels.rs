@@ -13,7 +13,7 @@ use crate::story::Story;
 async fn the_ends_of_channels() {
     let listener = Listener::bind(server()).await.unwrap();
     let mut story = Story::start("channels.mjs", listener.url());
-    story.must_tell(expected()).await;
+    story.must_report(expected()).await;
     story.end().await;
     listener.stop().await;
 }

@@ -21,7 +21,7 @@ async fn what_happens_to_connections() {
         "half-open" => listener.all().half_open(),
         other => panic!("nobody does {other}"),
     };
-    story.must_tell_and(expected(), please).await;
+    story.must_report_and(expected(), please).await;
     story.end().await;
     listener.stop().await;
 }

@@ -12,7 +12,7 @@ use crate::story::Story;
 async fn one_person_with_several_devices() {
     let listener = Listener::bind(server()).await.unwrap();
     let mut story = Story::start("devices.mjs", listener.url());
-    story.must_tell(expected()).await;
+    story.must_report(expected()).await;
     story.end().await;
     listener.stop().await;
 }

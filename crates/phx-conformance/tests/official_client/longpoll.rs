@@ -23,7 +23,7 @@ async fn the_story_over_long_poll() {
         "forget" => listener.drop_connections(),
         other => panic!("nobody does {other}"),
     };
-    story.must_tell_and(expected(), please).await;
+    story.must_report_and(expected(), please).await;
     story.end().await;
     listener.stop().await;
 }
@@ -93,7 +93,7 @@ async fn the_fallback_to_long_poll() {
         expected.push(json!({ "step": harm, "remembered": [["phx:fallback:LongPoll", "true"]] }));
         expected.extend(works("remembered"));
     }
-    story.must_tell(expected).await;
+    story.must_report(expected).await;
     story.end().await;
     listener.stop().await;
 }

@@ -25,7 +25,7 @@ async fn the_story(server: ServerBuilder, args: &[&str]) {
         assert_eq!(wish, "cut");
         listener.drop_connections();
     };
-    story.must_tell_and(expected(), cut).await;
+    story.must_report_and(expected(), cut).await;
     story.end().await;
     assert_eq!(listener.with(|server, _| server.sockets().count()), 0, "everybody has gone");
     listener.stop().await;

@@ -45,12 +45,12 @@ impl Story {
     }
 
     /// Checks that the output is these lines and no others. Requests, `{"please": ..}`, don't count.
-    pub(crate) async fn must_tell(&mut self, expected: Vec<Value>) {
-        self.must_tell_and(expected, |wish| panic!("nobody does {wish}")).await;
+    pub(crate) async fn must_report(&mut self, expected: Vec<Value>) {
+        self.must_report_and(expected, |wish| panic!("nobody does {wish}")).await;
     }
 
-    /// As [`must_tell`](Self::must_tell), with a function that handles the requests.
-    pub(crate) async fn must_tell_and(
+    /// As [`must_report`](Self::must_report), with a function that handles the requests.
+    pub(crate) async fn must_report_and(
         &mut self,
         expected: Vec<Value>,
         mut please: impl FnMut(&str),

@@ -130,8 +130,8 @@ fn what_still_waits_is_kept() {
     s.socket.handle_closed(s.now, s.transport(), CloseCause::io("it was dead"));
     s.socket.reconnect_now(s.now);
     for push in waiting {
-        let told = std::iter::from_fn(|| s.socket.poll_event());
-        let mut done = told.filter(|event| matches!(event, Event::RequestDone { .. }));
+        let reported = std::iter::from_fn(|| s.socket.poll_event());
+        let mut done = reported.filter(|event| matches!(event, Event::RequestDone { .. }));
         assert!(
             matches!(done.next(), Some(Event::RequestDone { push: next, .. }) if next == *push)
         );

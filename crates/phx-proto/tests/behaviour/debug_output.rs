@@ -141,7 +141,7 @@ fn a_copy_of_a_change_is_that_change() {
         let state = Payload::from_json_text(state.to_owned()).unwrap();
         changes.extend(presence.handle_event("presence_state", &state).unwrap().unwrap());
     }
-    let told = |change: &PresenceChange<Meta, _>| match change {
+    let reported = |change: &PresenceChange<Meta, _>| match change {
         PresenceChange::Joined { key, before, joined, .. } => {
             let refs: Vec<_> = joined.metas().map(|meta| meta.data().phx_ref.clone()).collect();
             format!("+{key}{refs:?}{}", before.is_some())
@@ -152,7 +152,7 @@ fn a_copy_of_a_change_is_that_change() {
         PresenceChange::Synced => "sync".to_owned(),
         other => panic!("{other:?}"),
     };
-    let copies: Vec<String> = changes.iter().map(|change| told(&change.clone())).collect();
+    let copies: Vec<String> = changes.iter().map(|change| reported(&change.clone())).collect();
     assert_eq!(
         copies,
         [r#"+a["1"]false"#, r#"+b["2"]false"#, "sync", r#"+b["3"]true"#, "-a01", "sync"]

@@ -294,7 +294,7 @@ fn the_token_is_standard_base64_without_padding() {
 }
 
 #[test]
-fn requests_tell_where_to_connect() {
+fn requests_say_where_to_connect() {
     let of = |url| Endpoint::parse(url).unwrap().request("1.0.0");
     let request = of("wss://[2001:db8::1]/s");
     assert_eq!((request.host(), request.port(), request.is_tls()), ("2001:db8::1", 443, true));

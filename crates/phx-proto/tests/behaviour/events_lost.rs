@@ -3,7 +3,7 @@
 use crate::common::{Script, quiet, quiet_but};
 use phx_proto::{CloseCause, Event, Frame};
 
-fn news(s: &mut Script, event: &str) {
+fn message(s: &mut Script, event: &str) {
     let transport = s.transport();
     let frame = Frame::text(format!(r#"[null,null,"room:a","{event}",{{}}]"#));
     s.socket.handle_frame(s.now, transport, frame);
@@ -18,24 +18,24 @@ fn next(s: &mut Script) -> String {
 }
 
 #[test]
-fn it_is_told_before_what_came_after() {
+fn it_is_reported_before_what_came_after() {
     let (mut s, _) = Script::joined(quiet_but(|config| config.max_events = 2), "room:a");
     for event in ["a", "b", "c", "d"] {
-        news(&mut s, event);
+        message(&mut s, event);
     }
     assert_eq!(next(&mut s), "a");
-    news(&mut s, "e");
+    message(&mut s, "e");
     assert_eq!([next(&mut s), next(&mut s), next(&mut s)], ["b", "2 lost", "e"]);
     assert_eq!(next(&mut s), "None");
 }
 
 #[test]
-fn a_consumer_that_never_catches_up_is_told_too() {
+fn a_consumer_that_never_catches_up_gets_it_too() {
     let (mut s, _) = Script::joined(quiet_but(|config| config.max_events = 2), "room:a");
     let (mut seen, mut lost) = (0, 0);
     for _ in 0..100 {
         for _ in 0..3 {
-            news(&mut s, "news");
+            message(&mut s, "news");
         }
         match s.socket.poll_event() {
             Some(Event::EventsLost { count, .. }) => lost += count,
@@ -67,7 +67,7 @@ fn what_waits_is_bounded_in_bytes_too() {
     }
     assert_eq!([next(&mut s), next(&mut s), next(&mut s)], ["large", "2 lost", "None"]);
     for _ in 0..40 {
-        news(&mut s, "12345678");
+        message(&mut s, "12345678");
     }
     let mut taken = 0;
     while let Some(Event::Message { .. }) = s.socket.poll_event() {
@@ -101,7 +101,7 @@ fn a_flood_takes_no_place_of_the_end() {
 }
 
 #[test]
-fn news_of_states_have_places_of_their_own_and_no_more() {
+fn states_have_separate_places_and_no_more() {
     let mut config = quiet();
     config.max_events = 3;
     config.max_channels = 2;
@@ -112,10 +112,10 @@ fn news_of_states_have_places_of_their_own_and_no_more() {
         while s.socket.poll_action().is_some() {}
         s.socket.reconnect_now(s.now);
     }
-    let mut told = 0;
+    let mut reported = 0;
     while let Some(Event::Closed { .. }) = s.socket.poll_event() {
-        told += 1;
+        reported += 1;
     }
-    assert_eq!(told, 7, "three, and two for each channel");
+    assert_eq!(reported, 7, "three, and two for each channel");
     assert_eq!(s.socket.counters().events_lost, 3);
 }

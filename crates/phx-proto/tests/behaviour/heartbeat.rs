@@ -258,7 +258,7 @@ fn it_can_be_switched_off() {
 }
 
 #[test]
-fn a_ping_tells_the_round_trip() {
+fn a_ping_measures_the_round_trip() {
     let mut s = Script::open(quiet());
     s.ping().unwrap();
     assert_eq!(s.actions(), ["send heartbeat phoenix"]);

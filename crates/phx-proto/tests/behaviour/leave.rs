@@ -35,7 +35,7 @@ fn on_phx_close_or_phx_error_of_that_join() {
 }
 
 #[test]
-fn not_on_news_of_another_topic_or_join() {
+fn not_on_messages_of_another_topic_or_join() {
     let (mut s, a) = Script::joined(quiet(), "room:a");
     s.leave(a);
     let mut join = s.latest("phx_join room:a");
@@ -119,7 +119,7 @@ fn it_cannot_be_cancelled() {
 }
 
 #[test]
-fn its_topic_is_free_at_once_and_both_lives_are_told_apart() {
+fn its_topic_is_free_at_once_and_both_lives_are_distinguished() {
     let (mut s, a) = Script::joined(quiet(), "room:a");
     let old_join = s.latest("phx_join room:a");
     s.leave(a);

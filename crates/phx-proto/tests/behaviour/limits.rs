@@ -28,7 +28,7 @@ fn outcomes_are_never_lost() {
 }
 
 #[test]
-fn malformed_frames_are_told_and_counted_and_the_socket_lives() {
+fn malformed_frames_are_reported_and_counted_and_the_socket_lives() {
     let (mut s, a) = Script::joined(quiet(), "room:a");
     let frames = [
         Frame::text(""),

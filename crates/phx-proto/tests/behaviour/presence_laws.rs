@@ -51,7 +51,7 @@ proptest! {
         let mut presence: Presence = Presence::new();
         changes(&mut presence, "presence_state", &json_of(&old));
         let diff = json!({"joins": json_of(&joins), "leaves": json_of(&leaves)});
-        let told = changes(&mut presence, "presence_diff", &diff);
+        let reported = changes(&mut presence, "presence_diff", &diff);
 
         let mut expected = old;
         for (key, refs) in &joins {
@@ -65,7 +65,7 @@ proptest! {
         expected.retain(|_, refs| !refs.is_empty());
         prop_assert_eq!(sets(&presence), expected);
 
-        let kinds: String = told.iter().map(|told| &told[..1]).collect();
+        let kinds: String = reported.iter().map(|reported| &reported[..1]).collect();
         let joined = kinds.trim_start_matches('+');
         prop_assert_eq!(kinds.len() - joined.len(), joins.len());
         prop_assert_eq!(joined.trim_start_matches('-'), "s");

@@ -28,7 +28,7 @@ fn callbacks(changes: &[PresenceChange<Value, serde_json::Map<String, Value>>]) 
 
 fn replay(conn: u32) -> Vec<Value> {
     let mut presence: Presence = Presence::new();
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let lines = recording().lines.into_iter();
     let lines = lines.filter(|line| line.conn == conn && line.from == Side::Server);
     for frame in lines.filter_map(|line| line.frame()) {
@@ -41,13 +41,13 @@ fn replay(conn: u32) -> Vec<Value> {
         let Some(changes) = presence.handle_event(event, &payload).unwrap() else {
             continue;
         };
-        told.extend(callbacks(&changes));
+        reported.extend(callbacks(&changes));
         if let Some(last) = changes.last() {
             assert!(matches!(last, PresenceChange::Synced));
-            told.push(json!(["onSync", list_json(&presence)]));
+            reported.push(json!(["onSync", list_json(&presence)]));
         }
     }
-    told
+    reported
 }
 
 fn noted(client: &str) -> Vec<Value> {
@@ -72,7 +72,8 @@ fn changes_are_those_of_the_recorded_callbacks() {
 
 #[test]
 fn lists_of_a_later_joiner_are_the_recorded_ones() {
-    let syncs: Vec<Value> = replay(2).into_iter().filter(|told| told[0] == "onSync").collect();
+    let syncs: Vec<Value> =
+        replay(2).into_iter().filter(|reported| reported[0] == "onSync").collect();
     let expected = noted("B");
     assert_eq!(expected.len(), 4);
     assert_eq!(syncs, expected);

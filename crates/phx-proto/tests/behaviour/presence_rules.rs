@@ -41,23 +41,23 @@ fn diffs_before_the_state_wait_for_it_and_sync_once() {
             changes(&mut presence, DIFF, &json!({"joins": joins, "leaves": leaves})).is_empty()
         );
     }
-    let told = changes(&mut presence, STATE, &json!({"ann": metas(&["1"])}));
-    assert_eq!(told, ["+ann", "+bob", "-ann", "sync"]);
+    let reported = changes(&mut presence, STATE, &json!({"ann": metas(&["1"])}));
+    assert_eq!(reported, ["+ann", "+bob", "-ann", "sync"]);
     assert_eq!(list_json(&presence), json!({"bob": metas(&["2"])}));
 }
 
 #[test]
-fn a_state_after_a_rejoin_tells_the_difference_by_ref() {
+fn a_state_after_a_rejoin_compares_by_ref() {
     let mut presence =
         synced(&json!({"ann": metas(&["1", "2"]), "bob": metas(&["3"]), "cid": metas(&["4"])}));
     presence.handle_joined();
     assert_eq!(presence.len(), 3);
-    let told = changes(
+    let reported = changes(
         &mut presence,
         STATE,
         &json!({"ann": metas(&["9", "2"]), "bob": metas(&["3"]), "dan": metas(&["5"])}),
     );
-    assert_eq!(told, ["+ann", "+dan", "-ann", "-cid", "sync"]);
+    assert_eq!(reported, ["+ann", "+dan", "-ann", "-cid", "sync"]);
     // New metas go after those that stay.
     let expected = json!({"ann": metas(&["2", "9"]), "bob": metas(&["3"]), "dan": metas(&["5"])});
     assert_eq!(list_json(&presence), expected);
@@ -82,8 +82,8 @@ fn diffs_of_a_lost_join_make_no_ghosts() {
         }
         presence.handle_joined();
         assert_eq!(list_json(&presence), json!({"ann": metas(&["a1"])}));
-        let told = changes(&mut presence, STATE, &json!({"cid": metas(&["c1"])}));
-        assert_eq!(told, ["+cid", "-ann", "sync"]);
+        let reported = changes(&mut presence, STATE, &json!({"cid": metas(&["c1"])}));
+        assert_eq!(reported, ["+cid", "-ann", "sync"]);
         assert_eq!(list_json(&presence), json!({"cid": metas(&["c1"])}));
         assert_eq!(presence.status(), PresenceStatus::Synced);
     }

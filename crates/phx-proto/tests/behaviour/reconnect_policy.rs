@@ -99,7 +99,7 @@ fn a_function_decides_by_cause_and_history() {
 }
 
 #[test]
-fn a_socket_that_stopped_connects_when_it_is_told_to() {
+fn a_socket_that_stopped_connects_when_it_is_asked_to() {
     let mut s = Script::new(quiet());
     s.connect();
     s.closed(refused(403));

@@ -58,7 +58,7 @@ fn errors_hide_what_their_sources_may_quote() {
 }
 
 #[test]
-fn every_error_tells_the_payload_that_it_holds() {
+fn every_error_names_the_payload_that_it_holds() {
     let number = Payload::json(&7).unwrap();
     let error = number.decode::<bool>().unwrap_err();
     assert_eq!(error.payload(), Some(&number));

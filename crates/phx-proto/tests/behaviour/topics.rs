@@ -4,7 +4,7 @@ use crate::common::{NOTHING, Script, quiet};
 use phx_proto::{Action, CallError, ChannelState, Payload, SendReason};
 
 #[test]
-fn a_second_channel_is_refused_and_told_the_first() {
+fn a_second_channel_is_refused_with_the_first() {
     let mut s = Script::open(quiet());
     let a = s.channel("room:a");
     for step in ["new", "joining", "joined", "errored"] {
@@ -96,7 +96,7 @@ fn the_id_of_a_removed_channel_never_means_another() {
 
 #[test]
 fn an_end_that_names_the_new_channel_is_not_the_old_ones() {
-    for (event, told) in [
+    for (event, reported) in [
         ("phx_close", "room:a closed: by server {}"),
         ("phx_error", "room:a errored: crashed {}, retry in 1s"),
     ] {
@@ -108,7 +108,7 @@ fn an_end_that_names_the_new_channel_is_not_the_old_ones() {
         s.reply("phx_join room:a", "ok", "{}");
         s.forget_lines();
         s.server_push("room:a", event);
-        assert_eq!(s.events(), [told], "the old one is being left");
+        assert_eq!(s.events(), [reported], "the old one is being left");
         s.server_push_for(&old_join, "phx_close");
         assert_eq!(s.events(), ["room:a closed: replaced"]);
     }

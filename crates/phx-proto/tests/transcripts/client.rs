@@ -10,8 +10,8 @@ use phx_proto::{
 };
 
 use crate::Check;
+use crate::reported::{CallKind, Reported};
 use crate::table::{Rule, Settings};
-use crate::told::{CallKind, Told};
 use crate::wire::{Content, Parts, Refs};
 
 /// Largest difference between the times of the recorded client and the core: timers of JavaScript fire late, and a line
@@ -46,9 +46,9 @@ pub(crate) struct Client {
     /// True once the user has disconnected.
     pub(crate) disconnected: bool,
     /// Reports since the last comparison.
-    pub(crate) fresh: Vec<Told>,
+    pub(crate) fresh: Vec<Reported>,
     /// All reports.
-    pub(crate) log: Vec<(Instant, Told)>,
+    pub(crate) log: Vec<(Instant, Reported)>,
     pub(crate) rules: BTreeSet<Rule>,
     pub(crate) frames_compared: usize,
     /// Frames that a [`Rule`] keeps the core from sending.
@@ -136,7 +136,7 @@ impl Client {
             self.drain()?;
         }
         self.now = self.now.max(to);
-        self.expect_told(&[])?;
+        self.expect_reported(&[])?;
         let overdue = |at: &Instant| *at + TOLERANCE < to;
         if let Some((at, frame)) = self.expected.front().filter(|(at, _)| overdue(at)) {
             return Err(format!("recorded at {at:?}, and not sent by the core: {}", show(frame)));
@@ -176,15 +176,15 @@ impl Client {
                 self.act(action)?;
             }
             let Some(event) = self.socket.poll_event() else { return Ok(()) };
-            let told = Told::of(event, &self.socket, |push| {
+            let reported = Reported::of(event, &self.socket, |push| {
                 let call = self.calls.get_mut(&push).ok_or(format!("{push:?} isn't a call"))?;
                 if std::mem::replace(&mut call.done, true) {
                     return Err(format!("{push:?} has a second outcome"));
                 }
                 Ok(call.kind.clone())
             })?;
-            self.log.push((self.now, told.clone()));
-            self.fresh.push(told);
+            self.log.push((self.now, reported.clone()));
+            self.fresh.push(reported);
         }
     }
 
@@ -239,13 +239,13 @@ impl Client {
     }
 
     /// Checks that these are the reports since the last comparison, in this order.
-    pub(crate) fn expect_told(&mut self, expected: &[Told]) -> Check {
-        let mut told = std::mem::take(&mut self.fresh);
-        told.retain(|told| !told.follows());
-        if told == expected {
+    pub(crate) fn expect_reported(&mut self, expected: &[Reported]) -> Check {
+        let mut reported = std::mem::take(&mut self.fresh);
+        reported.retain(|reported| !reported.follows());
+        if reported == expected {
             return Ok(());
         }
-        Err(format!("told {told:?}\n  instead of {expected:?}"))
+        Err(format!("reported {reported:?}\n  instead of {expected:?}"))
     }
 
     /// Checks the states of the channels with the recording.
@@ -263,7 +263,7 @@ impl Client {
     /// Checks at the end of the recording that no frame is left on either side.
     pub(crate) fn finish(&mut self) -> Check {
         self.drain()?;
-        self.expect_told(&[])?;
+        self.expect_reported(&[])?;
         self.expect_states()?;
         if let Some((at, frame)) = self.expected.front() {
             return Err(format!("recorded at {at:?}, and not sent by the core: {}", show(frame)));

@@ -15,11 +15,11 @@ mod client;
 mod notes;
 mod refusals;
 mod replay;
+mod reported;
 mod requests;
 mod sabotage;
 mod server;
 mod table;
-mod told;
 mod user;
 mod wire;
 

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::Check;
 use crate::client::{Client, TOLERANCE};
+use crate::reported::{CallKind, Done, Reported};
 use crate::table::Rule;
-use crate::told::{CallKind, Done, Told};
 use crate::wire::Content;
 
 /// Contents of a note.
@@ -54,7 +54,7 @@ pub(crate) enum With {
     Bytes(usize),
 }
 
-const SCRIPT: &str = "says what the script does, not what the client told";
+const SCRIPT: &str = "says what the script does, not what the client reported";
 const SUBPROTOCOL: &str = "says what the script offers; subprotocols are compared as requests";
 const REFUSAL: &str = "repeats an HTTP answer that is fed to the core";
 const PRESENCE: &str = "changes of presence: compared in tests/presence_recording.rs";
@@ -142,9 +142,9 @@ impl Note {
         Ok(notes)
     }
 
-    fn matches(&self, told: &Told, client: usize) -> bool {
-        match (self, told) {
-            (Note::Replied { call, status, response }, Told::Done { call: kind, outcome }) => {
+    fn matches(&self, reported: &Reported, client: usize) -> bool {
+        match (self, reported) {
+            (Note::Replied { call, status, response }, Reported::Done { call: kind, outcome }) => {
                 let Done::Reply { status: s, response: r } = outcome else { return false };
                 call.as_ref().is_none_or(|call| call == kind)
                     && s == status
@@ -153,13 +153,16 @@ impl Note {
             // Of a crash the call of `join` isn't notified, but the channel is.
             (
                 Note::Replied { call: Some(CallKind::Join), status, response },
-                Told::Rejected { response: r, .. },
+                Reported::Rejected { response: r, .. },
             ) => status == "error" && response.as_ref() == Some(r),
-            (Note::TimedOut, Told::Done { outcome, .. }) => *outcome == Done::TimedOut,
-            (Note::Left, Told::Done { call, outcome }) => {
+            (Note::TimedOut, Reported::Done { outcome, .. }) => *outcome == Done::TimedOut,
+            (Note::Left, Reported::Done { call, outcome }) => {
                 (call, outcome) == (&CallKind::Leave, &Done::Left)
             }
-            (Note::ChannelErrored { topic, payload }, Told::Errored { topic: t, crash, .. }) => {
+            (
+                Note::ChannelErrored { topic, payload },
+                Reported::Errored { topic: t, crash, .. },
+            ) => {
                 let expected = match crash {
                     Some(crash) => *crash == Content::Json(payload.clone()),
                     None => {
@@ -170,7 +173,7 @@ impl Note {
             }
             (
                 Note::ChannelClosed { topic, payload },
-                Told::ChannelClosed { topic: t, by_server },
+                Reported::ChannelClosed { topic: t, by_server },
             ) => {
                 let expected = match by_server {
                     Some(by_server) => *by_server == Content::Json(payload.clone()),
@@ -178,15 +181,15 @@ impl Note {
                 };
                 topic == t && expected
             }
-            (Note::Called { name, with }, Told::Message { event, payload, .. }) => {
+            (Note::Called { name, with }, Reported::Message { event, payload, .. }) => {
                 with.is(payload) && called_for(name, event, client)
             }
-            (Note::Called { name, with }, Told::Done { outcome, .. }) => {
+            (Note::Called { name, with }, Reported::Done { outcome, .. }) => {
                 let Done::Reply { status, response } = outcome else { return false };
                 status == name && with.is(response)
             }
-            (Note::SocketOpened, Told::Opened) => true,
-            (Note::SocketClosed { code }, Told::Closed { code: c, retry_in, .. }) => {
+            (Note::SocketOpened, Reported::Opened) => true,
+            (Note::SocketClosed { code }, Reported::Closed { code: c, retry_in, .. }) => {
                 // phoenix.js disconnects without a code, which browsers call 1005.
                 c == code || (*code == 1005 && *c == 1000 && retry_in.is_none())
             }
@@ -310,8 +313,8 @@ pub(crate) fn check_now(note: &Note, clients: &[Client]) -> Check<bool> {
 fn check_order(clients: &[Client]) -> Check {
     let log = clients.iter().flat_map(|client| &client.log);
     let mut last = None;
-    for (_, told) in log {
-        if let Told::Message { payload: Content::Json(payload), .. } = told {
+    for (_, reported) in log {
+        if let Reported::Message { payload: Content::Json(payload), .. } = reported {
             let number = payload.get("i").and_then(Value::as_u64);
             if number <= last {
                 return Err(format!("{number:?} came after {last:?}"));
@@ -324,19 +327,19 @@ fn check_order(clients: &[Client]) -> Check {
 
 /// Finds a separate report of the core for each note, within the [`TOLERANCE`].
 pub(crate) fn compare(notes: &[(Instant, Note)], clients: &mut [Client]) -> Check {
-    let mut heard: Vec<(usize, Instant, Told)> = Vec::new();
+    let mut heard: Vec<(usize, Instant, Reported)> = Vec::new();
     for (index, client) in clients.iter().enumerate() {
-        heard.extend(client.log.iter().map(|(at, told)| (index, *at, told.clone())));
+        heard.extend(client.log.iter().map(|(at, reported)| (index, *at, reported.clone())));
     }
     heard.sort_by_key(|(_, at, _)| *at);
     for (noted_at, note) in notes {
-        let found = heard.iter().position(|(client, at, told)| {
+        let found = heard.iter().position(|(client, at, reported)| {
             *at <= *noted_at + TOLERANCE
                 && *noted_at <= *at + TOLERANCE
-                && note.matches(told, *client)
+                && note.matches(reported, *client)
         });
         let Some(found) = found else {
-            return Err(format!("noted at {noted_at:?}, and not told by the core: {note:?}"));
+            return Err(format!("noted at {noted_at:?}, and not reported by the core: {note:?}"));
         };
         let (client, told_at, _) = heard.remove(found);
         let leaves = match note {

@@ -32,7 +32,7 @@ pub(crate) fn check_default_policy(answer: &UpgradeRejection) -> Check {
         {
             Ok(())
         }
-        told => Err(format!("status {}: told {told:?}", answer.status)),
+        reported => Err(format!("status {}: reported {reported:?}", answer.status)),
     }
 }
 

@@ -43,13 +43,13 @@ fn what_the_core_sends_by_itself_must_be_recorded() {
     let rejoin = Without(r#""c2s","kind":"text","data":"[\"5\",\"5\""#);
     assert_noticed("rejoin_after_crash", rejoin, "is Some(Joining), not Errored");
     let heartbeat = Without(r#""c2s","kind":"text","data":"[null,\"5\""#);
-    assert_noticed("heartbeat", heartbeat, "told [Errored");
+    assert_noticed("heartbeat", heartbeat, "reported [Errored");
 }
 
 #[test]
 fn what_the_recorded_client_sent_by_itself_must_come_from_the_core() {
     let answer = Without(r#""s2c","kind":"text","data":"[null,\"5\""#);
-    assert_noticed("heartbeat", answer, "told [Errored");
+    assert_noticed("heartbeat", answer, "reported [Errored");
     let crash = Without("phx_error");
     assert_noticed("rejoin_after_crash", crash, "a rejoin of a channel that is joined");
     let outdated = Instead(
@@ -98,24 +98,24 @@ fn refs_must_be_each_others() {
 }
 
 #[test]
-fn what_the_server_sent_must_be_told() {
+fn what_the_server_sent_must_be_reported() {
     let broadcast = Without(r#""conn":2,"dir":"s2c","kind":"text","data":"[null,null,"#);
-    assert_noticed("broadcast", broadcast, "not told by the core");
+    assert_noticed("broadcast", broadcast, "not reported by the core");
     let reply = Without(r#"s2c","kind":"text","data":"[\"3\",\"4\""#);
-    assert_noticed("push_reply_ok", reply, "not told by the core");
+    assert_noticed("push_reply_ok", reply, "not reported by the core");
 }
 
 #[test]
-fn what_the_recorded_client_told_must_be_told() {
+fn what_the_recorded_client_reported_must_be_reported() {
     let response = Instead(r#""[\"ok\",{\"a\":1}]""#, r#""[\"ok\",{\"a\":2}]""#);
-    assert_noticed("push_reply_ok", response, "not told by the core");
+    assert_noticed("push_reply_ok", response, "not reported by the core");
     let status = Instead("callback: weird", "callback: strange");
-    assert_noticed("custom_status", status, "not told by the core");
+    assert_noticed("custom_status", status, "not reported by the core");
     let timeout = Instead(r#"[\"timeout\"]"#, r#"[\"ok\",{}]"#);
-    assert_noticed("push_timeout", timeout, "not told by the core");
+    assert_noticed("push_timeout", timeout, "not reported by the core");
     assert_noticed("server_stop", Instead("state closed", "state joined"), "states");
-    assert_noticed("disconnect_broadcast", Instead("onClose 1001", "onClose 1002"), "not told");
-    assert_noticed("malformed_array_0", Instead("closed [1011", "closed [1000"), "not told");
+    assert_noticed("disconnect_broadcast", Instead("onClose 1001", "onClose 1002"), "not reported");
+    assert_noticed("malformed_array_0", Instead("closed [1011", "closed [1000"), "not reported");
     assert_noticed("server_stop", Instead("state closed", "stat closed"), "isn't known");
 }
 

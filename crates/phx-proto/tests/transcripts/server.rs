@@ -4,7 +4,7 @@ use phx_proto::{ChannelState, CloseCause, CloseCode, ConnectionState, Frame, Tra
 
 use crate::Check;
 use crate::client::{Attempt, Awaited, Client, TOLERANCE, show};
-use crate::told::{CallKind, Done, Told};
+use crate::reported::{CallKind, Done, Reported};
 use crate::wire::{Content, Parts};
 
 impl Client {
@@ -14,7 +14,7 @@ impl Client {
         self.tries = 0;
         self.socket.handle_opened(self.now, transport);
         self.drain()?;
-        self.expect_told(&[Told::Opened])
+        self.expect_reported(&[Reported::Opened])
     }
 
     /// The upgrade was refused, or the connection couldn't be made.
@@ -23,7 +23,7 @@ impl Client {
         self.socket.handle_closed(self.now, transport, cause);
         self.drain()?;
         let retry_in = Some(self.settings.reconnect());
-        self.expect_told(&[Told::Closed { was_open: false, code: 1006, retry_in }])
+        self.expect_reported(&[Reported::Closed { was_open: false, code: 1006, retry_in }])
     }
 
     /// The core's attempt to connect that this recorded connection answers. The user asked for the
@@ -61,14 +61,14 @@ impl Client {
         };
         self.socket.handle_frame(self.now, transport, self.refs.rewrite(frame)?);
         self.drain()?;
-        self.expect_told(&expected)
+        self.expect_reported(&expected)
             .and_then(|()| self.expect_states())
             .map_err(|why| format!("{why}\n  after {}", show(frame)))
     }
 
     /// Returns the reports that a frame requires, by the rules of the protocol.
-    fn consequences(&mut self, frame: Option<Parts>) -> Check<Vec<Told>> {
-        let Some(frame) = frame else { return Ok(vec![Told::Malformed]) };
+    fn consequences(&mut self, frame: Option<Parts>) -> Check<Vec<Reported>> {
+        let Some(frame) = frame else { return Ok(vec![Reported::Malformed]) };
         let Parts { join_ref, reference, topic, event, status, payload } = frame;
         let payload = Content::of(&payload)?;
         if let Some(status) = status {
@@ -89,18 +89,18 @@ impl Client {
         Ok(match (event.as_str(), channel.state) {
             ("phx_close", ChannelState::Leaving) => {
                 channel.state = ChannelState::Closed;
-                vec![Told::ChannelClosed { topic, by_server: None }]
+                vec![Reported::ChannelClosed { topic, by_server: None }]
             }
             ("phx_close", ChannelState::Joined) => {
                 channel.state = ChannelState::Closed;
-                vec![Told::ChannelClosed { topic, by_server: Some(payload) }]
+                vec![Reported::ChannelClosed { topic, by_server: Some(payload) }]
             }
             ("phx_error", ChannelState::Joined) => {
                 channel.state = ChannelState::Errored;
-                vec![Told::Errored { topic, crash: Some(payload), retry_in }]
+                vec![Reported::Errored { topic, crash: Some(payload), retry_in }]
             }
             ("phx_close" | "phx_error", _) => Vec::new(),
-            (_, ChannelState::Joined) => vec![Told::Message { topic, event, payload }],
+            (_, ChannelState::Joined) => vec![Reported::Message { topic, event, payload }],
             _ => Vec::new(),
         })
     }
@@ -110,18 +110,18 @@ impl Client {
         awaited: Awaited,
         outcome: Done,
         reference: Option<&str>,
-    ) -> Check<Vec<Told>> {
+    ) -> Check<Vec<Reported>> {
         let Done::Reply { status, response } = outcome.clone() else {
             return Err("not a reply".to_owned());
         };
         let retry_in = Some(self.settings.rejoin());
         match awaited {
-            Awaited::Heartbeat => Ok(vec![Told::Alive]),
+            Awaited::Heartbeat => Ok(vec![Reported::Alive]),
             Awaited::Push(push) => {
                 // A reply that comes after the timeout is ignored.
                 let late = self.calls.get(&push).is_none_or(|call| call.done);
-                let told = Told::Done { call: CallKind::Push, outcome };
-                Ok(if late { Vec::new() } else { vec![told] })
+                let reported = Reported::Done { call: CallKind::Push, outcome };
+                Ok(if late { Vec::new() } else { vec![reported] })
             }
             Awaited::Leave(index) => {
                 let channel = self.channel(index)?;
@@ -130,7 +130,7 @@ impl Client {
                 }
                 channel.state = ChannelState::Closed;
                 let topic = channel.topic.clone();
-                Ok(vec![Told::ChannelClosed { topic, by_server: None }])
+                Ok(vec![Reported::ChannelClosed { topic, by_server: None }])
             }
             Awaited::Join(index) => {
                 let channel = self.channel(index)?;
@@ -142,19 +142,19 @@ impl Client {
                 let (topic, call) = (channel.topic.clone(), channel.join_call);
                 // Of a crash the call of `join` isn't notified: another attempt may succeed in time.
                 let crashed = response == Content::parse(r#"{"reason":"join crashed"}"#)?;
-                let mut told = if status == "ok" {
+                let mut reported = if status == "ok" {
                     channel.state = ChannelState::Joined;
                     let rejoined = std::mem::replace(&mut channel.was_joined, true);
-                    vec![Told::Joined { topic, response, rejoined }]
+                    vec![Reported::Joined { topic, response, rejoined }]
                 } else {
                     channel.state = ChannelState::Errored;
-                    vec![Told::Rejected { topic, response, retry_in }]
+                    vec![Reported::Rejected { topic, response, retry_in }]
                 };
                 let waits = call.and_then(|call| self.calls.get(&call)).is_some_and(|it| !it.done);
                 if waits && !crashed {
-                    told.push(Told::Done { call: CallKind::Join, outcome });
+                    reported.push(Reported::Done { call: CallKind::Join, outcome });
                 }
-                Ok(told)
+                Ok(reported)
             }
         }
     }
@@ -166,12 +166,12 @@ impl Client {
         match self.socket.connection_state() {
             // The answer to the user's disconnect.
             ConnectionState::Closing => {
-                expected.push(Told::Closed { was_open: true, code: 1000, retry_in: None });
+                expected.push(Reported::Closed { was_open: true, code: 1000, retry_in: None });
             }
             ConnectionState::Open => {
                 expected = self.connection_ends();
                 let retry_in = Some(self.settings.reconnect());
-                expected.push(Told::Closed { was_open: true, code, retry_in });
+                expected.push(Reported::Closed { was_open: true, code, retry_in });
             }
             // A late report about a connection that never opened.
             _ => {}
@@ -182,7 +182,7 @@ impl Client {
         };
         self.socket.handle_closed(self.now, transport, cause);
         self.drain()?;
-        self.expect_told(&expected)?;
+        self.expect_reported(&expected)?;
         self.expect_states()?;
         self.expect_no_push_waits()?;
         let state = self.socket.connection_state();
@@ -194,25 +194,25 @@ impl Client {
     }
 
     /// Returns the reports of every channel at the end of its connection, in the order of the channels.
-    pub(crate) fn connection_ends(&mut self) -> Vec<Told> {
-        let mut told = Vec::new();
+    pub(crate) fn connection_ends(&mut self) -> Vec<Reported> {
+        let mut reported = Vec::new();
         for channel in &mut self.channels {
             let topic = channel.topic.clone();
             match channel.state {
                 ChannelState::Joined => {
-                    told.push(Told::Errored { topic, crash: None, retry_in: None });
+                    reported.push(Reported::Errored { topic, crash: None, retry_in: None });
                 }
-                ChannelState::Joining => told.push(Told::JoinCut { topic }),
+                ChannelState::Joining => reported.push(Reported::JoinCut { topic }),
                 ChannelState::Leaving => {
                     channel.state = ChannelState::Closed;
-                    told.push(Told::ChannelClosed { topic, by_server: None });
+                    reported.push(Reported::ChannelClosed { topic, by_server: None });
                     continue;
                 }
                 _ => continue,
             }
             channel.state = ChannelState::Errored;
         }
-        told
+        reported
     }
 
     /// Deviation 7: pushes sent on a connection fail at once when it ends.

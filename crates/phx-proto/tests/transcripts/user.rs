@@ -8,8 +8,8 @@ use phx_proto::{CallError, ChannelId, ChannelState, CloseCode, Frame, Params, Pa
 
 use crate::Check;
 use crate::client::{Awaited, Call, Channel, Client, show};
+use crate::reported::{CallKind, Done, Reported};
 use crate::table::{LeftOut, Refused, Rule};
-use crate::told::{CallKind, Done, Told};
 use crate::wire::Parts;
 
 impl Client {
@@ -148,11 +148,14 @@ impl Client {
         self.rules.insert(Rule::NothingToLeave);
         self.channel(index)?.state = ChannelState::Closed;
         self.take_outputs()?;
-        let left = Told::Done { call: CallKind::Leave, outcome: Done::Left };
+        let left = Reported::Done { call: CallKind::Leave, outcome: Done::Left };
         if !self.fresh.contains(&left) {
             return Err("the leave isn't done at once".to_owned());
         }
-        self.expect_told(&[Told::ChannelClosed { topic: frame.topic.clone(), by_server: None }])?;
+        self.expect_reported(&[Reported::ChannelClosed {
+            topic: frame.topic.clone(),
+            by_server: None,
+        }])?;
         Ok(false)
     }
 
@@ -192,7 +195,7 @@ impl Client {
             other => return Err(format!("instead of refusing {}: {other:?}", show(frame))),
         }
         self.drain()?;
-        self.expect_told(&[])
+        self.expect_reported(&[])
     }
 
     /// The recorded client closed the connection; `echo` is the answer to the server's close, which
@@ -209,7 +212,7 @@ impl Client {
             .map_err(|error| error.to_string())?;
         self.disconnected = true;
         self.drain()?;
-        self.expect_told(&connection_ends)?;
+        self.expect_reported(&connection_ends)?;
         self.expect_states()?;
         self.expect_no_push_waits()?;
         let transport = *self.transports.get(&conn).ok_or("a close of no connection")?;

@@ -6,7 +6,7 @@ python room.py http://127.0.0.1:4711 KEY
 import sys
 
 from realtime import AsyncRealtimeClient
-from telling import commands, saw, told
+from lines import commands, saw, play
 
 
 async def room():
@@ -27,4 +27,4 @@ async def room():
     await client.close()
 
 
-told(room())
+play(room())

@@ -5,11 +5,11 @@
 import { RealtimeClient } from "@supabase/realtime-js"
 import WebSocket from "ws"
 
-import { Reports, ask, saw, shown, told } from "./telling.mjs"
+import { Reports, ask, saw, shown, play } from "./lines.mjs"
 
 const [url, key] = process.argv.slice(2)
 
-await told(async () => {
+await play(async () => {
   const client = new RealtimeClient(`${url}/realtime/v1`, {
     transport: WebSocket,
     params: { apikey: key },

@@ -6,7 +6,7 @@ python story.py http://127.0.0.1:4711 KEY
 import sys
 
 from realtime import AsyncRealtimeClient, RealtimePostgresChangesListenEvent
-from telling import Reports, ask, saw, told
+from lines import Reports, ask, saw, play
 
 
 async def story():
@@ -79,4 +79,4 @@ async def story():
     await client.close()
 
 
-told(story())
+play(story())

@@ -72,9 +72,9 @@ impl Project {
                 let id = what.strip_prefix("insert ").and_then(|id| id.parse::<u64>().ok());
                 let id = id.unwrap_or_else(|| panic!("{what}"));
                 let change = Change::insert("msgs", json!({ "id": id, "body": "hello" }));
-                let told =
+                let reported =
                     self.listener.with(|server, now| testing::change(server, now, TOPIC, &change));
-                assert_eq!(told, 1);
+                assert_eq!(reported, 1);
             }
         }
     }

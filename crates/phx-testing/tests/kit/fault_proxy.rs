@@ -17,16 +17,16 @@ use crate::within;
 struct Stage {
     server: TcpListener,
     proxy: FaultProxy,
-    told: mpsc::UnboundedReceiver<Event>,
+    reported: mpsc::UnboundedReceiver<Event>,
 }
 
 impl Stage {
     async fn new() -> Self {
         let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (tell, told) = mpsc::unbounded();
+        let (tell, reported) = mpsc::unbounded();
         let watch = move |event| drop(tell.unbounded_send(event));
         let proxy = FaultProxy::start_watched(server.local_addr().unwrap(), watch).unwrap();
-        Stage { server, proxy, told }
+        Stage { server, proxy, reported }
     }
 
     /// Creates the same, with both ends of a connection.
@@ -41,12 +41,12 @@ impl Stage {
         let client = within(TcpStream::connect(self.proxy.address())).await.unwrap();
         let (server, _) = within(self.server.accept()).await.unwrap();
         // Earlier connections may still have events.
-        while !matches!(self.told().await, Event::Connected(_)) {}
+        while !matches!(self.reported().await, Event::Connected(_)) {}
         (client, server)
     }
 
-    async fn told(&mut self) -> Event {
-        within(self.told.next()).await.unwrap()
+    async fn reported(&mut self) -> Event {
+        within(self.reported.next()).await.unwrap()
     }
 }
 
@@ -81,7 +81,7 @@ async fn without_faults_bytes_and_ends_pass() {
     say(&mut server, "back").await;
     drop(server);
     assert_eq!(rest(&mut client).await, (b"back".to_vec(), false));
-    assert!(matches!(stage.told().await, Event::Ended(_)));
+    assert!(matches!(stage.reported().await, Event::Ended(_)));
 }
 
 #[tokio::test]
@@ -92,7 +92,10 @@ async fn a_cut_resets_both_sides_of_one_connection() {
     let id = stage.proxy.connections()[0];
     stage.proxy.connection(id).cut();
     assert!(rest(&mut ann).await.1 && rest(&mut of_ann).await.1);
-    assert_eq!([stage.told().await, stage.told().await], [Event::Cut(id), Event::Ended(id)]);
+    assert_eq!(
+        [stage.reported().await, stage.reported().await],
+        [Event::Cut(id), Event::Ended(id)]
+    );
     say(&mut bob, "still here").await;
     hear(&mut of_bob, "still here").await;
     assert_eq!(stage.proxy.connections().len(), 1);
@@ -127,7 +130,7 @@ async fn the_next_connection_has_its_faults_from_the_first_byte() {
 }
 
 #[tokio::test]
-async fn an_end_is_told_to_both_sides() {
+async fn an_end_is_reported_to_both_sides() {
     let (stage, mut client, mut server) = Stage::connected().await;
     stage.proxy.all().end();
     assert_eq!(rest(&mut client).await, (vec![], false));
@@ -199,7 +202,7 @@ async fn one_byte_is_altered() {
     let mut heard = [0; 3];
     within(client.read_exact(&mut heard)).await.unwrap();
     assert_eq!(heard, [b'2', b'3' ^ 0x80, b'4']);
-    assert!(matches!(stage.told().await, Event::Altered(_)));
+    assert!(matches!(stage.reported().await, Event::Altered(_)));
 }
 
 #[tokio::test]
@@ -220,10 +223,10 @@ async fn a_silent_proxy_takes_and_says_nothing_until_it_is_over() {
     stage.proxy.set_connectivity(Connectivity::Silent).unwrap();
     let mut client = within(TcpStream::connect(stage.proxy.address())).await.unwrap();
     say(&mut client, "hello?").await;
-    assert!(matches!(stage.told().await, Event::Connected(_)));
+    assert!(matches!(stage.reported().await, Event::Connected(_)));
     stage.proxy.set_connectivity(Connectivity::Online).unwrap();
     assert!(rest(&mut client).await.1);
-    assert!(matches!(stage.told().await, Event::Ended(_)));
+    assert!(matches!(stage.reported().await, Event::Ended(_)));
     stage.connect().await;
 }
 
@@ -237,7 +240,7 @@ async fn a_server_that_is_not_there_is_a_reset_and_another_can_take_its_place() 
         assert_eq!(rest(&mut client).await, (vec![], true));
     }
     stage.proxy.set_server(stage.server.local_addr().unwrap());
-    while !matches!(stage.told().await, Event::Ended(_)) {}
+    while !matches!(stage.reported().await, Event::Ended(_)) {}
     stage.connect().await;
 }
 

@@ -43,15 +43,15 @@ fn server() -> (Runtime, Listener) {
     (runtime, listener)
 }
 
-type Told = Arc<Mutex<Vec<String>>>;
+type Reported = Arc<Mutex<Vec<String>>>;
 
-async fn joined(builder: SocketBuilder) -> (Socket, Channel, Told) {
-    let told = Told::default();
-    let note = |told: &Told| {
-        let told = Arc::clone(told);
-        move |text: String| told.lock().unwrap().push(text)
+async fn joined(builder: SocketBuilder) -> (Socket, Channel, Reported) {
+    let reported = Reported::default();
+    let note = |reported: &Reported| {
+        let reported = Arc::clone(reported);
+        move |text: String| reported.lock().unwrap().push(text)
     };
-    let (errors, closes, channel) = (note(&told), note(&told), note(&told));
+    let (errors, closes, channel) = (note(&reported), note(&reported), note(&reported));
     let builder = builder
         .serializer(Panics)
         .on_error(move |error| errors(error.to_string()))
@@ -59,11 +59,11 @@ async fn joined(builder: SocketBuilder) -> (Socket, Channel, Told) {
     let socket = builder.connect().await.unwrap();
     let room = socket.channel("room:a").join().await.unwrap();
     drop(room.on_close(move |cause| channel(format!("{cause:?}"))));
-    (socket, room, told)
+    (socket, room, reported)
 }
 
 /// What everybody says once the driver has ended.
-fn has_ended(socket: &Socket, room: &Channel, told: &Told) {
+fn has_ended(socket: &Socket, room: &Channel, reported: &Reported) {
     assert_eq!((socket.state(), room.state()), (ConnectionState::Closed, ChannelState::Closed));
     let states = block_on(socket.status().collect::<Vec<_>>());
     assert_eq!(states, [ConnectionState::Closed]);
@@ -74,8 +74,8 @@ fn has_ended(socket: &Socket, room: &Channel, told: &Told) {
     ));
     assert!(block_on(room.on_raw("shout").next()).is_none());
     let ended = "the socket's driver has ended";
-    let told = told.lock().unwrap();
-    assert_eq!(told[..], ["Stopped", ended, &format!("{ended}, true")]);
+    let reported = reported.lock().unwrap();
+    assert_eq!(reported[..], ["Stopped", ended, &format!("{ended}, true")]);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_tokio_runtime_that_is_dropped() {
             _ => runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build(),
         };
         let client = client.unwrap();
-        let (socket, room, told) =
+        let (socket, room, reported) =
             client.block_on(async { joined(phx_tokio::socket(listener.url())).await });
         let push = room.push("whisper", &1).acknowledged();
         let mut shouts = room.on_raw("shout");
@@ -95,7 +95,7 @@ fn a_tokio_runtime_that_is_dropped() {
         drop(client);
         assert!(matches!(block_on(push), Err(PushError { cause: PushCause::Stopped, .. })));
         assert!(block_on(shouts.next()).is_none());
-        has_ended(&socket, &room, &told);
+        has_ended(&socket, &room, &reported);
     }
     drop(servers);
 }
@@ -113,19 +113,19 @@ fn a_tokio_executor_that_panics() {
         });
     }));
     assert!(panicked.is_err());
-    let (socket, room, told) = kept.lock().unwrap().take().unwrap();
-    has_ended(&socket, &room, &told);
+    let (socket, room, reported) = kept.lock().unwrap().take().unwrap();
+    has_ended(&socket, &room, &reported);
     drop(servers);
 }
 
 /// The panic of a driver on each adapter's executor.
 async fn panics(builder: SocketBuilder) {
-    let (socket, room, told) = joined(builder).await;
+    let (socket, room, reported) = joined(builder).await;
     let waits = room.push::<()>("whisper", &1);
     let panics = room.push::<()>("panic", &1);
     assert!(matches!(panics.await, Err(PushError { cause: PushCause::Stopped, .. })));
     assert!(matches!(waits.await, Err(PushError { cause: PushCause::Stopped, .. })));
-    has_ended(&socket, &room, &told);
+    has_ended(&socket, &room, &reported);
 }
 
 #[test]

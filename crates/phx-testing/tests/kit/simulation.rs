@@ -144,7 +144,7 @@ fn what_was_held_back_arrives_in_order() {
 }
 
 #[test]
-fn a_refused_connection_tells_why() {
+fn a_refused_connection_says_why() {
     let mut sim = Simulation::new(demo_server().build());
     let ann = sim.client(Config::phoenix_cr());
     sim.refuse_next(

@@ -55,7 +55,7 @@ async fn refused(builder: SocketBuilder, dialer: impl Dialer) -> ProxyCause {
         .unwrap();
     // Its end is the deadline.
     let connecting = socket.wait_connected().with_timeout(LIMIT);
-    let told = async {
+    let reported = async {
         while let Some(cause) = futures::StreamExt::next(&mut causes).await {
             if let CloseCause::Proxy(failure) = cause {
                 return failure;
@@ -63,7 +63,7 @@ async fn refused(builder: SocketBuilder, dialer: impl Dialer) -> ProxyCause {
         }
         panic!("no proxy said anything");
     };
-    match futures::future::select(std::pin::pin!(told), std::pin::pin!(connecting)).await {
+    match futures::future::select(std::pin::pin!(reported), std::pin::pin!(connecting)).await {
         futures::future::Either::Left((failure, _)) => failure,
         futures::future::Either::Right((connected, _)) => panic!("not refused: {connected:?}"),
     }

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn it_starts_where_it_is_told() {
+    fn it_starts_at_the_given_place() {
         let text = [b"\"\\".as_slice(), &[b'a'; 390], b"\"\""].concat();
         assert_eq!(checked_end(&text, 0), 0);
         assert_eq!(checked_end(&text, 1), 1);

@@ -32,7 +32,7 @@ fn asserting_it_unmet_panics() {
 }
 
 #[test]
-fn what_was_told_is_not_told_again() {
+fn what_was_reported_is_not_reported_again() {
     assert_eq!(unmet().finish().unwrap_err().to_string(), MISSING);
     let mut sim = phx_testing::Simulation::new(Script::new().serve().0);
     let expectations = unmet();

@@ -114,7 +114,7 @@ fn a_huge_difference_is_cut_short() {
 }
 
 #[test]
-fn the_client_is_told_at_once_and_the_first_mismatch_stays() {
+fn the_client_gets_it_at_once_and_the_first_mismatch_stays() {
     let (server, expectations) = script().serve();
     let push = r#"["1","2","room:a","typing",{}]"#;
     let join = r#"["3","3","room:b","phx_join",{}]"#;

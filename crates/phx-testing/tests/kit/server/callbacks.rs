@@ -65,7 +65,7 @@ impl Channel for Witness {
 }
 
 #[test]
-fn terminate_tells_why_once() {
+fn terminate_says_why_once() {
     let reasons: Arc<Mutex<Vec<Reason>>> = Arc::default();
     let given = reasons.clone();
     let witness = move || Witness { reasons: given.clone() };

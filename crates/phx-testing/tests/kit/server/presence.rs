@@ -72,7 +72,7 @@ fn each_channel_has_its_own_meta_of_a_key() {
 }
 
 #[test]
-fn what_cannot_be_tracked_is_told() {
+fn what_cannot_be_tracked_is_reported() {
     let mut wire = wire();
     let socket = wire.join();
     let mut reply = |event: &str, payload: Value| -> Value {

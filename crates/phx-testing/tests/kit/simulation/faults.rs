@@ -79,7 +79,7 @@ fn jitter_lets_connections_overtake_each_other() {
 }
 
 #[test]
-fn a_connection_is_cut_after_the_frames_that_it_was_told() {
+fn a_connection_is_cut_after_the_given_frames() {
     let (mut sim, ann, room) = joined();
     sim.cut_after(ann, 3);
     push(&mut sim, ann, room, "echo", 1);

@@ -1,9 +1,9 @@
-// How a story is told: one JSON line for each thing that happened, and an end to every wait.
+// How a story reports: one JSON line for each thing that happened, and an end to every wait.
 
 const PATIENCE_MS = 20_000
 
 // Prints one line.
-export function tell(line) {
+export function print(line) {
   process.stdout.write(`${JSON.stringify(line)}\n`)
 }
 
@@ -17,7 +17,7 @@ export function within(what, promise) {
 }
 
 // What callbacks report, in order, for whoever waits for it.
-export class News {
+export class Reports {
   #items = []
   #waiting = null
 
@@ -69,12 +69,12 @@ export function bytes(buffer) {
   return buffer instanceof ArrayBuffer ? Array.from(new Uint8Array(buffer)) : "not an ArrayBuffer"
 }
 
-// Tells a story to its end, or where it failed.
-export async function told(story) {
+// Plays a story to its end, or to where it failed.
+export async function play(story) {
   try {
     await story()
   } catch (error) {
-    tell({ failed: error.message })
+    print({ failed: error.message })
     process.exitCode = 1
     // Open sockets would keep it alive.
     setTimeout(() => process.exit(), 0)

@@ -52,7 +52,7 @@ class Reports:
             raise RuntimeError(f"{what}: nothing for {PATIENCE} s") from None
 
 
-def told(story):
+def play(story):
     """Runs a story to its end, or says where it failed."""
     try:
         asyncio.run(story)

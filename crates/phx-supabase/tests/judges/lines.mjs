@@ -65,7 +65,7 @@ export const shown = payload =>
   payload instanceof ArrayBuffer ? { bytes: Array.from(new Uint8Array(payload)) } : payload
 
 // Runs a story to its end, or says where it failed.
-export async function told(story) {
+export async function play(story) {
   try {
     await story()
   } catch (error) {

@@ -11,7 +11,7 @@ use crate::wire::Content;
 
 /// A report of a socket to its user.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Told {
+pub(crate) enum Reported {
     Opened,
     Closed {
         was_open: bool,
@@ -78,7 +78,7 @@ pub(crate) enum Done {
     ChannelClosed,
 }
 
-impl Told {
+impl Reported {
     pub(crate) fn of(
         event: Event,
         socket: &Socket,
@@ -88,20 +88,20 @@ impl Told {
             socket.topic(id).map(ToString::to_string).ok_or(format!("{id:?} has no topic"))
         };
         Ok(match event {
-            Event::Opened { .. } => Told::Opened,
+            Event::Opened { .. } => Reported::Opened,
             Event::Closed { was_open, cause, retry_in, .. } => {
-                Told::Closed { was_open, code: cause.code().as_u16(), retry_in }
+                Reported::Closed { was_open, code: cause.code().as_u16(), retry_in }
             }
             Event::Joined { channel, response, rejoined, .. } => {
                 let response = Content::of_answer(&response)?;
-                Told::Joined { topic: topic(channel)?, response, rejoined }
+                Reported::Joined { topic: topic(channel)?, response, rejoined }
             }
             Event::JoinFailed { channel, cause, retry_in, .. } => match cause {
                 ChannelErrorCause::Rejected(rejection) => {
                     let response = Content::of_answer(&rejection.response)?;
-                    Told::Rejected { topic: topic(channel)?, response, retry_in }
+                    Reported::Rejected { topic: topic(channel)?, response, retry_in }
                 }
-                ChannelErrorCause::Disconnected => Told::JoinCut { topic: topic(channel)? },
+                ChannelErrorCause::Disconnected => Reported::JoinCut { topic: topic(channel)? },
                 cause => return Err(format!("a join failed: {cause:?}")),
             },
             Event::ChannelErrored { channel, cause, retry_in, .. } => {
@@ -110,7 +110,7 @@ impl Told {
                     ChannelErrorCause::Disconnected => None,
                     cause => return Err(format!("a channel errored: {cause:?}")),
                 };
-                Told::Errored { topic: topic(channel)?, crash, retry_in }
+                Reported::Errored { topic: topic(channel)?, crash, retry_in }
             }
             Event::ChannelClosed { channel, cause, .. } => {
                 let by_server = match cause {
@@ -118,20 +118,20 @@ impl Told {
                     ChannelCloseCause::Left | ChannelCloseCause::Replaced => None,
                     cause => return Err(format!("a channel closed: {cause:?}")),
                 };
-                Told::ChannelClosed { topic: topic(channel)?, by_server }
+                Reported::ChannelClosed { topic: topic(channel)?, by_server }
             }
-            Event::Message { channel, event, payload, .. } => Told::Message {
+            Event::Message { channel, event, payload, .. } => Reported::Message {
                 topic: topic(channel)?,
                 event: event.to_string(),
                 payload: Content::of(&payload)?,
             },
             Event::RequestDone { push, outcome, .. } => {
-                Told::Done { call: call(push)?, outcome: Done::of(outcome)? }
+                Reported::Done { call: call(push)?, outcome: Done::of(outcome)? }
             }
             Event::Pong { round_trip: Some(_), .. } | Event::HeartbeatAnswered { .. } => {
-                Told::Alive
+                Reported::Alive
             }
-            Event::Malformed { .. } => Told::Malformed,
+            Event::Malformed { .. } => Reported::Malformed,
             event => return Err(format!("not expected in any recording: {event:?}")),
         })
     }
@@ -140,7 +140,7 @@ impl Told {
     /// and a leave that ends with its channel.
     pub(crate) fn follows(&self) -> bool {
         match self {
-            Told::Done { outcome, .. } => !matches!(outcome, Done::Reply { .. }),
+            Reported::Done { outcome, .. } => !matches!(outcome, Done::Reply { .. }),
             _ => false,
         }
     }
