@@ -21,7 +21,7 @@ fn nothing() -> anyhow::Result<()> {
 
 /// All programs. Each is the subcommand `name` of its package's binary.
 pub(crate) const ALL: &[&Forwarded] =
-    &[&SIM, &HERD, &FAULTS, &HOSTILE, &SOAK, &SUSPEND, &DIFFERENTIAL, &BENCH];
+    &[&SIM, &HERD, &FAULTS, &HOSTILE, &SOAK, &SUSPEND, &DIFFERENTIAL, &WEB, &BENCH];
 
 pub(crate) const SIM: Forwarded =
     reliability("sim", "simulated runs under faults: --runs N --seed S, --plan FILE");
@@ -43,6 +43,12 @@ pub(crate) const DIFFERENTIAL: Forwarded = Forwarded {
         "differential",
         "the core against npm's phoenix, in random scripts: --runs N --seed S",
     )
+};
+
+pub(crate) const WEB: Forwarded = Forwarded {
+    package: "phx-browser",
+    prepare: tools::browser,
+    ..reliability("web", "phx-web in a real browser: PART OF A TEST'S NAME")
 };
 
 pub(crate) const BENCH: Forwarded = Forwarded {

@@ -18,6 +18,7 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "clippy", about: "no lint fires, on all targets", check: cargo::clippy },
     Step { name: "test", about: "unit, integration and doc tests", check: cargo::test },
     Step { name: "suite", about: "one behaviour suite on every adapter", check: cargo::suite },
+    Step { name: "web", about: "phx-web in a real browser", check: runs::web },
     Step { name: "simulation", about: "simulated runs under faults", check: runs::simulation },
     Step { name: "differential", about: "core and phoenix.js alike", check: runs::differential },
     Step { name: "supabase", about: "Supabase's official clients", check: cargo::supabase },

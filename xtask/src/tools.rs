@@ -30,13 +30,12 @@ const CARGO_MUTANTS: &str = "27.1.0";
 /// change together.
 const API_TOOLCHAIN: &str = "1.95.0";
 
-/// Programs that tests run, and their Debian packages: an HTTP proxy, a SOCKS5 proxy, and a browser with its driver.
-const PROGRAMS: [(&str, &str); 4] = [
-    ("tinyproxy", "tinyproxy"),
-    ("microsocks", "microsocks"),
-    ("chromium", "chromium"),
-    ("chromedriver", "chromium-driver"),
-];
+/// A browser with its driver, and their Debian packages.
+const BROWSER: [(&str, &str); 2] = [("chromium", "chromium"), ("chromedriver", "chromium-driver")];
+
+/// Programs that tests run, and their Debian packages: an HTTP proxy, a SOCKS5 proxy, and a browser.
+const PROGRAMS: [(&str, &str); 4] =
+    [("tinyproxy", "tinyproxy"), ("microsocks", "microsocks"), BROWSER[0], BROWSER[1]];
 
 /// Installs everything, and prints before what that may install.
 pub(crate) fn all() -> Outcome {
@@ -168,6 +167,12 @@ pub(crate) fn node_packages() -> anyhow::Result<()> {
 /// Installs [`PROGRAMS`].
 fn programs() -> anyhow::Result<()> {
     PROGRAMS.into_iter().try_for_each(|(name, package)| debian_package(name, package))
+}
+
+/// Installs Chromium and its driver, and the target of programs in it.
+pub(crate) fn browser() -> anyhow::Result<()> {
+    targets()?;
+    BROWSER.into_iter().try_for_each(|(name, package)| debian_package(name, package))
 }
 
 /// Installs valgrind, which counts instructions.

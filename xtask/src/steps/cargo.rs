@@ -90,7 +90,8 @@ pub(crate) fn no_std() -> Outcome {
         let all = ["--locked", "-p", "phx-web", "--all-features", "--target", tools::PAGE_TARGET];
         Program::cargo().args([command]).args(all)
     };
-    page("clippy").args(["--lib", "--", "-D", "warnings"]).run()?;
+    let tests = ["--package", "phx-browser", "--bin", "phx-browser"];
+    page("clippy").args(["--lib"]).args(tests).args(["--", "-D", "warnings"]).run()?;
     page("doc").args(["--no-deps"]).env("RUSTDOCFLAGS", "-D warnings").run()?;
     // They compile, and can't run without a browser: each is `no_run`.
     page("test").args(["--doc"]).run()?;

@@ -34,6 +34,12 @@ pub(crate) fn hostile() -> Outcome {
     Ok(None)
 }
 
+/// Runs the behaviour suite and the life of a page in a real browser, as `cargo xtask web`.
+pub(crate) fn web() -> Outcome {
+    programs::WEB.run([])?;
+    Ok(None)
+}
+
 /// Runs traffic under faults for a minute after the warm-up, as `cargo xtask soak --minutes 1`, and then for a shorter
 /// time over sockets that switch between WebSocket and long-poll.
 pub(crate) fn soak() -> Outcome {

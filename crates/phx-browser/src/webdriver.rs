@@ -10,8 +10,9 @@ use tokio::time::timeout;
 
 use crate::process::{PATIENCE, Process};
 
-/// A browser with one page.
-pub(crate) struct Browser {
+/// Browser with a profile of its own run. Dropping it kills it. Its methods panic where something fails.
+#[derive(Debug)]
+pub struct Browser {
     _driver: Process,
     _profile: TempDir,
     port: u16,
@@ -19,7 +20,13 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    pub(crate) async fn start() -> Self {
+    /// Starts a browser with one page.
+    pub async fn start() -> Self {
+        Browser::start_with(&[]).await
+    }
+
+    /// Starts a browser with one page and further switches.
+    pub async fn start_with(switches: &[&str]) -> Self {
         let mut driver = Process::start(Path::new("chromedriver"), &["--port=0"]);
         let started = driver.line_with("started successfully on port ").await;
         let port = started.trim_end_matches('.').parse().expect("a port");
@@ -29,6 +36,7 @@ impl Browser {
         let profile = format!("--user-data-dir={}", browser._profile.path().display());
         // Its sandbox wants more rights than root has in a container, and more shared memory.
         let args = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", &profile];
+        let args: Vec<&str> = args.iter().chain(switches).copied().collect();
         let patience = u64::try_from(PATIENCE.as_millis()).unwrap();
         let wanted = json!({
             "goog:chromeOptions": { "args": args },
@@ -40,17 +48,24 @@ impl Browser {
         browser
     }
 
-    pub(crate) async fn open(&self, url: &str) {
+    /// Opens a page, and waits until it is loaded.
+    pub async fn open(&self, url: &str) {
         self.call("POST", "/url", &json!({ "url": url })).await;
     }
 
-    /// Runs JavaScript in the page, and gives what it returns.
-    pub(crate) async fn run(&self, script: &str) -> Value {
-        self.call("POST", "/execute/sync", &json!({ "script": script, "args": [] })).await
+    /// Runs JavaScript in the page, and returns what it returns.
+    pub async fn run(&self, script: &str) -> Value {
+        self.run_with(script, &[]).await
     }
 
-    /// Waits until an element has this in its text.
-    pub(crate) async fn sees(&self, selector: &str, text: &str) {
+    /// Runs JavaScript in the page with these `arguments`, and returns what it returns.
+    pub async fn run_with(&self, script: &str, arguments: &[Value]) -> Value {
+        let body = json!({ "script": script, "args": arguments });
+        self.call("POST", "/execute/sync", &body).await
+    }
+
+    /// Waits until an element contains `text`.
+    pub async fn sees(&self, selector: &str, text: &str) {
         // The page reports when it has changed.
         let script = "
             const [selector, text, done] = arguments
@@ -64,11 +79,18 @@ impl Browser {
         self.call("POST", "/execute/async", &body).await;
     }
 
-    pub(crate) async fn close(self) {
+    /// Closes the browser.
+    pub async fn close(self) {
         self.call("DELETE", "", &Value::Null).await;
     }
 
-    /// One request to the driver.
+    /// Executes a command of the Chrome `DevTools` protocol for the page.
+    pub async fn devtools(&self, command: &str, params: Value) -> Value {
+        let body = json!({ "cmd": command, "params": params });
+        self.call("POST", "/goog/cdp/execute", &body).await
+    }
+
+    /// Sends a request to the driver, and returns the value of its answer.
     async fn call(&self, method: &str, path: &str, body: &Value) -> Value {
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let head = format!(

@@ -1,4 +1,4 @@
-//! Programs that run beside the test, and what they print.
+//! Programs that run beside a test, and what they print.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -8,18 +8,21 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-/// For anything to happen.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Time limit of each wait.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A program that runs. Dropping it kills it.
-pub(crate) struct Process {
+/// Program that runs beside a test. Dropping it kills it.
+#[derive(Debug)]
+pub struct Process {
     child: Child,
     stdin: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Process {
-    pub(crate) fn start(program: &Path, args: &[&str]) -> Self {
+    /// Starts a program with its input and output connected. A failure is a panic, as those below.
+    #[must_use]
+    pub fn start(program: &Path, args: &[&str]) -> Self {
         let mut command = Command::new(program);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap_or_else(|error| {
@@ -29,8 +32,8 @@ impl Process {
         Process { stdin: child.stdin.take().unwrap(), lines, child }
     }
 
-    /// Reads until a line has this in it, and gives what follows there.
-    pub(crate) async fn line_with(&mut self, text: &str) -> String {
+    /// Reads lines until one contains `text`, and returns what follows it there.
+    pub async fn line_with(&mut self, text: &str) -> String {
         loop {
             let line = timeout(PATIENCE, self.lines.next_line()).await;
             let line = line.unwrap_or_else(|_| panic!("{text:?} isn't printed")).unwrap();
@@ -41,13 +44,14 @@ impl Process {
         }
     }
 
-    pub(crate) async fn types(&mut self, line: &str) {
+    /// Writes a line to its input.
+    pub async fn types(&mut self, line: &str) {
         self.stdin.write_all(format!("{line}\n").as_bytes()).await.unwrap();
         self.stdin.flush().await.unwrap();
     }
 
-    /// Ends its input, and waits for it to end well.
-    pub(crate) async fn ends(mut self) {
+    /// Ends its input, and waits until it exits with 0.
+    pub async fn ends(mut self) {
         drop(self.stdin);
         let status = timeout(PATIENCE, self.child.wait()).await.expect("it ends in time");
         assert!(status.unwrap().success());

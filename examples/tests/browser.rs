@@ -7,15 +7,10 @@
     reason = "a test fails by panicking"
 )]
 
-mod process;
-mod webdriver;
-
 use escargot::CargoBuild;
+use phx_browser::{Browser, Process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-use process::Process;
-use webdriver::Browser;
 
 #[tokio::test]
 async fn a_browser_with_the_official_client_and_a_terminal_talk_to_each_other() {

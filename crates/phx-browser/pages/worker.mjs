@@ -1,0 +1,5 @@
+// A dedicated worker that runs the job it is sent.
+
+import { run } from "/run.mjs"
+
+onmessage = message => run(message.data)

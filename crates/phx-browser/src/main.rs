@@ -1,0 +1,36 @@
+//! `cargo xtask web`: phx-web in a real browser, with a table of the results. Built for WebAssembly, it is the program that
+//! runs in the browser.
+#![cfg_attr(
+    not(target_family = "wasm"),
+    expect(clippy::print_stdout, reason = "a command-line program speaks through standard output")
+)]
+
+#[cfg(not(target_family = "wasm"))]
+mod cases;
+#[cfg(not(target_family = "wasm"))]
+mod http;
+#[cfg(target_family = "wasm")]
+mod page;
+#[cfg(not(target_family = "wasm"))]
+mod program;
+#[cfg(not(target_family = "wasm"))]
+mod web;
+
+#[cfg(not(target_family = "wasm"))]
+fn main() -> anyhow::Result<std::process::ExitCode> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match *words {
+        ["web"] => web::run(""),
+        ["web", part] if !part.starts_with('-') => web::run(part),
+        _ => {
+            println!("usage: cargo xtask web [PART OF A NAME]");
+            Ok(std::process::ExitCode::from(2))
+        }
+    }
+}
+
+#[cfg(target_family = "wasm")]
+fn main() {
+    page::run();
+}
