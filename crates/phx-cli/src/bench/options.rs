@@ -20,7 +20,7 @@ use crate::value;
 /// to the event.
 ///
 /// With --scenario users perform the steps of a file, which `phx script --help` lists, as many of them or at such a rate
-/// as the stages say. docs/LOADTEST.md begins with a first scenario.
+/// as the stages say; besides those there are steps of live views. docs/LOADTEST.md begins with a first scenario.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     /// The socket's URL, such as `ws://localhost:4000/socket`, or `@FILE` that holds it.
