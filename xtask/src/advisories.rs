@@ -11,7 +11,7 @@ use std::fs;
 use anyhow::{Context as _, bail, ensure};
 
 use crate::command::Program;
-use crate::steps::fuzz;
+use crate::workspace;
 
 /// Path of the record.
 pub(crate) const FILE: &str = "xtask/advisories-unchecked.toml";
@@ -22,7 +22,7 @@ pub(crate) const COMMAND: &str = "cargo xtask advisories";
 const NEVER: &str = "never";
 
 const CHECKED_ON: &str = "\
-# Which crates of Cargo.lock and fuzz/Cargo.lock were checked against the RustSec database of advisories.
+# Which crates of the three lock files were checked against the RustSec database of advisories.
 # `cargo xtask advisories` writes this file: where it can fetch the database and the check passes, all
 # crates become checked ones; elsewhere it lists the new ones as unchecked. The `deny` step fails if a
 # crate is missing here. docs/RELEASING.md says how to check.
@@ -155,11 +155,11 @@ pub(crate) fn today() -> anyhow::Result<String> {
     Ok(day)
 }
 
-/// Returns the external crates of both lock files.
+/// Returns the external crates of all lock files.
 pub(crate) fn locked() -> anyhow::Result<Crates> {
-    let fuzz = fuzz::manifest()?.replace("Cargo.toml", "Cargo.lock");
     let mut crates = Crates::new();
-    for path in ["Cargo.lock", &fuzz] {
+    for manifest in ["Cargo.toml"].into_iter().chain(workspace::apart()?) {
+        let path = &manifest.replace("Cargo.toml", "Cargo.lock");
         let text = fs::read_to_string(path).with_context(|| format!("can't read {path}"))?;
         crates.extend(in_lock_file(&text).with_context(|| format!("can't make sense of {path}"))?);
     }

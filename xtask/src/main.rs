@@ -7,6 +7,7 @@
 #![expect(clippy::print_stderr, reason = "usage errors belong on standard error")]
 
 mod advisories;
+mod bare_metal;
 mod command;
 mod lints;
 mod programs;

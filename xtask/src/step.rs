@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use crate::programs;
 use crate::steps::{
-    api, cargo, counts, coverage, deny, examples, features, files, fuzz, miri, outside, runs, tree,
+    api, bare_metal, cargo, counts, coverage, deny, examples, features, files, fuzz, miri, outside,
+    runs, tree,
 };
 use crate::summary::Report;
 use crate::tools;
@@ -39,6 +40,7 @@ pub(crate) const ALL: &[Step] = &[
         about: "phx-proto and phx-websocket on targets without std",
         check: cargo::no_std,
     },
+    Step { name: "bare-metal", about: "a program for a board, in QEMU", check: bare_metal::check },
     Step { name: "msrv", about: "the oldest supported compiler", check: cargo::msrv },
 ];
 

@@ -1,6 +1,7 @@
 //! Steps: a file for each, or for several similar ones.
 
 pub(crate) mod api;
+pub(crate) mod bare_metal;
 pub(crate) mod cargo;
 pub(crate) mod counts;
 pub(crate) mod coverage;

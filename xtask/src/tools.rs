@@ -14,7 +14,10 @@ pub(crate) use packages::supabase_clients;
 use packages::{Npm, PHOENIX, SUPABASE};
 
 /// Targets that phx-proto must build for: without std, or with an empty one.
-pub(crate) const NO_STD_TARGETS: [&str; 2] = ["thumbv7em-none-eabi", PAGE_TARGET];
+pub(crate) const NO_STD_TARGETS: [&str; 2] = [BOARD_TARGET, PAGE_TARGET];
+
+/// Target of programs for a Cortex-M4, without an operating system.
+pub(crate) const BOARD_TARGET: &str = "thumbv7em-none-eabi";
 
 /// Target of programs in a web page, for which phx-web isn't empty.
 pub(crate) const PAGE_TARGET: &str = "wasm32-unknown-unknown";
@@ -37,6 +40,9 @@ const BROWSER: [(&str, &str); 2] = [("chromium", "chromium"), ("chromedriver", "
 const PROGRAMS: [(&str, &str); 4] =
     [("tinyproxy", "tinyproxy"), ("microsocks", "microsocks"), BROWSER[0], BROWSER[1]];
 
+/// The emulator of boards, and its Debian package.
+const QEMU: &str = "qemu-system-arm";
+
 /// Installs everything, and prints before what that may install.
 pub(crate) fn all() -> Outcome {
     print!("{}", announcement(Workspace::load()?.rust_version()?));
@@ -44,6 +50,7 @@ pub(crate) fn all() -> Outcome {
     supabase_clients()?;
     programs()?;
     valgrind()?;
+    qemu()?;
     rustfmt()?;
     clippy()?;
     targets()?;
@@ -65,7 +72,7 @@ fn announcement(rust_version: &str) -> String {
          cargo:   cargo-deny {CARGO_DENY}, in cargo's bin directory\n  \
          npm:     {phoenix}, in {phoenix_folder}; {supabase}, in {supabase_folder}\n  \
          pip:     Supabase's official Python client, in {supabase_folder}/venv\n  \
-         apt-get: {packages}, valgrind, if you are root\n"
+         apt-get: {packages}, valgrind, {QEMU}, if you are root\n"
     )
 }
 
@@ -180,6 +187,11 @@ pub(crate) fn valgrind() -> anyhow::Result<()> {
     debian_package("valgrind", "valgrind")
 }
 
+/// Installs QEMU, which runs programs for a board.
+pub(crate) fn qemu() -> anyhow::Result<()> {
+    debian_package(QEMU, QEMU)
+}
+
 /// Installs a program of this package with apt-get, if that is possible: as root on Debian and its derivatives.
 fn debian_package(name: &str, package: &str) -> anyhow::Result<()> {
     // They have no common option for a version, so the check is for the program itself.
@@ -236,7 +248,7 @@ mod tests {
         let folders = [PHOENIX.folder, SUPABASE.folder];
         let packages = PROGRAMS.map(|(_, package)| package);
         let names = versions.into_iter().chain(NO_STD_TARGETS).chain(folders).chain(packages);
-        for name in names.chain(["valgrind"]) {
+        for name in names.chain(["valgrind", QEMU]) {
             assert!(list.contains(name), "{name} isn't announced");
             assert!(readme.contains(name), "README.md doesn't name {name}");
         }

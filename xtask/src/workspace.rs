@@ -1,9 +1,26 @@
 //! The workspace, as `cargo metadata` reports it.
 
-use anyhow::Context as _;
+use std::path::Path;
+
+use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
 use crate::command::Program;
+
+/// Manifest of the fuzz targets.
+pub(crate) const FUZZ: &str = "fuzz/Cargo.toml";
+
+/// Manifest of the program for a board.
+pub(crate) const BARE_METAL: &str = "examples/bare_metal/Cargo.toml";
+
+/// Returns the manifests of the workspaces apart from the root's, which are checked as it is; an error if one is missing.
+pub(crate) fn apart() -> anyhow::Result<[&'static str; 2]> {
+    let manifests = [BARE_METAL, FUZZ];
+    for manifest in manifests {
+        ensure!(Path::new(manifest).exists(), "{manifest} is missing");
+    }
+    Ok(manifests)
+}
 
 /// Crates of a workspace.
 pub(crate) struct Workspace {

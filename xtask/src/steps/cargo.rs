@@ -2,9 +2,9 @@
 
 use crate::command::Program;
 use crate::step::Outcome;
-use crate::steps::fuzz;
+use crate::steps::bare_metal;
 use crate::tools;
-use crate::workspace::Workspace;
+use crate::workspace::{self, FUZZ, Workspace};
 
 /// Beginning of the names of the behaviour suite's tests, and of no other test.
 const SUITE: &str = "suite::phx-";
@@ -12,21 +12,24 @@ const SUITE: &str = "suite::phx-";
 /// Part of the names of the tests with Supabase's official clients, and of no other test.
 const SUPABASE: &str = "supabase_judge_";
 
-/// Checks that the sources are formatted, with those of the fuzz targets.
+/// Checks that the sources are formatted, with those of the workspaces apart.
 pub(crate) fn fmt() -> Outcome {
     tools::rustfmt()?;
     Program::cargo().args(["fmt", "--all", "--check"]).run()?;
-    let fuzz = ["fmt", "--manifest-path", fuzz::manifest()?, "--all", "--check"];
-    done(Program::cargo().args(fuzz))
+    for manifest in workspace::apart()? {
+        Program::cargo().args(["fmt", "--manifest-path", manifest, "--all", "--check"]).run()?;
+    }
+    Ok(None)
 }
 
-/// Checks that no lint of the root Cargo.toml fires in any target, including the fuzz targets' workspace.
+/// Checks that no lint of the root Cargo.toml fires in any target, including the workspaces apart.
 pub(crate) fn clippy() -> Outcome {
     tools::clippy()?;
     let targets = || Program::cargo().args(["clippy", "--locked", "--all-targets"]);
     let strict = ["--", "-D", "warnings"];
     targets().args(["--workspace", "--all-features"]).args(strict).run()?;
-    done(targets().args(["--manifest-path", fuzz::manifest()?]).args(strict))
+    targets().args(["--manifest-path", FUZZ]).args(strict).run()?;
+    bare_metal::clippy()
 }
 
 /// Runs unit, integration and doc tests with all features. The behaviour suite and the tests with Supabase's official

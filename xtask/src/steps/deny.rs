@@ -6,17 +6,22 @@ use std::time::Duration;
 use crate::advisories::{self, Record};
 use crate::command::Program;
 use crate::step::Outcome;
-use crate::steps::fuzz;
 use crate::tools;
+use crate::workspace;
 
 /// Time limit for fetching the advisory database.
 const FETCH_DEADLINE: Duration = Duration::from_secs(120);
 
 const WITHOUT_DATABASE: [&str; 3] = ["licenses", "bans", "sources"];
 
-/// Rules of deny.toml that nothing in the fuzz targets' workspace needs.
-const UNUSED_BY_FUZZ: [&str; 4] =
-    ["license-not-encountered", "unmatched-skip", "unnecessary-skip", "advisory-not-detected"];
+/// Complaints about rules of deny.toml that a workspace apart doesn't need.
+const UNUSED_APART: [&str; 5] = [
+    "license-not-encountered",
+    "license-exception-not-encountered",
+    "unmatched-skip",
+    "unnecessary-skip",
+    "advisory-not-detected",
+];
 
 pub(crate) fn check() -> Outcome {
     let record = Record::read()?;
@@ -25,7 +30,7 @@ pub(crate) fn check() -> Outcome {
     let unused = ["-D", "unmatched-skip", "-D", "unnecessary-skip"];
     let allowed = ["-A", "license-exception-not-encountered"];
     deny(&["check"]).args(unused).args(allowed).args(WITHOUT_DATABASE).run()?;
-    deny_fuzz(&WITHOUT_DATABASE)?;
+    deny_apart(&WITHOUT_DATABASE)?;
 
     if !database_is_there() {
         let summary = record.summary();
@@ -62,17 +67,20 @@ fn database_is_there() -> bool {
     fetched.is_ok()
 }
 
-/// Checks both lock files against the database, and against the index for yanked crates.
+/// Checks all lock files against the database, and against the index for yanked crates.
 fn check_advisories() -> anyhow::Result<()> {
     deny(&["check", "advisories"]).run()?;
-    deny_fuzz(&["advisories"])
+    deny_apart(&["advisories"])
 }
 
-/// Checks the fuzz targets' workspace by the same rules.
-fn deny_fuzz(what: &[&str]) -> anyhow::Result<()> {
-    let allowed = UNUSED_BY_FUZZ.into_iter().flat_map(|lint| ["-A", lint]);
-    let check = deny(&["--manifest-path", fuzz::manifest()?, "check"]).args(allowed);
-    check.args(what.iter().copied()).run()
+/// Checks the workspaces apart by the same rules.
+fn deny_apart(what: &[&str]) -> anyhow::Result<()> {
+    for manifest in workspace::apart()? {
+        let allowed = UNUSED_APART.into_iter().flat_map(|lint| ["-A", lint]);
+        let check = deny(&["--manifest-path", manifest, "check"]).args(allowed);
+        check.args(what.iter().copied()).run()?;
+    }
+    Ok(())
 }
 
 fn deny(args: &[&str]) -> Program {

@@ -9,8 +9,8 @@ use anyhow::{Context as _, bail};
 use crate::command::Program;
 use crate::lints;
 use crate::step::Outcome;
-use crate::steps::fuzz;
 use crate::structure;
+use crate::workspace;
 
 const MAX_LINES: usize = 600;
 const ARCHITECTURE: &str = "ARCHITECTURE.md";
@@ -42,8 +42,8 @@ pub(crate) fn check() -> Outcome {
     let texts = files.iter().map(|file| (file.path.as_str(), file.text.as_str()));
     faults.extend(structure::faults(texts));
     faults.extend(stale_lock_file("Cargo.toml"));
-    match fuzz::manifest() {
-        Ok(manifest) => faults.extend(stale_lock_file(manifest)),
+    match workspace::apart() {
+        Ok(manifests) => faults.extend(manifests.into_iter().filter_map(stale_lock_file)),
         Err(error) => faults.push(error.to_string()),
     }
 
@@ -130,7 +130,10 @@ fn lint_faults(files: &[File]) -> Vec<String> {
         return vec!["Cargo.toml is missing".to_owned()];
     };
     let below = files.iter().filter(|file| file.path.ends_with("/Cargo.toml"));
-    below.flat_map(|file| lints::faults(&root.text, &file.path, &file.text)).collect()
+    let lints = below.flat_map(|file| lints::faults(&root.text, &file.path, &file.text));
+    lints
+        .chain(files.iter().filter_map(|file| lints::unsafe_fault(&file.path, &file.text)))
+        .collect()
 }
 
 fn stale_lock_file(manifest: &str) -> Option<String> {

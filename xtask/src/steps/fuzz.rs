@@ -3,32 +3,20 @@
 //! So they follow changes of the crates, and faults that a fuzzer found stay fixed. Fuzzing itself isn't part of CI: the
 //! coverage instrumentation of cargo-fuzz needs a nightly toolchain.
 
-use std::path::Path;
-
-use anyhow::ensure;
-
 use crate::command::Program;
 use crate::step::Outcome;
-
-/// Manifest of the fuzz targets, which are a separate workspace.
-pub(crate) const MANIFEST: &str = "fuzz/Cargo.toml";
+use crate::workspace::FUZZ;
 
 pub(crate) fn build() -> Outcome {
-    cargo("build")?.args(["--bins"]).run()?;
+    cargo("build").args(["--bins"]).run()?;
     Ok(None)
 }
 
 pub(crate) fn replay() -> Outcome {
-    cargo("test")?.args(["--test", "replay"]).run()?;
+    cargo("test").args(["--test", "replay"]).run()?;
     Ok(None)
 }
 
-fn cargo(command: &str) -> anyhow::Result<Program> {
-    Ok(Program::cargo().args([command, "--locked", "--manifest-path", manifest()?]))
-}
-
-/// Returns [`MANIFEST`]; an error if it is missing.
-pub(crate) fn manifest() -> anyhow::Result<&'static str> {
-    ensure!(Path::new(MANIFEST).exists(), "{MANIFEST} is missing");
-    Ok(MANIFEST)
+fn cargo(command: &str) -> Program {
+    Program::cargo().args([command, "--locked", "--manifest-path", FUZZ])
 }
