@@ -64,6 +64,7 @@ pub struct SocketBuilder {
     hooks: SocketHooks,
     seed: Option<u64>,
     proxy: Result<Option<Proxy>, ConfigError>,
+    make_core: Box<dyn FnOnce(Config, u64) -> phx_proto::Socket + Send + Sync>,
 }
 
 impl SocketBuilder {
@@ -88,6 +89,7 @@ impl SocketBuilder {
             hooks: SocketHooks::default(),
             seed: None,
             proxy: Ok(None),
+            make_core: Box::new(phx_proto::Socket::new),
         }
     }
 
@@ -152,7 +154,7 @@ impl SocketBuilder {
         connector.check().map_err(ConnectError::unmade)?;
         self.settings.check_transports(&self.config, &*connector).map_err(ConnectError::unmade)?;
         let seed = self.seed.unwrap_or_else(|| runtime.seed());
-        let core = phx_proto::Socket::new(self.config, seed);
+        let core = (self.make_core)(self.config, seed);
         let shared =
             Arc::new(Shared::new(core, Arc::clone(&runtime), endpoint, self.settings, self.hooks));
         let socket = Socket::new(Arc::clone(&shared));
@@ -229,6 +231,14 @@ impl SocketBuilder {
     #[cfg(feature = "deflate")]
     pub fn compression(mut self, compression: crate::websocket::Compression) -> Self {
         self.settings.compression = Some(compression);
+        self
+    }
+
+    /// Records the session: what goes into the core and comes out of it, see [`recorder`](crate::recorder). Default: not.
+    #[cfg(feature = "recorder")]
+    pub fn recorder(mut self, recorder: impl Into<phx_recorder::Recorder>) -> Self {
+        let recorder = recorder.into();
+        self.make_core = Box::new(move |config, seed| recorder.socket(config, seed));
         self
     }
 

@@ -152,6 +152,10 @@ pub use subscription::Subscription;
 #[cfg(feature = "deflate")]
 pub use wire::WireBytes;
 
+/// Recordings of sessions; see [`SocketBuilder::recorder`].
+#[cfg(feature = "recorder")]
+pub use phx_recorder as recorder;
+
 /// The core, for what this crate doesn't re-export.
 pub use phx_proto as proto;
 pub use phx_proto::{

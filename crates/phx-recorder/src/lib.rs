@@ -2,7 +2,7 @@
 //!
 //! The core is a state machine: equal settings, seeds and inputs give equal outputs. So a recording of the inputs is the
 //! session, and a bug report is a file. [`Ring`] keeps the latest entries in memory and makes lines of them when it is
-//! asked to.
+//! asked to; `RecordingFile` has a thread that writes them.
 //!
 //! # A recording becomes a regression test
 //!
@@ -81,6 +81,9 @@ mod cause;
 mod decisions;
 mod digest;
 mod entry;
+// A page has no files and no threads.
+#[cfg(not(target_family = "wasm"))]
+mod file;
 mod filler;
 mod header;
 mod hidden;
@@ -90,13 +93,18 @@ mod reader;
 mod recorder;
 mod replay;
 mod ring;
+mod sink;
+mod target;
 mod time;
 
+#[cfg(not(target_family = "wasm"))]
+pub use file::RecordingFile;
 pub use header::VERSION;
 pub use options::{Payloads, RecordingOptions};
 pub use reader::{MAX_LINE, ReadError};
 pub use replay::{MAX_SENT, ReplayError, Replayed, replay, replay_with};
 pub use ring::{Ring, RingLimits};
+pub use target::Recorder;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -22,16 +22,11 @@ use crate::header::Header;
 use crate::hidden::HiddenTopics;
 use crate::names::{Names, Of};
 use crate::options::RecordingOptions;
+use crate::sink::Sink;
 use crate::time::Time;
 
 /// Outputs from one check of the running hash to the next.
 const CHECK_EVERY: u32 = 256;
-
-/// Where entries go.
-pub(crate) trait Sink: Send + Sync {
-    fn begin(&mut self, header: Header);
-    fn add(&mut self, entry: Entry);
-}
 
 /// Makes a socket of which `sink` gets everything.
 pub(crate) fn record(

@@ -11,7 +11,8 @@ use phx_proto::{Config, Socket};
 use crate::entry::{Entry, Name};
 use crate::header::Header;
 use crate::options::RecordingOptions;
-use crate::recorder::{Sink, record};
+use crate::recorder::record;
+use crate::sink::Sink;
 use crate::time::Time;
 
 /// Bytes of memory of a ring by default.
@@ -194,7 +195,7 @@ impl State {
 }
 
 /// The memory of an entry.
-fn size(entry: &Entry) -> usize {
+pub(crate) fn size(entry: &Entry) -> usize {
     let beside = match entry {
         Entry::Name(Name(_, text)) | Entry::CutName(Name(_, text)) => text.len(),
         Entry::Broadcast(_, _, payload, _) => payload.memory(),

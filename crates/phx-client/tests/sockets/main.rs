@@ -31,6 +31,8 @@ mod order;
 mod presence;
 mod presence_locks;
 mod push_outcomes;
+#[cfg(feature = "recorder")]
+mod recording;
 mod reentry;
 mod rejections;
 #[cfg(feature = "websocket")]

@@ -17,7 +17,8 @@ use crate::filler::{MAX_FILLER, filler};
 use crate::header::Header;
 use crate::names::MAX_NAMES;
 use crate::options::RecordingOptions;
-use crate::recorder::{Sink, record};
+use crate::recorder::record;
+use crate::sink::Sink;
 
 /// Most bytes of payloads that a replay hands to its socket for sending: each of them is copied into a frame.
 pub const MAX_SENT: u64 = 8 << 30;

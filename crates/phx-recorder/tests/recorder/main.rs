@@ -8,8 +8,10 @@
 )]
 
 mod damaged;
+mod files;
 mod functions;
 mod limits;
+mod mutated;
 mod parting;
 mod random_sessions;
 mod rings;

@@ -128,6 +128,15 @@ const TABLE: &[(&str, Check)] = &[
         let error = path.open(net.builder().compression(asked.window_bits(8))).await.unwrap_err();
         assert!(error.to_string().contains("window_bits"), "{error}");
     })),
+    #[cfg(feature = "recorder")]
+    ("recorder", |path| Box::pin(async move {
+        use phx_client::recorder::{Ring, RingLimits, replay};
+
+        let (mut net, ring) = (Net::new(), Ring::new(RingLimits::default()));
+        let builder = net.builder().recorder(ring.clone());
+        let (socket, _peer) = path.connected(&mut net, builder).await;
+        assert!(socket.is_connected() && replay(&ring.dump()[..]).unwrap().outputs > 2);
+    })),
     ("proxy_from_env", |path| Box::pin(async move {
         // A process can't change its own: those of the tests, which have none.
         let expected = path.proxy(|builder| builder.proxy_from_variables(|name| std::env::var_os(name)));
@@ -487,6 +496,9 @@ fn the_table_of_a_sockets_settings_is_complete() {
     let mut named: BTreeSet<&str> = TABLE.iter().map(|(name, _)| *name).collect();
     if cfg!(not(feature = "deflate")) {
         named.insert("compression");
+    }
+    if cfg!(not(feature = "recorder")) {
+        named.insert("recorder");
     }
     assert_eq!(named, settings_in(include_str!("../../../src/builder.rs")));
 }

@@ -1,0 +1,388 @@
+//! Recordings in files, written by a thread, so that a slow disk never holds up a session.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{fmt, mem, thread};
+
+use crate::entry::{Entry, Name};
+use crate::header::Header;
+use crate::ring::{line, size};
+use crate::sink::Sink;
+use crate::time::Time;
+
+/// Bytes of memory of entries that wait to be written, at most.
+const MAX_WAITING: usize = 8 << 20;
+
+/// Bytes of a file after which the next one is begun, by default.
+const FILE_BYTES: u64 = 64 << 20;
+
+/// Time for which entries are gathered before they are written.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// So many entries are written without being gathered for longer.
+const ENOUGH: usize = 4096;
+
+/// A recording that a thread writes to a file, or to a writer of the caller's.
+///
+/// The session never waits for it: where entries come faster than they are written, 8 MiB of them wait, further ones are
+/// lost, and an entry `gap` with their number stands in their place. A recording with a gap can be shown, but not
+/// replayed beyond it.
+///
+/// A `RecordingFile` is a handle: clones are of the same file. The thread ends when the session has ended, the last handle
+/// is gone and all is written. A file holds one session: that of a further socket isn't recorded.
+///
+/// # Examples
+///
+/// ```
+/// use phx_proto::{Config, Instant};
+/// use phx_recorder::{Recorder, RecordingFile, replay};
+///
+/// # let directory = std::env::temp_dir().join(format!("phx-recorder-doc-{}", std::process::id()));
+/// # std::fs::create_dir_all(&directory)?;
+/// let path = directory.join("night.jsonl");
+/// let file = RecordingFile::create(&path)?;
+/// let mut socket = Recorder::from(file.clone()).socket(Config::default(), 42);
+/// socket.connect(Instant::EPOCH);
+/// drop(socket);
+/// file.flush()?;
+///
+/// assert!(replay(&std::fs::read(&path)?[..])?.is_complete);
+/// # std::fs::remove_dir_all(&directory)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct RecordingFile(Arc<Handle>);
+
+/// The last one ends the thread.
+struct Handle(Arc<Shared>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.lock().is_over = true;
+        self.0.work.notify_one();
+    }
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    /// The thread has something to do.
+    work: Condvar,
+    /// Everything is written.
+    idle: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    header: Option<Header>,
+    entries: Vec<Entry>,
+    bytes: usize,
+    /// Entries that were lost since the last one that wasn't, the names among them, and the time.
+    in_gap: u64,
+    lost_names: BTreeMap<u32, Entry>,
+    now: Time,
+    lost: u64,
+    is_writing: bool,
+    is_flushing: bool,
+    /// A session is or was recorded.
+    is_taken: bool,
+    /// The session has ended, and the handles are gone.
+    is_over: bool,
+    error: Option<io::ErrorKind>,
+}
+
+impl RecordingFile {
+    /// Creates a file that doesn't exist yet, readable and writable for its owner alone. When it has 64 MiB it is renamed
+    /// to a name with `.1` at its end, in place of an earlier one, and another begins.
+    ///
+    /// # Errors
+    ///
+    /// That of the operating system: [`AlreadyExists`](io::ErrorKind::AlreadyExists) if there is a file of this name, or
+    /// a link, which is never followed.
+    pub fn create(path: impl AsRef<Path>) -> io::Result<Self> {
+        RecordingFile::create_with(path, FILE_BYTES)
+    }
+
+    /// As [`create`](Self::create), with this many bytes instead of 64 MiB.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`create`](Self::create).
+    pub fn create_with(path: impl AsRef<Path>, max_bytes: u64) -> io::Result<Self> {
+        let path = path.as_ref().to_owned();
+        let file = create(&path)?;
+        RecordingFile::start(Out::File { path, file: BufWriter::new(file), max_bytes, written: 0 })
+    }
+
+    /// Writes to a writer of the caller's. It is flushed after each batch.
+    ///
+    /// # Errors
+    ///
+    /// That of the operating system if it has no thread.
+    pub fn to_writer(writer: impl Write + Send + 'static) -> io::Result<Self> {
+        RecordingFile::start(Out::Writer(BufWriter::new(Box::new(writer))))
+    }
+
+    fn start(out: Out) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            work: Condvar::new(),
+            idle: Condvar::new(),
+        });
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            out,
+            header: None,
+            names: BTreeMap::new(),
+            now: Time::default(),
+            part: 1,
+        };
+        thread::Builder::new().name("phx-recorder".to_owned()).spawn(move || writer.run())?;
+        Ok(RecordingFile(Arc::new(Handle(shared))))
+    }
+
+    /// Waits until everything that was recorded before the call is written. It blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// The first error of the file or the writer. Nothing is written after one.
+    pub fn flush(&self) -> io::Result<()> {
+        let shared = &self.0.0;
+        let mut queue = shared.lock();
+        loop {
+            if let Some(error) = queue.error {
+                return Err(error.into());
+            }
+            if queue.entries.is_empty() && !queue.is_writing {
+                return Ok(());
+            }
+            queue.is_flushing = true;
+            shared.work.notify_one();
+            queue = shared.idle.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The number of entries that were lost so far.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.0.0.lock().lost
+    }
+
+    pub(crate) fn sink(&self) -> impl Sink + 'static {
+        let is_first = !mem::replace(&mut self.0.0.lock().is_taken, true);
+        Feed(is_first.then(|| self.clone()))
+    }
+}
+
+impl fmt::Debug for RecordingFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordingFile").field("lost", &self.lost()).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The session's end of the queue. It never waits for the thread, which holds the lock only to take what is there.
+/// `None` for a session that isn't recorded.
+struct Feed(Option<RecordingFile>);
+
+impl Sink for Feed {
+    fn begin(&mut self, header: Header) {
+        if let Some(file) = &self.0 {
+            file.0.0.lock().header = Some(header);
+        }
+    }
+
+    fn add(&mut self, entry: Entry) {
+        let Some(file) = &self.0 else { return };
+        let shared = &file.0.0;
+        let mut queue = shared.lock();
+        if let Entry::At(now) = entry {
+            queue.now = now;
+        }
+        let size = size(&entry);
+        if queue.error.is_some() || queue.bytes.saturating_add(size) > MAX_WAITING {
+            queue.lose(entry);
+            return;
+        }
+        let was_empty = queue.entries.is_empty();
+        if queue.in_gap > 0 {
+            queue.end_gap();
+        }
+        queue.bytes = queue.bytes.saturating_add(size);
+        queue.entries.push(entry);
+        let len = queue.entries.len();
+        drop(queue);
+        if was_empty || len == ENOUGH {
+            shared.work.notify_one();
+        }
+    }
+}
+
+impl Queue {
+    fn lose(&mut self, entry: Entry) {
+        self.in_gap = self.in_gap.saturating_add(1);
+        self.lost = self.lost.saturating_add(1);
+        // What comes later may need it. There are few at a time.
+        if let Entry::Name(Name(number, _)) | Entry::CutName(Name(number, _)) = entry {
+            self.lost_names.insert(number, entry);
+        }
+    }
+
+    fn end_gap(&mut self) {
+        self.entries.push(Entry::Gap(mem::take(&mut self.in_gap)));
+        self.entries.extend(mem::take(&mut self.lost_names).into_values());
+        self.entries.push(Entry::At(self.now));
+    }
+}
+
+enum Out {
+    File { path: PathBuf, file: BufWriter<File>, max_bytes: u64, written: u64 },
+    Writer(BufWriter<Box<dyn Write + Send>>),
+}
+
+/// The thread.
+struct Writer {
+    shared: Arc<Shared>,
+    out: Out,
+    header: Option<Header>,
+    names: BTreeMap<u32, Entry>,
+    now: Time,
+    part: u32,
+}
+
+impl Writer {
+    fn run(mut self) {
+        while let Some((header, entries)) = self.next() {
+            let written = self.write(header, &entries);
+            let mut queue = self.shared.lock();
+            queue.is_writing = false;
+            if let Err(error) = written {
+                queue.error = Some(error.kind());
+            }
+            self.shared.idle.notify_all();
+        }
+    }
+
+    /// Waits for entries; `None` when there will be no more.
+    fn next(&mut self) -> Option<(Option<Header>, Vec<Entry>)> {
+        let mut queue = self.shared.lock();
+        while queue.entries.is_empty() && !queue.is_over {
+            queue = self.shared.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        let is_enough = |queue: &mut Queue| {
+            queue.entries.len() < ENOUGH && !queue.is_over && !queue.is_flushing
+        };
+        let gathered = self.shared.work.wait_timeout_while(queue, GATHER, is_enough);
+        let (mut queue, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+        queue.is_flushing = false;
+        if queue.entries.is_empty() || queue.error.is_some() {
+            self.shared.idle.notify_all();
+            return None;
+        }
+        queue.is_writing = true;
+        queue.bytes = 0;
+        Some((queue.header.take(), mem::take(&mut queue.entries)))
+    }
+
+    fn write(&mut self, header: Option<Header>, entries: &[Entry]) -> io::Result<()> {
+        if let Some(header) = header {
+            self.out.line(&header)?;
+            self.header = Some(header);
+        }
+        for entry in entries {
+            match entry {
+                Entry::Name(Name(number, _)) | Entry::CutName(Name(number, _)) => {
+                    self.names.insert(*number, entry.clone());
+                }
+                Entry::At(now) => self.now = *now,
+                _ => {}
+            }
+            self.out.line(entry)?;
+            if self.out.is_full() {
+                self.rotate()?;
+            }
+        }
+        self.out.flush()
+    }
+
+    /// Begins another file, with what its entries need of the one before.
+    fn rotate(&mut self) -> io::Result<()> {
+        let Out::File { path, file, .. } = &mut self.out else { return Ok(()) };
+        file.flush()?;
+        let mut old = path.clone().into_os_string();
+        old.push(".1");
+        std::fs::rename(&*path, old)?;
+        *file = BufWriter::new(create(path)?);
+        self.part = self.part.saturating_add(1);
+        if let Some(header) = &self.header {
+            self.out.line(&Header { part: self.part, ..header.clone() })?;
+        }
+        for name in self.names.values() {
+            self.out.line(name)?;
+        }
+        self.out.line(&Entry::At(self.now))?;
+        // Without these: there may be more of them than the file shall have bytes.
+        if let Out::File { written, .. } = &mut self.out {
+            *written = 0;
+        }
+        Ok(())
+    }
+}
+
+impl Out {
+    fn line(&mut self, value: &impl serde::Serialize) -> io::Result<()> {
+        match self {
+            Out::Writer(writer) => line(writer, value),
+            Out::File { file, written, .. } => {
+                let mut counted = Counted { file, written };
+                line(&mut counted, value)
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Out::Writer(writer) => writer.flush(),
+            Out::File { file, .. } => file.flush(),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        matches!(self, Out::File { written, max_bytes, .. } if written >= max_bytes)
+    }
+}
+
+struct Counted<'a> {
+    file: &'a mut BufWriter<File>,
+    written: &'a mut u64,
+}
+
+impl Write for Counted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let len = self.file.write(bytes)?;
+        *self.written = self.written.saturating_add(len as u64);
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Creates a file that isn't there, for its owner alone.
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    // A link of this name, wherever it leads, is a file that is there.
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
