@@ -1,5 +1,7 @@
 //! Finds JSON that is valid by the grammar, but that a Phoenix server refuses.
 
+use core::cmp::Ordering;
+
 /// The first thing in `json` that makes Phoenix close the connection with 1011.
 ///
 /// Expects valid JSON. On anything else it ends, with some answer.
@@ -61,13 +63,59 @@ fn after_number(text: &[u8]) -> Result<&[u8], OutOfRange> {
         .unwrap_or(text.len());
     let (number, rest) = text.split_at_checked(end).unwrap_or((text, &[]));
     let is_float = number.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
-    let value = core::str::from_utf8(number).ok().and_then(|number| number.parse::<f64>().ok());
-    // Rust reads a number out of range as infinite.
-    if is_float && value.is_some_and(f64::is_infinite) { Err(OutOfRange) } else { Ok(rest) }
+    if is_float && is_out_of_range(number) { Err(OutOfRange) } else { Ok(rest) }
 }
+
+/// Returns true if a number is no double, but rounds to infinity.
+// By its digits: the reader of doubles takes 12 KiB of a microcontroller's flash, and nothing else of the core needs it.
+fn is_out_of_range(number: &[u8]) -> bool {
+    let number = number.strip_prefix(b"-").unwrap_or(number);
+    let end = number.iter().position(|byte| matches!(byte, b'e' | b'E')).unwrap_or(number.len());
+    let (mantissa, exponent) = number.split_at_checked(end).unwrap_or_default();
+    let point = mantissa.iter().position(|byte| *byte == b'.').unwrap_or(mantissa.len());
+    let digits = || mantissa.iter().filter(|byte| **byte != b'.');
+    let Some(zeros) = digits().position(|digit| *digit != b'0') else { return false };
+    // A slice is never too long for these.
+    let [point, before] = [point, zeros].map(|len| i64::try_from(len).unwrap_or(i64::MAX));
+    // Of the first digit that isn't zero.
+    let power = point.saturating_sub(before).saturating_sub(1);
+    let power = power.saturating_add(power_of_ten(exponent));
+    match power.cmp(&LARGEST_POWER) {
+        Ordering::Less => false,
+        Ordering::Greater => true,
+        // Missing digits are zeros, and so smaller.
+        Ordering::Equal => digits().skip(zeros).ge(TOO_LARGE.iter()),
+    }
+}
+
+/// The exponent in `e+12`; zero without one. One that is too large for an integer is the largest, or the smallest.
+fn power_of_ten(exponent: &[u8]) -> i64 {
+    let (is_negative, digits) = match exponent {
+        [_, b'-', digits @ ..] => (true, digits),
+        [_, b'+', digits @ ..] | [_, digits @ ..] => (false, digits),
+        [] => return 0,
+    };
+    let power = digits.iter().fold(0_i64, |power, digit| {
+        power.saturating_mul(10).saturating_add(i64::from(digit.saturating_sub(b'0')))
+    });
+    if is_negative { power.saturating_neg() } else { power }
+}
+
+/// The power of ten of the largest double.
+const LARGEST_POWER: i64 = 308;
+
+/// The smallest integer that rounds to infinity, 2^1024 - 2^970: in the middle between the largest double and the next power of two,
+/// to which it is rounded.
+const TOO_LARGE: &[u8; 309] = b"1797693134862315807937289714053034150799341327100378269361737789804449682927647509466490179775872070\
+    9633028641669288791094655554785194040263065748867150582068190890200070838367627385484581771153176447\
+    5730270069855571366959622842914819860834936475292719074168444365510704342711559699508093042880177904\
+    174497792";
 
 #[cfg(test)]
 mod tests {
+    use alloc::borrow::ToOwned as _;
+    use alloc::format;
+
     use super::*;
 
     #[test]
@@ -108,6 +156,55 @@ mod tests {
         for json in ["1e999", "-1e999", "[1.5e309]", r#"{"a":2E400}"#, "1.0e+999"] {
             let found = refused_by_servers(json.as_bytes());
             assert_eq!(found, Some("a number out of range"), "{json}");
+        }
+    }
+
+    /// Rust reads a number out of range as infinite.
+    fn is_infinite(number: &str) -> bool {
+        number.parse::<f64>().unwrap().is_infinite()
+    }
+
+    #[test]
+    fn the_largest_double_is_the_last_one_in_range() {
+        let too_large = core::str::from_utf8(TOO_LARGE).unwrap();
+        let below = format!("{}1", too_large.strip_suffix('2').unwrap());
+        let numbers = [
+            format!("{too_large}.0"),
+            format!("{below}.9"),
+            format!("{too_large}e0"),
+            format!("0.000{too_large}e3"),
+            format!("{below}e0"),
+            "1.7976931348623157e308".to_owned(),
+            "1.7976931348623158e308".to_owned(),
+            "1.7976931348623159e308".to_owned(),
+            "179769313486231.59E294".to_owned(),
+            "0.0017976931348623159e+311".to_owned(),
+            "-0.0017976931348623158e311".to_owned(),
+            "1e308".to_owned(),
+            "10e308".to_owned(),
+            "0.0e999".to_owned(),
+            "0e99999999999999999999".to_owned(),
+            "1e99999999999999999999".to_owned(),
+            "1e-99999999999999999999".to_owned(),
+            format!("0.{}1e400", "0".repeat(100)),
+            format!("0.{}1e401", "0".repeat(92)),
+            format!("1{}e-100", "0".repeat(409)),
+            format!("1{}e-100", "0".repeat(408)),
+        ];
+        for number in numbers {
+            assert_eq!(is_out_of_range(number.as_bytes()), is_infinite(&number), "{number}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_number_is_out_of_range_if_it_would_be_infinite(
+            number in "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,30})?[eE](2[6-9][0-9]|3[0-3][0-9]|[+-]?[0-9]{1,3})",
+            near in "17976931348623158?[0-9]{0,4}\\.[0-9]{1,3}e2(8[5-9]|9[0-9])",
+        ) {
+            for number in [number, near] {
+                proptest::prop_assert_eq!(is_out_of_range(number.as_bytes()), is_infinite(&number));
+            }
         }
     }
 
