@@ -23,7 +23,7 @@ pub(crate) use cursor::{Cursor, Next};
 pub(crate) use data::{Row, Table};
 pub(crate) use presence::Present;
 pub(crate) use program::{Flaw, Program};
-pub(crate) use task::{Address, Content, Expect, Order, Pattern, Step, Task, Unsaved};
+pub(crate) use task::{Address, Content, Expect, Live, Order, Pattern, Step, Task, Unsaved};
 pub(crate) use template::{Text, Unfilled};
 pub(crate) use variables::{Variable, Variables};
 

@@ -16,7 +16,7 @@ const NOT_IN_QUICKSTART: [&str; 3] = ["async-std", "ring", "smol"];
 
 /// All examples; none waits for a person. `chat` and `browser_chat` end with their input, which is empty here;
 /// examples/tests/chat.rs types text, and examples/tests/browser opens the page.
-const EXAMPLES: [&str; 15] = [
+const EXAMPLES: [&str; 16] = [
     "bare_loop",
     "testing_your_app",
     "typed",
@@ -30,6 +30,7 @@ const EXAMPLES: [&str; 15] = [
     "async_std",
     "proxy",
     "supabase",
+    "liveview",
     "chat",
     "browser_chat",
 ];

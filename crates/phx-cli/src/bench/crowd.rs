@@ -4,7 +4,7 @@
 //! a rate, whatever the server does, and leave when their scenario ends.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -16,7 +16,6 @@ use super::options::Options;
 use super::progress::Progress;
 use super::recorder::{ErrorClass, Recorder, StepName, StepSample};
 use super::summary::Conditions;
-use super::traffic::Traffic;
 use crate::failure::Failure;
 use crate::interrupt::{Interrupt, Signal};
 use crate::malformed::Watch;
@@ -24,9 +23,13 @@ use crate::record::Kind;
 use crate::scenario::{self, Flaw, Pattern, Program, Task, Text};
 
 mod inbox;
+mod liveview;
+mod page;
+mod shared;
 pub(super) mod stages;
 mod user;
 
+use shared::Shared;
 use stages::Stages;
 use user::{Ended, Stop};
 
@@ -42,8 +45,8 @@ const BEGINNING: usize = 200;
 /// Pause of a user after a pass that failed, so that a server that refuses isn't overrun.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Time in which all users end after a signal.
-const GOODBYE: Duration = Duration::from_millis(1_500);
+/// Time that users have for their ends after a signal, so that all is over within two seconds.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A load that was checked.
 pub(super) struct Crowd {
@@ -51,29 +54,6 @@ pub(super) struct Crowd {
     stages: Stages,
     is_open: bool,
     longest_step: Duration,
-}
-
-/// What all users share.
-struct Shared {
-    options: Arc<Options>,
-    program: Program,
-    recorder: Recorder,
-    seed: u64,
-    malformed: Watch,
-    /// True if the program has a `wait`.
-    has_waits: bool,
-    has_presence: bool,
-    /// Connections that were opened, and users that connected.
-    opened: Arc<AtomicU64>,
-    connected: AtomicU64,
-    traffic: Mutex<Traffic>,
-}
-
-impl Shared {
-    fn add_traffic(&self, more: Traffic) {
-        let mut traffic = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
-        *traffic = traffic.plus(&more);
-    }
 }
 
 impl Crowd {
@@ -164,7 +144,7 @@ impl Crowd {
             before: None,
             size: None,
             reconnects: self.reconnects(),
-            traffic: *self.shared.traffic.lock().unwrap_or_else(PoisonError::into_inner),
+            traffic: self.shared.traffic(),
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use phx_tokio::{Escaped, PushCause, PushError, Status};
+use phx_tokio::{Escaped, JoinCause, JoinError, PushCause, PushError, Status};
 use tokio::time::Instant;
 
 /// Kinds of errors, over all steps, beyond which further ones are counted together: statuses are the server's words.
@@ -78,6 +78,23 @@ impl ErrorClass {
     pub(super) fn replied(status: &Status) -> Self {
         let status = Escaped::short(status.as_str(), MAX_STATUS);
         ErrorClass(Cow::Owned(format!("replied {status}")))
+    }
+
+    /// An answer to an HTTP request with another status than was wanted.
+    pub(super) fn answered(status: u16) -> Self {
+        ErrorClass(Cow::Owned(format!("answered {status}")))
+    }
+
+    /// A join that failed.
+    pub(super) fn of_join(failed: &JoinError) -> Self {
+        ErrorClass::new(match &failed.cause {
+            JoinCause::Rejected { .. } => "rejected",
+            JoinCause::ReplyDropped { .. } => "reply too large",
+            JoinCause::Crashed => "crashed",
+            JoinCause::TimedOut => "timed out",
+            JoinCause::InvalidState(_) => "refused locally",
+            _ => "failed",
+        })
     }
 
     /// A push without a reply.

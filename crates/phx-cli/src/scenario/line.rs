@@ -12,7 +12,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::data::{MAX_DATA, Table};
-use super::task::{Address, Content, Expect, Order, Pattern, Step, Task};
+use super::task::{Address, Content, Expect, Live, Order, Pattern, Step, Task};
 use super::template::{Json, Malformed, Text, is_name};
 use crate::record::Kind;
 use crate::terminal::shown;
@@ -23,13 +23,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The names of all steps.
 const STEPS: &str = "connect, join, params, push, wait, presence, listen, leave, ping, sleep, disconnect, \
-                     set, data, loop, group, choose, option, end";
+                     set, data, page, mount, click, form, patch, navigate, upload, loop, group, choose, option, end";
 
 /// Longest pause and longest timeout of a step.
 const MAX_TIME: Duration = Duration::from_secs(24 * 3_600);
 
 /// Largest number of passes of a loop, and largest weight of an option.
 const MAX_TIMES: u64 = 1_000_000_000;
+
+/// Bytes of an upload.
+const MAX_UPLOAD: u64 = 1 << 30;
 
 /// Bytes of a step's name.
 const MAX_NAME: usize = 128;
@@ -89,6 +92,13 @@ struct Fields {
     for_ms: Option<u64>,
     every_ms: Option<u64>,
     weight: Option<u64>,
+    path: Option<String>,
+    r#type: Option<String>,
+    value: Option<Box<RawValue>>,
+    fields: Option<Box<RawValue>>,
+    target: Option<String>,
+    cid: Option<u64>,
+    bytes: Option<u64>,
 }
 
 impl Line {
@@ -228,11 +238,54 @@ impl Fields {
                 let table = table.map_err(|why| at(text, "file", why))?;
                 Task::Data(Arc::new(table), self.order.take().unwrap_or_default())
             }
+            "page" | "mount" | "click" | "form" | "patch" | "navigate" | "upload" => {
+                Task::Live(self.live(&kind, text)?)
+            }
             "" => return Err("the line has no `do`".to_owned()),
             name => {
                 let text_of =
                     format!("there is no step `{}`: expected one of {STEPS}", shown(name));
                 return Err(at(text, "do", text_of));
+            }
+        })
+    }
+
+    /// Takes the fields of a step of a live view.
+    fn live(&mut self, kind: &str, text: &str) -> Result<Live<Text, Json>, String> {
+        let template = |name: &str, field: Option<String>| {
+            let parsed = field.map(|field| Text::parse(&field)).transpose();
+            parsed.map_err(|_| placeholder(text, name))
+        };
+        let path = template("path", self.path.take())?;
+        if path.as_ref().is_some_and(|path| !path.source().starts_with(['/', '$'])) {
+            return Err(at(text, "path", "expected a path on the socket's server, such as \"/\""));
+        }
+        let event = template("event", self.event.take_if(|_| matches!(kind, "click" | "form")))?;
+        let needs_path = || path.ok_or_else(|| needs(kind, "a `path`"));
+        let needs_event = || event.ok_or_else(|| needs(kind, "an `event`"));
+        Ok(match kind {
+            "page" => Live::Page { path: needs_path()? },
+            "mount" => Live::Mount,
+            "click" => Live::Click {
+                kind: Text::parse(self.r#type.take().as_deref().unwrap_or("click"))
+                    .map_err(|_| placeholder(text, "type"))?,
+                event: needs_event()?,
+                value: json(text, "value", self.value.take())?,
+                cid: self.cid.take(),
+            },
+            "form" => Live::Form {
+                event: needs_event()?,
+                fields: json(text, "fields", self.fields.take())?,
+                target: template("target", self.target.take())?,
+                cid: self.cid.take(),
+            },
+            "patch" => Live::Patch { path: needs_path()? },
+            "navigate" => Live::Navigate { path: needs_path()? },
+            _ => {
+                let bytes = self.bytes.take().ok_or_else(|| needs(kind, "`bytes`"))?;
+                let size = usize::try_from(bytes).ok().filter(|_| bytes <= MAX_UPLOAD);
+                let expected = format!("expected at most {MAX_UPLOAD} bytes");
+                Live::Upload { size: size.ok_or_else(|| at(text, "bytes", expected))? }
             }
         })
     }
@@ -280,6 +333,7 @@ impl Fields {
     ) -> Result<Vec<(Arc<str>, String)>, String> {
         let has_answer = match task {
             Task::Join { .. } | Task::Wait(_) => true,
+            Task::Live(live) => !matches!(live, Live::Page { .. } | Live::Upload { .. }),
             Task::Push { expect, .. } => *expect != Expect::None,
             _ => false,
         };
@@ -324,6 +378,13 @@ impl Fields {
             ("for_ms", self.for_ms.is_some()),
             ("every_ms", self.every_ms.is_some()),
             ("weight", self.weight.is_some()),
+            ("path", self.path.is_some()),
+            ("type", self.r#type.is_some()),
+            ("value", self.value.is_some()),
+            ("fields", self.fields.is_some()),
+            ("target", self.target.is_some()),
+            ("cid", self.cid.is_some()),
+            ("bytes", self.bytes.is_some()),
         ];
         fields.into_iter().find_map(|(name, given)| given.then_some(name))
     }
@@ -334,6 +395,10 @@ fn name_of(kind: &str, task: &Task<Text, Json>) -> String {
     let what = match task {
         Task::Push { event, .. } => Some(event),
         Task::Wait(Pattern { event: Some(event), .. }) => Some(event),
+        Task::Live(Live::Click { event, .. } | Live::Form { event, .. }) => Some(event),
+        Task::Live(Live::Page { path } | Live::Patch { path } | Live::Navigate { path }) => {
+            Some(path)
+        }
         _ => None,
     };
     match what {
@@ -470,6 +535,11 @@ mod tests {
             (r#"{"do":"group"}"#, "`group` needs a `name`"),
             (r#"{"do":"end","id":1}"#, "`end` has no `id`"),
             (r#"{"do":"data","file":"no/such"}"#, "no/such"),
+            (r#"{"do":"page"}"#, "`page` needs a `path`"),
+            (r#"{"do":"page","path":"http://hush/"}"#, "a path on the socket's server"),
+            (r#"{"do":"click","path":"/"}"#, "`click` needs an `event`"),
+            (r#"{"do":"mount","event":"a"}"#, "`mount` has no `event`"),
+            (r#"{"do":"upload","bytes":1073741825}"#, "at most 1073741824 bytes at column 16"),
             (r#"{"do":"ping","name":"a\nb"}"#, "expected a name of 1 to 128 bytes"),
         ] {
             let error = parse(line).unwrap_err();

@@ -76,6 +76,38 @@ pub(crate) enum Task<T = ByteString, J = Payload> {
     Set(Vec<(Arc<str>, J)>),
     /// Sets the variables of a row.
     Data(Arc<Table>, Order),
+    Live(Live<T, J>),
+}
+
+/// A step of a Phoenix LiveView.
+#[derive(Debug)]
+pub(crate) enum Live<T = ByteString, J = Payload> {
+    /// Fetches a page.
+    Page { path: T },
+    /// Joins the view of the page.
+    Mount,
+    Click {
+        /// The kind of event, such as `click` or `keydown`.
+        kind: T,
+        event: T,
+        value: J,
+        /// The number of a component.
+        cid: Option<u64>,
+    },
+    Form {
+        event: T,
+        /// An object of the fields' values.
+        fields: J,
+        /// The field that changed.
+        target: Option<T>,
+        cid: Option<u64>,
+    },
+    /// Goes to other params of the view.
+    Patch { path: T },
+    /// Goes to another view of the same session.
+    Navigate { path: T },
+    /// Sends a file of so many bytes.
+    Upload { size: usize },
 }
 
 /// The payload of a push.
@@ -177,7 +209,13 @@ impl From<TooLarge> for Unsaved {
 impl Step {
     /// Returns true for a push that waits for its reply.
     pub(crate) fn is_measured_push(&self) -> bool {
-        matches!(&self.task, Task::Push { expect, .. } if *expect != Expect::None)
+        match &self.task {
+            Task::Push { expect, .. } => *expect != Expect::None,
+            Task::Live(live) => {
+                matches!(live, Live::Click { .. } | Live::Form { .. } | Live::Patch { .. })
+            }
+            _ => false,
+        }
     }
 
     /// The task with the values of the variables.
@@ -246,6 +284,25 @@ impl<T, J> Task<T, J> {
                 Task::Set(set.collect::<Result<_, E>>()?)
             }
             Task::Data(table, order) => Task::Data(Arc::clone(table), *order),
+            Task::Live(live) => Task::Live(match live {
+                Live::Page { path } => Live::Page { path: text(path)? },
+                Live::Mount => Live::Mount,
+                Live::Click { kind, event, value, cid } => Live::Click {
+                    kind: text(kind)?,
+                    event: text(event)?,
+                    value: json(value)?,
+                    cid: *cid,
+                },
+                Live::Form { event, fields, target, cid } => Live::Form {
+                    event: text(event)?,
+                    fields: json(fields)?,
+                    target: maybe(target)?,
+                    cid: *cid,
+                },
+                Live::Patch { path } => Live::Patch { path: text(path)? },
+                Live::Navigate { path } => Live::Navigate { path: text(path)? },
+                Live::Upload { size } => Live::Upload { size: *size },
+            }),
         })
     }
 }
@@ -321,7 +378,8 @@ impl Task {
             | Task::Ping
             | Task::Disconnect
             | Task::Set(_)
-            | Task::Data(..) => return self,
+            | Task::Data(..)
+            | Task::Live(_) => return self,
         };
         *topic = map(topic).into();
         self

@@ -212,6 +212,9 @@ impl Runner {
                 self.during(sleep(time)).await
             }
             Task::Set(values) => Ok(self.user.set(&values).map_err(unsaved)?),
+            Task::Live(_) => Err(Failure::usage(
+                "steps of live views are performed by `phx bench --scenario` only",
+            )),
             Task::Data(table, order) => {
                 self.user.take_row(&table, order);
                 Ok(())

@@ -14,8 +14,11 @@ mod connection;
 mod ended;
 mod generate;
 mod hostile_text;
+#[path = "../../../../examples/liveview/imitation.rs"]
+mod imitation;
 mod join;
 mod lives;
+mod liveview;
 mod loadtest;
 mod malformed;
 mod official_client;

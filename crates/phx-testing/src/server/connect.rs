@@ -138,6 +138,8 @@ impl fmt::Debug for ConnectRequest {
 pub struct ConnectInfo {
     params: Map<String, Value>,
     headers: Vec<(String, String)>,
+    /// The values of all `Cookie` headers.
+    cookies: Vec<String>,
     auth_token: Option<String>,
     serializer: Arc<dyn Serializer>,
     transport: TransportKind,
@@ -161,6 +163,14 @@ impl ConnectInfo {
     #[must_use]
     pub fn x_headers(&self) -> &[(String, String)] {
         &self.headers
+    }
+
+    /// Returns the value of a cookie, as `connect_info: [session: ..]` reads it: the first of this name.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let pairs = self.cookies.iter().flat_map(|header| header.split(';'));
+        let mut pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
+        pairs.find_map(|(found, value)| (found == name).then_some(value))
     }
 
     /// Returns the auth token, if the server asks for one: from the subprotocol, or the header of long-poll.
@@ -348,7 +358,9 @@ impl Handshake {
             vsn.and_then(|vsn| self.serializer(vsn)).ok_or(UpgradeRejection::new(403))?;
         let x_headers = request.headers.iter().filter(|(name, _)| name.starts_with("x-"));
         let headers = x_headers.cloned().collect();
-        let info = ConnectInfo { params, headers, auth_token, serializer, transport };
+        let cookies = request.headers.iter().filter(|(name, _)| name == "cookie");
+        let cookies = cookies.map(|(_, value)| value.clone()).collect();
+        let info = ConnectInfo { params, headers, cookies, auth_token, serializer, transport };
         let id = (self.connect)(&info)?;
         Ok((info, id))
     }

@@ -13,12 +13,13 @@ use tokio::sync::oneshot;
 use tokio::task::consume_budget;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::Shared;
 use super::inbox::Inbox;
+use super::liveview::LiveView;
+use super::shared::Shared;
 use crate::bench::recorder::{ErrorClass, StepSample};
 use crate::bench::traffic::Traffic;
 use crate::scenario::{
-    Address, Content, Cursor, Expect, Next, Pattern, Present, Step, Task, Unfilled, Unsaved,
+    Address, Content, Cursor, Expect, Live, Next, Pattern, Present, Step, Task, Unfilled, Unsaved,
     User as State,
 };
 use crate::terminal;
@@ -90,6 +91,7 @@ pub(super) struct User<'a> {
     socket: Option<Socket>,
     channels: BTreeMap<ByteString, Joined>,
     inbox: Arc<Inbox>,
+    live: LiveView,
 }
 
 /// A channel that was joined.
@@ -114,6 +116,7 @@ pub(super) async fn pass(
         socket: None,
         channels: BTreeMap::new(),
         inbox: Arc::default(),
+        live: LiveView::default(),
     };
     let ended = user.perform_all().await;
     user.disconnect().await;
@@ -256,6 +259,7 @@ impl User<'_> {
                 self.state.take_row(&table, order);
                 Ok(0)
             }
+            Task::Live(live) => self.perform_live(live, step).await,
             // Refused before the load began.
             Task::Params { .. } | Task::Listen { .. } => Err(Failed::pass("not performed")),
         }
@@ -270,7 +274,8 @@ impl User<'_> {
         let builder = shared.options.connect.builder(url, terminal::warning);
         let builder = builder.map_err(|_| Failed::pass("the URL can't be used"))?;
         let opened = Arc::clone(&shared.opened);
-        let mut builder = shared.malformed.on(address.settle(builder)).on_open(move || {
+        let builder = self.live.settle(address.settle(builder));
+        let mut builder = shared.malformed.on(builder).on_open(move || {
             opened.fetch_add(1, Ordering::Relaxed);
         });
         if shared.has_waits {
@@ -299,7 +304,7 @@ impl User<'_> {
         expect: Expect,
         step: &Step,
     ) -> Result<Payload, Failed> {
-        let failed = |failed: &JoinError| Failed::Pass(class_of_join(failed));
+        let failed = |failed: &JoinError| Failed::Pass(ErrorClass::of_join(failed));
         let builder = self.socket()?.channel(topic.clone()).params(params);
         let builder = if replace { builder.replace() } else { builder };
         let channel = builder.create().map_err(|error| failed(&error))?;
@@ -316,6 +321,45 @@ impl User<'_> {
             ) => Ok(response),
             (Err(error), _) => Err(failed(&error)),
         }
+    }
+
+    /// Performs a step of a live view. One without which there is no view ends the pass if it fails.
+    async fn perform_live(&mut self, live: Live, step: &Step) -> Result<usize, Failed> {
+        let (patience, url) = (step.timeout, &*self.shared.options.url);
+        let answer = match live {
+            Live::Page { path } => {
+                let builder = self.shared.options.connect.builder(url, terminal::warning);
+                let http = builder.ok().and_then(|builder| builder.http_client().ok());
+                let http = http.ok_or(Failed::pass("the URL can't be used"))?;
+                let fetched = self.live.fetch(&http.with_timeout(patience), url, &path).await;
+                return fetched.map_err(Failed::Pass);
+            }
+            Live::Mount => {
+                let socket = self.socket()?.clone();
+                self.live.mount(&socket, patience).await.map_err(Failed::Pass)
+            }
+            Live::Navigate { path } => {
+                let socket = self.socket()?.clone();
+                self.live.navigate(&socket, url, &path, patience).await.map_err(Failed::Pass)
+            }
+            Live::Click { kind, event, value, cid } => {
+                let answer = self.live.event(&kind, &event, &value, cid, patience).await;
+                answer.map_err(Failed::Step)
+            }
+            Live::Form { event, fields, target, cid } => {
+                let answer =
+                    self.live.form(&event, &fields, target.as_deref(), cid, patience).await;
+                answer.map_err(Failed::Step)
+            }
+            Live::Patch { path } => {
+                self.live.patch(url, &path, patience).await.map_err(Failed::Step)
+            }
+            Live::Upload { size } => {
+                let socket = self.socket()?.clone();
+                return self.live.upload(&socket, size, patience).await.map_err(Failed::Step);
+            }
+        };
+        self.save(step, &answer?)
     }
 
     fn replied(&mut self, step: &Step, expect: Expect, reply: &Reply) -> Result<usize, Failed> {
@@ -355,6 +399,7 @@ impl User<'_> {
 
     async fn disconnect(&mut self) {
         self.channels.clear();
+        self.live.disconnect();
         if let Some(socket) = &self.socket {
             socket.disconnect().await;
         }
@@ -399,16 +444,5 @@ fn class_of_connect(failed: &ConnectError) -> ErrorClass {
         ConnectCause::TimedOut { last: None, .. } => "timed out",
         ConnectCause::Endpoint(_) | ConnectCause::Config(_) => "the URL can't be used",
         _ => "can't connect",
-    })
-}
-
-fn class_of_join(failed: &JoinError) -> ErrorClass {
-    ErrorClass::new(match &failed.cause {
-        JoinCause::Rejected { .. } => "rejected",
-        JoinCause::ReplyDropped { .. } => "reply too large",
-        JoinCause::Crashed => "crashed",
-        JoinCause::TimedOut => "timed out",
-        JoinCause::InvalidState(_) => "refused locally",
-        _ => "failed",
     })
 }
