@@ -36,6 +36,9 @@ use settings::{AT_ONCE, ATTEMPT, HEARTBEAT_TIMEOUT, NEVER, REJOIN, SILENCE, SLAC
 pub struct Args {
     /// Only faults whose name holds one of these
     only: Vec<String>,
+    /// With compressed messages
+    #[arg(long)]
+    compress: bool,
 }
 
 /// Number of faults that run at the same time: they wait more than they work.
@@ -54,7 +57,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         CASES.iter().filter(|case| matrix::is_wanted(&args.only, case.name)).collect();
     let results = matrix::run(&cases, AT_A_TIME, |case, adapter| {
         let run = [run_one::<Tokio>, run_one::<Smol>, run_one::<AsyncStd>].get(adapter).copied();
-        run.context("no such adapter")?(case)
+        run.context("no such adapter")?(case, case.compresses.unwrap_or(args.compress))
     });
     let row = |(case, results): (&&Case, Vec<anyhow::Result<String>>)| Row {
         name: case.name,
@@ -76,10 +79,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// Runs a fault. A thread that isn't done in time is left behind, since nothing can end it.
-fn run_one<A: Adapter>(case: &'static Case) -> anyhow::Result<String> {
+fn run_one<A: Adapter>(case: &'static Case, compresses: bool) -> anyhow::Result<String> {
     let (report, done) = channel();
     let thread = thread::Builder::new().name(format!("{} {}", A::NAME, case.name));
-    thread.spawn(move || A::block_on(play::<A>(case, report))).context("no thread for it")?;
+    thread
+        .spawn(move || A::block_on(play::<A>(case, compresses, report)))
+        .context("no thread for it")?;
     let Times { noticed, joined } = done.recv_timeout(LIMIT).context("it hung or panicked")??;
     match (noticed, case.noticed) {
         (Some(noticed), Some(promised)) => {
@@ -92,8 +97,8 @@ fn run_one<A: Adapter>(case: &'static Case) -> anyhow::Result<String> {
     Ok(format!("{:>5} /{:>5}", millis(noticed), millis(joined)))
 }
 
-async fn play<A: Adapter>(case: &Case, report: Sender<anyhow::Result<Times>>) {
-    let times = match Fixture::set::<A>(case.between).await {
+async fn play<A: Adapter>(case: &Case, compresses: bool, report: Sender<anyhow::Result<Times>>) {
+    let times = match Fixture::set::<A>(case.between, compresses).await {
         Ok(fixture) => (case.story)(fixture).await,
         Err(error) => Err(error),
     };
@@ -111,17 +116,23 @@ struct Case {
     /// Time limit for noticing it, by the settings; `None` if the client must not notice it.
     noticed: Option<Duration>,
     between: Between,
+    /// Whether messages are compressed, if the fault says so: it may be a matter of their size.
+    compresses: Option<bool>,
     story: fn(Fixture) -> BoxFuture<anyhow::Result<Times>>,
 }
 
-/// Lists the faults: the name, the time limit for noticing it, the proxies between client and server, and the steps
-/// on the fixture.
+/// Lists the faults: the name, the time limit for noticing it, the proxies between client and server, whether messages are
+/// compressed, and the steps on the fixture.
 macro_rules! cases {
-    ($($name:ident: $noticed:expr, $between:ident, |$fixture:ident| $story:expr;)*) => {
+    (@) => { None };
+    (@ compressed) => { Some(true) };
+    (@ plain) => { Some(false) };
+    ($($name:ident: $noticed:expr, $between:ident $(($compressed:ident))?, |$fixture:ident| $story:expr;)*) => {
         &[$(Case {
             name: stringify!($name),
             noticed: $noticed,
             between: Between::$between,
+            compresses: cases!(@ $($compressed)?),
             story: |$fixture| Box::pin($story),
         },)*]
     };
@@ -147,8 +158,8 @@ const CASES: &[Case] = cases! {
         SILENT.strikes(fixture, |it| it.proxy.all().set_latency(HEARTBEAT_TIMEOUT * 3))
     };
     stall_within_the_timeout: NEVER, Proxy, |fixture| connections::stall(fixture);
-    full_send_buffer: SILENCE, Proxy, |fixture| connections::full_send_buffer(fixture, &SILENT);
-    reset_mid_frame: AT_ONCE, Proxy, |fixture| LOST.strikes(fixture, |it| {
+    full_send_buffer: SILENCE, Proxy (plain), |fixture| connections::full_send_buffer(fixture, &SILENT);
+    reset_mid_frame: AT_ONCE, Proxy (plain), |fixture| LOST.strikes(fixture, |it| {
         it.proxy.all().cut_after(ToClient, 50_000);
         // Its outcome doesn't matter: the answer never comes.
         drop(it.room.push::<()>("big", &json!({ "bytes": 100_000 })).detach());
@@ -160,6 +171,17 @@ const CASES: &[Case] = cases! {
     // The frame is no longer text, and the server reports that.
     garbled_frame_to_the_server: AT_ONCE, Proxy, |fixture| {
         INVALID.strikes(fixture, |it| it.proxy.all().alter_after(ToServer, 20))
+    };
+    reset_mid_compressed_frame: AT_ONCE, Proxy (compressed), |fixture| LOST.strikes(fixture, |it| {
+        it.proxy.all().cut_after(ToClient, 500);
+        // As above. It is 100 times smaller on the wire.
+        drop(it.room.push::<()>("big", &json!({ "bytes": 100_000 })).detach());
+    });
+    garbled_compressed_frame_from_the_server: AT_ONCE, Proxy (compressed), |fixture| {
+        BROKEN.strikes(fixture, |it| it.proxy.all().alter_after(ToClient, 10))
+    };
+    tls_reset_with_compression: AT_ONCE, ProxyAndTls (compressed), |fixture| {
+        LOST.before(BURST).strikes(fixture, |it| it.proxy.all().cut())
     };
     port_closed: AT_ONCE, Proxy, |fixture| {
         attempts::unreachable(fixture, Connectivity::Offline, is_lost)
@@ -198,6 +220,9 @@ const CASES: &[Case] = cases! {
 const LOST: Breach = Breach::new(is_lost);
 /// Only a heartbeat notices it.
 const SILENT: Breach = Breach::new(|cause| *cause == CloseCause::HeartbeatTimedOut);
+/// What is inflated is no text, or there is nothing to inflate.
+const BROKEN: Breach =
+    Breach::new(|cause| is_lost(cause) || matches!(cause, CloseCause::Compression(_)));
 const INVALID: Breach =
     Breach::new(|cause| *cause == CloseCause::frame(CloseCode::from_u16(1007), ""));
 const GARBLED: Breach = Breach::new(|cause| matches!(cause, CloseCause::Tls(_)));

@@ -52,6 +52,9 @@ use client::Outcome;
 pub struct Args {
     /// Only cases whose name holds one of these
     only: Vec<String>,
+    /// With compression agreed on
+    #[arg(long)]
+    compress: bool,
 }
 
 /// Number of cases that run at the same time: they wait more than they work.
@@ -64,7 +67,8 @@ const AT_A_TIME: usize = 3;
 /// None; a case that fails is reported in the table, and by the exit code.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let cases: Vec<_> = cases::all().filter(|it| matrix::is_wanted(&args.only, it.name)).collect();
-    let results = matrix::run(&cases, AT_A_TIME, |case, adapter| run_one(case, adapter));
+    let results =
+        matrix::run(&cases, AT_A_TIME, |case, adapter| run_one(case, adapter, args.compress));
     let all = || results.iter().flatten().filter_map(|result| result.as_ref().ok());
     let gap_us = all().map(|outcome| outcome.gap_us).max().unwrap_or_default();
     let peak_kib = all().map(|outcome| outcome.peak_kib).max().unwrap_or_default();
@@ -91,11 +95,14 @@ fn cell(outcome: &Outcome) -> String {
 }
 
 /// Runs a server and a client in separate processes.
-fn run_one(case: &Case, adapter: usize) -> anyhow::Result<Outcome> {
+fn run_one(case: &Case, adapter: usize, compress: bool) -> anyhow::Result<Outcome> {
     let adapter = ADAPTERS.get(adapter).context("no such adapter")?;
     let mut server = Process::start(&["hostile-server", case.name])?;
     let address = server.line().context("the server doesn't listen")?;
-    let mut client = Process::start(&["hostile-client", adapter, case.name, &address])?;
+    let compress = (compress || case.compresses).then_some("--compress");
+    let args: Vec<_> =
+        ["hostile-client", adapter, case.name, &address].into_iter().chain(compress).collect();
+    let mut client = Process::start(&args)?;
     let outcome = client.line().and_then(|line| Ok(serde_json::from_str(&line)?));
     let outcome = outcome.with_context(|| format!("the client's process: {}", client.end()))?;
     server.end_input();

@@ -74,17 +74,22 @@ pub(super) enum Expect {
 
 impl Fixture {
     /// Sets up a joined client with traffic on this adapter.
-    pub(super) async fn set<A: Adapter>(between: Between) -> anyhow::Result<Self> {
+    pub(super) async fn set<A: Adapter>(
+        between: Between,
+        compresses: bool,
+    ) -> anyhow::Result<Self> {
         let port = Port::take()?;
         let server = serve(&port).await?;
         let name_fails = Arc::<AtomicBool>::default();
         let (proxy, builder) = between.client::<A>(port.address(), &name_fails)?;
         let (tell_close, closes) = mpsc::unbounded();
-        let builder = settings::apply(builder).on_close(move |closed| {
+        let builder = settings::apply(builder, compresses).on_close(move |closed| {
             // The receiver is gone after the end.
             let _ = tell_close.unbounded_send((Instant::now(), closed.clone()));
         });
         let socket = builder.connect_with_timeout(PATIENCE).await.context("can't connect")?;
+        let agreed = socket.response_headers().get("Sec-WebSocket-Extensions").is_some();
+        ensure!(agreed == compresses, "the server compresses: {agreed}");
         let params = JoinParams { tick_ms: TICK_MS, ..JoinParams::default() };
         let room = socket.channel("room:a").params(&params).create()?;
         let (tell_join, joins) = mpsc::unbounded();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use phx_client::websocket::Compression;
 use phx_client::{Backoff, SocketBuilder};
 
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
@@ -38,7 +39,9 @@ pub(super) const REJOIN: Duration = Duration::from_millis(250);
 /// Time that a busy machine may add to each.
 pub(super) const SLACK: Duration = Duration::from_secs(1);
 
-pub(super) fn apply(builder: SocketBuilder) -> SocketBuilder {
+pub(super) fn apply(builder: SocketBuilder, compresses: bool) -> SocketBuilder {
+    let compression = Compression::new().context_takeover(true).threshold(1);
+    let builder = if compresses { builder.compression(compression) } else { builder };
     let delays = DELAYS.map(|delay| Duration::from_millis(delay.into()));
     let backoff = Backoff::steps(delays).with_jitter_percent(JITTER_PERCENT);
     builder

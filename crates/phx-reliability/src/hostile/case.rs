@@ -12,6 +12,8 @@ pub(super) struct Case {
     pub(super) name: &'static str,
     pub(super) server: fn(&mut Peer) -> std::io::Result<()>,
     pub(super) proxy: bool,
+    /// True if client and server agree to compress in every run.
+    pub(super) compresses: bool,
     pub(super) user: User,
     pub(super) tune: fn(SocketBuilder) -> SocketBuilder,
     pub(super) ends: Ends,
@@ -51,6 +53,7 @@ impl Case {
             name,
             server,
             proxy: false,
+            compresses: false,
             user: User::Waits,
             tune: |builder| builder,
             ends,
@@ -63,6 +66,12 @@ impl Case {
     /// The server plays a proxy.
     pub(super) const fn proxy(mut self) -> Self {
         self.proxy = true;
+        self
+    }
+
+    /// The server compresses.
+    pub(super) const fn compressed(mut self) -> Self {
+        self.compresses = true;
         self
     }
 

@@ -3,6 +3,7 @@
 use super::case::Case;
 
 mod attempts;
+mod compressed;
 mod floods;
 mod frames;
 mod messages;
@@ -10,7 +11,14 @@ mod presence;
 
 /// Returns all cases, by the target of the attack.
 pub(super) fn all() -> impl Iterator<Item = &'static Case> {
-    let all = [attempts::CASES, frames::CASES, floods::CASES, messages::CASES, presence::CASES];
+    let all = [
+        attempts::CASES,
+        frames::CASES,
+        compressed::CASES,
+        floods::CASES,
+        messages::CASES,
+        presence::CASES,
+    ];
     all.into_iter().flatten()
 }
 

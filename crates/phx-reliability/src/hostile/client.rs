@@ -11,7 +11,7 @@ use futures::future::{Either, ready, select};
 use futures::{FutureExt, StreamExt};
 use phx_client::StreamConnector;
 use phx_client::dial::HttpProxy;
-use phx_client::websocket::WebSocketConfig;
+use phx_client::websocket::{Compression, WebSocketConfig};
 use phx_client::{
     Backoff, BoxFuture, CloseCause, Closed, Instant as RuntimeInstant, Runtime, Socket,
     SocketBuilder,
@@ -39,6 +39,9 @@ pub struct Args {
     case: String,
     /// Where the server listens
     address: SocketAddr,
+    /// Offer to compress messages, and send none compressed, since the server reads them
+    #[arg(long)]
+    compress: bool,
 }
 
 /// The result of a run.
@@ -84,22 +87,22 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let case = find(&args.case).context("no such case")?;
     memory::limit(MEMORY_LIMIT)?;
     let outcome = match &*args.adapter {
-        Tokio::NAME => play::<Tokio>(case, args.address),
-        Smol::NAME => play::<Smol>(case, args.address),
-        AsyncStd::NAME => play::<AsyncStd>(case, args.address),
+        Tokio::NAME => play::<Tokio>(case, args),
+        Smol::NAME => play::<Smol>(case, args),
+        AsyncStd::NAME => play::<AsyncStd>(case, args),
         _ => bail!("no such adapter"),
     };
     println!("{}", serde_json::to_string(&outcome?)?);
     Ok(ExitCode::SUCCESS)
 }
 
-fn play<A: Adapter>(case: &Case, address: SocketAddr) -> anyhow::Result<Outcome> {
+fn play<A: Adapter>(case: &Case, args: &Args) -> anyhow::Result<Outcome> {
     let mut played = None;
-    A::block_on(async { played = Some(play_on::<A>(case, address).await) });
+    A::block_on(async { played = Some(play_on::<A>(case, args).await) });
     played.context("the runtime ended")?
 }
 
-async fn play_on<A: Adapter>(case: &Case, address: SocketAddr) -> anyhow::Result<Outcome> {
+async fn play_on<A: Adapter>(case: &Case, args: &Args) -> anyhow::Result<Outcome> {
     let runtime = A::runtime()?;
     let ticker = Ticker::start(&runtime);
     // Then the runtime has all that it needs.
@@ -110,8 +113,12 @@ async fn play_on<A: Adapter>(case: &Case, address: SocketAddr) -> anyhow::Result
     let counted = Counted { runtime: runtime.clone(), tasks: Arc::default() };
     let tasks = Arc::clone(&counted.tasks);
     let (report_end, mut ends) = mpsc::unbounded();
-    let builder = (case.tune)(settings(builder::<A>(case, address), case)).runtime(counted);
-    let builder = builder.on_close(move |closed| {
+    let mut builder = (case.tune)(settings(builder::<A>(case, args.address), case));
+    if args.compress {
+        let offer = Compression::new().context_takeover(true).threshold(usize::MAX);
+        builder = builder.compression(offer);
+    }
+    let builder = builder.runtime(counted).on_close(move |closed| {
         // The receiver is gone after the end.
         let _ = report_end.unbounded_send((Instant::now(), closed.clone()));
     });

@@ -150,8 +150,13 @@ impl Peer {
         let is_key = |line: &&str| line.to_ascii_lowercase().starts_with("sec-websocket-key:");
         let key = request.lines().find(is_key).and_then(|line| line.split(':').nth(1));
         let accept = derive_accept_key(key.unwrap_or_default().trim().as_bytes());
+        // As offered, but for the client's window.
+        let extension = match request.contains("permessage-deflate") {
+            true => "sec-websocket-extensions: permessage-deflate\r\n",
+            false => "",
+        };
         let head = format!(
-            "{status}\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {accept}\r\n\r\n"
+            "{status}\r\n{extension}upgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {accept}\r\n\r\n"
         );
         self.send(head.as_bytes())
     }
@@ -242,9 +247,10 @@ impl Peer {
         // A larger send buffer in the kernel is quicker, and nothing follows this message for a while.
         #[cfg(unix)]
         rustix::net::sockopt::set_socket_send_buffer_size(&self.stream, LARGE_SEND_BUFFER)?;
-        self.send_only(&made)?;
-        self.unfinished = false;
-        Ok(())
+        let sent = self.send_only(&made);
+        // A client that has gone before the end has seen enough of it.
+        self.unfinished = sent.as_ref().is_err_and(is_timeout);
+        sent
     }
 
     /// Answers heartbeats until the attack is over.
@@ -294,6 +300,14 @@ impl Peer {
         let many = bytes.repeat(CHUNK / bytes.len().max(1) + 1);
         while self.has_time() {
             self.send_chunk(&many)?;
+        }
+        Ok(())
+    }
+
+    /// Sends the same bytes repeatedly, of which much comes: each time is a part of the flood.
+    pub(super) fn flood_in_parts(&mut self, bytes: &[u8]) -> io::Result<()> {
+        while self.has_time() {
+            self.send_chunk(bytes)?;
         }
         Ok(())
     }

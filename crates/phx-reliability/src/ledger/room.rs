@@ -64,6 +64,7 @@ pub(crate) fn server(ledger: &Ledger, idle_timeout: Duration) -> Server {
     Server::builder()
         .channel("room:*", move || Room { ledger: ledger.clone(), life: 0, tick: Duration::ZERO })
         .idle_timeout(Some(idle_timeout))
+        .compress(true)
         .build()
 }
 
