@@ -40,6 +40,52 @@ async fn a_browser_with_the_official_client_and_a_terminal_talk_to_each_other() 
     site.ends().await;
 }
 
+/// Chromium compresses what it sends if the server agrees to its offer, and follows what the server compresses.
+#[tokio::test]
+async fn a_browser_and_a_server_that_compresses_follow_each_other() {
+    // Its page has the official client.
+    let mut site = Process::start(&example("browser_chat"), &[]);
+    let page = site.line_with("in a browser: ").await;
+    let (phx, browser) = (phx(), Browser::start().await);
+    browser.open(&page).await;
+    for kind in ["bandit", "cowboy"] {
+        let serve = ["serve", "--port", "0", "--compress", "--http-server", kind];
+        let mut server = Process::start(&phx, &serve);
+        let url = server.line_with("").await;
+        let script = "
+            return (async () => {
+            const { Socket } = await import('/phoenix.mjs')
+            const socket = new Socket('{url}')
+            const ends = []
+            socket.onClose(({ code }) => ends.push(code))
+            socket.connect()
+            const room = socket.channel('room:compressed')
+            const answered = push => new Promise((resolve, reject) => push
+              .receive('ok', resolve)
+              .receive('error', reject)
+              .receive('timeout', () => reject(new Error('no answer in time'))))
+            await answered(room.join())
+            let wrong = 0
+            for (let number = 0; number < 300; number++) {
+              const words = Array.from({ length: 1 + number % 200 }, (_, at) => (number * at * 7919 % 99991).toString(36))
+              const sent = { number, text: `row ${words.join(' ')} \u{f6}` }
+              const reply = await answered(room.push('echo', sent))
+              wrong += JSON.stringify(reply) !== JSON.stringify(sent)
+            }
+            const extensions = socket.conn.extensions
+            socket.disconnect()
+            return { extensions: extensions.split(';')[0], wrong, ends }
+            })()";
+        let found = browser.run(&script.replace("{url}", &url)).await;
+        let expected = json!({ "extensions": "permessage-deflate", "wrong": 0, "ends": [] });
+        assert_eq!(found, expected, "{kind}");
+        server.types("quit").await;
+        server.ends().await;
+    }
+    browser.close().await;
+    site.ends().await;
+}
+
 #[tokio::test]
 async fn the_report_of_a_benchmark_shows_its_plots_and_asks_nobody_for_anything() {
     let phx = phx();
