@@ -1,35 +1,62 @@
 //! `phx bench`: pushes on many sockets and channels, and measures the replies.
 
-use std::fs;
-use std::io::Write as _;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures::FutureExt as _;
+use tokio::time::timeout;
 
 use crate::failure::Failure;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, Signal};
 use crate::terminal::{self, DIM, styled};
 
 mod chart;
+mod command;
 mod crowd;
 mod guard;
+mod hdr;
 mod load;
 mod machine;
 mod measure;
+mod merge;
 mod numbers;
 mod options;
+mod outputs;
+mod plan;
 mod progress;
 mod recorder;
 mod report;
+mod run_log;
+mod shown;
+mod start_at;
 mod summary;
+mod threshold;
+mod timeline;
 mod traffic;
+mod worker;
 
+use command::Action;
+pub(crate) use command::Bench;
 use crowd::Crowd;
 use load::Load;
 use machine::Machine;
-pub(crate) use options::Options;
-use recorder::Window;
+use measure::Measured;
+use options::Options;
+use outputs::Outputs;
+use plan::Plan;
+use recorder::{StepName, Window};
+use run_log::End;
+use shown::show;
 use summary::Summary;
 
-pub(crate) async fn run(mut options: Options, interrupt: &mut Interrupt) -> Result<(), Failure> {
+/// Longest wait for the server after Ctrl-C, so that a report is there within two seconds.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+pub(crate) async fn run(bench: Bench, interrupt: &mut Interrupt) -> Result<(), Failure> {
+    let mut options = match bench {
+        Bench::Action(Action::Merge(options)) => return merge::run(&options),
+        Bench::Load(options) => *options,
+    };
     options.connect.set_sources(&options.source);
     let machine = Machine::ask(&options.source);
     match options.users.scenario.clone() {
@@ -46,15 +73,22 @@ async fn run_scenario(
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
     let crowd = Crowd::new(Arc::clone(&options), path)?;
+    check(&options, crowd.steps())?;
     terminal::say(&styled(DIM, machine.in_words()));
     guard::check(&crowd.urls(), &crowd.in_words(), crowd.most_users(), machine, options.yes)?;
-    let (measured, interrupted) = crowd.run(interrupt).await;
-    show(&Summary::new(&options, crowd.conditions(), &measured))?;
+    let plan = Plan::of_scenario(&options, crowd.in_words(), crowd.duration());
+    let outputs = Outputs::create(&options, &plan).map_err(Failure::usage)?;
+    wait_for_start(&options, interrupt).await?;
+    let (mut measured, interrupted) = crowd.run(outputs, interrupt).await;
+    let end = End { interrupted: interrupted.is_some(), ..crowd.end_of() };
+    let summary = complete(&options, plan, &end, &mut measured)?;
     let performed = |(_, window): &(_, Window)| !window.latencies.is_empty();
     match interrupted {
         Some(signal) => Err(Failure::Interrupted(signal)),
-        None if !measured.steps.iter().any(performed) => Err(Failure::failed("no step succeeded")),
-        None => Ok(()),
+        None if !summary.measured.steps.iter().any(performed) => {
+            Err(Failure::failed("no step succeeded"))
+        }
+        None => summary.thresholds_met(),
     }
 }
 
@@ -64,34 +98,62 @@ async fn run_pushes(
     machine: Machine,
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
+    check(options, &options.steps())?;
+    let share = options.share()?;
     let (sockets, rate) = (options.sockets, options.rate);
     let rate = rate.map(|rate| format!(", {rate} pushes/s")).unwrap_or_default();
     let load = format!("{sockets} sockets x {} channels{rate}", options.channels);
-    guard::check(&[&options.url], &load, u64::from(sockets), machine, options.yes)?;
+    guard::check(&[&options.url], &load, share.len() as u64, machine, options.yes)?;
+    let plan = Plan::of_pushes(options, options.payload()?.len());
+    let outputs = Outputs::create(options, &plan).map_err(Failure::usage)?;
+    wait_for_start(options, interrupt).await?;
     let load = interrupt.guard(Load::connect(options)).await?;
-    let (measured, interrupted) = load.measure(interrupt).await;
-    let has_ended = load.has_ended();
-    let summary = Summary::new(options, load.conditions(), &measured);
-    load.end(interrupt).await;
-    show(&summary)?;
+    let (mut measured, interrupted) = load.measure(outputs, interrupt).await;
+    let end = End { interrupted: interrupted.is_some(), ..load.end_of() };
+    let goodbye = load.end(interrupt);
+    if end.interrupted {
+        // What isn't closed by then is dropped.
+        let _ = timeout(GOODBYE, goodbye).await;
+    } else {
+        goodbye.await;
+    }
+    let summary = complete(options, plan, &end, &mut measured)?;
     match interrupted {
         Some(signal) => Err(Failure::Interrupted(signal)),
-        None if has_ended => Err(Failure::ended()),
-        None if summary.replies == 0 => Err(Failure::failed("no push was replied to with ok")),
+        None => summary.outcome(&end),
+    }
+}
+
+/// Checks what can be checked before anything runs.
+fn check(options: &Options, steps: &[StepName]) -> Result<(), Failure> {
+    threshold::check(&options.threshold, steps).map_err(Failure::usage)?;
+    let start_at = options.start_at.map(|start| start_at::check(start, SystemTime::now()));
+    start_at.transpose().map(drop).map_err(Failure::usage)
+}
+
+async fn wait_for_start(options: &Options, interrupt: &mut Interrupt) -> Result<(), Signal> {
+    match options.start_at {
+        Some(start) => interrupt.guard(start_at::wait(start).map(Ok)).await,
         None => Ok(()),
     }
 }
 
-/// Writes the page, if one is wanted, and prints the figures.
-fn show(summary: &Summary<'_>) -> Result<(), Failure> {
-    if let Some(path) = &summary.options.output {
-        let page = report::page(summary);
-        fs::write(path, page)
-            .map_err(|error| Failure::usage(format!("can't write {path}: {error}")))?;
+/// Completes the outputs of a run, and shows its figures.
+fn complete<'a>(
+    options: &Options,
+    plan: Plan,
+    end: &End,
+    measured: &'a mut Measured,
+) -> Result<Summary<'a>, Failure> {
+    let written = measured.end(end);
+    let verdicts = threshold::judge(&options.threshold, &measured.steps, measured.took);
+    let (after, of) = (measured.took.as_secs_f64(), plan.duration_s);
+    let mut summary = Summary::new(plan, end, measured, verdicts);
+    summary.worker = options.worker;
+    if end.interrupted {
+        summary.problems.push(format!("it was interrupted after {after:.1} of {of:.1} s"));
     }
-    let text = if summary.options.json { summary.to_json() } else { summary.to_text() };
-    let mut out = anstream::stdout().lock();
-    writeln!(out, "{text}")?;
-    out.flush()?;
-    Ok(())
+    show(&summary, options.output.as_deref(), options.json)?;
+    written.map_err(Failure::failed)?;
+    Ok(summary)
 }

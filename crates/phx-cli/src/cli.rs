@@ -23,6 +23,7 @@ Exit codes:
   4    the server rejected a join
   5    no answer came in time
   6    the connection or the channel ended, or another error
+  7    a threshold of bench was missed
   130  Ctrl-C before it was done (143 for SIGTERM, 129 for SIGHUP)";
 
 /// Phoenix Channels from the command line.
@@ -51,7 +52,7 @@ pub(crate) enum Command {
     Presence(presence::Options),
     Repl(repl::Options),
     Script(script::Options),
-    Bench(bench::Options),
+    Bench(bench::Bench),
     Serve(serve::Options),
     Completions(Completions),
     Man(Man),
@@ -90,7 +91,11 @@ mod tests {
     /// The canary test goes through what the help lists.
     #[test]
     fn every_option_is_in_the_help() {
-        for command in Cli::command().get_subcommands() {
+        let line = Cli::command();
+        let commands = line
+            .get_subcommands()
+            .flat_map(|command| [command].into_iter().chain(command.get_subcommands()));
+        for command in commands {
             for arg in command.get_arguments() {
                 let name = arg.get_id();
                 let is_hidden = arg.is_hide_set() || arg.is_hide_short_help_set();

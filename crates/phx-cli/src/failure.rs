@@ -40,6 +40,8 @@ pub(crate) enum Code {
     TimedOut,
     /// Anything else, such as the end of the connection.
     Failed,
+    /// The server did what it was asked, and a threshold of `phx bench` wasn't met.
+    ThresholdMissed,
 }
 
 impl Failure {

@@ -12,7 +12,9 @@ mod join;
 mod json_text;
 mod malformed;
 mod mistake;
+
 mod payload;
+mod plain_file;
 mod presence;
 mod printer;
 mod push;

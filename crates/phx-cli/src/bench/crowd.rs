@@ -13,9 +13,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, 
 
 use super::measure::Measured;
 use super::options::Options;
+use super::outputs::Outputs;
 use super::progress::Progress;
 use super::recorder::{ErrorClass, Recorder, StepName, StepSample};
-use super::summary::Conditions;
+use super::run_log::End;
+use super::worker::Worker;
 use crate::failure::Failure;
 use crate::interrupt::{Interrupt, Signal};
 use crate::malformed::Watch;
@@ -54,6 +56,8 @@ pub(super) struct Crowd {
     stages: Stages,
     is_open: bool,
     longest_step: Duration,
+    /// This machine's share of the users, which is all of them without other workers.
+    worker: Worker,
 }
 
 impl Crowd {
@@ -77,6 +81,12 @@ impl Crowd {
             .map(|named| StepName { name: named.name.clone(), is_push: named.is_push })
             .collect();
         names.push(StepName { name: "arrival".to_owned(), is_push: false });
+        let worker = options.worker.unwrap_or(Worker::ALONE);
+        for step in program.steps() {
+            if let Task::Data(table, _) = &step.task {
+                table.share(worker.first(), worker.of.into());
+            }
+        }
         let longest_step = program.steps().map(|step| step.timeout).max().unwrap_or_default();
         let has = |wanted: fn(&Task<_, _>) -> bool| program.steps().any(|step| wanted(&step.task));
         let has_waits = has(|task| matches!(task, Task::Wait(_)));
@@ -93,13 +103,13 @@ impl Crowd {
             connected: AtomicU64::new(0),
             traffic: Mutex::default(),
         };
-        Ok(Crowd { shared: Arc::new(shared), stages, is_open, longest_step })
+        Ok(Crowd { shared: Arc::new(shared), stages, is_open, longest_step, worker })
     }
 
     /// The largest number of users at a time.
     pub(super) fn most_users(&self) -> u64 {
         if self.is_open {
-            return u64::from(self.shared.options.users.max_users);
+            return self.max_users() as u64;
         }
         #[expect(
             clippy::cast_possible_truncation,
@@ -107,10 +117,16 @@ impl Crowd {
             reason = "at most 100,000"
         )]
         let users = self.stages.most().ceil() as u64;
-        users
+        self.worker.count(users)
     }
 
-    /// The load in words.
+    /// Users at a time of an open loop: this worker's share, at least one.
+    fn max_users(&self) -> usize {
+        let share = self.worker.count(self.shared.options.users.max_users.into());
+        usize::try_from(share.max(1)).unwrap_or(usize::MAX)
+    }
+
+    /// The load of all workers in words.
     pub(super) fn in_words(&self) -> String {
         let (most, duration) = (self.stages.most(), self.stages.duration());
         let duration = humantime::format_duration(duration);
@@ -137,21 +153,29 @@ impl Crowd {
         self.shared.opened.load(Ordering::Relaxed).saturating_sub(connected)
     }
 
+    /// The steps that are measured.
+    pub(super) fn steps(&self) -> &[StepName] {
+        self.shared.recorder.steps()
+    }
+
+    /// The time of all stages.
+    pub(super) fn duration(&self) -> Duration {
+        self.stages.duration()
+    }
+
     /// What the run was. Call it after all users have ended, since their traffic is counted then.
-    pub(super) fn conditions(&self) -> Conditions {
-        Conditions {
-            words: self.in_words(),
-            before: None,
-            size: None,
-            reconnects: self.reconnects(),
-            traffic: self.shared.traffic(),
-        }
+    pub(super) fn end_of(&self) -> End {
+        End { reconnects: self.reconnects(), traffic: self.shared.traffic(), ..End::default() }
     }
 
     /// Runs the stages, or until it is interrupted. All users have ended then.
-    pub(super) async fn run(&self, interrupt: &mut Interrupt) -> (Measured, Option<Signal>) {
+    pub(super) async fn run(
+        &self,
+        outputs: Outputs,
+        interrupt: &mut Interrupt,
+    ) -> (Measured, Option<Signal>) {
         let start = Instant::now();
-        let mut measured = Measured::new(self.shared.recorder.steps());
+        let mut measured = Measured::new(self.shared.recorder.steps(), outputs);
         let mut users = Users::default();
         let interrupted = self.watch(&mut measured, &mut users, start, interrupt).await;
         users.running.clear();
@@ -187,17 +211,19 @@ impl Crowd {
         samples.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut ticks = interval_at(start, TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut arrivals = self.stages.arrivals().take_while(|_| self.is_open).peekable();
+        let arrivals = (0_u64..).zip(self.stages.arrivals()).take_while(|_| self.is_open);
+        let mut arrivals = arrivals.filter(|(number, _)| self.worker.has(*number)).peekable();
         let progress = Progress::start(duration);
         loop {
-            let arrival = arrivals.peek().map(|after| start + *after);
+            let arrival = arrivals.peek().map(|(number, after)| (*number, start + *after));
             tokio::select! {
                 biased;
                 signal = interrupt.next() => return Some(signal),
                 // Before the end, so that those who are late arrive all the same.
-                () = sleep_until(arrival.unwrap_or(start)), if arrival.is_some() => {
+                () = sleep_until(arrival.map_or(start, |(_, due)| due)), if arrival.is_some() => {
                     arrivals.next();
-                    self.arrive(users, arrival.unwrap_or(start));
+                    let (number, due) = arrival.unwrap_or((0, start));
+                    self.arrive(users, number, due);
                 }
                 () = sleep_until(start + duration) => return None,
                 _ = samples.tick() => {
@@ -220,17 +246,18 @@ impl Crowd {
             clippy::cast_sign_loss,
             reason = "at most 100,000"
         )]
-        let wanted = self.stages.at(at).round() as usize;
+        let wanted = self.worker.count(self.stages.at(at).round() as u64) as usize;
         users.running.truncate(wanted);
         let missing = wanted.saturating_sub(users.running.len());
         for _ in 0..missing.min(BEGINNING) {
             let (asks, mut stop) = Stop::new();
             let place = users.running.len();
             users.running.push(asks);
+            let number = self.worker.number_of(place as u64);
             let shared = Arc::clone(&self.shared);
             users.tasks.spawn(async move {
                 loop {
-                    match user::pass(&shared, place as u64, None, &mut stop).await {
+                    match user::pass(&shared, number, None, &mut stop).await {
                         Ended::Stopped => return place,
                         Ended::Whole => tokio::task::yield_now().await,
                         Ended::Failed => tokio::select! {
@@ -244,8 +271,8 @@ impl Crowd {
     }
 
     /// Begins a user of an open loop, unless there are too many.
-    fn arrive(&self, users: &mut Users, due: Instant) {
-        if users.tasks.len() >= self.shared.options.users.max_users as usize {
+    fn arrive(&self, users: &mut Users, number: u64, due: Instant) {
+        if users.tasks.len() >= self.max_users() {
             let step = self.shared.recorder.steps().len().saturating_sub(1);
             let error = Some(ErrorClass::new("too many users"));
             let sample =
@@ -258,8 +285,6 @@ impl Crowd {
             Some(ended) => *ended = asks,
             None => users.running.push(asks),
         }
-        let number = users.arrived;
-        users.arrived = users.arrived.saturating_add(1);
         let shared = Arc::clone(&self.shared);
         users.tasks.spawn(async move {
             user::pass(&shared, number, Some(due), &mut stop).await;
@@ -282,8 +307,6 @@ struct Users {
     running: Vec<oneshot::Sender<()>>,
     /// Places of an open loop's users that have ended.
     free: Vec<usize>,
-    /// Number of those that have arrived in an open loop.
-    arrived: u64,
 }
 
 /// Checks that a load can perform all steps.

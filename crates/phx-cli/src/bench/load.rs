@@ -14,9 +14,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout
 
 use super::measure::Measured;
 use super::options::Options;
+use super::outputs::Outputs;
 use super::progress::Progress;
-use super::recorder::{ErrorClass, Recorder, StepName, StepSample};
-use super::summary::Conditions;
+use super::recorder::{ErrorClass, Recorder, StepSample};
+use super::run_log::{End, micros};
 use super::traffic::Traffic;
 use crate::failure::Failure;
 use crate::interrupt::{Interrupt, Signal};
@@ -36,6 +37,8 @@ const SHARDS: usize = 16;
 /// Sockets with channels that are joined.
 pub(super) struct Load<'a> {
     options: &'a Options,
+    /// The number of the first channel among those of all workers.
+    first: usize,
     sockets: Vec<Socket>,
     channels: Vec<Channel>,
     payload: Payload,
@@ -53,7 +56,8 @@ impl<'a> Load<'a> {
         let opened = Arc::new(AtomicU64::new(0));
         let params = options.joining.params(terminal::warning)?;
         let malformed = Watch::warning();
-        let sockets: Vec<Socket> = stream::iter(0..options.sockets)
+        let share = options.share()?;
+        let sockets: Vec<Socket> = stream::iter(share.clone())
             .map(|_| async {
                 let counter = Arc::clone(&opened);
                 let builder =
@@ -68,7 +72,7 @@ impl<'a> Load<'a> {
             .await?;
         let connected = Instant::now();
         let mut joins = Vec::new();
-        for (number, socket) in sockets.iter().enumerate() {
+        for (number, socket) in share.clone().zip(&sockets) {
             let topics = (0..options.channels).map(move |channel| {
                 let topic = options.topic.replace("{socket}", &number.to_string());
                 topic.replace("{channel}", &channel.to_string())
@@ -86,6 +90,7 @@ impl<'a> Load<'a> {
         };
         let mut load = Load {
             options,
+            first: share.start as usize * options.channels as usize,
             sockets,
             channels: channels.into_iter().flatten().collect(),
             payload: options.payload()?,
@@ -99,13 +104,16 @@ impl<'a> Load<'a> {
     }
 
     /// Pushes for the time given, or until it is interrupted.
-    pub(super) async fn measure(&self, interrupt: &mut Interrupt) -> (Measured, Option<Signal>) {
-        let step = StepName { name: format!("push {}", self.options.event), is_push: true };
-        let recorder = Arc::new(Recorder::new(vec![step], SHARDS));
+    pub(super) async fn measure(
+        &self,
+        outputs: Outputs,
+        interrupt: &mut Interrupt,
+    ) -> (Measured, Option<Signal>) {
+        let recorder = Arc::new(Recorder::new(self.options.steps(), SHARDS));
         let start = Instant::now();
         let end = start + self.options.duration;
         let mut tasks = JoinSet::new();
-        let count = self.channels.len();
+        let count = self.options.sockets as usize * self.options.channels as usize;
         for (number, channel) in self.channels.iter().enumerate() {
             let pushing = Pushing {
                 number,
@@ -116,7 +124,8 @@ impl<'a> Load<'a> {
                 timeout: self.options.timeout,
                 end,
             };
-            let times = self.options.rate.map(|rate| Times::new(start, rate, number, count));
+            let times =
+                self.options.rate.map(|rate| Times::new(start, rate, self.first + number, count));
             let in_flight = self.options.in_flight as usize;
             tasks.spawn(async move {
                 match times {
@@ -125,7 +134,7 @@ impl<'a> Load<'a> {
                 }
             });
         }
-        let mut measured = Measured::new(recorder.steps());
+        let mut measured = Measured::new(recorder.steps(), outputs);
         let interrupted = self.watch(&mut measured, &recorder, start, interrupt).await;
         let last = async { while tasks.join_next().await.is_some() {} };
         // Replies to pushes made before the end still count, unless the user interrupts.
@@ -172,38 +181,28 @@ impl<'a> Load<'a> {
     }
 
     /// Returns whether every connection has ended for good.
-    pub(super) fn has_ended(&self) -> bool {
+    fn has_ended(&self) -> bool {
         self.sockets.iter().all(|socket| socket.state() == ConnectionState::Closed)
     }
 
-    pub(super) fn reconnects(&self) -> u64 {
+    fn reconnects(&self) -> u64 {
         let opened = self.opened.load(Ordering::Relaxed);
         opened.saturating_sub(self.sockets.len() as u64)
     }
 
-    /// The load in words.
-    pub(super) fn in_words(&self) -> String {
-        let Options { sockets, channels, in_flight, .. } = self.options;
-        let pace = match self.options.rate {
-            Some(rate) => format!("{rate} pushes/s"),
-            None => format!("{in_flight} in flight on each channel"),
-        };
-        let size = self.payload.len();
-        format!("{sockets} sockets x {channels} channels, {pace}, payloads of {size} bytes")
-    }
-
-    pub(super) fn conditions(&self) -> Conditions {
-        Conditions {
-            words: self.in_words(),
-            before: Some((self.connecting, self.joining)),
-            size: Some(self.payload.len()),
+    /// What the run was. The traffic counts until now.
+    pub(super) fn end_of(&self) -> End {
+        End {
+            before_us: Some((micros(self.connecting), micros(self.joining))),
             reconnects: self.reconnects(),
             traffic: self.traffic(),
+            ended: self.has_ended(),
+            ..End::default()
         }
     }
 
     /// Traffic of the measurement.
-    pub(super) fn traffic(&self) -> Traffic {
+    fn traffic(&self) -> Traffic {
         Traffic::of(&self.sockets).since(&self.traffic)
     }
 

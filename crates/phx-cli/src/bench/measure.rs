@@ -1,10 +1,13 @@
 //! Measurements: latencies, counts, and both over time.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use super::outputs::Outputs;
 use super::recorder::{Recorder, StepName, Window};
+use super::run_log::End;
 
 /// A moment of the measurement.
 #[derive(Clone, Debug)]
@@ -39,11 +42,13 @@ pub(super) struct Measured {
     /// The figures of each step, in the order of the recorder.
     pub(super) steps: Vec<(StepName, Window)>,
     pub(super) samples: Vec<Sample>,
+    /// Where the figures of each interval go.
+    outputs: Outputs,
 }
 
-impl Window {
-    pub(super) fn quantiles(&self) -> Option<Quantiles> {
-        let latencies = &self.latencies;
+impl Quantiles {
+    /// `None` if there are no latencies.
+    pub(super) fn of(latencies: &Histogram<u64>) -> Option<Self> {
         (!latencies.is_empty()).then(|| Quantiles {
             min: latencies.min(),
             mean: latencies.mean(),
@@ -57,21 +62,34 @@ impl Window {
 }
 
 impl Measured {
-    pub(super) fn new(steps: &[StepName]) -> Self {
+    /// Begins to measure: the time of the samples counts from now.
+    pub(super) fn new(steps: &[StepName], mut outputs: Outputs) -> Self {
+        outputs.begin(steps, SystemTime::now());
         let steps = steps.iter().map(|step| (step.clone(), Window::new())).collect();
-        Measured { took: Duration::ZERO, total: Window::new(), steps, samples: Vec::new() }
+        Measured { took: Duration::ZERO, total: Window::new(), steps, samples: Vec::new(), outputs }
+    }
+
+    /// The figures of a run that is over.
+    pub(super) fn merged(
+        took: Duration,
+        steps: Vec<(StepName, Window)>,
+        samples: Vec<Sample>,
+    ) -> Self {
+        let mut total = Window::new();
+        for (step, window) in &steps {
+            add_step(&mut total, step, window);
+        }
+        Measured { took, total, steps, samples, outputs: Outputs::default() }
     }
 
     /// Takes the recorder's figures as one more sample, unless the time since the last is too short.
     pub(super) fn sample(&mut self, recorder: &Recorder, at: Duration, shortest: Duration) {
         let mut window = Window::new();
-        for ((name, total), part) in self.steps.iter_mut().zip(recorder.take()) {
-            total.add(&part);
-            if name.is_push {
-                window.add(&part);
-            } else {
-                window.add_errors(&part);
-            }
+        let parts = recorder.take();
+        self.outputs.interval(self.took, at, &parts);
+        for ((name, total), part) in self.steps.iter_mut().zip(&parts) {
+            total.add(part);
+            add_step(&mut window, name, part);
         }
         self.total.add(&window);
         let time = at.saturating_sub(self.took);
@@ -85,8 +103,22 @@ impl Measured {
             at,
             per_second,
             errors: window.failures(),
-            latency: window.quantiles(),
+            latency: Quantiles::of(&window.latencies),
         });
+    }
+
+    /// Completes the outputs, and returns why one of them isn't complete, if so.
+    pub(super) fn end(&mut self, end: &End) -> Result<(), String> {
+        std::mem::take(&mut self.outputs).end(end)
+    }
+}
+
+/// Adds the figures of a step to those of all steps, which have the latencies of pushes alone.
+fn add_step(sum: &mut Window, step: &StepName, window: &Window) {
+    if step.is_push {
+        sum.add(window);
+    } else {
+        sum.add_errors(window);
     }
 }
 
@@ -107,7 +139,7 @@ mod tests {
             let error = error.map(ErrorClass::new);
             recorder.record(0, StepSample { step, due: now, sent: now, latency, bytes: 0, error });
         };
-        let mut measured = Measured::new(recorder.steps());
+        let mut measured = Measured::new(recorder.steps(), Outputs::default());
         record(1, 100, None);
         record(1, 300, None);
         record(1, 0, Some("timed out"));
@@ -120,7 +152,7 @@ mod tests {
         let rates: Vec<f64> = measured.samples.iter().map(|sample| sample.per_second).collect();
         assert_eq!(rates, [2.0, 2.0]);
         assert_eq!(measured.samples[0].errors, 2);
-        let total = measured.total.quantiles().unwrap();
+        let total = Quantiles::of(&measured.total.latencies).unwrap();
         assert_eq!((total.min, total.p50, total.max), (100, 200, 300), "those of pushes");
         assert_eq!((measured.total.errors["timed out"], measured.total.errors["rejected"]), (1, 1));
         let joins = &measured.steps[0].1;

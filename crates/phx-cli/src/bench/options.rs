@@ -1,12 +1,17 @@
 //! Options of `phx bench`.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::ops::Range;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use phx_tokio::Payload;
 
 use super::crowd::stages::{MAX_TARGET, Stage, stage};
+use super::recorder::StepName;
+use super::start_at;
+use super::threshold::{self, Threshold};
+use super::worker::{self, Worker};
 use crate::connect::Connect;
 use crate::failure::Failure;
 use crate::payload;
@@ -87,6 +92,27 @@ pub(crate) struct Options {
     #[arg(long, short, value_name = "FILE.html", value_parser = value::path)]
     pub(super) output: Option<String>,
 
+    /// Write a log in the standard format of `HdrHistogram`, which `phx bench merge` reads.
+    #[arg(long, value_name = "FILE.hdr", value_parser = value::path)]
+    pub(super) hdr: Option<String>,
+
+    /// Be the I-th of N workers, which have the same options and share the load. `phx bench merge` makes one report
+    /// of their logs.
+    #[arg(long, value_name = "I/N", value_parser = worker::parse)]
+    pub(super) worker: Option<Worker>,
+
+    /// Begin to connect at this time, in UTC as in 2030-01-31T12:00:00Z or in seconds since 1970.
+    #[arg(long, value_name = "TIME", value_parser = start_at::parse)]
+    pub(super) start_at: Option<SystemTime>,
+
+    /// A condition that the run must meet, such as 'push p99 < 200ms'; otherwise the exit code is 7. Repeatable.
+    ///
+    /// The first word is a step: `push` is all pushes. Then comes min, mean, max, p50, p99.9 or another percentile of
+    /// the latencies with a time, errors with a number or a share such as 1%, rate (replies a second) or count
+    /// (replies) with a number. Between them stands <, <=, > or >=. A latency of nothing meets no condition.
+    #[arg(long, value_name = "CONDITION", value_parser = threshold::parse)]
+    pub(super) threshold: Vec<Threshold>,
+
     #[command(flatten)]
     pub(super) joining: Joining,
 
@@ -132,6 +158,22 @@ pub(super) struct Users {
 }
 
 impl Options {
+    /// The steps that are measured without a scenario.
+    pub(super) fn steps(&self) -> Vec<StepName> {
+        vec![StepName { name: format!("push {}", self.event), is_push: true }]
+    }
+
+    /// The numbers of the sockets that are this worker's.
+    pub(super) fn share(&self) -> Result<Range<u32>, Failure> {
+        let Some(worker) = self.worker else { return Ok(0..self.sockets) };
+        let share = worker.share(self.sockets);
+        if share.is_empty() {
+            let text = format!("worker {worker} has none of {} sockets", self.sockets);
+            return Err(Failure::usage(text));
+        }
+        Ok(share)
+    }
+
     /// The payload of each push: the one given, or `{"data":"xx.."}` of the size given.
     pub(super) fn payload(&self) -> Result<Payload, Failure> {
         let text = match &self.payload {

@@ -25,11 +25,11 @@ const MAX_BUFFERED: usize = 1_024;
 const OTHER: &str = "other";
 
 /// Largest latency in microseconds: an hour. Longer ones count as this.
-const LONGEST: u64 = 3_600_000_000;
+pub(super) const LONGEST: u64 = 3_600_000_000;
 
 /// Latencies in microseconds, to three digits; its memory grows with the largest.
 #[expect(clippy::expect_used, reason = "the number of digits is a proper one")]
-fn histogram() -> Histogram<u64> {
+pub(super) fn histogram() -> Histogram<u64> {
     Histogram::new(3).expect("3 <= 5")
 }
 
@@ -227,15 +227,20 @@ impl Window {
     }
 
     pub(super) fn failures(&self) -> u64 {
-        self.errors.values().sum()
+        self.errors.values().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     pub(super) fn add(&mut self, other: &Window) {
+        self.add_latencies(other);
+        self.add_errors(other);
+    }
+
+    /// Adds what succeeded.
+    pub(super) fn add_latencies(&mut self, other: &Window) {
         // Sums grow as needed.
         let _ = self.latencies.add(&other.latencies);
         let _ = self.uncorrected.add(&other.uncorrected);
         self.bytes = self.bytes.saturating_add(other.bytes);
-        self.add_errors(other);
     }
 
     pub(super) fn add_errors(&mut self, other: &Window) {
@@ -244,7 +249,7 @@ impl Window {
         }
     }
 
-    fn count(&mut self, name: &str, more: u64) {
+    pub(super) fn count(&mut self, name: &str, more: u64) {
         match self.errors.get_mut(name) {
             Some(count) => *count = count.saturating_add(more),
             None => drop(self.errors.insert(name.to_owned(), more)),

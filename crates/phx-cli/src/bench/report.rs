@@ -17,14 +17,18 @@ pub(super) fn page(summary: &Summary<'_>) -> String {
     let measured = summary.measured;
     let title = format!("phx bench: {}", summary.url());
     let mut body = format!(
-        "<h1>{}</h1><p class=\"sub\">{}<br>`{}`, {}, with phx {}</p>",
+        "<h1>{}</h1><p class=\"sub\">{}<br>{}{}, with phx {}</p>",
         escaped(&title),
-        escaped(&summary.words),
-        escaped(&summary.options.event),
+        escaped(&summary.plan.words),
+        summary.plan.pushes.as_ref().map_or(String::new(), |pushes| escaped(&pushes.event) + ", "),
         humantime::format_rfc3339_seconds(SystemTime::now()),
         env!("CARGO_PKG_VERSION"),
-    )
-    .replace('`', "");
+    );
+    let part = summary.part().map(|part| ("bad", part));
+    let notes = summary.notes.iter().map(|note| ("note", format!("Doubtful: {note}")));
+    for (class, text) in part.into_iter().chain(notes) {
+        body.push_str(&format!("<p class=\"{class}\">{}</p>", escaped(&text)));
+    }
     body.push_str(&cards(summary));
     let end = summary.measured.took.as_secs_f64();
     body.push_str(&section("Throughput", "replies a second", &throughput(&measured.samples, end)));

@@ -6,67 +6,80 @@ use serde_json::json;
 
 use super::measure::{Measured, Quantiles};
 use super::numbers::{grouped, time};
-use super::options::Options;
+use super::plan::{Plan, Pushes};
 use super::recorder::Window;
+use super::run_log::{End, micros};
+use super::threshold::Verdict;
 use super::traffic::Traffic;
-use crate::connect::shown_url;
-use crate::terminal::{BAD, BOLD, DIM, shown, styled};
-
-/// What a run was, apart from the samples.
-#[derive(Debug)]
-pub(super) struct Conditions {
-    /// The load in words.
-    pub(super) words: String,
-    /// The time that it took to connect and to join, where that came before the measurement.
-    pub(super) before: Option<(Duration, Duration)>,
-    /// Bytes of each payload, where they are all of one size.
-    pub(super) size: Option<usize>,
-    pub(super) reconnects: u64,
-    pub(super) traffic: Traffic,
-}
+use super::worker::Worker;
+use crate::terminal::{BAD, BOLD, DIM, NOTE, shown, styled};
 
 /// The figures of a run.
 #[derive(Debug)]
 pub(super) struct Summary<'a> {
-    pub(super) options: &'a Options,
+    pub(super) plan: Plan,
     pub(super) measured: &'a Measured,
-    pub(super) words: String,
     pub(super) before: Option<(Duration, Duration)>,
-    size: Option<usize>,
     pub(super) replies: u64,
     pub(super) per_second: f64,
     pub(super) reconnects: u64,
     pub(super) traffic: Traffic,
     pub(super) latency: Option<Quantiles>,
+    pub(super) verdicts: Vec<Verdict>,
+    /// The worker whose share this is, if it is one.
+    pub(super) worker: Option<Worker>,
+    /// Why the figures aren't those of the whole run; none if they are.
+    pub(super) problems: Vec<String>,
+    /// What else makes the figures doubtful.
+    pub(super) notes: Vec<String>,
 }
 
 impl<'a> Summary<'a> {
     pub(super) fn new(
-        options: &'a Options,
-        conditions: Conditions,
+        plan: Plan,
+        end: &End,
         measured: &'a Measured,
+        verdicts: Vec<Verdict>,
     ) -> Self {
-        let Conditions { words, before, size, reconnects, traffic } = conditions;
+        let End { before_us, reconnects, traffic, .. } = *end;
+        let before = before_us.map(|(connecting, joining)| {
+            (Duration::from_micros(connecting), Duration::from_micros(joining))
+        });
         let replies = measured.total.latencies.len();
         #[expect(clippy::cast_precision_loss, reason = "it is shown with less")]
         let per_second = replies as f64 / measured.took.as_secs_f64().max(f64::EPSILON);
-        let latency = measured.total.quantiles();
         Summary {
-            options,
+            plan,
             measured,
-            words,
             before,
-            size,
             replies,
             per_second,
             reconnects,
             traffic,
-            latency,
+            latency: Quantiles::of(&measured.total.latencies),
+            verdicts,
+            worker: None,
+            problems: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
     pub(super) fn url(&self) -> &str {
-        shown_url(&self.options.url)
+        &self.plan.url
+    }
+
+    /// The thresholds that weren't met, in words.
+    pub(super) fn missed(&self) -> Vec<String> {
+        let missed = self.verdicts.iter().filter(|verdict| !verdict.is_met());
+        missed.map(|verdict| format!("{} ({})", verdict.threshold(), verdict.measured())).collect()
+    }
+
+    /// A line that says of what part of the run the figures are; `None` if they are of all of it.
+    pub(super) fn part(&self) -> Option<String> {
+        let worker = self.worker.map(|worker| format!("worker {worker}"));
+        let reasons: Vec<&str> = worker.iter().chain(&self.problems).map(String::as_str).collect();
+        let reasons = shown(&reasons.join("; "));
+        (!reasons.is_empty()).then(|| format!("a part of the run: {reasons}"))
     }
 
     pub(super) fn failures(&self) -> u64 {
@@ -74,7 +87,11 @@ impl<'a> Summary<'a> {
     }
 
     pub(super) fn to_text(&self) -> String {
-        let mut lines = vec![styled(DIM, &self.words)];
+        let mut lines: Vec<String> =
+            self.part().map(|part| styled(BAD, part)).into_iter().collect();
+        let notes = self.notes.iter().map(|note| format!("doubtful: {}", shown(note)));
+        lines.extend(notes.map(|note| styled(NOTE, note)));
+        lines.push(styled(DIM, &self.plan.words));
         if let Some((connecting, joining)) = self.before {
             let text = format!("connected in {}, joined in {}", whole(connecting), whole(joining));
             lines.push(styled(DIM, text));
@@ -118,6 +135,16 @@ impl<'a> Summary<'a> {
         };
         lines.push(format!("errors       {errors}"));
         lines.push(format!("reconnects   {}", self.reconnects));
+        for (number, verdict) in self.verdicts.iter().enumerate() {
+            let name = if number == 0 { "thresholds" } else { "" };
+            let measured =
+                format!("{}: {}", shown(&verdict.threshold().to_string()), verdict.measured());
+            lines.push(if verdict.is_met() {
+                format!("{name:<12} met     {measured}")
+            } else {
+                format!("{name:<12} {}", styled(BAD, format!("missed  {measured}")))
+            });
+        }
         lines.join("\n")
     }
 
@@ -131,7 +158,7 @@ impl<'a> Summary<'a> {
         let lines = performed().map(|(step, window)| {
             let mut line =
                 format!("{:width$}  {}", shown(&step.name), grouped(window.latencies.len()));
-            if let Some(latency) = window.quantiles() {
+            if let Some(latency) = Quantiles::of(&window.latencies) {
                 let sent = window.uncorrected.value_at_quantile(0.99);
                 line.push_str(&format!(
                     "  p50 {}  p99 {}  max {}  p99 once sent {}",
@@ -174,20 +201,26 @@ impl<'a> Summary<'a> {
                 "count": window.latencies.len(),
                 "errors": window.errors,
                 "bytes": window.bytes,
-                "latency_us": window.quantiles(),
+                "latency_us": Quantiles::of(&window.latencies),
                 "uncorrected_p99_us": window.uncorrected.value_at_quantile(0.99),
             })
         });
         let millis = |time: Option<Duration>| time.map(|time| time.as_secs_f64() * 1e3);
-        let options = self.options;
+        let pushes = self.plan.pushes.as_ref();
+        let pushed = |figure: fn(&Pushes) -> serde_json::Value| pushes.map(figure);
         json!({
+            "complete": self.part().is_none(),
+            "worker": self.worker,
+            "problems": self.problems,
+            "notes": self.notes,
             "url": self.url(),
-            "event": options.event,
-            "sockets": options.sockets,
-            "channels": options.channels,
-            "rate": options.rate,
-            "in_flight": options.in_flight,
-            "size": self.size,
+            "load": self.plan.words,
+            "event": pushed(|pushes| json!(pushes.event)),
+            "sockets": pushed(|pushes| json!(pushes.sockets)),
+            "channels": pushed(|pushes| json!(pushes.channels)),
+            "rate": pushed(|pushes| json!(pushes.rate)),
+            "in_flight": pushed(|pushes| json!(pushes.in_flight)),
+            "size": pushed(|pushes| json!(pushes.size)),
             "took_s": self.measured.took.as_secs_f64(),
             "connect_ms": millis(self.before.map(|(connecting, _)| connecting)),
             "join_ms": millis(self.before.map(|(_, joining)| joining)),
@@ -201,6 +234,7 @@ impl<'a> Summary<'a> {
             "bytes_received": self.traffic.received,
             "wire_bytes_sent": self.traffic.wire_sent,
             "wire_bytes_received": self.traffic.wire_received,
+            "thresholds": self.verdicts.iter().map(Verdict::to_json).collect::<Vec<_>>(),
             "samples": samples.collect::<Vec<_>>(),
         })
         .to_string()
@@ -220,5 +254,5 @@ fn rounded(mean: f64) -> u64 {
 }
 
 fn whole(duration: Duration) -> String {
-    time(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
+    time(micros(duration))
 }

@@ -1,9 +1,10 @@
 //! Bytes that were sent and received, as messages and on the wire.
 
 use phx_tokio::Socket;
+use serde::{Deserialize, Serialize};
 
 /// Bytes of a number of sockets.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Traffic {
     pub(super) sent: u64,
     pub(super) received: u64,

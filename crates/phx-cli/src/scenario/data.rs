@@ -24,8 +24,9 @@ pub(crate) struct Table {
     /// Where each value ends in the text; a row has as many as there are columns.
     ends: Vec<u32>,
     is_json: bool,
-    /// The number of rows that `next` took.
-    taken: AtomicU64,
+    /// The row that `next` takes next, and how many rows there are from one to the next.
+    next: AtomicU64,
+    step: AtomicU64,
 }
 
 /// The row that a step takes.
@@ -49,7 +50,8 @@ impl Table {
             text: String::new(),
             ends: Vec::new(),
             is_json,
-            taken: AtomicU64::new(0),
+            next: AtomicU64::new(0),
+            step: AtomicU64::new(1),
         };
         if is_json {
             table.read_json(text)?;
@@ -83,12 +85,21 @@ impl Table {
         (self.ends.len() / self.columns.len().max(1)) as u64
     }
 
+    /// Leaves each `of`-th row from this one on to [`Row::Next`]; others have the rest.
+    pub(crate) fn share(&self, first: u64, of: u64) {
+        self.next.store(first, Ordering::Relaxed);
+        self.step.store(of, Ordering::Relaxed);
+    }
+
     /// Sets the variables of a row.
     pub(crate) fn take(&self, row: Row, variables: &mut Variables) {
         let rows = self.rows().max(1);
         let row = match row {
             Row::User(number) | Row::Random(number) => number % rows,
-            Row::Next => self.taken.fetch_add(1, Ordering::Relaxed) % rows,
+            Row::Next => {
+                let step = self.step.load(Ordering::Relaxed);
+                self.next.fetch_add(step, Ordering::Relaxed) % rows
+            }
         };
         let first = usize::try_from(row).unwrap_or_default().saturating_mul(self.columns.len());
         for (place, column) in (first..).zip(&self.columns) {
@@ -211,6 +222,9 @@ mod tests {
         let json = Table::parse(json, Some("p")).unwrap();
         let next = [(); 3].map(|()| value(&json, Row::Next, "p.age"));
         assert_eq!(next, ["7", "[8]", "7"]);
+        json.share(1, 2);
+        let every_other = [(); 3].map(|()| value(&json, Row::Next, "p.age"));
+        assert_eq!(every_other, ["[8]"; 3]);
         assert_eq!(format!("{json:?}"), r#"Table(["p.age", "p.name"], 2 rows)"#);
     }
 

@@ -53,6 +53,7 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--duration", Value(&["5hush"])),
     ("--event", Value(&[])),
     ("--for", Value(&["5hush"])),
+    ("--hdr", File),
     ("--header", Value(&["X-Key: hush", "hu sh: hush", "Host: hush", "X: hush\u{1b}", "hush"])),
     ("--heartbeat-interval", Value(&["5hush"])),
     ("--heartbeat-timeout", Value(&["5hush"])),
@@ -105,8 +106,10 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--sockets", Value(&[])),
     ("--source", Value(&["hush::"])),
     ("--stage", Value(&["hush:1", "1s:hush", "1s:99999999999"])),
+    ("--start-at", Value(&["2030-01-01T00:00:00hush", "99999999999999999999"])),
     ("--state-event", Value(&[])),
     ("--supabase", Value(&[""])),
+    ("--threshold", Value(&["hush p99 < 1s", "push p99 < hush", "push hush < 1s"])),
     ("--timeout", Value(&["5hush"])),
     ("--token", Value(&[])),
     ("--topic", Value(&[])),
@@ -118,6 +121,7 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--verbose", Nothing),
     ("--version", Nothing),
     ("--vsn", Value(&[])),
+    ("--worker", Value(&["1/hush", "99/3"])),
     ("--yes", Nothing),
 ];
 
@@ -169,13 +173,14 @@ const PROXIES: &[&str] = &[
 
 /// Returns all commands, with the arguments that lead to a connection that fails.
 fn commands(script: &str, taken_port: &str) -> Vec<(Vec<String>, bool)> {
-    let commands: [(&[&str], bool); 9] = [
+    let commands: [(&[&str], bool); 10] = [
         (&["join", NOWHERE, "room:a"], true),
         (&["push", NOWHERE, "room:a", "echo"], true),
         (&["presence", NOWHERE, "room:a"], true),
         (&["repl", NOWHERE], true),
         (&["script", script, "--url", NOWHERE], true),
         (&["bench", NOWHERE], true),
+        (&["bench", "merge", script], false),
         (&["serve", "--port", taken_port], false),
         (&["completions", "bash"], false),
         (&["man"], false),
@@ -221,7 +226,7 @@ async fn no_option_shows_its_value() {
     let directory = TempDir::new().unwrap();
     let secret = file(&directory, "secret", "hush\n-----BEGIN hush-----\nhush\n");
     let missing = directory.path().join("missing").display().to_string();
-    // Commands that write may create it.
+    // Commands that write may create it; `--hdr` does before anything runs.
     let unmade = directory.path().join("unmade").display().to_string();
     let large = file(&directory, "large", &"hush".repeat(1 << 15));
     let script = file(&directory, "script", "{\"do\":\"connect\"}\n");
@@ -230,8 +235,8 @@ async fn no_option_shows_its_value() {
     let mut unused: BTreeSet<&str> = OPTIONS.iter().map(|(name, _)| *name).collect();
     let mut runs = Vec::new();
     for (command, connects) in commands(&script, &port) {
-        let help = phx(&[&command[0], "-h"]).await.well();
-        for option in listed(&help) {
+        let words: Vec<&str> = command.iter().map(String::as_str).chain(["-h"]).collect();
+        for option in listed(&phx(&words).await.well()) {
             let row = OPTIONS.iter().find(|(name, _)| *name == option);
             let (name, takes) = row.unwrap_or_else(|| panic!("{option} isn't in the table"));
             unused.remove(name);
@@ -251,6 +256,7 @@ async fn no_option_shows_its_value() {
                         forms.push(with(&format!("{pair}@{path}")));
                     }
                 }
+                File if *name == "--hdr" => forms.push(with(&format!("@{unmade}"))),
                 File => {
                     forms.push(with(&secret));
                     forms.extend([&secret, &large, &unmade].map(|path| with(&format!("@{path}"))));

@@ -9,6 +9,8 @@
 #![cfg(unix)]
 
 mod bench;
+mod bench_merge;
+mod bench_results;
 mod canary;
 mod connection;
 mod ended;

@@ -1,0 +1,130 @@
+//! What `phx bench` makes of its figures: thresholds, and files.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::raw::{Answer, raw};
+use crate::support::{Phx, Server, phx};
+
+#[tokio::test]
+async fn thresholds_have_an_exit_code_of_their_own() {
+    let server = Server::start().await;
+    let bench = ["bench", &server.url, "-d", "200ms", "--rate", "100"];
+    let met = ["--threshold", "push p99 < 1h", "--threshold", "push echo errors <= 0"];
+    let text = phx(&[&bench[..], &met].concat()).await.well();
+    assert!(text.contains("thresholds   met     push p99 < 3600 s: "), "{text}");
+    assert!(text.contains("             met     push echo errors <= 0: 0"), "{text}");
+
+    let missed = ["--threshold", "push count > 1000000", "--threshold", "push errors < 1%"];
+    let ended = phx(&[&bench[..], &missed, &["--json"]].concat()).await;
+    ended.badly(7, "a threshold was missed: push count > 1000000 (20)");
+    let result: Value = serde_json::from_str(&ended.out).unwrap();
+    let thresholds = result["thresholds"].as_array().unwrap();
+    let met: Vec<&Value> = thresholds.iter().map(|threshold| &threshold["met"]).collect();
+    assert_eq!(met, [false, true]);
+    assert_eq!((&thresholds[0]["value"], &thresholds[0]["unit"]), (&20.0.into(), &"count".into()));
+    assert_eq!(result["complete"], true);
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn a_mistake_in_a_threshold_is_found_before_anything_runs() {
+    let nowhere = "ws://127.0.0.1:1/socket";
+    for (threshold, expected) in [
+        ("push p99 = 200ms", "such as 'push p99 < 200ms'"),
+        ("push p99 < 200", "such as 200ms"),
+        ("push fastest < 200ms", "p99.9"),
+        ("join p99 < 200ms", "expected one of these, or its first word: push echo"),
+    ] {
+        let ended = phx(&["bench", nowhere, "--threshold", threshold]).await;
+        ended.badly(2, expected);
+        assert!(!ended.err.contains("can't connect"), "{ended:?}");
+    }
+}
+
+/// A share of errors is one of all attempts, and replies with another status count among them.
+#[tokio::test]
+async fn errors_count_in_thresholds() {
+    let url = raw(|message| {
+        let status = if message.event() == "phx_join" { "ok" } else { "error" };
+        vec![message.reply(status, &serde_json::json!({}))]
+    })
+    .await;
+    let bench = ["bench", &url, "-d", "200ms", "--threshold", "push errors < 5%"];
+    let ended = phx(&bench).await;
+    // The run itself failed, which comes first.
+    ended.badly(6, "no push was replied to with ok");
+    assert!(ended.out.contains("missed  push errors < 5%: 100%"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn the_log_is_in_the_standard_format_and_merge_says_the_same() {
+    let server = Server::start().await;
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("run.hdr").display().to_string();
+    let bench = ["bench", &server.url, "-s", "2", "-d", "500ms", "--rate", "200", "--json"];
+    let live = phx(&[&bench[..], &["--hdr", &path]].concat()).await.well();
+    let live: Value = serde_json::from_str(&live).unwrap();
+    let log = fs::read_to_string(&path).unwrap();
+    for line in log.lines().filter(|line| !line.starts_with(['#', '"'])) {
+        let columns: Vec<&str> = line.split(',').collect();
+        assert_eq!(columns.len(), 5, "{line}");
+        assert!(columns[0].starts_with("Tag=push_echo"), "{line}");
+        assert!(columns[1..4].iter().all(|column| column.parse::<f64>().is_ok()), "{line}");
+        assert!(columns[4].starts_with("HISTFAAA"), "{line}");
+    }
+    assert!(log.starts_with("#[") && log.contains("\n#[StartTime: "), "{log:.300}");
+
+    let merged = phx(&["bench", "merge", &path, "--json"]).await.well();
+    let merged: Value = serde_json::from_str(&merged).unwrap();
+    for figure in ["replies", "latency_us", "errors", "url", "event", "rate", "size", "complete"] {
+        assert_eq!(merged[figure], live[figure], "{figure}");
+    }
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn files_are_written_through_no_link_and_before_anything_runs() {
+    let directory = TempDir::new().unwrap();
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    let (target, link) = (at("target"), at("link"));
+    fs::write(&target, "kept").unwrap();
+    symlink(&target, &link).unwrap();
+    let nowhere = "ws://127.0.0.1:1/socket";
+    for path in [&*link, "/dev/null", "no/such/directory/file"] {
+        let ended = phx(&["bench", nowhere, "--hdr", path]).await;
+        ended.badly(2, "can't write ");
+    }
+    let server = Server::start().await;
+    phx(&["bench", &server.url, "-d", "100ms", "-o", &link]).await.badly(2, "a symbolic link");
+    assert_eq!(fs::read_to_string(&target).unwrap(), "kept");
+    server.stops_empty().await;
+}
+
+/// The peer answers joins and pushes, and neither leaves nor close frames.
+#[tokio::test]
+async fn ctrl_c_ends_it_with_a_report_though_the_server_says_nothing() {
+    let url = raw(|message| match message.event() {
+        "phx_leave" => Vec::<Answer>::new(),
+        _ => vec![message.reply("ok", &serde_json::json!({}))],
+    })
+    .await;
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("run.hdr").display().to_string();
+    let bench = ["bench", &url, "-d", "1h", "-v", "--close-timeout", "1h", "--hdr", &path];
+    let mut bench = Phx::start(&bench);
+    bench.shows_on_stderr("phx_reply").await;
+    bench.shows_on_stderr("\"echo\"").await;
+    bench.shows_on_stderr("\"echo\"").await;
+    // `PATIENCE` is far below the hour; the time itself is measured by hand.
+    let ended = bench.interrupted().await;
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert!(ended.out.contains("a part of the run: it was interrupted after "), "{ended:?}");
+    assert!(ended.out.contains("p99.9"), "{ended:?}");
+    let merged = phx(&["bench", "merge", &path]).await;
+    merged.badly(6, "was interrupted after");
+    assert!(merged.out.contains("a part of the run: the run ("), "{merged:?}");
+}
