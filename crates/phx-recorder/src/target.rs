@@ -5,7 +5,6 @@ use phx_proto::{Config, Socket};
 #[cfg(not(target_family = "wasm"))]
 use crate::file::RecordingFile;
 use crate::options::RecordingOptions;
-use crate::recorder::record;
 use crate::ring::Ring;
 
 /// Where the session of a socket is recorded, and how: made of a [`Ring`] or a [`RecordingFile`].
@@ -47,7 +46,7 @@ impl Recorder {
         match &self.target {
             Target::Ring(ring) => ring.record(config, seed, self.options),
             #[cfg(not(target_family = "wasm"))]
-            Target::File(file) => record(config, seed, self.options, file.sink()),
+            Target::File(file) => crate::recorder::record(config, seed, self.options, file.sink()),
         }
     }
 }

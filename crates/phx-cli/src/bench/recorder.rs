@@ -295,12 +295,18 @@ mod tests {
     fn no_sample_is_lost_between_buffers_and_counts() {
         let recorder = recorder(&["push"]);
         let mut taken = 0;
-        for number in 0..5 * MAX_BUFFERED {
-            recorder.record(number, sample(0, None));
-            if number % 777 == 0 {
-                taken += recorder.take()[0].latencies.len();
+        let used = measure(|| {
+            for number in 0..5 * MAX_BUFFERED {
+                recorder.record(number, sample(0, None));
+                if number % 777 == 0 {
+                    taken += recorder.take()[0].latencies.len();
+                }
             }
-        }
+        });
+        // Two shards' buffers, which exist twice while they grow, and the histograms of two windows.
+        let buffers = 2 * MAX_BUFFERED * size_of::<Timed>();
+        let histograms = measure(|| drop((Window::new(), Window::new()))).bytes_max;
+        assert!(used.bytes_max < 2 * buffers as u64 + histograms, "{used:?}, {histograms}");
         taken += recorder.take()[0].latencies.len();
         assert_eq!(taken, 5 * MAX_BUFFERED as u64);
     }

@@ -243,6 +243,9 @@ impl Builder {
 
 #[cfg(test)]
 mod tests {
+    use allocation_counter::measure;
+
+    use super::super::MAX_SCENARIO;
     use super::*;
 
     fn build(lines: &str) -> Result<Program, Flaw> {
@@ -286,6 +289,25 @@ mod tests {
         let many = group("{\"do\":\"ping\"}\n".repeat(MAX_LINES));
         let error = build(&many).unwrap_err().to_string();
         assert!(error.contains("expected at most 10000 lines"), "{error}");
+    }
+
+    #[test]
+    fn a_program_takes_a_small_multiple_of_its_text() {
+        let (first, last) = ("{\"do\":\"group\",\"name\":\"g\"}\n", "{\"do\":\"end\"}");
+        for line in [
+            "{\"do\":\"ping\"}\n".to_owned(),
+            "{\"do\":\"push\",\"topic\":\"a${b}\",\"event\":\"c\",\"payload\":[[[1,2],3],4]}\n"
+                .to_owned(),
+            format!(
+                "{{\"do\":\"push\",\"topic\":\"a\",\"event\":\"c\",\"payload\":[{}1]}}\n",
+                "1,".repeat(1_000)
+            ),
+        ] {
+            let count = (MAX_LINES - 2).min(MAX_SCENARIO / line.len() - 10);
+            let text = format!("{first}{}{last}", line.repeat(count));
+            let used = measure(|| drop(build(&text).unwrap()));
+            assert!(used.bytes_max < 16 * MAX_SCENARIO as u64, "{used:?} of {}", text.len());
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod damaged;
 mod files;
 mod functions;
 mod limits;
+mod memory;
 mod mutated;
 mod parting;
 mod random_sessions;

@@ -111,6 +111,7 @@ impl Received {
 
 #[cfg(test)]
 mod tests {
+    use allocation_counter::measure;
     use futures::FutureExt as _;
     use serde_json::json;
 
@@ -144,14 +145,22 @@ mod tests {
     #[test]
     fn what_waits_is_limited_in_number_and_bytes() {
         let inbox = Inbox::default();
-        for n in 0..2 * MAX_MESSAGES as u64 {
-            inbox.add(&message("shout", n));
-        }
+        let used = measure(|| {
+            for n in 0..10 * MAX_MESSAGES as u64 {
+                inbox.add(&message("shout", n));
+            }
+        });
+        assert!(used.bytes_max < 500 * MAX_MESSAGES as u64, "{used:?}");
         assert_eq!(inbox.with(|held| held.messages.len()), MAX_MESSAGES);
-        let large = Payload::json(&"x".repeat(MAX_BYTES / 4)).unwrap();
-        for _ in 0..10 {
-            inbox.add(&Message::new("room:a", "large", large.clone()));
-        }
+        let used = measure(|| {
+            for _ in 0..10 {
+                let large = format!("\"{}\"", "x".repeat(MAX_BYTES / 4));
+                let large = Payload::from_json_text(large.into_boxed_str().into_string()).unwrap();
+                inbox.add(&Message::new("room:a", "large", large));
+            }
+        });
+        // Beside them one that is being made, in at most four copies.
+        assert!(used.bytes_max < 2 * MAX_BYTES as u64 + 1_000, "{used:?}");
         let (count, bytes) = inbox.with(|held| (held.messages.len(), held.bytes));
         assert!(count <= 4 && bytes <= MAX_BYTES, "{count} {bytes}");
         assert!(inbox.find(&pattern("none", None)).now_or_never().is_none());

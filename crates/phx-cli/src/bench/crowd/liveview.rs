@@ -311,6 +311,8 @@ fn class_of(failed: &JoinError) -> ErrorClass {
 
 #[cfg(test)]
 mod tests {
+    use allocation_counter::measure;
+
     use super::*;
 
     #[test]
@@ -347,5 +349,12 @@ mod tests {
             user.keep_cookie(&format!("c{n}=1"));
         }
         assert_eq!(user.cookies.len(), MAX_COOKIES);
+        let used = measure(|| {
+            let mut user = LiveView::default();
+            for n in 0..1_000 {
+                user.keep_cookie(&format!("c{}={}", n % 20, "x".repeat(1_000)));
+            }
+        });
+        assert!(used.bytes_max < 3 * MAX_COOKIE_BYTES as u64, "{used:?}");
     }
 }

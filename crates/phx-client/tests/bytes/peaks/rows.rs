@@ -20,6 +20,8 @@ pub(crate) enum Shown {
     Test { file: &'static str, name: &'static str },
     /// Another row's limit covers the same bytes.
     Within { row: &'static str, why: &'static str },
+    /// What is limited is no memory.
+    NoMemory { why: &'static str },
 }
 
 /// Returns an entry that counts items.
@@ -43,11 +45,34 @@ const fn within(name: &'static str, row: &'static str, why: &'static str) -> Row
     Row { name, shown: Shown::Within { row, why } }
 }
 
+const fn no_memory(name: &'static str, why: &'static str) -> Row {
+    Row { name, shown: Shown::NoMemory { why } }
+}
+
 const LONG_POLL: &str = "phx-proto/tests/behaviour/longpoll/memory.rs";
 const LONG_POLL_PEAK: &str = "the_peak_of_a_session_stays_within_its_limits";
 const LONG_POLL_CLIENT: &str = "phx-client/tests/longpoll/memory.rs";
 const LONG_POLL_CLIENT_PEAK: &str = "the_peak_of_what_a_server_says_stays_within_its_limits";
 const SLOW_CONSUMER: &str = "a_live_slow_consumer_loses_nothing_and_memory_stays";
+
+const SMALL: &str = "phx-proto/tests/behaviour/small_preset.rs";
+const SMALL_PEAK: &str = "a_socket_at_all_limits_of_the_small_preset_takes_16_kibibytes";
+const SMALLER: &str = "the same code has a smaller limit";
+
+const RECORDINGS: &str = "phx-recorder/tests/recorder/memory.rs";
+const READING: &str = "the_peak_of_reading_stays_within_its_limits";
+
+const PROGRAM: &str = "phx-cli/src/scenario/program.rs";
+const PROGRAM_PEAK: &str = "a_program_takes_a_small_multiple_of_its_text";
+const INBOX: &str = "phx-cli/src/bench/crowd/inbox.rs";
+const INBOX_PEAK: &str = "what_waits_is_limited_in_number_and_bytes";
+const COOKIES: &str = "phx-cli/src/bench/crowd/liveview.rs";
+const COOKIES_PEAK: &str = "cookies_are_few_and_small";
+const LOG: &str = "phx-cli/src/bench/run_log/read.rs";
+const LOG_PEAK: &str = "hostile_logs_are_refused_without_being_quoted";
+const HISTOGRAM: &str = "phx-cli/src/bench/hdr.rs";
+const HISTOGRAM_PEAK: &str = "hostile_histograms_are_refused";
+const A_NUMBER: &str = "a number takes the same memory at any value";
 
 const KINDS: &str = "kinds_of_errors_are_limited_in_number_and_length";
 const INDENTS: &str = "the_indents_of_a_deep_value_are_limited";
@@ -149,6 +174,26 @@ pub(crate) const ROWS: &[Row] = &[
         "WebSocketConfig::write_buffer_size",
         "what is written comes from that buffer",
     ),
+    // Recordings.
+    test("reader.rs MAX_LINE", RECORDINGS, READING),
+    test(
+        "filler.rs MAX_FILLER",
+        RECORDINGS,
+        "the_peak_of_stand_ins_for_payloads_is_one_buffer_and_a_frame",
+    ),
+    within("run.rs MAX_SENT", "filler.rs MAX_FILLER", "they are copied one after another"),
+    test("run.rs MAX_AHEAD", RECORDINGS, READING),
+    test("names.rs MAX_NAMES", RECORDINGS, READING),
+    test("names.rs MAX_NAME", RECORDINGS, READING),
+    within("body.rs MAX_WHOLE", "ring.rs RING_BYTES", "it is in a ring, or waits for a file"),
+    within("cause.rs MAX_TEXT", "ring.rs RING_BYTES", "it is in a ring, or waits for a file"),
+    test(
+        "file.rs MAX_WAITING",
+        "phx-recorder/tests/recorder/files.rs",
+        "a_disk_that_stands_still_holds_nothing_up",
+    ),
+    no_memory("file.rs FILE_BYTES", "they are on the disk"),
+    test("ring.rs RING_BYTES", RECORDINGS, "the_peak_of_a_ring_stays_within_its_limit"),
     // The program `phx`.
     test(
         "value.rs MAX_FILE",
@@ -156,8 +201,48 @@ pub(crate) const ROWS: &[Row] = &[
         "a_value_comes_from_a_file_without_its_last_line_end",
     ),
     test("payload.rs MAX_PAYLOAD", "phx-cli/src/payload.rs", "a_payload_is_limited_in_bytes"),
-    test("measure.rs MAX_KINDS", "phx-cli/src/bench/measure.rs", KINDS),
-    test("measure.rs MAX_STATUS", "phx-cli/src/bench/measure.rs", KINDS),
+    test("recorder.rs MAX_KINDS", "phx-cli/src/bench/recorder.rs", KINDS),
+    test("recorder.rs MAX_STATUS", "phx-cli/src/bench/recorder.rs", KINDS),
+    test(
+        "recorder.rs MAX_BUFFERED",
+        "phx-cli/src/bench/recorder.rs",
+        "no_sample_is_lost_between_buffers_and_counts",
+    ),
+    test("scenario.rs MAX_SCENARIO", PROGRAM, PROGRAM_PEAK),
+    test("program.rs MAX_LINES", PROGRAM, PROGRAM_PEAK),
+    within("program.rs MAX_DEPTH", "scenario.rs MAX_SCENARIO", "a block begins with a line"),
+    within("program.rs MAX_NAMES", "scenario.rs MAX_SCENARIO", "a name is a part of a line"),
+    no_memory("line.rs MAX_TIMES", A_NUMBER),
+    no_memory("line.rs MAX_UPLOAD", "it is on the disk"),
+    test(
+        "data.rs MAX_DATA",
+        "phx-cli/src/scenario/data.rs",
+        "a_table_takes_a_small_multiple_of_its_file",
+    ),
+    within("data.rs MAX_COLUMNS", "data.rs MAX_DATA", "a column has a name in the file"),
+    within("variables.rs MAX_VALUE", "Config::max_frame_size", "it is a part of an answer"),
+    test(
+        "template.rs MAX_FILLED",
+        "phx-cli/src/scenario/template.rs",
+        "what_is_filled_in_is_limited_in_bytes",
+    ),
+    test("inbox.rs MAX_MESSAGES", INBOX, INBOX_PEAK),
+    test("inbox.rs MAX_BYTES", INBOX, INBOX_PEAK),
+    test("liveview.rs MAX_COOKIES", COOKIES, COOKIES_PEAK),
+    test("liveview.rs MAX_COOKIE_BYTES", COOKIES, COOKIES_PEAK),
+    no_memory("stages.rs MAX_STAGES", "they are in the user's own command"),
+    no_memory("stages.rs MAX_TARGET", A_NUMBER),
+    no_memory("threshold.rs MAX_THRESHOLD", "it is in the user's own command"),
+    within("worker.rs MAX_WORKERS", "read.rs MAX_LINE", "of each log a line is in memory"),
+    within("run_log.rs MAX_TAG", "read.rs MAX_LINE", "a tag is a part of a line"),
+    test("read.rs MAX_LOG", LOG, "a_log_without_end_is_refused"),
+    test("read.rs MAX_LINE", LOG, LOG_PEAK),
+    test("read.rs MAX_STEPS", LOG, LOG_PEAK),
+    within("read.rs MAX_NAME", "read.rs MAX_LINE", "a name is a part of a line"),
+    no_memory("read.rs MAX_COUNT", A_NUMBER),
+    no_memory("read.rs MAX_TIME", A_NUMBER),
+    test("hdr.rs MAX_PLAIN", HISTOGRAM, HISTOGRAM_PEAK),
+    no_memory("hdr.rs MAX_TOTAL", A_NUMBER),
     test("printer.rs CAPACITY", "phx-cli/src/queue.rs", QUEUE),
     test("queue.rs MAX_BYTES", "phx-cli/src/queue.rs", QUEUE),
     test("queue.rs MAX_HOOKS", "phx-cli/src/queue.rs", QUEUE),
@@ -168,4 +253,21 @@ pub(crate) const ROWS: &[Row] = &[
     test("completion.rs MAX_NAME", "phx-cli/src/repl/completion.rs", NAMES),
     test("history.rs CAPACITY", "phx-cli/src/script/history.rs", HISTORY),
     test("history.rs MAX_BYTES", "phx-cli/src/script/history.rs", HISTORY),
+    // The presets for machines with little memory.
+    test("Config::small().max_frame_size", SMALL, SMALL_PEAK),
+    test("Config::small().max_channels", SMALL, SMALL_PEAK),
+    test("Config::small().max_joins_in_flight", SMALL, SMALL_PEAK),
+    test("Config::small().max_pushes", SMALL, SMALL_PEAK),
+    test("Config::small().max_buffered_pushes", SMALL, SMALL_PEAK),
+    test("Config::small().max_buffered_bytes", SMALL, SMALL_PEAK),
+    test("Config::small().max_events", SMALL, SMALL_PEAK),
+    test("Config::small().max_event_bytes", SMALL, SMALL_PEAK),
+    test("Config::small().max_answer_bytes", SMALL, SMALL_PEAK),
+    within("PresenceConfig::small().max_metas", "PresenceConfig::max_metas", SMALLER),
+    within("PresenceConfig::small().max_bytes", "PresenceConfig::max_bytes", SMALLER),
+    within(
+        "PresenceConfig::small().max_pending_diffs",
+        "PresenceConfig::max_pending_diffs",
+        SMALLER,
+    ),
 ];

@@ -1,0 +1,87 @@
+//! The peak of the heap at the limits of recordings.
+
+use std::io::{BufReader, Read};
+
+use allocation_counter::measure;
+use phx_proto::{Config, Instant, Payload};
+use phx_recorder::{MAX_LINE, RecordingOptions, Ring, RingLimits, replay};
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+fn peak(run: impl FnOnce()) -> usize {
+    usize::try_from(measure(run).bytes_max).unwrap()
+}
+
+fn header() -> String {
+    let ring = Ring::new(RingLimits::default());
+    drop(ring.record(Config::default(), 1, RecordingOptions::default()));
+    let dump = String::from_utf8(ring.dump()).unwrap();
+    format!("{}\n", dump.lines().next().unwrap())
+}
+
+/// Replays the header and what `rest` gives, which the test doesn't hold in memory. Returns the peak.
+fn replayed(rest: impl Read) -> usize {
+    let header = header();
+    peak(|| drop(replay(BufReader::new(header.as_bytes().chain(rest)))))
+}
+
+/// Gives these lines, one at a time.
+struct Lines<I>(I, Vec<u8>);
+
+impl<I: Iterator<Item = String>> Read for Lines<I> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.1.is_empty() {
+            self.1 = self.0.next().map(|line| line + "\n").unwrap_or_default().into_bytes();
+        }
+        let count = buffer.len().min(self.1.len());
+        buffer[..count].copy_from_slice(&self.1[..count]);
+        self.1.drain(..count);
+        Ok(count)
+    }
+}
+
+fn lines(lines: impl Iterator<Item = String>) -> usize {
+    replayed(Lines(lines, Vec::new()))
+}
+
+#[test]
+fn the_peak_of_reading_stays_within_its_limits() {
+    // A line's buffer exists twice while it grows.
+    let endless = replayed(std::io::repeat(b'x').take(64 * MIB as u64));
+    assert!(endless > MAX_LINE && endless < 3 * MAX_LINE + 96 * KIB, "{endless}");
+
+    // As many and as long names as there can be, given again and again.
+    let name = "x".repeat(512);
+    let names = lines((0..20_000).map(|n| format!("{{\"name\":[{},\"{name}\"]}}", n % 4_096)));
+    assert!(names > 4_096 * 512 && names < 2 * 4_096 * 512, "{names}");
+
+    // Outputs that the socket hasn't.
+    let outputs = lines((0..10_000).map(|n| format!("{{\"deadline\":{n}}}")));
+    assert!(outputs < 96 * KIB, "{outputs}");
+}
+
+#[test]
+fn the_peak_of_stand_ins_for_payloads_is_one_buffer_and_a_frame() {
+    let before = ["{\"name\":[1,\"room:a\"]}".to_owned()];
+    let channels = (0..100).map(|_| format!("{{\"channel\":[1,{}]}}", 64 * MIB));
+    let used = lines(before.into_iter().chain(channels));
+    assert!(used < 65 * MIB, "{used}");
+}
+
+#[test]
+fn the_peak_of_a_ring_stays_within_its_limit() {
+    let ring = Ring::new(RingLimits::default());
+    let used = peak(|| {
+        let mut socket = ring.record(Config::default(), 1, RecordingOptions::default());
+        for n in 0..200_000 {
+            // The limit of names is reached, too.
+            let topic = format!("{}:{}", n % 10_000, "x".repeat(500));
+            let channel = socket.channel(topic, Payload::empty()).unwrap();
+            socket.remove(Instant::EPOCH, channel);
+        }
+    });
+    assert!(ring.bytes() > 3 * MIB, "the ring isn't full");
+    // The queue exists twice while it grows, and names stay longer than the entries that gave them.
+    assert!(used < 3 * 4 * MIB, "{used}");
+}
