@@ -9,7 +9,7 @@
 import { createServer } from "node:http"
 import { WebSocketServer } from "ws"
 
-import { tell } from "./telling.mjs"
+import { print } from "./story.mjs"
 
 // Numbers without pattern, the same each time.
 let state = 1
@@ -79,6 +79,6 @@ server.on("upgrade", (request, socket, head) => {
   const sockets = new WebSocketServer({ noServer: true, perMessageDeflate })
   sockets.handleUpgrade(request, socket, head, client => play(client, query))
 })
-server.listen(0, "127.0.0.1", () => tell({ port: server.address().port }))
+server.listen(0, "127.0.0.1", () => print({ port: server.address().port }))
 // It ends with its standard input.
 process.stdin.on("end", () => process.exit()).resume()
