@@ -208,7 +208,10 @@ impl Sink for Feed {
             queue.now = now;
         }
         let size = size(&entry);
-        if queue.error.is_some() || queue.bytes.saturating_add(size) > MAX_WAITING {
+        // A gap lasts until the thread takes what waits: short entries would fit, and each would end one.
+        let is_in_gap = queue.in_gap > 0 && queue.bytes > 0;
+        let is_full = queue.bytes.saturating_add(size) > MAX_WAITING;
+        if queue.error.is_some() || is_in_gap || is_full {
             queue.lose(entry);
             return;
         }
