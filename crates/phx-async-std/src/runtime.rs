@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::PathBuf;
 use std::sync::LazyLock;
+use std::task::Context;
 use std::time::{self, Duration};
 
 use async_std::net::{TcpStream, ToSocketAddrs};
@@ -73,6 +74,11 @@ impl Runtime for AdapterRuntime {
 
     fn spawn(&self, task: BoxFuture<()>) {
         drop(task::spawn(task));
+    }
+
+    /// Wakes the task at once: timers and sockets of async-std are looked at by a thread of their own while tasks are busy.
+    fn yield_now(&self, cx: &mut Context<'_>) {
+        cx.waker().wake_by_ref();
     }
 }
 

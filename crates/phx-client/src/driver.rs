@@ -14,7 +14,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -48,15 +48,26 @@ const MAX_ROUNDS: u32 = 4;
 /// Changes around the program that are looked at per wake, at most.
 const CHANGES_PER_WAKE: usize = 8;
 
-/// After this no other round of a wake begins. tokio's executor of one thread looks at its timers only
-/// after 61 wakes, so that what each takes is what others wait for 61 times.
+/// After this no other round of a wake begins.
 const MAX_POLL: Duration = Duration::from_micros(250);
+
+/// How far the work of a wake went.
+enum Worked {
+    /// The socket is closed for good.
+    ToTheEnd,
+    /// Nothing is left to do until the driver is woken.
+    All,
+    /// There may be more to do, which waits until other tasks have run.
+    Part,
+}
 
 type MakingParams = FuturesUnordered<BoxFuture<(ParamsRequestId, Option<Payload>)>>;
 
 /// The future that the runtime runs.
 pub(crate) struct Driver {
     shared: Arc<Shared>,
+    /// Wakes this future.
+    waker: Waker,
     connector: Arc<dyn Connector>,
     dispatch: Dispatch,
     link: Link,
@@ -96,16 +107,42 @@ impl Driver {
             fallback: shared.settings.fallback.as_ref().map(|it| Box::new(Fallback::new(it))),
             lifecycle: shared.runtime.runtime().lifecycle(),
             alarm: Alarm::new(Arc::clone(&shared)),
+            waker: Waker::from(Arc::clone(&shared)),
             shared,
             connector,
         }
     }
 
+    /// Does the work of one wake.
+    fn work(&mut self) -> Worked {
+        let began = self.shared.runtime.now();
+        let mut now = began;
+        self.dispatch.begin(&self.shared);
+        self.observe();
+        for _ in 0..MAX_ROUNDS {
+            let (rest, more) = self.round(now);
+            if !more {
+                if rest.is_over && matches!(self.link, Link::Idle) && self.closing.is_empty() {
+                    return Worked::ToTheEnd;
+                }
+                let deadline = self.next_deadline(rest.deadline);
+                self.alarm.set(now, deadline);
+                return Worked::All;
+            }
+            // A round may have received and sent many frames, and run hooks for each.
+            now = self.shared.runtime.now();
+            if now >= began + MAX_POLL {
+                break;
+            }
+        }
+        Worked::Part
+    }
+
     /// Passes inputs and the time to the core, and performs its actions. True if there may be more to do right now.
-    fn round(&mut self, now: Instant, cx: &mut Context<'_>) -> (Rest, bool) {
-        self.connect(now, cx);
-        self.make_params(cx);
-        self.close(now, cx);
+    fn round(&mut self, now: Instant) -> (Rest, bool) {
+        self.connect(now);
+        self.make_params();
+        self.close(now);
         let read_on = self.receive();
         let room = self.link.poll_room(&mut self.wake_flag.context());
         if let Some(fallback) = &mut self.fallback
@@ -128,12 +165,12 @@ impl Driver {
         (rest, more)
     }
 
-    fn connect(&mut self, now: Instant, cx: &mut Context<'_>) {
+    fn connect(&mut self, now: Instant) {
         let Link::Connecting { id, attempt } = &mut self.link else {
             return;
         };
         let id = *id;
-        match attempt.as_mut().poll(cx) {
+        match attempt.as_mut().poll(&mut Context::from_waker(&self.waker)) {
             Poll::Pending => {}
             Poll::Ready(Ok(Opened { kind, transport })) => {
                 let is_unproven =
@@ -190,10 +227,11 @@ impl Driver {
     }
 
     /// Takes what has changed around the program.
-    fn observe(&mut self, cx: &mut Context<'_>) {
+    fn observe(&mut self) {
         let Some(lifecycle) = &mut self.lifecycle else { return };
+        let mut cx = Context::from_waker(&self.waker);
         for _ in 0..CHANGES_PER_WAKE {
-            match lifecycle.poll_next_unpin(cx) {
+            match lifecycle.poll_next_unpin(&mut cx) {
                 Poll::Pending => return,
                 Poll::Ready(Some(change)) => {
                     self.dispatch.inputs.push_back(Input::Lifecycle(change));
@@ -207,11 +245,12 @@ impl Driver {
         cx.waker().wake_by_ref();
     }
 
-    fn make_params(&mut self, cx: &mut Context<'_>) {
+    fn make_params(&mut self) {
         let Some(making) = &mut self.params else {
             return;
         };
-        while let Poll::Ready(Some((request, params))) = making.poll_next_unpin(cx) {
+        let mut cx = Context::from_waker(&self.waker);
+        while let Poll::Ready(Some((request, params))) = making.poll_next_unpin(&mut cx) {
             self.dispatch.inputs.push_back(Input::Params(request, params));
         }
         if making.is_empty() {
@@ -318,9 +357,10 @@ impl Driver {
         }
     }
 
-    fn close(&mut self, now: Instant, cx: &mut Context<'_>) {
+    fn close(&mut self, now: Instant) {
+        let mut cx = Context::from_waker(&self.waker);
         let inputs = &mut self.dispatch.inputs;
-        self.closing.retain_mut(|closing| match closing.poll(now, cx) {
+        self.closing.retain_mut(|closing| match closing.poll(now, &mut cx) {
             Poll::Pending => true,
             Poll::Ready(cause) => {
                 inputs.push_back(Input::Closed(closing.id(), cause));
@@ -344,28 +384,14 @@ impl Future for Driver {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        this.shared.register_driver(cx.waker());
-        let began = this.shared.runtime.now();
-        let mut now = began;
-        this.dispatch.begin(&this.shared);
-        this.observe(cx);
-        for _ in 0..MAX_ROUNDS {
-            let (rest, more) = this.round(now, cx);
-            if !more {
-                if rest.is_over && matches!(this.link, Link::Idle) && this.closing.is_empty() {
-                    return Poll::Ready(());
-                }
-                let deadline = this.next_deadline(rest.deadline);
-                this.alarm.set(now, deadline);
-                return Poll::Pending;
-            }
-            // A round may have received and sent many frames, and run hooks for each.
-            now = this.shared.runtime.now();
-            if now >= began + MAX_POLL {
-                break;
-            }
+        this.shared.driver.begin_poll(cx.waker());
+        let worked = this.work();
+        let is_woken = this.shared.driver.end_poll();
+        match worked {
+            Worked::ToTheEnd => return Poll::Ready(()),
+            Worked::All if !is_woken => {}
+            Worked::All | Worked::Part => this.shared.runtime.runtime().yield_now(cx),
         }
-        cx.waker().wake_by_ref();
         Poll::Pending
     }
 }

@@ -204,7 +204,7 @@ impl<T> Messages<T> {
         let (entry, changed) = self.mailbox.take_of_full(taken, now, &mut state.mailboxes);
         drop(state);
         if changed {
-            shared.wake_driver();
+            shared.driver.wake();
         }
         entry
     }
@@ -406,7 +406,7 @@ impl<T> Drop for Messages<T> {
         }
         drop(state);
         if self.mailbox.close() {
-            shared.wake_driver();
+            shared.driver.wake();
         }
     }
 }

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Context;
 use std::time::Duration;
 
 use futures::Stream;
@@ -50,6 +51,13 @@ pub trait Runtime: fmt::Debug + Send + Sync + 'static {
     /// good, with [`CloseCause::Stopped`](phx_proto::CloseCause::Stopped).
     fn spawn(&self, task: BoxFuture<()>);
 
+    /// Wakes the task of `cx` once other tasks, timers and sockets have had their turn, for a driver that has more to do
+    /// than one poll should. Default: wakes the task at once, which is right if no task can keep timers and sockets
+    /// waiting.
+    fn yield_now(&self, cx: &mut Context<'_>) {
+        cx.waker().wake_by_ref();
+    }
+
     /// Returns a random number, from which a socket draws the jitter of its retry schedules. Default: one of the
     /// standard library's source of randomness, which on `wasm32-unknown-unknown` is the same in every program.
     fn seed(&self) -> u64 {
@@ -78,6 +86,10 @@ impl<R: Runtime + ?Sized> Runtime for Arc<R> {
 
     fn spawn(&self, task: BoxFuture<()>) {
         (**self).spawn(task);
+    }
+
+    fn yield_now(&self, cx: &mut Context<'_>) {
+        (**self).yield_now(cx);
     }
 
     fn seed(&self) -> u64 {

@@ -2,10 +2,9 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::Wake;
 use std::time::Duration;
 
-use futures::task::AtomicWaker;
 use phx_proto::{
     ByteString, CallError, ChannelCloseCause, ChannelId, CloseCode, ConnectionState, Endpoint,
     Instant, Outcome, Payload, PayloadDropped, PingId, RequestId, ResponseHeaders, TransportKind,
@@ -20,6 +19,7 @@ mod answers;
 mod channels;
 mod content;
 mod deferred;
+mod driver_waker;
 mod ends;
 mod hooks;
 mod mailbox;
@@ -33,6 +33,7 @@ use answers::Budget;
 pub(crate) use channels::{ChannelEntries, ChannelEntry, ParamsFunction};
 pub(crate) use content::{Content, Other};
 pub(crate) use deferred::Deferred;
+use driver_waker::DriverWaker;
 use ends::Ends;
 pub(crate) use hooks::{
     ChannelHooks, HookId, HookList, OnChannelClose, OnClose, OnError, OnEvent, OnMessage, OnOpen,
@@ -53,7 +54,7 @@ pub(crate) use watch::{WatchKey, Watchers};
 /// their docs say so.
 pub(crate) struct Shared {
     state: Mutex<State>,
-    driver: AtomicWaker,
+    pub(crate) driver: DriverWaker,
     pub(crate) runtime: Clock,
     pub(crate) endpoint: Endpoint,
     pub(crate) settings: ClientConfig,
@@ -93,7 +94,7 @@ impl Shared {
         };
         Shared {
             state: Mutex::new(state),
-            driver: AtomicWaker::new(),
+            driver: DriverWaker::new(),
             runtime: Clock::new(runtime),
             endpoint,
             settings,
@@ -126,13 +127,16 @@ impl Shared {
         deferred.run();
         result
     }
+}
 
-    pub(crate) fn wake_driver(&self) {
+/// Wakes the driver.
+impl Wake for Shared {
+    fn wake(self: Arc<Self>) {
         self.driver.wake();
     }
 
-    pub(crate) fn register_driver(&self, waker: &Waker) {
-        self.driver.register(waker);
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.driver.wake();
     }
 }
 

@@ -17,7 +17,6 @@ use futures::{AsyncRead, AsyncWrite};
 
 /// Bytes that are read in a turn. A frame may have two, so this is some thousand frames: tens of
 /// microseconds for a large message, half a millisecond for the most expensive bytes there are.
-/// Executors look at their timers only after some dozen tasks that were ready.
 const MAX_READ: usize = 16 << 10;
 
 /// Largest number of reads of a turn, however few bytes each of them gives.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::PathBuf;
 use std::sync::LazyLock;
+use std::task::Context;
 use std::time::{self, Duration};
 
 use phx_client::dial::{ByteStream, Network};
@@ -77,6 +78,11 @@ impl Runtime for AdapterRuntime {
 
     fn spawn(&self, task: BoxFuture<()>) {
         smol::spawn(task).detach();
+    }
+
+    /// Wakes the task at once: timers and sockets of smol are looked at by a thread of their own while tasks are busy.
+    fn yield_now(&self, cx: &mut Context<'_>) {
+        cx.waker().wake_by_ref();
     }
 }
 

@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::future::poll_fn;
 use std::sync::mpsc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures::channel::oneshot;
@@ -96,4 +97,36 @@ fn tasks_and_timers_can_be_started_from_outside() {
         done.send("done").unwrap();
     }));
     assert_eq!(tokio.block_on(is_done), Ok("done"));
+}
+
+/// tokio runs a task that wakes itself up to 61 times before it looks at timers.
+#[test]
+fn a_task_that_yields_lets_timers_run_first() {
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let polls = tokio.block_on(async {
+        let runtime = AdapterRuntime::current().unwrap();
+        let (fired, mut has_fired) = oneshot::channel();
+        let deadline = runtime.now() + Duration::from_millis(1);
+        let timer = runtime.timer(deadline);
+        runtime.spawn(Box::pin(async {
+            timer.await;
+            fired.send(()).unwrap();
+        }));
+        let mut polls = 0;
+        // tokio looks at timers between any two polls of the future that it blocks on.
+        let busy = tokio::spawn(poll_fn(move |cx| {
+            if has_fired.try_recv().unwrap().is_some() {
+                return Poll::Ready(polls);
+            }
+            // The timer is waited for by the second poll. tokio's timers have a resolution of a millisecond.
+            while polls == 1 && runtime.now() < deadline + Duration::from_millis(2) {
+                std::hint::spin_loop();
+            }
+            polls += 1;
+            runtime.yield_now(cx);
+            Poll::Pending
+        }));
+        busy.await.unwrap()
+    });
+    assert!(polls <= 4, "{polls}");
 }

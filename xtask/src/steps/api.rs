@@ -21,7 +21,7 @@ const PAGE: &str = "phx-web";
 
 /// The lines that the browser's adapter hasn't of the others, and those that it has alone, each with the reason. A line
 /// is listed by a part of it.
-const PAGE_DIFFERENCES: [(char, &str, &str); 11] = [
+const PAGE_DIFFERENCES: [(char, &str, &str); 12] = [
     ('-', "Network for", "a page has the browser's WebSocket and no streams of bytes"),
     ('-', "AdapterRuntime::connect_", "the same"),
     ('-', "AdapterRuntime::resolve", "the same"),
@@ -29,6 +29,7 @@ const PAGE_DIFFERENCES: [(char, &str, &str); 11] = [
     ('-', "::block_on", "a page can't block"),
     ('+', "::spawn_local", "starts a program in place of `block_on`"),
     ('-', "::suspended", "timers are late in a page, and say nothing about the machine"),
+    ('-', "::yield_now", "events of a page wait for its tasks: what came before is handled first"),
     ('+', "AdapterRuntime::", "pages are hidden and frozen; std's randomness is a constant there"),
     ('+', "Local<T", "the browser's objects belong to one thread"),
     ('+', "LocalFuture<F", "the same"),

@@ -52,7 +52,7 @@ impl Alarm {
             self.timer = Some((look, timer));
         } else {
             self.timer = None;
-            self.shared.wake_driver();
+            self.shared.driver.wake();
         }
     }
 }

@@ -50,6 +50,6 @@ impl Wake for Called {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.called.store(true, Ordering::Release);
-        self.shared.wake_driver();
+        self.shared.driver.wake();
     }
 }

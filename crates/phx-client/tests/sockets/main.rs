@@ -47,3 +47,4 @@ mod topic_streams;
 mod topics;
 mod transports;
 mod wakers;
+mod yields;

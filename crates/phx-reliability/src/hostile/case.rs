@@ -21,8 +21,6 @@ pub(super) struct Case {
     pub(super) reads: bool,
     /// Largest frame that the client accepts, in MiB.
     pub(super) frame_mib: u64,
-    /// Longest time that another task may be kept from running, in milliseconds, besides that of a large frame.
-    pub(super) gap_ms: u64,
     /// Largest memory that the client may have allocated, in KiB.
     pub(super) peak_kib: u64,
 }
@@ -61,7 +59,6 @@ impl Case {
             ends,
             reads: true,
             frame_mib: 0,
-            gap_ms: 100,
             peak_kib: BASE_KIB,
         }
     }
@@ -95,11 +92,6 @@ impl Case {
 
     pub(super) const fn frame_mib(mut self, mib: u64) -> Self {
         self.frame_mib = mib;
-        self
-    }
-
-    pub(super) const fn gap_ms(mut self, gap_ms: u64) -> Self {
-        self.gap_ms = gap_ms;
         self
     }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::task::Context as TaskContext;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -305,5 +306,9 @@ impl<R: Runtime> Runtime for Counted<R> {
             task.await;
             drop(counted);
         }));
+    }
+
+    fn yield_now(&self, cx: &mut TaskContext<'_>) {
+        self.runtime.yield_now(cx);
     }
 }

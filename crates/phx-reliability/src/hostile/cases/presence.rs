@@ -54,8 +54,6 @@ pub(super) const CASES: &[Case] = &[
         .user(User::WatchesPresence)
         // Waiting changes are counted as text; as metas they take ten times as much.
         .tune(|builder| builder.stream_bytes(1 << 18))
-        // Tokio looks at its timers once in 61 polls, each of which handles some 2,000 metas here.
-        .gap_ms(300)
         .kept_kib(4 << 10),
     Case::new("presence_states_that_are_none", |peer| flood_state(peer, "[1,2,3]"), Ends::Stays)
         .user(User::ForgetsPresence)
