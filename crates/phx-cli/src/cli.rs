@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::generate::{Completions, Man};
 use crate::value;
-use crate::{bench, join, presence, push, repl, script, serve};
+use crate::{bench, join, presence, push, repl, replay, script, serve};
 
 const AFTER_HELP: &str = "\
 Secrets: the URL and the value of any option may be `@PATH`, which is read from
@@ -24,6 +24,7 @@ Exit codes:
   5    no answer came in time
   6    the connection or the channel ended, or another error
   7    a threshold of bench was missed
+  8    this build does something else than a recording (replay)
   130  Ctrl-C before it was done (143 for SIGTERM, 129 for SIGHUP)";
 
 /// Phoenix Channels from the command line.
@@ -51,6 +52,7 @@ pub(crate) enum Command {
     Push(push::Options),
     Presence(presence::Options),
     Repl(repl::Options),
+    Replay(replay::Options),
     Script(script::Options),
     Bench(bench::Bench),
     Serve(serve::Options),

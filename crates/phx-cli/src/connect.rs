@@ -11,6 +11,7 @@ use clap::builder::PossibleValuesParser;
 use futures::future::join_all;
 use phx_tokio::StreamConnector;
 use phx_tokio::dial::Dialer;
+use phx_tokio::recorder::Recorder;
 use phx_tokio::tls::rustls::ClientConfig;
 use phx_tokio::websocket::{Compression, WebSocketConfig};
 use phx_tokio::{
@@ -21,6 +22,7 @@ use phx_tokio::{
 use crate::failure::Failure;
 use crate::frames::{ShowFrames, Shown};
 use crate::interrupt::Interrupt;
+use crate::recording::Recording;
 use crate::terminal::shown;
 use crate::value;
 
@@ -98,6 +100,9 @@ pub(crate) struct Connect {
     #[arg(long, requires = "verbose")]
     show_secrets: bool,
 
+    #[command(flatten)]
+    recording: Recording,
+
     /// Addresses that connections begin at, in turns; empty for any.
     #[arg(skip)]
     sources: Sources,
@@ -116,6 +121,7 @@ pub(crate) struct Connect {
 pub(crate) struct Settings<'a> {
     config: WebSocketConfig,
     environment: &'a Environment,
+    recorder: Option<Recorder>,
 }
 
 /// Values from the environment, read once, since a file may be a pipe.
@@ -156,7 +162,8 @@ impl Connect {
         }
         let environment = self.environment.get_or_init(Environment::read);
         let environment = environment.as_ref().map_err(|why| Failure::usage(&**why))?;
-        Ok(Settings { config, environment })
+        let recorder = self.recording.recorder().map_err(Failure::usage)?;
+        Ok(Settings { config, environment, recorder })
     }
 
     /// Makes a socket builder for an endpoint, with its settings.
@@ -166,7 +173,7 @@ impl Connect {
         settings: Settings<'_>,
         warn_of: impl Fn(&str) + Clone + Send + Sync + 'static,
     ) -> SocketBuilder {
-        let Settings { config, environment } = settings;
+        let Settings { config, environment, recorder } = settings;
         let builder = phx_tokio::socket(endpoint).proxy_from_variables(|name| self.variable(name));
         let builder = match self.sources.is_empty() {
             true => self.through(builder, TcpDialer::new(), config),
@@ -181,6 +188,9 @@ impl Connect {
             "auto" => builder.long_poll_fallback(FALLBACK_AFTER.min(self.connect_timeout() / 2)),
             _ => builder,
         };
+        if let Some(recorder) = recorder {
+            builder = builder.recorder(recorder);
+        }
         if self.compress {
             builder = builder.compression(Compression::new());
         }

@@ -42,6 +42,8 @@ pub(crate) enum Code {
     Failed,
     /// The server did what it was asked, and a threshold of `phx bench` wasn't met.
     ThresholdMissed,
+    /// A replay gave other outputs than the recorded ones.
+    OutputsDiffer,
 }
 
 impl Failure {

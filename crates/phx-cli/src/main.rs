@@ -12,7 +12,6 @@ mod join;
 mod json_text;
 mod malformed;
 mod mistake;
-
 mod payload;
 mod plain_file;
 mod presence;
@@ -20,7 +19,9 @@ mod printer;
 mod push;
 mod queue;
 mod record;
+mod recording;
 mod repl;
+mod replay;
 mod scenario;
 mod script;
 mod secret;
@@ -65,15 +66,14 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Push(options) => push::run(options, &mut interrupt).await,
             Command::Presence(options) => presence::run(options, &mut interrupt).await,
             Command::Repl(options) => repl::run(options, &mut interrupt).await,
+            Command::Replay(options) => replay::run(&options),
             Command::Script(options) => script::run(options, &mut interrupt).await,
             Command::Serve(options) => serve::run(options, &mut interrupt).await,
             Command::Completions(options) => generate::completions(&options, Cli::command()),
             Command::Man(options) => generate::man(&options, Cli::command()),
         }
     });
-    // A thread that blocks on standard input can't be waited for.
-    runtime.shutdown_background();
-    outcome
+    outcome.and(recording::complete(runtime))
 }
 
 /// One thread is enough, except for load.

@@ -22,6 +22,8 @@
 //! [`replay`] runs the inputs into the core of this build. Where it does something else than the recorded one, the error
 //! has the line, what was recorded there, and what this build does.
 //!
+//! [`Timeline`] says in words what happened, and replays at the same time.
+//!
 //! # What is in a recording
 //!
 //! Settings, the seed, every call and input with its time, what the caller's policies and schedules decided, and what the
@@ -96,6 +98,7 @@ mod ring;
 mod sink;
 mod target;
 mod time;
+mod timeline;
 
 #[cfg(not(target_family = "wasm"))]
 pub use file::RecordingFile;
@@ -105,6 +108,7 @@ pub use reader::{MAX_LINE, ReadError};
 pub use replay::{MAX_SENT, ReplayError, Replayed, replay, replay_with};
 pub use ring::{Ring, RingLimits};
 pub use target::Recorder;
+pub use timeline::{About, Happening, MAX_THINGS, Timeline};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

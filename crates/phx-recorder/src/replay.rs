@@ -61,28 +61,59 @@ fn run(
     mut reader: Reader<impl BufRead>,
     serializer: Option<Arc<dyn Serializer>>,
 ) -> Result<Replayed, ReplayError> {
-    let serializer = match serializer {
-        Some(serializer) => serializer,
-        None => known(&reader.header)?,
-    };
-    if reader.header.part != 1 {
-        return Err(ReplayError::Gap { line: 1 });
+    let mut replay = Replay::new(&reader.header, serializer)?;
+    while let Some(entry) = reader.next_entry()? {
+        replay.add(reader.line(), entry)?;
     }
-    let mut run = Run::new(&reader.header, serializer);
-    let mut next = reader.next_entry()?;
-    let mut is_complete = false;
-    while let Some(entry) = next.take() {
-        let line = reader.line();
-        is_complete = entry == Entry::End;
-        // A decision stands behind the input in which it was made.
-        next = reader.next_entry()?;
-        while let Some(Entry::Decided(decided)) = next {
-            run.decided(decided);
-            next = reader.next_entry()?;
+    replay.end(reader.line().saturating_sub(1))
+}
+
+/// A replay that gets the entries one by one.
+pub(crate) struct Replay {
+    run: Run,
+    /// The latest entry that isn't a decision. A decision stands behind the input in which it was made, so that an
+    /// entry is run when the next one is there.
+    latest: Option<(u64, Entry)>,
+}
+
+impl Replay {
+    pub(crate) fn new(
+        header: &Header,
+        serializer: Option<Arc<dyn Serializer>>,
+    ) -> Result<Self, ReplayError> {
+        let serializer = match serializer {
+            Some(serializer) => serializer,
+            None => known(header)?,
+        };
+        if header.part != 1 {
+            return Err(ReplayError::Gap { line: 1 });
         }
-        run.take(line, entry)?;
+        Ok(Replay { run: Run::new(header, serializer), latest: None })
     }
-    let lines = reader.line().saturating_sub(1);
-    let outputs = if is_complete { run.end(lines)? } else { run.compared() };
-    Ok(Replayed { lines, outputs, is_complete })
+
+    pub(crate) fn add(&mut self, line: u64, entry: Entry) -> Result<(), ReplayError> {
+        if let (Entry::Decided(decided), Some(_)) = (&entry, &self.latest) {
+            self.run.decided(*decided);
+            return Ok(());
+        }
+        match self.latest.replace((line, entry)) {
+            Some((line, entry)) => self.run.take(line, entry),
+            None => Ok(()),
+        }
+    }
+
+    /// The result so far, for a recording that is read no further.
+    pub(crate) fn so_far(&self, lines: u64) -> Replayed {
+        Replayed { lines, outputs: self.run.compared(), is_complete: false }
+    }
+
+    /// Ends the replay behind the last entry.
+    pub(crate) fn end(mut self, lines: u64) -> Result<Replayed, ReplayError> {
+        let is_complete = matches!(self.latest, Some((_, Entry::End)));
+        if let Some((line, entry)) = self.latest.take() {
+            self.run.take(line, entry)?;
+        }
+        let outputs = if is_complete { self.run.end(lines)? } else { self.run.compared() };
+        Ok(Replayed { lines, outputs, is_complete })
+    }
 }

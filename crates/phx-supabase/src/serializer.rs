@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use std::fmt;
+
 use phx_client::{
     ByteString, DecodeError, EncodeError, Field, Frame, Message, Payload, Ref, Serializer,
     V1 as PhoenixV1, V2 as PhoenixV2,
@@ -20,14 +22,28 @@ use crate::wire::{
 ///
 /// A binary push of the event `broadcast` is refused: the server would make a frame of kind 2 of it, on which
 /// Supabase's JavaScript client throws.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 #[allow(clippy::exhaustive_structs, reason = "a serializer without settings")]
 pub struct V2;
 
 /// The client's side of `vsn` 1.0.0: text frames only. The server doesn't send broadcasts of bytes to such a client.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 #[allow(clippy::exhaustive_structs, reason = "a serializer without settings")]
 pub struct V1;
+
+/// Not as that of Phoenix's serializers: recordings name a serializer by its `Debug`.
+impl fmt::Debug for V2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SupabaseV2")
+    }
+}
+
+/// As that of [`V2`].
+impl fmt::Debug for V1 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SupabaseV1")
+    }
+}
 
 impl Serializer for V2 {
     fn vsn(&self) -> &str {

@@ -52,6 +52,7 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--drop-every", Value(&["5hush"])),
     ("--duration", Value(&["5hush"])),
     ("--event", Value(&[])),
+    ("--explain", Value(&[])),
     ("--for", Value(&["5hush"])),
     ("--hdr", File),
     ("--header", Value(&["X-Key: hush", "hu sh: hush", "Host: hush", "X: hush\u{1b}", "hush"])),
@@ -79,22 +80,16 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--param", Value(&["token=hush", "=hush", "a[b=hush"])),
     ("--payload", Value(&["{\"key\":\"hush\"}", "{\"key\":hush}", "\"hush\""])),
     ("--port", Value(&["99999999"])),
-    (
-        "--proxy",
-        Value(&[
-            "http://hush:hush@127.0.0.1:1",
-            "socks5://hush:hush@127.0.0.1:1",
-            "hush:hush",
-            "http://hush:hush@",
-            "http://hush@127.0.0.1:hush",
-            "https://127.0.0.1:1/?hush#hush",
-        ]),
-    ),
+    ("--proxy", Value(PROXIES)),
     ("--pretty", Nothing),
     ("--private", Nothing),
     ("--rate", Value(&["-hush"])),
+    ("--quiet", Nothing),
     ("--reconnect", Nothing),
     ("--reconnect-delays", Value(&["5hush", "1s,hush"])),
+    ("--record", File),
+    ("--record-no-topics", Nothing),
+    ("--record-payloads", Value(&[])),
     ("--refuse-first", Value(&[])),
     ("--rejoin-closed", Nothing),
     ("--rejoin-delays", Value(&["5hush", "1s,hush"])),
@@ -116,6 +111,7 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--transport", Value(&["longpollhush", "auto"])),
     ("--track", Value(&["{\"a\":\"hush\"}", "{\"a\":hush}", "[\"hush\"]"])),
     ("--track-event", Value(&[])),
+    ("--until", Value(&["5hush"])),
     ("--url", Value(URLS)),
     ("--users", Value(&["99999999999"])),
     ("--verbose", Nothing),
@@ -169,11 +165,14 @@ const PROXIES: &[&str] = &[
     "socks4://hush:hush@127.0.0.1:1",
     "hush:hush",
     "http://hush@",
+    "http://hush:hush@",
+    "http://hush@127.0.0.1:hush",
+    "https://127.0.0.1:1/?hush#hush",
 ];
 
 /// Returns all commands, with the arguments that lead to a connection that fails.
 fn commands(script: &str, taken_port: &str) -> Vec<(Vec<String>, bool)> {
-    let commands: [(&[&str], bool); 10] = [
+    let commands: [(&[&str], bool); 11] = [
         (&["join", NOWHERE, "room:a"], true),
         (&["push", NOWHERE, "room:a", "echo"], true),
         (&["presence", NOWHERE, "room:a"], true),
@@ -181,6 +180,7 @@ fn commands(script: &str, taken_port: &str) -> Vec<(Vec<String>, bool)> {
         (&["script", script, "--url", NOWHERE], true),
         (&["bench", NOWHERE], true),
         (&["bench", "merge", script], false),
+        (&["replay", script], false),
         (&["serve", "--port", taken_port], false),
         (&["completions", "bash"], false),
         (&["man"], false),

@@ -12,10 +12,10 @@ use crate::support::{Ended, Phx, phx, phx_with_input};
 use crate::terminal;
 
 /// Text that forges a line, controls a terminal, reverses the direction, and has invisible characters.
-const HOSTILE: &str = "a\r\n12:00:00.000  forged\x1b[2J\x1b]0;title\x07\u{9b}2J\0\u{85}\u{7f}\u{2028}\u{2029}\u{202e}\u{2066}\u{2069}\u{200b}\u{200f}\u{feff}\u{ad}\u{e0041}";
+pub(crate) const HOSTILE: &str = "a\r\n12:00:00.000  forged\x1b[2J\x1b]0;title\x07\u{9b}2J\0\u{85}\u{7f}\u{2028}\u{2029}\u{202e}\u{2066}\u{2069}\u{200b}\u{200f}\u{feff}\u{ad}\u{e0041}";
 
 #[track_caller]
-fn assert_harmless(what: impl Debug, ended: &Ended) {
+pub(crate) fn assert_harmless(what: impl Debug, ended: &Ended) {
     for text in [&ended.out, &ended.err] {
         let bad = text.chars().find(|c| *c != '\n' && Escaped::is_escaped(*c));
         assert_eq!(bad, None, "{what:?}: {}", text.escape_debug());

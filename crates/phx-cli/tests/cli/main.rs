@@ -29,6 +29,7 @@ mod push;
 mod raw;
 mod readme;
 mod repl;
+mod replay;
 mod scenario;
 mod script;
 mod serve;

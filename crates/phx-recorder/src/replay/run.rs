@@ -15,7 +15,7 @@ use crate::decisions::Decisions;
 use crate::entry::{Body, Entry, LifecycleIs, Malformed, Message, Name, Properties, Push, Ref};
 use crate::filler::{MAX_FILLER, filler};
 use crate::header::Header;
-use crate::names::MAX_NAMES;
+use crate::names::{MAX_NAME, MAX_NAMES};
 use crate::options::RecordingOptions;
 use crate::recorder::record;
 use crate::sink::Sink;
@@ -343,6 +343,9 @@ impl Run {
     fn define(&mut self, line: u64, Name(number, text): Name) -> Result<(), ReplayError> {
         if self.names.len() >= MAX_NAMES && !self.names.contains_key(&number) {
             return Err(invalid(line, "more names than a recording has at a time"));
+        }
+        if text.len() > MAX_NAME {
+            return Err(invalid(line, "a name that is longer than any"));
         }
         self.names.insert(number, ByteString::from(&*text));
         Ok(())

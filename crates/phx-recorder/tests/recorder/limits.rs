@@ -66,6 +66,8 @@ fn what_is_sent_is_limited_together() {
 fn names_are_limited() {
     let lines: Vec<_> = (0..=4096).map(|n| format!(r#"{{"name":[{n},"t"]}}"#)).collect();
     assert_eq!(what(&lines), (4098, "more names than a recording has at a time"));
+    let long = format!(r#"{{"name":[1,"{}"]}}"#, "x".repeat(513));
+    assert_eq!(what(&[long]), (2, "a name that is longer than any"));
 }
 
 #[test]

@@ -18,3 +18,4 @@ mod random_sessions;
 mod rings;
 mod secrets;
 mod session;
+mod timeline;

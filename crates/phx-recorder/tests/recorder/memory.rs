@@ -4,7 +4,7 @@ use std::io::{BufReader, Read};
 
 use allocation_counter::measure;
 use phx_proto::{Config, Instant, Payload};
-use phx_recorder::{MAX_LINE, RecordingOptions, Ring, RingLimits, replay};
+use phx_recorder::{MAX_LINE, MAX_THINGS, RecordingOptions, Ring, RingLimits, Timeline, replay};
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
@@ -67,6 +67,36 @@ fn the_peak_of_stand_ins_for_payloads_is_one_buffer_and_a_frame() {
     let channels = (0..100).map(|_| format!("{{\"channel\":[1,{}]}}", 64 * MIB));
     let used = lines(before.into_iter().chain(channels));
     assert!(used < 65 * MIB, "{used}");
+}
+
+#[test]
+fn the_peak_of_a_timeline_stays_within_its_limits() {
+    let header = header();
+    // Of each name 256 characters are kept, each as an escape of nine bytes.
+    let name = "\u{e0041}".repeat(300);
+    let named = move |n| format!("{{\"name\":[1,\"{n}{name}\"]}}");
+    let channels = (1..=MAX_THINGS + 100).flat_map(move |n| {
+        [
+            named(n),
+            "{\"channel\":[1,2]}".to_owned(),
+            format!("{{\"returned\":{{\"channel\":{n}}}}}"),
+        ]
+    });
+    let requests = (1..=MAX_THINGS + 100).flat_map(|n| {
+        [format!("{{\"join\":[{n},null]}}"), format!("{{\"returned\":{{\"request\":{n}}}}}")]
+    });
+    let all = Lines(channels.chain(requests), Vec::new());
+    let mut count = 0;
+    let used = peak(|| {
+        let recording = BufReader::new(header.as_bytes().chain(all));
+        let mut timeline = Timeline::new(recording).unwrap();
+        while timeline.next_happening().unwrap().is_some() {
+            count += 1;
+        }
+    });
+    assert_eq!(count, 2 * (MAX_THINGS + 100));
+    let named = 2 * MAX_THINGS * (256 - 5) * "\\u{e0041}".len();
+    assert!(used > named && used < named + 8 * MIB, "{used} of {named}");
 }
 
 #[test]

@@ -185,6 +185,7 @@ pub(crate) const ROWS: &[Row] = &[
     test("run.rs MAX_AHEAD", RECORDINGS, READING),
     test("names.rs MAX_NAMES", RECORDINGS, READING),
     test("names.rs MAX_NAME", RECORDINGS, READING),
+    test("words.rs MAX_THINGS", RECORDINGS, "the_peak_of_a_timeline_stays_within_its_limits"),
     within("body.rs MAX_WHOLE", "ring.rs RING_BYTES", "it is in a ring, or waits for a file"),
     within("cause.rs MAX_TEXT", "ring.rs RING_BYTES", "it is in a ring, or waits for a file"),
     test(
