@@ -13,6 +13,7 @@ use crate::terminal::{self, DIM, styled};
 mod chart;
 mod command;
 mod crowd;
+mod generator;
 mod guard;
 mod hdr;
 mod load;
@@ -80,7 +81,8 @@ async fn run_scenario(
     let outputs = Outputs::create(&options, &plan).map_err(Failure::usage)?;
     wait_for_start(&options, interrupt).await?;
     let (mut measured, interrupted) = crowd.run(outputs, interrupt).await;
-    let end = End { interrupted: interrupted.is_some(), ..crowd.end_of() };
+    let generator = measured.generator();
+    let end = End { interrupted: interrupted.is_some(), generator, ..crowd.end_of() };
     let summary = complete(&options, plan, &end, &mut measured)?;
     let performed = |(_, window): &(_, Window)| !window.latencies.is_empty();
     match interrupted {
@@ -109,7 +111,8 @@ async fn run_pushes(
     wait_for_start(options, interrupt).await?;
     let load = interrupt.guard(Load::connect(options)).await?;
     let (mut measured, interrupted) = load.measure(outputs, interrupt).await;
-    let end = End { interrupted: interrupted.is_some(), ..load.end_of() };
+    let generator = measured.generator();
+    let end = End { interrupted: interrupted.is_some(), generator, ..load.end_of() };
     let goodbye = load.end(interrupt);
     if end.interrupted {
         // What isn't closed by then is dropped.
@@ -152,6 +155,10 @@ fn complete<'a>(
     summary.worker = options.worker;
     if end.interrupted {
         summary.problems.push(format!("it was interrupted after {after:.1} of {of:.1} s"));
+    }
+    if let Some(doubt) = end.generator.and_then(|generator| generator.doubt()) {
+        terminal::warning(&doubt);
+        summary.notes.push(doubt);
     }
     show(&summary, options.output.as_deref(), options.json)?;
     written.map_err(Failure::failed)?;

@@ -13,11 +13,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 
 use super::measure::Measured;
+use super::numbers::micros;
 use super::options::Options;
 use super::outputs::Outputs;
 use super::progress::Progress;
 use super::recorder::{ErrorClass, Recorder, StepSample};
-use super::run_log::{End, micros};
+use super::run_log::End;
 use super::traffic::Traffic;
 use crate::failure::Failure;
 use crate::interrupt::{Interrupt, Signal};

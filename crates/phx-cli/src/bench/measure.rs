@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
+use super::generator::{Generator, Watch};
 use super::outputs::Outputs;
 use super::recorder::{Recorder, StepName, Window};
 use super::run_log::End;
@@ -44,6 +45,8 @@ pub(super) struct Measured {
     pub(super) samples: Vec<Sample>,
     /// Where the figures of each interval go.
     outputs: Outputs,
+    /// `None` for a run that is over.
+    watch: Option<Watch>,
 }
 
 impl Quantiles {
@@ -66,7 +69,14 @@ impl Measured {
     pub(super) fn new(steps: &[StepName], mut outputs: Outputs) -> Self {
         outputs.begin(steps, SystemTime::now());
         let steps = steps.iter().map(|step| (step.clone(), Window::new())).collect();
-        Measured { took: Duration::ZERO, total: Window::new(), steps, samples: Vec::new(), outputs }
+        Measured {
+            took: Duration::ZERO,
+            total: Window::new(),
+            steps,
+            samples: Vec::new(),
+            outputs,
+            watch: Some(Watch::start()),
+        }
     }
 
     /// The figures of a run that is over.
@@ -79,7 +89,7 @@ impl Measured {
         for (step, window) in &steps {
             add_step(&mut total, step, window);
         }
-        Measured { took, total, steps, samples, outputs: Outputs::default() }
+        Measured { took, total, steps, samples, outputs: Outputs::default(), watch: None }
     }
 
     /// Takes the recorder's figures as one more sample, unless the time since the last is too short.
@@ -107,6 +117,11 @@ impl Measured {
         });
     }
 
+    /// The load of the generator itself since the start.
+    pub(super) fn generator(&self) -> Option<Generator> {
+        self.watch.as_ref().map(Watch::figures)
+    }
+
     /// Completes the outputs, and returns why one of them isn't complete, if so.
     pub(super) fn end(&mut self, end: &End) -> Result<(), String> {
         std::mem::take(&mut self.outputs).end(end)
@@ -129,8 +144,8 @@ mod tests {
     use super::super::recorder::{ErrorClass, StepSample};
     use super::*;
 
-    #[test]
-    fn samples_and_their_sum() {
+    #[tokio::test]
+    async fn samples_and_their_sum() {
         let steps = [("join", false), ("push", true)];
         let steps = steps.map(|(name, is_push)| StepName { name: name.to_owned(), is_push });
         let recorder = Recorder::new(steps.to_vec(), 2);

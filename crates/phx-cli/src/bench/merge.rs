@@ -22,6 +22,9 @@ use crate::value;
 /// The name that further kinds of errors are counted under, as in a recorder.
 const OTHER: &str = "other";
 
+/// Workers that were too busy which notes name.
+const NAMED: usize = 5;
+
 /// Starts of workers that are further apart make their figures over time hard to add.
 const MAX_APART: Duration = Duration::from_secs(1);
 
@@ -191,22 +194,42 @@ fn problems_of(logs: &[Log]) -> Vec<String> {
 }
 
 fn notes_of(logs: &[Log]) -> Vec<String> {
+    let mut notes: Vec<String> = logs.iter().filter_map(doubt_of).collect();
+    let others = notes.len().saturating_sub(NAMED);
+    notes.truncate(NAMED);
+    if others > 0 {
+        notes.push(format!("{others} more workers were too busy to be believed"));
+    }
     let starts = logs.iter().filter_map(|log| log.head().start);
     let (first, last) = (starts.clone().min(), starts.max());
     let apart = last.unwrap_or_default().saturating_sub(first.unwrap_or_default());
     if apart <= MAX_APART {
-        return Vec::new();
+        return notes;
     }
-    vec![format!(
+    notes.push(format!(
         "the workers began to measure up to {:.1} s apart, by their clocks: the rates are those of the whole time",
         apart.as_secs_f64()
-    )]
+    ));
+    notes
+}
+
+/// Why the figures of a worker can't be believed, if they can't.
+fn doubt_of(log: &Log) -> Option<String> {
+    let doubt = log.head().end?.generator?.doubt()?;
+    Some(match log.head().run.worker {
+        Some(worker) => format!("worker {worker} ({}): {doubt}", log.name()),
+        None => doubt,
+    })
 }
 
 fn add_end(sum: &mut End, other: &End) {
     // The slowest worker.
     sum.before_us = match (sum.before_us, other.before_us) {
         (Some((a, b)), Some((c, d))) => Some((a.max(c), b.max(d))),
+        (one, another) => one.or(another),
+    };
+    sum.generator = match (sum.generator, other.generator) {
+        (Some(one), Some(another)) => Some(one.worse(another)),
         (one, another) => one.or(another),
     };
     sum.reconnects = sum.reconnects.saturating_add(other.reconnects);

@@ -1,5 +1,12 @@
 //! Numbers for people.
 
+use std::time::Duration;
+
+/// The microseconds of a time.
+pub(super) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// Microseconds in the unit that suits them, to three digits.
 #[expect(clippy::cast_precision_loss, reason = "it is shown with three digits")]
 pub(super) fn time(micros: u64) -> String {

@@ -209,6 +209,12 @@ fn table(summary: &Summary<'_>) -> String {
             ("most", time(latency.max)),
         ]);
     }
+    if let Some(generator) = &summary.generator {
+        rows.push(("generator, timers late p99", time(generator.lag_p99_us)));
+        if let Some(percent) = generator.cpu_percent() {
+            rows.push(("generator, CPU", format!("{percent:.0}% of {} cores", generator.cores)));
+        }
+    }
     let mut html: String = rows
         .iter()
         .map(|(name, value)| format!("<tr><th>{name}</th><td>{value}</td></tr>"))

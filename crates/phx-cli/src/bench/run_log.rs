@@ -22,7 +22,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::generator::Generator;
 use super::hdr;
+use super::numbers::micros;
 use super::plan::Plan;
 use super::recorder::{StepName, Window};
 use super::traffic::Traffic;
@@ -82,6 +84,8 @@ pub(super) struct End {
     pub(super) interrupted: bool,
     /// True if every connection had ended before the run was over.
     pub(super) ended: bool,
+    /// The load of the generator itself; logs of earlier versions don't have it.
+    pub(super) generator: Option<Generator>,
 }
 
 /// A log that is being written.
@@ -206,10 +210,6 @@ fn histogram(
 fn comment(file: &mut BufWriter<File>, word: &str, value: &impl Serialize) -> io::Result<()> {
     let json = serde_json::to_string(value).map_err(io::Error::other)?;
     writeln!(file, "{word}{json}]")
-}
-
-pub(super) fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::generator::Generator;
 use super::measure::{Measured, Quantiles};
-use super::numbers::{grouped, time};
+use super::numbers::{grouped, micros, time};
 use super::plan::{Plan, Pushes};
 use super::recorder::Window;
-use super::run_log::{End, micros};
+use super::run_log::End;
 use super::threshold::Verdict;
 use super::traffic::Traffic;
 use super::worker::Worker;
@@ -24,6 +25,8 @@ pub(super) struct Summary<'a> {
     pub(super) per_second: f64,
     pub(super) reconnects: u64,
     pub(super) traffic: Traffic,
+    /// The load of the generator itself; of several workers the worst figures.
+    pub(super) generator: Option<Generator>,
     pub(super) latency: Option<Quantiles>,
     pub(super) verdicts: Vec<Verdict>,
     /// The worker whose share this is, if it is one.
@@ -41,7 +44,7 @@ impl<'a> Summary<'a> {
         measured: &'a Measured,
         verdicts: Vec<Verdict>,
     ) -> Self {
-        let End { before_us, reconnects, traffic, .. } = *end;
+        let End { before_us, reconnects, traffic, generator, .. } = *end;
         let before = before_us.map(|(connecting, joining)| {
             (Duration::from_micros(connecting), Duration::from_micros(joining))
         });
@@ -56,6 +59,7 @@ impl<'a> Summary<'a> {
             per_second,
             reconnects,
             traffic,
+            generator,
             latency: Quantiles::of(&measured.total.latencies),
             verdicts,
             worker: None,
@@ -135,6 +139,9 @@ impl<'a> Summary<'a> {
         };
         lines.push(format!("errors       {errors}"));
         lines.push(format!("reconnects   {}", self.reconnects));
+        if let Some(generator) = &self.generator {
+            lines.push(format!("generator    {}", generator.in_words()));
+        }
         for (number, verdict) in self.verdicts.iter().enumerate() {
             let name = if number == 0 { "thresholds" } else { "" };
             let measured =
@@ -234,6 +241,16 @@ impl<'a> Summary<'a> {
             "bytes_received": self.traffic.received,
             "wire_bytes_sent": self.traffic.wire_sent,
             "wire_bytes_received": self.traffic.wire_received,
+            "generator": self.generator.map(|generator| json!({
+                "lag_us": {
+                    "p50": generator.lag_p50_us,
+                    "p99": generator.lag_p99_us,
+                    "max": generator.lag_max_us,
+                },
+                "cpu_percent": generator.cpu_percent(),
+                "cores": generator.cores,
+                "believable": generator.doubt().is_none(),
+            })),
             "thresholds": self.verdicts.iter().map(Verdict::to_json).collect::<Vec<_>>(),
             "samples": samples.collect::<Vec<_>>(),
         })

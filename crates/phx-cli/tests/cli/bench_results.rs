@@ -14,7 +14,7 @@ async fn thresholds_have_an_exit_code_of_their_own() {
     let server = Server::start().await;
     let bench = ["bench", &server.url, "-d", "200ms", "--rate", "100"];
     let met = ["--threshold", "push p99 < 1h", "--threshold", "push echo errors <= 0"];
-    let text = phx(&[&bench[..], &met].concat()).await.well();
+    let text = phx(&[&bench[..], &met].concat()).await.measured();
     assert!(text.contains("thresholds   met     push p99 < 3600 s: "), "{text}");
     assert!(text.contains("             met     push echo errors <= 0: 0"), "{text}");
 
@@ -66,7 +66,7 @@ async fn the_log_is_in_the_standard_format_and_merge_says_the_same() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("run.hdr").display().to_string();
     let bench = ["bench", &server.url, "-s", "2", "-d", "500ms", "--rate", "200", "--json"];
-    let live = phx(&[&bench[..], &["--hdr", &path]].concat()).await.well();
+    let live = phx(&[&bench[..], &["--hdr", &path]].concat()).await.measured();
     let live: Value = serde_json::from_str(&live).unwrap();
     let log = fs::read_to_string(&path).unwrap();
     for line in log.lines().filter(|line| !line.starts_with(['#', '"'])) {
@@ -78,7 +78,7 @@ async fn the_log_is_in_the_standard_format_and_merge_says_the_same() {
     }
     assert!(log.starts_with("#[") && log.contains("\n#[StartTime: "), "{log:.300}");
 
-    let merged = phx(&["bench", "merge", &path, "--json"]).await.well();
+    let merged = phx(&["bench", "merge", &path, "--json"]).await.measured();
     let merged: Value = serde_json::from_str(&merged).unwrap();
     for figure in ["replies", "latency_us", "errors", "url", "event", "rate", "size", "complete"] {
         assert_eq!(merged[figure], live[figure], "{figure}");

@@ -197,12 +197,26 @@ impl Ended {
         self.out
     }
 
+    /// As [`well`](Self::well) for `phx bench`, which warns where the machine is busy, as it may be with other tests.
+    #[track_caller]
+    pub(crate) fn measured(self) -> String {
+        let said: Vec<&str> = self.err.lines().filter(|line| !is_doubt(line)).collect();
+        assert_eq!((self.code, &*said), (Some(0), &[][..]), "{self:?}");
+        self.out
+    }
+
     /// Checks for this exit code, and for this text on standard error.
     #[track_caller]
     pub(crate) fn badly(&self, code: i32, text: &str) {
         assert_eq!(self.code, Some(code), "{self:?}");
         assert!(self.err.contains(text), "{self:?}");
     }
+}
+
+/// Returns true for the line that `phx bench` adds to its figures, and to standard error, where the machine is busy.
+pub(crate) fn is_doubt(line: &str) -> bool {
+    let text = line.strip_prefix("warning: ").or_else(|| line.strip_prefix("doubtful: "));
+    text.is_some_and(|text| text.starts_with("the generator was too busy to be believed: "))
 }
 
 /// A `phx serve` on a free port.

@@ -297,12 +297,16 @@ impl Reader {
 }
 
 fn checked_end(end: End) -> Result<End, String> {
-    let End { before_us, reconnects, traffic, .. } = end;
+    let End { before_us, reconnects, traffic, generator, .. } = end;
     let (connecting_us, joining_us) = before_us.unwrap_or_default();
     let super::Traffic { sent, received, wire_sent, wire_received } = traffic;
     let counts = [reconnects, sent, received, wire_sent, wire_received];
+    let own_times = generator.map_or([0; 5], |own| {
+        let cpu_us = own.cpu_us.unwrap_or(0);
+        [own.lag_p50_us, own.lag_p99_us, own.lag_max_us, own.over_us, cpu_us]
+    });
     let are_possible = counts.iter().all(|count| *count <= MAX_COUNT)
-        && [connecting_us, joining_us].iter().all(|time| *time <= MAX_TIME);
+        && [connecting_us, joining_us].iter().chain(&own_times).all(|time| *time <= MAX_TIME);
     if are_possible { Ok(end) } else { Err("expected figures that a run can have".to_owned()) }
 }
 
@@ -441,6 +445,13 @@ mod tests {
             (with("{\"join\":{", "{\"hush\":{"), "the tag of a step"),
             (
                 with("\"reconnects\":7", "\"reconnects\":18446744073709551615"),
+                "that a run can have",
+            ),
+            (
+                with(
+                    "\"generator\":null",
+                    "\"generator\":{\"lag_p50_us\":1,\"lag_p99_us\":18446744073709551615,\"lag_max_us\":1,\"cpu_us\":null,\"over_us\":1,\"cores\":1}",
+                ),
                 "that a run can have",
             ),
             (with(end, "hush\n#[phx end "), "expected a comment or a histogram"),
