@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use phx_proto::Bytes;
+use phx_proto::{Bytes, Payload};
 
 /// Longest payload, frame or answer that a recording may speak of, in bytes: as much memory as a replay needs for all
 /// of them together.
@@ -18,4 +18,9 @@ pub(crate) fn filler(len: u64) -> Option<Bytes> {
         *spaces = vec![b' '; len.next_power_of_two()].into();
     }
     Some(spaces.slice(..len))
+}
+
+/// Returns `true` for a payload that may be a [`filler`].
+pub(crate) fn is_filler(payload: &Payload) -> bool {
+    payload.as_bytes().iter().all(|byte| *byte == b' ')
 }

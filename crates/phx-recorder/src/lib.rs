@@ -28,8 +28,9 @@
 //!
 //! Settings, the seed, every call and input with its time, what the caller's policies and schedules decided, and what the
 //! socket gave for them. Of payloads their length, unless [`Payloads`] says otherwise; of join params never more than
-//! that. No endpoint, no headers, no tokens: the core never sees them. Topics, events, statuses, the reasons of close
-//! frames, and the errors of the operating system stand in it as they are, and lengths and times of everything. With
+//! that. No URL, no headers, no tokens: the core never sees them. Topics, events, statuses, the reasons of close
+//! frames, and the errors of connections, which may have the server's address, stand in it as they are, and lengths and
+//! times of everything. With
 //! [`RecordingOptions::hide_topics`] topics are replaced by digits and letters that mean nothing, as many as the topic has bytes.
 //!
 //! # The format

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use phx_proto::{Serializer, V1, V2};
 
-use crate::entry::Entry;
+use crate::entry::{Entry, Returned};
 use crate::header::Header;
 use crate::reader::Reader;
 
@@ -96,6 +96,10 @@ impl Replay {
             self.run.decided(*decided);
             return Ok(());
         }
+        self.run.refused(match &entry {
+            Entry::Returned(Returned::Refused(why)) => Some(why),
+            _ => None,
+        });
         match self.latest.replace((line, entry)) {
             Some((line, entry)) => self.run.take(line, entry),
             None => Ok(()),

@@ -202,6 +202,10 @@ async fn a_recording_of_a_supabase_project_is_replayed() {
         serve.say(r#"broadcast lobby shout {"n": 1}"#).await;
         join.ended_up("message").await;
         join.ends().await.well();
+        let pushed = format!("{path}.push");
+        let words = ["push", &url, "lobby", "shout", "{}", "--supabase", "hush", "--vsn", vsn];
+        phx(&[&words[..], &["--record", &pushed]].concat()).await.well();
+        assert_complete(&pushed).await;
         serve.interrupted().await.well();
 
         let text = fs::read_to_string(&path).unwrap();

@@ -1,19 +1,20 @@
 //! A socket under replay: each entry of a recording goes into it, and what comes out is compared.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use phx_proto::{
     Action, ByteString, ChannelId, CloseCode, Config, DecodeCause, DecodeError, EncodeError,
     Event as CoreEvent, Frame, Instant, Lifecycle, Message as CoreMessage, Params, ParamsRequestId,
-    Payload, Ref as CoreRef, RequestId, Serializer, Socket, TransportId, TransportProperties,
+    Payload, Ref as CoreRef, RequestId, Serializer, Socket, TransportId, TransportProperties, V1,
+    V2,
 };
 
 use super::error::ReplayError;
 use crate::cause::StatusIs;
 use crate::decisions::Decisions;
 use crate::entry::{Body, Entry, LifecycleIs, Malformed, Message, Name, Properties, Push, Ref};
-use crate::filler::{MAX_FILLER, filler};
+use crate::filler::{MAX_FILLER, filler, is_filler};
 use crate::header::Header;
 use crate::names::{MAX_NAME, MAX_NAMES};
 use crate::options::RecordingOptions;
@@ -26,6 +27,9 @@ pub const MAX_SENT: u64 = 8 << 30;
 /// Outputs that may differ in number before the first of them is compared.
 const MAX_AHEAD: usize = 64;
 
+/// Beginning of the core's error of a call for an error of the serializer.
+const NOT_ENCODED: &str = "it can't be encoded: ";
+
 /// A socket under replay, and what the recording calls its things.
 pub(super) struct Run {
     socket: Socket,
@@ -33,8 +37,7 @@ pub(super) struct Run {
     /// Recorded outputs that the socket hasn't given yet, with their lines.
     expected: VecDeque<(u64, Entry)>,
     decisions: Decisions,
-    /// The topic of the malformed frame that the socket is given.
-    topic: Topic,
+    unrecorded: Unrecorded,
     names: HashMap<u32, ByteString>,
     now: Instant,
     channels: HashMap<u64, ChannelId>,
@@ -49,7 +52,23 @@ pub(super) struct Run {
     compared: u64,
 }
 
-type Topic = Arc<Mutex<Option<ByteString>>>;
+/// What the serializer would read from bytes that weren't recorded.
+#[derive(Clone, Debug, Default)]
+struct Unrecorded(Arc<Mutex<Answers>>);
+
+#[derive(Debug, Default)]
+struct Answers {
+    /// The topic of the malformed frame that the socket is given.
+    topic: Option<ByteString>,
+    /// Why the call that is run next was refused, if it was.
+    refused: Option<Box<str>>,
+}
+
+impl Unrecorded {
+    fn lock(&self) -> MutexGuard<'_, Answers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// What the socket's own recorder gave and hasn't been compared.
 #[derive(Clone, Debug, Default)]
@@ -80,11 +99,11 @@ fn is_output(entry: &Entry) -> bool {
     )
 }
 
-/// The recorded session's serializer, which also knows the topic of a frame that wasn't recorded.
+/// The recorded session's serializer, without its errors about the bytes of payloads that weren't recorded.
 #[derive(Debug)]
 struct Replayed {
     inner: Arc<dyn Serializer>,
-    topic: Topic,
+    unrecorded: Unrecorded,
 }
 
 impl Serializer for Replayed {
@@ -93,11 +112,27 @@ impl Serializer for Replayed {
     }
 
     fn encode(&self, message: &CoreMessage) -> Result<Frame, EncodeError> {
-        self.inner.encode(message)
+        match self.inner.encode(message) {
+            Err(error @ EncodeError::Custom(_)) if is_filler(&message.payload) => {
+                stand_in(self.vsn(), message).map_err(|_| error)
+            }
+            encoded => encoded,
+        }
     }
 
     fn check(&self, message: &CoreMessage) -> Result<(), EncodeError> {
-        self.inner.check(message)
+        match self.inner.check(message) {
+            Err(EncodeError::Custom(_)) if is_filler(&message.payload) => {
+                match &self.unrecorded.lock().refused {
+                    Some(why) => {
+                        let why = why.strip_prefix(NOT_ENCODED).unwrap_or(why);
+                        Err(EncodeError::Custom(why.to_owned()))
+                    }
+                    None => Ok(()),
+                }
+            }
+            checked => checked,
+        }
     }
 
     fn decode(&self, frame: Frame) -> Result<CoreMessage, DecodeError> {
@@ -105,21 +140,32 @@ impl Serializer for Replayed {
     }
 
     fn topic(&self, _: &Frame) -> Option<ByteString> {
-        self.topic.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.unrecorded.lock().topic.clone()
     }
+}
+
+/// A frame of the kind and about the length of the one that was sent.
+fn stand_in(vsn: &str, message: &CoreMessage) -> Result<Frame, EncodeError> {
+    if !vsn.starts_with("1.") {
+        return V2.encode(message);
+    }
+    let mut message = message.clone();
+    message.payload = Payload::from_unchecked_json(message.payload.as_bytes().clone());
+    V1.encode(&message)
 }
 
 impl Run {
     pub(super) fn new(header: &Header, serializer: Arc<dyn Serializer>) -> Self {
-        let (made, decisions, topic) = (Made::default(), Decisions::default(), Topic::default());
-        let serializer = Replayed { inner: serializer, topic: Arc::clone(&topic) };
+        let (made, decisions) = (Made::default(), Decisions::default());
+        let unrecorded = Unrecorded::default();
+        let serializer = Replayed { inner: serializer, unrecorded: unrecorded.clone() };
         let config = header.config.config(Arc::new(serializer), &decisions);
         Run {
             socket: record(config, header.seed, RecordingOptions::default(), made.clone()),
             made,
             expected: VecDeque::new(),
             decisions,
-            topic,
+            unrecorded,
             names: HashMap::new(),
             now: Instant::EPOCH,
             channels: HashMap::new(),
@@ -141,6 +187,11 @@ impl Run {
     /// Notes a decision of the recorded session's functions, for the next calls of them.
     pub(super) fn decided(&self, decided: crate::entry::Decided) {
         self.decisions.add(decided);
+    }
+
+    /// Notes why the call that comes next was refused, if it was.
+    pub(super) fn refused(&self, why: Option<&str>) {
+        self.unrecorded.lock().refused = why.map(Into::into);
     }
 
     /// Replays an entry.
@@ -422,7 +473,7 @@ impl Run {
     fn malformed(&mut self, line: u64, malformed: &Malformed) -> Result<(), ReplayError> {
         let transport = self.transport(line, malformed.transport)?;
         let topic = malformed.topic.map(|topic| self.name(line, topic)).transpose()?;
-        *self.topic.lock().unwrap_or_else(PoisonError::into_inner) = topic;
+        self.unrecorded.lock().topic = topic;
         let bytes = filler(malformed.frame.min(MAX_FILLER)).unwrap_or_default();
         let frame = if malformed.binary { Frame::Binary(bytes) } else { Frame::Text(bytes) };
         let len = usize::try_from(malformed.frame).unwrap_or(usize::MAX);

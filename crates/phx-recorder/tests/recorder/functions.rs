@@ -1,12 +1,14 @@
 //! What functions of the caller decided is in the recording, and isn't called in a replay.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use phx_proto::{
-    Action, Backoff, CloseCause, ClosePolicy, Config, Frame, Instant, Payload, Reconnect,
-    ReconnectPolicy, Rejoin, RejoinPolicy, Socket, Status,
+    Action, Backoff, CloseCause, ClosePolicy, Config, DecodeError, EncodeError, Frame, Instant,
+    Message, Payload, Reconnect, ReconnectPolicy, Rejoin, RejoinPolicy, Serializer, Socket, Status,
+    V2,
 };
-use phx_recorder::{RecordingOptions, Ring, RingLimits, replay};
+use phx_recorder::{Payloads, RecordingOptions, Ring, RingLimits, replay, replay_with};
 
 use crate::session::drain;
 
@@ -81,4 +83,60 @@ fn their_decisions_are_replayed() {
     }
     assert!(recording.contains("reconnect_delay") && recording.contains("rejoin_delay"));
     assert!(replay(recording.as_bytes()).unwrap().is_complete);
+}
+
+/// A serializer that looks into payloads.
+#[derive(Debug)]
+struct Picky;
+
+impl Serializer for Picky {
+    fn vsn(&self) -> &str {
+        V2.vsn()
+    }
+
+    fn encode(&self, message: &Message) -> Result<Frame, EncodeError> {
+        self.check(message)?;
+        V2.encode(message)
+    }
+
+    fn check(&self, message: &Message) -> Result<(), EncodeError> {
+        if message.payload.as_json().is_some_and(|text| text.contains("bad")) {
+            return Err(EncodeError::Custom("a bad payload".to_owned()));
+        }
+        match message.payload.as_json() {
+            Some(text) if message.event == "say" && !text.contains("good") => {
+                Err(EncodeError::Custom("no good payload".to_owned()))
+            }
+            _ => V2.check(message),
+        }
+    }
+
+    fn decode(&self, frame: Frame) -> Result<Message, DecodeError> {
+        V2.decode(frame)
+    }
+}
+
+#[test]
+fn a_serializer_that_looks_into_payloads_decides_as_it_did() {
+    for payloads in [Payloads::Length, Payloads::Hashed, Payloads::Whole] {
+        let mut config = Config::default();
+        config.serializer = Arc::new(Picky);
+        let ring = Ring::new(RingLimits::default());
+        let mut socket = ring.record(config, 7, RecordingOptions::default().payloads(payloads));
+        let now = Instant::EPOCH;
+        connect(&mut socket, now);
+        let lobby = socket.channel("room:lobby", Payload::empty()).unwrap();
+        socket.join(now, lobby, None).unwrap();
+        drain(&mut socket, now, &mut |_| Some((Status::Ok, Payload::empty())));
+        for (text, is_sent) in [("good", true), ("bad", false), ("neither", false), ("good", true)]
+        {
+            let payload = Payload::json(text).unwrap();
+            assert_eq!(socket.push(now, lobby, "say", payload, None).is_ok(), is_sent, "{text}");
+            drain(&mut socket, now, &mut |_| Some((Status::Ok, Payload::empty())));
+        }
+        assert_eq!(socket.counters().pushes, 2);
+        drop(socket);
+        let replayed = replay_with(&ring.dump()[..], Arc::new(Picky)).unwrap();
+        assert!(replayed.is_complete, "{replayed:?}");
+    }
 }
