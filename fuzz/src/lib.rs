@@ -17,6 +17,7 @@ pub mod heads;
 pub mod longpoll;
 pub mod presence;
 pub mod proxies;
+pub mod recording;
 pub mod session;
 pub mod supabase;
 pub mod transport;
@@ -49,7 +50,7 @@ impl Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target::new("v2_text", v2_text::check, b"01"),
     Target::new("v2_binary", v2_binary::check, b"01"),
     Target::new("v1", v1::check, b"0123"),
@@ -63,4 +64,5 @@ pub const TARGETS: [Target; 13] = [
     Target::new("longpoll", longpoll::check, b"uhq"),
     Target::new("supabase", supabase::check, b"012"),
     Target::new("websocket", websocket::check, b"012"),
+    Target::new("recording", recording::check, b"re"),
 ];
