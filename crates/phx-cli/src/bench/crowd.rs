@@ -194,6 +194,7 @@ impl Crowd {
         users.tasks.shutdown().await;
         let at = at.unwrap_or_else(|| start.elapsed());
         measured.sample(&self.shared.recorder, at, self.period() / 2);
+        measured.last_row(at, 0);
         (measured, interrupted.or(interrupted_again))
     }
 
@@ -213,6 +214,7 @@ impl Crowd {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let arrivals = (0_u64..).zip(self.stages.arrivals()).take_while(|_| self.is_open);
         let mut arrivals = arrivals.filter(|(number, _)| self.worker.has(*number)).peekable();
+        let mut rows = measured.rows(start);
         let progress = Progress::start(duration);
         loop {
             let arrival = arrivals.peek().map(|(number, after)| (*number, start + *after));
@@ -226,6 +228,9 @@ impl Crowd {
                     self.arrive(users, number, due);
                 }
                 () = sleep_until(start + duration) => return None,
+                () = rows.next() => {
+                    measured.row(&self.shared.recorder, start.elapsed(), users.tasks.len() as u64);
+                }
                 _ = samples.tick() => {
                     measured.sample(&self.shared.recorder, start.elapsed(), Duration::from_millis(1));
                     progress.show(measured, self.reconnects());

@@ -143,7 +143,9 @@ impl<'a> Load<'a> {
             let _ = timeout(self.options.timeout, last).await;
         }
         let shortest = self.period() / 2;
-        measured.sample(&recorder, start.elapsed(), shortest);
+        let at = start.elapsed();
+        measured.sample(&recorder, at, shortest);
+        measured.last_row(at, self.connected());
         (measured, interrupted)
     }
 
@@ -159,12 +161,14 @@ impl<'a> Load<'a> {
         let mut ticks = interval_at(start + period, period);
         // A tick that is late is one sample, and not several short ones.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut rows = measured.rows(start);
         let progress = Progress::start(self.options.duration);
         loop {
             tokio::select! {
                 biased;
                 signal = interrupt.next() => return Some(signal),
                 () = sleep_until(start + self.options.duration) => return None,
+                () = rows.next() => measured.row(recorder, start.elapsed(), self.connected()),
                 _ = ticks.tick() => {
                     measured.sample(recorder, start.elapsed(), Duration::from_millis(1));
                     progress.show(measured, self.reconnects());
@@ -184,6 +188,12 @@ impl<'a> Load<'a> {
     /// Returns whether every connection has ended for good.
     fn has_ended(&self) -> bool {
         self.sockets.iter().all(|socket| socket.state() == ConnectionState::Closed)
+    }
+
+    /// Sockets that are connected now.
+    fn connected(&self) -> u64 {
+        let states = self.sockets.iter().map(Socket::state);
+        states.filter(|state| *state == ConnectionState::Open).count() as u64
     }
 
     fn reconnects(&self) -> u64 {

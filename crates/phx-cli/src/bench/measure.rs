@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use hdrhistogram::Histogram;
-use serde::Serialize;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::generator::{Generator, Watch};
 use super::outputs::Outputs;
+use super::quantiles::Quantiles;
 use super::recorder::{Recorder, StepName, Window};
 use super::run_log::End;
 
@@ -22,18 +22,6 @@ pub(super) struct Sample {
     pub(super) latency: Option<Quantiles>,
 }
 
-/// The usual quantiles, in microseconds.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Quantiles {
-    pub(super) min: u64,
-    pub(super) mean: f64,
-    pub(super) p50: u64,
-    pub(super) p90: u64,
-    pub(super) p99: u64,
-    pub(super) p999: u64,
-    pub(super) max: u64,
-}
-
 /// All that was measured.
 #[derive(Debug)]
 pub(super) struct Measured {
@@ -45,29 +33,17 @@ pub(super) struct Measured {
     pub(super) samples: Vec<Sample>,
     /// Where the figures of each interval go.
     outputs: Outputs,
+    /// What was taken for the time series since the last sample.
+    pending: Vec<Window>,
     /// `None` for a run that is over.
     watch: Option<Watch>,
-}
-
-impl Quantiles {
-    /// `None` if there are no latencies.
-    pub(super) fn of(latencies: &Histogram<u64>) -> Option<Self> {
-        (!latencies.is_empty()).then(|| Quantiles {
-            min: latencies.min(),
-            mean: latencies.mean(),
-            p50: latencies.value_at_quantile(0.5),
-            p90: latencies.value_at_quantile(0.9),
-            p99: latencies.value_at_quantile(0.99),
-            p999: latencies.value_at_quantile(0.999),
-            max: latencies.max(),
-        })
-    }
 }
 
 impl Measured {
     /// Begins to measure: the time of the samples counts from now.
     pub(super) fn new(steps: &[StepName], mut outputs: Outputs) -> Self {
         outputs.begin(steps, SystemTime::now());
+        let pending = steps.iter().map(|_| Window::new()).collect();
         let steps = steps.iter().map(|step| (step.clone(), Window::new())).collect();
         Measured {
             took: Duration::ZERO,
@@ -75,6 +51,7 @@ impl Measured {
             steps,
             samples: Vec::new(),
             outputs,
+            pending,
             watch: Some(Watch::start()),
         }
     }
@@ -87,19 +64,57 @@ impl Measured {
     ) -> Self {
         let mut total = Window::new();
         for (step, window) in &steps {
-            add_step(&mut total, step, window);
+            total.add_step(step, window);
         }
-        Measured { took, total, steps, samples, outputs: Outputs::default(), watch: None }
+        let (outputs, pending) = (Outputs::default(), Vec::new());
+        Measured { took, total, steps, samples, outputs, pending, watch: None }
+    }
+
+    /// Ticks at which [`Measured::row`] is called.
+    pub(super) fn rows(&self, start: Instant) -> Rows {
+        let every = self.outputs.series_every();
+        Rows(every.map(|every| {
+            let mut ticks = interval_at(start + every, every);
+            // After a tick that is late the next one is at a whole second again.
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            ticks
+        }))
+    }
+
+    /// Writes a row of the time series, at this time since the start, with this number of users.
+    pub(super) fn row(&mut self, recorder: &Recorder, at: Duration, users: u64) {
+        let Some(series) = self.outputs.series() else { return };
+        let parts = recorder.take();
+        series.add(&parts);
+        series.row(at, users);
+        for (sum, part) in self.pending.iter_mut().zip(&parts) {
+            sum.add(part);
+        }
+    }
+
+    /// Ends the time series with a row of what the last sample took.
+    pub(super) fn last_row(&mut self, at: Duration, users: u64) {
+        if let Some(series) = self.outputs.series() {
+            series.row(at, users);
+        }
     }
 
     /// Takes the recorder's figures as one more sample, unless the time since the last is too short.
     pub(super) fn sample(&mut self, recorder: &Recorder, at: Duration, shortest: Duration) {
         let mut window = Window::new();
-        let parts = recorder.take();
+        let mut parts = recorder.take();
+        if let Some(series) = self.outputs.series() {
+            series.add(&parts);
+            let fresh = parts.iter().map(|_| Window::new()).collect();
+            for (part, pending) in parts.iter_mut().zip(std::mem::replace(&mut self.pending, fresh))
+            {
+                part.add(&pending);
+            }
+        }
         self.outputs.interval(self.took, at, &parts);
         for ((name, total), part) in self.steps.iter_mut().zip(&parts) {
             total.add(part);
-            add_step(&mut window, name, part);
+            window.add_step(name, part);
         }
         self.total.add(&window);
         let time = at.saturating_sub(self.took);
@@ -128,18 +143,22 @@ impl Measured {
     }
 }
 
-/// Adds the figures of a step to those of all steps, which have the latencies of pushes alone.
-fn add_step(sum: &mut Window, step: &StepName, window: &Window) {
-    if step.is_push {
-        sum.add(window);
-    } else {
-        sum.add_errors(window);
+/// The times of rows; without a time series there are none.
+#[derive(Debug)]
+pub(super) struct Rows(Option<Interval>);
+
+impl Rows {
+    /// Waits for the next one. Cancel-safe.
+    pub(super) async fn next(&mut self) {
+        match &mut self.0 {
+            Some(ticks) => drop(ticks.tick().await),
+            None => std::future::pending().await,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::Instant;
 
     use super::super::recorder::{ErrorClass, StepSample};
     use super::*;

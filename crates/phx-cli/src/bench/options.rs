@@ -96,6 +96,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE.hdr", value_parser = value::path)]
     pub(super) hdr: Option<String>,
 
+    /// Write a time series: a CSV file with a row for each step and second, while the run goes on.
+    #[arg(long, value_name = "FILE.csv", value_parser = value::path)]
+    pub(super) series: Option<String>,
+
     /// Be the I-th of N workers, which have the same options and share the load. `phx bench merge` makes one report
     /// of their logs.
     #[arg(long, value_name = "I/N", value_parser = worker::parse)]

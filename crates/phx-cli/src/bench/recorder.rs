@@ -235,6 +235,15 @@ impl Window {
         self.add_errors(other);
     }
 
+    /// Adds the figures of a step to those of all steps, which have the latencies of pushes alone.
+    pub(super) fn add_step(&mut self, step: &StepName, window: &Window) {
+        if step.is_push {
+            self.add(window);
+        } else {
+            self.add_errors(window);
+        }
+    }
+
     /// Adds what succeeded.
     pub(super) fn add_latencies(&mut self, other: &Window) {
         // Sums grow as needed.

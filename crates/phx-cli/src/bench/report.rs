@@ -3,8 +3,9 @@
 use std::time::SystemTime;
 
 use super::chart::{Axis, Bar, Series, bars, escaped, lines};
-use super::measure::{Measured, Quantiles, Sample};
+use super::measure::{Measured, Sample};
 use super::numbers::{grouped, time};
+use super::quantiles::Quantiles;
 use super::summary::Summary;
 
 const STYLE: &str = include_str!("report.css");

@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::generator::Generator;
-use super::measure::{Measured, Quantiles};
+use super::measure::Measured;
 use super::numbers::{grouped, micros, time};
 use super::plan::{Plan, Pushes};
+use super::quantiles::Quantiles;
 use super::recorder::Window;
 use super::run_log::End;
 use super::threshold::Verdict;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::measure::{Quantiles, Sample};
+use super::measure::Sample;
+use super::quantiles::Quantiles;
 use super::recorder::{Window, histogram};
 
 /// Samples of a report: enough for a plot.

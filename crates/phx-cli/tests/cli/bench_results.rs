@@ -7,7 +7,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::raw::{Answer, raw};
-use crate::support::{Phx, Server, phx};
+use crate::support::{PATIENCE, Phx, Server, phx};
 
 #[tokio::test]
 async fn thresholds_have_an_exit_code_of_their_own() {
@@ -86,6 +86,74 @@ async fn the_log_is_in_the_standard_format_and_merge_says_the_same() {
     server.stops_empty().await;
 }
 
+/// The columns of a line, without those of other names: no name here has a comma.
+fn columns(line: &str) -> Vec<&str> {
+    line.split(',').collect()
+}
+
+#[tokio::test]
+async fn a_time_series_has_all_that_was_measured() {
+    let server = Server::start().await;
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("run.csv").display().to_string();
+    let bench = ["bench", &server.url, "-s", "2", "-d", "1500ms", "--rate", "100", "--json"];
+    let result = phx(&[&bench[..], &["--series", &path]].concat()).await.measured();
+    let result: Value = serde_json::from_str(&result).unwrap();
+    assert_eq!(result["replies"], 150, "{result}");
+    assert!(result["samples"].as_array().unwrap().len() > 2, "they are as without: {result}");
+    let series = fs::read_to_string(&path).unwrap();
+    let (head, rows) = series.split_once('\n').unwrap();
+    let names = columns(head);
+    let rows: Vec<Vec<&str>> = rows.lines().map(columns).collect();
+    assert!(rows.iter().all(|row| row.len() == names.len()), "{series}");
+    let place = |name| names.iter().position(|known| *known == name).unwrap();
+    for step in ["*", "push echo"] {
+        let of_step = || rows.iter().filter(|row| row[place("step")] == step);
+        assert!(of_step().count() >= 2, "{series}");
+        let sum = |name| of_step().map(|row| row[place(name)].parse::<f64>().unwrap()).sum::<f64>();
+        assert_eq!((sum("count"), sum("errors")), (150.0, 0.0), "{series}");
+        assert!((sum("seconds") - result["took_s"].as_f64().unwrap()).abs() < 0.01, "{series}");
+        let max = of_step().filter_map(|row| row[place("max_us")].parse::<u64>().ok()).max();
+        assert_eq!(max, result["latency_us"]["max"].as_u64(), "{series}");
+        assert_eq!(of_step().next().unwrap()[place("users")], "2", "{series}");
+    }
+    server.stops_empty().await;
+}
+
+/// A scenario's data, variables and answers aren't in it, and it can be used while the run goes on.
+#[tokio::test]
+async fn a_time_series_of_a_scenario_has_no_values() {
+    let server = Server::start().await;
+    let directory = TempDir::new().unwrap();
+    let at = |name: &str| directory.path().join(name).display().to_string();
+    fs::write(at("people.csv"), "name\nhush\n").unwrap();
+    let scenario = r#"{"do": "data", "file": "people.csv"}
+        {"do": "set", "variables": {"word": "hush"}}
+        {"do": "connect", "params": {"token": "${word}"}}
+        {"do": "join", "topic": "room:${name}"}
+        {"do": "push", "topic": "room:${name}", "event": "fail", "payload": "${word}"}
+        {"do": "push", "topic": "room:${name}", "event": "echo", "payload": "${word}", "name": "=\"x\",y"}
+        {"do": "sleep", "ms": 80000000}"#;
+    fs::write(at("users.jsonl"), scenario).unwrap();
+    let (scenario, path) = (at("users.jsonl"), at("run.csv"));
+    let bench = ["bench", &server.url, "--scenario", &scenario, "-d", "1h", "--series", &path];
+    let bench = Phx::start(&bench);
+    let is_written = async {
+        while fs::read_to_string(&path).unwrap_or_default().lines().count() < 9 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, is_written).await.expect("a second's rows in time");
+    let ended = bench.interrupted().await;
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    let series = fs::read_to_string(&path).unwrap();
+    assert!(!series.contains("hush"), "{series}");
+    let failed = series.lines().filter(|line| line.contains(",1,push fail,0,0.000,1,0,,"));
+    assert_eq!(failed.count(), 1, "{series}");
+    assert!(series.contains(r#",1,"'=""x"",y",1,"#), "{series}");
+    server.stops_empty().await;
+}
+
 #[tokio::test]
 async fn files_are_written_through_no_link_and_before_anything_runs() {
     let directory = TempDir::new().unwrap();
@@ -97,6 +165,11 @@ async fn files_are_written_through_no_link_and_before_anything_runs() {
     for path in [&*link, "/dev/null", "no/such/directory/file"] {
         let ended = phx(&["bench", nowhere, "--hdr", path]).await;
         ended.badly(2, "can't write ");
+        phx(&["bench", nowhere, "--series", path]).await.badly(2, "can't write ");
+    }
+    for other in ["--hdr", "--output"] {
+        let ended = phx(&["bench", nowhere, "--series", &at("run"), other, &at("run")]).await;
+        ended.badly(2, "--series has the same file as another output");
     }
     let server = Server::start().await;
     phx(&["bench", &server.url, "-d", "100ms", "-o", &link]).await.badly(2, "a symbolic link");

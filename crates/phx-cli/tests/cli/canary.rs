@@ -13,6 +13,10 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
+mod urls;
+
+use urls::{PROXIES, URLS};
+
 use crate::raw::{Answer, Received, raw};
 use crate::support::{self, Ended, Phx, Server, command, phx, phx_with_input};
 
@@ -96,6 +100,7 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--repeat", Value(&[])),
     ("--scenario", File),
     ("--seed", Value(&[])),
+    ("--series", File),
     ("--show-secrets", Nothing),
     ("--size", Value(&[])),
     ("--sockets", Value(&[])),
@@ -121,24 +126,6 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--yes", Nothing),
 ];
 
-const URLS: &[&str] = &[
-    "ws://hush:hush@127.0.0.1:1/socket",
-    "ws://hush@127.0.0.1:1/socket",
-    "ws://127.0.0.1:1/socket?token=hush",
-    "ws://127.0.0.1:1/socket?hush",
-    "ws://127.0.0.1:1/socket?vsn=hush&a=%68ush",
-    "ws://127.0.0.1:1/socket#hush",
-    "ws://127.0.0.1:hush/socket",
-    "ws://127.0.0.1:99999/socket?token=hush",
-    "ws://[hush]/socket",
-    "wss://hush hush/socket",
-    "hush://127.0.0.1/socket",
-    "127.0.0.1:1/socket?token=hush",
-    "hush:hush@127.0.0.1:1/socket#hush",
-    "hush:hush",
-    "hush",
-];
-
 const VARIABLES: [(&str, &[&str]); 12] = [
     ("ALL_PROXY", PROXIES),
     ("HTTPS_PROXY", PROXIES),
@@ -152,22 +139,6 @@ const VARIABLES: [(&str, &[&str]); 12] = [
     ("http_proxy", PROXIES),
     ("https_proxy", PROXIES),
     ("no_proxy", &["hush", "*"]),
-];
-
-/// URLs of proxies, and some that are wrong because a password isn't encoded.
-const PROXIES: &[&str] = &[
-    "http://hush:hush@127.0.0.1:1",
-    "hush:hush@127.0.0.1:1",
-    "https://hush@127.0.0.1:1",
-    "socks5://hush:hush@127.0.0.1:1",
-    "http://hush:hu/sh@127.0.0.1:1",
-    "http://hush:1#hush@127.0.0.1:1",
-    "socks4://hush:hush@127.0.0.1:1",
-    "hush:hush",
-    "http://hush@",
-    "http://hush:hush@",
-    "http://hush@127.0.0.1:hush",
-    "https://127.0.0.1:1/?hush#hush",
 ];
 
 /// Returns all commands, with the arguments that lead to a connection that fails.
@@ -226,7 +197,7 @@ async fn no_option_shows_its_value() {
     let directory = TempDir::new().unwrap();
     let secret = file(&directory, "secret", "hush\n-----BEGIN hush-----\nhush\n");
     let missing = directory.path().join("missing").display().to_string();
-    // Commands that write may create it; `--hdr` does before anything runs.
+    // Commands that write may create it; `--hdr` and `--series` do before anything runs.
     let unmade = directory.path().join("unmade").display().to_string();
     let large = file(&directory, "large", &"hush".repeat(1 << 15));
     let script = file(&directory, "script", "{\"do\":\"connect\"}\n");
@@ -256,7 +227,9 @@ async fn no_option_shows_its_value() {
                         forms.push(with(&format!("{pair}@{path}")));
                     }
                 }
-                File if *name == "--hdr" => forms.push(with(&format!("@{unmade}"))),
+                File if ["--hdr", "--series"].contains(name) => {
+                    forms.push(with(&format!("@{unmade}")));
+                }
                 File => {
                     forms.push(with(&secret));
                     forms.extend([&secret, &large, &unmade].map(|path| with(&format!("@{path}"))));
