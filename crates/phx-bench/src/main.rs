@@ -13,6 +13,8 @@ mod counts;
 mod floor;
 mod measure;
 mod operations;
+#[cfg(feature = "recorder")]
+mod recorder;
 mod runtime;
 mod scenario;
 mod sequence;
@@ -28,6 +30,7 @@ usage:
   phx-bench run [SCENARIO] [--json] [--rounds N] [--full]
                                         everything side by side, and the goals
   phx-bench scale                       how costs grow with sockets, channels and pushes
+  phx-bench recorder [ROUNDS]           what a recorder costs, with the feature `recorder`
   phx-bench client --runtime tokio|async-std|smol SCENARIO ARGS...
   phx-bench floor none|decode|task|each|batch[@RUNTIME] SCENARIO ARGS...
                                         one scenario, against the server on PERF_PORT
@@ -51,6 +54,12 @@ fn main() -> ExitCode {
     let done = match args.as_slice() {
         ["run" | "bench", options @ ..] => suite::run(options),
         ["scale"] => suite::scale::run(),
+        #[cfg(feature = "recorder")]
+        ["recorder", rounds @ ..] => recorded(rounds.first()),
+        #[cfg(feature = "recorder")]
+        ["client", "--record", mode, scenario @ ..] => {
+            recorder::set(mode).and_then(|()| client::run("tokio", scenario))
+        }
         ["client", "--runtime", runtime, scenario @ ..] => client::run(runtime, scenario),
         ["floor", floor, scenario @ ..] => floor::run(floor, scenario),
         ["server"] => server::run(),
@@ -70,4 +79,9 @@ fn main() -> ExitCode {
 
 fn repeat(operation: &str, times: &str) -> anyhow::Result<()> {
     counts::repeat(operation, times.parse().with_context(|| format!("`{times}` isn't a number"))?)
+}
+
+#[cfg(feature = "recorder")]
+fn recorded(rounds: Option<&&str>) -> anyhow::Result<()> {
+    recorder::run(rounds.map_or(Ok(9), |rounds| rounds.parse())?)
 }

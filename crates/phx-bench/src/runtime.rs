@@ -25,6 +25,9 @@ impl Runtime {
 
     pub(crate) fn client(self) -> &'static str {
         match self {
+            #[cfg(feature = "recorder")]
+            Runtime::Tokio => crate::recorder::client(),
+            #[cfg(not(feature = "recorder"))]
             Runtime::Tokio => "phx-tokio",
             Runtime::AsyncStd => "phx-async-std",
             Runtime::Smol => "phx-smol",
@@ -66,11 +69,14 @@ impl Runtime {
     /// Returns a builder of a socket to the server on `PERF_PORT`, as a program would make it.
     pub(crate) fn socket(self) -> anyhow::Result<SocketBuilder> {
         let url = format!("ws://127.0.0.1:{}/socket", server_port()?);
-        Ok(match self {
+        let builder = match self {
             Runtime::Tokio => phx_tokio::socket(url),
             Runtime::AsyncStd => phx_async_std::socket(url),
             Runtime::Smol => phx_smol::socket(url),
-        })
+        };
+        #[cfg(feature = "recorder")]
+        let builder = crate::recorder::on(builder)?;
+        Ok(builder)
     }
 }
 

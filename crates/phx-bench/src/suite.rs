@@ -2,6 +2,8 @@
 
 mod goals;
 mod host;
+#[cfg(feature = "recorder")]
+pub(crate) mod recorded;
 mod rounds;
 pub(crate) mod scale;
 

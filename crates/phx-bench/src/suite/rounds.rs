@@ -50,6 +50,22 @@ pub(super) fn all(quick: bool) -> Vec<Scenario> {
     all
 }
 
+/// Returns the scenarios of each way of recording.
+#[cfg(feature = "recorder")]
+pub(super) fn recorded(modes: &[&str]) -> Vec<Scenario> {
+    [["flood", "200000", "80"], ["echo", "50000", "64"]]
+        .into_iter()
+        .map(|args| {
+            let with = |mode: &&str| {
+                let words = ["client", "--record", mode].into_iter().chain(args);
+                words.map(str::to_owned).collect()
+            };
+            let commands = modes.iter().map(with).collect();
+            Scenario { name: args.join(" "), commands, pinned: false }
+        })
+        .collect()
+}
+
 fn scenario(name: &str, floors: &[&str], args: &[&str]) -> Scenario {
     let with = |first: &[&str]| first.iter().chain(args).map(|arg| (*arg).to_owned()).collect();
     let floors = floors.iter().map(|floor| with(&["floor", floor]));
