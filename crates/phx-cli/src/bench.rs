@@ -10,8 +10,12 @@ use crate::failure::Failure;
 use crate::interrupt::{Interrupt, Signal};
 use crate::terminal::{self, DIM, styled};
 
+mod change;
 mod chart;
 mod command;
+mod compare;
+mod compare_page;
+mod comparison;
 mod crowd;
 mod generator;
 mod guard;
@@ -58,6 +62,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 pub(crate) async fn run(bench: Bench, interrupt: &mut Interrupt) -> Result<(), Failure> {
     let mut options = match bench {
         Bench::Action(Action::Merge(options)) => return merge::run(&options),
+        Bench::Action(Action::Compare(options)) => return compare::run(&options),
         Bench::Load(options) => *options,
     };
     options.connect.set_sources(&options.source);

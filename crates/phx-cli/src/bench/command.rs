@@ -2,6 +2,7 @@
 
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches, Subcommand};
 
+use super::compare::CompareOptions;
 use super::merge::MergeOptions;
 use super::options::Options;
 
@@ -15,6 +16,7 @@ pub(crate) enum Bench {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
+    Compare(CompareOptions),
     Merge(MergeOptions),
 }
 

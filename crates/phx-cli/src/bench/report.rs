@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use hdrhistogram::Histogram;
+
 use super::chart::{Axis, Bar, Series, bars, escaped, lines};
 use super::measure::{Measured, Sample};
 use super::numbers::{grouped, time};
@@ -40,20 +42,25 @@ pub(super) fn page(summary: &Summary<'_>) -> String {
         body.push_str(&section(
             "Percentiles",
             "the share of replies that were at least as fast",
-            &percentiles(measured),
+            &percentiles(&[("latency", "p90", &measured.total.latencies)]),
         ));
     }
     body.push_str(&table(summary));
+    document(&title, &body)
+}
+
+/// A whole page that needs nothing from elsewhere, with HTML as its body.
+pub(super) fn document(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n",
-        escaped(&title)
+        escaped(title)
     )
 }
 
-fn section(title: &str, about: &str, chart: &str) -> String {
+pub(super) fn section(title: &str, about: &str, chart: &str) -> String {
     format!("<section><h2>{title} <small>{about}</small></h2>{chart}</section>\n")
 }
 
@@ -162,16 +169,25 @@ fn distribution(measured: &Measured) -> String {
 }
 
 /// Draws the percentiles on a scale that gives each further nine as much width as the one before.
-fn percentiles(measured: &Measured) -> String {
-    let latencies = &measured.total.latencies;
+///
+/// Each curve has a name, a class and its latencies.
+pub(super) fn percentiles(curves: &[(&str, &str, &Histogram<u64>)]) -> String {
+    let most = curves.iter().map(|(_, _, latencies)| latencies.len()).max().unwrap_or(0);
     #[expect(clippy::cast_precision_loss, reason = "it is drawn")]
-    let nines = (latencies.len().max(10) as f64).log10().min(6.0);
+    let nines = (most.max(10) as f64).log10().min(6.0);
     #[expect(clippy::cast_precision_loss, reason = "it is drawn")]
-    let points = (0..=120_i32).map(|step| {
-        let at = nines * f64::from(step) / 120.0;
-        (at, latencies.value_at_quantile(1.0 - 10_f64.powf(-at)) as f64)
+    let points = |latencies: &Histogram<u64>| {
+        let points = (0..=120_i32).map(|step| {
+            let at = nines * f64::from(step) / 120.0;
+            (at, latencies.value_at_quantile(1.0 - 10_f64.powf(-at)) as f64)
+        });
+        points.collect()
+    };
+    let series = curves.iter().map(|(name, class, latencies)| {
+        let filled = curves.len() == 1;
+        Series { name, class, points: points(latencies), filled }
     });
-    let points: Vec<(f64, f64)> = points.collect();
+    let series: Vec<Series<'_>> = series.collect();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "6 at the most")]
     let wholes = nines.ceil() as u32;
     let label = |at: f64| {
@@ -184,7 +200,7 @@ fn percentiles(measured: &Measured) -> String {
         nines,
         &Axis { title: "share of the replies", ticks: wholes, label: &label },
         &Axis { title: "latency by percentile", ticks: 4, label: &micros },
-        &[Series { name: "latency", class: "p90", points, filled: true }],
+        &series,
     )
 }
 

@@ -10,12 +10,17 @@ use crate::plain_file;
 
 /// Writes the page, if one is wanted, and prints the figures.
 pub(super) fn show(summary: &Summary<'_>, page: Option<&str>, json: bool) -> Result<(), Failure> {
-    if let Some(path) = page {
+    let page = page.map(|path| (path, report::page(summary)));
+    print(page, &if json { summary.to_json() } else { summary.to_text() })
+}
+
+/// Writes a page to a file, if there is one, and prints a text.
+pub(super) fn print(page: Option<(&str, String)>, text: &str) -> Result<(), Failure> {
+    if let Some((path, page)) = page {
         let mut file = plain_file::create(path).map_err(Failure::usage)?;
-        file.write_all(report::page(summary).as_bytes())
+        file.write_all(page.as_bytes())
             .map_err(|error| Failure::usage(format!("can't write {path}: {error}")))?;
     }
-    let text = if json { summary.to_json() } else { summary.to_text() };
     let mut out = anstream::stdout().lock();
     writeln!(out, "{text}")?;
     out.flush()?;

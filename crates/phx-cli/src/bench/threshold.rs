@@ -28,8 +28,9 @@ pub(crate) struct Threshold {
     limit: f64,
 }
 
+/// A figure of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Figure {
+pub(super) enum Figure {
     /// Latencies, in microseconds.
     Min,
     Mean,
@@ -78,7 +79,8 @@ pub(crate) fn parse(value: &str) -> Result<Threshold, String> {
 
 /// Checks that each threshold is about one of these steps.
 pub(super) fn check(thresholds: &[Threshold], steps: &[StepName]) -> Result<(), String> {
-    let is_known = |threshold: &Threshold| steps.iter().any(|step| threshold.is_about(&step.name));
+    let is_known =
+        |threshold: &Threshold| steps.iter().any(|step| is_about(&threshold.step, &step.name));
     let Some(at) = thresholds.iter().position(|threshold| !is_known(threshold)) else {
         return Ok(());
     };
@@ -97,20 +99,24 @@ pub(super) fn judge(
     took: Duration,
 ) -> Vec<Verdict> {
     let verdict = |threshold: &Threshold| {
-        let mut sum = Window::new();
-        let about = steps.iter().filter(|(step, _)| threshold.is_about(&step.name));
-        about.for_each(|(_, window)| sum.add(window));
+        let sum = sum(&threshold.step, steps);
         Verdict { value: threshold.figure.of(&sum, took), threshold: threshold.clone() }
     };
     thresholds.iter().map(verdict).collect()
 }
 
-impl Threshold {
-    /// `push` is about all steps whose name is `push` or begins with that word, together.
-    fn is_about(&self, step: &str) -> bool {
-        let rest = step.strip_prefix(&*self.step);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
-    }
+/// Returns true if this step is meant: `push` means all steps whose name is `push` or begins with that word, together.
+pub(super) fn is_about(meant: &str, step: &str) -> bool {
+    let rest = step.strip_prefix(meant);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+}
+
+/// The figures of all steps that are meant.
+pub(super) fn sum(meant: &str, steps: &[(StepName, Window)]) -> Window {
+    let mut sum = Window::new();
+    let about = steps.iter().filter(|(step, _)| is_about(meant, &step.name));
+    about.for_each(|(_, window)| sum.add(window));
+    sum
 }
 
 impl Comparison {
@@ -132,29 +138,44 @@ impl Comparison {
 }
 
 impl Figure {
-    /// The figure and the limit in its unit.
-    fn parse(figure: &str, limit: &str) -> Result<(Self, f64), String> {
-        let figure = match figure {
+    /// The figure with this name.
+    pub(super) fn named(name: &str) -> Result<Self, String> {
+        Ok(match name {
             "min" => Figure::Min,
             "mean" => Figure::Mean,
             "max" => Figure::Max,
             "rate" => Figure::Rate,
             "count" => Figure::Count,
-            "errors" => match limit.strip_suffix('%') {
-                Some(share) => {
-                    let share = number(share.trim_end()).filter(|share| *share <= 100.0);
-                    let share = share.ok_or("expected a share from 0% to 100% of errors")?;
-                    return Ok((Figure::ErrorShare, share));
-                }
-                None => Figure::Errors,
-            },
+            "errors" => Figure::Errors,
             _ => {
-                let digits = figure.strip_prefix('p').filter(|digits| digits.len() <= 8);
+                let digits = name.strip_prefix('p').filter(|digits| digits.len() <= 8);
                 let percent = digits.and_then(number).filter(|percent| *percent > 0.0);
                 let percent = percent.filter(|percent| *percent <= 100.0).ok_or(FIGURES)?;
                 Figure::Percentile(percent)
             }
-        };
+        })
+    }
+
+    pub(super) fn name(self) -> String {
+        match self {
+            Figure::Min => "min".to_owned(),
+            Figure::Mean => "mean".to_owned(),
+            Figure::Max => "max".to_owned(),
+            Figure::Percentile(percent) => format!("p{percent}"),
+            Figure::Rate => "rate".to_owned(),
+            Figure::Count => "count".to_owned(),
+            Figure::Errors | Figure::ErrorShare => "errors".to_owned(),
+        }
+    }
+
+    /// The figure and the limit in its unit.
+    fn parse(figure: &str, limit: &str) -> Result<(Self, f64), String> {
+        let figure = Figure::named(figure)?;
+        if let (Figure::Errors, Some(share)) = (figure, limit.strip_suffix('%')) {
+            let share = number(share.trim_end()).filter(|share| *share <= 100.0);
+            let share = share.ok_or("expected a share from 0% to 100% of errors")?;
+            return Ok((Figure::ErrorShare, share));
+        }
         let limit = match figure {
             Figure::Rate | Figure::Count | Figure::Errors => {
                 number(limit).ok_or("expected a number after the comparison")?
@@ -171,7 +192,7 @@ impl Figure {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
-    fn of(self, window: &Window, took: Duration) -> Option<f64> {
+    pub(super) fn of(self, window: &Window, took: Duration) -> Option<f64> {
         let latencies = &window.latencies;
         let (replies, failures) = (latencies.len() as f64, window.failures() as f64);
         let latency = |value: f64| (!latencies.is_empty()).then_some(value);
@@ -192,7 +213,7 @@ impl Figure {
         }
     }
 
-    fn unit(self) -> &'static str {
+    pub(super) fn unit(self) -> &'static str {
         match self {
             Figure::Min | Figure::Mean | Figure::Max | Figure::Percentile(_) => "us",
             Figure::Rate => "per_second",
@@ -201,7 +222,7 @@ impl Figure {
         }
     }
 
-    fn shown(self, value: f64) -> String {
+    pub(super) fn shown(self, value: f64) -> String {
         match self.unit() {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "≥ 0")]
             "us" => time(value.round() as u64),
@@ -212,13 +233,13 @@ impl Figure {
 }
 
 /// A number without a sign or an exponent, as people write them.
-fn number(text: &str) -> Option<f64> {
+pub(super) fn number(text: &str) -> Option<f64> {
     let is_plain = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || c == '.');
     text.parse().ok().filter(|_| is_plain)
 }
 
 /// Three digits after the point at most.
-fn rounded(value: f64) -> String {
+pub(super) fn rounded(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
@@ -259,15 +280,7 @@ impl fmt::Display for Threshold {
             Comparison::Above => ">",
             Comparison::AtLeast => ">=",
         };
-        let figure = match self.figure {
-            Figure::Min => "min".to_owned(),
-            Figure::Mean => "mean".to_owned(),
-            Figure::Max => "max".to_owned(),
-            Figure::Percentile(percent) => format!("p{percent}"),
-            Figure::Rate => "rate".to_owned(),
-            Figure::Count => "count".to_owned(),
-            Figure::Errors | Figure::ErrorShare => "errors".to_owned(),
-        };
+        let figure = self.figure.name();
         let limit = self.figure.shown(self.limit);
         write!(f, "{} {figure} {comparison} {limit}", self.step)
     }

@@ -74,6 +74,7 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--json", Nothing),
     ("--key", File),
     ("--latency", Value(&["5hush"])),
+    ("--limit", Value(&["hush p99 +1%", "push p99 +hush", "push hush +1%"])),
     ("--lines", Nothing),
     ("--max-users", Value(&[])),
     ("--no-history", Nothing),
@@ -143,7 +144,7 @@ const VARIABLES: [(&str, &[&str]); 12] = [
 
 /// Returns all commands, with the arguments that lead to a connection that fails.
 fn commands(script: &str, taken_port: &str) -> Vec<(Vec<String>, bool)> {
-    let commands: [(&[&str], bool); 11] = [
+    let commands: [(&[&str], bool); 12] = [
         (&["join", NOWHERE, "room:a"], true),
         (&["push", NOWHERE, "room:a", "echo"], true),
         (&["presence", NOWHERE, "room:a"], true),
@@ -151,6 +152,7 @@ fn commands(script: &str, taken_port: &str) -> Vec<(Vec<String>, bool)> {
         (&["script", script, "--url", NOWHERE], true),
         (&["bench", NOWHERE], true),
         (&["bench", "merge", script], false),
+        (&["bench", "compare", script, script], false),
         (&["replay", script], false),
         (&["serve", "--port", taken_port], false),
         (&["completions", "bash"], false),

@@ -9,6 +9,7 @@
 #![cfg(unix)]
 
 mod bench;
+mod bench_compare;
 mod bench_generator;
 mod bench_merge;
 mod bench_results;
