@@ -95,6 +95,13 @@ impl Program {
             .with_context(|| format!("`{}` wrote something that isn't UTF-8", self.shown))
     }
 
+    /// Runs it with its output captured, and returns how it ended, with all that it wrote: standard output comes first.
+    pub(crate) fn transcript(mut self) -> anyhow::Result<(ExitStatus, String)> {
+        let output = self.command.output().with_context(|| self.cannot_start())?;
+        let text = [output.stdout, output.stderr].concat();
+        Ok((output.status, String::from_utf8_lossy(&text).into_owned()))
+    }
+
     /// Runs it with its output captured; `None` if there is no such program or it fails. For questions about what is
     /// installed.
     pub(crate) fn output_if_any(mut self) -> io::Result<Option<String>> {
@@ -202,6 +209,13 @@ mod tests {
     fn captured_errors_are_part_of_the_failure() {
         let error = Program::new("sh").args(["-c", "echo why >&2; exit 1"]).output().unwrap_err();
         assert!(error.to_string().ends_with(": why"), "{error}");
+    }
+
+    #[test]
+    fn a_transcript_has_the_output_of_a_failure() {
+        let failed = Program::new("sh").args(["-c", "echo first; echo why >&2; exit 3"]);
+        let (status, text) = failed.transcript().unwrap();
+        assert_eq!((status.code(), &*text), (Some(3), "first\nwhy\n"));
     }
 
     #[test]

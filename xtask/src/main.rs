@@ -21,6 +21,7 @@ mod workspace;
 use std::env;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use step::Step;
@@ -60,9 +61,21 @@ fn at_the_root() -> anyhow::Result<()> {
 /// Runs the steps from the root of the workspace. Returns true if all of them passed.
 ///
 /// The steps after a failed one run as well, so that one run shows all failures.
-fn run(steps: &[&Step]) -> anyhow::Result<bool> {
+fn run(steps: &[&'static Step]) -> anyhow::Result<bool> {
     at_the_root()?;
-    let reports: Vec<_> = steps.iter().map(|step| step.run()).collect();
-    println!("\n{}", summary::table(&reports));
+    let started = Instant::now();
+    let mut reports = Vec::new();
+    let mut beside = Vec::new();
+    for step in steps {
+        if step.runs_beside() && steps.len() > 1 {
+            beside.push(step.start());
+        } else {
+            reports.push(step.run());
+        }
+    }
+    for step in beside {
+        reports.push(step.finish()?);
+    }
+    println!("\n{}", summary::table(&reports, started.elapsed()));
     Ok(reports.iter().all(summary::Report::passed))
 }

@@ -1,7 +1,11 @@
 //! The list of steps, and their selection.
 
+use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use anyhow::anyhow;
+
+use crate::command::Program;
 use crate::programs;
 use crate::steps::{
     api, bare_metal, cargo, counts, coverage, deny, examples, features, files, fuzz, miri, outside,
@@ -25,10 +29,10 @@ pub(crate) const ALL: &[Step] = &[
     Step { name: "supabase", about: "Supabase's official clients", check: cargo::supabase },
     Step { name: "faults", about: "real faults, noticed and healed in time", check: runs::faults },
     Step { name: "hostile", about: "a server that attacks every adapter", check: runs::hostile },
-    Step { name: "soak", about: "traffic under faults, for a minute", check: runs::soak },
     Step { name: "counts", about: "instructions and allocations", check: counts::check },
     Step { name: "examples", about: "the examples run and exit with 0", check: examples::check },
     Step { name: "outside", about: "the docs' programs, elsewhere", check: outside::check },
+    Step { name: "soak", about: "traffic under faults, for a minute", check: runs::soak },
     Step { name: "doc", about: "the docs build without a warning", check: cargo::doc },
     Step { name: "api", about: "the public APIs are those in api/", check: api::check },
     Step { name: "fuzz-build", about: "the fuzz targets build", check: fuzz::build },
@@ -58,6 +62,9 @@ const ON_REQUEST: &[Step] = &[
     Step { name: "counts-accept", about: "store the counts of today", check: counts::accept },
 ];
 
+/// Steps that mostly wait. In a run of several, they run beside the steps after them, which mostly build.
+const BESIDE: [&str; 1] = ["soak"];
+
 /// Text of a passed step for the summary, if there is one.
 pub(crate) type Outcome = anyhow::Result<Option<String>>;
 
@@ -70,6 +77,30 @@ pub(crate) struct Step {
 }
 
 impl Step {
+    /// Returns true if other steps may run at the same time.
+    pub(crate) fn runs_beside(&self) -> bool {
+        BESIDE.contains(&self.name)
+    }
+
+    /// Runs the step in a process of its own, while others run here.
+    pub(crate) fn start(&'static self) -> Beside {
+        println!("\n=== {}: begins, and is reported at the end", self.name);
+        Beside { step: self, thread: thread::spawn(|| self.run_elsewhere()) }
+    }
+
+    fn run_elsewhere(&self) -> (Report, String) {
+        let started = Instant::now();
+        let ran = Program::cargo().args(["xtask", "ci", self.name]).transcript();
+        let (outcome, text) = match ran {
+            Ok((status, text)) if status.success() => (Ok(None), text),
+            Ok((status, text)) => {
+                (Err(anyhow!("`cargo xtask ci {}` ended with {status}", self.name)), text)
+            }
+            Err(error) => (Err(error), String::new()),
+        };
+        (Report { name: self.name, took: started.elapsed(), outcome }, text)
+    }
+
     /// Runs the step under a header line.
     pub(crate) fn run(&self) -> Report {
         println!("\n=== {}: {}", self.name, self.about);
@@ -82,11 +113,30 @@ impl Step {
     }
 }
 
-/// Returns the steps that the command line names; `ci` stands for all. `None` if it names no step, or an unknown one.
+/// A step that runs while others do.
+pub(crate) struct Beside {
+    step: &'static Step,
+    thread: JoinHandle<(Report, String)>,
+}
+
+impl Beside {
+    /// Waits for its end, and prints what it printed.
+    pub(crate) fn finish(self) -> anyhow::Result<Report> {
+        println!("\n=== {}: {}", self.step.name, self.step.about);
+        let (report, text) =
+            self.thread.join().map_err(|_| anyhow!("the thread of {} panicked", self.step.name))?;
+        print!("{text}");
+        Ok(report)
+    }
+}
+
+/// Returns the steps that the command line names. `ci` stands for all, or says that what follows is a step where a program
+/// has the same name. `None` if it names no step, or an unknown one.
 pub(crate) fn select(names: &[String]) -> Option<Vec<&'static Step>> {
     match names {
         [] => None,
         [name] if name == "ci" => Some(ALL.iter().collect()),
+        [name, steps @ ..] if name == "ci" => select(steps),
         names => {
             let find = |name| ALL.iter().chain(ON_REQUEST).find(|step| step.name == name);
             names.iter().map(find).collect()
@@ -97,7 +147,7 @@ pub(crate) fn select(names: &[String]) -> Option<Vec<&'static Step>> {
 /// Returns the help text for a wrong command line.
 pub(crate) fn usage() -> String {
     let mut text = String::from(
-        "usage: cargo xtask ci | STEP... | PROGRAM ARGS...\n\nsteps, in the order of ci:\n",
+        "usage: cargo xtask ci [STEP...] | STEP... | PROGRAM ARGS...\n\nsteps, in the order of ci:\n",
     );
     let line = |name: &str, about: &str| format!("  {name:<14}{about}\n");
     text.extend(ALL.iter().map(|step| line(step.name, step.about)));
@@ -126,12 +176,21 @@ mod tests {
     #[test]
     fn steps_run_in_the_order_they_are_named() {
         assert_eq!(names(&["doc", "fmt"]), Some(vec!["doc", "fmt"]));
+        assert_eq!(names(&["ci", "soak", "fmt"]), Some(vec!["soak", "fmt"]));
     }
 
     #[test]
     fn an_unknown_step_or_none_is_refused() {
         assert_eq!(names(&[]), None);
         assert_eq!(names(&["fmt", "fnt"]), None);
+        assert_eq!(names(&["ci", "fnt"]), None);
+    }
+
+    #[test]
+    fn what_runs_beside_others_is_a_step() {
+        let beside: Vec<&str> =
+            ALL.iter().filter(|step| step.runs_beside()).map(|step| step.name).collect();
+        assert_eq!(beside, BESIDE);
     }
 
     #[test]

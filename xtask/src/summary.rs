@@ -18,8 +18,9 @@ impl Report {
     }
 }
 
-/// Returns a line for each step: its name, its verdict, its time and its text; then the total.
-pub(crate) fn table(reports: &[Report]) -> String {
+/// Returns a line for each step: its name, its verdict, its time and its text; then the time that all took, which is less
+/// than their sum if some ran at the same time.
+pub(crate) fn table(reports: &[Report], took: Duration) -> String {
     let mut text = String::new();
     for report in reports {
         let (verdict, note) = match &report.outcome {
@@ -29,10 +30,9 @@ pub(crate) fn table(reports: &[Report]) -> String {
         let line = format!("{:<14}{verdict:<8}{}  {note}", report.name, seconds(report.took));
         let _infallible = writeln!(text, "{}", line.trim_end());
     }
-    let total = reports.iter().map(|report| report.took).sum();
     let failed = reports.iter().filter(|report| !report.passed()).count();
     let verdict = if failed == 0 { "passed".to_owned() } else { format!("{failed} FAILED") };
-    let _infallible = writeln!(text, "{:<14}{verdict:<8}{}", "total", seconds(total));
+    let _infallible = writeln!(text, "{:<14}{verdict:<8}{}", "total", seconds(took));
     text
 }
 
@@ -62,18 +62,18 @@ mod tests {
             report("doc", 300, Err(anyhow!("cargo doc failed\nand more"))),
         ];
         assert_eq!(
-            table(&reports),
+            table(&reports, Duration::from_millis(61_700)),
             "fmt           ok          1.2 s\n\
              deny          ok         61.0 s  advisories: not checked\n\
              doc           FAILED      0.3 s  cargo doc failed\n\
-             total         1 FAILED   62.5 s\n"
+             total         1 FAILED   61.7 s\n"
         );
     }
 
     #[test]
     fn all_passed() {
         assert_eq!(
-            table(&[report("fmt", 0, Ok(None))]),
+            table(&[report("fmt", 0, Ok(None))], Duration::ZERO),
             "fmt           ok          0.0 s\ntotal         passed      0.0 s\n"
         );
     }
