@@ -3,6 +3,8 @@
 //! `run` measures all scenarios side by side. The processes that it starts can be started alone: a server, a client or
 //! a floor in one scenario, a single operation. `counts` compares the figures that are the same on every run, for CI.
 
+#[cfg(feature = "recorder")]
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -83,5 +85,7 @@ fn repeat(operation: &str, times: &str) -> anyhow::Result<()> {
 
 #[cfg(feature = "recorder")]
 fn recorded(rounds: Option<&&str>) -> anyhow::Result<()> {
-    recorder::run(rounds.map_or(Ok(9), |rounds| rounds.parse())?)
+    let rounds = rounds.map_or(Ok(9), |rounds| rounds.parse())?;
+    writeln!(std::io::stdout(), "{}", suite::recorded::ratios(&recorder::MODES, rounds)?)?;
+    recorder::million()
 }

@@ -13,8 +13,6 @@ use phx_tokio::recorder::{
     Payloads, Recorder, RecordingFile, RecordingOptions, Ring, RingLimits, replay,
 };
 
-use crate::suite::recorded::ratios;
-
 /// Messages in the file.
 const MESSAGES: u64 = 1_000_000;
 
@@ -67,11 +65,10 @@ pub(crate) fn on(builder: SocketBuilder) -> anyhow::Result<SocketBuilder> {
     })
 }
 
-/// Measures everything.
-pub(crate) fn run(rounds: u32) -> anyhow::Result<()> {
-    writeln!(std::io::stdout(), "{}", ratios(rounds)?)?;
+/// Writes a million messages to a file, and replays it.
+pub(crate) fn million() -> anyhow::Result<()> {
     let path = path("million");
-    let measured = million(&path);
+    let measured = write_and_replay(&path);
     fs::remove_file(&path)?;
     measured
 }
@@ -80,7 +77,7 @@ fn path(name: &str) -> std::path::PathBuf {
     std::env::temp_dir().join(format!("phx-bench-{name}-{}.jsonl", std::process::id()))
 }
 
-fn million(path: &Path) -> anyhow::Result<()> {
+fn write_and_replay(path: &Path) -> anyhow::Result<()> {
     let file = RecordingFile::create_with(path, u64::MAX)?;
     let started = Instant::now();
     let mut socket = Recorder::from(file.clone()).socket(Config::default(), 1);

@@ -2,9 +2,9 @@
 
 use super::rounds;
 
-/// Returns the CPU time of each way of recording beside none, as a table in Markdown.
-pub(crate) fn ratios(rounds: u32) -> anyhow::Result<String> {
-    let medians = rounds::measure(&rounds::recorded(&crate::recorder::MODES), rounds)?;
+/// Returns the CPU time of each of these ways of recording beside none, as a table in Markdown.
+pub(crate) fn ratios(modes: &[&str], rounds: u32) -> anyhow::Result<String> {
+    let medians = rounds::measure(&rounds::recorded(modes), rounds)?;
     let mut text = "| scenario | recorder | CPU us | beside none |\n|---|---|---|---|\n".to_owned();
     for off in medians.rows().iter().filter(|cost| cost.client.ends_with(" off")) {
         for cost in medians.rows().iter().filter(|cost| cost.scenario == off.scenario) {
