@@ -52,7 +52,7 @@ use options::Options;
 use outputs::Outputs;
 use plan::Plan;
 use recorder::{StepName, Window};
-use run_log::End;
+use run_log::{End, UNFINISHED};
 use shown::show;
 use summary::Summary;
 
@@ -89,11 +89,13 @@ async fn run_scenario(
     wait_for_start(&options, interrupt).await?;
     let (mut measured, interrupted) = crowd.run(outputs, interrupt).await;
     let generator = measured.generator();
-    let end = End { interrupted: interrupted.is_some(), generator, ..crowd.end_of() };
+    let is_cut = interrupted.is_none() && crowd.is_unfinished();
+    let end = End { interrupted: interrupted.is_some(), is_cut, generator, ..crowd.end_of() };
     let summary = complete(&options, plan, &end, &mut measured)?;
     let performed = |(_, window): &(_, Window)| !window.latencies.is_empty();
     match interrupted {
         Some(signal) => Err(Failure::Interrupted(signal)),
+        None if end.is_cut => Err(Failure::failed(UNFINISHED)),
         None if !summary.measured.steps.iter().any(performed) => {
             Err(Failure::failed("no step succeeded"))
         }
@@ -162,6 +164,9 @@ fn complete<'a>(
     summary.worker = options.worker;
     if end.interrupted {
         summary.problems.push(format!("it was interrupted after {after:.1} of {of:.1} s"));
+    }
+    if end.is_cut {
+        summary.problems.push(format!("{UNFINISHED}, after {after:.1} s"));
     }
     if let Some(doubt) = end.generator.and_then(|generator| generator.doubt()) {
         terminal::warning(&doubt);

@@ -101,6 +101,7 @@ impl Crowd {
             has_presence,
             opened: Arc::default(),
             connected: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
             traffic: Mutex::default(),
         };
         Ok(Crowd { shared: Arc::new(shared), stages, is_open, longest_step, worker })
@@ -130,6 +131,10 @@ impl Crowd {
     pub(super) fn in_words(&self) -> String {
         let (most, duration) = (self.stages.most(), self.stages.duration());
         let duration = humantime::format_duration(duration);
+        if let Some(passes) = self.shared.options.users.passes {
+            let times = if passes == 1 { "once" } else { &format!("{passes} times") };
+            return format!("up to {most} users, each {times}, for at most {duration}");
+        }
         match self.is_open {
             true => format!(
                 "up to {most} users a second for {duration}, at most {} at a time",
@@ -146,6 +151,19 @@ impl Crowd {
             _ => None,
         });
         std::iter::once(&*self.shared.options.url).chain(steps).collect()
+    }
+
+    /// Returns true if users have more passes to make. A stage may have ended some of them before.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.has_passes() && !self.have_finished()
+    }
+
+    fn has_passes(&self) -> bool {
+        self.shared.options.users.passes.is_some()
+    }
+
+    fn have_finished(&self) -> bool {
+        self.shared.finished.load(Ordering::Relaxed) >= self.most_users()
     }
 
     fn reconnects(&self) -> u64 {
@@ -193,7 +211,9 @@ impl Crowd {
         // Those that haven't ended are dropped.
         users.tasks.shutdown().await;
         let at = at.unwrap_or_else(|| start.elapsed());
-        measured.sample(&self.shared.recorder, at, self.period() / 2);
+        // What is left for a last sample may be all there is.
+        let shortest = if measured.samples.is_empty() { Duration::ZERO } else { self.period() / 2 };
+        measured.sample(&self.shared.recorder, at, shortest.max(Duration::from_millis(1)));
         measured.last_row(at, 0);
         (measured, interrupted.or(interrupted_again))
     }
@@ -217,6 +237,9 @@ impl Crowd {
         let mut rows = measured.rows(start);
         let progress = Progress::start(duration);
         loop {
+            if self.has_passes() && self.have_finished() {
+                return None;
+            }
             let arrival = arrivals.peek().map(|(number, after)| (*number, start + *after));
             tokio::select! {
                 biased;
@@ -261,14 +284,23 @@ impl Crowd {
             let number = self.worker.number_of(place as u64);
             let shared = Arc::clone(&self.shared);
             users.tasks.spawn(async move {
+                let mut passes = shared.options.users.passes;
                 loop {
-                    match user::pass(&shared, number, None, &mut stop).await {
-                        Ended::Stopped => return place,
-                        Ended::Whole => tokio::task::yield_now().await,
+                    let ended = user::pass(&shared, number, None, &mut stop).await;
+                    if ended == Ended::Stopped {
+                        return place;
+                    }
+                    passes = passes.map(|passes| passes.saturating_sub(1));
+                    if passes == Some(0) {
+                        shared.finished.fetch_add(1, Ordering::Relaxed);
+                        return place;
+                    }
+                    match ended {
                         Ended::Failed => tokio::select! {
                             () = sleep(PAUSE) => {}
                             () = stop.asked() => return place,
                         },
+                        Ended::Whole | Ended::Stopped => tokio::task::yield_now().await,
                     }
                 }
             });
@@ -299,7 +331,10 @@ impl Crowd {
 
     /// The time between samples: a hundred or so are enough for a plot.
     fn period(&self) -> Duration {
-        (self.stages.duration() / 120).clamp(Duration::from_millis(100), Duration::from_secs(10))
+        let period = self.stages.duration() / 120;
+        // With passes the run may be over long before its time.
+        let most = if self.has_passes() { 1 } else { 10 };
+        period.clamp(Duration::from_millis(100), Duration::from_secs(most))
     }
 }
 

@@ -9,7 +9,7 @@ use super::measure::Measured;
 use super::plan::Plan;
 use super::recorder::{MAX_KINDS, StepName, Window};
 use super::run_log::read::{Log, Part};
-use super::run_log::{End, TaggedStep};
+use super::run_log::{End, TaggedStep, UNFINISHED};
 use super::shown::show;
 use super::summary::Summary;
 use super::threshold::{self, Threshold};
@@ -182,6 +182,9 @@ fn problems_of(logs: &[Log]) -> Vec<String> {
             None => problems.push(format!("{who} died: its log stops after {after:.1} s")),
             Some(end) if end.interrupted => {
                 problems.push(format!("{who} was interrupted after {after:.1} s"));
+            }
+            Some(end) if end.is_cut => {
+                problems.push(format!("{who}: {UNFINISHED}, after {after:.1} s"));
             }
             Some(end) if end.ended => {
                 problems

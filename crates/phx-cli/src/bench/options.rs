@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
+use clap::builder::ArgPredicate;
 use phx_tokio::Payload;
 
 use super::crowd::stages::{MAX_TARGET, Stage, stage};
@@ -48,8 +49,15 @@ pub(crate) struct Options {
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = value::number::<u32, 1, 1_000>)]
     pub(super) in_flight: u32,
 
-    /// Duration of the measurement.
-    #[arg(long, short, value_name = "TIME", default_value = "10s", value_parser = value::time)]
+    /// Duration of the measurement. With --passes the longest, which is 1h by default.
+    #[arg(
+        long,
+        short,
+        value_name = "TIME",
+        default_value = "10s",
+        default_value_if("passes", ArgPredicate::IsPresent, "1h"),
+        value_parser = value::time
+    )]
     pub(super) duration: Duration,
 
     /// Bytes of each payload, at least 11.
@@ -155,6 +163,10 @@ pub(super) struct Users {
     /// Users at a time with --arrival-rate. An arrival beyond it is counted as a failure.
     #[arg(long, value_name = "COUNT", default_value_t = 1_000, value_parser = value::number::<u32, 1, { MAX_TARGET as u64 }>)]
     pub(super) max_users: u32,
+
+    /// Times that each user performs the scenario. The run ends with the last user; if its time is over before, the exit code is 6.
+    #[arg(long, value_name = "COUNT", requires = "scenario", conflicts_with = "arrival_rate", value_parser = value::number::<u32, 1, { u32::MAX as u64 }>)]
+    pub(super) passes: Option<u32>,
 
     /// The seed of choices, pauses and rows that are drawn at random. Default: another one each time.
     #[arg(long, value_name = "NUMBER", requires = "scenario", value_parser = value::number::<u64, 0, { u64::MAX }>)]

@@ -45,6 +45,9 @@ pub(super) const START: &str = "#[StartTime: ";
 /// What latencies from when a step was sent, and not from when it was due, add to the tag of the step.
 pub(super) const SENT: &str = "/sent";
 
+/// What a run is that was cut.
+pub(super) const UNFINISHED: &str = "the time was over before all users had made their passes";
+
 /// The first comment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Run {
@@ -84,6 +87,9 @@ pub(super) struct End {
     pub(super) interrupted: bool,
     /// True if every connection had ended before the run was over.
     pub(super) ended: bool,
+    /// True if users had more passes to make when the time was over; logs of earlier versions don't have it.
+    #[serde(default)]
+    pub(super) is_cut: bool,
     /// The load of the generator itself; logs of earlier versions don't have it.
     pub(super) generator: Option<Generator>,
 }

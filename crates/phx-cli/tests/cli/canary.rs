@@ -83,6 +83,7 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--noproxy", Value(&["hush", "hush:hush", "*"])),
     ("--output", File),
     ("--param", Value(&["token=hush", "=hush", "a[b=hush"])),
+    ("--passes", Value(&["99999999999"])),
     ("--payload", Value(&["{\"key\":\"hush\"}", "{\"key\":hush}", "\"hush\""])),
     ("--port", Value(&["99999999"])),
     ("--proxy", Value(PROXIES)),

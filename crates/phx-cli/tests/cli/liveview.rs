@@ -16,7 +16,7 @@ async fn run(steps: &str, options: &[&str]) -> Ended {
     let path = folder.path().join("view.jsonl");
     fs::write(&path, steps).unwrap();
     let url = format!("ws://{}/live", app.address());
-    let bench = ["bench", &url, "--scenario", path.to_str().unwrap(), "-d", "1s", "--json"];
+    let bench = ["bench", &url, "--scenario", path.to_str().unwrap(), "--passes", "1", "--json"];
     let ended = phx(&[&bench[..], options].concat()).await;
     tokio::time::timeout(PATIENCE, app.stop()).await.unwrap();
     ended

@@ -37,7 +37,7 @@ async fn every_scenario_of_the_page_runs() {
         let has_view = text.contains(r#""do": "mount""#);
         let url = if has_view { &view_url } else { &server.url };
         let path = folder.path().join(name).display().to_string();
-        let bench = ["bench", url, "--scenario", &path, "--users", "2", "-d", "3s"];
+        let bench = ["bench", url, "--scenario", &path, "--users", "2", "--passes", "1"];
         let ended = phx(&[&bench[..], &["--json"]].concat()).await;
         assert_eq!(ended.code, Some(0), "{name}: {ended:?}");
         let result: Value = serde_json::from_str(&ended.out).unwrap();

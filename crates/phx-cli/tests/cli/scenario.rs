@@ -135,10 +135,9 @@ async fn loops_groups_and_choices() {
                     {"do": "push", "topic": "room:${user}", "event": "echo", "name": "rarely"}
             {"do": "end"}
         {"do": "end"}
-        {"do": "end"}
-        {"do": "sleep", "ms": 80000000}"#,
+        {"do": "end"}"#,
     );
-    let ended = run(&server, &scenario, &["-d", "2s", "--seed", "1"]).await;
+    let ended = run(&server, &scenario, &["--passes", "1", "--seed", "1"]).await;
     let count = |name| step(&ended, name)["count"].as_u64().unwrap();
     assert_eq!((count("group all"), count("often") + count("rarely")), (1, 100));
     assert!((60..90).contains(&count("often")), "{}", count("often"));
@@ -215,7 +214,10 @@ async fn failures_of_steps_are_counted_by_class() {
 async fn users_arrive_at_a_rate() {
     let server = Server::start().await;
     let scenario = in_a_room(r#"{"do": "sleep", "ms": 1, "to_ms": 5}"#);
-    let ended = run(&server, &scenario, &["--arrival-rate", "50", "-d", "1s"]).await;
+    // On a busy machine those who arrive last need some time after the others.
+    let and_rest = ["--stage", "0s:0", "--stage", "2s:0"];
+    let arrivals = ["--arrival-rate", "50", "--stage", "1s:50"];
+    let ended = run(&server, &scenario, &[&arrivals[..], &and_rest].concat()).await;
     assert_eq!(step(&ended, "connect")["count"], 50);
     let stages =
         ["--arrival-rate", "0.5", "--stage", "500ms:100", "--stage", "0s:0", "--stage", "100ms:0"];
@@ -228,6 +230,40 @@ async fn users_arrive_at_a_rate() {
             .await;
     assert_eq!(step(&ended, "connect")["count"], 5);
     assert_eq!(step(&ended, "arrival")["errors"], json!({ "too many users": 45 }));
+    server.stops_empty().await;
+}
+
+#[tokio::test]
+async fn users_end_after_their_passes() {
+    let server = Server::start().await;
+    let scenario = in_a_room(r#"{"do": "push", "topic": "room:${user}", "event": "echo"}"#);
+    // A second of an hour is enough for a sample.
+    let ended = run(&server, &scenario, &["--users", "3", "--passes", "4"]).await;
+    assert_eq!(step(&ended, "push echo")["count"], 12, "{ended:?}");
+    let result: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(result["load"], "up to 3 users, each 4 times, for at most 1h");
+    assert!(!result["samples"].as_array().unwrap().is_empty() && result["complete"] == true);
+    // A pass that fails is one too.
+    let failing = in_a_room(r#"{"do": "push", "topic": "room:none", "event": "echo"}"#)
+        .replace("room:${user}", "rejected");
+    let ended = run(&server, &failing, &["--users", "2", "--passes", "1"]).await;
+    assert_eq!(step(&ended, "join")["errors"], json!({ "rejected": 2 }), "{ended:?}");
+    // A worker without users ends at once.
+    let share = ["--users", "1", "--passes", "1", "--worker", "2/2"];
+    run(&server, &scenario, &share).await.badly(6, "no step succeeded");
+
+    let folder = Folder::with(&format!("{scenario}\n{}", r#"{"do": "sleep", "ms": 80000000}"#));
+    folder.write("log.hdr", "");
+    let log = folder.0.path().join("log.hdr").display().to_string();
+    let cut = ["--passes", "1", "-d", "300ms", "--hdr", &log];
+    let ended = run_in(&server, &folder, &cut).await;
+    let why = "the time was over before all users had made their passes";
+    ended.badly(6, why);
+    let result: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(result["complete"], false);
+    phx(&["bench", "merge", &log]).await.badly(6, why);
+    let open = ["--arrival-rate", "1", "--passes", "1"];
+    run(&server, &scenario, &open).await.badly(2, "cannot be used with");
     server.stops_empty().await;
 }
 

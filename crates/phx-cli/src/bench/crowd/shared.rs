@@ -22,6 +22,8 @@ pub(super) struct Shared {
     /// Connections that were opened, and users that connected.
     pub(super) opened: Arc<AtomicU64>,
     pub(super) connected: AtomicU64,
+    /// Users that have made all their passes.
+    pub(super) finished: AtomicU64,
     pub(super) traffic: Mutex<Traffic>,
 }
 
