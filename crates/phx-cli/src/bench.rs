@@ -24,6 +24,7 @@ mod load;
 mod machine;
 mod measure;
 mod merge;
+mod metrics;
 mod numbers;
 mod options;
 mod outputs;

@@ -33,7 +33,7 @@ pub(super) struct Measured {
     pub(super) samples: Vec<Sample>,
     /// Where the figures of each interval go.
     outputs: Outputs,
-    /// What was taken for the time series since the last sample.
+    /// What was taken for the files that have each second since the last sample.
     pending: Vec<Window>,
     /// `None` for a run that is over.
     watch: Option<Watch>,
@@ -72,7 +72,7 @@ impl Measured {
 
     /// Ticks at which [`Measured::row`] is called.
     pub(super) fn rows(&self, start: Instant) -> Rows {
-        let every = self.outputs.series_every();
+        let every = self.outputs.every();
         Rows(every.map(|every| {
             let mut ticks = interval_at(start + every, every);
             // After a tick that is late the next one is at a whole second again.
@@ -81,30 +81,27 @@ impl Measured {
         }))
     }
 
-    /// Writes a row of the time series, at this time since the start, with this number of users.
+    /// Writes the files that have each second, at this time since the start, with this number of users.
     pub(super) fn row(&mut self, recorder: &Recorder, at: Duration, users: u64) {
-        let Some(series) = self.outputs.series() else { return };
         let parts = recorder.take();
-        series.add(&parts);
-        series.row(at, users);
+        self.outputs.add(&parts);
+        self.outputs.row(at, users, false);
         for (sum, part) in self.pending.iter_mut().zip(&parts) {
             sum.add(part);
         }
     }
 
-    /// Ends the time series with a row of what the last sample took.
+    /// Writes them a last time with what the last sample took.
     pub(super) fn last_row(&mut self, at: Duration, users: u64) {
-        if let Some(series) = self.outputs.series() {
-            series.row(at, users);
-        }
+        self.outputs.row(at, users, true);
     }
 
     /// Takes the recorder's figures as one more sample, unless the time since the last is too short.
     pub(super) fn sample(&mut self, recorder: &Recorder, at: Duration, shortest: Duration) {
         let mut window = Window::new();
         let mut parts = recorder.take();
-        if let Some(series) = self.outputs.series() {
-            series.add(&parts);
+        if self.outputs.every().is_some() {
+            self.outputs.add(&parts);
             let fresh = parts.iter().map(|_| Window::new()).collect();
             for (part, pending) in parts.iter_mut().zip(std::mem::replace(&mut self.pending, fresh))
             {
@@ -143,7 +140,7 @@ impl Measured {
     }
 }
 
-/// The times of rows; without a time series there are none.
+/// The times of rows; without a file that has each second there are none.
 #[derive(Debug)]
 pub(super) struct Rows(Option<Interval>);
 

@@ -108,6 +108,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE.csv", value_parser = value::path)]
     pub(super) series: Option<String>,
 
+    /// Write the figures so far in the text format of Prometheus, each second anew.
+    #[arg(long, value_name = "FILE.prom", value_parser = value::path)]
+    pub(super) prometheus: Option<String>,
+
     /// Be the I-th of N workers, which have the same options and share the load. `phx bench merge` makes one report
     /// of their logs.
     #[arg(long, value_name = "I/N", value_parser = worker::parse)]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::metrics::Metrics;
 use super::options::Options;
 use super::plan::Plan;
 use super::recorder::{StepName, Window};
@@ -13,19 +14,23 @@ use super::series::Series;
 pub(super) struct Outputs {
     log: Option<RunLog>,
     series: Option<Series>,
+    metrics: Option<Metrics>,
 }
 
 impl Outputs {
     /// Creates the files, so that a name that can't be used is an error before anything runs.
     pub(super) fn create(options: &Options, plan: &Plan) -> Result<Self, String> {
+        let files = [&options.hdr, &options.output, &options.series, &options.prometheus];
+        let files: Vec<&String> = files.into_iter().flatten().collect();
+        if (1..files.len()).any(|at| files.iter().skip(at).any(|file| *file == files[at - 1])) {
+            return Err("two outputs have the same file".to_owned());
+        }
         let log = options.hdr.as_deref().map(|path| RunLog::create(path, options.worker, plan));
         let log = log.transpose()?;
-        if options.series.is_some() && [&options.hdr, &options.output].contains(&&options.series) {
-            return Err("--series has the same file as another output".to_owned());
-        }
         let time = Duration::try_from_secs_f64(plan.duration_s).unwrap_or(Duration::MAX);
         let series = options.series.as_deref().map(|path| Series::create(path, time));
-        Ok(Outputs { log, series: series.transpose()? })
+        let metrics = options.prometheus.as_deref().map(Metrics::create);
+        Ok(Outputs { log, series: series.transpose()?, metrics: metrics.transpose()? })
     }
 
     pub(super) fn begin(&mut self, steps: &[StepName], start: SystemTime) {
@@ -34,6 +39,9 @@ impl Outputs {
         }
         if let Some(series) = &mut self.series {
             series.begin(steps, start);
+        }
+        if let Some(metrics) = &mut self.metrics {
+            metrics.begin(steps);
         }
     }
 
@@ -44,19 +52,36 @@ impl Outputs {
         }
     }
 
-    /// The time series, if one is wanted.
-    pub(super) fn series(&mut self) -> Option<&mut Series> {
-        self.series.as_mut()
+    /// Takes what was measured for the files that don't wait for an interval's end.
+    pub(super) fn add(&mut self, windows: &[Window]) {
+        if let Some(series) = &mut self.series {
+            series.add(windows);
+        }
+        if let Some(metrics) = &mut self.metrics {
+            metrics.add(windows);
+        }
     }
 
-    /// Time between two rows of the time series, if one is wanted.
-    pub(super) fn series_every(&self) -> Option<Duration> {
-        self.series.as_ref().map(Series::every)
+    /// Writes these files at this time since the start, the last time even if an interval isn't over.
+    pub(super) fn row(&mut self, at: Duration, users: u64, is_last: bool) {
+        if let Some(series) = self.series.as_mut().filter(|series| is_last || series.is_due(at)) {
+            series.row(at, users);
+        }
+        if let Some(metrics) = &mut self.metrics {
+            metrics.replace(users, true);
+        }
+    }
+
+    /// Time between two calls of [`Outputs::row`], if there is such a file.
+    pub(super) fn every(&self) -> Option<Duration> {
+        let metrics = self.metrics.as_ref().map(|_| Duration::from_secs(1));
+        metrics.or(self.series.as_ref().map(Series::every))
     }
 
     /// Completes all of them, and returns why one isn't complete, if so.
     pub(super) fn end(self, end: &End) -> Result<(), String> {
         let log = self.log.map_or(Ok(()), |log| log.end(end));
         log.and(self.series.map_or(Ok(()), Series::end))
+            .and(self.metrics.map_or(Ok(()), Metrics::end))
     }
 }

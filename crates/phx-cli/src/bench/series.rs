@@ -66,6 +66,11 @@ impl Series {
         self.every
     }
 
+    /// True if an interval that ends at this time is a whole one, but for what timers are early.
+    pub(super) fn is_due(&self, at: Duration) -> bool {
+        at.saturating_sub(self.last) + Duration::from_millis(500) > self.every
+    }
+
     pub(super) fn begin(&mut self, steps: &[StepName], start: SystemTime) {
         self.steps = steps.iter().map(|step| (step.clone(), field(&step.name))).collect();
         self.windows = steps.iter().map(|_| Window::new()).collect();
@@ -222,5 +227,11 @@ mod tests {
         let interval = |seconds| interval(Duration::from_secs(seconds)).as_secs_f64();
         assert_eq!([0, 1, 10_000, 20_000].map(interval), [1.0, 1.0, 1.0, 2.0]);
         assert_eq!(interval(10_000_000), 1_000.0);
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("series.csv").display().to_string();
+        let mut series = Series::create(&path, Duration::from_secs(30_000)).unwrap();
+        series.row(Duration::from_secs(3), 0);
+        let due = [4.0, 5.0, 5.99, 6.0].map(|at| series.is_due(Duration::from_secs_f64(at)));
+        assert_eq!(due, [false, false, true, true]);
     }
 }

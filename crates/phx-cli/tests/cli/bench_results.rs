@@ -120,6 +120,42 @@ async fn a_time_series_has_all_that_was_measured() {
     server.stops_empty().await;
 }
 
+/// A sample of the text format.
+fn metric(text: &str, name: &str) -> Option<f64> {
+    let of_name = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
+    text.lines().find_map(of_name)
+}
+
+#[tokio::test]
+async fn metrics_are_replaced_while_the_run_goes_on() {
+    let server = Server::start().await;
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("run.prom").display().to_string();
+    let bench = ["bench", &server.url, "-s", "2", "-d", "1h", "--rate", "100", "--json"];
+    let bench = Phx::start(&[&bench[..], &["--prometheus", &path]].concat());
+    let count = r#"phx_bench_latency_seconds_count{step="push echo"}"#;
+    let read = || fs::read_to_string(&path).unwrap_or_default();
+    let is_written = async {
+        while metric(&read(), count).unwrap_or(0.0) == 0.0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, is_written).await.expect("figures in time");
+    let running = read();
+    assert_eq!(metric(&running, "phx_bench_running"), Some(1.0), "{running}");
+    assert_eq!(metric(&running, "phx_bench_users"), Some(2.0), "{running}");
+    let ended = bench.interrupted().await;
+    let result: Value = serde_json::from_str(&ended.out).unwrap();
+    let last = read();
+    assert_eq!(metric(&last, count), result["replies"].as_f64(), "{last}");
+    assert_eq!(metric(&last, "phx_bench_running"), Some(0.0), "{last}");
+    let infinite = r#"phx_bench_latency_seconds_bucket{step="push echo",le="+Inf"}"#;
+    assert_eq!(metric(&last, infinite), result["replies"].as_f64(), "{last}");
+    let files = fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(files, 1, "nothing is left beside it");
+    server.stops_empty().await;
+}
+
 /// A scenario's data, variables and answers aren't in it, and it can be used while the run goes on.
 #[tokio::test]
 async fn a_time_series_of_a_scenario_has_no_values() {
@@ -137,7 +173,7 @@ async fn a_time_series_of_a_scenario_has_no_values() {
     fs::write(at("users.jsonl"), scenario).unwrap();
     let (scenario, path) = (at("users.jsonl"), at("run.csv"));
     let bench = ["bench", &server.url, "--scenario", &scenario, "-d", "1h", "--series", &path];
-    let bench = Phx::start(&bench);
+    let bench = Phx::start(&[&bench[..], &["--prometheus", &at("run.prom")]].concat());
     let is_written = async {
         while fs::read_to_string(&path).unwrap_or_default().lines().count() < 9 {
             tokio::task::yield_now().await;
@@ -148,6 +184,10 @@ async fn a_time_series_of_a_scenario_has_no_values() {
     assert_eq!(ended.code, Some(130), "{ended:?}");
     let series = fs::read_to_string(&path).unwrap();
     assert!(!series.contains("hush"), "{series}");
+    let metrics = fs::read_to_string(at("run.prom")).unwrap();
+    let failed = r#"phx_bench_errors_total{step="push fail",class="replied error"}"#;
+    assert_eq!(metric(&metrics, failed), Some(1.0), "{metrics}");
+    assert!(!metrics.contains("hush"), "{metrics}");
     let failed = series.lines().filter(|line| line.contains(",1,push fail,0,0.000,1,0,,"));
     assert_eq!(failed.count(), 1, "{series}");
     assert!(series.contains(r#",1,"'=""x"",y",1,"#), "{series}");
@@ -165,11 +205,12 @@ async fn files_are_written_through_no_link_and_before_anything_runs() {
     for path in [&*link, "/dev/null", "no/such/directory/file"] {
         let ended = phx(&["bench", nowhere, "--hdr", path]).await;
         ended.badly(2, "can't write ");
+        phx(&["bench", nowhere, "--prometheus", path]).await.badly(2, "can't write ");
         phx(&["bench", nowhere, "--series", path]).await.badly(2, "can't write ");
     }
-    for other in ["--hdr", "--output"] {
+    for other in ["--hdr", "--output", "--prometheus"] {
         let ended = phx(&["bench", nowhere, "--series", &at("run"), other, &at("run")]).await;
-        ended.badly(2, "--series has the same file as another output");
+        ended.badly(2, "two outputs have the same file");
     }
     let server = Server::start().await;
     phx(&["bench", &server.url, "-d", "100ms", "-o", &link]).await.badly(2, "a symbolic link");

@@ -88,6 +88,7 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--port", Value(&["99999999"])),
     ("--proxy", Value(PROXIES)),
     ("--pretty", Nothing),
+    ("--prometheus", File),
     ("--private", Nothing),
     ("--rate", Value(&["-hush"])),
     ("--quiet", Nothing),
@@ -200,7 +201,7 @@ async fn no_option_shows_its_value() {
     let directory = TempDir::new().unwrap();
     let secret = file(&directory, "secret", "hush\n-----BEGIN hush-----\nhush\n");
     let missing = directory.path().join("missing").display().to_string();
-    // Commands that write may create it; `--hdr` and `--series` do before anything runs.
+    // Commands that write may create it; `--hdr` and others do before anything runs.
     let unmade = directory.path().join("unmade").display().to_string();
     let large = file(&directory, "large", &"hush".repeat(1 << 15));
     let script = file(&directory, "script", "{\"do\":\"connect\"}\n");
@@ -230,7 +231,7 @@ async fn no_option_shows_its_value() {
                         forms.push(with(&format!("{pair}@{path}")));
                     }
                 }
-                File if ["--hdr", "--series"].contains(name) => {
+                File if ["--hdr", "--prometheus", "--series"].contains(name) => {
                     forms.push(with(&format!("@{unmade}")));
                 }
                 File => {
