@@ -7,8 +7,11 @@ export async function run(job) {
   globalThis.job = job
   globalThis.ask = async (path, body) => (await send(path, body)).text()
   globalThis.passed = () => send("passed", "")
-  globalThis.failed = why => send("failed", why)
+  globalThis.failed = why => {
+    globalThis.note?.(`failed: ${why}`)
+    return send("failed", why)
+  }
   addEventListener("error", event => failed(`${event.message}`))
   addEventListener("unhandledrejection", event => failed(`${event.reason}`))
-  await init({ module_or_path: "/page_bg.wasm" })
+  globalThis.program = await init({ module_or_path: "/page_bg.wasm" })
 }

@@ -68,7 +68,7 @@ async fn answer(stream: TcpStream, handler: &Handler) -> Option<()> {
     };
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\
-         cache-control: no-store\r\nconnection: close\r\n\r\n",
+         cache-control: no-cache\r\nconnection: close\r\n\r\n",
         body.len()
     );
     let mut stream = reader.into_inner().into_inner();

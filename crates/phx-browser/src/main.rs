@@ -1,5 +1,11 @@
 //! `cargo xtask web`: phx-web in a real browser, with a table of the results. Built for WebAssembly, it is the program that
 //! runs in the browser.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 #![cfg_attr(
     not(target_family = "wasm"),
     expect(clippy::print_stdout, reason = "a command-line program speaks through standard output")
@@ -9,6 +15,8 @@
 mod cases;
 #[cfg(not(target_family = "wasm"))]
 mod http;
+#[cfg(not(target_family = "wasm"))]
+mod life;
 #[cfg(target_family = "wasm")]
 mod page;
 #[cfg(not(target_family = "wasm"))]

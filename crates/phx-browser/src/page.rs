@@ -3,12 +3,16 @@
 use phx_testing::suite::start;
 
 mod host;
+mod life;
 mod stage;
 
 /// Runs the job.
 pub(crate) fn run() {
     std::panic::set_hook(Box::new(|panic| host::failed(&panic.to_string())));
     let name = host::job();
+    if name == "life" {
+        return life::begin();
+    }
     match start::<stage::Browser>(&name) {
         Some(test) => phx_web::spawn_local(async {
             test.await;

@@ -10,6 +10,7 @@ use phx_testing::suite::{Report, table};
 
 use crate::cases::{self, Desk};
 use crate::http::{self, Answer, Handler, Request};
+use crate::life;
 use crate::program::WebProgram;
 
 /// Profile of the page's program: quick to run, and as strict as a test.
@@ -29,7 +30,8 @@ async fn run_with(program: WebProgram, part: &str) -> anyhow::Result<ExitCode> {
     let desk = Arc::new(Desk::default());
     let pages = http::serve(pages(program, Arc::clone(&desk))).await.context("no port")?;
     let began = Instant::now();
-    let reports = cases::run(&desk, pages, part).await?;
+    let mut reports = cases::run(&desk, pages, part).await?;
+    reports.push(life::run(pages, part).await);
     println!("{}", table(&reports));
     println!("{} s", began.elapsed().as_secs());
     let passed = reports.iter().all(Report::passed);
@@ -43,6 +45,7 @@ fn pages(program: WebProgram, desk: Arc<Desk>) -> Arc<Handler> {
         let file = match &*path {
             "/stage.html" => Some((HTML, include_bytes!("../pages/stage.html").to_vec())),
             "/case.html" => Some((HTML, include_bytes!("../pages/case.html").to_vec())),
+            "/life.html" => Some((HTML, include_bytes!("../pages/life.html").to_vec())),
             "/run.mjs" => Some((JAVASCRIPT, include_bytes!("../pages/run.mjs").to_vec())),
             "/worker.mjs" => Some((JAVASCRIPT, include_bytes!("../pages/worker.mjs").to_vec())),
             "/page.js" => Some((JAVASCRIPT, script.clone().into_bytes())),

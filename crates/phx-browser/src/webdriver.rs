@@ -37,10 +37,14 @@ impl Browser {
         // Its sandbox wants more rights than root has in a container, and more shared memory.
         let args = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", &profile];
         let args: Vec<&str> = args.iter().chain(switches).copied().collect();
+        // The driver's own switch, by which hidden pages keep fast timers.
+        let without = ["disable-background-timer-throttling"];
         let patience = u64::try_from(PATIENCE.as_millis()).unwrap();
+        let long = patience * 3;
         let wanted = json!({
-            "goog:chromeOptions": { "args": args },
-            "timeouts": { "script": patience, "pageLoad": patience },
+            "goog:chromeOptions": { "args": args, "excludeSwitches": without },
+            "goog:loggingPrefs": { "browser": "ALL" },
+            "timeouts": { "script": long, "pageLoad": patience },
         });
         let wanted = json!({ "capabilities": { "alwaysMatch": wanted } });
         let session = browser.call("POST", "", &wanted).await;
@@ -64,6 +68,28 @@ impl Browser {
         self.call("POST", "/execute/sync", &body).await
     }
 
+    /// Runs JavaScript in the page with these `arguments` and a function, and returns what that function is called with.
+    pub async fn run_async(&self, script: &str, arguments: &[Value]) -> Value {
+        let body = json!({ "script": script, "args": arguments });
+        self.call("POST", "/execute/async", &body).await
+    }
+
+    /// Goes back by one page, and waits until it is there.
+    pub async fn back(&self) {
+        self.call("POST", "/back", &json!({})).await;
+    }
+
+    /// Opens an empty page in front of the present one, which stays the one for calls. Switching to it would show it again.
+    pub async fn open_in_front(&self) {
+        let new = self.devtools("Target.createTarget", json!({ "url": "about:blank" })).await;
+        self.devtools("Target.activateTarget", json!({ "targetId": new["targetId"] })).await;
+    }
+
+    /// Returns what was written to the console since the last call.
+    pub async fn console(&self) -> Value {
+        self.call("POST", "/se/log", &json!({ "type": "browser" })).await
+    }
+
     /// Waits until an element contains `text`.
     pub async fn sees(&self, selector: &str, text: &str) {
         // The page reports when it has changed.
@@ -75,8 +101,7 @@ impl Browser {
               if (isThere()) { observer.disconnect(); done() }
             })
             observer.observe(document, { subtree: true, childList: true, characterData: true })";
-        let body = json!({ "script": script, "args": [selector, text] });
-        self.call("POST", "/execute/async", &body).await;
+        self.run_async(script, &[Value::from(selector), Value::from(text)]).await;
     }
 
     /// Closes the browser.
@@ -117,7 +142,7 @@ impl Browser {
             (head, body)
         };
         // The driver's own limits are for the page.
-        let (head, body) = timeout(PATIENCE * 2, asking).await.expect("the driver answers");
+        let (head, body) = timeout(PATIENCE * 4, asking).await.expect("the driver answers");
         let mut body: Value = serde_json::from_slice(&body).expect("JSON");
         assert!(head.starts_with("HTTP/1.1 200"), "{}", body["value"]["message"]);
         body["value"].take()

@@ -20,6 +20,11 @@ pub(crate) fn failed(why: &str) {
     call("failed", &[why]);
 }
 
+/// Notes what has happened, for a test that looks.
+pub(crate) fn note(what: &str) {
+    call("note", &[what]);
+}
+
 /// Sends `body` to `path`, and returns the answer; `None` if there is none.
 pub(crate) async fn ask(path: &str, body: &str) -> Option<String> {
     let promise: Promise = call("ask", &[path, body])?.dyn_into().ok()?;

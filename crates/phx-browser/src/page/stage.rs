@@ -20,7 +20,6 @@ impl Stage for Browser {
 
     type Site = Remote;
 
-    #[expect(clippy::expect_used, reason = "a test fails by panicking")]
     async fn start(server: ServerKind) -> Remote {
         let answer = host::ask("start", &json!(server).to_string()).await.expect("an answer");
         let (number, url) = serde_json::from_str(&answer).expect("a number and a URL");
@@ -31,7 +30,6 @@ impl Stage for Browser {
         phx_web::socket(endpoint)
     }
 
-    #[expect(clippy::expect_used, reason = "a test fails by panicking")]
     fn now() -> Instant {
         AdapterRuntime::current().expect("a page or a worker").now()
     }
@@ -42,7 +40,6 @@ impl Site for Remote {
         &self.url
     }
 
-    #[expect(clippy::expect_used, reason = "a test fails by panicking")]
     async fn order(&self, order: Order) -> Answer {
         let order = json!([self.number, order]).to_string();
         let answer = host::ask("order", &order).await.expect("an answer");
