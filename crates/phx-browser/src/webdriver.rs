@@ -1,5 +1,7 @@
 //! A headless Chromium, driven over `WebDriver` by Debian's `chromedriver`.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream as BlockingStream;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -10,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::process::{PATIENCE, Process};
 
-/// Browser with a profile of its own run. Dropping it kills it. Its methods panic where something fails.
+/// Browser with a profile of its own run. Dropping it ends it. Its methods panic where something fails.
 #[derive(Debug)]
 pub struct Browser {
     _driver: Process,
@@ -105,8 +107,9 @@ impl Browser {
     }
 
     /// Closes the browser.
-    pub async fn close(self) {
+    pub async fn close(mut self) {
         self.call("DELETE", "", &Value::Null).await;
+        self.session.clear();
     }
 
     /// Executes a command of the Chrome `DevTools` protocol for the page.
@@ -117,17 +120,10 @@ impl Browser {
 
     /// Sends a request to the driver, and returns the value of its answer.
     async fn call(&self, method: &str, path: &str, body: &Value) -> Value {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let head = format!(
-            "{method} /session{}{path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            self.session,
-            body.len()
-        );
+        let request = self.request(method, path, body);
         let asking = async {
             let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
-            stream.write_all(head.as_bytes()).await.unwrap();
-            stream.write_all(body.as_bytes()).await.unwrap();
+            stream.write_all(request.as_bytes()).await.unwrap();
             // The driver keeps the connection, whatever it is asked for.
             let mut stream = BufReader::new(stream);
             let mut head = String::new();
@@ -146,5 +142,31 @@ impl Browser {
         let mut body: Value = serde_json::from_slice(&body).expect("JSON");
         assert!(head.starts_with("HTTP/1.1 200"), "{}", body["value"]["message"]);
         body["value"].take()
+    }
+
+    fn request(&self, method: &str, path: &str, body: &Value) -> String {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        format!(
+            "{method} /session{}{path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            self.session,
+            body.len()
+        )
+    }
+}
+
+/// Has the driver end the browser, which would outlive the driver, after a test that failed.
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if self.session.is_empty() {
+            return;
+        }
+        let request = self.request("DELETE", "", &Value::Null);
+        // A failure mustn't hide the one before it.
+        let _ = BlockingStream::connect(("127.0.0.1", self.port)).and_then(|mut stream| {
+            stream.set_read_timeout(Some(PATIENCE))?;
+            stream.write_all(request.as_bytes())?;
+            stream.read(&mut [0; 512])
+        });
     }
 }
