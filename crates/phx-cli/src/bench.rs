@@ -11,7 +11,7 @@ use crate::interrupt::{Interrupt, Signal};
 use crate::terminal::{self, DIM, styled};
 
 mod change;
-mod chart;
+pub(crate) mod chart;
 mod command;
 mod compare;
 mod compare_page;
@@ -32,7 +32,7 @@ mod plan;
 mod progress;
 mod quantiles;
 mod recorder;
-mod report;
+pub(crate) mod report;
 mod run_log;
 mod series;
 mod shown;

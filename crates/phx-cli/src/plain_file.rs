@@ -17,6 +17,15 @@ pub(crate) fn create(path: &str) -> Result<File, String> {
     Ok(file)
 }
 
+/// Creates the file, for its owner alone. What is there, a link too, is an error.
+pub(crate) fn create_new(path: &str) -> Result<File, String> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|error| format!("can't create {}: {error}", shown(path)))
+}
+
 /// Opens the file for reading.
 pub(crate) fn open(path: &str) -> Result<File, String> {
     open_plain(path, OpenOptions::new().read(true))

@@ -1,5 +1,6 @@
 //! `phx replay`: what happened in a recorded session, and whether this build does the same.
 
+use std::fs::File;
 use std::io::{BufReader, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,12 @@ use crate::failure::{Code, Failure};
 use crate::plain_file;
 use crate::terminal::{BAD, DIM, NOTE, shown, styled};
 use crate::value;
+
+mod clock;
+mod page;
+
+use clock::clock;
+use page::Page;
 
 /// Show what happened in a recorded session, and replay it.
 ///
@@ -36,36 +43,67 @@ pub(crate) struct Options {
     /// Show only the result of the replay.
     #[arg(long, conflicts_with = "explain")]
     quiet: bool,
+
+    /// Write the timeline to this new file, a page with a picture, instead of printing it.
+    #[arg(long, value_name = "FILE", conflicts_with = "explain", value_parser = value::path)]
+    html: Option<String>,
+}
+
+impl Options {
+    fn open(&self) -> Result<Timeline<BufReader<File>>, Failure> {
+        let file = plain_file::open(&self.file).map_err(Failure::usage)?;
+        let timeline =
+            Timeline::new(BufReader::new(file)).map_err(|error| self.unusable(&error))?;
+        Ok(match timeline.serializer() {
+            "SupabaseV1" => timeline.with_serializer(Arc::new(phx_supabase::V1)),
+            "SupabaseV2" => timeline.with_serializer(Arc::new(phx_supabase::V2)),
+            _ => timeline,
+        })
+    }
+
+    /// What happens next, up to the time at which it stops.
+    fn next(&self, timeline: &mut Timeline<BufReader<File>>) -> Result<Option<Happening>, Failure> {
+        let next = timeline.next_happening().map_err(|error| self.unusable(&error))?;
+        Ok(next.filter(|next| self.until.is_none_or(|until| next.at <= until)))
+    }
+
+    fn unusable(&self, error: &dyn std::error::Error) -> Failure {
+        Failure::usage(format!("{}: {error}", shown(&self.file)))
+    }
+
+    /// The result of the replay, in words.
+    fn result(&self, timeline: Timeline<BufReader<File>>) -> Result<String, ReplayError> {
+        let replayed = timeline.replayed()?;
+        let end = match (self.until, replayed.is_complete) {
+            (_, true) => "",
+            (Some(_), false) => ", up to here",
+            (None, false) => ", up to where the recording was cut",
+        };
+        Ok(format!("same outputs: {} in {} lines{end}", replayed.outputs, replayed.lines))
+    }
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let file = plain_file::open(&options.file).map_err(Failure::usage)?;
-    let unusable = |error: &dyn std::error::Error| {
-        Failure::usage(format!("{}: {error}", shown(&options.file)))
-    };
-    let timeline = Timeline::new(BufReader::new(file)).map_err(|error| unusable(&error))?;
-    let mut timeline = match timeline.serializer() {
-        "SupabaseV1" => timeline.with_serializer(Arc::new(phx_supabase::V1)),
-        "SupabaseV2" => timeline.with_serializer(Arc::new(phx_supabase::V2)),
-        _ => timeline,
-    };
+    let mut timeline = options.open()?;
+    let page = options.html.as_deref().map(plain_file::create_new).transpose();
+    let page = page.map_err(Failure::usage)?;
+    let is_quiet = options.quiet || page.is_some();
     let mut out = anstream::stdout().lock();
     let mut story = options.explain.map(Story::new);
     let mut has_parted = false;
-    while let Some(happening) = timeline.next_happening().map_err(|error| unusable(&error))? {
-        if options.until.is_some_and(|until| happening.at > until) {
-            break;
-        }
+    let mut end = Duration::ZERO;
+    while let Some(happening) = options.next(&mut timeline)? {
+        end = end.max(happening.at);
         let is_shown = match &mut story {
             Some(story) => story.has(&happening),
-            None => !options.quiet,
+            None => !is_quiet,
         };
         if is_shown {
             writeln!(out, "{}", line(&happening))?;
         }
         if !has_parted && let Some(ReplayError::Parted { .. }) = timeline.parted() {
             has_parted = true;
-            if !options.quiet {
+            if !is_quiet {
                 writeln!(out, "{}", styled(BAD, "this build does something else from here on"))?;
             }
         }
@@ -81,20 +119,33 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         }
         _ => {}
     }
-    let replayed = timeline.replayed().map_err(|error| match error {
+    let result = options.result(timeline);
+    if let Some(mut file) = page {
+        let words = match &result {
+            Ok(words) => words.clone(),
+            Err(error) => error.to_string(),
+        };
+        file.write_all(drawn(options, end, &words)?.as_bytes())?;
+    }
+    let result = result.map_err(|error| match error {
         ReplayError::Parted { .. } => {
             Failure::Error(Code::OutputsDiffer, format!("{}: {error}", shown(&options.file)))
         }
-        error => unusable(&error),
+        error => options.unusable(&error),
     })?;
-    let end = match (options.until, replayed.is_complete) {
-        (_, true) => "",
-        (Some(_), false) => ", up to here",
-        (None, false) => ", up to where the recording was cut",
-    };
-    writeln!(out, "same outputs: {} in {} lines{end}", replayed.outputs, replayed.lines)?;
+    writeln!(out, "{result}")?;
     out.flush()?;
     Ok(())
+}
+
+/// Reads the recording once more, since a picture needs its end first.
+fn drawn(options: &Options, end: Duration, result: &str) -> Result<String, Failure> {
+    let mut timeline = options.open()?;
+    let mut page = Page::new(end);
+    while let Some(happening) = options.next(&mut timeline)? {
+        page.add(&happening, |channel| timeline.channel(channel));
+    }
+    Ok(page.html(&shown(&options.file), result))
 }
 
 fn line(happening: &Happening) -> String {
@@ -104,13 +155,6 @@ fn line(happening: &Happening) -> String {
         _ => anstyle::Style::new(),
     };
     format!("{}  {}", styled(DIM, clock(happening.at)), styled(style, shown(&happening.words)))
-}
-
-/// Hours, minutes, seconds and milliseconds.
-fn clock(at: Duration) -> String {
-    let seconds = at.as_secs();
-    let (minutes, millis) = (seconds / 60, at.subsec_millis());
-    format!("{:02}:{:02}:{:02}.{millis:03}", minutes / 60, minutes % 60, seconds % 60)
 }
 
 /// The story of a request: what happened to it, and to its channel and the connection meanwhile.
@@ -147,16 +191,5 @@ impl Story {
             (Stage::Within(_), About::Connection | About::Recording | About::Heartbeat) => true,
             _ => false,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_those_since_the_beginning() {
-        assert_eq!(clock(Duration::ZERO), "00:00:00.000");
-        assert_eq!(clock(Duration::from_millis(90_061_007)), "25:01:01.007");
     }
 }

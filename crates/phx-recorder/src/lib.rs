@@ -109,7 +109,7 @@ pub use reader::{MAX_LINE, ReadError};
 pub use replay::{MAX_SENT, ReplayError, Replayed, replay, replay_with};
 pub use ring::{Ring, RingLimits};
 pub use target::Recorder;
-pub use timeline::{About, Happening, MAX_THINGS, Timeline};
+pub use timeline::{About, Happening, MAX_THINGS, State, Timeline};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -12,9 +12,11 @@ use crate::reader::{ReadError, Reader};
 use crate::replay::{Replay, ReplayError, Replayed};
 
 mod happening;
+mod state;
 mod words;
 
-pub use happening::{About, Happening};
+pub use happening::{About, Happening, State};
+use state::{is_failure, state_of};
 pub use words::MAX_THINGS;
 use words::Words;
 
@@ -95,15 +97,30 @@ impl<R: BufRead> Timeline<R> {
                 self.start.get_or_insert(at.0);
             }
             let is_outcome = matches!(entry, Entry::Event(Event::RequestDone(..)));
+            let (is_failure, state) = (is_failure(&entry), state_of(&entry));
             let happened = self.words.of(line, &entry);
             self.step(line, entry);
             if let Some((line, about, words)) = happened {
                 let at = self.now.saturating_sub(self.start.unwrap_or(self.now));
-                return Ok(Some(Happening { line, at, about, is_outcome, words }));
+                return Ok(Some(Happening {
+                    line,
+                    at,
+                    about,
+                    is_outcome,
+                    is_failure,
+                    state,
+                    words,
+                }));
             }
         }
         self.is_at_end = true;
         Ok(None)
+    }
+
+    /// The name of a channel, by its number: its topic, escaped and cut, or the number.
+    #[must_use]
+    pub fn channel(&self, number: u64) -> String {
+        self.words.channel(number)
     }
 
     /// Why the replay has ended before the recording, if it has.

@@ -27,11 +27,11 @@ pub(super) struct Bar {
 }
 
 /// The labels of an axis.
-pub(super) struct Axis<'a> {
-    pub(super) title: &'a str,
+pub(crate) struct Axis<'a> {
+    pub(crate) title: &'a str,
     /// The approximate number of marks.
-    pub(super) ticks: u32,
-    pub(super) label: &'a dyn Fn(f64) -> String,
+    pub(crate) ticks: u32,
+    pub(crate) label: &'a dyn Fn(f64) -> String,
 }
 
 /// Lines over a common axis, which ends at `end`.
@@ -107,6 +107,63 @@ pub(super) fn bars(y: &Axis<'_>, title: &str, bars: &[Bar]) -> String {
     svg
 }
 
+/// One row of a chart of states: its name, with spans below it.
+pub(crate) struct Lane {
+    pub(crate) name: String,
+    pub(crate) spans: Vec<Span>,
+}
+
+/// Something from one time to another.
+pub(crate) struct Span {
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+    /// The CSS class that gives its colour.
+    pub(crate) class: &'static str,
+    /// The distance from the top of the lane's bar, and the height.
+    pub(crate) place: (f64, f64),
+}
+
+/// Height of a lane, and of its name.
+const LANE: f64 = 40.0;
+const NAME: f64 = 14.0;
+
+/// Lanes over a common axis, which ends at `end`.
+pub(crate) fn lanes(end: f64, x: &Axis<'_>, lanes: &[Lane]) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "there are some dozens")]
+    let bottom = TOP + LANE * lanes.len() as f64;
+    let mut svg = format!(
+        r#"<svg viewBox="0 0 {WIDTH} {:.1}" role="img" aria-label="{}">"#,
+        bottom + BOTTOM,
+        escaped(x.title)
+    );
+    for tick in ticks(end, x.ticks) {
+        let at = across(tick, end);
+        let _infallible = write!(
+            svg,
+            r#"<line class="grid" x1="{at:.1}" x2="{at:.1}" y1="{TOP}" y2="{bottom:.1}"/>"#
+        );
+        text(&mut svg, at, bottom + 16.0, "middle", &(x.label)(tick));
+    }
+    for (number, lane) in lanes.iter().enumerate() {
+        #[expect(clippy::cast_precision_loss, reason = "there are some dozens")]
+        let top = TOP + LANE * number as f64;
+        text(&mut svg, LEFT, top + NAME - 3.0, "start", &lane.name);
+        for span in &lane.spans {
+            let (from, to) = (across(span.from, end), across(span.to, end));
+            let (down, height) = span.place;
+            let _infallible = write!(
+                svg,
+                r#"<rect class="{}" x="{from:.1}" y="{:.1}" width="{:.1}" height="{height}"/>"#,
+                span.class,
+                top + NAME + down,
+                (to - from).max(1.0),
+            );
+        }
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
 /// The frame, the lines across it, and what they mean.
 fn open(y: &Axis<'_>, top: f64, title: &str) -> String {
     let mut svg = format!(
@@ -173,7 +230,7 @@ fn nice_max(max: f64) -> f64 {
 }
 
 /// Escapes text for HTML and SVG.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -50,7 +50,7 @@ pub(super) fn page(summary: &Summary<'_>) -> String {
 }
 
 /// A whole page that needs nothing from elsewhere, with HTML as its body.
-pub(super) fn document(title: &str, body: &str) -> String {
+pub(crate) fn document(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
@@ -60,7 +60,7 @@ pub(super) fn document(title: &str, body: &str) -> String {
     )
 }
 
-pub(super) fn section(title: &str, about: &str, chart: &str) -> String {
+pub(crate) fn section(title: &str, about: &str, chart: &str) -> String {
     format!("<section><h2>{title} <small>{about}</small></h2>{chart}</section>\n")
 }
 

@@ -60,6 +60,7 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--for", Value(&["5hush"])),
     ("--hdr", File),
     ("--header", Value(&["X-Key: hush", "hu sh: hush", "Host: hush", "X: hush\u{1b}", "hush"])),
+    ("--html", File),
     ("--heartbeat-interval", Value(&["5hush"])),
     ("--heartbeat-timeout", Value(&["5hush"])),
     ("--help", Nothing),

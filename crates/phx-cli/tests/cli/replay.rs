@@ -63,6 +63,35 @@ async fn a_recording_is_shown_and_replayed() {
 }
 
 #[tokio::test]
+async fn a_page_shows_it_and_is_its_owners() {
+    let directory = TempDir::new().unwrap();
+    let path = night(&directory);
+    let text = recorded(&path, &[]).await;
+    let page = directory.path().join("night.html").display().to_string();
+    let shown = phx(&["replay", &path, "--html", &page]).await.well();
+    assert!(shown.starts_with("same outputs: ") && shown.lines().count() == 1, "{shown}");
+    let html = fs::read_to_string(&page).unwrap();
+    assert!(html.contains("<svg") && html.contains("class=\"up\""), "{html}");
+    assert!(html.contains("joined `room:lobby`, a response of 2 bytes"), "{html}");
+    assert!(is_for_its_owner(Path::new(&page)), "{page}");
+    phx(&["replay", &path, "--html", &page]).await.badly(2, "exists");
+    let link = directory.path().join("link").display().to_string();
+    std::os::unix::fs::symlink(directory.path().join("target"), &link).unwrap();
+    phx(&["replay", &path, "--html", &link]).await.badly(2, "exists");
+    assert!(!directory.path().join("target").exists());
+
+    let hostile = text.replace("room:lobby", "<script>alert(1)</script>");
+    let hostile = hostile.replace("\"echo\"", "\"<img src=x onerror=alert(1)>\"");
+    let changed = directory.path().join("changed.jsonl").display().to_string();
+    fs::write(&changed, hostile).unwrap();
+    let page = format!("{page}.2");
+    phx(&["replay", &changed, "--html", &page]).await;
+    let html = fs::read_to_string(&page).unwrap();
+    assert!(!html.contains("<script") && !html.contains("<img"), "{html}");
+    assert!(html.contains("&lt;script&gt;") && html.contains("&lt;img"), "{html}");
+}
+
+#[tokio::test]
 async fn the_story_of_a_push_says_why_it_failed() {
     let directory = TempDir::new().unwrap();
     let path = night(&directory);

@@ -14,6 +14,10 @@ pub struct Happening {
     pub about: About,
     /// `true` if a request has its outcome by this.
     pub is_outcome: bool,
+    /// `true` if something failed: a connection, a join, a request.
+    pub is_failure: bool,
+    /// The state that the connection or the channel is in from then on, if it changed.
+    pub state: Option<State>,
     /// What happened, on one line. Texts of the recording in it are escaped and cut; no payload is in it.
     pub words: String,
 }
@@ -34,4 +38,18 @@ pub enum About {
     Heartbeat,
     /// The recording: entries that are missing, and its end.
     Recording,
+}
+
+/// A state of the connection or of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// No connection, or not joined, and no attempt will follow by itself.
+    Down,
+    /// The connection is being opened, or the join is under way.
+    Pending,
+    /// The connection is open, or the channel is joined.
+    Up,
+    /// Another attempt will follow.
+    Waiting,
 }

@@ -165,7 +165,7 @@ impl Words {
         }
     }
 
-    fn channel(&self, channel: u64) -> String {
+    pub(super) fn channel(&self, channel: u64) -> String {
         match self.channels.get(&channel) {
             Some(known) => format!("`{}`", known.topic),
             None => format!("channel {channel}"),

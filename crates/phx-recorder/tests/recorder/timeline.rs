@@ -1,7 +1,9 @@
 //! What happened, in words.
 
 use phx_proto::{Config, Escaped};
-use phx_recorder::{About, Happening, MAX_THINGS, RecordingOptions, ReplayError, Timeline, replay};
+use phx_recorder::{
+    About, Happening, MAX_THINGS, RecordingOptions, ReplayError, State, Timeline, replay,
+};
 
 use crate::session::{recording, text};
 
@@ -40,6 +42,20 @@ fn a_session_in_words() {
     assert!(happened.is_sorted_by_key(|it| it.at));
     let requests = |it: &&Happening| matches!(it.about, About::Request(..)) && it.is_outcome;
     assert_eq!(happened.iter().filter(requests).count(), 3, "a join and two pushes");
+    let states = |about| {
+        let of = happened.iter().filter(move |it| it.about == about);
+        of.filter_map(|it| it.state).collect::<Vec<_>>()
+    };
+    let channel = happened.iter().find_map(|it| match it.about {
+        About::Channel(_) => Some(it.about),
+        _ => None,
+    });
+    assert_eq!(states(channel.unwrap())[..2], [State::Pending, State::Up]);
+    assert!(states(channel.unwrap()).contains(&State::Waiting));
+    assert_eq!(states(About::Connection)[..2], [State::Pending, State::Up]);
+    assert!(states(About::Connection).contains(&State::Waiting));
+    let failed: Vec<_> = happened.iter().filter(|it| it.is_failure).map(|it| &*it.words).collect();
+    assert!(failed.len() == 1 && failed[0].contains("ended: reset"), "{failed:?}");
 }
 
 #[test]

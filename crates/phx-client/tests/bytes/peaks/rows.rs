@@ -62,6 +62,9 @@ const SMALLER: &str = "the same code has a smaller limit";
 const RECORDINGS: &str = "phx-recorder/tests/recorder/memory.rs";
 const READING: &str = "the_peak_of_reading_stays_within_its_limits";
 
+const PAGE: &str = "phx-cli/src/replay/page.rs";
+const PAGE_BOUND: &str = "a_page_is_bounded";
+
 const PROGRAM: &str = "phx-cli/src/scenario/program.rs";
 const PROGRAM_PEAK: &str = "a_program_takes_a_small_multiple_of_its_text";
 const INBOX: &str = "phx-cli/src/bench/crowd/inbox.rs";
@@ -186,6 +189,8 @@ pub(crate) const ROWS: &[Row] = &[
     test("names.rs MAX_NAMES", RECORDINGS, READING),
     test("names.rs MAX_NAME", RECORDINGS, READING),
     test("words.rs MAX_THINGS", RECORDINGS, "the_peak_of_a_timeline_stays_within_its_limits"),
+    test("page.rs MAX_LANES", PAGE, PAGE_BOUND),
+    test("page.rs MAX_ROWS", PAGE, PAGE_BOUND),
     within("body.rs MAX_WHOLE", "ring.rs RING_BYTES", "it is in a ring, or waits for a file"),
     within("cause.rs MAX_TEXT", "ring.rs RING_BYTES", "it is in a ring, or waits for a file"),
     test(
