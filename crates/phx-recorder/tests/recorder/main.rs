@@ -7,6 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod another_build;
 mod damaged;
 mod files;
 mod functions;
