@@ -66,7 +66,7 @@ fn run(command: Command) -> Result<(), Failure> {
             Command::Push(options) => push::run(options, &mut interrupt).await,
             Command::Presence(options) => presence::run(options, &mut interrupt).await,
             Command::Repl(options) => repl::run(options, &mut interrupt).await,
-            Command::Replay(options) => replay::run(&options),
+            Command::Replay(options) => replay::run(options, &mut interrupt).await,
             Command::Script(options) => script::run(options, &mut interrupt).await,
             Command::Serve(options) => serve::run(options, &mut interrupt).await,
             Command::Completions(options) => generate::completions(&options, Cli::command()),

@@ -3,21 +3,26 @@
 use std::fs::File;
 use std::io::{BufReader, Write as _};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use clap::Args;
 use phx_tokio::recorder::{About, Happening, ReplayError, Timeline};
+use tokio::sync::oneshot;
 
 use crate::failure::{Code, Failure};
+use crate::interrupt::Interrupt;
 use crate::plain_file;
 use crate::terminal::{BAD, DIM, NOTE, shown, styled};
 use crate::value;
 
 mod clock;
 mod page;
+mod steps;
 
 use clock::clock;
 use page::Page;
+use steps::Steps;
 
 /// Show what happened in a recorded session, and replay it.
 ///
@@ -39,6 +44,10 @@ pub(crate) struct Options {
     /// Show only the story of this push, join or leave: the number after `#` in the timeline.
     #[arg(long, value_name = "NUMBER", value_parser = value::number::<u64, 0, { u64::MAX }>)]
     explain: Option<u64>,
+
+    /// Wait for Enter before each thing that happened; `q` and Enter end it. From a file or a pipe each line is an Enter.
+    #[arg(long, conflicts_with_all = ["quiet", "html"])]
+    step: bool,
 
     /// Show only the result of the replay.
     #[arg(long, conflicts_with = "explain")]
@@ -72,25 +81,42 @@ impl Options {
     }
 
     /// The result of the replay, in words.
-    fn result(&self, timeline: Timeline<BufReader<File>>) -> Result<String, ReplayError> {
+    fn result(
+        &self,
+        timeline: Timeline<BufReader<File>>,
+        is_stopped: bool,
+    ) -> Result<String, ReplayError> {
         let replayed = timeline.replayed()?;
-        let end = match (self.until, replayed.is_complete) {
+        let end = match (is_stopped || self.until.is_some(), replayed.is_complete) {
             (_, true) => "",
-            (Some(_), false) => ", up to here",
-            (None, false) => ", up to where the recording was cut",
+            (true, false) => ", up to here",
+            (false, false) => ", up to where the recording was cut",
         };
         Ok(format!("same outputs: {} in {} lines{end}", replayed.outputs, replayed.lines))
     }
 }
 
-pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+/// Signals end it at any time: the replay of a long recording, and the wait for a step, are on a thread apart.
+pub(crate) async fn run(options: Options, interrupt: &mut Interrupt) -> Result<(), Failure> {
+    let (done, result) = oneshot::channel();
+    thread::spawn(move || done.send(replay(&options)));
+    let result = async { result.await.unwrap_or_else(|_| Err(Failure::failed("it panicked"))) };
+    interrupt.guard(result).await
+}
+
+fn replay(options: &Options) -> Result<(), Failure> {
     let mut timeline = options.open()?;
     let page = options.html.as_deref().map(plain_file::create_new).transpose();
     let page = page.map_err(Failure::usage)?;
     let is_quiet = options.quiet || page.is_some();
     let mut out = anstream::stdout().lock();
+    let mut steps = options.step.then(Steps::of_input);
+    if let Some(steps) = &mut steps {
+        steps.begin(&mut out)?;
+    }
     let mut story = options.explain.map(Story::new);
     let mut has_parted = false;
+    let mut is_stopped = false;
     let mut end = Duration::ZERO;
     while let Some(happening) = options.next(&mut timeline)? {
         end = end.max(happening.at);
@@ -98,15 +124,32 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
             Some(story) => story.has(&happening),
             None => !is_quiet,
         };
+        let mut lines = Vec::new();
         if is_shown {
-            writeln!(out, "{}", line(&happening))?;
+            lines.push(line(&happening));
         }
         if !has_parted && let Some(ReplayError::Parted { .. }) = timeline.parted() {
             has_parted = true;
             if !is_quiet {
-                writeln!(out, "{}", styled(BAD, "this build does something else from here on"))?;
+                lines.push(styled(BAD, "this build does something else from here on"));
             }
         }
+        if lines.is_empty() {
+            continue;
+        }
+        match &mut steps {
+            None => writeln!(out, "{}", lines.join("\n"))?,
+            Some(steps) => {
+                if !steps.wait(&mut out)? {
+                    is_stopped = true;
+                    break;
+                }
+                steps.show(&mut out, &lines.join("\n"))?;
+            }
+        }
+    }
+    if let Some(steps) = steps {
+        steps.end(&mut out)?;
     }
     match story {
         Some(Story { stage: Stage::Before, number }) => {
@@ -119,7 +162,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         }
         _ => {}
     }
-    let result = options.result(timeline);
+    let result = options.result(timeline, is_stopped);
     if let Some(mut file) = page {
         let words = match &result {
             Ok(words) => words.clone(),

@@ -112,6 +112,7 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--stage", Value(&["hush:1", "1s:hush", "1s:99999999999"])),
     ("--start-at", Value(&["2030-01-01T00:00:00hush", "99999999999999999999"])),
     ("--state-event", Value(&[])),
+    ("--step", Nothing),
     ("--supabase", Value(&[""])),
     ("--threshold", Value(&["hush p99 < 1s", "push p99 < hush", "push hush < 1s"])),
     ("--timeout", Value(&["5hush"])),

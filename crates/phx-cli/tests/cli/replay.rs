@@ -3,11 +3,13 @@
 use std::fs;
 use std::path::Path;
 
+use phx_pty::CTRL_C;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
 use crate::hostile_text::{HOSTILE, assert_harmless};
-use crate::support::{Ended, PATIENCE, Phx, Server, phx};
+use crate::support::{Ended, PATIENCE, Phx, Server, phx, phx_with_input};
+use crate::terminal;
 
 fn night(directory: &TempDir) -> String {
     directory.path().join("night.jsonl").display().to_string()
@@ -60,6 +62,60 @@ async fn a_recording_is_shown_and_replayed() {
     assert!(!early.contains("end of the session"), "{early}");
     let again = phx(&["push", "ws://127.0.0.1:1/socket", "a", "b", "--record", &path]).await;
     again.badly(2, "exists");
+}
+
+#[tokio::test]
+async fn each_line_of_the_input_is_a_step() {
+    let directory = TempDir::new().unwrap();
+    let path = night(&directory);
+    recorded(&path, &[]).await;
+    let words = ["replay", &path, "--step"];
+    let whole = phx(&["replay", &path]).await.well();
+    let shown = async |input: &[u8]| phx_with_input(&words, input).await.well();
+    let first = |count| whole.lines().take(count).map(|line| format!("{line}\n"));
+    for (input, count) in [(&b""[..], 0), (b"\n", 1), (b"\nmore", 2), (b"\n\n\nq\n\n", 3)] {
+        let ended = shown(input).await;
+        let result = ended.lines().last().unwrap();
+        assert!(
+            result.starts_with("same outputs: ") && result.ends_with(", up to here"),
+            "{ended}"
+        );
+        assert_eq!(ended, first(count).collect::<String>() + result + "\n");
+    }
+    assert_eq!(shown(&[b'\n'; 1000]).await, whole);
+    for other in ["--quiet", "--html=page"] {
+        phx(&[&words[..], &[other]].concat()).await.badly(2, "cannot be used with");
+    }
+}
+
+#[tokio::test]
+async fn enter_is_a_step_in_a_terminal() {
+    let directory = TempDir::new().unwrap();
+    let path = night(&directory);
+    recorded(&path, &[]).await;
+    let words = ["replay", &path, "--step", "--color", "never"];
+    let mut steps = terminal::start(&words, &[]);
+    steps.sees("Enter shows what happened next, q ends  ");
+    steps.types("\r");
+    steps.sees("\r\n00:00:00.000  connect was called  ");
+    steps.types("\r");
+    steps.sees("\r\n00:00:00.0");
+    steps.sees("connecting: connection 1, attempt 1  ");
+    steps.types("q\r");
+    steps.sees("q\r\nsame outputs: ");
+    let ended = steps.ends(0);
+    assert!(ended.ends_with(", up to here\r\n"), "{ended}");
+
+    // While it waits for a key, a signal ends it, and so does the end of the input.
+    let mut waits = terminal::start(&words, &[]);
+    waits.sees("q ends  ");
+    waits.types(CTRL_C);
+    waits.ends(130);
+    let mut waits = terminal::start(&words, &[]);
+    waits.sees("q ends  ");
+    waits.types("\u{4}");
+    waits.sees("\r\nsame outputs: ");
+    waits.ends(0);
 }
 
 #[tokio::test]
