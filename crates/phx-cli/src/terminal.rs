@@ -7,6 +7,10 @@ use std::time::SystemTime;
 use anstyle::{AnsiColor, Effects, Style};
 use phx_tokio::Escaped;
 
+mod drawing;
+
+pub(crate) use drawing::Drawing;
+
 pub(crate) const DIM: Style = Style::new().effects(Effects::DIMMED);
 pub(crate) const BOLD: Style = Style::new().effects(Effects::BOLD);
 pub(crate) const TOPIC: Style = AnsiColor::Cyan.on_default();
@@ -33,8 +37,9 @@ fn in_lines(text: &str) -> String {
     text.split('\n').map(shown).collect::<Vec<_>>().join("\n")
 }
 
-/// Writes a line to standard error; errors are ignored.
+/// Writes a line to standard error, in place of what is drawn there; errors are ignored.
 pub(crate) fn say(line: &str) {
+    let _guard = drawing::clear();
     let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 

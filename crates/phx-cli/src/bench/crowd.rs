@@ -11,10 +11,10 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
 
+use super::live::{Live, Now};
 use super::measure::Measured;
 use super::options::Options;
 use super::outputs::Outputs;
-use super::progress::Progress;
 use super::recorder::{ErrorClass, Recorder, StepName, StepSample};
 use super::run_log::End;
 use super::worker::Worker;
@@ -193,6 +193,8 @@ impl Crowd {
         interrupt: &mut Interrupt,
     ) -> (Measured, Option<Signal>) {
         let start = Instant::now();
+        let view = Live::start(self.stages.duration(), Some(self.stages.clone()));
+        let outputs = outputs.with_view(view);
         let mut measured = Measured::new(self.shared.recorder.steps(), outputs);
         let mut users = Users::default();
         let interrupted = self.watch(&mut measured, &mut users, start, interrupt).await;
@@ -214,7 +216,7 @@ impl Crowd {
         // What is left for a last sample may be all there is.
         let shortest = if measured.samples.is_empty() { Duration::ZERO } else { self.period() / 2 };
         measured.sample(&self.shared.recorder, at, shortest.max(Duration::from_millis(1)));
-        measured.last_row(at, 0);
+        measured.last_row(Now { at, users: 0, reconnects: self.reconnects() });
         (measured, interrupted.or(interrupted_again))
     }
 
@@ -235,7 +237,6 @@ impl Crowd {
         let arrivals = (0_u64..).zip(self.stages.arrivals()).take_while(|_| self.is_open);
         let mut arrivals = arrivals.filter(|(number, _)| self.worker.has(*number)).peekable();
         let mut rows = measured.rows(start);
-        let progress = Progress::start(duration);
         loop {
             if self.has_passes() && self.have_finished() {
                 return None;
@@ -252,11 +253,12 @@ impl Crowd {
                 }
                 () = sleep_until(start + duration) => return None,
                 () = rows.next() => {
-                    measured.row(&self.shared.recorder, start.elapsed(), users.tasks.len() as u64);
+                    let (at, running) = (start.elapsed(), users.tasks.len() as u64);
+                    let now = Now { at, users: running, reconnects: self.reconnects() };
+                    measured.row(&self.shared.recorder, now);
                 }
                 _ = samples.tick() => {
                     measured.sample(&self.shared.recorder, start.elapsed(), Duration::from_millis(1));
-                    progress.show(measured, self.reconnects());
                 }
                 _ = ticks.tick(), if !self.is_open => self.adjust(users, start.elapsed()),
                 Some(ended) = users.tasks.join_next() => {

@@ -12,11 +12,11 @@ use phx_tokio::{
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 
+use super::live::{Live, Now};
 use super::measure::Measured;
 use super::numbers::micros;
 use super::options::Options;
 use super::outputs::Outputs;
-use super::progress::Progress;
 use super::recorder::{ErrorClass, Recorder, StepSample};
 use super::run_log::End;
 use super::traffic::Traffic;
@@ -135,6 +135,7 @@ impl<'a> Load<'a> {
                 }
             });
         }
+        let outputs = outputs.with_view(Live::start(self.options.duration, None));
         let mut measured = Measured::new(recorder.steps(), outputs);
         let interrupted = self.watch(&mut measured, &recorder, start, interrupt).await;
         let last = async { while tasks.join_next().await.is_some() {} };
@@ -145,7 +146,7 @@ impl<'a> Load<'a> {
         let shortest = self.period() / 2;
         let at = start.elapsed();
         measured.sample(&recorder, at, shortest);
-        measured.last_row(at, self.connected());
+        measured.last_row(self.now(at));
         (measured, interrupted)
     }
 
@@ -162,16 +163,14 @@ impl<'a> Load<'a> {
         // A tick that is late is one sample, and not several short ones.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut rows = measured.rows(start);
-        let progress = Progress::start(self.options.duration);
         loop {
             tokio::select! {
                 biased;
                 signal = interrupt.next() => return Some(signal),
                 () = sleep_until(start + self.options.duration) => return None,
-                () = rows.next() => measured.row(recorder, start.elapsed(), self.connected()),
+                () = rows.next() => measured.row(recorder, self.now(start.elapsed())),
                 _ = ticks.tick() => {
                     measured.sample(recorder, start.elapsed(), Duration::from_millis(1));
-                    progress.show(measured, self.reconnects());
                     if self.has_ended() {
                         return None;
                     }
@@ -190,10 +189,11 @@ impl<'a> Load<'a> {
         self.sockets.iter().all(|socket| socket.state() == ConnectionState::Closed)
     }
 
-    /// Sockets that are connected now.
-    fn connected(&self) -> u64 {
+    /// The moment as outputs show it.
+    fn now(&self, at: Duration) -> Now {
         let states = self.sockets.iter().map(Socket::state);
-        states.filter(|state| *state == ConnectionState::Open).count() as u64
+        let connected = states.filter(|state| *state == ConnectionState::Open).count();
+        Now { at, users: connected as u64, reconnects: self.reconnects() }
     }
 
     fn reconnects(&self) -> u64 {

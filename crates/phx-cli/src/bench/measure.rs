@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::generator::{Generator, Watch};
+use super::live::Now;
 use super::outputs::Outputs;
 use super::quantiles::Quantiles;
 use super::recorder::{Recorder, StepName, Window};
@@ -33,7 +34,7 @@ pub(super) struct Measured {
     pub(super) samples: Vec<Sample>,
     /// Where the figures of each interval go.
     outputs: Outputs,
-    /// What was taken for the files that have each second since the last sample.
+    /// What was taken for the outputs that have each second since the last sample.
     pending: Vec<Window>,
     /// `None` for a run that is over.
     watch: Option<Watch>,
@@ -81,19 +82,19 @@ impl Measured {
         }))
     }
 
-    /// Writes the files that have each second, at this time since the start, with this number of users.
-    pub(super) fn row(&mut self, recorder: &Recorder, at: Duration, users: u64) {
+    /// Writes the outputs that have each second.
+    pub(super) fn row(&mut self, recorder: &Recorder, now: Now) {
         let parts = recorder.take();
         self.outputs.add(&parts);
-        self.outputs.row(at, users, false);
+        self.outputs.row(now, false);
         for (sum, part) in self.pending.iter_mut().zip(&parts) {
             sum.add(part);
         }
     }
 
     /// Writes them a last time with what the last sample took.
-    pub(super) fn last_row(&mut self, at: Duration, users: u64) {
-        self.outputs.row(at, users, true);
+    pub(super) fn last_row(&mut self, now: Now) {
+        self.outputs.row(now, true);
     }
 
     /// Takes the recorder's figures as one more sample, unless the time since the last is too short.
@@ -140,7 +141,7 @@ impl Measured {
     }
 }
 
-/// The times of rows; without a file that has each second there are none.
+/// The times of rows; without an output that has each second there are none.
 #[derive(Debug)]
 pub(super) struct Rows(Option<Interval>);
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::live::{Live, Now};
 use super::metrics::Metrics;
 use super::options::Options;
 use super::plan::Plan;
@@ -15,6 +16,7 @@ pub(super) struct Outputs {
     log: Option<RunLog>,
     series: Option<Series>,
     metrics: Option<Metrics>,
+    live: Option<Live>,
 }
 
 impl Outputs {
@@ -30,7 +32,13 @@ impl Outputs {
         let time = Duration::try_from_secs_f64(plan.duration_s).unwrap_or(Duration::MAX);
         let series = options.series.as_deref().map(|path| Series::create(path, time));
         let metrics = options.prometheus.as_deref().map(Metrics::create);
-        Ok(Outputs { log, series: series.transpose()?, metrics: metrics.transpose()? })
+        let (series, metrics) = (series.transpose()?, metrics.transpose()?);
+        Ok(Outputs { log, series, metrics, live: None })
+    }
+
+    /// The same with a view on a terminal, if there is one.
+    pub(super) fn with_view(self, live: Option<Live>) -> Self {
+        Outputs { live, ..self }
     }
 
     pub(super) fn begin(&mut self, steps: &[StepName], start: SystemTime) {
@@ -43,6 +51,9 @@ impl Outputs {
         if let Some(metrics) = &mut self.metrics {
             metrics.begin(steps);
         }
+        if let Some(live) = &mut self.live {
+            live.begin(steps);
+        }
     }
 
     /// Takes what was measured between two times since the start, with a window for each step.
@@ -52,7 +63,7 @@ impl Outputs {
         }
     }
 
-    /// Takes what was measured for the files that don't wait for an interval's end.
+    /// Takes what was measured for the outputs that don't wait for an interval's end.
     pub(super) fn add(&mut self, windows: &[Window]) {
         if let Some(series) = &mut self.series {
             series.add(windows);
@@ -60,22 +71,30 @@ impl Outputs {
         if let Some(metrics) = &mut self.metrics {
             metrics.add(windows);
         }
+        if let Some(live) = &mut self.live {
+            live.add(windows);
+        }
     }
 
-    /// Writes these files at this time since the start, the last time even if an interval isn't over.
-    pub(super) fn row(&mut self, at: Duration, users: u64, is_last: bool) {
+    /// Writes these outputs, the last time even if an interval isn't over.
+    pub(super) fn row(&mut self, now: Now, is_last: bool) {
+        let Now { at, users, .. } = now;
         if let Some(series) = self.series.as_mut().filter(|series| is_last || series.is_due(at)) {
             series.row(at, users);
         }
         if let Some(metrics) = &mut self.metrics {
             metrics.replace(users, true);
         }
+        if let Some(live) = &mut self.live {
+            live.show(now);
+        }
     }
 
-    /// Time between two calls of [`Outputs::row`], if there is such a file.
+    /// Time between two calls of [`Outputs::row`], if there is such an output.
     pub(super) fn every(&self) -> Option<Duration> {
-        let metrics = self.metrics.as_ref().map(|_| Duration::from_secs(1));
-        metrics.or(self.series.as_ref().map(Series::every))
+        let has_each_second = self.metrics.is_some() || self.live.is_some();
+        let second = has_each_second.then_some(Duration::from_secs(1));
+        second.or(self.series.as_ref().map(Series::every))
     }
 
     /// Completes all of them, and returns why one isn't complete, if so.

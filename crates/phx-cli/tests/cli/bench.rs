@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use crate::raw::raw;
+use crate::raw::{Answer, raw};
 use crate::support::{PATIENCE, Phx, Server, phx};
 use crate::terminal;
 
@@ -102,12 +102,54 @@ async fn what_goes_wrong_is_counted() {
 #[tokio::test]
 async fn a_terminal_shows_how_far_it_is() {
     let server = Server::start().await;
-    let mut bench = terminal::start(&["bench", &server.url, "-d", "2s"], &[]);
-    bench.sees("of 2 s");
+    let bench = ["bench", &server.url, "-d", "1500ms", "--color", "never"];
+    let mut bench = terminal::start(&bench, &[]);
+    bench.sees(" 0 of 2 s\r\n");
+    bench.sees(" 1 of 2 s\r\n1 sockets  ");
     bench.sees("/s  p50 ");
     bench.sees("reconnects   0");
-    bench.ends(0);
+    let shown = bench.ends(0);
+    let (_, report) = shown.rsplit_once("\x1b[2A\r\x1b[J").expect("it is erased");
+    assert!(report.starts_with("1 sockets x 1 channels, "), "{report:?}");
+    assert!(!report.contains('\x1b'), "no colours are wanted: {report:?}");
     server.stops_empty().await;
+}
+
+/// The server's words don't act on the terminal, and a warning has a separate line.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_shows_stages_steps_and_errors() {
+    let hostile = format!("no\u{1b}]0;title\u{7}\u{1b}[2J\r\n\u{202e}{}", "x".repeat(500));
+    let url = raw(move |message| match message.event() {
+        "odd" => vec![message.reply(&hostile, &json!({}))],
+        "bad" => vec![Answer::Text("not a message".to_owned()), message.reply("ok", &json!({}))],
+        _ => vec![message.reply("ok", &json!({}))],
+    })
+    .await;
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("users.jsonl").display().to_string();
+    let scenario = r#"{"do": "connect"}
+        {"do": "join", "topic": "room:a"}
+        {"do": "push", "topic": "room:a", "event": "odd"}
+        {"do": "push", "topic": "room:a", "event": "bad"}
+        {"do": "sleep", "ms": 80000000}"#;
+    fs::write(&path, scenario).unwrap();
+    let stages = ["--stage", "0s:3", "--stage", "1h:3"];
+    let bench = [&["bench", &url, "--scenario", &path][..], &stages].concat();
+    let mut bench = terminal::start(&bench, &[("NO_COLOR", "1")]);
+    bench.sees("warning: ");
+    bench.sees(" of 3600 s  stage 2 of 2, 1h:3\r\n3 users  ");
+    bench.sees("errors  3 replied no\\u{1b}]0;title");
+    bench.sees("count  per second");
+    bench.sees("join ");
+    bench.sees("push odd ");
+    bench.types(phx_pty::CTRL_C);
+    let shown = bench.ends(130);
+    let others = shown.replace("\x1b[", "").contains('\x1b');
+    assert!(!others && !shown.contains("\x1b[2J") && !shown.contains('\u{202e}'), "{shown:?}");
+    // It is erased before the line.
+    let (before, _) = shown.split_once("warning: ").unwrap();
+    assert!(before.ends_with("\x1b[J") || before.ends_with("\r\n"), "{before:?}");
+    assert!(before.matches("\x1b[J").count() <= before.matches(" of 3600 s").count());
 }
 
 /// Starts a server that gives a different answer each time.

@@ -102,9 +102,22 @@ impl Stages {
         })
     }
 
+    /// The stage of this time in words, with its number; `None` if there are none.
+    pub(in crate::bench) fn stage_at(&self, time: Duration) -> Option<String> {
+        if self.is_held() {
+            return None;
+        }
+        let count = self.stages.len();
+        let place = self.spans().position(|span| time < span.end);
+        let place = place.unwrap_or(count.saturating_sub(1));
+        let Stage { duration, target } = self.stages.get(place)?;
+        let duration = humantime::format_duration(*duration);
+        Some(format!("{} of {count}, {duration}:{target}", place + 1))
+    }
+
     fn spans(&self) -> impl Iterator<Item = Span> {
         let (mut from, mut start) = (self.first, Duration::ZERO);
-        let is_held = self.stages.len() == 1 && self.is_constant();
+        let is_held = self.is_held();
         self.stages.iter().map(move |stage| {
             let to = if is_held { from } else { f64::from(stage.target) };
             let end = start + stage.duration;
@@ -115,8 +128,8 @@ impl Stages {
     }
 
     /// Returns whether the only stage holds the first number, which needn't be a whole one.
-    fn is_constant(&self) -> bool {
-        self.stages.iter().all(|stage| f64::from(stage.target) == self.first.ceil())
+    fn is_held(&self) -> bool {
+        matches!(&self.stages[..], [only] if f64::from(only.target) == self.first.ceil())
     }
 }
 
