@@ -24,7 +24,7 @@ pub(crate) const ALL: &[&Forwarded] =
     &[&SIM, &HERD, &FAULTS, &HOSTILE, &SOAK, &SUSPEND, &DIFFERENTIAL, &WEB, &BENCH];
 
 pub(crate) const SIM: Forwarded =
-    reliability("sim", "simulated runs under faults: --runs N --seed S, --plan FILE");
+    reliability("sim", "simulated runs under faults: --runs N --seed S, --plan FILE --record OUT");
 pub(crate) const HERD: Forwarded =
     reliability("herd", "very many clients whose server restarts: --clients N --down SECONDS");
 pub(crate) const FAULTS: Forwarded =

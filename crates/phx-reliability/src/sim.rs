@@ -23,4 +23,4 @@ pub use campaign::{Args, campaign};
 pub use plan::{Damage, Op, Plan, Push, PushEvent, Refuse, Settings, Step, Stray};
 pub use shrink::shrink;
 pub use violation::{Rule, Violation};
-pub use world::{Outcome, Tamper, run, run_logged, run_tampered};
+pub use world::{Outcome, Tamper, run, run_logged, run_recorded, run_tampered};

@@ -91,15 +91,32 @@ impl Simulation {
     /// Adds a client whose requests go to `/socket/websocket` with its serializer's `vsn`. Its seed
     /// is its number, so clients differ in their jitter.
     pub fn client(&mut self, config: Config) -> ClientId {
+        self.client_by(config, Socket::new)
+    }
+
+    /// The same, of a client whose core `make` makes from the configuration and the seed: one that is recorded, for one.
+    pub fn client_by(
+        &mut self,
+        config: Config,
+        make: impl FnOnce(Config, u64) -> Socket,
+    ) -> ClientId {
         let path = format!("/socket/websocket?vsn={}", config.serializer.vsn());
-        self.client_with(config, ConnectRequest::new(&path))
+        self.add_client(ConnectRequest::new(&path), |seed| make(config, seed))
     }
 
     /// Adds a client that makes this request at each attempt to connect; it must contain `vsn`.
     pub fn client_with(&mut self, config: Config, request: ConnectRequest) -> ClientId {
+        self.add_client(request, |seed| Socket::new(config, seed))
+    }
+
+    fn add_client(
+        &mut self,
+        request: ConnectRequest,
+        make: impl FnOnce(u64) -> Socket,
+    ) -> ClientId {
         let id = self.network.add_client();
         let seed = u64::try_from(id.0).unwrap_or(u64::MAX);
-        self.clients.push(Client::new(Socket::new(config, seed), request));
+        self.clients.push(Client::new(make(seed), request));
         id
     }
 

@@ -308,7 +308,9 @@ async fn a_recording_of_a_load_is_complete() {
     let path = night(&directory);
     let server = Server::start().await;
     let words = ["bench", &server.url, "-s", "2", "-c", "2", "-d", "100ms", "--json"];
-    phx(&[&words[..], &["--record", &path]].concat()).await.well();
+    let ended = phx(&[&words[..], &["--record", &path]].concat()).await;
+    // On a busy machine there are warnings, since its figures mean little.
+    assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_complete(&path).await;
     server.stops_empty().await;
 }

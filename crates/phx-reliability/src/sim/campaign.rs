@@ -1,7 +1,8 @@
 //! Campaigns of many runs, and their results.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -12,7 +13,7 @@ use anyhow::Context as _;
 use super::plan::Plan;
 use super::shrink::shrink;
 use super::violation::{Rule, Violation};
-use super::world::{Outcome, run, run_logged};
+use super::world::{Outcome, run, run_logged, run_recorded};
 use crate::matrix::in_parallel;
 
 /// Run the simulation many times, each with a different seed.
@@ -30,6 +31,10 @@ pub struct Args {
     /// Run one kept plan instead, and print all frames and events
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
+    /// Record the plan's clients for `phx replay`, each in a new file: the first client's session here, and that of client
+    /// N in `FILE.client-N`
+    #[arg(long, value_name = "FILE", requires = "plan")]
+    pub record: Option<PathBuf>,
     /// Directory for plans that broke a promise; the tests run those in `plans/` of this package
     #[arg(long, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/plans"))]
     pub keep: PathBuf,
@@ -61,7 +66,17 @@ struct Total {
 #[expect(clippy::print_stdout, reason = "what it prints is what it is for")]
 pub fn campaign(args: &Args) -> anyhow::Result<bool> {
     if let Some(path) = &args.plan {
-        let (outcome, log) = run_logged(&Plan::read(path)?);
+        let plan = Plan::read(path)?;
+        if let Some(record) = &args.record {
+            let (outcome, recordings) = run_recorded(&plan);
+            for (path, recording) in recorded_in(record).zip(recordings) {
+                write_new(&path, &recording)?;
+                println!("{}", path.display());
+            }
+            outcome.violations.iter().for_each(|violation| println!("{violation}"));
+            return Ok(outcome.violations.is_empty());
+        }
+        let (outcome, log) = run_logged(&plan);
         log.iter().for_each(|line| println!("{line}"));
         outcome.violations.iter().for_each(|violation| println!("{violation}"));
         return Ok(outcome.violations.is_empty());
@@ -101,6 +116,22 @@ impl Plan {
             fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
         serde_json::from_str(&text).with_context(|| format!("{} holds no plan", path.display()))
     }
+}
+
+/// The files for the sessions of the clients.
+fn recorded_in(first: &Path) -> impl Iterator<Item = PathBuf> {
+    let others = (2_u32..).map(move |number| {
+        let mut path = first.as_os_str().to_owned();
+        path.push(format!(".client-{number}"));
+        PathBuf::from(path)
+    });
+    [first.to_owned()].into_iter().chain(others)
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    File::create_new(path)
+        .and_then(|mut file| file.write_all(bytes))
+        .with_context(|| format!("can't write {}", path.display()))
 }
 
 fn keep(folder: &Path, seed: u64, plan: &Plan) -> anyhow::Result<PathBuf> {

@@ -8,9 +8,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use phx_proto::{
-    ChannelId, Event, Instant, Payload, RequestId, Serializer, Socket, TransportKind, V2Server,
-    events,
+    ChannelId, Config, Event, Instant, Payload, RequestId, Serializer, Socket, TransportKind,
+    V2Server, events,
 };
+use phx_recorder::{RecordingOptions, Ring, RingLimits};
 use phx_testing::{ClientId, Simulation};
 
 use super::channels::{Client, SentJoin, topic};
@@ -90,6 +91,22 @@ pub fn run_logged(plan: &Plan) -> (Outcome, Vec<String>) {
     (outcome, world.log.unwrap_or_default())
 }
 
+/// Executes a plan. Returns the outcome, and for each client the recording of its session.
+#[must_use]
+pub fn run_recorded(plan: &Plan) -> (Outcome, Vec<Vec<u8>>) {
+    let mut rings = Vec::new();
+    let mut world = World::of(plan, None, |config, seed| {
+        let ring = Ring::new(RingLimits::bytes(usize::MAX));
+        let core = ring.record(config, seed, RecordingOptions::default());
+        rings.push(ring);
+        core
+    });
+    let outcome = world.run(plan);
+    // The recordings end with the cores.
+    drop(world);
+    (outcome, rings.iter().map(Ring::dump).collect())
+}
+
 /// Executes a plan, and lets `tamper` change events before they are checked: a test of the checker.
 #[must_use]
 pub fn run_tampered(plan: &Plan, tamper: Box<Tamper>) -> Outcome {
@@ -103,11 +120,19 @@ fn said(panic: &(dyn Any + Send)) -> String {
 
 impl World {
     fn new(plan: &Plan, tamper: Option<Box<Tamper>>) -> Self {
+        World::of(plan, tamper, Socket::new)
+    }
+
+    fn of(
+        plan: &Plan,
+        tamper: Option<Box<Tamper>>,
+        mut core: impl FnMut(Config, u64) -> Socket,
+    ) -> Self {
         let ledger = Ledger::default();
         let mut sim = Simulation::new(server(&ledger, IDLE_TIMEOUT));
         let (mut ids, mut clients) = (Vec::new(), Vec::new());
         for _ in 0..plan.clients.max(1) {
-            let id = sim.client(plan.settings.config());
+            let id = sim.client_by(plan.settings.config(), &mut core);
             if plan.settings.long_poll {
                 sim.set_transport(id, TransportKind::LongPoll);
             }
