@@ -17,6 +17,7 @@ mod compare;
 mod compare_page;
 mod comparison;
 mod crowd;
+mod endpoint;
 mod generator;
 mod guard;
 mod hdr;

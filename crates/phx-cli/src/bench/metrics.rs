@@ -1,10 +1,12 @@
-//! The figures of a run so far in Prometheus's text format: a file that is replaced each second.
+//! The figures of a run so far in Prometheus's text format: a file that is replaced each second, and an endpoint.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 
 use phx_tokio::Escaped;
 
+use super::endpoint::Endpoint;
 use super::recorder::{StepName, Window};
 use crate::plain_file;
 use crate::terminal::shown;
@@ -30,28 +32,40 @@ const BUCKETS: [(u64, &str); 14] = [
     (10_000_000, "10"),
 ];
 
-/// A file that is being replaced.
+/// The figures so far, with where they are written.
 #[derive(Debug)]
 pub(super) struct Metrics {
-    path: String,
+    /// A file that is replaced.
+    path: Option<String>,
+    endpoint: Option<Endpoint>,
     /// The labels of the steps.
     labels: Vec<String>,
     /// What was measured so far.
     windows: Vec<Window>,
-    /// Why it can't be written any more. What is to be written after that is dropped.
+    /// Why the file can't be written any more. What is to be written after that is dropped.
     failed: Option<String>,
 }
 
 impl Metrics {
-    /// Creates the file, so that a name that can't be used is an error before anything runs.
-    pub(super) fn create(path: &str) -> Result<Self, String> {
-        drop(plain_file::create(path)?);
-        drop(plain_file::create(&beside(path))?);
-        let path = path.to_owned();
-        let mut metrics = Metrics { path, labels: Vec::new(), windows: Vec::new(), failed: None };
+    /// Creates the file and the endpoint, so that what can't be used is an error before anything runs; `None` without both.
+    pub(super) fn create(
+        path: Option<&str>,
+        address: Option<SocketAddr>,
+    ) -> Result<Option<Self>, String> {
+        if let Some(path) = path {
+            drop(plain_file::create(path)?);
+            drop(plain_file::create(&beside(path))?);
+        }
+        let endpoint = address.map(Endpoint::listen).transpose()?;
+        let path = path.map(str::to_owned);
+        if path.is_none() && endpoint.is_none() {
+            return Ok(None);
+        }
+        let (labels, windows) = (Vec::new(), Vec::new());
+        let mut metrics = Metrics { path, endpoint, labels, windows, failed: None };
         metrics.replace(0, true);
         match metrics.failed {
-            None => Ok(metrics),
+            None => Ok(Some(metrics)),
             Some(why) => Err(why),
         }
     }
@@ -68,13 +82,15 @@ impl Metrics {
         }
     }
 
-    /// Replaces the file by the figures so far. After an error it isn't written any more.
+    /// Replaces the file, and what the endpoint answers, by the figures so far. After an error the file isn't written
+    /// any more.
     pub(super) fn replace(&mut self, users: u64, is_running: bool) {
-        if self.failed.is_some() {
-            return;
-        }
         let text = text(&self.labels, &self.windows, users, is_running);
-        if let Err(why) = write(&self.path, &text) {
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.replace(&text);
+        }
+        let Some(path) = self.path.as_deref().filter(|_| self.failed.is_none()) else { return };
+        if let Err(why) = write(path, &text) {
             self.failed = Some(why);
         }
     }

@@ -1,6 +1,6 @@
 //! Options of `phx bench`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +9,7 @@ use clap::builder::ArgPredicate;
 use phx_tokio::Payload;
 
 use super::crowd::stages::{MAX_TARGET, Stage, stage};
+use super::endpoint;
 use super::recorder::StepName;
 use super::start_at;
 use super::threshold::{self, Threshold};
@@ -111,6 +112,11 @@ pub(crate) struct Options {
     /// Write the figures so far in the text format of Prometheus, each second anew.
     #[arg(long, value_name = "FILE.prom", value_parser = value::path)]
     pub(super) prometheus: Option<String>,
+
+    /// Serve the same by HTTP at `/metrics` while the run goes on. A port alone is one of 127.0.0.1, which other machines
+    /// don't reach.
+    #[arg(long, value_name = "[IP:]PORT", value_parser = endpoint::address)]
+    pub(super) prometheus_listen: Option<SocketAddr>,
 
     /// Be the I-th of N workers, which have the same options and share the load. `phx bench merge` makes one report
     /// of their logs.

@@ -31,8 +31,8 @@ impl Outputs {
         let log = log.transpose()?;
         let time = Duration::try_from_secs_f64(plan.duration_s).unwrap_or(Duration::MAX);
         let series = options.series.as_deref().map(|path| Series::create(path, time));
-        let metrics = options.prometheus.as_deref().map(Metrics::create);
-        let (series, metrics) = (series.transpose()?, metrics.transpose()?);
+        let series = series.transpose()?;
+        let metrics = Metrics::create(options.prometheus.as_deref(), options.prometheus_listen)?;
         Ok(Outputs { log, series, metrics, live: None })
     }
 

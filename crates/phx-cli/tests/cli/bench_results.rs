@@ -5,6 +5,9 @@ use std::os::unix::fs::symlink;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::raw::{Answer, raw};
 use crate::support::{PATIENCE, Phx, Server, phx};
@@ -140,7 +143,7 @@ async fn metrics_are_replaced_while_the_run_goes_on() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, is_written).await.expect("figures in time");
+    timeout(PATIENCE, is_written).await.expect("figures in time");
     let running = read();
     assert_eq!(metric(&running, "phx_bench_running"), Some(1.0), "{running}");
     assert_eq!(metric(&running, "phx_bench_users"), Some(2.0), "{running}");
@@ -153,6 +156,59 @@ async fn metrics_are_replaced_while_the_run_goes_on() {
     assert_eq!(metric(&last, infinite), result["replies"].as_f64(), "{last}");
     let files = fs::read_dir(directory.path()).unwrap().count();
     assert_eq!(files, 1, "nothing is left beside it");
+    server.stops_empty().await;
+}
+
+/// Sends a request, and returns the answer. What fails is an empty one: the endpoint may have closed the connection.
+async fn http(address: &str, request: &str) -> String {
+    let mut answer = String::new();
+    if let Ok(mut stream) = TcpStream::connect(address).await {
+        let _ = stream.write_all(request.as_bytes()).await;
+        let _ = stream.read_to_string(&mut answer).await;
+    }
+    answer
+}
+
+#[tokio::test]
+async fn metrics_are_served_while_the_run_goes_on() {
+    let server = Server::start().await;
+    let bench = ["bench", &server.url, "-s", "2", "-d", "1h", "--rate", "100"];
+    let mut bench = Phx::start(&[&bench[..], &["--prometheus-listen", "0"]].concat());
+    let said = bench.shows_on_stderr("/metrics\n").await;
+    let (_, address) = said.split_once("metrics are on http://").unwrap();
+    let address = address.trim_end().strip_suffix("/metrics").unwrap();
+    assert!(address.starts_with("127.0.0.1:"), "{address}");
+    let get = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
+    let count = r#"phx_bench_latency_seconds_count{step="push echo"}"#;
+    let has_figures = async {
+        while metric(&http(address, get).await, count).unwrap_or(0.0) == 0.0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, has_figures).await.expect("figures in time");
+    assert!(http(address, "GET / HTTP/1.1\r\n\r\n").await.starts_with("HTTP/1.1 404 "));
+    let taken = ["bench", &server.url, "--prometheus-listen", address];
+    phx(&taken).await.badly(2, &format!("can't listen on {address}: "));
+
+    // As many as there may be, which say nothing; the run goes on all the same.
+    let mut idle = Vec::new();
+    for _ in 0..8 {
+        idle.push(TcpStream::connect(address).await.unwrap());
+    }
+    let mut further = TcpStream::connect(address).await.unwrap();
+    let closed = timeout(PATIENCE, further.read(&mut [0; 1])).await.expect("it is closed");
+    assert!(!matches!(closed, Ok(1..)), "{closed:?}");
+    drop(idle);
+    let has_figures = async {
+        while metric(&http(address, get).await, count).is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, has_figures).await.expect("places become free");
+    let ended = bench.interrupted().await;
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert!(ended.out.contains("errors       0"), "{ended:?}");
+    assert!(TcpStream::connect(address).await.is_err(), "it ends with the run");
     server.stops_empty().await;
 }
 
@@ -179,7 +235,7 @@ async fn a_time_series_of_a_scenario_has_no_values() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, is_written).await.expect("a second's rows in time");
+    timeout(PATIENCE, is_written).await.expect("a second's rows in time");
     let ended = bench.interrupted().await;
     assert_eq!(ended.code, Some(130), "{ended:?}");
     let series = fs::read_to_string(&path).unwrap();

@@ -90,6 +90,7 @@ const OPTIONS: &[(&str, Takes)] = &[
     ("--proxy", Value(PROXIES)),
     ("--pretty", Nothing),
     ("--prometheus", File),
+    ("--prometheus-listen", Value(&["127.0.0.1:hush", "hush:1"])),
     ("--private", Nothing),
     ("--rate", Value(&["-hush"])),
     ("--quiet", Nothing),

@@ -120,8 +120,8 @@ impl Phx {
         }
     }
 
-    /// Waits for this text on standard error.
-    pub(crate) async fn shows_on_stderr(&mut self, text: &str) {
+    /// Waits for this text on standard error, and returns what was read up to it.
+    pub(crate) async fn shows_on_stderr(&mut self, text: &str) -> String {
         let stderr = self.child.stderr.as_mut().unwrap();
         let mut shown = Vec::new();
         let reading = async {
@@ -130,6 +130,7 @@ impl Phx {
             }
         };
         timeout(PATIENCE, reading).await.expect("it is shown in time");
+        String::from_utf8_lossy(&shown).into_owned()
     }
 
     /// Types a line.

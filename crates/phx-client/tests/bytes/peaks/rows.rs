@@ -242,6 +242,13 @@ pub(crate) const ROWS: &[Row] = &[
     no_memory("series.rs MAX_TIMES", "they are on the disk"),
     within("series.rs MAX_NAME", "scenario.rs MAX_SCENARIO", "a name is a part of a line"),
     within("metrics.rs MAX_LABEL", "scenario.rs MAX_SCENARIO", "a name is a part of a line"),
+    within("endpoint.rs MAX_CONNECTIONS", "endpoint.rs MAX_HEAD", "each has one head"),
+    test(
+        "endpoint.rs MAX_HEAD",
+        "phx-cli/src/bench/endpoint.rs",
+        "heads_without_end_are_refused_at_the_limit",
+    ),
+    within("endpoint.rs MAX_HEADERS", "endpoint.rs MAX_HEAD", "a header is a part of a head"),
     within("worker.rs MAX_WORKERS", "read.rs MAX_LINE", "of each log a line is in memory"),
     within("run_log.rs MAX_TAG", "read.rs MAX_LINE", "a tag is a part of a line"),
     test("read.rs MAX_LOG", LOG, "a_log_without_end_is_refused"),
