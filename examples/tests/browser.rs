@@ -12,6 +12,8 @@ use phx_browser::{Browser, Process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+
 #[tokio::test]
 async fn a_browser_with_the_official_client_and_a_terminal_talk_to_each_other() {
     let mut site = Process::start(&example("browser_chat"), &[]);
@@ -28,8 +30,7 @@ async fn a_browser_with_the_official_client_and_a_terminal_talk_to_each_other() 
 
     ann.types("good morning").await;
     bob.sees("#messages", "ann: good morning").await;
-    bob.run("document.getElementById('text').value = 'from the browser'").await;
-    bob.run("document.getElementById('say').requestSubmit()").await;
+    say(&bob, "from the browser").await;
     ann.line_with("bob: from the browser").await;
     bob.sees("#messages", "bob: from the browser").await;
 
@@ -38,6 +39,75 @@ async fn a_browser_with_the_official_client_and_a_terminal_talk_to_each_other() 
     ann.types("/quit").await;
     ann.ends().await;
     site.ends().await;
+}
+
+/// A page in Rust, a page with the official client and a terminal in one room, through the loss of all connections.
+#[tokio::test]
+async fn pages_in_rust_and_in_javascript_and_a_terminal_talk_and_reconnect() {
+    // Built before, since the site is expected to start at once.
+    let page = CargoBuild::new().package("web-chat").bin("web-chat").manifest_path(WORKSPACE);
+    let page = page.target("wasm32-unknown-unknown").args(["--profile", "checks", "--locked"]);
+    page.run().unwrap();
+    let site = build(CargoBuild::new().bin("phx-browser"));
+    let mut site = Process::start(&site, &["web-chat", "checks"]);
+    let in_rust = site.line_with(" KiB): ").await;
+    let official = site.line_with("official client: ").await;
+    let url = site.line_with(" --server ").await;
+
+    let mut ann = Process::start(&example("chat"), &["--name", "ann", "--server", &url]);
+    ann.line_with("* here: ann").await;
+    let (eve, bob) = (Browser::start().await, Browser::start().await);
+    eve.open(&in_rust).await;
+    eve.sees("#status", "connected as eve").await;
+    ann.line_with("* eve joined").await;
+    bob.open(&official).await;
+    for page in [&eve, &bob] {
+        page.sees("#people", "here: ann, bob, eve").await;
+    }
+    ann.line_with("* bob joined").await;
+
+    ann.types("good morning").await;
+    for page in [&eve, &bob] {
+        page.sees("#messages", "ann: good morning").await;
+    }
+    say(&eve, "from <b>Rust</b>").await;
+    ann.line_with("eve: from <b>Rust</b>").await;
+    bob.sees("#messages", "eve: from <b>Rust</b>").await;
+    eve.sees("#messages", "eve: from <b>Rust</b>").await;
+
+    site.types("").await;
+    ann.line_with("* connection lost, reconnecting").await;
+    for page in [&eve, &bob] {
+        page.sees("#status", "connection lost, reconnecting").await;
+    }
+    // It waits for the rejoin, and isn't lost.
+    say(&eve, "while offline").await;
+    site.types("").await;
+    ann.line_with("* reconnected").await;
+    eve.sees("#status", "reconnected as eve").await;
+    eve.sees("#messages", "back in the room; messages may be missing here").await;
+    bob.sees("#status", "connected as bob").await;
+    for page in [&eve, &bob] {
+        page.sees("#people", "here: ann, bob, eve").await;
+    }
+    say(&bob, "from JavaScript").await;
+    ann.line_with("bob: from JavaScript").await;
+    eve.sees("#messages", "eve: while offline").await;
+    eve.sees("#messages", "bob: from JavaScript").await;
+
+    eve.close().await;
+    ann.line_with("* eve left").await;
+    bob.close().await;
+    ann.types("/quit").await;
+    ann.ends().await;
+    site.ends().await;
+}
+
+/// Types a text into a page, and submits it.
+async fn say(page: &Browser, text: &str) {
+    let script = "document.getElementById('text').value = arguments[0]
+        document.getElementById('say').requestSubmit()";
+    page.run_with(script, &[Value::from(text)]).await;
 }
 
 /// Chromium compresses what it sends if the server agrees to its offer, and follows what the server compresses.
@@ -134,7 +204,6 @@ fn phx() -> std::path::PathBuf {
 }
 
 fn build(build: CargoBuild) -> std::path::PathBuf {
-    let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    let build = build.manifest_path(workspace).all_features().args(["--workspace", "--locked"]);
+    let build = build.manifest_path(WORKSPACE).all_features().args(["--workspace", "--locked"]);
     build.run().unwrap().path().to_owned()
 }

@@ -21,7 +21,7 @@ fn nothing() -> anyhow::Result<()> {
 
 /// All programs. Each is the subcommand `name` of its package's binary.
 pub(crate) const ALL: &[&Forwarded] =
-    &[&SIM, &HERD, &FAULTS, &HOSTILE, &SOAK, &SUSPEND, &DIFFERENTIAL, &WEB, &BENCH];
+    &[&SIM, &HERD, &FAULTS, &HOSTILE, &SOAK, &SUSPEND, &DIFFERENTIAL, &WEB, &WEB_CHAT, &BENCH];
 
 pub(crate) const SIM: Forwarded =
     reliability("sim", "simulated runs under faults: --runs N --seed S, --plan FILE --record OUT");
@@ -49,6 +49,12 @@ pub(crate) const WEB: Forwarded = Forwarded {
     package: "phx-browser",
     prepare: tools::browser,
     ..reliability("web", "phx-web in a real browser: PART OF A TEST'S NAME")
+};
+
+pub(crate) const WEB_CHAT: Forwarded = Forwarded {
+    package: "phx-browser",
+    prepare: tools::web_chat,
+    ..reliability("web-chat", "serves examples/web: a chat of pages and terminals")
 };
 
 pub(crate) const BENCH: Forwarded = Forwarded {

@@ -182,6 +182,12 @@ pub(crate) fn browser() -> anyhow::Result<()> {
     BROWSER.into_iter().try_for_each(|(name, package)| debian_package(name, package))
 }
 
+/// Installs the target of pages and the official client, for `cargo xtask web-chat`.
+pub(crate) fn web_chat() -> anyhow::Result<()> {
+    targets()?;
+    node_packages()
+}
+
 /// Installs valgrind, which counts instructions.
 pub(crate) fn valgrind() -> anyhow::Result<()> {
     debian_package("valgrind", "valgrind")

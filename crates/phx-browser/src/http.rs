@@ -10,6 +10,10 @@ use tokio::net::{TcpListener, TcpStream};
 /// Largest head and largest body of a request, in bytes.
 const MAX_REQUEST: u64 = 1 << 20;
 
+/// Media types.
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
+pub(crate) const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
 /// A request.
 pub(crate) struct Request {
     /// Path without the query.

@@ -1,5 +1,6 @@
-//! `cargo xtask web`: phx-web in a real browser, with a table of the results. Built for WebAssembly, it is the program that
-//! runs in the browser.
+//! `cargo xtask web`: phx-web in a real browser, with a table of the results. `cargo xtask web-chat`: an example of it.
+//!
+//! Built for WebAssembly, it is the program that runs in the browser.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,6 +14,8 @@
 
 #[cfg(not(target_family = "wasm"))]
 mod cases;
+#[cfg(not(target_family = "wasm"))]
+mod chat;
 #[cfg(not(target_family = "wasm"))]
 mod http;
 #[cfg(not(target_family = "wasm"))]
@@ -31,8 +34,11 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
     match *words {
         ["web"] => web::run(""),
         ["web", part] if !part.starts_with('-') => web::run(part),
+        ["web-chat"] => chat::run("release"),
+        // For tests: it builds sooner.
+        ["web-chat", profile] if !profile.starts_with('-') => chat::run(profile),
         _ => {
-            println!("usage: cargo xtask web [PART OF A NAME]");
+            println!("usage: cargo xtask web [PART OF A NAME], or cargo xtask web-chat [PROFILE]");
             Ok(std::process::ExitCode::from(2))
         }
     }

@@ -9,15 +9,12 @@ use futures::future::FutureExt as _;
 use phx_testing::suite::{Report, table};
 
 use crate::cases::{self, Desk};
-use crate::http::{self, Answer, Handler, Request};
+use crate::http::{self, Answer, HTML, Handler, JAVASCRIPT, Request};
 use crate::life;
 use crate::program::WebProgram;
 
 /// Profile of the page's program: quick to run, and as strict as a test.
 const PROFILE: &str = "checks";
-
-const HTML: &str = "text/html; charset=utf-8";
-const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Runs the tests whose names contain `part`.
 pub(crate) fn run(part: &str) -> anyhow::Result<ExitCode> {

@@ -94,7 +94,8 @@ pub(crate) fn no_std() -> Outcome {
         Program::cargo().args([command]).args(all)
     };
     let tests = ["--package", "phx-browser", "--bin", "phx-browser"];
-    page("clippy").args(["--lib"]).args(tests).args(["--", "-D", "warnings"]).run()?;
+    let chat = ["--package", "web-chat", "--bin", "web-chat"];
+    page("clippy").args(["--lib"]).args(tests).args(chat).args(["--", "-D", "warnings"]).run()?;
     page("doc").args(["--no-deps"]).env("RUSTDOCFLAGS", "-D warnings").run()?;
     // They compile, and can't run without a browser: each is `no_run`.
     page("test").args(["--doc"]).run()?;
