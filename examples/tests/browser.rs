@@ -12,7 +12,10 @@ use phx_browser::{Browser, Process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+#[path = "common/build.rs"]
+mod build;
+
+use build::{WORKSPACE, built, without_variables_of_cargo};
 
 #[tokio::test]
 async fn a_browser_with_the_official_client_and_a_terminal_talk_to_each_other() {
@@ -47,8 +50,8 @@ async fn pages_in_rust_and_in_javascript_and_a_terminal_talk_and_reconnect() {
     // Built before, since the site is expected to start at once.
     let page = CargoBuild::new().package("web-chat").bin("web-chat").manifest_path(WORKSPACE);
     let page = page.target("wasm32-unknown-unknown").args(["--profile", "checks", "--locked"]);
-    page.run().unwrap();
-    let site = build(CargoBuild::new().bin("phx-browser"));
+    without_variables_of_cargo(page).run().unwrap();
+    let site = built(CargoBuild::new().bin("phx-browser"));
     let mut site = Process::start(&site, &["web-chat", "checks"]);
     let in_rust = site.line_with(" KiB): ").await;
     let official = site.line_with("official client: ").await;
@@ -193,17 +196,10 @@ async fn the_report_of_a_benchmark_shows_its_plots_and_asks_nobody_for_anything(
     browser.close().await;
 }
 
-/// Built here, so that a test never runs an old one; with the features of `cargo xtask test`, so that
-/// there it is built already.
 fn example(name: &str) -> std::path::PathBuf {
-    build(CargoBuild::new().example(name))
+    built(CargoBuild::new().example(name))
 }
 
 fn phx() -> std::path::PathBuf {
-    build(CargoBuild::new().bin("phx"))
-}
-
-fn build(build: CargoBuild) -> std::path::PathBuf {
-    let build = build.manifest_path(WORKSPACE).all_features().args(["--workspace", "--locked"]);
-    build.run().unwrap().path().to_owned()
+    built(CargoBuild::new().bin("phx"))
 }

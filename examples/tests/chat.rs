@@ -16,6 +16,11 @@ use escargot::CargoBuild;
 use phx_pty::{CTRL_C, CTRL_D, Terminal};
 use phx_testing::listener::Listener;
 
+#[path = "common/build.rs"]
+mod build;
+
+use build::built;
+
 #[test]
 fn terminals_talk_over_the_embedded_server() {
     let mut ann = chat(&["--name", "ann"]);
@@ -92,13 +97,7 @@ fn text_of_others_cannot_act_on_the_terminal() {
     ann.ends(0);
 }
 
-/// Built here, so that the test never runs an old one; with the features of `cargo xtask test`, so that
-/// there it is built already.
-static CHAT: LazyLock<PathBuf> = LazyLock::new(|| {
-    let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    let build = CargoBuild::new().manifest_path(workspace).example("chat");
-    build.all_features().args(["--workspace", "--locked"]).run().unwrap().path().to_owned()
-});
+static CHAT: LazyLock<PathBuf> = LazyLock::new(|| built(CargoBuild::new().example("chat")));
 
 /// The chat in a separate terminal.
 fn chat(arguments: &[&str]) -> Terminal {

@@ -4,12 +4,17 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use escargot::CargoBuild;
+
+#[path = "common/build.rs"]
+mod build;
+
+use build::built;
 
 /// For an example to end.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,11 +28,7 @@ fn output(example: &str) -> String {
 
 /// Runs the example with these arguments. Returns true if it succeeds, and its output.
 fn run(example: &str, args: &[&str]) -> (bool, String) {
-    // As the other tests are built, so that nothing is built twice.
-    let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    let build = CargoBuild::new().manifest_path(workspace).example(example);
-    let run = build.all_features().args(["--workspace", "--locked"]).run().unwrap();
-    let mut command = run.command();
+    let mut command = Command::new(built(CargoBuild::new().example(example)));
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     let mut stdout = child.stdout.take().unwrap();

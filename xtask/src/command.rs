@@ -26,10 +26,19 @@ impl Program {
 
     /// Returns the cargo of the toolchain that runs this program.
     pub(crate) fn cargo() -> Self {
-        match env::var_os("CARGO") {
+        let mut program = match env::var_os("CARGO") {
             Some(path) => Program::found_at(path, "cargo"),
             None => Program::new("cargo"),
+        };
+        // Set by the cargo that runs this program. A build script that depends on one of them, as that of `ring` does,
+        // would run again whenever a test or a person builds without them.
+        for (name, _) in env::vars_os() {
+            let of_cargo = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+            if name.to_str().is_some_and(|name| of_cargo.iter().any(|it| name.starts_with(it))) {
+                program.command.env_remove(&name);
+            }
         }
+        program
     }
 
     /// Returns the cargo of another toolchain, by rustup's name.
