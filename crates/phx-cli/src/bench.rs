@@ -23,6 +23,7 @@ mod guard;
 mod hdr;
 mod live;
 mod load;
+mod log_files;
 mod machine;
 mod measure;
 mod merge;

@@ -16,12 +16,12 @@ use crate::value;
 /// If a change is beyond a --limit the exit code is 7. If one of the logs isn't that of a whole run it is 6.
 #[derive(Args, Debug)]
 pub(crate) struct CompareOptions {
-    /// The log that `phx bench --hdr FILE` wrote of the first run.
-    #[arg(value_name = "BEFORE.hdr", value_parser = value::path)]
+    /// The log that `phx bench --hdr FILE` wrote of the first run, or a folder with those of its workers (*.hdr).
+    #[arg(value_name = "BEFORE", value_parser = value::path)]
     before: String,
 
-    /// The log of the second run.
-    #[arg(value_name = "AFTER.hdr", value_parser = value::path)]
+    /// The log of the second run, or its folder.
+    #[arg(value_name = "AFTER", value_parser = value::path)]
     after: String,
 
     /// How far a figure may change for the worse, such as 'push p99 +10%' or 'push rate -5%'. Repeatable.

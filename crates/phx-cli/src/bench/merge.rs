@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::log_files;
 use super::measure::Measured;
 use super::plan::Plan;
 use super::recorder::{MAX_KINDS, StepName, Window};
@@ -14,7 +15,6 @@ use super::shown::show;
 use super::summary::Summary;
 use super::threshold::{self, Threshold};
 use super::timeline::Timeline;
-use super::worker::MAX_WORKERS;
 use crate::failure::Failure;
 use crate::terminal;
 use crate::value;
@@ -34,7 +34,7 @@ const MAX_APART: Duration = Duration::from_secs(1);
 /// the report says that it is of a part of the run, and the exit code is 6.
 #[derive(Args, Debug)]
 pub(crate) struct MergeOptions {
-    /// The logs that `phx bench --worker I/N --hdr FILE` wrote.
+    /// The logs that `phx bench --worker I/N --hdr FILE` wrote, or folders of them: of a folder its files *.hdr.
     #[arg(required = true, value_name = "FILE.hdr", value_parser = value::path)]
     files: Vec<String>,
 
@@ -86,11 +86,9 @@ pub(super) struct Merged {
 }
 
 impl Merged {
-    /// Reads the logs of a run. What is no log, or a log of another run, is an error.
+    /// Reads the logs of a run, which may be in folders. What is no log, or a log of another run, is an error.
     pub(super) fn read(paths: &[String]) -> Result<Self, String> {
-        if paths.len() > MAX_WORKERS as usize {
-            return Err(format!("expected the logs of at most {MAX_WORKERS} workers"));
-        }
+        let paths = log_files::expanded(paths)?;
         let mut logs = paths.iter().map(|path| Log::open(path)).collect::<Result<Vec<_>, _>>()?;
         are_of_one_run(&logs)?;
         let problems = problems_of(&logs);

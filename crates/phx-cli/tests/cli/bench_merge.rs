@@ -84,6 +84,23 @@ async fn the_reports_of_workers_become_one() {
     let page = fs::read_to_string(page).unwrap();
     assert!(page.contains("<svg") && !page.contains("a part of the run"));
 
+    // A folder has the same logs, and can be compared.
+    let folder = run.directory.path().display().to_string();
+    let merged = phx(&["bench", "merge", &folder, "--json"]).await;
+    let whole: Value = serde_json::from_str(&merged.out).unwrap();
+    assert_eq!((&whole["latency_us"], &whole["complete"]), (&report["latency_us"], &true.into()));
+    let compare = ["bench", "compare", &folder, &folder, "--limit", "push p99 +0%", "--json"];
+    let compared = phx(&compare).await;
+    assert_eq!(compared.code, Some(0), "{compared:?}");
+    let compared: Value = serde_json::from_str(&compared.out).unwrap();
+    let before = compared["limits"][0]["before"].as_f64();
+    assert_eq!(before, report["latency_us"]["p99"].as_f64(), "{compared}");
+    let part = phx(&["bench", "compare", &folder, &run.log(1)]).await;
+    part.badly(6, "worker 2/3 has no log here");
+    let empty = TempDir::new().unwrap();
+    let empty = empty.path().display().to_string();
+    phx(&["bench", "merge", &empty]).await.badly(2, "has no logs: expected files *.hdr");
+
     let missed = run.merged(&[1, 2, 3], &["--threshold", "push count > 300"]).await;
     missed.badly(7, "push count > 300 (300)");
     server.stops_empty().await;
