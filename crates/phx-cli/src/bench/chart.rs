@@ -132,7 +132,7 @@ pub(crate) fn lanes(end: f64, x: &Axis<'_>, lanes: &[Lane]) -> String {
     #[expect(clippy::cast_precision_loss, reason = "there are some dozens")]
     let bottom = TOP + LANE * lanes.len() as f64;
     let mut svg = format!(
-        r#"<svg viewBox="0 0 {WIDTH} {:.1}" role="img" aria-label="{}">"#,
+        r#"<div class="lanes"><svg viewBox="0 0 {WIDTH} {:.1}" role="img" aria-label="{}">"#,
         bottom + BOTTOM,
         escaped(x.title)
     );
@@ -142,7 +142,9 @@ pub(crate) fn lanes(end: f64, x: &Axis<'_>, lanes: &[Lane]) -> String {
             svg,
             r#"<line class="grid" x1="{at:.1}" x2="{at:.1}" y1="{TOP}" y2="{bottom:.1}"/>"#
         );
-        text(&mut svg, at, bottom + 16.0, "middle", &(x.label)(tick));
+        // The last label would be cut by the edge.
+        let anchor = if at > WIDTH - 3.0 * RIGHT { "end" } else { "middle" };
+        text(&mut svg, at, bottom + 16.0, anchor, &(x.label)(tick));
     }
     for (number, lane) in lanes.iter().enumerate() {
         #[expect(clippy::cast_precision_loss, reason = "there are some dozens")]
@@ -160,7 +162,7 @@ pub(crate) fn lanes(end: f64, x: &Axis<'_>, lanes: &[Lane]) -> String {
             );
         }
     }
-    svg.push_str("</svg>");
+    svg.push_str("</svg></div>");
     svg
 }
 

@@ -211,7 +211,7 @@ impl Page {
         let label = |at: f64| clock(Duration::try_from_secs_f64(at).unwrap_or_default());
         let axis = Axis { title: "time since the beginning", ticks: 6, label: &label };
         let legend = "<span class=\"up\">connected, joined</span><span class=\"pending\">under way</span>\
-             <span class=\"waiting\">waiting, failed</span><span class=\"request\">pushes</span>";
+             <span class=\"waiting\">waiting, failed</span><span class=\"request\">pushes</span><span class=\"other\">messages, heartbeats</span>";
         let mut body = format!(
             "<h1>{}</h1><p class=\"sub\">{}</p>",
             escaped(&format!("phx replay: {file}")),

@@ -32,6 +32,7 @@ mod raw;
 mod readme;
 mod repl;
 mod replay;
+mod replay_night;
 mod scenario;
 mod script;
 mod serve;

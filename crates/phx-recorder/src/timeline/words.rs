@@ -93,8 +93,8 @@ impl Words {
             }
             Entry::Connect => (About::Connection, "connect was called".to_owned()),
             Entry::Disconnect(code, reason) => {
-                let reason = Escaped::new(reason);
-                (About::Connection, format!("disconnect was called: {code} `{reason}`"))
+                let words = format!("disconnect was called: {}", close(*code, reason));
+                (About::Connection, words)
             }
             Entry::Remove(channel) => {
                 let words = format!("{} was removed", self.channel(*channel));
@@ -309,8 +309,7 @@ impl Words {
                 (About::Heartbeat, "a heartbeat was sent".to_owned())
             }
             Action::Close(transport, code, reason) => {
-                let reason = Escaped::new(reason);
-                let words = format!("closing connection {transport}: {code} `{reason}`");
+                let words = format!("closing connection {transport}: {}", close(*code, reason));
                 (About::Connection, words)
             }
             Action::MakeParams(channel, _) => {
@@ -446,10 +445,18 @@ fn status_of(status: &StatusIs) -> String {
     }
 }
 
+/// A code, and a reason if there is one.
+fn close(code: u16, reason: &str) -> String {
+    if reason.is_empty() {
+        return code.to_string();
+    }
+    format!("{code} `{}`", Escaped::new(reason))
+}
+
 fn given(cause: &GivenCause) -> String {
     match cause {
         GivenCause::Frame(code, reason) => {
-            format!("the server closed it with {code} `{}`", Escaped::new(reason))
+            format!("the server closed it with {}", close(*code, reason))
         }
         GivenCause::Io(error) | GivenCause::Other(error) => Escaped::new(error).to_string(),
         GivenCause::ConnectFailed(error) => format!("can't connect: {}", Escaped::new(error)),
