@@ -11,6 +11,7 @@
 mod bench;
 mod bench_compare;
 mod bench_generator;
+mod bench_machines;
 mod bench_merge;
 mod bench_results;
 mod canary;
