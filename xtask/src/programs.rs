@@ -20,8 +20,19 @@ fn nothing() -> anyhow::Result<()> {
 }
 
 /// All programs. Each is the subcommand `name` of its package's binary.
-pub(crate) const ALL: &[&Forwarded] =
-    &[&SIM, &HERD, &FAULTS, &HOSTILE, &SOAK, &SUSPEND, &DIFFERENTIAL, &WEB, &WEB_CHAT, &BENCH];
+pub(crate) const ALL: &[&Forwarded] = &[
+    &SIM,
+    &HERD,
+    &FAULTS,
+    &HOSTILE,
+    &SOAK,
+    &SUSPEND,
+    &DIFFERENTIAL,
+    &WEB,
+    &WEB_CHAT,
+    &WEB_SIZE,
+    &BENCH,
+];
 
 pub(crate) const SIM: Forwarded =
     reliability("sim", "simulated runs under faults: --runs N --seed S, --plan FILE --record OUT");
@@ -55,6 +66,12 @@ pub(crate) const WEB_CHAT: Forwarded = Forwarded {
     package: "phx-browser",
     prepare: tools::web_chat,
     ..reliability("web-chat", "serves examples/web: a chat of pages and terminals")
+};
+
+pub(crate) const WEB_SIZE: Forwarded = Forwarded {
+    package: "phx-browser",
+    prepare: tools::web_size,
+    ..reliability("web-size", "what a browser downloads of examples/web, and the goal")
 };
 
 pub(crate) const BENCH: Forwarded = Forwarded {

@@ -11,7 +11,7 @@ use crate::step::Outcome;
 use crate::workspace::Workspace;
 
 pub(crate) use packages::supabase_clients;
-use packages::{Npm, PHOENIX, SUPABASE};
+use packages::{BINARYEN, Npm, PHOENIX, SUPABASE};
 
 /// Targets that phx-proto must build for: without std, or with an empty one.
 pub(crate) const NO_STD_TARGETS: [&str; 2] = [BOARD_TARGET, PAGE_TARGET];
@@ -186,6 +186,12 @@ pub(crate) fn browser() -> anyhow::Result<()> {
 pub(crate) fn web_chat() -> anyhow::Result<()> {
     targets()?;
     node_packages()
+}
+
+/// Installs the target of pages and `wasm-opt`, for `cargo xtask web-size`. It has 100 MiB, so only there.
+pub(crate) fn web_size() -> anyhow::Result<()> {
+    targets()?;
+    BINARYEN.bring()
 }
 
 /// Installs valgrind, which counts instructions.

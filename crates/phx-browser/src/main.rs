@@ -25,6 +25,8 @@ mod page;
 #[cfg(not(target_family = "wasm"))]
 mod program;
 #[cfg(not(target_family = "wasm"))]
+mod size;
+#[cfg(not(target_family = "wasm"))]
 mod web;
 
 #[cfg(not(target_family = "wasm"))]
@@ -37,8 +39,9 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
         ["web-chat"] => chat::run("release"),
         // For tests: it builds sooner.
         ["web-chat", profile] if !profile.starts_with('-') => chat::run(profile),
+        ["web-size"] => size::run(),
         _ => {
-            println!("usage: cargo xtask web [PART OF A NAME], or cargo xtask web-chat [PROFILE]");
+            println!("usage: cargo xtask web [PART OF A NAME] | web-chat [PROFILE] | web-size");
             Ok(std::process::ExitCode::from(2))
         }
     }

@@ -1,7 +1,7 @@
 //! The page's program: built for the browser, and bound to JavaScript by the pinned wasm-bindgen.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail, ensure};
@@ -22,12 +22,18 @@ pub(crate) struct WebProgram {
 impl WebProgram {
     /// Builds the binary `name` of a package of this workspace.
     pub(crate) fn build(package: &str, name: &str, profile: &str) -> anyhow::Result<Self> {
-        let path = compile(package, name, profile)?;
+        let mut cargo = cargo_build(profile);
+        cargo.args(["--locked", "--package", package, "--bin", name]);
+        WebProgram::bind(&artifact(cargo, name)?, name, profile != "release")
+    }
+
+    /// Binds a program of this path to JavaScript, with or without the names of its functions.
+    pub(crate) fn bind(path: &Path, name: &str, has_names: bool) -> anyhow::Result<Self> {
         let mut output = Bindgen::new()
-            .input_path(&path)
+            .input_path(path)
             .web(true)?
             .typescript(false)
-            .remove_name_section(profile == "release")
+            .remove_name_section(!has_names)
             .generate_output()
             .with_context(|| format!("wasm-bindgen failed on {}", path.display()))?;
         let script = output.js().to_owned();
@@ -38,14 +44,23 @@ impl WebProgram {
     }
 }
 
-/// Runs cargo, and returns the path of the program.
-fn compile(package: &str, name: &str, profile: &str) -> anyhow::Result<PathBuf> {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+/// Returns cargo's command to build for the browser.
+pub(crate) fn cargo_build(profile: &str) -> Command {
+    let mut cargo = cargo();
     cargo
-        .args(["build", "--locked", "--target", TARGET, "--profile", profile])
-        .args(["--package", package, "--bin", name])
-        .args(["--message-format", "json-render-diagnostics"])
-        .stderr(Stdio::inherit());
+        .args(["build", "--target", TARGET, "--profile", profile])
+        .args(["--message-format", "json-render-diagnostics"]);
+    cargo
+}
+
+/// Returns the cargo that runs this program, or the one on the path.
+pub(crate) fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Runs cargo's command, and returns the path of the binary `name`.
+pub(crate) fn artifact(mut cargo: Command, name: &str) -> anyhow::Result<PathBuf> {
+    cargo.stderr(Stdio::inherit());
     let output = cargo.output().context("can't start cargo")?;
     if !output.status.success() {
         bail!("{name} doesn't build for {TARGET}: cargo ended with {}", output.status);

@@ -21,6 +21,10 @@ pub(crate) struct Npm {
 pub(crate) const PHOENIX: Npm =
     Npm { folder: "crates/phx-conformance/js", what: "the official JavaScript client", node: 18 };
 
+/// Where `wasm-opt` is run from.
+pub(crate) const BINARYEN: Npm =
+    Npm { folder: "crates/phx-browser/js", what: "binaryen's `wasm-opt`", node: 18 };
+
 /// Where Supabase's official clients are run from, and the lists of their packages are.
 pub(crate) const SUPABASE: Npm = Npm {
     folder: "crates/phx-supabase/tests/judges",
@@ -39,9 +43,7 @@ impl Npm {
         let major = node.as_deref().and_then(node_major);
         if major.is_none_or(|major| major < *oldest) {
             let found = node.as_deref().map_or("none", str::trim);
-            bail!(
-                "the tests with {what} need Node {oldest} or newer, https://nodejs.org; found: {found}"
-            );
+            bail!("{what} needs Node {oldest} or newer, https://nodejs.org; found: {found}");
         }
         if Program::new("npm").args(["--version"]).output_if_any()?.is_none() {
             bail!("npm, which comes with Node, isn't installed: it brings {what}");
