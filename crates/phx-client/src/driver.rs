@@ -386,6 +386,7 @@ impl Future for Driver {
         let this = self.get_mut();
         this.shared.driver.begin_poll(cx.waker());
         let worked = this.work();
+        this.dispatch.report_metrics();
         let is_woken = this.shared.driver.end_poll();
         match worked {
             Worked::ToTheEnd => return Poll::Ready(()),

@@ -69,6 +69,7 @@
 //!   `SocketBuilder::http_client`.
 //! - `longpoll`: long-poll, for networks that let no WebSocket through, by [`SocketBuilder::long_poll_fallback`] or
 //!   [`SocketBuilder::transport`].
+//! - `metrics`: counters and histograms of each socket, for the recorder of the [`metrics`](https://docs.rs/metrics) crate.
 //! - `recorder`: recordings of sessions, in a file or in memory, by `SocketBuilder::recorder`.
 //! - `platform-roots`: the roots that the operating system trusts, by `tls::with_platform_roots`.
 //!

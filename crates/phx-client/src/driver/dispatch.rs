@@ -19,9 +19,17 @@ use crate::shared::{Deferred, Shared, State};
 use crate::socket::SocketError;
 
 mod events;
+#[cfg(feature = "metrics")]
+mod meter;
+#[cfg(not(feature = "metrics"))]
+mod no_meter;
 mod stop;
 
 use events::{Outside, Shown, append};
+#[cfg(feature = "metrics")]
+use meter::Meter;
+#[cfg(not(feature = "metrics"))]
+use no_meter::Meter;
 
 /// Events dispatched to hooks and logs per turn, at most: a hook may produce more by what it calls.
 const MAX_OUTSIDE: u32 = 64;
@@ -81,6 +89,8 @@ pub(super) struct Dispatch {
     is_verbose: bool,
     /// True if errors and logs leave out the `reason` of payloads.
     hides_reasons: bool,
+    /// Counters and histograms for the recorder of metrics.
+    meter: Meter,
 }
 
 /// Work left after a turn.
@@ -170,12 +180,19 @@ impl Dispatch {
         rest: &mut Rest,
     ) {
         let mut state = shared.lock();
-        rest.has_actions = self.poll_actions(&mut state, room);
+        rest.has_actions = self.poll_actions(&mut state, now, room);
         self.events(&mut state, now);
         rest.is_behind |= self.outside.is_some();
         rest.deadline = state.core.poll_timeout();
+        self.meter.count(state.core.counters());
         drop(state);
         self.deferred.run();
+    }
+
+    /// Reports metrics. Without the lock: their recorder is foreign code.
+    #[inline(always)]
+    pub(super) fn report_metrics(&mut self) {
+        self.meter.report();
     }
 
     /// Passes inputs to the core, and then the time: a frame may be the sign of life that a timeout is about.
@@ -321,13 +338,14 @@ impl Dispatch {
         is_behind: bool,
     ) -> Rest {
         self.is_held(shared, state, now);
-        let has_actions = self.poll_actions(state, room);
+        let has_actions = self.poll_actions(state, now, room);
         // A push that can't be encoded has its outcome now.
         self.events(state, now);
         if self.outside.is_none() {
             state.report_ends(&mut self.deferred);
         }
         state.wake_connection_watchers(&mut self.deferred);
+        self.meter.count(state.core.counters());
         Rest {
             is_behind: is_behind || self.outside.is_some(),
             has_actions,
@@ -338,7 +356,7 @@ impl Dispatch {
     }
 
     /// Polls actions, and no more frames than the transport can take. True if there may be more.
-    fn poll_actions(&mut self, state: &mut State, mut room: Option<usize>) -> bool {
+    fn poll_actions(&mut self, state: &mut State, now: Instant, mut room: Option<usize>) -> bool {
         let has_room = room.is_some();
         while self.actions.len() < MAX_ACTIONS {
             let action =
@@ -360,6 +378,7 @@ impl Dispatch {
             if let Some(channel) = joining {
                 state.note_joining(channel, &mut self.deferred);
             }
+            self.meter.action(now, &action);
             append(&mut self.actions, action);
         }
         true

@@ -99,6 +99,7 @@ impl Dispatch {
     /// Updates the state that streams and futures read, all of it before they are woken.
     #[inline(never)]
     fn event(&mut self, state: &mut State, now: Instant, event: Event) {
+        self.meter.event(now, &event);
         let deferred = &mut self.deferred;
         match event {
             Event::RequestDone { push, channel, outcome, .. } => {

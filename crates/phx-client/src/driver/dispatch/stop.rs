@@ -51,8 +51,10 @@ impl Dispatch {
         let mut state = shared.lock();
         // Outcomes that came before stay valid.
         self.resolve(&mut state);
+        self.meter.count(state.core.counters());
         let garbage = state.finish_stop(&mut self.deferred);
         drop(state);
+        self.meter.report();
         self.deferred.wake(shared.forget_driver());
         self.deferred.run();
         drop(garbage);
