@@ -88,6 +88,7 @@ async fn run_scenario(
     terminal::say(&styled(DIM, machine.in_words()));
     guard::check(&crowd.urls(), &crowd.in_words(), crowd.most_users(), machine, options.yes)?;
     let plan = Plan::of_scenario(&options, crowd.in_words(), crowd.duration());
+    let plan = Plan { stages: crowd.shape(), ..plan };
     let outputs = Outputs::create(&options, &plan).map_err(Failure::usage)?;
     wait_for_start(&options, interrupt).await?;
     let (mut measured, interrupted) = crowd.run(outputs, interrupt).await;

@@ -9,6 +9,41 @@ const RIGHT: f64 = 16.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 36.0;
 
+/// A drawing area. Each chart is drawn for both, and the page shows the one that suits the screen, so that text has its size.
+#[derive(Clone, Copy)]
+struct Frame {
+    class: &'static str,
+    width: f64,
+    height: f64,
+    /// The part of an axis's marks that fits.
+    share: f64,
+}
+
+const FRAMES: [Frame; 2] = [
+    Frame { class: "wide", width: WIDTH, height: HEIGHT, share: 1.0 },
+    Frame { class: "narrow", width: 340.0, height: 220.0, share: 0.5 },
+];
+
+impl Frame {
+    /// About half as many marks on a narrow axis.
+    fn marks(self, wanted: u32) -> f64 {
+        (f64::from(wanted) * self.share).max(2.0)
+    }
+
+    fn across(self, value: f64, max: f64) -> f64 {
+        across(value, max, self.width)
+    }
+
+    fn base(self) -> f64 {
+        self.height - BOTTOM
+    }
+
+    fn up(self, value: f64, max: f64) -> f64 {
+        let share = (value / max.max(f64::MIN_POSITIVE)).clamp(0.0, 1.0);
+        self.base() - (self.base() - TOP) * share
+    }
+}
+
 /// One line of a chart.
 pub(super) struct Series<'a> {
     pub(super) name: &'a str,
@@ -36,21 +71,31 @@ pub(crate) struct Axis<'a> {
 
 /// Lines over a common axis, which ends at `end`.
 pub(super) fn lines(end: f64, x: &Axis<'_>, y: &Axis<'_>, series: &[Series<'_>]) -> String {
+    FRAMES.map(|frame| lines_in(frame, end, x, y, series)).concat()
+}
+
+fn lines_in(frame: Frame, end: f64, x: &Axis<'_>, y: &Axis<'_>, series: &[Series<'_>]) -> String {
     let values = series.iter().flat_map(|series| &series.points).map(|(_, value)| *value);
     let top = nice_max(values.fold(0.0, f64::max));
-    let mut svg = open(y, top, x.title);
-    for tick in ticks(end, x.ticks) {
-        let at = across(tick, end);
-        text(&mut svg, at, HEIGHT - BOTTOM + 16.0, "middle", &(x.label)(tick));
+    let mut svg = open(frame, y, top, x.title);
+    for tick in ticks(end, frame.marks(x.ticks)) {
+        let at = frame.across(tick, end);
+        // The last label would be cut by the edge.
+        let anchor = if at > frame.width - 2.0 * RIGHT { "end" } else { "middle" };
+        let at = if anchor == "end" { at + RIGHT } else { at };
+        text(&mut svg, at, frame.base() + 16.0, anchor, &(x.label)(tick));
     }
     for line in series {
-        let places: Vec<(f64, f64)> =
-            line.points.iter().map(|(px, py)| (across(*px, end), up(*py, top))).collect();
+        let places: Vec<(f64, f64)> = line
+            .points
+            .iter()
+            .map(|(px, py)| (frame.across(*px, end), frame.up(*py, top)))
+            .collect();
         let (Some(first), Some(last)) = (places.first(), places.last()) else { continue };
         let path: Vec<String> = places.iter().map(|(px, py)| format!("{px:.1},{py:.1}")).collect();
         let path = path.join(" L");
         if line.filled {
-            let base = HEIGHT - BOTTOM;
+            let base = frame.base();
             let _infallible = write!(
                 svg,
                 r#"<path class="{} area" d="M{:.1},{base:.1} L{path} L{:.1},{base:.1} Z"/>"#,
@@ -80,27 +125,31 @@ pub(super) fn lines(end: f64, x: &Axis<'_>, y: &Axis<'_>, series: &[Series<'_>])
 
 /// Bars side by side.
 pub(super) fn bars(y: &Axis<'_>, title: &str, bars: &[Bar]) -> String {
+    FRAMES.map(|frame| bars_in(frame, y, title, bars)).concat()
+}
+
+fn bars_in(frame: Frame, y: &Axis<'_>, title: &str, bars: &[Bar]) -> String {
     let top = nice_max(bars.iter().map(|bar| bar.value).fold(0.0, f64::max));
-    let mut svg = open(y, top, title);
+    let mut svg = open(frame, y, top, title);
     let count = bars.len().max(1);
     #[expect(clippy::cast_precision_loss, reason = "there are some dozens")]
-    let step = (WIDTH - LEFT - RIGHT) / count as f64;
+    let step = (frame.width - LEFT - RIGHT) / count as f64;
     // Labels that fit.
-    let every = count.div_ceil(10);
+    let every = if frame.share < 1.0 { count.div_ceil(4) } else { count.div_ceil(10) };
     for (number, bar) in bars.iter().enumerate() {
         #[expect(clippy::cast_precision_loss, reason = "there are some dozens")]
         let left = LEFT + step * number as f64;
-        let y = up(bar.value, top);
+        let y = frame.up(bar.value, top);
         let _infallible = write!(
             svg,
             r#"<rect class="bar" x="{:.1}" y="{y:.1}" width="{:.1}" height="{:.1}" rx="1.5"><title>{}</title></rect>"#,
             left + 0.5,
             (step - 1.0).max(0.5),
-            HEIGHT - BOTTOM - y,
+            frame.base() - y,
             escaped(&bar.tip)
         );
         if number % every == 0 {
-            text(&mut svg, left + step / 2.0, HEIGHT - BOTTOM + 16.0, "middle", &bar.label);
+            text(&mut svg, left + step / 2.0, frame.base() + 16.0, "middle", &bar.label);
         }
     }
     svg.push_str("</svg>");
@@ -136,8 +185,8 @@ pub(crate) fn lanes(end: f64, x: &Axis<'_>, lanes: &[Lane]) -> String {
         bottom + BOTTOM,
         escaped(x.title)
     );
-    for tick in ticks(end, x.ticks) {
-        let at = across(tick, end);
+    for tick in ticks(end, f64::from(x.ticks)) {
+        let at = across(tick, end, WIDTH);
         let _infallible = write!(
             svg,
             r#"<line class="grid" x1="{at:.1}" x2="{at:.1}" y1="{TOP}" y2="{bottom:.1}"/>"#
@@ -151,7 +200,7 @@ pub(crate) fn lanes(end: f64, x: &Axis<'_>, lanes: &[Lane]) -> String {
         let top = TOP + LANE * number as f64;
         text(&mut svg, LEFT, top + NAME - 3.0, "start", &lane.name);
         for span in &lane.spans {
-            let (from, to) = (across(span.from, end), across(span.to, end));
+            let (from, to) = (across(span.from, end, WIDTH), across(span.to, end, WIDTH));
             let (down, height) = span.place;
             let _infallible = write!(
                 svg,
@@ -167,21 +216,22 @@ pub(crate) fn lanes(end: f64, x: &Axis<'_>, lanes: &[Lane]) -> String {
 }
 
 /// The frame, the lines across it, and what they mean.
-fn open(y: &Axis<'_>, top: f64, title: &str) -> String {
+fn open(frame: Frame, y: &Axis<'_>, top: f64, title: &str) -> String {
+    let Frame { class, width, height, .. } = frame;
     let mut svg = format!(
-        r#"<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{}">"#,
+        r#"<svg class="{class}" viewBox="0 0 {width} {height}" role="img" aria-label="{}">"#,
         escaped(y.title)
     );
-    for tick in ticks(top, y.ticks) {
-        let at = up(tick, top);
+    for tick in ticks(top, f64::from(y.ticks)) {
+        let at = frame.up(tick, top);
         let _infallible = write!(
             svg,
             r#"<line class="grid" x1="{LEFT}" x2="{:.1}" y1="{at:.1}" y2="{at:.1}"/>"#,
-            WIDTH - RIGHT
+            width - RIGHT
         );
         text(&mut svg, LEFT - 8.0, at + 4.0, "end", &(y.label)(tick));
     }
-    text(&mut svg, (LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 4.0, "middle", title);
+    text(&mut svg, (LEFT + width - RIGHT) / 2.0, height - 4.0, "middle", title);
     svg
 }
 
@@ -193,21 +243,16 @@ fn text(svg: &mut String, x: f64, y: f64, anchor: &str, what: &str) {
     );
 }
 
-fn across(value: f64, max: f64) -> f64 {
-    LEFT + (WIDTH - LEFT - RIGHT) * (value / max.max(f64::MIN_POSITIVE)).clamp(0.0, 1.0)
-}
-
-fn up(value: f64, max: f64) -> f64 {
-    let share = (value / max.max(f64::MIN_POSITIVE)).clamp(0.0, 1.0);
-    HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * share
+fn across(value: f64, max: f64, width: f64) -> f64 {
+    LEFT + (width - LEFT - RIGHT) * (value / max.max(f64::MIN_POSITIVE)).clamp(0.0, 1.0)
 }
 
 /// Returns about `about` round numbers from 0 to `max`.
-fn ticks(max: f64, about: u32) -> Vec<f64> {
+fn ticks(max: f64, about: f64) -> Vec<f64> {
     if max <= 0.0 || !max.is_finite() {
         return vec![0.0];
     }
-    let step = nice(max / f64::from(about));
+    let step = nice(max / about);
     let count = (max / step + 1e-9).floor();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a dozen or so")]
     let count = count as u32;
@@ -253,10 +298,10 @@ mod tests {
 
     #[test]
     fn ticks_are_round() {
-        assert_eq!(ticks(10.0, 5), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
-        assert_eq!(ticks(0.0, 5), [0.0]);
+        assert_eq!(ticks(10.0, 5.0), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
+        assert_eq!(ticks(0.0, 5.0), [0.0]);
         assert_eq!([nice_max(9_900.0), nice_max(0.0), nice_max(101.0)], [10_000.0, 1.0, 150.0]);
-        assert!(ticks(f64::NAN, 3).len() == 1 && ticks(1e300, 3).len() < 10);
+        assert!(ticks(f64::NAN, 3.0).len() == 1 && ticks(1e300, 3.0).len() < 10);
     }
 
     #[test]

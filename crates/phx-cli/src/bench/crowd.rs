@@ -15,6 +15,7 @@ use super::live::{Live, Now};
 use super::measure::Measured;
 use super::options::Options;
 use super::outputs::Outputs;
+use super::plan::Shape;
 use super::recorder::{ErrorClass, Recorder, StepName, StepSample};
 use super::run_log::End;
 use super::worker::Worker;
@@ -174,6 +175,12 @@ impl Crowd {
     /// The steps that are measured.
     pub(super) fn steps(&self) -> &[StepName] {
         self.shared.recorder.steps()
+    }
+
+    /// The stages as reports draw them, if there are any.
+    pub(super) fn shape(&self) -> Option<Shape> {
+        let is_open = self.is_open;
+        self.stages.points().map(|points| Shape { is_open, points })
     }
 
     /// The time of all stages.

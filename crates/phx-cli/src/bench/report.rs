@@ -9,6 +9,7 @@ use super::measure::{Measured, Sample};
 use super::numbers::{grouped, time};
 use super::quantiles::Quantiles;
 use super::summary::Summary;
+use crate::terminal::shown;
 
 const STYLE: &str = include_str!("report.css");
 
@@ -34,7 +35,13 @@ pub(super) fn page(summary: &Summary<'_>) -> String {
     }
     body.push_str(&cards(summary));
     let end = summary.measured.took.as_secs_f64();
-    body.push_str(&section("Throughput", "replies a second", &throughput(&measured.samples, end)));
+    body.push_str(&stages(summary, end));
+    let legend = if summary.failures() > 0 {
+        "<span class=\"rate\">replies a second</span><span class=\"p99\">errors a second</span>"
+    } else {
+        "replies a second"
+    };
+    body.push_str(&section("Throughput", legend, &throughput(&measured.samples, end)));
     if summary.latency.is_some() {
         let legend = "<span class=\"p50\">p50</span><span class=\"p90\">p90</span><span class=\"p99\">p99</span>";
         body.push_str(&section("Latency over time", legend, &latency(&measured.samples, end)));
@@ -45,6 +52,7 @@ pub(super) fn page(summary: &Summary<'_>) -> String {
             &percentiles(&[("latency", "p90", &measured.total.latencies)]),
         ));
     }
+    body.push_str(&steps(summary));
     body.push_str(&table(summary));
     document(&title, &body)
 }
@@ -94,15 +102,63 @@ fn count(value: f64) -> String {
     grouped(value.max(0.0) as u64)
 }
 
+/// Draws the numbers that the stages wanted, if there are stages.
+fn stages(summary: &Summary<'_>, end: f64) -> String {
+    let Some(shape) = &summary.plan.stages else { return String::new() };
+    let about = if shape.is_open { "users that arrive in a second" } else { "users" };
+    let series = [Series { name: about, class: "wanted", points: shape.until(end), filled: true }];
+    let chart = lines(
+        end,
+        &Axis { title: "seconds since the start", ticks: 8, label: &seconds_short },
+        &Axis { title: "stages", ticks: 4, label: &count },
+        &series,
+    );
+    section("Stages", &format!("{about}, as wanted"), &chart)
+}
+
+/// A row for each step that was performed, if there are several.
+fn steps(summary: &Summary<'_>) -> String {
+    let performed = summary.measured.steps.iter();
+    let performed =
+        performed.filter(|(_, window)| !window.latencies.is_empty() || window.failures() > 0);
+    if summary.measured.steps.len() < 2 {
+        return String::new();
+    }
+    let rows = performed.map(|(step, window)| {
+        let latency = Quantiles::of(&window.latencies);
+        let of = |pick: fn(&Quantiles) -> u64| {
+            latency.as_ref().map_or("–".to_owned(), |latency| time(pick(latency)))
+        };
+        let failures = window.failures();
+        let class = if failures > 0 { " class=\"bad\"" } else { "" };
+        format!(
+            "<tr><th>{}</th><td>{}</td><td{class}>{}</td><td>{}</td><td>{}</td></tr>",
+            escaped(&shown(&step.name)),
+            grouped(window.latencies.len()),
+            grouped(failures),
+            of(|latency| latency.p50),
+            of(|latency| latency.p99),
+        )
+    });
+    let head = "<tr><th></th><td>count</td><td>errors</td><td>p50</td><td>p99</td></tr>";
+    let table = format!("<table class=\"steps\">{head}{}</table>", rows.collect::<String>());
+    section("Steps", "", &table)
+}
+
 fn throughput(samples: &[Sample], end: f64) -> String {
     let points: Vec<(f64, f64)> =
         samples.iter().map(|sample| (sample.at.as_secs_f64(), sample.per_second)).collect();
     let mut series = vec![Series { name: "replies a second", class: "rate", points, filled: true }];
     if samples.iter().any(|sample| sample.errors > 0) {
+        let mut before = 0.0;
         #[expect(clippy::cast_precision_loss, reason = "it is drawn")]
-        let points =
-            samples.iter().map(|sample| (sample.at.as_secs_f64(), sample.errors as f64)).collect();
-        series.push(Series { name: "errors", class: "errors", points, filled: false });
+        let points = samples.iter().map(|sample| {
+            let at = sample.at.as_secs_f64();
+            let seconds = (at - std::mem::replace(&mut before, at)).max(1e-3);
+            (at, sample.errors as f64 / seconds)
+        });
+        let points = points.collect();
+        series.push(Series { name: "errors a second", class: "errors", points, filled: false });
     }
     let rounded = |value: f64| format!("{:.2} s", value).replace(".00", "");
     lines(

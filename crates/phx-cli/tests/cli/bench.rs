@@ -34,7 +34,9 @@ async fn as_fast_as_possible_with_a_report() {
     assert!(sampled >= 5.0, "{result}");
 
     let page = fs::read_to_string(path).unwrap();
-    assert_eq!(page.matches("<svg").count(), 4, "four plots");
+    let plots =
+        ["wide", "narrow"].map(|width| page.matches(&format!("<svg class=\"{width}\"")).count());
+    assert_eq!(plots, [4, 4], "four plots, each for wide and for narrow screens");
     assert!(page.contains(&server.url));
     for outside in ["http://", "https://", "src=", "<script", "<link", "@import", "url("] {
         assert!(!page.contains(outside), "the page needs nothing from elsewhere: {outside}");
@@ -134,7 +136,8 @@ async fn a_terminal_shows_stages_steps_and_errors() {
         {"do": "sleep", "ms": 80000000}"#;
     fs::write(&path, scenario).unwrap();
     let stages = ["--stage", "0s:3", "--stage", "1h:3"];
-    let bench = [&["bench", &url, "--scenario", &path][..], &stages].concat();
+    let page = directory.path().join("report.html").display().to_string();
+    let bench = [&["bench", &url, "--scenario", &path, "-o", &page][..], &stages].concat();
     let mut bench = terminal::start(&bench, &[("NO_COLOR", "1")]);
     bench.sees("warning: ");
     bench.sees(" of 3600 s  stage 2 of 2, 1h:3\r\n3 users  ");
@@ -144,6 +147,10 @@ async fn a_terminal_shows_stages_steps_and_errors() {
     bench.sees("push odd ");
     bench.types(phx_pty::CTRL_C);
     let shown = bench.ends(130);
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.contains("<h2>Stages <small>users, as wanted</small></h2>"), "{page}");
+    assert!(page.contains("<tr><th>push odd</th><td>0</td><td class=\"bad\">3</td>"), "{page}");
+    assert!(!page.contains(['\u{1b}', '\u{202e}']), "{page}");
     let others = shown.replace("\x1b[", "").contains('\x1b');
     assert!(!others && !shown.contains("\x1b[2J") && !shown.contains('\u{202e}'), "{shown:?}");
     // It is erased before the line.

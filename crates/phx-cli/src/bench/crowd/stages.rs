@@ -115,6 +115,12 @@ impl Stages {
         Some(format!("{} of {count}, {duration}:{target}", place + 1))
     }
 
+    /// Times in seconds with the number of each: straight lines between them are the stages. `None` if there are none.
+    pub(in crate::bench) fn points(&self) -> Option<Vec<(f64, f64)>> {
+        let ends = self.spans().map(|span| (span.end.as_secs_f64(), span.to));
+        (!self.is_held()).then(|| std::iter::once((0.0, self.first)).chain(ends).collect())
+    }
+
     fn spans(&self) -> impl Iterator<Item = Span> {
         let (mut from, mut start) = (self.first, Duration::ZERO);
         let is_held = self.is_held();
