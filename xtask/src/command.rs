@@ -26,19 +26,15 @@ impl Program {
 
     /// Returns the cargo of the toolchain that runs this program.
     pub(crate) fn cargo() -> Self {
-        let mut program = match env::var_os("CARGO") {
+        match env::var_os("CARGO") {
             Some(path) => Program::found_at(path, "cargo"),
             None => Program::new("cargo"),
-        };
-        // Set by the cargo that runs this program. A build script that depends on one of them, as that of `ring` does,
-        // would run again whenever a test or a person builds without them.
-        for (name, _) in env::vars_os() {
-            let of_cargo = ["CARGO_PKG_", "CARGO_MANIFEST_"];
-            if name.to_str().is_some_and(|name| of_cargo.iter().any(|it| name.starts_with(it))) {
-                program.command.env_remove(&name);
-            }
         }
-        program
+    }
+
+    /// Returns a program that has been built, with its name for the line that shows the call.
+    pub(crate) fn built(path: &str, name: &str) -> Self {
+        Program::found_at(path, name)
     }
 
     /// Returns the cargo of another toolchain, by rustup's name.
@@ -49,6 +45,14 @@ impl Program {
     fn found_at(path: impl AsRef<OsStr>, shown: &str) -> Self {
         let mut command = Command::new(path);
         command.stdin(Stdio::null());
+        // Set by the cargo that runs this program. A build script that depends on one of them, as that of `ring` does,
+        // would run again whenever a test or a person builds without them.
+        for (name, _) in env::vars_os() {
+            let of_cargo = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+            if name.to_str().is_some_and(|name| of_cargo.iter().any(|it| name.starts_with(it))) {
+                command.env_remove(&name);
+            }
+        }
         Program { command, shown: shown.to_owned() }
     }
 

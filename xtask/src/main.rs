@@ -65,16 +65,17 @@ fn run(steps: &[&'static Step]) -> anyhow::Result<bool> {
     at_the_root()?;
     let started = Instant::now();
     let mut reports = Vec::new();
-    let mut beside = Vec::new();
+    let mut beside = None;
     for step in steps {
-        if step.runs_beside() && steps.len() > 1 {
-            beside.push(step.start());
-        } else {
+        if steps.len() == 1 || !step.runs_beside() {
             reports.push(step.run());
+        } else if beside.is_none() {
+            let all = steps.iter().copied().filter(|step| step.runs_beside());
+            beside = Some(step::Beside::start(all.collect()));
         }
     }
-    for step in beside {
-        reports.push(step.finish()?);
+    if let Some(beside) = beside {
+        reports.extend(beside.finish()?);
     }
     println!("\n{}", summary::table(&reports, started.elapsed()));
     Ok(reports.iter().all(summary::Report::passed))

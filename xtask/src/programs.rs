@@ -2,8 +2,11 @@
 //!
 //! They are built with optimisation, since they repeat their work many thousand times.
 
+use anyhow::Context as _;
+
 use crate::command::Program;
 use crate::tools;
+use crate::workspace;
 
 /// A program of the workspace that `cargo xtask` runs under a separate name.
 pub(crate) struct Forwarded {
@@ -18,6 +21,10 @@ pub(crate) struct Forwarded {
 fn nothing() -> anyhow::Result<()> {
     Ok(())
 }
+
+/// Packages whose programs are built in the profile `checks`, all by one command. Built one by one, they would have most
+/// dependencies built once for each: cargo gives a dependency the features that the named packages ask for.
+const BUILT_TOGETHER: [&str; 3] = ["phx-browser", "phx-conformance", "phx-reliability"];
 
 /// All programs. Each is the subcommand `name` of its package's binary.
 pub(crate) const ALL: &[&Forwarded] = &[
@@ -91,14 +98,48 @@ pub(crate) fn find(name: &str) -> Option<&'static Forwarded> {
     ALL.iter().find(|program| program.name == name).copied()
 }
 
+/// Builds the program `phx` with the features that the tests build it with, so that after them nothing is left to do, and
+/// returns its path.
+pub(crate) fn phx() -> anyhow::Result<String> {
+    Program::cargo()
+        .args(["build", "--locked", "--workspace", "--all-features", "--bin", "phx"])
+        .run()?;
+    path("debug", "phx")
+}
+
+/// Returns the path of a program in the target directory.
+fn path(profile: &str, name: &str) -> anyhow::Result<String> {
+    let path = workspace::target_directory()?.join(profile).join(name);
+    let path = path.with_extension(std::env::consts::EXE_EXTENSION);
+    Ok(path.to_str().context("the path of the target directory isn't UTF-8")?.to_owned())
+}
+
 impl Forwarded {
     /// Runs it; any exit code but 0 is an error.
     pub(crate) fn run<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> anyhow::Result<()> {
         (self.prepare)()?;
+        let packages = match self.profile {
+            "checks" => &BUILT_TOGETHER[..],
+            _ => &[self.package][..],
+        };
         Program::cargo()
-            .args(["run", "--locked", "--quiet", "--profile", self.profile])
-            .args(["--package", self.package, "--", self.name])
-            .args(args)
-            .run()
+            .args(["build", "--locked", "--quiet", "--profile", self.profile])
+            .args(packages.iter().flat_map(|package| ["--package", package]))
+            .run()?;
+        let path = path(self.profile, self.package)?;
+        Program::built(&path, self.package).args([self.name]).args(args).run()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_program_is_among_those_that_are_built() {
+        let checks = ALL.iter().filter(|program| program.profile == "checks");
+        for program in checks {
+            assert!(BUILT_TOGETHER.contains(&program.package), "{}", program.package);
+        }
     }
 }

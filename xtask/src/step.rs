@@ -62,8 +62,10 @@ const ON_REQUEST: &[Step] = &[
     Step { name: "counts-accept", about: "store the counts of today", check: counts::accept },
 ];
 
-/// Steps that mostly wait. In a run of several, they run beside the steps after them, which mostly build.
-const BESIDE: [&str; 1] = ["soak"];
+/// Steps that run one after another beside the other steps of a run, from where the first of them stands: `soak`, which
+/// mostly waits, and those that build in target directories of their own. The other steps after `soak` only build as
+/// well, so nothing that measures times is disturbed, and both processors have work.
+const BESIDE: [&str; 5] = ["soak", "api", "fuzz-build", "fuzz-replay", "msrv"];
 
 /// Text of a passed step for the summary, if there is one.
 pub(crate) type Outcome = anyhow::Result<Option<String>>;
@@ -82,12 +84,7 @@ impl Step {
         BESIDE.contains(&self.name)
     }
 
-    /// Runs the step in a process of its own, while others run here.
-    pub(crate) fn start(&'static self) -> Beside {
-        println!("\n=== {}: begins, and is reported at the end", self.name);
-        Beside { step: self, thread: thread::spawn(|| self.run_elsewhere()) }
-    }
-
+    /// Runs the step in a process of its own, and returns what it printed as well.
     fn run_elsewhere(&self) -> (Report, String) {
         let started = Instant::now();
         let ran = Program::cargo().args(["xtask", "ci", self.name]).transcript();
@@ -113,20 +110,34 @@ impl Step {
     }
 }
 
-/// A step that runs while others do.
+/// Steps that run one after another, while others run.
 pub(crate) struct Beside {
-    step: &'static Step,
-    thread: JoinHandle<(Report, String)>,
+    thread: JoinHandle<Vec<(&'static Step, Report, String)>>,
 }
 
 impl Beside {
-    /// Waits for its end, and prints what it printed.
-    pub(crate) fn finish(self) -> anyhow::Result<Report> {
-        println!("\n=== {}: {}", self.step.name, self.step.about);
-        let (report, text) =
-            self.thread.join().map_err(|_| anyhow!("the thread of {} panicked", self.step.name))?;
-        print!("{text}");
-        Ok(report)
+    /// Starts the first of the steps.
+    pub(crate) fn start(steps: Vec<&'static Step>) -> Self {
+        for step in &steps {
+            println!("\n=== {}: beside the next steps, and reported at the end", step.name);
+        }
+        let run = |step: &'static Step| {
+            let (report, text) = step.run_elsewhere();
+            (step, report, text)
+        };
+        Beside { thread: thread::spawn(move || steps.into_iter().map(run).collect()) }
+    }
+
+    /// Waits for the last, and prints what each printed.
+    pub(crate) fn finish(self) -> anyhow::Result<Vec<Report>> {
+        let ran =
+            self.thread.join().map_err(|_| anyhow!("the thread of the steps beside panicked"))?;
+        let report = |(step, report, text): (&Step, Report, String)| {
+            println!("\n=== {}: {}", step.name, step.about);
+            print!("{text}");
+            report
+        };
+        Ok(ran.into_iter().map(report).collect())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The workspace, as `cargo metadata` reports it.
 
-use std::path::Path;
+use std::env;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
@@ -20,6 +21,12 @@ pub(crate) fn apart() -> anyhow::Result<[&'static str; 2]> {
         ensure!(Path::new(manifest).exists(), "{manifest} is missing");
     }
     Ok(manifests)
+}
+
+/// Returns the absolute path of the target directory. The working directory must be the workspace's root.
+pub(crate) fn target_directory() -> anyhow::Result<PathBuf> {
+    let root = env::current_dir().context("can't find the workspace")?;
+    Ok(root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into())))
 }
 
 /// Crates of a workspace.

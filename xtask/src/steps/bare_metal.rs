@@ -12,6 +12,7 @@ use anyhow::{Context as _, bail, ensure};
 use crate::bare_metal::image::Image;
 use crate::bare_metal::modem::Modem;
 use crate::command::{Program, Session};
+use crate::programs;
 use crate::step::Outcome;
 use crate::tools;
 use crate::workspace::BARE_METAL;
@@ -39,11 +40,11 @@ pub(crate) fn check() -> Outcome {
     Program::cargo()
         .args(["test", "--locked", "--manifest-path", BARE_METAL, "--target-dir", TARGET])
         .run()?;
-    Program::cargo().args(["build", "--locked", "--package", "phx-cli"]).run()?;
+    let phx = programs::phx()?;
 
     let program = format!("{TARGET}/{}/release/bare_metal", tools::BOARD_TARGET);
     let image = Image::read(&program)?;
-    let memory = play(&program, &image)?;
+    let memory = play(&phx, &program, &image)?;
     let sizes = Sizes {
         flash: image.flash()?,
         memory: image.memory()?,
@@ -71,10 +72,7 @@ pub(crate) fn clippy() -> Outcome {
 }
 
 /// Plays the story, and returns a copy of the board's memory at its end.
-fn play(program: &str, image: &Image) -> anyhow::Result<Vec<u8>> {
-    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-    let phx = Path::new(&target).join("debug/phx").with_extension(std::env::consts::EXE_EXTENSION);
-    let phx = phx.to_str().context("the target directory isn't UTF-8")?;
+fn play(phx: &str, program: &str, image: &Image) -> anyhow::Result<Vec<u8>> {
     let mut server = Session::start(phx, &["serve", "--port", "0"])?;
     let url = server.wait_for("ws://", PATIENCE)?;
     let folder = tempfile::tempdir().context("can't make a temporary folder")?;

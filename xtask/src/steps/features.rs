@@ -1,7 +1,8 @@
 //! Checks each crate alone: with default features, without them, with each single feature, and with all.
 //!
 //! In a build of the whole workspace the features of one crate hide those that another one lacks. Clippy checks, so
-//! that code which is unused in one of the sets is found as well.
+//! that code which is unused in one of the sets is found as well: in the crate alone, since those that it depends on
+//! have their own sets.
 
 use anyhow::ensure;
 
@@ -18,7 +19,7 @@ pub(crate) fn check() -> Outcome {
     for package in &workspace.packages {
         for set in sets(package) {
             let check = Program::cargo()
-                .args(["clippy", "--locked", "--quiet", "-p", &package.name])
+                .args(["clippy", "--locked", "--quiet", "--no-deps", "-p", &package.name])
                 .args(set.iter().map(String::as_str))
                 .args(["--", "-D", "warnings"]);
             if let Err(error) = check.run() {

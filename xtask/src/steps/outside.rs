@@ -4,13 +4,15 @@
 //! lines that a reader adds to that of `cargo new`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 
 use crate::command::{Program, Session};
+use crate::programs;
 use crate::step::Outcome;
+use crate::workspace;
 
 /// Pages with programs.
 const PAGES: [&str; 2] = ["crates/phx-tungstenite/README.md", "docs/TUTORIAL.md"];
@@ -23,8 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(crate) fn check() -> Outcome {
     let root = std::env::current_dir().context("can't find the workspace")?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let target = root.join(target.unwrap_or_else(|| PathBuf::from("target")));
+    let target = workspace::target_directory()?;
     let folder = tempfile::tempdir().context("can't make a temporary folder")?;
     for page in PAGES {
         let text = fs::read_to_string(page).with_context(|| format!("can't read {page}"))?;
@@ -32,14 +33,14 @@ pub(crate) fn check() -> Outcome {
             file.write(folder.path(), &root)?;
         }
     }
-    let outside = Outside { folder: folder.path(), root: &root, target: &target };
+    let phx = programs::phx()?;
+    let outside = Outside { folder: folder.path(), root: &root, target: &target, phx: &phx };
     outside.port(
         "tutorial",
         "tutorial-smol",
         &[("phx_tokio", "phx_smol"), ("phx-tokio", "phx-smol")],
     )?;
 
-    Program::cargo().args(["build", "--locked", "--package", "phx-cli"]).run()?;
     outside.cargo("driver", "build")?;
     outside.driver()?;
     for tutorial in ["tutorial", "tutorial-smol"] {
@@ -56,6 +57,8 @@ struct Outside<'a> {
     root: &'a Path,
     /// Target directory of the workspace, so that common dependencies aren't compiled again.
     target: &'a Path,
+    /// Path of the program `phx`.
+    phx: &'a str,
 }
 
 impl Outside<'_> {
@@ -93,7 +96,7 @@ impl Outside<'_> {
 
     /// Starts a server. Returns it with its URL.
     fn server(&self) -> anyhow::Result<(Session, String)> {
-        let mut server = self.start("phx", &["serve", "--port", "0"])?;
+        let mut server = Session::start(self.phx, &["serve", "--port", "0"])?;
         let url = server.wait_for("ws://", PATIENCE)?;
         Ok((server, url))
     }
