@@ -71,6 +71,7 @@ impl Deferred {
     /// Shrinks the queues after a burst.
     pub(crate) fn shrink(&mut self) {
         self.wakers.shrink_to(KEPT);
-        self.lost = Vec::new();
+        // What is in it is dropped once the lock is released.
+        self.lost.shrink_to(0);
     }
 }
