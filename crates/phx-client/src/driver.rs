@@ -22,7 +22,7 @@ use phx_proto::{Action, CloseCause, Instant, Lifecycle, ParamsRequestId, Payload
 
 use crate::connector::Connector;
 use crate::runtime::{BoxFuture, BoxStream};
-use crate::shared::Shared;
+use crate::shared::{Shared, spans};
 use crate::subscription::isolated;
 
 mod alarm;
@@ -319,7 +319,13 @@ impl Driver {
             Action::Connect { transport: id, attempt, .. } => {
                 tracing::debug!(target: "phx_client::connection", id = id.as_u64(), attempt, "connecting");
                 let plan = self.plan();
-                self.shared.lock().tried_transport = plan.first;
+                let span = spans::connection(id, attempt);
+                let before = {
+                    let mut state = self.shared.lock();
+                    state.tried_transport = plan.first;
+                    state.spans.connecting(id, span)
+                };
+                drop(before);
                 let attempt = attempt::start(&self.shared, &self.connector, now, plan);
                 self.link = Link::Connecting { id, attempt };
             }

@@ -11,7 +11,7 @@ use phx_proto::{ByteString, IntoPayload, Outcome, Payload, RequestId, Status};
 use serde::de::DeserializeOwned;
 
 use crate::channel::Channel;
-use crate::shared::Pending;
+use crate::shared::{Pending, spans};
 
 mod error;
 mod event_name;
@@ -143,6 +143,7 @@ impl Channel {
         let log = &self.shared().settings.log;
         let shown = log.wants().then(|| (event.clone(), payload.clone()));
         let refused = |event, payload, cause| PushError::new(self, event, Some(payload), cause);
+        let mut span = spans::push(self.topic(), &event, payload.len());
         let push = self.shared().call(|state, now, _| {
             if state.is_driver_gone() {
                 return Err(refused(event, payload, PushCause::Stopped));
@@ -156,6 +157,7 @@ impl Channel {
                 refused(error.event, error.payload, PushCause::InvalidState(error.reason))
             })?;
             state.pushes.register(push);
+            state.spans.pushed(push, span.take());
             Ok(push)
         })?;
         if let Some((event, payload)) = shown {

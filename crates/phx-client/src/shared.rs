@@ -24,6 +24,7 @@ mod ends;
 mod hooks;
 mod mailbox;
 mod pending;
+pub(crate) mod spans;
 mod stop;
 mod streams;
 mod waiters;
@@ -41,6 +42,7 @@ pub(crate) use hooks::{
 };
 pub(crate) use mailbox::{Entry, Mailbox, Mailboxes};
 pub(crate) use pending::{Handle, Pending};
+use spans::Spans;
 use stop::Life;
 pub(crate) use streams::Streams;
 pub(crate) use waiters::Waiters;
@@ -91,6 +93,7 @@ impl Shared {
             abandoned: false,
             life: Life::Running,
             driver_called: false,
+            spans: Spans::default(),
         };
         Shared {
             state: Mutex::new(state),
@@ -176,6 +179,7 @@ pub(crate) struct State {
     life: Life,
     /// The driver was woken because of a call, and hasn't begun to look at it.
     pub(crate) driver_called: bool,
+    pub(crate) spans: Spans,
 }
 
 impl State {

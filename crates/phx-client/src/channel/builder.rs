@@ -8,7 +8,7 @@ use futures::FutureExt;
 use phx_proto::{ByteString, Escaped, IntoPayload, Params, Payload, PayloadError};
 
 use super::{Channel, JoinCause, JoinError};
-use crate::shared::{ChannelEntry, ParamsFunction};
+use crate::shared::{ChannelEntry, ParamsFunction, spans};
 use crate::socket::{Socket, SocketHandle};
 
 /// Builder of a channel, from [`Socket::channel`](crate::Socket::channel).
@@ -145,6 +145,7 @@ impl ChannelBuilder {
         };
         // Cloned, so that the user's function is never dropped under the lock.
         let function = &self.params_function;
+        let mut span = spans::channel(&topic);
         let id = self.socket.shared().call(|state, now, _| {
             if state.is_driver_gone() {
                 return Err(failed(JoinCause::Stopped));
@@ -155,7 +156,7 @@ impl ChannelBuilder {
                 state.core.channel(topic.clone(), params)
             };
             let id = made.map_err(|reason| failed(JoinCause::InvalidState(reason)))?;
-            state.channels.insert(id, ChannelEntry::new(function.clone()));
+            state.channels.insert(id, ChannelEntry::new(function.clone(), span.take()));
             Ok(id)
         })?;
         let channel = Channel::new(self.socket, id, topic, self.join_timeout);

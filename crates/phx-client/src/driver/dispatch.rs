@@ -19,6 +19,7 @@ use crate::shared::{Deferred, Shared, State};
 use crate::socket::SocketError;
 
 mod events;
+mod kinds;
 #[cfg(feature = "metrics")]
 mod meter;
 #[cfg(not(feature = "metrics"))]
@@ -387,6 +388,7 @@ impl Dispatch {
     /// Shrinks the buffers after a burst, on the same occasions as the core: rare enough to cost nothing.
     fn shrink(&mut self, state: &mut State) {
         state.pushes.shrink();
+        state.spans.shrink();
         self.deferred.shrink();
         self.outcomes.shrink_to(KEPT);
         self.actions.shrink_to(KEPT);

@@ -5,6 +5,8 @@ use std::sync::{Arc, Weak};
 
 use phx_proto::{ChannelCloseCause, ChannelId, ChannelState, Payload, PayloadDropped, RequestId};
 
+use tracing::Span;
+
 use super::hooks::ChannelHooks;
 use super::streams::Streams;
 use super::watch::Watchers;
@@ -85,10 +87,12 @@ pub(crate) struct ChannelEntry {
     pub(crate) is_errored: bool,
     /// Ends that came before a join of a user, and are reported after it.
     pub(crate) overtaken_ends: u32,
+    /// For `tracing`, until the channel is closed or removed.
+    pub(crate) span: Option<Box<Span>>,
 }
 
 impl ChannelEntry {
-    pub(crate) fn new(params: Option<ParamsFunction>) -> Self {
+    pub(crate) fn new(params: Option<ParamsFunction>, span: Option<Box<Span>>) -> Self {
         ChannelEntry {
             hooks: None,
             streams: Streams::default(),
@@ -102,6 +106,7 @@ impl ChannelEntry {
             failures: 0,
             is_errored: false,
             overtaken_ends: 0,
+            span,
         }
     }
 

@@ -75,6 +75,12 @@ impl State {
     /// the lock.
     pub(crate) fn finish_stop(&mut self, deferred: &mut Deferred) -> impl Sized + use<> {
         self.life = Life::Ended;
+        self.spans.stop(deferred);
+        for (_, entry) in self.channels.iter_mut() {
+            if let Some(span) = entry.span.take() {
+                deferred.drop_box(span);
+            }
+        }
         self.connection.take_all(deferred);
         self.pushes.take_wakers(deferred);
         self.pings.take_wakers(deferred);

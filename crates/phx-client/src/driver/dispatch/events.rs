@@ -8,12 +8,13 @@ use phx_proto::{
 };
 
 use super::Dispatch;
+use super::kinds::{failed_channel, failed_connection, failed_request};
 use crate::channel::ChannelError;
 use crate::log::LogKind;
 use crate::messages::item::TopicMessage;
 use crate::shared::{
     Content, Deferred, HookList, OnChannelClose, OnClose, OnError, OnEvent, OnMessage, OnPayload,
-    Shared, State,
+    Shared, State, spans,
 };
 use crate::socket::{Closed, ConnectError, SocketError};
 use crate::subscription::isolated;
@@ -104,6 +105,7 @@ impl Dispatch {
         match event {
             Event::RequestDone { push, channel, outcome, .. } => {
                 state.deliver_reply(now, channel, push, &outcome, deferred);
+                state.spans.done(push, failed_request(&outcome), deferred);
                 append(&mut self.outcomes, (push, outcome));
             }
             Event::Pong { ping, round_trip, .. } => self.pongs.push((ping, round_trip)),
@@ -122,7 +124,8 @@ impl Dispatch {
                     hooks.each("on_open", |hook| hook());
                 });
             }
-            Event::Closed { cause, was_open, retry_in, .. } => {
+            Event::Closed { transport, cause, was_open, retry_in, .. } => {
+                state.spans.closed(transport, failed_connection(&cause), deferred);
                 if was_open {
                     state.topics.interrupt();
                 }
@@ -161,7 +164,11 @@ impl Dispatch {
                 state.note_channel_closed(channel, &cause, deferred);
                 let hooks = state.channel_hooks(channel, |hooks| &hooks.close);
                 // A replaced channel is never joined again. So functions that hold it don't keep it for ever.
-                let entry = state.channels.get_mut(channel).filter(|entry| entry.is_over());
+                let mut entry = state.channels.get_mut(channel);
+                if let Some(span) = entry.as_mut().and_then(|entry| entry.span.take()) {
+                    spans::end(*span, failed_channel(&cause), deferred);
+                }
+                let entry = entry.filter(|entry| entry.is_over());
                 let garbage = entry.map(|entry| (entry.hooks.take(), entry.params.take()));
                 let topic = state.topic(channel);
                 self.outside(!hooks.is_empty() || garbage.is_some(), move |shared| {

@@ -9,10 +9,10 @@ use std::time::Duration;
 use foldhash::fast::FixedState;
 use metrics::{counter, histogram};
 use phx_proto::{
-    Action, ChannelId, CloseCause, Counters, Event, Instant, Outcome, RequestId, SendReason,
-    Status, TransportId,
+    Action, ChannelId, Counters, Event, Instant, Outcome, RequestId, SendReason, TransportId,
 };
 
+use super::kinds::{cause_of, outcome_of};
 use crate::subscription::isolated;
 
 /// What is counted and measured, and hasn't been reported.
@@ -164,43 +164,5 @@ fn report_sample(sample: &Sample) {
             };
             counter!(name, "cause" => *cause).increment(1);
         }
-    }
-}
-
-fn outcome_of(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Reply { status, .. } | Outcome::ReplyDropped { status, .. } => match status {
-            Status::Ok => "ok",
-            Status::Error => "error",
-            Status::Other(_) => "other_status",
-        },
-        Outcome::Sent => "sent",
-        Outcome::Left => "left",
-        Outcome::TimedOut => "timed_out",
-        Outcome::NotSent => "not_sent",
-        Outcome::Disconnected => "disconnected",
-        Outcome::JoinCrashed | Outcome::ChannelCrashed => "crashed",
-        Outcome::ChannelClosed => "channel_closed",
-        Outcome::Cancelled => "cancelled",
-        Outcome::Evicted => "evicted",
-        Outcome::EncodeFailed(_) | Outcome::TooLarge { .. } => "unsendable",
-        _ => "other",
-    }
-}
-
-fn cause_of(cause: &CloseCause) -> &'static str {
-    match cause {
-        CloseCause::Frame { .. } => "server",
-        CloseCause::Io { .. } => "io",
-        CloseCause::ConnectFailed { .. } | CloseCause::Proxy(_) => "connect_failed",
-        CloseCause::Tls(_) => "tls",
-        CloseCause::UpgradeRejected(_) => "rejected",
-        CloseCause::ConnectTimedOut => "connect_timeout",
-        CloseCause::HeartbeatTimedOut => "heartbeat_timeout",
-        CloseCause::Suspended => "suspended",
-        CloseCause::Disconnected => "disconnected",
-        CloseCause::Replaced => "replaced",
-        CloseCause::Stopped => "stopped",
-        _ => "other",
     }
 }
