@@ -1,5 +1,6 @@
 //! The driver around the core: its actions become commands and bytes for the modem, and the modem's bytes its inputs.
 
+use alloc::boxed::Box;
 use alloc::string::ToString as _;
 use core::mem;
 use core::time::Duration;
@@ -44,13 +45,14 @@ struct Link {
     cause: Option<CloseCause>,
 }
 
+/// What a phase works with is boxed: each move from phase to phase would take its size twice of the stack.
 enum Phase {
-    Dialing(Upgrade),
-    Upgrading(Upgrade),
-    Open(Codec<RandomMasks>),
+    Dialing(Box<Upgrade>),
+    Upgrading(Box<Upgrade>),
+    Open(Box<Codec<RandomMasks>>),
     /// A close frame was queued, and the server's is awaited.
     Closing {
-        codec: Codec<RandomMasks>,
+        codec: Box<Codec<RandomMasks>>,
         until: Duration,
     },
     HangingUp,
@@ -162,7 +164,7 @@ impl<'a, B: Board> Client<'a, B> {
         if let Some(transport) = self.next.take_if(|_| self.modem.is_idle()) {
             let request = self.endpoint.request(self.socket.config().serializer.vsn());
             self.modem.dial(request.dial_host(), request.port());
-            let upgrade = Upgrade::new(&request, random(self.entropy));
+            let upgrade = Box::new(Upgrade::new(&request, random(self.entropy)));
             self.link = Some(Link { transport, phase: Phase::Dialing(upgrade), cause: None });
             acted = true;
         }
@@ -276,7 +278,7 @@ impl<'a, B: Board> Client<'a, B> {
                         self.modem.understood();
                         self.socket.handle_opened(Instant::from_epoch(now), transport);
                         let max = self.socket.config().max_frame_size;
-                        Phase::Open(Codec::new(max, RandomMasks(self.entropy)))
+                        Phase::Open(Box::new(Codec::new(max, RandomMasks(self.entropy))))
                     }
                     Some(Err(cause)) => {
                         self.modem.hang_up(now);
@@ -334,7 +336,7 @@ impl<'a, B: Board> Client<'a, B> {
         &mut self,
         now: Duration,
         transport: TransportId,
-        codec: Codec<RandomMasks>,
+        codec: Box<Codec<RandomMasks>>,
         event: phx_websocket::Event,
         cause: &mut Option<CloseCause>,
     ) -> Phase {

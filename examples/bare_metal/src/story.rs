@@ -18,7 +18,7 @@ use core::time::Duration;
 use phx_proto::{
     Backoff, CallError, ChannelCloseCause, ChannelId, CloseCause, CloseCode, Config, Endpoint,
     EndpointError, Event, Outcome, Payload, PayloadError, Presence, PresenceChange, PresenceConfig,
-    RequestId, Status,
+    RequestId, Socket, Status,
 };
 use serde::de::IgnoredAny;
 
@@ -50,18 +50,29 @@ fn config() -> Config {
 ///
 /// [`Failure`]: a step went differently.
 pub fn run<B: Board>(board: &mut B, url: &str, entropy: Entropy) -> Result<(), Failure> {
+    // Parts that the compiler must not inline: what they need of the stack is free again before the story plays.
+    let endpoint = endpoint(url)?;
     // It stays where it is made: a move of it would take its size twice of the stack.
-    let mut client = Client::new(board, Endpoint::parse(url)?, config(), entropy);
-    let params = Payload::from_json_text(r#"{"name":"sensor"}"#)?;
-    let room = client.socket.channel("room:lobby", params)?;
+    let mut client = client(board, endpoint, entropy);
+    let room = room(&mut client.socket)?;
     let presence = Presence::with_config(PresenceConfig::small());
-    let mut story = Story { client: &mut client, room, presence };
-    story.joins()?;
-    story.reports()?;
-    story.hears_a_message();
-    story.is_cut_and_rejoins();
-    story.is_silenced_and_collects_reports()?;
-    story.says_goodbye()
+    Story { client: &mut client, room, presence }.plays()
+}
+
+#[inline(never)]
+fn endpoint(url: &str) -> Result<Endpoint, EndpointError> {
+    Endpoint::parse(url)
+}
+
+#[inline(never)]
+fn client<B: Board>(board: &mut B, endpoint: Endpoint, entropy: Entropy) -> Client<'_, B> {
+    Client::new(board, endpoint, config(), entropy)
+}
+
+#[inline(never)]
+fn room(socket: &mut Socket) -> Result<ChannelId, Failure> {
+    let params = Payload::from_json_text(r#"{"name":"sensor"}"#)?;
+    Ok(socket.channel("room:lobby", params)?)
 }
 
 struct Story<'a, 'b, B> {
@@ -71,6 +82,19 @@ struct Story<'a, 'b, B> {
 }
 
 impl<B: Board> Story<'_, '_, B> {
+    /// Plays step by step, each with its own part of the stack: called by name, they would be inlined.
+    fn plays(&mut self) -> Result<(), Failure> {
+        let steps = [
+            Self::joins,
+            Self::reports,
+            Self::hears_a_message,
+            Self::is_cut_and_rejoins,
+            Self::is_silenced_and_collects_reports,
+            Self::says_goodbye,
+        ];
+        steps.iter().try_for_each(|step| step(self))
+    }
+
     fn joins(&mut self) -> Result<(), Failure> {
         let now = self.client.now();
         self.client.socket.connect(now);
@@ -85,14 +109,16 @@ impl<B: Board> Story<'_, '_, B> {
         self.until_replied(report)
     }
 
-    fn hears_a_message(&mut self) {
+    fn hears_a_message(&mut self) -> Result<(), Failure> {
         self.until(|event| matches!(event, Event::Message { event, .. } if event == "new_msg"));
+        Ok(())
     }
 
-    fn is_cut_and_rejoins(&mut self) {
+    fn is_cut_and_rejoins(&mut self) -> Result<(), Failure> {
         self.until(|event| matches!(event, Event::Closed { .. }));
         self.until(|event| matches!(event, Event::Joined { rejoined: true, .. }));
         self.until_present("sensor");
+        Ok(())
     }
 
     fn is_silenced_and_collects_reports(&mut self) -> Result<(), Failure> {

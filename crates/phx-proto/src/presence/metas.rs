@@ -115,8 +115,7 @@ impl<M> From<Vec<Arc<PresenceMeta<M>>>> for Metas<M> {
         let places = (0_u64..).zip(metas);
         let mut placed: Vec<_> = places.map(|(place, meta)| Placed { place, meta }).collect();
         let list = Tree::of_sorted(len, &mut placed.iter().cloned());
-        // Stable, so equal refs stay in the order of their places.
-        placed.sort_by(|one, other| one.phx_ref().cmp(other.phx_ref()));
+        placed.sort_unstable_by(|one, other| one.in_index().cmp(&other.in_index()));
         let index = Tree::of_sorted(len, &mut placed.into_iter());
         let next_place = u64::try_from(len).unwrap_or(u64::MAX);
         Metas::Many(Box::new(Many { list, index, next_place, size }))

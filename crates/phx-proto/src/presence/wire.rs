@@ -305,20 +305,18 @@ impl<'a, M, E> Decoder<'a, M, E> {
 
     /// The entries sorted by key. Of equal keys the last counts, as in a JavaScript object.
     fn finish(self) -> Entries<M, E> {
-        let mut entries = self.entries;
         // Small objects often come sorted by key: nothing to do then.
-        if !entries.is_sorted_by(|(one, _), (next, _)| one < next) {
-            entries.sort_by(|(one, _), (other, _)| one.cmp(other));
-            entries.dedup_by(|next, kept| {
-                let is_same = next.0 == kept.0;
-                // The sort is stable, so `next` came later in the text and counts.
-                if is_same {
-                    mem::swap(next, kept);
-                }
-                is_same
-            });
+        if self.entries.is_sorted_by(|(one, _), (next, _)| one < next) {
+            return self.entries;
         }
-        entries
+        // With their places in the text, since a sort that keeps the order of equal keys takes 4 KiB of stack, more than a
+        // small machine has to spare.
+        let mut placed: Vec<_> = self.entries.into_iter().enumerate().collect();
+        placed.sort_unstable_by(|(place, (one, _)), (other_place, (other, _))| {
+            one.cmp(other).then(other_place.cmp(place))
+        });
+        placed.dedup_by(|(_, (next, _)), (_, (kept, _))| next == kept);
+        placed.into_iter().map(|(_, entry)| entry).collect()
     }
 }
 
