@@ -38,6 +38,7 @@ pub(crate) const ALL: &[&Forwarded] = &[
     &WEB,
     &WEB_CHAT,
     &WEB_SIZE,
+    &WEB_SPEED,
     &BENCH,
 ];
 
@@ -79,6 +80,12 @@ pub(crate) const WEB_SIZE: Forwarded = Forwarded {
     package: "phx-browser",
     prepare: tools::web_size,
     ..reliability("web-size", "what a browser downloads of examples/web, and the goal")
+};
+
+pub(crate) const WEB_SPEED: Forwarded = Forwarded {
+    package: "phx-browser",
+    prepare: tools::web_speed,
+    ..reliability("web-speed", "a page's messages beside npm's phoenix, and the goal")
 };
 
 pub(crate) const BENCH: Forwarded = Forwarded {

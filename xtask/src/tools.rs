@@ -194,6 +194,12 @@ pub(crate) fn web_size() -> anyhow::Result<()> {
     BINARYEN.bring()
 }
 
+/// Installs a browser and the official client, for `cargo xtask web-speed`.
+pub(crate) fn web_speed() -> anyhow::Result<()> {
+    browser()?;
+    node_packages()
+}
+
 /// Installs valgrind, which counts instructions.
 pub(crate) fn valgrind() -> anyhow::Result<()> {
     debian_package("valgrind", "valgrind")

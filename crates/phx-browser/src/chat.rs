@@ -24,11 +24,16 @@ const PHOENIX: &str = "../phx-conformance/js/node_modules/phoenix/priv/static/ph
 /// Builds the page with this profile, and serves the room until Ctrl-C or the end of the input.
 pub(crate) fn run(profile: &str) -> anyhow::Result<ExitCode> {
     let program = WebProgram::build("web-chat", "web-chat", profile)?;
-    let phoenix = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(PHOENIX));
-    let phoenix = phoenix.context("npm's `phoenix` is needed, which `cargo xtask tools` brings")?;
+    let phoenix = official_client()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.context("no runtime")?.block_on(serve(program, phoenix))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the official client.
+pub(crate) fn official_client() -> anyhow::Result<Vec<u8>> {
+    let phoenix = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(PHOENIX));
+    phoenix.context("npm's `phoenix` is needed, which `cargo xtask tools` brings")
 }
 
 async fn serve(program: WebProgram, phoenix: Vec<u8>) -> anyhow::Result<()> {

@@ -27,6 +27,8 @@ mod program;
 #[cfg(not(target_family = "wasm"))]
 mod size;
 #[cfg(not(target_family = "wasm"))]
+mod speed;
+#[cfg(not(target_family = "wasm"))]
 mod web;
 
 #[cfg(not(target_family = "wasm"))]
@@ -40,8 +42,10 @@ fn main() -> anyhow::Result<std::process::ExitCode> {
         // For tests: it builds sooner.
         ["web-chat", profile] if !profile.starts_with('-') => chat::run(profile),
         ["web-size"] => size::run(),
+        ["web-speed"] => speed::run(),
         _ => {
             println!("usage: cargo xtask web [PART OF A NAME] | web-chat [PROFILE] | web-size");
+            println!("       cargo xtask web-speed");
             Ok(std::process::ExitCode::from(2))
         }
     }

@@ -4,14 +4,17 @@ use phx_testing::suite::start;
 
 mod host;
 mod life;
+mod speed;
 mod stage;
 
 /// Runs the job.
 pub(crate) fn run() {
     std::panic::set_hook(Box::new(|panic| host::failed(&panic.to_string())));
     let name = host::job();
-    if name == "life" {
-        return life::begin();
+    match &*name {
+        "life" => return life::begin(),
+        "speed" => return speed::begin(),
+        _ => {}
     }
     match start::<stage::Browser>(&name) {
         Some(test) => phx_web::spawn_local(async {

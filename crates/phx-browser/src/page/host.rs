@@ -6,8 +6,13 @@ use wasm_bindgen::{JsCast as _, JsValue};
 
 /// Returns the name of the test to run.
 pub(crate) fn job() -> String {
-    let name = Reflect::get(&global("job"), &JsValue::from_str("name"));
-    name.ok().and_then(|name| name.as_string()).unwrap_or_default()
+    option("name")
+}
+
+/// Returns an option of the job, a text; an empty one if it isn't set.
+pub(crate) fn option(name: &str) -> String {
+    let value = Reflect::get(&global("job"), &JsValue::from_str(name));
+    value.ok().and_then(|value| value.as_string()).unwrap_or_default()
 }
 
 /// Reports that the test has passed.
