@@ -102,22 +102,29 @@ fn missing_targets(installed: &str) -> Vec<&'static str> {
     NO_STD_TARGETS.into_iter().filter(absent).collect()
 }
 
-/// Installs the toolchain of `rust-version` in Cargo.toml, and returns its name.
+/// Installs the toolchain of `rust-version` in Cargo.toml with the browser's target, and returns its name.
 pub(crate) fn msrv_toolchain() -> anyhow::Result<String> {
     let version = Workspace::load()?.rust_version()?.to_owned();
     toolchain(&version).with_context(|| format!("Rust {version} is the MSRV"))?;
+    page_target(&version)?;
     Ok(version)
 }
 
 /// Installs the toolchain of the `api` step with the browser's target, and returns its name.
 pub(crate) fn api_toolchain() -> anyhow::Result<&'static str> {
     toolchain(API_TOOLCHAIN).context("the texts in api/ are made with it")?;
-    let of_it = ["--toolchain", API_TOOLCHAIN];
+    page_target(API_TOOLCHAIN)?;
+    Ok(API_TOOLCHAIN)
+}
+
+/// Installs the browser's target for a toolchain.
+fn page_target(toolchain: &str) -> anyhow::Result<()> {
+    let of_it = ["--toolchain", toolchain];
     let installed = Program::new("rustup").args(["target", "list", "--installed"]).args(of_it);
     if missing_targets(&installed.output()?).contains(&PAGE_TARGET) {
         rustup(&[&["target", "add", PAGE_TARGET], &of_it[..]].concat())?;
     }
-    Ok(API_TOOLCHAIN)
+    Ok(())
 }
 
 fn toolchain(version: &str) -> anyhow::Result<()> {

@@ -109,7 +109,8 @@ pub(crate) fn no_std() -> Outcome {
     Ok(None)
 }
 
-/// Checks the published crates and the examples with the oldest supported compiler, `rust-version` in Cargo.toml.
+/// Checks the published crates and the examples with the oldest supported compiler, `rust-version` in Cargo.toml, and
+/// phx-web for a page as well, on which target alone it has code.
 ///
 /// Tests are left out: their dependencies may need a newer compiler than users do.
 pub(crate) fn msrv() -> Outcome {
@@ -122,6 +123,10 @@ pub(crate) fn msrv() -> Outcome {
         .args(users.flat_map(|it| ["--package", &it.name]))
         // A separate directory, since two compilers would replace each other's files.
         .args(["--all-features", "--target-dir", "target/msrv"])
+        .run()?;
+    Program::cargo_of(&version)
+        .args(["check", "--locked", "-p", "phx-web", "--lib", "--all-features"])
+        .args(["--target", tools::PAGE_TARGET, "--target-dir", "target/msrv"])
         .run()?;
     Ok(Some(format!("Rust {version}")))
 }
