@@ -195,9 +195,11 @@ impl User<'_> {
             Unfilled::TooLarge => Failed::pass("variables too large"),
         })?;
         match task {
-            Task::Connect(address) => self.connect(&address, step).await.map(|()| 0),
+            // Each user holds a future as large as the largest of its steps. Those that are large and rare are in boxes, which
+            // are gone with the step.
+            Task::Connect(address) => Box::pin(self.connect(&address, step)).await.map(|()| 0),
             Task::Join { topic, params, replace, expect } => {
-                let answer = self.join(topic, params, replace, expect, step).await?;
+                let answer = Box::pin(self.join(topic, params, replace, expect, step)).await?;
                 self.save(step, &answer)
             }
             Task::Push { topic, event, payload, expect } => {
@@ -259,7 +261,7 @@ impl User<'_> {
                 self.state.take_row(&table, order);
                 Ok(0)
             }
-            Task::Live(live) => self.perform_live(live, step).await,
+            Task::Live(live) => Box::pin(self.perform_live(live, step)).await,
             // Refused before the load began.
             Task::Params { .. } | Task::Listen { .. } => Err(Failed::pass("not performed")),
         }
