@@ -112,7 +112,10 @@ async fn a_terminal_shows_how_far_it_is() {
     bench.sees("reconnects   0");
     let shown = bench.ends(0);
     let (_, report) = shown.rsplit_once("\x1b[2A\r\x1b[J").expect("it is erased");
-    assert!(report.starts_with("1 sockets x 1 channels, "), "{report:?}");
+    // On a machine with other work the figures may be doubtful, and are said to be so first.
+    let is_doubt = |line: &&str| line.starts_with("warning: ") || line.starts_with("doubtful: ");
+    let head = report.lines().find(|line| !is_doubt(line)).unwrap_or_default();
+    assert!(head.starts_with("1 sockets x 1 channels, "), "{report:?}");
     assert!(!report.contains('\x1b'), "no colours are wanted: {report:?}");
     server.stops_empty().await;
 }
