@@ -175,22 +175,28 @@ async fn the_report_of_a_benchmark_shows_its_plots_and_asks_nobody_for_anything(
 
     let browser = Browser::start().await;
     browser.open(&format!("file://{output}")).await;
-    let plots = browser
-        .run(
-            "return [...document.querySelectorAll('svg')].map(svg => ({
-               shown: svg.checkVisibility() && svg.getBoundingClientRect().height > 100,
-               drawn: [...svg.querySelectorAll('path.line, rect.bar')]
-                 .some(mark => mark.getBoundingClientRect().height > 10),
-               inside: [...svg.querySelectorAll('path, rect')].every(mark => {
-                 const [inner, outer] = [mark, svg].map(e => e.getBoundingClientRect());
-                 return inner.top >= outer.top - 1 && inner.bottom <= outer.bottom + 1
-                   && inner.left >= outer.left - 1 && inner.right <= outer.right + 1;
-               }),
-             }))",
-        )
-        .await;
-    let fine = json!({ "shown": true, "drawn": true, "inside": true });
-    assert_eq!(plots, Value::from(vec![fine; 4]));
+    // Each plot is there twice, once for each width of a screen.
+    let script = "return [...document.querySelectorAll('svg')]
+      .filter(svg => svg.checkVisibility())
+      .map(svg => ({
+        tall: svg.getBoundingClientRect().height > 100,
+        drawn: [...svg.querySelectorAll('path.line, rect.bar')]
+          .some(mark => mark.getBoundingClientRect().height > 10),
+        inside: [...svg.querySelectorAll('path, rect')].every(mark => {
+          const [inner, outer] = [mark, svg].map(e => e.getBoundingClientRect());
+          return inner.top >= outer.top - 1 && inner.bottom <= outer.bottom + 1
+            && inner.left >= outer.left - 1 && inner.right <= outer.right + 1;
+        }),
+        fits: svg.getBoundingClientRect().right <= innerWidth,
+      }))";
+    let fine = json!({ "tall": true, "drawn": true, "inside": true, "fits": true });
+    for width in [1280, 420] {
+        let screen =
+            json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
+        browser.devtools("Emulation.setDeviceMetricsOverride", screen).await;
+        assert_eq!(browser.run("return innerWidth").await, width);
+        assert_eq!(browser.run(script).await, Value::from(vec![fine.clone(); 4]), "{width} px");
+    }
     let fetched = browser.run("return performance.getEntriesByType('resource').length").await;
     assert_eq!(fetched, 0);
     browser.close().await;

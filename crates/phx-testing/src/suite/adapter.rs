@@ -11,7 +11,7 @@ pub trait Adapter: 'static {
     /// Transports to test, each of which the connector of [`socket`](Self::socket) must support.
     const TRANSPORTS: &'static [TransportKind] = &[TransportKind::WebSocket];
 
-    /// True if the sockets offer to compress messages. The suite's servers agree to it with the feature `deflate`, and each
+    /// True if the sockets offer to compress messages. The suite's servers then agree to it with the feature `deflate`, and each
     /// test that joins a channel fails where that wasn't agreed on.
     const COMPRESSES: bool = false;
 

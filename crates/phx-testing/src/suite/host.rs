@@ -25,6 +25,7 @@ use crate::{
 pub struct Host {
     url: String,
     kind: ServerKind,
+    compresses: bool,
     notes: Notes,
     ends: futures::lock::Mutex<mpsc::UnboundedReceiver<End>>,
     /// `None` where no listener of this crate serves, or while it is stopped.
@@ -57,6 +58,12 @@ impl Host {
     /// If the operating system has no port or thread for it.
     #[must_use]
     pub fn start(kind: ServerKind) -> Self {
+        Host::start_with(kind, false)
+    }
+
+    /// Starts a server that compresses or not, as [`Stage::COMPRESSES`](super::Stage::COMPRESSES) says. A browser offers it
+    /// always, so the server decides.
+    pub(super) fn start_with(kind: ServerKind, compresses: bool) -> Self {
         let (sender, ends) = mpsc::unbounded();
         let notes = Notes { connects: Arc::default(), ends: sender };
         let (url, running, taken) = match kind {
@@ -68,12 +75,12 @@ impl Host {
             }
             ServerKind::Flooding(flood) => (raw::serve(move |raw| flood.run(raw)), None, None),
             ServerKind::Demo | ServerKind::Version(..) | ServerKind::Refusing(_) => {
-                let running = Running::start(any_port(), notes.server(kind));
+                let running = Running::start(any_port(), notes.server(kind), compresses);
                 (running.listener.url().to_owned(), Some(running), None)
             }
         };
         let (ends, running) = (futures::lock::Mutex::new(ends), Mutex::new(running));
-        Host { url, kind, notes, ends, running, _taken: taken }
+        Host { url, kind, compresses, notes, ends, running, _taken: taken }
     }
 
     fn running(&self) -> MutexGuard<'_, Option<Running>> {
@@ -130,7 +137,8 @@ impl Site for Host {
             Order::Restart => {
                 let address = self.url.trim_start_matches("ws://").trim_end_matches("/socket");
                 let address = address.parse().expect("an address");
-                *self.running() = Some(Running::start(address, self.notes.server(self.kind)));
+                let server = self.notes.server(self.kind);
+                *self.running() = Some(Running::start(address, server, self.compresses));
                 Answer::Done
             }
             Order::AwaitEnd => {
@@ -190,14 +198,19 @@ impl Channel for Ends {
 }
 
 impl Running {
+    /// Starts it. Without the feature `deflate` it compresses nothing.
     pub(super) fn start(
         address: SocketAddr,
         #[cfg_attr(not(feature = "deflate"), expect(unused_mut, reason = "set with the feature"))]
         mut server: Server,
+        compresses: bool,
     ) -> Self {
-        // Adapters that don't offer it notice nothing.
         #[cfg(feature = "deflate")]
-        server.enable_compression();
+        if compresses {
+            server.enable_compression();
+        }
+        #[cfg(not(feature = "deflate"))]
+        let _ = compresses;
         let (report, started) = channel();
         let (stop, stopping) = oneshot::channel::<oneshot::Sender<()>>();
         thread::spawn(move || {

@@ -34,7 +34,7 @@ macro_rules! subject {
             type Site = Host;
 
             async fn start(server: ServerKind) -> Host {
-                Host::start(server)
+                Host::start_with(server, Self::COMPRESSES)
             }
 
             fn socket(endpoint: Endpoint) -> SocketBuilder {

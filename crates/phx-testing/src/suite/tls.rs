@@ -35,7 +35,8 @@ struct Secured {
 impl Secured {
     /// A server with this certificate, which demands one of the clients of `clients`, if given.
     fn start(identity: &Identity, clients: Option<&Authority>) -> Self {
-        let running = Running::start(any_port(), demo_server().build());
+        // For clients that offer it; the others notice nothing.
+        let running = Running::start(any_port(), demo_server().build(), true);
         let port = identity.terminate(clients, running.address(), running.runtime());
         Secured { url: format!("wss://localhost:{port}/socket"), _running: running }
     }
