@@ -8,6 +8,8 @@ use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 use wasm_bindgen_cli_support::Bindgen;
 
+use crate::http::JAVASCRIPT;
+
 /// Target of programs in a page.
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -41,6 +43,17 @@ impl WebProgram {
         let has_snippets = output.snippets().values().any(|snippets| !snippets.is_empty());
         ensure!(!has_snippets, "{name} has snippets of JavaScript, which aren't served");
         Ok(WebProgram { script, wasm })
+    }
+
+    /// Returns a file that a page with this crate's program loads, with its media type: the program, or `pages/run.mjs`,
+    /// which runs it.
+    pub(crate) fn file(&self, path: &str) -> Option<(&'static str, Vec<u8>)> {
+        match path {
+            "/run.mjs" => Some((JAVASCRIPT, include_bytes!("../pages/run.mjs").to_vec())),
+            "/page.js" => Some((JAVASCRIPT, self.script.clone().into_bytes())),
+            "/page_bg.wasm" => Some(("application/wasm", self.wasm.clone())),
+            _ => None,
+        }
     }
 }
 

@@ -45,15 +45,11 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
 }
 
 async fn compare(program: WebProgram, phoenix: Vec<u8>) -> anyhow::Result<ExitCode> {
-    let WebProgram { script, wasm } = program;
     let pages = http::serve(Arc::new(move |Request { path, .. }| {
         let file = match &*path {
             "/speed.html" => Some((HTML, include_bytes!("../pages/speed.html").to_vec())),
-            "/run.mjs" => Some((JAVASCRIPT, include_bytes!("../pages/run.mjs").to_vec())),
-            "/page.js" => Some((JAVASCRIPT, script.clone().into_bytes())),
-            "/page_bg.wasm" => Some(("application/wasm", wasm.clone())),
             "/phoenix.mjs" => Some((JAVASCRIPT, phoenix.clone())),
-            _ => None,
+            path => program.file(path),
         };
         async { file.map_or(Answer::NotFound, |(kind, file)| Answer::File(kind, file)) }.boxed()
     }));

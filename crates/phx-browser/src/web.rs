@@ -37,17 +37,13 @@ async fn run_with(program: WebProgram, part: &str) -> anyhow::Result<ExitCode> {
 
 /// Returns the function that serves the pages, and passes their reports and orders on.
 fn pages(program: WebProgram, desk: Arc<Desk>) -> Arc<Handler> {
-    let WebProgram { script, wasm } = program;
     Arc::new(move |Request { path, body }| {
         let file = match &*path {
             "/stage.html" => Some((HTML, include_bytes!("../pages/stage.html").to_vec())),
             "/case.html" => Some((HTML, include_bytes!("../pages/case.html").to_vec())),
             "/life.html" => Some((HTML, include_bytes!("../pages/life.html").to_vec())),
-            "/run.mjs" => Some((JAVASCRIPT, include_bytes!("../pages/run.mjs").to_vec())),
             "/worker.mjs" => Some((JAVASCRIPT, include_bytes!("../pages/worker.mjs").to_vec())),
-            "/page.js" => Some((JAVASCRIPT, script.clone().into_bytes())),
-            "/page_bg.wasm" => Some(("application/wasm", wasm.clone())),
-            _ => None,
+            path => program.file(path),
         };
         let desk = Arc::clone(&desk);
         async move {

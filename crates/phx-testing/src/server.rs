@@ -316,12 +316,6 @@ impl Server {
         self.app.max_frame_size
     }
 
-    /// Answers offers of compression from now on.
-    #[cfg(all(feature = "deflate", feature = "suite"))]
-    pub(crate) fn enable_compression(&mut self) {
-        self.app.compresses = true;
-    }
-
     #[cfg(feature = "deflate")]
     pub(crate) fn compresses(&self) -> bool {
         self.app.compresses

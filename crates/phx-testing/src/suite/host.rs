@@ -16,8 +16,8 @@ use super::raw;
 use super::stage::Site;
 use crate::listener::Listener;
 use crate::{
-    Channel, Connectivity, Context, Handled, PhoenixVersion, Reason, Server, UpgradeRejection,
-    demo_server,
+    Channel, Connectivity, Context, Handled, PhoenixVersion, Reason, Server, ServerBuilder,
+    UpgradeRejection, demo_server,
 };
 
 /// Server of a case in this program. Dropping it ends it, but for a flood's, which ends with the program.
@@ -75,7 +75,7 @@ impl Host {
             }
             ServerKind::Flooding(flood) => (raw::serve(move |raw| flood.run(raw)), None, None),
             ServerKind::Demo | ServerKind::Version(..) | ServerKind::Refusing(_) => {
-                let running = Running::start(any_port(), notes.server(kind), compresses);
+                let running = Running::start(any_port(), notes.server(kind, compresses));
                 (running.listener.url().to_owned(), Some(running), None)
             }
         };
@@ -137,8 +137,8 @@ impl Site for Host {
             Order::Restart => {
                 let address = self.url.trim_start_matches("ws://").trim_end_matches("/socket");
                 let address = address.parse().expect("an address");
-                let server = self.notes.server(self.kind);
-                *self.running() = Some(Running::start(address, server, self.compresses));
+                let server = self.notes.server(self.kind, self.compresses);
+                *self.running() = Some(Running::start(address, server));
                 Answer::Done
             }
             Order::AwaitEnd => {
@@ -153,9 +153,10 @@ impl Site for Host {
 
 impl Notes {
     /// Returns the server of a kind.
-    fn server(&self, kind: ServerKind) -> Server {
+    fn server(&self, kind: ServerKind, compresses: bool) -> Server {
         let ends = self.ends.clone();
-        let builder = demo_server().channel("end:*", move || Ends(ends.clone()));
+        let demo = if compresses { compressing(demo_server()) } else { demo_server() };
+        let builder = demo.channel("end:*", move || Ends(ends.clone()));
         match kind {
             ServerKind::Refusing(status) => {
                 let refusal = UpgradeRejection::new(status).with_body("banned");
@@ -180,6 +181,13 @@ impl Notes {
     }
 }
 
+/// Lets a server compress for clients that offer it; without the feature `deflate` none does.
+pub(super) fn compressing(builder: ServerBuilder) -> ServerBuilder {
+    #[cfg(feature = "deflate")]
+    let builder = builder.compress(true);
+    builder
+}
+
 struct Ends(mpsc::UnboundedSender<End>);
 
 impl Channel for Ends {
@@ -198,19 +206,7 @@ impl Channel for Ends {
 }
 
 impl Running {
-    /// Starts it. Without the feature `deflate` it compresses nothing.
-    pub(super) fn start(
-        address: SocketAddr,
-        #[cfg_attr(not(feature = "deflate"), expect(unused_mut, reason = "set with the feature"))]
-        mut server: Server,
-        compresses: bool,
-    ) -> Self {
-        #[cfg(feature = "deflate")]
-        if compresses {
-            server.enable_compression();
-        }
-        #[cfg(not(feature = "deflate"))]
-        let _ = compresses;
+    pub(super) fn start(address: SocketAddr, server: Server) -> Self {
         let (report, started) = channel();
         let (stop, stopping) = oneshot::channel::<oneshot::Sender<()>>();
         thread::spawn(move || {

@@ -9,7 +9,7 @@ use phx_client::{CloseCause, Endpoint, SocketBuilder, TlsCauseKind, tls};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use serde_json::json;
 
-use super::host::{Running, any_port};
+use super::host::{Running, any_port, compressing};
 use super::server::{first_end, joined, with_short_delays};
 use super::subject::Subject;
 use crate::demo_server;
@@ -36,7 +36,7 @@ impl Secured {
     /// A server with this certificate, which demands one of the clients of `clients`, if given.
     fn start(identity: &Identity, clients: Option<&Authority>) -> Self {
         // For clients that offer it; the others notice nothing.
-        let running = Running::start(any_port(), demo_server().build(), true);
+        let running = Running::start(any_port(), compressing(demo_server()).build());
         let port = identity.terminate(clients, running.address(), running.runtime());
         Secured { url: format!("wss://localhost:{port}/socket"), _running: running }
     }
