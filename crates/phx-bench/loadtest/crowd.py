@@ -96,7 +96,7 @@ def main():
     numbers = [int(number) for number in sys.argv[2:]] or [10_000, 100_000]
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    print("| users | joined within | CPU of the clients | memory | for each user | CPU of the servers | memory | for each user |")
+    print("| users | measured after | CPU of the clients | memory | for each user | CPU of the servers | memory | for each user |")
     print("|---|---|---|---|---|---|---|---|")
     for users in numbers:
         with tempfile.TemporaryDirectory() as folder:
